@@ -1,0 +1,1 @@
+//! The PoseLens window and command line.

@@ -1,0 +1,3 @@
+//! The `poselens` program.
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! The two building blocks every thread of the program is made of: a [`Slot`] in which the
+//! newest item wins, and a [`Worker`], a named thread whose panic becomes a message.
+
+mod slot;
+mod worker;
+
+pub use slot::Slot;
+pub use worker::{StopFlag, Worker};

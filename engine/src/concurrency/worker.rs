@@ -1,0 +1,139 @@
+//! Named threads that stop when told, join on drop and turn a panic into a message.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crate::error::{Error, Result};
+
+/// Told once, seen by every clone.
+#[derive(Debug, Clone, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// A flag that says "go on".
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says "stop", for good.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody said "stop".
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A named thread. Dropping it says "stop" and waits for its end.
+#[derive(Debug)]
+pub struct Worker {
+    name: String,
+    stop: StopFlag,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Runs `work` on a thread called `name` until it returns; it must look at the flag at least
+    /// every few hundred milliseconds. An error or a panic goes to `on_failure`, on that thread.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn spawn(
+        name: &str,
+        stop: StopFlag,
+        work: impl FnOnce(&StopFlag) -> Result<()> + Send + 'static,
+        on_failure: impl FnOnce(Error) + Send + 'static,
+    ) -> Result<Self> {
+        let (worker, flag) = (name.to_owned(), stop.clone());
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| work(&flag)));
+                match outcome {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => on_failure(error),
+                    Err(panic) => on_failure(Error::Panicked {
+                        worker,
+                        message: panic_message(panic.as_ref()),
+                    }),
+                }
+            })
+            .map_err(|e| Error::Invalid(format!("cannot start the {name} thread: {e}")))?;
+        Ok(Self {
+            name: name.to_owned(),
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// The thread's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the thread has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Says "stop" without waiting.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Waits for the thread's own end.
+    pub fn join(mut self) {
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(worker = self.name, "the failure handler itself panicked");
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.stop();
+        self.wait();
+    }
+}
+
+/// The text of a panic's payload.
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a crashing worker would vanish silently or take the program down.
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let (tx, rx) = crossbeam::channel::bounded(1);
+        let worker = Worker::spawn(
+            "crasher",
+            StopFlag::new(),
+            |_| panic!("index {} of 3", 7),
+            move |e| tx.send(e.to_string()).unwrap(),
+        )
+        .unwrap();
+        worker.join();
+        assert_eq!(
+            rx.recv().unwrap(),
+            "the crasher thread failed: index 7 of 3"
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! Sizes, points, boxes, affine maps and regions of interest.
+//!
+//! Coordinates are pixels with pixel centres at integers: the first pixel covers [-0.5, 0.5).
+//! An affine map is named by its direction, target first: `image_from_input`.
+
+use serde::{Deserialize, Serialize};
+
+/// Width and height in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Size {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl Size {
+    /// `width` x `height`.
+    pub const fn new(width: usize, height: usize) -> Self {
+        Self { width, height }
+    }
+
+    /// A square of side `side`.
+    pub const fn square(side: usize) -> Self {
+        Self::new(side, side)
+    }
+
+    /// Number of pixels.
+    pub const fn area(self) -> usize {
+        self.width * self.height
+    }
+
+    /// Width over height.
+    pub fn aspect(self) -> f64 {
+        self.width as f64 / self.height as f64
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// A point in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Point {
+    /// To the right.
+    pub x: f64,
+    /// Downwards.
+    pub y: f64,
+}
+
+impl Point {
+    /// The point (`x`, `y`).
+    pub const fn new(x: f64, y: f64) -> Self {
+        Self { x, y }
+    }
+
+    /// Euclidean distance.
+    pub fn distance(self, other: Self) -> f64 {
+        (self.x - other.x).hypot(self.y - other.y)
+    }
+}
+
+/// An axis-aligned box as COCO writes it: left, top, width, height.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct BBox {
+    /// Left edge.
+    pub x: f64,
+    /// Top edge.
+    pub y: f64,
+    /// Width, at least 0.
+    pub w: f64,
+    /// Height, at least 0.
+    pub h: f64,
+}
+
+impl BBox {
+    /// The box with these edges and sides.
+    pub const fn new(x: f64, y: f64, w: f64, h: f64) -> Self {
+        Self { x, y, w, h }
+    }
+
+    /// The smallest box around `points`; `None` when there are none.
+    pub fn around(points: impl IntoIterator<Item = Point>) -> Option<Self> {
+        let mut points = points.into_iter();
+        let first = points.next()?;
+        let (lo, hi) = points.fold((first, first), |(lo, hi), p| {
+            (
+                Point::new(lo.x.min(p.x), lo.y.min(p.y)),
+                Point::new(hi.x.max(p.x), hi.y.max(p.y)),
+            )
+        });
+        Some(Self::new(lo.x, lo.y, hi.x - lo.x, hi.y - lo.y))
+    }
+
+    /// Middle of the box.
+    pub fn center(self) -> Point {
+        Point::new(self.x + self.w / 2.0, self.y + self.h / 2.0)
+    }
+
+    /// Width times height.
+    pub fn area(self) -> f64 {
+        self.w * self.h
+    }
+}
+
+/// The part of an image a model looks at: an upright rectangle given by centre and sides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Roi {
+    /// Centre in image pixels.
+    pub center: Point,
+    /// Width in image pixels, > 0.
+    pub width: f64,
+    /// Height in image pixels, > 0.
+    pub height: f64,
+}
+
+impl Roi {
+    /// The whole image, enlarged to `aspect` (width / height) so that nothing is cut off.
+    pub fn whole(image: Size, aspect: f64) -> Self {
+        Self::around_box(
+            BBox::new(-0.5, -0.5, image.width as f64, image.height as f64),
+            1.0,
+            aspect,
+        )
+    }
+
+    /// `bbox` grown by `padding` about its centre, then widened to `aspect` (width / height).
+    pub fn around_box(bbox: BBox, padding: f64, aspect: f64) -> Self {
+        let (w, h) = (bbox.w.max(1.0), bbox.h.max(1.0));
+        let (w, h) = if w > aspect * h {
+            (w, w / aspect)
+        } else {
+            (h * aspect, h)
+        };
+        Self {
+            center: bbox.center(),
+            width: w * padding,
+            height: h * padding,
+        }
+    }
+}
+
+/// How input pixels, heatmap pixels and the region of interest line up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alignment {
+    /// Pixels are areas: a heatmap pixel covers whole input pixels; `input = (h + 0.5) * Wi/Wh - 0.5`.
+    HalfPixel,
+    /// Pixels are points, first and last ones on the border ("minus one", spec of TransPose):
+    /// `input = h * (Wi-1)/(Wh-1)`; the region's sides are `side - 1` long.
+    MinusOne,
+}
+
+impl Alignment {
+    /// Map from input pixels to image pixels for a region. One scale serves both axes: the
+    /// region has the input's aspect, as [`Roi`] constructors make it.
+    pub fn image_from_input(self, roi: &Roi, input: Size) -> Affine2 {
+        let (wi, hi) = (input.width as f64, input.height as f64);
+        let scale = match self {
+            Self::HalfPixel => roi.width / wi,
+            Self::MinusOne => (roi.width - 1.0) / (wi - 1.0),
+        };
+        Affine2 {
+            m: [
+                [scale, 0.0, roi.center.x - scale * (wi - 1.0) / 2.0],
+                [0.0, scale, roi.center.y - scale * (hi - 1.0) / 2.0],
+            ],
+        }
+    }
+
+    /// Map from heatmap pixels to input pixels.
+    pub fn input_from_heatmap(self, input: Size, heatmap: Size) -> Affine2 {
+        let axis = |i: usize, h: usize| {
+            let (i, h) = (i as f64, h as f64);
+            match self {
+                Self::HalfPixel => (i / h, 0.5 * i / h - 0.5),
+                Self::MinusOne => ((i - 1.0) / (h - 1.0), 0.0),
+            }
+        };
+        let (sx, tx) = axis(input.width, heatmap.width);
+        let (sy, ty) = axis(input.height, heatmap.height);
+        Affine2 {
+            m: [[sx, 0.0, tx], [0.0, sy, ty]],
+        }
+    }
+}
+
+/// An affine map of the plane: `x' = m[0][0] x + m[0][1] y + m[0][2]`, `y'` likewise with row 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine2 {
+    /// The two rows.
+    pub m: [[f64; 3]; 2],
+}
+
+impl Affine2 {
+    /// Leaves every point where it is.
+    pub const IDENTITY: Self = Self {
+        m: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+    };
+
+    /// The image of a point.
+    pub fn apply(&self, p: Point) -> Point {
+        let [a, b] = &self.m;
+        Point::new(
+            a[0] * p.x + a[1] * p.y + a[2],
+            b[0] * p.x + b[1] * p.y + b[2],
+        )
+    }
+
+    /// `self` after `first`: `c_from_a = c_from_b.after(b_from_a)`.
+    pub fn after(&self, first: &Self) -> Self {
+        let row = |r: [f64; 3]| {
+            [
+                r[0] * first.m[0][0] + r[1] * first.m[1][0],
+                r[0] * first.m[0][1] + r[1] * first.m[1][1],
+                r[0] * first.m[0][2] + r[1] * first.m[1][2] + r[2],
+            ]
+        };
+        Self {
+            m: [row(self.m[0]), row(self.m[1])],
+        }
+    }
+
+    /// The inverse map; `None` when the map flattens the plane.
+    pub fn inverse(&self) -> Option<Self> {
+        let [[a, b, c], [d, e, f]] = self.m;
+        let det = a * e - b * d;
+        if det == 0.0 || !det.is_finite() {
+            return None;
+        }
+        let (ia, ib, id, ie) = (e / det, -b / det, -d / det, a / det);
+        Some(Self {
+            m: [[ia, ib, -(ia * c + ib * f)], [id, ie, -(id * c + ie * f)]],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn close(a: Point, b: Point) -> bool {
+        a.distance(b) < 1e-6 * (1.0 + a.x.abs() + a.y.abs())
+    }
+
+    proptest! {
+        /// Fails when decoding would put a joint elsewhere than the crop took it from.
+        #[test]
+        fn an_inverse_undoes_its_map(a in 0.1..9.0, b in -0.05..0.05, c in -500.0..500.0,
+                                     e in 0.1..9.0, f in -500.0..500.0,
+                                     x in -999.0..999.0, y in -999.0..999.0) {
+            let map = Affine2 { m: [[a, b, c], [-b, e, f]] };
+            let p = Point::new(x, y);
+            let back = map.inverse().unwrap();
+            prop_assert!(close(p, back.apply(map.apply(p))));
+            prop_assert!(close(p, back.after(&map).apply(p)));
+        }
+
+        /// Fails when a region's centre does not land in the middle of the input.
+        #[test]
+        fn the_centre_stays_the_centre(cx in -50.0..700.0, cy in -50.0..500.0, side in 8.0..900.0) {
+            let roi = Roi { center: Point::new(cx, cy), width: side * 0.75, height: side };
+            let input = Size::new(192, 256);
+            for alignment in [Alignment::HalfPixel, Alignment::MinusOne] {
+                let map = alignment.image_from_input(&roi, input);
+                prop_assert!(close(roi.center, map.apply(Point::new(95.5, 127.5))));
+            }
+        }
+    }
+
+    /// Fails when the stride-2 heatmap convention of the SFM card (`2 (x + offset) + 0.5`) is lost.
+    #[test]
+    fn half_pixel_heatmaps_follow_the_card() {
+        let map = Alignment::HalfPixel.input_from_heatmap(Size::square(256), Size::square(128));
+        assert_eq!(map.apply(Point::new(10.25, 0.0)), Point::new(21.0, 0.5));
+    }
+
+    /// Fails when the whole picture is cut by a region of another aspect.
+    #[test]
+    fn the_whole_picture_fits_its_region() {
+        let roi = Roi::whole(Size::new(640, 480), 1.0);
+        assert_eq!((roi.width, roi.height), (640.0, 640.0));
+        assert_eq!(roi.center, Point::new(319.5, 239.5));
+    }
+}

@@ -1,0 +1,35 @@
+//! Everything of PoseLens that does not draw a window.
+//!
+//! A frame's way reads down the module list: a [`source`] yields a [`frame::Frame`],
+//! [`preprocess`] crops and normalises it, a [`model`] answers with heatmaps and attention,
+//! a [`codec`] decodes them to keypoints, [`track`] gives them identity and calms them,
+//! an [`overlay`] draws them and [`record`] keeps them. [`estimator`] is that sentence in code.
+//!
+//! Layers (a module imports only from rows below its own; modules in a row never from each other):
+//!
+//! | row | modules |
+//! |---|---|
+//! | L4 | `pipeline` |
+//! | L3 | `estimator`, `dataset`, `eval` |
+//! | L2 | `source`, `preprocess`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
+//! | L1 | `device`, `nn`, `concurrency` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `output`, `error` |
+
+pub mod codec;
+pub mod concurrency;
+pub mod error;
+pub mod estimator;
+pub mod frame;
+pub mod geometry;
+pub mod model;
+pub mod nn;
+pub mod output;
+pub mod overlay;
+pub mod pose;
+pub mod preprocess;
+pub mod record;
+pub mod skeleton;
+pub mod source;
+pub mod track;
+
+pub use error::{Error, Result};

@@ -1,0 +1,151 @@
+//! What the frame path hands on: maps from the network, poses, and how long each stage took.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Frame;
+use crate::geometry::{Affine2, Size};
+use crate::pose::Pose;
+use crate::skeleton::Skeleton;
+
+/// A stack of equally large float maps, such as one heatmap per joint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planes {
+    /// Number of maps.
+    pub n: usize,
+    /// Size of each.
+    pub size: Size,
+    /// `n * size.area()` values, map by map, row by row.
+    pub values: Vec<f32>,
+}
+
+impl Planes {
+    /// Map `i`, row by row.
+    pub fn plane(&self, i: usize) -> &[f32] {
+        let area = self.size.area();
+        &self.values[i * area..(i + 1) * area]
+    }
+}
+
+/// What an attention map means, which decides how it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttentionKind {
+    /// Signed map in (-1, 1) around 0 (SFM's M and M_deeper): shown with diverging colours.
+    Signed,
+    /// Non-negative factor that multiplies features (SFM's gate, MCA's attention).
+    Gate,
+    /// Row or column of a query-key matrix: non-negative.
+    QueryKey,
+}
+
+/// One attention map of one region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttentionMap {
+    /// Name in the model's specification: `x51.M`, `x13.gate`.
+    pub name: String,
+    /// What it means.
+    pub kind: AttentionKind,
+    /// The values the network used, one plane.
+    pub map: Planes,
+    /// Smallest and largest value the map can take.
+    pub range: (f32, f32),
+    /// Where the map's pixels lie in the image.
+    pub image_from_map: Affine2,
+}
+
+/// What the network said about one region of the frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegionOutput {
+    /// One map per joint; empty (`n == 0`) when nobody asked for them.
+    pub heatmaps: Planes,
+    /// Where heatmap pixels lie in the image.
+    pub image_from_heatmap: Affine2,
+    /// Attention maps; empty when nobody asked for them.
+    pub attention: Vec<AttentionMap>,
+}
+
+/// The stages a frame passes, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Crop and normalise.
+    Warp,
+    /// The network.
+    Forward,
+    /// Heatmaps to keypoints.
+    Decode,
+    /// Identity and smoothing.
+    Track,
+    /// Drawing onto the picture.
+    Overlay,
+    /// H.264 encoding and writing.
+    Encode,
+}
+
+impl Stage {
+    /// Every stage in order.
+    pub const ALL: [Self; 6] = [
+        Self::Warp,
+        Self::Forward,
+        Self::Decode,
+        Self::Track,
+        Self::Overlay,
+        Self::Encode,
+    ];
+
+    /// The name used in reports and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warp => "warp",
+            Self::Forward => "forward",
+            Self::Decode => "decode",
+            Self::Track => "track",
+            Self::Overlay => "overlay",
+            Self::Encode => "encode",
+        }
+    }
+}
+
+/// Time spent per stage on one frame; stages that did not run are zero.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Timings([Duration; Stage::ALL.len()]);
+
+impl Timings {
+    /// Time of `stage`.
+    pub fn get(&self, stage: Stage) -> Duration {
+        self.0[stage as usize]
+    }
+
+    /// Adds to the time of `stage`.
+    pub fn add(&mut self, stage: Stage, time: Duration) {
+        self.0[stage as usize] += time;
+    }
+
+    /// Runs `work` and adds its time to `stage`.
+    pub fn measure<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let start = std::time::Instant::now();
+        let result = work();
+        self.add(stage, start.elapsed());
+        result
+    }
+}
+
+/// Everything known about one frame. The picture is the one the poses were computed from.
+#[derive(Debug, Clone)]
+pub struct PoseOutput {
+    /// The picture.
+    pub frame: Frame,
+    /// Name of the model.
+    pub model: Arc<str>,
+    /// Meaning of the keypoints.
+    pub skeleton: &'static Skeleton,
+    /// People, best first.
+    pub poses: Vec<Pose>,
+    /// Maps per region looked at.
+    pub regions: Vec<RegionOutput>,
+    /// Time per stage so far.
+    pub timings: Timings,
+}

@@ -1,0 +1,78 @@
+//! Keypoints and poses: what the program finds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::{BBox, Point};
+
+/// One joint in image pixels (pixel centres at integers) with the network's confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "[f32; 3]", into = "[f32; 3]")]
+pub struct Keypoint {
+    /// To the right.
+    pub x: f32,
+    /// Downwards.
+    pub y: f32,
+    /// Peak of the joint's heatmap: about 0 (absent) to 1 (certain); slightly outside is possible.
+    pub score: f32,
+}
+
+impl Keypoint {
+    /// Position without score.
+    pub fn point(self) -> Point {
+        Point::new(f64::from(self.x), f64::from(self.y))
+    }
+}
+
+impl From<[f32; 3]> for Keypoint {
+    fn from([x, y, score]: [f32; 3]) -> Self {
+        Self { x, y, score }
+    }
+}
+
+impl From<Keypoint> for [f32; 3] {
+    fn from(k: Keypoint) -> Self {
+        [k.x, k.y, k.score]
+    }
+}
+
+/// One person in one frame.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Pose {
+    /// Identity over time, from 1; `None` before a tracker has seen the pose.
+    pub track_id: Option<u64>,
+    /// Confidence of the person: mean of the keypoint scores above 0.2, 0 when there is none.
+    pub score: f32,
+    /// Box around the keypoints that count, image pixels.
+    #[serde(rename = "box")]
+    pub bbox: BBox,
+    /// Joints in the skeleton's order, smoothed over time where smoothing is on.
+    pub keypoints: Vec<Keypoint>,
+    /// Joints as decoded, before smoothing.
+    pub keypoints_raw: Vec<Keypoint>,
+}
+
+impl Pose {
+    /// Keypoints below this score do not count for the person's score and box
+    /// (the person score of the TransPose test protocol uses the same 0.2).
+    pub const COUNTING_SCORE: f32 = 0.2;
+
+    /// A pose from decoded joints: score and box follow from them, no identity yet.
+    pub fn from_keypoints(keypoints: Vec<Keypoint>) -> Self {
+        let mut pose = Self {
+            keypoints_raw: keypoints.clone(),
+            keypoints,
+            ..Self::default()
+        };
+        let counting = || {
+            pose.keypoints
+                .iter()
+                .filter(|k| k.score > Self::COUNTING_SCORE)
+        };
+        let n = counting().count();
+        let score = counting().map(|k| k.score).sum::<f32>() / n.max(1) as f32;
+        let bbox = BBox::around(counting().map(|k| k.point())).unwrap_or_default();
+        pose.score = score;
+        pose.bbox = bbox;
+        pose
+    }
+}

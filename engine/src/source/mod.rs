@@ -1,0 +1,127 @@
+//! Sources of frames: cameras, videos, pictures, folders and a synthetic figure.
+//!
+//! A [`SourceSpec`] is what the user typed, parsed once; [`SourceSpec::open`] turns it into a
+//! [`FrameSource`]. Adding a kind of source: a new file with a [`SourceKind`], one line in
+//! [`SOURCES`].
+
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::geometry::Size;
+
+/// A stream of frames, read from one thread.
+pub trait FrameSource: Send {
+    /// What is known before the first frame.
+    fn info(&self) -> &SourceInfo;
+
+    /// The next frame, blocking until there is one; `None` at the end.
+    ///
+    /// A source that is damaged half way delivers every frame before the damage, then `None`,
+    /// and says so in [`FrameSource::warning`].
+    ///
+    /// # Errors
+    /// One line naming the file or device and the remedy.
+    fn next_frame(&mut self) -> Result<Option<Frame>>;
+
+    /// What the user should know about the frames delivered so far, if anything.
+    fn warning(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What is known of a source before its first frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceInfo {
+    /// For the window and messages: the camera's name, the file's name.
+    pub name: String,
+    /// Size of the frames where known.
+    pub size: Option<Size>,
+    /// Nominal frames per second where known.
+    pub rate: Option<f64>,
+    /// Number of frames where known.
+    pub n_frames: Option<u64>,
+    /// Frames come on their own clock and may be dropped (cameras).
+    pub is_live: bool,
+}
+
+/// Wishes for opening; a source takes what it understands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenOptions {
+    /// Wanted picture size (cameras, synthetic).
+    pub size: Size,
+    /// Wanted frames per second (cameras, synthetic).
+    pub rate: f64,
+    /// Stop after this many frames where the source would never end (synthetic).
+    pub max_frames: Option<u64>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            size: Size::new(640, 480),
+            rate: 30.0,
+            max_frames: None,
+        }
+    }
+}
+
+/// One kind of source: a row of [`SOURCES`].
+#[derive(Debug)]
+pub struct SourceKind {
+    /// `camera`, `video`, ...; also the prefix in `camera:0`.
+    pub name: &'static str,
+    /// How to write it and what it is, one line for `--help`.
+    pub help: &'static str,
+    /// Whether a bare argument without a known prefix belongs to this kind.
+    pub accepts: fn(&str) -> bool,
+    /// Opens it.
+    pub open: fn(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>>,
+}
+
+/// Every kind of source. A bare argument goes to the first row that accepts it.
+pub const SOURCES: &[SourceKind] = &[];
+
+/// A source the user named: its kind and the argument for it.
+#[derive(Debug, Clone)]
+pub struct SourceSpec {
+    kind: &'static SourceKind,
+    argument: String,
+}
+
+impl SourceSpec {
+    /// Parses `camera:0`, `camera:NAME`, `synthetic`, or a path to a video, picture or folder.
+    ///
+    /// # Errors
+    /// When no kind of source accepts the text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (prefix, rest) = text.split_once(':').unwrap_or((text, ""));
+        let by_prefix = SOURCES.iter().find(|k| k.name == prefix);
+        let by_shape = || SOURCES.iter().find(|k| (k.accepts)(text));
+        match (by_prefix, by_shape) {
+            (Some(kind), _) => Ok(Self {
+                kind,
+                argument: rest.to_owned(),
+            }),
+            (None, by_shape) => by_shape()
+                .map(|kind| Self {
+                    kind,
+                    argument: text.to_owned(),
+                })
+                .ok_or_else(|| {
+                    Error::source(text, "not a source; give a file, folder or camera:0")
+                }),
+        }
+    }
+
+    /// The kind of source.
+    pub fn kind(&self) -> &'static SourceKind {
+        self.kind
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// One line naming the file or device and the remedy.
+    pub fn open(&self, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {
+        (self.kind.open)(&self.argument, options)
+    }
+}

@@ -1,0 +1,1 @@
+//! Where to look next, who is who, and calm joints.
