@@ -1,1 +1,146 @@
-//! model
+//! Networks. A model turns a batch of inputs into raw tensors: no files, no decoding.
+//!
+//! A [`ModelSpec`] is a row of [`MODELS`]: how to build the network, its [`Card`] and, where
+//! bundled, its weights. Adding a model: a new file, one line in the table.
+
+mod card;
+mod sfm;
+mod weights;
+
+use candle_core::{Result as TensorResult, Tensor};
+use candle_nn::VarBuilder;
+
+pub use card::Card;
+pub use sfm::{Sfm, SfmConfig};
+pub use weights::{WeightShapes, Weights};
+
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::nn::{Pass, Tally};
+use crate::output::AttentionKind;
+
+/// A network.
+pub trait PoseModel: Send {
+    /// Input `[N, 3, H, W]`, normalised RGB, sides multiples of 32.
+    ///
+    /// # Errors
+    /// When shapes do not fit or the device fails.
+    fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput>;
+}
+
+/// What a network answered.
+#[derive(Debug, Clone)]
+pub struct RawOutput {
+    /// Named outputs, the deployed one first: `heatmaps [N, J, H/s, W/s]`.
+    pub tensors: Vec<(String, Tensor)>,
+    /// Attention maps; empty unless the pass wanted them.
+    pub maps: Vec<RawMap>,
+}
+
+impl RawOutput {
+    /// The output called `name`.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.iter().find(|(n, _)| n == name).map(|(_, t)| t)
+    }
+}
+
+/// One attention map of a forward call.
+#[derive(Debug, Clone)]
+pub struct RawMap {
+    /// Name in the model's specification.
+    pub name: String,
+    /// What it means.
+    pub kind: AttentionKind,
+    /// `[N, 1, h, w]`.
+    pub tensor: Tensor,
+    /// Smallest and largest value possible.
+    pub range: (f32, f32),
+}
+
+/// What a constructor needs to know beside tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// Number of joints: the channels of the last layer.
+    pub n_joints: usize,
+}
+
+/// One model: a row of [`MODELS`].
+#[derive(Debug)]
+pub struct ModelSpec {
+    /// `sfm`, ...
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// The card's text (TOML).
+    pub card: &'static str,
+    /// Bundled weights (safetensors) whose SHA-256 the card states.
+    pub bundled: Option<&'static [u8]>,
+    /// Builds the network from its tensors.
+    pub build: fn(&BuildOptions, VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
+}
+
+/// Every model, the default first.
+pub const MODELS: &[ModelSpec] = &[sfm::SFM, sfm::SFM_NO_HSA, sfm::SFM_CASCADED];
+
+/// The row called `name`.
+///
+/// # Errors
+/// When there is none; the message lists the names.
+pub fn model(name: &str) -> Result<&'static ModelSpec> {
+    MODELS.iter().find(|m| m.name == name).ok_or_else(|| {
+        let names: Vec<_> = MODELS.iter().map(|m| m.name).collect();
+        Error::Invalid(format!(
+            "no model is called '{name}'; choose one of: {}",
+            names.join(", ")
+        ))
+    })
+}
+
+impl ModelSpec {
+    /// The parsed card.
+    ///
+    /// # Errors
+    /// When the card is malformed (a fault of this build).
+    pub fn card(&self) -> Result<Card> {
+        Card::parse(self.name, self.card)
+    }
+
+    /// Names and shapes of the network's tensors, by name.
+    ///
+    /// # Errors
+    /// When the network cannot be built with these options.
+    pub fn shapes(&self, options: &BuildOptions) -> Result<WeightShapes> {
+        WeightShapes::of(|vb| (self.build)(options, vb))
+    }
+
+    /// Builds the network for inference.
+    ///
+    /// # Errors
+    /// Names the first missing tensor, or the first whose shape differs, with both shapes.
+    pub fn load(
+        &self,
+        options: &BuildOptions,
+        weights: &Weights,
+        device: &candle_core::Device,
+    ) -> Result<Box<dyn PoseModel>> {
+        weights.check(&self.shapes(options)?)?;
+        Ok((self.build)(options, weights.var_builder(device)?)?)
+    }
+
+    /// Work of one forward call on one input, counted while the network runs on zeros.
+    ///
+    /// # Errors
+    /// When the input size does not suit the network.
+    pub fn tally(&self, options: &BuildOptions, input: Size) -> Result<Tally> {
+        let device = candle_core::Device::Cpu;
+        let net = (self.build)(options, VarBuilder::zeros(candle_core::DType::F32, &device))?;
+        let zeros = Tensor::zeros(
+            (1, 3, input.height, input.width),
+            candle_core::DType::F32,
+            &device,
+        )?;
+        let mut pass = Pass::counting();
+        net.forward(&zeros, &mut pass)?;
+        Ok(pass.tally.unwrap_or_default())
+    }
+}

@@ -1,0 +1,90 @@
+//! Model cards: what a network expects and what is known about its weights.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::geometry::{Alignment, Size};
+use crate::skeleton::Skeleton;
+
+/// A model card, `assets/models/*.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Name of the architecture.
+    pub model: String,
+    /// Where it was published.
+    pub paper: String,
+    /// Licence of the weights and of the original code, in a sentence.
+    pub license: String,
+    /// SHA-256 of the bundled weights file, lower-case hex.
+    pub sha256: Option<String>,
+    /// Name of the skeleton the weights were trained for.
+    pub skeleton: String,
+    /// What the network is fed.
+    pub input: InputCard,
+    /// What the network answers.
+    pub heatmap: HeatmapCard,
+    /// How the weights came about.
+    pub training: Option<String>,
+    /// What they were trained on.
+    pub data: Option<String>,
+    /// Measured accuracy, free form.
+    #[serde(default)]
+    pub figures: toml::Table,
+}
+
+/// Input of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputCard {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Mean of `value / 255` per channel, RGB.
+    pub mean: [f32; 3],
+    /// Standard deviation of `value / 255` per channel, RGB.
+    pub std: [f32; 3],
+    /// Pixel convention of crop and heatmap.
+    pub alignment: Alignment,
+    /// Side of the crop over the side of the person's box.
+    pub padding: f64,
+    /// Colour outside the picture, RGB.
+    pub border: [u8; 3],
+}
+
+/// Heatmaps of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeatmapCard {
+    /// Input pixels per heatmap pixel.
+    pub stride: usize,
+    /// Width of the training target in heatmap pixels.
+    pub sigma: f64,
+    /// Name of the codec that fits.
+    pub decode: String,
+}
+
+impl Card {
+    /// Parses a card and checks that its skeleton exists.
+    ///
+    /// # Errors
+    /// Names the model and the field at fault.
+    pub fn parse(model: &str, text: &str) -> Result<Self> {
+        let fault = |reason: String| Error::Invalid(format!("model card of {model}: {reason}"));
+        let card: Self = toml::from_str(text).map_err(|e| fault(e.message().to_owned()))?;
+        card.skeleton().map_err(|e| fault(e.to_string()))?;
+        Ok(card)
+    }
+
+    /// Input size.
+    pub fn input_size(&self) -> Size {
+        Size::new(self.input.width, self.input.height)
+    }
+
+    /// The skeleton.
+    ///
+    /// # Errors
+    /// When no skeleton has the card's name.
+    pub fn skeleton(&self) -> Result<&'static Skeleton> {
+        Skeleton::by_name(&self.skeleton)
+            .ok_or_else(|| Error::Invalid(format!("no skeleton is called '{}'", self.skeleton)))
+    }
+}

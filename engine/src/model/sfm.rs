@@ -1,0 +1,316 @@
+//! SFM with HSA: "Efficient Human Pose Estimation by Maximizing Fusion and High-Level Spatial
+//! Attention", <https://arxiv.org/abs/2107.13693>.
+//!
+//! Two pyramids walked in a zigzag over five levels (strides 2 to 32). Node `x_ij` is the
+//! `j`-th visit of level `i`; every node with `j >= 2` fuses with the latest earlier map of its
+//! own level (eq. 1), by concatenation in the first pyramid and by addition in the second.
+//! Four nodes end in an HSA block: a one-channel spatial gate (eq. 2-4).
+//!
+//! The authors published no code. Channel widths and the form of `theta` are this project's
+//! reconstruction; they meet the paper's 1.5 M parameters and 1.7 G multiply-accumulates.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::{ModelSpec, PoseModel, RawMap, RawOutput};
+use crate::nn::{Conv2d, ConvBn, Mode, Pass, upsample_nearest2};
+use crate::output::AttentionKind;
+
+/// Channels of levels 1 to 5.
+const CHANNELS: [usize; 5] = [32, 64, 64, 80, 160];
+
+pub(super) const SFM: ModelSpec = ModelSpec {
+    name: "sfm",
+    summary: "Slender Fusion Model with spatial attention: small, real-time, 256x256",
+    card: include_str!("../../../assets/models/sfm-coco17.toml"),
+    bundled: Some(include_bytes!(
+        "../../../assets/models/sfm-coco17.safetensors"
+    )),
+    build: |options, vb| build(&SfmConfig::full(options.n_joints), vb),
+};
+
+pub(super) const SFM_NO_HSA: ModelSpec = ModelSpec {
+    name: "sfm-no-hsa",
+    summary: "SFM without its attention blocks (the paper's ablation)",
+    bundled: None,
+    build: |options, vb| build(&SfmConfig::no_hsa(options.n_joints), vb),
+    ..SFM
+};
+
+pub(super) const SFM_CASCADED: ModelSpec = ModelSpec {
+    name: "sfm-cascaded",
+    summary: "SFM without attention and without bridges between its pyramids (ablation)",
+    bundled: None,
+    build: |options, vb| build(&SfmConfig::cascaded(options.n_joints), vb),
+    ..SFM
+};
+
+fn build(config: &SfmConfig, vb: VarBuilder<'_>) -> Result<Box<dyn PoseModel>> {
+    Ok(Box::new(Sfm::new(config, &vb)?))
+}
+
+/// Switches of the paper's ablation (Table II).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SfmConfig {
+    /// Channels of the heatmaps.
+    pub n_joints: usize,
+    /// HSA blocks at x51, x12, x52, x13.
+    pub hsa: bool,
+    /// Additions from the first pyramid to the second.
+    pub bridges: bool,
+}
+
+impl SfmConfig {
+    /// The published network.
+    pub const fn full(n_joints: usize) -> Self {
+        Self {
+            n_joints,
+            hsa: true,
+            bridges: true,
+        }
+    }
+
+    /// Without attention.
+    pub const fn no_hsa(n_joints: usize) -> Self {
+        Self {
+            hsa: false,
+            ..Self::full(n_joints)
+        }
+    }
+
+    /// Without attention and bridges: "cascaded pyramid".
+    pub const fn cascaded(n_joints: usize) -> Self {
+        Self {
+            bridges: false,
+            ..Self::no_hsa(n_joints)
+        }
+    }
+}
+
+/// How a node joins the map before it with its level's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fusion {
+    /// Nothing to join: the stem's output.
+    First,
+    /// 3x3 stride 2.
+    Down,
+    /// 1x1 over the upsampled map and the history, concatenated in this order.
+    Concat,
+    /// 3x3 stride 2, history added.
+    Bridge,
+    /// 1x1, upsampled, history added.
+    Lateral,
+}
+
+/// The zigzag: name, level (0-based) and fusion of every node in order of execution.
+const ZIGZAG: [(&str, usize, Fusion); 17] = [
+    ("x11", 0, Fusion::First),
+    ("x21", 1, Fusion::Down),
+    ("x31", 2, Fusion::Down),
+    ("x41", 3, Fusion::Down),
+    ("x51", 4, Fusion::Down),
+    ("x42", 3, Fusion::Concat),
+    ("x32", 2, Fusion::Concat),
+    ("x22", 1, Fusion::Concat),
+    ("x12", 0, Fusion::Concat),
+    ("x23", 1, Fusion::Bridge),
+    ("x33", 2, Fusion::Bridge),
+    ("x43", 3, Fusion::Bridge),
+    ("x52", 4, Fusion::Bridge),
+    ("x44", 3, Fusion::Lateral),
+    ("x34", 2, Fusion::Lateral),
+    ("x24", 1, Fusion::Lateral),
+    ("x13", 0, Fusion::Lateral),
+];
+
+/// Nodes with attention: the deepest ones and the output of each pyramid.
+const HSA_NODES: [&str; 4] = ["x51", "x12", "x52", "x13"];
+
+/// The output of the first pyramid, where training attaches a second head.
+const AUX_NODE: &str = "x12";
+
+/// High-Level Spatial Attention: `f (1 + M + M * M_deeper)` with one-channel maps.
+#[derive(Debug)]
+struct Hsa {
+    proj: Conv2d,
+    low: Conv2d,
+    high: Conv2d,
+}
+
+impl Hsa {
+    /// Side of the one-channel stencils.
+    const KERNEL: usize = 7;
+
+    fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
+        // M starts near 0, so the block starts near the identity.
+        let stencil = |name: &str, stdev: f64| {
+            let init = Init::Randn { mean: 0.0, stdev };
+            Conv2d::with_init(&vb.pp(name), (1, 1), Self::KERNEL, 1, true, init)
+        };
+        Ok(Self {
+            proj: Conv2d::new(&vb.pp("proj"), (channels, 1), 1, 1, false)?,
+            low: stencil("low", 0.02)?,
+            high: stencil("high", 0.1)?,
+        })
+    }
+
+    /// The gated features, and `M`, `M_deeper` and the gate `[N, 1, H, W]`.
+    fn forward(&self, f: &Tensor, pass: &mut Pass) -> Result<(Tensor, [Tensor; 3])> {
+        let projected = self.proj.forward(f, pass)?;
+        let m = self.low.forward(&projected, pass)?.tanh()?;
+        let m_deeper = self.high.forward(&m, pass)?.tanh()?;
+        let gate = ((&m + (&m * &m_deeper)?)? + 1.0)?;
+        Ok((f.broadcast_mul(&gate)?, [m, m_deeper, gate]))
+    }
+}
+
+/// One node: fuse, then `ReLU(t + BN(conv3x3(t)))`, then perhaps attend.
+#[derive(Debug)]
+struct Node {
+    name: &'static str,
+    level: usize,
+    fusion: Fusion,
+    /// `down`, `fuse` or `lat`; none for the first node.
+    entry: Option<ConvBn>,
+    fwd: ConvBn,
+    hsa: Option<Hsa>,
+}
+
+impl Node {
+    fn new(
+        vb: &VarBuilder<'_>,
+        (name, level, fusion): (&'static str, usize, Fusion),
+        hsa: bool,
+    ) -> Result<Self> {
+        let vb = vb.pp(name);
+        let c = CHANNELS[level];
+        let entry = match fusion {
+            Fusion::First => None,
+            Fusion::Down | Fusion::Bridge => {
+                Some(ConvBn::new(&vb.pp("down"), (CHANNELS[level - 1], c), 3, 2)?)
+            }
+            Fusion::Concat => {
+                let channels = (CHANNELS[level + 1] + c, c);
+                Some(ConvBn::new(&vb.pp("fuse"), channels, 1, 1)?)
+            }
+            Fusion::Lateral => Some(ConvBn::new(&vb.pp("lat"), (CHANNELS[level + 1], c), 1, 1)?),
+        };
+        let hsa = (hsa && HSA_NODES.contains(&name))
+            .then(|| Hsa::new(&vb.pp("hsa"), c))
+            .transpose()?;
+        Ok(Self {
+            name,
+            level,
+            fusion,
+            entry,
+            fwd: ConvBn::new(&vb.pp("fwd"), (c, c), 3, 1)?,
+            hsa,
+        })
+    }
+
+    fn forward(
+        &self,
+        prev: &Tensor,
+        history: Option<&Tensor>,
+        pass: &mut Pass,
+        maps: &mut Vec<RawMap>,
+    ) -> Result<Tensor> {
+        let t = self.fuse(prev, history, pass)?;
+        let f = (&t + self.fwd.forward(&t, pass)?)?.relu()?;
+        let Some(hsa) = &self.hsa else {
+            return Ok(f);
+        };
+        let (out, [m, m_deeper, gate]) = hsa.forward(&f, pass)?;
+        if pass.wants_maps {
+            let mut keep = |suffix, kind, tensor, range| {
+                maps.push(RawMap {
+                    name: format!("{}.{suffix}", self.name),
+                    kind,
+                    tensor,
+                    range,
+                });
+            };
+            keep("M", AttentionKind::Signed, m, (-1.0, 1.0));
+            keep("M_deeper", AttentionKind::Signed, m_deeper, (-1.0, 1.0));
+            keep("gate", AttentionKind::Gate, gate, (-1.0, 3.0));
+        }
+        Ok(out)
+    }
+
+    fn fuse(&self, prev: &Tensor, history: Option<&Tensor>, pass: &mut Pass) -> Result<Tensor> {
+        let Some(entry) = &self.entry else {
+            return Ok(prev.clone());
+        };
+        let joined = match (self.fusion, history) {
+            (Fusion::Concat, Some(history)) => {
+                let both = Tensor::cat(&[&upsample_nearest2(prev)?, history], 1)?;
+                entry.forward(&both, pass)?
+            }
+            (Fusion::Lateral, Some(history)) => {
+                (upsample_nearest2(&entry.forward(prev, pass)?)? + history)?
+            }
+            (Fusion::Bridge, Some(history)) => (entry.forward(prev, pass)? + history)?,
+            _ => entry.forward(prev, pass)?,
+        };
+        joined.relu()
+    }
+}
+
+/// The network.
+#[derive(Debug)]
+pub struct Sfm {
+    config: SfmConfig,
+    stem: ConvBn,
+    nodes: Vec<Node>,
+    head: Conv2d,
+    /// Second head on [`AUX_NODE`], where the weights have one: training only.
+    aux: Option<Conv2d>,
+}
+
+impl Sfm {
+    /// Builds the network; `aux.*` tensors are taken where they are to be had.
+    pub fn new(config: &SfmConfig, vb: &VarBuilder<'_>) -> Result<Self> {
+        let head =
+            |name: &str| Conv2d::new(&vb.pp(name), (CHANNELS[0], config.n_joints), 1, 1, true);
+        Ok(Self {
+            config: *config,
+            stem: ConvBn::new(&vb.pp("stem"), (3, CHANNELS[0]), 3, 2)?,
+            nodes: ZIGZAG
+                .iter()
+                .map(|&row| Node::new(vb, row, config.hsa))
+                .collect::<Result<_>>()?,
+            head: head("head")?,
+            aux: vb
+                .contains_tensor("aux.weight")
+                .then(|| head("aux"))
+                .transpose()?,
+        })
+    }
+}
+
+impl PoseModel for Sfm {
+    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
+        let (_, _, h, w) = input.dims4()?;
+        if h % 32 != 0 || w % 32 != 0 {
+            candle_core::bail!("SFM needs sides that are multiples of 32, not {w}x{h}");
+        }
+        let mut maps = Vec::new();
+        let mut aux = None;
+        let mut history: [Option<Tensor>; CHANNELS.len()] = Default::default();
+        let mut x = self.stem.forward(input, pass)?.relu()?;
+        pass.probe("stem", &x);
+        for node in &self.nodes {
+            let joins = node.fusion != Fusion::Bridge || self.config.bridges;
+            let past = history[node.level].as_ref().filter(|_| joins);
+            x = node.forward(&x, past, pass, &mut maps)?;
+            pass.probe(node.name, &x);
+            if node.name == AUX_NODE && pass.mode == Mode::Train {
+                aux = self.aux.as_ref().map(|h| h.forward(&x, pass)).transpose()?;
+            }
+            history[node.level] = Some(x.clone());
+        }
+        let mut tensors = vec![("heatmaps".to_owned(), self.head.forward(&x, pass)?)];
+        tensors.extend(aux.map(|t| ("heatmaps.aux".to_owned(), t)));
+        Ok(RawOutput { tensors, maps })
+    }
+}

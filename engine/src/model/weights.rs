@@ -1,0 +1,175 @@
+//! Weights: named tensors from a file or from the program itself, checked before use.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use sha2::{Digest, Sha256};
+
+use super::{ModelSpec, PoseModel};
+use crate::error::{Error, Result};
+
+/// Tensor names and shapes of a network as built, ordered by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>);
+
+impl WeightShapes {
+    /// Builds the network once with throw-away tensors and notes what it asked for.
+    pub(super) fn of(
+        build: impl FnOnce(VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
+    ) -> Result<Self> {
+        let map = VarMap::new();
+        build(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
+        let vars = map
+            .data()
+            .lock()
+            .map_err(|_| Error::Invalid("the list of tensors is unusable".into()))?;
+        let shapes = vars
+            .iter()
+            .map(|(name, var)| (name.clone(), var.dims().to_vec()))
+            .collect();
+        Ok(Self(shapes))
+    }
+
+    /// Learnable numbers: every tensor but the running statistics of batch norms.
+    pub fn n_params(&self) -> u64 {
+        let count = |shape: &Vec<usize>| shape.iter().product::<usize>() as u64;
+        self.0
+            .iter()
+            .filter(|(name, _)| !name.ends_with(".running_mean") && !name.ends_with(".running_var"))
+            .map(|(_, shape)| count(shape))
+            .sum()
+    }
+}
+
+/// Named tensors and where they came from.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    origin: PathBuf,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Largest weights file read: the largest published pose checkpoints are below 500 MB.
+    const MAX_BYTES: u64 = 2 << 30;
+
+    /// The weights bundled with the program, checked against the card's SHA-256.
+    ///
+    /// # Errors
+    /// When the model has none or the check fails.
+    pub fn bundled(spec: &ModelSpec) -> Result<Self> {
+        let origin = PathBuf::from(format!("bundled weights of {}", spec.name));
+        let Some(bytes) = spec.bundled else {
+            return Err(Error::Invalid(format!(
+                "model {} has no bundled weights; give a file with --weights",
+                spec.name
+            )));
+        };
+        let wanted = spec.card()?.sha256;
+        let found = sha256_hex(bytes);
+        if wanted.as_deref() != Some(found.as_str()) {
+            return Err(Error::data(
+                &origin,
+                format!("SHA-256 is {found}, the card says {wanted:?}; the program is damaged"),
+            ));
+        }
+        Self::from_bytes(origin, bytes)
+    }
+
+    /// Reads a safetensors file.
+    ///
+    /// # Errors
+    /// When the file is missing, too large, damaged or of another kind.
+    pub fn read(path: &Path) -> Result<Self> {
+        let size = std::fs::metadata(path)
+            .map_err(Error::io("open", path))?
+            .len();
+        if size > Self::MAX_BYTES {
+            return Err(Error::data(path, "larger than 2 GiB: not pose weights"));
+        }
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::from_bytes(path.to_owned(), &bytes)
+    }
+
+    fn from_bytes(origin: PathBuf, bytes: &[u8]) -> Result<Self> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| {
+            Error::data(
+                &origin,
+                format!("not a readable safetensors file ({})", first_line(&e)),
+            )
+        })?;
+        Ok(Self { origin, tensors })
+    }
+
+    /// The tensor called `name`.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// Compares with a network's tensors. Tensors that the network lacks are let pass when
+    /// their name begins with `aux.` (heads used in training only).
+    ///
+    /// # Errors
+    /// Names the first missing, mis-shaped or unexpected tensor and says how many more there are.
+    pub fn check(&self, shapes: &WeightShapes) -> Result<()> {
+        let mut faults = Vec::new();
+        for (name, wanted) in &shapes.0 {
+            match self.tensors.get(name) {
+                None => faults.push(format!("tensor {name} {wanted:?} is missing")),
+                Some(t) if t.dims() != wanted => faults.push(format!(
+                    "tensor {name} has shape {:?}, the model needs {wanted:?}",
+                    t.dims()
+                )),
+                Some(_) => {}
+            }
+        }
+        let mut extra: Vec<_> = self
+            .tensors
+            .keys()
+            .filter(|name| !shapes.0.contains_key(*name) && !name.starts_with("aux."))
+            .collect();
+        extra.sort();
+        faults.extend(
+            extra
+                .into_iter()
+                .map(|name| format!("tensor {name} is not part of the model")),
+        );
+        let Some(first) = faults.first() else {
+            return Ok(());
+        };
+        let more = match faults.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more differences)"),
+        };
+        Err(Error::data(
+            &self.origin,
+            format!("{first}{more}; these weights belong to another model"),
+        ))
+    }
+
+    /// The tensors on `device` as f32.
+    pub(super) fn var_builder(&self, device: &Device) -> Result<VarBuilder<'static>> {
+        let tensors = self
+            .tensors
+            .iter()
+            .map(|(name, t)| Ok((name.clone(), t.to_dtype(DType::F32)?.to_device(device)?)))
+            .collect::<TensorResult<HashMap<_, _>>>()?;
+        Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
+    }
+}
+
+fn first_line(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

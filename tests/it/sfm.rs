@@ -1,0 +1,149 @@
+//! SFM against its golden numbers.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+use poselens_engine::model::{BuildOptions, MODELS, ModelSpec, PoseModel, model};
+use poselens_engine::nn::Pass;
+use poselens_tests::{fill, golden};
+
+const OPTIONS: BuildOptions = BuildOptions { n_joints: 16 };
+
+/// The network with weights by the fill rule.
+fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
+    let tensors: HashMap<_, _> = spec
+        .shapes(&OPTIONS)
+        .unwrap()
+        .0
+        .into_iter()
+        .map(|(name, shape)| {
+            let values = fill::sfm_tensor(&name, &shape);
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+            (name, tensor)
+        })
+        .collect();
+    let vb = candle_nn::VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    (spec.build)(&OPTIONS, vb).unwrap()
+}
+
+fn input(h: usize, w: usize) -> Tensor {
+    let values = fill::filled(3 * h * w, |i| fill::signed("input", i));
+    Tensor::from_vec(values, (1, 3, h, w), &Device::Cpu).unwrap()
+}
+
+fn goldens() -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(golden("sfm/sfm.safetensors"), &Device::Cpu).unwrap()
+}
+
+fn max_difference(a: &Tensor, b: &Tensor) -> f32 {
+    let b = b.to_dtype(DType::F32).unwrap();
+    let a = a.reshape(b.dims()).unwrap();
+    let worst = (a - b).unwrap().abs().unwrap().max_all().unwrap();
+    worst.to_scalar::<f32>().unwrap()
+}
+
+fn joints(heatmaps: &Tensor, indices: &[u32]) -> Tensor {
+    let indices = Tensor::new(indices, &Device::Cpu).unwrap();
+    heatmaps.index_select(&indices, 1).unwrap()
+}
+
+/// Fails when a node, an HSA map or the head differs from the specified network.
+#[test]
+fn sfm_equals_its_golden() {
+    let golden = goldens();
+    let net = filled(model("sfm").unwrap());
+    let mut pass = Pass {
+        probes: Some(Vec::new()),
+        ..Pass::eval_with_maps()
+    };
+    let out = net.forward(&input(256, 256), &mut pass).unwrap();
+    let heatmaps = out.get("heatmaps").unwrap();
+
+    // Nodes first: the first one that differs is the one at fault.
+    let stat = |key: &str| golden[key].to_dtype(DType::F32).unwrap();
+    let (means, stds) = (stat("node_mean"), stat("node_std"));
+    let probes = pass.probes.unwrap();
+    assert_eq!(probes.len(), 18);
+    for (i, (name, t)) in probes.iter().enumerate() {
+        let mean = t.mean_all().unwrap();
+        let centred = t.broadcast_sub(&mean).unwrap();
+        let std = centred.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
+        for (what, got, wanted) in [("mean", mean, &means), ("std", std, &stds)] {
+            let got = got.to_scalar::<f32>().unwrap();
+            let wanted = wanted.get(i).unwrap().to_scalar::<f32>().unwrap();
+            assert!((got - wanted).abs() < 1e-4, "{name} {what}: {got} {wanted}");
+        }
+    }
+    for map in out.maps.iter().filter(|m| !m.name.ends_with(".gate")) {
+        let worst = max_difference(&map.tensor, &golden[&map.name]);
+        assert!(worst < 1e-4, "{}: {worst}", map.name);
+    }
+    assert_eq!(out.maps.len(), 12, "M, M_deeper and gate of four nodes");
+    let some = joints(heatmaps, &[0, 5, 10, 15]);
+    let worst = max_difference(&some, &golden["heatmaps.joints_0_5_10_15"]);
+    assert!(worst < 1e-4, "heatmaps: {worst}");
+
+    let small = net.forward(&input(64, 96), &mut Pass::eval()).unwrap();
+    let worst = max_difference(small.get("heatmaps").unwrap(), &golden["small.heatmaps"]);
+    assert!(worst < 1e-4, "64x96: {worst}");
+}
+
+/// Fails when a switch of the ablation drops too little or too much.
+#[test]
+fn the_ablations_equal_their_goldens() {
+    let golden = goldens();
+    for (name, key) in [
+        ("sfm-no-hsa", "nohsa.heatmaps.joint_0"),
+        ("sfm-cascaded", "cascaded.heatmaps.joint_0"),
+    ] {
+        let net = filled(model(name).unwrap());
+        let out = net.forward(&input(256, 256), &mut Pass::eval()).unwrap();
+        let worst = max_difference(&joints(out.get("heatmaps").unwrap(), &[0]), &golden[key]);
+        assert!(worst < 1e-4, "{name}: {worst}");
+    }
+}
+
+/// Fails when the graph has other parameters or work than the specification's table.
+#[test]
+fn parameters_and_work_follow_from_the_graph() {
+    let counts = |name: &str| {
+        let spec = model(name).unwrap();
+        let size = spec.card().unwrap().input_size();
+        let macs = spec.tally(&OPTIONS, size).unwrap().macs();
+        (spec.shapes(&OPTIONS).unwrap().n_params(), macs)
+    };
+    assert_eq!(counts("sfm"), (1_517_824, 1_701_052_672));
+    assert_eq!(counts("sfm-no-hsa"), (1_517_040, 1_696_759_808));
+    assert_eq!(counts("sfm-cascaded"), (1_517_040, 1_696_759_808));
+    let lsp = BuildOptions { n_joints: 14 };
+    let spec = model("sfm").unwrap();
+    assert_eq!(spec.shapes(&lsp).unwrap().n_params(), 1_517_758);
+}
+
+/// Fails when a bundled file is damaged, belongs to another network or has a malformed card.
+#[test]
+fn every_model_has_a_card_and_loadable_weights() {
+    use poselens_engine::model::Weights;
+    for spec in MODELS {
+        let card = spec.card().unwrap();
+        let options = BuildOptions {
+            n_joints: card.skeleton().unwrap().n_joints(),
+        };
+        if spec.bundled.is_some() {
+            let weights = Weights::bundled(spec).unwrap();
+            spec.load(&options, &weights, &Device::Cpu).unwrap();
+        }
+    }
+}
+
+/// Fails when wrong weights are accepted, or refused without naming tensor and shapes.
+#[test]
+fn weights_of_another_skeleton_are_refused_by_name_and_shape() {
+    use poselens_engine::model::Weights;
+    let spec = model("sfm").unwrap();
+    let weights = Weights::bundled(spec).unwrap();
+    let refusal = spec.load(&OPTIONS, &weights, &Device::Cpu).err().unwrap();
+    let text = refusal.to_string();
+    assert!(text.contains("head.bias"), "{text}");
+    assert!(text.contains("[17]") && text.contains("[16]"), "{text}");
+}

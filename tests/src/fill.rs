@@ -1,0 +1,68 @@
+//! Weights from a rule instead of a file, so that a network can be checked number by number
+//! without trained weights: element `i` of tensor `name` is a hash of both.
+
+/// FNV-1a, 64 bits, of a tensor's name.
+pub fn fnv1a(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
+        (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+/// The splitmix64 finaliser.
+pub fn splitmix64(z: u64) -> u64 {
+    let z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Value in [-1, 1) of element `i` of the tensor called `name`.
+pub fn signed(name: &str, i: u64) -> f64 {
+    2.0 * unit(name, i) - 1.0
+}
+
+/// Value in [0, 1) of element `i` of the tensor called `name`.
+pub fn unit(name: &str, i: u64) -> f64 {
+    let bits = splitmix64(fnv1a(name).wrapping_add(i)) >> 40;
+    bits as f64 / f64::from(1 << 24)
+}
+
+/// Fills a tensor of `n` elements with `value(i)`.
+pub fn filled(n: usize, value: impl Fn(u64) -> f64) -> Vec<f32> {
+    (0..n as u64).map(|i| value(i) as f32).collect()
+}
+
+/// The SFM rule: convolutions uniform with variance `1 / fan_in`, batch norms near identity.
+pub fn sfm_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
+    let n = shape.iter().product();
+    let fan_in: usize = shape.iter().skip(1).product();
+    let gain = (3.0 / fan_in.max(1) as f64).sqrt();
+    filled(n, |i| match name.rsplit_once('.') {
+        Some((_, "running_var")) => 1.0 + 0.5 * unit(name, i),
+        Some((_, "running_mean")) => 0.1 * signed(name, i),
+        Some((parent, "weight")) if parent.ends_with("bn") => 1.0 + 0.1 * signed(name, i),
+        Some((parent, "bias")) if parent.ends_with("bn") => 0.1 * signed(name, i),
+        Some((_, "bias")) => 0.05 * signed(name, i),
+        _ => gain * signed(name, i),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the generator differs from the one that made the goldens.
+    #[test]
+    fn the_published_check_values_come_out() {
+        assert_eq!(splitmix64(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(splitmix64(1), 0x910a_2dec_8902_5cc1);
+        assert_eq!(fnv1a("input"), 0x1ebb_ae8f_5810_b65b);
+        let first = filled(4, |i| signed("input", i));
+        assert_eq!(first, [-0.80436337, -0.70504284, 0.1481688, 0.70545554]);
+        let stem = sfm_tensor("stem.conv.weight", &[32, 3, 3, 3]);
+        assert_eq!(
+            stem[..4],
+            [-0.25989285, -0.29585993, 0.22029524, -0.06117141]
+        );
+    }
+}
