@@ -17,6 +17,7 @@
 
 pub mod codec;
 pub mod concurrency;
+pub mod device;
 pub mod error;
 pub mod estimator;
 pub mod frame;
