@@ -4,6 +4,8 @@
 //! [`FrameSource`]. Adding a kind of source: a new file with a [`SourceKind`], one line in
 //! [`SOURCES`].
 
+pub mod pixels;
+
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
