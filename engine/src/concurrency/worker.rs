@@ -90,6 +90,13 @@ impl Worker {
         self.wait();
     }
 
+    /// Says "stop" and lets the thread go without waiting: for one that may be stuck for ever
+    /// in a driver.
+    pub fn abandon(mut self) {
+        self.stop.stop();
+        self.thread = None;
+    }
+
     fn wait(&mut self) {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

@@ -266,14 +266,17 @@ mod tests {
     }
 
     fn picture() -> impl Strategy<Value = (PixelFormat, Size, Vec<u8>)> {
-        (prop::sample::select(&RAW_FORMATS[..]), 1..40usize, 1..12usize).prop_flat_map(
-            |(format, w, h)| {
+        (
+            prop::sample::select(&RAW_FORMATS[..]),
+            1..40usize,
+            1..12usize,
+        )
+            .prop_flat_map(|(format, w, h)| {
                 let size = Size::new(w, h);
                 let n = format.n_bytes(size).unwrap();
                 let raw = prop::collection::vec(any::<u8>(), n..n + 5);
                 (Just(format), Just(size), raw)
-            },
-        )
+            })
     }
 
     fn jpeg_of(size: Size, gray: bool, seed: u8) -> Vec<u8> {
