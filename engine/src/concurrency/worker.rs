@@ -90,9 +90,9 @@ impl Worker {
         self.wait();
     }
 
-    /// Says "stop" and lets the thread go without waiting: for one that may be stuck for ever
-    /// in a driver.
-    pub fn abandon(mut self) {
+    /// Says "stop" and lets the thread end by itself: for work that cannot be interrupted and
+    /// whose result nobody waits for.
+    pub fn detach(mut self) {
         self.stop.stop();
         self.thread = None;
     }

@@ -135,7 +135,7 @@ mod tests {
         let (mine, twin) = (camera(0, "Cam", "usb1"), camera(1, "Cam", "usb2"));
         let both = [mine.clone(), twin.clone()];
         let again = Target::Again(Identity::new(mine, &both));
-        assert!(again.find(&[twin.clone()]).is_err());
+        assert!(again.find(std::slice::from_ref(&twin)).is_err());
         let back = [twin, camera(7, "Cam", "usb3"), camera(8, "Other", "usb1")];
         assert_eq!(again.find(&back).unwrap().index, 7);
         assert_eq!(again.find(&both).unwrap().index, 0);

@@ -1,9 +1,10 @@
 //! Cameras, with every time-out they need.
 //!
-//! A [`driver`] lists and opens cameras and reads raw frames; any of its calls may hang. Each
-//! camera has one thread ([`reader`]) that finds it ([`find`]), chooses a format ([`negotiate`])
-//! and puts the newest frame into a slot. The [`watchdog`] takes frames out, and reconnects a
-//! camera that falls silent. [`native`] is the driver of the real system.
+//! A `driver` lists and opens cameras and reads raw frames; any of its calls may hang. Each
+//! camera has one thread (`reader`) that finds it (`find`), chooses a format (`negotiate`) and
+//! puts the newest frame into a slot. The `watchdog` takes frames out, and reconnects a camera
+//! that falls silent; [`super::SourceMonitor`] shows other threads how it fares. `native` is the
+//! driver of the real system.
 
 mod driver;
 #[cfg(test)]
@@ -82,7 +83,7 @@ fn within<T: Send + 'static>(
         },
     )?;
     rx.recv_timeout(limit).unwrap_or_else(|_| {
-        worker.abandon();
+        worker.detach();
         Err(Error::source(
             "cameras",
             format!(

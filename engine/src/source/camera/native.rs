@@ -22,7 +22,7 @@ use crate::geometry::Size;
 use crate::source::pixels::PixelFormat;
 
 /// How long the user may take to answer the system's question for access.
-const ACCESS_ANSWER: Duration = Duration::from_secs(60);
+const ACCESS_ANSWER: Duration = Duration::from_mins(1);
 
 /// The layouts that arrive as this program reads them. On macOS only YUYV is what its name says
 /// (bi-planar formats are announced as YUYV and converted by the system, JPEG is not passed

@@ -1,7 +1,7 @@
 //! The thread that owns a camera: it opens, negotiates and reads until told to stop.
 //!
 //! Drivers may hang for ever in any call, so nobody waits for this thread: a [`Connection`] is
-//! either let go (`release`) within a bounded time or given up (`abandon`). A thread that wakes up
+//! either let go (`release`) within a bounded time or detached. A thread that wakes up
 //! after that finds its stop flag raised and its slot closed, and leaves.
 
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl Connection {
         while !self.worker.is_finished() {
             if asked.elapsed() >= patience {
                 tracing::warn!("a camera thread is stuck in its driver and was abandoned");
-                return self.worker.abandon();
+                return self.worker.detach();
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -7,10 +7,10 @@ use crate::source::SourceStatus;
 use crate::source::pixels::PixelFormat;
 use std::time::Instant;
 
-/// The real proportions, about thirty times faster.
+/// Much faster than in reality, so that every outage ends within a test.
 const FAST: Timing = Timing {
     open: Duration::from_millis(200),
-    frame: Duration::from_millis(100),
+    frame: Duration::from_millis(300),
     poll: Duration::from_millis(10),
     first_pause: Duration::from_millis(5),
     max_pause: Duration::from_millis(40),
@@ -49,16 +49,22 @@ fn eventually(condition: impl Fn() -> bool) -> bool {
 #[test]
 fn a_slow_consumer_gets_the_newest_frame_and_the_drops_are_counted() {
     let (mut source, _) = opened(vec![vec![camera(0, "usb1")]]);
+    let monitor = source.monitor();
     let first = frame(&mut source);
     assert_eq!((first.size(), first.time_secs), (SIZE, 0.0));
-    let before = source.monitor().n_dropped();
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(200));
     let late = frame(&mut source);
-    assert!(late.captured.elapsed() < Duration::from_millis(50), "stale");
-    assert!(late.time_secs > 0.05);
-    let skipped = late.id - first.id - 1;
-    assert!(skipped > 2);
-    assert_eq!(source.monitor().n_dropped() - before, skipped);
+    assert!(
+        late.captured.elapsed() < Duration::from_millis(150),
+        "stale"
+    );
+    assert!(late.id > first.id + 3);
+    // Every number below this one was handed out or dropped; the count may lag by a moment.
+    assert!(eventually(|| monitor.n_dropped() + 2 > late.id));
+    let n_dropped = monitor.n_dropped();
+    let last = frame(&mut source);
+    assert!(n_dropped + 2 <= last.id);
+    assert!(last.time_secs > late.time_secs && late.time_secs > 0.05);
     assert!(source.info().is_live);
     assert_eq!(source.info().rate, Some(30.0));
 }
@@ -151,7 +157,7 @@ fn an_outage_beyond_its_budget_is_an_error_and_then_the_end() {
             }
         };
         assert!(error.starts_with("Fake: lost"), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(started.elapsed() < Duration::from_secs(4));
         assert_eq!(source.status(), SourceStatus::Lost);
         assert!(source.next_frame().unwrap().is_none());
     }
@@ -177,7 +183,7 @@ fn stopping_ends_waiting_and_reconnecting_at_once() {
         assert!(source.next_frame().unwrap().is_none());
         drop(source);
         let stopped = stopper.join().unwrap();
-        assert!(stopped.elapsed() < Duration::from_millis(500));
+        assert!(stopped.elapsed() < Duration::from_secs(1));
     }
 }
 
@@ -242,6 +248,8 @@ fn pauses_grow_up_to_their_maximum() {
 }
 
 /// Fails when asking the real system for cameras crashes or hangs, whatever is plugged in.
+/// Not on macOS, which would ask the user for access first.
+#[cfg(not(target_os = "macos"))]
 #[test]
 fn the_real_system_answers() {
     let cameras = list_cameras().unwrap();

@@ -123,7 +123,7 @@ pub(super) fn background(size: Size) -> Vec<u8> {
             } else {
                 (FLOOR, 0.80 + 0.9 * (v - horizon))
             };
-            let coarse = grain(x / 7, y / 7) * 0.035;
+            let coarse = grain(x / 5, y / 5) * 0.02;
             let fine = grain(x + 7919, y) * 0.03;
             let light = light + coarse + fine;
             rgba.extend(color.map(|c| (c * light) as u8));
@@ -188,6 +188,7 @@ fn capsules(time_secs: f64, size: Size) -> Vec<Capsule> {
     part(at(-0.082, 0.205), at(0.082, 0.205), 0.038, 0.038, SHIRT);
     part(at(-0.042, 0.255), at(-0.036, 0.445), 0.080, 0.060, SHIRT);
     part(at(0.042, 0.255), at(0.036, 0.445), 0.080, 0.060, SHIRT);
+    part(at(0.0, 0.255), at(0.0, 0.445), 0.086, 0.064, SHIRT);
     for side in [0, 1] {
         let joint = |left: usize| joints[left + side];
         let (shoulder, elbow, wrist) = (joint(5), joint(7), joint(9));
@@ -246,16 +247,17 @@ fn paint(rgba: &mut [u8], size: Size, part: &Capsule) {
             let t = ((px * dx + py * dy) * per_length).clamp(0.0, 1.0);
             let (nx, ny) = (px - t * dx, py - t * dy);
             let radius = part.r_a + t * (part.r_b - part.r_a);
-            let distance = nx.hypot(ny);
+            // Not `hypot`: its guard against overflow is a library call for every pixel.
+            let distance = (nx * nx + ny * ny).sqrt();
             let coverage = (0.5 + radius - distance).clamp(0.0, 1.0);
             if coverage > 0.0 {
                 let rim = (distance / radius).min(1.0);
                 let facing = -(0.5 * nx + 0.6 * ny) / radius;
-                let light = 1.02 - 0.24 * rim * rim + 0.08 * facing;
+                let light = 1.0 - 0.13 * rim * rim + 0.06 * facing;
                 let at = (row + x) * BYTES_PER_PIXEL;
                 for (channel, color) in rgba[at..at + 3].iter_mut().zip(part.color) {
                     let old = f64::from(*channel);
-                    *channel = (old + coverage * (color * light - old)).round() as u8;
+                    *channel = (old + coverage * (color * light - old) + 0.5) as u8;
                 }
             }
         }
@@ -339,7 +341,7 @@ mod tests {
     #[test]
     fn edges_are_soft_and_pictures_opaque() {
         let size = Size::new(9, 9);
-        let mut rgba = vec![0, 0, 0, 255].repeat(size.area());
+        let mut rgba = [0, 0, 0, 255].repeat(size.area());
         let dot = Capsule {
             a: Point::new(4.0, 4.0),
             b: Point::new(4.0, 4.0),
