@@ -4,6 +4,14 @@
 //! [`FrameSource`]. Adding a kind of source: a new file with a [`SourceKind`], one line in
 //! [`SOURCES`].
 
+pub mod camera;
+mod monitor;
+pub mod pixels;
+pub mod synthetic;
+
+pub use monitor::{SourceMonitor, SourceStatus};
+
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
@@ -13,7 +21,11 @@ pub trait FrameSource: Send {
     /// What is known before the first frame.
     fn info(&self) -> &SourceInfo;
 
-    /// The next frame, blocking until there is one; `None` at the end.
+    /// The next frame, blocking until there is one; `None` at the end and soon (within 250 ms)
+    /// after [`OpenOptions::stop`] was raised.
+    ///
+    /// A live source that loses its device waits here while it reconnects; meanwhile
+    /// [`FrameSource::monitor`] tells other threads what is going on.
     ///
     /// A source that is damaged half way delivers every frame before the damage, then `None`,
     /// and says so in [`FrameSource::warning`].
@@ -25,6 +37,16 @@ pub trait FrameSource: Send {
     /// What the user should know about the frames delivered so far, if anything.
     fn warning(&self) -> Option<&str> {
         None
+    }
+
+    /// A view of this source for other threads: how the device does and what was lost.
+    fn monitor(&self) -> SourceMonitor {
+        SourceMonitor::default()
+    }
+
+    /// How the source's device does at this moment.
+    fn status(&self) -> SourceStatus {
+        self.monitor().status()
     }
 }
 
@@ -44,7 +66,7 @@ pub struct SourceInfo {
 }
 
 /// Wishes for opening; a source takes what it understands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct OpenOptions {
     /// Wanted picture size (cameras, synthetic).
     pub size: Size,
@@ -52,6 +74,8 @@ pub struct OpenOptions {
     pub rate: f64,
     /// Stop after this many frames where the source would never end (synthetic).
     pub max_frames: Option<u64>,
+    /// Raised by the owner to end waiting inside `open` and `next_frame` (cameras, live sources).
+    pub stop: StopFlag,
 }
 
 impl Default for OpenOptions {
@@ -60,6 +84,7 @@ impl Default for OpenOptions {
             size: Size::new(640, 480),
             rate: 30.0,
             max_frames: None,
+            stop: StopFlag::new(),
         }
     }
 }
@@ -78,7 +103,7 @@ pub struct SourceKind {
 }
 
 /// Every kind of source. A bare argument goes to the first row that accepts it.
-pub const SOURCES: &[SourceKind] = &[];
+pub const SOURCES: &[SourceKind] = &[camera::KIND, synthetic::KIND];
 
 /// A source the user named: its kind and the argument for it.
 #[derive(Debug, Clone)]

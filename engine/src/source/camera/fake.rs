@@ -1,0 +1,169 @@
+//! Cameras that misbehave on command.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::driver::{CameraFormat, CameraInfo, Device, Driver};
+use crate::concurrency::StopFlag;
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::source::pixels::PixelFormat;
+
+/// Size of every fake frame.
+pub(super) const SIZE: Size = Size::new(16, 8);
+
+/// What a camera does after its good frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Then {
+    /// Never returns from the read.
+    Hang,
+    /// Fails, as after unplugging.
+    Fail,
+    /// Crashes in the driver.
+    Panic,
+}
+
+/// One plugged-in camera and its fate.
+#[derive(Debug, Clone)]
+pub(super) struct Plugged {
+    pub(super) info: CameraInfo,
+    pub(super) pixels: PixelFormat,
+    /// Never returns from `open`.
+    pub(super) hangs_in_open: bool,
+    /// Rates that are offered but refused.
+    pub(super) refused_rates: Vec<u32>,
+    pub(super) n_frames: usize,
+    pub(super) then: Then,
+    /// Every n-th frame is torn.
+    pub(super) torn_every: usize,
+}
+
+/// A good camera at `index`.
+pub(super) fn camera(index: u32, id: &str) -> Plugged {
+    Plugged {
+        info: CameraInfo {
+            index,
+            name: "Fake".to_owned(),
+            description: "a fake".to_owned(),
+            id: id.to_owned(),
+        },
+        pixels: PixelFormat::Gray,
+        hangs_in_open: false,
+        refused_rates: Vec::new(),
+        n_frames: usize::MAX,
+        then: Then::Hang,
+        torn_every: usize::MAX,
+    }
+}
+
+/// The world of cameras. It moves to its next stage when a camera ends its good frames.
+#[derive(Debug)]
+pub(super) struct FakeDriver {
+    stages: Vec<Vec<Plugged>>,
+    stage: Arc<AtomicUsize>,
+    /// Index of every camera opened so far.
+    pub(super) opened: Mutex<Vec<u32>>,
+}
+
+impl FakeDriver {
+    pub(super) fn new(stages: Vec<Vec<Plugged>>) -> Arc<Self> {
+        Arc::new(Self {
+            stages,
+            stage: Arc::default(),
+            opened: Mutex::default(),
+        })
+    }
+
+    fn plugged(&self) -> &[Plugged] {
+        let stage = self.stage.load(Ordering::SeqCst);
+        &self.stages[stage.min(self.stages.len() - 1)]
+    }
+}
+
+impl Driver for FakeDriver {
+    fn authorize(&self, _stop: &StopFlag) -> Result<()> {
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<CameraInfo>> {
+        Ok(self.plugged().iter().map(|c| c.info.clone()).collect())
+    }
+
+    fn open(&self, index: u32) -> Result<Box<dyn Device>> {
+        let found = self.plugged().iter().find(|c| c.info.index == index);
+        let camera = found.ok_or_else(|| Error::source("fake", "unplugged"))?;
+        if camera.hangs_in_open {
+            hang();
+        }
+        self.opened.lock().unwrap().push(index);
+        Ok(Box::new(FakeDevice {
+            camera: camera.clone(),
+            stage: Arc::clone(&self.stage),
+            n_read: 0,
+        }))
+    }
+}
+
+struct FakeDevice {
+    camera: Plugged,
+    stage: Arc<AtomicUsize>,
+    n_read: usize,
+}
+
+impl Device for FakeDevice {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>> {
+        let format = |rate| CameraFormat {
+            size: SIZE,
+            rate,
+            pixels: self.camera.pixels,
+        };
+        Ok([15, 30, 60].map(format).to_vec())
+    }
+
+    fn start(&mut self, format: CameraFormat) -> Result<()> {
+        if self.camera.refused_rates.contains(&format.rate) {
+            return Err(Error::source("fake", "no bandwidth"));
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Cow<'_, [u8]>> {
+        // 200 frames a second: fast tests.
+        std::thread::sleep(Duration::from_millis(5));
+        if self.n_read == self.camera.n_frames {
+            self.stage.fetch_add(1, Ordering::SeqCst);
+            match self.camera.then {
+                Then::Hang => hang(),
+                Then::Fail => return Err(Error::source("fake", "No such device")),
+                Then::Panic => panic!("assertion in the driver"),
+            }
+        }
+        self.n_read += 1;
+        let mut raw = vec![self.n_read as u8; SIZE.area()];
+        if self.camera.pixels == PixelFormat::Mjpeg {
+            let mut jpeg = Vec::new();
+            image::codecs::jpeg::JpegEncoder::new(&mut jpeg)
+                .encode(
+                    &raw,
+                    SIZE.width as u32,
+                    SIZE.height as u32,
+                    image::ExtendedColorType::L8,
+                )
+                .unwrap();
+            raw = jpeg;
+        }
+        if self.n_read.is_multiple_of(self.camera.torn_every) {
+            raw.truncate(raw.len() / 3);
+        }
+        Ok(Cow::Owned(raw))
+    }
+}
+
+/// As a thread stuck in the kernel: nothing ends it.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,160 @@
+//! Which of the plugged-in cameras is meant.
+
+use super::driver::CameraInfo;
+use crate::error::{Error, Result};
+
+/// The camera that is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Target {
+    /// `camera`: whichever comes first.
+    First,
+    /// `camera:0`
+    Index(u32),
+    /// `camera:NAME`: the name, or part of it in any case.
+    Name(String),
+    /// The one that was open before, perhaps under another index by now.
+    Again(Identity),
+}
+
+/// What stays the same of a camera when it is unplugged and plugged in again.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Identity {
+    /// As it was when it was opened.
+    pub(super) info: CameraInfo,
+    /// Ids of other cameras of the same name: somebody else's, not this one come back.
+    twins: Vec<String>,
+}
+
+impl Identity {
+    pub(super) fn new(info: CameraInfo, all: &[CameraInfo]) -> Self {
+        let twins = all
+            .iter()
+            .filter(|c| c.name == info.name && c.id != info.id)
+            .map(|c| c.id.clone())
+            .collect();
+        Self { info, twins }
+    }
+}
+
+impl Target {
+    /// From what follows `camera:`.
+    pub(super) fn parse(argument: &str) -> Self {
+        match argument.trim() {
+            "" => Self::First,
+            text => text
+                .parse()
+                .map_or_else(|_| Self::Name(text.to_owned()), Self::Index),
+        }
+    }
+
+    /// For messages.
+    pub(super) fn label(&self) -> String {
+        match self {
+            Self::First => "camera".to_owned(),
+            Self::Index(i) => format!("camera {i}"),
+            Self::Name(name) => format!("camera {name}"),
+            Self::Again(identity) => identity.info.name.clone(),
+        }
+    }
+
+    /// The camera meant.
+    ///
+    /// # Errors
+    /// When it is not there: says which ones are.
+    pub(super) fn find(&self, cameras: &[CameraInfo]) -> Result<CameraInfo> {
+        let found = match self {
+            Self::First => cameras.first(),
+            Self::Index(i) => cameras.iter().find(|c| c.index == *i),
+            Self::Name(name) => {
+                let lower = name.to_lowercase();
+                cameras.iter().find(|c| c.name == *name).or_else(|| {
+                    let mut all = cameras.iter();
+                    all.find(|c| c.name.to_lowercase().contains(&lower))
+                })
+            }
+            Self::Again(Identity { info, twins }) => {
+                let namesakes = || cameras.iter().filter(|c| c.name == info.name);
+                namesakes()
+                    .find(|c| c.id == info.id)
+                    .or_else(|| namesakes().find(|c| !twins.contains(&c.id)))
+            }
+        };
+        found.cloned().ok_or_else(|| {
+            let present: Vec<_> = cameras
+                .iter()
+                .map(|c| format!("{} ({})", c.index, c.name))
+                .collect();
+            let reason = if present.is_empty() {
+                "no camera found; connect one, or use --input sample / a file".to_owned()
+            } else {
+                format!("not found; there are: {}", present.join(", "))
+            };
+            Error::source(self.label(), reason)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(index: u32, name: &str, id: &str) -> CameraInfo {
+        CameraInfo {
+            index,
+            name: name.to_owned(),
+            description: String::new(),
+            id: id.to_owned(),
+        }
+    }
+
+    fn index(text: &str, cameras: &[CameraInfo]) -> Option<u32> {
+        Target::parse(text).find(cameras).ok().map(|c| c.index)
+    }
+
+    /// Fails when `camera:NAME` opens another camera than the one named.
+    #[test]
+    fn a_name_means_the_exact_one_before_a_similar_one() {
+        let cameras = [
+            camera(0, "HD Webcam Pro", "a"),
+            camera(2, "HD Webcam", "b"),
+            camera(4, "Größe", "c"),
+        ];
+        assert_eq!(index("HD Webcam", &cameras), Some(2));
+        assert_eq!(index("webcam pro", &cameras), Some(0));
+        assert_eq!(index("größe", &cameras), Some(4));
+        assert_eq!(index("4", &cameras), Some(4));
+        assert_eq!(index("", &cameras), Some(0));
+        assert_eq!(index("1", &cameras), None);
+        assert_eq!(index("Kinect", &cameras), None);
+    }
+
+    /// Fails when a camera that returns under another number is not recognised, or when its
+    /// equal neighbour is taken for it.
+    #[test]
+    fn a_camera_is_known_again_by_its_name_but_not_mistaken_for_its_twin() {
+        let (mine, twin) = (camera(0, "Cam", "usb1"), camera(1, "Cam", "usb2"));
+        let both = [mine.clone(), twin.clone()];
+        let again = Target::Again(Identity::new(mine, &both));
+        assert!(again.find(std::slice::from_ref(&twin)).is_err());
+        let back = [twin, camera(7, "Cam", "usb3"), camera(8, "Other", "usb1")];
+        assert_eq!(again.find(&back).unwrap().index, 7);
+        assert_eq!(again.find(&both).unwrap().index, 0);
+    }
+
+    /// Fails when somebody without a camera is not told what to do.
+    #[test]
+    fn an_absent_camera_is_one_clear_line() {
+        let error = |cameras: &[CameraInfo]| {
+            let found = Target::Index(0).find(cameras);
+            found.unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&[]),
+            "camera 0: no camera found; connect one, or use --input sample / a file"
+        );
+        assert_eq!(
+            error(&[camera(2, "Cam", "")]),
+            "camera 0: not found; there are: 2 (Cam)"
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! The watchdog, the camera thread and their time-outs, against cameras that misbehave.
+
+use super::fake::{FakeDriver, Plugged, SIZE, Then, camera};
+use super::*;
+use crate::frame::Frame;
+use crate::source::SourceStatus;
+use crate::source::pixels::PixelFormat;
+use std::time::Instant;
+
+/// Much faster than in reality, so that every outage ends within a test.
+const FAST: Timing = Timing {
+    open: Duration::from_millis(200),
+    frame: Duration::from_millis(300),
+    poll: Duration::from_millis(10),
+    first_pause: Duration::from_millis(5),
+    max_pause: Duration::from_millis(40),
+    outage: Duration::from_millis(600),
+    release: Duration::from_millis(50),
+};
+
+fn open_fake(driver: &Arc<FakeDriver>, options: &OpenOptions) -> Result<CameraSource> {
+    let driver = Arc::clone(driver);
+    CameraSource::open(driver, Target::parse("Fake"), options, FAST)
+}
+
+fn opened(stages: Vec<Vec<Plugged>>) -> (CameraSource, Arc<FakeDriver>) {
+    let driver = FakeDriver::new(stages);
+    let source = open_fake(&driver, &OpenOptions::default()).unwrap();
+    (source, driver)
+}
+
+fn frame(source: &mut CameraSource) -> Frame {
+    source.next_frame().unwrap().unwrap()
+}
+
+/// Waits for `condition`, at most a few seconds.
+fn eventually(condition: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
+        if condition() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    false
+}
+
+/// Fails when a slow consumer would be served stale frames, or drops would go uncounted.
+#[test]
+fn a_slow_consumer_gets_the_newest_frame_and_the_drops_are_counted() {
+    let (mut source, _) = opened(vec![vec![camera(0, "usb1")]]);
+    let monitor = source.monitor();
+    let first = frame(&mut source);
+    assert_eq!((first.size(), first.time_secs), (SIZE, 0.0));
+    std::thread::sleep(Duration::from_millis(200));
+    let late = frame(&mut source);
+    assert!(
+        late.captured.elapsed() < Duration::from_millis(150),
+        "stale"
+    );
+    assert!(late.id > first.id + 3);
+    // Every number below this one was handed out or dropped; the count may lag by a moment.
+    assert!(eventually(|| monitor.n_dropped() + 2 > late.id));
+    let n_dropped = monitor.n_dropped();
+    let last = frame(&mut source);
+    assert!(n_dropped + 2 <= last.id);
+    assert!(last.time_secs > late.time_secs && late.time_secs > 0.05);
+    assert!(source.info().is_live);
+    assert_eq!(source.info().rate, Some(30.0));
+}
+
+/// Fails when a camera that hangs in a read would hang the program, or would not be replaced by
+/// its new connection; other threads must be able to see why nothing comes.
+#[test]
+fn a_hang_in_a_read_is_survived_and_visible() {
+    let mut hanging = camera(0, "usb1");
+    hanging.n_frames = 3;
+    let (mut source, driver) = opened(vec![vec![hanging], vec![camera(0, "usb1")]]);
+    let monitor = source.monitor();
+    let seen = std::thread::spawn(move || {
+        let mut seen = [false; 2];
+        seen[0] = eventually(|| matches!(monitor.status(), SourceStatus::Stalled { .. }));
+        seen[1] = eventually(|| monitor.status() == SourceStatus::Ok);
+        seen
+    });
+    let started = Instant::now();
+    let mut last = frame(&mut source);
+    while driver.opened.lock().unwrap().len() < 2 {
+        let next = frame(&mut source);
+        assert!(next.id > last.id && next.time_secs > last.time_secs);
+        last = next;
+    }
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert_eq!(source.status(), SourceStatus::Ok);
+    assert_eq!(seen.join().unwrap(), [true, true]);
+}
+
+/// Fails when an unplugged camera that comes back under another index is not found again, or its
+/// equal neighbour is opened in its place.
+#[test]
+fn an_unplugged_camera_is_found_again_under_another_index() {
+    let mut mine = camera(0, "usb1");
+    (mine.n_frames, mine.then) = (3, Then::Fail);
+    let twin = camera(1, "usb2");
+    let driver_stages = vec![vec![mine, twin.clone()], vec![twin, camera(5, "usb3")]];
+    let (mut source, driver) = opened(driver_stages);
+    let first = frame(&mut source).captured;
+    while driver.opened.lock().unwrap().len() < 2 {
+        frame(&mut source);
+    }
+    assert_eq!(*driver.opened.lock().unwrap(), [0, 5]);
+    let later = frame(&mut source);
+    let since_first = later.captured.duration_since(first).as_secs_f64();
+    assert_eq!(
+        later.time_secs, since_first,
+        "one clock for both connections"
+    );
+}
+
+/// Fails when a crash inside the driver ends more than its thread.
+#[test]
+fn a_panic_in_the_driver_is_an_outage() {
+    let mut crashing = camera(0, "usb1");
+    (crashing.n_frames, crashing.then) = (2, Then::Panic);
+    let (mut source, driver) = opened(vec![vec![crashing], vec![camera(0, "usb1")]]);
+    while driver.opened.lock().unwrap().len() < 2 {
+        frame(&mut source);
+    }
+}
+
+/// Fails when opening a hanging camera would hang the program.
+#[test]
+fn a_hang_in_open_is_an_error_in_time() {
+    let mut stuck = camera(0, "usb1");
+    stuck.hangs_in_open = true;
+    let started = Instant::now();
+    let driver = FakeDriver::new(vec![vec![stuck]]);
+    let error = open_fake(&driver, &OpenOptions::default()).err().unwrap();
+    assert!(error.to_string().contains("did not open within"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+/// Fails when a camera that never comes back is waited for without end, or its loss is not said.
+#[test]
+fn an_outage_beyond_its_budget_is_an_error_and_then_the_end() {
+    let mut leaving = camera(0, "usb1");
+    (leaving.n_frames, leaving.then) = (2, Then::Fail);
+    let mut mute = camera(0, "usb1");
+    mute.n_frames = 0; // Opens again, but never delivers: that is no recovery.
+    for afterwards in [vec![], vec![mute]] {
+        let (mut source, _) = opened(vec![vec![leaving.clone()], afterwards]);
+        let started = Instant::now();
+        let error = loop {
+            match source.next_frame() {
+                Ok(frame) => assert!(frame.is_some()),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.starts_with("Fake: lost"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(4));
+        assert_eq!(source.status(), SourceStatus::Lost);
+        assert!(source.next_frame().unwrap().is_none());
+    }
+}
+
+/// Fails when the program could not be closed during an outage or a silent wait, or when closing
+/// waited for a thread stuck in the driver.
+#[test]
+fn stopping_ends_waiting_and_reconnecting_at_once() {
+    for then in [Then::Hang, Then::Fail] {
+        let mut leaving = camera(0, "usb1");
+        (leaving.n_frames, leaving.then) = (1, then);
+        let driver = FakeDriver::new(vec![vec![leaving], vec![]]);
+        let options = OpenOptions::default();
+        let mut source = open_fake(&driver, &options).unwrap();
+        frame(&mut source);
+        let stop = options.stop.clone();
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            stop.stop();
+            Instant::now()
+        });
+        assert!(source.next_frame().unwrap().is_none());
+        drop(source);
+        let stopped = stopper.join().unwrap();
+        assert!(stopped.elapsed() < Duration::from_secs(1));
+    }
+}
+
+/// Fails when a torn frame would stop the camera, reach the network, or go uncounted.
+#[test]
+fn damaged_frames_are_skipped_and_counted() {
+    let mut torn = camera(0, "usb1");
+    (torn.pixels, torn.torn_every) = (PixelFormat::Mjpeg, 3);
+    let (mut source, _) = opened(vec![vec![torn]]);
+    for _ in 0..12 {
+        let got = frame(&mut source);
+        assert_ne!((got.id + 1) % 3, 0, "every third frame is torn");
+    }
+    let n = source.monitor().n_damaged();
+    assert!(n >= 3);
+    assert!(
+        source
+            .warning()
+            .unwrap()
+            .ends_with("damaged camera frames were skipped")
+    );
+    assert_eq!(source.status(), SourceStatus::Ok);
+}
+
+/// Fails when one refused format (a bus without room) makes a camera unusable.
+#[test]
+fn a_refused_format_is_followed_by_the_next_best() {
+    let mut narrow = camera(0, "usb1");
+    narrow.refused_rates = vec![30, 60];
+    let (source, _) = opened(vec![vec![narrow.clone()]]);
+    assert_eq!(source.info().rate, Some(15.0));
+    narrow.refused_rates = vec![15, 30, 60];
+    let driver = FakeDriver::new(vec![vec![narrow]]);
+    let error = open_fake(&driver, &OpenOptions::default()).err().unwrap();
+    assert_eq!(error.to_string(), "fake: no bandwidth");
+}
+
+/// Fails when looking for cameras waits without end for a hanging system, or swallows its answer.
+#[test]
+fn queries_have_a_time_out() {
+    let limit = Duration::from_millis(50);
+    let hung: Result<()> = within(limit, || {
+        loop {
+            std::thread::park();
+        }
+    });
+    assert!(hung.unwrap_err().to_string().contains("did not answer"));
+    let long = Duration::from_secs(5);
+    assert_eq!(within(long, || Ok(7)).unwrap(), 7);
+    let refused: Result<()> = within(long, || Err(Error::source("cameras", "refused")));
+    assert_eq!(refused.unwrap_err().to_string(), "cameras: refused");
+}
+
+/// Fails when pauses between tries would not grow, or would grow without bound.
+#[test]
+fn pauses_grow_up_to_their_maximum() {
+    let pauses: Vec<_> = (0..40).map(|n| Timing::REAL.pause_before(n)).collect();
+    assert!(pauses.is_sorted());
+    assert_eq!(pauses[0], Duration::ZERO);
+    assert_eq!(pauses[1], Timing::REAL.first_pause);
+    assert_eq!(pauses[39], Timing::REAL.max_pause);
+}
+
+/// Fails when asking the real system for cameras crashes or hangs, whatever is plugged in.
+/// Not on macOS, which would ask the user for access first.
+#[cfg(not(target_os = "macos"))]
+#[test]
+fn the_real_system_answers() {
+    let cameras = list_cameras().unwrap();
+    let absent = (0..1000)
+        .find(|i| cameras.iter().all(|c| c.index != *i))
+        .unwrap();
+    let error = open(&absent.to_string(), &OpenOptions::default())
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().starts_with(&format!("camera {absent}: ")),
+        "{error}"
+    );
+}

@@ -1,0 +1,74 @@
+//! What other threads may see of a source while one thread waits in it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// How a source's device does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SourceStatus {
+    /// Frames come, or the source has no device that could fail.
+    #[default]
+    Ok,
+    /// The device has been silent for longer than a camera should be.
+    Stalled {
+        /// When the last frame came.
+        since: Instant,
+    },
+    /// The device was given up; a new connection is being tried.
+    Reconnecting {
+        /// Number of the try, from 1.
+        attempt: u32,
+    },
+    /// No connection came about in time: the source has ended with an error.
+    Lost,
+}
+
+/// A view of a source that outlives and does not block it; clones share the view.
+///
+/// The thread that reads frames keeps the source; a window keeps the monitor.
+#[derive(Debug, Clone, Default)]
+pub struct SourceMonitor(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    status: Mutex<SourceStatus>,
+    n_dropped: AtomicU64,
+    n_damaged: AtomicU64,
+}
+
+impl SourceMonitor {
+    /// How the device does.
+    pub fn status(&self) -> SourceStatus {
+        *self.lock()
+    }
+
+    /// Frames that were displaced by newer ones before anybody asked for them.
+    pub fn n_dropped(&self) -> u64 {
+        self.0.n_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Frames that came damaged and were skipped.
+    pub fn n_damaged(&self) -> u64 {
+        self.0.n_damaged.load(Ordering::Relaxed)
+    }
+
+    /// Sets the status; says whether it is another one than before.
+    pub(super) fn set_status(&self, status: SourceStatus) -> bool {
+        std::mem::replace(&mut *self.lock(), status) != status
+    }
+
+    /// Counts displaced frames; returns the sum so far.
+    pub(super) fn add_dropped(&self, n: u64) -> u64 {
+        self.0.n_dropped.fetch_add(n, Ordering::Relaxed) + n
+    }
+
+    /// Counts one damaged frame; returns the sum so far.
+    pub(super) fn add_damaged(&self) -> u64 {
+        self.0.n_damaged.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, SourceStatus> {
+        self.0.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
