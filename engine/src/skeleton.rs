@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::pose::Keypoint;
+
 /// Side of the body a joint belongs to, from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -35,6 +37,46 @@ pub struct Skeleton {
     #[serde(default)]
     pub oks_sigmas: Vec<f64>,
 }
+
+/// Where a joint of another skeleton comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum JointOrigin {
+    /// This joint.
+    Joint(usize),
+    /// The middle of these two joints.
+    Middle(usize, usize),
+}
+
+impl JointOrigin {
+    /// The joint from the keypoints of the source skeleton. A middle is as certain as its less
+    /// certain end; all zero when a joint it needs is absent (score not above 0).
+    pub fn pick(self, keypoints: &[Keypoint]) -> Keypoint {
+        let get = |j: usize| keypoints.get(j).filter(|k| k.score > 0.0).copied();
+        let picked = match self {
+            Self::Joint(j) => get(j),
+            Self::Middle(i, j) => get(i).zip(get(j)).map(|(a, b)| Keypoint {
+                x: f32::midpoint(a.x, b.x),
+                y: f32::midpoint(a.y, b.y),
+                score: a.score.min(b.score),
+            }),
+        };
+        picked.unwrap_or_default()
+    }
+}
+
+/// Per joint of the target where it comes from; `None` where the source has nothing like it.
+pub type JointMap = Vec<Option<JointOrigin>>;
+
+/// Maps by `source->target`.
+static MAPS: LazyLock<BTreeMap<String, JointMap>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct File {
+        maps: BTreeMap<String, JointMap>,
+    }
+    let text = include_str!("../../assets/skeletons.json");
+    serde_json::from_str(text).map_or_else(|_| BTreeMap::new(), |file: File| file.maps)
+});
 
 static SKELETONS: LazyLock<Vec<Skeleton>> = LazyLock::new(|| {
     let text = include_str!("../../assets/skeletons.json");
@@ -69,6 +111,18 @@ impl Skeleton {
     /// Index of the joint called `name` (`l_wrist`).
     pub fn joint(&self, name: &str) -> Option<usize> {
         self.joints.iter().position(|j| j == name)
+    }
+
+    /// Where the joints of the skeleton called `target` come from; `None` when there is no map.
+    pub fn map_to(&self, target: &str) -> Option<JointMap> {
+        if self.name == target {
+            return Some(
+                (0..self.n_joints())
+                    .map(|j| Some(JointOrigin::Joint(j)))
+                    .collect(),
+            );
+        }
+        MAPS.get(&format!("{}->{target}", self.name)).cloned()
     }
 
     /// Side of joint `j`.
@@ -115,5 +169,35 @@ mod tests {
             assert!(s.oks_sigmas.is_empty() || s.oks_sigmas.len() == n);
         }
         assert_eq!(Skeleton::by_name("coco17").unwrap().n_joints(), 17);
+    }
+
+    /// Fails when an exported joint would carry another joint's name or side.
+    #[test]
+    fn every_map_keeps_names_and_leads_to_real_joints() {
+        for (source, target) in Skeleton::all()
+            .iter()
+            .flat_map(|s| Skeleton::all().iter().map(move |t| (s, t)))
+        {
+            let map = source.map_to(&target.name).unwrap();
+            assert_eq!(map.len(), target.n_joints());
+            for (d, origin) in map.into_iter().enumerate() {
+                match origin {
+                    Some(JointOrigin::Joint(j)) => assert_eq!(source.joints[j], target.joints[d]),
+                    Some(JointOrigin::Middle(i, j)) => assert_eq!(source.mirror[i], j),
+                    None => assert_eq!(source.joint(&target.joints[d]), None),
+                }
+            }
+        }
+    }
+
+    /// Fails when a neck would be made up from one shoulder.
+    #[test]
+    fn a_middle_needs_both_ends() {
+        let neck = JointOrigin::Middle(0, 1);
+        let mut ends = [[10.0, 20.0, 0.5].into(), [20.0, 40.0, 0.75].into()];
+        assert_eq!(neck.pick(&ends), [15.0, 30.0, 0.5].into());
+        ends[1].score = 0.0;
+        assert_eq!(neck.pick(&ends), Keypoint::default());
+        assert_eq!(JointOrigin::Joint(7).pick(&ends), Keypoint::default());
     }
 }

@@ -1,1 +1,24 @@
-//! record
+//! Keeping what was seen and found: videos and keypoint files.
+//!
+//! A [`VideoWriter`] turns pictures with times into an H.264 MP4 file that plays even when the
+//! process is killed; a [`Recorder`] does so on a thread of its own behind a bounded queue.
+//! An [`Exporter`] writes poses to a file; adding one: a new file, one line in [`EXPORTERS`].
+
+mod coco;
+mod csv;
+mod encoder;
+mod export;
+mod fmp4;
+mod jsonl;
+mod openpose;
+mod recorder;
+mod video_writer;
+
+#[cfg(test)]
+mod export_tests;
+#[cfg(test)]
+mod video_tests;
+
+pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec};
+pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
+pub use video_writer::{VideoSummary, VideoWriter};

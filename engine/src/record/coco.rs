@@ -1,0 +1,102 @@
+//! `--write-coco`: a COCO results file, the form that evaluation tools read.
+//!
+//! A list of `{image_id, category_id, keypoints, score, bbox, track_id}`. `image_id` is the
+//! frame's number. Keypoints stand in the order of the model's own skeleton, and the third number
+//! of each is its score: the visibility 0/1/2 of annotations never appears here.
+//!
+//! While frames come in, the list stands in `NAME.part` and is whole after every frame: a crash
+//! leaves all of it there. Finishing renames it, so that `NAME` is never half a list.
+
+use std::io::{Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::export::{ExportContext, Exporter, ExporterSpec, Output, json, pixels, score, triples};
+use crate::error::{Error, Result};
+use crate::output::PoseOutput;
+
+pub(super) const SPEC: ExporterSpec = ExporterSpec {
+    name: "coco",
+    help: "COCO results: a JSON list of keypoints with scores, one entry a person and frame",
+    open: |path, _: &ExportContext| Ok(Box::new(CocoResults::create(path)?)),
+};
+
+/// COCO's number for `person`.
+const PERSON: u32 = 1;
+/// What closes the list, overwritten by the next frame.
+const END: &[u8] = b"\n]\n";
+
+struct CocoResults {
+    part: Output,
+    path: PathBuf,
+    /// Length without [`END`].
+    len: u64,
+    is_empty: bool,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    image_id: u64,
+    category_id: u32,
+    keypoints: Vec<f64>,
+    score: f64,
+    bbox: [f64; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track_id: Option<u64>,
+}
+
+impl CocoResults {
+    fn create(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(Error::Record {
+                path: path.to_owned(),
+                reason: "it is a folder; give the name of a file".to_owned(),
+            });
+        }
+        let mut part_path = path.as_os_str().to_owned();
+        part_path.push(".part");
+        let mut part = Output::create(Path::new(&part_path))?;
+        part.write(&[b"[", END].concat())?;
+        Ok(Self {
+            part,
+            path: path.to_owned(),
+            len: 1,
+            is_empty: true,
+        })
+    }
+}
+
+impl Exporter for CocoResults {
+    fn push(&mut self, output: &PoseOutput) -> Result<()> {
+        let mut bytes = Vec::new();
+        for pose in &output.poses {
+            let b = pose.bbox;
+            let entry = Entry {
+                image_id: output.frame.id,
+                category_id: PERSON,
+                keypoints: triples(&pose.keypoints).concat(),
+                score: score(pose.score),
+                bbox: [b.x, b.y, b.w, b.h].map(pixels),
+                track_id: pose.track_id,
+            };
+            bytes.extend_from_slice(if self.is_empty { b"\n" } else { b",\n" });
+            self.is_empty = false;
+            bytes.extend_from_slice(&json(&entry, &self.path)?);
+        }
+        let len = bytes.len() as u64;
+        bytes.extend_from_slice(END);
+        self.part
+            .file
+            .seek(SeekFrom::Start(self.len))
+            .map_err(Error::io("write", &self.part.path))?;
+        self.part.write(&bytes)?;
+        self.len += len;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.part.sync()?;
+        std::fs::rename(&self.part.path, &self.path).map_err(Error::io("rename to", &self.path))
+    }
+}

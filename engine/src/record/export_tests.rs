@@ -1,0 +1,197 @@
+//! Exporters against golden text, byte for byte: scripts depend on it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{EXPORTERS, ExportContext, Exporter, ExporterSpec};
+use crate::error::Error;
+use crate::frame::{Frame, Pixels};
+use crate::geometry::{BBox, Size};
+use crate::output::{PoseOutput, Timings};
+use crate::pose::{Keypoint, Pose};
+use crate::skeleton::Skeleton;
+
+/// Frame `id` with the given people.
+fn output(id: u64, poses: Vec<Pose>) -> PoseOutput {
+    let size = Size::new(4, 2);
+    let time_secs = id as f64 / 30.0;
+    PoseOutput {
+        frame: Frame::new(
+            id,
+            time_secs,
+            size,
+            Pixels::unpooled(vec![255; size.area() * 4]),
+        ),
+        model: Arc::from("sfm"),
+        skeleton: Skeleton::by_name("lsp14").unwrap(),
+        poses,
+        regions: Vec::new(),
+        timings: Timings::default(),
+    }
+}
+
+/// Joint `j` at (10 j + 0.126, 1 / 3), score 0.9 - j / 20; the last joint is not a number.
+fn person(track_id: Option<u64>) -> Pose {
+    let mut keypoints: Vec<Keypoint> = (0..14)
+        .map(|j| [10.0 * j as f32 + 0.126, 1.0 / 3.0, 0.9 - j as f32 / 20.0].into())
+        .collect();
+    keypoints[13].x = f32::NAN;
+    Pose {
+        track_id,
+        score: 0.12345,
+        bbox: BBox::new(-0.001, 0.333_333, 130.0, 1.25),
+        keypoints_raw: keypoints
+            .iter()
+            .map(|k| [k.x + 1.0, k.y, k.score].into())
+            .collect(),
+        keypoints,
+    }
+}
+
+fn open(name: &str, path: &Path) -> Box<dyn Exporter> {
+    let context = ExportContext {
+        name: "camera:0".to_owned(),
+    };
+    (ExporterSpec::by_name(name).unwrap().open)(path, &context).unwrap()
+}
+
+/// What an exporter writes for a frame with two people and one with none.
+fn exported(name: &str, read: impl Fn(&Path) -> String) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let mut exporter = open(name, &path);
+    exporter.push(&output(0, Vec::new())).unwrap();
+    exporter
+        .push(&output(7, vec![person(Some(3)), person(None)]))
+        .unwrap();
+    exporter.finish().unwrap();
+    read(&path)
+}
+
+fn file(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+const JOINTS: &str = "[0.13,0.33,0.9],[10.13,0.33,0.85],[20.13,0.33,0.8],[30.13,0.33,0.75],\
+    [40.13,0.33,0.7],[50.13,0.33,0.65],[60.13,0.33,0.6],[70.13,0.33,0.55],[80.13,0.33,0.5],\
+    [90.13,0.33,0.45],[100.13,0.33,0.4],[110.13,0.33,0.35],[120.13,0.33,0.3],[0.0,0.0,0.0]";
+
+const JOINTS_RAW: &str = "[1.13,0.33,0.9],[11.13,0.33,0.85],[21.13,0.33,0.8],[31.13,0.33,0.75],\
+    [41.13,0.33,0.7],[51.13,0.33,0.65],[61.13,0.33,0.6],[71.13,0.33,0.55],[81.13,0.33,0.5],\
+    [91.13,0.33,0.45],[101.13,0.33,0.4],[111.13,0.33,0.35],[121.13,0.33,0.3],[0.0,0.0,0.0]";
+
+/// Fails when scripts that read `--write-json` would break.
+#[test]
+fn json_lines_have_the_promised_form() {
+    let person = |id: &str| {
+        format!(
+            r#"{{"track_id":{id},"score":0.1235,"box":[0.0,0.33,130.0,1.25],"keypoints":[{JOINTS}],"keypoints_raw":[{JOINTS_RAW}]}}"#
+        )
+    };
+    let line = |frame: u64, time: &str, poses: &str| {
+        format!(
+            r#"{{"frame":{frame},"time_secs":{time},"width":4,"height":2,"model":"sfm","skeleton":"lsp14","poses":[{poses}]}}"#
+        ) + "\n"
+    };
+    let expected =
+        line(0, "0.0", "") + &line(7, "0.233333", &(person("3") + "," + &person("null")));
+    assert_eq!(exported("json", file), expected);
+}
+
+/// Fails when a visibility would stand where a score belongs, or the list be no list.
+#[test]
+fn coco_results_hold_scores() {
+    let joints = JOINTS.replace(['[', ']'], "");
+    let entry = |track: &str| {
+        format!(
+            r#"{{"image_id":7,"category_id":1,"keypoints":[{joints}],"score":0.1235,"bbox":[0.0,0.33,130.0,1.25]{track}}}"#
+        )
+    };
+    let expected = format!("[\n{},\n{}\n]\n", entry(r#","track_id":3"#), entry(""));
+    assert_eq!(exported("coco", file), expected);
+}
+
+/// Fails when a crash would cost the frames before it, or an old result be half overwritten.
+#[test]
+fn coco_results_are_whole_after_every_frame_and_appear_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, part) = (
+        folder.path().join("a.json"),
+        folder.path().join("a.json.part"),
+    );
+    std::fs::write(&path, "old").unwrap();
+    let mut exporter = open("coco", &path);
+    for i in 0..4 {
+        let list: Vec<serde_json::Value> = serde_json::from_str(&file(&part)).unwrap();
+        assert_eq!(list.len(), i);
+        exporter
+            .push(&output(i as u64, vec![person(None)]))
+            .unwrap();
+    }
+    assert_eq!(file(&path), "old");
+    exporter.finish().unwrap();
+    assert!(!part.exists() && file(&path).starts_with('['));
+}
+
+/// Fails when OpenPose's readers would not find their files, people or joints.
+#[test]
+fn openpose_files_have_its_names_and_joints() {
+    let frame = |number: u64| {
+        move |path: &Path| file(&path.join(format!("camera_0_{number:012}_keypoints.json")))
+    };
+    assert_eq!(
+        exported("openpose", frame(0)),
+        r#"{"version":1.3,"people":[]}"#
+    );
+    // Nose, eyes and ears are not in lsp14; the neck is the middle of the shoulders 8 and 9.
+    let joints = "0.0,0.0,0.0,85.13,0.33,0.45,80.13,0.33,0.5,70.13,0.33,0.55,60.13,0.33,0.6,\
+        90.13,0.33,0.45,100.13,0.33,0.4,110.13,0.33,0.35,20.13,0.33,0.8,10.13,0.33,0.85,\
+        0.13,0.33,0.9,30.13,0.33,0.75,40.13,0.33,0.7,50.13,0.33,0.65,\
+        0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0";
+    let person = |id: i64| {
+        format!(
+            r#"{{"person_id":[{id}],"pose_keypoints_2d":[{joints}],"face_keypoints_2d":[],"hand_left_keypoints_2d":[],"hand_right_keypoints_2d":[],"pose_keypoints_3d":[],"face_keypoints_3d":[],"hand_left_keypoints_3d":[],"hand_right_keypoints_3d":[]}}"#
+        )
+    };
+    let expected = format!(
+        r#"{{"version":1.3,"people":[{},{}]}}"#,
+        person(3),
+        person(-1)
+    );
+    assert_eq!(exported("openpose", frame(7)), expected);
+}
+
+/// Fails when the table would lose a joint, a column or the raw positions.
+#[test]
+fn csv_has_a_row_for_each_joint() {
+    let text = exported("csv", file);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 1 + 2 * 14);
+    assert_eq!(
+        lines[0],
+        "frame,time_secs,track_id,person_score,joint,x,y,score,x_raw,y_raw"
+    );
+    assert_eq!(
+        lines[1],
+        "7,0.233333,3,0.1235,r_ankle,0.13,0.33,0.9000,1.13,0.33"
+    );
+    assert_eq!(
+        lines[28],
+        "7,0.233333,,0.1235,head_top,0.00,0.00,0.0000,0.00,0.00"
+    );
+}
+
+/// Fails when an export that cannot be written is noticed only after the work is done.
+#[test]
+fn every_exporter_refuses_an_impossible_place_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("file");
+    std::fs::write(&blocked, "in the way").unwrap();
+    for spec in EXPORTERS {
+        let error = (spec.open)(&blocked.join("x"), &ExportContext::default())
+            .err()
+            .unwrap();
+        assert!(matches!(&error, Error::Io { .. }), "{}: {error}", spec.name);
+        assert!(error.to_string().contains("file"), "{error}");
+    }
+}

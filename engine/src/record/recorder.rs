@@ -1,0 +1,224 @@
+//! Recording beside the live picture: a queue and a thread of its own around [`VideoWriter`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::video_writer::{VideoSummary, VideoWriter};
+use crate::concurrency::{StopFlag, Worker};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::geometry::Size;
+
+/// Frames that may wait for the encoder: two seconds at 30 frames per second.
+const QUEUE_FRAMES: usize = 64;
+
+/// What happens to a frame that finds the queue full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backpressure {
+    /// It is dropped and counted; the caller never waits (live pictures).
+    DropNewest,
+    /// The caller waits for room (files: every frame counts).
+    Block,
+}
+
+/// What became of an offered frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Offered {
+    /// It will be written.
+    Queued,
+    /// The queue was full; it has been counted.
+    Dropped,
+    /// The recording has failed, see [`Recorder::error`]; stop offering.
+    Failed,
+}
+
+/// What a finished recording holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordSummary {
+    /// Frames in the file.
+    pub frames: u64,
+    /// Frames that found the queue full.
+    pub dropped: u64,
+    /// Sum of the durations of the frames.
+    pub duration_secs: f64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Frames whose time stamp had to be moved.
+    pub adjusted_times: u64,
+    /// Time to convert, encode and write each frame, in the order of the frames.
+    pub encode_millis: Vec<f32>,
+}
+
+/// A running recording. Dropping it discards what waits in the queue and closes the file.
+pub struct Recorder {
+    path: PathBuf,
+    backpressure: Backpressure,
+    dropped: u64,
+    outcome: Arc<Mutex<Outcome>>,
+    // Before the worker: its end of the queue must be gone when the worker is waited for.
+    frames: Sender<Frame>,
+    worker: Worker,
+}
+
+#[derive(Default)]
+struct Outcome {
+    finished: Option<(VideoSummary, Vec<f32>)>,
+    error: Option<Error>,
+}
+
+impl Recorder {
+    /// Creates the file and starts the thread. `rate` is the nominal frame rate.
+    ///
+    /// # Errors
+    /// Those of [`VideoWriter::create`], and when the system gives no thread.
+    pub fn start(path: &Path, size: Size, rate: f64, backpressure: Backpressure) -> Result<Self> {
+        let writer = VideoWriter::create(path, size, rate)?;
+        Self::with_writer(path, writer, size, backpressure)
+    }
+
+    pub(super) fn with_writer(
+        path: &Path,
+        writer: VideoWriter,
+        size: Size,
+        backpressure: Backpressure,
+    ) -> Result<Self> {
+        let (sender, receiver) = bounded(QUEUE_FRAMES);
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
+        let (finished, failed) = (Arc::clone(&outcome), Arc::clone(&outcome));
+        // The failure handler keeps the queue connected until the error can be read: who sees
+        // `Offered::Failed` finds the reason.
+        let (queue, until_reported) = (receiver.clone(), receiver);
+        let owned_path = path.to_owned();
+        let worker = Worker::spawn(
+            "record",
+            StopFlag::new(),
+            move |stop| {
+                let result = write_all(writer, size, &owned_path, &queue, stop)?;
+                lock(&finished).finished = Some(result);
+                Ok(())
+            },
+            move |error| {
+                tracing::error!("{error}");
+                lock(&failed).error = Some(error);
+                drop(until_reported);
+            },
+        )?;
+        Ok(Self {
+            path: path.to_owned(),
+            backpressure,
+            dropped: 0,
+            outcome,
+            frames: sender,
+            worker,
+        })
+    }
+
+    /// Hands a frame over. Returns at once with [`Backpressure::DropNewest`]; with
+    /// [`Backpressure::Block`] it waits for room and never answers [`Offered::Dropped`].
+    pub fn offer(&mut self, frame: Frame) -> Offered {
+        match self.backpressure {
+            Backpressure::Block => match self.frames.send(frame) {
+                Ok(()) => Offered::Queued,
+                Err(_) => Offered::Failed,
+            },
+            Backpressure::DropNewest => match self.frames.try_send(frame) {
+                Ok(()) => Offered::Queued,
+                Err(TrySendError::Disconnected(_)) => Offered::Failed,
+                Err(TrySendError::Full(_)) => {
+                    self.dropped += 1;
+                    Offered::Dropped
+                }
+            },
+        }
+    }
+
+    /// The file being written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Frames dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Frames that wait for the encoder.
+    pub fn queued(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Why the recording failed, once it has.
+    pub fn error(&self) -> Option<String> {
+        lock(&self.outcome).error.as_ref().map(ToString::to_string)
+    }
+
+    /// Writes what is queued and completes the file.
+    ///
+    /// # Errors
+    /// The first error of the recording; the file is closed and plays up to there.
+    pub fn finish(self) -> Result<RecordSummary> {
+        let Self {
+            path,
+            dropped,
+            outcome,
+            frames,
+            worker,
+            ..
+        } = self;
+        drop(frames);
+        worker.join();
+        let Outcome { finished, error } = std::mem::take(&mut *lock(&outcome));
+        if let Some(error) = error {
+            return Err(error);
+        }
+        let (video, encode_millis) = finished.ok_or_else(|| Error::Record {
+            path,
+            reason: "the recording thread ended without a result".to_owned(),
+        })?;
+        Ok(RecordSummary {
+            frames: video.frames,
+            dropped,
+            duration_secs: video.duration_secs,
+            bytes: video.bytes,
+            adjusted_times: video.adjusted_times,
+            encode_millis,
+        })
+    }
+}
+
+fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
+    outcome.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread's work. Whatever way it ends, the writer's end closes the file.
+fn write_all(
+    mut writer: VideoWriter,
+    size: Size,
+    path: &Path,
+    queue: &Receiver<Frame>,
+    stop: &StopFlag,
+) -> Result<(VideoSummary, Vec<f32>)> {
+    let mut encode_millis = Vec::new();
+    while let Ok(frame) = queue.recv() {
+        if stop.is_stopped() {
+            break;
+        }
+        if frame.size() != size {
+            return Err(Error::Record {
+                path: path.to_owned(),
+                reason: format!(
+                    "the picture changed its size from {size} to {}; start a new recording",
+                    frame.size()
+                ),
+            });
+        }
+        let start = Instant::now();
+        writer.push(frame.rgba(), frame.time_secs)?;
+        encode_millis.push(start.elapsed().as_secs_f32() * 1e3);
+    }
+    Ok((writer.finish()?, encode_millis))
+}

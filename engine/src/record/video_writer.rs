@@ -1,0 +1,278 @@
+//! Pictures with times in, an H.264 MP4 file out.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::encoder::H264Encoder;
+use super::fmp4::{FragmentWriter, Sample, Sink, TICKS_PER_SEC, Track};
+use crate::error::{Error, Result};
+use crate::frame::BYTES_PER_PIXEL;
+use crate::geometry::Size;
+
+/// Decoding can begin at least this often: a seek decodes two seconds of video at most.
+const KEY_TICKS: u64 = 2 * TICKS_PER_SEC;
+/// A time stamp that goes back by less than this is a clock's tremble, by more a new run.
+const TREMBLE_TICKS: f64 = TICKS_PER_SEC as f64;
+
+/// What a finished file holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VideoSummary {
+    /// Frames in the file.
+    pub frames: u64,
+    /// Sum of their durations.
+    pub duration_secs: f64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Frames whose time stamp had to be moved because it did not follow the one before.
+    pub adjusted_times: u64,
+}
+
+/// Writer of one video file.
+///
+/// The file plays at every moment up to the last whole fragment (about a second), whatever
+/// happens to the process. Dropping the writer finishes the file as well as it can.
+pub struct VideoWriter {
+    path: PathBuf,
+    size: Size,
+    encoder: H264Encoder,
+    fragments: FragmentWriter,
+    clock: TickClock,
+    last_key: Option<u64>,
+    is_finished: bool,
+}
+
+impl VideoWriter {
+    /// Creates (or replaces) the file for pictures of `size`. `nominal_rate`, in frames per
+    /// second, matters only where time stamps do not tell: for a recording of one frame and
+    /// for stamps that had to be moved. Odd sides grow by one repeated column or row.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be created, [`Error::Record`] when pictures of this
+    /// size cannot be encoded; an existing file is left alone then.
+    pub fn create(path: &Path, size: Size, nominal_rate: f64) -> Result<Self> {
+        Self::with_sink(path, size, nominal_rate, |path| {
+            let file = File::create(path).map_err(Error::io("create", path))?;
+            Ok(Box::new(file))
+        })
+    }
+
+    pub(super) fn with_sink(
+        path: &Path,
+        size: Size,
+        nominal_rate: f64,
+        open: impl FnOnce(&Path) -> Result<Box<dyn Sink>>,
+    ) -> Result<Self> {
+        let record = |reason| Error::Record {
+            path: path.to_owned(),
+            reason,
+        };
+        if !(nominal_rate.is_finite() && nominal_rate > 0.0) {
+            return Err(record(format!(
+                "{nominal_rate} frames per second is no frame rate"
+            )));
+        }
+        let encoder = H264Encoder::new(size, nominal_rate).map_err(record)?;
+        let clock = TickClock::new(nominal_rate);
+        let track = Track {
+            size: H264Encoder::even(size),
+            sps: encoder.sps().to_vec(),
+            pps: encoder.pps().to_vec(),
+        };
+        let fragments =
+            FragmentWriter::new(open(path)?, track, clock.nominal as u32).map_err(record)?;
+        Ok(Self {
+            path: path.to_owned(),
+            size,
+            encoder,
+            fragments,
+            clock,
+            last_key: None,
+            is_finished: false,
+        })
+    }
+
+    /// Appends a picture (`size.area() * 4` bytes, red first) shown from `time_secs` on until the
+    /// next picture's time; the last picture lasts as long as the one before it.
+    ///
+    /// The first time is the file's zero. A time that does not lie after the one before is moved
+    /// and counted, never refused: by less than a second, to the next possible instant; by more
+    /// (a new run of the source) or not a number, to one nominal frame later.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when the picture has another size, the encoder fails or the disk is
+    /// full; what has been written stays playable.
+    pub fn push(&mut self, rgba: &[u8], time_secs: f64) -> Result<()> {
+        let expected = self.size.area() * BYTES_PER_PIXEL;
+        if rgba.len() != expected {
+            return Err(self.error(format!(
+                "the picture changed its size ({} bytes, {} has {expected}); start a new recording",
+                rgba.len(),
+                self.size
+            )));
+        }
+        let tick = self.clock.tick(time_secs);
+        let key = self.last_key.is_none_or(|last| tick - last >= KEY_TICKS);
+        // Milliseconds, as openh264 counts.
+        let millis = tick / (TICKS_PER_SEC / 1000);
+        let picture = self
+            .encoder
+            .encode(rgba, key, millis)
+            .map_err(|reason| self.error(reason))?;
+        if picture.is_key {
+            self.last_key = Some(tick);
+        }
+        self.fragments
+            .push(Sample {
+                data: picture.data,
+                tick,
+                is_key: picture.is_key,
+            })
+            .map_err(|reason| {
+                self.error(format!("{reason}; what was written before stays playable"))
+            })
+    }
+
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when the rest cannot be written; what was written stays playable. After
+    /// an error of [`VideoWriter::push`] this closes the file and says what it holds.
+    pub fn finish(mut self) -> Result<VideoSummary> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<VideoSummary> {
+        self.is_finished = true;
+        let totals = self.fragments.finish().map_err(|reason| {
+            self.error(format!("{reason}; what was written before stays playable"))
+        })?;
+        Ok(VideoSummary {
+            frames: totals.frames,
+            duration_secs: totals.ticks as f64 / TICKS_PER_SEC as f64,
+            bytes: totals.bytes,
+            adjusted_times: self.clock.adjusted,
+        })
+    }
+
+    fn error(&self, reason: String) -> Error {
+        Error::Record {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+}
+
+impl Drop for VideoWriter {
+    fn drop(&mut self) {
+        if !self.is_finished
+            && let Err(error) = self.close()
+        {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+/// Turns seconds into strictly increasing ticks from 0.
+#[derive(Debug)]
+struct TickClock {
+    /// Ticks of one frame at the nominal rate.
+    nominal: u64,
+    /// Seconds at tick 0.
+    zero_secs: Option<f64>,
+    last: Option<u64>,
+    adjusted: u64,
+}
+
+impl TickClock {
+    fn new(nominal_rate: f64) -> Self {
+        let nominal = (TICKS_PER_SEC as f64 / nominal_rate).round();
+        Self {
+            nominal: nominal.clamp(1.0, f64::from(u32::MAX)) as u64,
+            zero_secs: None,
+            last: None,
+            adjusted: 0,
+        }
+    }
+
+    fn tick(&mut self, time_secs: f64) -> u64 {
+        let ticks_per_sec = TICKS_PER_SEC as f64;
+        let zero = self.zero_secs.unwrap_or(time_secs);
+        let tick = ((time_secs - zero) * ticks_per_sec).round();
+        let next = match self.last {
+            None if time_secs.is_finite() => {
+                self.zero_secs = Some(zero);
+                0
+            }
+            None => {
+                self.adjusted += 1;
+                0
+            }
+            Some(last) => {
+                let step = tick - last as f64;
+                // A duration has 32 bits: 13 hours.
+                if step >= 1.0 && step < f64::from(u32::MAX) {
+                    tick as u64
+                } else {
+                    self.adjusted += 1;
+                    if step > -TREMBLE_TICKS && step < 1.0 {
+                        last + 1
+                    } else {
+                        let next = last + self.nominal;
+                        if time_secs.is_finite() {
+                            self.zero_secs = Some(time_secs - next as f64 / ticks_per_sec);
+                        }
+                        next
+                    }
+                }
+            }
+        };
+        self.last = Some(next);
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Fails when hostile time stamps would make ticks stand still, jump back or overflow.
+        #[test]
+        fn ticks_always_increase(times in prop::collection::vec(
+            prop_oneof![-1e3..1e3, Just(f64::NAN), Just(f64::INFINITY), Just(-1e300), Just(1e300), 0.0..0.1],
+            1..60,
+        )) {
+            let mut clock = TickClock::new(30.0);
+            let ticks: Vec<u64> = times.iter().map(|&t| clock.tick(t)).collect();
+            prop_assert_eq!(ticks[0], 0);
+            for pair in ticks.windows(2) {
+                prop_assert!(pair[0] < pair[1] && pair[1] - pair[0] < u64::from(u32::MAX), "{:?}", pair);
+            }
+        }
+
+        /// Fails when good time stamps would be altered or lose precision over a long recording.
+        #[test]
+        fn good_times_are_kept_to_the_tick(start in 0.0..1e6, steps in prop::collection::vec(1u32..900_000, 1..60)) {
+            let mut clock = TickClock::new(30.0);
+            let mut expected = 0;
+            prop_assert_eq!(clock.tick(start), 0);
+            for step in steps {
+                expected += u64::from(step);
+                let time = start + expected as f64 / TICKS_PER_SEC as f64;
+                prop_assert_eq!(clock.tick(time), expected);
+            }
+            prop_assert_eq!(clock.adjusted, 0);
+        }
+    }
+
+    /// Fails when a doubled stamp would shift all later frames, or a restarted source would
+    /// squeeze its frames into no time.
+    #[test]
+    fn trembling_and_restarting_clocks_are_told_apart() {
+        let mut clock = TickClock::new(30.0);
+        let ticks: Vec<u64> = [5.0, 5.1, 5.1, 5.2, 1.0, 1.5].map(|t| clock.tick(t)).into();
+        assert_eq!(ticks, [0, 9000, 9001, 18000, 21000, 66000]);
+        assert_eq!(clock.adjusted, 2);
+    }
+}
