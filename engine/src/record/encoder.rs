@@ -4,7 +4,7 @@
 //! frame, no frame is skipped, and variable frame rates need no bit budget. Colours are
 //! BT.601 limited range and signalled as such, at every size (the decoder of our own video
 //! source and openh264's converters use the same matrix, so a recording survives being
-//! annotated again). openh264 knows neither B-frames nor reordering: pictures come out in the
+//! annotated again; the converter rounds down, which costs about one level of 255). openh264 knows neither B-frames nor reordering: pictures come out in the
 //! order they went in, one for one.
 
 use openh264::encoder::{
@@ -18,7 +18,8 @@ use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
 /// Quantiser of every picture (0 best, 51 worst); up to two more right after a scene change.
-/// Measured on 640x480 noise with drawn lines: see the table in [`H264Encoder::new`].
+/// A noisy moving picture with thin lines at 30 frames per second becomes 2.3 Mbit/s at 640x480
+/// and 6.3 Mbit/s at 1280x720.
 const QP: QpRange = QpRange::new(22, 24);
 
 /// Smallest side that openh264 encodes.
@@ -85,7 +86,9 @@ impl H264Encoder {
                 (size.area() as f64 * rate * 0.25).clamp(1e5, 5e7) as u32,
             ))
             .max_frame_rate(FrameRate::from_hz(rate.clamp(1.0, 60.0) as f32))
-            .complexity(Complexity::Medium)
+            // 2.9 ms of processor time for 640x480 and 9.0 for 1280x720, `Medium` 3.7 and 10.6;
+            // files are 2 percent larger, the quantiser, and with it the quality, is the same.
+            .complexity(Complexity::Low)
             // One slice a picture, so further threads would only wait.
             .num_threads(1)
             .vui(vui);

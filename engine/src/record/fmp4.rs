@@ -152,7 +152,7 @@ impl FragmentWriter {
         if let Some(before) = self.held.replace(sample) {
             self.last_duration = u32::try_from(tick - before.tick)
                 .map_err(|_| "two frames are more than 13 hours apart".to_owned())?;
-            self.add(before, self.last_duration);
+            self.add(&before, self.last_duration);
             if is_key || tick - self.fragment_tick >= FRAGMENT_TICKS {
                 self.write_fragment()?;
             }
@@ -179,7 +179,7 @@ impl FragmentWriter {
 
     fn write_rest(&mut self) -> Result<()> {
         if let Some(last) = self.held.take() {
-            self.add(last, self.last_duration);
+            self.add(&last, self.last_duration);
         }
         self.write_fragment()?;
         self.write_key_table()
@@ -198,7 +198,7 @@ impl FragmentWriter {
             .map_err(|e| e.to_string())
     }
 
-    fn add(&mut self, sample: Sample, duration: u32) {
+    fn add(&mut self, sample: &Sample, duration: u32) {
         if self.entries.is_empty() {
             self.fragment_tick = sample.tick;
         }

@@ -17,6 +17,8 @@ mod video_writer;
 #[cfg(test)]
 mod export_tests;
 #[cfg(test)]
+mod test_disk;
+#[cfg(test)]
 mod video_tests;
 
 pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec};

@@ -36,7 +36,8 @@ struct Document {
 /// Fields in OpenPose's order; the empty ones are what it writes without face and hand models.
 #[derive(Default, Serialize)]
 struct Person {
-    person_id: [i64; 1],
+    #[serde(rename = "person_id")]
+    id: [i64; 1],
     pose_keypoints_2d: Vec<f64>,
     face_keypoints_2d: [f64; 0],
     hand_left_keypoints_2d: [f64; 0],
@@ -54,7 +55,7 @@ impl Person {
             .map(|origin| origin.map(|o| o.pick(&pose.keypoints)).unwrap_or_default());
         Self {
             // OpenPose's "not tracked".
-            person_id: [pose.track_id.map_or(-1, |id| id as i64)],
+            id: [pose.track_id.map_or(-1, |id| id as i64)],
             pose_keypoints_2d: joints.flat_map(|k| triple(&k)).collect(),
             ..Self::default()
         }

@@ -1,15 +1,14 @@
 //! Videos are read back with another program's demuxer (re_mp4) and openh264's decoder.
 
-use std::io::{Cursor, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
-use crossbeam::channel::{Receiver, bounded};
+use crossbeam::channel::bounded;
 use openh264::decoder::{Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 use proptest::prelude::*;
 
-use super::fmp4::{Sink, TICKS_PER_SEC};
+use super::fmp4::TICKS_PER_SEC;
+use super::test_disk::Disk;
 use super::{Backpressure, Offered, Recorder, VideoWriter};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Pixels};
@@ -286,19 +285,6 @@ fn a_change_of_size_is_an_error_and_keeps_the_recording() {
     assert_eq!(writer.finish().unwrap().frames, 2);
 }
 
-/// A disk in memory that may be small, slow or broken.
-#[derive(Clone, Default)]
-struct Disk {
-    bytes: Arc<Mutex<Cursor<Vec<u8>>>>,
-    /// Room in bytes, 0 for plenty.
-    room: u64,
-    /// Writes wait, from the second one on, until the other end is gone.
-    gate: Option<Receiver<()>>,
-    /// This write (from 0) panics.
-    broken: Option<usize>,
-    n_writes: usize,
-}
-
 impl Disk {
     fn writer(&self) -> VideoWriter {
         let disk = self.clone();
@@ -307,44 +293,6 @@ impl Disk {
 
     fn read(&self) -> Video {
         read(self.bytes.lock().unwrap().get_ref())
-    }
-}
-
-impl Write for Disk {
-    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        self.n_writes += 1;
-        assert_ne!(self.broken, Some(self.n_writes - 1), "broken disk");
-        if let (Some(gate), true) = (&self.gate, self.n_writes > 1) {
-            let _ = gate.recv();
-        }
-        let mut bytes = self.bytes.lock().unwrap();
-        let room = self.room.saturating_sub(bytes.position()) as usize;
-        match room.min(data.len()) {
-            _ if self.room == 0 => bytes.write(data),
-            0 => Err(std::io::ErrorKind::StorageFull.into()),
-            n => bytes.write(&data[..n]),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Disk {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.bytes.lock().unwrap().seek(to)
-    }
-}
-
-impl Sink for Disk {
-    fn truncate(&mut self, len: u64) -> std::io::Result<()> {
-        self.bytes.lock().unwrap().get_mut().truncate(len as usize);
-        Ok(())
-    }
-
-    fn sync(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
