@@ -129,7 +129,7 @@ fn quarter_step(before: f32, after: f32) -> f64 {
 }
 
 /// Largest value, NaNs ignored; minus infinity when there is none. Sixteen running maxima
-/// instead of one let the compiler use vector registers: 17 maps of 128x128 take about 40 us.
+/// instead of one let the compiler use vector registers: 17 maps of 128x128 decode in 60 us.
 pub(super) fn max_of(map: &[f32]) -> f32 {
     const LANES: usize = 16;
     let larger = |a: f32, v: f32| if v > a { v } else { a };
@@ -150,7 +150,7 @@ pub(super) fn max_of(map: &[f32]) -> f32 {
 fn peak_at(map: &[f32], width: usize, value: f32) -> Option<Peak> {
     // Chunks are compared whole (vectorised), then the one that matches is searched.
     const CHUNK: usize = 64;
-    let holds = |chunk: &[f32]| chunk.iter().fold(false, |found, &v| found | (v == value));
+    let holds = |chunk: &[f32]| chunk.iter().map(|&v| u32::from(v == value)).sum::<u32>() > 0;
     let chunk = map.chunks(CHUNK).position(holds)?;
     let start = chunk * CHUNK;
     let i = start + map[start..].iter().position(|&v| v == value)?;

@@ -66,7 +66,10 @@ struct CocoDetection {
 /// When the file cannot be read, a field is missing or of the wrong kind, or the entries
 /// contradict each other; the message names the field and the entry.
 pub fn load(annotations: &Path, images: &Path) -> Result<Dataset> {
-    let file: CocoFile = read_json(annotations, "COCO keypoints file")?;
+    let file: CocoFile = read_json(
+        annotations,
+        "COCO keypoints file (an object of images, annotations and categories)",
+    )?;
     let bad = |reason: String| Error::data(annotations, reason);
 
     let mut persons = file.categories.iter().filter(|c| !c.keypoints.is_empty());
@@ -299,22 +302,13 @@ mod tests {
     #[test]
     fn complaints_name_the_field() {
         type Break = fn(&mut Value);
+        fn remove(object: &mut Value, key: &str) {
+            object.as_object_mut().unwrap().remove(key).unwrap();
+        }
         let cases: [(Break, &str); 12] = [
             (|v| v["images"] = Value::Null, "sequence"),
-            (
-                |v| drop(v.as_object_mut().map(|o| o.remove("images"))),
-                "`images`",
-            ),
-            (
-                |v| {
-                    drop(
-                        v["annotations"][0]
-                            .as_object_mut()
-                            .map(|o| o.remove("bbox")),
-                    )
-                },
-                "`bbox`",
-            ),
+            (|v| remove(v, "images"), "`images`"),
+            (|v| remove(&mut v["annotations"][0], "bbox"), "`bbox`"),
             (
                 |v| v["annotations"][0]["area"] = json!("big"),
                 "string \"big\"",

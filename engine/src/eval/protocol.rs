@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Roi};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::{InputSpec, clip_box};
-use crate::sample::{Annotation, DetectedBox, Sample};
+use crate::sample::{Annotation, DetectedBox, Joint, Sample};
 use crate::skeleton::Skeleton;
 
 /// How to evaluate.
@@ -153,7 +153,7 @@ fn people<'a>(sample: &'a Sample, boxes: Option<&BoxesByImage>) -> Vec<Person<'a
         let labelled = |a: &'a Annotation| {
             let counts = !a.is_crowd && a.area > 0.0;
             let bbox = clip_box(a.bbox, sample.size).filter(|_| counts)?;
-            a.joints.iter().find_map(|j| j.labelled())?;
+            a.joints.iter().find_map(Joint::labelled)?;
             Some(Person {
                 bbox,
                 score: 1.0,
@@ -200,7 +200,7 @@ pub(super) mod tests {
     use super::super::coco_ap::tests::golden_samples;
     use super::*;
     use crate::geometry::{Alignment, Size};
-    use crate::sample::{Joint, Visibility};
+    use crate::sample::Visibility;
     use serde_json::Value;
 
     /// Samples of a COCO file that is known to be sound.
