@@ -150,7 +150,8 @@ pub enum Alignment {
     /// Pixels are areas: a heatmap pixel covers whole input pixels; `input = (h + 0.5) * Wi/Wh - 0.5`.
     HalfPixel,
     /// Pixels are points, first and last ones on the border ("minus one", spec of TransPose):
-    /// `input = h * (Wi-1)/(Wh-1)`; the region's sides are `side - 1` long.
+    /// `input = h * (Wi-1)/(Wh-1)`; the region's sides are `side - 1` long. The width's ratio
+    /// serves both axes, about the middle: heights follow `(Hi-1)/(Hh-1)` only when square.
     MinusOne,
 }
 
@@ -173,15 +174,19 @@ impl Alignment {
 
     /// Map from heatmap pixels to input pixels.
     pub fn input_from_heatmap(self, input: Size, heatmap: Size) -> Affine2 {
-        let axis = |i: usize, h: usize| {
-            let (i, h) = (i as f64, h as f64);
-            match self {
-                Self::HalfPixel => (i / h, 0.5 * i / h - 0.5),
-                Self::MinusOne => ((i - 1.0) / (h - 1.0), 0.0),
-            }
+        let ratio = |i: usize, h: usize| match self {
+            Self::HalfPixel => i as f64 / h as f64,
+            Self::MinusOne => (i as f64 - 1.0) / (h as f64 - 1.0),
         };
-        let (sx, tx) = axis(input.width, heatmap.width);
-        let (sy, ty) = axis(input.height, heatmap.height);
+        let sx = ratio(input.width, heatmap.width);
+        let sy = match self {
+            Self::HalfPixel => ratio(input.height, heatmap.height),
+            Self::MinusOne => sx,
+        };
+        // The middle of the heatmap is the middle of the input.
+        let shift = |i: usize, h: usize, s: f64| ((i as f64 - 1.0) - s * (h as f64 - 1.0)) / 2.0;
+        let tx = shift(input.width, heatmap.width, sx);
+        let ty = shift(input.height, heatmap.height, sy);
         Affine2 {
             m: [[sx, 0.0, tx], [0.0, sy, ty]],
         }

@@ -13,13 +13,15 @@
 //! | L3 | `estimator`, `dataset`, `eval` |
 //! | L2 | `source`, `preprocess`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
-//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `output`, `error` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `error` |
 
 pub mod codec;
 pub mod concurrency;
+pub mod dataset;
 pub mod device;
 pub mod error;
 pub mod estimator;
+pub mod eval;
 pub mod frame;
 pub mod geometry;
 pub mod model;
@@ -29,8 +31,11 @@ pub mod overlay;
 pub mod pose;
 pub mod preprocess;
 pub mod record;
+pub mod sample;
 pub mod skeleton;
 pub mod source;
+#[cfg(test)]
+pub(crate) mod test_golden;
 pub mod track;
 
 pub use error::{Error, Result};

@@ -1,0 +1,390 @@
+//! COCO keypoint annotations and COCO detection results.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Annotation, Dataset, DetectedBox, Joint, Sample, Visibility};
+use crate::error::{Error, Result};
+use crate::geometry::{BBox, Point, Size};
+use crate::skeleton::Skeleton;
+
+#[derive(Deserialize)]
+struct CocoFile {
+    images: Vec<CocoImage>,
+    annotations: Vec<CocoAnnotation>,
+    categories: Vec<CocoCategory>,
+}
+
+#[derive(Deserialize)]
+struct CocoImage {
+    id: u64,
+    file_name: String,
+    width: usize,
+    height: usize,
+    clip: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CocoAnnotation {
+    id: u64,
+    image_id: u64,
+    category_id: u64,
+    bbox: [f64; 4],
+    area: f64,
+    #[serde(default)]
+    iscrowd: u8,
+    keypoints: Option<Vec<f64>>,
+    num_keypoints: Option<usize>,
+    /// Not COCO's: left, top, right, bottom of the head, as MPII has it.
+    head_box: Option<[f64; 4]>,
+}
+
+#[derive(Deserialize)]
+struct CocoCategory {
+    id: u64,
+    #[serde(default)]
+    keypoints: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct CocoDetection {
+    image_id: u64,
+    category_id: u64,
+    bbox: [f64; 4],
+    score: f64,
+}
+
+/// Reads a COCO keypoints file. The category that names keypoints is the person; annotations of
+/// other categories are left out. Whether the pictures exist shows when they are read.
+///
+/// # Errors
+/// When the file cannot be read, a field is missing or of the wrong kind, or the entries
+/// contradict each other; the message names the field and the entry.
+pub fn load(annotations: &Path, images: &Path) -> Result<Dataset> {
+    let file: CocoFile = read_json(
+        annotations,
+        "COCO keypoints file (an object of images, annotations and categories)",
+    )?;
+    let bad = |reason: String| Error::data(annotations, reason);
+
+    let mut persons = file.categories.iter().filter(|c| !c.keypoints.is_empty());
+    let category = match (persons.next(), persons.next()) {
+        (Some(category), None) => category,
+        (None, _) => return Err(bad(NO_KEYPOINTS.into())),
+        (Some(a), Some(b)) => {
+            return Err(bad(format!(
+                "categories {} and {} both have `keypoints`; keep one",
+                a.id, b.id
+            )));
+        }
+    };
+    let skeleton = skeleton_of(&category.keypoints).map_err(bad)?;
+
+    let mut samples = BTreeMap::new();
+    for image in file.images {
+        let id = image.id;
+        let size = Size::new(image.width, image.height);
+        if size.area() == 0 {
+            return Err(bad(format!("image {id}: `width` and `height` are {size}")));
+        }
+        let sample = Sample {
+            image_id: id,
+            path: images.join(image.file_name),
+            size,
+            clip: image.clip,
+            annotations: Vec::new(),
+        };
+        if samples.insert(id, sample).is_some() {
+            return Err(bad(format!("two images have the `id` {id}")));
+        }
+    }
+
+    for annotation in file.annotations {
+        if annotation.category_id != category.id {
+            continue;
+        }
+        let Some(sample) = samples.get_mut(&annotation.image_id) else {
+            return Err(bad(format!(
+                "annotation {}: `image_id` {} is not among the images",
+                annotation.id, annotation.image_id
+            )));
+        };
+        let id = annotation.id;
+        let annotation = person(annotation, skeleton)
+            .map_err(|reason| bad(format!("annotation {id}: {reason}")))?;
+        sample.annotations.push(annotation);
+    }
+
+    Ok(Dataset {
+        skeleton,
+        category_id: category.id,
+        samples: samples.into_values().collect(),
+    })
+}
+
+/// Reads a COCO detection results list (`image_id`, `category_id`, `bbox`, `score`) and keeps the
+/// boxes of category `category_id`.
+///
+/// # Errors
+/// When the file cannot be read, or a field is missing or of the wrong kind.
+pub fn read_boxes(path: &Path, category_id: u64) -> Result<Vec<DetectedBox>> {
+    let list: Vec<CocoDetection> = read_json(path, "COCO detection results list")?;
+    let mut boxes = Vec::with_capacity(list.len());
+    for (i, detection) in list.into_iter().enumerate() {
+        if detection.category_id != category_id {
+            continue;
+        }
+        boxes.push(DetectedBox {
+            image_id: detection.image_id,
+            bbox: bbox(detection.bbox)
+                .map_err(|reason| Error::data(path, format!("entry {i}: {reason}")))?,
+            score: detection.score,
+        });
+    }
+    Ok(boxes)
+}
+
+const NO_KEYPOINTS: &str = "no category has `keypoints`; is it an instances file? The keypoints \
+                            file of COCO is called person_keypoints_*.json";
+
+fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    serde_json::from_reader(BufReader::with_capacity(1 << 20, file))
+        .map_err(|e| Error::data(path, format!("not a {what}: {e}")))
+}
+
+/// The skeleton with as many joints. Names that it knows must stand in its order; other names
+/// (COCO's test files number them, LSP says `neck`) are taken as they come.
+fn skeleton_of(names: &[String]) -> Result<&'static Skeleton, String> {
+    let n = names.len();
+    let Some(skeleton) = Skeleton::all().iter().find(|s| s.n_joints() == n) else {
+        let known = Skeleton::all()
+            .iter()
+            .map(|s| format!("{} ({})", s.n_joints(), s.name));
+        return Err(format!(
+            "the category's `keypoints` has {n} joints; known skeletons have {}",
+            known.collect::<Vec<_>>().join(", ")
+        ));
+    };
+    for (j, name) in names.iter().enumerate() {
+        let short = name.replace("left_", "l_").replace("right_", "r_");
+        if skeleton.joint(&short).is_some_and(|known| known != j) {
+            return Err(format!(
+                "the category's `keypoints` has {name} where {} has {}",
+                skeleton.name, skeleton.joints[j]
+            ));
+        }
+    }
+    Ok(skeleton)
+}
+
+fn person(a: CocoAnnotation, skeleton: &Skeleton) -> Result<Annotation, String> {
+    let n = skeleton.n_joints();
+    let keypoints = a.keypoints.ok_or("`keypoints` is missing")?;
+    if keypoints.len() != 3 * n {
+        return Err(format!(
+            "`keypoints` has {} numbers, {n} joints need {}",
+            keypoints.len(),
+            3 * n
+        ));
+    }
+    let (triples, _) = keypoints.as_chunks::<3>();
+    let joint = |&[x, y, v]: &[f64; 3]| {
+        let visibility = if v == 0.0 {
+            Visibility::Unlabelled
+        } else if v == 1.0 {
+            Visibility::Hidden
+        } else if v == 2.0 {
+            Visibility::Visible
+        } else {
+            return Err(format!("visibility {v} in `keypoints`; it is 0, 1 or 2"));
+        };
+        Ok(Joint {
+            point: Point::new(x, y),
+            visibility,
+        })
+    };
+    let joints: Vec<Joint> = triples.iter().map(joint).collect::<Result<_, _>>()?;
+    if a.area < 0.0 {
+        return Err(format!("`area` is {}", a.area));
+    }
+    let labelled = || joints.iter().filter(|j| j.labelled().is_some()).count();
+    let corners = |[x0, y0, x1, y1]: [f64; 4]| [x0, y0, x1 - x0, y1 - y0];
+    Ok(Annotation {
+        id: a.id,
+        bbox: bbox(a.bbox)?,
+        area: a.area,
+        is_crowd: a.iscrowd != 0,
+        n_keypoints: a.num_keypoints.unwrap_or_else(labelled),
+        head_box: a.head_box.map(corners).map(bbox).transpose()?,
+        joints,
+    })
+}
+
+fn bbox([x, y, w, h]: [f64; 4]) -> Result<BBox, String> {
+    if w < 0.0 || h < 0.0 {
+        return Err(format!("a box of width {w} and height {h}"));
+    }
+    Ok(BBox::new(x, y, w, h))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_golden;
+    use serde_json::{Value, json};
+
+    fn load_text(text: &str) -> Result<Dataset> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.json");
+        std::fs::write(&path, text).unwrap();
+        load(&path, Path::new("pictures"))
+    }
+
+    fn valid() -> Value {
+        let names = &Skeleton::by_name("coco17").unwrap().joints;
+        let names: Vec<String> = names
+            .iter()
+            .map(|n| n.replace("l_", "left_").replace("r_", "right_"))
+            .collect();
+        let mut keypoints = vec![json!(0); 51];
+        keypoints.splice(
+            0..6,
+            [-1000.0, -1000.0, 2.0, 7.5, 8.25, 1.0].map(Value::from),
+        );
+        json!({
+            "images": [{ "id": 7, "file_name": "a.jpg", "width": 64, "height": 48, "clip": "c" }],
+            "annotations": [
+                { "id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 9.5,
+                  "iscrowd": 1, "num_keypoints": 1, "keypoints": keypoints },
+                { "id": 2, "image_id": 7, "category_id": 5, "bbox": [0, 0, 1, 1], "area": 1 },
+            ],
+            "categories": [
+                { "id": 1, "name": "person", "keypoints": names },
+                { "id": 5, "name": "dog" },
+            ],
+        })
+    }
+
+    /// Fails when a field lands in the wrong place, a coordinate is touched, another category
+    /// becomes a person, or the file's own count of labels is lost.
+    #[test]
+    fn every_field_is_kept() {
+        let data = load_text(&valid().to_string()).unwrap();
+        assert_eq!(
+            (data.skeleton.name.as_str(), data.category_id),
+            ("coco17", 1)
+        );
+        let [sample] = &data.samples[..] else {
+            panic!("one sample");
+        };
+        assert_eq!(sample.path, Path::new("pictures/a.jpg"));
+        assert_eq!(sample.size, Size::new(64, 48));
+        assert_eq!(sample.clip.as_deref(), Some("c"));
+        let [a] = &sample.annotations[..] else {
+            panic!("one person");
+        };
+        assert_eq!((a.bbox, a.area), (BBox::new(1.0, 2.0, 3.0, 4.0), 9.5));
+        assert!(a.is_crowd);
+        assert_eq!(a.n_keypoints, 1);
+        assert_eq!(a.joints[0].labelled(), Some(Point::new(-1000.0, -1000.0)));
+        assert_eq!(a.joints[1].visibility, Visibility::Hidden);
+        assert_eq!(a.joints[1].point, Point::new(7.5, 8.25));
+        assert_eq!(a.joints[2].labelled(), None);
+    }
+
+    /// Fails when a broken file is read without complaint, or the complaint does not say where.
+    #[test]
+    fn complaints_name_the_field() {
+        type Break = fn(&mut Value);
+        fn remove(object: &mut Value, key: &str) {
+            object.as_object_mut().unwrap().remove(key).unwrap();
+        }
+        let cases: [(Break, &str); 12] = [
+            (|v| v["images"] = Value::Null, "sequence"),
+            (|v| remove(v, "images"), "`images`"),
+            (|v| remove(&mut v["annotations"][0], "bbox"), "`bbox`"),
+            (
+                |v| v["annotations"][0]["area"] = json!("big"),
+                "string \"big\"",
+            ),
+            (
+                |v| v["annotations"][0]["image_id"] = json!(8),
+                "annotation 1: `image_id` 8",
+            ),
+            (
+                |v| v["annotations"][0]["keypoints"] = json!([1, 2]),
+                "annotation 1: `keypoints`",
+            ),
+            (
+                |v| v["annotations"][0]["keypoints"] = Value::Null,
+                "`keypoints` is missing",
+            ),
+            (
+                |v| v["annotations"][0]["keypoints"][5] = json!(0.7),
+                "visibility 0.7",
+            ),
+            (|v| v["annotations"][0]["bbox"][2] = json!(-3), "width -3"),
+            (|v| v["images"][0]["width"] = json!(0), "image 7: `width`"),
+            (
+                |v| v["categories"][0]["keypoints"] = json!([]),
+                "instances file",
+            ),
+            (
+                |v| v["categories"][0]["keypoints"][1] = json!("nose"),
+                "nose where coco17 has l_eye",
+            ),
+        ];
+        for (spoil, expected) in cases {
+            let mut value = valid();
+            spoil(&mut value);
+            let message = load_text(&value.to_string()).unwrap_err().to_string();
+            assert!(message.contains(expected), "{expected}: {message}");
+            assert!(message.contains("labels.json"), "{message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        let message = load(Path::new("/nowhere.json"), Path::new("")).unwrap_err();
+        assert!(message.to_string().contains("/nowhere.json"));
+    }
+
+    /// Fails when a cut-off or damaged file stops the program instead of being refused.
+    #[test]
+    fn damaged_files_are_refused() {
+        let text = valid().to_string();
+        for end in (0..text.len()).step_by(7) {
+            assert!(load_text(&text[..end]).is_err());
+        }
+    }
+
+    /// Fails when a detection list's boxes of other categories are taken for people.
+    #[test]
+    fn boxes_of_people_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("boxes.json");
+        let list = json!([
+            { "image_id": 3, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5 },
+            { "image_id": 3, "category_id": 2, "bbox": [1, 2, 30, 40], "score": 0.5 },
+        ]);
+        std::fs::write(&path, list.to_string()).unwrap();
+        let boxes = read_boxes(&path, 1).unwrap();
+        assert_eq!(boxes.len(), 1);
+        assert_eq!(boxes[0].bbox, BBox::new(1.0, 2.0, 30.0, 40.0));
+        std::fs::write(&path, r#"[{"image_id": 3}]"#).unwrap();
+        let message = read_boxes(&path, 1).unwrap_err().to_string();
+        assert!(message.contains("`category_id`"), "{message}");
+    }
+
+    /// Fails when a valid COCO file with numbered joint names is refused.
+    #[test]
+    fn the_golden_file_is_read() {
+        let path = test_golden::path("transpose/coco_gt.json");
+        let data = load(&path, Path::new("")).unwrap();
+        let people: usize = data.samples.iter().map(|s| s.annotations.len()).sum();
+        assert_eq!((data.samples.len(), people), (12, 31));
+    }
+}

@@ -1,0 +1,182 @@
+//! PCKh: the share of joints predicted within a fraction of the head, MPII's measure.
+//!
+//! The head is 0.6 times the diagonal of the labelled head box. Labels without head boxes give
+//! the distance from head top to upper neck instead, which that factor is meant to approximate;
+//! the report says how many people were measured which way. `mean` leaves pelvis and thorax out
+//! and weighs joints by how often they are labelled, like the official numbers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::rates::JointRates;
+use crate::geometry::{BBox, Point};
+use crate::skeleton::Skeleton;
+
+/// MPII's factor from the head box's diagonal to the head.
+const HEAD_OF_DIAGONAL: f64 = 0.6;
+const NOT_IN_MEAN: [&str; 2] = ["pelvis", "thorax"];
+
+/// Shares from 0 to 1; `None` where nothing was labelled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PckhReport {
+    /// Over every labelled joint but pelvis and thorax.
+    pub mean: Option<f64>,
+    /// Fraction of the head that counts as found.
+    pub threshold: f64,
+    /// By joint name.
+    pub per_joint: BTreeMap<String, Option<f64>>,
+    /// Left and right together.
+    pub groups: BTreeMap<String, Option<f64>>,
+    /// People with a head.
+    pub n_people: usize,
+    /// Those among them measured by their head box; the others by head top and upper neck.
+    pub n_head_boxes: usize,
+}
+
+/// Counts people one by one.
+#[derive(Debug, Clone)]
+pub struct Pckh {
+    skeleton: &'static Skeleton,
+    threshold: f64,
+    rates: JointRates,
+    n_people: usize,
+    n_head_boxes: usize,
+}
+
+impl Pckh {
+    /// Nobody yet; joints within `threshold` heads count as found.
+    pub fn new(skeleton: &'static Skeleton, threshold: f64) -> Self {
+        Self {
+            skeleton,
+            threshold,
+            rates: JointRates::new(skeleton),
+            n_people: 0,
+            n_head_boxes: 0,
+        }
+    }
+
+    /// One person: head box, labelled joints (`None` where unlabelled), predicted joints.
+    /// People without a head are left out.
+    pub fn add(&mut self, head_box: Option<BBox>, labels: &[Option<Point>], pose: &[Point]) {
+        let by_box = head_box.map(|b| HEAD_OF_DIAGONAL * b.w.hypot(b.h));
+        let Some(head) = by_box.or_else(|| self.head_segment(labels)) else {
+            return;
+        };
+        if head <= 0.0 {
+            return;
+        }
+        self.n_people += 1;
+        self.n_head_boxes += usize::from(by_box.is_some());
+        for (j, (label, p)) in labels.iter().zip(pose).enumerate() {
+            if let Some(q) = label {
+                self.rates.add(j, p.distance(*q) / head <= self.threshold);
+            }
+        }
+    }
+
+    fn head_segment(&self, labels: &[Option<Point>]) -> Option<f64> {
+        let at = |name| labels.get(self.skeleton.joint(name)?).copied().flatten();
+        Some(at("head_top")?.distance(at("upper_neck")?))
+    }
+
+    /// The shares; `None` before anybody with a head was seen.
+    pub fn report(&self) -> Option<PckhReport> {
+        (self.n_people > 0).then(|| PckhReport {
+            mean: self.rates.pooled(|name| !NOT_IN_MEAN.contains(&name)),
+            threshold: self.threshold,
+            per_joint: self.rates.per_joint(),
+            groups: self.rates.groups(),
+            n_people: self.n_people,
+            n_head_boxes: self.n_head_boxes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_golden::json;
+    use serde_json::Value;
+
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        gt_1based: Vec<Vec<[f64; 2]>>,
+        pred_0based: Vec<Vec<[f64; 2]>>,
+        #[serde(rename = "headbox_x1y1_x2y2")]
+        head_boxes: Vec<[f64; 4]>,
+        missing: Vec<Vec<u8>>,
+        official: Value,
+        pckh_mean_thr_0_10: f64,
+        pckh_mean_thr_0_11: f64,
+        pckh_mean_thr_0_5: f64,
+    }
+
+    fn report(golden: &Golden, threshold: f64) -> PckhReport {
+        let mut pckh = Pckh::new(Skeleton::by_name("mpii16").unwrap(), threshold);
+        for i in 0..golden.gt_1based.len() {
+            let label =
+                |(p, &missing): (&[f64; 2], &u8)| (missing == 0).then_some(Point::new(p[0], p[1]));
+            let labels: Vec<_> = golden.gt_1based[i]
+                .iter()
+                .zip(&golden.missing[i])
+                .map(label)
+                .collect();
+            let pose: Vec<_> = golden.pred_0based[i]
+                .iter()
+                .map(|p| Point::new(p[0] + 1.0, p[1] + 1.0))
+                .collect();
+            let [x0, y0, x1, y1] = golden.head_boxes[i];
+            pckh.add(Some(BBox::new(x0, y0, x1 - x0, y1 - y0)), &labels, &pose);
+        }
+        pckh.report().unwrap()
+    }
+
+    /// Fails when a number of MPII's table differs from the official script's.
+    #[test]
+    fn mpii_numbers_equal_the_official_ones() {
+        let golden: Golden = json("transpose/mpii_pckh.json");
+        let half = report(&golden, 0.5);
+        let mut worst = 0.0f64;
+        let mut check = |ours: Option<f64>, theirs: f64| {
+            worst = worst.max((100.0 * ours.unwrap() - theirs).abs());
+        };
+        for (ours, theirs) in [
+            ("head_top", "Head"),
+            ("shoulder", "Shoulder"),
+            ("elbow", "Elbow"),
+            ("wrist", "Wrist"),
+            ("hip", "Hip"),
+            ("knee", "Knee"),
+            ("ankle", "Ankle"),
+        ] {
+            check(half.groups[ours], golden.official[theirs].as_f64().unwrap());
+        }
+        check(half.mean, golden.official["Mean"].as_f64().unwrap());
+        check(half.mean, golden.pckh_mean_thr_0_5);
+        check(report(&golden, 0.10).mean, golden.pckh_mean_thr_0_10);
+        check(report(&golden, 0.11).mean, golden.pckh_mean_thr_0_11);
+        println!("pckh: {worst:e} %");
+        assert!(worst < 1e-9, "{worst}");
+        assert_eq!((half.n_people, half.n_head_boxes), (24, 24));
+    }
+
+    /// Fails when people without a head box and without head joints are measured by nothing.
+    #[test]
+    fn a_head_is_a_box_or_a_segment() {
+        let mpii = Skeleton::by_name("mpii16").unwrap();
+        let mut labels = vec![None; 16];
+        labels[10] = Some(Point::new(50.0, 50.0));
+        let pose = vec![Point::new(55.0, 50.0); 16];
+        let mut pckh = Pckh::new(mpii, 0.5);
+        pckh.add(None, &labels, &pose);
+        assert_eq!(pckh.report(), None);
+        labels[8] = Some(Point::new(0.0, 20.0));
+        labels[9] = Some(Point::new(0.0, 10.0));
+        pckh.add(None, &labels, &pose);
+        let report = pckh.report().unwrap();
+        assert_eq!((report.n_people, report.n_head_boxes), (1, 0));
+        assert_eq!(report.per_joint["r_wrist"], Some(1.0));
+        assert_eq!(report.per_joint["head_top"], Some(0.0));
+    }
+}

@@ -1,0 +1,386 @@
+//! The top-down test protocol: every person's box becomes a region, the predictor finds the
+//! joints in it, and all metrics are computed from the answers.
+//!
+//! By default the boxes are the labelled ones, clipped to the picture, of everybody with a
+//! labelled joint and a positive area who is not a crowd. With a detector's boxes each box is a
+//! person for OKS; PCK and PCKh need to know whose joints are whose, so they are left out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::coco_ap::{CocoAp, Detection, coco_ap};
+use super::oks::{ScoredPose, oks_nms};
+use super::pck::{Pck, PckReport};
+use super::pckh::{Pckh, PckhReport};
+use crate::error::{Error, Result};
+use crate::geometry::{BBox, Point, Roi};
+use crate::pose::{Keypoint, Pose};
+use crate::preprocess::{InputSpec, clip_box};
+use crate::sample::{Annotation, DetectedBox, Joint, Sample};
+use crate::skeleton::Skeleton;
+
+/// How to evaluate.
+#[derive(Debug, Clone)]
+pub struct EvalOptions {
+    /// What the network wants to see: decides the regions around the boxes.
+    pub input: InputSpec,
+    /// Boxes of a detector instead of the labelled ones.
+    pub boxes: Option<Vec<DetectedBox>>,
+    /// Fraction of the torso within which PCK counts a joint as found.
+    pub pck_threshold: f64,
+    /// Fraction of the head within which PCKh counts a joint as found.
+    pub pckh_threshold: f64,
+    /// Poses more similar (OKS) than this to a better one are dropped before the COCO numbers.
+    pub nms_threshold: f64,
+}
+
+impl EvalOptions {
+    /// The usual thresholds (0.2 torsos, 0.5 heads, 0.9 OKS) and the labelled boxes.
+    pub fn new(input: InputSpec) -> Self {
+        Self {
+            input,
+            boxes: None,
+            pck_threshold: 0.2,
+            pckh_threshold: 0.5,
+            nms_threshold: 0.9,
+        }
+    }
+}
+
+/// All metrics of one evaluation, from 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalReport {
+    /// Boxes that the predictor was asked about.
+    pub n_people: usize,
+    /// `None` without labelled boxes or without a labelled torso.
+    pub pck: Option<PckReport>,
+    /// `None` without labelled boxes or without a labelled head.
+    pub pckh: Option<PckhReport>,
+    /// `None` for skeletons without OKS sigmas.
+    pub oks: Option<CocoAp>,
+}
+
+impl EvalReport {
+    /// Drops every metric but the one called `name` (a row of [`super::METRICS`]).
+    pub fn keep_only(&mut self, name: &str) {
+        self.pck = self.pck.take().filter(|_| name == "pck");
+        self.pckh = self.pckh.take().filter(|_| name == "pckh");
+        self.oks = self.oks.take().filter(|_| name == "oks");
+    }
+}
+
+/// Asks `predict` for the joints in every person's region, in image pixels and `skeleton`'s
+/// order, and compares them with the labels.
+///
+/// A joint labelled outside the picture cannot be seen by anybody: PCK and PCKh neither ask for
+/// it nor measure a torso or head by it. OKS takes every label as it is, like pycocotools.
+/// The score of a person is the mean of the joint scores above 0.2, times the box's score.
+///
+/// # Errors
+/// The predictor's, a wrong number of joints, or boxes that belong to other pictures.
+pub fn evaluate(
+    skeleton: &'static Skeleton,
+    samples: &[Sample],
+    options: &EvalOptions,
+    predict: &mut dyn FnMut(&Sample, &Roi) -> Result<Vec<Keypoint>>,
+) -> Result<EvalReport> {
+    let mut predict = |sample: &Sample, roi: &Roi| {
+        let joints = predict(sample, roi)?;
+        if joints.len() == skeleton.n_joints() {
+            return Ok(joints);
+        }
+        Err(Error::Invalid(format!(
+            "the model answers with {} joints, the labels are {} with {}; choose weights for {}",
+            joints.len(),
+            skeleton.name,
+            skeleton.n_joints(),
+            skeleton.name
+        )))
+    };
+    let mut pck = Pck::new(skeleton, options.pck_threshold);
+    let mut pckh = Pckh::new(skeleton, options.pckh_threshold);
+    let mut detections = Vec::new();
+    let mut n_people = 0;
+    let boxes = boxes_by_image(samples, options.boxes.as_deref())?;
+    for sample in samples {
+        let mut found = Vec::new();
+        for person in people(sample, boxes.as_ref()) {
+            n_people += 1;
+            let roi = options.input.roi(person.bbox);
+            let joints = predict(sample, &roi)?;
+            let points: Vec<Point> = joints.iter().map(|k| k.point()).collect();
+            if let Some(label) = person.label {
+                let labels = label.joints.iter().map(|j| j.inside(sample.size));
+                let labels: Vec<_> = labels.collect();
+                pck.add(&labels, &points);
+                pckh.add(label.head_box, &labels, &points);
+            }
+            found.push(ScoredPose {
+                points,
+                area: roi.width * roi.height,
+                score: f64::from(Pose::from_keypoints(joints).score) * person.score,
+            });
+        }
+        for i in oks_nms(&found, options.nms_threshold, &skeleton.oks_sigmas) {
+            detections.push(Detection {
+                image_id: sample.image_id,
+                points: std::mem::take(&mut found[i].points),
+                score: found[i].score,
+            });
+        }
+    }
+    let sigmas = &skeleton.oks_sigmas;
+    Ok(EvalReport {
+        n_people,
+        pck: pck.report(),
+        pckh: pckh.report(),
+        oks: (!sigmas.is_empty()).then(|| coco_ap(samples, &detections, sigmas)),
+    })
+}
+
+/// Somebody to be asked about.
+struct Person<'a> {
+    bbox: BBox,
+    score: f64,
+    label: Option<&'a Annotation>,
+}
+
+type BoxesByImage = BTreeMap<u64, Vec<DetectedBox>>;
+
+fn people<'a>(sample: &'a Sample, boxes: Option<&BoxesByImage>) -> Vec<Person<'a>> {
+    let Some(boxes) = boxes else {
+        let labelled = |a: &'a Annotation| {
+            let counts = !a.is_crowd && a.area > 0.0;
+            let bbox = clip_box(a.bbox, sample.size).filter(|_| counts)?;
+            a.joints.iter().find_map(Joint::labelled)?;
+            Some(Person {
+                bbox,
+                score: 1.0,
+                label: Some(a),
+            })
+        };
+        return sample.annotations.iter().filter_map(labelled).collect();
+    };
+    let detected = |b: &DetectedBox| Person {
+        bbox: b.bbox,
+        score: b.score,
+        label: None,
+    };
+    let boxes = boxes.get(&sample.image_id).into_iter().flatten();
+    boxes.map(detected).collect()
+}
+
+/// Boxes of other pictures are normal (a list for the whole data set, a part evaluated); no box
+/// for any picture is a wrong file.
+fn boxes_by_image(
+    samples: &[Sample],
+    boxes: Option<&[DetectedBox]>,
+) -> Result<Option<BoxesByImage>> {
+    let Some(boxes) = boxes else {
+        return Ok(None);
+    };
+    let mut by_image = BoxesByImage::new();
+    for b in boxes {
+        by_image.entry(b.image_id).or_default().push(*b);
+    }
+    if !samples.iter().any(|s| by_image.contains_key(&s.image_id)) {
+        return Err(Error::Invalid(format!(
+            "none of the {} boxes belongs to one of the {} pictures; compare the `image_id`s",
+            boxes.len(),
+            samples.len()
+        )));
+    }
+    Ok(Some(by_image))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::METRICS;
+    use super::super::coco_ap::tests::golden_samples;
+    use super::*;
+    use crate::geometry::{Alignment, Size};
+    use crate::sample::Visibility;
+    use serde_json::Value;
+
+    /// Samples of a COCO file that is known to be sound.
+    pub fn samples(file: &Value) -> Vec<Sample> {
+        let list = |key: &str| file[key].as_array().unwrap().clone();
+        let number = |v: &Value, key: &str| v[key].as_u64().unwrap();
+        let annotation = |a: &Value| {
+            let [x, y, w, h] = serde_json::from_value(a["bbox"].clone()).unwrap();
+            let numbers: Vec<f64> = serde_json::from_value(a["keypoints"].clone()).unwrap();
+            let joint = |&[x, y, v]: &[f64; 3]| Joint {
+                point: Point::new(x, y),
+                visibility: if v > 0.0 {
+                    Visibility::Visible
+                } else {
+                    Visibility::Unlabelled
+                },
+            };
+            Annotation {
+                id: number(a, "id"),
+                bbox: BBox::new(x, y, w, h),
+                area: a["area"].as_f64().unwrap(),
+                is_crowd: number(a, "iscrowd") != 0,
+                n_keypoints: number(a, "num_keypoints") as usize,
+                joints: numbers.as_chunks::<3>().0.iter().map(joint).collect(),
+                head_box: None,
+            }
+        };
+        let sample = |image: &Value| Sample {
+            image_id: number(image, "id"),
+            path: "unused.jpg".into(),
+            size: Size::new(
+                number(image, "width") as usize,
+                number(image, "height") as usize,
+            ),
+            clip: None,
+            annotations: list("annotations")
+                .iter()
+                .filter(|a| a["image_id"] == image["id"])
+                .map(annotation)
+                .collect(),
+        };
+        list("images").iter().map(sample).collect()
+    }
+
+    fn coco17() -> &'static Skeleton {
+        Skeleton::by_name("coco17").unwrap()
+    }
+
+    fn options() -> EvalOptions {
+        EvalOptions::new(InputSpec {
+            size: Size::square(256),
+            mean: InputSpec::IMAGENET_MEAN,
+            std: InputSpec::IMAGENET_STD,
+            alignment: Alignment::HalfPixel,
+            padding: 1.25,
+            border: [0; 3],
+        })
+    }
+
+    /// Answers with the labels of the person whose region it is.
+    fn labels_of(sample: &Sample, roi: &Roi) -> Vec<Keypoint> {
+        let input = options().input;
+        let is_it =
+            |a: &&Annotation| clip_box(a.bbox, sample.size).map(|b| input.roi(b)) == Some(*roi);
+        let person = sample.annotations.iter().find(is_it).unwrap();
+        let keypoint = |j: &Joint| Keypoint::from([j.point.x as f32, j.point.y as f32, 0.9]);
+        person.joints.iter().map(keypoint).collect()
+    }
+
+    /// Fails when a perfect predictor is not perfect, people are asked about twice or not at all,
+    /// or the report's keys change.
+    #[test]
+    fn perfect_answers_score_one() {
+        let samples = golden_samples();
+        let mut predict = |s: &Sample, roi: &Roi| Ok(labels_of(s, roi));
+        let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
+        let all = samples.iter().flat_map(|s| &s.annotations);
+        let asked = all.filter(|a| !a.is_crowd && a.n_keypoints > 0).count();
+        assert_eq!(report.n_people, asked);
+        let oks = report.oks.unwrap();
+        assert!((oks.ap.unwrap() - 1.0).abs() < 1e-9, "{oks:?}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["pck"]["mean"], 1.0);
+        assert_eq!(json["pck"]["mean_all"], 1.0);
+        assert_eq!(json["pck"]["threshold"], 0.2);
+        assert_eq!(json["pck"]["per_joint"]["l_wrist"], 1.0);
+        assert!(json["pck"]["n_people"].as_u64().unwrap() > 0);
+        assert!(json["pckh"].is_null(), "coco17 has no head");
+        for key in [
+            "ap50", "ap75", "ap_m", "ap_l", "ar", "ar50", "ar75", "ar_m", "ar_l",
+        ] {
+            assert_eq!(
+                json["oks"][key].as_f64().map(|v| v > 0.999),
+                Some(true),
+                "{key}"
+            );
+        }
+        for metric in METRICS {
+            assert_eq!((metric.headline)(&report).is_some(), metric.name != "pckh");
+            let mut one = report.clone();
+            one.keep_only(metric.name);
+            let json = serde_json::to_value(&one).unwrap();
+            let kept = METRICS.iter().filter(|m| !json[m.name].is_null()).count();
+            assert_eq!(kept, usize::from(metric.name != "pckh"));
+        }
+        let back: EvalReport = serde_json::from_value(json).unwrap();
+        assert_eq!(back, report);
+    }
+
+    /// Fails when a label outside the picture counts as a missed joint, or lends the torso an end.
+    #[test]
+    fn labels_outside_the_picture_are_not_asked_for() {
+        let mut samples = golden_samples();
+        for a in samples.iter_mut().flat_map(|s| &mut s.annotations) {
+            a.joints[9].point = Point::new(-1000.0, -1000.0);
+            a.joints[9].visibility = Visibility::Visible;
+        }
+        let mut predict = |s: &Sample, roi: &Roi| {
+            let mut joints = labels_of(s, roi);
+            joints[9] = Keypoint::from([100.0, 100.0, 0.1]);
+            Ok(joints)
+        };
+        let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
+        let pck = report.pck.unwrap();
+        assert_eq!((pck.mean, pck.per_joint["l_wrist"]), (Some(1.0), None));
+        for a in samples.iter_mut().flat_map(|s| &mut s.annotations) {
+            a.joints[12].point = Point::new(-1000.0, -1000.0);
+        }
+        let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
+        assert_eq!(report.pck, None);
+    }
+
+    /// Fails when a detector's boxes are not used, their scores do not rank people, or two boxes
+    /// on one person count twice.
+    #[test]
+    fn detected_boxes_replace_the_labelled_ones() {
+        let samples = golden_samples();
+        let target = samples.iter().find(|s| s.image_id == 1035).unwrap();
+        let bbox = target.annotations[0].bbox;
+        let detected = |image_id, bbox, score| DetectedBox {
+            image_id,
+            bbox,
+            score,
+        };
+        let mut options = options();
+        options.boxes = Some(vec![
+            detected(1035, bbox, 0.5),
+            detected(1035, bbox, 0.9),
+            detected(99, bbox, 1.0),
+        ]);
+        let mut asked = Vec::new();
+        let mut predict = |s: &Sample, roi: &Roi| {
+            asked.push((s.image_id, *roi));
+            Ok(labels_of(
+                s,
+                &options.input.roi(clip_box(bbox, s.size).unwrap()),
+            ))
+        };
+        let one = std::slice::from_ref(target);
+        let report = evaluate(coco17(), one, &options, &mut predict).unwrap();
+        assert_eq!(asked, vec![(1035, options.input.roi(bbox)); 2]);
+        assert_eq!((report.pck, report.pckh), (None, None));
+        let oks = report.oks.unwrap();
+        let n_people = target
+            .annotations
+            .iter()
+            .filter(|a| a.n_keypoints > 0)
+            .count();
+        assert!((oks.ar.unwrap() - 1.0 / n_people as f64).abs() < 1e-9);
+
+        options.boxes = Some(vec![detected(99, bbox, 1.0)]);
+        let refused = evaluate(coco17(), one, &options, &mut |_, _| Ok(Vec::new()));
+        assert!(refused.unwrap_err().to_string().contains("image_id"));
+    }
+
+    /// Fails when a model of another skeleton is scored joint by joint as if it fitted.
+    #[test]
+    fn a_wrong_number_of_joints_is_refused() {
+        let mut predict = |_: &Sample, _: &Roi| Ok(vec![Keypoint::default(); 14]);
+        let refused = evaluate(coco17(), &golden_samples(), &options(), &mut predict);
+        assert!(refused.unwrap_err().to_string().contains("14 joints"));
+    }
+}

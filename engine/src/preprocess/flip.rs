@@ -1,0 +1,117 @@
+//! The flip test: the network sees the input and its mirror image, and the two answers are
+//! averaged. Nothing is shifted by a pixel: with maps whose first and last pixels correspond
+//! under mirroring, a shift (as HRNet applies) would only blur.
+
+use super::ModelInput;
+use crate::error::{Error, Result};
+use crate::output::Planes;
+
+/// Mirrors an input along its width.
+pub fn flip_input(input: &mut ModelInput) {
+    mirror_rows(&mut input.values, input.size.width);
+}
+
+/// Answers for a mirrored input as answers for the input itself: maps mirrored along their width,
+/// channel `j` taken from channel `mirror[j]` (a skeleton's mirror partners).
+///
+/// # Errors
+/// When `mirror` does not name one channel of `maps` for each.
+pub fn flip_back(maps: &Planes, mirror: &[usize]) -> Result<Planes> {
+    if mirror.len() != maps.n || mirror.iter().any(|&j| j >= maps.n) {
+        return Err(Error::Invalid(format!(
+            "{} heatmaps cannot be mirrored by a skeleton of {} joints",
+            maps.n,
+            mirror.len()
+        )));
+    }
+    let swapped = mirror.iter().map(|&j| maps.plane(j));
+    let mut values = swapped.collect::<Vec<_>>().concat();
+    mirror_rows(&mut values, maps.size.width);
+    Ok(Planes {
+        n: maps.n,
+        size: maps.size,
+        values,
+    })
+}
+
+/// Mean of the answers for an input and for its mirror image (as the network gave them).
+///
+/// # Errors
+/// When the two differ in shape or `mirror` does not fit them.
+pub fn flip_average(maps: &Planes, maps_of_mirrored: &Planes, mirror: &[usize]) -> Result<Planes> {
+    let mut average = flip_back(maps_of_mirrored, mirror)?;
+    if (maps.n, maps.size) != (average.n, average.size) {
+        return Err(Error::Invalid(format!(
+            "heatmaps of {} and of {} cannot be averaged",
+            maps.size, average.size
+        )));
+    }
+    for (v, plain) in average.values.iter_mut().zip(&maps.values) {
+        *v = (*v + plain) * 0.5;
+    }
+    Ok(average)
+}
+
+fn mirror_rows(values: &mut [f32], width: usize) {
+    for row in values.chunks_mut(width.max(1)) {
+        row.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Affine2, Size};
+    use crate::skeleton::Skeleton;
+    use crate::test_golden::Golden;
+
+    fn item(i: usize) -> Planes {
+        let size = Size::new(48, 64);
+        let n = 17 * size.area();
+        let values = Golden::open("transpose/post_decode.safetensors").f32s("heatmaps");
+        Planes {
+            n: 17,
+            size,
+            values: values[i * n..(i + 1) * n].to_vec(),
+        }
+    }
+
+    fn worst(ours: &Planes, golden: &str) -> f32 {
+        let golden = Golden::open("transpose/post_flip.safetensors").f32s(golden);
+        assert_eq!(ours.values.len(), golden.len());
+        let differences = ours.values.iter().zip(golden).map(|(a, b)| (a - b).abs());
+        let worst = differences.fold(0.0, f32::max);
+        println!("flip: {worst:e}");
+        worst
+    }
+
+    /// Fails when left and right are mixed up, or maps are mirrored or shifted wrongly.
+    #[test]
+    fn flipped_maps_equal_the_official_ones() {
+        let mirror = &Skeleton::by_name("coco17").unwrap().mirror;
+        let back = flip_back(&item(1), mirror).unwrap();
+        assert_eq!(worst(&back, "flip_back_of_item1"), 0.0);
+        let average = flip_average(&item(0), &item(1), mirror).unwrap();
+        assert!(worst(&average, "flip_avg_item0_item1_noshift") < 1e-7);
+        assert_eq!(flip_back(&back, mirror).unwrap(), item(1));
+    }
+
+    /// Fails when a skeleton of another size swaps channels that do not exist.
+    #[test]
+    fn another_skeleton_is_refused() {
+        let mirror = &Skeleton::by_name("mpii16").unwrap().mirror;
+        assert!(flip_back(&item(0), mirror).is_err());
+    }
+
+    /// Fails when the input is mirrored along the wrong axis.
+    #[test]
+    fn inputs_are_mirrored_along_their_width() {
+        let mut input = ModelInput {
+            values: (0..18u8).map(f32::from).collect(),
+            size: Size::new(3, 2),
+            image_from_input: Affine2::IDENTITY,
+        };
+        flip_input(&mut input);
+        assert_eq!(input.values[..6], [2.0, 1.0, 0.0, 5.0, 4.0, 3.0]);
+    }
+}

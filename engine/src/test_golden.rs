@@ -1,0 +1,55 @@
+//! Reads golden vectors in unit tests.
+
+use std::path::PathBuf;
+
+use safetensors::{Dtype, SafeTensors};
+
+/// A file under `tests/golden`.
+pub fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/golden")
+        .join(name)
+}
+
+/// A JSON file under `tests/golden`.
+pub fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    serde_json::from_slice(&std::fs::read(path(name)).unwrap()).unwrap()
+}
+
+/// One safetensors file under `tests/golden`.
+pub struct Golden(Vec<u8>);
+
+impl Golden {
+    /// Reads the file.
+    pub fn open(name: &str) -> Self {
+        Self(std::fs::read(path(name)).unwrap())
+    }
+
+    /// A tensor of any float or byte type, as f64.
+    pub fn f64s(&self, tensor: &str) -> Vec<f64> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let view = file.tensor(tensor).unwrap();
+        let bytes = view.data();
+        match view.dtype() {
+            Dtype::F64 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f64::from_le_bytes(*b))
+                .collect(),
+            Dtype::F32 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f64::from(f32::from_le_bytes(*b)))
+                .collect(),
+            Dtype::U8 => bytes.iter().map(|&b| f64::from(b)).collect(),
+            other => panic!("{tensor}: {other:?} is not read here"),
+        }
+    }
+
+    /// The same as f32.
+    pub fn f32s(&self, tensor: &str) -> Vec<f32> {
+        self.f64s(tensor).into_iter().map(|v| v as f32).collect()
+    }
+}
