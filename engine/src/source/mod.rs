@@ -4,6 +4,11 @@
 //! [`FrameSource`]. Adding a kind of source: a new file with a [`SourceKind`], one line in
 //! [`SOURCES`].
 
+pub mod folder;
+pub mod image;
+mod sample;
+pub mod video;
+
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
@@ -78,7 +83,8 @@ pub struct SourceKind {
 }
 
 /// Every kind of source. A bare argument goes to the first row that accepts it.
-pub const SOURCES: &[SourceKind] = &[];
+/// `video` takes whatever is left and must stay last.
+pub const SOURCES: &[SourceKind] = &[sample::KIND, folder::KIND, image::KIND, video::KIND];
 
 /// A source the user named: its kind and the argument for it.
 #[derive(Debug, Clone)]
