@@ -5,11 +5,17 @@
 //! [`SOURCES`].
 
 pub mod camera;
+pub mod folder;
+pub mod image;
 mod monitor;
 pub mod pixels;
+mod sample;
 pub mod synthetic;
+mod trim;
+pub mod video;
 
 pub use monitor::{SourceMonitor, SourceStatus};
+pub use trim::{Trim, Trimmed};
 
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
@@ -103,7 +109,15 @@ pub struct SourceKind {
 }
 
 /// Every kind of source. A bare argument goes to the first row that accepts it.
-pub const SOURCES: &[SourceKind] = &[camera::KIND, synthetic::KIND];
+/// `video` takes whatever is left and must stay last.
+pub const SOURCES: &[SourceKind] = &[
+    camera::KIND,
+    synthetic::KIND,
+    sample::KIND,
+    folder::KIND,
+    image::KIND,
+    video::KIND,
+];
 
 /// A source the user named: its kind and the argument for it.
 #[derive(Debug, Clone)]
@@ -135,6 +149,11 @@ impl SourceSpec {
                     Error::source(text, "not a source; give a file, folder or camera:0")
                 }),
         }
+    }
+
+    /// What follows the kind: a path, a camera's number or name.
+    pub fn argument(&self) -> &str {
+        &self.argument
     }
 
     /// The kind of source.

@@ -1,0 +1,350 @@
+//! Videos that an ffmpeg process decodes: every codec that is not read natively.
+//!
+//! The process writes raw frames to one pipe and says each frame's time and size on another (its
+//! `showinfo` filter); frames and times are paired in order. The pipes and the queue are bounded,
+//! so ffmpeg waits for the reader.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::{is_believable, name_of};
+use crate::concurrency::{StopFlag, Worker};
+use crate::error::{Error, Result};
+use crate::frame::{Frame, FramePool};
+use crate::geometry::Size;
+use crate::source::{FrameSource, SourceInfo};
+
+/// The program to run.
+#[derive(Debug, Clone)]
+pub(super) struct Ffmpeg {
+    program: OsString,
+}
+
+impl Ffmpeg {
+    /// The one that the shell would find.
+    pub(super) fn on_path() -> Self {
+        Self::at("ffmpeg")
+    }
+
+    /// A certain one.
+    pub(super) fn at(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+        }
+    }
+
+    fn spawn(&self, path: &Path, passthrough: &str) -> std::io::Result<Child> {
+        // `file:` keeps a name with a colon from being taken for a protocol, the white list keeps
+        // a playlist from reaching for the network.
+        let mut input = OsString::from("file:");
+        input.push(path);
+        Command::new(&self.program)
+            .args(["-hide_banner", "-nostdin", "-nostats"])
+            .args(["-loglevel", "level+info"])
+            .args(["-protocol_whitelist", "file", "-i"])
+            .arg(input)
+            .args(["-an", "-sn", "-dn", "-vf", "showinfo"])
+            // Otherwise frames are doubled and dropped to reach a constant rate.
+            .args([passthrough, "passthrough"])
+            .args(["-f", "rawvideo", "-pix_fmt", "rgba", "pipe:1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
+}
+
+/// What `ffmpeg -version` says in its first line; `None` when there is no ffmpeg.
+pub fn ffmpeg_version() -> Option<String> {
+    let output = Command::new("ffmpeg").arg("-version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(str::to_owned)
+}
+
+/// A process that ends with its owner.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Something ffmpeg said that matters.
+#[derive(Debug, PartialEq)]
+enum Note {
+    /// Nominal frames per second.
+    Rate(f64),
+    /// The next frame's time, where it has one, and size.
+    Frame { secs: Option<f64>, size: Size },
+    /// An error, whether ffmpeg goes on or not.
+    Complaint(String),
+}
+
+/// A video decoded by ffmpeg. The order of the fields matters on drop: the process ends, the
+/// channel closes, the thread is joined.
+pub(super) struct FfmpegVideo {
+    process: Process,
+    pixels: ChildStdout,
+    notes: Receiver<Note>,
+    _listener: Worker,
+    info: SourceInfo,
+    pool: FramePool,
+    /// The first frame, decoded on opening.
+    first: Option<Frame>,
+    first_secs: Option<f64>,
+    last_secs: f64,
+    n_frames: u64,
+    complaint: Option<String>,
+    warning: Option<String>,
+    is_ended: bool,
+}
+
+impl FfmpegVideo {
+    /// Opens a file and waits for its first frame. `reason` is what the file holds that is not
+    /// read natively.
+    pub(super) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
+        let mut video = Self::start(ffmpeg, path, reason, "-fps_mode")?;
+        let first = video.read_frame();
+        let is_old = |complaint: &String| complaint.contains("fps_mode");
+        let first = if first.is_none() && video.complaint.as_ref().is_some_and(is_old) {
+            // Before ffmpeg 5.1 the option had another name.
+            video = Self::start(ffmpeg, path, reason, "-vsync")?;
+            video.read_frame()
+        } else {
+            first
+        };
+        let Some(first) = first else {
+            let complaint = video.complaint.take();
+            let said = complaint.unwrap_or_else(|| "there are no frames".into());
+            return Err(Error::source(
+                path.display().to_string(),
+                format!("cannot be decoded: {reason}; ffmpeg says: {said}"),
+            ));
+        };
+        video.info.size = Some(first.size());
+        video.first = Some(first);
+        Ok(video)
+    }
+
+    fn start(ffmpeg: &Ffmpeg, path: &Path, reason: &str, passthrough: &str) -> Result<Self> {
+        let fail = |what: String| Error::source(path.display().to_string(), what);
+        let mut child = ffmpeg.spawn(path, passthrough).map_err(|e| {
+            fail(match e.kind() {
+                std::io::ErrorKind::NotFound => format!(
+                    "{reason}; this needs ffmpeg, which is not installed: install it \
+                     (apt-get install ffmpeg) or convert the file to H.264 MP4"
+                ),
+                _ => format!("{reason}; this needs ffmpeg, which does not start: {e}"),
+            })
+        })?;
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let process = Process(child);
+        let (Some(pixels), Some(messages)) = pipes else {
+            return Err(fail("ffmpeg gives no output".into()));
+        };
+        // More frames than ffmpeg keeps between its filter and its output.
+        let (sender, notes) = bounded(256);
+        let prefix = format!("file:{}: ", path.display());
+        let listener = Worker::spawn(
+            "ffmpeg-listener",
+            StopFlag::new(),
+            move |_| {
+                listen(messages, &sender, &prefix);
+                Ok(())
+            },
+            |error| tracing::error!("{error}"),
+        )?;
+        Ok(Self {
+            process,
+            pixels,
+            notes,
+            _listener: listener,
+            info: SourceInfo {
+                name: name_of(path),
+                size: None,
+                rate: None,
+                n_frames: None,
+                is_live: false,
+            },
+            pool: FramePool::new(),
+            first: None,
+            first_secs: None,
+            last_secs: 0.0,
+            n_frames: 0,
+            complaint: None,
+            warning: None,
+            is_ended: false,
+        })
+    }
+
+    /// The next frame from the pipe, `None` at the end; [`Self::complaint`] then says what was
+    /// wrong, if anything.
+    fn read_frame(&mut self) -> Option<Frame> {
+        loop {
+            match self.notes.recv() {
+                Ok(Note::Rate(rate)) => self.info.rate = Some(rate),
+                Ok(Note::Complaint(text)) => self.complaint = Some(text),
+                Ok(Note::Frame { secs, size }) => return self.read_pixels(secs, size),
+                Err(_) => {
+                    let status = self.process.0.wait();
+                    if !status.is_ok_and(|s| s.success()) {
+                        let text = "it ended without a word".to_owned();
+                        self.complaint.get_or_insert(text);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn read_pixels(&mut self, secs: Option<f64>, size: Size) -> Option<Frame> {
+        if !is_believable(size) {
+            self.complaint = Some(format!("frames of {size} pixels are too large"));
+            return None;
+        }
+        let mut pixels = self.pool.take(size);
+        if let Err(e) = self.pixels.read_exact(pixels.bytes_mut()) {
+            self.complaint
+                .get_or_insert_with(|| format!("a frame ended early ({e})"));
+            return None;
+        }
+        let since_first = match secs {
+            Some(secs) => secs - *self.first_secs.get_or_insert(secs),
+            // A stream without times: the nominal rate, or that of film and television.
+            None if self.n_frames > 0 => self.last_secs + 1.0 / self.info.rate.unwrap_or(25.0),
+            None => 0.0,
+        };
+        self.last_secs = self.last_secs.max(since_first);
+        let frame = Frame::new(self.n_frames, self.last_secs, size, pixels);
+        self.n_frames += 1;
+        Some(frame)
+    }
+}
+
+impl FrameSource for FfmpegVideo {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        if self.is_ended {
+            return Ok(None);
+        }
+        let frame = self.read_frame();
+        if frame.is_none() {
+            self.is_ended = true;
+            if let Some(complaint) = &self.complaint {
+                let warning = format!(
+                    "{}: read to frame {} at {:.2} s; ffmpeg says: {complaint}",
+                    self.info.name, self.n_frames, self.last_secs
+                );
+                tracing::warn!("{warning}");
+                self.warning = Some(warning);
+            }
+        }
+        Ok(frame)
+    }
+
+    fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+}
+
+/// Turns ffmpeg's messages into notes until it ends or nobody listens.
+fn listen(messages: ChildStderr, notes: &Sender<Note>, prefix: &str) {
+    let mut messages = BufReader::new(messages);
+    let mut line = Vec::new();
+    while let Ok(1..) = messages.read_until(b'\n', &mut line) {
+        match parse(&String::from_utf8_lossy(&line), prefix) {
+            // A flood of errors must not block the frames behind it.
+            Some(note @ Note::Complaint(_)) => drop(notes.try_send(note)),
+            Some(note) => {
+                if notes.send(note).is_err() {
+                    return;
+                }
+            }
+            None => {}
+        }
+        line.clear();
+    }
+}
+
+/// What a line says. `prefix` is the file's name in front of some errors.
+fn parse(line: &str, prefix: &str) -> Option<Note> {
+    let line = line.trim_end();
+    if line.starts_with("[Parsed_showinfo") {
+        if let Some((_, rate)) = line.split_once(" frame_rate: ") {
+            let (numerator, denominator) = rate.split_once('/')?;
+            let rate = numerator.parse::<f64>().ok()? / denominator.parse::<f64>().ok()?;
+            return (rate.is_finite() && rate > 0.0).then_some(Note::Rate(rate));
+        }
+        let word_after = |key: &str| {
+            let (_, rest) = line.split_once(key)?;
+            rest.split_whitespace().next()
+        };
+        let secs = word_after(" pts_time:")?.parse::<f64>().ok();
+        let (width, height) = word_after(" s:")?.split_once('x')?;
+        let size = Size::new(width.parse().ok()?, height.parse().ok()?);
+        let secs = secs.filter(|s| s.is_finite());
+        return Some(Note::Frame { secs, size });
+    }
+    let text = ["[error] ", "[fatal] ", "[panic] "]
+        .iter()
+        .find_map(|level| line.split_once(level))
+        .map(|(_, text)| text)?;
+    Some(Note::Complaint(
+        text.strip_prefix(prefix).unwrap_or(text).to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a change in the format of ffmpeg's messages, or a frame without a time, is
+    /// read wrongly.
+    #[test]
+    fn lines_are_understood() {
+        let head = "[Parsed_showinfo_0 @ 0x5581] [info]";
+        let note = |text: &str| parse(text, "file:a.avi: ");
+        let frame =
+            "n:   3 pts:   4608 pts_time:0.3     duration: 1 fmt:yuv420p sar:1/1 s:96x64 i:P";
+        assert_eq!(
+            note(&format!("{head} {frame}\n")),
+            Some(Note::Frame {
+                secs: Some(0.3),
+                size: Size::new(96, 64)
+            })
+        );
+        assert_eq!(
+            note(&format!("{head} n:0 pts:NOPTS pts_time:NOPTS s:2x3 i:P")),
+            Some(Note::Frame {
+                secs: None,
+                size: Size::new(2, 3)
+            })
+        );
+        assert_eq!(
+            note(&format!(
+                "{head} config in time_base: 1/15360, frame_rate: 30/1"
+            )),
+            Some(Note::Rate(30.0))
+        );
+        assert_eq!(note(&format!("{head} config out frame_rate: 0/0")), None);
+        assert_eq!(
+            note("[error] file:a.avi: Invalid data found"),
+            Some(Note::Complaint("Invalid data found".into()))
+        );
+        assert_eq!(note("[info]   Stream #0:0: Video: mjpeg"), None);
+        assert_eq!(note("[info] title: n: 0 pts_time:1 s:9x9"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Videos.
+//!
+//! H.264 (8 bits, 4:2:0, progressive) in MP4 or Matroska, plain, fragmented or cut off, is read
+//! here: a container ([`demux_mp4`], [`demux_mkv`]) gives a [`stream`] of packets, [`h264`] makes
+//! pictures of them in order of presentation, [`colour`] and [`orientation`] make frames of those.
+//! Everything else goes through an [`ffmpeg`] process. What a file holds decides, not its name.
+
+mod colour;
+mod demux_mkv;
+mod demux_mp4;
+mod ffmpeg;
+mod h264;
+mod native;
+mod orientation;
+mod sps;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::Path;
+
+use self::ffmpeg::{Ffmpeg, FfmpegVideo};
+use self::native::NativeVideo;
+use super::{FrameSource, OpenOptions, SourceKind};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+
+pub use self::ffmpeg::ffmpeg_version;
+
+/// File name extensions for file dialogs. Any name is read; these are the usual ones.
+pub const EXTENSIONS: &[&str] = &[
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "wmv", "flv", "3gp",
+    "ogv", "gif",
+];
+
+/// The row of [`super::SOURCES`]. It takes every argument that nothing else takes.
+pub(super) const KIND: SourceKind = SourceKind {
+    name: "video",
+    help: "FILE: a video; H.264 in MP4 or Matroska is read directly, all else through ffmpeg",
+    accepts: |text| !text.is_empty(),
+    open: |argument, _: &OpenOptions| open(Path::new(argument)),
+};
+
+/// Pixels along a side that are believed; a file that declares more is damaged or hostile.
+const MAX_SIDE: usize = 16_384;
+
+/// Pixels of a frame that are believed: 8192x8192, 256 MB in RGBA.
+const MAX_AREA: usize = 1 << 26;
+
+/// Opens a video file.
+///
+/// # Errors
+/// One line that names the file and says what to do: missing, empty, not a video, or in need of an
+/// ffmpeg that is not installed.
+pub fn open(path: &Path) -> Result<Box<dyn FrameSource>> {
+    open_with(path, &Ffmpeg::on_path())
+}
+
+fn open_with(path: &Path, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSource>> {
+    let fail = |reason: &str| Err(Error::source(path.display().to_string(), reason));
+    let metadata = match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return fail("no such file; give a video, a picture, a folder or camera:0");
+        }
+        other => other.map_err(Error::io("open", path))?,
+    };
+    if metadata.is_dir() {
+        return fail("this is a folder, not a video; write folder:PATH to read its pictures");
+    }
+    if !metadata.is_file() {
+        return fail("this is a device or a pipe, not a video; for a camera write camera:0");
+    }
+    if metadata.len() == 0 {
+        return fail("the file is empty; record or copy it again");
+    }
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    match NativeVideo::open(Box::new(file), &name_of(path)) {
+        Ok(video) => {
+            tracing::info!(path = %path.display(), "H.264, decoded here");
+            Ok(Box::new(video))
+        }
+        Err(reason) => {
+            tracing::info!(path = %path.display(), reason, "decoded by ffmpeg");
+            Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
+        }
+    }
+}
+
+/// Opens a clip in memory. Only what needs no ffmpeg can be read so.
+pub(super) fn open_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn FrameSource>> {
+    let input = Box::new(std::io::Cursor::new(bytes));
+    let video = NativeVideo::open(input, name).map_err(|reason| Error::source(name, reason))?;
+    Ok(Box::new(video))
+}
+
+/// The file's name without its folders.
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether a declared size can be a picture's.
+fn is_believable(size: Size) -> bool {
+    let sides = 1..=MAX_SIDE;
+    sides.contains(&size.width) && sides.contains(&size.height) && size.area() <= MAX_AREA
+}

@@ -1,0 +1,173 @@
+//! Videos that are read without any help: H.264 in MP4 and Matroska.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::colour::{Planes, rgba_from_yuv420};
+use super::h264::{H264, Stamp};
+use super::orientation::Orientation;
+use super::stream::{Input, Packets, Stream, read_error};
+use super::{demux_mkv, demux_mp4};
+use crate::error::Result;
+use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool};
+use crate::source::{FrameSource, SourceInfo};
+
+/// A container with an H.264 stream.
+pub(super) struct NativeVideo {
+    info: SourceInfo,
+    packets: Box<dyn Packets>,
+    decoder: H264,
+    developer: Developer,
+    /// A packet's bytes; kept for their memory.
+    data: Vec<u8>,
+    is_ended: bool,
+    warning: Option<String>,
+}
+
+/// Makes frames of decoded pictures.
+struct Developer {
+    pool: FramePool,
+    orientation: Orientation,
+    tick_secs: f64,
+    first_pts: Option<i64>,
+    n_frames: u64,
+    last_secs: f64,
+    /// A picture before it is turned; kept for its memory.
+    upright: Vec<u8>,
+    ready: VecDeque<Frame>,
+}
+
+impl NativeVideo {
+    /// Opens a video and decodes its first frame. The error says what the input is instead, or
+    /// what is wrong with it; the caller adds the name.
+    pub(super) fn open(mut input: Box<dyn Input>, name: &str) -> Result<Self, String> {
+        let mut magic = [0; 8];
+        input
+            .read_exact(&mut magic)
+            .map_err(|_| "neither MP4 nor Matroska")?;
+        input.rewind().map_err(|e| read_error(&e))?;
+        // QuickTime files from before the `ftyp` box start with one of the others.
+        let stream = if magic.starts_with(&demux_mkv::MAGIC) {
+            demux_mkv::open(input)?
+        } else if matches!(&magic[4..], b"ftyp" | b"moov" | b"mdat" | b"free" | b"wide") {
+            demux_mp4::open(input)?
+        } else {
+            return Err("neither MP4 nor Matroska".into());
+        };
+        Self::start(stream, name)
+    }
+
+    fn start(stream: Stream, name: &str) -> Result<Self, String> {
+        let mut this = Self {
+            info: SourceInfo {
+                name: name.to_owned(),
+                size: None,
+                rate: stream.rate,
+                n_frames: stream.n_frames,
+                is_live: false,
+            },
+            decoder: H264::new(&stream.configuration, stream.colour)?,
+            packets: stream.packets,
+            developer: Developer {
+                pool: FramePool::new(),
+                orientation: stream.orientation,
+                tick_secs: stream.tick_secs,
+                first_pts: None,
+                n_frames: 0,
+                last_secs: 0.0,
+                upright: Vec::new(),
+                ready: VecDeque::new(),
+            },
+            data: Vec::new(),
+            is_ended: false,
+            warning: None,
+        };
+        this.fill();
+        match this.developer.ready.front() {
+            Some(first) => this.info.size = Some(first.size()),
+            None => {
+                let reason = this.warning.unwrap_or_else(|| "it has no frames".into());
+                return Err(format!("H.264 video without a frame: {reason}"));
+            }
+        }
+        Ok(this)
+    }
+
+    /// Decodes until a frame is ready or there are no more.
+    fn fill(&mut self) {
+        while self.developer.ready.is_empty() && !self.is_ended {
+            if let Some(end) = self.step().transpose() {
+                self.is_ended = true;
+                let finished = self.decoder.finish(|s, p| self.developer.develop(s, p));
+                if let Err(reason) = end.and(finished) {
+                    self.warn(&reason);
+                }
+            }
+        }
+    }
+
+    /// Decodes one packet; `Some` at the end.
+    fn step(&mut self) -> Result<Option<()>, String> {
+        let Some(packet) = self.packets.next_packet(&mut self.data)? else {
+            return Ok(Some(()));
+        };
+        self.decoder
+            .decode(packet, &self.data, |s, p| self.developer.develop(s, p))?;
+        Ok(None)
+    }
+
+    fn warn(&mut self, reason: &str) {
+        let (n, secs) = (self.developer.n_frames, self.developer.last_secs);
+        let name = &self.info.name;
+        let warning = format!("{name}: ends after {n} frames, at {secs:.2} s: {reason}");
+        tracing::warn!("{warning}");
+        self.warning = Some(warning);
+    }
+}
+
+impl Developer {
+    fn develop(&mut self, stamp: Stamp, planes: &Planes) {
+        if !stamp.packet.is_shown {
+            return;
+        }
+        let pts = stamp.packet.pts;
+        let first = *self.first_pts.get_or_insert(pts);
+        // A stream with contradictory times must not run backwards.
+        let secs = pts.saturating_sub(first) as f64 * self.tick_secs;
+        self.last_secs = secs.max(self.last_secs);
+        let size = self.orientation.apply_to(planes.size);
+        let mut pixels = self.pool.take(size);
+        if self.orientation == Orientation::UPRIGHT {
+            rgba_from_yuv420(planes, stamp.colour, pixels.bytes_mut());
+        } else {
+            self.upright.resize(size.area() * BYTES_PER_PIXEL, 0);
+            rgba_from_yuv420(planes, stamp.colour, &mut self.upright);
+            self.orientation
+                .turn(&self.upright, planes.size, pixels.bytes_mut());
+        }
+        let frame = Frame::new(self.n_frames, self.last_secs, size, pixels);
+        self.n_frames += 1;
+        self.ready.push_back(frame);
+    }
+}
+
+impl FrameSource for NativeVideo {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        self.fill();
+        Ok(self.developer.ready.pop_front().map(|mut frame| {
+            // Decoded ahead of its turn: latency counts from here.
+            frame.captured = Instant::now();
+            frame
+        }))
+    }
+
+    /// Said with the last frame delivered, not while frames are still held back.
+    fn warning(&self) -> Option<&str> {
+        let is_through = self.developer.ready.is_empty();
+        self.warning.as_deref().filter(|_| is_through)
+    }
+}

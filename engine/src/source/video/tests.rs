@@ -1,0 +1,359 @@
+//! Tests over small videos of every kind (`tests/golden/video`) and the bundled clip, with ffmpeg
+//! as the oracle where it is installed.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::frame::Frame;
+
+const CLIP: &str = "../../../assets/clips/sister.mkv";
+
+/// H.264 that must be read without ffmpeg, and the times of its frames.
+const NATIVE: &[(&str, &[f64])] = &[
+    ("bframes.mp4", &TENTHS),
+    ("fragmented.mp4", &TENTHS),
+    ("full.mkv", &TENTHS),
+    ("full_range_709.mp4", &TENTHS),
+    ("rotated90.mp4", &TENTHS),
+    ("rotated180.mp4", &TENTHS),
+    ("rotated270.mp4", &TENTHS),
+    // An edit list hides its first four frames.
+    ("trimmed.mp4", &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+    (
+        "vfr.mkv",
+        &[0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.1, 2.8, 3.6, 4.5],
+    ),
+];
+
+/// What needs ffmpeg, and the words by which an error names it.
+const FOREIGN: &[(&str, &str)] = &[
+    ("hevc.mp4", "H.265 (HEVC) video"),
+    ("interlaced.mp4", "interlaced H.264 video"),
+    ("mjpeg.avi", "neither MP4 nor Matroska"),
+    ("ten_bit.mp4", "10-bit H.264 video"),
+    ("vp9.webm", "VP9 video"),
+];
+
+const TENTHS: [f64; 10] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/golden/video"
+    ))
+    .join(name)
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(golden(name)).unwrap()
+}
+
+fn no_ffmpeg() -> Ffmpeg {
+    Ffmpeg::at("a-program-that-is-not-installed")
+}
+
+fn has_ffmpeg() -> bool {
+    let version = ffmpeg_version();
+    if version.is_none() {
+        eprintln!("skipped: there is no ffmpeg on this machine");
+    }
+    version.is_some()
+}
+
+fn open_native(bytes: Vec<u8>) -> Result<NativeVideo, String> {
+    NativeVideo::open(Box::new(Cursor::new(bytes)), "test")
+}
+
+fn all_frames(source: &mut dyn FrameSource) -> Vec<Frame> {
+    std::iter::from_fn(|| source.next_frame().unwrap()).collect()
+}
+
+fn assert_times(frames: &[Frame], expected: &[f64]) {
+    assert_eq!(frames.len(), expected.len());
+    for (i, (frame, expected)) in frames.iter().zip(expected).enumerate() {
+        assert_eq!(frame.id, i as u64);
+        assert!(
+            (frame.time_secs - expected).abs() < 1e-6,
+            "frame {i}: {} instead of {expected}",
+            frame.time_secs
+        );
+    }
+}
+
+fn mean_difference(a: &Frame, b: &Frame) -> f64 {
+    assert_eq!(a.size(), b.size());
+    let differences = a.rgba().iter().zip(b.rgba()).map(|(a, b)| a.abs_diff(*b));
+    differences.map(u64::from).sum::<u64>() as f64 / a.rgba().len() as f64
+}
+
+/// Fails when H.264 needs ffmpeg, frames are lost or doubled, or the times are not those of the
+/// file (variable rate, B-frames, edit lists).
+#[test]
+fn h264_is_read_without_ffmpeg_at_its_true_times() {
+    for (name, times) in NATIVE {
+        let mut video = open_with(&golden(name), &no_ffmpeg()).unwrap_or_else(|e| panic!("{e}"));
+        let frames = all_frames(video.as_mut());
+        println!("{name}: {:?}", video.info());
+        assert_times(&frames, times);
+        assert_eq!(video.warning(), None, "{name}");
+        assert!(
+            video
+                .info()
+                .n_frames
+                .is_none_or(|n| n == times.len() as u64)
+        );
+        assert_eq!(video.info().size, Some(frames[0].size()), "{name}");
+    }
+}
+
+/// Fails when colours (range, matrix), orientation or order of the native decoder are wrong.
+#[test]
+fn native_frames_are_those_of_ffmpeg() {
+    if !has_ffmpeg() {
+        return;
+    }
+    for name in NATIVE.iter().map(|(name, _)| *name).chain([CLIP]) {
+        let mut ours = open_with(&golden(name), &no_ffmpeg()).unwrap();
+        let mut theirs = FfmpegVideo::open(&Ffmpeg::on_path(), &golden(name), "test").unwrap();
+        let (ours, theirs) = (all_frames(ours.as_mut()), all_frames(&mut theirs));
+        let times: Vec<f64> = theirs.iter().map(|f| f.time_secs).collect();
+        assert_times(&ours, &times);
+        let differences = ours.iter().zip(&theirs).map(|(a, b)| mean_difference(a, b));
+        let worst = differences.fold(0.0, f64::max);
+        println!("{name}: {} frames, worst {worst:.3}", ours.len());
+        assert!(worst < 2.0, "{name}: {worst}");
+    }
+}
+
+/// Fails when an unusual video is not read, its frames are doubled or lost, or its times are off.
+#[test]
+fn everything_else_is_read_through_ffmpeg() {
+    if !has_ffmpeg() {
+        return;
+    }
+    for (name, _) in FOREIGN {
+        let mut video = open(&golden(name)).unwrap();
+        let frames = all_frames(video.as_mut());
+        let n = if *name == "mjpeg.avi" { 5 } else { 10 };
+        assert_times(&frames, &TENTHS[..n]);
+        assert_eq!(video.warning(), None, "{name}");
+        assert_eq!(video.info().rate, Some(10.0), "{name}");
+        assert_eq!(video.info().size, Some(frames[0].size()), "{name}");
+    }
+}
+
+/// Fails when a user without ffmpeg is not told what the file holds and what to install.
+#[test]
+fn without_ffmpeg_the_remedy_is_named() {
+    for (name, codec) in FOREIGN {
+        let error = open_with(&golden(name), &no_ffmpeg()).map(drop);
+        let message = error.unwrap_err().to_string();
+        assert!(!message.contains('\n'));
+        for part in [*name, *codec, "apt-get install ffmpeg", "H.264 MP4"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
+
+/// Fails when files that are no videos are not named, or are waited for.
+#[test]
+fn what_is_no_video_is_an_error_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp4");
+    let message = |path: &Path| {
+        let message = open(path).map(drop).unwrap_err().to_string();
+        assert!(!message.contains('\n'), "{message}");
+        message
+    };
+    assert!(message(&path).contains("a.mp4: no such file"));
+    assert!(message(folder.path()).contains("this is a folder"));
+    std::fs::write(&path, "").unwrap();
+    assert!(message(&path).contains("a.mp4: the file is empty"));
+    let headless = &bytes("bframes.mp4")[40..];
+    let without_index = &bytes("bframes.mp4")[..60];
+    for contents in [b"just a text".as_slice(), headless, without_index, b"x"] {
+        std::fs::write(&path, contents).unwrap();
+        assert!(message(&path).contains("a.mp4: "));
+    }
+    #[cfg(unix)]
+    assert!(message(Path::new("/dev/null")).contains("this is a device"));
+}
+
+/// Fails when a recording that a crash cut off loses more than the frames behind the cut, ends
+/// without a warning, or shows frames at wrong times.
+#[test]
+fn a_cut_file_gives_every_frame_before_the_cut() {
+    for (name, step) in [("fragmented.mp4", 13), ("vfr.mkv", 13), (CLIP, 9973)] {
+        let whole = bytes(name);
+        let all = all_frames(&mut open_native(whole.clone()).unwrap());
+        let mut last = 0;
+        for end in (0..whole.len()).step_by(step) {
+            let Ok(mut video) = open_native(whole[..end].to_vec()) else {
+                assert_eq!(last, 0, "{name} at {end}");
+                continue;
+            };
+            let frames = all_frames(&mut video);
+            let n = frames.len();
+            assert!(n >= last, "{name} at {end}: {n} frames, earlier {last}");
+            last = n;
+            for (ours, whole) in frames.iter().zip(&all) {
+                // Without the B-frames behind the cut, later reference frames come earlier.
+                if ours.time_secs == whole.time_secs {
+                    assert!(ours.rgba() == whole.rgba(), "{name} at {end}: {}", ours.id);
+                } else {
+                    let same = all.iter().find(|f| f.time_secs == ours.time_secs);
+                    assert!(
+                        same.is_some_and(|f| f.rgba() == ours.rgba()),
+                        "{name} at {end}"
+                    );
+                }
+            }
+            if n < all.len() {
+                // Between two fragments nothing tells that there was a third.
+                let is_whole_fragment = name == "fragmented.mp4" && is_box_border(&whole, end);
+                let warning = video.warning().map(str::to_owned);
+                let says_where = format!("ends after {n} frames");
+                assert!(
+                    is_whole_fragment || warning.is_some_and(|w| w.contains(&says_where)),
+                    "{name} at {end}"
+                );
+            }
+        }
+        assert!(last >= all.len() - 4, "{name}: {last} of {}", all.len());
+    }
+}
+
+/// Whether a box at the top of an MP4 file ends at `end`.
+fn is_box_border(file: &[u8], end: usize) -> bool {
+    let mut position = 0;
+    while position < end {
+        position += u32::from_be_bytes(*file[position..].first_chunk().unwrap()) as usize;
+    }
+    position == end
+}
+
+/// Fails when a damaged or hostile file panics, hangs, or gives more frames than it can hold.
+#[test]
+fn damaged_files_are_survived() {
+    let n_rounds = std::env::var("POSELENS_FUZZ_ROUNDS").map_or(150, |n| n.parse().unwrap());
+    // Xorshift: the same files in every run.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let originals: Vec<_> = NATIVE.iter().map(|(name, _)| bytes(name)).collect();
+    let clip = bytes(CLIP);
+    for round in 0..n_rounds {
+        let mut file = if round % 10 == 0 {
+            clip.clone()
+        } else {
+            originals[random(originals.len())].clone()
+        };
+        // Half of the damage goes to the first kilobyte, where the structure is.
+        for _ in 0..=random(8) {
+            let reach = if random(2) == 0 { 1024 } else { file.len() };
+            let place = random(reach.min(file.len()));
+            match random(4) {
+                0 => file[place] = random(256) as u8,
+                1 => file[place] ^= 1 << random(8),
+                2 => {
+                    let end = (place + random(8)).min(file.len());
+                    file[place..end].fill([0, 0xFF][random(2)]);
+                }
+                _ => {
+                    let source = random(file.len() - 4);
+                    let end = (place + 4).min(file.len());
+                    file.copy_within(source..source + end - place, place);
+                }
+            }
+        }
+        if random(4) == 0 {
+            file.truncate(random(file.len()) + 1);
+        }
+        let most = file.len();
+        if let Ok(mut video) = open_native(file) {
+            let mut last = 0.0;
+            let mut n = 0;
+            while let Some(frame) = video.next_frame().unwrap() {
+                assert!(frame.time_secs >= last && frame.time_secs.is_finite());
+                last = frame.time_secs;
+                n += 1;
+                assert!(n <= most);
+            }
+        }
+    }
+}
+
+/// Fails when tables that claim billions of samples, or boxes nested without end, cost memory,
+/// time or the stack.
+#[test]
+fn hostile_tables_cost_nothing() {
+    let original = bytes("bframes.mp4");
+    let find = |kind: &[u8]| original.windows(4).position(|w| w == kind).unwrap();
+    let start = std::time::Instant::now();
+    // stsz: all samples of one byte, four billion of them; stsc: as many in a chunk.
+    let mut file = original.clone();
+    file[find(b"stsz") + 8..][..8].copy_from_slice(&[0, 0, 0, 1, 255, 255, 255, 255]);
+    file[find(b"stsc") + 16..][..4].fill(255);
+    let _ = open_native(file);
+    // A fragment run without sample sizes, and a huge default.
+    let mut file = bytes("fragmented.mp4");
+    let trun = file.windows(4).position(|w| w == b"trun").unwrap();
+    file[trun + 4..][..8].copy_from_slice(&[0, 0, 0, 1, 255, 255, 255, 255]);
+    let _ = open_native(file);
+    // A megabyte of boxes inside boxes.
+    let mut file = b"\0\0\0\x08ftyp".to_vec();
+    for left in (8..1_000_000_u32).rev().step_by(8) {
+        file.extend(left.to_be_bytes());
+        file.extend(b"moov");
+    }
+    assert!(open_native(file).is_err());
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}
+
+/// Fails when ffmpeg before 5.1 (Ubuntu 22.04) is asked for an option it does not know, or an
+/// error of ffmpeg is lost.
+#[cfg(unix)]
+#[test]
+fn old_and_failing_ffmpegs_are_understood() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ffmpeg");
+    let script = "#!/bin/sh
+case \"$*\" in *fps_mode*) echo \"[fatal] Unrecognized option 'fps_mode'.\" >&2; exit 1;; esac
+head='[Parsed_showinfo_0 @ 0x1] [info]'
+echo \"$head config in time_base: 1/10, frame_rate: 10/1\" >&2
+echo \"$head n:0 pts:5 pts_time:0.5 s:1x1 i:P\" >&2
+printf 'abcd'
+echo '[error] the disk is on fire' >&2
+exit 1
+";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut video = FfmpegVideo::open(&Ffmpeg::at(&program), Path::new("a.avi"), "").unwrap();
+    let frames = all_frames(&mut video);
+    assert_times(&frames, &[0.0]);
+    assert_eq!(frames[0].rgba(), b"abcd");
+    assert_eq!(video.info().rate, Some(10.0));
+    let warning = video.warning().unwrap();
+    assert!(warning.contains("the disk is on fire"), "{warning}");
+    assert!(warning.contains("a.avi"), "{warning}");
+}
+
+/// Fails when a source that is dropped half way leaves ffmpeg running or waits for it: the clip's
+/// remaining frames are 100 MB, far more than a pipe holds.
+#[test]
+fn dropping_a_source_ends_ffmpeg() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let mut video = FfmpegVideo::open(&Ffmpeg::on_path(), &golden(CLIP), "test").unwrap();
+    video.next_frame().unwrap().unwrap();
+    let start = std::time::Instant::now();
+    drop(video);
+    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+}
