@@ -8,7 +8,7 @@ mod follow;
 mod one_euro;
 mod single;
 
-pub use one_euro::{OneEuro, Smoother};
+pub use one_euro::{MAX_GAP_SECS, OneEuro, Smoother};
 pub use single::{SingleOptions, SingleTracker};
 
 use crate::geometry::{Roi, Size};

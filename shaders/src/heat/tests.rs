@@ -76,7 +76,7 @@ proptest! {
                            range in any::<(f32, f32)>(), alpha in any::<f32>(),
                            cut in 0..4_usize, small in any::<bool>()) {
         for sampling in [Sampling::Bilinear, Sampling::Nearest] {
-            let mut layer = HeatLayer { range, alpha, cut, sampling, ..layer(&values, 4) };
+            let mut layer = HeatLayer { cut, range, alpha, sampling, ..layer(&values, 4) };
             layer.map_from_pixel = if small {
                 [[m[0] % 2.0, m[1] % 2.0, m[2] % 9.0], [m[3] % 2.0, m[4] % 2.0, m[5] % 9.0]]
             } else {
