@@ -1,12 +1,239 @@
-//! A picture to draw on.
+//! A picture to draw on, and the shapes drawn on it.
+//!
+//! Every shape is mixed over the picture with edges one pixel wide and touches only the rows and
+//! columns it can reach. A shape with a coordinate, size or alpha that is not finite is not drawn;
+//! one that is far outside costs nothing.
 
-/// A borrowed RGBA picture, rows without padding.
+use std::ops::Range;
+
+use crate::Rgb;
+use crate::sdf::{self, Vec2};
+
+/// A borrowed RGBA picture, rows without padding. The picture is opaque: alpha bytes stay as
+/// they are.
 #[derive(Debug)]
 pub struct Canvas<'a> {
-    /// `width * height * 4` bytes.
-    pub rgba: &'a mut [u8],
-    /// Pixels per row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
+    pixels: &'a mut [[u8; 4]],
+    width: usize,
+    height: usize,
 }
+
+/// What a shape is filled with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Paint {
+    /// Colour.
+    pub rgb: Rgb,
+    /// Opacity, [0, 1].
+    pub alpha: f32,
+}
+
+impl Paint {
+    /// `rgb` at opacity `alpha`.
+    pub const fn new(rgb: Rgb, alpha: f32) -> Self {
+        Self { rgb, alpha }
+    }
+
+    /// Opaque `rgb`.
+    pub const fn solid(rgb: Rgb) -> Self {
+        Self::new(rgb, 1.0)
+    }
+}
+
+impl<'a> Canvas<'a> {
+    /// A canvas over `rgba`: `width * height * 4` bytes, red first.
+    ///
+    /// # Panics
+    /// When the buffer does not have exactly that length.
+    pub fn new(rgba: &'a mut [u8], width: usize, height: usize) -> Self {
+        assert_eq!(rgba.len(), width * height * 4, "RGBA bytes of the canvas");
+        Self {
+            pixels: bytemuck::cast_slice_mut(rgba),
+            width,
+            height,
+        }
+    }
+
+    /// Pixels per row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Row `y`, for writing.
+    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [[u8; 4]] {
+        &mut self.pixels[y * self.width..(y + 1) * self.width]
+    }
+
+    /// Rows and columns that [`lo`, `hi`] can touch.
+    pub(crate) fn clip(&self, lo: Vec2, hi: Vec2) -> (Range<usize>, Range<usize>) {
+        (
+            clip(lo[0], hi[0], self.width),
+            clip(lo[1], hi[1], self.height),
+        )
+    }
+
+    /// A line of `width` with round ends. Below one pixel a line grows fainter, not thinner.
+    pub fn line(&mut self, a: [f32; 2], b: [f32; 2], width: f32, paint: Paint) {
+        if !finite(&[a[0], a[1], b[0], b[1], width]) || width <= 0.0 {
+            return;
+        }
+        let alpha = paint.alpha * width.min(1.0);
+        let radius = f64::from(width.max(1.0)) / 2.0;
+        let reach = radius + 0.5;
+        // Ends are pulled in to just outside what is visible, so that a line that ends a
+        // million pixels away keeps its precision and the work per row stays short.
+        let far = [
+            self.width as f64 + 2.0 * reach,
+            self.height as f64 + 2.0 * reach,
+        ];
+        let Some((a, b)) = clip_segment(wide(a), wide(b), [-2.0 * reach; 2], far) else {
+            return;
+        };
+        let d = [b[0] - a[0], b[1] - a[1]];
+        let span = |y: f64| {
+            let (t0, t1) = if d[1] == 0.0 {
+                (0.0, 1.0)
+            } else {
+                let (s, t) = ((y - reach - a[1]) / d[1], (y + reach - a[1]) / d[1]);
+                (s.min(t).clamp(0.0, 1.0), s.max(t).clamp(0.0, 1.0))
+            };
+            let (x0, x1) = (a[0] + t0 * d[0], a[0] + t1 * d[0]);
+            (x0.min(x1) - reach, x0.max(x1) + reach)
+        };
+        let rows = (a[1].min(b[1]) - reach, a[1].max(b[1]) + reach);
+        let paint = Paint::new(paint.rgb, alpha);
+        self.fill(rows, span, |p| sdf::segment(p, a, b) - radius, paint);
+    }
+
+    /// A filled disc.
+    pub fn disc(&mut self, center: [f32; 2], radius: f32, paint: Paint) {
+        if finite(&[center[0], center[1], radius]) && radius > 0.0 {
+            let (c, r) = (wide(center), f64::from(radius));
+            let (rows, span) = circle(c, r + 0.5);
+            self.fill(rows, span, |p| sdf::disc(p, c, r), paint);
+        }
+    }
+
+    /// A circle of `radius` drawn with a line of `width`.
+    pub fn ring(&mut self, center: [f32; 2], radius: f32, width: f32, paint: Paint) {
+        if finite(&[center[0], center[1], radius, width]) && radius > 0.0 && width > 0.0 {
+            let (c, r, w) = (wide(center), f64::from(radius), f64::from(width));
+            let (rows, span) = circle(c, r + w / 2.0 + 0.5);
+            self.fill(rows, span, |p| sdf::ring(p, c, r, w), paint);
+        }
+    }
+
+    /// A filled rectangle between two corners (edges, not pixel centres: [-0.5, 0.5) is one
+    /// pixel), with corners rounded by `corner` pixels.
+    pub fn rect(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, paint: Paint) {
+        let sides = [max[0] - min[0], max[1] - min[1]];
+        if !finite(&[min[0], min[1], max[0], max[1], sides[0], sides[1], corner])
+            || sides[0] <= 0.0
+            || sides[1] <= 0.0
+        {
+            return;
+        }
+        let (lo, hi) = (wide(min), wide(max));
+        let half = [f64::from(sides[0]) / 2.0, f64::from(sides[1]) / 2.0];
+        let center = [lo[0] + half[0], lo[1] + half[1]];
+        let corner = f64::from(corner).clamp(0.0, half[0].min(half[1]));
+        let span = |_| (lo[0] - 0.5, hi[0] + 0.5);
+        let rows = (lo[1] - 0.5, hi[1] + 0.5);
+        self.fill(rows, span, |p| sdf::rect(p, center, half, corner), paint);
+    }
+
+    /// Fills the shape with distance `sdf` on the given rows, between the ends `span` says.
+    fn fill(
+        &mut self,
+        rows: (f64, f64),
+        span: impl Fn(f64) -> (f64, f64),
+        sdf: impl Fn(Vec2) -> f64,
+        paint: Paint,
+    ) {
+        let alpha = f64::from(opacity(paint.alpha));
+        if alpha == 0.0 {
+            return;
+        }
+        for y in clip(rows.0, rows.1, self.height) {
+            let (lo, hi) = span(y as f64);
+            let columns = clip(lo, hi, self.width);
+            let first = columns.start as f64;
+            for (i, pixel) in self.row_mut(y)[columns].iter_mut().enumerate() {
+                let inside = sdf::coverage(sdf([first + i as f64, y as f64]));
+                if inside > 0.0 {
+                    mix(pixel, paint.rgb, inside * alpha);
+                }
+            }
+        }
+    }
+}
+
+/// Mixes `rgb` over an opaque pixel. `alpha` is in [0, 1]; 0 changes nothing, 1 replaces.
+pub(crate) fn mix(pixel: &mut [u8; 4], rgb: Rgb, alpha: f64) {
+    let a = (alpha * 256.0 + 0.5) as u32;
+    for (p, c) in pixel.iter_mut().zip(rgb) {
+        *p = ((u32::from(*p) * (256 - a) + u32::from(c) * a + 128) >> 8) as u8;
+    }
+}
+
+/// `alpha` as an opacity: clamped to [0, 1], 0 when it is not a number.
+pub(crate) fn opacity(alpha: f32) -> f32 {
+    if alpha.is_nan() {
+        0.0
+    } else {
+        alpha.clamp(0.0, 1.0)
+    }
+}
+
+/// The pixels among `0..n` whose centres lie in [`lo`, `hi`].
+fn clip(lo: f64, hi: f64, n: usize) -> Range<usize> {
+    let end = (hi.floor() + 1.0).clamp(0.0, n as f64) as usize;
+    let start = (lo.ceil().max(0.0) as usize).min(end);
+    start..end
+}
+
+fn finite(values: &[f32]) -> bool {
+    values.iter().all(|v| v.is_finite())
+}
+
+fn wide(p: [f32; 2]) -> Vec2 {
+    p.map(f64::from)
+}
+
+/// Rows and spans of a circle.
+fn circle(c: Vec2, radius: f64) -> ((f64, f64), impl Fn(f64) -> (f64, f64)) {
+    let span = move |y: f64| {
+        let half = (radius * radius - (y - c[1]).powi(2)).max(0.0).sqrt();
+        (c[0] - half, c[0] + half)
+    };
+    ((c[1] - radius, c[1] + radius), span)
+}
+
+/// The part of a segment inside a rectangle; `None` when it passes by. A cut end lies on the
+/// rectangle's edge exactly, however far away the end was.
+fn clip_segment(mut a: Vec2, mut b: Vec2, lo: Vec2, hi: Vec2) -> Option<(Vec2, Vec2)> {
+    let cut = |a: Vec2, b: Vec2, i: usize, edge: f64| {
+        let t = (edge - a[i]) / (b[i] - a[i]);
+        let mut p = [0, 1].map(|j: usize| a[j] + t * (b[j] - a[j]));
+        p[i] = edge;
+        p
+    };
+    for i in 0..2 {
+        for (edge, sign) in [(lo[i], 1.0), (hi[i], -1.0)] {
+            match (sign * (a[i] - edge) < 0.0, sign * (b[i] - edge) < 0.0) {
+                (true, true) => return None,
+                (true, false) => a = cut(a, b, i, edge),
+                (false, true) => b = cut(a, b, i, edge),
+                (false, false) => {}
+            }
+        }
+    }
+    Some((a, b))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,27 @@
 //! Overlays drawn onto a picture on the CPU: what recordings show, and the window's pictures.
 //! Adding one: a new file, one line in [`OVERLAYS`].
+//!
+//! An overlay reads a [`PoseOutput`] and an [`OverlayStyle`] and draws on a canvas that holds the
+//! output's picture at its full size. Maps bring a legend: caption, colours, numbers.
+
+mod attention;
+mod heatmap;
+mod legend;
+mod skeleton;
 
 use poselens_shaders::canvas::Canvas;
+use poselens_shaders::colormap::ColorMap;
 
 use crate::output::PoseOutput;
+
+/// Which values the ends of a colour map stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RangeMode {
+    /// The values that are possible at all: pictures can be compared with each other.
+    Fixed,
+    /// The values of this frame: weak maps show their structure.
+    PerFrame,
+}
 
 /// What the user chose to see.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +34,18 @@ pub struct OverlayStyle {
     pub joint: Option<usize>,
     /// Name of the attention map shown; `None` shows the model's first.
     pub attention: Option<String>,
+    /// Colours of maps that start at nothing. Maps around a middle are always blue and red.
+    pub colors: ColorMap,
+    /// Range of heatmaps; fixed is [0, 1].
+    pub heatmap_range: RangeMode,
+    /// Range of attention maps; per frame is from the 1st to the 99th percentile.
+    pub attention_range: RangeMode,
+    /// Write the track id above each head.
+    pub track_ids: bool,
+    /// Write L and R beside hands and feet.
+    pub side_badges: bool,
+    /// Draw a legend with each map.
+    pub legends: bool,
 }
 
 impl Default for OverlayStyle {
@@ -25,6 +55,12 @@ impl Default for OverlayStyle {
             opacity: 0.6,
             joint: None,
             attention: None,
+            colors: ColorMap::Viridis,
+            heatmap_range: RangeMode::Fixed,
+            attention_range: RangeMode::PerFrame,
+            track_ids: true,
+            side_badges: true,
+            legends: true,
         }
     }
 }
@@ -45,9 +81,55 @@ pub struct OverlaySpec {
 }
 
 /// Every overlay, in drawing order: maps below, skeleton above.
-pub const OVERLAYS: &[OverlaySpec] = &[];
+pub const OVERLAYS: &[OverlaySpec] = &[
+    OverlaySpec {
+        name: "heatmap",
+        help: "where the network sees joints: the strongest of all joints, or one joint",
+        needs_heatmaps: true,
+        needs_attention: false,
+        draw: heatmap::draw,
+    },
+    OverlaySpec {
+        name: "attention",
+        help: "one attention map of the network, blue and red around its neutral value",
+        needs_heatmaps: false,
+        needs_attention: true,
+        draw: attention::draw,
+    },
+    OverlaySpec {
+        name: "skeleton",
+        help: "limbs and joints; left is blue, right is orange",
+        needs_heatmaps: false,
+        needs_attention: false,
+        draw: skeleton::draw,
+    },
+];
 
 /// The row called `name`.
 pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
     OVERLAYS.iter().find(|o| o.name == name)
 }
+
+/// Draws `overlays` on `canvas`, which holds the picture of `output` at its full size. The order
+/// is that of [`OVERLAYS`], whatever the order of `overlays`.
+pub fn draw_all(
+    canvas: &mut Canvas<'_>,
+    output: &PoseOutput,
+    overlays: &[&OverlaySpec],
+    style: &OverlayStyle,
+) {
+    for spec in OVERLAYS {
+        if overlays.iter().any(|o| o.name == spec.name) {
+            (spec.draw)(canvas, output, style);
+        }
+    }
+}
+
+/// Pixels per grid step of labels (see [`poselens_shaders::text`]): capitals are 14 pixels high
+/// from 640x480 to 1280x720, 21 at 1920x1080.
+fn label_unit(canvas: &Canvas<'_>) -> usize {
+    canvas.width().min(canvas.height()).div_ceil(400).max(1)
+}
+
+#[cfg(test)]
+mod tests;

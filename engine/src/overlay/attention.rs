@@ -1,0 +1,124 @@
+//! One attention map over the picture: what the network weighs up and down.
+
+use poselens_shaders::canvas::Canvas;
+use poselens_shaders::colormap::ColorMap;
+use poselens_shaders::heat::{Fade, HeatLayer, Sampling};
+
+use super::legend::{self, Corner};
+use super::{OverlayStyle, RangeMode};
+use crate::output::{AttentionKind, AttentionMap, PoseOutput};
+
+/// Zero padding of HSA's 7x7 convolutions (3 pixels) draws a frame around its maps: that many
+/// pixels at the border are neither shown nor counted.
+const FRAME: usize = 3;
+
+/// Sides from which the frame is cut. Cutting an 8x8 map would leave a quarter of its side.
+const CUT_FROM: usize = 32;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &OverlayStyle) {
+    let maps = chosen(output, style);
+    let Some(first) = maps.first() else {
+        if style.legends {
+            let text = match &style.attention {
+                Some(name) => format!("no attention map {name}"),
+                None => "no attention maps".to_owned(),
+            };
+            legend::note(canvas, Corner::Right, &text);
+        }
+        return;
+    };
+    let (range, colors, fade) = scale(&maps, style);
+    for map in &maps {
+        let Some(map_from_image) = map.image_from_map.inverse() else {
+            continue;
+        };
+        HeatLayer {
+            values: &map.map.values,
+            width: map.map.size.width,
+            height: map.map.size.height,
+            cut: cut(map),
+            map_from_pixel: map_from_image.m,
+            range,
+            colors,
+            alpha: style.opacity,
+            fade,
+            sampling: Sampling::Bilinear,
+        }
+        .draw(canvas);
+    }
+    if style.legends {
+        legend::draw(canvas, Corner::Right, &first.name, colors, range);
+    }
+}
+
+/// The map asked for, or else the model's first, in every region; only one-plane maps.
+fn chosen<'a>(output: &'a PoseOutput, style: &'a OverlayStyle) -> Vec<&'a AttentionMap> {
+    let maps = || output.regions.iter().flat_map(|r| &r.attention);
+    let Some(name) = style
+        .attention
+        .as_deref()
+        .or_else(|| maps().next().map(|m| m.name.as_str()))
+    else {
+        return Vec::new();
+    };
+    maps()
+        .filter(|m| m.name == name && m.map.values.len() == m.map.size.area())
+        .collect()
+}
+
+/// Pixels cut off at each border.
+fn cut(map: &AttentionMap) -> usize {
+    let large = map.map.size.width.min(map.map.size.height) >= CUT_FROM;
+    if large && neutral(map).is_some() {
+        FRAME
+    } else {
+        0
+    }
+}
+
+/// The value at which a map changes nothing, where it can lie on both sides of it. Such maps come
+/// from HSA: its signed maps around 0, its gate (a factor from -1 to 3) around 1.
+fn neutral(map: &AttentionMap) -> Option<f32> {
+    match map.kind {
+        AttentionKind::Signed => Some(0.0),
+        AttentionKind::Gate if map.range.0 < 1.0 && map.range.1 > 1.0 => Some(1.0),
+        AttentionKind::Gate | AttentionKind::QueryKey => None,
+    }
+}
+
+/// Range, colours and transparency for maps of one name.
+fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32), ColorMap, Fade) {
+    let possible = maps.first().map_or((0.0, 1.0), |m| m.range);
+    let (lo, hi) = match style.attention_range {
+        RangeMode::Fixed => possible,
+        RangeMode::PerFrame => percentiles(maps).unwrap_or(possible),
+    };
+    match maps.first().and_then(|m| neutral(m)) {
+        Some(middle) => {
+            // At least so wide that rounding noise around the middle stays neutral.
+            let reach = (lo - middle).abs().max((hi - middle).abs()).max(1e-3);
+            let range = (middle - reach, middle + reach);
+            (range, ColorMap::Coolwarm, Fade::Even)
+        }
+        None => ((lo, hi), style.colors, Fade::Low),
+    }
+}
+
+/// 1st and 99th percentile of the finite values shown, over all regions.
+fn percentiles(maps: &[&AttentionMap]) -> Option<(f32, f32)> {
+    let mut values = Vec::new();
+    for map in maps {
+        let (size, cut) = (map.map.size, cut(map));
+        let rows = map.map.values.chunks_exact(size.width.max(1));
+        for row in rows.skip(cut).take(size.height.saturating_sub(2 * cut)) {
+            let shown = row.get(cut..size.width.saturating_sub(cut));
+            values.extend(shown.into_iter().flatten().filter(|v| v.is_finite()));
+        }
+    }
+    let last = values.len().checked_sub(1)?;
+    let mut at = |share: f64| {
+        let index = (share * last as f64).round() as usize;
+        *values.select_nth_unstable_by(index, f32::total_cmp).1
+    };
+    Some((at(0.01), at(0.99)))
+}

@@ -1,0 +1,136 @@
+//! The box that follows a person, and where to look when there is nobody to follow.
+
+use crate::geometry::{BBox, Point, Roi, Size};
+use crate::pose::{Keypoint, Pose};
+
+/// An edge whose new place differs by less than this share of the box's longer side stays: the
+/// crop rests while the person does (decoded joints jitter by about one per cent).
+const REST: f64 = 0.03;
+/// Share of the way an edge goes outwards in one frame: a joint must not leave the crop.
+const OUTWARD: f64 = 0.7;
+/// Share of the way an edge goes inwards in one frame: a joint that was missed may come back.
+const INWARD: f64 = 0.2;
+/// An edge goes outwards by at most this share of the longer side in one frame: a single stray
+/// joint must not shrink the person to a corner of the crop.
+const MAX_GROWTH: f64 = 0.25;
+/// The box is at least this share of the picture's shorter side.
+const MIN_SHARE: f64 = 0.1;
+/// Growth of the box in all for each frame in which the person was missed.
+const MISS_GROWTH: f64 = 0.1;
+/// Joints that do not count may lie outside the crop: with none missing the padding is as given,
+/// with nearly all missing it is larger by this share.
+const MISSING_PADDING: f64 = 0.4;
+/// A picture whose aspect differs from the region's by more than this factor is searched in parts.
+const PARTS_FROM: f64 = 1.15;
+
+/// What is known about where a person is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Followed {
+    bbox: BBox,
+    /// Share of joints that did not count, low-passed.
+    missing: f64,
+}
+
+impl Followed {
+    /// Starts at a pose; `None` when no joint counts.
+    pub(super) fn start(pose: &Pose, frame: Size) -> Option<Self> {
+        Some(Self {
+            bbox: joints_box(pose, frame)?,
+            missing: missing(pose),
+        })
+    }
+
+    /// Goes on to the pose of the next frame.
+    pub(super) fn step(&mut self, pose: &Pose, frame: Size) {
+        let Some(target) = joints_box(pose, frame) else {
+            return;
+        };
+        let side = self.size();
+        let edge = |outward: f64| {
+            if outward.abs() < REST * side {
+                0.0
+            } else if outward > 0.0 {
+                (OUTWARD * outward).min(MAX_GROWTH * side)
+            } else {
+                INWARD * outward
+            }
+        };
+        let now = self.bbox;
+        let left = edge(now.x - target.x);
+        let top = edge(now.y - target.y);
+        let right = edge(target.x + target.w - now.x - now.w);
+        let bottom = edge(target.y + target.h - now.y - now.h);
+        self.bbox = BBox::new(
+            now.x - left,
+            now.y - top,
+            now.w + left + right,
+            now.h + top + bottom,
+        );
+        self.missing += INWARD * (missing(pose) - self.missing);
+    }
+
+    /// Looks further around when the person was not seen where expected.
+    pub(super) fn miss(&mut self) {
+        let BBox { x, y, w, h } = self.bbox;
+        let (dw, dh) = (MISS_GROWTH * w, MISS_GROWTH * h);
+        self.bbox = BBox::new(x - dw / 2.0, y - dh / 2.0, w + dw, h + dh);
+    }
+
+    /// Longer side of the box, pixels.
+    pub(super) fn size(&self) -> f64 {
+        self.bbox.w.max(self.bbox.h)
+    }
+
+    /// The region around the box; the whole picture where it would be larger than that.
+    pub(super) fn region(&self, frame: Size, padding: f64, aspect: f64) -> Roi {
+        let padding = padding * (1.0 + MISSING_PADDING * self.missing);
+        let roi = Roi::around_box(self.bbox, padding, aspect);
+        let whole = Roi::whole(frame, aspect);
+        if roi.width < whole.width { roi } else { whole }
+    }
+}
+
+/// Joints that count and have a position.
+pub(super) fn counting(pose: &Pose) -> impl Iterator<Item = &Keypoint> {
+    pose.keypoints_raw
+        .iter()
+        .filter(|k| k.score > Pose::COUNTING_SCORE && k.x.is_finite() && k.y.is_finite())
+}
+
+fn missing(pose: &Pose) -> f64 {
+    1.0 - counting(pose).count() as f64 / pose.keypoints_raw.len().max(1) as f64
+}
+
+/// Box around the joints that count, inside the picture and not smaller than the least size.
+fn joints_box(pose: &Pose, frame: Size) -> Option<BBox> {
+    let (w, h) = (frame.width as f64, frame.height as f64);
+    let inside = |p: Point| Point::new(p.x.clamp(0.0, w), p.y.clamp(0.0, h));
+    let bbox = BBox::around(counting(pose).map(|k| inside(k.point())))?;
+    let least = MIN_SHARE * w.min(h);
+    let (w, h) = (bbox.w.max(least), bbox.h.max(least));
+    let c = bbox.center();
+    Some(BBox::new(c.x - w / 2.0, c.y - h / 2.0, w, h))
+}
+
+/// Where to look for a person, in turn: the whole picture, and where the picture is longer than
+/// the region's aspect, its middle and its two ends at full height (or width).
+pub(super) fn search_regions(frame: Size, aspect: f64) -> Vec<Roi> {
+    let whole = Roi::whole(frame, aspect);
+    let (w, h) = (frame.width as f64, frame.height as f64);
+    let c = whole.center;
+    let longer = frame.aspect() / aspect;
+    let (side_w, side_h) = if longer > PARTS_FROM {
+        (h * aspect, h)
+    } else if longer < 1.0 / PARTS_FROM {
+        (w, w / aspect)
+    } else {
+        return vec![whole];
+    };
+    let (dx, dy) = ((w - side_w) / 2.0, (h - side_h) / 2.0);
+    let part = |sign: f64| Roi {
+        center: Point::new(c.x + sign * dx, c.y + sign * dy),
+        width: side_w,
+        height: side_h,
+    };
+    vec![whole, part(0.0), part(-1.0), part(1.0)]
+}
