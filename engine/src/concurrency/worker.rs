@@ -90,6 +90,13 @@ impl Worker {
         self.wait();
     }
 
+    /// Says "stop" and lets the thread end by itself: for work that cannot be interrupted and
+    /// whose result nobody waits for.
+    pub fn detach(mut self) {
+        self.stop.stop();
+        self.thread = None;
+    }
+
     fn wait(&mut self) {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
