@@ -210,6 +210,10 @@ impl App {
             }
             Event::WorkerFailed(error) => {
                 tracing::error!(%error, "a worker failed");
+                session.has_crashed = true;
+                session.is_opening = false;
+                session.loading_model = None;
+                session.model = None;
                 session.fail(
                     error.to_string(),
                     Action::Window(WindowAction::RestartWorkers),
@@ -316,9 +320,12 @@ impl App {
     pub(super) fn restart_pipeline(&mut self) -> poselens_engine::Result<()> {
         let old = std::mem::replace(&mut self.pipeline, start_pipeline(&self.desk.waker)?);
         old.dismiss();
+        self.session.has_crashed = false;
         self.session.recording = None;
         self.is_look_sent = false;
-        self.start_model();
+        if let Some(wanted) = self.session.wanted_model.clone() {
+            self.load_model(wanted);
+        }
         if let Some(wanted) = self.session.wanted_source.clone() {
             self.run_action(Action::Source(SourceAction::Open(wanted)));
         }
@@ -372,7 +379,13 @@ impl eframe::App for App {
         for action in keys::pressed(ctx, &self.gui) {
             self.run_window_action(action, ctx);
         }
-        let dropped = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).next());
+        let dropped = ctx.input(|i| {
+            i.raw
+                .dropped_files
+                .iter()
+                .map(|f| f.path().to_owned())
+                .next()
+        });
         if let Some(path) = dropped {
             self.open_path(path.to_string_lossy().into_owned());
         }

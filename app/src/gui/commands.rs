@@ -113,6 +113,9 @@ impl App {
         self.session.status = None;
         self.look_changed();
         let opener = Arc::new(move || open(&spec));
+        if self.session.has_crashed {
+            return self.restart_pipeline();
+        }
         let name = self.session.wanted_source.as_ref().map(|w| w.label.clone());
         self.pipeline
             .switch_source(&name.unwrap_or_default(), opener)
@@ -120,6 +123,13 @@ impl App {
 
     /// Loads a model beside the running one.
     pub(super) fn load_model(&mut self, name: String) {
+        self.session.wanted_model = Some(name.clone());
+        if self.session.has_crashed {
+            if let Err(error) = self.restart_pipeline() {
+                self.session.say(Level::Error, error.to_string());
+            }
+            return;
+        }
         let (make, wanted) = (Arc::clone(&self.gui.make_infer), name.clone());
         let started = self
             .pipeline

@@ -9,6 +9,7 @@ mod action;
 mod app;
 mod commands;
 mod files;
+mod icons;
 mod keys;
 pub mod panels;
 mod picture;

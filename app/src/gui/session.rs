@@ -58,6 +58,10 @@ pub struct Session {
     pub model: Option<String>,
     /// The model being loaded.
     pub loading_model: Option<String>,
+    /// The model last asked for.
+    pub wanted_model: Option<String>,
+    /// A worker has crashed: the next choice starts new ones.
+    pub has_crashed: bool,
     /// Not paused.
     pub is_playing: bool,
     /// The file has reached its end.
@@ -89,6 +93,8 @@ impl Default for Session {
             is_opening: false,
             model: None,
             loading_model: None,
+            wanted_model: None,
+            has_crashed: false,
             is_playing: true,
             has_ended: false,
             is_choosing: false,

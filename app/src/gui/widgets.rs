@@ -1,7 +1,8 @@
 //! Small widgets the panels share.
 
 use eframe::egui::{
-    self, Align, Color32, Layout, Response, RichText, Sense, Stroke, StrokeKind, Ui, WidgetInfo, Role,
+    self, Align, Color32, Layout, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo,
 };
 
 use super::theme;
@@ -114,6 +115,7 @@ pub fn choice_ui(
     labelled_row_ui(ui, label, |ui| {
         let combo = egui::ComboBox::from_id_salt(label)
             .width(ui.available_width())
+            .height(440.0)
             .truncate()
             .selected_text(selected)
             .show_ui(ui, |ui| {
@@ -128,14 +130,15 @@ pub fn choice_ui(
     chosen
 }
 
-/// A label of fixed width, then something that fills the rest of the row.
+/// A label of fixed width, then something that fills the rest of the row. The label is painted,
+/// not a widget: the control carries its name, and a screen reader would read it twice.
 fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {
         let size = egui::vec2(82.0, ui.spacing().interact_size.y);
-        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-            ui.set_min_width(size.x);
-            ui.add(egui::Label::new(RichText::new(label).color(theme::WEAK)).selectable(false));
-        });
+        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let (at, align) = (rect.left_center(), egui::Align2::LEFT_CENTER);
+        ui.painter().text(at, align, label, font, theme::WEAK);
         content(ui)
     })
     .inner
@@ -150,12 +153,14 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
         .inner_margin(egui::Margin::symmetric(10, 3))
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
-            ui.horizontal(|ui| {
-                dot_ui(ui, dot);
+            ui.spacing_mut().interact_size.y = 18.0;
+            // Right to left, whatever surrounds it: text first, dot before it.
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.add(
                     egui::Label::new(RichText::new(text).small().color(theme::TEXT))
                         .selectable(false),
                 );
+                dot_ui(ui, dot);
             });
         })
         .response

@@ -3,6 +3,7 @@
 use eframe::egui::{Align, Button, Label, Layout, RichText, Ui};
 
 use super::super::action::{Action, WindowAction};
+use super::super::icons::Icon;
 use super::super::{theme, widgets};
 use super::PanelContext;
 
@@ -23,7 +24,7 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if ui
-                .add(Button::new("⛶").frame(false))
+                .add(Button::new(Icon::FullScreen.atom(None)).frame(false))
                 .on_hover_text("Full screen (F11)")
                 .accessible_name("Full screen")
                 .clicked()

@@ -3,6 +3,7 @@
 use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
 
 use super::super::action::{Action, SourceAction};
+use super::super::icons::Icon;
 use super::super::{GuiContext, SourceChoice, theme, widgets};
 use super::PanelContext;
 
@@ -76,7 +77,10 @@ fn buttons_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
         let is_looking = cx.session.cameras.is_none();
         if ui
-            .add_enabled(!is_looking, Button::new("⟳"))
+            .add_enabled(
+                !is_looking,
+                Button::new(Icon::Refresh.atom(None)).min_size(egui::vec2(38.0, 28.0)),
+            )
             .on_hover_text("Look for cameras again")
             .accessible_name("Look for cameras")
             .clicked()

@@ -3,6 +3,7 @@
 use eframe::egui::{self, Align, Button, Label, Layout, RichText, Stroke, Ui};
 
 use super::super::action::{Action, SourceAction, WindowAction};
+use super::super::icons::Icon;
 use super::super::session::Level;
 use super::super::theme;
 use super::PanelContext;
@@ -109,7 +110,7 @@ pub fn status_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     cx.actions.push(retry.clone());
                 }
                 if ui
-                    .add(Button::new("✖").frame(false))
+                    .add(Button::new(Icon::Dismiss.atom(None)).frame(false))
                     .on_hover_text("Puts this message away")
                     .accessible_name("Dismiss")
                     .clicked()

@@ -3,6 +3,7 @@
 use eframe::egui::{self, Align, Button, Label, Layout, RichText, Ui};
 
 use super::super::action::{Action, PlaybackAction, RecordAction};
+use super::super::icons::Icon;
 use super::super::session::Recording;
 use super::super::{theme, widgets};
 use super::PanelContext;
@@ -31,11 +32,11 @@ pub fn transport_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
 fn playback_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, has_source: bool) {
     let (icon, name) = if cx.session.is_playing && !cx.session.has_ended {
-        ("⏸", "Pause")
+        (Icon::Pause, "Pause")
     } else {
-        ("▶", "Play")
+        (Icon::Play, "Play")
     };
-    let play = Button::new(RichText::new(icon).size(16.0)).min_size(egui::vec2(44.0, 34.0));
+    let play = Button::new(icon.atom(None)).min_size(egui::vec2(44.0, 34.0));
     if ui
         .add_enabled(has_source, play)
         .on_hover_text(format!("{name} (Space)"))
@@ -44,7 +45,7 @@ fn playback_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, has_source: bool) {
     {
         cx.actions.push(Action::Playback(PlaybackAction::PlayPause));
     }
-    let restart = Button::new(RichText::new("⏮").size(16.0)).min_size(egui::vec2(40.0, 34.0));
+    let restart = Button::new(Icon::Restart.atom(None)).min_size(egui::vec2(40.0, 34.0));
     if !cx.session.is_live()
         && ui
             .add_enabled(has_source, restart)
@@ -93,9 +94,11 @@ fn record_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, has_source: bool) {
     } else {
         ("Record", theme::FIELD, theme::TEXT)
     };
-    let icon = RichText::new(if is_on { "⏹" } else { "⏺" })
-        .size(15.0)
-        .color(if is_on { theme::STAGE } else { theme::RED });
+    let icon = if is_on {
+        Icon::Stop.atom(Some(theme::STAGE))
+    } else {
+        Icon::Record.atom(Some(theme::RED))
+    };
     let button = Button::new((icon, RichText::new(text).color(color).strong()))
         .fill(fill)
         .min_size(egui::vec2(0.0, 34.0));
