@@ -1,1 +1,3 @@
 //! The PoseLens window and command line.
+
+pub mod gui;

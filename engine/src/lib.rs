@@ -28,6 +28,7 @@ pub mod model;
 pub mod nn;
 pub mod output;
 pub mod overlay;
+pub mod pipeline;
 pub mod pose;
 pub mod preprocess;
 pub mod record;

@@ -1,0 +1,96 @@
+//! What a click or key asks for. One sub-enum per panel; `App` runs them all in one place.
+
+use super::SourceChoice;
+
+/// Everything the user can do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// From the source panel.
+    Source(SourceAction),
+    /// From the model panel.
+    Model(ModelAction),
+    /// From the overlay panel.
+    Overlay(OverlayAction),
+    /// From the transport: play, restart.
+    Playback(PlaybackAction),
+    /// From the transport: recording and snapshots.
+    Record(RecordAction),
+    /// From the header and the messages.
+    Window(WindowAction),
+}
+
+/// Where pictures come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceAction {
+    /// Change to this source.
+    Open(SourceChoice),
+    /// Ask for a file.
+    OpenDialog,
+    /// The path field was typed into.
+    EditPath(String),
+    /// Open what the path field says.
+    OpenPath,
+    /// Release the camera or file.
+    Close,
+    /// Look for cameras again.
+    ListCameras,
+    /// Show cameras as in a mirror.
+    Mirror(bool),
+    /// Begin files again at their end.
+    Loop(bool),
+}
+
+/// Which network, and what counts as a joint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelAction {
+    /// Change to this model.
+    Choose(String),
+    /// Smooth joints over time.
+    Smooth(bool),
+    /// Draw joints from this score on.
+    Threshold(f32),
+}
+
+/// What is drawn over the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OverlayAction {
+    /// Switch an overlay on or off.
+    Toggle(String),
+    /// The bare picture.
+    AllOff,
+    /// Strength of maps.
+    Opacity(f32),
+    /// Joint of the heatmap; `None` is all.
+    Joint(Option<String>),
+    /// Attention map; `None` is the model's first.
+    Attention(Option<String>),
+}
+
+/// Time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlaybackAction {
+    /// Play or pause.
+    PlayPause,
+    /// Begin the file again.
+    Restart,
+}
+
+/// Files that are written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RecordAction {
+    /// Start or stop recording.
+    StartStop,
+    /// The picture as PNG.
+    Snapshot,
+}
+
+/// The window itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WindowAction {
+    /// Full screen and back.
+    FullScreen,
+    /// Put the message away.
+    DismissStatus,
+    /// New worker threads after a crash.
+    RestartWorkers,
+}

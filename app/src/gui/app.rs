@@ -1,0 +1,413 @@
+//! The window's own thread: channels, handles, and the one place where actions are run.
+
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, bounded};
+use eframe::egui::{self, Ui, ViewportCommand};
+use poselens_engine::concurrency::Worker;
+use poselens_engine::pipeline::{Event, Notify, Pacing, Pipeline};
+
+use super::action::{Action, RecordAction, SourceAction, WindowAction};
+use super::files::{Desk, News, Waker};
+use super::panels::{self, PanelContext, View};
+use super::picture::Picture;
+use super::session::Level;
+use super::{AppState, GuiContext, Session, SourceChoice, keys, theme};
+
+/// News that may wait: there are never more tasks than a person starts by hand.
+const N_NEWS: usize = 64;
+
+/// The window: handles and channels around [`AppState`] and [`Session`].
+pub struct App {
+    pub(super) gui: GuiContext,
+    pub(super) state: AppState,
+    pub(super) session: Session,
+    pub(super) view: View,
+    pub(super) pipeline: Pipeline,
+    pub(super) desk: Desk,
+    news: Receiver<News>,
+    pub(super) tasks: Vec<Worker>,
+    picture: Option<Picture>,
+    /// Why the graphics device is gone; the window is then built anew.
+    pub(super) device_lost: Option<String>,
+    is_look_sent: bool,
+    /// Nothing was asked for yet: the first camera found may start.
+    may_start_camera: bool,
+}
+
+impl App {
+    /// Starts the workers, the model and the source; call [`App::attach`] with the window.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn new(gui: GuiContext) -> anyhow::Result<Self> {
+        let (news_tx, news) = bounded(N_NEWS);
+        let desk = Desk {
+            news: news_tx,
+            waker: Waker::default(),
+        };
+        let mut session = Session::default();
+        let state = match gui.settings_file.as_deref().map(AppState::load) {
+            Some(Ok(state)) => state,
+            Some(Err(error)) => {
+                session.say(Level::Warning, format!("{error:#}; the defaults are used"));
+                AppState::default()
+            }
+            None => AppState::default(),
+        };
+        let mut app = Self {
+            pipeline: start_pipeline(&desk.waker)?,
+            may_start_camera: gui.input.is_none(),
+            gui,
+            state,
+            session,
+            view: View::Live,
+            desk,
+            news,
+            tasks: Vec::new(),
+            picture: None,
+            device_lost: None,
+            is_look_sent: false,
+        };
+        app.start_model();
+        if let Some(input) = app.gui.input.clone() {
+            app.run_action(Action::Source(SourceAction::Open(SourceChoice {
+                label: input.clone(),
+                spec: input,
+            })));
+        }
+        app.run_action(Action::Source(SourceAction::ListCameras));
+        Ok(app)
+    }
+
+    /// Ties the app to a window: theme, texture, wake-ups, messages of the graphics device.
+    pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
+        theme::apply(&cc.egui_ctx);
+        self.desk.waker.attach(cc.egui_ctx.clone());
+        self.picture = cc.wgpu_render_state.clone().map(|render| {
+            let info = render.adapter.get_info();
+            self.session.adapter = Some(info.name.clone());
+            if info.device_type == eframe::egui_wgpu::wgpu::DeviceType::Cpu {
+                tracing::warn!(
+                    adapter = info.name,
+                    "no graphics device: drawing by software"
+                );
+            }
+            let desk = self.desk.clone();
+            render
+                .device
+                .set_device_lost_callback(move |reason, message| {
+                    desk.tell(News::DeviceLost(format!("{reason:?}: {message}")));
+                });
+            // wgpu's default handler panics, which would cut a recording short.
+            render
+                .device
+                .on_uncaptured_error(Arc::new(|error| tracing::error!(%error, "drawing failed")));
+            Picture::new(render)
+        });
+        // A new device has an empty texture.
+        if let (Some(picture), Some(presented)) = (&mut self.picture, &self.session.presented)
+            && let Err(text) = picture.upload(&presented.picture)
+        {
+            self.session.say(Level::Error, text);
+        }
+    }
+
+    /// What is saved.
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// What is true at the moment.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn start_model(&mut self) {
+        let is_known = |name: &&String| self.gui.models.iter().any(|m| m.name == **name);
+        let remembered = self.state.model.as_ref().filter(is_known);
+        let first = self.gui.models.first().map(|m| &m.name);
+        if let Some(name) = self.gui.model.as_ref().or(remembered).or(first).cloned() {
+            self.load_model(name);
+        }
+    }
+
+    fn drain(&mut self, ctx: &egui::Context) {
+        while let Some(event) = self.pipeline.try_event() {
+            self.on_event(event);
+        }
+        while let Ok(news) = self.news.try_recv() {
+            self.on_news(news, ctx);
+        }
+        self.tasks.retain(|task| !task.is_finished());
+        self.session.stats = self.pipeline.stats();
+        if let Some(recording) = &mut self.session.recording
+            && let Some(progress) = self.pipeline.recording()
+        {
+            recording.progress = Some(progress);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let session = &mut self.session;
+        match event {
+            Event::SourceReady(info) => {
+                session.source = Some(info);
+                session.is_opening = false;
+                session.has_ended = false;
+                session.status = None;
+            }
+            Event::SourceFailed { name, error } => {
+                session.is_opening = false;
+                tracing::warn!(source = name, %error, "source failed");
+                match session.wanted_source.clone() {
+                    Some(wanted) => session.fail(
+                        error.to_string(),
+                        Action::Source(SourceAction::Open(wanted)),
+                    ),
+                    None => session.say(Level::Error, error.to_string()),
+                }
+            }
+            Event::SourceWarning { name, warning } => {
+                session.say(Level::Warning, format!("{name}: {warning}"));
+            }
+            Event::SourceEnded => {
+                session.has_ended = true;
+                if session.recording.is_some() {
+                    self.run_action(Action::Record(RecordAction::StartStop));
+                }
+            }
+            Event::ModelReady(name) => {
+                session.loading_model = None;
+                session.attention_names.clear();
+                session.model = Some(name);
+            }
+            Event::ModelFailed { name, error } => {
+                if session.loading_model.take().is_none() {
+                    session.model = None;
+                }
+                tracing::warn!(model = name, %error, "model failed");
+                let retry = Action::Model(super::action::ModelAction::Choose(name.clone()));
+                session.fail(format!("{name}: {error}"), retry);
+            }
+            Event::Recorded(progress) => {
+                session.recording = None;
+                let drops = match progress.drops {
+                    0 => String::new(),
+                    n => format!(", {n} dropped"),
+                };
+                let text = format!(
+                    "Recorded {} frames{drops} to {}",
+                    progress.frames,
+                    progress.path.display()
+                );
+                session.say(Level::Info, text);
+            }
+            Event::RecordingFailed(error) => {
+                session.recording = None;
+                tracing::error!(%error, "recording failed");
+                session.say(Level::Error, error.to_string());
+            }
+            Event::WorkerFailed(error) => {
+                tracing::error!(%error, "a worker failed");
+                session.has_crashed = true;
+                session.is_opening = false;
+                session.loading_model = None;
+                session.model = None;
+                session.fail(
+                    error.to_string(),
+                    Action::Window(WindowAction::RestartWorkers),
+                );
+            }
+        }
+    }
+
+    fn on_news(&mut self, news: News, ctx: &egui::Context) {
+        let session = &mut self.session;
+        match news {
+            News::Cameras(Ok(cameras)) => {
+                session.cameras = Some(cameras);
+                self.start_camera();
+            }
+            News::Cameras(Err(error)) => {
+                session.cameras = Some(Vec::new());
+                session.fail(error.to_string(), Action::Source(SourceAction::ListCameras));
+            }
+            News::Picked(path) => {
+                session.is_choosing = false;
+                if let Some(path) = path {
+                    self.open_path(path.to_string_lossy().into_owned());
+                }
+            }
+            News::NoDialog => {
+                session.is_choosing = false;
+                session.say(
+                    Level::Warning,
+                    "no file dialog came up on this system; type the path into the Path field",
+                );
+            }
+            News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),
+            News::Saved(Err(error)) => session.say(Level::Error, error.to_string()),
+            News::DeviceLost(message) => {
+                tracing::error!(
+                    message,
+                    "the graphics device is lost; building the window anew"
+                );
+                session.say(
+                    Level::Warning,
+                    format!("the graphics device was lost and opened again ({message})"),
+                );
+                self.device_lost = Some(message);
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+        }
+    }
+
+    /// The remembered camera, or else the first: only when nothing else was asked for.
+    fn start_camera(&mut self) {
+        if !std::mem::take(&mut self.may_start_camera) || self.session.wanted_source.is_some() {
+            return;
+        }
+        let cameras = self.session.cameras.iter().flatten();
+        let remembered = cameras
+            .clone()
+            .find(|c| Some(&c.label) == self.state.camera.as_ref());
+        if let Some(camera) = remembered.or(cameras.clone().next()).cloned() {
+            self.run_action(Action::Source(SourceAction::Open(camera)));
+        }
+    }
+
+    /// Takes the newest picture to the screen.
+    fn take_picture(&mut self) {
+        let Some(presented) = self.pipeline.take() else {
+            return;
+        };
+        if let Some(picture) = &mut self.picture
+            && let Err(text) = picture.upload(&presented.picture)
+        {
+            self.session.say(Level::Error, text);
+        }
+        if let Some(output) = &presented.output {
+            if self.session.skeleton.map(|s| &s.name) != Some(&output.skeleton.name) {
+                self.session.skeleton = Some(output.skeleton);
+                self.is_look_sent = false;
+            }
+            let maps = output.regions.first().map_or(&[][..], |r| &r.attention);
+            if !maps.is_empty() && maps.len() != self.session.attention_names.len() {
+                self.session.attention_names = maps.iter().map(|m| m.name.clone()).collect();
+            }
+        }
+        if self.session.source.is_some() {
+            self.session.presented = Some(presented);
+        }
+    }
+
+    /// Tells the infer thread what to draw from now on.
+    pub(super) fn look_changed(&mut self) {
+        self.is_look_sent = false;
+    }
+
+    fn send_look(&mut self) {
+        if !self.is_look_sent {
+            let look = self.state.look(self.gui.overlays, self.session.skeleton);
+            self.pipeline.set_look(look);
+            self.pipeline
+                .set_playback(self.state.playback(self.session.is_playing));
+            self.is_look_sent = true;
+        }
+    }
+
+    pub(super) fn restart_pipeline(&mut self) -> poselens_engine::Result<()> {
+        let old = std::mem::replace(&mut self.pipeline, start_pipeline(&self.desk.waker)?);
+        old.dismiss();
+        self.session.has_crashed = false;
+        self.session.recording = None;
+        self.is_look_sent = false;
+        if let Some(wanted) = self.session.wanted_model.clone() {
+            self.load_model(wanted);
+        }
+        if let Some(wanted) = self.session.wanted_source.clone() {
+            self.run_action(Action::Source(SourceAction::Open(wanted)));
+        }
+        Ok(())
+    }
+
+    /// Saves the choices and ends the workers; a running recording is closed first.
+    pub(super) fn finish(self) {
+        if let Some(path) = &self.gui.settings_file
+            && let Err(error) = self.state.save(path)
+        {
+            tracing::warn!("{error:#}");
+        }
+        for task in self.tasks {
+            // An open dialog would keep the program alive without a window.
+            task.detach();
+        }
+    }
+
+    fn stage_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let stage = egui::Frame::new().fill(theme::STAGE);
+        egui::CentralPanel::default().frame(stage).show(ui, |ui| {
+            let area = ui.max_rect();
+            let is_mirrored = self.state.is_mirrored && self.session.is_live();
+            if let (Some(picture), Some(_)) = (&self.picture, &self.session.presented) {
+                picture.show_ui(ui, area, is_mirrored);
+            }
+            panels::stage_ui(ui, self.view, area, &mut cx(self, actions));
+        });
+    }
+}
+
+fn cx<'a>(app: &'a App, actions: &'a mut Vec<Action>) -> PanelContext<'a> {
+    PanelContext {
+        gui: &app.gui,
+        state: &app.state,
+        session: &app.session,
+        actions,
+    }
+}
+
+fn start_pipeline(waker: &Waker) -> poselens_engine::Result<Pipeline> {
+    let waker = waker.clone();
+    let notify: Notify = Arc::new(move || waker.wake());
+    Pipeline::start(Pacing::Live, notify)
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.drain(ctx);
+        for action in keys::pressed(ctx, &self.gui) {
+            self.run_window_action(action, ctx);
+        }
+        let dropped = ctx.input(|i| {
+            i.raw
+                .dropped_files
+                .iter()
+                .map(|f| f.path().to_owned())
+                .next()
+        });
+        if let Some(path) = dropped {
+            self.open_path(path.to_string_lossy().into_owned());
+        }
+        self.send_look();
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        self.take_picture();
+        let mut actions = Vec::new();
+        if !panels::is_full_screen(ui.ctx()) {
+            panels::around_ui(ui, self.view, &mut cx(self, &mut actions));
+        }
+        self.stage_ui(ui, &mut actions);
+        let ctx = ui.ctx().clone();
+        for action in actions {
+            self.run_window_action(action, &ctx);
+            ctx.request_repaint();
+        }
+        self.send_look();
+    }
+
+    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
+        theme::STAGE.to_normalized_gamma_f32()
+    }
+}

@@ -1,0 +1,139 @@
+//! Icons, painted: the fonts egui brings have no transport symbols.
+
+use std::f32::consts::{FRAC_PI_2, PI, TAU};
+
+use eframe::egui::{Atom, Color32, Painter, Pos2, Rect, Shape, Stroke, Vec2};
+
+/// A symbol on a button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Icon {
+    /// Triangle to the right.
+    Play,
+    /// Two bars.
+    Pause,
+    /// Bar and triangle to the left.
+    Restart,
+    /// Disc.
+    Record,
+    /// Square.
+    Stop,
+    /// Four corners.
+    FullScreen,
+    /// Round arrow.
+    Refresh,
+    /// Cross.
+    Dismiss,
+}
+
+impl Icon {
+    /// For a button of text size; `color` instead of the button's text colour.
+    pub fn atom(self, color: Option<Color32>) -> Atom<'static> {
+        Atom::paint(Vec2::splat(14.0), move |ui, args| {
+            let color = color.unwrap_or(args.fallback_text_color);
+            let square = Vec2::splat(args.rect.size().min_elem());
+            let rect = Rect::from_center_size(args.rect.center(), square);
+            self.paint(ui.painter(), rect, color);
+        })
+    }
+
+    fn paint(self, painter: &Painter, rect: Rect, color: Color32) {
+        // Coordinates from -1 to 1 inside the square.
+        let at = |x: f32, y: f32| rect.center() + Vec2::new(x, y) * rect.width() / 2.0;
+        let unit = rect.width() / 2.0;
+        let stroke = Stroke::new(1.6, color);
+        let fill = |points: Vec<Pos2>| {
+            painter.add(Shape::convex_polygon(points, color, Stroke::NONE));
+        };
+        let bar = |x0: f32, x1: f32| {
+            let bar = Rect::from_two_pos(at(x0, -0.8), at(x1, 0.8));
+            painter.rect_filled(bar, 1.0, color);
+        };
+        match self {
+            Self::Play => fill(vec![at(-0.6, -0.85), at(0.85, 0.0), at(-0.6, 0.85)]),
+            Self::Pause => {
+                bar(-0.7, -0.2);
+                bar(0.2, 0.7);
+            }
+            Self::Restart => {
+                bar(-0.85, -0.6);
+                fill(vec![at(0.8, -0.8), at(0.8, 0.8), at(-0.5, 0.0)]);
+            }
+            Self::Record => {
+                painter.circle_filled(rect.center(), 0.72 * unit, color);
+            }
+            Self::Stop => {
+                painter.rect_filled(rect.shrink(0.25 * unit), 1.5, color);
+            }
+            Self::FullScreen => {
+                for (sx, sy) in [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)] {
+                    let corner = [(0.3, 0.85), (0.85, 0.85), (0.85, 0.3)];
+                    let points = corner.map(|(x, y)| at(sx * x, sy * y)).to_vec();
+                    painter.add(Shape::line(points, stroke));
+                }
+            }
+            Self::Refresh => {
+                let arc = (0..=24).map(|i| {
+                    let angle = -FRAC_PI_2 + (TAU - 1.0) * i as f32 / 24.0 + 1.0;
+                    at(0.75 * angle.cos(), 0.75 * angle.sin())
+                });
+                painter.add(Shape::line(arc.collect(), stroke));
+                let (tip, back) = (at(0.15, -0.75), PI * 0.25);
+                let wing = |sign: f32| {
+                    tip + Vec2::angled(sign * back + if sign > 0.0 { 0.0 } else { -0.15 })
+                        * 0.55
+                        * unit
+                };
+                painter.add(Shape::line(
+                    vec![wing(1.0), at(0.0, -0.75), wing(-1.0)],
+                    stroke,
+                ));
+            }
+            Self::Dismiss => {
+                painter.line_segment([at(-0.6, -0.6), at(0.6, 0.6)], stroke);
+                painter.line_segment([at(0.6, -0.6), at(-0.6, 0.6)], stroke);
+            }
+        }
+    }
+
+    /// Every icon.
+    #[cfg(test)]
+    const ALL: [Self; 8] = [
+        Self::Play,
+        Self::Pause,
+        Self::Restart,
+        Self::Record,
+        Self::Stop,
+        Self::FullScreen,
+        Self::Refresh,
+        Self::Dismiss,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::{self, pos2};
+
+    /// Fails when an icon is invisible or runs over the text beside it.
+    #[test]
+    fn every_icon_paints_inside_its_square() {
+        let square = Rect::from_min_size(pos2(100.0, 100.0), Vec2::splat(14.0));
+        let ctx = egui::Context::default();
+        for icon in Icon::ALL {
+            let output = ctx.run_ui(egui::RawInput::default(), |ui| {
+                icon.paint(ui.painter(), square, Color32::WHITE);
+            });
+            let bounds = output
+                .shapes
+                .iter()
+                .map(|s| s.shape.visual_bounding_rect())
+                .filter(|b| b.is_positive() && square.contains(b.center()))
+                .fold(Rect::NOTHING, |all, b| all.union(b));
+            assert!(bounds.area() > 40.0, "{icon:?} {bounds:?}");
+            assert!(
+                square.expand(2.0).contains_rect(bounds),
+                "{icon:?} {bounds:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The window.
+//!
+//! [`GuiContext`] is what the program hands in: how to open sources, build models and record.
+//! [`App`] owns channels and handles, [`AppState`] is what is saved, [`Session`] is what is true
+//! at the moment. `App::logic` drains the workers' news, `App::ui` lays the [`panels::PANELS`]
+//! out; panels read and answer with [`Action`]s, which `App` runs in one place.
+
+mod action;
+mod app;
+mod commands;
+mod files;
+mod icons;
+mod keys;
+pub mod panels;
+mod picture;
+mod run;
+mod session;
+mod state;
+mod theme;
+mod widgets;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use poselens_engine::Result;
+use poselens_engine::estimator::Infer;
+use poselens_engine::overlay::OverlaySpec;
+use poselens_engine::pipeline::{Presented, Tap};
+use poselens_engine::source::FrameSource;
+
+pub use action::Action;
+pub use app::App;
+pub use run::{display_available, run};
+pub use session::Session;
+pub use state::AppState;
+
+/// A source offered in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceChoice {
+    /// What the user reads: the camera's name.
+    pub label: String,
+    /// What [`GuiContext::open_source`] understands: `camera:0`.
+    pub spec: String,
+}
+
+/// A model offered in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelChoice {
+    /// What [`GuiContext::make_infer`] understands.
+    pub name: String,
+    /// One line about it.
+    pub help: String,
+}
+
+/// Opens a source by its text.
+pub type OpenByName = Arc<dyn Fn(&str) -> Result<Box<dyn FrameSource>> + Send + Sync>;
+/// Builds a model by its name.
+pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
+/// Names the cameras; may take seconds.
+pub type ListCameras = Arc<dyn Fn() -> Result<Vec<SourceChoice>> + Send + Sync>;
+/// Starts a recording in a new folder; the picture is the first one to be recorded.
+pub type StartRecording = Arc<dyn Fn(&Path, &Presented) -> Result<Box<dyn Tap>> + Send + Sync>;
+
+/// What the window is given.
+#[derive(Clone)]
+pub struct GuiContext {
+    /// The source named on the command line. Without one the remembered or first camera starts.
+    pub input: Option<String>,
+    /// The model named on the command line. Without one the remembered or first model starts.
+    pub model: Option<String>,
+    /// Every model, in the order of the list.
+    pub models: Vec<ModelChoice>,
+    /// Every overlay, in drawing order; the n-th is toggled by key n.
+    pub overlays: &'static [OverlaySpec],
+    /// What the networks run on, for the header.
+    pub device: String,
+    /// Source text of the sample clip, where there is one.
+    pub sample_clip: Option<String>,
+    /// Source text of the synthetic figure.
+    pub synthetic: String,
+    /// Opens sources, on loader threads.
+    pub open_source: OpenByName,
+    /// Builds models, on loader threads.
+    pub make_infer: MakeByName,
+    /// Lists cameras, on a worker.
+    pub list_cameras: ListCameras,
+    /// Starts recordings, on the infer thread.
+    pub start_recording: StartRecording,
+    /// Where recordings and snapshots go.
+    pub recordings_folder: PathBuf,
+    /// Where [`AppState`] is kept; `None` keeps nothing.
+    pub settings_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for GuiContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuiContext")
+            .field("input", &self.input)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}

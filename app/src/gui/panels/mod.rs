@@ -1,0 +1,175 @@
+//! The parts of the window. Adding one: a new file, one line in [`PANELS`].
+
+mod header;
+mod hud;
+mod model;
+mod overlay;
+mod source;
+mod stage;
+mod transport;
+
+use eframe::egui::{self, Context, Ui};
+
+use super::{Action, AppState, GuiContext, Session, theme};
+
+/// A way of working with the program: which panels are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// The running picture.
+    Live,
+}
+
+/// Where a panel stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Across the top.
+    Top,
+    /// Across the bottom.
+    Bottom,
+    /// One below the other at the right.
+    Side,
+    /// Over the picture.
+    Stage,
+}
+
+/// What a panel reads, and where its wishes go.
+#[derive(Debug)]
+pub struct PanelContext<'a> {
+    /// What the program can do.
+    pub gui: &'a GuiContext,
+    /// The user's choices.
+    pub state: &'a AppState,
+    /// The present.
+    pub session: &'a Session,
+    /// What the user asks for.
+    pub actions: &'a mut Vec<Action>,
+}
+
+/// One panel: a row of [`PANELS`].
+#[derive(Debug)]
+pub struct PanelSpec {
+    /// Its title, and its name in tests.
+    pub name: &'static str,
+    /// The view it belongs to.
+    pub view: View,
+    /// Where it stands.
+    pub place: Place,
+    /// Lays it out.
+    pub show: fn(&mut Ui, &mut PanelContext<'_>),
+}
+
+/// Every panel, in the order it is laid out.
+pub const PANELS: &[PanelSpec] = &[
+    PanelSpec {
+        name: "Header",
+        view: View::Live,
+        place: Place::Top,
+        show: header::header_ui,
+    },
+    PanelSpec {
+        name: "Transport",
+        view: View::Live,
+        place: Place::Bottom,
+        show: transport::transport_ui,
+    },
+    PanelSpec {
+        name: "Source",
+        view: View::Live,
+        place: Place::Side,
+        show: source::source_ui,
+    },
+    PanelSpec {
+        name: "Model",
+        view: View::Live,
+        place: Place::Side,
+        show: model::model_ui,
+    },
+    PanelSpec {
+        name: "Overlays",
+        view: View::Live,
+        place: Place::Side,
+        show: overlay::overlay_ui,
+    },
+    PanelSpec {
+        name: "Empty stage",
+        view: View::Live,
+        place: Place::Stage,
+        show: stage::empty_ui,
+    },
+    PanelSpec {
+        name: "Speed",
+        view: View::Live,
+        place: Place::Stage,
+        show: hud::hud_ui,
+    },
+    PanelSpec {
+        name: "Messages",
+        view: View::Live,
+        place: Place::Stage,
+        show: stage::status_ui,
+    },
+];
+
+/// Lays out the bars and the side panel of `view`.
+pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
+    let bar = egui::Frame::new()
+        .fill(theme::PANEL)
+        .inner_margin(egui::Margin::symmetric(16, 0));
+    egui::Panel::top("top")
+        .exact_size(52.0)
+        .frame(bar)
+        .show(ui, |ui| place_ui(ui, view, Place::Top, cx));
+    egui::Panel::bottom("bottom")
+        .exact_size(60.0)
+        .frame(bar)
+        .show(ui, |ui| place_ui(ui, view, Place::Bottom, cx));
+    let side = egui::Frame::new()
+        .fill(theme::PANEL)
+        .inner_margin(egui::Margin {
+            left: 12,
+            right: 4,
+            top: 12,
+            bottom: 0,
+        });
+    egui::Panel::right("side")
+        .exact_size(theme::SIDE_WIDTH)
+        .resizable(false)
+        .frame(side)
+        .show(ui, |ui| {
+            egui::ScrollArea::vertical()
+                .auto_shrink(false)
+                .show(ui, |ui| {
+                    egui::Frame::new()
+                        .inner_margin(egui::Margin {
+                            right: 8,
+                            ..egui::Margin::ZERO
+                        })
+                        .show(ui, |ui| place_ui(ui, view, Place::Side, cx));
+                });
+        });
+}
+
+/// Lays out what lies over the picture; `area` is the whole stage.
+pub fn stage_ui(ui: &mut Ui, view: View, area: egui::Rect, cx: &mut PanelContext<'_>) {
+    for panel in panels(view, Place::Stage) {
+        let mut over = ui.new_child(egui::UiBuilder::new().max_rect(area));
+        (panel.show)(&mut over, cx);
+    }
+}
+
+fn place_ui(ui: &mut Ui, view: View, place: Place, cx: &mut PanelContext<'_>) {
+    for panel in panels(view, place) {
+        (panel.show)(ui, cx);
+    }
+}
+
+fn panels(view: View, place: Place) -> impl Iterator<Item = &'static PanelSpec> {
+    PANELS
+        .iter()
+        .filter(move |p| p.view == view && p.place == place)
+}
+
+/// Whether the window fills the screen.
+pub fn is_full_screen(ctx: &Context) -> bool {
+    ctx.input(|i| i.viewport().fullscreen.unwrap_or(false))
+}

@@ -1,0 +1,102 @@
+//! What is drawn over the picture.
+
+use eframe::egui::Ui;
+
+use super::super::action::{Action, OverlayAction};
+use super::super::widgets;
+use super::PanelContext;
+
+pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Overlays", |ui| {
+        let mut has_maps = false;
+        for (i, overlay) in cx.gui.overlays.iter().enumerate() {
+            let is_on = cx.state.overlays.contains(overlay.name);
+            let key = (i + 1).to_string();
+            let response = widgets::switch_row_ui(ui, &title(overlay.name), Some(&key), is_on);
+            let help = format!("{}\nKey {key}; key 0 switches all off", overlay.help);
+            if response.on_hover_text(help).clicked() {
+                let toggle = OverlayAction::Toggle(overlay.name.to_owned());
+                cx.actions.push(Action::Overlay(toggle));
+            }
+            has_maps |= is_on && (overlay.needs_heatmaps || overlay.needs_attention);
+            if is_on && overlay.needs_heatmaps {
+                joint_ui(ui, cx);
+            }
+            if is_on && overlay.needs_attention {
+                attention_ui(ui, cx);
+            }
+        }
+        if has_maps {
+            let help = "How strongly the maps cover the picture";
+            if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
+                cx.actions
+                    .push(Action::Overlay(OverlayAction::Opacity(value)));
+            }
+        }
+    });
+}
+
+fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let joints = cx.session.skeleton.map_or(&[][..], |s| &s.joints);
+    let chosen = cx.state.joint.as_ref().filter(|j| joints.contains(j));
+    let names = joints
+        .iter()
+        .map(|joint| (joint_title(joint), Some(joint) == chosen));
+    let choices = std::iter::once(("All joints".to_owned(), chosen.is_none())).chain(names);
+    let shown = chosen.map_or("All joints".to_owned(), |j| joint_title(j));
+    let help = "Whose heatmap is shown; all joints shows the strongest at each place";
+    if let Some(i) = widgets::choice_ui(ui, "Joint", help, &shown, choices) {
+        let joint = i.checked_sub(1).map(|j| joints[j].clone());
+        cx.actions
+            .push(Action::Overlay(OverlayAction::Joint(joint)));
+    }
+}
+
+fn attention_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let names = &cx.session.attention_names;
+    let chosen = cx.state.attention.as_ref().filter(|a| names.contains(a));
+    let maps = names
+        .iter()
+        .map(|name| (name.clone(), Some(name) == chosen));
+    let choices = std::iter::once(("First map".to_owned(), chosen.is_none())).chain(maps);
+    let shown = chosen.map_or("First map", String::as_str);
+    let help = "Which of the network's own attention maps is shown";
+    if let Some(i) = widgets::choice_ui(ui, "Map", help, shown, choices) {
+        let map = i.checked_sub(1).map(|m| names[m].clone());
+        cx.actions
+            .push(Action::Overlay(OverlayAction::Attention(map)));
+    }
+}
+
+/// `skeleton` -> `Skeleton`.
+fn title(name: &str) -> String {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
+}
+
+/// `l_wrist` -> `Left wrist`.
+fn joint_title(joint: &str) -> String {
+    let text = match joint.split_once('_') {
+        Some(("l", rest)) => format!("left {rest}"),
+        Some(("r", rest)) => format!("right {rest}"),
+        _ => joint.to_owned(),
+    };
+    title(&text.replace('_', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a joint is listed with its internal name, or its side is lost.
+    #[test]
+    fn joints_are_named_for_people() {
+        assert_eq!(joint_title("l_wrist"), "Left wrist");
+        assert_eq!(joint_title("r_big_toe"), "Right big toe");
+        assert_eq!(joint_title("nose"), "Nose");
+        assert_eq!(joint_title("upper_neck"), "Upper neck");
+    }
+}

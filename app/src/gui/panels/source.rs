@@ -1,0 +1,130 @@
+//! Where the pictures come from.
+
+use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
+
+use super::super::action::{Action, SourceAction};
+use super::super::icons::Icon;
+use super::super::{GuiContext, SourceChoice, theme, widgets};
+use super::PanelContext;
+
+pub fn source_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Source", |ui| {
+        list_ui(ui, cx);
+        buttons_ui(ui, cx);
+        path_ui(ui, cx);
+        if cx.session.is_opening {
+            ui.horizontal(|ui| {
+                ui.add(Spinner::new().size(14.0));
+                ui.label(RichText::new("Opening…").small().color(theme::WEAK));
+            });
+        }
+        if cx.session.is_live() {
+            let is_on = cx.state.is_mirrored;
+            if widgets::switch_row_ui(ui, "Mirror", None, is_on)
+                .on_hover_text("Shows you as in a mirror. Display only: left stays left")
+                .clicked()
+            {
+                send(cx, SourceAction::Mirror(!is_on));
+            }
+        } else {
+            let is_on = cx.state.is_looping;
+            if widgets::switch_row_ui(ui, "Loop", None, is_on)
+                .on_hover_text("Files begin again at their end")
+                .clicked()
+            {
+                send(cx, SourceAction::Loop(!is_on));
+            }
+        }
+    });
+}
+
+/// The sample clip, where there is one.
+pub fn sample_clip(gui: &GuiContext) -> Option<SourceChoice> {
+    gui.sample_clip.as_ref().map(|spec| SourceChoice {
+        label: "Sample clip".to_owned(),
+        spec: spec.clone(),
+    })
+}
+
+fn list_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let mut sources = cx.session.cameras.clone().unwrap_or_default();
+    sources.extend(sample_clip(cx.gui));
+    sources.push(SourceChoice {
+        label: "Synthetic figure".to_owned(),
+        spec: cx.gui.synthetic.clone(),
+    });
+    let wanted = cx.session.wanted_source.as_ref();
+    let shown = wanted.map_or("Choose…", |w| w.label.as_str());
+    let choices: Vec<_> = sources
+        .iter()
+        .map(|s| (s.label.clone(), Some(s) == wanted))
+        .collect();
+    let help = "Cameras by name, the sample clip, or a figure made by the program";
+    if let Some(i) = widgets::choice_ui(ui, "Input", help, shown, choices) {
+        send(cx, SourceAction::Open(sources.swap_remove(i)));
+    }
+}
+
+fn buttons_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    ui.horizontal(|ui| {
+        let dialog = Button::new("Open file…").min_size(egui::vec2(112.0, 28.0));
+        if ui
+            .add_enabled(!cx.session.is_choosing, dialog)
+            .on_hover_text("A video or picture (Ctrl+O)")
+            .clicked()
+        {
+            send(cx, SourceAction::OpenDialog);
+        }
+        let is_looking = cx.session.cameras.is_none();
+        if ui
+            .add_enabled(
+                !is_looking,
+                Button::new(Icon::Refresh.atom(None)).min_size(egui::vec2(38.0, 28.0)),
+            )
+            .on_hover_text("Look for cameras again")
+            .accessible_name("Look for cameras")
+            .clicked()
+        {
+            send(cx, SourceAction::ListCameras);
+        }
+        if ui
+            .add_enabled(cx.session.source.is_some(), Button::new("Close"))
+            .on_hover_text("Releases the camera or file")
+            .accessible_name("Close source")
+            .clicked()
+        {
+            send(cx, SourceAction::Close);
+        }
+    });
+}
+
+fn path_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    ui.horizontal(|ui| {
+        let mut path = cx.state.path.clone();
+        let width = (ui.available_width() - 64.0).max(60.0);
+        let field = ui
+            .add(
+                TextEdit::singleline(&mut path)
+                    .hint_text("Path of a file or folder")
+                    .margin(egui::Margin::symmetric(8, 6))
+                    .desired_width(width - 16.0),
+            )
+            .on_hover_text("Path of a video, a picture or a folder of pictures; Enter opens it")
+            .accessible_name("Path");
+        if field.changed() {
+            send(cx, SourceAction::EditPath(path));
+        }
+        let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        let button = ui
+            .add_enabled(!cx.state.path.trim().is_empty(), Button::new("Open"))
+            .on_hover_text("Opens the path")
+            .accessible_name("Open path");
+        if button.clicked() || (is_entered && !cx.state.path.trim().is_empty()) {
+            send(cx, SourceAction::OpenPath);
+        }
+    });
+}
+
+fn send(cx: &mut PanelContext<'_>, action: SourceAction) {
+    cx.actions.push(Action::Source(action));
+}

@@ -1,0 +1,126 @@
+//! Over the picture: what to do when there is none, and messages.
+
+use eframe::egui::{self, Align, Button, Label, Layout, RichText, Stroke, Ui};
+
+use super::super::action::{Action, SourceAction, WindowAction};
+use super::super::icons::Icon;
+use super::super::session::Level;
+use super::super::theme;
+use super::PanelContext;
+use super::source::sample_clip;
+
+/// Explains the first step while there is no picture.
+pub fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let session = cx.session;
+    if session.presented.is_some() {
+        return;
+    }
+    let (title, text) = match (&session.wanted_source, &session.cameras) {
+        (Some(wanted), _) if session.is_opening => (
+            format!("Opening {}…", wanted.label),
+            "This can take a few seconds.",
+        ),
+        (None, None) => (
+            "Looking for cameras…".to_owned(),
+            "You can open a file in the meantime.",
+        ),
+        (_, Some(cameras)) if cameras.is_empty() => (
+            "No camera found".to_owned(),
+            "Plug one in and look again, or work with a video:\nevery picture stays on this computer.",
+        ),
+        _ => (
+            "Nothing to show yet".to_owned(),
+            "Choose a camera at the right, or open a video or picture.",
+        ),
+    };
+    let area = ui.max_rect();
+    let size = egui::vec2(440.0_f32.min(area.width() - 32.0), 170.0);
+    let card = egui::Rect::from_center_size(area.center(), size);
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(card)
+            .layout(Layout::top_down(Align::Center)),
+    );
+    ui.add(Label::new(RichText::new(title).heading().strong()).selectable(false));
+    ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
+    ui.add_space(14.0);
+    let size = egui::vec2(190.0, 36.0);
+    let row = 2.0 * size.x + 8.0;
+    ui.allocate_ui_with_layout(
+        egui::vec2(row, size.y),
+        Layout::left_to_right(Align::Center),
+        |ui| {
+            let primary = Button::new(RichText::new("Open a video…").color(theme::STAGE).strong())
+                .fill(theme::LEFT)
+                .min_size(size);
+            if ui
+                .add_enabled(!session.is_choosing, primary)
+                .on_hover_text("A video or picture of yours (Ctrl+O)")
+                .clicked()
+            {
+                send(cx, SourceAction::OpenDialog);
+            }
+            if let Some(clip) = sample_clip(cx.gui)
+                && ui
+                    .add(Button::new("Play the sample clip").min_size(size))
+                    .on_hover_text("A short clip that comes with the program")
+                    .clicked()
+            {
+                send(cx, SourceAction::Open(clip));
+            }
+        },
+    );
+}
+
+/// The newest message, bottom left.
+pub fn status_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(status) = &cx.session.status else {
+        return;
+    };
+    let color = match status.level {
+        Level::Info => theme::LEFT,
+        Level::Warning => theme::RIGHT,
+        Level::Error => theme::RED,
+    };
+    let area = ui.max_rect().shrink(12.0);
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(area)
+            .layout(Layout::bottom_up(Align::Min)),
+    );
+    egui::Frame::new()
+        .fill(theme::CARD)
+        .stroke(Stroke::new(1.0, color))
+        .corner_radius(8)
+        .inner_margin(egui::Margin::symmetric(12, 8))
+        .show(&mut ui, |ui| {
+            ui.horizontal(|ui| {
+                super::super::widgets::dot_ui(ui, color);
+                let room = (area.width() - 180.0).max(120.0);
+                ui.scope(|ui| {
+                    ui.set_max_width(room);
+                    ui.add(Label::new(&status.text).wrap());
+                });
+                if let Some(retry) = &status.retry
+                    && ui
+                        .button("Retry")
+                        .on_hover_text("Tries the same again")
+                        .clicked()
+                {
+                    cx.actions.push(retry.clone());
+                }
+                if ui
+                    .add(Button::new(Icon::Dismiss.atom(None)).frame(false))
+                    .on_hover_text("Puts this message away")
+                    .accessible_name("Dismiss")
+                    .clicked()
+                {
+                    cx.actions.push(Action::Window(WindowAction::DismissStatus));
+                }
+            });
+        });
+}
+
+fn send(cx: &mut PanelContext<'_>, action: SourceAction) {
+    cx.actions.push(Action::Source(action));
+}

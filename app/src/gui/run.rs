@@ -1,0 +1,111 @@
+//! Opening the window.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eframe::egui;
+
+use super::{App, GuiContext};
+
+/// A device that is lost again this often is broken; starting over would not help.
+const MAX_REBUILDS: u32 = 3;
+
+/// Whether there is a screen to open a window on.
+pub fn display_available() -> bool {
+    if cfg!(all(unix, not(target_os = "macos"))) {
+        ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    } else {
+        true
+    }
+}
+
+/// The app while a window shows it. When the graphics device is lost (suspend, a change of
+/// GPU) the window is closed and the app moves on into a new one; the workers never notice.
+struct Shell {
+    app: Option<App>,
+    home: Arc<Mutex<Option<App>>>,
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.app.take();
+    }
+}
+
+impl eframe::App for Shell {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        if let Some(app) = &mut self.app {
+            app.logic(ctx, frame);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if let Some(app) = &mut self.app {
+            app.ui(ui, frame);
+        }
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        self.app
+            .as_ref()
+            .map_or([0.0; 4], |app| app.clear_color(visuals))
+    }
+}
+
+/// Shows the window until it is closed.
+///
+/// # Errors
+/// When there is no screen, no way to draw on it, or the graphics device is lost for good.
+pub fn run(gui: GuiContext) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        display_available(),
+        "there is no screen to open a window on; use `poselens run --input SPEC`"
+    );
+    let home = Arc::new(Mutex::new(Some(App::new(gui)?)));
+    let take =
+        |home: &Mutex<Option<App>>| home.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for _ in 0..=MAX_REBUILDS {
+        let for_shell = Arc::clone(&home);
+        let shown = eframe::run_native(
+            "PoseLens",
+            options(),
+            Box::new(move |cc| {
+                let mut app = take(&for_shell).ok_or("the window is open already")?;
+                app.attach(cc);
+                Ok(Box::new(Shell {
+                    app: Some(app),
+                    home: for_shell,
+                }))
+            }),
+        );
+        let Some(mut app) = take(&home) else {
+            shown.map_err(|e| anyhow::anyhow!("the window cannot be opened: {e}"))?;
+            return Ok(());
+        };
+        let lost = app.device_lost.take();
+        if lost.is_none() {
+            app.finish();
+            return shown.map_err(|e| anyhow::anyhow!("the window cannot be opened: {e}"));
+        }
+        *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(app);
+    }
+    if let Some(app) = take(&home) {
+        app.finish();
+    }
+    anyhow::bail!("the graphics device was lost again and again; look at its driver")
+}
+
+fn options() -> eframe::NativeOptions {
+    let mut options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("PoseLens")
+            .with_app_id("poselens")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([880.0, 560.0]),
+        ..eframe::NativeOptions::default()
+    };
+    // One frame in the queue instead of two: a refresh period less between camera and screen.
+    options.wgpu_options.surface = eframe::egui_wgpu::SurfaceConfig::LOW_LATENCY;
+    options
+}

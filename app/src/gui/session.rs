@@ -1,0 +1,135 @@
+//! What is true at the moment: read by the panels, written by `App` alone, never saved.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use poselens_engine::pipeline::{Presented, Stats, TapProgress};
+use poselens_engine::skeleton::Skeleton;
+use poselens_engine::source::SourceInfo;
+
+use super::{Action, SourceChoice};
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Something worked.
+    Info,
+    /// Something is not as it should be, the program goes on.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// A message to the user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// How much it matters.
+    pub level: Level,
+    /// One line: what happened, to what, and what to do.
+    pub text: String,
+    /// What the retry button does, where trying again makes sense.
+    pub retry: Option<Action>,
+}
+
+/// A running recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// When it was asked for.
+    pub started: Instant,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How far it is; `None` until the first picture was taken.
+    pub progress: Option<TapProgress>,
+}
+
+/// The present.
+#[derive(Debug)]
+pub struct Session {
+    /// Cameras found; `None` while looking.
+    pub cameras: Option<Vec<SourceChoice>>,
+    /// The source frames come from.
+    pub source: Option<Arc<SourceInfo>>,
+    /// The source last asked for.
+    pub wanted_source: Option<SourceChoice>,
+    /// It is being opened.
+    pub is_opening: bool,
+    /// The model poses come from.
+    pub model: Option<String>,
+    /// The model being loaded.
+    pub loading_model: Option<String>,
+    /// The model last asked for.
+    pub wanted_model: Option<String>,
+    /// A worker has crashed: the next choice starts new ones.
+    pub has_crashed: bool,
+    /// Not paused.
+    pub is_playing: bool,
+    /// The file has reached its end.
+    pub has_ended: bool,
+    /// A file dialog is open.
+    pub is_choosing: bool,
+    /// The picture on the screen.
+    pub presented: Option<Presented>,
+    /// Joint names of the running model.
+    pub skeleton: Option<&'static Skeleton>,
+    /// Attention maps of the running model, as far as it has shown them.
+    pub attention_names: Vec<String>,
+    /// Speed.
+    pub stats: Stats,
+    /// The recording, if one runs.
+    pub recording: Option<Recording>,
+    /// The newest message.
+    pub status: Option<Status>,
+    /// What draws the window, for the header's tooltip.
+    pub adapter: Option<String>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            cameras: None,
+            source: None,
+            wanted_source: None,
+            is_opening: false,
+            model: None,
+            loading_model: None,
+            wanted_model: None,
+            has_crashed: false,
+            is_playing: true,
+            has_ended: false,
+            is_choosing: false,
+            presented: None,
+            skeleton: None,
+            attention_names: Vec::new(),
+            stats: Stats::default(),
+            recording: None,
+            status: None,
+            adapter: None,
+        }
+    }
+}
+
+impl Session {
+    /// Whether the picture comes from a camera.
+    pub fn is_live(&self) -> bool {
+        self.source.as_ref().is_some_and(|s| s.is_live)
+    }
+
+    /// A line for the user; the newest replaces the one before.
+    pub fn say(&mut self, level: Level, text: impl Into<String>) {
+        self.status = Some(Status {
+            level,
+            text: text.into(),
+            retry: None,
+        });
+    }
+
+    /// An error with a retry button.
+    pub fn fail(&mut self, text: impl Into<String>, retry: Action) {
+        self.status = Some(Status {
+            level: Level::Error,
+            text: text.into(),
+            retry: Some(retry),
+        });
+    }
+}

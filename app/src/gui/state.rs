@@ -1,0 +1,143 @@
+//! What the window remembers between runs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Context as _;
+use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::pipeline::{Look, Playback};
+use poselens_engine::skeleton::Skeleton;
+use serde::{Deserialize, Serialize};
+
+/// The user's choices. Everything here is saved, nothing else is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AppState {
+    /// Model last chosen.
+    pub model: Option<String>,
+    /// Label of the camera last used; cameras are remembered by name, their numbers change.
+    pub camera: Option<String>,
+    /// Text of the path field.
+    pub path: String,
+    /// Names of the overlays switched on.
+    pub overlays: BTreeSet<String>,
+    /// Joints below this score are not drawn, [0, 1].
+    pub keypoint_threshold: f32,
+    /// Strength of maps over the picture, [0, 1].
+    pub opacity: f32,
+    /// Name of the joint whose heatmap is shown; `None` shows all.
+    pub joint: Option<String>,
+    /// Name of the attention map shown; `None` shows the model's first.
+    pub attention: Option<String>,
+    /// Joints smoothed over time.
+    pub is_smoothed: bool,
+    /// Cameras are shown as in a mirror. Display only: left stays left in every result.
+    pub is_mirrored: bool,
+    /// Files begin again at their end.
+    pub is_looping: bool,
+}
+
+impl Default for AppState {
+    fn default() -> Self {
+        let style = OverlayStyle::default();
+        Self {
+            model: None,
+            camera: None,
+            path: String::new(),
+            overlays: BTreeSet::from(["skeleton".to_owned()]),
+            keypoint_threshold: style.keypoint_threshold,
+            opacity: style.opacity,
+            joint: None,
+            attention: None,
+            is_smoothed: true,
+            is_mirrored: true,
+            is_looping: true,
+        }
+    }
+}
+
+impl AppState {
+    /// Reads the choices of an earlier run; a missing file gives the defaults.
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read or understood.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text)
+                .with_context(|| format!("{} is not a settings file", path.display())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Writes the choices; the file is replaced as a whole or not at all.
+    ///
+    /// # Errors
+    /// When the file or its folder cannot be written.
+    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let cannot = || format!("cannot write {}", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(cannot)?;
+        }
+        let part = path.with_extension("toml.part");
+        std::fs::write(&part, toml::to_string(self)?).with_context(cannot)?;
+        std::fs::rename(&part, path).with_context(cannot)
+    }
+
+    /// The choices as the infer thread needs them.
+    pub fn look(&self, overlays: &'static [OverlaySpec], skeleton: Option<&Skeleton>) -> Look {
+        Look {
+            overlays: overlays
+                .iter()
+                .filter(|o| self.overlays.contains(o.name))
+                .collect(),
+            style: OverlayStyle {
+                keypoint_threshold: self.keypoint_threshold,
+                opacity: self.opacity,
+                joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
+                attention: self.attention.clone(),
+            },
+            is_smoothed: self.is_smoothed,
+        }
+    }
+
+    /// The choices as the capture thread needs them.
+    pub fn playback(&self, is_playing: bool) -> Playback {
+        Playback {
+            is_playing,
+            is_looping: self.is_looping,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a choice is forgotten between runs, or an older file no longer loads.
+    #[test]
+    fn choices_survive_a_restart_and_older_files_load() {
+        let folder = std::env::temp_dir().join(format!("poselens-state-{}", std::process::id()));
+        let path = folder.join("settings.toml");
+        assert_eq!(AppState::load(&path).unwrap(), AppState::default());
+        let state = AppState {
+            model: Some("sfm".to_owned()),
+            joint: Some("l_wrist".to_owned()),
+            is_smoothed: false,
+            opacity: 0.25,
+            overlays: BTreeSet::from(["heatmap".to_owned()]),
+            ..AppState::default()
+        };
+        state.save(&path).unwrap();
+        assert_eq!(AppState::load(&path).unwrap(), state);
+        std::fs::write(&path, "is_looping = false\n").unwrap();
+        let old = AppState {
+            is_looping: false,
+            ..AppState::default()
+        };
+        assert_eq!(AppState::load(&path).unwrap(), old);
+        std::fs::write(&path, "is_looping = 7\n").unwrap();
+        assert!(AppState::load(&path).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

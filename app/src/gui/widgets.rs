@@ -1,0 +1,200 @@
+//! Small widgets the panels share.
+
+use eframe::egui::{
+    self, Align, Color32, Layout, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo,
+};
+
+use super::theme;
+
+/// A titled group.
+pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
+    egui::Frame::new()
+        .fill(theme::CARD)
+        .corner_radius(8)
+        .inner_margin(egui::Margin::symmetric(14, 12))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(
+                RichText::new(title.to_uppercase())
+                    .size(11.0)
+                    .extra_letter_spacing(1.2)
+                    .color(theme::WEAK)
+                    .strong(),
+            );
+            ui.add_space(2.0);
+            content(ui);
+        });
+    ui.add_space(10.0);
+}
+
+/// A switch at the right end of a row whose left end is its label; `key` is its shortcut.
+pub fn switch_row_ui(ui: &mut Ui, label: &str, key: Option<&str>, is_on: bool) -> Response {
+    let size = egui::vec2(ui.available_width(), 26.0);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, is_on, label));
+    if !ui.is_rect_visible(rect) {
+        return response;
+    }
+    let visuals = *ui.style().interact(&response);
+    let painter = ui.painter();
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let text = painter.text(
+        rect.left_center(),
+        egui::Align2::LEFT_CENTER,
+        label,
+        font,
+        visuals.text_color(),
+    );
+    if let Some(key) = key {
+        let at = egui::pos2(text.right() + 8.0, rect.center().y);
+        key_cap(ui, at, key);
+    }
+    let how_on = ui.ctx().animate_bool_responsive(response.id, is_on);
+    let track = egui::Rect::from_center_size(
+        egui::pos2(rect.right() - 17.0, rect.center().y),
+        egui::vec2(34.0, 18.0),
+    );
+    let fill = theme::FIELD.lerp_to_gamma(theme::LEFT, how_on);
+    let edge = if response.has_focus() || response.hovered() {
+        theme::WEAK
+    } else {
+        theme::LINE
+    };
+    painter.rect(
+        track,
+        9.0,
+        fill,
+        Stroke::new(1.0, edge),
+        StrokeKind::Outside,
+    );
+    let x = egui::lerp(track.left() + 9.0..=track.right() - 9.0, how_on);
+    let knob = theme::WEAK.lerp_to_gamma(Color32::WHITE, how_on);
+    painter.circle_filled(egui::pos2(x, track.center().y), 6.5, knob);
+    response
+}
+
+fn key_cap(ui: &Ui, left_center: egui::Pos2, key: &str) {
+    let painter = ui.painter();
+    let galley = painter.layout_no_wrap(key.to_owned(), theme::number_font(11.0), theme::WEAK);
+    let size = galley.size() + egui::vec2(10.0, 4.0);
+    let rect = egui::Rect::from_min_size(left_center - egui::vec2(0.0, size.y / 2.0), size);
+    painter.rect(
+        rect,
+        4.0,
+        theme::FIELD,
+        Stroke::new(1.0, theme::LINE),
+        StrokeKind::Inside,
+    );
+    painter.galley(rect.min + egui::vec2(5.0, 2.0), galley, theme::WEAK);
+}
+
+/// A slider from 0 to 1 under its label; the new value when it was moved.
+pub fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f32> {
+    let mut moved = value;
+    let response = labelled_row_ui(ui, label, |ui| {
+        ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+        ui.add(egui::Slider::new(&mut moved, 0.0..=1.0).fixed_decimals(2))
+    });
+    response
+        .on_hover_text(help)
+        .accessible_name(label)
+        .changed()
+        .then_some(moved)
+}
+
+/// A list under its label; the index chosen, if another one was.
+pub fn choice_ui(
+    ui: &mut Ui,
+    label: &str,
+    help: &str,
+    selected: &str,
+    choices: impl IntoIterator<Item = (String, bool)>,
+) -> Option<usize> {
+    let mut chosen = None;
+    labelled_row_ui(ui, label, |ui| {
+        let combo = egui::ComboBox::from_id_salt(label)
+            .width(ui.available_width())
+            .height(440.0)
+            .truncate()
+            .selected_text(selected)
+            .show_ui(ui, |ui| {
+                for (i, (text, is_current)) in choices.into_iter().enumerate() {
+                    if ui.selectable_label(is_current, text).clicked() && !is_current {
+                        chosen = Some(i);
+                    }
+                }
+            });
+        combo.response.on_hover_text(help).accessible_name(label);
+    });
+    chosen
+}
+
+/// A label of fixed width, then something that fills the rest of the row. The label is painted,
+/// not a widget: the control carries its name, and a screen reader would read it twice.
+fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.horizontal(|ui| {
+        let size = egui::vec2(82.0, ui.spacing().interact_size.y);
+        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let (at, align) = (rect.left_center(), egui::Align2::LEFT_CENTER);
+        ui.painter().text(at, align, label, font, theme::WEAK);
+        content(ui)
+    })
+    .inner
+}
+
+/// A small rounded note with a coloured dot.
+pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
+    egui::Frame::new()
+        .fill(theme::CARD)
+        .stroke(Stroke::new(1.0, theme::LINE))
+        .corner_radius(11)
+        .inner_margin(egui::Margin::symmetric(10, 3))
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            ui.spacing_mut().interact_size.y = 18.0;
+            // Right to left, whatever surrounds it: text first, dot before it.
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.add(
+                    egui::Label::new(RichText::new(text).small().color(theme::TEXT))
+                        .selectable(false),
+                );
+                dot_ui(ui, dot);
+            });
+        })
+        .response
+        .on_hover_text(help)
+}
+
+/// A filled circle in the line of text.
+pub fn dot_ui(ui: &mut Ui, color: Color32) {
+    let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(8.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 3.5, color);
+}
+
+/// `3:07.4`.
+pub fn clock(secs: f64) -> String {
+    let tenths = (secs.max(0.0) * 10.0).floor() as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+/// `12.3 MB`.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the time on the transport is rounded up past a minute or loses its zero.
+    #[test]
+    fn clocks_read_like_clocks() {
+        assert_eq!(clock(0.0), "0:00.0");
+        assert_eq!(clock(59.99), "0:59.9");
+        assert_eq!(clock(187.45), "3:07.4");
+        assert_eq!(clock(-1.0), "0:00.0");
+        assert_eq!(megabytes(12_345_678), "12.3 MB");
+    }
+}

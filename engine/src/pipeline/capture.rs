@@ -1,0 +1,285 @@
+//! The capture thread: reads the source, keeps files to their own clock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Receiver;
+
+use crate::concurrency::{Slot, StopFlag};
+use crate::error::Result;
+use crate::frame::Frame;
+use crate::source::{FrameSource, SourceInfo};
+
+use super::event::{Event, EventSender};
+use super::handover::Handover;
+use super::link::{Captured, FramesIn, POLL};
+use super::stats::Meter;
+use super::{OpenSource, Pacing, Playback};
+
+/// A file that is decoded this much too slowly plays slower instead of chasing its clock.
+const MAX_LAG: Duration = Duration::from_millis(500);
+/// A longer step between two frames is a damaged time stamp, not a pause in the film.
+const MAX_STEP: Duration = Duration::from_secs(10);
+
+/// What the capture thread is to read from now on.
+pub(super) enum SourceChange {
+    Open(Opened),
+    Close,
+}
+
+/// An open source and the way to open it again.
+pub(super) struct Opened {
+    source: Box<dyn FrameSource>,
+    open: OpenSource,
+}
+
+impl Opened {
+    pub(super) fn new(source: Box<dyn FrameSource>, open: OpenSource) -> Self {
+        Self { source, open }
+    }
+}
+
+impl std::fmt::Debug for SourceChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Open(opened) => f.debug_tuple("Open").field(opened.source.info()).finish(),
+            Self::Close => f.write_str("Close"),
+        }
+    }
+}
+
+/// The channels of the capture thread.
+pub(super) struct Parts {
+    pub(super) pacing: Pacing,
+    pub(super) frames: FramesIn,
+    pub(super) playback: Slot<Playback>,
+    pub(super) restart: Receiver<()>,
+    pub(super) source: Arc<Handover<SourceChange>>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) emit: EventSender,
+}
+
+pub(super) struct Capture {
+    parts: Parts,
+    playback: Playback,
+    current: Option<Current>,
+}
+
+/// The source being read.
+struct Current {
+    /// `None` after the end or a failure; a restart opens it again.
+    source: Option<Box<dyn FrameSource>>,
+    open: OpenSource,
+    info: Arc<SourceInfo>,
+    /// Read, but not yet due.
+    pending: Option<Frame>,
+    clock: Clock,
+    last_id: Option<u64>,
+}
+
+/// Ties time stamps of a file to the wall clock; anchored by the first frame after a pause.
+#[derive(Debug, Default)]
+struct Clock {
+    anchor: Option<(Instant, f64)>,
+}
+
+impl Clock {
+    /// Time left until a frame stamped `time_secs` is due.
+    fn wait(&mut self, time_secs: f64, now: Instant) -> Duration {
+        let (start, first) = *self.anchor.get_or_insert((now, time_secs));
+        let due = Duration::try_from_secs_f64(time_secs - first)
+            .ok()
+            .and_then(|offset| start.checked_add(offset));
+        let wait = due.map(|due| due.saturating_duration_since(now));
+        let lag = due.map(|due| now.saturating_duration_since(due));
+        match (wait, lag) {
+            (Some(wait), Some(lag)) if wait <= MAX_STEP && lag <= MAX_LAG => wait,
+            _ => {
+                self.anchor = Some((now, time_secs));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
+impl Capture {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            playback: Playback::default(),
+            current: None,
+        }
+    }
+
+    pub(super) fn run(mut self, stop: &StopFlag) -> Result<()> {
+        while !stop.is_stopped() {
+            let wait = self.step(stop);
+            if !wait.is_zero() && self.parts.restart.recv_timeout(wait.min(POLL)).is_ok() {
+                self.restart();
+            }
+            if self.parts.restart.try_recv().is_ok() {
+                self.restart();
+            }
+            if let Some(playback) = self.parts.playback.try_take() {
+                self.set_playback(playback);
+            }
+            if let Some(change) = self.parts.source.take() {
+                self.change(change);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads or delivers one frame; answers how long there is nothing to do.
+    fn step(&mut self, stop: &StopFlag) -> Duration {
+        let Some(current) = &mut self.current else {
+            return POLL;
+        };
+        if let Some(frame) = &current.pending {
+            // The first frame of a file is shown even while paused: a restart is visible.
+            if !self.playback.is_playing && current.last_id.is_some() {
+                return POLL;
+            }
+            let is_paced = self.parts.pacing == Pacing::Live && !current.info.is_live;
+            if is_paced {
+                let wait = current.clock.wait(frame.time_secs, Instant::now());
+                if !wait.is_zero() {
+                    return wait;
+                }
+            }
+            self.deliver(stop);
+            return Duration::ZERO;
+        }
+        let Some(source) = &mut current.source else {
+            return POLL;
+        };
+        match source.next_frame() {
+            Ok(Some(_)) if current.info.is_live && !self.playback.is_playing => {}
+            Ok(Some(frame)) => current.pending = Some(frame),
+            Ok(None) => self.end(stop),
+            Err(error) => {
+                let name = current.info.name.clone();
+                current.source = None;
+                self.parts.emit.send(Event::SourceFailed { name, error });
+            }
+        }
+        Duration::ZERO
+    }
+
+    fn deliver(&mut self, stop: &StopFlag) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        let Some(mut frame) = current.pending.take() else {
+            return;
+        };
+        // A file's frame counts as captured when it is due, not when it was decoded.
+        if !current.info.is_live {
+            frame.captured = Instant::now();
+        }
+        let skipped = match current.last_id.replace(frame.id) {
+            Some(last) if current.info.is_live => frame.id.saturating_sub(last + 1),
+            _ => 0,
+        };
+        let captured = Captured {
+            frame,
+            source: Arc::clone(&current.info),
+        };
+        let is_drop = self.parts.frames.send(captured, stop);
+        self.parts.meter.captured(skipped + u64::from(is_drop));
+    }
+
+    fn end(&mut self, stop: &StopFlag) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if let Some(warning) = current.source.as_ref().and_then(|s| s.warning()) {
+            self.parts.emit.send(Event::SourceWarning {
+                name: current.info.name.clone(),
+                warning: warning.to_owned(),
+            });
+        }
+        // A source without a single frame would otherwise loop at full speed.
+        let has_delivered = current.last_id.is_some();
+        current.source = None;
+        if self.playback.is_looping && has_delivered && !current.info.is_live {
+            self.restart();
+        } else if !self.parts.frames.end(stop) {
+            self.parts.emit.send(Event::SourceEnded);
+        }
+    }
+
+    fn restart(&mut self) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.source = None;
+        current.pending = None;
+        let open = Arc::clone(&current.open);
+        match open() {
+            Ok(source) => self.current = Some(Current::new(Opened { source, open })),
+            Err(error) => self.parts.emit.send(Event::SourceFailed {
+                name: current.info.name.clone(),
+                error,
+            }),
+        }
+    }
+
+    fn set_playback(&mut self, playback: Playback) {
+        self.playback = playback;
+        if let Some(current) = &mut self.current
+            && !playback.is_playing
+        {
+            current.clock = Clock::default();
+        }
+    }
+
+    fn change(&mut self, change: SourceChange) {
+        self.parts.meter.reset();
+        self.current = match change {
+            SourceChange::Open(opened) => {
+                let current = Current::new(opened);
+                let event = Event::SourceReady(Arc::clone(&current.info));
+                self.parts.emit.send(event);
+                Some(current)
+            }
+            SourceChange::Close => None,
+        };
+    }
+}
+
+impl Current {
+    fn new(opened: Opened) -> Self {
+        Self {
+            info: Arc::new(opened.source.info().clone()),
+            source: Some(opened.source),
+            open: opened.open,
+            pending: None,
+            clock: Clock::default(),
+            last_id: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a file would play too fast, race after a stall, or hang at a damaged time stamp.
+    #[test]
+    fn the_clock_follows_time_stamps_and_forgives() {
+        let mut clock = Clock::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        assert_eq!(clock.wait(5.0, at(0)), Duration::ZERO);
+        assert_eq!(clock.wait(5.25, at(50)), Duration::from_millis(200));
+        assert_eq!(clock.wait(5.25, at(300)), Duration::ZERO);
+        assert_eq!(clock.wait(5.5, at(1500)), Duration::ZERO);
+        assert_eq!(clock.wait(5.75, at(1500)), Duration::from_millis(250));
+        for bad in [f64::NAN, f64::INFINITY, -3.0, 1e18] {
+            assert_eq!(clock.wait(bad, at(1500)), Duration::ZERO);
+        }
+        clock.wait(0.0, at(2000));
+        assert_eq!(clock.wait(0.5, at(2000)), Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,232 @@
+//! The infer thread: runs the model on the newest frame, draws the overlays, feeds the recording.
+
+use std::sync::Arc;
+
+use crossbeam::channel::Receiver;
+use poselens_shaders::canvas::Canvas;
+
+use crate::concurrency::{Slot, StopFlag};
+use crate::error::Result;
+use crate::estimator::{Infer, Want};
+use crate::frame::{Frame, FramePool};
+use crate::output::{PoseOutput, Stage};
+
+use super::event::{Event, EventSender};
+use super::handover::Handover;
+use super::link::{Captured, FramesOut, Item};
+use super::stats::Meter;
+use super::tap::{MakeTap, Taps};
+use super::{Look, Notify, Pacing, Presented};
+
+/// A model ready to work.
+pub(super) struct Loaded {
+    pub(super) name: String,
+    pub(super) infer: Box<dyn Infer>,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Loaded").field(&self.name).finish()
+    }
+}
+
+/// Commands about the recording.
+pub(super) enum RecordControl {
+    Start(MakeTap),
+    Stop,
+}
+
+/// The channels of the infer thread.
+pub(super) struct Parts {
+    pub(super) pacing: Pacing,
+    pub(super) frames: FramesOut,
+    pub(super) look: Slot<Look>,
+    pub(super) record: Receiver<RecordControl>,
+    pub(super) model: Arc<Handover<Loaded>>,
+    pub(super) presented: Slot<Presented>,
+    pub(super) notify: Notify,
+    pub(super) meter: Arc<Meter>,
+    pub(super) emit: EventSender,
+    pub(super) taps: Taps,
+}
+
+pub(super) struct InferLoop {
+    parts: Parts,
+    look: Look,
+    model: Option<Loaded>,
+    pool: FramePool,
+    /// The newest frame and what was found in it, without overlays, for drawing it again.
+    last: Option<Presented>,
+    /// The look or the model changed since `last` was drawn.
+    is_stale: bool,
+    wanted_tap: Option<MakeTap>,
+}
+
+impl InferLoop {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            look: Look::default(),
+            model: None,
+            pool: FramePool::new(),
+            last: None,
+            is_stale: false,
+            wanted_tap: None,
+        }
+    }
+
+    pub(super) fn run(mut self, stop: &StopFlag) -> Result<()> {
+        while !stop.is_stopped() {
+            self.take_commands();
+            if self.parts.pacing == Pacing::EveryFrame && self.model.is_none() {
+                // Without a model frames would pass uncomputed.
+                std::thread::sleep(super::link::POLL);
+                continue;
+            }
+            match self.parts.frames.take() {
+                Some(Item::Frame(captured)) => self.frame(captured),
+                Some(Item::End) => self.parts.emit.send(Event::SourceEnded),
+                // No frame for a moment: a paused picture follows the look.
+                None if self.is_stale => self.redraw(),
+                None => {}
+            }
+        }
+        self.parts.taps.finish();
+        Ok(())
+    }
+
+    fn take_commands(&mut self) {
+        if let Some(look) = self.parts.look.try_take() {
+            self.look = look;
+            self.is_stale = true;
+        }
+        if let Some(loaded) = self.parts.model.take() {
+            self.parts.emit.send(Event::ModelReady(loaded.name.clone()));
+            self.model = Some(loaded);
+            self.is_stale = true;
+            if let Some(last) = &mut self.last {
+                last.output = None;
+            }
+        }
+        while let Ok(control) = self.parts.record.try_recv() {
+            match control {
+                RecordControl::Start(make) => self.wanted_tap = Some(make),
+                RecordControl::Stop => {
+                    self.wanted_tap = None;
+                    self.parts.taps.finish();
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, captured: Captured) {
+        let Captured { frame, source } = captured;
+        if let Some(last) = &self.last
+            && (!Arc::ptr_eq(&last.source, &source) || frame.time_secs < last.frame.time_secs)
+        {
+            // One recording holds one run of one source: size, rate and clock stay the same.
+            self.parts.taps.finish();
+        }
+        let output = self.infer(&frame);
+        if output.is_some() {
+            self.parts.meter.inferred();
+        }
+        let bare = Presented {
+            source,
+            picture: frame.clone(),
+            frame,
+            timings: output.as_ref().map(|o| o.timings).unwrap_or_default(),
+            output,
+            is_redraw: false,
+        };
+        self.last = Some(bare.clone());
+        self.is_stale = false;
+        let presented = self.draw(bare);
+        if let Some(make) = self.wanted_tap.take() {
+            self.parts.taps.begin(make, &presented);
+        }
+        self.parts.taps.offer(&presented);
+        self.present(presented);
+    }
+
+    fn redraw(&mut self) {
+        self.is_stale = false;
+        let Some(mut last) = self.last.clone() else {
+            return;
+        };
+        let want = self.want();
+        let lacks_maps = last.output.as_ref().is_none_or(|output| {
+            output.regions.iter().any(|region| {
+                (want.heatmaps && region.heatmaps.n == 0)
+                    || (want.attention && region.attention.is_empty())
+            })
+        });
+        if lacks_maps {
+            last.output = self.infer(&last.frame);
+            self.last = Some(last.clone());
+        }
+        last.is_redraw = true;
+        let presented = self.draw(last);
+        self.present(presented);
+    }
+
+    fn want(&self) -> Want {
+        Want {
+            heatmaps: self.look.overlays.iter().any(|o| o.needs_heatmaps),
+            attention: self.look.overlays.iter().any(|o| o.needs_attention),
+        }
+    }
+
+    /// A model that fails is put aside, the pictures go on without it.
+    fn infer(&mut self, frame: &Frame) -> Option<Arc<PoseOutput>> {
+        let want = self.want();
+        let model = self.model.as_mut()?;
+        match model.infer.infer(frame, want) {
+            Ok(output) => Some(Arc::new(output)),
+            Err(error) => {
+                let name = model.name.clone();
+                self.model = None;
+                self.parts.emit.send(Event::ModelFailed { name, error });
+                None
+            }
+        }
+    }
+
+    /// Draws the overlays into a copy of the frame.
+    fn draw(&self, mut presented: Presented) -> Presented {
+        let Some(output) = &mut presented.output else {
+            return presented;
+        };
+        if !self.look.is_smoothed && output.poses.iter().any(|p| p.keypoints != p.keypoints_raw) {
+            for pose in &mut Arc::make_mut(output).poses {
+                pose.keypoints.clone_from(&pose.keypoints_raw);
+            }
+        }
+        if self.look.overlays.is_empty() {
+            return presented;
+        }
+        let (frame, look) = (&presented.frame, &self.look);
+        let picture = presented.timings.measure(Stage::Overlay, || {
+            let size = frame.size();
+            let mut pixels = self.pool.take(size);
+            pixels.bytes_mut().copy_from_slice(frame.rgba());
+            let mut canvas = Canvas {
+                rgba: pixels.bytes_mut(),
+                width: size.width,
+                height: size.height,
+            };
+            for overlay in &look.overlays {
+                (overlay.draw)(&mut canvas, output, &look.style);
+            }
+            Frame::new(frame.id, frame.time_secs, size, pixels)
+        });
+        presented.picture = picture;
+        presented.picture.captured = presented.frame.captured;
+        presented
+    }
+
+    fn present(&self, presented: Presented) {
+        self.parts.presented.put(presented);
+        (self.parts.notify)();
+    }
+}

@@ -1,0 +1,420 @@
+//! Live running: threads around a [`FrameSource`] and an [`Infer`].
+//!
+//! ```text
+//! capture --Link<Captured>--> infer --Slot<Presented>--> window
+//!                               `--> Tap (recording)         every worker --Event(64)--> window
+//! ```
+//!
+//! [`Pacing`] decides the link: the newest frame wins ([`Pacing::Live`]) or none is lost
+//! ([`Pacing::EveryFrame`]). What the window draws is a [`Presented`]: the picture with the
+//! overlays of the current [`Look`] drawn in, together with the poses computed from that very
+//! picture. Latency means from a frame's capture to [`Pipeline::take`].
+//!
+//! Sources and models may be exchanged while it runs: a loader thread prepares the new one, the
+//! old one works until then. The pipeline starts with neither; a source without a model shows
+//! its bare pictures, so that a camera is visible while weights are still being read.
+
+mod capture;
+mod event;
+mod handover;
+mod infer;
+mod link;
+mod snapshot;
+mod stats;
+mod tap;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use crate::concurrency::{Slot, StopFlag, Worker};
+use crate::error::{Error, Result};
+use crate::estimator::Infer;
+use crate::frame::Frame;
+use crate::output::{PoseOutput, Timings};
+use crate::overlay::{OverlaySpec, OverlayStyle};
+use crate::source::{FrameSource, SourceInfo};
+
+use capture::{Capture, Opened, SourceChange};
+use event::EventSender;
+use handover::Handover;
+use infer::{InferLoop, Loaded, RecordControl};
+use stats::Meter;
+use tap::Taps;
+
+pub use event::Event;
+pub use snapshot::save_png;
+pub use stats::Stats;
+pub use tap::{MakeTap, Tap, TapProgress};
+
+/// Opens a source; called again for every restart and loop.
+pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn FrameSource>> + Send + Sync>;
+/// Builds a model; called once, on a loader thread.
+pub type MakeInfer = Box<dyn FnOnce() -> Result<Box<dyn Infer>> + Send>;
+/// Called by workers whenever there is something new to draw or an event to read.
+pub type Notify = Arc<dyn Fn() + Send + Sync>;
+
+/// Events that may wait for the window; more are logged and lost.
+const N_EVENTS: usize = 64;
+/// Commands that may wait for a worker.
+const N_CONTROLS: usize = 16;
+
+/// What happens when frames come faster than the model works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// The newest frame wins, the others are dropped and counted; files play at their own speed.
+    Live,
+    /// The source waits: every frame is computed, in order, as fast as possible.
+    EveryFrame,
+}
+
+/// What is drawn into the pictures.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Overlays in drawing order.
+    pub overlays: Vec<&'static OverlaySpec>,
+    /// How they are drawn.
+    pub style: OverlayStyle,
+    /// Joints smoothed over time; otherwise as decoded.
+    pub is_smoothed: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            overlays: Vec::new(),
+            style: OverlayStyle::default(),
+            is_smoothed: true,
+        }
+    }
+}
+
+/// Whether files go on. Cameras are read on while paused, so that resuming shows the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Playback {
+    /// Frames are passed on.
+    pub is_playing: bool,
+    /// A file begins again at its end.
+    pub is_looping: bool,
+}
+
+impl Default for Playback {
+    fn default() -> Self {
+        Self {
+            is_playing: true,
+            is_looping: false,
+        }
+    }
+}
+
+/// One picture ready to be shown.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    /// Where it comes from.
+    pub source: Arc<SourceInfo>,
+    /// The picture as captured.
+    pub frame: Frame,
+    /// The picture with its overlays; shares `frame`'s pixels when there are none.
+    pub picture: Frame,
+    /// What was found in it; `None` while no model is loaded.
+    pub output: Option<Arc<PoseOutput>>,
+    /// Time per stage, drawing the overlays included.
+    pub timings: Timings,
+    /// Drawn again because the look changed, not because a frame came.
+    pub is_redraw: bool,
+}
+
+/// The running threads. Dropping it stops and joins them; see [`Pipeline::dismiss`].
+#[derive(Debug)]
+pub struct Pipeline {
+    stop: StopFlag,
+    events: Receiver<Event>,
+    emit: EventSender,
+    presented: Slot<Presented>,
+    meter: Arc<Meter>,
+    look: Slot<Look>,
+    playback: Slot<Playback>,
+    restart: Sender<()>,
+    record: Sender<RecordControl>,
+    source: Arc<Handover<SourceChange>>,
+    model: Arc<Handover<Loaded>>,
+    loaders: Vec<Worker>,
+    // Field order is drop order: capture and infer end before the recordings they feed.
+    capture: Worker,
+    infer: Worker,
+    taps: Taps,
+}
+
+impl Pipeline {
+    /// Starts the threads, with neither source nor model yet.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(pacing: Pacing, notify: Notify) -> Result<Self> {
+        let stop = StopFlag::new();
+        let (event_tx, events) = bounded(N_EVENTS);
+        let emit = EventSender::new(event_tx, Arc::clone(&notify));
+        let (frames_in, frames_out) = link::link(pacing);
+        let (restart, restart_rx) = bounded(N_CONTROLS);
+        let (record, record_rx) = bounded(N_CONTROLS);
+        let presented = Slot::new();
+        let meter = Arc::new(Meter::default());
+        let (look, playback) = (Slot::new(), Slot::new());
+        let source = Arc::new(Handover::default());
+        let model = Arc::new(Handover::default());
+        let taps = Taps::new(emit.clone());
+
+        let capture = Capture::new(capture::Parts {
+            pacing,
+            frames: frames_in,
+            playback: playback.clone(),
+            restart: restart_rx,
+            source: Arc::clone(&source),
+            meter: Arc::clone(&meter),
+            emit: emit.clone(),
+        });
+        let infer = InferLoop::new(infer::Parts {
+            pacing,
+            frames: frames_out,
+            look: look.clone(),
+            record: record_rx,
+            model: Arc::clone(&model),
+            presented: presented.clone(),
+            notify,
+            meter: Arc::clone(&meter),
+            emit: emit.clone(),
+            taps: taps.clone(),
+        });
+        let capture = Worker::spawn(
+            "capture",
+            stop.clone(),
+            move |stop| capture.run(stop),
+            emit.on_worker_failure(),
+        )?;
+        let infer = {
+            let failed = emit.on_worker_failure();
+            let taps_of_failed = taps.clone();
+            Worker::spawn(
+                "infer",
+                stop.clone(),
+                move |stop| infer.run(stop),
+                move |error| {
+                    // The recording stays whole although the thread that fed it is gone.
+                    taps_of_failed.finish();
+                    failed(error);
+                },
+            )?
+        };
+        Ok(Self {
+            stop,
+            events,
+            emit,
+            presented,
+            meter,
+            look,
+            playback,
+            restart,
+            record,
+            source,
+            model,
+            loaders: Vec::new(),
+            capture,
+            infer,
+            taps,
+        })
+    }
+
+    /// Opens a source on a loader thread and changes to it when it is ready
+    /// ([`Event::SourceReady`]); [`Event::SourceFailed`] leaves the old one running.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn switch_source(&mut self, name: &str, open: OpenSource) -> Result<()> {
+        let (ticket, source, emit) = (
+            self.source.next_ticket(),
+            Arc::clone(&self.source),
+            self.emit.clone(),
+        );
+        let failed = failure_of_source(name, ticket, &self.source, &self.emit);
+        self.load("source loader", failed, move || {
+            let opened = open()?;
+            let change = SourceChange::Open(Opened::new(opened, open));
+            if source.offer(ticket, change) {
+                emit.wake();
+            }
+            Ok(())
+        })
+    }
+
+    /// Closes the source: a camera is released.
+    pub fn close_source(&mut self) {
+        let ticket = self.source.next_ticket();
+        self.source.offer(ticket, SourceChange::Close);
+    }
+
+    /// Builds a model on a loader thread and changes to it when it is ready
+    /// ([`Event::ModelReady`]); [`Event::ModelFailed`] leaves the old one running.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn switch_model(&mut self, name: &str, make: MakeInfer) -> Result<()> {
+        let (ticket, model, emit) = (
+            self.model.next_ticket(),
+            Arc::clone(&self.model),
+            self.emit.clone(),
+        );
+        let failed = {
+            let (name, model, emit) = (name.to_owned(), Arc::clone(&model), emit.clone());
+            move |error| {
+                if model.is_current(ticket) {
+                    emit.send(Event::ModelFailed { name, error });
+                }
+            }
+        };
+        let name = name.to_owned();
+        self.load("model loader", failed, move || {
+            let infer = make()?;
+            if model.offer(ticket, Loaded { name, infer }) {
+                emit.wake();
+            }
+            Ok(())
+        })
+    }
+
+    /// Draws differently from the next picture on; a standing picture is drawn again.
+    pub fn set_look(&self, look: Look) {
+        self.look.put(look);
+    }
+
+    /// Plays, pauses, loops.
+    pub fn set_playback(&self, playback: Playback) {
+        self.playback.put(playback);
+    }
+
+    /// Begins the file again.
+    ///
+    /// # Errors
+    /// When the capture thread has not taken its earlier commands.
+    pub fn restart(&self) -> Result<()> {
+        self.restart.try_send(()).map_err(|_| busy("capture"))
+    }
+
+    /// Records from the next picture on; `make` is called with it on the infer thread.
+    ///
+    /// # Errors
+    /// When the infer thread has not taken its earlier commands.
+    pub fn start_recording(&self, make: MakeTap) -> Result<()> {
+        self.record
+            .try_send(RecordControl::Start(make))
+            .map_err(|_| busy("infer"))
+    }
+
+    /// Ends the recording; [`Event::Recorded`] follows when the file is closed.
+    ///
+    /// # Errors
+    /// When the infer thread has not taken its earlier commands.
+    pub fn stop_recording(&self) -> Result<()> {
+        self.record
+            .try_send(RecordControl::Stop)
+            .map_err(|_| busy("infer"))
+    }
+
+    /// The newest picture, if there is one that was not taken yet. Taking counts as drawing:
+    /// call it where the pixels go to the screen.
+    pub fn take(&self) -> Option<Presented> {
+        let presented = self.presented.try_take()?;
+        if !presented.is_redraw {
+            self.meter.drawn(presented.frame.captured.elapsed());
+        }
+        Some(presented)
+    }
+
+    /// The next event, if there is one.
+    pub fn try_event(&self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    /// Rates, latency and drops of the last seconds.
+    pub fn stats(&self) -> Stats {
+        self.meter.stats()
+    }
+
+    /// How far the running recording is.
+    pub fn recording(&self) -> Option<TapProgress> {
+        self.taps.progress()
+    }
+
+    /// Says "stop" without waiting.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Whether both workers run: after a panic ([`Event::WorkerFailed`]) start a new pipeline.
+    pub fn is_running(&self) -> bool {
+        !self.capture.is_finished() && !self.infer.is_finished()
+    }
+
+    /// Stops on a thread of its own: the caller (the window) does not wait for a frame to end.
+    pub fn dismiss(self) {
+        self.stop();
+        let moved = Arc::new(Mutex::new(Some(self)));
+        let held = Arc::clone(&moved);
+        let ended = Worker::spawn(
+            "pipeline end",
+            StopFlag::new(),
+            move |_| {
+                drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
+                Ok(())
+            },
+            |error| tracing::error!(%error, "stopping the pipeline failed"),
+        );
+        match ended {
+            Ok(worker) => worker.detach(),
+            Err(error) => tracing::error!(%error, "stopping the pipeline on the caller's thread"),
+        }
+    }
+
+    fn load(
+        &mut self,
+        name: &str,
+        failed: impl FnOnce(Error) + Send + 'static,
+        work: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        self.loaders.retain(|loader| !loader.is_finished());
+        // A flag of its own: dropping a finished loader says "stop" to whoever shares its flag.
+        let loader = Worker::spawn(name, StopFlag::new(), move |_| work(), failed)?;
+        self.loaders.push(loader);
+        Ok(())
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.stop.stop();
+        // A loader cannot be interrupted inside a driver or a weights file; what it still
+        // delivers is dropped with the handover.
+        for loader in self.loaders.drain(..) {
+            loader.detach();
+        }
+    }
+}
+
+fn failure_of_source(
+    name: &str,
+    ticket: u64,
+    source: &Arc<Handover<SourceChange>>,
+    emit: &EventSender,
+) -> impl FnOnce(Error) + Send + 'static {
+    let (name, source, emit) = (name.to_owned(), Arc::clone(source), emit.clone());
+    move |error| {
+        if source.is_current(ticket) {
+            emit.send(Event::SourceFailed { name, error });
+        }
+    }
+}
+
+fn busy(worker: &str) -> Error {
+    Error::Invalid(format!("the {worker} thread is busy; try again"))
+}

@@ -1,0 +1,433 @@
+//! The pipeline with made-up sources and models.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Sender, bounded};
+use poselens_shaders::canvas::Canvas;
+
+use super::*;
+use crate::estimator::Want;
+use crate::frame::Pixels;
+use crate::geometry::Size;
+use crate::output::Timings;
+use crate::pose::{Keypoint, Pose};
+use crate::skeleton::Skeleton;
+
+const SIZE: Size = Size::new(4, 2);
+
+/// `n` frames, one per `period`, from a camera (own clock) or a file (as fast as it is read).
+struct FakeSource {
+    info: SourceInfo,
+    n: u64,
+    next: u64,
+    period: Duration,
+    start: Option<Instant>,
+}
+
+impl FrameSource for FakeSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        if self.next == self.n {
+            return Ok(None);
+        }
+        let id = self.next;
+        self.next += 1;
+        let start = *self.start.get_or_insert_with(Instant::now);
+        if self.info.is_live {
+            let due = start + self.period * id as u32;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        let time = id as f64 * self.period.as_secs_f64();
+        let pixels = Pixels::unpooled(vec![255; SIZE.area() * 4]);
+        Ok(Some(Frame::new(id, time, SIZE, pixels)))
+    }
+}
+
+fn source(is_live: bool, n: u64, period_millis: u64) -> OpenSource {
+    Arc::new(move || {
+        Ok(Box::new(FakeSource {
+            info: SourceInfo {
+                name: "fake".to_owned(),
+                size: Some(SIZE),
+                rate: None,
+                n_frames: Some(n),
+                is_live,
+            },
+            n,
+            next: 0,
+            period: Duration::from_millis(period_millis),
+            start: None,
+        }))
+    })
+}
+
+/// Takes `cost` per frame; panics at frame `panics_at`. One pose whose raw joint is at x = 1 and
+/// whose smoothed joint is at x = 2.
+struct FakeInfer {
+    name: Arc<str>,
+    cost: Duration,
+    panics_at: Option<u64>,
+}
+
+impl Infer for FakeInfer {
+    fn infer(&mut self, frame: &Frame, _want: Want) -> Result<PoseOutput> {
+        assert_ne!(Some(frame.id), self.panics_at, "fake fault");
+        std::thread::sleep(self.cost);
+        let joint = |x| {
+            vec![
+                Keypoint {
+                    x,
+                    y: 0.0,
+                    score: 1.0
+                };
+                17
+            ]
+        };
+        Ok(PoseOutput {
+            frame: frame.clone(),
+            model: Arc::clone(&self.name),
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            poses: vec![Pose {
+                keypoints: joint(2.0),
+                keypoints_raw: joint(1.0),
+                ..Pose::default()
+            }],
+            regions: Vec::new(),
+            timings: Timings::default(),
+        })
+    }
+}
+
+fn model(name: &str, cost_millis: u64, panics_at: Option<u64>) -> MakeInfer {
+    let name = Arc::from(name);
+    Box::new(move || {
+        Ok(Box::new(FakeInfer {
+            name,
+            cost: Duration::from_millis(cost_millis),
+            panics_at,
+        }))
+    })
+}
+
+fn start(pacing: Pacing) -> Pipeline {
+    Pipeline::start(pacing, Arc::new(|| {})).unwrap()
+}
+
+/// Waits up to 5 s for what `look` finds.
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "nothing came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn wait_for_event<T>(pipeline: &Pipeline, wanted: impl Fn(Event) -> Option<T>) -> T {
+    wait_for(|| pipeline.try_event().and_then(&wanted))
+}
+
+fn model_ready(event: Event) -> Option<String> {
+    match event {
+        Event::ModelReady(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Sends the number of every frame; closing reports how many there were.
+struct FakeTap {
+    frames: Sender<u64>,
+    n: u64,
+}
+
+impl Tap for FakeTap {
+    fn offer(&mut self, presented: &Presented) -> Result<()> {
+        self.n += 1;
+        self.frames.send(presented.frame.id).unwrap();
+        Ok(())
+    }
+
+    fn progress(&self) -> TapProgress {
+        TapProgress {
+            frames: self.n,
+            ..TapProgress::default()
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<TapProgress> {
+        Ok(self.progress())
+    }
+}
+
+fn recorded(event: Event) -> Option<TapProgress> {
+    match event {
+        Event::Recorded(progress) => Some(progress),
+        _ => None,
+    }
+}
+
+/// Fails when frames queue up before a slow model: the person on screen would lag behind
+/// reality more and more.
+#[test]
+fn a_model_five_times_too_slow_drops_frames_and_keeps_latency() {
+    let (period, cost) = (40, 200);
+    let mut pipeline = start(Pacing::Live);
+    pipeline
+        .switch_model("slow", model("slow", cost, None))
+        .unwrap();
+    wait_for_event(&pipeline, model_ready);
+    pipeline
+        .switch_source("fake", source(true, 10_000, period))
+        .unwrap();
+    for _ in 0..8 {
+        wait_for(|| pipeline.take());
+    }
+    let stats = pipeline.stats();
+    let limit = Duration::from_millis(cost + 2 * period);
+    assert!(stats.latency_p50.unwrap() < limit, "{stats:?}");
+    assert!(stats.latency_p95.unwrap() < 2 * limit, "{stats:?}");
+    // Four of five are dropped; fewer on a machine too busy to deliver them.
+    assert!(stats.drops * 10 > stats.frames * 6, "{stats:?}");
+    assert!(stats.inference_fps < 6.0, "{stats:?}");
+}
+
+/// Fails when a file plays at the model's pace instead of its own, or its drops go uncounted.
+#[test]
+fn a_file_keeps_its_own_speed() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline
+        .switch_model("slow", model("slow", 60, None))
+        .unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let begin = Instant::now();
+    pipeline
+        .switch_source("fake", source(false, 31, 20))
+        .unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    let took = begin.elapsed().as_secs_f64();
+    assert!(
+        (0.55..1.2).contains(&took),
+        "31 frames at 20 ms took {took} s"
+    );
+    let stats = pipeline.stats();
+    assert_eq!(stats.frames, 31);
+    assert!(stats.drops >= 15, "{stats:?}");
+}
+
+/// Fails when a file, an evaluation or a test would miss frames although none may be lost.
+#[test]
+fn every_frame_loses_nothing_and_ends_after_the_last() {
+    let mut pipeline = start(Pacing::EveryFrame);
+    let (tx, rx) = bounded(100);
+    pipeline
+        .start_recording(Box::new(move |_| {
+            Ok(Box::new(FakeTap { frames: tx, n: 0 }))
+        }))
+        .unwrap();
+    pipeline
+        .switch_source("fake", source(false, 40, 1))
+        .unwrap();
+    // The model comes late: frames wait for it.
+    std::thread::sleep(Duration::from_millis(60));
+    pipeline.switch_model("m", model("m", 3, None)).unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    pipeline.stop_recording().unwrap();
+    let progress = wait_for_event(&pipeline, recorded);
+    assert_eq!(progress.frames, 40);
+    assert_eq!(rx.iter().collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
+    assert_eq!(pipeline.stats().drops, 0);
+}
+
+/// Fails when a crash in a network takes the window or a running recording with it.
+#[test]
+fn a_panic_becomes_an_event_closes_the_recording_and_allows_a_new_start() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline
+        .switch_model("bad", model("bad", 0, Some(5)))
+        .unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let (tx, rx) = bounded(100);
+    pipeline
+        .start_recording(Box::new(move |_| {
+            Ok(Box::new(FakeTap { frames: tx, n: 0 }))
+        }))
+        .unwrap();
+    pipeline
+        .switch_source("fake", source(false, 100, 10))
+        .unwrap();
+    // Both come, in either order: the file is closed on a thread of its own.
+    let (mut closed, mut message) = (None, None);
+    wait_for(|| {
+        match pipeline.try_event() {
+            Some(Event::Recorded(progress)) => closed = Some(progress.frames),
+            Some(Event::WorkerFailed(error)) => message = Some(error.to_string()),
+            _ => {}
+        }
+        (closed.is_some() && message.is_some()).then_some(())
+    });
+    assert_eq!(closed, Some(rx.iter().count() as u64));
+    assert!((1..=5).contains(&closed.unwrap()));
+    let message = message.unwrap();
+    assert!(message.starts_with("the infer thread failed"), "{message}");
+    wait_for(|| (!pipeline.is_running()).then_some(()));
+    drop(pipeline);
+
+    let mut pipeline = start(Pacing::Live);
+    pipeline
+        .switch_model("good", model("good", 0, None))
+        .unwrap();
+    pipeline
+        .switch_source("fake", source(false, 100, 10))
+        .unwrap();
+    wait_for(|| pipeline.take().filter(|p| p.output.is_some()));
+}
+
+/// Fails when closing the window or unplugging would hang behind a slow camera.
+#[test]
+fn stop_joins_within_a_second() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline
+        .switch_source("fake", source(true, 10_000, 200))
+        .unwrap();
+    pipeline.switch_model("m", model("m", 200, None)).unwrap();
+    // A loader that is still busy does not hold up the end either.
+    let hanging: OpenSource = Arc::new(|| {
+        std::thread::sleep(Duration::from_secs(3));
+        Err(Error::source("slow", "gone"))
+    });
+    wait_for(|| pipeline.take());
+    pipeline.switch_source("slow", hanging).unwrap();
+    let begin = Instant::now();
+    drop(pipeline);
+    assert!(begin.elapsed() < Duration::from_secs(1));
+
+    // Nor does a full queue in front of a model that never comes.
+    let mut pipeline = start(Pacing::EveryFrame);
+    pipeline
+        .switch_source("fake", source(false, 100, 1))
+        .unwrap();
+    wait_for(|| (pipeline.stats().frames >= 2).then_some(()));
+    let begin = Instant::now();
+    drop(pipeline);
+    assert!(begin.elapsed() < Duration::from_secs(1));
+}
+
+/// Fails when changing the model would interrupt the picture, or a broken one would replace the
+/// working one.
+#[test]
+fn the_old_model_runs_until_the_new_one_is_ready() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline
+        .switch_source("fake", source(true, 10_000, 5))
+        .unwrap();
+    let bare = wait_for(|| pipeline.take());
+    assert!(bare.output.is_none(), "pictures come before the model does");
+    pipeline.switch_model("old", model("old", 0, None)).unwrap();
+    let name = || {
+        pipeline
+            .take()
+            .and_then(|p| Some(p.output?.model.to_string()))
+    };
+    assert_eq!(wait_for(name), "old");
+
+    let missing: MakeInfer = Box::new(|| Err(Error::Invalid("no weights".to_owned())));
+    pipeline.switch_model("missing", missing).unwrap();
+    wait_for_event(&pipeline, |e| match e {
+        Event::ModelFailed { name, .. } => Some(assert_eq!(name, "missing")),
+        _ => None,
+    });
+    let (go, wait) = bounded::<()>(1);
+    let slow: MakeInfer = Box::new(move || {
+        wait.recv().unwrap();
+        model("new", 0, None)()
+    });
+    pipeline.switch_model("new", slow).unwrap();
+    for _ in 0..3 {
+        let output = wait_for(|| pipeline.take()?.output);
+        assert_eq!(&*output.model, "old");
+    }
+    go.send(()).unwrap();
+    wait_for(|| pipeline.take()?.output.filter(|o| &*o.model == "new"));
+}
+
+/// Writes the joint's x position into the first byte.
+fn draw_x(canvas: &mut Canvas<'_>, output: &PoseOutput, _style: &OverlayStyle) {
+    canvas.rgba[0] = output.poses[0].keypoints[0].x as u8;
+}
+
+static X: OverlaySpec = OverlaySpec {
+    name: "x",
+    help: "",
+    needs_heatmaps: false,
+    needs_attention: false,
+    draw: draw_x,
+};
+
+/// Fails when a paused picture ignores the overlay switches, when drawing spoils the clean
+/// picture, or when "smoothing off" still shows smoothed joints.
+#[test]
+fn a_paused_picture_follows_the_look() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline.switch_model("m", model("m", 0, None)).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let paused = Playback {
+        is_playing: false,
+        is_looping: false,
+    };
+    pipeline.set_playback(paused);
+    pipeline
+        .switch_source("fake", source(false, 50, 5))
+        .unwrap();
+    let first = wait_for(|| pipeline.take());
+    assert_eq!((first.frame.id, first.picture.rgba()[0]), (0, 255));
+    let shown = |is_smoothed| {
+        pipeline.set_look(Look {
+            overlays: vec![&X],
+            is_smoothed,
+            ..Look::default()
+        });
+        wait_for(|| pipeline.take())
+    };
+    for (is_smoothed, x) in [(true, 2), (false, 1), (true, 2)] {
+        let presented = shown(is_smoothed);
+        assert!(presented.is_redraw);
+        assert_eq!(presented.picture.rgba()[0], x, "smoothed: {is_smoothed}");
+        assert_eq!(presented.frame.rgba()[0], 255);
+    }
+    std::thread::sleep(Duration::from_millis(60));
+    assert!(pipeline.take().is_none(), "nothing new, nothing drawn");
+}
+
+/// Fails when a clip that should loop ends, or an empty one spins.
+#[test]
+fn a_looping_file_begins_again_and_an_empty_one_ends() {
+    let opened = Arc::new(AtomicU64::new(0));
+    let counting = |n| -> OpenSource {
+        let (opened, open) = (Arc::clone(&opened), source(false, n, 2));
+        Arc::new(move || {
+            opened.fetch_add(1, Ordering::Relaxed);
+            open()
+        })
+    };
+    let mut pipeline = start(Pacing::Live);
+    pipeline.set_playback(Playback {
+        is_playing: true,
+        is_looping: true,
+    });
+    pipeline.switch_source("fake", counting(3)).unwrap();
+    wait_for(|| (opened.load(Ordering::Relaxed) >= 3).then_some(()));
+    pipeline.switch_source("empty", counting(0)).unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    let n = opened.load(Ordering::Relaxed);
+    pipeline.restart().unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    assert_eq!(opened.load(Ordering::Relaxed), n + 1);
+    pipeline.close_source();
+}

@@ -1,0 +1,514 @@
+//! The window, used as a person or a screen reader uses it: by the labels of its controls.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use poselens_app::gui::{App, GuiContext, ModelChoice, Session, SourceChoice};
+use poselens_engine::estimator::{Infer, Want};
+use poselens_engine::frame::{Frame, Pixels};
+use poselens_engine::geometry::{Affine2, Size};
+use poselens_engine::output::{
+    AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput, Timings,
+};
+use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::pipeline::{Presented, Tap, TapProgress};
+use poselens_engine::pose::{Keypoint, Pose};
+use poselens_engine::skeleton::Skeleton;
+use poselens_engine::source::{FrameSource, SourceInfo};
+use poselens_engine::{Error, Result};
+use poselens_shaders::canvas::Canvas;
+
+const SIZE: Size = Size::new(8, 6);
+
+struct FakeSource {
+    info: SourceInfo,
+    next: u64,
+}
+
+impl FrameSource for FakeSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let id = self.next;
+        if self.info.n_frames == Some(id) {
+            return Ok(None);
+        }
+        if self.info.is_live {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.next += 1;
+        let pixels = Pixels::unpooled(vec![255; SIZE.area() * 4]);
+        Ok(Some(Frame::new(id, id as f64 / 100.0, SIZE, pixels)))
+    }
+}
+
+/// `camera:...` is live, `short.mp4` has 10 frames, `missing...` does not exist.
+fn open(spec: &str) -> Result<Box<dyn FrameSource>> {
+    if spec.starts_with("missing") {
+        return Err(Error::source(spec, "no such file; check the path"));
+    }
+    Ok(Box::new(FakeSource {
+        info: SourceInfo {
+            name: spec.to_owned(),
+            size: Some(SIZE),
+            rate: Some(100.0),
+            n_frames: (spec == "short.mp4").then_some(10),
+            is_live: spec.starts_with("camera:"),
+        },
+        next: 0,
+    }))
+}
+
+struct FakeInfer(Arc<str>);
+
+impl Infer for FakeInfer {
+    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        assert_ne!(&*self.0, "crashing", "fake fault");
+        let plane = |n| Planes {
+            n,
+            size: Size::square(1),
+            values: vec![0.5; n],
+        };
+        let joint = Keypoint {
+            x: 1.0,
+            y: 1.0,
+            score: 0.9,
+        };
+        let map = AttentionMap {
+            name: "x51.M".to_owned(),
+            kind: AttentionKind::Signed,
+            map: plane(1),
+            range: (-1.0, 1.0),
+            image_from_map: Affine2::IDENTITY,
+        };
+        Ok(PoseOutput {
+            frame: frame.clone(),
+            model: Arc::clone(&self.0),
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            poses: vec![Pose::from_keypoints(vec![joint; 17])],
+            regions: vec![RegionOutput {
+                heatmaps: plane(if want.heatmaps { 17 } else { 0 }),
+                image_from_heatmap: Affine2::IDENTITY,
+                attention: if want.attention {
+                    vec![map]
+                } else {
+                    Vec::new()
+                },
+            }],
+            timings: Timings::default(),
+        })
+    }
+}
+
+fn make(name: &str) -> Result<Box<dyn Infer>> {
+    if name == "broken" {
+        return Err(Error::Invalid("the weights are damaged".to_owned()));
+    }
+    Ok(Box::new(FakeInfer(Arc::from(name))))
+}
+
+/// Writes nothing but counts.
+struct FakeTap(TapProgress);
+
+impl Tap for FakeTap {
+    fn offer(&mut self, _presented: &Presented) -> Result<()> {
+        self.0.frames += 1;
+        Ok(())
+    }
+
+    fn progress(&self) -> TapProgress {
+        self.0.clone()
+    }
+
+    fn finish(self: Box<Self>) -> Result<TapProgress> {
+        Ok(self.0)
+    }
+}
+
+fn draw_nothing(_: &mut Canvas<'_>, _: &PoseOutput, _: &OverlayStyle) {}
+
+const fn fake_overlay(
+    name: &'static str,
+    needs_heatmaps: bool,
+    needs_attention: bool,
+) -> OverlaySpec {
+    OverlaySpec {
+        name,
+        help: "",
+        needs_heatmaps,
+        needs_attention,
+        draw: draw_nothing,
+    }
+}
+
+static OVERLAYS: [OverlaySpec; 3] = [
+    fake_overlay("skeleton", false, false),
+    fake_overlay("heatmap", true, false),
+    fake_overlay("attention", false, true),
+];
+
+/// A window over fakes; `input` as on the command line, `cameras` by name.
+fn gui(input: Option<&str>, cameras: &'static [&'static str], folder: &Path) -> GuiContext {
+    let choice = |name: &str| ModelChoice {
+        name: name.to_owned(),
+        help: format!("about {name}"),
+    };
+    GuiContext {
+        input: input.map(str::to_owned),
+        model: None,
+        models: ["first", "second", "broken", "crashing"].map(choice).into(),
+        overlays: &OVERLAYS,
+        device: "CPU".to_owned(),
+        sample_clip: Some("clip.mp4".to_owned()),
+        synthetic: "synthetic".to_owned(),
+        open_source: Arc::new(open),
+        make_infer: Arc::new(make),
+        list_cameras: Arc::new(|| {
+            let list = cameras.iter().enumerate();
+            Ok(list
+                .map(|(i, name)| SourceChoice {
+                    label: (*name).to_owned(),
+                    spec: format!("camera:{i}"),
+                })
+                .collect())
+        }),
+        start_recording: Arc::new(|folder: &Path, _: &Presented| {
+            Ok(Box::new(FakeTap(TapProgress {
+                path: folder.to_owned(),
+                ..TapProgress::default()
+            })))
+        }),
+        recordings_folder: folder.to_owned(),
+        settings_file: None,
+    }
+}
+
+struct Window {
+    harness: Harness<'static, App>,
+    folder: tempfile::TempDir,
+}
+
+impl Window {
+    fn open(input: Option<&str>, cameras: &'static [&'static str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gui = gui(input, cameras, folder.path());
+        let harness = Harness::builder()
+            .with_size(egui::vec2(1280.0, 900.0))
+            .build_eframe(|cc| {
+                let mut app = App::new(gui).unwrap();
+                app.attach(cc);
+                app
+            });
+        Self { harness, folder }
+    }
+
+    /// A window that shows `input` and its poses.
+    fn running(input: &str) -> Self {
+        let mut window = Self::open(Some(input), &[]);
+        window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
+        window
+    }
+
+    fn session(&self) -> &Session {
+        self.harness.state().session()
+    }
+
+    /// Steps until `done`, 5 s at most.
+    #[track_caller]
+    fn until(&mut self, done: impl Fn(&Session) -> bool) {
+        let start = Instant::now();
+        while !done(self.session()) {
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "{:#?}",
+                self.session()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+            self.harness.step();
+        }
+        self.harness.run_steps(2);
+    }
+
+    #[track_caller]
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run_steps(3);
+    }
+
+    /// Opens the list called `list` and takes `entry`.
+    #[track_caller]
+    fn choose(&mut self, list: &str, entry: &str) {
+        self.click(list);
+        self.click(entry);
+    }
+
+    fn press(&mut self, key: Key) {
+        self.harness.key_press(key);
+        self.harness.run_steps(2);
+    }
+
+    fn has(&self, label: &str) -> bool {
+        self.harness.query_by_label(label).is_some()
+    }
+
+    #[track_caller]
+    fn until_says(&mut self, text: &str) {
+        self.until(|s| s.status.as_ref().is_some_and(|m| m.text.contains(text)));
+    }
+
+    fn overlays(&self) -> Vec<&str> {
+        let state = self.harness.state().state();
+        state.overlays.iter().map(String::as_str).collect()
+    }
+}
+
+/// Fails when a control cannot be reached by a screen reader or a test, or a panel is gone.
+#[test]
+fn every_control_is_there_by_its_label() {
+    let mut window = Window::running("clip.mp4");
+    for key in [Key::Num2, Key::Num3] {
+        window.press(key);
+    }
+    for label in [
+        "PoseLens",
+        "local only",
+        "CPU",
+        "Full screen",
+        "Input",
+        "Open file…",
+        "Look for cameras",
+        "Close source",
+        "Path",
+        "Open path",
+        "Loop",
+        "Network",
+        "Threshold",
+        "Smoothing",
+        "Skeleton",
+        "Heatmap",
+        "Joint",
+        "Attention",
+        "Map",
+        "Opacity",
+        "Pause",
+        "Restart",
+        "Snapshot",
+        "Record",
+        "latency",
+        "drops",
+        "about first",
+    ] {
+        assert!(window.has(label), "{label} is missing");
+    }
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+}
+
+/// Fails when the program shows nothing although a camera is there, or starts a camera that
+/// nobody asked for.
+#[test]
+fn the_first_camera_starts_unless_a_file_was_given() {
+    let mut window = Window::open(None, &["Desk camera", "Door camera"]);
+    window.until(|s| s.presented.is_some());
+    assert_eq!(window.session().source.as_ref().unwrap().name, "camera:0");
+    window.choose("Input", "Door camera");
+    window.until(|s| s.source.as_ref().unwrap().name == "camera:1");
+    assert_eq!(
+        window.harness.state().state().camera.as_deref(),
+        Some("Door camera")
+    );
+
+    let mut window = Window::open(Some("clip.mp4"), &["Desk camera"]);
+    window.until(|s| s.cameras.is_some() && s.presented.is_some());
+    assert_eq!(window.session().source.as_ref().unwrap().name, "clip.mp4");
+}
+
+/// Fails when somebody without a camera is left in front of a black window.
+#[test]
+fn without_a_camera_the_window_offers_the_sample_clip() {
+    let mut window = Window::open(None, &[]);
+    window.until(|s| s.cameras.is_some());
+    assert!(window.has("No camera found") && window.has("Open a video…"));
+    window.click("Play the sample clip");
+    window.until(|s| s.presented.is_some());
+    assert!(!window.has("No camera found"));
+    window.click("Close source");
+    window.until(|s| s.source.is_none() && s.presented.is_none());
+    window.choose("Input", "Synthetic figure");
+    window.until(|s| s.presented.is_some());
+}
+
+/// Fails when mirroring is offered for a file or cannot be switched off for a camera.
+#[test]
+fn only_cameras_are_mirrored() {
+    let mut window = Window::open(None, &["Desk camera"]);
+    window.until(|s| s.presented.is_some());
+    assert!(!window.has("Loop") && !window.has("Restart"));
+    window.click("Mirror");
+    assert!(!window.harness.state().state().is_mirrored);
+    let window = Window::running("clip.mp4");
+    assert!(!window.has("Mirror"));
+}
+
+/// Fails when an overlay ignores its switch or key, or its choices stay hidden.
+#[test]
+fn overlays_follow_switches_keys_and_lists() {
+    let mut window = Window::running("clip.mp4");
+    assert_eq!(window.overlays(), ["skeleton"]);
+    window.press(Key::Num2);
+    window.click("Attention");
+    assert_eq!(window.overlays(), ["attention", "heatmap", "skeleton"]);
+    window.choose("Joint", "Left wrist");
+    window.until(|s| !s.attention_names.is_empty());
+    window.choose("Map", "x51.M");
+    window
+        .harness
+        .get_by_label("Opacity")
+        .set_value_accesskit(0.25);
+    window.harness.run_steps(2);
+    let state = window.harness.state().state();
+    assert_eq!(state.joint.as_deref(), Some("l_wrist"));
+    assert_eq!(state.attention.as_deref(), Some("x51.M"));
+    assert!((state.opacity - 0.25).abs() < 1e-6);
+    window.press(Key::Num0);
+    assert!(window.overlays().is_empty());
+    window.press(Key::Num1);
+    assert_eq!(window.overlays(), ["skeleton"]);
+}
+
+/// Fails when the model cannot be changed while running, when a broken one stops the working
+/// one, or when its error has no way back.
+#[test]
+fn models_change_while_running_and_errors_can_be_retried() {
+    let mut window = Window::running("clip.mp4");
+    window.choose("Network", "second");
+    window.until(|s| s.model.as_deref() == Some("second"));
+    window.choose("Network", "broken");
+    window.until_says("broken: the weights are damaged");
+    assert_eq!(window.session().model.as_deref(), Some("second"));
+    window.click("Retry");
+    window.until_says("broken");
+    window.click("Dismiss");
+    assert!(window.session().status.is_none());
+    window.click("Smoothing");
+    window
+        .harness
+        .get_by_label("Threshold")
+        .set_value_accesskit(0.75);
+    window.harness.run_steps(2);
+    let state = window.harness.state().state();
+    assert!(!state.is_smoothed && (state.keypoint_threshold - 0.75).abs() < 1e-6);
+}
+
+/// Fails when a crash in a network needs a restart of the program.
+#[test]
+fn after_a_crash_retry_starts_new_workers() {
+    let mut window = Window::running("clip.mp4");
+    window.choose("Network", "crashing");
+    window.until_says("the infer thread failed: ");
+    window.click("Retry");
+    window.until(|s| !s.has_crashed);
+    window.until_says("the infer thread failed: ");
+    window.choose("Network", "second");
+    window.until(|s| s.model.as_deref() == Some("second"));
+    let is_second = |s: &Session| {
+        let output = s.presented.as_ref().and_then(|p| p.output.as_ref());
+        output.is_some_and(|o| &*o.model == "second")
+    };
+    window.until(is_second);
+}
+
+/// Fails when playing, pausing, beginning again or the end of a file go wrong.
+#[test]
+fn a_file_plays_pauses_ends_and_begins_again() {
+    let mut window = Window::running("short.mp4");
+    window.click("Loop");
+    window.until(|s| s.has_ended);
+    window.click("Play");
+    window.until(|s| s.has_ended);
+    window.choose("Input", "Sample clip");
+    window.until(|s| s.source.as_ref().unwrap().name == "clip.mp4");
+    window.press(Key::Space);
+    assert!(!window.session().is_playing && window.has("Play"));
+    window.click("Play");
+    let time = |s: &Session| s.presented.as_ref().map_or(0.0, |p| p.frame.time_secs);
+    window.until(|s| s.is_playing && time(s) > 0.3);
+    window.press(Key::Space);
+    window.click("Restart");
+    window.until(|s| time(s) == 0.0);
+}
+
+/// Fails when a recording cannot be started, shows no progress, or ends without saying where it
+/// is.
+#[test]
+fn a_recording_starts_counts_and_says_where_it_is() {
+    let mut window = Window::running("clip.mp4");
+    window.click("Record");
+    let frames = |s: &Session| {
+        let recording = s.recording.as_ref();
+        recording
+            .and_then(|r| r.progress.as_ref())
+            .map_or(0, |p| p.frames)
+    };
+    window.until(|s| frames(s) >= 3);
+    window.click("Stop recording");
+    window.until_says("Recorded ");
+    let folder = window.folder.path().to_string_lossy().into_owned();
+    window.until_says(&folder);
+    window.press(Key::R);
+    window.until(|s| s.recording.is_some());
+    window.press(Key::R);
+    window.until(|s| s.recording.is_none());
+}
+
+/// Fails when a snapshot is not written, or the window does not say where.
+#[test]
+fn a_snapshot_becomes_a_file() {
+    let mut window = Window::running("clip.mp4");
+    window.click("Snapshot");
+    window.until_says("Saved ");
+    window.click("Dismiss");
+    window
+        .harness
+        .key_press_modifiers(Modifiers::SHIFT, Key::Enter);
+    window.harness.run_steps(2);
+    window.until_says("Saved ");
+    let files: Vec<_> = std::fs::read_dir(window.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        let picture = image::open(&file).unwrap();
+        assert_eq!((picture.width(), picture.height()), (8, 6));
+    }
+}
+
+/// Fails when a path cannot be typed, its letters act as shortcuts, or a wrong one leaves no way
+/// to try again.
+#[test]
+fn a_typed_path_opens_and_a_wrong_one_can_be_retried() {
+    let mut window = Window::running("clip.mp4");
+    window.click("Path");
+    window
+        .harness
+        .get_by_label("Path")
+        .type_text("missing r 1.mp4");
+    window.harness.run_steps(2);
+    window.press(Key::R);
+    assert!(window.session().recording.is_none() && window.overlays() == ["skeleton"]);
+    window.click("Open path");
+    window.until_says("missing r 1.mp4: no such file; check the path");
+    assert_eq!(
+        window.session().source.as_ref().unwrap().name,
+        "clip.mp4",
+        "the old one runs on"
+    );
+    window.click("Retry");
+    window.until_says("no such file");
+}
