@@ -82,76 +82,97 @@ pub(super) struct Planes<'a> {
     pub(super) uv_stride: usize,
 }
 
-/// Factors in 16.16 fixed point: exact to 1/255 for 8-bit values, and integer multiplications
-/// let the compiler use vectors.
+/// Pixels of a row that are converted together: their chroma lies in registers and the first
+/// cache, and serves two rows.
+const BLOCK: usize = 64;
+
+/// What chroma adds to red, green and blue of a block's pixels.
+type Added = [[f32; BLOCK]; 3];
+
+/// The affine map from YUV to RGB.
+///
+/// Floats, because the oldest x86-64 and ARM processors have vector minimum, maximum and
+/// multiplication for them but not for 32-bit integers: without any processor detection
+/// 640x480 takes 0.26 ms on one core, a loop over pixels in 16.16 fixed point 1.1 ms.
 struct Factors {
-    luma_offset: i32,
-    luma: i32,
-    red_v: i32,
-    green_u: i32,
-    green_v: i32,
-    blue_u: i32,
+    luma: f32,
+    offset: f32,
+    red_v: f32,
+    green_u: f32,
+    green_v: f32,
+    blue_u: f32,
 }
 
 impl Factors {
     fn new(colour: Colour) -> Self {
         let (kr, kb) = colour.matrix.weights();
         let kg = 1.0 - kr - kb;
-        let (luma_offset, luma, chroma) = if colour.full_range {
-            (0, 1.0, 1.0)
+        let (black, luma, chroma) = if colour.full_range {
+            (0.0, 1.0, 1.0)
         } else {
-            (16, 255.0 / 219.0, 255.0 / 224.0)
+            (16.0, 255.0 / 219.0, 255.0 / 224.0)
         };
-        let fixed = |x: f64| (x * 65536.0).round() as i32;
         Self {
-            luma_offset,
-            luma: fixed(luma),
-            red_v: fixed(2.0 * (1.0 - kr) * chroma),
-            green_u: fixed(-2.0 * (1.0 - kb) * kb / kg * chroma),
-            green_v: fixed(-2.0 * (1.0 - kr) * kr / kg * chroma),
-            blue_u: fixed(2.0 * (1.0 - kb) * chroma),
+            luma: luma as f32,
+            offset: (-black * luma) as f32,
+            red_v: (2.0 * (1.0 - kr) * chroma) as f32,
+            green_u: (-2.0 * (1.0 - kb) * kb / kg * chroma) as f32,
+            green_v: (-2.0 * (1.0 - kr) * kr / kg * chroma) as f32,
+            blue_u: (2.0 * (1.0 - kb) * chroma) as f32,
         }
     }
 
-    /// What a chroma sample adds to red, green and blue, rounding included.
-    fn chroma(&self, u: u8, v: u8) -> [i32; 3] {
-        const HALF: i32 = 1 << 15;
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        [
-            self.red_v * v + HALF,
-            self.green_u * u + self.green_v * v + HALF,
-            self.blue_u * u + HALF,
-        ]
+    /// For the pixels over these chroma samples, two for each.
+    fn chroma(&self, u: &[u8], v: &[u8], [red, green, blue]: &mut Added) {
+        let (red, _) = red.as_chunks_mut::<2>();
+        let (green, _) = green.as_chunks_mut::<2>();
+        let (blue, _) = blue.as_chunks_mut::<2>();
+        let targets = red.iter_mut().zip(green).zip(blue);
+        for (((red, green), blue), (&u, &v)) in targets.zip(u.iter().zip(v)) {
+            let (u, v) = (f32::from(u) - 128.0, f32::from(v) - 128.0);
+            *red = [self.red_v * v + self.offset; 2];
+            *green = [self.green_u * u + self.green_v * v + self.offset; 2];
+            *blue = [self.blue_u * u + self.offset; 2];
+        }
     }
 
-    fn pixel(&self, y: u8, chroma: [i32; 3]) -> [u8; BYTES_PER_PIXEL] {
-        let luma = (i32::from(y) - self.luma_offset) * self.luma;
-        let [r, g, b] = chroma.map(|c| ((luma + c) >> 16).clamp(0, 255) as u8);
-        [r, g, b, 255]
+    /// A block's pixels of one row.
+    fn convert(&self, y: &[u8], [red, green, blue]: &Added, rgba: &mut [u8]) {
+        let (rgba, _) = rgba.as_chunks_mut::<BYTES_PER_PIXEL>();
+        let added = red.iter().zip(green).zip(blue);
+        for ((pixel, &y), ((red, green), blue)) in rgba.iter_mut().zip(y).zip(added) {
+            let luma = f32::from(y) * self.luma;
+            let [r, g, b] = [red, green, blue].map(|added| rounded_byte(luma + added));
+            *pixel = (r | g << 8 | b << 16 | 255 << 24).to_le_bytes();
+        }
     }
+}
+
+/// The nearest integer from 0 to 255. Adding 2^23 shifts the fraction out of a float's mantissa,
+/// whose low bits are then the integer; a cast would cost a check for NaN.
+fn rounded_byte(x: f32) -> u32 {
+    const TWO_TO_23: f32 = 8_388_608.0;
+    (x.clamp(0.0, 255.0) + TWO_TO_23).to_bits() & 255
 }
 
 /// Fills `rgba` (`size.area() * 4` bytes) from the planes. Each chroma sample serves its four
 /// pixels unsmoothed, as ffmpeg's fast path does.
-///
-/// 640x480 takes 0.35 ms on one core in an optimised build.
 pub(super) fn rgba_from_yuv420(planes: &Planes, colour: Colour, rgba: &mut [u8]) {
     let factors = Factors::new(colour);
     let width = planes.size.width;
-    for (row, out) in rgba.chunks_exact_mut(width * BYTES_PER_PIXEL).enumerate() {
-        let y = &planes.y[row * planes.y_stride..][..width];
-        let chroma_start = row / 2 * planes.uv_stride;
-        let u = &planes.u[chroma_start..][..width.div_ceil(2)];
-        let v = &planes.v[chroma_start..][..width.div_ceil(2)];
-        let (out_pairs, out_rest) = out.as_chunks_mut::<{ 2 * BYTES_PER_PIXEL }>();
-        let (y_pairs, y_rest) = y.as_chunks::<2>();
-        for (((out, y), &u), &v) in out_pairs.iter_mut().zip(y_pairs).zip(u).zip(v) {
-            let chroma = factors.chroma(u, v);
-            out[..BYTES_PER_PIXEL].copy_from_slice(&factors.pixel(y[0], chroma));
-            out[BYTES_PER_PIXEL..].copy_from_slice(&factors.pixel(y[1], chroma));
-        }
-        if let (Some(&y), Some(&u), Some(&v)) = (y_rest.first(), u.last(), v.last()) {
-            out_rest.copy_from_slice(&factors.pixel(y, factors.chroma(u, v)));
+    let row_bytes = width * BYTES_PER_PIXEL;
+    let mut added = [[0.0; BLOCK]; 3];
+    for (pair, out) in rgba.chunks_mut(2 * row_bytes).enumerate() {
+        for start in (0..width).step_by(BLOCK) {
+            let end = width.min(start + BLOCK);
+            let chroma =
+                pair * planes.uv_stride + start / 2..pair * planes.uv_stride + end.div_ceil(2);
+            factors.chroma(&planes.u[chroma.clone()], &planes.v[chroma], &mut added);
+            for (row, out) in out.chunks_exact_mut(row_bytes).enumerate() {
+                let y = &planes.y[(2 * pair + row) * planes.y_stride..][start..end];
+                let out = &mut out[start * BYTES_PER_PIXEL..end * BYTES_PER_PIXEL];
+                factors.convert(y, &added, out);
+            }
         }
     }
 }
@@ -193,18 +214,18 @@ mod tests {
             rgb: [u8; 3],
             full_range: bool,
             matrix in prop::sample::select(vec![1_u64, 2, 4, 5, 6, 7, 9]),
-            width in 1_usize..5,
+            width in prop::sample::select(vec![1_usize, 2, 63, 64, 65, 131]),
             height in 1_usize..4,
         ) {
             let colour = hint(full_range, matrix).resolve().unwrap();
             let [y, u, v] = yuv_from_rgb(colour, rgb);
             let planes = Planes {
                 size: Size::new(width, height),
-                y: &[y; 40],
-                u: &[u; 20],
-                v: &[v; 20],
-                y_stride: 8,
-                uv_stride: 4,
+                y: &[y; 140 * 4],
+                u: &[u; 70 * 2],
+                v: &[v; 70 * 2],
+                y_stride: 140,
+                uv_stride: 70,
             };
             let mut rgba = vec![0; width * height * BYTES_PER_PIXEL];
             rgba_from_yuv420(&planes, colour, &mut rgba);
@@ -215,6 +236,42 @@ mod tests {
                     prop_assert!(pixel[channel].abs_diff(rgb[channel]) <= 2, "{pixel:?} {rgb:?}");
                 }
                 prop_assert_eq!(pixel[3], 255);
+            }
+        }
+    }
+
+    /// Fails when a block, a row or a chroma sample lands in the wrong place.
+    #[test]
+    fn every_pixel_comes_from_its_own_samples() {
+        let size = Size::new(131, 7);
+        let at = |i: usize| (i * 37 % 256) as u8;
+        let y: Vec<u8> = (0..140 * 7).map(at).collect();
+        let u: Vec<u8> = (0..70 * 4).map(|i| at(i + 5)).collect();
+        let v: Vec<u8> = (0..70 * 4).map(|i| at(3 * i)).collect();
+        let planes = Planes {
+            size,
+            y: &y,
+            u: &u,
+            v: &v,
+            y_stride: 140,
+            uv_stride: 70,
+        };
+        let mut rgba = vec![0; size.area() * BYTES_PER_PIXEL];
+        rgba_from_yuv420(&planes, hint(true, 6).resolve().unwrap(), &mut rgba);
+        for (i, pixel) in rgba.chunks(BYTES_PER_PIXEL).enumerate() {
+            let (row, column) = (i / 131, i % 131);
+            let luma = f64::from(y[row * 140 + column]);
+            let chroma = row / 2 * 70 + column / 2;
+            let (u, v) = (f64::from(u[chroma]) - 128.0, f64::from(v[chroma]) - 128.0);
+            // ITU-T T.871 clause 7.
+            let expected = [
+                luma + 1.402 * v,
+                luma - 0.344_136 * u - 0.714_136 * v,
+                luma + 1.772 * u,
+            ];
+            for (ours, expected) in pixel.iter().zip(expected) {
+                let error = f64::from(*ours) - expected.clamp(0.0, 255.0);
+                assert!(error.abs() < 0.51, "row {row}, column {column}: {error}");
             }
         }
     }

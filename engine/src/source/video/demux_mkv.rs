@@ -4,7 +4,7 @@
 //! through the file from front to back and steps into the few elements it needs, so it follows no
 //! offset that a file declares, works without the index at the end and reads a file that is cut
 //! anywhere up to the cut. (The crate `matroska-demuxer` refuses a file whose index is cut off,
-//! and a hostile one makes it loop or overflow.)
+//! and follows an index that points at itself for ever.)
 
 use std::io::{BufReader, Read};
 
@@ -142,7 +142,7 @@ impl Track {
 fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let id = read_id(&mut bytes)?;
-        let size = read_size(&mut bytes)??;
+        let size = read_size(&mut bytes)?;
         let (body, rest) = bytes.split_at_checked(usize::try_from(size).ok()?)?;
         bytes = rest;
         Some((id, body))
@@ -172,19 +172,23 @@ fn read_id(bytes: &mut &[u8]) -> Option<u32> {
     unsigned(id).map(|id| id as u32)
 }
 
-/// A length of 1 to 8 bytes; the inner `None` is "unknown", written by live recorders.
-fn read_size(bytes: &mut &[u8]) -> Option<Option<u64>> {
+/// A length that live recorders write because they do not know the true one.
+const UNKNOWN: u64 = u64::MAX;
+
+/// A length of 1 to 8 bytes; all ones mean [`UNKNOWN`].
+fn read_size(bytes: &mut &[u8]) -> Option<u64> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (size, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
     *bytes = rest;
     let mask = (1 << (7 * length)) - 1;
-    unsigned(size).map(|size| (size & mask != mask).then_some(size & mask))
+    let size = unsigned(size)? & mask;
+    Some(if size == mask { UNKNOWN } else { size })
 }
 
 /// An element that was met in the file; the reader stands at its body.
 struct Element {
     id: u32,
-    size: Option<u64>,
+    size: u64,
 }
 
 /// Goes through the file from front to back.
@@ -200,9 +204,11 @@ impl Elements {
     /// The next element's head, `None` at the file's end.
     fn next(&mut self) -> Result<Option<Element>, String> {
         if self.position == self.file_length {
-            return match self.declared_end > self.file_length {
-                true => Err(CUT_OFF.into()),
-                false => Ok(None),
+            let is_cut = self.declared_end > self.file_length;
+            return if is_cut {
+                Err(CUT_OFF.into())
+            } else {
+                Ok(None)
             };
         }
         let mut head = [0; 12];
@@ -219,7 +225,7 @@ impl Elements {
         self.fill(&mut head[id_length + 1..id_length + size_length])?;
         let mut bytes = &head[..];
         let id = read_id(&mut bytes).unwrap_or(0);
-        let size = read_size(&mut bytes).flatten();
+        let size = read_size(&mut bytes).unwrap_or(UNKNOWN);
         Ok(Some(Element { id, size }))
     }
 
@@ -235,8 +241,9 @@ impl Elements {
 
     /// Goes on with the element's children.
     fn enter(&mut self, element: &Element) {
-        if let Some(size) = element.size {
-            self.declared_end = self.declared_end.max(self.position.saturating_add(size));
+        if element.size != UNKNOWN {
+            let end = self.position.saturating_add(element.size);
+            self.declared_end = self.declared_end.max(end);
         }
     }
 
@@ -249,11 +256,10 @@ impl Elements {
     }
 
     fn size_within_file(&self, element: &Element) -> Result<u64, String> {
-        let size = element.size.ok_or("there is damage in the file")?;
-        if size > self.file_length - self.position {
+        if element.size > self.file_length - self.position {
             return Err(CUT_OFF.into());
         }
-        Ok(size)
+        Ok(element.size)
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
@@ -293,18 +299,20 @@ impl Packets for MkvPackets {
     }
 }
 
+/// The bits of a block's flags that say how many pictures share it.
+const LACING: u8 = 0b110;
+
 impl MkvPackets {
     /// Takes the head off a block; `None` when it belongs to another track.
     fn unwrap_block(&self, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
         let mut bytes = data.as_slice();
-        let track = read_size(&mut bytes).flatten();
+        let track = read_size(&mut bytes);
         let (Some(track), Some(&[high, low, flags])) = (track, bytes.first_chunk()) else {
             return Err("there is damage in the file".into());
         };
         if track != self.track {
             return Ok(None);
         }
-        const LACING: u8 = 0b110;
         if flags & LACING != 0 {
             return Err("H.264 video with laced blocks".into());
         }

@@ -348,6 +348,9 @@ impl Track {
     }
 }
 
+/// Bytes of a visual sample entry before its boxes (14496-12 clause 12.1.3).
+const VISUAL_HEADER: usize = 78;
+
 /// The decoder configuration and the colours from the sample description in `stbl`.
 fn read_description(table: &[u8]) -> Result<(Vec<u8>, ColourHint), String> {
     let descriptions = find(table, &[b"stsd"])
@@ -361,8 +364,6 @@ fn read_description(table: &[u8]) -> Result<(Vec<u8>, ColourHint), String> {
     if entries.next().is_some() {
         return Err("H.264 video that changes its coding".into());
     }
-    /// Bytes of a visual sample entry before its boxes (14496-12 clause 12.1.3).
-    const VISUAL_HEADER: usize = 78;
     let extensions = entry.get(VISUAL_HEADER..).unwrap_or_default();
     let configuration = find(extensions, &[b"avcC"]).ok_or("H.264 video without parameters")?;
     let colour = match find_leaf::<Colr>(extensions, &[b"colr"]) {

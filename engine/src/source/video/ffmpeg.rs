@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
@@ -79,10 +79,11 @@ impl Drop for Process {
 /// Something ffmpeg said that matters.
 #[derive(Debug, PartialEq)]
 enum Note {
-    /// Nominal frames per second.
-    Rate(f64),
-    /// The next frame's time, where it has one, and size.
-    Frame { secs: Option<f64>, size: Size },
+    /// Seconds per unit of `pts`, nominal frames per second where known.
+    Clock { tick_secs: f64, rate: Option<f64> },
+    /// The next frame's time, where it has one, and size. (The time in seconds that stands beside
+    /// it has six digits only: 10 ms after a quarter of an hour.)
+    Frame { pts: Option<i64>, size: Size },
     /// An error, whether ffmpeg goes on or not.
     Complaint(String),
 }
@@ -98,7 +99,8 @@ pub(super) struct FfmpegVideo {
     pool: FramePool,
     /// The first frame, decoded on opening.
     first: Option<Frame>,
-    first_secs: Option<f64>,
+    tick_secs: f64,
+    first_pts: Option<i64>,
     last_secs: f64,
     n_frames: u64,
     complaint: Option<String>,
@@ -175,7 +177,8 @@ impl FfmpegVideo {
             },
             pool: FramePool::new(),
             first: None,
-            first_secs: None,
+            tick_secs: 0.0,
+            first_pts: None,
             last_secs: 0.0,
             n_frames: 0,
             complaint: None,
@@ -189,9 +192,12 @@ impl FfmpegVideo {
     fn read_frame(&mut self) -> Option<Frame> {
         loop {
             match self.notes.recv() {
-                Ok(Note::Rate(rate)) => self.info.rate = Some(rate),
+                Ok(Note::Clock { tick_secs, rate }) => {
+                    self.tick_secs = tick_secs;
+                    self.info.rate = rate.or(self.info.rate);
+                }
                 Ok(Note::Complaint(text)) => self.complaint = Some(text),
-                Ok(Note::Frame { secs, size }) => return self.read_pixels(secs, size),
+                Ok(Note::Frame { pts, size }) => return self.read_pixels(pts, size),
                 Err(_) => {
                     let status = self.process.0.wait();
                     if !status.is_ok_and(|s| s.success()) {
@@ -204,7 +210,7 @@ impl FfmpegVideo {
         }
     }
 
-    fn read_pixels(&mut self, secs: Option<f64>, size: Size) -> Option<Frame> {
+    fn read_pixels(&mut self, pts: Option<i64>, size: Size) -> Option<Frame> {
         if !is_believable(size) {
             self.complaint = Some(format!("frames of {size} pixels are too large"));
             return None;
@@ -215,8 +221,11 @@ impl FfmpegVideo {
                 .get_or_insert_with(|| format!("a frame ended early ({e})"));
             return None;
         }
-        let since_first = match secs {
-            Some(secs) => secs - *self.first_secs.get_or_insert(secs),
+        let since_first = match pts {
+            Some(pts) => {
+                let first = *self.first_pts.get_or_insert(pts);
+                pts.saturating_sub(first) as f64 * self.tick_secs
+            }
             // A stream without times: the nominal rate, or that of film and television.
             None if self.n_frames > 0 => self.last_secs + 1.0 / self.info.rate.unwrap_or(25.0),
             None => 0.0,
@@ -265,15 +274,16 @@ fn listen(messages: ChildStderr, notes: &Sender<Note>, prefix: &str) {
     let mut messages = BufReader::new(messages);
     let mut line = Vec::new();
     while let Ok(1..) = messages.read_until(b'\n', &mut line) {
-        match parse(&String::from_utf8_lossy(&line), prefix) {
+        let is_heard = match parse(&String::from_utf8_lossy(&line), prefix) {
             // A flood of errors must not block the frames behind it.
-            Some(note @ Note::Complaint(_)) => drop(notes.try_send(note)),
-            Some(note) => {
-                if notes.send(note).is_err() {
-                    return;
-                }
+            Some(note @ Note::Complaint(_)) => {
+                !matches!(notes.try_send(note), Err(TrySendError::Disconnected(_)))
             }
-            None => {}
+            Some(note) => notes.send(note).is_ok(),
+            None => true,
+        };
+        if !is_heard {
+            return;
         }
         line.clear();
     }
@@ -283,20 +293,20 @@ fn listen(messages: ChildStderr, notes: &Sender<Note>, prefix: &str) {
 fn parse(line: &str, prefix: &str) -> Option<Note> {
     let line = line.trim_end();
     if line.starts_with("[Parsed_showinfo") {
-        if let Some((_, rate)) = line.split_once(" frame_rate: ") {
-            let (numerator, denominator) = rate.split_once('/')?;
-            let rate = numerator.parse::<f64>().ok()? / denominator.parse::<f64>().ok()?;
-            return (rate.is_finite() && rate > 0.0).then_some(Note::Rate(rate));
-        }
         let word_after = |key: &str| {
             let (_, rest) = line.split_once(key)?;
-            rest.split_whitespace().next()
+            rest.split([' ', ',']).find(|word| !word.is_empty())
         };
-        let secs = word_after(" pts_time:")?.parse::<f64>().ok();
+        if let Some(time_base) = word_after(" config in time_base: ") {
+            return Some(Note::Clock {
+                tick_secs: fraction(time_base)?,
+                rate: word_after(" frame_rate: ").and_then(fraction),
+            });
+        }
+        let pts = word_after(" pts:")?.parse().ok();
         let (width, height) = word_after(" s:")?.split_once('x')?;
         let size = Size::new(width.parse().ok()?, height.parse().ok()?);
-        let secs = secs.filter(|s| s.is_finite());
-        return Some(Note::Frame { secs, size });
+        return Some(Note::Frame { pts, size });
     }
     let text = ["[error] ", "[fatal] ", "[panic] "]
         .iter()
@@ -305,6 +315,13 @@ fn parse(line: &str, prefix: &str) -> Option<Note> {
     Some(Note::Complaint(
         text.strip_prefix(prefix).unwrap_or(text).to_owned(),
     ))
+}
+
+/// The value of `1001/30000`; `None` for `0/0`, which means "unknown".
+fn fraction(text: &str) -> Option<f64> {
+    let (numerator, denominator) = text.split_once('/')?;
+    let value = numerator.parse::<f64>().ok()? / denominator.parse::<f64>().ok()?;
+    (value.is_finite() && value > 0.0).then_some(value)
 }
 
 #[cfg(test)]
@@ -322,14 +339,14 @@ mod tests {
         assert_eq!(
             note(&format!("{head} {frame}\n")),
             Some(Note::Frame {
-                secs: Some(0.3),
+                pts: Some(4608),
                 size: Size::new(96, 64)
             })
         );
         assert_eq!(
             note(&format!("{head} n:0 pts:NOPTS pts_time:NOPTS s:2x3 i:P")),
             Some(Note::Frame {
-                secs: None,
+                pts: None,
                 size: Size::new(2, 3)
             })
         );
@@ -337,9 +354,22 @@ mod tests {
             note(&format!(
                 "{head} config in time_base: 1/15360, frame_rate: 30/1"
             )),
-            Some(Note::Rate(30.0))
+            Some(Note::Clock {
+                tick_secs: 1.0 / 15360.0,
+                rate: Some(30.0)
+            })
         );
-        assert_eq!(note(&format!("{head} config out frame_rate: 0/0")), None);
+        assert_eq!(
+            note(&format!(
+                "{head} config in time_base: 1/90000, frame_rate: 1/0"
+            )),
+            Some(Note::Clock {
+                tick_secs: 1.0 / 90000.0,
+                rate: None
+            })
+        );
+        let out = "config out time_base: 0/0, frame_rate: 0/0";
+        assert_eq!(note(&format!("{head} {out}")), None);
         assert_eq!(
             note("[error] file:a.avi: Invalid data found"),
             Some(Note::Complaint("Invalid data found".into()))

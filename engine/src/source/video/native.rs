@@ -21,6 +21,8 @@ pub(super) struct NativeVideo {
     /// A packet's bytes; kept for their memory.
     data: Vec<u8>,
     is_ended: bool,
+    /// Why it ended, if not by itself.
+    damage: Option<String>,
     warning: Option<String>,
 }
 
@@ -80,16 +82,15 @@ impl NativeVideo {
             },
             data: Vec::new(),
             is_ended: false,
+            damage: None,
             warning: None,
         };
         this.fill();
-        match this.developer.ready.front() {
-            Some(first) => this.info.size = Some(first.size()),
-            None => {
-                let reason = this.warning.unwrap_or_else(|| "it has no frames".into());
-                return Err(format!("H.264 video without a frame: {reason}"));
-            }
-        }
+        let Some(first) = this.developer.ready.front() else {
+            let reason = this.damage.as_deref().unwrap_or("it is empty");
+            return Err(format!("H.264 video without a first frame ({reason})"));
+        };
+        this.info.size = Some(first.size());
         Ok(this)
     }
 
@@ -99,9 +100,7 @@ impl NativeVideo {
             if let Some(end) = self.step().transpose() {
                 self.is_ended = true;
                 let finished = self.decoder.finish(|s, p| self.developer.develop(s, p));
-                if let Err(reason) = end.and(finished) {
-                    self.warn(&reason);
-                }
+                self.damage = end.and(finished).err();
             }
         }
     }
@@ -114,14 +113,6 @@ impl NativeVideo {
         self.decoder
             .decode(packet, &self.data, |s, p| self.developer.develop(s, p))?;
         Ok(None)
-    }
-
-    fn warn(&mut self, reason: &str) {
-        let (n, secs) = (self.developer.n_frames, self.developer.last_secs);
-        let name = &self.info.name;
-        let warning = format!("{name}: ends after {n} frames, at {secs:.2} s: {reason}");
-        tracing::warn!("{warning}");
-        self.warning = Some(warning);
     }
 }
 
@@ -158,16 +149,22 @@ impl FrameSource for NativeVideo {
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
         self.fill();
-        Ok(self.developer.ready.pop_front().map(|mut frame| {
-            // Decoded ahead of its turn: latency counts from here.
-            frame.captured = Instant::now();
-            frame
-        }))
+        let Some(mut frame) = self.developer.ready.pop_front() else {
+            if let Some(damage) = self.damage.take() {
+                let (n, secs) = (self.developer.n_frames, self.developer.last_secs);
+                let name = &self.info.name;
+                let warning = format!("{name}: ends after {n} frames, at {secs:.2} s: {damage}");
+                tracing::warn!("{warning}");
+                self.warning = Some(warning);
+            }
+            return Ok(None);
+        };
+        // It may have been decoded ahead of its turn: latency counts from here.
+        frame.captured = Instant::now();
+        Ok(Some(frame))
     }
 
-    /// Said with the last frame delivered, not while frames are still held back.
     fn warning(&self) -> Option<&str> {
-        let is_through = self.developer.ready.is_empty();
-        self.warning.as_deref().filter(|_| is_through)
+        self.warning.as_deref()
     }
 }

@@ -190,7 +190,8 @@ mod tests {
     /// Fails when the reader of variable-length codes miscounts (H.264 table 9-2).
     #[test]
     fn exponential_golomb_codes_are_those_of_the_standard() {
-        let bytes = [0b1_010_011_0, 0b0100_0010, 0b1_0000000];
+        // 1 010 011 00100 00101, then padding.
+        let bytes = [0b1010_0110, 0b0100_0010, 0b1000_0000];
         let mut bits = Bits::new(&bytes);
         let codes: Vec<_> = (0..5).map_while(|_| bits.exp_golomb()).collect();
         assert_eq!(codes, [0, 1, 2, 3, 4]);

@@ -94,7 +94,6 @@ fn h264_is_read_without_ffmpeg_at_its_true_times() {
     for (name, times) in NATIVE {
         let mut video = open_with(&golden(name), &no_ffmpeg()).unwrap_or_else(|e| panic!("{e}"));
         let frames = all_frames(video.as_mut());
-        println!("{name}: {:?}", video.info());
         assert_times(&frames, times);
         assert_eq!(video.warning(), None, "{name}");
         assert!(
@@ -184,11 +183,11 @@ fn what_is_no_video_is_an_error_in_one_line() {
 /// without a warning, or shows frames at wrong times.
 #[test]
 fn a_cut_file_gives_every_frame_before_the_cut() {
-    for (name, step) in [("fragmented.mp4", 13), ("vfr.mkv", 13), (CLIP, 9973)] {
+    for (name, step) in [("fragmented.mp4", 13), ("vfr.mkv", 13), (CLIP, 29_989)] {
         let whole = bytes(name);
         let all = all_frames(&mut open_native(whole.clone()).unwrap());
         let mut last = 0;
-        for end in (0..whole.len()).step_by(step) {
+        for end in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
             let Ok(mut video) = open_native(whole[..end].to_vec()) else {
                 assert_eq!(last, 0, "{name} at {end}");
                 continue;
@@ -197,17 +196,10 @@ fn a_cut_file_gives_every_frame_before_the_cut() {
             let n = frames.len();
             assert!(n >= last, "{name} at {end}: {n} frames, earlier {last}");
             last = n;
-            for (ours, whole) in frames.iter().zip(&all) {
-                // Without the B-frames behind the cut, later reference frames come earlier.
-                if ours.time_secs == whole.time_secs {
-                    assert!(ours.rgba() == whole.rgba(), "{name} at {end}: {}", ours.id);
-                } else {
-                    let same = all.iter().find(|f| f.time_secs == ours.time_secs);
-                    assert!(
-                        same.is_some_and(|f| f.rgba() == ours.rgba()),
-                        "{name} at {end}"
-                    );
-                }
+            for frame in &frames {
+                let whole = all.iter().find(|f| f.time_secs == frame.time_secs);
+                let is_same = whole.is_some_and(|whole| whole.rgba() == frame.rgba());
+                assert!(is_same, "{name} at {end}: frame {}", frame.id);
             }
             if n < all.len() {
                 // Between two fragments nothing tells that there was a third.
@@ -236,6 +228,7 @@ fn is_box_border(file: &[u8], end: usize) -> bool {
 /// Fails when a damaged or hostile file panics, hangs, or gives more frames than it can hold.
 #[test]
 fn damaged_files_are_survived() {
+    // More by hand: 10 000 take about a minute.
     let n_rounds = std::env::var("POSELENS_FUZZ_ROUNDS").map_or(150, |n| n.parse().unwrap());
     // Xorshift: the same files in every run.
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -327,7 +320,7 @@ fn old_and_failing_ffmpegs_are_understood() {
 case \"$*\" in *fps_mode*) echo \"[fatal] Unrecognized option 'fps_mode'.\" >&2; exit 1;; esac
 head='[Parsed_showinfo_0 @ 0x1] [info]'
 echo \"$head config in time_base: 1/10, frame_rate: 10/1\" >&2
-echo \"$head n:0 pts:5 pts_time:0.5 s:1x1 i:P\" >&2
+echo \"$head n:0 pts:5 pts_time:9 s:1x1 i:P\" >&2
 printf 'abcd'
 echo '[error] the disk is on fire' >&2
 exit 1
