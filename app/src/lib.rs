@@ -1,3 +1,23 @@
-//! The PoseLens window and command line.
+//! PoseLens: the desktop window and the command line around `poselens-engine`.
 
+pub mod cli;
+pub mod folders;
 pub mod gui;
+pub mod outputs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the program: parses the command line, runs the command, turns its outcome into an exit
+/// code (0 done, 1 failed, 2 wrong usage).
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("poselens: {}", cli::one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

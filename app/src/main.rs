@@ -1,3 +1,7 @@
 //! The `poselens` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    poselens_app::main()
+}

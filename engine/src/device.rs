@@ -145,10 +145,7 @@ fn open(spec: DeviceSpec) -> Result<Device> {
 fn self_test(device: &Device) -> TensorResult<()> {
     let x = Tensor::arange(0f32, 25., device)?.reshape((1, 1, 5, 5))?;
     let k = Tensor::ones((1, 1, 3, 3), candle_core::DType::F32, device)?;
-    let y = x
-        .conv2d(&k, 0, 1, 1, 1)?
-        .flatten_all()?
-        .to_vec1::<f32>()?;
+    let y = x.conv2d(&k, 0, 1, 1, 1)?.flatten_all()?.to_vec1::<f32>()?;
     // A 3x3 sum over a linear ramp is nine times the middle value.
     let wanted = [6., 7., 8., 11., 12., 13., 16., 17., 18.].map(|v: f32| 9. * v);
     if y != wanted {

@@ -1,8 +1,26 @@
 //! A frame in, poses out: the frame path without threads.
+//!
+//! A [`Network`] is a model with everything its card says about it: how to crop, how to decode.
+//! It looks at one region. An [`Estimator`] adds the tracker that says where to look and who
+//! is who.
 
-use crate::error::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use crate::codec::{Codec, codec};
+use crate::device::{DeviceSpec, Selected, select};
+use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::output::PoseOutput;
+use crate::geometry::{Affine2, Alignment, Roi, Size};
+use crate::model::{BuildOptions, Card, ModelSpec, PoseModel, RawMap, Weights, model};
+use crate::nn::Pass;
+use crate::output::{AttentionMap, Planes, PoseOutput, RegionOutput, Stage, Timings};
+use crate::pose::{Keypoint, Pose};
+use crate::preprocess::{InputSpec, ModelInput, flip};
+use crate::skeleton::Skeleton;
+use crate::track::{SingleOptions, SingleTracker, Tracker};
 
 /// What a caller wants besides poses. Heatmaps cost a copy, attention maps cost extra layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,4 +39,310 @@ pub trait Infer: Send {
     /// # Errors
     /// When the network or its device fails.
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput>;
+}
+
+/// Which network to load, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkOptions {
+    /// Name of a row of `MODELS`.
+    pub model: String,
+    /// Weights file; `None` takes the bundled ones.
+    pub weights: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceSpec,
+    /// Name of a row of `CODECS`; `None` takes the card's.
+    pub codec: Option<String>,
+}
+
+impl NetworkOptions {
+    /// `model` with its bundled weights and codec on the best device.
+    pub fn bundled(model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            weights: None,
+            device: DeviceSpec::Auto,
+            codec: None,
+        }
+    }
+}
+
+/// A network ready to look at regions of frames.
+pub struct Network {
+    spec: &'static ModelSpec,
+    card: Card,
+    name: Arc<str>,
+    skeleton: &'static Skeleton,
+    input: InputSpec,
+    codec: Box<dyn Codec>,
+    net: Box<dyn PoseModel>,
+    selected: Selected,
+    /// Values of the last input, used again for the next.
+    buffer: Vec<f32>,
+}
+
+/// What a network found in one region.
+#[derive(Debug)]
+pub struct Look {
+    /// People, joints in image pixels.
+    pub people: Vec<Vec<Keypoint>>,
+    /// The maps behind them, as far as wanted.
+    pub region: RegionOutput,
+}
+
+impl Network {
+    /// Loads a network onto its device.
+    ///
+    /// # Errors
+    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    pub fn load(options: &NetworkOptions) -> Result<Self> {
+        let spec = model(&options.model)?;
+        let card = spec.card()?;
+        let skeleton = card.skeleton()?;
+        let selected = select(options.device)?;
+        let weights = match &options.weights {
+            Some(path) => Weights::read(path)?,
+            None => Weights::bundled(spec)?,
+        };
+        let n_joints = skeleton.n_joints();
+        let net = spec.load(&BuildOptions { n_joints }, &weights, &selected.device)?;
+        let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
+        let codec_spec = codec(codec_name)
+            .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;
+        let input = InputSpec {
+            size: card.input_size(),
+            mean: card.input.mean,
+            std: card.input.std,
+            alignment: card.input.alignment,
+            padding: card.input.padding,
+            border: card.input.border,
+        };
+        tracing::info!(
+            model = spec.name,
+            device = %selected.spec,
+            why = selected.why,
+            "network ready"
+        );
+        Ok(Self {
+            spec,
+            name: Arc::from(spec.name),
+            skeleton,
+            input,
+            codec: (codec_spec.build)(card.heatmap.sigma),
+            card,
+            net,
+            selected,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The row of `MODELS`.
+    pub fn spec(&self) -> &'static ModelSpec {
+        self.spec
+    }
+
+    /// The card.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// What the network is fed.
+    pub fn input(&self) -> &InputSpec {
+        &self.input
+    }
+
+    /// Meaning of the joints.
+    pub fn skeleton(&self) -> &'static Skeleton {
+        self.skeleton
+    }
+
+    /// Where it computes, and why there.
+    pub fn device(&self) -> &Selected {
+        &self.selected
+    }
+
+    /// Looks at one region of a frame.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    pub fn look(
+        &mut self,
+        frame: &Frame,
+        roi: &Roi,
+        want: Want,
+        timings: &mut Timings,
+    ) -> Result<Look> {
+        let input = self.crop(frame, roi, timings);
+        let mut pass = Pass {
+            wants_maps: want.attention,
+            ..Pass::eval()
+        };
+        let (heatmaps, maps) =
+            timings.measure(Stage::Forward, || self.forward(&input.values, &mut pass))?;
+        let look = timings.measure(Stage::Decode, || {
+            self.decode(heatmaps, maps, want, &input.image_from_input)
+        });
+        self.buffer = input.values;
+        look
+    }
+
+    /// Looks at one region and its mirror image and averages the heatmaps: slower, a point or so
+    /// more accurate; for evaluation.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    pub fn look_twice(
+        &mut self,
+        frame: &Frame,
+        roi: &Roi,
+        timings: &mut Timings,
+    ) -> Result<Vec<Vec<Keypoint>>> {
+        let mut input = self.crop(frame, roi, timings);
+        let mut pass = Pass::eval();
+        let (straight, _) = self.forward(&input.values, &mut pass)?;
+        flip::flip_input(&mut input);
+        let (mirrored, _) = self.forward(&input.values, &mut pass)?;
+        let heatmaps = flip::flip_average(&straight, &mirrored, &self.skeleton.mirror)?;
+        let want = Want::default();
+        let look = self.decode(heatmaps, Vec::new(), want, &input.image_from_input)?;
+        self.buffer = input.values;
+        Ok(look.people)
+    }
+
+    fn crop(&mut self, frame: &Frame, roi: &Roi, timings: &mut Timings) -> ModelInput {
+        let buffer = std::mem::take(&mut self.buffer);
+        timings.measure(Stage::Warp, || self.input.crop(frame, roi, buffer))
+    }
+
+    fn forward(&self, values: &[f32], pass: &mut Pass) -> Result<(Planes, Vec<RawMap>)> {
+        let Size { width, height } = self.input.size;
+        let device = &self.selected.device;
+        let x = Tensor::from_slice(values, (1, 3, height, width), device)?;
+        let out = self.net.forward(&x, pass)?;
+        let heatmaps = out
+            .get("heatmaps")
+            .ok_or_else(|| Error::Invalid(format!("{} gave no heatmaps", self.name)))?;
+        Ok((planes(heatmaps)?, out.maps))
+    }
+
+    fn decode(
+        &self,
+        heatmaps: Planes,
+        maps: Vec<RawMap>,
+        want: Want,
+        image_from_input: &Affine2,
+    ) -> Result<Look> {
+        let image_from = |alignment: Alignment, size: Size| {
+            image_from_input.after(&alignment.input_from_heatmap(self.input.size, size))
+        };
+        let image_from_heatmap = image_from(self.input.alignment, heatmaps.size);
+        let people = self
+            .codec
+            .decode(&heatmaps)
+            .into_iter()
+            .map(|joints| {
+                let to_image = |k: Keypoint| {
+                    let p = image_from_heatmap.apply(k.point());
+                    Keypoint {
+                        x: p.x as f32,
+                        y: p.y as f32,
+                        score: k.score,
+                    }
+                };
+                joints.into_iter().map(to_image).collect()
+            })
+            .collect();
+        let attention = maps
+            .into_iter()
+            .map(|raw| {
+                let map = planes(&raw.tensor)?;
+                Ok(AttentionMap {
+                    // Feature maps of strided convolutions tile the input whatever its codec.
+                    image_from_map: image_from(Alignment::HalfPixel, map.size),
+                    name: raw.name,
+                    kind: raw.kind,
+                    map,
+                    range: raw.range,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let heatmaps = if want.heatmaps {
+            heatmaps
+        } else {
+            Planes {
+                n: 0,
+                size: heatmaps.size,
+                values: Vec::new(),
+            }
+        };
+        Ok(Look {
+            people,
+            region: RegionOutput {
+                heatmaps,
+                image_from_heatmap,
+                attention,
+            },
+        })
+    }
+}
+
+/// The maps of the first item of a `[N, C, H, W]` tensor.
+fn planes(tensor: &Tensor) -> Result<Planes> {
+    let (_, n, height, width) = tensor.dims4()?;
+    Ok(Planes {
+        n,
+        size: Size::new(width, height),
+        values: tensor.get(0)?.flatten_all()?.to_vec1()?,
+    })
+}
+
+/// A network and a tracker: finds and follows people from frame to frame.
+pub struct Estimator {
+    network: Network,
+    tracker: Box<dyn Tracker>,
+}
+
+impl Estimator {
+    /// Follows one person; `smooth` calms the joints over time.
+    pub fn single(network: Network, smooth: bool) -> Self {
+        let defaults = SingleOptions::new(network.input.size.aspect());
+        let options = SingleOptions {
+            padding: network.input.padding,
+            smoothing: defaults.smoothing.filter(|_| smooth),
+            ..defaults
+        };
+        Self {
+            network,
+            tracker: Box::new(SingleTracker::new(options)),
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl Infer for Estimator {
+    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        let mut timings = Timings::default();
+        let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
+        let mut poses = Vec::new();
+        let mut regions = Vec::with_capacity(rois.len());
+        for roi in &rois {
+            let look = self.network.look(frame, roi, want, &mut timings)?;
+            poses.extend(look.people.into_iter().map(Pose::from_keypoints));
+            regions.push(look.region);
+        }
+        let poses = timings.measure(Stage::Track, || {
+            self.tracker.update(frame.time_secs, frame.size(), poses)
+        });
+        Ok(PoseOutput {
+            frame: frame.clone(),
+            model: Arc::clone(&self.network.name),
+            skeleton: self.network.skeleton,
+            poses,
+            regions,
+            timings,
+        })
+    }
 }

@@ -23,7 +23,7 @@ fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
         })
         .collect();
     let vb = candle_nn::VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-    (spec.build)(&OPTIONS, vb).unwrap()
+    (spec.build)(&OPTIONS, &vb).unwrap()
 }
 
 fn input(h: usize, w: usize) -> Tensor {
@@ -109,7 +109,7 @@ fn parameters_and_work_follow_from_the_graph() {
     let counts = |name: &str| {
         let spec = model(name).unwrap();
         let size = spec.card().unwrap().input_size();
-        let macs = spec.tally(&OPTIONS, size).unwrap().macs();
+        let macs = spec.survey(&OPTIONS, size).unwrap().tally.macs();
         (spec.shapes(&OPTIONS).unwrap().n_params(), macs)
     };
     assert_eq!(counts("sfm"), (1_517_824, 1_701_052_672));

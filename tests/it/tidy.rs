@@ -117,9 +117,8 @@ fn the_engine_imports_only_downwards() {
             let Some(used_row) = row_of(&used) else {
                 continue;
             };
-            let allowed = used == module
-                || used_row < row
-                || (used_row == BASE_ROW && row == BASE_ROW);
+            let allowed =
+                used == module || used_row < row || (used_row == BASE_ROW && row == BASE_ROW);
             assert!(allowed, "{} imports {used}", path.display());
         }
     }

@@ -96,6 +96,7 @@ impl AppState {
                 opacity: self.opacity,
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
+                ..OverlayStyle::default()
             },
             is_smoothed: self.is_smoothed,
         }

@@ -7,7 +7,7 @@ mod card;
 mod sfm;
 mod weights;
 
-use candle_core::{Result as TensorResult, Tensor};
+use candle_core::{DType, Result as TensorResult, Tensor};
 use candle_nn::VarBuilder;
 
 pub use card::Card;
@@ -76,7 +76,7 @@ pub struct ModelSpec {
     /// Bundled weights (safetensors) whose SHA-256 the card states.
     pub bundled: Option<&'static [u8]>,
     /// Builds the network from its tensors.
-    pub build: fn(&BuildOptions, VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
+    pub build: fn(&BuildOptions, &VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
 }
 
 /// Every model, the default first.
@@ -124,23 +124,35 @@ impl ModelSpec {
         device: &candle_core::Device,
     ) -> Result<Box<dyn PoseModel>> {
         weights.check(&self.shapes(options)?)?;
-        Ok((self.build)(options, weights.var_builder(device)?)?)
+        Ok((self.build)(options, &weights.var_builder(device)?)?)
     }
 
-    /// Work of one forward call on one input, counted while the network runs on zeros.
+    /// What one forward call on one input does, found out by running the network on zeros.
     ///
     /// # Errors
     /// When the input size does not suit the network.
-    pub fn tally(&self, options: &BuildOptions, input: Size) -> Result<Tally> {
+    pub fn survey(&self, options: &BuildOptions, input: Size) -> Result<Survey> {
         let device = candle_core::Device::Cpu;
-        let net = (self.build)(options, VarBuilder::zeros(candle_core::DType::F32, &device))?;
-        let zeros = Tensor::zeros(
-            (1, 3, input.height, input.width),
-            candle_core::DType::F32,
-            &device,
-        )?;
-        let mut pass = Pass::counting();
-        net.forward(&zeros, &mut pass)?;
-        Ok(pass.tally.unwrap_or_default())
+        let zeros = VarBuilder::zeros(DType::F32, &device);
+        let net = (self.build)(options, &zeros)?;
+        let x = Tensor::zeros((1, 3, input.height, input.width), DType::F32, &device)?;
+        let mut pass = Pass {
+            wants_maps: true,
+            ..Pass::counting()
+        };
+        let out = net.forward(&x, &mut pass)?;
+        Ok(Survey {
+            tally: pass.tally.unwrap_or_default(),
+            maps: out.maps.into_iter().map(|m| m.name).collect(),
+        })
     }
+}
+
+/// What one forward call does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Work per layer.
+    pub tally: Tally,
+    /// Names of the attention maps.
+    pub maps: Vec<String>,
 }

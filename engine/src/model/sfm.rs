@@ -45,8 +45,8 @@ pub(super) const SFM_CASCADED: ModelSpec = ModelSpec {
     ..SFM
 };
 
-fn build(config: &SfmConfig, vb: VarBuilder<'_>) -> Result<Box<dyn PoseModel>> {
-    Ok(Box::new(Sfm::new(config, &vb)?))
+fn build(config: &SfmConfig, vb: &VarBuilder<'_>) -> Result<Box<dyn PoseModel>> {
+    Ok(Box::new(Sfm::new(config, vb)?))
 }
 
 /// Switches of the paper's ablation (Table II).

@@ -17,10 +17,10 @@ pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>);
 impl WeightShapes {
     /// Builds the network once with throw-away tensors and notes what it asked for.
     pub(super) fn of(
-        build: impl FnOnce(VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
+        build: impl FnOnce(&VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
     ) -> Result<Self> {
         let map = VarMap::new();
-        build(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
+        build(&VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
         let vars = map
             .data()
             .lock()

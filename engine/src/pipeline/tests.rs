@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
-use poselens_shaders::canvas::Canvas;
+use poselens_shaders::canvas::{Canvas, Paint};
 
 use super::*;
 use crate::estimator::Want;
@@ -340,7 +340,10 @@ fn the_old_model_runs_until_the_new_one_is_ready() {
     let missing: MakeInfer = Box::new(|| Err(Error::Invalid("no weights".to_owned())));
     pipeline.switch_model("missing", missing).unwrap();
     wait_for_event(&pipeline, |e| match e {
-        Event::ModelFailed { name, .. } => Some(assert_eq!(name, "missing")),
+        Event::ModelFailed { name, .. } => {
+            assert_eq!(name, "missing");
+            Some(())
+        }
         _ => None,
     });
     let (go, wait) = bounded::<()>(1);
@@ -357,9 +360,10 @@ fn the_old_model_runs_until_the_new_one_is_ready() {
     wait_for(|| pipeline.take()?.output.filter(|o| &*o.model == "new"));
 }
 
-/// Writes the joint's x position into the first byte.
+/// Paints the joint's x position into the first pixel's red.
 fn draw_x(canvas: &mut Canvas<'_>, output: &PoseOutput, _style: &OverlayStyle) {
-    canvas.rgba[0] = output.poses[0].keypoints[0].x as u8;
+    let x = output.poses[0].keypoints[0].x as u8;
+    canvas.disc([0.0, 0.0], 2.0, Paint::solid([x, 0, 0]));
 }
 
 static X: OverlaySpec = OverlaySpec {

@@ -1,6 +1,6 @@
 //! A part of a source: from one time to another, or so many frames.
 
-use super::{FrameSource, SourceInfo};
+use super::{FrameSource, SourceInfo, SourceMonitor};
 use crate::error::Result;
 use crate::frame::Frame;
 
@@ -17,15 +17,15 @@ pub struct Trim {
 
 /// A source of which only a part is delivered. Frame numbers and times stay the source's own,
 /// so that they can be found again in the original.
-pub struct Trimmed<S> {
-    inner: S,
+pub struct Trimmed {
+    inner: Box<dyn FrameSource>,
     trim: Trim,
     n_delivered: u64,
 }
 
-impl<S: FrameSource> Trimmed<S> {
+impl Trimmed {
     /// The `trim` part of `inner`.
-    pub fn new(inner: S, trim: Trim) -> Self {
+    pub fn new(inner: Box<dyn FrameSource>, trim: Trim) -> Self {
         Self {
             inner,
             trim,
@@ -34,7 +34,7 @@ impl<S: FrameSource> Trimmed<S> {
     }
 }
 
-impl<S: FrameSource + ?Sized> FrameSource for Trimmed<Box<S>> {
+impl FrameSource for Trimmed {
     fn info(&self) -> &SourceInfo {
         self.inner.info()
     }
@@ -47,7 +47,11 @@ impl<S: FrameSource + ?Sized> FrameSource for Trimmed<Box<S>> {
             if self.trim.end_secs.is_some_and(|end| frame.time_secs >= end) {
                 return Ok(None);
             }
-            if self.trim.start_secs.is_none_or(|start| frame.time_secs >= start) {
+            if self
+                .trim
+                .start_secs
+                .is_none_or(|start| frame.time_secs >= start)
+            {
                 self.n_delivered += 1;
                 return Ok(Some(frame));
             }
@@ -57,5 +61,9 @@ impl<S: FrameSource + ?Sized> FrameSource for Trimmed<Box<S>> {
 
     fn warning(&self) -> Option<&str> {
         self.inner.warning()
+    }
+
+    fn monitor(&self) -> SourceMonitor {
+        self.inner.monitor()
     }
 }

@@ -1,0 +1,59 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use poselens_engine::Result;
+use poselens_engine::codec::CODECS;
+use poselens_engine::estimator::{Network, NetworkOptions};
+use poselens_engine::model::MODELS;
+use poselens_engine::overlay::OVERLAYS;
+
+use super::Common;
+
+/// Which network.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NetworkArgs {
+    /// Model
+    #[arg(long, default_value = MODELS[0].name, value_parser = model_names())]
+    pub model: String,
+    /// Weights (safetensors) instead of the bundled ones
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+}
+
+impl Default for NetworkArgs {
+    fn default() -> Self {
+        Self {
+            model: MODELS[0].name.to_owned(),
+            weights: None,
+        }
+    }
+}
+
+impl NetworkArgs {
+    /// Loads the network; `codec` instead of the card's where given.
+    pub fn load(&self, common: &Common, codec: Option<&str>) -> Result<Network> {
+        Network::load(&NetworkOptions {
+            model: self.model.clone(),
+            weights: self.weights.clone(),
+            device: common.device,
+            codec: codec.map(str::to_owned),
+        })
+    }
+}
+
+/// Names of the models, for clap.
+pub fn model_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(MODELS.iter().map(|m| m.name))
+}
+
+/// Names of the codecs, for clap.
+pub fn codec_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(CODECS.iter().map(|c| c.name))
+}
+
+/// Names of the overlays, for clap.
+pub fn overlay_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(OVERLAYS.iter().map(|o| o.name))
+}

@@ -1,0 +1,161 @@
+//! `poselens bench`: what each stage costs on this machine, on the bundled sample clip.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::ensure;
+use poselens_engine::estimator::{Estimator, Infer, Want};
+use poselens_engine::frame::Frame;
+use poselens_engine::model::BuildOptions;
+use poselens_engine::output::Stage;
+use poselens_engine::overlay::{OverlayStyle, draw_all, overlay};
+use poselens_engine::record::VideoWriter;
+use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_shaders::canvas::Canvas;
+use serde::Serialize;
+
+use super::Common;
+use super::args::NetworkArgs;
+use super::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
+
+/// Options of `bench`.
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// Frames measured, after a few to warm up
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    iters: u32,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Frames before measuring: caches, page tables and clock speeds settle.
+const WARM_UP: u32 = 5;
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    device: String,
+    threads: usize,
+    iters: u32,
+    frame: [usize; 2],
+    input: [usize; 2],
+    params: u64,
+    macs: u64,
+    gmacs_per_s: f64,
+    peak_memory_mib: Option<f64>,
+    stages: BTreeMap<&'static str, Percentiles>,
+    total: Option<Percentiles>,
+    fps: f64,
+}
+
+pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
+    let report = measure(common, args)?;
+    if args.json {
+        return super::print_json(&report);
+    }
+    println!(
+        "{} on {}, {} threads, {}x{} frames, {} measured",
+        report.model, report.device, report.threads, report.frame[0], report.frame[1], report.iters
+    );
+    println!("{:8} {:>9} {:>9}", "stage", "p50 ms", "p95 ms");
+    for stage in Stage::ALL {
+        if let Some(p) = report.stages.get(stage.name()) {
+            println!("{:8} {:9.3} {:9.3}", stage.name(), p.p50_ms, p.p95_ms);
+        }
+    }
+    if let Some(p) = report.total {
+        println!("{:8} {:9.3} {:9.3}", "total", p.p50_ms, p.p95_ms);
+    }
+    println!(
+        "{:.2} M parameters, {:.3} GMACs, {:.1} GMAC/s, {:.1} frames/s, peak memory {} MiB",
+        report.params as f64 / 1e6,
+        report.macs as f64 / 1e9,
+        report.gmacs_per_s,
+        report.fps,
+        report
+            .peak_memory_mib
+            .map_or("?".to_owned(), |m| format!("{m:.0}")),
+    );
+    Ok(())
+}
+
+fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
+    let network = args.network.load(common, None)?;
+    let card = network.card().clone();
+    let spec = network.spec();
+    let device = network.device().spec.to_string();
+    let frames = sample_frames()?;
+    let size = frames[0].size();
+    let mut estimator = Estimator::single(network, true);
+    let skeleton = overlay("skeleton");
+    let style = OverlayStyle::default();
+    let folder = tempfile::tempdir()?;
+    let mut writer = VideoWriter::create(&folder.path().join("bench.mp4"), size, 30.0)?;
+
+    let mut stages = StageTimes::default();
+    let mut totals = Vec::new();
+    let mut picture = Vec::new();
+    let mut measured_from = Instant::now();
+    for i in 0..WARM_UP + args.iters {
+        if i == WARM_UP {
+            measured_from = Instant::now();
+        }
+        let mut frame = frames[i as usize % frames.len()].clone();
+        frame.time_secs = f64::from(i) / 30.0;
+        let begin = Instant::now();
+        let output = estimator.infer(&frame, Want::default())?;
+        let mut timings = output.timings;
+        timings.measure(Stage::Overlay, || {
+            picture.clear();
+            picture.extend_from_slice(frame.rgba());
+            let mut canvas = Canvas::new(&mut picture, size.width, size.height);
+            draw_all(&mut canvas, &output, skeleton.as_slice(), &style);
+        });
+        timings.measure(Stage::Encode, || writer.push(&picture, frame.time_secs))?;
+        if i >= WARM_UP {
+            stages.push(&timings);
+            totals.push(begin.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let seconds = measured_from.elapsed().as_secs_f64();
+    writer.finish()?;
+    let peak_memory_mib = peak_memory_mib();
+
+    let options = BuildOptions {
+        n_joints: card.skeleton()?.n_joints(),
+    };
+    let macs = spec.survey(&options, card.input_size())?.tally.macs();
+    let stages = stages.report();
+    let forward_ms = stages
+        .get(Stage::Forward.name())
+        .map_or(f64::NAN, |p| p.p50_ms);
+    Ok(Report {
+        model: spec.name.to_owned(),
+        device,
+        threads: rayon::current_num_threads(),
+        iters: args.iters,
+        frame: [size.width, size.height],
+        input: [card.input.width, card.input.height],
+        params: spec.shapes(&options)?.n_params(),
+        macs,
+        gmacs_per_s: round3(macs as f64 / 1e6 / forward_ms),
+        peak_memory_mib,
+        stages,
+        total: Percentiles::of(totals),
+        fps: round3(f64::from(args.iters) / seconds),
+    })
+}
+
+/// The bundled clip, decoded beforehand: reading a file is not what is measured.
+fn sample_frames() -> anyhow::Result<Vec<Frame>> {
+    let mut source = SourceSpec::parse("sample")?.open(&OpenOptions::default())?;
+    let mut frames = Vec::new();
+    while let Some(frame) = source.next_frame()? {
+        frames.push(frame);
+    }
+    ensure!(!frames.is_empty(), "the bundled sample clip has no frames");
+    Ok(frames)
+}

@@ -1,0 +1,244 @@
+//! `poselens doctor`: what this machine offers, and whether the program works on it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use poselens_engine::device::{DeviceSpec, compiled, select};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::model::MODELS;
+use poselens_engine::source::camera::list_cameras;
+use poselens_engine::source::{OpenOptions, SourceSpec};
+use serde::Serialize;
+
+use super::Common;
+use super::stats::round3;
+
+/// Options of `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    system: String,
+    cores: usize,
+    cameras: Result<Vec<String>, String>,
+    devices: Vec<DeviceReport>,
+    chosen_device: Result<String, String>,
+    kernels: Vec<String>,
+    adapters: Vec<String>,
+    display: bool,
+    ffmpeg: Option<String>,
+    folders: Vec<(&'static str, Option<PathBuf>)>,
+    self_test: Result<SelfTest, String>,
+}
+
+#[derive(Serialize)]
+struct DeviceReport {
+    name: String,
+    works: bool,
+    reason: String,
+}
+
+/// The whole frame path on the sample clip.
+#[derive(Serialize)]
+struct SelfTest {
+    model: String,
+    frames: usize,
+    frames_with_a_person: usize,
+    mean_score: f64,
+    millis_per_frame: f64,
+}
+
+pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<()> {
+    let report = examine(common);
+    let failed = report.self_test.as_ref().err().cloned();
+    if args.json {
+        super::print_json(&report)?;
+    } else {
+        print(&report);
+    }
+    match failed {
+        None => Ok(()),
+        Some(reason) => anyhow::bail!("the self-test failed: {reason}"),
+    }
+}
+
+fn examine(common: &Common) -> Report {
+    let directories = crate::folders::project();
+    let folders = directories
+        .as_ref()
+        .map(|d| {
+            vec![
+                ("config", Some(d.config_dir().to_owned())),
+                ("data", Some(d.data_dir().to_owned())),
+                ("cache", Some(d.cache_dir().to_owned())),
+                ("state", d.state_dir().map(ToOwned::to_owned)),
+                ("recordings", crate::folders::recordings()),
+            ]
+        })
+        .unwrap_or_default();
+    Report {
+        version: env!("CARGO_PKG_VERSION"),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        cameras: list_cameras()
+            .map(|all| {
+                all.iter()
+                    .map(|c| format!("camera:{} {}", c.index, c.name))
+                    .collect()
+            })
+            .map_err(|e| e.to_string()),
+        devices: compiled().into_iter().map(examine_device).collect(),
+        chosen_device: select(common.device)
+            .map(|s| format!("{} ({})", s.spec, s.why))
+            .map_err(|e| e.to_string()),
+        kernels: Vec::new(),
+        adapters: adapters(),
+        display: crate::gui::display_available(),
+        ffmpeg: ffmpeg_version(),
+        folders,
+        self_test: self_test(common).map_err(|e| super::one_line(&e)),
+    }
+}
+
+fn examine_device(spec: DeviceSpec) -> DeviceReport {
+    let outcome = select(spec);
+    DeviceReport {
+        name: spec.to_string(),
+        works: outcome.is_ok(),
+        reason: match outcome {
+            Ok(_) => "passed its self-test".to_owned(),
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
+/// Graphics adapters the window could use.
+fn adapters() -> Vec<String> {
+    use eframe::egui_wgpu::wgpu;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    found
+        .iter()
+        .map(|adapter| {
+            let info = adapter.get_info();
+            format!("{} ({}, {:?})", info.name, info.backend, info.device_type)
+        })
+        .collect()
+}
+
+/// First line of `ffmpeg -version`, where ffmpeg is installed.
+fn ffmpeg_version() -> Option<String> {
+    let output = Command::new("ffmpeg").arg("-version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(str::to_owned)
+}
+
+fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
+    let model = MODELS[0].name;
+    let network = Network::load(&NetworkOptions {
+        device: common.device,
+        ..NetworkOptions::bundled(model)
+    })?;
+    let mut estimator = Estimator::single(network, true);
+    let mut source = SourceSpec::parse("sample")?.open(&OpenOptions::default())?;
+    let mut scores = Vec::new();
+    let begin = Instant::now();
+    let mut seconds = 0.0;
+    while let Some(frame) = source.next_frame()? {
+        if scores.len() == 10 {
+            break;
+        }
+        let output = estimator.infer(&frame, Want::default())?;
+        scores.push(output.poses.first().map_or(0.0, |p| f64::from(p.score)));
+        seconds = begin.elapsed().as_secs_f64();
+    }
+    let frames = scores.len();
+    let frames_with_a_person = scores.iter().filter(|&&s| s > 0.0).count();
+    anyhow::ensure!(
+        frames_with_a_person * 2 > frames,
+        "a person was found in only {frames_with_a_person} of {frames} frames of the sample clip"
+    );
+    Ok(SelfTest {
+        model: model.to_owned(),
+        frames,
+        frames_with_a_person,
+        mean_score: round3(scores.iter().sum::<f64>() / frames as f64),
+        millis_per_frame: round3(seconds * 1e3 / frames as f64),
+    })
+}
+
+fn print(report: &Report) {
+    let line = |name: &str, text: &str| println!("{name:12} {text}");
+    let list = |name: &str, rows: &[String], empty: &str| {
+        if rows.is_empty() {
+            line(name, empty);
+        }
+        for (i, row) in rows.iter().enumerate() {
+            line(if i == 0 { name } else { "" }, row);
+        }
+    };
+    line("poselens", report.version);
+    line(
+        "system",
+        &format!("{}, {} cores", report.system, report.cores),
+    );
+    match &report.cameras {
+        Ok(cameras) => list(
+            "cameras",
+            cameras,
+            "none found; files and the sample clip work",
+        ),
+        Err(error) => line("cameras", error),
+    }
+    for (i, device) in report.devices.iter().enumerate() {
+        let name = if i == 0 { "devices" } else { "" };
+        line(name, &format!("{}: {}", device.name, device.reason));
+    }
+    match &report.chosen_device {
+        Ok(chosen) => line("chosen", chosen),
+        Err(error) => line("chosen", error),
+    }
+    list("kernels", &report.kernels, "none");
+    list(
+        "adapters",
+        &report.adapters,
+        "none; the window needs Vulkan, Metal, DirectX or OpenGL (mesa-vulkan-drivers draws without a GPU)",
+    );
+    let display = if report.display {
+        "available"
+    } else {
+        "none; `poselens run` works without one"
+    };
+    line("display", display);
+    line(
+        "ffmpeg",
+        report
+            .ffmpeg
+            .as_deref()
+            .unwrap_or("not installed; only needed for videos other than H.264 in MP4 or Matroska"),
+    );
+    for (name, path) in &report.folders {
+        let path = path.as_ref().map(|p| p.display().to_string());
+        line(
+            name,
+            path.as_deref().unwrap_or("no such folder on this system"),
+        );
+    }
+    match &report.self_test {
+        Ok(t) => line(
+            "self-test",
+            &format!(
+                "ok: {} found a person in {} of {} frames, mean score {:.2}, {:.1} ms a frame",
+                t.model, t.frames_with_a_person, t.frames, t.mean_score, t.millis_per_frame
+            ),
+        ),
+        Err(error) => line("self-test", &format!("FAILED: {error}")),
+    }
+}

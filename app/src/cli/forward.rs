@@ -1,0 +1,99 @@
+//! `poselens forward`: the bare network, tensor in, tensors out.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use candle_core::{DType, Tensor, safetensors};
+use poselens_engine::device::select;
+use poselens_engine::error::Error;
+use poselens_engine::model::{BuildOptions, Weights, model};
+use poselens_engine::nn::Pass;
+
+use super::Common;
+use super::args::model_names;
+
+/// Options of `forward`.
+#[derive(Debug, clap::Args)]
+pub struct ForwardArgs {
+    /// Model
+    #[arg(long, value_parser = model_names())]
+    model: String,
+    /// Number of joints; that of the model's skeleton when not given
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    joints: Option<u16>,
+    /// Height the input must have
+    #[arg(long, value_name = "H")]
+    height: Option<usize>,
+    /// Width the input must have
+    #[arg(long, value_name = "W")]
+    width: Option<usize>,
+    /// Weights (safetensors)
+    #[arg(long, value_name = "W.safetensors")]
+    weights: PathBuf,
+    /// File with a tensor `input` [N, 3, H, W], fed as it is
+    #[arg(long, value_name = "IN.safetensors")]
+    input: PathBuf,
+    /// File for the network's outputs
+    #[arg(long, value_name = "OUT.safetensors")]
+    output: PathBuf,
+    /// Write every attention map by its specified name as well
+    #[arg(long)]
+    attention: bool,
+}
+
+pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
+    let spec = model(&args.model)?;
+    let n_joints = match args.joints {
+        Some(k) => usize::from(k),
+        None => spec.card()?.skeleton()?.n_joints(),
+    };
+    let device = select(common.device)?.device;
+    let weights = Weights::read(&args.weights)?;
+    let net = spec.load(&BuildOptions { n_joints }, &weights, &device)?;
+    let input = read_input(args)?.to_device(&device)?;
+    let mut pass = Pass {
+        wants_maps: args.attention,
+        ..Pass::eval()
+    };
+    let out = net
+        .forward(&input, &mut pass)
+        .with_context(|| format!("{} on {}", args.model, args.input.display()))?;
+    let mut tensors: HashMap<String, Tensor> = out.tensors.into_iter().collect();
+    tensors.extend(out.maps.into_iter().map(|m| (m.name, m.tensor)));
+    write_atomically(&args.output, &tensors)
+}
+
+fn read_input(args: &ForwardArgs) -> anyhow::Result<Tensor> {
+    let path = &args.input;
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let mut tensors = safetensors::load_buffer(&bytes, &candle_core::Device::Cpu)
+        .map_err(|e| Error::data(path, format!("not a readable safetensors file ({e})")))?;
+    let Some(input) = tensors.remove("input") else {
+        bail!("{}: has no tensor called 'input'", path.display());
+    };
+    let shape = input.dims().to_vec();
+    let fits =
+        |wanted: Option<usize>, axis: usize| wanted.is_none_or(|n| shape.get(axis) == Some(&n));
+    if shape.len() != 4 || shape[1] != 3 || !fits(args.height, 2) || !fits(args.width, 3) {
+        let side = |s: Option<usize>, name: &str| s.map_or(name.to_owned(), |s| s.to_string());
+        bail!(
+            "{}: tensor input has shape {shape:?}, needed is [N, 3, {}, {}]",
+            path.display(),
+            side(args.height, "H"),
+            side(args.width, "W"),
+        );
+    }
+    Ok(input.to_dtype(DType::F32)?)
+}
+
+/// Writes beside the target and renames, so that a failure leaves no half file.
+fn write_atomically(path: &Path, tensors: &HashMap<String, Tensor>) -> anyhow::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    safetensors::save(tensors, &part)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    std::fs::rename(&part, path).map_err(Error::io("write", path))?;
+    Ok(())
+}

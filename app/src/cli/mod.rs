@@ -1,0 +1,149 @@
+//! The command line: a contract that scripts depend on.
+//!
+//! `--json` prints one JSON document on standard output and nothing else; logs and progress go
+//! to standard error. Each command is one file.
+
+mod args;
+mod bench;
+mod doctor;
+mod eval;
+mod forward;
+mod gui;
+mod models;
+mod progress;
+mod run;
+pub mod stats;
+mod window;
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use poselens_engine::device::DeviceSpec;
+
+pub use args::NetworkArgs;
+
+/// Finds human poses in live video and shows why the network put each joint where it did.
+#[derive(Debug, Parser)]
+#[command(name = "poselens", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    pub device: DeviceSpec,
+    /// Threads for computing; all cores when not given
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
+    /// Log level: error, warn, info, debug, trace, or a filter such as poselens_engine=debug
+    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL")]
+    pub log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the window (also what `poselens` alone does)
+    Gui(gui::GuiArgs),
+    /// Find poses without a window: annotate, record, export
+    Run(run::RunArgs),
+    /// List the models
+    Models(models::ModelsArgs),
+    /// Run the bare network on a tensor, for checking ports of a model number by number
+    Forward(forward::ForwardArgs),
+    /// Measure accuracy on labelled pictures
+    Eval(eval::EvalArgs),
+    /// Measure speed
+    Bench(bench::BenchArgs),
+    /// Report cameras, devices, folders, and run a self-test
+    Doctor(doctor::DoctorArgs),
+}
+
+impl Cli {
+    /// Runs the chosen command.
+    ///
+    /// # Errors
+    /// Whatever the command could not do, in one line.
+    pub fn run(self) -> anyhow::Result<()> {
+        start_logging(&self.common.log)?;
+        if let Some(n) = self.common.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(usize::from(n))
+                .build_global()
+                .context("cannot start the compute threads")?;
+        }
+        let common = &self.common;
+        match self.command {
+            None => gui::run(common, &gui::GuiArgs::default()),
+            Some(Command::Gui(args)) => gui::run(common, &args),
+            Some(Command::Run(args)) => run::run(common, &args),
+            Some(Command::Models(args)) => models::run(&args),
+            Some(Command::Forward(args)) => forward::run(common, &args),
+            Some(Command::Eval(args)) => eval::run(common, &args),
+            Some(Command::Bench(args)) => bench::run(common, &args),
+            Some(Command::Doctor(args)) => doctor::run(common, &args),
+        }
+    }
+}
+
+fn start_logging(filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .with_context(|| format!("'{filter}' is not a log level"))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time()
+        .init();
+    Ok(())
+}
+
+/// An error and its causes on one line; a cause that the text before it already tells is left out.
+pub fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace('\n', " ");
+        if line.is_empty() {
+            line = text;
+        } else if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+    }
+    line
+}
+
+/// Prints a JSON document to standard output.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Fails when two options collide or a default does not parse.
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Fails when an error would spread over several lines of a script's log.
+    #[test]
+    fn errors_are_one_line() {
+        let error = anyhow::anyhow!("inner\ntext").context("outer");
+        assert_eq!(one_line(&error), "outer: inner text");
+        let twice = anyhow::anyhow!("no such file").context("cannot open x: no such file");
+        assert_eq!(one_line(&twice), "cannot open x: no such file");
+    }
+}

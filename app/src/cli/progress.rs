@@ -1,0 +1,52 @@
+//! A progress bar on standard error, only where a person looks at it.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Progress of a run in frames.
+pub struct Progress {
+    bar: ProgressBar,
+    limit: Option<u64>,
+}
+
+impl Progress {
+    /// A bar on a terminal, nothing elsewhere. `limit` caps the number of frames to come.
+    pub fn new(limit: Option<u64>) -> Self {
+        let bar = ProgressBar::new_spinner();
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let this = Self { bar, limit };
+        this.expect(None);
+        this
+    }
+
+    /// Says how many frames are to come, where known.
+    pub fn expect(&self, n_frames: Option<u64>) {
+        let total = match (n_frames, self.limit) {
+            (Some(n), Some(limit)) => Some(n.min(limit)),
+            (n, limit) => n.or(limit),
+        };
+        let template = match total {
+            Some(total) => {
+                self.bar.set_length(total);
+                "{bar:30} {pos}/{len} frames, {per_sec}, {eta} left"
+            }
+            None => "{spinner} {pos} frames, {per_sec}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+    }
+
+    /// Says how many frames are done.
+    pub fn set(&self, n: u64) {
+        self.bar.set_position(n);
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

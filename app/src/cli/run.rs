@@ -1,0 +1,362 @@
+//! `poselens run`: the whole frame path without a window.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use poselens_engine::concurrency::StopFlag;
+use poselens_engine::estimator::Estimator;
+use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
+use poselens_engine::pipeline::{Event, Look, OpenSource, Pacing, Pipeline};
+use poselens_engine::record::{Backpressure, EXPORTERS};
+use poselens_engine::source::{FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
+use serde::Serialize;
+
+use super::Common;
+use super::args::{NetworkArgs, overlay_names};
+use super::progress::Progress;
+use super::stats::{Percentiles, round3};
+use crate::outputs::{Figures, OutputPlan, Outputs, SharedFigures};
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// camera:0, camera:NAME, a video, a picture, a folder of pictures, sample or synthetic
+    #[arg(long, value_name = "SPEC")]
+    pub input: String,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Write an annotated video (H.264 in MP4)
+    #[arg(long, value_name = "out.mp4")]
+    pub record: Option<PathBuf>,
+    /// Write one JSON line per frame
+    #[arg(long, value_name = "FILE")]
+    pub write_json: Option<PathBuf>,
+    /// Write COCO keypoint results
+    #[arg(long, value_name = "FILE")]
+    pub write_coco: Option<PathBuf>,
+    /// Write OpenPose JSON files
+    #[arg(long, value_name = "DIR")]
+    pub write_openpose: Option<PathBuf>,
+    /// Write a table with one row per frame, person and joint
+    #[arg(long, value_name = "FILE")]
+    pub write_csv: Option<PathBuf>,
+    /// What to draw, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "skeleton", value_parser = overlay_names())]
+    pub overlay: Vec<String>,
+    /// Begin at this time of the input, seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub start: Option<f64>,
+    /// End before this time of the input, seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub end: Option<f64>,
+    /// Stop after so many frames
+    #[arg(long, value_name = "N")]
+    pub max_frames: Option<u64>,
+    /// Joints below this score are not drawn, 0 to 1
+    #[arg(long, value_name = "T", default_value_t = OverlayStyle::default().keypoint_threshold, value_parser = unit_interval)]
+    pub kpt_thr: f32,
+    /// Do not calm joints over time
+    #[arg(long)]
+    pub no_smooth: bool,
+    /// Newest frame wins, as with a camera: frames are dropped rather than delayed
+    #[arg(long)]
+    pub live: bool,
+    /// Print one JSON document with the figures of the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// Annotates `input` into the video `record`, everything else as by default.
+    pub fn demo(input: String, network: NetworkArgs, record: PathBuf) -> Self {
+        Self {
+            input,
+            network,
+            record: Some(record),
+            write_json: None,
+            write_coco: None,
+            write_openpose: None,
+            write_csv: None,
+            overlay: vec!["skeleton".to_owned()],
+            start: None,
+            end: None,
+            max_frames: None,
+            kpt_thr: OverlayStyle::default().keypoint_threshold,
+            no_smooth: false,
+            live: false,
+            json: false,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if s.is_finite() && s >= 0.0 => Ok(s),
+        _ => Err("not a time in seconds".to_owned()),
+    }
+}
+
+fn unit_interval(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(t) if (0.0..=1.0).contains(&t) => Ok(t),
+        _ => Err("not a number from 0 to 1".to_owned()),
+    }
+}
+
+/// Figures of a run; also the `--json` document.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    input: String,
+    model: String,
+    device: String,
+    frames: u64,
+    frames_with_a_person: u64,
+    seconds: f64,
+    fps: f64,
+    drops: u64,
+    record_drops: u64,
+    latency: Option<Percentiles>,
+    stages: BTreeMap<&'static str, Percentiles>,
+    outputs: Vec<PathBuf>,
+    warnings: Vec<String>,
+}
+
+pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
+    let summary = annotate(common, args)?;
+    for warning in &summary.warnings {
+        eprintln!("poselens: {warning}");
+    }
+    if args.json {
+        return super::print_json(&summary);
+    }
+    eprintln!(
+        "{} frames in {:.1} s ({:.1} frames/s), a person in {}{}",
+        summary.frames,
+        summary.seconds,
+        summary.fps,
+        summary.frames_with_a_person,
+        match summary.drops + summary.record_drops {
+            0 => String::new(),
+            n => format!(", {n} dropped"),
+        },
+    );
+    for path in &summary.outputs {
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// Runs the pipeline to the end of the source and answers what came of it.
+pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
+    let spec = SourceSpec::parse(&args.input)?;
+    let plan = plan(args, &spec);
+    let interrupted = StopFlag::new();
+    stop_on_ctrl_c(&interrupted)?;
+    let network = args.network.load(common, None)?;
+    let device = network.device().spec.to_string();
+    let figures = SharedFigures::default();
+    let pacing = if args.live {
+        Pacing::Live
+    } else {
+        Pacing::EveryFrame
+    };
+    let mut pipeline = Pipeline::start(pacing, Arc::new(|| {}))?;
+    pipeline.set_look(Look {
+        overlays: OVERLAYS
+            .iter()
+            .filter(|o| args.overlay.iter().any(|name| name == o.name))
+            .collect(),
+        style: OverlayStyle {
+            keypoint_threshold: args.kpt_thr,
+            ..OverlayStyle::default()
+        },
+        is_smoothed: !args.no_smooth,
+    });
+    let estimator = Estimator::single(network, !args.no_smooth);
+    pipeline.switch_model(&args.network.model, Box::new(|| Ok(Box::new(estimator))))?;
+    wait_for_model(&pipeline)?;
+    let tap_figures = Arc::clone(&figures);
+    pipeline.start_recording(Box::new(move |first| {
+        Ok(Box::new(Outputs::open(&plan, tap_figures, first)?))
+    }))?;
+    let begin = Instant::now();
+    pipeline.switch_source(&args.input, opener(args, spec, &interrupted))?;
+    let progress = Progress::new(args.max_frames);
+    let outcome = follow(&pipeline, &figures, &interrupted, &progress);
+    progress.finish();
+    let drops = pipeline.stats().drops;
+    drop(pipeline);
+    let warnings = outcome?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let figures = figures
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    Ok(summarise(args, device, figures, seconds, drops, warnings))
+}
+
+fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
+    let target = |name: &str| match name {
+        "json" => args.write_json.clone(),
+        "coco" => args.write_coco.clone(),
+        "openpose" => args.write_openpose.clone(),
+        "csv" => args.write_csv.clone(),
+        _ => None,
+    };
+    OutputPlan {
+        name: Path::new(spec.argument())
+            .file_stem()
+            .map_or(spec.kind().name.to_owned(), |stem| {
+                stem.to_string_lossy().into_owned()
+            }),
+        record: args.record.clone(),
+        exports: EXPORTERS
+            .iter()
+            .filter_map(|e| Some((e, target(e.name)?)))
+            .collect(),
+        backpressure: if args.live {
+            Backpressure::DropNewest
+        } else {
+            Backpressure::Block
+        },
+    }
+}
+
+fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
+    let trim = Trim {
+        start_secs: args.start,
+        end_secs: args.end,
+        max_frames: args.max_frames,
+    };
+    let options = OpenOptions {
+        max_frames: args.max_frames,
+        stop: stop.clone(),
+        ..OpenOptions::default()
+    };
+    Arc::new(move || {
+        let source: Box<dyn FrameSource> = Box::new(Trimmed::new(spec.open(&options)?, trim));
+        Ok(source)
+    })
+}
+
+fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {
+    let flag = flag.clone();
+    ctrlc::set_handler(move || {
+        if flag.is_stopped() {
+            // The second time the user means it; recordings play up to their last fragment.
+            std::process::exit(130);
+        }
+        flag.stop();
+    })
+    .context("cannot watch for Ctrl+C")
+}
+
+/// How often the run looks for news: fast enough for a progress bar.
+const POLL: Duration = Duration::from_millis(20);
+
+fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
+    loop {
+        match pipeline.try_event() {
+            Some(Event::ModelReady(_)) => return Ok(()),
+            Some(Event::ModelFailed { error, .. } | Event::WorkerFailed(error)) => {
+                return Err(error.into());
+            }
+            _ => std::thread::sleep(POLL),
+        }
+    }
+}
+
+/// Follows the run to its end; answers the warnings. Whatever fails, the recording is closed
+/// before the failure is reported.
+fn follow(
+    pipeline: &Pipeline,
+    figures: &SharedFigures,
+    interrupted: &StopFlag,
+    progress: &Progress,
+) -> anyhow::Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    let mut failure = None;
+    let mut is_ending = false;
+    loop {
+        match pipeline.try_event() {
+            Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
+            Some(Event::SourceWarning { warning, .. }) => warnings.push(warning),
+            Some(Event::SourceEnded) => {
+                pipeline.stop_recording()?;
+                is_ending = true;
+            }
+            Some(Event::SourceFailed { error, .. }) => {
+                failure.get_or_insert(anyhow::Error::from(error));
+                pipeline.stop_recording()?;
+                is_ending = true;
+            }
+            Some(
+                Event::RecordingFailed(error)
+                | Event::ModelFailed { error, .. }
+                | Event::WorkerFailed(error),
+            ) => return Err(failure.unwrap_or_else(|| error.into())),
+            Some(Event::Recorded(_)) => break,
+            Some(Event::ModelReady(_)) => {}
+            None => {
+                let n = figures
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .frames;
+                progress.set(n);
+                // Nothing was recorded when the source gave no frame at all.
+                if is_ending && pipeline.recording().is_none() && n == 0 {
+                    break;
+                }
+                if interrupted.is_stopped() && !is_ending {
+                    warnings.push("interrupted; what was done is complete".to_owned());
+                    pipeline.stop_recording()?;
+                    is_ending = true;
+                }
+                std::thread::sleep(POLL);
+            }
+        }
+    }
+    let n = figures
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .frames;
+    if n == 0 && failure.is_none() {
+        failure = Some(anyhow!("the input has no frames in the chosen range"));
+    }
+    failure.map_or(Ok(warnings), Err)
+}
+
+fn summarise(
+    args: &RunArgs,
+    device: String,
+    figures: Figures,
+    seconds: f64,
+    drops: u64,
+    warnings: Vec<String>,
+) -> Summary {
+    let outputs = [
+        &args.record,
+        &args.write_json,
+        &args.write_coco,
+        &args.write_openpose,
+        &args.write_csv,
+    ];
+    Summary {
+        input: args.input.clone(),
+        model: args.network.model.clone(),
+        device,
+        frames: figures.frames,
+        frames_with_a_person: figures.frames_with_a_person,
+        seconds: round3(seconds),
+        fps: round3(figures.frames as f64 / seconds),
+        drops,
+        record_drops: figures.record_drops,
+        latency: Percentiles::of(figures.latencies),
+        stages: figures.stages.report(),
+        outputs: outputs.into_iter().flatten().cloned().collect(),
+        warnings,
+    }
+}
