@@ -509,6 +509,16 @@ fn a_typed_path_opens_and_a_wrong_one_can_be_retried() {
         "clip.mp4",
         "the old one runs on"
     );
+    let shown = window.session().wanted_source.as_ref().unwrap();
+    assert_eq!(shown.label, "clip.mp4", "the list names what is running");
     window.click("Retry");
     window.until_says("no such file");
+    window.click("Dismiss");
+    window.click("Path");
+    window
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.harness.get_by_label("Path").type_text("other.mp4");
+    window.press(Key::Enter);
+    window.until(|s| s.source.as_ref().unwrap().name == "other.mp4");
 }

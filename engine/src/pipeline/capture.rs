@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Receiver;
 
 use crate::concurrency::{Slot, StopFlag};
-use crate::error::Result;
 use crate::frame::Frame;
 use crate::source::{FrameSource, SourceInfo};
 
@@ -111,7 +110,7 @@ impl Capture {
         }
     }
 
-    pub(super) fn run(mut self, stop: &StopFlag) -> Result<()> {
+    pub(super) fn run(mut self, stop: &StopFlag) {
         while !stop.is_stopped() {
             let wait = self.step(stop);
             if !wait.is_zero() && self.parts.restart.recv_timeout(wait.min(POLL)).is_ok() {
@@ -127,7 +126,6 @@ impl Capture {
                 self.change(change);
             }
         }
-        Ok(())
     }
 
     /// Reads or delivers one frame; answers how long there is nothing to do.

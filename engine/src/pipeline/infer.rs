@@ -6,7 +6,6 @@ use crossbeam::channel::Receiver;
 use poselens_shaders::canvas::Canvas;
 
 use crate::concurrency::{Slot, StopFlag};
-use crate::error::Result;
 use crate::estimator::{Infer, Want};
 use crate::frame::{Frame, FramePool};
 use crate::output::{PoseOutput, Stage};
@@ -75,7 +74,7 @@ impl InferLoop {
         }
     }
 
-    pub(super) fn run(mut self, stop: &StopFlag) -> Result<()> {
+    pub(super) fn run(mut self, stop: &StopFlag) {
         while !stop.is_stopped() {
             self.take_commands();
             if self.parts.pacing == Pacing::EveryFrame && self.model.is_none() {
@@ -92,7 +91,6 @@ impl InferLoop {
             }
         }
         self.parts.taps.finish();
-        Ok(())
     }
 
     fn take_commands(&mut self) {

@@ -190,7 +190,10 @@ impl Pipeline {
         let capture = Worker::spawn(
             "capture",
             stop.clone(),
-            move |stop| capture.run(stop),
+            move |stop| {
+                capture.run(stop);
+                Ok(())
+            },
             emit.on_worker_failure(),
         )?;
         let infer = {
@@ -199,7 +202,10 @@ impl Pipeline {
             Worker::spawn(
                 "infer",
                 stop.clone(),
-                move |stop| infer.run(stop),
+                move |stop| {
+                    infer.run(stop);
+                    Ok(())
+                },
                 move |error| {
                     // The recording stays whole although the thread that fed it is gone.
                     taps_of_failed.finish();
