@@ -1,4 +1,5 @@
 //! The one integration binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #![allow(
     clippy::unwrap_used,
@@ -8,3 +9,4 @@
 mod sfm;
 mod tidy;
 mod window;
+mod window_fakes;

@@ -153,14 +153,18 @@ impl App {
         match event {
             Event::SourceReady(info) => {
                 session.source = Some(info);
+                session.running_source = session.wanted_source.clone();
                 session.is_opening = false;
                 session.has_ended = false;
                 session.status = None;
             }
             Event::SourceFailed { name, error } => {
-                session.is_opening = false;
                 tracing::warn!(source = name, %error, "source failed");
-                match session.wanted_source.clone() {
+                let failed = session.wanted_source.clone();
+                if std::mem::take(&mut session.is_opening) {
+                    session.wanted_source = session.running_source.clone();
+                }
+                match failed {
                     Some(wanted) => session.fail(
                         error.to_string(),
                         Action::Source(SourceAction::Open(wanted)),
@@ -249,18 +253,35 @@ impl App {
             News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),
             News::Saved(Err(error)) => session.say(Level::Error, error.to_string()),
             News::DeviceLost(message) => {
-                tracing::error!(
-                    message,
-                    "the graphics device is lost; building the window anew"
-                );
-                session.say(
-                    Level::Warning,
-                    format!("the graphics device was lost and opened again ({message})"),
-                );
-                self.device_lost = Some(message);
+                self.on_device_lost(message);
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
         }
+    }
+
+    fn on_device_lost(&mut self, message: String) {
+        tracing::error!(
+            message,
+            "the graphics device is lost; building the window anew"
+        );
+        self.session.say(
+            Level::Warning,
+            format!("the graphics device was lost and opened again ({message})"),
+        );
+        self.device_lost = Some(message);
+    }
+
+    /// Whether the graphics device is gone, also when drawing broke off before the news was read.
+    pub(super) fn take_device_loss(&mut self) -> bool {
+        if let Some(picture) = self.picture.take() {
+            picture.poll_device();
+        }
+        while let Ok(news) = self.news.try_recv() {
+            if let News::DeviceLost(message) = news {
+                self.on_device_lost(message);
+            }
+        }
+        self.device_lost.take().is_some()
     }
 
     /// The remembered camera, or else the first: only when nothing else was asked for.
@@ -375,6 +396,10 @@ fn start_pipeline(waker: &Waker) -> poselens_engine::Result<Pipeline> {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if let Some(picture) = &self.picture {
+            // A loss must be known before egui draws: it panics on a lost device.
+            picture.poll_device();
+        }
         self.drain(ctx);
         for action in keys::pressed(ctx, &self.gui) {
             self.run_window_action(action, ctx);
@@ -393,6 +418,10 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        if self.device_lost.is_some() {
+            // egui panics when it has something to draw on a lost device.
+            return;
+        }
         self.take_picture();
         let mut actions = Vec::new();
         if !panels::is_full_screen(ui.ctx()) {

@@ -70,6 +70,7 @@ impl App {
                 self.pipeline.close_source();
                 self.session.source = None;
                 self.session.wanted_source = None;
+                self.session.running_source = None;
                 self.session.presented = None;
                 self.session.is_opening = false;
                 self.session.has_ended = false;

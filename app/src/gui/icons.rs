@@ -1,6 +1,6 @@
 //! Icons, painted: the fonts egui brings have no transport symbols.
 
-use std::f32::consts::{FRAC_PI_2, PI, TAU};
+use std::f32::consts::PI;
 
 use eframe::egui::{Atom, Color32, Painter, Pos2, Rect, Shape, Stroke, Vec2};
 
@@ -72,21 +72,20 @@ impl Icon {
                 }
             }
             Self::Refresh => {
+                let (radius, start, end) = (0.72, -PI * 0.35, PI * 1.25);
                 let arc = (0..=24).map(|i| {
-                    let angle = -FRAC_PI_2 + (TAU - 1.0) * i as f32 / 24.0 + 1.0;
-                    at(0.75 * angle.cos(), 0.75 * angle.sin())
+                    let angle = start + (end - start) * i as f32 / 24.0;
+                    at(radius * angle.cos(), radius * angle.sin())
                 });
                 painter.add(Shape::line(arc.collect(), stroke));
-                let (tip, back) = (at(0.15, -0.75), PI * 0.25);
-                let wing = |sign: f32| {
-                    tip + Vec2::angled(sign * back + if sign > 0.0 { 0.0 } else { -0.15 })
-                        * 0.55
-                        * unit
-                };
-                painter.add(Shape::line(
-                    vec![wing(1.0), at(0.0, -0.75), wing(-1.0)],
-                    stroke,
-                ));
+                let out = Vec2::angled(end);
+                let (base, along) = (rect.center() + out * radius * unit, out.rot90());
+                // rot90 turns against the arc's sense.
+                fill(vec![
+                    base - along * 0.62 * unit,
+                    base + out * 0.42 * unit,
+                    base - out * 0.42 * unit,
+                ]);
             }
             Self::Dismiss => {
                 painter.line_segment([at(-0.6, -0.6), at(0.6, 0.6)], stroke);
@@ -120,15 +119,16 @@ mod tests {
         let square = Rect::from_min_size(pos2(100.0, 100.0), Vec2::splat(14.0));
         let ctx = egui::Context::default();
         for icon in Icon::ALL {
-            let output = ctx.run_ui(egui::RawInput::default(), |ui| {
+            let mut output = ctx.run_ui(egui::RawInput::default(), |ui| {
                 icon.paint(ui.painter(), square, Color32::WHITE);
             });
+            output.textures_delta.clear();
             let bounds = output
                 .shapes
                 .iter()
                 .map(|s| s.shape.visual_bounding_rect())
                 .filter(|b| b.is_positive() && square.contains(b.center()))
-                .fold(Rect::NOTHING, |all, b| all.union(b));
+                .fold(Rect::NOTHING, Rect::union);
             assert!(bounds.area() > 40.0, "{icon:?} {bounds:?}");
             assert!(
                 square.expand(2.0).contains_rect(bounds),

@@ -83,6 +83,13 @@ impl Picture {
         Ok(())
     }
 
+    /// Lets the graphics device deliver its callbacks, above all that it is lost.
+    pub fn poll_device(&self) {
+        if let Err(error) = self.render.device.poll(wgpu::PollType::Poll) {
+            tracing::debug!(%error, "the graphics device does not answer");
+        }
+    }
+
     /// Draws the picture into `area`, as large as fits.
     pub fn show_ui(&self, ui: &Ui, area: Rect, is_mirrored: bool) {
         if let Some((_, id, size)) = &self.texture {

@@ -1,5 +1,6 @@
 //! Opening the window.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui;
@@ -67,26 +68,35 @@ pub fn run(gui: GuiContext) -> anyhow::Result<()> {
         |home: &Mutex<Option<App>>| home.lock().unwrap_or_else(PoisonError::into_inner).take();
     for _ in 0..=MAX_REBUILDS {
         let for_shell = Arc::clone(&home);
-        let shown = eframe::run_native(
-            "PoseLens",
-            options(),
-            Box::new(move |cc| {
-                let mut app = take(&for_shell).ok_or("the window is open already")?;
-                app.attach(cc);
-                Ok(Box::new(Shell {
-                    app: Some(app),
-                    home: for_shell,
-                }))
-            }),
-        );
-        let Some(mut app) = take(&home) else {
-            shown.map_err(|e| anyhow::anyhow!("the window cannot be opened: {e}"))?;
-            return Ok(());
+        let show = || {
+            eframe::run_native(
+                "PoseLens",
+                options(),
+                Box::new(move |cc| {
+                    let mut app = take(&for_shell).ok_or("the window is open already")?;
+                    app.attach(cc);
+                    Ok(Box::new(Shell {
+                        app: Some(app),
+                        home: for_shell,
+                    }))
+                }),
+            )
         };
-        let lost = app.device_lost.take();
-        if lost.is_none() {
+        // A device lost in the middle of drawing makes egui panic.
+        let shown = catch_unwind(AssertUnwindSafe(show));
+        let Some(mut app) = take(&home) else {
+            anyhow::bail!("the window cannot be opened: {}", reason(shown));
+        };
+        // winit cannot open a second window after a panic in the first.
+        if !app.take_device_loss() || shown.is_err() {
+            // Closes a running recording, also after a panic.
             app.finish();
-            return shown.map_err(|e| anyhow::anyhow!("the window cannot be opened: {e}"));
+            anyhow::ensure!(
+                matches!(shown, Ok(Ok(()))),
+                "the window failed: {}",
+                reason(shown)
+            );
+            return Ok(());
         }
         *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(app);
     }
@@ -94,6 +104,16 @@ pub fn run(gui: GuiContext) -> anyhow::Result<()> {
         app.finish();
     }
     anyhow::bail!("the graphics device was lost again and again; look at its driver")
+}
+
+/// Why a window ended, in one line.
+fn reason(shown: std::thread::Result<eframe::Result>) -> String {
+    match shown {
+        Ok(Ok(())) => "it was closed before it opened".to_owned(),
+        Ok(Err(error)) => format!("{error}; see `poselens doctor` for graphics devices"),
+        Err(_) => "drawing broke off (see the log); recordings were closed, start PoseLens again"
+            .to_owned(),
+    }
 }
 
 fn options() -> eframe::NativeOptions {

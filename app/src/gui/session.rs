@@ -45,6 +45,10 @@ pub struct Recording {
 
 /// The present.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each shown by a control of its own"
+)]
 pub struct Session {
     /// Cameras found; `None` while looking.
     pub cameras: Option<Vec<SourceChoice>>,
@@ -52,7 +56,9 @@ pub struct Session {
     pub source: Option<Arc<SourceInfo>>,
     /// The source last asked for.
     pub wanted_source: Option<SourceChoice>,
-    /// It is being opened.
+    /// The source frames come from, as it was asked for.
+    pub running_source: Option<SourceChoice>,
+    /// The wanted source is being opened.
     pub is_opening: bool,
     /// The model poses come from.
     pub model: Option<String>,
@@ -90,6 +96,7 @@ impl Default for Session {
             cameras: None,
             source: None,
             wanted_source: None,
+            running_source: None,
             is_opening: false,
             model: None,
             loading_model: None,

@@ -1,8 +1,7 @@
 //! Small widgets the panels share.
 
 use eframe::egui::{
-    self, Align, Color32, Layout, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
-    WidgetInfo,
+    self, Color32, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
 };
 
 use super::theme;
@@ -144,7 +143,7 @@ fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) ->
     .inner
 }
 
-/// A small rounded note with a coloured dot.
+/// A small rounded note with a coloured dot, for rows laid out right to left.
 pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
     egui::Frame::new()
         .fill(theme::CARD)
@@ -154,8 +153,8 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             ui.spacing_mut().interact_size.y = 18.0;
-            // Right to left, whatever surrounds it: text first, dot before it.
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            // The header's badges stand right to left: the text first, the dot before it.
+            ui.horizontal(|ui| {
                 ui.add(
                     egui::Label::new(RichText::new(text).small().color(theme::TEXT))
                         .selectable(false),

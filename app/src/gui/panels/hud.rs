@@ -1,5 +1,6 @@
 //! Speed and latency over the picture.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use eframe::egui::{self, Color32, RichText, Ui};
@@ -20,7 +21,7 @@ pub fn hud_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     for stage in Stage::ALL {
         let time = presented.timings.get(stage);
         if !time.is_zero() {
-            stages += &format!("\n{}: {:.1} ms", stage.name(), millis(time));
+            let _ = write!(stages, "\n{}: {:.1} ms", stage.name(), millis(time));
         }
     }
     let latency_color = match stats.latency_p50 {

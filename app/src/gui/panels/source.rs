@@ -87,8 +87,12 @@ fn buttons_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         {
             send(cx, SourceAction::ListCameras);
         }
+        let rest = egui::vec2(ui.available_width(), 28.0);
         if ui
-            .add_enabled(cx.session.source.is_some(), Button::new("Close"))
+            .add_enabled(
+                cx.session.source.is_some(),
+                Button::new("Close").min_size(rest),
+            )
             .on_hover_text("Releases the camera or file")
             .accessible_name("Close source")
             .clicked()
@@ -115,8 +119,12 @@ fn path_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             send(cx, SourceAction::EditPath(path));
         }
         let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        let rest = egui::vec2(ui.available_width(), 30.0);
         let button = ui
-            .add_enabled(!cx.state.path.trim().is_empty(), Button::new("Open"))
+            .add_enabled(
+                !cx.state.path.trim().is_empty(),
+                Button::new("Open").min_size(rest),
+            )
             .on_hover_text("Opens the path")
             .accessible_name("Open path");
         if button.clicked() || (is_entered && !cx.state.path.trim().is_empty()) {

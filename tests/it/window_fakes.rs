@@ -1,0 +1,191 @@
+//! A made-up source, model, overlays and recording for the window's tests.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poselens_app::gui::{GuiContext, ModelChoice, SourceChoice};
+use poselens_engine::estimator::{Infer, Want};
+use poselens_engine::frame::{Frame, Pixels};
+use poselens_engine::geometry::{Affine2, Size};
+use poselens_engine::output::{
+    AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput, Timings,
+};
+use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::pipeline::{Presented, Tap, TapProgress};
+use poselens_engine::pose::{Keypoint, Pose};
+use poselens_engine::skeleton::Skeleton;
+use poselens_engine::source::{FrameSource, SourceInfo};
+use poselens_engine::{Error, Result};
+use poselens_shaders::canvas::Canvas;
+
+const SIZE: Size = Size::new(8, 6);
+
+struct FakeSource {
+    info: SourceInfo,
+    next: u64,
+}
+
+impl FrameSource for FakeSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let id = self.next;
+        if self.info.n_frames == Some(id) {
+            return Ok(None);
+        }
+        if self.info.is_live {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.next += 1;
+        let pixels = Pixels::unpooled(vec![255; SIZE.area() * 4]);
+        Ok(Some(Frame::new(id, id as f64 / 100.0, SIZE, pixels)))
+    }
+}
+
+/// `camera:...` is live, `short.mp4` has 10 frames, `missing...` does not exist.
+fn open(spec: &str) -> Result<Box<dyn FrameSource>> {
+    if spec.starts_with("missing") {
+        return Err(Error::source(spec, "no such file; check the path"));
+    }
+    Ok(Box::new(FakeSource {
+        info: SourceInfo {
+            name: spec.to_owned(),
+            size: Some(SIZE),
+            rate: Some(100.0),
+            n_frames: (spec == "short.mp4").then_some(10),
+            is_live: spec.starts_with("camera:"),
+        },
+        next: 0,
+    }))
+}
+
+struct FakeInfer(Arc<str>);
+
+impl Infer for FakeInfer {
+    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        assert_ne!(&*self.0, "crashing", "fake fault");
+        let plane = |n| Planes {
+            n,
+            size: Size::square(1),
+            values: vec![0.5; n],
+        };
+        let joint = Keypoint {
+            x: 1.0,
+            y: 1.0,
+            score: 0.9,
+        };
+        let map = AttentionMap {
+            name: "x51.M".to_owned(),
+            kind: AttentionKind::Signed,
+            map: plane(1),
+            range: (-1.0, 1.0),
+            image_from_map: Affine2::IDENTITY,
+        };
+        Ok(PoseOutput {
+            frame: frame.clone(),
+            model: Arc::clone(&self.0),
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            poses: vec![Pose::from_keypoints(vec![joint; 17])],
+            regions: vec![RegionOutput {
+                heatmaps: plane(if want.heatmaps { 17 } else { 0 }),
+                image_from_heatmap: Affine2::IDENTITY,
+                attention: if want.attention {
+                    vec![map]
+                } else {
+                    Vec::new()
+                },
+            }],
+            timings: Timings::default(),
+        })
+    }
+}
+
+fn make(name: &str) -> Result<Box<dyn Infer>> {
+    if name == "broken" {
+        return Err(Error::Invalid("the weights are damaged".to_owned()));
+    }
+    Ok(Box::new(FakeInfer(Arc::from(name))))
+}
+
+/// Writes nothing but counts.
+struct FakeTap(TapProgress);
+
+impl Tap for FakeTap {
+    fn offer(&mut self, _presented: &Presented) -> Result<()> {
+        self.0.frames += 1;
+        Ok(())
+    }
+
+    fn progress(&self) -> TapProgress {
+        self.0.clone()
+    }
+
+    fn finish(self: Box<Self>) -> Result<TapProgress> {
+        Ok(self.0)
+    }
+}
+
+fn draw_nothing(_: &mut Canvas<'_>, _: &PoseOutput, _: &OverlayStyle) {}
+
+const fn fake_overlay(
+    name: &'static str,
+    needs_heatmaps: bool,
+    needs_attention: bool,
+) -> OverlaySpec {
+    OverlaySpec {
+        name,
+        help: "",
+        needs_heatmaps,
+        needs_attention,
+        draw: draw_nothing,
+    }
+}
+
+static OVERLAYS: [OverlaySpec; 3] = [
+    fake_overlay("skeleton", false, false),
+    fake_overlay("heatmap", true, false),
+    fake_overlay("attention", false, true),
+];
+
+/// A window over fakes; `input` as on the command line, `cameras` by name.
+pub(crate) fn gui(
+    input: Option<&str>,
+    cameras: &'static [&'static str],
+    folder: &Path,
+) -> GuiContext {
+    let choice = |name: &str| ModelChoice {
+        name: name.to_owned(),
+        help: format!("about {name}"),
+    };
+    GuiContext {
+        input: input.map(str::to_owned),
+        model: None,
+        models: ["first", "second", "broken", "crashing"].map(choice).into(),
+        overlays: &OVERLAYS,
+        device: "CPU".to_owned(),
+        sample_clip: Some("clip.mp4".to_owned()),
+        synthetic: "synthetic".to_owned(),
+        open_source: Arc::new(open),
+        make_infer: Arc::new(make),
+        list_cameras: Arc::new(|| {
+            let list = cameras.iter().enumerate();
+            Ok(list
+                .map(|(i, name)| SourceChoice {
+                    label: (*name).to_owned(),
+                    spec: format!("camera:{i}"),
+                })
+                .collect())
+        }),
+        start_recording: Arc::new(|folder: &Path, _: &Presented| {
+            Ok(Box::new(FakeTap(TapProgress {
+                path: folder.to_owned(),
+                ..TapProgress::default()
+            })))
+        }),
+        recordings_folder: folder.to_owned(),
+        settings_file: None,
+    }
+}
