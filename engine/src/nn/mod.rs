@@ -1,1 +1,3 @@
-//! nn
+//! What networks are made of: fast CPU [`kernels`] for live inference.
+
+pub mod kernels;
