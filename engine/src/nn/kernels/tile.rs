@@ -181,27 +181,41 @@ impl<const STEP: usize, const P: usize, const N: usize> Job for Fixed<'_, STEP, 
                     a = a.add(1);
                 }
             }
-            let zero = s.splat(0.0);
-            for (p, row) in acc.iter().enumerate() {
-                if p >= t.pixels {
-                    break;
+            // `max(floor, v)` rather than `max(v, floor)`: a NaN stays visible.
+            let floor = s.splat(if t.post.relu { 0.0 } else { f32::NEG_INFINITY });
+            if t.post.res.is_null() && t.pixels >= P && t.channels >= N * S::LANES {
+                for (p, row) in acc.iter().enumerate() {
+                    let out = t.out.add(p * t.out_step);
+                    for (j, &v) in row.iter().enumerate() {
+                        s.store(out.add(panel(j) * t.out_panel + part(j)), s.max(floor, v));
+                    }
                 }
-                let out = t.out.add(p * t.out_step);
-                let res = t.post.res.wrapping_add(((t.post.x0 + p) >> t.post.shift) * t.post.res_step);
+                return;
+            }
+            // Through memory: a loop that picks accumulators by a variable index would keep them
+            // in memory during the sums too, which halved the speed of the 12 x 32 tile.
+            let mut sums = [0.0_f32; 12 * 2 * PANEL];
+            for (p, row) in acc.iter().enumerate() {
                 for (j, &v) in row.iter().enumerate() {
+                    s.store(sums.as_mut_ptr().add((p * N + j) * S::LANES), v);
+                }
+            }
+            for p in 0..P.min(t.pixels) {
+                let out = t.out.add(p * t.out_step);
+                let res_pixel = (t.post.x0 + p) >> t.post.shift;
+                let res = t.post.res.wrapping_add(res_pixel * t.post.res_step);
+                for j in 0..N {
                     let first = panel(j) * PANEL + part(j);
                     if first >= t.channels {
                         break;
                     }
                     let live = t.channels - first;
-                    let mut v = v;
+                    let mut v = s.load(sums.as_ptr().add((p * N + j) * S::LANES));
                     if !t.post.res.is_null() {
                         v = s.add(v, s.load_upto(res.add(first), live));
                     }
-                    if t.post.relu {
-                        v = s.max(v, zero);
-                    }
-                    s.store_upto(out.add(panel(j) * t.out_panel + part(j)), v, live);
+                    let out = out.add(panel(j) * t.out_panel + part(j));
+                    s.store_upto(out, s.max(floor, v), live);
                 }
             }
         }

@@ -380,7 +380,7 @@ impl Job for Backward {
                         v = s.add(v, s.load_upto(self.post.res.add(at), self.live));
                     }
                     if self.post.relu {
-                        v = s.max(v, zero);
+                        v = s.max(zero, v);
                     }
                     s.store_upto(self.out.add(i * self.row + j * self.column), v, self.live);
                 }

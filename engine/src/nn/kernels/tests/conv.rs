@@ -110,11 +110,12 @@ impl Case {
             epilogue,
             threads,
         );
-        for (wide, want) in wide_out.data().chunks(cout + 3).zip(want.chunks(cout)) {
+        let mut got = Vec::new();
+        for wide in wide_out.data().chunks(cout + 3) {
             prop_assert!(wide[0] == 7.0 && wide[cout + 1..] == [7.0, 7.0], "{:?} wrote beside its channels", self);
-            near(&wide[1..=cout], want, tolerance.max(1e-3), "channel slice")?;
+            got.extend_from_slice(&wide[1..=cout]);
         }
-        Ok(())
+        near(&got, &want, tolerance, &format!("{self:?} channel slice"))
     }
 }
 
@@ -125,7 +126,7 @@ proptest! {
     /// in its epilogue, on any instruction set or thread count.
     #[test]
     fn direct_equals_the_reference(case in case()) {
-        case.check(Plan::Direct, 2e-6)?;
+        case.check(Plan::Direct, 1e-5)?;
     }
 
     /// Fails when Winograd is wrong at patches that overlap a border, or loses more precision
@@ -133,7 +134,7 @@ proptest! {
     #[test]
     fn winograd_equals_the_reference(mut case in case()) {
         case.shape = ConvShape::same(case.shape.cin, case.shape.cout, 3, 1);
-        case.check(Plan::Winograd, 3e-5)?;
+        case.check(Plan::Winograd, 1e-4)?;
     }
 
     /// Fails when a phase of a transposed convolution has the wrong taps or padding.
@@ -157,7 +158,7 @@ proptest! {
         for threads in all_threads() {
             let what = format!("{case:?} {:?} x{}", threads.isa(), threads.count());
             let got = conv2d_transposed(&packed, &input, (h, w), Epilogue::add(&same, relu), threads);
-            near(got.data(), &want, 2e-6, &what)?;
+            near(got.data(), &want, 1e-5, &what)?;
         }
     }
 }
