@@ -124,7 +124,11 @@ impl Nhwc {
     pub fn channels(&self, from: usize, c: usize) -> View<'_> {
         assert!(from + c <= self.c, "channel slice outside the map");
         let data = self.data();
-        View::new(&data[from.min(data.len())..], [self.n, self.h, self.w, c], self.c)
+        View::new(
+            &data[from.min(data.len())..],
+            [self.n, self.h, self.w, c],
+            self.c,
+        )
     }
     /// All channels, to be written.
     pub fn view_mut(&mut self) -> ViewMut<'_> {

@@ -121,7 +121,7 @@ pub fn conv2d_into(
             &point::Points {
                 input,
                 stride: shape.stride,
-                panels,
+                panels: panels.view(),
                 bias: weights.bias.floats(),
                 out: out.shared(),
                 dims,
@@ -168,7 +168,11 @@ pub fn conv2d_transposed(
     let shape = weights.shape;
     let [n, ih, iw, c] = input.dims();
     assert_eq!(c, shape.cout, "channels of the transposed {shape:?}");
-    assert_eq!((shape.out(h), shape.out(w)), (ih, iw), "size of the transposed {shape:?}");
+    assert_eq!(
+        (shape.out(h), shape.out(w)),
+        (ih, iw),
+        "size of the transposed {shape:?}"
+    );
     let mut out = input.buffers().map(n, h, w, shape.cin);
     let dims = out.dims();
     let residual = epilogue.checked(dims);

@@ -18,10 +18,15 @@
 
 mod buffer;
 mod conv;
+mod depthwise;
 mod isa;
+mod math;
 mod pack;
 mod point;
+mod pointwise;
 pub mod reference;
+mod resample;
+mod rows;
 mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
@@ -36,6 +41,11 @@ mod winograd;
 
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
+pub use depthwise::{PackedDepthwise, depthwise};
 pub use isa::{ISA_VARIABLE, Isa};
+pub use math::Activation;
 pub use pack::{ConvShape, PackedConv, PackedTransposed, Plan};
+pub use pointwise::{add, gate, project, scale_pixels, upsample_add};
+pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2};
+pub use rows::{Factor, layer_norm, matmul, softmax};
 pub use threads::Threads;

@@ -101,6 +101,23 @@ impl Panels {
     pub(super) fn pitch(&self) -> usize {
         self.depth * PANEL
     }
+
+    /// Borrowed.
+    pub(super) fn view(&self) -> PanelView<'_> {
+        PanelView {
+            floats: self.floats(),
+            depth: self.depth,
+            count: self.count,
+        }
+    }
+}
+
+/// Borrowed panels, also of a matrix that is packed for one product.
+#[derive(Clone, Copy)]
+pub(super) struct PanelView<'a> {
+    pub(super) floats: &'a [f32],
+    pub(super) depth: usize,
+    pub(super) count: usize,
 }
 
 /// Bias filled up with zeros to whole panels.
@@ -141,7 +158,10 @@ impl PackedConv {
         let ConvShape {
             cin, cout, kernel, ..
         } = shape;
-        assert!(shape.stride > 0 && kernel > 0 && cin > 0 && cout > 0, "{shape:?}");
+        assert!(
+            shape.stride > 0 && kernel > 0 && cin > 0 && cout > 0,
+            "{shape:?}"
+        );
         assert_eq!(weight.len(), shape.weights(), "weights of {shape:?}");
         let winograd = match plan {
             Plan::Direct => false,

@@ -1,7 +1,7 @@
 //! 1x1 convolutions and linear layers: a matrix product that reads the map where it lies.
 
 use super::buffer::{Shared, View};
-use super::pack::Panels;
+use super::pack::PanelView;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
@@ -14,7 +14,7 @@ const BLOCK_BYTES: usize = 48 * 1024;
 pub(super) struct Points<'a> {
     pub(super) input: View<'a>,
     pub(super) stride: usize,
-    pub(super) panels: &'a Panels,
+    pub(super) panels: PanelView<'a>,
     pub(super) bias: &'a [f32],
     pub(super) out: Shared,
     /// Images, rows, columns, channels of the output.
@@ -37,7 +37,11 @@ pub(super) fn run(points: &Points, threads: &Threads) {
     let share = (rows * width).div_ceil(if useful > 1 { 3 * useful } else { 1 });
     // Whole large tiles on every instruction set.
     let block = fit.min(share).next_multiple_of(24);
-    let (tall, wide) = if flat { (1, block) } else { ((block / w).max(1), w) };
+    let (tall, wide) = if flat {
+        (1, block)
+    } else {
+        ((block / w).max(1), w)
+    };
     let across = width.div_ceil(wide);
     threads.run(rows.div_ceil(tall) * across, work, |i, scratch| {
         let (y0, x0) = (i / across * tall, i % across * wide);
@@ -82,8 +86,8 @@ impl Job for Block<'_, '_> {
             off: 0,
             len: cin as u32,
         });
-        let weights = panels.floats();
-        assert!(weights.len() >= panels.count * panels.pitch() && panels.depth == cin);
+        let (weights, pitch) = (panels.floats, panels.depth * PANEL);
+        assert!(weights.len() >= panels.count * pitch && panels.depth == cin);
         assert!(bias.len() >= panels.count * PANEL);
         let mut panel = 0;
         while panel < panels.count {
@@ -91,7 +95,11 @@ impl Job for Block<'_, '_> {
             let first = panel * PANEL;
             for row in self.rows.clone() {
                 // The row's first pixel in the input, the output and the residual.
-                let in_row = if self.flat { 0 } else { (row / h * ih + row % h * stride) * iw };
+                let in_row = if self.flat {
+                    0
+                } else {
+                    (row / h * ih + row % h * stride) * iw
+                };
                 let out_row = if self.flat { 0 } else { row * w };
                 let mut x = self.columns.start;
                 while x < self.columns.end {
@@ -129,8 +137,8 @@ impl Job for Block<'_, '_> {
                             a: a.as_ptr(),
                             a_step,
                             segs,
-                            w: weights.as_ptr().add(panel * panels.pitch()),
-                            w_panel: panels.pitch(),
+                            w: weights.as_ptr().add(panel * pitch),
+                            w_panel: pitch,
                             bias: bias.as_ptr().add(first),
                             out: out.pixel(out_row + x).add(first),
                             out_step: out.stride,

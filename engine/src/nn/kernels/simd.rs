@@ -13,6 +13,24 @@ pub(crate) trait Job {
     fn run<S: Simd>(self, s: S) -> Self::Out;
 }
 
+/// Declares a job: a struct of arguments whose body may use the token and its type `S`.
+macro_rules! job {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $ty:ty),* $(,)? }, $s:ident => $body:block) => {
+        $(#[$doc])*
+        struct $name<'a> { $($field: $ty),* }
+
+        impl $crate::nn::kernels::simd::Job for $name<'_> {
+            type Out = ();
+            #[inline(always)]
+            fn run<S: $crate::nn::kernels::simd::Simd>(self, $s: S) {
+                let Self { $($field),* } = self;
+                $body
+            }
+        }
+    };
+}
+pub(super) use job;
+
 /// A vector of `LANES` floats on one instruction set.
 pub(crate) trait Simd: Copy + Send + Sync {
     /// The vector.

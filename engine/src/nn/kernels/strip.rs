@@ -138,7 +138,10 @@ impl Band<'_, '_> {
     #[inline(always)]
     fn compute<S: Simd, const CELL: usize>(self, s: S) {
         let Self {
-            conv, layout, image, ..
+            conv,
+            layout,
+            image,
+            ..
         } = self;
         let [_, _, width, cout] = conv.dims;
         let rows_in = conv.rows_in(self.rows.len());
@@ -147,7 +150,8 @@ impl Band<'_, '_> {
         let cin = conv.input.dims[3];
         for (ky, kx) in (0..conv.kh * conv.kw).map(|i| (i / conv.kw, i % conv.kw)) {
             for block in 0..layout.blocks {
-                let cell = (block * conv.stride + kx % conv.stride) * layout.phase + kx / conv.stride;
+                let cell =
+                    (block * conv.stride + kx % conv.stride) * layout.phase + kx / conv.stride;
                 segs.push(Seg {
                     off: (ky * layout.row + cell * CELL) as u32,
                     len: (cin - block * CELL).min(CELL) as u32,
@@ -178,7 +182,8 @@ impl Band<'_, '_> {
                         let mut post = Post::NONE;
                         post.relu = conv.relu;
                         if let Some((map, shift)) = &conv.residual {
-                            let res_row = image * map.dims[1] + ((y * conv.out_scale + conv.out_y) >> shift);
+                            let res_row =
+                                image * map.dims[1] + ((y * conv.out_scale + conv.out_y) >> shift);
                             let pixel = res_row * map.dims[2] + conv.out_x;
                             post.res = map.data.as_ptr().add(pixel * map.stride + first);
                             post.res_step = map.stride * conv.out_scale;
@@ -187,9 +192,9 @@ impl Band<'_, '_> {
                         }
                         let pixel = out_row * conv.out_w + x * conv.out_scale + conv.out_x;
                         Tile {
-                            a: strip
-                                .as_ptr()
-                                .wrapping_add((y - self.rows.start) * conv.stride * layout.row + x * CELL),
+                            a: strip.as_ptr().wrapping_add(
+                                (y - self.rows.start) * conv.stride * layout.row + x * CELL,
+                            ),
                             a_step: CELL,
                             segs,
                             w: weights.as_ptr().add(panel * conv.panels.pitch()),
@@ -240,7 +245,10 @@ fn fill_row<S: Simd, const CELL: usize>(
             // Cell i is input column i * stride + phase - pad.
             let column = |i: usize| (i * conv.stride + phase) as isize - conv.pad_x;
             let lo = (0..cells).find(|&i| column(i) >= 0).unwrap_or(cells);
-            let hi = (lo..cells).rev().find(|&i| column(i) < w as isize).map_or(lo, |i| i + 1);
+            let hi = (lo..cells)
+                .rev()
+                .find(|&i| column(i) < w as isize)
+                .map_or(lo, |i| i + 1);
             dest[..lo * CELL].fill(0.0);
             dest[hi * CELL..].fill(0.0);
             if lo == hi {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Zeroable;
 
-use super::buffer::{Line, lines};
+use super::buffer::{Buffers, Line, lines};
 use super::isa::Isa;
 use super::tile::Seg;
 use crate::{Error, Result};
@@ -14,8 +14,8 @@ use crate::{Error, Result};
 /// Scalar multiply-adds below which a second thread costs more than it brings.
 ///
 /// Waking a sleeping rayon worker takes 5-20 us; an AVX-512 core does 0.4-1 M multiply-adds in
-/// that time.
-const WORK_PER_THREAD: usize = 1_000_000;
+/// that time. Tests use all threads for everything.
+const WORK_PER_THREAD: usize = if cfg!(test) { 1 } else { 1_000_000 };
 
 /// Memory of one thread of a kernel: grows to the largest need and stays.
 #[derive(Default)]
@@ -48,6 +48,8 @@ pub struct Threads {
     count: usize,
     pool: Option<rayon::ThreadPool>,
     scratch: Mutex<Vec<Scratch>>,
+    /// Memory that lives as long as one kernel call and that all its threads see.
+    pub(super) spare: Buffers,
 }
 
 impl Threads {
@@ -78,6 +80,7 @@ impl Threads {
             count,
             pool,
             scratch: Mutex::new(Vec::new()),
+            spare: Buffers::new(),
         })
     }
 

@@ -90,7 +90,11 @@ pub(super) fn pixels_for<S: Simd>(left: usize) -> usize {
 /// Large, middle and small tile.
 fn sizes<S: Simd>() -> (usize, usize, usize) {
     let l = S::MAX_PIXELS;
-    if l < 3 { (l, l, l) } else { (l, l * 2 / 3, l / 3) }
+    if l < 3 {
+        (l, l, l)
+    } else {
+        (l, l * 2 / 3, l / 3)
+    }
 }
 
 /// Pixels that tiles for a row of `width` read, at most.

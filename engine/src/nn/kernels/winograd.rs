@@ -139,7 +139,11 @@ impl Job for Patches<'_, '_> {
         let (down, across) = (h.div_ceil(OUT), w.div_ceil(OUT));
         let place = |t: usize| {
             let t = first + t;
-            (t / (down * across), t / across % down * OUT, t % across * OUT)
+            (
+                t / (down * across),
+                t / across % down * OUT,
+                t % across * OUT,
+            )
         };
         for t in 0..count {
             let (image, y, x) = place(t);
@@ -147,7 +151,11 @@ impl Job for Patches<'_, '_> {
             let inside = y >= 1 && x >= 1 && y + IN - 1 <= h && x + IN - 1 <= w;
             let (from, row, column) = if inside {
                 let at = pixel(y - 1, x - 1);
-                (&conv.input.data[at..], w * conv.input.stride, conv.input.stride)
+                (
+                    &conv.input.data[at..],
+                    w * conv.input.stride,
+                    conv.input.stride,
+                )
             } else {
                 let step = cin.next_multiple_of(PANEL);
                 edge.fill(0.0);
@@ -198,10 +206,14 @@ impl Job for Patches<'_, '_> {
                             a: v.as_ptr().add(position * v_pitch + t * PANEL),
                             a_step: PANEL,
                             segs,
-                            w: weights.as_ptr().add((position * conv.panels.count + panel) * pitch),
+                            w: weights
+                                .as_ptr()
+                                .add((position * conv.panels.count + panel) * pitch),
                             w_panel: pitch,
                             bias: zeros.as_ptr(),
-                            out: m.as_mut_ptr().add(position * m_pitch + (panel * room + t) * PANEL),
+                            out: m
+                                .as_mut_ptr()
+                                .add(position * m_pitch + (panel * room + t) * PANEL),
                             out_step: PANEL,
                             out_panel: room * PANEL,
                             pixels: size,
@@ -230,7 +242,8 @@ impl Job for Patches<'_, '_> {
                     let mut res_row = 0;
                     post.relu = conv.relu;
                     if let Some((map, shift)) = &conv.residual {
-                        let pixel = (image * map.dims[1] + (y >> shift)) * map.dims[2] + (x >> shift);
+                        let pixel =
+                            (image * map.dims[1] + (y >> shift)) * map.dims[2] + (x >> shift);
                         post.res = map.data.as_ptr().add(pixel * map.stride + c);
                         post.res_step = map.stride;
                         post.shift = *shift;

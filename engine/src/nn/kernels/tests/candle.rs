@@ -6,7 +6,13 @@ use super::{near, values};
 /// Fails when the reference itself is wrong: it is compared once with candle's convolution.
 #[test]
 fn reference_equals_candle() {
-    let shape = ConvShape { cin: 5, cout: 7, kernel: 3, stride: 2, pad: 1 };
+    let shape = ConvShape {
+        cin: 5,
+        cout: 7,
+        kernel: 3,
+        stride: 2,
+        pad: 1,
+    };
     let (n, h, w) = (2, 9, 6);
     let (input, weight) = (values(1, n * h * w * 5), values(2, shape.weights()));
     let nhwc = Tensor::from_slice(&input, (n, h, w, 5), &Device::Cpu).unwrap();

@@ -61,7 +61,14 @@ prop_compose! {
 
 impl Case {
     fn check(self, plan: Plan, tolerance: f32) -> Result<(), TestCaseError> {
-        let Self { seed, n, h, w, shape, .. } = self;
+        let Self {
+            seed,
+            n,
+            h,
+            w,
+            shape,
+            ..
+        } = self;
         let (oh, ow, cout) = (shape.out(h), shape.out(w), shape.cout);
         let input = map(seed, [n, h, w, shape.cin]);
         let weight = values(seed + 1, shape.weights());
@@ -71,7 +78,12 @@ impl Case {
 
         let mut want = reference::conv2d(shape, [n, h, w], input.data(), &weight);
         for (i, v) in want.iter_mut().enumerate() {
-            let (c, x, y, image) = (i % cout, i / cout % ow, i / cout / ow % oh, i / cout / ow / oh);
+            let (c, x, y, image) = (
+                i % cout,
+                i / cout % ow,
+                i / cout / ow % oh,
+                i / cout / ow / oh,
+            );
             *v += bias[c];
             *v += match self.residual {
                 0 => 0.0,
@@ -83,7 +95,10 @@ impl Case {
             }
         }
         let epilogue = match self.residual {
-            0 => Epilogue { relu: self.relu, ..Epilogue::NONE },
+            0 => Epilogue {
+                relu: self.relu,
+                ..Epilogue::NONE
+            },
             1 => Epilogue::add(&same, self.relu),
             _ => Epilogue::add_up2(&half, self.relu),
         };
@@ -97,7 +112,11 @@ impl Case {
         // The same from and into channel slices of wider maps, whose other channels must survive.
         let mut wide_in = Buffers::new().map(n, h, w, shape.cin + 5);
         wide_in.data_mut().fill(f32::NAN);
-        for (wide, pixel) in wide_in.data_mut().chunks_mut(shape.cin + 5).zip(input.data().chunks(shape.cin)) {
+        for (wide, pixel) in wide_in
+            .data_mut()
+            .chunks_mut(shape.cin + 5)
+            .zip(input.data().chunks(shape.cin))
+        {
             wide[3..3 + shape.cin].copy_from_slice(pixel);
         }
         let mut wide_out = Buffers::new().map(n, oh, ow, cout + 3);
@@ -112,7 +131,11 @@ impl Case {
         );
         let mut got = Vec::new();
         for wide in wide_out.data().chunks(cout + 3) {
-            prop_assert!(wide[0] == 7.0 && wide[cout + 1..] == [7.0, 7.0], "{:?} wrote beside its channels", self);
+            prop_assert!(
+                wide[0] == 7.0 && wide[cout + 1..] == [7.0, 7.0],
+                "{:?} wrote beside its channels",
+                self
+            );
             got.extend_from_slice(&wide[1..=cout]);
         }
         near(&got, &want, tolerance, &format!("{self:?} channel slice"))

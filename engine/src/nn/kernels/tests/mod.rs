@@ -2,6 +2,7 @@
 
 mod candle;
 mod conv;
+mod ops;
 
 use proptest::prelude::*;
 
