@@ -126,7 +126,7 @@ impl Job for Block<'_, '_> {
                             let res_row = if self.flat {
                                 0
                             } else {
-                                (row / h * map.dims[1] + (row % h >> shift)) * map.dims[2]
+                                (row / h * map.dims[1] + ((row % h) >> shift)) * map.dims[2]
                             };
                             post.res = map.data.as_ptr().add(res_row * map.stride + first);
                             post.res_step = map.stride;

@@ -77,7 +77,7 @@ fn neighbours(i: usize, len: usize, align_corners: bool) -> (usize, usize, f32) 
         i as f64 * (len - 1) as f64 / (2 * len - 1) as f64
     } else {
         // Corner pixels keep their outer edges.
-        ((i as f64 + 0.5) / 2.0 - 0.5).max(0.0)
+        (i as f64 / 2.0 - 0.25).max(0.0)
     };
     let low = (at as usize).min(len - 1);
     (low, (low + 1).min(len - 1), (at - low as f64) as f32)

@@ -114,7 +114,8 @@ impl Simd for Avx512 {
 impl Avx2 {
     /// All ones in the first `n` lanes.
     #[inline(always)]
-    fn mask(self, n: usize) -> __m256i {
+    fn mask(token: Self, n: usize) -> __m256i {
+        let Self(()) = token;
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe {
             let lane = _mm256_setr_ps(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0);
@@ -167,7 +168,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_n(self, p: *const f32, n: usize) -> __m256 {
         // SAFETY: token; masked lanes are not read.
-        unsafe { _mm256_maskload_ps(p, self.mask(n)) }
+        unsafe { _mm256_maskload_ps(p, Self::mask(self, n)) }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m256) {
@@ -177,6 +178,6 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store_n(self, p: *mut f32, v: __m256, n: usize) {
         // SAFETY: token; masked lanes are not written.
-        unsafe { _mm256_maskstore_ps(p, self.mask(n), v) }
+        unsafe { _mm256_maskstore_ps(p, Self::mask(self, n), v) }
     }
 }

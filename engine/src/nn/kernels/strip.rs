@@ -256,7 +256,7 @@ fn fill_row<S: Simd, const CELL: usize>(
             }
             let first = column(lo) as usize * conv.input.stride + block * CELL;
             let step = conv.stride * conv.input.stride;
-            let from = &source[first..=first + (hi - lo - 1) * step + channels - 1];
+            let from = &source[first..first + (hi - lo - 1) * step + channels];
             let dest = &mut dest[lo * CELL..hi * CELL];
             if CELL == PANEL && channels == CELL {
                 for (i, cell) in dest.chunks_exact_mut(PANEL).enumerate() {

@@ -300,6 +300,7 @@ impl Job for Forward {
     type Out = ();
 
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "i and j are a matrix's")]
     fn run<S: Simd>(self, s: S) {
         let zero = s.splat(0.0);
         let mut half = [[zero; IN]; IN];
@@ -360,6 +361,7 @@ impl Job for Backward {
     type Out = ();
 
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "i and j are a matrix's")]
     fn run<S: Simd>(self, s: S) {
         let zero = s.splat(0.0);
         let mut half = [[zero; IN]; OUT];
