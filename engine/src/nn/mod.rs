@@ -7,6 +7,7 @@
 //! `clippy.toml`, with the reasons).
 
 mod conv;
+pub mod kernels;
 mod pass;
 mod upsample;
 

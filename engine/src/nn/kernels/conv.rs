@@ -1,0 +1,217 @@
+//! Convolutions of feature maps: [`conv2d`] and its transpose with a fused [`Epilogue`].
+//!
+//! Three ways lead to the register tile of `tile`: 1x1 kernels read the map where it lies
+//! (`point`), 3x3 with stride 1 usually goes through `winograd`, and all others through `strip`,
+//! which copies a band of rows with its zero border into scratch memory first.
+
+use super::buffer::{Nhwc, View, ViewMut};
+use super::pack::{ConvShape, Form, PackedConv, PackedTransposed};
+use super::strip::Strips;
+use super::threads::Threads;
+use super::{point, winograd};
+
+/// What is added to a convolution's sums.
+#[derive(Clone, Copy, Default)]
+pub enum Residual<'a> {
+    /// Nothing but the bias.
+    #[default]
+    None,
+    /// A map of the output's size.
+    Same(View<'a>),
+    /// A map of half the output's size (rounded up), repeated 2 x 2 (nearest neighbour).
+    Up2(View<'a>),
+}
+
+/// What happens to a convolution's sums before they are stored: residual first, ReLU last.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added.
+    pub residual: Residual<'a>,
+    /// Negatives are cut.
+    pub relu: bool,
+}
+
+impl<'a> Epilogue<'a> {
+    /// Bias only.
+    pub const NONE: Epilogue<'static> = Epilogue {
+        residual: Residual::None,
+        relu: false,
+    };
+    /// Bias and ReLU.
+    pub const RELU: Epilogue<'static> = Epilogue {
+        residual: Residual::None,
+        relu: true,
+    };
+
+    /// Bias, a map of the output's size, ReLU if `relu`.
+    pub fn add(map: &'a Nhwc, relu: bool) -> Self {
+        Self {
+            residual: Residual::Same(map.view()),
+            relu,
+        }
+    }
+
+    /// Bias, a map of half the output's size repeated 2 x 2, ReLU if `relu`.
+    pub fn add_up2(map: &'a Nhwc, relu: bool) -> Self {
+        Self {
+            residual: Residual::Up2(map.view()),
+            relu,
+        }
+    }
+
+    /// The residual and the right shift of its coordinates, checked against the output.
+    pub(super) fn checked(&self, [n, h, w, c]: [usize; 4]) -> Option<(View<'a>, u32)> {
+        match self.residual {
+            Residual::None => None,
+            Residual::Same(map) => {
+                assert_eq!(map.dims, [n, h, w, c], "residual's size");
+                Some((map, 0))
+            }
+            Residual::Up2(map) => {
+                let half = [n, h.div_ceil(2), w.div_ceil(2), c];
+                assert_eq!(map.dims, half, "half-size residual's size");
+                Some((map, 1))
+            }
+        }
+    }
+}
+
+/// Convolves `input` into a new map from the input's pool.
+pub fn conv2d(weights: &PackedConv, input: &Nhwc, epilogue: Epilogue, threads: &Threads) -> Nhwc {
+    let ConvShape { cout, .. } = weights.shape;
+    let (h, w) = (weights.shape.out(input.h()), weights.shape.out(input.w()));
+    let mut out = input.buffers().map(input.n(), h, w, cout);
+    conv2d_into(weights, input.view(), out.view_mut(), epilogue, threads);
+    out
+}
+
+/// Convolves `input` into `out`, which may be some channels of a wider map.
+///
+/// Panics when the sizes do not belong together.
+pub fn conv2d_into(
+    weights: &PackedConv,
+    input: View,
+    mut out: ViewMut,
+    epilogue: Epilogue,
+    threads: &Threads,
+) {
+    let shape = weights.shape;
+    let [n, h, w, c] = input.dims;
+    assert_eq!(c, shape.cin, "input channels of {shape:?}");
+    let dims = [n, shape.out(h), shape.out(w), shape.cout];
+    assert_eq!(out.dims, dims, "output of {shape:?} for {:?}", input.dims);
+    let residual = epilogue.checked(dims);
+    if dims.contains(&0) {
+        return;
+    }
+    match &weights.form {
+        Form::Winograd(panels) => winograd::run(
+            &winograd::Winograd {
+                input,
+                panels,
+                bias: weights.bias.floats(),
+                out: out.shared(),
+                cout: shape.cout,
+                residual,
+                relu: epilogue.relu,
+            },
+            threads,
+        ),
+        Form::Taps(panels) if shape.kernel == 1 && shape.pad == 0 => point::run(
+            &point::Points {
+                input,
+                stride: shape.stride,
+                panels: panels.view(),
+                bias: weights.bias.floats(),
+                out: out.shared(),
+                dims,
+                residual,
+                relu: epilogue.relu,
+            },
+            threads,
+        ),
+        Form::Taps(panels) => Strips {
+            input,
+            panels,
+            bias: weights.bias.floats(),
+            kh: shape.kernel,
+            kw: shape.kernel,
+            stride: shape.stride,
+            pad_y: shape.pad as isize,
+            pad_x: shape.pad as isize,
+            dims,
+            out: out.shared(),
+            out_scale: 1,
+            out_y: 0,
+            out_x: 0,
+            out_h: dims[1],
+            out_w: dims[2],
+            residual,
+            relu: epilogue.relu,
+        }
+        .run(threads),
+    }
+}
+
+/// The transposed convolution of `input` as a new map of `h` x `w` pixels.
+///
+/// `shape().out(h)` must be the input's height (and the width likewise): with stride 2 two
+/// heights fit, `(H - 1) * 2 - 2 * pad + kernel` and one more. It is also the input gradient of
+/// the convolution.
+pub fn conv2d_transposed(
+    weights: &PackedTransposed,
+    input: &Nhwc,
+    (h, w): (usize, usize),
+    epilogue: Epilogue,
+    threads: &Threads,
+) -> Nhwc {
+    let shape = weights.shape;
+    let [n, ih, iw, c] = input.dims();
+    assert_eq!(c, shape.cout, "channels of the transposed {shape:?}");
+    assert_eq!(
+        (shape.out(h), shape.out(w)),
+        (ih, iw),
+        "size of the transposed {shape:?}"
+    );
+    let mut out = input.buffers().map(n, h, w, shape.cin);
+    let dims = out.dims();
+    let residual = epilogue.checked(dims);
+    assert!(
+        !matches!(epilogue.residual, Residual::Up2(_)),
+        "a transposed convolution adds maps of its output's size only"
+    );
+    let shared = out.view_mut().shared();
+    let stride = shape.stride;
+    for phase in &weights.phases {
+        let dims = [
+            n,
+            h.saturating_sub(phase.y).div_ceil(stride),
+            w.saturating_sub(phase.x).div_ceil(stride),
+            shape.cin,
+        ];
+        if dims.contains(&0) {
+            continue;
+        }
+        Strips {
+            input: input.view(),
+            panels: &phase.panels,
+            bias: weights.bias.floats(),
+            kh: phase.kh,
+            kw: phase.kw,
+            stride: 1,
+            pad_y: phase.pad_y,
+            pad_x: phase.pad_x,
+            dims,
+            out: shared,
+            out_scale: stride,
+            out_y: phase.y,
+            out_x: phase.x,
+            out_h: h,
+            out_w: w,
+            residual,
+            relu: epilogue.relu,
+        }
+        .run(threads);
+    }
+    out
+}

@@ -1,0 +1,278 @@
+//! Weights in the order the kernels read them: [`PackedConv`] and [`PackedTransposed`], made once
+//! when a network is loaded.
+//!
+//! A *panel* holds 16 output channels: for every input value of the dot product (kernel tap by
+//! kernel tap, channels innermost) 16 weights in a row. All instruction sets share the format.
+
+use bytemuck::Zeroable;
+
+use super::buffer::{Line, lines};
+use super::tile::PANEL;
+use super::winograd;
+
+/// The geometry of a square convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Input channels.
+    pub cin: usize,
+    /// Output channels.
+    pub cout: usize,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Pixels between output pixels.
+    pub stride: usize,
+    /// Zeros around the input.
+    pub pad: usize,
+}
+
+impl ConvShape {
+    /// `cin -> cout`, `kernel` x `kernel`, padded by `kernel / 2`.
+    pub const fn same(cin: usize, cout: usize, kernel: usize, stride: usize) -> Self {
+        Self {
+            cin,
+            cout,
+            kernel,
+            stride,
+            pad: kernel / 2,
+        }
+    }
+
+    /// Output length along an axis of length `n`; 0 when the kernel does not fit.
+    pub const fn out(&self, n: usize) -> usize {
+        let padded = n + 2 * self.pad;
+        if padded < self.kernel {
+            0
+        } else {
+            (padded - self.kernel) / self.stride + 1
+        }
+    }
+
+    /// Multiply-adds for an `h` x `w` input.
+    pub const fn macs(&self, h: usize, w: usize) -> usize {
+        self.out(h) * self.out(w) * self.cin * self.cout * self.kernel * self.kernel
+    }
+
+    /// Number of weights.
+    pub const fn weights(&self) -> usize {
+        self.cin * self.cout * self.kernel * self.kernel
+    }
+}
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// What measured best for inputs of about this height and width.
+    For(usize, usize),
+    /// Sums of products as they are written.
+    Direct,
+    /// Winograd F(4x4, 3x3), a quarter of the products; for 3x3, stride 1, pad 1 only.
+    Winograd,
+}
+
+/// Panels of weights.
+pub(super) struct Panels {
+    data: Vec<Line>,
+    /// Input values per dot product.
+    pub(super) depth: usize,
+    /// Number of panels (Winograd: per transformed position).
+    pub(super) count: usize,
+}
+
+impl Panels {
+    /// Packs `weight(o, i)` for `o < cout` and input value `i < depth`.
+    pub(super) fn new(cout: usize, depth: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
+        let count = cout.div_ceil(PANEL);
+        let mut data = vec![Line::zeroed(); count * depth];
+        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut data);
+        for o in 0..cout {
+            for i in 0..depth {
+                floats[((o / PANEL) * depth + i) * PANEL + o % PANEL] = weight(o, i);
+            }
+        }
+        Self { data, depth, count }
+    }
+
+    /// All panels in order.
+    pub(super) fn floats(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.data)
+    }
+
+    /// Floats from a panel to the next.
+    pub(super) fn pitch(&self) -> usize {
+        self.depth * PANEL
+    }
+
+    /// Borrowed.
+    pub(super) fn view(&self) -> PanelView<'_> {
+        PanelView {
+            floats: self.floats(),
+            depth: self.depth,
+            count: self.count,
+        }
+    }
+}
+
+/// Borrowed panels, also of a matrix that is packed for one product.
+#[derive(Clone, Copy)]
+pub(super) struct PanelView<'a> {
+    pub(super) floats: &'a [f32],
+    pub(super) depth: usize,
+    pub(super) count: usize,
+}
+
+/// Bias filled up with zeros to whole panels.
+pub(super) struct Bias(Vec<Line>);
+
+impl Bias {
+    pub(super) fn new(bias: Option<&[f32]>, cout: usize) -> Self {
+        let mut data = vec![Line::zeroed(); lines(cout)];
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), cout, "one bias per output channel");
+            bytemuck::cast_slice_mut::<_, f32>(&mut data)[..cout].copy_from_slice(bias);
+        }
+        Self(data)
+    }
+
+    pub(super) fn floats(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// The weights in the form of one algorithm.
+pub(super) enum Form {
+    Taps(Panels),
+    /// 36 times `count` panels.
+    Winograd(Panels),
+}
+
+/// A convolution's (or linear layer's) weights and bias, ready to run.
+pub struct PackedConv {
+    pub(super) shape: ConvShape,
+    pub(super) bias: Bias,
+    pub(super) form: Form,
+}
+
+impl PackedConv {
+    /// Packs `weight` `[cout, cin, kernel, kernel]` and `bias` `[cout]`; panics when a length is wrong.
+    pub fn new(shape: ConvShape, weight: &[f32], bias: Option<&[f32]>, plan: Plan) -> Self {
+        let ConvShape {
+            cin, cout, kernel, ..
+        } = shape;
+        assert!(
+            shape.stride > 0 && kernel > 0 && cin > 0 && cout > 0,
+            "{shape:?}"
+        );
+        assert_eq!(weight.len(), shape.weights(), "weights of {shape:?}");
+        let winograd = match plan {
+            Plan::Direct => false,
+            Plan::Winograd => true,
+            Plan::For(h, w) => winograd::wins(shape, h, w),
+        };
+        let form = if winograd {
+            assert!(winograd::applies(shape), "Winograd does not do {shape:?}");
+            Form::Winograd(winograd::pack(shape, weight))
+        } else {
+            let area = kernel * kernel;
+            Form::Taps(Panels::new(cout, area * cin, |o, i| {
+                weight[(o * cin + i % cin) * area + i / cin]
+            }))
+        };
+        Self {
+            shape,
+            bias: Bias::new(bias, cout),
+            form,
+        }
+    }
+
+    /// A linear layer, `weight` `[cout, cin]`: a 1x1 convolution over rows of a map.
+    pub fn linear(cin: usize, cout: usize, weight: &[f32], bias: Option<&[f32]>) -> Self {
+        Self::new(ConvShape::same(cin, cout, 1, 1), weight, bias, Plan::Direct)
+    }
+
+    /// The geometry.
+    pub fn shape(&self) -> ConvShape {
+        self.shape
+    }
+
+    /// Whether it runs as Winograd.
+    pub fn is_winograd(&self) -> bool {
+        matches!(self.form, Form::Winograd(_))
+    }
+}
+
+/// One of the `stride * stride` ordinary convolutions that a transposed convolution consists of.
+///
+/// It yields the output pixels `(stride * i + y, stride * j + x)`.
+pub(super) struct Phase {
+    pub(super) y: usize,
+    pub(super) x: usize,
+    /// Kernel size; 0 where no tap falls on these pixels.
+    pub(super) kh: usize,
+    pub(super) kw: usize,
+    /// Zeros above and left; negative: input rows skipped.
+    pub(super) pad_y: isize,
+    pub(super) pad_x: isize,
+    pub(super) panels: Panels,
+}
+
+/// A transposed convolution's weights and bias, ready to run.
+///
+/// `shape` is that of the convolution it undoes, so `cout -> cin` here: it is the input gradient
+/// of that convolution.
+pub struct PackedTransposed {
+    pub(super) shape: ConvShape,
+    pub(super) bias: Bias,
+    pub(super) phases: Vec<Phase>,
+}
+
+impl PackedTransposed {
+    /// Packs `weight` `[cout, cin, kernel, kernel]` (of the convolution; the layout that
+    /// frameworks call `[in, out, kh, kw]` for a transposed layer) and `bias` `[cin]`.
+    pub fn new(shape: ConvShape, weight: &[f32], bias: Option<&[f32]>) -> Self {
+        let ConvShape {
+            cin,
+            cout,
+            kernel,
+            stride,
+            pad,
+        } = shape;
+        assert!(stride > 0 && kernel > 0 && cin > 0 && cout > 0, "{shape:?}");
+        assert_eq!(weight.len(), shape.weights(), "weights of {shape:?}");
+        // Along one axis, output s*i + a receives input i + q - j through tap r + s*j.
+        let axis = |a: usize| {
+            let (q, r) = ((a + pad) / stride, (a + pad) % stride);
+            let taps = kernel.saturating_sub(r).div_ceil(stride);
+            (r, taps, taps as isize - 1 - q as isize)
+        };
+        let mut phases = Vec::with_capacity(stride * stride);
+        for (y, x) in (0..stride * stride).map(|i| (i / stride, i % stride)) {
+            let (ry, kh, pad_y) = axis(y);
+            let (rx, kw, pad_x) = axis(x);
+            let panels = Panels::new(cin, kh * kw * cout, |c, i| {
+                let (tap, o) = (i / cout, i % cout);
+                let ky = ry + stride * (kh - 1 - tap / kw);
+                let kx = rx + stride * (kw - 1 - tap % kw);
+                weight[((o * cin + c) * kernel + ky) * kernel + kx]
+            });
+            phases.push(Phase {
+                y,
+                x,
+                kh,
+                kw,
+                pad_y,
+                pad_x,
+                panels,
+            });
+        }
+        Self {
+            shape,
+            bias: Bias::new(bias, cin),
+            phases,
+        }
+    }
+
+    /// The geometry of the convolution it undoes.
+    pub fn shape(&self) -> ConvShape {
+        self.shape
+    }
+}

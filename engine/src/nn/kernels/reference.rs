@@ -1,0 +1,158 @@
+//! The oracle: every kernel once more in the plainest scalar form, with sums in f64.
+//!
+//! Tests compare the fast kernels with these; nothing else calls them.
+
+use super::pack::ConvShape;
+
+/// Convolution of NHWC `input` with `[cout, cin, k, k]` weights, without bias.
+pub fn conv2d(shape: ConvShape, [n, h, w]: [usize; 3], input: &[f32], weight: &[f32]) -> Vec<f32> {
+    let ConvShape {
+        cin,
+        cout,
+        kernel: k,
+        stride,
+        pad,
+    } = shape;
+    let (oh, ow) = (shape.out(h), shape.out(w));
+    let mut out = Vec::with_capacity(n * oh * ow * cout);
+    for i in 0..n * oh * ow * cout {
+        let (o, x, y, image) = (
+            i % cout,
+            i / cout % ow,
+            i / cout / ow % oh,
+            i / cout / ow / oh,
+        );
+        let mut sum = 0.0;
+        for (ky, kx) in (0..k * k).map(|t| (t / k, t % k)) {
+            let (iy, ix) = (y * stride + ky, x * stride + kx);
+            if (pad..h + pad).contains(&iy) && (pad..w + pad).contains(&ix) {
+                for c in 0..cin {
+                    let pixel = (image * h + iy - pad) * w + ix - pad;
+                    sum += f64::from(input[pixel * cin + c])
+                        * f64::from(weight[((o * cin + c) * k + ky) * k + kx]);
+                }
+            }
+        }
+        out.push(sum as f32);
+    }
+    out
+}
+
+/// Transposed convolution: the input gradient of `shape`'s convolution of `h` x `w` maps.
+pub fn conv2d_transposed(
+    shape: ConvShape,
+    [n, h, w]: [usize; 3],
+    grad: &[f32],
+    weight: &[f32],
+) -> Vec<f32> {
+    let ConvShape {
+        cin,
+        cout,
+        kernel: k,
+        stride,
+        pad,
+    } = shape;
+    let (oh, ow) = (shape.out(h), shape.out(w));
+    let mut out = vec![0.0_f64; n * h * w * cin];
+    for (i, &g) in grad.iter().enumerate() {
+        let (o, x, y, image) = (
+            i % cout,
+            i / cout % ow,
+            i / cout / ow % oh,
+            i / cout / ow / oh,
+        );
+        for (ky, kx) in (0..k * k).map(|t| (t / k, t % k)) {
+            let (iy, ix) = (y * stride + ky, x * stride + kx);
+            if (pad..h + pad).contains(&iy) && (pad..w + pad).contains(&ix) {
+                for c in 0..cin {
+                    let pixel = (image * h + iy - pad) * w + ix - pad;
+                    out[pixel * cin + c] +=
+                        f64::from(g) * f64::from(weight[((o * cin + c) * k + ky) * k + kx]);
+                }
+            }
+        }
+    }
+    out.into_iter().map(|v| v as f32).collect()
+}
+
+/// Depthwise convolution of an NHWC map with `[c, k, k]` weights, padded by `k / 2`, without bias.
+pub fn depthwise(k: usize, [n, h, w, c]: [usize; 4], input: &[f32], weight: &[f32]) -> Vec<f32> {
+    let pad = k / 2;
+    let mut out = Vec::with_capacity(input.len());
+    for i in 0..n * h * w * c {
+        let (channel, x, y, image) = (i % c, i / c % w, i / c / w % h, i / c / w / h);
+        let mut sum = 0.0;
+        for (ky, kx) in (0..k * k).map(|t| (t / k, t % k)) {
+            let (iy, ix) = (y + ky, x + kx);
+            if (pad..h + pad).contains(&iy) && (pad..w + pad).contains(&ix) {
+                let pixel = (image * h + iy - pad) * w + ix - pad;
+                sum += f64::from(input[pixel * c + channel])
+                    * f64::from(weight[(channel * k + ky) * k + kx]);
+            }
+        }
+        out.push(sum as f32);
+    }
+    out
+}
+
+/// Largest value under a window; the border counts as minus infinity.
+pub fn max_pool(
+    [kernel, stride, pad]: [usize; 3],
+    [n, h, w, c]: [usize; 4],
+    input: &[f32],
+) -> Vec<f32> {
+    let out_len = |len: usize| {
+        (len + 2 * pad)
+            .checked_sub(kernel)
+            .map_or(0, |l| l / stride + 1)
+    };
+    let (oh, ow) = (out_len(h), out_len(w));
+    let mut out = Vec::with_capacity(n * oh * ow * c);
+    for i in 0..n * oh * ow * c {
+        let (channel, x, y, image) = (i % c, i / c % ow, i / c / ow % oh, i / c / ow / oh);
+        let mut top = f32::NEG_INFINITY;
+        for (iy, ix) in
+            (0..kernel * kernel).map(|t| (y * stride + t / kernel, x * stride + t % kernel))
+        {
+            if (pad..h + pad).contains(&iy) && (pad..w + pad).contains(&ix) {
+                top = top.max(input[((image * h + iy - pad) * w + ix - pad) * c + channel]);
+            }
+        }
+        out.push(top);
+    }
+    out
+}
+
+/// Bilinear upsampling to twice the size.
+pub fn upsample_bilinear2(
+    align_corners: bool,
+    [n, h, w, c]: [usize; 4],
+    input: &[f32],
+) -> Vec<f32> {
+    let source = |i: usize, len: usize| {
+        if align_corners {
+            i as f64 * (len - 1) as f64 / (2 * len - 1) as f64
+        } else {
+            (i as f64 / 2.0 - 0.25).max(0.0)
+        }
+    };
+    let mut out = Vec::with_capacity(4 * input.len());
+    for i in 0..4 * n * h * w * c {
+        let (channel, x) = (i % c, i / c % (2 * w));
+        let (y, image) = (i / c / (2 * w) % (2 * h), i / c / (4 * w * h));
+        let (sy, sx) = (source(y, h), source(x, w));
+        let mut sum = 0.0;
+        for iy in 0..h {
+            for ix in 0..w {
+                // Tents around the source point; beyond the last centre the last pixel repeats.
+                let tent = |at: f64, i: usize, len: usize| {
+                    (1.0 - (at.min((len - 1) as f64) - i as f64).abs()).max(0.0)
+                };
+                let value = input[((image * h + iy) * w + ix) * c + channel];
+                sum += tent(sy, iy, h) * tent(sx, ix, w) * f64::from(value);
+            }
+        }
+        out.push(sum as f32);
+    }
+    out
+}

@@ -1,0 +1,405 @@
+//! Winograd F(4x4, 3x3): a 3x3 convolution with stride 1 by a quarter of the products.
+//!
+//! An output *patch* of 4 x 4 pixels needs 6 x 6 input pixels. Both are transformed so that the
+//! convolution becomes 36 independent matrix products over channels, `M = V U`, one for each
+//! *position* of the 6 x 6 grid (Lavin and Gray, 2015, points 0, 1, -1, 2, -2). A task takes a
+//! few dozen patches through all three steps, so that V and M stay in its core's L2.
+
+use super::buffer::{Shared, View};
+use super::pack::{ConvShape, Panels};
+use super::simd::{Job, Simd};
+use super::threads::{Scratch, Threads};
+use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
+
+/// Side of an output patch.
+const OUT: usize = 4;
+/// Side of an input patch.
+const IN: usize = 6;
+/// Positions.
+const POSITIONS: usize = IN * IN;
+/// Patches of a task, at most: a multiple of every register tile's pixels.
+const PATCHES: usize = 48;
+/// Bytes of V and M together, at most.
+const BLOCK_BYTES: usize = 768 * 1024;
+
+/// The kernel's transform along one axis: `G` of the paper.
+const G: [[f64; 3]; IN] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// Whether the algorithm can compute this convolution.
+pub(super) fn applies(shape: ConvShape) -> bool {
+    shape.kernel == 3 && shape.stride == 1 && shape.pad == 1
+}
+
+/// Whether it is the faster way for an `h` x `w` input.
+pub(super) fn wins(shape: ConvShape, h: usize, w: usize) -> bool {
+    applies(shape)
+        && shape.cin >= PANEL
+        && shape.cout >= PANEL
+        && h.div_ceil(OUT) * w.div_ceil(OUT) >= 12
+}
+
+/// Transforms `[cout, cin, 3, 3]` weights: for each position, panels over `cin`.
+pub(super) fn pack(shape: ConvShape, weight: &[f32]) -> Panels {
+    let ConvShape { cin, cout, .. } = shape;
+    let count = cout.div_ceil(PANEL);
+    // Positions follow each other as if they were output channels, each filled up to panels.
+    let mut panels = Panels::new(POSITIONS * count * PANEL, cin, |row, c| {
+        let (position, o) = (row / (count * PANEL), row % (count * PANEL));
+        if o >= cout {
+            return 0.0;
+        }
+        let kernel = &weight[(o * cin + c) * 9..][..9];
+        let (i, j) = (position / IN, position % IN);
+        let mut sum = 0.0;
+        for (tap, &value) in kernel.iter().enumerate() {
+            sum += G[i][tap / 3] * G[j][tap % 3] * f64::from(value);
+        }
+        sum as f32
+    });
+    panels.count = count;
+    panels
+}
+
+/// One convolution.
+pub(super) struct Winograd<'a> {
+    pub(super) input: View<'a>,
+    pub(super) panels: &'a Panels,
+    pub(super) bias: &'a [f32],
+    pub(super) out: Shared,
+    pub(super) cout: usize,
+    /// Checked against the output's size.
+    pub(super) residual: Option<(View<'a>, u32)>,
+    pub(super) relu: bool,
+}
+
+/// Computes everything. The sizes have been checked by the callers.
+pub(super) fn run(conv: &Winograd, threads: &Threads) {
+    let [n, h, w, cin] = conv.input.dims;
+    let patches = n * h.div_ceil(OUT) * w.div_ceil(OUT);
+    let work = patches * OUT * OUT * cin * conv.cout * 9 / 3;
+    let channels = cin.next_multiple_of(PANEL) + conv.cout.next_multiple_of(PANEL);
+    let fit = BLOCK_BYTES / 4 / (POSITIONS * channels) / 12 * 12;
+    let useful = threads.useful(work);
+    let share = patches.div_ceil(if useful > 1 { 3 * useful } else { 1 });
+    let block = fit.min(share.next_multiple_of(12)).clamp(12, PATCHES);
+    threads.run(patches.div_ceil(block), work, |i, scratch| {
+        let first = i * block;
+        threads.isa().run(Patches {
+            conv,
+            first,
+            count: block.min(patches - first),
+            scratch,
+        });
+    });
+}
+
+/// One task: patches `first..first + count` of the batch.
+struct Patches<'a, 'b> {
+    conv: &'a Winograd<'b>,
+    first: usize,
+    count: usize,
+    scratch: &'a mut Scratch,
+}
+
+impl Job for Patches<'_, '_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self {
+            conv, first, count, ..
+        } = self;
+        let [_, h, w, cin] = conv.input.dims;
+        let blocks = cin.div_ceil(PANEL);
+        // Tiles may read up to the next multiple of 12 patches.
+        let room = count.next_multiple_of(12);
+        // One line more per position, or all positions of a patch would compete for one cache set.
+        let v_pitch = blocks * room * PANEL + PANEL;
+        let m_pitch = conv.panels.count * room * PANEL + PANEL;
+        // V is followed by one input patch, for those that overlap the border.
+        let v_size = POSITIONS * v_pitch;
+        let edge_size = POSITIONS * cin.next_multiple_of(PANEL);
+        let (v, m, segs) = self.scratch.take(v_size + edge_size, POSITIONS * m_pitch);
+        let (v, edge) = v.split_at_mut(v_size);
+        segs.clear();
+        for block in 0..blocks {
+            segs.push(Seg {
+                off: (block * room * PANEL) as u32,
+                len: (cin - block * PANEL).min(PANEL) as u32,
+            });
+        }
+
+        let (down, across) = (h.div_ceil(OUT), w.div_ceil(OUT));
+        let place = |t: usize| {
+            let t = first + t;
+            (
+                t / (down * across),
+                t / across % down * OUT,
+                t % across * OUT,
+            )
+        };
+        for t in 0..count {
+            let (image, y, x) = place(t);
+            let pixel = |y: usize, x: usize| ((image * h + y) * w + x) * conv.input.stride;
+            let inside = y >= 1 && x >= 1 && y + IN - 1 <= h && x + IN - 1 <= w;
+            let (from, row, column) = if inside {
+                let at = pixel(y - 1, x - 1);
+                (
+                    &conv.input.data[at..],
+                    w * conv.input.stride,
+                    conv.input.stride,
+                )
+            } else {
+                let step = cin.next_multiple_of(PANEL);
+                edge.fill(0.0);
+                for i in 0..IN {
+                    for j in 0..IN {
+                        let (y, x) = (y + i, x + j);
+                        if (1..=h).contains(&y) && (1..=w).contains(&x) {
+                            edge[(i * IN + j) * step..][..cin]
+                                .copy_from_slice(&conv.input.data[pixel(y - 1, x - 1)..][..cin]);
+                        }
+                    }
+                }
+                (&edge[..], IN * step, step)
+            };
+            assert!(from.len() >= (IN - 1) * (row + column) + cin);
+            let mut c = 0;
+            while c < cin {
+                let at = ((c / PANEL) * room + t) * PANEL + c % PANEL;
+                // SAFETY: `from` was just checked; `at` is inside a position of V.
+                unsafe {
+                    s.enter(Forward {
+                        from: from.as_ptr().add(c),
+                        row,
+                        column,
+                        live: cin - c,
+                        v: v.as_mut_ptr().add(at),
+                        pitch: v_pitch,
+                    });
+                }
+                c += S::LANES;
+            }
+        }
+
+        let weights = conv.panels.floats();
+        let pitch = conv.panels.pitch();
+        assert!(weights.len() >= POSITIONS * conv.panels.count * pitch);
+        let zeros = [0.0; 2 * PANEL];
+        for position in 0..POSITIONS {
+            let mut panel = 0;
+            while panel < conv.panels.count {
+                let panels = panels_for::<S>(conv.panels.count - panel);
+                let mut t = 0;
+                while t < count {
+                    let size = pixels_for::<S>(count - t);
+                    // SAFETY: `room` patches of V and M exist, weights were checked above.
+                    unsafe {
+                        Tile {
+                            a: v.as_ptr().add(position * v_pitch + t * PANEL),
+                            a_step: PANEL,
+                            segs,
+                            w: weights
+                                .as_ptr()
+                                .add((position * conv.panels.count + panel) * pitch),
+                            w_panel: pitch,
+                            bias: zeros.as_ptr(),
+                            out: m
+                                .as_mut_ptr()
+                                .add(position * m_pitch + (panel * room + t) * PANEL),
+                            out_step: PANEL,
+                            out_panel: room * PANEL,
+                            pixels: size,
+                            channels: 2 * PANEL,
+                            post: Post::NONE,
+                        }
+                        .run::<S, PANEL>(s, size, panels);
+                    }
+                    t += size;
+                }
+                panel += panels;
+            }
+        }
+
+        assert!(conv.bias.len() >= conv.panels.count * PANEL);
+        for t in 0..count {
+            let (image, y, x) = place(t);
+            let pixel = (image * h + y) * w + x;
+            let mut c = 0;
+            while c < conv.cout {
+                let at = ((c / PANEL) * room + t) * PANEL + c % PANEL;
+                // SAFETY: output and residual have the checked sizes, (y, x) and c are inside;
+                // `rows` and `columns` keep the patch inside.
+                unsafe {
+                    let mut post = Post::NONE;
+                    let mut res_row = 0;
+                    post.relu = conv.relu;
+                    if let Some((map, shift)) = &conv.residual {
+                        let pixel =
+                            (image * map.dims[1] + (y >> shift)) * map.dims[2] + (x >> shift);
+                        post.res = map.data.as_ptr().add(pixel * map.stride + c);
+                        post.res_step = map.stride;
+                        post.shift = *shift;
+                        res_row = map.dims[2] * map.stride;
+                    }
+                    s.enter(Backward {
+                        m: m.as_ptr().add(at),
+                        pitch: m_pitch,
+                        bias: conv.bias.as_ptr().add(c),
+                        out: conv.out.pixel(pixel).add(c),
+                        row: w * conv.out.stride,
+                        column: conv.out.stride,
+                        live: conv.cout - c,
+                        rows: OUT.min(h - y),
+                        columns: OUT.min(w - x),
+                        res_row,
+                        post,
+                    });
+                }
+                c += S::LANES;
+            }
+        }
+    }
+}
+
+/// Transforms `LANES` channels of one input patch: `V = B^T d B`.
+struct Forward {
+    from: *const f32,
+    row: usize,
+    column: usize,
+    live: usize,
+    v: *mut f32,
+    pitch: usize,
+}
+
+/// `B^T` times a column.
+#[inline(always)]
+fn forward<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN] {
+    let [two, four, five] = [s.splat(2.0), s.splat(4.0), s.splat(5.0)];
+    let even = s.fnma(four, d[2], d[4]);
+    let odd = s.fnma(four, d[1], d[3]);
+    let (even2, odd2) = (s.sub(d[4], d[2]), s.sub(d[3], d[1]));
+    [
+        s.fma(four, d[0], s.fnma(five, d[2], d[4])),
+        s.add(even, odd),
+        s.sub(even, odd),
+        s.fma(two, odd2, even2),
+        s.fnma(two, odd2, even2),
+        s.fma(four, d[1], s.fnma(five, d[3], d[5])),
+    ]
+}
+
+impl Job for Forward {
+    type Out = ();
+
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "i and j are a matrix's")]
+    fn run<S: Simd>(self, s: S) {
+        let zero = s.splat(0.0);
+        let mut half = [[zero; IN]; IN];
+        // SAFETY: the maker checked that the patch is readable and V writable.
+        unsafe {
+            for j in 0..IN {
+                let mut d = [zero; IN];
+                for (i, d) in d.iter_mut().enumerate() {
+                    let at = self.from.add(i * self.row + j * self.column);
+                    *d = s.load_upto(at, self.live);
+                }
+                let d = forward(s, d);
+                for i in 0..IN {
+                    half[i][j] = d[i];
+                }
+            }
+            for (i, row) in half.into_iter().enumerate() {
+                let d = forward(s, row);
+                for (j, &d) in d.iter().enumerate() {
+                    s.store(self.v.add((i * IN + j) * self.pitch), d);
+                }
+            }
+        }
+    }
+}
+
+/// Transforms `LANES` channels of one output patch back, `A^T m A`, and stores its pixels.
+struct Backward {
+    m: *const f32,
+    pitch: usize,
+    bias: *const f32,
+    out: *mut f32,
+    row: usize,
+    column: usize,
+    live: usize,
+    rows: usize,
+    columns: usize,
+    /// Floats between residual rows.
+    res_row: usize,
+    post: Post,
+}
+
+/// `A^T` times a column.
+#[inline(always)]
+fn backward<S: Simd>(s: S, m: [S::V; IN]) -> [S::V; OUT] {
+    let [two, four, eight] = [s.splat(2.0), s.splat(4.0), s.splat(8.0)];
+    let (sum, dif) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
+    let (sum2, dif2) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
+    [
+        s.add(m[0], s.add(sum, sum2)),
+        s.fma(two, dif2, dif),
+        s.fma(four, sum2, sum),
+        s.add(s.fma(eight, dif2, dif), m[5]),
+    ]
+}
+
+impl Job for Backward {
+    type Out = ();
+
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "i and j are a matrix's")]
+    fn run<S: Simd>(self, s: S) {
+        let zero = s.splat(0.0);
+        let mut half = [[zero; IN]; OUT];
+        // SAFETY: the maker checked M, the bias, the output and the residual.
+        unsafe {
+            for j in 0..IN {
+                let mut m = [zero; IN];
+                for (i, m) in m.iter_mut().enumerate() {
+                    *m = s.load(self.m.add((i * IN + j) * self.pitch));
+                }
+                let m = backward(s, m);
+                for i in 0..OUT {
+                    half[i][j] = m[i];
+                }
+            }
+            let bias = s.load(self.bias);
+            for (i, row) in half.into_iter().enumerate() {
+                if i >= self.rows {
+                    break;
+                }
+                let m = backward(s, row);
+                for (j, &m) in m.iter().enumerate() {
+                    if j >= self.columns {
+                        break;
+                    }
+                    let mut v = s.add(m, bias);
+                    if !self.post.res.is_null() {
+                        // Patches start at even pixels, so halving is exact.
+                        let at = (i >> self.post.shift) * self.res_row
+                            + (j >> self.post.shift) * self.post.res_step;
+                        v = s.add(v, s.load_upto(self.post.res.add(at), self.live));
+                    }
+                    if self.post.relu {
+                        v = s.max(zero, v);
+                    }
+                    s.store_upto(self.out.add(i * self.row + j * self.column), v, self.live);
+                }
+            }
+        }
+    }
+}
