@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
 use crate::model::{BuildOptions, Card, ModelSpec, PoseModel, RawMap, Weights, model};
-use crate::nn::Pass;
+use crate::nn::{Kernels, Pass};
 use crate::output::{AttentionMap, Planes, PoseOutput, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::{InputSpec, ModelInput, flip};
@@ -52,6 +52,8 @@ pub struct NetworkOptions {
     pub device: DeviceSpec,
     /// Name of a row of `CODECS`; `None` takes the card's.
     pub codec: Option<String>,
+    /// Threads of our kernels; 0 for one per core.
+    pub threads: usize,
 }
 
 impl NetworkOptions {
@@ -62,6 +64,7 @@ impl NetworkOptions {
             weights: None,
             device: DeviceSpec::Auto,
             codec: None,
+            threads: 0,
         }
     }
 }
@@ -76,6 +79,8 @@ pub struct Network {
     codec: Box<dyn Codec>,
     net: Box<dyn PoseModel>,
     selected: Selected,
+    /// Our kernels where the device is the processor; a GPU has its own.
+    kernels: Option<Arc<Kernels>>,
     /// Values of the last input, used again for the next.
     buffer: Vec<f32>,
 }
@@ -116,6 +121,11 @@ impl Network {
             padding: card.input.padding,
             border: card.input.border,
         };
+        let kernels = selected
+            .device
+            .is_cpu()
+            .then(|| Kernels::new(options.threads))
+            .transpose()?;
         tracing::info!(
             model = spec.name,
             device = %selected.spec,
@@ -130,6 +140,7 @@ impl Network {
             codec: (codec_spec.build)(card.heatmap.sigma),
             card,
             net,
+            kernels,
             selected,
             buffer: Vec::new(),
         })
@@ -172,10 +183,7 @@ impl Network {
         timings: &mut Timings,
     ) -> Result<Look> {
         let input = self.crop(frame, roi, timings);
-        let mut pass = Pass {
-            wants_maps: want.attention,
-            ..Pass::eval()
-        };
+        let mut pass = self.pass(want.attention);
         let (heatmaps, maps) =
             timings.measure(Stage::Forward, || self.forward(&input.values, &mut pass))?;
         let look = timings.measure(Stage::Decode, || {
@@ -197,7 +205,7 @@ impl Network {
         timings: &mut Timings,
     ) -> Result<Vec<Vec<Keypoint>>> {
         let mut input = self.crop(frame, roi, timings);
-        let mut pass = Pass::eval();
+        let mut pass = self.pass(false);
         let (straight, _) = self.forward(&input.values, &mut pass)?;
         flip::flip_input(&mut input);
         let (mirrored, _) = self.forward(&input.values, &mut pass)?;
@@ -206,6 +214,14 @@ impl Network {
         let look = self.decode(heatmaps, Vec::new(), want, &input.image_from_input)?;
         self.buffer = input.values;
         Ok(look.people)
+    }
+
+    fn pass(&self, wants_maps: bool) -> Pass {
+        Pass {
+            wants_maps,
+            kernels: self.kernels.clone(),
+            ..Pass::eval()
+        }
     }
 
     fn crop(&mut self, frame: &Frame, roi: &Roi, timings: &mut Timings) -> ModelInput {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use poselens_engine::model::{BuildOptions, MODELS, ModelSpec, PoseModel, model};
-use poselens_engine::nn::Pass;
+use poselens_engine::nn::{Kernels, Pass};
 use poselens_tests::{fill, golden};
 
 const OPTIONS: BuildOptions = BuildOptions { n_joints: 16 };
@@ -47,45 +47,74 @@ fn joints(heatmaps: &Tensor, indices: &[u32]) -> Tensor {
     heatmaps.index_select(&indices, 1).unwrap()
 }
 
+/// Both ways to compute: as written, and with our kernels.
+fn passes() -> [(&'static str, Pass); 2] {
+    let kernels = Kernels::new(2).unwrap();
+    let fast = Pass {
+        kernels: Some(kernels),
+        ..Pass::eval()
+    };
+    [("as written", Pass::eval()), ("with kernels", fast)]
+}
+
 /// Fails when a node, an HSA map or the head differs from the specified network.
 #[test]
 fn sfm_equals_its_golden() {
     let golden = goldens();
     let net = filled(model("sfm").unwrap());
-    let mut pass = Pass {
-        probes: Some(Vec::new()),
-        ..Pass::eval_with_maps()
-    };
-    let out = net.forward(&input(256, 256), &mut pass).unwrap();
-    let heatmaps = out.get("heatmaps").unwrap();
+    for (way, pass) in passes() {
+        let mut probing = Pass {
+            wants_maps: true,
+            probes: Some(Vec::new()),
+            kernels: pass.kernels.clone(),
+            ..Pass::eval()
+        };
+        let out = net.forward(&input(256, 256), &mut probing).unwrap();
+        check_nodes(way, &probing.probes.unwrap(), &golden);
+        assert_eq!(out.maps.len(), 12, "M, M_deeper and gate of four nodes");
+        for map in &out.maps {
+            let Some(wanted) = golden.get(&map.name) else {
+                continue;
+            };
+            let worst = max_difference(&map.tensor, wanted);
+            assert!(worst < 1e-4, "{way}, {}: {worst}", map.name);
+        }
+        // The second call takes the path of live inference, without probes.
+        let live = net.forward(&input(256, 256), &mut { pass }).unwrap();
+        for out in [&out, &live] {
+            let some = joints(out.get("heatmaps").unwrap(), &[0, 5, 10, 15]);
+            let worst = max_difference(&some, &golden["heatmaps.joints_0_5_10_15"]);
+            assert!(worst < 1e-4, "{way}, heatmaps: {worst}");
+        }
+    }
+}
 
-    // Nodes first: the first one that differs is the one at fault.
-    let stat = |key: &str| golden[key].to_dtype(DType::F32).unwrap();
-    let (means, stds) = (stat("node_mean"), stat("node_std"));
-    let probes = pass.probes.unwrap();
+/// Nodes in order of execution: the first one that differs is the one at fault.
+fn check_nodes(way: &str, probes: &[(String, Tensor)], golden: &HashMap<String, Tensor>) {
     assert_eq!(probes.len(), 18);
     for (i, (name, t)) in probes.iter().enumerate() {
         let mean = t.mean_all().unwrap();
         let centred = t.broadcast_sub(&mean).unwrap();
         let std = centred.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
-        for (what, got, wanted) in [("mean", mean, &means), ("std", std, &stds)] {
+        for (what, got) in [("node_mean", mean), ("node_std", std)] {
             let got = got.to_scalar::<f32>().unwrap();
-            let wanted = wanted.get(i).unwrap().to_scalar::<f32>().unwrap();
-            assert!((got - wanted).abs() < 1e-4, "{name} {what}: {got} {wanted}");
+            let wanted = golden[what].get(i).unwrap().to_scalar::<f32>().unwrap();
+            let error = (got - wanted).abs();
+            assert!(error < 1e-4, "{way}, {name} {what}: {got} {wanted}");
         }
     }
-    for map in out.maps.iter().filter(|m| !m.name.ends_with(".gate")) {
-        let worst = max_difference(&map.tensor, &golden[&map.name]);
-        assert!(worst < 1e-4, "{}: {worst}", map.name);
-    }
-    assert_eq!(out.maps.len(), 12, "M, M_deeper and gate of four nodes");
-    let some = joints(heatmaps, &[0, 5, 10, 15]);
-    let worst = max_difference(&some, &golden["heatmaps.joints_0_5_10_15"]);
-    assert!(worst < 1e-4, "heatmaps: {worst}");
+}
 
-    let small = net.forward(&input(64, 96), &mut Pass::eval()).unwrap();
-    let worst = max_difference(small.get("heatmaps").unwrap(), &golden["small.heatmaps"]);
-    assert!(worst < 1e-4, "64x96: {worst}");
+/// Fails when an input of another size, which the network allows, comes out wrong.
+#[test]
+fn other_input_sizes_equal_their_golden() {
+    let golden = goldens();
+    let net = filled(model("sfm").unwrap());
+    for (way, mut pass) in passes() {
+        let small = net.forward(&input(64, 96), &mut pass).unwrap();
+        let worst = max_difference(small.get("heatmaps").unwrap(), &golden["small.heatmaps"]);
+        assert!(worst < 1e-4, "{way}, 64x96: {worst}");
+    }
 }
 
 /// Fails when a switch of the ablation drops too little or too much.
@@ -97,9 +126,12 @@ fn the_ablations_equal_their_goldens() {
         ("sfm-cascaded", "cascaded.heatmaps.joint_0"),
     ] {
         let net = filled(model(name).unwrap());
-        let out = net.forward(&input(256, 256), &mut Pass::eval()).unwrap();
-        let worst = max_difference(&joints(out.get("heatmaps").unwrap(), &[0]), &golden[key]);
-        assert!(worst < 1e-4, "{name}: {worst}");
+        for (way, mut pass) in passes() {
+            let out = net.forward(&input(256, 256), &mut pass).unwrap();
+            let first = joints(out.get("heatmaps").unwrap(), &[0]);
+            let worst = max_difference(&first, &golden[key]);
+            assert!(worst < 1e-4, "{way}, {name}: {worst}");
+        }
     }
 }
 

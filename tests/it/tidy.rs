@@ -50,7 +50,7 @@ fn sources() -> Vec<(PathBuf, String)> {
                 if name != "vendor" && name != "target" && name != "golden" {
                     folders.push(path);
                 }
-            } else if name.ends_with(".rs") || name.ends_with(".wgsl") {
+            } else if matches!(name.rsplit_once('.'), Some((_, "rs" | "wgsl"))) {
                 let text = std::fs::read_to_string(&path).unwrap();
                 files.push((path.strip_prefix(root()).unwrap().to_owned(), text));
             }

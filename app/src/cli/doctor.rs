@@ -7,6 +7,7 @@ use std::time::Instant;
 use poselens_engine::device::{DeviceSpec, compiled, select};
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
 use poselens_engine::model::MODELS;
+use poselens_engine::nn::kernels::Isa;
 use poselens_engine::source::camera::list_cameras;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use serde::Serialize;
@@ -98,7 +99,7 @@ fn examine(common: &Common) -> Report {
         chosen_device: select(common.device)
             .map(|s| format!("{} ({})", s.spec, s.why))
             .map_err(|e| e.to_string()),
-        kernels: Vec::new(),
+        kernels: kernels(),
         adapters: adapters(),
         display: crate::gui::display_available(),
         ffmpeg: ffmpeg_version(),
@@ -117,6 +118,20 @@ fn examine_device(spec: DeviceSpec) -> DeviceReport {
             Err(error) => error.to_string(),
         },
     }
+}
+
+/// Instruction sets our kernels could use, the chosen one first.
+fn kernels() -> Vec<String> {
+    let chosen = match Isa::from_env() {
+        Ok(chosen) => chosen,
+        Err(error) => return vec![error.to_string()],
+    };
+    let others = Isa::available()
+        .into_iter()
+        .filter(|isa| isa.name() != chosen.name());
+    let mut rows = vec![format!("{} (chosen)", chosen.name())];
+    rows.extend(others.map(|isa| isa.name().to_owned()));
+    rows
 }
 
 /// Graphics adapters the window could use.
@@ -144,6 +159,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
     let model = MODELS[0].name;
     let network = Network::load(&NetworkOptions {
         device: common.device,
+        threads: common.threads.map_or(0, usize::from),
         ..NetworkOptions::bundled(model)
     })?;
     let mut estimator = Estimator::single(network, true);

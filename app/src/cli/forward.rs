@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor, safetensors};
 use poselens_engine::device::select;
 use poselens_engine::error::Error;
 use poselens_engine::model::{BuildOptions, Weights, model};
-use poselens_engine::nn::Pass;
+use poselens_engine::nn::{Kernels, Pass};
 
 use super::Common;
 use super::args::model_names;
@@ -54,6 +54,10 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let input = read_input(args)?.to_device(&device)?;
     let mut pass = Pass {
         wants_maps: args.attention,
+        kernels: device
+            .is_cpu()
+            .then(|| Kernels::new(common.threads.map_or(0, usize::from)))
+            .transpose()?,
         ..Pass::eval()
     };
     let out = net

@@ -10,10 +10,10 @@
 //! reconstruction; they meet the paper's 1.5 M parameters and 1.7 G multiply-accumulates.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, VarBuilder};
+use candle_nn::VarBuilder;
 
 use super::{ModelSpec, PoseModel, RawMap, RawOutput};
-use crate::nn::{Conv2d, ConvBn, Mode, Pass, upsample_nearest2};
+use crate::nn::{Conv2d, ConvBn, Features, GateMaps, Mode, Pass, SpatialGate};
 use crate::output::AttentionKind;
 
 /// Channels of levels 1 to 5.
@@ -129,43 +129,10 @@ const HSA_NODES: [&str; 4] = ["x51", "x12", "x52", "x13"];
 /// The output of the first pyramid, where training attaches a second head.
 const AUX_NODE: &str = "x12";
 
-/// High-Level Spatial Attention: `f (1 + M + M * M_deeper)` with one-channel maps.
-#[derive(Debug)]
-struct Hsa {
-    proj: Conv2d,
-    low: Conv2d,
-    high: Conv2d,
-}
-
-impl Hsa {
-    /// Side of the one-channel stencils.
-    const KERNEL: usize = 7;
-
-    fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
-        // M starts near 0, so the block starts near the identity.
-        let stencil = |name: &str, stdev: f64| {
-            let init = Init::Randn { mean: 0.0, stdev };
-            Conv2d::with_init(&vb.pp(name), (1, 1), Self::KERNEL, 1, true, init)
-        };
-        Ok(Self {
-            proj: Conv2d::new(&vb.pp("proj"), (channels, 1), 1, 1, false)?,
-            low: stencil("low", 0.02)?,
-            high: stencil("high", 0.1)?,
-        })
-    }
-
-    /// The gated features, and `M`, `M_deeper` and the gate `[N, 1, H, W]`.
-    fn forward(&self, f: &Tensor, pass: &mut Pass) -> Result<(Tensor, [Tensor; 3])> {
-        let projected = self.proj.forward(f, pass)?;
-        let m = self.low.forward(&projected, pass)?.tanh()?;
-        let m_deeper = self.high.forward(&m, pass)?.tanh()?;
-        let gate = ((&m + (&m * &m_deeper)?)? + 1.0)?;
-        Ok((f.broadcast_mul(&gate)?, [m, m_deeper, gate]))
-    }
-}
+/// The output of the second pyramid, which the head reads.
+const OUTPUT_NODE: &str = "x13";
 
 /// One node: fuse, then `ReLU(t + BN(conv3x3(t)))`, then perhaps attend.
-#[derive(Debug)]
 struct Node {
     name: &'static str,
     level: usize,
@@ -173,7 +140,7 @@ struct Node {
     /// `down`, `fuse` or `lat`; none for the first node.
     entry: Option<ConvBn>,
     fwd: ConvBn,
-    hsa: Option<Hsa>,
+    hsa: Option<SpatialGate>,
 }
 
 impl Node {
@@ -196,7 +163,7 @@ impl Node {
             Fusion::Lateral => Some(ConvBn::new(&vb.pp("lat"), (CHANNELS[level + 1], c), 1, 1)?),
         };
         let hsa = (hsa && HSA_NODES.contains(&name))
-            .then(|| Hsa::new(&vb.pp("hsa"), c))
+            .then(|| SpatialGate::new(&vb.pp("hsa"), c))
             .transpose()?;
         Ok(Self {
             name,
@@ -208,56 +175,43 @@ impl Node {
         })
     }
 
+    /// Fuse and convolve, before attention.
     fn forward(
         &self,
-        prev: &Tensor,
-        history: Option<&Tensor>,
+        prev: &Features,
+        history: Option<&Features>,
         pass: &mut Pass,
-        maps: &mut Vec<RawMap>,
-    ) -> Result<Tensor> {
-        let t = self.fuse(prev, history, pass)?;
-        let f = (&t + self.fwd.forward(&t, pass)?)?.relu()?;
-        let Some(hsa) = &self.hsa else {
-            return Ok(f);
+    ) -> Result<Features> {
+        let Some(entry) = &self.entry else {
+            return self.fwd.relu_residual(prev, pass);
         };
-        let (out, [m, m_deeper, gate]) = hsa.forward(&f, pass)?;
-        if pass.wants_maps {
-            let mut keep = |suffix, kind, tensor, range| {
-                maps.push(RawMap {
-                    name: format!("{}.{suffix}", self.name),
-                    kind,
-                    tensor,
-                    range,
-                });
-            };
-            keep("M", AttentionKind::Signed, m, (-1.0, 1.0));
-            keep("M_deeper", AttentionKind::Signed, m_deeper, (-1.0, 1.0));
-            keep("gate", AttentionKind::Gate, gate, (-1.0, 3.0));
-        }
-        Ok(out)
+        let fused = match (self.fusion, history) {
+            (Fusion::Concat, Some(history)) => entry.relu_concat(prev, history, pass)?,
+            (Fusion::Lateral, Some(history)) => entry.relu_up2_add(prev, history, pass)?,
+            (Fusion::Bridge, Some(history)) => entry.relu_add(prev, history, pass)?,
+            _ => entry.relu(prev, pass)?,
+        };
+        self.fwd.relu_residual(&fused, pass)
     }
 
-    fn fuse(&self, prev: &Tensor, history: Option<&Tensor>, pass: &mut Pass) -> Result<Tensor> {
-        let Some(entry) = &self.entry else {
-            return Ok(prev.clone());
+    /// The attention maps by name, for display.
+    fn named(&self, gate: &GateMaps) -> Result<[RawMap; 3]> {
+        let [m, m_deeper, gate] = gate.tensors()?;
+        let map = |suffix, kind, tensor, range| RawMap {
+            name: format!("{}.{suffix}", self.name),
+            kind,
+            tensor,
+            range,
         };
-        let joined = match (self.fusion, history) {
-            (Fusion::Concat, Some(history)) => {
-                let both = Tensor::cat(&[&upsample_nearest2(prev)?, history], 1)?;
-                entry.forward(&both, pass)?
-            }
-            (Fusion::Lateral, Some(history)) => {
-                (upsample_nearest2(&entry.forward(prev, pass)?)? + history)?
-            }
-            (Fusion::Bridge, Some(history)) => (entry.forward(prev, pass)? + history)?,
-            _ => entry.forward(prev, pass)?,
-        };
-        joined.relu()
+        Ok([
+            map("M", AttentionKind::Signed, m, (-1.0, 1.0)),
+            map("M_deeper", AttentionKind::Signed, m_deeper, (-1.0, 1.0)),
+            map("gate", AttentionKind::Gate, gate, (-1.0, 3.0)),
+        ])
     }
 }
 
 /// The network.
-#[derive(Debug)]
 pub struct Sfm {
     config: SfmConfig,
     stem: ConvBn,
@@ -296,21 +250,56 @@ impl PoseModel for Sfm {
         }
         let mut maps = Vec::new();
         let mut aux = None;
-        let mut history: [Option<Tensor>; CHANNELS.len()] = Default::default();
-        let mut x = self.stem.forward(input, pass)?.relu()?;
-        pass.probe("stem", &x);
+        let mut heatmaps = None;
+        let mut history: [Option<Features>; CHANNELS.len()] = Default::default();
+        let x = self.stem.relu(&Features::enter(input, pass)?, pass)?;
+        probe("stem", &x, pass)?;
+        history[0] = Some(x);
+        let mut level = 0;
         for node in &self.nodes {
             let joins = node.fusion != Fusion::Bridge || self.config.bridges;
-            let past = history[node.level].as_ref().filter(|_| joins);
-            x = node.forward(&x, past, pass, &mut maps)?;
-            pass.probe(node.name, &x);
-            if node.name == AUX_NODE && pass.mode == Mode::Train {
-                aux = self.aux.as_ref().map(|h| h.forward(&x, pass)).transpose()?;
+            let [prev, past] = [level, node.level].map(|l| history[l].as_ref());
+            let Some(prev) = prev else {
+                candle_core::bail!("the zigzag jumps over level {level}");
+            };
+            let mut x = node.forward(prev, past.filter(|_| joins), pass)?;
+            if let Some(hsa) = &node.hsa {
+                let gate = hsa.maps(&x, pass)?;
+                if pass.wants_maps {
+                    maps.extend(node.named(&gate)?);
+                }
+                if node.name == OUTPUT_NODE && pass.probes.is_none() {
+                    // The gate is one number per pixel, so it may follow the head, which has
+                    // about half as many channels to be multiplied.
+                    let y = self.head.forward_without_bias(&x, pass)?;
+                    heatmaps = Some(gate.apply(y, self.head.bias(), pass)?);
+                } else {
+                    x = gate.apply(x, None, pass)?;
+                }
             }
-            history[node.level] = Some(x.clone());
+            probe(node.name, &x, pass)?;
+            if node.name == AUX_NODE && pass.mode == Mode::Train {
+                let head = self.aux.as_ref().map(|h| h.forward(&x, pass));
+                aux = head.transpose()?.map(|y| y.to_tensor()).transpose()?;
+            }
+            history[node.level] = Some(x);
+            level = node.level;
         }
-        let mut tensors = vec![("heatmaps".to_owned(), self.head.forward(&x, pass)?)];
+        let heatmaps = match (heatmaps, &history[0]) {
+            (Some(heatmaps), _) => heatmaps,
+            (None, Some(x)) => self.head.forward(x, pass)?,
+            (None, None) => candle_core::bail!("the zigzag did not reach level 1"),
+        };
+        let mut tensors = vec![("heatmaps".to_owned(), heatmaps.to_tensor()?)];
         tensors.extend(aux.map(|t| ("heatmaps.aux".to_owned(), t)));
         Ok(RawOutput { tensors, maps })
     }
+}
+
+/// Keeps an intermediate when somebody looks for a fault.
+fn probe(name: &str, x: &Features, pass: &mut Pass) -> Result<()> {
+    if let Some(probes) = &mut pass.probes {
+        probes.push((name.to_owned(), x.to_tensor()?));
+    }
+    Ok(())
 }

@@ -7,10 +7,14 @@
 //! `clippy.toml`, with the reasons).
 
 mod conv;
+mod features;
+mod gate;
 pub mod kernels;
 mod pass;
 mod upsample;
 
 pub use conv::{Conv2d, ConvBn};
+pub use features::{Features, Kernels};
+pub use gate::{GateMaps, SpatialGate};
 pub use pass::{LayerWork, Mode, Pass, Tally};
 pub use upsample::upsample_nearest2;

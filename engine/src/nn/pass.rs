@@ -1,6 +1,11 @@
 //! What accompanies one forward call.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use candle_core::Tensor;
+
+use super::Kernels;
 
 /// Whether a forward call learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,8 +22,10 @@ pub enum Mode {
 pub struct LayerWork {
     /// The layer's tensor prefix: `x21.down.conv`.
     pub name: String,
-    /// Multiply-accumulates for the whole batch.
+    /// Multiply-accumulates for the whole batch, as executed.
     pub macs: u64,
+    /// Time it took.
+    pub time: Duration,
 }
 
 /// Work per layer, in the order of execution.
@@ -42,6 +49,8 @@ pub struct Pass {
     pub mode: Mode,
     /// Collect attention maps: they cost time and memory.
     pub wants_maps: bool,
+    /// Our CPU kernels, for inference with fixed weights; candle's operations without them.
+    pub kernels: Option<Arc<Kernels>>,
     /// Collect work per layer when set.
     pub tally: Option<Tally>,
     /// Keeps every named intermediate when set, for locating a fault.
@@ -54,14 +63,6 @@ impl Pass {
         Self::default()
     }
 
-    /// Inference that also collects attention maps.
-    pub fn eval_with_maps() -> Self {
-        Self {
-            wants_maps: true,
-            ..Self::default()
-        }
-    }
-
     /// Inference that counts work.
     pub fn counting() -> Self {
         Self {
@@ -70,20 +71,25 @@ impl Pass {
         }
     }
 
-    /// Books the work of a layer call; `macs` is evaluated only when somebody counts.
-    pub fn count(&mut self, name: &str, macs: impl FnOnce() -> u64) {
+    /// Runs `layer` and books it under `name`; `macs` is told from its result.
+    ///
+    /// # Errors
+    /// The layer's.
+    pub fn layer<T>(
+        &mut self,
+        name: &str,
+        macs: impl FnOnce(&T) -> u64,
+        layer: impl FnOnce(&Self) -> candle_core::Result<T>,
+    ) -> candle_core::Result<T> {
+        let begin = Instant::now();
+        let result = layer(self)?;
         if let Some(tally) = &mut self.tally {
             tally.layers.push(LayerWork {
                 name: name.to_owned(),
-                macs: macs(),
+                macs: macs(&result),
+                time: begin.elapsed(),
             });
         }
-    }
-
-    /// Keeps an intermediate when somebody looks for a fault.
-    pub fn probe(&mut self, name: &str, value: &Tensor) {
-        if let Some(probes) = &mut self.probes {
-            probes.push((name.to_owned(), value.clone()));
-        }
+        Ok(result)
     }
 }

@@ -1,0 +1,102 @@
+//! What flows between layers.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor};
+
+use super::kernels::{self, Buffers, Nhwc, Threads};
+use super::{Mode, Pass};
+
+/// Our CPU kernels with the threads they run on and the memory their maps come from.
+pub struct Kernels {
+    /// Who computes.
+    pub threads: Threads,
+    /// Where maps come from and return to.
+    pub buffers: Buffers,
+}
+
+impl Kernels {
+    /// `count` threads (0: one per core) on the best instruction set.
+    ///
+    /// # Errors
+    /// When the system gives no threads, or the environment asks for an unknown instruction set.
+    pub fn new(count: usize) -> crate::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            threads: Threads::new(count)?,
+            buffers: Buffers::new(),
+        }))
+    }
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernels")
+            .field("threads", &self.threads.count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A feature map on its way through a network: `C` channels of `H` x `W` for each of `N` inputs.
+pub enum Features {
+    /// `[N, C, H, W]` on any device; remembers its history where gradients are wanted.
+    Tensor(Tensor),
+    /// Channels last, for our CPU kernels; inference only.
+    Nhwc(Nhwc),
+}
+
+impl Features {
+    /// Enters a network: for the kernels where the pass brings them, as a tensor otherwise.
+    ///
+    /// # Errors
+    /// When `x` is not `[N, C, H, W]` in f32.
+    pub fn enter(x: &Tensor, pass: &Pass) -> Result<Self> {
+        match &pass.kernels {
+            Some(kernels) if pass.mode == Mode::Eval => {
+                let (n, c, h, w) = x.dims4()?;
+                let values = x.contiguous()?.flatten_all()?;
+                let (storage, layout) = values.storage_and_layout();
+                let candle_core::Storage::Cpu(storage) = &*storage else {
+                    candle_core::bail!("the CPU kernels were asked to read from a GPU");
+                };
+                let (from, to) = layout.contiguous_offsets().unwrap_or((0, x.elem_count()));
+                let data = &storage.as_slice::<f32>()?[from..to];
+                let map = kernels::from_nchw(data, [n, c, h, w], &kernels.buffers);
+                Ok(Self::Nhwc(map))
+            }
+            _ => Ok(Self::Tensor(x.clone())),
+        }
+    }
+
+    /// Leaves the network as `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        match self {
+            Self::Tensor(x) => Ok(x.clone()),
+            Self::Nhwc(map) => {
+                let [n, h, w, c] = map.dims();
+                let mut values = vec![0.0; map.data().len()];
+                kernels::to_nchw(map, &mut values);
+                Tensor::from_vec(values, (n, c, h, w), &Device::Cpu)
+            }
+        }
+    }
+
+    /// Inputs, channels, height, width.
+    ///
+    /// # Errors
+    /// When a tensor has other than four dimensions.
+    pub fn dims4(&self) -> Result<[usize; 4]> {
+        match self {
+            Self::Tensor(x) => {
+                let (n, c, h, w) = x.dims4()?;
+                Ok([n, c, h, w])
+            }
+            Self::Nhwc(map) => {
+                let [n, h, w, c] = map.dims();
+                Ok([n, c, h, w])
+            }
+        }
+    }
+}
