@@ -1,3 +1,3 @@
-//! What networks are made of: fast CPU [`kernels`] for live inference.
+//! What networks are made of: fast CPU [`kernels`].
 
 pub mod kernels;
