@@ -73,7 +73,7 @@ pub fn conv2d_weight_gradient(
                 shape,
                 input,
                 grad,
-                sums: shared,
+                to: shared,
                 columns: &Columns {
                     stride,
                     pad: pad as isize,
@@ -100,14 +100,14 @@ job! {
         shape: ConvShape,
         input: &'a Nhwc,
         grad: &'a Nhwc,
-        sums: Shared,
+        to: Shared,
         columns: &'a Columns,
         block: usize,
         pair: usize,
         ky: usize,
         scratch: &'a mut Scratch,
     }, s => {
-        let part = Sums { shape, input, grad, sums, columns, block, pair, ky };
+        let part = Sums { shape, input, grad, to, columns, block, pair, ky };
         if shape.cin <= 4 {
             part.compute::<S, 4>(s, scratch);
         } else {
@@ -121,7 +121,7 @@ struct Sums<'a> {
     shape: ConvShape,
     input: &'a Nhwc,
     grad: &'a Nhwc,
-    sums: Shared,
+    to: Shared,
     columns: &'a Columns,
     block: usize,
     pair: usize,
@@ -176,10 +176,10 @@ impl Sums<'_> {
                         let at = tap * cin + self.block * CELL + c;
                         // SAFETY: a tile's channels stay in their cell, its columns in the
                         // phase; the gradient's rows follow each other and hold whole panels;
-                        // `sums` has `tap * cin + c` pixels of `wide` channels, and this part's
+                        // `to` has `tap * cin + c` pixels of `wide` channels, and this part's
                         // taps, channels and panels are no other's.
                         unsafe {
-                            let out = self.sums.pixel(at).add(panel * PANEL);
+                            let out = self.to.pixel(at).add(panel * PANEL);
                             let mut post = Post::NONE;
                             if (image, y0) != (0, 0) {
                                 post.res = out;

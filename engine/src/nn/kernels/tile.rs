@@ -92,11 +92,7 @@ pub(super) fn pixels_for<S: Simd>(left: usize) -> usize {
 /// Large, middle and small tile.
 fn sizes<S: Simd>() -> (usize, usize, usize) {
     let l = S::MAX_PIXELS;
-    if l < 3 {
-        (l, l, l)
-    } else {
-        (l, l * 2 / 3, l / 3)
-    }
+    (l, l * 2 / 3, l / 3)
 }
 
 /// Pixels that tiles for a row of `width` read, at most.
@@ -136,20 +132,18 @@ impl Tile<'_> {
                 (8, _) => s.enter(Fixed::<STEP, NEXT, 8, 1>(self)),
                 _ => s.enter(Fixed::<STEP, NEXT, 4, 1>(self)),
             }
-        } else if S::MAX_PIXELS == 6 && S::LANES == 8 {
+        } else if S::LANES == 8 {
             match size {
                 6 => s.enter(Fixed::<STEP, NEXT, 6, 2>(self)),
                 4 => s.enter(Fixed::<STEP, NEXT, 4, 2>(self)),
                 _ => s.enter(Fixed::<STEP, NEXT, 2, 2>(self)),
             }
-        } else if S::MAX_PIXELS == 6 {
+        } else {
             match size {
                 6 => s.enter(Fixed::<STEP, NEXT, 6, 4>(self)),
                 4 => s.enter(Fixed::<STEP, NEXT, 4, 4>(self)),
                 _ => s.enter(Fixed::<STEP, NEXT, 2, 4>(self)),
             }
-        } else {
-            s.enter(Fixed::<STEP, NEXT, 2, 4>(self));
         }
     }
 }
