@@ -298,6 +298,12 @@ impl Columns {
                         }
                     }
                 }
+            } else if channels == 3 {
+                // The image: a copy of known length is moves, not a call per pixel, which took
+                // the stem of SFM from 356 to 245 us.
+                for (i, cell) in dest.chunks_exact_mut(CELL).enumerate() {
+                    cell[..3].copy_from_slice(&from[i * step..][..3]);
+                }
             } else {
                 for (i, cell) in dest.chunks_exact_mut(CELL).enumerate() {
                     cell[..channels].copy_from_slice(&from[i * step..][..channels]);

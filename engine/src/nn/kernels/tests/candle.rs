@@ -1,3 +1,5 @@
+//! The scalar reference against an independent implementation.
+
 use candle_core::{Device, Tensor};
 
 use super::super::{ConvShape, reference};

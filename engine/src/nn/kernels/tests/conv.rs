@@ -1,3 +1,5 @@
+//! Convolutions, transposed convolutions and gradients at nasty sizes.
+
 use proptest::prelude::*;
 
 use super::super::*;
