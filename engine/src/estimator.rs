@@ -251,7 +251,12 @@ impl Network {
         let Size { width, height } = self.input.size;
         let device = &self.selected.device;
         let x = Tensor::from_slice(values, (1, 3, height, width), device)?;
-        let out = self.net.forward(&x, pass)?;
+        let net = &self.net;
+        let out = match &self.kernels {
+            // Entering the thread pool once costs less than entering it in every layer.
+            Some(kernels) => kernels.threads.install(|| net.forward(&x, pass))?,
+            None => net.forward(&x, pass)?,
+        };
         let heatmaps = out
             .get("heatmaps")
             .ok_or_else(|| Error::Invalid(format!("{} gave no heatmaps", self.name)))?;
