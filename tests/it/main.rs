@@ -1,6 +1,8 @@
 //! The one integration binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cli;
+mod clip;
 mod sfm;
 mod tidy;
 mod window;

@@ -9,10 +9,9 @@ use poselens_tests::{fill, golden};
 
 const OPTIONS: BuildOptions = BuildOptions { n_joints: 16 };
 
-/// The network with weights by the fill rule.
-fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
-    let tensors: HashMap<_, _> = spec
-        .shapes(&OPTIONS)
+/// The weights by the fill rule.
+pub fn filled_weights(spec: &ModelSpec) -> HashMap<String, Tensor> {
+    spec.shapes(&OPTIONS)
         .unwrap()
         .0
         .into_iter()
@@ -21,7 +20,12 @@ fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
             let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
             (name, tensor)
         })
-        .collect();
+        .collect()
+}
+
+/// The network with weights by the fill rule.
+fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
+    let tensors = filled_weights(spec);
     let vb = candle_nn::VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
     (spec.build)(&OPTIONS, &vb).unwrap()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
@@ -70,6 +70,32 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// Everything that is to be written.
+    fn outputs(&self) -> impl Iterator<Item = &PathBuf> {
+        [
+            &self.record,
+            &self.write_json,
+            &self.write_coco,
+            &self.write_openpose,
+            &self.write_csv,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Refuses an output that would overwrite the input or another output.
+    fn check_outputs(&self, spec: &SourceSpec) -> anyhow::Result<()> {
+        let mut taken = vec![(resolved(Path::new(spec.argument())), "the input")];
+        for path in self.outputs() {
+            let file = resolved(path);
+            if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == file) {
+                bail!("cannot write to {}: it is {what}", path.display());
+            }
+            taken.push((file, "another output"));
+        }
+        Ok(())
+    }
+
     /// Annotates `input` into the video `record`, everything else as by default.
     pub fn demo(input: String, network: NetworkArgs, record: PathBuf) -> Self {
         Self {
@@ -90,6 +116,19 @@ impl RunArgs {
             json: false,
         }
     }
+}
+
+/// The file behind a path that may have several names; it need not exist yet.
+fn resolved(path: &Path) -> PathBuf {
+    let in_folder = || {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    path.canonicalize()
+        .ok()
+        .or_else(in_folder)
+        .unwrap_or_else(|| path.to_owned())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -152,6 +191,7 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
 /// Runs the pipeline to the end of the source and answers what came of it.
 pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
     let spec = SourceSpec::parse(&args.input)?;
+    args.check_outputs(&spec)?;
     let plan = plan(args, &spec);
     let interrupted = StopFlag::new();
     stop_on_ctrl_c(&interrupted)?;
@@ -237,7 +277,9 @@ fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
         ..OpenOptions::default()
     };
     Arc::new(move || {
-        let source: Box<dyn FrameSource> = Box::new(Trimmed::new(spec.open(&options)?, trim));
+        let whole = spec.open(&options)?;
+        let source: Box<dyn FrameSource> =
+            Box::new(Trimmed::new(whole, trim, options.stop.clone()));
         Ok(source)
     })
 }
@@ -280,6 +322,7 @@ fn follow(
     let mut warnings = Vec::new();
     let mut failure = None;
     let mut is_ending = false;
+    let mut is_interrupted = false;
     loop {
         match pipeline.try_event() {
             Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
@@ -310,10 +353,10 @@ fn follow(
                 if is_ending && pipeline.recording().is_none() && n == 0 {
                     break;
                 }
-                if interrupted.is_stopped() && !is_ending {
+                // The source ends by itself; the frames it had read are still written.
+                if interrupted.is_stopped() && !is_interrupted {
                     warnings.push("interrupted; what was done is complete".to_owned());
-                    pipeline.stop_recording()?;
-                    is_ending = true;
+                    is_interrupted = true;
                 }
                 std::thread::sleep(POLL);
             }
@@ -324,7 +367,11 @@ fn follow(
         .unwrap_or_else(PoisonError::into_inner)
         .frames;
     if n == 0 && failure.is_none() {
-        failure = Some(anyhow!("the input has no frames in the chosen range"));
+        failure = Some(if is_interrupted {
+            anyhow!("interrupted before the first frame")
+        } else {
+            anyhow!("the input has no frames in the chosen range")
+        });
     }
     failure.map_or(Ok(warnings), Err)
 }
@@ -337,13 +384,6 @@ fn summarise(
     drops: u64,
     warnings: Vec<String>,
 ) -> Summary {
-    let outputs = [
-        &args.record,
-        &args.write_json,
-        &args.write_coco,
-        &args.write_openpose,
-        &args.write_csv,
-    ];
     Summary {
         input: args.input.clone(),
         model: args.network.model.clone(),
@@ -356,7 +396,7 @@ fn summarise(
         record_drops: figures.record_drops,
         latency: Percentiles::of(figures.latencies),
         stages: figures.stages.report(),
-        outputs: outputs.into_iter().flatten().cloned().collect(),
+        outputs: args.outputs().cloned().collect(),
         warnings,
     }
 }

@@ -158,7 +158,9 @@ impl Capture {
             Err(error) => {
                 let name = current.info.name.clone();
                 current.source = None;
-                self.parts.emit.send(Event::SourceFailed { name, error });
+                // What was read before the failure is worth as much as a whole file.
+                let event = Event::SourceFailed { name, error };
+                self.parts.frames.end(event, stop);
             }
         }
         Duration::ZERO
@@ -202,8 +204,8 @@ impl Capture {
         current.source = None;
         if self.playback.is_looping && has_delivered && !current.info.is_live {
             self.restart();
-        } else if !self.parts.frames.end(stop) {
-            self.parts.emit.send(Event::SourceEnded);
+        } else {
+            self.parts.frames.end(Event::SourceEnded, stop);
         }
     }
 
@@ -211,6 +213,7 @@ impl Capture {
         let Some(current) = &mut self.current else {
             return;
         };
+        self.parts.frames.go_on();
         current.source = None;
         current.pending = None;
         let open = Arc::clone(&current.open);
@@ -234,6 +237,7 @@ impl Capture {
 
     fn change(&mut self, change: SourceChange) {
         self.parts.meter.reset();
+        self.parts.frames.go_on();
         self.current = match change {
             SourceChange::Open(opened) => {
                 let current = Current::new(opened);

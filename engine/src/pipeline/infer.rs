@@ -82,9 +82,13 @@ impl InferLoop {
                 std::thread::sleep(super::link::POLL);
                 continue;
             }
-            match self.parts.frames.take() {
+            let item = self.parts.frames.take();
+            // What was asked for while this thread waited counts for the frame that came: a
+            // recording begins with the first one.
+            self.take_commands();
+            match item {
                 Some(Item::Frame(captured)) => self.frame(captured),
-                Some(Item::End) => self.parts.emit.send(Event::SourceEnded),
+                Some(Item::End(event)) => self.parts.emit.send(event),
                 // No frame for a moment: a paused picture follows the look.
                 None if self.is_stale => self.redraw(),
                 None => {}

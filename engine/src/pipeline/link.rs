@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::source::SourceInfo;
 
 use super::Pacing;
+use super::event::Event;
 
 /// How often a waiting worker looks at its stop flag and commands: a hundredth of what a person
 /// notices on a slider, and 40 wake-ups a second cost nothing measurable.
@@ -29,27 +30,34 @@ pub(super) struct Captured {
 #[derive(Debug)]
 pub(super) enum Item {
     Frame(Captured),
-    /// The source has ended; only sent where no frame may be lost.
-    End,
+    /// No frame follows; to be told once those before it are done.
+    End(Event),
 }
 
 #[derive(Debug)]
 pub(super) enum FramesIn {
-    Newest(Slot<Captured>),
+    Newest(Newest),
     Every(Sender<Item>),
 }
 
 #[derive(Debug)]
 pub(super) enum FramesOut {
-    Newest(Slot<Captured>),
+    Newest(Newest),
     Every(Receiver<Item>),
+}
+
+/// The newest frame, and the end behind it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Newest {
+    frame: Slot<Captured>,
+    end: Slot<Event>,
 }
 
 pub(super) fn link(pacing: Pacing) -> (FramesIn, FramesOut) {
     match pacing {
         Pacing::Live => {
-            let slot = Slot::new();
-            (FramesIn::Newest(slot.clone()), FramesOut::Newest(slot))
+            let newest = Newest::default();
+            (FramesIn::Newest(newest.clone()), FramesOut::Newest(newest))
         }
         Pacing::EveryFrame => {
             let (tx, rx) = bounded(N_QUEUED);
@@ -62,7 +70,7 @@ impl FramesIn {
     /// Passes a frame on; `true` when an unseen one was dropped for it.
     pub(super) fn send(&self, captured: Captured, stop: &StopFlag) -> bool {
         match self {
-            Self::Newest(slot) => slot.put(captured).is_some(),
+            Self::Newest(newest) => newest.frame.put(captured).is_some(),
             Self::Every(queue) => {
                 send_waiting(queue, Item::Frame(captured), stop);
                 false
@@ -70,14 +78,20 @@ impl FramesIn {
         }
     }
 
-    /// Announces the end behind the last frame; `false` when the link has no order to keep.
-    pub(super) fn end(&self, stop: &StopFlag) -> bool {
+    /// Announces the end: it arrives behind the last frame.
+    pub(super) fn end(&self, event: Event, stop: &StopFlag) {
         match self {
-            Self::Newest(_) => false,
-            Self::Every(queue) => {
-                send_waiting(queue, Item::End, stop);
-                true
+            Self::Newest(newest) => {
+                newest.end.put(event);
             }
+            Self::Every(queue) => send_waiting(queue, Item::End(event), stop),
+        }
+    }
+
+    /// Takes back an end that has not arrived: the picture goes on with another run.
+    pub(super) fn go_on(&self) {
+        if let Self::Newest(newest) = self {
+            newest.end.try_take();
         }
     }
 }
@@ -85,9 +99,23 @@ impl FramesIn {
 impl FramesOut {
     pub(super) fn take(&self) -> Option<Item> {
         match self {
-            Self::Newest(slot) => slot.take_timeout(POLL).map(Item::Frame),
+            Self::Newest(newest) => newest.take(),
             Self::Every(queue) => queue.recv_timeout(POLL).ok(),
         }
+    }
+}
+
+impl Newest {
+    fn take(&self) -> Option<Item> {
+        // The end is looked at first: a frame put in before it is then sure to be seen.
+        let Some(event) = self.end.try_take() else {
+            return self.frame.take_timeout(POLL).map(Item::Frame);
+        };
+        let Some(last) = self.frame.try_take() else {
+            return Some(Item::End(event));
+        };
+        self.end.put(event);
+        Some(Item::Frame(last))
     }
 }
 

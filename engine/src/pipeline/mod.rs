@@ -19,6 +19,8 @@ mod event;
 mod handover;
 mod infer;
 mod link;
+#[cfg(test)]
+mod recording_tests;
 mod snapshot;
 mod stats;
 mod tap;

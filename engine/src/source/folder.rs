@@ -12,6 +12,7 @@ use crate::frame::{Frame, FramePool};
 pub(super) const KIND: SourceKind = SourceKind {
     name: "folder",
     help: "FOLDER: its pictures in natural order (2.png before 10.png)",
+    stands_alone: false,
     accepts: |text| Path::new(text).is_dir(),
     open: |argument, options| Ok(Box::new(Folder::open(Path::new(argument), options)?)),
 };

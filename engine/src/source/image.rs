@@ -17,6 +17,7 @@ pub const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "bmp", "webp"];
 pub(super) const KIND: SourceKind = SourceKind {
     name: "image",
     help: "FILE.png|jpg|bmp|webp: one picture",
+    stands_alone: false,
     accepts: |text| has_picture_extension(Path::new(text)),
     open: |argument, _: &OpenOptions| Ok(Box::new(Picture::open(Path::new(argument))?)),
 };

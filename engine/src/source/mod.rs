@@ -102,6 +102,9 @@ pub struct SourceKind {
     pub name: &'static str,
     /// How to write it and what it is, one line for `--help`.
     pub help: &'static str,
+    /// Whether the name alone, without a colon, means this kind. Where a path must follow, it
+    /// does not: `folder` is then a folder of this name.
+    pub stands_alone: bool,
     /// Whether a bare argument without a known prefix belongs to this kind.
     pub accepts: fn(&str) -> bool,
     /// Opens it.
@@ -132,13 +135,18 @@ impl SourceSpec {
     /// # Errors
     /// When no kind of source accepts the text.
     pub fn parse(text: &str) -> Result<Self> {
-        let (prefix, rest) = text.split_once(':').unwrap_or((text, ""));
-        let by_prefix = SOURCES.iter().find(|k| k.name == prefix);
+        let (prefix, rest) = match text.split_once(':') {
+            Some((prefix, rest)) => (prefix, Some(rest)),
+            None => (text, None),
+        };
+        let by_prefix = SOURCES
+            .iter()
+            .find(|k| k.name == prefix && (rest.is_some() || k.stands_alone));
         let by_shape = || SOURCES.iter().find(|k| (k.accepts)(text));
         match (by_prefix, by_shape) {
             (Some(kind), _) => Ok(Self {
                 kind,
-                argument: rest.to_owned(),
+                argument: rest.unwrap_or_default().to_owned(),
             }),
             (None, by_shape) => by_shape()
                 .map(|kind| Self {

@@ -1,6 +1,7 @@
-//! A part of a source: from one time to another, or so many frames.
+//! A part of a source: from one time to another, so many frames, or until told to stop.
 
 use super::{FrameSource, SourceInfo, SourceMonitor};
+use crate::concurrency::StopFlag;
 use crate::error::Result;
 use crate::frame::Frame;
 
@@ -20,15 +21,18 @@ pub struct Trim {
 pub struct Trimmed {
     inner: Box<dyn FrameSource>,
     trim: Trim,
+    stop: StopFlag,
     n_delivered: u64,
 }
 
 impl Trimmed {
-    /// The `trim` part of `inner`.
-    pub fn new(inner: Box<dyn FrameSource>, trim: Trim) -> Self {
+    /// The `trim` part of `inner`, which ends early when `stop` is raised: also files, which
+    /// know no stop of their own.
+    pub fn new(inner: Box<dyn FrameSource>, trim: Trim, stop: StopFlag) -> Self {
         Self {
             inner,
             trim,
+            stop,
             n_delivered: 0,
         }
     }
@@ -43,7 +47,10 @@ impl FrameSource for Trimmed {
         if self.trim.max_frames.is_some_and(|n| self.n_delivered >= n) {
             return Ok(None);
         }
-        while let Some(frame) = self.inner.next_frame()? {
+        while !self.stop.is_stopped() {
+            let Some(frame) = self.inner.next_frame()? else {
+                return Ok(None);
+            };
             if self.trim.end_secs.is_some_and(|end| frame.time_secs >= end) {
                 return Ok(None);
             }
@@ -65,5 +72,67 @@ impl FrameSource for Trimmed {
 
     fn monitor(&self) -> SourceMonitor {
         self.inner.monitor()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Pixels;
+    use crate::geometry::Size;
+
+    /// One frame a second without end; the user presses Ctrl+C during the third.
+    struct Endless {
+        info: SourceInfo,
+        n: u64,
+        stop: StopFlag,
+    }
+
+    impl FrameSource for Endless {
+        fn info(&self) -> &SourceInfo {
+            &self.info
+        }
+
+        fn next_frame(&mut self) -> Result<Option<Frame>> {
+            self.n += 1;
+            if self.n == 3 {
+                self.stop.stop();
+            }
+            let pixels = Pixels::unpooled(vec![0; 4]);
+            let frame = Frame::new(self.n, self.n as f64, Size::new(1, 1), pixels);
+            Ok(Some(frame))
+        }
+    }
+
+    fn delivered(trim: Trim) -> Vec<u64> {
+        let stop = StopFlag::new();
+        let endless = Endless {
+            info: SourceInfo {
+                name: "endless".to_owned(),
+                size: None,
+                rate: None,
+                n_frames: None,
+                is_live: false,
+            },
+            n: 0,
+            stop: stop.clone(),
+        };
+        let mut source = Trimmed::new(Box::new(endless), trim, stop);
+        std::iter::from_fn(|| source.next_frame().unwrap())
+            .map(|frame| frame.id)
+            .collect()
+    }
+
+    /// Fails when Ctrl+C is noticed only at the end of a file, or throws a frame away that was
+    /// read already.
+    #[test]
+    fn a_stop_ends_any_source_after_the_frame_at_hand() {
+        assert_eq!(delivered(Trim::default()), [1, 2, 3]);
+        // Also while hours of film are skipped.
+        let late = Trim {
+            start_secs: Some(1e6),
+            ..Trim::default()
+        };
+        assert_eq!(delivered(late), []);
     }
 }

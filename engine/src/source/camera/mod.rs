@@ -32,6 +32,7 @@ use crate::error::{Error, Result};
 pub(super) const KIND: SourceKind = SourceKind {
     name: "camera",
     help: "camera:0, camera:NAME (or part of it) or camera: a live camera",
+    stands_alone: true,
     accepts: |_| false,
     open,
 };

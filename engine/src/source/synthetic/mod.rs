@@ -20,6 +20,7 @@ use crate::geometry::Size;
 pub(super) const KIND: SourceKind = SourceKind {
     name: "synthetic",
     help: "synthetic or synthetic:live: a drawn figure that moves",
+    stands_alone: true,
     accepts: |_| false,
     open,
 };

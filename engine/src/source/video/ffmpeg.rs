@@ -257,7 +257,6 @@ impl FrameSource for FfmpegVideo {
                     "{}: read to frame {} at {:.2} s; ffmpeg says: {complaint}",
                     self.info.name, self.n_frames, self.last_secs
                 );
-                tracing::warn!("{warning}");
                 self.warning = Some(warning);
             }
         }

@@ -38,6 +38,7 @@ pub const EXTENSIONS: &[&str] = &[
 pub(super) const KIND: SourceKind = SourceKind {
     name: "video",
     help: "FILE: a video; H.264 in MP4 or Matroska is read directly, all else through ffmpeg",
+    stands_alone: false,
     accepts: |text| !text.is_empty(),
     open: |argument, _: &OpenOptions| open(Path::new(argument)),
 };

@@ -154,7 +154,6 @@ impl FrameSource for NativeVideo {
                 let (n, secs) = (self.developer.n_frames, self.developer.last_secs);
                 let name = &self.info.name;
                 let warning = format!("{name}: ends after {n} frames, at {secs:.2} s: {damage}");
-                tracing::warn!("{warning}");
                 self.warning = Some(warning);
             }
             return Ok(None);

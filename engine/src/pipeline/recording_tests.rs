@@ -1,0 +1,83 @@
+//! What reaches a recording: every frame from the first to the last, whatever ends the run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tests::{
+    FakeSource, model, model_ready, record, recorded, source, start, wait_for_event,
+};
+use super::*;
+
+fn failing_source(n: u64) -> OpenSource {
+    Arc::new(move || {
+        let mut source = FakeSource::new(false, n, 1);
+        source.fails = true;
+        Ok(Box::new(source))
+    })
+}
+
+/// Fails when a file, an evaluation or a test would miss frames although none may be lost.
+#[test]
+fn every_frame_loses_nothing_and_ends_after_the_last() {
+    let mut pipeline = start(Pacing::EveryFrame);
+    let rx = record(&pipeline);
+    pipeline
+        .switch_source("fake", source(false, 40, 1))
+        .unwrap();
+    // The model comes late: frames wait for it.
+    std::thread::sleep(Duration::from_millis(60));
+    pipeline.switch_model("m", model("m", 3, None)).unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    pipeline.stop_recording().unwrap();
+    let progress = wait_for_event(&pipeline, recorded);
+    assert_eq!(progress.frames, 40);
+    assert_eq!(rx.iter().collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
+    assert_eq!(pipeline.stats().drops, 0);
+}
+
+/// Fails when frames that were read before a camera is unplugged or a file breaks off are lost,
+/// because the news of the failure overtakes them on their way to the recording.
+#[test]
+fn a_failing_source_loses_nothing_that_it_has_read() {
+    let mut pipeline = start(Pacing::EveryFrame);
+    let rx = record(&pipeline);
+    pipeline.switch_model("m", model("m", 20, None)).unwrap();
+    pipeline.switch_source("fake", failing_source(10)).unwrap();
+    wait_for_event(&pipeline, |e| {
+        matches!(e, Event::SourceFailed { .. }).then_some(())
+    });
+    pipeline.stop_recording().unwrap();
+    assert_eq!(wait_for_event(&pipeline, recorded).frames, 10);
+    assert_eq!(rx.iter().collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+}
+
+/// Fails when the first frame of a run is not recorded although the recording was asked for before
+/// the source: it may come while the infer thread waits. Chance decides, hence several runs.
+#[test]
+fn a_recording_begins_with_the_first_frame() {
+    for _ in 0..10 {
+        let mut pipeline = start(Pacing::EveryFrame);
+        pipeline.switch_model("m", model("m", 0, None)).unwrap();
+        wait_for_event(&pipeline, model_ready);
+        let rx = record(&pipeline);
+        pipeline.switch_source("fake", source(false, 3, 1)).unwrap();
+        wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+        drop(pipeline);
+        assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}
+
+/// Fails when the last picture of a clip, or the only one, is lost in live running: the end must
+/// not overtake it.
+#[test]
+fn the_end_of_a_live_run_comes_after_the_last_picture() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline.switch_model("m", model("m", 50, None)).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let rx = record(&pipeline);
+    pipeline.switch_source("fake", source(false, 2, 1)).unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    pipeline.stop_recording().unwrap();
+    wait_for_event(&pipeline, recorded);
+    assert_eq!(rx.iter().last(), Some(1));
+}

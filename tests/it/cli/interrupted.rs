@@ -1,0 +1,50 @@
+//! Runs that are ended from outside.
+#![cfg(unix)]
+
+use serde_json::Value;
+
+use super::{Desk, Running};
+
+/// A camera as far as the program can tell: frames come on their own clock, without end.
+const RECORD: &str = "run --input synthetic:live --record out.mp4 --write-json out.jsonl --json";
+
+/// Runs until `n` fragments of the video, each of a second, are in the file.
+fn running(desk: &Desk, n: usize) -> Running {
+    let mut running = Running::start(desk.command(RECORD));
+    let file = desk.path("out.mp4");
+    running.until("fragment", || {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        bytes.windows(4).filter(|w| w == b"moof").count() >= n
+    });
+    running
+}
+
+/// Fails when Ctrl+C leaves a recording without its end, loses a frame that was computed, or
+/// counts as a failure.
+#[test]
+fn an_interrupted_run_is_complete() {
+    let desk = Desk::new();
+    let running = running(&desk, 1);
+    running.signal("INT");
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let run: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(outcome.stderr.contains("interrupted"), "{}", outcome.stderr);
+    let n = desk.frames("out.mp4").len();
+    assert_eq!(run["frames"], n);
+    assert_eq!(desk.json_lines("out.jsonl").len(), n);
+}
+
+/// Fails when a crash, a full battery or a kill makes a recording unplayable.
+#[test]
+fn a_killed_run_leaves_its_fragments() {
+    let desk = Desk::new();
+    let running = running(&desk, 2);
+    running.signal("KILL");
+    assert_eq!(running.wait().code, None);
+    let frames = desk.frames("out.mp4");
+    assert!(frames.last().unwrap().time_secs >= 1.0);
+    assert!(frames.windows(2).all(|w| w[0].time_secs < w[1].time_secs));
+    // Lines are written as frames come: only the last may be torn.
+    assert!(desk.read("out.jsonl").lines().count() >= frames.len());
+}

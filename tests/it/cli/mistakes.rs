@@ -1,0 +1,170 @@
+//! What the program says to wrong usage and to inputs that are not what they should be.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor, safetensors};
+use poselens_tests::fill;
+
+use super::{Desk, Running, asset};
+
+/// Fails when a script cannot tell its own mistake (2) from a failure (1), or a mistyped option
+/// is ignored.
+#[test]
+fn wrong_usage_exits_with_2() {
+    let desk = Desk::new();
+    for arguments in [
+        "dance",
+        "run",
+        "run --input sample --model nosuch",
+        "run --input sample --nosuch",
+        "run --input sample --max-frames many",
+        "run --input sample --kpt-thr 1.5",
+        "run --input sample --start -1",
+        "run --input sample --overlay skeleton,nosuch",
+        "run --input sample --device toaster",
+        "run --input sample --threads 0",
+        "bench --iters 0",
+        "eval --annotations a.json --images . --metric nosuch",
+        "forward --model sfm",
+        "gui --weights w.safetensors",
+    ] {
+        let outcome = desk.run(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments}: {outcome:?}");
+        assert_eq!(outcome.stdout, "", "{arguments}");
+        assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
+    }
+}
+
+/// Fails when an input that cannot be used crashes, hangs, prints several lines or does not say
+/// which file or device it was.
+#[test]
+fn an_unusable_input_is_named_in_one_line() {
+    let desk = Desk::new();
+    let noise: Vec<u8> = fill::filled(20_000, |i| 256.0 * fill::unit("noise", i))
+        .into_iter()
+        .map(|v| v as u8)
+        .collect();
+    desk.write("empty.mp4", "");
+    desk.write("empty.png", "");
+    desk.write("noise.mp4", &noise);
+    desk.write("noise.png", &noise);
+    std::fs::create_dir(desk.path("bare")).unwrap();
+    for (input, named) in [
+        ("missing.mp4", "missing.mp4"),
+        ("missing.png", "missing.png"),
+        ("empty.mp4", "empty.mp4"),
+        ("empty.png", "empty.png"),
+        ("noise.mp4", "noise.mp4"),
+        ("noise.png", "noise.png"),
+        ("bare", "bare: no pictures"),
+        ("camera:99", "camera 99"),
+        ("synthetic:nosuch", "synthetic:nosuch"),
+    ] {
+        let line = desk.complaint(&format!("run --input {input} --json"));
+        assert!(line.contains(named), "{input}: {line}");
+    }
+}
+
+/// Fails when a video that nothing on this machine reads is refused without the remedy.
+#[test]
+fn a_video_that_needs_ffmpeg_says_so_where_there_is_none() {
+    let desk = Desk::new();
+    desk.write("film.avi", "RIFF, but not really");
+    let mut command = desk.command("run --input film.avi");
+    command.env("PATH", desk.path("bare"));
+    let line = Running::start(command).wait().complaint("film.avi");
+    assert!(
+        line.contains("film.avi") && line.contains("install"),
+        "{line}"
+    );
+}
+
+/// Fails when a run that can write nothing seems to work, or does not name the file.
+#[test]
+fn an_output_that_cannot_be_written_is_named_in_one_line() {
+    let desk = Desk::new();
+    desk.write("file", "not a folder");
+    let mut options = vec!["record"];
+    options.extend(["write-json", "write-coco", "write-csv", "write-openpose"]);
+    for option in options {
+        let arguments = format!("run --input synthetic --max-frames 2 --{option} file/out");
+        let line = desk.complaint(&arguments);
+        assert!(line.contains("file/out"), "{option}: {line}");
+    }
+}
+
+/// Fails when a slip of the pen destroys the film that is being read, or lets two outputs write
+/// into one file.
+#[test]
+fn an_output_never_overwrites_the_input_or_another_output() {
+    let desk = Desk::new();
+    let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
+    desk.write("clip.mkv", &clip);
+    for option in ["record", "write-json", "write-coco", "write-csv"] {
+        let line = desk.complaint(&format!("run --input clip.mkv --{option} ./clip.mkv"));
+        assert!(
+            line.contains("clip.mkv") && line.contains("input"),
+            "{line}"
+        );
+    }
+    assert_eq!(std::fs::read(desk.path("clip.mkv")).unwrap(), clip);
+    let line = desk.complaint("run --input clip.mkv --record out --write-csv ./out");
+    assert!(line.contains("out"), "{line}");
+}
+
+/// Fails when weights that do not fit are loaded, or refused without saying where they differ.
+#[test]
+fn unfit_weights_are_named_with_tensor_and_shapes() {
+    let desk = Desk::new();
+    let bundled = asset("models/sfm-coco17.safetensors");
+    let mut tensors = safetensors::load(&bundled, &Device::Cpu).unwrap();
+    let narrow = Tensor::zeros(16, DType::F32, &Device::Cpu).unwrap();
+    tensors.insert("head.bias".to_owned(), narrow);
+    safetensors::save(&tensors, desk.path("narrow.safetensors")).unwrap();
+    let run = "run --input synthetic --max-frames 1 --weights";
+    let line = desk.complaint(&format!("{run} narrow.safetensors"));
+    for part in ["narrow.safetensors", "head.bias", "[16]", "[17]"] {
+        assert!(line.contains(part), "{line}");
+    }
+    let stranger = HashMap::from([("weight", tensors["head.bias"].clone())]);
+    safetensors::save(&stranger, desk.path("stranger.safetensors")).unwrap();
+    let line = desk.complaint(&format!("{run} stranger.safetensors"));
+    assert!(line.contains("belong to another model"), "{line}");
+    let whole = std::fs::read(&bundled).unwrap();
+    desk.write("cut.safetensors", &whole[..whole.len() / 2]);
+    for name in ["cut.safetensors", "missing.safetensors"] {
+        let line = desk.complaint(&format!("{run} {name}"));
+        assert!(line.contains(name), "{line}");
+    }
+}
+
+/// Fails when broken labels crash an evaluation or are not named.
+#[test]
+fn broken_labels_are_named_in_one_line() {
+    let desk = Desk::new();
+    desk.write("cut.json", r#"{"images": ["#);
+    desk.write("lacks.json", r#"{"images": [], "annotations": []}"#);
+    desk.write("list.json", "[]");
+    for name in ["cut.json", "lacks.json", "list.json", "missing.json"] {
+        let line = desk.complaint(&format!("eval --annotations {name} --images . --json"));
+        assert!(line.contains(name), "{line}");
+    }
+}
+
+/// Fails when a device that was asked for by name is silently replaced by another.
+#[test]
+fn an_absent_device_is_an_error() {
+    let desk = Desk::new();
+    let line = desk.complaint("run --input synthetic --max-frames 1 --device cuda:7");
+    assert!(line.contains("cuda:7"), "{line}");
+}
+
+/// Fails when `--help` and `--version` do not answer on standard output with success.
+#[test]
+fn help_and_version_are_not_errors() {
+    let desk = Desk::new();
+    for arguments in ["--help", "run --help", "--version"] {
+        let outcome = desk.succeed(arguments);
+        assert!(!outcome.stdout.is_empty() && outcome.stderr.is_empty());
+    }
+}

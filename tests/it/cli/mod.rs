@@ -1,0 +1,206 @@
+//! The command line as scripts see it: exit codes, the two output streams, files.
+//!
+//! A [`Desk`] is an empty folder in which the real program runs.
+
+mod interrupted;
+mod json;
+mod mistakes;
+mod outputs;
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use poselens_engine::frame::Frame;
+use poselens_engine::source::{OpenOptions, SourceSpec};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The slowest command takes half a minute without vector instructions; one that hangs is ended.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// How often a running program is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A folder of its own for every test.
+pub struct Desk(TempDir);
+
+impl Desk {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn copy(&self, from: &Path, name: &str) {
+        std::fs::copy(from, self.path(name)).unwrap();
+    }
+
+    /// The program in this folder; `arguments` are separated by spaces.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_poselens-under-test"));
+        command.args(arguments.split(' ')).current_dir(&self.0);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &str) -> Outcome {
+        Running::start(self.command(arguments)).wait()
+    }
+
+    /// Runs the program, which must succeed.
+    pub fn succeed(&self, arguments: &str) -> Outcome {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, Some(0), "{arguments}: {}", outcome.stderr);
+        outcome
+    }
+
+    /// Runs the program, which must succeed and print one JSON document and nothing else.
+    pub fn json(&self, arguments: &str) -> Value {
+        let outcome = self.succeed(arguments);
+        serde_json::from_str(&outcome.stdout)
+            .unwrap_or_else(|e| panic!("{arguments}: {e}: {}", outcome.stdout))
+    }
+
+    /// Runs the program, which must fail as the contract says; its complaint.
+    pub fn complaint(&self, arguments: &str) -> String {
+        self.run(arguments).complaint(arguments)
+    }
+
+    /// The lines of a file of JSON lines.
+    pub fn json_lines(&self, name: &str) -> Vec<Value> {
+        let text = self.read(name);
+        let line = |l| serde_json::from_str(l).unwrap();
+        text.lines().map(line).collect()
+    }
+
+    /// Every frame of a video, as our own reader finds them.
+    pub fn frames(&self, name: &str) -> Vec<Frame> {
+        let path = self.path(name);
+        let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
+        read_all(&spec)
+    }
+}
+
+/// Every frame of a source.
+pub fn read_all(spec: &SourceSpec) -> Vec<Frame> {
+    let mut source = spec.open(&OpenOptions::default()).unwrap();
+    std::iter::from_fn(|| source.next_frame().unwrap()).collect()
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// The one line of a failed command: nothing on standard output, no panic.
+    pub fn complaint(self, arguments: &str) -> String {
+        assert_eq!(self.code, Some(1), "{arguments}: {self:?}");
+        assert_eq!(self.stdout, "", "{arguments}");
+        assert_eq!(self.stderr.lines().count(), 1, "{arguments}: {self:?}");
+        assert!(self.stderr.starts_with("poselens: "), "{self:?}");
+        self.stderr
+    }
+}
+
+/// A running program; ended when dropped.
+pub struct Running {
+    child: Child,
+    stdout: File,
+    stderr: File,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        // Files take any amount of text without a reader.
+        let [stdout, stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(stdout.try_clone().unwrap())
+            .stderr(stderr.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Waits until `look` sees what it looks for while the program runs.
+    pub fn until(&mut self, what: &str, mut look: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !look() {
+            let ended = self.child.try_wait().unwrap();
+            assert_eq!(ended, None, "ended before {what}: {}", self.stderr());
+            assert!(begin.elapsed() < PATIENCE, "no {what}");
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Sends a signal by its name.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    pub fn wait(mut self) -> Outcome {
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "hangs: {}", self.stderr());
+            std::thread::sleep(POLL);
+        };
+        Outcome {
+            code: status.code(),
+            stdout: text(&mut self.stdout),
+            stderr: self.stderr(),
+        }
+    }
+
+    fn stderr(&mut self) -> String {
+        text(&mut self.stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(file: &mut File) -> String {
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A file of the repository.
+pub fn asset(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap().join("assets").join(name)
+}

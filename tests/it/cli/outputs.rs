@@ -1,0 +1,214 @@
+//! What runs leave behind.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor, safetensors};
+use poselens_engine::model::model;
+use poselens_engine::source::SourceSpec;
+use poselens_tests::{fill, golden};
+use serde_json::{Value, json};
+
+use super::{Desk, Running, asset, read_all};
+use crate::sfm::filled_weights;
+
+fn numbers(lines: &[Value]) -> Vec<u64> {
+    let number = |l: &Value| l["frame"].as_u64().unwrap();
+    lines.iter().map(number).collect()
+}
+
+/// Fails when an export is missing, lacks frames, or disagrees with the others about the person.
+#[test]
+fn a_run_writes_every_file_that_was_asked_for() {
+    let desk = Desk::new();
+    desk.succeed(
+        "run --input sample --max-frames 8 --overlay skeleton,heatmap,attention \
+         --record out.mp4 --write-json out.jsonl --write-coco coco.json \
+         --write-openpose openpose --write-csv out.csv",
+    );
+    let frames = desk.frames("out.mp4");
+    assert_eq!(frames.len(), 8);
+    assert_eq!(frames[0].size().to_string(), "640x480");
+
+    let lines = desk.json_lines("out.jsonl");
+    assert_eq!(numbers(&lines), (0..8).collect::<Vec<_>>());
+    let pose = &lines[7]["poses"][0];
+    assert_eq!(lines[7]["width"], 640);
+    assert_eq!(lines[7]["skeleton"], "coco17");
+    assert_eq!(pose["track_id"], 1);
+    assert_eq!(pose["box"].as_array().unwrap().len(), 4);
+    assert_eq!(pose["keypoints_raw"].as_array().unwrap().len(), 17);
+
+    let coco: Value = serde_json::from_str(&desk.read("coco.json")).unwrap();
+    let entry = &coco.as_array().unwrap()[7];
+    assert_eq!(coco.as_array().unwrap().len(), 8);
+    assert_eq!(
+        (&entry["image_id"], &entry["bbox"]),
+        (&json!(7), &pose["box"])
+    );
+    let joints = pose["keypoints"].as_array().unwrap();
+    let flat: Vec<_> = joints.iter().flat_map(|j| j.as_array().unwrap()).collect();
+    assert_eq!(entry["keypoints"].as_array().unwrap().len(), flat.len());
+    assert!(entry["keypoints"].as_array().unwrap().iter().eq(flat));
+
+    assert_eq!(std::fs::read_dir(desk.path("openpose")).unwrap().count(), 8);
+    let last = desk.read("openpose/sample_000000000007_keypoints.json");
+    let last: Value = serde_json::from_str(&last).unwrap();
+    let openpose = last["people"][0]["pose_keypoints_2d"].as_array().unwrap();
+    assert_eq!((openpose.len(), &openpose[0]), (18 * 3, &joints[0][0]));
+
+    let table = desk.read("out.csv");
+    assert_eq!(table.lines().count(), 1 + 8 * 17);
+    assert!(table.lines().all(|l| l.split(',').count() == 10));
+}
+
+/// Fails when `--no-smooth` still smooths, or smoothing does nothing.
+#[test]
+fn smoothing_can_be_switched_off() {
+    let desk = Desk::new();
+    desk.succeed("run --input sample --max-frames 5 --write-json calm.jsonl");
+    desk.succeed("run --input sample --max-frames 5 --write-json raw.jsonl --no-smooth");
+    let same = |name: &str| {
+        let lines = desk.json_lines(name);
+        let pose = &lines[4]["poses"][0];
+        pose["keypoints"] == pose["keypoints_raw"]
+    };
+    assert!(same("raw.jsonl") && !same("calm.jsonl"));
+}
+
+/// Fails when a download that broke off is refused, or its frames before the break are lost, or
+/// nobody is told that there should be more.
+#[test]
+fn a_cut_clip_gives_the_frames_before_the_cut_and_a_warning() {
+    let desk = Desk::new();
+    let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
+    desk.write("cut.mkv", &clip[..clip.len() / 8]);
+    let outcome = desk.succeed("run --input cut.mkv --write-json out.jsonl --json");
+    let run: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let [warning] = &run["warnings"].as_array().unwrap()[..] else {
+        panic!("{run}");
+    };
+    let line = format!("poselens: {}\n", warning.as_str().unwrap());
+    assert_eq!(outcome.stderr, line);
+    let lines = desk.json_lines("out.jsonl");
+    let n = desk.frames("cut.mkv").len() as u64;
+    assert!((4..40).contains(&n), "{n} of 87 frames");
+    assert_eq!(run["frames"], n);
+    assert_eq!(numbers(&lines), (0..n).collect::<Vec<_>>());
+}
+
+/// Fails when a part of a clip begins or ends at another frame, or loses its numbers.
+#[test]
+fn start_and_end_select_by_time() {
+    let desk = Desk::new();
+    desk.succeed("run --input sample --start 1 --end 1.2 --write-json out.jsonl");
+    // 30 frames per second; the end is not part of it.
+    assert_eq!(
+        numbers(&desk.json_lines("out.jsonl")),
+        [30, 31, 32, 33, 34, 35]
+    );
+    desk.succeed("run --input sample --start 2.8 --max-frames 2 --write-json out.jsonl");
+    assert_eq!(numbers(&desk.json_lines("out.jsonl")), [84, 85]);
+    let line = desk.complaint("run --input sample --start 60");
+    assert!(line.contains("no frames"), "{line}");
+}
+
+/// Fails when pictures are refused, come in the wrong order, or a single one is lost (also when
+/// the newest frame wins). The folder is called as a kind of source is.
+#[test]
+fn a_picture_and_a_folder_of_pictures_are_inputs() {
+    let desk = Desk::new();
+    let frames = read_all(&SourceSpec::parse("sample").unwrap());
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    for (i, frame) in [(2, 0), (10, 40)] {
+        let pixels = frames[frame].rgba().to_vec();
+        let picture = image::RgbaImage::from_raw(640, 480, pixels).unwrap();
+        picture.save(desk.path(&format!("folder/{i}.png"))).unwrap();
+    }
+    desk.succeed("run --input folder --write-json folder.jsonl --record folder.mp4");
+    assert_eq!(desk.frames("folder.mp4").len(), 2);
+    let wrist = |name: &str, line: usize| {
+        let lines = desk.json_lines(name);
+        lines[line]["poses"][0]["keypoints_raw"][9][1]
+            .as_f64()
+            .unwrap()
+    };
+    // The left hand hangs at first and is raised later.
+    assert!(wrist("folder.jsonl", 0) > wrist("folder.jsonl", 1) + 100.0);
+    for live in ["", " --live"] {
+        let run = format!("run --input folder/10.png --write-json one.jsonl{live}");
+        desk.succeed(&run);
+        assert_eq!(desk.json_lines("one.jsonl").len(), 1, "{run}");
+    }
+    assert!(wrist("one.jsonl", 0) < wrist("folder.jsonl", 0) - 100.0);
+}
+
+/// Fails when the bare network computes other numbers than the specified one, or an attention
+/// map is missing or called otherwise.
+#[test]
+fn forward_writes_heatmaps_and_maps_by_their_names() {
+    let desk = Desk::new();
+    let weights = filled_weights(model("sfm").unwrap());
+    safetensors::save(&weights, desk.path("w.safetensors")).unwrap();
+    let input = |c: usize| {
+        let values = fill::filled(c * 64 * 96, |i| fill::signed("input", i));
+        let tensor = Tensor::from_vec(values, (1, c, 64, 96), &Device::Cpu).unwrap();
+        HashMap::from([("input", tensor)])
+    };
+    safetensors::save(&input(3), desk.path("in.safetensors")).unwrap();
+    let forward = "forward --model sfm --joints 16 --weights w.safetensors --output o.safetensors";
+    let good = format!("{forward} --input in.safetensors");
+    let outputs = || safetensors::load(desk.path("o.safetensors"), &Device::Cpu).unwrap();
+
+    desk.succeed(&good);
+    assert_eq!(outputs().keys().collect::<Vec<_>>(), ["heatmaps"]);
+    desk.succeed(&format!("{good} --attention --height 64 --width 96"));
+    let outputs = outputs();
+    let wanted = &safetensors::load(golden("sfm/sfm.safetensors"), &Device::Cpu).unwrap();
+    let heatmaps = outputs["heatmaps"].squeeze(0).unwrap();
+    let difference = (heatmaps - &wanted["small.heatmaps"]).unwrap();
+    let worst = difference.abs().unwrap().max_all().unwrap();
+    assert!(worst.to_scalar::<f32>().unwrap() < 1e-4, "{worst}");
+    for node in ["x51", "x52", "x12", "x13"] {
+        for map in ["M", "M_deeper", "gate"] {
+            let name = format!("{node}.{map}");
+            assert!(outputs.contains_key(&name), "{name}: {:?}", outputs.keys());
+        }
+    }
+    assert_eq!(outputs.len(), 13);
+
+    safetensors::save(&input(4), desk.path("rgba.safetensors")).unwrap();
+    let line = desk.complaint(&format!("{forward} --input rgba.safetensors"));
+    assert!(line.contains("rgba.safetensors") && line.contains("[1, 4, 64, 96]"));
+    let line = desk.complaint(&format!("{good} --height 128"));
+    assert!(
+        line.contains("[1, 3, 64, 96]") && line.contains("128"),
+        "{line}"
+    );
+}
+
+/// Fails when the program on a machine without a screen does nothing, or does not say why there
+/// is no window.
+#[cfg(all(unix, not(target_os = "macos")))]
+#[test]
+fn without_a_display_the_demo_is_written() {
+    let desk = Desk::new();
+    desk.copy(&asset("clips/sister.mkv"), "whole.mkv");
+    let clip = std::fs::read(desk.path("whole.mkv")).unwrap();
+    desk.write("short.mkv", &clip[..clip.len() / 8]);
+    let demo = |arguments: &str| {
+        let mut command = desk.command(arguments);
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+            command.env_remove(name);
+        }
+        let outcome = Running::start(command).wait();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("no display"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("poselens-demo.mp4"));
+        desk.frames("poselens-demo.mp4").len()
+    };
+    assert_eq!(demo("--log warn"), 87);
+    assert_eq!(
+        demo("gui --input short.mkv"),
+        desk.frames("short.mkv").len()
+    );
+}
