@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
 use crate::model::{BuildOptions, Card, ModelSpec, PoseModel, RawMap, Weights, model};
-use crate::nn::{Kernels, Pass};
+use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{AttentionMap, Planes, PoseOutput, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::{InputSpec, ModelInput, flip};
@@ -171,6 +171,11 @@ impl Network {
         &self.selected
     }
 
+    /// Threads of our kernels; 1 where a GPU computes.
+    pub fn n_threads(&self) -> usize {
+        self.kernels.as_ref().map_or(1, |k| k.threads.count())
+    }
+
     /// Looks at one region of a frame.
     ///
     /// # Errors
@@ -216,6 +221,19 @@ impl Network {
         Ok(look.people)
     }
 
+    /// Work and time per layer of one forward call, as live inference runs it.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    pub fn tally(&self) -> Result<Tally> {
+        let mut pass = Pass {
+            tally: Some(Tally::default()),
+            ..self.pass(false)
+        };
+        self.forward(&vec![0.0; self.input.n_values()], &mut pass)?;
+        Ok(pass.tally.unwrap_or_default())
+    }
+
     fn pass(&self, wants_maps: bool) -> Pass {
         Pass {
             wants_maps,
@@ -233,7 +251,12 @@ impl Network {
         let Size { width, height } = self.input.size;
         let device = &self.selected.device;
         let x = Tensor::from_slice(values, (1, 3, height, width), device)?;
-        let out = self.net.forward(&x, pass)?;
+        let net = &self.net;
+        let out = match &self.kernels {
+            // Entering the thread pool once costs less than entering it in every layer.
+            Some(kernels) => kernels.threads.install(|| net.forward(&x, pass))?,
+            None => net.forward(&x, pass)?,
+        };
         let heatmaps = out
             .get("heatmaps")
             .ok_or_else(|| Error::Invalid(format!("{} gave no heatmaps", self.name)))?;

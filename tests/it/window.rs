@@ -150,9 +150,21 @@ fn the_first_camera_starts_unless_a_file_was_given() {
 
 /// Fails when somebody without a camera is left in front of a black window.
 #[test]
-fn without_a_camera_the_window_offers_the_sample_clip() {
+fn without_a_camera_the_sample_clip_plays() {
     let mut window = Window::open(None, &[]);
-    window.until(|s| s.cameras.is_some());
+    window.until(|s| s.presented.is_some());
+    assert_eq!(window.session().source.as_ref().unwrap().name, "clip.mp4");
+    assert!(
+        window
+            .session()
+            .status
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("No camera")
+    );
+    window.click("Close source");
+    window.until(|s| s.source.is_none() && s.presented.is_none());
     assert!(window.has("No camera found") && window.has("Open a video…"));
     window.click("Play the sample clip");
     window.until(|s| s.presented.is_some());
@@ -163,14 +175,14 @@ fn without_a_camera_the_window_offers_the_sample_clip() {
     window.until(|s| s.presented.is_some());
 }
 
-/// Fails when mirroring is offered for a file or cannot be switched off for a camera.
+/// Fails when mirroring is offered for a file or cannot be switched on for a camera.
 #[test]
 fn only_cameras_are_mirrored() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some());
     assert!(!window.has("Loop") && !window.has("Restart"));
     window.click("Mirror");
-    assert!(!window.harness.state().state().is_mirrored);
+    assert!(window.harness.state().state().is_mirrored);
     let window = Window::running("clip.mp4");
     assert!(!window.has("Mirror"));
 }

@@ -166,6 +166,7 @@ pub(crate) fn gui(
         models: ["first", "second", "broken", "crashing"].map(choice).into(),
         overlays: &OVERLAYS,
         device: "CPU".to_owned(),
+        device_reason: "a fake".to_owned(),
         sample_clip: Some("clip.mp4".to_owned()),
         synthetic: "synthetic".to_owned(),
         open_source: Arc::new(open),

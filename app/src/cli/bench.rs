@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::ensure;
-use poselens_engine::estimator::{Estimator, Infer, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::model::BuildOptions;
 use poselens_engine::output::Stage;
@@ -26,6 +26,9 @@ pub struct BenchArgs {
     /// Frames measured, after a few to warm up
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     iters: u32,
+    /// Also report every layer of the network
+    #[arg(long)]
+    layers: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -49,6 +52,20 @@ struct Report {
     stages: BTreeMap<&'static str, Percentiles>,
     total: Option<Percentiles>,
     fps: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layers: Vec<Layer>,
+}
+
+/// One layer of the network; times are medians.
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    /// As executed: rewrites of the graph make some layers cheaper than written.
+    macs: u64,
+    p50_ms: f64,
+    gmacs_per_s: f64,
+    /// Of the sum of all layers' times.
+    share: f64,
 }
 
 pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
@@ -56,6 +73,11 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&report);
     }
+    print(&report);
+    Ok(())
+}
+
+fn print(report: &Report) {
     println!(
         "{} on {}, {} threads, {}x{} frames, {} measured",
         report.model, report.device, report.threads, report.frame[0], report.frame[1], report.iters
@@ -79,7 +101,22 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
             .peak_memory_mib
             .map_or("?".to_owned(), |m| format!("{m:.0}")),
     );
-    Ok(())
+    if !report.layers.is_empty() {
+        println!(
+            "{:20} {:>10} {:>8} {:>8} {:>6}",
+            "layer", "MMACs", "p50 ms", "GMAC/s", "share"
+        );
+    }
+    for layer in &report.layers {
+        println!(
+            "{:20} {:10.2} {:8.3} {:8.1} {:5.1}%",
+            layer.name,
+            layer.macs as f64 / 1e6,
+            layer.p50_ms,
+            layer.gmacs_per_s,
+            100.0 * layer.share
+        );
+    }
 }
 
 fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
@@ -87,6 +124,12 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     let card = network.card().clone();
     let spec = network.spec();
     let device = network.device().spec.to_string();
+    let threads = network.n_threads();
+    let layers = if args.layers {
+        layers(&network, args.iters)?
+    } else {
+        Vec::new()
+    };
     let frames = sample_frames()?;
     let size = frames[0].size();
     let mut estimator = Estimator::single(network, true);
@@ -135,7 +178,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     Ok(Report {
         model: spec.name.to_owned(),
         device,
-        threads: rayon::current_num_threads(),
+        threads,
         iters: args.iters,
         frame: [size.width, size.height],
         input: [card.input.width, card.input.height],
@@ -146,7 +189,36 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
         stages,
         total: Percentiles::of(totals),
         fps: round3(f64::from(args.iters) / seconds),
+        layers,
     })
+}
+
+/// Medians over `iters` forward calls. Every call runs the same layers in the same order.
+fn layers(network: &Network, iters: u32) -> anyhow::Result<Vec<Layer>> {
+    for _ in 0..WARM_UP {
+        network.tally()?;
+    }
+    let calls = (0..iters)
+        .map(|_| network.tally())
+        .collect::<Result<Vec<_>, _>>()?;
+    let first = calls.first().map_or(&[][..], |t| &t.layers);
+    let median = |i: usize| {
+        let times = calls.iter().map(|t| t.layers[i].time.as_secs_f64() * 1e3);
+        Percentiles::of(times.collect()).map_or(f64::NAN, |p| p.p50_ms)
+    };
+    let millis: Vec<f64> = (0..first.len()).map(median).collect();
+    let sum: f64 = millis.iter().sum();
+    Ok(first
+        .iter()
+        .zip(millis)
+        .map(|(work, p50_ms)| Layer {
+            name: work.name.clone(),
+            macs: work.macs,
+            p50_ms,
+            gmacs_per_s: round3(work.macs as f64 / 1e6 / p50_ms),
+            share: round3(p50_ms / sum),
+        })
+        .collect())
 }
 
 /// The bundled clip, decoded beforehand: reading a file is not what is measured.

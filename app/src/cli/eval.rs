@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use poselens_engine::Result;
-use poselens_engine::dataset::{DATASETS, coco};
+use poselens_engine::dataset::{DATASETS, coco, picture};
 use poselens_engine::estimator::{Network, Want};
 use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, evaluate};
-use poselens_engine::frame::{Frame, FramePool};
+use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Roi;
 use poselens_engine::output::Timings;
 use poselens_engine::pose::Keypoint;
 use poselens_engine::sample::Sample;
-use poselens_engine::source::image::read_picture;
 use serde::Serialize;
 
 use super::Common;
@@ -135,7 +134,6 @@ fn predict(network: &mut Network, frame: &Frame, roi: &Roi, flip: bool) -> Resul
 /// The picture of the sample at hand: several people of one picture read it once.
 #[derive(Default)]
 struct Pictures {
-    pool: FramePool,
     current: Option<(u64, Frame)>,
     n_read: u64,
 }
@@ -147,7 +145,7 @@ impl Pictures {
         {
             return Ok(frame.clone());
         }
-        let frame = read_picture(&sample.path, sample.image_id, 0.0, &self.pool)?;
+        let frame = picture::read(&sample.path, sample.image_id)?;
         self.n_read += 1;
         self.current = Some((sample.image_id, frame.clone()));
         Ok(frame)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use poselens_engine::Error;
-use poselens_engine::device::select;
+use poselens_engine::device::{DeviceSpec, select};
 use poselens_engine::estimator::{Estimator, Infer};
 use poselens_engine::model::{MODELS, ModelSpec};
 use poselens_engine::overlay::OVERLAYS;
@@ -38,6 +38,7 @@ pub fn context(
             help: m.summary.to_owned(),
         })
         .collect();
+    let threads = common.threads;
     let (common, named) = (common.clone(), model.clone());
     let make_infer = move |name: &str| {
         let args = NetworkArgs {
@@ -53,7 +54,8 @@ pub fn context(
         model,
         models,
         overlays: OVERLAYS,
-        device: format!("{} ({})", device.spec, device.why),
+        device: device_name(device.spec, threads),
+        device_reason: device.why,
         sample_clip: Some("sample".to_owned()),
         synthetic: "synthetic".to_owned(),
         open_source: Arc::new(|text| SourceSpec::parse(text)?.open(&OpenOptions::default())),
@@ -76,6 +78,17 @@ pub fn context(
         recordings_folder: folders::recordings().unwrap_or_else(|| ".".into()),
         settings_file: folders::project().map(|p| p.config_dir().join("settings.toml")),
     })
+}
+
+fn device_name(spec: DeviceSpec, threads: Option<u16>) -> String {
+    if spec != DeviceSpec::Cpu {
+        return spec.to_string();
+    }
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    match threads.map_or_else(cores, usize::from) {
+        1 => "CPU, 1 thread".to_owned(),
+        n => format!("CPU, {n} threads"),
+    }
 }
 
 /// A recording of the window: one folder with the annotated video and the poses.

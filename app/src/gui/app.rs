@@ -9,7 +9,7 @@ use poselens_engine::pipeline::{Event, Notify, Pacing, Pipeline};
 
 use super::action::{Action, RecordAction, SourceAction, WindowAction};
 use super::files::{Desk, News, Waker};
-use super::panels::{self, PanelContext, View};
+use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
 use super::session::Level;
 use super::{AppState, GuiContext, Session, SourceChoice, keys, theme};
@@ -156,7 +156,8 @@ impl App {
                 session.running_source = session.wanted_source.clone();
                 session.is_opening = false;
                 session.has_ended = false;
-                session.status = None;
+                // Complaints about the source before are settled; news still stand.
+                session.status.take_if(|s| s.level != Level::Info);
             }
             Event::SourceFailed { name, error } => {
                 tracing::warn!(source = name, %error, "source failed");
@@ -284,7 +285,8 @@ impl App {
         self.device_lost.take().is_some()
     }
 
-    /// The remembered camera, or else the first: only when nothing else was asked for.
+    /// The remembered camera, or else the first, or else the sample clip: only when nothing else
+    /// was asked for.
     fn start_camera(&mut self) {
         if !std::mem::take(&mut self.may_start_camera) || self.session.wanted_source.is_some() {
             return;
@@ -293,8 +295,14 @@ impl App {
         let remembered = cameras
             .clone()
             .find(|c| Some(&c.label) == self.state.camera.as_ref());
-        if let Some(camera) = remembered.or(cameras.clone().next()).cloned() {
-            self.run_action(Action::Source(SourceAction::Open(camera)));
+        let camera = remembered.or(cameras.clone().next()).cloned();
+        let has_camera = camera.is_some();
+        if let Some(choice) = camera.or_else(|| sample_clip(&self.gui)) {
+            self.run_action(Action::Source(SourceAction::Open(choice)));
+        }
+        if !has_camera && self.session.wanted_source.is_some() {
+            let text = "No camera found: this is the sample clip. Open a file at the right.";
+            self.session.say(Level::Info, text.to_owned());
         }
     }
 

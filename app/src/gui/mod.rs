@@ -70,10 +70,12 @@ pub struct GuiContext {
     pub model: Option<String>,
     /// Every model, in the order of the list.
     pub models: Vec<ModelChoice>,
-    /// Every overlay, in drawing order; the n-th is toggled by key n.
+    /// Every overlay, the one on top first; the n-th is toggled by key n.
     pub overlays: &'static [OverlaySpec],
-    /// What the networks run on, for the header.
+    /// What the networks run on, for the header: `CPU, 2 threads`.
     pub device: String,
+    /// Why there, for its tooltip.
+    pub device_reason: String,
     /// Source text of the sample clip, where there is one.
     pub sample_clip: Option<String>,
     /// Source text of the synthetic figure.

@@ -50,7 +50,8 @@ impl Default for AppState {
             joint: None,
             attention: None,
             is_smoothed: true,
-            is_mirrored: true,
+            // Labels are part of the picture and would be mirrored with it.
+            is_mirrored: false,
             is_looping: true,
         }
     }

@@ -2,6 +2,7 @@
 //! [`DATASETS`].
 
 pub mod coco;
+pub mod picture;
 
 use std::path::Path;
 

@@ -20,7 +20,7 @@ use crate::nn::{Pass, Tally};
 use crate::output::AttentionKind;
 
 /// A network.
-pub trait PoseModel: Send {
+pub trait PoseModel: Send + Sync {
     /// Input `[N, 3, H, W]`, normalised RGB, sides multiples of 32.
     ///
     /// # Errors

@@ -5,11 +5,12 @@
 //! activation are folded into one pass over the data; the weights are packed at the first call.
 //! Both give the same numbers to 1e-4.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, Tensor};
 use candle_nn::{BatchNorm, BatchNormConfig, Init, ModuleT, VarBuilder, batch_norm};
 
+use super::conv_op::ConvOp;
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
 use super::upsample::upsample_nearest2;
 use super::{Features, Kernels, Mode, Pass};
@@ -94,7 +95,7 @@ impl Conv2d {
         let macs = macs(&self.weight);
         pass.layer(&self.name, macs, |pass| match x {
             Features::Tensor(x) => {
-                let y = convolve(x, &self.weight, bias, self.stride)?;
+                let y = convolve(x, &self.weight, bias, self.stride, pass)?;
                 Ok(Features::Tensor(y))
             }
             Features::Nhwc(x) => {
@@ -265,11 +266,11 @@ impl ConvBn {
         pass.layer(&self.name, macs, |pass| {
             let is_training = pass.mode == Mode::Train;
             if is_training || self.weight.is_variable() {
-                let y = convolve(x, &self.weight, None, self.stride)?;
+                let y = convolve(x, &self.weight, None, self.stride, pass)?;
                 self.bn.forward_t(&y, is_training)
             } else {
                 let (weight, bias) = self.folded()?;
-                convolve(x, weight, Some(bias), self.stride)
+                convolve(x, weight, Some(bias), self.stride, pass)
             }
         })
     }
@@ -365,9 +366,21 @@ fn with_identity(weight: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(sum, weight.dims(), weight.device())
 }
 
-fn convolve(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize) -> Result<Tensor> {
-    let kernel = weight.dim(3)?;
-    let y = x.conv2d(weight, kernel / 2, stride, 1, 1)?;
+fn convolve(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    pass: &Pass,
+) -> Result<Tensor> {
+    let y = match &pass.kernels {
+        Some(kernels) => {
+            let kernels = Arc::clone(kernels);
+            x.contiguous()?
+                .apply_op2(weight, ConvOp { stride, kernels })?
+        }
+        None => x.conv2d(weight, weight.dim(3)? / 2, stride, 1, 1)?,
+    };
     match bias {
         None => Ok(y),
         Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),

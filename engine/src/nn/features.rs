@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
 
+use super::conv_op::with_values;
 use super::kernels::{self, Buffers, Nhwc, Threads};
 use super::{Mode, Pass};
 
@@ -51,16 +52,11 @@ impl Features {
     /// When `x` is not `[N, C, H, W]` in f32.
     pub fn enter(x: &Tensor, pass: &Pass) -> Result<Self> {
         match &pass.kernels {
-            Some(kernels) if pass.mode == Mode::Eval => {
+            Some(kernels) if pass.mode == Mode::Eval && !x.track_op() => {
                 let (n, c, h, w) = x.dims4()?;
-                let values = x.contiguous()?.flatten_all()?;
-                let (storage, layout) = values.storage_and_layout();
-                let candle_core::Storage::Cpu(storage) = &*storage else {
-                    candle_core::bail!("the CPU kernels were asked to read from a GPU");
-                };
-                let (from, to) = layout.contiguous_offsets().unwrap_or((0, x.elem_count()));
-                let data = &storage.as_slice::<f32>()?[from..to];
-                let map = kernels::from_nchw(data, [n, c, h, w], &kernels.buffers);
+                let map = with_values(x, |data, _| {
+                    Ok(kernels::from_nchw(data, [n, c, h, w], &kernels.buffers))
+                })?;
                 Ok(Self::Nhwc(map))
             }
             _ => Ok(Self::Tensor(x.clone())),

@@ -7,6 +7,7 @@
 //! `clippy.toml`, with the reasons).
 
 mod conv;
+mod conv_op;
 mod features;
 mod gate;
 pub mod kernels;

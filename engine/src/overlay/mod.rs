@@ -80,8 +80,15 @@ pub struct OverlaySpec {
     pub draw: fn(&mut Canvas<'_>, &PoseOutput, &OverlayStyle),
 }
 
-/// Every overlay, in drawing order: maps below, skeleton above.
+/// Every overlay, as people list them. The first is drawn last, above the others.
 pub const OVERLAYS: &[OverlaySpec] = &[
+    OverlaySpec {
+        name: "skeleton",
+        help: "limbs and joints; left is blue, right is orange",
+        needs_heatmaps: false,
+        needs_attention: false,
+        draw: skeleton::draw,
+    },
     OverlaySpec {
         name: "heatmap",
         help: "where the network sees joints: the strongest of all joints, or one joint",
@@ -96,13 +103,6 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         needs_attention: true,
         draw: attention::draw,
     },
-    OverlaySpec {
-        name: "skeleton",
-        help: "limbs and joints; left is blue, right is orange",
-        needs_heatmaps: false,
-        needs_attention: false,
-        draw: skeleton::draw,
-    },
 ];
 
 /// The row called `name`.
@@ -110,15 +110,15 @@ pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
     OVERLAYS.iter().find(|o| o.name == name)
 }
 
-/// Draws `overlays` on `canvas`, which holds the picture of `output` at its full size. The order
-/// is that of [`OVERLAYS`], whatever the order of `overlays`.
+/// Draws `overlays` on `canvas`, which holds the picture of `output` at its full size. Whatever
+/// the order of `overlays`, the first row of [`OVERLAYS`] is drawn last.
 pub fn draw_all(
     canvas: &mut Canvas<'_>,
     output: &PoseOutput,
     overlays: &[&OverlaySpec],
     style: &OverlayStyle,
 ) {
-    for spec in OVERLAYS {
+    for spec in OVERLAYS.iter().rev() {
         if overlays.iter().any(|o| o.name == spec.name) {
             (spec.draw)(canvas, output, style);
         }

@@ -213,7 +213,7 @@ impl InferLoop {
             let mut pixels = self.pool.take(size);
             pixels.bytes_mut().copy_from_slice(frame.rgba());
             let mut canvas = Canvas::new(pixels.bytes_mut(), size.width, size.height);
-            for overlay in &look.overlays {
+            for overlay in look.overlays.iter().rev() {
                 (overlay.draw)(&mut canvas, output, &look.style);
             }
             Frame::new(frame.id, frame.time_secs, size, pixels)

@@ -75,7 +75,7 @@ pub enum Pacing {
 /// What is drawn into the pictures.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// Overlays in drawing order.
+    /// Overlays; the first is drawn last, above the others.
     pub overlays: Vec<&'static OverlaySpec>,
     /// How they are drawn.
     pub style: OverlayStyle,

@@ -46,7 +46,10 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 ui,
                 &cx.gui.device,
                 theme::LEFT,
-                &format!("The networks run on {}.{drawn_by}", cx.gui.device),
+                &format!(
+                    "The networks run on {}: {}.{drawn_by}",
+                    cx.gui.device, cx.gui.device_reason
+                ),
             );
         });
     });

@@ -12,6 +12,8 @@ use eframe::egui::{self, Context, Ui};
 
 use super::{Action, AppState, GuiContext, Session, theme};
 
+pub use source::sample_clip;
+
 /// A way of working with the program: which panels are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {

@@ -32,7 +32,7 @@ impl Buffers {
 
     /// A map of `n` images of `h` x `w` pixels and `c` channels; its contents are arbitrary.
     pub fn map(&self, n: usize, h: usize, w: usize, c: usize) -> Nhwc {
-        let need = lines(n * h * w * c);
+        let need = lines(volume([n, h, w, c]));
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The tightest fit, and none that would waste more than it holds.
         let best = (0..free.len())
@@ -145,17 +145,28 @@ impl Nhwc {
     }
     /// The same values under other dimensions of the same total.
     pub fn reshape(mut self, n: usize, h: usize, w: usize, c: usize) -> Self {
-        assert_eq!(n * h * w * c, self.data().len(), "reshape keeps the size");
+        assert_eq!(
+            volume([n, h, w, c]),
+            self.data().len(),
+            "reshape keeps the size"
+        );
         (self.n, self.h, self.w, self.c) = (n, h, w, c);
         self
     }
 }
 
+/// Number of values; panics where the product would wrap, which would make every bound wrong.
+fn volume(dims: [usize; 4]) -> usize {
+    let product = dims.iter().try_fold(1_usize, |all, &d| all.checked_mul(d));
+    assert!(product.is_some(), "a map of {dims:?} is too large");
+    product.unwrap_or(0)
+}
+
 /// Floats a map of `dims` spans when its pixels lie `stride` floats apart.
 fn span([n, h, w, c]: [usize; 4], stride: usize) -> usize {
-    match n * h * w {
+    match volume([n, h, w, stride.max(1)]) {
         0 => 0,
-        pixels => (pixels - 1) * stride + c,
+        _ => (n * h * w - 1) * stride + c,
     }
 }
 

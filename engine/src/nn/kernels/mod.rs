@@ -1,4 +1,4 @@
-//! CPU kernels for live inference: f32, channels last, one source for all instruction sets.
+//! CPU kernels for inference and for training's convolutions: f32, channels last, one source for all instruction sets.
 //!
 //! The nouns: [`Threads`] says on which instruction set ([`Isa`]) and how many threads to
 //! compute; [`Buffers`] is the memory that feature maps ([`Nhwc`]) come from and return to;
@@ -19,6 +19,7 @@
 mod buffer;
 mod conv;
 mod depthwise;
+mod grad;
 mod isa;
 mod math;
 mod pack;
@@ -42,6 +43,7 @@ mod winograd;
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
 pub use depthwise::{PackedDepthwise, depthwise};
+pub use grad::{bias_gradient, conv2d_weight_gradient};
 pub use isa::{ISA_VARIABLE, Isa};
 pub use math::Activation;
 pub use pack::{ConvShape, PackedConv, PackedTransposed, Plan};

@@ -184,6 +184,30 @@ impl PackedConv {
         }
     }
 
+    /// The input gradient of a convolution with stride 1: the convolution with the flipped,
+    /// transposed kernel. For other strides it is [`PackedTransposed`].
+    ///
+    /// `shape` and `weight` are the convolution's; the gradient's map has `cin` channels.
+    pub fn input_gradient(shape: ConvShape, weight: &[f32], plan: Plan) -> Self {
+        assert!(shape.stride == 1 && shape.pad < shape.kernel, "{shape:?}");
+        let (k, cin, cout) = (shape.kernel, shape.cin, shape.cout);
+        assert_eq!(weight.len(), shape.weights(), "weights of {shape:?}");
+        let back = ConvShape {
+            cin: cout,
+            cout: cin,
+            pad: k - 1 - shape.pad,
+            ..shape
+        };
+        let area = k * k;
+        let flipped: Vec<f32> = (0..weight.len())
+            .map(|i| {
+                let (tap, o, c) = (i % area, i / area % cout, i / area / cout);
+                weight[(o * cin + c) * area + area - 1 - tap]
+            })
+            .collect();
+        Self::new(back, &flipped, None, plan)
+    }
+
     /// A linear layer, `weight` `[cout, cin]`: a 1x1 convolution over rows of a map.
     pub fn linear(cin: usize, cout: usize, weight: &[f32], bias: Option<&[f32]>) -> Self {
         Self::new(ConvShape::same(cin, cout, 1, 1), weight, bias, Plan::Direct)

@@ -139,6 +139,7 @@ impl Job for Block<'_, '_> {
                             segs,
                             w: weights.as_ptr().add(panel * pitch),
                             w_panel: pitch,
+                            w_next: PANEL,
                             bias: bias.as_ptr().add(first),
                             out: out.pixel(out_row + x).add(first),
                             out_step: out.stride,
@@ -147,7 +148,7 @@ impl Job for Block<'_, '_> {
                             channels: cout - first,
                             post,
                         }
-                        .run::<S, 0>(s, size, wide);
+                        .run::<S, 0, 1>(s, size, wide);
                     }
                     x += size;
                 }

@@ -156,3 +156,40 @@ pub fn upsample_bilinear2(
     }
     out
 }
+
+/// Weight gradient of a convolution, `[cout, cin, k, k]`, for an output gradient.
+pub fn conv2d_weight_gradient(
+    shape: ConvShape,
+    [n, h, w]: [usize; 3],
+    input: &[f32],
+    grad: &[f32],
+) -> Vec<f32> {
+    let ConvShape {
+        cin,
+        cout,
+        kernel: k,
+        stride,
+        pad,
+    } = shape;
+    let (oh, ow) = (shape.out(h), shape.out(w));
+    let mut out = vec![0.0_f64; shape.weights()];
+    for (i, &g) in grad.iter().enumerate().take(n * oh * ow * cout) {
+        let (o, x, y, image) = (
+            i % cout,
+            i / cout % ow,
+            i / cout / ow % oh,
+            i / cout / ow / oh,
+        );
+        for (ky, kx) in (0..k * k).map(|t| (t / k, t % k)) {
+            let (iy, ix) = (y * stride + ky, x * stride + kx);
+            if (pad..h + pad).contains(&iy) && (pad..w + pad).contains(&ix) {
+                for c in 0..cin {
+                    let pixel = (image * h + iy - pad) * w + ix - pad;
+                    out[((o * cin + c) * k + ky) * k + kx] +=
+                        f64::from(g) * f64::from(input[pixel * cin + c]);
+                }
+            }
+        }
+    }
+    out.into_iter().map(|v| v as f32).collect()
+}

@@ -137,7 +137,9 @@ fn lanes(f: impl Fn(usize) -> f32) -> [f32; 4] {
 impl Simd for Portable {
     type V = [f32; 4];
     const LANES: usize = 4;
-    const MAX_PIXELS: usize = 2;
+    // As on NEON, so that every machine tests that tile; 2 would be 14 % faster on SSE2, but only
+    // CPUs without AVX2 come here.
+    const MAX_PIXELS: usize = 6;
 
     fn enter<J: Job>(self, job: J) -> J::Out {
         job.run(self)

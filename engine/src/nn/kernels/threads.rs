@@ -75,6 +75,7 @@ impl Threads {
         } else {
             None
         };
+        tracing::info!(isa = isa.name(), threads = count, "CPU kernels");
         Ok(Self {
             isa,
             count,

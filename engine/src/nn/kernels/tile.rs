@@ -56,6 +56,8 @@ pub(super) struct Tile<'a> {
     pub(super) w: *const f32,
     /// Floats from a panel to the next.
     pub(super) w_panel: usize,
+    /// Floats from an input value's weights to the next's; taken as 16 when `NEXT` is 1.
+    pub(super) w_next: usize,
     /// Bias of the first channel, padded to the panels' width.
     pub(super) bias: *const f32,
     /// The first output pixel's first channel.
@@ -90,11 +92,7 @@ pub(super) fn pixels_for<S: Simd>(left: usize) -> usize {
 /// Large, middle and small tile.
 fn sizes<S: Simd>() -> (usize, usize, usize) {
     let l = S::MAX_PIXELS;
-    if l < 3 {
-        (l, l, l)
-    } else {
-        (l, l * 2 / 3, l / 3)
-    }
+    (l, l * 2 / 3, l / 3)
 }
 
 /// Pixels that tiles for a row of `width` read, at most.
@@ -110,45 +108,52 @@ pub(super) fn panels_for<S: Simd>(left: usize) -> usize {
 
 impl Tile<'_> {
     /// Computes a tile of `size` pixels (from [`pixels_for`]) and `panels` panels (from
-    /// [`panels_for`]). `STEP` is `a_step` when it is known in advance, else 0.
+    /// [`panels_for`]). `STEP` is `a_step` when it is known in advance, else 0; `NEXT` is the
+    /// distance of a segment's values, 1 but for weight gradients, where pixels and channels
+    /// change places.
     ///
     /// # Safety
     /// All pointers cover what their fields say: `size` pixels of every segment, whole panels of
     /// weights and bias, `pixels` x `channels` of output and residual.
     #[inline(always)]
-    pub(super) unsafe fn run<S: Simd, const STEP: usize>(self, s: S, size: usize, panels: usize) {
+    pub(super) unsafe fn run<S: Simd, const STEP: usize, const NEXT: usize>(
+        self,
+        s: S,
+        size: usize,
+        panels: usize,
+    ) {
         // Only the sizes of this instruction set are compiled: the conditions are constants.
         if S::MAX_PIXELS == 12 {
             match (size, panels) {
-                (12, 2) => s.enter(Fixed::<STEP, 12, 2>(self)),
-                (8, 2) => s.enter(Fixed::<STEP, 8, 2>(self)),
-                (4, 2) => s.enter(Fixed::<STEP, 4, 2>(self)),
-                (12, _) => s.enter(Fixed::<STEP, 12, 1>(self)),
-                (8, _) => s.enter(Fixed::<STEP, 8, 1>(self)),
-                _ => s.enter(Fixed::<STEP, 4, 1>(self)),
+                (12, 2) => s.enter(Fixed::<STEP, NEXT, 12, 2>(self)),
+                (8, 2) => s.enter(Fixed::<STEP, NEXT, 8, 2>(self)),
+                (4, 2) => s.enter(Fixed::<STEP, NEXT, 4, 2>(self)),
+                (12, _) => s.enter(Fixed::<STEP, NEXT, 12, 1>(self)),
+                (8, _) => s.enter(Fixed::<STEP, NEXT, 8, 1>(self)),
+                _ => s.enter(Fixed::<STEP, NEXT, 4, 1>(self)),
             }
-        } else if S::MAX_PIXELS == 6 && S::LANES == 8 {
+        } else if S::LANES == 8 {
             match size {
-                6 => s.enter(Fixed::<STEP, 6, 2>(self)),
-                4 => s.enter(Fixed::<STEP, 4, 2>(self)),
-                _ => s.enter(Fixed::<STEP, 2, 2>(self)),
-            }
-        } else if S::MAX_PIXELS == 6 {
-            match size {
-                6 => s.enter(Fixed::<STEP, 6, 4>(self)),
-                4 => s.enter(Fixed::<STEP, 4, 4>(self)),
-                _ => s.enter(Fixed::<STEP, 2, 4>(self)),
+                6 => s.enter(Fixed::<STEP, NEXT, 6, 2>(self)),
+                4 => s.enter(Fixed::<STEP, NEXT, 4, 2>(self)),
+                _ => s.enter(Fixed::<STEP, NEXT, 2, 2>(self)),
             }
         } else {
-            s.enter(Fixed::<STEP, 2, 4>(self));
+            match size {
+                6 => s.enter(Fixed::<STEP, NEXT, 6, 4>(self)),
+                4 => s.enter(Fixed::<STEP, NEXT, 4, 4>(self)),
+                _ => s.enter(Fixed::<STEP, NEXT, 2, 4>(self)),
+            }
         }
     }
 }
 
 /// A tile of `P` pixels and `N` vectors.
-struct Fixed<'a, const STEP: usize, const P: usize, const N: usize>(Tile<'a>);
+struct Fixed<'a, const STEP: usize, const NEXT: usize, const P: usize, const N: usize>(Tile<'a>);
 
-impl<const STEP: usize, const P: usize, const N: usize> Job for Fixed<'_, STEP, P, N> {
+impl<const STEP: usize, const NEXT: usize, const P: usize, const N: usize> Job
+    for Fixed<'_, STEP, NEXT, P, N>
+{
     type Out = ();
 
     #[inline(always)]
@@ -181,8 +186,8 @@ impl<const STEP: usize, const P: usize, const N: usize> Job for Fixed<'_, STEP, 
                             row[j] = s.fma(x, wv[j], row[j]);
                         }
                     }
-                    w = w.add(PANEL);
-                    a = a.add(1);
+                    w = w.add(if NEXT == 1 { PANEL } else { t.w_next });
+                    a = a.wrapping_add(NEXT);
                 }
             }
             // `max(floor, v)` rather than `max(v, floor)`: a NaN stays visible.

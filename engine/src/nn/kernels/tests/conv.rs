@@ -1,3 +1,5 @@
+//! Convolutions, transposed convolutions and gradients at nasty sizes.
+
 use proptest::prelude::*;
 
 use super::super::*;
@@ -183,5 +185,71 @@ proptest! {
             let got = conv2d_transposed(&packed, &input, (h, w), Epilogue::add(&same, relu), threads);
             near(got.data(), &want, 1e-5, &what)?;
         }
+    }
+
+    /// Fails when a weight or bias gradient is wrong, misses the border, depends on the thread
+    /// count, or keeps what the buffer held before.
+    #[test]
+    fn weight_gradient_equals_the_reference(case in case()) {
+        let Case { seed, n, h, w, shape, .. } = case;
+        let input = map(seed, [n, h, w, shape.cin]);
+        let grad = map(seed + 1, [n, shape.out(h), shape.out(w), shape.cout]);
+        let want = reference::conv2d_weight_gradient(shape, [n, h, w], input.data(), grad.data());
+        for threads in all_threads() {
+            let what = format!("{case:?} {:?} x{}", threads.isa(), threads.count());
+            let mut got = vec![f32::NAN; shape.weights()];
+            conv2d_weight_gradient(shape, &input, &grad, &mut got, threads);
+            near(&got, &want, 1e-5, &what)?;
+        }
+        let mut got = vec![f32::NAN; shape.cout];
+        bias_gradient(&grad, &mut got);
+        let want: Vec<f32> = (0..shape.cout)
+            .map(|o| grad.data().iter().skip(o).step_by(shape.cout).map(|&g| f64::from(g)).sum::<f64>() as f32)
+            .collect();
+        near(&got, &want, 1e-5, "bias")?;
+    }
+
+    /// Fails when the input gradient by a flipped kernel differs from the transposed convolution.
+    #[test]
+    fn flipped_kernel_is_the_input_gradient(mut case in case()) {
+        case.shape.stride = 1;
+        let Case { seed, n, h, w, shape, .. } = case;
+        let dims = [n, shape.out(h), shape.out(w), shape.cout];
+        prop_assume!(!dims.contains(&0) && shape.pad < shape.kernel);
+        let grad = map(seed, dims);
+        let weight = values(seed + 1, shape.weights());
+        let want = reference::conv2d_transposed(shape, [n, h, w], grad.data(), &weight);
+        let packed = PackedConv::input_gradient(shape, &weight, Plan::For(h, w));
+        for threads in all_threads() {
+            let got = conv2d(&packed, &grad, Epilogue::NONE, threads);
+            near(got.data(), &want, 1e-4, &format!("{case:?} {:?}", threads.isa()))?;
+        }
+    }
+
+    /// Fails when the reference gradients are not the derivative of the reference convolution:
+    /// `sum(grad * conv(x, w))` is linear in x and in w, so a difference of any size is exact.
+    #[test]
+    fn reference_gradients_equal_differences(mut case in case(), at in 0_usize..1 << 20) {
+        case.shape.cin = case.shape.cin.min(5);
+        case.shape.cout = case.shape.cout.min(5);
+        let Case { seed, n, h, w, shape, .. } = case;
+        let dims = [n, h, w];
+        let (mut x, mut weight) = (values(seed, n * h * w * shape.cin), values(seed + 1, shape.weights()));
+        let grad = values(seed + 2, n * shape.out(h) * shape.out(w) * shape.cout);
+        let loss = |x: &[f32], weight: &[f32]| -> f64 {
+            let y = reference::conv2d(shape, dims, x, weight);
+            y.iter().zip(&grad).map(|(y, g)| f64::from(*y) * f64::from(*g)).sum()
+        };
+        let before = loss(&x, &weight);
+        let dx = reference::conv2d_transposed(shape, dims, &grad, &weight);
+        let dw = reference::conv2d_weight_gradient(shape, dims, &x, &grad);
+        let (i, j) = (at % x.len(), at % weight.len());
+        x[i] += 1.0;
+        let by_x = loss(&x, &weight) - before;
+        x[i] -= 1.0;
+        weight[j] += 1.0;
+        let by_w = loss(&x, &weight) - before;
+        prop_assert!((by_x - f64::from(dx[i])).abs() < 2e-3, "{by_x} {}", dx[i]);
+        prop_assert!((by_w - f64::from(dw[j])).abs() < 2e-3, "{by_w} {}", dw[j]);
     }
 }

@@ -1,3 +1,5 @@
+//! All other kernels at nasty sizes.
+
 use proptest::prelude::*;
 
 use super::super::*;
