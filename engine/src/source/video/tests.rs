@@ -56,6 +56,8 @@ fn no_ffmpeg() -> Ffmpeg {
 fn has_ffmpeg() -> bool {
     let version = ffmpeg_version();
     if version.is_none() {
+        let required = std::env::var("POSELENS_TESTS_REQUIRE").unwrap_or_default();
+        assert!(!required.contains("ffmpeg"), "there is no ffmpeg here");
         eprintln!("skipped: there is no ffmpeg on this machine");
     }
     version.is_some()
