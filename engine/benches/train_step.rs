@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let forward = begin.elapsed();
         let loss = (heatmaps - &target)?.sqr()?.mean_all()?;
         let grads = loss.backward()?;
-        let backward = begin.elapsed() - forward;
+        let backward = begin.elapsed().saturating_sub(forward);
         optimizer.step(&grads)?;
         let total = begin.elapsed();
         println!(
