@@ -1,3 +1,5 @@
+//! What the overlays promise.
+
 use poselens_shaders::{INK, LEFT, RIGHT};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! What the drawing primitives promise.
+
 use proptest::prelude::*;
 
 use super::*;

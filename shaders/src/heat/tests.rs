@@ -1,3 +1,5 @@
+//! What heat layers promise.
+
 use proptest::prelude::*;
 
 use super::*;

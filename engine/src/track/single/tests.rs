@@ -1,3 +1,5 @@
+//! What following one person promises.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -229,5 +231,24 @@ fn without_smoothing_joints_are_as_decoded() {
         tracker.regions(FRAME);
         let out = tracker.update(i as f64 * DT, FRAME, vec![pose.clone()]);
         assert_eq!(out[0].keypoints, pose.keypoints);
+    }
+}
+
+/// Fails when furniture becomes a person, or a person in a difficult pose is given up.
+#[test]
+fn a_person_is_kept_at_a_score_that_starts_nobody() {
+    let mut tracker = tracker();
+    let doubtful = person(320.0, 240.0, 100.0, 200.0, 0.48);
+    let clear = person(320.0, 240.0, 100.0, 200.0, 0.8);
+    tracker.regions(FRAME);
+    assert!(
+        tracker
+            .update(0.0, FRAME, vec![doubtful.clone()])
+            .is_empty()
+    );
+    assert_eq!(tracker.update(DT, FRAME, vec![clear]).len(), 1);
+    for i in 2..2 + 3 * MAX_MISSES {
+        let poses = tracker.update(i as f64 * DT, FRAME, vec![doubtful.clone()]);
+        assert_eq!(poses[0].track_id, Some(1), "frame {i}");
     }
 }
