@@ -10,7 +10,7 @@ use poselens_engine::model::MODELS;
 use poselens_engine::nn::kernels::Isa;
 use poselens_engine::source::camera::list_cameras;
 use poselens_engine::source::{OpenOptions, SourceSpec};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Common;
 use super::stats::round3;
@@ -28,15 +28,38 @@ struct Report {
     version: &'static str,
     system: String,
     cores: usize,
+    #[serde(serialize_with = "value_or_error")]
     cameras: Result<Vec<String>, String>,
     devices: Vec<DeviceReport>,
+    #[serde(serialize_with = "value_or_error")]
     chosen_device: Result<String, String>,
     kernels: Vec<String>,
     adapters: Vec<String>,
     display: bool,
     ffmpeg: Option<String>,
+    /// By name; in this order for people.
+    #[serde(serialize_with = "as_object")]
     folders: Vec<(&'static str, Option<PathBuf>)>,
+    #[serde(serialize_with = "value_or_error")]
     self_test: Result<SelfTest, String>,
+}
+
+/// The value itself, or `{"error": "..."}`.
+fn value_or_error<T: Serialize, S: Serializer>(
+    result: &Result<T, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match result {
+        Ok(value) => value.serialize(serializer),
+        Err(error) => serializer.collect_map([("error", error)]),
+    }
+}
+
+fn as_object<S: Serializer>(
+    pairs: &[(&'static str, Option<PathBuf>)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, path)| (name, path)))
 }
 
 #[derive(Serialize)]

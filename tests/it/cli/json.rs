@@ -82,10 +82,11 @@ fn doctor_prints_its_findings() {
     for key in ["version", "system", "cameras", "devices", "chosen_device"] {
         assert!(!doctor[key].is_null(), "{key}: {doctor}");
     }
-    for key in ["kernels", "adapters", "folders"] {
+    for key in ["kernels", "adapters"] {
         assert!(doctor[key].is_array(), "{key}: {doctor}");
     }
-    assert_eq!(doctor["self_test"]["Ok"]["frames_with_a_person"], 10);
+    assert!(doctor["folders"].is_object(), "{doctor}");
+    assert_eq!(doctor["self_test"]["frames_with_a_person"], 10);
 }
 
 /// Labels for three pictures of the sample clip: the poses that are known to be found there.
