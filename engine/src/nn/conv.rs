@@ -1,4 +1,4 @@
-//! Convolutions, alone and with batch normalisation and what follows it.
+//! [`Conv2d`], and what all layers share.
 //!
 //! Every layer has two ways to compute. With tensors it is written as the papers write it and can
 //! be trained. With our kernels (inference, fixed weights) normalisation, bias, additions and
@@ -8,12 +8,11 @@
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, Tensor};
-use candle_nn::{BatchNorm, BatchNormConfig, Init, ModuleT, VarBuilder, batch_norm};
+use candle_nn::{Init, VarBuilder};
 
 use super::conv_op::ConvOp;
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
-use super::upsample::upsample_nearest2;
-use super::{Features, Kernels, Mode, Pass};
+use super::{Features, Kernels, Pass};
 
 /// Square cross-correlation with zero padding `kernel / 2`.
 /// `[N, C_in, H, W]` to `[N, C_out, ceil(H / stride), ceil(W / stride)]` for odd kernels.
@@ -77,12 +76,17 @@ impl Conv2d {
 
     /// The convolution.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, self.bias.as_ref(), &self.packed, pass)
+        self.apply(x, self.bias.as_ref(), &self.packed, false, pass)
+    }
+
+    /// `ReLU(conv(x))`.
+    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.apply(x, self.bias.as_ref(), &self.packed, true, pass)
     }
 
     /// The convolution without its bias.
     pub fn forward_without_bias(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, None, &self.packed_without_bias, pass)
+        self.apply(x, None, &self.packed_without_bias, false, pass)
     }
 
     fn apply(
@@ -90,211 +94,22 @@ impl Conv2d {
         x: &Features,
         bias: Option<&Tensor>,
         packed: &OnceLock<PackedConv>,
+        relu: bool,
         pass: &mut Pass,
     ) -> Result<Features> {
         let macs = macs(&self.weight);
         pass.layer(&self.name, macs, |pass| match x {
             Features::Tensor(x) => {
                 let y = convolve(x, &self.weight, bias, self.stride, pass)?;
-                Ok(Features::Tensor(y))
+                Ok(Features::Tensor(if relu { y.relu()? } else { y }))
             }
             Features::Nhwc(x) => {
                 let packed = fixed(packed, &self.weight, || {
                     pack(&self.weight, bias, self.stride, x)
                 })?;
-                let kernels = kernels_of(pass)?;
-                let y = kernels::conv2d(packed, x, Epilogue::NONE, &kernels.threads);
-                Ok(Features::Nhwc(y))
+                let epilogue = if relu { Epilogue::RELU } else { Epilogue::NONE };
+                convolve_fast(packed, x, epilogue, pass)
             }
-        })
-    }
-}
-
-/// Convolution without bias, then batch normalisation (eps 1e-5, momentum 0.1), then what the
-/// method's name says.
-pub struct ConvBn {
-    name: String,
-    weight: Tensor,
-    bn: BatchNorm,
-    stride: usize,
-    folded: OnceLock<(Tensor, Tensor)>,
-    packed: OnceLock<PackedConv>,
-    /// The two halves of [`ConvBn::relu_concat`].
-    halves: OnceLock<[PackedConv; 2]>,
-}
-
-impl ConvBn {
-    /// Tensors `conv.weight [C_out, C_in, k, k]` and `bn.{weight,bias,running_mean,running_var} [C_out]`.
-    pub fn new(
-        vb: &VarBuilder<'_>,
-        (c_in, c_out): (usize, usize),
-        kernel: usize,
-        stride: usize,
-    ) -> Result<Self> {
-        let conv = vb.pp("conv");
-        let init = candle_nn::init::DEFAULT_KAIMING_NORMAL;
-        let config = BatchNormConfig {
-            eps: 1e-5,
-            momentum: 0.1,
-            ..BatchNormConfig::default()
-        };
-        Ok(Self {
-            name: conv.prefix(),
-            weight: conv.get_with_hints((c_out, c_in, kernel, kernel), "weight", init)?,
-            bn: batch_norm(c_out, config, vb.pp("bn"))?,
-            stride,
-            folded: OnceLock::new(),
-            packed: OnceLock::new(),
-            halves: OnceLock::new(),
-        })
-    }
-
-    /// `ReLU(BN(conv(x)))`.
-    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.run(x, None, pass)
-    }
-
-    /// `ReLU(BN(conv(x)) + other)`, the other map of the output's size.
-    pub fn relu_add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
-        self.run(x, Some(other), pass)
-    }
-
-    /// `ReLU(x + BN(conv(x)))`, stride 1 and as many channels out as in.
-    ///
-    /// The kernels add 1 to the middle weights of the folded convolution: the identity costs
-    /// nothing.
-    pub fn relu_residual(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        let Features::Nhwc(map) = x else {
-            return self.run(x, Some(x), pass);
-        };
-        let macs = macs(&self.weight);
-        pass.layer(&self.name, macs, |pass| {
-            let packed = fixed(&self.packed, &self.weight, || {
-                let (weight, bias) = self.folded()?;
-                pack(&with_identity(weight)?, Some(bias), self.stride, map)
-            })?;
-            convolve_fast(packed, map, Epilogue::RELU, pass)
-        })
-    }
-
-    /// `ReLU(BN(conv1x1(concat(up2(low), history))))`.
-    ///
-    /// The kernels split the weights: the first half works at the low resolution, nothing is
-    /// concatenated.
-    pub fn relu_concat(
-        &self,
-        low: &Features,
-        history: &Features,
-        pass: &mut Pass,
-    ) -> Result<Features> {
-        let (Features::Nhwc(low), Features::Nhwc(history)) = (low, history) else {
-            let both = [upsample_nearest2(&low.to_tensor()?)?, history.to_tensor()?];
-            let both = Features::Tensor(Tensor::cat(&both, 1)?);
-            return self.run(&both, None, pass);
-        };
-        let (c_low, c_history, c_out) = (low.c(), history.c(), self.weight.dim(0)?);
-        let work = c_out * (low.data().len() + history.data().len());
-        pass.layer(
-            &self.name,
-            |_| work as u64,
-            |pass| {
-                let [first, second] = fixed(&self.halves, &self.weight, || {
-                    let (weight, bias) = self.folded()?;
-                    Ok([
-                        pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
-                        pack(&weight.narrow(1, c_low, c_history)?, Some(bias), 1, history)?,
-                    ])
-                })?;
-                let kernels = kernels_of(pass)?;
-                let part = kernels::conv2d(first, low, Epilogue::NONE, &kernels.threads);
-                convolve_fast(second, history, Epilogue::add_up2(&part, true), pass)
-            },
-        )
-    }
-
-    /// `ReLU(up2(BN(conv(low))) + other)`.
-    pub fn relu_up2_add(
-        &self,
-        low: &Features,
-        other: &Features,
-        pass: &mut Pass,
-    ) -> Result<Features> {
-        let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) else {
-            let part = self.normalised(&low.to_tensor()?, pass)?;
-            let sum = (upsample_nearest2(&part)? + other.to_tensor()?)?;
-            return Ok(Features::Tensor(sum.relu()?));
-        };
-        let work = self.weight.dim(0)? * low.data().len();
-        pass.layer(
-            &self.name,
-            |_| work as u64,
-            |pass| {
-                let packed = self.packed(low)?;
-                let threads = &kernels_of(pass)?.threads;
-                let part = kernels::conv2d(packed, low, Epilogue::NONE, threads);
-                let sum = kernels::upsample_add(&part, 2, other, true, threads);
-                Ok(Features::Nhwc(sum))
-            },
-        )
-    }
-
-    fn run(&self, x: &Features, other: Option<&Features>, pass: &mut Pass) -> Result<Features> {
-        let epilogue = match other {
-            None => Some(Epilogue::RELU),
-            Some(Features::Nhwc(other)) => Some(Epilogue::add(other, true)),
-            Some(Features::Tensor(_)) => None,
-        };
-        if let (Features::Nhwc(x), Some(epilogue)) = (x, epilogue) {
-            let macs = macs(&self.weight);
-            return pass.layer(&self.name, macs, |pass| {
-                convolve_fast(self.packed(x)?, x, epilogue, pass)
-            });
-        }
-        let y = self.normalised(&x.to_tensor()?, pass)?;
-        let sum = match other {
-            None => y,
-            Some(other) => (y + other.to_tensor()?)?,
-        };
-        Ok(Features::Tensor(sum.relu()?))
-    }
-
-    /// Convolution and normalisation with tensors.
-    fn normalised(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
-        let c_out = self.weight.dim(0)?;
-        let work = self.weight.elem_count() / c_out;
-        let macs = move |y: &Tensor| (work * y.elem_count()) as u64;
-        pass.layer(&self.name, macs, |pass| {
-            let is_training = pass.mode == Mode::Train;
-            if is_training || self.weight.is_variable() {
-                let y = convolve(x, &self.weight, None, self.stride, pass)?;
-                self.bn.forward_t(&y, is_training)
-            } else {
-                let (weight, bias) = self.folded()?;
-                convolve(x, weight, Some(bias), self.stride, pass)
-            }
-        })
-    }
-
-    fn packed(&self, x: &Nhwc) -> Result<&PackedConv> {
-        fixed(&self.packed, &self.weight, || {
-            let (weight, bias) = self.folded()?;
-            pack(weight, Some(bias), self.stride, x)
-        })
-    }
-
-    /// `weight * g / sqrt(var + eps)` and `beta - mean * g / sqrt(var + eps)`.
-    fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        fixed(&self.folded, &self.weight, || {
-            let Some((gamma, beta)) = self.bn.weight_and_bias() else {
-                candle_core::bail!("{}: batch norm without scale", self.name)
-            };
-            let factor = (gamma / (self.bn.running_var() + self.bn.eps())?.sqrt()?)?;
-            let weight = self
-                .weight
-                .broadcast_mul(&factor.reshape(((), 1, 1, 1))?)?
-                .contiguous()?;
-            let bias = (beta - (self.bn.running_mean() * factor)?)?;
-            Ok((weight, bias))
         })
     }
 }
@@ -331,7 +146,12 @@ pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }
 
-fn pack(weight: &Tensor, bias: Option<&Tensor>, stride: usize, x: &Nhwc) -> Result<PackedConv> {
+pub(super) fn pack(
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    x: &Nhwc,
+) -> Result<PackedConv> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
     let shape = ConvShape::same(c_in, c_out, kernel, stride);
     let bias = bias.map(values).transpose()?;
@@ -344,7 +164,7 @@ fn pack(weight: &Tensor, bias: Option<&Tensor>, stride: usize, x: &Nhwc) -> Resu
     ))
 }
 
-fn convolve_fast(
+pub(super) fn convolve_fast(
     packed: &PackedConv,
     x: &Nhwc,
     epilogue: Epilogue<'_>,
@@ -356,17 +176,7 @@ fn convolve_fast(
     )))
 }
 
-/// `weight` plus the identity: 1 on the middle tap from each channel to itself.
-fn with_identity(weight: &Tensor) -> Result<Tensor> {
-    let (c_out, c_in, kernel, _) = weight.dims4()?;
-    let mut sum = values(weight)?;
-    for c in 0..c_out.min(c_in) {
-        sum[((c * c_in + c) * kernel + kernel / 2) * kernel + kernel / 2] += 1.0;
-    }
-    Tensor::from_vec(sum, weight.dims(), weight.device())
-}
-
-fn convolve(
+pub(super) fn convolve(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -379,7 +189,7 @@ fn convolve(
             x.contiguous()?
                 .apply_op2(weight, ConvOp { stride, kernels })?
         }
-        None => x.conv2d(weight, weight.dim(3)? / 2, stride, 1, 1)?,
+        None => convolve_plain(x, weight, stride)?,
     };
     match bias {
         None => Ok(y),
@@ -387,11 +197,90 @@ fn convolve(
     }
 }
 
+/// The convolution by candle, on any device.
+fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    let kernel = weight.dim(3)?;
+    let pad = kernel / 2;
+    let unused = |len: usize| (len + 2 * pad).saturating_sub(kernel) % stride;
+    if unused(h) == unused(w) {
+        return x.conv2d(weight, pad, stride, 1, 1);
+    }
+    // The backward of candle's `conv2d` fails unless as many rows as columns are left over: what
+    // no window touches is cut off beforehand.
+    let fit = |x: &Tensor, dim, len| {
+        x.pad_with_zeros(dim, pad, pad)?
+            .narrow(dim, 0, len + 2 * pad - unused(len))
+    };
+    fit(&fit(x, 2, h)?, 3, w)?.conv2d(weight, 0, stride, 1, 1)
+}
+
 /// Multiply-accumulates of a convolution with `weight`, told from its result.
-fn macs(weight: &Tensor) -> impl FnOnce(&Features) -> u64 + use<> {
+pub(super) fn macs(weight: &Tensor) -> impl FnOnce(&Features) -> u64 + use<> {
     let per_value = weight.elem_count() / weight.dims()[0].max(1);
     move |y| {
         let n_values: usize = y.dims4().map_or(0, |dims| dims.iter().product());
         (per_value * n_values) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use proptest::prelude::*;
+
+    /// Fails when a gradient of a convolution is wrong, or cannot be had for odd sizes with a
+    /// stride.
+    #[test]
+    fn has_the_right_gradient() {
+        for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
+            for shape in [
+                [2, 3, 8, 7],
+                [1, 2, 7, 8],
+                [1, 2, 6, 8],
+                [1, 1, 9, 5],
+                [1, 1, 2, 1],
+            ] {
+                gradcheck(&[&shape], |vb, x, pass| {
+                    let bias = shape[0] == 1;
+                    let conv = Conv2d::new(vb, (shape[1], 2), kernel, stride, bias)?;
+                    if bias {
+                        conv.relu(&x[0], pass)
+                    } else {
+                        conv.forward(&x[0], pass)
+                    }
+                });
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Fails when the kernels' convolution, its bias or its ReLU differs from the tensors'.
+        #[test]
+        fn kernels_agree(
+            shape in (1..3usize, 1..20usize, 1..17usize, 1..17usize),
+            c_out in 1..20usize,
+            kernel in prop::sample::select(vec![1, 3, 7]),
+            stride in 1..3usize,
+            bias: bool,
+            relu: bool,
+        ) {
+            let shape = [shape.0, shape.1, shape.2, shape.3];
+            agree(&[&shape], |vb, x, pass| {
+                let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
+                if relu {
+                    conv.relu(&x[0], pass)
+                } else {
+                    conv.forward(&x[0], pass)
+                }
+            });
+            agree(&[&shape], |vb, x, pass| {
+                let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
+                conv.forward_without_bias(&x[0], pass)
+            });
+        }
     }
 }

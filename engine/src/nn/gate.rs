@@ -5,33 +5,25 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::conv::{fixed, kernels_of, values};
-use super::kernels::{self, Activation, Nhwc, PackedDepthwise};
-use super::{Conv2d, Features, Pass};
+use super::kernels::{self, Activation};
+use super::{Conv2d, DepthwiseConv, Features, Pass};
 
 /// The layers that compute the gate.
 pub struct SpatialGate {
     proj: Conv2d,
-    low: Stencil,
-    high: Stencil,
+    low: DepthwiseConv,
+    high: DepthwiseConv,
     weights: OnceLock<Vec<f32>>,
 }
 
 /// The gate's two maps, one channel each.
-pub enum GateMaps {
-    /// `M` and `M_deeper`, `[N, 1, H, W]`.
-    Tensor(Tensor, Tensor),
-    /// `M` and `M_deeper`, channels last.
-    Nhwc(Nhwc, Nhwc),
-}
-
-/// A one-channel convolution followed by tanh.
-struct Stencil {
-    conv: Conv2d,
-    packed: OnceLock<PackedDepthwise>,
+pub struct GateMaps {
+    m: Features,
+    m_deeper: Features,
 }
 
 /// Side of the stencils.
@@ -43,10 +35,7 @@ impl SpatialGate {
     pub fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
         let stencil = |name: &str, stdev: f64| {
             let init = Init::Randn { mean: 0.0, stdev };
-            Ok::<_, candle_core::Error>(Stencil {
-                conv: Conv2d::with_init(&vb.pp(name), (1, 1), KERNEL, 1, true, init)?,
-                packed: OnceLock::new(),
-            })
+            DepthwiseConv::with_init(&vb.pp(name), 1, KERNEL, true, init)
         };
         Ok(Self {
             proj: Conv2d::new(&vb.pp("proj"), (channels, 1), 1, 1, false)?,
@@ -58,53 +47,24 @@ impl SpatialGate {
 
     /// The maps for features `f`.
     pub fn maps(&self, f: &Features, pass: &mut Pass) -> Result<GateMaps> {
-        match f {
-            Features::Tensor(_) => {
-                let projected = self.proj.forward(f, pass)?;
-                let m = self
-                    .low
-                    .conv
-                    .forward(&projected, pass)?
-                    .to_tensor()?
-                    .tanh()?;
-                let again = Features::Tensor(m.clone());
-                let m_deeper = self.high.conv.forward(&again, pass)?.to_tensor()?.tanh()?;
-                Ok(GateMaps::Tensor(m, m_deeper))
-            }
-            Features::Nhwc(f) => {
-                let macs = |_: &Nhwc| f.data().len() as u64;
-                let projected = pass.layer(self.proj.name(), macs, |pass| {
-                    let weight = self.proj.weight();
-                    let weights = fixed(&self.weights, weight, || values(weight))?;
-                    let kernels = kernels_of(pass)?;
-                    let (pool, threads) = (&kernels.buffers, &kernels.threads);
-                    Ok(kernels::project(f.view(), weights, pool, threads))
-                })?;
-                let m = self.low.forward(&projected, pass)?;
-                let m_deeper = self.high.forward(&m, pass)?;
-                Ok(GateMaps::Nhwc(m, m_deeper))
-            }
-        }
+        let projected = self.project(f, pass)?;
+        let m = self.low.apply(&projected, None, Activation::Tanh, pass)?;
+        let m_deeper = self.high.apply(&m, None, Activation::Tanh, pass)?;
+        Ok(GateMaps { m, m_deeper })
     }
-}
 
-impl Stencil {
-    fn forward(&self, x: &Nhwc, pass: &mut Pass) -> Result<Nhwc> {
-        let macs = |y: &Nhwc| (KERNEL * KERNEL * y.data().len()) as u64;
-        pass.layer(self.conv.name(), macs, |pass| {
-            let packed = fixed(&self.packed, self.conv.weight(), || {
-                let bias = self.conv.bias().map(values).transpose()?;
-                let weight = values(self.conv.weight())?;
-                Ok(PackedDepthwise::new(1, KERNEL, &weight, bias.as_deref()))
-            })?;
-            let threads = &kernels_of(pass)?.threads;
-            Ok(kernels::depthwise(
-                packed,
-                x,
-                None,
-                Activation::Tanh,
-                threads,
-            ))
+    fn project(&self, f: &Features, pass: &mut Pass) -> Result<Features> {
+        let Features::Nhwc(f) = f else {
+            return self.proj.forward(f, pass);
+        };
+        let macs = |_: &Features| f.data().len() as u64;
+        pass.layer(self.proj.name(), macs, |pass| {
+            let weight = self.proj.weight();
+            let weights = fixed(&self.weights, weight, || values(weight))?;
+            let kernels = kernels_of(pass)?;
+            let (pool, threads) = (&kernels.buffers, &kernels.threads);
+            let y = kernels::project(f.view(), weights, pool, threads);
+            Ok(Features::Nhwc(y))
         })
     }
 }
@@ -112,15 +72,15 @@ impl Stencil {
 impl GateMaps {
     /// `f (1 + M + M * M_deeper) + bias`, with an optional bias per channel.
     pub fn apply(&self, f: Features, bias: Option<&Tensor>, pass: &Pass) -> Result<Features> {
-        match (self, f) {
-            (Self::Nhwc(m, m_deeper), Features::Nhwc(mut f)) => {
+        match (&self.m, &self.m_deeper, f) {
+            (Features::Nhwc(m), Features::Nhwc(m_deeper), Features::Nhwc(mut f)) => {
                 let bias = bias.map(values).transpose()?;
                 let threads = &kernels_of(pass)?.threads;
                 kernels::gate(f.view_mut(), m, m_deeper, bias.as_deref(), threads);
                 Ok(Features::Nhwc(f))
             }
-            (maps, f) => {
-                let [_, _, gate] = maps.tensors()?;
+            (_, _, f) => {
+                let [_, _, gate] = self.tensors()?;
                 let y = f.to_tensor()?.broadcast_mul(&gate)?;
                 Ok(Features::Tensor(match bias {
                     None => y,
@@ -132,17 +92,53 @@ impl GateMaps {
 
     /// `M`, `M_deeper` and the gate `1 + M + M * M_deeper`, each `[N, 1, H, W]`.
     pub fn tensors(&self) -> Result<[Tensor; 3]> {
-        let (m, m_deeper) = match self {
-            Self::Tensor(m, m_deeper) => (m.clone(), m_deeper.clone()),
-            Self::Nhwc(m, m_deeper) => (one_channel(m)?, one_channel(m_deeper)?),
-        };
+        let (m, m_deeper) = (self.m.to_tensor()?, self.m_deeper.to_tensor()?);
         let gate = ((&m + (&m * &m_deeper)?)? + 1.0)?;
         Ok([m, m_deeper, gate])
     }
 }
 
-/// A one-channel map has the same order of values in both layouts.
-fn one_channel(map: &Nhwc) -> Result<Tensor> {
-    let [n, h, w, _] = map.dims();
-    Tensor::from_slice(map.data(), (n, 1, h, w), &Device::Cpu)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, copy, gradcheck, learn_alike};
+    use proptest::prelude::*;
+
+    fn run(bias: bool, vb: &VarBuilder<'_>, f: &Features, pass: &mut Pass) -> Result<Features> {
+        let channels = f.dims4()?[1];
+        let gate = SpatialGate::new(vb, channels)?;
+        let bias = bias
+            .then(|| vb.get_with_hints(channels, "bias", Init::Const(0.0)))
+            .transpose()?;
+        let maps = gate.maps(f, pass)?;
+        maps.apply(copy(f), bias.as_ref(), pass)
+    }
+
+    /// Fails when the gradient loses one of the three ways from the features to the gate's result.
+    #[test]
+    fn has_the_right_gradient() {
+        for shape in [[2, 3, 5, 8], [1, 2, 9, 3], [1, 1, 2, 2]] {
+            for bias in [false, true] {
+                gradcheck(&[&shape], |vb, x, pass| run(bias, vb, &x[0], pass));
+            }
+        }
+    }
+
+    /// Fails when training with our kernels differs from training with candle's convolution.
+    #[test]
+    fn kernels_learn_alike() {
+        for shape in [[2, 3, 9, 6], [1, 2, 4, 13]] {
+            learn_alike(&[&shape], |vb, x, pass| run(true, vb, &x[0], pass));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// Fails when the kernels' gate differs from the tensors'.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c in 1..40usize, h in 1..17usize, w in 1..17usize, bias: bool) {
+            agree(&[&[n, c, h, w]], |vb, x, pass| run(bias, vb, &x[0], pass));
+        }
+    }
 }

@@ -1,21 +1,41 @@
 //! Layers: one definition for training and inference.
 //!
-//! A [`Pass`] accompanies a forward call: it carries the [`Mode`], says whether attention maps
-//! are wanted, and collects the work done in a [`Tally`].
+//! Layers take and give [`Features`]: tensors, which remember their history where gradients are
+//! wanted, or channels-last maps for our own [`kernels`], for inference only. Both ways give the
+//! same numbers to 1e-4. A [`Pass`] accompanies a forward call: it carries the [`Mode`], says
+//! whether attention maps are wanted, and collects the work done in a [`Tally`].
 //!
 //! Layers avoid candle's operations whose gradients are wrong or missing (they are banned in
 //! `clippy.toml`, with the reasons).
 
+mod attention;
+mod batch_norm;
 mod conv;
+mod conv_bn;
 mod conv_op;
+mod depthwise;
 mod features;
 mod gate;
+#[cfg(test)]
+mod gradcheck;
 pub mod kernels;
+mod linear;
 mod pass;
+mod pointwise;
+mod pool;
+mod transposed;
 mod upsample;
 
-pub use conv::{Conv2d, ConvBn};
+pub use attention::{Attended, MultiHeadAttention};
+pub use batch_norm::BatchNorm;
+pub use conv::Conv2d;
+pub use conv_bn::ConvBn;
+pub use depthwise::DepthwiseConv;
 pub use features::{Features, Kernels};
 pub use gate::{GateMaps, SpatialGate};
+pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
-pub use upsample::upsample_nearest2;
+pub use pointwise::{add, multiply};
+pub use pool::{Pool, max_pool};
+pub use transposed::TransposedConvBn;
+pub use upsample::{resize_bilinear, upsample_bilinear2, upsample_nearest, upsample_nearest_add};

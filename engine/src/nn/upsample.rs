@@ -1,35 +1,199 @@
-//! Upsampling with a gradient that can be trusted.
+//! Upsampling with gradients that can be trusted: [`upsample_nearest`] and [`upsample_bilinear2`].
+//!
+//! The backward of candle's `upsample_nearest2d` overwrites gradients that other consumers of the
+//! same tensor have already added, and `upsample_bilinear2d` has none: nearest is written with
+//! reshapes here, bilinear as two products with a matrix of weights.
 
 use candle_core::{Result, Tensor};
 
-/// Nearest-neighbour x2: `out[y][x] = in[y/2][x/2]`. `[N, C, H, W]` to `[N, C, 2H, 2W]`.
+use super::conv::kernels_of;
+use super::kernels::{self, Nhwc};
+use super::{Features, Pass};
+
+/// Every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
+pub fn upsample_nearest(x: &Features, factor: usize) -> Result<Features> {
+    match x {
+        Features::Tensor(x) => Ok(Features::Tensor(repeat_tensor(x, factor)?)),
+        Features::Nhwc(x) => Ok(Features::Nhwc(repeat_map(x, factor))),
+    }
+}
+
+/// `low` repeated `factor` x `factor`, plus `other`, negatives cut if `relu`.
 ///
-/// Written with reshapes because the backward of candle's `upsample_nearest2d` overwrites
-/// gradients that other consumers of the same tensor have already added.
-pub fn upsample_nearest2(x: &Tensor) -> Result<Tensor> {
+/// `low` has `other`'s size divided by `factor` and rounded up; the result has `other`'s.
+pub fn upsample_nearest_add(
+    low: &Features,
+    factor: usize,
+    other: &Features,
+    relu: bool,
+    pass: &Pass,
+) -> Result<Features> {
+    if let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) {
+        let threads = &kernels_of(pass)?.threads;
+        let sum = kernels::upsample_add(low, factor, other, relu, threads);
+        return Ok(Features::Nhwc(sum));
+    }
+    let other = other.to_tensor()?;
+    let sum = (repeat_to(&low.to_tensor()?, factor, &other)? + other)?;
+    Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+}
+
+/// Twice the size, bilinear. `align_corners`: corner pixels keep their centres, else their outer
+/// edges.
+pub fn upsample_bilinear2(x: &Features, align_corners: bool, pass: &Pass) -> Result<Features> {
+    match x {
+        Features::Tensor(x) => {
+            let (_, _, h, w) = x.dims4()?;
+            let y = resize_bilinear(x, (2 * h, 2 * w), align_corners)?;
+            Ok(Features::Tensor(y))
+        }
+        Features::Nhwc(x) => {
+            let threads = &kernels_of(pass)?.threads;
+            let y = kernels::upsample_bilinear2(x, align_corners, threads);
+            Ok(Features::Nhwc(y))
+        }
+    }
+}
+
+/// `[N, C, H, W]` to `[N, C, height, width]`, bilinear between the pixels' centres (without
+/// averaging when it shrinks); the meaning of `align_corners` is that of [`upsample_bilinear2`].
+pub fn resize_bilinear(
+    x: &Tensor,
+    (height, width): (usize, usize),
+    align_corners: bool,
+) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let weights = |from: usize, to: usize| {
+        let matrix = bilinear_weights(from, to, align_corners);
+        Tensor::from_vec(matrix, (from, to), x.device())?.to_dtype(x.dtype())
+    };
+    let across = x.reshape((n * c * h, w))?.matmul(&weights(w, width)?)?;
+    across
+        .reshape((n * c, h, width))?
+        .transpose(1, 2)?
+        .reshape((n * c * width, h))?
+        .matmul(&weights(h, height)?)?
+        .reshape((n * c, width, height))?
+        .transpose(1, 2)?
+        .reshape((n, c, height, width))
+}
+
+/// `[from, to]`: what each input pixel contributes to each output pixel along one axis.
+fn bilinear_weights(from: usize, to: usize, align_corners: bool) -> Vec<f32> {
+    let last = from.saturating_sub(1);
+    let mut weights = vec![0.0; from * to];
+    for i in 0..to.min(weights.len()) {
+        let at = if align_corners {
+            i as f64 * last as f64 / to.saturating_sub(1).max(1) as f64
+        } else {
+            ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0)
+        };
+        let low = (at as usize).min(last);
+        let second = (at - low as f64) as f32;
+        weights[low * to + i] += 1.0 - second;
+        weights[(low + 1).min(last) * to + i] += second;
+    }
+    weights
+}
+
+/// [`upsample_nearest`] of `[N, C, H, W]`.
+pub(super) fn repeat_tensor(x: &Tensor, factor: usize) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     x.reshape((n, c, h, 1, w, 1))?
-        .broadcast_as((n, c, h, 2, w, 2))?
-        .reshape((n, c, 2 * h, 2 * w))
+        .broadcast_as((n, c, h, factor, w, factor))?
+        .reshape((n, c, factor * h, factor * w))
+}
+
+/// [`repeat_tensor`], cut to the size of `other` where that is no multiple of `factor`.
+pub(super) fn repeat_to(x: &Tensor, factor: usize, other: &Tensor) -> Result<Tensor> {
+    let (_, _, h, w) = other.dims4()?;
+    repeat_tensor(x, factor)?.narrow(2, 0, h)?.narrow(3, 0, w)
+}
+
+/// [`upsample_nearest`] of a channels-last map: copies, bound by memory.
+fn repeat_map(x: &Nhwc, factor: usize) -> Nhwc {
+    let [n, h, w, c] = x.dims();
+    let mut out = x.buffers().map(n, factor * h, factor * w, c);
+    if !x.data().is_empty() {
+        let rows = out.data_mut().chunks_exact_mut(factor * w * c);
+        for (y, row) in rows.enumerate() {
+            let from = &x.data()[y / factor * w * c..][..w * c];
+            for (x, pixel) in row.chunks_exact_mut(c).enumerate() {
+                pixel.copy_from_slice(&from[x / factor * c..][..c]);
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Var};
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use candle_core::Device;
+    use proptest::prelude::*;
 
-    /// Fails when a pixel is copied to the wrong place or a gradient is lost or overwritten.
+    /// Fails when a gradient of nearest upsampling is lost, overwritten or goes to a wrong pixel.
     #[test]
-    fn copies_forward_and_sums_backward_with_two_consumers() {
-        let x = Var::from_slice(&[1f32, 2., 3., 4.], (1, 1, 2, 2), &Device::Cpu).unwrap();
-        let up = upsample_nearest2(&x).unwrap();
-        let rows = up.reshape((4, 4)).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(rows[1], [1., 1., 2., 2.]);
-        assert_eq!(rows[2], [3., 3., 4., 4.]);
-        let other = (x.as_tensor() * 10.).unwrap().sum_all().unwrap();
-        let loss = (up.sum_all().unwrap() + other).unwrap();
-        let grads = loss.backward().unwrap();
-        let g = grads.get(&x).unwrap().flatten_all().unwrap();
-        assert_eq!(g.to_vec1::<f32>().unwrap(), [14.; 4]);
+    fn nearest_has_the_right_gradient() {
+        for factor in [2, 4, 8] {
+            gradcheck(&[&[2, 3, 2, 3]], |_, x, _| upsample_nearest(&x[0], factor));
+        }
+        for shape in [[1, 2, 5, 6], [2, 1, 6, 5]] {
+            gradcheck(&[&[shape[0], shape[1], 3, 3], &shape], |_, x, pass| {
+                upsample_nearest_add(&x[0], 2, &x[1], true, pass)
+            });
+        }
+    }
+
+    /// Fails when a gradient of bilinear upsampling is lost or weighted wrongly.
+    #[test]
+    fn bilinear_has_the_right_gradient() {
+        for align_corners in [true, false] {
+            for shape in [[2, 2, 3, 4], [1, 1, 1, 5]] {
+                gradcheck(&[&shape], |_, x, pass| {
+                    upsample_bilinear2(&x[0], align_corners, pass)
+                });
+            }
+        }
+    }
+
+    /// Fails when bilinear resizing puts values elsewhere than PyTorch's `interpolate` does
+    /// (numbers from its documentation of both conventions).
+    #[test]
+    fn bilinear_follows_both_conventions() {
+        let x = Tensor::new(&[[[[1f32, 2.], [3., 4.]]]], &Device::Cpu).unwrap();
+        let rows = |align_corners| {
+            let y = resize_bilinear(&x, (4, 4), align_corners).unwrap();
+            y.reshape((4, 4)).unwrap().to_vec2::<f32>().unwrap()
+        };
+        assert_eq!(rows(false)[0], [1., 1.25, 1.75, 2.]);
+        assert_eq!(rows(false)[1], [1.5, 1.75, 2.25, 2.5]);
+        for (got, want) in rows(true)[1].iter().zip([1.6667, 2., 2.3333, 2.6667]) {
+            assert!((got - want).abs() < 1e-4, "{got} is not {want}");
+        }
+        let wide = resize_bilinear(&x, (1, 3), true).unwrap();
+        assert_eq!(
+            wide.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            [1., 1.5, 2.]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Fails when the kernels' upsampling differs from the tensors'.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 1..7usize, w in 1..7usize, factor in 1..9usize) {
+            let shape = [n, c, h, w];
+            agree(&[&shape], |_, x, _| upsample_nearest(&x[0], factor));
+            for align_corners in [true, false] {
+                agree(&[&shape], |_, x, pass| upsample_bilinear2(&x[0], align_corners, pass));
+            }
+            let low = [n, c, h.div_ceil(factor), w.div_ceil(factor)];
+            agree(&[&low, &shape], |_, x, pass| {
+                upsample_nearest_add(&x[0], factor, &x[1], w % 2 == 0, pass)
+            });
+        }
     }
 }

@@ -248,6 +248,18 @@ impl Shared {
         // SAFETY: inside the view, see above.
         unsafe { self.ptr.add(pixel * self.stride) }
     }
+
+    /// The pixels from `pixel` and the channels from `channel` on.
+    ///
+    /// # Safety
+    /// Both lie in the view that this was made from.
+    pub(super) unsafe fn part(self, pixel: usize, channel: usize) -> Self {
+        Self {
+            // SAFETY: inside the view, see above.
+            ptr: unsafe { self.pixel(pixel).add(channel) },
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@
     reason = "a kernel body that is not inlined is compiled without its instruction set"
 )]
 
+mod affine;
+mod attention;
 mod buffer;
 mod conv;
 mod depthwise;
@@ -40,6 +42,8 @@ mod threads;
 mod tile;
 mod winograd;
 
+pub use affine::affine;
+pub use attention::{Heads, attention};
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
 pub use depthwise::{PackedDepthwise, depthwise};

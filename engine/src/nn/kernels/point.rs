@@ -55,6 +55,19 @@ pub(super) fn run(points: &Points, threads: &Threads) {
     });
 }
 
+/// Computes everything in the caller's task: `points` is flat, that is of stride 1 and without a
+/// residual.
+pub(super) fn run_here(points: &Points, threads: &Threads, scratch: &mut Scratch) {
+    let [n, h, w, _] = points.dims;
+    threads.isa().run(Block {
+        points,
+        flat: true,
+        rows: 0..1,
+        columns: 0..n * h * w,
+        scratch,
+    });
+}
+
 /// One task.
 struct Block<'a, 'b> {
     points: &'a Points<'b>,

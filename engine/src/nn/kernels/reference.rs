@@ -193,3 +193,35 @@ pub fn conv2d_weight_gradient(
     }
     out.into_iter().map(|v| v as f32).collect()
 }
+
+/// Attention of `[n, len, d]` queries, keys and values with `heads` heads: what is read, and the
+/// weights `[n, heads, len, len]`.
+pub fn attention(
+    heads: usize,
+    [n, len, d]: [usize; 3],
+    [queries, keys, values]: [&[f32]; 3],
+) -> (Vec<f32>, Vec<f32>) {
+    let width = d / heads;
+    let mut out = vec![0.0; n * len * d];
+    let mut weights = Vec::with_capacity(n * heads * len * len);
+    for i in 0..n * heads * len {
+        let (query, image) = (i % len, i / len / heads);
+        let channel = i / len % heads * width;
+        let at = |token: usize, c: usize| (image * len + token) * d + channel + c;
+        let exps: Vec<f64> = (0..len)
+            .map(|key| {
+                let product = |c| f64::from(queries[at(query, c)]) * f64::from(keys[at(key, c)]);
+                let score: f64 = (0..width).map(product).sum();
+                (score / (width as f64).sqrt()).exp()
+            })
+            .collect();
+        let sum: f64 = exps.iter().sum();
+        weights.extend(exps.iter().map(|e| (e / sum) as f32));
+        for c in 0..width {
+            let read = exps.iter().enumerate();
+            let read: f64 = read.map(|(key, e)| e * f64::from(values[at(key, c)])).sum();
+            out[at(query, c)] = (read / sum) as f32;
+        }
+    }
+    (out, weights)
+}

@@ -18,6 +18,32 @@ pub enum Factor<'a> {
     Transposed(View<'a>),
 }
 
+impl Factor<'_> {
+    /// Rows and columns of the factor.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let rows = |view: &View| view.dims[0] * view.dims[1] * view.dims[2];
+        match self {
+            Factor::Plain(b) => (rows(b), b.dims[3]),
+            Factor::Transposed(b) => (b.dims[3], rows(b)),
+        }
+    }
+
+    /// The panel of columns `first..first + 16`, zeros beyond the last, into `dest`.
+    pub(super) fn pack(&self, first: usize, scale: f32, dest: &mut [f32]) {
+        let (_, count) = self.size();
+        let live = (count - first).min(PANEL);
+        for (i, dest) in dest.chunks_exact_mut(PANEL).enumerate() {
+            for (j, dest) in dest.iter_mut().enumerate() {
+                *dest = match self {
+                    _ if j >= live => 0.0,
+                    Factor::Plain(b) => scale * b.data[i * b.stride + first + j],
+                    Factor::Transposed(b) => scale * b.data[(first + j) * b.stride + i],
+                };
+            }
+        }
+    }
+}
+
 /// `out = scale * a * b` for matrices whose rows are the pixels of the views.
 ///
 /// Attention scores are `matmul(q, Factor::Transposed(k), 1 / sqrt(d), ..)`, the weighted sum is
@@ -25,16 +51,8 @@ pub enum Factor<'a> {
 pub fn matmul(a: View, b: Factor, scale: f32, mut out: ViewMut, threads: &Threads) {
     let rows = |dims: [usize; 4]| dims[0] * dims[1] * dims[2];
     let (m, depth) = (rows(a.dims), a.dims[3]);
-    let (view, count) = match b {
-        Factor::Plain(b) => {
-            assert_eq!(rows(b.dims), depth, "inner size of a product");
-            (b, b.dims[3])
-        }
-        Factor::Transposed(b) => {
-            assert_eq!(b.dims[3], depth, "inner size of a product");
-            (b, rows(b.dims))
-        }
-    };
+    let (inner, count) = b.size();
+    assert_eq!(inner, depth, "inner size of a product");
     assert_eq!(
         (rows(out.dims), out.dims[3]),
         (m, count),
@@ -48,20 +66,10 @@ pub fn matmul(a: View, b: Factor, scale: f32, mut out: ViewMut, threads: &Thread
     let shared = packed.view_mut().shared();
     over_rows(threads, panels, depth * PANEL, |range, _| {
         for panel in range {
-            let first = panel * PANEL;
-            let live = (count - first).min(PANEL);
             // SAFETY: the panel lies in `packed`, and each belongs to one task.
             let dest =
                 unsafe { std::slice::from_raw_parts_mut(shared.pixel(panel), depth * PANEL) };
-            for (i, dest) in dest.chunks_exact_mut(PANEL).enumerate() {
-                for (j, dest) in dest.iter_mut().enumerate() {
-                    *dest = match b {
-                        _ if j >= live => 0.0,
-                        Factor::Plain(_) => scale * view.data[i * view.stride + first + j],
-                        Factor::Transposed(_) => scale * view.data[(first + j) * view.stride + i],
-                    };
-                }
-            }
+            b.pack(panel * PANEL, scale, dest);
         }
     });
     let mut zeros = threads.spare.map(1, 1, 1, panels * PANEL);
@@ -93,12 +101,16 @@ pub fn softmax(map: &mut Nhwc, threads: &Threads) {
     // The exponential makes a value cost several times a copied one.
     over_rows(threads, rows, 4 * c, |range, _| {
         for row in range {
-            threads.isa().run(SoftmaxRow {
-                // SAFETY: the row lies in the map, and each belongs to one task.
-                row: unsafe { std::slice::from_raw_parts_mut(shared.pixel(row), c) },
-            });
+            // SAFETY: the row lies in the map, and each belongs to one task.
+            let row = unsafe { std::slice::from_raw_parts_mut(shared.pixel(row), c) };
+            softmax_row(row, threads);
         }
     });
+}
+
+/// Softmax of `row`, in place.
+pub(super) fn softmax_row(row: &mut [f32], threads: &Threads) {
+    threads.isa().run(SoftmaxRow { row });
 }
 
 job! {

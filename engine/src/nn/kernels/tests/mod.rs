@@ -1,5 +1,7 @@
 //! Every kernel against the scalar reference, on every instruction set this CPU has.
 
+mod affine;
+mod attention;
 mod candle;
 mod conv;
 mod ops;

@@ -1,0 +1,166 @@
+//! Batch normalisation as a layer of its own: before an activation and a convolution.
+
+use std::sync::OnceLock;
+
+use candle_core::{Result, Tensor};
+use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
+
+use super::conv::{fixed, kernels_of, values};
+use super::kernels::{self, Activation};
+use super::{Features, Mode, Pass};
+
+/// Batch normalisation over channels, eps 1e-5, momentum 0.1: the values of every network here.
+pub struct BatchNorm {
+    name: String,
+    bn: candle_nn::BatchNorm,
+    /// Factor and shift per channel, for the kernels.
+    affine: OnceLock<[Vec<f32>; 2]>,
+}
+
+impl BatchNorm {
+    /// Tensors `weight`, `bias`, `running_mean` and `running_var`, each `[C]`.
+    pub fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
+        let config = BatchNormConfig {
+            eps: 1e-5,
+            momentum: 0.1,
+            ..BatchNormConfig::default()
+        };
+        Ok(Self {
+            name: vb.prefix(),
+            bn: batch_norm(channels, config, vb.clone())?,
+            affine: OnceLock::new(),
+        })
+    }
+
+    /// `BN(x)`.
+    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.apply(x, false, pass)
+    }
+
+    /// `ReLU(BN(x))`.
+    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.apply(x, true, pass)
+    }
+
+    fn apply(&self, x: &Features, relu: bool, pass: &mut Pass) -> Result<Features> {
+        // Multiplications by a factor per channel are not counted anywhere.
+        pass.layer(
+            &self.name,
+            |_| 0,
+            |pass| match x {
+                Features::Tensor(x) => {
+                    let y = self.normalise(x, pass.mode)?;
+                    Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+                }
+                Features::Nhwc(x) => {
+                    let [factor, shift] = fixed(&self.affine, self.scale()?.0, || {
+                        let (factor, shift) = self.factor_and_shift()?;
+                        Ok([values(&factor)?, values(&shift)?])
+                    })?;
+                    let activation = if relu {
+                        Activation::Relu
+                    } else {
+                        Activation::None
+                    };
+                    let threads = &kernels_of(pass)?.threads;
+                    let y = kernels::affine(x, factor, shift, activation, threads);
+                    Ok(Features::Nhwc(y))
+                }
+            },
+        )
+    }
+
+    /// `BN(x)` with the statistics that `mode` asks for.
+    pub(super) fn normalise(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let is_training = mode == Mode::Train;
+        let (n, _, h, w) = x.dims4()?;
+        if is_training && n * h * w < 2 {
+            // Its variance is 0/0, and the running variance would be NaN for ever.
+            candle_core::bail!(
+                "{}: training needs more than one value per channel; use larger batches or inputs",
+                self.name
+            );
+        }
+        self.bn.forward_t(x, is_training)
+    }
+
+    /// `BN(x) = factor * x + shift` with the running statistics:
+    /// `factor = weight / sqrt(var + eps)`, `shift = bias - mean * factor`.
+    pub(super) fn factor_and_shift(&self) -> Result<(Tensor, Tensor)> {
+        let (weight, bias) = self.scale()?;
+        let factor = (weight / (self.bn.running_var() + self.bn.eps())?.sqrt()?)?;
+        let shift = (bias - (self.bn.running_mean() * &factor)?)?;
+        Ok((factor, shift))
+    }
+
+    fn scale(&self) -> Result<(&Tensor, &Tensor)> {
+        match self.bn.weight_and_bias() {
+            Some(both) => Ok(both),
+            None => candle_core::bail!("{}: batch norm without scale", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use candle_core::{DType, Device};
+    use candle_nn::VarMap;
+    use proptest::prelude::*;
+
+    fn run(relu: bool, vb: &VarBuilder<'_>, x: &Features, pass: &mut Pass) -> Result<Features> {
+        let bn = BatchNorm::new(vb, x.dims4()?[1])?;
+        if relu {
+            bn.relu(x, pass)
+        } else {
+            bn.forward(x, pass)
+        }
+    }
+
+    /// Fails when the gradient through the batch's or the running statistics is wrong.
+    #[test]
+    fn has_the_right_gradient() {
+        for shape in [[2, 3, 3, 4], [1, 2, 5, 1], [3, 1, 1, 1]] {
+            for relu in [false, true] {
+                gradcheck(&[&shape], |vb, x, pass| run(relu, vb, &x[0], pass));
+            }
+        }
+    }
+
+    /// Fails when training does not move the running statistics by a tenth to the batch's mean
+    /// and unbiased variance, moves them where a checkpoint does not see it, or when a batch of
+    /// one value makes them NaN.
+    #[test]
+    fn learns_running_statistics() {
+        let map = VarMap::new();
+        let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+        let bn = BatchNorm::new(&vb, 1).unwrap();
+        let mut pass = Pass {
+            mode: Mode::Train,
+            ..Pass::eval()
+        };
+        let mut train = |values: &[f32]| {
+            let x = Tensor::from_slice(values, (values.len(), 1, 1, 1), &Device::Cpu).unwrap();
+            bn.forward(&Features::Tensor(x), &mut pass)
+        };
+        train(&[1.0, 3.0]).unwrap();
+        assert!(train(&[1.0]).is_err());
+        let statistic = |name: &str| {
+            let vars = map.data().lock().unwrap();
+            vars[name].to_vec1::<f32>().unwrap()[0]
+        };
+        assert!((statistic("running_mean") - 0.2).abs() < 1e-6);
+        assert!((statistic("running_var") - (0.9 + 0.2)).abs() < 1e-6);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Fails when the kernels' factor and shift are not the norm.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c in 1..40usize, h in 1..9usize, w in 1..9usize, relu: bool) {
+            agree(&[&[n, c, h, w]], |vb, x, pass| run(relu, vb, &x[0], pass));
+        }
+    }
+}

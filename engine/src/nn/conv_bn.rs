@@ -1,0 +1,379 @@
+//! Convolution and batch normalisation with what follows them, folded into one pass over the data
+//! where the weights are fixed.
+
+use std::sync::OnceLock;
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::conv::{convolve, convolve_fast, fixed, kernels_of, macs, pack, values};
+use super::kernels::{self, Epilogue, Nhwc, PackedConv};
+use super::upsample::{repeat_tensor, repeat_to};
+use super::{BatchNorm, Features, Mode, Pass};
+
+/// Convolution padded by `kernel / 2`, then batch normalisation, then what the method's name says.
+pub struct ConvBn {
+    name: String,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    bn: BatchNorm,
+    stride: usize,
+    folded: OnceLock<(Tensor, Tensor)>,
+    packed: OnceLock<PackedConv>,
+    /// The two halves of [`ConvBn::relu_concat`].
+    halves: OnceLock<[PackedConv; 2]>,
+}
+
+impl ConvBn {
+    /// Tensors `conv.weight [C_out, C_in, k, k]` and `bn.{weight,bias,running_mean,running_var} [C_out]`.
+    pub fn new(
+        vb: &VarBuilder<'_>,
+        channels: (usize, usize),
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        Self::with(&vb.pp("conv"), &vb.pp("bn"), channels, kernel, stride)
+    }
+
+    /// Like [`ConvBn::new`], the convolution's tensors under `conv` and the norm's under `bn`.
+    pub fn with(
+        conv: &VarBuilder<'_>,
+        bn: &VarBuilder<'_>,
+        (c_in, c_out): (usize, usize),
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        let init = candle_nn::init::DEFAULT_KAIMING_NORMAL;
+        Ok(Self {
+            name: conv.prefix(),
+            weight: conv.get_with_hints((c_out, c_in, kernel, kernel), "weight", init)?,
+            bias: None,
+            bn: BatchNorm::new(bn, c_out)?,
+            stride,
+            folded: OnceLock::new(),
+            packed: OnceLock::new(),
+            halves: OnceLock::new(),
+        })
+    }
+
+    /// Like [`ConvBn::with`], with a `bias [C_out]` of the convolution, which a norm makes
+    /// superfluous and some published networks have all the same.
+    pub fn with_bias(
+        conv: &VarBuilder<'_>,
+        bn: &VarBuilder<'_>,
+        channels: (usize, usize),
+        kernel: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        let bias = conv.get_with_hints(channels.1, "bias", Init::Const(0.0))?;
+        Ok(Self {
+            bias: Some(bias),
+            ..Self::with(conv, bn, channels, kernel, stride)?
+        })
+    }
+
+    /// `BN(conv(x))`.
+    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.run(x, None, false, pass)
+    }
+
+    /// `BN(conv(x)) + other`, the other map of the output's size.
+    pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
+        self.run(x, Some(other), false, pass)
+    }
+
+    /// `ReLU(BN(conv(x)))`.
+    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.run(x, None, true, pass)
+    }
+
+    /// `ReLU(BN(conv(x)) + other)`, the other map of the output's size.
+    pub fn relu_add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
+        self.run(x, Some(other), true, pass)
+    }
+
+    /// `ReLU(x + BN(conv(x)))`, stride 1 and as many channels out as in.
+    ///
+    /// The kernels add 1 to the middle weights of the folded convolution: the identity costs
+    /// nothing.
+    pub fn relu_residual(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        let Features::Nhwc(map) = x else {
+            return self.run(x, Some(x), true, pass);
+        };
+        let macs = macs(&self.weight);
+        pass.layer(&self.name, macs, |pass| {
+            let packed = fixed(&self.packed, &self.weight, || {
+                let (weight, bias) = self.folded()?;
+                pack(&with_identity(weight)?, Some(bias), self.stride, map)
+            })?;
+            convolve_fast(packed, map, Epilogue::RELU, pass)
+        })
+    }
+
+    /// `ReLU(BN(conv1x1(concat(up2(low), history))))`.
+    ///
+    /// The kernels split the weights: the first half works at the low resolution, nothing is
+    /// concatenated.
+    pub fn relu_concat(
+        &self,
+        low: &Features,
+        history: &Features,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let (Features::Nhwc(low), Features::Nhwc(history)) = (low, history) else {
+            let both = [repeat_tensor(&low.to_tensor()?, 2)?, history.to_tensor()?];
+            let both = Features::Tensor(Tensor::cat(&both, 1)?);
+            return self.run(&both, None, true, pass);
+        };
+        let (c_low, c_history, c_out) = (low.c(), history.c(), self.weight.dim(0)?);
+        let work = c_out * (low.data().len() + history.data().len());
+        pass.layer(
+            &self.name,
+            |_| work as u64,
+            |pass| {
+                let [first, second] = fixed(&self.halves, &self.weight, || {
+                    let (weight, bias) = self.folded()?;
+                    Ok([
+                        pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
+                        pack(&weight.narrow(1, c_low, c_history)?, Some(bias), 1, history)?,
+                    ])
+                })?;
+                let kernels = kernels_of(pass)?;
+                let part = kernels::conv2d(first, low, Epilogue::NONE, &kernels.threads);
+                convolve_fast(second, history, Epilogue::add_up2(&part, true), pass)
+            },
+        )
+    }
+
+    /// `ReLU(up2(BN(conv(low))) + other)`.
+    pub fn relu_up2_add(
+        &self,
+        low: &Features,
+        other: &Features,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) else {
+            let part = self.normalised(&low.to_tensor()?, pass)?;
+            let other = other.to_tensor()?;
+            let sum = (repeat_to(&part, 2, &other)? + other)?;
+            return Ok(Features::Tensor(sum.relu()?));
+        };
+        let work = self.weight.dim(0)? * low.data().len();
+        pass.layer(
+            &self.name,
+            |_| work as u64,
+            |pass| {
+                let packed = self.packed(low)?;
+                let threads = &kernels_of(pass)?.threads;
+                let part = kernels::conv2d(packed, low, Epilogue::NONE, threads);
+                let sum = kernels::upsample_add(&part, 2, other, true, threads);
+                Ok(Features::Nhwc(sum))
+            },
+        )
+    }
+
+    fn run(
+        &self,
+        x: &Features,
+        other: Option<&Features>,
+        relu: bool,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let epilogue = match other {
+            None if relu => Some(Epilogue::RELU),
+            None => Some(Epilogue::NONE),
+            Some(Features::Nhwc(other)) => Some(Epilogue::add(other, relu)),
+            Some(Features::Tensor(_)) => None,
+        };
+        if let (Features::Nhwc(x), Some(epilogue)) = (x, epilogue) {
+            let macs = macs(&self.weight);
+            return pass.layer(&self.name, macs, |pass| {
+                convolve_fast(self.packed(x)?, x, epilogue, pass)
+            });
+        }
+        let y = self.normalised(&x.to_tensor()?, pass)?;
+        let sum = match other {
+            None => y,
+            Some(other) => (y + other.to_tensor()?)?,
+        };
+        Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+    }
+
+    /// Convolution and normalisation with tensors.
+    fn normalised(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        let c_out = self.weight.dim(0)?;
+        let work = self.weight.elem_count() / c_out;
+        let macs = move |y: &Tensor| (work * y.elem_count()) as u64;
+        pass.layer(&self.name, macs, |pass| {
+            if pass.mode == Mode::Train || self.weight.is_variable() {
+                let y = convolve(x, &self.weight, self.bias.as_ref(), self.stride, pass)?;
+                self.bn.normalise(&y, pass.mode)
+            } else {
+                let (weight, bias) = self.folded()?;
+                convolve(x, weight, Some(bias), self.stride, pass)
+            }
+        })
+    }
+
+    fn packed(&self, x: &Nhwc) -> Result<&PackedConv> {
+        fixed(&self.packed, &self.weight, || {
+            let (weight, bias) = self.folded()?;
+            pack(weight, Some(bias), self.stride, x)
+        })
+    }
+
+    /// Weight and bias of the convolution that does the norm's work as well.
+    fn folded(&self) -> Result<&(Tensor, Tensor)> {
+        fixed(&self.folded, &self.weight, || {
+            let (factor, shift) = self.bn.factor_and_shift()?;
+            let weight = self
+                .weight
+                .broadcast_mul(&factor.reshape(((), 1, 1, 1))?)?
+                .contiguous()?;
+            let bias = match &self.bias {
+                None => shift,
+                Some(bias) => ((bias * factor)? + shift)?,
+            };
+            Ok((weight, bias))
+        })
+    }
+}
+
+/// `weight` plus the identity: 1 on the middle tap from each channel to itself.
+fn with_identity(weight: &Tensor) -> Result<Tensor> {
+    let (c_out, c_in, kernel, _) = weight.dims4()?;
+    let mut sum = values(weight)?;
+    for c in 0..c_out.min(c_in) {
+        sum[((c * c_in + c) * kernel + kernel / 2) * kernel + kernel / 2] += 1.0;
+    }
+    Tensor::from_vec(sum, weight.dims(), weight.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
+    use proptest::prelude::*;
+
+    /// The ways to end in one map of the convolution's size.
+    const ENDS: [&str; 4] = ["forward", "relu", "add", "relu_add"];
+
+    fn run(layer: &ConvBn, end: &str, x: &[Features], pass: &mut Pass) -> Result<Features> {
+        match end {
+            "forward" => layer.forward(&x[0], pass),
+            "relu" => layer.relu(&x[0], pass),
+            "add" => layer.add(&x[0], &x[1], pass),
+            _ => layer.relu_add(&x[0], &x[1], pass),
+        }
+    }
+
+    fn layer(
+        vb: &VarBuilder<'_>,
+        channels: (usize, usize),
+        kernel: usize,
+        stride: usize,
+        bias: bool,
+    ) -> Result<ConvBn> {
+        let (conv, bn) = (vb.pp("0"), vb.pp("1"));
+        if bias {
+            ConvBn::with_bias(&conv, &bn, channels, kernel, stride)
+        } else {
+            ConvBn::with(&conv, &bn, channels, kernel, stride)
+        }
+    }
+
+    /// Output size for an input of `len` pixels.
+    fn out(len: usize, stride: usize) -> usize {
+        len.div_ceil(stride)
+    }
+
+    /// Fails when a gradient through batch statistics, running statistics or a sum is wrong.
+    #[test]
+    fn has_the_right_gradient() {
+        for (shape, kernel, stride) in [
+            ([2, 3, 4, 5], 3, 1),
+            ([1, 2, 7, 6], 7, 2),
+            ([2, 2, 3, 5], 1, 2),
+        ] {
+            let other = [shape[0], 4, out(shape[2], stride), out(shape[3], stride)];
+            for end in ENDS {
+                let shapes: &[&[usize]] = if end.ends_with("add") {
+                    &[&shape, &other]
+                } else {
+                    &[&shape]
+                };
+                gradcheck(shapes, |vb, x, pass| {
+                    let layer = layer(vb, (shape[1], 4), kernel, stride, false)?;
+                    run(&layer, end, x, pass)
+                });
+            }
+        }
+        let shape = [2, 3, 3, 4];
+        gradcheck(&[&shape], |vb, x, pass| {
+            ConvBn::new(vb, (3, 3), 3, 1)?.relu_residual(&x[0], pass)
+        });
+        gradcheck(&[&[2, 2, 2, 3], &[2, 3, 4, 6]], |vb, x, pass| {
+            ConvBn::new(vb, (5, 2), 1, 1)?.relu_concat(&x[0], &x[1], pass)
+        });
+        gradcheck(&[&[2, 2, 2, 3], &[2, 3, 4, 5]], |vb, x, pass| {
+            ConvBn::new(vb, (2, 3), 1, 1)?.relu_up2_add(&x[0], &x[1], pass)
+        });
+    }
+
+    /// Fails when training with our kernels differs from training with candle's convolution.
+    #[test]
+    fn kernels_learn_alike() {
+        for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
+            for shape in [[2, 3, 9, 6], [2, 5, 8, 8], [1, 2, 7, 9]] {
+                learn_alike(&[&shape], |vb, x, pass| {
+                    layer(vb, (shape[1], 4), kernel, stride, false)?.relu(&x[0], pass)
+                });
+            }
+        }
+    }
+
+    /// Fails when the convolution's bias is left out: what a norm learning takes away again is
+    /// invisible while training.
+    #[test]
+    fn bias_counts() {
+        let shape = [1, 2, 3, 3];
+        agree(&[&shape], |vb, x, pass| {
+            layer(vb, (2, 3), 3, 1, true)?.forward(&x[0], pass)
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Fails when folding the norm, or a fused sum or ReLU, changes the numbers.
+        #[test]
+        fn kernels_agree(
+            shape in (1..3usize, 1..20usize, 1..17usize, 1..17usize),
+            c_out in 1..20usize,
+            kernel in prop::sample::select(vec![1, 3, 7]),
+            stride in 1..3usize,
+            bias: bool,
+            end in prop::sample::select(ENDS.to_vec()),
+        ) {
+            let (n, c_in, h, w) = shape;
+            let other = [n, c_out, out(h, stride), out(w, stride)];
+            agree(&[&[n, c_in, h, w], &other], |vb, x, pass| {
+                run(&layer(vb, (c_in, c_out), kernel, stride, bias)?, end, x, pass)
+            });
+        }
+
+        /// Fails when the identity in the weights, the split concatenation or the fused
+        /// upsampling changes the numbers.
+        #[test]
+        fn rewrites_agree(n in 1..3usize, c in 1..20usize, low in 1..20usize, h in 1..9usize, w in 1..9usize) {
+            let shape = [n, c, h, w];
+            agree(&[&shape], |vb, x, pass| {
+                ConvBn::new(vb, (c, c), 3, 1)?.relu_residual(&x[0], pass)
+            });
+            let small = [n, low, h.div_ceil(2), w.div_ceil(2)];
+            agree(&[&small, &shape], |vb, x, pass| {
+                ConvBn::new(vb, (low, c), 1, 1)?.relu_up2_add(&x[0], &x[1], pass)
+            });
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! [`DepthwiseConv`]: a convolution that keeps channels apart.
+
+use std::sync::OnceLock;
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::conv::{convolve, fixed, kernels_of, macs, values};
+use super::kernels::{self, Activation, PackedDepthwise};
+use super::{Features, Pass};
+
+/// Depthwise convolution with an odd square kernel, stride 1, zero padding `kernel / 2`.
+pub struct DepthwiseConv {
+    name: String,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    packed: OnceLock<PackedDepthwise>,
+}
+
+impl DepthwiseConv {
+    /// Tensors `weight [C, 1, k, k]` and, where `bias`, `bias [C]`.
+    pub fn new(vb: &VarBuilder<'_>, channels: usize, kernel: usize, bias: bool) -> Result<Self> {
+        let init = candle_nn::init::DEFAULT_KAIMING_NORMAL;
+        Self::with_init(vb, channels, kernel, bias, init)
+    }
+
+    /// Like [`DepthwiseConv::new`], with another distribution of fresh weights.
+    pub fn with_init(
+        vb: &VarBuilder<'_>,
+        channels: usize,
+        kernel: usize,
+        bias: bool,
+        init: Init,
+    ) -> Result<Self> {
+        if kernel.is_multiple_of(2) || channels == 0 {
+            candle_core::bail!("{}: depthwise kernels are odd", vb.prefix());
+        }
+        Ok(Self {
+            name: vb.prefix(),
+            weight: vb.get_with_hints((channels, 1, kernel, kernel), "weight", init)?,
+            bias: bias
+                .then(|| vb.get_with_hints(channels, "bias", Init::Const(0.0)))
+                .transpose()?,
+            packed: OnceLock::new(),
+        })
+    }
+
+    /// The convolution.
+    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.apply(x, None, Activation::None, pass)
+    }
+
+    /// `activation(conv(x) + other)`, the other map of `x`'s size.
+    pub fn apply(
+        &self,
+        x: &Features,
+        other: Option<&Features>,
+        activation: Activation,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        pass.layer(&self.name, macs(&self.weight), |pass| {
+            let fast = match (x, other) {
+                (Features::Nhwc(x), None) => Some((x, None)),
+                (Features::Nhwc(x), Some(Features::Nhwc(other))) => Some((x, Some(other))),
+                _ => None,
+            };
+            let Some((x, other)) = fast else {
+                let other = other.map(Features::to_tensor).transpose()?;
+                let y = self.convolve(&x.to_tensor()?, pass)?;
+                let sum = match other {
+                    None => y,
+                    Some(other) => (y + other)?,
+                };
+                return Ok(Features::Tensor(activate(&sum, activation)?));
+            };
+            let packed = fixed(&self.packed, &self.weight, || {
+                let (channels, _, kernel, _) = self.weight.dims4()?;
+                let bias = self.bias.as_ref().map(values).transpose()?;
+                let weight = values(&self.weight)?;
+                let bias = bias.as_deref();
+                Ok(PackedDepthwise::new(channels, kernel, &weight, bias))
+            })?;
+            let threads = &kernels_of(pass)?.threads;
+            let y = kernels::depthwise(packed, x, other, activation, threads);
+            Ok(Features::Nhwc(y))
+        })
+    }
+
+    fn convolve(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let (channels, _, kernel, _) = self.weight.dims4()?;
+        if channels == 1 {
+            // An ordinary convolution, for which training has kernels.
+            return convolve(x, &self.weight, self.bias.as_ref(), 1, pass);
+        }
+        let y = x.conv2d(&self.weight, kernel / 2, 1, 1, channels)?;
+        match &self.bias {
+            None => Ok(y),
+            Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
+        }
+    }
+}
+
+/// The activation with tensors.
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::None => Ok(x.clone()),
+        Activation::Relu => x.relu(),
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => candle_nn::ops::sigmoid(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use proptest::prelude::*;
+
+    const ACTIVATIONS: [Activation; 4] = [
+        Activation::None,
+        Activation::Relu,
+        Activation::Tanh,
+        Activation::Sigmoid,
+    ];
+
+    /// Fails when the gradient of a channel, of a tap beyond a small map's border, of the bias or
+    /// of the activation is wrong.
+    #[test]
+    fn has_the_right_gradient() {
+        for (kernel, bias, shape) in [
+            (7, false, [2, 3, 5, 8]),
+            (7, true, [1, 1, 9, 4]),
+            (11, true, [1, 2, 4, 3]),
+            (11, true, [1, 2, 1, 13]),
+        ] {
+            for activation in ACTIVATIONS {
+                gradcheck(&[&shape, &shape], |vb, x, pass| {
+                    let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
+                    conv.apply(&x[0], Some(&x[1]), activation, pass)
+                });
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Fails when the kernels' stencil differs from the tensors' convolution.
+        #[test]
+        fn kernels_agree(
+            shape in (1..3usize, 1..20usize, 1..15usize, 1..15usize),
+            kernel in prop::sample::select(vec![7, 11]),
+            bias: bool,
+            add: bool,
+            activation in prop::sample::select(ACTIVATIONS.to_vec()),
+        ) {
+            let shape = [shape.0, shape.1, shape.2, shape.3];
+            agree(&[&shape, &shape], |vb, x, pass| {
+                let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
+                conv.apply(&x[0], add.then_some(&x[1]), activation, pass)
+            });
+        }
+    }
+}

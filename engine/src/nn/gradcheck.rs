@@ -1,0 +1,299 @@
+//! What every layer is held to: its gradients are those of finite differences ([`gradcheck`]),
+//! and tensors, folded weights and kernels give the same numbers ([`agree`]).
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::{VarBuilder, VarMap};
+
+use super::{Features, Kernels, Mode, Pass};
+
+/// A layer of some inputs: built from named weights and run.
+pub(super) trait Layer:
+    Fn(&VarBuilder<'_>, &[Features], &mut Pass) -> Result<Features>
+{
+}
+impl<F: Fn(&VarBuilder<'_>, &[Features], &mut Pass) -> Result<Features>> Layer for F {}
+
+/// The same features again, for layers that take theirs by value.
+pub(super) fn copy(x: &Features) -> Features {
+    match x {
+        Features::Tensor(x) => Features::Tensor(x.clone()),
+        Features::Nhwc(x) => {
+            let [n, h, w, c] = x.dims();
+            Features::Nhwc(x.buffers().map_from(n, h, w, c, x.data()))
+        }
+    }
+}
+
+/// Coordinates of one variable that are moved; the first and last among them.
+const PROBES: usize = 20;
+/// How far they are moved: the error of a central difference is its square.
+const STEP: f64 = 1e-5;
+
+/// Compares the gradients of `layer` with central differences in f64, learning and not, for all
+/// its weights and inputs, with nothing else and with another consumer of the inputs before and
+/// after the layer in the sum that is differentiated.
+pub(super) fn gradcheck(shapes: &[&[usize]], layer: impl Layer) {
+    let dtype = DType::F64;
+    let inputs: Vec<Var> = shapes
+        .iter()
+        .enumerate()
+        .map(|(i, shape)| {
+            let x = values(shape, i as u64, dtype, -1.0);
+            Var::from_tensor(&x).unwrap()
+        })
+        .collect();
+    for mode in [Mode::Train, Mode::Eval] {
+        let map = VarMap::new();
+        let vb = VarBuilder::from_varmap(&map, dtype, &Device::Cpu);
+        let run = || {
+            let x: Vec<_> = inputs
+                .iter()
+                .map(|x| Features::Tensor(x.as_tensor().clone()))
+                .collect();
+            let mut pass = Pass {
+                mode,
+                ..Pass::eval()
+            };
+            layer(&vb, &x, &mut pass).unwrap().to_tensor().unwrap()
+        };
+        let weight = values(run().dims(), 99, dtype, -1.0);
+        randomise(&map);
+        let weighted = || (run() * &weight).unwrap().sum_all().unwrap();
+        let value = || weighted().to_scalar::<f64>().unwrap();
+        let others = || {
+            let squares = inputs.iter().map(|x| x.sqr().unwrap().sum_all().unwrap());
+            squares.reduce(|a, b| (a + b).unwrap()).unwrap()
+        };
+        let losses = [
+            (weighted(), 0.0),
+            ((others() + weighted()).unwrap(), 2.0),
+            ((weighted() + others()).unwrap(), 2.0),
+        ];
+        let grads = losses.map(|(loss, squares)| (loss.backward().unwrap(), squares));
+        let named = inputs
+            .iter()
+            .enumerate()
+            .map(|(i, x)| (format!("x{i}"), x.clone(), true));
+        let weights = learnable(&map)
+            .into_iter()
+            .map(|(name, var)| (name, var, false));
+        for (name, var, is_input) in named.chain(weights).collect::<Vec<_>>() {
+            let at = flat(&var);
+            for i in probes(at.len()) {
+                let moved = |step: f64| {
+                    let mut at = at.clone();
+                    at[i] += step;
+                    set(&var, &at);
+                    value()
+                };
+                let slope = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+                set(&var, &at);
+                for (order, (grads, squares)) in grads.iter().enumerate() {
+                    let extra = if is_input { squares * at[i] } else { 0.0 };
+                    let want = slope + extra;
+                    let Some(grad) = grads.get(&var) else {
+                        panic!("{name} has no gradient in {mode:?}, order {order}, {shapes:?}");
+                    };
+                    let got = flat(grad)[i];
+                    assert!(
+                        (got - want).abs() <= 1e-6 * (1.0 + want.abs()),
+                        "gradient {i} of {name} is {got}, not {want}, in {mode:?}, order {order}, {shapes:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Compares `layer` with trainable weights, with fixed ones and with our kernels, not learning:
+/// values to 1e-4 of the largest, multiply-accumulates exactly.
+pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
+    let kernels = kernels();
+    let map = VarMap::new();
+    let trainable = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    let inputs: Vec<Tensor> = shapes
+        .iter()
+        .enumerate()
+        .map(|(i, shape)| values(shape, i as u64, DType::F32, -1.0))
+        .collect();
+    let run = |vb: &VarBuilder<'_>, with_kernels: bool| {
+        let mut pass = Pass::counting();
+        pass.kernels = with_kernels.then(|| kernels.clone());
+        let x: Vec<_> = inputs
+            .iter()
+            .map(|x| Features::enter(x, &pass).unwrap())
+            .collect();
+        let y = layer(vb, &x, &mut pass).unwrap();
+        assert_eq!(
+            with_kernels,
+            matches!(y, Features::Nhwc(_)),
+            "kernels are used where they are wanted"
+        );
+        let macs = pass.tally.unwrap_or_default().macs();
+        (y.to_tensor().unwrap(), macs)
+    };
+    run(&trainable, false);
+    randomise(&map);
+    let fixed = freeze(&map);
+    let (want, macs) = run(&trainable, false);
+    let (shape, want) = (want.dims().to_vec(), flat(&want));
+    let largest = want.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
+    for with_kernels in [false, true] {
+        let (got, got_macs) = run(&fixed, with_kernels);
+        assert_eq!(got.dims(), shape, "kernels: {with_kernels}");
+        assert_eq!(got_macs, macs, "MACs, kernels: {with_kernels}");
+        for (i, (got, want)) in flat(&got).into_iter().zip(&want).enumerate() {
+            assert!(
+                (got - want).abs() <= 1e-4 * largest,
+                "value {i} is {got}, not {want}; kernels: {with_kernels}, {shapes:?}"
+            );
+        }
+    }
+}
+
+/// Compares learning with our kernels and without: values, and the gradients of all weights and
+/// inputs, to 1e-3 of the largest.
+pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
+    let map = VarMap::new();
+    let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    let inputs: Vec<Var> = shapes
+        .iter()
+        .enumerate()
+        .map(|(i, shape)| Var::from_tensor(&values(shape, i as u64, DType::F32, -1.0)).unwrap())
+        .collect();
+    let run = |kernels| {
+        let mut pass = Pass {
+            mode: Mode::Train,
+            kernels,
+            ..Pass::eval()
+        };
+        let x: Vec<_> = inputs
+            .iter()
+            .map(|x| Features::enter(x, &pass).unwrap())
+            .collect();
+        let y = layer(&vb, &x, &mut pass).unwrap().to_tensor().unwrap();
+        let weight = values(y.dims(), 99, DType::F32, -1.0);
+        let grads = (&y * weight)
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap();
+        (y, grads)
+    };
+    run(None);
+    randomise(&map);
+    let ((want, want_grads), (got, got_grads)) = (run(None), run(Some(kernels())));
+    let near = |got: &Tensor, want: &Tensor, what: &str| {
+        let (got, want) = (flat(got), flat(want));
+        let largest = want.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            let is_near = (got - want).abs() <= 1e-3 * largest;
+            assert!(is_near, "{what} {i} is {got}, not {want}, {shapes:?}");
+        }
+    };
+    near(&got, &want, "value");
+    let vars = learnable(&map).into_iter().map(|(_, var)| var);
+    for var in inputs.iter().cloned().chain(vars) {
+        let [got, want] = [&got_grads, &want_grads].map(|grads| grads.get(&var).unwrap());
+        near(got, want, "gradient");
+    }
+}
+
+/// Two threads, started once.
+fn kernels() -> std::sync::Arc<Kernels> {
+    static KERNELS: std::sync::OnceLock<std::sync::Arc<Kernels>> = std::sync::OnceLock::new();
+    KERNELS.get_or_init(|| Kernels::new(2).unwrap()).clone()
+}
+
+/// The weights as they are now, not to be trained.
+pub(super) fn freeze(map: &VarMap) -> VarBuilder<'static> {
+    let fixed: HashMap<_, _> = all(map)
+        .into_iter()
+        .map(|(name, var)| (name, var.as_tensor().copy().unwrap().detach()))
+        .collect();
+    VarBuilder::from_tensors(fixed, DType::F32, &Device::Cpu)
+}
+
+/// Gives every weight a value that shows mistakes: no zeros, no ones, variances positive.
+fn randomise(map: &VarMap) {
+    for (i, (name, var)) in all(map).into_iter().enumerate() {
+        let low = if name.ends_with("running_var") {
+            0.5
+        } else {
+            -1.0
+        };
+        let fresh = values(var.dims(), 1000 + i as u64, var.dtype(), low);
+        var.set(&fresh).unwrap();
+    }
+}
+
+/// Variables by name, in order.
+fn all(map: &VarMap) -> Vec<(String, Var)> {
+    let vars = map.data().lock().unwrap();
+    let mut vars: Vec<_> = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    vars.sort_by(|a, b| a.0.cmp(&b.0));
+    vars
+}
+
+fn learnable(map: &VarMap) -> Vec<(String, Var)> {
+    let mut vars = all(map);
+    vars.retain(|(name, _)| !name.contains("running_"));
+    vars
+}
+
+/// Values in low..1 that depend on the seed only.
+fn values(shape: &[usize], seed: u64, dtype: DType, low: f64) -> Tensor {
+    let mut x = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        low + (1.0 - low) * (x >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let values: Vec<f64> = (0..shape.iter().product()).map(|_| next()).collect();
+    let values = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+    values.to_dtype(dtype).unwrap()
+}
+
+fn flat(x: &Tensor) -> Vec<f64> {
+    let x = x.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+    x.to_vec1().unwrap()
+}
+
+fn set(var: &Var, values: &[f64]) {
+    let values = Tensor::from_slice(values, var.shape(), &Device::Cpu).unwrap();
+    var.set(&values).unwrap();
+}
+
+/// All of `0..len`, or some of it spread from the first to the last.
+fn probes(len: usize) -> Vec<usize> {
+    if len <= PROBES {
+        return (0..len).collect();
+    }
+    (0..PROBES).map(|i| i * (len - 1) / (PROBES - 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the check itself is blind: here half of the gradient is missing.
+    #[test]
+    #[should_panic(expected = "gradient 0 of x0 is")]
+    fn a_wrong_gradient_is_noticed() {
+        gradcheck(&[&[1, 2, 2, 2]], |_, x, _| {
+            let x = x[0].to_tensor()?;
+            Ok(Features::Tensor((&x * x.detach())?))
+        });
+    }
+
+    /// Fails when the check passes over a variable without any gradient.
+    #[test]
+    #[should_panic(expected = "x0 has no gradient")]
+    fn a_missing_gradient_is_noticed() {
+        gradcheck(&[&[1, 2, 2, 2], &[1, 2, 2, 2]], |_, x, _| Ok(copy(&x[1])));
+    }
+}

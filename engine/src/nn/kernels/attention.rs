@@ -1,0 +1,142 @@
+//! Scaled dot-product attention by tiles of queries: a tile's scores live in a core's cache from
+//! the product with the keys over the softmax to the product with the values.
+
+use super::buffer::{View, ViewMut};
+use super::pack::PanelView;
+use super::point::{self, Points};
+use super::rows::{Factor, softmax_row};
+use super::threads::Threads;
+use super::tile::PANEL;
+
+/// What attention reads: maps of one size whose pixels are tokens and whose channels are those of
+/// all heads side by side.
+#[derive(Clone, Copy)]
+pub struct Heads<'a> {
+    /// Who asks.
+    pub queries: View<'a>,
+    /// Who is asked.
+    pub keys: View<'a>,
+    /// What is answered.
+    pub values: View<'a>,
+    /// Number of heads: divides the channels.
+    pub count: usize,
+}
+
+/// Scores of a tile, 512 KiB: half of a small second-level cache. Tests have few tokens and take
+/// the smallest tile.
+const SCORES: usize = if cfg!(test) { 0 } else { 1 << 17 };
+
+/// `softmax(Q K^T / sqrt(channels of a head)) V` for every head of every image, into `out` of the
+/// maps' size; the softmax's results, `[images, heads, queries, keys]`, into `weights` if given.
+///
+/// Panics when the sizes do not belong together.
+pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, threads: &Threads) {
+    let [n, h, w, d] = heads.queries.dims;
+    let len = h * w;
+    for dims in [heads.keys.dims, heads.values.dims, out.dims] {
+        assert_eq!(dims, [n, h, w, d], "maps of an attention");
+    }
+    assert!(
+        heads.count > 0 && d.is_multiple_of(heads.count),
+        "{d} channels in {} heads",
+        heads.count
+    );
+    let products = n * heads.count;
+    if products * len * d == 0 {
+        return;
+    }
+    if let Some(weights) = &weights {
+        assert_eq!(weights.len(), products * len * len, "attention weights");
+    }
+    let width = d / heads.count;
+    let scale = 1.0 / (width as f32).sqrt();
+
+    // Keys and values of every head as panels, keys first.
+    let (key_panels, value_panels) = (len.div_ceil(PANEL), width.div_ceil(PANEL));
+    let keys_size = key_panels * width * PANEL;
+    let pitch = keys_size + value_panels * len * PANEL;
+    let mut packed = threads.spare.map(1, 1, products, pitch);
+    let shared = packed.view_mut().shared();
+    threads.run(products, products * pitch * 8, |i, _| {
+        // SAFETY: the panels lie in `packed`, and each head's belong to one task.
+        let dest = unsafe { std::slice::from_raw_parts_mut(shared.pixel(i), pitch) };
+        let (keys, values) = dest.split_at_mut(keys_size);
+        let of = |view| head(view, i, width);
+        let factor = Factor::Transposed(of(heads.keys));
+        for (panel, dest) in keys.chunks_exact_mut(width * PANEL).enumerate() {
+            factor.pack(panel * PANEL, scale, dest);
+        }
+        let factor = Factor::Plain(of(heads.values));
+        for (panel, dest) in values.chunks_exact_mut(len * PANEL).enumerate() {
+            factor.pack(panel * PANEL, 1.0, dest);
+        }
+    });
+
+    let mut zeros = threads
+        .spare
+        .map(1, 1, 1, key_panels.max(value_panels) * PANEL);
+    zeros.data_mut().fill(0.0);
+    // Whole register tiles on every instruction set.
+    let tile = (SCORES / len).max(1).next_multiple_of(24);
+    let tiles = len.div_ceil(tile);
+    let out = out.shared();
+    let weights =
+        weights.map(|weights| ViewMut::new(weights, [1, 1, products * len, len], len).shared());
+    let work = 2 * products * len * len * width;
+    threads.run(products * tiles, work, |i, scratch| {
+        let (product, first) = (i / tiles, i % tiles * tile);
+        let rows = tile.min(len - first);
+        let panels = &packed.data()[product * pitch..][..pitch];
+        let queries = head(heads.queries, product, width);
+        let queries = View::new(
+            &queries.data[first * queries.stride..],
+            [1, 1, rows, width],
+            queries.stride,
+        );
+        let mut scores = threads.spare.map(1, 1, rows, len);
+        let mut points = Points {
+            input: queries,
+            stride: 1,
+            panels: PanelView {
+                floats: &panels[..keys_size],
+                depth: width,
+                count: key_panels,
+            },
+            bias: zeros.data(),
+            out: scores.view_mut().shared(),
+            dims: [1, 1, rows, len],
+            residual: None,
+            relu: false,
+        };
+        point::run_here(&points, threads, scratch);
+        for row in scores.data_mut().chunks_exact_mut(len) {
+            softmax_row(row, threads);
+        }
+        if let Some(weights) = weights {
+            // SAFETY: the rows lie in the slice, and each belongs to one task.
+            let rows = unsafe {
+                std::slice::from_raw_parts_mut(weights.pixel(product * len + first), rows * len)
+            };
+            rows.copy_from_slice(scores.data());
+        }
+        let (image, channel) = (product / heads.count, product % heads.count * width);
+        points.input = scores.view();
+        points.panels = PanelView {
+            floats: &panels[keys_size..],
+            depth: len,
+            count: value_panels,
+        };
+        // SAFETY: the rows' pixels and the head's channels lie in `out`.
+        points.out = unsafe { out.part(image * len + first, channel) };
+        points.dims = [1, 1, rows, width];
+        point::run_here(&points, threads, scratch);
+    });
+}
+
+/// The channels of one head of one image: product number `i` of `width` channels.
+fn head(view: View<'_>, i: usize, width: usize) -> View<'_> {
+    let [_, h, w, d] = view.dims;
+    let count = d / width;
+    let from = i / count * h * w * view.stride + i % count * width;
+    View::new(&view.data[from..], [1, h, w, width], view.stride)
+}

@@ -1,0 +1,189 @@
+//! Layers of transformers. Tokens are the pixels of a map in reading order, their features its
+//! channels: tensors stay `[N, C, H, W]` by shape, but lie channels last in memory between these
+//! layers, so that [`to_rows`] copies nothing.
+
+use std::sync::OnceLock;
+
+use candle_core::{D, Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::conv::{fixed, kernels_of, values};
+use super::kernels::{self, Epilogue, PackedConv};
+use super::{Features, Pass};
+
+/// `weight . token + bias` for every token.
+pub struct Linear {
+    name: String,
+    weight: Tensor,
+    bias: Tensor,
+    packed: OnceLock<PackedConv>,
+}
+
+impl Linear {
+    /// Tensors `weight [C_out, C_in]` (fresh: Xavier uniform) and `bias [C_out]`.
+    pub fn new(vb: &VarBuilder<'_>, (c_in, c_out): (usize, usize)) -> Result<Self> {
+        Ok(Self {
+            name: vb.prefix(),
+            weight: vb.get_with_hints((c_out, c_in), "weight", xavier_uniform(c_in, c_out))?,
+            bias: vb.get_with_hints(c_out, "bias", Init::Const(0.0))?,
+            packed: OnceLock::new(),
+        })
+    }
+
+    /// The product.
+    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.apply(x, false, pass)
+    }
+
+    /// The product, negatives cut.
+    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        self.apply(x, true, pass)
+    }
+
+    fn apply(&self, x: &Features, relu: bool, pass: &mut Pass) -> Result<Features> {
+        let [n, _, h, w] = x.dims4()?;
+        let macs = (n * h * w * self.weight.elem_count()) as u64;
+        pass.layer(
+            &self.name,
+            |_| macs,
+            |pass| match x {
+                Features::Tensor(x) => {
+                    let y = product(&to_rows(x)?, &self.weight, &self.bias)?;
+                    let y = if relu { y.relu()? } else { y };
+                    Ok(Features::Tensor(from_rows(&y)?))
+                }
+                Features::Nhwc(x) => {
+                    let packed = fixed(&self.packed, &self.weight, || {
+                        let (c_out, c_in) = self.weight.dims2()?;
+                        let (weight, bias) = (values(&self.weight)?, values(&self.bias)?);
+                        Ok(PackedConv::linear(c_in, c_out, &weight, Some(&bias)))
+                    })?;
+                    let epilogue = Epilogue {
+                        relu,
+                        ..Epilogue::NONE
+                    };
+                    let threads = &kernels_of(pass)?.threads;
+                    let y = kernels::conv2d(packed, x, epilogue, threads);
+                    Ok(Features::Nhwc(y))
+                }
+            },
+        )
+    }
+}
+
+/// Normalises the features of every token: `weight * (x - mean) / sqrt(variance + eps) + bias`.
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f32,
+    fixed: OnceLock<[Vec<f32>; 2]>,
+}
+
+impl LayerNorm {
+    /// Tensors `weight` and `bias`, each `[C]`.
+    pub fn new(vb: &VarBuilder<'_>, channels: usize, eps: f32) -> Result<Self> {
+        Ok(Self {
+            weight: vb.get_with_hints(channels, "weight", Init::Const(1.0))?,
+            bias: vb.get_with_hints(channels, "bias", Init::Const(0.0))?,
+            eps,
+            fixed: OnceLock::new(),
+        })
+    }
+
+    /// The normalised map; the kernels work in place.
+    pub fn forward(&self, x: Features, pass: &Pass) -> Result<Features> {
+        match x {
+            Features::Tensor(x) => {
+                let rows = to_rows(&x)?;
+                // The faster `layer_norm` has no backward.
+                let y = candle_nn::ops::layer_norm_slow(&rows, &self.weight, &self.bias, self.eps)?;
+                Ok(Features::Tensor(from_rows(&y)?))
+            }
+            Features::Nhwc(mut x) => {
+                let [weight, bias] = fixed(&self.fixed, &self.weight, || {
+                    Ok([values(&self.weight)?, values(&self.bias)?])
+                })?;
+                let threads = &kernels_of(pass)?.threads;
+                kernels::layer_norm(&mut x, weight, bias, self.eps, threads);
+                Ok(Features::Nhwc(x))
+            }
+        }
+    }
+}
+
+/// Softmax over the last axis.
+///
+/// A constant subtracted from all arguments changes nothing, so the largest is taken off without
+/// a gradient of its own.
+pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    let top = x.detach().max_keepdim(D::Minus1)?;
+    let exp = x.broadcast_sub(&top)?.exp()?;
+    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+}
+
+/// Fresh weights of a `[c_out, c_in]` matrix.
+pub(super) fn xavier_uniform(c_in: usize, c_out: usize) -> Init {
+    let up = (6.0 / (c_in + c_out) as f64).sqrt();
+    Init::Uniform { lo: -up, up }
+}
+
+/// `[N, C, H, W]` to `[N, H, W, C]`.
+pub(super) fn to_rows(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 2, 3, 1))?.contiguous()
+}
+
+/// `[N, H, W, C]` to `[N, C, H, W]`, without moving anything.
+pub(super) fn from_rows(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 3, 1, 2))
+}
+
+/// `weight . row + bias` for the rows of `[N, H, W, C]`.
+pub(super) fn product(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let (n, h, w, c) = rows.dims4()?;
+    rows.reshape((n * h * w, c))?
+        .matmul(&weight.t()?)?
+        .broadcast_add(bias)?
+        .reshape((n, h, w, ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, copy, gradcheck};
+    use proptest::prelude::*;
+
+    /// Fails when a gradient of a linear layer, a layer norm or a softmax is wrong or missing.
+    #[test]
+    fn have_the_right_gradient() {
+        for shape in [[2, 3, 2, 5], [1, 6, 3, 1]] {
+            let c = shape[1];
+            gradcheck(&[&shape], |vb, x, pass| {
+                Linear::new(vb, (c, 4))?.forward(&x[0], pass)
+            });
+            gradcheck(&[&shape], |vb, x, pass| {
+                Linear::new(vb, (c, 1))?.relu(&x[0], pass)
+            });
+            gradcheck(&[&shape], |vb, x, pass| {
+                LayerNorm::new(vb, c, 1e-5)?.forward(copy(&x[0]), pass)
+            });
+            gradcheck(&[&shape], |_, x, _| {
+                Ok(Features::Tensor(softmax(&x[0].to_tensor()?)?))
+            });
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Fails when the kernels' linear layer or norm differs from the tensors'.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c in 1..40usize, out in 1..40usize, h in 1..7usize, w in 1..7usize) {
+            let shape = [n, c, h, w];
+            agree(&[&shape], |vb, x, pass| Linear::new(vb, (c, out))?.forward(&x[0], pass));
+            agree(&[&shape], |vb, x, pass| Linear::new(vb, (c, out))?.relu(&x[0], pass));
+            agree(&[&shape], |vb, x, pass| {
+                LayerNorm::new(vb, c, 1e-5)?.forward(copy(&x[0]), pass)
+            });
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Maps combined pixel by pixel.
+
+use candle_core::Result;
+
+use super::conv::kernels_of;
+use super::{Features, Pass, kernels};
+
+/// `a + b` of one size, negatives cut if `relu`.
+pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Features> {
+    if let (Features::Nhwc(a), Features::Nhwc(b)) = (a, b) {
+        let sum = kernels::add(a, b, relu, &kernels_of(pass)?.threads);
+        return Ok(Features::Nhwc(sum));
+    }
+    let sum = (a.to_tensor()? + b.to_tensor()?)?;
+    Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+}
+
+/// `x * map`, where `map` has `x`'s size and either one channel, which gates all of `x`'s, or as
+/// many as `x`.
+pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
+    match (x, map) {
+        (Features::Nhwc(mut x), Features::Nhwc(map)) => {
+            if map.c() == 1 {
+                kernels::scale_pixels(x.view_mut(), map, &kernels_of(pass)?.threads);
+            } else if map.dims() == x.dims() {
+                for (x, factor) in x.data_mut().iter_mut().zip(map.data()) {
+                    *x *= factor;
+                }
+            } else {
+                candle_core::bail!("{:?} cannot be multiplied by {:?}", x.dims(), map.dims());
+            }
+            Ok(Features::Nhwc(x))
+        }
+        (x, map) => {
+            let product = x.to_tensor()?.broadcast_mul(&map.to_tensor()?)?;
+            Ok(Features::Tensor(product))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, copy, gradcheck};
+    use proptest::prelude::*;
+
+    /// Fails when a factor's or a summand's gradient is lost.
+    #[test]
+    fn have_the_right_gradient() {
+        let shape = [2, 3, 3, 5];
+        gradcheck(&[&shape, &shape], |_, x, pass| {
+            add(&x[0], &x[1], true, pass)
+        });
+        for channels in [1, 3] {
+            gradcheck(&[&shape, &[2, channels, 3, 5]], |_, x, pass| {
+                multiply(copy(&x[0]), &x[1], pass)
+            });
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Fails when the kernels' sums and products differ from the tensors'.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 1..7usize, w in 1..7usize) {
+            let shape = [n, c, h, w];
+            agree(&[&shape, &shape], |_, x, pass| add(&x[0], &x[1], h % 2 == 0, pass));
+            for channels in [1, c] {
+                agree(&[&shape, &[n, channels, h, w]], |_, x, pass| {
+                    multiply(copy(&x[0]), &x[1], pass)
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Max pooling with the gradient to the first of equal maxima.
+
+use candle_core::{Result, Tensor};
+
+use super::conv::kernels_of;
+use super::{Features, Pass, kernels};
+
+/// A pooling window; the border counts as minus infinity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Side of the window.
+    pub kernel: usize,
+    /// Pixels between windows.
+    pub stride: usize,
+    /// Width of the border, less than `kernel`.
+    pub pad: usize,
+}
+
+impl Pool {
+    /// 2x2, stride 2: `[.., H, W]` to `[.., H / 2, W / 2]`, rounded down.
+    pub const HALVE: Self = Self {
+        kernel: 2,
+        stride: 2,
+        pad: 0,
+    };
+    /// 3x3, stride 2, border 1, of ResNet stems: to `[.., H / 2, W / 2]`, rounded up.
+    pub const STEM: Self = Self {
+        kernel: 3,
+        stride: 2,
+        pad: 1,
+    };
+
+    /// Windows along an axis of `len` pixels.
+    fn out(self, len: usize) -> Result<usize> {
+        match (len + 2 * self.pad).checked_sub(self.kernel) {
+            Some(rest) if len > 0 => Ok(rest / self.stride + 1),
+            _ => candle_core::bail!("{len} pixels are too few for {self:?}"),
+        }
+    }
+}
+
+/// The largest value under each window.
+pub fn max_pool(x: &Features, pool: Pool, pass: &Pass) -> Result<Features> {
+    let [_, _, h, w] = x.dims4()?;
+    let (out_h, out_w) = (pool.out(h)?, pool.out(w)?);
+    match x {
+        Features::Tensor(x) => {
+            // Columns first: the largest of the rows' first maxima, the first of these, is the
+            // first maximum of the window in reading order.
+            let across = max_along(x, 3, pool, out_w)?;
+            Ok(Features::Tensor(max_along(&across, 2, pool, out_h)?))
+        }
+        Features::Nhwc(x) => {
+            let Pool {
+                kernel,
+                stride,
+                pad,
+            } = pool;
+            let threads = &kernels_of(pass)?.threads;
+            let y = kernels::max_pool(x, kernel, stride, pad, threads);
+            Ok(Features::Nhwc(y))
+        }
+    }
+}
+
+/// Pools one dimension to `out` windows.
+fn max_along(x: &Tensor, dim: usize, pool: Pool, out: usize) -> Result<Tensor> {
+    let Pool {
+        kernel,
+        stride,
+        pad,
+    } = pool;
+    let len = x.dim(dim)?;
+    // Repeating the edge is as good as minus infinity: a window over the border also covers the
+    // edge itself, and the copies' gradient returns to it. Taps are taken `stride * out` long.
+    let tail = (kernel - 1 + stride * out).saturating_sub(pad + len);
+    let padded = x.pad_with_same(dim, pad, tail)?;
+    let mut dims = x.dims().to_vec();
+    dims[dim] = out;
+    let mut split = dims.clone();
+    split.insert(dim + 1, stride);
+    let tap = |i: usize| {
+        padded
+            .narrow(dim, i, stride * out)?
+            .reshape(split.as_slice())?
+            .narrow(dim + 1, 0, 1)?
+            .reshape(dims.as_slice())
+    };
+    (1..kernel).try_fold(tap(0)?, |top, i| {
+        let next = tap(i)?;
+        // `maximum` would split the gradient between equals.
+        top.ge(&next)?.where_cond(&top, &next)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use candle_core::{Device, Var};
+    use proptest::prelude::*;
+
+    const POOLS: [Pool; 2] = [Pool::HALVE, Pool::STEM];
+
+    /// Fails when a gradient is scaled, lost or goes to another pixel than the maximum.
+    #[test]
+    fn has_the_right_gradient() {
+        for pool in POOLS {
+            for shape in [[2, 2, 4, 6], [1, 3, 5, 4], [1, 1, 7, 7], [1, 2, 2, 3]] {
+                gradcheck(&[&shape], |_, x, pass| max_pool(&x[0], pool, pass));
+            }
+        }
+    }
+
+    /// Fails when equal maxima share the gradient or it goes to a later one: after a ReLU whole
+    /// windows are 0.
+    #[test]
+    fn ties_go_to_the_first() {
+        let gradient = |pool: Pool, values: &[f32], side: usize| {
+            let x = Var::from_slice(values, (1, 1, side, side), &Device::Cpu).unwrap();
+            let map = Features::Tensor(x.as_tensor().clone());
+            let y = max_pool(&map, pool, &Pass::eval()).unwrap();
+            let loss = y.to_tensor().unwrap().sum_all().unwrap();
+            let grads = loss.backward().unwrap();
+            let g = grads.get(&x).unwrap().flatten_all().unwrap();
+            g.to_vec1::<f32>().unwrap()
+        };
+        assert_eq!(gradient(Pool::HALVE, &[0.; 4], 2), [1., 0., 0., 0.]);
+        assert_eq!(
+            gradient(Pool::HALVE, &[0., 3., 3., 1.], 2),
+            [0., 1., 0., 0.]
+        );
+        // Windows begin at -1 and 1: the first pixel of each that lies in the map.
+        let mut want = [0.; 9];
+        (want[0], want[1], want[3], want[4]) = (1., 1., 1., 1.);
+        assert_eq!(gradient(Pool::STEM, &[-2.; 9], 3), want);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Fails when the kernels' pooling differs from the tensors', or the border is 0 and not
+        /// minus infinity.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 2..9usize, w in 2..9usize) {
+            for pool in POOLS {
+                agree(&[&[n, c, h, w]], |_, x, pass| max_pool(&x[0], pool, pass));
+            }
+        }
+    }
+}

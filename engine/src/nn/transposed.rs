@@ -1,0 +1,135 @@
+//! [`TransposedConvBn`]: learned upsampling to twice the size.
+
+use std::sync::OnceLock;
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::conv::{fixed, kernels_of, values};
+use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
+use super::{BatchNorm, Features, Mode, Pass};
+
+const KERNEL: usize = 4;
+const STRIDE: usize = 2;
+const PAD: usize = 1;
+
+/// Transposed convolution 4x4, stride 2, padding 1, without bias; batch normalisation; ReLU.
+/// `[N, C_in, H, W]` to `[N, C_out, 2 H, 2 W]`.
+pub struct TransposedConvBn {
+    name: String,
+    weight: Tensor,
+    bn: BatchNorm,
+    folded: OnceLock<(Tensor, Tensor)>,
+    packed: OnceLock<PackedTransposed>,
+}
+
+impl TransposedConvBn {
+    /// Tensors `weight [C_in, C_out, 4, 4]` under `conv` and those of [`BatchNorm`] under `bn`.
+    pub fn new(
+        conv: &VarBuilder<'_>,
+        bn: &VarBuilder<'_>,
+        (c_in, c_out): (usize, usize),
+    ) -> Result<Self> {
+        let init = candle_nn::init::DEFAULT_KAIMING_NORMAL;
+        Ok(Self {
+            name: conv.prefix(),
+            weight: conv.get_with_hints((c_in, c_out, KERNEL, KERNEL), "weight", init)?,
+            bn: BatchNorm::new(bn, c_out)?,
+            folded: OnceLock::new(),
+            packed: OnceLock::new(),
+        })
+    }
+
+    /// `ReLU(BN(conv(x)))`.
+    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        // Every input value meets every weight of its channel once.
+        let per_channel = self.weight.elem_count() / self.weight.dim(0)?.max(1);
+        let [n, c, h, w] = x.dims4()?;
+        let macs = (n * c * h * w * per_channel) as u64;
+        pass.layer(
+            &self.name,
+            |_| macs,
+            |pass| match x {
+                Features::Tensor(x) => Ok(Features::Tensor(self.normalised(x, pass)?.relu()?)),
+                Features::Nhwc(x) => {
+                    let packed = fixed(&self.packed, &self.weight, || {
+                        let (weight, bias) = self.folded()?;
+                        let (c_in, c_out, ..) = weight.dims4()?;
+                        // Of the convolution that this one undoes.
+                        let shape = ConvShape {
+                            cin: c_out,
+                            cout: c_in,
+                            kernel: KERNEL,
+                            stride: STRIDE,
+                            pad: PAD,
+                        };
+                        let (weight, bias) = (values(weight)?, values(bias)?);
+                        Ok(PackedTransposed::new(shape, &weight, Some(&bias)))
+                    })?;
+                    let size = (STRIDE * x.h(), STRIDE * x.w());
+                    let threads = &kernels_of(pass)?.threads;
+                    let y = kernels::conv2d_transposed(packed, x, size, Epilogue::RELU, threads);
+                    Ok(Features::Nhwc(y))
+                }
+            },
+        )
+    }
+
+    fn normalised(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let convolve = |weight: &Tensor| x.conv_transpose2d(weight, PAD, 0, STRIDE, 1);
+        if pass.mode == Mode::Train || self.weight.is_variable() {
+            self.bn.normalise(&convolve(&self.weight)?, pass.mode)
+        } else {
+            let (weight, bias) = self.folded()?;
+            convolve(weight)?.broadcast_add(&bias.reshape((1, (), 1, 1))?)
+        }
+    }
+
+    /// Weight and bias of the transposed convolution that does the norm's work as well.
+    fn folded(&self) -> Result<&(Tensor, Tensor)> {
+        fixed(&self.folded, &self.weight, || {
+            let (factor, shift) = self.bn.factor_and_shift()?;
+            let weight = self
+                .weight
+                .broadcast_mul(&factor.reshape((1, (), 1, 1))?)?
+                .contiguous()?;
+            Ok((weight, shift))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use proptest::prelude::*;
+
+    fn layer(
+        (c_in, c_out): (usize, usize),
+        vb: &VarBuilder<'_>,
+        x: &Features,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        TransposedConvBn::new(&vb.pp("0"), &vb.pp("1"), (c_in, c_out))?.relu(x, pass)
+    }
+
+    /// Fails when a gradient of the transposed convolution or its norm is wrong.
+    #[test]
+    fn has_the_right_gradient() {
+        for (shape, c_out) in [([2, 3, 3, 5], 2), ([1, 2, 4, 1], 3), ([1, 1, 5, 6], 1)] {
+            gradcheck(&[&shape], |vb, x, pass| {
+                layer((shape[1], c_out), vb, &x[0], pass)
+            });
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Fails when the kernels flip the weights, mix up their axes or shift the output.
+        #[test]
+        fn kernels_agree(n in 1..3usize, c_in in 1..20usize, c_out in 1..20usize, h in 1..7usize, w in 1..7usize) {
+            agree(&[&[n, c_in, h, w]], |vb, x, pass| layer((c_in, c_out), vb, &x[0], pass));
+        }
+    }
+}
