@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use egui_kittest::{Harness, HarnessBuilder};
 use poselens_app::gui::{App, Session};
+use poselens_tests::is_required;
 
 use crate::window_fakes::gui;
 
@@ -16,9 +17,17 @@ struct Window {
 
 impl Window {
     fn open(input: Option<&str>, cameras: &'static [&'static str]) -> Self {
+        Self::build(Harness::builder(), input, cameras)
+    }
+
+    fn build(
+        builder: HarnessBuilder<App>,
+        input: Option<&str>,
+        cameras: &'static [&'static str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gui = gui(input, cameras, folder.path());
-        let harness = Harness::builder()
+        let harness = builder
             .with_size(egui::vec2(1280.0, 900.0))
             .build_eframe(|cc| {
                 let mut app = App::new(gui).unwrap();
@@ -353,4 +362,34 @@ fn a_typed_path_opens_and_a_wrong_one_can_be_retried() {
     window.harness.get_by_label("Path").type_text("other.mp4");
     window.press(Key::Enter);
     window.until(|s| s.source.as_ref().unwrap().name == "other.mp4");
+}
+
+/// Whether wgpu finds anything to draw with, be it software.
+fn has_adapter() -> bool {
+    use eframe::egui_wgpu::wgpu;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    !adapters.is_empty()
+}
+
+/// Fails when the picture never reaches the screen, or stays there after its source is closed.
+#[test]
+fn the_picture_is_on_the_screen() {
+    if !has_adapter() {
+        assert!(!is_required("adapter"), "no graphics adapter to draw with");
+        println!("skipped: no graphics adapter; install mesa-vulkan-drivers");
+        return;
+    }
+    // White frames on a dark window.
+    let mut window = Window::build(Harness::builder().wgpu(), Some("clip.mp4"), &[]);
+    window.until(|s| s.presented.is_some());
+    let brightness = |window: &mut Window| {
+        let screen = window.harness.render().unwrap();
+        screen.get_pixel(150, 700).0[..3].to_vec()
+    };
+    assert_eq!(brightness(&mut window), [255; 3]);
+    window.click("Close source");
+    window.until(|s| s.presented.is_none());
+    let dark = brightness(&mut window);
+    assert!(dark.iter().all(|&c| c < 80), "{dark:?}");
 }

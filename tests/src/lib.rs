@@ -4,6 +4,13 @@ pub mod fill;
 
 use std::path::PathBuf;
 
+/// Whether `what` (`adapter`, `ffmpeg`) must be there: a test that lacks it then fails instead
+/// of skipping. Continuous integration sets `POSELENS_TESTS_REQUIRE=adapter,ffmpeg`.
+pub fn is_required(what: &str) -> bool {
+    let required = std::env::var("POSELENS_TESTS_REQUIRE").unwrap_or_default();
+    required.split(',').any(|r| r.trim() == what)
+}
+
 /// Path of a file below `tests/golden`.
 pub fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
