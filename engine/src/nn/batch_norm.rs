@@ -1,13 +1,14 @@
 //! Batch normalisation as a layer of its own: before an activation and a convolution.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
 use super::conv::{fixed, kernels_of, values};
 use super::kernels::{self, Activation};
-use super::{Features, Mode, Pass};
+use super::norm_op::{NormOp, Statistics, rectified, statistics};
+use super::{Features, Kernels, Mode, Pass};
 
 /// Batch normalisation over channels, eps 1e-5, momentum 0.1: the values of every network here.
 pub struct BatchNorm {
@@ -49,8 +50,12 @@ impl BatchNorm {
             |_| 0,
             |pass| match x {
                 Features::Tensor(x) => {
-                    let y = self.normalise(x, pass.mode)?;
-                    Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+                    let y = self.normalise(x, pass)?;
+                    Ok(Features::Tensor(if relu {
+                        rectified(&y, pass)?
+                    } else {
+                        y
+                    }))
                 }
                 Features::Nhwc(x) => {
                     let [factor, shift] = fixed(&self.affine, self.scale()?.0, || {
@@ -70,9 +75,9 @@ impl BatchNorm {
         )
     }
 
-    /// `BN(x)` with the statistics that `mode` asks for.
-    pub(super) fn normalise(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let is_training = mode == Mode::Train;
+    /// `BN(x)` with the statistics that the pass's mode asks for.
+    pub(super) fn normalise(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let is_training = pass.mode == Mode::Train;
         let (n, _, h, w) = x.dims4()?;
         if is_training && n * h * w < 2 {
             // Its variance is 0/0, and the running variance would be NaN for ever.
@@ -81,7 +86,39 @@ impl BatchNorm {
                 self.name
             );
         }
-        self.bn.forward_t(x, is_training)
+        match &pass.kernels {
+            Some(kernels) if is_training => self.learn(x, kernels),
+            _ => self.bn.forward_t(x, is_training),
+        }
+    }
+
+    /// Normalises by the batch's statistics and moves the running ones towards them.
+    fn learn(&self, x: &Tensor, kernels: &Arc<Kernels>) -> Result<Tensor> {
+        let x = x.contiguous()?;
+        let Statistics { mean, variance, n } = statistics(&x, kernels)?;
+        let unbiased = n as f64 / (n as f64 - 1.0);
+        let momentum = self.bn.momentum();
+        for (running, batch, factor) in [
+            (self.bn.running_mean(), &mean, 1.0),
+            (self.bn.running_var(), &variance, unbiased),
+        ] {
+            let batch = Tensor::from_slice(batch, batch.len(), x.device())?;
+            let moved = ((running.detach() * (1.0 - momentum))? + (batch * (momentum * factor))?)?;
+            Var::from_tensor(running)?.set(&moved)?;
+        }
+        let eps = self.bn.eps() as f32;
+        let inverse = variance.iter().map(|v| (v + eps).sqrt().recip()).collect();
+        let (weight, bias) = self.scale()?;
+        let kernels = Arc::clone(kernels);
+        x.apply_op3(
+            weight,
+            bias,
+            NormOp {
+                mean,
+                inverse,
+                kernels,
+            },
+        )
     }
 
     /// `BN(x) = factor * x + shift` with the running statistics:
@@ -104,7 +141,7 @@ impl BatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use candle_core::{DType, Device};
     use candle_nn::VarMap;
     use proptest::prelude::*;
@@ -128,30 +165,43 @@ mod tests {
         }
     }
 
+    /// Fails when our single operations, the norm's or ReLU's, learn otherwise than candle's.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for shape in [[2, 3, 3, 4], [1, 2, 5, 1], [3, 1, 40, 33]] {
+            for relu in [false, true] {
+                learn_alike(&[&shape], |vb, x, pass| run(relu, vb, &x[0], pass));
+            }
+        }
+    }
+
     /// Fails when training does not move the running statistics by a tenth to the batch's mean
     /// and unbiased variance, moves them where a checkpoint does not see it, or when a batch of
     /// one value makes them NaN.
     #[test]
     fn learns_running_statistics() {
-        let map = VarMap::new();
-        let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
-        let bn = BatchNorm::new(&vb, 1).unwrap();
-        let mut pass = Pass {
-            mode: Mode::Train,
-            ..Pass::eval()
-        };
-        let mut train = |values: &[f32]| {
-            let x = Tensor::from_slice(values, (values.len(), 1, 1, 1), &Device::Cpu).unwrap();
-            bn.forward(&Features::Tensor(x), &mut pass)
-        };
-        train(&[1.0, 3.0]).unwrap();
-        assert!(train(&[1.0]).is_err());
-        let statistic = |name: &str| {
-            let vars = map.data().lock().unwrap();
-            vars[name].to_vec1::<f32>().unwrap()[0]
-        };
-        assert!((statistic("running_mean") - 0.2).abs() < 1e-6);
-        assert!((statistic("running_var") - (0.9 + 0.2)).abs() < 1e-6);
+        for kernels in [None, Some(Kernels::new(2).unwrap())] {
+            let map = VarMap::new();
+            let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+            let bn = BatchNorm::new(&vb, 1).unwrap();
+            let mut pass = Pass {
+                mode: Mode::Train,
+                kernels,
+                ..Pass::eval()
+            };
+            let mut train = |values: &[f32]| {
+                let x = Tensor::from_slice(values, (values.len(), 1, 1, 1), &Device::Cpu).unwrap();
+                bn.forward(&Features::Tensor(x), &mut pass)
+            };
+            train(&[1.0, 3.0]).unwrap();
+            assert!(train(&[1.0]).is_err());
+            let statistic = |name: &str| {
+                let vars = map.data().lock().unwrap();
+                vars[name].to_vec1::<f32>().unwrap()[0]
+            };
+            assert!((statistic("running_mean") - 0.2).abs() < 1e-6);
+            assert!((statistic("running_var") - (0.9 + 0.2)).abs() < 1e-6);
+        }
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use candle_nn::{Init, VarBuilder};
 
 use super::conv_op::ConvOp;
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
+use super::norm_op::rectified;
 use super::{Features, Kernels, Pass};
 
 /// Square cross-correlation with zero padding `kernel / 2`.
@@ -101,7 +102,11 @@ impl Conv2d {
         pass.layer(&self.name, macs, |pass| match x {
             Features::Tensor(x) => {
                 let y = convolve(x, &self.weight, bias, self.stride, pass)?;
-                Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+                Ok(Features::Tensor(if relu {
+                    rectified(&y, pass)?
+                } else {
+                    y
+                }))
             }
             Features::Nhwc(x) => {
                 let packed = fixed(packed, &self.weight, || {

@@ -8,6 +8,7 @@ use candle_nn::{Init, VarBuilder};
 
 use super::conv::{convolve, convolve_fast, fixed, kernels_of, macs, pack, values};
 use super::kernels::{self, Epilogue, Nhwc, PackedConv};
+use super::norm_op::rectified;
 use super::upsample::{repeat_tensor, repeat_to};
 use super::{BatchNorm, Features, Mode, Pass};
 
@@ -156,7 +157,7 @@ impl ConvBn {
             let part = self.normalised(&low.to_tensor()?, pass)?;
             let other = other.to_tensor()?;
             let sum = (repeat_to(&part, 2, &other)? + other)?;
-            return Ok(Features::Tensor(sum.relu()?));
+            return Ok(Features::Tensor(rectified(&sum, pass)?));
         };
         let work = self.weight.dim(0)? * low.data().len();
         pass.layer(
@@ -196,7 +197,11 @@ impl ConvBn {
             None => y,
             Some(other) => (y + other.to_tensor()?)?,
         };
-        Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+        Ok(Features::Tensor(if relu {
+            rectified(&sum, pass)?
+        } else {
+            sum
+        }))
     }
 
     /// Convolution and normalisation with tensors.
@@ -207,7 +212,7 @@ impl ConvBn {
         pass.layer(&self.name, macs, |pass| {
             if pass.mode == Mode::Train || self.weight.is_variable() {
                 let y = convolve(x, &self.weight, self.bias.as_ref(), self.stride, pass)?;
-                self.bn.normalise(&y, pass.mode)
+                self.bn.normalise(&y, pass)
             } else {
                 let (weight, bias) = self.folded()?;
                 convolve(x, weight, Some(bias), self.stride, pass)

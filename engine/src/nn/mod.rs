@@ -20,6 +20,7 @@ mod gate;
 mod gradcheck;
 pub mod kernels;
 mod linear;
+mod norm_op;
 mod pass;
 mod pointwise;
 mod pool;

@@ -3,6 +3,7 @@
 use candle_core::Result;
 
 use super::conv::kernels_of;
+use super::norm_op::rectified;
 use super::{Features, Pass, kernels};
 
 /// `a + b` of one size, negatives cut if `relu`.
@@ -12,7 +13,11 @@ pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Featur
         return Ok(Features::Nhwc(sum));
     }
     let sum = (a.to_tensor()? + b.to_tensor()?)?;
-    Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+    Ok(Features::Tensor(if relu {
+        rectified(&sum, pass)?
+    } else {
+        sum
+    }))
 }
 
 /// `x * map`, where `map` has `x`'s size and either one channel, which gates all of `x`'s, or as

@@ -78,7 +78,7 @@ impl TransposedConvBn {
     fn normalised(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let convolve = |weight: &Tensor| x.conv_transpose2d(weight, PAD, 0, STRIDE, 1);
         if pass.mode == Mode::Train || self.weight.is_variable() {
-            self.bn.normalise(&convolve(&self.weight)?, pass.mode)
+            self.bn.normalise(&convolve(&self.weight)?, pass)
         } else {
             let (weight, bias) = self.folded()?;
             convolve(weight)?.broadcast_add(&bias.reshape((1, (), 1, 1))?)

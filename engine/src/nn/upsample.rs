@@ -8,6 +8,7 @@ use candle_core::{Result, Tensor};
 
 use super::conv::kernels_of;
 use super::kernels::{self, Nhwc};
+use super::norm_op::rectified;
 use super::{Features, Pass};
 
 /// Every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
@@ -35,7 +36,11 @@ pub fn upsample_nearest_add(
     }
     let other = other.to_tensor()?;
     let sum = (repeat_to(&low.to_tensor()?, factor, &other)? + other)?;
-    Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+    Ok(Features::Tensor(if relu {
+        rectified(&sum, pass)?
+    } else {
+        sum
+    }))
 }
 
 /// Twice the size, bilinear. `align_corners`: corner pixels keep their centres, else their outer
