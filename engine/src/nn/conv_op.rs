@@ -10,8 +10,8 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Storage,
 
 use super::Kernels;
 use super::kernels::{
-    self, ConvShape, Epilogue, Nhwc, PackedConv, PackedTransposed, Plan, conv2d, conv2d_transposed,
-    conv2d_weight_gradient,
+    self, ConvShape, Epilogue, Nhwc, PackedConv, PackedTransposed, Plan, Threads, conv2d,
+    conv2d_transposed, conv2d_weight_gradient,
 };
 
 /// `x [N, C_in, H, W]` with `weight [C_out, C_in, k, k]`, zero padding `k / 2`.
@@ -30,11 +30,10 @@ impl ConvOp {
 
     fn map(&self, data: &[f32], dims: &[usize]) -> Result<Nhwc> {
         match *dims {
-            [n, c, h, w] => Ok(kernels::from_nchw(
-                data,
-                [n, c, h, w],
-                &self.kernels.buffers,
-            )),
+            [n, c, h, w] => Ok(self
+                .kernels
+                .threads
+                .install(|| kernels::from_nchw(data, [n, c, h, w], &self.kernels.buffers))),
             _ => candle_core::bail!("a feature map has four dimensions, not {dims:?}"),
         }
     }
@@ -75,7 +74,10 @@ impl CustomOp2 for ConvOp {
         let packed = PackedConv::new(shape, contiguous(weight, weight_layout)?, None, plan);
         let y = conv2d(&packed, &input, Epilogue::NONE, &self.kernels.threads);
         let [n, h, w, c] = y.dims();
-        Ok((CpuStorage::F32(to_nchw(&y)), Shape::from((n, c, h, w))))
+        Ok((
+            CpuStorage::F32(to_nchw(&y, &self.kernels.threads)),
+            Shape::from((n, c, h, w)),
+        ))
     }
 
     fn bwd(
@@ -92,7 +94,7 @@ impl CustomOp2 for ConvOp {
             let gradient = with_values(weight, |weight, _| {
                 Ok(self.input_gradient(shape, weight, &grad, (h, w)))
             })?;
-            let values = to_nchw(&gradient);
+            let values = to_nchw(&gradient, &self.kernels.threads);
             Some(Tensor::from_vec(values, x.dims(), &Device::Cpu)?)
         } else {
             None
@@ -110,9 +112,9 @@ impl CustomOp2 for ConvOp {
     }
 }
 
-fn to_nchw(map: &Nhwc) -> Vec<f32> {
+fn to_nchw(map: &Nhwc, threads: &Threads) -> Vec<f32> {
     let mut values = vec![0.0; map.data().len()];
-    kernels::to_nchw(map, &mut values);
+    threads.iterate(|| kernels::to_nchw(map, &mut values));
     values
 }
 

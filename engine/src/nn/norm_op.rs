@@ -46,7 +46,7 @@ impl Planes {
     /// results as one map. `f` returns the channel's planes one after the other.
     fn fill(self, kernels: &Kernels, f: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
         let mut out = vec![0.0; self.n * self.c * self.area];
-        kernels.threads.install(|| {
+        kernels.threads.iterate(|| {
             out.par_chunks_mut(self.area.max(1))
                 .enumerate()
                 .for_each(|(i, plane)| f(i / self.c, i % self.c, plane));
@@ -61,7 +61,7 @@ fn channel_sums<const K: usize>(
     kernels: &Kernels,
     plane_sums: impl Fn(usize, usize) -> [f64; K] + Sync,
 ) -> Vec<[f64; K]> {
-    kernels.threads.install(|| {
+    kernels.threads.iterate(|| {
         (0..planes.c)
             .into_par_iter()
             .map(|c| {
@@ -233,7 +233,7 @@ impl CustomOp1 for ReluOp {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = contiguous(x, layout)?;
         let mut y = vec![0.0; x.len()];
-        self.kernels.threads.install(|| {
+        self.kernels.threads.iterate(|| {
             let blocks = y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
             blocks.for_each(|(y, x)| {
                 for (y, &x) in y.iter_mut().zip(x) {
@@ -248,7 +248,7 @@ impl CustomOp1 for ReluOp {
         with_values(y, |y, dims| {
             with_values(grad, |grad, _| {
                 let mut out = vec![0.0; y.len()];
-                self.kernels.threads.install(|| {
+                self.kernels.threads.iterate(|| {
                     let inputs = y.par_chunks(BLOCK).zip(grad.par_chunks(BLOCK));
                     let blocks = out.par_chunks_mut(BLOCK).zip(inputs);
                     blocks.for_each(|(out, (y, grad))| {

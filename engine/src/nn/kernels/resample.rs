@@ -1,5 +1,7 @@
 //! Pooling, bilinear upsampling, and the way between channels first and channels last.
 
+use rayon::prelude::*;
+
 use super::buffer::{Buffers, Nhwc};
 use super::pointwise::over_rows;
 use super::simd::job;
@@ -142,30 +144,41 @@ job! {
     }
 }
 
-/// A channels-last copy of `n` channels-first images of `c` x `h` x `w` values.
+/// A channels-last copy of `n` channels-first images of `c` x `h` x `w` values, the images side by
+/// side on rayon's current threads.
 pub fn from_nchw(data: &[f32], [n, c, h, w]: [usize; 4], pool: &Buffers) -> Nhwc {
     assert_eq!(data.len(), n * c * h * w, "channels-first data");
     let mut out = pool.map(n, h, w, c);
     if !data.is_empty() {
         let area = h * w;
-        let images = out.data_mut().chunks_exact_mut(area * c);
-        for (image, planes) in images.zip(data.chunks_exact(area * c)) {
-            transpose(planes, image, c, area);
+        if n == 1 {
+            // Live inference: no threads are worth waking for one image.
+            transpose(data, out.data_mut(), c, area);
+            return out;
         }
+        let images = out.data_mut().par_chunks_exact_mut(area * c);
+        images
+            .zip(data.par_chunks_exact(area * c))
+            .for_each(|(image, planes)| transpose(planes, image, c, area));
     }
     out
 }
 
-/// The map's values channels first, into `out`.
+/// The map's values channels first, into `out`, the images side by side on rayon's current
+/// threads.
 pub fn to_nchw(map: &Nhwc, out: &mut [f32]) {
-    let [_, h, w, c] = map.dims();
+    let [n, h, w, c] = map.dims();
     assert_eq!(out.len(), map.data().len(), "channels-first data");
     if !out.is_empty() {
         let area = h * w;
-        let images = map.data().chunks_exact(area * c);
-        for (image, planes) in images.zip(out.chunks_exact_mut(area * c)) {
-            transpose(image, planes, area, c);
+        if n == 1 {
+            transpose(map.data(), out, area, c);
+            return;
         }
+        let images = map.data().par_chunks_exact(area * c);
+        images
+            .zip(out.par_chunks_exact_mut(area * c))
+            .for_each(|(image, planes)| transpose(image, planes, area, c));
     }
 }
 

@@ -2,7 +2,7 @@
 //! scratch memory, handed to every kernel call.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bytemuck::Zeroable;
 
@@ -99,6 +99,19 @@ impl Threads {
     /// paid once and not in every kernel.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
+            Some(pool) => pool.install(f),
+            None => f(),
+        }
+    }
+
+    /// Runs `f`, whose rayon iterators use as many threads as this has. Unlike
+    /// [`Threads::install`] it holds them to one thread too, at the price of a change of threads.
+    pub fn iterate<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        static SINGLE: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(1);
+            builder.thread_name(|_| "kernel".to_owned()).build().ok()
+        });
+        match self.pool.as_ref().or(SINGLE.as_ref()) {
             Some(pool) => pool.install(f),
             None => f(),
         }
