@@ -33,7 +33,7 @@ impl ConvOp {
             [n, c, h, w] => Ok(self
                 .kernels
                 .threads
-                .install(|| kernels::from_nchw(data, [n, c, h, w], &self.kernels.buffers))),
+                .iterate(|| kernels::from_nchw(data, [n, c, h, w], &self.kernels.buffers))),
             _ => candle_core::bail!("a feature map has four dimensions, not {dims:?}"),
         }
     }
