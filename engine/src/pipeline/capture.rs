@@ -1,13 +1,13 @@
 //! The capture thread: reads the source, keeps files to their own clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 
 use crate::concurrency::{Slot, StopFlag};
 use crate::frame::Frame;
-use crate::source::{FrameSource, SourceInfo};
+use crate::source::{FrameSource, SourceInfo, SourceMonitor};
 
 use super::event::{Event, EventSender};
 use super::handover::Handover;
@@ -54,6 +54,8 @@ pub(super) struct Parts {
     pub(super) playback: Slot<Playback>,
     pub(super) restart: Receiver<()>,
     pub(super) source: Arc<Handover<SourceChange>>,
+    /// The monitor of the source being read, for whoever must end its waiting.
+    pub(super) monitor: Arc<Mutex<SourceMonitor>>,
     pub(super) meter: Arc<Meter>,
     pub(super) emit: EventSender,
 }
@@ -154,7 +156,11 @@ impl Capture {
         match source.next_frame() {
             Ok(Some(_)) if current.info.is_live && !self.playback.is_playing => {}
             Ok(Some(frame)) => current.pending = Some(frame),
-            Ok(None) => self.end(stop),
+            Ok(None) => match self.parts.source.take() {
+                // It was interrupted in favour of this one.
+                Some(change) => self.change(change),
+                None => self.end(stop),
+            },
             Err(error) => {
                 let name = current.info.name.clone();
                 current.source = None;
@@ -218,12 +224,20 @@ impl Capture {
         current.pending = None;
         let open = Arc::clone(&current.open);
         match open() {
-            Ok(source) => self.current = Some(Current::new(Opened { source, open })),
+            Ok(source) => {
+                self.watch(&source.monitor());
+                self.current = Some(Current::new(Opened { source, open }));
+            }
             Err(error) => self.parts.emit.send(Event::SourceFailed {
                 name: current.info.name.clone(),
                 error,
             }),
         }
+    }
+
+    fn watch(&self, monitor: &SourceMonitor) {
+        let watched = self.parts.monitor.lock();
+        *watched.unwrap_or_else(PoisonError::into_inner) = monitor.clone();
     }
 
     fn set_playback(&mut self, playback: Playback) {
@@ -240,6 +254,7 @@ impl Capture {
         self.parts.frames.go_on();
         self.current = match change {
             SourceChange::Open(opened) => {
+                self.watch(&opened.source.monitor());
                 let current = Current::new(opened);
                 let event = Event::SourceReady(Arc::clone(&current.info));
                 self.parts.emit.send(event);

@@ -37,7 +37,7 @@ use crate::estimator::Infer;
 use crate::frame::Frame;
 use crate::output::{PoseOutput, Timings};
 use crate::overlay::{OverlaySpec, OverlayStyle};
-use crate::source::{FrameSource, SourceInfo};
+use crate::source::{FrameSource, SourceInfo, SourceMonitor};
 
 use capture::{Capture, Opened, SourceChange};
 use event::EventSender;
@@ -141,6 +141,7 @@ pub struct Pipeline {
     restart: Sender<()>,
     record: Sender<RecordControl>,
     source: Arc<Handover<SourceChange>>,
+    monitor: Arc<Mutex<SourceMonitor>>,
     model: Arc<Handover<Loaded>>,
     loaders: Vec<Worker>,
     // Field order is drop order: capture and infer end before the recordings they feed.
@@ -165,6 +166,7 @@ impl Pipeline {
         let meter = Arc::new(Meter::default());
         let (look, playback) = (Slot::new(), Slot::new());
         let source = Arc::new(Handover::default());
+        let monitor = Arc::default();
         let model = Arc::new(Handover::default());
         let taps = Taps::new(emit.clone());
 
@@ -174,6 +176,7 @@ impl Pipeline {
             playback: playback.clone(),
             restart: restart_rx,
             source: Arc::clone(&source),
+            monitor: Arc::clone(&monitor),
             meter: Arc::clone(&meter),
             emit: emit.clone(),
         });
@@ -226,6 +229,7 @@ impl Pipeline {
             restart,
             record,
             source,
+            monitor,
             model,
             loaders: Vec::new(),
             capture,
@@ -246,10 +250,14 @@ impl Pipeline {
             self.emit.clone(),
         );
         let failed = failure_of_source(name, ticket, &self.source, &self.emit);
+        let monitor = Arc::clone(&self.monitor);
         self.load("source loader", failed, move || {
             let opened = open()?;
             let change = SourceChange::Open(Opened::new(opened, open));
+            let old = watched(&monitor);
             if source.offer(ticket, change) {
+                // An unplugged camera would otherwise keep the reader until it is given up.
+                old.interrupt();
                 emit.wake();
             }
             Ok(())
@@ -259,7 +267,9 @@ impl Pipeline {
     /// Closes the source: a camera is released.
     pub fn close_source(&mut self) {
         let ticket = self.source.next_ticket();
+        let old = watched(&self.monitor);
         self.source.offer(ticket, SourceChange::Close);
+        old.interrupt();
     }
 
     /// Builds a model on a loader thread and changes to it when it is ready
@@ -357,6 +367,7 @@ impl Pipeline {
     /// Says "stop" without waiting.
     pub fn stop(&self) {
         self.stop.stop();
+        watched(&self.monitor).interrupt();
     }
 
     /// Whether both workers run: after a panic ([`Event::WorkerFailed`]) start a new pipeline.
@@ -400,13 +411,19 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.stop();
         // A loader cannot be interrupted inside a driver or a weights file; what it still
         // delivers is dropped with the handover.
         for loader in self.loaders.drain(..) {
             loader.detach();
         }
     }
+}
+
+/// The monitor of the source being read.
+fn watched(monitor: &Mutex<SourceMonitor>) -> SourceMonitor {
+    let monitor = monitor.lock().unwrap_or_else(PoisonError::into_inner);
+    monitor.clone()
 }
 
 fn failure_of_source(

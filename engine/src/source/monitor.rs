@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::concurrency::StopFlag;
+
 /// How a source's device does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SourceStatus {
@@ -32,12 +34,28 @@ pub struct SourceMonitor(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// The flag that the source looks at while it waits.
+    stop: StopFlag,
     status: Mutex<SourceStatus>,
     n_dropped: AtomicU64,
     n_damaged: AtomicU64,
 }
 
 impl SourceMonitor {
+    /// The monitor of a source that stops waiting when `stop` is raised.
+    pub(crate) fn new(stop: StopFlag) -> Self {
+        Self(Arc::new(Shared {
+            stop,
+            ..Shared::default()
+        }))
+    }
+
+    /// Ends the source's waiting for a device, for good: its reader is told `None` soon. A source
+    /// that never waits for a device goes on.
+    pub fn interrupt(&self) {
+        self.0.stop.stop();
+    }
+
     /// How the device does.
     pub fn status(&self) -> SourceStatus {
         *self.lock()

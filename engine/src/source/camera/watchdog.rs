@@ -89,7 +89,7 @@ impl CameraSource {
             driver,
             wish: (options.size, options.rate),
             pool: FramePool::new(),
-            monitor: SourceMonitor::default(),
+            monitor: SourceMonitor::new(options.stop.clone()),
             next_id: AtomicU64::new(0),
         });
         let label = target.label();

@@ -91,7 +91,7 @@ impl Synthetic {
             background: figure::background(size),
             pool: FramePool::new(),
             stop: options.stop.clone(),
-            monitor: SourceMonitor::default(),
+            monitor: SourceMonitor::new(options.stop.clone()),
             started: None,
         })
     }
