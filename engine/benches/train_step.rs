@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
+use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, model};
 use poselens_engine::nn::{Kernels, Mode, Pass};
 
@@ -17,7 +18,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let vars = VarMap::new();
     let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    let net = (model("sfm")?.build)(&BuildOptions { n_joints: 17 }, &vb)?;
+    let options = BuildOptions {
+        n_joints: 17,
+        input: Size::square(256),
+    };
+    let net = (model("sfm")?.build)(&options, &vb)?;
     let mut optimizer = AdamW::new(vars.all_vars(), ParamsAdamW::default())?;
     let x = Tensor::randn(0f32, 1.0, (batch, 3, 256, 256), &Device::Cpu)?;
     let target = Tensor::rand(0f32, 1.0, (batch, 17, 128, 128), &Device::Cpu)?;

@@ -14,9 +14,9 @@ use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
-use crate::model::{BuildOptions, Card, ModelSpec, PoseModel, RawMap, Weights, model};
+use crate::model::{BuildOptions, Card, ModelSpec, PoseModel, RawOutput, Weights, model};
 use crate::nn::{Kernels, Pass, Tally};
-use crate::output::{AttentionMap, Planes, PoseOutput, RegionOutput, Stage, Timings};
+use crate::output::{AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::{InputSpec, ModelInput, flip};
 use crate::skeleton::Skeleton;
@@ -108,8 +108,11 @@ impl Network {
             Some(path) => Weights::read(path)?,
             None => Weights::bundled(spec)?,
         };
-        let n_joints = skeleton.n_joints();
-        let net = spec.load(&BuildOptions { n_joints }, &weights, &selected.device)?;
+        let build = BuildOptions {
+            n_joints: skeleton.n_joints(),
+            input: card.input_size(),
+        };
+        let net = spec.load(&build, &weights, &selected.device)?;
         let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
         let codec_spec = codec(codec_name)
             .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;
@@ -189,10 +192,10 @@ impl Network {
     ) -> Result<Look> {
         let input = self.crop(frame, roi, timings);
         let mut pass = self.pass(want.attention);
-        let (heatmaps, maps) =
+        let (heatmaps, out) =
             timings.measure(Stage::Forward, || self.forward(&input.values, &mut pass))?;
         let look = timings.measure(Stage::Decode, || {
-            self.decode(heatmaps, maps, want, &input.image_from_input)
+            self.decode(heatmaps, out, want, &input.image_from_input)
         });
         self.buffer = input.values;
         look
@@ -216,7 +219,8 @@ impl Network {
         let (mirrored, _) = self.forward(&input.values, &mut pass)?;
         let heatmaps = flip::flip_average(&straight, &mirrored, &self.skeleton.mirror)?;
         let want = Want::default();
-        let look = self.decode(heatmaps, Vec::new(), want, &input.image_from_input)?;
+        let none = RawOutput::default();
+        let look = self.decode(heatmaps, none, want, &input.image_from_input)?;
         self.buffer = input.values;
         Ok(look.people)
     }
@@ -247,7 +251,7 @@ impl Network {
         timings.measure(Stage::Warp, || self.input.crop(frame, roi, buffer))
     }
 
-    fn forward(&self, values: &[f32], pass: &mut Pass) -> Result<(Planes, Vec<RawMap>)> {
+    fn forward(&self, values: &[f32], pass: &mut Pass) -> Result<(Planes, RawOutput)> {
         let Size { width, height } = self.input.size;
         let device = &self.selected.device;
         let x = Tensor::from_slice(values, (1, 3, height, width), device)?;
@@ -260,13 +264,13 @@ impl Network {
         let heatmaps = out
             .get("heatmaps")
             .ok_or_else(|| Error::Invalid(format!("{} gave no heatmaps", self.name)))?;
-        Ok((planes(heatmaps)?, out.maps))
+        Ok((planes(heatmaps)?, out))
     }
 
     fn decode(
         &self,
         heatmaps: Planes,
-        maps: Vec<RawMap>,
+        out: RawOutput,
         want: Want,
         image_from_input: &Affine2,
     ) -> Result<Look> {
@@ -290,17 +294,35 @@ impl Network {
                 joints.into_iter().map(to_image).collect()
             })
             .collect();
-        let attention = maps
+        // Feature maps of strided convolutions tile the input whatever its codec.
+        let image_from_map = |size| image_from(Alignment::HalfPixel, size);
+        let attention = out
+            .maps
             .into_iter()
             .map(|raw| {
                 let map = planes(&raw.tensor)?;
                 Ok(AttentionMap {
-                    // Feature maps of strided convolutions tile the input whatever its codec.
-                    image_from_map: image_from(Alignment::HalfPixel, map.size),
+                    image_from_map: image_from_map(map.size),
                     name: raw.name,
                     kind: raw.kind,
+                    place: raw.place,
                     map,
                     range: raw.range,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let query_key = out
+            .query_key
+            .into_iter()
+            .map(|raw| {
+                Ok(QueryKey {
+                    image_from_map: image_from_map(raw.grid),
+                    name: raw.name,
+                    layer: raw.layer,
+                    heads: raw.heads,
+                    grid: raw.grid,
+                    queries: first(&raw.queries)?,
+                    keys: first(&raw.keys)?,
                 })
             })
             .collect::<Result<_>>()?;
@@ -319,6 +341,7 @@ impl Network {
                 heatmaps,
                 image_from_heatmap,
                 attention,
+                query_key,
             },
         })
     }
@@ -330,8 +353,13 @@ fn planes(tensor: &Tensor) -> Result<Planes> {
     Ok(Planes {
         n,
         size: Size::new(width, height),
-        values: tensor.get(0)?.flatten_all()?.to_vec1()?,
+        values: first(tensor)?,
     })
+}
+
+/// The values of the first item of a batch.
+fn first(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.get(0)?.flatten_all()?.to_vec1()?)
 }
 
 /// A network and a tracker: finds and follows people from frame to frame.

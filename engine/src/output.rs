@@ -41,18 +41,50 @@ pub enum AttentionKind {
     QueryKey,
 }
 
-/// One attention map of one region.
+/// Where in a network an attention map arises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MapPlace {
+    /// Stack, transformer layer or block, counted from 0 in the order of execution.
+    pub layer: usize,
+    /// Mean-field iteration, from 1; `None` where a map is computed in one go.
+    pub iteration: Option<usize>,
+}
+
+/// One attention map of one region, or one per part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttentionMap {
     /// Name in the model's specification: `x51.M`, `x13.gate`.
     pub name: String,
     /// What it means.
     pub kind: AttentionKind,
-    /// The values the network used, one plane.
+    /// Where it arises.
+    pub place: MapPlace,
+    /// The values the network used: one plane, or one per joint (`map.n` is the number of joints).
     pub map: Planes,
     /// Smallest and largest value the map can take.
     pub range: (f32, f32),
     /// Where the map's pixels lie in the image.
+    pub image_from_map: Affine2,
+}
+
+/// Queries and keys of one self-attention layer. Every row `A[i, :]` of the attention matrix
+/// (what token `i` reads) and every column `A[:, j]` (who reads token `j`) follows from them;
+/// the matrix itself has millions of entries and is never kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryKey {
+    /// Name in the model's specification.
+    pub name: String,
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Attention heads; head `m` uses features `m * d / heads ..`.
+    pub heads: usize,
+    /// Tokens as a picture: token `i` is pixel `(i % width, i / width)`.
+    pub grid: Size,
+    /// `L x d` values, token by token, with `L = grid.area()`.
+    pub queries: Vec<f32>,
+    /// `L x d` values, token by token.
+    pub keys: Vec<f32>,
+    /// Where the grid's pixels lie in the image.
     pub image_from_map: Affine2,
 }
 
@@ -65,6 +97,8 @@ pub struct RegionOutput {
     pub image_from_heatmap: Affine2,
     /// Attention maps; empty when nobody asked for them.
     pub attention: Vec<AttentionMap>,
+    /// Self-attention layers; empty when nobody asked for them.
+    pub query_key: Vec<QueryKey>,
 }
 
 /// The stages a frame passes, in order.

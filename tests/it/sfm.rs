@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
+use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, MODELS, ModelSpec, PoseModel, model};
 use poselens_engine::nn::{Kernels, Pass};
 use poselens_tests::{fill, golden};
 
-const OPTIONS: BuildOptions = BuildOptions { n_joints: 16 };
+const OPTIONS: BuildOptions = BuildOptions {
+    n_joints: 16,
+    input: Size::square(256),
+};
 
 /// The weights by the fill rule.
 pub fn filled_weights(spec: &ModelSpec) -> HashMap<String, Tensor> {
@@ -151,7 +155,10 @@ fn parameters_and_work_follow_from_the_graph() {
     assert_eq!(counts("sfm"), (1_517_824, 1_701_052_672));
     assert_eq!(counts("sfm-no-hsa"), (1_517_040, 1_696_759_808));
     assert_eq!(counts("sfm-cascaded"), (1_517_040, 1_696_759_808));
-    let lsp = BuildOptions { n_joints: 14 };
+    let lsp = BuildOptions {
+        n_joints: 14,
+        ..OPTIONS
+    };
     let spec = model("sfm").unwrap();
     assert_eq!(spec.shapes(&lsp).unwrap().n_params(), 1_517_758);
 }
@@ -164,6 +171,7 @@ fn every_model_has_a_card_and_loadable_weights() {
         let card = spec.card().unwrap();
         let options = BuildOptions {
             n_joints: card.skeleton().unwrap().n_joints(),
+            input: card.input_size(),
         };
         if spec.bundled.is_some() {
             let weights = Weights::bundled(spec).unwrap();

@@ -9,7 +9,7 @@ use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
-    AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput, Timings,
+    AttentionKind, AttentionMap, MapPlace, Planes, PoseOutput, RegionOutput, Timings,
 };
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
@@ -80,6 +80,7 @@ impl Infer for FakeInfer {
         let map = AttentionMap {
             name: "x51.M".to_owned(),
             kind: AttentionKind::Signed,
+            place: MapPlace::default(),
             map: plane(1),
             range: (-1.0, 1.0),
             image_from_map: Affine2::IDENTITY,
@@ -97,6 +98,7 @@ impl Infer for FakeInfer {
                 } else {
                     Vec::new()
                 },
+                query_key: Vec::new(),
             }],
             timings: Timings::default(),
         })

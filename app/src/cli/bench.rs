@@ -169,6 +169,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
 
     let options = BuildOptions {
         n_joints: card.skeleton()?.n_joints(),
+        input: card.input_size(),
     };
     let macs = spec.survey(&options, card.input_size())?.tally.macs();
     let stages = stages.report();

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use candle_core::{DType, Tensor, safetensors};
 use poselens_engine::device::select;
 use poselens_engine::error::Error;
+use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, Weights, model};
 use poselens_engine::nn::{Kernels, Pass};
 
@@ -44,13 +45,20 @@ pub struct ForwardArgs {
 
 pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let spec = model(&args.model)?;
-    let n_joints = match args.joints {
-        Some(k) => usize::from(k),
-        None => spec.card()?.skeleton()?.n_joints(),
+    let card = spec.card()?;
+    let options = BuildOptions {
+        n_joints: match args.joints {
+            Some(k) => usize::from(k),
+            None => card.skeleton()?.n_joints(),
+        },
+        input: Size::new(
+            args.width.unwrap_or(card.input.width),
+            args.height.unwrap_or(card.input.height),
+        ),
     };
     let device = select(common.device)?.device;
     let weights = Weights::read(&args.weights)?;
-    let net = spec.load(&BuildOptions { n_joints }, &weights, &device)?;
+    let net = spec.load(&options, &weights, &device)?;
     let input = read_input(args)?.to_device(&device)?;
     let mut pass = Pass {
         wants_maps: args.attention,

@@ -56,6 +56,7 @@ fn row(spec: &ModelSpec) -> anyhow::Result<Row> {
     let card = spec.card()?;
     let options = BuildOptions {
         n_joints: card.skeleton()?.n_joints(),
+        input: card.input_size(),
     };
     let survey = spec.survey(&options, card.input_size())?;
     Ok(Row {

@@ -17,7 +17,7 @@ pub use weights::{WeightShapes, Weights};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::nn::{Pass, Tally};
-use crate::output::AttentionKind;
+use crate::output::{AttentionKind, MapPlace};
 
 /// A network.
 pub trait PoseModel: Send + Sync {
@@ -29,12 +29,14 @@ pub trait PoseModel: Send + Sync {
 }
 
 /// What a network answered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RawOutput {
     /// Named outputs, the deployed one first: `heatmaps [N, J, H/s, W/s]`.
     pub tensors: Vec<(String, Tensor)>,
     /// Attention maps; empty unless the pass wanted them.
     pub maps: Vec<RawMap>,
+    /// Self-attention layers; empty unless the pass wanted maps.
+    pub query_key: Vec<RawQueryKey>,
 }
 
 impl RawOutput {
@@ -51,10 +53,29 @@ pub struct RawMap {
     pub name: String,
     /// What it means.
     pub kind: AttentionKind,
-    /// `[N, 1, h, w]`.
+    /// Where it arises.
+    pub place: MapPlace,
+    /// `[N, 1, h, w]`, or `[N, J, h, w]` with one map per joint.
     pub tensor: Tensor,
     /// Smallest and largest value possible.
     pub range: (f32, f32),
+}
+
+/// Queries and keys of one self-attention layer of a forward call.
+#[derive(Debug, Clone)]
+pub struct RawQueryKey {
+    /// Name in the model's specification.
+    pub name: String,
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Tokens as a picture.
+    pub grid: Size,
+    /// `[N, L, d]`.
+    pub queries: Tensor,
+    /// `[N, L, d]`.
+    pub keys: Tensor,
 }
 
 /// What a constructor needs to know beside tensors.
@@ -62,6 +83,8 @@ pub struct RawMap {
 pub struct BuildOptions {
     /// Number of joints: the channels of the last layer.
     pub n_joints: usize,
+    /// Input the weights are made for; networks with a position table size it by this.
+    pub input: Size,
 }
 
 /// One model: a row of [`MODELS`].
@@ -143,7 +166,12 @@ impl ModelSpec {
         let out = net.forward(&x, &mut pass)?;
         Ok(Survey {
             tally: pass.tally.unwrap_or_default(),
-            maps: out.maps.into_iter().map(|m| m.name).collect(),
+            maps: out
+                .maps
+                .into_iter()
+                .map(|m| m.name)
+                .chain(out.query_key.into_iter().map(|q| q.name))
+                .collect(),
         })
     }
 }

@@ -14,7 +14,7 @@ use candle_nn::VarBuilder;
 
 use super::{ModelSpec, PoseModel, RawMap, RawOutput};
 use crate::nn::{Conv2d, ConvBn, Features, GateMaps, Mode, Pass, SpatialGate};
-use crate::output::AttentionKind;
+use crate::output::{AttentionKind, MapPlace};
 
 /// Channels of levels 1 to 5.
 const CHANNELS: [usize; 5] = [32, 64, 64, 80, 160];
@@ -197,9 +197,14 @@ impl Node {
     /// The attention maps by name, for display.
     fn named(&self, gate: &GateMaps) -> Result<[RawMap; 3]> {
         let [m, m_deeper, gate] = gate.tensors()?;
+        let layer = HSA_NODES.iter().position(|&n| n == self.name).unwrap_or(0);
         let map = |suffix, kind, tensor, range| RawMap {
             name: format!("{}.{suffix}", self.name),
             kind,
+            place: MapPlace {
+                layer,
+                iteration: None,
+            },
             tensor,
             range,
         };
@@ -292,7 +297,11 @@ impl PoseModel for Sfm {
         };
         let mut tensors = vec![("heatmaps".to_owned(), heatmaps.to_tensor()?)];
         tensors.extend(aux.map(|t| ("heatmaps.aux".to_owned(), t)));
-        Ok(RawOutput { tensors, maps })
+        Ok(RawOutput {
+            tensors,
+            maps,
+            query_key: Vec::new(),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::{Affine2, Size};
-use crate::output::{AttentionKind, AttentionMap, Planes, RegionOutput, Timings};
+use crate::output::{AttentionKind, AttentionMap, MapPlace, Planes, RegionOutput, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
@@ -92,6 +92,7 @@ fn square_region(
         attention: vec![AttentionMap {
             name: "x12.M".to_owned(),
             kind,
+            place: MapPlace::default(),
             map,
             range: match kind {
                 AttentionKind::Signed => (-1.0, 1.0),
@@ -100,6 +101,7 @@ fn square_region(
             },
             image_from_map,
         }],
+        query_key: Vec::new(),
     }
 }
 
