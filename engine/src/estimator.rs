@@ -372,8 +372,11 @@ impl Estimator {
     /// Follows one person; `smooth` calms the joints over time.
     pub fn single(network: Network, smooth: bool) -> Self {
         let defaults = SingleOptions::new(network.input.size.aspect());
+        let evidence = network.card.evidence;
         let options = SingleOptions {
             padding: network.input.padding,
+            start_evidence: evidence.map_or(defaults.start_evidence, |e| e.start),
+            keep_evidence: evidence.map_or(defaults.keep_evidence, |e| e.keep),
             smoothing: defaults.smoothing.filter(|_| smooth),
             ..defaults
         };

@@ -23,6 +23,8 @@ pub struct Card {
     pub input: InputCard,
     /// What the network answers.
     pub heatmap: HeatmapCard,
+    /// When joints found make a person; where nothing was measured, the tracker's defaults hold.
+    pub evidence: Option<EvidenceCard>,
     /// How the weights came about.
     pub training: Option<String>,
     /// What they were trained on.
@@ -60,6 +62,16 @@ pub struct HeatmapCard {
     pub sigma: f64,
     /// Name of the codec that fits.
     pub decode: String,
+}
+
+/// What the scores of these weights mean to a tracker. Evidence is the mean score of the better
+/// half of a pose's joints.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceCard {
+    /// From this evidence on, a pose is a new person.
+    pub start: f64,
+    /// Below this average evidence a person has gone.
+    pub keep: f64,
 }
 
 impl Card {

@@ -25,14 +25,10 @@ pub struct SingleOptions {
     /// joints are missing, since they may lie outside.
     pub padding: f64,
     /// A pose with at least this evidence, the mean score of the better half of its joints, is a
-    /// new person. The better half tells people from furniture where the mean of all does not:
-    /// in single frames SFM gave 0.66 to 0.81 to a person seen from behind across a room (0.60 to
-    /// 0.72 while they came in), 0.79 and more to people at a desk (14 clips), 0.33 to 0.60 to the
-    /// same room without the person.
+    /// new person. The better half tells people from furniture where the mean of all does not.
+    /// How high scores are is a habit of the weights, so their card states both numbers.
     pub start_evidence: f64,
-    /// A person whose evidence, averaged over about twelve frames, is lower has gone. In that
-    /// room means of 8 frames were at least 0.606 with the person and at most 0.586 without,
-    /// means of 16 frames 0.613 and 0.576.
+    /// A person whose evidence, averaged over about twelve frames, is lower has gone.
     pub keep_evidence: f64,
     /// Smoothing of joints over time; `None` hands them on as decoded.
     pub smoothing: Option<OneEuro>,
@@ -44,8 +40,8 @@ impl SingleOptions {
         Self {
             aspect,
             padding: 1.25,
-            start_evidence: 0.65,
-            keep_evidence: 0.595,
+            start_evidence: 0.5,
+            keep_evidence: 0.4,
             smoothing: Some(OneEuro::default()),
         }
     }
@@ -99,22 +95,17 @@ impl SingleTracker {
         }
     }
 
-    /// The average evidence with `pose`, where it may be the person who is looked for.
+    /// The average evidence with `pose`; `None` when too few of its joints count to tell.
     fn evidence_with(&self, pose: &Pose) -> Option<f64> {
         let joints = MIN_JOINTS.min(pose.keypoints_raw.len()).max(1);
         if counting(pose).count() < joints {
             return None;
         }
         let now = evidence(pose);
-        let (average, least) = match self.state {
-            State::Searching(_) => (now, self.options.start_evidence),
-            State::Following { evidence, .. } => (
-                evidence + EVIDENCE_RATE * (now - evidence),
-                self.options.keep_evidence,
-            ),
-        };
-        // NaN is no evidence.
-        (average >= least).then_some(average)
+        match self.state {
+            State::Searching(_) => Some(now),
+            State::Following { evidence, .. } => Some(evidence + EVIDENCE_RATE * (now - evidence)),
+        }
     }
 
     /// `pose` with identity and smoothed joints.
@@ -159,12 +150,20 @@ impl Tracker for SingleTracker {
         }
         self.last_secs = time_secs;
         let best = poses.into_iter().max_by(|a, b| a.score.total_cmp(&b.score));
-        let person = best
+        let seen = best
             .as_ref()
             .and_then(|pose| Some((pose, self.evidence_with(pose)?)));
-        self.state = match (self.state, person) {
-            (State::Searching(n), found) => {
-                let start = found.and_then(|(pose, e)| Some((Followed::start(pose, frame)?, e)));
+        let SingleOptions {
+            start_evidence,
+            keep_evidence,
+            ..
+        } = self.options;
+        // NaN is no evidence, hence the order of the comparisons.
+        self.state = match (self.state, seen) {
+            (State::Searching(n), seen) => {
+                let start = seen
+                    .filter(|(_, evidence)| *evidence >= start_evidence)
+                    .and_then(|(pose, e)| Some((Followed::start(pose, frame)?, e)));
                 let Some((person, evidence)) = start else {
                     self.state = State::Searching(n.wrapping_add(1));
                     return Vec::new();
@@ -176,7 +175,9 @@ impl Tracker for SingleTracker {
                     evidence,
                 }
             }
-            (State::Following { mut person, .. }, Some((pose, evidence))) => {
+            (State::Following { mut person, .. }, Some((pose, evidence)))
+                if evidence >= keep_evidence =>
+            {
                 person.step(pose, frame);
                 State::Following {
                     person,
@@ -184,7 +185,7 @@ impl Tracker for SingleTracker {
                     evidence,
                 }
             }
-            (State::Following { misses, .. }, None) if misses + 1 >= MAX_MISSES => {
+            (State::Following { misses, .. }, _) if misses + 1 >= MAX_MISSES => {
                 self.lose();
                 return Vec::new();
             }
@@ -194,13 +195,14 @@ impl Tracker for SingleTracker {
                     misses,
                     evidence,
                 },
-                None,
+                seen,
             ) => {
                 person.miss();
                 State::Following {
                     person,
                     misses: misses + 1,
-                    evidence,
+                    // Doubt adds up: otherwise one lucky frame in eight would keep furniture.
+                    evidence: seen.map_or(evidence, |(_, now)| now),
                 }
             }
         };

@@ -241,12 +241,18 @@ fn doubt_keeps_a_person_and_starts_nobody() {
     let mut tracker = tracker();
     let at = |score| vec![person(320.0, 240.0, 100.0, 200.0, score)];
     tracker.regions(FRAME);
-    assert!(tracker.update(0.0, FRAME, at(0.62)).is_empty());
+    assert!(tracker.update(0.0, FRAME, at(0.45)).is_empty());
     assert_eq!(tracker.update(DT, FRAME, at(0.8)).len(), 1);
     for i in 2..60 {
-        let poses = tracker.update(i as f64 * DT, FRAME, at(0.62));
+        let poses = tracker.update(i as f64 * DT, FRAME, at(0.45));
         assert_eq!(poses[0].track_id, Some(1), "frame {i}");
     }
-    let gone = (60..100).find(|&i| tracker.update(i as f64 * DT, FRAME, at(0.5)).is_empty());
-    assert!(gone.is_some_and(|i| i < 60 + 2 * MAX_MISSES), "{gone:?}");
+    // Every eighth frame the furniture looks a little more like somebody.
+    let score = |i: usize| if i % 8 == 0 { 0.44 } else { 0.3 };
+    let gone = (60..120).find(|&i| {
+        tracker
+            .update(i as f64 * DT, FRAME, at(score(i)))
+            .is_empty()
+    });
+    assert!(gone.is_some_and(|i| i < 60 + 3 * MAX_MISSES), "{gone:?}");
 }
