@@ -15,6 +15,8 @@ pub struct Card {
     pub paper: String,
     /// Licence of the weights and of the original code, in a sentence.
     pub license: String,
+    /// How to get weights where none are bundled.
+    pub weights: Option<String>,
     /// SHA-256 of the bundled weights file, lower-case hex.
     pub sha256: Option<String>,
     /// Name of the skeleton the weights were trained for.

@@ -50,6 +50,10 @@ pub struct Weights {
     tensors: HashMap<String, Tensor>,
 }
 
+/// A table with a row for each place of the input: the one tensor whose first dimension follows
+/// from the input's size. Networks accept it for another size and say how they fit it.
+const POSITIONS: &str = "pos_embedding";
+
 impl Weights {
     /// Largest weights file read: the largest published pose checkpoints are below 500 MB.
     const MAX_BYTES: u64 = 2 << 30;
@@ -61,8 +65,9 @@ impl Weights {
     pub fn bundled(spec: &ModelSpec) -> Result<Self> {
         let origin = PathBuf::from(format!("bundled weights of {}", spec.name));
         let Some(bytes) = spec.bundled else {
+            let how = spec.card()?.weights.unwrap_or_default();
             return Err(Error::Invalid(format!(
-                "model {} has no bundled weights; give a file with --weights",
+                "model {} has no bundled weights; give a file with --weights. {how}",
                 spec.name
             )));
         };
@@ -108,7 +113,8 @@ impl Weights {
     }
 
     /// Compares with a network's tensors. Tensors that the network lacks are let pass when
-    /// their name begins with `aux.` (heads used in training only).
+    /// their name begins with `aux.` (heads used in training only), and a table of positions
+    /// (`pos_embedding`) when it is for another input size.
     ///
     /// # Errors
     /// Names the first missing, mis-shaped or unexpected tensor and says how many more there are.
@@ -117,6 +123,7 @@ impl Weights {
         for (name, wanted) in &shapes.0 {
             match self.tensors.get(name) {
                 None => faults.push(format!("tensor {name} {wanted:?} is missing")),
+                Some(t) if name == POSITIONS && fits_other_input(t.dims(), wanted) => {}
                 Some(t) if t.dims() != wanted => faults.push(format!(
                     "tensor {name} has shape {:?}, the model needs {wanted:?}",
                     t.dims()
@@ -157,6 +164,13 @@ impl Weights {
             .collect::<TensorResult<HashMap<_, _>>>()?;
         Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
     }
+}
+
+/// Whether only the number of rows, one or more, differs.
+fn fits_other_input(shape: &[usize], wanted: &[usize]) -> bool {
+    shape.len() == wanted.len()
+        && shape.iter().skip(1).eq(wanted.iter().skip(1))
+        && shape.first().is_some_and(|rows| *rows > 0)
 }
 
 fn first_line(error: &impl std::fmt::Display) -> String {
