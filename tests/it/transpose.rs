@@ -19,14 +19,14 @@ const OPTIONS: BuildOptions = BuildOptions {
     input: Size::new(192, 256),
 };
 
-/// Name of a row, parameters, multiply-accumulates at 256x192.
+/// Name of a row, parameters, and millions of multiply-accumulates at 256x192.
 const ROWS: [(&str, u64, u64); 6] = [
-    ("tp-r-a3s", 5_001_809, 5_263_392_768),
-    ("tp-r-a3", 5_195_345, 5_414_387_712),
-    ("tp-r-a4", 5_985_105, 6_320_357_376),
-    ("tp-h-s", 8_019_281, 9_929_097_216),
-    ("tp-h-a4", 17_306_129, 17_205_460_992),
-    ("tp-h-a6", 17_455_697, 21_282_029_568),
+    ("tp-r-a3s", 5_001_809, 5_263),
+    ("tp-r-a3", 5_195_345, 5_414),
+    ("tp-r-a4", 5_985_105, 6_320),
+    ("tp-h-s", 8_019_281, 9_929),
+    ("tp-h-a4", 17_306_129, 17_205),
+    ("tp-h-a6", 17_455_697, 21_282),
 ];
 
 /// Pixels per token.
@@ -155,9 +155,13 @@ impl Golden {
                 got.clone()
             };
             let got = values(&got);
-            let mean = got.iter().sum::<f32>() / got.len() as f32;
-            let squares = got.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>();
-            let std = (squares / got.len() as f32).sqrt();
+            let mean_of = |f: &dyn Fn(f64) -> f64| {
+                let sum: f64 = got.iter().map(|&v| f(f64::from(v))).sum();
+                sum / got.len() as f64
+            };
+            let mean = mean_of(&|v| v);
+            let std = mean_of(&|v| (v - mean) * (v - mean)).sqrt();
+            let (mean, std) = (mean as f32, std as f32);
             let indices = wanted["probe_idx"].as_array().unwrap();
             let some = indices.iter().map(|i| got[i.as_u64().unwrap() as usize]);
             let some: Vec<f32> = some.collect();
@@ -335,7 +339,8 @@ fn names_shapes_and_work_are_the_published_ones() {
         };
         let x = Tensor::zeros((1, 3, 256, 192), DType::F32, &Device::Cpu).unwrap();
         net.forward(&x, &mut pass).unwrap();
-        assert_eq!(pass.tally.unwrap().macs(), macs, "{name}");
+        let counted = pass.tally.unwrap().macs();
+        assert_eq!((counted + 500_000) / 1_000_000, macs, "{name}: {counted}");
     }
 }
 
