@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::BuildOptions;
 use crate::error::{Error, Result};
 use crate::geometry::{Alignment, Size};
 use crate::skeleton::Skeleton;
@@ -79,6 +80,17 @@ impl Card {
     /// Input size.
     pub fn input_size(&self) -> Size {
         Size::new(self.input.width, self.input.height)
+    }
+
+    /// How to build the network that the card describes.
+    ///
+    /// # Errors
+    /// When no skeleton has the card's name.
+    pub fn build_options(&self) -> Result<BuildOptions> {
+        Ok(BuildOptions {
+            n_joints: self.skeleton()?.n_joints(),
+            input: self.input_size(),
+        })
     }
 
     /// The skeleton.

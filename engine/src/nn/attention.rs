@@ -273,7 +273,7 @@ mod tests {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;
                 Ok(layer.forward(&x[0], Some(&x[1]), pass)?.output)
             });
-            gradcheck(&[&shape], |vb, x, pass| {
+            agree(&[&[n, d, h, w]], |vb, x, pass| {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;
                 Ok(layer.forward(&x[0], None, pass)?.output)
             });
