@@ -1,32 +1,35 @@
 //! TransPose against its golden numbers.
 
+mod golden;
+
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use poselens_engine::geometry::{Affine2, Size};
+use poselens_engine::geometry::Size;
 use poselens_engine::model::{
-    BuildOptions, ModelSpec, PoseModel, PositionKind, RawOutput, TransPose, TransPoseConfig,
-    Weights, model, sine_positions,
+    BuildOptions, ModelSpec, PoseModel, PositionKind, TransPose, TransPoseConfig, Weights, model,
+    sine_positions,
 };
 use poselens_engine::nn::{Kernels, Mode, Pass};
-use poselens_engine::output::QueryKey;
-use poselens_tests::{fill, golden};
-use serde_json::Value;
+use poselens_tests::fill;
+
+use self::golden::{Golden, values, worst};
+use crate::cli::Desk;
 
 const OPTIONS: BuildOptions = BuildOptions {
     n_joints: 17,
     input: Size::new(192, 256),
 };
 
-/// Name of a row, parameters, and millions of multiply-accumulates at 256x192.
-const ROWS: [(&str, u64, u64); 6] = [
-    ("tp-r-a3s", 5_001_809, 5_263),
-    ("tp-r-a3", 5_195_345, 5_414),
-    ("tp-r-a4", 5_985_105, 6_320),
-    ("tp-h-s", 8_019_281, 9_929),
-    ("tp-h-a4", 17_306_129, 17_205),
-    ("tp-h-a6", 17_455_697, 21_282),
+/// Name of a row, parameters, millions of multiply-accumulates at 256x192, attention layers.
+const ROWS: [(&str, u64, u64, usize); 6] = [
+    ("tp-r-a3s", 5_001_809, 5_263, 3),
+    ("tp-r-a3", 5_195_345, 5_414, 3),
+    ("tp-r-a4", 5_985_105, 6_320, 4),
+    ("tp-h-s", 8_019_281, 9_929, 4),
+    ("tp-h-a4", 17_306_129, 17_205, 4),
+    ("tp-h-a6", 17_455_697, 21_282, 6),
 ];
 
 /// Pixels per token.
@@ -35,7 +38,7 @@ fn stride(name: &str) -> usize {
 }
 
 /// The weights by the fill rule, with the sine table for an input.
-pub fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
+fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
     let grid = Size::new(
         options.input.width / stride(spec.name),
         options.input.height / stride(spec.name),
@@ -77,178 +80,8 @@ fn fast() -> Pass {
     }
 }
 
-fn values(tensor: &Tensor) -> Vec<f32> {
-    let tensor = tensor.to_dtype(DType::F32).unwrap();
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// Largest of the differences, each over `allowed(wanted)`.
-fn worst(got: &[f32], wanted: &[f32], allowed: impl Fn(f32) -> f32) -> f32 {
-    assert_eq!(got.len(), wanted.len());
-    let pairs = got.iter().zip(wanted);
-    pairs.fold(0.0, |worst, (got, wanted)| {
-        let share = (got - wanted).abs() / allowed(*wanted);
-        if share.is_nan() {
-            f32::NAN
-        } else {
-            worst.max(share)
-        }
-    })
-}
-
 fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
     worst(&values(a), &values(b), |_| 1.0)
-}
-
-/// Goldens of one row.
-struct Golden {
-    key: &'static str,
-    tensors: HashMap<String, Tensor>,
-}
-
-impl Golden {
-    fn of(key: &'static str) -> Self {
-        let path = golden("transpose/models.safetensors");
-        let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
-        Self { key, tensors }
-    }
-
-    fn get(&self, name: &str) -> &Tensor {
-        &self.tensors[&format!("{}.{name}", self.key)]
-    }
-
-    fn rows(&self, name: &str) -> Vec<Vec<f32>> {
-        let rows = self.get(name).to_dtype(DType::F32).unwrap();
-        rows.to_vec2().unwrap()
-    }
-
-    /// Runs the network and compares everything.
-    fn check(&self, way: &str, net: &dyn PoseModel, pass: Pass) {
-        let mut probing = Pass {
-            wants_maps: true,
-            probes: Some(Vec::new()),
-            ..pass
-        };
-        let out = net.forward(&input(256, 192), &mut probing).unwrap();
-        self.check_intermediates(way, &probing.probes.unwrap());
-        self.check_heatmaps(way, &out);
-        self.check_attention(way, &out);
-    }
-
-    /// In order of execution: the first that differs is the one at fault.
-    fn check_intermediates(&self, way: &str, probes: &[(String, Tensor)]) {
-        let text = std::fs::read(golden("transpose/models.json")).unwrap();
-        let stats: Value = serde_json::from_slice(&text).unwrap();
-        let stats = stats[self.key].as_array().unwrap();
-        assert!(stats.len() >= 8);
-        let number = |value: &Value| value.as_f64().unwrap() as f32;
-        for wanted in stats {
-            let name = wanted["name"].as_str().unwrap();
-            let Some((_, got)) = probes.iter().find(|(probe, _)| probe == name) else {
-                panic!("{way}, {}: {name} was not probed", self.key);
-            };
-            // Tokens are compared in their order, features innermost.
-            let is_tokens = name.starts_with("encoder");
-            let got = if is_tokens {
-                got.permute((0, 2, 3, 1)).unwrap()
-            } else {
-                got.clone()
-            };
-            let got = values(&got);
-            let mean_of = |f: &dyn Fn(f64) -> f64| {
-                let sum: f64 = got.iter().map(|&v| f(f64::from(v))).sum();
-                sum / got.len() as f64
-            };
-            let mean = mean_of(&|v| v);
-            let std = mean_of(&|v| (v - mean) * (v - mean)).sqrt();
-            let (mean, std) = (mean as f32, std as f32);
-            let indices = wanted["probe_idx"].as_array().unwrap();
-            let some = indices.iter().map(|i| got[i.as_u64().unwrap() as usize]);
-            let some: Vec<f32> = some.collect();
-            let wanted_some: Vec<f32> = wanted["probe"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(number)
-                .collect();
-            let share = worst(&some, &wanted_some, |v| 5e-5 * (1.0 + v.abs()))
-                .max((mean - number(&wanted["mean"])).abs() / 1e-4)
-                .max((std - number(&wanted["std"])).abs() / 1e-4);
-            assert!(share <= 1.0, "{way}, {}, {name}: {share}", self.key);
-        }
-    }
-
-    fn check_heatmaps(&self, way: &str, out: &RawOutput) {
-        let heatmaps = out.get("heatmaps").unwrap();
-        assert_eq!(heatmaps.dims(), [1, 17, 64, 48]);
-        let maps = values(heatmaps);
-        let maps: Vec<&[f32]> = maps.chunks_exact(64 * 48).collect();
-        for (joint, place) in self.rows("argmax_xy").iter().enumerate() {
-            let at = place[1] as usize * 48 + place[0] as usize;
-            let top = maps[joint]
-                .iter()
-                .copied()
-                .fold(f32::NEG_INFINITY, f32::max);
-            assert_eq!(maps[joint][at], top, "{way}, {}, joint {joint}", self.key);
-        }
-        let wanted = self.get("heatmaps");
-        // Only the first and the last joint's are kept of some rows.
-        let got = match wanted.dims()[1] {
-            17 => maps.concat(),
-            _ => [maps[0], maps[16]].concat(),
-        };
-        let error = worst(&got, &values(wanted), |_| 1.0);
-        assert!(error <= 2e-5, "{way}, {}: heatmaps {error}", self.key);
-    }
-
-    /// Rows and columns of the attention matrices, out of queries and keys.
-    fn check_attention(&self, way: &str, out: &RawOutput) {
-        let threads = Kernels::new(2).unwrap();
-        let close = |got: &[f32], wanted: &[f32]| {
-            // 1e-6 or 1e-4 of the value.
-            worst(got, wanted, |v| (1e-4 * v).max(1e-6)) <= 1.0
-        };
-        let layers: Vec<QueryKey> = out.query_key.iter().map(query_key).collect();
-        let width = layers[0].grid.width;
-        let token = |place: &[f32]| place[1] as usize * width + place[0] as usize;
-        let places = self.rows("query_xy");
-        let last = layers.last().unwrap();
-        for (name, is_row) in [("attn_last_rows", true), ("attn_last_cols", false)] {
-            for (place, wanted) in places.iter().zip(self.rows(name)) {
-                let got = if is_row {
-                    last.dependency(token(place), None).unwrap()
-                } else {
-                    last.affected(token(place), None, &threads.threads).unwrap()
-                };
-                assert!(close(&got.values, &wanted), "{way}, {}, {name}", self.key);
-            }
-        }
-        let every_layer = self.rows("attn_all_layers_row_q0");
-        assert_eq!(layers.len(), every_layer.len());
-        for (layer, wanted) in layers.iter().zip(&every_layer) {
-            let got = layer.dependency(token(&places[0]), None).unwrap();
-            assert!(close(&got.values, wanted), "{way}, {}", layer.name);
-        }
-        let heads = format!("{}.attn_last_heads_row_q0", self.key);
-        if let Some(heads) = self.tensors.get(&heads) {
-            for (head, wanted) in heads.to_vec2::<f32>().unwrap().iter().enumerate() {
-                let got = last.dependency(token(&places[0]), Some(head)).unwrap();
-                assert!(close(&got.values, wanted), "{way}, head {head}");
-            }
-        }
-    }
-}
-
-fn query_key(raw: &poselens_engine::model::RawQueryKey) -> QueryKey {
-    QueryKey {
-        name: raw.name.clone(),
-        layer: raw.layer,
-        heads: raw.heads,
-        grid: raw.grid,
-        queries: values(&raw.queries),
-        keys: values(&raw.keys),
-        image_from_map: Affine2::IDENTITY,
-    }
 }
 
 /// Fails when a block, a layer of the encoder, the head or the attention of TransPose-R-A3 differs
@@ -297,7 +130,7 @@ fn h_s_equals_its_golden() {
 /// Names and shapes of every row's tensors as published. A line is a name and a shape, or the
 /// name of a batch norm, `bn` and its channels.
 fn published_shapes() -> HashMap<String, BTreeMap<String, Vec<usize>>> {
-    let text = std::fs::read_to_string(golden("transpose/names.txt")).unwrap();
+    let text = std::fs::read_to_string(poselens_tests::golden("transpose/names.txt")).unwrap();
     let mut rows: HashMap<String, BTreeMap<String, Vec<usize>>> = HashMap::new();
     let mut row = String::new();
     for line in text.lines() {
@@ -321,38 +154,51 @@ fn published_shapes() -> HashMap<String, BTreeMap<String, Vec<usize>>> {
     rows
 }
 
-/// Fails when a published checkpoint would not load, or the graph has other parameters or work
-/// than the specification's table.
+/// Fails when a published checkpoint would not load, the graph has other parameters or work than
+/// the specification's table, or a layer's attention is not announced.
 #[test]
 fn names_shapes_and_work_are_the_published_ones() {
     let published = published_shapes();
-    for (name, params, macs) in ROWS {
+    for (name, params, macs, layers) in ROWS {
         let spec = model(name).unwrap();
         let shapes = spec.shapes(&OPTIONS).unwrap();
         assert_eq!(shapes.n_params(), params, "{name}");
         assert_eq!(shapes.0, published[name], "{name}");
-        let zeros = VarBuilder::zeros(DType::F32, &Device::Cpu);
-        let net = (spec.build)(&OPTIONS, &zeros).unwrap();
-        let mut pass = Pass {
-            kernels: fast().kernels,
-            ..Pass::counting()
-        };
-        let x = Tensor::zeros((1, 3, 256, 192), DType::F32, &Device::Cpu).unwrap();
-        net.forward(&x, &mut pass).unwrap();
-        let counted = pass.tally.unwrap().macs();
+        let survey = spec.survey(&OPTIONS, OPTIONS.input).unwrap();
+        let counted = survey.tally.macs();
         assert_eq!((counted + 500_000) / 1_000_000, macs, "{name}: {counted}");
+        let maps = (0..layers).map(|i| format!("encoder_layer{i}.attention"));
+        assert_eq!(survey.maps, maps.collect::<Vec<_>>(), "{name}");
     }
 }
 
-/// Fails when the network is counted otherwise than it runs, or its attention is not announced.
+/// Fails when the bare network's attention is missing from its file, called otherwise, or is no
+/// matrix of shares.
 #[test]
-fn the_survey_names_every_layers_attention() {
-    let spec = model("tp-r-a3").unwrap();
-    let survey = spec.survey(&OPTIONS, Size::square(64)).unwrap();
-    assert_eq!(
-        survey.maps,
-        [0, 1, 2].map(|i| format!("encoder_layer{i}.attention"))
-    );
+fn forward_writes_every_layers_attention() {
+    let desk = Desk::new();
+    let spec = model("tp-r-a3s").unwrap();
+    let weights = filled_weights(spec, &OPTIONS);
+    candle_core::safetensors::save(&weights, desk.path("w.safetensors")).unwrap();
+    let x = HashMap::from([("input", input(64, 32))]);
+    candle_core::safetensors::save(&x, desk.path("in.safetensors")).unwrap();
+    let forward = "forward --model tp-r-a3s --weights w.safetensors --input in.safetensors \
+                   --output o.safetensors --height 64 --width 32";
+    let read = |arguments: &str| {
+        desk.succeed(arguments);
+        candle_core::safetensors::load(desk.path("o.safetensors"), &Device::Cpu).unwrap()
+    };
+    let plain = read(forward);
+    assert_eq!(plain.len(), 1);
+    let full = read(&format!("{forward} --attention"));
+    assert_eq!(full.len(), 4);
+    assert_eq!(values(&full["heatmaps"]), values(&plain["heatmaps"]));
+    for layer in 0..3 {
+        let weights = &full[&format!("encoder_layer{layer}.attention")];
+        assert_eq!(weights.dims(), [1, 8, 32, 32]);
+        let rows = values(&weights.sum(3).unwrap());
+        assert!(worst(&rows, &[1.0; 256], |_| 1e-5) <= 1.0, "layer {layer}");
+    }
 }
 
 /// Fails when weights for one input size cannot be used at another, get positions that are not

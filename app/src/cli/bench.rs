@@ -61,7 +61,7 @@ struct Report {
 #[derive(Serialize)]
 struct Layer {
     name: String,
-    /// As executed: rewrites of the graph make some layers cheaper than written.
+    /// As written: our kernels get by with fewer in some layers.
     macs: u64,
     p50_ms: f64,
     gmacs_per_s: f64,

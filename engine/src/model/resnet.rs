@@ -43,8 +43,9 @@ impl ResNetConfig {
 
     /// Output channels.
     pub fn channels(&self) -> usize {
-        let kept = STAGES.iter().zip(self.blocks).filter(|(_, n)| *n > 0);
-        kept.last().map_or(STEM, |((_, c, _), _)| EXPANSION * c)
+        let mut kept = STAGES.iter().zip(self.blocks).filter(|(_, n)| *n > 0);
+        kept.next_back()
+            .map_or(STEM, |((_, c, _), _)| EXPANSION * c)
     }
 }
 

@@ -255,8 +255,8 @@ impl EncoderLayer {
 }
 
 enum Body {
-    ResNet(ResNet),
-    HrNet(HrNet),
+    ResNet(Box<ResNet>),
+    HrNet(Box<HrNet>),
 }
 
 /// The network.
@@ -279,8 +279,14 @@ impl TransPose {
     pub fn new(config: &TransPoseConfig, input: Size, vb: &VarBuilder<'_>) -> Result<Self> {
         let d = config.width;
         let (body, channels) = match &config.backbone {
-            Backbone::ResNet(small) => (Body::ResNet(ResNet::new(small, vb)?), small.channels()),
-            Backbone::HrNet(small) => (Body::HrNet(HrNet::new(*small, vb)?), small.width),
+            Backbone::ResNet(small) => {
+                let body = ResNet::new(small, vb)?;
+                (Body::ResNet(Box::new(body)), small.channels())
+            }
+            Backbone::HrNet(small) => {
+                let body = HrNet::new(*small, vb)?;
+                (Body::HrNet(Box::new(body)), small.width)
+            }
         };
         let encoder = vb.pp("global_encoder").pp("layers");
         let deconv = vb.pp("deconv_layers");

@@ -153,9 +153,10 @@ impl MultiHeadAttention {
                 .collect();
             Tensor::from_vec(values, (n, h * w, d), &Device::Cpu)
         };
-        let query_key = match pass.wants_maps {
-            true => Some([half(0)?, half(d)?]),
-            false => None,
+        let query_key = if pass.wants_maps {
+            Some([half(0)?, half(d)?])
+        } else {
+            None
         };
         Ok((Features::Nhwc(y), query_key))
     }
