@@ -14,7 +14,7 @@ use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
-use crate::model::{BuildOptions, Card, ModelSpec, PoseModel, RawOutput, Weights, model};
+use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights, model};
 use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
@@ -100,19 +100,23 @@ impl Network {
     /// # Errors
     /// When model, codec or device are unknown or absent, or the weights do not fit.
     pub fn load(options: &NetworkOptions) -> Result<Self> {
+        let weights = match &options.weights {
+            Some(path) => Weights::read(path)?,
+            None => Weights::bundled(model(&options.model)?)?,
+        };
+        Self::with_weights(options, &weights)
+    }
+
+    /// [`Network::load`] with these weights instead of those that the options name.
+    ///
+    /// # Errors
+    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
         let spec = model(&options.model)?;
         let card = spec.card()?;
         let skeleton = card.skeleton()?;
         let selected = select(options.device)?;
-        let weights = match &options.weights {
-            Some(path) => Weights::read(path)?,
-            None => Weights::bundled(spec)?,
-        };
-        let build = BuildOptions {
-            n_joints: skeleton.n_joints(),
-            input: card.input_size(),
-        };
-        let net = spec.load(&build, &weights, &selected.device)?;
+        let net = spec.load(&card.build_options()?, weights, &selected.device)?;
         let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
         let codec_spec = codec(codec_name)
             .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;

@@ -88,6 +88,30 @@ pub struct QueryKey {
     pub image_from_map: Affine2,
 }
 
+/// Which way to read an attention matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// What a token reads: a row.
+    #[default]
+    Dependency,
+    /// Who reads a token: a column.
+    Affected,
+}
+
+impl Direction {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Dependency, Self::Affected];
+
+    /// The name used in files, options and names of maps.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dependency => "dependency",
+            Self::Affected => "affected",
+        }
+    }
+}
+
 /// What the network said about one region of the frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionOutput {

@@ -5,5 +5,6 @@ mod cli;
 mod clip;
 mod sfm;
 mod tidy;
+mod transpose;
 mod window;
 mod window_fakes;

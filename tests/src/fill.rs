@@ -47,6 +47,44 @@ pub fn sfm_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     })
 }
 
+/// The TransPose rule: matrices uniform with variance `1 / fan_in` times a gain that keeps depth
+/// and attention in range, norms near identity. The table of positions is not filled.
+pub fn transpose_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
+    let hash = fnv1a(name);
+    let fan_in = match shape {
+        // Of a transposed convolution with stride 2, each output sees a quarter of the window.
+        [c_in, _, h, w] if name == "deconv_layers.0.weight" => c_in * h * w / 4,
+        _ => shape.iter().skip(1).product(),
+    };
+    let gain = [
+        ("self_attn.in_proj_weight", 2.5),
+        ("self_attn.out_proj.weight", 0.25),
+        ("linear2.weight", 0.5),
+    ]
+    .into_iter()
+    .find(|(end, _)| name.ends_with(end))
+    .map_or_else(
+        || {
+            let in_module = name.contains(".branches.") || name.contains(".fuse_layers.");
+            if in_module { 0.6 } else { 1.0 }
+        },
+        |(_, gain)| gain,
+    );
+    let (shift, factor) = match (shape.len(), name.rsplit_once('.')) {
+        // Of values in [0, 1), not [-1, 1).
+        (_, Some((_, "running_var"))) => (1.25, 0.25),
+        (_, Some((_, "running_mean"))) => (0.0, 0.1),
+        (1, Some((_, "weight"))) => (1.0, 0.1),
+        (1, _) => (0.0, 0.1),
+        _ => (0.0, (3.0 / fan_in as f64).sqrt() * gain),
+    };
+    filled(shape.iter().product(), |i| {
+        let bits = splitmix64(hash.wrapping_add(i)) >> 40;
+        let unit = bits as f64 / f64::from(1 << 24);
+        shift + factor * (2.0 * unit - 1.0)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +95,9 @@ mod tests {
         assert_eq!(splitmix64(0), 0xe220_a839_7b1d_cdaf);
         assert_eq!(splitmix64(1), 0x910a_2dec_8902_5cc1);
         assert_eq!(fnv1a("input"), 0x1ebb_ae8f_5810_b65b);
+        let conv = transpose_tensor("conv1.weight", &[64, 3, 7, 7]);
+        let bits = [conv[0], conv[1], conv[2], conv[3]].map(f32::to_bits);
+        assert_eq!(bits, [0x3c530092, 0xbdf8cb4b, 0x3e0696a0, 0x3dc91ae9]);
         // Printed with eight digits.
         let close = |a: &[f32], b: [f32; 4]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-8);
         let first = filled(4, |i| signed("input", i));

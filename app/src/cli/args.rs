@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use poselens_engine::Result;
 use poselens_engine::codec::CODECS;
 use poselens_engine::estimator::{Network, NetworkOptions};
-use poselens_engine::model::MODELS;
+use poselens_engine::model::{MODELS, Weights, model};
 use poselens_engine::overlay::OVERLAYS;
 
 use super::Common;
@@ -34,13 +34,30 @@ impl Default for NetworkArgs {
 impl NetworkArgs {
     /// Loads the network; `codec` instead of the card's where given.
     pub fn load(&self, common: &Common, codec: Option<&str>) -> Result<Network> {
-        Network::load(&NetworkOptions {
+        Network::load(&self.options(common, codec))
+    }
+
+    /// Loads the network for measuring its speed, and says whether its weights mean nothing: they
+    /// are random where none are given and none bundled.
+    pub fn load_or_make_up(&self, common: &Common) -> Result<(Network, bool)> {
+        let spec = model(&self.model)?;
+        if self.weights.is_some() || spec.bundled.is_some() {
+            return Ok((self.load(common, None)?, false));
+        }
+        let shapes = spec.shapes(&spec.card()?.build_options()?)?;
+        let weights = Weights::random(&shapes, 1)?;
+        let network = Network::with_weights(&self.options(common, None), &weights)?;
+        Ok((network, true))
+    }
+
+    fn options(&self, common: &Common, codec: Option<&str>) -> NetworkOptions {
+        NetworkOptions {
             model: self.model.clone(),
             weights: self.weights.clone(),
             device: common.device,
             codec: codec.map(str::to_owned),
             threads: common.threads.map_or(0, usize::from),
-        })
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Instant;
 use anyhow::ensure;
 use poselens_engine::estimator::{Estimator, Infer, Network, Want};
 use poselens_engine::frame::Frame;
-use poselens_engine::model::BuildOptions;
 use poselens_engine::output::Stage;
 use poselens_engine::overlay::{OverlayStyle, draw_all, overlay};
 use poselens_engine::record::VideoWriter;
@@ -40,6 +39,8 @@ const WARM_UP: u32 = 5;
 #[derive(Serialize)]
 struct Report {
     model: String,
+    /// Weights mean nothing: speed is all that was measured.
+    random_weights: bool,
     device: String,
     threads: usize,
     iters: u32,
@@ -60,7 +61,7 @@ struct Report {
 #[derive(Serialize)]
 struct Layer {
     name: String,
-    /// As executed: rewrites of the graph make some layers cheaper than written.
+    /// As written: our kernels get by with fewer in some layers.
     macs: u64,
     p50_ms: f64,
     gmacs_per_s: f64,
@@ -120,7 +121,14 @@ fn print(report: &Report) {
 }
 
 fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
-    let network = args.network.load(common, None)?;
+    let (network, random_weights) = args.network.load_or_make_up(common)?;
+    if random_weights {
+        eprintln!(
+            "{} has no bundled weights: measured with random ones, which find nobody; \
+             give a file with --weights",
+            network.spec().name
+        );
+    }
     let card = network.card().clone();
     let spec = network.spec();
     let device = network.device().spec.to_string();
@@ -167,10 +175,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     writer.finish()?;
     let peak_memory_mib = peak_memory_mib();
 
-    let options = BuildOptions {
-        n_joints: card.skeleton()?.n_joints(),
-        input: card.input_size(),
-    };
+    let options = card.build_options()?;
     let macs = spec.survey(&options, card.input_size())?.tally.macs();
     let stages = stages.report();
     let forward_ms = stages
@@ -178,6 +183,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
         .map_or(f64::NAN, |p| p.p50_ms);
     Ok(Report {
         model: spec.name.to_owned(),
+        random_weights,
         device,
         threads,
         iters: args.iters,

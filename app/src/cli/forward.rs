@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use candle_core::{DType, Tensor, safetensors};
@@ -60,12 +61,10 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let weights = Weights::read(&args.weights)?;
     let net = spec.load(&options, &weights, &device)?;
     let input = read_input(args)?.to_device(&device)?;
+    let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
     let mut pass = Pass {
         wants_maps: args.attention,
-        kernels: device
-            .is_cpu()
-            .then(|| Kernels::new(common.threads.map_or(0, usize::from)))
-            .transpose()?,
+        kernels: device.is_cpu().then(|| Arc::clone(&kernels)),
         ..Pass::eval()
     };
     let out = net
@@ -73,6 +72,10 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{} on {}", args.model, args.input.display()))?;
     let mut tensors: HashMap<String, Tensor> = out.tensors.into_iter().collect();
     tensors.extend(out.maps.into_iter().map(|m| (m.name, m.tensor)));
+    for layer in out.query_key {
+        let weights = layer.weights(&kernels.threads)?;
+        tensors.insert(layer.name, weights);
+    }
     write_atomically(&args.output, &tensors)
 }
 

@@ -1,6 +1,6 @@
 //! `poselens models`: what there is to choose from.
 
-use poselens_engine::model::{BuildOptions, Card, MODELS, ModelSpec};
+use poselens_engine::model::{Card, MODELS, ModelSpec};
 use serde::Serialize;
 
 /// Options of `models`.
@@ -54,10 +54,7 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
 
 fn row(spec: &ModelSpec) -> anyhow::Result<Row> {
     let card = spec.card()?;
-    let options = BuildOptions {
-        n_joints: card.skeleton()?.n_joints(),
-        input: card.input_size(),
-    };
+    let options = card.build_options()?;
     let survey = spec.survey(&options, card.input_size())?;
     Ok(Row {
         name: spec.name,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::BuildOptions;
 use crate::error::{Error, Result};
 use crate::geometry::{Alignment, Size};
 use crate::skeleton::Skeleton;
@@ -15,6 +16,8 @@ pub struct Card {
     pub paper: String,
     /// Licence of the weights and of the original code, in a sentence.
     pub license: String,
+    /// How to get weights where none are bundled.
+    pub weights: Option<String>,
     /// SHA-256 of the bundled weights file, lower-case hex.
     pub sha256: Option<String>,
     /// Name of the skeleton the weights were trained for.
@@ -89,6 +92,17 @@ impl Card {
     /// Input size.
     pub fn input_size(&self) -> Size {
         Size::new(self.input.width, self.input.height)
+    }
+
+    /// How to build the network that the card describes.
+    ///
+    /// # Errors
+    /// When no skeleton has the card's name.
+    pub fn build_options(&self) -> Result<BuildOptions> {
+        Ok(BuildOptions {
+            n_joints: self.skeleton()?.n_joints(),
+            input: self.input_size(),
+        })
     }
 
     /// The skeleton.

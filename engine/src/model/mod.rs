@@ -4,19 +4,28 @@
 //! bundled, its weights. Adding a model: a new file, one line in the table.
 
 mod card;
+mod hrnet;
+mod resnet;
 mod sfm;
+mod transpose;
 mod weights;
 
 use candle_core::{DType, Result as TensorResult, Tensor};
 use candle_nn::VarBuilder;
 
 pub use card::Card;
+pub use hrnet::HrNetConfig;
+pub use resnet::ResNetConfig;
 pub use sfm::{Sfm, SfmConfig};
+pub use transpose::{
+    Backbone, PositionKind, TransPose, TransPoseConfig, Upsampling, sine_positions,
+};
 pub use weights::{WeightShapes, Weights};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::nn::{Pass, Tally};
+use crate::nn::kernels::Threads;
+use crate::nn::{Features, Kernels, Pass, Tally, attention_weights};
 use crate::output::{AttentionKind, MapPlace};
 
 /// A network.
@@ -78,12 +87,24 @@ pub struct RawQueryKey {
     pub keys: Tensor,
 }
 
+impl RawQueryKey {
+    /// Who reads from whom, `[N, heads, L, L]` in the processor's memory: rows are readers and
+    /// sum to 1.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn weights(&self, threads: &Threads) -> TensorResult<Tensor> {
+        attention_weights(&self.queries, &self.keys, self.heads, threads)
+    }
+}
+
 /// What a constructor needs to know beside tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildOptions {
     /// Number of joints: the channels of the last layer.
     pub n_joints: usize,
-    /// Input the weights are made for; networks with a position table size it by this.
+    /// Input the weights are made for; networks with a table of positions size it by this, and
+    /// fit one that is for another size. Inputs of a forward call may have any size.
     pub input: Size,
 }
 
@@ -103,7 +124,17 @@ pub struct ModelSpec {
 }
 
 /// Every model, the default first.
-pub const MODELS: &[ModelSpec] = &[sfm::SFM, sfm::SFM_NO_HSA, sfm::SFM_CASCADED];
+pub const MODELS: &[ModelSpec] = &[
+    sfm::SFM,
+    sfm::SFM_NO_HSA,
+    sfm::SFM_CASCADED,
+    transpose::R_A3S,
+    transpose::R_A3,
+    transpose::R_A4,
+    transpose::H_S,
+    transpose::H_A4,
+    transpose::H_A6,
+];
 
 /// The row called `name`.
 ///
@@ -161,6 +192,7 @@ impl ModelSpec {
         let x = Tensor::zeros((1, 3, input.height, input.width), DType::F32, &device)?;
         let mut pass = Pass {
             wants_maps: true,
+            kernels: Some(Kernels::new(0)?),
             ..Pass::counting()
         };
         let out = net.forward(&x, &mut pass)?;
@@ -174,6 +206,14 @@ impl ModelSpec {
                 .collect(),
         })
     }
+}
+
+/// Keeps an intermediate when somebody looks for a fault.
+fn probe(name: &str, x: &Features, pass: &mut Pass) -> TensorResult<()> {
+    if let Some(probes) = &mut pass.probes {
+        probes.push((name.to_owned(), x.to_tensor()?));
+    }
+    Ok(())
 }
 
 /// What one forward call does.

@@ -12,7 +12,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{ModelSpec, PoseModel, RawMap, RawOutput};
+use super::{ModelSpec, PoseModel, RawMap, RawOutput, probe};
 use crate::nn::{Conv2d, ConvBn, Features, GateMaps, Mode, Pass, SpatialGate};
 use crate::output::{AttentionKind, MapPlace};
 
@@ -303,12 +303,4 @@ impl PoseModel for Sfm {
             query_key: Vec::new(),
         })
     }
-}
-
-/// Keeps an intermediate when somebody looks for a fault.
-fn probe(name: &str, x: &Features, pass: &mut Pass) -> Result<()> {
-    if let Some(probes) = &mut pass.probes {
-        probes.push((name.to_owned(), x.to_tensor()?));
-    }
-    Ok(())
 }

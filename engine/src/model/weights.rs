@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor};
-use candle_nn::{VarBuilder, VarMap};
+use candle_core::{DType, Device, Result as TensorResult, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{ModelSpec, PoseModel};
@@ -14,22 +16,43 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>);
 
+/// Notes what a network asks for and gives it zeros: drawing random weights would take seconds.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+
+impl SimpleBackend for Notes {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> TensorResult<Tensor> {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.insert(name.to_owned(), shape.dims().to_vec());
+        Tensor::zeros(shape, dtype, device)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> TensorResult<Tensor> {
+        candle_core::bail!("the shape of {name} is to be told, not to be found out")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        false
+    }
+}
+
 impl WeightShapes {
     /// Builds the network once with throw-away tensors and notes what it asked for.
     pub(super) fn of(
         build: impl FnOnce(&VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
     ) -> Result<Self> {
-        let map = VarMap::new();
-        build(&VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
-        let vars = map
-            .data()
-            .lock()
-            .map_err(|_| Error::Invalid("the list of tensors is unusable".into()))?;
-        let shapes = vars
-            .iter()
-            .map(|(name, var)| (name.clone(), var.dims().to_vec()))
-            .collect();
-        Ok(Self(shapes))
+        let notes = Notes::default();
+        let backend = Box::new(notes.clone());
+        build(&VarBuilder::from_backend(backend, DType::F32, Device::Cpu))?;
+        let mut noted = notes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self(std::mem::take(&mut *noted)))
     }
 
     /// Learnable numbers: every tensor but the running statistics of batch norms.
@@ -50,6 +73,10 @@ pub struct Weights {
     tensors: HashMap<String, Tensor>,
 }
 
+/// A table with a row for each place of the input: the one tensor whose first dimension follows
+/// from the input's size. Networks accept it for another size and say how they fit it.
+const POSITIONS: &str = "pos_embedding";
+
 impl Weights {
     /// Largest weights file read: the largest published pose checkpoints are below 500 MB.
     const MAX_BYTES: u64 = 2 << 30;
@@ -61,8 +88,9 @@ impl Weights {
     pub fn bundled(spec: &ModelSpec) -> Result<Self> {
         let origin = PathBuf::from(format!("bundled weights of {}", spec.name));
         let Some(bytes) = spec.bundled else {
+            let how = spec.card()?.weights.unwrap_or_default();
             return Err(Error::Invalid(format!(
-                "model {} has no bundled weights; give a file with --weights",
+                "model {} has no bundled weights; give a file with --weights. {how}",
                 spec.name
             )));
         };
@@ -92,6 +120,40 @@ impl Weights {
         Self::from_bytes(path.to_owned(), &bytes)
     }
 
+    /// Random weights of an untrained network, the same for the same `seed`: for measuring speed.
+    /// Matrices are uniform with variance `1 / fan_in`, norms do nothing.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn random(shapes: &WeightShapes, seed: u64) -> Result<Self> {
+        let mut state = seed;
+        let mut fill = |name: &str, shape: &Vec<usize>| -> Vec<f32> {
+            let n = shape.iter().product();
+            if shape.len() < 2 {
+                let is_factor = name.ends_with("weight") || name.ends_with("running_var");
+                return vec![if is_factor { 1.0 } else { 0.0 }; n];
+            }
+            let fan_in = shape.iter().skip(1).product::<usize>().max(1);
+            let reach = (3.0 / fan_in as f32).sqrt();
+            let mut draw = || {
+                // Knuth's linear congruential generator; its upper bits are good.
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                reach * ((state >> 40) as f32 / (1 << 23) as f32 - 1.0)
+            };
+            (0..n).map(|_| draw()).collect()
+        };
+        let tensors = shapes.0.iter().map(|(name, shape)| {
+            let tensor = Tensor::from_vec(fill(name, shape), shape.as_slice(), &Device::Cpu)?;
+            Ok((name.clone(), tensor))
+        });
+        Ok(Self {
+            origin: PathBuf::from("random weights"),
+            tensors: tensors.collect::<TensorResult<_>>()?,
+        })
+    }
+
     fn from_bytes(origin: PathBuf, bytes: &[u8]) -> Result<Self> {
         let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| {
             Error::data(
@@ -108,7 +170,8 @@ impl Weights {
     }
 
     /// Compares with a network's tensors. Tensors that the network lacks are let pass when
-    /// their name begins with `aux.` (heads used in training only).
+    /// their name begins with `aux.` (heads used in training only), and a table of positions
+    /// (`pos_embedding`) when it is for another input size.
     ///
     /// # Errors
     /// Names the first missing, mis-shaped or unexpected tensor and says how many more there are.
@@ -117,6 +180,7 @@ impl Weights {
         for (name, wanted) in &shapes.0 {
             match self.tensors.get(name) {
                 None => faults.push(format!("tensor {name} {wanted:?} is missing")),
+                Some(t) if name == POSITIONS && fits_other_input(t.dims(), wanted) => {}
                 Some(t) if t.dims() != wanted => faults.push(format!(
                     "tensor {name} has shape {:?}, the model needs {wanted:?}",
                     t.dims()
@@ -157,6 +221,13 @@ impl Weights {
             .collect::<TensorResult<HashMap<_, _>>>()?;
         Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
     }
+}
+
+/// Whether only the number of rows, one or more, differs.
+fn fits_other_input(shape: &[usize], wanted: &[usize]) -> bool {
+    shape.len() == wanted.len()
+        && shape.iter().skip(1).eq(wanted.iter().skip(1))
+        && shape.first().is_some_and(|rows| *rows > 0)
 }
 
 fn first_line(error: &impl std::fmt::Display) -> String {

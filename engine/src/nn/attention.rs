@@ -13,6 +13,9 @@ use super::{Features, Kernels, Linear, Pass};
 /// Self-attention whose queries and keys, but not values, know their positions:
 /// `softmax(Q K^T / sqrt(d / heads)) V` per head with `Q = W_q (x + pos) + b_q`,
 /// `K = W_k (x + pos) + b_k`, `V = W_v x + b_v`; then [`Linear`] over the heads side by side.
+///
+/// The matrix of who reads from whom is not given: all of it follows from queries and keys, which
+/// are a thousand times smaller (`QueryKey`).
 pub struct MultiHeadAttention {
     name: String,
     heads: usize,
@@ -23,12 +26,12 @@ pub struct MultiHeadAttention {
     packed: OnceLock<[PackedConv; 2]>,
 }
 
-/// The map and, where the pass wants maps, who read from whom.
+/// The map and, where the pass wants maps, what they were read by.
 pub struct Attended {
     /// As large as the input.
     pub output: Features,
-    /// `[N, heads, L, L]`, rows are queries, columns keys; each row sums to 1.
-    pub weights: Option<Tensor>,
+    /// Queries and keys, each `[N, L, d]`, with their biases, not scaled.
+    pub query_key: Option<[Tensor; 2]>,
 }
 
 impl MultiHeadAttention {
@@ -49,67 +52,80 @@ impl MultiHeadAttention {
         })
     }
 
-    /// `x` `[N, d, H, W]` and its positions `[1, d, H, W]`.
-    pub fn forward(&self, x: &Features, pos: &Features, pass: &mut Pass) -> Result<Attended> {
+    /// `x` `[N, d, H, W]` and, where tokens know them, their positions `[1, d, H, W]`.
+    pub fn forward(
+        &self,
+        x: &Features,
+        pos: Option<&Features>,
+        pass: &mut Pass,
+    ) -> Result<Attended> {
         let [n, d, h, w] = x.dims4()?;
-        if pos.dims4()? != [1, d, h, w] {
-            candle_core::bail!(
-                "{}: positions {:?} for {d}x{h}x{w}",
-                self.name,
-                pos.dims4()?
-            );
-        }
+        let placed = match pos {
+            None => None,
+            Some(pos) if pos.dims4()? == [1, d, h, w] => Some(add_to_each(x, pos)?),
+            Some(pos) => {
+                let got = pos.dims4()?;
+                candle_core::bail!("{}: positions {got:?} for {d}x{h}x{w}", self.name)
+            }
+        };
+        let placed = placed.as_ref().unwrap_or(x);
         let len = h * w;
         let macs = (n * (3 * len * d * d + 2 * len * len * d)) as u64;
-        let (read, weights) = pass.layer(
+        let (read, query_key) = pass.layer(
             &self.name,
             |_| macs,
-            |pass| {
-                if let (Features::Nhwc(x), Features::Nhwc(pos)) = (x, pos) {
-                    let (y, weights) = self.read_fast(x, pos, pass)?;
-                    return Ok((Features::Nhwc(y), weights));
-                }
-                let (y, weights) = self.read(&x.to_tensor()?, &pos.to_tensor()?)?;
-                let weights = pass.wants_maps.then(|| weights.detach());
-                Ok((Features::Tensor(y), weights))
+            |pass| match (x, placed) {
+                (Features::Nhwc(x), Features::Nhwc(placed)) => self.read_fast(x, placed, pass),
+                _ => self.read(&x.to_tensor()?, &placed.to_tensor()?, pass),
             },
         )?;
         Ok(Attended {
             output: self.out_proj.forward(&read, pass)?,
-            weights,
+            query_key,
         })
     }
 
-    /// What each token reads `[N, d, H, W]`, and the weights.
-    fn read(&self, x: &Tensor, pos: &Tensor) -> Result<(Tensor, Tensor)> {
-        let rows = to_rows(x)?;
-        let (n, h, w, d) = rows.dims4()?;
+    /// What each token reads, `[N, d, H, W]`; `placed` is `x` with positions.
+    fn read(
+        &self,
+        x: &Tensor,
+        placed: &Tensor,
+        pass: &Pass,
+    ) -> Result<(Features, Option<[Tensor; 2]>)> {
+        let (x, placed) = (to_rows(x)?, to_rows(placed)?);
+        let (n, h, w, d) = x.dims4()?;
         let len = h * w;
         let (weight, bias) = (&self.in_proj_weight, &self.in_proj_bias);
         let part = |x: &Tensor, first: usize| {
-            product(
-                x,
-                &weight.narrow(0, first * d, d)?,
-                &bias.narrow(0, first * d, d)?,
-            )?
-            .reshape((n, len, self.heads, d / self.heads))?
-            .transpose(1, 2)?
-            .contiguous()
+            let (weight, bias) = (
+                weight.narrow(0, first * d, d)?,
+                bias.narrow(0, first * d, d)?,
+            );
+            product(x, &weight, &bias)?.reshape((n, len, d))
         };
-        let placed = rows.broadcast_add(&to_rows(pos)?)?;
-        let (q, k, v) = (part(&placed, 0)?, part(&placed, 1)?, part(&rows, 2)?);
+        let (q, k, v) = (part(&placed, 0)?, part(&placed, 1)?, part(&x, 2)?);
+        let query_key = pass.wants_maps.then(|| [q.detach(), k.detach()]);
+        let by_head = |x: Tensor| {
+            x.reshape((n, len, self.heads, d / self.heads))?
+                .transpose(1, 2)?
+                .contiguous()
+        };
+        let (q, k, v) = (by_head(q)?, by_head(k)?, by_head(v)?);
         let scale = 1.0 / ((d / self.heads) as f64).sqrt();
         let weights = softmax(&(q * scale)?.matmul(&k.t()?)?)?;
         let read = weights.matmul(&v)?.transpose(1, 2)?.reshape((n, h, w, d))?;
-        Ok((from_rows(&read)?, weights))
+        Ok((Features::Tensor(from_rows(&read)?), query_key))
     }
 
-    /// [`MultiHeadAttention::read`] by the kernels: the weights of all tokens never exist at once,
-    /// unless they are wanted.
-    fn read_fast(&self, x: &Nhwc, pos: &Nhwc, pass: &Pass) -> Result<(Nhwc, Option<Tensor>)> {
+    /// [`MultiHeadAttention::read`] by the kernels: the weights of all tokens never exist at once.
+    fn read_fast(
+        &self,
+        x: &Nhwc,
+        placed: &Nhwc,
+        pass: &Pass,
+    ) -> Result<(Features, Option<[Tensor; 2]>)> {
         let Kernels { threads, buffers } = kernels_of(pass)?;
         let [n, h, w, d] = x.dims();
-        let len = h * w;
         let [query_key, value] = fixed(&self.packed, &self.in_proj_weight, || {
             let weight = values(&self.in_proj_weight)?;
             let bias = values(&self.in_proj_bias)?;
@@ -119,8 +135,7 @@ impl MultiHeadAttention {
             };
             Ok([pack(0, 2 * d), pack(2 * d, 3 * d)])
         })?;
-        let placed = add_to_each(x, pos);
-        let qk = kernels::conv2d(query_key, &placed, Epilogue::NONE, threads);
+        let qk = kernels::conv2d(query_key, placed, Epilogue::NONE, threads);
         let v = kernels::conv2d(value, x, Epilogue::NONE, threads);
         let heads = Heads {
             queries: qk.channels(0, d),
@@ -129,19 +144,30 @@ impl MultiHeadAttention {
             count: self.heads,
         };
         let mut y = buffers.map(n, h, w, d);
-        if !pass.wants_maps {
-            kernels::attention(heads, y.view_mut(), None, threads);
-            return Ok((y, None));
-        }
-        let mut weights = vec![0.0; n * self.heads * len * len];
-        kernels::attention(heads, y.view_mut(), Some(&mut weights), threads);
-        let weights = Tensor::from_vec(weights, (n, self.heads, len, len), &Device::Cpu)?;
-        Ok((y, Some(weights)))
+        kernels::attention(heads, y.view_mut(), None, threads);
+        let half = |first: usize| {
+            let tokens = qk.data().chunks_exact(2 * d);
+            let values: Vec<f32> = tokens
+                .flat_map(|token| &token[first..first + d])
+                .copied()
+                .collect();
+            Tensor::from_vec(values, (n, h * w, d), &Device::Cpu)
+        };
+        let query_key = if pass.wants_maps {
+            Some([half(0)?, half(d)?])
+        } else {
+            None
+        };
+        Ok((Features::Nhwc(y), query_key))
     }
 }
 
 /// `x + pos` for each of `x`'s images.
-fn add_to_each(x: &Nhwc, pos: &Nhwc) -> Nhwc {
+fn add_to_each(x: &Features, pos: &Features) -> Result<Features> {
+    let (Features::Nhwc(x), Features::Nhwc(pos)) = (x, pos) else {
+        let sum = x.to_tensor()?.broadcast_add(&pos.to_tensor()?)?;
+        return Ok(Features::Tensor(sum));
+    };
     let [n, h, w, c] = x.dims();
     let mut sum = x.buffers().map(n, h, w, c);
     let area = (h * w * c).max(1);
@@ -151,14 +177,16 @@ fn add_to_each(x: &Nhwc, pos: &Nhwc) -> Nhwc {
             *sum = x + pos;
         }
     }
-    sum
+    Ok(Features::Nhwc(sum))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, freeze, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck};
+    use candle_core::DType;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     /// Heads, features, and the input's shape.
     fn cases() -> [(usize, [usize; 4]); 4] {
@@ -170,14 +198,6 @@ mod tests {
         ]
     }
 
-    /// The weights as a map of `heads` channels.
-    fn weights_of(attended: Attended) -> Result<Features> {
-        match attended.weights {
-            Some(weights) => Ok(Features::Tensor(weights)),
-            None => candle_core::bail!("no weights"),
-        }
-    }
-
     /// Fails when a gradient of a projection, of the positions or through the softmax is wrong.
     #[test]
     fn has_the_right_gradient() {
@@ -185,26 +205,36 @@ mod tests {
             let [_, d, h, w] = shape;
             gradcheck(&[&shape, &[1, d, h, w]], |vb, x, pass| {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;
-                Ok(layer.forward(&x[0], &x[1], pass)?.output)
+                Ok(layer.forward(&x[0], Some(&x[1]), pass)?.output)
+            });
+            gradcheck(&[&shape], |vb, x, pass| {
+                let layer = MultiHeadAttention::new(vb, d, heads)?;
+                Ok(layer.forward(&x[0], None, pass)?.output)
             });
         }
     }
 
-    /// Fails when the weights are not those that were used, are given unasked, or are ordered
-    /// by keys first.
+    /// Fails when queries and keys are not those that tokens were read by, are given unasked,
+    /// are scaled, swapped or without their biases.
     #[test]
-    fn weights_are_given_when_wanted() {
+    fn queries_and_keys_are_given_when_wanted() {
         let kernels = Kernels::new(2).unwrap();
         for (heads, shape) in cases() {
             let [n, d, h, w] = shape;
-            let map = candle_nn::VarMap::new();
-            let dtype = candle_core::DType::F32;
-            let vb = VarBuilder::from_varmap(&map, dtype, &Device::Cpu);
-            MultiHeadAttention::new(&vb, d, heads).unwrap();
-            let vb = freeze(&map);
+            let random = |shape: &[usize]| Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap();
+            let tensors = [
+                ("in_proj_weight", random(&[3 * d, d])),
+                ("in_proj_bias", random(&[3 * d])),
+                ("out_proj.weight", random(&[d, d])),
+                ("out_proj.bias", random(&[d])),
+            ];
+            let map: HashMap<_, _> = tensors
+                .into_iter()
+                .map(|(name, tensor)| (name.to_owned(), tensor))
+                .collect();
+            let vb = VarBuilder::from_tensors(map.clone(), DType::F32, &Device::Cpu);
             let layer = MultiHeadAttention::new(&vb, d, heads).unwrap();
-            let x = Tensor::randn(0f32, 2., &shape, &Device::Cpu).unwrap();
-            let pos = Tensor::randn(0f32, 1., (1, d, h, w), &Device::Cpu).unwrap();
+            let (x, pos) = (random(&shape), random(&[1, d, h, w]));
             let run = |kernels: Option<_>, wants_maps| {
                 let mut pass = Pass {
                     wants_maps,
@@ -213,21 +243,23 @@ mod tests {
                 };
                 let enter = |x| Features::enter(x, &pass).unwrap();
                 let (x, pos) = (enter(&x), enter(&pos));
-                layer.forward(&x, &pos, &mut pass).unwrap()
+                let attended = layer.forward(&x, Some(&pos), &mut pass).unwrap();
+                attended.query_key
             };
-            assert!(run(None, false).weights.is_none());
-            assert!(run(Some(kernels.clone()), false).weights.is_none());
-            let tensors = weights_of(run(None, true)).unwrap().to_tensor().unwrap();
-            let fast = weights_of(run(Some(kernels.clone()), true)).unwrap();
-            let fast = fast.to_tensor().unwrap();
-            assert_eq!(fast.dims(), [n, heads, h * w, h * w]);
-            let largest = |x: Tensor| {
-                let x = x.abs().unwrap().max_all().unwrap();
-                x.to_scalar::<f32>().unwrap()
-            };
-            assert!(largest((&fast - &tensors).unwrap()) < 1e-5);
-            let rows = fast.sum(candle_core::D::Minus1).unwrap();
-            assert!(largest((rows - 1.0).unwrap()) < 1e-5);
+            let placed = to_rows(&x.broadcast_add(&pos).unwrap()).unwrap();
+            for kernels in [None, Some(kernels.clone())] {
+                assert!(run(kernels.clone(), false).is_none());
+                let given = run(kernels, true).unwrap();
+                for (part, got) in given.iter().enumerate() {
+                    let rows = |name: &str| map[name].narrow(0, part * d, d).unwrap();
+                    let (weight, bias) = (rows("in_proj_weight"), rows("in_proj_bias"));
+                    let want = product(&placed, &weight, &bias).unwrap();
+                    let want = want.reshape((n, h * w, d)).unwrap();
+                    let error = (got - want).unwrap().abs().unwrap().max_all().unwrap();
+                    let error = error.to_scalar::<f32>().unwrap();
+                    assert!(error < 1e-5, "part {part} of {shape:?}: {error}");
+                }
+            }
         }
     }
 
@@ -240,7 +272,11 @@ mod tests {
             let d = heads * width;
             agree(&[&[n, d, h, w], &[1, d, h, w]], |vb, x, pass| {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;
-                Ok(layer.forward(&x[0], &x[1], pass)?.output)
+                Ok(layer.forward(&x[0], Some(&x[1]), pass)?.output)
+            });
+            agree(&[&[n, d, h, w]], |vb, x, pass| {
+                let layer = MultiHeadAttention::new(vb, d, heads)?;
+                Ok(layer.forward(&x[0], None, pass)?.output)
             });
         }
     }

@@ -126,24 +126,19 @@ impl ConvBn {
             let both = Features::Tensor(Tensor::cat(&both, 1)?);
             return self.run(&both, None, true, pass);
         };
-        let (c_low, c_history, c_out) = (low.c(), history.c(), self.weight.dim(0)?);
-        let work = c_out * (low.data().len() + history.data().len());
-        pass.layer(
-            &self.name,
-            |_| work as u64,
-            |pass| {
-                let [first, second] = fixed(&self.halves, &self.weight, || {
-                    let (weight, bias) = self.folded()?;
-                    Ok([
-                        pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
-                        pack(&weight.narrow(1, c_low, c_history)?, Some(bias), 1, history)?,
-                    ])
-                })?;
-                let kernels = kernels_of(pass)?;
-                let part = kernels::conv2d(first, low, Epilogue::NONE, &kernels.threads);
-                convolve_fast(second, history, Epilogue::add_up2(&part, true), pass)
-            },
-        )
+        let (c_low, c_history) = (low.c(), history.c());
+        pass.layer(&self.name, macs(&self.weight), |pass| {
+            let [first, second] = fixed(&self.halves, &self.weight, || {
+                let (weight, bias) = self.folded()?;
+                Ok([
+                    pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
+                    pack(&weight.narrow(1, c_low, c_history)?, Some(bias), 1, history)?,
+                ])
+            })?;
+            let kernels = kernels_of(pass)?;
+            let part = kernels::conv2d(first, low, Epilogue::NONE, &kernels.threads);
+            convolve_fast(second, history, Epilogue::add_up2(&part, true), pass)
+        })
     }
 
     /// `ReLU(up2(BN(conv(low))) + other)`.
@@ -378,6 +373,10 @@ mod tests {
             let small = [n, low, h.div_ceil(2), w.div_ceil(2)];
             agree(&[&small, &shape], |vb, x, pass| {
                 ConvBn::new(vb, (low, c), 1, 1)?.relu_up2_add(&x[0], &x[1], pass)
+            });
+            let (small, shape) = ([n, low, h, w], [n, c, 2 * h, 2 * w]);
+            agree(&[&small, &shape], |vb, x, pass| {
+                ConvBn::new(vb, (low + c, 3), 1, 1)?.relu_concat(&x[0], &x[1], pass)
             });
         }
     }

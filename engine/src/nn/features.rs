@@ -63,6 +63,29 @@ impl Features {
         }
     }
 
+    /// Enters a network as a map of `height` x `width` pixels: the tokens of `x [N, L, C]` in
+    /// reading order.
+    ///
+    /// # Errors
+    /// When `x` has other dimensions or another number of tokens.
+    pub fn enter_tokens(x: &Tensor, (height, width): (usize, usize), pass: &Pass) -> Result<Self> {
+        let (n, len, c) = x.dims3()?;
+        if len != height * width {
+            candle_core::bail!("{len} tokens are no map of {width}x{height} pixels");
+        }
+        match &pass.kernels {
+            Some(kernels) if pass.mode == Mode::Eval && !x.track_op() => {
+                let map = with_values(x, |data, _| {
+                    Ok(kernels.buffers.map_from(n, height, width, c, data))
+                })?;
+                Ok(Self::Nhwc(map))
+            }
+            _ => Ok(Self::Tensor(
+                x.reshape((n, height, width, c))?.permute((0, 3, 1, 2))?,
+            )),
+        }
+    }
+
     /// Leaves the network as `[N, C, H, W]`.
     ///
     /// # Errors

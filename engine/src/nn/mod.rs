@@ -24,6 +24,7 @@ mod norm_op;
 mod pass;
 mod pointwise;
 mod pool;
+mod query_key;
 mod transposed;
 mod upsample;
 
@@ -38,5 +39,6 @@ pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
 pub use pointwise::{add, multiply};
 pub use pool::{Pool, max_pool};
+pub use query_key::attention_weights;
 pub use transposed::TransposedConvBn;
 pub use upsample::{resize_bilinear, upsample_bilinear2, upsample_nearest, upsample_nearest_add};

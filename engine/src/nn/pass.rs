@@ -22,7 +22,8 @@ pub enum Mode {
 pub struct LayerWork {
     /// The layer's tensor prefix: `x21.down.conv`.
     pub name: String,
-    /// Multiply-accumulates for the whole batch, as executed.
+    /// Multiply-accumulates for the whole batch as the network is written; our kernels get by
+    /// with fewer in some layers.
     pub macs: u64,
     /// Time it took.
     pub time: Duration,

@@ -73,6 +73,18 @@ fn bench_prints_every_stage() {
         assert!(positive(&bench[key]), "{key}: {bench}");
     }
     assert_eq!(bench["iters"], 3);
+    assert_eq!(bench["random_weights"], false);
+}
+
+/// Fails when a model without bundled weights cannot be timed, or is timed without a word on
+/// what its weights are worth.
+#[test]
+fn bench_makes_up_missing_weights() {
+    let desk = Desk::new();
+    let outcome = desk.succeed("bench --model sfm-no-hsa --iters 1 --json");
+    let bench: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(bench["random_weights"], true);
+    assert!(outcome.stderr.contains("random"), "{}", outcome.stderr);
 }
 
 /// Fails when the program does not work on this machine, or does not say so to a script.

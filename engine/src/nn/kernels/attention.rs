@@ -9,7 +9,7 @@ use super::threads::Threads;
 use super::tile::PANEL;
 
 /// What attention reads: maps of one size whose pixels are tokens and whose channels are those of
-/// all heads side by side.
+/// all heads side by side. Values may have other channels than queries and keys.
 #[derive(Clone, Copy)]
 pub struct Heads<'a> {
     /// Who asks.
@@ -26,33 +26,36 @@ pub struct Heads<'a> {
 /// the smallest tile.
 const SCORES: usize = if cfg!(test) { 0 } else { 1 << 17 };
 
-/// `softmax(Q K^T / sqrt(channels of a head)) V` for every head of every image, into `out` of the
-/// maps' size; the softmax's results, `[images, heads, queries, keys]`, into `weights` if given.
+/// `softmax(Q K^T / sqrt(channels of a head's keys)) V` for every head of every image, into `out`
+/// of the values' size; the softmax's results, `[images, heads, queries, keys]`, into `weights` if
+/// given.
 ///
 /// Panics when the sizes do not belong together.
 pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, threads: &Threads) {
     let [n, h, w, d] = heads.queries.dims;
     let len = h * w;
-    for dims in [heads.keys.dims, heads.values.dims, out.dims] {
-        assert_eq!(dims, [n, h, w, d], "maps of an attention");
+    let answer = heads.values.dims[3];
+    assert_eq!(heads.keys.dims, [n, h, w, d], "keys of an attention");
+    for dims in [heads.values.dims, out.dims] {
+        assert_eq!(dims, [n, h, w, answer], "values of an attention");
     }
     assert!(
-        heads.count > 0 && d.is_multiple_of(heads.count),
-        "{d} channels in {} heads",
+        heads.count > 0 && [d, answer].iter().all(|c| c.is_multiple_of(heads.count)),
+        "{d} and {answer} channels in {} heads",
         heads.count
     );
     let products = n * heads.count;
-    if products * len * d == 0 {
+    if products * len * d * answer == 0 {
         return;
     }
     if let Some(weights) = &weights {
         assert_eq!(weights.len(), products * len * len, "attention weights");
     }
-    let width = d / heads.count;
+    let (width, value_width) = (d / heads.count, answer / heads.count);
     let scale = 1.0 / (width as f32).sqrt();
 
     // Keys and values of every head as panels, keys first.
-    let (key_panels, value_panels) = (len.div_ceil(PANEL), width.div_ceil(PANEL));
+    let (key_panels, value_panels) = (len.div_ceil(PANEL), value_width.div_ceil(PANEL));
     let keys_size = key_panels * width * PANEL;
     let pitch = keys_size + value_panels * len * PANEL;
     let mut packed = threads.spare.map(1, 1, products, pitch);
@@ -61,12 +64,11 @@ pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, th
         // SAFETY: the panels lie in `packed`, and each head's belong to one task.
         let dest = unsafe { std::slice::from_raw_parts_mut(shared.pixel(i), pitch) };
         let (keys, values) = dest.split_at_mut(keys_size);
-        let of = |view| head(view, i, width);
-        let factor = Factor::Transposed(of(heads.keys));
+        let factor = Factor::Transposed(head(heads.keys, i, width));
         for (panel, dest) in keys.chunks_exact_mut(width * PANEL).enumerate() {
             factor.pack(panel * PANEL, scale, dest);
         }
-        let factor = Factor::Plain(of(heads.values));
+        let factor = Factor::Plain(head(heads.values, i, value_width));
         for (panel, dest) in values.chunks_exact_mut(len * PANEL).enumerate() {
             factor.pack(panel * PANEL, 1.0, dest);
         }
@@ -82,7 +84,7 @@ pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, th
     let out = out.shared();
     let weights =
         weights.map(|weights| ViewMut::new(weights, [1, 1, products * len, len], len).shared());
-    let work = 2 * products * len * len * width;
+    let work = products * len * len * (width + value_width);
     threads.run(products * tiles, work, |i, scratch| {
         let (product, first) = (i / tiles, i % tiles * tile);
         let rows = tile.min(len - first);
@@ -119,7 +121,7 @@ pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, th
             };
             rows.copy_from_slice(scores.data());
         }
-        let (image, channel) = (product / heads.count, product % heads.count * width);
+        let (image, channel) = (product / heads.count, product % heads.count * value_width);
         points.input = scores.view();
         points.panels = PanelView {
             floats: &panels[keys_size..],
@@ -128,7 +130,7 @@ pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, th
         };
         // SAFETY: the rows' pixels and the head's channels lie in `out`.
         points.out = unsafe { out.part(image * len + first, channel) };
-        points.dims = [1, 1, rows, width];
+        points.dims = [1, 1, rows, value_width];
         point::run_here(&points, threads, scratch);
     });
 }

@@ -194,20 +194,20 @@ pub fn conv2d_weight_gradient(
     out.into_iter().map(|v| v as f32).collect()
 }
 
-/// Attention of `[n, len, d]` queries, keys and values with `heads` heads: what is read, and the
-/// weights `[n, heads, len, len]`.
+/// Attention of `[n, len, d]` queries and keys and `[n, len, answer]` values with `heads` heads:
+/// what is read, and the weights `[n, heads, len, len]`.
 pub fn attention(
     heads: usize,
-    [n, len, d]: [usize; 3],
+    [n, len, d, answer]: [usize; 4],
     [queries, keys, values]: [&[f32]; 3],
 ) -> (Vec<f32>, Vec<f32>) {
-    let width = d / heads;
-    let mut out = vec![0.0; n * len * d];
+    let (width, value_width) = (d / heads, answer / heads);
+    let mut out = vec![0.0; n * len * answer];
     let mut weights = Vec::with_capacity(n * heads * len * len);
     for i in 0..n * heads * len {
         let (query, image) = (i % len, i / len / heads);
-        let channel = i / len % heads * width;
-        let at = |token: usize, c: usize| (image * len + token) * d + channel + c;
+        let head = i / len % heads;
+        let at = |token: usize, c: usize| (image * len + token) * d + head * width + c;
         let exps: Vec<f64> = (0..len)
             .map(|key| {
                 let product = |c| f64::from(queries[at(query, c)]) * f64::from(keys[at(key, c)]);
@@ -217,7 +217,8 @@ pub fn attention(
             .collect();
         let sum: f64 = exps.iter().sum();
         weights.extend(exps.iter().map(|e| (e / sum) as f32));
-        for c in 0..width {
+        let at = |token: usize, c: usize| (image * len + token) * answer + head * value_width + c;
+        for c in 0..value_width {
             let read = exps.iter().enumerate();
             let read: f64 = read.map(|(key, e)| e * f64::from(values[at(key, c)])).sum();
             out[at(query, c)] = (read / sum) as f32;

@@ -13,17 +13,17 @@ proptest! {
     fn attention_equals_the_reference(
         seed in 1_u64..1 << 32,
         (n, h, w) in (1_usize..3, 1_usize..9, 1_usize..9),
-        (heads, width) in (1_usize..5, 1_usize..40),
+        (heads, width, value_width) in (1_usize..5, 1_usize..40, 1_usize..40),
     ) {
-        let (len, d) = (h * w, heads * width);
+        let (len, d, answer) = (h * w, heads * width, heads * value_width);
         // Queries and keys share a map, as they do in a network.
-        let (both, values) = (map(seed, [n, h, w, 2 * d]), map(seed + 1, [n, h, w, d]));
+        let (both, values) = (map(seed, [n, h, w, 2 * d]), map(seed + 1, [n, h, w, answer]));
         let half = |first: usize| -> Vec<f32> {
             let pixels = both.data().chunks_exact(2 * d);
             pixels.flat_map(|pixel| pixel[first..first + d].to_vec()).collect()
         };
         let inputs = [&half(0)[..], &half(d), values.data()];
-        let (want, want_weights) = reference::attention(heads, [n, len, d], inputs);
+        let (want, want_weights) = reference::attention(heads, [n, len, d, answer], inputs);
         let heads = Heads {
             queries: both.channels(0, d),
             keys: both.channels(d, d),
@@ -31,7 +31,7 @@ proptest! {
             count: heads,
         };
         for threads in all_threads() {
-            let mut got = values.buffers().map(n, h, w, d);
+            let mut got = values.buffers().map(n, h, w, answer);
             let mut weights = vec![0.0; want_weights.len()];
             let isa = format!("{:?}", threads.isa());
             attention(heads, got.view_mut(), Some(&mut weights), threads);
