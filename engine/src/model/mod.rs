@@ -4,6 +4,7 @@
 //! bundled, its weights. Adding a model: a new file, one line in the table.
 
 mod card;
+mod mca;
 mod sfm;
 mod weights;
 
@@ -11,6 +12,7 @@ use candle_core::{DType, Result as TensorResult, Tensor};
 use candle_nn::VarBuilder;
 
 pub use card::Card;
+pub use mca::{Attention, Mca, McaConfig};
 pub use sfm::{Sfm, SfmConfig};
 pub use weights::{WeightShapes, Weights};
 
@@ -103,7 +105,16 @@ pub struct ModelSpec {
 }
 
 /// Every model, the default first.
-pub const MODELS: &[ModelSpec] = &[sfm::SFM, sfm::SFM_NO_HSA, sfm::SFM_CASCADED];
+pub const MODELS: &[ModelSpec] = &[
+    sfm::SFM,
+    sfm::SFM_NO_HSA,
+    sfm::SFM_CASCADED,
+    mca::MCA_2_SLIM,
+    mca::MCA_2,
+    mca::MCA_2_RELEASED_M4,
+    mca::MCA_8,
+    mca::MCA_8_RELEASED,
+];
 
 /// The row called `name`.
 ///
