@@ -18,7 +18,7 @@ pub use weights::{WeightShapes, Weights};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::nn::{Pass, Tally};
+use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{AttentionKind, MapPlace};
 
 /// A network.
@@ -172,6 +172,7 @@ impl ModelSpec {
         let x = Tensor::zeros((1, 3, input.height, input.width), DType::F32, &device)?;
         let mut pass = Pass {
             wants_maps: true,
+            kernels: Some(Kernels::new(0)?),
             ..Pass::counting()
         };
         let out = net.forward(&x, &mut pass)?;

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor};
-use candle_nn::{VarBuilder, VarMap};
+use candle_core::{DType, Device, Result as TensorResult, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{ModelSpec, PoseModel};
@@ -15,21 +17,16 @@ use crate::error::{Error, Result};
 pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>);
 
 impl WeightShapes {
-    /// Builds the network once with throw-away tensors and notes what it asked for.
+    /// Builds the network once with zeros and notes what it asked for. Fresh weights would do as
+    /// well, but drawing 58 million random numbers takes seconds.
     pub(super) fn of(
         build: impl FnOnce(&VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
     ) -> Result<Self> {
-        let map = VarMap::new();
-        build(&VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu))?;
-        let vars = map
-            .data()
-            .lock()
-            .map_err(|_| Error::Invalid("the list of tensors is unusable".into()))?;
-        let shapes = vars
-            .iter()
-            .map(|(name, var)| (name.clone(), var.dims().to_vec()))
-            .collect();
-        Ok(Self(shapes))
+        let asked = Arc::default();
+        let recorder = Box::new(Recorder(Arc::clone(&asked)));
+        build(&VarBuilder::from_backend(recorder, DType::F32, Device::Cpu))?;
+        let shapes = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self(shapes.clone()))
     }
 
     /// Learnable numbers: every tensor but the running statistics of batch norms.
@@ -40,6 +37,32 @@ impl WeightShapes {
             .filter(|(name, _)| !name.ends_with(".running_mean") && !name.ends_with(".running_var"))
             .map(|(_, shape)| count(shape))
             .sum()
+    }
+}
+
+/// Notes every tensor asked for and answers with zeros.
+struct Recorder(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
+
+impl SimpleBackend for Recorder {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> TensorResult<Tensor> {
+        let mut shapes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shapes.insert(name.to_owned(), shape.dims().to_vec());
+        Tensor::zeros(shape, dtype, device)
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> TensorResult<Tensor> {
+        candle_core::bail!("tensor {name} is asked for without a shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        false
     }
 }
 

@@ -27,6 +27,10 @@ pub(super) struct Residual {
 
 /// The third way of an hourglass residual unit, at half the resolution:
 /// `pool_conv2(relu(pool_bn2(pool_conv1(maxpool(relu(pool_bn1(x)))))))`.
+#[allow(
+    clippy::struct_field_names,
+    reason = "fields are called as their tensors"
+)]
 struct PoolBranch {
     pool_bn1: BatchNorm,
     /// With `pool_bn2`.
@@ -186,7 +190,13 @@ impl Hourglass {
             // One module: a conventional unit, then n - 2 with a pooling branch. At the smallest
             // level it is one unit, with a pooling branch from the second module on.
             let per_module = if n == 1 { 1 } else { n - 1 };
-            let is_hru = |j: usize| hru && if n == 1 { j > 0 } else { j % per_module > 0 };
+            let is_hru = |j: usize| {
+                hru && if n == 1 {
+                    j > 0
+                } else {
+                    !j.is_multiple_of(per_module)
+                }
+            };
             Ok(Level {
                 up: Chain::new(&vb.pp("up"), modules * per_module, channels, is_hru)?,
                 low1: Chain::new(&vb.pp("low1"), modules, channels, |_| false)?,

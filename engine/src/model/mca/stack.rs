@@ -29,7 +29,7 @@ pub(super) struct Stack {
 enum Holistic {
     None,
     /// `att`, on the features that it is applied to.
-    Single(Attend),
+    Single(Box<Attend>),
     /// `att_l1` to `att_l{depth}`, one for each level of the hourglass (eq. 9).
     Levels(Vec<Attend>),
 }
@@ -57,7 +57,7 @@ impl Stack {
             let levels: Option<Vec<_>> = levels.collect::<Result<_>>()?;
             levels.map_or(Holistic::None, Holistic::Levels)
         } else {
-            attend("att", (width, 1))?.map_or(Holistic::None, Holistic::Single)
+            attend("att", (width, 1))?.map_or(Holistic::None, |att| Holistic::Single(Box::new(att)))
         };
         let gate = if config.has_parts(index) {
             attend("part", (width, joints))?
