@@ -18,7 +18,7 @@ pub use weights::{WeightShapes, Weights};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::nn::{Kernels, Pass, Tally};
+use crate::nn::{Pass, Tally};
 use crate::output::{AttentionKind, MapPlace};
 
 /// A network.
@@ -28,6 +28,12 @@ pub trait PoseModel: Send + Sync {
     /// # Errors
     /// When shapes do not fit or the device fails.
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput>;
+
+    /// A network all of whose work is proportional to the input's area may name its smallest
+    /// input: a [`Survey`] then runs that and multiplies.
+    fn tile(&self) -> Option<Size> {
+        None
+    }
 }
 
 /// What a network answered.
@@ -161,7 +167,8 @@ impl ModelSpec {
         Ok((self.build)(options, &weights.var_builder(device)?)?)
     }
 
-    /// What one forward call on one input does, found out by running the network on zeros.
+    /// What one forward call on one input does, found out by running the network on zeros; times
+    /// are those of that run.
     ///
     /// # Errors
     /// When the input size does not suit the network.
@@ -169,15 +176,20 @@ impl ModelSpec {
         let device = candle_core::Device::Cpu;
         let zeros = VarBuilder::zeros(DType::F32, &device);
         let net = (self.build)(options, &zeros)?;
-        let x = Tensor::zeros((1, 3, input.height, input.width), DType::F32, &device)?;
+        let is_tiled = |t: &Size| input.width % t.width == 0 && input.height % t.height == 0;
+        let size = net.tile().filter(is_tiled).unwrap_or(input);
+        let x = Tensor::zeros((1, 3, size.height, size.width), DType::F32, &device)?;
         let mut pass = Pass {
             wants_maps: true,
-            kernels: Some(Kernels::new(0)?),
             ..Pass::counting()
         };
         let out = net.forward(&x, &mut pass)?;
+        let mut tally = pass.tally.unwrap_or_default();
+        for layer in &mut tally.layers {
+            layer.macs *= (input.area() / size.area()) as u64;
+        }
         Ok(Survey {
-            tally: pass.tally.unwrap_or_default(),
+            tally,
             maps: out
                 .maps
                 .into_iter()

@@ -18,6 +18,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::{ModelSpec, PoseModel, RawOutput};
+use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
 use stack::Stack;
@@ -271,6 +272,10 @@ impl PoseModel for Mca {
             out.tensors.insert(0, ("heatmaps".to_owned(), last.clone()));
         }
         Ok(out)
+    }
+
+    fn tile(&self) -> Option<Size> {
+        Some(Size::square(self.config.granularity()))
     }
 }
 
