@@ -3,6 +3,7 @@
 
 mod cli;
 mod clip;
+mod mca;
 mod sfm;
 mod tidy;
 mod transpose;

@@ -5,6 +5,7 @@
 
 mod card;
 mod hrnet;
+mod mca;
 mod resnet;
 mod sfm;
 mod transpose;
@@ -15,6 +16,7 @@ use candle_nn::VarBuilder;
 
 pub use card::Card;
 pub use hrnet::HrNetConfig;
+pub use mca::{Attention, Mca, McaConfig};
 pub use resnet::ResNetConfig;
 pub use sfm::{Sfm, SfmConfig};
 pub use transpose::{
@@ -35,6 +37,12 @@ pub trait PoseModel: Send + Sync {
     /// # Errors
     /// When shapes do not fit or the device fails.
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput>;
+
+    /// A network all of whose work is proportional to the input's area may name its smallest
+    /// input: a [`Survey`] then runs that and multiplies.
+    fn tile(&self) -> Option<Size> {
+        None
+    }
 }
 
 /// What a network answered.
@@ -134,6 +142,11 @@ pub const MODELS: &[ModelSpec] = &[
     transpose::H_S,
     transpose::H_A4,
     transpose::H_A6,
+    mca::MCA_2_SLIM,
+    mca::MCA_2,
+    mca::MCA_2_RELEASED_M4,
+    mca::MCA_8,
+    mca::MCA_8_RELEASED,
 ];
 
 /// The row called `name`.
@@ -181,7 +194,8 @@ impl ModelSpec {
         Ok((self.build)(options, &weights.var_builder(device)?)?)
     }
 
-    /// What one forward call on one input does, found out by running the network on zeros.
+    /// What one forward call on one input does, found out by running the network on zeros; times
+    /// are those of that run.
     ///
     /// # Errors
     /// When the input size does not suit the network.
@@ -189,15 +203,22 @@ impl ModelSpec {
         let device = candle_core::Device::Cpu;
         let zeros = VarBuilder::zeros(DType::F32, &device);
         let net = (self.build)(options, &zeros)?;
-        let x = Tensor::zeros((1, 3, input.height, input.width), DType::F32, &device)?;
+        let is_tiled =
+            |t: &Size| input.width.is_multiple_of(t.width) && input.height.is_multiple_of(t.height);
+        let size = net.tile().filter(is_tiled).unwrap_or(input);
+        let x = Tensor::zeros((1, 3, size.height, size.width), DType::F32, &device)?;
         let mut pass = Pass {
             wants_maps: true,
             kernels: Some(Kernels::new(0)?),
             ..Pass::counting()
         };
         let out = net.forward(&x, &mut pass)?;
+        let mut tally = pass.tally.unwrap_or_default();
+        for layer in &mut tally.layers {
+            layer.macs *= (input.area() / size.area()) as u64;
+        }
         Ok(Survey {
-            tally: pass.tally.unwrap_or_default(),
+            tally,
             maps: out
                 .maps
                 .into_iter()

@@ -44,7 +44,7 @@ impl SimpleBackend for Notes {
 }
 
 impl WeightShapes {
-    /// Builds the network once with throw-away tensors and notes what it asked for.
+    /// Builds the network once with zeros and notes what it asked for.
     pub(super) fn of(
         build: impl FnOnce(&VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
     ) -> Result<Self> {

@@ -13,7 +13,7 @@ use candle_nn::{Init, VarBuilder};
 use super::conv_op::ConvOp;
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
 use super::norm_op::rectified;
-use super::{Features, Kernels, Pass};
+use super::{Features, Kernels, Pass, pointwise};
 
 /// Square cross-correlation with zero padding `kernel / 2`.
 /// `[N, C_in, H, W]` to `[N, C_out, ceil(H / stride), ceil(W / stride)]` for odd kernels.
@@ -88,6 +88,20 @@ impl Conv2d {
     /// The convolution without its bias.
     pub fn forward_without_bias(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, None, &self.packed_without_bias, false, pass)
+    }
+
+    /// `conv(x) + other`, the other map of the output's size.
+    pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
+        let (Features::Nhwc(x), Features::Nhwc(other)) = (x, other) else {
+            let y = self.forward(x, pass)?;
+            return pointwise::add(&y, other, false, pass);
+        };
+        pass.layer(&self.name, macs(&self.weight), |pass| {
+            let packed = fixed(&self.packed, &self.weight, || {
+                pack(&self.weight, self.bias.as_ref(), self.stride, x)
+            })?;
+            convolve_fast(packed, x, Epilogue::add(other, false), pass)
+        })
     }
 
     fn apply(
@@ -258,6 +272,10 @@ mod tests {
                 });
             }
         }
+        let shape = [2, 2, 3, 4];
+        gradcheck(&[&shape, &shape], |vb, x, pass| {
+            Conv2d::new(vb, (2, 2), 3, 1, true)?.add(&x[0], &x[1], pass)
+        });
     }
 
     proptest! {
@@ -285,6 +303,10 @@ mod tests {
             agree(&[&shape], |vb, x, pass| {
                 let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
                 conv.forward_without_bias(&x[0], pass)
+            });
+            let other = [shape[0], c_out, shape[2].div_ceil(stride), shape[3].div_ceil(stride)];
+            agree(&[&shape, &other], |vb, x, pass| {
+                Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?.add(&x[0], &x[1], pass)
             });
         }
     }

@@ -37,7 +37,7 @@ pub use features::{Features, Kernels};
 pub use gate::{GateMaps, SpatialGate};
 pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
-pub use pointwise::{add, multiply};
+pub use pointwise::{add, add_bias, multiply};
 pub use pool::{Pool, max_pool};
 pub use query_key::attention_weights;
 pub use transposed::TransposedConvBn;

@@ -1,8 +1,8 @@
 //! Maps combined pixel by pixel.
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::conv::{kernels_of, values};
 use super::norm_op::rectified;
 use super::{Features, Pass, kernels};
 
@@ -43,11 +43,39 @@ pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
     }
 }
 
+/// `x + bias`, one number `[C]` per channel.
+pub fn add_bias(x: Features, bias: &Tensor) -> Result<Features> {
+    match x {
+        Features::Nhwc(mut x) => {
+            let bias = values(bias)?;
+            if bias.len() != x.c() {
+                candle_core::bail!("{} biases for {} channels", bias.len(), x.c());
+            }
+            for pixel in x.data_mut().chunks_exact_mut(bias.len().max(1)) {
+                for (x, bias) in pixel.iter_mut().zip(&bias) {
+                    *x += bias;
+                }
+            }
+            Ok(Features::Nhwc(x))
+        }
+        Features::Tensor(x) => {
+            let sum = x.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
+            Ok(Features::Tensor(sum))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::gradcheck::{agree, copy, gradcheck};
+    use candle_nn::{Init, VarBuilder};
     use proptest::prelude::*;
+
+    fn biased(vb: &VarBuilder<'_>, x: &Features) -> Result<Features> {
+        let bias = vb.get_with_hints(x.dims4()?[1], "bias", Init::Const(0.0))?;
+        add_bias(copy(x), &bias)
+    }
 
     /// Fails when a factor's or a summand's gradient is lost.
     #[test]
@@ -56,6 +84,7 @@ mod tests {
         gradcheck(&[&shape, &shape], |_, x, pass| {
             add(&x[0], &x[1], true, pass)
         });
+        gradcheck(&[&shape], |vb, x, _| biased(vb, &x[0]));
         for channels in [1, 3] {
             gradcheck(&[&shape, &[2, channels, 3, 5]], |_, x, pass| {
                 multiply(copy(&x[0]), &x[1], pass)
@@ -71,6 +100,7 @@ mod tests {
         fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 1..7usize, w in 1..7usize) {
             let shape = [n, c, h, w];
             agree(&[&shape, &shape], |_, x, pass| add(&x[0], &x[1], h % 2 == 0, pass));
+            agree(&[&shape], |vb, x, _| biased(vb, &x[0]));
             for channels in [1, c] {
                 agree(&[&shape, &[n, channels, h, w]], |_, x, pass| {
                     multiply(copy(&x[0]), &x[1], pass)

@@ -192,10 +192,17 @@ impl<const STEP: usize, const NEXT: usize, const P: usize, const N: usize> Job
             }
             // `max(floor, v)` rather than `max(v, floor)`: a NaN stays visible.
             let floor = s.splat(if t.post.relu { 0.0 } else { f32::NEG_INFINITY });
-            if t.post.res.is_null() && t.pixels >= P && t.channels >= N * S::LANES {
+            if t.pixels >= P && t.channels >= N * S::LANES {
                 for (p, row) in acc.iter().enumerate() {
                     let out = t.out.add(p * t.out_step);
+                    let res_pixel = (t.post.x0 + p) >> t.post.shift;
+                    let res = t.post.res.wrapping_add(res_pixel * t.post.res_step);
                     for (j, &v) in row.iter().enumerate() {
+                        let v = if t.post.res.is_null() {
+                            v
+                        } else {
+                            s.add(v, s.load(res.add(panel(j) * PANEL + part(j))))
+                        };
                         s.store(out.add(panel(j) * t.out_panel + part(j)), s.max(floor, v));
                     }
                 }

@@ -248,7 +248,7 @@ fn doubt_keeps_a_person_and_starts_nobody() {
         assert_eq!(poses[0].track_id, Some(1), "frame {i}");
     }
     // Every eighth frame the furniture looks a little more like somebody.
-    let score = |i: usize| if i % 8 == 0 { 0.44 } else { 0.3 };
+    let score = |i: usize| if i.is_multiple_of(8) { 0.44 } else { 0.3 };
     let gone = (60..120).find(|&i| {
         tracker
             .update(i as f64 * DT, FRAME, at(score(i)))

@@ -1,0 +1,132 @@
+//! Attention maps from features: mean-field inference in a conditional random field (section
+//! 5.2.1 of the paper), or softmax over the picture (section 5.1), which it is compared with.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::{Attention, McaConfig};
+use crate::model::RawMap;
+use crate::nn::kernels::Activation;
+use crate::nn::{Conv2d, DepthwiseConv, Features, Pass, softmax};
+use crate::output::{AttentionKind, MapPlace};
+
+/// Fresh weights as Torch draws them: uniform within `1 / sqrt(fan_in)`. Sums of residual blocks
+/// are not normalised, so larger ones (He's) grow from stack to stack.
+pub(super) fn fresh(fan_in: usize) -> Init {
+    let up = 1.0 / (fan_in.max(1) as f64).sqrt();
+    Init::Uniform { lo: -up, up }
+}
+
+/// A convolution with bias, stride 1, whose result is not normalised.
+pub(super) fn plain_conv(
+    vb: &VarBuilder<'_>,
+    channels: (usize, usize),
+    kernel: usize,
+) -> Result<Conv2d> {
+    let init = fresh(channels.0 * kernel * kernel);
+    Conv2d::with_init(vb, channels, kernel, 1, true, init)
+}
+
+/// Independent one-channel attention maps of one feature map, each value in (0, 1).
+pub(super) struct Attend {
+    /// `s0_att_l1`: stack and tensor prefix.
+    name: String,
+    stack: usize,
+    unary: Conv2d,
+    rule: Rule,
+}
+
+/// How the summary of all channels becomes a map.
+enum Rule {
+    /// The same stencil in every iteration (eq. 8).
+    Crf { pair: DepthwiseConv, iters: usize },
+    /// Eq. 4.
+    Softmax,
+}
+
+impl Attend {
+    /// Tensors `{field}.unary.{weight [M, C, 3, 3], bias}` and, of a CRF,
+    /// `{field}.pair.{weight [M, 1, k, k], bias}`, for `(C, M)` channels and maps of stack `stack`.
+    pub(super) fn new(
+        vb: &VarBuilder<'_>,
+        (stack, field): (usize, &str),
+        (channels, maps): (usize, usize),
+        config: &McaConfig,
+    ) -> Result<Option<Self>> {
+        let vb = vb.pp(field);
+        let rule = match config.attention {
+            Attention::None => return Ok(None),
+            Attention::Softmax => Rule::Softmax,
+            Attention::Crf => {
+                let k = config.kernel;
+                let init = fresh(k * k);
+                Rule::Crf {
+                    pair: DepthwiseConv::with_init(&vb.pp("pair"), maps, k, true, init)?,
+                    iters: config.iters,
+                }
+            }
+        };
+        Ok(Some(Self {
+            name: format!("s{stack}_{field}"),
+            stack,
+            unary: plain_conv(&vb.pp("unary"), (channels, maps), 3)?,
+            rule,
+        }))
+    }
+
+    /// The maps `[N, M, H, W]` of features `[N, C, H, W]`.
+    ///
+    /// Where the pass wants maps they are noted under this layer's name, and those of earlier
+    /// mean-field iterations under `{name}.iter1`, `{name}.iter2`, ...
+    pub(super) fn forward(
+        &self,
+        x: &Features,
+        maps: &mut Vec<RawMap>,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let unary = self.unary.forward(x, pass)?;
+        let note = |q: &Features, iteration: Option<usize>, suffix: &str| {
+            Ok::<_, candle_core::Error>(RawMap {
+                name: format!("{}{suffix}", self.name),
+                kind: AttentionKind::Gate,
+                place: MapPlace {
+                    layer: self.stack,
+                    iteration,
+                },
+                tensor: q.to_tensor()?,
+                range: (0.0, 1.0),
+            })
+        };
+        let (q, last) = match &self.rule {
+            Rule::Softmax => (softmax_over_space(&unary, pass)?, None),
+            Rule::Crf { pair, iters } => {
+                // The first stencil reads the unary term itself, as the release does, not the
+                // sigmoid of it (eq. 7); the unary term is added every time (missing in eq. 8).
+                let mut q = pair.apply(&unary, Some(&unary), Activation::Sigmoid, pass)?;
+                for t in 1..*iters {
+                    if pass.wants_maps {
+                        maps.push(note(&q, Some(t), &format!(".iter{t}"))?);
+                    }
+                    q = pair.apply(&q, Some(&unary), Activation::Sigmoid, pass)?;
+                }
+                (q, Some(*iters))
+            }
+        };
+        if pass.wants_maps {
+            maps.push(note(&q, last, "")?);
+        }
+        Ok(q)
+    }
+}
+
+/// Each channel's softmax over all its pixels. Written with tensors only: it serves comparisons,
+/// and its map has one channel or as many as there are joints.
+fn softmax_over_space(x: &Features, pass: &Pass) -> Result<Features> {
+    let x: Tensor = x.to_tensor()?;
+    let shape = x.dims4()?;
+    let (n, maps, h, w) = shape;
+    Features::enter(
+        &softmax(&x.reshape((n, maps, h * w))?)?.reshape(shape)?,
+        pass,
+    )
+}

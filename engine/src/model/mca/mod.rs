@@ -1,0 +1,288 @@
+//! MCA: "Multi-Context Attention for Human Pose Estimation", CVPR 2017,
+//! <https://arxiv.org/abs/1702.07432>.
+//!
+//! A stem (stride 4) feeds a row of stacks. Each is an hourglass, attention and a head that
+//! answers with heatmaps; heatmaps and features return to the way into the next stack. An
+//! [`Attention`] map is a number per pixel that multiplies all channels: from each of the
+//! hourglass' resolutions, summed (*multi-resolution*, eq. 9), once more from the attended
+//! features (*refined*, eq. 10), and in the later stacks one for every joint (*part*, eq. 11).
+//!
+//! The authors' Torch7 release has neither multi-resolution nor refined attention. Where the
+//! paper is silent, the release decides.
+
+mod attention;
+mod hourglass;
+mod stack;
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::{ModelSpec, PoseModel, RawOutput};
+use crate::geometry::Size;
+use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
+use hourglass::Residual;
+use stack::Stack;
+
+pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
+    name: "mca-2-slim",
+    summary: "Multi-Context Attention, 2 stacks of 128 channels: the light one, 256x256",
+    card: include_str!("../../../../assets/models/mca-2-slim-coco17.toml"),
+    bundled: None,
+    build: |options, vb| build(&McaConfig::mca_2_slim(options.n_joints), vb),
+};
+
+pub(super) const MCA_2: ModelSpec = ModelSpec {
+    name: "mca-2",
+    summary: "Multi-Context Attention as the paper describes it, 2 stacks of 256 channels",
+    card: include_str!("../../../../assets/models/mca-mpii16.toml"),
+    bundled: None,
+    build: |options, vb| build(&McaConfig::mca_2(options.n_joints), vb),
+};
+
+pub(super) const MCA_2_RELEASED_M4: ModelSpec = ModelSpec {
+    name: "mca-2-released-m4",
+    summary: "Multi-Context Attention as released, 2 stacks with 4 modules each",
+    build: |options, vb| build(&McaConfig::mca_2_released_m4(options.n_joints), vb),
+    ..MCA_2
+};
+
+pub(super) const MCA_8: ModelSpec = ModelSpec {
+    name: "mca-8",
+    summary: "Multi-Context Attention as the paper describes it, 8 stacks: large, offline",
+    build: |options, vb| build(&McaConfig::mca_8(options.n_joints), vb),
+    ..MCA_2
+};
+
+pub(super) const MCA_8_RELEASED: ModelSpec = ModelSpec {
+    name: "mca-8-released",
+    summary: "Multi-Context Attention as released, 8 stacks: large, offline",
+    build: |options, vb| build(&McaConfig::mca_8_released(options.n_joints), vb),
+    ..MCA_2
+};
+
+fn build(config: &McaConfig, vb: &VarBuilder<'_>) -> Result<Box<dyn PoseModel>> {
+    Ok(Box::new(Mca::new(config, vb)?))
+}
+
+/// How features become an attention map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Mean-field inference with one learned stencil (eq. 8).
+    Crf,
+    /// Softmax over all pixels of a learned summary (eq. 3-5, without `g`), the scheme that the
+    /// paper compares with.
+    Softmax,
+    /// No attention at all: the stacked hourglass. The other attention switches say nothing.
+    None,
+}
+
+/// What is built; the switches are those of the paper's component analysis (section 7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct McaConfig {
+    /// Channels of the heatmaps.
+    pub n_joints: usize,
+    /// Stacks.
+    pub nstack: usize,
+    /// Channels of the hourglasses, even.
+    pub channels: usize,
+    /// Levels of an hourglass.
+    pub depth: usize,
+    /// Modules per level of an hourglass: 8 / `nstack` in the release.
+    pub modules: usize,
+    /// Side of the stencils of mean-field inference, odd.
+    pub kernel: usize,
+    /// Steps of mean-field inference.
+    pub iters: usize,
+    /// Hourglass residual units instead of conventional ones where resolutions meet.
+    pub hru: bool,
+    /// One attention map per level of the hourglass instead of one of its output.
+    pub multi_resolution: bool,
+    /// A second map from the attended features, in stacks without part attention.
+    pub refined: bool,
+    /// Maps for every joint in the fifth stack and later, and in the last.
+    pub part: bool,
+    /// How maps are made.
+    pub attention: Attention,
+}
+
+impl McaConfig {
+    /// The paper's network with `nstack` stacks of `channels`, one module per level.
+    pub const fn paper(n_joints: usize, nstack: usize, channels: usize) -> Self {
+        Self {
+            n_joints,
+            nstack,
+            channels,
+            depth: 4,
+            modules: 1,
+            kernel: 11,
+            iters: 3,
+            hru: true,
+            multi_resolution: true,
+            refined: true,
+            part: true,
+            attention: Attention::Crf,
+        }
+    }
+
+    /// What the authors' code builds for `nstack` stacks: one holistic map per stack.
+    pub const fn released(n_joints: usize, nstack: usize, modules: usize) -> Self {
+        Self {
+            modules,
+            multi_resolution: false,
+            refined: false,
+            ..Self::paper(n_joints, nstack, 256)
+        }
+    }
+
+    /// The published network: 8 stacks.
+    pub const fn mca_8(n_joints: usize) -> Self {
+        Self::paper(n_joints, 8, 256)
+    }
+
+    /// The published code's network: 8 stacks.
+    pub const fn mca_8_released(n_joints: usize) -> Self {
+        Self::released(n_joints, 8, 1)
+    }
+
+    /// 2 stacks of the paper's form.
+    pub const fn mca_2(n_joints: usize) -> Self {
+        Self::paper(n_joints, 2, 256)
+    }
+
+    /// 2 stacks of the paper's form with half the channels, for live use.
+    pub const fn mca_2_slim(n_joints: usize) -> Self {
+        Self::paper(n_joints, 2, 128)
+    }
+
+    /// The published code's network when asked for 2 stacks: 4 modules, as large as 8 stacks.
+    pub const fn mca_2_released_m4(n_joints: usize) -> Self {
+        Self::released(n_joints, 2, 4)
+    }
+
+    /// Whether stack `index` (from 0) has a map for every joint.
+    fn has_parts(&self, index: usize) -> bool {
+        self.part && self.attention != Attention::None && (index >= 4 || index + 1 == self.nstack)
+    }
+
+    /// Input sides must be multiples of this: two pools of the stem and one per level.
+    const fn granularity(&self) -> usize {
+        4 << self.depth
+    }
+
+    fn check(&self) -> Result<()> {
+        let counts = [self.n_joints, self.nstack, self.modules, self.iters];
+        let fits = counts.iter().all(|&n| n > 0)
+            && (1..=16).contains(&self.depth)
+            && self.channels > 0
+            && self.channels.is_multiple_of(2)
+            && !self.kernel.is_multiple_of(2);
+        if !fits {
+            candle_core::bail!(
+                "MCA cannot be built like this: joints, stacks, modules and iterations are at \
+                 least 1, depth is 1 to 16, channels are even, the stencil is odd; got {self:?}"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// From the picture to `[N, C, H / 4, W / 4]`.
+struct Stem {
+    conv: ConvBn,
+    r1: Residual,
+    r2: Residual,
+    r3: Residual,
+    r4: Residual,
+    r5: Residual,
+    r6: Residual,
+}
+
+impl Stem {
+    fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
+        let unit = |name: &str, channels| Residual::new(&vb.pp(name), channels);
+        Ok(Self {
+            conv: ConvBn::with_bias(&vb.pp("conv"), &vb.pp("bn"), (3, 64), 7, 1)?,
+            r1: unit("r1", (64, 64))?,
+            r2: unit("r2", (64, 64))?,
+            r3: unit("r3", (64, 128))?,
+            r4: unit("r4", (128, 128))?,
+            r5: unit("r5", (128, 128))?,
+            r6: unit("r6", (128, channels))?,
+        })
+    }
+
+    fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+        let x = self.conv.relu(x, pass)?;
+        let x = self.r1.forward(&x, pass)?;
+        let x = max_pool(&x, Pool::HALVE, pass)?;
+        let x = self.r2.forward(&x, pass)?;
+        let x = self.r3.forward(&x, pass)?;
+        let x = max_pool(&x, Pool::HALVE, pass)?;
+        let x = self.r4.forward(&x, pass)?;
+        let x = self.r5.forward(&x, pass)?;
+        self.r6.forward(&x, pass)
+    }
+}
+
+/// The network.
+pub struct Mca {
+    config: McaConfig,
+    stem: Stem,
+    stacks: Vec<Stack>,
+}
+
+impl Mca {
+    /// Builds the network.
+    ///
+    /// # Errors
+    /// When a number of the configuration cannot be, or a tensor is missing.
+    pub fn new(config: &McaConfig, vb: &VarBuilder<'_>) -> Result<Self> {
+        config.check()?;
+        let stacks = vb.pp("stacks");
+        Ok(Self {
+            config: *config,
+            stem: Stem::new(&vb.pp("stem"), config.channels)?,
+            stacks: (0..config.nstack)
+                .map(|i| Stack::new(&stacks, i, config))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl PoseModel for Mca {
+    /// Beside `heatmaps`, the last stack's: `heatmaps.stack{i}` of every stack from 0.
+    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
+        let (_, _, h, w) = input.dims4()?;
+        let unit = self.config.granularity();
+        if h == 0 || w == 0 || !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
+            candle_core::bail!("MCA needs sides that are multiples of {unit}, not {w}x{h}");
+        }
+        let mut out = RawOutput::default();
+        let mut x = self.stem.forward(&Features::enter(input, pass)?, pass)?;
+        probe("stem", &x, pass)?;
+        for (i, stack) in self.stacks.iter().enumerate() {
+            let (heatmaps, next) = stack.forward(&x, &mut out.maps, pass)?;
+            let heatmaps = heatmaps.to_tensor()?;
+            out.tensors.push((format!("heatmaps.stack{i}"), heatmaps));
+            if let Some(next) = next {
+                x = next;
+            }
+        }
+        if let Some((_, last)) = out.tensors.last() {
+            out.tensors.insert(0, ("heatmaps".to_owned(), last.clone()));
+        }
+        Ok(out)
+    }
+
+    fn tile(&self) -> Option<Size> {
+        Some(Size::square(self.config.granularity()))
+    }
+}
+
+/// Keeps an intermediate when somebody looks for a fault.
+fn probe(name: &str, x: &Features, pass: &mut Pass) -> Result<()> {
+    if let Some(probes) = &mut pass.probes {
+        probes.push((name.to_owned(), x.to_tensor()?));
+    }
+    Ok(())
+}
