@@ -73,7 +73,6 @@ pub fn transpose_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     let (shift, factor) = match (shape.len(), name.rsplit_once('.')) {
         // Of values in [0, 1), not [-1, 1).
         (_, Some((_, "running_var"))) => (1.25, 0.25),
-        (_, Some((_, "running_mean"))) => (0.0, 0.1),
         (1, Some((_, "weight"))) => (1.0, 0.1),
         (1, _) => (0.0, 0.1),
         _ => (0.0, (3.0 / fan_in as f64).sqrt() * gain),
