@@ -137,7 +137,7 @@ fn published_shapes() -> HashMap<String, BTreeMap<String, Vec<usize>>> {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |word: &&str| word.parse().unwrap();
         match words.as_slice() {
-            ["#", name] => row = (*name).to_owned(),
+            ["#", name] => (*name).clone_into(&mut row),
             [name, "bn", channels] => {
                 for part in ["weight", "bias", "running_mean", "running_var"] {
                     let shapes = rows.entry(row.clone()).or_default();
