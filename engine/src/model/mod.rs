@@ -203,8 +203,11 @@ impl ModelSpec {
         let device = candle_core::Device::Cpu;
         let zeros = VarBuilder::zeros(DType::F32, &device);
         let net = (self.build)(options, &zeros)?;
-        let is_tiled =
-            |t: &Size| input.width.is_multiple_of(t.width) && input.height.is_multiple_of(t.height);
+        let is_tiled = |t: &Size| {
+            input.area() > 0
+                && input.width.is_multiple_of(t.width)
+                && input.height.is_multiple_of(t.height)
+        };
         let size = net.tile().filter(is_tiled).unwrap_or(input);
         let x = Tensor::zeros((1, 3, size.height, size.width), DType::F32, &device)?;
         let mut pass = Pass {
