@@ -6,8 +6,11 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::conv::{fixed, kernels_of, values};
-use super::kernels::{self, Epilogue, Heads, Nhwc, PackedConv};
-use super::linear::{from_rows, product, softmax, to_rows, xavier_uniform};
+use super::dropout::{drawn, factors};
+use super::features::traced;
+use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};
+use super::learn::{self, Projected, Traced};
+use super::linear::{from_rows, learn_product, product, softmax, to_rows, xavier_uniform};
 use super::{Features, Kernels, Linear, Pass};
 
 /// Self-attention whose queries and keys, but not values, know their positions:
@@ -19,6 +22,7 @@ pub struct MultiHeadAttention {
     in_proj_weight: Tensor,
     in_proj_bias: Tensor,
     out_proj: Linear,
+    dropout: f32,
     /// Of queries with keys, and of values.
     packed: OnceLock<[PackedConv; 2]>,
 }
@@ -45,8 +49,14 @@ impl MultiHeadAttention {
             in_proj_weight: vb.get_with_hints((3 * d, d), "in_proj_weight", init)?,
             in_proj_bias: vb.get_with_hints(3 * d, "in_proj_bias", Init::Const(0.0))?,
             out_proj: Linear::new(&vb.pp("out_proj"), (d, d))?,
+            dropout: 0.0,
             packed: OnceLock::new(),
         })
+    }
+
+    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout`] does.
+    pub fn with_dropout(self, p: f32) -> Self {
+        Self { dropout: p, ..self }
     }
 
     /// `x` `[N, d, H, W]` and its positions `[1, d, H, W]`.
@@ -60,6 +70,7 @@ impl MultiHeadAttention {
             );
         }
         let len = h * w;
+        let dropout = drawn(self.dropout, pass)?;
         let macs = (n * (3 * len * d * d + 2 * len * len * d)) as u64;
         let (read, weights) = pass.layer(
             &self.name,
@@ -69,7 +80,11 @@ impl MultiHeadAttention {
                     let (y, weights) = self.read_fast(x, pos, pass)?;
                     return Ok((Features::Nhwc(y), weights));
                 }
-                let (y, weights) = self.read(&x.to_tensor()?, &pos.to_tensor()?)?;
+                if let Some([x, pos]) = traced([x, pos])? {
+                    let (y, weights) = self.read_traced(&x, &pos, dropout, pass.wants_maps)?;
+                    return Ok((Features::Traced(y), weights));
+                }
+                let (y, weights) = self.read(&x.to_tensor()?, &pos.to_tensor()?, dropout)?;
                 let weights = pass.wants_maps.then(|| weights.detach());
                 Ok((Features::Tensor(y), weights))
             },
@@ -80,8 +95,8 @@ impl MultiHeadAttention {
         })
     }
 
-    /// What each token reads `[N, d, H, W]`, and the weights.
-    fn read(&self, x: &Tensor, pos: &Tensor) -> Result<(Tensor, Tensor)> {
+    /// What each token reads `[N, d, H, W]`, and the weights before dropout.
+    fn read(&self, x: &Tensor, pos: &Tensor, dropout: Option<Dropout>) -> Result<(Tensor, Tensor)> {
         let rows = to_rows(x)?;
         let (n, h, w, d) = rows.dims4()?;
         let len = h * w;
@@ -100,11 +115,39 @@ impl MultiHeadAttention {
         let (q, k, v) = (part(&placed, 0)?, part(&placed, 1)?, part(&rows, 2)?);
         let scale = 1.0 / ((d / self.heads) as f64).sqrt();
         let weights = softmax(&(q * scale)?.matmul(&k.t()?)?)?;
-        let read = weights.matmul(&v)?.transpose(1, 2)?.reshape((n, h, w, d))?;
+        let kept = match dropout {
+            None => weights.clone(),
+            Some(dropout) => weights.mul(&factors(dropout, weights.dims(), &weights)?)?,
+        };
+        let read = kept.matmul(&v)?.transpose(1, 2)?.reshape((n, h, w, d))?;
         Ok((from_rows(&read)?, weights))
     }
 
-    /// [`MultiHeadAttention::read`] by the kernels: the weights of all tokens never exist at once,
+    /// [`MultiHeadAttention::read`] by the kernels with a history; the weights come where they are
+    /// wanted.
+    fn read_traced(
+        &self,
+        x: &Traced,
+        pos: &Traced,
+        dropout: Option<Dropout>,
+        wants_weights: bool,
+    ) -> Result<(Traced, Option<Tensor>)> {
+        let d = x.map().c();
+        let project = |x: &Traced, first: usize, count: usize| {
+            let weight = self.in_proj_weight.narrow(0, first, count)?;
+            let bias = self.in_proj_bias.narrow(0, first, count)?;
+            learn_product(x, &weight, &bias, false)
+        };
+        let placed = learn::add_to_each(x, pos)?;
+        let from = Projected {
+            query_keys: project(&placed, 0, 2 * d)?,
+            values: project(x, 2 * d, d)?,
+            heads: self.heads,
+        };
+        learn::attend(&from, dropout, wants_weights)
+    }
+
+    /// [`MultiHeadAttention::read`] by the kernels for fixed weights: the weights of all tokens never exist at once,
     /// unless they are wanted.
     fn read_fast(&self, x: &Nhwc, pos: &Nhwc, pass: &Pass) -> Result<(Nhwc, Option<Tensor>)> {
         let Kernels { threads, buffers } = kernels_of(pass)?;
@@ -119,7 +162,7 @@ impl MultiHeadAttention {
             };
             Ok([pack(0, 2 * d), pack(2 * d, 3 * d)])
         })?;
-        let placed = add_to_each(x, pos);
+        let placed = kernels::add_to_each(x, pos);
         let qk = kernels::conv2d(query_key, &placed, Epilogue::NONE, threads);
         let v = kernels::conv2d(value, x, Epilogue::NONE, threads);
         let heads = Heads {
@@ -130,34 +173,20 @@ impl MultiHeadAttention {
         };
         let mut y = buffers.map(n, h, w, d);
         if !pass.wants_maps {
-            kernels::attention(heads, y.view_mut(), None, threads);
+            kernels::attention(heads, None, y.view_mut(), None, threads);
             return Ok((y, None));
         }
         let mut weights = vec![0.0; n * self.heads * len * len];
-        kernels::attention(heads, y.view_mut(), Some(&mut weights), threads);
+        kernels::attention(heads, None, y.view_mut(), Some(&mut weights), threads);
         let weights = Tensor::from_vec(weights, (n, self.heads, len, len), &Device::Cpu)?;
         Ok((y, Some(weights)))
     }
 }
 
-/// `x + pos` for each of `x`'s images.
-fn add_to_each(x: &Nhwc, pos: &Nhwc) -> Nhwc {
-    let [n, h, w, c] = x.dims();
-    let mut sum = x.buffers().map(n, h, w, c);
-    let area = (h * w * c).max(1);
-    let images = sum.data_mut().chunks_exact_mut(area);
-    for (sum, x) in images.zip(x.data().chunks_exact(area)) {
-        for ((sum, x), pos) in sum.iter_mut().zip(x).zip(pos.data()) {
-            *sum = x + pos;
-        }
-    }
-    sum
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, freeze, gradcheck};
+    use crate::nn::gradcheck::{agree, freeze, gradcheck, learn_alike};
     use proptest::prelude::*;
 
     /// Heads, features, and the input's shape.
@@ -184,9 +213,24 @@ mod tests {
         for (heads, shape) in cases() {
             let [_, d, h, w] = shape;
             gradcheck(&[&shape, &[1, d, h, w]], |vb, x, pass| {
-                let layer = MultiHeadAttention::new(vb, d, heads)?;
+                let layer = MultiHeadAttention::new(vb, d, heads)?.with_dropout(0.2);
                 Ok(layer.forward(&x[0], &x[1], pass)?.output)
             });
+        }
+    }
+
+    /// Fails when a gradient of the kernels' attention is not candle's, or the way back drops
+    /// other weights than the way there.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for (heads, shape) in cases() {
+            let [_, d, h, w] = shape;
+            for dropout in [0.0, 0.4] {
+                learn_alike(&[&shape, &[1, d, h, w]], |vb, x, pass| {
+                    let layer = MultiHeadAttention::new(vb, d, heads)?.with_dropout(dropout);
+                    Ok(layer.forward(&x[0], &x[1], pass)?.output)
+                });
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a convolution's weights and bias get back in training.
+//! What a convolution's weights get back in training.
 //!
 //! The input's gradient needs no kernel of its own: it is [`super::PackedConv::input_gradient`]
 //! or a [`super::PackedTransposed`] applied to the output's gradient.
@@ -209,20 +209,5 @@ impl Sums<'_> {
                 }
             }
         }
-    }
-}
-
-/// The bias gradient: the sum of `grad` over images and pixels, per channel.
-pub fn bias_gradient(grad: &Nhwc, out: &mut [f32]) {
-    assert_eq!(out.len(), grad.c(), "one bias per channel");
-    // In f64: a map has tens of thousands of pixels.
-    let mut sums = vec![0.0_f64; out.len()];
-    for pixel in grad.data().chunks_exact(out.len()) {
-        for (sum, &g) in sums.iter_mut().zip(pixel) {
-            *sum += f64::from(g);
-        }
-    }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = sum as f32;
     }
 }
