@@ -273,13 +273,14 @@ job! {
             top = s.max(top, unsafe { s.load(chunk.as_ptr()) });
         }
         let top = scores[full..].iter().fold(s.max_lane(top), |m, &v| m.max(v));
-        // SAFETY (all four): both rows hold n floats, i < n.
+        // SAFETY: the row holds n floats, i < n.
         let score = |i: usize, live: usize| unsafe { s.load_upto(scores.as_ptr().add(i), live) };
         let mut one = [0.0_f32; 16];
         let mut sum = s.splat(0.0);
         vectors::<S>(n, |i, live| {
             let e = math::exp(s, s.sub(score(i, live), s.splat(top)));
             // Only live lanes count: the others are read back as 0.
+            // SAFETY: the array holds a vector of any instruction set.
             unsafe {
                 s.store(one.as_mut_ptr(), e);
                 sum = s.add(sum, s.load_upto(one.as_ptr(), live));
@@ -290,15 +291,19 @@ job! {
         let weight = |i: usize, live: usize| math::exp(s, s.sub(score(i, live), divisor));
         let mut sum = s.splat(0.0);
         vectors::<S>(n, |i, live| {
+            // SAFETY: the row holds n floats, i < n.
             let slope = unsafe { s.load_upto(slopes.as_ptr().add(i), live) };
             sum = s.fma(weight(i, live), slope, sum);
         });
         *dot = s.sum(sum);
         let dot = s.splat(*dot);
-        vectors::<S>(n, |i, live| unsafe {
-            let at = slopes.as_mut_ptr().add(i);
-            let slope = s.mul(weight(i, live), s.sub(s.load_upto(at, live), dot));
-            s.store_upto(at, slope, live);
+        vectors::<S>(n, |i, live| {
+            // SAFETY: the row holds n floats, i < n.
+            unsafe {
+                let at = slopes.as_mut_ptr().add(i);
+                let slope = s.mul(weight(i, live), s.sub(s.load_upto(at, live), dot));
+                s.store_upto(at, slope, live);
+            }
         });
     }
 }

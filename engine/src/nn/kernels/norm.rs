@@ -24,7 +24,7 @@ pub fn moments(map: &Nhwc, threads: &Threads) -> Moments {
     let len = block_len(c);
     let pixels = (map.data().len() / c.max(1)) as f64;
     let sums = per_block(map.data().par_chunks(len), 2 * c, threads, |data, sums| {
-        threads.isa().run(Block { data, sums })
+        threads.isa().run(Block { data, sums });
     });
     let mean: Vec<f64> = total(&sums, 2 * c)[..c]
         .iter()

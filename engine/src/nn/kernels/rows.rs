@@ -191,8 +191,9 @@ job! {
         let scale = 1.0 / c as f32;
         let (weights, biases) = sums.split_at_mut(c);
         for (grad, row) in grad.chunks_exact_mut(c).zip(map.chunks_exact(c)) {
-            // SAFETY (all): every slice holds c floats, i < c; what lies beyond is read as 0.
+            // SAFETY: the row holds c floats, i < c; what lies beyond is read as 0.
             let x = |i: usize| unsafe { s.load_upto(row.as_ptr().add(i), c - i) };
+            // SAFETY: as above, the weights.
             let w = |i: usize| unsafe { s.load_upto(weight.as_ptr().add(i), c - i) };
             let steps = || (0..c).step_by(S::LANES);
             let mut sum = s.splat(0.0);
@@ -205,6 +206,7 @@ job! {
             let normalised = |i: usize| s.mul(s.sub(x(i), s.splat(mean)), s.splat(inverse));
             let (mut sum, mut product) = (s.splat(0.0), s.splat(0.0));
             for i in steps() {
+                // SAFETY: gradient and sums hold c floats, i < c.
                 unsafe {
                     let g = s.load_upto(grad.as_ptr().add(i), c - i);
                     let to = weights.as_mut_ptr().add(i);
@@ -218,6 +220,7 @@ job! {
             }
             let (sum, product) = (s.splat(s.sum(sum) * scale), s.splat(s.sum(product) * scale));
             for i in steps() {
+                // SAFETY: gradient and sums hold c floats, i < c.
                 unsafe {
                     let at = grad.as_mut_ptr().add(i);
                     let g = s.sub(s.mul(s.load_upto(at, c - i), w(i)), sum);

@@ -29,7 +29,7 @@ fn in_blocks(
 /// `sum += map`.
 pub fn add_to(sum: &mut Nhwc, map: &Nhwc, threads: &Threads) {
     in_blocks(sum, map, threads, |to, from| {
-        threads.isa().run(Add { to, from })
+        threads.isa().run(Add { to, from });
     });
 }
 
@@ -45,7 +45,7 @@ job! {
 /// `map *= factor`, value by value.
 pub fn multiply_by(map: &mut Nhwc, factor: &Nhwc, threads: &Threads) {
     in_blocks(map, factor, threads, |to, from| {
-        threads.isa().run(Multiply { to, from })
+        threads.isa().run(Multiply { to, from });
     });
 }
 
