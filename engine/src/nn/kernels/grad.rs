@@ -9,6 +9,7 @@ use super::simd::{Simd, job};
 use super::strip::Columns;
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, cover, panels_for, pixels_for};
+use super::winograd_grad;
 
 /// Bytes of a strip: it and the output gradient's rows beside it stay in the L2.
 const STRIP_BYTES: usize = 96 * 1024;
@@ -42,6 +43,10 @@ pub fn conv2d_weight_gradient(
     assert_eq!(out.len(), shape.weights(), "weight gradient of {shape:?}");
     if grad.data().is_empty() {
         out.fill(0.0);
+        return;
+    }
+    if winograd_grad::wins(shape, n, h, w) {
+        winograd_grad::run(shape, input, grad, out, threads);
         return;
     }
     // The register tile reads whole panels of the output gradient.

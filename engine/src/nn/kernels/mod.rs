@@ -48,6 +48,7 @@ mod tests;
 mod threads;
 mod tile;
 mod winograd;
+mod winograd_grad;
 
 pub use affine::affine;
 pub use attention::{Heads, attention};

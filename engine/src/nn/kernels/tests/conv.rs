@@ -209,6 +209,23 @@ proptest! {
         }
     }
 
+    /// Fails when Winograd's weight gradient is wrong at patches over a border, forgets a task's
+    /// patches, or depends on the thread count.
+    #[test]
+    fn winograd_weight_gradient_equals_the_reference(mut case in case()) {
+        case.shape = ConvShape::same(case.shape.cin.max(8), case.shape.cout.max(8), 3, 1);
+        let Case { seed, n, h, w, shape, .. } = case;
+        let input = map(seed, [n, h, w, shape.cin]);
+        let grad = map(seed + 1, [n, h, w, shape.cout]);
+        let want = reference::conv2d_weight_gradient(shape, [n, h, w], input.data(), grad.data());
+        for threads in all_threads() {
+            let what = format!("{case:?} {:?} x{}", threads.isa(), threads.count());
+            let mut got = vec![f32::NAN; shape.weights()];
+            winograd_grad::run(shape, &input, &grad, &mut got, threads);
+            near(&got, &want, 1e-4, &what)?;
+        }
+    }
+
     /// Fails when the input gradient by a flipped kernel differs from the transposed convolution.
     #[test]
     fn flipped_kernel_is_the_input_gradient(mut case in case()) {
