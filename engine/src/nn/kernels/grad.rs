@@ -3,6 +3,8 @@
 //! The input's gradient needs no kernel of its own: it is [`super::PackedConv::input_gradient`]
 //! or a [`super::PackedTransposed`] applied to the output's gradient.
 
+use rayon::prelude::*;
+
 use super::buffer::{Nhwc, Shared};
 use super::pack::ConvShape;
 use super::simd::{Simd, job};
@@ -92,11 +94,30 @@ pub fn conv2d_weight_gradient(
             });
         },
     );
-    let (area, sums) = (kernel * kernel, sums.data());
-    for (i, out) in out.iter_mut().enumerate() {
-        let (tap, c, o) = (i % area, i / area % cin, i / area / cin);
-        *out = sums[(tap * cin + c) * wide + o];
-    }
+    let sums = sums.data();
+    let area = kernel * kernel;
+    unpack(out, [cin, area], threads, |o, c, tap| {
+        sums[(tap * cin + c) * wide + o]
+    });
+}
+
+/// Fills `out` `[cout, cin, area]` with `f(output channel, input channel, tap)`.
+pub(super) fn unpack(
+    out: &mut [f32],
+    [cin, area]: [usize; 2],
+    threads: &Threads,
+    f: impl Fn(usize, usize, usize) -> f32 + Sync,
+) {
+    threads.iterate(|| {
+        let rows = out.par_chunks_exact_mut(cin * area).enumerate();
+        rows.for_each(|(o, row)| {
+            for (c, taps) in row.chunks_exact_mut(area).enumerate() {
+                for (tap, out) in taps.iter_mut().enumerate() {
+                    *out = f(o, c, tap);
+                }
+            }
+        });
+    });
 }
 
 job! {

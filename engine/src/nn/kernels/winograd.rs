@@ -145,13 +145,13 @@ impl Job for Patches<'_, '_> {
 
         let patches = PatchGrid { h, w };
         let place = |t: usize| patches.place(first + t);
+        let mut to = Transformed {
+            floats: &mut *v,
+            room,
+            pitch: v_pitch,
+        };
         for t in 0..count {
-            let to = Transformed {
-                floats: &mut *v,
-                room,
-                pitch: v_pitch,
-            };
-            patches.transform::<S, IN>(s, &conv.input, first + t, to, t, edge);
+            patches.transform::<S, IN>(s, &conv.input, first + t, &mut to, t, edge);
         }
 
         let weights = conv.panels.floats();
@@ -270,7 +270,7 @@ impl PatchGrid {
         s: S,
         map: &View,
         t: usize,
-        to: Transformed,
+        to: &mut Transformed,
         at: usize,
         edge: &mut [f32],
     ) {

@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use super::buffer::{Nhwc, Shared};
+use super::grad::unpack;
 use super::pack::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
@@ -52,34 +53,35 @@ pub(super) fn run(shape: ConvShape, input: &Nhwc, grad: &Nhwc, out: &mut [f32], 
             scratch,
         });
     });
+    // `G^T (...) G` of all tasks' sums, output channels innermost.
     let sums = sums.data();
     let size = POSITIONS * cin * wide;
+    let mut taps = threads.spare.map(1, cin, 9, wide);
     threads.iterate(|| {
-        out.par_chunks_exact_mut(9 * cin)
-            .enumerate()
-            .for_each(|(o, out)| {
-                for (c, taps) in out.chunks_exact_mut(9).enumerate() {
-                    let sum = |position: usize| -> f64 {
-                        let at = (position * cin + c) * wide + o;
-                        (0..TASKS)
-                            .map(|task| f64::from(sums[task * size + at]))
-                            .sum()
-                    };
-                    let mut half = [[0.0; IN]; 3];
-                    for (i, g) in G.iter().enumerate() {
-                        for j in 0..IN {
-                            let sum = sum(i * IN + j);
-                            for (half, g) in half.iter_mut().zip(g) {
-                                half[j] += g * sum;
-                            }
-                        }
-                    }
-                    for (tap, out) in taps.iter_mut().enumerate() {
-                        let row = half[tap / 3].iter().zip(&G);
-                        *out = row.map(|(h, g)| h * g[tap % 3]).sum::<f64>() as f32;
+        let channels = taps.data_mut().par_chunks_exact_mut(9 * wide);
+        channels.enumerate().for_each(|(c, taps)| {
+            taps.fill(0.0);
+            for position in 0..POSITIONS {
+                let mut total = vec![0.0; wide];
+                for task in 0..TASKS {
+                    let from = task * size + (position * cin + c) * wide;
+                    for (total, sum) in total.iter_mut().zip(&sums[from..from + wide]) {
+                        *total += sum;
                     }
                 }
-            });
+                let (row, column) = (&G[position / IN], &G[position % IN]);
+                for (tap, taps) in taps.chunks_exact_mut(wide).enumerate() {
+                    let factor = (row[tap / 3] * column[tap % 3]) as f32;
+                    for (tap, total) in taps.iter_mut().zip(&total) {
+                        *tap += factor * total;
+                    }
+                }
+            }
+        });
+    });
+    let taps = taps.data();
+    unpack(out, [cin, 9], threads, |o, c, tap| {
+        taps[(c * 9 + tap) * wide + o]
     });
 }
 
@@ -125,19 +127,21 @@ impl Job for Part<'_> {
         }
         for first in patches.clone().step_by(PATCHES) {
             let count = PATCHES.min(patches.end - first);
-            for t in 0..count {
-                let place = Transformed {
-                    floats: &mut *v,
+            for (side, map, floats, pitch) in
+                [(IN, input, &mut *v, v_pitch), (OUT, grad, &mut *n, n_pitch)]
+            {
+                let mut to = Transformed {
+                    floats,
                     room: PATCHES,
-                    pitch: v_pitch,
+                    pitch,
                 };
-                grid.transform::<S, IN>(s, &input.view(), first + t, place, t, edge);
-                let place = Transformed {
-                    floats: &mut *n,
-                    room: PATCHES,
-                    pitch: n_pitch,
-                };
-                grid.transform::<S, OUT>(s, &grad.view(), first + t, place, t, edge);
+                for t in 0..count {
+                    if side == IN {
+                        grid.transform::<S, IN>(s, &map.view(), first + t, &mut to, t, edge);
+                    } else {
+                        grid.transform::<S, OUT>(s, &map.view(), first + t, &mut to, t, edge);
+                    }
+                }
             }
             segs.clear();
             segs.push(Seg {
