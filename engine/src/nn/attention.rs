@@ -6,8 +6,11 @@ use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::conv::{fixed, kernels_of, values};
-use super::kernels::{self, Epilogue, Heads, Nhwc, PackedConv};
-use super::linear::{from_rows, product, softmax, to_rows, xavier_uniform};
+use super::dropout::{drawn, factors};
+use super::features::traced;
+use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};
+use super::learn::{self, Projected, Traced};
+use super::linear::{from_rows, learn_product, product, softmax, to_rows, xavier_uniform};
 use super::{Features, Kernels, Linear, Pass};
 
 /// Self-attention whose queries and keys, but not values, know their positions:
@@ -22,6 +25,7 @@ pub struct MultiHeadAttention {
     in_proj_weight: Tensor,
     in_proj_bias: Tensor,
     out_proj: Linear,
+    dropout: f32,
     /// Of queries with keys, and of values.
     packed: OnceLock<[PackedConv; 2]>,
 }
@@ -48,8 +52,14 @@ impl MultiHeadAttention {
             in_proj_weight: vb.get_with_hints((3 * d, d), "in_proj_weight", init)?,
             in_proj_bias: vb.get_with_hints(3 * d, "in_proj_bias", Init::Const(0.0))?,
             out_proj: Linear::new(&vb.pp("out_proj"), (d, d))?,
+            dropout: 0.0,
             packed: OnceLock::new(),
         })
+    }
+
+    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout`] does.
+    pub fn with_dropout(self, p: f32) -> Self {
+        Self { dropout: p, ..self }
     }
 
     /// `x` `[N, d, H, W]` and, where tokens know them, their positions `[1, d, H, W]`.
@@ -70,13 +80,19 @@ impl MultiHeadAttention {
         };
         let placed = placed.as_ref().unwrap_or(x);
         let len = h * w;
+        let dropout = drawn(self.dropout, pass)?;
         let macs = (n * (3 * len * d * d + 2 * len * len * d)) as u64;
         let (read, query_key) = pass.layer(
             &self.name,
             |_| macs,
-            |pass| match (x, placed) {
-                (Features::Nhwc(x), Features::Nhwc(placed)) => self.read_fast(x, placed, pass),
-                _ => self.read(&x.to_tensor()?, &placed.to_tensor()?, pass),
+            |pass| {
+                if let (Features::Nhwc(x), Features::Nhwc(placed)) = (x, placed) {
+                    return self.read_fast(x, placed, pass);
+                }
+                if let Some([x, placed]) = traced([x, placed])? {
+                    return self.read_traced(&x, &placed, dropout, pass);
+                }
+                self.read(&x.to_tensor()?, &placed.to_tensor()?, dropout, pass)
             },
         )?;
         Ok(Attended {
@@ -90,6 +106,7 @@ impl MultiHeadAttention {
         &self,
         x: &Tensor,
         placed: &Tensor,
+        dropout: Option<Dropout>,
         pass: &Pass,
     ) -> Result<(Features, Option<[Tensor; 2]>)> {
         let (x, placed) = (to_rows(x)?, to_rows(placed)?);
@@ -113,11 +130,41 @@ impl MultiHeadAttention {
         let (q, k, v) = (by_head(q)?, by_head(k)?, by_head(v)?);
         let scale = 1.0 / ((d / self.heads) as f64).sqrt();
         let weights = softmax(&(q * scale)?.matmul(&k.t()?)?)?;
+        let weights = match dropout {
+            None => weights,
+            Some(dropout) => weights.mul(&factors(dropout, weights.dims(), &weights)?)?,
+        };
         let read = weights.matmul(&v)?.transpose(1, 2)?.reshape((n, h, w, d))?;
         Ok((Features::Tensor(from_rows(&read)?), query_key))
     }
 
-    /// [`MultiHeadAttention::read`] by the kernels: the weights of all tokens never exist at once.
+    /// [`MultiHeadAttention::read`] by the kernels with a history.
+    fn read_traced(
+        &self,
+        x: &Traced,
+        placed: &Traced,
+        dropout: Option<Dropout>,
+        pass: &Pass,
+    ) -> Result<(Features, Option<[Tensor; 2]>)> {
+        let d = x.map().c();
+        let project = |x: &Traced, first: usize, count: usize| {
+            let weight = self.in_proj_weight.narrow(0, first, count)?;
+            let bias = self.in_proj_bias.narrow(0, first, count)?;
+            learn_product(x, &weight, &bias, false)
+        };
+        let from = Projected {
+            query_keys: project(placed, 0, 2 * d)?,
+            values: project(x, 2 * d, d)?,
+            heads: self.heads,
+        };
+        let query_key = pass.wants_maps.then(|| halves(from.query_keys.map()));
+        Ok((
+            Features::Traced(learn::attend(&from, dropout)?),
+            query_key.transpose()?,
+        ))
+    }
+
+    /// [`MultiHeadAttention::read`] by the kernels for fixed weights: the weights of all tokens never exist at once.
     fn read_fast(
         &self,
         x: &Nhwc,
@@ -144,46 +191,43 @@ impl MultiHeadAttention {
             count: self.heads,
         };
         let mut y = buffers.map(n, h, w, d);
-        kernels::attention(heads, y.view_mut(), None, threads);
-        let half = |first: usize| {
-            let tokens = qk.data().chunks_exact(2 * d);
-            let values: Vec<f32> = tokens
-                .flat_map(|token| &token[first..first + d])
-                .copied()
-                .collect();
-            Tensor::from_vec(values, (n, h * w, d), &Device::Cpu)
-        };
-        let query_key = if pass.wants_maps {
-            Some([half(0)?, half(d)?])
-        } else {
-            None
-        };
+        kernels::attention(heads, None, y.view_mut(), None, threads);
+        let query_key = pass.wants_maps.then(|| halves(&qk)).transpose()?;
         Ok((Features::Nhwc(y), query_key))
     }
 }
 
+/// Queries and keys, which lie side by side, each `[N, L, d]`.
+fn halves(query_keys: &Nhwc) -> Result<[Tensor; 2]> {
+    let [n, h, w, both] = query_keys.dims();
+    let d = both / 2;
+    let half = |first: usize| {
+        let tokens = query_keys.data().chunks_exact(both);
+        let values: Vec<f32> = tokens
+            .flat_map(|token| &token[first..first + d])
+            .copied()
+            .collect();
+        Tensor::from_vec(values, (n, h * w, d), &Device::Cpu)
+    };
+    Ok([half(0)?, half(d)?])
+}
+
 /// `x + pos` for each of `x`'s images.
 fn add_to_each(x: &Features, pos: &Features) -> Result<Features> {
-    let (Features::Nhwc(x), Features::Nhwc(pos)) = (x, pos) else {
-        let sum = x.to_tensor()?.broadcast_add(&pos.to_tensor()?)?;
-        return Ok(Features::Tensor(sum));
-    };
-    let [n, h, w, c] = x.dims();
-    let mut sum = x.buffers().map(n, h, w, c);
-    let area = (h * w * c).max(1);
-    let images = sum.data_mut().chunks_exact_mut(area);
-    for (sum, x) in images.zip(x.data().chunks_exact(area)) {
-        for ((sum, x), pos) in sum.iter_mut().zip(x).zip(pos.data()) {
-            *sum = x + pos;
-        }
+    if let (Features::Nhwc(x), Features::Nhwc(pos)) = (x, pos) {
+        return Ok(Features::Nhwc(kernels::add_to_each(x, pos)));
     }
-    Ok(Features::Nhwc(sum))
+    if let Some([x, pos]) = traced([x, pos])? {
+        return Ok(Features::Traced(learn::add_to_each(&x, &pos)?));
+    }
+    let sum = x.to_tensor()?.broadcast_add(&pos.to_tensor()?)?;
+    Ok(Features::Tensor(sum))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use candle_core::DType;
     use proptest::prelude::*;
     use std::collections::HashMap;
@@ -204,13 +248,28 @@ mod tests {
         for (heads, shape) in cases() {
             let [_, d, h, w] = shape;
             gradcheck(&[&shape, &[1, d, h, w]], |vb, x, pass| {
-                let layer = MultiHeadAttention::new(vb, d, heads)?;
+                let layer = MultiHeadAttention::new(vb, d, heads)?.with_dropout(0.2);
                 Ok(layer.forward(&x[0], Some(&x[1]), pass)?.output)
             });
             gradcheck(&[&shape], |vb, x, pass| {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;
                 Ok(layer.forward(&x[0], None, pass)?.output)
             });
+        }
+    }
+
+    /// Fails when a gradient of the kernels' attention is not candle's, or the way back drops
+    /// other weights than the way there.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for (heads, shape) in cases() {
+            let [_, d, h, w] = shape;
+            for dropout in [0.0, 0.4] {
+                learn_alike(&[&shape, &[1, d, h, w]], |vb, x, pass| {
+                    let layer = MultiHeadAttention::new(vb, d, heads)?.with_dropout(dropout);
+                    Ok(layer.forward(&x[0], Some(&x[1]), pass)?.output)
+                });
+            }
         }
     }
 

@@ -1,14 +1,14 @@
 //! Batch normalisation as a layer of its own: before an activation and a convolution.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
 use super::conv::{fixed, kernels_of, values};
-use super::kernels::{self, Activation};
-use super::norm_op::{NormOp, Statistics, rectified, statistics};
-use super::{Features, Kernels, Mode, Pass};
+use super::kernels::{self, Activation, Moments};
+use super::learn::{self, Norm, Traced};
+use super::{Features, Mode, Pass};
 
 /// Batch normalisation over channels, eps 1e-5, momentum 0.1: the values of every network here.
 pub struct BatchNorm {
@@ -51,11 +51,11 @@ impl BatchNorm {
             |pass| match x {
                 Features::Tensor(x) => {
                     let y = self.normalise(x, pass)?;
-                    Ok(Features::Tensor(if relu {
-                        rectified(&y, pass)?
-                    } else {
-                        y
-                    }))
+                    Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+                }
+                Features::Traced(x) => {
+                    let y = self.normalise_traced(x, None, relu, pass)?;
+                    Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
                     let [factor, shift] = fixed(&self.affine, self.scale()?.0, || {
@@ -68,7 +68,7 @@ impl BatchNorm {
                         Activation::None
                     };
                     let threads = &kernels_of(pass)?.threads;
-                    let y = kernels::affine(x, factor, shift, activation, threads);
+                    let y = kernels::affine(x, factor, shift, None, activation, threads);
                     Ok(Features::Nhwc(y))
                 }
             },
@@ -78,47 +78,68 @@ impl BatchNorm {
     /// `BN(x)` with the statistics that the pass's mode asks for.
     pub(super) fn normalise(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let is_training = pass.mode == Mode::Train;
-        let (n, _, h, w) = x.dims4()?;
-        if is_training && n * h * w < 2 {
+        if is_training {
+            let (n, _, h, w) = x.dims4()?;
+            self.check_batch(n * h * w)?;
+        }
+        self.bn.forward_t(x, is_training)
+    }
+
+    /// [`BatchNorm::normalise`], plus `other`, negatives cut if `relu`.
+    pub(super) fn normalise_traced(
+        &self,
+        x: &Traced,
+        other: Option<&Traced>,
+        relu: bool,
+        pass: &Pass,
+    ) -> Result<Traced> {
+        let of_batch = pass.mode == Mode::Train;
+        let Moments { mean, variance } = if of_batch {
+            let pixels = x.map().data().len() / x.map().c().max(1);
+            self.check_batch(pixels)?;
+            let moments = kernels::moments(x.map(), x.threads());
+            self.follow(&moments, pixels)?;
+            moments
+        } else {
+            Moments {
+                mean: values(self.bn.running_mean())?,
+                variance: values(self.bn.running_var())?,
+            }
+        };
+        let eps = self.bn.eps() as f32;
+        let norm = Norm {
+            mean,
+            inverse: variance.iter().map(|v| 1.0 / (v + eps).sqrt()).collect(),
+            of_batch,
+        };
+        let (weight, bias) = self.scale()?;
+        learn::normalise(x, [weight, bias], norm, other, relu)
+    }
+
+    fn check_batch(&self, pixels: usize) -> Result<()> {
+        if pixels < 2 {
             // Its variance is 0/0, and the running variance would be NaN for ever.
             candle_core::bail!(
                 "{}: training needs more than one value per channel; use larger batches or inputs",
                 self.name
             );
         }
-        match &pass.kernels {
-            Some(kernels) if is_training => self.learn(x, kernels),
-            _ => self.bn.forward_t(x, is_training),
-        }
+        Ok(())
     }
 
-    /// Normalises by the batch's statistics and moves the running ones towards them.
-    fn learn(&self, x: &Tensor, kernels: &Arc<Kernels>) -> Result<Tensor> {
-        let x = x.contiguous()?;
-        let Statistics { mean, variance, n } = statistics(&x, kernels)?;
-        let unbiased = n as f64 / (n as f64 - 1.0);
+    /// Moves the running statistics towards a batch's, of `pixels` values a channel.
+    fn follow(&self, batch: &Moments, pixels: usize) -> Result<()> {
+        let unbiased = pixels as f64 / (pixels as f64 - 1.0);
         let momentum = self.bn.momentum();
         for (running, batch, factor) in [
-            (self.bn.running_mean(), &mean, 1.0),
-            (self.bn.running_var(), &variance, unbiased),
+            (self.bn.running_mean(), &batch.mean, 1.0),
+            (self.bn.running_var(), &batch.variance, unbiased),
         ] {
-            let batch = Tensor::from_slice(batch, batch.len(), x.device())?;
+            let batch = Tensor::from_slice(batch, batch.len(), running.device())?;
             let moved = ((running.detach() * (1.0 - momentum))? + (batch * (momentum * factor))?)?;
             Var::from_tensor(running)?.set(&moved)?;
         }
-        let eps = self.bn.eps() as f32;
-        let inverse = variance.iter().map(|v| (v + eps).sqrt().recip()).collect();
-        let (weight, bias) = self.scale()?;
-        let kernels = Arc::clone(kernels);
-        x.apply_op3(
-            weight,
-            bias,
-            NormOp {
-                mean,
-                inverse,
-                kernels,
-            },
-        )
+        Ok(())
     }
 
     /// `BN(x) = factor * x + shift` with the running statistics:
@@ -141,6 +162,7 @@ impl BatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Kernels;
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use candle_core::{DType, Device};
     use candle_nn::VarMap;
@@ -191,7 +213,8 @@ mod tests {
             };
             let mut train = |values: &[f32]| {
                 let x = Tensor::from_slice(values, (values.len(), 1, 1, 1), &Device::Cpu).unwrap();
-                bn.forward(&Features::Tensor(x), &mut pass)
+                let x = Features::enter(&x, &pass)?;
+                bn.forward(&x, &mut pass)
             };
             train(&[1.0, 3.0]).unwrap();
             assert!(train(&[1.0]).is_err());

@@ -1,18 +1,17 @@
 //! [`Conv2d`], and what all layers share.
 //!
-//! Every layer has two ways to compute. With tensors it is written as the papers write it and can
-//! be trained. With our kernels (inference, fixed weights) normalisation, bias, additions and
-//! activation are folded into one pass over the data; the weights are packed at the first call.
-//! Both give the same numbers to 1e-4.
+//! Every layer has three ways to compute. With tensors it is written as the papers write it. With
+//! our kernels and fixed weights normalisation, bias, additions and activation are folded into one
+//! pass over the data; the weights are packed at the first call. With our kernels and a history
+//! ([`super::learn`]) it can be trained. All give the same numbers to 1e-4.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv_op::ConvOp;
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
-use super::norm_op::rectified;
+use super::learn::{self, Then};
 use super::{Features, Kernels, Pass, pointwise};
 
 /// Square cross-correlation with zero padding `kernel / 2`.
@@ -115,12 +114,18 @@ impl Conv2d {
         let macs = macs(&self.weight);
         pass.layer(&self.name, macs, |pass| match x {
             Features::Tensor(x) => {
-                let y = convolve(x, &self.weight, bias, self.stride, pass)?;
-                Ok(Features::Tensor(if relu {
-                    rectified(&y, pass)?
+                let y = convolve(x, &self.weight, bias, self.stride)?;
+                Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+            }
+            Features::Traced(x) => {
+                let dims = self.weight.dims4()?;
+                let y = if bias.is_none() && !relu && (dims.0, dims.3, self.stride) == (1, 1, 1) {
+                    learn::project(x, &self.weight)?
                 } else {
-                    y
-                }))
+                    let then = Then { relu, low: None };
+                    learn::convolve(x, &self.weight, bias, self.stride, then)?
+                };
+                Ok(Features::Traced(y))
             }
             Features::Nhwc(x) => {
                 let packed = fixed(packed, &self.weight, || {
@@ -195,21 +200,14 @@ pub(super) fn convolve_fast(
     )))
 }
 
+/// The convolution with tensors.
 pub(super) fn convolve(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     stride: usize,
-    pass: &Pass,
 ) -> Result<Tensor> {
-    let y = match &pass.kernels {
-        Some(kernels) => {
-            let kernels = Arc::clone(kernels);
-            x.contiguous()?
-                .apply_op2(weight, ConvOp { stride, kernels })?
-        }
-        None => convolve_plain(x, weight, stride)?,
-    };
+    let y = convolve_plain(x, weight, stride)?;
     match bias {
         None => Ok(y),
         Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
@@ -246,7 +244,7 @@ pub(super) fn macs(weight: &Tensor) -> impl FnOnce(&Features) -> u64 + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
     /// Fails when a gradient of a convolution is wrong, or cannot be had for odd sizes with a
@@ -276,6 +274,25 @@ mod tests {
         gradcheck(&[&shape, &shape], |vb, x, pass| {
             Conv2d::new(vb, (2, 2), 3, 1, true)?.add(&x[0], &x[1], pass)
         });
+    }
+
+    /// Fails when a gradient of the kernels' convolution, its bias or its ReLU is not candle's.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
+            for shape in [[2, 3, 9, 6], [1, 17, 7, 8], [2, 8, 13, 16]] {
+                for (c_out, bias) in [(1, false), (1, true), (19, true), (32, false)] {
+                    learn_alike(&[&shape], |vb, x, pass| {
+                        let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
+                        if bias {
+                            conv.relu(&x[0], pass)
+                        } else {
+                            conv.forward(&x[0], pass)
+                        }
+                    });
+                }
+            }
+        }
     }
 
     proptest! {

@@ -7,8 +7,9 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::conv::{convolve, convolve_fast, fixed, kernels_of, macs, pack, values};
+use super::features::traced;
 use super::kernels::{self, Epilogue, Nhwc, PackedConv};
-use super::norm_op::rectified;
+use super::learn::{self, Then, Traced};
 use super::upsample::{repeat_tensor, repeat_to};
 use super::{BatchNorm, Features, Mode, Pass};
 
@@ -121,6 +122,9 @@ impl ConvBn {
         history: &Features,
         pass: &mut Pass,
     ) -> Result<Features> {
+        if let Some([low, history]) = traced([low, history])? {
+            return self.concat_traced(&low, &history, pass);
+        }
         let (Features::Nhwc(low), Features::Nhwc(history)) = (low, history) else {
             let both = [repeat_tensor(&low.to_tensor()?, 2)?, history.to_tensor()?];
             let both = Features::Tensor(Tensor::cat(&both, 1)?);
@@ -148,11 +152,16 @@ impl ConvBn {
         other: &Features,
         pass: &mut Pass,
     ) -> Result<Features> {
+        if let Some([low, other]) = traced([low, other])? {
+            let part = self.run_traced(&low, None, false, pass)?;
+            let sum = learn::upsample_add(&part, 2, &other, true)?;
+            return Ok(Features::Traced(sum));
+        }
         let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) else {
             let part = self.normalised(&low.to_tensor()?, pass)?;
             let other = other.to_tensor()?;
             let sum = (repeat_to(&part, 2, &other)? + other)?;
-            return Ok(Features::Tensor(rectified(&sum, pass)?));
+            return Ok(Features::Tensor(sum.relu()?));
         };
         let work = self.weight.dim(0)? * low.data().len();
         pass.layer(
@@ -175,11 +184,16 @@ impl ConvBn {
         relu: bool,
         pass: &mut Pass,
     ) -> Result<Features> {
+        let is_sum = other.is_some();
+        if let Some([x, other]) = traced([x, other.unwrap_or(x)])? {
+            let other = is_sum.then_some(&other);
+            return Ok(Features::Traced(self.run_traced(&x, other, relu, pass)?));
+        }
         let epilogue = match other {
             None if relu => Some(Epilogue::RELU),
             None => Some(Epilogue::NONE),
             Some(Features::Nhwc(other)) => Some(Epilogue::add(other, relu)),
-            Some(Features::Tensor(_)) => None,
+            Some(_) => None,
         };
         if let (Features::Nhwc(x), Some(epilogue)) = (x, epilogue) {
             let macs = macs(&self.weight);
@@ -192,11 +206,47 @@ impl ConvBn {
             None => y,
             Some(other) => (y + other.to_tensor()?)?,
         };
-        Ok(Features::Tensor(if relu {
-            rectified(&sum, pass)?
-        } else {
-            sum
-        }))
+        Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
+    }
+
+    /// The whole layer with a history.
+    fn run_traced(
+        &self,
+        x: &Traced,
+        other: Option<&Traced>,
+        relu: bool,
+        pass: &mut Pass,
+    ) -> Result<Traced> {
+        let work = self.weight.elem_count() / self.weight.dim(0)?.max(1);
+        let macs = move |y: &Traced| (work * y.map().data().len()) as u64;
+        pass.layer(&self.name, macs, |pass| {
+            let (weight, bias) = (&self.weight, self.bias.as_ref());
+            let y = learn::convolve(x, weight, bias, self.stride, Then::default())?;
+            self.bn.normalise_traced(&y, other, relu, pass)
+        })
+    }
+
+    /// [`ConvBn::relu_concat`] with a history, the weights split as there.
+    fn concat_traced(&self, low: &Traced, history: &Traced, pass: &mut Pass) -> Result<Features> {
+        let (c_low, c_history) = (low.map().c(), history.map().c());
+        let work = self.weight.dim(0)? * (low.map().data().len() + history.map().data().len());
+        pass.layer(
+            &self.name,
+            |_| work as u64,
+            |pass| {
+                let half = |first: usize, count: usize| self.weight.narrow(1, first, count);
+                let first = half(0, c_low)?;
+                let part = learn::convolve(low, &first, None, 1, Then::default())?;
+                let then = Then {
+                    low: Some(&part),
+                    relu: false,
+                };
+                let second = half(c_low, c_history)?;
+                let y = learn::convolve(history, &second, self.bias.as_ref(), 1, then)?;
+                let y = self.bn.normalise_traced(&y, None, true, pass)?;
+                Ok(Features::Traced(y))
+            },
+        )
     }
 
     /// Convolution and normalisation with tensors.
@@ -206,11 +256,11 @@ impl ConvBn {
         let macs = move |y: &Tensor| (work * y.elem_count()) as u64;
         pass.layer(&self.name, macs, |pass| {
             if pass.mode == Mode::Train || self.weight.is_variable() {
-                let y = convolve(x, &self.weight, self.bias.as_ref(), self.stride, pass)?;
+                let y = convolve(x, &self.weight, self.bias.as_ref(), self.stride)?;
                 self.bn.normalise(&y, pass)
             } else {
                 let (weight, bias) = self.folded()?;
-                convolve(x, weight, Some(bias), self.stride, pass)
+                convolve(x, weight, Some(bias), self.stride)
             }
         })
     }
@@ -252,6 +302,7 @@ fn with_identity(weight: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::add;
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
@@ -320,15 +371,34 @@ mod tests {
         });
     }
 
-    /// Fails when training with our kernels differs from training with candle's convolution.
+    /// Fails when training with our kernels differs from training with candle's operations.
     #[test]
     fn kernels_learn_alike() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [2, 5, 8, 8], [1, 2, 7, 9]] {
-                learn_alike(&[&shape], |vb, x, pass| {
-                    layer(vb, (shape[1], 4), kernel, stride, false)?.relu(&x[0], pass)
-                });
+                let other = [shape[0], 4, out(shape[2], stride), out(shape[3], stride)];
+                for end in ENDS {
+                    learn_alike(&[&shape, &other], |vb, x, pass| {
+                        let layer = layer(vb, (shape[1], 4), kernel, stride, false)?;
+                        let y = run(&layer, end, x, pass)?;
+                        add(&y, &x[1], false, pass)
+                    });
+                }
             }
+        }
+        for (n, c, low, h, w) in [(2, 3, 5, 4, 6), (1, 17, 16, 8, 2)] {
+            let shape = [n, c, h, w];
+            learn_alike(&[&shape], |vb, x, pass| {
+                ConvBn::new(vb, (c, c), 3, 1)?.relu_residual(&x[0], pass)
+            });
+            let small = [n, low, h / 2, w / 2];
+            learn_alike(&[&small, &shape], |vb, x, pass| {
+                ConvBn::new(vb, (low + c, 4), 1, 1)?.relu_concat(&x[0], &x[1], pass)
+            });
+            let odd = [n, c, h - 1, w];
+            learn_alike(&[&small, &odd], |vb, x, pass| {
+                ConvBn::new(vb, (low, c), 1, 1)?.relu_up2_add(&x[0], &x[1], pass)
+            });
         }
     }
 

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{convolve, fixed, kernels_of, macs, values};
+use super::conv::{fixed, kernels_of, macs, values};
+use super::features::traced;
 use super::kernels::{self, Activation, PackedDepthwise};
-use super::{Features, Pass};
+use super::{Features, Pass, learn};
 
 /// Depthwise convolution with an odd square kernel, stride 1, zero padding `kernel / 2`.
 pub struct DepthwiseConv {
@@ -59,6 +60,12 @@ impl DepthwiseConv {
         pass: &mut Pass,
     ) -> Result<Features> {
         pass.layer(&self.name, macs(&self.weight), |pass| {
+            if let Some([x, sum]) = traced([x, other.unwrap_or(x)])? {
+                let other = other.is_some().then_some(&sum);
+                let (weight, bias) = (&self.weight, self.bias.as_ref());
+                let y = learn::depthwise(&x, other, weight, bias, activation)?;
+                return Ok(Features::Traced(y));
+            }
             let fast = match (x, other) {
                 (Features::Nhwc(x), None) => Some((x, None)),
                 (Features::Nhwc(x), Some(Features::Nhwc(other))) => Some((x, Some(other))),
@@ -66,7 +73,7 @@ impl DepthwiseConv {
             };
             let Some((x, other)) = fast else {
                 let other = other.map(Features::to_tensor).transpose()?;
-                let y = self.convolve(&x.to_tensor()?, pass)?;
+                let y = self.convolve(&x.to_tensor()?)?;
                 let sum = match other {
                     None => y,
                     Some(other) => (y + other)?,
@@ -86,12 +93,8 @@ impl DepthwiseConv {
         })
     }
 
-    fn convolve(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+    fn convolve(&self, x: &Tensor) -> Result<Tensor> {
         let (channels, _, kernel, _) = self.weight.dims4()?;
-        if channels == 1 {
-            // An ordinary convolution, for which training has kernels.
-            return convolve(x, &self.weight, self.bias.as_ref(), 1, pass);
-        }
         let y = x.conv2d(&self.weight, kernel / 2, 1, 1, channels)?;
         match &self.bias {
             None => Ok(y),
@@ -113,7 +116,7 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
     const ACTIVATIONS: [Activation; 4] = [
@@ -137,6 +140,26 @@ mod tests {
                 gradcheck(&[&shape, &shape], |vb, x, pass| {
                     let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
                     conv.apply(&x[0], Some(&x[1]), activation, pass)
+                });
+            }
+        }
+    }
+
+    /// Fails when a gradient of the kernels' stencil, its sum or its activation is not candle's.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for (kernel, bias, shape) in [
+            (7, false, [2, 3, 5, 8]),
+            (7, true, [1, 1, 9, 40]),
+            (11, true, [1, 17, 18, 3]),
+            (11, false, [2, 1, 1, 13]),
+            (3, true, [1, 33, 35, 4]),
+        ] {
+            for activation in ACTIVATIONS {
+                learn_alike(&[&shape, &shape], |vb, x, pass| {
+                    let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
+                    let y = conv.apply(&x[0], Some(&x[1]), activation, pass)?;
+                    conv.apply(&y, None, activation, pass)
                 });
             }
         }

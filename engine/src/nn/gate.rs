@@ -9,8 +9,9 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::conv::{fixed, kernels_of, values};
+use super::features::traced;
 use super::kernels::{self, Activation};
-use super::{Conv2d, DepthwiseConv, Features, Pass};
+use super::{Conv2d, DepthwiseConv, Features, Pass, learn};
 
 /// The layers that compute the gate.
 pub struct SpatialGate {
@@ -72,6 +73,9 @@ impl SpatialGate {
 impl GateMaps {
     /// `f (1 + M + M * M_deeper) + bias`, with an optional bias per channel.
     pub fn apply(&self, f: Features, bias: Option<&Tensor>, pass: &Pass) -> Result<Features> {
+        if let Some([f, m, m_deeper]) = traced([&f, &self.m, &self.m_deeper])? {
+            return learn::gate(&f, [&m, &m_deeper], bias).map(Features::Traced);
+        }
         match (&self.m, &self.m_deeper, f) {
             (Features::Nhwc(m), Features::Nhwc(m_deeper), Features::Nhwc(mut f)) => {
                 let bias = bias.map(values).transpose()?;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 
-use super::{Features, Kernels, Mode, Pass};
+use super::{Features, Kernels, Mode, Pass, Random, add};
 
 /// A layer of some inputs: built from named weights and run.
 pub(super) trait Layer:
@@ -23,6 +23,7 @@ pub(super) fn copy(x: &Features) -> Features {
             let [n, h, w, c] = x.dims();
             Features::Nhwc(x.buffers().map_from(n, h, w, c, x.data()))
         }
+        Features::Traced(x) => Features::Traced(x.clone()),
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) fn gradcheck(shapes: &[&[usize]], layer: impl Layer) {
                 .collect();
             let mut pass = Pass {
                 mode,
+                random: Some(Random::new(1)),
                 ..Pass::eval()
             };
             layer(&vb, &x, &mut pass).unwrap().to_tensor().unwrap()
@@ -153,8 +155,9 @@ pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
     }
 }
 
-/// Compares learning with our kernels and without: values, and the gradients of all weights and
-/// inputs, to 1e-3 of the largest.
+/// Compares gradients with our kernels and without, learning and not: values, and the gradients of
+/// all weights and inputs, to 1e-3 of the largest; the layer once, and twice on the same inputs,
+/// so that everything has two consumers.
 pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
@@ -163,17 +166,28 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
         .enumerate()
         .map(|(i, shape)| Var::from_tensor(&values(shape, i as u64, DType::F32, -1.0)).unwrap())
         .collect();
-    let run = |kernels| {
+    let run = |kernels, mode, twice: bool| {
         let mut pass = Pass {
-            mode: Mode::Train,
+            mode,
             kernels,
+            random: Some(Random::new(1)),
             ..Pass::eval()
         };
         let x: Vec<_> = inputs
             .iter()
             .map(|x| Features::enter(x, &pass).unwrap())
             .collect();
-        let y = layer(&vb, &x, &mut pass).unwrap().to_tensor().unwrap();
+        let mut y = layer(&vb, &x, &mut pass).unwrap();
+        if twice {
+            let again = layer(&vb, &x, &mut pass).unwrap();
+            y = add(&y, &again, false, &pass).unwrap();
+        }
+        assert_eq!(
+            pass.kernels.is_some(),
+            matches!(y, Features::Traced(_)),
+            "kernels are used where they are wanted"
+        );
+        let y = y.to_tensor().unwrap();
         let weight = values(y.dims(), 99, DType::F32, -1.0);
         let grads = (&y * weight)
             .unwrap()
@@ -183,22 +197,38 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
             .unwrap();
         (y, grads)
     };
-    run(None);
+    run(None, Mode::Train, false);
     randomise(&map);
-    let ((want, want_grads), (got, got_grads)) = (run(None), run(Some(kernels())));
     let near = |got: &Tensor, want: &Tensor, what: &str| {
         let (got, want) = (flat(got), flat(want));
+        assert_eq!(got.len(), want.len(), "{what}");
         let largest = want.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
             let is_near = (got - want).abs() <= 1e-3 * largest;
             assert!(is_near, "{what} {i} is {got}, not {want}, {shapes:?}");
         }
     };
-    near(&got, &want, "value");
-    let vars = learnable(&map).into_iter().map(|(_, var)| var);
-    for var in inputs.iter().cloned().chain(vars) {
-        let [got, want] = [&got_grads, &want_grads].map(|grads| grads.get(&var).unwrap());
-        near(got, want, "gradient");
+    for (mode, twice) in [
+        (Mode::Train, false),
+        (Mode::Train, true),
+        (Mode::Eval, false),
+    ] {
+        // Learning moves the running statistics: both ways begin with the same.
+        let statistics: Vec<_> = all(&map)
+            .into_iter()
+            .map(|(_, var)| (var.as_tensor().copy().unwrap(), var))
+            .collect();
+        let (want, want_grads) = run(None, mode, twice);
+        for (before, var) in &statistics {
+            var.set(before).unwrap();
+        }
+        let (got, got_grads) = run(Some(kernels()), mode, twice);
+        near(&got, &want, "value");
+        let vars = learnable(&map).into_iter().map(|(_, var)| var);
+        for var in inputs.iter().cloned().chain(vars) {
+            let [got, want] = [&got_grads, &want_grads].map(|grads| grads.get(&var).unwrap());
+            near(got, want, "gradient");
+        }
     }
 }
 

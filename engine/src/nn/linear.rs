@@ -9,6 +9,7 @@ use candle_nn::{Init, VarBuilder};
 
 use super::conv::{fixed, kernels_of, values};
 use super::kernels::{self, Epilogue, PackedConv};
+use super::learn::{self, Then};
 use super::{Features, Pass};
 
 /// `weight . token + bias` for every token.
@@ -51,6 +52,10 @@ impl Linear {
                     let y = product(&to_rows(x)?, &self.weight, &self.bias)?;
                     let y = if relu { y.relu()? } else { y };
                     Ok(Features::Tensor(from_rows(&y)?))
+                }
+                Features::Traced(x) => {
+                    let y = learn_product(x, &self.weight, &self.bias, relu)?;
+                    Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
                     let packed = fixed(&self.packed, &self.weight, || {
@@ -99,6 +104,9 @@ impl LayerNorm {
                 let y = candle_nn::ops::layer_norm_slow(&rows, &self.weight, &self.bias, self.eps)?;
                 Ok(Features::Tensor(from_rows(&y)?))
             }
+            Features::Traced(x) => {
+                learn::layer_norm(&x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
+            }
             Features::Nhwc(mut x) => {
                 let [weight, bias] = fixed(&self.fixed, &self.weight, || {
                     Ok([values(&self.weight)?, values(&self.bias)?])
@@ -146,10 +154,22 @@ pub(super) fn product(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<T
         .reshape((n, h, w, ()))
 }
 
+/// `weight . token + bias` with a history, negatives cut if `relu`: a 1x1 convolution.
+pub(super) fn learn_product(
+    x: &learn::Traced,
+    weight: &Tensor,
+    bias: &Tensor,
+    relu: bool,
+) -> Result<learn::Traced> {
+    let (c_out, c_in) = weight.dims2()?;
+    let weight = weight.reshape((c_out, c_in, 1, 1))?;
+    learn::convolve(x, &weight, Some(bias), 1, Then { relu, low: None })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, copy, gradcheck};
+    use crate::nn::gradcheck::{agree, copy, gradcheck, learn_alike};
     use proptest::prelude::*;
 
     /// Fails when a gradient of a linear layer, a layer norm or a softmax is wrong or missing.
@@ -168,6 +188,23 @@ mod tests {
             });
             gradcheck(&[&shape], |_, x, _| {
                 Ok(Features::Tensor(softmax(&x[0].to_tensor()?)?))
+            });
+        }
+    }
+
+    /// Fails when a gradient of the kernels' linear layer or norm is not candle's.
+    #[test]
+    fn learn_alike_with_kernels() {
+        for shape in [[2, 3, 2, 5], [1, 16, 3, 1], [3, 37, 9, 4]] {
+            let c = shape[1];
+            learn_alike(&[&shape], |vb, x, pass| {
+                Linear::new(vb, (c, 4))?.forward(&x[0], pass)
+            });
+            learn_alike(&[&shape], |vb, x, pass| {
+                Linear::new(vb, (c, 33))?.relu(&x[0], pass)
+            });
+            learn_alike(&[&shape], |vb, x, pass| {
+                LayerNorm::new(vb, c, 1e-5)?.forward(copy(&x[0]), pass)
             });
         }
     }

@@ -1,8 +1,8 @@
 //! Layers: one definition for training and inference.
 //!
-//! Layers take and give [`Features`]: tensors, which remember their history where gradients are
-//! wanted, or channels-last maps for our own [`kernels`], for inference only. Both ways give the
-//! same numbers to 1e-4. A [`Pass`] accompanies a forward call: it carries the [`Mode`], says
+//! Layers take and give [`Features`]: tensors, which candle differentiates, or channels-last maps
+//! for our own [`kernels`], with a history for learning or without one for inference. All ways give
+//! the same numbers to 1e-4. A [`Pass`] accompanies a forward call: it carries the [`Mode`], says
 //! whether attention maps are wanted, and collects the work done in a [`Tally`].
 //!
 //! Layers avoid candle's operations whose gradients are wrong or missing (they are banned in
@@ -12,15 +12,15 @@ mod attention;
 mod batch_norm;
 mod conv;
 mod conv_bn;
-mod conv_op;
 mod depthwise;
+mod dropout;
 mod features;
 mod gate;
 #[cfg(test)]
 mod gradcheck;
 pub mod kernels;
+mod learn;
 mod linear;
-mod norm_op;
 mod pass;
 mod pointwise;
 mod pool;
@@ -33,8 +33,10 @@ pub use batch_norm::BatchNorm;
 pub use conv::Conv2d;
 pub use conv_bn::ConvBn;
 pub use depthwise::DepthwiseConv;
+pub use dropout::{Random, dropout};
 pub use features::{Features, Kernels};
 pub use gate::{GateMaps, SpatialGate};
+pub use learn::Traced;
 pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
 pub use pointwise::{add, add_bias, multiply};

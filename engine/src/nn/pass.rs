@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 
-use super::Kernels;
+use super::{Kernels, Random};
 
 /// Whether a forward call learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,8 +50,11 @@ pub struct Pass {
     pub mode: Mode,
     /// Collect attention maps: they cost time and memory.
     pub wants_maps: bool,
-    /// Our CPU kernels, for inference with fixed weights; candle's operations without them.
+    /// Our CPU kernels; candle's operations without them. A pass that does not learn needs fixed
+    /// weights for them.
     pub kernels: Option<Arc<Kernels>>,
+    /// What dropout draws from. Without it nothing is dropped, in any mode.
+    pub random: Option<Random>,
     /// Collect work per layer when set.
     pub tally: Option<Tally>,
     /// Keeps every named intermediate when set, for locating a fault.

@@ -3,26 +3,28 @@
 use candle_core::{Result, Tensor};
 
 use super::conv::{kernels_of, values};
-use super::norm_op::rectified;
-use super::{Features, Pass, kernels};
+use super::features::traced;
+use super::{Features, Pass, kernels, learn};
 
 /// `a + b` of one size, negatives cut if `relu`.
 pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Features> {
+    if let Some([a, b]) = traced([a, b])? {
+        return learn::add(&a, &b, relu).map(Features::Traced);
+    }
     if let (Features::Nhwc(a), Features::Nhwc(b)) = (a, b) {
         let sum = kernels::add(a, b, relu, &kernels_of(pass)?.threads);
         return Ok(Features::Nhwc(sum));
     }
     let sum = (a.to_tensor()? + b.to_tensor()?)?;
-    Ok(Features::Tensor(if relu {
-        rectified(&sum, pass)?
-    } else {
-        sum
-    }))
+    Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
 }
 
 /// `x * map`, where `map` has `x`'s size and either one channel, which gates all of `x`'s, or as
 /// many as `x`.
 pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
+    if let Some([x, map]) = traced([&x, map])? {
+        return learn::multiply(&x, &map).map(Features::Traced);
+    }
     match (x, map) {
         (Features::Nhwc(mut x), Features::Nhwc(map)) => {
             if map.c() == 1 {
@@ -45,19 +47,16 @@ pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
 
 /// `x + bias`, one number `[C]` per channel.
 pub fn add_bias(x: Features, bias: &Tensor) -> Result<Features> {
+    let channels = x.dims4()?[1];
+    if bias.dims() != [channels] {
+        candle_core::bail!("biases {:?} for {channels} channels", bias.dims());
+    }
     match x {
         Features::Nhwc(mut x) => {
-            let bias = values(bias)?;
-            if bias.len() != x.c() {
-                candle_core::bail!("{} biases for {} channels", bias.len(), x.c());
-            }
-            for pixel in x.data_mut().chunks_exact_mut(bias.len().max(1)) {
-                for (x, bias) in pixel.iter_mut().zip(&bias) {
-                    *x += bias;
-                }
-            }
+            kernels::add_bias(&mut x, &values(bias)?);
             Ok(Features::Nhwc(x))
         }
+        Features::Traced(x) => learn::add_bias(&x, bias).map(Features::Traced),
         Features::Tensor(x) => {
             let sum = x.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
             Ok(Features::Tensor(sum))
@@ -68,7 +67,7 @@ pub fn add_bias(x: Features, bias: &Tensor) -> Result<Features> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, copy, gradcheck};
+    use crate::nn::gradcheck::{agree, copy, gradcheck, learn_alike};
     use candle_nn::{Init, VarBuilder};
     use proptest::prelude::*;
 
@@ -89,6 +88,28 @@ mod tests {
             gradcheck(&[&shape, &[2, channels, 3, 5]], |_, x, pass| {
                 multiply(copy(&x[0]), &x[1], pass)
             });
+        }
+    }
+
+    /// Fails when a gradient of the kernels' sums or products is not candle's, or a map that is
+    /// both operands loses one of its two gradients.
+    #[test]
+    fn learn_alike_with_kernels() {
+        for shape in [[2, 3, 3, 5], [1, 33, 2, 7], [3, 1, 20, 1]] {
+            for relu in [true, false] {
+                learn_alike(&[&shape, &shape], |_, x, pass| {
+                    add(&x[0], &x[1], relu, pass)
+                });
+                learn_alike(&[&shape], |_, x, pass| add(&x[0], &x[0], relu, pass));
+            }
+            for channels in [1, shape[1]] {
+                let map = [shape[0], channels, shape[2], shape[3]];
+                learn_alike(&[&shape, &map], |_, x, pass| {
+                    multiply(copy(&x[0]), &x[1], pass)
+                });
+            }
+            learn_alike(&[&shape], |_, x, pass| multiply(copy(&x[0]), &x[0], pass));
+            learn_alike(&[&shape], |vb, x, _| biased(vb, &x[0]));
         }
     }
 

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::conv::kernels_of;
-use super::{Features, Pass, kernels};
+use super::{Features, Pass, kernels, learn};
 
 /// A pooling window; the border counts as minus infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub fn max_pool(x: &Features, pool: Pool, pass: &Pass) -> Result<Features> {
             let across = max_along(x, 3, pool, out_w)?;
             Ok(Features::Tensor(max_along(&across, 2, pool, out_h)?))
         }
+        Features::Traced(x) => learn::max_pool(x, pool).map(Features::Traced),
         Features::Nhwc(x) => {
             let Pool {
                 kernel,
@@ -96,7 +97,8 @@ fn max_along(x: &Tensor, dim: usize, pool: Pool, out: usize) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::Kernels;
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use candle_core::{Device, Var};
     use proptest::prelude::*;
 
@@ -106,8 +108,9 @@ mod tests {
     #[test]
     fn has_the_right_gradient() {
         for pool in POOLS {
-            for shape in [[2, 2, 4, 6], [1, 3, 5, 4], [1, 1, 7, 7], [1, 2, 2, 3]] {
+            for shape in [[2, 2, 4, 6], [1, 3, 5, 4], [1, 1, 7, 7], [1, 20, 2, 3]] {
                 gradcheck(&[&shape], |_, x, pass| max_pool(&x[0], pool, pass));
+                learn_alike(&[&shape], |_, x, pass| max_pool(&x[0], pool, pass));
             }
         }
     }
@@ -116,14 +119,24 @@ mod tests {
     /// windows are 0.
     #[test]
     fn ties_go_to_the_first() {
-        let gradient = |pool: Pool, values: &[f32], side: usize| {
+        let with = |kernels: Option<_>, pool: Pool, values: &[f32], side: usize| {
             let x = Var::from_slice(values, (1, 1, side, side), &Device::Cpu).unwrap();
-            let map = Features::Tensor(x.as_tensor().clone());
-            let y = max_pool(&map, pool, &Pass::eval()).unwrap();
+            let pass = Pass {
+                kernels,
+                ..Pass::eval()
+            };
+            let map = Features::enter(&x, &pass).unwrap();
+            let y = max_pool(&map, pool, &pass).unwrap();
             let loss = y.to_tensor().unwrap().sum_all().unwrap();
             let grads = loss.backward().unwrap();
             let g = grads.get(&x).unwrap().flatten_all().unwrap();
             g.to_vec1::<f32>().unwrap()
+        };
+        let kernels = Kernels::new(1).unwrap();
+        let gradient = |pool, values: &[f32], side| {
+            let by_kernels = with(Some(kernels.clone()), pool, values, side);
+            assert_eq!(by_kernels, with(None, pool, values, side));
+            by_kernels
         };
         assert_eq!(gradient(Pool::HALVE, &[0.; 4], 2), [1., 0., 0., 0.]);
         assert_eq!(

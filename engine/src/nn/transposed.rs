@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 
 use super::conv::{fixed, kernels_of, values};
 use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
-use super::{BatchNorm, Features, Mode, Pass};
+use super::{BatchNorm, Features, Mode, Pass, learn};
 
 const KERNEL: usize = 4;
 const STRIDE: usize = 2;
@@ -51,18 +51,16 @@ impl TransposedConvBn {
             |_| macs,
             |pass| match x {
                 Features::Tensor(x) => Ok(Features::Tensor(self.normalised(x, pass)?.relu()?)),
+                Features::Traced(x) => {
+                    let size = (STRIDE * x.map().h(), STRIDE * x.map().w());
+                    let y = learn::convolve_transposed(x, &self.weight, self.shape()?, size)?;
+                    let y = self.bn.normalise_traced(&y, None, true, pass)?;
+                    Ok(Features::Traced(y))
+                }
                 Features::Nhwc(x) => {
                     let packed = fixed(&self.packed, &self.weight, || {
                         let (weight, bias) = self.folded()?;
-                        let (c_in, c_out, ..) = weight.dims4()?;
-                        // Of the convolution that this one undoes.
-                        let shape = ConvShape {
-                            cin: c_out,
-                            cout: c_in,
-                            kernel: KERNEL,
-                            stride: STRIDE,
-                            pad: PAD,
-                        };
+                        let shape = self.shape()?;
                         let (weight, bias) = (values(weight)?, values(bias)?);
                         Ok(PackedTransposed::new(shape, &weight, Some(&bias)))
                     })?;
@@ -73,6 +71,18 @@ impl TransposedConvBn {
                 }
             },
         )
+    }
+
+    /// The convolution that this one undoes.
+    fn shape(&self) -> Result<ConvShape> {
+        let (c_in, c_out, ..) = self.weight.dims4()?;
+        Ok(ConvShape {
+            cin: c_out,
+            cout: c_in,
+            kernel: KERNEL,
+            stride: STRIDE,
+            pad: PAD,
+        })
     }
 
     fn normalised(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
@@ -101,7 +111,7 @@ impl TransposedConvBn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
     fn layer(
@@ -118,6 +128,21 @@ mod tests {
     fn has_the_right_gradient() {
         for (shape, c_out) in [([2, 3, 3, 5], 2), ([1, 2, 4, 1], 3), ([1, 1, 5, 6], 1)] {
             gradcheck(&[&shape], |vb, x, pass| {
+                layer((shape[1], c_out), vb, &x[0], pass)
+            });
+        }
+    }
+
+    /// Fails when a gradient of the kernels' transposed convolution is not candle's.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for (shape, c_out) in [
+            ([2, 3, 3, 5], 2),
+            ([1, 2, 4, 1], 3),
+            ([1, 17, 5, 6], 20),
+            ([3, 16, 2, 13], 32),
+        ] {
+            learn_alike(&[&shape], |vb, x, pass| {
                 layer((shape[1], c_out), vb, &x[0], pass)
             });
         }

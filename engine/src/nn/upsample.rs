@@ -7,15 +7,15 @@
 use candle_core::{Result, Tensor};
 
 use super::conv::kernels_of;
-use super::kernels::{self, Nhwc};
-use super::norm_op::rectified;
-use super::{Features, Pass};
+use super::features::traced;
+use super::{Features, Pass, kernels, learn};
 
 /// Every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
 pub fn upsample_nearest(x: &Features, factor: usize) -> Result<Features> {
     match x {
         Features::Tensor(x) => Ok(Features::Tensor(repeat_tensor(x, factor)?)),
-        Features::Nhwc(x) => Ok(Features::Nhwc(repeat_map(x, factor))),
+        Features::Nhwc(x) => Ok(Features::Nhwc(kernels::upsample_nearest(x, factor))),
+        Features::Traced(x) => learn::upsample_nearest(x, factor).map(Features::Traced),
     }
 }
 
@@ -29,6 +29,9 @@ pub fn upsample_nearest_add(
     relu: bool,
     pass: &Pass,
 ) -> Result<Features> {
+    if let Some([low, other]) = traced([low, other])? {
+        return learn::upsample_add(&low, factor, &other, relu).map(Features::Traced);
+    }
     if let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) {
         let threads = &kernels_of(pass)?.threads;
         let sum = kernels::upsample_add(low, factor, other, relu, threads);
@@ -36,11 +39,7 @@ pub fn upsample_nearest_add(
     }
     let other = other.to_tensor()?;
     let sum = (repeat_to(&low.to_tensor()?, factor, &other)? + other)?;
-    Ok(Features::Tensor(if relu {
-        rectified(&sum, pass)?
-    } else {
-        sum
-    }))
+    Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
 }
 
 /// Twice the size, bilinear. `align_corners`: corner pixels keep their centres, else their outer
@@ -57,6 +56,7 @@ pub fn upsample_bilinear2(x: &Features, align_corners: bool, pass: &Pass) -> Res
             let y = kernels::upsample_bilinear2(x, align_corners, threads);
             Ok(Features::Nhwc(y))
         }
+        Features::Traced(x) => learn::upsample_bilinear2(x, align_corners).map(Features::Traced),
     }
 }
 
@@ -115,26 +115,10 @@ pub(super) fn repeat_to(x: &Tensor, factor: usize, other: &Tensor) -> Result<Ten
     repeat_tensor(x, factor)?.narrow(2, 0, h)?.narrow(3, 0, w)
 }
 
-/// [`upsample_nearest`] of a channels-last map: copies, bound by memory.
-fn repeat_map(x: &Nhwc, factor: usize) -> Nhwc {
-    let [n, h, w, c] = x.dims();
-    let mut out = x.buffers().map(n, factor * h, factor * w, c);
-    if !x.data().is_empty() {
-        let rows = out.data_mut().chunks_exact_mut(factor * w * c);
-        for (y, row) in rows.enumerate() {
-            let from = &x.data()[y / factor * w * c..][..w * c];
-            for (x, pixel) in row.chunks_exact_mut(c).enumerate() {
-                pixel.copy_from_slice(&from[x / factor * c..][..c]);
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, gradcheck};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use candle_core::Device;
     use proptest::prelude::*;
 
@@ -159,6 +143,28 @@ mod tests {
                 gradcheck(&[&shape], |_, x, pass| {
                     upsample_bilinear2(&x[0], align_corners, pass)
                 });
+            }
+        }
+    }
+
+    /// Fails when a gradient of the kernels' upsampling is not candle's.
+    #[test]
+    fn learns_alike_with_kernels() {
+        for shape in [[2, 3, 4, 5], [1, 17, 1, 6], [3, 1, 7, 1]] {
+            for align_corners in [true, false] {
+                learn_alike(&[&shape], |_, x, pass| {
+                    upsample_bilinear2(&x[0], align_corners, pass)
+                });
+            }
+            for factor in [1, 2, 3, 8] {
+                learn_alike(&[&shape], |_, x, _| upsample_nearest(&x[0], factor));
+                let [n, c, h, w] = shape;
+                let low = [n, c, h.div_ceil(factor), w.div_ceil(factor)];
+                for relu in [true, false] {
+                    learn_alike(&[&low, &shape], |_, x, pass| {
+                        upsample_nearest_add(&x[0], factor, &x[1], relu, pass)
+                    });
+                }
             }
         }
     }

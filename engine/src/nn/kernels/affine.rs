@@ -1,4 +1,4 @@
-//! A factor and a shift per channel: batch normalisation with running statistics.
+//! A factor and a shift per channel: batch normalisation.
 
 use super::buffer::Nhwc;
 use super::math::Activation;
@@ -6,11 +6,13 @@ use super::pointwise::over_rows;
 use super::simd::job;
 use super::threads::Threads;
 
-/// `activation(factor * map + shift)`, one factor and shift per channel.
+/// `activation(factor * map + shift + residual)`, one factor and shift per channel, the residual of
+/// the map's size.
 pub fn affine(
     map: &Nhwc,
     factor: &[f32],
     shift: &[f32],
+    residual: Option<&Nhwc>,
     activation: Activation,
     threads: &Threads,
 ) -> Nhwc {
@@ -19,6 +21,9 @@ pub fn affine(
         factor.len() == c && shift.len() == c,
         "one factor and shift per channel"
     );
+    if let Some(residual) = residual {
+        assert_eq!(residual.dims(), map.dims(), "residual's size");
+    }
     let mut out = map.buffers().map(n, h, w, c);
     let shared = out.view_mut().shared();
     over_rows(threads, n * h, w * c, |rows, _| {
@@ -27,6 +32,7 @@ pub fn affine(
                 map: &map.data()[row * w * c..][..w * c],
                 factor,
                 shift,
+                residual: residual.map_or(&[], |map| &map.data()[row * w * c..][..w * c]),
                 // SAFETY: the row lies in `out`, and each row belongs to one task.
                 out: unsafe { std::slice::from_raw_parts_mut(shared.pixel(row * w), w * c) },
                 activation,
@@ -42,19 +48,26 @@ job! {
         map: &'a [f32],
         factor: &'a [f32],
         shift: &'a [f32],
+        residual: &'a [f32],
         out: &'a mut [f32],
         activation: Activation,
     }, s => {
         let c = factor.len();
-        for (map, out) in map.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
+        let pixels = map.chunks_exact(c).zip(out.chunks_exact_mut(c));
+        for (pixel, (map, out)) in pixels.enumerate() {
+            let residual = residual.get(pixel * c..pixel * c + c);
             let mut i = 0;
             while i < c {
-                // SAFETY: all four slices hold c floats and i < c.
+                // SAFETY: all slices hold c floats and i < c.
                 unsafe {
                     let x = s.load_upto(map.as_ptr().add(i), c - i);
                     let factor = s.load_upto(factor.as_ptr().add(i), c - i);
                     let shift = s.load_upto(shift.as_ptr().add(i), c - i);
-                    let y = activation.apply(s, s.fma(x, factor, shift));
+                    let mut y = s.fma(x, factor, shift);
+                    if let Some(residual) = residual {
+                        y = s.add(y, s.load_upto(residual.as_ptr().add(i), c - i));
+                    }
+                    let y = activation.apply(s, y);
                     s.store_upto(out.as_mut_ptr().add(i), y, c - i);
                 }
                 i += S::LANES;

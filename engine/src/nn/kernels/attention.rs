@@ -2,6 +2,7 @@
 //! the product with the keys over the softmax to the product with the values.
 
 use super::buffer::{View, ViewMut};
+use super::drop::{Dropout, drop_row};
 use super::pack::PanelView;
 use super::point::{self, Points};
 use super::rows::{Factor, softmax_row};
@@ -24,14 +25,20 @@ pub struct Heads<'a> {
 
 /// Scores of a tile, 512 KiB: half of a small second-level cache. Tests have few tokens and take
 /// the smallest tile.
-const SCORES: usize = if cfg!(test) { 0 } else { 1 << 17 };
+pub(super) const SCORES: usize = if cfg!(test) { 0 } else { 1 << 17 };
 
 /// `softmax(Q K^T / sqrt(channels of a head's keys)) V` for every head of every image, into `out`
 /// of the values' size; the softmax's results, `[images, heads, queries, keys]`, into `weights` if
-/// given.
+/// given. With `dropout` the values are weighted by what it leaves of them, numbered in that order.
 ///
 /// Panics when the sizes do not belong together.
-pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, threads: &Threads) {
+pub fn attention(
+    heads: Heads,
+    dropout: Option<Dropout>,
+    mut out: ViewMut,
+    weights: Option<&mut [f32]>,
+    threads: &Threads,
+) {
     let [n, h, w, d] = heads.queries.dims;
     let len = h * w;
     let answer = heads.values.dims[3];
@@ -121,6 +128,10 @@ pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, th
             };
             rows.copy_from_slice(scores.data());
         }
+        if let Some(dropout) = dropout {
+            let number = (product * len + first) * len;
+            drop_row(scores.data_mut(), dropout, number as u64, threads);
+        }
         let (image, channel) = (product / heads.count, product % heads.count * value_width);
         points.input = scores.view();
         points.panels = PanelView {
@@ -136,7 +147,7 @@ pub fn attention(heads: Heads, mut out: ViewMut, weights: Option<&mut [f32]>, th
 }
 
 /// The channels of one head of one image: product number `i` of `width` channels.
-fn head(view: View<'_>, i: usize, width: usize) -> View<'_> {
+pub(super) fn head(view: View<'_>, i: usize, width: usize) -> View<'_> {
     let [_, h, w, d] = view.dims;
     let count = d / width;
     let from = i / count * h * w * view.stride + i % count * width;

@@ -21,8 +21,9 @@ pub(super) fn lines(floats: usize) -> usize {
 #[derive(Clone, Default)]
 pub struct Buffers(Arc<Mutex<Vec<Vec<Line>>>>);
 
-/// Free buffers a pool keeps; more come back only when networks of many sizes share one pool.
-const MAX_FREE: usize = 128;
+/// Free buffers a pool keeps: more than the maps of a deep network, which all come back at once
+/// after a training step.
+const MAX_FREE: usize = 1024;
 
 impl Buffers {
     /// A pool with nothing in it.

@@ -1,7 +1,9 @@
-//! What a convolution's weights and bias get back in training.
+//! What a convolution's weights get back in training.
 //!
 //! The input's gradient needs no kernel of its own: it is [`super::PackedConv::input_gradient`]
 //! or a [`super::PackedTransposed`] applied to the output's gradient.
+
+use rayon::prelude::*;
 
 use super::buffer::{Nhwc, Shared};
 use super::pack::ConvShape;
@@ -9,6 +11,7 @@ use super::simd::{Simd, job};
 use super::strip::Columns;
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, cover, panels_for, pixels_for};
+use super::winograd_grad;
 
 /// Bytes of a strip: it and the output gradient's rows beside it stay in the L2.
 const STRIP_BYTES: usize = 96 * 1024;
@@ -42,6 +45,10 @@ pub fn conv2d_weight_gradient(
     assert_eq!(out.len(), shape.weights(), "weight gradient of {shape:?}");
     if grad.data().is_empty() {
         out.fill(0.0);
+        return;
+    }
+    if winograd_grad::wins(shape, n, h, w) {
+        winograd_grad::run(shape, input, grad, out, threads);
         return;
     }
     // The register tile reads whole panels of the output gradient.
@@ -87,11 +94,30 @@ pub fn conv2d_weight_gradient(
             });
         },
     );
-    let (area, sums) = (kernel * kernel, sums.data());
-    for (i, out) in out.iter_mut().enumerate() {
-        let (tap, c, o) = (i % area, i / area % cin, i / area / cin);
-        *out = sums[(tap * cin + c) * wide + o];
-    }
+    let sums = sums.data();
+    let area = kernel * kernel;
+    unpack(out, [cin, area], threads, |o, c, tap| {
+        sums[(tap * cin + c) * wide + o]
+    });
+}
+
+/// Fills `out` `[cout, cin, area]` with `f(output channel, input channel, tap)`.
+pub(super) fn unpack(
+    out: &mut [f32],
+    [cin, area]: [usize; 2],
+    threads: &Threads,
+    f: impl Fn(usize, usize, usize) -> f32 + Sync,
+) {
+    threads.iterate(|| {
+        let rows = out.par_chunks_exact_mut(cin * area).enumerate();
+        rows.for_each(|(o, row)| {
+            for (c, taps) in row.chunks_exact_mut(area).enumerate() {
+                for (tap, out) in taps.iter_mut().enumerate() {
+                    *out = f(o, c, tap);
+                }
+            }
+        });
+    });
 }
 
 job! {
@@ -209,20 +235,5 @@ impl Sums<'_> {
                 }
             }
         }
-    }
-}
-
-/// The bias gradient: the sum of `grad` over images and pixels, per channel.
-pub fn bias_gradient(grad: &Nhwc, out: &mut [f32]) {
-    assert_eq!(out.len(), grad.c(), "one bias per channel");
-    // In f64: a map has tens of thousands of pixels.
-    let mut sums = vec![0.0_f64; out.len()];
-    for pixel in grad.data().chunks_exact(out.len()) {
-        for (sum, &g) in sums.iter_mut().zip(pixel) {
-            *sum += f64::from(g);
-        }
-    }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = sum as f32;
     }
 }

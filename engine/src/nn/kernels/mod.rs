@@ -1,4 +1,4 @@
-//! CPU kernels for inference and for training's convolutions: f32, channels last, one source for all instruction sets.
+//! CPU kernels for inference and training: f32, channels last, one source for all instruction sets.
 //!
 //! The nouns: [`Threads`] says on which instruction set ([`Isa`]) and how many threads to
 //! compute; [`Buffers`] is the memory that feature maps ([`Nhwc`]) come from and return to;
@@ -18,40 +18,58 @@
 
 mod affine;
 mod attention;
+mod attention_grad;
 mod buffer;
 mod conv;
 mod depthwise;
+mod depthwise_grad;
+mod drop;
 mod grad;
 mod isa;
 mod math;
+mod norm;
 mod pack;
 mod point;
 mod pointwise;
 pub mod reference;
 mod resample;
+mod resample_grad;
 mod rows;
 mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
+mod slopes;
 mod strip;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod tile;
 mod winograd;
+mod winograd_grad;
 
 pub use affine::affine;
 pub use attention::{Heads, attention};
+pub use attention_grad::attention_gradient;
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
 pub use depthwise::{PackedDepthwise, depthwise};
-pub use grad::{bias_gradient, conv2d_weight_gradient};
+pub use depthwise_grad::depthwise_weight_gradient;
+pub use drop::{Dropout, drop_out};
+pub use grad::conv2d_weight_gradient;
 pub use isa::{ISA_VARIABLE, Isa};
 pub use math::Activation;
+pub use norm::{Moments, moments, norm_gradient, norm_sums};
 pub use pack::{ConvShape, PackedConv, PackedTransposed, Plan};
-pub use pointwise::{add, gate, project, scale_pixels, upsample_add};
-pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2};
-pub use rows::{Factor, layer_norm, matmul, softmax};
+pub use pointwise::{add, add_bias, add_to_each, gate, project, scale_pixels, upsample_add};
+pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
+pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
+pub use rows::{layer_norm, layer_norm_gradient};
+pub use slopes::{
+    add_to, duplicate, multiply_by, project_input_gradient, project_weight_gradient, scaled,
+    scaled_gradient, through,
+};
+pub use sums::bias_gradient;
 pub use threads::Threads;

@@ -83,6 +83,31 @@ pub fn add(a: &Nhwc, b: &Nhwc, relu: bool, threads: &Threads) -> Nhwc {
     upsample_add(a, 1, b, relu, threads)
 }
 
+/// Adds one number per channel, in place.
+pub fn add_bias(map: &mut Nhwc, bias: &[f32]) {
+    assert_eq!(bias.len(), map.c(), "one bias per channel");
+    for pixel in map.data_mut().chunks_exact_mut(bias.len().max(1)) {
+        for (value, bias) in pixel.iter_mut().zip(bias) {
+            *value += bias;
+        }
+    }
+}
+
+/// `map + one` for each of `map`'s images.
+pub fn add_to_each(map: &Nhwc, one: &Nhwc) -> Nhwc {
+    let [n, h, w, c] = map.dims();
+    assert_eq!(one.dims(), [1, h, w, c], "what is added to each image");
+    let mut sum = map.buffers().map(n, h, w, c);
+    let area = (h * w * c).max(1);
+    let images = sum.data_mut().chunks_exact_mut(area);
+    for (sum, map) in images.zip(map.data().chunks_exact(area)) {
+        for ((sum, map), one) in sum.iter_mut().zip(map).zip(one.data()) {
+            *sum = map + one;
+        }
+    }
+    sum
+}
+
 /// `weight . pixel` for every pixel: a 1x1 convolution to one channel, without bias.
 pub fn project(map: View, weight: &[f32], pool: &super::Buffers, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims;

@@ -226,3 +226,42 @@ pub fn attention(
     }
     (out, weights)
 }
+
+/// Gradients of attention's queries, keys and values for the gradient `grad` of what is read, the
+/// weight number `i` of `[n, heads, len, len]` multiplied by `factor(i)` after the softmax.
+pub fn attention_gradient(
+    heads: usize,
+    [n, len, d]: [usize; 3],
+    inputs: [&[f32]; 3],
+    grad: &[f32],
+    factor: impl Fn(usize) -> f64,
+) -> [Vec<f32>; 3] {
+    let [queries, keys, values] = inputs;
+    let (_, weights) = attention(heads, [n, len, d, d], inputs);
+    let width = d / heads;
+    let scale = 1.0 / (width as f64).sqrt();
+    let mut out = [(); 3].map(|()| vec![0.0_f64; n * len * d]);
+    for i in 0..n * heads * len {
+        let (query, image) = (i % len, i / len / heads);
+        let channel = i / len % heads * width;
+        let at = |token: usize, c: usize| (image * len + token) * d + channel + c;
+        let weight = |key: usize| f64::from(weights[i * len + key]);
+        let slopes: Vec<f64> = (0..len)
+            .map(|key| {
+                let product = |c| f64::from(grad[at(query, c)]) * f64::from(values[at(key, c)]);
+                factor(i * len + key) * (0..width).map(product).sum::<f64>()
+            })
+            .collect();
+        let mean: f64 = slopes.iter().enumerate().map(|(k, s)| weight(k) * s).sum();
+        for (key, slope) in slopes.iter().enumerate() {
+            let score = scale * weight(key) * (slope - mean);
+            for c in 0..width {
+                out[0][at(query, c)] += score * f64::from(keys[at(key, c)]);
+                out[1][at(key, c)] += score * f64::from(queries[at(query, c)]);
+                let kept = weight(key) * factor(i * len + key);
+                out[2][at(key, c)] += kept * f64::from(grad[at(query, c)]);
+            }
+        }
+    }
+    out.map(|values| values.iter().map(|&v| v as f32).collect())
+}

@@ -72,8 +72,25 @@ job! {
     }
 }
 
+/// Every pixel `factor` x `factor` times: copies, bound by memory; images side by side on rayon's
+/// current threads.
+pub fn upsample_nearest(map: &Nhwc, factor: usize) -> Nhwc {
+    let [n, h, w, c] = map.dims();
+    let mut out = map.buffers().map(n, factor * h, factor * w, c);
+    if !out.data().is_empty() {
+        let rows = out.data_mut().par_chunks_exact_mut(factor * w * c);
+        rows.enumerate().for_each(|(y, row)| {
+            let from = &map.data()[y / factor * w * c..][..w * c];
+            for (x, pixel) in row.chunks_exact_mut(c).enumerate() {
+                pixel.copy_from_slice(&from[x / factor * c..][..c]);
+            }
+        });
+    }
+    out
+}
+
 /// The two neighbours of output pixel `i` and the weight of the second, for twice the size.
-fn neighbours(i: usize, len: usize, align_corners: bool) -> (usize, usize, f32) {
+pub(super) fn neighbours(i: usize, len: usize, align_corners: bool) -> (usize, usize, f32) {
     let at = if align_corners {
         // Corner pixels keep their centres: (len - 1) intervals become (2 len - 1).
         i as f64 * (len - 1) as f64 / (2 * len - 1) as f64

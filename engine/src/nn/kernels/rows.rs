@@ -1,17 +1,18 @@
 //! Transformer pieces: a map's pixels are tokens, its channels are their features.
 
-use super::buffer::{Nhwc, View, ViewMut};
+use rayon::prelude::*;
+
+use super::buffer::{Nhwc, View};
 use super::math;
-use super::pack::PanelView;
-use super::point::{self, Points};
 use super::pointwise::over_rows;
 use super::simd::job;
+use super::sums::{block_len, per_block, total};
 use super::threads::Threads;
 use super::tile::PANEL;
 
-/// The second factor of a [`matmul`].
+/// The second factor of a product of matrices whose rows are the pixels of views.
 #[derive(Clone, Copy)]
-pub enum Factor<'a> {
+pub(super) enum Factor<'a> {
     /// K rows of N values.
     Plain(View<'a>),
     /// N rows of K values: multiplied as its transpose.
@@ -44,77 +45,13 @@ impl Factor<'_> {
     }
 }
 
-/// `out = scale * a * b` for matrices whose rows are the pixels of the views.
-///
-/// Attention scores are `matmul(q, Factor::Transposed(k), 1 / sqrt(d), ..)`, the weighted sum is
-/// `matmul(scores, Factor::Plain(v), 1.0, ..)`; heads are channel slices of the maps.
-pub fn matmul(a: View, b: Factor, scale: f32, mut out: ViewMut, threads: &Threads) {
-    let rows = |dims: [usize; 4]| dims[0] * dims[1] * dims[2];
-    let (m, depth) = (rows(a.dims), a.dims[3]);
-    let (inner, count) = b.size();
-    assert_eq!(inner, depth, "inner size of a product");
-    assert_eq!(
-        (rows(out.dims), out.dims[3]),
-        (m, count),
-        "size of a product"
-    );
-    if m == 0 || count == 0 {
-        return;
-    }
-    let panels = count.div_ceil(PANEL);
-    let mut packed = threads.spare.map(1, 1, panels, depth * PANEL);
-    let shared = packed.view_mut().shared();
-    over_rows(threads, panels, depth * PANEL, |range, _| {
-        for panel in range {
-            // SAFETY: the panel lies in `packed`, and each belongs to one task.
-            let dest =
-                unsafe { std::slice::from_raw_parts_mut(shared.pixel(panel), depth * PANEL) };
-            b.pack(panel * PANEL, scale, dest);
-        }
-    });
-    let mut zeros = threads.spare.map(1, 1, 1, panels * PANEL);
-    zeros.data_mut().fill(0.0);
-    point::run(
-        &Points {
-            input: a,
-            stride: 1,
-            panels: PanelView {
-                floats: packed.data(),
-                depth,
-                count: panels,
-            },
-            bias: zeros.data(),
-            out: out.shared(),
-            dims: out.dims,
-            residual: None,
-            relu: false,
-        },
-        threads,
-    );
-}
-
-/// Softmax over the channels of every pixel, in place.
-pub fn softmax(map: &mut Nhwc, threads: &Threads) {
-    let c = map.c();
-    let rows = map.n() * map.h() * map.w();
-    let shared = map.view_mut().shared();
-    // The exponential makes a value cost several times a copied one.
-    over_rows(threads, rows, 4 * c, |range, _| {
-        for row in range {
-            // SAFETY: the row lies in the map, and each belongs to one task.
-            let row = unsafe { std::slice::from_raw_parts_mut(shared.pixel(row), c) };
-            softmax_row(row, threads);
-        }
-    });
-}
-
 /// Softmax of `row`, in place.
 pub(super) fn softmax_row(row: &mut [f32], threads: &Threads) {
     threads.isa().run(SoftmaxRow { row });
 }
 
 job! {
-    /// One row of [`softmax`].
+    /// One row of [`softmax_row`].
     SoftmaxRow { row: &'a mut [f32] }, s => {
         let n = row.len();
         let full = n / S::LANES * S::LANES;
@@ -204,6 +141,93 @@ job! {
                 s.store_upto(at, s.fma(s.mul(x, s.splat(factor)), weight, bias), n - i);
             }
             i += S::LANES;
+        }
+    }
+}
+
+/// The way back through [`layer_norm`] of `map`: the weight's and the bias's gradients are returned,
+/// `grad` becomes the map's.
+///
+/// With `g = grad * weight` and the normalised `x`: `(g - mean(g) - x mean(g x)) / deviation`.
+pub fn layer_norm_gradient(
+    grad: &mut Nhwc,
+    map: &Nhwc,
+    weight: &[f32],
+    eps: f32,
+    threads: &Threads,
+) -> [Vec<f32>; 2] {
+    let c = map.c();
+    assert_eq!(grad.dims(), map.dims(), "gradient of a layer norm");
+    assert_eq!(weight.len(), c, "one weight per channel");
+    let len = block_len(c);
+    let blocks = grad
+        .data_mut()
+        .par_chunks_mut(len)
+        .zip(map.data().par_chunks(len));
+    let sums = per_block(blocks, 2 * c, threads, |(grad, map), sums| {
+        threads.isa().run(NormGradient {
+            grad,
+            map,
+            weight,
+            eps,
+            sums,
+        });
+    });
+    let mut sums: Vec<f32> = total(&sums, 2 * c).iter().map(|&v| v as f32).collect();
+    let bias = sums.split_off(c);
+    [sums, bias]
+}
+
+job! {
+    /// One block of [`layer_norm_gradient`]; the sums are the weight's, then the bias's.
+    NormGradient {
+        grad: &'a mut [f32],
+        map: &'a [f32],
+        weight: &'a [f32],
+        eps: f32,
+        sums: &'a mut [f32],
+    }, s => {
+        let c = weight.len();
+        let scale = 1.0 / c as f32;
+        let (weights, biases) = sums.split_at_mut(c);
+        for (grad, row) in grad.chunks_exact_mut(c).zip(map.chunks_exact(c)) {
+            // SAFETY: the row holds c floats, i < c; what lies beyond is read as 0.
+            let x = |i: usize| unsafe { s.load_upto(row.as_ptr().add(i), c - i) };
+            // SAFETY: as above, the weights.
+            let w = |i: usize| unsafe { s.load_upto(weight.as_ptr().add(i), c - i) };
+            let steps = || (0..c).step_by(S::LANES);
+            let mut sum = s.splat(0.0);
+            for i in steps() {
+                sum = s.add(sum, x(i));
+            }
+            let mean = s.sum(sum) * scale;
+            let centred: f32 = row.iter().map(|v| (v - mean) * (v - mean)).sum();
+            let inverse = 1.0 / (centred * scale + eps).sqrt();
+            let normalised = |i: usize| s.mul(s.sub(x(i), s.splat(mean)), s.splat(inverse));
+            let (mut sum, mut product) = (s.splat(0.0), s.splat(0.0));
+            for i in steps() {
+                // SAFETY: gradient and sums hold c floats, i < c.
+                unsafe {
+                    let g = s.load_upto(grad.as_ptr().add(i), c - i);
+                    let to = weights.as_mut_ptr().add(i);
+                    s.store_upto(to, s.fma(g, normalised(i), s.load_upto(to, c - i)), c - i);
+                    let to = biases.as_mut_ptr().add(i);
+                    s.store_upto(to, s.add(g, s.load_upto(to, c - i)), c - i);
+                    let g = s.mul(g, w(i));
+                    sum = s.add(sum, g);
+                    product = s.fma(g, normalised(i), product);
+                }
+            }
+            let (sum, product) = (s.splat(s.sum(sum) * scale), s.splat(s.sum(product) * scale));
+            for i in steps() {
+                // SAFETY: gradient and sums hold c floats, i < c.
+                unsafe {
+                    let at = grad.as_mut_ptr().add(i);
+                    let g = s.sub(s.mul(s.load_upto(at, c - i), w(i)), sum);
+                    let g = s.mul(s.fnma(normalised(i), product, g), s.splat(inverse));
+                    s.store_upto(at, g, c - i);
+                }
+            }
         }
     }
 }

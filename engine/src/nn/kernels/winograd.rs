@@ -12,11 +12,11 @@ use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
 
 /// Side of an output patch.
-const OUT: usize = 4;
+pub(super) const OUT: usize = 4;
 /// Side of an input patch.
-const IN: usize = 6;
+pub(super) const IN: usize = 6;
 /// Positions.
-const POSITIONS: usize = IN * IN;
+pub(super) const POSITIONS: usize = IN * IN;
 /// Patches of a task, at most: a multiple of every register tile's pixels. 24 measured the same,
 /// 96 made the whole SFM network 5 % slower.
 const PATCHES: usize = 48;
@@ -24,7 +24,7 @@ const PATCHES: usize = 48;
 const BLOCK_BYTES: usize = 768 * 1024;
 
 /// The kernel's transform along one axis: `G` of the paper.
-const G: [[f64; 3]; IN] = [
+pub(super) const G: [[f64; 3]; IN] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -143,57 +143,15 @@ impl Job for Patches<'_, '_> {
             });
         }
 
-        let (down, across) = (h.div_ceil(OUT), w.div_ceil(OUT));
-        let place = |t: usize| {
-            let t = first + t;
-            (
-                t / (down * across),
-                t / across % down * OUT,
-                t % across * OUT,
-            )
+        let patches = PatchGrid { h, w };
+        let place = |t: usize| patches.place(first + t);
+        let mut to = Transformed {
+            floats: &mut *v,
+            room,
+            pitch: v_pitch,
         };
         for t in 0..count {
-            let (image, y, x) = place(t);
-            let pixel = |y: usize, x: usize| ((image * h + y) * w + x) * conv.input.stride;
-            let inside = y >= 1 && x >= 1 && y + IN - 1 <= h && x + IN - 1 <= w;
-            let (from, row, column) = if inside {
-                let at = pixel(y - 1, x - 1);
-                (
-                    &conv.input.data[at..],
-                    w * conv.input.stride,
-                    conv.input.stride,
-                )
-            } else {
-                let step = cin.next_multiple_of(PANEL);
-                edge.fill(0.0);
-                for i in 0..IN {
-                    for j in 0..IN {
-                        let (y, x) = (y + i, x + j);
-                        if (1..=h).contains(&y) && (1..=w).contains(&x) {
-                            edge[(i * IN + j) * step..][..cin]
-                                .copy_from_slice(&conv.input.data[pixel(y - 1, x - 1)..][..cin]);
-                        }
-                    }
-                }
-                (&edge[..], IN * step, step)
-            };
-            assert!(from.len() >= (IN - 1) * (row + column) + cin);
-            let mut c = 0;
-            while c < cin {
-                let at = ((c / PANEL) * room + t) * PANEL + c % PANEL;
-                // SAFETY: `from` was just checked; `at` is inside a position of V.
-                unsafe {
-                    s.enter(Forward {
-                        from: from.as_ptr().add(c),
-                        row,
-                        column,
-                        live: cin - c,
-                        v: v.as_mut_ptr().add(at),
-                        pitch: v_pitch,
-                    });
-                }
-                c += S::LANES;
-            }
+            patches.transform::<S, IN>(s, &conv.input, first + t, &mut to, t, edge);
         }
 
         let weights = conv.panels.floats();
@@ -277,8 +235,95 @@ impl Job for Patches<'_, '_> {
     }
 }
 
-/// Transforms `LANES` channels of one input patch: `V = B^T d B`.
-struct Forward {
+/// Patches of a map of `h` x `w` pixels, counted over all images.
+#[derive(Clone, Copy)]
+pub(super) struct PatchGrid {
+    pub(super) h: usize,
+    pub(super) w: usize,
+}
+
+/// Where patches are transformed to: `[position][16-channel block][patch][16]`.
+pub(super) struct Transformed<'a> {
+    pub(super) floats: &'a mut [f32],
+    /// Patches of a block.
+    pub(super) room: usize,
+    /// Floats from a position to the next.
+    pub(super) pitch: usize,
+}
+
+impl PatchGrid {
+    /// Image, row and column of the first output pixel of patch `t`.
+    pub(super) fn place(self, t: usize) -> (usize, usize, usize) {
+        let (down, across) = (self.h.div_ceil(OUT), self.w.div_ceil(OUT));
+        (
+            t / (down * across),
+            t / across % down * OUT,
+            t % across * OUT,
+        )
+    }
+
+    /// Transforms patch `t` of `map`, `SIDE` x `SIDE` pixels from `(SIDE - 4) / 2` before its first
+    /// output pixel on, into place `at` of `to`; `edge` is memory for a patch over the border.
+    #[inline(always)]
+    pub(super) fn transform<S: Simd, const SIDE: usize>(
+        self,
+        s: S,
+        map: &View,
+        t: usize,
+        to: &mut Transformed,
+        at: usize,
+        edge: &mut [f32],
+    ) {
+        let Self { h, w } = self;
+        let before = (SIDE - OUT) / 2;
+        let channels = map.dims[3];
+        let (image, y, x) = self.place(t);
+        let pixel = |y: usize, x: usize| ((image * h + y) * w + x) * map.stride;
+        let fits = |at: usize, len: usize| at >= before && at + SIDE <= len + before;
+        let (from, row, column) = if fits(y, h) && fits(x, w) {
+            let from = &map.data[pixel(y - before, x - before)..];
+            (from, w * map.stride, map.stride)
+        } else {
+            let step = channels.next_multiple_of(PANEL);
+            edge.fill(0.0);
+            for i in 0..SIDE {
+                for j in 0..SIDE {
+                    let (y, x) = (y + i, x + j);
+                    if (before..h + before).contains(&y) && (before..w + before).contains(&x) {
+                        edge[(i * SIDE + j) * step..][..channels].copy_from_slice(
+                            &map.data[pixel(y - before, x - before)..][..channels],
+                        );
+                    }
+                }
+            }
+            (&*edge, SIDE * step, step)
+        };
+        assert!(from.len() >= (SIDE - 1) * (row + column) + channels);
+        let blocks = channels.div_ceil(PANEL);
+        assert!(at < to.room && blocks * to.room * PANEL <= to.pitch);
+        assert!(to.floats.len() >= POSITIONS * to.pitch);
+        let mut c = 0;
+        while c < channels {
+            let at = ((c / PANEL) * to.room + at) * PANEL + c % PANEL;
+            // SAFETY: patch and place were just checked.
+            unsafe {
+                s.enter(Forward::<SIDE> {
+                    from: from.as_ptr().add(c),
+                    row,
+                    column,
+                    live: channels - c,
+                    v: to.floats.as_mut_ptr().add(at),
+                    pitch: to.pitch,
+                });
+            }
+            c += S::LANES;
+        }
+    }
+}
+
+/// Transforms `LANES` channels of one patch of `SIDE` x `SIDE` pixels: an input's 6 x 6, or the 4 x 4
+/// of an output's gradient.
+struct Forward<const SIDE: usize> {
     from: *const f32,
     row: usize,
     column: usize,
@@ -304,29 +349,56 @@ fn forward<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN] {
     ]
 }
 
-impl Job for Forward {
+/// `A` times a column: the transpose of [`backward`].
+#[inline(always)]
+fn spread<S: Simd>(s: S, y: [S::V; OUT]) -> [S::V; IN] {
+    let [two, four] = [s.splat(2.0), s.splat(4.0)];
+    let (even, odd) = (s.add(y[0], y[2]), s.add(y[1], y[3]));
+    let even2 = s.fma(four, y[2], y[0]);
+    let odd2 = s.mul(two, s.fma(four, y[3], y[1]));
+    [
+        y[0],
+        s.add(even, odd),
+        s.sub(even, odd),
+        s.add(even2, odd2),
+        s.sub(even2, odd2),
+        y[3],
+    ]
+}
+
+/// The transform of a column of `SIDE` values.
+#[inline(always)]
+fn column<S: Simd, const SIDE: usize>(s: S, d: [S::V; SIDE]) -> [S::V; IN] {
+    if SIDE == IN {
+        forward(s, std::array::from_fn(|i| d[i % SIDE]))
+    } else {
+        spread(s, std::array::from_fn(|i| d[i % SIDE]))
+    }
+}
+
+impl<const SIDE: usize> Job for Forward<SIDE> {
     type Out = ();
 
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "i and j are a matrix's")]
     fn run<S: Simd>(self, s: S) {
         let zero = s.splat(0.0);
-        let mut half = [[zero; IN]; IN];
+        let mut half = [[zero; SIDE]; IN];
         // SAFETY: the maker checked that the patch is readable and V writable.
         unsafe {
-            for j in 0..IN {
-                let mut d = [zero; IN];
+            for j in 0..SIDE {
+                let mut d = [zero; SIDE];
                 for (i, d) in d.iter_mut().enumerate() {
                     let at = self.from.add(i * self.row + j * self.column);
                     *d = s.load_upto(at, self.live);
                 }
-                let d = forward(s, d);
+                let d = column(s, d);
                 for i in 0..IN {
                     half[i][j] = d[i];
                 }
             }
             for (i, row) in half.into_iter().enumerate() {
-                let d = forward(s, row);
+                let d = column(s, row);
                 for (j, &d) in d.iter().enumerate() {
                     s.store(self.v.add((i * IN + j) * self.pitch), d);
                 }

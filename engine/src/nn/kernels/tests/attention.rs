@@ -34,11 +34,11 @@ proptest! {
             let mut got = values.buffers().map(n, h, w, answer);
             let mut weights = vec![0.0; want_weights.len()];
             let isa = format!("{:?}", threads.isa());
-            attention(heads, got.view_mut(), Some(&mut weights), threads);
+            attention(heads, None, got.view_mut(), Some(&mut weights), threads);
             near(got.data(), &want, 1e-5, &isa)?;
             near(&weights, &want_weights, 1e-5, &isa)?;
             got.data_mut().fill(f32::NAN);
-            attention(heads, got.view_mut(), None, threads);
+            attention(heads, None, got.view_mut(), None, threads);
             near(got.data(), &want, 1e-5, &isa)?;
         }
     }

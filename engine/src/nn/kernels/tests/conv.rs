@@ -201,12 +201,29 @@ proptest! {
             conv2d_weight_gradient(shape, &input, &grad, &mut got, threads);
             near(&got, &want, 1e-5, &what)?;
         }
-        let mut got = vec![f32::NAN; shape.cout];
-        bias_gradient(&grad, &mut got);
         let want: Vec<f32> = (0..shape.cout)
             .map(|o| grad.data().iter().skip(o).step_by(shape.cout).map(|&g| f64::from(g)).sum::<f64>() as f32)
             .collect();
-        near(&got, &want, 1e-5, "bias")?;
+        for threads in all_threads() {
+            near(&bias_gradient(&grad, threads), &want, 1e-5, "bias")?;
+        }
+    }
+
+    /// Fails when Winograd's weight gradient is wrong at patches over a border, forgets a task's
+    /// patches, or depends on the thread count.
+    #[test]
+    fn winograd_weight_gradient_equals_the_reference(mut case in case()) {
+        case.shape = ConvShape::same(case.shape.cin.max(8), case.shape.cout.max(8), 3, 1);
+        let Case { seed, n, h, w, shape, .. } = case;
+        let input = map(seed, [n, h, w, shape.cin]);
+        let grad = map(seed + 1, [n, h, w, shape.cout]);
+        let want = reference::conv2d_weight_gradient(shape, [n, h, w], input.data(), grad.data());
+        for threads in all_threads() {
+            let what = format!("{case:?} {:?} x{}", threads.isa(), threads.count());
+            let mut got = vec![f32::NAN; shape.weights()];
+            winograd_grad::run(shape, &input, &grad, &mut got, threads);
+            near(&got, &want, 1e-4, &what)?;
+        }
     }
 
     /// Fails when the input gradient by a flipped kernel differs from the transposed convolution.

@@ -4,6 +4,7 @@ mod affine;
 mod attention;
 mod candle;
 mod conv;
+mod learn;
 mod ops;
 
 use proptest::prelude::*;

@@ -141,17 +141,15 @@ proptest! {
         }
     }
 
-    /// Fails when a row's softmax or layer norm uses lanes beyond its end, or loses precision.
+    /// Fails when a row's layer norm uses lanes beyond its end, or loses precision.
     #[test]
-    fn row_normalisations_equal_f64(seed in 1_u64..1 << 32, dims in dims(), shift in -50.0_f32..50.0) {
+    fn layer_norm_equals_f64(seed in 1_u64..1 << 32, dims in dims(), shift in -50.0_f32..50.0) {
         let c = dims[3];
         let data: Vec<f32> = map(seed, dims).data().iter().map(|v| 8.0 * v + shift).collect();
         let (weight, bias) = (values(seed + 1, c), values(seed + 2, c));
-        let (mut soft, mut norm) = (Vec::new(), Vec::new());
+        let mut norm = Vec::new();
         for row in data.chunks(c) {
             let row: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
-            let sum: f64 = row.iter().map(|v| (v - f64::from(shift)).exp()).sum();
-            soft.extend(row.iter().map(|v| ((v - f64::from(shift)).exp() / sum) as f32));
             let mean = row.iter().sum::<f64>() / c as f64;
             let var = row.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / c as f64;
             norm.extend(row.iter().enumerate().map(|(i, v)| {
@@ -161,37 +159,8 @@ proptest! {
         let [n, h, w, _] = dims;
         for threads in all_threads() {
             let mut got = Buffers::new().map_from(n, h, w, c, &data);
-            softmax(&mut got, threads);
-            near(got.data(), &soft, 2e-6, "softmax")?;
-            let mut got = Buffers::new().map_from(n, h, w, c, &data);
             layer_norm(&mut got, &weight, &bias, 1e-5, threads);
             near(got.data(), &norm, 5e-4, "layer norm")?;
-        }
-    }
-
-    /// Fails when a product of matrices mixes up rows, columns, transposition, scale or strides.
-    #[test]
-    fn matmul_equals_f64(
-        seed in 1_u64..1 << 32,
-        m in 1_usize..40,
-        k in 1_usize..40,
-        n in 1_usize..40,
-        transposed: bool,
-    ) {
-        let a = map(seed, [1, 1, m, k + 2]);
-        let b = if transposed { map(seed + 1, [1, 1, n, k + 1]) } else { map(seed + 1, [1, 1, k, n]) };
-        let at = |i: usize, j: usize| if transposed { b.data()[j * (k + 1) + i] } else { b.data()[i * n + j] };
-        let want: Vec<f32> = (0..m * n).map(|i| {
-            let sum: f64 = (0..k)
-                .map(|t| f64::from(a.data()[i / n * (k + 2) + 1 + t]) * f64::from(at(t, i % n)))
-                .sum();
-            (0.3 * sum) as f32
-        }).collect();
-        for threads in all_threads() {
-            let factor = if transposed { Factor::Transposed(b.channels(0, k)) } else { Factor::Plain(b.view()) };
-            let mut got = a.buffers().map(1, 1, m, n);
-            matmul(a.channels(1, k), factor, 0.3, got.view_mut(), threads);
-            near(got.data(), &want, 1e-5, "matmul")?;
         }
     }
 

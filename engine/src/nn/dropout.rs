@@ -1,0 +1,157 @@
+//! [`dropout`], and the [`Random`] numbers that a learning pass carries.
+
+use candle_core::{Result, Tensor};
+
+use super::kernels::Dropout;
+use super::{Features, Mode, Pass, learn};
+
+/// A generator whose whole state is two numbers, which a trainer saves and restores: the same
+/// state drops the same values, on any number of threads, with kernels and without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Random {
+    /// Chosen once for a training.
+    pub seed: u64,
+    /// Layers that have drawn so far.
+    pub drawn: u64,
+}
+
+impl Random {
+    /// Nothing drawn yet.
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, drawn: 0 }
+    }
+
+    /// The key of the next layer's numbers.
+    fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        // Murmur3's finaliser: neighbouring seeds and counts have unlike keys.
+        let mut z = self.seed ^ self.drawn.wrapping_mul(0xd6e8_feb8_6659_fd93);
+        z = (z ^ (z >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        z = (z ^ (z >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        z ^ (z >> 33)
+    }
+}
+
+/// The next layer's draw for probability `p`: none where the pass does not learn, brings no
+/// generator, or `p` is 0.
+///
+/// # Errors
+/// When `p` is not in 0..1.
+pub(super) fn drawn(p: f32, pass: &mut Pass) -> Result<Option<Dropout>> {
+    if !(0.0..1.0).contains(&p) {
+        candle_core::bail!("a dropout of {p} is not in 0..1");
+    }
+    match &mut pass.random {
+        Some(random) if pass.mode == Mode::Train && p > 0.0 => {
+            Ok(Some(Dropout::new(random.draw(), p)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// `x` with every value dropped with probability `p` and the others multiplied by `1 / (1 - p)`, so
+/// that the expectation stays (Srivastava et al., 2014, in the inverted form).
+///
+/// `x` itself unless the pass learns and brings a generator ([`Pass::random`]).
+///
+/// # Errors
+/// When `p` is not in 0..1.
+pub fn dropout(x: Features, p: f32, pass: &mut Pass) -> Result<Features> {
+    let Some(dropout) = drawn(p, pass)? else {
+        return Ok(x);
+    };
+    match x {
+        Features::Tensor(x) => {
+            let (n, c, h, w) = x.dims4()?;
+            // Numbered channels last, as the kernels number them.
+            let factors = factors(dropout, &[n, h, w, c], &x)?.permute((0, 3, 1, 2))?;
+            Ok(Features::Tensor(x.mul(&factors)?))
+        }
+        Features::Traced(x) => learn::drop_out(&x, dropout).map(Features::Traced),
+        Features::Nhwc(_) => candle_core::bail!("a map without history in a pass that learns"),
+    }
+}
+
+/// The factors of values numbered in the order of `dims`, of `like`'s type and device.
+pub(super) fn factors(dropout: Dropout, dims: &[usize], like: &Tensor) -> Result<Tensor> {
+    let count: usize = dims.iter().product();
+    let factors: Vec<f32> = (0..count as u64).map(|i| dropout.factor(i)).collect();
+    Tensor::from_vec(factors, dims, like.device())?.to_dtype(like.dtype())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Kernels;
+    use crate::nn::gradcheck::{copy, gradcheck, learn_alike};
+    use candle_core::Device;
+
+    fn ones() -> Tensor {
+        Tensor::ones((4, 8, 16, 16), candle_core::DType::F32, &Device::Cpu).unwrap()
+    }
+
+    fn run(x: &Tensor, p: f32, pass: &mut Pass) -> Vec<f32> {
+        let x = Features::enter(x, pass).unwrap();
+        let y = dropout(x, p, pass).unwrap().to_tensor().unwrap();
+        y.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn pass(random: Option<Random>, threads: Option<usize>) -> Pass {
+        Pass {
+            mode: Mode::Train,
+            kernels: threads.map(|n| Kernels::new(n).unwrap()),
+            random,
+            ..Pass::default()
+        }
+    }
+
+    /// Fails when gradients flow through what was dropped, or are not raised with the values.
+    #[test]
+    fn has_the_right_gradient() {
+        for shape in [[2, 3, 4, 5], [1, 1, 7, 1]] {
+            gradcheck(&[&shape], |_, x, pass| dropout(copy(&x[0]), 0.3, pass));
+            learn_alike(&[&shape], |_, x, pass| dropout(copy(&x[0]), 0.3, pass));
+        }
+    }
+
+    /// Fails when another share than `p` is dropped, the expectation moves, two layers or seeds
+    /// drop the same, or the number of threads or the kernels decide what is dropped.
+    #[test]
+    fn draws_depend_on_the_state_alone() {
+        let x = ones();
+        for p in [0.1_f32, 0.5, 0.9] {
+            let mut reference = pass(Some(Random::new(7)), None);
+            let (first, second) = (run(&x, p, &mut reference), run(&x, p, &mut reference));
+            assert_eq!(reference.random.unwrap().drawn, 2);
+            assert_ne!(first, second);
+            let dropped = first.iter().filter(|&&v| v == 0.0).count() as f32 / first.len() as f32;
+            assert!((dropped - p).abs() < 0.02, "{dropped} of {p}");
+            let kept = first.iter().find(|&&v| v != 0.0).unwrap();
+            assert!((kept * (1.0 - p) - 1.0).abs() < 1e-6);
+            for threads in [1, 2, 3] {
+                // Resumed after the first draw.
+                let state = Random { seed: 7, drawn: 1 };
+                assert_eq!(run(&x, p, &mut pass(Some(state), Some(threads))), second);
+            }
+            let other = run(&x, p, &mut pass(Some(Random::new(8)), None));
+            assert_ne!(first, other);
+        }
+    }
+
+    /// Fails when anything is dropped while not learning or without a generator, or an impossible
+    /// probability passes.
+    #[test]
+    fn is_absent_unless_learning_with_a_generator() {
+        let x = ones();
+        let all = vec![1.0; x.elem_count()];
+        assert_eq!(run(&x, 0.5, &mut pass(None, Some(1))), all);
+        let mut eval = Pass {
+            mode: Mode::Eval,
+            ..pass(Some(Random::new(1)), None)
+        };
+        assert_eq!(run(&x, 0.5, &mut eval), all);
+        for p in [-0.1, 1.0, f32::NAN] {
+            assert!(dropout(Features::Tensor(ones()), p, &mut eval).is_err());
+        }
+    }
+}
