@@ -311,9 +311,7 @@ impl Augment {
             .degrees
             .check("rotation.degrees", -180.0, 180.0)?;
         self.scale.check("scale", 0.1, 10.0)?;
-        self.upper_body
-            .scale
-            .check("upper_body.scale", 0.1, 10.0)?;
+        self.upper_body.scale.check("upper_body.scale", 0.1, 10.0)?;
         color.contrast.check("color.contrast", 0.0, 10.0)?;
         color.brightness.check("color.brightness", 0.0, 10.0)?;
         color.gain.check("color.gain", 0.0, 10.0)?;

@@ -185,7 +185,10 @@ mod tests {
             let values = changed(&augment, 1);
             let spread = |v: &[f32]| {
                 let m = v.iter().sum::<f32>() / v.len() as f32;
-                (m, v.iter().map(|x| (x - m).abs()).sum::<f32>() / v.len() as f32)
+                (
+                    m,
+                    v.iter().map(|x| (x - m).abs()).sum::<f32>() / v.len() as f32,
+                )
             };
             (spread(&picture()), spread(&values), values)
         };
@@ -243,7 +246,9 @@ mod tests {
             ..Augment::default()
         };
         let (before, after) = (picture(), changed(&augment, 3));
-        let hit: Vec<usize> = (0..SIZE.area()).filter(|&i| before[i] != after[i]).collect();
+        let hit: Vec<usize> = (0..SIZE.area())
+            .filter(|&i| before[i] != after[i])
+            .collect();
         assert_eq!(hit.len(), 6 * 4);
         assert!(hit.iter().all(|&i| after[i] == after[hit[0]]));
         assert_eq!(hit[23] - hit[0], 3 * SIZE.width + 5);

@@ -183,8 +183,14 @@ mod tests {
         for (text, field) in [
             ("flip = 1.5", "flip"),
             ("shift = -0.1", "shift"),
-            ("scale = { kind = 'uniform', low = 2.0, high = 1.0 }", "scale"),
-            ("scale = { kind = 'log-uniform', low = 0.0, high = 1.0 }", "scale"),
+            (
+                "scale = { kind = 'uniform', low = 2.0, high = 1.0 }",
+                "scale",
+            ),
+            (
+                "scale = { kind = 'log-uniform', low = 0.0, high = 1.0 }",
+                "scale",
+            ),
             ("blur.sigma = { kind = 'fixed', value = nan }", "blur.sigma"),
             (
                 "color.gain = { kind = 'normal', mean = 1.0, std = -1.0, low = 0.5, high = 2.0 }",

@@ -440,7 +440,9 @@ mod tests {
         let visible = |augment: &Augment, seed, name: &str| {
             let view = augment.view(&subject, &mut Rng::new(&[seed])).unwrap();
             let j = skeleton.joint(name).unwrap();
-            view.joints(&joints, skeleton)[j].inside(spec.size).is_some()
+            view.joints(&joints, skeleton)[j]
+                .inside(spec.size)
+                .is_some()
         };
         for seed in 0..50 {
             assert!(visible(&augment, seed, "nose") && visible(&augment, seed, "l_wrist"));

@@ -195,7 +195,8 @@ mod tests {
     const INPUT: Size = Size::square(64);
 
     fn encoder(spec: &TargetSpec) -> Encoder {
-        spec.encoder(INPUT, Alignment::HalfPixel, spec.sigma).unwrap()
+        spec.encoder(INPUT, Alignment::HalfPixel, spec.sigma)
+            .unwrap()
     }
 
     /// Fails when the target's place differs from SFM's recipe (`x / 2 - 0.25`), its peak is not
@@ -204,7 +205,10 @@ mod tests {
     fn targets_follow_the_recipe() {
         let target = encoder(&TargetSpec::default()).encode(&[Some(Point::new(20.5, 30.5))]);
         let map = target.maps.plane(0);
-        assert_eq!((target.maps.size, target.weights[0]), (Size::square(32), 1.0));
+        assert_eq!(
+            (target.maps.size, target.weights[0]),
+            (Size::square(32), 1.0)
+        );
         assert_eq!(map[15 * 32 + 10], 1.0);
         assert!((map[15 * 32 + 12] - (-0.5f32).exp()).abs() < 1e-6);
         assert!(map[0] > 0.0, "not truncated");
