@@ -4,6 +4,7 @@
 //! Crowds are kept and marked. Whether the pictures exist shows when they are read.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -104,12 +105,6 @@ pub(super) fn read(
     for image in file.images {
         let id = image.id;
         let size = Size::new(image.width, image.height);
-        let mut refuse = |text: String| {
-            findings.push(Finding::of_file(Severity::Error, annotations, text));
-        };
-        if size.area() == 0 {
-            refuse(format!("image {id}: `width` and `height` are {size}"));
-        }
         let sample = Sample {
             image_id: id,
             path: images.join(image.file_name),
@@ -117,13 +112,15 @@ pub(super) fn read(
             clip: image.clip,
             annotations: Vec::new(),
         };
-        if samples.contains_key(&id) {
-            refuse(format!(
-                "two images have the `id` {id}; the second is left out"
-            ));
-        } else if size.area() > 0 {
-            samples.insert(id, sample);
-        }
+        let text = match samples.entry(id) {
+            _ if size.area() == 0 => format!("image {id}: `width` and `height` are {size}"),
+            Entry::Occupied(_) => format!("two images have the `id` {id}; the second is left out"),
+            Entry::Vacant(place) => {
+                place.insert(sample);
+                continue;
+            }
+        };
+        findings.push(Finding::of_file(Severity::Error, annotations, text));
     }
 
     for annotation in file.annotations {
@@ -266,6 +263,7 @@ fn bbox([x, y, w, h]: [f64; 4]) -> Result<BBox, String> {
 mod tests {
     use super::*;
     use crate::test_golden;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn load_text(text: &str) -> Result<Dataset> {
@@ -422,6 +420,26 @@ mod tests {
         let text = valid().to_string();
         for end in (0..text.len()).step_by(7) {
             assert!(load_text(&text[..end]).is_err());
+        }
+    }
+
+    proptest! {
+        /// Fails when a byte gone wrong stops the program, or people of another number of joints
+        /// or boxes of negative size get through.
+        #[test]
+        fn damaged_bytes_are_survived(at in any::<usize>(), byte: u8) {
+            let mut bytes = valid().to_string().into_bytes();
+            let n = bytes.len();
+            bytes[at % n] = byte;
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("labels.json");
+            std::fs::write(&path, bytes).unwrap();
+            if let Ok(data) = read(&path, Path::new(""), &mut Vec::new()) {
+                let joints = data.skeleton.n_joints();
+                for a in data.samples.iter().flat_map(|s| &s.annotations) {
+                    prop_assert!(a.joints.len() == joints && a.bbox.w >= 0.0);
+                }
+            }
         }
     }
 

@@ -167,6 +167,8 @@ mod tests {
         }
     }
 
+    type Spoil<'a> = &'a dyn Fn(&mut Sample);
+
     fn texts(spoil: impl Fn(&mut Sample)) -> String {
         let mut sample = sample();
         // Wrists and ankles only: the sides of this figure mean nothing.
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn broken_people_are_found() {
         assert_eq!(texts(|_| {}), "");
-        let cases: [(&dyn Fn(&mut Sample), &str); 8] = [
+        let cases: [(Spoil<'_>, &str); 8] = [
             (&|s| s.annotations[0].bbox.w = -3.0, "no area"),
             (&|s| s.annotations[0].bbox.x = f64::NAN, "no area"),
             (

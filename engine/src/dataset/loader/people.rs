@@ -37,7 +37,7 @@ impl Default for SetOptions {
 pub struct People {
     skeleton: &'static Skeleton,
     sets: Vec<Set>,
-    people: Vec<Place>,
+    places: Vec<Place>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl People {
         Self {
             skeleton,
             sets: Vec::new(),
-            people: Vec::new(),
+            places: Vec::new(),
         }
     }
 
@@ -99,7 +99,7 @@ impl People {
                 dataset.skeleton.name, self.skeleton.name
             )));
         };
-        let (set, start) = (self.sets.len(), self.people.len());
+        let (set, start) = (self.sets.len(), self.places.len());
         for (s, sample) in dataset.samples.iter().enumerate() {
             for (a, annotation) in sample.annotations.iter().enumerate() {
                 let b = annotation.bbox;
@@ -110,7 +110,7 @@ impl People {
                 let seen = renamed(&annotation.joints, &map, sample.size);
                 let seen = seen.iter().filter(|j| j.inside(sample.size).is_some());
                 if sound && !annotation.is_crowd && seen.count() >= options.min_joints.max(1) {
-                    self.people.push(Place {
+                    self.places.push(Place {
                         set,
                         sample: s,
                         annotation: a,
@@ -118,7 +118,7 @@ impl People {
                 }
             }
         }
-        let range = start..self.people.len();
+        let range = start..self.places.len();
         let n = range.len();
         self.sets.push(Set {
             name: name.to_owned(),
@@ -137,12 +137,12 @@ impl People {
 
     /// Number of people.
     pub fn len(&self) -> usize {
-        self.people.len()
+        self.places.len()
     }
 
     /// Whether there is nobody.
     pub fn is_empty(&self) -> bool {
-        self.people.is_empty()
+        self.places.is_empty()
     }
 
     /// Name of data set number `set`.
@@ -152,7 +152,7 @@ impl People {
 
     /// Person number `i`, if there are so many.
     pub fn get(&self, i: usize) -> Option<PersonRef<'_>> {
-        let place = self.people.get(i)?;
+        let place = self.places.get(i)?;
         let sample = self.sets[place.set].samples.get(place.sample)?;
         Some(PersonRef {
             set: place.set,
