@@ -15,6 +15,7 @@ const ENGINE_ROWS: &[&[&str]] = &[
     &[
         "source",
         "preprocess",
+        "augment",
         "model",
         "codec",
         "track",

@@ -67,7 +67,7 @@ struct Document {
 
 pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let mut network = args.network.load(common, args.decode.as_deref())?;
-    let dataset = (DATASETS[0].load)(&args.annotations, &args.images)?;
+    let dataset = DATASETS[0].load(&args.annotations, &args.images)?;
     if dataset.skeleton.name != network.skeleton().name {
         bail!(
             "{}: the labels are {}, model {} finds {}",

@@ -1,15 +1,20 @@
 //! Codecs: one object encodes training targets and decodes predictions, so that the two can
-//! never disagree. Adding one: a new file, one line in [`CODECS`].
+//! never disagree. Adding one: a new file, one line in [`CODECS`]. A [`TargetSpec`] is a training
+//! recipe's choice of codec, width and weights; its [`Encoder`] makes a person's [`Target`].
 //!
 //! Coordinates here are heatmap pixels, pixel centres at integers.
 
 pub mod dark;
 pub mod heatmap;
+pub mod patch;
+mod target;
 
 use crate::geometry::{Point, Size};
 use crate::output::Planes;
 use crate::pose::Keypoint;
 use heatmap::{HeatmapCodec, Refine};
+use patch::PatchCodec;
+pub use target::{Encoder, Outside, Target, TargetSpec};
 
 /// Turns joints into target maps and maps back into joints.
 pub trait Codec: Send + Sync {
@@ -23,7 +28,7 @@ pub trait Codec: Send + Sync {
 
 /// One way of decoding: a row of [`CODECS`].
 pub struct CodecSpec {
-    /// `argmax`, `quarter`, `dark`.
+    /// `argmax`, `quarter`, `dark`, `patch`.
     pub name: &'static str,
     /// One line for `--help`.
     pub help: &'static str,
@@ -47,6 +52,11 @@ pub const CODECS: &[CodecSpec] = &[
         name: "dark",
         help: "sub-pixel peak from the blurred heatmap's logarithm (DARK)",
         build: |sigma| heatmap_codec(sigma, dark::refine),
+    },
+    CodecSpec {
+        name: "patch",
+        help: "the highest pixel; targets are small patches around whole pixels (MCA)",
+        build: |sigma| Box::new(PatchCodec::new(sigma)),
     },
 ];
 
@@ -135,7 +145,7 @@ mod tests {
         fn decoding_undoes_encoding(x in 6.0..41.0, y in 6.0..57.0, sigma in 1.5..3.0) {
             // Half a pixel is what a whole pixel can promise, a quarter what a quarter step can;
             // DARK's truncated blur leaves a few hundredths.
-            for (name, bound) in [("argmax", 0.5), ("quarter", 0.25), ("dark", 0.03)] {
+            for (name, bound) in [("argmax", 0.5), ("quarter", 0.25), ("dark", 0.03), ("patch", 0.5)] {
                 let codec = (codec(name).unwrap().build)(sigma);
                 let maps = codec.encode(&[None, Some(Point::new(x, y))], SIZE);
                 let joints = &codec.decode(&maps)[0];

@@ -1,6 +1,10 @@
 //! COCO keypoint annotations and COCO detection results.
+//!
+//! The category that names keypoints is the person; annotations of other categories are left out.
+//! Crowds are kept and marked. Whether the pictures exist shows when they are read.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -8,7 +12,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Annotation, Dataset, DetectedBox, Joint, Sample, Visibility};
+use super::{
+    Annotation, Dataset, DatasetSpec, DetectedBox, Finding, Joint, Sample, Severity, Visibility,
+    is_json,
+};
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
 use crate::skeleton::Skeleton;
@@ -59,13 +66,22 @@ struct CocoDetection {
     score: f64,
 }
 
-/// Reads a COCO keypoints file. The category that names keypoints is the person; annotations of
-/// other categories are left out. Whether the pictures exist shows when they are read.
-///
+/// The row of [`super::DATASETS`].
+pub(super) const FORMAT: DatasetSpec = DatasetSpec {
+    name: "coco",
+    help: "COCO keypoints JSON (images, annotations, categories)",
+    accepts: |path| is_json(path, b'{'),
+    read,
+};
+
 /// # Errors
-/// When the file cannot be read, a field is missing or of the wrong kind, or the entries
-/// contradict each other; the message names the field and the entry.
-pub fn load(annotations: &Path, images: &Path) -> Result<Dataset> {
+/// When the file cannot be read, a field is missing or of the wrong kind, or the joints are none
+/// of a known skeleton.
+pub(super) fn read(
+    annotations: &Path,
+    images: &Path,
+    findings: &mut Vec<Finding>,
+) -> Result<Dataset> {
     let file: CocoFile = read_json(
         annotations,
         "COCO keypoints file (an object of images, annotations and categories)",
@@ -89,9 +105,6 @@ pub fn load(annotations: &Path, images: &Path) -> Result<Dataset> {
     for image in file.images {
         let id = image.id;
         let size = Size::new(image.width, image.height);
-        if size.area() == 0 {
-            return Err(bad(format!("image {id}: `width` and `height` are {size}")));
-        }
         let sample = Sample {
             image_id: id,
             path: images.join(image.file_name),
@@ -99,25 +112,38 @@ pub fn load(annotations: &Path, images: &Path) -> Result<Dataset> {
             clip: image.clip,
             annotations: Vec::new(),
         };
-        if samples.insert(id, sample).is_some() {
-            return Err(bad(format!("two images have the `id` {id}")));
-        }
+        let text = match samples.entry(id) {
+            _ if size.area() == 0 => format!("image {id}: `width` and `height` are {size}"),
+            Entry::Occupied(_) => format!("two images have the `id` {id}; the second is left out"),
+            Entry::Vacant(place) => {
+                place.insert(sample);
+                continue;
+            }
+        };
+        findings.push(Finding::of_file(Severity::Error, annotations, text));
     }
 
     for annotation in file.annotations {
         if annotation.category_id != category.id {
             continue;
         }
-        let Some(sample) = samples.get_mut(&annotation.image_id) else {
-            return Err(bad(format!(
-                "annotation {}: `image_id` {} is not among the images",
-                annotation.id, annotation.image_id
-            )));
-        };
-        let id = annotation.id;
-        let annotation = person(annotation, skeleton)
-            .map_err(|reason| bad(format!("annotation {id}: {reason}")))?;
-        sample.annotations.push(annotation);
+        let (id, image_id) = (annotation.id, annotation.image_id);
+        let person = person(annotation, skeleton);
+        let added = person.and_then(|person| {
+            let sample = samples
+                .get_mut(&image_id)
+                .ok_or_else(|| format!("`image_id` {image_id} is not among the images"))?;
+            sample.annotations.push(person);
+            Ok(())
+        });
+        if let Err(text) = added {
+            findings.push(Finding::of_annotation(
+                Severity::Error,
+                annotations,
+                id,
+                text,
+            ));
+        }
     }
 
     Ok(Dataset {
@@ -152,7 +178,7 @@ pub fn read_boxes(path: &Path, category_id: u64) -> Result<Vec<DetectedBox>> {
 const NO_KEYPOINTS: &str = "no category has `keypoints`; is it an instances file? The keypoints \
                             file of COCO is called person_keypoints_*.json";
 
-fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     serde_json::from_reader(BufReader::with_capacity(1 << 20, file))
         .map_err(|e| Error::data(path, format!("not a {what}: {e}")))
@@ -237,13 +263,14 @@ fn bbox([x, y, w, h]: [f64; 4]) -> Result<BBox, String> {
 mod tests {
     use super::*;
     use crate::test_golden;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn load_text(text: &str) -> Result<Dataset> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("labels.json");
         std::fs::write(&path, text).unwrap();
-        load(&path, Path::new("pictures"))
+        FORMAT.load(&path, Path::new("pictures"))
     }
 
     fn valid() -> Value {
@@ -348,8 +375,43 @@ mod tests {
             assert!(message.contains("labels.json"), "{message}");
             assert!(!message.contains('\n'), "{message}");
         }
-        let message = load(Path::new("/nowhere.json"), Path::new("")).unwrap_err();
+        let message = FORMAT
+            .load(Path::new("/nowhere.json"), Path::new(""))
+            .unwrap_err();
         assert!(message.to_string().contains("/nowhere.json"));
+    }
+
+    /// Fails when one broken entry hides the others, or takes sound ones with it.
+    #[test]
+    fn every_fault_is_found() {
+        let mut value = valid();
+        let people = value["annotations"].as_array_mut().unwrap();
+        let template = people[0].clone();
+        for (i, (key, bad)) in [
+            ("bbox", json!([1, 2, -3, 4])),
+            ("image_id", json!(99)),
+            ("keypoints", json!([1])),
+            ("area", json!(-1)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut broken = template.clone();
+            broken["id"] = json!(10 + i);
+            broken[key] = bad;
+            people.push(broken);
+        }
+        let twin = value["images"][0].clone();
+        value["images"].as_array_mut().unwrap().push(twin);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.json");
+        std::fs::write(&path, value.to_string()).unwrap();
+        let mut findings = Vec::new();
+        let data = read(&path, Path::new(""), &mut findings).unwrap();
+        assert_eq!(data.samples[0].annotations.len(), 1);
+        let ids: Vec<_> = findings.iter().map(|f| f.annotation).collect();
+        assert_eq!(ids, [None, Some(10), Some(11), Some(12), Some(13)]);
+        assert!(findings.iter().all(|f| f.severity == Severity::Error));
     }
 
     /// Fails when a cut-off or damaged file stops the program instead of being refused.
@@ -358,6 +420,26 @@ mod tests {
         let text = valid().to_string();
         for end in (0..text.len()).step_by(7) {
             assert!(load_text(&text[..end]).is_err());
+        }
+    }
+
+    proptest! {
+        /// Fails when a byte gone wrong stops the program, or people of another number of joints
+        /// or boxes of negative size get through.
+        #[test]
+        fn damaged_bytes_are_survived(at in any::<usize>(), byte: u8) {
+            let mut bytes = valid().to_string().into_bytes();
+            let n = bytes.len();
+            bytes[at % n] = byte;
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("labels.json");
+            std::fs::write(&path, bytes).unwrap();
+            if let Ok(data) = read(&path, Path::new(""), &mut Vec::new()) {
+                let joints = data.skeleton.n_joints();
+                for a in data.samples.iter().flat_map(|s| &s.annotations) {
+                    prop_assert!(a.joints.len() == joints && a.bbox.w >= 0.0);
+                }
+            }
         }
     }
 
@@ -383,7 +465,7 @@ mod tests {
     #[test]
     fn the_golden_file_is_read() {
         let path = test_golden::path("transpose/coco_gt.json");
-        let data = load(&path, Path::new("")).unwrap();
+        let data = FORMAT.load(&path, Path::new("")).unwrap();
         let people: usize = data.samples.iter().map(|s| s.annotations.len()).sum();
         assert_eq!((data.samples.len(), people), (12, 31));
     }

@@ -1,12 +1,29 @@
 //! Data sets: files of labels become [`Sample`]s. Adding a format: a new file, one line in
-//! [`DATASETS`].
+//! [`DATASETS`]. A [`loader`] turns samples into batches for training.
+//!
+//! A reader leaves out what cannot be used and says so in a [`Finding`]; [`DatasetSpec::load`]
+//! refuses such files, the checker ([`check`]) lists everything that is wrong.
 
+mod check;
+mod clip;
 pub mod coco;
+mod finding;
+pub mod loader;
+mod lsp;
+mod mat;
+mod mpii;
 pub mod picture;
+mod preview;
+mod rename;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+pub use check::{check, check_labels};
+pub use finding::{Finding, Severity};
+pub use preview::contact_sheet;
+pub use rename::renamed;
+
+use crate::error::{Error, Result};
 pub use crate::sample::{Annotation, DetectedBox, Joint, Sample, Visibility};
 use crate::skeleton::Skeleton;
 
@@ -15,7 +32,7 @@ use crate::skeleton::Skeleton;
 pub struct Dataset {
     /// Meaning of the joints.
     pub skeleton: &'static Skeleton,
-    /// Number of the person category in the data set's files.
+    /// Number of the person category in the data set's files; 1 where they have none.
     pub category_id: u64,
     /// Pictures by rising number, those without people included.
     pub samples: Vec<Sample>,
@@ -27,13 +44,73 @@ pub struct DatasetSpec {
     pub name: &'static str,
     /// One line for `--help`.
     pub help: &'static str,
-    /// Reads `annotations`, whose pictures lie under `images`.
-    pub load: fn(annotations: &Path, images: &Path) -> Result<Dataset>,
+    /// Whether a file or folder looks like this format.
+    pub accepts: fn(&Path) -> bool,
+    /// Reads `annotations`, whose pictures lie under `images`. Entries that cannot be used are
+    /// left out and appended to the findings; an error means that nothing could be read.
+    pub read: fn(annotations: &Path, images: &Path, &mut Vec<Finding>) -> Result<Dataset>,
 }
 
-/// Every format.
-pub const DATASETS: &[DatasetSpec] = &[DatasetSpec {
-    name: "coco",
-    help: "COCO keypoints JSON (images, annotations, categories)",
-    load: coco::load,
-}];
+/// Every format. The first that accepts a path is taken when nobody says which.
+pub const DATASETS: &[DatasetSpec] = &[coco::FORMAT, mpii::FORMAT, lsp::FORMAT, clip::FORMAT];
+
+impl DatasetSpec {
+    /// Reads `annotations`, whose pictures lie under `images`, and refuses entries that cannot be
+    /// used.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with the first entry at fault.
+    pub fn load(&self, annotations: &Path, images: &Path) -> Result<Dataset> {
+        let mut findings = Vec::new();
+        let dataset = (self.read)(annotations, images, &mut findings)?;
+        finding::refuse_errors(&findings)?;
+        Ok(dataset)
+    }
+}
+
+/// The row called `name`.
+pub fn format(name: &str) -> Option<&'static DatasetSpec> {
+    DATASETS.iter().find(|d| d.name == name)
+}
+
+/// The format of a file or folder of labels.
+///
+/// # Errors
+/// When no format accepts it; the message lists them.
+pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
+    DATASETS.iter().find(|d| (d.accepts)(path)).ok_or_else(|| {
+        let known = DATASETS.iter().map(|d| format!("{} ({})", d.name, d.help));
+        let known = known.collect::<Vec<_>>().join("; ");
+        Error::data(path, format!("no known labels; known are {known}"))
+    })
+}
+
+/// Where the pictures of labels usually lie: `images` beside them, else the folder itself.
+pub fn usual_images(annotations: &Path) -> PathBuf {
+    let folder = if annotations.is_dir() {
+        annotations
+    } else {
+        annotations.parent().unwrap_or(Path::new(""))
+    };
+    let images = folder.join("images");
+    if images.is_dir() {
+        images
+    } else {
+        folder.to_owned()
+    }
+}
+
+/// First byte of a JSON file that says something; `None` when there is none to be read.
+fn first_json_byte(path: &Path) -> Option<u8> {
+    use std::io::Read;
+    let mut head = [0; 64];
+    let n = std::fs::File::open(path).ok()?.read(&mut head).ok()?;
+    head[..n].iter().copied().find(|b| !b.is_ascii_whitespace())
+}
+
+/// Whether the name ends in `.json` and the file begins with `first`.
+fn is_json(path: &Path, first: u8) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("json"))
+        && first_json_byte(path) == Some(first)
+}

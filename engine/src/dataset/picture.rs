@@ -6,6 +6,7 @@
 //! change worth measuring.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use image::{ImageFormat, ImageReader};
@@ -13,7 +14,8 @@ use libjpeg_turbo_rs::{PixelFormat, decompress_to};
 
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool, Pixels};
-use crate::geometry::Size;
+use crate::geometry::{BBox, Size};
+use crate::sample::{Joint, Sample};
 use crate::source::image::read_picture;
 
 /// Longest side accepted, in pixels.
@@ -39,9 +41,39 @@ pub fn read(path: &Path, id: u64) -> Result<Frame> {
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(damaged(format!("{width}x{height} pixels are too many")));
     }
-    let picture = decompress_to(&bytes, PixelFormat::Rgba).map_err(|e| damaged(e.to_string()))?;
+    // One hostile file among ten thousand must not end a training run.
+    let picture = catch_unwind(|| decompress_to(&bytes, PixelFormat::Rgba))
+        .map_err(|_| damaged("the decoder stumbled over it".to_owned()))?
+        .map_err(|e| damaged(e.to_string()))?;
     let size = Size::new(picture.width, picture.height);
     Ok(Frame::new(id, 0.0, size, Pixels::unpooled(picture.data)))
+}
+
+/// Size that the header of a picture declares.
+///
+/// # Errors
+/// When the file is missing or no picture.
+pub fn size(path: &Path) -> Result<Size> {
+    let reader = ImageReader::open(path)
+        .and_then(ImageReader::with_guessed_format)
+        .map_err(Error::io("open", path))?;
+    let (width, height) = reader
+        .into_dimensions()
+        .map_err(|e| Error::data(path, format!("not a readable picture: {e}")))?;
+    Ok(Size::new(width as usize, height as usize))
+}
+
+/// Gives a sample whose labels name no size that of its picture. A picture that cannot be opened
+/// counts as large enough for its joints, so that the labels stay usable until it is there.
+pub(super) fn size_from_header(sample: &mut Sample) {
+    sample.size = size(&sample.path).unwrap_or_else(|_| {
+        let joints = sample.annotations.iter().flat_map(|a| &a.joints);
+        let points = joints.filter_map(Joint::labelled);
+        let end = |v: f64| (v.clamp(0.0, f64::from(MAX_SIDE)).ceil() as usize) + 1;
+        BBox::around(points).map_or(Size::new(1, 1), |b| {
+            Size::new(end(b.x + b.w), end(b.y + b.h))
+        })
+    });
 }
 
 #[cfg(test)]

@@ -1,0 +1,304 @@
+//! The checker: everything that is suspicious about a data set before it is learned from, as a
+//! list of [`Finding`]s. It never stops at the first.
+
+mod people;
+mod sides;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::{Dataset, DatasetSpec, Finding, Sample, Severity, picture};
+use crate::error::Error;
+
+/// Reads labels and checks them with their pictures. See [`check`].
+pub fn check_labels(
+    format: &DatasetSpec,
+    annotations: &Path,
+    images: &Path,
+    keep_going: &(dyn Fn() -> bool + Sync),
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match (format.read)(annotations, images, &mut findings) {
+        Ok(dataset) => findings.extend(check(&dataset, keep_going)),
+        Err(error) => findings.push(Finding::of_file(
+            Severity::Error,
+            annotations,
+            reason(&error),
+        )),
+    }
+    findings
+}
+
+/// Looks for pictures that are missing, damaged, empty, of another size than labelled or there
+/// twice; boxes without area or outside the picture; joints outside picture or box; left and
+/// right that look exchanged; people labelled twice. Findings come in the order of the pictures.
+///
+/// Every picture is decoded, on all cores: some milliseconds each. `keep_going` is called after
+/// each; once it says false, the remaining pictures are not opened.
+pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Vec<Finding> {
+    let stopped = std::sync::atomic::AtomicBool::new(false);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let looked: Vec<Look> = dataset
+        .samples
+        .par_iter()
+        .map(|sample| {
+            let mut look = if stopped.load(relaxed) {
+                Look::default()
+            } else {
+                let look = look(sample);
+                if !keep_going() {
+                    stopped.store(true, relaxed);
+                }
+                look
+            };
+            people::check(sample, dataset.skeleton, &mut look.findings);
+            look
+        })
+        .collect();
+
+    let mut findings = Vec::new();
+    let mut pictures: HashMap<[u8; 32], &PathBuf> = HashMap::new();
+    let mut people: HashMap<u64, &PathBuf> = HashMap::new();
+    for (sample, look) in dataset.samples.iter().zip(looked) {
+        findings.extend(look.findings);
+        let mut warn = |text| {
+            findings.push(Finding::of_file(Severity::Warning, &sample.path, text));
+        };
+        if let Some(hash) = look.hash {
+            match pictures.get(&hash) {
+                Some(first) => warn(format!(
+                    "the same picture as {}; people in it count twice",
+                    first.display()
+                )),
+                None => {
+                    pictures.insert(hash, &sample.path);
+                }
+            }
+        }
+        for annotation in &sample.annotations {
+            if let Some(first) = people.insert(annotation.id, &sample.path) {
+                findings.push(Finding::of_annotation(
+                    Severity::Warning,
+                    &sample.path,
+                    annotation.id,
+                    format!("its number is used in {} too", first.display()),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// What was seen of a picture.
+#[derive(Default)]
+struct Look {
+    hash: Option<[u8; 32]>,
+    findings: Vec<Finding>,
+}
+
+/// A picture whose channels vary by less than this shows nothing.
+const FLAT: u8 = 4;
+/// The last bytes in which a JPEG's end marker is looked for; cameras append little behind it.
+const TAIL: usize = 4096;
+
+fn look(sample: &Sample) -> Look {
+    let mut look = Look::default();
+    let mut find = |severity, text: String| {
+        let finding = Finding::of_file(severity, &sample.path, text);
+        look.findings.push(finding);
+    };
+    let bytes = match std::fs::read(&sample.path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            find(Severity::Error, "the picture is missing".to_owned());
+            return look;
+        }
+        Err(e) => {
+            find(Severity::Error, format!("cannot be read: {e}"));
+            return look;
+        }
+    };
+    if bytes.is_empty() {
+        find(Severity::Error, "the file is empty".to_owned());
+        return look;
+    }
+    let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
+    if bytes.starts_with(&[0xff, 0xd8]) && !tail.windows(2).any(|w| w == [0xff, 0xd9]) {
+        let text = "the JPEG has no end; it may be cut off";
+        find(Severity::Warning, text.to_owned());
+    }
+    match picture::read(&sample.path, sample.image_id) {
+        Ok(frame) => {
+            if frame.size() != sample.size {
+                let text = format!("is {}, labels were made for {}", frame.size(), sample.size);
+                find(Severity::Error, text);
+            }
+            if is_flat(frame.rgba()) {
+                find(Severity::Warning, "the picture is of one colour".to_owned());
+            }
+        }
+        Err(error) => find(Severity::Error, reason(&error)),
+    }
+    look.hash = Some(Sha256::digest(&bytes).into());
+    look
+}
+
+fn is_flat(rgba: &[u8]) -> bool {
+    let (pixels, _) = rgba.as_chunks::<4>();
+    let (mut low, mut high) = ([255; 4], [0; 4]);
+    for pixel in pixels {
+        for (c, v) in pixel.iter().enumerate() {
+            low[c] = low[c].min(*v);
+            high[c] = high[c].max(*v);
+        }
+    }
+    low.iter()
+        .zip(high)
+        .all(|(l, h)| h.saturating_sub(*l) < FLAT)
+}
+
+/// The error without the file, which the finding names itself.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Data { reason, .. } | Error::Source { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Annotation, Joint, Visibility, format};
+    use crate::geometry::{BBox, Point, Size};
+    use crate::skeleton::Skeleton;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn person(id: u64) -> Annotation {
+        Annotation {
+            id,
+            bbox: BBox::new(2.0, 2.0, 20.0, 16.0),
+            area: 320.0,
+            is_crowd: false,
+            n_keypoints: 17,
+            joints: (0..17)
+                .map(|j| Joint {
+                    point: Point::new(3.0 + j as f64, 3.0 + (j % 5) as f64),
+                    visibility: Visibility::Visible,
+                })
+                .collect(),
+            head_box: None,
+        }
+    }
+
+    fn dataset(folder: &Path, files: &[(&str, Option<Vec<u8>>)]) -> Dataset {
+        let sample = |(i, (name, bytes)): (usize, &(&str, Option<Vec<u8>>))| {
+            let path = folder.join(name);
+            if let Some(bytes) = bytes {
+                std::fs::write(&path, bytes).unwrap();
+            }
+            Sample {
+                image_id: i as u64,
+                path,
+                size: Size::new(61, 45),
+                clip: None,
+                annotations: vec![person(i as u64)],
+            }
+        };
+        Dataset {
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            category_id: 1,
+            samples: files.iter().enumerate().map(sample).collect(),
+        }
+    }
+
+    fn png(value: u8) -> Vec<u8> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::RgbImage::from_pixel(61, 45, image::Rgb([value; 3]))
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    }
+
+    /// Fails when some kind of broken picture is not found, is blamed on a sound one, or one hides
+    /// the others.
+    #[test]
+    fn broken_pictures_are_found() {
+        let good = std::fs::read(crate::test_golden::path("dataset/chroma.jpg")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let half = good[..good.len() / 2].to_vec();
+        let mut data = dataset(
+            folder.path(),
+            &[
+                ("good.jpg", Some(good.clone())),
+                ("missing.jpg", None),
+                ("empty.jpg", Some(Vec::new())),
+                ("half.jpg", Some(half)),
+                ("twin.jpg", Some(good)),
+                ("flat.png", Some(png(90))),
+                ("text.jpg", Some(b"hello".to_vec())),
+                ("small.png", Some(png(91))),
+            ],
+        );
+        data.samples[7].size = Size::new(60, 45);
+        let n = AtomicUsize::new(0);
+        let findings = check(&data, &|| {
+            n.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+        assert_eq!(n.load(Ordering::Relaxed), 8);
+        let of = |name: &str| {
+            let of_file = findings.iter().filter(|f| f.file.ends_with(name));
+            of_file
+                .map(|f| f.text.as_str())
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        assert_eq!(of("good.jpg"), "");
+        assert!(of("missing.jpg").contains("missing"));
+        assert!(of("empty.jpg").contains("empty"));
+        assert!(of("half.jpg").contains("cut off"));
+        assert!(of("twin.jpg").contains("same picture as") && of("twin.jpg").contains("good.jpg"));
+        assert!(of("flat.png").contains("one colour"));
+        assert!(
+            of("text.jpg").contains("not a readable picture"),
+            "{}",
+            of("text.jpg")
+        );
+        assert!(of("small.png").contains("61x45") && of("small.png").contains("60x45"));
+        let first = findings[0].to_string();
+        assert!(
+            first.starts_with("error: ") && first.contains("missing.jpg"),
+            "{first}"
+        );
+    }
+
+    /// Fails when stopping a check of a large set waits for all of it, or numbers used twice are
+    /// not seen.
+    #[test]
+    fn a_check_can_be_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut data = dataset(folder.path(), &[("a.jpg", None)]);
+        let template = data.samples[0].clone();
+        data.samples = vec![template; 200];
+        let n = AtomicUsize::new(0);
+        let findings = check(&data, &|| {
+            n.fetch_add(1, Ordering::Relaxed);
+            false
+        });
+        assert!(n.load(Ordering::Relaxed) < 100);
+        let twice = findings.iter().filter(|f| f.text.contains("number"));
+        assert_eq!(twice.count(), 199);
+    }
+
+    /// Fails when labels that cannot be read at all end the check instead of being its result.
+    #[test]
+    fn unreadable_labels_are_a_finding() {
+        let nowhere = Path::new("/nowhere/labels.json");
+        let findings = check_labels(format("coco").unwrap(), nowhere, nowhere, &|| true);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Error);
+    }
+}

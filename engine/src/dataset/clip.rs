@@ -1,0 +1,95 @@
+//! Captured clips: a folder with labels (`coco.json`, `annotations.json` or `labels.json`, as COCO
+//! keypoints) and pictures, beside them or in `images`. Pictures that name no clip belong to the
+//! folder's: frames of one clip resemble each other and stay on one side of a hold-out split.
+
+use std::path::{Path, PathBuf};
+
+use super::{Dataset, DatasetSpec, Finding, coco, first_json_byte};
+use crate::error::{Error, Result};
+
+/// The row of [`super::DATASETS`].
+pub(super) const FORMAT: DatasetSpec = DatasetSpec {
+    name: "clip",
+    help: "a folder with coco.json and pictures",
+    accepts: |path| labels(path).is_some(),
+    read,
+};
+
+/// Names of labels, the first that is there.
+const LABELS: [&str; 3] = ["coco.json", "annotations.json", "labels.json"];
+
+fn labels(folder: &Path) -> Option<PathBuf> {
+    let mut files = LABELS.iter().map(|name| folder.join(name));
+    files.find(|file| file.is_file())
+}
+
+fn read(folder: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    let Some(file) = labels(folder) else {
+        let reason = format!("a clip's folder holds one of {}", LABELS.join(", "));
+        return Err(Error::data(folder, reason));
+    };
+    if first_json_byte(&file) == Some(b'[') {
+        return Err(Error::data(
+            &file,
+            "a list of results with scores, as `run` writes it, not labels; correct and save it as \
+             labels first",
+        ));
+    }
+    let mut dataset = coco::read(&file, images, findings)?;
+    let name = folder.file_name().map(|n| n.to_string_lossy().into_owned());
+    let beside = |path: &Path| {
+        let other = path.strip_prefix(images).ok()?;
+        let other = folder.join("images").join(other);
+        (!path.is_file() && other.is_file()).then_some(other)
+    };
+    for sample in &mut dataset.samples {
+        if let Some(path) = beside(&sample.path) {
+            sample.path = path;
+        }
+        if sample.clip.is_none() {
+            sample.clip.clone_from(&name);
+        }
+    }
+    Ok(dataset)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dataset::{guess_format, usual_images};
+    use serde_json::json;
+
+    /// Fails when a clip's folder is not recognised, its pictures are not found, frames lose
+    /// their clip, or a list of results is taken for labels.
+    #[test]
+    fn a_clip_is_its_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("dance");
+        std::fs::create_dir_all(folder.join("images")).unwrap();
+        std::fs::write(folder.join("images/a.jpg"), b"").unwrap();
+        let names: Vec<String> = (0..14).map(|i| i.to_string()).collect();
+        let labels = json!({
+            "images": [
+                { "id": 1, "file_name": "a.jpg", "width": 4, "height": 4 },
+                { "id": 2, "file_name": "b.jpg", "width": 4, "height": 4, "clip": "x" },
+            ],
+            "annotations": [],
+            "categories": [{ "id": 1, "keypoints": names }],
+        });
+        let file = folder.join("coco.json");
+        std::fs::write(&file, labels.to_string()).unwrap();
+        let format = guess_format(&folder).unwrap();
+        assert_eq!(format.name, "clip");
+        assert_eq!(guess_format(&file).unwrap().name, "coco");
+        for images in [usual_images(&folder), folder.clone()] {
+            let data = format.load(&folder, &images).unwrap();
+            assert_eq!(data.samples[0].path, folder.join("images/a.jpg"));
+            let clips: Vec<_> = data.samples.iter().map(|s| s.clip.as_deref()).collect();
+            assert_eq!(clips, [Some("dance"), Some("x")]);
+        }
+        std::fs::write(&file, "[{\"score\": 1}]").unwrap();
+        let message = format.load(&folder, &folder).unwrap_err().to_string();
+        assert!(message.contains("results"), "{message}");
+        let empty = root.path().join("empty");
+        assert!(guess_format(&empty).is_err());
+    }
+}

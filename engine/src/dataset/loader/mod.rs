@@ -1,0 +1,374 @@
+//! The way of labelled people into training: [`People`] of several data sets are drawn in an
+//! [`Order`], prepared by threads (read, cropped, augmented, encoded) and handed out as
+//! [`Batch`]es.
+//!
+//! A batch is a function of the options and its [`Position`]: threads and their timing change
+//! nothing, and a [`Loader`] started at a saved position goes on as if it had never stopped.
+//! At most `prefetch + 1` batches are in memory besides the one handed out.
+
+mod batch;
+mod order;
+mod people;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+pub use batch::{Batch, BatchTensors, SeenPerson};
+pub use order::{Order, Position};
+pub use people::{People, PersonRef, SetOptions};
+use prepare::{Job, Prepared, prepare};
+
+use crate::augment::Augment;
+use crate::codec::TargetSpec;
+use crate::concurrency::{StopFlag, Worker};
+use crate::error::{Error, Result};
+use crate::preprocess::InputSpec;
+
+/// How people become batches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoaderOptions {
+    /// What the network wants to see.
+    pub input: InputSpec,
+    /// How its targets are made.
+    pub target: TargetSpec,
+    /// What happens to samples; [`Augment::default`] for validation.
+    pub augment: Augment,
+    /// Order of people.
+    pub order: Order,
+    /// People in a batch, at least 1.
+    pub batch: usize,
+    /// Threads, at least 1.
+    pub workers: usize,
+    /// Batches prepared ahead while one is being used. A batch of 32 for SFM holds 60 MB.
+    pub prefetch: usize,
+}
+
+/// A picture that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenPicture {
+    /// Name of its data set.
+    pub set: String,
+    /// Number in its data set.
+    pub image_id: u64,
+    /// What is wrong with which file.
+    pub reason: String,
+}
+
+/// Batches, one after the other. Dropping it ends its threads within one sample's time.
+#[derive(Debug)]
+pub struct Loader {
+    people: Arc<People>,
+    options: Arc<LoaderOptions>,
+    stop: StopFlag,
+    // Dropped before the workers, whose wait for jobs then ends.
+    jobs: Sender<Job>,
+    results: Receiver<Message>,
+    _workers: Vec<Worker>,
+    epoch_len: usize,
+    n_batches: u64,
+    /// Order of the epoch that is being given out.
+    planned_epoch: Option<(u64, Vec<usize>)>,
+    /// Next batch to be given to the workers.
+    plan_at: Position,
+    n_jobs: u64,
+    /// Batches given to the workers, oldest first.
+    planned: VecDeque<Planned>,
+    /// Samples that came before their turn.
+    early: HashMap<u64, Result<Box<Prepared>>>,
+    next: Position,
+    broken: Vec<BrokenPicture>,
+    known_broken: HashSet<(usize, u64)>,
+    n_skipped: u64,
+    empty_in_a_row: u64,
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct Planned {
+    position: Position,
+    sigma: f64,
+    /// The people in it.
+    people: Vec<usize>,
+    tickets: Range<u64>,
+}
+
+/// From a worker.
+enum Message {
+    Done(u64, Result<Box<Prepared>>),
+    Failed(Error),
+}
+
+impl Loader {
+    /// Starts threads that prepare the batch at `position` and those after it.
+    ///
+    /// # Errors
+    /// When an option has no meaning, there is nobody to learn from, the position does not exist
+    /// (the data have changed since it was saved), or the system gives no thread.
+    pub fn new(people: Arc<People>, options: LoaderOptions, position: Position) -> Result<Self> {
+        options.augment.check()?;
+        let (input, target) = (&options.input, &options.target);
+        for sigma in [target.sigma_at(0), target.sigma] {
+            target.encoder(input.size, input.alignment, sigma)?;
+        }
+        if options.batch == 0 || options.workers == 0 {
+            return Err(Error::Invalid(
+                "a batch needs at least one person, a loader at least one thread".to_owned(),
+            ));
+        }
+        let epoch_len = options.order.epoch_len(&people);
+        let n_batches = options.order.n_batches(epoch_len, options.batch);
+        if n_batches == 0 {
+            return Err(Error::Invalid(
+                "the data sets have nobody to learn from: no person has a box and labelled joints"
+                    .to_owned(),
+            ));
+        }
+        let one_pass = options.order == Order::Fixed;
+        if position.batch >= n_batches || (one_pass && position.epoch > 0) {
+            return Err(Error::Invalid(format!(
+                "cannot go on at batch {} of epoch {}: an epoch has {n_batches}; the data sets or \
+                 the batch size differ from those of the saved run",
+                position.batch, position.epoch
+            )));
+        }
+
+        let options = Arc::new(options);
+        // Neither side ever waits for room: no more jobs than this are under way.
+        let room = (options.prefetch + 1) * options.batch;
+        let (jobs, to_do) = bounded::<Job>(room);
+        let (done, results) = bounded(room + options.workers);
+        let stop = StopFlag::new();
+        let spawn = |i: usize| {
+            let (people, options) = (Arc::clone(&people), Arc::clone(&options));
+            let (to_do, done, failed) = (to_do.clone(), done.clone(), done.clone());
+            Worker::spawn(
+                &format!("loader-{i}"),
+                stop.clone(),
+                move |stop| {
+                    while let Ok(job) = to_do.recv() {
+                        if stop.is_stopped() {
+                            break;
+                        }
+                        let prepared = prepare(&people, &options, &job).map(Box::new);
+                        if done.send(Message::Done(job.ticket, prepared)).is_err() {
+                            break;
+                        }
+                    }
+                    Ok(())
+                },
+                // The receiver is gone when the loader was dropped: nobody wants to know.
+                move |error| drop(failed.send(Message::Failed(error))),
+            )
+        };
+        let workers = (0..options.workers).map(spawn).collect::<Result<_>>()?;
+        Ok(Self {
+            people,
+            options,
+            stop,
+            jobs,
+            results,
+            _workers: workers,
+            epoch_len,
+            n_batches,
+            planned_epoch: None,
+            plan_at: position,
+            n_jobs: 0,
+            planned: VecDeque::new(),
+            early: HashMap::new(),
+            next: position,
+            broken: Vec::new(),
+            known_broken: HashSet::new(),
+            n_skipped: 0,
+            empty_in_a_row: 0,
+            failed: false,
+        })
+    }
+
+    /// The next batch; `None` after the last one of [`Order::Fixed`]. Waits until it is ready.
+    ///
+    /// People whose pictures cannot be read are left out: the batch is smaller, and the picture
+    /// stands in [`Self::broken`]. A batch without anybody is passed over.
+    ///
+    /// # Errors
+    /// When no picture of a whole epoch can be read, or a thread has failed.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+        loop {
+            if self.failed {
+                return Err(Error::Invalid(
+                    "the loader has failed before; start a new one".to_owned(),
+                ));
+            }
+            self.give_out()?;
+            let Some(planned) = self.planned.pop_front() else {
+                return Ok(None);
+            };
+            let batch = self.collect(&planned).inspect_err(|_| self.failed = true)?;
+            self.next = self.after(planned.position);
+            if !batch.is_empty() {
+                self.empty_in_a_row = 0;
+                return Ok(Some(batch));
+            }
+            self.empty_in_a_row += 1;
+            if self.empty_in_a_row >= self.n_batches {
+                self.failed = true;
+                let first = self.broken.first().map_or("", |b| &b.reason);
+                return Err(Error::Invalid(format!(
+                    "none of the pictures of an epoch can be used; the first: {first}"
+                )));
+            }
+        }
+    }
+
+    /// Where to go on: the batch that [`Self::next_batch`] will return next.
+    pub fn position(&self) -> Position {
+        self.next
+    }
+
+    /// Batches in an epoch.
+    pub fn batches_per_epoch(&self) -> u64 {
+        self.n_batches
+    }
+
+    /// Pictures that could not be used so far, each once, in the order they were met.
+    pub fn broken(&self) -> &[BrokenPicture] {
+        &self.broken
+    }
+
+    /// How many samples were left out because of them.
+    pub fn n_skipped(&self) -> u64 {
+        self.n_skipped
+    }
+
+    fn after(&self, at: Position) -> Position {
+        let last = at.batch + 1 >= self.n_batches;
+        if last && self.options.order != Order::Fixed {
+            return Position {
+                epoch: at.epoch.saturating_add(1),
+                batch: 0,
+            };
+        }
+        Position {
+            batch: at.batch + 1,
+            ..at
+        }
+    }
+
+    /// Gives jobs to the workers until one batch and `prefetch` more are under way.
+    fn give_out(&mut self) -> Result<()> {
+        while self.planned.len() <= self.options.prefetch && self.plan_at.batch < self.n_batches {
+            let Position { epoch, batch } = self.plan_at;
+            let sigma = self
+                .options
+                .target
+                .sigma_at(epoch.saturating_mul(self.n_batches).saturating_add(batch));
+            let first = batch as usize * self.options.batch;
+            let slots = first..(first + self.options.batch).min(self.epoch_len);
+            let people = self.people_at(epoch, slots.clone());
+            let tickets = self.n_jobs..self.n_jobs + people.len() as u64;
+            self.n_jobs = tickets.end;
+            for ((person, slot), ticket) in people.iter().zip(slots).zip(tickets.clone()) {
+                let job = Job {
+                    ticket,
+                    person: *person,
+                    place: [self.options.order.seed(), epoch, slot as u64],
+                    sigma,
+                };
+                self.jobs.send(job).map_err(|_| ended())?;
+            }
+            self.planned.push_back(Planned {
+                position: self.plan_at,
+                sigma,
+                people,
+                tickets,
+            });
+            self.plan_at = self.after(self.plan_at);
+        }
+        Ok(())
+    }
+
+    fn people_at(&mut self, epoch: u64, slots: Range<usize>) -> Vec<usize> {
+        let order = match self.planned_epoch.take() {
+            Some((of, order)) if of == epoch => order,
+            _ => self.options.order.epoch(&self.people, epoch),
+        };
+        let people = order.get(slots).unwrap_or_default().to_vec();
+        self.planned_epoch = Some((epoch, order));
+        people
+    }
+
+    /// Waits for the samples of a batch and puts them together in their order.
+    fn collect(&mut self, planned: &Planned) -> Result<Batch> {
+        let (input, target) = (&self.options.input, &self.options.target);
+        let mut batch = Batch {
+            position: planned.position,
+            sigma: planned.sigma,
+            input_size: input.size,
+            heatmap_size: target.heatmap(input.size)?,
+            input: Vec::with_capacity(planned.people.len() * input.n_values()),
+            heatmaps: Vec::new(),
+            weights: Vec::new(),
+            people: Vec::with_capacity(planned.people.len()),
+        };
+        for (ticket, person) in planned.tickets.clone().zip(&planned.people) {
+            match self.wait_for(ticket)? {
+                Ok(prepared) => {
+                    batch.input.extend_from_slice(&prepared.input);
+                    batch
+                        .heatmaps
+                        .extend_from_slice(&prepared.target.maps.values);
+                    batch.weights.extend_from_slice(&prepared.target.weights);
+                    batch.people.push(prepared.person);
+                }
+                Err(error) => self.skip(*person, &error),
+            }
+        }
+        Ok(batch)
+    }
+
+    fn wait_for(&mut self, ticket: u64) -> Result<Result<Box<Prepared>>> {
+        loop {
+            if let Some(prepared) = self.early.remove(&ticket) {
+                return Ok(prepared);
+            }
+            match self.results.recv().map_err(|_| ended())? {
+                Message::Done(ticket, prepared) => {
+                    self.early.insert(ticket, prepared);
+                }
+                Message::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    fn skip(&mut self, person: usize, error: &Error) {
+        self.n_skipped += 1;
+        let Some(person) = self.people.get(person) else {
+            return;
+        };
+        let image_id = person.sample.image_id;
+        if self.known_broken.insert((person.set, image_id)) {
+            tracing::warn!("picture left out of training: {error}");
+            self.broken.push(BrokenPicture {
+                set: self.people.set_name(person.set).to_owned(),
+                image_id,
+                reason: error.to_string(),
+            });
+        }
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // Jobs that are still queued are not begun.
+        self.stop.stop();
+    }
+}
+
+fn ended() -> Error {
+    Error::Invalid("the loader's threads have ended; start a new loader".to_owned())
+}

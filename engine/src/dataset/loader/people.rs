@@ -1,0 +1,174 @@
+//! Who is learned from: the people of several data sets under one skeleton.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Annotation, Dataset, Sample, renamed};
+use crate::error::{Error, Result};
+use crate::sample::Joint;
+use crate::skeleton::{JointMap, Skeleton};
+
+/// What of a data set is learned from, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SetOptions {
+    /// How often each person is seen in an epoch of training, 0 to 1000; 0.25 shows a quarter of
+    /// the people, another quarter each epoch.
+    pub weight: f64,
+    /// People with fewer labelled joints in the picture are left out.
+    pub min_joints: usize,
+    /// People whose box has a shorter longer side (image pixels) are left out.
+    pub min_side: f64,
+}
+
+impl Default for SetOptions {
+    fn default() -> Self {
+        Self {
+            weight: 1.0,
+            min_joints: 1,
+            min_side: 8.0,
+        }
+    }
+}
+
+/// The people of one or more data sets, their joints named by one skeleton.
+#[derive(Debug)]
+pub struct People {
+    skeleton: &'static Skeleton,
+    sets: Vec<Set>,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Set {
+    name: String,
+    weight: f64,
+    samples: Vec<Sample>,
+    map: JointMap,
+    /// Its people among all.
+    range: Range<usize>,
+}
+
+/// Where a person stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    set: usize,
+    sample: usize,
+    annotation: usize,
+}
+
+/// One person with the picture it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct PersonRef<'a> {
+    /// Number of the data set, in the order they were added.
+    pub set: usize,
+    /// The picture.
+    pub sample: &'a Sample,
+    /// The person, joints named by the data set's own skeleton.
+    pub annotation: &'a Annotation,
+}
+
+impl People {
+    /// Nobody yet.
+    pub fn new(skeleton: &'static Skeleton) -> Self {
+        Self {
+            skeleton,
+            sets: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    /// Adds the people of `dataset` that can be learned from: not crowds, not those whose box has
+    /// no area, not those `options` leaves out. Joints that the data set's skeleton has not are
+    /// unlabelled. Returns how many people were added.
+    ///
+    /// # Errors
+    /// When the weight has no meaning, or no joint of the data set exists in the skeleton.
+    pub fn add(&mut self, name: &str, dataset: Dataset, options: &SetOptions) -> Result<usize> {
+        if !(0.0..=1000.0).contains(&options.weight) {
+            return Err(Error::Invalid(format!(
+                "the weight of data set {name} is {}; it must lie in 0 to 1000",
+                options.weight
+            )));
+        }
+        let map = dataset.skeleton.map_to(&self.skeleton.name);
+        let Some(map) = map.filter(|map| map.iter().any(Option::is_some)) else {
+            return Err(Error::Invalid(format!(
+                "the joints of data set {name} ({}) cannot be renamed to {}",
+                dataset.skeleton.name, self.skeleton.name
+            )));
+        };
+        let (set, start) = (self.sets.len(), self.places.len());
+        for (s, sample) in dataset.samples.iter().enumerate() {
+            for (a, annotation) in sample.annotations.iter().enumerate() {
+                let b = annotation.bbox;
+                let sound = [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite())
+                    && b.w > 0.0
+                    && b.h > 0.0
+                    && b.w.max(b.h) >= options.min_side;
+                let seen = renamed(&annotation.joints, &map, sample.size);
+                let seen = seen.iter().filter(|j| j.inside(sample.size).is_some());
+                if sound && !annotation.is_crowd && seen.count() >= options.min_joints.max(1) {
+                    self.places.push(Place {
+                        set,
+                        sample: s,
+                        annotation: a,
+                    });
+                }
+            }
+        }
+        let range = start..self.places.len();
+        let n = range.len();
+        self.sets.push(Set {
+            name: name.to_owned(),
+            weight: options.weight,
+            samples: dataset.samples,
+            map,
+            range,
+        });
+        Ok(n)
+    }
+
+    /// The joints' meaning.
+    pub fn skeleton(&self) -> &'static Skeleton {
+        self.skeleton
+    }
+
+    /// Number of people.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Name of data set number `set`.
+    pub fn set_name(&self, set: usize) -> &str {
+        self.sets.get(set).map_or("", |s| &s.name)
+    }
+
+    /// Person number `i`, if there are so many.
+    pub fn get(&self, i: usize) -> Option<PersonRef<'_>> {
+        let place = self.places.get(i)?;
+        let sample = self.sets[place.set].samples.get(place.sample)?;
+        Some(PersonRef {
+            set: place.set,
+            sample,
+            annotation: sample.annotations.get(place.annotation)?,
+        })
+    }
+
+    /// Joints of a person in image pixels, in the skeleton's order.
+    pub fn joints(&self, person: &PersonRef<'_>) -> Vec<Joint> {
+        let map = &self.sets[person.set].map;
+        renamed(&person.annotation.joints, map, person.sample.size)
+    }
+
+    /// The people of each data set, and how often each is seen.
+    pub(super) fn weighted(&self) -> impl Iterator<Item = (Range<usize>, f64)> + '_ {
+        self.sets.iter().map(|s| (s.range.clone(), s.weight))
+    }
+}

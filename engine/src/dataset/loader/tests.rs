@@ -1,0 +1,320 @@
+//! The promises of the loader: the same batches whatever the threads, exact resuming, broken
+//! pictures left out, a quick end.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::augment::preset;
+use crate::codec::Outside;
+use crate::dataset::{Annotation, Dataset, Joint, Sample, Visibility, picture};
+use crate::geometry::{Alignment, BBox, Point, Size};
+use crate::skeleton::Skeleton;
+
+const IMAGE: Size = Size::new(60, 48);
+
+/// Pictures with two people each, number `i` of them in `folder`.
+fn pictures(folder: &Path, skeleton: &str, n: u64) -> Dataset {
+    let skeleton = Skeleton::by_name(skeleton).unwrap();
+    let sample = |i: u64| {
+        let path = folder.join(format!("{i}.png"));
+        let mut rng = crate::augment::Rng::new(&[i]);
+        let pixels: Vec<u8> = (0..IMAGE.area() * 3).map(|_| rng.bits() as u8).collect();
+        let (w, h) = (IMAGE.width as u32, IMAGE.height as u32);
+        image::save_buffer(&path, &pixels, w, h, image::ColorType::Rgb8).unwrap();
+        let annotation = |id: u64| Annotation {
+            id,
+            bbox: BBox::new(10.0, 6.0, 30.0, 36.0),
+            area: 1080.0,
+            is_crowd: false,
+            n_keypoints: skeleton.n_joints(),
+            joints: (0..skeleton.n_joints())
+                .map(|j| Joint {
+                    point: Point::new(12.0 + j as f64, 8.0 + (j * j % 30) as f64),
+                    visibility: Visibility::Visible,
+                })
+                .collect(),
+            head_box: None,
+        };
+        Sample {
+            image_id: i,
+            path,
+            size: IMAGE,
+            clip: None,
+            annotations: vec![annotation(2 * i), annotation(2 * i + 1)],
+        }
+    };
+    Dataset {
+        skeleton,
+        category_id: 1,
+        samples: (0..n).map(sample).collect(),
+    }
+}
+
+fn people(sets: Vec<(Dataset, f64)>) -> Arc<People> {
+    let mut people = People::new(Skeleton::by_name("coco17").unwrap());
+    for (i, (dataset, weight)) in sets.into_iter().enumerate() {
+        let options = SetOptions {
+            weight,
+            ..SetOptions::default()
+        };
+        people.add(&format!("set{i}"), dataset, &options).unwrap();
+    }
+    Arc::new(people)
+}
+
+fn options(order: Order, workers: usize) -> LoaderOptions {
+    LoaderOptions {
+        input: InputSpec {
+            size: Size::square(32),
+            mean: InputSpec::IMAGENET_MEAN,
+            std: InputSpec::IMAGENET_STD,
+            alignment: Alignment::HalfPixel,
+            padding: 1.25,
+            border: [124, 116, 104],
+        },
+        target: TargetSpec {
+            narrow_batches: 10,
+            ..TargetSpec::default()
+        },
+        augment: (preset("default").unwrap().build)(),
+        order,
+        batch: 4,
+        workers,
+        prefetch: 1,
+    }
+}
+
+const SHUFFLED: Order = Order::Shuffled { seed: 5 };
+
+fn take(people: &Arc<People>, options: LoaderOptions, from: Position, n: usize) -> Vec<Batch> {
+    let mut loader = Loader::new(Arc::clone(people), options, from).unwrap();
+    (0..n)
+        .map(|_| loader.next_batch().unwrap().unwrap())
+        .collect()
+}
+
+/// Fails when threads change what is learned, a saved run goes on differently, or the numbers of
+/// a batch do not fit its shape.
+#[test]
+fn threads_and_interruptions_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = people(vec![(pictures(folder.path(), "coco17", 9), 1.0)]);
+    let start = Position::default();
+    // 18 people: 4 batches an epoch, 10 batches end in the third.
+    let all = take(&people, options(SHUFFLED, 1), start, 10);
+    for workers in [2, 4] {
+        assert!(take(&people, options(SHUFFLED, workers), start, 10) == all);
+    }
+    for done in [1, 4, 6] {
+        let mut loader = Loader::new(Arc::clone(&people), options(SHUFFLED, 2), start).unwrap();
+        for _ in 0..done {
+            loader.next_batch().unwrap();
+        }
+        let saved = serde_json::to_string(&loader.position()).unwrap();
+        drop(loader);
+        let from: Position = serde_json::from_str(&saved).unwrap();
+        let rest = take(&people, options(SHUFFLED, 3), from, 10 - done);
+        assert!(rest == all[done..], "after {done} batches");
+    }
+    assert_eq!((all[9].position.epoch, all[9].position.batch), (2, 1));
+    assert_eq!((all[0].sigma, all[5].sigma), (4.0, 3.0));
+    assert_ne!(all[0].input, all[4].input);
+    let seed = Order::Shuffled { seed: 6 };
+    assert_ne!(take(&people, options(seed, 1), start, 1)[0], all[0]);
+
+    let (tensors, seen) = all[0]
+        .clone()
+        .into_tensors(&candle_core::Device::Cpu)
+        .unwrap();
+    assert_eq!(tensors.input.dims(), [4, 3, 32, 32]);
+    assert_eq!(tensors.heatmaps.dims(), [4, 17, 16, 16]);
+    assert_eq!(tensors.weights.dims(), [4, 17]);
+    assert_eq!(seen.len(), 4);
+}
+
+/// Fails when validation sees other pixels or joints than evaluation, another order, not
+/// everybody, or somebody twice.
+#[test]
+fn validation_is_evaluation_s_view_of_everybody_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = pictures(folder.path(), "coco17", 3);
+    let mut options = options(Order::Fixed, 2);
+    options.augment = Augment::default();
+    let people = people(vec![(dataset.clone(), 3.0)]);
+    let mut loader = Loader::new(people, options.clone(), Position::default()).unwrap();
+    let mut batches = Vec::new();
+    while let Some(batch) = loader.next_batch().unwrap() {
+        batches.push(batch);
+    }
+    assert!(loader.next_batch().unwrap().is_none());
+    assert_eq!(
+        batches.iter().map(Batch::len).collect::<Vec<_>>(),
+        [4, 2],
+        "no person is dropped"
+    );
+    let seen: Vec<u64> = batches
+        .iter()
+        .flat_map(|b| &b.people)
+        .map(|p| p.annotation_id)
+        .collect();
+    assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
+    let sample = &dataset.samples[1];
+    let frame = picture::read(&sample.path, 1).unwrap();
+    let roi = options.input.roi(sample.annotations[0].bbox);
+    let crop = options.input.crop(&frame, &roi, Vec::new());
+    let n = options.input.n_values();
+    assert!(batches[0].input[2 * n..3 * n] == crop.values);
+    let person = &batches[0].people[2];
+    assert_eq!(person.image_from_input, crop.image_from_input);
+    let back = person.image_from_input.apply(person.joints[4].point);
+    assert!(back.distance(sample.annotations[0].joints[4].point) < 1e-9);
+}
+
+/// Fails when a broken picture ends a run, is left out on some threads only, is reported again
+/// and again, or hides its file.
+#[test]
+fn broken_pictures_are_left_out_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = pictures(folder.path(), "coco17", 6);
+    std::fs::write(&dataset.samples[2].path, b"not a picture").unwrap();
+    std::fs::remove_file(&dataset.samples[4].path).unwrap();
+    dataset.samples[5].size = Size::new(50, 48);
+    let run = |workers| {
+        let people = people(vec![(dataset.clone(), 1.0)]);
+        let mut loader =
+            Loader::new(people, options(SHUFFLED, workers), Position::default()).unwrap();
+        let mut batches = Vec::new();
+        while loader.position().epoch < 2 {
+            batches.push(loader.next_batch().unwrap().unwrap());
+        }
+        (batches, loader.broken().to_vec(), loader.n_skipped())
+    };
+    let (batches, broken, n_skipped) = run(1);
+    assert!(run(4) == (batches.clone(), broken.clone(), n_skipped));
+    let n: usize = batches.iter().map(Batch::len).sum();
+    assert_eq!((n, n_skipped), (12, 12));
+    let mut ids: Vec<u64> = broken.iter().map(|b| b.image_id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [2, 4, 5]);
+    for b in &broken {
+        let name = format!("{}.png", b.image_id);
+        assert!(b.reason.contains(&name) && b.set == "set0", "{b:?}");
+    }
+}
+
+/// Fails when a folder that went away is searched for ever.
+#[test]
+fn an_epoch_without_pictures_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = pictures(folder.path(), "coco17", 4);
+    for sample in &mut dataset.samples {
+        sample.path = PathBuf::from("/nowhere").join(sample.path.file_name().unwrap());
+    }
+    for order in [SHUFFLED, Order::Fixed] {
+        let people = people(vec![(dataset.clone(), 1.0)]);
+        let mut loader = Loader::new(people, options(order, 2), Position::default()).unwrap();
+        let message = loader.next_batch().unwrap_err().to_string();
+        assert!(message.contains("/nowhere"), "{message}");
+        assert!(loader.next_batch().is_err());
+    }
+}
+
+/// Fails when the weights of data sets do not decide how often their people are seen, or joints
+/// that a data set does not label are taught as absent.
+#[test]
+fn several_sets_are_mixed_by_weight_and_name() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let people = people(vec![
+        (pictures(a.path(), "coco17", 4), 2.5),
+        (pictures(b.path(), "lsp14", 4), 0.5),
+    ]);
+    let mut options = options(SHUFFLED, 2);
+    options.augment = Augment::default();
+    options.target.outside = Outside::Empty;
+    let mut loader = Loader::new(Arc::clone(&people), options, Position::default()).unwrap();
+    assert_eq!(loader.batches_per_epoch(), 6);
+    let mut counts = HashMap::new();
+    for _ in 0..6 {
+        let batch = loader.next_batch().unwrap().unwrap();
+        for (person, weights) in batch.people.iter().zip(batch.weights.chunks(17)) {
+            *counts
+                .entry((person.set, person.annotation_id))
+                .or_insert(0) += 1;
+            let face: f32 = weights[..5].iter().sum();
+            assert_eq!(face, if person.set == 0 { 5.0 } else { 0.0 });
+            assert_eq!(weights[5..].iter().sum::<f32>(), 12.0);
+        }
+    }
+    let of_set = |set| {
+        let mut n: Vec<i32> = counts
+            .iter()
+            .filter(|((s, _), _)| *s == set)
+            .map(|(_, n)| *n)
+            .collect();
+        n.sort_unstable();
+        n
+    };
+    assert_eq!(of_set(0), [2, 2, 2, 2, 3, 3, 3, 3]);
+    assert_eq!(of_set(1), [1; 4]);
+    assert_eq!(people.set_name(1), "set1");
+}
+
+/// Fails when crowds, people without a box or without labels are learned from.
+#[test]
+fn only_sound_people_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = pictures(folder.path(), "coco17", 3);
+    dataset.samples[0].annotations[0].is_crowd = true;
+    dataset.samples[0].annotations[1].bbox.w = 0.0;
+    dataset.samples[1].annotations[0].bbox.x = f64::NAN;
+    for joint in &mut dataset.samples[1].annotations[1].joints {
+        joint.visibility = Visibility::Unlabelled;
+    }
+    for joint in &mut dataset.samples[2].annotations[0].joints {
+        joint.point = Point::new(-1000.0, -1000.0);
+    }
+    let people = people(vec![(dataset, 1.0)]);
+    let seen: Vec<u64> = (0..people.len())
+        .map(|i| people.get(i).unwrap().annotation.id)
+        .collect();
+    assert_eq!(seen, [5]);
+}
+
+/// Fails when stopping training would wait for everything that was prepared ahead.
+#[test]
+fn dropping_ends_the_threads_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = people(vec![(pictures(folder.path(), "coco17", 4), 1000.0)]);
+    let mut options = options(SHUFFLED, 2);
+    (options.batch, options.prefetch) = (1000, 3);
+    options.input.size = Size::square(128);
+    let mut loader = Loader::new(people, options, Position::default()).unwrap();
+    loader.give_out().unwrap();
+    let start = Instant::now();
+    drop(loader);
+    assert!(start.elapsed() < Duration::from_millis(500));
+}
+
+/// Fails when options without meaning, or a position of other data, start a run.
+#[test]
+fn mistakes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = people(vec![(pictures(folder.path(), "coco17", 4), 1.0)]);
+    let refused = |spoil: &dyn Fn(&mut LoaderOptions), position| {
+        let mut options = options(SHUFFLED, 1);
+        spoil(&mut options);
+        let loader = Loader::new(Arc::clone(&people), options, position);
+        loader.err().unwrap().to_string()
+    };
+    let start = Position::default();
+    assert!(refused(&|o| o.batch = 0, start).contains("batch"));
+    assert!(refused(&|o| o.workers = 0, start).contains("thread"));
+    assert!(refused(&|o| o.augment.flip = 2.0, start).contains("flip"));
+    assert!(refused(&|o| o.target.stride = 3, start).contains("stride"));
+    assert!(refused(&|o| o.target.wide_sigma = 0.0, start).contains("sigma"));
+    let late = Position { epoch: 1, batch: 2 };
+    assert!(refused(&|_| {}, late).contains("batch 2 of epoch 1"));
+    let nobody = Arc::new(People::new(people.skeleton()));
+    assert!(Loader::new(nobody, options(SHUFFLED, 1), start).is_err());
+}

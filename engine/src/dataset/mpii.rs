@@ -1,0 +1,247 @@
+//! MPII in the JSON form the community passes around, one entry a person: `image`, `center`,
+//! `scale`, `joints` and `joints_vis` (HRNet, TransPose), or `img_paths`, `objpos`,
+//! `scale_provided` and `joint_self` with the visibility as third number (hourglass networks).
+//!
+//! Coordinates count from 1, as MATLAB does; here they count from 0. A person's box is the square
+//! that MPII's protocol looks at before padding: 200 pixels times `scale`, moved down by 15 times
+//! `scale`. Pictures carry no size, so their headers are read.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::coco::read_json;
+use super::{
+    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Visibility, is_json,
+    picture,
+};
+use crate::error::{Error, Result};
+use crate::geometry::{BBox, Point, Size};
+use crate::skeleton::Skeleton;
+
+/// The row of [`super::DATASETS`].
+pub(super) const FORMAT: DatasetSpec = DatasetSpec {
+    name: "mpii",
+    help: "MPII JSON (a list of image, center, scale, joints, joints_vis)",
+    accepts: |path| is_json(path, b'['),
+    read,
+};
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(alias = "img_paths")]
+    image: String,
+    #[serde(alias = "objpos")]
+    center: [f64; 2],
+    #[serde(alias = "scale_provided")]
+    scale: f64,
+    /// `[x, y]`, or `[x, y, visible]`. The test part has none.
+    #[serde(default, alias = "joint_self")]
+    joints: Vec<Vec<f64>>,
+    joints_vis: Option<Vec<f64>>,
+}
+
+fn read(annotations: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    let skeleton = Skeleton::by_name("mpii16")
+        .ok_or_else(|| Error::Invalid("no skeleton is called 'mpii16'".to_owned()))?;
+    let entries: Vec<Entry> = read_json(
+        annotations,
+        "MPII list (image, center, scale, joints of each person)",
+    )?;
+    let mut samples: Vec<Sample> = Vec::new();
+    let mut known = HashMap::new();
+    for (i, entry) in entries.into_iter().enumerate() {
+        let id = i as u64;
+        let s = *known.entry(entry.image.clone()).or_insert_with(|| {
+            samples.push(Sample {
+                image_id: samples.len() as u64,
+                path: images.join(&entry.image),
+                size: Size::new(0, 0),
+                clip: None,
+                annotations: Vec::new(),
+            });
+            samples.len() - 1
+        });
+        match person(&entry, id, skeleton.n_joints()) {
+            Ok(person) => samples[s].annotations.push(person),
+            Err(text) => findings.push(Finding::of_annotation(
+                Severity::Error,
+                annotations,
+                id,
+                text,
+            )),
+        }
+    }
+    samples.par_iter_mut().for_each(picture::size_from_header);
+    Ok(Dataset {
+        skeleton,
+        category_id: 1,
+        samples,
+    })
+}
+
+fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String> {
+    let (scale, [cx, cy]) = (entry.scale, entry.center);
+    if !(scale > 0.0 && scale.is_finite() && cx.is_finite() && cy.is_finite()) {
+        return Err(format!("`scale` {scale} at `center` {cx}, {cy}"));
+    }
+    if !entry.joints.is_empty() && entry.joints.len() != n_joints {
+        return Err(format!(
+            "`joints` has {} entries, MPII has {n_joints}",
+            entry.joints.len()
+        ));
+    }
+    let visible = entry.joints_vis.as_deref();
+    if visible.is_some_and(|v| v.len() != entry.joints.len()) {
+        return Err("`joints_vis` is not as long as `joints`".to_owned());
+    }
+    let unlabelled = Joint {
+        point: Point::default(),
+        visibility: Visibility::Unlabelled,
+    };
+    let mut joints = vec![unlabelled; n_joints];
+    for (j, numbers) in entry.joints.iter().enumerate() {
+        let (x, y, third) = match numbers[..] {
+            [x, y] => (x, y, None),
+            [x, y, v] => (x, y, Some(v)),
+            _ => return Err(format!("joint {j} has {} numbers", numbers.len())),
+        };
+        if !(x.is_finite() && y.is_finite()) {
+            return Err(format!("joint {j} is at {x}, {y}"));
+        }
+        // Joints nobody labelled stand at 0 or -1 in every variant.
+        let placed = x > 0.0 && y > 0.0;
+        let visibility = match (visible.map(|v| v[j]), third) {
+            (Some(v), _) if v > 0.0 && placed => Visibility::Visible,
+            // `joints_vis` 0: not to be learned from. In `joint_self` it means hidden.
+            (None, Some(v)) if placed && v <= 0.0 => Visibility::Hidden,
+            (None, _) if placed => Visibility::Visible,
+            _ => Visibility::Unlabelled,
+        };
+        joints[j] = Joint {
+            point: Point::new(x - 1.0, y - 1.0),
+            visibility,
+        };
+    }
+    let labelled = || joints.iter().filter_map(Joint::labelled);
+    let side = 200.0 * scale;
+    Ok(Annotation {
+        id,
+        bbox: BBox::new(
+            cx - 1.0 - side / 2.0,
+            cy + 15.0 * scale - 1.0 - side / 2.0,
+            side,
+            side,
+        ),
+        // MPII has no silhouettes; the joints' box stands in for one.
+        area: BBox::around(labelled()).map_or(0.0, |b| b.area().max(1.0)),
+        is_crowd: false,
+        n_keypoints: labelled().count(),
+        joints,
+        head_box: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Alignment;
+    use crate::preprocess::InputSpec;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn load_text(text: &str, findings: &mut Vec<Finding>) -> Result<Dataset> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("train.json");
+        std::fs::write(&path, text).unwrap();
+        read(&path, Path::new("pictures"), findings)
+    }
+
+    fn valid() -> Value {
+        let joints: Vec<[f64; 2]> = (0..16)
+            .map(|j| [101.0 + f64::from(j), 51.0 + f64::from(j)])
+            .collect();
+        let mut visible = vec![1; 16];
+        visible[6] = 0;
+        let triples: Vec<[f64; 3]> = (0..16)
+            .map(|j| match j {
+                0 => [0.0, 0.0, 0.0],
+                1 => [11.0, 21.0, 0.0],
+                _ => [31.0, 41.0, 1.0],
+            })
+            .collect();
+        json!([
+            { "image": "a.jpg", "center": [110.0, 70.0], "scale": 0.5,
+              "joints": joints, "joints_vis": visible },
+            { "img_paths": "b.jpg", "objpos": [110.0, 70.0], "scale_provided": 0.5,
+              "joint_self": triples, "isValidation": 0.0 },
+            { "image": "a.jpg", "center": [10.0, 7.0], "scale": 1.0 },
+        ])
+    }
+
+    /// Fails when a variant is misread: base of coordinates, visibility, people of one picture,
+    /// the region of the protocol.
+    #[test]
+    fn both_variants_are_read() {
+        let mut findings = Vec::new();
+        let data = load_text(&valid().to_string(), &mut findings).unwrap();
+        assert!(findings.is_empty());
+        assert_eq!(data.samples.len(), 2);
+        let people = &data.samples[0].annotations;
+        assert_eq!(people.iter().map(|a| a.id).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(
+            people[0].joints[0].labelled(),
+            Some(Point::new(100.0, 50.0))
+        );
+        assert_eq!(people[0].joints[6].labelled(), None);
+        assert_eq!((people[0].n_keypoints, people[1].n_keypoints), (15, 0));
+        let other = &data.samples[1].annotations[0];
+        assert_eq!(other.joints[0].visibility, Visibility::Unlabelled);
+        assert_eq!(other.joints[1].visibility, Visibility::Hidden);
+        assert_eq!(other.joints[1].point, Point::new(10.0, 20.0));
+        assert_eq!(other.joints[2].visibility, Visibility::Visible);
+
+        let input = InputSpec {
+            size: Size::square(256),
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            alignment: Alignment::HalfPixel,
+            padding: 1.25,
+            border: [0; 3],
+        };
+        let official = input.mpii_roi(Point::new(110.0, 70.0), 0.5);
+        assert_eq!(input.roi(people[0].bbox), official);
+    }
+
+    /// Fails when a broken entry stops the others, or is taken.
+    #[test]
+    fn broken_entries_are_found() {
+        let mut value = valid();
+        value[0]["scale"] = json!(0);
+        value[1]["joint_self"][3] = json!([1.0]);
+        value[2]["joints"] = json!([[1, 2]]);
+        let mut findings = Vec::new();
+        let data = load_text(&value.to_string(), &mut findings).unwrap();
+        assert!(data.samples.iter().all(|s| s.annotations.is_empty()));
+        assert_eq!(findings.len(), 3, "{findings:?}");
+    }
+
+    proptest! {
+        /// Fails when a damaged file stops the program.
+        #[test]
+        fn damage_is_survived(at in 0usize..1000, byte: u8) {
+            let mut bytes = valid().to_string().into_bytes();
+            let n = bytes.len();
+            bytes[at % n] = byte;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let mut findings = Vec::new();
+            if let Ok(data) = load_text(&text, &mut findings) {
+                let people = data.samples.iter().flat_map(|s| &s.annotations);
+                prop_assert!(people.into_iter().all(|a| a.joints.len() == 16));
+            }
+            let _ = load_text(&text[..text.floor_char_boundary(at % n)], &mut findings);
+        }
+    }
+}

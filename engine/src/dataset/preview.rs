@@ -1,0 +1,229 @@
+//! A sheet of what a network is about to learn from: every person of a batch as it is fed, with
+//! its joints on the left and its targets on the right.
+
+use std::sync::Arc;
+
+use poselens_shaders::canvas::{Canvas, Paint};
+use poselens_shaders::text::{TextStyle, text_size};
+use poselens_shaders::{CENTER, INK};
+
+use super::loader::{Batch, SeenPerson};
+use super::{Joint, Visibility};
+use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
+use crate::geometry::Size;
+use crate::output::{Planes, PoseOutput, RegionOutput, Timings};
+use crate::overlay::{OverlayStyle, draw_all, overlay};
+use crate::pose::{Keypoint, Pose};
+use crate::preprocess::InputSpec;
+use crate::skeleton::Skeleton;
+
+/// Pixels between tiles.
+const GAP: usize = 4;
+/// Rows under a tile for its caption.
+const CAPTION: usize = 14;
+/// Opacity of hidden joints.
+const HIDDEN: f32 = 0.4;
+
+/// Draws `batch` in rows of `columns` people. Left is blue, right is orange, hidden joints are
+/// faint, unlabelled ones are not drawn. `input` and `skeleton` are those of the loader.
+pub fn contact_sheet(
+    batch: &Batch,
+    input: &InputSpec,
+    skeleton: &'static Skeleton,
+    columns: usize,
+) -> Frame {
+    let n = batch.len();
+    let columns = columns.clamp(1, n.max(1));
+    let tile = Size::new(2 * input.size.width, input.size.height + CAPTION);
+    let rows = n.div_ceil(columns);
+    let size = Size::new(
+        columns * (tile.width + GAP) + GAP,
+        rows * (tile.height + GAP) + GAP,
+    );
+    let [r, g, b] = INK;
+    let mut sheet = [r, g, b, 255].repeat(size.area());
+    for (i, person) in batch.people.iter().enumerate() {
+        let x = GAP + i % columns * (tile.width + GAP);
+        let y = GAP + i / columns * (tile.height + GAP);
+        let output = seen(batch, i, input, skeleton);
+        for (k, layer) in ["skeleton", "heatmap"].into_iter().enumerate() {
+            let mut pixels = output.frame.rgba().to_vec();
+            let mut canvas = Canvas::new(&mut pixels, input.size.width, input.size.height);
+            let layers: Vec<_> = overlay(layer).into_iter().collect();
+            draw_all(&mut canvas, &output, &layers, &style());
+            let bytes = input.size.width * BYTES_PER_PIXEL;
+            for (row, line) in pixels.chunks_exact(bytes).enumerate() {
+                let at = ((y + row) * size.width + x) * BYTES_PER_PIXEL + k * bytes;
+                sheet[at..at + bytes].copy_from_slice(line);
+            }
+        }
+        let weights = batch.weights.chunks(skeleton.n_joints().max(1)).nth(i);
+        let text = caption(person, weights.unwrap_or_default(), input.size);
+        let mut canvas = Canvas::new(&mut sheet, size.width, size.height);
+        let top = y + input.size.height + (CAPTION - text_size(&text, 1)[1] as usize) / 2;
+        let letters = TextStyle {
+            unit: 1,
+            paint: Paint::solid(CENTER),
+            outline: 0.0,
+        };
+        canvas.text([x as f32, top as f32], &text, &letters);
+    }
+    Frame::new(0, 0.0, size, Pixels::unpooled(sheet))
+}
+
+fn style() -> OverlayStyle {
+    OverlayStyle {
+        keypoint_threshold: HIDDEN / 2.0,
+        track_ids: false,
+        legends: false,
+        ..OverlayStyle::default()
+    }
+}
+
+/// `person 17, mirrored, 12 joints, 3 absent`.
+fn caption(person: &SeenPerson, weights: &[f32], input: Size) -> String {
+    let taught = weights.iter().filter(|w| **w > 0.0).count();
+    let inside = person.joints.iter().filter(|j| j.inside(input).is_some());
+    let inside = inside.count();
+    let mirrored = if person.flipped { ", mirrored" } else { "" };
+    let absent = taught.saturating_sub(inside);
+    let (id, set) = (person.annotation_id, person.set);
+    format!("set {set} person {id}{mirrored}, {inside} joints, {absent} absent")
+}
+
+/// Person `i` of the batch as if a network had seen it.
+fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton) -> PoseOutput {
+    let n_maps = skeleton.n_joints() * batch.heatmap_size.area();
+    let keypoint = |joint: &Joint| {
+        let score = match (joint.inside(input.size), joint.visibility) {
+            (None, _) => 0.0,
+            (_, Visibility::Hidden) => HIDDEN,
+            _ => 1.0,
+        };
+        Keypoint::from([joint.point.x as f32, joint.point.y as f32, score])
+    };
+    let keypoints = batch.people[i].joints.iter().map(keypoint).collect();
+    PoseOutput {
+        frame: picture(
+            &batch.input[i * input.n_values()..][..input.n_values()],
+            input,
+        ),
+        model: Arc::from("targets"),
+        skeleton,
+        poses: vec![Pose::from_keypoints(keypoints)],
+        regions: vec![RegionOutput {
+            heatmaps: Planes {
+                n: skeleton.n_joints(),
+                size: batch.heatmap_size,
+                values: batch.heatmaps[i * n_maps..(i + 1) * n_maps].to_vec(),
+            },
+            image_from_heatmap: input
+                .alignment
+                .input_from_heatmap(input.size, batch.heatmap_size),
+            attention: Vec::new(),
+            query_key: Vec::new(),
+        }],
+        timings: Timings::default(),
+    }
+}
+
+/// Normalised planes as a picture again.
+fn picture(values: &[f32], input: &InputSpec) -> Frame {
+    let area = input.size.area();
+    let mut rgba = vec![255; area * BYTES_PER_PIXEL];
+    for (i, pixel) in rgba.chunks_exact_mut(BYTES_PER_PIXEL).enumerate() {
+        for (c, byte) in pixel.iter_mut().take(3).enumerate() {
+            let v = values[c * area + i] * input.std[c] + input.mean[c];
+            *byte = (v * 255.0).round().clamp(0.0, 255.0) as u8;
+        }
+    }
+    Frame::new(0, 0.0, input.size, Pixels::unpooled(rgba))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::loader::Position;
+    use crate::geometry::{Affine2, Alignment, Point};
+    use poselens_shaders::{LEFT, RIGHT};
+
+    /// Fails when a sheet shows joints, sides or targets elsewhere than the network gets them.
+    #[test]
+    fn the_sheet_shows_what_is_taught() {
+        let skeleton = Skeleton::by_name("coco17").unwrap();
+        let input = InputSpec {
+            size: Size::square(64),
+            mean: InputSpec::IMAGENET_MEAN,
+            std: InputSpec::IMAGENET_STD,
+            alignment: Alignment::HalfPixel,
+            padding: 1.25,
+            border: [0; 3],
+        };
+        let (l, r) = (
+            skeleton.joint("l_wrist").unwrap(),
+            skeleton.joint("r_wrist").unwrap(),
+        );
+        let mut joints = vec![
+            Joint {
+                point: Point::default(),
+                visibility: Visibility::Unlabelled,
+            };
+            17
+        ];
+        for (j, x) in [(l, 44.0), (r, 20.0)] {
+            joints[j] = Joint {
+                point: Point::new(x, 30.0),
+                visibility: Visibility::Visible,
+            };
+        }
+        let person = SeenPerson {
+            set: 0,
+            image_id: 1,
+            annotation_id: 7,
+            image_from_input: Affine2::IDENTITY,
+            flipped: true,
+            joints,
+        };
+        let mut heatmaps = vec![0.0; 3 * 17 * 32 * 32];
+        heatmaps[l * 32 * 32 + 15 * 32 + 22] = 1.0;
+        let batch = Batch {
+            position: Position::default(),
+            sigma: 2.0,
+            input_size: input.size,
+            heatmap_size: Size::square(32),
+            input: vec![0.0; 3 * input.n_values()],
+            heatmaps,
+            weights: vec![1.0; 3 * 17],
+            people: vec![person; 3],
+        };
+        let sheet = contact_sheet(&batch, &input, skeleton, 2);
+        assert_eq!(sheet.size(), Size::new(2 * 132 + 4, 2 * (64 + 18) + 4));
+        let pixel = |x: usize, y: usize| {
+            let at = (y * sheet.size().width + x) * 4;
+            [sheet.rgba()[at], sheet.rgba()[at + 1], sheet.rgba()[at + 2]]
+        };
+        let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 40);
+        assert!(near(pixel(4 + 44, 4 + 30), LEFT));
+        assert!(near(pixel(4 + 20, 4 + 30), RIGHT));
+        let ground = pixel(4 + 30, 4 + 5);
+        assert!(near(ground, [124, 116, 104]), "{ground:?}");
+        assert!(
+            !near(pixel(4 + 64 + 44, 4 + 30), ground),
+            "the target is drawn"
+        );
+        assert!(
+            near(pixel(4 + 64 + 20, 4 + 30), ground),
+            "an empty map is not"
+        );
+        let text = caption(&batch.people[0], &[1.0; 17], input.size);
+        assert_eq!(text, "set 0 person 7, mirrored, 2 joints, 15 absent");
+        let nobody = Batch {
+            people: Vec::new(),
+            ..batch
+        };
+        assert_eq!(
+            contact_sheet(&nobody, &input, skeleton, 5).size().height,
+            GAP
+        );
+    }
+}

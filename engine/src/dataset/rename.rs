@@ -1,0 +1,102 @@
+//! The same joints under another skeleton's names.
+
+use super::{Annotation, Dataset, Joint, Sample, Visibility};
+use crate::geometry::{Point, Size};
+use crate::skeleton::{JointOrigin, Skeleton};
+
+/// Joints by the names that `map` leads to; a joint the source does not have is unlabelled. A
+/// middle (pelvis, neck) needs both ends labelled in the picture, of size `image`, and is hidden
+/// when one of them is.
+pub fn renamed(joints: &[Joint], map: &[Option<JointOrigin>], image: Size) -> Vec<Joint> {
+    let none = Joint {
+        point: Point::default(),
+        visibility: Visibility::Unlabelled,
+    };
+    let middle = |a: Joint, b: Joint| {
+        let (p, q) = (a.inside(image)?, b.inside(image)?);
+        let hidden = [a, b].iter().any(|j| j.visibility == Visibility::Hidden);
+        Some(Joint {
+            point: Point::new(f64::midpoint(p.x, q.x), f64::midpoint(p.y, q.y)),
+            visibility: if hidden {
+                Visibility::Hidden
+            } else {
+                Visibility::Visible
+            },
+        })
+    };
+    let get = |j: usize| joints.get(j).copied();
+    let pick = |origin: &Option<JointOrigin>| match (*origin)? {
+        JointOrigin::Joint(j) => get(j),
+        JointOrigin::Middle(i, j) => get(i).zip(get(j)).and_then(|(a, b)| middle(a, b)),
+    };
+    map.iter().map(|o| pick(o).unwrap_or(none)).collect()
+}
+
+impl Dataset {
+    /// The data set under the names of `skeleton`; `None` when there is no map. Boxes, areas and
+    /// pictures stay; joints are counted anew.
+    pub fn renamed_to(&self, skeleton: &'static Skeleton) -> Option<Self> {
+        let map = self.skeleton.map_to(&skeleton.name)?;
+        let person = |a: &Annotation, image: Size| {
+            let joints = renamed(&a.joints, &map, image);
+            Annotation {
+                n_keypoints: joints.iter().filter(|j| j.labelled().is_some()).count(),
+                joints,
+                ..a.clone()
+            }
+        };
+        let sample = |s: &Sample| Sample {
+            annotations: s.annotations.iter().map(|a| person(a, s.size)).collect(),
+            ..s.clone()
+        };
+        Some(Self {
+            skeleton,
+            category_id: self.category_id,
+            samples: self.samples.iter().map(sample).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a joint gets another joint's name or side, an absent one is made up, or a
+    /// pelvis is put between a hip and "surely not in the picture".
+    #[test]
+    fn names_decide() {
+        let coco = Skeleton::by_name("coco17").unwrap();
+        let image = Size::new(100, 100);
+        let mut joints: Vec<Joint> = (0..17)
+            .map(|j| Joint {
+                point: Point::new(f64::from(j), 50.0),
+                visibility: Visibility::Visible,
+            })
+            .collect();
+        joints[11].visibility = Visibility::Hidden;
+        for target in Skeleton::all() {
+            let map = coco.map_to(&target.name).unwrap();
+            let seen = renamed(&joints, &map, image);
+            for (name, joint) in target.joints.iter().zip(&seen) {
+                match coco.joint(name) {
+                    Some(j) => assert_eq!(*joint, joints[j], "{name}"),
+                    None if ["head_top", "upper_neck"].contains(&&name[..]) => {
+                        assert_eq!(joint.labelled(), None);
+                    }
+                    None if name == "pelvis" => {
+                        assert_eq!(joint.point.x, 11.5);
+                        assert_eq!(joint.visibility, Visibility::Hidden);
+                    }
+                    None => assert_eq!(joint.point.x, 5.5, "{name}"),
+                }
+            }
+        }
+        joints[12].point = Point::new(-1000.0, -1000.0);
+        let map = coco.map_to("mpii16").unwrap();
+        let pelvis = Skeleton::by_name("mpii16")
+            .unwrap()
+            .joint("pelvis")
+            .unwrap();
+        assert_eq!(renamed(&joints, &map, image)[pelvis].labelled(), None);
+    }
+}
