@@ -4,6 +4,7 @@
 mod cli;
 mod clip;
 mod sfm;
+mod shaders;
 mod tidy;
 mod window;
 mod window_fakes;

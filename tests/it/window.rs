@@ -125,6 +125,9 @@ fn every_control_is_there_by_its_label() {
         "Attention",
         "Map",
         "Opacity",
+        "Hide below",
+        "Smooth maps",
+        "Picture",
         "Pause",
         "Restart",
         "Snapshot",
@@ -190,8 +193,9 @@ fn only_cameras_are_mirrored() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some());
     assert!(!window.has("Loop") && !window.has("Restart"));
-    window.click("Mirror");
     assert!(window.harness.state().state().is_mirrored);
+    window.click("Mirror");
+    assert!(!window.harness.state().state().is_mirrored);
     let window = Window::running("clip.mp4");
     assert!(!window.has("Mirror"));
 }
@@ -216,6 +220,14 @@ fn overlays_follow_switches_keys_and_lists() {
     assert_eq!(state.joint.as_deref(), Some("l_wrist"));
     assert_eq!(state.attention.as_deref(), Some("x51.M"));
     assert!((state.opacity - 0.25).abs() < 1e-6);
+    window.click("Smooth maps");
+    window
+        .harness
+        .get_by_label("Hide below")
+        .set_value_accesskit(0.5);
+    window.harness.run_steps(2);
+    let state = window.harness.state().state();
+    assert!(!state.is_map_smooth && (state.map_threshold - 0.5).abs() < 1e-6);
     window.press(Key::Num0);
     assert!(window.overlays().is_empty());
     window.press(Key::Num1);

@@ -1,0 +1,146 @@
+//! The way a joint came: a line that fades towards its older end.
+//!
+//! A trail is drawn piece by piece. Neighbours meet on the line that halves the angle between
+//! them, so that no pixel is drawn twice and a faint trail has no dark knots.
+
+use crate::canvas::{Canvas, Paint, opacity};
+use crate::sdf::{self, Vec2};
+
+/// Points further out than this many pixels interrupt a trail: no picture is as large.
+const FAR: f32 = 1e6;
+
+/// Where a joint was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trail {
+    /// Positions, oldest first. One that is not finite ends the part before it.
+    pub points: Vec<[f32; 2]>,
+    /// Width in pixels; below one pixel a trail grows fainter, not thinner.
+    pub width: f32,
+    /// Colour, and opacity at the newest position; it falls to 0 at the oldest.
+    pub paint: Paint,
+}
+
+/// A straight part of a trail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Piece {
+    /// The older end.
+    pub a: [f32; 2],
+    /// The newer end.
+    pub b: [f32; 2],
+    /// Normal of the line on which it meets the piece before; 0 where there is none.
+    pub cut_a: [f32; 2],
+    /// The same for the piece behind.
+    pub cut_b: [f32; 2],
+    /// Shares of the trail's opacity at both ends.
+    pub alpha: [f32; 2],
+}
+
+impl Trail {
+    /// The straight parts, oldest first.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let last = self.points.len().saturating_sub(1).max(1) as f32;
+        let is_near = |p: &[f32; 2]| p.iter().all(|v| v.abs() < FAR);
+        let mut pieces: Vec<Piece> = Vec::with_capacity(self.points.len());
+        for (i, pair) in self.points.windows(2).enumerate() {
+            let (a, b) = (pair[0], pair[1]);
+            if a == b || !is_near(&a) || !is_near(&b) {
+                continue;
+            }
+            let mut piece = Piece {
+                a,
+                b,
+                cut_a: [0.0; 2],
+                cut_b: [0.0; 2],
+                alpha: [i, i + 1].map(|i| i as f32 / last),
+            };
+            if let Some(before) = pieces.last_mut()
+                && before.b == a
+            {
+                let (u, v) = (direction(before.a, a), direction(a, b));
+                let cut = [u[0] + v[0], u[1] + v[1]];
+                before.cut_b = cut;
+                piece.cut_a = cut;
+            }
+            pieces.push(piece);
+        }
+        pieces
+    }
+}
+
+fn direction(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
+    let d = [b[0] - a[0], b[1] - a[1]];
+    let length = d[0].hypot(d[1]);
+    d.map(|v| v / length)
+}
+
+impl Canvas<'_> {
+    /// Draws a trail.
+    pub fn trail(&mut self, trail: &Trail) {
+        let width = trail.width;
+        if !width.is_finite() || width <= 0.0 {
+            return;
+        }
+        let radius = f64::from(width.max(1.0)) / 2.0;
+        let reach = radius + 0.5;
+        let strength = f64::from(opacity(trail.paint.alpha) * width.min(1.0));
+        for piece in trail.pieces() {
+            let (a, b) = (piece.a.map(f64::from), piece.b.map(f64::from));
+            let (cut_a, cut_b) = (piece.cut_a.map(f64::from), piece.cut_b.map(f64::from));
+            let [from, to] = piece.alpha.map(f64::from);
+            let side = |p: Vec2, at: Vec2, n: Vec2| (p[0] - at[0]) * n[0] + (p[1] - at[1]) * n[1];
+            self.shade_line(a, b, reach, trail.paint.rgb, |p| {
+                if side(p, a, cut_a) < 0.0 || side(p, b, cut_b) > 0.0 {
+                    return 0.0;
+                }
+                let t = sdf::along(p, a, b);
+                let inside = sdf::coverage(sdf::segment(p, a, b) - radius);
+                inside * strength * (from + t * (to - from))
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const W: usize = 60;
+
+    fn drawn(points: &[[f32; 2]], width: f32) -> Vec<u8> {
+        let mut rgba = vec![0; W * W * 4];
+        let trail = Trail {
+            points: points.to_vec(),
+            width,
+            paint: Paint::new([255; 3], 0.5),
+        };
+        Canvas::new(&mut rgba, W, W).trail(&trail);
+        rgba.chunks_exact(4).map(|p| p[0]).collect()
+    }
+
+    /// Fails when a trail is darker where its pieces meet, or brighter than it may be at all.
+    #[test]
+    fn no_pixel_is_drawn_twice() {
+        let points = [[5.0, 50.0], [30.0, 10.0], [32.0, 12.0], [50.0, 40.0], [20.0, 52.0]];
+        let pixels = drawn(&points, 7.0);
+        assert!(pixels.iter().all(|p| *p <= 128));
+        let on = |p: [f32; 2]| pixels[p[1] as usize * W + p[0] as usize];
+        for (i, p) in points.iter().enumerate().skip(1) {
+            let want = 127.5 * i as f32 / 4.0;
+            assert!((f32::from(on(*p)) - want).abs() < 4.0, "{p:?} {} {want}", on(*p));
+        }
+    }
+
+    /// Fails when a lost joint is bridged, or a broken one stops the program.
+    #[test]
+    fn gaps_stay_gaps() {
+        let gap = [f32::NAN, 10.0];
+        let points = [[5.0, 30.0], [20.0, 30.0], gap, [40.0, 30.0], [55.0, 30.0]];
+        let pixels = drawn(&points, 3.0);
+        assert!(pixels[30 * W + 15] > 0 && pixels[30 * W + 50] > 0);
+        assert_eq!(pixels[30 * W + 30], 0);
+        for v in [1e30, f32::INFINITY, 7e5] {
+            drawn(&[[5.0, 5.0], [v, 5.0], [5.0, v]], 3.0);
+        }
+        assert!(drawn(&[[5.0, 5.0]], 3.0).iter().all(|p| *p == 0));
+    }
+}
