@@ -139,7 +139,12 @@ impl<'a> Canvas<'a> {
     /// A filled rectangle between two corners (edges, not pixel centres: [-0.5, 0.5) is one
     /// pixel), with corners rounded by `corner` pixels.
     pub fn rect(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, paint: Paint) {
-        if let Some(Upright { center, half, corner }) = Upright::between(min, max, corner) {
+        if let Some(Upright {
+            center,
+            half,
+            corner,
+        }) = Upright::between(min, max, corner)
+        {
             let span = |_| (center[0] - half[0] - 0.5, center[0] + half[0] + 0.5);
             let rows = (center[1] - half[1] - 0.5, center[1] + half[1] + 0.5);
             self.fill(rows, span, |p| sdf::rect(p, center, half, corner), paint);
@@ -147,18 +152,16 @@ impl<'a> Canvas<'a> {
     }
 
     /// The edge of a rectangle, drawn with a line of `width`.
-    pub fn outline(
-        &mut self,
-        min: [f32; 2],
-        max: [f32; 2],
-        corner: f32,
-        width: f32,
-        paint: Paint,
-    ) {
+    pub fn outline(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, width: f32, paint: Paint) {
         if !width.is_finite() || width <= 0.0 {
             return;
         }
-        if let Some(Upright { center, half, corner }) = Upright::between(min, max, corner) {
+        if let Some(Upright {
+            center,
+            half,
+            corner,
+        }) = Upright::between(min, max, corner)
+        {
             let width = f64::from(width);
             let [x, y] = half.map(|h| h + width / 2.0 + 0.5);
             let span = |_| (center[0] - x, center[0] + x);

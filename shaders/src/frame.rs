@@ -35,8 +35,18 @@ impl Canvas<'_> {
             Sampling::Bilinear => {
                 let (x0, y0) = (x.floor(), y.floor());
                 let (fx, fy) = (x - x0, y - y0);
-                let corners = [at(x0, y0), at(x0 + 1.0, y0), at(x0, y0 + 1.0), at(x0 + 1.0, y0 + 1.0)];
-                let shares = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
+                let corners = [
+                    at(x0, y0),
+                    at(x0 + 1.0, y0),
+                    at(x0, y0 + 1.0),
+                    at(x0 + 1.0, y0 + 1.0),
+                ];
+                let shares = [
+                    (1.0 - fx) * (1.0 - fy),
+                    fx * (1.0 - fy),
+                    (1.0 - fx) * fy,
+                    fx * fy,
+                ];
                 std::array::from_fn(|c| (0..4).map(|i| f64::from(corners[i][c]) * shares[i]).sum())
             }
         };

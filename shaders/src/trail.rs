@@ -120,13 +120,23 @@ mod tests {
     /// Fails when a trail is darker where its pieces meet, or brighter than it may be at all.
     #[test]
     fn no_pixel_is_drawn_twice() {
-        let points = [[5.0, 50.0], [30.0, 10.0], [32.0, 12.0], [50.0, 40.0], [20.0, 52.0]];
+        let points = [
+            [5.0, 50.0],
+            [30.0, 10.0],
+            [32.0, 12.0],
+            [50.0, 40.0],
+            [20.0, 52.0],
+        ];
         let pixels = drawn(&points, 7.0);
         assert!(pixels.iter().all(|p| *p <= 128));
         let on = |p: [f32; 2]| pixels[p[1] as usize * W + p[0] as usize];
         for (i, p) in points.iter().enumerate().skip(1) {
             let want = 127.5 * i as f32 / 4.0;
-            assert!((f32::from(on(*p)) - want).abs() < 4.0, "{p:?} {} {want}", on(*p));
+            assert!(
+                (f32::from(on(*p)) - want).abs() < 4.0,
+                "{p:?} {} {want}",
+                on(*p)
+            );
         }
     }
 

@@ -90,7 +90,11 @@ fn instances_and_uniforms_lie_where_wgsl_expects_them() {
             let place = format!("{}.{}", shader.name, attribute.name);
             assert_eq!(member.name.as_deref(), Some(attribute.name), "{place}");
             assert_eq!(member.offset as usize, attribute.offset, "{place}");
-            assert_eq!(format_of(&module.types[member.ty]), Some(attribute.format), "{place}");
+            assert_eq!(
+                format_of(&module.types[member.ty]),
+                Some(attribute.format),
+                "{place}"
+            );
             let Some(Binding::Location { location, .. }) = member.binding else {
                 panic!("{place} has no location");
             };
@@ -208,7 +212,10 @@ fn scenes() -> Vec<(&'static str, Vec<Mark>)> {
                 heat(Sampling::Nearest, Fade::Middle, ColorMap::Inferno),
             ],
         ),
-        ("heat", vec![heat(Sampling::Nearest, Fade::Low, ColorMap::Viridis)]),
+        (
+            "heat",
+            vec![heat(Sampling::Nearest, Fade::Low, ColorMap::Viridis)],
+        ),
         (
             "line",
             vec![
@@ -381,8 +388,15 @@ fn the_device_draws_what_the_canvas_draws() {
             let mut sum = 0;
             let mut touched = 0;
             let mut far = 0;
-            for ((g, w), b) in got.chunks_exact(4).zip(want.chunks_exact(4)).zip(bare.chunks_exact(4)) {
-                let off = (0..4).map(|c| u64::from(g[c].abs_diff(w[c]))).max().unwrap();
+            for ((g, w), b) in got
+                .chunks_exact(4)
+                .zip(want.chunks_exact(4))
+                .zip(bare.chunks_exact(4))
+            {
+                let off = (0..4)
+                    .map(|c| u64::from(g[c].abs_diff(w[c])))
+                    .max()
+                    .unwrap();
                 if name == "frame" || w != b {
                     touched += 1;
                     sum += off;
@@ -396,7 +410,10 @@ fn the_device_draws_what_the_canvas_draws() {
             assert!(touched > 50 || i == 3, "{name}, view {i} shows nothing");
             assert!(mean <= 2.0, "{name}, view {i}: mean difference {mean}");
             // Pixels exactly on the edge of a map or picture may fall on either side.
-            assert!(far <= touched as u64 / 100, "{name}, view {i}: {far} of {touched} pixels");
+            assert!(
+                far <= touched as u64 / 100,
+                "{name}, view {i}: {far} of {touched} pixels"
+            );
         }
     }
 }
@@ -417,15 +434,24 @@ fn pictures_come_go_and_change_their_size() {
         pixels.chunks_exact(4).filter(|p| p[0] == 255).count()
     };
     assert_eq!(lit(&mut renderer, [10, 10]), 0);
-    for (size, n) in [([8, 8], 200 * 200), ([16, 10], 320 * 200), ([16, 2], 320 * 40)] {
+    for (size, n) in [
+        ([8, 8], 200 * 200),
+        ([16, 10], 320 * 200),
+        ([16, 2], 320 * 40),
+    ] {
         renderer.set_picture(&white(size), size).unwrap();
         assert_eq!(lit(&mut renderer, size), n, "{size:?}");
     }
     let largest = device.limits().max_texture_dimension_2d as usize;
     let size = [largest + 1, 1];
     let refused = renderer.set_picture(&white(size), size).unwrap_err();
-    assert!(refused.to_string().contains("larger than this graphics device"));
-    assert_eq!(renderer.picture_size(), Some([16, 2]));
-    renderer.clear_picture();
+    assert!(
+        refused
+            .to_string()
+            .contains("larger than this graphics device")
+    );
+    assert_eq!(lit(&mut renderer, size), 0);
+    renderer.set_picture(&white([16, 2]), [16, 2]).unwrap();
+    renderer.set_picture(&[], [0, 0]).unwrap();
     assert_eq!(lit(&mut renderer, [16, 2]), 0);
 }

@@ -6,6 +6,7 @@ use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 use poselens_app::gui::{App, Session};
+use poselens_shaders::view::Zoom;
 use poselens_tests::is_required;
 
 use crate::window_fakes::gui;
@@ -232,6 +233,51 @@ fn overlays_follow_switches_keys_and_lists() {
     assert!(window.overlays().is_empty());
     window.press(Key::Num1);
     assert_eq!(window.overlays(), ["skeleton"]);
+}
+
+/// Fails when the wheel or the hand over the picture does nothing, a double click does not bring
+/// the whole picture back, or another source is seen through the old zoom.
+#[test]
+fn the_picture_is_zoomed_dragged_and_reset() {
+    // Fast steps: two clicks a quarter of a second apart are no double click.
+    let quick = Harness::builder().with_step_dt(0.02);
+    let mut window = Window::build(quick, Some("clip.mp4"), &[]);
+    window.until(|s| s.presented.is_some());
+    let at = window.harness.get_by_label("Picture").rect().center();
+    window.harness.hover_at(at);
+    window.harness.event(egui::Event::Zoom(4.0));
+    window.until(|s| (s.zoom.factor - 4.0).abs() < 0.01);
+    window.harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 50.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: Modifiers::NONE,
+    });
+    window.until(|s| s.zoom.factor > 4.5);
+    let before = window.session().zoom.center;
+    window.harness.drag_at(at);
+    window.harness.hover_at(at + egui::vec2(60.0, 0.0));
+    window.harness.drop_at(at + egui::vec2(60.0, 0.0));
+    window.until(|s| s.zoom.center[0] < before[0] - 0.01);
+    let double_click = |window: &mut Window| {
+        window.harness.hover_at(at);
+        for pressed in [true, false, true, false] {
+            window.harness.event(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+        }
+        window.harness.step();
+    };
+    double_click(&mut window);
+    window.until(|s| s.zoom == Zoom::WHOLE);
+    window.harness.event(egui::Event::Zoom(2.0));
+    window.until(|s| s.zoom.factor > 1.9);
+    window.choose("Input", "Synthetic figure");
+    window.until(|s| s.zoom == Zoom::WHOLE);
 }
 
 /// Fails when the model cannot be changed while running, when a broken one stops the working

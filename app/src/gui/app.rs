@@ -378,11 +378,12 @@ impl App {
         let stage = egui::Frame::new().fill(theme::STAGE);
         egui::CentralPanel::default().frame(stage).show(ui, |ui| {
             let area = ui.max_rect();
-            if let (Some(picture), Some(presented)) = (&self.picture, &self.session.presented)
-                && let Some(image) = picture.size()
-            {
-                let view = panels::view_ui(ui, area, image, &mut cx(self, actions));
-                picture.show_ui(ui, area, &presented.scene, view);
+            if let Some(presented) = &self.session.presented {
+                let size = presented.frame.size();
+                let view = panels::view_ui(ui, area, size, &mut cx(self, actions));
+                if let Some(picture) = &self.picture {
+                    picture.show_ui(ui, area, &presented.scene, view);
+                }
             }
             panels::stage_ui(ui, self.view, area, &mut cx(self, actions));
         });

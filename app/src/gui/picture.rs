@@ -28,7 +28,7 @@ impl Picture {
         }
     }
 
-    /// Uploads `frame`.
+    /// Uploads `frame`; nothing is shown after an error.
     ///
     /// # Errors
     /// When the picture is larger than the graphics device can hold.
@@ -37,11 +37,6 @@ impl Picture {
         lock(&self.renderer)
             .set_picture(frame.rgba(), [width, height])
             .map_err(|error| error.to_string())
-    }
-
-    /// Width and height of the picture uploaded last.
-    pub fn size(&self) -> Option<[usize; 2]> {
-        lock(&self.renderer).picture_size()
     }
 
     /// Lets the graphics device deliver its callbacks, above all that it is lost.

@@ -396,7 +396,11 @@ fn a_paused_picture_follows_the_look() {
     for (is_smoothed, x) in [(true, 2), (false, 1), (true, 2)] {
         let presented = shown(is_smoothed);
         assert!(presented.is_redraw);
-        assert_eq!(presented.drawn(&pool).rgba()[0], x, "smoothed: {is_smoothed}");
+        assert_eq!(
+            presented.drawn(&pool).rgba()[0],
+            x,
+            "smoothed: {is_smoothed}"
+        );
         assert_eq!(presented.frame.rgba()[0], 255);
     }
     std::thread::sleep(Duration::from_millis(60));

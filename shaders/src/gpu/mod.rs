@@ -96,12 +96,16 @@ impl Renderer {
     /// written in place while the size stays the same. A picture without pixels shows nothing.
     ///
     /// # Errors
-    /// When the picture is larger than the device can hold; the one before stays.
+    /// When the picture is larger than the device can hold; no picture is shown then.
     ///
     /// # Panics
     /// When the buffer does not have that length.
     pub fn set_picture(&mut self, rgba: &[u8], size: [usize; 2]) -> Result<(), TooLarge> {
-        assert_eq!(rgba.len(), size[0] * size[1] * 4, "RGBA bytes of the picture");
+        assert_eq!(
+            rgba.len(),
+            size[0] * size[1] * 4,
+            "RGBA bytes of the picture"
+        );
         if rgba.is_empty() {
             self.picture = None;
             return Ok(());
@@ -109,6 +113,7 @@ impl Renderer {
         if self.picture.as_ref().is_none_or(|p| p.size != size) {
             let largest = self.device.limits().max_texture_dimension_2d as usize;
             if size[0].max(size[1]) > largest {
+                self.picture = None;
                 return Err(TooLarge { size, largest });
             }
             self.picture = Some(Picture::new(&self.device, &self.pipelines, size));
@@ -117,11 +122,6 @@ impl Renderer {
             picture.write(&self.queue, rgba);
         }
         Ok(())
-    }
-
-    /// Shows no picture.
-    pub fn clear_picture(&mut self) {
-        self.picture = None;
     }
 
     /// Width and height of the picture shown.
@@ -144,10 +144,18 @@ impl Renderer {
             self.instances = instance_buffer(&self.device, n_bytes.next_power_of_two());
         }
         self.queue.write_buffer(&self.instances, 0, bytes);
-        self.strokes
-            .write(&self.device, &self.queue, &self.pipelines, self.sheet.strokes());
-        self.maps
-            .write(&self.device, &self.queue, &self.pipelines, self.sheet.maps());
+        self.strokes.write(
+            &self.device,
+            &self.queue,
+            &self.pipelines,
+            self.sheet.strokes(),
+        );
+        self.maps.write(
+            &self.device,
+            &self.queue,
+            &self.pipelines,
+            self.sheet.maps(),
+        );
     }
 
     /// Draws what was prepared. The pass' viewport is the screen of the view.

@@ -127,7 +127,13 @@ impl Sheet {
                 }
             }
             Shape::Rect(rect) => {
-                let numbers = [rect.min[0], rect.min[1], rect.max[0], rect.max[1], rect.stroke];
+                let numbers = [
+                    rect.min[0],
+                    rect.min[1],
+                    rect.max[0],
+                    rect.max[1],
+                    rect.stroke,
+                ];
                 if are_near(&numbers)
                     && let Some(upright) = Upright::between(rect.min, rect.max, rect.corner)
                 {
@@ -165,7 +171,8 @@ impl Sheet {
                 };
                 let first = self.strokes.len();
                 strokes(text.at, &text.text, unit, |a, b| {
-                    self.strokes.push([a[0], a[1], b[0], b[1]].map(|v| v as f32));
+                    self.strokes
+                        .push([a[0], a[1], b[0], b[1]].map(|v| v as f32));
                 });
                 let paint = text.style.paint;
                 let outline = opacity(text.style.outline) * opacity(paint.alpha);

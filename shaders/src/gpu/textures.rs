@@ -156,9 +156,8 @@ impl Maps {
     ) {
         for (i, layer) in layers.iter().enumerate() {
             let Some(size) = layer.shown() else { continue };
-            let fits = |map: &Map| {
-                [map.texture.width(), map.texture.height()].map(|n| n as usize) == size
-            };
+            let fits =
+                |map: &Map| [map.texture.width(), map.texture.height()].map(|n| n as usize) == size;
             match self.maps.get_mut(i) {
                 Some(map) if fits(map) => {}
                 Some(map) => *map = Map::new(device, pipelines, &self.tables, size),
@@ -168,7 +167,12 @@ impl Maps {
             }
             let map = &mut self.maps[i];
             if map.written.as_ref().is_none_or(|w| !w.is(layer)) {
-                write(queue, &map.texture, bytemuck::cast_slice(&layer.shares()), 4);
+                write(
+                    queue,
+                    &map.texture,
+                    bytemuck::cast_slice(&layer.shares()),
+                    4,
+                );
                 map.written = Some(Written {
                     values: Arc::clone(&layer.values),
                     range: layer.range,

@@ -3,6 +3,7 @@
 use eframe::egui::{
     self, Align, Button, CursorIcon, Label, Layout, RichText, Role, Sense, Stroke, Ui, WidgetInfo,
 };
+use poselens_engine::geometry::Size;
 use poselens_shaders::view::{View, Zoom};
 
 use super::super::action::{Action, SourceAction, StageAction, WindowAction};
@@ -15,14 +16,10 @@ use super::source::sample_clip;
 /// One notch of a wheel is 50 points: it comes a fifth closer.
 const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
 
-/// Where a picture of `image` pixels lies in `area`. The wheel zooms about the pointer, dragging
-/// moves, a double click shows the whole picture again.
-pub fn view_ui(
-    ui: &mut Ui,
-    area: egui::Rect,
-    image: [usize; 2],
-    cx: &mut PanelContext<'_>,
-) -> View {
+/// Where a picture of `size` lies in `area`. The wheel zooms about the pointer, dragging moves, a
+/// double click shows the whole picture again.
+pub fn view_ui(ui: &mut Ui, area: egui::Rect, size: Size, cx: &mut PanelContext<'_>) -> View {
+    let image = [size.width, size.height];
     let scale = ui.pixels_per_point();
     // egui rounds a callback's edges to pixels like this.
     let pixel = |v: f32| f64::from((v * scale).round());
@@ -35,7 +32,11 @@ pub fn view_ui(
     let view = View::letterbox(image, screen, zoom, is_mirrored, min_unit);
 
     // Not reached by Tab: there is nothing to press.
-    let response = ui.interact(area, ui.id().with("picture"), Sense::CLICK | Sense::DRAG);
+    let response = ui.interact(
+        area,
+        ui.scope_id().with("picture"),
+        Sense::CLICK | Sense::DRAG,
+    );
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Picture"));
     let mut wanted = None;
     if response.double_clicked() {
