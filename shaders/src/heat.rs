@@ -48,7 +48,8 @@ pub struct HeatLayer {
     pub colors: ColorMap,
     /// Opacity, [0, 1].
     pub alpha: f32,
-    /// Share of the range below which the picture is left alone, [0, 1].
+    /// Strength below which the picture is left alone, [0, 1]: the share of the range, or with
+    /// diverging colours the distance from its middle (1 at both ends).
     pub threshold: f32,
     /// Where the layer lets the picture through.
     pub fade: Fade,
@@ -59,7 +60,12 @@ pub struct HeatLayer {
 impl HeatLayer {
     /// Opacity of the value at `t` of the range.
     pub fn alpha_at(&self, t: f32) -> f32 {
-        if t < self.threshold {
+        let strength = if self.colors.is_diverging() {
+            (2.0 * t - 1.0).abs()
+        } else {
+            t
+        };
+        if strength < self.threshold {
             return 0.0;
         }
         let fade = match self.fade {

@@ -104,10 +104,12 @@ instances! {
         v: [f32; 4],
         /// Opacity.
         alpha: f32,
-        /// Share of the range below which nothing is shown.
+        /// Strength below which nothing is shown.
         threshold: f32,
         /// Row of the colour table.
         colors: u32,
+        /// 1: strength is the distance from the middle of the range, 0: the share of the range.
+        diverging: u32,
         /// Number of the [`crate::heat::Fade`].
         fade: u32,
         /// 1: the map's own pixels as squares, 0: bilinear.

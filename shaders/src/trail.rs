@@ -1,7 +1,8 @@
 //! The way a joint came: a line that fades towards its older end.
 //!
 //! A trail is drawn piece by piece. Neighbours meet on the line that halves the angle between
-//! them, so that no pixel is drawn twice and a faint trail has no dark knots.
+//! them, and no piece is shorter than the trail is wide: no pixel is drawn twice where the trail
+//! bends, and a faint one has no dark knots.
 
 use crate::canvas::{Canvas, Paint, opacity};
 use crate::sdf::{self, Vec2};
@@ -38,39 +39,58 @@ pub struct Piece {
 impl Trail {
     /// The straight parts, oldest first.
     pub fn pieces(&self) -> Vec<Piece> {
-        let last = self.points.len().saturating_sub(1).max(1) as f32;
-        let is_near = |p: &[f32; 2]| p.iter().all(|v| v.abs() < FAR);
-        let mut pieces: Vec<Piece> = Vec::with_capacity(self.points.len());
-        for (i, pair) in self.points.windows(2).enumerate() {
-            let (a, b) = (pair[0], pair[1]);
-            if a == b || !is_near(&a) || !is_near(&b) {
-                continue;
+        let is_far = |p: &[f32; 2]| !p.iter().all(|v| v.abs() < FAR);
+        let mut pieces = Vec::with_capacity(self.points.len());
+        let mut first = 0;
+        for part in self.points.split(is_far) {
+            self.join(first, part, &mut pieces);
+            first += part.len() + 1;
+        }
+        pieces
+    }
+
+    /// The pieces of a part without gaps, which begins with point number `first`.
+    fn join(&self, first: usize, part: &[[f32; 2]], pieces: &mut Vec<Piece>) {
+        let mut kept: Vec<(usize, [f32; 2])> = Vec::with_capacity(part.len());
+        for (i, p) in part.iter().enumerate() {
+            let is_near = |(_, q): &(usize, [f32; 2])| distance(*p, *q) < self.width.max(1.0);
+            let is_newest = i + 1 == part.len();
+            if kept.last().is_none_or(|last| !is_near(last)) {
+                kept.push((first + i, *p));
+            } else if is_newest && kept.len() > 1 {
+                // The trail ends where the joint is.
+                kept.pop();
+                kept.push((first + i, *p));
             }
+        }
+        let last = self.points.len().saturating_sub(1).max(1) as f32;
+        let start = pieces.len();
+        for pair in kept.windows(2) {
+            let [(i, a), (j, b)] = [pair[0], pair[1]];
             let mut piece = Piece {
                 a,
                 b,
                 cut_a: [0.0; 2],
                 cut_b: [0.0; 2],
-                alpha: [i, i + 1].map(|i| i as f32 / last),
+                alpha: [i, j].map(|i| i as f32 / last),
             };
-            if let Some(before) = pieces.last_mut()
-                && before.b == a
-            {
+            if let Some(before) = pieces[start..].last_mut() {
                 let (u, v) = (direction(before.a, a), direction(a, b));
-                let cut = [u[0] + v[0], u[1] + v[1]];
-                before.cut_b = cut;
-                piece.cut_a = cut;
+                before.cut_b = [u[0] + v[0], u[1] + v[1]];
+                piece.cut_a = before.cut_b;
             }
             pieces.push(piece);
         }
-        pieces
     }
 }
 
+fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
+    (b[0] - a[0]).hypot(b[1] - a[1])
+}
+
 fn direction(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
-    let d = [b[0] - a[0], b[1] - a[1]];
-    let length = d[0].hypot(d[1]);
-    d.map(|v| v / length)
+    let length = distance(a, b);
+    [(b[0] - a[0]) / length, (b[1] - a[1]) / length]
 }
 
 impl Canvas<'_> {

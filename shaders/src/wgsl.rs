@@ -9,6 +9,8 @@ use crate::instance::{self, Attribute, Instance};
 /// One primitive's shader.
 #[derive(Debug)]
 pub struct Shader {
+    /// What it draws.
+    pub kind: Kind,
     /// `line`; its CPU twin is called the same.
     pub name: &'static str,
     /// WGSL, includes in front.
@@ -21,29 +23,30 @@ pub struct Shader {
 
 /// A row of [`SHADERS`]: the file `wgsl/NAME.wgsl` behind `common` and the includes named.
 macro_rules! shader {
-    ($name:literal, $instance:ty $(, $include:literal)*) => {
+    ($kind:ident, $name:literal $(, $include:literal)*) => {
         Shader {
+            kind: Kind::$kind,
             name: $name,
             source: concat!(
                 include_str!("wgsl/common.wgsl"),
                 $(include_str!(concat!("wgsl/", $include, ".wgsl")),)*
                 include_str!(concat!("wgsl/", $name, ".wgsl")),
             ),
-            attributes: <$instance>::ATTRIBUTES,
-            stride: size_of::<$instance>(),
+            attributes: instance::$kind::ATTRIBUTES,
+            stride: size_of::<instance::$kind>(),
         }
     };
 }
 
 /// Every primitive, in the order of [`Kind`].
 pub const SHADERS: &[Shader] = &[
-    shader!("frame", instance::Frame),
-    shader!("heat", instance::Heat),
-    shader!("line", instance::Line, "sdf"),
-    shader!("disc", instance::Disc, "sdf"),
-    shader!("rect", instance::Rect, "sdf"),
-    shader!("trail", instance::Trail),
-    shader!("text", instance::Text, "sdf"),
+    shader!(Frame, "frame"),
+    shader!(Heat, "heat"),
+    shader!(Line, "line", "sdf"),
+    shader!(Disc, "disc", "sdf"),
+    shader!(Rect, "rect", "sdf"),
+    shader!(Trail, "trail"),
+    shader!(Text, "text", "sdf"),
 ];
 
 /// The primitives, as numbers of [`SHADERS`].

@@ -70,7 +70,7 @@ pub enum OverlayAction {
     Attention(Option<String>),
     /// Maps are smooth between their pixels, or show them as squares.
     SmoothMaps(bool),
-    /// Share of a map's range that is hidden.
+    /// Strength below which a map is hidden.
     MapThreshold(f32),
 }
 

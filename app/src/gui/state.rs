@@ -32,7 +32,7 @@ pub struct AppState {
     pub attention: Option<String>,
     /// Maps are smooth between their pixels; otherwise their pixels are shown as squares.
     pub is_map_smooth: bool,
-    /// Share of a map's range below which the picture is left alone, [0, 1].
+    /// Strength of a map below which the picture is left alone, [0, 1].
     pub map_threshold: f32,
     /// Joints smoothed over time.
     pub is_smoothed: bool,

@@ -39,7 +39,8 @@ pub struct OverlayStyle {
     pub attention: Option<String>,
     /// Colours of maps that start at nothing. Maps around a middle are always blue and red.
     pub colors: ColorMap,
-    /// Share of a map's range below which the picture is left alone, [0, 1].
+    /// Strength of a map below which the picture is left alone, [0, 1]: the share of its range,
+    /// for maps around a middle the distance from it.
     pub map_threshold: f32,
     /// How values between a map's pixels are found.
     pub sampling: Sampling,

@@ -6,7 +6,8 @@ use crate::wgsl::{Kind, SHADERS, Shader};
 /// The pipelines and the layouts of what they read.
 #[derive(Debug)]
 pub(super) struct Pipelines {
-    pipelines: Vec<wgpu::RenderPipeline>,
+    /// In the order of [`SHADERS`].
+    all: Vec<wgpu::RenderPipeline>,
     /// Group 0 of every primitive: the screen.
     pub(super) screen_layout: wgpu::BindGroupLayout,
     /// Group 1 of the picture: a texture and its sampler.
@@ -35,22 +36,21 @@ impl Pipelines {
         let picture_layout = group("picture", &[texture(0, true), sampler(1)]);
         let map_layout = group("map", &[texture(0, false), texture(1, false)]);
         let strokes_layout = group("strokes", &[texture(0, false)]);
-        let pipelines = SHADERS
+        let all = SHADERS
             .iter()
             .map(|shader| {
-                let second = match shader.name {
-                    "frame" => Some(&picture_layout),
-                    "heat" => Some(&map_layout),
-                    "text" => Some(&strokes_layout),
-                    _ => None,
+                let screen = Some(&screen_layout);
+                let groups = match shader.kind {
+                    Kind::Frame => vec![screen, Some(&picture_layout)],
+                    Kind::Heat => vec![screen, Some(&map_layout)],
+                    Kind::Text => vec![screen, Some(&strokes_layout)],
+                    Kind::Line | Kind::Disc | Kind::Rect | Kind::Trail => vec![screen],
                 };
-                let groups = [Some(&screen_layout), second];
-                let groups = &groups[..1 + usize::from(second.is_some())];
-                pipeline(device, format, shader, groups)
+                pipeline(device, format, shader, &groups)
             })
             .collect();
         Self {
-            pipelines,
+            all,
             screen_layout,
             picture_layout,
             map_layout,
@@ -59,7 +59,7 @@ impl Pipelines {
     }
 
     pub(super) fn of(&self, kind: Kind) -> &wgpu::RenderPipeline {
-        &self.pipelines[kind as usize]
+        &self.all[kind as usize]
     }
 }
 

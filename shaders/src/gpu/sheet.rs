@@ -201,6 +201,7 @@ impl Sheet {
             alpha: opacity(heat.alpha),
             threshold: heat.threshold,
             colors: heat.colors as u32,
+            diverging: u32::from(heat.colors.is_diverging()),
             fade: heat.fade as u32,
             nearest: is_nearest(heat.sampling),
         };

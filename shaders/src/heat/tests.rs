@@ -140,17 +140,24 @@ fn fading_lets_the_picture_through() {
     assert_eq!([0.0, 0.5, 1.0].map(|t| layer.alpha_at(t)), [1.0, 0.0, 1.0]);
 }
 
-/// Fails when a threshold hides the wrong values, or shows something below it.
+/// Fails when a threshold hides the wrong values, shows something below it, or takes the weak
+/// middle of a signed map for stronger than its negative end.
 #[test]
 fn values_below_the_threshold_leave_the_picture_alone() {
     let values = [0.0, 0.25, 0.5, 1.0];
     let mut layer = layer(&values, 4);
     layer.sampling = Sampling::Nearest;
-    layer.threshold = 0.4;
     layer.map_from_pixel = [[0.1, 0.0, -0.45], [0.0, 0.1, -0.45]];
-    for (i, pixel) in drawn(&layer).iter().enumerate() {
-        let (x, y) = (i % W, i / W);
-        let is_hidden = y >= 10 || !(20..40).contains(&x);
-        assert_eq!(pixel[..3] == [255, 0, 0], is_hidden, "{x} {y}");
+    layer.threshold = 0.4;
+    for (colors, shown) in [
+        (ColorMap::Viridis, [false, false, true, true]),
+        (ColorMap::Coolwarm, [true, true, false, true]),
+    ] {
+        layer.colors = colors;
+        for (i, pixel) in drawn(&layer).iter().enumerate() {
+            let (x, y) = (i % W, i / W);
+            let is_shown = y < 10 && x < 40 && shown[x / 10];
+            assert_eq!(pixel[..3] != [255, 0, 0], is_shown, "{colors:?} {x} {y}");
+        }
     }
 }

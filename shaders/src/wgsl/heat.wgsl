@@ -6,14 +6,16 @@ struct Heat {
     @location(1) v: vec4f,
     // Opacity.
     @location(2) alpha: f32,
-    // Share of the range below which nothing is shown.
+    // Strength below which nothing is shown.
     @location(3) threshold: f32,
     // Row of the colour table.
     @location(4) colors: u32,
+    // 1: strength is the distance from the middle, 0: the share of the range.
+    @location(5) diverging: u32,
     // 0 even, 1 low values fade, 2 the middle fades.
-    @location(5) fade: u32,
+    @location(6) fade: u32,
     // 1: the map's own pixels as squares, 0: bilinear.
-    @location(6) nearest: u32,
+    @location(7) nearest: u32,
 }
 
 struct Fragment {
@@ -22,7 +24,7 @@ struct Fragment {
     @location(1) @interpolate(flat) u: vec4f,
     @location(2) @interpolate(flat) v: vec4f,
     @location(3) @interpolate(flat) strength: vec2f,
-    @location(4) @interpolate(flat) how: vec3u,
+    @location(4) @interpolate(flat) how: vec4u,
 }
 
 // Values as shares of the range, [0, 1].
@@ -34,7 +36,7 @@ struct Fragment {
 fn vertex(@builtin(vertex_index) index: u32, heat: Heat) -> Fragment {
     let p = (corner(index) * 0.5 + 0.5) * screen.size - 0.5;
     let strength = vec2f(heat.alpha, heat.threshold);
-    let how = vec3u(heat.colors, heat.fade, heat.nearest);
+    let how = vec4u(heat.colors, heat.diverging, heat.fade, heat.nearest);
     return Fragment(clip_from_screen(p), p, heat.u, heat.v, strength, how);
 }
 
@@ -59,19 +61,20 @@ fn fragment(in: Fragment) -> @location(0) vec4f {
         return vec4f(0.0);
     }
     var t = bilinear(q, size);
-    if in.how.z == 1u {
+    if in.how.w == 1u {
         t = share(floor(q + 0.5), size);
     }
     let entry = floor(t * 255.0 + 0.5);
     let level = entry / 255.0;
-    if level < in.strength.y {
+    let from_middle = abs(2.0 * level - 1.0);
+    if select(level, from_middle, in.how.y == 1u) < in.strength.y {
         return vec4f(0.0);
     }
     var fade = 1.0;
-    if in.how.y == 1u {
+    if in.how.z == 1u {
         fade = min(2.5 * level, 1.0);
-    } else if in.how.y == 2u {
-        fade = abs(2.0 * level - 1.0);
+    } else if in.how.z == 2u {
+        fade = from_middle;
     }
     let color = textureLoad(tables, vec2i(i32(entry), i32(in.how.x)), 0).rgb;
     return painted(color, in.strength.x * fade);

@@ -37,7 +37,7 @@ fn maps_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
         send(cx, OverlayAction::Opacity(value));
     }
-    let help = "The part of a map's range, from its low end, where the picture is left alone";
+    let help = "Weaker parts of a map leave the picture alone; signed maps are weak around 0";
     if let Some(value) = widgets::fraction_ui(ui, "Hide below", help, cx.state.map_threshold) {
         send(cx, OverlayAction::MapThreshold(value));
     }
