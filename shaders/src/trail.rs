@@ -109,7 +109,9 @@ impl Canvas<'_> {
             let [from, to] = piece.alpha.map(f64::from);
             let side = |p: Vec2, at: Vec2, n: Vec2| (p[0] - at[0]) * n[0] + (p[1] - at[1]) * n[1];
             self.shade_line(a, b, reach, trail.paint.rgb, |p| {
-                if side(p, a, cut_a) < 0.0 || side(p, b, cut_b) > 0.0 {
+                // The line itself belongs to the newer piece.
+                let is_behind = cut_b != [0.0; 2] && side(p, b, cut_b) >= 0.0;
+                if side(p, a, cut_a) < 0.0 || is_behind {
                     return 0.0;
                 }
                 let t = sdf::along(p, a, b);
@@ -150,13 +152,10 @@ mod tests {
         let pixels = drawn(&points, 7.0);
         assert!(pixels.iter().all(|p| *p <= 128));
         let on = |p: [f32; 2]| pixels[p[1] as usize * W + p[0] as usize];
-        for (i, p) in points.iter().enumerate().skip(1) {
-            let want = 127.5 * i as f32 / 4.0;
-            assert!(
-                (f32::from(on(*p)) - want).abs() < 4.0,
-                "{p:?} {} {want}",
-                on(*p)
-            );
+        // The third point is nearer to the second than the trail is wide: it is left out.
+        for i in [1, 3, 4] {
+            let (got, want) = (f32::from(on(points[i])), 127.5 * i as f32 / 4.0);
+            assert!((got - want).abs() < 4.0, "{i}: {got} {want}");
         }
     }
 
