@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
@@ -52,6 +53,8 @@ pub type SharedFigures = Arc<Mutex<Figures>>;
 /// The tap that writes.
 pub struct Outputs {
     recorder: Option<Recorder>,
+    /// Annotated pictures on their way to the recorder.
+    pool: FramePool,
     exporters: Vec<Box<dyn Exporter>>,
     figures: SharedFigures,
     path: PathBuf,
@@ -75,10 +78,11 @@ impl Outputs {
         let recorder = plan
             .record
             .as_ref()
-            .map(|path| Recorder::start(path, first.picture.size(), rate, plan.backpressure))
+            .map(|path| Recorder::start(path, first.frame.size(), rate, plan.backpressure))
             .transpose()?;
         Ok(Self {
             recorder,
+            pool: FramePool::new(),
             exporters,
             figures,
             path: plan.record.clone().unwrap_or_default(),
@@ -88,10 +92,15 @@ impl Outputs {
 
 impl Tap for Outputs {
     fn offer(&mut self, presented: &Presented) -> Result<()> {
+        let mut timings = presented.timings;
+        let picture = self
+            .recorder
+            .as_ref()
+            .map(|_| timings.measure(Stage::Overlay, || presented.drawn(&self.pool)));
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.frames += 1;
         figures.time_secs = presented.frame.time_secs;
-        figures.stages.push(&presented.timings);
+        figures.stages.push(&timings);
         let latency = presented.frame.captured.elapsed();
         figures.latencies.push(latency.as_secs_f64() * 1e3);
         if let Some(output) = &presented.output {
@@ -100,8 +109,8 @@ impl Tap for Outputs {
                 exporter.push(output)?;
             }
         }
-        if let Some(recorder) = &mut self.recorder {
-            match recorder.offer(presented.picture.clone()) {
+        if let (Some(recorder), Some(picture)) = (&mut self.recorder, picture) {
+            match recorder.offer(picture) {
                 Offered::Queued => {}
                 Offered::Dropped => figures.record_drops += 1,
                 Offered::Failed => {

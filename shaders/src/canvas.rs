@@ -84,15 +84,25 @@ impl<'a> Canvas<'a> {
         let alpha = paint.alpha * width.min(1.0);
         let radius = f64::from(width.max(1.0)) / 2.0;
         let reach = radius + 0.5;
-        // Ends are pulled in to just outside what is visible, so that a line that ends a
-        // million pixels away keeps its precision and the work per row stays short.
-        let far = [
-            self.width as f64 + 2.0 * reach,
-            self.height as f64 + 2.0 * reach,
-        ];
-        let Some((a, b)) = clip_segment(wide(a), wide(b), [-2.0 * reach; 2], far) else {
+        let screen = [self.width as f64, self.height as f64];
+        let Some((a, b)) = visible_part(a, b, reach, screen) else {
             return;
         };
+        let alpha = f64::from(opacity(alpha));
+        self.shade_line(a, b, reach, paint.rgb, |p| {
+            sdf::coverage(sdf::segment(p, a, b) - radius) * alpha
+        });
+    }
+
+    /// Mixes `rgb` over the pixels within `reach` of the segment, as strongly as `alpha` says.
+    pub(crate) fn shade_line(
+        &mut self,
+        a: Vec2,
+        b: Vec2,
+        reach: f64,
+        rgb: Rgb,
+        alpha: impl Fn(Vec2) -> f64,
+    ) {
         let d = [b[0] - a[0], b[1] - a[1]];
         let span = |y: f64| {
             let (t0, t1) = if d[1] == 0.0 {
@@ -105,8 +115,7 @@ impl<'a> Canvas<'a> {
             (x0.min(x1) - reach, x0.max(x1) + reach)
         };
         let rows = (a[1].min(b[1]) - reach, a[1].max(b[1]) + reach);
-        let paint = Paint::new(paint.rgb, alpha);
-        self.fill(rows, span, |p| sdf::segment(p, a, b) - radius, paint);
+        self.shade(rows, span, rgb, alpha);
     }
 
     /// A filled disc.
@@ -130,20 +139,36 @@ impl<'a> Canvas<'a> {
     /// A filled rectangle between two corners (edges, not pixel centres: [-0.5, 0.5) is one
     /// pixel), with corners rounded by `corner` pixels.
     pub fn rect(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, paint: Paint) {
-        let sides = [max[0] - min[0], max[1] - min[1]];
-        if !finite(&[min[0], min[1], max[0], max[1], sides[0], sides[1], corner])
-            || sides[0] <= 0.0
-            || sides[1] <= 0.0
+        if let Some(Upright {
+            center,
+            half,
+            corner,
+        }) = Upright::between(min, max, corner)
         {
+            let span = |_| (center[0] - half[0] - 0.5, center[0] + half[0] + 0.5);
+            let rows = (center[1] - half[1] - 0.5, center[1] + half[1] + 0.5);
+            self.fill(rows, span, |p| sdf::rect(p, center, half, corner), paint);
+        }
+    }
+
+    /// The edge of a rectangle, drawn with a line of `width`.
+    pub fn outline(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, width: f32, paint: Paint) {
+        if !width.is_finite() || width <= 0.0 {
             return;
         }
-        let (lo, hi) = (wide(min), wide(max));
-        let half = [f64::from(sides[0]) / 2.0, f64::from(sides[1]) / 2.0];
-        let center = [lo[0] + half[0], lo[1] + half[1]];
-        let corner = f64::from(corner).clamp(0.0, half[0].min(half[1]));
-        let span = |_| (lo[0] - 0.5, hi[0] + 0.5);
-        let rows = (lo[1] - 0.5, hi[1] + 0.5);
-        self.fill(rows, span, |p| sdf::rect(p, center, half, corner), paint);
+        if let Some(Upright {
+            center,
+            half,
+            corner,
+        }) = Upright::between(min, max, corner)
+        {
+            let width = f64::from(width);
+            let [x, y] = half.map(|h| h + width / 2.0 + 0.5);
+            let span = |_| (center[0] - x, center[0] + x);
+            let rows = (center[1] - y, center[1] + y);
+            let d = |p| sdf::outline(p, center, half, corner, width);
+            self.fill(rows, span, d, paint);
+        }
     }
 
     /// Fills the shape with distance `sdf` on the given rows, between the ends `span` says.
@@ -155,20 +180,54 @@ impl<'a> Canvas<'a> {
         paint: Paint,
     ) {
         let alpha = f64::from(opacity(paint.alpha));
-        if alpha == 0.0 {
-            return;
+        if alpha > 0.0 {
+            self.shade(rows, span, paint.rgb, |p| sdf::coverage(sdf(p)) * alpha);
         }
+    }
+
+    /// Mixes `rgb` over the pixels on the given rows, between the ends `span` says.
+    fn shade(
+        &mut self,
+        rows: (f64, f64),
+        span: impl Fn(f64) -> (f64, f64),
+        rgb: Rgb,
+        alpha: impl Fn(Vec2) -> f64,
+    ) {
         for y in clip(rows.0, rows.1, self.height) {
             let (lo, hi) = span(y as f64);
             let columns = clip(lo, hi, self.width);
             let first = columns.start as f64;
             for (i, pixel) in self.row_mut(y)[columns].iter_mut().enumerate() {
-                let inside = sdf::coverage(sdf([first + i as f64, y as f64]));
-                if inside > 0.0 {
-                    mix(pixel, paint.rgb, inside * alpha);
+                let alpha = alpha([first + i as f64, y as f64]);
+                if alpha > 0.0 {
+                    mix(pixel, rgb, alpha);
                 }
             }
         }
+    }
+}
+
+/// An upright rectangle with round corners, by its middle and half its sides.
+pub(crate) struct Upright {
+    pub(crate) center: Vec2,
+    pub(crate) half: Vec2,
+    pub(crate) corner: f64,
+}
+
+impl Upright {
+    /// `None` without area or when a number is not finite.
+    pub(crate) fn between(min: [f32; 2], max: [f32; 2], corner: f32) -> Option<Self> {
+        let sides = [max[0] - min[0], max[1] - min[1]];
+        let numbers = [min[0], min[1], max[0], max[1], sides[0], sides[1], corner];
+        if !finite(&numbers) || sides[0] <= 0.0 || sides[1] <= 0.0 {
+            return None;
+        }
+        let half = sides.map(|s| f64::from(s) / 2.0);
+        Some(Self {
+            center: [0, 1].map(|i| f64::from(min[i]) + half[i]),
+            half,
+            corner: f64::from(corner).clamp(0.0, half[0].min(half[1])),
+        })
     }
 }
 
@@ -196,7 +255,7 @@ fn clip(lo: f64, hi: f64, n: usize) -> Range<usize> {
     start..end
 }
 
-fn finite(values: &[f32]) -> bool {
+pub(crate) fn finite(values: &[f32]) -> bool {
     values.iter().all(|v| v.is_finite())
 }
 
@@ -211,6 +270,19 @@ fn circle(c: Vec2, radius: f64) -> ((f64, f64), impl Fn(f64) -> (f64, f64)) {
         (c[0] - half, c[0] + half)
     };
     ((c[1] - radius, c[1] + radius), span)
+}
+
+/// The part of a segment that a line reaching `reach` pixels to its sides shows on a screen;
+/// `None` when it passes by. Ends are pulled in to just outside what is visible, so that a line
+/// that ends a million pixels away keeps its precision and the work per row stays short.
+pub(crate) fn visible_part(
+    a: [f32; 2],
+    b: [f32; 2],
+    reach: f64,
+    screen: Vec2,
+) -> Option<(Vec2, Vec2)> {
+    let far = screen.map(|n| n + 2.0 * reach);
+    clip_segment(wide(a), wide(b), [-2.0 * reach; 2], far)
 }
 
 /// The part of a segment inside a rectangle; `None` when it passes by. A cut end lies on the

@@ -56,6 +56,11 @@ impl ColorMap {
         }
     }
 
+    /// Whether its middle is neutral: values count by their distance from it.
+    pub const fn is_diverging(self) -> bool {
+        matches!(self, Self::Coolwarm)
+    }
+
     /// The map's 256 colours, entry `i` at `i / 255`.
     pub fn table(self) -> &'static Table {
         &TABLES[self as usize]

@@ -1,5 +1,7 @@
 //! A float map drawn over a picture in colours: heatmaps and attention.
 
+use std::sync::Arc;
+
 use crate::canvas::{Canvas, opacity};
 use crate::colormap::ColorMap;
 
@@ -28,9 +30,9 @@ pub enum Fade {
 
 /// A float map and how to show it.
 #[derive(Debug, Clone)]
-pub struct HeatLayer<'a> {
+pub struct HeatLayer {
     /// `width * height` values, row by row. What is not a number is shown as the low end.
-    pub values: &'a [f32],
+    pub values: Arc<[f32]>,
     /// Values per row.
     pub width: usize,
     /// Rows.
@@ -46,15 +48,26 @@ pub struct HeatLayer<'a> {
     pub colors: ColorMap,
     /// Opacity, [0, 1].
     pub alpha: f32,
+    /// Strength below which the picture is left alone, [0, 1]: the share of the range, or with
+    /// diverging colours the distance from its middle (1 at both ends).
+    pub threshold: f32,
     /// Where the layer lets the picture through.
     pub fade: Fade,
     /// How values between the map's pixels are found.
     pub sampling: Sampling,
 }
 
-impl HeatLayer<'_> {
+impl HeatLayer {
     /// Opacity of the value at `t` of the range.
     pub fn alpha_at(&self, t: f32) -> f32 {
+        let strength = if self.colors.is_diverging() {
+            (2.0 * t - 1.0).abs()
+        } else {
+            t
+        };
+        if strength < self.threshold {
+            return 0.0;
+        }
         let fade = match self.fade {
             Fade::Even => 1.0,
             Fade::Low => (2.5 * t).min(1.0),
@@ -66,23 +79,14 @@ impl HeatLayer<'_> {
     /// Draws the map where it lies; pixels outside it stay as they are. Nothing is drawn for a
     /// map whose sizes do not agree, or through a map that is not finite.
     pub fn draw(&self, canvas: &mut Canvas<'_>) {
-        let cut = self.cut;
-        let (Some(w), Some(h)) = (
-            self.width.checked_sub(cut.saturating_mul(2)),
-            self.height.checked_sub(cut.saturating_mul(2)),
-        ) else {
+        let Some([w, h]) = self.shown() else {
             return;
         };
         let [u, v] = self.map_from_pixel;
-        let sound = u.iter().chain(&v).all(|m| m.abs() < 1e9);
-        let n = self.width.checked_mul(self.height);
-        if w == 0 || h == 0 || n != Some(self.values.len()) || !sound {
-            return;
-        }
         let map = self.scaled_and_padded(w, h);
         let table = self.table();
         // In the padded map the first shown pixel is number 1.
-        let shift = 1.0 - cut as f64;
+        let shift = 1.0 - self.cut as f64;
         let (lo, hi) = (0.5, [w as f64 + 0.5, h as f64 + 0.5]);
         for y in 0..canvas.height() {
             let u0 = u[1] * y as f64 + u[2] + shift;
@@ -107,27 +111,50 @@ impl HeatLayer<'_> {
         }
     }
 
+    /// Width and height of the part that is shown; `None` when there is none, when sizes and
+    /// values do not agree, or when the map is not finite.
+    pub(crate) fn shown(&self) -> Option<[usize; 2]> {
+        let cut = self.cut.saturating_mul(2);
+        let w = self.width.checked_sub(cut).filter(|w| *w > 0)?;
+        let h = self.height.checked_sub(cut).filter(|h| *h > 0)?;
+        let sound = self.map_from_pixel.iter().flatten().all(|m| m.abs() < 1e9);
+        let n = self.width.checked_mul(self.height);
+        (sound && n == Some(self.values.len())).then_some([w, h])
+    }
+
+    /// The level of a value: 0 at the low end of the range, [`Levels::TOP`] at its high end.
+    fn level(&self, value: f32) -> u32 {
+        let (lo, hi) = self.range;
+        let level = (value - lo) * (Levels::TOP / (hi - lo));
+        // Also what is left of a range of no width: below, at (not a number) and above it.
+        if level > 0.0 {
+            (level + 0.5).min(Levels::TOP) as u32
+        } else {
+            0
+        }
+    }
+
+    /// The shown part as shares of the range, row by row: what `heat.wgsl` reads.
+    pub fn shares(&self) -> Vec<f32> {
+        let Some([w, h]) = self.shown() else {
+            return Vec::new();
+        };
+        let rows = self.values.chunks_exact(self.width).skip(self.cut).take(h);
+        rows.flat_map(|row| &row[self.cut..][..w])
+            .map(|v| self.level(*v) as f32 / Levels::TOP)
+            .collect()
+    }
+
     /// The shown part as levels, with its border repeated once on every side, so that sampling
     /// needs no case for the border.
     fn scaled_and_padded(&self, w: usize, h: usize) -> Levels {
-        let (lo, hi) = self.range;
-        let scale = Levels::TOP / (hi - lo);
-        let level = |value: f32| {
-            let level = (value - lo) * scale;
-            // Also what is left of a range of no width: below, at (not a number) and above it.
-            if level > 0.0 {
-                (level + 0.5).min(Levels::TOP) as u32
-            } else {
-                0
-            }
-        };
         let mut padded = Vec::with_capacity((w + 2) * (h + 2));
         for y in 0..h + 2 {
             let y = self.cut + y.saturating_sub(1).min(h - 1);
             let row = &self.values[y * self.width + self.cut..][..w];
-            padded.push(level(row[0]));
-            padded.extend(row.iter().map(|v| level(*v)));
-            padded.push(level(row[w - 1]));
+            padded.push(self.level(row[0]));
+            padded.extend(row.iter().map(|v| self.level(*v)));
+            padded.push(self.level(row[w - 1]));
         }
         Levels {
             stride: w + 2,

@@ -1,17 +1,30 @@
-//! Colour maps and drawing primitives: data shared by shaders and their CPU twins.
+//! Colour maps and drawing primitives: WGSL, and CPU twins that draw the same.
 //!
-//! A [`canvas::Canvas`] is a borrowed picture. Bones and joints are drawn on it as signed
-//! distance fields ([`sdf`]), labels as strokes ([`text`]), and a float map of any size as a
-//! [`heat::HeatLayer`] through a [`colormap::ColorMap`].
+//! A [`scene::Scene`] says what lies over a picture, a [`view::View`] where the picture lies on a
+//! screen. Laid out, a scene is a list of shapes in screen pixels: float maps
+//! ([`heat::HeatLayer`], through a [`colormap::ColorMap`]), bones, joints and boxes as signed
+//! distance fields ([`sdf`]), trails ([`trail`]), labels as strokes ([`text`]). They are drawn on
+//! a [`canvas::Canvas`], a borrowed picture, or by the shaders ([`wgsl`]) through
+#![cfg_attr(feature = "gpu", doc = "[`gpu::Renderer`].")]
+#![cfg_attr(not(feature = "gpu"), doc = "the renderer of feature `gpu`.")]
 //!
 //! Coordinates are pixels with pixel centres at integers: the first pixel covers [-0.5, 0.5).
 
 pub mod canvas;
 pub mod colormap;
+pub mod frame;
 mod glyphs;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod heat;
+pub mod instance;
+pub mod legend;
+pub mod scene;
 pub mod sdf;
 pub mod text;
+pub mod trail;
+pub mod view;
+pub mod wgsl;
 
 /// Red, green, blue, 8 bits each, sRGB.
 pub type Rgb = [u8; 3];

@@ -5,16 +5,23 @@
 /// A point as `[x, y]`.
 pub type Vec2 = [f64; 2];
 
+/// How far along the segment from `a` to `b` its point nearest to `p` is, [0, 1].
+pub fn along(p: Vec2, a: Vec2, b: Vec2) -> f64 {
+    let (px, py) = (p[0] - a[0], p[1] - a[1]);
+    let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
+    let squared = dx * dx + dy * dy;
+    if squared > 0.0 {
+        ((px * dx + py * dy) / squared).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
+}
+
 /// Distance to the segment from `a` to `b`, never negative. A segment of no length is a point.
 pub fn segment(p: Vec2, a: Vec2, b: Vec2) -> f64 {
     let (px, py) = (p[0] - a[0], p[1] - a[1]);
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
-    let squared = dx * dx + dy * dy;
-    let t = if squared > 0.0 {
-        ((px * dx + py * dy) / squared).clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let t = along(p, a, b);
     let (x, y) = (px - t * dx, py - t * dy);
     (x * x + y * y).sqrt()
 }
@@ -35,6 +42,11 @@ pub fn rect(p: Vec2, center: Vec2, half: Vec2, corner: f64) -> f64 {
     let y = (p[1] - center[1]).abs() - half[1] + corner;
     let outside = (x.max(0.0).powi(2) + y.max(0.0).powi(2)).sqrt();
     outside + x.max(y).min(0.0) - corner
+}
+
+/// Distance to the edge of a line of `width` that follows an upright rectangle's edge.
+pub fn outline(p: Vec2, center: Vec2, half: Vec2, corner: f64, width: f64) -> f64 {
+    rect(p, center, half, corner).abs() - width / 2.0
 }
 
 /// How much of a pixel at distance `d` is inside, [0, 1].

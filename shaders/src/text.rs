@@ -39,56 +39,91 @@ pub fn text_size(text: &str, unit: usize) -> [f32; 2] {
     ]
 }
 
-impl Canvas<'_> {
-    /// Draws one line of `text` with the top left corner of its first letter at `at`, rounded to
-    /// whole pixels so that upright strokes are crisp.
-    pub fn text(&mut self, at: [f32; 2], text: &str, style: &TextStyle) {
+/// Where a label's strokes lie and how far they reach.
+pub(crate) struct Extent {
+    /// The rectangle it reaches: first and opposite corner.
+    pub(crate) lo: [f64; 2],
+    pub(crate) hi: [f64; 2],
+    /// Half the pen's width.
+    pub(crate) radius: f64,
+    /// Width of the outline.
+    pub(crate) rim: f64,
+}
+
+impl Extent {
+    /// Of `text` at `at`; `None` for a place no picture has.
+    pub(crate) fn of(at: [f32; 2], text: &str, unit: usize) -> Option<Self> {
         let fits = |v: f32| v.is_finite() && v.abs() < 1e6;
         if !fits(at[0]) || !fits(at[1]) {
-            return;
+            return None;
         }
-        let unit = style.unit.clamp(1, MAX_UNIT) as f64;
+        let [w, _] = text_size(text, unit);
+        let unit = unit.clamp(1, MAX_UNIT) as f64;
         let rim = 0.5 + unit / 2.0;
-        let [w, _] = text_size(text, style.unit);
-        let (left, top) = (f64::from(at[0].round()), f64::from(at[1].round()));
-        let (xs, ys) = self.clip(
-            [left - rim - 1.0, top - rim - 1.0],
-            [left + f64::from(w) + rim, top + ROWS as f64 * unit + rim],
-        );
+        let [left, top] = at.map(|v| f64::from(v.round()));
+        Some(Self {
+            lo: [left - rim - 1.0, top - rim - 1.0],
+            hi: [left + f64::from(w) + rim, top + ROWS as f64 * unit + rim],
+            radius: unit / 2.0,
+            rim,
+        })
+    }
+}
+
+/// Puts the ends of every pen stroke of a label that begins at `at`, rounded to whole pixels so
+/// that upright strokes are crisp.
+pub(crate) fn strokes(
+    at: [f32; 2],
+    text: &str,
+    unit: usize,
+    mut put: impl FnMut([f64; 2], [f64; 2]),
+) {
+    let unit = unit.clamp(1, MAX_UNIT) as f64;
+    let [left, top] = at.map(|v| f64::from(v.round()));
+    // The pen covers whole pixels: a stroke's middle lies half a unit in, between pixel
+    // centres where the unit is even.
+    let middle = unit / 2.0 - 0.5;
+    let mut pen = left;
+    for c in text.chars() {
+        let glyph = glyph(c);
+        let place = |[x, y]: [usize; 2]| {
+            [
+                pen + x as f64 * unit + middle,
+                top + y as f64 * unit + middle,
+            ]
+        };
+        for stroke in glyph.split('/') {
+            let mut ends = points(stroke).map(place);
+            let Some(mut a) = ends.next() else { continue };
+            let mut b = ends.next().unwrap_or(a);
+            loop {
+                put(a, b);
+                let Some(next) = ends.next() else { break };
+                (a, b) = (b, next);
+            }
+        }
+        pen += (columns(glyph) + GAP) as f64 * unit;
+    }
+}
+
+impl Canvas<'_> {
+    /// Draws one line of `text` with the top left corner of its first letter at `at`, rounded to
+    /// whole pixels.
+    pub fn text(&mut self, at: [f32; 2], text: &str, style: &TextStyle) {
+        let Some(extent) = Extent::of(at, text, style.unit) else {
+            return;
+        };
+        let (xs, ys) = self.clip(extent.lo, extent.hi);
         if xs.is_empty() || ys.is_empty() {
             return;
         }
-
+        let Extent { radius, rim, .. } = extent;
         let mut field = Field::new([xs.start as f64, ys.start as f64], xs.len(), ys.len());
-        let reach = unit / 2.0 + rim + 0.5;
-        // The pen covers whole pixels: a stroke's middle lies half a unit in, between pixel
-        // centres where the unit is even.
-        let middle = unit / 2.0 - 0.5;
-        let mut pen = left;
-        for c in text.chars() {
-            let glyph = glyph(c);
-            let place = |[x, y]: [usize; 2]| {
-                [
-                    pen + x as f64 * unit + middle,
-                    top + y as f64 * unit + middle,
-                ]
-            };
-            for stroke in glyph.split('/') {
-                let mut ends = points(stroke).map(place);
-                let Some(mut a) = ends.next() else { continue };
-                let mut b = ends.next().unwrap_or(a);
-                loop {
-                    field.add(a, b, reach);
-                    let Some(next) = ends.next() else { break };
-                    (a, b) = (b, next);
-                }
-            }
-            pen += (columns(glyph) + GAP) as f64 * unit;
-        }
+        let reach = radius + rim + 0.5;
+        strokes(at, text, style.unit, |a, b| field.add(a, b, reach));
 
         let alpha = f64::from(opacity(style.paint.alpha));
         let outline = f64::from(opacity(style.outline));
-        let radius = f64::from(unit as f32) / 2.0;
         for (y, distances) in ys.zip(field.values.chunks_exact(field.width)) {
             let row = &mut self.row_mut(y)[xs.clone()];
             for (pixel, d) in row.iter_mut().zip(distances) {

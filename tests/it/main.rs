@@ -5,6 +5,7 @@ mod cli;
 mod clip;
 mod mca;
 mod sfm;
+mod shaders;
 mod tidy;
 mod transpose;
 mod window;

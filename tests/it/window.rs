@@ -6,6 +6,7 @@ use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 use poselens_app::gui::{App, Session};
+use poselens_shaders::view::Zoom;
 use poselens_tests::is_required;
 
 use crate::window_fakes::gui;
@@ -125,6 +126,9 @@ fn every_control_is_there_by_its_label() {
         "Attention",
         "Map",
         "Opacity",
+        "Hide below",
+        "Smooth maps",
+        "Picture",
         "Pause",
         "Restart",
         "Snapshot",
@@ -190,8 +194,9 @@ fn only_cameras_are_mirrored() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some());
     assert!(!window.has("Loop") && !window.has("Restart"));
-    window.click("Mirror");
     assert!(window.harness.state().state().is_mirrored);
+    window.click("Mirror");
+    assert!(!window.harness.state().state().is_mirrored);
     let window = Window::running("clip.mp4");
     assert!(!window.has("Mirror"));
 }
@@ -216,10 +221,63 @@ fn overlays_follow_switches_keys_and_lists() {
     assert_eq!(state.joint.as_deref(), Some("l_wrist"));
     assert_eq!(state.attention.as_deref(), Some("x51.M"));
     assert!((state.opacity - 0.25).abs() < 1e-6);
+    window.click("Smooth maps");
+    window
+        .harness
+        .get_by_label("Hide below")
+        .set_value_accesskit(0.5);
+    window.harness.run_steps(2);
+    let state = window.harness.state().state();
+    assert!(!state.is_map_smooth && (state.map_threshold - 0.5).abs() < 1e-6);
     window.press(Key::Num0);
     assert!(window.overlays().is_empty());
     window.press(Key::Num1);
     assert_eq!(window.overlays(), ["skeleton"]);
+}
+
+/// Fails when the wheel or the hand over the picture does nothing, a double click does not bring
+/// the whole picture back, or another source is seen through the old zoom.
+#[test]
+fn the_picture_is_zoomed_dragged_and_reset() {
+    // Fast steps: two clicks a quarter of a second apart are no double click.
+    let quick = Harness::builder().with_step_dt(0.02);
+    let mut window = Window::build(quick, Some("clip.mp4"), &[]);
+    window.until(|s| s.presented.is_some());
+    let at = window.harness.get_by_label("Picture").rect().center();
+    window.harness.hover_at(at);
+    window.harness.event(egui::Event::Zoom(4.0));
+    window.until(|s| (s.zoom.factor - 4.0).abs() < 0.01);
+    window.harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 50.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: Modifiers::NONE,
+    });
+    window.until(|s| s.zoom.factor > 4.5);
+    let before = window.session().zoom.center;
+    window.harness.drag_at(at);
+    window.harness.hover_at(at + egui::vec2(60.0, 0.0));
+    window.harness.drop_at(at + egui::vec2(60.0, 0.0));
+    window.until(|s| s.zoom.center[0] < before[0] - 0.01);
+    let double_click = |window: &mut Window| {
+        window.harness.hover_at(at);
+        for pressed in [true, false, true, false] {
+            window.harness.event(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+        }
+        window.harness.step();
+    };
+    double_click(&mut window);
+    window.until(|s| s.zoom == Zoom::WHOLE);
+    window.harness.event(egui::Event::Zoom(2.0));
+    window.until(|s| s.zoom.factor > 1.9);
+    window.choose("Input", "Synthetic figure");
+    window.until(|s| s.zoom == Zoom::WHOLE);
 }
 
 /// Fails when the model cannot be changed while running, when a broken one stops the working

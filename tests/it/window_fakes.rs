@@ -17,7 +17,7 @@ use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{FrameSource, SourceInfo};
 use poselens_engine::{Error, Result};
-use poselens_shaders::canvas::Canvas;
+use poselens_shaders::scene::Scene;
 
 const SIZE: Size = Size::new(8, 6);
 
@@ -130,7 +130,7 @@ impl Tap for FakeTap {
     }
 }
 
-fn draw_nothing(_: &mut Canvas<'_>, _: &PoseOutput, _: &OverlayStyle) {}
+fn mark_nothing(_: &mut Scene, _: &PoseOutput, _: &OverlayStyle) {}
 
 const fn fake_overlay(
     name: &'static str,
@@ -142,7 +142,7 @@ const fn fake_overlay(
         help: "",
         needs_heatmaps,
         needs_attention,
-        draw: draw_nothing,
+        mark: mark_nothing,
     }
 }
 

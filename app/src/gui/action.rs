@@ -1,5 +1,7 @@
 //! What a click or key asks for. One sub-enum per panel; `App` runs them all in one place.
 
+use poselens_shaders::view::Zoom;
+
 use super::SourceChoice;
 
 /// Everything the user can do.
@@ -11,6 +13,8 @@ pub enum Action {
     Model(ModelAction),
     /// From the overlay panel.
     Overlay(OverlayAction),
+    /// From the stage.
+    Stage(StageAction),
     /// From the transport: play, restart.
     Playback(PlaybackAction),
     /// From the transport: recording and snapshots.
@@ -64,6 +68,17 @@ pub enum OverlayAction {
     Joint(Option<String>),
     /// Attention map; `None` is the model's first.
     Attention(Option<String>),
+    /// Maps are smooth between their pixels, or show them as squares.
+    SmoothMaps(bool),
+    /// Strength below which a map is hidden.
+    MapThreshold(f32),
+}
+
+/// The picture.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StageAction {
+    /// Look at this part of it.
+    Zoom(Zoom),
 }
 
 /// Time.

@@ -106,8 +106,8 @@ impl App {
             Picture::new(render)
         });
         // A new device has an empty texture.
-        if let (Some(picture), Some(presented)) = (&mut self.picture, &self.session.presented)
-            && let Err(text) = picture.upload(&presented.picture)
+        if let (Some(picture), Some(presented)) = (&self.picture, &self.session.presented)
+            && let Err(text) = picture.upload(&presented.frame)
         {
             self.session.say(Level::Error, text);
         }
@@ -311,8 +311,8 @@ impl App {
         let Some(presented) = self.pipeline.take() else {
             return;
         };
-        if let Some(picture) = &mut self.picture
-            && let Err(text) = picture.upload(&presented.picture)
+        if let Some(picture) = &self.picture
+            && let Err(text) = picture.upload(&presented.frame)
         {
             self.session.say(Level::Error, text);
         }
@@ -378,9 +378,12 @@ impl App {
         let stage = egui::Frame::new().fill(theme::STAGE);
         egui::CentralPanel::default().frame(stage).show(ui, |ui| {
             let area = ui.max_rect();
-            let is_mirrored = self.state.is_mirrored && self.session.is_live();
-            if let (Some(picture), Some(_)) = (&self.picture, &self.session.presented) {
-                picture.show_ui(ui, area, is_mirrored);
+            if let Some(presented) = &self.session.presented {
+                let size = presented.frame.size();
+                let view = panels::view_ui(ui, area, size, &mut cx(self, actions));
+                if let Some(picture) = &self.picture {
+                    picture.show_ui(ui, area, &presented.scene, view);
+                }
             }
             panels::stage_ui(ui, self.view, area, &mut cx(self, actions));
         });

@@ -5,10 +5,13 @@ use std::time::{Instant, SystemTime};
 
 use eframe::egui::{self, ViewportCommand};
 use poselens_engine::Result;
+use poselens_engine::frame::FramePool;
 use poselens_engine::pipeline::save_png;
+use poselens_shaders::view::Zoom;
 
 use super::action::{
-    Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, WindowAction,
+    Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, StageAction,
+    WindowAction,
 };
 use super::files::{News, stamp};
 use super::session::{Level, Recording};
@@ -36,6 +39,10 @@ impl App {
             }
             Action::Overlay(action) => {
                 self.run_overlay(action);
+                Ok(())
+            }
+            Action::Stage(StageAction::Zoom(zoom)) => {
+                self.session.zoom = zoom;
                 Ok(())
             }
             Action::Playback(action) => self.run_playback(&action),
@@ -112,6 +119,7 @@ impl App {
         self.session.is_opening = true;
         self.session.is_playing = true;
         self.session.status = None;
+        self.session.zoom = Zoom::WHOLE;
         self.look_changed();
         let opener = Arc::new(move || open(&spec));
         if self.session.has_crashed {
@@ -165,6 +173,8 @@ impl App {
             OverlayAction::Opacity(value) => self.state.opacity = value,
             OverlayAction::Joint(joint) => self.state.joint = joint,
             OverlayAction::Attention(map) => self.state.attention = map,
+            OverlayAction::SmoothMaps(is_on) => self.state.is_map_smooth = is_on,
+            OverlayAction::MapThreshold(value) => self.state.map_threshold = value,
         }
         self.look_changed();
     }
@@ -195,9 +205,12 @@ impl App {
                 let Some(presented) = &self.session.presented else {
                     return Ok(());
                 };
-                let picture = presented.picture.clone();
+                let presented = presented.clone();
                 let path = folder.join(format!("{stamp}.png"));
-                let save = move || News::Saved(save_png(&picture, &path).map(|()| path));
+                let save = move || {
+                    let picture = presented.drawn(&FramePool::new());
+                    News::Saved(save_png(&picture, &path).map(|()| path))
+                };
                 self.tasks.push(self.desk.task("snapshot", save)?);
             }
             RecordAction::StartStop if self.session.recording.is_some() => {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::SourceInfo;
+use poselens_shaders::view::Zoom;
 
 use super::{Action, SourceChoice};
 
@@ -76,6 +77,8 @@ pub struct Session {
     pub is_choosing: bool,
     /// The picture on the screen.
     pub presented: Option<Presented>,
+    /// The part of the picture that is looked at.
+    pub zoom: Zoom,
     /// Joint names of the running model.
     pub skeleton: Option<&'static Skeleton>,
     /// Attention maps of the running model, as far as it has shown them.
@@ -106,6 +109,7 @@ impl Default for Session {
             has_ended: false,
             is_choosing: false,
             presented: None,
+            zoom: Zoom::WHOLE,
             skeleton: None,
             attention_names: Vec::new(),
             stats: Stats::default(),

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
+use poselens_shaders::heat::Sampling;
 use serde::{Deserialize, Serialize};
 
 /// The user's choices. Everything here is saved, nothing else is.
@@ -29,6 +30,10 @@ pub struct AppState {
     pub joint: Option<String>,
     /// Name of the attention map shown; `None` shows the model's first.
     pub attention: Option<String>,
+    /// Maps are smooth between their pixels; otherwise their pixels are shown as squares.
+    pub is_map_smooth: bool,
+    /// Strength of a map below which the picture is left alone, [0, 1].
+    pub map_threshold: f32,
     /// Joints smoothed over time.
     pub is_smoothed: bool,
     /// Cameras are shown as in a mirror. Display only: left stays left in every result.
@@ -49,9 +54,10 @@ impl Default for AppState {
             opacity: style.opacity,
             joint: None,
             attention: None,
+            is_map_smooth: true,
+            map_threshold: style.map_threshold,
             is_smoothed: true,
-            // Labels are part of the picture and would be mirrored with it.
-            is_mirrored: false,
+            is_mirrored: true,
             is_looping: true,
         }
     }
@@ -97,6 +103,12 @@ impl AppState {
                 opacity: self.opacity,
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
+                map_threshold: self.map_threshold,
+                sampling: if self.is_map_smooth {
+                    Sampling::Bilinear
+                } else {
+                    Sampling::Nearest
+                },
                 ..OverlayStyle::default()
             },
             is_smoothed: self.is_smoothed,

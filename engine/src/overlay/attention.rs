@@ -1,10 +1,10 @@
 //! One attention map over the picture: what the network weighs up and down.
 
-use poselens_shaders::canvas::Canvas;
 use poselens_shaders::colormap::ColorMap;
-use poselens_shaders::heat::{Fade, HeatLayer, Sampling};
+use poselens_shaders::heat::{Fade, HeatLayer};
+use poselens_shaders::legend::{Corner, Legend};
+use poselens_shaders::scene::{Mark, Scene};
 
-use super::legend::{self, Corner};
 use super::{OverlayStyle, RangeMode};
 use crate::output::{AttentionKind, AttentionMap, PoseOutput};
 
@@ -15,15 +15,19 @@ const FRAME: usize = 3;
 /// Sides from which the frame is cut. Cutting an 8x8 map would leave a quarter of its side.
 const CUT_FROM: usize = 32;
 
-pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &OverlayStyle) {
+pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     let maps = chosen(output, style);
     let Some(first) = maps.first() else {
         if style.legends {
-            let text = match &style.attention {
+            let caption = match &style.attention {
                 Some(name) => format!("no attention map {name}"),
                 None => "no attention maps".to_owned(),
             };
-            legend::note(canvas, Corner::Right, &text);
+            scene.marks.push(Mark::Legend(Legend {
+                corner: Corner::Right,
+                caption,
+                scale: None,
+            }));
         }
         return;
     };
@@ -32,8 +36,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &Overlay
         let Some(map_from_image) = map.image_from_map.inverse() else {
             continue;
         };
-        HeatLayer {
-            values: &map.map.values,
+        scene.marks.push(Mark::Heat(HeatLayer {
+            values: map.map.values.as_slice().into(),
             width: map.map.size.width,
             height: map.map.size.height,
             cut: cut(map),
@@ -41,13 +45,17 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &Overlay
             range,
             colors,
             alpha: style.opacity,
+            threshold: style.map_threshold,
             fade,
-            sampling: Sampling::Bilinear,
-        }
-        .draw(canvas);
+            sampling: style.sampling,
+        }));
     }
     if style.legends {
-        legend::draw(canvas, Corner::Right, &first.name, colors, range);
+        scene.marks.push(Mark::Legend(Legend {
+            corner: Corner::Right,
+            caption: first.name.clone(),
+            scale: Some((colors, range)),
+        }));
     }
 }
 

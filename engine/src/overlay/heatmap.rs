@@ -1,13 +1,13 @@
 //! Heatmaps over the picture: where the network sees joints.
 
-use poselens_shaders::canvas::Canvas;
-use poselens_shaders::heat::{Fade, HeatLayer, Sampling};
+use poselens_shaders::heat::{Fade, HeatLayer};
+use poselens_shaders::legend::{Corner, Legend};
+use poselens_shaders::scene::{Mark, Scene};
 
-use super::legend::{self, Corner};
 use super::{OverlayStyle, RangeMode};
 use crate::output::{Planes, PoseOutput};
 
-pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &OverlayStyle) {
+pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     let maps: Vec<_> = output
         .regions
         .iter()
@@ -22,9 +22,15 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &Overlay
         Some(Some(name)) => name,
         Some(None) => "unknown joint",
     };
+    let mut legend = Legend {
+        corner: Corner::Left,
+        caption: caption.to_owned(),
+        scale: None,
+    };
     if maps.is_empty() {
+        "no heatmaps".clone_into(&mut legend.caption);
         if style.legends {
-            legend::note(canvas, Corner::Left, "no heatmaps");
+            scene.marks.push(Mark::Legend(legend));
         }
         return;
     }
@@ -32,23 +38,24 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &Overlay
         RangeMode::Fixed => (0.0, 1.0),
         RangeMode::PerFrame => extent(maps.iter().flat_map(|(values, ..)| values)),
     };
-    for (values, size, map_from_pixel) in &maps {
-        HeatLayer {
-            values,
+    for (values, size, map_from_pixel) in maps {
+        scene.marks.push(Mark::Heat(HeatLayer {
+            values: values.into(),
             width: size.width,
             height: size.height,
             cut: 0,
-            map_from_pixel: *map_from_pixel,
+            map_from_pixel,
             range,
             colors: style.colors,
             alpha: style.opacity,
+            threshold: style.map_threshold,
             fade: Fade::Low,
-            sampling: Sampling::Bilinear,
-        }
-        .draw(canvas);
+            sampling: style.sampling,
+        }));
     }
     if style.legends {
-        legend::draw(canvas, Corner::Left, caption, style.colors, range);
+        legend.scale = Some((style.colors, range));
+        scene.marks.push(Mark::Legend(legend));
     }
 }
 

@@ -1,16 +1,19 @@
-//! Overlays drawn onto a picture on the CPU: what recordings show, and the window's pictures.
-//! Adding one: a new file, one line in [`OVERLAYS`].
+//! Overlays: what is shown of a [`PoseOutput`] over its picture. Adding one: a new file, one line
+//! in [`OVERLAYS`].
 //!
-//! An overlay reads a [`PoseOutput`] and an [`OverlayStyle`] and draws on a canvas that holds the
-//! output's picture at its full size. Maps bring a legend: caption, colours, numbers.
+//! An overlay reads a [`PoseOutput`] and an [`OverlayStyle`] and adds marks to a [`Scene`], which
+//! recordings draw on a canvas and the window on its graphics device. Maps bring a legend:
+//! caption, colours, numbers.
 
 mod attention;
 mod heatmap;
-mod legend;
 mod skeleton;
 
 use poselens_shaders::canvas::Canvas;
 use poselens_shaders::colormap::ColorMap;
+use poselens_shaders::heat::Sampling;
+use poselens_shaders::scene::Scene;
+use poselens_shaders::view::View;
 
 use crate::output::PoseOutput;
 
@@ -36,6 +39,11 @@ pub struct OverlayStyle {
     pub attention: Option<String>,
     /// Colours of maps that start at nothing. Maps around a middle are always blue and red.
     pub colors: ColorMap,
+    /// Strength of a map below which the picture is left alone, [0, 1]: the share of its range,
+    /// for maps around a middle the distance from it.
+    pub map_threshold: f32,
+    /// How values between a map's pixels are found.
+    pub sampling: Sampling,
     /// Range of heatmaps; fixed is [0, 1].
     pub heatmap_range: RangeMode,
     /// Range of attention maps; per frame is from the 1st to the 99th percentile.
@@ -56,6 +64,8 @@ impl Default for OverlayStyle {
             joint: None,
             attention: None,
             colors: ColorMap::Viridis,
+            map_threshold: 0.0,
+            sampling: Sampling::Bilinear,
             heatmap_range: RangeMode::Fixed,
             attention_range: RangeMode::PerFrame,
             track_ids: true,
@@ -76,8 +86,8 @@ pub struct OverlaySpec {
     pub needs_heatmaps: bool,
     /// Needs the region's attention maps.
     pub needs_attention: bool,
-    /// Draws it.
-    pub draw: fn(&mut Canvas<'_>, &PoseOutput, &OverlayStyle),
+    /// Adds its marks.
+    pub mark: fn(&mut Scene, &PoseOutput, &OverlayStyle),
 }
 
 /// Every overlay, as people list them. The first is drawn last, above the others.
@@ -87,27 +97,36 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         help: "limbs and joints; left is blue, right is orange",
         needs_heatmaps: false,
         needs_attention: false,
-        draw: skeleton::draw,
+        mark: skeleton::mark,
     },
     OverlaySpec {
         name: "heatmap",
         help: "where the network sees joints: the strongest of all joints, or one joint",
         needs_heatmaps: true,
         needs_attention: false,
-        draw: heatmap::draw,
+        mark: heatmap::mark,
     },
     OverlaySpec {
         name: "attention",
         help: "one attention map of the network, blue and red around its neutral value",
         needs_heatmaps: false,
         needs_attention: true,
-        draw: attention::draw,
+        mark: attention::mark,
     },
 ];
 
 /// The row called `name`.
 pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
     OVERLAYS.iter().find(|o| o.name == name)
+}
+
+/// What `overlays` show of `output`; the first of them lies above the others.
+pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyle) -> Scene {
+    let mut scene = Scene::default();
+    for overlay in overlays.iter().rev() {
+        (overlay.mark)(&mut scene, output, style);
+    }
+    scene
 }
 
 /// Draws `overlays` on `canvas`, which holds the picture of `output` at its full size. Whatever
@@ -118,17 +137,10 @@ pub fn draw_all(
     overlays: &[&OverlaySpec],
     style: &OverlayStyle,
 ) {
-    for spec in OVERLAYS.iter().rev() {
-        if overlays.iter().any(|o| o.name == spec.name) {
-            (spec.draw)(canvas, output, style);
-        }
-    }
-}
-
-/// Pixels per grid step of labels (see [`poselens_shaders::text`]): capitals are 14 pixels high
-/// from 640x480 to 1280x720, 21 at 1920x1080.
-fn label_unit(canvas: &Canvas<'_>) -> usize {
-    canvas.width().min(canvas.height()).div_ceil(400).max(1)
+    let is_wanted = |spec: &&OverlaySpec| overlays.iter().any(|o| o.name == spec.name);
+    let sorted: Vec<_> = OVERLAYS.iter().filter(is_wanted).collect();
+    let view = View::whole([canvas.width(), canvas.height()]);
+    scene(output, &sorted, style).draw(canvas, &view);
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Limbs, joints, track ids and side badges.
 
-use poselens_shaders::canvas::{Canvas, Paint};
-use poselens_shaders::text::{TextStyle, text_size};
+use poselens_shaders::canvas::Paint;
+use poselens_shaders::scene::{Disc, Label, Line, Mark, Place, Scene};
 use poselens_shaders::{CENTER, INK, LEFT, RIGHT, Rgb};
 
-use super::{OverlayStyle, label_unit};
+use super::OverlayStyle;
 use crate::geometry::BBox;
 use crate::output::PoseOutput;
 use crate::pose::{Keypoint, Pose};
@@ -18,9 +18,6 @@ const WIDTH: (f32, f32) = (1.5, 9.0);
 /// Opacity of the dark rim under limbs and joints.
 const RIM: f32 = 0.55;
 
-/// People smaller than this many heights of a letter get no side badges: they would hide them.
-const BADGE_FROM: f32 = 8.0;
-
 /// Joints that lie on the head: the track id is written above them.
 const HEAD: [&str; 7] = [
     "head_top",
@@ -32,17 +29,17 @@ const HEAD: [&str; 7] = [
     "upper_neck",
 ];
 
-pub(super) fn draw(canvas: &mut Canvas<'_>, output: &PoseOutput, style: &OverlayStyle) {
+pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     // The best person is drawn last, above the others.
     for pose in output.poses.iter().rev() {
         if let Some(person) = Person::new(pose, output.skeleton, style) {
-            person.limbs(canvas);
-            person.joints(canvas);
+            person.limbs(scene);
+            person.joints(scene);
             if style.side_badges {
-                person.badges(canvas);
+                person.badges(scene);
             }
             if style.track_ids {
-                person.track_id(canvas);
+                person.track_id(scene);
             }
         }
     }
@@ -88,7 +85,7 @@ impl<'a> Person<'a> {
     }
 
     /// Rims first, so that no limb cuts another one's colour.
-    fn limbs(&self, canvas: &mut Canvas<'_>) {
+    fn limbs(&self, scene: &mut Scene) {
         let mut line = |limb: usize, [a, b]: [usize; 2], rim: bool| {
             let (Some((p, pa)), Some((q, qa))) = (self.joint(a), self.joint(b)) else {
                 return;
@@ -100,7 +97,12 @@ impl<'a> Person<'a> {
                 let color = color(self.skeleton.limb_side(limb));
                 (self.width, Paint::new(color, alpha))
             };
-            canvas.line([p.x, p.y], [q.x, q.y], width, paint);
+            scene.marks.push(Mark::Line(Line {
+                a: [p.x, p.y],
+                b: [q.x, q.y],
+                width,
+                paint,
+            }));
         };
         for rim in [true, false] {
             for (i, limb) in self.skeleton.limbs.iter().enumerate() {
@@ -109,24 +111,26 @@ impl<'a> Person<'a> {
         }
     }
 
-    fn joints(&self, canvas: &mut Canvas<'_>) {
+    fn joints(&self, scene: &mut Scene) {
         let radius = (1.15 * self.width).max(2.0);
+        let mut disc = |k: &Keypoint, radius: f32, paint: Paint| {
+            scene.marks.push(Mark::Disc(Disc {
+                center: [k.x, k.y],
+                radius,
+                stroke: 0.0,
+                paint,
+            }));
+        };
         for (j, joint) in self.joints.iter().enumerate() {
             if let Some((k, alpha)) = joint {
-                let at = [k.x, k.y];
-                canvas.disc(at, radius + 1.25, Paint::new(INK, (RIM + 0.3) * alpha));
-                let color = color(self.skeleton.side(j));
-                canvas.disc(at, radius, Paint::new(color, *alpha));
+                disc(k, radius + 1.25, Paint::new(INK, (RIM + 0.3) * alpha));
+                disc(k, radius, Paint::new(color(self.skeleton.side(j)), *alpha));
             }
         }
     }
 
     /// L and R just beyond hands and feet, seen from the joint before them.
-    fn badges(&self, canvas: &mut Canvas<'_>) {
-        let unit = label_unit(canvas);
-        if self.size < BADGE_FROM * text_size("L", unit)[1] {
-            return;
-        }
+    fn badges(&self, scene: &mut Scene) {
         for (j, joint) in self.joints.iter().enumerate() {
             let name = &self.skeleton.joints[j];
             let (Some((k, _)), true) =
@@ -134,16 +138,21 @@ impl<'a> Person<'a> {
             else {
                 continue;
             };
-            let (text, color) = match self.skeleton.side(j) {
+            let (text, rgb) = match self.skeleton.side(j) {
                 Side::Left => ("L", LEFT),
                 Side::Right => ("R", RIGHT),
                 Side::Center => continue,
             };
-            let [w, h] = text_size(text, unit);
-            let [dx, dy] = self.outward(j, *k);
-            let far = 1.15 * self.width + 0.75 * w.max(h) + unit as f32;
-            let at = [k.x + far * dx - w / 2.0, k.y + far * dy - h / 2.0];
-            label(canvas, at, text, color);
+            scene.marks.push(Mark::Label(Label {
+                text: text.to_owned(),
+                at: [k.x, k.y],
+                place: Place::Beyond {
+                    direction: self.outward(j, *k),
+                    gap: 1.15 * self.width,
+                    person: self.size,
+                },
+                rgb,
+            }));
         }
     }
 
@@ -167,7 +176,7 @@ impl<'a> Person<'a> {
     }
 
     /// `#3` above the head, or above the highest joint when no head is seen.
-    fn track_id(&self, canvas: &mut Canvas<'_>) {
+    fn track_id(&self, scene: &mut Scene) {
         let Some(id) = self.track_id else { return };
         let is_head = |j: usize| HEAD.contains(&self.skeleton.joints[j].as_str());
         let head = |only: bool| {
@@ -180,23 +189,11 @@ impl<'a> Person<'a> {
         let Some(head) = head(true).or_else(|| head(false)) else {
             return;
         };
-        let unit = label_unit(canvas);
-        let text = format!("#{id}");
-        let [w, h] = text_size(&text, unit);
         let above = (0.14 * self.size).min(2.0 * head.w.max(head.h) as f32);
-        let margin = 2.0 * unit as f32;
-        let inside = |v: f32, room: f32| v.clamp(margin, room.max(margin));
-        let at = [
-            inside(
-                head.center().x as f32 - w / 2.0,
-                canvas.width() as f32 - w - margin,
-            ),
-            inside(
-                head.y as f32 - above - h - margin,
-                canvas.height() as f32 - h - margin,
-            ),
-        ];
-        label(canvas, at, &text, CENTER);
+        let at = [head.center().x as f32, head.y as f32 - above];
+        scene
+            .marks
+            .push(Mark::Label(Label::above(at, format!("#{id}"))));
     }
 }
 
@@ -206,13 +203,4 @@ fn color(side: Side) -> Rgb {
         Side::Right => RIGHT,
         Side::Center => CENTER,
     }
-}
-
-fn label(canvas: &mut Canvas<'_>, at: [f32; 2], text: &str, color: Rgb) {
-    let style = TextStyle {
-        unit: label_unit(canvas),
-        paint: Paint::solid(color),
-        outline: 0.85,
-    };
-    canvas.text(at, text, &style);
 }

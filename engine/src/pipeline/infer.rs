@@ -1,14 +1,16 @@
-//! The infer thread: runs the model on the newest frame, draws the overlays, feeds the recording.
+//! The infer thread: runs the model on the newest frame, says what lies over it, feeds the
+//! recording.
 
 use std::sync::Arc;
 
 use crossbeam::channel::Receiver;
-use poselens_shaders::canvas::Canvas;
+use poselens_shaders::scene::Scene;
 
 use crate::concurrency::{Slot, StopFlag};
 use crate::estimator::{Infer, Want};
-use crate::frame::{Frame, FramePool};
+use crate::frame::Frame;
 use crate::output::{PoseOutput, Stage};
+use crate::overlay;
 
 use super::event::{Event, EventSender};
 use super::handover::Handover;
@@ -53,7 +55,6 @@ pub(super) struct InferLoop {
     parts: Parts,
     look: Look,
     model: Option<Loaded>,
-    pool: FramePool,
     /// The newest frame and what was found in it, without overlays, for drawing it again.
     last: Option<Presented>,
     /// The look or the model changed since `last` was drawn.
@@ -67,7 +68,6 @@ impl InferLoop {
             parts,
             look: Look::default(),
             model: None,
-            pool: FramePool::new(),
             last: None,
             is_stale: false,
             wanted_tap: None,
@@ -135,15 +135,15 @@ impl InferLoop {
         }
         let bare = Presented {
             source,
-            picture: frame.clone(),
             frame,
+            scene: Arc::new(Scene::default()),
             timings: output.as_ref().map(|o| o.timings).unwrap_or_default(),
             output,
             is_redraw: false,
         };
         self.last = Some(bare.clone());
         self.is_stale = false;
-        let presented = self.draw(bare);
+        let presented = self.look_at(bare);
         if let Some(make) = self.wanted_tap.take() {
             self.parts.taps.begin(make, &presented);
         }
@@ -168,7 +168,7 @@ impl InferLoop {
             self.last = Some(last.clone());
         }
         last.is_redraw = true;
-        let presented = self.draw(last);
+        let presented = self.look_at(last);
         self.present(presented);
     }
 
@@ -194,8 +194,8 @@ impl InferLoop {
         }
     }
 
-    /// Draws the overlays into a copy of the frame.
-    fn draw(&self, mut presented: Presented) -> Presented {
+    /// Adds what the overlays show.
+    fn look_at(&self, mut presented: Presented) -> Presented {
         let Some(output) = &mut presented.output else {
             return presented;
         };
@@ -204,22 +204,12 @@ impl InferLoop {
                 pose.keypoints.clone_from(&pose.keypoints_raw);
             }
         }
-        if self.look.overlays.is_empty() {
-            return presented;
+        let look = &self.look;
+        if !look.overlays.is_empty() {
+            presented.scene = presented.timings.measure(Stage::Overlay, || {
+                Arc::new(overlay::scene(output, &look.overlays, &look.style))
+            });
         }
-        let (frame, look) = (&presented.frame, &self.look);
-        let picture = presented.timings.measure(Stage::Overlay, || {
-            let size = frame.size();
-            let mut pixels = self.pool.take(size);
-            pixels.bytes_mut().copy_from_slice(frame.rgba());
-            let mut canvas = Canvas::new(pixels.bytes_mut(), size.width, size.height);
-            for overlay in look.overlays.iter().rev() {
-                (overlay.draw)(&mut canvas, output, &look.style);
-            }
-            Frame::new(frame.id, frame.time_secs, size, pixels)
-        });
-        presented.picture = picture;
-        presented.picture.captured = presented.frame.captured;
         presented
     }
 

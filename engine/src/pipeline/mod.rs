@@ -6,9 +6,9 @@
 //! ```
 //!
 //! [`Pacing`] decides the link: the newest frame wins ([`Pacing::Live`]) or none is lost
-//! ([`Pacing::EveryFrame`]). What the window draws is a [`Presented`]: the picture with the
-//! overlays of the current [`Look`] drawn in, together with the poses computed from that very
-//! picture. Latency means from a frame's capture to [`Pipeline::take`].
+//! ([`Pacing::EveryFrame`]). What the window draws is a [`Presented`]: the frame, the scene that
+//! the current [`Look`] puts over it, and the poses computed from that very frame. Recordings
+//! draw the scene into it. Latency means from a frame's capture to [`Pipeline::take`].
 //!
 //! Sources and models may be exchanged while it runs: a loader thread prepares the new one, the
 //! old one works until then. The pipeline starts with neither; a source without a model shows
@@ -30,11 +30,14 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use poselens_shaders::canvas::Canvas;
+use poselens_shaders::scene::Scene;
+use poselens_shaders::view::View;
 
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
-use crate::frame::Frame;
+use crate::frame::{Frame, FramePool};
 use crate::output::{PoseOutput, Timings};
 use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::source::{FrameSource, SourceInfo, SourceMonitor};
@@ -72,7 +75,7 @@ pub enum Pacing {
     EveryFrame,
 }
 
-/// What is drawn into the pictures.
+/// What is drawn over the pictures.
 #[derive(Debug, Clone)]
 pub struct Look {
     /// Overlays; the first is drawn last, above the others.
@@ -118,14 +121,33 @@ pub struct Presented {
     pub source: Arc<SourceInfo>,
     /// The picture as captured.
     pub frame: Frame,
-    /// The picture with its overlays; shares `frame`'s pixels when there are none.
-    pub picture: Frame,
+    /// What lies over it, in its pixels; empty where nothing is shown or found.
+    pub scene: Arc<Scene>,
     /// What was found in it; `None` while no model is loaded.
     pub output: Option<Arc<PoseOutput>>,
-    /// Time per stage, drawing the overlays included.
+    /// Time per stage; for the overlays, the time to say what is drawn.
     pub timings: Timings,
     /// Drawn again because the look changed, not because a frame came.
     pub is_redraw: bool,
+}
+
+impl Presented {
+    /// The frame with its overlays drawn in, in a buffer of `pool`; the frame itself where there
+    /// are none.
+    pub fn drawn(&self, pool: &FramePool) -> Frame {
+        if self.scene.is_empty() {
+            return self.frame.clone();
+        }
+        let size = self.frame.size();
+        let mut pixels = pool.take(size);
+        pixels.bytes_mut().copy_from_slice(self.frame.rgba());
+        let mut canvas = Canvas::new(pixels.bytes_mut(), size.width, size.height);
+        let view = View::whole([size.width, size.height]);
+        self.scene.draw(&mut canvas, &view);
+        let mut frame = Frame::new(self.frame.id, self.frame.time_secs, size, pixels);
+        frame.captured = self.frame.captured;
+        frame
+    }
 }
 
 /// The running threads. Dropping it stops and joins them; see [`Pipeline::dismiss`].

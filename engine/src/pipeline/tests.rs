@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
-use poselens_shaders::canvas::{Canvas, Paint};
+use poselens_shaders::canvas::Paint;
+use poselens_shaders::scene::{Disc, Mark};
 
 use super::*;
 use crate::estimator::Want;
@@ -348,9 +349,14 @@ fn the_old_model_runs_until_the_new_one_is_ready() {
 }
 
 /// Paints the joint's x position into the first pixel's red.
-fn draw_x(canvas: &mut Canvas<'_>, output: &PoseOutput, _style: &OverlayStyle) {
+fn mark_x(scene: &mut Scene, output: &PoseOutput, _style: &OverlayStyle) {
     let x = output.poses[0].keypoints[0].x as u8;
-    canvas.disc([0.0, 0.0], 2.0, Paint::solid([x, 0, 0]));
+    scene.marks.push(Mark::Disc(Disc {
+        center: [0.0, 0.0],
+        radius: 2.0,
+        stroke: 0.0,
+        paint: Paint::solid([x, 0, 0]),
+    }));
 }
 
 static X: OverlaySpec = OverlaySpec {
@@ -358,7 +364,7 @@ static X: OverlaySpec = OverlaySpec {
     help: "",
     needs_heatmaps: false,
     needs_attention: false,
-    draw: draw_x,
+    mark: mark_x,
 };
 
 /// Fails when a paused picture ignores the overlay switches, when drawing spoils the clean
@@ -376,8 +382,9 @@ fn a_paused_picture_follows_the_look() {
     pipeline
         .switch_source("fake", source(false, 50, 5))
         .unwrap();
+    let pool = FramePool::new();
     let first = wait_for(|| pipeline.take());
-    assert_eq!((first.frame.id, first.picture.rgba()[0]), (0, 255));
+    assert_eq!((first.frame.id, first.drawn(&pool).rgba()[0]), (0, 255));
     let shown = |is_smoothed| {
         pipeline.set_look(Look {
             overlays: vec![&X],
@@ -389,7 +396,11 @@ fn a_paused_picture_follows_the_look() {
     for (is_smoothed, x) in [(true, 2), (false, 1), (true, 2)] {
         let presented = shown(is_smoothed);
         assert!(presented.is_redraw);
-        assert_eq!(presented.picture.rgba()[0], x, "smoothed: {is_smoothed}");
+        assert_eq!(
+            presented.drawn(&pool).rgba()[0],
+            x,
+            "smoothed: {is_smoothed}"
+        );
         assert_eq!(presented.frame.rgba()[0], 255);
     }
     std::thread::sleep(Duration::from_millis(60));

@@ -8,9 +8,9 @@ use crate::colormap::sample;
 const W: usize = 50;
 const H: usize = 40;
 
-fn layer(values: &[f32], width: usize) -> HeatLayer<'_> {
+fn layer(values: &[f32], width: usize) -> HeatLayer {
     HeatLayer {
-        values,
+        values: values.into(),
         width,
         height: values.len() / width,
         cut: 0,
@@ -18,13 +18,14 @@ fn layer(values: &[f32], width: usize) -> HeatLayer<'_> {
         range: (0.0, 1.0),
         colors: ColorMap::Viridis,
         alpha: 1.0,
+        threshold: 0.0,
         fade: Fade::Even,
         sampling: Sampling::Bilinear,
     }
 }
 
 /// The picture after drawing; pixels the layer left alone stay pure red, no map's colour.
-fn drawn(layer: &HeatLayer<'_>) -> Vec<[u8; 4]> {
+fn drawn(layer: &HeatLayer) -> Vec<[u8; 4]> {
     let mut rgba = [255, 0, 0, 255].repeat(W * H);
     layer.draw(&mut Canvas::new(&mut rgba, W, H));
     rgba.chunks_exact(4)
@@ -33,7 +34,7 @@ fn drawn(layer: &HeatLayer<'_>) -> Vec<[u8; 4]> {
 }
 
 /// The definition: the value at a point of the map, border values going on outwards.
-fn reference(layer: &HeatLayer<'_>, u: f64, v: f64) -> f64 {
+fn reference(layer: &HeatLayer, u: f64, v: f64) -> f64 {
     let (w, h) = (layer.width as f64 - 1.0, layer.height as f64 - 1.0);
     let at = |x: f64, y: f64| {
         let (x, y) = (x.clamp(0.0, w) as usize, y.clamp(0.0, h) as usize);
@@ -137,4 +138,26 @@ fn fading_lets_the_picture_through() {
     assert_eq!(layer.alpha_at(1.0), 1.0);
     layer.fade = Fade::Middle;
     assert_eq!([0.0, 0.5, 1.0].map(|t| layer.alpha_at(t)), [1.0, 0.0, 1.0]);
+}
+
+/// Fails when a threshold hides the wrong values, shows something below it, or takes the weak
+/// middle of a signed map for stronger than its negative end.
+#[test]
+fn values_below_the_threshold_leave_the_picture_alone() {
+    let values = [0.0, 0.25, 0.5, 1.0];
+    let mut layer = layer(&values, 4);
+    layer.sampling = Sampling::Nearest;
+    layer.map_from_pixel = [[0.1, 0.0, -0.45], [0.0, 0.1, -0.45]];
+    layer.threshold = 0.4;
+    for (colors, shown) in [
+        (ColorMap::Viridis, [false, false, true, true]),
+        (ColorMap::Coolwarm, [true, true, false, true]),
+    ] {
+        layer.colors = colors;
+        for (i, pixel) in drawn(&layer).iter().enumerate() {
+            let (x, y) = (i % W, i / W);
+            let is_shown = y < 10 && x < 40 && shown[x / 10];
+            assert_eq!(pixel[..3] != [255, 0, 0], is_shown, "{colors:?} {x} {y}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use eframe::egui::{self, Context, Ui};
 use super::{Action, AppState, GuiContext, Session, theme};
 
 pub use source::sample_clip;
+pub use stage::view_ui;
 
 /// A way of working with the program: which panels are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

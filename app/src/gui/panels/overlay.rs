@@ -15,8 +15,7 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             let response = widgets::switch_row_ui(ui, &title(overlay.name), Some(&key), is_on);
             let help = format!("{}\nKey {key}; key 0 switches all off", overlay.help);
             if response.on_hover_text(help).clicked() {
-                let toggle = OverlayAction::Toggle(overlay.name.to_owned());
-                cx.actions.push(Action::Overlay(toggle));
+                send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
             }
             has_maps |= is_on && (overlay.needs_heatmaps || overlay.needs_attention);
             if is_on && overlay.needs_heatmaps {
@@ -27,13 +26,27 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
         }
         if has_maps {
-            let help = "How strongly the maps cover the picture";
-            if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
-                cx.actions
-                    .push(Action::Overlay(OverlayAction::Opacity(value)));
-            }
+            maps_ui(ui, cx);
         }
     });
+}
+
+/// How maps are drawn.
+fn maps_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let help = "How strongly the maps cover the picture";
+    if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
+        send(cx, OverlayAction::Opacity(value));
+    }
+    let help = "Weaker parts of a map leave the picture alone; signed maps are weak around 0";
+    if let Some(value) = widgets::fraction_ui(ui, "Hide below", help, cx.state.map_threshold) {
+        send(cx, OverlayAction::MapThreshold(value));
+    }
+    let is_on = cx.state.is_map_smooth;
+    let response = widgets::switch_row_ui(ui, "Smooth maps", None, is_on);
+    let help = "Off: the network's own pixels as squares";
+    if response.on_hover_text(help).clicked() {
+        send(cx, OverlayAction::SmoothMaps(!is_on));
+    }
 }
 
 fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -47,8 +60,7 @@ fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let help = "Whose heatmap is shown; all joints shows the strongest at each place";
     if let Some(i) = widgets::choice_ui(ui, "Joint", help, &shown, choices) {
         let joint = i.checked_sub(1).map(|j| joints[j].clone());
-        cx.actions
-            .push(Action::Overlay(OverlayAction::Joint(joint)));
+        send(cx, OverlayAction::Joint(joint));
     }
 }
 
@@ -63,9 +75,12 @@ fn attention_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let help = "Which of the network's own attention maps is shown";
     if let Some(i) = widgets::choice_ui(ui, "Map", help, shown, choices) {
         let map = i.checked_sub(1).map(|m| names[m].clone());
-        cx.actions
-            .push(Action::Overlay(OverlayAction::Attention(map)));
+        send(cx, OverlayAction::Attention(map));
     }
+}
+
+fn send(cx: &mut PanelContext<'_>, action: OverlayAction) {
+    cx.actions.push(Action::Overlay(action));
 }
 
 /// `skeleton` -> `Skeleton`.

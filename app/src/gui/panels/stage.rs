@@ -1,13 +1,75 @@
-//! Over the picture: what to do when there is none, and messages.
+//! The stage: where the picture lies, what to do when there is none, and messages.
 
-use eframe::egui::{self, Align, Button, Label, Layout, RichText, Stroke, Ui};
+use eframe::egui::{
+    self, Align, Button, CursorIcon, Label, Layout, RichText, Role, Sense, Stroke, Ui, WidgetInfo,
+};
+use poselens_engine::geometry::Size;
+use poselens_shaders::view::{View, Zoom};
 
-use super::super::action::{Action, SourceAction, WindowAction};
+use super::super::action::{Action, SourceAction, StageAction, WindowAction};
 use super::super::icons::Icon;
 use super::super::session::Level;
 use super::super::theme;
 use super::PanelContext;
 use super::source::sample_clip;
+
+/// One notch of a wheel is 50 points: it comes a fifth closer.
+const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
+
+/// Where a picture of `size` lies in `area`. The wheel zooms about the pointer, dragging moves, a
+/// double click shows the whole picture again.
+pub fn view_ui(ui: &mut Ui, area: egui::Rect, size: Size, cx: &mut PanelContext<'_>) -> View {
+    let image = [size.width, size.height];
+    let scale = ui.pixels_per_point();
+    // egui rounds a callback's edges to pixels like this.
+    let pixel = |v: f32| f64::from((v * scale).round());
+    let first = [pixel(area.min.x), pixel(area.min.y)];
+    let screen = [pixel(area.max.x) - first[0], pixel(area.max.y) - first[1]];
+    let is_mirrored = cx.state.is_mirrored && cx.session.is_live();
+    // Letters 14 points high can be read.
+    let min_unit = (2.0 * scale).round() as usize;
+    let zoom = cx.session.zoom;
+    let view = View::letterbox(image, screen, zoom, is_mirrored, min_unit);
+
+    // Not reached by Tab: there is nothing to press.
+    let response = ui.interact(
+        area,
+        ui.scope_id().with("picture"),
+        Sense::CLICK | Sense::DRAG,
+    );
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Picture"));
+    let mut wanted = None;
+    if response.double_clicked() {
+        wanted = Some(Zoom::WHOLE);
+    } else if response.dragged() {
+        let by = response.drag_delta() * scale;
+        wanted = Some(view.dragged([f64::from(by.x), f64::from(by.y)]));
+    } else if let Some(pointer) = response.hover_pos() {
+        let by = ui.input(|i| (i.smooth_scroll_delta().y * ZOOM_PER_POINT).exp() * i.zoom_delta());
+        let at = [
+            f64::from(pointer.x * scale) - first[0] - 0.5,
+            f64::from(pointer.y * scale) - first[1] - 0.5,
+        ];
+        if by != 1.0 {
+            wanted = Some(view.zoomed(f64::from(by), at));
+        }
+    }
+    if zoom.factor > 1.0 {
+        response.on_hover_cursor(if wanted.is_some() {
+            CursorIcon::Grabbing
+        } else {
+            CursorIcon::Grab
+        });
+    }
+    let Some(zoom) = wanted else {
+        return view;
+    };
+    let view = View::letterbox(image, screen, zoom, is_mirrored, min_unit);
+    // The view's own zoom, not the one asked for: the picture stops at its edges.
+    cx.actions
+        .push(Action::Stage(StageAction::Zoom(view.zoom())));
+    view
+}
 
 /// Explains the first step while there is no picture.
 pub fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {

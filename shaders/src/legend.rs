@@ -1,0 +1,155 @@
+//! The legend of a map: a caption, the colours, and the numbers at both ends and in the middle.
+
+use crate::canvas::Paint;
+use crate::colormap::{ColorMap, sample};
+use crate::scene::{Rect, Shape, Text};
+use crate::text::{TextStyle, text_size};
+use crate::{CENTER, INK};
+
+/// The lower corner of the picture a legend stands in: one for each kind of map. A mirrored
+/// picture has its legends in the same corners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corner {
+    /// On the left.
+    Left,
+    /// On the right.
+    Right,
+}
+
+/// What the colours of a map mean, or why there is no map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Legend {
+    /// Where it stands.
+    pub corner: Corner,
+    /// Name of the map, or what is missing.
+    pub caption: String,
+    /// Colours, and the values at both ends.
+    pub scale: Option<(ColorMap, (f32, f32))>,
+}
+
+/// Sides in label units: about 150 x 70 pixels at 640x480.
+const PADDING: f32 = 4.0;
+const GAP: f32 = 3.0;
+const BAR: f32 = 5.0;
+const CAPITALS: f32 = 7.0;
+/// Least space between two numbers.
+const BETWEEN: f32 = 5.0;
+const MIN_WIDTH: f32 = 66.0;
+
+impl Legend {
+    /// Puts the legend's shapes into its corner of `area` (edges), with labels of `unit`.
+    pub(crate) fn lay_out(&self, area: [[f64; 2]; 2], unit: usize, put: &mut impl FnMut(Shape)) {
+        let u = unit as f32;
+        let [caption_width, caption_height] = text_size(&self.caption, unit);
+        let Some((colors, (lo, hi))) = self.scale else {
+            let at = self.panel(area, caption_width, caption_height, u, put);
+            write(at, &self.caption, unit, put);
+            return;
+        };
+        let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
+        let widths = numbers.each_ref().map(|n| text_size(n, unit)[0]);
+        let numbers_width = widths.iter().sum::<f32>() + 2.0 * BETWEEN * u;
+        let width = caption_width.max(numbers_width).max(MIN_WIDTH * u);
+        let height = (2.0 * CAPITALS + 2.0 * GAP + BAR) * u;
+        let [x, y] = self.panel(area, width, height, u, put);
+        write([x, y], &self.caption, unit, put);
+
+        let top = y + (CAPITALS + GAP) * u - 0.5;
+        for column in 0..width as usize {
+            let left = x + column as f32 - 0.5;
+            put(Shape::Rect(Rect {
+                min: [left, top],
+                max: [left + 1.0, top + BAR * u],
+                corner: 0.0,
+                stroke: 0.0,
+                paint: Paint::solid(sample(colors, column as f32 / (width - 1.0))),
+            }));
+        }
+        let line = top + 0.5 + (BAR + GAP) * u;
+        let [first, middle, last] = widths;
+        let center = ((width - middle) / 2.0)
+            .min(width - last - middle - BETWEEN * u)
+            .max(first + BETWEEN * u);
+        for (number, at) in numbers.iter().zip([0.0, center, width - last]) {
+            write([x + at, line], number, unit, put);
+        }
+    }
+
+    /// A dark panel for contents of this size; returns the contents' top left corner.
+    fn panel(
+        &self,
+        [lo, hi]: [[f64; 2]; 2],
+        width: f32,
+        height: f32,
+        u: f32,
+        put: &mut impl FnMut(Shape),
+    ) -> [f32; 2] {
+        let (pad, margin) = (PADDING * u, GAP * u);
+        let whole = |v: f64| (v + 0.5).round() as f32;
+        let x = match self.corner {
+            Corner::Left => whole(lo[0]) + margin + pad,
+            Corner::Right => whole(hi[0]) - margin - pad - width,
+        };
+        let y = whole(hi[1]) - margin - pad - height;
+        put(Shape::Rect(Rect {
+            min: [x - pad - 0.5, y - pad - 0.5],
+            max: [x + width + pad - 0.5, y + height + pad - 0.5],
+            corner: 3.0 * u,
+            stroke: 0.0,
+            paint: Paint::new(INK, 0.72),
+        }));
+        [x, y]
+    }
+}
+
+fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape)) {
+    let style = TextStyle {
+        unit,
+        paint: Paint::solid(CENTER),
+        outline: 0.0,
+    };
+    put(Shape::Text(Text {
+        at,
+        text: text.to_owned(),
+        style,
+    }));
+}
+
+/// `value` with as many decimals as tell 100 steps of `span` apart, without empty zeros.
+fn number(value: f32, span: f32) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let size = span.abs().max(value.abs());
+    if !(1e-4..1e5).contains(&size) {
+        return format!("{value:.1e}");
+    }
+    let decimals = (2.0 - span.abs().log10().floor()).clamp(0.0, 6.0) as usize;
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    // -0.001 rounded to two decimals.
+    if text == "-0" { "0" } else { text }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a scale bar shows ends that cannot be told apart or a tail of empty digits.
+    #[test]
+    fn numbers_are_short_and_distinct() {
+        let shown = |lo: f32, hi: f32| [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
+        assert_eq!(shown(0.0, 1.0), ["0", "0.5", "1"]);
+        assert_eq!(shown(-0.374, 0.374), ["-0.374", "0", "0.374"]);
+        assert_eq!(shown(0.001, 0.002), ["0.001", "0.0015", "0.002"]);
+        assert_eq!(shown(-20.0, 300.0), ["-20", "140", "300"]);
+        assert_eq!(
+            shown(0.0, 2e-7),
+            ["0", "1.0e-7", "2.0e-7"].map(String::from)
+        );
+    }
+}

@@ -1,0 +1,376 @@
+//! What lies over a picture, said once and drawn twice: on a canvas for recordings, by the
+//! graphics device in the window.
+//!
+//! A [`Scene`] is a list of [`Mark`]s in image pixels. Laid out for a [`View`] it becomes
+//! [`Shape`]s in screen pixels, which are what the shaders and their CPU twins draw. Positions
+//! follow the picture; widths, radii and labels keep their size at any zoom and stay readable in
+//! a mirror.
+
+use crate::canvas::{Canvas, Paint};
+use crate::heat::HeatLayer;
+use crate::legend::Legend;
+use crate::text::{TextStyle, text_size};
+use crate::trail::Trail;
+use crate::view::View;
+use crate::{CENTER, Rgb};
+
+/// Everything over one picture, what comes first lowest.
+#[derive(Debug, Clone, Default)]
+pub struct Scene {
+    /// What is drawn.
+    pub marks: Vec<Mark>,
+}
+
+/// One thing over a picture. Positions are image pixels, sizes are pixels at the picture's own
+/// size.
+#[derive(Debug, Clone)]
+pub enum Mark {
+    /// A heatmap or attention map.
+    Heat(HeatLayer),
+    /// A bone.
+    Line(Line),
+    /// A joint.
+    Disc(Disc),
+    /// A box.
+    Rect(Rect),
+    /// The way of a joint.
+    Trail(Trail),
+    /// An id or badge.
+    Label(Label),
+    /// The legend of a map.
+    Legend(Legend),
+}
+
+/// One primitive on a screen, in its pixels.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// A float map; it maps from screen pixels.
+    Heat(HeatLayer),
+    /// A line.
+    Line(Line),
+    /// A disc or ring.
+    Disc(Disc),
+    /// A rectangle.
+    Rect(Rect),
+    /// A trail.
+    Trail(Trail),
+    /// A line of text.
+    Text(Text),
+}
+
+/// A line with round ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// One end.
+    pub a: [f32; 2],
+    /// The other end.
+    pub b: [f32; 2],
+    /// Below one pixel a line grows fainter, not thinner.
+    pub width: f32,
+    /// Colour and opacity.
+    pub paint: Paint,
+}
+
+/// A disc or a ring.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Disc {
+    /// Middle.
+    pub center: [f32; 2],
+    /// Radius.
+    pub radius: f32,
+    /// Width of the ring's line; 0 fills the disc.
+    pub stroke: f32,
+    /// Colour and opacity.
+    pub paint: Paint,
+}
+
+/// An upright rectangle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rect {
+    /// First corner: edges, not pixel centres.
+    pub min: [f32; 2],
+    /// Opposite corner.
+    pub max: [f32; 2],
+    /// Radius of its corners.
+    pub corner: f32,
+    /// Width of the outline; 0 fills the rectangle.
+    pub stroke: f32,
+    /// Colour and opacity.
+    pub paint: Paint,
+}
+
+/// A line of text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// Top left corner of its first letter.
+    pub at: [f32; 2],
+    /// What it says.
+    pub text: String,
+    /// Size and colours.
+    pub style: TextStyle,
+}
+
+/// A few letters that belong to a place in the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    /// What it says.
+    pub text: String,
+    /// The place.
+    pub at: [f32; 2],
+    /// Where it stands from there.
+    pub place: Place,
+    /// Colour of the letters.
+    pub rgb: Rgb,
+}
+
+/// Where a label stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Place {
+    /// Above its place, moved into the picture where it would leave it.
+    Above,
+    /// Beside its place.
+    Beyond {
+        /// Unit vector in the picture.
+        direction: [f32; 2],
+        /// Pixels left free next to the place.
+        gap: f32,
+        /// Longer side of the person it belongs to: a person smaller than 8 letters would be
+        /// hidden by them and gets none.
+        person: f32,
+    },
+}
+
+/// People smaller than this many heights of a letter get no labels beside their joints.
+const BESIDE_FROM: f32 = 8.0;
+
+impl Scene {
+    /// Whether nothing is drawn.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// Puts every shape that `view` shows, in the order of drawing.
+    pub fn lay_out(&self, view: &View, mut put: impl FnMut(Shape)) {
+        let point = |p: [f32; 2]| view.to_screen(p.map(f64::from)).map(|v| v as f32);
+        let pen = view.pen as f32;
+        for mark in &self.marks {
+            match mark {
+                Mark::Heat(heat) => put(Shape::Heat(HeatLayer {
+                    map_from_pixel: view.from_screen(heat.map_from_pixel),
+                    ..heat.clone()
+                })),
+                Mark::Line(line) => put(Shape::Line(Line {
+                    a: point(line.a),
+                    b: point(line.b),
+                    width: line.width * pen,
+                    ..*line
+                })),
+                Mark::Disc(disc) => put(Shape::Disc(Disc {
+                    center: point(disc.center),
+                    radius: disc.radius * pen,
+                    stroke: disc.stroke * pen,
+                    ..*disc
+                })),
+                Mark::Rect(rect) => {
+                    let (a, b) = (point(rect.min), point(rect.max));
+                    put(Shape::Rect(Rect {
+                        min: [a[0].min(b[0]), a[1]],
+                        max: [a[0].max(b[0]), b[1]],
+                        corner: rect.corner * pen,
+                        stroke: rect.stroke * pen,
+                        paint: rect.paint,
+                    }));
+                }
+                Mark::Trail(trail) => put(Shape::Trail(Trail {
+                    points: trail.points.iter().map(|p| point(*p)).collect(),
+                    width: trail.width * pen,
+                    paint: trail.paint,
+                })),
+                Mark::Label(label) => {
+                    if let Some(text) = label.on(view) {
+                        put(Shape::Text(text));
+                    }
+                }
+                Mark::Legend(legend) => {
+                    let [lo, hi] = view.picture();
+                    let area = [
+                        lo.map(|v| v.max(-0.5)),
+                        [0, 1].map(|i| hi[i].min(view.screen[i] - 0.5)),
+                    ];
+                    legend.lay_out(area, label_unit(view), &mut put);
+                }
+            }
+        }
+    }
+
+    /// Draws everything on `canvas`, the screen of `view`.
+    pub fn draw(&self, canvas: &mut Canvas<'_>, view: &View) {
+        self.lay_out(view, |shape| shape.draw(canvas));
+    }
+}
+
+impl Shape {
+    /// Draws it: the oracle of the shader of the same name.
+    pub fn draw(&self, canvas: &mut Canvas<'_>) {
+        match self {
+            Self::Heat(heat) => heat.draw(canvas),
+            Self::Line(line) => canvas.line(line.a, line.b, line.width, line.paint),
+            Self::Disc(disc) if disc.stroke > 0.0 => {
+                canvas.ring(disc.center, disc.radius, disc.stroke, disc.paint);
+            }
+            Self::Disc(disc) => canvas.disc(disc.center, disc.radius, disc.paint),
+            Self::Rect(rect) if rect.stroke > 0.0 => {
+                canvas.outline(rect.min, rect.max, rect.corner, rect.stroke, rect.paint);
+            }
+            Self::Rect(rect) => canvas.rect(rect.min, rect.max, rect.corner, rect.paint),
+            Self::Trail(trail) => canvas.trail(trail),
+            Self::Text(text) => canvas.text(text.at, &text.text, &text.style),
+        }
+    }
+}
+
+impl Label {
+    /// Where and how large it stands on the screen; `None` when it would hide what it belongs to.
+    fn on(&self, view: &View) -> Option<Text> {
+        let unit = label_unit(view);
+        let [w, h] = text_size(&self.text, unit);
+        let u = unit as f32;
+        let [x, y] = view.to_screen(self.at.map(f64::from)).map(|v| v as f32);
+        let at = match self.place {
+            Place::Beyond {
+                direction: [dx, dy],
+                gap,
+                person,
+            } => {
+                if person * (view.scale as f32) < BESIDE_FROM * h {
+                    return None;
+                }
+                let dx = if view.is_mirrored { -dx } else { dx };
+                let far = gap * view.pen as f32 + 0.75 * w.max(h) + u;
+                [x + far * dx - w / 2.0, y + far * dy - h / 2.0]
+            }
+            Place::Above => {
+                let margin = 2.0 * u;
+                let [lo, hi] = view.picture().map(|p| p.map(|v| (v + 0.5) as f32));
+                let inside = |v: f32, i: usize, size: f32| {
+                    let first = lo[i] + margin;
+                    v.min(hi[i] - size - margin).max(first)
+                };
+                [inside(x - w / 2.0, 0, w), inside(y - h - margin, 1, h)]
+            }
+        };
+        Some(Text {
+            at,
+            text: self.text.clone(),
+            style: TextStyle {
+                unit,
+                paint: Paint::solid(self.rgb),
+                outline: 0.85,
+            },
+        })
+    }
+}
+
+impl Label {
+    /// A white label above a place.
+    pub fn above(at: [f32; 2], text: String) -> Self {
+        Self {
+            text,
+            at,
+            place: Place::Above,
+            rgb: CENTER,
+        }
+    }
+}
+
+/// Pixels per grid step of labels: in a recording capitals are 14 pixels high from 640x480 to
+/// 1280x720 and 21 at 1920x1080, on the screen as large as a recording shown there.
+fn label_unit(view: &View) -> usize {
+    let shorter = view.image[0].min(view.image[1]);
+    let unit = (shorter / 400.0).ceil().max(1.0) * view.pen;
+    (unit.round() as usize).max(view.min_unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Zoom;
+
+    fn shapes(mark: Mark, view: &View) -> Vec<Shape> {
+        let mut shapes = Vec::new();
+        let scene = Scene { marks: vec![mark] };
+        scene.lay_out(view, |s| shapes.push(s));
+        shapes
+    }
+
+    fn view(factor: f64, is_mirrored: bool) -> View {
+        let zoom = Zoom {
+            factor,
+            ..Zoom::WHOLE
+        };
+        View::letterbox([640, 480], [1280.0, 960.0], zoom, is_mirrored, 2)
+    }
+
+    /// Fails when bones grow with the zoom, or their ends leave the joints.
+    #[test]
+    fn lines_follow_the_picture_and_keep_their_width() {
+        let line = Line {
+            a: [100.0, 50.0],
+            b: [300.0, 200.0],
+            width: 3.0,
+            paint: Paint::solid(CENTER),
+        };
+        for factor in [1.0, 5.0] {
+            for is_mirrored in [false, true] {
+                let view = view(factor, is_mirrored);
+                let shapes = shapes(Mark::Line(line), &view);
+                let Shape::Line(drawn) = &shapes[0] else {
+                    panic!("{shapes:?}");
+                };
+                assert_eq!(drawn.width, 6.0);
+                let back = view.to_image(drawn.a.map(f64::from));
+                assert!((back[0] - 100.0).abs() < 1e-3 && (back[1] - 50.0).abs() < 1e-3);
+            }
+        }
+    }
+
+    /// Fails when a badge of a mirrored picture stands on the wrong side of its hand, or a label
+    /// leaves the picture.
+    #[test]
+    fn labels_stand_on_the_mirrored_side_and_inside() {
+        let badge = Label {
+            text: "L".to_owned(),
+            at: [500.0, 240.0],
+            place: Place::Beyond {
+                direction: [1.0, 0.0],
+                gap: 4.0,
+                person: 300.0,
+            },
+            rgb: CENTER,
+        };
+        let at = |label: &Label, is_mirrored| {
+            let shapes = shapes(Mark::Label(label.clone()), &view(1.0, is_mirrored));
+            let Some(Shape::Text(text)) = shapes.first() else {
+                panic!("{shapes:?}");
+            };
+            let [w, _] = text_size(&text.text, text.style.unit);
+            [text.at[0] + w / 2.0, text.at[1]]
+        };
+        let ([right, _], [left, _]) = (at(&badge, false), at(&badge, true));
+        assert!(right > 1000.0 + 8.0 && left < 279.0 - 8.0, "{right} {left}");
+        assert!((right + left - 1279.0).abs() < 1.0, "{right} {left}");
+        for corner in [[0.0, 0.0], [640.0, 480.0]] {
+            let [x, y] = at(&Label::above(corner, "#12".to_owned()), false);
+            assert!((20.0..1260.0).contains(&x) && (0.0..940.0).contains(&y));
+        }
+        let small = Label {
+            place: Place::Beyond {
+                direction: [1.0, 0.0],
+                gap: 4.0,
+                person: 20.0,
+            },
+            ..badge
+        };
+        assert!(shapes(Mark::Label(small), &view(1.0, false)).is_empty());
+    }
+}

@@ -1,0 +1,41 @@
+// Shared by every primitive: the screen, coverage, and how a colour leaves a shader.
+//
+// Positions are screen pixels with centres at integers, as on the canvas.
+
+struct Screen {
+    // Width and height in pixels.
+    size: vec2f,
+    // Uniform buffers come in steps of 16 bytes.
+    unused: vec2f,
+}
+
+@group(0) @binding(0) var<uniform> screen: Screen;
+
+// The target converts from linear light to sRGB itself.
+override is_linear_target: bool = false;
+
+fn clip_from_screen(p: vec2f) -> vec4f {
+    let at = (p + 0.5) / screen.size;
+    return vec4f(2.0 * at.x - 1.0, 1.0 - 2.0 * at.y, 0.0, 1.0);
+}
+
+// Corner of [-1, 1] x [-1, 1] for a strip of two triangles.
+fn corner(index: u32) -> vec2f {
+    return 2.0 * vec2f(f32(index & 1u), f32(index >> 1u)) - 1.0;
+}
+
+// How much of a pixel at distance `d` is inside.
+fn coverage(d: f32) -> f32 {
+    return clamp(0.5 - d, 0.0, 1.0);
+}
+
+// Premultiplied, in the target's own light.
+fn painted(color: vec3f, alpha: f32) -> vec4f {
+    var c = color;
+    if is_linear_target {
+        let low = c / 12.92;
+        let high = pow((c + 0.055) / 1.055, vec3f(2.4));
+        c = select(high, low, c < vec3f(0.04045));
+    }
+    return vec4f(c * alpha, alpha);
+}
