@@ -366,6 +366,7 @@ fn first(tensor: &Tensor) -> Result<Vec<f32>> {
 pub struct Estimator {
     network: Network,
     tracker: Box<dyn Tracker>,
+    last_secs: f64,
 }
 
 impl Estimator {
@@ -380,6 +381,7 @@ impl Estimator {
         Self {
             network,
             tracker: Box::new(SingleTracker::new(options)),
+            last_secs: f64::NEG_INFINITY,
         }
     }
 
@@ -392,6 +394,11 @@ impl Estimator {
 impl Infer for Estimator {
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
         let mut timings = Timings::default();
+        if frame.time_secs < self.last_secs {
+            // A new run: its people are numbered from 1, as in the run before.
+            self.tracker.reset();
+        }
+        self.last_secs = frame.time_secs;
         let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
         let mut poses = Vec::new();
         let mut regions = Vec::with_capacity(rois.len());

@@ -1,18 +1,19 @@
 //! The capture thread: reads the source, keeps files to their own clock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 
 use crate::concurrency::{Slot, StopFlag};
 use crate::frame::Frame;
-use crate::source::{FrameSource, SourceInfo, SourceMonitor};
+use crate::source::{FrameSource, SourceInfo};
 
 use super::event::{Event, EventSender};
 use super::handover::Handover;
 use super::link::{Captured, FramesIn, POLL};
 use super::stats::Meter;
+use super::watch::Watched;
 use super::{OpenSource, Pacing, Playback};
 
 /// A file that is decoded this much too slowly plays slower instead of chasing its clock.
@@ -54,8 +55,7 @@ pub(super) struct Parts {
     pub(super) playback: Slot<Playback>,
     pub(super) restart: Receiver<()>,
     pub(super) source: Arc<Handover<SourceChange>>,
-    /// The monitor of the source being read, for whoever must end its waiting.
-    pub(super) monitor: Arc<Mutex<SourceMonitor>>,
+    pub(super) watched: Watched,
     pub(super) meter: Arc<Meter>,
     pub(super) emit: EventSender,
 }
@@ -225,7 +225,7 @@ impl Capture {
         let open = Arc::clone(&current.open);
         match open() {
             Ok(source) => {
-                self.watch(&source.monitor());
+                self.watch(source.as_ref());
                 self.current = Some(Current::new(Opened { source, open }));
             }
             Err(error) => self.parts.emit.send(Event::SourceFailed {
@@ -235,9 +235,10 @@ impl Capture {
         }
     }
 
-    fn watch(&self, monitor: &SourceMonitor) {
-        let watched = self.parts.monitor.lock();
-        *watched.unwrap_or_else(PoisonError::into_inner) = monitor.clone();
+    fn watch(&self, source: &dyn FrameSource) {
+        self.parts
+            .watched
+            .set(&source.info().name, source.monitor());
     }
 
     fn set_playback(&mut self, playback: Playback) {
@@ -254,7 +255,7 @@ impl Capture {
         self.parts.frames.go_on();
         self.current = match change {
             SourceChange::Open(opened) => {
-                self.watch(&opened.source.monitor());
+                self.watch(opened.source.as_ref());
                 let current = Current::new(opened);
                 let event = Event::SourceReady(Arc::clone(&current.info));
                 self.parts.emit.send(event);

@@ -15,6 +15,7 @@ use super::handover::Handover;
 use super::link::{Captured, FramesOut, Item};
 use super::stats::Meter;
 use super::tap::{MakeTap, Taps};
+use super::watch::{Watched, Watcher};
 use super::{Look, Notify, Pacing, Presented};
 
 /// A model ready to work.
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) pacing: Pacing,
     pub(super) frames: FramesOut,
     pub(super) look: Slot<Look>,
+    pub(super) watched: Watched,
     pub(super) record: Receiver<RecordControl>,
     pub(super) model: Arc<Handover<Loaded>>,
     pub(super) presented: Slot<Presented>,
@@ -59,6 +61,7 @@ pub(super) struct InferLoop {
     /// The look or the model changed since `last` was drawn.
     is_stale: bool,
     wanted_tap: Option<MakeTap>,
+    watcher: Watcher,
 }
 
 impl InferLoop {
@@ -71,6 +74,7 @@ impl InferLoop {
             last: None,
             is_stale: false,
             wanted_tap: None,
+            watcher: Watcher::default(),
         }
     }
 
@@ -98,6 +102,10 @@ impl InferLoop {
     }
 
     fn take_commands(&mut self) {
+        // The capture thread cannot tell: it is the one that waits.
+        if let Some(news) = self.watcher.news(&self.parts.watched) {
+            self.parts.emit.send(news);
+        }
         if let Some(look) = self.parts.look.try_take() {
             self.look = look;
             self.is_stale = true;

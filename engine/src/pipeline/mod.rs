@@ -22,10 +22,13 @@ mod link;
 #[cfg(test)]
 mod recording_tests;
 mod snapshot;
+#[cfg(test)]
+mod source_tests;
 mod stats;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,7 +40,7 @@ use crate::estimator::Infer;
 use crate::frame::Frame;
 use crate::output::{PoseOutput, Timings};
 use crate::overlay::{OverlaySpec, OverlayStyle};
-use crate::source::{FrameSource, SourceInfo, SourceMonitor};
+use crate::source::{FrameSource, SourceInfo};
 
 use capture::{Capture, Opened, SourceChange};
 use event::EventSender;
@@ -45,6 +48,7 @@ use handover::Handover;
 use infer::{InferLoop, Loaded, RecordControl};
 use stats::Meter;
 use tap::Taps;
+use watch::Watched;
 
 pub use event::Event;
 pub use snapshot::save_png;
@@ -141,7 +145,7 @@ pub struct Pipeline {
     restart: Sender<()>,
     record: Sender<RecordControl>,
     source: Arc<Handover<SourceChange>>,
-    monitor: Arc<Mutex<SourceMonitor>>,
+    watched: Watched,
     model: Arc<Handover<Loaded>>,
     loaders: Vec<Worker>,
     // Field order is drop order: capture and infer end before the recordings they feed.
@@ -166,7 +170,7 @@ impl Pipeline {
         let meter = Arc::new(Meter::default());
         let (look, playback) = (Slot::new(), Slot::new());
         let source = Arc::new(Handover::default());
-        let monitor = Arc::default();
+        let watched = Watched::default();
         let model = Arc::new(Handover::default());
         let taps = Taps::new(emit.clone());
 
@@ -176,7 +180,7 @@ impl Pipeline {
             playback: playback.clone(),
             restart: restart_rx,
             source: Arc::clone(&source),
-            monitor: Arc::clone(&monitor),
+            watched: watched.clone(),
             meter: Arc::clone(&meter),
             emit: emit.clone(),
         });
@@ -184,6 +188,7 @@ impl Pipeline {
             pacing,
             frames: frames_out,
             look: look.clone(),
+            watched: watched.clone(),
             record: record_rx,
             model: Arc::clone(&model),
             presented: presented.clone(),
@@ -229,7 +234,7 @@ impl Pipeline {
             restart,
             record,
             source,
-            monitor,
+            watched,
             model,
             loaders: Vec::new(),
             capture,
@@ -250,11 +255,11 @@ impl Pipeline {
             self.emit.clone(),
         );
         let failed = failure_of_source(name, ticket, &self.source, &self.emit);
-        let monitor = Arc::clone(&self.monitor);
+        let watched = self.watched.clone();
         self.load("source loader", failed, move || {
             let opened = open()?;
             let change = SourceChange::Open(Opened::new(opened, open));
-            let old = watched(&monitor);
+            let old = watched.monitor();
             if source.offer(ticket, change) {
                 // An unplugged camera would otherwise keep the reader until it is given up.
                 old.interrupt();
@@ -267,7 +272,7 @@ impl Pipeline {
     /// Closes the source: a camera is released.
     pub fn close_source(&mut self) {
         let ticket = self.source.next_ticket();
-        let old = watched(&self.monitor);
+        let old = self.watched.monitor();
         self.source.offer(ticket, SourceChange::Close);
         old.interrupt();
     }
@@ -367,7 +372,7 @@ impl Pipeline {
     /// Says "stop" without waiting.
     pub fn stop(&self) {
         self.stop.stop();
-        watched(&self.monitor).interrupt();
+        self.watched.monitor().interrupt();
     }
 
     /// Whether both workers run: after a panic ([`Event::WorkerFailed`]) start a new pipeline.
@@ -418,12 +423,6 @@ impl Drop for Pipeline {
             loader.detach();
         }
     }
-}
-
-/// The monitor of the source being read.
-fn watched(monitor: &Mutex<SourceMonitor>) -> SourceMonitor {
-    let monitor = monitor.lock().unwrap_or_else(PoisonError::into_inner);
-    monitor.clone()
 }
 
 fn failure_of_source(

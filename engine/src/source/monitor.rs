@@ -72,7 +72,7 @@ impl SourceMonitor {
     }
 
     /// Sets the status; says whether it is another one than before.
-    pub(super) fn set_status(&self, status: SourceStatus) -> bool {
+    pub(crate) fn set_status(&self, status: SourceStatus) -> bool {
         std::mem::replace(&mut *self.lock(), status) != status
     }
 
