@@ -6,11 +6,13 @@ use std::time::{Instant, SystemTime};
 use eframe::egui::{self, ViewportCommand};
 use poselens_engine::Result;
 use poselens_engine::pipeline::save_png;
+use poselens_engine::pipeline::session::session_folder;
+use poselens_engine::record::stamp;
 
 use super::action::{
     Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, WindowAction,
 };
-use super::files::{News, stamp};
+use super::files::News;
 use super::session::{Level, Recording};
 use super::{App, SourceChoice, panels};
 
@@ -189,14 +191,14 @@ impl App {
 
     fn run_record(&mut self, action: &RecordAction) -> Result<()> {
         let folder = &self.gui.recordings_folder;
-        let stamp = stamp(SystemTime::now());
+        let now = SystemTime::now();
         match action {
             RecordAction::Snapshot => {
                 let Some(presented) = &self.session.presented else {
                     return Ok(());
                 };
                 let picture = presented.picture.clone();
-                let path = folder.join(format!("{stamp}.png"));
+                let path = folder.join(format!("{}.png", stamp(now)));
                 let save = move || News::Saved(save_png(&picture, &path).map(|()| path));
                 self.tasks.push(self.desk.task("snapshot", save)?);
             }
@@ -214,7 +216,8 @@ impl App {
             }
             RecordAction::StartStop if self.session.source.is_none() => {}
             RecordAction::StartStop => {
-                let folder = folder.join(stamp);
+                let source = self.session.source.as_ref();
+                let folder = session_folder(folder, now, source.map_or("", |s| &s.name));
                 let (start, into) = (Arc::clone(&self.gui.start_recording), folder.clone());
                 self.pipeline
                     .start_recording(Box::new(move |first| start(&into, first)))?;

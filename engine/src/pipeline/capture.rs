@@ -13,6 +13,7 @@ use super::event::{Event, EventSender};
 use super::handover::Handover;
 use super::link::{Captured, FramesIn, POLL};
 use super::stats::Meter;
+use super::tap::Taps;
 use super::watch::Watched;
 use super::{OpenSource, Pacing, Playback};
 
@@ -57,6 +58,7 @@ pub(super) struct Parts {
     pub(super) source: Arc<Handover<SourceChange>>,
     pub(super) watched: Watched,
     pub(super) meter: Arc<Meter>,
+    pub(super) taps: Taps,
     pub(super) emit: EventSender,
 }
 
@@ -187,6 +189,7 @@ impl Capture {
             Some(last) if current.info.is_live => frame.id.saturating_sub(last + 1),
             _ => 0,
         };
+        self.parts.taps.offer_raw(&frame, &current.info);
         let captured = Captured {
             frame,
             source: Arc::clone(&current.info),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crossbeam::channel::Receiver;
-use poselens_shaders::canvas::Canvas;
 
 use crate::concurrency::{Slot, StopFlag};
 use crate::estimator::{Infer, Want};
 use crate::frame::{Frame, FramePool};
 use crate::output::{PoseOutput, Stage};
 
+use super::draw;
 use super::event::{Event, EventSender};
 use super::handover::Handover;
 use super::link::{Captured, FramesOut, Item};
@@ -53,7 +53,7 @@ pub(super) struct Parts {
 
 pub(super) struct InferLoop {
     parts: Parts,
-    look: Look,
+    look: Arc<Look>,
     model: Option<Loaded>,
     pool: FramePool,
     /// The newest frame and what was found in it, without overlays, for drawing it again.
@@ -68,7 +68,7 @@ impl InferLoop {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             parts,
-            look: Look::default(),
+            look: Arc::default(),
             model: None,
             pool: FramePool::new(),
             last: None,
@@ -107,7 +107,7 @@ impl InferLoop {
             self.parts.emit.send(news);
         }
         if let Some(look) = self.parts.look.try_take() {
-            self.look = look;
+            self.look = Arc::new(look);
             self.is_stale = true;
         }
         if let Some(loaded) = self.parts.model.take() {
@@ -131,12 +131,6 @@ impl InferLoop {
 
     fn frame(&mut self, captured: Captured) {
         let Captured { frame, source } = captured;
-        if let Some(last) = &self.last
-            && (!Arc::ptr_eq(&last.source, &source) || frame.time_secs < last.frame.time_secs)
-        {
-            // One recording holds one run of one source: size, rate and clock stay the same.
-            self.parts.taps.finish();
-        }
         let output = self.infer(&frame);
         if output.is_some() {
             self.parts.meter.inferred();
@@ -148,6 +142,7 @@ impl InferLoop {
             timings: output.as_ref().map(|o| o.timings).unwrap_or_default(),
             output,
             is_redraw: false,
+            look: Arc::clone(&self.look),
         };
         self.last = Some(bare.clone());
         self.is_stale = false;
@@ -207,27 +202,12 @@ impl InferLoop {
         let Some(output) = &mut presented.output else {
             return presented;
         };
-        if !self.look.is_smoothed && output.poses.iter().any(|p| p.keypoints != p.keypoints_raw) {
-            for pose in &mut Arc::make_mut(output).poses {
-                pose.keypoints.clone_from(&pose.keypoints_raw);
-            }
-        }
-        if self.look.overlays.is_empty() {
-            return presented;
-        }
         let (frame, look) = (&presented.frame, &self.look);
-        let picture = presented.timings.measure(Stage::Overlay, || {
-            let size = frame.size();
-            let mut pixels = self.pool.take(size);
-            pixels.bytes_mut().copy_from_slice(frame.rgba());
-            let mut canvas = Canvas::new(pixels.bytes_mut(), size.width, size.height);
-            for overlay in look.overlays.iter().rev() {
-                (overlay.draw)(&mut canvas, output, &look.style);
-            }
-            Frame::new(frame.id, frame.time_secs, size, pixels)
+        draw::apply_smoothing(look, output);
+        presented.look = Arc::clone(look);
+        presented.picture = presented.timings.measure(Stage::Overlay, || {
+            draw::annotated(look, output, frame, &self.pool)
         });
-        presented.picture = picture;
-        presented.picture.captured = presented.frame.captured;
         presented
     }
 

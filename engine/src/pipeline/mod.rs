@@ -15,12 +15,14 @@
 //! its bare pictures, so that a camera is visible while weights are still being read.
 
 mod capture;
+mod draw;
 mod event;
 mod handover;
 mod infer;
 mod link;
 #[cfg(test)]
 mod recording_tests;
+pub mod session;
 mod snapshot;
 #[cfg(test)]
 mod source_tests;
@@ -128,6 +130,8 @@ pub struct Presented {
     pub output: Option<Arc<PoseOutput>>,
     /// Time per stage, drawing the overlays included.
     pub timings: Timings,
+    /// How the overlays were drawn.
+    pub look: Arc<Look>,
     /// Drawn again because the look changed, not because a frame came.
     pub is_redraw: bool,
 }
@@ -182,6 +186,7 @@ impl Pipeline {
             source: Arc::clone(&source),
             watched: watched.clone(),
             meter: Arc::clone(&meter),
+            taps: taps.clone(),
             emit: emit.clone(),
         });
         let infer = InferLoop::new(infer::Parts {

@@ -12,6 +12,7 @@ mod fmp4;
 mod jsonl;
 mod openpose;
 mod recorder;
+mod stamp;
 mod video_writer;
 
 #[cfg(test)]
@@ -23,4 +24,5 @@ mod video_tests;
 
 pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec};
 pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
+pub use stamp::stamp;
 pub use video_writer::{VideoSummary, VideoWriter};
