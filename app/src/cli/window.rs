@@ -43,6 +43,9 @@ pub fn context(
     let (common, named) = (common.clone(), model.clone());
     // Known once a model is loaded: a recording must not wait for a digest.
     let digests = Arc::new(Mutex::new(BTreeMap::new()));
+    // How each source was asked for, by the name it has given itself.
+    let specs = Arc::new(Mutex::new(BTreeMap::new()));
+    let opened = Arc::clone(&specs);
     let device_text = device_name(device.spec, threads);
     let known = Arc::clone(&digests);
     let make_infer = move |name: &str| {
@@ -67,7 +70,13 @@ pub fn context(
         device_reason: device.why,
         sample_clip: Some("sample".to_owned()),
         synthetic: "synthetic".to_owned(),
-        open_source: Arc::new(|text| SourceSpec::parse(text)?.open(&OpenOptions::default())),
+        open_source: Arc::new(move |text| {
+            let source = SourceSpec::parse(text)?.open(&OpenOptions::default())?;
+            let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            specs.insert(source.info().name.clone(), text.to_owned());
+            drop(specs);
+            Ok(source)
+        }),
         make_infer: Arc::new(make_infer),
         list_cameras: Arc::new(|| {
             let choice = |index: u32, name: String| SourceChoice {
@@ -82,9 +91,12 @@ pub fn context(
         }),
         start_recording: Arc::new(move |folder, first| {
             let model = |output: &Arc<PoseOutput>| model_record(output, &device_text, &digests);
+            let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
+            let spec = specs.get(&first.source.name).cloned();
+            drop(specs);
             let plan = SessionPlan {
                 folder: folder.to_owned(),
-                source_spec: first.source.name.clone(),
+                source_spec: spec.unwrap_or_default(),
                 model: first.output.as_ref().map(model),
                 backpressure: Backpressure::DropNewest,
             };

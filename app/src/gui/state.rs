@@ -108,6 +108,7 @@ impl AppState {
         Playback {
             is_playing,
             is_looping: self.is_looping,
+            ..Playback::default()
         }
     }
 }

@@ -10,6 +10,9 @@
 //! overlays of the current [`Look`] drawn in, together with the poses computed from that very
 //! picture. Latency means from a frame's capture to [`Pipeline::take`].
 //!
+//! A paused picture can be stepped through: a file in both directions without end, a live picture
+//! through the seconds in its [`history`]. An [`Inspector`] looks closely at single frames.
+//!
 //! Sources and models may be exchanged while it runs: a loader thread prepares the new one, the
 //! old one works until then. The pipeline starts with neither; a source without a model shows
 //! its bare pictures, so that a camera is visible while weights are still being read.
@@ -18,8 +21,13 @@ mod capture;
 mod draw;
 mod event;
 mod handover;
+mod history;
 mod infer;
+mod inspect;
 mod link;
+mod moves;
+#[cfg(test)]
+mod moves_tests;
 #[cfg(test)]
 mod recording_tests;
 pub mod session;
@@ -30,6 +38,7 @@ mod stats;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod view;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,23 +48,23 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
-use crate::frame::Frame;
-use crate::output::{PoseOutput, Timings};
-use crate::overlay::{OverlaySpec, OverlayStyle};
-use crate::source::{FrameSource, SourceInfo};
+use crate::source::{FrameSource, SeekTo};
 
 use capture::{Capture, Opened, SourceChange};
 use event::EventSender;
 use handover::Handover;
 use infer::{InferLoop, Loaded, RecordControl};
+use moves::Moves;
 use stats::Meter;
 use tap::Taps;
 use watch::Watched;
 
 pub use event::Event;
+pub use inspect::{InspectEvent, InspectRequest, Inspection, Inspector, N_INSPECTED};
 pub use snapshot::save_png;
 pub use stats::Stats;
 pub use tap::{MakeTap, Tap, TapProgress};
+pub use view::{Look, Pacing, Playback, Presented, Review};
 
 /// Opens a source; called again for every restart and loop.
 pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn FrameSource>> + Send + Sync>;
@@ -69,73 +78,6 @@ const N_EVENTS: usize = 64;
 /// Commands that may wait for a worker.
 const N_CONTROLS: usize = 16;
 
-/// What happens when frames come faster than the model works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pacing {
-    /// The newest frame wins, the others are dropped and counted; files play at their own speed.
-    Live,
-    /// The source waits: every frame is computed, in order, as fast as possible.
-    EveryFrame,
-}
-
-/// What is drawn into the pictures.
-#[derive(Debug, Clone)]
-pub struct Look {
-    /// Overlays; the first is drawn last, above the others.
-    pub overlays: Vec<&'static OverlaySpec>,
-    /// How they are drawn.
-    pub style: OverlayStyle,
-    /// Joints smoothed over time; otherwise as decoded.
-    pub is_smoothed: bool,
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self {
-            overlays: Vec::new(),
-            style: OverlayStyle::default(),
-            is_smoothed: true,
-        }
-    }
-}
-
-/// Whether files go on. Cameras are read on while paused, so that resuming shows the present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Playback {
-    /// Frames are passed on.
-    pub is_playing: bool,
-    /// A file begins again at its end.
-    pub is_looping: bool,
-}
-
-impl Default for Playback {
-    fn default() -> Self {
-        Self {
-            is_playing: true,
-            is_looping: false,
-        }
-    }
-}
-
-/// One picture ready to be shown.
-#[derive(Debug, Clone)]
-pub struct Presented {
-    /// Where it comes from.
-    pub source: Arc<SourceInfo>,
-    /// The picture as captured.
-    pub frame: Frame,
-    /// The picture with its overlays; shares `frame`'s pixels when there are none.
-    pub picture: Frame,
-    /// What was found in it; `None` while no model is loaded.
-    pub output: Option<Arc<PoseOutput>>,
-    /// Time per stage, drawing the overlays included.
-    pub timings: Timings,
-    /// How the overlays were drawn.
-    pub look: Arc<Look>,
-    /// Drawn again because the look changed, not because a frame came.
-    pub is_redraw: bool,
-}
-
 /// The running threads. Dropping it stops and joins them; see [`Pipeline::dismiss`].
 #[derive(Debug)]
 pub struct Pipeline {
@@ -146,6 +88,8 @@ pub struct Pipeline {
     meter: Arc<Meter>,
     look: Slot<Look>,
     playback: Slot<Playback>,
+    /// Where to go: for files the capture thread knows how, for live pictures the infer thread.
+    moves: [Moves; 2],
     restart: Sender<()>,
     record: Sender<RecordControl>,
     source: Arc<Handover<SourceChange>>,
@@ -173,6 +117,7 @@ impl Pipeline {
         let presented = Slot::new();
         let meter = Arc::new(Meter::default());
         let (look, playback) = (Slot::new(), Slot::new());
+        let moves = [Moves::default(), Moves::default()];
         let source = Arc::new(Handover::default());
         let watched = Watched::default();
         let model = Arc::new(Handover::default());
@@ -182,6 +127,7 @@ impl Pipeline {
             pacing,
             frames: frames_in,
             playback: playback.clone(),
+            moves: moves[0].clone(),
             restart: restart_rx,
             source: Arc::clone(&source),
             watched: watched.clone(),
@@ -193,6 +139,7 @@ impl Pipeline {
             pacing,
             frames: frames_out,
             look: look.clone(),
+            moves: moves[1].clone(),
             watched: watched.clone(),
             record: record_rx,
             model: Arc::clone(&model),
@@ -236,6 +183,7 @@ impl Pipeline {
             meter,
             look,
             playback,
+            moves,
             restart,
             record,
             source,
@@ -319,6 +267,31 @@ impl Pipeline {
     /// Plays, pauses, loops.
     pub fn set_playback(&self, playback: Playback) {
         self.playback.put(playback);
+    }
+
+    /// Pauses and goes so many frames on (or back, below 0): in a file any number, in a live
+    /// picture within the last seconds ([`Stats::held_secs`]; [`Presented::review`] says where). The
+    /// frame's poses are computed anew with the present model, and with the maps that the look
+    /// needs. A file that cannot be indexed says so in [`Event::SourceWarning`].
+    pub fn step(&self, n: i64) {
+        for moves in &self.moves {
+            moves.step(n);
+        }
+    }
+
+    /// Goes to a frame: in a file by number or time, playing on from there where it plays; in a
+    /// paused live picture by its number among those held, the oldest first, or by its time. Of
+    /// many requests only the last counts.
+    pub fn seek(&self, to: SeekTo) {
+        for moves in &self.moves {
+            moves.seek(to);
+        }
+    }
+
+    /// Shows the present again after a live picture was paused. Also say so by
+    /// [`Pipeline::set_playback`], which counts from its next call on.
+    pub fn follow_live(&self) {
+        self.moves[0].follow();
     }
 
     /// Begins the file again.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::tests::{FakeSource, source, start, wait_for, wait_for_event};
 use super::*;
-use crate::source::{SourceMonitor, SourceStatus};
+use crate::frame::Frame;
+use crate::source::{SourceInfo, SourceMonitor, SourceStatus};
 
 /// A camera that was unplugged: silent until its waiting is ended.
 struct Unplugged {

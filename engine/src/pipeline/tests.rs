@@ -9,11 +9,13 @@ use poselens_shaders::canvas::{Canvas, Paint};
 
 use super::*;
 use crate::estimator::Want;
-use crate::frame::Pixels;
+use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
-use crate::output::Timings;
+use crate::output::{PoseOutput, Timings};
+use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
+use crate::source::SourceInfo;
 
 const SIZE: Size = Size::new(4, 2);
 
@@ -370,7 +372,7 @@ fn a_paused_picture_follows_the_look() {
     wait_for_event(&pipeline, model_ready);
     let paused = Playback {
         is_playing: false,
-        is_looping: false,
+        ..Playback::default()
     };
     pipeline.set_playback(paused);
     pipeline
@@ -409,8 +411,8 @@ fn a_looping_file_begins_again_and_an_empty_one_ends() {
     };
     let mut pipeline = start(Pacing::Live);
     pipeline.set_playback(Playback {
-        is_playing: true,
         is_looping: true,
+        ..Playback::default()
     });
     pipeline.switch_source("fake", counting(3)).unwrap();
     wait_for(|| (opened.load(Ordering::Relaxed) >= 3).then_some(()));

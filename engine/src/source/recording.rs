@@ -19,7 +19,9 @@ pub(super) const KIND: SourceKind = SourceKind {
         folder.join(MANIFEST).is_file() && folder.join(RAW_VIDEO).is_file()
     },
     open: |argument, _| video::open_as(&raw_video(argument), &name(argument)),
-    scrub: Some(|argument, _| video::scrub_as(&raw_video(argument), &name(argument))),
+    scrub: Some(|argument, options| {
+        video::scrub_as(&raw_video(argument), &name(argument), &options.stop)
+    }),
 };
 
 fn raw_video(folder: &str) -> PathBuf {

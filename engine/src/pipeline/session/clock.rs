@@ -18,6 +18,7 @@ pub(super) struct RunClock {
     /// What is added to the source's times.
     offset_secs: f64,
     last_source_secs: f64,
+    last_source_id: u64,
     /// Time of the newest frame; `None` before the first.
     last_secs: Option<f64>,
     /// Seconds from the frame before to the newest.
@@ -43,6 +44,9 @@ pub(super) struct Place {
     pub(super) secs: f64,
 }
 
+/// More than what a few lost frames of a file last.
+const JUMP_SECS: f64 = 1.0;
+
 /// The length of a frame whose source does not tell: that of most cameras.
 const USUAL_STEP_SECS: f64 = 1.0 / 30.0;
 
@@ -50,7 +54,11 @@ impl RunClock {
     /// The recording's time for the next frame of a source.
     pub(super) fn secs(&mut self, run: &Arc<SourceInfo>, frame: &Frame) -> f64 {
         let is_same = self.run.as_ref().is_some_and(|r| Arc::ptr_eq(r, run));
-        if !is_same || frame.time_secs < self.last_source_secs {
+        // A long frame is the file's; a long gap between frames is the user's jump.
+        let has_jumped = !run.is_live
+            && frame.id != self.last_source_id + 1
+            && frame.time_secs > self.last_source_secs + JUMP_SECS;
+        if !is_same || has_jumped || frame.time_secs < self.last_source_secs {
             let step = self.step_secs.or(run.rate.map(|rate| 1.0 / rate));
             let begin = match self.last_secs {
                 Some(last) => last + step.unwrap_or(USUAL_STEP_SECS),
@@ -63,6 +71,7 @@ impl RunClock {
         self.step_secs = self.last_secs.map(|last| secs - last).filter(|&s| s > 0.0);
         self.last_secs = Some(secs);
         self.last_source_secs = frame.time_secs;
+        self.last_source_id = frame.id;
         secs
     }
 

@@ -29,7 +29,7 @@ fn info(is_live: bool) -> Arc<SourceInfo> {
 
 /// Grey of level `id * 20`, a frame every tenth of a second.
 fn frame(id: u64, size: Size) -> Frame {
-    let mut rgba = vec![(id * 20) as u8; size.area() * 4];
+    let mut rgba = vec![(id % 12 * 20) as u8; size.area() * 4];
     rgba.iter_mut().skip(3).step_by(4).for_each(|a| *a = 255);
     Frame::new(id, id as f64 / 10.0, size, Pixels::unpooled(rgba))
 }
@@ -45,6 +45,7 @@ fn presented(source: &Arc<SourceInfo>, frame: &Frame) -> Presented {
         timings: Timings::default(),
         look: Arc::new(Look::default()),
         is_redraw: false,
+        review: None,
     }
 }
 
@@ -167,16 +168,19 @@ fn loops_and_other_sources_go_on_in_the_same_folder() {
     record(&again, frame(0, SIZE));
     record(&again, frame(2, SIZE));
     record(&again, frame(1, SIZE));
+    // The user goes on five seconds later.
+    record(&again, frame(52, SIZE));
     record(&other, frame(90, Size::new(16, 32)));
     record(&other, frame(92, Size::new(16, 32)));
     let progress = tap.finish().unwrap();
-    assert_eq!(progress.frames, 7);
-    let wanted = [0.0, 0.1, 0.2, 0.4, 0.6];
+    assert_eq!(progress.frames, 8);
+    // As long as the frame before: the loop after 0.1 s, the jump back after 0.2 s.
+    let wanted = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8];
     assert_times(&video(&folder.join("raw.mp4")), &wanted);
     assert_times(&video(&folder.join("annotated.mp4")), &wanted);
     let first = lines(&folder.join("poses.jsonl"));
     let numbers: Vec<_> = first.iter().map(|l| l["frame"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     assert_times(&video(&folder.join("raw-2.mp4")), &[0.0, 0.2]);
     assert_eq!(lines(&folder.join("poses-2.jsonl")).len(), 2);
     let manifest = Manifest::read(&folder).unwrap();

@@ -12,6 +12,8 @@ pub(in crate::source) struct Player {
     options: OpenOptions,
     sequential: Box<dyn FrameSource>,
     jumped: Option<(Scrub, usize)>,
+    /// Through it the making of a long index can be ended.
+    monitor: SourceMonitor,
 }
 
 impl Player {
@@ -21,6 +23,7 @@ impl Player {
         sequential: Box<dyn FrameSource>,
     ) -> Self {
         Self {
+            monitor: SourceMonitor::new(options.stop.clone()),
             spec,
             options,
             sequential,
@@ -54,7 +57,7 @@ impl FrameSource for Player {
     }
 
     fn monitor(&self) -> SourceMonitor {
-        self.sequential.monitor()
+        self.monitor.clone()
     }
 
     fn seek(&mut self, to: SeekTo) -> Result<bool> {

@@ -8,8 +8,9 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
@@ -104,6 +105,9 @@ pub fn ffmpeg_version() -> Option<String> {
 const FPS_MODE: &str = "-fps_mode";
 const VSYNC: &str = "-vsync";
 
+/// Between two looks at a stop flag.
+const POLL: Duration = Duration::from_millis(100);
+
 /// The frames of a file without their pictures.
 pub(super) struct Listing {
     /// Time stamps, ticks; `None` where a frame has none.
@@ -193,27 +197,34 @@ impl FfmpegVideo {
 
     /// Decodes the whole file for the time stamps of its frames, in order, `None` where a frame
     /// has none; with the seconds per tick and what was wrong, if anything.
-    pub(super) fn index(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Listing> {
-        let listing = Self::start(ffmpeg, path, reason, (FPS_MODE, Job::Index))?.listing();
+    /// The list is shorter when `stop` was raised.
+    pub(super) fn index(
+        ffmpeg: &Ffmpeg,
+        path: &Path,
+        reason: &str,
+        stop: &StopFlag,
+    ) -> Result<Listing> {
+        let listing = Self::start(ffmpeg, path, reason, (FPS_MODE, Job::Index))?.listing(stop);
         if listing.pts.is_empty()
             && listing
                 .complaint
                 .as_deref()
                 .is_some_and(|c| c.contains("fps_mode"))
         {
-            return Ok(Self::start(ffmpeg, path, reason, (VSYNC, Job::Index))?.listing());
+            return Ok(Self::start(ffmpeg, path, reason, (VSYNC, Job::Index))?.listing(stop));
         }
         Ok(listing)
     }
 
-    fn listing(mut self) -> Listing {
+    fn listing(mut self, stop: &StopFlag) -> Listing {
         let mut pts = Vec::new();
-        loop {
-            match self.notes.recv() {
+        while !stop.is_stopped() {
+            match self.notes.recv_timeout(POLL) {
                 Ok(Note::Clock { tick_secs, .. }) => self.tick_secs = tick_secs,
                 Ok(Note::Complaint(text)) => self.complaint = Some(text),
                 Ok(Note::Frame { pts: stamp, .. }) => pts.push(stamp),
-                Err(_) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         Listing {

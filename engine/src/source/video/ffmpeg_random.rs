@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::ffmpeg::{Ffmpeg, FfmpegVideo, Job, Listing};
 use super::name_of;
+use super::random::STOPPED;
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::source::scrub::{Keep, RandomAccess};
@@ -34,10 +36,18 @@ pub(super) struct FfmpegRandom {
 
 impl FfmpegRandom {
     /// Indexes a file. `reason` is what it holds that is not read natively.
-    pub(super) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
+    pub(super) fn open(
+        ffmpeg: &Ffmpeg,
+        path: &Path,
+        reason: &str,
+        stop: &StopFlag,
+    ) -> Result<Self> {
         // The first frame names every error in the words of sequential reading.
         let first = FfmpegVideo::open_at(ffmpeg, path, reason, Job::ReadFrom(0.0))?;
-        let listing = FfmpegVideo::index(ffmpeg, path, reason)?;
+        let listing = FfmpegVideo::index(ffmpeg, path, reason, stop)?;
+        if stop.is_stopped() {
+            return Err(Error::source(name_of(path), STOPPED));
+        }
         let Listing {
             pts: stamps,
             tick_secs,

@@ -1,6 +1,7 @@
 //! Which packet holds which frame: read off the packets' heads in one pass, without decoding.
 
 use super::stream::{Packet, Packets, Place};
+use crate::concurrency::StopFlag;
 
 /// A packet's first bytes that are looked at: encoders put up to a kilobyte of remarks in front of
 /// the picture. A head without a picture is read again as a whole.
@@ -36,9 +37,14 @@ pub(super) struct Group {
 }
 
 impl Index {
-    /// Reads the heads of all packets. `length_bytes` is the size of the length in front of each
+    /// Reads the heads of all packets, or fewer when `stop` is raised. `length_bytes` is the size of the length in front of each
     /// NAL unit.
-    pub(super) fn new(packets: &mut dyn Packets, length_bytes: usize, tick_secs: f64) -> Self {
+    pub(super) fn new(
+        packets: &mut dyn Packets,
+        length_bytes: usize,
+        tick_secs: f64,
+        stop: &StopFlag,
+    ) -> Self {
         let mut this = Self {
             entries: Vec::new(),
             order: Vec::new(),
@@ -47,7 +53,7 @@ impl Index {
             damage: None,
         };
         let mut head = Vec::new();
-        loop {
+        while !stop.is_stopped() {
             let place = packets.place();
             match read_head(packets, place, length_bytes, &mut head) {
                 Ok(Some((packet, is_key))) => {

@@ -30,6 +30,7 @@ use self::native::NativeVideo;
 use self::random::NativeRandom;
 use super::scrub::RandomAccess;
 use super::{FrameSource, OpenOptions, SourceKind};
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 
@@ -48,9 +49,9 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| !text.is_empty(),
     open: |argument, _: &OpenOptions| open(Path::new(argument)),
-    scrub: Some(|argument, _| {
+    scrub: Some(|argument, options| {
         let path = Path::new(argument);
-        scrub_as(path, &name_of(path))
+        scrub_as(path, &name_of(path), &options.stop)
     }),
 };
 
@@ -74,12 +75,13 @@ pub(super) fn open_as(path: &Path, name: &str) -> Result<Box<dyn FrameSource>> {
     open_with(path, name, &Ffmpeg::on_path())
 }
 
-/// Opens a video file for reading in any order.
-pub(super) fn scrub_as(path: &Path, name: &str) -> Result<Box<dyn RandomAccess>> {
-    match NativeRandom::open(Box::new(open_file(path)?), name) {
+/// Opens a video file for reading in any order; indexing ends with an error when `stop` is raised.
+pub(super) fn scrub_as(path: &Path, name: &str, stop: &StopFlag) -> Result<Box<dyn RandomAccess>> {
+    match NativeRandom::open(Box::new(open_file(path)?), name, stop) {
         Ok(video) => Ok(Box::new(video)),
+        Err(reason) if stop.is_stopped() => Err(Error::source(name, reason)),
         Err(reason) => {
-            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason)?;
+            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, stop)?;
             Ok(Box::new(video))
         }
     }
@@ -127,9 +129,14 @@ pub(super) fn open_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn Fra
 }
 
 /// As [`open_bytes`], for reading in any order.
-pub(super) fn scrub_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn RandomAccess>> {
+pub(super) fn scrub_bytes(
+    bytes: &'static [u8],
+    name: &str,
+    stop: &StopFlag,
+) -> Result<Box<dyn RandomAccess>> {
     let input = Box::new(std::io::Cursor::new(bytes));
-    let video = NativeRandom::open(input, name).map_err(|reason| Error::source(name, reason))?;
+    let video = NativeRandom::open(input, name, stop);
+    let video = video.map_err(|reason| Error::source(name, reason))?;
     Ok(Box::new(video))
 }
 

@@ -5,12 +5,16 @@ use super::h264::{H264, Stamp};
 use super::index::Index;
 use super::native::{Darkroom, open_stream};
 use super::stream::{Input, Packets};
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::source::SourceInfo;
 use crate::source::scrub::{Keep, RandomAccess};
 
 /// A shown picture whose time is not among so many frames that are due next is a damaged one.
 const MAX_MISSING: usize = 64;
+
+/// Said to who has asked for it.
+pub(super) const STOPPED: &str = "reading was stopped";
 
 /// An indexed file and the decoder that runs in it.
 pub(super) struct NativeRandom {
@@ -38,11 +42,15 @@ struct Run {
 impl NativeRandom {
     /// Indexes a video and decodes its first frame. The error says what the input is instead, or
     /// what is wrong with it; the caller adds the name.
-    pub(super) fn open(input: Box<dyn Input>, name: &str) -> Result<Self, String> {
+    pub(super) fn open(input: Box<dyn Input>, name: &str, stop: &StopFlag) -> Result<Self, String> {
         let stream = open_stream(input)?;
         let mut packets = stream.packets;
         let length_bytes = stream.configuration.get(4).map_or(4, |b| b & 3) + 1;
-        let index = Index::new(packets.as_mut(), length_bytes.into(), stream.tick_secs);
+        let tick_secs = stream.tick_secs;
+        let index = Index::new(packets.as_mut(), length_bytes.into(), tick_secs, stop);
+        if stop.is_stopped() {
+            return Err(STOPPED.into());
+        }
         let n = index.times.len();
         let warning = index.damage.as_ref().map(|damage| {
             let secs = index.times.last().copied().unwrap_or(0.0);
