@@ -176,6 +176,11 @@ impl Capture {
             self.deliver(stop);
             return Duration::ZERO;
         }
+        let is_needed = self.playback.is_playing || current.is_visiting || current.info.is_live;
+        if !is_needed && current.last_id.is_some() {
+            // Nor is the end reached while the last frame is looked at.
+            return POLL;
+        }
         let now = Instant::now();
         if let Some(until) = current.rests_until.filter(|&until| until > now) {
             return until - now;
@@ -252,7 +257,7 @@ impl Capture {
         }
         // A source without a single frame would otherwise loop at full speed.
         let has_delivered = current.last_id.is_some();
-        current.is_over = true;
+        (current.is_over, current.is_visiting) = (true, false);
         if current.info.is_live {
             current.source = None;
         }
@@ -326,8 +331,8 @@ impl Capture {
         if to.follow {
             return;
         }
-        if to.steps == 1 && to.seek.is_none() && current.pending.is_some() {
-            // The next frame is at hand: no index is needed to get there.
+        if to.steps == 1 && to.seek.is_none() && !current.is_over {
+            // The next frame comes anyway: no index is needed to get there.
             current.is_visiting = true;
         } else if let Err(error) = current.jump(to) {
             self.parts.emit.send(Event::SourceWarning {

@@ -35,8 +35,8 @@ const MAX_BYTES: usize = 512 << 20;
 #[derive(Debug)]
 pub(super) struct History {
     kept: VecDeque<Kept>,
-    /// Buffers of frames that fell out: a warm history allocates no pixels.
-    free: Vec<Vec<u8>>,
+    /// The buffer of a frame that fell out: a warm history allocates no pixels.
+    free: Option<Vec<u8>>,
     bytes: usize,
     max_bytes: usize,
     pool: FramePool,
@@ -64,7 +64,7 @@ impl Default for History {
     fn default() -> Self {
         Self {
             kept: VecDeque::new(),
-            free: Vec::new(),
+            free: None,
             bytes: 0,
             max_bytes: MAX_BYTES,
             pool: FramePool::new(),
@@ -84,19 +84,16 @@ impl History {
         }
         let n = yuv::n_bytes(frame.size());
         let oldest_wanted = frame.time_secs - MAX_SECS;
-        let mut free = self.free.pop();
         while let Some(first) = self.kept.front()
             && (first.time_secs < oldest_wanted || self.bytes + n > self.max_bytes)
         {
             if let Some(first) = self.kept.pop_front() {
                 self.bytes -= first.yuv.len();
-                // More than one falls out where frames come slower or smaller than before.
-                if let Some(more) = free.replace(first.yuv) {
-                    self.free.push(more);
-                }
+                // Where several fall out, frames come slower or larger than before.
+                self.free = Some(first.yuv);
             }
         }
-        let mut yuv = free.unwrap_or_default();
+        let mut yuv = self.free.take().unwrap_or_default();
         yuv.resize(n, 0);
         yuv::encode(frame.rgba(), frame.size(), &mut yuv);
         self.bytes += n;
@@ -117,7 +114,7 @@ impl History {
     /// Forgets everything and gives the memory back.
     pub(super) fn clear(&mut self) {
         self.kept = VecDeque::new();
-        self.free = Vec::new();
+        self.free = None;
         self.bytes = 0;
     }
 
@@ -217,12 +214,13 @@ mod tests {
     /// Fails when a live picture allocates a frame's memory every time, hour after hour.
     #[test]
     fn a_warm_history_uses_its_buffers_again() {
-        let mut history = filled(400, 30.0, MAX_BYTES);
+        let mut history = filled(400, 32.0, MAX_BYTES);
         let address = |h: &History, i: usize| h.kept[i].yuv.as_ptr();
-        let first = address(&history, 0);
-        history.push(&frame(400, 400.0 / 30.0), None);
-        assert_eq!(address(&history, history.len() - 1), first);
-        assert!(history.free.is_empty());
+        for id in 400..420 {
+            let first = address(&history, 0);
+            history.push(&frame(id, id as f64 / 32.0), None);
+            assert_eq!(address(&history, history.len() - 1), first);
+        }
     }
 
     /// Fails when a time leads to another frame than the one shown then, or a new run is mixed
