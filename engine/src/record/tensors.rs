@@ -149,8 +149,9 @@ pub fn write_npy(output: &PoseOutput, folder: &Path) -> Result<Vec<PathBuf>> {
 /// The NPY format, version 1.0 (NEP 1): magic, length of the header, header, values.
 fn npy(tensor: &NamedTensor) -> Vec<u8> {
     // A tuple of one has a comma, too.
-    let sides: String = tensor.shape.iter().map(|n| format!("{n},")).collect();
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides}), }}");
+    let sides: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+    let sides = sides.join(",");
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides},), }}");
     // Values begin at a multiple of 64 bytes, behind a line feed.
     while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');

@@ -1,14 +1,15 @@
 //! The last seconds of a live picture, to go back to when it is paused.
 //!
 //! What the infer thread has shown is kept: frames with their times, and the poses found in them.
-//! Measured for 1280x720 on one core of a 2.6 GHz server (cost per frame, bytes, what is lost):
+//! Measured for a 1280x720 picture of fine stripes on one core of an Intel Xeon server with AVX-512
+//! (the fastest of 100; `cost_of_a_frame` in [`yuv`]), 30 frames a second in 512 MiB:
 //!
-//! | form | cost | bytes | seconds in 512 MiB at 30/s | loss |
+//! | form | cost a frame | bytes a frame | seconds held | loss |
 //! |---|---|---|---|---|
-//! | RGBA | 0.4 ms | 3.69 MB | 4.9 | none |
-//! | RGB | 0.9 ms | 2.76 MB | 6.5 | none |
-//! | YUV 4:2:0 | 1.5 ms | 1.38 MB | 12.9 | colour at half resolution, levels by 1 |
-//! | JPEG, quality 90 | 14 ms | 0.2 MB | 90 | blocks, levels by 2 |
+//! | RGBA | 0.24 ms | 3.69 MB | 4.9 | none |
+//! | RGB | 0.53 ms | 2.76 MB | 6.5 | none |
+//! | YUV 4:2:0 | 1.2 ms (back 2.0 ms) | 1.38 MB | 12.9 | colour at half resolution, greys none |
+//! | JPEG, quality 90 | 54 ms | 0.30 MB | 60 | as YUV 4:2:0 and more |
 //!
 //! Cameras deliver 4:2:0 or 4:2:2 themselves, so YUV 4:2:0 loses next to nothing of what they
 //! saw, and 10 s fit.

@@ -197,14 +197,14 @@ fn annotate_part(
 
 /// `name`, or `name-2` and so on where there are such files already.
 fn free_name(folder: &Path, name: &str) -> String {
-    let is_free = |name: &String| !folder.join(format!("annotated-{name}.mp4")).exists();
-    (1..)
-        .map(|i| match i {
-            1 => name.to_owned(),
-            i => format!("{name}-{i}"),
-        })
-        .find(is_free)
-        .unwrap_or_else(|| name.to_owned())
+    let is_taken = |name: &str| folder.join(format!("annotated-{name}.mp4")).exists();
+    let mut free = name.to_owned();
+    let mut i = 1;
+    while is_taken(&free) {
+        i += 1;
+        free = format!("{name}-{i}");
+    }
+    free
 }
 
 /// Files that are removed unless everything went well.

@@ -1,5 +1,6 @@
 //! `session.toml`: what a recording's folder says of itself.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -185,5 +186,10 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
             n => hash.update(&buffer[..n]),
         }
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    let mut text = String::new();
+    for byte in hash.finalize() {
+        // A string takes any text.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }

@@ -97,22 +97,21 @@ impl SessionTap {
         if let Some(part) = self.part.take_if(is_other) {
             self.close(part)?;
         }
-        let part = match self.part.take() {
-            Some(part) => part,
-            None => {
-                let plan = PartPlan {
-                    folder: &self.plan.folder,
-                    number: self.manifest.parts.len() + 1,
-                    suffix: "",
-                    has_raw: true,
-                    rate: rate.unwrap_or(UNKNOWN_RATE),
-                    backpressure: self.plan.backpressure,
-                };
-                let part = Part::create(&plan, frame)?;
-                self.manifest.parts.push(part.record.clone());
-                self.manifest.write(&self.plan.folder)?;
-                part
-            }
+        let part = if let Some(part) = self.part.take() {
+            part
+        } else {
+            let plan = PartPlan {
+                folder: &self.plan.folder,
+                number: self.manifest.parts.len() + 1,
+                suffix: "",
+                has_raw: true,
+                rate: rate.unwrap_or(UNKNOWN_RATE),
+                backpressure: self.plan.backpressure,
+            };
+            let part = Part::create(&plan, frame)?;
+            self.manifest.parts.push(part.record.clone());
+            self.manifest.write(&self.plan.folder)?;
+            part
         };
         Ok(self.part.insert(part))
     }

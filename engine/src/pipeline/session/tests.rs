@@ -315,3 +315,16 @@ fn a_recording_is_annotated_again_beside_the_old() {
     let made: Vec<_> = annotations.iter().map(|a| (&*a.name, a.frames)).collect();
     assert_eq!(made, [("other-model", 9), ("other-model-2", 9)]);
 }
+
+/// Fails when a manifest names other weights than were used.
+#[test]
+fn weights_are_named_by_their_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    std::fs::write(&path, "abc").unwrap();
+    assert_eq!(weights_digest(None).unwrap(), "bundled");
+    // FIPS 180-2, appendix B.1.
+    let wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(weights_digest(Some(&path)).unwrap(), wanted);
+    assert!(weights_digest(Some(&folder.path().join("none"))).is_err());
+}

@@ -85,7 +85,7 @@ impl FfmpegRandom {
         let open = |job| FfmpegVideo::open_at(&self.ffmpeg, &self.path, &self.reason, job);
         if from > 0 && !self.pts.is_empty() {
             // Half a frame early: the frame itself must not be cut off.
-            let secs = (self.times[from - 1] + self.times[from]) / 2.0;
+            let secs = f64::midpoint(self.times[from - 1], self.times[from]);
             let mut video = open(Job::ReadFrom(secs))?;
             if let Some(frame) = video.next_frame()?
                 && let Some(i) = video
