@@ -133,6 +133,8 @@ impl Tap for Outputs {
             path: self.path.clone(),
             frames: figures.frames,
             drops: figures.record_drops,
+            annotated_drops: 0,
+            secs: figures.time_secs,
         }
     }
 

@@ -39,6 +39,18 @@ pub trait Infer: Send {
     /// # Errors
     /// When the network or its device fails.
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput>;
+
+    /// Poses of one frame by itself, in any order of frames: the same frame gives the same answer,
+    /// and what [`Infer::infer`] follows from frame to frame does not notice. `near` are poses
+    /// known to be about there, to be looked at closely; without them people are looked for.
+    /// Joints are as decoded, identities those of the nearest pose in `near`. What follows nobody
+    /// need not write this: the answer is that of [`Infer::infer`].
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    fn inspect(&mut self, frame: &Frame, _near: &[Pose], want: Want) -> Result<PoseOutput> {
+        self.infer(frame, want)
+    }
 }
 
 /// Which network to load, and how.
@@ -370,6 +382,7 @@ fn first(tensor: &Tensor) -> Result<Vec<f32>> {
 pub struct Estimator {
     network: Network,
     tracker: Box<dyn Tracker>,
+    last_secs: f64,
 }
 
 impl Estimator {
@@ -387,6 +400,7 @@ impl Estimator {
         Self {
             network,
             tracker: Box::new(SingleTracker::new(options)),
+            last_secs: f64::NEG_INFINITY,
         }
     }
 
@@ -398,6 +412,57 @@ impl Estimator {
 
 impl Infer for Estimator {
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        if frame.time_secs < self.last_secs {
+            // A new run: its people are numbered from 1, as in the run before.
+            self.tracker.reset();
+        }
+        self.last_secs = frame.time_secs;
+        self.look(frame, want)
+    }
+
+    fn inspect(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+        let fresh = self.tracker.fresh();
+        let live = std::mem::replace(&mut self.tracker, fresh);
+        let found = self.look_closely(frame, near, want);
+        self.tracker = live;
+        let mut output = found?;
+        for pose in &mut output.poses {
+            pose.keypoints.clone_from(&pose.keypoints_raw);
+            pose.track_id = nearest(pose, near).and_then(|p| p.track_id);
+        }
+        Ok(output)
+    }
+}
+
+/// The pose whose box has its middle nearest to that of `pose`.
+fn nearest<'a>(pose: &Pose, among: &'a [Pose]) -> Option<&'a Pose> {
+    let middle = |p: &Pose| (p.bbox.x + p.bbox.w / 2.0, p.bbox.y + p.bbox.h / 2.0);
+    let (x, y) = middle(pose);
+    let distance = |p: &Pose| (middle(p).0 - x).hypot(middle(p).1 - y);
+    among
+        .iter()
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
+impl Estimator {
+    /// One frame with a tracker that has seen nobody: a look to find people, unless it is known
+    /// where they are, then a closer one whose maps are handed out.
+    fn look_closely(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+        let known = self
+            .tracker
+            .update(frame.time_secs, frame.size(), near.to_vec());
+        if known.is_empty() {
+            self.tracker.reset();
+            if self.look(frame, Want::default())?.poses.is_empty() {
+                // Nobody is there to look at closely: the whole picture it is.
+                self.tracker.reset();
+            }
+        }
+        self.look(frame, want)
+    }
+
+    /// Looks where the tracker says.
+    fn look(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
         let mut timings = Timings::default();
         let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
         let mut poses = Vec::new();

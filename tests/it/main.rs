@@ -3,6 +3,7 @@
 
 mod cli;
 mod clip;
+mod inspect;
 mod mca;
 mod sfm;
 mod shaders;

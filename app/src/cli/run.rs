@@ -342,7 +342,7 @@ fn follow(
                 | Event::WorkerFailed(error),
             ) => return Err(failure.unwrap_or_else(|| error.into())),
             Some(Event::Recorded(_)) => break,
-            Some(Event::ModelReady(_)) => {}
+            Some(Event::ModelReady(_) | Event::SourceStatus { .. }) => {}
             None => {
                 let n = figures
                     .lock()

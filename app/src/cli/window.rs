@@ -1,14 +1,16 @@
 //! What the command line hands to the window: real sources, networks and recordings.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use poselens_engine::Error;
 use poselens_engine::device::{DeviceSpec, select};
 use poselens_engine::estimator::{Estimator, Infer};
 use poselens_engine::model::{MODELS, ModelSpec};
+use poselens_engine::output::PoseOutput;
 use poselens_engine::overlay::OVERLAYS;
-use poselens_engine::record::{Backpressure, ExporterSpec};
+use poselens_engine::pipeline::session::{ModelRecord, SessionPlan, SessionTap, weights_digest};
+use poselens_engine::record::Backpressure;
 use poselens_engine::source::camera::list_cameras;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 
@@ -16,7 +18,6 @@ use super::Common;
 use super::args::NetworkArgs;
 use crate::folders;
 use crate::gui::{GuiContext, ModelChoice, SourceChoice};
-use crate::outputs::{OutputPlan, Outputs, SharedFigures};
 
 /// The window's context for these options.
 pub fn context(
@@ -40,11 +41,22 @@ pub fn context(
         .collect();
     let threads = common.threads;
     let (common, named) = (common.clone(), model.clone());
+    // Known once a model is loaded: a recording must not wait for a digest.
+    let digests = Arc::new(Mutex::new(BTreeMap::new()));
+    // How each source was asked for, by the name it has given itself.
+    let specs = Arc::new(Mutex::new(BTreeMap::new()));
+    let opened = Arc::clone(&specs);
+    let device_text = device_name(device.spec, threads);
+    let known = Arc::clone(&digests);
     let make_infer = move |name: &str| {
         let args = NetworkArgs {
             model: name.to_owned(),
             weights: weights.clone().filter(|_| named.as_deref() == Some(name)),
         };
+        let digest = weights_digest(args.weights.as_deref())?;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name.to_owned(), digest);
+        drop(known);
         // Joints are smoothed here; the window shows the raw ones where smoothing is off.
         let infer: Box<dyn Infer> = Box::new(Estimator::single(args.load(&common, None)?, true));
         Ok(infer)
@@ -54,11 +66,17 @@ pub fn context(
         model,
         models,
         overlays: OVERLAYS,
-        device: device_name(device.spec, threads),
+        device: device_text.clone(),
         device_reason: device.why,
         sample_clip: Some("sample".to_owned()),
         synthetic: "synthetic".to_owned(),
-        open_source: Arc::new(|text| SourceSpec::parse(text)?.open(&OpenOptions::default())),
+        open_source: Arc::new(move |text| {
+            let source = SourceSpec::parse(text)?.open(&OpenOptions::default())?;
+            let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            specs.insert(source.info().name.clone(), text.to_owned());
+            drop(specs);
+            Ok(source)
+        }),
         make_infer: Arc::new(make_infer),
         list_cameras: Arc::new(|| {
             let choice = |index: u32, name: String| SourceChoice {
@@ -71,9 +89,18 @@ pub fn context(
                 .map(|c| choice(c.index, c.name))
                 .collect())
         }),
-        start_recording: Arc::new(|folder, first| {
-            let outputs = Outputs::open(&plan(folder)?, SharedFigures::default(), first)?;
-            Ok(Box::new(outputs))
+        start_recording: Arc::new(move |folder, first| {
+            let model = |output: &Arc<PoseOutput>| model_record(output, &device_text, &digests);
+            let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
+            let spec = specs.get(&first.source.name).cloned();
+            drop(specs);
+            let plan = SessionPlan {
+                folder: folder.to_owned(),
+                source_spec: spec.unwrap_or_default(),
+                model: first.output.as_ref().map(model),
+                backpressure: Backpressure::DropNewest,
+            };
+            Ok(Box::new(SessionTap::create(plan, first)?))
         }),
         recordings_folder: folders::recordings().unwrap_or_else(|| ".".into()),
         settings_file: folders::project().map(|p| p.config_dir().join("settings.toml")),
@@ -91,19 +118,17 @@ fn device_name(spec: DeviceSpec, threads: Option<u16>) -> String {
     }
 }
 
-/// A recording of the window: one folder with the annotated video and the poses.
-fn plan(folder: &Path) -> Result<OutputPlan, Error> {
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let json = ExporterSpec::by_name("json");
-    Ok(OutputPlan {
-        name: folder
-            .file_name()
-            .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-        record: Some(folder.join("annotated.mp4")),
-        exports: json
-            .map(|spec| (spec, folder.join("poses.jsonl")))
-            .into_iter()
-            .collect(),
-        backpressure: Backpressure::DropNewest,
-    })
+/// What the manifest of a recording says of the model that found these poses.
+fn model_record(
+    output: &PoseOutput,
+    device: &str,
+    digests: &Mutex<BTreeMap<String, String>>,
+) -> ModelRecord {
+    let digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
+    let digest = digests.get(&*output.model).cloned();
+    ModelRecord {
+        name: output.model.to_string(),
+        weights: digest.unwrap_or_default(),
+        device: device.to_owned(),
+    }
 }

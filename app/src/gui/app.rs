@@ -6,6 +6,7 @@ use crossbeam::channel::{Receiver, bounded};
 use eframe::egui::{self, Ui, ViewportCommand};
 use poselens_engine::concurrency::Worker;
 use poselens_engine::pipeline::{Event, Notify, Pacing, Pipeline};
+use poselens_engine::source::SourceStatus;
 
 use super::action::{Action, RecordAction, SourceAction, WindowAction};
 use super::files::{Desk, News, Waker};
@@ -176,6 +177,18 @@ impl App {
             Event::SourceWarning { name, warning } => {
                 session.say(Level::Warning, format!("{name}: {warning}"));
             }
+            Event::SourceStatus { name, status } => match status {
+                SourceStatus::Ok => session.say(Level::Info, format!("{name}: back again")),
+                SourceStatus::Stalled { .. } => {
+                    session.say(Level::Warning, format!("{name}: no picture comes"));
+                }
+                SourceStatus::Reconnecting { attempt } => {
+                    let text = format!("{name}: connecting again (try {attempt})");
+                    session.say(Level::Warning, text);
+                }
+                // The error with its remedy follows.
+                SourceStatus::Lost => {}
+            },
             Event::SourceEnded => {
                 session.has_ended = true;
                 if session.recording.is_some() {

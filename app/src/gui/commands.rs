@@ -7,13 +7,15 @@ use eframe::egui::{self, ViewportCommand};
 use poselens_engine::Result;
 use poselens_engine::frame::FramePool;
 use poselens_engine::pipeline::save_png;
+use poselens_engine::pipeline::session::session_folder;
+use poselens_engine::record::stamp;
 use poselens_shaders::view::Zoom;
 
 use super::action::{
     Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, StageAction,
     WindowAction,
 };
-use super::files::{News, stamp};
+use super::files::News;
 use super::session::{Level, Recording};
 use super::{App, SourceChoice, panels};
 
@@ -199,14 +201,14 @@ impl App {
 
     fn run_record(&mut self, action: &RecordAction) -> Result<()> {
         let folder = &self.gui.recordings_folder;
-        let stamp = stamp(SystemTime::now());
+        let now = SystemTime::now();
         match action {
             RecordAction::Snapshot => {
                 let Some(presented) = &self.session.presented else {
                     return Ok(());
                 };
                 let presented = presented.clone();
-                let path = folder.join(format!("{stamp}.png"));
+                let path = folder.join(format!("{}.png", stamp(now)));
                 let save = move || {
                     let picture = presented.drawn(&FramePool::new());
                     News::Saved(save_png(&picture, &path).map(|()| path))
@@ -227,7 +229,8 @@ impl App {
             }
             RecordAction::StartStop if self.session.source.is_none() => {}
             RecordAction::StartStop => {
-                let folder = folder.join(stamp);
+                let source = self.session.source.as_ref();
+                let folder = session_folder(folder, now, source.map_or("", |s| &s.name));
                 let (start, into) = (Arc::clone(&self.gui.start_recording), folder.clone());
                 self.pipeline
                     .start_recording(Box::new(move |first| start(&into, first)))?;

@@ -120,6 +120,7 @@ impl AppState {
         Playback {
             is_playing,
             is_looping: self.is_looping,
+            ..Playback::default()
         }
     }
 }

@@ -1,24 +1,31 @@
 //! The capture thread: reads the source, keeps files to their own clock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 
 use crate::concurrency::{Slot, StopFlag};
+use crate::error::Result;
 use crate::frame::Frame;
-use crate::source::{FrameSource, SourceInfo, SourceMonitor};
+use crate::source::{FrameSource, SeekTo, SourceInfo};
 
 use super::event::{Event, EventSender};
 use super::handover::Handover;
 use super::link::{Captured, FramesIn, POLL};
+use super::moves::{Move, Moves};
 use super::stats::Meter;
+use super::tap::Taps;
+use super::watch::Watched;
 use super::{OpenSource, Pacing, Playback};
 
 /// A file that is decoded this much too slowly plays slower instead of chasing its clock.
 const MAX_LAG: Duration = Duration::from_millis(500);
 /// A longer step between two frames is a damaged time stamp, not a pause in the film.
 const MAX_STEP: Duration = Duration::from_secs(10);
+
+/// A paused camera is read this often: enough to notice that it was pulled out, little work.
+const REST: Duration = Duration::from_millis(250);
 
 /// What the capture thread is to read from now on.
 pub(super) enum SourceChange {
@@ -52,11 +59,12 @@ pub(super) struct Parts {
     pub(super) pacing: Pacing,
     pub(super) frames: FramesIn,
     pub(super) playback: Slot<Playback>,
+    pub(super) moves: Moves,
     pub(super) restart: Receiver<()>,
     pub(super) source: Arc<Handover<SourceChange>>,
-    /// The monitor of the source being read, for whoever must end its waiting.
-    pub(super) monitor: Arc<Mutex<SourceMonitor>>,
+    pub(super) watched: Watched,
     pub(super) meter: Arc<Meter>,
+    pub(super) taps: Taps,
     pub(super) emit: EventSender,
 }
 
@@ -76,6 +84,14 @@ struct Current {
     pending: Option<Frame>,
     clock: Clock,
     last_id: Option<u64>,
+    /// The last frame was read; the file stays open for going back.
+    is_over: bool,
+    /// The user went to the frame that comes next: it is shown, also while paused.
+    is_visiting: bool,
+    /// A paused camera is looked at again then.
+    rests_until: Option<Instant>,
+    /// Frames captured before are stale: what a camera held while it was paused.
+    fresh_from: Option<Instant>,
 }
 
 /// Ties time stamps of a file to the wall clock; anchored by the first frame after a pause.
@@ -86,9 +102,9 @@ struct Clock {
 
 impl Clock {
     /// Time left until a frame stamped `time_secs` is due.
-    fn wait(&mut self, time_secs: f64, now: Instant) -> Duration {
+    fn wait(&mut self, time_secs: f64, speed: f64, now: Instant) -> Duration {
         let (start, first) = *self.anchor.get_or_insert((now, time_secs));
-        let due = Duration::try_from_secs_f64(time_secs - first)
+        let due = Duration::try_from_secs_f64((time_secs - first) / speed)
             .ok()
             .and_then(|offset| start.checked_add(offset));
         let wait = due.map(|due| due.saturating_duration_since(now));
@@ -124,6 +140,9 @@ impl Capture {
             if let Some(playback) = self.parts.playback.try_take() {
                 self.set_playback(playback);
             }
+            if let Some(to) = self.parts.moves.take() {
+                self.go(to);
+            }
             if let Some(change) = self.parts.source.take() {
                 self.change(change);
             }
@@ -137,12 +156,19 @@ impl Capture {
         };
         if let Some(frame) = &current.pending {
             // The first frame of a file is shown even while paused: a restart is visible.
-            if !self.playback.is_playing && current.last_id.is_some() {
+            let is_shown = self.playback.is_playing || current.is_visiting;
+            if !is_shown && current.last_id.is_some() {
+                if current.info.is_live {
+                    // It would be stale when the picture goes on.
+                    current.pending = None;
+                }
                 return POLL;
             }
-            let is_paced = self.parts.pacing == Pacing::Live && !current.info.is_live;
+            let is_paced =
+                self.parts.pacing == Pacing::Live && !current.info.is_live && !current.is_visiting;
             if is_paced {
-                let wait = current.clock.wait(frame.time_secs, Instant::now());
+                let speed = self.playback.speed;
+                let wait = current.clock.wait(frame.time_secs, speed, Instant::now());
                 if !wait.is_zero() {
                     return wait;
                 }
@@ -150,12 +176,31 @@ impl Capture {
             self.deliver(stop);
             return Duration::ZERO;
         }
-        let Some(source) = &mut current.source else {
+        let is_needed = self.playback.is_playing || current.is_visiting || current.info.is_live;
+        if !is_needed && current.last_id.is_some() {
+            // Nor is the end reached while the last frame is looked at.
+            return POLL;
+        }
+        let now = Instant::now();
+        if let Some(until) = current.rests_until.filter(|&until| until > now) {
+            return until - now;
+        }
+        let Some(source) = current.source.as_mut().filter(|_| !current.is_over) else {
             return POLL;
         };
         match source.next_frame() {
-            Ok(Some(_)) if current.info.is_live && !self.playback.is_playing => {}
-            Ok(Some(frame)) => current.pending = Some(frame),
+            Ok(Some(frame)) if current.info.is_live && !self.playback.is_playing => {
+                // Frames that nobody was to see are no drops.
+                current.last_id = Some(frame.id);
+                current.rests_until = Some(Instant::now() + REST);
+            }
+            Ok(Some(frame)) if current.fresh_from.is_some_and(|t| frame.captured < t) => {
+                current.last_id = Some(frame.id);
+            }
+            Ok(Some(frame)) => {
+                current.fresh_from = None;
+                current.pending = Some(frame);
+            }
             Ok(None) => match self.parts.source.take() {
                 // It was interrupted in favour of this one.
                 Some(change) => self.change(change),
@@ -187,9 +232,14 @@ impl Capture {
             Some(last) if current.info.is_live => frame.id.saturating_sub(last + 1),
             _ => 0,
         };
+        let is_visited = std::mem::take(&mut current.is_visiting);
+        if !is_visited {
+            self.parts.taps.offer_raw(&frame, &current.info);
+        }
         let captured = Captured {
             frame,
             source: Arc::clone(&current.info),
+            is_visited,
         };
         let is_drop = self.parts.frames.send(captured, stop);
         self.parts.meter.captured(skipped + u64::from(is_drop));
@@ -207,7 +257,10 @@ impl Capture {
         }
         // A source without a single frame would otherwise loop at full speed.
         let has_delivered = current.last_id.is_some();
-        current.source = None;
+        (current.is_over, current.is_visiting) = (true, false);
+        if current.info.is_live {
+            current.source = None;
+        }
         if self.playback.is_looping && has_delivered && !current.info.is_live {
             self.restart();
         } else {
@@ -225,7 +278,7 @@ impl Capture {
         let open = Arc::clone(&current.open);
         match open() {
             Ok(source) => {
-                self.watch(&source.monitor());
+                self.watch(source.as_ref());
                 self.current = Some(Current::new(Opened { source, open }));
             }
             Err(error) => self.parts.emit.send(Event::SourceFailed {
@@ -235,17 +288,62 @@ impl Capture {
         }
     }
 
-    fn watch(&self, monitor: &SourceMonitor) {
-        let watched = self.parts.monitor.lock();
-        *watched.unwrap_or_else(PoisonError::into_inner) = monitor.clone();
+    fn watch(&self, source: &dyn FrameSource) {
+        self.parts
+            .watched
+            .set(&source.info().name, source.monitor());
     }
 
     fn set_playback(&mut self, playback: Playback) {
-        self.playback = playback;
-        if let Some(current) = &mut self.current
-            && !playback.is_playing
-        {
+        let before = std::mem::replace(&mut self.playback, playback);
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if before != playback {
             current.clock = Clock::default();
+        }
+        if before.is_playing != playback.is_playing && current.info.is_live {
+            self.parts
+                .watched
+                .monitor()
+                .set_resting(!playback.is_playing);
+            current.rests_until = None;
+            current.fresh_from = playback.is_playing.then(Instant::now);
+        }
+    }
+
+    /// Goes to another frame of a file; a live picture goes back in the infer thread.
+    fn go(&mut self, to: Move) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        let paused = Playback {
+            is_playing: false,
+            ..self.playback
+        };
+        if current.info.is_live {
+            let playback = Playback {
+                is_playing: to.follow,
+                ..self.playback
+            };
+            return self.set_playback(playback);
+        }
+        if to.follow {
+            return;
+        }
+        if to.steps == 1 && to.seek.is_none() && !current.is_over {
+            // The next frame comes anyway: no index is needed to get there.
+            current.is_visiting = true;
+        } else if let Err(error) = current.jump(to) {
+            self.parts.emit.send(Event::SourceWarning {
+                name: current.info.name.clone(),
+                warning: error.to_string(),
+            });
+        } else {
+            self.parts.frames.go_on();
+        }
+        if to.steps != 0 {
+            self.set_playback(paused);
         }
     }
 
@@ -254,7 +352,7 @@ impl Capture {
         self.parts.frames.go_on();
         self.current = match change {
             SourceChange::Open(opened) => {
-                self.watch(&opened.source.monitor());
+                self.watch(opened.source.as_ref());
                 let current = Current::new(opened);
                 let event = Event::SourceReady(Arc::clone(&current.info));
                 self.parts.emit.send(event);
@@ -274,7 +372,39 @@ impl Current {
             pending: None,
             clock: Clock::default(),
             last_id: None,
+            is_over: false,
+            is_visiting: false,
+            rests_until: None,
+            fresh_from: None,
         }
+    }
+
+    /// Goes to another frame where the source can.
+    fn jump(&mut self, to: Move) -> Result<()> {
+        let source = match &mut self.source {
+            Some(source) => source,
+            // It failed; another try may go better.
+            none => none.insert((self.open)()?),
+        };
+        let mut from = self.last_id.unwrap_or(0);
+        if let Some(place) = to.seek {
+            if !source.seek(place)? {
+                return Ok(());
+            }
+            if to.steps != 0
+                && let Some(frame) = source.next_frame()?
+            {
+                from = frame.id;
+            }
+        }
+        if to.steps != 0 && !source.seek(SeekTo::Frame(from.saturating_add_signed(to.steps)))? {
+            return Ok(());
+        }
+        self.pending = None;
+        self.clock = Clock::default();
+        self.is_over = false;
+        self.is_visiting = true;
+        Ok(())
     }
 }
 
@@ -288,15 +418,16 @@ mod tests {
         let mut clock = Clock::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(clock.wait(5.0, at(0)), Duration::ZERO);
-        assert_eq!(clock.wait(5.25, at(50)), Duration::from_millis(200));
-        assert_eq!(clock.wait(5.25, at(300)), Duration::ZERO);
-        assert_eq!(clock.wait(5.5, at(1500)), Duration::ZERO);
-        assert_eq!(clock.wait(5.75, at(1500)), Duration::from_millis(250));
+        assert_eq!(clock.wait(5.0, 1.0, at(0)), Duration::ZERO);
+        assert_eq!(clock.wait(5.25, 1.0, at(50)), Duration::from_millis(200));
+        assert_eq!(clock.wait(5.25, 1.0, at(300)), Duration::ZERO);
+        assert_eq!(clock.wait(5.5, 1.0, at(1500)), Duration::ZERO);
+        assert_eq!(clock.wait(5.75, 1.0, at(1500)), Duration::from_millis(250));
+        assert_eq!(clock.wait(6.25, 2.0, at(1500)), Duration::from_millis(375));
         for bad in [f64::NAN, f64::INFINITY, -3.0, 1e18] {
-            assert_eq!(clock.wait(bad, at(1500)), Duration::ZERO);
+            assert_eq!(clock.wait(bad, 1.0, at(1500)), Duration::ZERO);
         }
-        clock.wait(0.0, at(2000));
-        assert_eq!(clock.wait(0.5, at(2000)), Duration::from_millis(500));
+        clock.wait(0.0, 1.0, at(2000));
+        assert_eq!(clock.wait(0.5, 1.0, at(2000)), Duration::from_millis(500));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam::channel::Sender;
 
 use crate::error::Error;
-use crate::source::SourceInfo;
+use crate::source::{SourceInfo, SourceStatus};
 
 use super::Notify;
 use super::tap::TapProgress;
@@ -28,6 +28,14 @@ pub enum Event {
         name: String,
         /// What is wrong with it.
         warning: String,
+    },
+    /// The source's device does otherwise than before: it has gone silent, a connection is being
+    /// tried (with the number of the try), or frames come again ([`SourceStatus::Ok`]).
+    SourceStatus {
+        /// The source's name.
+        name: String,
+        /// How its device does now.
+        status: SourceStatus,
     },
     /// The last frame was delivered.
     SourceEnded,

@@ -7,17 +7,23 @@ use crossbeam::channel::Receiver;
 use poselens_shaders::scene::Scene;
 
 use crate::concurrency::{Slot, StopFlag};
+use crate::error::Result;
 use crate::estimator::{Infer, Want};
 use crate::frame::Frame;
-use crate::output::{PoseOutput, Stage};
+use crate::output::{PoseOutput, Stage, Timings};
 use crate::overlay;
+use crate::pose::Pose;
 
+use super::draw;
 use super::event::{Event, EventSender};
 use super::handover::Handover;
+use super::history::History;
 use super::link::{Captured, FramesOut, Item};
+use super::moves::{Move, Moves};
 use super::stats::Meter;
 use super::tap::{MakeTap, Taps};
-use super::{Look, Notify, Pacing, Presented};
+use super::watch::{Watched, Watcher};
+use super::{Look, Notify, Pacing, Presented, Review};
 
 /// A model ready to work.
 pub(super) struct Loaded {
@@ -42,6 +48,8 @@ pub(super) struct Parts {
     pub(super) pacing: Pacing,
     pub(super) frames: FramesOut,
     pub(super) look: Slot<Look>,
+    pub(super) moves: Moves,
+    pub(super) watched: Watched,
     pub(super) record: Receiver<RecordControl>,
     pub(super) model: Arc<Handover<Loaded>>,
     pub(super) presented: Slot<Presented>,
@@ -53,24 +61,34 @@ pub(super) struct Parts {
 
 pub(super) struct InferLoop {
     parts: Parts,
-    look: Look,
+    look: Arc<Look>,
     model: Option<Loaded>,
     /// The newest frame and what was found in it, without overlays, for drawing it again.
     last: Option<Presented>,
     /// The look or the model changed since `last` was drawn.
     is_stale: bool,
     wanted_tap: Option<MakeTap>,
+    watcher: Watcher,
+    history: History,
+    /// The frame of the past on the screen, counted from the oldest held.
+    review: Option<usize>,
+    /// Its poses are those found then; the present model has not looked at it.
+    is_recalled: bool,
 }
 
 impl InferLoop {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             parts,
-            look: Look::default(),
+            look: Arc::default(),
             model: None,
             last: None,
             is_stale: false,
             wanted_tap: None,
+            watcher: Watcher::default(),
+            history: History::default(),
+            review: None,
+            is_recalled: false,
         }
     }
 
@@ -89,17 +107,25 @@ impl InferLoop {
             match item {
                 Some(Item::Frame(captured)) => self.frame(captured),
                 Some(Item::End(event)) => self.parts.emit.send(event),
-                // No frame for a moment: a paused picture follows the look.
-                None if self.is_stale => self.redraw(),
-                None => {}
+                // No frame for a moment: a paused picture goes where the user wants, and follows
+                // the look.
+                None => match self.parts.moves.take() {
+                    Some(to) => self.go(to),
+                    None if self.is_stale => self.redraw(),
+                    None => {}
+                },
             }
         }
         self.parts.taps.finish();
     }
 
     fn take_commands(&mut self) {
+        // The capture thread cannot tell: it is the one that waits.
+        if let Some(news) = self.watcher.news(&self.parts.watched) {
+            self.parts.emit.send(news);
+        }
         if let Some(look) = self.parts.look.try_take() {
-            self.look = look;
+            self.look = Arc::new(look);
             self.is_stale = true;
         }
         if let Some(loaded) = self.parts.model.take() {
@@ -122,14 +148,25 @@ impl InferLoop {
     }
 
     fn frame(&mut self, captured: Captured) {
-        let Captured { frame, source } = captured;
-        if let Some(last) = &self.last
-            && (!Arc::ptr_eq(&last.source, &source) || frame.time_secs < last.frame.time_secs)
+        let Captured {
+            frame,
+            source,
+            is_visited,
+        } = captured;
+        self.review = None;
+        self.is_recalled = false;
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|last| !Arc::ptr_eq(&last.source, &source))
         {
-            // One recording holds one run of one source: size, rate and clock stay the same.
-            self.parts.taps.finish();
+            self.history.clear();
         }
-        let output = self.infer(&frame);
+        let output = if is_visited {
+            self.inspect(&frame, &[])
+        } else {
+            self.infer(&frame)
+        };
         if output.is_some() {
             self.parts.meter.inferred();
         }
@@ -140,15 +177,61 @@ impl InferLoop {
             timings: output.as_ref().map(|o| o.timings).unwrap_or_default(),
             output,
             is_redraw: false,
+            review: None,
+            look: Arc::clone(&self.look),
         };
         self.last = Some(bare.clone());
         self.is_stale = false;
         let presented = self.look_at(bare);
-        if let Some(make) = self.wanted_tap.take() {
-            self.parts.taps.begin(make, &presented);
+        if !is_visited {
+            if let Some(make) = self.wanted_tap.take() {
+                self.parts.taps.begin(make, &presented);
+            }
+            self.parts.taps.offer(&presented);
         }
-        self.parts.taps.offer(&presented);
+        if presented.source.is_live && self.parts.pacing == Pacing::Live {
+            let output = presented.output.as_deref();
+            self.history.push(&presented.frame, output);
+            let history = &self.history;
+            self.parts.meter.held(history.len(), history.secs());
+        }
         self.present(presented);
+    }
+
+    /// Goes to another frame of the last seconds of a live picture.
+    fn go(&mut self, to: Move) {
+        let newest = self.history.len().checked_sub(1);
+        let live = self.last.as_ref().filter(|last| last.source.is_live);
+        let (Some(newest), Some(live), false) = (newest, live, to.follow) else {
+            return;
+        };
+        let from = match to.seek {
+            Some(place) => self.history.index(place).min(newest),
+            None => self.review.unwrap_or(newest),
+        };
+        let i = from.saturating_add_signed(to.steps as isize).min(newest);
+        let Some((frame, output)) = self.history.get(i) else {
+            return;
+        };
+        self.review = Some(i);
+        let bare = Presented {
+            source: Arc::clone(&live.source),
+            frame,
+            scene: Arc::default(),
+            timings: Timings::default(),
+            output: output.map(Arc::new),
+            is_redraw: true,
+            review: Some(Review {
+                frames_back: newest - i,
+                secs_back: self.history.secs_back(i),
+            }),
+            look: Arc::clone(&self.look),
+        };
+        // What was seen then comes at once, what the present model makes of it follows.
+        self.last = Some(bare.clone());
+        let presented = self.look_at(bare);
+        self.present(presented);
+        (self.is_stale, self.is_recalled) = (true, true);
     }
 
     fn redraw(&mut self) {
@@ -157,14 +240,19 @@ impl InferLoop {
             return;
         };
         let want = self.want();
-        let lacks_maps = last.output.as_ref().is_none_or(|output| {
-            output.regions.iter().any(|region| {
-                (want.heatmaps && region.heatmaps.n == 0)
-                    || (want.attention && region.attention.is_empty())
-            })
-        });
+        let is_recalled = std::mem::take(&mut self.is_recalled);
+        let lacks_maps = is_recalled
+            || last.output.as_ref().is_none_or(|output| {
+                output.regions.iter().any(|region| {
+                    (want.heatmaps && region.heatmaps.n == 0)
+                        || (want.attention && region.attention.is_empty())
+                })
+            });
         if lacks_maps {
-            last.output = self.infer(&last.frame);
+            let near = last.output.as_ref().map_or(&[][..], |o| &o.poses);
+            let frame = last.frame.clone();
+            // Without a model what was found then stays.
+            last.output = self.inspect(&frame, near).or(last.output);
             self.last = Some(last.clone());
         }
         last.is_redraw = true;
@@ -179,11 +267,24 @@ impl InferLoop {
         }
     }
 
-    /// A model that fails is put aside, the pictures go on without it.
     fn infer(&mut self, frame: &Frame) -> Option<Arc<PoseOutput>> {
         let want = self.want();
+        self.with_model(|infer| infer.infer(frame, want))
+    }
+
+    /// As [`Self::infer`], for a frame that is looked at by itself.
+    fn inspect(&mut self, frame: &Frame, near: &[Pose]) -> Option<Arc<PoseOutput>> {
+        let want = self.want();
+        self.with_model(|infer| infer.inspect(frame, near, want))
+    }
+
+    /// A model that fails is put aside, the pictures go on without it.
+    fn with_model(
+        &mut self,
+        work: impl FnOnce(&mut dyn Infer) -> Result<PoseOutput>,
+    ) -> Option<Arc<PoseOutput>> {
         let model = self.model.as_mut()?;
-        match model.infer.infer(frame, want) {
+        match work(model.infer.as_mut()) {
             Ok(output) => Some(Arc::new(output)),
             Err(error) => {
                 let name = model.name.clone();
@@ -199,12 +300,9 @@ impl InferLoop {
         let Some(output) = &mut presented.output else {
             return presented;
         };
-        if !self.look.is_smoothed && output.poses.iter().any(|p| p.keypoints != p.keypoints_raw) {
-            for pose in &mut Arc::make_mut(output).poses {
-                pose.keypoints.clone_from(&pose.keypoints_raw);
-            }
-        }
         let look = &self.look;
+        draw::apply_smoothing(look, output);
+        presented.look = Arc::clone(look);
         if !look.overlays.is_empty() {
             presented.scene = presented.timings.measure(Stage::Overlay, || {
                 Arc::new(overlay::scene(output, &look.overlays, &look.style))

@@ -24,6 +24,8 @@ const N_QUEUED: usize = 2;
 pub(super) struct Captured {
     pub(super) frame: Frame,
     pub(super) source: Arc<SourceInfo>,
+    /// The user went there: it is looked at by itself, and not recorded.
+    pub(super) is_visited: bool,
 }
 
 /// What travels over the link.

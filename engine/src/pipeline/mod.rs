@@ -10,49 +10,61 @@
 //! the current [`Look`] puts over it, and the poses computed from that very frame. Recordings
 //! draw the scene into it. Latency means from a frame's capture to [`Pipeline::take`].
 //!
+//! A paused picture can be stepped through: a file in both directions without end, a live picture
+//! through the seconds in its [`history`]. An [`Inspector`] looks closely at single frames.
+//!
 //! Sources and models may be exchanged while it runs: a loader thread prepares the new one, the
 //! old one works until then. The pipeline starts with neither; a source without a model shows
 //! its bare pictures, so that a camera is visible while weights are still being read.
 
 mod capture;
+mod draw;
 mod event;
 mod handover;
+mod history;
 mod infer;
+mod inspect;
 mod link;
+mod moves;
+#[cfg(test)]
+mod moves_tests;
 #[cfg(test)]
 mod recording_tests;
+pub mod session;
 mod snapshot;
+#[cfg(test)]
+mod source_tests;
 mod stats;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod view;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use poselens_shaders::canvas::Canvas;
-use poselens_shaders::scene::Scene;
-use poselens_shaders::view::View;
 
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
-use crate::frame::{Frame, FramePool};
-use crate::output::{PoseOutput, Timings};
-use crate::overlay::{OverlaySpec, OverlayStyle};
-use crate::source::{FrameSource, SourceInfo, SourceMonitor};
+use crate::source::{FrameSource, SeekTo};
 
 use capture::{Capture, Opened, SourceChange};
 use event::EventSender;
 use handover::Handover;
 use infer::{InferLoop, Loaded, RecordControl};
+use moves::Moves;
 use stats::Meter;
 use tap::Taps;
+use watch::Watched;
 
 pub use event::Event;
+pub use inspect::{InspectEvent, InspectRequest, Inspection, Inspector, N_INSPECTED};
 pub use snapshot::save_png;
 pub use stats::Stats;
 pub use tap::{MakeTap, Tap, TapProgress};
+pub use view::{Look, Pacing, Playback, Presented, Review};
 
 /// Opens a source; called again for every restart and loop.
 pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn FrameSource>> + Send + Sync>;
@@ -66,90 +78,6 @@ const N_EVENTS: usize = 64;
 /// Commands that may wait for a worker.
 const N_CONTROLS: usize = 16;
 
-/// What happens when frames come faster than the model works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pacing {
-    /// The newest frame wins, the others are dropped and counted; files play at their own speed.
-    Live,
-    /// The source waits: every frame is computed, in order, as fast as possible.
-    EveryFrame,
-}
-
-/// What is drawn over the pictures.
-#[derive(Debug, Clone)]
-pub struct Look {
-    /// Overlays; the first is drawn last, above the others.
-    pub overlays: Vec<&'static OverlaySpec>,
-    /// How they are drawn.
-    pub style: OverlayStyle,
-    /// Joints smoothed over time; otherwise as decoded.
-    pub is_smoothed: bool,
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self {
-            overlays: Vec::new(),
-            style: OverlayStyle::default(),
-            is_smoothed: true,
-        }
-    }
-}
-
-/// Whether files go on. Cameras are read on while paused, so that resuming shows the present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Playback {
-    /// Frames are passed on.
-    pub is_playing: bool,
-    /// A file begins again at its end.
-    pub is_looping: bool,
-}
-
-impl Default for Playback {
-    fn default() -> Self {
-        Self {
-            is_playing: true,
-            is_looping: false,
-        }
-    }
-}
-
-/// One picture ready to be shown.
-#[derive(Debug, Clone)]
-pub struct Presented {
-    /// Where it comes from.
-    pub source: Arc<SourceInfo>,
-    /// The picture as captured.
-    pub frame: Frame,
-    /// What lies over it, in its pixels; empty where nothing is shown or found.
-    pub scene: Arc<Scene>,
-    /// What was found in it; `None` while no model is loaded.
-    pub output: Option<Arc<PoseOutput>>,
-    /// Time per stage; for the overlays, the time to say what is drawn.
-    pub timings: Timings,
-    /// Drawn again because the look changed, not because a frame came.
-    pub is_redraw: bool,
-}
-
-impl Presented {
-    /// The frame with its overlays drawn in, in a buffer of `pool`; the frame itself where there
-    /// are none.
-    pub fn drawn(&self, pool: &FramePool) -> Frame {
-        if self.scene.is_empty() {
-            return self.frame.clone();
-        }
-        let size = self.frame.size();
-        let mut pixels = pool.take(size);
-        pixels.bytes_mut().copy_from_slice(self.frame.rgba());
-        let mut canvas = Canvas::new(pixels.bytes_mut(), size.width, size.height);
-        let view = View::whole([size.width, size.height]);
-        self.scene.draw(&mut canvas, &view);
-        let mut frame = Frame::new(self.frame.id, self.frame.time_secs, size, pixels);
-        frame.captured = self.frame.captured;
-        frame
-    }
-}
-
 /// The running threads. Dropping it stops and joins them; see [`Pipeline::dismiss`].
 #[derive(Debug)]
 pub struct Pipeline {
@@ -160,10 +88,12 @@ pub struct Pipeline {
     meter: Arc<Meter>,
     look: Slot<Look>,
     playback: Slot<Playback>,
+    /// Where to go: for files the capture thread knows how, for live pictures the infer thread.
+    moves: [Moves; 2],
     restart: Sender<()>,
     record: Sender<RecordControl>,
     source: Arc<Handover<SourceChange>>,
-    monitor: Arc<Mutex<SourceMonitor>>,
+    watched: Watched,
     model: Arc<Handover<Loaded>>,
     loaders: Vec<Worker>,
     // Field order is drop order: capture and infer end before the recordings they feed.
@@ -187,8 +117,9 @@ impl Pipeline {
         let presented = Slot::new();
         let meter = Arc::new(Meter::default());
         let (look, playback) = (Slot::new(), Slot::new());
+        let moves = [Moves::default(), Moves::default()];
         let source = Arc::new(Handover::default());
-        let monitor = Arc::default();
+        let watched = Watched::default();
         let model = Arc::new(Handover::default());
         let taps = Taps::new(emit.clone());
 
@@ -196,16 +127,20 @@ impl Pipeline {
             pacing,
             frames: frames_in,
             playback: playback.clone(),
+            moves: moves[0].clone(),
             restart: restart_rx,
             source: Arc::clone(&source),
-            monitor: Arc::clone(&monitor),
+            watched: watched.clone(),
             meter: Arc::clone(&meter),
+            taps: taps.clone(),
             emit: emit.clone(),
         });
         let infer = InferLoop::new(infer::Parts {
             pacing,
             frames: frames_out,
             look: look.clone(),
+            moves: moves[1].clone(),
+            watched: watched.clone(),
             record: record_rx,
             model: Arc::clone(&model),
             presented: presented.clone(),
@@ -248,10 +183,11 @@ impl Pipeline {
             meter,
             look,
             playback,
+            moves,
             restart,
             record,
             source,
-            monitor,
+            watched,
             model,
             loaders: Vec::new(),
             capture,
@@ -272,11 +208,11 @@ impl Pipeline {
             self.emit.clone(),
         );
         let failed = failure_of_source(name, ticket, &self.source, &self.emit);
-        let monitor = Arc::clone(&self.monitor);
+        let watched = self.watched.clone();
         self.load("source loader", failed, move || {
             let opened = open()?;
             let change = SourceChange::Open(Opened::new(opened, open));
-            let old = watched(&monitor);
+            let old = watched.monitor();
             if source.offer(ticket, change) {
                 // An unplugged camera would otherwise keep the reader until it is given up.
                 old.interrupt();
@@ -289,7 +225,7 @@ impl Pipeline {
     /// Closes the source: a camera is released.
     pub fn close_source(&mut self) {
         let ticket = self.source.next_ticket();
-        let old = watched(&self.monitor);
+        let old = self.watched.monitor();
         self.source.offer(ticket, SourceChange::Close);
         old.interrupt();
     }
@@ -331,6 +267,31 @@ impl Pipeline {
     /// Plays, pauses, loops.
     pub fn set_playback(&self, playback: Playback) {
         self.playback.put(playback);
+    }
+
+    /// Pauses and goes so many frames on (or back, below 0): in a file any number, in a live
+    /// picture within the last seconds ([`Stats::held_secs`]; [`Presented::review`] says where). The
+    /// frame's poses are computed anew with the present model, and with the maps that the look
+    /// needs. A file that cannot be indexed says so in [`Event::SourceWarning`].
+    pub fn step(&self, n: i64) {
+        for moves in &self.moves {
+            moves.step(n);
+        }
+    }
+
+    /// Goes to a frame: in a file by number or time, playing on from there where it plays; in a
+    /// paused live picture by its number among those held, the oldest first, or by its time. Of
+    /// many requests only the last counts.
+    pub fn seek(&self, to: SeekTo) {
+        for moves in &self.moves {
+            moves.seek(to);
+        }
+    }
+
+    /// Shows the present again after a live picture was paused. Also say so by
+    /// [`Pipeline::set_playback`], which counts from its next call on.
+    pub fn follow_live(&self) {
+        self.moves[0].follow();
     }
 
     /// Begins the file again.
@@ -389,7 +350,7 @@ impl Pipeline {
     /// Says "stop" without waiting.
     pub fn stop(&self) {
         self.stop.stop();
-        watched(&self.monitor).interrupt();
+        self.watched.monitor().interrupt();
     }
 
     /// Whether both workers run: after a panic ([`Event::WorkerFailed`]) start a new pipeline.
@@ -440,12 +401,6 @@ impl Drop for Pipeline {
             loader.detach();
         }
     }
-}
-
-/// The monitor of the source being read.
-fn watched(monitor: &Mutex<SourceMonitor>) -> SourceMonitor {
-    let monitor = monitor.lock().unwrap_or_else(PoisonError::into_inner);
-    monitor.clone()
 }
 
 fn failure_of_source(

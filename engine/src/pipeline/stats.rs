@@ -26,6 +26,10 @@ pub struct Stats {
     pub drops: u64,
     /// Frames delivered by the source, since it was opened.
     pub frames: u64,
+    /// Frames of a live source that one can go back to.
+    pub held_frames: usize,
+    /// Seconds from the oldest of them to the newest.
+    pub held_secs: f64,
 }
 
 /// Shared by the workers, which write, and the window, which reads.
@@ -41,6 +45,7 @@ struct Marks {
     latencies: VecDeque<Duration>,
     drops: u64,
     frames: u64,
+    held: (usize, f64),
 }
 
 impl Meter {
@@ -72,6 +77,10 @@ impl Meter {
         }
     }
 
+    pub(super) fn held(&self, frames: usize, secs: f64) {
+        self.lock().held = (frames, secs);
+    }
+
     pub(super) fn reset(&self) {
         *self.lock() = Marks::default();
     }
@@ -88,6 +97,8 @@ impl Meter {
             latency_p95: percentile(&sorted, 0.95),
             drops: marks.drops,
             frames: marks.frames,
+            held_frames: marks.held.0,
+            held_secs: marks.held.1,
         }
     }
 

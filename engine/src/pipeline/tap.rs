@@ -5,12 +5,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::Result;
+use crate::frame::Frame;
+use crate::source::SourceInfo;
 
 use super::Presented;
 use super::event::{Event, EventSender};
 
-/// Takes every picture of the infer thread, in order; redraws are left out.
+/// Takes every picture of the infer thread, in order; redraws and pictures from the past are left
+/// out.
 pub trait Tap: Send {
+    /// Takes a frame as it comes from the source, before the model has seen it and whether it will
+    /// or not. It must not wait in live running. Most recordings need only [`Tap::offer`].
+    ///
+    /// # Errors
+    /// When the recording cannot go on; it is closed then.
+    fn offer_raw(&mut self, _frame: &Frame, _source: &Arc<SourceInfo>) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes one picture. It must not wait in live running: a full queue counts a drop.
     ///
     /// # Errors
@@ -31,7 +43,7 @@ pub trait Tap: Send {
 pub type MakeTap = Box<dyn FnOnce(&Presented) -> Result<Box<dyn Tap>> + Send>;
 
 /// State of a recording.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TapProgress {
     /// The file or folder being written.
     pub path: PathBuf,
@@ -39,6 +51,10 @@ pub struct TapProgress {
     pub frames: u64,
     /// Pictures lost because the encoder was too slow.
     pub drops: u64,
+    /// Pictures lost from the annotated video alone, where a raw one is written beside it.
+    pub annotated_drops: u64,
+    /// Length so far, seconds of the source.
+    pub secs: f64,
     /// Bytes written so far.
     pub bytes: u64,
 }
@@ -76,9 +92,17 @@ impl Taps {
     }
 
     pub(super) fn offer(&self, presented: &Presented) {
+        self.with_running(|tap| tap.offer(presented));
+    }
+
+    pub(super) fn offer_raw(&self, frame: &Frame, source: &Arc<SourceInfo>) {
+        self.with_running(|tap| tap.offer_raw(frame, source));
+    }
+
+    fn with_running(&self, work: impl FnOnce(&mut dyn Tap) -> Result<()>) {
         let mut running = self.running();
         if let Some(tap) = running.as_mut()
-            && let Err(error) = tap.offer(presented)
+            && let Err(error) = work(tap.as_mut())
         {
             drop(running);
             self.emit.send(Event::RecordingFailed(error));

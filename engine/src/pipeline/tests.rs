@@ -6,21 +6,23 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 use poselens_shaders::canvas::Paint;
-use poselens_shaders::scene::{Disc, Mark};
+use poselens_shaders::scene::{Disc, Mark, Scene};
 
 use super::*;
 use crate::estimator::Want;
-use crate::frame::Pixels;
+use crate::frame::{Frame, FramePool, Pixels};
 use crate::geometry::Size;
-use crate::output::Timings;
+use crate::output::{PoseOutput, Timings};
+use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
+use crate::source::SourceInfo;
 
 const SIZE: Size = Size::new(4, 2);
 
 /// `n` frames, one per `period`, from a camera (own clock) or a file (as fast as it is read).
 pub(super) struct FakeSource {
-    info: SourceInfo,
+    pub(super) info: SourceInfo,
     n: u64,
     /// An error instead of the end.
     pub(super) fails: bool,
@@ -128,7 +130,7 @@ pub(super) fn start(pacing: Pacing) -> Pipeline {
 }
 
 /// Waits up to 5 s for what `look` finds.
-fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -376,7 +378,7 @@ fn a_paused_picture_follows_the_look() {
     wait_for_event(&pipeline, model_ready);
     let paused = Playback {
         is_playing: false,
-        is_looping: false,
+        ..Playback::default()
     };
     pipeline.set_playback(paused);
     pipeline
@@ -420,8 +422,8 @@ fn a_looping_file_begins_again_and_an_empty_one_ends() {
     };
     let mut pipeline = start(Pacing::Live);
     pipeline.set_playback(Playback {
-        is_playing: true,
         is_looping: true,
+        ..Playback::default()
     });
     pipeline.switch_source("fake", counting(3)).unwrap();
     wait_for(|| (opened.load(Ordering::Relaxed) >= 3).then_some(()));
@@ -432,56 +434,4 @@ fn a_looping_file_begins_again_and_an_empty_one_ends() {
     wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
     assert_eq!(opened.load(Ordering::Relaxed), n + 1);
     pipeline.close_source();
-}
-
-/// A camera that was unplugged: silent until its waiting is ended.
-struct Unplugged {
-    info: SourceInfo,
-    stop: StopFlag,
-}
-
-impl FrameSource for Unplugged {
-    fn info(&self) -> &SourceInfo {
-        &self.info
-    }
-
-    fn next_frame(&mut self) -> Result<Option<Frame>> {
-        while !self.stop.is_stopped() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(None)
-    }
-
-    fn monitor(&self) -> SourceMonitor {
-        SourceMonitor::new(self.stop.clone())
-    }
-}
-
-/// Fails when a camera that waits for its device keeps the program from another source, from
-/// closing it or from ending.
-#[test]
-fn a_waiting_camera_is_left_at_once() {
-    let unplugged: OpenSource = Arc::new(|| {
-        Ok(Box::new(Unplugged {
-            info: FakeSource::new(true, 0, 1).info,
-            stop: StopFlag::new(),
-        }))
-    });
-    let is_ready = |e| matches!(e, Event::SourceReady(_)).then_some(());
-    let mut pipeline = start(Pacing::Live);
-    pipeline.switch_source("gone", unplugged.clone()).unwrap();
-    wait_for_event(&pipeline, is_ready);
-    let begin = Instant::now();
-    pipeline
-        .switch_source("next", source(true, 1000, 5))
-        .unwrap();
-    wait_for(|| pipeline.take());
-    pipeline.switch_source("gone", unplugged).unwrap();
-    wait_for_event(&pipeline, is_ready);
-    drop(pipeline);
-    assert!(
-        begin.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        begin.elapsed()
-    );
 }

@@ -12,6 +12,8 @@ mod fmp4;
 mod jsonl;
 mod openpose;
 mod recorder;
+mod stamp;
+mod tensors;
 mod video_writer;
 
 #[cfg(test)]
@@ -23,4 +25,6 @@ mod video_tests;
 
 pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec};
 pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
+pub use stamp::stamp;
+pub use tensors::{NamedTensor, tensors, write_npy, write_safetensors};
 pub use video_writer::{VideoSummary, VideoWriter};

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-use super::image::{has_picture_extension, read_picture};
+use super::image::{has_picture_extension, picture_size, read_picture};
+use super::scrub::Stills;
 use super::{FrameSource, OpenOptions, SourceInfo, SourceKind};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
@@ -15,6 +16,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| Path::new(text).is_dir(),
     open: |argument, options| Ok(Box::new(Folder::open(Path::new(argument), options)?)),
+    scrub: Some(|argument, options| Ok(Box::new(stills(Path::new(argument), options)?))),
 };
 
 /// The pictures of a folder in natural order of their names (`2.png` before `10.png`), hidden
@@ -34,6 +36,24 @@ pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     paths.sort_by(|a, b| natural_order(&name(a), &name(b)));
     Ok(paths)
+}
+
+/// The pictures of a folder in any order. Those without a readable head are left out, as in
+/// sequential reading; one that is damaged behind its head is an error when it is asked for.
+fn stills(folder: &Path, options: &OpenOptions) -> Result<Stills> {
+    let mut pictures = pictures_in(folder)?;
+    let n = pictures.len();
+    pictures.retain(|path| picture_size(path).is_ok());
+    let n_bad = n - pictures.len();
+    let warning = (n_bad > 0).then(|| format!("{n_bad} pictures cannot be read and are left out"));
+    let frame_secs = 1.0 / options.rate;
+    Ok(Stills::new(
+        name(folder),
+        pictures,
+        frame_secs,
+        None,
+        warning,
+    ))
 }
 
 /// The pictures of a folder, read one at a time.

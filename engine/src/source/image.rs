@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
+use super::scrub::Stills;
 use super::{FrameSource, OpenOptions, SourceInfo, SourceKind};
 use crate::error::{Error, Result};
 use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool};
@@ -20,6 +21,14 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| has_picture_extension(Path::new(text)),
     open: |argument, _: &OpenOptions| Ok(Box::new(Picture::open(Path::new(argument))?)),
+    scrub: Some(|argument, _| {
+        let path = Path::new(argument);
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        let size = picture_size(path)?;
+        let paths = vec![path.to_owned()];
+        Ok(Box::new(Stills::new(name, paths, 1.0, Some(size), None)))
+    }),
 };
 
 /// Pixels along a side that are believed; a file that declares more is damaged or hostile.
@@ -50,7 +59,47 @@ pub fn read_picture(path: &Path, id: u64, time_secs: f64, pool: &FramePool) -> R
     Ok(Frame::new(id, time_secs, size, pixels))
 }
 
+/// The size of a picture as it will be shown, from its head alone.
+///
+/// # Errors
+/// When the head is missing or damaged.
+pub fn picture_size(path: &Path) -> Result<Size> {
+    let mut decoder = open_decoder(path)?;
+    let (width, height) = decoder.dimensions();
+    let size = Size::new(width as usize, height as usize);
+    let turned = [
+        Orientation::Rotate90,
+        Orientation::Rotate270,
+        Orientation::Rotate90FlipH,
+        Orientation::Rotate270FlipH,
+    ];
+    let orientation = orientation(&mut decoder);
+    Ok(if turned.contains(&orientation) {
+        Size::new(size.height, size.width)
+    } else {
+        size
+    })
+}
+
 fn decode(path: &Path) -> Result<DynamicImage> {
+    let mut decoder = open_decoder(path)?;
+    let orientation = orientation(&mut decoder);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| damaged(path, &e))?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// Damage in the EXIF data is no reason to refuse the picture.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
+}
+
+fn damaged(path: &Path, error: &ImageError) -> Error {
+    let reason = format!("not a readable picture: {error}; save it again as PNG or JPEG");
+    Error::source(path.display().to_string(), reason)
+}
+
+fn open_decoder(path: &Path) -> Result<impl ImageDecoder + use<>> {
     let fail = |reason: String| Error::source(path.display().to_string(), reason);
     let mut reader = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
@@ -62,17 +111,7 @@ fn decode(path: &Path) -> Result<DynamicImage> {
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     reader.limits(limits);
-    let damaged = |e| {
-        fail(format!(
-            "not a readable picture: {e}; save it again as PNG or JPEG"
-        ))
-    };
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
-    // Damage in the EXIF data is no reason to refuse the picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+    reader.into_decoder().map_err(|e| damaged(path, &e))
 }
 
 /// One picture, read on opening.

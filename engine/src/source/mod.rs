@@ -9,7 +9,9 @@ pub mod folder;
 pub mod image;
 mod monitor;
 pub mod pixels;
+pub mod recording;
 mod sample;
+pub mod scrub;
 pub mod synthetic;
 mod trim;
 pub mod video;
@@ -45,6 +47,15 @@ pub trait FrameSource: Send {
         None
     }
 
+    /// Goes on from another frame: the next one read is the one at `to`, or the nearest there is.
+    /// `false` when the source cannot jump (cameras).
+    ///
+    /// # Errors
+    /// When the file cannot be indexed.
+    fn seek(&mut self, _to: SeekTo) -> Result<bool> {
+        Ok(false)
+    }
+
     /// A view of this source for other threads: how the device does and what was lost.
     fn monitor(&self) -> SourceMonitor {
         SourceMonitor::default()
@@ -69,6 +80,15 @@ pub struct SourceInfo {
     pub n_frames: Option<u64>,
     /// Frames come on their own clock and may be dropped (cameras).
     pub is_live: bool,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SeekTo {
+    /// A frame by its number; the last when there are fewer.
+    Frame(u64),
+    /// The frame on the screen at this time, seconds since the first.
+    Secs(f64),
 }
 
 /// Wishes for opening; a source takes what it understands.
@@ -109,6 +129,8 @@ pub struct SourceKind {
     pub accepts: fn(&str) -> bool,
     /// Opens it.
     pub open: fn(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>>,
+    /// Opens it for reading in any order; `None` where there is nothing to go back to.
+    pub scrub: Option<scrub::OpenScrub>,
 }
 
 /// Every kind of source. A bare argument goes to the first row that accepts it.
@@ -117,6 +139,7 @@ pub const SOURCES: &[SourceKind] = &[
     camera::KIND,
     synthetic::KIND,
     sample::KIND,
+    recording::KIND,
     folder::KIND,
     image::KIND,
     video::KIND,
@@ -169,11 +192,16 @@ impl SourceSpec {
         self.kind
     }
 
-    /// Opens it.
+    /// Opens it; files can be jumped in ([`FrameSource::seek`]).
     ///
     /// # Errors
     /// One line naming the file or device and the remedy.
     pub fn open(&self, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {
-        (self.kind.open)(&self.argument, options)
+        let source = (self.kind.open)(&self.argument, options)?;
+        if self.kind.scrub.is_none() {
+            return Ok(source);
+        }
+        let player = scrub::Player::new(self.clone(), options.clone(), source);
+        Ok(Box::new(player))
     }
 }

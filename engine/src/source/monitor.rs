@@ -1,6 +1,6 @@
 //! What other threads may see of a source while one thread waits in it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -39,6 +39,7 @@ struct Shared {
     status: Mutex<SourceStatus>,
     n_dropped: AtomicU64,
     n_damaged: AtomicU64,
+    is_resting: AtomicBool,
 }
 
 impl SourceMonitor {
@@ -54,6 +55,17 @@ impl SourceMonitor {
     /// that never waits for a device goes on.
     pub fn interrupt(&self) {
         self.0.stop.stop();
+    }
+
+    /// Says that nobody looks at the frames for now: a source may deliver as few as show that its
+    /// device lives, two a second or more.
+    pub fn set_resting(&self, is_resting: bool) {
+        self.0.is_resting.store(is_resting, Ordering::Relaxed);
+    }
+
+    /// Whether nobody looks.
+    pub(super) fn is_resting(&self) -> bool {
+        self.0.is_resting.load(Ordering::Relaxed)
     }
 
     /// How the device does.
@@ -72,7 +84,7 @@ impl SourceMonitor {
     }
 
     /// Sets the status; says whether it is another one than before.
-    pub(super) fn set_status(&self, status: SourceStatus) -> bool {
+    pub(crate) fn set_status(&self, status: SourceStatus) -> bool {
         std::mem::replace(&mut *self.lock(), status) != status
     }
 

@@ -10,8 +10,11 @@ pub(super) const KIND: SourceKind = SourceKind {
     help: "the clip that comes with the program (Intel sample videos, CC BY 4.0)",
     stands_alone: true,
     accepts: |_| false,
-    open: |_, _| video::open_bytes(CLIP, "sample clip"),
+    open: |_, _| video::open_bytes(CLIP, NAME),
+    scrub: Some(|_, options| video::scrub_bytes(CLIP, NAME, &options.stop)),
 };
+
+const NAME: &str = "sample clip";
 
 const CLIP: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -24,6 +24,9 @@ pub trait Tracker: Send {
     /// tracked, best first, with identity and smoothed joints. Raw joints stay as they are.
     fn update(&mut self, time_secs: f64, frame: Size, poses: Vec<Pose>) -> Vec<Pose>;
 
+    /// A tracker of the same kind and options that has seen nobody.
+    fn fresh(&self) -> Box<dyn Tracker>;
+
     /// Forgets everybody: a new source or a new run begins. Identities start again at 1.
     fn reset(&mut self);
 }

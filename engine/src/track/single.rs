@@ -215,6 +215,10 @@ impl Tracker for SingleTracker {
             .collect()
     }
 
+    fn fresh(&self) -> Box<dyn Tracker> {
+        Box::new(Self::new(self.options))
+    }
+
     fn reset(&mut self) {
         *self = Self::new(self.options);
     }

@@ -212,3 +212,19 @@ fn without_a_display_the_demo_is_written() {
         desk.frames("short.mkv").len()
     );
 }
+
+/// Fails when a recording cannot be annotated again from its folder, or a folder of pictures is
+/// taken for a recording.
+#[test]
+fn the_folder_of_a_recording_is_an_input() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("session")).unwrap();
+    desk.copy(&golden("video/bframes.mp4"), "session/raw.mp4");
+    let run = "run --input session --record session/again.mp4 --write-json again.jsonl";
+    let complaint = desk.complaint(run);
+    assert!(complaint.contains("no pictures"), "{complaint}");
+    desk.write("session/session.toml", "");
+    desk.succeed(run);
+    assert_eq!(numbers(&desk.json_lines("again.jsonl")).len(), 10);
+    assert_eq!(desk.frames("session/again.mp4").len(), 10);
+}

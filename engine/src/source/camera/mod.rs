@@ -35,6 +35,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: true,
     accepts: |_| false,
     open,
+    scrub: None,
 };
 
 fn open(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {

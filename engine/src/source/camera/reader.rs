@@ -23,6 +23,9 @@ use crate::source::pixels::to_rgba;
 /// Formats that are tried before a camera counts as refusing all of them.
 const MAX_TRIED_FORMATS: usize = 6;
 
+/// Time between frames while nobody looks: well below what counts as a stall.
+const REST: Duration = Duration::from_millis(400);
+
 /// What all connections of one source share.
 pub(super) struct Context {
     pub(super) driver: Arc<dyn Driver>,
@@ -133,8 +136,9 @@ impl Reader {
         let _ = self
             .news
             .try_send(News::Opened(Opened { identity, format }));
+        let mut last = None;
         while !stop.is_stopped() {
-            self.read_frame(device.as_mut(), format, stop)?;
+            self.read_frame(device.as_mut(), format, stop, &mut last)?;
         }
         Ok(())
     }
@@ -178,6 +182,7 @@ impl Reader {
         device: &mut dyn Device,
         format: CameraFormat,
         stop: &StopFlag,
+        last: &mut Option<Instant>,
     ) -> Result<()> {
         let raw = device.read()?;
         let captured = Instant::now();
@@ -185,6 +190,12 @@ impl Reader {
             return Ok(());
         }
         let Context { pool, monitor, .. } = &*self.context;
+        let is_soon = last.is_some_and(|last| captured - last < REST);
+        if monitor.is_resting() && is_soon {
+            // Decoding is most of the work, and nobody looks.
+            return Ok(());
+        }
+        *last = Some(captured);
         let id = self.context.next_id.fetch_add(1, Ordering::Relaxed);
         let mut pixels = pool.take(format.size);
         if let Err(error) = to_rgba(format.pixels, &raw, format.size, pixels.bytes_mut()) {

@@ -23,6 +23,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: true,
     accepts: |_| false,
     open,
+    scrub: None,
 };
 
 /// Sides of a picture that can be drawn.

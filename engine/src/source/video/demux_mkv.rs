@@ -11,7 +11,8 @@ use std::io::{BufReader, Read};
 use super::colour::ColourHint;
 use super::orientation::Orientation;
 use super::stream::{
-    CUT_OFF, Input, MAX_PACKET_BYTES, Packet, Packets, Stream, codec_name, length, read_error,
+    CUT_OFF, Input, MAX_PACKET_BYTES, Packet, Packets, Place, Stream, codec_name, length,
+    read_error,
 };
 
 /// Element numbers, with their length marker, as the RFC prints them.
@@ -231,12 +232,25 @@ impl Elements {
 
     /// The element's whole body.
     fn read(&mut self, element: &Element, max: u64, body: &mut Vec<u8>) -> Result<(), String> {
+        self.read_head(element, max, u64::MAX, body)
+    }
+
+    /// The first `wanted` bytes of the element's body; the reader then stands behind all of it.
+    fn read_head(
+        &mut self,
+        element: &Element,
+        max: u64,
+        wanted: u64,
+        body: &mut Vec<u8>,
+    ) -> Result<(), String> {
         let size = self.size_within_file(element)?;
         if size > max {
             return Err(format!("a part of it claims to be {size} bytes long"));
         }
-        body.resize(size as usize, 0);
-        self.fill(body)
+        let wanted = size.min(wanted);
+        body.resize(wanted as usize, 0);
+        self.fill(body)?;
+        self.pass(size - wanted)
     }
 
     /// Goes on with the element's children.
@@ -249,9 +263,21 @@ impl Elements {
 
     fn skip(&mut self, element: &Element) -> Result<(), String> {
         let size = self.size_within_file(element)?;
-        self.position += size;
+        self.pass(size)
+    }
+
+    fn pass(&mut self, n: u64) -> Result<(), String> {
+        self.position += n;
         self.input
-            .seek_relative(size as i64)
+            .seek_relative(n as i64)
+            .map_err(|e| read_error(&e))
+    }
+
+    fn go_to(&mut self, position: u64) -> Result<(), String> {
+        let distance = position as i64 - self.position as i64;
+        self.position = position;
+        self.input
+            .seek_relative(distance)
             .map_err(|e| read_error(&e))
     }
 
@@ -277,7 +303,7 @@ struct MkvPackets {
 }
 
 impl Packets for MkvPackets {
-    fn next_packet(&mut self, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
+    fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
         while let Some(element) = self.elements.next()? {
             match element.id {
                 id::CLUSTER | id::BLOCK_GROUP => self.elements.enter(&element),
@@ -287,7 +313,10 @@ impl Packets for MkvPackets {
                     self.cluster_time = time.ok_or("there is damage in the file")?;
                 }
                 id::SIMPLE_BLOCK | id::BLOCK => {
-                    self.elements.read(&element, MAX_PACKET_BYTES, data)?;
+                    // The head of the block itself has 4 to 11 bytes.
+                    let max = max.saturating_add(11);
+                    self.elements
+                        .read_head(&element, MAX_PACKET_BYTES, max, data)?;
                     if let Some(packet) = self.unwrap_block(data)? {
                         return Ok(Some(packet));
                     }
@@ -296,6 +325,18 @@ impl Packets for MkvPackets {
             }
         }
         Ok(None)
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            position: self.elements.position,
+            base_time: self.cluster_time,
+        }
+    }
+
+    fn go_to(&mut self, place: Place) -> Result<(), String> {
+        self.cluster_time = place.base_time;
+        self.elements.go_to(place.position)
     }
 }
 

@@ -15,7 +15,7 @@ use mp4_atom::{
 use super::colour::ColourHint;
 use super::orientation::Orientation;
 use super::stream::{
-    CUT_OFF, Input, MAX_PACKET_BYTES, Packet, Packets, Stream, codec_name, length, read_at,
+    CUT_OFF, Input, MAX_PACKET_BYTES, Packet, Packets, Place, Stream, codec_name, length, read_at,
 };
 
 /// More frames than a day and a half at 30 a second are taken for damage: it bounds the memory
@@ -341,7 +341,8 @@ impl Track {
             n_frames: Some(n_frames),
             packets: Box::new(Mp4Packets {
                 input,
-                samples: self.samples.into_iter(),
+                samples: self.samples,
+                next: 0,
                 damage,
             }),
         }
@@ -419,21 +420,31 @@ fn shown_window(
 /// Reads the samples one by one.
 struct Mp4Packets {
     input: BufReader<Box<dyn Input>>,
-    samples: std::vec::IntoIter<Sample>,
+    samples: Vec<Sample>,
+    next: usize,
     damage: Option<String>,
 }
 
 impl Packets for Mp4Packets {
-    fn next_packet(&mut self, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
-        match (self.samples.next(), self.damage.take()) {
-            (Some(sample), damage) => {
-                self.damage = damage;
-                let size = u64::from(sample.size);
-                read_at(&mut self.input, sample.offset, size, data)?;
-                Ok(Some(sample.packet))
-            }
-            (None, Some(damage)) => Err(damage),
-            (None, None) => Ok(None),
+    fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
+        let Some(sample) = self.samples.get(self.next) else {
+            return self.damage.clone().map_or(Ok(None), Err);
+        };
+        self.next += 1;
+        let size = u64::from(sample.size).min(max);
+        read_at(&mut self.input, sample.offset, size, data)?;
+        Ok(Some(sample.packet))
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            position: self.next as u64,
+            base_time: 0,
         }
+    }
+
+    fn go_to(&mut self, place: Place) -> Result<(), String> {
+        self.next = place.position as usize;
+        Ok(())
     }
 }

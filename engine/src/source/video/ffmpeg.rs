@@ -8,8 +8,9 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
@@ -37,24 +38,59 @@ impl Ffmpeg {
         }
     }
 
-    fn spawn(&self, path: &Path, passthrough: &str) -> std::io::Result<Child> {
+    fn spawn(&self, path: &Path, passthrough: &str, job: Job) -> std::io::Result<Child> {
         // `file:` keeps a name with a colon from being taken for a protocol, the white list keeps
         // a playlist from reaching for the network.
         let mut input = OsString::from("file:");
         input.push(path);
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(["-hide_banner", "-nostdin", "-nostats"])
-            .args(["-loglevel", "level+info"])
+            .args(["-loglevel", "level+info"]);
+        if job != Job::Read {
+            // Time stamps of the file, wherever reading begins.
+            command.arg("-copyts");
+        }
+        if let Job::ReadFrom(secs) = job {
+            command.args(["-ss", &format!("{secs:.6}")]);
+        }
+        command
             .args(["-protocol_whitelist", "file", "-i"])
             .arg(input)
-            .args(["-an", "-sn", "-dn", "-vf", "showinfo"])
+            .args(["-an", "-sn", "-dn", "-vf", job.filter()])
             // Otherwise frames are doubled and dropped to reach a constant rate.
-            .args([passthrough, "passthrough"])
-            .args(["-f", "rawvideo", "-pix_fmt", "rgba", "pipe:1"])
+            .args([passthrough, "passthrough"]);
+        match job {
+            Job::Index => command.args(["-f", "null", "-"]),
+            _ => command.args(["-f", "rawvideo", "-pix_fmt", "rgba", "pipe:1"]),
+        };
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
+    }
+}
+
+/// What ffmpeg is to do with a file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Job {
+    /// Frames from the first to the last.
+    Read,
+    /// Frames from this time on; seconds from the begin of the file, which may lie before the
+    /// first frame.
+    ReadFrom(f64),
+    /// Only say the frames' times.
+    Index,
+}
+
+impl Job {
+    fn filter(self) -> &'static str {
+        match self {
+            // Check sums of frames that nobody sees take as long as decoding them.
+            Self::Index => "showinfo=checksum=0",
+            _ => "showinfo",
+        }
     }
 }
 
@@ -63,6 +99,23 @@ pub fn ffmpeg_version() -> Option<String> {
     let output = Command::new("ffmpeg").arg("-version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().next().map(str::to_owned)
+}
+
+/// The option that keeps frames as they are, and its name before ffmpeg 5.1.
+const FPS_MODE: &str = "-fps_mode";
+const VSYNC: &str = "-vsync";
+
+/// Between two looks at a stop flag.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The frames of a file without their pictures.
+pub(super) struct Listing {
+    /// Time stamps, ticks; `None` where a frame has none.
+    pub(super) pts: Vec<Option<i64>>,
+    /// Seconds per tick.
+    pub(super) tick_secs: f64,
+    /// What ffmpeg found wrong.
+    pub(super) complaint: Option<String>,
 }
 
 /// A process that ends with its owner.
@@ -101,6 +154,8 @@ pub(super) struct FfmpegVideo {
     first: Option<Frame>,
     tick_secs: f64,
     first_pts: Option<i64>,
+    /// Time stamp of the frame read last, ticks.
+    last_pts: Option<i64>,
     last_secs: f64,
     n_frames: u64,
     complaint: Option<String>,
@@ -112,12 +167,17 @@ impl FfmpegVideo {
     /// Opens a file and waits for its first frame. `reason` is what the file holds that is not
     /// read natively.
     pub(super) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
-        let mut video = Self::start(ffmpeg, path, reason, "-fps_mode")?;
+        Self::open_at(ffmpeg, path, reason, Job::Read)
+    }
+
+    /// As [`FfmpegVideo::open`], from another place on.
+    pub(super) fn open_at(ffmpeg: &Ffmpeg, path: &Path, reason: &str, job: Job) -> Result<Self> {
+        let mut video = Self::start(ffmpeg, path, reason, (FPS_MODE, job))?;
         let first = video.read_frame();
         let is_old = |complaint: &String| complaint.contains("fps_mode");
         let first = if first.is_none() && video.complaint.as_ref().is_some_and(is_old) {
             // Before ffmpeg 5.1 the option had another name.
-            video = Self::start(ffmpeg, path, reason, "-vsync")?;
+            video = Self::start(ffmpeg, path, reason, (VSYNC, job))?;
             video.read_frame()
         } else {
             first
@@ -135,9 +195,58 @@ impl FfmpegVideo {
         Ok(video)
     }
 
-    fn start(ffmpeg: &Ffmpeg, path: &Path, reason: &str, passthrough: &str) -> Result<Self> {
+    /// Decodes the whole file for the time stamps of its frames, in order, `None` where a frame
+    /// has none; with the seconds per tick and what was wrong, if anything.
+    /// The list is shorter when `stop` was raised.
+    pub(super) fn index(
+        ffmpeg: &Ffmpeg,
+        path: &Path,
+        reason: &str,
+        stop: &StopFlag,
+    ) -> Result<Listing> {
+        let listing = Self::start(ffmpeg, path, reason, (FPS_MODE, Job::Index))?.listing(stop);
+        if listing.pts.is_empty()
+            && listing
+                .complaint
+                .as_deref()
+                .is_some_and(|c| c.contains("fps_mode"))
+        {
+            return Ok(Self::start(ffmpeg, path, reason, (VSYNC, Job::Index))?.listing(stop));
+        }
+        Ok(listing)
+    }
+
+    fn listing(mut self, stop: &StopFlag) -> Listing {
+        let mut pts = Vec::new();
+        while !stop.is_stopped() {
+            match self.notes.recv_timeout(POLL) {
+                Ok(Note::Clock { tick_secs, .. }) => self.tick_secs = tick_secs,
+                Ok(Note::Complaint(text)) => self.complaint = Some(text),
+                Ok(Note::Frame { pts: stamp, .. }) => pts.push(stamp),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Listing {
+            pts,
+            tick_secs: self.tick_secs,
+            complaint: self.complaint,
+        }
+    }
+
+    /// Time stamp of the frame read last, ticks.
+    pub(super) fn last_pts(&self) -> Option<i64> {
+        self.last_pts
+    }
+
+    fn start(
+        ffmpeg: &Ffmpeg,
+        path: &Path,
+        reason: &str,
+        (passthrough, job): (&str, Job),
+    ) -> Result<Self> {
         let fail = |what: String| Error::source(path.display().to_string(), what);
-        let mut child = ffmpeg.spawn(path, passthrough).map_err(|e| {
+        let mut child = ffmpeg.spawn(path, passthrough, job).map_err(|e| {
             fail(match e.kind() {
                 std::io::ErrorKind::NotFound => format!(
                     "{reason}; this needs ffmpeg, which is not installed: install it \
@@ -179,6 +288,7 @@ impl FfmpegVideo {
             first: None,
             tick_secs: 0.0,
             first_pts: None,
+            last_pts: None,
             last_secs: 0.0,
             n_frames: 0,
             complaint: None,
@@ -221,6 +331,7 @@ impl FfmpegVideo {
                 .get_or_insert_with(|| format!("a frame ended early ({e})"));
             return None;
         }
+        self.last_pts = pts;
         let since_first = match pts {
             Some(pts) => {
                 let first = *self.first_pts.get_or_insert(pts);

@@ -3,15 +3,19 @@
 //! H.264 (8 bits, 4:2:0, progressive) in MP4 or Matroska, plain, fragmented or cut off, is read
 //! here: a container ([`demux_mp4`], [`demux_mkv`]) gives a [`stream`] of packets, [`h264`] makes
 //! pictures of them in order of presentation, [`colour`] and [`orientation`] make frames of those.
-//! Everything else goes through an [`ffmpeg`] process. What a file holds decides, not its name.
+//! [`index`] and [`random`] give any frame of such a file in any order.
+//! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
 
 mod colour;
 mod demux_mkv;
 mod demux_mp4;
 mod ffmpeg;
+mod ffmpeg_random;
 mod h264;
+mod index;
 mod native;
 mod orientation;
+mod random;
 mod sps;
 mod stream;
 #[cfg(test)]
@@ -21,8 +25,12 @@ use std::fs::File;
 use std::path::Path;
 
 use self::ffmpeg::{Ffmpeg, FfmpegVideo};
+use self::ffmpeg_random::FfmpegRandom;
 use self::native::NativeVideo;
+use self::random::NativeRandom;
+use super::scrub::RandomAccess;
 use super::{FrameSource, OpenOptions, SourceKind};
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 
@@ -41,6 +49,10 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| !text.is_empty(),
     open: |argument, _: &OpenOptions| open(Path::new(argument)),
+    scrub: Some(|argument, options| {
+        let path = Path::new(argument);
+        scrub_as(path, &name_of(path), &options.stop)
+    }),
 };
 
 /// Pixels along a side that are believed; a file that declares more is damaged or hostile.
@@ -55,10 +67,41 @@ const MAX_AREA: usize = 1 << 26;
 /// One line that names the file and says what to do: missing, empty, not a video, or in need of an
 /// ffmpeg that is not installed.
 pub fn open(path: &Path) -> Result<Box<dyn FrameSource>> {
-    open_with(path, &Ffmpeg::on_path())
+    open_as(path, &name_of(path))
 }
 
-fn open_with(path: &Path, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSource>> {
+/// As [`open`], under another name than the file's.
+pub(super) fn open_as(path: &Path, name: &str) -> Result<Box<dyn FrameSource>> {
+    open_with(path, name, &Ffmpeg::on_path())
+}
+
+/// Opens a video file for reading in any order; indexing ends with an error when `stop` is raised.
+pub(super) fn scrub_as(path: &Path, name: &str, stop: &StopFlag) -> Result<Box<dyn RandomAccess>> {
+    match NativeRandom::open(Box::new(open_file(path)?), name, stop) {
+        Ok(video) => Ok(Box::new(video)),
+        Err(reason) if stop.is_stopped() => Err(Error::source(name, reason)),
+        Err(reason) => {
+            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, stop)?;
+            Ok(Box::new(video))
+        }
+    }
+}
+
+fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSource>> {
+    match NativeVideo::open(Box::new(open_file(path)?), name) {
+        Ok(video) => {
+            tracing::info!(path = %path.display(), "H.264, decoded here");
+            Ok(Box::new(video))
+        }
+        Err(reason) => {
+            tracing::info!(path = %path.display(), reason, "decoded by ffmpeg");
+            Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
+        }
+    }
+}
+
+/// Opens what can be a video file.
+fn open_file(path: &Path) -> Result<File> {
     let fail = |reason: &str| Err(Error::source(path.display().to_string(), reason));
     let metadata = match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -75,23 +118,25 @@ fn open_with(path: &Path, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSource>> {
     if metadata.len() == 0 {
         return fail("the file is empty; record or copy it again");
     }
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    match NativeVideo::open(Box::new(file), &name_of(path)) {
-        Ok(video) => {
-            tracing::info!(path = %path.display(), "H.264, decoded here");
-            Ok(Box::new(video))
-        }
-        Err(reason) => {
-            tracing::info!(path = %path.display(), reason, "decoded by ffmpeg");
-            Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
-        }
-    }
+    File::open(path).map_err(Error::io("open", path))
 }
 
 /// Opens a clip in memory. Only what needs no ffmpeg can be read so.
 pub(super) fn open_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn FrameSource>> {
     let input = Box::new(std::io::Cursor::new(bytes));
     let video = NativeVideo::open(input, name).map_err(|reason| Error::source(name, reason))?;
+    Ok(Box::new(video))
+}
+
+/// As [`open_bytes`], for reading in any order.
+pub(super) fn scrub_bytes(
+    bytes: &'static [u8],
+    name: &str,
+    stop: &StopFlag,
+) -> Result<Box<dyn RandomAccess>> {
+    let input = Box::new(std::io::Cursor::new(bytes));
+    let video = NativeRandom::open(input, name, stop);
+    let video = video.map_err(|reason| Error::source(name, reason))?;
     Ok(Box::new(video))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::colour::{Planes, rgba_from_yuv420};
+use super::colour::{Colour, Planes, rgba_from_yuv420};
 use super::h264::{H264, Stamp};
 use super::orientation::Orientation;
 use super::stream::{Input, Packets, Stream, read_error};
@@ -26,37 +26,54 @@ pub(super) struct NativeVideo {
     warning: Option<String>,
 }
 
-/// Makes frames of decoded pictures.
+/// Makes frames of decoded pictures, in order.
 struct Developer {
-    pool: FramePool,
-    orientation: Orientation,
+    darkroom: Darkroom,
     tick_secs: f64,
     first_pts: Option<i64>,
     n_frames: u64,
     last_secs: f64,
-    /// A picture before it is turned; kept for its memory.
-    upright: Vec<u8>,
     ready: VecDeque<Frame>,
+}
+
+/// Turns decoded pictures into colours, the right way up.
+pub(super) struct Darkroom {
+    pool: FramePool,
+    orientation: Orientation,
+    /// A picture before it is turned; kept for its memory.
+    lying: Vec<u8>,
+}
+
+impl Darkroom {
+    pub(super) fn new(orientation: Orientation) -> Self {
+        Self {
+            pool: FramePool::new(),
+            orientation,
+            lying: Vec::new(),
+        }
+    }
+
+    /// The frame `id` of this picture.
+    pub(super) fn frame(&mut self, id: u64, secs: f64, planes: &Planes, colour: Colour) -> Frame {
+        let size = self.orientation.apply_to(planes.size);
+        let mut pixels = self.pool.take(size);
+        if self.orientation == Orientation::UPRIGHT {
+            rgba_from_yuv420(planes, colour, pixels.bytes_mut());
+        } else {
+            self.lying.resize(size.area() * BYTES_PER_PIXEL, 0);
+            rgba_from_yuv420(planes, colour, &mut self.lying);
+            self.orientation
+                .turn(&self.lying, planes.size, pixels.bytes_mut());
+        }
+        Frame::new(id, secs, size, pixels)
+    }
 }
 
 impl NativeVideo {
     /// Opens a video and decodes its first frame. The error says what the input is instead, or
     /// what is wrong with it; the caller adds the name.
-    pub(super) fn open(mut input: Box<dyn Input>, name: &str) -> Result<Self, String> {
-        let mut magic = [0; 8];
-        input
-            .read_exact(&mut magic)
-            .map_err(|_| "neither MP4 nor Matroska")?;
-        input.rewind().map_err(|e| read_error(&e))?;
-        // QuickTime files from before the `ftyp` box start with one of the others.
-        let stream = if magic.starts_with(&demux_mkv::MAGIC) {
-            demux_mkv::open(input)?
-        } else if matches!(&magic[4..], b"ftyp" | b"moov" | b"mdat" | b"free" | b"wide") {
-            demux_mp4::open(input)?
-        } else {
-            return Err("neither MP4 nor Matroska".into());
-        };
-        Self::start(stream, name)
+    pub(super) fn open(input: Box<dyn Input>, name: &str) -> Result<Self, String> {
+        Self::start(open_stream(input)?, name)
     }
 
     fn start(stream: Stream, name: &str) -> Result<Self, String> {
@@ -71,13 +88,11 @@ impl NativeVideo {
             decoder: H264::new(&stream.configuration, stream.colour)?,
             packets: stream.packets,
             developer: Developer {
-                pool: FramePool::new(),
-                orientation: stream.orientation,
+                darkroom: Darkroom::new(stream.orientation),
                 tick_secs: stream.tick_secs,
                 first_pts: None,
                 n_frames: 0,
                 last_secs: 0.0,
-                upright: Vec::new(),
                 ready: VecDeque::new(),
             },
             data: Vec::new(),
@@ -116,6 +131,23 @@ impl NativeVideo {
     }
 }
 
+/// The H.264 stream in a container, whichever it is. The error says what the input is instead.
+pub(super) fn open_stream(mut input: Box<dyn Input>) -> Result<Stream, String> {
+    let mut magic = [0; 8];
+    input
+        .read_exact(&mut magic)
+        .map_err(|_| "neither MP4 nor Matroska")?;
+    input.rewind().map_err(|e| read_error(&e))?;
+    // QuickTime files from before the `ftyp` box start with one of the others.
+    if magic.starts_with(&demux_mkv::MAGIC) {
+        demux_mkv::open(input)
+    } else if matches!(&magic[4..], b"ftyp" | b"moov" | b"mdat" | b"free" | b"wide") {
+        demux_mp4::open(input)
+    } else {
+        Err("neither MP4 nor Matroska".into())
+    }
+}
+
 impl Developer {
     fn develop(&mut self, stamp: Stamp, planes: &Planes) {
         if !stamp.packet.is_shown {
@@ -126,17 +158,9 @@ impl Developer {
         // A stream with contradictory times must not run backwards.
         let secs = pts.saturating_sub(first) as f64 * self.tick_secs;
         self.last_secs = secs.max(self.last_secs);
-        let size = self.orientation.apply_to(planes.size);
-        let mut pixels = self.pool.take(size);
-        if self.orientation == Orientation::UPRIGHT {
-            rgba_from_yuv420(planes, stamp.colour, pixels.bytes_mut());
-        } else {
-            self.upright.resize(size.area() * BYTES_PER_PIXEL, 0);
-            rgba_from_yuv420(planes, stamp.colour, &mut self.upright);
-            self.orientation
-                .turn(&self.upright, planes.size, pixels.bytes_mut());
-        }
-        let frame = Frame::new(self.n_frames, self.last_secs, size, pixels);
+        let frame = self
+            .darkroom
+            .frame(self.n_frames, self.last_secs, planes, stamp.colour);
         self.n_frames += 1;
         self.ready.push_back(frame);
     }

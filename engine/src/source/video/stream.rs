@@ -37,11 +37,31 @@ pub(super) struct Packet {
     pub(super) is_shown: bool,
 }
 
+/// Where a packet lies, in its container's own terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Number of a sample, or a position in the file.
+    pub(super) position: u64,
+    /// Time that the times around there are relative to, ticks.
+    pub(super) base_time: i64,
+}
+
 /// Coded pictures in coded order.
 pub(super) trait Packets: Send {
-    /// Reads the next packet's bytes into `data`. An error says what is wrong with the file from
-    /// here on; there is nothing to be read after it.
-    fn next_packet(&mut self, data: &mut Vec<u8>) -> Result<Option<Packet>, String>;
+    /// Reads the next packet's first bytes, at most `max`, into `data`. An error says what is
+    /// wrong with the file from here on; there is nothing to be read after it.
+    fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String>;
+
+    /// Where the reader stands: in front of the next packet.
+    fn place(&self) -> Place;
+
+    /// Goes back or forth to a place where it has stood before.
+    fn go_to(&mut self, place: Place) -> Result<(), String>;
+
+    /// Reads the next packet's bytes into `data`, as [`Packets::next_head`].
+    fn next_packet(&mut self, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
+        self.next_head(u64::MAX, data)
+    }
 }
 
 /// Said where the rest of a file is missing.

@@ -94,7 +94,8 @@ fn mean_difference(a: &Frame, b: &Frame) -> f64 {
 #[test]
 fn h264_is_read_without_ffmpeg_at_its_true_times() {
     for (name, times) in NATIVE {
-        let mut video = open_with(&golden(name), &no_ffmpeg()).unwrap_or_else(|e| panic!("{e}"));
+        let mut video =
+            open_with(&golden(name), name, &no_ffmpeg()).unwrap_or_else(|e| panic!("{e}"));
         let frames = all_frames(video.as_mut());
         assert_times(&frames, times);
         assert_eq!(video.warning(), None, "{name}");
@@ -115,7 +116,7 @@ fn native_frames_are_those_of_ffmpeg() {
         return;
     }
     for name in NATIVE.iter().map(|(name, _)| *name).chain([CLIP]) {
-        let mut ours = open_with(&golden(name), &no_ffmpeg()).unwrap();
+        let mut ours = open_with(&golden(name), name, &no_ffmpeg()).unwrap();
         let mut theirs = FfmpegVideo::open(&Ffmpeg::on_path(), &golden(name), "test").unwrap();
         let (ours, theirs) = (all_frames(ours.as_mut()), all_frames(&mut theirs));
         let times: Vec<f64> = theirs.iter().map(|f| f.time_secs).collect();
@@ -148,7 +149,7 @@ fn everything_else_is_read_through_ffmpeg() {
 #[test]
 fn without_ffmpeg_the_remedy_is_named() {
     for (name, codec) in FOREIGN {
-        let error = open_with(&golden(name), &no_ffmpeg()).map(drop);
+        let error = open_with(&golden(name), name, &no_ffmpeg()).map(drop);
         let message = error.unwrap_err().to_string();
         assert!(!message.contains('\n'));
         for part in [*name, *codec, "apt-get install ffmpeg", "H.264 MP4"] {

@@ -1,0 +1,188 @@
+//! RGBA to planar YUV 4:2:0 and back: full range, BT.601 (the colours of JPEG).
+
+use crate::frame::BYTES_PER_PIXEL;
+use crate::geometry::Size;
+
+/// Half a unit of the 16.16 fixed point below.
+const HALF: i32 = 1 << 15;
+/// The middle of chroma, and rounding.
+const MIDDLE: i32 = (128 << 16) + HALF;
+
+fn chroma_size(size: Size) -> Size {
+    Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
+}
+
+/// Bytes of a picture in this form.
+pub(super) fn n_bytes(size: Size) -> usize {
+    size.area() + 2 * chroma_size(size).area()
+}
+
+/// Fills `yuv` (`n_bytes(size)` bytes: Y, then U, then V) from `rgba`. A chroma sample is the mean
+/// of its four pixels.
+pub(super) fn encode(rgba: &[u8], size: Size, yuv: &mut [u8]) {
+    let chroma = chroma_size(size);
+    let (luma, rest) = yuv.split_at_mut(size.area());
+    let (us, vs) = rest.split_at_mut(chroma.area());
+    let (pixels, _) = rgba.as_chunks::<BYTES_PER_PIXEL>();
+    for (y, &[r, g, b, _]) in luma.iter_mut().zip(pixels) {
+        let [r, g, b] = [r, g, b].map(i32::from);
+        *y = ((19595 * r + 38470 * g + 7471 * b + HALF) >> 16) as u8;
+    }
+    let rows = us
+        .chunks_exact_mut(chroma.width)
+        .zip(vs.chunks_exact_mut(chroma.width));
+    for (row, (us, vs)) in rows.enumerate() {
+        let upper = &pixels[2 * row * size.width..][..size.width];
+        // An odd last row or column stands for its missing neighbour.
+        let lower = pixels
+            .get((2 * row + 1) * size.width..(2 * row + 2) * size.width)
+            .unwrap_or(upper);
+        let pairs = upper.chunks(2).zip(lower.chunks(2));
+        for ((u, v), (upper, lower)) in us.iter_mut().zip(vs).zip(pairs) {
+            let (a, b) = (upper[0], upper[upper.len() - 1]);
+            let (c, d) = (lower[0], lower[lower.len() - 1]);
+            let mean = |i: usize| {
+                let sum = i32::from(a[i]) + i32::from(b[i]) + i32::from(c[i]) + i32::from(d[i]);
+                (sum + 2) >> 2
+            };
+            let [r, g, b] = [mean(0), mean(1), mean(2)];
+            *u = ((-11058 * r - 21710 * g + 32768 * b + MIDDLE) >> 16).clamp(0, 255) as u8;
+            *v = ((32768 * r - 27439 * g - 5329 * b + MIDDLE) >> 16).clamp(0, 255) as u8;
+        }
+    }
+}
+
+/// Fills `rgba` from what [`encode`] made of a picture of `size`.
+pub(super) fn decode(yuv: &[u8], size: Size, rgba: &mut [u8]) {
+    let chroma = chroma_size(size);
+    let (luma, rest) = yuv.split_at(size.area());
+    let (us, vs) = rest.split_at(chroma.area());
+    let (pixels, _) = rgba.as_chunks_mut::<BYTES_PER_PIXEL>();
+    let rows = pixels
+        .chunks_exact_mut(size.width)
+        .zip(luma.chunks_exact(size.width));
+    for (row, (pixels, luma)) in rows.enumerate() {
+        let at = row / 2 * chroma.width;
+        let (us, vs) = (&us[at..at + chroma.width], &vs[at..at + chroma.width]);
+        for (x, (pixel, &y)) in pixels.iter_mut().zip(luma).enumerate() {
+            let y = (i32::from(y) << 16) + HALF;
+            let (u, v) = (i32::from(us[x / 2]) - 128, i32::from(vs[x / 2]) - 128);
+            let byte = |value: i32| (value >> 16).clamp(0, 255) as u8;
+            *pixel = [
+                byte(y + 91881 * v),
+                byte(y - 22554 * u - 46802 * v),
+                byte(y + 116_130 * u),
+                255,
+            ];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round_trip(rgba: &[u8], size: Size) -> Vec<u8> {
+        let mut yuv = vec![0; n_bytes(size)];
+        encode(rgba, size, &mut yuv);
+        let mut out = vec![0; rgba.len()];
+        decode(&yuv, size, &mut out);
+        out
+    }
+
+    proptest! {
+        /// Fails when a plain colour changes by more than rounding, at any size.
+        #[test]
+        fn plain_colours_survive(rgb: [u8; 3], width in 1_usize..9, height in 1_usize..9) {
+            let size = Size::new(width, height);
+            let [r, g, b] = rgb;
+            let rgba = [r, g, b, 255].repeat(size.area());
+            for (out, wanted) in round_trip(&rgba, size).iter().zip(&rgba) {
+                prop_assert!(out.abs_diff(*wanted) <= 2, "{out} {wanted}");
+            }
+        }
+
+        /// Fails when greys are not kept to a level, pixel by pixel: what the network sees of
+        /// shapes.
+        #[test]
+        fn greys_survive_exactly(greys in prop::collection::vec(any::<u8>(), 35)) {
+            let rgba: Vec<u8> = greys.iter().flat_map(|&g| [g, g, g, 255]).collect();
+            prop_assert_eq!(round_trip(&rgba, Size::new(7, 5)), rgba);
+        }
+    }
+
+    /// Fails when the table in the parent's documentation is not what a frame costs: run by hand
+    /// with `--ignored --nocapture` on an idle machine.
+    #[test]
+    #[ignore = "a measurement"]
+    fn cost_of_a_frame() {
+        let size = Size::new(1280, 720);
+        let rgba: Vec<u8> = (0..size.area() * 4)
+            .map(|i| (i / 40 + i % 7) as u8)
+            .collect();
+        let time = |name: &str, mut work: Box<dyn FnMut() -> usize + '_>| {
+            let bytes = work();
+            // The fastest: the others shared the processor.
+            let times = (0..100).map(|_| {
+                let begin = std::time::Instant::now();
+                work();
+                begin.elapsed()
+            });
+            println!("{name}: {:?}, {bytes} bytes", times.min().unwrap());
+        };
+        let mut copy = vec![0; rgba.len()];
+        time(
+            "RGBA",
+            Box::new(|| {
+                copy.copy_from_slice(&rgba);
+                copy.len()
+            }),
+        );
+        let mut rgb = vec![0; size.area() * 3];
+        time(
+            "RGB",
+            Box::new(|| {
+                for (to, from) in rgb.chunks_exact_mut(3).zip(rgba.chunks_exact(4)) {
+                    to.copy_from_slice(&from[..3]);
+                }
+                rgb.len()
+            }),
+        );
+        let mut yuv = vec![0; n_bytes(size)];
+        time(
+            "YUV",
+            Box::new(|| {
+                encode(&rgba, size, &mut yuv);
+                yuv.len()
+            }),
+        );
+        let mut out = vec![0; rgba.len()];
+        let mut packed = vec![0; n_bytes(size)];
+        encode(&rgba, size, &mut packed);
+        time(
+            "YUV back",
+            Box::new(|| {
+                decode(&packed, size, &mut out);
+                out.len()
+            }),
+        );
+        time(
+            "JPEG",
+            Box::new(|| {
+                let rgb: Vec<u8> = rgba
+                    .chunks_exact(4)
+                    .flat_map(|p| [p[0], p[1], p[2]])
+                    .collect();
+                let mut bytes = Vec::new();
+                let mut encoder =
+                    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90);
+                let (w, h) = (size.width as u32, size.height as u32);
+                encoder
+                    .encode(&rgb, w, h, image::ExtendedColorType::Rgb8)
+                    .unwrap();
+                bytes.len()
+            }),
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! Looking closely at single frames, with one model or with several side by side.
+//!
+//! An [`Inspector`] has a thread and models of its own, so that looking does not disturb the live
+//! picture. It is given a frame (paused, from a file, from the past) and answers for each of its
+//! models with the whole [`PoseOutput`]: poses, heatmaps, attention maps, queries and keys, all
+//! from one and the same pass of the network over that very frame. Requests are newest-wins.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::handover::Handover;
+use super::link::POLL;
+use super::{MakeInfer, Notify};
+use crate::concurrency::{Slot, StopFlag, Worker};
+use crate::error::{Error, Result};
+use crate::estimator::{Infer, Want};
+use crate::frame::Frame;
+use crate::output::PoseOutput;
+use crate::pose::Pose;
+
+/// Models side by side.
+pub const N_INSPECTED: usize = 2;
+
+/// News that may wait; more are logged and lost.
+const N_EVENTS: usize = 16;
+
+/// What to look at.
+#[derive(Debug, Clone)]
+pub struct InspectRequest {
+    /// Chosen by the caller; the answers carry it.
+    pub id: u64,
+    /// The picture.
+    pub frame: Frame,
+    /// Poses that are known to be about there: where to look closely. Empty: people are looked for.
+    pub near: Vec<Pose>,
+    /// What is wanted besides poses.
+    pub want: Want,
+}
+
+/// What one model found.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The request's.
+    pub id: u64,
+    /// Which model.
+    pub slot: usize,
+    /// Everything that came of one pass over the request's frame.
+    pub output: Arc<PoseOutput>,
+}
+
+/// What the user should see.
+#[derive(Debug)]
+pub enum InspectEvent {
+    /// Answers now come from this model, too.
+    ModelReady {
+        /// Its place.
+        slot: usize,
+        /// Its name.
+        name: String,
+    },
+    /// A model could not be loaded (the one before it stays) or failed (it is put aside).
+    ModelFailed {
+        /// Its place.
+        slot: usize,
+        /// Its name.
+        name: String,
+        /// Why, and the remedy.
+        error: Error,
+    },
+    /// The thread has crashed: a new inspector is needed.
+    WorkerFailed(Error),
+}
+
+struct Model {
+    name: String,
+    infer: Box<dyn Infer>,
+}
+
+/// What the window and the threads share.
+struct Shared {
+    request: Slot<InspectRequest>,
+    models: [Handover<Option<Model>>; N_INSPECTED],
+    answers: [Mutex<Option<Inspection>>; N_INSPECTED],
+    events: Sender<InspectEvent>,
+    notify: Notify,
+}
+
+impl Shared {
+    fn send(&self, event: InspectEvent) {
+        if let Err(lost) = self.events.try_send(event) {
+            tracing::error!(event = ?lost.into_inner(), "nobody reads events; one is lost");
+        }
+        (self.notify)();
+    }
+}
+
+/// The thread and its models. Dropping it stops and joins the thread.
+pub struct Inspector {
+    shared: Arc<Shared>,
+    events: Receiver<InspectEvent>,
+    loaders: Vec<Worker>,
+    _worker: Worker,
+}
+
+impl Inspector {
+    /// Starts without a model; `notify` is called whenever there is an answer or an event.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(notify: Notify) -> Result<Self> {
+        let (sender, events) = bounded(N_EVENTS);
+        let shared = Arc::new(Shared {
+            request: Slot::new(),
+            models: Default::default(),
+            answers: Default::default(),
+            events: sender,
+            notify,
+        });
+        let (ours, failed) = (Arc::clone(&shared), Arc::clone(&shared));
+        let worker = Worker::spawn(
+            "inspect",
+            StopFlag::new(),
+            move |stop| {
+                Looker::new(ours).run(stop);
+                Ok(())
+            },
+            move |error| failed.send(InspectEvent::WorkerFailed(error)),
+        )?;
+        Ok(Self {
+            shared,
+            events,
+            loaders: Vec::new(),
+            _worker: worker,
+        })
+    }
+
+    /// Loads a model for place `slot` (below [`N_INSPECTED`]) on a loader thread; when it is ready
+    /// it answers the last request.
+    ///
+    /// # Errors
+    /// When there is no such place, or the operating system gives no thread.
+    pub fn load(&mut self, slot: usize, name: &str, make: MakeInfer) -> Result<()> {
+        let place = self.place(slot)?;
+        let ticket = place.next_ticket();
+        let (shared, failed) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let (name, name_of_failed) = (name.to_owned(), name.to_owned());
+        self.loaders.retain(|loader| !loader.is_finished());
+        self.loaders.push(Worker::spawn(
+            "model loader",
+            StopFlag::new(),
+            move |_| {
+                let infer = make()?;
+                shared.models[slot].offer(ticket, Some(Model { name, infer }));
+                Ok(())
+            },
+            move |error| {
+                if failed.models[slot].is_current(ticket) {
+                    failed.send(InspectEvent::ModelFailed {
+                        slot,
+                        name: name_of_failed,
+                        error,
+                    });
+                }
+            },
+        )?);
+        Ok(())
+    }
+
+    /// Empties a place: its memory is given back.
+    ///
+    /// # Errors
+    /// When there is no such place.
+    pub fn unload(&self, slot: usize) -> Result<()> {
+        let place = self.place(slot)?;
+        let ticket = place.next_ticket();
+        place.offer(ticket, None);
+        Ok(())
+    }
+
+    /// Asks every model to look; an older request that no model has begun is forgotten.
+    pub fn request(&self, request: InspectRequest) {
+        self.shared.request.put(request);
+    }
+
+    /// The newest answer of a place, if there is one that was not taken yet.
+    pub fn take(&self, slot: usize) -> Option<Inspection> {
+        let answer = self.shared.answers.get(slot)?;
+        answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The next event, if there is one.
+    pub fn try_event(&self) -> Option<InspectEvent> {
+        self.events.try_recv().ok()
+    }
+
+    fn place(&self, slot: usize) -> Result<&Handover<Option<Model>>> {
+        self.shared.models.get(slot).ok_or_else(|| {
+            Error::Invalid(format!(
+                "there are {N_INSPECTED} places for models, no {slot}"
+            ))
+        })
+    }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        for loader in self.loaders.drain(..) {
+            loader.detach();
+        }
+    }
+}
+
+/// The inside of the thread.
+struct Looker {
+    shared: Arc<Shared>,
+    models: [Option<Model>; N_INSPECTED],
+    last: Option<InspectRequest>,
+    /// Places whose model has not answered the last request.
+    is_due: [bool; N_INSPECTED],
+}
+
+impl Looker {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            models: Default::default(),
+            last: None,
+            is_due: [false; N_INSPECTED],
+        }
+    }
+
+    fn run(mut self, stop: &StopFlag) {
+        while !stop.is_stopped() {
+            self.take_models();
+            let is_idle = !self.is_due.contains(&true);
+            let request = if is_idle {
+                self.shared.request.take_timeout(POLL)
+            } else {
+                self.shared.request.try_take()
+            };
+            if let Some(request) = request {
+                self.last = Some(request);
+                self.is_due = std::array::from_fn(|slot| self.models[slot].is_some());
+            }
+            // One model at a time: a newer request is seen before the next one begins.
+            if let Some(slot) = self.is_due.iter().position(|&is_due| is_due) {
+                self.is_due[slot] = false;
+                self.look(slot);
+            }
+        }
+    }
+
+    fn take_models(&mut self) {
+        for slot in 0..N_INSPECTED {
+            if let Some(model) = self.shared.models[slot].take() {
+                if let Some(model) = &model {
+                    let name = model.name.clone();
+                    self.shared.send(InspectEvent::ModelReady { slot, name });
+                }
+                self.is_due[slot] = model.is_some() && self.last.is_some();
+                self.models[slot] = model;
+            }
+        }
+    }
+
+    fn look(&mut self, slot: usize) {
+        let (Some(request), Some(model)) = (&self.last, &mut self.models[slot]) else {
+            return;
+        };
+        let found = model
+            .infer
+            .inspect(&request.frame, &request.near, request.want);
+        match found {
+            Ok(output) => {
+                let answer = Inspection {
+                    id: request.id,
+                    slot,
+                    output: Arc::new(output),
+                };
+                let place = self.shared.answers[slot].lock();
+                *place.unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                (self.shared.notify)();
+            }
+            Err(error) => {
+                let name = model.name.clone();
+                self.models[slot] = None;
+                let event = InspectEvent::ModelFailed { slot, name, error };
+                self.shared.send(event);
+            }
+        }
+    }
+}

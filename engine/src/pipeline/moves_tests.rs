@@ -1,0 +1,217 @@
+//! Pausing, stepping and jumping, in files and in live pictures.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::tests::{FakeSource, model, model_ready, start, wait_for, wait_for_event};
+use super::*;
+use crate::frame::Frame;
+use crate::geometry::Size;
+use crate::source::{OpenOptions, SourceInfo, SourceSpec};
+
+const PAUSED: Playback = Playback {
+    is_playing: false,
+    is_looping: false,
+    speed: 1.0,
+};
+
+fn spec(text: &'static str) -> OpenSource {
+    Arc::new(move || {
+        let options = OpenOptions {
+            size: Size::new(64, 48),
+            ..OpenOptions::default()
+        };
+        SourceSpec::parse(text)?.open(&options)
+    })
+}
+
+fn with_model(cost_millis: u64) -> Pipeline {
+    let mut pipeline = start(Pacing::Live);
+    let make = model("m", cost_millis, None);
+    pipeline.switch_model("m", make).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    pipeline
+}
+
+/// Waits for a picture that is `wanted`.
+fn shown(pipeline: &Pipeline, wanted: impl Fn(&Presented) -> bool) -> Presented {
+    wait_for(|| pipeline.take().filter(|p| wanted(p)))
+}
+
+/// Fails when stepping or jumping in a paused file shows another frame than asked for, forgets
+/// the poses, plays on, or stops working at the end of the file.
+#[test]
+fn a_paused_file_is_stepped_through_in_both_directions() {
+    let mut pipeline = with_model(0);
+    pipeline.set_playback(PAUSED);
+    pipeline.switch_source("sample", spec("sample")).unwrap();
+    shown(&pipeline, |p| p.frame.id == 0);
+    pipeline.step(1);
+    shown(&pipeline, |p| p.frame.id == 1);
+    pipeline.step(10);
+    pipeline.step(-1);
+    let presented = shown(&pipeline, |p| p.frame.id == 10);
+    assert!(presented.output.is_some());
+    assert!((presented.frame.time_secs - 0.333).abs() < 0.002);
+    pipeline.step(-3);
+    shown(&pipeline, |p| p.frame.id == 7);
+    pipeline.seek(SeekTo::Secs(2.0));
+    shown(&pipeline, |p| p.frame.id == 60);
+    pipeline.seek(SeekTo::Frame(u64::MAX));
+    shown(&pipeline, |p| p.frame.id == 86);
+    pipeline.step(-1);
+    shown(&pipeline, |p| p.frame.id == 85);
+    std::thread::sleep(Duration::from_millis(120));
+    assert!(pipeline.take().is_none(), "it stands still");
+
+    // Playing goes on from there to the end, and back from the end.
+    pipeline.set_playback(Playback::default());
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    pipeline.step(-2);
+    shown(&pipeline, |p| p.frame.id == 84);
+}
+
+/// Fails when a file plays at its own speed although another was chosen.
+#[test]
+fn files_play_at_the_chosen_speed() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline.set_playback(Playback {
+        speed: 4.0,
+        ..Playback::default()
+    });
+    let open: OpenSource = Arc::new(|| Ok(Box::new(FakeSource::new(false, 41, 40))));
+    let begin = Instant::now();
+    pipeline.switch_source("fake", open).unwrap();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    let took = begin.elapsed().as_secs_f64();
+    assert!(
+        (0.35..1.2).contains(&took),
+        "1.6 s at fourfold speed: {took}"
+    );
+}
+
+/// A live source that counts how often it is read.
+struct Counting(FakeSource, Arc<AtomicU64>);
+
+impl FrameSource for Counting {
+    fn info(&self) -> &SourceInfo {
+        self.0.info()
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.next_frame()
+    }
+}
+
+/// Fails when a paused live picture cannot be gone back in, shows other poses or times than were
+/// seen, runs away, keeps the camera's frames coming at full rate, or shows old frames when it goes
+/// on.
+#[test]
+fn a_paused_live_picture_goes_back_and_forth() {
+    let n_read = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&n_read);
+    let open: OpenSource = Arc::new(move || {
+        let source = FakeSource::new(true, 100_000, 10);
+        Ok(Box::new(Counting(source, Arc::clone(&counter))))
+    });
+    let mut pipeline = with_model(0);
+    pipeline.switch_source("fake", open).unwrap();
+    wait_for(|| (pipeline.stats().held_frames >= 30).then_some(()));
+    pipeline.set_playback(PAUSED);
+    std::thread::sleep(Duration::from_millis(100));
+    let held = pipeline.stats().held_frames;
+    assert!(pipeline.stats().held_secs > 0.2);
+    let newest = pipeline.take().unwrap().frame.id;
+    let n_before = n_read.load(Ordering::Relaxed);
+
+    let back = |n: usize| {
+        let is_it = |p: &Presented| p.review.is_some_and(|r| r.frames_back == n);
+        let presented = shown(&pipeline, is_it);
+        assert!(presented.is_redraw);
+        presented
+    };
+    pipeline.step(-1);
+    let one = back(1);
+    assert!(one.frame.id < newest);
+    assert!((one.review.unwrap().secs_back - 0.01).abs() < 0.05);
+    pipeline.step(-10);
+    let eleven = back(11);
+    assert!(eleven.frame.time_secs < one.frame.time_secs);
+    assert_eq!(eleven.frame.size(), one.frame.size());
+    assert_eq!(eleven.output.unwrap().poses[0].keypoints_raw[0].x, 1.0);
+    pipeline.step(4);
+    back(7);
+    pipeline.step(-1_000_000);
+    let oldest = back(held - 1);
+    pipeline.seek(SeekTo::Secs(one.frame.time_secs));
+    assert_eq!(back(1).frame.id, one.frame.id);
+    pipeline.seek(SeekTo::Frame(0));
+    assert_eq!(back(held - 1).frame.id, oldest.frame.id);
+    std::thread::sleep(Duration::from_millis(500));
+    let n = n_read.load(Ordering::Relaxed) - n_before;
+    assert!(n < 20, "read {n} times while paused");
+
+    let begin = Instant::now();
+    pipeline.follow_live();
+    let live = shown(&pipeline, |p| p.review.is_none() && !p.is_redraw);
+    assert!(live.frame.captured >= begin, "a stale frame");
+}
+
+/// Fails when steps wait for a slow model: the frame must come at once, its new poses later, and
+/// only those of the last frame asked for.
+#[test]
+fn going_back_does_not_wait_for_a_slow_model() {
+    let mut pipeline = with_model(150);
+    let open: OpenSource = Arc::new(|| Ok(Box::new(FakeSource::new(true, 100_000, 20))));
+    pipeline.switch_source("fake", open).unwrap();
+    wait_for(|| (pipeline.stats().held_frames >= 6).then_some(()));
+    pipeline.set_playback(PAUSED);
+    std::thread::sleep(Duration::from_millis(400));
+    pipeline.take();
+    let begin = Instant::now();
+    for _ in 0..4 {
+        pipeline.step(-1);
+    }
+    let seen = shown(&pipeline, |p| p.review.is_some_and(|r| r.frames_back == 4));
+    assert!(begin.elapsed() < Duration::from_millis(140), "it waited");
+    assert!(seen.output.is_some(), "the poses that were seen then");
+    shown(&pipeline, |p| p.review.is_some_and(|r| r.frames_back == 4));
+    assert!(begin.elapsed() < Duration::from_millis(700));
+}
+
+/// Fails when frames queue up before a slow model with the stand-in for a camera: what is on the
+/// screen must never be older than one pass of the network and two periods.
+#[test]
+fn latency_stays_below_one_inference_and_two_periods() {
+    let (period, cost) = (Duration::from_millis(33), Duration::from_millis(170));
+    let mut pipeline = with_model(cost.as_millis() as u64);
+    pipeline
+        .switch_source("live", spec("synthetic:live"))
+        .unwrap();
+    let mut latencies = Vec::new();
+    let mut inferences = Vec::new();
+    let mut last = None;
+    for _ in 0..10 {
+        let presented = shown(&pipeline, |p| !p.is_redraw);
+        latencies.push(presented.frame.captured.elapsed());
+        let now = Instant::now();
+        // From one picture to the next: the model's true time on this machine, now.
+        inferences.extend(last.replace(now).map(|before| now - before));
+    }
+    latencies.sort();
+    inferences.sort();
+    let (latency, inference) = (latencies[5], inferences[4]);
+    let limit = inference.max(cost) + 2 * period;
+    assert!(
+        latency < limit,
+        "{latency:?}, one inference is {inference:?}"
+    );
+    let worst = latencies[9];
+    assert!(
+        worst < 2 * limit,
+        "{worst:?}, one inference is {inference:?}"
+    );
+    assert!(pipeline.stats().drops > 10, "{:?}", pipeline.stats());
+}

@@ -1,0 +1,243 @@
+//! Annotated video and poses made anew from a recording's raw video.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::super::{Look, MakeInfer, Notify, draw};
+use super::clock::Place;
+use super::manifest::{AnnotationRecord, LookRecord, Manifest, ModelRecord};
+use super::part::{Part, PartPlan};
+use super::{file_name, part_path};
+use crate::concurrency::{StopFlag, Worker};
+use crate::error::{Error, Result};
+use crate::estimator::{Infer, Want};
+use crate::frame::FramePool;
+use crate::overlay;
+use crate::record::{Backpressure, stamp};
+use crate::source::video;
+
+/// What is to be made.
+pub struct AnnotationPlan {
+    /// Folder of the recording.
+    pub folder: PathBuf,
+    /// Part of the new files' names; a number is added where it is taken.
+    pub name: String,
+    /// What the manifest will say of the model.
+    pub model: ModelRecord,
+    /// Builds the model, on the worker.
+    pub make: MakeInfer,
+    /// What is drawn.
+    pub look: Look,
+}
+
+/// How far an annotation is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AnnotationProgress {
+    /// Frames done.
+    pub frames: u64,
+    /// Frames in all.
+    pub total: u64,
+}
+
+/// A running annotation. Dropping it cancels; its files are then removed.
+pub struct Annotation {
+    shared: Arc<Mutex<Shared>>,
+    worker: Worker,
+}
+
+#[derive(Default)]
+struct Shared {
+    progress: AnnotationProgress,
+    outcome: Option<Result<PathBuf>>,
+}
+
+impl Annotation {
+    /// Starts the work on a thread of its own; `notify` is called after each frame and at the
+    /// end.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(plan: AnnotationPlan, notify: Notify) -> Result<Self> {
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (ours, failed) = (Arc::clone(&shared), Arc::clone(&shared));
+        let notify_failed = Arc::clone(&notify);
+        let worker = Worker::spawn(
+            "annotation",
+            StopFlag::new(),
+            move |stop| {
+                let video = annotate(plan, stop, |progress| {
+                    lock(&ours).progress = progress;
+                    notify();
+                })?;
+                lock(&ours).outcome = Some(Ok(video));
+                notify();
+                Ok(())
+            },
+            move |error| {
+                lock(&failed).outcome = Some(Err(error));
+                notify_failed();
+            },
+        )?;
+        Ok(Self { shared, worker })
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> AnnotationProgress {
+        lock(&self.shared).progress.clone()
+    }
+
+    /// Ends it soon; what was made is removed.
+    pub fn cancel(&self) {
+        self.worker.stop();
+    }
+
+    /// The annotated video of the first part, or why there is none (a cancel is such a reason);
+    /// `None` while it is being made and once it was taken.
+    pub fn try_outcome(&self) -> Option<Result<PathBuf>> {
+        lock(&self.shared).outcome.take()
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn annotate(
+    plan: AnnotationPlan,
+    stop: &StopFlag,
+    mut report: impl FnMut(AnnotationProgress),
+) -> Result<PathBuf> {
+    let AnnotationPlan {
+        folder,
+        name,
+        model,
+        make,
+        look,
+    } = plan;
+    let manifest = Manifest::read(&folder)?;
+    let mut infer = make()?;
+    // An unfinished recording knows at least its first part.
+    let n_parts = manifest.parts.len().max(1);
+    let name = free_name(&folder, &file_name(&name));
+    let suffix = format!("-{name}");
+    let mut made = Made::default();
+    let mut progress = AnnotationProgress {
+        frames: 0,
+        total: manifest.parts.iter().map(|p| p.frames).sum(),
+    };
+    for number in 1..=n_parts {
+        let part_plan = PartPlan {
+            folder: &folder,
+            number,
+            suffix: &suffix,
+            has_raw: false,
+            rate: 0.0,
+            backpressure: Backpressure::Block,
+        };
+        made.add(&part_plan);
+        annotate_part(&part_plan, infer.as_mut(), &look, stop, || {
+            progress.frames += 1;
+            progress.total = progress.total.max(progress.frames);
+            report(progress.clone());
+        })?;
+    }
+    // The recording may have changed meanwhile: another annotation, or it is still running.
+    let mut manifest = Manifest::read(&folder)?;
+    manifest.annotations.push(AnnotationRecord {
+        name: name.clone(),
+        started: stamp(SystemTime::now()),
+        model,
+        overlay: LookRecord::from(&look),
+        frames: progress.frames,
+    });
+    manifest.write(&folder)?;
+    made.paths.clear();
+    Ok(part_path(&folder, &format!("annotated{suffix}"), 1, "mp4"))
+}
+
+fn annotate_part(
+    plan: &PartPlan<'_>,
+    infer: &mut dyn Infer,
+    look: &Look,
+    stop: &StopFlag,
+    mut done: impl FnMut(),
+) -> Result<()> {
+    let mut source = video::open(&part_path(plan.folder, "raw", plan.number, "mp4"))?;
+    let rate = source.info().rate.unwrap_or(30.0);
+    let want = Want {
+        heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
+        attention: look.overlays.iter().any(|o| o.needs_attention),
+    };
+    let pool = FramePool::new();
+    let mut part = None;
+    while let Some(frame) = source.next_frame()? {
+        if stop.is_stopped() {
+            return Err(Error::Invalid("the annotation was cancelled".to_owned()));
+        }
+        let mut output = Arc::new(infer.infer(&frame, want)?);
+        draw::apply_smoothing(look, &mut output);
+        let picture = draw::annotated(
+            &overlay::scene(&output, &look.overlays, &look.style),
+            &frame,
+            &pool,
+        );
+        let place = Place {
+            part: plan.number,
+            id: frame.id,
+            secs: frame.time_secs,
+        };
+        let part = match &mut part {
+            Some(part) => part,
+            none => none.insert(Part::create(&PartPlan { rate, ..*plan }, &frame)?),
+        };
+        part.annotate(&picture, Some(&output), place)?;
+        done();
+    }
+    if let Some(warning) = source.warning() {
+        tracing::warn!("{warning}");
+    }
+    part.map_or(Ok(()), |part| part.finish().map(drop))
+}
+
+/// `name`, or `name-2` and so on where there are such files already.
+fn free_name(folder: &Path, name: &str) -> String {
+    let is_taken = |name: &str| folder.join(format!("annotated-{name}.mp4")).exists();
+    let mut free = name.to_owned();
+    let mut i = 1;
+    while is_taken(&free) {
+        i += 1;
+        free = format!("{name}-{i}");
+    }
+    free
+}
+
+/// Files that are removed unless everything went well.
+#[derive(Default)]
+struct Made {
+    paths: Vec<PathBuf>,
+}
+
+impl Made {
+    fn add(&mut self, plan: &PartPlan<'_>) {
+        for (stem, extension) in [
+            ("annotated", "mp4"),
+            ("poses", "jsonl"),
+            ("coco", "json"),
+            ("coco", "json.part"),
+        ] {
+            let stem = format!("{stem}{}", plan.suffix);
+            self.paths
+                .push(part_path(plan.folder, &stem, plan.number, extension));
+        }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            // Not all of them were created.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

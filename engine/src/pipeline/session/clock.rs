@@ -1,0 +1,104 @@
+//! One time for a whole recording, whatever its sources do.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::frame::Frame;
+use crate::source::SourceInfo;
+
+/// Pictures come back from the model within so many frames: 17 s at 30 a second.
+const N_REMEMBERED: usize = 512;
+
+/// Turns times of sources into times of the recording, and finds the number that a frame has in
+/// the raw video when it comes back from the model.
+#[derive(Debug, Default)]
+pub(super) struct RunClock {
+    /// The run that frames come from: a source opened anew has another `SourceInfo`.
+    run: Option<Arc<SourceInfo>>,
+    /// What is added to the source's times.
+    offset_secs: f64,
+    last_source_secs: f64,
+    last_source_id: u64,
+    /// Time of the newest frame; `None` before the first.
+    last_secs: Option<f64>,
+    /// Seconds from the frame before to the newest.
+    step_secs: Option<f64>,
+    known: VecDeque<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    run: Arc<SourceInfo>,
+    source_id: u64,
+    place: Place,
+}
+
+/// A frame in the recording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Place {
+    /// Which part, from 1.
+    pub(super) part: usize,
+    /// Number in the part's raw video.
+    pub(super) id: u64,
+    /// Seconds since the recording began.
+    pub(super) secs: f64,
+}
+
+/// More than what a few lost frames of a file last.
+const JUMP_SECS: f64 = 1.0;
+
+/// The length of a frame whose source does not tell: that of most cameras.
+const USUAL_STEP_SECS: f64 = 1.0 / 30.0;
+
+impl RunClock {
+    /// The recording's time for the next frame of a source.
+    pub(super) fn secs(&mut self, run: &Arc<SourceInfo>, frame: &Frame) -> f64 {
+        let is_same = self.run.as_ref().is_some_and(|r| Arc::ptr_eq(r, run));
+        // A long frame is the file's; a long gap between frames is the user's jump.
+        let has_jumped = !run.is_live
+            && frame.id != self.last_source_id + 1
+            && frame.time_secs > self.last_source_secs + JUMP_SECS;
+        if !is_same || has_jumped || frame.time_secs < self.last_source_secs {
+            let step = self.step_secs.or(run.rate.map(|rate| 1.0 / rate));
+            let begin = match self.last_secs {
+                Some(last) => last + step.unwrap_or(USUAL_STEP_SECS),
+                None => 0.0,
+            };
+            self.offset_secs = begin - frame.time_secs;
+            self.run = Some(Arc::clone(run));
+        }
+        let secs = frame.time_secs + self.offset_secs;
+        self.step_secs = self.last_secs.map(|last| secs - last).filter(|&s| s > 0.0);
+        self.last_secs = Some(secs);
+        self.last_source_secs = frame.time_secs;
+        self.last_source_id = frame.id;
+        secs
+    }
+
+    /// Remembers where a frame went.
+    pub(super) fn remember(&mut self, run: &Arc<SourceInfo>, frame: &Frame, place: Place) {
+        if self.known.len() == N_REMEMBERED {
+            self.known.pop_front();
+        }
+        self.known.push_back(Known {
+            run: Arc::clone(run),
+            source_id: frame.id,
+            place,
+        });
+    }
+
+    /// Where a frame went.
+    pub(super) fn place(&self, run: &Arc<SourceInfo>, frame: &Frame) -> Option<Place> {
+        let is_it = |k: &&Known| k.source_id == frame.id && Arc::ptr_eq(&k.run, run);
+        self.known.iter().rev().find(is_it).map(|k| k.place)
+    }
+
+    /// Whether a frame comes behind all that were recorded.
+    pub(super) fn is_next(&self, run: &Arc<SourceInfo>, frame: &Frame) -> bool {
+        match &self.run {
+            Some(newest) if Arc::ptr_eq(newest, run) => frame.time_secs > self.last_source_secs,
+            Some(_) => false,
+            None => true,
+        }
+    }
+}

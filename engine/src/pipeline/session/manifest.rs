@@ -1,0 +1,195 @@
+//! `session.toml`: what a recording's folder says of itself.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::super::Look;
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::source::recording::MANIFEST;
+
+/// Contents of `session.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Name and version of the program that wrote it.
+    pub program: String,
+    /// Everything is written and closed; otherwise it is being recorded, or the program ended
+    /// before it could.
+    pub is_finished: bool,
+    /// `2026-03-01_14-05-59.250`, universal time.
+    pub started: String,
+    /// Why it ended early, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Where the pictures came from at the begin.
+    pub source: SourceRecord,
+    /// What found the poses at the begin; absent when no model was loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelRecord>,
+    /// What was drawn at the begin.
+    pub overlay: LookRecord,
+    /// The videos, one for each size of picture.
+    #[serde(default)]
+    pub parts: Vec<PartRecord>,
+    /// Annotations made later from the raw video.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<AnnotationRecord>,
+}
+
+/// Where pictures come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// As shown to the user.
+    pub name: String,
+    /// As it can be opened again: `camera:0`, a path.
+    pub spec: String,
+    /// A camera.
+    pub is_live: bool,
+    /// Nominal frames per second where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+}
+
+/// A model and its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Its name.
+    pub name: String,
+    /// `bundled`, or the SHA-256 of the weights file ([`weights_digest`]).
+    pub weights: String,
+    /// Where it computes.
+    pub device: String,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookRecord {
+    /// Overlays, the topmost first.
+    pub overlays: Vec<String>,
+    /// Joints below this score are not drawn.
+    pub keypoint_threshold: f32,
+    /// Strength of maps.
+    pub opacity: f32,
+    /// Joints are smoothed over time.
+    pub is_smoothed: bool,
+}
+
+impl From<&Look> for LookRecord {
+    fn from(look: &Look) -> Self {
+        Self {
+            overlays: look.overlays.iter().map(|o| o.name.to_owned()).collect(),
+            keypoint_threshold: look.style.keypoint_threshold,
+            opacity: look.style.opacity,
+            is_smoothed: look.is_smoothed,
+        }
+    }
+}
+
+/// One run of pictures of one size.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Seconds from the first frame to the last.
+    pub seconds: f64,
+    /// Frames in the raw video.
+    pub frames: u64,
+    /// Frames that the raw video lost because encoding took too long.
+    pub drops: u64,
+    /// Frames in the annotated video.
+    pub annotated_frames: u64,
+    /// Frames that the annotated video lost.
+    pub annotated_drops: u64,
+}
+
+impl PartRecord {
+    /// Of pictures of this size, nothing recorded yet.
+    pub(super) fn new(size: Size) -> Self {
+        Self {
+            width: size.width,
+            height: size.height,
+            ..Self::default()
+        }
+    }
+}
+
+/// An annotation made later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnnotationRecord {
+    /// Part of its files' names: `annotated-NAME.mp4`, `poses-NAME.jsonl`, `coco-NAME.json`.
+    pub name: String,
+    /// When it was begun, universal time.
+    pub started: String,
+    /// The model.
+    pub model: ModelRecord,
+    /// What is drawn.
+    pub overlay: LookRecord,
+    /// Frames annotated.
+    pub frames: u64,
+}
+
+impl Manifest {
+    /// Reads the manifest of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(MANIFEST);
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        toml::from_str(&text).map_err(|e| {
+            let what = e.message().to_owned();
+            Error::data(&path, format!("not the manifest of a recording: {what}"))
+        })
+    }
+
+    /// Writes it into the folder, whole or not at all.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(MANIFEST);
+        let text = toml::to_string(self)
+            .map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
+        let part = folder.join(format!("{MANIFEST}.part"));
+        let mut file = File::create(&part).map_err(Error::io("create", &part))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(Error::io("write", &part))?;
+        fs::rename(&part, &path).map_err(Error::io("rename to", &path))
+    }
+}
+
+/// The program that writes manifests.
+pub(super) fn program() -> String {
+    format!("PoseLens {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// What [`ModelRecord::weights`] says of a weights file: its SHA-256; `None` is `bundled`. Reads
+/// the whole file: call it where the model is loaded, not where pictures wait.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn weights_digest(file: Option<&Path>) -> Result<String> {
+    let Some(path) = file else {
+        return Ok("bundled".to_owned());
+    };
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(Error::io("read", path))? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    let mut text = String::new();
+    for byte in hash.finalize() {
+        // A string takes any text.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}

@@ -1,0 +1,330 @@
+//! Whole recordings in temporary folders.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::*;
+use crate::frame::{Frame, Pixels};
+use crate::geometry::Size;
+use crate::output::Timings;
+use crate::pipeline::tests::model;
+use crate::pipeline::{Look, Presented, Tap, TapProgress};
+use crate::record::Backpressure;
+use crate::source::recording::RAW_VIDEO;
+use crate::source::{OpenOptions, SourceInfo, SourceSpec};
+
+const SIZE: Size = Size::new(32, 16);
+
+fn info(is_live: bool) -> Arc<SourceInfo> {
+    Arc::new(SourceInfo {
+        name: "fake: camera/1".to_owned(),
+        size: None,
+        rate: Some(10.0),
+        n_frames: None,
+        is_live,
+    })
+}
+
+/// Grey of level `id * 20`, a frame every tenth of a second.
+fn frame(id: u64, size: Size) -> Frame {
+    let mut rgba = vec![(id % 12 * 20) as u8; size.area() * 4];
+    rgba.iter_mut().skip(3).step_by(4).for_each(|a| *a = 255);
+    Frame::new(id, id as f64 / 10.0, size, Pixels::unpooled(rgba))
+}
+
+fn presented(source: &Arc<SourceInfo>, frame: &Frame) -> Presented {
+    let mut infer = model("fake", 0, None)().unwrap();
+    let output = infer.infer(frame, crate::estimator::Want::default());
+    Presented {
+        source: Arc::clone(source),
+        frame: frame.clone(),
+        scene: Arc::default(),
+        output: Some(Arc::new(output.unwrap())),
+        timings: Timings::default(),
+        look: Arc::new(Look::default()),
+        is_redraw: false,
+        review: None,
+    }
+}
+
+fn model_record() -> ModelRecord {
+    ModelRecord {
+        name: "fake".to_owned(),
+        weights: "bundled".to_owned(),
+        device: "CPU".to_owned(),
+    }
+}
+
+fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionTap> {
+    let plan = SessionPlan {
+        folder: folder.to_owned(),
+        source_spec: "camera:1".to_owned(),
+        model: Some(model_record()),
+        backpressure: Backpressure::Block,
+    };
+    let first = presented(source, first);
+    let mut tap = SessionTap::create(plan, &first).unwrap();
+    tap.offer(&first).unwrap();
+    Box::new(tap)
+}
+
+/// Times and the red of the first pixel of a video's frames.
+fn video(path: &Path) -> Vec<(f64, u8)> {
+    let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
+    let mut source = spec.open(&OpenOptions::default()).unwrap();
+    let frames = std::iter::from_fn(|| source.next_frame().unwrap());
+    frames.map(|f| (f.time_secs, f.rgba()[0])).collect()
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = |l| serde_json::from_str(l).unwrap();
+    text.lines().map(line).collect()
+}
+
+fn assert_times(got: &[(f64, u8)], wanted: &[f64]) {
+    assert_eq!(got.len(), wanted.len(), "{got:?}");
+    for ((got, _), wanted) in got.iter().zip(wanted) {
+        assert!((got - wanted).abs() < 1e-4, "{got} instead of {wanted}");
+    }
+}
+
+/// Fails when the raw video lacks what the model had no time for, when times or numbers of poses
+/// are not those of the raw video, or when a file of the folder is missing or wrong.
+#[test]
+fn a_folder_holds_everything_that_was_seen_and_found() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = session_folder(parent.path(), std::time::UNIX_EPOCH, "fake: camera/1");
+    assert!(folder.ends_with("1970-01-01_00-00-00.000 fake- camera-1"));
+    let source = info(true);
+    // The recording begins in the middle of a run.
+    let mut tap = start(&folder, &source, &frame(3, SIZE));
+    assert!(!Manifest::read(&folder).unwrap().is_finished);
+    for id in 4..=11 {
+        let frame = frame(id, SIZE);
+        tap.offer_raw(&frame, &source).unwrap();
+        // The model has time for every third.
+        if id % 3 == 0 {
+            tap.offer(&presented(&source, &frame)).unwrap();
+        }
+    }
+    assert_eq!(tap.progress().frames, 9);
+    let progress = tap.finish().unwrap();
+    assert_eq!((progress.frames, progress.drops), (9, 0));
+    assert!((progress.secs - 0.8).abs() < 1e-6);
+
+    let raw = video(&folder.join(RAW_VIDEO));
+    let tenths: Vec<f64> = (0..9).map(|i| f64::from(i) / 10.0).collect();
+    assert_times(&raw, &tenths);
+    for (i, (_, red)) in raw.iter().enumerate() {
+        assert!(red.abs_diff((i as u8 + 3) * 20) < 8, "frame {i}: {red}");
+    }
+    assert_times(&video(&folder.join("annotated.mp4")), &[0.0, 0.3, 0.6]);
+    let lines = lines(&folder.join("poses.jsonl"));
+    let placed = |l: &Value| {
+        (
+            l["frame"].as_u64().unwrap(),
+            l["time_secs"].as_f64().unwrap(),
+        )
+    };
+    let placed: Vec<_> = lines.iter().map(placed).collect();
+    assert_eq!(placed, [(0, 0.0), (3, 0.3), (6, 0.6)]);
+    let coco = std::fs::read(folder.join("coco.json")).unwrap();
+    let coco: Value = serde_json::from_slice(&coco).unwrap();
+    assert_eq!(coco.as_array().unwrap().len(), 3);
+
+    let manifest = Manifest::read(&folder).unwrap();
+    assert!(manifest.is_finished);
+    assert_eq!(manifest.source.spec, "camera:1");
+    assert_eq!(manifest.model, Some(model_record()));
+    let [part] = &manifest.parts[..] else {
+        panic!("{manifest:?}");
+    };
+    assert_eq!((part.width, part.height), (32, 16));
+    assert_eq!((part.frames, part.annotated_frames), (9, 3));
+    let bytes: u64 = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|e| e.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(progress.bytes > 0 && progress.bytes < bytes);
+}
+
+/// Fails when a clip that loops, or another source of the same size, ends a recording or turns
+/// its time back; or when a picture of another size does.
+#[test]
+fn loops_and_other_sources_go_on_in_the_same_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("s");
+    let (clip, again, other) = (info(false), info(false), info(true));
+    let mut tap = start(&folder, &clip, &frame(0, SIZE));
+    let mut record = |source: &Arc<SourceInfo>, frame: Frame| {
+        tap.offer_raw(&frame, source).unwrap();
+        tap.offer(&presented(source, &frame)).unwrap();
+    };
+    record(&clip, frame(1, SIZE));
+    // A loop opens the file anew; a jump back does not.
+    record(&again, frame(0, SIZE));
+    record(&again, frame(2, SIZE));
+    record(&again, frame(1, SIZE));
+    // The user goes on five seconds later.
+    record(&again, frame(52, SIZE));
+    record(&other, frame(90, Size::new(16, 32)));
+    record(&other, frame(92, Size::new(16, 32)));
+    let progress = tap.finish().unwrap();
+    assert_eq!(progress.frames, 8);
+    // As long as the frame before: the loop after 0.1 s, the jump back after 0.2 s.
+    let wanted = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8];
+    assert_times(&video(&folder.join("raw.mp4")), &wanted);
+    assert_times(&video(&folder.join("annotated.mp4")), &wanted);
+    let first = lines(&folder.join("poses.jsonl"));
+    let numbers: Vec<_> = first.iter().map(|l| l["frame"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+    assert_times(&video(&folder.join("raw-2.mp4")), &[0.0, 0.2]);
+    assert_eq!(lines(&folder.join("poses-2.jsonl")).len(), 2);
+    let manifest = Manifest::read(&folder).unwrap();
+    assert_eq!(manifest.parts.len(), 2);
+    assert_eq!((manifest.parts[1].width, manifest.parts[1].frames), (16, 2));
+}
+
+/// Fails when a killed program leaves a folder that does not open: what was written stays, the
+/// manifest says that it is not finished.
+#[test]
+fn an_unfinished_folder_is_of_use() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, killed) = (parent.path().join("s"), parent.path().join("killed"));
+    let source = info(true);
+    let mut tap = start(&folder, &source, &frame(0, SIZE));
+    for id in 1..=60 {
+        let frame = frame(id, SIZE);
+        tap.offer_raw(&frame, &source).unwrap();
+        tap.offer(&presented(&source, &frame)).unwrap();
+    }
+    // What a kill would leave: the files as they are now.
+    let begin = Instant::now();
+    loop {
+        std::fs::create_dir_all(&killed).unwrap();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), killed.join(entry.file_name())).unwrap();
+        }
+        let spec = SourceSpec::parse(killed.to_str().unwrap()).unwrap();
+        if let Ok(mut source) = spec.open(&OpenOptions::default())
+            && std::iter::from_fn(|| source.next_frame().unwrap()).count() >= 40
+        {
+            break;
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "too little is written"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(lines(&killed.join("poses.jsonl")).len(), 61);
+    let coco = std::fs::read(killed.join("coco.json.part")).unwrap();
+    let coco: Value = serde_json::from_slice(&coco).unwrap();
+    assert_eq!(coco.as_array().unwrap().len(), 61);
+    tap.finish().unwrap();
+    let sessions = sessions_in(parent.path()).unwrap();
+    let finished = |name: &str| {
+        let entry = sessions.iter().find(|s| s.folder.ends_with(name));
+        entry.unwrap().manifest.is_finished
+    };
+    assert_eq!(sessions.len(), 2);
+    assert!(finished("s") && !finished("killed"));
+    assert!(sessions_in(&parent.path().join("none")).unwrap().is_empty());
+}
+
+/// Fails when a recording would overwrite another.
+#[test]
+fn an_existing_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = SessionPlan {
+        folder: folder.path().to_owned(),
+        source_spec: String::new(),
+        model: None,
+        backpressure: Backpressure::Block,
+    };
+    let first = presented(&info(true), &frame(0, SIZE));
+    assert!(SessionTap::create(plan, &first).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+fn annotation(folder: &Path, cost_millis: u64) -> Annotation {
+    let plan = AnnotationPlan {
+        folder: folder.to_owned(),
+        name: "other/model".to_owned(),
+        model: model_record(),
+        make: model("other", cost_millis, None),
+        look: Look::default(),
+    };
+    Annotation::start(plan, Arc::new(|| {})).unwrap()
+}
+
+fn outcome(annotation: &Annotation) -> crate::Result<PathBuf> {
+    let begin = Instant::now();
+    loop {
+        if let Some(outcome) = annotation.try_outcome() {
+            return outcome;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Fails when another model's poses replace the first ones, miss frames, are not in the manifest,
+/// or when a cancelled annotation leaves halves behind.
+#[test]
+fn a_recording_is_annotated_again_beside_the_old() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("s");
+    let source = info(true);
+    let mut tap = start(&folder, &source, &frame(0, SIZE));
+    for id in 1..=8 {
+        tap.offer_raw(&frame(id, SIZE), &source).unwrap();
+    }
+    let _: TapProgress = tap.finish().unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(&folder).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let slow = annotation(&folder, 200);
+    std::thread::sleep(Duration::from_millis(300));
+    slow.cancel();
+    assert!(outcome(&slow).is_err());
+    assert_eq!(names(), before);
+
+    for name in ["other-model", "other-model-2"] {
+        let job = annotation(&folder, 0);
+        let path = outcome(&job).unwrap();
+        assert_eq!(path, folder.join(format!("annotated-{name}.mp4")));
+        assert_eq!((job.progress().frames, job.progress().total), (9, 9));
+        let times: Vec<f64> = (0..9).map(|i| f64::from(i) / 10.0).collect();
+        assert_times(&video(&path), &times);
+        let lines = lines(&folder.join(format!("poses-{name}.jsonl")));
+        assert_eq!(lines.len(), 9);
+        assert_eq!(lines[8]["frame"], 8);
+        assert_eq!(lines[8]["model"], "other");
+        assert!(folder.join(format!("coco-{name}.json")).is_file());
+    }
+    let annotations = Manifest::read(&folder).unwrap().annotations;
+    let made: Vec<_> = annotations.iter().map(|a| (&*a.name, a.frames)).collect();
+    assert_eq!(made, [("other-model", 9), ("other-model-2", 9)]);
+}
+
+/// Fails when a manifest names other weights than were used.
+#[test]
+fn weights_are_named_by_their_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    std::fs::write(&path, "abc").unwrap();
+    assert_eq!(weights_digest(None).unwrap(), "bundled");
+    // FIPS 180-2, appendix B.1.
+    let wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(weights_digest(Some(&path)).unwrap(), wanted);
+    assert!(weights_digest(Some(&folder.path().join("none"))).is_err());
+}

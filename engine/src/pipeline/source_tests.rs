@@ -1,0 +1,127 @@
+//! Cameras that go silent, come back or are left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::tests::{FakeSource, source, start, wait_for, wait_for_event};
+use super::*;
+use crate::frame::Frame;
+use crate::source::{SourceInfo, SourceMonitor, SourceStatus};
+
+/// A camera that was unplugged: silent until its waiting is ended.
+struct Unplugged {
+    info: SourceInfo,
+    stop: StopFlag,
+}
+
+impl FrameSource for Unplugged {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        while !self.stop.is_stopped() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(None)
+    }
+
+    fn monitor(&self) -> SourceMonitor {
+        SourceMonitor::new(self.stop.clone())
+    }
+}
+
+/// Fails when a camera that waits for its device keeps the program from another source, from
+/// closing it or from ending.
+#[test]
+fn a_waiting_camera_is_left_at_once() {
+    let unplugged: OpenSource = Arc::new(|| {
+        Ok(Box::new(Unplugged {
+            info: FakeSource::new(true, 0, 1).info,
+            stop: StopFlag::new(),
+        }))
+    });
+    let is_ready = |e| matches!(e, Event::SourceReady(_)).then_some(());
+    let mut pipeline = start(Pacing::Live);
+    pipeline.switch_source("gone", unplugged.clone()).unwrap();
+    wait_for_event(&pipeline, is_ready);
+    let begin = Instant::now();
+    pipeline
+        .switch_source("next", source(true, 1000, 5))
+        .unwrap();
+    wait_for(|| pipeline.take());
+    pipeline.switch_source("gone", unplugged).unwrap();
+    wait_for_event(&pipeline, is_ready);
+    drop(pipeline);
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+/// A camera that is pulled out after its first frame and plugged in again.
+struct Replugged {
+    inner: FakeSource,
+    monitor: SourceMonitor,
+    n: u64,
+}
+
+impl FrameSource for Replugged {
+    fn info(&self) -> &SourceInfo {
+        &self.inner.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        self.n += 1;
+        if self.n == 2 {
+            let since = Instant::now();
+            for status in [
+                SourceStatus::Stalled { since },
+                SourceStatus::Reconnecting { attempt: 1 },
+                SourceStatus::Reconnecting { attempt: 2 },
+            ] {
+                self.monitor.set_status(status);
+                std::thread::sleep(Duration::from_millis(150));
+            }
+            self.monitor.set_status(SourceStatus::Ok);
+        }
+        self.inner.next_frame()
+    }
+
+    fn monitor(&self) -> SourceMonitor {
+        self.monitor.clone()
+    }
+}
+
+/// Fails when the window is not told that a camera went silent, which try to reach it runs, and
+/// that it is back; or is told the same thing twice.
+#[test]
+fn the_state_of_a_camera_becomes_events() {
+    let mut pipeline = start(Pacing::Live);
+    let open: OpenSource = Arc::new(|| {
+        Ok(Box::new(Replugged {
+            inner: FakeSource::new(true, 1000, 10),
+            monitor: SourceMonitor::default(),
+            n: 0,
+        }))
+    });
+    pipeline.switch_source("fake", open).unwrap();
+    let mut seen = Vec::new();
+    wait_for(|| {
+        if let Some(Event::SourceStatus { name, status }) = pipeline.try_event() {
+            assert_eq!(name, "fake");
+            seen.push(status);
+        }
+        (seen.last() == Some(&SourceStatus::Ok)).then_some(())
+    });
+    assert!(matches!(seen[0], SourceStatus::Stalled { .. }), "{seen:?}");
+    assert_eq!(
+        seen[1..],
+        [
+            SourceStatus::Reconnecting { attempt: 1 },
+            SourceStatus::Reconnecting { attempt: 2 },
+            SourceStatus::Ok
+        ]
+    );
+}

@@ -1,0 +1,62 @@
+//! The source being read, as other threads see it: how its device does, and a way to end waiting.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::source::{SourceMonitor, SourceStatus};
+
+use super::event::Event;
+
+/// Shared by the capture thread, which waits in the source, and those who must know why.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched(Arc<Mutex<Source>>);
+
+#[derive(Debug, Default)]
+struct Source {
+    /// Another one with every source, so that a source's news are not taken for the next one's.
+    serial: u64,
+    name: String,
+    monitor: SourceMonitor,
+}
+
+impl Watched {
+    /// From now on this source is read.
+    pub(super) fn set(&self, name: &str, monitor: SourceMonitor) {
+        let mut source = self.lock();
+        source.serial += 1;
+        name.clone_into(&mut source.name);
+        source.monitor = monitor;
+    }
+
+    /// The monitor of the source being read.
+    pub(super) fn monitor(&self) -> SourceMonitor {
+        self.lock().monitor.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Source> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells changes of the device's state, each once.
+#[derive(Debug, Default)]
+pub(super) struct Watcher {
+    serial: u64,
+    last: SourceStatus,
+}
+
+impl Watcher {
+    /// What has changed since the last look.
+    pub(super) fn news(&mut self, watched: &Watched) -> Option<Event> {
+        let source = watched.lock();
+        if self.serial != source.serial {
+            self.serial = source.serial;
+            self.last = SourceStatus::Ok;
+        }
+        let status = source.monitor.status();
+        let is_new = std::mem::replace(&mut self.last, status) != status;
+        is_new.then(|| Event::SourceStatus {
+            name: source.name.clone(),
+            status,
+        })
+    }
+}

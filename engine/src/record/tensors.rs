@@ -1,0 +1,280 @@
+//! The tensors behind one picture as files: for notebooks and for comparing ports number by number.
+//!
+//! Names say where a tensor belongs: `region0.heatmaps`, `region0.x51.M`,
+//! `region0.layer0.queries`; the affine maps from their pixels to the image's stand beside them
+//! (`...image_from_map`, two rows of `[x y 1]`). `poses` are `[people, joints, 3]`: x, y, score.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::geometry::{Affine2, Point};
+use crate::output::{Planes, PoseOutput};
+
+/// A tensor with its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// As it is called in files.
+    pub name: String,
+    /// Its sides, the slowest first.
+    pub shape: Vec<usize>,
+    /// Its values, the last side fastest.
+    pub values: Vec<f32>,
+}
+
+/// Everything in an output that is a tensor.
+pub fn tensors(output: &PoseOutput) -> Vec<NamedTensor> {
+    let mut all = Vec::new();
+    let mut add = |name: String, shape: Vec<usize>, values: Vec<f32>| {
+        all.push(NamedTensor {
+            name,
+            shape,
+            values,
+        });
+    };
+    let n_joints = output.skeleton.n_joints();
+    let joints = output.poses.iter().flat_map(|p| &p.keypoints_raw);
+    let values = joints.flat_map(|k| [k.x, k.y, k.score]).collect();
+    let shape = vec![output.poses.len(), n_joints, 3];
+    add("poses".to_owned(), shape, values);
+    for (i, region) in output.regions.iter().enumerate() {
+        let mut planes = |name: String, planes: &Planes, map: &Affine2| {
+            let shape = vec![planes.n, planes.size.height, planes.size.width];
+            add(format!("{name}.image_from_map"), vec![2, 3], rows(map));
+            add(name, shape, planes.values.clone());
+        };
+        if region.heatmaps.n > 0 {
+            let name = format!("region{i}.heatmaps");
+            planes(name, &region.heatmaps, &region.image_from_heatmap);
+        }
+        for map in &region.attention {
+            let name = format!("region{i}.{}", map.name);
+            planes(name, &map.map, &map.image_from_map);
+        }
+        for layer in &region.query_key {
+            let name = format!("region{i}.{}", layer.name);
+            let n_tokens = layer.grid.area();
+            let shape = vec![n_tokens, layer.queries.len() / n_tokens.max(1)];
+            add(
+                format!("{name}.image_from_map"),
+                vec![2, 3],
+                rows(&layer.image_from_map),
+            );
+            add(
+                format!("{name}.queries"),
+                shape.clone(),
+                layer.queries.clone(),
+            );
+            add(format!("{name}.keys"), shape, layer.keys.clone());
+        }
+    }
+    all
+}
+
+/// The matrix of an affine map: its images of the unit vectors and of 0.
+fn rows(map: &Affine2) -> Vec<f32> {
+    let zero = map.apply(Point::new(0.0, 0.0));
+    let (x, y) = (
+        map.apply(Point::new(1.0, 0.0)),
+        map.apply(Point::new(0.0, 1.0)),
+    );
+    [
+        [x.x - zero.x, y.x - zero.x, zero.x],
+        [x.y - zero.y, y.y - zero.y, zero.y],
+    ]
+    .as_flattened()
+    .iter()
+    .map(|&v| v as f32)
+    .collect()
+}
+
+/// Writes all tensors of an output into one safetensors file, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_safetensors(output: &PoseOutput, path: &Path) -> Result<()> {
+    let all = tensors(output);
+    let mut header = serde_json::Map::new();
+    let about = json!({
+        "model": &*output.model,
+        "skeleton": output.skeleton.name,
+        "frame": output.frame.id.to_string(),
+        "time_secs": output.frame.time_secs.to_string(),
+    });
+    header.insert("__metadata__".to_owned(), about);
+    let mut end = 0;
+    for tensor in &all {
+        let begin = end;
+        end += tensor.values.len() * size_of::<f32>();
+        let entry = json!({
+            "dtype": "F32",
+            "shape": tensor.shape,
+            "data_offsets": [begin, end],
+        });
+        header.insert(tensor.name.clone(), entry);
+    }
+    let mut header = serde_json::Value::Object(header).to_string();
+    // Values begin at a multiple of eight bytes.
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    for tensor in &all {
+        bytes.extend(little_endian(&tensor.values));
+    }
+    write_whole(path, &bytes)
+}
+
+/// Writes each tensor of an output as `NAME.npy` into a folder, which is made; the files.
+///
+/// # Errors
+/// When the folder or a file cannot be written.
+pub fn write_npy(output: &PoseOutput, folder: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let mut paths = Vec::new();
+    for tensor in tensors(output) {
+        let path = folder.join(format!(
+            "{}.npy",
+            tensor.name.replace(['/', '\\', ':'], "_")
+        ));
+        write_whole(&path, &npy(&tensor))?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// The NPY format, version 1.0 (NEP 1): magic, length of the header, header, values.
+fn npy(tensor: &NamedTensor) -> Vec<u8> {
+    // A tuple of one has a comma, too.
+    let sides: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+    let sides = sides.join(",");
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides},), }}");
+    // Values begin at a multiple of 64 bytes, behind a line feed.
+    while !(10 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(little_endian(&tensor.values));
+    bytes
+}
+
+fn little_endian(values: &[f32]) -> impl Iterator<Item = u8> {
+    values.iter().flat_map(|v| v.to_le_bytes())
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    fs::write(&part, bytes).map_err(Error::io("write", &part))?;
+    fs::rename(&part, path).map_err(Error::io("rename to", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::frame::{Frame, Pixels};
+    use crate::geometry::Size;
+    use crate::output::{QueryKey, RegionOutput, Timings};
+    use crate::pose::{Keypoint, Pose};
+    use crate::skeleton::Skeleton;
+
+    fn output() -> PoseOutput {
+        let grid = Size::new(2, 1);
+        let planes = Planes {
+            n: 1,
+            size: Size::new(3, 2),
+            values: (0..6).map(|i| i as f32 / 8.0).collect(),
+        };
+        let joint = Keypoint {
+            x: 5.0,
+            y: 7.0,
+            score: 0.5,
+        };
+        PoseOutput {
+            frame: Frame::new(3, 0.5, grid, Pixels::unpooled(vec![255; 8])),
+            model: Arc::from("m"),
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            poses: vec![Pose::from_keypoints(vec![joint; 17])],
+            regions: vec![RegionOutput {
+                heatmaps: planes,
+                image_from_heatmap: Affine2::IDENTITY,
+                attention: Vec::new(),
+                query_key: vec![QueryKey {
+                    name: "layer0".to_owned(),
+                    layer: 0,
+                    heads: 1,
+                    grid,
+                    queries: vec![1.0, 2.0, 3.0, 4.0],
+                    keys: vec![5.0, 6.0, 7.0, 8.0],
+                    image_from_map: Affine2::IDENTITY,
+                }],
+            }],
+            timings: Timings::default(),
+        }
+    }
+
+    /// Fails when a tensor is missing, misnamed or has its sides in another order; when another
+    /// reader cannot read the file.
+    #[test]
+    fn safetensors_hold_every_tensor_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("view.safetensors");
+        write_safetensors(&output(), &path).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = file.names();
+        names.sort_unstable();
+        let wanted = [
+            "poses",
+            "region0.heatmaps",
+            "region0.heatmaps.image_from_map",
+            "region0.layer0.image_from_map",
+            "region0.layer0.keys",
+            "region0.layer0.queries",
+        ];
+        assert_eq!(names, wanted);
+        let tensor = |name: &str| {
+            let view = file.tensor(name).unwrap();
+            let values = view.data().as_chunks::<4>().0.iter();
+            let values: Vec<f32> = values.map(|b| f32::from_le_bytes(*b)).collect();
+            (view.shape().to_vec(), values)
+        };
+        let eighths = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625];
+        let heatmaps = (vec![1, 2, 3], eighths.to_vec());
+        assert_eq!(tensor("region0.heatmaps"), heatmaps);
+        let keys = (vec![2, 2], vec![5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(tensor("region0.layer0.keys"), keys);
+        let (shape, joints) = tensor("poses");
+        assert_eq!(
+            (shape, &joints[..3]),
+            (vec![1, 17, 3], &[5.0, 7.0, 0.5][..])
+        );
+        let (shape, identity) = tensor("region0.heatmaps.image_from_map");
+        let unit = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        assert_eq!((shape, identity), (vec![2, 3], unit));
+    }
+
+    /// Fails when numpy would refuse the files or read other numbers. (The header is that of
+    /// `numpy.save`, checked against it by hand.)
+    #[test]
+    fn npy_files_have_numpys_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = write_npy(&output(), &folder.path().join("view")).unwrap();
+        assert_eq!(paths.len(), 6);
+        let heatmaps = paths.iter().find(|p| p.ends_with("region0.heatmaps.npy"));
+        let bytes = fs::read(heatmaps.unwrap()).unwrap();
+        let text = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,2,3,), }";
+        assert!(bytes.starts_with(text));
+        assert_eq!((bytes.len(), bytes[127]), (128 + 6 * 4, b'\n'));
+        assert_eq!(bytes[128 + 4..][..4], 0.125_f32.to_le_bytes());
+    }
+}

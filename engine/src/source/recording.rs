@@ -1,0 +1,36 @@
+//! The folder of a recording as a source: its raw video.
+
+use std::path::{Path, PathBuf};
+
+use super::{SourceKind, video};
+
+/// The video without overlays in the folder of a recording.
+pub const RAW_VIDEO: &str = "raw.mp4";
+/// What the folder of a recording says of itself.
+pub const MANIFEST: &str = "session.toml";
+
+/// The row of [`super::SOURCES`].
+pub(super) const KIND: SourceKind = SourceKind {
+    name: "recording",
+    help: "FOLDER of a recording: its raw video, raw.mp4",
+    stands_alone: false,
+    accepts: |text| {
+        let folder = Path::new(text);
+        folder.join(MANIFEST).is_file() && folder.join(RAW_VIDEO).is_file()
+    },
+    open: |argument, _| video::open_as(&raw_video(argument), &name(argument)),
+    scrub: Some(|argument, options| {
+        video::scrub_as(&raw_video(argument), &name(argument), &options.stop)
+    }),
+};
+
+fn raw_video(folder: &str) -> PathBuf {
+    Path::new(folder).join(RAW_VIDEO)
+}
+
+/// The folder's name.
+fn name(folder: &str) -> String {
+    let folder = Path::new(folder);
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    name.to_string_lossy().into_owned()
+}

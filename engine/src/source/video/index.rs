@@ -1,0 +1,149 @@
+//! Which packet holds which frame: read off the packets' heads in one pass, without decoding.
+
+use super::stream::{Packet, Packets, Place};
+use crate::concurrency::StopFlag;
+
+/// A packet's first bytes that are looked at: encoders put up to a kilobyte of remarks in front of
+/// the picture. A head without a picture is read again as a whole.
+const HEAD_BYTES: u64 = 2048;
+
+/// NAL unit types (H.264 table 7-1): a slice, and a slice of a picture at which decoding can begin
+/// and behind which nothing refers to what came before.
+const SLICE: u8 = 1;
+const SLICE_OF_KEY_PICTURE: u8 = 5;
+
+/// The packets of a stream and the frames they become.
+pub(super) struct Index {
+    entries: Vec<Entry>,
+    /// Frame to packet, in order of presentation.
+    order: Vec<u32>,
+    groups: Vec<Group>,
+    /// Seconds of each frame since the first.
+    pub(super) times: Vec<f64>,
+    /// Why the file ends early, if it does.
+    pub(super) damage: Option<String>,
+}
+
+struct Entry {
+    place: Place,
+    packet: Packet,
+}
+
+/// A key picture with the pictures up to the next one: they can be decoded by themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    pub(super) first_packet: usize,
+    pub(super) first_frame: usize,
+}
+
+impl Index {
+    /// Reads the heads of all packets, or fewer when `stop` is raised. `length_bytes` is the size of the length in front of each
+    /// NAL unit.
+    pub(super) fn new(
+        packets: &mut dyn Packets,
+        length_bytes: usize,
+        tick_secs: f64,
+        stop: &StopFlag,
+    ) -> Self {
+        let mut this = Self {
+            entries: Vec::new(),
+            order: Vec::new(),
+            groups: Vec::new(),
+            times: Vec::new(),
+            damage: None,
+        };
+        let mut head = Vec::new();
+        while !stop.is_stopped() {
+            let place = packets.place();
+            match read_head(packets, place, length_bytes, &mut head) {
+                Ok(Some((packet, is_key))) => {
+                    if is_key || this.groups.is_empty() {
+                        this.close_group();
+                        this.groups.push(Group {
+                            first_packet: this.entries.len(),
+                            first_frame: this.order.len(),
+                        });
+                    }
+                    if packet.is_shown {
+                        this.order.push(this.entries.len() as u32);
+                    }
+                    this.entries.push(Entry { place, packet });
+                }
+                Ok(None) => break,
+                Err(damage) => {
+                    this.damage = Some(damage);
+                    break;
+                }
+            }
+        }
+        this.close_group();
+        let first = this.order.first().map_or(0, |_| this.pts(0));
+        let mut last = 0.0;
+        this.times = (0..this.order.len())
+            .map(|i| {
+                // Contradictory times do not run backwards, as in sequential reading.
+                last = f64::max(last, this.pts(i).saturating_sub(first) as f64 * tick_secs);
+                last
+            })
+            .collect();
+        this
+    }
+
+    /// Puts the frames of the last group into order of presentation.
+    fn close_group(&mut self) {
+        if let Some(group) = self.groups.last() {
+            let entries = &self.entries;
+            let frames = &mut self.order[group.first_frame..];
+            frames.sort_by_key(|&packet| entries[packet as usize].packet.pts);
+        }
+    }
+
+    /// The time stamp of a frame, ticks.
+    pub(super) fn pts(&self, frame: usize) -> i64 {
+        self.entries[self.order[frame] as usize].packet.pts
+    }
+
+    /// The group that holds a frame.
+    pub(super) fn group_of(&self, frame: usize) -> Group {
+        let after = self.groups.partition_point(|g| g.first_frame <= frame);
+        self.groups[after - 1]
+    }
+
+    /// Where a packet lies; `None` behind the last.
+    pub(super) fn place(&self, packet: usize) -> Option<Place> {
+        self.entries.get(packet).map(|e| e.place)
+    }
+}
+
+/// The next packet and whether decoding can begin there.
+fn read_head(
+    packets: &mut dyn Packets,
+    place: Place,
+    length_bytes: usize,
+    head: &mut Vec<u8>,
+) -> Result<Option<(Packet, bool)>, String> {
+    let Some(packet) = packets.next_head(HEAD_BYTES, head)? else {
+        return Ok(None);
+    };
+    if let Some(is_key) = first_slice(head, length_bytes) {
+        return Ok(Some((packet, is_key)));
+    }
+    packets.go_to(place)?;
+    packets.next_packet(head)?;
+    let is_key = first_slice(head, length_bytes).unwrap_or(false);
+    Ok(Some((packet, is_key)))
+}
+
+/// Whether the first slice among the NAL units belongs to a key picture; `None` when there is no
+/// slice in these bytes.
+fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool> {
+    loop {
+        let (length, rest) = bytes.split_at_checked(length_bytes)?;
+        let length = length.iter().fold(0, |n, &b| n << 8 | usize::from(b));
+        match rest.first()? & 31 {
+            SLICE_OF_KEY_PICTURE if length > 0 => return Some(true),
+            SLICE if length > 0 => return Some(false),
+            _ => bytes = rest.get(length..)?,
+        }
+    }
+}
