@@ -1,11 +1,12 @@
 //! Scaled dot-product attention by tiles of queries: a tile's scores live in a core's cache from
-//! the product with the keys over the softmax to the product with the values.
+//! the product with the keys over the softmax to the product with the values. The softmax's
+//! division comes last, on what was read: a head has fewer channels than there are tokens.
 
 use super::buffer::{View, ViewMut};
 use super::drop::{Dropout, drop_row};
 use super::pack::PanelView;
 use super::point::{self, Points};
-use super::rows::{Factor, softmax_row};
+use super::rows::{Factor, exp_row, scale_row};
 use super::threads::Threads;
 use super::tile::PANEL;
 
@@ -118,15 +119,17 @@ pub fn attention(
             relu: false,
         };
         point::run_here(&points, threads, scratch);
-        for row in scores.data_mut().chunks_exact_mut(len) {
-            softmax_row(row, threads);
-        }
-        if let Some(weights) = weights {
-            // SAFETY: the rows lie in the slice, and each belongs to one task.
-            let rows = unsafe {
-                std::slice::from_raw_parts_mut(weights.pixel(product * len + first), rows * len)
-            };
-            rows.copy_from_slice(scores.data());
+        let mut factors = threads.spare.map(1, 1, 1, rows);
+        let pairs = scores.data_mut().chunks_exact_mut(len);
+        for (i, (row, factor)) in pairs.zip(factors.data_mut()).enumerate() {
+            *factor = 1.0 / exp_row(row, threads);
+            if let Some(weights) = weights {
+                let at = product * len + first + i;
+                // SAFETY: the row lies in the slice, and each belongs to one task.
+                let dest = unsafe { std::slice::from_raw_parts_mut(weights.pixel(at), len) };
+                dest.copy_from_slice(row);
+                scale_row(dest, *factor, threads);
+            }
         }
         if let Some(dropout) = dropout {
             let number = (product * len + first) * len;
@@ -143,6 +146,13 @@ pub fn attention(
         points.out = unsafe { out.part(image * len + first, channel) };
         points.dims = [1, 1, rows, value_width];
         point::run_here(&points, threads, scratch);
+        let shared = points.out;
+        for (row, &factor) in factors.data().iter().enumerate() {
+            // SAFETY: the row's pixel and the head's channels lie in `out`, and belong to this
+            // task alone.
+            let read = unsafe { std::slice::from_raw_parts_mut(shared.pixel(row), value_width) };
+            scale_row(read, factor, threads);
+        }
     });
 }
 

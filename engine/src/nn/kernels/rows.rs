@@ -45,14 +45,23 @@ impl Factor<'_> {
     }
 }
 
-/// Softmax of `row`, in place.
-pub(super) fn softmax_row(row: &mut [f32], threads: &Threads) {
-    threads.isa().run(SoftmaxRow { row });
+/// `e^(x - largest x)` of `row`, in place; their sum. It is the softmax but for the division,
+/// which attention does at the end on fewer values.
+pub(super) fn exp_row(row: &mut [f32], threads: &Threads) -> f32 {
+    let mut sum = 0.0;
+    let out = &mut sum;
+    threads.isa().run(ExpRow { row, out });
+    sum
+}
+
+/// `row * factor`, in place.
+pub(super) fn scale_row(row: &mut [f32], factor: f32, threads: &Threads) {
+    threads.isa().run(ScaleRow { row, factor });
 }
 
 job! {
-    /// One row of [`softmax_row`].
-    SoftmaxRow { row: &'a mut [f32] }, s => {
+    /// See [`exp_row`].
+    ExpRow { row: &'a mut [f32], out: &'a mut f32 }, s => {
         let n = row.len();
         let full = n / S::LANES * S::LANES;
         let mut top = s.splat(f32::NEG_INFINITY);
@@ -62,19 +71,33 @@ job! {
         }
         let top = row[full..].iter().fold(s.max_lane(top), |m, &v| m.max(v));
         let mut sum = s.splat(0.0);
-        let mut i = 0;
-        while i < n {
-            // SAFETY: i < n.
+        for chunk in row.chunks_exact_mut(S::LANES) {
+            // SAFETY: the chunk is one vector.
             unsafe {
-                let at = row.as_mut_ptr().add(i);
-                let e = math::exp(s, s.sub(s.load_upto(at, n - i), s.splat(top)));
-                s.store_upto(at, e, n - i);
-                // Only live lanes count: the others are read back as 0.
-                sum = s.add(sum, s.load_upto(at, n - i));
+                let e = math::exp(s, s.sub(s.load(chunk.as_ptr()), s.splat(top)));
+                s.store(chunk.as_mut_ptr(), e);
+                sum = s.add(sum, e);
             }
-            i += S::LANES;
         }
-        let factor = s.splat(1.0 / s.sum(sum));
+        if full < n {
+            // SAFETY: n - full values of the row are left, fewer than a vector.
+            unsafe {
+                let (at, left) = (row.as_mut_ptr().add(full), n - full);
+                let e = math::exp(s, s.sub(s.load_n(at, left), s.splat(top)));
+                s.store_n(at, e, left);
+                // Only live lanes count: the others are read back as 0.
+                sum = s.add(sum, s.load_n(at, left));
+            }
+        }
+        *out = s.sum(sum);
+    }
+}
+
+job! {
+    /// See [`scale_row`].
+    ScaleRow { row: &'a mut [f32], factor: f32 }, s => {
+        let n = row.len();
+        let factor = s.splat(factor);
         let mut i = 0;
         while i < n {
             // SAFETY: i < n.
