@@ -23,7 +23,7 @@ use super::resnet::{ResNet, ResNetConfig};
 use super::{BuildOptions, ModelSpec, PoseModel, RawOutput, RawQueryKey, probe};
 use crate::geometry::Size;
 use crate::nn::{
-    Conv2d, Features, LayerNorm, Linear, MultiHeadAttention, Pass, TransposedConvBn, add,
+    Conv2d, Features, LayerNorm, Linear, MultiHeadAttention, Pass, TransposedConvBn, add, dropout,
     upsample_bilinear2,
 };
 
@@ -224,11 +224,16 @@ struct EncoderLayer {
 /// Of the encoder's layer norms.
 const EPS: f32 = 1e-5;
 
+/// Share of values dropped while learning: of the attention weights, of what was read, of the
+/// hidden features and of what they give.
+const DROPOUT: f32 = 0.1;
+
 impl EncoderLayer {
     fn new(config: &TransPoseConfig, vb: &VarBuilder<'_>) -> Result<Self> {
         let &TransPoseConfig { width, hidden, .. } = config;
         Ok(Self {
-            self_attn: MultiHeadAttention::new(&vb.pp("self_attn"), width, config.heads)?,
+            self_attn: MultiHeadAttention::new(&vb.pp("self_attn"), width, config.heads)?
+                .with_dropout(DROPOUT),
             linear1: Linear::new(&vb.pp("linear1"), (width, hidden))?,
             linear2: Linear::new(&vb.pp("linear2"), (hidden, width))?,
             norm1: LayerNorm::new(&vb.pp("norm1"), width, EPS)?,
@@ -244,11 +249,10 @@ impl EncoderLayer {
         pass: &mut Pass,
     ) -> Result<(Features, Option<[Tensor; 2]>)> {
         let attended = self.self_attn.forward(x, positions, pass)?;
-        let x = self
-            .norm1
-            .forward(add(x, &attended.output, false, pass)?, pass)?;
-        let hidden = self.linear1.relu(&x, pass)?;
-        let y = self.linear2.forward(&hidden, pass)?;
+        let read = dropout(attended.output, DROPOUT, pass)?;
+        let x = self.norm1.forward(add(x, &read, false, pass)?, pass)?;
+        let hidden = dropout(self.linear1.relu(&x, pass)?, DROPOUT, pass)?;
+        let y = dropout(self.linear2.forward(&hidden, pass)?, DROPOUT, pass)?;
         let x = self.norm2.forward(add(&x, &y, false, pass)?, pass)?;
         Ok((x, attended.query_key))
     }
