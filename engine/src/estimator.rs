@@ -46,7 +46,7 @@ pub trait Infer: Send {
 pub struct NetworkOptions {
     /// Name of a row of `MODELS`.
     pub model: String,
-    /// Weights file; `None` takes the bundled ones.
+    /// Weights file, read with the card beside it where there is one; `None` takes the bundled ones.
     pub weights: Option<PathBuf>,
     /// Where to compute.
     pub device: DeviceSpec,
@@ -101,7 +101,7 @@ impl Network {
     /// When model, codec or device are unknown or absent, or the weights do not fit.
     pub fn load(options: &NetworkOptions) -> Result<Self> {
         let spec = model(&options.model)?;
-        let card = spec.card()?;
+        let card = spec.card_for(options.weights.as_deref())?;
         let skeleton = card.skeleton()?;
         let selected = select(options.device)?;
         let weights = match &options.weights {
