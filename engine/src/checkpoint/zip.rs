@@ -33,6 +33,8 @@ pub(super) struct Entry {
     /// Bytes.
     pub size: u64,
     crc: u32,
+    /// Neither compressed nor encrypted.
+    is_plain: bool,
 }
 
 /// Reads the table of contents: entries by name. Fails with a reason.
@@ -49,11 +51,8 @@ pub(super) fn contents(
     let mut rest = Fields(&table);
     while !rest.0.is_empty() {
         let (name, entry) = one_entry(&mut rest)?;
-        if entry
-            .local
-            .checked_add(entry.size)
-            .is_none_or(|end| end > start)
-        {
+        let end = entry.local.checked_add(entry.size);
+        if entry.is_plain && end.is_none_or(|end| end > start) {
             let name = shown(&name);
             return Err(format!("has an entry {name} that does not fit into it"));
         }
@@ -108,13 +107,6 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
     let name = String::from_utf8_lossy(fields.take(n_name as usize)?).into_owned();
     let mut extra = Fields(fields.take(n_extra as usize)?);
     fields.skip(n_comment as usize)?;
-    if method != 0 || flags & 1 != 0 {
-        return Err(format!(
-            "has a compressed or encrypted entry ({}), which torch.save never writes: load and \
-             save it again in PyTorch",
-            shown(&name)
-        ));
-    }
     let is_packed_elsewhere = packed == ELSEWHERE;
     if size == ELSEWHERE || is_packed_elsewhere || local == ELSEWHERE {
         let mut long = extension(&mut extra)?;
@@ -129,7 +121,13 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
             local = long.number(8)?;
         }
     }
-    Ok((name, Entry { local, size, crc }))
+    let entry = Entry {
+        local,
+        size,
+        crc,
+        is_plain: method == 0 && flags & 1 == 0,
+    };
+    Ok((name, entry))
 }
 
 /// The 64-bit extension of an entry.
@@ -149,6 +147,13 @@ pub(super) fn read(
     name: &str,
     entry: &Entry,
 ) -> Result<Vec<u8>, String> {
+    if !entry.is_plain {
+        return Err(format!(
+            "has a compressed or encrypted entry ({}), which torch.save never writes: load and \
+             save it again in PyTorch",
+            shown(name)
+        ));
+    }
     let head = read_at(file, entry.local, 30)?;
     let mut fields = Fields(&head);
     fields.expect(LOCAL)?;
