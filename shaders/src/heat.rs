@@ -14,7 +14,7 @@ pub enum Sampling {
 }
 
 /// Where the layer lets the picture through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Fade {
     /// Nowhere: one opacity for all values.
     #[default]
@@ -24,6 +24,11 @@ pub enum Fade {
     Low,
     /// Around the middle of the range: opacity is proportional to the distance from it.
     Middle,
+    /// At and below this share of the range, [0, 1]: a threshold.
+    Below(f32),
+    /// Up to this share of the way from the middle of the range to its ends, [0, 1]: a threshold
+    /// on both sides.
+    Near(f32),
 }
 
 /// A float map and how to show it.
@@ -59,6 +64,8 @@ impl HeatLayer<'_> {
             Fade::Even => 1.0,
             Fade::Low => (2.5 * t).min(1.0),
             Fade::Middle => (2.0 * t - 1.0).abs(),
+            Fade::Below(threshold) => f32::from(t > threshold),
+            Fade::Near(threshold) => f32::from((2.0 * t - 1.0).abs() > threshold),
         };
         opacity(self.alpha) * fade
     }

@@ -15,10 +15,10 @@ pub(super) enum Corner {
 }
 
 /// Sides in label units: about 150 x 70 pixels at 640x480.
-const PADDING: f32 = 4.0;
-const GAP: f32 = 3.0;
+pub(super) const PADDING: f32 = 4.0;
+pub(super) const GAP: f32 = 3.0;
 const BAR: f32 = 5.0;
-const CAPITALS: f32 = 7.0;
+pub(super) const CAPITALS: f32 = 7.0;
 /// Least space between two numbers.
 const BETWEEN: f32 = 5.0;
 const MIN_WIDTH: f32 = 66.0;
@@ -29,43 +29,83 @@ pub(super) fn draw(
     corner: Corner,
     caption: &str,
     colors: ColorMap,
-    (lo, hi): (f32, f32),
+    range: (f32, f32),
 ) {
     let unit = label_unit(canvas);
     let u = unit as f32;
-    let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
-    let widths = numbers.each_ref().map(|n| text_size(n, unit)[0]);
-    let numbers_width = widths.iter().sum::<f32>() + 2.0 * BETWEEN * u;
-    let width = text_size(caption, unit)[0]
-        .max(numbers_width)
-        .max(MIN_WIDTH * u);
-    let height = (2.0 * CAPITALS + 2.0 * GAP + BAR) * u;
+    let bar = ScaleBar::new(colors, range, unit);
+    let width = bar.min_width.max(text_size(caption, unit)[0]);
+    let height = (CAPITALS + GAP) * u + bar.height;
     let [x, y] = panel(canvas, corner, width, height);
-    write(canvas, [x, y], caption);
+    write(canvas, [x, y], unit, caption);
+    bar.draw(canvas, [x, y + (CAPITALS + GAP) * u], width);
+}
 
-    let top = y + (CAPITALS + GAP) * u - 0.5;
-    for column in 0..width as usize {
-        let left = x + column as f32 - 0.5;
-        let color = sample(colors, column as f32 / (width - 1.0));
-        let bottom = top + BAR * u;
-        canvas.rect([left, top], [left + 1.0, bottom], 0.0, Paint::solid(color));
+/// The colours of a range above the numbers at its ends and in its middle.
+pub(super) struct ScaleBar {
+    colors: ColorMap,
+    numbers: [String; 3],
+    /// Widths of the numbers.
+    widths: [f32; 3],
+    /// Least width, pixels.
+    pub min_width: f32,
+    /// Height, pixels.
+    pub height: f32,
+    unit: usize,
+}
+
+impl ScaleBar {
+    pub fn new(colors: ColorMap, (lo, hi): (f32, f32), unit: usize) -> Self {
+        let u = unit as f32;
+        let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
+        let widths = numbers.each_ref().map(|n| text_size(n, unit)[0]);
+        Self {
+            colors,
+            numbers,
+            min_width: (widths.iter().sum::<f32>() + 2.0 * BETWEEN * u).max(MIN_WIDTH * u),
+            widths,
+            height: (BAR + GAP + CAPITALS) * u,
+            unit,
+        }
     }
-    let line = top + 0.5 + (BAR + GAP) * u;
-    let [first, middle, last] = widths;
-    for (number, at) in numbers.iter().zip([
-        0.0,
-        ((width - middle) / 2.0).clamp(first + BETWEEN * u, width - last - middle - BETWEEN * u),
-        width - last,
-    ]) {
-        write(canvas, [x + at, line], number);
+
+    /// Draws it with its top left corner at (`x`, `y`).
+    pub fn draw(&self, canvas: &mut Canvas<'_>, [x, y]: [f32; 2], width: f32) {
+        let u = self.unit as f32;
+        let top = y - 0.5;
+        for column in 0..width as usize {
+            let left = x + column as f32 - 0.5;
+            let color = sample(self.colors, column as f32 / (width - 1.0));
+            let bottom = top + BAR * u;
+            canvas.rect([left, top], [left + 1.0, bottom], 0.0, Paint::solid(color));
+        }
+        let line = y + (BAR + GAP) * u;
+        let [first, middle, last] = self.widths;
+        for (number, at) in self.numbers.iter().zip([
+            0.0,
+            ((width - middle) / 2.0)
+                .clamp(first + BETWEEN * u, width - last - middle - BETWEEN * u),
+            width - last,
+        ]) {
+            write(canvas, [x + at, line], self.unit, number);
+        }
+    }
+
+    /// Darkens the colours between two shares of the width: values that are not shown.
+    pub fn shade(&self, canvas: &mut Canvas<'_>, [x, y]: [f32; 2], width: f32, from: f32, to: f32) {
+        let edge = |share: f32| x + share.clamp(0.0, 1.0) * width - 0.5;
+        let bottom = y + BAR * self.unit as f32 - 0.5;
+        let (min, max) = ([edge(from), y - 0.5], [edge(to), bottom]);
+        canvas.rect(min, max, 0.0, Paint::new(INK, 0.8));
     }
 }
 
 /// Says in a corner why there is no map.
 pub(super) fn note(canvas: &mut Canvas<'_>, corner: Corner, text: &str) {
-    let [width, height] = text_size(text, label_unit(canvas));
+    let unit = label_unit(canvas);
+    let [width, height] = text_size(text, unit);
     let at = panel(canvas, corner, width, height);
-    write(canvas, at, text);
+    write(canvas, at, unit, text);
 }
 
 /// A dark panel for contents of this size; returns the contents' top left corner.
@@ -86,9 +126,10 @@ fn panel(canvas: &mut Canvas<'_>, corner: Corner, width: f32, height: f32) -> [f
     [x, y]
 }
 
-fn write(canvas: &mut Canvas<'_>, at: [f32; 2], text: &str) {
+/// Writes on a dark ground.
+pub(super) fn write(canvas: &mut Canvas<'_>, at: [f32; 2], unit: usize, text: &str) {
     let style = TextStyle {
-        unit: label_unit(canvas),
+        unit,
         paint: Paint::solid(CENTER),
         outline: 0.0,
     };
@@ -96,7 +137,7 @@ fn write(canvas: &mut Canvas<'_>, at: [f32; 2], text: &str) {
 }
 
 /// `value` with as many decimals as tell 100 steps of `span` apart, without empty zeros.
-fn number(value: f32, span: f32) -> String {
+pub(super) fn number(value: f32, span: f32) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

@@ -7,10 +7,13 @@
 mod attention;
 mod heatmap;
 mod legend;
+mod plate;
 mod skeleton;
 
 use poselens_shaders::canvas::Canvas;
 use poselens_shaders::colormap::ColorMap;
+
+pub use plate::Plate;
 
 use crate::output::PoseOutput;
 

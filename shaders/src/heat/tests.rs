@@ -137,4 +137,11 @@ fn fading_lets_the_picture_through() {
     assert_eq!(layer.alpha_at(1.0), 1.0);
     layer.fade = Fade::Middle;
     assert_eq!([0.0, 0.5, 1.0].map(|t| layer.alpha_at(t)), [1.0, 0.0, 1.0]);
+    layer.fade = Fade::Below(0.5);
+    assert_eq!([0.4, 0.5, 0.6].map(|t| layer.alpha_at(t)), [0.0, 0.0, 1.0]);
+    layer.fade = Fade::Near(0.5);
+    assert_eq!(
+        [0.2, 0.3, 0.7, 0.8].map(|t| layer.alpha_at(t)),
+        [1.0, 0.0, 0.0, 1.0]
+    );
 }
