@@ -58,7 +58,7 @@ pub trait Infer: Send {
 pub struct NetworkOptions {
     /// Name of a row of `MODELS`.
     pub model: String,
-    /// Weights file; `None` takes the bundled ones.
+    /// Weights file, read with the card beside it where there is one; `None` takes the bundled ones.
     pub weights: Option<PathBuf>,
     /// Where to compute.
     pub device: DeviceSpec,
@@ -125,7 +125,7 @@ impl Network {
     /// When model, codec or device are unknown or absent, or the weights do not fit.
     pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
         let spec = model(&options.model)?;
-        let card = spec.card()?;
+        let card = spec.card_for(options.weights.as_deref())?;
         let skeleton = card.skeleton()?;
         let selected = select(options.device)?;
         let net = spec.load(&card.build_options()?, weights, &selected.device)?;

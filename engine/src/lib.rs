@@ -10,12 +10,13 @@
 //! | row | modules |
 //! |---|---|
 //! | L4 | `pipeline` |
-//! | L3 | `estimator`, `dataset`, `eval` |
+//! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
 //! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `error` |
 
 pub mod augment;
+pub mod checkpoint;
 pub mod codec;
 pub mod concurrency;
 pub mod dataset;

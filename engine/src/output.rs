@@ -67,6 +67,18 @@ pub struct AttentionMap {
     pub image_from_map: Affine2,
 }
 
+impl AttentionMap {
+    /// The value at which the map changes nothing, where it can lie on both sides of it. Such
+    /// maps come from HSA: its signed maps around 0, its gate (a factor from -1 to 3) around 1.
+    pub fn neutral(&self) -> Option<f32> {
+        match self.kind {
+            AttentionKind::Signed => Some(0.0),
+            AttentionKind::Gate if self.range.0 < 1.0 && self.range.1 > 1.0 => Some(1.0),
+            AttentionKind::Gate | AttentionKind::QueryKey => None,
+        }
+    }
+}
+
 /// Queries and keys of one self-attention layer. Every row `A[i, :]` of the attention matrix
 /// (what token `i` reads) and every column `A[:, j]` (who reads token `j`) follows from them;
 /// the matrix itself has millions of entries and is never kept.

@@ -27,11 +27,14 @@ pub struct Legend {
     pub scale: Option<(ColorMap, (f32, f32))>,
 }
 
-/// Sides in label units: about 150 x 70 pixels at 640x480.
-const PADDING: f32 = 4.0;
-const GAP: f32 = 3.0;
+/// Space around a legend, label units: it takes about 150 x 70 pixels at 640x480.
+pub const PADDING: f32 = 4.0;
+/// Space between its parts, label units.
+pub const GAP: f32 = 3.0;
+/// Height of the colours, label units.
 const BAR: f32 = 5.0;
-const CAPITALS: f32 = 7.0;
+/// Height of a capital letter, label units.
+pub const CAPITALS: f32 = 7.0;
 /// Least space between two numbers.
 const BETWEEN: f32 = 5.0;
 const MIN_WIDTH: f32 = 66.0;
@@ -46,33 +49,12 @@ impl Legend {
             write(at, &self.caption, unit, put);
             return;
         };
-        let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
-        let widths = numbers.each_ref().map(|n| text_size(n, unit)[0]);
-        let numbers_width = widths.iter().sum::<f32>() + 2.0 * BETWEEN * u;
-        let width = caption_width.max(numbers_width).max(MIN_WIDTH * u);
-        let height = (2.0 * CAPITALS + 2.0 * GAP + BAR) * u;
+        let bar = ScaleBar::new(colors, (lo, hi), unit);
+        let width = caption_width.max(bar.min_width);
+        let height = (CAPITALS + GAP) * u + bar.height;
         let [x, y] = self.panel(area, width, height, u, put);
         write([x, y], &self.caption, unit, put);
-
-        let top = y + (CAPITALS + GAP) * u - 0.5;
-        for column in 0..width as usize {
-            let left = x + column as f32 - 0.5;
-            put(Shape::Rect(Rect {
-                min: [left, top],
-                max: [left + 1.0, top + BAR * u],
-                corner: 0.0,
-                stroke: 0.0,
-                paint: Paint::solid(sample(colors, column as f32 / (width - 1.0))),
-            }));
-        }
-        let line = top + 0.5 + (BAR + GAP) * u;
-        let [first, middle, last] = widths;
-        let center = ((width - middle) / 2.0)
-            .min(width - last - middle - BETWEEN * u)
-            .max(first + BETWEEN * u);
-        for (number, at) in numbers.iter().zip([0.0, center, width - last]) {
-            write([x + at, line], number, unit, put);
-        }
+        bar.lay_out([x, y + (CAPITALS + GAP) * u], width, put);
     }
 
     /// A dark panel for contents of this size; returns the contents' top left corner.
@@ -102,7 +84,80 @@ impl Legend {
     }
 }
 
-fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape)) {
+/// The colours of a range above the numbers at its ends and in its middle.
+#[derive(Debug)]
+pub struct ScaleBar {
+    colors: ColorMap,
+    numbers: [String; 3],
+    widths: [f32; 3],
+    /// Least width, pixels.
+    pub min_width: f32,
+    /// Height, pixels.
+    pub height: f32,
+    unit: usize,
+}
+
+impl ScaleBar {
+    /// For values from `lo` to `hi`, with labels of `unit`.
+    pub fn new(colors: ColorMap, (lo, hi): (f32, f32), unit: usize) -> Self {
+        let u = unit as f32;
+        let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
+        let widths = numbers.each_ref().map(|n| text_size(n, unit)[0]);
+        Self {
+            colors,
+            numbers,
+            min_width: (widths.iter().sum::<f32>() + 2.0 * BETWEEN * u).max(MIN_WIDTH * u),
+            widths,
+            height: (BAR + GAP + CAPITALS) * u,
+            unit,
+        }
+    }
+
+    /// Puts its shapes with the top left corner at (`x`, `y`).
+    pub fn lay_out(&self, [x, y]: [f32; 2], width: f32, put: &mut impl FnMut(Shape)) {
+        let u = self.unit as f32;
+        let top = y - 0.5;
+        for column in 0..width as usize {
+            let left = x + column as f32 - 0.5;
+            put(Shape::Rect(Rect {
+                min: [left, top],
+                max: [left + 1.0, top + BAR * u],
+                corner: 0.0,
+                stroke: 0.0,
+                paint: Paint::solid(sample(self.colors, column as f32 / (width - 1.0))),
+            }));
+        }
+        let line = y + (BAR + GAP) * u;
+        let [first, middle, last] = self.widths;
+        let center = ((width - middle) / 2.0)
+            .min(width - last - middle - BETWEEN * u)
+            .max(first + BETWEEN * u);
+        for (number, at) in self.numbers.iter().zip([0.0, center, width - last]) {
+            write([x + at, line], number, self.unit, put);
+        }
+    }
+
+    /// Darkens the colours between two shares of the width: values that are not shown.
+    pub fn shade(
+        &self,
+        [x, y]: [f32; 2],
+        width: f32,
+        [from, to]: [f32; 2],
+        put: &mut impl FnMut(Shape),
+    ) {
+        let edge = |share: f32| x + share.clamp(0.0, 1.0) * width - 0.5;
+        put(Shape::Rect(Rect {
+            min: [edge(from), y - 0.5],
+            max: [edge(to), y + BAR * self.unit as f32 - 0.5],
+            corner: 0.0,
+            stroke: 0.0,
+            paint: Paint::new(INK, 0.8),
+        }));
+    }
+}
+
+/// A line of text on a dark ground.
+pub fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape)) {
     let style = TextStyle {
         unit,
         paint: Paint::solid(CENTER),
@@ -116,7 +171,7 @@ fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape)) {
 }
 
 /// `value` with as many decimals as tell 100 steps of `span` apart, without empty zeros.
-fn number(value: f32, span: f32) -> String {
+pub fn number(value: f32, span: f32) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

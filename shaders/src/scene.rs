@@ -285,7 +285,7 @@ impl Label {
 
 /// Pixels per grid step of labels: in a recording capitals are 14 pixels high from 640x480 to
 /// 1280x720 and 21 at 1920x1080, on the screen as large as a recording shown there.
-fn label_unit(view: &View) -> usize {
+pub fn label_unit(view: &View) -> usize {
     let shorter = view.image[0].min(view.image[1]);
     let unit = (shorter / 400.0).ceil().max(1.0) * view.pen;
     (unit.round() as usize).max(view.min_unit)

@@ -22,7 +22,7 @@ const ENGINE_ROWS: &[&[&str]] = &[
         "overlay",
         "record",
     ],
-    &["estimator", "dataset", "eval"],
+    &["estimator", "dataset", "eval", "checkpoint"],
     &["pipeline"],
 ];
 

@@ -38,7 +38,7 @@ fn stride(name: &str) -> usize {
 }
 
 /// The weights by the fill rule, with the sine table for an input.
-fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
+pub fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
     let grid = Size::new(
         options.input.width / stride(spec.name),
         options.input.height / stride(spec.name),

@@ -21,7 +21,7 @@ pub struct ForwardArgs {
     /// Model
     #[arg(long, value_parser = model_names())]
     model: String,
-    /// Number of joints; that of the model's skeleton when not given
+    /// Number of joints; that of the card's skeleton when not given
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=1024))]
     joints: Option<u16>,
     /// Height the input must have
@@ -46,7 +46,7 @@ pub struct ForwardArgs {
 
 pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let spec = model(&args.model)?;
-    let card = spec.card()?;
+    let card = spec.card_for(Some(&args.weights))?;
     let options = BuildOptions {
         n_joints: match args.joints {
             Some(k) => usize::from(k),

@@ -4,11 +4,13 @@
 //! to standard error. Each command is one file.
 
 mod args;
+mod attention;
 mod bench;
 mod doctor;
 mod eval;
 mod forward;
 mod gui;
+mod import;
 mod models;
 mod progress;
 mod run;
@@ -57,6 +59,10 @@ enum Command {
     Models(models::ModelsArgs),
     /// Run the bare network on a tensor, for checking ports of a model number by number
     Forward(forward::ForwardArgs),
+    /// Draw one attention map over a picture
+    Attention(attention::AttentionArgs),
+    /// Turn another program's checkpoint (PyTorch .pth or safetensors) into weights with a card
+    Import(import::ImportArgs),
     /// Measure accuracy on labelled pictures
     Eval(eval::EvalArgs),
     /// Measure speed
@@ -85,6 +91,8 @@ impl Cli {
             Some(Command::Run(args)) => run::run(common, &args),
             Some(Command::Models(args)) => models::run(&args),
             Some(Command::Forward(args)) => forward::run(common, &args),
+            Some(Command::Attention(args)) => attention::run(common, &args),
+            Some(Command::Import(args)) => import::run(&args),
             Some(Command::Eval(args)) => eval::run(common, &args),
             Some(Command::Bench(args)) => bench::run(common, &args),
             Some(Command::Doctor(args)) => doctor::run(common, &args),

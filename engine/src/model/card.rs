@@ -1,8 +1,11 @@
 //! Model cards: what a network expects and what is known about its weights.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
-use super::BuildOptions;
+use super::{BuildOptions, ModelSpec, sha256_of_file};
 use crate::error::{Error, Result};
 use crate::geometry::{Alignment, Size};
 use crate::skeleton::Skeleton;
@@ -18,7 +21,7 @@ pub struct Card {
     pub license: String,
     /// How to get weights where none are bundled.
     pub weights: Option<String>,
-    /// SHA-256 of the bundled weights file, lower-case hex.
+    /// SHA-256 of the weights file, lower-case hex.
     pub sha256: Option<String>,
     /// Name of the skeleton the weights were trained for.
     pub skeleton: String,
@@ -35,6 +38,19 @@ pub struct Card {
     /// Measured accuracy, free form.
     #[serde(default)]
     pub figures: toml::Table,
+    /// Where imported weights come from.
+    pub origin: Option<OriginCard>,
+}
+
+/// Where imported weights come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginCard {
+    /// Name of the file they were imported from.
+    pub file: String,
+    /// SHA-256 of that file, lower-case hex.
+    pub sha256: String,
+    /// Program and version that imported them.
+    pub tool: String,
 }
 
 /// Input of a network.
@@ -78,6 +94,45 @@ pub struct EvidenceCard {
 }
 
 impl Card {
+    /// Largest card file read: cards are a few kilobytes.
+    const MAX_BYTES: u64 = 1 << 20;
+
+    /// The file a card for the weights in `weights` has.
+    pub fn path_beside(weights: &Path) -> PathBuf {
+        weights.with_extension("toml")
+    }
+
+    /// The card beside a weights file; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no card, or is that of another model or another file.
+    pub fn beside(weights: &Path, spec: &ModelSpec) -> Result<Option<Self>> {
+        let path = Self::path_beside(weights);
+        let size = match std::fs::metadata(&path) {
+            Ok(meta) => meta.len(),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io("open", &path)(e)),
+        };
+        if size > Self::MAX_BYTES {
+            return Err(Error::data(&path, "too large for a model card"));
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let card = Self::parse(spec.name, &text).map_err(|e| Error::data(&path, e.to_string()))?;
+        // Rows that differ in their build alone share one card.
+        if card.model != spec.name && card.model != spec.card()?.model {
+            let reason = format!("the card of {}, not of {}", card.model, spec.name);
+            return Err(Error::data(&path, reason));
+        }
+        if let Some(wanted) = &card.sha256
+            && sha256_of_file(weights)? != *wanted
+        {
+            let file = weights.display();
+            let reason = format!("not the card of {file}: its SHA-256 differs; remove the card");
+            return Err(Error::data(&path, reason));
+        }
+        Ok(Some(card))
+    }
+
     /// Parses a card and checks that its skeleton exists.
     ///
     /// # Errors

@@ -11,10 +11,12 @@ mod sfm;
 mod transpose;
 mod weights;
 
+use std::path::Path;
+
 use candle_core::{DType, Result as TensorResult, Tensor};
 use candle_nn::VarBuilder;
 
-pub use card::Card;
+pub use card::{Card, OriginCard};
 pub use hrnet::HrNetConfig;
 pub use mca::{Attention, Mca, McaConfig};
 pub use resnet::ResNetConfig;
@@ -22,7 +24,7 @@ pub use sfm::{Sfm, SfmConfig};
 pub use transpose::{
     Backbone, PositionKind, TransPose, TransPoseConfig, Upsampling, sine_positions,
 };
-pub use weights::{WeightShapes, Weights};
+pub use weights::{WeightShapes, Weights, sha256_of_file};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -170,6 +172,16 @@ impl ModelSpec {
     /// When the card is malformed (a fault of this build).
     pub fn card(&self) -> Result<Card> {
         Card::parse(self.name, self.card)
+    }
+
+    /// The card that belongs to a weights file: the one beside it where there is one, else the
+    /// model's.
+    ///
+    /// # Errors
+    /// When the card beside the file is none, or that of another model or another file.
+    pub fn card_for(&self, weights: Option<&Path>) -> Result<Card> {
+        let beside = weights.map(|file| Card::beside(file, self)).transpose()?;
+        beside.flatten().map_or_else(|| self.card(), Ok)
     }
 
     /// Names and shapes of the network's tensors, by name.

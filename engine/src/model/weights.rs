@@ -1,6 +1,8 @@
 //! Weights: named tensors from a file or from the program itself, checked before use.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,6 +57,12 @@ impl WeightShapes {
         Ok(Self(std::mem::take(&mut *noted)))
     }
 
+    /// Whether a file may hold a tensor of this name that the network lacks: heads used in
+    /// training only.
+    pub fn is_optional(name: &str) -> bool {
+        name.starts_with("aux.")
+    }
+
     /// Learnable numbers: every tensor but the running statistics of batch norms.
     pub fn n_params(&self) -> u64 {
         let count = |shape: &Vec<usize>| shape.iter().product::<usize>() as u64;
@@ -95,7 +103,7 @@ impl Weights {
             )));
         };
         let wanted = spec.card()?.sha256;
-        let found = sha256_hex(bytes);
+        let found = hex(&Sha256::digest(bytes));
         if wanted.as_deref() != Some(found.as_str()) {
             return Err(Error::data(
                 &origin,
@@ -191,7 +199,7 @@ impl Weights {
         let mut extra: Vec<_> = self
             .tensors
             .keys()
-            .filter(|name| !shapes.0.contains_key(*name) && !name.starts_with("aux."))
+            .filter(|name| !shapes.0.contains_key(*name) && !WeightShapes::is_optional(name))
             .collect();
         extra.sort();
         faults.extend(
@@ -235,12 +243,28 @@ fn first_line(error: &impl std::fmt::Display) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+/// SHA-256 of a file, lower-case hex.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = file.read(&mut buffer).map_err(Error::io("read", path))?;
+        if n == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..n]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }

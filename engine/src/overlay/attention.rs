@@ -6,7 +6,7 @@ use poselens_shaders::legend::{Corner, Legend};
 use poselens_shaders::scene::{Mark, Scene};
 
 use super::{OverlayStyle, RangeMode};
-use crate::output::{AttentionKind, AttentionMap, PoseOutput};
+use crate::output::{AttentionMap, PoseOutput};
 
 /// Zero padding of HSA's 7x7 convolutions (3 pixels) draws a frame around its maps: that many
 /// pixels at the border are neither shown nor counted.
@@ -33,22 +33,9 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     };
     let (range, colors, fade) = scale(&maps, style);
     for map in &maps {
-        let Some(map_from_image) = map.image_from_map.inverse() else {
-            continue;
-        };
-        scene.marks.push(Mark::Heat(HeatLayer {
-            values: map.map.values.as_slice().into(),
-            width: map.map.size.width,
-            height: map.map.size.height,
-            cut: cut(map),
-            map_from_pixel: map_from_image.m,
-            range,
-            colors,
-            alpha: style.opacity,
-            threshold: style.map_threshold,
-            fade,
-            sampling: style.sampling,
-        }));
+        scene
+            .marks
+            .extend(heat(map, range, colors, fade, style).map(Mark::Heat));
     }
     if style.legends {
         scene.marks.push(Mark::Legend(Legend {
@@ -57,6 +44,30 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
             scale: Some((colors, range)),
         }));
     }
+}
+
+/// A one-plane map where it lies in the picture; `None` when it lies nowhere.
+pub(super) fn heat(
+    map: &AttentionMap,
+    range: (f32, f32),
+    colors: ColorMap,
+    fade: Fade,
+    style: &OverlayStyle,
+) -> Option<HeatLayer> {
+    let map_from_image = map.image_from_map.inverse()?;
+    Some(HeatLayer {
+        values: map.map.values.as_slice().into(),
+        width: map.map.size.width,
+        height: map.map.size.height,
+        cut: cut(map),
+        map_from_pixel: map_from_image.m,
+        range,
+        colors,
+        alpha: style.opacity,
+        threshold: style.map_threshold,
+        fade,
+        sampling: style.sampling,
+    })
 }
 
 /// The map asked for, or else the model's first, in every region; only one-plane maps.
@@ -77,31 +88,21 @@ fn chosen<'a>(output: &'a PoseOutput, style: &'a OverlayStyle) -> Vec<&'a Attent
 /// Pixels cut off at each border.
 fn cut(map: &AttentionMap) -> usize {
     let large = map.map.size.width.min(map.map.size.height) >= CUT_FROM;
-    if large && neutral(map).is_some() {
+    if large && map.neutral().is_some() {
         FRAME
     } else {
         0
     }
 }
 
-/// The value at which a map changes nothing, where it can lie on both sides of it. Such maps come
-/// from HSA: its signed maps around 0, its gate (a factor from -1 to 3) around 1.
-fn neutral(map: &AttentionMap) -> Option<f32> {
-    match map.kind {
-        AttentionKind::Signed => Some(0.0),
-        AttentionKind::Gate if map.range.0 < 1.0 && map.range.1 > 1.0 => Some(1.0),
-        AttentionKind::Gate | AttentionKind::QueryKey => None,
-    }
-}
-
 /// Range, colours and transparency for maps of one name.
-fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32), ColorMap, Fade) {
+pub(super) fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32), ColorMap, Fade) {
     let possible = maps.first().map_or((0.0, 1.0), |m| m.range);
     let (lo, hi) = match style.attention_range {
         RangeMode::Fixed => possible,
         RangeMode::PerFrame => percentiles(maps).unwrap_or(possible),
     };
-    match maps.first().and_then(|m| neutral(m)) {
+    match maps.first().and_then(|m| m.neutral()) {
         Some(middle) => {
             // At least so wide that rounding noise around the middle stays neutral.
             let reach = (lo - middle).abs().max((hi - middle).abs()).max(1e-3);

@@ -7,6 +7,7 @@
 
 mod attention;
 mod heatmap;
+mod plate;
 mod skeleton;
 
 use poselens_shaders::canvas::Canvas;
@@ -14,6 +15,8 @@ use poselens_shaders::colormap::ColorMap;
 use poselens_shaders::heat::Sampling;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
+
+pub use plate::Plate;
 
 use crate::output::PoseOutput;
 

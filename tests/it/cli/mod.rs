@@ -2,6 +2,8 @@
 //!
 //! A [`Desk`] is an empty folder in which the real program runs.
 
+mod attention;
+mod import;
 mod interrupted;
 mod json;
 mod mistakes;

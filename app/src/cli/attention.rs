@@ -1,0 +1,273 @@
+//! `poselens attention`: one attention map over a picture.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
+use poselens_engine::estimator::{Estimator, Infer, Want};
+use poselens_engine::frame::Frame;
+use poselens_engine::geometry::Point;
+use poselens_engine::nn::Kernels;
+use poselens_engine::output::{AttentionMap, Direction, Planes, PoseOutput, RegionOutput};
+use poselens_engine::overlay::{OverlayStyle, Plate};
+use poselens_engine::pipeline::save_png;
+use poselens_engine::pose::Keypoint;
+use poselens_engine::source::{OpenOptions, SourceSpec};
+
+use super::Common;
+use super::args::NetworkArgs;
+
+/// Options of `attention`.
+#[derive(Debug, clap::Args)]
+pub struct AttentionArgs {
+    /// A picture, or anything else that `run` takes: its first frame
+    #[arg(long, value_name = "IMAGE")]
+    input: String,
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// The joint asked about: nose, l_wrist, ...
+    #[arg(long, value_name = "NAME")]
+    keypoint: String,
+    /// Layer, block or stack, from 0; the last when not given
+    #[arg(long, value_name = "L")]
+    layer: Option<usize>,
+    /// Mean-field iteration, from 1; the last when not given (crf)
+    #[arg(long, value_name = "T")]
+    iteration: Option<usize>,
+    /// Attention head, from 0; the mean of all when not given (dependency, affected)
+    #[arg(long, value_name = "H")]
+    head: Option<usize>,
+    /// Kind of attention; the model's own when not given
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// Map of the layer: gate, M or M_deeper (hsa), part, att_sum, ... (crf); the first of these
+    /// that there is when not given
+    #[arg(long, value_name = "NAME")]
+    map: Option<String>,
+    /// Hide values up to T (hsa: up to T away from the neutral value)
+    #[arg(long, value_name = "T", value_parser = threshold)]
+    threshold: Option<f32>,
+    /// Picture to write
+    #[arg(long, value_name = "PNG")]
+    out: PathBuf,
+}
+
+/// Kinds of attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    /// TransPose: what the joint's pixel reads
+    Dependency,
+    /// TransPose: who reads the joint's pixel
+    Affected,
+    /// MCA: maps of conditional random fields, per part where the model has them
+    Crf,
+    /// SFM: high-level spatial attention
+    Hsa,
+}
+
+fn threshold(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(t) if t.is_finite() && t >= 0.0 => Ok(t),
+        _ => Err("not a number from 0 up".to_owned()),
+    }
+}
+
+/// Regions a tracker looks at until it has been everywhere once: the whole picture and, in a wide
+/// one, parts of it.
+const MAX_LOOKS: usize = 8;
+
+/// Maps that are drawn when none is named, the preferred one first: those that features are
+/// multiplied by.
+const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
+
+pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
+    let network = args.network.load(common, None)?;
+    let skeleton = network.skeleton();
+    let Some(joint) = skeleton.joint(&args.keypoint) else {
+        bail!(
+            "no joint is called '{}'; {} has {}",
+            args.keypoint,
+            skeleton.name,
+            skeleton.joints.join(", ")
+        );
+    };
+    let frame = first_frame(&args.input)?;
+    let output = look(&mut Estimator::single(network, false), &frame, &args.input)?;
+    let (Some(pose), Some(region)) = (output.poses.first(), output.regions.first()) else {
+        bail!("{}: nobody found", args.input);
+    };
+    let keypoint = pose.keypoints_raw.get(joint).copied().unwrap_or_default();
+    let map = match direction(args, region) {
+        Some(direction) => self_attention(common, args, region, direction, keypoint)?,
+        None => chosen(args, region, joint)?,
+    };
+    let title = format!(
+        "{} {} - {} {:.2}",
+        args.network.model,
+        map.name,
+        args.keypoint,
+        keypoint.score.max(0.0)
+    );
+    let plate = Plate {
+        frame: &frame,
+        map: &map,
+        title: &title,
+        threshold: args.threshold,
+        joint: is_inside(keypoint, &frame).then(|| keypoint.point()),
+    };
+    save_png(&plate.draw(&OverlayStyle::default()), &args.out)?;
+    eprintln!("wrote {} ({title})", args.out.display());
+    Ok(())
+}
+
+fn first_frame(input: &str) -> anyhow::Result<Frame> {
+    let options = OpenOptions {
+        max_frames: Some(1),
+        ..OpenOptions::default()
+    };
+    match SourceSpec::parse(input)?.open(&options)?.next_frame()? {
+        Some(frame) => Ok(frame),
+        None => bail!("{input}: has no picture"),
+    }
+}
+
+/// Finds the person as `run` does, then looks at them once more, closely and with maps.
+fn look(estimator: &mut Estimator, frame: &Frame, input: &str) -> anyhow::Result<PoseOutput> {
+    for _ in 0..MAX_LOOKS {
+        if !estimator.infer(frame, Want::default())?.poses.is_empty() {
+            let want = Want {
+                attention: true,
+                ..Want::default()
+            };
+            return Ok(estimator.infer(frame, want)?);
+        }
+    }
+    bail!("{input}: no person found, so there is no joint to ask about")
+}
+
+fn is_inside(keypoint: Keypoint, frame: &Frame) -> bool {
+    let (p, size) = (keypoint.point(), frame.size());
+    let inside = |v: f64, n: usize| (-0.5..n as f64 - 0.5).contains(&v);
+    inside(p.x, size.width) && inside(p.y, size.height)
+}
+
+/// The direction asked for; `None` when the question is not about self-attention.
+fn direction(args: &AttentionArgs, region: &RegionOutput) -> Option<Direction> {
+    match args.mode {
+        Some(Mode::Dependency) => Some(Direction::Dependency),
+        Some(Mode::Affected) => Some(Direction::Affected),
+        Some(Mode::Crf | Mode::Hsa) => None,
+        None => (!region.query_key.is_empty()).then_some(Direction::Dependency),
+    }
+}
+
+/// A row or column of a self-attention layer's matrix at a joint.
+fn self_attention(
+    common: &Common,
+    args: &AttentionArgs,
+    region: &RegionOutput,
+    direction: Direction,
+    keypoint: Keypoint,
+) -> anyhow::Result<AttentionMap> {
+    let model = &args.network.model;
+    let Some(last) = region.query_key.iter().map(|q| q.layer).max() else {
+        bail!("{model} has no self-attention: choose another --mode");
+    };
+    ensure!(
+        args.map.is_none() && args.iteration.is_none(),
+        "self-attention has no --map and no --iteration"
+    );
+    let layer = args.layer.unwrap_or(last);
+    let Some(found) = region.query_key.iter().find(|q| q.layer == layer) else {
+        bail!("{model} has self-attention in layers 0 to {last}, not in {layer}");
+    };
+    // A joint on the last row of the heatmap may lie a hair outside the region.
+    let (joint, grid) = (keypoint.point(), found.grid);
+    let middle = Point::new(
+        (grid.width - 1) as f64 / 2.0,
+        (grid.height - 1) as f64 / 2.0,
+    );
+    let middle = found.image_from_map.apply(middle);
+    let inwards = |v: f64, to: f64| v + 0.02 * (to - v);
+    let inside = Point::new(inwards(joint.x, middle.x), inwards(joint.y, middle.y));
+    let Some(token) = found.token_at(joint).or_else(|| found.token_at(inside)) else {
+        bail!("{} was found outside the region looked at", args.keypoint);
+    };
+    let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
+    let map = found.as_map(direction, token, args.head, &kernels.threads)?;
+    Ok(match args.head {
+        None => map,
+        Some(head) => AttentionMap {
+            name: format!("{}.head{head}", map.name),
+            ..map
+        },
+    })
+}
+
+/// The map asked for, as one plane.
+fn chosen(
+    args: &AttentionArgs,
+    region: &RegionOutput,
+    joint: usize,
+) -> anyhow::Result<AttentionMap> {
+    let maps = &region.attention;
+    let model = &args.network.model;
+    ensure!(
+        args.head.is_none(),
+        "--head belongs to the modes dependency and affected"
+    );
+    ensure!(!maps.is_empty(), "{model} has no attention maps");
+    // Only HSA's maps lie on both sides of a neutral value.
+    let mode_of = |map: &AttentionMap| map.neutral().map_or(Mode::Crf, |_| Mode::Hsa);
+    let mode = args.mode.unwrap_or_else(|| mode_of(&maps[0]));
+    let of_mode: Vec<_> = maps.iter().filter(|m| mode_of(m) == mode).collect();
+    let Some(last) = of_mode.iter().map(|m| m.place.layer).max() else {
+        bail!(
+            "{model} has no attention of this mode; its maps are {}",
+            names(maps.iter())
+        );
+    };
+    let layer = args.layer.unwrap_or(last);
+    let wanted = |m: &AttentionMap| {
+        m.place.layer == layer && args.iteration.is_none_or(|t| m.place.iteration == Some(t))
+    };
+    // Iterations of one map follow each other: the last is the one that was applied.
+    let called = |name: &str| {
+        let fits = |m: &&&AttentionMap| wanted(m) && short_name(m) == name;
+        of_mode.iter().rfind(fits).copied()
+    };
+    let map = match &args.map {
+        Some(name) => called(name),
+        None => APPLIED.iter().find_map(|name| called(name)),
+    };
+    let Some(map) = map else {
+        let iterations = of_mode.iter().filter_map(|m| m.place.iteration).max();
+        bail!(
+            "{model} has no such map; it has {} in layers 0 to {last}{}",
+            names(of_mode.iter().copied()),
+            iterations.map_or_else(String::new, |n| format!(", iterations 1 to {n}")),
+        );
+    };
+    let plane = if map.map.n == 1 { 0 } else { joint };
+    Ok(AttentionMap {
+        map: Planes {
+            n: 1,
+            size: map.map.size,
+            values: map.map.plane(plane).to_vec(),
+        },
+        ..map.clone()
+    })
+}
+
+/// What there is to choose from with `--map`.
+fn names<'a>(maps: impl Iterator<Item = &'a AttentionMap>) -> String {
+    let names: BTreeSet<_> = maps.map(short_name).collect();
+    Vec::from_iter(names).join(", ")
+}
+
+/// The name without block or stack and without iteration: `x13.gate` is `gate`, `s1_part.iter2`
+/// is `part`.
+fn short_name(map: &AttentionMap) -> &str {
+    let name = map.name.split_once(".iter").map_or(&*map.name, |(n, _)| n);
+    name.split_once(['.', '_']).map_or(name, |(_, short)| short)
+}

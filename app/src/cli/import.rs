@@ -1,0 +1,103 @@
+//! `poselens import`: other people's checkpoints.
+
+use std::path::PathBuf;
+
+use poselens_engine::checkpoint::{ImportOptions, import};
+use poselens_engine::geometry::Size;
+use serde::Serialize;
+
+use super::args::model_names;
+
+/// Options of `import`.
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// PyTorch checkpoint (.pth, zip or older form) or safetensors
+    #[arg(long = "in", value_name = "official.pth")]
+    input: PathBuf,
+    /// Weights to write; their card gets the same name with .toml
+    #[arg(long = "out", value_name = "W.safetensors")]
+    output: PathBuf,
+    /// Model; found out from the tensors when not given
+    #[arg(long, value_parser = model_names())]
+    model: Option<String>,
+    /// Height of the input the weights are made for, where the tensors do not tell
+    #[arg(long, value_name = "H", requires = "width", value_parser = side)]
+    height: Option<usize>,
+    /// Width of the input the weights are made for, where the tensors do not tell
+    #[arg(long, value_name = "W", requires = "height", value_parser = side)]
+    width: Option<usize>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A side of an input; networks halve it five times.
+fn side(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (32..=1024).contains(&n) && n.is_multiple_of(32) => Ok(n),
+        _ => Err("not a multiple of 32 from 32 to 1024".to_owned()),
+    }
+}
+
+#[derive(Serialize)]
+struct Summary {
+    input: PathBuf,
+    output: PathBuf,
+    card: PathBuf,
+    format: &'static str,
+    section: Option<&'static str>,
+    model: String,
+    skeleton: String,
+    joints: usize,
+    width: usize,
+    height: usize,
+    tensors: usize,
+    counters_dropped: usize,
+    sha256: Option<String>,
+}
+
+pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
+    let imported = import(&ImportOptions {
+        input: args.input.clone(),
+        output: args.output.clone(),
+        model: args.model.clone(),
+        size: args.width.zip(args.height).map(|(w, h)| Size::new(w, h)),
+    })?;
+    let card = imported.card;
+    let summary = Summary {
+        input: args.input.clone(),
+        output: args.output.clone(),
+        card: imported.card_path,
+        format: imported.format,
+        section: imported.section,
+        joints: card.skeleton()?.n_joints(),
+        model: card.model,
+        skeleton: card.skeleton,
+        width: card.input.width,
+        height: card.input.height,
+        tensors: imported.n_tensors,
+        counters_dropped: imported.n_dropped,
+        sha256: card.sha256,
+    };
+    if args.json {
+        return super::print_json(&summary);
+    }
+    let section = summary
+        .section
+        .map_or_else(String::new, |s| format!(", its {s}"));
+    eprintln!(
+        "{} ({}{section}) is {} for {} joints ({}), input {}x{}: {} tensors",
+        summary.input.display(),
+        summary.format,
+        summary.model,
+        summary.joints,
+        summary.skeleton,
+        summary.width,
+        summary.height,
+        summary.tensors,
+    );
+    for path in [&summary.output, &summary.card] {
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! Which model a list of tensors belongs to, for how many joints, for which input.
+//!
+//! Nothing is known about a model here but its row of [`MODELS`]. What depends on the number of
+//! joints and on the input is found by building the network with one joint more and with twice
+//! the input, and looking which tensors grew.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::shown;
+use crate::error::Result;
+use crate::geometry::Size;
+use crate::model::{BuildOptions, Card, MODELS, ModelSpec, WeightShapes};
+use crate::skeleton::Skeleton;
+
+/// Shapes of a file's tensors by name.
+pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// Names listed of each kind of difference.
+const MAX_LISTED: usize = 10;
+
+/// Inputs that tensors may ask for: sides are multiples of the step.
+const MAX_SIDE: usize = 4096;
+const SIDE_STEP: usize = 32;
+
+/// A model that a file's tensors fit.
+#[derive(Debug)]
+pub(super) struct Fit {
+    pub spec: &'static ModelSpec,
+    pub card: Card,
+    pub skeleton: &'static Skeleton,
+    pub input: Size,
+}
+
+/// Why tensors do not fit a model.
+struct Misfit {
+    /// Tensors that differ.
+    distance: usize,
+    reason: String,
+}
+
+/// Finds the model, or checks the one asked for; `input` is what the user said about the input
+/// size. The inner error tells the user what is wrong with the file.
+pub(super) fn fit(
+    found: &Shapes,
+    spec: Option<&'static ModelSpec>,
+    input: Option<Size>,
+) -> Result<Result<Fit, String>> {
+    if let Some(spec) = spec {
+        let outcome = examine(spec, found, input)?;
+        return Ok(outcome.map_err(|m| format!("does not fit {}: {}", spec.name, m.reason)));
+    }
+    let mut fitting = Vec::new();
+    let mut nearest: Option<(&str, Misfit)> = None;
+    for spec in MODELS {
+        match examine(spec, found, input)? {
+            Ok(fit) => fitting.push(fit),
+            Err(misfit) => {
+                if nearest
+                    .as_ref()
+                    .is_none_or(|(_, n)| misfit.distance < n.distance)
+                {
+                    nearest = Some((spec.name, misfit));
+                }
+            }
+        }
+    }
+    let names: Vec<_> = fitting.iter().map(|f| f.spec.name).collect();
+    let names = names.join(" and ");
+    Ok(match (fitting.pop(), nearest) {
+        (Some(fit), _) if fitting.is_empty() => Ok(fit),
+        (None, Some((name, misfit))) => Err(format!(
+            "fits no model; the nearest is {name}: {}",
+            misfit.reason
+        )),
+        _ => Err(format!("fits {names}: say which with --model")),
+    })
+}
+
+/// Compares with one row.
+fn examine(
+    spec: &'static ModelSpec,
+    found: &Shapes,
+    input: Option<Size>,
+) -> Result<Result<Fit, Misfit>> {
+    let card = spec.card()?;
+    let skeleton = card.skeleton()?;
+    let published = BuildOptions {
+        n_joints: skeleton.n_joints(),
+        input: card.input_size(),
+    };
+    let shapes = spec.shapes(&published)?;
+    let differences = Differences::between(found, &shapes);
+    // Other joints or another input never change names.
+    if !differences.missing.is_empty() || !differences.unexpected.is_empty() {
+        return Ok(Err(differences.into()));
+    }
+    let misfit = |reason| Misfit {
+        distance: differences.n(),
+        reason,
+    };
+    let n_joints = n_joints(spec, found, &shapes, &published)?;
+    let Some(skeleton) = with_joints(skeleton, n_joints) else {
+        return Ok(Err(misfit(format!(
+            "no skeleton is known for its {n_joints} joints"
+        ))));
+    };
+    let input = match input {
+        Some(input) => input,
+        None => match input_size(spec, found, &shapes, &published)? {
+            Ok(input) => input,
+            Err(reason) => return Ok(Err(misfit(reason))),
+        },
+    };
+    let differences = Differences::between(found, &spec.shapes(&BuildOptions { n_joints, input })?);
+    Ok(if differences.n() > 0 {
+        Err(differences.into())
+    } else {
+        Ok(Fit {
+            spec,
+            card,
+            skeleton,
+            input,
+        })
+    })
+}
+
+/// `preferred` if it has so many joints, else the first that has.
+fn with_joints(preferred: &'static Skeleton, n_joints: usize) -> Option<&'static Skeleton> {
+    std::iter::once(preferred)
+        .chain(Skeleton::all())
+        .find(|s| s.n_joints() == n_joints)
+}
+
+/// The number of joints that every tensor with joints in it agrees on, else the published one.
+fn n_joints(
+    spec: &ModelSpec,
+    found: &Shapes,
+    shapes: &WeightShapes,
+    published: &BuildOptions,
+) -> Result<usize> {
+    let more = spec.shapes(&BuildOptions {
+        n_joints: published.n_joints + 1,
+        ..*published
+    })?;
+    let mut counts = grown(found, shapes, &more).map(|side| {
+        // A side is `a + b * joints`.
+        let [before, now, then] = [side.published, side.found, side.grown].map(|s| s as i128);
+        let (change, step) = (now - before, then - before);
+        let joints = published.n_joints as i128 + change / step;
+        (change % step == 0).then(|| usize::try_from(joints).ok())?
+    });
+    let first = counts.next().flatten();
+    let agreed = first.filter(|n| counts.all(|other| other == Some(*n)));
+    Ok(agreed.unwrap_or(published.n_joints))
+}
+
+/// The input that a position table is made for, where there is one: the published size, the
+/// published aspect or a square, whichever has the table's length.
+fn input_size(
+    spec: &ModelSpec,
+    found: &Shapes,
+    shapes: &WeightShapes,
+    published: &BuildOptions,
+) -> Result<Result<Size, String>> {
+    let Size { width, height } = published.input;
+    let more = spec.shapes(&BuildOptions {
+        input: Size::new(2 * width, 2 * height),
+        ..*published
+    })?;
+    let table = grown(found, shapes, &more).next();
+    let Some(table) = table.filter(|t| t.found != t.published) else {
+        return Ok(Ok(published.input));
+    };
+    let area = |size: Size| size.area() as u128;
+    let fits = |size: &Size| {
+        area(*size) * table.published as u128 == area(published.input) * table.found as u128
+    };
+    let sides = (1..=MAX_SIDE / SIDE_STEP).map(|n| n * SIDE_STEP);
+    let scaled = sides.clone().filter_map(|w| {
+        let h = w * height / width;
+        (h * width == w * height && h.is_multiple_of(SIDE_STEP)).then_some(Size::new(w, h))
+    });
+    let size = scaled.chain(sides.map(Size::square)).find(fits);
+    Ok(size.ok_or_else(|| {
+        format!(
+            "has a position table of {} tokens, from which the input size does not follow: give \
+             --width and --height",
+            table.found
+        )
+    }))
+}
+
+/// One side of a tensor that depends on a build option.
+struct Side {
+    published: usize,
+    grown: usize,
+    found: usize,
+}
+
+fn grown<'a>(
+    found: &'a Shapes,
+    published: &'a WeightShapes,
+    more: &'a WeightShapes,
+) -> impl Iterator<Item = Side> + 'a {
+    published.0.iter().flat_map(move |(name, shape)| {
+        let none: &[usize] = &[];
+        let of = |shapes: &'a Shapes| shapes.get(name).map_or(none, Vec::as_slice);
+        let sides = shape.iter().zip(of(&more.0)).zip(of(found));
+        sides
+            .filter(|((published, grown), _)| published != grown)
+            .map(|((&published, &grown), &found)| Side {
+                published,
+                grown,
+                found,
+            })
+            .collect::<Vec<_>>()
+    })
+}
+
+/// How a file's tensors differ from a network's.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Differences {
+    missing: Vec<String>,
+    unexpected: Vec<String>,
+    misshaped: Vec<String>,
+}
+
+impl Differences {
+    fn between(found: &Shapes, wanted: &WeightShapes) -> Self {
+        let mut this = Self::default();
+        for (name, shape) in &wanted.0 {
+            match found.get(name) {
+                None => this.missing.push(name.clone()),
+                Some(other) if other != shape => {
+                    this.misshaped
+                        .push(format!("{name} {other:?} for {shape:?}"));
+                }
+                Some(_) => {}
+            }
+        }
+        this.unexpected = found
+            .keys()
+            .filter(|name| !wanted.0.contains_key(*name) && !WeightShapes::is_optional(name))
+            .map(|name| shown(name))
+            .collect();
+        this
+    }
+
+    /// Tensors that differ.
+    fn n(&self) -> usize {
+        self.missing.len() + self.unexpected.len() + self.misshaped.len()
+    }
+}
+
+impl From<Differences> for Misfit {
+    fn from(differences: Differences) -> Self {
+        Self {
+            distance: differences.n(),
+            reason: differences.to_string(),
+        }
+    }
+}
+
+/// `2 tensors missing (a, b); 1 of another shape (c [16] for [17])`.
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            ("missing", &self.missing),
+            ("not part of the model", &self.unexpected),
+            ("of another shape", &self.misshaped),
+        ];
+        let mut separator = "";
+        for (what, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let n = names.len();
+            let tensors = if n == 1 { "tensor" } else { "tensors" };
+            let listed = names[..n.min(MAX_LISTED)].join(", ");
+            let more = if n > MAX_LISTED { ", ..." } else { "" };
+            write!(f, "{separator}{n} {tensors} {what} ({listed}{more})")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

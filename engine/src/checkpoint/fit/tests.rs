@@ -1,0 +1,125 @@
+//! Tests of making out models.
+
+use candle_core::{Result as TensorResult, Tensor};
+
+use super::*;
+use crate::model::{PoseModel, RawOutput, model};
+use crate::nn::Pass;
+
+fn shapes_of(name: &str, n_joints: usize) -> Shapes {
+    let options = BuildOptions {
+        n_joints,
+        input: Size::square(256),
+    };
+    model(name).unwrap().shapes(&options).unwrap().0
+}
+
+/// Fails when the model or its joints are made out wrongly, or a guess is made where two fit.
+#[test]
+fn the_model_is_made_out_from_names_and_shapes() {
+    let found = |shapes: &Shapes, name: Option<&str>| {
+        fit(shapes, name.map(|n| model(n).unwrap()), None).unwrap()
+    };
+    for (n_joints, skeleton) in [(17, "coco17"), (16, "mpii16"), (14, "lsp14")] {
+        let fit = found(&shapes_of("sfm", n_joints), None).unwrap();
+        assert_eq!((fit.spec.name, &*fit.skeleton.name), ("sfm", skeleton));
+        assert_eq!(fit.input, Size::square(256));
+    }
+    // The two ablations differ in what is added, not in their tensors.
+    let plain = shapes_of("sfm-no-hsa", 17);
+    let reason = found(&plain, None).unwrap_err();
+    for name in ["sfm-no-hsa", "sfm-cascaded", "--model"] {
+        assert!(reason.contains(name), "{reason}");
+    }
+    let fit = found(&plain, Some("sfm-cascaded")).unwrap();
+    assert_eq!(fit.spec.name, "sfm-cascaded");
+    let reason = found(&shapes_of("sfm", 19), None).unwrap_err();
+    assert!(reason.contains("19 joints"), "{reason}");
+}
+
+/// Fails when a file that does not fit is refused without saying where it differs, or with a
+/// list without end.
+#[test]
+fn differences_are_listed() {
+    let whole = shapes_of("sfm", 17);
+    let reason = |shapes: &Shapes| fit(shapes, Some(&MODELS[0]), None).unwrap().unwrap_err();
+    let mut shapes = whole.clone();
+    shapes.insert("head.bias".into(), vec![16]);
+    let text = reason(&shapes);
+    assert!(
+        text.contains("1 tensor of another shape (head.bias [16] for [17])"),
+        "{text}"
+    );
+    shapes.remove("stem.conv.weight");
+    shapes.insert("evil\n\x1b".into(), vec![1]);
+    shapes.insert("aux.weight".into(), vec![1]);
+    let text = reason(&shapes);
+    for part in [
+        "1 tensor missing (stem.conv.weight)",
+        "(evil\\n\\u{1b})",
+        "head.bias",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!text.contains("aux.weight"), "optional: {text}");
+    let text = reason(&Shapes::new());
+    assert!(
+        text.contains(&format!("{} tensors missing", whole.len())),
+        "{text}"
+    );
+    assert!(text.len() < 500 && text.contains("..."), "{text}");
+    let text = fit(&Shapes::from([("a".into(), vec![1])]), None, None)
+        .unwrap()
+        .unwrap_err();
+    assert!(text.starts_with("fits no model"), "{text}");
+}
+
+/// A network with a position table, one token per 8x8 pixels.
+struct Tabled;
+
+impl PoseModel for Tabled {
+    fn forward(&self, _: &Tensor, _: &mut Pass) -> TensorResult<RawOutput> {
+        candle_core::bail!("only its shapes are asked for")
+    }
+}
+
+/// Fails when the input size is made out wrongly from a position table: 256x256 and 192x256
+/// networks would be fed squeezed people.
+#[test]
+fn the_input_size_follows_from_a_position_table() {
+    let card = MODELS[0].card.replacen("width = 256", "width = 192", 1);
+    let spec: &'static ModelSpec = Box::leak(Box::new(ModelSpec {
+        name: "tabled",
+        summary: "",
+        card: Box::leak(card.into_boxed_str()),
+        bundled: None,
+        build: |options, vb| {
+            vb.get((options.input.area() / 64, 1, 8), "table")?;
+            vb.get((3 * options.n_joints + 1, 2), "head")?;
+            Ok(Box::new(Tabled))
+        },
+    }));
+    let found = |tokens: usize, size| {
+        let table = ("table".into(), vec![tokens, 1, 8]);
+        let shapes = Shapes::from([table, ("head".into(), vec![3 * 16 + 1, 2])]);
+        let fit = fit(&shapes, Some(spec), size).unwrap()?;
+        assert_eq!(fit.skeleton.name, "mpii16");
+        Ok::<_, String>(fit.input)
+    };
+    for (width, height) in [(192, 256), (256, 256), (384, 512), (96, 128), (32, 32)] {
+        let size = Size::new(width, height);
+        assert_eq!(found(size.area() / 64, None), Ok(size));
+    }
+    let tall = Size::new(64, 512);
+    assert!(
+        found(tall.area() / 64 + 1, None)
+            .unwrap_err()
+            .contains("--width")
+    );
+    assert_eq!(found(tall.area() / 64, Some(tall)), Ok(tall));
+    assert!(
+        found(7, Some(tall))
+            .unwrap_err()
+            .contains("table [7, 1, 8]")
+    );
+}

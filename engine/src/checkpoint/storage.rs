@@ -1,0 +1,158 @@
+//! Storages and the tensors that look into them.
+//!
+//! A storage is a run of equal [`Element`]s in a file. A tensor is a window on a storage: first
+//! element, shape, and how many elements to step per axis.
+
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
+
+use super::pickle::Refusal;
+use super::shown;
+
+/// Axes of a tensor; weights of convolutions have four.
+const MAX_RANK: usize = 8;
+
+/// The kind of number in a storage, little-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Element {
+    F64,
+    F32,
+    F16,
+    Bf16,
+    /// Integers and truth values of this many bytes: counters, never weights.
+    Integer(usize),
+}
+
+impl Element {
+    /// From the name of a class of `torch`.
+    pub fn of_storage(class: &str) -> Option<Self> {
+        Some(match class {
+            "DoubleStorage" => Self::F64,
+            "FloatStorage" => Self::F32,
+            "HalfStorage" => Self::F16,
+            "BFloat16Storage" => Self::Bf16,
+            "LongStorage" => Self::Integer(8),
+            "IntStorage" => Self::Integer(4),
+            "ShortStorage" => Self::Integer(2),
+            "CharStorage" | "ByteStorage" | "BoolStorage" => Self::Integer(1),
+            _ => return None,
+        })
+    }
+
+    /// Bytes of one.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F64 => 8,
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::Integer(n) => n,
+        }
+    }
+
+    /// As candle knows it; `None` for integers.
+    fn dtype(self) -> Option<DType> {
+        Some(match self {
+            Self::F64 => DType::F64,
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+            Self::Integer(_) => return None,
+        })
+    }
+}
+
+/// A storage by its key; the archive knows where it lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Storage<'a> {
+    pub element: Element,
+    pub key: &'a str,
+    /// Elements.
+    pub len: usize,
+}
+
+impl Storage<'_> {
+    /// Bytes; `None` when there can be no such storage.
+    pub fn n_bytes(&self) -> Option<usize> {
+        self.len.checked_mul(self.element.size())
+    }
+}
+
+/// A tensor that has not been read: its elements lie inside its storage, and they are no more
+/// than the storage has, so that reading it never takes more memory than the file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TensorRef<'a> {
+    pub storage: Storage<'a>,
+    offset: usize,
+    pub shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+impl<'a> TensorRef<'a> {
+    pub fn new(
+        storage: Storage<'a>,
+        offset: usize,
+        shape: Vec<usize>,
+        strides: Vec<usize>,
+    ) -> Result<Self, Refusal> {
+        if shape.len() != strides.len() || shape.len() > MAX_RANK {
+            return Err(format!(
+                "has a tensor of shape {shape:?} with strides {strides:?}"
+            ));
+        }
+        let n = shape.iter().try_fold(1, |n: usize, s| n.checked_mul(*s));
+        let last = shape.iter().zip(&strides).try_fold(offset, |at, (n, s)| {
+            at.checked_add(n.saturating_sub(1).checked_mul(*s)?)
+        });
+        let is_inside = match (n, last) {
+            (Some(0), _) => true,
+            (Some(n), Some(last)) => n <= storage.len && last < storage.len,
+            _ => false,
+        };
+        if !is_inside {
+            return Err(format!(
+                "has a tensor of shape {shape:?} with strides {strides:?} from element {offset}, \
+                 which leaves its storage of {} elements",
+                storage.len
+            ));
+        }
+        Ok(Self {
+            storage,
+            offset,
+            shape,
+            strides,
+        })
+    }
+
+    /// The tensor as f32 from the bytes of its storage, row by row whatever its strides; `None`
+    /// when it holds integers.
+    ///
+    /// # Errors
+    /// When the storage is shorter than the pickle said.
+    pub fn read(&self, storage: &[u8]) -> TensorResult<Option<Tensor>> {
+        let Some(dtype) = self.storage.element.dtype() else {
+            return Ok(None);
+        };
+        let size = self.storage.element.size();
+        let n: usize = self.shape.iter().product();
+        let mut bytes = Vec::with_capacity(n * size);
+        let mut index = vec![0; self.shape.len()];
+        let mut at = self.offset;
+        for _ in 0..n {
+            let Some(element) = storage.get(at * size..(at + 1) * size) else {
+                candle_core::bail!("storage {} is too short", shown(self.storage.key));
+            };
+            bytes.extend_from_slice(element);
+            // The next index, last axis fastest.
+            for axis in (0..index.len()).rev() {
+                index[axis] += 1;
+                at += self.strides[axis];
+                if index[axis] < self.shape[axis] {
+                    break;
+                }
+                at -= self.strides[axis] * self.shape[axis];
+                index[axis] = 0;
+            }
+        }
+        let tensor = Tensor::from_raw_buffer(&bytes, dtype, &self.shape, &Device::Cpu)?;
+        tensor.to_dtype(DType::F32).map(Some)
+    }
+}

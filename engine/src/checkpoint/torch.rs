@@ -1,0 +1,232 @@
+//! Files of `torch.save`: a pickle that describes tensors, and the storages it refers to.
+//!
+//! Since 2020 such a file is a zip archive with the pickle in `NAME/data.pkl` and each storage in
+//! `NAME/data/KEY`. Before, it was five pickles in a row (a magic number, a version, facts about
+//! the machine, the tensors, the storages' keys) and then the storages, each behind its length.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Read, Seek};
+
+use candle_core::Tensor;
+
+use super::pickle::{self, Node, Pickle, Value};
+use super::shown;
+use super::storage::{Storage, TensorRef};
+use super::zip::{self, Entry, read_at};
+
+/// First bytes of a file of the old form: its magic number, pickled.
+pub(super) const OLD_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
+/// Dictionaries inside a training checkpoint that hold the network, the preferred one first.
+const SECTIONS: [&str; 4] = ["best_state_dict", "state_dict", "model_state_dict", "model"];
+
+/// What parallel training puts before every name.
+const PARALLEL_PREFIX: &str = "module.";
+
+/// Where the storages are.
+pub(super) enum Store {
+    Zip {
+        /// Names begin with this.
+        prefix: String,
+        entries: HashMap<String, Entry>,
+    },
+    Old {
+        /// Start and bytes by key.
+        places: HashMap<String, (u64, u64)>,
+    },
+}
+
+/// The pickle of the tensors, by which form the file has.
+pub(super) fn open_zip(
+    file: &mut (impl Read + Seek),
+    file_size: u64,
+) -> Result<(Vec<u8>, Store), String> {
+    let entries = zip::contents(file, file_size)?;
+    let mut pickles = entries.iter().filter_map(|(name, entry)| {
+        let prefix = name.strip_suffix("data.pkl")?;
+        (prefix.is_empty() || prefix.find('/') == Some(prefix.len() - 1)).then_some((prefix, entry))
+    });
+    let (Some((prefix, entry)), None) = (pickles.next(), pickles.next()) else {
+        return Err("is a zip archive, but not one that torch.save wrote: no data.pkl".into());
+    };
+    if entry.size > pickle::MAX_BYTES as u64 {
+        return Err("has a pickle far larger than any list of tensors: refused".into());
+    }
+    let bytes = zip::read(file, "data.pkl", entry)?;
+    let order = format!("{prefix}byteorder");
+    if let Some(entry) = entries.get(&order)
+        && (entry.size > 16 || zip::read(file, &order, entry)? != b"little")
+    {
+        return Err(big_endian());
+    }
+    let prefix = prefix.to_owned();
+    Ok((bytes, Store::Zip { prefix, entries }))
+}
+
+/// As [`open_zip`] for a file of the old form.
+pub(super) fn open_old(
+    file: &mut (impl Read + Seek),
+    file_size: u64,
+) -> Result<(Vec<u8>, Store), String> {
+    let head = read_at(file, 0, file_size.min(pickle::MAX_BYTES as u64))?;
+    let mut at = OLD_MAGIC.len();
+    let mut next = || {
+        let pickle = Pickle::run(head.get(at..).unwrap_or_default())?;
+        let start = at;
+        at += pickle.n_bytes;
+        Ok::<_, String>((pickle, start..at))
+    };
+    let (version, _) = next()?;
+    if version.root != Value::Int(1001) {
+        return Err("is a PyTorch file of an unknown version".into());
+    }
+    let (machine, _) = next()?;
+    let facts = machine.pairs(machine.root).unwrap_or_default();
+    if !facts.contains(&(Value::Text("little_endian"), Value::Bool(true))) {
+        return Err(big_endian());
+    }
+    let (tensors, place) = next()?;
+    let (keys, end) = next()?;
+    let sizes = tensors.storages();
+    let mut start = end.end as u64;
+    let mut places = HashMap::new();
+    for key in keys.items(keys.root).unwrap_or_default() {
+        let Value::Text(key) = *key else {
+            return Err("has a storage without a name: the file is damaged".into());
+        };
+        // A storage that no tensor uses has no known element size: nothing can follow it.
+        let storage = sizes
+            .get(key)
+            .ok_or_else(|| format!("has a storage {} that belongs to no tensor", shown(key)))?;
+        let declared = read_at(file, start, 8)?;
+        let n = storage.n_bytes().map(|n| n as u64);
+        let (Some(n), true) = (n, declared == (storage.len as u64).to_le_bytes()) else {
+            let key = shown(key);
+            return Err(format!(
+                "has a storage {key} of another length than declared"
+            ));
+        };
+        start += 8;
+        if start.checked_add(n).is_none_or(|end| end > file_size) {
+            return Err("was cut off: fetch the file again".into());
+        }
+        places.insert(key.to_owned(), (start, n));
+        start += n;
+    }
+    Ok((head[place].to_vec(), Store::Old { places }))
+}
+
+fn big_endian() -> String {
+    "was written on a big-endian machine: load and save it again on a common one".into()
+}
+
+impl Store {
+    /// Whether a storage lies in the file whole.
+    pub fn holds(&self, storage: &Storage<'_>) -> bool {
+        let n = match self {
+            Self::Zip { prefix, entries } => entries
+                .get(&format!("{prefix}data/{}", storage.key))
+                .map(|e| e.size),
+            Self::Old { places } => places.get(storage.key).map(|(_, n)| *n),
+        };
+        n.is_some() && n == storage.n_bytes().map(|n| n as u64)
+    }
+
+    /// The bytes of a storage.
+    pub fn read(
+        &self,
+        file: &mut (impl Read + Seek),
+        storage: &Storage<'_>,
+    ) -> Result<Vec<u8>, String> {
+        let missing = || format!("lacks storage {}", shown(storage.key));
+        match self {
+            Self::Zip { prefix, entries } => {
+                let name = format!("{prefix}data/{}", storage.key);
+                zip::read(file, &name, entries.get(&name).ok_or_else(missing)?)
+            }
+            Self::Old { places } => {
+                let (start, n) = places.get(storage.key).ok_or_else(missing)?;
+                read_at(file, *start, *n)
+            }
+        }
+    }
+}
+
+/// The tensors of one network.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    /// Name of the dictionary inside a training checkpoint; `None` for a bare one.
+    pub name: Option<&'static str>,
+    /// Tensors by name.
+    pub tensors: BTreeMap<&'a str, TensorRef<'a>>,
+}
+
+/// Finds the network's tensors in a finished pickle.
+pub(super) fn section<'a>(pickle: &Pickle<'a>) -> Result<Section<'a>, String> {
+    let no_network = "holds no dictionary of tensors: not the weights of a network";
+    let root = pickle.pairs(pickle.root).ok_or(no_network)?;
+    let inner = SECTIONS.iter().find_map(|&name| {
+        let (_, value) = root.iter().rfind(|(k, _)| *k == Value::Text(name))?;
+        let pairs = pickle.pairs(*value)?;
+        holds_tensors(pickle, pairs).then_some((Some(name), pairs))
+    });
+    let (name, pairs) = inner.unwrap_or((None, root));
+    if !holds_tensors(pickle, pairs) {
+        return Err(no_network.into());
+    }
+    let mut tensors = BTreeMap::new();
+    for (key, value) in pairs {
+        let Value::Text(key) = *key else {
+            return Err("has a tensor whose name is not a text".into());
+        };
+        let Some(Node::Tensor(tensor)) = pickle.node(*value) else {
+            let key = shown(key);
+            return Err(format!(
+                "has an entry '{key}' among its tensors that is none: save only the model's \
+                 state_dict() in PyTorch"
+            ));
+        };
+        tensors.insert(key, tensor.clone());
+    }
+    if tensors.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
+        tensors = tensors
+            .into_iter()
+            .map(|(name, t)| (&name[PARALLEL_PREFIX.len()..], t))
+            .collect();
+    }
+    Ok(Section { name, tensors })
+}
+
+fn holds_tensors(pickle: &Pickle<'_>, pairs: &[(Value<'_>, Value<'_>)]) -> bool {
+    let is_tensor = |value| matches!(pickle.node(value), Some(Node::Tensor(_)));
+    pairs.iter().any(|(_, value)| is_tensor(*value))
+}
+
+/// Reads tensors as f32, each storage once even where several tensors share it.
+pub(super) fn read_all(
+    file: &mut (impl Read + Seek),
+    store: &Store,
+    tensors: &BTreeMap<&str, TensorRef<'_>>,
+) -> Result<HashMap<String, Tensor>, String> {
+    let mut in_order: Vec<_> = tensors.iter().collect();
+    in_order.sort_by_key(|(_, t)| t.storage.key);
+    let mut read = HashMap::new();
+    let mut last: Option<(&str, Vec<u8>)> = None;
+    for (name, tensor) in in_order {
+        let key = tensor.storage.key;
+        let bytes = match last.take() {
+            Some((last_key, bytes)) if last_key == key => bytes,
+            _ => store.read(file, &tensor.storage)?,
+        };
+        let value = tensor
+            .read(&bytes)
+            .map_err(|e| format!("tensor {}: {e}", shown(name)))?;
+        let value = value.ok_or_else(|| {
+            let name = shown(name);
+            format!("has integers in tensor {name}, where the model needs floats")
+        })?;
+        read.insert((*name).to_owned(), value);
+        last = Some((key, bytes));
+    }
+    Ok(read)
+}

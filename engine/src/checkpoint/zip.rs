@@ -1,0 +1,253 @@
+//! The table of contents of a zip archive as `torch.save` writes it.
+//!
+//! Torch stores its entries as they are, because tensors begin at round offsets and are mapped
+//! into memory. So only stored entries are read: an entry then is a part of the file, and no
+//! archive can claim more memory than it is long. (The `zip` crate would unpack as well, and
+//! keeps some 300 bytes for every 46 of a hostile table without a limit.)
+
+use std::collections::HashMap;
+use std::io::{Read, Seek, SeekFrom};
+
+use super::shown;
+
+/// First bytes of an archive.
+pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
+
+/// Bytes of the table of contents: about 150,000 entries.
+const MAX_TABLE: u64 = 16 << 20;
+/// The end record and the longest comment behind it.
+const MAX_END: u64 = 22 + 0xffff;
+
+const END: u32 = 0x0605_4b50;
+const END64: u32 = 0x0606_4b50;
+const LOCATOR64: u32 = 0x0706_4b50;
+const ENTRY: u32 = 0x0201_4b50;
+const LOCAL: u32 = 0x0403_4b50;
+/// A 32-bit field whose value stands in the 64-bit extension.
+const ELSEWHERE: u64 = 0xffff_ffff;
+
+/// Where an entry lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    local: u64,
+    /// Bytes.
+    pub size: u64,
+    crc: u32,
+    /// Neither compressed nor encrypted.
+    is_plain: bool,
+}
+
+/// Reads the table of contents: entries by name. Fails with a reason.
+pub(super) fn contents(
+    file: &mut (impl Read + Seek),
+    file_size: u64,
+) -> Result<HashMap<String, Entry>, String> {
+    let (start, size) = table(file, file_size)?;
+    if size > MAX_TABLE {
+        return Err("has far more entries than any list of tensors: refused".into());
+    }
+    let table = read_at(file, start, size)?;
+    let mut entries = HashMap::new();
+    let mut rest = Fields(&table);
+    while !rest.0.is_empty() {
+        let (name, entry) = one_entry(&mut rest)?;
+        let end = entry.local.checked_add(entry.size);
+        if entry.is_plain && end.is_none_or(|end| end > start) {
+            let name = shown(&name);
+            return Err(format!("has an entry {name} that does not fit into it"));
+        }
+        if entries.insert(name.clone(), entry).is_some() {
+            return Err(format!("lists {} twice", shown(&name)));
+        }
+    }
+    Ok(entries)
+}
+
+/// Start and length of the table.
+fn table(file: &mut (impl Read + Seek), file_size: u64) -> Result<(u64, u64), String> {
+    let n_tail = file_size.min(MAX_END);
+    let tail_start = file_size - n_tail;
+    let tail = read_at(file, tail_start, n_tail)?;
+    let end = tail
+        .windows(22)
+        .rposition(|w| w.starts_with(&END.to_le_bytes()))
+        .ok_or("is a zip archive without its end: the file was cut off, fetch it again")?;
+    let mut fields = Fields(&tail[end..]);
+    fields.skip(12)?;
+    let (mut size, mut start) = (fields.number(4)?, fields.number(4)?);
+    let mut table_end = tail_start + end as u64;
+    if size == ELSEWHERE || start == ELSEWHERE {
+        let locator = end.checked_sub(20).ok_or_else(broken)?;
+        let mut fields = Fields(&tail[locator..]);
+        fields.expect(LOCATOR64)?;
+        fields.skip(4)?;
+        table_end = fields.number(8)?;
+        let record = read_at(file, table_end, 56)?;
+        let mut fields = Fields(&record);
+        fields.expect(END64)?;
+        fields.skip(36)?;
+        (size, start) = (fields.number(8)?, fields.number(8)?);
+    }
+    if start.checked_add(size).is_none_or(|end| end > table_end) {
+        return Err(broken());
+    }
+    Ok((start, size))
+}
+
+fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
+    fields.expect(ENTRY)?;
+    fields.skip(4)?;
+    let (flags, method) = (fields.number(2)?, fields.number(2)?);
+    fields.skip(4)?;
+    let crc = fields.number(4)? as u32;
+    let (packed, mut size) = (fields.number(4)?, fields.number(4)?);
+    let [n_name, n_extra, n_comment] = [fields.number(2)?, fields.number(2)?, fields.number(2)?];
+    fields.skip(8)?;
+    let mut local = fields.number(4)?;
+    let name = String::from_utf8_lossy(fields.take(n_name as usize)?).into_owned();
+    let mut extra = Fields(fields.take(n_extra as usize)?);
+    fields.skip(n_comment as usize)?;
+    let is_packed_elsewhere = packed == ELSEWHERE;
+    if size == ELSEWHERE || is_packed_elsewhere || local == ELSEWHERE {
+        let mut long = extension(&mut extra)?;
+        // Only fields that did not fit are there, in this order.
+        if size == ELSEWHERE {
+            size = long.number(8)?;
+        }
+        if is_packed_elsewhere {
+            long.skip(8)?;
+        }
+        if local == ELSEWHERE {
+            local = long.number(8)?;
+        }
+    }
+    let entry = Entry {
+        local,
+        size,
+        crc,
+        is_plain: method == 0 && flags & 1 == 0,
+    };
+    Ok((name, entry))
+}
+
+/// The 64-bit extension of an entry.
+fn extension<'a>(extra: &mut Fields<'a>) -> Result<Fields<'a>, String> {
+    loop {
+        let (id, n) = (extra.number(2)?, extra.number(2)?);
+        let body = extra.take(n as usize)?;
+        if id == 1 {
+            return Ok(Fields(body));
+        }
+    }
+}
+
+/// The bytes of an entry, checked against its checksum.
+pub(super) fn read(
+    file: &mut (impl Read + Seek),
+    name: &str,
+    entry: &Entry,
+) -> Result<Vec<u8>, String> {
+    if !entry.is_plain {
+        return Err(format!(
+            "has a compressed or encrypted entry ({}), which torch.save never writes: load and \
+             save it again in PyTorch",
+            shown(name)
+        ));
+    }
+    let head = read_at(file, entry.local, 30)?;
+    let mut fields = Fields(&head);
+    fields.expect(LOCAL)?;
+    fields.skip(22)?;
+    let skipped = 30 + fields.number(2)? + fields.number(2)?;
+    let bytes = read_at(file, entry.local + skipped, entry.size)?;
+    if crc32(&bytes) != entry.crc {
+        return Err(format!(
+            "is damaged: the checksum of {} is wrong; fetch the file again",
+            shown(name)
+        ));
+    }
+    Ok(bytes)
+}
+
+/// `n` bytes from `start`; nothing is reserved for bytes that are not there.
+pub(super) fn read_at(
+    file: &mut (impl Read + Seek),
+    start: u64,
+    n: u64,
+) -> Result<Vec<u8>, String> {
+    let failed = |e: std::io::Error| format!("cannot be read: {e}");
+    file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let n_read = file.take(n).read_to_end(&mut bytes).map_err(failed)?;
+    if n_read as u64 == n {
+        Ok(bytes)
+    } else {
+        Err("was cut off: fetch the file again".into())
+    }
+}
+
+fn broken() -> String {
+    "is a zip archive with a broken table of contents: fetch the file again".into()
+}
+
+/// Little-endian fields one after the other.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
+        let (taken, rest) = self.0.split_at_checked(n).ok_or_else(broken)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn skip(&mut self, n: usize) -> Result<(), String> {
+        self.take(n).map(|_| ())
+    }
+
+    fn number(&mut self, n: usize) -> Result<u64, String> {
+        let bytes = self.take(n)?.iter().rev();
+        Ok(bytes.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    }
+
+    fn expect(&mut self, signature: u32) -> Result<(), String> {
+        if self.number(4)? == u64::from(signature) {
+            Ok(())
+        } else {
+            Err(broken())
+        }
+    }
+}
+
+/// The checksum of zip archives (polynomial 0xedb88320), one byte at a time.
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut i = 0;
+        while i < 256 {
+            let mut value = i as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                value = (value >> 1) ^ (0xedb8_8320 * (value & 1));
+                bit += 1;
+            }
+            table[i] = value;
+            i += 1;
+        }
+        table
+    };
+    !bytes.iter().fold(!0, |crc, byte| {
+        (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when every whole file would be called damaged, or no damage found. The standard's
+    /// own check value.
+    #[test]
+    fn the_checksum_is_the_standard_one() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+}

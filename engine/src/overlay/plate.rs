@@ -1,0 +1,224 @@
+//! A plate: one attention map over its picture, to be printed. A title stands above the picture,
+//! a scale bar with numbers below it, so that neither hides anything.
+
+use poselens_shaders::canvas::{Canvas, Paint};
+use poselens_shaders::heat::Fade;
+use poselens_shaders::legend::{CAPITALS, GAP, PADDING, ScaleBar, number, write};
+use poselens_shaders::scene::{Shape, label_unit};
+use poselens_shaders::text::text_size;
+use poselens_shaders::view::View;
+use poselens_shaders::{CENTER, INK};
+
+use super::{OverlayStyle, attention};
+use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
+use crate::geometry::{Point, Size};
+use crate::output::AttentionMap;
+
+/// Radius of the mark around a joint, label units.
+const MARK: f32 = 5.0;
+
+/// One attention map over its picture.
+#[derive(Debug)]
+pub struct Plate<'a> {
+    /// The picture.
+    pub frame: &'a Frame,
+    /// A map of one plane.
+    pub map: &'a AttentionMap,
+    /// What is shown.
+    pub title: &'a str,
+    /// Values nearer than this to where the map changes nothing are not shown: to its neutral
+    /// value where it has one, else to 0. The map is interpolated first, then cut.
+    pub threshold: Option<f32>,
+    /// The joint asked about, image pixels.
+    pub joint: Option<Point>,
+}
+
+impl Plate<'_> {
+    /// Draws the plate; it is at least as large as the picture.
+    pub fn draw(&self, style: &OverlayStyle) -> Frame {
+        let picture = self.frame.size();
+        let mut rgba = self.frame.rgba().to_vec();
+        let mut canvas = Canvas::new(&mut rgba, picture.width, picture.height);
+        let unit = label_unit(&View::whole([picture.width, picture.height]));
+        let (range, colors, fade) = attention::scale(&[self.map], style);
+        let hidden = self.hidden(range);
+        let style = OverlayStyle {
+            map_threshold: match self.map.neutral() {
+                None => hidden[1],
+                Some(_) => 2.0 * hidden[1] - 1.0,
+            },
+            ..style.clone()
+        };
+        let fade = self.threshold.map_or(fade, |_| Fade::Even);
+        if let Some(heat) = attention::heat(self.map, range, colors, fade, &style) {
+            heat.draw(&mut canvas);
+        }
+        self.mark(&mut canvas, unit);
+
+        let u = unit as f32;
+        let bar = ScaleBar::new(colors, range, unit);
+        let below = self.threshold.map(|t| match self.map.neutral() {
+            None => format!("not shown: below {}", number(t, t)),
+            Some(middle) => format!("not shown: {} +- {}", number(middle, 1.0), number(t, t)),
+        });
+        let texts = [Some(self.title), below.as_deref()];
+        let widest = texts.iter().flatten().map(|t| text_size(t, unit)[0]);
+        let inner = widest.fold(bar.min_width, f32::max);
+        let pad = (PADDING + GAP) * u;
+        let width = picture.width.max((inner + 2.0 * pad) as usize);
+        let above = (CAPITALS * u + 2.0 * pad) as usize;
+        let line = below.as_ref().map_or(0.0, |_| (CAPITALS + GAP) * u);
+        let size = Size::new(
+            width,
+            above + picture.height + (bar.height + line + 2.0 * pad) as usize,
+        );
+
+        let [r, g, b] = INK;
+        let mut plate = [r, g, b, 255].repeat(size.area());
+        let left = (width - picture.width) / 2;
+        let rows = plate.chunks_exact_mut(width * BYTES_PER_PIXEL).skip(above);
+        for (to, from) in rows.zip(rgba.chunks_exact(picture.width * BYTES_PER_PIXEL)) {
+            to[left * BYTES_PER_PIXEL..][..from.len()].copy_from_slice(from);
+        }
+        let mut canvas = Canvas::new(&mut plate, size.width, size.height);
+        let mut put = |shape: Shape| shape.draw(&mut canvas);
+        write([pad, pad], self.title, unit, &mut put);
+        let at = [pad, (above + picture.height) as f32 + pad];
+        let length = (width as f32 - 2.0 * pad).floor();
+        bar.lay_out(at, length, &mut put);
+        if let Some(text) = &below {
+            bar.shade(at, length, hidden, &mut put);
+            write([pad, at[1] + bar.height + GAP * u], text, unit, &mut put);
+        }
+        Frame::new(
+            self.frame.id,
+            self.frame.time_secs,
+            size,
+            Pixels::unpooled(plate),
+        )
+    }
+
+    /// The part of the range that is not shown, as shares of it.
+    fn hidden(&self, (lo, hi): (f32, f32)) -> [f32; 2] {
+        let share = |value: f32| (value - lo) / (hi - lo).max(f32::MIN_POSITIVE);
+        let threshold = self.threshold.unwrap_or(0.0);
+        match self.map.neutral() {
+            None => [0.0, share(threshold)],
+            Some(middle) => [share(middle - threshold), share(middle + threshold)],
+        }
+    }
+
+    /// A ring that leaves the joint itself visible.
+    fn mark(&self, canvas: &mut Canvas<'_>, unit: usize) {
+        let Some(Point { x, y }) = self.joint else {
+            return;
+        };
+        let (at, u) = ([x as f32, y as f32], unit as f32);
+        canvas.ring(at, MARK * u, 3.0 * u, Paint::solid(INK));
+        canvas.ring(at, MARK * u, 1.5 * u, Paint::solid(CENTER));
+        canvas.disc(at, u, Paint::solid(CENTER));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Affine2;
+    use crate::output::{AttentionKind, MapPlace, Planes};
+    use poselens_shaders::colormap::{ColorMap, sample};
+
+    const SIZE: Size = Size::new(200, 100);
+    const GROUND: [u8; 4] = [120, 120, 120, 255];
+
+    /// A map from 0 at the left to 1 at the right over the whole picture.
+    fn ramp(kind: AttentionKind) -> AttentionMap {
+        let values = (0..SIZE.area()).map(|i| (i % SIZE.width) as f32 / 199.0);
+        AttentionMap {
+            name: "s0_att".into(),
+            kind,
+            place: MapPlace::default(),
+            map: Planes {
+                n: 1,
+                size: SIZE,
+                values: match kind {
+                    AttentionKind::Signed => values.map(|v| 2.0 * v - 1.0).collect(),
+                    _ => values.collect(),
+                },
+            },
+            range: match kind {
+                AttentionKind::Signed => (-1.0, 1.0),
+                _ => (0.0, 1.0),
+            },
+            image_from_map: Affine2::IDENTITY,
+        }
+    }
+
+    fn drawn(map: &AttentionMap, threshold: Option<f32>, title: &str) -> Frame {
+        let frame = Frame::new(0, 0.0, SIZE, Pixels::unpooled(GROUND.repeat(SIZE.area())));
+        let style = OverlayStyle {
+            attention_range: super::super::RangeMode::Fixed,
+            opacity: 1.0,
+            ..OverlayStyle::default()
+        };
+        let plate = Plate {
+            frame: &frame,
+            map,
+            title,
+            threshold,
+            joint: Some(Point::new(20.0, 50.0)),
+        };
+        plate.draw(&style)
+    }
+
+    /// The picture's rows begin below the title.
+    const ABOVE: usize = 21;
+
+    fn pixel(frame: &Frame, x: usize, y: usize) -> [u8; 4] {
+        let at = 4 * (y * frame.size().width + x);
+        frame.rgba()[at..at + 4].try_into().unwrap()
+    }
+
+    /// Fails when the picture is not at its place, the mark is missing, or a title runs out of
+    /// the plate.
+    #[test]
+    fn a_plate_holds_picture_title_and_scale() {
+        let map = ramp(AttentionKind::QueryKey);
+        let plate = drawn(&map, None, "T");
+        assert_eq!(plate.size().width, 200);
+        let [r, g, b] = sample(ColorMap::Viridis, 1.0);
+        assert_eq!(pixel(&plate, 199, ABOVE + 50), [r, g, b, 255]);
+        assert_eq!(pixel(&plate, 0, ABOVE + 99), GROUND);
+        let [r, g, b] = CENTER;
+        assert_eq!(pixel(&plate, 25, ABOVE + 50), [r, g, b, 255], "the ring");
+        let bar = ABOVE + 100 + 7 + 2;
+        let [r, g, b] = sample(ColorMap::Viridis, 1.0);
+        assert_eq!(pixel(&plate, 192, bar), [r, g, b, 255], "the bar's end");
+        let wide = drawn(&map, None, &"a long title ".repeat(20));
+        assert!(wide.size().width > 1000);
+    }
+
+    /// Fails when values at or below the threshold are shown, or above it are not, or the scale
+    /// bar hides another part than the picture.
+    #[test]
+    fn the_threshold_cuts_the_map_and_its_scale() {
+        for (kind, at, shown, hidden) in [
+            (AttentionKind::QueryKey, 0.5, [105, 199], [2, 95]),
+            (AttentionKind::Signed, 0.5, [5, 195], [60, 140]),
+        ] {
+            let plate = drawn(&ramp(kind), Some(at), "T");
+            let bar = ABOVE + 100 + 7 + 2;
+            // The bar is inset by 7 pixels on both sides.
+            let on_bar = |x: usize| 7 + x * 186 / 200;
+            for x in shown {
+                assert_ne!(pixel(&plate, x, ABOVE + 5), GROUND, "{kind:?} {x}");
+                let [r, g, b, _] = pixel(&plate, on_bar(x), bar);
+                assert!(r.max(g).max(b) > 100, "{kind:?} {x}");
+            }
+            for x in hidden {
+                assert_eq!(pixel(&plate, x, ABOVE + 5), GROUND, "{kind:?} {x}");
+                let [r, g, b, _] = pixel(&plate, on_bar(x), bar);
+                assert!(r.max(g).max(b) < 90, "{kind:?} {x}");
+            }
+        }
+    }
+}

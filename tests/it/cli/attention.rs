@@ -1,0 +1,208 @@
+//! `poselens attention`: one map over one picture.
+
+use std::collections::HashMap;
+
+use candle_core::{Tensor, safetensors};
+use image::RgbaImage;
+use poselens_engine::geometry::Size;
+use poselens_engine::model::{BuildOptions, model};
+use poselens_engine::source::SourceSpec;
+
+use super::{Desk, read_all};
+use crate::{mca, transpose};
+
+/// A desk with one picture of the sample clip, 640x480.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let frame = read_all(&SourceSpec::parse("sample").unwrap()).swap_remove(40);
+    let size = frame.size();
+    let picture = RgbaImage::from_raw(size.width as u32, size.height as u32, frame.rgba().to_vec());
+    picture.unwrap().save(desk.path("person.png")).unwrap();
+    desk
+}
+
+fn picture(desk: &Desk, name: &str) -> RgbaImage {
+    image::open(desk.path(name)).unwrap().into_rgba8()
+}
+
+/// Share of the pixels in which two pictures of one size differ.
+fn difference(a: &RgbaImage, b: &RgbaImage) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    let n = a.pixels().zip(b.pixels()).filter(|(a, b)| a != b).count();
+    n as f64 / a.pixels().len() as f64
+}
+
+/// The picture without title and scale, which stand above and below it.
+fn inner(plate: &RgbaImage) -> RgbaImage {
+    let (left, above) = ((plate.width() - 640) / 2, 42);
+    image::imageops::crop_imm(plate, left, above, 640, 480).to_image()
+}
+
+/// Writes weights that are sure of a person everywhere: the bias of the last layer is that of a
+/// peak.
+fn write_sure(desk: &Desk, name: &str, mut tensors: HashMap<String, Tensor>, last: &str) {
+    for (name, tensor) in &mut tensors {
+        if name.ends_with(last) {
+            *tensor = (&*tensor + 2.0).unwrap();
+        }
+    }
+    safetensors::save(&tensors, desk.path(name)).unwrap();
+}
+
+/// Fails when the picture lacks its map, its frame of title and scale, or shows the same whatever
+/// layer, map, joint or threshold was asked for.
+#[test]
+fn a_picture_shows_the_map_that_was_asked_for() {
+    let desk = desk();
+    let draw = |options: &str, name: &str| {
+        let arguments = format!("attention --input person.png {options} --out {name}");
+        let outcome = desk.succeed(&arguments);
+        assert_eq!(outcome.stdout, "");
+        (picture(&desk, name), outcome.stderr)
+    };
+    let (whole, said) = draw("--keypoint l_wrist", "whole.png");
+    assert!(said.contains("sfm x13.gate - l_wrist 0."), "{said}");
+    let (width, height) = whole.dimensions();
+    assert!(width >= 640 && height > 480 + 40, "{width}x{height}");
+    for (options, name) in [
+        ("--keypoint l_wrist --layer 1", "x12.gate"),
+        ("--keypoint l_wrist --mode hsa --map M", "x13.M"),
+        ("--keypoint l_wrist --threshold 0.1", "x13.gate"),
+        ("--keypoint nose", "x13.gate - nose"),
+    ] {
+        let (other, said) = draw(options, "other.png");
+        assert!(said.contains(name), "{options}: {said}");
+        let share = difference(&inner(&whole), &inner(&other));
+        // Another joint moves the mark, everything else changes the map.
+        let (least, most) = if options.ends_with("nose") {
+            (1e-4, 0.02)
+        } else {
+            (0.1, 1.0)
+        };
+        assert!((least..most).contains(&share), "{options}: {share}");
+    }
+    let (again, _) = draw("--keypoint l_wrist", "again.png");
+    assert_eq!(again, whole, "the same picture every time");
+}
+
+/// Fails when a question without an answer draws something, or does not say what there is.
+#[test]
+fn what_cannot_be_drawn_is_said_in_one_line() {
+    let desk = desk();
+    image::RgbImage::new(320, 240)
+        .save(desk.path("empty.png"))
+        .unwrap();
+    for (arguments, parts) in [
+        (
+            "--input person.png --keypoint tail",
+            &["tail", "coco17", "l_wrist"][..],
+        ),
+        (
+            "--input person.png --keypoint nose --layer 9",
+            &["layers 0 to 3"],
+        ),
+        (
+            "--input person.png --keypoint nose --map nosuch",
+            &["M_deeper"],
+        ),
+        (
+            "--input person.png --keypoint nose --iteration 1",
+            &["no such map"],
+        ),
+        ("--input person.png --keypoint nose --mode crf", &["mode"]),
+        ("--input missing.png --keypoint nose", &["missing.png"]),
+        (
+            "--input empty.png --keypoint nose",
+            &["empty.png", "no person"],
+        ),
+    ] {
+        let line = desk.complaint(&format!("attention {arguments} --out out.png"));
+        for part in parts {
+            assert!(line.contains(part), "{arguments}: {line}");
+        }
+        assert!(!desk.path("out.png").exists(), "{arguments}");
+    }
+    for arguments in ["--threshold -1", "--mode nosuch", "--layer x"] {
+        let arguments = format!("attention --input p.png --keypoint nose --out o.png {arguments}");
+        assert_eq!(desk.run(&arguments).code, Some(2), "{arguments}");
+    }
+}
+
+/// Fails when self-attention is not drawn, or is the same for every direction, layer and head.
+#[test]
+fn self_attention_is_drawn_by_direction_layer_and_head() {
+    let desk = desk();
+    let spec = model("tp-r-a3s").unwrap();
+    let options = BuildOptions {
+        n_joints: 17,
+        input: Size::new(192, 256),
+    };
+    let tensors = transpose::filled_weights(spec, &options);
+    write_sure(&desk, "tp.safetensors", tensors, "final_layer.bias");
+    let network = "--input person.png --model tp-r-a3s --weights tp.safetensors --keypoint nose";
+    let mut seen: Vec<RgbaImage> = Vec::new();
+    for (options, name) in [
+        ("", "dependency"),
+        (" --mode affected", "affected"),
+        (" --layer 0", "dependency"),
+        (" --head 5 --threshold 0.0005", "head5"),
+    ] {
+        let said = desk
+            .succeed(&format!("attention {network}{options} --out out.png"))
+            .stderr;
+        assert!(said.contains(name), "{options}: {said}");
+        let drawn = inner(&picture(&desk, "out.png"));
+        for other in &seen {
+            assert!(difference(other, &drawn) > 0.02, "{options}");
+        }
+        seen.push(drawn);
+    }
+    for (options, part) in [
+        ("--layer 3", "layers 0 to 2"),
+        ("--head 8", "8 heads"),
+        ("--map gate", "--map"),
+        ("--mode hsa", "no attention maps"),
+    ] {
+        let line = desk.complaint(&format!("attention {network} {options} --out no.png"));
+        assert!(line.contains(part), "{options}: {line}");
+    }
+}
+
+/// Fails when a joint is shown another joint's map, or an iteration another's.
+#[test]
+fn each_part_has_its_own_map() {
+    let desk = desk();
+    let spec = model("mca-2-slim").unwrap();
+    let options = spec.card().unwrap().build_options().unwrap();
+    let shapes = spec.shapes(&options).unwrap().0.into_iter();
+    let tensors = shapes
+        .map(|(name, shape)| {
+            let tensor = mca::filled(&name, &shape);
+            (name, tensor)
+        })
+        .collect();
+    write_sure(&desk, "mca.safetensors", tensors, "part_cls.bias");
+    let network = "--input person.png --model mca-2-slim --weights mca.safetensors";
+    let mut seen: Vec<RgbaImage> = Vec::new();
+    for (options, name) in [
+        ("--keypoint nose", "s1_part "),
+        ("--keypoint l_knee", "s1_part "),
+        ("--keypoint nose --iteration 1", "s1_part.iter1 "),
+        ("--keypoint nose --layer 0", "s0_att_sum "),
+        ("--keypoint nose --layer 0 --map att1", "s0_att1 "),
+    ] {
+        let said = desk
+            .succeed(&format!("attention {network} {options} --out out.png"))
+            .stderr;
+        assert!(said.contains(name), "{options}: {said}");
+        let drawn = inner(&picture(&desk, "out.png"));
+        for other in &seen {
+            assert!(difference(other, &drawn) > 0.02, "{options}");
+        }
+        seen.push(drawn);
+    }
+    let line = desk.complaint(&format!(
+        "attention {network} --keypoint nose --head 0 --out no.png"
+    ));
+    assert!(line.contains("--head"), "{line}");
+}

@@ -1,0 +1,219 @@
+//! `poselens import`: checkpoints from elsewhere become weights, or are refused in one line.
+
+use std::process::Command;
+
+use candle_core::{DType, Device, Tensor, safetensors};
+use poselens_engine::model::model;
+use poselens_tests::{golden, torch};
+use serde_json::{Value, json};
+
+use super::{Desk, Running, asset};
+use crate::sfm::filled_weights;
+
+/// Tensors as a checkpoint lists them, with a counter that PyTorch keeps and nobody needs.
+fn listed(
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let values = |t: &Tensor| {
+        let t = t.to_dtype(DType::F32).unwrap().flatten_all().unwrap();
+        t.to_vec1().unwrap()
+    };
+    let mut listed: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, t)| (name, t.dims().to_vec(), values(&t)))
+        .collect();
+    let counter = "stem.bn.num_batches_tracked".to_owned();
+    listed.push((counter, Vec::new(), vec![7.0]));
+    listed
+}
+
+fn keypoints(lines: &[Value]) -> Vec<&Value> {
+    lines.iter().map(|l| &l["poses"][0]["keypoints"]).collect()
+}
+
+/// Fails when an imported network sees something else than the one it was made from.
+#[test]
+fn an_imported_network_finds_the_same_joints() {
+    let desk = Desk::new();
+    let bundled = safetensors::load(asset("models/sfm-coco17.safetensors"), &Device::Cpu).unwrap();
+    let n = bundled.len();
+    desk.write(
+        "parallel.pth",
+        torch::checkpoint("module.", &listed(bundled)),
+    );
+    let summary = desk.json("import --in parallel.pth --out w.safetensors --json");
+    for (key, value) in [
+        ("model", json!("sfm")),
+        ("skeleton", json!("coco17")),
+        ("joints", json!(17)),
+        ("width", json!(256)),
+        ("tensors", json!(n)),
+        ("counters_dropped", json!(1)),
+        ("card", json!("w.toml")),
+        ("format", json!("PyTorch zip")),
+    ] {
+        assert_eq!(summary[key], value, "{key}: {summary}");
+    }
+    let card = desk.read("w.toml");
+    for part in [
+        "parallel.pth",
+        "poselens 0.",
+        summary["sha256"].as_str().unwrap(),
+    ] {
+        assert!(card.contains(part), "{card}");
+    }
+    let run = "run --input sample --max-frames 2";
+    desk.succeed(&format!("{run} --write-json bundled.jsonl"));
+    desk.succeed(&format!(
+        "{run} --weights w.safetensors --write-json imported.jsonl"
+    ));
+    let (bundled, imported) = (
+        desk.json_lines("bundled.jsonl"),
+        desk.json_lines("imported.jsonl"),
+    );
+    assert_eq!(keypoints(&bundled), keypoints(&imported));
+
+    // Safetensors come in as well, and the same numbers make the same file.
+    let again = desk.json("import --in w.safetensors --out again.safetensors --model sfm --json");
+    assert_eq!(again["sha256"], summary["sha256"]);
+
+    // A card whose weights were exchanged.
+    desk.copy(&asset("models/sfm-coco17.safetensors"), "w.safetensors");
+    let line = desk.complaint(&format!("{run} --weights w.safetensors"));
+    assert!(
+        line.contains("w.toml") && line.contains("SHA-256"),
+        "{line}"
+    );
+}
+
+/// Fails when joints are lost or renamed: a network for another skeleton must bring its own.
+#[test]
+fn a_network_for_other_joints_brings_its_skeleton() {
+    let desk = Desk::new();
+    let tensors = listed(filled_weights(model("sfm").unwrap()));
+    desk.write("mpii.pth", torch::checkpoint("", &tensors));
+    let outcome = desk.succeed("import --in mpii.pth --out mpii.safetensors");
+    assert!(
+        outcome.stderr.contains("sfm for 16 joints (mpii16)"),
+        "{outcome:?}"
+    );
+    desk.succeed(
+        "run --input synthetic --max-frames 1 --weights mpii.safetensors --write-json a.jsonl",
+    );
+    assert_eq!(desk.json_lines("a.jsonl")[0]["skeleton"], "mpii16");
+}
+
+/// Fails when a file that is not the weights of a model is taken, crashes, leaves half a result,
+/// runs what it contains, or is refused without a reason.
+#[test]
+fn what_is_not_a_model_is_refused_in_one_line() {
+    let desk = Desk::new();
+    for name in [
+        "tiny_zip",
+        "tiny_legacy_nonzip",
+        "tiny_zip_training_checkpoint",
+    ] {
+        let file = format!("{name}.pth");
+        desk.copy(&golden("checkpoint").join(&file), &file);
+    }
+    let tiny = std::fs::read(desk.path("tiny_zip.pth")).unwrap();
+    desk.write("cut.pth", &tiny[..tiny.len() / 2]);
+    desk.write("empty.pth", "");
+    desk.write("text.pth", "these are no weights at all");
+    desk.write("evil.pth", torch::calling("os", "system", "touch pwned"));
+    desk.write("notes.toml", "mine = true");
+    let mut narrow = listed(filled_weights(model("sfm").unwrap()));
+    narrow.retain(|(name, ..)| name != "head.weight");
+    desk.write("narrow.pth", torch::checkpoint("", &narrow));
+    for (arguments, parts) in [
+        ("--in tiny_zip.pth", &["tiny_zip.pth", "fits no model"][..]),
+        ("--in tiny_legacy_nonzip.pth", &["fits no model"]),
+        ("--in tiny_zip_training_checkpoint.pth", &["fits no model"]),
+        (
+            "--in tiny_zip.pth --model sfm",
+            &[
+                "sfm",
+                "tensors missing (head.bias, ",
+                "...",
+                "not part of the model (bn1.weight, ",
+            ],
+        ),
+        (
+            "--in narrow.pth --model sfm",
+            &["1 tensor missing (head.weight)"],
+        ),
+        ("--in cut.pth", &["cut.pth", "cut off"]),
+        ("--in empty.pth", &["empty.pth", "neither"]),
+        ("--in text.pth", &["text.pth", "torch.save"]),
+        ("--in missing.pth", &["missing.pth"]),
+        ("--in evil.pth", &["evil.pth", "os.system"]),
+    ] {
+        let line = desk.complaint(&format!("import {arguments} --out out.safetensors"));
+        for part in parts {
+            assert!(line.contains(part), "{arguments}: {line}");
+        }
+        for left in [
+            "out.safetensors",
+            "out.toml",
+            "out.safetensors.part",
+            "pwned",
+        ] {
+            assert!(!desk.path(left).exists(), "{arguments} left {left}");
+        }
+    }
+    let line = desk.complaint("import --in tiny_zip.pth --out ./tiny_zip.pth");
+    assert!(line.contains("input"), "{line}");
+    let line = desk.complaint("import --in tiny_zip.pth --out notes.safetensors");
+    assert!(
+        line.contains("notes.toml") && desk.read("notes.toml") == "mine = true",
+        "{line}"
+    );
+    assert_eq!(
+        desk.run("import --in tiny_zip.pth --out w --width 100 --height 100")
+            .code,
+        Some(2)
+    );
+}
+
+/// Fails when a small file makes the program take more memory than a small file deserves. The
+/// system ends a program that asks for more than the limit, which is no line of ours.
+#[cfg(unix)]
+#[test]
+fn a_hostile_file_takes_little_memory() {
+    const LIMIT_KIB: u64 = 1 << 20;
+    let desk = Desk::new();
+    let claim = |opcode: u8, n: usize| {
+        let mut old =
+            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02".to_vec();
+        old.resize(old.len() + n, opcode);
+        old
+    };
+    desk.write("deep.pth", claim(b'(', 8 << 20));
+    desk.write("many.pth", claim(b']', 8 << 20));
+    desk.write(
+        "long.pth",
+        [claim(b'N', 1), b"X\xff\xff\xff\xff".to_vec()].concat(),
+    );
+    let huge = [("w".to_owned(), vec![1 << 15, 1 << 15], vec![1.0])];
+    desk.write("huge.pth", torch::checkpoint("", &huge));
+    // A header of 2^60 bytes.
+    let header = [(1u64 << 60).to_le_bytes().as_slice(), b"{}"].concat();
+    desk.write("header.safetensors", header);
+    for file in [
+        "deep.pth",
+        "many.pth",
+        "long.pth",
+        "huge.pth",
+        "header.safetensors",
+    ] {
+        let program = desk.command(&format!("import --in {file} --out out.safetensors"));
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -v {LIMIT_KIB} && exec \"$@\""), "sh"])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .current_dir(desk.path("."));
+        let line = Running::start(limited).wait().complaint(file);
+        assert!(line.contains(file), "{line}");
+    }
+}
