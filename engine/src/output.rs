@@ -73,7 +73,7 @@ impl AttentionMap {
     pub fn neutral(&self) -> Option<f32> {
         match self.kind {
             AttentionKind::Signed => Some(0.0),
-            AttentionKind::Gate if self.range.0 < 1.0 && self.range.1 > 1.0 => Some(1.0),
+            AttentionKind::Gate if self.range.0 < 0.0 => Some(1.0),
             AttentionKind::Gate | AttentionKind::QueryKey => None,
         }
     }

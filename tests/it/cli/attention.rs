@@ -189,7 +189,7 @@ fn each_part_has_its_own_map() {
         ("--keypoint l_knee", "s1_part "),
         ("--keypoint nose --iteration 1", "s1_part.iter1 "),
         ("--keypoint nose --layer 0", "s0_att_sum "),
-        ("--keypoint nose --layer 0 --map att1", "s0_att1 "),
+        ("--keypoint nose --layer 0 --map att_l1", "s0_att_l1 "),
     ] {
         let said = desk
             .succeed(&format!("attention {network} {options} --out out.png"))
