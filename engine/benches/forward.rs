@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .num_threads(threads)
         .build_global()?;
 
-    let card = spec.card()?;
+    let card = spec.card_for(None)?;
     let options = BuildOptions {
         n_joints: card.skeleton()?.n_joints(),
         input: card.input_size(),

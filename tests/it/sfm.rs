@@ -168,11 +168,8 @@ fn parameters_and_work_follow_from_the_graph() {
 fn every_model_has_a_card_and_loadable_weights() {
     use poselens_engine::model::Weights;
     for spec in MODELS {
-        let card = spec.card().unwrap();
-        let options = BuildOptions {
-            n_joints: card.skeleton().unwrap().n_joints(),
-            input: card.input_size(),
-        };
+        spec.card().unwrap();
+        let options = spec.card_for(None).unwrap().build_options().unwrap();
         if spec.bundled.is_some() {
             let weights = Weights::bundled(spec).unwrap();
             spec.load(&options, &weights, &Device::Cpu).unwrap();

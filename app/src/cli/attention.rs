@@ -40,8 +40,8 @@ pub struct AttentionArgs {
     /// Kind of attention; the model's own when not given
     #[arg(long)]
     mode: Option<Mode>,
-    /// Map of the layer: gate, M or M_deeper (hsa), part, att_sum, ... (crf); the first of these
-    /// that there is when not given
+    /// Map of the layer: gate, M or M_deeper (hsa); part, att_sum, refine, att_l1, ... (crf). When
+    /// not given, gate, else part, else att_sum
     #[arg(long, value_name = "NAME")]
     map: Option<String>,
     /// Hide values up to T (hsa: up to T away from the neutral value)

@@ -53,7 +53,7 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
 }
 
 fn row(spec: &ModelSpec) -> anyhow::Result<Row> {
-    let card = spec.card()?;
+    let card = spec.card_for(None)?;
     let options = card.build_options()?;
     let survey = spec.survey(&options, card.input_size())?;
     Ok(Row {

@@ -92,6 +92,8 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
         sha256: Some(sha256_of_file(&part)?),
         skeleton: skeleton.name.clone(),
         // What is known about the bundled weights is not known about these.
+        weights: None,
+        evidence: None,
         training: None,
         data: None,
         figures: toml::Table::new(),

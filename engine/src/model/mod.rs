@@ -118,6 +118,16 @@ pub struct BuildOptions {
     pub input: Size,
 }
 
+/// Weights inside the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Bundled {
+    /// The safetensors file.
+    pub weights: &'static [u8],
+    /// Their card's text: it states their SHA-256 and what they were trained to be fed, which may
+    /// differ from what the authors' weights expect.
+    pub card: &'static str,
+}
+
 /// One model: a row of [`MODELS`].
 #[derive(Debug)]
 pub struct ModelSpec {
@@ -125,10 +135,10 @@ pub struct ModelSpec {
     pub name: &'static str,
     /// One line for lists.
     pub summary: &'static str,
-    /// The card's text (TOML).
+    /// The card's text (TOML): the network as published.
     pub card: &'static str,
-    /// Bundled weights (safetensors) whose SHA-256 the card states.
-    pub bundled: Option<&'static [u8]>,
+    /// Weights inside the program.
+    pub bundled: Option<Bundled>,
     /// Builds the network from its tensors.
     pub build: fn(&BuildOptions, &VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
 }
@@ -166,7 +176,7 @@ pub fn model(name: &str) -> Result<&'static ModelSpec> {
 }
 
 impl ModelSpec {
-    /// The parsed card.
+    /// The parsed card of the network as published.
     ///
     /// # Errors
     /// When the card is malformed (a fault of this build).
@@ -175,13 +185,16 @@ impl ModelSpec {
     }
 
     /// The card that belongs to a weights file: the one beside it where there is one, else the
-    /// model's.
+    /// model's. Without a file, that of the bundled weights where there are any.
     ///
     /// # Errors
     /// When the card beside the file is none, or that of another model or another file.
     pub fn card_for(&self, weights: Option<&Path>) -> Result<Card> {
-        let beside = weights.map(|file| Card::beside(file, self)).transpose()?;
-        beside.flatten().map_or_else(|| self.card(), Ok)
+        match (weights, self.bundled) {
+            (None, Some(bundled)) => Card::parse(self.name, bundled.card),
+            (None, None) => self.card(),
+            (Some(file), _) => Card::beside(file, self)?.map_or_else(|| self.card(), Ok),
+        }
     }
 
     /// Names and shapes of the network's tensors, by name.

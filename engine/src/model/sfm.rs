@@ -12,20 +12,24 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{ModelSpec, PoseModel, RawMap, RawOutput, probe};
+use super::{Bundled, ModelSpec, PoseModel, RawMap, RawOutput, probe};
 use crate::nn::{Conv2d, ConvBn, Features, GateMaps, Mode, Pass, SpatialGate};
 use crate::output::{AttentionKind, MapPlace};
 
 /// Channels of levels 1 to 5.
 const CHANNELS: [usize; 5] = [32, 64, 64, 80, 160];
 
+/// No weights were published: the card of ours serves the network as well.
+const CARD: &str = include_str!("../../../assets/models/sfm-coco17.toml");
+
 pub(super) const SFM: ModelSpec = ModelSpec {
     name: "sfm",
     summary: "Slender Fusion Model with spatial attention: small, real-time, 256x256",
-    card: include_str!("../../../assets/models/sfm-coco17.toml"),
-    bundled: Some(include_bytes!(
-        "../../../assets/models/sfm-coco17.safetensors"
-    )),
+    card: CARD,
+    bundled: Some(Bundled {
+        weights: include_bytes!("../../../assets/models/sfm-coco17.safetensors"),
+        card: CARD,
+    }),
     build: |options, vb| build(&SfmConfig::full(options.n_joints), vb),
 };
 

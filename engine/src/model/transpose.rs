@@ -20,7 +20,7 @@ use self::positions::Positions;
 pub use self::positions::{PositionKind, sine_positions};
 use super::hrnet::{HrNet, HrNetConfig};
 use super::resnet::{ResNet, ResNetConfig};
-use super::{BuildOptions, ModelSpec, PoseModel, RawOutput, RawQueryKey, probe};
+use super::{BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey, probe};
 use crate::geometry::Size;
 use crate::nn::{
     Conv2d, Features, LayerNorm, Linear, MultiHeadAttention, Pass, TransposedConvBn, add, dropout,
@@ -39,7 +39,10 @@ pub(super) const R_A3: ModelSpec = ModelSpec {
     name: "tp-r-a3",
     summary: "TransPose-R-A3: shallow ResNet, 3 attention layers, 256x192",
     card: include_str!("../../../assets/models/tp-r-a3.toml"),
-    bundled: None,
+    bundled: Some(Bundled {
+        weights: include_bytes!("../../../assets/models/tp-r-a3-coco17.safetensors"),
+        card: include_str!("../../../assets/models/tp-r-a3-coco17.toml"),
+    }),
     build: |options, vb| build(&TransPoseConfig::r_a3(options.n_joints), options, vb),
 };
 

@@ -95,22 +95,22 @@ impl Weights {
     /// When the model has none or the check fails.
     pub fn bundled(spec: &ModelSpec) -> Result<Self> {
         let origin = PathBuf::from(format!("bundled weights of {}", spec.name));
-        let Some(bytes) = spec.bundled else {
+        let Some(bundled) = spec.bundled else {
             let how = spec.card()?.weights.unwrap_or_default();
             return Err(Error::Invalid(format!(
                 "model {} has no bundled weights; give a file with --weights. {how}",
                 spec.name
             )));
         };
-        let wanted = spec.card()?.sha256;
-        let found = hex(&Sha256::digest(bytes));
+        let wanted = spec.card_for(None)?.sha256;
+        let found = hex(&Sha256::digest(bundled.weights));
         if wanted.as_deref() != Some(found.as_str()) {
             return Err(Error::data(
                 &origin,
                 format!("SHA-256 is {found}, the card says {wanted:?}; the program is damaged"),
             ));
         }
-        Self::from_bytes(origin, bytes)
+        Self::from_bytes(origin, bundled.weights)
     }
 
     /// Reads a safetensors file.

@@ -3,12 +3,14 @@
 use std::process::Command;
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use poselens_engine::model::model;
+use poselens_engine::geometry::Size;
+use poselens_engine::model::{BuildOptions, model};
 use poselens_tests::{golden, torch};
 use serde_json::{Value, json};
 
 use super::{Desk, Running, asset};
 use crate::sfm::filled_weights;
+use crate::transpose;
 
 /// Tensors as a checkpoint lists them, with a counter that PyTorch keeps and nobody needs.
 fn listed(
@@ -101,6 +103,35 @@ fn a_network_for_other_joints_brings_its_skeleton() {
         "run --input synthetic --max-frames 1 --weights mpii.safetensors --write-json a.jsonl",
     );
     assert_eq!(desk.json_lines("a.jsonl")[0]["skeleton"], "mpii16");
+}
+
+/// Fails when a network with a table of positions is taken for one of another input size, and is
+/// fed squeezed people.
+#[test]
+fn a_table_of_positions_tells_the_input_size() {
+    let desk = Desk::new();
+    let options = BuildOptions {
+        n_joints: 16,
+        input: Size::square(256),
+    };
+    let tensors = transpose::filled_weights(model("tp-r-a3").unwrap(), &options);
+    desk.write("mpii.pth", torch::checkpoint("", &listed(tensors)));
+    let summary = desk.json("import --in mpii.pth --out tp.safetensors --json");
+    for (key, value) in [
+        ("model", json!("tp-r-a3")),
+        ("skeleton", json!("mpii16")),
+        ("width", json!(256)),
+        ("height", json!(256)),
+        ("tensors", json!(165)),
+    ] {
+        assert_eq!(summary[key], value, "{key}: {summary}");
+    }
+    let card = desk.read("tp.toml");
+    assert!(
+        card.contains("width = 256") && card.contains("decode = \"dark\""),
+        "{card}"
+    );
+    desk.succeed("run --input synthetic --max-frames 1 --model tp-r-a3 --weights tp.safetensors");
 }
 
 /// Fails when a file that is not the weights of a model is taken, crashes, leaves half a result,

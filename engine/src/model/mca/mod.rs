@@ -17,17 +17,23 @@ mod stack;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{ModelSpec, PoseModel, RawOutput};
+use super::{Bundled, ModelSpec, PoseModel, RawOutput};
 use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
 use stack::Stack;
 
+/// The light form is this project's own, and so are its weights.
+const SLIM_CARD: &str = include_str!("../../../../assets/models/mca-2-slim-coco17.toml");
+
 pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
     name: "mca-2-slim",
     summary: "Multi-Context Attention, 2 stacks of 128 channels: the light one, 256x256",
-    card: include_str!("../../../../assets/models/mca-2-slim-coco17.toml"),
-    bundled: None,
+    card: SLIM_CARD,
+    bundled: Some(Bundled {
+        weights: include_bytes!("../../../../assets/models/mca-2-slim-coco17.safetensors"),
+        card: SLIM_CARD,
+    }),
     build: |options, vb| build(&McaConfig::mca_2_slim(options.n_joints), vb),
 };
 
