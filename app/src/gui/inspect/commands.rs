@@ -80,11 +80,7 @@ impl App {
     pub(in crate::gui) fn follow_live_picture(&mut self) {
         let is_followed = self.view == View::Inspect
             && !self.session.is_playing
-            && self
-                .inspect
-                .film
-                .as_ref()
-                .is_none_or(|f| f.times.is_empty())
+            && self.inspect.film.is_none()
             && self.inspect.subject.as_ref().is_some_and(|s| s.is_live);
         let (Some(subject), Some(presented)) = (&self.inspect.subject, &self.session.presented)
         else {

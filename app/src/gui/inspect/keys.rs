@@ -42,7 +42,11 @@ pub fn pressed(ctx: &Context, gui: &GuiContext, view: View) -> Vec<Action> {
         }
         for &(modifiers, key, n) in STEPS {
             let is_arrow = matches!(key, Key::ArrowLeft | Key::ArrowRight);
-            if !(is_arrow && has_focus) && input.consume_key(modifiers, key) {
+            if is_arrow && has_focus {
+                continue;
+            }
+            // A slow frame can hold several presses.
+            for _ in 0..input.count_and_consume_key(modifiers, key) {
                 actions.push(Action::Inspect(InspectAction::Step(n)));
             }
         }

@@ -249,6 +249,9 @@ impl Inspect {
         let mut complaints = Vec::new();
         if let Some(film) = &mut self.film {
             let news = film.poll(ctx);
+            // The live picture stays where its source has no frames to go back to.
+            let is_useless = film.times.is_empty() && self.subject.is_some();
+            let is_closed = news.fault.is_some() && is_useless;
             complaints.extend(news.fault.map(Complaint::Say));
             if let Some(frame) = news.frame {
                 let subject = Subject {
@@ -261,6 +264,9 @@ impl Inspect {
                 if let Err(error) = self.look_at(subject) {
                     complaints.push(Complaint::Say(error.to_string()));
                 }
+            }
+            if is_closed {
+                self.film = None;
             }
         }
         self.poll_models(&mut complaints);

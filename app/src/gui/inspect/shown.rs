@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use poselens_engine::geometry::{Affine2, Point};
-use poselens_engine::output::{AttentionMap, Planes, PoseOutput, RegionOutput};
+use poselens_engine::output::{AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput};
 use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, scene};
 use poselens_engine::pose::Keypoint;
 use poselens_shaders::canvas::Paint;
@@ -246,7 +246,7 @@ pub fn show(
     let style = OverlayStyle {
         opacity: choices.opacity,
         joint: joint.map(|(j, _)| j),
-        attention: map.as_ref().map(|m| m.name.clone()),
+        attention: None,
         map_threshold: choices.threshold,
         sampling: if choices.is_smooth {
             Sampling::Bilinear
@@ -262,7 +262,7 @@ pub fn show(
         regions: vec![RegionOutput {
             heatmaps: region.heatmaps.clone(),
             image_from_heatmap: region.image_from_heatmap,
-            attention: map.iter().cloned().collect(),
+            attention: map.iter().map(captioned).collect(),
             query_key: Vec::new(),
         }],
         ..output.clone()
@@ -302,6 +302,19 @@ pub fn show(
         scene: Arc::new(scene),
         map,
         hint: hint.map(str::to_owned),
+    }
+}
+
+/// A map under a name that is short enough for a legend: those of attention layers are long, and
+/// stand above the picture in full.
+fn captioned(map: &AttentionMap) -> AttentionMap {
+    let name = match map.kind {
+        AttentionKind::QueryKey => format!("layer {}", map.place.layer + 1),
+        AttentionKind::Signed | AttentionKind::Gate => map.name.clone(),
+    };
+    AttentionMap {
+        name,
+        ..map.clone()
     }
 }
 

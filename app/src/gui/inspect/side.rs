@@ -6,7 +6,7 @@ use poselens_engine::output::{Direction, RegionOutput};
 use super::choices::{Choices, What};
 use super::{Form, GridPictures, InspectAction, Pick, Seat, numbers, shown};
 use crate::gui::action::{Action, SourceAction};
-use crate::gui::panels::{PanelContext, sample_clip};
+use crate::gui::panels::{PanelContext, joint_title, sample_clip};
 use crate::gui::{theme, widgets};
 
 /// What is looked at.
@@ -18,7 +18,8 @@ pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             (None, None) => "nothing yet",
         };
         ui.add(Label::new(name).truncate().selectable(false));
-        ui.horizontal_wrapped(|ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().button_padding.x = 8.0;
             let is_free = !cx.session.is_choosing;
             for (text, help, action) in [
                 (
@@ -98,15 +99,19 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         };
         let joints = &output.skeleton.joints;
         let (current, person) = match &cx.inspect.pick {
-            Some(Pick::Joint { name, person }) => (name.as_str(), *person),
-            Some(Pick::Pixel(_)) => ("a pixel", 0),
-            None => ("all joints", 0),
+            Some(Pick::Joint { name, person }) => (joint_title(name), *person),
+            Some(Pick::Pixel(_)) => ("A pixel".to_owned(), 0),
+            None => ("All joints".to_owned(), 0),
         };
-        let all = ("all joints".to_owned(), cx.inspect.pick.is_none());
-        let names = joints.iter().map(|n| (n.replace('_', " "), n == current));
+        let all = ("All joints".to_owned(), cx.inspect.pick.is_none());
+        let names = joints.iter().map(|n| {
+            let title = joint_title(n);
+            let is_current = title == current;
+            (title, is_current)
+        });
         let rows = std::iter::once(all).chain(names);
         let help = "The joint asked about; also picked by a click near it, and any pixel by a click elsewhere";
-        if let Some(i) = widgets::choice_ui(ui, "Joint", help, &current.replace('_', " "), rows) {
+        if let Some(i) = widgets::choice_ui(ui, "Joint", help, &current, rows) {
             let pick = i.checked_sub(1).map(|j| Pick::Joint {
                 name: joints[j].clone(),
                 person,
@@ -122,13 +127,15 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             if cx.inspect.is_compared() {
                 weak_ui(ui, &output.model);
             }
-            egui::Grid::new(("numbers", &output.model))
-                .num_columns(2)
+            let grid = egui::Grid::new(("numbers", &output.model)).num_columns(2);
+            grid.min_row_height(18.0)
+                .spacing([12.0, 2.0])
                 .show(ui, |ui| {
                     for (caption, text) in numbers::of_pick(output, pick) {
-                        weak_ui(ui, caption);
+                        let caption = RichText::new(caption).color(theme::WEAK);
+                        ui.add(Label::new(caption).extend().selectable(false));
                         let text = RichText::new(text).font(theme::number_font(13.0));
-                        ui.add(Label::new(text).selectable(true));
+                        ui.add(Label::new(text).extend());
                         ui.end_row();
                     }
                 });
@@ -151,7 +158,9 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             .collect();
         let now = regions.first().map(|r| What::of(r.2, choices.what));
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().item_spacing.x = 2.0;
+            // Four in one row of the panel.
+            ui.spacing_mut().button_padding.x = 8.0;
             for what in What::ALL {
                 let is_there = regions.iter().any(|r| what.is_in(r.2));
                 let button = Button::selectable(now == Some(what), what.name());
@@ -253,7 +262,9 @@ fn query_key_ui(ui: &mut Ui, seat: &Seat, choices: &mut Choices) {
                 "This place lies beside the part that the network looked at.",
             );
         }
-        Some(grid) => grid_ui(ui, grid, choices),
+        Some(grid) => {
+            ui.scope(|ui| grid_ui(ui, grid, choices));
+        }
         None if seat.shown.hint.is_some() => weak_ui(ui, "Pick a joint or a pixel."),
         None => weak_ui(ui, "Computing…"),
     }

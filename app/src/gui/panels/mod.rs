@@ -13,6 +13,7 @@ use eframe::egui::{self, Context, Ui};
 use super::inspect::{self, Inspect};
 use super::{Action, AppState, GuiContext, Session, theme};
 
+pub use overlay::joint_title;
 pub use source::sample_clip;
 pub use stage::{view_ui, zoom_ui};
 
@@ -131,12 +132,6 @@ pub const PANELS: &[PanelSpec] = &[
         show: inspect::timeline_ui,
     },
     PanelSpec {
-        name: "Frame",
-        view: View::Inspect,
-        place: Place::Side,
-        show: inspect::open_ui,
-    },
-    PanelSpec {
         name: "Models",
         view: View::Inspect,
         place: Place::Side,
@@ -153,6 +148,12 @@ pub const PANELS: &[PanelSpec] = &[
         view: View::Inspect,
         place: Place::Side,
         show: inspect::show_ui,
+    },
+    PanelSpec {
+        name: "Frame",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::open_ui,
     },
     PanelSpec {
         name: "Export",
