@@ -47,8 +47,8 @@ struct News {
 /// A picture of the strip.
 #[derive(Clone)]
 pub struct StripPicture {
-    /// When its frame is shown, seconds.
-    pub secs: f64,
+    /// The number of its frame.
+    pub index: usize,
     /// The small picture.
     pub texture: TextureHandle,
 }
@@ -168,7 +168,7 @@ impl Film {
             let image = ColorImage::from_rgba_unmultiplied(size, frame.rgba());
             if let Some(place) = self.strip.get_mut(slot) {
                 *place = Some(StripPicture {
-                    secs: frame.time_secs,
+                    index: frame.id as usize,
                     texture: ctx.load_texture("thumbnail", image, TextureOptions::LINEAR),
                 });
             }

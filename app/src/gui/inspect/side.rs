@@ -21,20 +21,22 @@ pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.horizontal(|ui| {
             ui.spacing_mut().button_padding.x = 8.0;
             let is_free = !cx.session.is_choosing;
-            for (text, help, action) in [
+            for (text, label, help, action) in [
                 (
+                    "File…",
                     "Open file…",
                     "A video or picture (Ctrl+O)",
                     Action::Source(SourceAction::OpenDialog),
                 ),
                 (
+                    "Folder…",
                     "Open folder…",
                     "A recording or a folder of pictures",
                     Action::Inspect(InspectAction::OpenFolder),
                 ),
             ] {
                 let button = ui.add_enabled(is_free, Button::new(text));
-                if button.on_hover_text(help).clicked() {
+                if button.on_hover_text(help).accessible_name(label).clicked() {
                     cx.actions.push(action);
                 }
             }
@@ -160,7 +162,7 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             // Four in one row of the panel.
-            ui.spacing_mut().button_padding.x = 8.0;
+            ui.spacing_mut().button_padding.x = 6.0;
             for what in What::ALL {
                 let is_there = regions.iter().any(|r| what.is_in(r.2));
                 let button = Button::selectable(now == Some(what), what.name());
@@ -214,9 +216,8 @@ fn maps_ui(ui: &mut Ui, model: &str, region: &RegionOutput, choices: &mut Choice
     let n = chosen.maps.len();
     if n > 1 {
         let mut at = choices.iteration.unwrap_or(n).min(n);
-        ui.horizontal(|ui| {
-            weak_ui(ui, "Iteration");
-            ui.spacing_mut().slider_width = (ui.available_width() - 60.0).max(40.0);
+        widgets::labelled_row_ui(ui, "Iteration", |ui| {
+            ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
             if ui
                 .add(Slider::new(&mut at, 1..=n))
                 .on_hover_text("Mean-field iteration: how the map was refined")

@@ -62,7 +62,8 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
         let Some(picture) = picture else { continue };
         let id = ui.scope_id().with(("thumbnail", i));
         let response = ui.interact(rect, id, Sense::CLICK);
-        let label = format!("Frame at {}", widgets::clock(picture.secs));
+        let secs = film.times.get(picture.index).copied().unwrap_or_default();
+        let label = format!("Frame {} at {}", picture.index + 1, widgets::clock(secs));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         Image::new(&picture.texture)
             .corner_radius(3)
@@ -74,8 +75,7 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
                 .rect_stroke(rect, 3.0, stroke, egui::StrokeKind::Inside);
         }
         if response.on_hover_text(&label).clicked() {
-            let index = film.index_at(picture.secs);
-            actions.push(Action::Inspect(InspectAction::Seek(index)));
+            actions.push(Action::Inspect(InspectAction::Seek(picture.index)));
         }
     }
     let last = film.times.last().copied().unwrap_or_default();
