@@ -38,31 +38,26 @@ pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> 
 
 /// Pixel, map value and heatmap value under a point of the image.
 pub fn under(seat: &Seat, pick: Option<&Pick>, point: Point) -> String {
-    let mut text = format!("{:.0}, {:.0}", point.x, point.y);
-    let Some(output) = &seat.found else {
-        return text;
-    };
+    let mut parts = vec![format!("{:.0}, {:.0}", point.x, point.y)];
     if let Some(map) = &seat.shown.map
         && let Some(value) = shown::value_at(&map.map, 0, &map.image_from_map, point)
     {
-        text += &format!("   map {}", short(value));
+        parts.push(format!("map {}", short(value)));
     }
-    let Some(region) = shown::region(output, Some(point)) else {
-        return text;
-    };
-    let joint = pick
-        .and_then(|pick| shown::picked(output, pick))
-        .and_then(|p| p.joint);
-    let at = |j| shown::value_at(&region.heatmaps, j, &region.image_from_heatmap, point);
-    // Without a joint: the largest of all, as the picture shows it.
-    let value = match joint {
-        Some((j, _)) => at(j),
-        None => (0..region.heatmaps.n).filter_map(at).reduce(f32::max),
-    };
-    if let Some(value) = value {
-        text += &format!("   heatmap {}", short(value));
+    let found = seat.found.as_ref();
+    if let Some(output) = found
+        && let Some(region) = shown::region(output, Some(point))
+    {
+        let picked = pick.and_then(|pick| shown::picked(output, pick));
+        let at = |j| shown::value_at(&region.heatmaps, j, &region.image_from_heatmap, point);
+        // Without a joint: the largest of all, as the picture shows it.
+        let value = match picked.and_then(|p| p.joint) {
+            Some((j, _)) => at(j),
+            None => (0..region.heatmaps.n).filter_map(at).reduce(f32::max),
+        };
+        parts.extend(value.map(|v| format!("heatmap {}", short(v))));
     }
-    text
+    parts.join("   ")
 }
 
 /// Three digits also of small numbers: attention to one of a thousand tokens is 0.001.

@@ -13,12 +13,11 @@ use crate::gui::MakeByName;
 impl Inspect {
     /// The thread that runs the models; started at the first use and after a crash.
     pub(super) fn inspector(&mut self) -> Result<&mut Inspector> {
-        let inspector = match self.inspector.take() {
-            Some(inspector) => inspector,
-            None => {
-                let waker = self.waker.clone();
-                Inspector::start(Arc::new(move || waker.wake()))?
-            }
+        let inspector = if let Some(inspector) = self.inspector.take() {
+            inspector
+        } else {
+            let waker = self.waker.clone();
+            Inspector::start(Arc::new(move || waker.wake()))?
         };
         Ok(self.inspector.insert(inspector))
     }

@@ -112,12 +112,14 @@ pub fn picked(output: &PoseOutput, pick: &Pick) -> Option<Picked> {
     }
 }
 
-/// The joint nearest to a point, `reach` image pixels away at most.
+/// The joint nearest to a point, `reach` image pixels away at most, of those that are drawn: who
+/// clicks where a joint was guessed without any confidence means the pixel.
 pub fn joint_near(output: &PoseOutput, point: Point, reach: f64) -> Option<Pick> {
     let joints = output.poses.iter().enumerate().flat_map(|(person, pose)| {
         let names = output.skeleton.joints.iter();
         names
             .zip(&pose.keypoints_raw)
+            .filter(|(_, k)| k.score >= OverlayStyle::default().keypoint_threshold)
             .map(move |(name, k)| (name, person, k.point().distance(point)))
     });
     let (name, person, distance) = joints.min_by(|a, b| a.2.total_cmp(&b.2))?;

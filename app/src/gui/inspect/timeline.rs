@@ -24,10 +24,10 @@ pub fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             });
         }
         Some(film) if film.times.len() == 1 => {
-            weak_ui(ui, "One picture: there is nothing to step through.")
+            weak_ui(ui, "One picture: there is nothing to step through.");
         }
         Some(film) if cx.inspect.subject.is_none() => {
-            weak_ui(ui, &format!("Opening {}…", film.name))
+            weak_ui(ui, &format!("Opening {}…", film.name));
         }
         _ if cx.inspect.subject.is_some() => {
             ui.horizontal(|ui| {
