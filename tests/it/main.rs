@@ -4,6 +4,8 @@
 mod cli;
 mod clip;
 mod inspect;
+mod inspect_fakes;
+mod inspect_window;
 mod mca;
 mod sfm;
 mod shaders;

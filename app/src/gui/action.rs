@@ -3,6 +3,8 @@
 use poselens_shaders::view::Zoom;
 
 use super::SourceChoice;
+use super::inspect::InspectAction;
+use super::panels::View;
 
 /// Everything the user can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,8 @@ pub enum Action {
     Playback(PlaybackAction),
     /// From the transport: recording and snapshots.
     Record(RecordAction),
+    /// From the view that looks inside.
+    Inspect(InspectAction),
     /// From the header and the messages.
     Window(WindowAction),
 }
@@ -102,6 +106,8 @@ pub enum RecordAction {
 /// The window itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WindowAction {
+    /// Change to another view.
+    Show(View),
     /// Full screen and back.
     FullScreen,
     /// Put the message away.

@@ -10,10 +10,11 @@ use poselens_engine::source::SourceStatus;
 
 use super::action::{Action, RecordAction, SourceAction, WindowAction};
 use super::files::{Desk, News, Waker};
+use super::inspect::{self, Inspect};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
 use super::session::Level;
-use super::{AppState, GuiContext, Session, SourceChoice, keys, theme};
+use super::{AppState, GuiContext, Session, SourceChoice, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -24,6 +25,7 @@ pub struct App {
     pub(super) state: AppState,
     pub(super) session: Session,
     pub(super) view: View,
+    pub(super) inspect: Inspect,
     pub(super) pipeline: Pipeline,
     pub(super) desk: Desk,
     news: Receiver<News>,
@@ -63,6 +65,7 @@ impl App {
             state,
             session,
             view: View::Live,
+            inspect: Inspect::new(desk.waker.clone()),
             desk,
             news,
             tasks: Vec::new(),
@@ -84,6 +87,7 @@ impl App {
     /// Ties the app to a window: theme, texture, wake-ups, messages of the graphics device.
     pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
         theme::apply(&cc.egui_ctx);
+        self.inspect.attach(cc.wgpu_render_state.clone());
         self.desk.waker.attach(cc.egui_ctx.clone());
         self.picture = cc.wgpu_render_state.clone().map(|render| {
             let info = render.adapter.get_info();
@@ -119,6 +123,11 @@ impl App {
         &self.state
     }
 
+    /// What the network's inside looks like.
+    pub fn inspect(&self) -> &Inspect {
+        &self.inspect
+    }
+
     /// What is true at the moment.
     pub fn session(&self) -> &Session {
         &self.session
@@ -140,6 +149,7 @@ impl App {
         while let Ok(news) = self.news.try_recv() {
             self.on_news(news, ctx);
         }
+        self.poll_inspect(ctx);
         self.tasks.retain(|task| !task.is_finished());
         self.session.stats = self.pipeline.stats();
         if let Some(recording) = &mut self.session.recording
@@ -342,6 +352,7 @@ impl App {
         if self.session.source.is_some() {
             self.session.presented = Some(presented);
         }
+        self.follow_live_picture();
     }
 
     /// Tells the infer thread what to draw from now on.
@@ -391,7 +402,9 @@ impl App {
         let stage = egui::Frame::new().fill(theme::STAGE);
         egui::CentralPanel::default().frame(stage).show(ui, |ui| {
             let area = ui.max_rect();
-            if let Some(presented) = &self.session.presented {
+            if self.view == View::Inspect {
+                inspect::stage_ui(ui, area, &mut cx(self, actions));
+            } else if let Some(presented) = &self.session.presented {
                 let size = presented.frame.size();
                 let view = panels::view_ui(ui, area, size, &mut cx(self, actions));
                 if let Some(picture) = &self.picture {
@@ -408,6 +421,8 @@ fn cx<'a>(app: &'a App, actions: &'a mut Vec<Action>) -> PanelContext<'a> {
         gui: &app.gui,
         state: &app.state,
         session: &app.session,
+        view: app.view,
+        inspect: &app.inspect,
         actions,
     }
 }
@@ -425,7 +440,7 @@ impl eframe::App for App {
             picture.poll_device();
         }
         self.drain(ctx);
-        for action in keys::pressed(ctx, &self.gui) {
+        for action in inspect::pressed(ctx, &self.gui, self.view) {
             self.run_window_action(action, ctx);
         }
         let dropped = ctx.input(|i| {

@@ -16,6 +16,8 @@ use super::action::{
     WindowAction,
 };
 use super::files::News;
+use super::inspect::InspectAction;
+use super::panels::View;
 use super::session::{Level, Recording};
 use super::{App, SourceChoice, panels};
 
@@ -49,6 +51,8 @@ impl App {
             }
             Action::Playback(action) => self.run_playback(&action),
             Action::Record(action) => self.run_record(&action),
+            Action::Inspect(action) => self.run_inspect(action),
+            Action::Window(WindowAction::Show(view)) => self.show_view(view),
             Action::Window(WindowAction::DismissStatus) => {
                 self.session.status = None;
                 Ok(())
@@ -106,10 +110,11 @@ impl App {
         self.state.path.clone_from(&path);
         let name = std::path::Path::new(&path).file_name();
         let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
-        self.run_action(Action::Source(SourceAction::Open(SourceChoice {
-            label,
-            spec: path,
-        })));
+        let choice = SourceChoice { label, spec: path };
+        self.run_action(match self.view {
+            View::Live => Action::Source(SourceAction::Open(choice)),
+            View::Inspect => Action::Inspect(InspectAction::Open(choice)),
+        });
     }
 
     fn open(&mut self, choice: SourceChoice) -> Result<()> {

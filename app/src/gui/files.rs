@@ -16,7 +16,7 @@ use poselens_engine::{Error, Result};
 use super::SourceChoice;
 
 /// A dialog that is gone this quickly was never seen: there is no dialog service.
-const UNSEEN: Duration = Duration::from_millis(300);
+pub const UNSEEN: Duration = Duration::from_millis(300);
 
 /// What a task of the window has found out.
 pub enum News {
@@ -99,7 +99,7 @@ impl Desk {
 }
 
 /// Waits for one future on this thread.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -10,6 +10,7 @@ mod app;
 mod commands;
 mod files;
 mod icons;
+pub mod inspect;
 mod keys;
 pub mod panels;
 mod picture;

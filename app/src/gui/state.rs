@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::inspect::Choices;
 use anyhow::Context as _;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::{Look, Playback};
@@ -40,6 +41,8 @@ pub struct AppState {
     pub is_mirrored: bool,
     /// Files begin again at their end.
     pub is_looping: bool,
+    /// What is shown of the inside of a network.
+    pub inspect: Choices,
 }
 
 impl Default for AppState {
@@ -59,6 +62,7 @@ impl Default for AppState {
             is_smoothed: true,
             is_mirrored: true,
             is_looping: true,
+            inspect: Choices::default(),
         }
     }
 }

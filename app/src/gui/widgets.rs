@@ -131,7 +131,7 @@ pub fn choice_ui(
 
 /// A label of fixed width, then something that fills the rest of the row. The label is painted,
 /// not a widget: the control carries its name, and a screen reader would read it twice.
-fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
+pub fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {
         let size = egui::vec2(82.0, ui.spacing().interact_size.y);
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());

@@ -5,11 +5,25 @@ use eframe::egui::{Align, Button, Label, Layout, RichText, Ui};
 use super::super::action::{Action, WindowAction};
 use super::super::icons::Icon;
 use super::super::{theme, widgets};
-use super::PanelContext;
+use super::{PanelContext, View};
 
 pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         ui.add(Label::new(RichText::new("PoseLens").size(18.0).strong()).selectable(false));
+        ui.add_space(10.0);
+        for (view, name, help) in [
+            (View::Live, "Live", "The running picture (I)"),
+            (
+                View::Inspect,
+                "Inspect",
+                "Look inside the network at this frame (I)",
+            ),
+        ] {
+            let button = Button::selectable(cx.view == view, name);
+            if ui.add(button).on_hover_text(help).clicked() {
+                cx.actions.push(Action::Window(WindowAction::Show(view)));
+            }
+        }
         ui.add_space(10.0);
         if let Some(source) = &cx.session.source {
             widgets::dot_ui(ui, source_color(cx));

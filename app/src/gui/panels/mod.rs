@@ -10,16 +10,20 @@ mod transport;
 
 use eframe::egui::{self, Context, Ui};
 
+use super::inspect::{self, Inspect};
 use super::{Action, AppState, GuiContext, Session, theme};
 
+pub use overlay::joint_title;
 pub use source::sample_clip;
-pub use stage::view_ui;
+pub use stage::{view_ui, zoom_ui};
 
 /// A way of working with the program: which panels are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
     /// The running picture.
     Live,
+    /// Single frames, and what the network sees in them.
+    Inspect,
 }
 
 /// Where a panel stands.
@@ -44,6 +48,10 @@ pub struct PanelContext<'a> {
     pub state: &'a AppState,
     /// The present.
     pub session: &'a Session,
+    /// The view that is shown.
+    pub view: View,
+    /// Single frames, and what the network sees in them.
+    pub inspect: &'a Inspect,
     /// What the user asks for.
     pub actions: &'a mut Vec<Action>,
 }
@@ -111,6 +119,54 @@ pub const PANELS: &[PanelSpec] = &[
         place: Place::Stage,
         show: stage::status_ui,
     },
+    PanelSpec {
+        name: "Header",
+        view: View::Inspect,
+        place: Place::Top,
+        show: header::header_ui,
+    },
+    PanelSpec {
+        name: "Timeline",
+        view: View::Inspect,
+        place: Place::Bottom,
+        show: inspect::timeline_ui,
+    },
+    PanelSpec {
+        name: "Models",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::models_ui,
+    },
+    PanelSpec {
+        name: "Joint",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::joint_ui,
+    },
+    PanelSpec {
+        name: "Show",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::show_ui,
+    },
+    PanelSpec {
+        name: "Frame",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::open_ui,
+    },
+    PanelSpec {
+        name: "Export",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::export_ui,
+    },
+    PanelSpec {
+        name: "Messages",
+        view: View::Inspect,
+        place: Place::Stage,
+        show: stage::status_ui,
+    },
 ];
 
 /// Lays out the bars and the side panel of `view`.
@@ -123,7 +179,10 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
         .frame(bar)
         .show(ui, |ui| place_ui(ui, view, Place::Top, cx));
     egui::Panel::bottom("bottom")
-        .exact_size(60.0)
+        .exact_size(match view {
+            View::Live => 60.0,
+            View::Inspect => 96.0,
+        })
         .frame(bar)
         .show(ui, |ui| place_ui(ui, view, Place::Bottom, cx));
     let side = egui::Frame::new()

@@ -93,7 +93,7 @@ fn title(name: &str) -> String {
 }
 
 /// `l_wrist` -> `Left wrist`.
-fn joint_title(joint: &str) -> String {
+pub fn joint_title(joint: &str) -> String {
     let text = match joint.split_once('_') {
         Some(("l", rest)) => format!("left {rest}"),
         Some(("r", rest)) => format!("right {rest}"),

@@ -19,16 +19,37 @@ const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
 /// Where a picture of `size` lies in `area`. The wheel zooms about the pointer, dragging moves, a
 /// double click shows the whole picture again.
 pub fn view_ui(ui: &mut Ui, area: egui::Rect, size: Size, cx: &mut PanelContext<'_>) -> View {
+    let is_mirrored = cx.state.is_mirrored && cx.session.is_live();
+    let zoomed = zoom_ui(ui, area, size, cx.session.zoom, is_mirrored);
+    if zoomed.is_changed {
+        // The view's own zoom, not the one asked for: the picture stops at its edges.
+        let zoom = zoomed.view.zoom();
+        cx.actions.push(Action::Stage(StageAction::Zoom(zoom)));
+    }
+    zoomed.view
+}
+
+/// A picture that can be zoomed and moved.
+#[derive(Debug)]
+pub struct Zoomed {
+    /// Where it lies.
+    pub view: View,
+    /// What the user does to it.
+    pub response: egui::Response,
+    /// Another part of it is looked at than before.
+    pub is_changed: bool,
+}
+
+/// [`view_ui`] for any picture.
+pub fn zoom_ui(ui: &mut Ui, area: egui::Rect, size: Size, zoom: Zoom, is_mirrored: bool) -> Zoomed {
     let image = [size.width, size.height];
     let scale = ui.pixels_per_point();
     // egui rounds a callback's edges to pixels like this.
     let pixel = |v: f32| f64::from((v * scale).round());
     let first = [pixel(area.min.x), pixel(area.min.y)];
     let screen = [pixel(area.max.x) - first[0], pixel(area.max.y) - first[1]];
-    let is_mirrored = cx.state.is_mirrored && cx.session.is_live();
     // Letters 14 points high can be read.
     let min_unit = (2.0 * scale).round() as usize;
-    let zoom = cx.session.zoom;
     let view = View::letterbox(image, screen, zoom, is_mirrored, min_unit);
 
     // Not reached by Tab: there is nothing to press.
@@ -54,21 +75,22 @@ pub fn view_ui(ui: &mut Ui, area: egui::Rect, size: Size, cx: &mut PanelContext<
             wanted = Some(view.zoomed(f64::from(by), at));
         }
     }
-    if zoom.factor > 1.0 {
+    let response = if zoom.factor > 1.0 {
         response.on_hover_cursor(if wanted.is_some() {
             CursorIcon::Grabbing
         } else {
             CursorIcon::Grab
-        });
-    }
-    let Some(zoom) = wanted else {
-        return view;
+        })
+    } else {
+        response
     };
-    let view = View::letterbox(image, screen, zoom, is_mirrored, min_unit);
-    // The view's own zoom, not the one asked for: the picture stops at its edges.
-    cx.actions
-        .push(Action::Stage(StageAction::Zoom(view.zoom())));
-    view
+    let is_changed = wanted.is_some();
+    let zoom = wanted.unwrap_or(zoom);
+    Zoomed {
+        view: View::letterbox(image, screen, zoom, is_mirrored, min_unit),
+        response,
+        is_changed,
+    }
 }
 
 /// Explains the first step while there is no picture.

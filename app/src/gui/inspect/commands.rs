@@ -1,0 +1,181 @@
+//! What every [`InspectAction`] does.
+
+use poselens_engine::Result;
+
+use super::film::{Film, Start};
+use super::{Complaint, InspectAction, Subject};
+use crate::gui::App;
+use crate::gui::action::Action;
+use crate::gui::files::News;
+use crate::gui::panels::View;
+use crate::gui::session::Level;
+
+impl App {
+    /// Changes to another view. The live picture stands while it is looked into, unless it is
+    /// being recorded.
+    pub(in crate::gui) fn show_view(&mut self, view: View) -> Result<()> {
+        if view == self.view {
+            return Ok(());
+        }
+        self.view = view;
+        match view {
+            View::Live => {
+                if std::mem::take(&mut self.inspect.resumes_live) {
+                    self.session.is_playing = true;
+                    self.pipeline.follow_live();
+                }
+            }
+            View::Inspect => {
+                if self.session.is_playing && self.session.recording.is_none() {
+                    self.session.is_playing = false;
+                    self.inspect.resumes_live = true;
+                }
+                self.start_inspecting()?;
+            }
+        }
+        self.look_changed();
+        Ok(())
+    }
+
+    fn start_inspecting(&mut self) -> Result<()> {
+        if self.inspect.seats[0].wanted.is_none() {
+            let first = || self.gui.models.first().map(|m| m.name.clone());
+            let name = self.session.wanted_model.clone().or_else(first);
+            self.inspect.seat(0, name, &self.gui.make_infer)?;
+        }
+        let Some(presented) = &self.session.presented else {
+            return Ok(());
+        };
+        let secs = presented.frame.time_secs;
+        self.inspect.film = None;
+        if let Some(choice) = &self.session.running_source
+            && !self.session.is_live()
+        {
+            let (label, waker) = (&choice.label, &self.inspect.waker);
+            let film = Film::open(label, &choice.spec, Start::At(secs), waker)?;
+            self.inspect.film = Some(film);
+        }
+        self.inspect.zoom = self.session.zoom;
+        self.inspect.pick = None;
+        self.inspect_live()
+    }
+
+    /// Looks at the live picture as it stands.
+    fn inspect_live(&mut self) -> Result<()> {
+        let Some(presented) = &self.session.presented else {
+            return Ok(());
+        };
+        let poses = presented.output.as_ref().map(|o| o.poses.clone());
+        self.inspect.look_at(Subject {
+            frame: presented.frame.clone(),
+            near: poses.unwrap_or_default(),
+            name: presented.source.name.clone(),
+            is_mirrored: self.state.is_mirrored && presented.source.is_live,
+            is_live: true,
+        })
+    }
+
+    /// A new live picture has come: it is looked at where the user steps through the past of a
+    /// live picture.
+    pub(in crate::gui) fn follow_live_picture(&mut self) {
+        let is_followed = self.view == View::Inspect
+            && !self.session.is_playing
+            && self.inspect.film.is_none()
+            && self.inspect.subject.as_ref().is_some_and(|s| s.is_live);
+        let (Some(subject), Some(presented)) = (&self.inspect.subject, &self.session.presented)
+        else {
+            return;
+        };
+        if is_followed
+            && subject.frame.id != presented.frame.id
+            && let Err(error) = self.inspect_live()
+        {
+            self.session.say(Level::Error, error.to_string());
+        }
+    }
+
+    /// Opens a file, a folder or the sample clip in this view.
+    pub(in crate::gui) fn open_film(&mut self, label: &str, spec: &str) -> Result<()> {
+        let film = Film::open(label, spec, Start::First, &self.inspect.waker)?;
+        self.inspect.film = Some(film);
+        self.inspect.subject = None;
+        for seat in &mut self.inspect.seats {
+            seat.found = None;
+        }
+        self.inspect.pick = None;
+        self.inspect.is_stale = true;
+        self.inspect.zoom = poselens_shaders::view::Zoom::WHOLE;
+        self.session.status = None;
+        Ok(())
+    }
+
+    /// Reads what the view's threads have found.
+    pub(in crate::gui) fn poll_inspect(&mut self, ctx: &eframe::egui::Context) {
+        for complaint in self.inspect.poll(ctx, &self.state.inspect) {
+            match complaint {
+                Complaint::Say(text) => self.session.say(Level::Warning, text),
+                Complaint::Model(slot, name, text) => {
+                    let retry = InspectAction::Model(slot, Some(name.clone()));
+                    self.session
+                        .fail(format!("{name}: {text}"), Action::Inspect(retry));
+                }
+            }
+        }
+    }
+
+    pub(in crate::gui) fn run_inspect(&mut self, action: InspectAction) -> Result<()> {
+        match action {
+            InspectAction::Open(choice) => self.open_film(&choice.label, &choice.spec)?,
+            InspectAction::OpenFolder if self.session.is_choosing => {}
+            InspectAction::OpenFolder => {
+                self.tasks.push(self.desk.choose_folder()?);
+                self.session.is_choosing = true;
+            }
+            InspectAction::Seek(index) => {
+                if let Some(film) = &mut self.inspect.film {
+                    film.seek(index);
+                }
+            }
+            InspectAction::Step(n) => self.step_inspected(n),
+            InspectAction::Model(slot, name) => {
+                self.session.status = None;
+                self.inspect.seat(slot, name, &self.gui.make_infer)?;
+            }
+            InspectAction::Pick(pick) => {
+                self.inspect.pick = pick;
+                self.inspect.is_stale = true;
+            }
+            InspectAction::Zoom(zoom) => self.inspect.zoom = zoom,
+            InspectAction::Choose(choices) => {
+                self.state.inspect = *choices;
+                self.inspect.is_stale = true;
+            }
+            InspectAction::Export(form) => {
+                let folder = &self.gui.recordings_folder;
+                let asks = self.state.inspect.asks_where;
+                if let Some(plan) = self.inspect.export_plan(form, folder) {
+                    let task = if asks {
+                        self.desk.save_as(plan)?
+                    } else {
+                        self.desk
+                            .task("export", move || News::Saved(plan.write()))?
+                    };
+                    self.tasks.push(task);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// In a file any frame, in a live picture the last seconds.
+    fn step_inspected(&mut self, n: i64) {
+        match &mut self.inspect.film {
+            Some(film) if !film.times.is_empty() => {
+                let at = i64::try_from(film.index).unwrap_or(i64::MAX);
+                film.seek(usize::try_from(at.saturating_add(n).max(0)).unwrap_or(usize::MAX));
+            }
+            _ if !self.session.is_playing => self.pipeline.step(n.clamp(-100_000, 100_000)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The frames of a file, in any order, read on a thread of their own.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
+use poselens_engine::concurrency::{Slot, StopFlag, Worker};
+use poselens_engine::error::Result;
+use poselens_engine::frame::Frame;
+use poselens_engine::source::scrub::{Scrub, Thumbnail, Thumbnails};
+use poselens_engine::source::{OpenOptions, SourceSpec};
+
+use super::super::files::Waker;
+
+/// How often the thread looks whether it shall end.
+const POLL: Duration = Duration::from_millis(100);
+/// Pictures in the strip: at 1280 points each is as wide as high.
+pub const N_THUMBNAILS: usize = 16;
+/// Their longer side, pixels.
+const THUMBNAIL_SIDE: usize = 128;
+
+/// Which frame is looked at first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Start {
+    /// The first.
+    First,
+    /// The one at this time, which is on the screen already.
+    At(f64),
+}
+
+/// What is known of an open file.
+#[derive(Debug, Clone)]
+struct Opened {
+    /// Seconds of each frame.
+    times: Arc<[f64]>,
+    /// The frame to begin with.
+    start: usize,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    opened: Option<Opened>,
+    frame: Option<(usize, Frame)>,
+    fault: Option<String>,
+}
+
+/// A picture of the strip.
+#[derive(Clone)]
+pub struct StripPicture {
+    /// The number of its frame.
+    pub index: usize,
+    /// The small picture.
+    pub texture: TextureHandle,
+}
+
+/// A file that is looked at frame by frame.
+pub struct Film {
+    /// What the user calls it.
+    pub name: String,
+    /// When each frame is shown; empty while the file is being opened.
+    pub times: Arc<[f64]>,
+    /// The frame last asked for.
+    pub index: usize,
+    /// Pictures that are ready, by their place.
+    pub strip: [Option<StripPicture>; N_THUMBNAILS],
+    wanted: Slot<usize>,
+    news: Arc<Mutex<News>>,
+    thumbnails: Option<Thumbnails>,
+    spec: String,
+    waker: Waker,
+    worker: Option<Worker>,
+}
+
+/// What a film has to tell.
+#[derive(Debug, Default)]
+pub struct FilmNews {
+    /// A frame came that is the one last asked for.
+    pub frame: Option<Frame>,
+    /// What went wrong, and the remedy.
+    pub fault: Option<String>,
+}
+
+impl Film {
+    /// Opens a source by its text; live ones are refused in the film's news.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn open(name: &str, spec: &str, start: Start, waker: &Waker) -> Result<Self> {
+        let wanted = Slot::new();
+        let news = Arc::new(Mutex::new(News::default()));
+        let failed = (Arc::clone(&news), waker.clone());
+        let reader = Reader {
+            wanted: wanted.clone(),
+            news: Arc::clone(&news),
+            waker: waker.clone(),
+        };
+        let text = spec.to_owned();
+        let worker = Worker::spawn(
+            "frame reader",
+            StopFlag::new(),
+            move |stop| reader.run(&text, start, stop),
+            move |error| {
+                lock(&failed.0).fault = Some(error.to_string());
+                failed.1.wake();
+            },
+        )?;
+        Ok(Self {
+            name: name.to_owned(),
+            times: Arc::new([]),
+            index: 0,
+            strip: Default::default(),
+            wanted,
+            news,
+            thumbnails: None,
+            spec: spec.to_owned(),
+            waker: waker.clone(),
+            worker: Some(worker),
+        })
+    }
+
+    /// Asks for a frame; beyond the last it is the last. The newest request wins.
+    pub fn seek(&mut self, index: usize) {
+        let Some(last) = self.times.len().checked_sub(1) else {
+            return;
+        };
+        let index = index.min(last);
+        if index != self.index {
+            self.index = index;
+            self.wanted.put(index);
+        }
+    }
+
+    /// The frame on the screen at this time.
+    pub fn index_at(&self, secs: f64) -> usize {
+        self.times
+            .partition_point(|&time| time <= secs)
+            .saturating_sub(1)
+    }
+
+    /// What has come since the last call.
+    pub fn poll(&mut self, ctx: &egui::Context) -> FilmNews {
+        let News {
+            opened,
+            frame,
+            fault,
+        } = std::mem::take(&mut *lock(&self.news));
+        if let Some(opened) = opened {
+            self.times = opened.times;
+            self.index = opened.start;
+            if self.times.len() > 1 {
+                let (spec, waker) = (self.spec.clone(), self.waker.clone());
+                let n = N_THUMBNAILS.min(self.times.len());
+                let strip = Thumbnails::start(
+                    n,
+                    THUMBNAIL_SIDE,
+                    move || scrub(&spec),
+                    move || waker.wake(),
+                );
+                self.thumbnails = strip
+                    .inspect_err(|error| tracing::warn!(%error, "no thumbnails"))
+                    .ok();
+            }
+        }
+        while let Some(Thumbnail { slot, frame }) =
+            self.thumbnails.as_ref().and_then(Thumbnails::try_next)
+        {
+            let size = [frame.size().width, frame.size().height];
+            let image = ColorImage::from_rgba_unmultiplied(size, frame.rgba());
+            if let Some(place) = self.strip.get_mut(slot) {
+                *place = Some(StripPicture {
+                    index: frame.id as usize,
+                    texture: ctx.load_texture("thumbnail", image, TextureOptions::LINEAR),
+                });
+            }
+        }
+        FilmNews {
+            frame: frame.filter(|(i, _)| *i == self.index).map(|(_, f)| f),
+            fault,
+        }
+    }
+}
+
+impl Drop for Film {
+    fn drop(&mut self) {
+        // A file may just be indexed, which takes a while; nobody waits for it.
+        if let Some(worker) = self.worker.take() {
+            worker.detach();
+        }
+    }
+}
+
+/// The inside of the thread.
+struct Reader {
+    wanted: Slot<usize>,
+    news: Arc<Mutex<News>>,
+    waker: Waker,
+}
+
+impl Reader {
+    fn run(&self, spec: &str, start: Start, stop: &StopFlag) -> Result<()> {
+        let mut scrub = scrub(spec)?;
+        let first = match start {
+            Start::First => 0,
+            Start::At(secs) => scrub.index_at(secs),
+        };
+        self.tell(|news| {
+            news.opened = Some(Opened {
+                times: scrub.times().into(),
+                start: first,
+            });
+            news.fault = scrub.warning().map(str::to_owned);
+        });
+        if start == Start::First {
+            self.read(&mut scrub, 0);
+        }
+        while !stop.is_stopped() {
+            if let Some(i) = self.wanted.take_timeout(POLL) {
+                self.read(&mut scrub, i);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame that cannot be read does not end the film: its neighbours may be sound.
+    fn read(&self, scrub: &mut Scrub, i: usize) {
+        let frame = scrub.frame(i);
+        self.tell(|news| match frame {
+            Ok(frame) => news.frame = Some((i, frame)),
+            Err(error) => news.fault = Some(error.to_string()),
+        });
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut News)) {
+        what(&mut lock(&self.news));
+        self.waker.wake();
+    }
+}
+
+fn scrub(spec: &str) -> Result<Scrub> {
+    Scrub::open_spec(&SourceSpec::parse(spec)?, &OpenOptions::default())
+}
+
+fn lock(news: &Mutex<News>) -> MutexGuard<'_, News> {
+    news.lock().unwrap_or_else(PoisonError::into_inner)
+}

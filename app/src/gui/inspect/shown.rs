@@ -1,0 +1,337 @@
+//! From an answer to what lies over the picture: which map, which joint, which numbers.
+//!
+//! Nothing here computes a map: a [`Shown`] draws the values of the answer as they are.
+
+use std::sync::Arc;
+
+use poselens_engine::geometry::{Affine2, Point};
+use poselens_engine::output::{AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput};
+use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, scene};
+use poselens_engine::pose::Keypoint;
+use poselens_shaders::canvas::Paint;
+use poselens_shaders::heat::Sampling;
+use poselens_shaders::scene::{Disc, Mark, Rect, Scene};
+use poselens_shaders::{CENTER, INK, Rgb};
+
+use super::choices::{Choices, Pick, What};
+
+/// The highest pixel and the decoded joint.
+const PEAK: Rgb = [0xFF, 0xD1, 0x3B];
+
+/// The maps of one name: a single one, or one for each mean-field iteration.
+#[derive(Debug, Clone)]
+pub struct MapGroup<'a> {
+    /// The name without the iteration.
+    pub name: &'a str,
+    /// Stack, layer or block, from 0.
+    pub layer: usize,
+    /// In the order of iterations.
+    pub maps: Vec<&'a AttentionMap>,
+}
+
+impl<'a> MapGroup<'a> {
+    /// The map of an iteration (counted from 1, clamped); the last for `None`.
+    pub fn at(&self, iteration: Option<usize>) -> Option<&'a AttentionMap> {
+        let last = self.maps.len().checked_sub(1)?;
+        let i = iteration.map_or(last, |n| n.saturating_sub(1).min(last));
+        self.maps.get(i).copied()
+    }
+}
+
+/// The maps of a region in groups, in the order of execution.
+pub fn groups(region: &RegionOutput) -> Vec<MapGroup<'_>> {
+    let mut groups: Vec<MapGroup<'_>> = Vec::new();
+    for map in &region.attention {
+        let name = map.place.iteration.map_or(map.name.as_str(), |t| {
+            let base = map.name.strip_suffix(&t.to_string());
+            base.and_then(|b| b.strip_suffix(".iter"))
+                .unwrap_or(&map.name)
+        });
+        let layer = map.place.layer;
+        match groups
+            .iter_mut()
+            .find(|g| g.name == name && g.layer == layer)
+        {
+            Some(group) => group.maps.push(map),
+            None => groups.push(MapGroup {
+                name,
+                layer,
+                maps: vec![map],
+            }),
+        }
+    }
+    for group in &mut groups {
+        // The last one bears no number.
+        group
+            .maps
+            .sort_by_key(|m| m.place.iteration.unwrap_or(usize::MAX));
+    }
+    groups.sort_by_key(|g| g.layer);
+    groups
+}
+
+/// The group the user chose for this model, or else its first.
+pub fn chosen_group<'a>(
+    model: &str,
+    region: &'a RegionOutput,
+    choices: &Choices,
+) -> Option<MapGroup<'a>> {
+    let mut groups = groups(region);
+    let wanted = choices.maps.get(model);
+    let i = groups
+        .iter()
+        .position(|g| Some(g.name) == wanted.map(String::as_str));
+    (!groups.is_empty()).then(|| groups.swap_remove(i.unwrap_or(0)))
+}
+
+/// What a pick means in one answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picked {
+    /// Place in the image.
+    pub point: Point,
+    /// Joint and what was decoded, where a joint was picked.
+    pub joint: Option<(usize, Keypoint)>,
+}
+
+/// Finds a pick in an answer; `None` when the model has no such joint or saw nobody.
+pub fn picked(output: &PoseOutput, pick: &Pick) -> Option<Picked> {
+    match pick {
+        Pick::Pixel(point) => Some(Picked {
+            point: *point,
+            joint: None,
+        }),
+        Pick::Joint { name, person } => {
+            let j = output.skeleton.joint(name)?;
+            let pose = output.poses.get(*person).or(output.poses.first())?;
+            let keypoint = *pose.keypoints_raw.get(j)?;
+            Some(Picked {
+                point: keypoint.point(),
+                joint: Some((j, keypoint)),
+            })
+        }
+    }
+}
+
+/// The joint nearest to a point, `reach` image pixels away at most, of those that are drawn: who
+/// clicks where a joint was guessed without any confidence means the pixel.
+pub fn joint_near(output: &PoseOutput, point: Point, reach: f64) -> Option<Pick> {
+    let joints = output.poses.iter().enumerate().flat_map(|(person, pose)| {
+        let names = output.skeleton.joints.iter();
+        names
+            .zip(&pose.keypoints_raw)
+            .filter(|(_, k)| k.score >= OverlayStyle::default().keypoint_threshold)
+            .map(move |(name, k)| (name, person, k.point().distance(point)))
+    });
+    let (name, person, distance) = joints.min_by(|a, b| a.2.total_cmp(&b.2))?;
+    (distance <= reach).then(|| Pick::Joint {
+        name: name.clone(),
+        person,
+    })
+}
+
+/// The region that holds a point, else the first.
+pub fn region(output: &PoseOutput, point: Option<Point>) -> Option<&RegionOutput> {
+    let holds = |r: &&RegionOutput| {
+        let size = r.heatmaps.size;
+        let at = point.and_then(|p| pixel_at(&r.image_from_heatmap, p));
+        at.is_some_and(|[x, y]| {
+            (0..size.width as i64).contains(&x) && (0..size.height as i64).contains(&y)
+        })
+    };
+    output.regions.iter().find(holds).or(output.regions.first())
+}
+
+/// The map pixel under a point of the image.
+fn pixel_at(image_from_map: &Affine2, point: Point) -> Option<[i64; 2]> {
+    let p = image_from_map.inverse()?.apply(point);
+    Some([p.x.round() as i64, p.y.round() as i64])
+}
+
+/// The value of plane `i` under a point of the image; `None` beside the map.
+pub fn value_at(planes: &Planes, i: usize, image_from_map: &Affine2, point: Point) -> Option<f32> {
+    let [x, y] = pixel_at(image_from_map, point)?;
+    let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
+    (i < planes.n && x < planes.size.width && y < planes.size.height)
+        .then(|| planes.plane(i)[y * planes.size.width + x])
+}
+
+/// A joint's heatmap in numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peak {
+    /// The highest pixel of the heatmap, and its value.
+    pub pixel: [usize; 2],
+    /// Its value.
+    pub value: f32,
+    /// The decoded joint in heatmap pixels.
+    pub decoded: Point,
+}
+
+/// Where the heatmap of a joint is highest, and where it was decoded to.
+pub fn peak(region: &RegionOutput, joint: usize, keypoint: Keypoint) -> Option<Peak> {
+    let maps = &region.heatmaps;
+    if joint >= maps.n || maps.size.width == 0 {
+        return None;
+    }
+    let values = maps.plane(joint).iter().enumerate();
+    let (at, value) = values.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))?;
+    Some(Peak {
+        pixel: [at % maps.size.width, at / maps.size.width],
+        value: *value,
+        decoded: region.image_from_heatmap.inverse()?.apply(keypoint.point()),
+    })
+}
+
+/// One plane of a map: the only one, or that of a joint.
+pub fn plane(map: &AttentionMap, joint: Option<usize>) -> Option<AttentionMap> {
+    let i = if map.map.n == 1 { 0 } else { joint? };
+    if i >= map.map.n {
+        return None;
+    }
+    Some(AttentionMap {
+        map: Planes {
+            n: 1,
+            size: map.map.size,
+            values: map.map.plane(i).to_vec(),
+        },
+        name: map.name.clone(),
+        ..*map
+    })
+}
+
+/// What lies over the picture of one model.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// For the graphics device.
+    pub scene: Arc<Scene>,
+    /// The map in it: one plane, values as the network had them.
+    pub map: Option<AttentionMap>,
+    /// Why there is no map, and what to do.
+    pub hint: Option<String>,
+}
+
+/// What the user wants to see of `output`. `cell` is the picture of self-attention chosen, where
+/// it is made already.
+pub fn show(
+    output: &PoseOutput,
+    pick: Option<&Pick>,
+    choices: &Choices,
+    cell: Option<&AttentionMap>,
+) -> Shown {
+    let picked = pick.and_then(|pick| picked(output, pick));
+    let Some(region) = region(output, picked.map(|p| p.point)) else {
+        return Shown {
+            hint: Some("the model has looked at no part of this picture".to_owned()),
+            ..Shown::default()
+        };
+    };
+    let joint = picked.and_then(|p| p.joint);
+    let what = What::of(region, choices.what);
+    let (map, hint) = match what {
+        What::Picture | What::Heatmap => (None, None),
+        What::Maps => {
+            let group = chosen_group(&output.model, region, choices);
+            let map = group.and_then(|g| g.at(choices.iteration));
+            let map = map.and_then(|m| plane(m, joint.map(|(j, _)| j)));
+            let hint = map
+                .is_none()
+                .then_some("this map has one plane for each joint: pick a joint");
+            (map, hint)
+        }
+        What::QueryKey if picked.is_none() => (None, Some("pick a joint or a pixel")),
+        What::QueryKey => (cell.cloned(), None),
+    };
+    let range = if choices.is_range_fixed {
+        RangeMode::Fixed
+    } else {
+        RangeMode::PerFrame
+    };
+    let style = OverlayStyle {
+        opacity: choices.opacity,
+        joint: joint.map(|(j, _)| j),
+        attention: None,
+        map_threshold: choices.threshold,
+        sampling: if choices.is_smooth {
+            Sampling::Bilinear
+        } else {
+            Sampling::Nearest
+        },
+        heatmap_range: range,
+        attention_range: range,
+        ..OverlayStyle::default()
+    };
+    // The overlays draw what they find: they are given the one map and nothing else.
+    let drawn = PoseOutput {
+        regions: vec![RegionOutput {
+            heatmaps: region.heatmaps.clone(),
+            image_from_heatmap: region.image_from_heatmap,
+            attention: map.iter().map(captioned).collect(),
+            query_key: Vec::new(),
+        }],
+        ..output.clone()
+    };
+    let layer = match what {
+        What::Heatmap => Some("heatmap"),
+        What::Maps | What::QueryKey if map.is_some() => Some("attention"),
+        _ => None,
+    };
+    let overlays: Vec<_> = [choices.has_skeleton.then_some("skeleton"), layer]
+        .into_iter()
+        .flatten()
+        .filter_map(overlay)
+        .collect();
+    let mut scene = scene(&drawn, &overlays, &style);
+    if let Some(picked) = picked {
+        if let (What::Heatmap, Some((j, keypoint))) = (what, joint)
+            && let Some(peak) = peak(region, j, keypoint)
+        {
+            scene
+                .marks
+                .push(pixel_mark(&region.image_from_heatmap, peak));
+        }
+        for (stroke, rgb) in [
+            (4.0, INK),
+            (2.0, if joint.is_some() { PEAK } else { CENTER }),
+        ] {
+            scene.marks.push(Mark::Disc(Disc {
+                center: [picked.point.x as f32, picked.point.y as f32],
+                radius: 6.0,
+                stroke,
+                paint: Paint::new(rgb, 1.0),
+            }));
+        }
+    }
+    Shown {
+        scene: Arc::new(scene),
+        map,
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// A map under a name that is short enough for a legend: those of attention layers are long, and
+/// stand above the picture in full.
+fn captioned(map: &AttentionMap) -> AttentionMap {
+    let name = match map.kind {
+        AttentionKind::QueryKey => format!("layer {}", map.place.layer + 1),
+        AttentionKind::Signed | AttentionKind::Gate => map.name.clone(),
+    };
+    AttentionMap {
+        name,
+        ..map.clone()
+    }
+}
+
+/// The outline of the highest heatmap pixel.
+fn pixel_mark(image_from_heatmap: &Affine2, peak: Peak) -> Mark {
+    let corner = |by: f64| {
+        let [x, y] = peak.pixel.map(|v| v as f64 + by);
+        let p = image_from_heatmap.apply(Point::new(x, y));
+        [p.x as f32, p.y as f32]
+    };
+    Mark::Rect(Rect {
+        min: corner(-0.5),
+        max: corner(0.5),
+        corner: 0.0,
+        stroke: 1.5,
+        paint: Paint::new(PEAK, 1.0),
+    })
+}

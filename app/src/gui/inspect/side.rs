@@ -1,0 +1,387 @@
+//! The panels at the right: what is looked at, by which model, which joint, what of it is shown.
+
+use eframe::egui::{self, Button, Image, Label, RichText, Slider, Ui};
+use poselens_engine::output::{Direction, RegionOutput};
+
+use super::choices::{Choices, What};
+use super::{Form, GridPictures, InspectAction, Pick, Seat, numbers, shown};
+use crate::gui::action::{Action, SourceAction};
+use crate::gui::panels::{PanelContext, joint_title, sample_clip};
+use crate::gui::{theme, widgets};
+
+/// What is looked at.
+pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Frame", |ui| {
+        let name = match (&cx.inspect.film, &cx.inspect.subject) {
+            (Some(film), _) => &film.name,
+            (None, Some(subject)) => &subject.name,
+            (None, None) => "nothing yet",
+        };
+        ui.add(Label::new(name).truncate().selectable(false));
+        ui.horizontal(|ui| {
+            ui.spacing_mut().button_padding.x = 8.0;
+            let is_free = !cx.session.is_choosing;
+            for (text, label, help, action) in [
+                (
+                    "File…",
+                    "Open file…",
+                    "A video or picture (Ctrl+O)",
+                    Action::Source(SourceAction::OpenDialog),
+                ),
+                (
+                    "Folder…",
+                    "Open folder…",
+                    "A recording or a folder of pictures",
+                    Action::Inspect(InspectAction::OpenFolder),
+                ),
+            ] {
+                let button = ui.add_enabled(is_free, Button::new(text));
+                if button.on_hover_text(help).accessible_name(label).clicked() {
+                    cx.actions.push(action);
+                }
+            }
+            if let Some(clip) = sample_clip(cx.gui)
+                && ui
+                    .button("Sample")
+                    .on_hover_text("The clip that comes with the program")
+                    .accessible_name("Open the sample clip")
+                    .clicked()
+            {
+                cx.actions.push(Action::Inspect(InspectAction::Open(clip)));
+            }
+        });
+        let mut path = cx.state.path.clone();
+        let field = egui::TextEdit::singleline(&mut path)
+            .hint_text("…or a path")
+            .desired_width(f32::INFINITY);
+        let response = ui.add(field).accessible_name("Path");
+        let is_entered = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        if response.changed() {
+            cx.actions
+                .push(Action::Source(SourceAction::EditPath(path)));
+        }
+        if is_entered {
+            cx.actions.push(Action::Source(SourceAction::OpenPath));
+        }
+    });
+}
+
+/// Which models look at it.
+pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Models", |ui| {
+        let help = [
+            "The network that is looked into",
+            "A second network on the same picture, beside the first",
+        ];
+        for (slot, (label, help)) in ["Model", "Compare"].into_iter().zip(help).enumerate() {
+            let wanted = cx.inspect.seats[slot].wanted.as_deref();
+            let names = cx.gui.models.iter().map(|m| m.name.as_str());
+            let names: Vec<&str> = (slot == 1)
+                .then_some("nobody")
+                .into_iter()
+                .chain(names)
+                .collect();
+            let current = wanted.unwrap_or(if slot == 1 { "nobody" } else { "none" });
+            let rows = names.iter().map(|n| ((*n).to_owned(), *n == current));
+            if let Some(i) = widgets::choice_ui(ui, label, help, current, rows) {
+                let name = (names[i] != "nobody").then(|| names[i].to_owned());
+                cx.actions
+                    .push(Action::Inspect(InspectAction::Model(slot, name)));
+            }
+        }
+    });
+}
+
+/// Which joint, and its numbers.
+pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Joint", |ui| {
+        let Some(output) = cx.inspect.seats.iter().find_map(|s| s.found.as_ref()) else {
+            weak_ui(ui, "No model has answered yet.");
+            return;
+        };
+        let joints = &output.skeleton.joints;
+        let (current, person) = match &cx.inspect.pick {
+            Some(Pick::Joint { name, person }) => (joint_title(name), *person),
+            Some(Pick::Pixel(_)) => ("A pixel".to_owned(), 0),
+            None => ("All joints".to_owned(), 0),
+        };
+        let all = ("All joints".to_owned(), cx.inspect.pick.is_none());
+        let names = joints.iter().map(|n| {
+            let title = joint_title(n);
+            let is_current = title == current;
+            (title, is_current)
+        });
+        let rows = std::iter::once(all).chain(names);
+        let help = "The joint asked about; also picked by a click near it, and any pixel by a click elsewhere";
+        if let Some(i) = widgets::choice_ui(ui, "Joint", help, &current, rows) {
+            let pick = i.checked_sub(1).map(|j| Pick::Joint {
+                name: joints[j].clone(),
+                person,
+            });
+            cx.actions.push(Action::Inspect(InspectAction::Pick(pick)));
+        }
+        let Some(pick) = &cx.inspect.pick else {
+            weak_ui(ui, "Click near a joint, or anywhere in the picture.");
+            return;
+        };
+        for seat in &cx.inspect.seats {
+            let Some(output) = &seat.found else { continue };
+            if cx.inspect.is_compared() {
+                weak_ui(ui, &output.model);
+            }
+            let grid = egui::Grid::new(("numbers", &output.model)).num_columns(2);
+            grid.min_row_height(18.0)
+                .spacing([12.0, 2.0])
+                .show(ui, |ui| {
+                    for (caption, text) in numbers::of_pick(output, pick) {
+                        let caption = RichText::new(caption).color(theme::WEAK);
+                        ui.add(Label::new(caption).extend().selectable(false));
+                        let text = RichText::new(text).font(theme::number_font(13.0));
+                        ui.add(Label::new(text).extend());
+                        ui.end_row();
+                    }
+                });
+        }
+    });
+}
+
+/// What of the network lies over the picture.
+pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let mut choices = cx.state.inspect.clone();
+    widgets::section_ui(ui, "Show", |ui| {
+        let seats = || cx.inspect.seats.iter().filter(|s| s.found.is_some());
+        let regions: Vec<(&Seat, &str, &RegionOutput)> = seats()
+            .filter_map(|seat| {
+                let output = seat.found.as_ref()?;
+                let pick = cx.inspect.pick.as_ref();
+                let point = pick.and_then(|p| shown::picked(output, p)).map(|p| p.point);
+                Some((seat, &*output.model, shown::region(output, point)?))
+            })
+            .collect();
+        let now = regions.first().map(|r| What::of(r.2, choices.what));
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            // Four in one row of the panel.
+            ui.spacing_mut().button_padding.x = 6.0;
+            for what in What::ALL {
+                let is_there = regions.iter().any(|r| what.is_in(r.2));
+                let button = Button::selectable(now == Some(what), what.name());
+                let help = if is_there {
+                    "What of the network lies over the picture"
+                } else {
+                    "The model has none"
+                };
+                if ui
+                    .add_enabled(is_there, button)
+                    .on_hover_text(help)
+                    .clicked()
+                {
+                    choices.what = Some(what);
+                }
+            }
+        });
+        for (seat, model, region) in regions {
+            match What::of(region, choices.what) {
+                What::Maps => maps_ui(ui, model, region, &mut choices),
+                What::QueryKey => query_key_ui(ui, seat, &mut choices),
+                What::Picture | What::Heatmap => {}
+            }
+        }
+        look_ui(ui, &mut choices);
+    });
+    if choices != cx.state.inspect {
+        let action = InspectAction::Choose(Box::new(choices));
+        cx.actions.push(Action::Inspect(action));
+    }
+}
+
+/// Which map of a model, and of which iteration.
+fn maps_ui(ui: &mut Ui, model: &str, region: &RegionOutput, choices: &mut Choices) {
+    let groups = shown::groups(region);
+    let Some(chosen) = shown::chosen_group(model, region, choices) else {
+        return;
+    };
+    let rows = groups.iter().map(|g| {
+        let text = format!("{}:  {}", g.layer + 1, g.name);
+        (text, g.name == chosen.name)
+    });
+    let help = format!("Attention maps of {model}, by layer or stack");
+    ui.push_id(model, |ui| {
+        if let Some(i) = widgets::choice_ui(ui, "Map", &help, chosen.name, rows) {
+            choices
+                .maps
+                .insert(model.to_owned(), groups[i].name.to_owned());
+        }
+    });
+    let n = chosen.maps.len();
+    if n > 1 {
+        let mut at = choices.iteration.unwrap_or(n).min(n);
+        widgets::labelled_row_ui(ui, "Iteration", |ui| {
+            ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+            if ui
+                .add(Slider::new(&mut at, 1..=n))
+                .on_hover_text("Mean-field iteration: how the map was refined")
+                .accessible_name("Iteration")
+                .changed()
+            {
+                choices.iteration = (at < n).then_some(at);
+            }
+        });
+    }
+    if let Some(map) = chosen.at(choices.iteration)
+        && map.map.n > 1
+    {
+        weak_ui(ui, &format!("{} planes, one for each joint", map.map.n));
+    }
+}
+
+/// How self-attention is read, and a small picture for each layer and head.
+fn query_key_ui(ui: &mut Ui, seat: &Seat, choices: &mut Choices) {
+    ui.horizontal(|ui| {
+        for (direction, text, help) in [
+            (
+                Direction::Dependency,
+                "Dependency",
+                "What this place reads: a row of the attention matrix",
+            ),
+            (
+                Direction::Affected,
+                "Affected",
+                "Who reads this place: a column of the attention matrix",
+            ),
+        ] {
+            let button = Button::selectable(choices.direction == direction, text);
+            if ui.add(button).on_hover_text(help).clicked() {
+                choices.direction = direction;
+            }
+        }
+    });
+    match &seat.grid {
+        Some(grid) if seat.is_current(grid) && grid.grid.layers.is_empty() => {
+            weak_ui(
+                ui,
+                "This place lies beside the part that the network looked at.",
+            );
+        }
+        Some(grid) => {
+            ui.scope(|ui| grid_ui(ui, grid, choices));
+        }
+        None if seat.shown.hint.is_some() => weak_ui(ui, "Pick a joint or a pixel."),
+        None => weak_ui(ui, "Computing…"),
+    }
+}
+
+fn grid_ui(ui: &mut Ui, pictures: &GridPictures, choices: &mut Choices) {
+    let layers = &pictures.grid.layers;
+    let chosen = choices.layer.min(layers.len().saturating_sub(1));
+    let n = layers.iter().map(|l| l.cells.len()).max().unwrap_or(1);
+    ui.spacing_mut().item_spacing = egui::vec2(2.0, 4.0);
+    let width = ((ui.available_width() - 2.0 * n as f32) / n as f32).clamp(16.0, 96.0);
+    for (l, (layer, textures)) in layers.iter().zip(&pictures.textures).enumerate() {
+        let mut heads = layer.cells.iter().map(|c| c.head);
+        let head_shown = heads.find(|h| *h == choices.head).unwrap_or(None);
+        ui.horizontal(|ui| {
+            for (cell, texture) in layer.cells.iter().zip(textures) {
+                let head = match cell.head {
+                    Some(head) => format!("head {}", head + 1),
+                    None => "mean of heads".to_owned(),
+                };
+                let label = format!("Layer {}, {head}", l + 1);
+                let size = texture.size_vec2();
+                let image = Image::new(texture).fit_to_exact_size(size * (width / size.x));
+                let stroke = if l == chosen && cell.head == head_shown {
+                    egui::Stroke::new(2.0, theme::RIGHT)
+                } else {
+                    egui::Stroke::new(1.0, theme::LINE)
+                };
+                ui.spacing_mut().button_padding = egui::Vec2::ZERO;
+                if ui
+                    .add(Button::image(image).stroke(stroke).corner_radius(0))
+                    .on_hover_text(format!(
+                        "{label}: {}\nat most {:.4}",
+                        layer.name, cell.map.range.1
+                    ))
+                    .accessible_name(label)
+                    .clicked()
+                {
+                    choices.layer = l;
+                    choices.head = cell.head;
+                }
+            }
+        });
+    }
+    weak_ui(ui, "Rows: layers. Columns: heads, then their mean.");
+}
+
+/// How maps are drawn.
+fn look_ui(ui: &mut Ui, choices: &mut Choices) {
+    ui.add_space(2.0);
+    let opacity = widgets::fraction_ui(ui, "Opacity", "Strength over the picture", choices.opacity);
+    choices.opacity = opacity.unwrap_or(choices.opacity);
+    let help = "Weaker places leave the picture alone";
+    let threshold = widgets::fraction_ui(ui, "Hide below", help, choices.threshold);
+    choices.threshold = threshold.unwrap_or(choices.threshold);
+    for (label, help, value) in [
+        (
+            "Fixed range",
+            "Colours stand for all possible values; off: for those of this frame",
+            &mut choices.is_range_fixed,
+        ),
+        (
+            "Smooth maps",
+            "Off: the network's own pixels as squares",
+            &mut choices.is_smooth,
+        ),
+        (
+            "Skeleton",
+            "Limbs and joints over the map",
+            &mut choices.has_skeleton,
+        ),
+    ] {
+        if widgets::switch_row_ui(ui, label, None, *value)
+            .on_hover_text(help)
+            .clicked()
+        {
+            *value = !*value;
+        }
+    }
+}
+
+/// Files.
+pub fn export_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Export", |ui| {
+        let has_answer = cx.inspect.seats.iter().any(|s| s.found.is_some());
+        ui.horizontal_wrapped(|ui| {
+            for form in Form::ALL {
+                let help = match form {
+                    Form::Png => "This view as a picture",
+                    Form::Safetensors => "Every tensor of the answer in one file",
+                    Form::Npy => "Every tensor of the answer as a NumPy file in a folder",
+                };
+                let button = ui.add_enabled(has_answer, Button::new(form.name()));
+                let label = format!("Export {}", form.name());
+                if button.on_hover_text(help).accessible_name(label).clicked() {
+                    cx.actions
+                        .push(Action::Inspect(InspectAction::Export(form)));
+                }
+            }
+        });
+        let mut choices = cx.state.inspect.clone();
+        let folder = cx.gui.recordings_folder.display();
+        let help = format!("Off: files go to {folder}");
+        let switch = widgets::switch_row_ui(ui, "Ask where", None, choices.asks_where);
+        if switch.on_hover_text(help).clicked() {
+            choices.asks_where = !choices.asks_where;
+            let action = InspectAction::Choose(Box::new(choices));
+            cx.actions.push(Action::Inspect(action));
+        }
+    });
+}
+
+fn weak_ui(ui: &mut Ui, text: &str) {
+    ui.add(
+        Label::new(RichText::new(text).color(theme::WEAK))
+            .wrap()
+            .selectable(false),
+    );
+}

@@ -1,0 +1,132 @@
+//! The picture, once for each model, with what the network saw in it.
+
+use eframe::egui::{self, Align, Label, Layout, Rect, RichText, Ui};
+use poselens_engine::geometry::Point;
+
+use super::{InspectAction, Pick, numbers, shown};
+use crate::gui::Action;
+use crate::gui::panels::{PanelContext, zoom_ui};
+use crate::gui::theme;
+
+/// Height of the line above a picture.
+const CAPTION: f32 = 28.0;
+/// A joint is picked from this far away, points.
+const REACH: f32 = 14.0;
+
+/// Lays the pictures out in `area`.
+pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
+    let inspect = cx.inspect;
+    if inspect.subject.is_none() {
+        empty_ui(ui, area, cx);
+        return;
+    }
+    let n = if inspect.is_compared() { 2 } else { 1 };
+    let width = area.width() / n as f32;
+    for slot in 0..n {
+        let left = area.left() + width * slot as f32;
+        let pane = Rect::from_min_size(
+            egui::pos2(left, area.top()),
+            egui::vec2(width - if slot + 1 < n { 2.0 } else { 0.0 }, area.height()),
+        );
+        let builder = egui::UiBuilder::new().id_salt(slot).max_rect(pane);
+        pane_ui(&mut ui.new_child(builder), pane, slot, cx);
+    }
+}
+
+fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
+    let inspect = cx.inspect;
+    let (Some(subject), Some(seat)) = (&inspect.subject, inspect.seats.get(slot)) else {
+        return;
+    };
+    let (caption, area) = pane.split_top_bottom_at_y(pane.top() + CAPTION);
+    let size = subject.frame.size();
+    let zoomed = zoom_ui(ui, area, size, inspect.zoom, subject.is_mirrored);
+    if zoomed.is_changed {
+        send(cx, InspectAction::Zoom(zoomed.view.zoom()));
+    }
+    if let Some(picture) = &inspect.pictures[slot] {
+        picture.show_ui(ui, area, &seat.shown.scene, zoomed.view);
+    }
+
+    let scale = ui.pixels_per_point();
+    let in_image = |at: egui::Pos2| {
+        let first = [(area.min.x * scale).round(), (area.min.y * scale).round()];
+        let screen = [at.x * scale - first[0] - 0.5, at.y * scale - first[1] - 0.5];
+        let [x, y] = zoomed.view.to_image(screen.map(f64::from));
+        let is_inside = (-0.5..size.width as f64 - 0.5).contains(&x)
+            && (-0.5..size.height as f64 - 0.5).contains(&y);
+        is_inside.then(|| Point::new(x, y))
+    };
+    if zoomed.response.clicked()
+        && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
+    {
+        let reach = f64::from(REACH * scale) / zoomed.view.scale;
+        let joint = seat
+            .found
+            .as_ref()
+            .and_then(|output| shown::joint_near(output, point, reach));
+        let pick = joint.unwrap_or(Pick::Pixel(point));
+        send(cx, InspectAction::Pick(Some(pick)));
+    }
+
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(caption.shrink2(egui::vec2(12.0, 0.0)))
+            .layout(Layout::left_to_right(Align::Center)),
+    );
+    let state = seat.state().or_else(|| seat.shown.hint.clone());
+    let color = if seat.fault.is_some() {
+        theme::RED
+    } else {
+        theme::RIGHT
+    };
+    let name = seat.wanted.as_deref().unwrap_or("no model");
+    ui.add(Label::new(RichText::new(name).strong()).selectable(false));
+    let under = zoomed.response.hover_pos().and_then(in_image);
+    if let Some(point) = under {
+        let text = numbers::under(seat, inspect.pick.as_ref(), point);
+        let text = RichText::new(text).font(theme::number_font(12.5));
+        ui.add(Label::new(text.color(theme::TEXT)).selectable(false))
+            .on_hover_text("Under the pointer: pixel, map value, heatmap value");
+    } else if let Some(map) = &seat.shown.map {
+        let text = RichText::new(&map.name).color(theme::WEAK);
+        ui.add(Label::new(text).truncate().selectable(false));
+    }
+    if let Some(state) = state {
+        ui.add(
+            Label::new(RichText::new(state).color(color))
+                .truncate()
+                .selectable(false),
+        );
+    }
+}
+
+/// What to do while there is nothing to look at.
+fn empty_ui(ui: &mut Ui, area: Rect, cx: &PanelContext<'_>) {
+    let (title, text) = match &cx.inspect.film {
+        Some(film) if cx.session.status.is_none() => (
+            format!("Opening {}…", film.name),
+            "Some videos are read once from end to end: this can take a while.",
+        ),
+        Some(film) => (
+            format!("{} cannot be shown", film.name),
+            "The message below says why. Open another file at the right.",
+        ),
+        None => (
+            "Nothing to look into yet".to_owned(),
+            "Open a file or a recording at the right,\nor press I while the live picture shows what you want to understand.",
+        ),
+    };
+    let size = egui::vec2(460.0_f32.min(area.width() - 32.0), 120.0);
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(Rect::from_center_size(area.center(), size))
+            .layout(Layout::top_down(Align::Center)),
+    );
+    ui.add(Label::new(RichText::new(title).heading().strong()).selectable(false));
+    ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
+}
+
+fn send(cx: &mut PanelContext<'_>, action: InspectAction) {
+    cx.actions.push(Action::Inspect(action));
+}

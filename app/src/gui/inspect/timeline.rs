@@ -1,0 +1,142 @@
+//! Across the bottom: which frame, in pictures, in seconds and step by step.
+
+use eframe::egui::{
+    self, Align, Button, Image, Label, Layout, RichText, Role, Sense, Slider, Ui, WidgetInfo,
+};
+
+use super::{Film, InspectAction};
+use crate::gui::Action;
+use crate::gui::panels::PanelContext;
+use crate::gui::{theme, widgets};
+
+/// Height of the strip of thumbnails, points.
+const STRIP: f32 = 46.0;
+
+/// Lays the timeline out.
+pub fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    ui.add_space(6.0);
+    match &cx.inspect.film {
+        Some(film) if film.times.len() > 1 => {
+            strip_ui(ui, film, cx.actions);
+            ui.horizontal(|ui| {
+                steps_ui(ui, cx.actions);
+                slider_ui(ui, film, cx.actions);
+            });
+        }
+        Some(film) if film.times.len() == 1 => {
+            weak_ui(ui, "One picture: there is nothing to step through.");
+        }
+        Some(film) if cx.inspect.subject.is_none() => {
+            weak_ui(ui, &format!("Opening {}…", film.name));
+        }
+        _ if cx.inspect.subject.is_some() => {
+            ui.horizontal(|ui| {
+                steps_ui(ui, cx.actions);
+                let back = cx.session.presented.as_ref().and_then(|p| p.review);
+                let text = match back {
+                    Some(review) => format!("{:.2} s ago", review.secs_back),
+                    None => {
+                        "the picture as it stood; step back through the last seconds".to_owned()
+                    }
+                };
+                weak_ui(ui, &text);
+            });
+        }
+        _ => weak_ui(ui, "No file is open."),
+    }
+}
+
+fn weak_ui(ui: &mut Ui, text: &str) {
+    ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
+}
+
+/// Small frames, evenly spread; a click goes there.
+fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
+    let (row, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), STRIP), Sense::hover());
+    let n = film.strip.len().min(film.times.len());
+    let width = row.width() / n as f32;
+    for (i, picture) in film.strip.iter().take(n).enumerate() {
+        let left = egui::pos2(row.left() + width * i as f32, row.top());
+        let rect = egui::Rect::from_min_size(left, egui::vec2(width - 2.0, STRIP));
+        ui.painter().rect_filled(rect, 3.0, theme::CARD);
+        let Some(picture) = picture else { continue };
+        let id = ui.scope_id().with(("thumbnail", i));
+        let response = ui.interact(rect, id, Sense::CLICK);
+        let secs = film.times.get(picture.index).copied().unwrap_or_default();
+        let label = format!("Frame {} at {}", picture.index + 1, widgets::clock(secs));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
+        Image::new(&picture.texture)
+            .corner_radius(3)
+            .uv(cropped(picture.texture.size_vec2(), rect.size()))
+            .paint_at(ui, rect);
+        if response.hovered() {
+            let stroke = egui::Stroke::new(1.5, theme::LEFT);
+            ui.painter()
+                .rect_stroke(rect, 3.0, stroke, egui::StrokeKind::Inside);
+        }
+        if response.on_hover_text(&label).clicked() {
+            actions.push(Action::Inspect(InspectAction::Seek(picture.index)));
+        }
+    }
+    let last = film.times.last().copied().unwrap_or_default();
+    let now = film.times.get(film.index).copied().unwrap_or_default();
+    if last > 0.0 {
+        let x = egui::lerp(row.left()..=row.right(), (now / last) as f32);
+        ui.painter()
+            .vline(x, row.y_range(), egui::Stroke::new(2.0, theme::RIGHT));
+    }
+}
+
+/// The middle of a picture that fills a place of another shape.
+fn cropped(picture: egui::Vec2, place: egui::Vec2) -> egui::Rect {
+    let (a, b) = (picture.x / picture.y, place.x / place.y);
+    let size = egui::vec2((b / a).min(1.0), (a / b).min(1.0));
+    egui::Rect::from_center_size(egui::pos2(0.5, 0.5), size)
+}
+
+fn steps_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
+    for (text, label, help, n) in [
+        ("−10", "Ten frames back", "Shift+Left", -10),
+        ("−1", "Previous frame", "Left or ,", -1),
+        ("+1", "Next frame", "Right or .", 1),
+        ("+10", "Ten frames on", "Shift+Right", 10),
+    ] {
+        let button = Button::new(RichText::new(text).font(theme::number_font(13.0)));
+        if ui
+            .add(button.min_size(egui::vec2(44.0, 28.0)))
+            .on_hover_text(format!("{label} ({help})"))
+            .accessible_name(label)
+            .clicked()
+        {
+            actions.push(Action::Inspect(InspectAction::Step(n)));
+        }
+    }
+}
+
+fn slider_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
+    let last = film.times.last().copied().unwrap_or_default();
+    let now = film.times.get(film.index).copied().unwrap_or_default();
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let text = format!(
+            "{} / {}   frame {} of {}",
+            widgets::clock(now),
+            widgets::clock(last),
+            film.index + 1,
+            film.times.len()
+        );
+        let text = RichText::new(text).font(theme::number_font(13.0));
+        ui.add(Label::new(text.color(theme::TEXT)).selectable(false));
+        ui.spacing_mut().slider_width = (ui.available_width() - 12.0).max(60.0);
+        let mut secs = now;
+        let slider = Slider::new(&mut secs, 0.0..=last).show_value(false);
+        if ui
+            .add(slider)
+            .on_hover_text("Goes to another time")
+            .accessible_name("Time")
+            .changed()
+        {
+            let index = film.index_at(secs);
+            actions.push(Action::Inspect(InspectAction::Seek(index)));
+        }
+    });
+}

@@ -1,0 +1,438 @@
+//! The view that looks inside a network, used by the labels of its controls.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use poselens_app::gui::inspect::{Inspect, Pick, What};
+use poselens_app::gui::{App, ModelChoice};
+use poselens_engine::Error;
+use poselens_engine::estimator::Infer;
+use poselens_engine::frame::{Frame, Pixels};
+use poselens_engine::output::PoseOutput;
+use poselens_engine::pipeline::save_png;
+use poselens_shaders::scene::Mark;
+
+use crate::inspect_fakes::{Fake, MAP, SIZE, planes};
+use crate::window_fakes::gui;
+
+const N_FRAMES: usize = 12;
+
+struct Window {
+    harness: Harness<'static, App>,
+    folder: tempfile::TempDir,
+}
+
+impl Window {
+    /// The live picture of a source that has no frames to go back to.
+    fn live() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+        gui.models = ["maps", "tokens", "plain", "broken"]
+            .map(|name| ModelChoice {
+                name: name.to_owned(),
+                help: String::new(),
+            })
+            .into();
+        gui.make_infer = Arc::new(|name| match name {
+            "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),
+            _ => Ok(Box::new(Fake(Arc::from(name))) as Box<dyn Infer>),
+        });
+        let harness = Harness::builder()
+            .with_size(egui::vec2(1280.0, 1500.0))
+            .build_eframe(|cc| {
+                let mut app = App::new(gui).unwrap();
+                app.attach(cc);
+                app
+            });
+        let mut window = Self { harness, folder };
+        window.until(|app| {
+            let presented = app.session().presented.as_ref();
+            presented.is_some_and(|p| p.output.is_some())
+        });
+        window
+    }
+
+    /// A folder of twelve pictures, looked into by `model`.
+    fn film(model: &str) -> Self {
+        let mut window = Self::live();
+        let pictures = window.folder.path().join("pictures");
+        for i in 0..N_FRAMES {
+            let pixels = [i as u8, i as u8, i as u8, 255].repeat(SIZE.area());
+            let frame = Frame::new(0, 0.0, SIZE, Pixels::unpooled(pixels));
+            save_png(&frame, &pictures.join(format!("{i:02}.png"))).unwrap();
+        }
+        window.press(Key::I);
+        if model != "maps" {
+            window.choose("Model", model);
+        }
+        window.open(&pictures);
+        window.until(|app| app.inspect().seats[0].found.is_some() && frame(app) == Some(0));
+        window
+    }
+
+    fn open(&mut self, path: &Path) {
+        let path = path.to_string_lossy().into_owned();
+        self.harness.get_by_label("Path").focus();
+        self.harness.get_by_label("Path").type_text(&path);
+        self.harness.run_steps(2);
+        self.press(Key::Enter);
+    }
+
+    fn inspect(&self) -> &Inspect {
+        self.harness.state().inspect()
+    }
+
+    #[track_caller]
+    fn until(&mut self, done: impl Fn(&App) -> bool) {
+        let start = Instant::now();
+        while !done(self.harness.state()) {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "{:#?} {:#?}",
+                self.inspect(),
+                self.harness.state().session().status
+            );
+            std::thread::sleep(Duration::from_millis(2));
+            self.harness.step();
+        }
+        self.harness.run_steps(2);
+    }
+
+    /// The picture on the stage and its answer belong to frame `i`.
+    #[track_caller]
+    fn until_frame(&mut self, i: u64) {
+        self.until(|app| {
+            let found = app.inspect().seats[0].found.as_ref();
+            frame(app) == Some(i) && found.is_some_and(|f| f.frame.id == i)
+        });
+    }
+
+    #[track_caller]
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run_steps(3);
+    }
+
+    #[track_caller]
+    fn choose(&mut self, list: &str, entry: &str) {
+        self.click(list);
+        // The last ones of a long list lie beyond its edge, where a pointer does not reach.
+        self.harness.get_by_label(entry).click_accesskit();
+        self.harness.run_steps(3);
+        // Only a pointer's click closes the list.
+        self.press(Key::Escape);
+    }
+
+    fn press(&mut self, key: Key) {
+        self.harness.key_press(key);
+        self.harness.run_steps(2);
+    }
+
+    fn has(&self, label: &str) -> bool {
+        self.harness.query_by_label(label).is_some()
+    }
+
+    /// Values that go to the graphics device for a model.
+    fn drawn(&self, slot: usize) -> Vec<Vec<f32>> {
+        let marks = self.inspect().seats[slot].shown.scene.marks.iter();
+        marks
+            .filter_map(|mark| match mark {
+                Mark::Heat(heat) => Some(heat.values.to_vec()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn found(&self, slot: usize) -> Arc<PoseOutput> {
+        Arc::clone(self.inspect().seats[slot].found.as_ref().unwrap())
+    }
+}
+
+fn frame(app: &App) -> Option<u64> {
+    Some(app.inspect().subject.as_ref()?.frame.id)
+}
+
+/// Fails when the live picture's frame or poses are lost on the way into this view, the live
+/// picture runs on behind it, or does not go on afterwards.
+#[test]
+fn the_live_picture_is_handed_over_and_goes_on_afterwards() {
+    let mut window = Window::live();
+    window.click("Inspect");
+    window.until(|app| app.inspect().seats[0].found.is_some());
+    let session = window.harness.state().session();
+    assert!(!session.is_playing);
+    let subject = window.inspect().subject.as_ref().unwrap();
+    assert_eq!(subject.near.len(), 1);
+    assert_eq!(window.found(0).frame.id, subject.frame.id);
+    // The fake clip is no file: that is said, and the frame stays.
+    window.until(|app| app.session().status.is_some());
+    window.press(Key::I);
+    assert!(window.harness.state().session().is_playing);
+    assert!(window.has("Record"));
+}
+
+/// Fails when a control cannot be reached by a screen reader or a test.
+#[test]
+fn every_control_is_there_by_its_label() {
+    let mut window = Window::film("maps");
+    window.choose("Joint", "Left wrist");
+    for label in [
+        "Live",
+        "Inspect",
+        "Open file…",
+        "Open folder…",
+        "Open the sample clip",
+        "Path",
+        "Model",
+        "Compare",
+        "Joint",
+        "None",
+        "Heatmap",
+        "Maps",
+        "Query-key",
+        "Map",
+        "Opacity",
+        "Hide below",
+        "Fixed range",
+        "Smooth maps",
+        "Skeleton",
+        "Export PNG",
+        "Export safetensors",
+        "Export npy",
+        "Ask where",
+        "Ten frames back",
+        "Previous frame",
+        "Next frame",
+        "Ten frames on",
+        "Time",
+        "Picture",
+        "score",
+        "highest",
+        "decoded",
+    ] {
+        assert!(window.has(label), "{label} is missing");
+    }
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+    window.until(|app| {
+        let film = app.inspect().film.as_ref().unwrap();
+        film.strip.iter().flatten().count() == N_FRAMES
+    });
+    assert!(window.has("Frame 1 at 0:00.0"));
+}
+
+/// Fails when a key leads to another frame than it says, past an end, or maps of another frame
+/// stay over the picture.
+#[test]
+fn keys_step_through_the_frames() {
+    let mut window = Window::film("maps");
+    for (key, at) in [
+        (Key::Period, 1),
+        (Key::ArrowRight, 2),
+        (Key::Comma, 1),
+        (Key::ArrowLeft, 0),
+        (Key::ArrowLeft, 0),
+        (Key::End, 11),
+        (Key::Period, 11),
+        (Key::Home, 0),
+    ] {
+        window.press(key);
+        window.until_frame(at);
+        assert_eq!(u64::from(window.found(0).frame.rgba()[0]), at, "{key:?}");
+    }
+    window
+        .harness
+        .key_press_modifiers(Modifiers::SHIFT, Key::ArrowRight);
+    window.harness.run_steps(2);
+    window.until_frame(10);
+    window.click("Ten frames back");
+    window.until_frame(0);
+    window.click("Next frame");
+    window.until_frame(1);
+}
+
+/// Fails when what is drawn are not the numbers of this frame's pass: another frame's, another
+/// map's, another joint's or iteration's, or changed on the way.
+#[test]
+fn the_map_drawn_is_the_tensor_of_the_pass() {
+    let mut window = Window::film("maps");
+    window.press(Key::End);
+    window.until_frame(11);
+    let found = window.found(0);
+    let maps = &found.regions[0].attention;
+    // The first layer's map, one plane for all.
+    assert_eq!(window.drawn(0), [maps[2].map.values.clone()]);
+    assert_eq!(maps[2].map, planes(1, 12.3));
+
+    window.choose("Map", "2:  b.field");
+    // One plane for each joint: none without a joint, and the reason is said.
+    assert!(window.drawn(0).is_empty());
+    assert!(window.has("this map has one plane for each joint: pick a joint"));
+    window.choose("Joint", "Left wrist");
+    assert_eq!(window.drawn(0), [maps[1].map.plane(9).to_vec()]);
+    window
+        .harness
+        .get_by_label("Iteration")
+        .set_value_accesskit(1.0);
+    window.harness.run_steps(2);
+    assert_eq!(window.drawn(0), [maps[0].map.plane(9).to_vec()]);
+
+    window.click("Heatmap");
+    assert_eq!(
+        window.drawn(0),
+        [found.regions[0].heatmaps.plane(9).to_vec()]
+    );
+    window.click("None");
+    assert!(window.drawn(0).is_empty());
+}
+
+/// Fails when the grid shows other rows, columns or heads of the attention matrix than it says,
+/// or a click in it enlarges another picture.
+#[test]
+fn self_attention_is_read_both_ways_head_by_head() {
+    let mut window = Window::film("tokens");
+    assert!(window.has("pick a joint or a pixel"));
+    window.choose("Joint", "Right hip");
+    window.until(|app| app.inspect().seats[0].grid.is_some());
+    let found = window.found(0);
+    let layers = &found.regions[0].query_key;
+    let hip = found.poses[0].keypoints_raw[12].point();
+    let token = layers[0].token_at(hip).unwrap();
+    // At first the mean of the last layer.
+    let mean = layers[1].dependency(token, None).unwrap();
+    assert_eq!(window.drawn(0), [mean.values]);
+    window.click("Layer 1, head 2");
+    let head = layers[0].dependency(token, Some(1)).unwrap();
+    assert_eq!(window.drawn(0), [head.values]);
+    window.click("Affected");
+    window.until(|app| app.inspect().seats[0].shown.map.is_some());
+    let threads = poselens_engine::nn::kernels::Threads::new(1).unwrap();
+    let column = layers[0].affected(token, Some(1), &threads).unwrap();
+    assert_eq!(window.drawn(0), [column.values]);
+    for label in ["Layer 2, head 1", "Layer 2, mean of heads", "Dependency"] {
+        assert!(window.has(label), "{label}");
+    }
+}
+
+/// Fails when a second model is shown another frame or joint than the first.
+#[test]
+fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
+    let mut window = Window::film("maps");
+    window.choose("Joint", "Nose");
+    window.choose("Compare", "plain");
+    window.until(|app| app.inspect().seats[1].found.is_some());
+    assert_eq!(&*window.found(1).model, "plain");
+    assert_eq!(window.found(1).frame.id, window.found(0).frame.id);
+    // It has heatmaps only.
+    let nose = window.found(1).regions[0].heatmaps.plane(0).to_vec();
+    assert_eq!(window.drawn(1), [nose]);
+    window.press(Key::Period);
+    window.until_frame(1);
+    window.until(|app| {
+        let found = app.inspect().seats[1].found.as_ref();
+        found.is_some_and(|f| f.frame.id == 1)
+    });
+    window.choose("Compare", "nobody");
+    assert!(!window.inspect().is_compared());
+}
+
+/// Fails when a click picks nothing, or a joint far away from it; when the numbers under the
+/// pointer are those of another place.
+#[test]
+fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
+    let mut window = Window::film("maps");
+    let picture = window.harness.get_by_label("Picture").rect();
+    // 32 x 24 pixels as wide as the stage; the sixth joint is at (11.5, 8).
+    let scale = picture.width() / SIZE.width as f32;
+    let top = picture.center().y - scale * SIZE.height as f32 / 2.0;
+    let place = |x: f32, y: f32| {
+        let x = picture.left() + (x + 0.5) * scale;
+        egui::pos2(x, top + (y + 0.5) * scale)
+    };
+    window.harness.hover_at(place(11.5, 8.2));
+    window.harness.run_steps(2);
+    let value = window.found(0).regions[0].attention[2].map.values[MAP.width + 1];
+    let text = format!("map {value:.3}");
+    assert!(
+        window.harness.query_by_label_contains(&text).is_some(),
+        "{text}"
+    );
+    let click = |window: &mut Window, at| {
+        window.harness.hover_at(at);
+        window.harness.drag_at(at);
+        window.harness.drop_at(at);
+        window.harness.run_steps(3);
+    };
+    click(&mut window, place(11.5, 8.2));
+    let l_shoulder = Pick::Joint {
+        name: "l_shoulder".to_owned(),
+        person: 0,
+    };
+    assert_eq!(window.inspect().pick, Some(l_shoulder));
+    // A double click would show the whole picture.
+    window.harness.hover_at(place(7.0, 22.5));
+    std::thread::sleep(Duration::from_millis(400));
+    click(&mut window, place(7.0, 22.5));
+    let Some(Pick::Pixel(at)) = window.inspect().pick else {
+        panic!("{:?}", window.inspect().pick);
+    };
+    assert!(
+        (at.x - 7.0).abs() < 0.2 && (at.y - 22.5).abs() < 0.2,
+        "{at:?}"
+    );
+}
+
+/// Fails when exports do not arrive, or do not hold what is on the screen.
+#[test]
+fn the_view_and_its_tensors_are_written() {
+    let mut window = Window::film("maps");
+    window.choose("Compare", "plain");
+    window.until(|app| app.inspect().seats[1].found.is_some());
+    for label in ["Export PNG", "Export safetensors", "Export npy"] {
+        window.click(label);
+        window.until(|app| {
+            let status = app.session().status.as_ref();
+            status.is_some_and(|s| s.text.starts_with("Saved"))
+        });
+        window.click("Dismiss");
+    }
+    let names: Vec<_> = std::fs::read_dir(window.folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| !p.ends_with("pictures"))
+        .collect();
+    // One picture of both, a file and a folder of each.
+    assert_eq!(names.len(), 5, "{names:?}");
+    let tensors = names
+        .iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "safetensors"));
+    let read: Vec<_> = tensors
+        .map(|p| candle_core::safetensors::load(p, &candle_core::Device::Cpu).unwrap())
+        .collect();
+    assert_eq!(read.len(), 2);
+    let with_maps = read.iter().find_map(|t| t.get("region0.a.sum")).unwrap();
+    let values: Vec<f32> = with_maps.flatten_all().unwrap().to_vec1().unwrap();
+    assert_eq!(values, window.drawn(0)[0]);
+}
+
+/// Fails when a file or model that cannot be used leaves the user without a word, or takes what
+/// was there along.
+#[test]
+fn failures_are_said_in_words() {
+    let mut window = Window::film("maps");
+    window.choose("Model", "broken");
+    window.until(|app| app.inspect().seats[0].fault.is_some());
+    let status = window.harness.state().session().status.clone().unwrap();
+    assert!(status.text.contains("damaged"), "{status:?}");
+    assert!(window.has("Retry"));
+    window.choose("Model", "plain");
+    window.until(|app| app.inspect().seats[0].found.is_some());
+    assert_eq!(window.harness.state().state().inspect.what, None);
+    assert_eq!(What::of(&window.found(0).regions[0], None), What::Heatmap);
+    window.open(Path::new("/there/is/no.mp4"));
+    window.until(|app| app.session().status.is_some());
+    assert!(window.has("no.mp4 cannot be shown"));
+}
