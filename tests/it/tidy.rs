@@ -23,7 +23,7 @@ const ENGINE_ROWS: &[&[&str]] = &[
         "record",
     ],
     &["estimator", "dataset", "eval"],
-    &["pipeline"],
+    &["pipeline", "train"],
 ];
 
 /// Modules of row 0 may use each other.
