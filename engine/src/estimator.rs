@@ -85,6 +85,18 @@ pub struct Network {
     buffer: Vec<f32>,
 }
 
+/// What the network of `card` is fed.
+pub fn input_spec(card: &Card) -> InputSpec {
+    InputSpec {
+        size: card.input_size(),
+        mean: card.input.mean,
+        std: card.input.std,
+        alignment: card.input.alignment,
+        padding: card.input.padding,
+        border: card.input.border,
+    }
+}
+
 /// What a network found in one region.
 #[derive(Debug)]
 pub struct Look {
@@ -100,11 +112,16 @@ impl Network {
     /// # Errors
     /// When model, codec or device are unknown or absent, or the weights do not fit.
     pub fn load(options: &NetworkOptions) -> Result<Self> {
-        let weights = match &options.weights {
-            Some(path) => Weights::read(path)?,
-            None => Weights::bundled(model(&options.model)?)?,
-        };
-        Self::with_weights(options, &weights)
+        let spec = model(&options.model)?;
+        let card = spec.card()?;
+        match &options.weights {
+            Some(path) => {
+                let weights = Weights::read(path)?;
+                let trained = Card::beside(path, &card.model)?;
+                Self::with_card(options, trained.unwrap_or(card), &weights)
+            }
+            None => Self::with_card(options, card, &Weights::bundled(spec)?),
+        }
     }
 
     /// [`Network::load`] with these weights instead of those that the options name.
@@ -112,22 +129,21 @@ impl Network {
     /// # Errors
     /// When model, codec or device are unknown or absent, or the weights do not fit.
     pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
+        Self::with_card(options, model(&options.model)?.card()?, weights)
+    }
+
+    /// [`Network::with_weights`] as `card` says they are to be used.
+    ///
+    /// # Errors
+    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    pub fn with_card(options: &NetworkOptions, card: Card, weights: &Weights) -> Result<Self> {
         let spec = model(&options.model)?;
-        let card = spec.card()?;
         let skeleton = card.skeleton()?;
         let selected = select(options.device)?;
         let net = spec.load(&card.build_options()?, weights, &selected.device)?;
         let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
         let codec_spec = codec(codec_name)
             .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;
-        let input = InputSpec {
-            size: card.input_size(),
-            mean: card.input.mean,
-            std: card.input.std,
-            alignment: card.input.alignment,
-            padding: card.input.padding,
-            border: card.input.border,
-        };
         let kernels = selected
             .device
             .is_cpu()
@@ -143,7 +159,7 @@ impl Network {
             spec,
             name: Arc::from(spec.name),
             skeleton,
-            input,
+            input: input_spec(&card),
             codec: (codec_spec.build)(card.heatmap.sigma),
             card,
             net,

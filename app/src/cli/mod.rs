@@ -13,6 +13,7 @@ mod models;
 mod progress;
 mod run;
 pub mod stats;
+mod train;
 mod window;
 
 use std::io::IsTerminal;
@@ -59,6 +60,8 @@ enum Command {
     Forward(forward::ForwardArgs),
     /// Measure accuracy on labelled pictures
     Eval(eval::EvalArgs),
+    /// Train a model, by default from its present weights
+    Train(Box<train::TrainArgs>),
     /// Measure speed
     Bench(bench::BenchArgs),
     /// Report cameras, devices, folders, and run a self-test
@@ -86,6 +89,7 @@ impl Cli {
             Some(Command::Models(args)) => models::run(&args),
             Some(Command::Forward(args)) => forward::run(common, &args),
             Some(Command::Eval(args)) => eval::run(common, &args),
+            Some(Command::Train(args)) => train::run(common, &args),
             Some(Command::Bench(args)) => bench::run(common, &args),
             Some(Command::Doctor(args)) => doctor::run(common, &args),
         }

@@ -1,5 +1,7 @@
 //! Model cards: what a network expects and what is known about its weights.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::BuildOptions;
@@ -88,6 +90,28 @@ impl Card {
         card.skeleton().map_err(|e| fault(e.to_string()))?;
         Ok(card)
     }
+
+    /// The card of weights that this program has trained: `card.toml` in the weights' folder,
+    /// where there is one.
+    ///
+    /// # Errors
+    /// When the card cannot be read, or is that of other weights than `model`'s.
+    pub fn beside(weights: &Path, model: &str) -> Result<Option<Self>> {
+        let path = weights.with_file_name(Self::FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let card = Self::parse(model, &text).map_err(|e| Error::data(&path, e.to_string()))?;
+        if card.model != model {
+            let reason = format!("the weights beside it are of {}, not {model}", card.model);
+            return Err(Error::data(&path, reason));
+        }
+        Ok(Some(card))
+    }
+
+    /// Name of the card in a folder of weights.
+    pub const FILE: &'static str = "card.toml";
 
     /// Input size.
     pub fn input_size(&self) -> Size {

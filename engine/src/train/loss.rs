@@ -86,7 +86,7 @@ pub fn loss(name: &str) -> EngineResult<&'static LossSpec> {
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
     /// Row of [`LOSSES`].
-    pub kind: String,
+    pub name: String,
     /// Factor of the heatmaps' loss. Against the penalty, clipping and weight decay it is not
     /// without effect.
     pub scale: f64,
@@ -99,7 +99,7 @@ impl Default for LossConfig {
     /// That of the bundled SFM.
     fn default() -> Self {
         Self {
-            kind: "weighted-mse".to_owned(),
+            name: "weighted-mse".to_owned(),
             scale: 100.0,
             zero_mean: 0.1,
         }

@@ -37,6 +37,14 @@ impl Algorithm {
         }
     }
 
+    /// What [`OptimConfig::smoothing`] usually is.
+    pub const fn usual_smoothing(self) -> f64 {
+        match self {
+            Self::RmsProp => 0.99,
+            _ => 0.999,
+        }
+    }
+
     /// What is remembered of a tensor.
     const fn slots(self) -> &'static [&'static str] {
         match self {
@@ -259,11 +267,7 @@ mod tests {
         OptimConfig {
             algorithm,
             weight_decay: 0.1,
-            smoothing: if algorithm == Algorithm::RmsProp {
-                0.99
-            } else {
-                0.999
-            },
+            smoothing: algorithm.usual_smoothing(),
             ..OptimConfig::default()
         }
     }

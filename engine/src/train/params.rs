@@ -28,17 +28,10 @@ fn is_statistic(name: &str) -> bool {
     name.ends_with(".running_mean") || name.ends_with(".running_var")
 }
 
-/// What of a network learns.
-#[derive(Debug, Clone, Copy)]
-pub struct Learns<'a> {
-    /// Only tensors whose names begin with one of these; all where empty.
-    pub prefixes: &'a [&'a str],
-}
-
-impl Learns<'_> {
-    fn includes(&self, name: &str) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|p| name.starts_with(p))
-    }
+/// Whether a tensor is among those whose names begin with one of `prefixes`; all are where there
+/// are none.
+fn is_among(prefixes: &[String], name: &str) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|p| name.starts_with(p))
 }
 
 /// The tensors of a network.
@@ -71,12 +64,8 @@ impl Store {
 
     fn keep(&self, name: &str, tensor: &Tensor, device: &Device) -> Result<Tensor> {
         let mut inner = self.lock();
-        let prefixes: Vec<&str> = inner.prefixes.iter().map(String::as_str).collect();
-        let learns = Learns {
-            prefixes: &prefixes,
-        };
         let tensor = tensor.detach().to_dtype(DType::F32)?.to_device(device)?;
-        let tensor = if learns.includes(name) {
+        let tensor = if is_among(&inner.prefixes, name) {
             let var = Var::from_tensor(&tensor.copy()?)?;
             let tensor = var.as_tensor().clone();
             inner.vars.insert(name.to_owned(), var);
@@ -164,7 +153,8 @@ fn drawn(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Tensor> {
 }
 
 impl Parameters {
-    /// The network on `device` from the `given` tensors, and what it consists of.
+    /// The network on `device` from the `given` tensors, and what it consists of. What does not
+    /// begin with one of `prefixes` stays as it is; without any, everything learns.
     ///
     /// # Errors
     /// When a given tensor has another shape, or the device has no room.
@@ -172,14 +162,14 @@ impl Parameters {
         spec: &ModelSpec,
         options: &BuildOptions,
         given: ByName,
-        learns: Learns<'_>,
+        prefixes: &[String],
         seed: u64,
         device: &Device,
     ) -> crate::Result<(Self, Box<dyn PoseModel>)> {
         let store = Store(Arc::new(Mutex::new(Inner {
             given,
             seed,
-            prefixes: learns.prefixes.iter().map(|p| (*p).to_owned()).collect(),
+            prefixes: prefixes.to_vec(),
             used: ByName::new(),
             vars: BTreeMap::new(),
         })));
@@ -267,9 +257,9 @@ mod tests {
             n_joints: 17,
             input: Size::square(64),
         };
-        let learns = Learns { prefixes };
+        let prefixes: Vec<String> = prefixes.iter().map(|p| (*p).to_owned()).collect();
         let spec = model("sfm").unwrap();
-        Parameters::build(spec, &options, given, learns, seed, &Device::Cpu)
+        Parameters::build(spec, &options, given, &prefixes, seed, &Device::Cpu)
             .unwrap()
             .0
     }
