@@ -8,15 +8,18 @@
 
 pub mod checkpoint;
 pub mod config;
+mod event;
 pub mod loss;
 pub mod optim;
 pub mod params;
 pub mod recipe;
 pub mod schedule;
+mod setup;
 mod step;
 mod trainer;
 mod validate;
 
 pub use checkpoint::EpochRecord;
 pub use config::{DataConfig, Freeze, Start, TrainConfig};
-pub use trainer::{Event, Hardware, Reason, Trainer};
+pub use event::{Event, Reason};
+pub use trainer::{Hardware, Trainer};

@@ -233,3 +233,70 @@ fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
     augment(&mut config, "default");
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::DataConfig;
+    use super::*;
+    use crate::codec::codec;
+    use crate::model::MODELS;
+    use std::path::Path;
+
+    /// Fails when a model cannot be trained by its recipes, decodes otherwise than it is taught,
+    /// or freezing its backbone freezes nothing or everything.
+    #[test]
+    fn every_model_has_its_recipes() {
+        for spec in MODELS {
+            let family = family(spec.name).unwrap();
+            let card = spec.card().unwrap();
+            for name in [RECIPES[0].name, family.recipe] {
+                let mut config = recipe(spec.name, name).unwrap();
+                assert!(config.check().is_err(), "there are no data");
+                config.data.push(DataConfig::new("x.json".into(), None));
+                config.check().unwrap();
+                assert!(codec(&config.target.codec).is_some());
+                assert_eq!(config.target.stride, card.heatmap.stride);
+                let text = toml::to_string(&config).unwrap();
+                let back: TrainConfig = toml::from_str(&text).unwrap();
+                assert_eq!(back, config, "{text}");
+            }
+            let shapes = spec.shapes(&card.build_options().unwrap()).unwrap();
+            let head = (family.head)(&shapes);
+            let learns = |name: &&String| head.iter().any(|p| name.starts_with(p));
+            let n = shapes.0.keys().filter(learns).count();
+            assert!(n > 1 && n < shapes.0.len(), "{}: {n}", spec.name);
+        }
+        assert!(
+            recipe("sfm", "soup")
+                .unwrap_err()
+                .to_string()
+                .contains("fine-tune")
+        );
+    }
+
+    /// Fails when a file replaces what it does not name, a draw of another kind keeps the old
+    /// numbers, or a misspelt option is ignored.
+    #[test]
+    fn files_replace_what_they_name() {
+        let path = Path::new("x.toml");
+        let config = recipe("sfm", "fine-tune").unwrap();
+        let text = "epochs = 3\ninit = { file = 'w.safetensors' }\n[optimizer]\nlr = 0.5\n\
+                    [augment]\nscale = { kind = 'fixed', value = 1.0 }\n\
+                    [[data]]\nannotations = 'a.json'";
+        let read = config.with_file(path, text).unwrap();
+        assert_eq!((read.epochs, read.optimizer.lr), (3, 0.5));
+        assert_eq!(read.init, Start::File("w.safetensors".into()));
+        assert_eq!(read.data, [DataConfig::new("a.json".into(), None)]);
+        assert_eq!(read.augment.flip, config.augment.flip);
+        assert_eq!(read.optimizer.clip_norm, config.optimizer.clip_norm);
+        for text in [
+            "epocs = 3",
+            "optimizer.rate = 1",
+            "init = 'bundle'",
+            "epochs = [",
+        ] {
+            let message = config.with_file(path, text).unwrap_err().to_string();
+            assert!(message.starts_with("x.toml"), "{message}");
+        }
+    }
+}

@@ -3,81 +3,28 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use candle_core::Tensor;
 use crossbeam::channel::{Sender, TrySendError};
 
-use super::checkpoint::{Best, EpochRecord, Folder, Progress, Running, State};
+use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
 use super::config::{Freeze, Start, TrainConfig};
+use super::event::{Event, Reason, tell};
 use super::loss::{LossSpec, loss};
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters};
 use super::recipe::family;
+use super::setup::{card_after, card_of, epoch_record, given, loader};
 use super::step::{Step, learn};
 use super::validate::{Measured, Validation};
 use crate::concurrency::StopFlag;
-use crate::dataset::loader::{Batch, Loader, LoaderOptions, Order, People, Position};
+use crate::dataset::loader::{Batch, Loader, People};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
-use crate::estimator::{NetworkOptions, input_spec};
+use crate::estimator::NetworkOptions;
 use crate::model::{Card, ModelSpec, PoseModel, Weights, model};
 use crate::nn::{Kernels, Random};
-
-/// Why a training ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// All epochs are done.
-    Finished,
-    /// As many epochs as this run was to do are done.
-    EpochLimit,
-    /// Somebody said "stop".
-    Asked,
-    /// The loss or a gradient is no number any more.
-    Diverged,
-}
-
-/// News of a training.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// It begins or goes on.
-    Started {
-        /// Epochs done before.
-        epoch: u64,
-        /// Epochs in all.
-        epochs: u64,
-        /// Steps in an epoch.
-        steps_per_epoch: u64,
-        /// People learned from.
-        people: usize,
-        /// Numbers that learn.
-        n_learning: u64,
-    },
-    /// One step is done. Dropped where nobody reads.
-    Step {
-        /// Finished steps.
-        step: u64,
-        /// Steps in all.
-        steps: u64,
-        /// Loss of its batch.
-        loss: f64,
-        /// Its learning rate.
-        lr: f64,
-        /// People per second.
-        images_per_sec: f64,
-        /// Time left, without validation.
-        eta_secs: f64,
-    },
-    /// An epoch is done and measured; the first is the network before training.
-    Epoch(EpochRecord),
-    /// The folder is up to date.
-    Saved {
-        /// These are the best weights so far.
-        is_best: bool,
-    },
-    /// It has ended.
-    Stopped(Reason),
-}
 
 /// Where to compute.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,9 +53,6 @@ pub struct Trainer {
     loader: Loader,
     progress: Progress,
 }
-
-/// How long the trainer waits for somebody to read news that matter.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Trainer {
     /// Begins the training `config` in the folder `out`.
@@ -151,7 +95,8 @@ impl Trainer {
         }
         state.progress.config.check()?;
         let trainer = Self::from_state(folder, state, hardware)?;
-        trainer.folder.derive(&trainer.state()?, &trainer.card)?;
+        let card = card_after(&trainer.card, &trainer.progress, trainer.people.len())?;
+        trainer.folder.derive(&trainer.state()?, &card)?;
         Ok(trainer)
     }
 
@@ -432,7 +377,11 @@ impl Trainer {
     }
 
     fn save(&mut self, events: &Sender<Event>, is_best: bool) -> Result<()> {
-        self.folder.save(&self.state()?, &self.card()?, is_best)?;
+        self.folder.save(
+            &self.state()?,
+            &card_after(&self.card, &self.progress, self.people.len())?,
+            is_best,
+        )?;
         tell(events, Event::Saved { is_best });
         Ok(())
     }
@@ -453,123 +402,5 @@ impl Trainer {
             },
             memory: self.optimizer.memory().clone(),
         })
-    }
-
-    /// The card with what is known about the training so far.
-    fn card(&self) -> Result<Card> {
-        let (config, progress) = (self.config(), &self.progress);
-        let mut card = self.card.clone();
-        let start = match &config.init {
-            Start::Scratch => "random weights".to_owned(),
-            Start::Bundled => "the bundled weights".to_owned(),
-            Start::File(path) => path.display().to_string(),
-        };
-        card.training = Some(format!(
-            "poselens train from {start}: {} of {} epochs, {} steps of {} people, {} at {}, {}, \
-             loss {}, seed {}",
-            progress.position.epoch,
-            config.epochs,
-            progress.step,
-            config.batch_size,
-            config.optimizer.algorithm.name(),
-            config.optimizer.lr,
-            match config.freeze {
-                Freeze::Backbone => "backbone frozen",
-                Freeze::None => "everything learning",
-            },
-            config.loss.name,
-            config.seed
-        ));
-        let data = config
-            .data
-            .iter()
-            .map(|d| d.annotations.display().to_string());
-        let data = data.collect::<Vec<_>>().join(", ");
-        card.data = Some(format!("{} people of {data}", self.people.len()));
-        card.figures = toml::Table::new();
-        if let Some(record) = progress.history.last() {
-            let table = toml::Table::try_from(record);
-            let table = table.map_err(|e| Error::Invalid(format!("card: {e}")))?;
-            card.figures.insert("last".to_owned(), table.into());
-        }
-        if let Some(best) = progress.best {
-            let table = toml::Table::try_from(best);
-            let table = table.map_err(|e| Error::Invalid(format!("card: {e}")))?;
-            card.figures.insert("best".to_owned(), table.into());
-        }
-        Ok(card)
-    }
-}
-
-/// The tensors of `weights` that belong to the network, or to its training.
-fn given(spec: &ModelSpec, weights: &Weights) -> Result<ByName> {
-    weights.check(&spec.shapes(&spec.card()?.build_options()?)?)?;
-    let all = weights.tensors().iter();
-    Ok(all.map(|(name, t)| (name.clone(), t.clone())).collect())
-}
-
-/// The model's card, for this training's input.
-fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
-    let mut card = spec.card()?;
-    let input = config.input(card.input_size());
-    (card.input.width, card.input.height) = (input.width, input.height);
-    card.heatmap.sigma = config.target.sigma;
-    card.sha256 = None;
-    card.weights = None;
-    Ok(card)
-}
-
-fn loader(
-    people: &Arc<People>,
-    config: &TrainConfig,
-    card: &Card,
-    position: Position,
-) -> Result<Loader> {
-    let mut options = LoaderOptions {
-        input: input_spec(card),
-        target: config.target.clone(),
-        augment: config.augment.clone(),
-        order: Order::Shuffled {
-            seed: u64::from(config.seed),
-        },
-        batch: config.batch_size,
-        workers: config.workers,
-        prefetch: config.prefetch,
-    };
-    let loader = Loader::new(Arc::clone(people), options.clone(), position)?;
-    if config.narrow_share == 0.0 {
-        return Ok(loader);
-    }
-    let batches = config.epochs * loader.batches_per_epoch();
-    options.target.narrow_batches = (config.narrow_share * batches as f64) as u64;
-    Loader::new(Arc::clone(people), options, position)
-}
-
-fn epoch_record(progress: &Progress, running: Running, lr: f64, measured: Measured) -> EpochRecord {
-    let people = running.people.max(1) as f64;
-    EpochRecord {
-        epoch: progress.position.epoch,
-        step: progress.step,
-        lr,
-        loss: (running.steps > 0).then(|| running.loss / running.steps as f64),
-        pck: measured.pck,
-        oks_ap: measured.oks_ap,
-        secs: running.secs,
-        images_per_sec: running.people as f64 / running.secs.max(1e-9),
-        gates: running
-            .gates
-            .into_iter()
-            .map(|(block, sum)| (block, sum / people))
-            .collect(),
-    }
-}
-
-/// Sends news that matter; a reader that has gone or sleeps does not stop the training.
-fn tell(events: &Sender<Event>, event: Event) {
-    if let Err(lost) = events.send_timeout(event, PATIENCE) {
-        tracing::warn!(
-            "nobody reads the training's news: {:?} is lost",
-            lost.into_inner()
-        );
     }
 }
