@@ -139,8 +139,10 @@ fn a_few_people_are_learned_by_heart() {
     config.epochs = 3;
     config.batch_size = 8;
     config.data[0].people.weight = 40.0;
-    config.optimizer.lr = 3e-3;
+    config.narrow_share = 0.0;
+    config.optimizer.clip_norm = 5.0;
     config.schedule.curve = Curve::Cosine;
+    config.schedule.warm_up_steps = 10;
     config.validation = Some(DataConfig::new(labels, None));
     let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
     assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
@@ -237,6 +239,8 @@ fn a_batch_in_parts_teaches_the_same() {
     (config.epochs, config.batch_size) = (1, 6);
     config.average = 0.0;
     // Weights follow the gradient itself: Adam's first step would be its sign.
+    config.schedule.warm_up_steps = 0;
+    config.optimizer.lr = 0.1;
     config.optimizer.algorithm = poselens_engine::train::optim::Algorithm::Sgd;
     let last = [0, 4].map(|micro_batch| {
         let mut config = config.clone();
