@@ -97,6 +97,18 @@ pub struct Network {
     buffer: Vec<f32>,
 }
 
+/// What the network of `card` is fed.
+pub fn input_spec(card: &Card) -> InputSpec {
+    InputSpec {
+        size: card.input_size(),
+        mean: card.input.mean,
+        std: card.input.std,
+        alignment: card.input.alignment,
+        padding: card.input.padding,
+        border: card.input.border,
+    }
+}
+
 /// What a network found in one region.
 #[derive(Debug)]
 pub struct Look {
@@ -124,22 +136,22 @@ impl Network {
     /// # Errors
     /// When model, codec or device are unknown or absent, or the weights do not fit.
     pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
+        let card = model(&options.model)?.card_for(options.weights.as_deref())?;
+        Self::with_card(options, card, weights)
+    }
+
+    /// [`Network::with_weights`] as `card` says they are to be used.
+    ///
+    /// # Errors
+    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    pub fn with_card(options: &NetworkOptions, card: Card, weights: &Weights) -> Result<Self> {
         let spec = model(&options.model)?;
-        let card = spec.card_for(options.weights.as_deref())?;
         let skeleton = card.skeleton()?;
         let selected = select(options.device)?;
         let net = spec.load(&card.build_options()?, weights, &selected.device)?;
         let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
         let codec_spec = codec(codec_name)
             .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;
-        let input = InputSpec {
-            size: card.input_size(),
-            mean: card.input.mean,
-            std: card.input.std,
-            alignment: card.input.alignment,
-            padding: card.input.padding,
-            border: card.input.border,
-        };
         let kernels = selected
             .device
             .is_cpu()
@@ -155,7 +167,7 @@ impl Network {
             spec,
             name: Arc::from(spec.name),
             skeleton,
-            input,
+            input: input_spec(&card),
             codec: (codec_spec.build)(card.heatmap.sigma),
             card,
             net,

@@ -9,7 +9,7 @@
 //!
 //! | row | modules |
 //! |---|---|
-//! | L4 | `pipeline` |
+//! | L4 | `pipeline`, `train` |
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
@@ -40,5 +40,6 @@ pub mod source;
 #[cfg(test)]
 pub(crate) mod test_golden;
 pub mod track;
+pub mod train;
 
 pub use error::{Error, Result};

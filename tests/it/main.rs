@@ -10,6 +10,7 @@ mod mca;
 mod sfm;
 mod shaders;
 mod tidy;
+mod train;
 mod transpose;
 mod window;
 mod window_fakes;

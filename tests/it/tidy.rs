@@ -23,7 +23,7 @@ const ENGINE_ROWS: &[&[&str]] = &[
         "record",
     ],
     &["estimator", "dataset", "eval", "checkpoint"],
-    &["pipeline"],
+    &["pipeline", "train"],
 ];
 
 /// Modules of row 0 may use each other.

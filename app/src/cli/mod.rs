@@ -15,6 +15,7 @@ mod models;
 mod progress;
 mod run;
 pub mod stats;
+mod train;
 mod window;
 
 use std::io::IsTerminal;
@@ -65,6 +66,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Measure accuracy on labelled pictures
     Eval(eval::EvalArgs),
+    /// Train a model, by default from its present weights
+    Train(Box<train::TrainArgs>),
     /// Measure speed
     Bench(bench::BenchArgs),
     /// Report cameras, devices, folders, and run a self-test
@@ -94,6 +97,7 @@ impl Cli {
             Some(Command::Attention(args)) => attention::run(common, &args),
             Some(Command::Import(args)) => import::run(&args),
             Some(Command::Eval(args)) => eval::run(common, &args),
+            Some(Command::Train(args)) => train::run(common, &args),
             Some(Command::Bench(args)) => bench::run(common, &args),
             Some(Command::Doctor(args)) => doctor::run(common, &args),
         }

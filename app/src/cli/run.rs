@@ -284,7 +284,8 @@ fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
     })
 }
 
-fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {
+/// Ctrl+C sets `flag`; the second time it ends the program.
+pub(super) fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {
     let flag = flag.clone();
     ctrlc::set_handler(move || {
         if flag.is_stopped() {

@@ -102,16 +102,29 @@ impl Card {
         weights.with_extension("toml")
     }
 
-    /// The card beside a weights file; `None` when there is none.
+    /// The card beside a weights file: the one of its name, else `card.toml`, which a training
+    /// leaves for all weights of its folder; `None` when there is neither.
     ///
     /// # Errors
     /// When it cannot be read, is no card, or is that of another model or another file.
     pub fn beside(weights: &Path, spec: &ModelSpec) -> Result<Option<Self>> {
-        let path = Self::path_beside(weights);
-        let size = match std::fs::metadata(&path) {
-            Ok(meta) => meta.len(),
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io("open", &path)(e)),
+        let paths = [
+            Self::path_beside(weights),
+            weights.with_file_name(Self::FILE),
+        ];
+        let mut found = None;
+        for path in paths {
+            match std::fs::metadata(&path) {
+                Ok(meta) => {
+                    found = Some((path, meta.len()));
+                    break;
+                }
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io("open", &path)(e)),
+            }
+        }
+        let Some((path, size)) = found else {
+            return Ok(None);
         };
         if size > Self::MAX_BYTES {
             return Err(Error::data(&path, "too large for a model card"));
@@ -143,6 +156,9 @@ impl Card {
         card.skeleton().map_err(|e| fault(e.to_string()))?;
         Ok(card)
     }
+
+    /// Name of the card in a folder of weights.
+    pub const FILE: &'static str = "card.toml";
 
     /// Input size.
     pub fn input_size(&self) -> Size {

@@ -10,7 +10,7 @@
 //! reconstruction; they meet the paper's 1.5 M parameters and 1.7 G multiply-accumulates.
 
 use candle_core::{Result, Tensor};
-use candle_nn::VarBuilder;
+use candle_nn::{Init, VarBuilder};
 
 use super::{Bundled, ModelSpec, PoseModel, RawMap, RawOutput, probe};
 use crate::nn::{Conv2d, ConvBn, Features, GateMaps, Mode, Pass, SpatialGate};
@@ -233,8 +233,13 @@ pub struct Sfm {
 impl Sfm {
     /// Builds the network; `aux.*` tensors are taken where they are to be had.
     pub fn new(config: &SfmConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let head =
-            |name: &str| Conv2d::new(&vb.pp(name), (CHANNELS[0], config.n_joints), 1, 1, true);
+        // Answers that are small at first: of larger ones, the gates would learn to shut.
+        let init = Init::Randn {
+            mean: 0.0,
+            stdev: 0.01,
+        };
+        let channels = (CHANNELS[0], config.n_joints);
+        let head = |name: &str| Conv2d::with_init(&vb.pp(name), channels, 1, 1, true, init);
         Ok(Self {
             config: *config,
             stem: ConvBn::new(&vb.pp("stem"), (3, CHANNELS[0]), 3, 2)?,

@@ -172,6 +172,19 @@ impl Weights {
         Ok(Self { origin, tensors })
     }
 
+    /// These tensors; `origin` stands in messages.
+    pub fn from_tensors(origin: impl Into<PathBuf>, tensors: HashMap<String, Tensor>) -> Self {
+        Self {
+            origin: origin.into(),
+            tensors,
+        }
+    }
+
+    /// All tensors by name, in the file's types.
+    pub fn tensors(&self) -> &HashMap<String, Tensor> {
+        &self.tensors
+    }
+
     /// The tensor called `name`.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)

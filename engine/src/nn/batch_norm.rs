@@ -8,7 +8,7 @@ use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 use super::conv::{fixed, kernels_of, values};
 use super::kernels::{self, Activation, Moments};
 use super::learn::{self, Norm, Traced};
-use super::{Features, Mode, Pass};
+use super::{Features, Pass};
 
 /// Batch normalisation over channels, eps 1e-5, momentum 0.1: the values of every network here.
 pub struct BatchNorm {
@@ -75,9 +75,9 @@ impl BatchNorm {
         )
     }
 
-    /// `BN(x)` with the statistics that the pass's mode asks for.
+    /// `BN(x)` with the statistics that the pass asks for.
     pub(super) fn normalise(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let is_training = pass.mode == Mode::Train;
+        let is_training = pass.norms_follow();
         if is_training {
             let (n, _, h, w) = x.dims4()?;
             self.check_batch(n * h * w)?;
@@ -93,7 +93,7 @@ impl BatchNorm {
         relu: bool,
         pass: &Pass,
     ) -> Result<Traced> {
-        let of_batch = pass.mode == Mode::Train;
+        let of_batch = pass.norms_follow();
         let Moments { mean, variance } = if of_batch {
             let pixels = x.map().data().len() / x.map().c().max(1);
             self.check_batch(pixels)?;
@@ -162,8 +162,8 @@ impl BatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Kernels;
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
+    use crate::nn::{Kernels, Mode};
     use candle_core::{DType, Device};
     use candle_nn::VarMap;
     use proptest::prelude::*;

@@ -48,6 +48,9 @@ impl Tally {
 pub struct Pass {
     /// Train or Eval.
     pub mode: Mode,
+    /// Batch norms keep their running statistics in a pass that learns: small batches say too
+    /// little about a picture's distribution.
+    pub fixed_norms: bool,
     /// Collect attention maps: they cost time and memory.
     pub wants_maps: bool,
     /// Our CPU kernels; candle's operations without them. A pass that does not learn needs fixed
@@ -62,6 +65,11 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// Whether batch norms take a batch's own statistics.
+    pub(super) fn norms_follow(&self) -> bool {
+        self.mode == Mode::Train && !self.fixed_norms
+    }
+
     /// Inference without maps.
     pub fn eval() -> Self {
         Self::default()

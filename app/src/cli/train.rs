@@ -1,0 +1,328 @@
+//! `poselens train`: labelled pictures become better weights.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::builder::PossibleValuesParser;
+use crossbeam::channel::{Receiver, bounded};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::model::MODELS;
+use poselens_engine::train::optim::Algorithm;
+use poselens_engine::train::recipe::{RECIPES, family, recipe};
+use poselens_engine::train::schedule::Curve;
+use poselens_engine::train::{
+    DataConfig, EpochRecord, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
+};
+use serde::Serialize;
+
+use super::Common;
+use super::args::model_names;
+use super::run::stop_on_ctrl_c;
+
+/// Options of `train`. What is not given comes from the file, then from the recipe.
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    /// Folder of the training: weights, state, options, log.csv, card
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Go on with the training in --out; of the other options only --epochs may be given
+    #[arg(long, conflicts_with_all = [
+        "model", "annotations", "images", "val_annotations", "val_images", "batch_size", "lr",
+        "optim", "schedule", "input_size", "init", "freeze", "seed", "config", "recipe",
+    ])]
+    resume: bool,
+    /// Model
+    #[arg(long, value_parser = model_names())]
+    model: Option<String>,
+    /// Labels to learn from: COCO keypoints, MPII, LSP or a clip's folder
+    #[arg(long, value_name = "FILE|DIR")]
+    annotations: Option<PathBuf>,
+    /// Folder with their pictures; found beside the labels when not given
+    #[arg(long, value_name = "DIR", requires = "annotations")]
+    images: Option<PathBuf>,
+    /// Labels to measure on after every epoch
+    #[arg(long, value_name = "FILE|DIR")]
+    val_annotations: Option<PathBuf>,
+    /// Folder with their pictures; found beside the labels when not given
+    #[arg(long, value_name = "DIR", requires = "val_annotations")]
+    val_images: Option<PathBuf>,
+    /// Runs through the data
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// People in a step
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Learning rate
+    #[arg(long, value_name = "R")]
+    lr: Option<f64>,
+    /// How weights follow gradients
+    #[arg(long, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)))]
+    optim: Option<String>,
+    /// How the learning rate changes
+    #[arg(long, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
+    schedule: Option<String>,
+    /// Side of the network's input, or WxH; multiples of 32
+    #[arg(long, value_name = "N|WxH", value_parser = input_size)]
+    input_size: Option<[usize; 2]>,
+    /// First weights: bundled, scratch, or a safetensors file
+    #[arg(long, value_name = "bundled|scratch|FILE")]
+    init: Option<String>,
+    /// What stays as it is
+    #[arg(long, value_parser = ["backbone", "none"])]
+    freeze: Option<String>,
+    /// Of order, augmentation, dropout and fresh weights
+    #[arg(long, value_name = "N")]
+    seed: Option<u32>,
+    /// End this run after so many epochs; --resume goes on
+    #[arg(long, value_name = "N")]
+    stop_after_epochs: Option<u64>,
+    /// Options as TOML, such as the config.toml of another training
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Options as published, or for fine-tuning (the default unless weights are to be drawn)
+    #[arg(long, value_parser = PossibleValuesParser::new(RECIPES.iter().map(|r| r.name)))]
+    recipe: Option<String>,
+    /// Print one JSON document at the end
+    #[arg(long)]
+    json: bool,
+}
+
+fn input_size(text: &str) -> Result<[usize; 2], String> {
+    let (width, height) = text.split_once('x').unwrap_or((text, text));
+    let side = |side: &str| match side.parse::<usize>() {
+        Ok(n) if n > 0 && n % 32 == 0 && n <= 4096 => Ok(n),
+        _ => Err(format!("'{side}' is no multiple of 32 up to 4096")),
+    };
+    Ok([side(width)?, side(height)?])
+}
+
+impl TrainArgs {
+    fn config(&self) -> anyhow::Result<TrainConfig> {
+        let file = self
+            .config
+            .as_ref()
+            .map(|path| {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                anyhow::Ok((path, text))
+            })
+            .transpose()?;
+        // Model and first weights decide which recipe is underneath.
+        let said = |key: &str| {
+            let table: toml::Table = toml::from_str(&file.as_ref()?.1).ok()?;
+            table.get(key)?.as_str().map(str::to_owned)
+        };
+        let model = self.model.clone().or_else(|| said("model"));
+        let model = model.unwrap_or_else(|| MODELS[0].name.to_owned());
+        let init = self.init.clone().or_else(|| said("init"));
+        let underneath = match &self.recipe {
+            Some(name) => name,
+            None if init.as_deref() == Some("scratch") => family(&model)?.recipe,
+            None => RECIPES[0].name,
+        };
+        let mut config = recipe(&model, underneath)?;
+        if let Some((path, text)) = &file {
+            config = config.with_file(path, text)?;
+        }
+        config.model = model;
+        self.apply(&mut config);
+        Ok(config)
+    }
+
+    /// Options given here come before all others.
+    fn apply(&self, config: &mut TrainConfig) {
+        fn set<T: Clone>(to: &mut T, given: Option<&T>) {
+            if let Some(given) = given {
+                to.clone_from(given);
+            }
+        }
+        set(&mut config.epochs, self.epochs.as_ref());
+        set(&mut config.batch_size, self.batch_size.as_ref());
+        set(&mut config.optimizer.lr, self.lr.as_ref());
+        set(&mut config.seed, self.seed.as_ref());
+        if self.input_size.is_some() {
+            config.input_size = self.input_size;
+        }
+        let named = |given: &Option<String>, name: &str| given.as_deref() == Some(name);
+        if let Some(algorithm) = Algorithm::ALL
+            .into_iter()
+            .find(|a| named(&self.optim, a.name()))
+        {
+            config.optimizer.algorithm = algorithm;
+            config.optimizer.smoothing = algorithm.usual_smoothing();
+        }
+        if let Some(curve) = Curve::ALL
+            .into_iter()
+            .find(|c| named(&self.schedule, c.name()))
+        {
+            config.schedule.curve = curve;
+        }
+        match self.init.as_deref() {
+            None => {}
+            Some("bundled") => config.init = Start::Bundled,
+            Some("scratch") => config.init = Start::Scratch,
+            Some(path) => config.init = Start::File(path.into()),
+        }
+        match self.freeze.as_deref() {
+            None => {}
+            Some("backbone") => config.freeze = Freeze::Backbone,
+            Some(_) => config.freeze = Freeze::None,
+        }
+        if let Some(labels) = &self.annotations {
+            config.data = vec![DataConfig::new(labels.clone(), self.images.clone())];
+        }
+        if let Some(labels) = &self.val_annotations {
+            let data = DataConfig::new(labels.clone(), self.val_images.clone());
+            config.validation = Some(data);
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    model: &'a str,
+    device: String,
+    out: String,
+    /// `finished`, `epoch limit`, `stopped`.
+    ended: &'static str,
+    epochs: u64,
+    steps: u64,
+    best_epoch: Option<u64>,
+    /// The network before training, then every epoch.
+    history: &'a [EpochRecord],
+}
+
+pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
+    let hardware = Hardware {
+        device: common.device,
+        threads: common.threads.map_or(0, usize::from),
+    };
+    if args.stop_after_epochs == Some(0) {
+        bail!("--stop-after-epochs is at least 1");
+    }
+    let mut trainer = if args.resume {
+        Trainer::resume(&args.out, args.epochs, hardware)?
+    } else {
+        Trainer::begin(args.config()?, &args.out, hardware)?
+    };
+    let stop = StopFlag::new();
+    stop_on_ctrl_c(&stop)?;
+    let (news, reader) = bounded(64);
+    let display = Worker::spawn(
+        "progress",
+        StopFlag::new(),
+        move |_| {
+            show(&reader);
+            Ok(())
+        },
+        |error| tracing::error!("{error}"),
+    )?;
+    let outcome = trainer.run(args.stop_after_epochs, &news, &stop);
+    drop(news);
+    display.join();
+    let ended = match outcome? {
+        Reason::Finished => "finished",
+        Reason::EpochLimit => "epoch limit",
+        Reason::Asked | Reason::Diverged => "stopped",
+    };
+    let document = Document {
+        model: &trainer.config().model,
+        device: trainer.device().spec.to_string(),
+        out: args.out.display().to_string(),
+        ended,
+        epochs: trainer.epochs(),
+        steps: trainer.steps(),
+        best_epoch: trainer.best().map(|best| best.epoch),
+        history: trainer.history(),
+    };
+    if args.json {
+        return super::print_json(&document);
+    }
+    println!(
+        "{}: {ended} after {} epochs, {} steps; weights in {}",
+        document.model, document.epochs, document.steps, document.out
+    );
+    if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
+        let best = document.history.iter().find(|r| r.epoch == best.epoch);
+        if let (Some(before), Some(after)) = (first.pck, best.and_then(|r| r.pck)) {
+            println!(
+                "PCK@0.2 {:.2} % at first, {:.2} % at best",
+                100.0 * before,
+                100.0 * after
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Shows news on standard error until there are no more: a bar on a terminal, a line an epoch.
+fn show(news: &Receiver<Event>) {
+    let bar = ProgressBar::new(0);
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}") {
+        bar.set_style(style);
+    }
+    for event in news {
+        match event {
+            Event::Started {
+                epoch,
+                epochs,
+                steps_per_epoch,
+                people,
+                n_learning,
+            } => {
+                bar.set_length(epochs * steps_per_epoch);
+                let from = if epoch > 0 {
+                    format!(", {epoch} done")
+                } else {
+                    String::new()
+                };
+                bar.suspend(|| {
+                    eprintln!(
+                        "{people} people, {epochs} epochs of {steps_per_epoch} steps{from}; \
+                         {n_learning} numbers learn"
+                    );
+                });
+            }
+            Event::Step {
+                step,
+                steps,
+                loss,
+                images_per_sec,
+                eta_secs,
+                ..
+            } => {
+                bar.set_length(steps);
+                bar.set_position(step);
+                let minutes = (eta_secs / 60.0).ceil();
+                bar.set_message(format!(
+                    "loss {loss:.4}, {images_per_sec:.1} people/s, {minutes:.0} min left"
+                ));
+            }
+            Event::Epoch(record) => bar.suspend(|| eprintln!("{}", line(&record))),
+            Event::Saved { .. } | Event::Stopped(_) => {}
+        }
+    }
+    bar.finish_and_clear();
+}
+
+fn line(record: &EpochRecord) -> String {
+    let mut parts = vec![format!("epoch {}: step {}", record.epoch, record.step)];
+    if let Some(loss) = record.loss {
+        parts.push(format!("loss {loss:.4}"));
+        parts.push(format!("{:.1} people/s", record.images_per_sec));
+    }
+    for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
+        parts.extend(value.map(|v| format!("{name} {:.2} %", 100.0 * v)));
+    }
+    if !record.gates.is_empty() {
+        let gates = record.gates.iter();
+        let gates: Vec<_> = gates.map(|(block, m)| format!("{block} {m:.2}")).collect();
+        parts.push(format!("mean |M| {}", gates.join(" ")));
+    }
+    parts.join(", ")
+}

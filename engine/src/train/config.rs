@@ -1,0 +1,227 @@
+//! A training as a file: [`TrainConfig`].
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::loss::{LossConfig, loss};
+use super::optim::OptimConfig;
+use super::schedule::Schedule;
+use crate::augment::Augment;
+use crate::codec::TargetSpec;
+use crate::dataset::loader::SetOptions;
+use crate::dataset::{Dataset, format, guess_format, usual_images};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+
+/// Where the first weights come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// Those of the program.
+    Bundled,
+    /// Drawn from the seed.
+    Scratch,
+    /// A safetensors file.
+    File(PathBuf),
+}
+
+/// What stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Freeze {
+    /// Everything before the network's last part (see [`super::recipe::Family::head`]).
+    Backbone,
+    /// Nothing.
+    None,
+}
+
+/// One data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Labels: a file or a folder of any known format.
+    pub annotations: PathBuf,
+    /// Folder of the pictures; `images` beside the labels, else their folder, when not given.
+    pub images: Option<PathBuf>,
+    /// Row of `DATASETS`; guessed when not given.
+    pub format: Option<String>,
+    /// What of it is learned from, and how often.
+    #[serde(default)]
+    pub people: SetOptions,
+}
+
+impl DataConfig {
+    /// These labels with pictures in `images`.
+    pub fn new(annotations: PathBuf, images: Option<PathBuf>) -> Self {
+        Self {
+            annotations,
+            images,
+            format: None,
+            people: SetOptions::default(),
+        }
+    }
+
+    /// Reads the labels.
+    ///
+    /// # Errors
+    /// When the format is unknown or the labels cannot be used.
+    pub fn load(&self) -> Result<Dataset> {
+        let spec = match &self.format {
+            None => guess_format(&self.annotations)?,
+            Some(name) => format(name)
+                .ok_or_else(|| Error::Invalid(format!("no data set format is called '{name}'")))?,
+        };
+        let images = self.images.clone();
+        let images = images.unwrap_or_else(|| usual_images(&self.annotations));
+        spec.load(&self.annotations, &images)
+    }
+
+    fn make_absolute(&mut self) -> Result<()> {
+        absolute(&mut self.annotations)?;
+        self.images.as_mut().map_or(Ok(()), absolute)
+    }
+}
+
+/// A resumed training may be in another folder than it was started in.
+fn absolute(path: &mut PathBuf) -> Result<()> {
+    *path = std::path::absolute(&*path).map_err(Error::io("find", path))?;
+    Ok(())
+}
+
+/// A training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Row of `MODELS`.
+    pub model: String,
+    /// Width and height of inputs; the card's when not given. Multiples of 32.
+    pub input_size: Option<[usize; 2]>,
+    /// The first weights.
+    pub init: Start,
+    /// What stays as it is.
+    pub freeze: Freeze,
+    /// Batch norms keep their running statistics.
+    pub fixed_norms: bool,
+    /// Runs through the data.
+    pub epochs: u64,
+    /// People in a step.
+    pub batch_size: usize,
+    /// People worked on at once, which is what memory depends on; 0 for the whole batch. Batch
+    /// norms that are not fixed see so many.
+    pub micro_batch: usize,
+    /// Of fresh weights, order, augmentation and dropout.
+    pub seed: u32,
+    /// Memory of the averaged weights, which are those handed out: 0.999 averages over about a
+    /// thousand steps; 0 for none.
+    pub average: f64,
+    /// Share of the training in which the targets narrow from `target.wide_sigma`; 0 for never.
+    pub narrow_share: f64,
+    /// Steps between two saved states within an epoch; 0 for none.
+    pub save_steps: u64,
+    /// Threads that prepare batches.
+    pub workers: usize,
+    /// Batches prepared ahead.
+    pub prefetch: usize,
+    /// What is minimised.
+    pub loss: LossConfig,
+    /// How weights follow gradients.
+    pub optimizer: OptimConfig,
+    /// The learning rate over time.
+    pub schedule: Schedule,
+    /// How targets are made.
+    pub target: TargetSpec,
+    /// What happens to samples.
+    pub augment: Augment,
+    /// What is learned from.
+    pub data: Vec<DataConfig>,
+    /// What is measured on after every epoch.
+    pub validation: Option<DataConfig>,
+}
+
+impl TrainConfig {
+    /// Checks everything that can be checked without data.
+    ///
+    /// # Errors
+    /// Names the first option that has no meaning.
+    pub fn check(&self) -> Result<()> {
+        let fault = |what: &str| Err(Error::Invalid(format!("training: {what}")));
+        loss(&self.loss.name)?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        self.augment.check()?;
+        let factors = [self.loss.scale, self.loss.zero_mean];
+        if !factors.iter().all(|f| f.is_finite() && *f >= 0.0) || self.loss.scale == 0.0 {
+            return fault("loss.scale must be above 0, loss.zero_mean not below");
+        }
+        if self.epochs == 0 || self.epochs > 1_000_000 || self.batch_size == 0 || self.workers == 0
+        {
+            return fault("epochs, batch_size and workers are at least 1");
+        }
+        if !(0.0..1.0).contains(&self.average) || !(0.0..=1.0).contains(&self.narrow_share) {
+            return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
+        }
+        if let Some([width, height]) = self.input_size
+            && (width == 0 || height == 0 || width % 32 != 0 || height % 32 != 0)
+        {
+            return fault("the sides of input_size are multiples of 32");
+        }
+        if self.data.is_empty() {
+            return fault("no data: give --annotations, or [[data]] in the file");
+        }
+        Ok(())
+    }
+
+    /// Makes paths independent of the folder the program runs in.
+    ///
+    /// # Errors
+    /// When the current folder is gone.
+    pub fn make_absolute(&mut self) -> Result<()> {
+        if let Start::File(path) = &mut self.init {
+            absolute(path)?;
+        }
+        for data in self.data.iter_mut().chain(&mut self.validation) {
+            data.make_absolute()?;
+        }
+        Ok(())
+    }
+
+    /// Size of inputs; `card` is the model's.
+    pub fn input(&self, card: Size) -> Size {
+        self.input_size.map_or(card, |[w, h]| Size::new(w, h))
+    }
+
+    /// This training with what a TOML file says instead.
+    ///
+    /// # Errors
+    /// Names the file and the option at fault.
+    pub fn with_file(&self, path: &Path, text: &str) -> Result<Self> {
+        let fault = |e: &dyn std::fmt::Display| {
+            let text = e.to_string();
+            Error::data(path, text.trim().replace('\n', " "))
+        };
+        let given: toml::Table = toml::from_str(text).map_err(|e| fault(&e.message()))?;
+        let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
+        merge(&mut table, given);
+        table
+            .try_into()
+            .map_err(|e: toml::de::Error| fault(&e.message()))
+    }
+}
+
+/// Replaces what `given` names, table by table.
+fn merge(table: &mut toml::Table, given: toml::Table) {
+    for (key, value) in given {
+        match (table.get_mut(&key), value) {
+            // A drawn number is another table for every kind of draw.
+            (Some(toml::Value::Table(old)), toml::Value::Table(new))
+                if !new.contains_key("kind") =>
+            {
+                merge(old, new);
+            }
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! News of a training.
+
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+
+use super::checkpoint::EpochRecord;
+
+/// Why a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// All epochs are done.
+    Finished,
+    /// As many epochs as this run was to do are done.
+    EpochLimit,
+    /// Somebody said "stop".
+    Asked,
+    /// The loss or a gradient is no number any more.
+    Diverged,
+}
+
+/// News of a training.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// It begins or goes on.
+    Started {
+        /// Epochs done before.
+        epoch: u64,
+        /// Epochs in all.
+        epochs: u64,
+        /// Steps in an epoch.
+        steps_per_epoch: u64,
+        /// People learned from.
+        people: usize,
+        /// Numbers that learn.
+        n_learning: u64,
+    },
+    /// One step is done. Dropped where nobody reads.
+    Step {
+        /// Finished steps.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Loss of its batch.
+        loss: f64,
+        /// Its learning rate.
+        lr: f64,
+        /// People per second.
+        images_per_sec: f64,
+        /// Time left, without validation.
+        eta_secs: f64,
+    },
+    /// An epoch is done and measured; the first is the network before training.
+    Epoch(EpochRecord),
+    /// The folder is up to date.
+    Saved {
+        /// These are the best weights so far.
+        is_best: bool,
+    },
+    /// It has ended.
+    Stopped(Reason),
+}
+
+/// How long the trainer waits for somebody to read news that matter.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Sends news that matter; a reader that has gone or sleeps does not stop the training.
+pub(super) fn tell(events: &Sender<Event>, event: Event) {
+    if let Err(lost) = events.send_timeout(event, PATIENCE) {
+        tracing::warn!(
+            "nobody reads the training's news: {:?} is lost",
+            lost.into_inner()
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Learning: labelled people become better weights.
+//!
+//! A [`recipe`] is a whole training as a [`config`]. Its [`trainer`] takes batches from
+//! [`crate::dataset::loader`] through the network; a [`loss`] compares the heatmaps with their
+//! targets; an [`optim`]izer moves the [`params`] at the rate of a [`schedule`]. After every epoch
+//! the weights are measured on the live path and the [`checkpoint`] folder is brought up to date.
+//! A training that is stopped or killed goes on from it, on the processor bit for bit.
+
+pub mod checkpoint;
+pub mod config;
+mod event;
+pub mod loss;
+pub mod optim;
+pub mod params;
+pub mod recipe;
+pub mod schedule;
+mod setup;
+mod step;
+mod trainer;
+mod validate;
+
+pub use checkpoint::EpochRecord;
+pub use config::{DataConfig, Freeze, Start, TrainConfig};
+pub use event::{Event, Reason};
+pub use trainer::{Hardware, Trainer};

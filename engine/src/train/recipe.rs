@@ -1,0 +1,302 @@
+//! Recipes: whole trainings, as published and our own for fine-tuning.
+
+use super::config::{Freeze, Start, TrainConfig};
+use super::loss::LossConfig;
+use super::optim::{Algorithm, OptimConfig};
+use super::schedule::{Curve, Schedule};
+use crate::augment::preset;
+use crate::codec::TargetSpec;
+use crate::error::{Error, Result};
+use crate::model::{WeightShapes, model};
+
+/// Models that learn alike: a row of [`FAMILIES`].
+pub struct Family {
+    /// What its models' names begin with.
+    pub models: &'static str,
+    /// Row of [`RECIPES`] that was published for it.
+    pub recipe: &'static str,
+    /// Beginnings of the names of tensors that learn where the backbone is frozen.
+    pub head: fn(&WeightShapes) -> Vec<String>,
+}
+
+/// Every family.
+pub const FAMILIES: &[Family] = &[
+    Family {
+        models: "sfm",
+        recipe: "sfm",
+        // The second pyramid: the first one's maps are the features.
+        head: |_| {
+            let nodes = [
+                "x23", "x33", "x43", "x52", "x44", "x34", "x24", "x13", "head",
+            ];
+            nodes.map(|node| format!("{node}.")).to_vec()
+        },
+    },
+    Family {
+        models: "tp-",
+        recipe: "transpose",
+        head: |_| {
+            let parts = ["reduce", "global_encoder", "deconv_layers", "final_layer"];
+            parts.map(|part| format!("{part}.")).to_vec()
+        },
+    },
+    Family {
+        models: "mca-",
+        recipe: "mca",
+        // The last stack.
+        head: |shapes| {
+            let stack = |name: &String| {
+                name.strip_prefix("stacks.")?
+                    .split('.')
+                    .next()?
+                    .parse()
+                    .ok()
+            };
+            let last: Option<usize> = shapes.0.keys().filter_map(stack).max();
+            vec![format!("stacks.{}.", last.unwrap_or(0))]
+        },
+    },
+];
+
+/// The family of the model called `name`.
+///
+/// # Errors
+/// When it has none (a fault of this build).
+pub fn family(name: &str) -> Result<&'static Family> {
+    FAMILIES
+        .iter()
+        .find(|f| name.starts_with(f.models))
+        .ok_or_else(|| Error::Invalid(format!("nothing is known about training {name}")))
+}
+
+/// One recipe: a row of [`RECIPES`].
+pub struct RecipeSpec {
+    /// `fine-tune`, `sfm`, ...
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub help: &'static str,
+    build: fn(TrainConfig) -> Result<TrainConfig>,
+}
+
+/// Every recipe; the first continues from trained weights.
+pub const RECIPES: &[RecipeSpec] = &[
+    RecipeSpec {
+        name: "fine-tune",
+        help: "a few epochs from trained weights, backbone frozen",
+        build: fine_tune,
+    },
+    RecipeSpec {
+        name: "sfm",
+        help: "as the SFM paper: Adam 1e-3, falling at 180 and 260 of 300 epochs, batches of 32",
+        build: |base| Ok(sfm(base)),
+    },
+    RecipeSpec {
+        name: "transpose",
+        help: "as TransPose's release: Adam, cosine from 1e-4 to 1e-5 over 230 epochs",
+        build: |base| Ok(transpose(base)),
+    },
+    RecipeSpec {
+        name: "mca",
+        help: "as MCA's release: RMSprop 2.5e-4, falling at 100 and 125 of 130 epochs",
+        build: |base| Ok(mca(base)),
+    },
+];
+
+/// The training of `model_name` by the recipe called `name`, without data.
+///
+/// # Errors
+/// When there is no such model or recipe; the message lists the names.
+pub fn recipe(model_name: &str, name: &str) -> Result<TrainConfig> {
+    let spec = RECIPES.iter().find(|r| r.name == name).ok_or_else(|| {
+        let names: Vec<_> = RECIPES.iter().map(|r| r.name).collect();
+        Error::Invalid(format!(
+            "no recipe is called '{name}'; choose one of: {}",
+            names.join(", ")
+        ))
+    })?;
+    let heatmap = model(model_name)?.card()?.heatmap;
+    let mut config = (spec.build)(base(model_name))?;
+    config.target.stride = heatmap.stride;
+    config.target.sigma = heatmap.sigma;
+    config.target.wide_sigma = 2.0 * heatmap.sigma;
+    Ok(config)
+}
+
+/// What recipes have in common.
+fn base(model: &str) -> TrainConfig {
+    TrainConfig {
+        model: model.to_owned(),
+        input_size: None,
+        init: Start::Scratch,
+        freeze: Freeze::None,
+        fixed_norms: false,
+        epochs: 1,
+        batch_size: 32,
+        micro_batch: 0,
+        seed: 1,
+        average: 0.0,
+        narrow_share: 0.0,
+        save_steps: 1000,
+        workers: std::thread::available_parallelism().map_or(2, |n| n.get().min(8)),
+        prefetch: 2,
+        loss: LossConfig::default(),
+        optimizer: OptimConfig::default(),
+        schedule: Schedule::default(),
+        target: TargetSpec::default(),
+        augment: preset("none").map(|p| (p.build)()).unwrap_or_default(),
+        data: Vec::new(),
+        validation: None,
+    }
+}
+
+fn augment(config: &mut TrainConfig, name: &str) {
+    config.augment = preset(name).map(|p| (p.build)()).unwrap_or_default();
+}
+
+fn sfm(mut config: TrainConfig) -> TrainConfig {
+    config.epochs = 300;
+    // Plain targets hardly left the answer "nothing anywhere" in the first epoch.
+    config.narrow_share = 0.5;
+    config.schedule = Schedule {
+        curve: Curve::Step,
+        milestones: vec![180.0 / 300.0, 260.0 / 300.0],
+        ..Schedule::default()
+    };
+    augment(&mut config, "sfm");
+    config
+}
+
+fn transpose(mut config: TrainConfig) -> TrainConfig {
+    config.epochs = 230;
+    config.optimizer.lr = 1e-4;
+    config.schedule.end = 0.1;
+    config.loss = LossConfig {
+        name: "joint-mse".to_owned(),
+        scale: 1.0,
+        zero_mean: 0.0,
+    };
+    config.target = TargetSpec::transpose();
+    augment(&mut config, "transpose");
+    config
+}
+
+fn mca(mut config: TrainConfig) -> TrainConfig {
+    config.epochs = 130;
+    config.batch_size = 8;
+    config.optimizer = OptimConfig {
+        algorithm: Algorithm::RmsProp,
+        lr: 2.5e-4,
+        smoothing: 0.99,
+        ..OptimConfig::default()
+    };
+    config.schedule = Schedule {
+        curve: Curve::Step,
+        milestones: vec![100.0 / 130.0, 125.0 / 130.0],
+        ..Schedule::default()
+    };
+    config.loss = LossConfig {
+        name: "mse".to_owned(),
+        scale: 1.0,
+        zero_mean: 0.0,
+    };
+    config.target = TargetSpec::mca();
+    augment(&mut config, "mca");
+    config
+}
+
+/// Loss and targets of the model's family; the rest is ours.
+fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
+    let of_family = family(&base.model)?.recipe;
+    let published = RECIPES.iter().find(|r| r.name == of_family);
+    let mut config = match published {
+        Some(published) => (published.build)(base)?,
+        None => base,
+    };
+    config.init = Start::Bundled;
+    config.freeze = Freeze::Backbone;
+    config.fixed_norms = true;
+    config.epochs = 10;
+    config.batch_size = 16;
+    config.average = 0.99;
+    config.narrow_share = 0.0;
+    config.optimizer = OptimConfig {
+        algorithm: Algorithm::AdamW,
+        lr: 3e-4,
+        weight_decay: 1e-4,
+        clip_norm: 5.0,
+        ..OptimConfig::default()
+    };
+    config.schedule = Schedule {
+        warm_up_steps: 20,
+        ..Schedule::default()
+    };
+    augment(&mut config, "default");
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::DataConfig;
+    use super::*;
+    use crate::codec::codec;
+    use crate::model::MODELS;
+    use std::path::Path;
+
+    /// Fails when a model cannot be trained by its recipes, decodes otherwise than it is taught,
+    /// or freezing its backbone freezes nothing or everything.
+    #[test]
+    fn every_model_has_its_recipes() {
+        for spec in MODELS {
+            let family = family(spec.name).unwrap();
+            let card = spec.card().unwrap();
+            for name in [RECIPES[0].name, family.recipe] {
+                let mut config = recipe(spec.name, name).unwrap();
+                assert!(config.check().is_err(), "there are no data");
+                config.data.push(DataConfig::new("x.json".into(), None));
+                config.check().unwrap();
+                assert!(codec(&config.target.codec).is_some());
+                assert_eq!(config.target.stride, card.heatmap.stride);
+                let text = toml::to_string(&config).unwrap();
+                let back: TrainConfig = toml::from_str(&text).unwrap();
+                assert_eq!(back, config, "{text}");
+            }
+            let shapes = spec.shapes(&card.build_options().unwrap()).unwrap();
+            let head = (family.head)(&shapes);
+            let learns = |name: &&String| head.iter().any(|p| name.starts_with(p));
+            let n = shapes.0.keys().filter(learns).count();
+            assert!(n > 1 && n < shapes.0.len(), "{}: {n}", spec.name);
+        }
+        assert!(
+            recipe("sfm", "soup")
+                .unwrap_err()
+                .to_string()
+                .contains("fine-tune")
+        );
+    }
+
+    /// Fails when a file replaces what it does not name, a draw of another kind keeps the old
+    /// numbers, or a misspelt option is ignored.
+    #[test]
+    fn files_replace_what_they_name() {
+        let path = Path::new("x.toml");
+        let config = recipe("sfm", "fine-tune").unwrap();
+        let text = "epochs = 3\ninit = { file = 'w.safetensors' }\n[optimizer]\nlr = 0.5\n\
+                    [augment]\nscale = { kind = 'fixed', value = 1.0 }\n\
+                    [[data]]\nannotations = 'a.json'";
+        let read = config.with_file(path, text).unwrap();
+        assert_eq!((read.epochs, read.optimizer.lr), (3, 0.5));
+        assert_eq!(read.init, Start::File("w.safetensors".into()));
+        assert_eq!(read.data, [DataConfig::new("a.json".into(), None)]);
+        assert_eq!(read.augment.flip, config.augment.flip);
+        assert_eq!(read.optimizer.clip_norm, config.optimizer.clip_norm);
+        for text in [
+            "epocs = 3",
+            "optimizer.rate = 1",
+            "init = 'bundle'",
+            "epochs = [",
+        ] {
+            let message = config.with_file(path, text).unwrap_err().to_string();
+            assert!(message.starts_with("x.toml"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The learning rate over a training, as a factor of the configured one.
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The curve behind the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Curve {
+    /// Always 1.
+    Constant,
+    /// A factor at every milestone.
+    Step,
+    /// Half a cosine from 1 to the end's factor.
+    Cosine,
+}
+
+impl Curve {
+    /// Every curve, for the command line.
+    pub const ALL: [Self; 3] = [Self::Constant, Self::Step, Self::Cosine];
+
+    /// `constant`, `step`, `cosine`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Step => "step",
+            Self::Cosine => "cosine",
+        }
+    }
+}
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// The curve.
+    pub curve: Curve,
+    /// Steps over which the rate rises linearly from 0.
+    pub warm_up_steps: u64,
+    /// [`Curve::Step`]: shares of all epochs after which the rate falls, each 0 to 1; whole
+    /// epochs, rounded. As shares, they suit any number of epochs.
+    pub milestones: Vec<f64>,
+    /// [`Curve::Step`]: factor at a milestone.
+    pub factor: f64,
+    /// [`Curve::Cosine`]: factor at the end.
+    pub end: f64,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            curve: Curve::Cosine,
+            warm_up_steps: 0,
+            milestones: vec![0.6, 0.87],
+            factor: 0.1,
+            end: 0.01,
+        }
+    }
+}
+
+impl Schedule {
+    /// Checks the numbers' ranges.
+    ///
+    /// # Errors
+    /// Names the number that has no meaning.
+    pub fn check(&self) -> Result<()> {
+        let fault = |what: &str| Err(Error::Invalid(format!("schedule: {what}")));
+        if !self.milestones.iter().all(|m| (0.0..=1.0).contains(m)) {
+            return fault("milestones are shares of all epochs, 0 to 1");
+        }
+        let is_factor = |f: f64| (0.0..=1.0).contains(&f);
+        if !is_factor(self.factor) || !is_factor(self.end) {
+            return fault("factor and end lie in 0 to 1");
+        }
+        Ok(())
+    }
+
+    /// Factor for step `step` (from 0) of `epochs` epochs of `per_epoch` steps.
+    pub fn factor_at(&self, step: u64, epochs: u64, per_epoch: u64) -> f64 {
+        let warm = if step < self.warm_up_steps {
+            (step + 1) as f64 / (self.warm_up_steps + 1) as f64
+        } else {
+            1.0
+        };
+        let curve = match self.curve {
+            Curve::Constant => 1.0,
+            Curve::Step => {
+                let epoch = (step / per_epoch.max(1)) as f64;
+                let passed = |m: &&f64| epoch >= (*m * epochs as f64).round();
+                let n = self.milestones.iter().filter(passed).count();
+                self.factor.powi(n as i32)
+            }
+            Curve::Cosine => {
+                let all = (epochs * per_epoch).max(1) as f64;
+                let done = (step as f64 / all).min(1.0);
+                self.end + (1.0 - self.end) * 0.5 * (1.0 + (PI * done).cos())
+            }
+        };
+        warm * curve
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Fails when the published milestones (SFM: 180 and 260 of 300 epochs) fall elsewhere, or
+    /// the cosine's ends and middle are wrong.
+    #[test]
+    fn curves_follow_their_recipes() {
+        let sfm = Schedule {
+            curve: Curve::Step,
+            milestones: vec![0.6, 260.0 / 300.0],
+            ..Schedule::default()
+        };
+        let at = |epoch: u64| sfm.factor_at(epoch * 7 + 6, 300, 7);
+        assert_eq!([0, 179, 180, 259].map(at), [1.0, 1.0, 0.1, 0.1]);
+        assert!((at(260) - 0.01).abs() < 1e-12);
+        let cosine = Schedule {
+            end: 0.1,
+            ..Schedule::default()
+        };
+        let at = |step| cosine.factor_at(step, 10, 10);
+        assert_eq!(at(0), 1.0);
+        assert!((at(50) - 0.55).abs() < 1e-12 && (at(100) - 0.1).abs() < 1e-12);
+        assert_eq!(at(100), at(1000));
+    }
+
+    /// Fails when a misspelt or meaningless schedule is accepted.
+    #[test]
+    fn mistakes_are_refused() {
+        assert!(toml::from_str::<Schedule>("curve = 'cosin'").is_err());
+        for text in ["milestones = [1.5]", "factor = -1.0", "end = nan"] {
+            let schedule: Schedule = toml::from_str(text).unwrap();
+            assert!(schedule.check().is_err(), "{text}");
+        }
+        Schedule::default().check().unwrap();
+    }
+
+    proptest! {
+        /// Fails when the rate leaves 0 to 1, rises after the warm-up, or jumps within it.
+        #[test]
+        fn the_rate_rises_then_falls(
+            warm in 0u64..20, epochs in 1u64..9, per_epoch in 1u64..30, curve in 0usize..3,
+        ) {
+            let schedule = Schedule {
+                curve: Curve::ALL[curve],
+                warm_up_steps: warm,
+                ..Schedule::default()
+            };
+            let mut last = 0.0;
+            for step in 0..epochs * per_epoch {
+                let factor = schedule.factor_at(step, epochs, per_epoch);
+                prop_assert!(factor > 0.0 && factor <= 1.0);
+                if schedule.curve == Curve::Constant && step < warm {
+                    prop_assert!(factor > last);
+                }
+                if step > warm {
+                    prop_assert!(factor <= last + 1e-12);
+                }
+                last = factor;
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a training is made from, and what is told about it.
+
+use std::sync::Arc;
+
+use super::checkpoint::{EpochRecord, Progress, Running};
+use super::config::{Freeze, Start, TrainConfig};
+use super::optim::ByName;
+use super::validate::Measured;
+use crate::dataset::loader::{Loader, LoaderOptions, Order, People, Position};
+use crate::error::{Error, Result};
+use crate::estimator::input_spec;
+use crate::model::{Card, ModelSpec, Weights};
+
+/// The tensors of `weights` that belong to the network, or to its training.
+pub(super) fn given(spec: &ModelSpec, weights: &Weights) -> Result<ByName> {
+    weights.check(&spec.shapes(&spec.card()?.build_options()?)?)?;
+    let all = weights.tensors().iter();
+    Ok(all.map(|(name, t)| (name.clone(), t.clone())).collect())
+}
+
+/// The model's card, for this training's input.
+pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
+    let mut card = spec.card()?;
+    let input = config.input(card.input_size());
+    (card.input.width, card.input.height) = (input.width, input.height);
+    card.heatmap.sigma = config.target.sigma;
+    card.sha256 = None;
+    card.weights = None;
+    Ok(card)
+}
+
+pub(super) fn loader(
+    people: &Arc<People>,
+    config: &TrainConfig,
+    card: &Card,
+    position: Position,
+) -> Result<Loader> {
+    let mut options = LoaderOptions {
+        input: input_spec(card),
+        target: config.target.clone(),
+        augment: config.augment.clone(),
+        order: Order::Shuffled {
+            seed: u64::from(config.seed),
+        },
+        batch: config.batch_size,
+        workers: config.workers,
+        prefetch: config.prefetch,
+    };
+    let loader = Loader::new(Arc::clone(people), options.clone(), position)?;
+    if config.narrow_share == 0.0 {
+        return Ok(loader);
+    }
+    let batches = config.epochs * loader.batches_per_epoch();
+    options.target.narrow_batches = (config.narrow_share * batches as f64) as u64;
+    Loader::new(Arc::clone(people), options, position)
+}
+
+pub(super) fn epoch_record(
+    progress: &Progress,
+    running: Running,
+    lr: f64,
+    measured: Measured,
+) -> EpochRecord {
+    let people = running.people.max(1) as f64;
+    EpochRecord {
+        epoch: progress.position.epoch,
+        step: progress.step,
+        lr,
+        loss: (running.steps > 0).then(|| running.loss / running.steps as f64),
+        pck: measured.pck,
+        oks_ap: measured.oks_ap,
+        secs: running.secs,
+        images_per_sec: running.people as f64 / running.secs.max(1e-9),
+        gates: running
+            .gates
+            .into_iter()
+            .map(|(block, sum)| (block, sum / people))
+            .collect(),
+    }
+}
+
+/// The card with what is known about the training so far.
+pub(super) fn card_after(card: &Card, progress: &Progress, people: usize) -> Result<Card> {
+    let config = &progress.config;
+    let mut card = card.clone();
+    let start = match &config.init {
+        Start::Scratch => "random weights".to_owned(),
+        Start::Bundled => "the bundled weights".to_owned(),
+        Start::File(path) => path.display().to_string(),
+    };
+    card.training = Some(format!(
+        "poselens train from {start}: {} of {} epochs, {} steps of {} people, {} at {}, {}, \
+         loss {}, seed {}",
+        progress.position.epoch,
+        config.epochs,
+        progress.step,
+        config.batch_size,
+        config.optimizer.algorithm.name(),
+        config.optimizer.lr,
+        match config.freeze {
+            Freeze::Backbone => "backbone frozen",
+            Freeze::None => "everything learning",
+        },
+        config.loss.name,
+        config.seed
+    ));
+    let data = config
+        .data
+        .iter()
+        .map(|d| d.annotations.display().to_string());
+    let data = data.collect::<Vec<_>>().join(", ");
+    card.data = Some(format!("{people} people of {data}"));
+    card.figures = toml::Table::new();
+    if let Some(record) = progress.history.last() {
+        let table = toml::Table::try_from(record);
+        let table = table.map_err(|e| Error::Invalid(format!("card: {e}")))?;
+        card.figures.insert("last".to_owned(), table.into());
+    }
+    if let Some(best) = progress.best {
+        let table = toml::Table::try_from(best);
+        let table = table.map_err(|e| Error::Invalid(format!("card: {e}")))?;
+        card.figures.insert("best".to_owned(), table.into());
+    }
+    Ok(card)
+}

@@ -1,0 +1,358 @@
+//! Training: gradients against PyTorch's, a few people learned by heart, exact resuming, kills.
+
+mod gradients;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use image::{Rgb, RgbImage};
+use poselens_engine::concurrency::StopFlag;
+use poselens_engine::device::DeviceSpec;
+use poselens_engine::skeleton::Skeleton;
+use poselens_engine::train::recipe::recipe;
+use poselens_engine::train::schedule::Curve;
+use poselens_engine::train::{
+    DataConfig, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
+};
+use poselens_tests::fill::unit;
+use serde_json::json;
+
+use crate::cli::{Desk, Running};
+
+const HARDWARE: Hardware = Hardware {
+    device: DeviceSpec::Cpu,
+    threads: 2,
+};
+
+/// A standing person: x, y of COCO's joints in per cent of a square.
+const STANCE: [[f64; 2]; 17] = [
+    [50., 18.],
+    [53., 15.],
+    [47., 15.],
+    [57., 17.],
+    [43., 17.],
+    [63., 32.],
+    [37., 32.],
+    [70., 46.],
+    [30., 46.],
+    [74., 60.],
+    [26., 60.],
+    [58., 58.],
+    [42., 58.],
+    [60., 74.],
+    [40., 74.],
+    [61., 90.],
+    [39., 90.],
+];
+
+/// Pictures of people made of coloured dots, one colour a joint, and their labels.
+fn draw_people(folder: &Path, n: u64) -> PathBuf {
+    let skeleton = Skeleton::by_name("coco17").unwrap();
+    // A standing person in units of a hundredth of the picture.
+    let side = 96u32;
+    let (mut images, mut annotations) = (Vec::new(), Vec::new());
+    for i in 0..n {
+        let wobble =
+            |j: usize, axis: u64| 8.0 * (unit("wobble", 1000 * i + 2 * j as u64 + axis) - 0.5);
+        let joints: Vec<[f64; 2]> = STANCE
+            .iter()
+            .enumerate()
+            .map(|(j, [x, y])| {
+                [(x + wobble(j, 0)) * 0.96, (y + wobble(j, 1)) * 0.96].map(|v: f64| v.round())
+            })
+            .collect();
+        let mut picture = RgbImage::from_fn(side, side, |x, y| {
+            let noise = unit("ground", u64::from(x + side * y) + 10_000 * i);
+            Rgb([(60.0 + 40.0 * noise) as u8; 3])
+        });
+        for (j, [x, y]) in joints.iter().enumerate() {
+            let colour = [0, 1, 2].map(|c| (255.0 * unit("colour", 3 * j as u64 + c)) as u8);
+            for (dx, dy) in (-3i32..=3).flat_map(|dx| (-3i32..=3).map(move |dy| (dx, dy))) {
+                let (px, py) = (*x as i32 + dx, *y as i32 + dy);
+                if dx * dx + dy * dy <= 10 && px >= 0 && py >= 0 && px < 96 && py < 96 {
+                    picture.put_pixel(px as u32, py as u32, Rgb(colour));
+                }
+            }
+        }
+        picture.save(folder.join(format!("{i}.png"))).unwrap();
+        images.push(
+            json!({ "id": i, "file_name": format!("{i}.png"), "width": side, "height": side }),
+        );
+        let keypoints: Vec<f64> = joints.iter().flat_map(|[x, y]| [*x, *y, 2.0]).collect();
+        annotations.push(json!({
+            "id": i, "image_id": i, "category_id": 1, "iscrowd": 0, "area": 4000.0,
+            "bbox": [18.0, 8.0, 60.0, 84.0], "num_keypoints": 17, "keypoints": keypoints,
+        }));
+    }
+    let file = folder.join("people.json");
+    let labels = json!({
+        "images": images,
+        "annotations": annotations,
+        "categories": [{ "id": 1, "name": "person", "keypoints": skeleton.joints }],
+    });
+    std::fs::write(&file, labels.to_string()).unwrap();
+    file
+}
+
+/// The recipe for these people at 64 x 64.
+fn config(name: &str, labels: &Path) -> TrainConfig {
+    let mut config = recipe("sfm", name).unwrap();
+    config.input_size = Some([64, 64]);
+    config.data = vec![DataConfig::new(labels.to_owned(), None)];
+    config.workers = 2;
+    config
+}
+
+/// Runs to the end, or for some epochs.
+fn run(trainer: &mut Trainer, epochs: Option<u64>) -> poselens_engine::Result<Reason> {
+    let (sender, _receiver) = bounded(1000);
+    trainer.run(epochs, &sender, &StopFlag::new())
+}
+
+fn tensors(path: &Path) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+/// Bit for bit, the saved progress (which holds times) aside.
+fn assert_same(a: &Path, b: &Path) {
+    for name in ["state.safetensors", "last.safetensors"] {
+        let (a, b) = (tensors(&a.join(name)), tensors(&b.join(name)));
+        assert_eq!(a.len(), b.len());
+        for (name, tensor) in a.iter().filter(|(name, _)| *name != "progress") {
+            let bits = |t: &Tensor| -> Vec<u32> {
+                let values: Vec<f32> = t.flatten_all().unwrap().to_vec1().unwrap();
+                values.into_iter().map(f32::to_bits).collect()
+            };
+            assert_eq!(bits(tensor), bits(&b[name]), "{name}");
+        }
+    }
+}
+
+/// Fails when nothing is learned: a target, a loss, an optimizer or the way back is wrong, running
+/// statistics do not follow, or what is saved is not what was learned.
+#[test]
+fn a_few_people_are_learned_by_heart() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 8);
+    let mut config = config("sfm", &labels);
+    config.augment = poselens_engine::augment::Augment::default();
+    config.epochs = 3;
+    config.batch_size = 8;
+    config.data[0].people.weight = 40.0;
+    config.narrow_share = 0.0;
+    config.optimizer.clip_norm = 5.0;
+    config.schedule.curve = Curve::Cosine;
+    config.schedule.warm_up_steps = 10;
+    config.validation = Some(DataConfig::new(labels, None));
+    let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
+    assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+    let history = trainer.history();
+    let pck = |i: usize| history[i].pck.unwrap();
+    assert!(pck(0) < 0.3, "at first: {history:?}");
+    assert!(pck(3) > 0.95, "at last: {history:?}");
+    assert!(history[3].loss < history[1].loss, "{history:?}");
+    assert_eq!(history[3].gates.len(), 4, "{history:?}");
+    // The command line sees the same with the card beside the weights: input and all.
+    let eval = desk.json(
+        "eval --annotations people.json --images . --weights out/best.safetensors --json \
+         --threads 2 --device cpu",
+    );
+    let best = trainer.best().unwrap();
+    assert!((eval["pck"]["mean"].as_f64().unwrap() - best.score).abs() < 1e-9);
+    let log = desk.read("out/log.csv");
+    assert_eq!(log.lines().count(), 5, "{log}");
+}
+
+/// Sends "stop" after `n` saves, the first of which precedes the first step.
+fn stop_after(n: usize, news: &Receiver<Event>, stop: &StopFlag) {
+    let saves = news.iter().filter(|e| matches!(e, Event::Saved { .. }));
+    for (i, _) in saves.enumerate() {
+        if i == n {
+            stop.stop();
+        }
+    }
+}
+
+/// Fails when a training that was stopped within an epoch, or between two, and was resumed by
+/// another process' worth of objects ends with other weights, moments or averages.
+#[test]
+fn a_resumed_training_is_the_uninterrupted_one() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 8);
+    let mut config = config("fine-tune", &labels);
+    (config.epochs, config.batch_size) = (2, 2);
+    // Everything that has a state: statistics, averages, moments, narrowing targets.
+    config.freeze = Freeze::None;
+    config.fixed_norms = false;
+    config.narrow_share = 0.5;
+    config.save_steps = 1;
+    let paths = ["whole", "epochs", "steps"].map(|name| desk.path(name));
+    let [whole, epochs, steps] = &paths;
+    run(
+        &mut Trainer::begin(config.clone(), whole, HARDWARE).unwrap(),
+        None,
+    )
+    .unwrap();
+
+    let mut trainer = Trainer::begin(config.clone(), epochs, HARDWARE).unwrap();
+    assert_eq!(run(&mut trainer, Some(1)).unwrap(), Reason::EpochLimit);
+    drop(trainer);
+    // As if killed between the two files.
+    std::fs::remove_file(epochs.join("last.safetensors")).unwrap();
+    let mut trainer = Trainer::resume(epochs, None, HARDWARE).unwrap();
+    assert!(epochs.join("last.safetensors").exists());
+    assert_eq!((trainer.epochs(), trainer.steps()), (1, 4));
+    assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+    assert_same(whole, epochs);
+
+    config.workers = 1;
+    let mut trainer = Trainer::begin(config, steps, HARDWARE).unwrap();
+    let (sender, receiver): (Sender<Event>, _) = bounded(0);
+    let stop = StopFlag::new();
+    let reason = std::thread::scope(|scope| {
+        scope.spawn(|| stop_after(1, &receiver, &stop));
+        let reason = trainer.run(None, &sender, &stop);
+        drop(sender);
+        reason.unwrap()
+    });
+    assert_eq!(reason, Reason::Asked);
+    assert!((1..4).contains(&trainer.steps()), "{}", trainer.steps());
+    drop(trainer);
+    run(&mut Trainer::resume(steps, None, HARDWARE).unwrap(), None).unwrap();
+    assert_same(whole, steps);
+    let message = Trainer::begin(config_of(whole), whole, HARDWARE)
+        .err()
+        .unwrap();
+    assert!(message.to_string().contains("already holds"), "{message}");
+}
+
+fn config_of(folder: &Path) -> TrainConfig {
+    toml::from_str(&std::fs::read_to_string(folder.join("config.toml")).unwrap()).unwrap()
+}
+
+/// Fails when a batch worked on in parts, to save memory, teaches something else.
+#[test]
+fn a_batch_in_parts_teaches_the_same() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 6);
+    let mut config = config("fine-tune", &labels);
+    (config.epochs, config.batch_size) = (1, 6);
+    config.average = 0.0;
+    // Weights follow the gradient itself: Adam's first step would be its sign.
+    config.schedule.warm_up_steps = 0;
+    config.optimizer.lr = 0.1;
+    config.optimizer.algorithm = poselens_engine::train::optim::Algorithm::Sgd;
+    let last = [0, 4].map(|micro_batch| {
+        let mut config = config.clone();
+        config.micro_batch = micro_batch;
+        let out = desk.path(&format!("out{micro_batch}"));
+        run(&mut Trainer::begin(config, &out, HARDWARE).unwrap(), None).unwrap();
+        tensors(&out.join("last.safetensors"))
+    });
+    let bundled =
+        poselens_engine::model::Weights::bundled(poselens_engine::model::model("sfm").unwrap());
+    let bundled = bundled.unwrap();
+    let mut n_moved = 0;
+    for (name, whole) in &last[0] {
+        let length = |a: &Tensor, b: &Tensor| -> f32 {
+            let b = b.to_dtype(candle_core::DType::F32).unwrap();
+            (a - b)
+                .unwrap()
+                .sqr()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
+                .sqrt()
+        };
+        let moved = length(whole, bundled.get(name).unwrap());
+        let learns = name.starts_with("x13.") && !name.contains("running");
+        assert!(!learns || moved > 0.0, "{name} stays");
+        assert!(
+            moved == 0.0 || !name.starts_with("x12."),
+            "{name} is frozen"
+        );
+        n_moved += usize::from(moved > 0.0);
+        assert!(length(whole, &last[1][name]) <= 1e-3 * moved, "{name}");
+    }
+    assert!(n_moved > 50, "{n_moved}");
+}
+
+/// Fails when a training that has diverged overwrites good weights, or does not say so.
+#[test]
+fn a_diverged_training_keeps_the_last_good_state() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 4);
+    let mut config = config("fine-tune", &labels);
+    (config.epochs, config.batch_size) = (3, 2);
+    config.init = Start::Scratch;
+    config.freeze = Freeze::None;
+    config.optimizer.lr = 1e30;
+    config.schedule.warm_up_steps = 0;
+    let out = desk.path("out");
+    let mut trainer = Trainer::begin(config, &out, HARDWARE).unwrap();
+    let message = run(&mut trainer, None).unwrap_err().to_string();
+    assert!(
+        message.contains("no number") && message.contains("rate"),
+        "{message}"
+    );
+    for (name, tensor) in tensors(&out.join("last.safetensors")) {
+        let sum = tensor
+            .sqr()
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap();
+        assert!(sum.is_finite(), "{name}");
+    }
+    assert!(Trainer::resume(&out, None, HARDWARE).is_ok());
+}
+
+/// Fails when a kill at any moment leaves a folder that cannot be resumed or whose weights cannot
+/// be used, or the command line breaks its contract.
+#[cfg(unix)]
+/// A training that goes on until it is stopped.
+const BEGIN: &str = "train --annotations people.json --out out --epochs 4000 --batch-size 2 \
+                     --input-size 64 --config options.toml --device cpu --threads 2 --json";
+
+#[test]
+fn a_killed_training_goes_on() {
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 4);
+    desk.write(
+        "options.toml",
+        "save_steps = 1\nworkers = 2\n[optimizer]\nlr = 1e-4\n",
+    );
+    let mut training = Running::start(desk.command(BEGIN));
+    // Into the first steps; where exactly is left to chance.
+    training.until("state", || desk.path("out/log.csv").exists());
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    training.signal("KILL");
+    assert_eq!(training.wait().code, None);
+    for name in ["state.safetensors", "last.safetensors"] {
+        if desk.path(&format!("out/{name}")).exists() {
+            tensors(&desk.path(&format!("out/{name}")));
+        }
+    }
+    let again = desk.complaint(BEGIN);
+    assert!(again.contains("resume"), "{again}");
+    let wrong = desk.run("train --resume --out out --lr 1");
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    let document =
+        desk.json("train --resume --out out --stop-after-epochs 1 --device cpu --threads 2 --json");
+    assert_eq!(document["ended"], "epoch limit");
+    assert_eq!(document["model"], "sfm");
+    assert!(document["steps"].as_u64().unwrap() > 0);
+    assert!(document["history"].as_array().unwrap().len() > 1);
+    let state = std::fs::read(desk.path("out/state.safetensors")).unwrap();
+    desk.write("out/state.safetensors", &state[..state.len() / 2]);
+    let cut = desk.complaint("train --resume --out out");
+    assert!(
+        cut.contains("state.safetensors") && cut.contains("damaged"),
+        "{cut}"
+    );
+}
