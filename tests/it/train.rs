@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
+use poselens_engine::augment::Augment;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::skeleton::Skeleton;
@@ -26,29 +27,30 @@ const HARDWARE: Hardware = Hardware {
     threads: 2,
 };
 
+/// A standing person in units of a hundredth of the picture.
+const STANCE: [[f64; 2]; 17] = [
+    [50., 18.],
+    [53., 15.],
+    [47., 15.],
+    [57., 17.],
+    [43., 17.],
+    [63., 32.],
+    [37., 32.],
+    [70., 46.],
+    [30., 46.],
+    [74., 60.],
+    [26., 60.],
+    [58., 58.],
+    [42., 58.],
+    [60., 74.],
+    [40., 74.],
+    [61., 90.],
+    [39., 90.],
+];
+
 /// Pictures of people made of coloured dots, one colour a joint, and their labels.
 fn draw_people(folder: &Path, n: u64) -> PathBuf {
     let skeleton = Skeleton::by_name("coco17").unwrap();
-    // A standing person in units of a hundredth of the picture.
-    const STANCE: [[f64; 2]; 17] = [
-        [50., 18.],
-        [53., 15.],
-        [47., 15.],
-        [57., 17.],
-        [43., 17.],
-        [63., 32.],
-        [37., 32.],
-        [70., 46.],
-        [30., 46.],
-        [74., 60.],
-        [26., 60.],
-        [58., 58.],
-        [42., 58.],
-        [60., 74.],
-        [40., 74.],
-        [61., 90.],
-        [39., 90.],
-    ];
     let side = 96u32;
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for i in 0..n {
@@ -135,7 +137,7 @@ fn a_few_people_are_learned_by_heart() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 8);
     let mut config = config("sfm", &labels);
-    config.augment = Default::default();
+    config.augment = Augment::default();
     config.epochs = 3;
     config.batch_size = 8;
     config.data[0].people.weight = 40.0;
@@ -310,6 +312,10 @@ fn a_diverged_training_keeps_the_last_good_state() {
     assert!(Trainer::resume(&out, None, HARDWARE).is_ok());
 }
 
+#[cfg(unix)]
+const BEGIN: &str = "train --annotations people.json --out out --epochs 4000 --batch-size 2 \
+                     --input-size 64 --config options.toml --device cpu --threads 2 --json";
+
 /// Fails when a kill at any moment leaves a folder that cannot be resumed or whose weights cannot
 /// be used, or the command line breaks its contract.
 #[cfg(unix)]
@@ -321,8 +327,6 @@ fn a_killed_training_goes_on() {
         "options.toml",
         "save_steps = 1\nworkers = 2\n[optimizer]\nlr = 1e-4\n",
     );
-    const BEGIN: &str = "train --annotations people.json --out out --epochs 4000 --batch-size 2 \
-                         --input-size 64 --config options.toml --device cpu --threads 2 --json";
     let mut training = Running::start(desk.command(BEGIN));
     // Into the first steps; where exactly is left to chance.
     training.until("state", || desk.path("out/log.csv").exists());

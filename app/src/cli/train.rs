@@ -311,21 +311,18 @@ fn show(news: &Receiver<Event>) {
 }
 
 fn line(record: &EpochRecord) -> String {
-    let mut text = format!("epoch {}: step {}", record.epoch, record.step);
+    let mut parts = vec![format!("epoch {}: step {}", record.epoch, record.step)];
     if let Some(loss) = record.loss {
-        text += &format!(", loss {loss:.4}, {:.1} people/s", record.images_per_sec);
+        parts.push(format!("loss {loss:.4}"));
+        parts.push(format!("{:.1} people/s", record.images_per_sec));
     }
     for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
-        if let Some(value) = value {
-            text += &format!(", {name} {:.2} %", 100.0 * value);
-        }
+        parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
     }
     if !record.gates.is_empty() {
-        let gates = record
-            .gates
-            .iter()
-            .map(|(block, m)| format!("{block} {m:.2}"));
-        text += &format!(", mean |M| {}", gates.collect::<Vec<_>>().join(" "));
+        let gates = record.gates.iter();
+        let gates: Vec<_> = gates.map(|(block, m)| format!("{block} {m:.2}")).collect();
+        parts.push(format!("mean |M| {}", gates.join(" ")));
     }
-    text
+    parts.join(", ")
 }

@@ -308,19 +308,22 @@ fn log(history: &[EpochRecord]) -> String {
     blocks.sort();
     blocks.dedup();
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
-    let mut text = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec".to_owned();
-    for block in &blocks {
-        text += &format!(",mean_abs_m_{block}");
-    }
-    for r in history {
-        text += &format!("\n{},{},{},{}", r.epoch, r.step, r.lr, number(r.loss));
-        text += &format!(",{},{}", number(r.pck), number(r.oks_ap));
-        text += &format!(",{:.3},{:.3}", r.secs, r.images_per_sec);
-        for block in &blocks {
-            text += &format!(",{}", number(r.gates.get(*block).copied()));
-        }
-    }
-    text + "\n"
+    let names = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec";
+    let mut head = vec![names.to_owned()];
+    head.extend(blocks.iter().map(|block| format!("mean_abs_m_{block}")));
+    let row = |r: &EpochRecord| {
+        let mut row = vec![r.epoch.to_string(), r.step.to_string(), r.lr.to_string()];
+        row.extend([r.loss, r.pck, r.oks_ap].map(number));
+        row.extend([r.secs, r.images_per_sec].map(|v| format!("{v:.3}")));
+        row.extend(
+            blocks
+                .iter()
+                .map(|block| number(r.gates.get(*block).copied())),
+        );
+        row.join(",")
+    };
+    let lines = std::iter::once(head.join(",")).chain(history.iter().map(row));
+    lines.map(|line| line + "\n").collect()
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ pub(super) fn card_after(card: &Card, progress: &Progress, people: usize) -> Res
         .iter()
         .map(|d| d.annotations.display().to_string());
     let data = data.collect::<Vec<_>>().join(", ");
-    card.data = Some(format!("{} people of {data}", people));
+    card.data = Some(format!("{people} people of {data}"));
     card.figures = toml::Table::new();
     if let Some(record) = progress.history.last() {
         let table = toml::Table::try_from(record);

@@ -1,11 +1,9 @@
 //! The training loop: batches in, better weights out, everything on disk in between.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::Tensor;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
@@ -96,7 +94,7 @@ impl Trainer {
         state.progress.config.check()?;
         let trainer = Self::from_state(folder, state, hardware)?;
         let card = card_after(&trainer.card, &trainer.progress, trainer.people.len())?;
-        trainer.folder.derive(&trainer.state()?, &card)?;
+        trainer.folder.derive(&trainer.state(), &card)?;
         Ok(trainer)
     }
 
@@ -356,7 +354,7 @@ impl Trainer {
                     threads: self.hardware.threads,
                     ..NetworkOptions::bundled(self.spec.name)
                 };
-                let weights = Weights::from_tensors("these weights", self.deployed()?);
+                let weights = Weights::from_tensors("these weights", self.state().deployed());
                 validation.measure(&options, &self.card, &weights)?
             }
         };
@@ -378,7 +376,7 @@ impl Trainer {
 
     fn save(&mut self, events: &Sender<Event>, is_best: bool) -> Result<()> {
         self.folder.save(
-            &self.state()?,
+            &self.state(),
             &card_after(&self.card, &self.progress, self.people.len())?,
             is_best,
         )?;
@@ -386,14 +384,10 @@ impl Trainer {
         Ok(())
     }
 
-    fn deployed(&self) -> Result<HashMap<String, Tensor>> {
-        Ok(self.state()?.deployed())
-    }
-
-    fn state(&self) -> Result<State> {
+    fn state(&self) -> State {
         let mut progress = self.progress.clone();
         progress.optimizer_steps = self.optimizer.steps();
-        Ok(State {
+        State {
             progress,
             weights: self.params.all().clone(),
             average: match &self.average {
@@ -401,6 +395,6 @@ impl Trainer {
                 None => ByName::new(),
             },
             memory: self.optimizer.memory().clone(),
-        })
+        }
     }
 }
