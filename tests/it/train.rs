@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use image::{Rgb, RgbImage};
+use poselens_engine::augment::Augment;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::skeleton::Skeleton;
@@ -26,7 +27,7 @@ const HARDWARE: Hardware = Hardware {
     threads: 2,
 };
 
-/// A standing person: x, y of COCO's joints in per cent of a square.
+/// A standing person in units of a hundredth of the picture.
 const STANCE: [[f64; 2]; 17] = [
     [50., 18.],
     [53., 15.],
@@ -50,7 +51,6 @@ const STANCE: [[f64; 2]; 17] = [
 /// Pictures of people made of coloured dots, one colour a joint, and their labels.
 fn draw_people(folder: &Path, n: u64) -> PathBuf {
     let skeleton = Skeleton::by_name("coco17").unwrap();
-    // A standing person in units of a hundredth of the picture.
     let side = 96u32;
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for i in 0..n {
@@ -137,7 +137,7 @@ fn a_few_people_are_learned_by_heart() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 8);
     let mut config = config("sfm", &labels);
-    config.augment = poselens_engine::augment::Augment::default();
+    config.augment = Augment::default();
     config.epochs = 3;
     config.batch_size = 8;
     config.data[0].people.weight = 40.0;
@@ -312,13 +312,13 @@ fn a_diverged_training_keeps_the_last_good_state() {
     assert!(Trainer::resume(&out, None, HARDWARE).is_ok());
 }
 
-/// Fails when a kill at any moment leaves a folder that cannot be resumed or whose weights cannot
-/// be used, or the command line breaks its contract.
 #[cfg(unix)]
-/// A training that goes on until it is stopped.
 const BEGIN: &str = "train --annotations people.json --out out --epochs 4000 --batch-size 2 \
                      --input-size 64 --config options.toml --device cpu --threads 2 --json";
 
+/// Fails when a kill at any moment leaves a folder that cannot be resumed or whose weights cannot
+/// be used, or the command line breaks its contract.
+#[cfg(unix)]
 #[test]
 fn a_killed_training_goes_on() {
     let desk = Desk::new();

@@ -317,7 +317,7 @@ fn line(record: &EpochRecord) -> String {
         parts.push(format!("{:.1} people/s", record.images_per_sec));
     }
     for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
-        parts.extend(value.map(|v| format!("{name} {:.2} %", 100.0 * v)));
+        parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
     }
     if !record.gates.is_empty() {
         let gates = record.gates.iter();

@@ -1,11 +1,9 @@
 //! The training loop: batches in, better weights out, everything on disk in between.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::Tensor;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
@@ -356,7 +354,7 @@ impl Trainer {
                     threads: self.hardware.threads,
                     ..NetworkOptions::bundled(self.spec.name)
                 };
-                let weights = Weights::from_tensors("these weights", self.deployed());
+                let weights = Weights::from_tensors("these weights", self.state().deployed());
                 validation.measure(&options, &self.card, &weights)?
             }
         };
@@ -384,10 +382,6 @@ impl Trainer {
         )?;
         tell(events, Event::Saved { is_best });
         Ok(())
-    }
-
-    fn deployed(&self) -> HashMap<String, Tensor> {
-        self.state().deployed()
     }
 
     fn state(&self) -> State {
