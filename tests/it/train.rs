@@ -147,13 +147,17 @@ fn a_few_people_are_learned_by_heart() {
     config.schedule.warm_up_steps = 10;
     config.validation = Some(DataConfig::new(labels, None));
     let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
-    assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+    let pck = |trainer: &Trainer| trainer.history().last().and_then(|r| r.pck);
+    // Two epochs do as a rule.
+    while trainer.epochs() < 2 || (trainer.epochs() < 3 && pck(&trainer) <= Some(0.95)) {
+        run(&mut trainer, Some(1)).unwrap();
+    }
     let history = trainer.history();
-    let pck = |i: usize| history[i].pck.unwrap();
-    assert!(pck(0) < 0.3, "at first: {history:?}");
-    assert!(pck(3) > 0.95, "at last: {history:?}");
-    assert!(history[3].loss < history[1].loss, "{history:?}");
-    assert_eq!(history[3].gates.len(), 4, "{history:?}");
+    assert!(history[0].pck < Some(0.3), "{history:?}");
+    assert!(pck(&trainer) > Some(0.95), "{history:?}");
+    let last = &history[history.len() - 1];
+    assert!(last.loss < history[1].loss, "{history:?}");
+    assert_eq!(last.gates.len(), 4, "{history:?}");
     // The command line sees the same with the card beside the weights: input and all.
     let eval = desk.json(
         "eval --annotations people.json --images . --weights out/best.safetensors --json \
@@ -162,7 +166,7 @@ fn a_few_people_are_learned_by_heart() {
     let best = trainer.best().unwrap();
     assert!((eval["pck"]["mean"].as_f64().unwrap() - best.score).abs() < 1e-9);
     let log = desk.read("out/log.csv");
-    assert_eq!(log.lines().count(), 5, "{log}");
+    assert_eq!(log.lines().count(), history.len() + 1, "{log}");
 }
 
 /// Sends "stop" after `n` saves, the first of which precedes the first step.
