@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam::channel::{Receiver, bounded};
 use eframe::egui::{self, Ui, ViewportCommand};
 use poselens_engine::concurrency::Worker;
+use poselens_engine::pipeline::session::Annotation;
 use poselens_engine::pipeline::{Event, Notify, Pacing, Pipeline};
 use poselens_engine::source::SourceStatus;
 
@@ -13,7 +14,7 @@ use super::files::{Desk, News, Waker};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
 use super::session::Level;
-use super::{AppState, GuiContext, Session, SourceChoice, keys, theme};
+use super::{AppState, GuiContext, Session, SourceChoice, catalog, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -28,6 +29,7 @@ pub struct App {
     pub(super) desk: Desk,
     news: Receiver<News>,
     pub(super) tasks: Vec<Worker>,
+    pub(super) annotation: Option<Annotation>,
     picture: Option<Picture>,
     /// Why the graphics device is gone; the window is then built anew.
     pub(super) device_lost: Option<String>,
@@ -66,6 +68,7 @@ impl App {
             desk,
             news,
             tasks: Vec::new(),
+            annotation: None,
             picture: None,
             device_lost: None,
             is_look_sent: false,
@@ -78,6 +81,7 @@ impl App {
             })));
         }
         app.run_action(Action::Source(SourceAction::ListCameras));
+        app.run_action(Action::Record(RecordAction::List));
         Ok(app)
     }
 
@@ -141,6 +145,7 @@ impl App {
             self.on_news(news, ctx);
         }
         self.tasks.retain(|task| !task.is_finished());
+        self.follow_annotation();
         self.session.stats = self.pipeline.stats();
         if let Some(recording) = &mut self.session.recording
             && let Some(progress) = self.pipeline.recording()
@@ -155,6 +160,7 @@ impl App {
             Event::SourceReady(info) => {
                 session.source = Some(info);
                 session.running_source = session.wanted_source.clone();
+                session.source_status = SourceStatus::Ok;
                 session.is_opening = false;
                 session.has_ended = false;
                 // Complaints about the source before are settled; news still stand.
@@ -177,18 +183,13 @@ impl App {
             Event::SourceWarning { name, warning } => {
                 session.say(Level::Warning, format!("{name}: {warning}"));
             }
-            Event::SourceStatus { name, status } => match status {
-                SourceStatus::Ok => session.say(Level::Info, format!("{name}: back again")),
-                SourceStatus::Stalled { .. } => {
-                    session.say(Level::Warning, format!("{name}: no picture comes"));
+            Event::SourceStatus { name, status } => {
+                // What goes on is told over the picture; see `stage::connection_ui`.
+                session.source_status = status;
+                if status == SourceStatus::Ok {
+                    session.say(Level::Info, format!("{name}: back again"));
                 }
-                SourceStatus::Reconnecting { attempt } => {
-                    let text = format!("{name}: connecting again (try {attempt})");
-                    session.say(Level::Warning, text);
-                }
-                // The error with its remedy follows.
-                SourceStatus::Lost => {}
-            },
+            }
             Event::SourceEnded => {
                 session.has_ended = true;
                 if session.recording.is_some() {
@@ -208,23 +209,12 @@ impl App {
                 let retry = Action::Model(super::action::ModelAction::Choose(name.clone()));
                 session.fail(format!("{name}: {error}"), retry);
             }
-            Event::Recorded(progress) => {
-                session.recording = None;
-                let drops = match progress.drops {
-                    0 => String::new(),
-                    n => format!(", {n} dropped"),
-                };
-                let text = format!(
-                    "Recorded {} frames{drops} to {}",
-                    progress.frames,
-                    progress.path.display()
-                );
-                session.say(Level::Info, text);
-            }
+            Event::Recorded(progress) => self.on_recorded(&progress),
             Event::RecordingFailed(error) => {
                 session.recording = None;
                 tracing::error!(%error, "recording failed");
                 session.say(Level::Error, error.to_string());
+                self.run_action(Action::Record(RecordAction::List));
             }
             Event::WorkerFailed(error) => {
                 tracing::error!(%error, "a worker failed");
@@ -266,6 +256,11 @@ impl App {
             }
             News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),
             News::Saved(Err(error)) => session.say(Level::Error, error.to_string()),
+            News::Recordings(Ok(list)) => session.recordings = Some(list),
+            News::Recordings(Err(error)) => {
+                session.recordings = Some(Vec::new());
+                session.fail(error.to_string(), Action::Record(RecordAction::List));
+            }
             News::DeviceLost(message) => {
                 self.on_device_lost(message);
                 ctx.send_viewport_cmd(ViewportCommand::Close);
@@ -353,8 +348,10 @@ impl App {
         if !self.is_look_sent {
             let look = self.state.look(self.gui.overlays, self.session.skeleton);
             self.pipeline.set_look(look);
-            self.pipeline
-                .set_playback(self.state.playback(self.session.is_playing));
+            let playback = self
+                .state
+                .playback(self.session.is_playing, self.session.speed);
+            self.pipeline.set_playback(playback);
             self.is_look_sent = true;
         }
     }
@@ -425,8 +422,11 @@ impl eframe::App for App {
             picture.poll_device();
         }
         self.drain(ctx);
-        for action in keys::pressed(ctx, &self.gui) {
-            self.run_window_action(action, ctx);
+        // A sheet has the keyboard.
+        if self.session.sheet.is_none() {
+            for action in catalog::pressed(ctx, &self.gui) {
+                self.run_window_action(action, ctx);
+            }
         }
         let dropped = ctx.input(|i| {
             i.raw
@@ -452,6 +452,7 @@ impl eframe::App for App {
             panels::around_ui(ui, self.view, &mut cx(self, &mut actions));
         }
         self.stage_ui(ui, &mut actions);
+        panels::sheet_ui(ui.ctx(), &mut cx(self, &mut actions));
         let ctx = ui.ctx().clone();
         for action in actions {
             self.run_window_action(action, &ctx);

@@ -34,6 +34,8 @@ pub struct AppState {
     pub is_map_smooth: bool,
     /// Strength of a map below which the picture is left alone, [0, 1].
     pub map_threshold: f32,
+    /// Names of joints that are not drawn.
+    pub hidden_joints: BTreeSet<String>,
     /// Joints smoothed over time.
     pub is_smoothed: bool,
     /// Cameras are shown as in a mirror. Display only: left stays left in every result.
@@ -56,6 +58,7 @@ impl Default for AppState {
             attention: None,
             is_map_smooth: true,
             map_threshold: style.map_threshold,
+            hidden_joints: BTreeSet::new(),
             is_smoothed: true,
             is_mirrored: true,
             is_looping: true,
@@ -104,6 +107,11 @@ impl AppState {
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
                 map_threshold: self.map_threshold,
+                hidden_joints: self
+                    .hidden_joints
+                    .iter()
+                    .filter_map(|name| skeleton?.joint(name))
+                    .collect(),
                 sampling: if self.is_map_smooth {
                     Sampling::Bilinear
                 } else {
@@ -116,11 +124,11 @@ impl AppState {
     }
 
     /// The choices as the capture thread needs them.
-    pub fn playback(&self, is_playing: bool) -> Playback {
+    pub fn playback(&self, is_playing: bool, speed: f64) -> Playback {
         Playback {
             is_playing,
             is_looping: self.is_looping,
-            ..Playback::default()
+            speed,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The parts of the window. Adding one: a new file, one line in [`PANELS`].
 
+mod connection;
 mod header;
 mod hud;
 mod model;
 mod overlay;
+mod recordings;
+mod sheets;
 mod source;
 mod stage;
 mod transport;
@@ -12,6 +15,7 @@ use eframe::egui::{self, Context, Ui};
 
 use super::{Action, AppState, GuiContext, Session, theme};
 
+pub use sheets::sheet_ui;
 pub use source::sample_clip;
 pub use stage::view_ui;
 
@@ -94,6 +98,12 @@ pub const PANELS: &[PanelSpec] = &[
         show: overlay::overlay_ui,
     },
     PanelSpec {
+        name: "Recordings",
+        view: View::Live,
+        place: Place::Side,
+        show: recordings::recordings_ui,
+    },
+    PanelSpec {
         name: "Empty stage",
         view: View::Live,
         place: Place::Stage,
@@ -104,6 +114,12 @@ pub const PANELS: &[PanelSpec] = &[
         view: View::Live,
         place: Place::Stage,
         show: hud::hud_ui,
+    },
+    PanelSpec {
+        name: "Connection",
+        view: View::Live,
+        place: Place::Stage,
+        show: connection::connection_ui,
     },
     PanelSpec {
         name: "Messages",
@@ -123,7 +139,7 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
         .frame(bar)
         .show(ui, |ui| place_ui(ui, view, Place::Top, cx));
     egui::Panel::bottom("bottom")
-        .exact_size(60.0)
+        .exact_size(84.0)
         .frame(bar)
         .show(ui, |ui| place_ui(ui, view, Place::Bottom, cx));
     let side = egui::Frame::new()
