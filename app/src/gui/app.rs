@@ -13,7 +13,7 @@ use super::action::{Action, RecordAction, SourceAction, WindowAction};
 use super::files::{Desk, News, Waker};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
-use super::session::Level;
+use super::session::{Level, Sheet};
 use super::{AppState, GuiContext, Session, SourceChoice, catalog, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
@@ -23,6 +23,8 @@ const N_NEWS: usize = 64;
 pub struct App {
     pub(super) gui: GuiContext,
     pub(super) state: AppState,
+    /// The state as the file has it.
+    saved: AppState,
     pub(super) session: Session,
     pub(super) view: View,
     pub(super) pipeline: Pipeline,
@@ -53,14 +55,27 @@ impl App {
         let state = match gui.settings_file.as_deref().map(AppState::load) {
             Some(Ok(state)) => state,
             Some(Err(error)) => {
-                session.say(Level::Warning, format!("{error:#}; the defaults are used"));
+                let kept = gui.settings_file.as_deref().and_then(AppState::set_aside);
+                let kept = kept.map_or_else(String::new, |path| {
+                    format!(", the file is kept as {}", path.display())
+                });
+                session.say(
+                    Level::Warning,
+                    format!("{error:#}; the defaults are used{kept}"),
+                );
                 AppState::default()
             }
             None => AppState::default(),
         };
+        let is_first_run = gui.settings_file.as_deref().is_some_and(|f| !f.exists())
+            && gui.input.is_none()
+            && session.status.is_none();
+        session.sheet = is_first_run.then_some(Sheet::Welcome);
         let mut app = Self {
             pipeline: start_pipeline(&desk.waker)?,
-            may_start_camera: gui.input.is_none(),
+            // The first time the user is told before a camera starts.
+            may_start_camera: gui.input.is_none() && !is_first_run,
+            saved: state.clone(),
             gui,
             state,
             session,
@@ -371,13 +386,23 @@ impl App {
         Ok(())
     }
 
-    /// Saves the choices and ends the workers; a running recording is closed first.
-    pub(super) fn finish(self) {
-        if let Some(path) = &self.gui.settings_file
-            && let Err(error) = self.state.save(path)
-        {
-            tracing::warn!("{error:#}");
+    /// Writes the choices where they differ from the file.
+    fn save(&mut self) {
+        let Some(path) = &self.gui.settings_file else {
+            return;
+        };
+        if self.state != self.saved || !path.exists() {
+            if let Err(error) = self.state.save(path) {
+                tracing::warn!("{error:#}");
+            }
+            // A disk that is full is not tried again with every click.
+            self.saved = self.state.clone();
         }
+    }
+
+    /// Saves the choices and ends the workers; a running recording is closed first.
+    pub(super) fn finish(mut self) {
+        self.save();
         for task in self.tasks {
             // An open dialog would keep the program alive without a window.
             task.detach();
@@ -457,6 +482,10 @@ impl eframe::App for App {
         for action in actions {
             self.run_window_action(action, &ctx);
             ctx.request_repaint();
+        }
+        if self.state != self.saved && !ctx.input(|i| i.pointer.any_down()) {
+            // Not while a slider is dragged. A crash later on does not cost the choices made.
+            self.save();
         }
         self.send_look();
     }

@@ -1,7 +1,7 @@
 //! What the window remembers between runs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
@@ -77,6 +77,18 @@ impl AppState {
                 .with_context(|| format!("{} is not a settings file", path.display())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Renames a file that cannot be read, so that its choices are not overwritten; its new path.
+    pub fn set_aside(path: &Path) -> Option<PathBuf> {
+        let aside = path.with_extension("toml.damaged");
+        match std::fs::rename(path, &aside) {
+            Ok(()) => Some(aside),
+            Err(error) => {
+                tracing::warn!("cannot rename {}: {error}", path.display());
+                None
+            }
         }
     }
 
@@ -161,6 +173,10 @@ mod tests {
         assert_eq!(AppState::load(&path).unwrap(), old);
         std::fs::write(&path, "is_looping = 7\n").unwrap();
         assert!(AppState::load(&path).is_err());
+        let aside = AppState::set_aside(&path).unwrap();
+        let kept = std::fs::read_to_string(aside).unwrap();
+        assert_eq!(kept, "is_looping = 7\n");
+        assert_eq!(AppState::load(&path).unwrap(), AppState::default());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -57,12 +57,20 @@ fn files_play_faster_and_slower() {
 fn joints_are_hidden_one_by_one() {
     let mut window = Window::running("clip.mp4");
     window.click("Joints shown");
-    window.click("Show left ear");
+    // It opens slowly.
+    window.harness.run_steps(20);
+    window
+        .harness
+        .get_by_label("Show left ear")
+        .click_accesskit();
     let is_hidden = |s: &Session| {
         let look = s.presented.as_ref().map(|p| &p.look);
         look.is_some_and(|look| look.style.hidden_joints.len() == 1)
     };
     window.until(is_hidden);
-    window.click("Show all joints");
+    window
+        .harness
+        .get_by_label("Show all joints")
+        .click_accesskit();
     window.until(|s| !is_hidden(s));
 }

@@ -39,7 +39,7 @@ fn the_palette_does_what_is_typed() {
 fn sheets_open_from_keys_menu_and_palette() {
     let mut window = Window::running("clip.mp4");
     window.press(Key::F1);
-    assert!(window.has("Start or stop recording") && window.has("Full screen"));
+    assert!(window.has("Start or stop recording") && window.has("Ten frames back"));
     window.press(Key::R);
     assert!(
         window.session().recording.is_none(),

@@ -125,6 +125,7 @@ fn playback_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, has_source: bool) {
 fn speed_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let combo = ComboBox::from_id_salt("speed")
         .width(58.0)
+        .height(340.0)
         .selected_text(format!("{}×", cx.session.speed))
         .show_ui(ui, |ui| {
             for speed in SPEEDS {
