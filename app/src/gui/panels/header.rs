@@ -62,7 +62,7 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let all = commands(cx);
     let menu = ui.menu_button("Menu", |ui| {
         for group in Group::ALL {
-            ui.menu_button(group.name(), |ui| {
+            let group_menu = ui.menu_button(group.name(), |ui| {
                 for command in all.iter().filter(|c| c.group == group) {
                     let keys = command.keys.first();
                     let keys = keys
@@ -75,6 +75,7 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     }
                 }
             });
+            group_menu.response.accessible_name(group.name());
         }
     });
     menu.response

@@ -86,7 +86,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
                     "Opens the raw video of {}\n(the time is universal time)",
                     entry.folder.display()
                 ))
-                .accessible_name(&format!("Open {name}"))
+                .accessible_name(format!("Open {name}"))
                 .clicked()
             {
                 send(cx, RecordAction::Open(entry.folder.clone()));
@@ -102,7 +102,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
                  overlays that are on now, beside those that are there"
             ))
             .on_disabled_hover_text("Not now: a recording or annotation is running")
-            .accessible_name(&format!("Annotate {name} again"))
+            .accessible_name(format!("Annotate {name} again"))
             .clicked()
         {
             send(cx, RecordAction::Annotate(entry.folder.clone()));

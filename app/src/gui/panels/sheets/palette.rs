@@ -54,7 +54,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 let entry = Button::new(command.title.as_str())
                     .shortcut_text(keys)
                     .selected(i == row)
-                    .frame_when_inactive(false)
+                    .frame_when_inactive(i == row)
                     .min_size(eframe::egui::vec2(ui.available_width(), 28.0));
                 let response = ui.add(entry);
                 if i == row && is_moved {
