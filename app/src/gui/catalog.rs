@@ -251,6 +251,18 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     all
 }
 
+/// A shortcut as it is printed on the keyboard.
+pub fn key_text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+    match shortcut.logical_key {
+        Key::OpenBracket => "[".to_owned(),
+        Key::CloseBracket => "]".to_owned(),
+        Key::Comma => ",".to_owned(),
+        Key::Period => ".".to_owned(),
+        Key::Questionmark => "?".to_owned(),
+        _ => ctx.format_shortcut(shortcut),
+    }
+}
+
 /// Actions of the keys pressed now; none while a text field has the keyboard. Sliders and lists
 /// keep the keys that move them.
 pub fn pressed(ctx: &Context, gui: &GuiContext) -> Vec<Action> {

@@ -36,7 +36,7 @@ fn the_palette_does_what_is_typed() {
 
 /// Fails when the keys' help, the version or the first steps cannot be found, or do not go away.
 #[test]
-fn sheets_open_from_keys_menu_and_palette() {
+fn sheets_open_from_keys_and_palette() {
     let mut window = Window::running("clip.mp4");
     window.press(Key::F1);
     assert!(window.has("Start or stop recording") && window.has("Ten frames back"));
@@ -46,9 +46,8 @@ fn sheets_open_from_keys_menu_and_palette() {
         "the sheet has the keys"
     );
     window.click("Close sheet");
-    window.click("Menu");
-    window.click("Window");
-    window.click("About PoseLens");
+    palette(&mut window, "about");
+    window.press(Key::Enter);
     assert!(window.has(&format!("Version {}", env!("CARGO_PKG_VERSION"))));
     window.press(Key::Escape);
     assert!(window.session().sheet.is_none());
@@ -57,4 +56,28 @@ fn sheets_open_from_keys_menu_and_palette() {
     window.click("Try the sample clip");
     assert!(window.session().sheet.is_none());
     window.until(|s| s.source.as_ref().is_some_and(|s| s.name == "clip.mp4"));
+}
+
+/// Fails when the menu does not open, lacks a group, or leads nowhere.
+#[test]
+fn the_menu_holds_every_group() {
+    let mut window = Window::running("clip.mp4");
+    window.click("Menu");
+    window.harness.run_steps(4);
+    for group in [
+        "Source",
+        "Model",
+        "Overlays",
+        "Playback",
+        "Recording",
+        "Window",
+    ] {
+        let named = window.harness.query_all_by_label_contains(group);
+        assert!(named.count() > 0, "{group} is missing");
+    }
+    window.harness.get_by_label_contains("Playback").click();
+    window.harness.run_steps(4);
+    window.harness.get_by_label_contains("Faster").click();
+    window.harness.run_steps(4);
+    assert_eq!(window.session().speed, 1.5);
 }

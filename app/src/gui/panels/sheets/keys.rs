@@ -2,14 +2,17 @@
 
 use eframe::egui::{Grid, RichText, ScrollArea, Ui};
 
-use super::super::super::catalog::{Group, commands};
+use super::super::super::catalog::{Group, commands, key_text};
 use super::super::super::theme;
 use super::super::PanelContext;
 
 pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let all = commands(cx);
+    let height = (ui.ctx().content_rect().height() - 200.0).max(160.0);
     ScrollArea::vertical()
-        .max_height((ui.ctx().content_rect().height() - 200.0).max(160.0))
+        .max_height(height)
+        // Its full height at once: a sheet that grows moves its button away from the pointer.
+        .min_scrolled_height(height)
         .show(ui, |ui| {
             Grid::new("keys")
                 .num_columns(2)
@@ -24,11 +27,8 @@ pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                                 ui.label(RichText::new(group.name()).strong().color(theme::LEFT));
                                 ui.end_row();
                             }
-                            let keys: Vec<_> = command
-                                .keys
-                                .iter()
-                                .map(|k| ui.ctx().format_shortcut(k))
-                                .collect();
+                            let keys: Vec<_> =
+                                command.keys.iter().map(|k| key_text(ui.ctx(), k)).collect();
                             ui.label(&command.title);
                             ui.label(RichText::new(keys.join("  or  ")).monospace());
                             ui.end_row();

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use eframe::egui::{Button, Id, Key, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
 use super::super::super::action::WindowAction;
-use super::super::super::catalog::{commands, fit};
+use super::super::super::catalog::{commands, fit, key_text};
 use super::super::super::theme;
 use super::super::PanelContext;
 use super::send;
@@ -48,9 +48,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         .show(ui, |ui| {
             for (i, (_, command)) in found.iter().enumerate() {
                 let keys = command.keys.first();
-                let keys = keys
-                    .map(|k| ui.ctx().format_shortcut(k))
-                    .unwrap_or_default();
+                let keys = keys.map(|k| key_text(ui.ctx(), k)).unwrap_or_default();
                 let entry = Button::new(command.title.as_str())
                     .shortcut_text(keys)
                     .selected(i == row)
