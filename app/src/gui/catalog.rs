@@ -252,14 +252,14 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
 }
 
 /// A shortcut as it is printed on the keyboard.
-pub fn key_text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
     match shortcut.logical_key {
         Key::OpenBracket => "[".to_owned(),
         Key::CloseBracket => "]".to_owned(),
         Key::Comma => ",".to_owned(),
         Key::Period => ".".to_owned(),
         Key::Questionmark => "?".to_owned(),
-        _ => ctx.format_shortcut(shortcut),
+        _ => ctx.format_shortcut(&shortcut),
     }
 }
 

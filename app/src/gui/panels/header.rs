@@ -65,7 +65,7 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             let group_menu = ui.menu_button(group.name(), |ui| {
                 for command in all.iter().filter(|c| c.group == group) {
                     let keys = command.keys.first();
-                    let keys = keys.map(|k| key_text(ui.ctx(), k)).unwrap_or_default();
+                    let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
                     let entry = Button::new(command.title.as_str()).shortcut_text(keys);
                     if ui.add(entry).clicked() {
                         cx.actions.push(command.action.clone());

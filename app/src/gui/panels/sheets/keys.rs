@@ -27,8 +27,11 @@ pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                                 ui.label(RichText::new(group.name()).strong().color(theme::LEFT));
                                 ui.end_row();
                             }
-                            let keys: Vec<_> =
-                                command.keys.iter().map(|k| key_text(ui.ctx(), k)).collect();
+                            let keys: Vec<_> = command
+                                .keys
+                                .iter()
+                                .map(|k| key_text(ui.ctx(), *k))
+                                .collect();
                             ui.label(&command.title);
                             ui.label(RichText::new(keys.join("  or  ")).monospace());
                             ui.end_row();

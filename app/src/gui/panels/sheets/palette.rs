@@ -48,7 +48,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         .show(ui, |ui| {
             for (i, (_, command)) in found.iter().enumerate() {
                 let keys = command.keys.first();
-                let keys = keys.map(|k| key_text(ui.ctx(), k)).unwrap_or_default();
+                let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
                 let entry = Button::new(command.title.as_str())
                     .shortcut_text(keys)
                     .selected(i == row)
