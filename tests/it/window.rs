@@ -1,5 +1,9 @@
 //! The window, used as a person or a screen reader uses it: by the labels of its controls.
 
+mod live;
+mod recordings;
+mod sheets;
+
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, Modifiers};
@@ -129,8 +133,13 @@ fn every_control_is_there_by_its_label() {
         "Hide below",
         "Smooth maps",
         "Picture",
+        "Time line",
         "Pause",
         "Restart",
+        "Frame back",
+        "Frame on",
+        "Speed",
+        "Joints shown",
         "Snapshot",
         "Record",
         "latency",
@@ -193,7 +202,7 @@ fn without_a_camera_the_sample_clip_plays() {
 fn only_cameras_are_mirrored() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some());
-    assert!(!window.has("Loop") && !window.has("Restart"));
+    assert!(!window.has("Loop") && !window.has("Restart") && !window.has("Speed"));
     assert!(window.harness.state().state().is_mirrored);
     window.click("Mirror");
     assert!(!window.harness.state().state().is_mirrored);
@@ -340,29 +349,6 @@ fn a_file_plays_pauses_ends_and_begins_again() {
     window.press(Key::Space);
     window.click("Restart");
     window.until(|s| time(s) == 0.0);
-}
-
-/// Fails when a recording cannot be started, shows no progress, or ends without saying where it
-/// is.
-#[test]
-fn a_recording_starts_counts_and_says_where_it_is() {
-    let mut window = Window::running("clip.mp4");
-    window.click("Record");
-    let frames = |s: &Session| {
-        let recording = s.recording.as_ref();
-        recording
-            .and_then(|r| r.progress.as_ref())
-            .map_or(0, |p| p.frames)
-    };
-    window.until(|s| frames(s) >= 3);
-    window.click("Stop recording");
-    window.until_says("Recorded ");
-    let folder = window.folder.path().to_string_lossy().into_owned();
-    window.until_says(&folder);
-    window.press(Key::R);
-    window.until(|s| s.recording.is_some());
-    window.press(Key::R);
-    window.until(|s| s.recording.is_none());
 }
 
 /// Fails when a snapshot is not written, or the window does not say where.

@@ -12,6 +12,7 @@ use poselens_engine::output::{
     AttentionKind, AttentionMap, MapPlace, Planes, PoseOutput, RegionOutput, Timings,
 };
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
@@ -173,6 +174,11 @@ pub(crate) fn gui(
         synthetic: "synthetic".to_owned(),
         open_source: Arc::new(open),
         make_infer: Arc::new(make),
+        describe_model: Arc::new(|name| ModelRecord {
+            name: name.to_owned(),
+            weights: "made up".to_owned(),
+            device: "CPU".to_owned(),
+        }),
         list_cameras: Arc::new(|| {
             let list = cameras.iter().enumerate();
             Ok(list

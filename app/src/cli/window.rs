@@ -47,7 +47,8 @@ pub fn context(
     let specs = Arc::new(Mutex::new(BTreeMap::new()));
     let opened = Arc::clone(&specs);
     let device_text = device_name(device.spec, threads);
-    let known = Arc::clone(&digests);
+    let (known, described) = (Arc::clone(&digests), Arc::clone(&digests));
+    let device_of_model = device_text.clone();
     let make_infer = move |name: &str| {
         let args = NetworkArgs {
             model: name.to_owned(),
@@ -78,6 +79,7 @@ pub fn context(
             Ok(source)
         }),
         make_infer: Arc::new(make_infer),
+        describe_model: Arc::new(move |name| model_record(name, &device_of_model, &described)),
         list_cameras: Arc::new(|| {
             let choice = |index: u32, name: String| SourceChoice {
                 label: name,
@@ -90,7 +92,8 @@ pub fn context(
                 .collect())
         }),
         start_recording: Arc::new(move |folder, first| {
-            let model = |output: &Arc<PoseOutput>| model_record(output, &device_text, &digests);
+            let model =
+                |output: &Arc<PoseOutput>| model_record(&output.model, &device_text, &digests);
             let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
             let spec = specs.get(&first.source.name).cloned();
             drop(specs);
@@ -118,16 +121,16 @@ fn device_name(spec: DeviceSpec, threads: Option<u16>) -> String {
     }
 }
 
-/// What the manifest of a recording says of the model that found these poses.
+/// What the manifest of a recording says of the model of this name.
 fn model_record(
-    output: &PoseOutput,
+    name: &str,
     device: &str,
     digests: &Mutex<BTreeMap<String, String>>,
 ) -> ModelRecord {
     let digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
-    let digest = digests.get(&*output.model).cloned();
+    let digest = digests.get(name).cloned();
     ModelRecord {
-        name: output.model.to_string(),
+        name: name.to_owned(),
         weights: digest.unwrap_or_default(),
         device: device.to_owned(),
     }

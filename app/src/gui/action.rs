@@ -1,10 +1,14 @@
 //! What a click or key asks for. One sub-enum per panel; `App` runs them all in one place.
 
+use std::path::PathBuf;
+
+use poselens_engine::source::SeekTo;
 use poselens_shaders::view::Zoom;
 
 use super::SourceChoice;
 use super::inspect::InspectAction;
 use super::panels::View;
+use super::session::Sheet;
 
 /// Everything the user can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +80,10 @@ pub enum OverlayAction {
     SmoothMaps(bool),
     /// Strength below which a map is hidden.
     MapThreshold(f32),
+    /// Show a joint of this name and its limbs, or leave it out.
+    ShowJoint(String, bool),
+    /// Show every joint.
+    ShowAllJoints,
 }
 
 /// The picture.
@@ -90,8 +98,18 @@ pub enum StageAction {
 pub enum PlaybackAction {
     /// Play or pause.
     PlayPause,
-    /// Begin the file again.
-    Restart,
+    /// The begin: of a file, or of what is held of a live picture.
+    First,
+    /// The end: of a file; a live picture is followed again.
+    Last,
+    /// Pause and go so many frames on, or back.
+    Step(i64),
+    /// Go to a place.
+    Seek(SeekTo),
+    /// Play files the next step faster (`true`) or slower.
+    Faster(bool),
+    /// Play files at this speed, 1 is their own.
+    Speed(f64),
 }
 
 /// Files that are written.
@@ -101,6 +119,14 @@ pub enum RecordAction {
     StartStop,
     /// The picture as PNG.
     Snapshot,
+    /// Look for finished recordings again.
+    List,
+    /// Open the recording in this folder.
+    Open(PathBuf),
+    /// Make annotated video and poses of the recording in this folder anew.
+    Annotate(PathBuf),
+    /// End that.
+    CancelAnnotation,
 }
 
 /// The window itself.
@@ -110,6 +136,12 @@ pub enum WindowAction {
     Show(View),
     /// Full screen and back.
     FullScreen,
+    /// Open a sheet over the window.
+    OpenSheet(Sheet),
+    /// Put it away.
+    CloseSheet,
+    /// Search commands for this text.
+    Search(String),
     /// Put the message away.
     DismissStatus,
     /// New worker threads after a crash.

@@ -1,19 +1,21 @@
 //! The window's own thread: channels, handles, and the one place where actions are run.
 
+mod news;
+
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, bounded};
-use eframe::egui::{self, Ui, ViewportCommand};
+use eframe::egui::{self, Ui};
 use poselens_engine::concurrency::Worker;
-use poselens_engine::pipeline::{Event, Notify, Pacing, Pipeline};
-use poselens_engine::source::SourceStatus;
+use poselens_engine::pipeline::session::Annotation;
+use poselens_engine::pipeline::{Notify, Pacing, Pipeline};
 
-use super::action::{Action, RecordAction, SourceAction, WindowAction};
+use super::action::{Action, RecordAction, SourceAction};
 use super::files::{Desk, News, Waker};
 use super::inspect::{self, Inspect};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
-use super::session::Level;
+use super::session::{Level, Sheet};
 use super::{AppState, GuiContext, Session, SourceChoice, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
@@ -23,6 +25,8 @@ const N_NEWS: usize = 64;
 pub struct App {
     pub(super) gui: GuiContext,
     pub(super) state: AppState,
+    /// The state as the file has it.
+    saved: AppState,
     pub(super) session: Session,
     pub(super) view: View,
     pub(super) inspect: Inspect,
@@ -30,6 +34,7 @@ pub struct App {
     pub(super) desk: Desk,
     news: Receiver<News>,
     pub(super) tasks: Vec<Worker>,
+    pub(super) annotation: Option<Annotation>,
     picture: Option<Picture>,
     /// Why the graphics device is gone; the window is then built anew.
     pub(super) device_lost: Option<String>,
@@ -53,14 +58,27 @@ impl App {
         let state = match gui.settings_file.as_deref().map(AppState::load) {
             Some(Ok(state)) => state,
             Some(Err(error)) => {
-                session.say(Level::Warning, format!("{error:#}; the defaults are used"));
+                let kept = gui.settings_file.as_deref().and_then(AppState::set_aside);
+                let kept = kept.map_or_else(String::new, |path| {
+                    format!(", the file is kept as {}", path.display())
+                });
+                session.say(
+                    Level::Warning,
+                    format!("{error:#}; the defaults are used{kept}"),
+                );
                 AppState::default()
             }
             None => AppState::default(),
         };
+        let is_first_run = gui.settings_file.as_deref().is_some_and(|f| !f.exists())
+            && gui.input.is_none()
+            && session.status.is_none();
+        session.sheet = is_first_run.then_some(Sheet::Welcome);
         let mut app = Self {
             pipeline: start_pipeline(&desk.waker)?,
-            may_start_camera: gui.input.is_none(),
+            // The first time the user is told before a camera starts.
+            may_start_camera: gui.input.is_none() && !is_first_run,
+            saved: state.clone(),
             gui,
             state,
             session,
@@ -69,6 +87,7 @@ impl App {
             desk,
             news,
             tasks: Vec::new(),
+            annotation: None,
             picture: None,
             device_lost: None,
             is_look_sent: false,
@@ -81,6 +100,7 @@ impl App {
             })));
         }
         app.run_action(Action::Source(SourceAction::ListCameras));
+        app.run_action(Action::Record(RecordAction::List));
         Ok(app)
     }
 
@@ -140,159 +160,6 @@ impl App {
         if let Some(name) = self.gui.model.as_ref().or(remembered).or(first).cloned() {
             self.load_model(name);
         }
-    }
-
-    fn drain(&mut self, ctx: &egui::Context) {
-        while let Some(event) = self.pipeline.try_event() {
-            self.on_event(event);
-        }
-        while let Ok(news) = self.news.try_recv() {
-            self.on_news(news, ctx);
-        }
-        self.poll_inspect(ctx);
-        self.tasks.retain(|task| !task.is_finished());
-        self.session.stats = self.pipeline.stats();
-        if let Some(recording) = &mut self.session.recording
-            && let Some(progress) = self.pipeline.recording()
-        {
-            recording.progress = Some(progress);
-        }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        let session = &mut self.session;
-        match event {
-            Event::SourceReady(info) => {
-                session.source = Some(info);
-                session.running_source = session.wanted_source.clone();
-                session.is_opening = false;
-                session.has_ended = false;
-                // Complaints about the source before are settled; news still stand.
-                session.status.take_if(|s| s.level != Level::Info);
-            }
-            Event::SourceFailed { name, error } => {
-                tracing::warn!(source = name, %error, "source failed");
-                let failed = session.wanted_source.clone();
-                if std::mem::take(&mut session.is_opening) {
-                    session.wanted_source = session.running_source.clone();
-                }
-                match failed {
-                    Some(wanted) => session.fail(
-                        error.to_string(),
-                        Action::Source(SourceAction::Open(wanted)),
-                    ),
-                    None => session.say(Level::Error, error.to_string()),
-                }
-            }
-            Event::SourceWarning { name, warning } => {
-                session.say(Level::Warning, format!("{name}: {warning}"));
-            }
-            Event::SourceStatus { name, status } => match status {
-                SourceStatus::Ok => session.say(Level::Info, format!("{name}: back again")),
-                SourceStatus::Stalled { .. } => {
-                    session.say(Level::Warning, format!("{name}: no picture comes"));
-                }
-                SourceStatus::Reconnecting { attempt } => {
-                    let text = format!("{name}: connecting again (try {attempt})");
-                    session.say(Level::Warning, text);
-                }
-                // The error with its remedy follows.
-                SourceStatus::Lost => {}
-            },
-            Event::SourceEnded => {
-                session.has_ended = true;
-                if session.recording.is_some() {
-                    self.run_action(Action::Record(RecordAction::StartStop));
-                }
-            }
-            Event::ModelReady(name) => {
-                session.loading_model = None;
-                session.attention_names.clear();
-                session.model = Some(name);
-            }
-            Event::ModelFailed { name, error } => {
-                if session.loading_model.take().is_none() {
-                    session.model = None;
-                }
-                tracing::warn!(model = name, %error, "model failed");
-                let retry = Action::Model(super::action::ModelAction::Choose(name.clone()));
-                session.fail(format!("{name}: {error}"), retry);
-            }
-            Event::Recorded(progress) => {
-                session.recording = None;
-                let drops = match progress.drops {
-                    0 => String::new(),
-                    n => format!(", {n} dropped"),
-                };
-                let text = format!(
-                    "Recorded {} frames{drops} to {}",
-                    progress.frames,
-                    progress.path.display()
-                );
-                session.say(Level::Info, text);
-            }
-            Event::RecordingFailed(error) => {
-                session.recording = None;
-                tracing::error!(%error, "recording failed");
-                session.say(Level::Error, error.to_string());
-            }
-            Event::WorkerFailed(error) => {
-                tracing::error!(%error, "a worker failed");
-                session.has_crashed = true;
-                session.is_opening = false;
-                session.loading_model = None;
-                session.model = None;
-                session.fail(
-                    error.to_string(),
-                    Action::Window(WindowAction::RestartWorkers),
-                );
-            }
-        }
-    }
-
-    fn on_news(&mut self, news: News, ctx: &egui::Context) {
-        let session = &mut self.session;
-        match news {
-            News::Cameras(Ok(cameras)) => {
-                session.cameras = Some(cameras);
-                self.start_camera();
-            }
-            News::Cameras(Err(error)) => {
-                session.cameras = Some(Vec::new());
-                session.fail(error.to_string(), Action::Source(SourceAction::ListCameras));
-            }
-            News::Picked(path) => {
-                session.is_choosing = false;
-                if let Some(path) = path {
-                    self.open_path(path.to_string_lossy().into_owned());
-                }
-            }
-            News::NoDialog => {
-                session.is_choosing = false;
-                session.say(
-                    Level::Warning,
-                    "no file dialog came up on this system; type the path into the Path field",
-                );
-            }
-            News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),
-            News::Saved(Err(error)) => session.say(Level::Error, error.to_string()),
-            News::DeviceLost(message) => {
-                self.on_device_lost(message);
-                ctx.send_viewport_cmd(ViewportCommand::Close);
-            }
-        }
-    }
-
-    fn on_device_lost(&mut self, message: String) {
-        tracing::error!(
-            message,
-            "the graphics device is lost; building the window anew"
-        );
-        self.session.say(
-            Level::Warning,
-            format!("the graphics device was lost and opened again ({message})"),
-        );
-        self.device_lost = Some(message);
     }
 
     /// Whether the graphics device is gone, also when drawing broke off before the news was read.
@@ -364,8 +231,10 @@ impl App {
         if !self.is_look_sent {
             let look = self.state.look(self.gui.overlays, self.session.skeleton);
             self.pipeline.set_look(look);
-            self.pipeline
-                .set_playback(self.state.playback(self.session.is_playing));
+            let playback = self
+                .state
+                .playback(self.session.is_playing, self.session.speed);
+            self.pipeline.set_playback(playback);
             self.is_look_sent = true;
         }
     }
@@ -385,13 +254,23 @@ impl App {
         Ok(())
     }
 
-    /// Saves the choices and ends the workers; a running recording is closed first.
-    pub(super) fn finish(self) {
-        if let Some(path) = &self.gui.settings_file
-            && let Err(error) = self.state.save(path)
-        {
-            tracing::warn!("{error:#}");
+    /// Writes the choices where they differ from the file.
+    fn save(&mut self) {
+        let Some(path) = &self.gui.settings_file else {
+            return;
+        };
+        if self.state != self.saved || !path.exists() {
+            if let Err(error) = self.state.save(path) {
+                tracing::warn!("{error:#}");
+            }
+            // A disk that is full is not tried again with every click.
+            self.saved = self.state.clone();
         }
+    }
+
+    /// Saves the choices and ends the workers; a running recording is closed first.
+    pub(super) fn finish(mut self) {
+        self.save();
         for task in self.tasks {
             // An open dialog would keep the program alive without a window.
             task.detach();
@@ -440,8 +319,11 @@ impl eframe::App for App {
             picture.poll_device();
         }
         self.drain(ctx);
-        for action in inspect::pressed(ctx, &self.gui, self.view) {
-            self.run_window_action(action, ctx);
+        // A sheet has the keyboard.
+        if self.session.sheet.is_none() {
+            for action in inspect::pressed(ctx, &self.gui, self.view) {
+                self.run_window_action(action, ctx);
+            }
         }
         let dropped = ctx.input(|i| {
             i.raw
@@ -467,10 +349,15 @@ impl eframe::App for App {
             panels::around_ui(ui, self.view, &mut cx(self, &mut actions));
         }
         self.stage_ui(ui, &mut actions);
+        panels::sheet_ui(ui.ctx(), &mut cx(self, &mut actions));
         let ctx = ui.ctx().clone();
         for action in actions {
             self.run_window_action(action, &ctx);
             ctx.request_repaint();
+        }
+        if self.state != self.saved && !ctx.input(|i| i.pointer.any_down()) {
+            // Not while a slider is dragged. A crash later on does not cost the choices made.
+            self.save();
         }
         self.send_look();
     }

@@ -1,24 +1,19 @@
 //! What every [`Action`] does.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use eframe::egui::{self, ViewportCommand};
 use poselens_engine::Result;
-use poselens_engine::frame::FramePool;
-use poselens_engine::pipeline::save_png;
-use poselens_engine::pipeline::session::session_folder;
-use poselens_engine::record::stamp;
+use poselens_engine::source::{SeekTo, SourceStatus};
 use poselens_shaders::view::Zoom;
 
 use super::action::{
-    Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, StageAction,
-    WindowAction,
+    Action, ModelAction, OverlayAction, PlaybackAction, SourceAction, StageAction, WindowAction,
 };
 use super::files::News;
 use super::inspect::InspectAction;
 use super::panels::View;
-use super::session::{Level, Recording};
+use super::session::Level;
 use super::{App, SourceChoice, panels};
 
 impl App {
@@ -50,9 +45,22 @@ impl App {
                 Ok(())
             }
             Action::Playback(action) => self.run_playback(&action),
-            Action::Record(action) => self.run_record(&action),
+            Action::Record(action) => self.run_record(action),
             Action::Inspect(action) => self.run_inspect(action),
             Action::Window(WindowAction::Show(view)) => self.show_view(view),
+            Action::Window(WindowAction::OpenSheet(sheet)) => {
+                self.session.sheet = Some(sheet);
+                self.session.search.clear();
+                Ok(())
+            }
+            Action::Window(WindowAction::CloseSheet) => {
+                self.session.sheet = None;
+                Ok(())
+            }
+            Action::Window(WindowAction::Search(text)) => {
+                self.session.search = text;
+                Ok(())
+            }
             Action::Window(WindowAction::DismissStatus) => {
                 self.session.status = None;
                 Ok(())
@@ -85,6 +93,7 @@ impl App {
                 self.session.wanted_source = None;
                 self.session.running_source = None;
                 self.session.presented = None;
+                self.session.source_status = SourceStatus::Ok;
                 self.session.is_opening = false;
                 self.session.has_ended = false;
             }
@@ -182,6 +191,13 @@ impl App {
             OverlayAction::Attention(map) => self.state.attention = map,
             OverlayAction::SmoothMaps(is_on) => self.state.is_map_smooth = is_on,
             OverlayAction::MapThreshold(value) => self.state.map_threshold = value,
+            OverlayAction::ShowJoint(joint, true) => {
+                self.state.hidden_joints.remove(&joint);
+            }
+            OverlayAction::ShowJoint(joint, false) => {
+                self.state.hidden_joints.insert(joint);
+            }
+            OverlayAction::ShowAllJoints => self.state.hidden_joints.clear(),
         }
         self.look_changed();
     }
@@ -190,62 +206,75 @@ impl App {
         if self.session.source.is_none() {
             return Ok(());
         }
-        let is_over = std::mem::take(&mut self.session.has_ended);
-        match action {
-            PlaybackAction::PlayPause if is_over => {
-                self.session.is_playing = true;
-                self.pipeline.restart()?;
+        let is_live = self.session.is_live();
+        let (session, pipeline) = (&mut self.session, &self.pipeline);
+        match *action {
+            PlaybackAction::PlayPause if std::mem::take(&mut session.has_ended) => {
+                session.is_playing = true;
+                pipeline.restart()?;
             }
-            PlaybackAction::PlayPause => self.session.is_playing = !self.session.is_playing,
-            PlaybackAction::Restart if self.session.is_live() => {}
-            PlaybackAction::Restart => self.pipeline.restart()?,
+            PlaybackAction::PlayPause => {
+                session.is_playing = !session.is_playing;
+                if is_live && session.is_playing {
+                    pipeline.follow_live();
+                }
+            }
+            PlaybackAction::First if is_live => self.seek(SeekTo::Frame(0)),
+            PlaybackAction::First => {
+                session.has_ended = false;
+                pipeline.restart()?;
+            }
+            PlaybackAction::Last if is_live => {
+                session.is_playing = true;
+                pipeline.follow_live();
+            }
+            PlaybackAction::Last => {
+                session.is_playing = false;
+                self.seek(SeekTo::Frame(u64::MAX));
+            }
+            PlaybackAction::Step(n) => {
+                session.is_playing = false;
+                session.has_ended = false;
+                pipeline.step(n);
+            }
+            PlaybackAction::Seek(to) => self.seek(to),
+            PlaybackAction::Faster(is_up) => session.speed = next_speed(session.speed, is_up),
+            PlaybackAction::Speed(speed) => session.speed = speed,
         }
         self.look_changed();
         Ok(())
     }
 
-    fn run_record(&mut self, action: &RecordAction) -> Result<()> {
-        let folder = &self.gui.recordings_folder;
-        let now = SystemTime::now();
-        match action {
-            RecordAction::Snapshot => {
-                let Some(presented) = &self.session.presented else {
-                    return Ok(());
-                };
-                let presented = presented.clone();
-                let path = folder.join(format!("{}.png", stamp(now)));
-                let save = move || {
-                    let picture = presented.drawn(&FramePool::new());
-                    News::Saved(save_png(&picture, &path).map(|()| path))
-                };
-                self.tasks.push(self.desk.task("snapshot", save)?);
-            }
-            RecordAction::StartStop if self.session.recording.is_some() => {
-                self.pipeline.stop_recording()?;
-                // Nothing was recorded yet: no news will come of it.
-                if self
-                    .session
-                    .recording
-                    .as_ref()
-                    .is_some_and(|r| r.progress.is_none())
-                {
-                    self.session.recording = None;
-                }
-            }
-            RecordAction::StartStop if self.session.source.is_none() => {}
-            RecordAction::StartStop => {
-                let source = self.session.source.as_ref();
-                let folder = session_folder(folder, now, source.map_or("", |s| &s.name));
-                let (start, into) = (Arc::clone(&self.gui.start_recording), folder.clone());
-                self.pipeline
-                    .start_recording(Box::new(move |first| start(&into, first)))?;
-                self.session.recording = Some(Recording {
-                    started: Instant::now(),
-                    folder,
-                    progress: None,
-                });
-            }
-        }
-        Ok(())
+    fn seek(&mut self, to: SeekTo) {
+        // The past of a live picture stands still; a file plays on from the new place.
+        self.session.is_playing &= !self.session.is_live();
+        self.session.has_ended = false;
+        self.pipeline.seek(to);
+    }
+}
+
+/// How fast files can be played.
+pub const SPEEDS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0];
+
+fn next_speed(speed: f64, is_up: bool) -> f64 {
+    let next = if is_up {
+        SPEEDS.iter().find(|s| **s > speed)
+    } else {
+        SPEEDS.iter().rev().find(|s| **s < speed)
+    };
+    next.copied().unwrap_or(speed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the speed keys skip a speed, or run over the last one.
+    #[test]
+    fn speeds_go_up_and_down_by_one_and_stop_at_the_ends() {
+        assert_eq!(next_speed(1.0, true), 1.5);
+        assert_eq!(next_speed(1.0, false), 0.5);
+        assert_eq!(next_speed(8.0, true), 8.0);
+        assert_eq!(next_speed(0.1, false), 0.1);
     }
 }

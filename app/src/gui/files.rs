@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Sender;
 use eframe::egui;
 use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::pipeline::session::SessionEntry;
 use poselens_engine::{Error, Result};
 
 use super::SourceChoice;
@@ -25,6 +26,7 @@ pub enum News {
     /// The system has no file dialog.
     NoDialog,
     Saved(Result<PathBuf>),
+    Recordings(Result<Vec<SessionEntry>>),
     DeviceLost(String),
 }
 

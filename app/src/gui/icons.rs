@@ -13,6 +13,10 @@ pub enum Icon {
     Pause,
     /// Bar and triangle to the left.
     Restart,
+    /// Triangle to the left and bar.
+    StepBack,
+    /// Bar and triangle to the right.
+    StepOn,
     /// Disc.
     Record,
     /// Square.
@@ -58,6 +62,14 @@ impl Icon {
                 bar(-0.85, -0.6);
                 fill(vec![at(0.8, -0.8), at(0.8, 0.8), at(-0.5, 0.0)]);
             }
+            Self::StepBack => {
+                bar(0.45, 0.7);
+                fill(vec![at(0.25, -0.8), at(0.25, 0.8), at(-0.8, 0.0)]);
+            }
+            Self::StepOn => {
+                bar(-0.7, -0.45);
+                fill(vec![at(-0.25, -0.8), at(0.8, 0.0), at(-0.25, 0.8)]);
+            }
             Self::Record => {
                 painter.circle_filled(rect.center(), 0.72 * unit, color);
             }
@@ -96,10 +108,12 @@ impl Icon {
 
     /// Every icon.
     #[cfg(test)]
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Play,
         Self::Pause,
         Self::Restart,
+        Self::StepBack,
+        Self::StepOn,
         Self::Record,
         Self::Stop,
         Self::FullScreen,

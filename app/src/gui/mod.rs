@@ -7,13 +7,14 @@
 
 mod action;
 mod app;
+mod catalog;
 mod commands;
 mod files;
 mod icons;
 pub mod inspect;
-mod keys;
 pub mod panels;
 mod picture;
+mod recordings;
 mod run;
 mod session;
 mod state;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use poselens_engine::Result;
 use poselens_engine::estimator::Infer;
 use poselens_engine::overlay::OverlaySpec;
+use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap};
 use poselens_engine::source::FrameSource;
 
@@ -57,6 +59,8 @@ pub struct ModelChoice {
 pub type OpenByName = Arc<dyn Fn(&str) -> Result<Box<dyn FrameSource>> + Send + Sync>;
 /// Builds a model by its name.
 pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
+/// What is written of a model, by its name, beside what it has found.
+pub type DescribeModel = Arc<dyn Fn(&str) -> ModelRecord + Send + Sync>;
 /// Names the cameras; may take seconds.
 pub type ListCameras = Arc<dyn Fn() -> Result<Vec<SourceChoice>> + Send + Sync>;
 /// Starts a recording in a new folder; the picture is the first one to be recorded.
@@ -85,6 +89,8 @@ pub struct GuiContext {
     pub open_source: OpenByName,
     /// Builds models, on loader threads.
     pub make_infer: MakeByName,
+    /// Describes models that were built.
+    pub describe_model: DescribeModel,
     /// Lists cameras, on a worker.
     pub list_cameras: ListCameras,
     /// Starts recordings, on the infer thread.

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use poselens_engine::pipeline::session::{AnnotationProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
-use poselens_engine::source::SourceInfo;
+use poselens_engine::source::{SourceInfo, SourceStatus};
 use poselens_shaders::view::Zoom;
 
 use super::{Action, SourceChoice};
@@ -44,6 +45,30 @@ pub struct Recording {
     pub progress: Option<TapProgress>,
 }
 
+/// Something that lies over the whole window until it is put away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sheet {
+    /// Commands by name.
+    Palette,
+    /// Every key.
+    Keys,
+    /// Version and licences.
+    About,
+    /// The first steps.
+    Welcome,
+}
+
+/// A recording that is being annotated anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotating {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How far it is.
+    pub progress: AnnotationProgress,
+    /// The user has ended it; it stops after the frame at work.
+    pub is_cancelled: bool,
+}
+
 /// The present.
 #[derive(Debug)]
 #[expect(
@@ -59,6 +84,8 @@ pub struct Session {
     pub wanted_source: Option<SourceChoice>,
     /// The source frames come from, as it was asked for.
     pub running_source: Option<SourceChoice>,
+    /// How the source's device does.
+    pub source_status: SourceStatus,
     /// The wanted source is being opened.
     pub is_opening: bool,
     /// The model poses come from.
@@ -71,6 +98,8 @@ pub struct Session {
     pub has_crashed: bool,
     /// Not paused.
     pub is_playing: bool,
+    /// How fast files play, 1 is their own speed.
+    pub speed: f64,
     /// The file has reached its end.
     pub has_ended: bool,
     /// A file dialog is open.
@@ -87,6 +116,14 @@ pub struct Session {
     pub stats: Stats,
     /// The recording, if one runs.
     pub recording: Option<Recording>,
+    /// Finished and broken-off recordings, newest first; `None` while looking.
+    pub recordings: Option<Vec<SessionEntry>>,
+    /// The recording that is annotated anew, if one is.
+    pub annotating: Option<Annotating>,
+    /// What lies over the window.
+    pub sheet: Option<Sheet>,
+    /// What commands are searched for.
+    pub search: String,
     /// The newest message.
     pub status: Option<Status>,
     /// What draws the window, for the header's tooltip.
@@ -100,12 +137,14 @@ impl Default for Session {
             source: None,
             wanted_source: None,
             running_source: None,
+            source_status: SourceStatus::Ok,
             is_opening: false,
             model: None,
             loading_model: None,
             wanted_model: None,
             has_crashed: false,
             is_playing: true,
+            speed: 1.0,
             has_ended: false,
             is_choosing: false,
             presented: None,
@@ -114,6 +153,10 @@ impl Default for Session {
             attention_names: Vec::new(),
             stats: Stats::default(),
             recording: None,
+            recordings: None,
+            annotating: None,
+            sheet: None,
+            search: String::new(),
             status: None,
             adapter: None,
         }

@@ -1,7 +1,7 @@
 //! What the window remembers between runs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::inspect::Choices;
 use anyhow::Context as _;
@@ -35,6 +35,8 @@ pub struct AppState {
     pub is_map_smooth: bool,
     /// Strength of a map below which the picture is left alone, [0, 1].
     pub map_threshold: f32,
+    /// Names of joints that are not drawn.
+    pub hidden_joints: BTreeSet<String>,
     /// Joints smoothed over time.
     pub is_smoothed: bool,
     /// Cameras are shown as in a mirror. Display only: left stays left in every result.
@@ -59,6 +61,7 @@ impl Default for AppState {
             attention: None,
             is_map_smooth: true,
             map_threshold: style.map_threshold,
+            hidden_joints: BTreeSet::new(),
             is_smoothed: true,
             is_mirrored: true,
             is_looping: true,
@@ -78,6 +81,18 @@ impl AppState {
                 .with_context(|| format!("{} is not a settings file", path.display())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Renames a file that cannot be read, so that its choices are not overwritten; its new path.
+    pub fn set_aside(path: &Path) -> Option<PathBuf> {
+        let aside = path.with_extension("toml.damaged");
+        match std::fs::rename(path, &aside) {
+            Ok(()) => Some(aside),
+            Err(error) => {
+                tracing::warn!("cannot rename {}: {error}", path.display());
+                None
+            }
         }
     }
 
@@ -108,6 +123,11 @@ impl AppState {
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
                 map_threshold: self.map_threshold,
+                hidden_joints: self
+                    .hidden_joints
+                    .iter()
+                    .filter_map(|name| skeleton?.joint(name))
+                    .collect(),
                 sampling: if self.is_map_smooth {
                     Sampling::Bilinear
                 } else {
@@ -120,11 +140,11 @@ impl AppState {
     }
 
     /// The choices as the capture thread needs them.
-    pub fn playback(&self, is_playing: bool) -> Playback {
+    pub fn playback(&self, is_playing: bool, speed: f64) -> Playback {
         Playback {
             is_playing,
             is_looping: self.is_looping,
-            ..Playback::default()
+            speed,
         }
     }
 }
@@ -157,6 +177,10 @@ mod tests {
         assert_eq!(AppState::load(&path).unwrap(), old);
         std::fs::write(&path, "is_looping = 7\n").unwrap();
         assert!(AppState::load(&path).is_err());
+        let aside = AppState::set_aside(&path).unwrap();
+        let kept = std::fs::read_to_string(aside).unwrap();
+        assert_eq!(kept, "is_looping = 7\n");
+        assert_eq!(AppState::load(&path).unwrap(), AppState::default());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -10,6 +10,8 @@ mod heatmap;
 mod plate;
 mod skeleton;
 
+use std::collections::BTreeSet;
+
 use poselens_shaders::canvas::Canvas;
 use poselens_shaders::colormap::ColorMap;
 use poselens_shaders::heat::Sampling;
@@ -34,6 +36,8 @@ pub enum RangeMode {
 pub struct OverlayStyle {
     /// Joints below this score are not drawn, [0, 1].
     pub keypoint_threshold: f32,
+    /// Joints that are not drawn, nor their limbs.
+    pub hidden_joints: BTreeSet<usize>,
     /// Strength of maps over the picture, [0, 1].
     pub opacity: f32,
     /// Joint whose heatmap is shown; `None` shows the maximum over joints.
@@ -63,6 +67,7 @@ impl Default for OverlayStyle {
     fn default() -> Self {
         Self {
             keypoint_threshold: 0.3,
+            hidden_joints: BTreeSet::new(),
             opacity: 0.6,
             joint: None,
             attention: None,

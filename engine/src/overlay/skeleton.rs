@@ -63,9 +63,12 @@ impl<'a> Person<'a> {
             .keypoints
             .iter()
             .take(skeleton.n_joints())
-            .map(|k| {
-                let drawn =
-                    k.score >= style.keypoint_threshold && k.x.is_finite() && k.y.is_finite();
+            .enumerate()
+            .map(|(j, k)| {
+                let drawn = k.score >= style.keypoint_threshold
+                    && k.x.is_finite()
+                    && k.y.is_finite()
+                    && !style.hidden_joints.contains(&j);
                 drawn.then(|| (*k, 0.4 + 0.6 * k.score.clamp(0.0, 1.0)))
             })
             .collect();

@@ -5,7 +5,7 @@ use eframe::egui::{Context, Key, Modifiers};
 use super::InspectAction;
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::panels::View;
-use crate::gui::{GuiContext, keys};
+use crate::gui::{GuiContext, catalog};
 
 /// Keys that go through the frames, and how far. With Shift first: the plain key would also match.
 const STEPS: &[(Modifiers, Key, i64)] = &[
@@ -51,7 +51,7 @@ pub fn pressed(ctx: &Context, gui: &GuiContext, view: View) -> Vec<Action> {
             }
         }
     });
-    let others = keys::pressed(ctx, gui);
+    let others = catalog::pressed(ctx, gui);
     let makes_sense = |action: &Action| {
         !is_inspect
             || !matches!(

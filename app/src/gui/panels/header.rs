@@ -3,6 +3,7 @@
 use eframe::egui::{Align, Button, Label, Layout, RichText, Ui};
 
 use super::super::action::{Action, WindowAction};
+use super::super::catalog::{Group, commands, key_text};
 use super::super::icons::Icon;
 use super::super::{theme, widgets};
 use super::{PanelContext, View};
@@ -37,6 +38,7 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            menu_ui(ui, cx);
             if ui
                 .add(Button::new(Icon::FullScreen.atom(None)).frame(false))
                 .on_hover_text("Full screen (F11)")
@@ -67,6 +69,29 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             );
         });
     });
+}
+
+/// Every command, by group.
+fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let all = commands(cx);
+    let menu = ui.menu_button("Menu", |ui| {
+        for group in Group::ALL {
+            let group_menu = ui.menu_button(group.name(), |ui| {
+                for command in all.iter().filter(|c| c.group == group) {
+                    let keys = command.keys.first();
+                    let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
+                    let entry = Button::new(command.title.as_str()).shortcut_text(keys);
+                    if ui.add(entry).clicked() {
+                        cx.actions.push(command.action.clone());
+                        ui.close();
+                    }
+                }
+            });
+            group_menu.response.accessible_name(group.name());
+        }
+    });
+    menu.response
+        .on_hover_text("Everything the program can do, by group (Ctrl+K searches it)");
 }
 
 fn source_color(cx: &PanelContext<'_>) -> eframe::egui::Color32 {

@@ -1,9 +1,12 @@
 //! The parts of the window. Adding one: a new file, one line in [`PANELS`].
 
+mod connection;
 mod header;
 mod hud;
 mod model;
 mod overlay;
+mod recordings;
+mod sheets;
 mod source;
 mod stage;
 mod transport;
@@ -14,6 +17,7 @@ use super::inspect::{self, Inspect};
 use super::{Action, AppState, GuiContext, Session, theme};
 
 pub use overlay::joint_title;
+pub use sheets::sheet_ui;
 pub use source::sample_clip;
 pub use stage::{view_ui, zoom_ui};
 
@@ -102,6 +106,12 @@ pub const PANELS: &[PanelSpec] = &[
         show: overlay::overlay_ui,
     },
     PanelSpec {
+        name: "Recordings",
+        view: View::Live,
+        place: Place::Side,
+        show: recordings::recordings_ui,
+    },
+    PanelSpec {
         name: "Empty stage",
         view: View::Live,
         place: Place::Stage,
@@ -112,6 +122,12 @@ pub const PANELS: &[PanelSpec] = &[
         view: View::Live,
         place: Place::Stage,
         show: hud::hud_ui,
+    },
+    PanelSpec {
+        name: "Connection",
+        view: View::Live,
+        place: Place::Stage,
+        show: connection::connection_ui,
     },
     PanelSpec {
         name: "Messages",
@@ -180,7 +196,7 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
         .show(ui, |ui| place_ui(ui, view, Place::Top, cx));
     egui::Panel::bottom("bottom")
         .exact_size(match view {
-            View::Live => 60.0,
+            View::Live => 84.0,
             View::Inspect => 96.0,
         })
         .frame(bar)

@@ -1,6 +1,6 @@
 //! What is drawn over the picture.
 
-use eframe::egui::Ui;
+use eframe::egui::{self, Button, RichText, Ui};
 
 use super::super::action::{Action, OverlayAction};
 use super::super::widgets;
@@ -18,6 +18,10 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
             }
             has_maps |= is_on && (overlay.needs_heatmaps || overlay.needs_attention);
+            // The bare skeleton: neither kind of map.
+            if is_on && !overlay.needs_heatmaps && !overlay.needs_attention {
+                shown_joints_ui(ui, cx);
+            }
             if is_on && overlay.needs_heatmaps {
                 joint_ui(ui, cx);
             }
@@ -47,6 +51,46 @@ fn maps_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     if response.on_hover_text(help).clicked() {
         send(cx, OverlayAction::SmoothMaps(!is_on));
     }
+}
+
+/// Which joints are drawn.
+fn shown_joints_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(skeleton) = cx.session.skeleton else {
+        return;
+    };
+    let is_shown = |joint: &String| !cx.state.hidden_joints.contains(joint);
+    let n_shown = skeleton.joints.iter().filter(|j| is_shown(j)).count();
+    let title = format!("Joints shown: {n_shown} of {}", skeleton.n_joints());
+    egui::CollapsingHeader::new(RichText::new(title).small())
+        .id_salt("shown joints")
+        .show(ui, |ui| {
+            for joint in &skeleton.joints {
+                let mut shown = is_shown(joint);
+                let help = "Draws this joint and its limbs; results keep it in any case";
+                let name = format!("Show {}", joint_title(joint).to_lowercase());
+                if ui
+                    .checkbox(&mut shown, joint_title(joint))
+                    .on_hover_text(help)
+                    .accessible_name(&name)
+                    .changed()
+                {
+                    let action = OverlayAction::ShowJoint(joint.clone(), shown);
+                    cx.actions.push(Action::Overlay(action));
+                }
+            }
+            let all = Button::new("Show all joints");
+            if ui
+                .add_enabled(n_shown < skeleton.n_joints(), all)
+                .on_hover_text("Draws every joint again")
+                .clicked()
+            {
+                cx.actions
+                    .push(Action::Overlay(OverlayAction::ShowAllJoints));
+            }
+        })
+        .header_response
+        .on_hover_text("Leave joints out of the drawing, for instance the face")
+        .accessible_name("Joints shown");
 }
 
 fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {

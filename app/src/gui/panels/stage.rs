@@ -117,6 +117,9 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             "Choose a camera at the right, or open a video or picture.",
         ),
     };
+    if session.sheet.is_some() {
+        return;
+    }
     let area = ui.max_rect();
     let size = egui::vec2(440.0_f32.min(area.width() - 32.0), 170.0);
     let card = egui::Rect::from_center_size(area.center(), size);

@@ -1,8 +1,10 @@
-//! Across the bottom: time, snapshots, recording.
+//! Across the bottom: the time line, playing and stepping, snapshots, recording.
 
-use eframe::egui::{self, Align, Button, Label, Layout, RichText, Ui};
+use eframe::egui::{self, Align, Button, ComboBox, Label, Layout, RichText, Slider, Ui};
+use poselens_engine::source::SeekTo;
 
 use super::super::action::{Action, PlaybackAction, RecordAction};
+use super::super::commands::SPEEDS;
 use super::super::icons::Icon;
 use super::super::session::Recording;
 use super::super::{theme, widgets};
@@ -10,6 +12,8 @@ use super::PanelContext;
 
 pub fn transport_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let has_source = cx.session.source.is_some();
+    ui.add_space(4.0);
+    timeline_ui(ui, cx);
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         playback_ui(ui, cx, has_source);
         time_ui(ui, cx);
@@ -30,31 +34,114 @@ pub fn transport_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     });
 }
 
+/// The frame shown and the last one there is to go to.
+fn extent(cx: &PanelContext<'_>) -> Option<(u64, u64)> {
+    let presented = cx.session.presented.as_ref()?;
+    let (at, last) = if presented.source.is_live {
+        let last = (cx.session.stats.held_frames as u64).checked_sub(1)?;
+        let back = presented.review.map_or(0, |r| r.frames_back as u64);
+        (last.saturating_sub(back), last)
+    } else {
+        let last = presented.source.n_frames?.checked_sub(1)?;
+        (presented.frame.id.min(last), last)
+    };
+    (last > 0).then_some((at, last))
+}
+
+fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let extent = extent(cx);
+    let (mut at, last) = extent.unwrap_or((0, 1));
+    let help = if cx.session.is_live() {
+        format!(
+            "The last {:.0} s of the live picture: drag to look back; End follows it again",
+            cx.session.stats.held_secs
+        )
+    } else {
+        "Drag to go to another frame; , and . go one frame back and on".to_owned()
+    };
+    ui.spacing_mut().slider_width = ui.available_width();
+    ui.spacing_mut().interact_size.y = 18.0;
+    let slider = Slider::new(&mut at, 0..=last).show_value(false);
+    let response = ui
+        .add_enabled(extent.is_some(), slider)
+        .on_hover_text(help)
+        .on_disabled_hover_text("Nothing to go to: there is no picture, or only one")
+        .accessible_name("Time line");
+    if response.changed() {
+        send(cx, PlaybackAction::Seek(SeekTo::Frame(at)));
+    }
+}
+
 fn playback_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, has_source: bool) {
+    let is_live = cx.session.is_live();
     let (icon, name) = if cx.session.is_playing && !cx.session.has_ended {
         (Icon::Pause, "Pause")
     } else {
         (Icon::Play, "Play")
     };
-    let play = Button::new(icon.atom(None)).min_size(egui::vec2(44.0, 34.0));
-    if ui
-        .add_enabled(has_source, play)
-        .on_hover_text(format!("{name} (Space)"))
-        .accessible_name(name)
-        .clicked()
-    {
-        cx.actions.push(Action::Playback(PlaybackAction::PlayPause));
-    }
-    let restart = Button::new(Icon::Restart.atom(None)).min_size(egui::vec2(40.0, 34.0));
-    if !cx.session.is_live()
-        && ui
-            .add_enabled(has_source, restart)
-            .on_hover_text("From the beginning (Home)")
-            .accessible_name("Restart")
+    let mut button = |ui: &mut Ui, icon: Icon, width, name: &str, help: &str, action| {
+        let button = Button::new(icon.atom(None)).min_size(egui::vec2(width, 34.0));
+        if ui
+            .add_enabled(has_source, button)
+            .on_hover_text(help)
+            .accessible_name(name)
             .clicked()
-    {
-        cx.actions.push(Action::Playback(PlaybackAction::Restart));
+        {
+            send(cx, action);
+        }
+    };
+    let help = format!("{name} (Space)");
+    button(ui, icon, 44.0, name, &help, PlaybackAction::PlayPause);
+    let (first, help) = if is_live {
+        ("Oldest", "The oldest picture that is held (Home)")
+    } else {
+        ("Restart", "From the beginning (Home)")
+    };
+    ui.spacing_mut().item_spacing.x = 4.0;
+    button(ui, Icon::Restart, 36.0, first, help, PlaybackAction::First);
+    let help = "One frame back (, or Left; with Shift ten)";
+    let back = PlaybackAction::Step(-1);
+    button(ui, Icon::StepBack, 36.0, "Frame back", help, back);
+    let help = "One frame on (. or Right; with Shift ten)";
+    let on = PlaybackAction::Step(1);
+    button(ui, Icon::StepOn, 36.0, "Frame on", help, on);
+    ui.spacing_mut().item_spacing.x = 8.0;
+    if is_live {
+        let live = Button::new("Live").min_size(egui::vec2(0.0, 34.0));
+        if ui
+            .add_enabled(!cx.session.is_playing, live)
+            .on_hover_text("Follows the live picture again (End)")
+            .on_disabled_hover_text("This is the live picture")
+            .accessible_name("Follow live")
+            .clicked()
+        {
+            send(cx, PlaybackAction::Last);
+        }
+    } else if has_source {
+        speed_ui(ui, cx);
     }
+}
+
+fn speed_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let combo = ComboBox::from_id_salt("speed")
+        .width(58.0)
+        .height(340.0)
+        .selected_text(format!("{}×", cx.session.speed))
+        .show_ui(ui, |ui| {
+            for speed in SPEEDS {
+                let is_current = speed == cx.session.speed;
+                if ui
+                    .selectable_label(is_current, format!("{speed}×"))
+                    .clicked()
+                {
+                    send(cx, PlaybackAction::Speed(speed));
+                }
+            }
+        });
+    combo
+        .response
+        .on_hover_text("How fast files play ([ slower, ] faster)")
+        .accessible_name("Speed");
 }
 
 fn time_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
@@ -72,6 +159,15 @@ fn time_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
             .font(theme::number_font(15.0))
             .color(color)
     };
+    if let Some(review) = presented.review {
+        let (back, held) = (review.secs_back, cx.session.stats.held_secs);
+        let text = number(format!("-{back:.1} s"), theme::RIGHT);
+        ui.add(Label::new(text).selectable(false))
+            .on_hover_text("How far back this picture lies");
+        let text = format!("of {held:.0} s held");
+        ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
+        return;
+    }
     let now = widgets::clock(presented.frame.time_secs);
     ui.add(Label::new(number(now, theme::TEXT)).selectable(false))
         .on_hover_text("Time within the source");
@@ -134,4 +230,8 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
     )
     .on_hover_text(format!("Recording to {}", recording.folder.display()));
     widgets::dot_ui(ui, theme::RED);
+}
+
+fn send(cx: &mut PanelContext<'_>, action: PlaybackAction) {
+    cx.actions.push(Action::Playback(action));
 }

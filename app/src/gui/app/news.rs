@@ -1,0 +1,156 @@
+//! What workers report, and what the window makes of it.
+
+use eframe::egui::{self, ViewportCommand};
+use poselens_engine::pipeline::Event;
+use poselens_engine::source::SourceStatus;
+
+use super::App;
+use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction, WindowAction};
+use crate::gui::files::News;
+use crate::gui::session::Level;
+
+impl App {
+    pub(super) fn drain(&mut self, ctx: &egui::Context) {
+        while let Some(event) = self.pipeline.try_event() {
+            self.on_event(event);
+        }
+        while let Ok(news) = self.news.try_recv() {
+            self.on_news(news, ctx);
+        }
+        self.poll_inspect(ctx);
+        self.tasks.retain(|task| !task.is_finished());
+        self.follow_annotation();
+        self.session.stats = self.pipeline.stats();
+        if let Some(recording) = &mut self.session.recording
+            && let Some(progress) = self.pipeline.recording()
+        {
+            recording.progress = Some(progress);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let session = &mut self.session;
+        match event {
+            Event::SourceReady(info) => {
+                session.source = Some(info);
+                session.running_source = session.wanted_source.clone();
+                session.source_status = SourceStatus::Ok;
+                session.is_opening = false;
+                session.has_ended = false;
+                // Complaints about the source before are settled; news still stand.
+                session.status.take_if(|s| s.level != Level::Info);
+            }
+            Event::SourceFailed { name, error } => {
+                tracing::warn!(source = name, %error, "source failed");
+                let failed = session.wanted_source.clone();
+                if std::mem::take(&mut session.is_opening) {
+                    session.wanted_source = session.running_source.clone();
+                }
+                match failed {
+                    Some(wanted) => session.fail(
+                        error.to_string(),
+                        Action::Source(SourceAction::Open(wanted)),
+                    ),
+                    None => session.say(Level::Error, error.to_string()),
+                }
+            }
+            Event::SourceWarning { name, warning } => {
+                session.say(Level::Warning, format!("{name}: {warning}"));
+            }
+            Event::SourceStatus { name, status } => {
+                // What goes on is told over the picture; see `stage::connection_ui`.
+                session.source_status = status;
+                if status == SourceStatus::Ok {
+                    session.say(Level::Info, format!("{name}: back again"));
+                }
+            }
+            Event::SourceEnded => {
+                session.has_ended = true;
+                if session.recording.is_some() {
+                    self.run_action(Action::Record(RecordAction::StartStop));
+                }
+            }
+            Event::ModelReady(name) => {
+                session.loading_model = None;
+                session.attention_names.clear();
+                session.model = Some(name);
+            }
+            Event::ModelFailed { name, error } => {
+                if session.loading_model.take().is_none() {
+                    session.model = None;
+                }
+                tracing::warn!(model = name, %error, "model failed");
+                let retry = Action::Model(ModelAction::Choose(name.clone()));
+                session.fail(format!("{name}: {error}"), retry);
+            }
+            Event::Recorded(progress) => self.on_recorded(&progress),
+            Event::RecordingFailed(error) => {
+                session.recording = None;
+                tracing::error!(%error, "recording failed");
+                session.say(Level::Error, error.to_string());
+                self.run_action(Action::Record(RecordAction::List));
+            }
+            Event::WorkerFailed(error) => {
+                tracing::error!(%error, "a worker failed");
+                session.has_crashed = true;
+                session.is_opening = false;
+                session.loading_model = None;
+                session.model = None;
+                session.fail(
+                    error.to_string(),
+                    Action::Window(WindowAction::RestartWorkers),
+                );
+            }
+        }
+    }
+
+    fn on_news(&mut self, news: News, ctx: &egui::Context) {
+        let session = &mut self.session;
+        match news {
+            News::Cameras(Ok(cameras)) => {
+                session.cameras = Some(cameras);
+                self.start_camera();
+            }
+            News::Cameras(Err(error)) => {
+                session.cameras = Some(Vec::new());
+                session.fail(error.to_string(), Action::Source(SourceAction::ListCameras));
+            }
+            News::Picked(path) => {
+                session.is_choosing = false;
+                if let Some(path) = path {
+                    self.open_path(path.to_string_lossy().into_owned());
+                }
+            }
+            News::NoDialog => {
+                session.is_choosing = false;
+                session.say(
+                    Level::Warning,
+                    "no file dialog came up on this system; type the path into the Path field",
+                );
+            }
+            News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),
+            News::Saved(Err(error)) => session.say(Level::Error, error.to_string()),
+            News::Recordings(Ok(list)) => session.recordings = Some(list),
+            News::Recordings(Err(error)) => {
+                session.recordings = Some(Vec::new());
+                session.fail(error.to_string(), Action::Record(RecordAction::List));
+            }
+            News::DeviceLost(message) => {
+                self.on_device_lost(message);
+                ctx.send_viewport_cmd(ViewportCommand::Close);
+            }
+        }
+    }
+
+    pub(super) fn on_device_lost(&mut self, message: String) {
+        tracing::error!(
+            message,
+            "the graphics device is lost; building the window anew"
+        );
+        self.session.say(
+            Level::Warning,
+            format!("the graphics device was lost and opened again ({message})"),
+        );
+        self.device_lost = Some(message);
+    }
+}

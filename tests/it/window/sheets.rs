@@ -1,0 +1,83 @@
+//! What lies over the window: palette, keys, about, first steps.
+
+use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
+
+use super::Window;
+
+fn palette(window: &mut Window, text: &str) {
+    window
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::K);
+    window.harness.run_steps(3);
+    window.harness.get_by_label("Command").type_text(text);
+    window.harness.run_steps(3);
+}
+
+/// Fails when the palette does not open, find, or do what was chosen, or keeps the keyboard.
+#[test]
+fn the_palette_does_what_is_typed() {
+    let mut window = Window::running("clip.mp4");
+    palette(&mut window, "over heat");
+    window.press(Key::Enter);
+    assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
+    assert!(window.session().sheet.is_none());
+    palette(&mut window, "network sec");
+    window.press(Key::Enter);
+    window.until(|s| s.model.as_deref() == Some("second"));
+    palette(&mut window, "qqq");
+    assert!(window.has("No command is called like this"));
+    window.press(Key::Enter);
+    window.press(Key::Escape);
+    assert!(window.session().sheet.is_none());
+    window.press(Key::Num2);
+    assert_eq!(window.overlays(), ["skeleton"]);
+}
+
+/// Fails when the keys' help, the version or the first steps cannot be found, or do not go away.
+#[test]
+fn sheets_open_from_keys_and_palette() {
+    let mut window = Window::running("clip.mp4");
+    window.press(Key::F1);
+    assert!(window.has("Start or stop recording") && window.has("Ten frames back"));
+    window.press(Key::R);
+    assert!(
+        window.session().recording.is_none(),
+        "the sheet has the keys"
+    );
+    window.click("Close sheet");
+    palette(&mut window, "about");
+    window.press(Key::Enter);
+    assert!(window.has(&format!("Version {}", env!("CARGO_PKG_VERSION"))));
+    window.press(Key::Escape);
+    assert!(window.session().sheet.is_none());
+    palette(&mut window, "first steps");
+    window.press(Key::Enter);
+    window.click("Try the sample clip");
+    assert!(window.session().sheet.is_none());
+    window.until(|s| s.source.as_ref().is_some_and(|s| s.name == "clip.mp4"));
+}
+
+/// Fails when the menu does not open, lacks a group, or leads nowhere.
+#[test]
+fn the_menu_holds_every_group() {
+    let mut window = Window::running("clip.mp4");
+    window.click("Menu");
+    window.harness.run_steps(4);
+    for group in [
+        "Source",
+        "Model",
+        "Overlays",
+        "Playback",
+        "Recording",
+        "Window",
+    ] {
+        let named = window.harness.query_all_by_label_contains(group);
+        assert!(named.count() > 0, "{group} is missing");
+    }
+    window.harness.get_by_label_contains("Playback").click();
+    window.harness.run_steps(4);
+    window.harness.get_by_label_contains("Faster").click();
+    window.harness.run_steps(4);
+    assert_eq!(window.session().speed, 1.5);
+}
