@@ -2,7 +2,7 @@
 //!
 //! What the infer thread has shown is kept: frames with their times, and the poses found in them.
 //! Measured for a 1280x720 picture of fine stripes on one core of an Intel Xeon server with AVX-512
-//! (the fastest of 100; `cost_of_a_frame` in [`yuv`]), 30 frames a second in 512 MiB:
+//! (the fastest of 100), 30 frames a second in 512 MiB:
 //!
 //! | form | cost a frame | bytes a frame | seconds held | loss |
 //! |---|---|---|---|---|
