@@ -16,7 +16,7 @@ pub(super) const KIND: SourceKind = SourceKind {
 
 const NAME: &str = "sample clip";
 
-const CLIP: &[u8] = include_bytes!(concat!(
+static CLIP: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../assets/clips/sister.mkv"
 ));
