@@ -9,6 +9,11 @@ pub fn project() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "poselens")
 }
 
+/// Where trainings go, each into a folder of its own.
+pub fn trainings() -> Option<PathBuf> {
+    project().map(|p| p.data_dir().join("trainings"))
+}
+
 /// Where recordings go: `PoseLens` in the user's videos folder, else in their home.
 pub fn recordings() -> Option<PathBuf> {
     let user = UserDirs::new()?;

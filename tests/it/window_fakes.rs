@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poselens_app::gui::{GuiContext, ModelChoice, SourceChoice};
+use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Affine2, Size};
@@ -17,6 +18,7 @@ use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{FrameSource, SourceInfo};
+use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 use poselens_shaders::scene::Scene;
 
@@ -195,6 +197,11 @@ pub(crate) fn gui(
             })))
         }),
         recordings_folder: folder.to_owned(),
+        hardware: Hardware {
+            device: DeviceSpec::Cpu,
+            threads: 2,
+        },
+        trainings_folder: folder.join("trainings"),
         settings_file: None,
     }
 }

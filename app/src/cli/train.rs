@@ -304,7 +304,7 @@ fn show(news: &Receiver<Event>) {
                 ));
             }
             Event::Epoch(record) => bar.suspend(|| eprintln!("{}", line(&record))),
-            Event::Saved { .. } | Event::Stopped(_) => {}
+            Event::Seen { .. } | Event::Saved { .. } | Event::Stopped(_) => {}
         }
     }
     bar.finish_and_clear();

@@ -4,19 +4,24 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use poselens_engine::Result;
 use poselens_engine::device::{DeviceSpec, select};
-use poselens_engine::estimator::{Estimator, Infer};
+use poselens_engine::estimator::{Estimator, Infer, Want};
+use poselens_engine::frame::Frame;
 use poselens_engine::model::{MODELS, ModelSpec};
 use poselens_engine::output::PoseOutput;
 use poselens_engine::overlay::OVERLAYS;
 use poselens_engine::pipeline::session::{ModelRecord, SessionPlan, SessionTap, weights_digest};
+use poselens_engine::pose::Pose;
 use poselens_engine::record::Backpressure;
 use poselens_engine::source::camera::list_cameras;
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::train::Hardware;
 
 use super::Common;
 use super::args::NetworkArgs;
 use crate::folders;
+use crate::gui::train::trained;
 use crate::gui::{GuiContext, ModelChoice, SourceChoice};
 
 /// The window's context for these options.
@@ -39,7 +44,7 @@ pub fn context(
             help: m.summary.to_owned(),
         })
         .collect();
-    let threads = common.threads;
+    let (threads, hardware_device) = (common.threads, common.device);
     let (common, named) = (common.clone(), model.clone());
     // Known once a model is loaded: a recording must not wait for a digest.
     let digests = Arc::new(Mutex::new(BTreeMap::new()));
@@ -50,16 +55,22 @@ pub fn context(
     let (known, described) = (Arc::clone(&digests), Arc::clone(&digests));
     let device_of_model = device_text.clone();
     let make_infer = move |name: &str| {
+        let (model, trained_here) = trained::split(name);
         let args = NetworkArgs {
-            model: name.to_owned(),
-            weights: weights.clone().filter(|_| named.as_deref() == Some(name)),
+            model: model.to_owned(),
+            weights: trained_here
+                .or_else(|| weights.clone().filter(|_| named.as_deref() == Some(name))),
         };
         let digest = weights_digest(args.weights.as_deref())?;
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(name.to_owned(), digest);
+        known.insert(name.to_owned(), digest.clone());
+        known.insert(trained::title(name), digest);
         drop(known);
         // Joints are smoothed here; the window shows the raw ones where smoothing is off.
-        let infer: Box<dyn Infer> = Box::new(Estimator::single(args.load(&common, None)?, true));
+        let infer: Box<dyn Infer> = Box::new(Titled {
+            estimator: Estimator::single(args.load(&common, None)?, true),
+            title: trained::title(name).into(),
+        });
         Ok(infer)
     };
     Ok(GuiContext {
@@ -105,9 +116,41 @@ pub fn context(
             };
             Ok(Box::new(SessionTap::create(plan, first)?))
         }),
+        hardware: Hardware {
+            device: hardware_device,
+            threads: 0,
+        },
+        trainings_folder: folders::trainings().unwrap_or_else(|| "trainings".into()),
         recordings_folder: folders::recordings().unwrap_or_else(|| ".".into()),
         settings_file: folders::project().map(|p| p.config_dir().join("settings.toml")),
     })
+}
+
+/// Results carry the title of the weights: trained ones are not taken for the program's.
+struct Titled {
+    estimator: Estimator,
+    title: Arc<str>,
+}
+
+impl Infer for Titled {
+    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        let output = self.estimator.infer(frame, want)?;
+        Ok(self.titled(output))
+    }
+
+    fn inspect(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+        let output = self.estimator.inspect(frame, near, want)?;
+        Ok(self.titled(output))
+    }
+}
+
+impl Titled {
+    fn titled(&self, output: PoseOutput) -> PoseOutput {
+        PoseOutput {
+            model: Arc::clone(&self.title),
+            ..output
+        }
+    }
 }
 
 fn device_name(spec: DeviceSpec, threads: Option<u16>) -> String {

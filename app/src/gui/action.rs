@@ -9,6 +9,7 @@ use super::SourceChoice;
 use super::inspect::InspectAction;
 use super::panels::View;
 use super::session::Sheet;
+use super::train::TrainAction;
 
 /// Everything the user can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,8 @@ pub enum Action {
     Record(RecordAction),
     /// From the view that looks inside.
     Inspect(InspectAction),
+    /// From the view that teaches.
+    Train(TrainAction),
     /// From the header and the messages.
     Window(WindowAction),
 }

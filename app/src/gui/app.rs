@@ -16,6 +16,7 @@ use super::inspect::{self, Inspect};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
 use super::session::{Level, Sheet};
+use super::train::{self, Train};
 use super::{AppState, GuiContext, Session, SourceChoice, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
@@ -30,6 +31,7 @@ pub struct App {
     pub(super) session: Session,
     pub(super) view: View,
     pub(super) inspect: Inspect,
+    pub(super) train: Train,
     pub(super) pipeline: Pipeline,
     pub(super) desk: Desk,
     news: Receiver<News>,
@@ -84,6 +86,7 @@ impl App {
             session,
             view: View::Live,
             inspect: Inspect::new(desk.waker.clone()),
+            train: Train::new(desk.waker.clone()),
             desk,
             news,
             tasks: Vec::new(),
@@ -92,6 +95,7 @@ impl App {
             device_lost: None,
             is_look_sent: false,
         };
+        app.offer_trained();
         app.start_model();
         if let Some(input) = app.gui.input.clone() {
             app.run_action(Action::Source(SourceAction::Open(SourceChoice {
@@ -108,6 +112,7 @@ impl App {
     pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
         theme::apply(&cc.egui_ctx);
         self.inspect.attach(cc.wgpu_render_state.clone());
+        self.train.attach();
         self.desk.waker.attach(cc.egui_ctx.clone());
         self.picture = cc.wgpu_render_state.clone().map(|render| {
             let info = render.adapter.get_info();
@@ -146,6 +151,11 @@ impl App {
     /// What the network's inside looks like.
     pub fn inspect(&self) -> &Inspect {
         &self.inspect
+    }
+
+    /// How trainings go.
+    pub fn train(&self) -> &Train {
+        &self.train
     }
 
     /// What is true at the moment.
@@ -271,6 +281,7 @@ impl App {
     /// Saves the choices and ends the workers; a running recording is closed first.
     pub(super) fn finish(mut self) {
         self.save();
+        self.close_training();
         for task in self.tasks {
             // An open dialog would keep the program alive without a window.
             task.detach();
@@ -283,6 +294,8 @@ impl App {
             let area = ui.max_rect();
             if self.view == View::Inspect {
                 inspect::stage_ui(ui, area, &mut cx(self, actions));
+            } else if self.view == View::Train {
+                train::stage_ui(ui, area, &mut cx(self, actions));
             } else if let Some(presented) = &self.session.presented {
                 let size = presented.frame.size();
                 let view = panels::view_ui(ui, area, size, &mut cx(self, actions));
@@ -302,6 +315,7 @@ fn cx<'a>(app: &'a App, actions: &'a mut Vec<Action>) -> PanelContext<'a> {
         session: &app.session,
         view: app.view,
         inspect: &app.inspect,
+        train: &app.train,
         actions,
     }
 }

@@ -6,8 +6,9 @@ use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 use super::action::{
     Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, WindowAction,
 };
-use super::panels::{PanelContext, sample_clip};
+use super::panels::{PanelContext, View, sample_clip};
 use super::session::Sheet;
+use super::train::{Ask, Role, TrainAction, trained};
 use super::{GuiContext, SourceChoice};
 
 /// What commands are listed under.
@@ -18,16 +19,18 @@ pub enum Group {
     Overlays,
     Playback,
     Recording,
+    Training,
     Window,
 }
 
 impl Group {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Source,
         Self::Model,
         Self::Overlays,
         Self::Playback,
         Self::Recording,
+        Self::Training,
         Self::Window,
     ];
 
@@ -38,6 +41,7 @@ impl Group {
             Self::Overlays => "Overlays",
             Self::Playback => "Playback",
             Self::Recording => "Recording",
+            Self::Training => "Training",
             Self::Window => "Window",
         }
     }
@@ -171,6 +175,66 @@ const FIXED: &[(Group, &str, &[KeyboardShortcut], Action)] = &[
         Action::Record(RecordAction::List),
     ),
     (
+        Group::Training,
+        "Train a network",
+        &[key(Key::T)],
+        Action::Window(WindowAction::Show(View::Train)),
+    ),
+    (
+        Group::Training,
+        "Choose labels to learn from…",
+        &[],
+        Action::Train(TrainAction::Ask(Ask::Labels(Role::Learn))),
+    ),
+    (
+        Group::Training,
+        "Choose held-out labels…",
+        &[],
+        Action::Train(TrainAction::Ask(Ask::Labels(Role::HeldOut))),
+    ),
+    (
+        Group::Training,
+        "Check the training data",
+        &[],
+        Action::Train(TrainAction::Check),
+    ),
+    (
+        Group::Training,
+        "Preview a training batch",
+        &[],
+        Action::Train(TrainAction::Preview),
+    ),
+    (
+        Group::Training,
+        "Start the training",
+        &[],
+        Action::Train(TrainAction::Start),
+    ),
+    (
+        Group::Training,
+        "Pause the training, or go on",
+        &[],
+        Action::Train(TrainAction::Pause),
+    ),
+    (
+        Group::Training,
+        "Stop the training",
+        &[],
+        Action::Train(TrainAction::Stop),
+    ),
+    (
+        Group::Training,
+        "Use the trained weights",
+        &[],
+        Action::Train(TrainAction::Use),
+    ),
+    (
+        Group::Training,
+        "Keep the old weights",
+        &[],
+        Action::Train(TrainAction::KeepOld),
+    ),
+    (
         Group::Window,
         "Full screen",
         &[key(Key::F11)],
@@ -244,7 +308,7 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     }));
     all.extend(cx.gui.models.iter().map(|model| Command {
         group: Group::Model,
-        title: format!("Network {}", model.name),
+        title: format!("Network {}", trained::title(&model.name)),
         keys: &[],
         action: Action::Model(ModelAction::Choose(model.name.clone())),
     }));

@@ -47,6 +47,7 @@ impl App {
             Action::Playback(action) => self.run_playback(&action),
             Action::Record(action) => self.run_record(action),
             Action::Inspect(action) => self.run_inspect(action),
+            Action::Train(action) => self.run_train(action),
             Action::Window(WindowAction::Show(view)) => self.show_view(view),
             Action::Window(WindowAction::OpenSheet(sheet)) => {
                 self.session.sheet = Some(sheet);
@@ -116,12 +117,16 @@ impl App {
 
     /// Opens what the user typed, picked or dropped.
     pub(super) fn open_path(&mut self, path: String) {
+        if self.view == View::Train {
+            self.drop_on_training(path.into());
+            return;
+        }
         self.state.path.clone_from(&path);
         let name = std::path::Path::new(&path).file_name();
         let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
         let choice = SourceChoice { label, spec: path };
         self.run_action(match self.view {
-            View::Live => Action::Source(SourceAction::Open(choice)),
+            View::Live | View::Train => Action::Source(SourceAction::Open(choice)),
             View::Inspect => Action::Inspect(InspectAction::Open(choice)),
         });
     }

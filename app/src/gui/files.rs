@@ -15,6 +15,7 @@ use poselens_engine::pipeline::session::SessionEntry;
 use poselens_engine::{Error, Result};
 
 use super::SourceChoice;
+use super::train::Ask;
 
 /// A dialog that is gone this quickly was never seen: there is no dialog service.
 pub const UNSEEN: Duration = Duration::from_millis(300);
@@ -23,6 +24,8 @@ pub const UNSEEN: Duration = Duration::from_millis(300);
 pub enum News {
     Cameras(Result<Vec<SourceChoice>>),
     Picked(Option<PathBuf>),
+    /// A dialog of the training was answered.
+    TrainPicked(Ask, PathBuf),
     /// The system has no file dialog.
     NoDialog,
     Saved(Result<PathBuf>),
@@ -31,7 +34,7 @@ pub enum News {
 }
 
 /// Wakes the window. The context is exchanged when the window is built anew on another device.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Waker(Arc<Mutex<Option<egui::Context>>>);
 
 impl Waker {

@@ -19,6 +19,7 @@ mod run;
 mod session;
 mod state;
 mod theme;
+pub mod train;
 mod widgets;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use poselens_engine::overlay::OverlaySpec;
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap};
 use poselens_engine::source::FrameSource;
+use poselens_engine::train::Hardware;
 
 pub use action::Action;
 pub use app::App;
@@ -97,6 +99,10 @@ pub struct GuiContext {
     pub start_recording: StartRecording,
     /// Where recordings and snapshots go.
     pub recordings_folder: PathBuf,
+    /// What trainings run on.
+    pub hardware: Hardware,
+    /// Where trainings go, each into a folder of its own.
+    pub trainings_folder: PathBuf,
     /// Where [`AppState`] is kept; `None` keeps nothing.
     pub settings_file: Option<PathBuf>,
 }

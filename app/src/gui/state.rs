@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::inspect::Choices;
+use super::train::Plan;
 use anyhow::Context as _;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::{Look, Playback};
@@ -45,6 +46,8 @@ pub struct AppState {
     pub is_looping: bool,
     /// What is shown of the inside of a network.
     pub inspect: Choices,
+    /// What is chosen for trainings.
+    pub train: Plan,
 }
 
 impl Default for AppState {
@@ -66,6 +69,7 @@ impl Default for AppState {
             is_mirrored: true,
             is_looping: true,
             inspect: Choices::default(),
+            train: Plan::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use check::{check, check_labels};
 pub use finding::{Finding, Severity};
 pub use preview::contact_sheet;
+pub(crate) use preview::rgba_of;
 pub use rename::renamed;
 
 use crate::error::{Error, Result};

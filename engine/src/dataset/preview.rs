@@ -129,6 +129,11 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
 
 /// Normalised planes as a picture again.
 fn picture(values: &[f32], input: &InputSpec) -> Frame {
+    Frame::new(0, 0.0, input.size, Pixels::unpooled(rgba_of(values, input)))
+}
+
+/// Red, green, blue and alpha of normalised planes.
+pub(crate) fn rgba_of(values: &[f32], input: &InputSpec) -> Vec<u8> {
     let area = input.size.area();
     let mut rgba = vec![255; area * BYTES_PER_PIXEL];
     for (i, pixel) in rgba.chunks_exact_mut(BYTES_PER_PIXEL).enumerate() {
@@ -137,7 +142,7 @@ fn picture(values: &[f32], input: &InputSpec) -> Frame {
             *byte = (v * 255.0).round().clamp(0.0, 255.0) as u8;
         }
     }
-    Frame::new(0, 0.0, input.size, Pixels::unpooled(rgba))
+    rgba
 }
 
 #[cfg(test)]

@@ -303,7 +303,7 @@ fn toml_of(path: &Path, value: &impl Serialize) -> Result<String> {
 }
 
 /// The history as a table.
-fn log(history: &[EpochRecord]) -> String {
+pub(super) fn log(history: &[EpochRecord]) -> String {
     let mut blocks: Vec<&String> = history.iter().flat_map(|r| r.gates.keys()).collect();
     blocks.sort();
     blocks.dedup();

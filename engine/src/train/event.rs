@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 
 use super::checkpoint::EpochRecord;
+use super::seen::SeenPose;
 
 /// Why a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,13 @@ pub enum Event {
     },
     /// An epoch is done and measured; the first is the network before training.
     Epoch(EpochRecord),
+    /// What these weights find in a few held-out people; comes before the epoch's [`Self::Epoch`].
+    Seen {
+        /// Finished epochs.
+        epoch: u64,
+        /// Always the same people.
+        people: Vec<SeenPose>,
+    },
     /// The folder is up to date.
     Saved {
         /// These are the best weights so far.

@@ -346,7 +346,7 @@ impl Trainer {
 
     /// Measures, notes the epoch that has ended, and saves.
     fn record(&mut self, events: &Sender<Event>, lr: f64) -> Result<()> {
-        let measured = match &self.validation {
+        let mut measured = match &self.validation {
             None => Measured::default(),
             Some(validation) => {
                 let options = NetworkOptions {
@@ -358,6 +358,13 @@ impl Trainer {
                 validation.measure(&options, &self.card, &weights)?
             }
         };
+        if !measured.seen.is_empty() {
+            let seen = Event::Seen {
+                epoch: self.progress.position.epoch,
+                people: std::mem::take(&mut measured.seen),
+            };
+            tell(events, seen);
+        }
         let running = std::mem::take(&mut self.progress.running);
         let record = epoch_record(&self.progress, running, lr, measured);
         let is_best = record

@@ -1,21 +1,25 @@
 //! How good weights are: the live path (crop, network, decoding) on labelled people.
 
-use crate::dataset::{Dataset, picture};
+use super::seen::{SeenPose, is_looked_at};
+use crate::dataset::{Annotation, Dataset, picture};
 use crate::error::{Error, Result};
 use crate::estimator::{Network, NetworkOptions, Want};
 use crate::eval::{EvalOptions, evaluate};
 use crate::frame::Frame;
 use crate::model::{Card, Weights};
 use crate::output::Timings;
+use crate::preprocess::clip_box;
 use crate::skeleton::Skeleton;
 
 /// What was measured; `None` where the labels do not suffice.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measured {
     /// PCK@0.2.
     pub pck: Option<f64>,
     /// COCO average precision.
     pub oks_ap: Option<f64>,
+    /// The people to be looked at.
+    pub seen: Vec<SeenPose>,
 }
 
 /// The people measured on, their joints named by the network's skeleton.
@@ -54,6 +58,8 @@ impl Validation {
         let eval = EvalOptions::new(*network.input());
         let mut current: Option<Frame> = None;
         let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
+        let n_people = samples.iter().map(|s| s.annotations.len()).sum();
+        let (mut asked, mut seen) = (0, Vec::new());
         let report = evaluate(skeleton, samples, &eval, &mut |sample, roi| {
             let frame = match current.take() {
                 Some(frame) if frame.id == sample.image_id => frame,
@@ -61,11 +67,30 @@ impl Validation {
             };
             let look = network.look(&frame, roi, Want::default(), &mut Timings::default())?;
             current = Some(frame);
-            Ok(look.people.into_iter().next().unwrap_or_default())
+            let found = look.people.into_iter().next().unwrap_or_default();
+            let mut people = sample.annotations.iter();
+            let is_asked = |a: &&Annotation| {
+                clip_box(a.bbox, sample.size).is_some_and(|b| eval.input.roi(b) == *roi)
+            };
+            if is_looked_at(asked, n_people)
+                && let Some(person) = people.find(is_asked)
+            {
+                seen.push(SeenPose {
+                    path: sample.path.clone(),
+                    image_id: sample.image_id,
+                    roi: *roi,
+                    skeleton,
+                    labels: person.joints.clone(),
+                    found: found.clone(),
+                });
+            }
+            asked += 1;
+            Ok(found)
         })?;
         Ok(Measured {
             pck: report.pck.and_then(|pck| pck.mean),
             oks_ap: report.oks.and_then(|oks| oks.ap),
+            seen,
         })
     }
 }

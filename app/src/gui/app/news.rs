@@ -8,6 +8,7 @@ use super::App;
 use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction, WindowAction};
 use crate::gui::files::News;
 use crate::gui::session::Level;
+use crate::gui::train::TrainAction;
 
 impl App {
     pub(super) fn drain(&mut self, ctx: &egui::Context) {
@@ -18,6 +19,7 @@ impl App {
             self.on_news(news, ctx);
         }
         self.poll_inspect(ctx);
+        self.poll_train(ctx);
         self.tasks.retain(|task| !task.is_finished());
         self.follow_annotation();
         self.session.stats = self.pipeline.stats();
@@ -120,6 +122,10 @@ impl App {
                 if let Some(path) = path {
                     self.open_path(path.to_string_lossy().into_owned());
                 }
+            }
+            News::TrainPicked(ask, path) => {
+                session.is_choosing = false;
+                self.run_action(Action::Train(TrainAction::Answer(ask, path)));
             }
             News::NoDialog => {
                 session.is_choosing = false;

@@ -19,6 +19,13 @@ impl App {
         }
         self.view = view;
         match view {
+            View::Train => {
+                if self.session.is_playing && self.session.recording.is_none() {
+                    self.session.is_playing = false;
+                    self.inspect.resumes_live = true;
+                }
+                self.start_teaching()?;
+            }
             View::Live => {
                 if std::mem::take(&mut self.inspect.resumes_live) {
                     self.session.is_playing = true;

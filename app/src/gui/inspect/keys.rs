@@ -24,7 +24,7 @@ pub fn pressed(ctx: &Context, gui: &GuiContext, view: View) -> Vec<Action> {
     if ctx.text_edit_focused() {
         return Vec::new();
     }
-    let is_inspect = view == View::Inspect;
+    let (is_live, is_inspect) = (view == View::Live, view == View::Inspect);
     // Arrows move sliders and lists that have the keyboard.
     let has_focus = ctx.memory(|m| m.focused().is_some());
     let mut actions = Vec::new();
@@ -53,7 +53,7 @@ pub fn pressed(ctx: &Context, gui: &GuiContext, view: View) -> Vec<Action> {
     });
     let others = catalog::pressed(ctx, gui);
     let makes_sense = |action: &Action| {
-        !is_inspect
+        is_live
             || !matches!(
                 action,
                 Action::Playback(_) | Action::Overlay(_) | Action::Record(_)

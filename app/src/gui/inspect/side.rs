@@ -7,6 +7,7 @@ use super::choices::{Choices, What};
 use super::{Form, GridPictures, InspectAction, Pick, Seat, numbers, shown};
 use crate::gui::action::{Action, SourceAction};
 use crate::gui::panels::{PanelContext, joint_title, sample_clip};
+use crate::gui::train::trained;
 use crate::gui::{theme, widgets};
 
 /// What is looked at.
@@ -85,8 +86,9 @@ pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 .chain(names)
                 .collect();
             let current = wanted.unwrap_or(if slot == 1 { ALONE } else { "none" });
-            let rows = names.iter().map(|n| ((*n).to_owned(), *n == current));
-            if let Some(i) = widgets::choice_ui(ui, label, help, current, rows) {
+            let rows = names.iter().map(|n| (trained::title(n), *n == current));
+            let shown = trained::title(current);
+            if let Some(i) = widgets::choice_ui(ui, label, help, &shown, rows) {
                 let name = (names[i] != ALONE).then(|| names[i].to_owned());
                 cx.actions
                     .push(Action::Inspect(InspectAction::Model(slot, name)));

@@ -12,12 +12,18 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         ui.add(Label::new(RichText::new("PoseLens").size(18.0).strong()).selectable(false));
         ui.add_space(10.0);
+        let train = cx.train.title();
         for (view, name, help) in [
             (View::Live, "Live", "The running picture (I)"),
             (
                 View::Inspect,
                 "Inspect",
                 "Look inside the network at this frame (I)",
+            ),
+            (
+                View::Train,
+                train.as_str(),
+                "Teach a network your own people (T)",
             ),
         ] {
             let button = Button::selectable(cx.view == view, name);

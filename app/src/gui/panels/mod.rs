@@ -14,6 +14,7 @@ mod transport;
 use eframe::egui::{self, Context, Ui};
 
 use super::inspect::{self, Inspect};
+use super::train::{self, Train};
 use super::{Action, AppState, GuiContext, Session, theme};
 
 pub use overlay::joint_title;
@@ -28,6 +29,8 @@ pub enum View {
     Live,
     /// Single frames, and what the network sees in them.
     Inspect,
+    /// Better weights from labelled people.
+    Train,
 }
 
 /// Where a panel stands.
@@ -56,6 +59,8 @@ pub struct PanelContext<'a> {
     pub view: View,
     /// Single frames, and what the network sees in them.
     pub inspect: &'a Inspect,
+    /// Trainings.
+    pub train: &'a Train,
     /// What the user asks for.
     pub actions: &'a mut Vec<Action>,
 }
@@ -183,6 +188,48 @@ pub const PANELS: &[PanelSpec] = &[
         place: Place::Stage,
         show: stage::status_ui,
     },
+    PanelSpec {
+        name: "Header",
+        view: View::Train,
+        place: Place::Top,
+        show: header::header_ui,
+    },
+    PanelSpec {
+        name: "Training",
+        view: View::Train,
+        place: Place::Bottom,
+        show: train::bar_ui,
+    },
+    PanelSpec {
+        name: "People",
+        view: View::Train,
+        place: Place::Side,
+        show: train::data_ui,
+    },
+    PanelSpec {
+        name: "Learner",
+        view: View::Train,
+        place: Place::Side,
+        show: train::network_ui,
+    },
+    PanelSpec {
+        name: "How it learns",
+        view: View::Train,
+        place: Place::Side,
+        show: train::options_ui,
+    },
+    PanelSpec {
+        name: "Earlier trainings",
+        view: View::Train,
+        place: Place::Side,
+        show: train::earlier_ui,
+    },
+    PanelSpec {
+        name: "Messages",
+        view: View::Train,
+        place: Place::Stage,
+        show: stage::status_ui,
+    },
 ];
 
 /// Lays out the bars and the side panel of `view`.
@@ -196,7 +243,7 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
         .show(ui, |ui| place_ui(ui, view, Place::Top, cx));
     egui::Panel::bottom("bottom")
         .exact_size(match view {
-            View::Live => 84.0,
+            View::Live | View::Train => 84.0,
             View::Inspect => 96.0,
         })
         .frame(bar)

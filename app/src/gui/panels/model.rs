@@ -3,6 +3,7 @@
 use eframe::egui::{RichText, Spinner, Ui};
 
 use super::super::action::{Action, ModelAction};
+use super::super::train::trained;
 use super::super::{theme, widgets};
 use super::PanelContext;
 
@@ -17,10 +18,10 @@ pub fn model_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             .gui
             .models
             .iter()
-            .map(|m| (m.name.clone(), Some(&m.name) == wanted));
-        let shown = wanted.map_or("Choose…", String::as_str);
+            .map(|m| (trained::title(&m.name), Some(&m.name) == wanted));
+        let shown = wanted.map_or_else(|| "Choose…".to_owned(), |name| trained::title(name));
         let help = "The network that finds the joints; the old one runs until the new one is ready";
-        if let Some(i) = widgets::choice_ui(ui, "Network", help, shown, choices) {
+        if let Some(i) = widgets::choice_ui(ui, "Network", help, &shown, choices) {
             let name = cx.gui.models[i].name.clone();
             cx.actions.push(Action::Model(ModelAction::Choose(name)));
         }
@@ -28,7 +29,7 @@ pub fn model_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             ui.horizontal(|ui| {
                 ui.add(Spinner::new().size(14.0));
                 ui.label(
-                    RichText::new(format!("Loading {name}…"))
+                    RichText::new(format!("Loading {}…", trained::title(name)))
                         .small()
                         .color(theme::WEAK),
                 );

@@ -1,0 +1,188 @@
+//! Across the bottom: start, pause, stop, and how far it is.
+
+use eframe::egui::{self, Align, Button, Layout, ProgressBar, RichText, Ui};
+
+use super::data::send;
+use super::fields::main_button;
+use super::run::Wish;
+use super::story::{Phase, Story};
+use super::{Page, TrainAction};
+use crate::gui::icons::Icon;
+use crate::gui::panels::PanelContext;
+use crate::gui::theme;
+
+const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
+
+/// Start, or pause and stop with how far it is.
+pub fn bar_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    ui.add_space(10.0);
+    ui.horizontal(|ui| {
+        if cx.train.is_active() {
+            reins_ui(ui, cx);
+        } else {
+            start_ui(ui, cx);
+        }
+    });
+    ui.add_space(4.0);
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        let text = match (&cx.train.story, cx.train.obstacle(&cx.state.train)) {
+            (Some(story), _) if cx.train.is_active() => numbers(story),
+            (_, Some(obstacle)) => format!("Start is not possible: {obstacle}."),
+            (_, None) if cx.state.train.data(super::Role::HeldOut).is_none() => {
+                "Ready. Without held-out people nobody can tell whether it gets better.".to_owned()
+            }
+            (_, None) => "Ready. The old weights stay in use while it runs.".to_owned(),
+        };
+        ui.label(RichText::new(text).small().color(theme::WEAK));
+    });
+}
+
+fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let obstacle = cx.train.obstacle(&cx.state.train);
+    let start = ui.add_enabled(obstacle.is_none(), main_button("Start training"));
+    let start = start.on_hover_text("Trains on this machine; the window stays usable");
+    let start = match &obstacle {
+        Some(text) => start.on_disabled_hover_text(format!("Not possible: {text}")),
+        None => start,
+    };
+    if start.clicked() {
+        send(cx, TrainAction::Start);
+    }
+    let has_data = cx.state.train.data(super::Role::Learn).is_some();
+    for (text, help, action) in [
+        (
+            "Check data",
+            "Looks for missing or damaged pictures and doubtful labels",
+            TrainAction::Check,
+        ),
+        (
+            "Preview",
+            "Shows people as the network will get them, with what it shall answer",
+            TrainAction::Show(Page::Preview),
+        ),
+    ] {
+        let button = Button::new(text).min_size(BUTTON);
+        let button = ui.add_enabled(has_data, button).on_hover_text(help);
+        if button
+            .on_disabled_hover_text("Choose the labelled people to learn from first")
+            .clicked()
+        {
+            send(cx, action);
+        }
+    }
+    if let Some(story) = &cx.train.story {
+        let is_open = matches!(story.phase, Phase::Stopped | Phase::Failed(_));
+        let has_state = story.folder.join("state.safetensors").is_file();
+        if is_open
+            && has_state
+            && ui
+                .add(Button::new("Continue").min_size(BUTTON))
+                .on_hover_text(format!(
+                    "Goes on with {} exactly where it was saved",
+                    story.folder.display()
+                ))
+                .clicked()
+        {
+            send(cx, TrainAction::Continue(story.folder.clone()));
+        }
+    }
+}
+
+fn reins_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let wish = cx.train.run.as_ref().map_or(Wish::Go, |r| r.reins.wish());
+    let (icon, text, help) = if wish == Wish::Pause {
+        (Icon::Play, "Go on", "Goes on where it waits")
+    } else {
+        (
+            Icon::Pause,
+            "Pause",
+            "Saves and waits after this step: the machine is free for something else",
+        )
+    };
+    let pause = Button::new((icon.atom(None), text)).min_size(BUTTON);
+    if ui
+        .add_enabled(wish != Wish::Stop, pause)
+        .on_hover_text(help)
+        .accessible_name(text)
+        .clicked()
+    {
+        send(cx, TrainAction::Pause);
+    }
+    let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
+    if ui
+        .add_enabled(wish != Wish::Stop, stop)
+        .on_hover_text("Saves and ends after this step; 'Continue' goes on later")
+        .accessible_name("Stop")
+        .clicked()
+    {
+        send(cx, TrainAction::Stop);
+    }
+    if let Some(story) = &cx.train.story {
+        let bar = ProgressBar::new(story.share())
+            .desired_width(ui.available_width())
+            .desired_height(22.0)
+            .fill(theme::LEFT.gamma_multiply(0.6))
+            .text(RichText::new(state(story, wish)).color(theme::TEXT));
+        ui.add(bar)
+            .on_hover_text("Steps done of all")
+            .accessible_name("Progress");
+    }
+}
+
+/// What it is doing.
+fn state(story: &Story, wish: Wish) -> String {
+    let percent = format!("{:.0} %", (100.0 * story.share()).floor());
+    match (&story.phase, wish) {
+        (Phase::Preparing, _) => "Reading data and weights…".to_owned(),
+        (Phase::Paused, _) => format!("Paused at {percent}; saved"),
+        (_, Wish::Pause) => "Pausing after this step…".to_owned(),
+        (_, Wish::Stop) => "Stopping after this step…".to_owned(),
+        _ if story.is_measuring && story.step == 0 => {
+            "Measuring the network before training…".to_owned()
+        }
+        _ if story.is_measuring => format!("{percent} · measuring on the held-out people…"),
+        _ => percent,
+    }
+}
+
+/// Where it is, how fast, and how long it takes.
+fn numbers(story: &Story) -> String {
+    if story.steps_per_epoch == 0 {
+        return story.folder.display().to_string();
+    }
+    let per_epoch = story.steps_per_epoch;
+    let epoch = (story.step / per_epoch + 1).min(story.epochs);
+    let batch = story.step % per_epoch;
+    let mut parts = vec![
+        format!("Epoch {epoch} of {}", story.epochs),
+        format!("batch {batch} of {per_epoch}"),
+    ];
+    if let Some(loss) = story.loss {
+        parts.push(format!("{:.1} people/s", story.images_per_sec));
+        parts.push(format!("{} left", time_left(story.eta_secs)));
+        parts.push(format!("loss {loss:.5}"));
+    }
+    parts.join("  ·  ")
+}
+
+/// `2 h 5 min`, `4 min`, `20 s`.
+fn time_left(secs: f64) -> String {
+    let secs = secs.max(0.0).ceil() as u64;
+    match secs {
+        0..=90 => format!("{secs} s"),
+        91..=5400 => format!("{} min", secs.div_ceil(60)),
+        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the time left is told in a way nobody reads.
+    #[test]
+    fn times_are_told_in_their_unit() {
+        let all = [0.2, 75.0, 100.0, 7500.0].map(time_left);
+        assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
+    }
+}

@@ -1,0 +1,208 @@
+//! Curves of a training over its steps.
+
+use std::ops::RangeInclusive;
+
+use eframe::egui::{Color32, Id, RichText, Ui};
+use egui_plot::{
+    Corner, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points,
+};
+
+use super::TrainAction;
+use super::data::send;
+use super::fields::short;
+use super::story::Story;
+use crate::gui::panels::PanelContext;
+use crate::gui::theme;
+
+/// One curve.
+struct Curve {
+    name: &'static str,
+    color: Color32,
+    points: Vec<[f64; 2]>,
+    /// Single measurements, one an epoch.
+    is_measured: bool,
+}
+
+/// What a plot's numbers are.
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    /// As they are.
+    Plain,
+    /// Powers of ten.
+    Log,
+    /// Shares of 1.
+    Percent,
+}
+
+impl Unit {
+    fn text(self, v: f64) -> String {
+        match self {
+            Self::Plain => short(v),
+            Self::Log => short(10_f64.powf(v)),
+            Self::Percent => format!("{:.1} %", 100.0 * v),
+        }
+    }
+}
+
+pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: f32) {
+    let is_log = cx.state.train.is_log_scale;
+    let figures = story.history.iter().any(|r| r.pck.or(r.oks_ap).is_some());
+    // Titles and gaps aside; without figures the loss has their room.
+    let room = (height - 96.0).max(240.0);
+    let share = if figures {
+        [0.42, 0.36, 0.22]
+    } else {
+        [0.72, 0.0, 0.28]
+    };
+    ui.horizontal(|ui| {
+        title_ui(
+            ui,
+            "Loss",
+            "How far the answers are from what they shall be: it shall fall",
+        );
+        let mut wanted = is_log;
+        if ui
+            .checkbox(&mut wanted, RichText::new("logarithmic").small())
+            .on_hover_text("Shows small values as clearly as large ones")
+            .accessible_name("Logarithmic loss")
+            .changed()
+        {
+            send(cx, TrainAction::LogScale(wanted));
+        }
+    });
+    let unit = if is_log { Unit::Log } else { Unit::Plain };
+    let scaled = |[x, y]: [f64; 2]| [x, if is_log { y.max(1e-12).log10() } else { y }];
+    let steps = story.losses.points.iter().map(|p| scaled(*p)).collect();
+    let epochs = story.history.iter().filter_map(|r| {
+        let loss = r.loss?;
+        Some(scaled([r.step as f64, loss]))
+    });
+    let curves = [
+        Curve {
+            name: "step",
+            color: theme::LEFT.gamma_multiply(0.75),
+            points: steps,
+            is_measured: false,
+        },
+        Curve {
+            name: "mean of the epoch",
+            color: theme::RIGHT,
+            points: epochs.collect(),
+            is_measured: true,
+        },
+    ];
+    plot_ui(ui, "Loss", curves.into(), unit, room * share[0], story);
+    if figures {
+        title_ui(
+            ui,
+            "Held-out people",
+            "What counts: how well people are found that were never learned from. It shall rise",
+        );
+        let of = |value: fn(&poselens_engine::train::EpochRecord) -> Option<f64>| {
+            let points = story.history.iter();
+            let points = points.filter_map(|r| Some([r.step as f64, value(r)?]));
+            points.collect()
+        };
+        let curves = [
+            Curve {
+                name: "PCK@0.2",
+                color: theme::GREEN,
+                points: of(|r| r.pck),
+                is_measured: true,
+            },
+            Curve {
+                name: "OKS AP",
+                color: theme::RIGHT,
+                points: of(|r| r.oks_ap),
+                is_measured: true,
+            },
+        ];
+        let height = room * share[1];
+        plot_ui(ui, "Figures", curves.into(), Unit::Percent, height, story);
+    }
+    title_ui(ui, "Learning rate", "How far a step goes");
+    let curve = Curve {
+        name: "learning rate",
+        color: theme::WEAK,
+        points: story.rates.points.clone(),
+        is_measured: false,
+    };
+    plot_ui(ui, "Rate", vec![curve], Unit::Plain, room * share[2], story);
+}
+
+fn title_ui(ui: &mut Ui, title: &str, help: &str) {
+    ui.label(RichText::new(title).strong().color(theme::TEXT))
+        .on_hover_text(help);
+}
+
+fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, story: &Story) {
+    let group = Id::unique("training curves");
+    let per_epoch = story.steps_per_epoch;
+    let place = move |x: f64| {
+        let step = format!("step {:.0}", x.max(0.0));
+        match per_epoch {
+            0 => step,
+            n => format!("{step}, epoch {:.2}", x.max(0.0) / n as f64),
+        }
+    };
+    let hovered = move |at: &HoverPosition<'_>| match at {
+        HoverPosition::NearDataPoint {
+            plot_name,
+            position,
+            ..
+        } => Some(format!(
+            "{plot_name}: {}\n{}",
+            unit.text(position.y),
+            place(position.x)
+        )),
+        HoverPosition::Elsewhere { .. } => None,
+    };
+    let n_curves = curves.iter().filter(|c| !c.points.is_empty()).count();
+    let mut plot = Plot::new(("training", id))
+        .height(height.max(60.0))
+        .link_axis(group, [true, false])
+        .link_cursor(group, [true, false])
+        .allow_scroll(false)
+        .allow_zoom([true, false])
+        .allow_drag([true, false])
+        .include_x(0.0)
+        .include_x(story.steps.max(story.step).max(1) as f64)
+        .y_axis_min_width(58.0)
+        .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.text(mark.value))
+        .label_formatter(hovered)
+        .show_background(false);
+    if unit == Unit::Plain {
+        plot = plot.include_y(0.0);
+    }
+    if n_curves > 1 {
+        let legend = Legend::default()
+            .position(if unit == Unit::Percent {
+                Corner::RightBottom
+            } else {
+                Corner::RightTop
+            })
+            .follow_insertion_order(true);
+        plot = plot.legend(legend);
+    }
+    plot.show(ui, |plot| {
+        for curve in curves {
+            if curve.points.is_empty() {
+                continue;
+            }
+            if curve.is_measured {
+                let dots = PlotPoints::from(curve.points.clone());
+                plot.points(
+                    Points::new(curve.name, dots)
+                        .color(curve.color)
+                        .radius(3.5)
+                        .allow_hover(false),
+                );
+            }
+            let line = Line::new(curve.name, PlotPoints::from(curve.points))
+                .color(curve.color)
+                .width(if curve.is_measured { 2.0 } else { 1.3 })
+                .style(LineStyle::Solid);
+            plot.line(line);
+        }
+    });
+}

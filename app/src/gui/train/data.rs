@@ -1,0 +1,217 @@
+//! At the side: whom to learn from, and whom to measure on.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
+use poselens_engine::dataset::Severity;
+use poselens_engine::train::{DataConfig, TrainConfig};
+
+use super::check::SetReport;
+use super::fields::{fault_ui, note_ui};
+use super::plan::set_data;
+use super::story::grouped;
+use super::{Ask, Role, TrainAction};
+use crate::gui::action::Action;
+use crate::gui::panels::PanelContext;
+use crate::gui::{theme, widgets};
+
+/// Words for a role.
+struct Words {
+    title: &'static str,
+    about: &'static str,
+    labels: &'static str,
+    pictures: &'static str,
+    /// Ends the names of buttons that are there twice.
+    of: &'static str,
+}
+
+const LEARN: Words = Words {
+    title: "People to learn from",
+    about: "Pictures in which every joint is marked: COCO, MPII or LSP labels, or a clip's folder.",
+    labels: "Labels to learn from",
+    pictures: "Pictures to learn from",
+    of: "to learn from",
+};
+
+const HELD_OUT: Words = Words {
+    title: "Held-out people",
+    about: "Never learned from: only they can tell whether it got better. Take other clips.",
+    labels: "Held-out labels",
+    pictures: "Held-out pictures",
+    of: "held out",
+};
+
+/// Whom to learn from, and whom to measure on.
+pub fn data_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(config) = &cx.state.train.config else {
+        return;
+    };
+    for (role, words) in [(Role::Learn, &LEARN), (Role::HeldOut, &HELD_OUT)] {
+        widgets::section_ui(ui, words.title, |ui| set_ui(ui, cx, config, role, words));
+    }
+}
+
+fn set_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig, role: Role, words: &Words) {
+    let data = cx.state.train.data(role).cloned();
+    let report = cx.train.report_of(config);
+    let report = match role {
+        Role::Learn => report.map(|r| &r.learn),
+        Role::HeldOut => report.and_then(|r| r.held_out.as_ref()),
+    };
+    let Some(data) = data else {
+        note_ui(ui, words.about);
+        labels_ui(ui, cx, config, role, words, None);
+        return;
+    };
+    labels_ui(ui, cx, config, role, words, Some(&data));
+    pictures_ui(ui, cx, config, role, words, &data);
+    if cx.train.check.is_some() {
+        let (looked, all) = cx.train.check.as_ref().map_or((0, 0), |c| c.progress());
+        ui.horizontal(|ui| {
+            ui.add(Spinner::new().size(14.0));
+            note_ui(ui, format!("Checking: {looked} of {all} pictures"));
+        });
+    } else if let Some(report) = report {
+        report_ui(ui, report);
+    }
+}
+
+fn labels_ui(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    config: &TrainConfig,
+    role: Role,
+    words: &Words,
+    data: Option<&DataConfig>,
+) {
+    let now = data.map_or_else(String::new, |d| d.annotations.display().to_string());
+    let help = "A file of labels, or a folder that holds them; drop it here or paste its path";
+    if let Some(text) = path_ui(ui, words.labels, help, "Path of the labels", &now) {
+        let mut config = config.clone();
+        let mut data = data.cloned();
+        let data = data.get_or_insert_with(|| DataConfig::new(PathBuf::new(), None));
+        data.annotations = text.trim().into();
+        data.format = None;
+        set_data(&mut config, role, Some(data.clone()));
+        send(cx, TrainAction::Configure(Box::new(config)));
+    }
+    ui.horizontal(|ui| {
+        for (text, help, ask) in [
+            (
+                "File…",
+                "A file of labels: COCO keypoints (.json), MPII or LSP",
+                Ask::Labels(role),
+            ),
+            (
+                "Folder…",
+                "A folder with labels and pictures, such as a captured clip whose joints were \
+                 corrected",
+                Ask::Clip(role),
+            ),
+        ] {
+            let button = ui.add_enabled(!cx.session.is_choosing, Button::new(text));
+            let button = button.on_hover_text(help);
+            if button
+                .accessible_name(format!("{text} {}", words.of))
+                .clicked()
+            {
+                send(cx, TrainAction::Ask(ask));
+            }
+        }
+        if data.is_some()
+            && ui
+                .button("Clear")
+                .on_hover_text("Takes these people out of the training; no file is touched")
+                .accessible_name(format!("Clear {}", words.of))
+                .clicked()
+        {
+            let mut config = config.clone();
+            set_data(&mut config, role, None);
+            send(cx, TrainAction::Configure(Box::new(config)));
+        }
+    });
+}
+
+fn pictures_ui(
+    ui: &mut Ui,
+    cx: &mut PanelContext<'_>,
+    config: &TrainConfig,
+    role: Role,
+    words: &Words,
+    data: &DataConfig,
+) {
+    let now = data.images.as_ref();
+    let now = now.map_or_else(String::new, |p| p.display().to_string());
+    let help = "Folder of the pictures; empty: the folder 'images' beside the labels, or their own";
+    let hint = "Pictures: beside the labels";
+    ui.horizontal(|ui| {
+        let button = egui::vec2(36.0, 30.0);
+        let width = ui.available_width() - button.x - 8.0;
+        let typed = ui
+            .allocate_ui(egui::vec2(width, button.y), |ui| {
+                path_ui(ui, words.pictures, help, hint, &now)
+            })
+            .inner;
+        if let Some(text) = typed {
+            let mut data = data.clone();
+            let text = text.trim();
+            data.images = (!text.is_empty()).then(|| text.into());
+            let mut config = config.clone();
+            set_data(&mut config, role, Some(data));
+            send(cx, TrainAction::Configure(Box::new(config)));
+        }
+        let choose = Button::new("…").min_size(button);
+        if ui
+            .add_enabled(!cx.session.is_choosing, choose)
+            .on_hover_text("Choose the folder of the pictures")
+            .accessible_name(format!("Choose pictures {}", words.of))
+            .clicked()
+        {
+            send(cx, TrainAction::Ask(Ask::Pictures(role)));
+        }
+    });
+}
+
+/// A path that can be typed; the new text if it was.
+fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option<String> {
+    let mut text = now.to_owned();
+    let field = TextEdit::singleline(&mut text)
+        .hint_text(hint)
+        .margin(egui::Margin::symmetric(8, 6))
+        .desired_width(ui.available_width() - 16.0);
+    let response = ui.add(field);
+    let response = if now.is_empty() {
+        response.on_hover_text(help)
+    } else {
+        response.on_hover_text(format!("{now}\n\n{help}"))
+    };
+    response.accessible_name(name).changed().then_some(text)
+}
+
+fn report_ui(ui: &mut Ui, report: &SetReport) {
+    if let Some(fault) = &report.fault {
+        fault_ui(ui, fault);
+        return;
+    }
+    let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
+    let (color, odd) = match (errors, warnings + notes) {
+        (0, 0) => (theme::GREEN, String::new()),
+        (0, n) => (theme::GREEN, format!(", {n} remarks")),
+        (n, _) => (theme::RED, format!(", {n} errors")),
+    };
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        widgets::dot_ui(ui, color);
+        let text = format!(
+            "{} people in {} pictures{odd}",
+            grouped(report.people as u64),
+            grouped(report.pictures as u64)
+        );
+        ui.label(RichText::new(text).small().color(theme::WEAK))
+            .on_hover_text(format!("Labels in the form '{}'", report.format));
+    });
+}
+
+pub fn send(cx: &mut PanelContext<'_>, action: TrainAction) {
+    cx.actions.push(Action::Train(action));
+}

@@ -1,0 +1,49 @@
+//! Questions for files and folders.
+
+use std::time::Instant;
+
+use poselens_engine::Result;
+use poselens_engine::concurrency::Worker;
+
+use super::Ask;
+use crate::gui::files::{Desk, News, UNSEEN, block_on};
+
+impl Desk {
+    /// Asks for a file or folder. The dialog is created here, as macOS wants it, and awaited
+    /// elsewhere.
+    pub(super) fn ask_for(&self, ask: Ask) -> Result<Worker> {
+        let dialog = rfd::AsyncFileDialog::new();
+        let dialog = match ask {
+            Ask::Labels(_) => dialog
+                .set_title("Choose a file of labels")
+                .add_filter("Labels", &["json", "mat"])
+                .add_filter("All files", &["*"]),
+            Ask::Clip(_) => dialog.set_title("Choose a folder with labels and pictures"),
+            Ask::Pictures(_) => dialog.set_title("Choose the folder of the pictures"),
+            Ask::Weights => dialog
+                .set_title("Choose weights to start from")
+                .add_filter("Weights", &["safetensors"]),
+            Ask::Out => dialog.set_title("Choose a folder for the training"),
+            Ask::Run => dialog.set_title("Choose the folder of a training"),
+        };
+        let is_file = matches!(ask, Ask::Labels(_) | Ask::Weights);
+        let (file, folder) = if is_file {
+            (Some(dialog.pick_file()), None)
+        } else {
+            (None, Some(dialog.pick_folder()))
+        };
+        self.task("training dialog", move || {
+            let start = Instant::now();
+            let answer = match (file, folder) {
+                (Some(file), _) => block_on(file),
+                (_, Some(folder)) => block_on(folder),
+                _ => None,
+            };
+            match answer {
+                Some(file) => News::TrainPicked(ask, file.path().to_owned()),
+                None if start.elapsed() < UNSEEN => News::NoDialog,
+                None => News::Picked(None),
+            }
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! At the side: trainings on disk, to look at or to go on with.
+
+use eframe::egui::{self, Button, RichText, ScrollArea, Ui};
+use poselens_engine::train::runs::RunEntry;
+
+use super::data::send;
+use super::fields::note_ui;
+use super::{Ask, TrainAction};
+use crate::gui::panels::PanelContext;
+use crate::gui::{theme, widgets};
+
+/// Four trainings and a half: one sees that there are more.
+const LIST_HEIGHT: f32 = 300.0;
+
+/// Trainings on disk.
+pub fn earlier_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    widgets::section_ui(ui, "Earlier trainings", |ui| {
+        match &cx.train.earlier {
+            None => note_ui(ui, "Looking for trainings…"),
+            Some(list) if list.is_empty() => {
+                note_ui(
+                    ui,
+                    "None yet. Every training keeps its weights and its state in a folder of its \
+                     own; nothing is ever deleted.",
+                );
+            }
+            Some(list) => {
+                ScrollArea::vertical()
+                    .id_salt("trainings")
+                    .max_height(LIST_HEIGHT)
+                    .show(ui, |ui| {
+                        for run in list {
+                            run_ui(ui, run, cx);
+                        }
+                    });
+            }
+        }
+        let other = Button::new("Another folder…");
+        if ui
+            .add_enabled(!cx.session.is_choosing, other)
+            .on_hover_text("The folder of a training that lies elsewhere")
+            .clicked()
+        {
+            send(cx, TrainAction::Ask(Ask::Run));
+        }
+    });
+}
+
+fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {
+    let name = run.folder.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let (done, all) = (run.epochs(), run.config.epochs);
+    let running = cx.train.story.as_ref().filter(|_| cx.train.is_active());
+    let is_running = running.is_some_and(|s| s.folder == run.folder);
+    let (color, state) = match (is_running, done >= all) {
+        (true, _) => (theme::RED, "running".to_owned()),
+        (_, true) => (theme::GREEN, format!("{all} epochs")),
+        (_, false) => (theme::RIGHT, format!("{done} of {all} epochs")),
+    };
+    ui.add_space(2.0);
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - 92.0).max(60.0);
+        ui.scope(|ui| {
+            ui.set_max_width(width);
+            let open = Button::new(name.as_str())
+                .truncate()
+                .frame(false)
+                .min_size(egui::vec2(width, 0.0));
+            if ui
+                .add(open)
+                .on_hover_text(format!("Shows what came of {}", run.folder.display()))
+                .accessible_name(format!("Show {name}"))
+                .clicked()
+            {
+                send(cx, TrainAction::Open(run.folder.clone()));
+            }
+        });
+        if done < all {
+            let go_on = Button::new(RichText::new("Continue").small());
+            if ui
+                .add_enabled(!cx.train.is_active(), go_on)
+                .on_hover_text("Goes on exactly where it ended")
+                .on_disabled_hover_text("Not now: a training is running")
+                .accessible_name(format!("Continue {name}"))
+                .clicked()
+            {
+                send(cx, TrainAction::Continue(run.folder.clone()));
+            }
+        }
+    });
+    let figures = run.history.first().and_then(|f| f.pck);
+    let figures = figures.zip(run.best().and_then(|b| b.pck));
+    let figures = figures
+        .map(|(before, after)| format!(" · PCK {:.1} to {:.1} %", 100.0 * before, 100.0 * after));
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        widgets::dot_ui(ui, color);
+        note_ui(ui, format!("{state}{}", figures.unwrap_or_default()));
+    });
+}

@@ -1,0 +1,109 @@
+//! Rows of the set-up: a label, then a control that fills the rest.
+
+use eframe::egui::{self, Align2, Button, DragValue, Label, RichText, Sense, TextStyle, Ui};
+
+use super::super::theme;
+
+/// Width of labels, points.
+const LABEL: f32 = 98.0;
+
+/// A painted label of fixed width, then `content`; the control carries the name itself.
+pub fn row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.horizontal(|ui| {
+        let size = egui::vec2(LABEL, ui.spacing().interact_size.y);
+        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+        let font = TextStyle::Body.resolve(ui.style());
+        let (at, align) = (rect.left_center(), Align2::LEFT_CENTER);
+        ui.painter().text(at, align, label, font, theme::WEAK);
+        content(ui)
+    })
+    .inner
+}
+
+/// A list; the index chosen, if another one was.
+pub fn list_ui(ui: &mut Ui, label: &str, help: &str, now: &str, all: &[String]) -> Option<usize> {
+    let mut chosen = None;
+    row_ui(ui, label, |ui| {
+        let combo = egui::ComboBox::from_id_salt(("train", label))
+            .width(ui.available_width())
+            .height(440.0)
+            .truncate()
+            .selected_text(now)
+            .show_ui(ui, |ui| {
+                for (i, text) in all.iter().enumerate() {
+                    let is_now = text == now;
+                    if ui.selectable_label(is_now, text).clicked() && !is_now {
+                        chosen = Some(i);
+                    }
+                }
+            });
+        combo.response.on_hover_text(help).accessible_name(label);
+    });
+    chosen
+}
+
+/// A number; whether it was changed.
+pub fn number_ui(ui: &mut Ui, label: &str, help: &str, value: DragValue<'_>) -> bool {
+    row_ui(ui, label, |ui| {
+        let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
+        ui.add_sized(size, value)
+            .on_hover_text(help)
+            .accessible_name(label)
+            .changed()
+    })
+}
+
+/// A small number such as a learning rate, written as `3e-4`.
+pub fn rate(value: &mut f64) -> DragValue<'_> {
+    let speed = (*value * 0.02).max(1e-9);
+    DragValue::new(value)
+        .speed(speed)
+        .range(0.0..=10.0)
+        .custom_formatter(|v, _| short(v))
+}
+
+/// `3e-4`, `0.05`.
+pub fn short(v: f64) -> String {
+    if v == 0.0 || v.abs() >= 0.01 {
+        let text = format!("{v:.4}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        return text.to_owned();
+    }
+    let text = format!("{v:.2e}");
+    match text.split_once('e') {
+        Some((digits, power)) if digits.contains('.') => {
+            let digits = digits.trim_end_matches('0').trim_end_matches('.');
+            format!("{digits}e{power}")
+        }
+        _ => text,
+    }
+}
+
+/// A complaint under the field it is about.
+pub fn fault_ui(ui: &mut Ui, text: &str) {
+    ui.add(Label::new(RichText::new(text).small().color(theme::RED)).wrap());
+}
+
+/// A remark under a field.
+pub fn note_ui(ui: &mut Ui, text: impl Into<String>) {
+    ui.add(Label::new(RichText::new(text.into()).small().color(theme::WEAK)).wrap());
+}
+
+/// The button of the step to take next.
+pub fn main_button(text: &str) -> Button<'_> {
+    Button::new(RichText::new(text).color(theme::STAGE).strong())
+        .fill(theme::LEFT)
+        .min_size(egui::vec2(128.0, 34.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a learning rate cannot be read.
+    #[test]
+    fn rates_are_short() {
+        let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0].map(short);
+        assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1"]);
+    }
+}

@@ -1,0 +1,315 @@
+//! At the side: which network learns, and how. Every row is an option of the engine.
+
+use eframe::egui::{CollapsingHeader, DragValue, Ui};
+use poselens_engine::augment::{PRESETS, preset};
+use poselens_engine::model::{MODELS, model};
+use poselens_engine::train::loss::LOSSES;
+use poselens_engine::train::optim::Algorithm;
+use poselens_engine::train::recipe::RECIPES;
+use poselens_engine::train::schedule::Curve;
+use poselens_engine::train::{Freeze, Start, TrainConfig};
+
+use super::data::send;
+use super::fields::{list_ui, note_ui, number_ui, rate, row_ui};
+use super::plan::{Plan, n_cores};
+use super::{Ask, TrainAction};
+use crate::gui::panels::PanelContext;
+use crate::gui::widgets;
+
+/// Which network learns, from which weights.
+pub fn network_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let plan = &cx.state.train;
+    let Some(config) = &plan.config else { return };
+    widgets::section_ui(ui, "Network", |ui| {
+        let all: Vec<String> = MODELS.iter().map(|m| m.name.to_owned()).collect();
+        let help = "The network that learns";
+        if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
+            let recipes = Plan::recipes(&all[i]);
+            // Nothing can be refined where the program brings no weights.
+            let has_weights = MODELS[i].bundled.is_some();
+            let recipe = if has_weights {
+                recipes.first()
+            } else {
+                recipes.last()
+            };
+            let recipe = recipe.map_or_else(String::new, |r| (*r).to_owned());
+            send(cx, TrainAction::Recipe(all[i].clone(), recipe));
+        }
+        start_ui(ui, cx, config);
+        let is_frozen = config.freeze == Freeze::Backbone;
+        if widgets::switch_row_ui(ui, "Freeze the backbone", None, is_frozen)
+            .on_hover_text(
+                "Only the network's last part learns: quick, and little is forgotten. Right for \
+                 a few hundred pictures",
+            )
+            .clicked()
+        {
+            change(cx, config, |c| {
+                c.freeze = if is_frozen {
+                    Freeze::None
+                } else {
+                    Freeze::Backbone
+                };
+            });
+        }
+    });
+}
+
+fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
+    let has_weights = model(&config.model).is_ok_and(|m| m.bundled.is_some());
+    let mut all = vec!["fresh weights".to_owned(), "a file…".to_owned()];
+    if has_weights {
+        all.insert(0, "the program's weights".to_owned());
+    }
+    let now = match &config.init {
+        Start::Bundled => "the program's weights".to_owned(),
+        Start::Scratch => "fresh weights".to_owned(),
+        Start::File(path) => path.file_name().unwrap_or_default().display().to_string(),
+    };
+    let help = match &config.init {
+        Start::File(path) => path.display().to_string(),
+        _ => "Fresh weights know nothing and need tens of thousands of people and hours; the \
+              program's weights already find people and are refined"
+            .to_owned(),
+    };
+    if let Some(i) = list_ui(ui, "Start from", &help, &now, &all) {
+        match all[i].as_str() {
+            "fresh weights" => change(cx, config, |c| {
+                c.init = Start::Scratch;
+                c.freeze = Freeze::None;
+                c.fixed_norms = false;
+            }),
+            "a file…" => send(cx, TrainAction::Ask(Ask::Weights)),
+            _ => change(cx, config, |c| c.init = Start::Bundled),
+        }
+    }
+    if config.init == Start::Scratch && config.freeze == Freeze::Backbone {
+        note_ui(
+            ui,
+            "Fresh weights with a frozen backbone learn next to nothing.",
+        );
+    }
+}
+
+/// How it learns.
+pub fn options_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let plan = &cx.state.train;
+    let Some(config) = &plan.config else { return };
+    widgets::section_ui(ui, "How it learns", |ui| {
+        let all: Vec<String> = Plan::recipes(&config.model)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let about = RECIPES.iter().find(|r| r.name == plan.recipe);
+        let help = about.map_or("", |r| r.help);
+        let help = format!("Sets all numbers below. {}: {help}", plan.recipe);
+        if let Some(i) = list_ui(ui, "Recipe", &help, &plan.recipe, &all) {
+            let action = TrainAction::Recipe(config.model.clone(), all[i].clone());
+            send(cx, action);
+        }
+        let mut new = config.clone();
+        main_ui(ui, &mut new);
+        CollapsingHeader::new("More options")
+            .id_salt("train more")
+            .show(ui, |ui| more_ui(ui, &mut new));
+        if new != *config {
+            send(cx, TrainAction::Configure(Box::new(new)));
+        }
+        let mut threads = plan.n_threads();
+        let cores = n_cores();
+        let help = format!(
+            "Threads of the training. This machine has {cores}; what is left over goes to the \
+             live picture"
+        );
+        let value = DragValue::new(&mut threads).range(1..=cores);
+        if number_ui(ui, "Threads", &help, value) {
+            send(cx, TrainAction::Threads(threads));
+        }
+        folder_ui(ui, cx);
+    });
+}
+
+fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
+    number_ui(
+        ui,
+        "Epochs",
+        "Runs through the data",
+        DragValue::new(&mut new.epochs).range(1..=100_000),
+    );
+    number_ui(
+        ui,
+        "Batch size",
+        "People in a step; more are steadier and need more memory",
+        DragValue::new(&mut new.batch_size).range(1..=4096),
+    );
+    number_ui(
+        ui,
+        "Learning rate",
+        "How far a step goes before the schedule; too high and the loss explodes, too low and \
+         nothing is learned",
+        rate(&mut new.optimizer.lr),
+    );
+    let all = Algorithm::ALL.map(|a| a.name().to_owned());
+    let now = new.optimizer.algorithm.name();
+    let help = "How weights follow gradients";
+    if let Some(i) = list_ui(ui, "Optimizer", help, now, &all) {
+        let algorithm = Algorithm::ALL[i];
+        new.optimizer.algorithm = algorithm;
+        new.optimizer.smoothing = algorithm.usual_smoothing();
+    }
+    let all = Curve::ALL.map(|c| c.name().to_owned());
+    let help = "How the learning rate falls: not at all, in steps, or along a cosine";
+    if let Some(i) = list_ui(ui, "Schedule", help, new.schedule.curve.name(), &all) {
+        new.schedule.curve = Curve::ALL[i];
+    }
+    let known = PRESETS.iter().find(|p| (p.build)() == new.augment);
+    let now = known.map_or("own", |p| p.name);
+    let help = known.map_or("As a file of options says", |p| p.help);
+    let help = format!("How pictures are varied: {help}. Preview shows it");
+    let all: Vec<String> = PRESETS.iter().map(|p| p.name.to_owned()).collect();
+    if let Some(augment) = list_ui(ui, "Variation", &help, now, &all).and_then(|i| preset(&all[i]))
+    {
+        new.augment = (augment.build)();
+    }
+    size_ui(ui, new);
+}
+
+/// Shares of the network's usual input size that are offered.
+const SIZES: [f64; 5] = [0.5, 0.75, 1.0, 1.25, 1.5];
+
+fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
+    let Ok(card) = model(&new.model).and_then(|m| m.card()) else {
+        return;
+    };
+    let usual = card.input_size();
+    let side = |n: usize, share: f64| ((n as f64 * share / 32.0).round() as usize).max(1) * 32;
+    let mut sizes: Vec<[usize; 2]> = SIZES
+        .map(|s| [side(usual.width, s), side(usual.height, s)])
+        .into();
+    let now = new.input(usual);
+    let now = [now.width, now.height];
+    if !sizes.contains(&now) {
+        sizes.push(now);
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    let text = |[w, h]: [usize; 2]| {
+        let is_usual = [w, h] == [usual.width, usual.height];
+        format!("{w} × {h}{}", if is_usual { " (usual)" } else { "" })
+    };
+    let all: Vec<String> = sizes.iter().map(|s| text(*s)).collect();
+    let help = "Size at which the network sees people: smaller is faster, larger is finer";
+    if let Some(i) = list_ui(ui, "Input size", help, &text(now), &all) {
+        let is_usual = sizes[i] == [usual.width, usual.height];
+        new.input_size = (!is_usual).then(|| sizes[i]);
+    }
+}
+
+fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
+    let all: Vec<String> = LOSSES.iter().map(|l| l.name.to_owned()).collect();
+    let about = LOSSES.iter().find(|l| l.name == new.loss.name);
+    let help = format!("What is made small: {}", about.map_or("", |l| l.help));
+    if let Some(i) = list_ui(ui, "Loss", &help, &new.loss.name, &all) {
+        new.loss.name.clone_from(&all[i]);
+    }
+    number_ui(
+        ui,
+        "Warm-up steps",
+        "Steps over which the rate rises from 0",
+        DragValue::new(&mut new.schedule.warm_up_steps).range(0..=100_000),
+    );
+    number_ui(
+        ui,
+        "Weight decay",
+        "Pull of weights towards 0",
+        rate(&mut new.optimizer.weight_decay),
+    );
+    number_ui(
+        ui,
+        "Gradient limit",
+        "Largest length of all gradients taken as one vector; 0 for any",
+        DragValue::new(&mut new.optimizer.clip_norm)
+            .speed(0.1)
+            .range(0.0..=1000.0),
+    );
+    number_ui(
+        ui,
+        "Averaging",
+        "Memory of the averaged weights, which are those handed out: 0.999 averages over about a \
+         thousand steps; 0 for none",
+        DragValue::new(&mut new.average)
+            .speed(0.001)
+            .range(0.0..=0.9999),
+    );
+    number_ui(
+        ui,
+        "At once",
+        "People worked on at once, which is what memory depends on; 0 for the whole batch",
+        DragValue::new(&mut new.micro_batch).range(0..=4096),
+    );
+    number_ui(
+        ui,
+        "Loader threads",
+        "Threads that prepare batches",
+        DragValue::new(&mut new.workers).range(1..=64),
+    );
+    number_ui(
+        ui,
+        "Seed",
+        "Of order, variation, dropout and fresh weights: the same seed gives the same training",
+        DragValue::new(&mut new.seed),
+    );
+    let is_fixed = new.fixed_norms;
+    if widgets::switch_row_ui(ui, "Fixed norms", None, is_fixed)
+        .on_hover_text("Batch norms keep their running statistics: right for small batches")
+        .clicked()
+    {
+        new.fixed_norms = !is_fixed;
+    }
+}
+
+fn folder_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let usual = &cx.gui.trainings_folder;
+    let now = match &cx.state.train.out {
+        Some(folder) => folder.file_name().unwrap_or_default().display().to_string(),
+        None => "a new folder".to_owned(),
+    };
+    let help = match &cx.state.train.out {
+        Some(folder) => folder.display().to_string(),
+        None => format!("A new folder in {}", usual.display()),
+    };
+    row_ui(ui, "Written to", |ui| {
+        let width = ui.available_width();
+        let mut all = vec!["a new folder".to_owned(), "choose…".to_owned()];
+        if !all.contains(&now) {
+            all.push(now.clone());
+        }
+        eframe::egui::ComboBox::from_id_salt("train out")
+            .width(width)
+            .truncate()
+            .selected_text(&now)
+            .show_ui(ui, |ui| {
+                for text in &all {
+                    if ui.selectable_label(*text == now, text).clicked() && *text != now {
+                        send(
+                            cx,
+                            if text == "choose…" {
+                                TrainAction::Ask(Ask::Out)
+                            } else {
+                                TrainAction::Out(None)
+                            },
+                        );
+                    }
+                }
+            })
+            .response
+            .on_hover_text(help)
+            .accessible_name("Written to");
+    });
+}
+
+fn change(cx: &mut PanelContext<'_>, config: &TrainConfig, with: impl FnOnce(&mut TrainConfig)) {
+    let mut config = config.clone();
+    with(&mut config);
+    send(cx, TrainAction::Configure(Box::new(config)));
+}

@@ -1,0 +1,219 @@
+//! The end of a training: what it brought, and whether its weights are used.
+
+use eframe::egui::{self, Button, Grid, RichText, Stroke, Ui};
+
+use super::data::send;
+use super::fields::{main_button, note_ui};
+use super::story::{Phase, Story};
+use super::{Decision, TrainAction};
+use crate::gui::panels::PanelContext;
+use crate::gui::session::Level;
+use crate::gui::theme;
+
+/// Figures closer than this are as good as equal: half a point.
+const SAME: f64 = 0.005;
+
+/// What became of it, in a line.
+pub fn in_a_line(story: &Story) -> (Level, String) {
+    match &story.phase {
+        Phase::Failed(text) => (Level::Error, text.clone()),
+        Phase::Finished => (
+            Level::Info,
+            format!("The training has ended. {}", verdict(story).1),
+        ),
+        _ => (
+            Level::Info,
+            "The training was stopped; Continue goes on from there.".to_owned(),
+        ),
+    }
+}
+
+/// Whether the new weights are better, and a sentence about it.
+fn verdict(story: &Story) -> (Option<bool>, String) {
+    let Some(best) = story.best() else {
+        return (None, "No epoch is done yet.".to_owned());
+    };
+    let first = story.first();
+    let figures = first.and_then(|f| Some((f.pck?, best.pck?)));
+    let Some((before, after)) = figures else {
+        let text = "Without held-out people nobody can say whether it got better.";
+        return (None, text.to_owned());
+    };
+    let points = 100.0 * (after - before);
+    if best.epoch == 0 || points <= 0.0 {
+        let text = "No epoch was better on the held-out people than the network before: keep the \
+                    old weights. More varied pictures or a lower learning rate may help.";
+        return (Some(false), text.to_owned());
+    }
+    let text = if after - before < SAME {
+        format!("Hardly better on the held-out people: {points:.1} points more joints found.")
+    } else {
+        format!("Better on the held-out people: {points:.1} points more joints found.")
+    };
+    (Some(true), text)
+}
+
+/// The card at the top of the page, once it has ended.
+pub fn outcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story) {
+    let (is_better, sentence) = verdict(story);
+    let (color, title) = match (&story.phase, is_better) {
+        (Phase::Failed(_), _) => (theme::RED, "The training ended with a fault"),
+        (Phase::Stopped, _) => (theme::RIGHT, "The training was stopped"),
+        (_, Some(false)) => (theme::RIGHT, "The training has ended"),
+        _ => (theme::GREEN, "The training has ended"),
+    };
+    egui::Frame::new()
+        .fill(theme::CARD)
+        .stroke(Stroke::new(1.0, color))
+        .corner_radius(8)
+        .inner_margin(14)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(RichText::new(title).heading().strong());
+            if let Phase::Failed(text) = &story.phase {
+                ui.label(RichText::new(text).color(theme::TEXT));
+            }
+            ui.label(sentence);
+            figures_ui(ui, story);
+            ui.add_space(6.0);
+            decision_ui(ui, cx, story, is_better);
+            note_ui(ui, format!("Kept in {}", story.folder.display()));
+        });
+    ui.add_space(12.0);
+}
+
+fn figures_ui(ui: &mut Ui, story: &Story) {
+    let (Some(first), Some(best)) = (story.first(), story.best()) else {
+        return;
+    };
+    let rows = [
+        (
+            "PCK@0.2",
+            "Share of joints found to within a fifth of the torso",
+            first.pck.zip(best.pck),
+        ),
+        (
+            "OKS AP",
+            "COCO's average precision: how exactly whole people are found",
+            first.oks_ap.zip(best.oks_ap),
+        ),
+    ];
+    if rows.iter().all(|(.., figures)| figures.is_none()) {
+        return;
+    }
+    ui.add_space(4.0);
+    Grid::new("outcome").spacing([28.0, 4.0]).show(ui, |ui| {
+        let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
+        ui.label("");
+        ui.label(weak("before"));
+        ui.label(weak(&format!("after epoch {}", best.epoch)));
+        ui.label(weak("points"));
+        ui.end_row();
+        for (name, help, figures) in rows {
+            let Some((before, after)) = figures else {
+                continue;
+            };
+            ui.label(name).on_hover_text(help);
+            for value in [before, after] {
+                let text = format!("{:.1} %", 100.0 * value);
+                ui.label(RichText::new(text).font(theme::number_font(16.0)));
+            }
+            let points = 100.0 * (after - before);
+            let color = if points > 0.0 {
+                theme::GREEN
+            } else {
+                theme::WEAK
+            };
+            let text = format!("{points:+.1}");
+            ui.label(
+                RichText::new(text)
+                    .font(theme::number_font(16.0))
+                    .color(color),
+            );
+            ui.end_row();
+        }
+    });
+}
+
+fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better: Option<bool>) {
+    if story.history.is_empty() {
+        return;
+    }
+    match &cx.train.decision {
+        Some(Decision::Used(_)) => {
+            ui.label("The new weights are in use; they stay in the list of networks.");
+        }
+        Some(Decision::Kept) => {
+            ui.label("The old weights are in use; the new ones stay in their folder.");
+        }
+        None => {}
+    }
+    ui.horizontal(|ui| {
+        let is_used = matches!(cx.train.decision, Some(Decision::Used(_)));
+        let size = egui::vec2(150.0, 34.0);
+        let take = if is_better == Some(false) {
+            Button::new("Use these weights").min_size(size)
+        } else {
+            main_button("Use these weights")
+        };
+        if ui
+            .add_enabled(!is_used && !cx.train.is_active(), take)
+            .on_hover_text(
+                "The best weights find the joints from now on; the old ones until these are ready",
+            )
+            .clicked()
+        {
+            send(cx, TrainAction::Use);
+        }
+        let is_kept = cx.train.decision == Some(Decision::Kept);
+        if ui
+            .add_enabled(!is_kept, Button::new("Keep the old ones").min_size(size))
+            .on_hover_text("Back to the network from before; nothing is deleted")
+            .clicked()
+        {
+            send(cx, TrainAction::KeepOld);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poselens_engine::train::EpochRecord;
+    use std::collections::BTreeMap;
+
+    fn after(pck: &[Option<f64>]) -> Story {
+        let mut story = Story::new("run".into(), "sfm".into(), 3);
+        story.history = (0..)
+            .zip(pck)
+            .map(|(epoch, pck)| EpochRecord {
+                epoch,
+                step: epoch,
+                lr: 0.1,
+                loss: (epoch > 0).then_some(0.5),
+                pck: *pck,
+                oks_ap: None,
+                secs: 1.0,
+                images_per_sec: 1.0,
+                gates: BTreeMap::new(),
+            })
+            .collect();
+        story
+    }
+
+    /// Fails when worse weights are recommended, or better ones are not.
+    #[test]
+    fn the_verdict_follows_the_held_out_people() {
+        let of = |pck: &[f64]| verdict(&after(&pck.iter().map(|v| Some(*v)).collect::<Vec<_>>()));
+        assert_eq!(of(&[0.8, 0.7, 0.75]).0, Some(false));
+        assert_eq!(of(&[0.8, 0.8]).0, Some(false));
+        let (better, text) = of(&[0.8, 0.85, 0.84]);
+        assert!(
+            better == Some(true) && text.contains("5.0 points"),
+            "{text}"
+        );
+        assert!(of(&[0.8, 0.801]).1.starts_with("Hardly"));
+        assert_eq!(verdict(&after(&[None, None])).0, None);
+        assert_eq!(verdict(&after(&[])).0, None);
+    }
+}

@@ -1,0 +1,348 @@
+//! The middle of the view: what is wrong with the data, a batch to look at, how it goes.
+
+use eframe::egui::{
+    self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Ui, UiBuilder,
+};
+use poselens_engine::dataset::{Finding, Severity};
+
+use super::check::{Report, SetReport};
+use super::curves::curves_ui;
+use super::data::send;
+use super::fields::{fault_ui, main_button, note_ui};
+use super::outcome::outcome_ui;
+use super::people::people_ui;
+use super::story::grouped;
+use super::{Ask, Page, Role, TrainAction};
+use crate::gui::panels::PanelContext;
+use crate::gui::{theme, widgets};
+
+/// Findings listed of each set.
+const N_LISTED: usize = 200;
+
+/// The pages of the view.
+pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut PanelContext<'_>) {
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
+    let ui = &mut ui;
+    ui.horizontal(|ui| {
+        for (page, name, help) in [
+            (
+                Page::Data,
+                "Data",
+                "What was found out about the pictures and labels",
+            ),
+            (
+                Page::Preview,
+                "Preview",
+                "People as the network will get them",
+            ),
+            (
+                Page::Progress,
+                "Progress",
+                "Curves, figures and people of a training",
+            ),
+        ] {
+            let tab = Button::selectable(cx.train.page == page, name);
+            let tab = ui.add(tab).on_hover_text(help);
+            if tab.accessible_name(format!("Page {name}")).clicked() {
+                send(cx, TrainAction::Show(page));
+            }
+        }
+    });
+    ui.separator();
+    ScrollArea::vertical()
+        .id_salt(("train page", cx.train.page as u8))
+        .auto_shrink(false)
+        .show(ui, |ui| match cx.train.page {
+            Page::Data => data_page_ui(ui, cx),
+            Page::Preview => preview_page_ui(ui, cx),
+            Page::Progress => progress_page_ui(ui, cx),
+        });
+}
+
+fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(config) = &cx.state.train.config else {
+        return;
+    };
+    if config.data.is_empty() {
+        empty_ui(ui, cx);
+        return;
+    }
+    if let Some(check) = &cx.train.check {
+        let (looked, all) = check.progress();
+        ui.horizontal(|ui| {
+            ui.add(Spinner::new().size(16.0));
+            ui.label(format!("Looking at picture {looked} of {all}…"));
+        });
+    }
+    match cx.train.report_of(config) {
+        Some(report) => report_ui(ui, report),
+        None if cx.train.check.is_none() => {
+            note_ui(ui, "The data have not been checked yet.");
+        }
+        None => {}
+    }
+}
+
+/// For somebody who has never trained a network.
+fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let width = 560.0_f32.min(ui.available_width());
+    let margin = ((ui.available_width() - width) / 2.0).max(0.0);
+    ui.add_space((ui.available_height() * 0.12).min(80.0));
+    ui.horizontal(|ui| {
+        ui.add_space(margin);
+        ui.vertical(|ui| {
+            ui.set_width(width);
+            let title = RichText::new("Teach the network your own people").heading();
+            ui.add(Label::new(title.strong()).selectable(false));
+            let about = "A network learns from pictures in which somebody has marked every joint. \
+                         A few hundred of your own can make it much better at your camera, your \
+                         clothes and your movements. Everything stays on this computer.";
+            ui.label(RichText::new(about).color(theme::WEAK));
+            ui.add_space(10.0);
+            for (number, title, text) in [
+                (
+                    "1",
+                    "Choose labelled people",
+                    "A file of labels with its pictures, and other pictures that are held out: \
+                     they tell whether it got better.",
+                ),
+                (
+                    "2",
+                    "Press Start",
+                    "The usual options are set. The old weights stay in use while it learns; you \
+                     can pause at any time.",
+                ),
+                (
+                    "3",
+                    "Compare and decide",
+                    "Before and after, in figures and pictures. Use the new weights or keep the \
+                     old ones; nothing is deleted.",
+                ),
+            ] {
+                ui.horizontal_top(|ui| {
+                    let number = RichText::new(number).size(22.0).color(theme::LEFT).strong();
+                    ui.add_sized([28.0, 30.0], Label::new(number).selectable(false));
+                    ui.vertical(|ui| {
+                        ui.label(RichText::new(title).strong());
+                        ui.label(RichText::new(text).color(theme::WEAK));
+                    });
+                });
+                ui.add_space(6.0);
+            }
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                let can = !cx.session.is_choosing;
+                if ui
+                    .add_enabled(can, main_button("Choose labels…"))
+                    .on_hover_text("COCO keypoints (.json), MPII or LSP labels")
+                    .clicked()
+                {
+                    send(cx, TrainAction::Ask(Ask::Labels(Role::Learn)));
+                }
+                let folder = Button::new("Choose a clip's folder…").min_size([150.0, 34.0].into());
+                if ui
+                    .add_enabled(can, folder)
+                    .on_hover_text("A folder with coco.json and pictures")
+                    .clicked()
+                {
+                    send(cx, TrainAction::Ask(Ask::Clip(Role::Learn)));
+                }
+            });
+            note_ui(
+                ui,
+                "Or drop a file or folder on this window, or type its path at the right.",
+            );
+        });
+    });
+}
+
+fn report_ui(ui: &mut Ui, report: &Report) {
+    set_ui(ui, "People to learn from", &report.learn);
+    if let Some(held_out) = &report.held_out {
+        set_ui(ui, "Held-out people", held_out);
+    }
+    if report.shared > 0 {
+        let text = format!(
+            "{} pictures are in both sets: what is measured on them flatters. Hold out other \
+             pictures, best of other clips.",
+            report.shared
+        );
+        ui.label(RichText::new(text).color(theme::RIGHT));
+    }
+}
+
+fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
+    widgets::section_ui(ui, title, |ui| {
+        if let Some(fault) = &report.fault {
+            fault_ui(ui, fault);
+            return;
+        }
+        ui.label(format!(
+            "{} people in {} pictures, labels in the form '{}'.",
+            grouped(report.people as u64),
+            grouped(report.pictures as u64),
+            report.format
+        ));
+        let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
+        if report.findings.is_empty() {
+            ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
+            return;
+        }
+        let errors_text = format!("{errors} errors (left out)");
+        ui.horizontal(|ui| {
+            for (n, text, severity) in [
+                (errors, errors_text, Severity::Error),
+                (warnings, format!("{warnings} doubtful"), Severity::Warning),
+                (notes, format!("{notes} notes"), Severity::Note),
+            ] {
+                if n > 0 {
+                    ui.label(RichText::new(text).color(color(severity)).strong());
+                }
+            }
+        });
+        let mut listed: Vec<&Finding> = report.findings.iter().collect();
+        // The worst first; stable, so each kind keeps the order of the pictures.
+        listed.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        ScrollArea::vertical()
+            .id_salt(title)
+            .max_height(220.0)
+            .show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                for finding in listed.iter().take(N_LISTED) {
+                    finding_ui(ui, finding);
+                }
+                if listed.len() > N_LISTED {
+                    note_ui(ui, format!("and {} more", listed.len() - N_LISTED));
+                }
+            });
+    });
+}
+
+fn color(severity: Severity) -> egui::Color32 {
+    match severity {
+        Severity::Note => theme::WEAK,
+        Severity::Warning => theme::RIGHT,
+        Severity::Error => theme::RED,
+    }
+}
+
+fn finding_ui(ui: &mut Ui, finding: &Finding) {
+    let file = finding.file.file_name().unwrap_or_default();
+    let person = finding.annotation.map(|id| format!(", person {id}"));
+    let text = format!(
+        "{}{}: {}",
+        file.to_string_lossy(),
+        person.unwrap_or_default(),
+        finding.text
+    );
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        widgets::dot_ui(ui, color(finding.severity));
+        let label = Label::new(RichText::new(text).small()).wrap();
+        ui.add(label)
+            .on_hover_text(finding.file.display().to_string());
+    });
+}
+
+fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(config) = &cx.state.train.config else {
+        return;
+    };
+    if config.data.is_empty() {
+        note_ui(ui, "Choose the labelled people to learn from first.");
+        return;
+    }
+    ui.horizontal(|ui| {
+        let is_busy = cx.train.is_previewing();
+        let text = match &cx.train.sheet {
+            Some(sheet) if sheet.config == *config => "Next batch",
+            Some(_) => "Show with the new options",
+            None => "Show a batch",
+        };
+        if ui
+            .add_enabled(!is_busy, main_button(text))
+            .on_hover_text("Makes a batch exactly as the training will")
+            .clicked()
+        {
+            send(cx, TrainAction::Preview);
+        }
+        if is_busy {
+            ui.add(Spinner::new().size(16.0));
+        }
+        if let Some(sheet) = &cx.train.sheet {
+            let preview = &sheet.preview;
+            let text = format!(
+                "Batch {} of epoch {}: {} of its {} people, of {} in all",
+                preview.position.batch + 1,
+                preview.position.epoch + 1,
+                preview.shown,
+                preview.batch,
+                grouped(preview.people as u64)
+            );
+            ui.label(text);
+        }
+    });
+    if let Some(fault) = &cx.train.preview_fault {
+        fault_ui(ui, fault);
+    }
+    note_ui(
+        ui,
+        "Each person as the network gets it (turned, scaled, darkened as the variation says): on \
+         the left with its joints, left side blue, right side orange, hidden ones faint; on the \
+         right with the targets it shall answer.",
+    );
+    if let Some(sheet) = &cx.train.sheet {
+        let [w, h] = sheet.texture.size();
+        let width = ui.available_width().min(w as f32);
+        let size = egui::vec2(width, width * h as f32 / w.max(1) as f32);
+        ui.add(Image::new((sheet.texture.id(), size)).alt_text("Batch"));
+    }
+}
+
+fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(story) = cx.train.story.as_ref() else {
+        ui.add_space(40.0);
+        ui.vertical_centered(|ui| {
+            ui.label(RichText::new("No training runs").heading().strong());
+            note_ui(
+                ui,
+                "Press Start training below. Curves, figures and a few held-out people appear \
+                 here. An earlier training can be opened at the right.",
+            );
+        });
+        return;
+    };
+    if story.phase.is_over() {
+        outcome_ui(ui, cx, story);
+    }
+    let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
+    let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
+    ui.with_layout(Layout::right_to_left(egui::Align::Min), |ui| {
+        ui.vertical(|ui| {
+            ui.set_width(people);
+            people_ui(ui, cx);
+        });
+        ui.add_space(8.0);
+        ui.vertical(|ui| {
+            ui.set_width(ui.available_width());
+            curves_ui(ui, cx, story, height);
+            log_ui(ui, story);
+        });
+    });
+}
+
+fn log_ui(ui: &mut Ui, story: &super::story::Story) {
+    ui.add_space(6.0);
+    ui.label(RichText::new("What happened").strong());
+    ScrollArea::vertical()
+        .id_salt("train log")
+        .max_height(120.0)
+        .stick_to_bottom(true)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            for line in &story.log {
+                let text = RichText::new(line).font(theme::number_font(11.5));
+                ui.add(Label::new(text.color(theme::WEAK)).wrap());
+            }
+        });
+}
