@@ -30,11 +30,14 @@ use poselens_engine::overlay::OverlaySpec;
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap};
 use poselens_engine::source::FrameSource;
+use poselens_engine::source::camera::CameraFormat;
+
+use crate::logs::LogBook;
 
 pub use action::Action;
 pub use app::App;
 pub use run::{display_available, run};
-pub use session::Session;
+pub use session::{Adapter, Session};
 pub use state::AppState;
 
 /// A source offered in the list.
@@ -55,8 +58,9 @@ pub struct ModelChoice {
     pub help: String,
 }
 
-/// Opens a source by its text.
-pub type OpenByName = Arc<dyn Fn(&str) -> Result<Box<dyn FrameSource>> + Send + Sync>;
+/// Opens a source by its text; a camera in this format where it offers it.
+pub type OpenByName =
+    Arc<dyn Fn(&str, Option<CameraFormat>) -> Result<Box<dyn FrameSource>> + Send + Sync>;
 /// Builds a model by its name.
 pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
 /// What is written of a model, by its name, beside what it has found.
@@ -97,6 +101,8 @@ pub struct GuiContext {
     pub start_recording: StartRecording,
     /// Where recordings and snapshots go.
     pub recordings_folder: PathBuf,
+    /// What the program reports, for the log; `None` where nothing collects it.
+    pub log: Option<LogBook>,
     /// Where [`AppState`] is kept; `None` keeps nothing.
     pub settings_file: Option<PathBuf>,
 }
