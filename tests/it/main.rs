@@ -6,6 +6,7 @@ mod clip;
 mod inspect;
 mod inspect_fakes;
 mod inspect_window;
+mod licences;
 mod mca;
 mod sfm;
 mod shaders;

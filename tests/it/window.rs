@@ -1,5 +1,6 @@
 //! The window, used as a person or a screen reader uses it: by the labels of its controls.
 
+mod choices;
 mod live;
 mod recordings;
 mod sheets;

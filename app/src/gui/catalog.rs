@@ -15,6 +15,7 @@ use super::{GuiContext, SourceChoice};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     Source,
+    Recent,
     Model,
     Overlays,
     Playback,
@@ -26,6 +27,7 @@ pub enum Group {
 impl Group {
     pub const ALL: [Self; 7] = [
         Self::Source,
+        Self::Recent,
         Self::Model,
         Self::Overlays,
         Self::Playback,
@@ -37,6 +39,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Self::Source => "Source",
+            Self::Recent => "Recent files",
             Self::Model => "Model",
             Self::Overlays => "Overlays",
             Self::Playback => "Playback",
@@ -55,6 +58,8 @@ pub struct Command {
     /// The first is shown in menus.
     pub keys: &'static [KeyboardShortcut],
     pub action: Action,
+    /// Why it cannot be done now, if so.
+    pub hindrance: Option<&'static str>,
 }
 
 const fn key(key: Key) -> KeyboardShortcut {
@@ -242,6 +247,24 @@ const FIXED: &[(Group, &str, &[KeyboardShortcut], Action)] = &[
     ),
     (
         Group::Window,
+        "Everything larger",
+        &[command(Key::Plus), command(Key::Equals)],
+        Action::Window(WindowAction::Larger(true)),
+    ),
+    (
+        Group::Window,
+        "Everything smaller",
+        &[command(Key::Minus)],
+        Action::Window(WindowAction::Larger(false)),
+    ),
+    (
+        Group::Window,
+        "Usual size",
+        &[command(Key::Num0)],
+        Action::Window(WindowAction::Scale(1.0)),
+    ),
+    (
+        Group::Window,
         "Commands…",
         &[command(Key::K)],
         Action::Window(WindowAction::OpenSheet(Sheet::Palette)),
@@ -251,6 +274,18 @@ const FIXED: &[(Group, &str, &[KeyboardShortcut], Action)] = &[
         "Keys",
         &[key(Key::F1), key(Key::Questionmark)],
         Action::Window(WindowAction::OpenSheet(Sheet::Keys)),
+    ),
+    (
+        Group::Window,
+        "Settings",
+        &[command(Key::Comma)],
+        Action::Window(WindowAction::OpenSheet(Sheet::Settings)),
+    ),
+    (
+        Group::Window,
+        "Log",
+        &[command(Key::L)],
+        Action::Window(WindowAction::OpenSheet(Sheet::Log)),
     ),
     (
         Group::Window,
@@ -267,11 +302,12 @@ const FIXED: &[(Group, &str, &[KeyboardShortcut], Action)] = &[
 ];
 
 /// The n-th overlay is toggled by the n-th of these.
-const OVERLAY_KEYS: [&[KeyboardShortcut]; 4] = [
+const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
     &[key(Key::Num1)],
     &[key(Key::Num2)],
     &[key(Key::Num3)],
     &[key(Key::Num4)],
+    &[key(Key::Num5)],
 ];
 
 /// Commands with keys.
@@ -281,12 +317,14 @@ fn keyed(gui: &GuiContext) -> Vec<Command> {
         title: (*title).to_owned(),
         keys,
         action: action.clone(),
+        hindrance: None,
     });
     let overlays = gui.overlays.iter().enumerate().map(|(i, overlay)| Command {
         group: Group::Overlays,
         title: format!("Overlay {}", overlay.name),
         keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default(),
         action: Action::Overlay(OverlayAction::Toggle(overlay.name.to_owned())),
+        hindrance: None,
     });
     fixed.chain(overlays).collect()
 }
@@ -305,13 +343,42 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         title: format!("Show {}", choice.label),
         keys: &[],
         action: Action::Source(SourceAction::Open(choice)),
+        hindrance: None,
     }));
+    all.extend(recent(cx));
     all.extend(cx.gui.models.iter().map(|model| Command {
         group: Group::Model,
         title: format!("Network {}", trained::title(&model.name)),
         keys: &[],
         action: Action::Model(ModelAction::Choose(model.name.clone())),
+        hindrance: None,
     }));
+    all
+}
+
+/// Files and folders opened before, the newest first; those that are gone cannot be opened.
+pub fn recent(cx: &PanelContext<'_>) -> Vec<Command> {
+    let open = |path: &String| Command {
+        group: Group::Recent,
+        title: path.clone(),
+        keys: &[],
+        action: Action::Source(SourceAction::OpenRecent(path.clone())),
+        hindrance: cx
+            .session
+            .missing
+            .contains(path)
+            .then_some("It is not there any more"),
+    };
+    let mut all: Vec<_> = cx.state.recent.iter().map(open).collect();
+    if !all.is_empty() {
+        all.push(Command {
+            group: Group::Recent,
+            title: "Forget these files".to_owned(),
+            keys: &[],
+            action: Action::Source(SourceAction::ForgetRecent),
+            hindrance: None,
+        });
+    }
     all
 }
 
