@@ -4,12 +4,15 @@
 //! It looks at one region. An [`Estimator`] adds the tracker that says where to look and who
 //! is who.
 
+mod averaged;
 mod following;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::Tensor;
+
+pub use averaged::Averaging;
 
 use crate::codec::{Codec, codec};
 use crate::device::{DeviceSpec, Selected, select};
@@ -20,7 +23,7 @@ use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights, model};
 use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
-use crate::preprocess::{InputSpec, ModelInput, flip};
+use crate::preprocess::{InputSpec, ModelInput};
 use crate::skeleton::Skeleton;
 use crate::track::OneEuro;
 
@@ -235,30 +238,6 @@ impl Network {
         });
         self.buffer = input.values;
         look
-    }
-
-    /// Looks at one region and its mirror image and averages the heatmaps: slower, a point or so
-    /// more accurate; for evaluation.
-    ///
-    /// # Errors
-    /// When the network or its device fails.
-    pub fn look_twice(
-        &mut self,
-        frame: &Frame,
-        roi: &Roi,
-        timings: &mut Timings,
-    ) -> Result<Vec<Vec<Keypoint>>> {
-        let mut input = self.crop(frame, roi, timings);
-        let mut pass = self.pass(false);
-        let (straight, _) = self.forward(&input.values, &mut pass)?;
-        flip::flip_input(&mut input);
-        let (mirrored, _) = self.forward(&input.values, &mut pass)?;
-        let heatmaps = flip::flip_average(&straight, &mirrored, &self.skeleton.mirror)?;
-        let want = Want::default();
-        let none = RawOutput::default();
-        let look = self.decode(heatmaps, none, want, &input.image_from_input)?;
-        self.buffer = input.values;
-        Ok(look.people)
     }
 
     /// Work and time per layer of one forward call, as live inference runs it.

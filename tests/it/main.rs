@@ -3,6 +3,7 @@
 
 mod cli;
 mod clip;
+mod eval;
 mod inspect;
 mod inspect_fakes;
 mod inspect_window;
