@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use eframe::App as _;
 use eframe::egui::{self, Pos2, RawInput, Rect, ViewportId, ViewportInfo};
 use poselens_app::gui::{App, GuiContext, ModelChoice};
+use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Size;
@@ -21,6 +22,7 @@ use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 
 const SIZE: Size = Size::new(1280, 720);
@@ -83,6 +85,11 @@ fn context() -> GuiContext {
             Err(Error::Invalid("nothing is recorded here".to_owned()))
         }),
         recordings_folder: std::env::temp_dir().join("poselens-no-recordings"),
+        hardware: Hardware {
+            device: DeviceSpec::Cpu,
+            threads: 1,
+        },
+        trainings_folder: std::env::temp_dir().join("poselens-no-trainings"),
         log: None,
         settings_file: None,
     }

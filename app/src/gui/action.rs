@@ -89,6 +89,8 @@ pub enum OverlayAction {
     Joint(Option<String>),
     /// Attention map; `None` is the model's first.
     Attention(Option<String>),
+    /// The attention map so many further in the model's list.
+    NextMap(isize),
     /// Maps are smooth between their pixels, or show them as squares.
     SmoothMaps(bool),
     /// Strength below which a map is hidden.
@@ -151,6 +153,8 @@ pub enum WindowAction {
     Show(View),
     /// Full screen and back.
     FullScreen,
+    /// The first control has the keyboard.
+    FocusPanels,
     /// Open a sheet over the window.
     OpenSheet(Sheet),
     /// Put it away.

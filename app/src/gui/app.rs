@@ -17,7 +17,7 @@ use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
 use super::session::{Adapter, Level, Sheet};
 use super::train::{self, Train};
-use super::{AppState, GuiContext, Session, SourceChoice, theme};
+use super::{AppState, GuiContext, Session, SourceChoice, catalog, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -355,8 +355,8 @@ impl eframe::App for App {
         }
         // A sheet has the keyboard.
         if self.session.sheet.is_none() {
-            for action in inspect::pressed(ctx, &self.gui, self.view) {
-                self.run_window_action(action, ctx);
+            for action in catalog::pressed(ctx, &self.gui) {
+                self.run_command(action, ctx);
             }
         }
         let dropped = ctx.input(|i| {

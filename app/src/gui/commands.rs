@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{self, FocusDirection, ViewportCommand};
 use poselens_engine::Result;
 use poselens_engine::source::camera::CameraFormat;
 use poselens_engine::source::{SeekTo, SourceSpec, SourceStatus};
@@ -18,7 +18,7 @@ use super::inspect::InspectAction;
 use super::panels::View;
 use super::session::Level;
 use super::state::SCALES;
-use super::{App, SourceChoice, panels};
+use super::{App, SourceChoice, catalog, panels};
 
 /// How long a camera may take to be let go, before it is opened anew; and between two tries.
 const RELEASE: Duration = Duration::from_secs(2);
@@ -32,7 +32,18 @@ impl App {
                 let is_full = panels::is_full_screen(ctx);
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
+            Action::Window(WindowAction::FocusPanels) => {
+                ctx.memory_mut(|m| m.move_focus(FocusDirection::Next));
+            }
             other => self.run_action(other),
+        }
+    }
+
+    /// Runs a command of the keyboard or the palette as it is meant in this view.
+    pub(super) fn run_command(&mut self, action: Action, ctx: &egui::Context) {
+        let meant = catalog::meant(action, self.view, &self.state);
+        if let Some(action) = meant {
+            self.run_window_action(action, ctx);
         }
     }
 
@@ -83,8 +94,8 @@ impl App {
             }
             WindowAction::Scale(scale) => self.set_scale(scale),
             WindowAction::LogLevel(level) => self.session.log_level = level,
-            // Needs the window: see `run_window_action`.
-            WindowAction::FullScreen => {}
+            // Need the window: see `run_window_action`.
+            WindowAction::FullScreen | WindowAction::FocusPanels => {}
         }
         Ok(())
     }
@@ -252,6 +263,16 @@ impl App {
             OverlayAction::Opacity(value) => self.state.opacity = value,
             OverlayAction::Joint(joint) => self.state.joint = joint,
             OverlayAction::Attention(map) => self.state.attention = map,
+            OverlayAction::NextMap(n) => {
+                let names = &self.session.attention_names;
+                let chosen = self.state.attention.as_ref();
+                let at = chosen.and_then(|c| names.iter().position(|name| name == c));
+                if !names.is_empty() {
+                    let next = at.unwrap_or(0) as isize + n;
+                    let next = next.rem_euclid(names.len() as isize) as usize;
+                    self.state.attention = Some(names[next].clone());
+                }
+            }
             OverlayAction::SmoothMaps(is_on) => self.state.is_map_smooth = is_on,
             OverlayAction::MapThreshold(value) => self.state.map_threshold = value,
             OverlayAction::ShowJoint(joint, true) => {

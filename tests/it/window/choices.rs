@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use poselens_app::gui::{App, Session};
 use poselens_app::logs::{Level, LogBook};
 use poselens_engine::source::camera::CameraFormat;

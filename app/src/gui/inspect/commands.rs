@@ -3,7 +3,7 @@
 use poselens_engine::Result;
 
 use super::film::{Film, Start};
-use super::{Complaint, InspectAction, Subject};
+use super::{Complaint, InspectAction, Subject, meaning};
 use crate::gui::App;
 use crate::gui::action::Action;
 use crate::gui::files::News;
@@ -140,6 +140,23 @@ impl App {
 
     pub(in crate::gui) fn run_inspect(&mut self, action: InspectAction) -> Result<()> {
         match action {
+            InspectAction::InOrOut => {
+                let other = match self.view {
+                    View::Inspect => View::Live,
+                    View::Live | View::Train => View::Inspect,
+                };
+                self.show_view(other)?;
+            }
+            InspectAction::Next(n) => {
+                let answer = self.inspect.answer();
+                let next = answer.and_then(|(output, region)| {
+                    meaning::next(&self.state.inspect, &output.model, region, n)
+                });
+                if let Some(choices) = next {
+                    self.state.inspect = choices;
+                    self.inspect.is_stale = true;
+                }
+            }
             InspectAction::Open(choice) => self.open_film(&choice.label, &choice.spec)?,
             InspectAction::OpenFolder if self.session.is_choosing => {}
             InspectAction::OpenFolder => {

@@ -118,7 +118,8 @@ struct Shown {
 impl Shown {
     fn of(cx: &PanelContext<'_>) -> Option<Self> {
         match cx.view {
-            View::Live => Self::live(cx),
+            // Training goes on beside the picture.
+            View::Live | View::Train => Self::live(cx),
             View::Inspect => Self::inspected(cx),
         }
     }
