@@ -1,6 +1,8 @@
 //! Every command by its name and keys: one table feeds the keyboard, the palette, the help and
 //! the menu.
 
+use std::path::Path;
+
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::action::{
@@ -9,6 +11,9 @@ use super::action::{
 use super::panels::{PanelContext, sample_clip};
 use super::session::Sheet;
 use super::{GuiContext, SourceChoice};
+
+/// Characters of a recent file's folder that are shown.
+const MAX_FOLDER: usize = 40;
 
 /// What commands are listed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,11 +297,24 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     all
 }
 
+/// A path with its name first, as that tells files apart; of a long folder the end.
+fn shortened(path: &str) -> String {
+    let place = Path::new(path);
+    let (Some(name), Some(folder)) = (place.file_name(), place.parent()) else {
+        return path.to_owned();
+    };
+    let folder = folder.to_string_lossy();
+    let n = folder.chars().count();
+    let end: String = folder.chars().skip(n.saturating_sub(MAX_FOLDER)).collect();
+    let cut = if n > MAX_FOLDER { "…" } else { "" };
+    format!("{}   in {cut}{end}", name.to_string_lossy())
+}
+
 /// Files and folders opened before, the newest first; those that are gone cannot be opened.
 pub fn recent(cx: &PanelContext<'_>) -> Vec<Command> {
     let open = |path: &String| Command {
         group: Group::Recent,
-        title: path.clone(),
+        title: shortened(path),
         keys: &[],
         action: Action::Source(SourceAction::OpenRecent(path.clone())),
         hindrance: cx
