@@ -1,5 +1,7 @@
 //! The view that looks inside a network, used by the labels of its controls.
 
+mod commands;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -4,6 +4,8 @@
 mod fit;
 mod fixed;
 
+use std::path::Path;
+
 use eframe::egui::{Context, FocusDirection, Key, KeyboardShortcut};
 
 use super::action::{Action, ModelAction, OverlayAction, SourceAction};
@@ -13,6 +15,9 @@ use super::{AppState, GuiContext, SourceChoice, inspect};
 
 pub use fit::fit;
 use fixed::{FIXED, OVERLAY_KEYS};
+
+/// Characters of a recent file's folder that are shown.
+const MAX_FOLDER: usize = 40;
 
 /// What commands are listed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +145,19 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     all.into_iter().filter_map(meant).collect()
 }
 
+/// A path with its name first, as that tells files apart; of a long folder the end.
+fn shortened(path: &str) -> String {
+    let place = Path::new(path);
+    let (Some(name), Some(folder)) = (place.file_name(), place.parent()) else {
+        return path.to_owned();
+    };
+    let folder = folder.to_string_lossy();
+    let n = folder.chars().count();
+    let end: String = folder.chars().skip(n.saturating_sub(MAX_FOLDER)).collect();
+    let cut = if n > MAX_FOLDER { "…" } else { "" };
+    format!("{}   in {cut}{end}", name.to_string_lossy())
+}
+
 /// Files and folders opened before, the newest first; those that are gone cannot be opened.
 pub fn recent(cx: &PanelContext<'_>) -> Vec<Command> {
     let open = |path: &String| {
@@ -147,7 +165,7 @@ pub fn recent(cx: &PanelContext<'_>) -> Vec<Command> {
         let is_missing = cx.session.missing.contains(path);
         Command {
             hindrance: is_missing.then_some("It is not there any more"),
-            ..Command::new(Group::Recent, path, action)
+            ..Command::new(Group::Recent, shortened(path), action)
         }
     };
     let mut all: Vec<_> = cx.state.recent.iter().map(open).collect();

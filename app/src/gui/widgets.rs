@@ -13,9 +13,11 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     egui::Frame::new()
         .fill(theme::CARD)
         .corner_radius(8)
-        .inner_margin(egui::Margin::symmetric(14, 12))
+        .inner_margin(egui::Margin::symmetric(14, 9))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
+            // Everything that is used all the time fits into a window 800 points high.
+            ui.spacing_mut().item_spacing.y = 5.0;
             ui.label(
                 RichText::new(title.to_uppercase())
                     .size(11.0)
@@ -23,10 +25,9 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
                     .color(theme::WEAK)
                     .strong(),
             );
-            ui.add_space(2.0);
             content(ui);
         });
-    ui.add_space(10.0);
+    ui.add_space(1.0);
 }
 
 /// A switch at the right end of a row whose left end is its label; `key` is its shortcut.

@@ -80,7 +80,6 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let menu = ui.menu_button("Menu", |ui| {
         for group in Group::ALL {
             let group_menu = ui.menu_button(group.name(), |ui| {
-                ui.set_max_width(520.0);
                 for command in all.iter().filter(|c| c.group == group) {
                     let keys = command.keys.first();
                     let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();

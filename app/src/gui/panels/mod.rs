@@ -267,6 +267,7 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
                 let frame = egui::Frame::new().inner_margin(egui::Margin {
                     top: 8,
                     right: 8,
+                    bottom: 6,
                     ..egui::Margin::ZERO
                 });
                 egui::Panel::bottom("side bottom")

@@ -1,6 +1,6 @@
 //! Which network runs, and what counts as a joint.
 
-use eframe::egui::{Button, CollapsingHeader, RichText, Spinner, Ui};
+use eframe::egui::{Button, CollapsingHeader, Label, RichText, Spinner, Ui};
 use poselens_engine::track::OneEuro;
 
 use super::super::action::{Action, ModelAction};
@@ -36,7 +36,8 @@ pub fn model_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 );
             });
         } else if let Some(model) = cx.gui.models.iter().find(|m| Some(&m.name) == wanted) {
-            ui.label(RichText::new(&model.help).small().color(theme::WEAK));
+            let help = RichText::new(&model.help).small().color(theme::WEAK);
+            ui.add(Label::new(help).truncate());
         }
         let help = "Joints the network is less sure of than this are not drawn";
         let threshold = cx.state.keypoint_threshold;

@@ -24,11 +24,11 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 ui.label(weak("Looking for recordings…"));
             }
             Some(list) if list.is_empty() => {
-                ui.label(weak(
-                    "None yet. Record (R) keeps the raw video, the annotated video and the poses \
-                     together in one folder; they are listed here.",
-                ))
-                .on_hover_text(cx.gui.recordings_folder.display().to_string());
+                ui.label(weak("None yet: Record (R) makes one."))
+                    .on_hover_text(format!(
+                        "Each is a folder with the raw video, the annotated video and the poses, in\n{}",
+                        cx.gui.recordings_folder.display()
+                    ));
             }
             Some(list) => {
                 ScrollArea::vertical()

@@ -177,18 +177,14 @@ fn recent_ui(ui: &mut Ui, recent: Vec<Command>, cx: &mut PanelContext<'_>) {
     ui.add_space(14.0);
     ui.add(Label::new(RichText::new("Opened before").small().color(theme::WEAK)).selectable(false));
     let n = cx.state.recent.len().min(N_RECENT_SHOWN);
-    for command in recent.into_iter().take(n) {
-        let name = Path::new(&command.title).file_name();
-        let name = name.map_or(command.title.clone(), |n| n.to_string_lossy().into_owned());
+    for (command, path) in recent.into_iter().zip(&cx.state.recent).take(n) {
+        let name = Path::new(path).file_name();
+        let name = name.map_or(path.clone(), |n| n.to_string_lossy().into_owned());
         let entry = Button::new(name).truncate().frame_when_inactive(false);
         if ui
             .add_enabled(command.hindrance.is_none(), entry)
-            .on_hover_text(&command.title)
-            .on_disabled_hover_text(format!(
-                "{}\n{}",
-                command.title,
-                command.hindrance.unwrap_or_default()
-            ))
+            .on_hover_text(path)
+            .on_disabled_hover_text(format!("{path}\n{}", command.hindrance.unwrap_or_default()))
             .clicked()
         {
             cx.actions.push(command.action);

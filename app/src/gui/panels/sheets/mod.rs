@@ -43,12 +43,15 @@ pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
             show(ui, cx);
             if sheet != Sheet::Palette {
                 ui.add_space(8.0);
-                if ui
-                    .add(Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0)))
-                    .on_hover_text("Puts this away (Escape)")
-                    .accessible_name("Close sheet")
-                    .clicked()
-                {
+                let close = Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0));
+                // In a row, where a button's text stands in its middle.
+                let closed = ui.horizontal(|ui| {
+                    ui.add(close)
+                        .on_hover_text("Puts this away (Escape)")
+                        .accessible_name("Close sheet")
+                        .clicked()
+                });
+                if closed.inner {
                     send(cx, WindowAction::CloseSheet);
                 }
             }
