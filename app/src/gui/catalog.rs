@@ -8,8 +8,9 @@ use std::path::Path;
 
 use eframe::egui::{Context, FocusDirection, Key, KeyboardShortcut};
 
-use super::action::{Action, ModelAction, OverlayAction, SourceAction};
+use super::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
 use super::panels::{PanelContext, View, sample_clip};
+use super::recordings::folder_name;
 use super::train::trained;
 use super::{AppState, GuiContext, SourceChoice, inspect};
 
@@ -109,7 +110,9 @@ pub fn meant(action: Action, view: View, state: &AppState) -> Option<Action> {
         View::Live => Some(action),
         View::Inspect => inspect::meaning(action, &state.inspect),
         View::Train => match action {
-            Action::Playback(_) | Action::Overlay(_) | Action::Record(_) => None,
+            Action::Playback(_)
+            | Action::Overlay(_)
+            | Action::Record(RecordAction::StartStop | RecordAction::Snapshot) => None,
             other => Some(other),
         },
     }
@@ -134,6 +137,12 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let title = format!("Network {}", trained::title(&model.name));
         let action = Action::Model(ModelAction::Choose(model.name.clone()));
         Command::new(Group::Model, title, action)
+    }));
+    let recordings = cx.session.recordings.iter().flatten();
+    all.extend(recordings.map(|entry| {
+        let title = format!("Open recording {}", folder_name(&entry.folder));
+        let action = Action::Record(RecordAction::Open(entry.folder.clone()));
+        Command::new(Group::Recording, title, action)
     }));
     if cx.view == View::Inspect {
         all.extend(inspect::commands(cx));

@@ -4,7 +4,7 @@ use poselens_engine::output::RegionOutput;
 
 use super::choices::{Choices, What};
 use super::{Form, InspectAction, Pick, shown};
-use crate::gui::action::{Action, OverlayAction, PlaybackAction, RecordAction};
+use crate::gui::action::{Action, ModelAction, OverlayAction, PlaybackAction, RecordAction};
 use crate::gui::catalog::{Command, Group};
 use crate::gui::panels::{PanelContext, joint_title};
 use crate::gui::train::trained;
@@ -20,6 +20,7 @@ pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
         }),
         Action::Overlay(OverlayAction::Toggle(name)) => toggled(&name, choices)?,
         Action::Overlay(OverlayAction::NextMap(n)) => InspectAction::Next(n),
+        Action::Model(ModelAction::Choose(name)) => InspectAction::Model(0, Some(name)),
         Action::Record(RecordAction::Snapshot) => InspectAction::Export(Form::Png),
         Action::Playback(_) | Action::Overlay(_) | Action::Record(RecordAction::StartStop) => {
             return None;

@@ -1,6 +1,6 @@
 //! Across the top: what is running, and that it stays on this computer.
 
-use eframe::egui::{Align, Button, Color32, Label, Layout, RichText, Ui};
+use eframe::egui::{Align, Button, Color32, Label, Layout, RichText, ScrollArea, Ui};
 use poselens_engine::frame::Frame;
 
 use super::super::action::{Action, WindowAction};
@@ -80,23 +80,27 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let menu = ui.menu_button("Menu", |ui| {
         for group in Group::ALL {
             let group_menu = ui.menu_button(group.name(), |ui| {
-                for command in all.iter().filter(|c| c.group == group) {
-                    let keys = command.keys.first();
-                    let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
-                    let entry = Button::new(command.title.as_str()).shortcut_text(keys);
-                    let can = command.hindrance.is_none();
-                    if ui
-                        .add_enabled(can, entry)
-                        .on_disabled_hover_text(command.hindrance.unwrap_or_default())
-                        .clicked()
-                    {
-                        cx.actions.push(command.action.clone());
-                        ui.close();
+                // The palette's joints and models are more than a screen holds.
+                let height = ui.ctx().content_rect().height() - 80.0;
+                ScrollArea::vertical().max_height(height).show(ui, |ui| {
+                    for command in all.iter().filter(|c| c.group == group) {
+                        let keys = command.keys.first();
+                        let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
+                        let entry = Button::new(command.title.as_str()).shortcut_text(keys);
+                        let can = command.hindrance.is_none();
+                        if ui
+                            .add_enabled(can, entry)
+                            .on_disabled_hover_text(command.hindrance.unwrap_or_default())
+                            .clicked()
+                        {
+                            cx.actions.push(command.action.clone());
+                            ui.close();
+                        }
                     }
-                }
-                if all.iter().all(|c| c.group != group) {
-                    ui.label(RichText::new("None yet").color(theme::WEAK));
-                }
+                    if all.iter().all(|c| c.group != group) {
+                        ui.label(RichText::new("None yet").color(theme::WEAK));
+                    }
+                });
             });
             group_menu.response.accessible_name(group.name());
         }
