@@ -91,6 +91,7 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                         if ui
                             .add_enabled(can, entry)
                             .on_disabled_hover_text(command.hindrance.unwrap_or_default())
+                            .accessible_name(&command.title)
                             .clicked()
                         {
                             cx.actions.push(command.action.clone());
