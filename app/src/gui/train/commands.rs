@@ -68,7 +68,9 @@ impl App {
                 let read = move |_: &_| RunEntry::read(&folder);
                 train.opening = Some(Task::start("training folder", &train.waker, read)?);
             }
-            TrainAction::Continue(folder) => return self.begin(Job::Resume, folder),
+            TrainAction::Continue(folder, epochs) => {
+                return self.begin(Job::Resume(epochs), folder);
+            }
             TrainAction::Use => self.use_weights(),
             TrainAction::KeepOld => {
                 if let Some(Decision::Used(Some(before))) = train.decision.replace(Decision::Kept) {
@@ -366,6 +368,10 @@ impl App {
         }
         let train = &mut self.train;
         let Some(story) = &train.story else { return };
+        if story.phase.is_over() && train.is_active() {
+            // Its thread is about to end, and wakes nobody by that.
+            ctx.request_repaint_after(Duration::from_millis(50));
+        }
         for (faces, portraits) in train.faces.iter_mut().zip([&story.before, &story.now]) {
             let Some(portraits) = portraits else { continue };
             let is_shown = |f: &Faces| std::sync::Arc::ptr_eq(&f.portraits, portraits);

@@ -208,6 +208,7 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
             .max_height(220.0)
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
+                ui.spacing_mut().item_spacing.y = 2.0;
                 for finding in listed.iter().take(N_LISTED) {
                     finding_ui(ui, finding);
                 }
@@ -237,6 +238,7 @@ fn finding_ui(ui: &mut Ui, finding: &Finding) {
     );
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
+        ui.spacing_mut().interact_size.y = 16.0;
         widgets::dot_ui(ui, color(finding.severity));
         let label = Label::new(RichText::new(text).small()).wrap();
         ui.add(label)
@@ -317,17 +319,23 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
     let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
-    ui.with_layout(Layout::right_to_left(egui::Align::Min), |ui| {
-        ui.vertical(|ui| {
-            ui.set_width(people);
-            people_ui(ui, cx);
+    let gap = 20.0;
+    let curves = ui.available_width() - people - gap;
+    let column = |ui: &mut Ui, width: f32, content: &mut dyn FnMut(&mut Ui)| {
+        let layout = Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(egui::vec2(width, 0.0), layout, |ui| {
+            ui.set_width(width);
+            content(ui);
         });
-        ui.add_space(8.0);
-        ui.vertical(|ui| {
-            ui.set_width(ui.available_width());
+    };
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        column(ui, curves, &mut |ui| {
+            ui.spacing_mut().item_spacing.x = 8.0;
             curves_ui(ui, cx, story, height);
             log_ui(ui, story);
         });
+        column(ui, people, &mut |ui| people_ui(ui, cx));
     });
 }
 

@@ -231,19 +231,18 @@ impl Story {
     }
 
     fn epoch(&mut self, record: EpochRecord) {
-        let mut line = match record.epoch {
+        let mut parts = vec![match record.epoch {
             0 => "Before training".to_owned(),
             epoch => format!("Epoch {epoch}"),
-        };
+        }];
         for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
-            if let Some(value) = value {
-                line += &format!(", {name} {:.1} %", 100.0 * value);
-            }
+            parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
         }
         if let Some(loss) = record.loss {
-            line += &format!(", loss {loss:.5}, {:.1} people/s", record.images_per_sec);
+            parts.push(format!("loss {loss:.5}"));
+            parts.push(format!("{:.1} people/s", record.images_per_sec));
         }
-        self.say(line);
+        self.say(parts.join(", "));
         self.history.retain(|r| r.epoch < record.epoch);
         self.history.push(record);
     }
