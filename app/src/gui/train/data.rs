@@ -145,8 +145,8 @@ fn pictures_ui(
     let help = "Folder of the pictures; empty: the folder 'images' beside the labels, or their own";
     let hint = "Pictures: beside the labels";
     ui.horizontal(|ui| {
-        let button = egui::vec2(36.0, 30.0);
-        let width = ui.available_width() - button.x - 8.0;
+        let button = egui::vec2(40.0, 30.0);
+        let width = ui.available_width() - button.x - 12.0;
         let typed = ui
             .allocate_ui(egui::vec2(width, button.y), |ui| {
                 path_ui(ui, words.pictures, help, hint, &now)
@@ -180,7 +180,7 @@ fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option
         .id(Id::unique(name))
         .hint_text(hint)
         .margin(egui::Margin::symmetric(8, 6))
-        .desired_width(ui.available_width());
+        .desired_width(ui.available_width() - 2.0);
     let response = ui.add(field);
     let response = if now.is_empty() {
         response.on_hover_text(help)

@@ -13,6 +13,8 @@ mod data;
 mod dialogs;
 mod earlier;
 mod fields;
+mod findings;
+mod news;
 mod options;
 mod outcome;
 mod people;

@@ -272,11 +272,15 @@ impl Story {
         self.history.first().filter(|r| r.epoch == 0)
     }
 
-    /// The best epoch; epoch 0 is the network before training.
+    /// The best epoch; epoch 0 is the network before training, and its weights are kept as the
+    /// best where nothing became better.
     pub fn best(&self) -> Option<&EpochRecord> {
-        let scored = self.history.iter().filter_map(|r| Some((r.score()?, r)));
-        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.map(|(_, record)| record)
+        best(self.history.iter())
+    }
+
+    /// The best epoch of learning.
+    pub fn best_learned(&self) -> Option<&EpochRecord> {
+        best(self.history.iter().filter(|r| r.epoch > 0))
     }
 
     /// Share of all steps done, 0 to 1.
@@ -286,6 +290,13 @@ impl Story {
         }
         self.step as f32 / self.steps.max(1) as f32
     }
+}
+
+/// The first of those with the highest score, as the trainer keeps it.
+fn best<'a>(records: impl Iterator<Item = &'a EpochRecord>) -> Option<&'a EpochRecord> {
+    let scored = records.filter_map(|r| Some((r.score()?, r)));
+    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, record)| record)
 }
 
 /// `1 234 567`.
@@ -363,6 +374,7 @@ mod tests {
         assert!(story.is_measuring && story.share() == 0.5);
         story.take(Event::Epoch(record(1, 0.4)));
         assert_eq!(story.best().unwrap().epoch, 0);
+        assert_eq!(story.best_learned().unwrap().epoch, 1);
         assert_eq!(story.first().unwrap().pck, Some(0.5));
         for _ in 0..N_LINES {
             story.say("x".to_owned());
