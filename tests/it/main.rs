@@ -13,6 +13,7 @@ mod sfm;
 mod shaders;
 mod tidy;
 mod train;
+mod train_window;
 mod transpose;
 mod window;
 mod window_fakes;

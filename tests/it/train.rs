@@ -49,7 +49,7 @@ const STANCE: [[f64; 2]; 17] = [
 ];
 
 /// Pictures of people made of coloured dots, one colour a joint, and their labels.
-pub fn draw_people(folder: &Path, n: u64) -> PathBuf {
+pub(crate) fn draw_people(folder: &Path, n: u64) -> PathBuf {
     let skeleton = Skeleton::by_name("coco17").unwrap();
     let side = 96u32;
     let (mut images, mut annotations) = (Vec::new(), Vec::new());

@@ -59,7 +59,7 @@ pub(super) fn epoch_record(
     progress: &Progress,
     running: Running,
     lr: f64,
-    measured: Measured,
+    measured: &Measured,
 ) -> EpochRecord {
     let people = running.people.max(1) as f64;
     EpochRecord {

@@ -366,7 +366,7 @@ impl Trainer {
             tell(events, seen);
         }
         let running = std::mem::take(&mut self.progress.running);
-        let record = epoch_record(&self.progress, running, lr, measured);
+        let record = epoch_record(&self.progress, running, lr, &measured);
         let is_best = record
             .score()
             .is_some_and(|score| self.progress.best.is_none_or(|best| score > best.score));

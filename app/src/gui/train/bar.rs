@@ -72,7 +72,8 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     if let Some(story) = &cx.train.story {
         let is_open = matches!(story.phase, Phase::Stopped | Phase::Failed(_));
-        let has_state = story.folder.join("state.safetensors").is_file();
+        // It is saved for the first time with its first figures.
+        let has_state = !story.history.is_empty();
         if is_open
             && has_state
             && ui
@@ -83,7 +84,18 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 ))
                 .clicked()
         {
-            send(cx, TrainAction::Continue(story.folder.clone()));
+            send(cx, TrainAction::Continue(story.folder.clone(), None));
+        }
+        let more = cx.state.train.config.as_ref().map_or(1, |c| c.epochs);
+        if story.phase == Phase::Finished
+            && has_state
+            && ui
+                .add(Button::new(format!("{more} epochs more")).min_size(BUTTON))
+                .on_hover_text("Goes on with this training; the number is that at the right")
+                .clicked()
+        {
+            let epochs = Some(story.epochs.saturating_add(more));
+            send(cx, TrainAction::Continue(story.folder.clone(), epochs));
         }
     }
 }
@@ -118,14 +130,16 @@ fn reins_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         send(cx, TrainAction::Stop);
     }
     if let Some(story) = &cx.train.story {
+        let state = state(story, wish);
+        let name = format!("Progress: {state}");
         let bar = ProgressBar::new(story.share())
             .desired_width(ui.available_width())
             .desired_height(22.0)
             .fill(theme::LEFT.gamma_multiply(0.6))
-            .text(RichText::new(state(story, wish)).color(theme::TEXT));
+            .text(RichText::new(state).color(theme::TEXT));
         ui.add(bar)
             .on_hover_text("Steps done of all")
-            .accessible_name("Progress");
+            .accessible_name(name);
     }
 }
 

@@ -1,9 +1,8 @@
-//! What every [`TrainAction`] does, and what the view's threads have found.
+//! What every [`TrainAction`] does.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use eframe::egui;
 use poselens_engine::dataset::guess_format;
 use poselens_engine::train::runs::{RunEntry, runs_in};
 use poselens_engine::train::{DataConfig, Start, TrainConfig, preview};
@@ -13,8 +12,8 @@ use super::check::{Check, Subject};
 use super::plan::{Trained, set_data};
 use super::run::{Job, Run, Wish};
 use super::story::Story;
-use super::task::{Task, take};
-use super::{Ask, Decision, Faces, Page, Role, Sheet, TrainAction, trained};
+use super::task::Task;
+use super::{Ask, Decision, Page, Role, TrainAction, trained};
 use crate::gui::action::{Action, ModelAction};
 use crate::gui::session::Level;
 use crate::gui::{App, ModelChoice};
@@ -68,7 +67,9 @@ impl App {
                 let read = move |_: &_| RunEntry::read(&folder);
                 train.opening = Some(Task::start("training folder", &train.waker, read)?);
             }
-            TrainAction::Continue(folder) => return self.begin(Job::Resume, folder),
+            TrainAction::Continue(folder, epochs) => {
+                return self.begin(Job::Resume(epochs), folder);
+            }
             TrainAction::Use => self.use_weights(),
             TrainAction::KeepOld => {
                 if let Some(Decision::Used(Some(before))) = train.decision.replace(Decision::Kept) {
@@ -175,7 +176,7 @@ impl App {
         self.answer(ask, path);
     }
 
-    fn check_data(&mut self) -> Result<()> {
+    pub(super) fn check_data(&mut self) -> Result<()> {
         self.train.check_due = None;
         self.train.check = None;
         let subject = self.state.train.config.as_ref().and_then(Subject::of);
@@ -251,6 +252,11 @@ impl App {
         let Some(story) = &self.train.story else {
             return;
         };
+        if story.first().is_some() && story.best().is_none_or(|best| best.epoch == 0) {
+            let text = "nothing became better: the best weights are those it began with";
+            self.session.say(Level::Warning, text);
+            return;
+        }
         let files = ["best.safetensors", "last.safetensors"];
         let mut files = files.iter().map(|name| story.folder.join(name));
         let Some(weights) = files.find(|file| file.is_file()) else {
@@ -276,113 +282,6 @@ impl App {
         self.run_action(Action::Model(ModelAction::Choose(name)));
     }
 
-    /// Reads what the view's threads have found.
-    pub(in crate::gui) fn poll_train(&mut self, ctx: &egui::Context) {
-        self.poll_data(ctx);
-        let train = &mut self.train;
-        if let Some(outcome) = take(&mut train.listing) {
-            train.earlier = Some(outcome.unwrap_or_else(|error| {
-                self.session.say(Level::Warning, error.to_string());
-                Vec::new()
-            }));
-        }
-        match take(&mut train.opening) {
-            None => {}
-            Some(Err(error)) => self.session.say(Level::Error, error.to_string()),
-            Some(Ok(_)) if train.is_active() => {
-                let text = "a training is running; look at others when it has ended";
-                self.session.say(Level::Warning, text);
-            }
-            Some(Ok(run)) => {
-                train.run = None;
-                train.forget_story();
-                train.story = Some(Story::of_run(&run));
-                train.page = Page::Progress;
-                let usual = self.gui.trainings_folder.clone();
-                self.state.train.remember(&run.folder, &usual);
-            }
-        }
-        self.poll_story(ctx);
-    }
-
-    fn poll_data(&mut self, ctx: &egui::Context) {
-        let train = &mut self.train;
-        if let Some(due) = train.check_due {
-            let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                if let Err(error) = self.check_data() {
-                    self.session.say(Level::Error, error.to_string());
-                }
-            } else {
-                ctx.request_repaint_after(left);
-            }
-        }
-        let train = &mut self.train;
-        if let Some(check) = &mut train.check {
-            match take(&mut check.task) {
-                None => ctx.request_repaint_after(Duration::from_millis(200)),
-                Some(outcome) => {
-                    train.check = None;
-                    match outcome {
-                        Ok(report) => train.report = Some(report),
-                        Err(error) => self.session.say(Level::Error, error.to_string()),
-                    }
-                }
-            }
-        }
-        let answer = train.previewing.as_ref().and_then(|(task, _)| task.poll());
-        if let Some(answer) = answer
-            && let Some((_, config)) = train.previewing.take()
-        {
-            match answer {
-                Ok(preview) => {
-                    let texture = super::texture(ctx, "batch", &preview.sheet);
-                    train.sheet = Some(Sheet {
-                        preview,
-                        config,
-                        texture,
-                    });
-                }
-                Err(error) => train.preview_fault = Some(error.to_string()),
-            }
-        }
-    }
-
-    fn poll_story(&mut self, ctx: &egui::Context) {
-        let train = &mut self.train;
-        let newer = train.run.as_ref().and_then(|r| r.board.newer(train.seen));
-        if let Some((story, version)) = newer {
-            let was_over = train.story.as_ref().is_some_and(|s| s.phase.is_over());
-            let is_over = story.phase.is_over();
-            train.seen = version;
-            train.story = Some(story);
-            if is_over && !was_over {
-                let told = train.story.as_ref().map(super::outcome::in_a_line);
-                if let Some((level, text)) = told {
-                    self.session.say(level, text);
-                }
-                self.run_action(Action::Train(TrainAction::List));
-            }
-        }
-        let train = &mut self.train;
-        let Some(story) = &train.story else { return };
-        for (faces, portraits) in train.faces.iter_mut().zip([&story.before, &story.now]) {
-            let Some(portraits) = portraits else { continue };
-            let is_shown = |f: &Faces| std::sync::Arc::ptr_eq(&f.portraits, portraits);
-            if !faces.as_ref().is_some_and(is_shown) {
-                let upload = |(name, frames): &(String, [poselens_engine::frame::Frame; 2])| {
-                    frames
-                        .each_ref()
-                        .map(|frame| super::texture(ctx, name, frame))
-                };
-                *faces = Some(Faces {
-                    textures: portraits.people.iter().map(upload).collect(),
-                    portraits: portraits.clone(),
-                });
-            }
-        }
-    }
-
     /// Ends the training when the window has closed.
     pub(in crate::gui) fn close_training(&mut self) {
         if let Some(run) = self.train.run.take() {
@@ -392,7 +291,7 @@ impl App {
 }
 
 impl super::Train {
-    fn forget_story(&mut self) {
+    pub(super) fn forget_story(&mut self) {
         self.story = None;
         self.seen = 0;
         self.faces = [None, None];

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use eframe::egui::{Color32, Id, RichText, Ui};
+use eframe::egui::{Color32, Id, Rangef, RichText, Ui};
 use egui_plot::{
     Corner, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points,
 };
@@ -79,7 +79,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: 
     });
     let curves = [
         Curve {
-            name: "step",
+            name: "each step",
             color: theme::LEFT.gamma_multiply(0.75),
             points: steps,
             is_measured: false,
@@ -120,7 +120,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: 
         let height = room * share[1];
         plot_ui(ui, "Figures", curves.into(), Unit::Percent, height, story);
     }
-    title_ui(ui, "Learning rate", "How far a step goes");
+    title_ui(ui, "Learning rate over steps", "How far a step goes");
     let curve = Curve {
         name: "learning rate",
         color: theme::WEAK,
@@ -167,6 +167,7 @@ fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, s
         .allow_drag([true, false])
         .include_x(0.0)
         .include_x(story.steps.max(story.step).max(1) as f64)
+        .grid_spacing(Rangef::new(20.0, 300.0))
         .y_axis_min_width(58.0)
         .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.text(mark.value))
         .label_formatter(hovered)

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
+use eframe::egui::{self, Button, Id, RichText, Spinner, TextEdit, Ui};
 use poselens_engine::dataset::Severity;
 use poselens_engine::train::{DataConfig, TrainConfig};
 
-use super::check::SetReport;
+use super::check::{Check, SetReport};
 use super::fields::{fault_ui, note_ui};
 use super::plan::set_data;
 use super::story::grouped;
@@ -66,7 +66,7 @@ fn set_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig, role: Ro
     labels_ui(ui, cx, config, role, words, Some(&data));
     pictures_ui(ui, cx, config, role, words, &data);
     if cx.train.check.is_some() {
-        let (looked, all) = cx.train.check.as_ref().map_or((0, 0), |c| c.progress());
+        let (looked, all) = cx.train.check.as_ref().map_or((0, 0), Check::progress);
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(14.0));
             note_ui(ui, format!("Checking: {looked} of {all} pictures"));
@@ -145,8 +145,8 @@ fn pictures_ui(
     let help = "Folder of the pictures; empty: the folder 'images' beside the labels, or their own";
     let hint = "Pictures: beside the labels";
     ui.horizontal(|ui| {
-        let button = egui::vec2(36.0, 30.0);
-        let width = ui.available_width() - button.x - 8.0;
+        let button = egui::vec2(40.0, 30.0);
+        let width = ui.available_width() - button.x - 12.0;
         let typed = ui
             .allocate_ui(egui::vec2(width, button.y), |ui| {
                 path_ui(ui, words.pictures, help, hint, &now)
@@ -175,10 +175,12 @@ fn pictures_ui(
 /// A path that can be typed; the new text if it was.
 fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option<String> {
     let mut text = now.to_owned();
+    // The rows above it come and go while it is typed into.
     let field = TextEdit::singleline(&mut text)
+        .id(Id::unique(name))
         .hint_text(hint)
         .margin(egui::Margin::symmetric(8, 6))
-        .desired_width(ui.available_width() - 16.0);
+        .desired_width(ui.available_width() - 2.0);
     let response = ui.add(field);
     let response = if now.is_empty() {
         response.on_hover_text(help)

@@ -84,7 +84,7 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {
                 .accessible_name(format!("Continue {name}"))
                 .clicked()
             {
-                send(cx, TrainAction::Continue(run.folder.clone()));
+                send(cx, TrainAction::Continue(run.folder.clone(), None));
             }
         }
     });

@@ -13,6 +13,8 @@ mod data;
 mod dialogs;
 mod earlier;
 mod fields;
+mod findings;
+mod news;
 mod options;
 mod outcome;
 mod people;
@@ -124,8 +126,8 @@ pub enum TrainAction {
     List,
     /// Show what a training on disk has learned.
     Open(PathBuf),
-    /// Go on with the training in this folder.
-    Continue(PathBuf),
+    /// Go on with the training in this folder; with a number, to so many epochs.
+    Continue(PathBuf, Option<u64>),
     /// Use the weights learned.
     Use,
     /// Use the weights from before.

@@ -2,7 +2,7 @@
 
 use eframe::egui::{CollapsingHeader, DragValue, Ui};
 use poselens_engine::augment::{PRESETS, preset};
-use poselens_engine::model::{MODELS, model};
+use poselens_engine::model::{MODELS, ModelSpec, model};
 use poselens_engine::train::loss::LOSSES;
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::RECIPES;
@@ -59,17 +59,17 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
     let has_weights = model(&config.model).is_ok_and(|m| m.bundled.is_some());
     let mut all = vec!["fresh weights".to_owned(), "a file…".to_owned()];
     if has_weights {
-        all.insert(0, "the program's weights".to_owned());
+        all.insert(0, "bundled weights".to_owned());
     }
     let now = match &config.init {
-        Start::Bundled => "the program's weights".to_owned(),
+        Start::Bundled => "bundled weights".to_owned(),
         Start::Scratch => "fresh weights".to_owned(),
         Start::File(path) => path.file_name().unwrap_or_default().display().to_string(),
     };
     let help = match &config.init {
         Start::File(path) => path.display().to_string(),
         _ => "Fresh weights know nothing and need tens of thousands of people and hours; the \
-              program's weights already find people and are refined"
+              bundled weights already find people and are refined"
             .to_owned(),
     };
     if let Some(i) = list_ui(ui, "Start from", &help, &now, &all) {
@@ -178,7 +178,7 @@ fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
 const SIZES: [f64; 5] = [0.5, 0.75, 1.0, 1.25, 1.5];
 
 fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
-    let Ok(card) = model(&new.model).and_then(|m| m.card()) else {
+    let Ok(card) = model(&new.model).and_then(ModelSpec::card) else {
         return;
     };
     let usual = card.input_size();

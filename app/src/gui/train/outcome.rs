@@ -30,7 +30,7 @@ pub fn in_a_line(story: &Story) -> (Level, String) {
 
 /// Whether the new weights are better, and a sentence about it.
 fn verdict(story: &Story) -> (Option<bool>, String) {
-    let Some(best) = story.best() else {
+    let Some(best) = story.best_learned() else {
         return (None, "No epoch is done yet.".to_owned());
     };
     let first = story.first();
@@ -40,7 +40,7 @@ fn verdict(story: &Story) -> (Option<bool>, String) {
         return (None, text.to_owned());
     };
     let points = 100.0 * (after - before);
-    if best.epoch == 0 || points <= 0.0 {
+    if points <= 0.0 {
         let text = "No epoch was better on the held-out people than the network before: keep the \
                     old weights. More varied pictures or a lower learning rate may help.";
         return (Some(false), text.to_owned());
@@ -83,7 +83,7 @@ pub fn outcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story) {
 }
 
 fn figures_ui(ui: &mut Ui, story: &Story) {
-    let (Some(first), Some(best)) = (story.first(), story.best()) else {
+    let (Some(first), Some(best)) = (story.first(), story.best_learned()) else {
         return;
     };
     let rows = [
@@ -106,7 +106,7 @@ fn figures_ui(ui: &mut Ui, story: &Story) {
         let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
         ui.label("");
         ui.label(weak("before"));
-        ui.label(weak(&format!("after epoch {}", best.epoch)));
+        ui.label(weak(&format!("epoch {}", best.epoch)));
         ui.label(weak("points"));
         ui.end_row();
         for (name, help, figures) in rows {
@@ -151,18 +151,24 @@ fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better:
     ui.horizontal(|ui| {
         let is_used = matches!(cx.train.decision, Some(Decision::Used(_)));
         let size = egui::vec2(150.0, 34.0);
-        let take = if is_better == Some(false) {
+        let is_worse = is_better == Some(false);
+        let take = if is_worse {
             Button::new("Use these weights").min_size(size)
         } else {
             main_button("Use these weights")
         };
-        if ui
-            .add_enabled(!is_used && !cx.train.is_active(), take)
-            .on_hover_text(
-                "The best weights find the joints from now on; the old ones until these are ready",
+        let can = !is_used && !is_worse && !cx.train.is_active();
+        let take = ui.add_enabled(can, take).on_hover_text(
+            "The best weights find the joints from now on; the old ones until these are ready",
+        );
+        let take = if is_worse {
+            take.on_disabled_hover_text(
+                "Nothing became better: the best weights of this training are those it began with",
             )
-            .clicked()
-        {
+        } else {
+            take
+        };
+        if take.clicked() {
             send(cx, TrainAction::Use);
         }
         let is_kept = cx.train.decision == Some(Decision::Kept);

@@ -54,7 +54,7 @@ fn lenient<'de, D: Deserializer<'de>>(
         let config = table.try_into();
         config
             .inspect_err(|e| {
-                tracing::warn!("the training's options are not those of this version: {e}")
+                tracing::warn!("the training's options are not those of this version: {e}");
             })
             .ok()
     }))

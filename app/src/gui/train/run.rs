@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Job {
     /// A new training.
     Begin(Box<TrainConfig>),
-    /// The one in the folder goes on.
-    Resume,
+    /// The one in the folder goes on; with a number, to so many epochs.
+    Resume(Option<u64>),
 }
 
 /// What the user wants of a training.
@@ -145,8 +145,9 @@ impl Run {
     pub fn start(job: Job, folder: PathBuf, hardware: Hardware, waker: &Waker) -> Result<Self> {
         let story = match &job {
             Job::Begin(config) => Story::new(folder.clone(), config.model.clone(), config.epochs),
-            Job::Resume => {
-                let run = RunEntry::read(&folder)?;
+            Job::Resume(epochs) => {
+                let mut run = RunEntry::read(&folder)?;
+                run.config.epochs = epochs.unwrap_or(run.config.epochs);
                 let mut story = Story::of_run(&run);
                 story.phase = Phase::Preparing;
                 story
@@ -243,7 +244,7 @@ fn train(
 ) -> Result<Phase> {
     let mut trainer = match job {
         Job::Begin(config) => Trainer::begin(*config, folder, hardware)?,
-        Job::Resume => Trainer::resume(folder, None, hardware)?,
+        Job::Resume(epochs) => Trainer::resume(folder, epochs, hardware)?,
     };
     let on_pause = || board.update(true, |story| story.phase = Phase::Paused);
     while let Some(stretch) = reins.next_stretch(on_pause) {

@@ -3,21 +3,17 @@
 use eframe::egui::{
     self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Ui, UiBuilder,
 };
-use poselens_engine::dataset::{Finding, Severity};
 
-use super::check::{Report, SetReport};
 use super::curves::curves_ui;
 use super::data::send;
 use super::fields::{fault_ui, main_button, note_ui};
+use super::findings::report_ui;
 use super::outcome::outcome_ui;
 use super::people::people_ui;
 use super::story::grouped;
 use super::{Ask, Page, Role, TrainAction};
 use crate::gui::panels::PanelContext;
-use crate::gui::{theme, widgets};
-
-/// Findings listed of each set.
-const N_LISTED: usize = 200;
+use crate::gui::theme;
 
 /// The pages of the view.
 pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut PanelContext<'_>) {
@@ -156,94 +152,6 @@ fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     });
 }
 
-fn report_ui(ui: &mut Ui, report: &Report) {
-    set_ui(ui, "People to learn from", &report.learn);
-    if let Some(held_out) = &report.held_out {
-        set_ui(ui, "Held-out people", held_out);
-    }
-    if report.shared > 0 {
-        let text = format!(
-            "{} pictures are in both sets: what is measured on them flatters. Hold out other \
-             pictures, best of other clips.",
-            report.shared
-        );
-        ui.label(RichText::new(text).color(theme::RIGHT));
-    }
-}
-
-fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
-    widgets::section_ui(ui, title, |ui| {
-        if let Some(fault) = &report.fault {
-            fault_ui(ui, fault);
-            return;
-        }
-        ui.label(format!(
-            "{} people in {} pictures, labels in the form '{}'.",
-            grouped(report.people as u64),
-            grouped(report.pictures as u64),
-            report.format
-        ));
-        let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
-        if report.findings.is_empty() {
-            ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
-            return;
-        }
-        let errors_text = format!("{errors} errors (left out)");
-        ui.horizontal(|ui| {
-            for (n, text, severity) in [
-                (errors, errors_text, Severity::Error),
-                (warnings, format!("{warnings} doubtful"), Severity::Warning),
-                (notes, format!("{notes} notes"), Severity::Note),
-            ] {
-                if n > 0 {
-                    ui.label(RichText::new(text).color(color(severity)).strong());
-                }
-            }
-        });
-        let mut listed: Vec<&Finding> = report.findings.iter().collect();
-        // The worst first; stable, so each kind keeps the order of the pictures.
-        listed.sort_by_key(|f| std::cmp::Reverse(f.severity));
-        ScrollArea::vertical()
-            .id_salt(title)
-            .max_height(220.0)
-            .show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                for finding in listed.iter().take(N_LISTED) {
-                    finding_ui(ui, finding);
-                }
-                if listed.len() > N_LISTED {
-                    note_ui(ui, format!("and {} more", listed.len() - N_LISTED));
-                }
-            });
-    });
-}
-
-fn color(severity: Severity) -> egui::Color32 {
-    match severity {
-        Severity::Note => theme::WEAK,
-        Severity::Warning => theme::RIGHT,
-        Severity::Error => theme::RED,
-    }
-}
-
-fn finding_ui(ui: &mut Ui, finding: &Finding) {
-    let file = finding.file.file_name().unwrap_or_default();
-    let person = finding.annotation.map(|id| format!(", person {id}"));
-    let text = format!(
-        "{}{}: {}",
-        file.to_string_lossy(),
-        person.unwrap_or_default(),
-        finding.text
-    );
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        widgets::dot_ui(ui, color(finding.severity));
-        let label = Label::new(RichText::new(text).small()).wrap();
-        ui.add(label)
-            .on_hover_text(finding.file.display().to_string());
-    });
-}
-
 fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
@@ -317,17 +225,23 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
     let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
-    ui.with_layout(Layout::right_to_left(egui::Align::Min), |ui| {
-        ui.vertical(|ui| {
-            ui.set_width(people);
-            people_ui(ui, cx);
+    let gap = 20.0;
+    let curves = ui.available_width() - people - gap;
+    let column = |ui: &mut Ui, width: f32, content: &mut dyn FnMut(&mut Ui)| {
+        let layout = Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(egui::vec2(width, 0.0), layout, |ui| {
+            ui.set_width(width);
+            content(ui);
         });
-        ui.add_space(8.0);
-        ui.vertical(|ui| {
-            ui.set_width(ui.available_width());
+    };
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        column(ui, curves, &mut |ui| {
+            ui.spacing_mut().item_spacing.x = 8.0;
             curves_ui(ui, cx, story, height);
             log_ui(ui, story);
         });
+        column(ui, people, &mut |ui| people_ui(ui, cx));
     });
 }
 
@@ -340,6 +254,7 @@ fn log_ui(ui: &mut Ui, story: &super::story::Story) {
         .stick_to_bottom(true)
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 3.0;
             for line in &story.log {
                 let text = RichText::new(line).font(theme::number_font(11.5));
                 ui.add(Label::new(text.color(theme::WEAK)).wrap());

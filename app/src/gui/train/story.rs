@@ -231,19 +231,18 @@ impl Story {
     }
 
     fn epoch(&mut self, record: EpochRecord) {
-        let mut line = match record.epoch {
+        let mut parts = vec![match record.epoch {
             0 => "Before training".to_owned(),
             epoch => format!("Epoch {epoch}"),
-        };
+        }];
         for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
-            if let Some(value) = value {
-                line += &format!(", {name} {:.1} %", 100.0 * value);
-            }
+            parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
         }
         if let Some(loss) = record.loss {
-            line += &format!(", loss {loss:.5}, {:.1} people/s", record.images_per_sec);
+            parts.push(format!("loss {loss:.5}"));
+            parts.push(format!("{:.1} people/s", record.images_per_sec));
         }
-        self.say(line);
+        self.say(parts.join(", "));
         self.history.retain(|r| r.epoch < record.epoch);
         self.history.push(record);
     }
@@ -273,11 +272,15 @@ impl Story {
         self.history.first().filter(|r| r.epoch == 0)
     }
 
-    /// The best epoch; epoch 0 is the network before training.
+    /// The best epoch; epoch 0 is the network before training, and its weights are kept as the
+    /// best where nothing became better.
     pub fn best(&self) -> Option<&EpochRecord> {
-        let scored = self.history.iter().filter_map(|r| Some((r.score()?, r)));
-        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.map(|(_, record)| record)
+        best(self.history.iter())
+    }
+
+    /// The best epoch of learning.
+    pub fn best_learned(&self) -> Option<&EpochRecord> {
+        best(self.history.iter().filter(|r| r.epoch > 0))
     }
 
     /// Share of all steps done, 0 to 1.
@@ -287,6 +290,13 @@ impl Story {
         }
         self.step as f32 / self.steps.max(1) as f32
     }
+}
+
+/// The first of those with the highest score, as the trainer keeps it.
+fn best<'a>(records: impl Iterator<Item = &'a EpochRecord>) -> Option<&'a EpochRecord> {
+    let scored = records.filter_map(|r| Some((r.score()?, r)));
+    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, record)| record)
 }
 
 /// `1 234 567`.
@@ -364,6 +374,7 @@ mod tests {
         assert!(story.is_measuring && story.share() == 0.5);
         story.take(Event::Epoch(record(1, 0.4)));
         assert_eq!(story.best().unwrap().epoch, 0);
+        assert_eq!(story.best_learned().unwrap().epoch, 1);
         assert_eq!(story.first().unwrap().pck, Some(0.5));
         for _ in 0..N_LINES {
             story.say("x".to_owned());

@@ -1,0 +1,314 @@
+//! Training in the window, used by the labels of its controls: from the first look to weights in
+//! use, on people made of dots.
+
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use poselens_app::gui::train::story::Phase;
+use poselens_app::gui::train::{Decision, Plan, Train, trained};
+use poselens_app::gui::{App, AppState};
+use poselens_engine::augment::Augment;
+use poselens_engine::train::recipe::recipe;
+use poselens_engine::train::{DataConfig, Freeze, TrainConfig};
+
+use crate::train::draw_people;
+use crate::window_fakes::gui;
+
+struct Window {
+    harness: Harness<'static, App>,
+    folder: tempfile::TempDir,
+}
+
+impl Window {
+    /// The view, with these options remembered from an earlier run.
+    fn open(folder: tempfile::TempDir, config: Option<TrainConfig>) -> Self {
+        let settings = folder.path().join("settings.toml");
+        let mut state = AppState::load(&settings).unwrap();
+        if config.is_some() {
+            state.train = Plan {
+                recipe: "fine-tune".to_owned(),
+                threads: 2,
+                config,
+                ..Plan::default()
+            };
+        }
+        state.save(&settings).unwrap();
+        let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+        gui.settings_file = Some(settings);
+        let harness = Harness::builder()
+            .with_size(egui::vec2(1280.0, 1500.0))
+            .build_eframe(|cc| {
+                let mut app = App::new(gui).unwrap();
+                app.attach(cc);
+                app
+            });
+        let mut window = Self { harness, folder };
+        window.until(|app| app.session().model.is_some());
+        window.press(Key::T);
+        window
+    }
+
+    fn empty() -> Self {
+        Self::open(tempfile::tempdir().unwrap(), None)
+    }
+
+    /// Four people to learn from and to be measured on, `epochs` times six steps of four; what
+    /// is learned by heart is better than before.
+    fn with_people(epochs: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let labels = draw_people(folder.path(), 4);
+        let mut config = recipe("sfm", "fine-tune").unwrap();
+        config.input_size = Some([64, 64]);
+        (config.epochs, config.batch_size, config.workers) = (epochs, 4, 1);
+        config.freeze = Freeze::None;
+        config.average = 0.0;
+        config.optimizer.lr = 5e-4;
+        config.schedule.warm_up_steps = 2;
+        config.augment = Augment::default();
+        config.data = vec![DataConfig::new(labels.clone(), None)];
+        config.data[0].people.weight = 6.0;
+        config.validation = Some(DataConfig::new(labels, None));
+        let mut window = Self::open(folder, Some(config));
+        window.until(|app| app.train().report.is_some());
+        window
+    }
+
+    fn train(&self) -> &Train {
+        self.harness.state().train()
+    }
+
+    /// Steps until `done`; measuring takes seconds without vector instructions.
+    #[track_caller]
+    fn until(&mut self, done: impl Fn(&App) -> bool) {
+        let start = Instant::now();
+        while !done(self.harness.state()) {
+            assert!(
+                start.elapsed() < Duration::from_mins(1),
+                "{:#?} {:#?}",
+                self.train(),
+                self.harness.state().session().status
+            );
+            std::thread::sleep(Duration::from_millis(5));
+            self.harness.step();
+        }
+        self.harness.run_steps(3);
+    }
+
+    #[track_caller]
+    fn until_phase(&mut self, phase: &Phase) {
+        self.until(|app| {
+            app.train()
+                .story
+                .as_ref()
+                .is_some_and(|s| s.phase == *phase)
+        });
+    }
+
+    #[track_caller]
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run_steps(3);
+    }
+
+    fn press(&mut self, key: Key) {
+        self.harness.key_press(key);
+        self.harness.run_steps(3);
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.harness
+            .query_all_by_label_contains(text)
+            .next()
+            .is_some()
+    }
+
+    fn can(&self, label: &str) -> bool {
+        !self
+            .harness
+            .get_by_label(label)
+            .accesskit_node()
+            .is_disabled()
+    }
+
+    fn wanted_model(&self) -> Option<&str> {
+        self.harness.state().session().wanted_model.as_deref()
+    }
+
+    fn only_run(&self) -> std::path::PathBuf {
+        let runs = std::fs::read_dir(self.folder.path().join("trainings")).unwrap();
+        let runs: Vec<_> = runs.map(|e| e.unwrap().path()).collect();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs[0].clone()
+    }
+}
+
+/// Fails when somebody who has never trained a network is left alone with a dead button, or a
+/// control cannot be reached by a screen reader.
+#[test]
+fn a_first_timer_is_told_what_to_do() {
+    let window = Window::empty();
+    for label in [
+        "Teach the network your own people",
+        "Choose labels…",
+        "Choose a clip's folder…",
+        "Labels to learn from",
+        "Held-out labels",
+        "Folder… held out",
+        "Learner",
+        "Start from",
+        "Freeze the backbone",
+        "Recipe",
+        "Epochs",
+        "Batch size",
+        "Learning rate",
+        "Optimizer",
+        "Schedule",
+        "Variation",
+        "Input size",
+        "More options",
+        "Threads",
+        "Written to",
+        "Another folder…",
+        "Page Data",
+        "Page Preview",
+        "Page Progress",
+        "Check data",
+        "Preview",
+    ] {
+        let found = window.harness.query_by_label(label).is_some();
+        assert!(found, "{label} is missing");
+    }
+    assert!(!window.can("Start training") && !window.can("Preview"));
+    assert!(window.has("Start is not possible: choose the labelled people"));
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+}
+
+/// Fails when a wrong path is not told beside its field, or a training starts from nothing.
+#[test]
+fn a_wrong_path_is_told_beside_its_field() {
+    let mut window = Window::empty();
+    window.click("Labels to learn from");
+    let field = window.harness.get_by_label("Labels to learn from");
+    field.type_text("/no/such/labels.json");
+    window.until(|app| app.train().report.is_some());
+    assert!(window.has("there is no such file or folder"));
+    assert!(!window.can("Start training"));
+    assert!(window.has("Start is not possible: the people to learn from cannot be read"));
+    // The palette knows no way around it.
+    window.harness.key_press(Key::Escape);
+    window.harness.run_steps(2);
+    window
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::K);
+    window.harness.run_steps(2);
+    window
+        .harness
+        .get_by_label("Command")
+        .type_text("start the tr");
+    window.harness.run_steps(2);
+    window.press(Key::Enter);
+    let status = window.harness.state().session().status.clone().unwrap();
+    assert!(status.text.contains("no training can start"), "{status:?}");
+    window.click("Clear to learn from");
+    assert!(window.has("Teach the network your own people"));
+}
+
+/// Fails when a person cannot get from data to weights in use and back: preview, training,
+/// curves, figures, pictures, taking over, rolling back, offering them again after a restart.
+#[test]
+fn people_become_weights_in_use() {
+    let mut window = Window::with_people(4);
+    assert!(window.has("4 people in 4 pictures, labels in the form 'coco'"));
+    assert!(window.has("4 pictures are in both sets"));
+    window.click("Preview");
+    window.until(|app| app.train().sheet.is_some());
+    assert!(window.has("Batch 1 of epoch 1: 4 of its 4 people, of 4 in all"));
+    window.click("Next batch");
+    window.until(|app| {
+        let sheet = app.train().sheet.as_ref();
+        sheet.is_some_and(|s| s.preview.position.batch == 1)
+    });
+
+    window.click("Start training");
+    window.until_phase(&Phase::Finished);
+    let story = window.train().story.as_ref().unwrap();
+    assert_eq!((story.step, story.history.len()), (24, 5));
+    assert!(!story.losses.points.is_empty() && story.first().unwrap().pck.is_some());
+    window.until(|app| app.train().faces.iter().all(Option::is_some));
+    let faces = window.train().faces.each_ref().map(|f| f.as_ref().unwrap());
+    assert_eq!(
+        faces.map(|f| (f.portraits.epoch, f.textures.len())),
+        [(0, 4), (4, 4)]
+    );
+    for text in [
+        "The training has ended",
+        "Loss",
+        "Learning rate",
+        "0.png, before",
+        "0.png, epoch 4",
+    ] {
+        assert!(window.has(text), "{text}");
+    }
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+    window.click("Logarithmic loss");
+    assert!(window.harness.state().state().train.is_log_scale);
+
+    assert_eq!(window.wanted_model(), Some("first"));
+    window.click("Use these weights");
+    let run = window.only_run();
+    let name = trained::join("sfm", &run.join("best.safetensors"));
+    window.until(|app| app.session().model.as_deref() == Some(&*name));
+    assert_eq!(window.wanted_model(), Some(&*name));
+    window.click("Keep the old ones");
+    window.until(|app| app.session().model.as_deref() == Some("first"));
+    assert_eq!(window.train().decision, Some(Decision::Kept));
+    assert!(run.join("best.safetensors").is_file(), "nothing is deleted");
+
+    let Window { harness, folder } = window;
+    drop(harness);
+    let mut window = Window::open(folder, None);
+    window.until(|app| app.train().earlier.is_some());
+    let name = run.file_name().unwrap().to_string_lossy().into_owned();
+    window.click(&format!("Show {name}"));
+    window.until(|app| app.train().story.is_some());
+    assert!(window.has("The training has ended"));
+    window.click("Live");
+    window.click("Network");
+    assert!(window.has(&format!("sfm · {name}")));
+}
+
+/// Fails when a training cannot be paused, stopped and continued where it was, or the header does
+/// not show that one is at work.
+#[test]
+fn a_training_pauses_stops_and_goes_on() {
+    // Far more than are waited for.
+    let mut window = Window::with_people(4000);
+    let step = |app: &App| app.train().story.as_ref().map_or(0, |s| s.step);
+    window.click("Start training");
+    window.until(|app| step(app) > 0);
+    window.click("Pause");
+    window.until_phase(&Phase::Paused);
+    let paused_at = step(window.harness.state());
+    assert!(window.has("Train · ") && window.has("Progress: Paused at"));
+    assert!(!window.has("Continue "), "nothing else can go on meanwhile");
+    window.click("Live");
+    window.press(Key::T);
+    assert_eq!(step(window.harness.state()), paused_at);
+    window.click("Go on");
+    window.until(|app| step(app) > paused_at);
+    window.click("Stop");
+    window.until_phase(&Phase::Stopped);
+    window.until(|app| !app.train().is_active());
+    assert!(!window.has("Train · ") && window.has("The training was stopped"));
+    let (run, stopped_at) = (window.only_run(), step(window.harness.state()));
+    window.click("Continue");
+    window.until(|app| step(app) > stopped_at);
+    assert_eq!(window.only_run(), run);
+    let losses = &window.train().story.as_ref().unwrap().losses.points;
+    assert!(
+        losses.windows(2).all(|pair| pair[0][0] < pair[1][0]),
+        "steps rise: {losses:?}"
+    );
+}
