@@ -12,6 +12,7 @@ mod event;
 pub mod loss;
 pub mod optim;
 pub mod params;
+mod paths;
 pub mod recipe;
 pub mod schedule;
 mod setup;
@@ -20,6 +21,6 @@ mod trainer;
 mod validate;
 
 pub use checkpoint::EpochRecord;
-pub use config::{DataConfig, Freeze, Start, TrainConfig};
+pub use config::{Changes, DataConfig, Freeze, Moved, Start, TrainConfig};
 pub use event::{Event, Reason};
 pub use trainer::{Hardware, Trainer};
