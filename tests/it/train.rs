@@ -14,6 +14,7 @@ use poselens_engine::augment::Augment;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::skeleton::Skeleton;
+use poselens_engine::train::loss::LossConfig;
 use poselens_engine::train::recipe::{family, recipe};
 use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{
@@ -181,8 +182,11 @@ fn learned_by_heart(desk: &Desk, model: &str, batch: usize, lr: f64) -> Trainer 
     config.data[0].people.weight = 10.0;
     config.epochs = 12;
     config.narrow_share = 0.0;
-    config.loss.name = "weighted-mse".to_owned();
-    config.loss.scale = 100.0;
+    config.loss = LossConfig {
+        name: "weighted-mse".to_owned(),
+        scale: 100.0,
+        ..config.loss
+    };
     config.optimizer.lr = lr;
     config.optimizer.clip_norm = 5.0;
     config.schedule.curve = Curve::Cosine;
