@@ -161,13 +161,6 @@ fn a_transpose_learns_a_few_people_by_heart() {
     learned_by_heart(&Desk::new(), "tp-r-a3", 4, 5e-4);
 }
 
-/// Fails when a stacked hourglass does not learn: one of its outputs, its attention's recurrence
-/// or its way back is wrong.
-#[test]
-fn an_hourglass_learns_a_few_people_by_heart() {
-    learned_by_heart(&Desk::new(), "mca-2-slim", 4, 1e-3);
-}
-
 /// Trains `model` from scratch on eight people, `batch` at once, until it finds 95 % of their
 /// joints, which it must before long.
 fn learned_by_heart(desk: &Desk, model: &str, batch: usize, lr: f64) -> Trainer {
