@@ -57,7 +57,7 @@ fn case(number: usize) -> Case {
         found: Vec::new(),
         pairs: Vec::new(),
     };
-    for i in 0..1 + r.next(4) {
+    for i in 0..=r.next(4) {
         let image_id = (10 * i + r.next(10)) as u64;
         let mut annotations = Vec::new();
         for _ in 0..r.next(4) {

@@ -184,7 +184,8 @@ impl Document {
         }
         if self.scales != [1.0] {
             let scales = self.scales.iter().map(f64::to_string);
-            title += &format!(", scales {}", scales.collect::<Vec<_>>().join(" "));
+            title.push_str(", scales ");
+            title.push_str(&scales.collect::<Vec<_>>().join(" "));
         }
         title
     }
@@ -192,13 +193,11 @@ impl Document {
     /// The numbers in percent, in aligned columns; `-` where nothing was labelled.
     fn table(&self, skeleton: &Skeleton) -> String {
         let EvalReport { pck, pckh, oks, .. } = &self.report;
-        let mut text = self.title() + "\n";
+        let mut rows = vec![self.title()];
         let mut line = |name: &str, cells: &[String]| {
-            text += &format!("{name:12}");
-            for cell in cells {
-                text += &format!(" {cell:>9}");
-            }
-            text += "\n";
+            let cells = cells.iter().map(|cell| format!(" {cell:>9}"));
+            let row = std::iter::once(format!("{name:12}")).chain(cells);
+            rows.push(row.collect::<Vec<_>>().concat());
         };
         if let Some(oks) = oks {
             for half in oks.numbers().chunks(5) {
@@ -231,7 +230,7 @@ impl Document {
                 line(name, &cells.collect::<Vec<_>>());
             }
         }
-        text
+        rows.join("\n") + "\n"
     }
 }
 
