@@ -29,11 +29,12 @@ export DISPLAY=:$(< "$home/display")
 
 "$program" gui --input sample > "$out/log.txt" 2>&1 &
 window=$!
+# The window is there before it is shown.
 for _ in {1..100}; do
-    id=$(xdotool search --pid $window --name PoseLens 2> /dev/null | head -1) && [[ $id ]] && break
+    id=$(xdotool search --onlyvisible --name PoseLens 2> /dev/null | head -1) || true
+    [[ $id ]] && xdotool windowfocus "$id" 2> /dev/null && break
     sleep 0.2
 done
-xdotool windowfocus --sync "$id"
 
 shot() { sleep "${2:-1.5}"; import -window root "$out/$1.png"; echo "$1"; }
 press() { xdotool key "$@"; sleep 0.5; }

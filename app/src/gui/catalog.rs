@@ -187,13 +187,24 @@ pub fn recent(cx: &PanelContext<'_>) -> Vec<Command> {
 
 /// A shortcut as it is printed on the keyboard.
 pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
-    match shortcut.logical_key {
-        Key::OpenBracket => "[".to_owned(),
-        Key::CloseBracket => "]".to_owned(),
-        Key::Comma => ",".to_owned(),
-        Key::Period => ".".to_owned(),
-        Key::Questionmark => "?".to_owned(),
-        _ => ctx.format_shortcut(&shortcut),
+    let text = ctx.format_shortcut(&shortcut);
+    let key = shortcut.logical_key;
+    let printed = match key {
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Comma => ",",
+        Key::Period => ".",
+        Key::Questionmark => "?",
+        Key::Plus => "+",
+        Key::Equals => "=",
+        Key::Minus => "-",
+        _ => return text,
+    };
+    // egui writes these keys' names on most systems.
+    let without = |name| text.strip_suffix(name);
+    match without(key.name()).or_else(|| without(key.symbol_or_name())) {
+        Some(modifiers) => format!("{modifiers}{printed}"),
+        None => text,
     }
 }
 
@@ -236,7 +247,24 @@ const MOVING: [Key; 5] = [
 
 #[cfg(test)]
 mod tests {
+    use eframe::egui::Modifiers;
+
     use super::*;
+
+    /// Fails when a list of keys leaves out Ctrl, or spells a sign.
+    #[test]
+    fn keys_are_written_as_printed_on_them() {
+        let ctx = Context::default();
+        ctx.set_os(eframe::egui::os::OperatingSystem::Nix);
+        for (modifiers, key, text) in [
+            (Modifiers::COMMAND, Key::Comma, "Ctrl+,"),
+            (Modifiers::COMMAND, Key::Plus, "Ctrl++"),
+            (Modifiers::NONE, Key::Period, "."),
+            (Modifiers::SHIFT, Key::Enter, "Shift+Enter"),
+        ] {
+            assert_eq!(key_text(&ctx, KeyboardShortcut::new(modifiers, key)), text);
+        }
+    }
 
     /// Fails when two commands fight for a key, or one with Shift is never reached.
     #[test]
