@@ -299,6 +299,12 @@ fn best<'a>(records: impl Iterator<Item = &'a EpochRecord>) -> Option<&'a EpochR
     best.map(|(_, record)| record)
 }
 
+/// `1 error`, `3 errors`.
+pub fn counted(n: usize, what: &str) -> String {
+    let end = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{end}")
+}
+
 /// `1 234 567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();

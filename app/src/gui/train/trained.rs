@@ -16,12 +16,16 @@ pub fn split(name: &str) -> (&str, Option<PathBuf>) {
     }
 }
 
-/// What people read: `sfm · dance` for weights in the folder `dance`.
+/// What people read: `sfm · dance` for weights in the folder `dance` or `sfm_dance`.
 pub fn title(name: &str) -> String {
     let (model, weights) = split(name);
     let folder = weights.as_deref().and_then(Path::parent);
     match folder.and_then(Path::file_name) {
-        Some(folder) => format!("{model} · {}", folder.to_string_lossy()),
+        Some(folder) => {
+            let folder = folder.to_string_lossy();
+            let folder = folder.strip_prefix(model).unwrap_or(&folder);
+            format!("{model} · {}", folder.trim_start_matches(['_', '-']))
+        }
         None => name.to_owned(),
     }
 }
@@ -37,6 +41,7 @@ mod tests {
         let name = join("sfm", path);
         assert_eq!(split(&name), ("sfm", Some(path.to_owned())));
         assert_eq!(title(&name), "sfm · dance");
+        assert_eq!(title("sfm@/runs/sfm_2026-11-21/best"), "sfm · 2026-11-21");
         assert_eq!((split("sfm"), title("sfm")), (("sfm", None), "sfm".into()));
     }
 }
