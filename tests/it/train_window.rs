@@ -299,6 +299,13 @@ fn people_become_weights_in_use() {
     window.click(&format!("Show {name}"));
     window.until(|app| app.train().story.is_some());
     assert!(window.has("The training has ended"));
+    // Its people are asked again: the weights before and those kept.
+    let epochs = window
+        .train()
+        .faces
+        .each_ref()
+        .map(|f| f.as_ref().map(|f| f.portraits.epoch));
+    assert!(epochs[0] == Some(0) && epochs[1] > Some(0), "{epochs:?}");
     window.click("Live");
     window.click("Network");
     let title = trained::title(&trained::join("sfm", &run.join("best.safetensors")));

@@ -25,6 +25,6 @@ mod validate;
 pub use checkpoint::EpochRecord;
 pub use config::{DataConfig, Freeze, Start, TrainConfig};
 pub use event::{Event, Reason};
-pub use preview::{Preview, preview};
+pub use preview::{Preview, look, preview};
 pub use seen::SeenPose;
 pub use trainer::{Hardware, Trainer};

@@ -10,7 +10,7 @@ use poselens_engine::{Error, Result};
 
 use super::check::{Check, Subject};
 use super::plan::{Trained, set_data};
-use super::run::{Job, Run, Wish};
+use super::run::{Job, Run, Wish, story_of};
 use super::story::Story;
 use super::task::Task;
 use super::{Ask, Decision, Page, Role, TrainAction, trained};
@@ -80,8 +80,11 @@ impl App {
             }
             TrainAction::List => return self.list_runs(),
             TrainAction::Open(folder) => {
-                let read = move |_: &_| RunEntry::read(&folder);
+                let mut hardware = self.gui.hardware;
+                hardware.threads = self.state.train.n_threads();
+                let read = move |_: &_| story_of(&folder, hardware);
                 train.opening = Some(Task::start("training folder", &train.waker, read)?);
+                train.page = Page::Progress;
             }
             TrainAction::Continue(folder, epochs) => {
                 return self.begin(Job::Resume(epochs), folder);

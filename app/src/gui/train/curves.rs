@@ -170,7 +170,7 @@ fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, s
         .allow_drag([true, false])
         .include_x(0.0)
         .include_x(story.steps.max(story.step).max(1) as f64)
-        .grid_spacing(Rangef::new(20.0, 300.0))
+        .grid_spacing(Rangef::new(14.0, 240.0))
         .y_axis_min_width(58.0)
         .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.text(mark.value))
         .label_formatter(hovered)

@@ -62,6 +62,7 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
         ScrollArea::vertical()
             .id_salt(title)
             .max_height(220.0)
+            .min_scrolled_height(220.0)
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 2.0;

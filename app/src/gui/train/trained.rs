@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::gui::panels::moment;
+
 /// The name that [`split`] takes apart again.
 pub fn join(model: &str, weights: &Path) -> String {
     format!("{model}@{}", weights.display())
@@ -21,13 +23,19 @@ pub fn title(name: &str) -> String {
     let (model, weights) = split(name);
     let folder = weights.as_deref().and_then(Path::parent);
     match folder.and_then(Path::file_name) {
-        Some(folder) => {
-            let folder = folder.to_string_lossy();
-            let folder = folder.strip_prefix(model).unwrap_or(&folder);
-            format!("{model} · {}", folder.trim_start_matches(['_', '-']))
-        }
+        Some(folder) => folder_title(model, &folder.to_string_lossy()),
         None => name.to_owned(),
     }
+}
+
+/// [`title`] of whatever was trained in the folder called `folder`; times are told shortly.
+pub fn folder_title(model: &str, folder: &str) -> String {
+    let rest = folder.strip_prefix(model).unwrap_or(folder);
+    let rest = rest.trim_start_matches(['_', '-']);
+    format!(
+        "{model} · {}",
+        moment(if rest.is_empty() { folder } else { rest })
+    )
 }
 
 #[cfg(test)]
@@ -41,7 +49,9 @@ mod tests {
         let name = join("sfm", path);
         assert_eq!(split(&name), ("sfm", Some(path.to_owned())));
         assert_eq!(title(&name), "sfm · dance");
-        assert_eq!(title("sfm@/runs/sfm_2026-11-21/best"), "sfm · 2026-11-21");
+        let name = "sfm@/runs/sfm_2026-11-21_04-12-59.250/best.safetensors";
+        assert_eq!(title(name), "sfm · 11-21 04:12");
+        assert_eq!(title("sfm@/runs/sfm/best.safetensors"), "sfm · sfm");
         assert_eq!((split("sfm"), title("sfm")), (("sfm", None), "sfm".into()));
     }
 }
