@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod folders;
 pub mod gui;
+pub mod logs;
 pub mod outputs;
 
 use std::process::ExitCode;

@@ -1,47 +1,78 @@
-//! One training step of SFM as the trainer runs it: forward, loss, backward, optimizer.
+//! One training step as the trainer runs it: forward, loss, backward, optimizer, by the recipe
+//! that was published for the model, at its own input size.
 //!
-//! `cargo bench -p poselens-engine --bench train_step -- [THREADS] [BATCH] [STEPS]`
+//! `cargo bench --workspace --bench train_step -- [MODEL] [THREADS] [BATCH] [STEPS]`
 
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, VarBuilder, VarMap};
-use poselens_engine::geometry::Size;
-use poselens_engine::model::{BuildOptions, model};
-use poselens_engine::nn::{Kernels, Mode, Pass};
+use poselens_engine::dataset::loader::BatchTensors;
+use poselens_engine::model::model;
+use poselens_engine::nn::{Kernels, Mode, Pass, Random};
+use poselens_engine::train::loss::{Totals, loss, total};
+use poselens_engine::train::optim::{ByName, Optimizer, clip, global_norm};
+use poselens_engine::train::params::Parameters;
+use poselens_engine::train::recipe::{family, recipe};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cargo passes `--bench` before our own arguments.
-    let numbers: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
-    let argument = |i: usize, default: usize| numbers.get(i).copied().unwrap_or(default);
-    let (threads, batch, steps) = (argument(0, 2), argument(1, 16), argument(2, 5));
-
-    let vars = VarMap::new();
-    let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
-    let options = BuildOptions {
-        n_joints: 17,
-        input: Size::square(256),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (numbers, names): (Vec<_>, Vec<_>) = arguments
+        .iter()
+        .filter(|a| !a.starts_with('-'))
+        .partition(|a| a.parse::<usize>().is_ok());
+    let argument = |i: usize, default: usize| -> usize {
+        numbers
+            .get(i)
+            .and_then(|a| a.parse().ok())
+            .unwrap_or(default)
     };
-    let net = (model("sfm")?.build)(&options, &vb)?;
-    let mut optimizer = AdamW::new(vars.all_vars(), ParamsAdamW::default())?;
-    let x = Tensor::randn(0f32, 1.0, (batch, 3, 256, 256), &Device::Cpu)?;
-    let target = Tensor::rand(0f32, 1.0, (batch, 17, 128, 128), &Device::Cpu)?;
+    let (threads, batch, steps) = (argument(0, 2), argument(1, 16), argument(2, 5));
+    let name = names.first().map_or("sfm", |name| name.as_str());
+
+    let spec = model(name)?;
+    let card = spec.card()?;
+    let config = recipe(name, family(name)?.recipe)?;
+    let options = card.build_options()?;
+    let device = Device::Cpu;
+    let (params, net) = Parameters::build(spec, &options, ByName::new(), &[], 1, &device)?;
+    let mut optimizer = Optimizer::new(config.optimizer.clone());
+    let (joints, input, stride) = (options.n_joints, options.input, card.heatmap.stride);
+    let map = (batch, joints, input.height / stride, input.width / stride);
+    let data = BatchTensors {
+        input: Tensor::randn(0f32, 1.0, (batch, 3, input.height, input.width), &device)?,
+        heatmaps: Tensor::rand(0f32, 1.0, map, &device)?,
+        weights: Tensor::ones((batch, joints), DType::F32, &device)?,
+    };
+    let totals = Totals::of(&vec![1.0; batch * joints], batch);
+    let judge = loss(&config.loss.name)?;
     let kernels = Kernels::new(threads)?;
+    let mut random = Some(Random { seed: 1, drawn: 0 });
     let mut seconds = Vec::new();
     for step in 0..=steps {
         let begin = Instant::now();
         let mut pass = Pass {
             mode: Mode::Train,
+            wants_maps: config.loss.zero_mean > 0.0,
             kernels: Some(kernels.clone()),
+            random,
             ..Pass::default()
         };
-        let out = net.forward(&x, &mut pass)?;
-        let heatmaps = out.get("heatmaps").ok_or("no heatmaps")?;
+        let out = net.forward(&data.input, &mut pass)?;
+        random = pass.random;
+        let loss = total(&config.loss, judge, &out, &data, totals)?;
         let forward = begin.elapsed();
-        let loss = (heatmaps - &target)?.sqr()?.mean_all()?;
-        let grads = loss.backward()?;
+        let all = loss.backward()?;
         let backward = begin.elapsed().saturating_sub(forward);
-        optimizer.step(&grads)?;
+        let mut grads = ByName::new();
+        for (name, var) in params.learning() {
+            if let Some(grad) = all.get(var) {
+                grads.insert(name.clone(), grad.clone());
+            }
+        }
+        let norm = global_norm(&grads)?;
+        clip(&mut grads, norm, config.optimizer.clip_norm)?;
+        optimizer.step(params.learning(), &grads, |_| config.optimizer.lr)?;
         let total = begin.elapsed();
         println!(
             "step {step}: {:.2} s (forward {:.2}, backward {:.2}), loss {:.4}",
@@ -56,10 +87,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     seconds.sort_by(f64::total_cmp);
-    let median = seconds[seconds.len() / 2];
+    let median = seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN);
     println!(
-        "batch {batch}, {threads} threads: median {median:.3} s a step, {:.2} images/s",
-        batch as f64 / median
+        "{name} at {input}, batch {batch}, {threads} threads: median {median:.3} s a step, {:.2} \
+         images/s, peak memory {}",
+        batch as f64 / median,
+        peak_memory().as_deref().unwrap_or("unknown")
     );
     Ok(())
+}
+
+/// Largest resident memory so far, where the system tells.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    Some(line.trim().to_owned())
 }

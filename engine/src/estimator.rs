@@ -4,10 +4,15 @@
 //! It looks at one region. An [`Estimator`] adds the tracker that says where to look and who
 //! is who.
 
+mod averaged;
+mod following;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::Tensor;
+
+pub use averaged::Averaging;
 
 use crate::codec::{Codec, codec};
 use crate::device::{DeviceSpec, Selected, select};
@@ -18,9 +23,11 @@ use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights, model};
 use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
-use crate::preprocess::{InputSpec, ModelInput, flip};
+use crate::preprocess::{InputSpec, ModelInput};
 use crate::skeleton::Skeleton;
-use crate::track::{SingleOptions, SingleTracker, Tracker};
+use crate::track::OneEuro;
+
+pub use following::Estimator;
 
 /// What a caller wants besides poses. Heatmaps cost a copy, attention maps cost extra layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +46,10 @@ pub trait Infer: Send {
     /// # Errors
     /// When the network or its device fails.
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput>;
+
+    /// Smooths joints with these parameters from the next frame on; what smooths nothing need not
+    /// write this.
+    fn set_smoothing(&mut self, _params: OneEuro) {}
 
     /// Poses of one frame by itself, in any order of frames: the same frame gives the same answer,
     /// and what [`Infer::infer`] follows from frame to frame does not notice. `near` are poses
@@ -229,30 +240,6 @@ impl Network {
         look
     }
 
-    /// Looks at one region and its mirror image and averages the heatmaps: slower, a point or so
-    /// more accurate; for evaluation.
-    ///
-    /// # Errors
-    /// When the network or its device fails.
-    pub fn look_twice(
-        &mut self,
-        frame: &Frame,
-        roi: &Roi,
-        timings: &mut Timings,
-    ) -> Result<Vec<Vec<Keypoint>>> {
-        let mut input = self.crop(frame, roi, timings);
-        let mut pass = self.pass(false);
-        let (straight, _) = self.forward(&input.values, &mut pass)?;
-        flip::flip_input(&mut input);
-        let (mirrored, _) = self.forward(&input.values, &mut pass)?;
-        let heatmaps = flip::flip_average(&straight, &mirrored, &self.skeleton.mirror)?;
-        let want = Want::default();
-        let none = RawOutput::default();
-        let look = self.decode(heatmaps, none, want, &input.image_from_input)?;
-        self.buffer = input.values;
-        Ok(look.people)
-    }
-
     /// Work and time per layer of one forward call, as live inference runs it.
     ///
     /// # Errors
@@ -388,112 +375,4 @@ fn planes(tensor: &Tensor) -> Result<Planes> {
 /// The values of the first item of a batch.
 fn first(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.get(0)?.flatten_all()?.to_vec1()?)
-}
-
-/// A network and a tracker: finds and follows people from frame to frame.
-pub struct Estimator {
-    network: Network,
-    tracker: Box<dyn Tracker>,
-    last_secs: f64,
-}
-
-impl Estimator {
-    /// Follows one person; `smooth` calms the joints over time.
-    pub fn single(network: Network, smooth: bool) -> Self {
-        let defaults = SingleOptions::new(network.input.size.aspect());
-        let evidence = network.card.evidence;
-        let options = SingleOptions {
-            padding: network.input.padding,
-            start_evidence: evidence.map_or(defaults.start_evidence, |e| e.start),
-            keep_evidence: evidence.map_or(defaults.keep_evidence, |e| e.keep),
-            smoothing: defaults.smoothing.filter(|_| smooth),
-            ..defaults
-        };
-        Self {
-            network,
-            tracker: Box::new(SingleTracker::new(options)),
-            last_secs: f64::NEG_INFINITY,
-        }
-    }
-
-    /// The network.
-    pub fn network(&self) -> &Network {
-        &self.network
-    }
-}
-
-impl Infer for Estimator {
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
-        if frame.time_secs < self.last_secs {
-            // A new run: its people are numbered from 1, as in the run before.
-            self.tracker.reset();
-        }
-        self.last_secs = frame.time_secs;
-        self.look(frame, want)
-    }
-
-    fn inspect(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
-        let fresh = self.tracker.fresh();
-        let live = std::mem::replace(&mut self.tracker, fresh);
-        let found = self.look_closely(frame, near, want);
-        self.tracker = live;
-        let mut output = found?;
-        for pose in &mut output.poses {
-            pose.keypoints.clone_from(&pose.keypoints_raw);
-            pose.track_id = nearest(pose, near).and_then(|p| p.track_id);
-        }
-        Ok(output)
-    }
-}
-
-/// The pose whose box has its middle nearest to that of `pose`.
-fn nearest<'a>(pose: &Pose, among: &'a [Pose]) -> Option<&'a Pose> {
-    let middle = |p: &Pose| (p.bbox.x + p.bbox.w / 2.0, p.bbox.y + p.bbox.h / 2.0);
-    let (x, y) = middle(pose);
-    let distance = |p: &Pose| (middle(p).0 - x).hypot(middle(p).1 - y);
-    among
-        .iter()
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
-}
-
-impl Estimator {
-    /// One frame with a tracker that has seen nobody: a look to find people, unless it is known
-    /// where they are, then a closer one whose maps are handed out.
-    fn look_closely(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
-        let known = self
-            .tracker
-            .update(frame.time_secs, frame.size(), near.to_vec());
-        if known.is_empty() {
-            self.tracker.reset();
-            if self.look(frame, Want::default())?.poses.is_empty() {
-                // Nobody is there to look at closely: the whole picture it is.
-                self.tracker.reset();
-            }
-        }
-        self.look(frame, want)
-    }
-
-    /// Looks where the tracker says.
-    fn look(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
-        let mut timings = Timings::default();
-        let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
-        let mut poses = Vec::new();
-        let mut regions = Vec::with_capacity(rois.len());
-        for roi in &rois {
-            let look = self.network.look(frame, roi, want, &mut timings)?;
-            poses.extend(look.people.into_iter().map(Pose::from_keypoints));
-            regions.push(look.region);
-        }
-        let poses = timings.measure(Stage::Track, || {
-            self.tracker.update(frame.time_secs, frame.size(), poses)
-        });
-        Ok(PoseOutput {
-            frame: frame.clone(),
-            model: Arc::clone(&self.network.name),
-            skeleton: self.network.skeleton,
-            poses,
-            regions,
-            timings,
-        })
-    }
 }

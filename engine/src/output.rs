@@ -41,6 +41,21 @@ pub enum AttentionKind {
     QueryKey,
 }
 
+impl AttentionKind {
+    /// What its values say, in words.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Signed => {
+                "From -1 to 1: above 0 the network strengthens what it found there, below 0 it weakens it"
+            }
+            Self::Gate => {
+                "What the network multiplies what it found by: 1 keeps it, 0 removes it, more strengthens it"
+            }
+            Self::QueryKey => "Shares of attention: those that one place reads sum to 1",
+        }
+    }
+}
+
 /// Where in a network an attention map arises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MapPlace {

@@ -1,5 +1,7 @@
 //! Keypoints and poses: what the program finds.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::{BBox, Point};
@@ -48,6 +50,21 @@ pub struct Pose {
     /// Joints in the skeleton's order, smoothed over time where smoothing is on.
     pub keypoints: Vec<Keypoint>,
     /// Joints as decoded, before smoothing.
+    pub keypoints_raw: Vec<Keypoint>,
+    /// Where the joints were in the frames before, oldest first; empty where nobody follows the
+    /// person. Not part of any file: each line of a file is one of these steps.
+    #[serde(skip)]
+    pub past: Vec<Arc<PastStep>>,
+}
+
+/// A person's joints in an earlier frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastStep {
+    /// When, in the source's seconds.
+    pub time_secs: f64,
+    /// Joints, smoothed where smoothing is on.
+    pub keypoints: Vec<Keypoint>,
+    /// Joints as decoded.
     pub keypoints_raw: Vec<Keypoint>,
 }
 

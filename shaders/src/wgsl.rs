@@ -42,10 +42,10 @@ macro_rules! shader {
 pub const SHADERS: &[Shader] = &[
     shader!(Frame, "frame"),
     shader!(Heat, "heat"),
-    shader!(Line, "line", "sdf"),
+    shader!(Line, "line", "sdf", "stroke"),
     shader!(Disc, "disc", "sdf"),
     shader!(Rect, "rect", "sdf"),
-    shader!(Trail, "trail"),
+    shader!(Trail, "trail", "sdf", "stroke"),
     shader!(Text, "text", "sdf"),
 ];
 

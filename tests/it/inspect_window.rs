@@ -1,5 +1,7 @@
 //! The view that looks inside a network, used by the labels of its controls.
 
+mod commands;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -335,7 +337,7 @@ fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
         let found = app.inspect().seats[1].found.as_ref();
         found.is_some_and(|f| f.frame.id == 1)
     });
-    window.choose("Compare", "nobody");
+    window.choose("Compare", "no other model");
     assert!(!window.inspect().is_compared());
 }
 

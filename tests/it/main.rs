@@ -3,9 +3,11 @@
 
 mod cli;
 mod clip;
+mod eval;
 mod inspect;
 mod inspect_fakes;
 mod inspect_window;
+mod licences;
 mod mca;
 mod sfm;
 mod shaders;

@@ -1,5 +1,6 @@
 //! The window, used as a person or a screen reader uses it: by the labels of its controls.
 
+mod choices;
 mod live;
 mod recordings;
 mod sheets;
@@ -230,7 +231,8 @@ fn overlays_follow_switches_keys_and_lists() {
     assert_eq!(state.joint.as_deref(), Some("l_wrist"));
     assert_eq!(state.attention.as_deref(), Some("x51.M"));
     assert!((state.opacity - 0.25).abs() < 1e-6);
-    window.click("Smooth maps");
+    window.harness.get_by_label("Smooth maps").click_accesskit();
+    window.harness.run_steps(3);
     window
         .harness
         .get_by_label("Hide below")

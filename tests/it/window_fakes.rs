@@ -17,7 +17,9 @@ use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
-use poselens_engine::source::{FrameSource, SourceInfo};
+use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::source::pixels::PixelFormat;
+use poselens_engine::source::{FrameSource, OpenOptions, SourceInfo, SourceMonitor, SourceSpec};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 use poselens_shaders::scene::Scene;
@@ -26,12 +28,17 @@ const SIZE: Size = Size::new(8, 6);
 
 struct FakeSource {
     info: SourceInfo,
+    monitor: SourceMonitor,
     next: u64,
 }
 
 impl FrameSource for FakeSource {
     fn info(&self) -> &SourceInfo {
         &self.info
+    }
+
+    fn monitor(&self) -> SourceMonitor {
+        self.monitor.clone()
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
@@ -48,12 +55,29 @@ impl FrameSource for FakeSource {
     }
 }
 
-/// `camera:...` is live, `short.mp4` has 10 frames, `missing...` does not exist.
-fn open(spec: &str) -> Result<Box<dyn FrameSource>> {
+/// `sample` is the real clip, `camera:...` is live, `short.mp4` has 10 frames, `missing...` does not exist.
+fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
+    if spec == "sample" {
+        let options = OpenOptions {
+            is_indexed_ahead: true,
+            ..OpenOptions::default()
+        };
+        return SourceSpec::parse(spec)?.open(&options);
+    }
     if spec.starts_with("missing") {
         return Err(Error::source(spec, "no such file; check the path"));
     }
+    let monitor = SourceMonitor::default();
+    if spec.starts_with("camera:") {
+        let gray = |rate| CameraFormat {
+            size: SIZE,
+            rate,
+            pixels: PixelFormat::Gray,
+        };
+        monitor.set_formats(format.unwrap_or(gray(30)), [30, 60].map(gray).to_vec());
+    }
     Ok(Box::new(FakeSource {
+        monitor,
         info: SourceInfo {
             name: spec.to_owned(),
             size: Some(SIZE),
@@ -174,6 +198,7 @@ pub(crate) fn gui(
         device_reason: "a fake".to_owned(),
         sample_clip: Some("clip.mp4".to_owned()),
         synthetic: "synthetic".to_owned(),
+        log: None,
         open_source: Arc::new(open),
         make_infer: Arc::new(make),
         describe_model: Arc::new(|name| ModelRecord {

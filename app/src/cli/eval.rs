@@ -1,18 +1,18 @@
 //! `poselens eval`: accuracy on labelled pictures.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
-use poselens_engine::Result;
-use poselens_engine::dataset::{DATASETS, coco, picture};
-use poselens_engine::estimator::{Network, Want};
-use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, evaluate};
+use poselens_engine::dataset::{coco, guess_format, picture, usual_images};
+use poselens_engine::estimator::Averaging;
+use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, chart, evaluate};
 use poselens_engine::frame::Frame;
-use poselens_engine::geometry::Roi;
 use poselens_engine::output::Timings;
-use poselens_engine::pose::Keypoint;
+use poselens_engine::pipeline::save_png;
 use poselens_engine::sample::Sample;
+use poselens_engine::skeleton::Skeleton;
 use serde::Serialize;
 
 use super::Common;
@@ -22,29 +22,44 @@ use super::progress::Progress;
 /// Options of `eval`.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// Labels (COCO keypoints JSON)
-    #[arg(long, value_name = "coco.json")]
+    /// Labels: COCO keypoints, MPII, LSP or a clip's folder
+    #[arg(long, value_name = "FILE|DIR")]
     annotations: PathBuf,
-    /// Folder with the pictures
+    /// Folder with the pictures; found beside the labels when not given
     #[arg(long, value_name = "DIR")]
-    images: PathBuf,
+    images: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkArgs,
     /// Metric to report
     #[arg(long, default_value = "all", value_parser = metric_names())]
     metric: String,
     /// PCK counts a joint within this fraction of the torso
-    #[arg(long, default_value_t = 0.2, value_name = "T")]
+    #[arg(long, default_value_t = 0.2, value_name = "T", value_parser = fraction)]
     pck_thr: f64,
+    /// PCKh counts a joint within this fraction of the head
+    #[arg(long, default_value_t = 0.5, value_name = "T", value_parser = fraction)]
+    pckh_thr: f64,
     /// Average the heatmaps of the picture and its mirror image
     #[arg(long)]
     flip: bool,
+    /// Average the heatmaps of these sizes of the person, 1 being the usual one, as MCA is tested:
+    /// 0.8,1.0,1.2
+    #[arg(
+        long,
+        value_name = "S,S,...",
+        value_delimiter = ',',
+        default_value = "1"
+    )]
+    scales: Vec<f64>,
     /// How heatmaps become joints; the model's own way when not given
     #[arg(long, value_parser = codec_names())]
     decode: Option<String>,
     /// `gt` for the labelled boxes, or a file with a detector's boxes (COCO results JSON)
     #[arg(long, default_value = "gt", value_name = "gt|FILE")]
     boxes: String,
+    /// Picture of the numbers to write, a bar for every joint
+    #[arg(long, value_name = "PNG")]
+    plot: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -54,31 +69,48 @@ fn metric_names() -> PossibleValuesParser {
     PossibleValuesParser::new(METRICS.iter().map(|m| m.name).chain(["all"]))
 }
 
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(t) if t.is_finite() && t > 0.0 => Ok(t),
+        _ => Err("not a number above 0".to_owned()),
+    }
+}
+
 #[derive(Serialize)]
 struct Document {
     model: String,
     device: String,
     decode: String,
     flip: bool,
+    scales: Vec<f64>,
     boxes: String,
     #[serde(flatten)]
     report: EvalReport,
 }
 
 pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
+    let averaging = Averaging {
+        flip: args.flip,
+        scales: args.scales.clone(),
+    };
+    averaging.check()?;
     let mut network = args.network.load(common, args.decode.as_deref())?;
-    let dataset = DATASETS[0].load(&args.annotations, &args.images)?;
-    if dataset.skeleton.name != network.skeleton().name {
+    let images = args.images.clone();
+    let images = images.unwrap_or_else(|| usual_images(&args.annotations));
+    let dataset = guess_format(&args.annotations)?.load(&args.annotations, &images)?;
+    let skeleton = network.skeleton();
+    let Some(dataset) = dataset.renamed_to(skeleton) else {
         bail!(
             "{}: the labels are {}, model {} finds {}",
             args.annotations.display(),
             dataset.skeleton.name,
             args.network.model,
-            network.skeleton().name
+            skeleton.name
         );
-    }
+    };
     let mut options = EvalOptions::new(*network.input());
     options.pck_threshold = args.pck_thr;
+    options.pckh_threshold = args.pckh_thr;
     if args.boxes != "gt" {
         let path = PathBuf::from(&args.boxes);
         options.boxes = Some(coco::read_boxes(&path, dataset.category_id)?);
@@ -86,16 +118,13 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let progress = Progress::new(None);
     progress.expect(Some(dataset.samples.len() as u64));
     let mut pictures = Pictures::default();
-    let mut report = evaluate(
-        dataset.skeleton,
-        &dataset.samples,
-        &options,
-        &mut |sample, roi| {
-            let frame = pictures.frame(sample)?;
-            progress.set(pictures.n_read);
-            predict(&mut network, &frame, roi, args.flip)
-        },
-    )?;
+    let mut timings = Timings::default();
+    let mut report = evaluate(skeleton, &dataset.samples, &options, &mut |sample, roi| {
+        let frame = pictures.frame(sample)?;
+        progress.set(pictures.n_read);
+        let people = network.look_averaged(&frame, roi, &averaging, &mut timings)?;
+        Ok(people.into_iter().next().unwrap_or_default())
+    })?;
     progress.finish();
     if args.metric != "all" {
         report.keep_only(&args.metric);
@@ -108,27 +137,18 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
             .clone()
             .unwrap_or_else(|| network.card().heatmap.decode.clone()),
         flip: args.flip,
+        scales: args.scales.clone(),
         boxes: args.boxes.clone(),
         report,
     };
+    if let Some(path) = &args.plot {
+        save_png(&chart(skeleton, &document.report, &document.title()), path)?;
+    }
     if args.json {
         return super::print_json(&document);
     }
-    print(&document);
+    print!("{}", document.table(skeleton));
     Ok(())
-}
-
-/// Joints of the one person the network sees in the region.
-fn predict(network: &mut Network, frame: &Frame, roi: &Roi, flip: bool) -> Result<Vec<Keypoint>> {
-    let mut timings = Timings::default();
-    let people = if flip {
-        network.look_twice(frame, roi, &mut timings)?
-    } else {
-        network
-            .look(frame, roi, Want::default(), &mut timings)?
-            .people
-    };
-    Ok(people.into_iter().next().unwrap_or_default())
 }
 
 /// The picture of the sample at hand: several people of one picture read it once.
@@ -139,7 +159,7 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn frame(&mut self, sample: &Sample) -> Result<Frame> {
+    fn frame(&mut self, sample: &Sample) -> poselens_engine::Result<Frame> {
         if let Some((id, frame)) = &self.current
             && *id == sample.image_id
         {
@@ -152,29 +172,69 @@ impl Pictures {
     }
 }
 
-fn print(document: &Document) {
-    let report = &document.report;
-    println!(
-        "{} on {} people, {} boxes, decode {}{}",
-        document.model,
-        report.n_people,
-        document.boxes,
-        document.decode,
-        if document.flip { ", flip averaged" } else { "" }
-    );
-    for metric in METRICS {
-        if let Some(value) = (metric.headline)(report) {
-            println!(
-                "{:6} {value:.4} ({}: {})",
-                metric.name, metric.unit, metric.help
-            );
+impl Document {
+    /// What was measured, in a line.
+    fn title(&self) -> String {
+        let mut title = format!(
+            "{} on {} people, {} boxes, decode {}",
+            self.model, self.report.n_people, self.boxes, self.decode
+        );
+        if self.flip {
+            title += ", flip averaged";
         }
+        if self.scales != [1.0] {
+            let scales = self.scales.iter().map(f64::to_string);
+            title.push_str(", scales ");
+            title.push_str(&scales.collect::<Vec<_>>().join(" "));
+        }
+        title
     }
-    if let Some(pck) = &report.pck {
-        for (joint, value) in &pck.per_joint {
-            if let Some(value) = value {
-                println!("       {joint:12} {value:.4}");
+
+    /// The numbers in percent, in aligned columns; `-` where nothing was labelled.
+    fn table(&self, skeleton: &Skeleton) -> String {
+        let EvalReport { pck, pckh, oks, .. } = &self.report;
+        let mut rows = vec![self.title()];
+        let mut line = |name: &str, cells: &[String]| {
+            let cells = cells.iter().map(|cell| format!(" {cell:>9}"));
+            let row = std::iter::once(format!("{name:12}")).chain(cells);
+            rows.push(row.collect::<Vec<_>>().concat());
+        };
+        if let Some(oks) = oks {
+            for half in oks.numbers().chunks(5) {
+                line(
+                    "COCO",
+                    &half.iter().map(|n| n.0.to_owned()).collect::<Vec<_>>(),
+                );
+                line("", &half.iter().map(|n| percent(n.1)).collect::<Vec<_>>());
             }
         }
+        let joints = skeleton.joints.iter();
+        let of = |per_joint: &BTreeMap<String, Option<f64>>, limbs, all| -> Vec<Option<f64>> {
+            let shares = joints.clone().map(|j| per_joint.get(j).copied().flatten());
+            shares.chain([limbs, all]).collect()
+        };
+        let pck = pck.as_ref().map(|p| {
+            let shares = of(&p.per_joint, p.mean, p.mean_all);
+            (format!("PCK@{}", p.threshold), shares)
+        });
+        let pckh = pckh.as_ref().map(|p| {
+            let shares = of(&p.per_joint, None, p.mean);
+            (format!("PCKh@{}", p.threshold), shares)
+        });
+        let columns: Vec<_> = [pck, pckh].into_iter().flatten().collect();
+        if !columns.is_empty() {
+            line("", &columns.iter().map(|c| c.0.clone()).collect::<Vec<_>>());
+            let names = joints.clone().map(String::as_str).chain(["limbs", "all"]);
+            for (i, name) in names.enumerate() {
+                let cells = columns.iter().map(|c| percent(c.1[i]));
+                line(name, &cells.collect::<Vec<_>>());
+            }
+        }
+        rows.join("\n") + "\n"
     }
+}
+
+/// `60.13`, or `-` where nothing was measured.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |v| format!("{:.2}", 100.0 * v))
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::Common;
 use super::args::{NetworkArgs, model_names};
 use super::run::RunArgs;
-use crate::gui;
+use crate::gui::{self, GuiContext};
+use crate::logs::LogBook;
 
 /// Options of `gui`.
 #[derive(Debug, Default, clap::Args)]
@@ -25,15 +26,14 @@ pub struct GuiArgs {
 /// What the demo writes when there is no display.
 const DEMO_FILE: &str = "poselens-demo.mp4";
 
-pub fn run(common: &Common, args: &GuiArgs) -> anyhow::Result<()> {
+pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> {
     if gui::display_available() {
         let (input, model) = (args.input.clone(), args.model.clone());
-        return gui::run(super::window::context(
-            common,
-            input,
-            model,
-            args.weights.clone(),
-        )?);
+        let context = super::window::context(common, input, model, args.weights.clone())?;
+        return gui::run(GuiContext {
+            log: Some(log),
+            ..context
+        });
     }
     let input = args.input.clone().unwrap_or_else(|| "sample".to_owned());
     eprintln!(

@@ -23,6 +23,11 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use poselens_engine::device::DeviceSpec;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::logs::LogBook;
 
 pub use args::NetworkArgs;
 
@@ -80,7 +85,7 @@ impl Cli {
     /// # Errors
     /// Whatever the command could not do, in one line.
     pub fn run(self) -> anyhow::Result<()> {
-        start_logging(&self.common.log)?;
+        let log = start_logging(&self.common.log)?;
         if let Some(n) = self.common.threads {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(usize::from(n))
@@ -89,8 +94,8 @@ impl Cli {
         }
         let common = &self.common;
         match self.command {
-            None => gui::run(common, &gui::GuiArgs::default()),
-            Some(Command::Gui(args)) => gui::run(common, &args),
+            None => gui::run(common, &gui::GuiArgs::default(), log),
+            Some(Command::Gui(args)) => gui::run(common, &args, log),
             Some(Command::Run(args)) => run::run(common, &args),
             Some(Command::Models(args)) => models::run(&args),
             Some(Command::Forward(args)) => forward::run(common, &args),
@@ -104,16 +109,25 @@ impl Cli {
     }
 }
 
-fn start_logging(filter: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .with_context(|| format!("'{filter}' is not a log level"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+/// What the window's log collects, whatever is printed.
+const COLLECTED: &str = "warn,poselens_app=debug,poselens_engine=debug";
+
+/// Starts to print reports as `filter` says, and to collect them for the window.
+fn start_logging(filter: &str) -> anyhow::Result<LogBook> {
+    let filter =
+        EnvFilter::try_new(filter).with_context(|| format!("'{filter}' is not a log level"))?;
+    let print = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
+        .with_filter(filter);
+    let book = LogBook::default();
+    let collect = book.clone().with_filter(EnvFilter::new(COLLECTED));
+    tracing_subscriber::registry()
+        .with(print)
+        .with(collect)
         .init();
-    Ok(())
+    Ok(book)
 }
 
 /// An error and its causes on one line; a cause that the text before it already tells is left out.

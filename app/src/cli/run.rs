@@ -214,6 +214,7 @@ pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
             ..OverlayStyle::default()
         },
         is_smoothed: !args.no_smooth,
+        ..Look::default()
     });
     let estimator = Estimator::single(network, !args.no_smooth);
     pipeline.switch_model(&args.network.model, Box::new(|| Ok(Box::new(estimator))))?;

@@ -13,13 +13,15 @@ use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, family, recipe};
 use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{
-    DataConfig, EpochRecord, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
+    Changes, DataConfig, EpochRecord, Event, Freeze, Hardware, Moved, Reason, Start, TrainConfig,
+    Trainer,
 };
 use serde::Serialize;
 
 use super::Common;
 use super::args::model_names;
 use super::run::stop_on_ctrl_c;
+use super::stats::peak_memory_mib;
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
@@ -27,10 +29,10 @@ pub struct TrainArgs {
     /// Folder of the training: weights, state, options, log.csv, card
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Go on with the training in --out; of the other options only --epochs may be given
+    /// Go on with the training in --out, with other --epochs or its labels elsewhere if need be
     #[arg(long, conflicts_with_all = [
-        "model", "annotations", "images", "val_annotations", "val_images", "batch_size", "lr",
-        "optim", "schedule", "input_size", "init", "freeze", "seed", "config", "recipe",
+        "model", "batch_size", "lr", "optim", "schedule", "input_size", "init", "freeze", "seed",
+        "config", "recipe",
     ])]
     resume: bool,
     /// Model
@@ -167,7 +169,10 @@ impl TrainArgs {
         }
         match self.freeze.as_deref() {
             None => {}
-            Some("backbone") => config.freeze = Freeze::Backbone,
+            Some("backbone") => {
+                config.freeze = Freeze::Backbone;
+                config.fixed_norms = true;
+            }
             Some(_) => config.freeze = Freeze::None,
         }
         if let Some(labels) = &self.annotations {
@@ -190,6 +195,7 @@ struct Document<'a> {
     epochs: u64,
     steps: u64,
     best_epoch: Option<u64>,
+    peak_memory_mib: Option<f64>,
     /// The network before training, then every epoch.
     history: &'a [EpochRecord],
 }
@@ -203,7 +209,18 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         bail!("--stop-after-epochs is at least 1");
     }
     let mut trainer = if args.resume {
-        Trainer::resume(&args.out, args.epochs, hardware)?
+        let moved = |labels: &Option<PathBuf>, images: &Option<PathBuf>| {
+            labels.clone().map(|annotations| Moved {
+                annotations,
+                images: images.clone(),
+            })
+        };
+        let changes = Changes {
+            epochs: args.epochs,
+            data: moved(&args.annotations, &args.images),
+            validation: moved(&args.val_annotations, &args.val_images),
+        };
+        Trainer::resume_with(&args.out, &changes, hardware)?
     } else {
         Trainer::begin(args.config()?, &args.out, hardware)?
     };
@@ -235,6 +252,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         epochs: trainer.epochs(),
         steps: trainer.steps(),
         best_epoch: trainer.best().map(|best| best.epoch),
+        peak_memory_mib: peak_memory_mib(),
         history: trainer.history(),
     };
     if args.json {

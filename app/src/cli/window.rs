@@ -82,8 +82,14 @@ pub fn context(
         device_reason: device.why,
         sample_clip: Some("sample".to_owned()),
         synthetic: "synthetic".to_owned(),
-        open_source: Arc::new(move |text| {
-            let source = SourceSpec::parse(text)?.open(&OpenOptions::default())?;
+        log: None,
+        open_source: Arc::new(move |text, format| {
+            let options = OpenOptions {
+                format,
+                is_indexed_ahead: true,
+                ..OpenOptions::default()
+            };
+            let source = SourceSpec::parse(text)?.open(&options)?;
             let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
             specs.insert(source.info().name.clone(), text.to_owned());
             drop(specs);

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use poselens_engine::source::SeekTo;
+use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::track::OneEuro;
 use poselens_shaders::view::Zoom;
 
 use super::SourceChoice;
@@ -45,6 +47,12 @@ pub enum SourceAction {
     EditPath(String),
     /// Open what the path field says.
     OpenPath,
+    /// Open a file or folder that was opened before.
+    OpenRecent(String),
+    /// Forget which files were opened.
+    ForgetRecent,
+    /// Let the running camera deliver in this format; `None` is what fits best.
+    Format(Option<CameraFormat>),
     /// Release the camera or file.
     Close,
     /// Look for cameras again.
@@ -62,6 +70,8 @@ pub enum ModelAction {
     Choose(String),
     /// Smooth joints over time.
     Smooth(bool),
+    /// Smooth them like this.
+    Smoothing(OneEuro),
     /// Draw joints from this score on.
     Threshold(f32),
 }
@@ -79,6 +89,8 @@ pub enum OverlayAction {
     Joint(Option<String>),
     /// Attention map; `None` is the model's first.
     Attention(Option<String>),
+    /// The attention map so many further in the model's list.
+    NextMap(isize),
     /// Maps are smooth between their pixels, or show them as squares.
     SmoothMaps(bool),
     /// Strength below which a map is hidden.
@@ -124,10 +136,12 @@ pub enum RecordAction {
     Snapshot,
     /// Look for finished recordings again.
     List,
-    /// Open the recording in this folder.
+    /// Look into the recording in this folder.
     Open(PathBuf),
-    /// Make annotated video and poses of the recording in this folder anew.
-    Annotate(PathBuf),
+    /// Play it as the live picture.
+    Play(PathBuf),
+    /// Make annotated video and poses of the recording in this folder anew, with this model.
+    Annotate(PathBuf, String),
     /// End that.
     CancelAnnotation,
 }
@@ -139,10 +153,18 @@ pub enum WindowAction {
     Show(View),
     /// Full screen and back.
     FullScreen,
+    /// The first control has the keyboard.
+    FocusPanels,
     /// Open a sheet over the window.
     OpenSheet(Sheet),
     /// Put it away.
     CloseSheet,
+    /// Everything larger (`true`) or smaller.
+    Larger(bool),
+    /// Everything this large; 1 is the system's own size.
+    Scale(f32),
+    /// Lines of the log less severe than this are not listed.
+    LogLevel(tracing::Level),
     /// Search commands for this text.
     Search(String),
     /// Put the message away.

@@ -15,9 +15,9 @@ use super::files::{Desk, News, Waker};
 use super::inspect::{self, Inspect};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
-use super::session::{Level, Sheet};
+use super::session::{Adapter, Level, Sheet};
 use super::train::{self, Train};
-use super::{AppState, GuiContext, Session, SourceChoice, theme};
+use super::{AppState, GuiContext, Session, SourceChoice, catalog, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -41,6 +41,8 @@ pub struct App {
     /// Why the graphics device is gone; the window is then built anew.
     pub(super) device_lost: Option<String>,
     is_look_sent: bool,
+    /// A path that is being opened; remembered once it is open.
+    pub(super) opening_path: Option<String>,
     /// Nothing was asked for yet: the first camera found may start.
     may_start_camera: bool,
 }
@@ -94,6 +96,7 @@ impl App {
             picture: None,
             device_lost: None,
             is_look_sent: false,
+            opening_path: None,
         };
         app.offer_trained();
         app.start_model();
@@ -105,19 +108,27 @@ impl App {
         }
         app.run_action(Action::Source(SourceAction::ListCameras));
         app.run_action(Action::Record(RecordAction::List));
+        app.look_for_recent();
         Ok(app)
     }
 
     /// Ties the app to a window: theme, texture, wake-ups, messages of the graphics device.
     pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
         theme::apply(&cc.egui_ctx);
+        // Keys for it are commands like any other, and the choice is kept.
+        cc.egui_ctx.options_mut(|o| o.zoom_with_keyboard = false);
+        cc.egui_ctx.set_zoom_factor(self.state.scale);
         self.inspect.attach(cc.wgpu_render_state.clone());
         self.train.attach();
         self.desk.waker.attach(cc.egui_ctx.clone());
         self.picture = cc.wgpu_render_state.clone().map(|render| {
             let info = render.adapter.get_info();
-            self.session.adapter = Some(info.name.clone());
-            if info.device_type == eframe::egui_wgpu::wgpu::DeviceType::Cpu {
+            let is_software = info.device_type == eframe::egui_wgpu::wgpu::DeviceType::Cpu;
+            self.session.adapter = Some(Adapter {
+                name: info.name.clone(),
+                is_software,
+            });
+            if is_software {
                 tracing::warn!(
                     adapter = info.name,
                     "no graphics device: drawing by software"
@@ -333,10 +344,19 @@ impl eframe::App for App {
             picture.poll_device();
         }
         self.drain(ctx);
+        let is_hidden = ctx.input(|i| i.viewport().visible() == Some(false));
+        self.desk.waker.set_hidden(is_hidden);
+        if is_hidden {
+            // The input is that of the last frame that was seen.
+            return self.send_look();
+        }
+        if ctx.zoom_factor() != self.state.scale {
+            ctx.set_zoom_factor(self.state.scale);
+        }
         // A sheet has the keyboard.
         if self.session.sheet.is_none() {
-            for action in inspect::pressed(ctx, &self.gui, self.view) {
-                self.run_window_action(action, ctx);
+            for action in catalog::pressed(ctx, &self.gui) {
+                self.run_command(action, ctx);
             }
         }
         let dropped = ctx.input(|i| {

@@ -1,22 +1,33 @@
 //! Every command by its name and keys: one table feeds the keyboard, the palette, the help and
 //! the menu.
 
-use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+mod fit;
+mod fixed;
 
-use super::action::{
-    Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, SourceAction, WindowAction,
-};
+use std::path::Path;
+
+use eframe::egui::{Context, FocusDirection, Key, KeyboardShortcut};
+
+use super::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
 use super::panels::{PanelContext, View, sample_clip};
-use super::session::Sheet;
-use super::train::{Ask, Role, TrainAction, trained};
-use super::{GuiContext, SourceChoice};
+use super::recordings::folder_name;
+use super::train::trained;
+use super::{AppState, GuiContext, SourceChoice, inspect};
+
+pub use fit::fit;
+use fixed::{FIXED, OVERLAY_KEYS};
+
+/// Characters of a recent file's folder that are shown.
+const MAX_FOLDER: usize = 40;
 
 /// What commands are listed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     Source,
+    Recent,
     Model,
     Overlays,
+    Inspect,
     Playback,
     Recording,
     Training,
@@ -24,10 +35,12 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Source,
+        Self::Recent,
         Self::Model,
         Self::Overlays,
+        Self::Inspect,
         Self::Playback,
         Self::Recording,
         Self::Training,
@@ -37,8 +50,10 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Self::Source => "Source",
+            Self::Recent => "Recent files",
             Self::Model => "Model",
             Self::Overlays => "Overlays",
+            Self::Inspect => "Look inside",
             Self::Playback => "Playback",
             Self::Recording => "Recording",
             Self::Training => "Training",
@@ -55,243 +70,55 @@ pub struct Command {
     /// The first is shown in menus.
     pub keys: &'static [KeyboardShortcut],
     pub action: Action,
+    /// Why it cannot be done now, if so.
+    pub hindrance: Option<&'static str>,
 }
 
-const fn key(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::NONE, key)
+impl Command {
+    /// One without keys that can be done now.
+    pub fn new(group: Group, title: impl Into<String>, action: Action) -> Self {
+        Self {
+            group,
+            title: title.into(),
+            keys: &[],
+            action,
+            hindrance: None,
+        }
+    }
 }
-
-const fn shift(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::SHIFT, key)
-}
-
-const fn command(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::COMMAND, key)
-}
-
-/// Commands that are always there. Keys with Shift stand before the same without: egui lets the
-/// latter match both.
-const FIXED: &[(Group, &str, &[KeyboardShortcut], Action)] = &[
-    (
-        Group::Source,
-        "Open a file…",
-        &[command(Key::O)],
-        Action::Source(SourceAction::OpenDialog),
-    ),
-    (
-        Group::Source,
-        "Look for cameras",
-        &[],
-        Action::Source(SourceAction::ListCameras),
-    ),
-    (
-        Group::Source,
-        "Close the source",
-        &[],
-        Action::Source(SourceAction::Close),
-    ),
-    (
-        Group::Overlays,
-        "All overlays off",
-        &[key(Key::Num0)],
-        Action::Overlay(OverlayAction::AllOff),
-    ),
-    (
-        Group::Overlays,
-        "Show all joints",
-        &[],
-        Action::Overlay(OverlayAction::ShowAllJoints),
-    ),
-    (
-        Group::Playback,
-        "Play or pause",
-        &[key(Key::Space)],
-        Action::Playback(PlaybackAction::PlayPause),
-    ),
-    (
-        Group::Playback,
-        "Ten frames back",
-        &[shift(Key::ArrowLeft)],
-        Action::Playback(PlaybackAction::Step(-10)),
-    ),
-    (
-        Group::Playback,
-        "Ten frames on",
-        &[shift(Key::ArrowRight)],
-        Action::Playback(PlaybackAction::Step(10)),
-    ),
-    (
-        Group::Playback,
-        "One frame back",
-        &[key(Key::ArrowLeft), key(Key::Comma)],
-        Action::Playback(PlaybackAction::Step(-1)),
-    ),
-    (
-        Group::Playback,
-        "One frame on",
-        &[key(Key::ArrowRight), key(Key::Period)],
-        Action::Playback(PlaybackAction::Step(1)),
-    ),
-    (
-        Group::Playback,
-        "To the beginning, or the oldest picture held",
-        &[key(Key::Home)],
-        Action::Playback(PlaybackAction::First),
-    ),
-    (
-        Group::Playback,
-        "To the end, or follow the live picture",
-        &[key(Key::End)],
-        Action::Playback(PlaybackAction::Last),
-    ),
-    (
-        Group::Playback,
-        "Slower",
-        &[key(Key::OpenBracket)],
-        Action::Playback(PlaybackAction::Faster(false)),
-    ),
-    (
-        Group::Playback,
-        "Faster",
-        &[key(Key::CloseBracket)],
-        Action::Playback(PlaybackAction::Faster(true)),
-    ),
-    (
-        Group::Recording,
-        "Start or stop recording",
-        &[key(Key::R)],
-        Action::Record(RecordAction::StartStop),
-    ),
-    (
-        Group::Recording,
-        "Save a snapshot",
-        &[shift(Key::Enter)],
-        Action::Record(RecordAction::Snapshot),
-    ),
-    (
-        Group::Recording,
-        "Look for recordings",
-        &[],
-        Action::Record(RecordAction::List),
-    ),
-    (
-        Group::Training,
-        "Train a network",
-        &[key(Key::T)],
-        Action::Window(WindowAction::Show(View::Train)),
-    ),
-    (
-        Group::Training,
-        "Choose labels to learn from…",
-        &[],
-        Action::Train(TrainAction::Ask(Ask::Labels(Role::Learn))),
-    ),
-    (
-        Group::Training,
-        "Choose held-out labels…",
-        &[],
-        Action::Train(TrainAction::Ask(Ask::Labels(Role::HeldOut))),
-    ),
-    (
-        Group::Training,
-        "Check the training data",
-        &[],
-        Action::Train(TrainAction::Check),
-    ),
-    (
-        Group::Training,
-        "Preview a training batch",
-        &[],
-        Action::Train(TrainAction::Preview),
-    ),
-    (
-        Group::Training,
-        "Start the training",
-        &[],
-        Action::Train(TrainAction::Start),
-    ),
-    (
-        Group::Training,
-        "Pause the training, or go on",
-        &[],
-        Action::Train(TrainAction::Pause),
-    ),
-    (
-        Group::Training,
-        "Stop the training",
-        &[],
-        Action::Train(TrainAction::Stop),
-    ),
-    (
-        Group::Training,
-        "Use the trained weights",
-        &[],
-        Action::Train(TrainAction::Use),
-    ),
-    (
-        Group::Training,
-        "Keep the old weights",
-        &[],
-        Action::Train(TrainAction::KeepOld),
-    ),
-    (
-        Group::Window,
-        "Full screen",
-        &[key(Key::F11)],
-        Action::Window(WindowAction::FullScreen),
-    ),
-    (
-        Group::Window,
-        "Commands…",
-        &[command(Key::K)],
-        Action::Window(WindowAction::OpenSheet(Sheet::Palette)),
-    ),
-    (
-        Group::Window,
-        "Keys",
-        &[key(Key::F1), key(Key::Questionmark)],
-        Action::Window(WindowAction::OpenSheet(Sheet::Keys)),
-    ),
-    (
-        Group::Window,
-        "About PoseLens",
-        &[],
-        Action::Window(WindowAction::OpenSheet(Sheet::About)),
-    ),
-    (
-        Group::Window,
-        "First steps",
-        &[],
-        Action::Window(WindowAction::OpenSheet(Sheet::Welcome)),
-    ),
-];
-
-/// The n-th overlay is toggled by the n-th of these.
-const OVERLAY_KEYS: [&[KeyboardShortcut]; 4] = [
-    &[key(Key::Num1)],
-    &[key(Key::Num2)],
-    &[key(Key::Num3)],
-    &[key(Key::Num4)],
-];
 
 /// Commands with keys.
 fn keyed(gui: &GuiContext) -> Vec<Command> {
     let fixed = FIXED.iter().map(|(group, title, keys, action)| Command {
-        group: *group,
-        title: (*title).to_owned(),
         keys,
-        action: action.clone(),
+        ..Command::new(*group, *title, action.clone())
     });
-    let overlays = gui.overlays.iter().enumerate().map(|(i, overlay)| Command {
-        group: Group::Overlays,
-        title: format!("Overlay {}", overlay.name),
-        keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default(),
-        action: Action::Overlay(OverlayAction::Toggle(overlay.name.to_owned())),
+    let overlays = gui.overlays.iter().enumerate().map(|(i, overlay)| {
+        let title = format!("Overlay {}", overlay.name);
+        let action = OverlayAction::Toggle(overlay.name.to_owned());
+        Command {
+            keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default(),
+            ..Command::new(Group::Overlays, title, Action::Overlay(action))
+        }
     });
     fixed.chain(overlays).collect()
 }
 
-/// Every command there is now.
+/// What a command means in a view; `None` where it means nothing.
+pub fn meant(action: Action, view: View, state: &AppState) -> Option<Action> {
+    match view {
+        View::Live => Some(action),
+        View::Inspect => inspect::meaning(action, &state.inspect),
+        View::Train => match action {
+            Action::Playback(_)
+            | Action::Overlay(_)
+            | Action::Record(RecordAction::StartStop | RecordAction::Snapshot) => None,
+            other => Some(other),
+        },
+    }
+}
+
+/// Every command there is now in this view.
 pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     let mut all = keyed(cx.gui);
     let synthetic = SourceChoice {
@@ -300,18 +127,61 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     };
     let cameras = cx.session.cameras.iter().flatten().cloned();
     let sources = cameras.chain(sample_clip(cx.gui)).chain([synthetic]);
-    all.extend(sources.map(|choice| Command {
-        group: Group::Source,
-        title: format!("Show {}", choice.label),
-        keys: &[],
-        action: Action::Source(SourceAction::Open(choice)),
+    all.extend(sources.map(|choice| {
+        let title = format!("Show {}", choice.label);
+        let action = Action::Source(SourceAction::Open(choice));
+        Command::new(Group::Source, title, action)
     }));
-    all.extend(cx.gui.models.iter().map(|model| Command {
-        group: Group::Model,
-        title: format!("Network {}", trained::title(&model.name)),
-        keys: &[],
-        action: Action::Model(ModelAction::Choose(model.name.clone())),
+    all.extend(recent(cx));
+    all.extend(cx.gui.models.iter().map(|model| {
+        let title = format!("Network {}", trained::title(&model.name));
+        let action = Action::Model(ModelAction::Choose(model.name.clone()));
+        Command::new(Group::Model, title, action)
     }));
+    let recordings = cx.session.recordings.iter().flatten();
+    all.extend(recordings.map(|entry| {
+        let title = format!("Open recording {}", folder_name(&entry.folder));
+        let action = Action::Record(RecordAction::Open(entry.folder.clone()));
+        Command::new(Group::Recording, title, action)
+    }));
+    if cx.view == View::Inspect {
+        all.extend(inspect::commands(cx));
+    }
+    let meant = |command: Command| {
+        let action = meant(command.action.clone(), cx.view, cx.state)?;
+        Some(Command { action, ..command })
+    };
+    all.into_iter().filter_map(meant).collect()
+}
+
+/// A path with its name first, as that tells files apart; of a long folder the end.
+fn shortened(path: &str) -> String {
+    let place = Path::new(path);
+    let (Some(name), Some(folder)) = (place.file_name(), place.parent()) else {
+        return path.to_owned();
+    };
+    let folder = folder.to_string_lossy();
+    let n = folder.chars().count();
+    let end: String = folder.chars().skip(n.saturating_sub(MAX_FOLDER)).collect();
+    let cut = if n > MAX_FOLDER { "…" } else { "" };
+    format!("{}   in {cut}{end}", name.to_string_lossy())
+}
+
+/// Files and folders opened before, the newest first; those that are gone cannot be opened.
+pub fn recent(cx: &PanelContext<'_>) -> Vec<Command> {
+    let open = |path: &String| {
+        let action = Action::Source(SourceAction::OpenRecent(path.clone()));
+        let is_missing = cx.session.missing.contains(path);
+        Command {
+            hindrance: is_missing.then_some("It is not there any more"),
+            ..Command::new(Group::Recent, shortened(path), action)
+        }
+    };
+    let mut all: Vec<_> = cx.state.recent.iter().map(open).collect();
+    if !all.is_empty() {
+        let action = Action::Source(SourceAction::ForgetRecent);
+        all.push(Command::new(Group::Recent, "Forget these files", action));
+    }
     all
 }
 
@@ -328,7 +198,7 @@ pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
 }
 
 /// Actions of the keys pressed now; none while a text field has the keyboard. Sliders and lists
-/// keep the keys that move them.
+/// keep the keys that move them, and Tab goes on where a control has the keyboard.
 pub fn pressed(ctx: &Context, gui: &GuiContext) -> Vec<Action> {
     if ctx.text_edit_focused() {
         return Vec::new();
@@ -338,48 +208,31 @@ pub fn pressed(ctx: &Context, gui: &GuiContext) -> Vec<Action> {
     ctx.input_mut(|input| {
         for command in keyed(gui) {
             for shortcut in command.keys {
-                let key = shortcut.logical_key;
-                let is_taken = has_focus
-                    && matches!(key, Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End);
-                if !is_taken && input.consume_shortcut(shortcut) {
-                    actions.push(command.action.clone());
+                if has_focus && MOVING.contains(&shortcut.logical_key) {
+                    continue;
                 }
+                // A slow frame can hold several presses.
+                let n = input.count_and_consume_key(shortcut.modifiers, shortcut.logical_key);
+                actions.extend(std::iter::repeat_n(&command.action, n).cloned());
             }
         }
     });
+    let is_next = |action: &Action| matches!(action, Action::Overlay(OverlayAction::NextMap(_)));
+    if actions.iter().any(is_next) {
+        // egui has seen the key too.
+        ctx.memory_mut(|m| m.move_focus(FocusDirection::None));
+    }
     actions
 }
 
-/// How well `query` fits `title`, higher is better; `None` when its letters are not all in there
-/// in this order. Letters at the begin of words and runs count more.
-pub fn fit(title: &str, query: &str) -> Option<i32> {
-    let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
-    let (title, query) = (lower(title), lower(query));
-    let query: Vec<char> = query.into_iter().filter(|c| !c.is_whitespace()).collect();
-    let Some(&first) = query.first() else {
-        return Some(0);
-    };
-    // The first letter may stand at several places: the best one counts.
-    let starts = (0..title.len()).filter(|&i| title[i] == first);
-    starts
-        .filter_map(|start| fit_from(&title, &query, start))
-        .max()
-}
-
-/// [`fit`] with the first letter at `start`, each further one at its next place.
-fn fit_from(title: &[char], query: &[char], start: usize) -> Option<i32> {
-    let (mut score, mut at, mut last) = (0, start, None);
-    for &letter in query {
-        let found = at + title[at..].iter().position(|&c| c == letter)?;
-        let is_begin = found == 0 || !title[found - 1].is_alphanumeric();
-        let is_run = last.is_some_and(|last| last + 1 == found);
-        score += 1 + 8 * i32::from(is_begin) + 4 * i32::from(is_run) - (found - at).min(8) as i32;
-        // The command's own beginning is what people type.
-        score += 8 * i32::from(found == 0);
-        (last, at) = (Some(found), found + 1);
-    }
-    Some(score)
-}
+/// Keys that move what has the keyboard, or the keyboard itself.
+const MOVING: [Key; 5] = [
+    Key::ArrowLeft,
+    Key::ArrowRight,
+    Key::Home,
+    Key::End,
+    Key::Tab,
+];
 
 #[cfg(test)]
 mod tests {
@@ -397,25 +250,6 @@ mod tests {
             });
             assert!(!hidden, "{shortcut:?} is taken by an earlier command");
             seen.push(*shortcut);
-        }
-    }
-
-    /// Fails when typing a few letters of a command does not find it, or finds another one first.
-    #[test]
-    fn the_beginnings_of_words_find_a_command() {
-        assert_eq!(fit("Save a snapshot", "xyz"), None);
-        assert_eq!(fit("Keys", "syek"), None);
-        assert!(fit("Save a snapshot", "snap") > fit("Show all joints", "sa"));
-        for (query, wanted) in [
-            ("snap", "Save a snapshot"),
-            ("full", "Full screen"),
-            ("opfi", "Open a file…"),
-        ] {
-            let best = FIXED
-                .iter()
-                .max_by_key(|(_, title, ..)| fit(title, query))
-                .unwrap();
-            assert_eq!(best.1, wanted, "{query}");
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What every [`Action`] does.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{self, FocusDirection, ViewportCommand};
 use poselens_engine::Result;
-use poselens_engine::source::{SeekTo, SourceStatus};
+use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::source::{SeekTo, SourceSpec, SourceStatus};
 use poselens_shaders::view::Zoom;
 
 use super::action::{
@@ -14,7 +17,12 @@ use super::files::News;
 use super::inspect::InspectAction;
 use super::panels::View;
 use super::session::Level;
-use super::{App, SourceChoice, panels};
+use super::state::SCALES;
+use super::{App, SourceChoice, catalog, panels};
+
+/// How long a camera may take to be let go, before it is opened anew; and between two tries.
+const RELEASE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(100);
 
 impl App {
     /// Runs an action that may concern the window itself.
@@ -24,7 +32,18 @@ impl App {
                 let is_full = panels::is_full_screen(ctx);
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
+            Action::Window(WindowAction::FocusPanels) => {
+                ctx.memory_mut(|m| m.move_focus(FocusDirection::Next));
+            }
             other => self.run_action(other),
+        }
+    }
+
+    /// Runs a command of the keyboard or the palette as it is meant in this view.
+    pub(super) fn run_command(&mut self, action: Action, ctx: &egui::Context) {
+        let meant = catalog::meant(action, self.view, &self.state);
+        if let Some(action) = meant {
+            self.run_window_action(action, ctx);
         }
     }
 
@@ -48,34 +67,43 @@ impl App {
             Action::Record(action) => self.run_record(action),
             Action::Inspect(action) => self.run_inspect(action),
             Action::Train(action) => self.run_train(action),
-            Action::Window(WindowAction::Show(view)) => self.show_view(view),
-            Action::Window(WindowAction::OpenSheet(sheet)) => {
-                self.session.sheet = Some(sheet);
-                self.session.search.clear();
-                Ok(())
-            }
-            Action::Window(WindowAction::CloseSheet) => {
-                self.session.sheet = None;
-                Ok(())
-            }
-            Action::Window(WindowAction::Search(text)) => {
-                self.session.search = text;
-                Ok(())
-            }
-            Action::Window(WindowAction::DismissStatus) => {
-                self.session.status = None;
-                Ok(())
-            }
-            Action::Window(WindowAction::RestartWorkers) => {
-                self.session.status = None;
-                self.restart_pipeline()
-            }
-            // The window's own: see `run_window_action`.
-            Action::Window(WindowAction::FullScreen) => Ok(()),
+            Action::Window(action) => self.run_window(action),
         };
         if let Err(error) = done {
             self.session.say(Level::Error, error.to_string());
         }
+    }
+
+    fn run_window(&mut self, action: WindowAction) -> Result<()> {
+        match action {
+            WindowAction::Show(view) => return self.show_view(view),
+            WindowAction::OpenSheet(sheet) => {
+                self.session.sheet = Some(sheet);
+                self.session.search.clear();
+            }
+            WindowAction::CloseSheet => self.session.sheet = None,
+            WindowAction::Search(text) => self.session.search = text,
+            WindowAction::DismissStatus => self.session.status = None,
+            WindowAction::RestartWorkers => {
+                self.session.status = None;
+                return self.restart_pipeline();
+            }
+            WindowAction::Larger(is_larger) => {
+                let step = if is_larger { 0.1 } else { -0.1 };
+                self.set_scale(self.state.scale + step);
+            }
+            WindowAction::Scale(scale) => self.set_scale(scale),
+            WindowAction::LogLevel(level) => self.session.log_level = level,
+            // Need the window: see `run_window_action`.
+            WindowAction::FullScreen | WindowAction::FocusPanels => {}
+        }
+        Ok(())
+    }
+
+    fn set_scale(&mut self, scale: f32) {
+        // Tenths, without what adding them up loses.
+        let scale = (scale * 10.0).round() / 10.0;
+        self.state.scale = scale.clamp(*SCALES.start(), *SCALES.end());
     }
 
     fn run_source(&mut self, action: SourceAction) -> Result<()> {
@@ -83,11 +111,15 @@ impl App {
             SourceAction::Open(choice) => return self.open(choice),
             SourceAction::OpenDialog if self.session.is_choosing => {}
             SourceAction::OpenDialog => {
-                self.tasks.push(self.desk.choose_file()?);
+                let folder = self.state.last_folder.as_deref();
+                self.tasks.push(self.desk.choose_file(folder)?);
                 self.session.is_choosing = true;
             }
             SourceAction::EditPath(path) => self.state.path = path,
             SourceAction::OpenPath => self.open_path(self.state.path.trim().to_owned()),
+            SourceAction::OpenRecent(path) => self.open_path(path),
+            SourceAction::ForgetRecent => self.state.recent.clear(),
+            SourceAction::Format(format) => return self.choose_format(format),
             SourceAction::Close => {
                 self.pipeline.close_source();
                 self.session.source = None;
@@ -122,6 +154,9 @@ impl App {
             return;
         }
         self.state.path.clone_from(&path);
+        // `camera:0` and the like are no files.
+        let is_path = SourceSpec::parse(&path).is_ok_and(|s| s.argument() == path);
+        self.opening_path = is_path.then(|| absolute(&path));
         let name = std::path::Path::new(&path).file_name();
         let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
         let choice = SourceChoice { label, spec: path };
@@ -132,23 +167,56 @@ impl App {
     }
 
     fn open(&mut self, choice: SourceChoice) -> Result<()> {
+        self.open_within(choice, Duration::ZERO)
+    }
+
+    /// Opens a source; what fails is tried again for so long.
+    fn open_within(&mut self, choice: SourceChoice, patience: Duration) -> Result<()> {
         if self.session.cameras.iter().flatten().any(|c| *c == choice) {
             self.state.camera = Some(choice.label.clone());
         }
         let (open, spec) = (Arc::clone(&self.gui.open_source), choice.spec.clone());
+        let format = self.state.camera_formats.get(&choice.label).copied();
         self.session.wanted_source = Some(choice);
         self.session.is_opening = true;
         self.session.is_playing = true;
         self.session.status = None;
         self.session.zoom = Zoom::WHOLE;
         self.look_changed();
-        let opener = Arc::new(move || open(&spec));
+        let opener = Arc::new(move || {
+            let begin = Instant::now();
+            loop {
+                match open(&spec, format) {
+                    Err(_) if begin.elapsed() < patience => std::thread::sleep(AGAIN),
+                    opened => return opened,
+                }
+            }
+        });
         if self.session.has_crashed {
             return self.restart_pipeline();
         }
         let name = self.session.wanted_source.as_ref().map(|w| w.label.clone());
         self.pipeline
             .switch_source(&name.unwrap_or_default(), opener)
+    }
+
+    /// Lets the running camera deliver otherwise, now and whenever it is opened again.
+    fn choose_format(&mut self, format: Option<CameraFormat>) -> Result<()> {
+        let Some(camera) = self.session.running_source.clone() else {
+            return Ok(());
+        };
+        match format {
+            Some(format) => {
+                let formats = &mut self.state.camera_formats;
+                formats.insert(camera.label.clone(), format);
+            }
+            None => {
+                self.state.camera_formats.remove(&camera.label);
+            }
+        }
+        // A camera can be held by one reader only.
+        self.pipeline.close_source();
+        self.open_within(camera, RELEASE)
     }
 
     /// Loads a model beside the running one.
@@ -178,6 +246,7 @@ impl App {
                 self.load_model(name);
             }
             ModelAction::Smooth(is_on) => self.state.is_smoothed = is_on,
+            ModelAction::Smoothing(params) => self.state.smoothing = params,
             ModelAction::Threshold(value) => self.state.keypoint_threshold = value,
         }
         self.look_changed();
@@ -194,6 +263,16 @@ impl App {
             OverlayAction::Opacity(value) => self.state.opacity = value,
             OverlayAction::Joint(joint) => self.state.joint = joint,
             OverlayAction::Attention(map) => self.state.attention = map,
+            OverlayAction::NextMap(n) => {
+                let names = &self.session.attention_names;
+                let chosen = self.state.attention.as_ref();
+                let at = chosen.and_then(|c| names.iter().position(|name| name == c));
+                if !names.is_empty() {
+                    let next = at.unwrap_or(0) as isize + n;
+                    let next = next.rem_euclid(names.len() as isize) as usize;
+                    self.state.attention = Some(names[next].clone());
+                }
+            }
             OverlayAction::SmoothMaps(is_on) => self.state.is_map_smooth = is_on,
             OverlayAction::MapThreshold(value) => self.state.map_threshold = value,
             OverlayAction::ShowJoint(joint, true) => {
@@ -256,6 +335,14 @@ impl App {
         self.session.has_ended = false;
         self.pipeline.seek(to);
     }
+}
+
+/// The path as it is understood from any folder.
+fn absolute(path: &str) -> String {
+    std::path::absolute(Path::new(path)).map_or_else(
+        |_| path.to_owned(),
+        |absolute| absolute.to_string_lossy().into_owned(),
+    )
 }
 
 /// How fast files can be played.

@@ -1,9 +1,10 @@
 //! Work that must not hold up the window: dialogs, lists of cameras, pictures to disk.
 
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -30,27 +31,49 @@ pub enum News {
     NoDialog,
     Saved(Result<PathBuf>),
     Recordings(Result<Vec<SessionEntry>>),
+    /// Files that were opened before and are gone.
+    Missing(BTreeSet<String>),
     DeviceLost(String),
 }
 
+/// How often a hidden window looks for news: nobody sees it, but recordings must be closed and
+/// failures taken note of.
+const HIDDEN: Duration = Duration::from_millis(500);
+
 /// Wakes the window. The context is exchanged when the window is built anew on another device.
 #[derive(Debug, Clone, Default)]
-pub struct Waker(Arc<Mutex<Option<egui::Context>>>);
+pub struct Waker(Arc<Mutex<Window>>);
+
+#[derive(Debug, Default)]
+struct Window {
+    ctx: Option<egui::Context>,
+    is_hidden: bool,
+}
 
 impl Waker {
     pub fn attach(&self, ctx: egui::Context) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx);
+        self.lock().ctx = Some(ctx);
+    }
+
+    /// Whether the window can be seen at all; it is woken rarely while it cannot.
+    pub fn set_hidden(&self, is_hidden: bool) {
+        self.lock().is_hidden = is_hidden;
     }
 
     pub fn wake(&self) {
-        let ctx = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some(ctx) = ctx {
-            ctx.request_repaint();
+        let (ctx, is_hidden) = {
+            let window = self.lock();
+            (window.ctx.clone(), window.is_hidden)
+        };
+        match ctx {
+            Some(ctx) if is_hidden => ctx.request_repaint_after(HIDDEN),
+            Some(ctx) => ctx.request_repaint(),
+            None => {}
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Window> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,8 +104,8 @@ impl Desk {
     }
 
     /// Asks for a file. The dialog is created here, as macOS wants it, and awaited elsewhere.
-    pub fn choose_file(&self) -> Result<Worker> {
-        let dialog = rfd::AsyncFileDialog::new()
+    pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
             .set_title("Open a video or picture")
             .add_filter(
                 "Videos and pictures",
@@ -100,6 +123,14 @@ impl Desk {
                 None => News::Picked(None),
             }
         })
+    }
+}
+
+/// The dialog, beginning where a file was last chosen.
+pub fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&Path>) -> rfd::AsyncFileDialog {
+    match folder {
+        Some(folder) => dialog.set_directory(folder),
+        None => dialog,
     }
 }
 

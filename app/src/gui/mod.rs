@@ -31,12 +31,15 @@ use poselens_engine::overlay::OverlaySpec;
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap};
 use poselens_engine::source::FrameSource;
+use poselens_engine::source::camera::CameraFormat;
 use poselens_engine::train::Hardware;
+
+use crate::logs::LogBook;
 
 pub use action::Action;
 pub use app::App;
 pub use run::{display_available, run};
-pub use session::Session;
+pub use session::{Adapter, Session};
 pub use state::AppState;
 
 /// A source offered in the list.
@@ -57,8 +60,9 @@ pub struct ModelChoice {
     pub help: String,
 }
 
-/// Opens a source by its text.
-pub type OpenByName = Arc<dyn Fn(&str) -> Result<Box<dyn FrameSource>> + Send + Sync>;
+/// Opens a source by its text; a camera in this format where it offers it.
+pub type OpenByName =
+    Arc<dyn Fn(&str, Option<CameraFormat>) -> Result<Box<dyn FrameSource>> + Send + Sync>;
 /// Builds a model by its name.
 pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
 /// What is written of a model, by its name, beside what it has found.
@@ -103,6 +107,8 @@ pub struct GuiContext {
     pub hardware: Hardware,
     /// Where trainings go, each into a folder of its own.
     pub trainings_folder: PathBuf,
+    /// What the program reports, for the log; `None` where nothing collects it.
+    pub log: Option<LogBook>,
     /// Where [`AppState`] is kept; `None` keeps nothing.
     pub settings_file: Option<PathBuf>,
 }

@@ -14,6 +14,7 @@ use poselens_engine::{Error, Result};
 
 use super::action::{Action, RecordAction, SourceAction};
 use super::files::News;
+use super::panels::View;
 use super::session::{Annotating, Level, Recording};
 use super::{App, SourceChoice, widgets};
 
@@ -31,13 +32,19 @@ impl App {
                 Ok(())
             }
             RecordAction::Open(folder) => {
+                self.show_view(View::Inspect)?;
+                let name = folder_name(&folder);
+                self.open_film(&name, &recording_spec(&folder))
+            }
+            RecordAction::Play(folder) => {
+                self.show_view(View::Live)?;
                 self.run_action(Action::Source(SourceAction::Open(SourceChoice {
                     label: folder_name(&folder),
-                    spec: format!("recording:{}", folder.display()),
+                    spec: recording_spec(&folder),
                 })));
                 Ok(())
             }
-            RecordAction::Annotate(folder) => self.annotate(folder),
+            RecordAction::Annotate(folder, model) => self.annotate(folder, model),
             RecordAction::CancelAnnotation => {
                 if let (Some(work), Some(shown)) = (&self.annotation, &mut self.session.annotating)
                 {
@@ -100,22 +107,17 @@ impl App {
         self.run_action(Action::Record(RecordAction::List));
     }
 
-    fn annotate(&mut self, folder: PathBuf) -> Result<()> {
+    fn annotate(&mut self, folder: PathBuf, name: String) -> Result<()> {
         if self.annotation.is_some() {
             return Err(Error::Invalid(
                 "one recording is being annotated already; wait for it or cancel it".to_owned(),
             ));
         }
-        let Some(name) = self.session.model.clone() else {
-            return Err(Error::Invalid(
-                "no model is loaded yet; choose one first".to_owned(),
-            ));
-        };
         let (make, wanted) = (Arc::clone(&self.gui.make_infer), name.clone());
         let plan = AnnotationPlan {
             folder: folder.clone(),
             model: (self.gui.describe_model)(&name),
-            name,
+            name: name.clone(),
             make: Box::new(move || make(&wanted)),
             look: self.state.look(self.gui.overlays, self.session.skeleton),
         };
@@ -124,6 +126,7 @@ impl App {
         self.annotation = Some(Annotation::start(plan, notify)?);
         self.session.annotating = Some(Annotating {
             folder,
+            model: name,
             progress: AnnotationProgress::default(),
             is_cancelled: false,
         });
@@ -156,6 +159,11 @@ impl App {
             Err(error) => self.session.say(Level::Error, error.to_string()),
         }
     }
+}
+
+/// The source that is a recording's raw video.
+fn recording_spec(folder: &Path) -> String {
+    format!("recording:{}", folder.display())
 }
 
 /// Name of a recording's folder.

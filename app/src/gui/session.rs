@@ -1,5 +1,6 @@
 //! What is true at the moment: read by the panels, written by `App` alone, never saved.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,10 +8,11 @@ use std::time::Instant;
 use poselens_engine::pipeline::session::{AnnotationProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
-use poselens_engine::source::{SourceInfo, SourceStatus};
+use poselens_engine::source::{CameraFormats, Extent, SourceInfo, SourceStatus};
 use poselens_shaders::view::Zoom;
 
 use super::{Action, SourceChoice};
+use crate::logs::LogLine;
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,30 @@ pub enum Sheet {
     About,
     /// The first steps.
     Welcome,
+    /// What the program has reported.
+    Log,
+    /// Choices about the window itself.
+    Settings,
+}
+
+/// What draws the window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adapter {
+    /// Its name.
+    pub name: String,
+    /// It is the processor, no graphics device.
+    pub is_software: bool,
+}
+
+impl Adapter {
+    /// One line for people.
+    pub fn text(&self) -> String {
+        if self.is_software {
+            format!("drawn by the processor: {}", self.name)
+        } else {
+            format!("drawn by {}", self.name)
+        }
+    }
 }
 
 /// A recording that is being annotated anew.
@@ -63,6 +89,8 @@ pub enum Sheet {
 pub struct Annotating {
     /// Its folder.
     pub folder: PathBuf,
+    /// The model that looks at it.
+    pub model: String,
     /// How far it is.
     pub progress: AnnotationProgress,
     /// The user has ended it; it stops after the frame at work.
@@ -86,6 +114,12 @@ pub struct Session {
     pub running_source: Option<SourceChoice>,
     /// How the source's device does.
     pub source_status: SourceStatus,
+    /// How long the file is, as far as its index has told.
+    pub extent: Option<Extent>,
+    /// What the camera can deliver.
+    pub formats: CameraFormats,
+    /// Files opened before that are gone.
+    pub missing: BTreeSet<String>,
     /// The wanted source is being opened.
     pub is_opening: bool,
     /// The model poses come from.
@@ -126,8 +160,12 @@ pub struct Session {
     pub search: String,
     /// The newest message.
     pub status: Option<Status>,
-    /// What draws the window, for the header's tooltip.
-    pub adapter: Option<String>,
+    /// What draws the window.
+    pub adapter: Option<Adapter>,
+    /// What the program has reported, oldest first.
+    pub log: VecDeque<LogLine>,
+    /// Less severe lines of it are not listed.
+    pub log_level: tracing::Level,
 }
 
 impl Default for Session {
@@ -138,6 +176,9 @@ impl Default for Session {
             wanted_source: None,
             running_source: None,
             source_status: SourceStatus::Ok,
+            extent: None,
+            formats: CameraFormats::default(),
+            missing: BTreeSet::new(),
             is_opening: false,
             model: None,
             loading_model: None,
@@ -159,6 +200,8 @@ impl Default for Session {
             search: String::new(),
             status: None,
             adapter: None,
+            log: VecDeque::new(),
+            log_level: tracing::Level::INFO,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the window remembers between runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::inspect::Choices;
@@ -9,8 +9,15 @@ use anyhow::Context as _;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
+use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::track::OneEuro;
 use poselens_shaders::heat::Sampling;
 use serde::{Deserialize, Serialize};
+
+/// Files and folders that are remembered.
+pub const N_RECENT: usize = 10;
+/// Smallest and largest size of everything in the window.
+pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
 /// The user's choices. Everything here is saved, nothing else is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,8 +27,16 @@ pub struct AppState {
     pub model: Option<String>,
     /// Label of the camera last used; cameras are remembered by name, their numbers change.
     pub camera: Option<String>,
+    /// Formats chosen for cameras, by their labels; the others deliver what fits best.
+    pub camera_formats: BTreeMap<String, CameraFormat>,
     /// Text of the path field.
     pub path: String,
+    /// Files and folders opened before, the newest first.
+    pub recent: Vec<String>,
+    /// Where a file was last chosen.
+    pub last_folder: Option<PathBuf>,
+    /// Size of everything in the window, 1 is the system's own.
+    pub scale: f32,
     /// Names of the overlays switched on.
     pub overlays: BTreeSet<String>,
     /// Joints below this score are not drawn, [0, 1].
@@ -40,6 +55,8 @@ pub struct AppState {
     pub hidden_joints: BTreeSet<String>,
     /// Joints smoothed over time.
     pub is_smoothed: bool,
+    /// How they are smoothed.
+    pub smoothing: OneEuro,
     /// Cameras are shown as in a mirror. Display only: left stays left in every result.
     pub is_mirrored: bool,
     /// Files begin again at their end.
@@ -56,7 +73,11 @@ impl Default for AppState {
         Self {
             model: None,
             camera: None,
+            camera_formats: BTreeMap::new(),
             path: String::new(),
+            recent: Vec::new(),
+            last_folder: None,
+            scale: 1.0,
             overlays: BTreeSet::from(["skeleton".to_owned()]),
             keypoint_threshold: style.keypoint_threshold,
             opacity: style.opacity,
@@ -66,6 +87,7 @@ impl Default for AppState {
             map_threshold: style.map_threshold,
             hidden_joints: BTreeSet::new(),
             is_smoothed: true,
+            smoothing: OneEuro::default(),
             is_mirrored: true,
             is_looping: true,
             inspect: Choices::default(),
@@ -114,6 +136,13 @@ impl AppState {
         std::fs::rename(&part, path).with_context(cannot)
     }
 
+    /// Remembers that this file or folder was opened, as the newest.
+    pub fn remember(&mut self, path: &str) {
+        self.recent.retain(|known| known != path);
+        self.recent.insert(0, path.to_owned());
+        self.recent.truncate(N_RECENT);
+    }
+
     /// The choices as the infer thread needs them.
     pub fn look(&self, overlays: &'static [OverlaySpec], skeleton: Option<&Skeleton>) -> Look {
         Look {
@@ -140,6 +169,7 @@ impl AppState {
                 ..OverlayStyle::default()
             },
             is_smoothed: self.is_smoothed,
+            smoothing: self.smoothing,
         }
     }
 
@@ -157,6 +187,19 @@ impl AppState {
 mod tests {
     use super::*;
 
+    /// Fails when the list of recent files grows without end, names one twice, or loses the order.
+    #[test]
+    fn recent_files_are_the_last_ten_without_repetition() {
+        let mut state = AppState::default();
+        for i in 0..15 {
+            state.remember(&format!("/clips/{i}.mp4"));
+        }
+        state.remember("/clips/9.mp4");
+        assert_eq!(state.recent.len(), N_RECENT);
+        assert_eq!(state.recent[..2], ["/clips/9.mp4", "/clips/14.mp4"]);
+        assert_eq!(state.recent[N_RECENT - 1], "/clips/5.mp4");
+    }
+
     /// Fails when a choice is forgotten between runs, or an older file no longer loads.
     #[test]
     fn choices_survive_a_restart_and_older_files_load() {
@@ -168,6 +211,16 @@ mod tests {
             joint: Some("l_wrist".to_owned()),
             is_smoothed: false,
             opacity: 0.25,
+            scale: 1.5,
+            recent: vec!["/tmp/a.mp4".to_owned()],
+            camera_formats: BTreeMap::from([(
+                "Desk camera".to_owned(),
+                CameraFormat {
+                    size: poselens_engine::geometry::Size::new(1280, 720),
+                    rate: 30,
+                    pixels: poselens_engine::source::pixels::PixelFormat::Mjpeg,
+                },
+            )]),
             overlays: BTreeSet::from(["heatmap".to_owned()]),
             ..AppState::default()
         };

@@ -4,6 +4,8 @@ use eframe::egui::{
     self, Color32, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
 };
 
+use poselens_engine::source::Extent;
+
 use super::theme;
 
 /// A titled group.
@@ -11,9 +13,11 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     egui::Frame::new()
         .fill(theme::CARD)
         .corner_radius(8)
-        .inner_margin(egui::Margin::symmetric(14, 12))
+        .inner_margin(egui::Margin::symmetric(14, 9))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
+            // Everything that is used all the time fits into a window 800 points high.
+            ui.spacing_mut().item_spacing.y = 5.0;
             ui.label(
                 RichText::new(title.to_uppercase())
                     .size(11.0)
@@ -21,10 +25,9 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
                     .color(theme::WEAK)
                     .strong(),
             );
-            ui.add_space(2.0);
             content(ui);
         });
-    ui.add_space(10.0);
+    ui.add_space(1.0);
 }
 
 /// A switch at the right end of a row whose left end is its label; `key` is its shortcut.
@@ -100,6 +103,43 @@ pub fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f
         .accessible_name(label)
         .changed()
         .then_some(moved)
+}
+
+/// A slider for a number whose orders of magnitude matter, under its label; the new value when it
+/// was moved.
+pub fn magnitude_ui(
+    ui: &mut Ui,
+    label: &str,
+    help: &str,
+    range: std::ops::RangeInclusive<f64>,
+    value: f64,
+) -> Option<f64> {
+    let mut moved = value;
+    let response = labelled_row_ui(ui, label, |ui| {
+        ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+        let slider = egui::Slider::new(&mut moved, range);
+        ui.add(slider.logarithmic(true).max_decimals(2))
+    });
+    response
+        .on_hover_text(help)
+        .accessible_name(label)
+        .changed()
+        .then_some(moved)
+}
+
+/// How far the making of a file's index is.
+pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
+    let text = format!("{} frames counted", extent.frames);
+    let help = "The file does not say how long it is: it is read once from end to end";
+    let bar = match extent.share {
+        Some(share) => {
+            egui::ProgressBar::new(share).text(format!("{text}, {:.0} %", 100.0 * share))
+        }
+        None => egui::ProgressBar::new(0.0).text(text),
+    };
+    ui.add(bar.desired_width(ui.available_width()).desired_height(16.0))
+        .on_hover_text(help)
+        .accessible_name("Counting frames");
 }
 
 /// A list under its label; the index chosen, if another one was.

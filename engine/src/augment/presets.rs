@@ -21,6 +21,11 @@ pub const PRESETS: &[PresetSpec] = &[
         build: ours,
     },
     PresetSpec {
+        name: "gentle",
+        help: "turn up to 30 degrees, scale 0.8 to 1.25, shift, mirror, a little light",
+        build: gentle,
+    },
+    PresetSpec {
         name: "sfm",
         help: "as the SFM paper: turn up to 30 degrees, scale 0.75 to 1.25, mirror, half bodies",
         build: sfm,
@@ -88,6 +93,31 @@ fn ours() -> Augment {
             probability: 0.3,
             share: uniform(0.08, 0.3),
         },
+    }
+}
+
+/// For a few epochs from trained weights: nearer to the crops that are to be understood than what
+/// the weights were trained on, so that the little that is learned is about those.
+fn gentle() -> Augment {
+    Augment {
+        flip: 0.5,
+        rotation: Rotation {
+            probability: 0.6,
+            degrees: uniform(-30.0, 30.0),
+        },
+        scale: Draw::LogUniform {
+            low: 0.8,
+            high: 1.25,
+        },
+        shift: 0.04,
+        color: Color {
+            contrast: uniform(0.8, 1.2),
+            brightness: uniform(0.8, 1.2),
+            gain: uniform(0.95, 1.05),
+            saturation: uniform(0.85, 1.15),
+            grey: 0.0,
+        },
+        ..Augment::default()
     }
 }
 

@@ -47,6 +47,24 @@ pub struct CocoAp {
     pub ar_l: Option<f64>,
 }
 
+impl CocoAp {
+    /// The numbers under COCO's names, in COCO's order.
+    pub fn numbers(&self) -> [(&'static str, Option<f64>); 10] {
+        [
+            ("AP", self.ap),
+            ("AP50", self.ap50),
+            ("AP75", self.ap75),
+            ("AP_M", self.ap_m),
+            ("AP_L", self.ap_l),
+            ("AR", self.ar),
+            ("AR50", self.ar50),
+            ("AR75", self.ar75),
+            ("AR_M", self.ar_m),
+            ("AR_L", self.ar_l),
+        ]
+    }
+}
+
 /// Poses per picture that count, best first.
 const MAX_DETECTIONS: usize = 20;
 const N_THRESHOLDS: usize = 10;
@@ -285,18 +303,7 @@ pub(super) mod tests {
         let ours = coco_ap(&samples, &detections, sigmas());
         let stats = &expected["stats"];
         let mut worst = 0.0f64;
-        for (name, ours) in [
-            ("AP", ours.ap),
-            ("AP50", ours.ap50),
-            ("AP75", ours.ap75),
-            ("AP_M", ours.ap_m),
-            ("AP_L", ours.ap_l),
-            ("AR", ours.ar),
-            ("AR50", ours.ar50),
-            ("AR75", ours.ar75),
-            ("AR_M", ours.ar_m),
-            ("AR_L", ours.ar_l),
-        ] {
+        for (name, ours) in ours.numbers() {
             let error = (ours.unwrap() - stats[name].as_f64().unwrap()).abs();
             assert!(error < 1e-6, "{name}: {ours:?}");
             worst = worst.max(error);

@@ -3,8 +3,9 @@
 //! [`protocol::evaluate`] walks over labelled pictures, asks a predictor for each person's joints
 //! and fills an [`EvalReport`] with the [`METRICS`]: object keypoint similarity ([`oks`]) and the
 //! COCO averages built on it ([`coco_ap`]), and the shares of joints within a distance that is a
-//! fraction of the torso ([`pck`]) or of the head ([`pckh`]).
+//! fraction of the torso ([`pck`]) or of the head ([`pckh`]). [`chart`] draws the report.
 
+mod chart;
 pub mod coco_ap;
 pub mod oks;
 pub mod pck;
@@ -12,6 +13,7 @@ pub mod pckh;
 pub mod protocol;
 pub mod rates;
 
+pub use chart::chart;
 pub use protocol::{EvalOptions, EvalReport, evaluate};
 
 /// Whether more or less is better.

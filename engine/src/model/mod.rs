@@ -144,7 +144,7 @@ pub struct ModelSpec {
 }
 
 /// Every model, the default first.
-pub const MODELS: &[ModelSpec] = &[
+pub static MODELS: &[ModelSpec] = &[
     sfm::SFM,
     sfm::SFM_NO_HSA,
     sfm::SFM_CASCADED,

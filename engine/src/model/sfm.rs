@@ -278,17 +278,18 @@ impl PoseModel for Sfm {
             };
             let mut x = node.forward(prev, past.filter(|_| joins), pass)?;
             if let Some(hsa) = &node.hsa {
-                let gate = hsa.maps(&x, pass)?;
+                // Who looks at the nodes wants to see the gated one, which the head needs not.
+                let gate = if node.name == OUTPUT_NODE && pass.probes.is_none() {
+                    let (y, gate) = hsa.head(&x, &self.head, pass)?;
+                    heatmaps = Some(y);
+                    gate
+                } else {
+                    let gate = hsa.maps(&x, pass)?;
+                    x = gate.apply(x, None, pass)?;
+                    gate
+                };
                 if pass.wants_maps {
                     maps.extend(node.named(&gate)?);
-                }
-                if node.name == OUTPUT_NODE && pass.probes.is_none() {
-                    // The gate is one number per pixel, so it may follow the head, which has
-                    // about half as many channels to be multiplied.
-                    let y = self.head.forward_without_bias(&x, pass)?;
-                    heatmaps = Some(gate.apply(y, self.head.bias(), pass)?);
-                } else {
-                    x = gate.apply(x, None, pass)?;
                 }
             }
             probe(node.name, &x, pass)?;

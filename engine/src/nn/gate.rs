@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, values};
+use super::conv::{convolve_fast, fixed, kernels_of, pack, values};
 use super::features::traced;
-use super::kernels::{self, Activation};
+use super::kernels::{self, Activation, Epilogue, PackedConv};
 use super::{Conv2d, DepthwiseConv, Features, Pass, learn};
 
 /// The layers that compute the gate.
@@ -19,6 +19,8 @@ pub struct SpatialGate {
     low: DepthwiseConv,
     high: DepthwiseConv,
     weights: OnceLock<Vec<f32>>,
+    /// The rows of a head, then `proj`.
+    stacked: OnceLock<PackedConv>,
 }
 
 /// The gate's two maps, one channel each.
@@ -43,13 +45,63 @@ impl SpatialGate {
             low: stencil("low", 0.02)?,
             high: stencil("high", 0.1)?,
             weights: OnceLock::new(),
+            stacked: OnceLock::new(),
         })
     }
 
     /// The maps for features `f`.
     pub fn maps(&self, f: &Features, pass: &mut Pass) -> Result<GateMaps> {
         let projected = self.project(f, pass)?;
-        let m = self.low.apply(&projected, None, Activation::Tanh, pass)?;
+        self.deepen(&projected, pass)
+    }
+
+    /// The maps for features `f`, and the 1x1 convolution `head` of the gated features.
+    ///
+    /// The gate is one number per pixel, so it may follow the head, which has fewer channels to be
+    /// multiplied: `head(f g) = g W f + b`. The kernels find `W f` and the projection as one
+    /// convolution of one more row, so that `f` is read once.
+    pub fn head(
+        &self,
+        f: &Features,
+        head: &Conv2d,
+        pass: &mut Pass,
+    ) -> Result<(Features, GateMaps)> {
+        let Features::Nhwc(map) = f else {
+            let maps = self.maps(f, pass)?;
+            let y = head.forward_without_bias(f, pass)?;
+            return Ok((maps.apply(y, head.bias(), pass)?, maps));
+        };
+        let n_joints = head.weight().dim(0)?;
+        let macs = |_: &Features| ((n_joints + 1) * map.data().len()) as u64;
+        let both = pass.layer(head.name(), macs, |pass| {
+            let packed = fixed(&self.stacked, head.weight(), || {
+                let rows = Tensor::cat(&[head.weight(), self.proj.weight()], 0)?;
+                pack(&rows, None, 1, map)
+            })?;
+            convolve_fast(packed, map, Epilogue::NONE, pass)
+        })?;
+        let Features::Nhwc(both) = both else {
+            candle_core::bail!("a convolution of a channels-last map that is none");
+        };
+        let projected = kernels::compact(both.channels(n_joints, 1), both.buffers());
+        let maps = self.deepen(&Features::Nhwc(projected), pass)?;
+        let GateMaps {
+            m: Features::Nhwc(m),
+            m_deeper: Features::Nhwc(m_deeper),
+        } = &maps
+        else {
+            candle_core::bail!("attention maps of a channels-last map that are none");
+        };
+        let bias = head.bias().map(values).transpose()?;
+        let threads = &kernels_of(pass)?.threads;
+        let f = both.channels(0, n_joints);
+        let y = kernels::gated(f, m, m_deeper, bias.as_deref(), threads);
+        Ok((Features::Nhwc(y), maps))
+    }
+
+    /// The maps from the projected features.
+    fn deepen(&self, projected: &Features, pass: &mut Pass) -> Result<GateMaps> {
+        let m = self.low.apply(projected, None, Activation::Tanh, pass)?;
         let m_deeper = self.high.apply(&m, None, Activation::Tanh, pass)?;
         Ok(GateMaps { m, m_deeper })
     }
@@ -133,6 +185,10 @@ mod tests {
     fn kernels_learn_alike() {
         for shape in [[2, 3, 9, 6], [1, 2, 4, 13]] {
             learn_alike(&[&shape], |vb, x, pass| run(true, vb, &x[0], pass));
+            learn_alike(&[&shape], |vb, x, pass| {
+                let head = Conv2d::new(&vb.pp("head"), (shape[1], 5), 1, 1, true)?;
+                Ok(SpatialGate::new(vb, shape[1])?.head(&x[0], &head, pass)?.0)
+            });
         }
     }
 
@@ -143,6 +199,27 @@ mod tests {
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..40usize, h in 1..17usize, w in 1..17usize, bias: bool) {
             agree(&[&[n, c, h, w]], |vb, x, pass| run(bias, vb, &x[0], pass));
+        }
+
+        /// Fails when a head before its gate answers other than a head behind it.
+        #[test]
+        fn heads_agree(
+            n in 1..3usize,
+            c in 1..40usize,
+            (h, w) in (1..17usize, 1..17usize),
+            joints in 1..36usize,
+            bias: bool,
+        ) {
+            agree(&[&[n, c, h, w]], |vb, x, pass| {
+                let gate = SpatialGate::new(vb, c)?;
+                let head = Conv2d::new(&vb.pp("head"), (c, joints), 1, 1, bias)?;
+                if pass.kernels.is_some() {
+                    Ok(gate.head(&x[0], &head, pass)?.0)
+                } else {
+                    let gated = gate.maps(&x[0], pass)?.apply(copy(&x[0]), None, pass)?;
+                    head.forward(&gated, pass)
+                }
+            });
         }
     }
 }

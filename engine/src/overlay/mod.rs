@@ -6,9 +6,11 @@
 //! caption, colours, numbers.
 
 mod attention;
+mod boxes;
 mod heatmap;
 mod plate;
 mod skeleton;
+mod trail;
 
 use std::collections::BTreeSet;
 
@@ -86,7 +88,7 @@ impl Default for OverlayStyle {
 /// One overlay: a row of [`OVERLAYS`].
 #[derive(Debug)]
 pub struct OverlaySpec {
-    /// `skeleton`, `heatmap`, `attention`.
+    /// `skeleton`, `heatmap`, `attention`, ...
     pub name: &'static str,
     /// One line for `--help` and tooltips.
     pub help: &'static str,
@@ -98,7 +100,15 @@ pub struct OverlaySpec {
     pub mark: fn(&mut Scene, &PoseOutput, &OverlayStyle),
 }
 
-/// Every overlay, as people list them. The first is drawn last, above the others.
+impl OverlaySpec {
+    /// Whether it covers the picture with a map.
+    pub fn is_map(&self) -> bool {
+        self.needs_heatmaps || self.needs_attention
+    }
+}
+
+/// Every overlay, as people list them. Maps lie lowest; apart from that the first is drawn last,
+/// above the others.
 pub const OVERLAYS: &[OverlaySpec] = &[
     OverlaySpec {
         name: "skeleton",
@@ -121,6 +131,20 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         needs_attention: true,
         mark: attention::mark,
     },
+    OverlaySpec {
+        name: "trail",
+        help: "the way that hands, feet and the head came in the last second",
+        needs_heatmaps: false,
+        needs_attention: false,
+        mark: trail::mark,
+    },
+    OverlaySpec {
+        name: "box",
+        help: "a box around each person with the identity and how sure the network is",
+        needs_heatmaps: false,
+        needs_attention: false,
+        mark: boxes::mark,
+    },
 ];
 
 /// The row called `name`.
@@ -128,11 +152,13 @@ pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
     OVERLAYS.iter().find(|o| o.name == name)
 }
 
-/// What `overlays` show of `output`; the first of them lies above the others.
+/// What `overlays` show of `output`: maps lowest, and the first of them above the others.
 pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyle) -> Scene {
     let mut scene = Scene::default();
-    for overlay in overlays.iter().rev() {
-        (overlay.mark)(&mut scene, output, style);
+    for is_map in [true, false] {
+        for overlay in overlays.iter().rev().filter(|o| o.is_map() == is_map) {
+            (overlay.mark)(&mut scene, output, style);
+        }
     }
     scene
 }

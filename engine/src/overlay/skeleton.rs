@@ -79,7 +79,7 @@ impl<'a> Person<'a> {
             track_id: pose.track_id,
             joints,
             size,
-            width: (WIDTH_SHARE * size).clamp(WIDTH.0, WIDTH.1),
+            width: limb_width(size),
         })
     }
 
@@ -200,7 +200,12 @@ impl<'a> Person<'a> {
     }
 }
 
-fn color(side: Side) -> Rgb {
+/// Width of a limb, pixels, for a person of this size.
+pub(super) fn limb_width(size: f32) -> f32 {
+    (WIDTH_SHARE * size).clamp(WIDTH.0, WIDTH.1)
+}
+
+pub(super) fn color(side: Side) -> Rgb {
     match side {
         Side::Left => LEFT,
         Side::Right => RIGHT,

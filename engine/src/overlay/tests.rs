@@ -315,3 +315,46 @@ proptest! {
         }
     }
 }
+
+/// Fails when a trail is not where the joint was, a frame in which it was not seen is bridged, or
+/// a joint that is hidden leaves one.
+#[test]
+fn trails_follow_the_past_and_boxes_surround_the_person() {
+    let wrist = |x: f32, score| pose(&[("l_wrist", x, 120.0, score), ("nose", x, 60.0, 0.9)]);
+    let mut person = wrist(200.0, 0.9);
+    person.track_id = Some(7);
+    for (x, score) in [(40.0, 0.9), (80.0, 0.9), (120.0, 0.1), (160.0, 0.9)] {
+        let step = wrist(x, score);
+        person.past.push(std::sync::Arc::new(crate::pose::PastStep {
+            time_secs: 0.0,
+            keypoints: step.keypoints,
+            keypoints_raw: step.keypoints_raw,
+        }));
+    }
+    let mut output = output(vec![person], Vec::new());
+    let trail = drawn(&output, &["trail"], &bare());
+    let is_bare = |pixels: &[[u8; 4]], x, y| at(pixels, x, y) == [90; 3];
+    assert!(!is_bare(&trail, 70, 120) && !is_bare(&trail, 190, 120));
+    assert!(is_bare(&trail, 100, 120) && is_bare(&trail, 140, 120));
+    assert!(!is_bare(&trail, 140, 60), "the nose was seen throughout");
+    let skeleton = output.skeleton;
+    let style = OverlayStyle {
+        hidden_joints: BTreeSet::from([skeleton.joint("nose").unwrap()]),
+        ..bare()
+    };
+    assert!(is_bare(&drawn(&output, &["trail"], &style), 140, 60));
+
+    output.poses[0] = pose(&[
+        ("l_wrist", 100.0, 60.0, 0.9),
+        ("r_ankle", 200.0, 180.0, 0.9),
+    ]);
+    let boxed = drawn(&output, &["box"], &bare());
+    let margin = (0.04 * 120.0) as usize;
+    assert!(!is_bare(&boxed, 100 - margin, 120) && !is_bare(&boxed, 200 + margin, 120));
+    assert!(is_bare(&boxed, 150, 120) && is_bare(&boxed, 80, 150));
+    output.poses[0].bbox.w = f64::NAN;
+    assert_eq!(
+        drawn(&output, &["box"], &bare()),
+        drawn(&output, &[], &bare())
+    );
+}

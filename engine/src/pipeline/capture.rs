@@ -273,10 +273,22 @@ impl Capture {
             return;
         };
         self.parts.frames.go_on();
-        current.source = None;
         current.pending = None;
         let open = Arc::clone(&current.open);
-        match open() {
+        let again = match current.source.take() {
+            // Whoever knows the file's frames by now need not count them again.
+            Some(mut source) => match source.rewind() {
+                Ok(true) => Ok(source),
+                Ok(false) => {
+                    // A device is free for the second opening only after this.
+                    drop(source);
+                    open()
+                }
+                Err(error) => Err(error),
+            },
+            None => open(),
+        };
+        match again {
             Ok(source) => {
                 self.watch(source.as_ref());
                 self.current = Some(Current::new(Opened { source, open }));

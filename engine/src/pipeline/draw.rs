@@ -9,12 +9,19 @@ use poselens_shaders::view::View;
 use super::Look;
 use crate::frame::{Frame, FramePool};
 use crate::output::PoseOutput;
+use crate::pose::PastStep;
 
 /// The poses as the look wants them: joints smoothed or as decoded.
 pub(super) fn apply_smoothing(look: &Look, output: &mut Arc<PoseOutput>) {
     if !look.is_smoothed && output.poses.iter().any(|p| p.keypoints != p.keypoints_raw) {
         for pose in &mut Arc::make_mut(output).poses {
             pose.keypoints.clone_from(&pose.keypoints_raw);
+            for step in &mut pose.past {
+                *step = Arc::new(PastStep {
+                    keypoints: step.keypoints_raw.clone(),
+                    ..PastStep::clone(step)
+                });
+            }
         }
     }
 }

@@ -125,10 +125,14 @@ impl InferLoop {
             self.parts.emit.send(news);
         }
         if let Some(look) = self.parts.look.try_take() {
+            if let Some(model) = &mut self.model {
+                model.infer.set_smoothing(look.smoothing);
+            }
             self.look = Arc::new(look);
             self.is_stale = true;
         }
-        if let Some(loaded) = self.parts.model.take() {
+        if let Some(mut loaded) = self.parts.model.take() {
+            loaded.infer.set_smoothing(self.look.smoothing);
             self.parts.emit.send(Event::ModelReady(loaded.name.clone()));
             self.model = Some(loaded);
             self.is_stale = true;

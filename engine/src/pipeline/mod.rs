@@ -48,7 +48,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
-use crate::source::{FrameSource, SeekTo};
+use crate::source::{CameraFormats, Extent, FrameSource, SeekTo};
 
 use capture::{Capture, Opened, SourceChange};
 use event::EventSender;
@@ -340,6 +340,16 @@ impl Pipeline {
     /// Rates, latency and drops of the last seconds.
     pub fn stats(&self) -> Stats {
         self.meter.stats()
+    }
+
+    /// How long the file is, as far as the index made ahead has told; `None` without one.
+    pub fn extent(&self) -> Option<Extent> {
+        self.watched.monitor().extent()
+    }
+
+    /// What the camera can deliver; nothing for other sources.
+    pub fn formats(&self) -> CameraFormats {
+        self.watched.monitor().formats()
     }
 
     /// How far the running recording is.

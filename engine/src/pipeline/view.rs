@@ -9,6 +9,7 @@ use crate::frame::{Frame, FramePool};
 use crate::output::{PoseOutput, Timings};
 use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::source::SourceInfo;
+use crate::track::OneEuro;
 
 /// What happens when frames come faster than the model works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Look {
     pub style: OverlayStyle,
     /// Joints smoothed over time; otherwise as decoded.
     pub is_smoothed: bool,
+    /// How they are smoothed.
+    pub smoothing: OneEuro,
 }
 
 impl Default for Look {
@@ -36,6 +39,7 @@ impl Default for Look {
             overlays: Vec::new(),
             style: OverlayStyle::default(),
             is_smoothed: true,
+            smoothing: OneEuro::default(),
         }
     }
 }

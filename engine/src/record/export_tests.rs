@@ -45,6 +45,7 @@ fn person(track_id: Option<u64>) -> Pose {
             .map(|k| [k.x + 1.0, k.y, k.score].into())
             .collect(),
         keypoints,
+        past: Vec::new(),
     }
 }
 

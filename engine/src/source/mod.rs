@@ -7,6 +7,7 @@
 pub mod camera;
 pub mod folder;
 pub mod image;
+mod indexing;
 mod monitor;
 pub mod pixels;
 pub mod recording;
@@ -16,7 +17,8 @@ pub mod synthetic;
 mod trim;
 pub mod video;
 
-pub use monitor::{SourceMonitor, SourceStatus};
+pub use indexing::{Extent, Indexing};
+pub use monitor::{CameraFormats, SourceMonitor, SourceStatus};
 pub use trim::{Trim, Trimmed};
 
 use crate::concurrency::StopFlag;
@@ -53,6 +55,15 @@ pub trait FrameSource: Send {
     /// # Errors
     /// When the file cannot be indexed.
     fn seek(&mut self, _to: SeekTo) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Begins again with the first frame, keeping what is known of the file; `false` when it must
+    /// be opened anew for that.
+    ///
+    /// # Errors
+    /// When the file cannot be opened any more.
+    fn rewind(&mut self) -> Result<bool> {
         Ok(false)
     }
 
@@ -98,6 +109,13 @@ pub struct OpenOptions {
     pub size: Size,
     /// Wanted frames per second (cameras, synthetic).
     pub rate: f64,
+    /// The format a camera shall deliver, where it offers it; it goes before size and rate.
+    pub format: Option<camera::CameraFormat>,
+    /// Files that do not say how many frames they have are indexed while they play: jumps are
+    /// instant, and [`SourceMonitor::extent`] tells their length.
+    pub is_indexed_ahead: bool,
+    /// Told of the making of an index.
+    pub indexing: Indexing,
     /// Stop after this many frames where the source would never end (synthetic).
     pub max_frames: Option<u64>,
     /// Raised by the owner to end waiting inside `open` and `next_frame` (cameras, live sources).
@@ -109,6 +127,9 @@ impl Default for OpenOptions {
         Self {
             size: Size::new(640, 480),
             rate: 30.0,
+            format: None,
+            is_indexed_ahead: false,
+            indexing: Indexing::default(),
             max_frames: None,
             stop: StopFlag::new(),
         }

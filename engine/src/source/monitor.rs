@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::camera::CameraFormat;
+use super::indexing::{Extent, Indexing};
 use crate::concurrency::StopFlag;
 
 /// How a source's device does.
@@ -40,6 +42,17 @@ struct Shared {
     n_dropped: AtomicU64,
     n_damaged: AtomicU64,
     is_resting: AtomicBool,
+    indexing: Indexing,
+    formats: Mutex<CameraFormats>,
+}
+
+/// What a camera can deliver, as it said when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CameraFormats {
+    /// The format it delivers now.
+    pub current: Option<CameraFormat>,
+    /// All on offer, best first.
+    pub offered: Vec<CameraFormat>,
 }
 
 impl SourceMonitor {
@@ -49,6 +62,40 @@ impl SourceMonitor {
             stop,
             ..Shared::default()
         }))
+    }
+
+    /// As [`SourceMonitor::new`], for a file whose index is made as `indexing` tells.
+    pub(super) fn of_file(stop: StopFlag, indexing: Indexing) -> Self {
+        Self(Arc::new(Shared {
+            stop,
+            indexing,
+            ..Shared::default()
+        }))
+    }
+
+    /// How long the file is, as far as its index has told; `None` without one.
+    pub fn extent(&self) -> Option<Extent> {
+        self.0.indexing.extent()
+    }
+
+    /// What the camera can deliver; nothing for other sources.
+    pub fn formats(&self) -> CameraFormats {
+        self.lock_formats().clone()
+    }
+
+    /// Says what the camera delivers and could deliver.
+    pub fn set_formats(&self, current: CameraFormat, offered: Vec<CameraFormat>) {
+        *self.lock_formats() = CameraFormats {
+            current: Some(current),
+            offered,
+        };
+    }
+
+    fn lock_formats(&self) -> std::sync::MutexGuard<'_, CameraFormats> {
+        self.0
+            .formats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the source's waiting for a device, for good: its reader is told `None` soon. A source

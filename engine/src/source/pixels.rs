@@ -4,6 +4,7 @@
 //! prescribes; MJPEG is full range by its own standard. A buffer may be longer than its picture
 //! (drivers round up to pages), a shorter one is an error. Rows have no padding.
 
+use serde::{Deserialize, Serialize};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -14,7 +15,8 @@ use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
 /// How a raw picture's bytes are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PixelFormat {
     /// Two pixels in four bytes: luma, blue difference, luma, red difference.
     Yuyv,

@@ -20,7 +20,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     },
     open: |argument, _| video::open_as(&raw_video(argument), &name(argument)),
     scrub: Some(|argument, options| {
-        video::scrub_as(&raw_video(argument), &name(argument), &options.stop)
+        video::scrub_as(&raw_video(argument), &name(argument), options)
     }),
 };
 

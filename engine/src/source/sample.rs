@@ -11,12 +11,12 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: true,
     accepts: |_| false,
     open: |_, _| video::open_bytes(CLIP, NAME),
-    scrub: Some(|_, options| video::scrub_bytes(CLIP, NAME, &options.stop)),
+    scrub: Some(|_, options| video::scrub_bytes(CLIP, NAME, options)),
 };
 
 const NAME: &str = "sample clip";
 
-const CLIP: &[u8] = include_bytes!(concat!(
+static CLIP: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../assets/clips/sister.mkv"
 ));

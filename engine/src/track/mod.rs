@@ -21,8 +21,12 @@ pub trait Tracker: Send {
     fn regions(&mut self, frame: Size) -> Vec<Roi>;
 
     /// Takes the poses found in the regions of the frame at `time_secs`; returns the people
-    /// tracked, best first, with identity and smoothed joints. Raw joints stay as they are.
+    /// tracked, best first, with identity, smoothed joints and their past. Raw joints stay as
+    /// they are.
     fn update(&mut self, time_secs: f64, frame: Size, poses: Vec<Pose>) -> Vec<Pose>;
+
+    /// Smooths joints with these parameters from the next frame on, where it smooths at all.
+    fn set_smoothing(&mut self, params: OneEuro);
 
     /// A tracker of the same kind and options that has seen nobody.
     fn fresh(&self) -> Box<dyn Tracker>;

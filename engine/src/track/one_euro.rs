@@ -11,10 +11,13 @@
 
 use std::f64::consts::TAU;
 
+use serde::{Deserialize, Serialize};
+
 use crate::pose::{Keypoint, Pose};
 
 /// Parameters of the filter.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OneEuro {
     /// Cut-off at rest in Hz, > 0. Smaller is calmer and slower.
     pub min_cutoff: f64,
@@ -78,6 +81,11 @@ impl Smoother {
             joints: Vec::new(),
             last_secs: None,
         }
+    }
+
+    /// Filters with other parameters from the next value on; what was seen stays.
+    pub fn set_params(&mut self, params: OneEuro) {
+        self.params = params;
     }
 
     /// Forgets what was seen: another person, another run.

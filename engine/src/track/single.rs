@@ -1,10 +1,13 @@
 //! One person at a time: found in the whole picture, then followed with a closer look.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use super::Tracker;
 use super::follow::{Followed, counting, search_regions};
 use super::one_euro::{OneEuro, Smoother};
 use crate::geometry::{Roi, Size};
-use crate::pose::Pose;
+use crate::pose::{PastStep, Pose};
 
 /// Fewer counting joints than this are not a person.
 const MIN_JOINTS: usize = 5;
@@ -15,6 +18,9 @@ const EVIDENCE_RATE: f64 = 1.0 / 12.0;
 /// After this many frames in a row without the person, the search begins: a quarter of a second
 /// at 30 frames a second, enough for a blurred turn.
 const MAX_MISSES: usize = 8;
+
+/// Seconds of a person's past that are handed on.
+const PAST_SECS: f64 = 1.0;
 
 /// Options of [`SingleTracker`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +63,8 @@ impl SingleOptions {
 pub struct SingleTracker {
     options: SingleOptions,
     smoother: Option<Smoother>,
+    /// Where the person was, oldest first.
+    past: VecDeque<Arc<PastStep>>,
     state: State,
     last_id: u64,
     last_secs: f64,
@@ -81,6 +89,7 @@ impl SingleTracker {
         Self {
             options,
             smoother: options.smoothing.map(Smoother::new),
+            past: VecDeque::new(),
             state: State::Searching(0),
             last_id: 0,
             last_secs: f64::NEG_INFINITY,
@@ -90,6 +99,7 @@ impl SingleTracker {
 
     fn lose(&mut self) {
         self.state = State::Searching(0);
+        self.past.clear();
         if let Some(smoother) = &mut self.smoother {
             smoother.reset();
         }
@@ -108,7 +118,7 @@ impl SingleTracker {
         }
     }
 
-    /// `pose` with identity and smoothed joints.
+    /// `pose` with identity, smoothed joints and its past.
     fn known(&mut self, time_secs: f64, size: f64, pose: Pose) -> Pose {
         let mut known = match &mut self.smoother {
             None => pose,
@@ -121,6 +131,16 @@ impl SingleTracker {
             }
         };
         known.track_id = Some(self.last_id);
+        let is_old = |step: &Arc<PastStep>| time_secs - step.time_secs > PAST_SECS;
+        while self.past.front().is_some_and(is_old) {
+            self.past.pop_front();
+        }
+        known.past = self.past.iter().cloned().collect();
+        self.past.push_back(Arc::new(PastStep {
+            time_secs,
+            keypoints: known.keypoints.clone(),
+            keypoints_raw: known.keypoints_raw.clone(),
+        }));
         known
     }
 }
@@ -213,6 +233,13 @@ impl Tracker for SingleTracker {
         best.map(|pose| self.known(time_secs, size, pose))
             .into_iter()
             .collect()
+    }
+
+    fn set_smoothing(&mut self, params: OneEuro) {
+        if let Some(smoother) = &mut self.smoother {
+            self.options.smoothing = Some(params);
+            smoother.set_params(params);
+        }
     }
 
     fn fresh(&self) -> Box<dyn Tracker> {

@@ -1,7 +1,7 @@
 //! A training on disk: a folder from which it goes on exactly, and whose weights can be used.
 //!
 //! `state.safetensors` is everything ([`State`]): weights, averages, the optimizer's memory, and
-//! as TOML in the tensor `progress` the rest, options included. The others are made from it:
+//! as TOML in the tensor `progress` the rest, options included (paths as seen from the folder). The others are made from it:
 //! `last.safetensors`, `best.safetensors`, `config.toml`, `card.toml`, `log.csv`. Every file is
 //! written beside its place, flushed and renamed, `best` first and `state` before `last`: whenever
 //! the program is killed, every file is whole, and resuming makes the others anew.
@@ -192,7 +192,11 @@ impl Folder {
         if is_best {
             self.tensors(BEST, &state.deployed())?;
         }
-        let progress = toml_of(&self.0.join(STATE), &state.progress)?;
+        let progress = Progress {
+            config: state.progress.config.seen_from(&self.0),
+            ..state.progress.clone()
+        };
+        let progress = toml_of(&self.0.join(STATE), &progress)?;
         let mut all = HashMap::new();
         for (prefix, tensors) in state.parts() {
             for (name, tensor) in tensors {
@@ -212,7 +216,8 @@ impl Folder {
     /// When the disk is full or refuses.
     pub fn derive(&self, state: &State, card: &Card) -> Result<()> {
         self.tensors(LAST, &state.deployed())?;
-        let config = toml_of(&self.0.join(CONFIG), &state.progress.config)?;
+        let config = state.progress.config.seen_from(&self.0);
+        let config = toml_of(&self.0.join(CONFIG), &config)?;
         self.text(CONFIG, &config)?;
         self.text(Card::FILE, &toml_of(&self.0.join(Card::FILE), card)?)?;
         self.text(LOG, &log(&state.progress.history))
@@ -239,12 +244,13 @@ impl Folder {
             .ok_or_else(|| fault("not the state of a training".to_owned()))?;
         let text =
             String::from_utf8(progress.to_vec1()?).map_err(|e| fault(format!("damaged ({e})")))?;
-        let progress: Progress =
+        let mut progress: Progress =
             toml::from_str(&text).map_err(|e| fault(format!("damaged ({})", e.message())))?;
         if progress.version != VERSION {
             let found = progress.version;
             return Err(fault(format!("of version {found}, not {VERSION}")));
         }
+        progress.config.found_from(&self.0);
         let part = |prefix: &str| -> ByName {
             all.iter()
                 .filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_owned(), t.clone())))

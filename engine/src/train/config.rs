@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{LossConfig, loss};
 use super::optim::OptimConfig;
+use super::paths;
 use super::schedule::Schedule;
 use crate::augment::Augment;
 use crate::codec::TargetSpec;
@@ -13,6 +14,7 @@ use crate::dataset::loader::SetOptions;
 use crate::dataset::{Dataset, format, guess_format, usual_images};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
+use crate::model::sha256_of_file;
 
 /// Where the first weights come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,10 @@ impl DataConfig {
         }
     }
 
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        std::iter::once(&mut self.annotations).chain(&mut self.images)
+    }
+
     /// Reads the labels.
     ///
     /// # Errors
@@ -77,9 +83,34 @@ impl DataConfig {
         spec.load(&self.annotations, &images)
     }
 
-    fn make_absolute(&mut self) -> Result<()> {
-        absolute(&mut self.annotations)?;
-        self.images.as_mut().map_or(Ok(()), absolute)
+    /// What it is called where its folder does not matter: the labels' name and, of a file, their
+    /// SHA-256.
+    pub(super) fn name(&self) -> Result<String> {
+        let name = self.annotations.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        if !self.annotations.is_file() {
+            return Ok(name);
+        }
+        let digest = sha256_of_file(&self.annotations)?;
+        Ok(format!("{name} (SHA-256 {digest})"))
+    }
+}
+
+/// Labels and pictures that are now elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Labels: a file or a folder.
+    pub annotations: PathBuf,
+    /// Folder of the pictures; found beside the labels when not given.
+    pub images: Option<PathBuf>,
+}
+
+impl Moved {
+    /// Makes `data` lie there.
+    fn apply(&self, data: &mut DataConfig) -> Result<()> {
+        data.annotations.clone_from(&self.annotations);
+        data.images.clone_from(&self.images);
+        data.paths_mut().try_for_each(absolute)
     }
 }
 
@@ -103,6 +134,9 @@ pub struct TrainConfig {
     pub freeze: Freeze,
     /// Batch norms keep their running statistics.
     pub fixed_norms: bool,
+    /// Factor of the learning rate, 0 to 1, for what [`Freeze::Backbone`] would keep as it is.
+    #[serde(default = "one")]
+    pub backbone_rate: f64,
     /// Runs through the data.
     pub epochs: u64,
     /// People in a step.
@@ -139,6 +173,10 @@ pub struct TrainConfig {
     pub validation: Option<DataConfig>,
 }
 
+fn one() -> f64 {
+    1.0
+}
+
 impl TrainConfig {
     /// Checks everything that can be checked without data.
     ///
@@ -158,6 +196,9 @@ impl TrainConfig {
         {
             return fault("epochs, batch_size and workers are at least 1");
         }
+        if !(0.0..=1.0).contains(&self.backbone_rate) {
+            return fault("backbone_rate lies in 0 to 1");
+        }
         if !(0.0..1.0).contains(&self.average) || !(0.0..=1.0).contains(&self.narrow_share) {
             return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
         }
@@ -166,10 +207,25 @@ impl TrainConfig {
         {
             return fault("the sides of input_size are multiples of 32");
         }
+        if self.freeze == Freeze::Backbone && !self.fixed_norms {
+            // Its statistics would be a batch's while learning and the old ones afterwards.
+            return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
+        }
         if self.data.is_empty() {
             return fault("no data: give --annotations, or [[data]] in the file");
         }
         Ok(())
+    }
+
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let first = match &mut self.init {
+            Start::File(path) => Some(path),
+            Start::Bundled | Start::Scratch => None,
+        };
+        let sets = self.data.iter_mut().chain(&mut self.validation);
+        first
+            .into_iter()
+            .chain(sets.flat_map(DataConfig::paths_mut))
     }
 
     /// Makes paths independent of the folder the program runs in.
@@ -177,13 +233,22 @@ impl TrainConfig {
     /// # Errors
     /// When the current folder is gone.
     pub fn make_absolute(&mut self) -> Result<()> {
-        if let Start::File(path) = &mut self.init {
-            absolute(path)?;
-        }
-        for data in self.data.iter_mut().chain(&mut self.validation) {
-            data.make_absolute()?;
-        }
-        Ok(())
+        self.paths_mut().try_for_each(absolute)
+    }
+
+    /// These options with paths as seen from `folder`, to be kept there.
+    #[must_use]
+    pub(super) fn seen_from(&self, folder: &Path) -> Self {
+        let mut seen = self.clone();
+        seen.paths_mut()
+            .for_each(|path| *path = paths::seen_from(folder, path));
+        seen
+    }
+
+    /// Makes paths whole that are seen from `folder`.
+    pub(super) fn found_from(&mut self, folder: &Path) {
+        self.paths_mut()
+            .for_each(|path| *path = paths::found_from(folder, path));
     }
 
     /// Size of inputs; `card` is the model's.
@@ -191,7 +256,7 @@ impl TrainConfig {
         self.input_size.map_or(card, |[w, h]| Size::new(w, h))
     }
 
-    /// This training with what a TOML file says instead.
+    /// This training with what a TOML file says instead. Its paths are seen from its folder.
     ///
     /// # Errors
     /// Names the file and the option at fault.
@@ -203,9 +268,48 @@ impl TrainConfig {
         let given: toml::Table = toml::from_str(text).map_err(|e| fault(&e.message()))?;
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
         merge(&mut table, given);
-        table
+        let mut config: Self = table
             .try_into()
-            .map_err(|e: toml::de::Error| fault(&e.message()))
+            .map_err(|e: toml::de::Error| fault(&e.message()))?;
+        config.found_from(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+}
+
+/// What may be different when a training goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Epochs in all.
+    pub epochs: Option<u64>,
+    /// Where the people learned from are now.
+    pub data: Option<Moved>,
+    /// Where the people measured on are now.
+    pub validation: Option<Moved>,
+}
+
+impl Changes {
+    pub(super) fn apply(&self, config: &mut TrainConfig) -> Result<()> {
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        let fault = |reason: &str| Err(Error::Invalid(format!("this training {reason}")));
+        match (&self.data, &mut config.data[..]) {
+            (None, _) => {}
+            (Some(moved), [data]) => moved.apply(data)?,
+            (Some(_), _) => return fault("learns from several sets: move them with its folder"),
+        }
+        match (&self.validation, &mut config.validation) {
+            (None, _) => {}
+            (Some(moved), Some(data)) => moved.apply(data)?,
+            (Some(_), None) => return fault("measures on nothing"),
+        }
+        let sets = config.data.iter().chain(&config.validation);
+        match sets.map(|d| &d.annotations).find(|path| !path.exists()) {
+            None => Ok(()),
+            Some(path) => Err(Error::data(
+                path,
+                "is not there any more; say where the labels are now (--annotations, \
+                 --val-annotations)",
+            )),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod event;
 pub mod loss;
 pub mod optim;
 pub mod params;
+mod paths;
 mod preview;
 pub mod recipe;
 pub mod runs;
@@ -23,7 +24,7 @@ mod trainer;
 mod validate;
 
 pub use checkpoint::EpochRecord;
-pub use config::{DataConfig, Freeze, Start, TrainConfig};
+pub use config::{Changes, DataConfig, Freeze, Moved, Start, TrainConfig};
 pub use event::{Event, Reason};
 pub use preview::{Preview, look, preview};
 pub use seen::SeenPose;

@@ -153,15 +153,21 @@ impl Optimizer {
         &self.memory
     }
 
-    /// One step: every weight of `vars` that has a gradient follows it.
+    /// One step: every weight of `vars` that has a gradient follows it, at the rate of its name.
     ///
     /// # Errors
     /// When shapes differ or the device fails.
-    pub fn step(&mut self, vars: &BTreeMap<String, Var>, grads: &ByName, lr: f64) -> Result<()> {
+    pub fn step(
+        &mut self,
+        vars: &BTreeMap<String, Var>,
+        grads: &ByName,
+        rate: impl Fn(&str) -> f64,
+    ) -> Result<()> {
         self.steps += 1;
         for (name, var) in vars {
             if let Some(grad) = grads.get(name) {
-                let moved = self.follow(name, &var.as_tensor().detach(), &grad.detach(), lr)?;
+                let weight = var.as_tensor().detach();
+                let moved = self.follow(name, &weight, &grad.detach(), rate(name))?;
                 var.set(&moved)?;
             }
         }
@@ -287,7 +293,7 @@ mod tests {
 
     fn step(optimizer: &mut Optimizer, vars: &BTreeMap<String, Var>, grad: &[f32]) {
         let grads = ByName::from([("w".to_owned(), tensor(grad))]);
-        optimizer.step(vars, &grads, 0.01).unwrap();
+        optimizer.step(vars, &grads, |_| 0.01).unwrap();
     }
 
     /// Fails when weights move otherwise than PyTorch 2's after three steps.
@@ -332,7 +338,7 @@ mod tests {
             assert_eq!(values(&vars["w"]), values(&copy["w"]));
             assert_ne!(optimizer.steps(), 0);
             let before = values(&vars["w"]);
-            optimizer.step(&vars, &ByName::new(), 0.01).unwrap();
+            optimizer.step(&vars, &ByName::new(), |_| 0.01).unwrap();
             assert_eq!(values(&vars["w"]), before);
             let bias =
                 Var::from_tensor(&Tensor::ones(2, candle_core::DType::F32, &Device::Cpu).unwrap());
@@ -340,9 +346,28 @@ mod tests {
             let zero = vars["b"].zeros_like().unwrap();
             let grads = ByName::from([("b".to_owned(), zero)]);
             Optimizer::new(config(algorithm))
-                .step(&vars, &grads, 0.01)
+                .step(&vars, &grads, |_| 0.01)
                 .unwrap();
             assert_eq!(values(&vars["b"]), [1.0, 1.0]);
+        }
+    }
+
+    /// Fails when weights of different groups move at the same rate.
+    #[test]
+    fn every_group_has_its_rate() {
+        for algorithm in Algorithm::ALL {
+            let var = || Var::from_tensor(&tensor(&[0.5])).unwrap();
+            let vars = BTreeMap::from(["a", "b"].map(|name| (name.to_owned(), var())));
+            let grads = ["a", "b"].map(|name| (name.to_owned(), tensor(&[1.0])));
+            let rate = |name: &str| if name == "a" { 0.01 } else { 0.001 };
+            Optimizer::new(OptimConfig {
+                weight_decay: 0.0,
+                ..config(algorithm)
+            })
+            .step(&vars, &ByName::from(grads), rate)
+            .unwrap();
+            let [a, b] = ["a", "b"].map(|name| 0.5 - values(&vars[name])[0]);
+            assert!(b > 0.0 && (a / b - 10.0).abs() < 1e-2, "{a} {b}");
         }
     }
 

@@ -30,7 +30,7 @@ fn is_statistic(name: &str) -> bool {
 
 /// Whether a tensor is among those whose names begin with one of `prefixes`; all are where there
 /// are none.
-fn is_among(prefixes: &[String], name: &str) -> bool {
+pub(super) fn is_among(prefixes: &[String], name: &str) -> bool {
     prefixes.is_empty() || prefixes.iter().any(|p| name.starts_with(p))
 }
 

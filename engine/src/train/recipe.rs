@@ -130,6 +130,7 @@ fn base(model: &str) -> TrainConfig {
         init: Start::Scratch,
         freeze: Freeze::None,
         fixed_norms: false,
+        backbone_rate: 1.0,
         epochs: 1,
         batch_size: 32,
         micro_batch: 0,
@@ -221,7 +222,7 @@ fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
     config.narrow_share = 0.0;
     config.optimizer = OptimConfig {
         algorithm: Algorithm::AdamW,
-        lr: 3e-4,
+        lr: 1e-4,
         weight_decay: 1e-4,
         clip_norm: 5.0,
         ..OptimConfig::default()
@@ -230,7 +231,7 @@ fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
         warm_up_steps: 20,
         ..Schedule::default()
     };
-    augment(&mut config, "default");
+    augment(&mut config, "gentle");
     Ok(config)
 }
 

@@ -79,14 +79,17 @@ pub(super) fn epoch_record(
     }
 }
 
-/// The card with what is known about the training so far.
-pub(super) fn card_after(card: &Card, progress: &Progress, people: usize) -> Result<Card> {
+/// The card with what is known about the training so far, which learns from `data`.
+pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result<Card> {
     let config = &progress.config;
     let mut card = card.clone();
     let start = match &config.init {
         Start::Scratch => "random weights".to_owned(),
         Start::Bundled => "the bundled weights".to_owned(),
-        Start::File(path) => path.display().to_string(),
+        Start::File(path) => {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        }
     };
     card.training = Some(format!(
         "poselens train from {start}: {} of {} epochs, {} steps of {} people, {} at {}, {}, \
@@ -104,12 +107,7 @@ pub(super) fn card_after(card: &Card, progress: &Progress, people: usize) -> Res
         config.loss.name,
         config.seed
     ));
-    let data = config
-        .data
-        .iter()
-        .map(|d| d.annotations.display().to_string());
-    let data = data.collect::<Vec<_>>().join(", ");
-    card.data = Some(format!("{people} people of {data}"));
+    card.data = Some(data.to_owned());
     card.figures = toml::Table::new();
     if let Some(record) = progress.history.last() {
         let table = toml::Table::try_from(record);

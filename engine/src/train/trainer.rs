@@ -7,11 +7,11 @@ use std::time::Instant;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
-use super::config::{Freeze, Start, TrainConfig};
+use super::config::{Changes, DataConfig, Freeze, Start, TrainConfig};
 use super::event::{Event, Reason, tell};
 use super::loss::{LossSpec, loss};
 use super::optim::{ByName, Optimizer, clip, global_norm};
-use super::params::{Average, Parameters};
+use super::params::{Average, Parameters, is_among};
 use super::recipe::family;
 use super::setup::{card_after, card_of, epoch_record, given, loader};
 use super::step::{Step, learn};
@@ -44,9 +44,13 @@ pub struct Trainer {
     kernels: Option<Arc<Kernels>>,
     net: Box<dyn PoseModel>,
     params: Parameters,
+    /// Beginnings of the names of what is no backbone.
+    head: Vec<String>,
     optimizer: Optimizer,
     average: Option<Average>,
     people: Arc<People>,
+    /// Them in words.
+    data: String,
     validation: Option<Validation>,
     loader: Loader,
     progress: Progress,
@@ -86,14 +90,24 @@ impl Trainer {
     /// # Errors
     /// When there is none, it is damaged, or its data or device cannot be used any more.
     pub fn resume(out: &Path, epochs: Option<u64>, hardware: Hardware) -> Result<Self> {
+        let changes = Changes {
+            epochs,
+            ..Changes::default()
+        };
+        Self::resume_with(out, &changes, hardware)
+    }
+
+    /// Goes on with the training in the folder `out`, with `changes`.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or its data or device cannot be used any more.
+    pub fn resume_with(out: &Path, changes: &Changes, hardware: Hardware) -> Result<Self> {
         let folder = Folder::create(out)?;
         let mut state = folder.load()?;
-        if let Some(epochs) = epochs {
-            state.progress.config.epochs = epochs;
-        }
+        changes.apply(&mut state.progress.config)?;
         state.progress.config.check()?;
         let trainer = Self::from_state(folder, state, hardware)?;
-        let card = card_after(&trainer.card, &trainer.progress, trainer.people.len())?;
+        let card = card_after(&trainer.card, &trainer.progress, &trainer.data)?;
         trainer.folder.derive(&trainer.state(), &card)?;
         Ok(trainer)
     }
@@ -116,19 +130,23 @@ impl Trainer {
             people.add(&name, data.load()?, &data.people)?;
         }
         let people = Arc::new(people);
+        let names = config.data.iter().map(DataConfig::name);
+        let names = names.collect::<Result<Vec<_>>>()?.join(", ");
+        let data = format!("{} people of {names}", people.len());
         let validation = config
             .validation
             .as_ref()
             .map(|data| Validation::new(&data.load()?, skeleton))
             .transpose()?;
         let options = card.build_options()?;
-        let head = match config.freeze {
-            Freeze::None => Vec::new(),
-            Freeze::Backbone => (family(&config.model)?.head)(&spec.shapes(&options)?),
+        let head = (family(&config.model)?.head)(&spec.shapes(&options)?);
+        let learns = match config.freeze {
+            Freeze::None => &[][..],
+            Freeze::Backbone => &head[..],
         };
         let seed = u64::from(config.seed);
         let device = &selected.device;
-        let (params, net) = Parameters::build(spec, &options, state.weights, &head, seed, device)?;
+        let (params, net) = Parameters::build(spec, &options, state.weights, learns, seed, device)?;
         let on_device = |tensors: ByName| -> Result<ByName> {
             let moved = tensors
                 .into_iter()
@@ -155,8 +173,10 @@ impl Trainer {
             kernels,
             net,
             params,
+            head,
             average,
             people,
+            data,
             validation,
             loader,
             progress,
@@ -327,8 +347,17 @@ impl Trainer {
             return Ok(None);
         }
         clip(&mut step.grads, norm, self.config().optimizer.clip_norm)?;
+        let of_backbone = lr * self.config().backbone_rate;
+        let head = &self.head;
+        let rate = |name: &str| {
+            if is_among(head, name) {
+                lr
+            } else {
+                of_backbone
+            }
+        };
         self.optimizer
-            .step(self.params.learning(), &step.grads, lr)?;
+            .step(self.params.learning(), &step.grads, rate)?;
         let progress = &mut self.progress;
         progress.step += 1;
         progress.drawn = step.drawn;
@@ -384,7 +413,7 @@ impl Trainer {
     fn save(&mut self, events: &Sender<Event>, is_best: bool) -> Result<()> {
         self.folder.save(
             &self.state(),
-            &card_after(&self.card, &self.progress, self.people.len())?,
+            &card_after(&self.card, &self.progress, &self.data)?,
             is_best,
         )?;
         tell(events, Event::Saved { is_best });

@@ -1,13 +1,17 @@
 // Signed distances in pixels, negative inside: the twins of sdf.rs.
 
-fn segment(p: vec2f, a: vec2f, b: vec2f) -> f32 {
+// How far along the line from `a` to `b` its point nearest to `p` lies, 0 to 1.
+fn along(p: vec2f, a: vec2f, b: vec2f) -> f32 {
     let d = b - a;
     let squared = dot(d, d);
-    var t = 0.0;
     if squared > 0.0 {
-        t = clamp(dot(p - a, d) / squared, 0.0, 1.0);
+        return clamp(dot(p - a, d) / squared, 0.0, 1.0);
     }
-    return length(p - a - t * d);
+    return 0.0;
+}
+
+fn segment(p: vec2f, a: vec2f, b: vec2f) -> f32 {
+    return length(p - a - along(p, a, b) * (b - a));
 }
 
 fn disc(p: vec2f, center: vec2f, radius: f32) -> f32 {

@@ -24,17 +24,7 @@ struct Fragment {
 
 @vertex
 fn vertex(@builtin(vertex_index) index: u32, trail: Trail) -> Fragment {
-    let d = trail.b - trail.a;
-    let long = length(d);
-    var along = vec2f(1.0, 0.0);
-    if long > 0.0 {
-        along = d / long;
-    }
-    let across = vec2f(-along.y, along.x);
-    let side = corner(index);
-    let reach = max(trail.width, 1.0) / 2.0 + 1.0;
-    let end = select(trail.a, trail.b, side.x > 0.0);
-    let p = end + reach * (side.x * along + side.y * across);
+    let p = around(index, trail.a, trail.b, trail.width);
     let ends = vec4f(trail.a, trail.b);
     let cuts = vec4f(trail.cut_a, trail.cut_b);
     return Fragment(clip_from_screen(p), p, trail.color, ends, cuts, trail.alpha, trail.width);
@@ -49,13 +39,6 @@ fn fragment(in: Fragment) -> @location(0) vec4f {
     if dot(in.p - a, in.cuts.xy) < 0.0 || is_behind {
         return vec4f(0.0);
     }
-    let d = b - a;
-    let squared = dot(d, d);
-    var t = 0.0;
-    if squared > 0.0 {
-        t = clamp(dot(in.p - a, d) / squared, 0.0, 1.0);
-    }
-    let inside = coverage(length(in.p - a - t * d) - max(in.width, 1.0) / 2.0);
-    let alpha = mix(in.alpha.x, in.alpha.y, t) * min(in.width, 1.0);
-    return painted(in.color.rgb, in.color.a * alpha * inside);
+    let faded = mix(in.alpha.x, in.alpha.y, along(in.p, a, b));
+    return painted(in.color.rgb, in.color.a * faded * stroke(in.p, a, b, in.width));
 }

@@ -74,3 +74,54 @@ fn joints_are_hidden_one_by_one() {
         .click_accesskit();
     window.until(|s| !is_hidden(s));
 }
+
+/// Fails when the time line of the sample clip, a Matroska file that does not say how long it is,
+/// leads nowhere, or its length is not told.
+#[test]
+fn a_file_without_a_length_gets_a_time_line() {
+    let mut window = Window::running("sample");
+    window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
+    assert!(
+        window.has("/ 0:02.8"),
+        "86 frames after the first, at 30 a second"
+    );
+    window.press(Key::Space);
+    window
+        .harness
+        .get_by_label("Time line")
+        .set_value_accesskit(40.0);
+    let shown = |s: &Session| s.presented.as_ref().map(|p| p.frame.id);
+    window.until(|s| shown(s) == Some(40));
+    window.press(Key::Home);
+    window.until(|s| shown(s) == Some(0));
+    assert!(window.has("/ 0:02.8"), "beginning again does not forget");
+}
+
+/// Fails when the header names the live source while a file is looked into, or does not say which
+/// frame that is.
+#[test]
+fn the_header_names_what_is_shown() {
+    let mut window = Window::open(None, &["Desk camera"]);
+    window.until(|s| s.presented.is_some());
+    let says = |window: &Window, text: &str| {
+        let mut named = window.harness.query_all_by_label(text);
+        named.any(|node| node.rect().bottom() < 52.0)
+    };
+    assert!(says(&window, "camera:0") && says(&window, "8 × 6"));
+    window.press(Key::I);
+    assert!(says(&window, "camera:0"), "the live picture is looked into");
+    window.click("Path");
+    window.harness.get_by_label("Path").type_text("sample");
+    window.press(Key::Enter);
+    let is_open = |window: &Window| says(window, "640 × 480   frame 1 of 87");
+    let begin = std::time::Instant::now();
+    while !is_open(&window) {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(5));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.harness.step();
+    }
+    assert!(says(&window, "sample") && !says(&window, "camera:0"));
+    // The text field has the keyboard.
+    window.click("Live");
+    assert!(says(&window, "camera:0") && !is_open(&window));
+}

@@ -76,6 +76,14 @@ fn recordings_are_listed_with_their_state_and_open() {
         );
     }
     window.click("Open 2026-03-01_14-05-59.250 front door");
+    let film = |window: &Window| {
+        let film = window.harness.state().inspect().film.as_ref();
+        film.map(|f| f.name.clone())
+    };
+    assert!(film(&window).is_some_and(|name| name.ends_with("front door")));
+    window.press(Key::I);
+    window.click("More about 2026-03-01_14-05-59.250 front door");
+    window.click("Play in Live");
     window.until(|s| {
         let source = s.source.as_ref();
         source.is_some_and(|s| s.name.starts_with("recording:") && s.name.ends_with("front door"))
@@ -92,7 +100,8 @@ fn an_annotation_that_fails_says_why() {
     window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
     window.press(Key::R);
     window.until(|s| s.recordings.as_ref().is_some_and(|list| !list.is_empty()));
-    window.click("Annotate 2026-03-01_14-05-59.250 front door again");
+    window.click("More about 2026-03-01_14-05-59.250 front door");
+    window.click("Annotate again with second");
     window.until_says("raw.mp4");
     assert!(window.session().annotating.is_none());
 }

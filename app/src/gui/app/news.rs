@@ -1,5 +1,8 @@
 //! What workers report, and what the window makes of it.
 
+use std::path::Path;
+use std::time::Duration;
+
 use eframe::egui::{self, ViewportCommand};
 use poselens_engine::pipeline::Event;
 use poselens_engine::source::SourceStatus;
@@ -7,8 +10,14 @@ use poselens_engine::source::SourceStatus;
 use super::App;
 use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction, WindowAction};
 use crate::gui::files::News;
-use crate::gui::session::Level;
+use crate::gui::session::{Level, Sheet};
 use crate::gui::train::TrainAction;
+use crate::logs::{LogBook, N_LINES};
+
+/// Between two looks at how far an index is.
+const COUNTING: Duration = Duration::from_millis(200);
+/// Between two looks at new lines while the log is open.
+const LOGGING: Duration = Duration::from_millis(500);
 
 impl App {
     pub(super) fn drain(&mut self, ctx: &egui::Context) {
@@ -23,6 +32,14 @@ impl App {
         self.tasks.retain(|task| !task.is_finished());
         self.follow_annotation();
         self.session.stats = self.pipeline.stats();
+        self.session.extent = self.pipeline.extent();
+        self.session.formats = self.pipeline.formats();
+        let extent = self.session.extent.as_ref();
+        if extent.is_some_and(|e| !e.is_complete && e.failure.is_none()) {
+            // The index is made without a word.
+            ctx.request_repaint_after(COUNTING);
+        }
+        self.read_log(ctx);
         if let Some(recording) = &mut self.session.recording
             && let Some(progress) = self.pipeline.recording()
         {
@@ -41,9 +58,11 @@ impl App {
                 session.has_ended = false;
                 // Complaints about the source before are settled; news still stand.
                 session.status.take_if(|s| s.level != Level::Info);
+                self.remember_opened();
             }
             Event::SourceFailed { name, error } => {
                 tracing::warn!(source = name, %error, "source failed");
+                self.opening_path = None;
                 let failed = session.wanted_source.clone();
                 if std::mem::take(&mut session.is_opening) {
                     session.wanted_source = session.running_source.clone();
@@ -120,6 +139,7 @@ impl App {
             News::Picked(path) => {
                 session.is_choosing = false;
                 if let Some(path) = path {
+                    self.state.last_folder = path.parent().map(std::path::Path::to_owned);
                     self.open_path(path.to_string_lossy().into_owned());
                 }
             }
@@ -141,10 +161,50 @@ impl App {
                 session.recordings = Some(Vec::new());
                 session.fail(error.to_string(), Action::Record(RecordAction::List));
             }
+            News::Missing(missing) => session.missing = missing,
             News::DeviceLost(message) => {
                 self.on_device_lost(message);
                 ctx.send_viewport_cmd(ViewportCommand::Close);
             }
+        }
+    }
+
+    /// A path that the user gave is open: it is offered again the next time.
+    pub(in crate::gui) fn remember_opened(&mut self) {
+        if let Some(path) = self.opening_path.take() {
+            self.state.remember(&path);
+            self.look_for_recent();
+        }
+    }
+
+    /// Looks which of the files opened before are still there; on a thread of its own, as they may
+    /// lie on a disk that sleeps.
+    pub(super) fn look_for_recent(&mut self) {
+        let recent = self.state.recent.clone();
+        if recent.is_empty() {
+            return;
+        }
+        let look = move || {
+            let gone = recent.into_iter().filter(|path| !Path::new(path).exists());
+            News::Missing(gone.collect())
+        };
+        match self.desk.task("recent files", look) {
+            Ok(task) => self.tasks.push(task),
+            Err(error) => tracing::warn!(%error, "recent files are not looked for"),
+        }
+    }
+
+    /// Brings new lines to the log.
+    fn read_log(&mut self, ctx: &egui::Context) {
+        let log = &mut self.session.log;
+        while let Some(line) = self.gui.log.as_ref().and_then(LogBook::take) {
+            if log.len() == N_LINES {
+                log.pop_front();
+            }
+            log.push_back(line);
+        }
+        if self.session.sheet == Some(Sheet::Log) {
+            ctx.request_repaint_after(LOGGING);
         }
     }
 

@@ -35,6 +35,16 @@ impl What {
         }
     }
 
+    /// What it tells.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Picture => "The bare picture",
+            Self::Heatmap => "Where the network expects the joint",
+            Self::Maps => "Attention: where the network strengthens or weakens what it found",
+            Self::QueryKey => "Self-attention: which places the network reads to judge a place",
+        }
+    }
+
     /// Whether a region has it.
     pub fn is_in(self, region: &RegionOutput) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use poselens_engine::Result;
 
 use super::film::{Film, Start};
-use super::{Complaint, InspectAction, Subject};
+use super::{Complaint, InspectAction, Subject, meaning};
 use crate::gui::App;
 use crate::gui::action::Action;
 use crate::gui::files::News;
@@ -118,6 +118,8 @@ impl App {
 
     /// Reads what the view's threads have found.
     pub(in crate::gui) fn poll_inspect(&mut self, ctx: &eframe::egui::Context) {
+        let is_open = |film: &Option<Film>| film.as_ref().is_some_and(|f| !f.times.is_empty());
+        let was_open = is_open(&self.inspect.film);
         for complaint in self.inspect.poll(ctx, &self.state.inspect) {
             match complaint {
                 Complaint::Say(text) => self.session.say(Level::Warning, text),
@@ -128,14 +130,38 @@ impl App {
                 }
             }
         }
+        if !was_open && is_open(&self.inspect.film) {
+            self.remember_opened();
+        }
+        if self.inspect.film.as_ref().is_some_and(Film::is_opening) {
+            ctx.request_repaint_after(std::time::Duration::from_millis(200));
+        }
     }
 
     pub(in crate::gui) fn run_inspect(&mut self, action: InspectAction) -> Result<()> {
         match action {
+            InspectAction::InOrOut => {
+                let other = match self.view {
+                    View::Inspect => View::Live,
+                    View::Live | View::Train => View::Inspect,
+                };
+                self.show_view(other)?;
+            }
+            InspectAction::Next(n) => {
+                let answer = self.inspect.answer();
+                let next = answer.and_then(|(output, region)| {
+                    meaning::next(&self.state.inspect, &output.model, region, n)
+                });
+                if let Some(choices) = next {
+                    self.state.inspect = choices;
+                    self.inspect.is_stale = true;
+                }
+            }
             InspectAction::Open(choice) => self.open_film(&choice.label, &choice.spec)?,
             InspectAction::OpenFolder if self.session.is_choosing => {}
             InspectAction::OpenFolder => {
-                self.tasks.push(self.desk.choose_folder()?);
+                let folder = self.state.last_folder.as_deref();
+                self.tasks.push(self.desk.choose_folder(folder)?);
                 self.session.is_choosing = true;
             }
             InspectAction::Seek(index) => {

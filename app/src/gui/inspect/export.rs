@@ -17,7 +17,7 @@ use poselens_shaders::scene::Scene;
 use poselens_shaders::view::{View, Zoom};
 
 use super::Inspect;
-use crate::gui::files::{Desk, News, UNSEEN, block_on};
+use crate::gui::files::{Desk, News, UNSEEN, block_on, in_folder};
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +158,8 @@ impl Plan {
 
 impl Desk {
     /// Asks for a folder of pictures or of a recording.
-    pub(super) fn choose_folder(&self) -> Result<Worker> {
-        let dialog = rfd::AsyncFileDialog::new()
+    pub(super) fn choose_folder(&self, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
             .set_title("Open a recording or a folder of pictures")
             .pick_folder();
         self.task("folder dialog", move || {

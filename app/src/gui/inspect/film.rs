@@ -8,7 +8,7 @@ use poselens_engine::concurrency::{Slot, StopFlag, Worker};
 use poselens_engine::error::Result;
 use poselens_engine::frame::Frame;
 use poselens_engine::source::scrub::{Scrub, Thumbnail, Thumbnails};
-use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::source::{Extent, Indexing, OpenOptions, SourceSpec};
 
 use super::super::files::Waker;
 
@@ -67,6 +67,7 @@ pub struct Film {
     news: Arc<Mutex<News>>,
     thumbnails: Option<Thumbnails>,
     spec: String,
+    indexing: Indexing,
     waker: Waker,
     worker: Option<Worker>,
 }
@@ -87,12 +88,14 @@ impl Film {
     /// When the operating system gives no thread.
     pub fn open(name: &str, spec: &str, start: Start, waker: &Waker) -> Result<Self> {
         let wanted = Slot::new();
+        let indexing = Indexing::default();
         let news = Arc::new(Mutex::new(News::default()));
         let failed = (Arc::clone(&news), waker.clone());
         let reader = Reader {
             wanted: wanted.clone(),
             news: Arc::clone(&news),
             waker: waker.clone(),
+            indexing: indexing.clone(),
         };
         let text = spec.to_owned();
         let worker = Worker::spawn(
@@ -113,9 +116,20 @@ impl Film {
             news,
             thumbnails: None,
             spec: spec.to_owned(),
+            indexing,
             waker: waker.clone(),
             worker: Some(worker),
         })
+    }
+
+    /// Whether the file is still being opened.
+    pub fn is_opening(&self) -> bool {
+        self.times.is_empty() && self.worker.as_ref().is_some_and(|w| !w.is_finished())
+    }
+
+    /// How far the opening is: some files are read from end to end for it.
+    pub fn extent(&self) -> Option<Extent> {
+        self.indexing.extent()
     }
 
     /// Asks for a frame; beyond the last it is the last. The newest request wins.
@@ -153,7 +167,7 @@ impl Film {
                 let strip = Thumbnails::start(
                     n,
                     THUMBNAIL_SIDE,
-                    move || scrub(&spec),
+                    move || scrub(&spec, Indexing::default()),
                     move || waker.wake(),
                 );
                 self.thumbnails = strip
@@ -194,11 +208,12 @@ struct Reader {
     wanted: Slot<usize>,
     news: Arc<Mutex<News>>,
     waker: Waker,
+    indexing: Indexing,
 }
 
 impl Reader {
     fn run(&self, spec: &str, start: Start, stop: &StopFlag) -> Result<()> {
-        let mut scrub = scrub(spec)?;
+        let mut scrub = scrub(spec, self.indexing.clone())?;
         let first = match start {
             Start::First => 0,
             Start::At(secs) => scrub.index_at(secs),
@@ -236,8 +251,12 @@ impl Reader {
     }
 }
 
-fn scrub(spec: &str) -> Result<Scrub> {
-    Scrub::open_spec(&SourceSpec::parse(spec)?, &OpenOptions::default())
+fn scrub(spec: &str, indexing: Indexing) -> Result<Scrub> {
+    let options = OpenOptions {
+        indexing,
+        ..OpenOptions::default()
+    };
+    Scrub::open_spec(&SourceSpec::parse(spec)?, &options)
 }
 
 fn lock(news: &Mutex<News>) -> MutexGuard<'_, News> {

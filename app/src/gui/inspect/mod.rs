@@ -10,7 +10,7 @@ mod choices;
 mod commands;
 mod export;
 mod film;
-mod keys;
+mod meaning;
 mod numbers;
 mod seats;
 pub mod shown;
@@ -26,7 +26,7 @@ use eframe::egui_wgpu::RenderState;
 use poselens_engine::error::Result;
 use poselens_engine::estimator::Want;
 use poselens_engine::frame::Frame;
-use poselens_engine::output::PoseOutput;
+use poselens_engine::output::{PoseOutput, RegionOutput};
 use poselens_engine::pipeline::{InspectRequest, Inspector, N_INSPECTED};
 use poselens_engine::pose::Pose;
 use poselens_shaders::view::Zoom;
@@ -38,7 +38,7 @@ use super::picture::Picture;
 pub use choices::{Choices, Pick, What};
 pub use export::Form;
 pub use film::Film;
-pub use keys::pressed;
+pub use meaning::{commands, meaning};
 pub use side::{export_ui, joint_ui, models_ui, open_ui, show_ui};
 pub use stage::stage_ui;
 pub use timeline::timeline_ui;
@@ -52,6 +52,8 @@ const ALL: Want = Want {
 /// What the user does in this view.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InspectAction {
+    /// Change to this view, or back to the live picture.
+    InOrOut,
     /// Look at this file's frames.
     Open(SourceChoice),
     /// Ask for a folder of pictures or of a recording.
@@ -68,6 +70,8 @@ pub enum InspectAction {
     Zoom(Zoom),
     /// See this of the network.
     Choose(Box<Choices>),
+    /// See the map or layer so many further.
+    Next(isize),
     /// Write files.
     Export(Form),
 }
@@ -198,6 +202,14 @@ impl Inspect {
     /// Whether two models look side by side.
     pub fn is_compared(&self) -> bool {
         self.seats[1].wanted.is_some()
+    }
+
+    /// The first answer there is, and the region of it that is asked about.
+    pub fn answer(&self) -> Option<(&PoseOutput, &RegionOutput)> {
+        let output = self.seats.iter().find_map(|s| s.found.as_deref())?;
+        let pick = self.pick.as_ref();
+        let point = pick.and_then(|p| shown::picked(output, p)).map(|p| p.point);
+        Some((output, shown::region(output, point)?))
     }
 
     /// Looks at another frame.

@@ -67,6 +67,9 @@ pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     });
 }
 
+/// Choice of a second model: none.
+const ALONE: &str = "no other model";
+
 /// Which models look at it.
 pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::section_ui(ui, "Models", |ui| {
@@ -78,15 +81,15 @@ pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             let wanted = cx.inspect.seats[slot].wanted.as_deref();
             let names = cx.gui.models.iter().map(|m| m.name.as_str());
             let names: Vec<&str> = (slot == 1)
-                .then_some("nobody")
+                .then_some(ALONE)
                 .into_iter()
                 .chain(names)
                 .collect();
-            let current = wanted.unwrap_or(if slot == 1 { "nobody" } else { "none" });
+            let current = wanted.unwrap_or(if slot == 1 { ALONE } else { "none" });
             let rows = names.iter().map(|n| (trained::title(n), *n == current));
             let shown = trained::title(current);
             if let Some(i) = widgets::choice_ui(ui, label, help, &shown, rows) {
-                let name = (names[i] != "nobody").then(|| names[i].to_owned());
+                let name = (names[i] != ALONE).then(|| names[i].to_owned());
                 cx.actions
                     .push(Action::Inspect(InspectAction::Model(slot, name)));
             }
@@ -168,16 +171,11 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             for what in What::ALL {
                 let is_there = regions.iter().any(|r| what.is_in(r.2));
                 let button = Button::selectable(now == Some(what), what.name());
-                let help = if is_there {
-                    "What of the network lies over the picture"
-                } else {
-                    "The model has none"
-                };
-                if ui
+                let button = ui
                     .add_enabled(is_there, button)
-                    .on_hover_text(help)
-                    .clicked()
-                {
+                    .on_hover_text(what.help())
+                    .on_disabled_hover_text(format!("{}; the model has none", what.help()));
+                if button.clicked() {
                     choices.what = Some(what);
                 }
             }
@@ -230,10 +228,12 @@ fn maps_ui(ui: &mut Ui, model: &str, region: &RegionOutput, choices: &mut Choice
             }
         });
     }
-    if let Some(map) = chosen.at(choices.iteration)
-        && map.map.n > 1
-    {
-        weak_ui(ui, &format!("{} planes, one for each joint", map.map.n));
+    if let Some(map) = chosen.at(choices.iteration) {
+        let planes = match map.map.n {
+            1 => String::new(),
+            n => format!(" {n} planes, one for each joint."),
+        };
+        weak_ui(ui, &format!("{}.{planes}", map.kind.meaning()));
     }
 }
 

@@ -28,6 +28,9 @@ pub fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
         Some(film) if cx.inspect.subject.is_none() => {
             weak_ui(ui, &format!("Opening {}…", film.name));
+            if let Some(extent) = film.extent() {
+                widgets::counting_ui(ui, &extent);
+            }
         }
         _ if cx.inspect.subject.is_some() => {
             ui.horizontal(|ui| {

@@ -1,6 +1,7 @@
 //! Across the top: what is running, and that it stays on this computer.
 
-use eframe::egui::{Align, Button, Label, Layout, RichText, Ui};
+use eframe::egui::{Align, Button, Color32, Label, Layout, RichText, ScrollArea, Ui};
+use poselens_engine::frame::Frame;
 
 use super::super::action::{Action, WindowAction};
 use super::super::catalog::{Group, commands, key_text};
@@ -32,16 +33,12 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
         }
         ui.add_space(10.0);
-        if let Some(source) = &cx.session.source {
-            widgets::dot_ui(ui, source_color(cx));
-            let name = RichText::new(&source.name).color(theme::TEXT);
+        if let Some(shown) = Shown::of(cx) {
+            widgets::dot_ui(ui, shown.color);
+            let name = RichText::new(&shown.name).color(theme::TEXT);
             ui.add(Label::new(name).truncate().selectable(false))
-                .on_hover_text("Where the pictures come from");
-            if let Some(presented) = &cx.session.presented {
-                let size = presented.frame.size();
-                let text = format!("{} × {}", size.width, size.height);
-                ui.label(RichText::new(text).small().color(theme::WEAK));
-            }
+                .on_hover_text(shown.help);
+            ui.label(RichText::new(shown.more).small().color(theme::WEAK));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             menu_ui(ui, cx);
@@ -61,7 +58,7 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                  no telemetry.",
             );
             let drawn_by = match &cx.session.adapter {
-                Some(adapter) => format!("\nThe window is drawn by {adapter}."),
+                Some(adapter) => format!("\nThe window is {}.", adapter.text()),
                 None => String::new(),
             };
             widgets::badge_ui(
@@ -83,15 +80,28 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let menu = ui.menu_button("Menu", |ui| {
         for group in Group::ALL {
             let group_menu = ui.menu_button(group.name(), |ui| {
-                for command in all.iter().filter(|c| c.group == group) {
-                    let keys = command.keys.first();
-                    let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
-                    let entry = Button::new(command.title.as_str()).shortcut_text(keys);
-                    if ui.add(entry).clicked() {
-                        cx.actions.push(command.action.clone());
-                        ui.close();
+                // The palette's joints and models are more than a screen holds.
+                let height = ui.ctx().content_rect().height() - 80.0;
+                ScrollArea::vertical().max_height(height).show(ui, |ui| {
+                    for command in all.iter().filter(|c| c.group == group) {
+                        let keys = command.keys.first();
+                        let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
+                        let entry = Button::new(command.title.as_str()).shortcut_text(keys);
+                        let can = command.hindrance.is_none();
+                        if ui
+                            .add_enabled(can, entry)
+                            .on_disabled_hover_text(command.hindrance.unwrap_or_default())
+                            .accessible_name(&command.title)
+                            .clicked()
+                        {
+                            cx.actions.push(command.action.clone());
+                            ui.close();
+                        }
                     }
-                }
+                    if all.iter().all(|c| c.group != group) {
+                        ui.label(RichText::new("None yet").color(theme::WEAK));
+                    }
+                });
             });
             group_menu.response.accessible_name(group.name());
         }
@@ -100,7 +110,63 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         .on_hover_text("Everything the program can do, by group (Ctrl+K searches it)");
 }
 
-fn source_color(cx: &PanelContext<'_>) -> eframe::egui::Color32 {
+/// What the view shows.
+struct Shown {
+    name: String,
+    /// Size of the picture, and which frame of a file it is.
+    more: String,
+    help: &'static str,
+    color: Color32,
+}
+
+impl Shown {
+    fn of(cx: &PanelContext<'_>) -> Option<Self> {
+        match cx.view {
+            // Training goes on beside the picture.
+            View::Live | View::Train => Self::live(cx),
+            View::Inspect => Self::inspected(cx),
+        }
+    }
+
+    fn live(cx: &PanelContext<'_>) -> Option<Self> {
+        let source = cx.session.source.as_ref()?;
+        let presented = cx.session.presented.as_ref();
+        Some(Self {
+            name: source.name.clone(),
+            more: presented.map_or(String::new(), |p| size_text(&p.frame)),
+            help: "Where the pictures come from",
+            color: source_color(cx),
+        })
+    }
+
+    fn inspected(cx: &PanelContext<'_>) -> Option<Self> {
+        let (film, subject) = (cx.inspect.film.as_ref(), cx.inspect.subject.as_ref());
+        let name = film.map(|f| &f.name).or(subject.map(|s| &s.name))?;
+        let size = subject.map(|s| size_text(&s.frame)).unwrap_or_default();
+        let more = match film.filter(|f| !f.times.is_empty()) {
+            Some(film) => format!("{size}   frame {} of {}", film.index + 1, film.times.len()),
+            None => size,
+        };
+        let help = if film.is_some() {
+            "The file that is looked into"
+        } else {
+            "The picture that is looked into, as it stood in the live picture"
+        };
+        Some(Self {
+            name: name.clone(),
+            more,
+            help,
+            color: theme::LEFT,
+        })
+    }
+}
+
+fn size_text(frame: &Frame) -> String {
+    let size = frame.size();
+    format!("{} × {}", size.width, size.height)
+}
+
+fn source_color(cx: &PanelContext<'_>) -> Color32 {
     match (cx.session.is_live(), cx.session.is_playing) {
         (_, false) => theme::RIGHT,
         (true, true) => theme::GREEN,

@@ -13,8 +13,8 @@ use super::PanelContext;
 const NOTICEABLE: Duration = Duration::from_millis(150);
 
 pub fn hud_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    let (stats, session) = (&cx.session.stats, cx.session);
-    let Some(presented) = &session.presented else {
+    let stats = &cx.session.stats;
+    let Some(presented) = &cx.session.presented else {
         return;
     };
     let mut stages = String::new();
@@ -36,49 +36,79 @@ pub fn hud_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             .corner_radius(8)
             .inner_margin(egui::Margin::symmetric(12, 7))
             .show(ui, |ui| {
-                ui.spacing_mut().item_spacing.x = 18.0;
-                let what = if session.is_live() {
-                    "camera"
-                } else {
-                    "source"
-                };
-                figure_ui(
-                    ui,
-                    what,
-                    format!("{:4.1}", stats.source_fps),
-                    "fps",
-                    theme::TEXT,
-                )
-                .on_hover_text("Frames per second that the source delivers");
-                figure_ui(
-                    ui,
-                    "model",
-                    format!("{:4.1}", stats.inference_fps),
-                    "fps",
-                    theme::TEXT,
-                )
-                .on_hover_text(format!(
-                    "Frames per second through the model. The last frame:{stages}"
-                ));
-                let latency = match (stats.latency_p50, stats.latency_p95) {
-                    (Some(p50), Some(p95)) => format!("{:3.0} / {:3.0}", millis(p50), millis(p95)),
-                    _ => "–".to_owned(),
-                };
-                figure_ui(ui, "latency", latency, "ms", latency_color).on_hover_text(
-                    "From capture to drawing: half of the frames are faster than the first \
-                     number, 95 of 100 faster than the second",
-                );
-                let color = if stats.drops > 0 {
-                    theme::WEAK
-                } else {
-                    theme::TEXT
-                };
-                figure_ui(ui, "drops", stats.drops.to_string(), "", color).on_hover_text(
-                    "Frames that the model did not see because a newer one was there already: \
-                     the price of staying live",
-                );
+                ui.spacing_mut().item_spacing = egui::vec2(18.0, 4.0);
+                ui.vertical(|ui| {
+                    ui.horizontal(|ui| figures_ui(ui, cx, &stages, latency_color));
+                    devices_ui(ui, cx);
+                });
             });
     });
+}
+
+/// Frames a second, latency, drops.
+fn figures_ui(ui: &mut Ui, cx: &PanelContext<'_>, stages: &str, latency_color: Color32) {
+    let (stats, session) = (&cx.session.stats, cx.session);
+    let what = if session.is_live() {
+        "camera"
+    } else {
+        "source"
+    };
+    figure_ui(
+        ui,
+        what,
+        format!("{:4.1}", stats.source_fps),
+        "fps",
+        theme::TEXT,
+    )
+    .on_hover_text("Frames per second that the source delivers");
+    figure_ui(
+        ui,
+        "model",
+        format!("{:4.1}", stats.inference_fps),
+        "fps",
+        theme::TEXT,
+    )
+    .on_hover_text(format!(
+        "Frames per second through the model. The last frame:{stages}"
+    ));
+    let latency = match (stats.latency_p50, stats.latency_p95) {
+        (Some(p50), Some(p95)) => format!("{:3.0} / {:3.0}", millis(p50), millis(p95)),
+        _ => "–".to_owned(),
+    };
+    figure_ui(ui, "latency", latency, "ms", latency_color).on_hover_text(
+        "From capture to drawing: half of the frames are faster than the first \
+                     number, 95 of 100 faster than the second",
+    );
+    let color = if stats.drops > 0 {
+        theme::WEAK
+    } else {
+        theme::TEXT
+    };
+    figure_ui(ui, "drops", stats.drops.to_string(), "", color).on_hover_text(
+        "Frames that the model did not see because a newer one was there already: \
+                     the price of staying live",
+    );
+}
+
+/// What computes and what draws.
+fn devices_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
+    let Some(adapter) = &cx.session.adapter else {
+        return;
+    };
+    let text = format!("{} · {}", cx.gui.device, adapter.text());
+    let color = if adapter.is_software {
+        theme::RIGHT
+    } else {
+        theme::WEAK
+    };
+    let help = if adapter.is_software {
+        "No graphics device was found: the processor draws the window as well, which leaves less \
+         of it to the network. Look at the graphics driver; `poselens doctor` lists what there is."
+    } else {
+        "What the networks run on, and what draws the window"
+    };
+    let label = egui::Label::new(RichText::new(text).small().color(color));
+    ui.add(label.selectable(false)).on_hover_text(help);
 }
 
 fn figure_ui(ui: &mut Ui, name: &str, value: String, unit: &str, color: Color32) -> egui::Response {

@@ -43,6 +43,8 @@ pub enum Place {
     Bottom,
     /// One below the other at the right.
     Side,
+    /// At the right, always in sight below the others.
+    SideBottom,
     /// Over the picture.
     Stage,
 }
@@ -114,7 +116,7 @@ pub const PANELS: &[PanelSpec] = &[
     PanelSpec {
         name: "Recordings",
         view: View::Live,
-        place: Place::Side,
+        place: Place::SideBottom,
         show: recordings::recordings_ui,
     },
     PanelSpec {
@@ -262,6 +264,18 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
         .resizable(false)
         .frame(side)
         .show(ui, |ui| {
+            if panels(view, Place::SideBottom).next().is_some() {
+                let frame = egui::Frame::new().inner_margin(egui::Margin {
+                    top: 8,
+                    right: 8,
+                    bottom: 6,
+                    ..egui::Margin::ZERO
+                });
+                egui::Panel::bottom("side bottom")
+                    .frame(frame)
+                    .resizable(false)
+                    .show(ui, |ui| place_ui(ui, view, Place::SideBottom, cx));
+            }
             egui::ScrollArea::vertical()
                 .auto_shrink(false)
                 .show(ui, |ui| {

@@ -8,7 +8,7 @@ use super::PanelContext;
 
 pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::section_ui(ui, "Overlays", |ui| {
-        let mut has_maps = false;
+        let (mut has_maps, mut has_joints) = (false, false);
         for (i, overlay) in cx.gui.overlays.iter().enumerate() {
             let is_on = cx.state.overlays.contains(overlay.name);
             let key = (i + 1).to_string();
@@ -17,17 +17,17 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             if response.on_hover_text(help).clicked() {
                 send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
             }
-            has_maps |= is_on && (overlay.needs_heatmaps || overlay.needs_attention);
-            // The bare skeleton: neither kind of map.
-            if is_on && !overlay.needs_heatmaps && !overlay.needs_attention {
-                shown_joints_ui(ui, cx);
-            }
+            has_maps |= is_on && overlay.is_map();
+            has_joints |= is_on && !overlay.is_map();
             if is_on && overlay.needs_heatmaps {
                 joint_ui(ui, cx);
             }
             if is_on && overlay.needs_attention {
                 attention_ui(ui, cx);
             }
+        }
+        if has_joints {
+            shown_joints_ui(ui, cx);
         }
         if has_maps {
             maps_ui(ui, cx);

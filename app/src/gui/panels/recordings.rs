@@ -8,11 +8,14 @@ use super::super::recordings::folder_name;
 use super::super::{theme, widgets};
 use super::PanelContext;
 
-/// Four recordings and a half: one sees that there are more.
-const LIST_HEIGHT: f32 = 270.0;
+/// Height of the list, points: two recordings in a low window, more in a high one.
+fn list_height(ui: &Ui) -> f32 {
+    (0.28 * ui.ctx().content_rect().height() - 110.0).clamp(92.0, 320.0)
+}
 
 pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::section_ui(ui, "Recordings", |ui| {
+        running_ui(ui, cx);
         annotating_ui(ui, cx);
         let session = cx.session;
         let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
@@ -21,16 +24,16 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 ui.label(weak("Looking for recordings…"));
             }
             Some(list) if list.is_empty() => {
-                ui.label(weak(
-                    "None yet. Record keeps the raw video, the annotated video and the poses \
-                     together in one folder; they are listed here.",
-                ))
-                .on_hover_text(cx.gui.recordings_folder.display().to_string());
+                ui.label(weak("None yet: Record (R) makes one."))
+                    .on_hover_text(format!(
+                        "Each is a folder with the raw video, the annotated video and the poses, in\n{}",
+                        cx.gui.recordings_folder.display()
+                    ));
             }
             Some(list) => {
                 ScrollArea::vertical()
                     .id_salt("recordings")
-                    .max_height(LIST_HEIGHT)
+                    .max_height(list_height(ui))
                     .show(ui, |ui| {
                         for entry in list {
                             entry_ui(ui, entry, cx);
@@ -38,6 +41,33 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     });
             }
         }
+    });
+}
+
+/// The recording that is being written: since when, how large, what was lost.
+fn running_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
+    let Some(recording) = &cx.session.recording else {
+        return;
+    };
+    let (bytes, drops) = recording
+        .progress
+        .as_ref()
+        .map_or((0, 0), |p| (p.bytes, p.drops));
+    ui.horizontal(|ui| {
+        widgets::dot_ui(ui, theme::RED);
+        let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
+        let color = if drops > 0 { theme::RIGHT } else { theme::TEXT };
+        let text = format!("{elapsed}  {}", widgets::megabytes(bytes));
+        let number = |text: String, color| {
+            let text = RichText::new(text)
+                .font(theme::number_font(12.5))
+                .color(color);
+            Label::new(text).selectable(false)
+        };
+        ui.add(number(text, theme::TEXT))
+            .on_hover_text(format!("Recording to {}", recording.folder.display()));
+        ui.add(number(format!("{drops} dropped"), color))
+            .on_hover_text("Frames that are missing in the files because encoding took too long");
     });
 }
 
@@ -72,7 +102,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
     let model = manifest.model.as_ref().map_or("no model", |m| &m.name);
     ui.add_space(2.0);
     ui.horizontal(|ui| {
-        let width = (ui.available_width() - 92.0).max(60.0);
+        let width = (ui.available_width() - 68.0).max(60.0);
         let title = format!("{}  {}", moment(&manifest.started), manifest.source.name);
         let open = Button::new(title)
             .truncate()
@@ -83,7 +113,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
             if ui
                 .add(open)
                 .on_hover_text(format!(
-                    "Opens the raw video of {}\n(the time is universal time)",
+                    "Looks into the raw video of {}\n(the time is universal time)",
                     entry.folder.display()
                 ))
                 .accessible_name(format!("Open {name}"))
@@ -92,21 +122,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
                 send(cx, RecordAction::Open(entry.folder.clone()));
             }
         });
-        let can = !is_running && cx.session.annotating.is_none() && cx.session.model.is_some();
-        let anew = Button::new(RichText::new("Annotate").small());
-        let with = cx.session.model.as_deref().unwrap_or("the model");
-        if ui
-            .add_enabled(can, anew)
-            .on_hover_text(format!(
-                "Makes an annotated video and poses from the raw video with {with} and the \
-                 overlays that are on now, beside those that are there"
-            ))
-            .on_disabled_hover_text("Not now: a recording or annotation is running")
-            .accessible_name(format!("Annotate {name} again"))
-            .clicked()
-        {
-            send(cx, RecordAction::Annotate(entry.folder.clone()));
-        }
+        more_ui(ui, entry, &name, is_running, cx);
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
@@ -121,12 +137,67 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
     });
 }
 
+/// What else can be done with a recording.
+fn more_ui(
+    ui: &mut Ui,
+    entry: &SessionEntry,
+    name: &str,
+    is_running: bool,
+    cx: &mut PanelContext<'_>,
+) {
+    let overlays: Vec<_> = cx
+        .gui
+        .overlays
+        .iter()
+        .map(|o| o.name)
+        .filter(|name| cx.state.overlays.contains(*name))
+        .collect();
+    let drawn = match overlays.as_slice() {
+        [] => "nothing (no overlay is on)".to_owned(),
+        some => some.join(", "),
+    };
+    let menu = ui.menu_button(RichText::new("More").small(), |ui| {
+        if ui
+            .button("Play in Live")
+            .on_hover_text("Shows the raw video as the live picture")
+            .clicked()
+        {
+            send(cx, RecordAction::Play(entry.folder.clone()));
+            ui.close();
+        }
+        ui.separator();
+        let text = "Annotate again, beside what is there, with:";
+        ui.label(RichText::new(text).small().color(theme::WEAK));
+        let can = !is_running && cx.session.annotating.is_none();
+        for model in &cx.gui.models {
+            if ui
+                .add_enabled(can, Button::new(model.name.as_str()))
+                .on_hover_text(&model.help)
+                .on_disabled_hover_text("Not now: a recording or annotation is running")
+                .accessible_name(format!("Annotate again with {}", model.name))
+                .clicked()
+            {
+                let action = RecordAction::Annotate(entry.folder.clone(), model.name.clone());
+                send(cx, action);
+                ui.close();
+            }
+        }
+        let text = format!("Drawn over it: {drawn}");
+        ui.label(RichText::new(text).small().color(theme::WEAK))
+            .on_hover_text("The overlays that are on now, as they look now");
+    });
+    menu.response
+        .on_hover_text("Play it, or annotate it again with another network or other overlays")
+        .accessible_name(format!("More about {name}"));
+}
+
 fn annotating_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(work) = &cx.session.annotating else {
         return;
     };
     let (frames, total) = (work.progress.frames, work.progress.total);
-    ui.label(RichText::new(format!("Annotating {}", folder_name(&work.folder))).small());
+    let text = format!("{} annotates {}", work.model, folder_name(&work.folder));
+    ui.add(Label::new(RichText::new(text).small()).truncate());
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 84.0).max(60.0);
         let share = frames as f32 / total.max(1) as f32;

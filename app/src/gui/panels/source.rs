@@ -2,6 +2,8 @@
 
 use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
 
+use poselens_engine::source::camera::CameraFormat;
+
 use super::super::action::{Action, SourceAction};
 use super::super::icons::Icon;
 use super::super::{GuiContext, SourceChoice, theme, widgets};
@@ -19,6 +21,7 @@ pub fn source_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             });
         }
         if cx.session.is_live() {
+            format_ui(ui, cx);
             let is_on = cx.state.is_mirrored;
             if widgets::switch_row_ui(ui, "Mirror", None, is_on)
                 .on_hover_text("Shows you as in a mirror. Display only: left stays left")
@@ -63,6 +66,39 @@ fn list_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     if let Some(i) = widgets::choice_ui(ui, "Input", help, shown, choices) {
         send(cx, SourceAction::Open(sources.swap_remove(i)));
     }
+}
+
+/// What the camera delivers; nothing where it does not say.
+fn format_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let formats = &cx.session.formats;
+    let Some(current) = formats.current else {
+        return;
+    };
+    let camera = cx.session.running_source.as_ref().map(|c| &c.label);
+    let chosen = camera.and_then(|label| cx.state.camera_formats.get(label));
+    let automatic = std::iter::once(("Automatic".to_owned(), chosen.is_none()));
+    let offered = formats
+        .offered
+        .iter()
+        .map(|f| (format_text(f), Some(f) == chosen));
+    let shown = match chosen {
+        Some(_) => format_text(&current),
+        None => format!("Automatic: {}", format_text(&current)),
+    };
+    let help = format!(
+        "What the camera delivers: pixels, frames a second, form. Larger pictures cost time, but \
+         networks see only a part of each. Kept for this camera.\nNow: {current}"
+    );
+    if let Some(i) = widgets::choice_ui(ui, "Format", &help, &shown, automatic.chain(offered)) {
+        let format = i.checked_sub(1).map(|i| formats.offered[i]);
+        send(cx, SourceAction::Format(format));
+    }
+}
+
+/// `1280 × 720, 30 fps, MJPEG`.
+fn format_text(format: &CameraFormat) -> String {
+    let CameraFormat { size, rate, pixels } = format;
+    format!("{} × {}, {rate} fps, {pixels}", size.width, size.height)
 }
 
 fn buttons_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {

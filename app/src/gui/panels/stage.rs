@@ -1,5 +1,7 @@
 //! The stage: where the picture lies, what to do when there is none, and messages.
 
+use std::path::Path;
+
 use eframe::egui::{
     self, Align, Button, CursorIcon, Label, Layout, RichText, Role, Sense, Stroke, Ui, WidgetInfo,
 };
@@ -7,11 +9,15 @@ use poselens_engine::geometry::Size;
 use poselens_shaders::view::{View, Zoom};
 
 use super::super::action::{Action, SourceAction, StageAction, WindowAction};
+use super::super::catalog::{self, Command};
 use super::super::icons::Icon;
 use super::super::session::Level;
 use super::super::theme;
 use super::PanelContext;
 use super::source::sample_clip;
+
+/// Recent files offered where there is no picture; the menu has the others.
+const N_RECENT_SHOWN: usize = 5;
 
 /// One notch of a wheel is 50 points: it comes a fifth closer.
 const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
@@ -121,7 +127,10 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         return;
     }
     let area = ui.max_rect();
-    let size = egui::vec2(440.0_f32.min(area.width() - 32.0), 170.0);
+    let recent = catalog::recent(cx);
+    let rows = cx.state.recent.len().min(N_RECENT_SHOWN) as f32;
+    let height = 170.0 + if rows > 0.0 { 34.0 + 30.0 * rows } else { 0.0 };
+    let size = egui::vec2(440.0_f32.min(area.width() - 32.0), height);
     let card = egui::Rect::from_center_size(area.center(), size);
     let mut ui = ui.new_child(
         egui::UiBuilder::new()
@@ -157,6 +166,30 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
         },
     );
+    recent_ui(&mut ui, recent, cx);
+}
+
+/// The files opened last; those that are gone are grey.
+fn recent_ui(ui: &mut Ui, recent: Vec<Command>, cx: &mut PanelContext<'_>) {
+    if recent.is_empty() {
+        return;
+    }
+    ui.add_space(14.0);
+    ui.add(Label::new(RichText::new("Opened before").small().color(theme::WEAK)).selectable(false));
+    let n = cx.state.recent.len().min(N_RECENT_SHOWN);
+    for (command, path) in recent.into_iter().zip(&cx.state.recent).take(n) {
+        let name = Path::new(path).file_name();
+        let name = name.map_or(path.clone(), |n| n.to_string_lossy().into_owned());
+        let entry = Button::new(name).truncate().frame_when_inactive(false);
+        if ui
+            .add_enabled(command.hindrance.is_none(), entry)
+            .on_hover_text(path)
+            .on_disabled_hover_text(format!("{path}\n{}", command.hindrance.unwrap_or_default()))
+            .clicked()
+        {
+            cx.actions.push(command.action);
+        }
+    }
 }
 
 /// The newest message, bottom left.

@@ -1,7 +1,7 @@
 //! Across the bottom: the time line, playing and stepping, snapshots, recording.
 
 use eframe::egui::{self, Align, Button, ComboBox, Label, Layout, RichText, Slider, Ui};
-use poselens_engine::source::SeekTo;
+use poselens_engine::source::{Extent, SeekTo};
 
 use super::super::action::{Action, PlaybackAction, RecordAction};
 use super::super::commands::SPEEDS;
@@ -34,6 +34,13 @@ pub fn transport_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     });
 }
 
+/// How many frames the file has, as it says itself or its index.
+fn n_frames(cx: &PanelContext<'_>) -> Option<u64> {
+    let declared = cx.session.presented.as_ref()?.source.n_frames;
+    let counted = || cx.session.extent.as_ref().filter(|e| e.is_complete);
+    declared.or_else(|| counted().map(|e| e.frames))
+}
+
 /// The frame shown and the last one there is to go to.
 fn extent(cx: &PanelContext<'_>) -> Option<(u64, u64)> {
     let presented = cx.session.presented.as_ref()?;
@@ -42,7 +49,7 @@ fn extent(cx: &PanelContext<'_>) -> Option<(u64, u64)> {
         let back = presented.review.map_or(0, |r| r.frames_back as u64);
         (last.saturating_sub(back), last)
     } else {
-        let last = presented.source.n_frames?.checked_sub(1)?;
+        let last = n_frames(cx)?.checked_sub(1)?;
         (presented.frame.id.min(last), last)
     };
     (last > 0).then_some((at, last))
@@ -59,13 +66,23 @@ fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     } else {
         "Drag to go to another frame; , and . go one frame back and on".to_owned()
     };
-    ui.spacing_mut().slider_width = ui.available_width();
     ui.spacing_mut().interact_size.y = 18.0;
+    let is_counting = |e: &&Extent| !e.is_complete && e.failure.is_none();
+    let counted = cx.session.extent.as_ref();
+    if extent.is_none()
+        && let Some(counting) = counted.filter(is_counting)
+    {
+        return widgets::counting_ui(ui, counting);
+    }
+    ui.spacing_mut().slider_width = ui.available_width();
     let slider = Slider::new(&mut at, 0..=last).show_value(false);
     let response = ui
         .add_enabled(extent.is_some(), slider)
         .on_hover_text(help)
-        .on_disabled_hover_text("Nothing to go to: there is no picture, or only one")
+        .on_disabled_hover_text(match counted.and_then(|e| e.failure.as_ref()) {
+            Some(why) => format!("Nothing to go to: {why}"),
+            None => "Nothing to go to: there is no picture, or only one".to_owned(),
+        })
         .accessible_name("Time line");
     if response.changed() {
         send(cx, PlaybackAction::Seek(SeekTo::Frame(at)));
@@ -149,8 +166,11 @@ fn time_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
         return;
     };
     let source = &presented.source;
-    let total = match (source.n_frames, source.rate) {
-        (Some(n), Some(rate)) if rate > 0.0 && !source.is_live => Some(n as f64 / rate),
+    let counted = cx.session.extent.as_ref().filter(|e| e.is_complete);
+    let total = match (counted, source.n_frames, source.rate) {
+        _ if source.is_live => None,
+        (Some(extent), ..) => Some(extent.secs),
+        (None, Some(n), Some(rate)) if rate > 0.0 => Some(n as f64 / rate),
         _ => None,
     };
     ui.add_space(6.0);

@@ -194,6 +194,14 @@ impl<'a> View<'a> {
     pub fn dims(&self) -> [usize; 4] {
         self.dims
     }
+
+    /// The same pixels for the tasks of a kernel, which do not write them.
+    pub(super) fn shared(&self) -> Shared {
+        Shared {
+            ptr: self.data.as_ptr().cast_mut(),
+            stride: self.stride,
+        }
+    }
 }
 
 /// Like [`View`], to be written.
@@ -225,7 +233,7 @@ impl<'a> ViewMut<'a> {
     }
 }
 
-/// Output pixels that several threads write, each its own.
+/// Pixels that several threads read, or write, each its own.
 #[derive(Clone, Copy)]
 pub(super) struct Shared {
     ptr: *mut f32,
@@ -233,8 +241,8 @@ pub(super) struct Shared {
     pub(super) stride: usize,
 }
 
-// SAFETY: kernels hand every task a disjoint set of pixels (or channels of them), and the
-// `ViewMut` the pointer came from outlives the call.
+// SAFETY: kernels hand every task a disjoint set of pixels (or channels of them), and the view the
+// pointer came from outlives the call.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}

@@ -63,7 +63,9 @@ pub use isa::{ISA_VARIABLE, Isa};
 pub use math::Activation;
 pub use norm::{Moments, moments, norm_gradient, norm_sums};
 pub use pack::{ConvShape, PackedConv, PackedTransposed, Plan};
-pub use pointwise::{add, add_bias, add_to_each, gate, project, scale_pixels, upsample_add};
+pub use pointwise::{
+    add, add_bias, add_to_each, compact, gate, gated, project, scale_pixels, upsample_add,
+};
 pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
 pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
 pub use rows::{layer_norm, layer_norm_gradient};

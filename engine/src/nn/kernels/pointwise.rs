@@ -151,25 +151,43 @@ job! {
 
 /// High-level spatial attention's gate, in place: `f * (1 + m + m * d) + bias`, with the
 /// one-channel maps `m` and `d` of `f`'s size and an optional bias per channel.
-pub fn gate(f: ViewMut, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Threads) {
-    assert_eq!(m.dims(), d.dims(), "attention maps");
-    scale(f, m, Some(d), bias, threads);
+pub fn gate(mut f: ViewMut, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Threads) {
+    let (dims, at) = (f.dims, f.shared());
+    scale((at, at), dims, (m, Some(d)), bias, threads);
+}
+
+/// Like [`gate`], into a new map: `f` may be some channels of a wider map.
+pub fn gated(f: View, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Threads) -> Nhwc {
+    let [n, h, w, c] = f.dims;
+    let mut out = m.buffers().map(n, h, w, c);
+    let to = out.view_mut().shared();
+    scale((f.shared(), to), f.dims, (m, Some(d)), bias, threads);
+    out
 }
 
 /// `f * m` in place, with the one-channel map `m` of `f`'s size.
-pub fn scale_pixels(f: ViewMut, m: &Nhwc, threads: &Threads) {
-    scale(f, m, None, None, threads);
+pub fn scale_pixels(mut f: ViewMut, m: &Nhwc, threads: &Threads) {
+    let (dims, at) = (f.dims, f.shared());
+    scale((at, at), dims, (m, None), None, threads);
 }
 
-/// [`gate`] with `d`, [`scale_pixels`] without.
-fn scale(mut f: ViewMut, m: &Nhwc, d: Option<&Nhwc>, bias: Option<&[f32]>, threads: &Threads) {
-    let [n, h, w, c] = f.dims;
-    assert_eq!(m.dims(), [n, h, w, 1], "attention map's size");
+/// The pixels of `from`, never written unless they are those of `to`, into `to`, both of `dims`:
+/// [`gate`] with a second map, [`scale_pixels`] without.
+fn scale(
+    (from, to): (Shared, Shared),
+    [n, h, w, c]: [usize; 4],
+    (m, d): (&Nhwc, Option<&Nhwc>),
+    bias: Option<&[f32]>,
+    threads: &Threads,
+) {
+    for map in [Some(m), d].into_iter().flatten() {
+        assert_eq!(map.dims(), [n, h, w, 1], "attention map's size");
+    }
     assert!(bias.is_none_or(|b| b.len() == c), "one bias per channel");
-    let shared = f.shared();
     over_rows(threads, n * h * w, c, |pixels, _| {
         threads.isa().run(Scale {
-            f: shared,
+            from,
+            to,
             c,
             first: pixels.start,
             m: &m.data()[pixels.clone()],
@@ -182,7 +200,8 @@ fn scale(mut f: ViewMut, m: &Nhwc, d: Option<&Nhwc>, bias: Option<&[f32]>, threa
 job! {
     /// Some pixels of [`scale`].
     Scale {
-        f: Shared,
+        from: Shared,
+        to: Shared,
         c: usize,
         first: usize,
         m: &'a [f32],
@@ -193,18 +212,30 @@ job! {
             let factor = s.splat(d.map_or(m, |d| 1.0 + m + m * d[p]));
             let mut i = 0;
             while i < c {
-                // SAFETY: the pixel lies in the map, c floats of it are ours, i < c; the bias
+                // SAFETY: the pixel lies in both maps, c floats of it are ours, i < c; the bias
                 // has c floats.
                 unsafe {
-                    let at = f.pixel(first + p).add(i);
+                    let at = from.pixel(first + p).add(i);
                     let add = match bias {
                         Some(bias) => s.load_upto(bias.as_ptr().add(i), c - i),
                         None => s.splat(0.0),
                     };
-                    s.store_upto(at, s.fma(s.load_upto(at, c - i), factor, add), c - i);
+                    let value = s.fma(s.load_upto(at, c - i), factor, add);
+                    s.store_upto(to.pixel(first + p).add(i), value, c - i);
                 }
                 i += S::LANES;
             }
         }
     }
+}
+
+/// The pixels of `map`, which may be some channels of a wider map, one after the other.
+pub fn compact(map: View, pool: &super::Buffers) -> Nhwc {
+    let [n, h, w, c] = map.dims;
+    let mut out = pool.map(n, h, w, c);
+    let pixels = out.data_mut().chunks_exact_mut(c.max(1));
+    for (out, pixel) in pixels.zip(map.data.chunks(map.stride.max(1))) {
+        out.copy_from_slice(&pixel[..c]);
+    }
+    out
 }

@@ -117,6 +117,7 @@ fn annotate(
     } = plan;
     let manifest = Manifest::read(&folder)?;
     let mut infer = make()?;
+    infer.set_smoothing(look.smoothing);
     // An unfinished recording knows at least its first part.
     let n_parts = manifest.parts.len().max(1);
     let name = free_name(&folder, &file_name(&name));

@@ -12,6 +12,7 @@ use super::super::Look;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::source::recording::MANIFEST;
+use crate::track::OneEuro;
 
 /// Contents of `session.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ pub struct LookRecord {
     pub opacity: f32,
     /// Joints are smoothed over time.
     pub is_smoothed: bool,
+    /// How they are smoothed.
+    #[serde(default)]
+    pub smoothing: OneEuro,
 }
 
 impl From<&Look> for LookRecord {
@@ -86,6 +90,7 @@ impl From<&Look> for LookRecord {
             keypoint_threshold: look.style.keypoint_threshold,
             opacity: look.style.opacity,
             is_smoothed: look.is_smoothed,
+            smoothing: look.smoothing,
         }
     }
 }

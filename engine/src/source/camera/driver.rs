@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::concurrency::StopFlag;
 use crate::error::Result;
 use crate::geometry::Size;
@@ -21,7 +23,7 @@ pub struct CameraInfo {
 }
 
 /// A picture format that a camera offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CameraFormat {
     /// Width and height.
     pub size: Size,

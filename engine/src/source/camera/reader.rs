@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) driver: Arc<dyn Driver>,
     /// Wanted size and frames per second.
     pub(super) wish: (Size, f64),
+    /// Wanted format, where the camera offers it.
+    pub(super) wanted: Option<CameraFormat>,
     pub(super) pool: FramePool,
     pub(super) monitor: SourceMonitor,
     /// Frame numbers go on across connections.
@@ -152,14 +154,22 @@ impl Reader {
     ) -> Result<CameraFormat> {
         let (size, rate) = self.context.wish;
         let mut refusal = None;
-        for format in ranked(&device.formats()?, size, rate)
+        let offered = ranked(&device.formats()?, size, rate);
+        let wanted = self.context.wanted.filter(|f| offered.contains(f));
+        if let (Some(format), None) = (self.context.wanted, wanted) {
+            tracing::warn!(camera = name, %format, "the wanted format is not on offer");
+        }
+        let rest = offered.iter().copied().filter(|f| Some(*f) != wanted);
+        for format in wanted
             .into_iter()
+            .chain(rest)
             .take(MAX_TRIED_FORMATS)
             .take_while(|_| !stop.is_stopped())
         {
             match device.start(format) {
                 Ok(()) => {
                     tracing::info!(camera = name, %format, "camera started");
+                    self.context.monitor.set_formats(format, offered);
                     return Ok(format);
                 }
                 Err(error) => {

@@ -69,6 +69,31 @@ fn a_slow_consumer_gets_the_newest_frame_and_the_drops_are_counted() {
     assert_eq!(source.info().rate, Some(30.0));
 }
 
+/// Fails when the format that the user chose is not used, one that is not on offer keeps the camera
+/// from opening, or the window does not learn what there is.
+#[test]
+fn a_chosen_format_goes_first_and_all_are_told() {
+    let format = |rate| CameraFormat {
+        size: SIZE,
+        rate,
+        pixels: PixelFormat::Gray,
+    };
+    for (wanted, got) in [(None, 30), (Some(60), 60), (Some(7), 30)] {
+        let driver = FakeDriver::new(vec![vec![camera(0, "usb1")]]);
+        let options = OpenOptions {
+            format: wanted.map(format),
+            ..OpenOptions::default()
+        };
+        let source = open_fake(&driver, &options).unwrap();
+        let formats = source.monitor().formats();
+        assert_eq!(formats.current, Some(format(got)), "{wanted:?}");
+        assert_eq!(source.info().rate, Some(f64::from(got)));
+        let mut rates: Vec<_> = formats.offered.iter().map(|f| f.rate).collect();
+        rates.sort_unstable();
+        assert_eq!(rates, [15, 30, 60]);
+    }
+}
+
 /// Fails when a camera that hangs in a read would hang the program, or would not be replaced by
 /// its new connection; other threads must be able to see why nothing comes.
 #[test]

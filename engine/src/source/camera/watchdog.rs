@@ -88,6 +88,7 @@ impl CameraSource {
         let context = Arc::new(Context {
             driver,
             wish: (options.size, options.rate),
+            wanted: options.format,
             pool: FramePool::new(),
             monitor: SourceMonitor::new(options.stop.clone()),
             next_id: AtomicU64::new(0),

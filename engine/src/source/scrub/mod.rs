@@ -106,6 +106,7 @@ impl Scrub {
         if file.times().is_empty() {
             return Err(Error::source(name(), "there are no frames"));
         }
+        options.indexing.complete(file.times());
         Ok(Self::new(file, CACHE_BYTES))
     }
 
@@ -184,6 +185,11 @@ impl Scrub {
         let mut frame = frame.clone();
         frame.captured = std::time::Instant::now();
         Ok(frame)
+    }
+
+    /// Gives the memory back; the index stays.
+    fn forget(&mut self) {
+        self.cache.clear();
     }
 
     /// Frames that the memory holds.

@@ -1,19 +1,63 @@
 //! A file that plays and can jump.
 
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+
 use super::Scrub;
-use crate::error::Result;
+use crate::concurrency::{StopFlag, Worker};
+use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::source::{FrameSource, OpenOptions, SeekTo, SourceInfo, SourceMonitor, SourceSpec};
 
+/// Between two looks at a stop flag.
+const POLL: Duration = Duration::from_millis(100);
+
 /// Reads a file in order until the first jump, and through a [`Scrub`] from then on: who only
-/// plays a file does not pay for its index.
+/// plays a file does not pay for its index, unless [`OpenOptions::is_indexed_ahead`].
 pub(in crate::source) struct Player {
     spec: SourceSpec,
     options: OpenOptions,
     sequential: Box<dyn FrameSource>,
-    jumped: Option<(Scrub, usize)>,
+    /// Made at the first jump, or ahead.
+    scrub: Option<Scrub>,
+    ahead: Option<Ahead>,
+    /// The frame that `scrub` gives next; `None` while the file is read in order.
+    next: Option<usize>,
     /// Through it the making of a long index can be ended.
     monitor: SourceMonitor,
+}
+
+/// An index that is being made beside the playing file.
+struct Ahead {
+    made: Receiver<Result<Scrub>>,
+    worker: Worker,
+}
+
+impl Ahead {
+    fn start(spec: &SourceSpec, options: &OpenOptions) -> Result<Self> {
+        let (tx, made) = bounded(1);
+        let failed = tx.clone();
+        let (spec, options, indexing) = (spec.clone(), options.clone(), options.indexing.clone());
+        let worker = Worker::spawn(
+            "file index",
+            StopFlag::new(),
+            move |stop| {
+                let options = OpenOptions {
+                    stop: stop.clone(),
+                    ..options
+                };
+                // A player that is gone wants no index.
+                let _ = tx.try_send(Ok(Scrub::open_spec(&spec, &options)?));
+                Ok(())
+            },
+            move |error| {
+                indexing.fail(error.to_string());
+                let _ = failed.try_send(Err(error));
+            },
+        )?;
+        Ok(Self { made, worker })
+    }
 }
 
 impl Player {
@@ -22,12 +66,45 @@ impl Player {
         options: OpenOptions,
         sequential: Box<dyn FrameSource>,
     ) -> Self {
+        let needs_index = options.is_indexed_ahead && sequential.info().n_frames.is_none();
+        let ahead = needs_index.then(|| Ahead::start(&spec, &options));
+        let ahead = ahead.transpose().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no index ahead of the first jump");
+            None
+        });
+        let monitor = SourceMonitor::of_file(options.stop.clone(), options.indexing.clone());
         Self {
-            monitor: SourceMonitor::new(options.stop.clone()),
             spec,
             options,
             sequential,
-            jumped: None,
+            scrub: None,
+            ahead,
+            next: None,
+            monitor,
+        }
+    }
+
+    /// The file in any order; waits for its index.
+    fn scrub(&mut self) -> Result<&mut Scrub> {
+        let scrub = match (self.scrub.take(), self.ahead.take()) {
+            (Some(scrub), _) => scrub,
+            (None, Some(ahead)) => self.wait_for(&ahead)?,
+            (None, None) => Scrub::open_spec(&self.spec, &self.options)?,
+        };
+        Ok(self.scrub.insert(scrub))
+    }
+
+    fn wait_for(&self, ahead: &Ahead) -> Result<Scrub> {
+        loop {
+            match ahead.made.recv_timeout(POLL) {
+                Ok(made) => return made,
+                Err(RecvTimeoutError::Timeout) if !self.options.stop.is_stopped() => {}
+                Err(_) => {
+                    ahead.worker.stop();
+                    let name = &self.info().name;
+                    return Err(Error::source(name, "making its index was stopped"));
+                }
+            }
         }
     }
 }
@@ -38,7 +115,7 @@ impl FrameSource for Player {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
-        let Some((scrub, next)) = &mut self.jumped else {
+        let (Some(scrub), Some(next)) = (&mut self.scrub, &mut self.next) else {
             return self.sequential.next_frame();
         };
         if *next >= scrub.n_frames() {
@@ -50,9 +127,9 @@ impl FrameSource for Player {
     }
 
     fn warning(&self) -> Option<&str> {
-        match &self.jumped {
-            Some((scrub, _)) => scrub.warning(),
-            None => self.sequential.warning(),
+        match (&self.scrub, self.next) {
+            (Some(scrub), Some(_)) => scrub.warning(),
+            _ => self.sequential.warning(),
         }
     }
 
@@ -61,16 +138,32 @@ impl FrameSource for Player {
     }
 
     fn seek(&mut self, to: SeekTo) -> Result<bool> {
-        let scrub = match self.jumped.take() {
-            Some((scrub, _)) => scrub,
-            None => Scrub::open_spec(&self.spec, &self.options)?,
-        };
+        let scrub = self.scrub()?;
         let last = scrub.n_frames() - 1;
         let target = match to {
             SeekTo::Frame(i) => usize::try_from(i).unwrap_or(last).min(last),
             SeekTo::Secs(secs) => scrub.index_at(secs),
         };
-        self.jumped = Some((scrub, target));
+        self.next = Some(target);
         Ok(true)
+    }
+
+    fn rewind(&mut self) -> Result<bool> {
+        let open = self.spec.kind().open;
+        self.sequential = open(self.spec.argument(), &self.options)?;
+        self.next = None;
+        if let Some(scrub) = &mut self.scrub {
+            scrub.forget();
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // A first frame may just be decoded; nobody waits for it.
+        if let Some(ahead) = self.ahead.take() {
+            ahead.worker.detach();
+        }
     }
 }

@@ -291,6 +291,66 @@ fn a_playing_file_jumps_and_goes_on_from_there() {
     assert!(!live.seek(SeekTo::Frame(0)).unwrap());
 }
 
+/// Fails when the length of a file that does not say it stays unknown while it plays, or is lost
+/// and counted again when it begins anew.
+#[test]
+fn a_playing_file_is_counted_ahead_and_stays_counted() {
+    let spec = SourceSpec::parse("sample").unwrap();
+    let options = OpenOptions {
+        is_indexed_ahead: true,
+        ..OpenOptions::default()
+    };
+    let mut source = spec.open(&options).unwrap();
+    assert_eq!(source.info().n_frames, None);
+    let monitor = source.monitor();
+    let begin = Instant::now();
+    while !monitor.extent().is_some_and(|e| e.is_complete) {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let extent = monitor.extent().unwrap();
+    assert_eq!(extent.frames, 87);
+    assert!((extent.secs - 86.0 / 30.0).abs() < 0.002, "{}", extent.secs);
+    assert!(source.seek(SeekTo::Frame(40)).unwrap());
+    assert_eq!(source.next_frame().unwrap().unwrap().id, 40);
+    for _ in 0..2 {
+        assert!(source.rewind().unwrap());
+        let ids: Vec<_> = (0..2)
+            .map(|_| source.next_frame().unwrap().unwrap().id)
+            .collect();
+        assert_eq!(ids, [0, 1]);
+        assert_eq!(source.monitor().extent(), Some(extent.clone()));
+    }
+    assert!(source.seek(SeekTo::Frame(86)).unwrap());
+    assert_eq!(source.next_frame().unwrap().unwrap().id, 86);
+    assert!(source.next_frame().unwrap().is_none());
+}
+
+/// Fails when a video that only ffmpeg reads is counted without a word of how far, or wrongly.
+/// Without ffmpeg there is nothing to count.
+#[test]
+fn ffmpeg_tells_how_far_it_has_counted() {
+    if crate::source::video::ffmpeg_version().is_none() {
+        return;
+    }
+    let file = golden("bframes.mp4");
+    let folder = tempfile::tempdir().unwrap();
+    let avi = folder.path().join("clip.avi");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-i"])
+        .arg(file)
+        .args(["-c:v", "mjpeg"])
+        .arg(&avi)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let options = OpenOptions::default();
+    let scrub = Scrub::open_spec(&SourceSpec::parse(avi.to_str().unwrap()).unwrap(), &options);
+    let n = scrub.unwrap().n_frames() as u64;
+    let extent = options.indexing.extent().unwrap();
+    assert!(extent.is_complete && extent.frames == n && n > 3);
+}
+
 /// Fails when the strip under the picture has gaps, wrong frames, full-size pictures, or decodes
 /// whole groups for each; or goes on although nobody looks.
 #[test]

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
+use super::ffmpeg_notes::{Note, parse};
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::geometry::Size;
-use crate::source::{FrameSource, SourceInfo};
+use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
 /// The program to run.
 #[derive(Debug, Clone)]
@@ -129,18 +130,6 @@ impl Drop for Process {
     }
 }
 
-/// Something ffmpeg said that matters.
-#[derive(Debug, PartialEq)]
-enum Note {
-    /// Seconds per unit of `pts`, nominal frames per second where known.
-    Clock { tick_secs: f64, rate: Option<f64> },
-    /// The next frame's time, where it has one, and size. (The time in seconds that stands beside
-    /// it has six digits only: 10 ms after a quarter of an hour.)
-    Frame { pts: Option<i64>, size: Size },
-    /// An error, whether ffmpeg goes on or not.
-    Complaint(String),
-}
-
 /// A video decoded by ffmpeg. The order of the fields matters on drop: the process ends, the
 /// channel closes, the thread is joined.
 pub(super) struct FfmpegVideo {
@@ -197,32 +186,43 @@ impl FfmpegVideo {
 
     /// Decodes the whole file for the time stamps of its frames, in order, `None` where a frame
     /// has none; with the seconds per tick and what was wrong, if anything.
-    /// The list is shorter when `stop` was raised.
+    /// The list is shorter when the options' flag was raised; they are told how far it is.
     pub(super) fn index(
         ffmpeg: &Ffmpeg,
         path: &Path,
         reason: &str,
-        stop: &StopFlag,
+        options: &OpenOptions,
     ) -> Result<Listing> {
-        let listing = Self::start(ffmpeg, path, reason, (FPS_MODE, Job::Index))?.listing(stop);
+        let listing = Self::start(ffmpeg, path, reason, (FPS_MODE, Job::Index))?.listing(options);
         if listing.pts.is_empty()
             && listing
                 .complaint
                 .as_deref()
                 .is_some_and(|c| c.contains("fps_mode"))
         {
-            return Ok(Self::start(ffmpeg, path, reason, (VSYNC, Job::Index))?.listing(stop));
+            return Ok(Self::start(ffmpeg, path, reason, (VSYNC, Job::Index))?.listing(options));
         }
         Ok(listing)
     }
 
-    fn listing(mut self, stop: &StopFlag) -> Listing {
-        let mut pts = Vec::new();
-        while !stop.is_stopped() {
+    fn listing(mut self, options: &OpenOptions) -> Listing {
+        let mut pts: Vec<Option<i64>> = Vec::new();
+        let mut whole_secs = None;
+        while !options.stop.is_stopped() {
             match self.notes.recv_timeout(POLL) {
                 Ok(Note::Clock { tick_secs, .. }) => self.tick_secs = tick_secs,
                 Ok(Note::Complaint(text)) => self.complaint = Some(text),
-                Ok(Note::Frame { pts: stamp, .. }) => pts.push(stamp),
+                Ok(Note::Duration(secs)) => whole_secs = Some(secs),
+                Ok(Note::Frame { pts: stamp, .. }) => {
+                    pts.push(stamp);
+                    let first = pts.iter().flatten().next();
+                    let ticks = stamp
+                        .zip(first)
+                        .map_or(0, |(now, first)| now.saturating_sub(*first));
+                    let secs = ticks as f64 * self.tick_secs;
+                    let share = whole_secs.map(|whole: f64| (secs / whole) as f32);
+                    options.indexing.report(pts.len() as u64, secs, share);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -307,6 +307,7 @@ impl FfmpegVideo {
                     self.info.rate = rate.or(self.info.rate);
                 }
                 Ok(Note::Complaint(text)) => self.complaint = Some(text),
+                Ok(Note::Duration(_)) => {}
                 Ok(Note::Frame { pts, size }) => return self.read_pixels(pts, size),
                 Err(_) => {
                     let status = self.process.0.wait();
@@ -396,95 +397,5 @@ fn listen(messages: ChildStderr, notes: &Sender<Note>, prefix: &str) {
             return;
         }
         line.clear();
-    }
-}
-
-/// What a line says. `prefix` is the file's name in front of some errors.
-fn parse(line: &str, prefix: &str) -> Option<Note> {
-    let line = line.trim_end();
-    if line.starts_with("[Parsed_showinfo") {
-        let word_after = |key: &str| {
-            let (_, rest) = line.split_once(key)?;
-            rest.split([' ', ',']).find(|word| !word.is_empty())
-        };
-        if let Some(time_base) = word_after(" config in time_base: ") {
-            return Some(Note::Clock {
-                tick_secs: fraction(time_base)?,
-                rate: word_after(" frame_rate: ").and_then(fraction),
-            });
-        }
-        let pts = word_after(" pts:")?.parse().ok();
-        let (width, height) = word_after(" s:")?.split_once('x')?;
-        let size = Size::new(width.parse().ok()?, height.parse().ok()?);
-        return Some(Note::Frame { pts, size });
-    }
-    let text = ["[error] ", "[fatal] ", "[panic] "]
-        .iter()
-        .find_map(|level| line.split_once(level))
-        .map(|(_, text)| text)?;
-    Some(Note::Complaint(
-        text.strip_prefix(prefix).unwrap_or(text).to_owned(),
-    ))
-}
-
-/// The value of `1001/30000`; `None` for `0/0`, which means "unknown".
-fn fraction(text: &str) -> Option<f64> {
-    let (numerator, denominator) = text.split_once('/')?;
-    let value = numerator.parse::<f64>().ok()? / denominator.parse::<f64>().ok()?;
-    (value.is_finite() && value > 0.0).then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Fails when a change in the format of ffmpeg's messages, or a frame without a time, is
-    /// read wrongly.
-    #[test]
-    fn lines_are_understood() {
-        let head = "[Parsed_showinfo_0 @ 0x5581] [info]";
-        let note = |text: &str| parse(text, "file:a.avi: ");
-        let frame =
-            "n:   3 pts:   4608 pts_time:0.3     duration: 1 fmt:yuv420p sar:1/1 s:96x64 i:P";
-        assert_eq!(
-            note(&format!("{head} {frame}\n")),
-            Some(Note::Frame {
-                pts: Some(4608),
-                size: Size::new(96, 64)
-            })
-        );
-        assert_eq!(
-            note(&format!("{head} n:0 pts:NOPTS pts_time:NOPTS s:2x3 i:P")),
-            Some(Note::Frame {
-                pts: None,
-                size: Size::new(2, 3)
-            })
-        );
-        assert_eq!(
-            note(&format!(
-                "{head} config in time_base: 1/15360, frame_rate: 30/1"
-            )),
-            Some(Note::Clock {
-                tick_secs: 1.0 / 15360.0,
-                rate: Some(30.0)
-            })
-        );
-        assert_eq!(
-            note(&format!(
-                "{head} config in time_base: 1/90000, frame_rate: 1/0"
-            )),
-            Some(Note::Clock {
-                tick_secs: 1.0 / 90000.0,
-                rate: None
-            })
-        );
-        let out = "config out time_base: 0/0, frame_rate: 0/0";
-        assert_eq!(note(&format!("{head} {out}")), None);
-        assert_eq!(
-            note("[error] file:a.avi: Invalid data found"),
-            Some(Note::Complaint("Invalid data found".into()))
-        );
-        assert_eq!(note("[info]   Stream #0:0: Video: mjpeg"), None);
-        assert_eq!(note("[info] title: n: 0 pts_time:1 s:9x9"), None);
     }
 }

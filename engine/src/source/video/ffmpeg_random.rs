@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use super::ffmpeg::{Ffmpeg, FfmpegVideo, Job, Listing};
 use super::name_of;
 use super::random::STOPPED;
-use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::source::scrub::{Keep, RandomAccess};
-use crate::source::{FrameSource, SourceInfo};
+use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
 /// Frames that are decoded on the way rather than starting a process, which takes about as long.
 const MAX_SKIP: usize = 50;
@@ -40,12 +39,12 @@ impl FfmpegRandom {
         ffmpeg: &Ffmpeg,
         path: &Path,
         reason: &str,
-        stop: &StopFlag,
+        options: &OpenOptions,
     ) -> Result<Self> {
         // The first frame names every error in the words of sequential reading.
         let first = FfmpegVideo::open_at(ffmpeg, path, reason, Job::ReadFrom(0.0))?;
-        let listing = FfmpegVideo::index(ffmpeg, path, reason, stop)?;
-        if stop.is_stopped() {
+        let listing = FfmpegVideo::index(ffmpeg, path, reason, options)?;
+        if options.stop.is_stopped() {
             return Err(Error::source(name_of(path), STOPPED));
         }
         let Listing {

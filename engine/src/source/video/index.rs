@@ -1,11 +1,14 @@
 //! Which packet holds which frame: read off the packets' heads in one pass, without decoding.
 
 use super::stream::{Packet, Packets, Place};
-use crate::concurrency::StopFlag;
+use crate::source::OpenOptions;
 
 /// A packet's first bytes that are looked at: encoders put up to a kilobyte of remarks in front of
 /// the picture. A head without a picture is read again as a whole.
 const HEAD_BYTES: u64 = 2048;
+
+/// Frames between two reports.
+const REPORT_EVERY: usize = 256;
 
 /// NAL unit types (H.264 table 7-1): a slice, and a slice of a picture at which decoding can begin
 /// and behind which nothing refers to what came before.
@@ -37,13 +40,13 @@ pub(super) struct Group {
 }
 
 impl Index {
-    /// Reads the heads of all packets, or fewer when `stop` is raised. `length_bytes` is the size of the length in front of each
-    /// NAL unit.
+    /// Reads the heads of all packets, or fewer when the options' flag is raised, and reports how
+    /// many. `length_bytes` is the size of the length in front of each NAL unit.
     pub(super) fn new(
         packets: &mut dyn Packets,
         length_bytes: usize,
         tick_secs: f64,
-        stop: &StopFlag,
+        options: &OpenOptions,
     ) -> Self {
         let mut this = Self {
             entries: Vec::new(),
@@ -53,7 +56,7 @@ impl Index {
             damage: None,
         };
         let mut head = Vec::new();
-        while !stop.is_stopped() {
+        while !options.stop.is_stopped() {
             let place = packets.place();
             match read_head(packets, place, length_bytes, &mut head) {
                 Ok(Some((packet, is_key))) => {
@@ -68,6 +71,10 @@ impl Index {
                         this.order.push(this.entries.len() as u32);
                     }
                     this.entries.push(Entry { place, packet });
+                    if this.order.len() % REPORT_EVERY == 1 {
+                        let secs = packet.pts as f64 * tick_secs;
+                        options.indexing.report(this.order.len() as u64, secs, None);
+                    }
                 }
                 Ok(None) => break,
                 Err(damage) => {

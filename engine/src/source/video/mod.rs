@@ -10,6 +10,7 @@ mod colour;
 mod demux_mkv;
 mod demux_mp4;
 mod ffmpeg;
+mod ffmpeg_notes;
 mod ffmpeg_random;
 mod h264;
 mod index;
@@ -30,7 +31,6 @@ use self::native::NativeVideo;
 use self::random::NativeRandom;
 use super::scrub::RandomAccess;
 use super::{FrameSource, OpenOptions, SourceKind};
-use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 
@@ -51,7 +51,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     open: |argument, _: &OpenOptions| open(Path::new(argument)),
     scrub: Some(|argument, options| {
         let path = Path::new(argument);
-        scrub_as(path, &name_of(path), &options.stop)
+        scrub_as(path, &name_of(path), options)
     }),
 };
 
@@ -75,13 +75,18 @@ pub(super) fn open_as(path: &Path, name: &str) -> Result<Box<dyn FrameSource>> {
     open_with(path, name, &Ffmpeg::on_path())
 }
 
-/// Opens a video file for reading in any order; indexing ends with an error when `stop` is raised.
-pub(super) fn scrub_as(path: &Path, name: &str, stop: &StopFlag) -> Result<Box<dyn RandomAccess>> {
-    match NativeRandom::open(Box::new(open_file(path)?), name, stop) {
+/// Opens a video file for reading in any order; indexing ends with an error when the options'
+/// flag is raised.
+pub(super) fn scrub_as(
+    path: &Path,
+    name: &str,
+    options: &OpenOptions,
+) -> Result<Box<dyn RandomAccess>> {
+    match NativeRandom::open(Box::new(open_file(path)?), name, options) {
         Ok(video) => Ok(Box::new(video)),
-        Err(reason) if stop.is_stopped() => Err(Error::source(name, reason)),
+        Err(reason) if options.stop.is_stopped() => Err(Error::source(name, reason)),
         Err(reason) => {
-            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, stop)?;
+            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, options)?;
             Ok(Box::new(video))
         }
     }
@@ -132,10 +137,10 @@ pub(super) fn open_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn Fra
 pub(super) fn scrub_bytes(
     bytes: &'static [u8],
     name: &str,
-    stop: &StopFlag,
+    options: &OpenOptions,
 ) -> Result<Box<dyn RandomAccess>> {
     let input = Box::new(std::io::Cursor::new(bytes));
-    let video = NativeRandom::open(input, name, stop);
+    let video = NativeRandom::open(input, name, options);
     let video = video.map_err(|reason| Error::source(name, reason))?;
     Ok(Box::new(video))
 }

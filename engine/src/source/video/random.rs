@@ -5,10 +5,9 @@ use super::h264::{H264, Stamp};
 use super::index::Index;
 use super::native::{Darkroom, open_stream};
 use super::stream::{Input, Packets};
-use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
-use crate::source::SourceInfo;
 use crate::source::scrub::{Keep, RandomAccess};
+use crate::source::{OpenOptions, SourceInfo};
 
 /// A shown picture whose time is not among so many frames that are due next is a damaged one.
 const MAX_MISSING: usize = 64;
@@ -42,13 +41,17 @@ struct Run {
 impl NativeRandom {
     /// Indexes a video and decodes its first frame. The error says what the input is instead, or
     /// what is wrong with it; the caller adds the name.
-    pub(super) fn open(input: Box<dyn Input>, name: &str, stop: &StopFlag) -> Result<Self, String> {
+    pub(super) fn open(
+        input: Box<dyn Input>,
+        name: &str,
+        options: &OpenOptions,
+    ) -> Result<Self, String> {
         let stream = open_stream(input)?;
         let mut packets = stream.packets;
         let length_bytes = stream.configuration.get(4).map_or(4, |b| b & 3) + 1;
         let tick_secs = stream.tick_secs;
-        let index = Index::new(packets.as_mut(), length_bytes.into(), tick_secs, stop);
-        if stop.is_stopped() {
+        let index = Index::new(packets.as_mut(), length_bytes.into(), tick_secs, options);
+        if options.stop.is_stopped() {
             return Err(STOPPED.into());
         }
         let n = index.times.len();

@@ -256,3 +256,39 @@ fn doubt_keeps_a_person_and_starts_nobody() {
     });
     assert!(gone.is_some_and(|i| i < 60 + 3 * MAX_MISSES), "{gone:?}");
 }
+
+/// Fails when a person's trail is missing, grows without end, reaches over into another person's,
+/// or new parameters of the filter change nothing.
+#[test]
+fn a_person_brings_a_second_of_their_past() {
+    let mut tracker = tracker();
+    let step = |tracker: &mut SingleTracker, i: u32, x: f64| {
+        tracker.regions(FRAME);
+        let secs = f64::from(i) * DT;
+        let poses = vec![person(x, 240.0, 100.0, 200.0, 0.9)];
+        tracker.update(secs, FRAME, poses).remove(0)
+    };
+    for i in 0..60 {
+        let pose = step(&mut tracker, i, 200.0 + f64::from(i));
+        assert_eq!(pose.past.len(), i.min(30) as usize);
+        if let Some(last) = pose.past.last() {
+            assert!(last.keypoints_raw[0].x < pose.keypoints_raw[0].x);
+            // The very first frame is handed on as decoded.
+            assert!(i == 1 || last.keypoints != last.keypoints_raw);
+        }
+    }
+    let lag = |tracker: &mut SingleTracker, i, x| {
+        let pose = step(tracker, i, x);
+        (pose.keypoints_raw[0].x - pose.keypoints[0].x).abs()
+    };
+    let usual = lag(&mut tracker, 60, 300.0);
+    tracker.set_smoothing(OneEuro {
+        min_cutoff: 0.01,
+        beta: 0.0,
+        ..OneEuro::default()
+    });
+    let calm = lag(&mut tracker, 61, 340.0);
+    assert!(usual < 4.0 && calm > 30.0, "{usual} {calm}");
+    tracker.reset();
+    assert!(step(&mut tracker, 0, 100.0).past.is_empty());
+}

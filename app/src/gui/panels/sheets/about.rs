@@ -5,7 +5,8 @@ use eframe::egui::{RichText, ScrollArea, Ui};
 use super::super::super::theme;
 use super::super::PanelContext;
 
-/// Libraries in the program with their licences, one a line.
+/// Every library that building, running or testing the program uses on any system, with its
+/// licence, one a line; a test holds it against `Cargo.lock`.
 const LIBRARIES: &str = include_str!("libraries.txt");
 
 pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -15,7 +16,7 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let (device, why) = (&cx.gui.device, &cx.gui.device_reason);
     ui.label(weak(format!("The networks run on {device}: {why}.")));
     if let Some(adapter) = &cx.session.adapter {
-        ui.label(weak(format!("The window is drawn by {adapter}.")));
+        ui.label(weak(format!("The window is {}.", adapter.text())));
     }
     ui.label(weak(
         "Pictures, poses and recordings stay on this computer: no account, no upload, no \
@@ -23,7 +24,17 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             .to_owned(),
     ));
     ui.add_space(6.0);
-    ui.label("PoseLens is free software under the MIT or the Apache 2.0 licence. It stands on:");
+    ui.label("PoseLens is free software under the MIT or the Apache 2.0 licence.");
+    ui.label(weak(
+        "It contains OpenH264 (Cisco, BSD-2-Clause), the fonts Ubuntu (Ubuntu-font-1.0), Hack (MIT) \
+         and Noto Emoji (OFL-1.1), and as sample clip a recording from Intel's sample videos \
+         (CC BY 4.0)."
+            .to_owned(),
+    ));
+    ui.label(format!(
+        "It stands on {} libraries, counting those of every system and of its tests:",
+        LIBRARIES.lines().count()
+    ));
     ScrollArea::vertical()
         .max_height(220.0)
         .auto_shrink([false, true])

@@ -40,7 +40,7 @@ pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 });
             ui.add_space(6.0);
             let mouse = "Over the picture: the wheel zooms, dragging moves, a double click shows \
-                         all of it again. Tab goes from control to control.";
+                         all of it again. After F6, Tab goes from control to control.";
             ui.label(RichText::new(mouse).color(theme::WEAK));
         });
 }

@@ -54,11 +54,13 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     .selected(i == row)
                     .frame_when_inactive(i == row)
                     .min_size(eframe::egui::vec2(ui.available_width(), 28.0));
-                let response = ui.add(entry);
+                let can = command.hindrance.is_none();
+                let response = ui.add_enabled(can, entry);
+                let response = response.on_disabled_hover_text(command.hindrance.unwrap_or(""));
                 if i == row && is_moved {
                     response.scroll_to_me(None);
                 }
-                if response.clicked() || (i == row && is_entered) {
+                if response.clicked() || (can && i == row && is_entered) {
                     chosen = Some(command.action.clone());
                 }
             }

@@ -34,9 +34,16 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let mut chosen = None;
     ui.horizontal_wrapped(|ui| {
         let size = vec2(160.0, 36.0);
+        // The first that can be done is what most people want.
+        let mut is_first = true;
         let mut offer = |ui: &mut Ui, text: &str, help: &str, action: Option<SourceAction>| {
-            let button = Button::new(text).min_size(size);
             let can = action.is_some();
+            let button = if can && std::mem::take(&mut is_first) {
+                Button::new(RichText::new(text).color(theme::STAGE).strong()).fill(theme::LEFT)
+            } else {
+                Button::new(text)
+            };
+            let button = button.min_size(size);
             if ui.add_enabled(can, button).on_hover_text(help).clicked() {
                 chosen = action;
             }

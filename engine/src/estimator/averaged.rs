@@ -1,0 +1,278 @@
+//! Several looks at one region for one answer: mirrored, and at several sizes. Slower and a little
+//! more accurate; for evaluation.
+
+use super::{Network, Want};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::geometry::{Affine2, Point, Roi, Size};
+use crate::model::RawOutput;
+use crate::output::{Planes, Timings};
+use crate::pose::Keypoint;
+use crate::preprocess::flip;
+
+/// Which looks are averaged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Averaging {
+    /// Every size is seen mirrored as well.
+    pub flip: bool,
+    /// Sizes of the person in the input as factors of the plain crop's: 0.8 shows 1 / 0.8 of the
+    /// region. At least one, each above 0.
+    pub scales: Vec<f64>,
+}
+
+impl Default for Averaging {
+    /// The plain crop alone.
+    fn default() -> Self {
+        Self {
+            flip: false,
+            scales: vec![1.0],
+        }
+    }
+}
+
+impl Averaging {
+    /// Checks the scales.
+    ///
+    /// # Errors
+    /// When there is none, or one that is not from 0.1 to 10.
+    pub fn check(&self) -> Result<()> {
+        if !self.scales.is_empty() && self.scales.iter().all(|s| (0.1..=10.0).contains(s)) {
+            return Ok(());
+        }
+        Err(Error::Invalid(
+            "scales are numbers from 0.1 to 10, at least one".to_owned(),
+        ))
+    }
+}
+
+impl Network {
+    /// Looks at one region as `averaging` says and decodes the mean of the heatmaps.
+    ///
+    /// With several scales, heatmaps are averaged as MCA's release does it: values below 0 become
+    /// 0, every map is laid where its crop lies in the picture, and what a crop does not show
+    /// counts as 0.
+    ///
+    /// # Errors
+    /// When a scale has no meaning, or the network or its device fails.
+    pub fn look_averaged(
+        &mut self,
+        frame: &Frame,
+        roi: &Roi,
+        averaging: &Averaging,
+        timings: &mut Timings,
+    ) -> Result<Vec<Vec<Keypoint>>> {
+        averaging.check()?;
+        let (shown, heatmaps) = if let [scale] = averaging.scales[..] {
+            let part = at_scale(roi, scale);
+            (part, self.heatmaps(frame, &part, averaging.flip, timings)?)
+        } else {
+            (*roi, self.over_scales(frame, roi, averaging, timings)?)
+        };
+        let image_from_input = self.input.image_from_input(&shown);
+        let none = RawOutput::default();
+        let look = self.decode(heatmaps, none, Want::default(), &image_from_input)?;
+        Ok(look.people)
+    }
+
+    /// Mean of the heatmaps of all scales, as pixels of the plain crop's.
+    fn over_scales(
+        &mut self,
+        frame: &Frame,
+        roi: &Roi,
+        averaging: &Averaging,
+        timings: &mut Timings,
+    ) -> Result<Planes> {
+        let share = 1.0 / averaging.scales.len() as f32;
+        let mut mean: Option<Planes> = None;
+        for &scale in &averaging.scales {
+            let part = at_scale(roi, scale);
+            let heatmaps = self.heatmaps(frame, &part, averaging.flip, timings)?;
+            let mean = mean.get_or_insert_with(|| Planes {
+                n: heatmaps.n,
+                size: heatmaps.size,
+                values: vec![0.0; heatmaps.values.len()],
+            });
+            let image_from_part = self.image_from_heatmap(&part, heatmaps.size);
+            let part_from_image = image_from_part
+                .inverse()
+                .ok_or_else(|| Error::Invalid("a region without extent".to_owned()))?;
+            let part_from_mean = part_from_image.after(&self.image_from_heatmap(roi, mean.size));
+            add(mean, &heatmaps, &part_from_mean, share);
+        }
+        mean.ok_or_else(|| Error::Invalid("no scale to look at".to_owned()))
+    }
+
+    /// Heatmaps of one region, averaged with those of its mirror image where `mirrored` says so.
+    fn heatmaps(
+        &mut self,
+        frame: &Frame,
+        roi: &Roi,
+        mirrored: bool,
+        timings: &mut Timings,
+    ) -> Result<Planes> {
+        let mut input = self.crop(frame, roi, timings);
+        let mut pass = self.pass(false);
+        let (mut heatmaps, _) = self.forward(&input.values, &mut pass)?;
+        if mirrored {
+            flip::flip_input(&mut input);
+            let (of_mirrored, _) = self.forward(&input.values, &mut pass)?;
+            heatmaps = flip::flip_average(&heatmaps, &of_mirrored, &self.skeleton.mirror)?;
+        }
+        self.buffer = input.values;
+        Ok(heatmaps)
+    }
+
+    fn image_from_heatmap(&self, roi: &Roi, heatmap: Size) -> Affine2 {
+        let input_from_heatmap = self
+            .input
+            .alignment
+            .input_from_heatmap(self.input.size, heatmap);
+        self.input.image_from_input(roi).after(&input_from_heatmap)
+    }
+}
+
+/// The region in which the person is `scale` times as large as in `roi`.
+fn at_scale(roi: &Roi, scale: f64) -> Roi {
+    Roi {
+        center: roi.center,
+        width: roi.width / scale,
+        height: roi.height / scale,
+    }
+}
+
+/// Adds `share` times the positive part of `maps`, interpolated linearly and 0 outside.
+fn add(sum: &mut Planes, maps: &Planes, maps_from_sum: &Affine2, share: f32) {
+    let Size { width, height } = maps.size;
+    for row in 0..sum.size.height {
+        for column in 0..sum.size.width {
+            let at = maps_from_sum.apply(Point::new(column as f64, row as f64));
+            let (left, top) = (at.x.floor(), at.y.floor());
+            let (right, below) = ((at.x - left) as f32, (at.y - top) as f32);
+            for j in 0..maps.n {
+                let plane = maps.plane(j);
+                let value = |x: f64, y: f64| {
+                    let inside = x >= 0.0 && y >= 0.0 && x < width as f64 && y < height as f64;
+                    let index = || y as usize * width + x as usize;
+                    if inside { plane[index()].max(0.0) } else { 0.0 }
+                };
+                let above = value(left, top) * (1.0 - right) + value(left + 1.0, top) * right;
+                let under =
+                    value(left, top + 1.0) * (1.0 - right) + value(left + 1.0, top + 1.0) * right;
+                let index = (j * sum.size.height + row) * sum.size.width + column;
+                sum.values[index] += share * (above * (1.0 - below) + under * below);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::DeviceSpec;
+    use crate::estimator::NetworkOptions;
+    use crate::frame::Pixels;
+    use crate::geometry::BBox;
+
+    /// One map with a hill.
+    fn hill(size: Size, at: Point, sigma: f64) -> Planes {
+        let value = |i: usize| {
+            let p = Point::new((i % size.width) as f64, (i / size.width) as f64);
+            (-(p.distance(at) / sigma).powi(2) / 2.0).exp() as f32 - 0.1
+        };
+        Planes {
+            n: 1,
+            size,
+            values: (0..size.area()).map(value).collect(),
+        }
+    }
+
+    /// Fails when maps of another scale are laid elsewhere than their crop, values below 0 or
+    /// outside of it count, or a map by itself changes.
+    #[test]
+    fn maps_are_laid_where_their_crops_lie() {
+        let size = Size::new(24, 20);
+        let zero = || Planes {
+            n: 1,
+            size,
+            values: vec![0.0; size.area()],
+        };
+        let plain = hill(size, Point::new(9.0, 7.0), 2.0);
+        let mut same = zero();
+        add(&mut same, &plain, &Affine2::IDENTITY, 1.0);
+        for (a, b) in same.values.iter().zip(&plain.values) {
+            assert_eq!(*a, b.max(0.0));
+        }
+        // The same hill as a crop of half the side sees it: twice as large, about the middle.
+        let middle = Point::new(11.5, 9.5);
+        let seen = Point::new(
+            2.0 * (9.0 - middle.x) + middle.x,
+            2.0 * (7.0 - middle.y) + middle.y,
+        );
+        let near = hill(size, seen, 4.0);
+        let near_from_sum = Affine2 {
+            m: [[2.0, 0.0, -middle.x], [0.0, 2.0, -middle.y]],
+        };
+        let mut laid = zero();
+        add(&mut laid, &near, &near_from_sum, 1.0);
+        let outside = |i: usize| {
+            let (x, y) = (i % size.width, i / size.width);
+            !(6..18).contains(&x) || !(5..15).contains(&y)
+        };
+        for (i, (a, b)) in laid.values.iter().zip(&same.values).enumerate() {
+            if outside(i) {
+                assert_eq!(*a, 0.0);
+            } else {
+                assert!((a - b).abs() < 0.02, "{i}: {a}, not {b}");
+            }
+        }
+    }
+
+    /// Fails when a plain look is not what averaging over nothing gives, scales are not those of
+    /// the region, or numbers without meaning are used.
+    #[test]
+    fn one_scale_is_a_plain_look() {
+        let options = NetworkOptions {
+            device: DeviceSpec::Cpu,
+            threads: 1,
+            ..NetworkOptions::bundled("sfm")
+        };
+        let mut network = Network::load(&options).unwrap();
+        let size = Size::new(64, 48);
+        let pixel = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 11) as u8;
+        let rgba = (0..4 * size.area()).map(pixel).collect();
+        let frame = Frame::new(0, 0.0, size, Pixels::unpooled(rgba));
+        let roi = Roi::around_box(BBox::new(10.0, 8.0, 20.0, 30.0), 1.25, 1.0);
+        let mut timings = Timings::default();
+        let mut averaged = |network: &mut Network, roi: &Roi, scales: &[f64]| {
+            let averaging = Averaging {
+                flip: false,
+                scales: scales.to_vec(),
+            };
+            network.look_averaged(&frame, roi, &averaging, &mut timings)
+        };
+        let want = Want::default();
+        for scale in [1.0, 0.8] {
+            let plain = network
+                .look(
+                    &frame,
+                    &at_scale(&roi, scale),
+                    want,
+                    &mut Timings::default(),
+                )
+                .unwrap();
+            let one = averaged(&mut network, &roi, &[scale]).unwrap();
+            assert_eq!(one, plain.people);
+            // Twice the same is once, but for rounding where maps are laid upon each other.
+            let twice = averaged(&mut network, &roi, &[scale, scale]).unwrap();
+            let pairs = one[0].iter().zip(&twice[0]);
+            let (a, b) = pairs
+                .max_by(|a, b| a.0.score.total_cmp(&b.0.score))
+                .unwrap();
+            let pixel = roi.width / scale / 128.0;
+            assert!(a.point().distance(b.point()) < 2.0 * pixel, "{a:?} {b:?}");
+        }
+        for scales in [&[][..], &[0.0], &[1.0, f64::NAN]] {
+            assert!(averaged(&mut network, &roi, scales).is_err());
+        }
+    }
+}

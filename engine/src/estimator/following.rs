@@ -1,0 +1,123 @@
+//! A network with a tracker: people are found and followed from frame to frame.
+
+use std::sync::Arc;
+
+use super::{Infer, Network, Want};
+use crate::error::Result;
+use crate::frame::Frame;
+use crate::output::{PoseOutput, Stage, Timings};
+use crate::pose::Pose;
+use crate::track::{OneEuro, SingleOptions, SingleTracker, Tracker};
+
+/// A network and a tracker: finds and follows people from frame to frame.
+pub struct Estimator {
+    network: Network,
+    tracker: Box<dyn Tracker>,
+    last_secs: f64,
+}
+
+impl Estimator {
+    /// Follows one person; `smooth` calms the joints over time.
+    pub fn single(network: Network, smooth: bool) -> Self {
+        let defaults = SingleOptions::new(network.input.size.aspect());
+        let evidence = network.card.evidence;
+        let options = SingleOptions {
+            padding: network.input.padding,
+            start_evidence: evidence.map_or(defaults.start_evidence, |e| e.start),
+            keep_evidence: evidence.map_or(defaults.keep_evidence, |e| e.keep),
+            smoothing: defaults.smoothing.filter(|_| smooth),
+            ..defaults
+        };
+        Self {
+            network,
+            tracker: Box::new(SingleTracker::new(options)),
+            last_secs: f64::NEG_INFINITY,
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl Infer for Estimator {
+    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        if frame.time_secs < self.last_secs {
+            // A new run: its people are numbered from 1, as in the run before.
+            self.tracker.reset();
+        }
+        self.last_secs = frame.time_secs;
+        self.look(frame, want)
+    }
+
+    fn set_smoothing(&mut self, params: OneEuro) {
+        self.tracker.set_smoothing(params);
+    }
+
+    fn inspect(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+        let fresh = self.tracker.fresh();
+        let live = std::mem::replace(&mut self.tracker, fresh);
+        let found = self.look_closely(frame, near, want);
+        self.tracker = live;
+        let mut output = found?;
+        for pose in &mut output.poses {
+            pose.keypoints.clone_from(&pose.keypoints_raw);
+            pose.past.clear();
+            pose.track_id = nearest(pose, near).and_then(|p| p.track_id);
+        }
+        Ok(output)
+    }
+}
+
+/// The pose whose box has its middle nearest to that of `pose`.
+fn nearest<'a>(pose: &Pose, among: &'a [Pose]) -> Option<&'a Pose> {
+    let middle = |p: &Pose| (p.bbox.x + p.bbox.w / 2.0, p.bbox.y + p.bbox.h / 2.0);
+    let (x, y) = middle(pose);
+    let distance = |p: &Pose| (middle(p).0 - x).hypot(middle(p).1 - y);
+    among
+        .iter()
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
+impl Estimator {
+    /// One frame with a tracker that has seen nobody: a look to find people, unless it is known
+    /// where they are, then a closer one whose maps are handed out.
+    fn look_closely(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+        let known = self
+            .tracker
+            .update(frame.time_secs, frame.size(), near.to_vec());
+        if known.is_empty() {
+            self.tracker.reset();
+            if self.look(frame, Want::default())?.poses.is_empty() {
+                // Nobody is there to look at closely: the whole picture it is.
+                self.tracker.reset();
+            }
+        }
+        self.look(frame, want)
+    }
+
+    /// Looks where the tracker says.
+    fn look(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+        let mut timings = Timings::default();
+        let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
+        let mut poses = Vec::new();
+        let mut regions = Vec::with_capacity(rois.len());
+        for roi in &rois {
+            let look = self.network.look(frame, roi, want, &mut timings)?;
+            poses.extend(look.people.into_iter().map(Pose::from_keypoints));
+            regions.push(look.region);
+        }
+        let poses = timings.measure(Stage::Track, || {
+            self.tracker.update(frame.time_secs, frame.size(), poses)
+        });
+        Ok(PoseOutput {
+            frame: frame.clone(),
+            model: Arc::clone(&self.network.name),
+            skeleton: self.network.skeleton,
+            poses,
+            regions,
+            timings,
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! The way that hands, feet and the head came in the last second.
+
+use poselens_shaders::canvas::Paint;
+use poselens_shaders::scene::{Mark, Scene};
+use poselens_shaders::trail::Trail;
+
+use super::OverlayStyle;
+use super::skeleton::{color, limb_width};
+use crate::output::PoseOutput;
+use crate::pose::Keypoint;
+
+/// Joints at the ends of the body, by the ends of their names: a trail behind each of seventeen
+/// joints would hide the person.
+const ENDS: [&str; 4] = ["wrist", "ankle", "nose", "head_top"];
+
+/// Opacity at the joint; a trail fades to nothing at its older end.
+const OPACITY: f32 = 0.85;
+
+pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
+    let joints = output.skeleton.joints.iter().enumerate();
+    let ends: Vec<usize> = joints
+        .filter(|(j, name)| {
+            !style.hidden_joints.contains(j) && ENDS.iter().any(|end| name.ends_with(end))
+        })
+        .map(|(j, _)| j)
+        .collect();
+    for pose in output.poses.iter().rev() {
+        let width = 0.8 * limb_width(pose.bbox.w.max(pose.bbox.h) as f32);
+        for &j in &ends {
+            let place = |k: Option<&Keypoint>| match k {
+                Some(k) if k.score >= style.keypoint_threshold => [k.x, k.y],
+                // Where the joint was not seen the trail is interrupted.
+                _ => [f32::NAN; 2],
+            };
+            let past = pose.past.iter().map(|step| step.keypoints.get(j));
+            let points: Vec<_> = past.chain([pose.keypoints.get(j)]).map(place).collect();
+            if points.len() > 1 {
+                scene.marks.push(Mark::Trail(Trail {
+                    points,
+                    width,
+                    paint: Paint::new(color(output.skeleton.side(j)), OPACITY),
+                }));
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What an ffmpeg process says of a file, line by line.
+
+use crate::geometry::Size;
+
+/// Something ffmpeg said that matters.
+#[derive(Debug, PartialEq)]
+pub(super) enum Note {
+    /// Seconds per unit of `pts`, nominal frames per second where known.
+    Clock { tick_secs: f64, rate: Option<f64> },
+    /// The next frame's time, where it has one, and size. (The time in seconds that stands beside
+    /// it has six digits only: 10 ms after a quarter of an hour.)
+    Frame { pts: Option<i64>, size: Size },
+    /// Seconds that the file says it lasts.
+    Duration(f64),
+    /// An error, whether ffmpeg goes on or not.
+    Complaint(String),
+}
+
+/// What a line says. `prefix` is the file's name in front of some errors.
+pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
+    let line = line.trim_end();
+    if line.starts_with("[Parsed_showinfo") {
+        let word_after = |key: &str| {
+            let (_, rest) = line.split_once(key)?;
+            rest.split([' ', ',']).find(|word| !word.is_empty())
+        };
+        if let Some(time_base) = word_after(" config in time_base: ") {
+            return Some(Note::Clock {
+                tick_secs: fraction(time_base)?,
+                rate: word_after(" frame_rate: ").and_then(fraction),
+            });
+        }
+        let pts = word_after(" pts:")?.parse().ok();
+        let (width, height) = word_after(" s:")?.split_once('x')?;
+        let size = Size::new(width.parse().ok()?, height.parse().ok()?);
+        return Some(Note::Frame { pts, size });
+    }
+    if let Some((_, rest)) = line.split_once("[info]   Duration: ") {
+        return duration(rest.split(',').next()?).map(Note::Duration);
+    }
+    let text = ["[error] ", "[fatal] ", "[panic] "]
+        .iter()
+        .find_map(|level| line.split_once(level))
+        .map(|(_, text)| text)?;
+    Some(Note::Complaint(
+        text.strip_prefix(prefix).unwrap_or(text).to_owned(),
+    ))
+}
+
+/// Seconds of `01:02:03.45`; `None` for `N/A` and nothing.
+fn duration(text: &str) -> Option<f64> {
+    let mut parts = text.trim().split(':').map(|part| part.parse::<f64>().ok());
+    let (hours, minutes, secs) = (parts.next()??, parts.next()??, parts.next()??);
+    let whole = 3600.0 * hours + 60.0 * minutes + secs;
+    (whole.is_finite() && whole > 0.0).then_some(whole)
+}
+
+/// The value of `1001/30000`; `None` for `0/0`, which means "unknown".
+fn fraction(text: &str) -> Option<f64> {
+    let (numerator, denominator) = text.split_once('/')?;
+    let value = numerator.parse::<f64>().ok()? / denominator.parse::<f64>().ok()?;
+    (value.is_finite() && value > 0.0).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a change in the format of ffmpeg's messages, or a frame without a time, is
+    /// read wrongly.
+    #[test]
+    fn lines_are_understood() {
+        let head = "[Parsed_showinfo_0 @ 0x5581] [info]";
+        let note = |text: &str| parse(text, "file:a.avi: ");
+        let frame =
+            "n:   3 pts:   4608 pts_time:0.3     duration: 1 fmt:yuv420p sar:1/1 s:96x64 i:P";
+        assert_eq!(
+            note(&format!("{head} {frame}\n")),
+            Some(Note::Frame {
+                pts: Some(4608),
+                size: Size::new(96, 64)
+            })
+        );
+        assert_eq!(
+            note(&format!("{head} n:0 pts:NOPTS pts_time:NOPTS s:2x3 i:P")),
+            Some(Note::Frame {
+                pts: None,
+                size: Size::new(2, 3)
+            })
+        );
+        assert_eq!(
+            note(&format!(
+                "{head} config in time_base: 1/15360, frame_rate: 30/1"
+            )),
+            Some(Note::Clock {
+                tick_secs: 1.0 / 15360.0,
+                rate: Some(30.0)
+            })
+        );
+        assert_eq!(
+            note(&format!(
+                "{head} config in time_base: 1/90000, frame_rate: 1/0"
+            )),
+            Some(Note::Clock {
+                tick_secs: 1.0 / 90000.0,
+                rate: None
+            })
+        );
+        let out = "config out time_base: 0/0, frame_rate: 0/0";
+        assert_eq!(note(&format!("{head} {out}")), None);
+        assert_eq!(
+            note("[error] file:a.avi: Invalid data found"),
+            Some(Note::Complaint("Invalid data found".into()))
+        );
+        assert_eq!(note("[info]   Stream #0:0: Video: mjpeg"), None);
+        let lasts = |text: &str| note(&format!("[info]   Duration: {text}, start: 0.0"));
+        assert_eq!(lasts("01:02:03.50"), Some(Note::Duration(3723.5)));
+        assert_eq!(lasts("N/A"), None);
+        assert_eq!(note("[info] title: n: 0 pts_time:1 s:9x9"), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! Choices about the window, the camera and what was opened before; the log.
+
+use std::path::Path;
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use poselens_app::gui::{App, Session};
+use poselens_app::logs::{Level, LogBook};
+use poselens_engine::source::camera::CameraFormat;
+
+use super::Window;
+use crate::window_fakes::gui;
+
+fn command(window: &mut Window, key: Key) {
+    window.harness.key_press_modifiers(Modifiers::COMMAND, key);
+    window.harness.run_steps(3);
+}
+
+/// A window whose choices are kept in `folder`, over the log `book`.
+fn kept(folder: &Path, book: &LogBook, input: Option<&str>) -> Harness<'static, App> {
+    let mut gui = gui(input, &[], folder);
+    gui.settings_file = Some(folder.join("settings.toml"));
+    gui.log = Some(book.clone());
+    Harness::builder()
+        .with_size(egui::vec2(1280.0, 800.0))
+        .build_eframe(|cc| {
+            let mut app = App::new(gui).unwrap();
+            app.attach(cc);
+            app
+        })
+}
+
+/// Fails when everything cannot be made larger by keys and by hand, or the size is forgotten.
+#[test]
+fn the_size_follows_keys_and_settings_and_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = LogBook::default();
+    let open = || Window {
+        harness: kept(folder.path(), &book, Some("clip.mp4")),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let mut window = open();
+    let scale = |window: &Window| {
+        let saved = window.harness.state().state().scale;
+        assert_eq!(window.harness.ctx.zoom_factor(), saved);
+        saved
+    };
+    command(&mut window, Key::Plus);
+    command(&mut window, Key::Plus);
+    assert_eq!(scale(&window), 1.2);
+    command(&mut window, Key::Minus);
+    assert_eq!(scale(&window), 1.1);
+    command(&mut window, Key::Comma);
+    window.click("Larger");
+    assert_eq!(scale(&window), 1.2);
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+    drop(window);
+    let mut window = open();
+    window.harness.run_steps(3);
+    assert_eq!(scale(&window), 1.2);
+    command(&mut window, Key::Num0);
+    assert_eq!(scale(&window), 1.0);
+    assert_eq!(window.overlays(), ["skeleton"], "0 alone is another key");
+}
+
+/// Fails when a file that was opened is not offered again, or one that is gone can be clicked.
+#[test]
+fn files_opened_before_are_offered_and_those_gone_are_grey() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = LogBook::default();
+    let there = folder.path().join("walk.mp4");
+    let gone = folder.path().join("gone.mp4");
+    std::fs::write(&there, b"not read by the fake").unwrap();
+    let mut window = Window {
+        harness: kept(folder.path(), &book, Some("clip.mp4")),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    window.until(|s| s.source.is_some());
+    for path in [&gone, &there] {
+        window.click("Path");
+        window
+            .harness
+            .key_press_modifiers(Modifiers::COMMAND, Key::A);
+        let path = path.to_str().unwrap();
+        window.harness.get_by_label("Path").type_text(path);
+        window.press(Key::Enter);
+        window.until(|s| s.source.as_ref().is_some_and(|s| s.name == path));
+    }
+    window.until(|s| s.missing.len() == 1);
+    let recent = &window.harness.state().state().recent;
+    let expected = [&there, &gone].map(|p| p.to_str().unwrap().to_owned());
+    assert_eq!(recent[..], expected);
+    window.click("Close source");
+    window.until(|s| s.presented.is_none());
+    let is_disabled = |window: &Window, name: &str| {
+        let node = window.harness.get_by_label(name);
+        node.accesskit_node().is_disabled()
+    };
+    assert!(is_disabled(&window, "gone.mp4") && !is_disabled(&window, "walk.mp4"));
+    window.click("walk.mp4");
+    window.until(|s| s.source.is_some());
+    window.click("Menu");
+    window.harness.run_steps(4);
+    window.harness.get_by_label_contains("Recent files").click();
+    window.harness.run_steps(4);
+    let entry = window.harness.get_by_label_contains("gone.mp4   in ");
+    assert!(entry.accesskit_node().is_disabled());
+    let forget = window.harness.get_by_label_contains("Forget these files");
+    forget.click();
+    window.harness.run_steps(3);
+    assert!(window.harness.state().state().recent.is_empty());
+}
+
+/// Fails when the log does not open, shows what was not asked for, or cannot be copied.
+#[test]
+fn the_log_lists_by_severity_and_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = LogBook::default();
+    let mut window = Window {
+        harness: kept(folder.path(), &book, Some("clip.mp4")),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    for (level, text) in [
+        (Level::ERROR, "the disk is full"),
+        (Level::INFO, "camera started"),
+        (Level::DEBUG, "a try in vain"),
+    ] {
+        book.write(level, "poselens_engine::source", text.to_owned());
+    }
+    window.until(|s| s.log.len() == 3);
+    command(&mut window, Key::L);
+    let lists = |window: &Window, text: &str| {
+        let lines = window.harness.query_all_by_label_contains(text);
+        lines.count() > 0
+    };
+    assert!(lists(&window, "camera started") && !lists(&window, "a try in vain"));
+    window.choose("List", "Errors");
+    assert!(lists(&window, "the disk is full") && !lists(&window, "camera started"));
+    window.choose("List", "Everything");
+    assert!(lists(&window, "a try in vain"));
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+    window.harness.get_by_label("Copy log").click();
+    window.harness.step();
+    let copied = window.harness.output().platform_output.commands.iter();
+    let copied = copied
+        .clone()
+        .any(|c| matches!(c, egui::OutputCommand::CopyText(text) if text.lines().count() == 3));
+    assert!(copied, "nothing was copied");
+}
+
+/// Fails when the filter's parameters cannot be set, do not reach the workers, or do not go back.
+#[test]
+fn smoothing_is_set_and_reset() {
+    let mut window = Window::running("clip.mp4");
+    window.click("How smoothly");
+    // It opens slowly.
+    window.harness.run_steps(20);
+    let set = |window: &mut Window, label: &str, value| {
+        window
+            .harness
+            .get_by_label(label)
+            .set_value_accesskit(value);
+        window.harness.run_steps(2);
+    };
+    set(&mut window, "Calm at rest", 0.5);
+    set(&mut window, "Quickness", 20.0);
+    let look = |s: &Session| s.presented.as_ref().map(|p| p.look.smoothing);
+    window.until(|s| look(s).is_some_and(|s| s.min_cutoff == 0.5 && s.beta == 20.0));
+    window
+        .harness
+        .get_by_label("Reset smoothing")
+        .click_accesskit();
+    window.until(|s| look(s) == Some(poselens_engine::track::OneEuro::default()));
+}
+
+/// Fails when a camera's formats are not listed, a choice is not used, or not kept for the camera.
+#[test]
+fn a_camera_delivers_in_the_format_chosen() {
+    let mut window = Window::open(None, &["Desk camera"]);
+    window.until(|s| s.presented.is_some() && !s.formats.offered.is_empty());
+    let rate = |s: &Session| s.formats.current.map(|f: CameraFormat| f.rate);
+    assert_eq!(rate(window.session()), Some(30));
+    window.choose("Format", "8 × 6, 60 fps, GRAY");
+    window.until(|s| rate(s) == Some(60) && s.presented.is_some());
+    let kept = &window.harness.state().state().camera_formats;
+    assert_eq!(kept["Desk camera"].rate, 60);
+    window.choose("Format", "Automatic");
+    window.until(|s| rate(s) == Some(30));
+    assert!(window.harness.state().state().camera_formats.is_empty());
+}
+
+/// Fails when the recordings are out of sight in a window of usual size, or any of the window is
+/// lost when it is very small.
+#[test]
+fn what_matters_is_in_sight() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = LogBook::default();
+    let mut window = Window {
+        harness: kept(folder.path(), &book, Some("clip.mp4")),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
+    window.press(Key::R);
+    window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
+    let dropped = window.harness.get_by_label("0 dropped").rect();
+    let visible = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1280.0, 800.0));
+    assert!(visible.contains_rect(dropped), "{dropped:?}");
+    for size in [
+        egui::vec2(1.0, 1.0),
+        egui::Vec2::ZERO,
+        egui::vec2(300.0, 40.0),
+    ] {
+        window.harness.set_size(size);
+        window.harness.run_steps(3);
+    }
+    window.harness.set_size(egui::vec2(1280.0, 800.0));
+    window.harness.run_steps(3);
+    window.click("Stop recording");
+    window.until_says("Recorded ");
+}
