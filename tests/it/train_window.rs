@@ -1,6 +1,7 @@
 //! Training in the window, used by the labels of its controls: from the first look to weights in
 //! use, on people made of dots.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, Modifiers};
@@ -11,10 +12,28 @@ use poselens_app::gui::train::{Decision, Plan, Train, trained};
 use poselens_app::gui::{App, AppState};
 use poselens_engine::augment::Augment;
 use poselens_engine::train::recipe::recipe;
-use poselens_engine::train::{DataConfig, Freeze, TrainConfig};
+use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig};
 
 use crate::train::draw_people;
 use crate::window_fakes::gui;
+
+/// Options for four people made of dots, `epochs` times six steps of four: what is learned by
+/// heart is better than before.
+fn tiny(folder: &Path, epochs: u64) -> TrainConfig {
+    let labels = draw_people(folder, 4);
+    let mut config = recipe("sfm", "fine-tune").unwrap();
+    config.input_size = Some([64, 64]);
+    (config.epochs, config.batch_size, config.workers) = (epochs, 4, 1);
+    config.freeze = Freeze::None;
+    config.average = 0.0;
+    config.optimizer.lr = 5e-4;
+    config.schedule.warm_up_steps = 2;
+    config.augment = Augment::default();
+    config.data = vec![DataConfig::new(labels.clone(), None)];
+    config.data[0].people.weight = 6.0;
+    config.validation = Some(DataConfig::new(labels, None));
+    config
+}
 
 struct Window {
     harness: Harness<'static, App>,
@@ -54,22 +73,10 @@ impl Window {
         Self::open(tempfile::tempdir().unwrap(), None)
     }
 
-    /// Four people to learn from and to be measured on, `epochs` times six steps of four; what
-    /// is learned by heart is better than before.
+    /// Four people to learn from and to be measured on.
     fn with_people(epochs: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let labels = draw_people(folder.path(), 4);
-        let mut config = recipe("sfm", "fine-tune").unwrap();
-        config.input_size = Some([64, 64]);
-        (config.epochs, config.batch_size, config.workers) = (epochs, 4, 1);
-        config.freeze = Freeze::None;
-        config.average = 0.0;
-        config.optimizer.lr = 5e-4;
-        config.schedule.warm_up_steps = 2;
-        config.augment = Augment::default();
-        config.data = vec![DataConfig::new(labels.clone(), None)];
-        config.data[0].people.weight = 6.0;
-        config.validation = Some(DataConfig::new(labels, None));
+        let config = tiny(folder.path(), epochs);
         let mut window = Self::open(folder, Some(config));
         window.until(|app| app.train().report.is_some());
         window
@@ -90,7 +97,7 @@ impl Window {
                 self.train(),
                 self.harness.state().session().status
             );
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(20));
             self.harness.step();
         }
         self.harness.run_steps(3);
@@ -136,7 +143,7 @@ impl Window {
         self.harness.state().session().wanted_model.as_deref()
     }
 
-    fn only_run(&self) -> std::path::PathBuf {
+    fn only_run(&self) -> PathBuf {
         let runs = std::fs::read_dir(self.folder.path().join("trainings")).unwrap();
         let runs: Vec<_> = runs.map(|e| e.unwrap().path()).collect();
         assert_eq!(runs.len(), 1, "{runs:?}");
@@ -190,10 +197,28 @@ fn a_first_timer_is_told_what_to_do() {
 fn a_wrong_path_is_told_beside_its_field() {
     let mut window = Window::empty();
     window.click("Labels to learn from");
-    let field = window.harness.get_by_label("Labels to learn from");
-    field.type_text("/no/such/labels.json");
+    // As it is typed: the panel changes with the first letter, the keyboard stays.
+    for text in ["/", "no/such/", "labels.json"] {
+        let focused = window
+            .harness
+            .get_by_label("Labels to learn from")
+            .is_focused();
+        assert!(focused, "before {text}");
+        window.harness.event(egui::Event::Text(text.to_owned()));
+        window.harness.run_steps(2);
+    }
     window.until(|app| app.train().report.is_some());
     assert!(window.has("there is no such file or folder"));
+    let data = &window
+        .harness
+        .state()
+        .state()
+        .train
+        .config
+        .as_ref()
+        .unwrap()
+        .data;
+    assert_eq!(data[0].annotations, Path::new("/no/such/labels.json"));
     assert!(!window.can("Start training"));
     assert!(window.has("Start is not possible: the people to learn from cannot be read"));
     // The palette knows no way around it.
@@ -274,9 +299,17 @@ fn people_become_weights_in_use() {
     window.click(&format!("Show {name}"));
     window.until(|app| app.train().story.is_some());
     assert!(window.has("The training has ended"));
+    // Its people are asked again: the weights before and those kept.
+    let epochs = window
+        .train()
+        .faces
+        .each_ref()
+        .map(|f| f.as_ref().map(|f| f.portraits.epoch));
+    assert!(epochs[0] == Some(0) && epochs[1] > Some(0), "{epochs:?}");
     window.click("Live");
     window.click("Network");
-    assert!(window.has(&format!("sfm · {name}")));
+    let title = trained::title(&trained::join("sfm", &run.join("best.safetensors")));
+    assert!(window.has(&title), "{title}");
 }
 
 /// Fails when a training cannot be paused, stopped and continued where it was, or the header does
@@ -311,4 +344,27 @@ fn a_training_pauses_stops_and_goes_on() {
         losses.windows(2).all(|pair| pair[0][0] < pair[1][0]),
         "steps rise: {losses:?}"
     );
+}
+
+/// Fails when a training that has diverged is not told in words, or leaves no way on.
+#[test]
+fn a_diverged_training_is_told_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny(folder.path(), 2);
+    config.init = Start::Scratch;
+    config.optimizer.lr = 1e30;
+    config.schedule.warm_up_steps = 0;
+    let mut window = Window::open(folder, Some(config));
+    window.until(|app| app.train().report.is_some());
+    window.click("Start training");
+    window.until(|app| {
+        app.train()
+            .story
+            .as_ref()
+            .is_some_and(|s| s.phase.is_over())
+    });
+    window.until(|app| !app.train().is_active());
+    assert!(window.has("The training ended with a fault"));
+    assert!(window.has("The loss is no number any more") && window.has("a lower learning rate"));
+    assert!(window.can("Continue") && window.can("Start training"));
 }

@@ -26,6 +26,6 @@ mod validate;
 pub use checkpoint::EpochRecord;
 pub use config::{Changes, DataConfig, Freeze, Moved, Start, TrainConfig};
 pub use event::{Event, Reason};
-pub use preview::{Preview, preview};
+pub use preview::{Preview, look, preview};
 pub use seen::SeenPose;
 pub use trainer::{Hardware, Trainer};

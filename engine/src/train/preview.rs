@@ -1,15 +1,19 @@
-//! What a training is about to show its network, as a picture.
+//! What a training is about to show its network, and what networks find in its held-out people.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::config::TrainConfig;
+use super::config::{Start, TrainConfig};
+use super::seen::SeenPose;
 use super::setup::{card_of, loader};
+use super::trainer::Hardware;
+use super::validate::Validation;
 use crate::dataset::contact_sheet;
 use crate::dataset::loader::{People, Position};
 use crate::error::{Error, Result};
-use crate::estimator::input_spec;
+use crate::estimator::{NetworkOptions, input_spec};
 use crate::frame::Frame;
-use crate::model::model;
+use crate::model::{Weights, model};
 
 /// A batch to look at.
 #[derive(Debug, Clone)]
@@ -64,4 +68,34 @@ pub fn preview(
         position: batch.position,
         next: loader.position(),
     })
+}
+
+/// What the weights in a file, or those that the training `config` begins with, find in the
+/// held-out people that are looked at; nobody without held-out people or where it begins with
+/// fresh weights.
+///
+/// # Errors
+/// When labels, pictures or weights cannot be read or do not fit, or the device fails.
+pub fn look(
+    config: &TrainConfig,
+    weights: Option<&Path>,
+    hardware: Hardware,
+) -> Result<Vec<SeenPose>> {
+    let Some(held_out) = &config.validation else {
+        return Ok(Vec::new());
+    };
+    let spec = model(&config.model)?;
+    let weights = match (weights, &config.init) {
+        (Some(path), _) => Weights::read(path)?,
+        (None, Start::File(path)) => Weights::read(path)?,
+        (None, Start::Bundled) => Weights::bundled(spec)?,
+        (None, Start::Scratch) => return Ok(Vec::new()),
+    };
+    let card = card_of(spec, config)?;
+    let options = NetworkOptions {
+        device: hardware.device,
+        threads: hardware.threads,
+        ..NetworkOptions::bundled(spec.name)
+    };
+    Validation::new(&held_out.load()?, card.skeleton()?)?.look(&options, &card, &weights)
 }

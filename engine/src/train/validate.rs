@@ -8,6 +8,7 @@ use crate::eval::{EvalOptions, evaluate};
 use crate::frame::Frame;
 use crate::model::{Card, Weights};
 use crate::output::Timings;
+use crate::pose::Keypoint;
 use crate::preprocess::clip_box;
 use crate::skeleton::Skeleton;
 
@@ -54,6 +55,31 @@ impl Validation {
         card: &Card,
         weights: &Weights,
     ) -> Result<Measured> {
+        self.ask(options, card, weights, false)
+    }
+
+    /// What `weights` find in the people to be looked at.
+    ///
+    /// # Errors
+    /// When the network, its device or a picture fails.
+    pub fn look(
+        &self,
+        options: &NetworkOptions,
+        card: &Card,
+        weights: &Weights,
+    ) -> Result<Vec<SeenPose>> {
+        Ok(self.ask(options, card, weights, true)?.seen)
+    }
+
+    /// Asks the network about everybody, or only about those to be looked at; the figures mean
+    /// nothing then.
+    fn ask(
+        &self,
+        options: &NetworkOptions,
+        card: &Card,
+        weights: &Weights,
+        only_looked_at: bool,
+    ) -> Result<Measured> {
         let mut network = Network::with_card(options, card.clone(), weights)?;
         let eval = EvalOptions::new(*network.input());
         let mut current: Option<Frame> = None;
@@ -61,6 +87,11 @@ impl Validation {
         let n_people = samples.iter().map(|s| s.annotations.len()).sum();
         let (mut asked, mut seen) = (0, Vec::new());
         let report = evaluate(skeleton, samples, &eval, &mut |sample, roi| {
+            let is_looked_at = is_looked_at(asked, n_people);
+            if only_looked_at && !is_looked_at {
+                asked += 1;
+                return Ok(vec![Keypoint::from([0.0; 3]); skeleton.n_joints()]);
+            }
             let frame = match current.take() {
                 Some(frame) if frame.id == sample.image_id => frame,
                 _ => picture::read(&sample.path, sample.image_id)?,
@@ -72,9 +103,7 @@ impl Validation {
             let is_asked = |a: &&Annotation| {
                 clip_box(a.bbox, sample.size).is_some_and(|b| eval.input.roi(b) == *roi)
             };
-            if is_looked_at(asked, n_people)
-                && let Some(person) = people.find(is_asked)
-            {
+            if is_looked_at && let Some(person) = people.find(is_asked) {
                 seen.push(SeenPose {
                     path: sample.path.clone(),
                     image_id: sample.image_id,

@@ -18,6 +18,7 @@ use super::train::{self, Train};
 use super::{Action, AppState, GuiContext, Session, theme};
 
 pub use overlay::joint_title;
+pub use recordings::moment;
 pub use sheets::sheet_ui;
 pub use source::sample_clip;
 pub use stage::{view_ui, zoom_ui};

@@ -217,7 +217,7 @@ fn annotating_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// `2026-03-01_14-05-59.250` -> `03-01 14:05`.
-fn moment(started: &str) -> String {
+pub fn moment(started: &str) -> String {
     let text = || {
         let (date, time) = started.split_once('_')?;
         let (_, day) = date.split_once('-')?;

@@ -16,6 +16,7 @@ use poselens_engine::train::{DataConfig, TrainConfig};
 use poselens_engine::{Error, Result};
 
 use super::super::files::Waker;
+use super::story::counted;
 use super::task::Task;
 
 /// What a check depends on.
@@ -78,10 +79,7 @@ pub struct Report {
 impl Report {
     /// Why nothing can be learned from these data.
     pub fn obstacle(&self) -> Option<String> {
-        let errors = |n: usize| match n {
-            1 => "1 error".to_owned(),
-            n => format!("{n} errors"),
-        };
+        let errors = |n: usize| counted(n, "error");
         if self.learn.fault.is_some() {
             return Some("the people to learn from cannot be read".to_owned());
         }

@@ -1,6 +1,6 @@
 //! What every [`TrainAction`] does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use poselens_engine::dataset::guess_format;
@@ -10,11 +10,12 @@ use poselens_engine::{Error, Result};
 
 use super::check::{Check, Subject};
 use super::plan::{Trained, set_data};
-use super::run::{Job, Run, Wish};
+use super::run::{Job, Run, Wish, story_of};
 use super::story::Story;
 use super::task::Task;
 use super::{Ask, Decision, Page, Role, TrainAction, trained};
 use crate::gui::action::{Action, ModelAction};
+use crate::gui::panels::View;
 use crate::gui::session::Level;
 use crate::gui::{App, ModelChoice};
 
@@ -25,6 +26,18 @@ const ON_A_SHEET: (usize, usize) = (12, 3);
 
 impl App {
     pub(in crate::gui) fn run_train(&mut self, action: TrainAction) -> Result<()> {
+        let is_to_be_seen = matches!(
+            action,
+            TrainAction::Ask(_)
+                | TrainAction::Check
+                | TrainAction::Preview
+                | TrainAction::Start
+                | TrainAction::Continue(..)
+        );
+        if is_to_be_seen {
+            // The palette knows these from everywhere.
+            self.show_view(View::Train)?;
+        }
         let train = &mut self.train;
         match action {
             TrainAction::Configure(config) => self.configure(*config),
@@ -50,8 +63,11 @@ impl App {
             TrainAction::Check => return self.check_data(),
             TrainAction::Preview => return self.preview_batch(),
             TrainAction::Start => return self.start_training(),
+            TrainAction::Pause | TrainAction::Stop if !train.is_active() => {
+                self.session.say(Level::Info, "no training is running");
+            }
             TrainAction::Pause => {
-                if let Some(run) = train.run.as_ref().filter(|r| !r.is_over()) {
+                if let Some(run) = &train.run {
                     let is_paused = run.reins.wish() == Wish::Pause;
                     run.reins
                         .ask(if is_paused { Wish::Go } else { Wish::Pause });
@@ -64,8 +80,11 @@ impl App {
             }
             TrainAction::List => return self.list_runs(),
             TrainAction::Open(folder) => {
-                let read = move |_: &_| RunEntry::read(&folder);
+                let mut hardware = self.gui.hardware;
+                hardware.threads = self.state.train.n_threads();
+                let read = move |_: &_| story_of(&folder, hardware);
                 train.opening = Some(Task::start("training folder", &train.waker, read)?);
+                train.page = Page::Progress;
             }
             TrainAction::Continue(folder, epochs) => {
                 return self.begin(Job::Resume(epochs), folder);
@@ -301,20 +320,14 @@ impl super::Train {
 
 /// One line about trained weights, for the list of networks.
 fn help(story: &Story) -> String {
-    let figures = (|| {
-        let (first, best) = (story.first()?, story.best()?);
-        let (before, after) = (first.pck?, best.pck?);
-        Some(format!(
-            ": PCK@0.2 {:.1} to {:.1} %",
+    let figures = story.first().and_then(|first| first.pck);
+    let figures = figures.zip(story.best().and_then(|best| best.pck));
+    match figures {
+        Some((before, after)) => format!(
+            "trained here: PCK@0.2 {:.1} to {:.1} % on the held-out people",
             100.0 * before,
             100.0 * after
-        ))
-    })();
-    let folder = story.folder.file_name().unwrap_or_default();
-    format!(
-        "{} trained here, {}{}",
-        story.model,
-        Path::new(folder).display(),
-        figures.unwrap_or_default()
-    )
+        ),
+        None => "trained here, without held-out people".to_owned(),
+    }
 }

@@ -3,16 +3,14 @@
 use std::ops::RangeInclusive;
 
 use eframe::egui::{Color32, Id, Rangef, RichText, Ui};
-use egui_plot::{
-    Corner, GridMark, HoverPosition, Legend, Line, LineStyle, Plot, PlotPoints, Points,
-};
+use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoints, Points};
 
 use super::TrainAction;
 use super::data::send;
 use super::fields::short;
 use super::story::Story;
 use crate::gui::panels::PanelContext;
-use crate::gui::theme;
+use crate::gui::{theme, widgets};
 
 /// One curve.
 struct Curve {
@@ -54,22 +52,6 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: 
     } else {
         [0.72, 0.0, 0.28]
     };
-    ui.horizontal(|ui| {
-        title_ui(
-            ui,
-            "Loss",
-            "How far the answers are from what they shall be: it shall fall",
-        );
-        let mut wanted = is_log;
-        if ui
-            .checkbox(&mut wanted, RichText::new("logarithmic").small())
-            .on_hover_text("Shows small values as clearly as large ones")
-            .accessible_name("Logarithmic loss")
-            .changed()
-        {
-            send(cx, TrainAction::LogScale(wanted));
-        }
-    });
     let unit = if is_log { Unit::Log } else { Unit::Plain };
     let scaled = |[x, y]: [f64; 2]| [x, if is_log { y.max(1e-12).log10() } else { y }];
     let steps = story.losses.points.iter().map(|p| scaled(*p)).collect();
@@ -91,13 +73,21 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: 
             is_measured: true,
         },
     ];
+    ui.horizontal(|ui| {
+        let help = "How far the answers are from what they shall be: it shall fall";
+        title_ui(ui, "Loss", help, &curves);
+        let mut wanted = is_log;
+        if ui
+            .checkbox(&mut wanted, RichText::new("logarithmic").small())
+            .on_hover_text("Shows small values as clearly as large ones")
+            .accessible_name("Logarithmic loss")
+            .changed()
+        {
+            send(cx, TrainAction::LogScale(wanted));
+        }
+    });
     plot_ui(ui, "Loss", curves.into(), unit, room * share[0], story);
     if figures {
-        title_ui(
-            ui,
-            "Held-out people",
-            "What counts: how well people are found that were never learned from. It shall rise",
-        );
         let of = |value: fn(&poselens_engine::train::EpochRecord) -> Option<f64>| {
             let points = story.history.iter();
             let points = points.filter_map(|r| Some([r.step as f64, value(r)?]));
@@ -117,10 +107,13 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: 
                 is_measured: true,
             },
         ];
+        let help = "What counts: how well people are found that were never learned from. It \
+                    shall rise";
+        ui.horizontal(|ui| title_ui(ui, "Held-out people", help, &curves));
         let height = room * share[1];
         plot_ui(ui, "Figures", curves.into(), Unit::Percent, height, story);
     }
-    title_ui(ui, "Learning rate over steps", "How far a step goes");
+    ui.horizontal(|ui| title_ui(ui, "Learning rate", "How far a step goes", &[]));
     let curve = Curve {
         name: "learning rate",
         color: theme::WEAK,
@@ -130,9 +123,20 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, height: 
     plot_ui(ui, "Rate", vec![curve], Unit::Plain, room * share[2], story);
 }
 
-fn title_ui(ui: &mut Ui, title: &str, help: &str) {
+/// What is drawn below, and in which colours.
+fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
+    ui.spacing_mut().interact_size.y = 20.0;
     ui.label(RichText::new(title).strong().color(theme::TEXT))
         .on_hover_text(help);
+    for curve in curves.iter().filter(|c| !c.points.is_empty()) {
+        ui.add_space(4.0);
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            widgets::dot_ui(ui, curve.color);
+            ui.label(RichText::new(curve.name).small().color(theme::WEAK));
+        });
+    }
+    ui.add_space(4.0);
 }
 
 fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, story: &Story) {
@@ -157,7 +161,6 @@ fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, s
         )),
         HoverPosition::Elsewhere { .. } => None,
     };
-    let n_curves = curves.iter().filter(|c| !c.points.is_empty()).count();
     let mut plot = Plot::new(("training", id))
         .height(height.max(60.0))
         .link_axis(group, [true, false])
@@ -167,23 +170,13 @@ fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, s
         .allow_drag([true, false])
         .include_x(0.0)
         .include_x(story.steps.max(story.step).max(1) as f64)
-        .grid_spacing(Rangef::new(20.0, 300.0))
+        .grid_spacing(Rangef::new(14.0, 240.0))
         .y_axis_min_width(58.0)
         .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.text(mark.value))
         .label_formatter(hovered)
         .show_background(false);
-    if unit == Unit::Plain {
+    if id == "Rate" {
         plot = plot.include_y(0.0);
-    }
-    if n_curves > 1 {
-        let legend = Legend::default()
-            .position(if unit == Unit::Percent {
-                Corner::RightBottom
-            } else {
-                Corner::RightTop
-            })
-            .follow_insertion_order(true);
-        plot = plot.legend(legend);
     }
     plot.show(ui, |plot| {
         for curve in curves {

@@ -9,7 +9,7 @@ use poselens_engine::train::{DataConfig, TrainConfig};
 use super::check::{Check, SetReport};
 use super::fields::{fault_ui, note_ui};
 use super::plan::set_data;
-use super::story::grouped;
+use super::story::{counted, grouped};
 use super::{Ask, Role, TrainAction};
 use crate::gui::action::Action;
 use crate::gui::panels::PanelContext;
@@ -198,8 +198,8 @@ fn report_ui(ui: &mut Ui, report: &SetReport) {
     let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
     let (color, odd) = match (errors, warnings + notes) {
         (0, 0) => (theme::GREEN, String::new()),
-        (0, n) => (theme::GREEN, format!(", {n} remarks")),
-        (n, _) => (theme::RED, format!(", {n} errors")),
+        (0, n) => (theme::GREEN, format!(", {}", counted(n, "remark"))),
+        (n, _) => (theme::RED, format!(", {}", counted(n, "error"))),
     };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;

@@ -5,7 +5,7 @@ use poselens_engine::train::runs::RunEntry;
 
 use super::data::send;
 use super::fields::note_ui;
-use super::{Ask, TrainAction};
+use super::{Ask, TrainAction, trained};
 use crate::gui::panels::PanelContext;
 use crate::gui::{theme, widgets};
 
@@ -28,6 +28,8 @@ pub fn earlier_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 ScrollArea::vertical()
                     .id_salt("trainings")
                     .max_height(LIST_HEIGHT)
+                    // However little room the panel has left: it scrolls itself.
+                    .min_scrolled_height(LIST_HEIGHT)
                     .show(ui, |ui| {
                         for run in list {
                             run_ui(ui, run, cx);
@@ -49,6 +51,7 @@ pub fn earlier_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {
     let name = run.folder.file_name().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
+    let title = trained::folder_title(&run.config.model, &name);
     let (done, all) = (run.epochs(), run.config.epochs);
     let running = cx.train.story.as_ref().filter(|_| cx.train.is_active());
     let is_running = running.is_some_and(|s| s.folder == run.folder);
@@ -62,7 +65,7 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {
         let width = (ui.available_width() - 92.0).max(60.0);
         ui.scope(|ui| {
             ui.set_max_width(width);
-            let open = Button::new(name.as_str())
+            let open = Button::new(title)
                 .truncate()
                 .frame(false)
                 .min_size(egui::vec2(width, 0.0));

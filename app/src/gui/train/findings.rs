@@ -5,7 +5,7 @@ use poselens_engine::dataset::{Finding, Severity};
 
 use super::check::{Report, SetReport};
 use super::fields::{fault_ui, note_ui};
-use super::story::grouped;
+use super::story::{counted, grouped};
 use crate::gui::{theme, widgets};
 
 /// Findings listed of each set.
@@ -44,12 +44,12 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
             ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
             return;
         }
-        let errors_text = format!("{errors} errors (left out)");
+        let errors_text = format!("{} (left out)", counted(errors, "error"));
         ui.horizontal(|ui| {
             for (n, text, severity) in [
                 (errors, errors_text, Severity::Error),
                 (warnings, format!("{warnings} doubtful"), Severity::Warning),
-                (notes, format!("{notes} notes"), Severity::Note),
+                (notes, counted(notes, "note"), Severity::Note),
             ] {
                 if n > 0 {
                     ui.label(RichText::new(text).color(color(severity)).strong());
@@ -62,6 +62,7 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
         ScrollArea::vertical()
             .id_salt(title)
             .max_height(220.0)
+            .min_scrolled_height(220.0)
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 2.0;

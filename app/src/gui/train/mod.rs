@@ -181,7 +181,7 @@ pub struct Train {
     /// Trainings on disk; `None` while looking.
     pub earlier: Option<Vec<RunEntry>>,
     listing: Option<Task<Vec<RunEntry>>>,
-    opening: Option<Task<RunEntry>>,
+    opening: Option<Task<Story>>,
     waker: Waker,
 }
 
@@ -224,6 +224,11 @@ impl Train {
     /// Whether a training is at work or waits.
     pub fn is_active(&self) -> bool {
         self.run.as_ref().is_some_and(|run| !run.is_over())
+    }
+
+    /// Whether a training on disk is being read.
+    pub fn is_opening(&self) -> bool {
+        self.opening.is_some()
     }
 
     /// Whether a batch is being made.

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use poselens_engine::frame::Frame;
 
-use super::story::Story;
 use super::task::take;
 use super::{Faces, Page, Sheet, TrainAction, outcome};
 use crate::gui::App;
@@ -32,13 +31,13 @@ impl App {
                 let text = "a training is running; look at others when it has ended";
                 self.session.say(Level::Warning, text);
             }
-            Some(Ok(run)) => {
+            Some(Ok(story)) => {
+                let usual = self.gui.trainings_folder.clone();
+                self.state.train.remember(&story.folder, &usual);
                 train.run = None;
                 train.forget_story();
-                train.story = Some(Story::of_run(&run));
+                train.story = Some(story);
                 train.page = Page::Progress;
-                let usual = self.gui.trainings_folder.clone();
-                self.state.train.remember(&run.folder, &usual);
             }
         }
         self.poll_story(ctx);

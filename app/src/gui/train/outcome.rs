@@ -12,6 +12,8 @@ use crate::gui::theme;
 
 /// Figures closer than this are as good as equal: half a point.
 const SAME: f64 = 0.005;
+/// A fall of the average precision that counts, points.
+const MUCH: f64 = 2.0;
 
 /// What became of it, in a line.
 pub fn in_a_line(story: &Story) -> (Level, String) {
@@ -45,6 +47,14 @@ fn verdict(story: &Story) -> (Option<bool>, String) {
                     old weights. More varied pictures or a lower learning rate may help.";
         return (Some(false), text.to_owned());
     }
+    let precision = first.and_then(|f| Some(100.0 * (best.oks_ap? - f.oks_ap?)));
+    if let Some(precision) = precision.filter(|p| *p < -MUCH) {
+        let text = format!(
+            "Mixed: {points:.1} points more joints are found, but whole people less exactly (OKS \
+             AP {precision:.1}). Look at the people below before you decide."
+        );
+        return (None, text);
+    }
     let text = if after - before < SAME {
         format!("Hardly better on the held-out people: {points:.1} points more joints found.")
     } else {
@@ -60,7 +70,8 @@ pub fn outcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story) {
         (Phase::Failed(_), _) => (theme::RED, "The training ended with a fault"),
         (Phase::Stopped, _) => (theme::RIGHT, "The training was stopped"),
         (_, Some(false)) => (theme::RIGHT, "The training has ended"),
-        _ => (theme::GREEN, "The training has ended"),
+        (_, None) => (theme::LINE, "The training has ended"),
+        (_, Some(true)) => (theme::GREEN, "The training has ended"),
     };
     egui::Frame::new()
         .fill(theme::CARD)
@@ -152,10 +163,10 @@ fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better:
         let is_used = matches!(cx.train.decision, Some(Decision::Used(_)));
         let size = egui::vec2(150.0, 34.0);
         let is_worse = is_better == Some(false);
-        let take = if is_worse {
-            Button::new("Use these weights").min_size(size)
+        let take = if is_better == Some(true) {
+            main_button("Use these weights").min_size(size)
         } else {
-            main_button("Use these weights")
+            Button::new("Use these weights").min_size(size)
         };
         let can = !is_used && !is_worse && !cx.train.is_active();
         let take = ui.add_enabled(can, take).on_hover_text(
@@ -220,6 +231,13 @@ mod tests {
         );
         assert!(of(&[0.8, 0.801]).1.starts_with("Hardly"));
         assert_eq!(verdict(&after(&[None, None])).0, None);
+        let mut mixed = after(&[Some(0.8), Some(0.9)]);
+        (mixed.history[0].oks_ap, mixed.history[1].oks_ap) = (Some(0.5), Some(0.4));
+        let (better, text) = verdict(&mixed);
+        assert!(
+            better.is_none() && text.starts_with("Mixed: 10.0"),
+            "{text}"
+        );
         assert_eq!(verdict(&after(&[])).0, None);
     }
 }

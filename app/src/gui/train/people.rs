@@ -10,10 +10,11 @@ pub fn people_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
         .on_hover_text("The same ones after every epoch; never learned from");
     let [Some(before), Some(now)] = &cx.train.faces else {
-        let text = if cx.state.train.data(super::Role::HeldOut).is_some() {
-            "They appear here once they have been measured for the first time."
+        let text = if cx.train.is_active() {
+            "They appear here once they have been measured for the first time, where there are \
+             held-out people."
         } else {
-            "With held-out people you would see here what the network finds in them."
+            "There are none, or their pictures are not where they were."
         };
         note_ui(ui, text);
         return;

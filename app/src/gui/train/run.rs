@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{Event, Hardware, Reason, SeenPose, TrainConfig, Trainer};
+use poselens_engine::train::{Event, Hardware, Reason, SeenPose, TrainConfig, Trainer, look};
 use poselens_engine::{Error, Result};
 
 use super::super::files::Waker;
@@ -244,7 +244,13 @@ fn train(
 ) -> Result<Phase> {
     let mut trainer = match job {
         Job::Begin(config) => Trainer::begin(*config, folder, hardware)?,
-        Job::Resume(epochs) => Trainer::resume(folder, epochs, hardware)?,
+        Job::Resume(epochs) => {
+            let trainer = Trainer::resume(folder, epochs, hardware)?;
+            if let Some(before) = looked(trainer.config(), None, 0, hardware) {
+                board.update(true, |story| story.portray(Arc::new(before)));
+            }
+            trainer
+        }
     };
     let on_pause = || board.update(true, |story| story.phase = Phase::Paused);
     while let Some(stretch) = reins.next_stretch(on_pause) {
@@ -287,6 +293,40 @@ fn portraits(epoch: u64, people: &[SeenPose]) -> Portraits {
         epoch,
         people: people.iter().filter_map(portrait).collect(),
     }
+}
+
+/// What weights find in the held-out people; `None` where they cannot be asked any more.
+fn looked(
+    config: &TrainConfig,
+    weights: Option<&Path>,
+    epoch: u64,
+    hardware: Hardware,
+) -> Option<Portraits> {
+    match look(config, weights, hardware) {
+        Ok(people) if people.is_empty() => None,
+        Ok(people) => Some(portraits(epoch, &people)),
+        Err(error) => {
+            tracing::warn!("the held-out people are not shown: {error}");
+            None
+        }
+    }
+}
+
+/// What a training on disk tells of itself, with its people before and after. Takes seconds.
+///
+/// # Errors
+/// When the folder holds no training.
+pub fn story_of(folder: &Path, hardware: Hardware) -> Result<Story> {
+    let run = RunEntry::read(folder)?;
+    let mut story = Story::of_run(&run);
+    let before = looked(&run.config, None, 0, hardware);
+    let best = run.best().map_or(0, |best| best.epoch);
+    let weights = run.weights();
+    let after = weights.and_then(|w| looked(&run.config, Some(&w), best, hardware));
+    for portraits in [before, after].into_iter().flatten() {
+        story.portray(Arc::new(portraits));
+    }
+    Ok(story)
 }
 
 /// The error in words for somebody who sees it for the first time.

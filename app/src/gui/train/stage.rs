@@ -208,6 +208,13 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    if cx.train.is_opening() {
+        ui.horizontal(|ui| {
+            ui.add(Spinner::new().size(16.0));
+            ui.label("Reading the training and looking at its people…");
+        });
+        return;
+    }
     let Some(story) = cx.train.story.as_ref() else {
         ui.add_space(40.0);
         ui.vertical_centered(|ui| {
@@ -251,6 +258,7 @@ fn log_ui(ui: &mut Ui, story: &super::story::Story) {
     ScrollArea::vertical()
         .id_salt("train log")
         .max_height(120.0)
+        .min_scrolled_height(120.0)
         .stick_to_bottom(true)
         .show(ui, |ui| {
             ui.set_width(ui.available_width());

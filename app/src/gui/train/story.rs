@@ -122,7 +122,8 @@ pub struct Story {
     pub rates: Series,
     /// The network before training, then every finished epoch.
     pub history: Vec<EpochRecord>,
-    /// The first portraits of this session.
+    /// The network before training; of a continued training without its first weights, the first
+    /// ones of this session.
     pub before: Option<Arc<Portraits>>,
     /// The last ones.
     pub now: Option<Arc<Portraits>>,
@@ -162,8 +163,7 @@ impl Story {
         for record in &run.history {
             story.step = record.step;
             story.epoch(record.clone());
-            if let Some(loss) = record.loss {
-                story.losses.push(record.step as f64, loss);
+            if record.epoch > 0 {
                 story.rates.push(record.step as f64, record.lr);
             }
         }
@@ -297,6 +297,12 @@ fn best<'a>(records: impl Iterator<Item = &'a EpochRecord>) -> Option<&'a EpochR
     let scored = records.filter_map(|r| Some((r.score()?, r)));
     let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, record)| record)
+}
+
+/// `1 error`, `3 errors`.
+pub fn counted(n: usize, what: &str) -> String {
+    let end = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{end}")
 }
 
 /// `1 234 567`.

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::gui::panels::moment;
+
 /// The name that [`split`] takes apart again.
 pub fn join(model: &str, weights: &Path) -> String {
     format!("{model}@{}", weights.display())
@@ -16,14 +18,24 @@ pub fn split(name: &str) -> (&str, Option<PathBuf>) {
     }
 }
 
-/// What people read: `sfm · dance` for weights in the folder `dance`.
+/// What people read: `sfm · dance` for weights in the folder `dance` or `sfm_dance`.
 pub fn title(name: &str) -> String {
     let (model, weights) = split(name);
     let folder = weights.as_deref().and_then(Path::parent);
     match folder.and_then(Path::file_name) {
-        Some(folder) => format!("{model} · {}", folder.to_string_lossy()),
+        Some(folder) => folder_title(model, &folder.to_string_lossy()),
         None => name.to_owned(),
     }
+}
+
+/// [`title`] of whatever was trained in the folder called `folder`; times are told shortly.
+pub fn folder_title(model: &str, folder: &str) -> String {
+    let rest = folder.strip_prefix(model).unwrap_or(folder);
+    let rest = rest.trim_start_matches(['_', '-']);
+    format!(
+        "{model} · {}",
+        moment(if rest.is_empty() { folder } else { rest })
+    )
 }
 
 #[cfg(test)]
@@ -37,6 +49,9 @@ mod tests {
         let name = join("sfm", path);
         assert_eq!(split(&name), ("sfm", Some(path.to_owned())));
         assert_eq!(title(&name), "sfm · dance");
+        let name = "sfm@/runs/sfm_2026-11-21_04-12-59.250/best.safetensors";
+        assert_eq!(title(name), "sfm · 11-21 04:12");
+        assert_eq!(title("sfm@/runs/sfm/best.safetensors"), "sfm · sfm");
         assert_eq!((split("sfm"), title("sfm")), (("sfm", None), "sfm".into()));
     }
 }
