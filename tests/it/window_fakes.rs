@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use poselens_app::gui::{GuiContext, ModelChoice, SourceChoice};
+use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::{Frame, Pixels};
@@ -19,7 +20,9 @@ use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::camera::CameraFormat;
 use poselens_engine::source::pixels::PixelFormat;
-use poselens_engine::source::{FrameSource, OpenOptions, SourceInfo, SourceMonitor, SourceSpec};
+use poselens_engine::source::{
+    FrameSource, OpenOptions, SourceInfo, SourceMonitor, SourceSpec, SourceStatus,
+};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 use poselens_shaders::scene::Scene;
@@ -29,6 +32,7 @@ const SIZE: Size = Size::new(8, 6);
 struct FakeSource {
     info: SourceInfo,
     monitor: SourceMonitor,
+    stop: StopFlag,
     next: u64,
 }
 
@@ -49,13 +53,21 @@ impl FrameSource for FakeSource {
         if self.info.is_live {
             std::thread::sleep(Duration::from_millis(10));
         }
+        if self.info.name == "camera:silent" && id == 5 {
+            let since = Instant::now();
+            self.monitor.set_status(SourceStatus::Stalled { since });
+            while !self.stop.is_stopped() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            return Ok(None);
+        }
         self.next += 1;
         let pixels = Pixels::unpooled(vec![255; SIZE.area() * 4]);
         Ok(Some(Frame::new(id, id as f64 / 100.0, SIZE, pixels)))
     }
 }
 
-/// `sample` is the real clip, `camera:...` is live, `short.mp4` has 10 frames, `missing...` does not exist.
+/// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `short.mp4` has 10 frames, `missing...` does not exist.
 fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
     if spec == "sample" {
         let options = OpenOptions {
@@ -67,7 +79,8 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
     if spec.starts_with("missing") {
         return Err(Error::source(spec, "no such file; check the path"));
     }
-    let monitor = SourceMonitor::default();
+    let stop = StopFlag::new();
+    let monitor = SourceMonitor::new(stop.clone());
     if spec.starts_with("camera:") {
         let gray = |rate| CameraFormat {
             size: SIZE,
@@ -78,6 +91,7 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
     }
     Ok(Box::new(FakeSource {
         monitor,
+        stop,
         info: SourceInfo {
             name: spec.to_owned(),
             size: Some(SIZE),

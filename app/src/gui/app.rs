@@ -17,7 +17,7 @@ use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
 use super::session::{Adapter, Level, Sheet};
 use super::train::{self, Train};
-use super::{AppState, GuiContext, Session, SourceChoice, catalog, theme};
+use super::{AppState, GuiContext, Session, catalog, theme};
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -101,10 +101,8 @@ impl App {
         app.offer_trained();
         app.start_model();
         if let Some(input) = app.gui.input.clone() {
-            app.run_action(Action::Source(SourceAction::Open(SourceChoice {
-                label: input.clone(),
-                spec: input,
-            })));
+            let choice = app.choose(input);
+            app.run_action(Action::Source(SourceAction::Open(choice)));
         }
         app.run_action(Action::Source(SourceAction::ListCameras));
         app.run_action(Action::Record(RecordAction::List));

@@ -154,16 +154,21 @@ impl App {
             return;
         }
         self.state.path.clone_from(&path);
-        // `camera:0` and the like are no files.
-        let is_path = SourceSpec::parse(&path).is_ok_and(|s| s.argument() == path);
-        self.opening_path = is_path.then(|| absolute(&path));
-        let name = std::path::Path::new(&path).file_name();
-        let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
-        let choice = SourceChoice { label, spec: path };
+        let choice = self.choose(path);
         self.run_action(match self.view {
             View::Live | View::Train => Action::Source(SourceAction::Open(choice)),
             View::Inspect => Action::Inspect(InspectAction::Open(choice)),
         });
+    }
+
+    /// The source that a path or the like means; it is remembered once it is open.
+    pub(super) fn choose(&mut self, path: String) -> SourceChoice {
+        // `camera:0` and the like are no files.
+        let is_path = SourceSpec::parse(&path).is_ok_and(|s| s.argument() == path);
+        self.opening_path = is_path.then(|| absolute(&path));
+        let name = Path::new(&path).file_name();
+        let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
+        SourceChoice { label, spec: path }
     }
 
     fn open(&mut self, choice: SourceChoice) -> Result<()> {

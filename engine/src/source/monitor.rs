@@ -57,7 +57,7 @@ pub struct CameraFormats {
 
 impl SourceMonitor {
     /// The monitor of a source that stops waiting when `stop` is raised.
-    pub(crate) fn new(stop: StopFlag) -> Self {
+    pub fn new(stop: StopFlag) -> Self {
         Self(Arc::new(Shared {
             stop,
             ..Shared::default()
@@ -131,7 +131,7 @@ impl SourceMonitor {
     }
 
     /// Sets the status; says whether it is another one than before.
-    pub(crate) fn set_status(&self, status: SourceStatus) -> bool {
+    pub fn set_status(&self, status: SourceStatus) -> bool {
         std::mem::replace(&mut *self.lock(), status) != status
     }
 

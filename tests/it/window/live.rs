@@ -3,6 +3,7 @@
 use eframe::egui::Key;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::Session;
+use poselens_engine::source::SourceStatus;
 
 use super::Window;
 
@@ -124,4 +125,20 @@ fn the_header_names_what_is_shown() {
     // The text field has the keyboard.
     window.click("Live");
     assert!(says(&window, "camera:0") && !is_open(&window));
+}
+
+/// Fails when a camera that fell silent leaves a frozen picture without a word, or no way out.
+#[test]
+fn a_silent_camera_is_told_and_let_go() {
+    let mut window = Window::open(Some("camera:silent"), &[]);
+    let is_silent = |s: &Session| matches!(s.source_status, SourceStatus::Stalled { .. });
+    window.until(is_silent);
+    assert!(window.has("No picture comes from camera:silent"));
+    assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+    window.click("Connect again");
+    window.until(|s| s.source_status == SourceStatus::Ok && s.presented.is_some());
+    window.until(is_silent);
+    window.click("Release it");
+    window.until(|s| s.source.is_none());
+    assert!(window.has("No camera found"));
 }

@@ -81,3 +81,27 @@ fn the_menu_holds_every_group() {
     window.harness.run_steps(4);
     assert_eq!(window.session().speed, 1.5);
 }
+
+/// Fails when a sheet has a control that a screen reader cannot name.
+#[test]
+fn every_sheet_names_its_controls() {
+    let mut window = Window::running("clip.mp4");
+    for (command, title) in [
+        ("keys", "Keys"),
+        ("settings", "Settings"),
+        ("log", "Log"),
+        ("about", "About PoseLens"),
+        ("first steps", "Welcome to PoseLens"),
+    ] {
+        palette(&mut window, command);
+        assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+        window.press(Key::Enter);
+        let named = window.harness.query_all_by_label(title);
+        assert!(
+            named.count() > 0 && window.session().sheet.is_some(),
+            "{title}"
+        );
+        assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
+        window.press(Key::Escape);
+    }
+}

@@ -2,6 +2,7 @@
 
 use eframe::egui::{Align, Button, Color32, Label, Layout, RichText, ScrollArea, Ui};
 use poselens_engine::frame::Frame;
+use poselens_engine::source::SourceStatus;
 
 use super::super::action::{Action, WindowAction};
 use super::super::catalog::{Group, commands, key_text};
@@ -168,6 +169,7 @@ fn size_text(frame: &Frame) -> String {
 
 fn source_color(cx: &PanelContext<'_>) -> Color32 {
     match (cx.session.is_live(), cx.session.is_playing) {
+        _ if cx.session.source_status != SourceStatus::Ok => theme::RED,
         (_, false) => theme::RIGHT,
         (true, true) => theme::GREEN,
         (false, true) => theme::LEFT,

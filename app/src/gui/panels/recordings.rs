@@ -23,6 +23,7 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             None => {
                 ui.label(weak("Looking for recordings…"));
             }
+            Some(list) if list.is_empty() && session.recording.is_some() => {}
             Some(list) if list.is_empty() => {
                 ui.label(weak("None yet: Record (R) makes one."))
                     .on_hover_text(format!(

@@ -81,10 +81,7 @@ fn format_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         .offered
         .iter()
         .map(|f| (format_text(f), Some(f) == chosen));
-    let shown = match chosen {
-        Some(_) => format_text(&current),
-        None => format!("Automatic: {}", format_text(&current)),
-    };
+    let shown = format_text(&current);
     let help = format!(
         "What the camera delivers: pixels, frames a second, form. Larger pictures cost time, but \
          networks see only a part of each. Kept for this camera.\nNow: {current}"

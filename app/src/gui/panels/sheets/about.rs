@@ -35,8 +35,11 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         "It stands on {} libraries, counting those of every system and of its tests:",
         LIBRARIES.lines().count()
     ));
+    // Its full height at once: a sheet that grows moves its button away from the pointer.
+    let height = (ui.ctx().content_rect().height() - 480.0).clamp(90.0, 320.0);
     ScrollArea::vertical()
-        .max_height(220.0)
+        .max_height(height)
+        .min_scrolled_height(height)
         .auto_shrink([false, true])
         .show(ui, |ui| {
             ui.label(RichText::new(LIBRARIES).monospace().size(11.5));
