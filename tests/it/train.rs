@@ -14,9 +14,7 @@ use poselens_engine::augment::Augment;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::skeleton::Skeleton;
-use poselens_engine::train::loss::LossConfig;
-use poselens_engine::train::recipe::{family, recipe};
-use poselens_engine::train::schedule::Curve;
+use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::{
     DataConfig, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
 };
@@ -161,29 +159,30 @@ fn a_transpose_learns_a_few_people_by_heart() {
     learned_by_heart(&Desk::new(), "tp-r-a3", 4, 5e-4);
 }
 
+/// Fails when a stacked hourglass does not learn: one of its outputs, its attention's recurrence
+/// or its way back is wrong.
+#[test]
+fn an_hourglass_learns_a_few_people_by_heart() {
+    learned_by_heart(&Desk::new(), "mca-2-slim", 4, 1e-3);
+}
+
 /// Trains `model` from scratch on eight people, `batch` at once, until it finds 95 % of their
 /// joints, which it must before long.
 fn learned_by_heart(desk: &Desk, model: &str, batch: usize, lr: f64) -> Trainer {
     let labels = draw_people(&desk.path(""), 8);
-    let mut config = recipe(model, family(model).unwrap().recipe).unwrap();
+    let mut config = recipe(model, "fine-tune").unwrap();
+    config.init = Start::Scratch;
+    config.freeze = Freeze::None;
+    config.fixed_norms = false;
+    config.augment = Augment::default();
     config.input_size = Some([64, 64]);
     config.workers = 2;
-    config.augment = Augment::default();
     config.batch_size = batch;
-    // An epoch is long enough to be worth a measurement.
-    config.data = vec![DataConfig::new(labels.clone(), None)];
-    config.data[0].people.weight = 10.0;
     config.epochs = 12;
-    config.narrow_share = 0.0;
-    config.loss = LossConfig {
-        name: "weighted-mse".to_owned(),
-        scale: 100.0,
-        ..config.loss
-    };
     config.optimizer.lr = lr;
-    config.optimizer.clip_norm = 5.0;
-    config.schedule.curve = Curve::Cosine;
-    config.schedule.warm_up_steps = 10;
+    config.data = vec![DataConfig::new(labels.clone(), None)];
+    // An epoch is long enough to be worth a measurement.
+    config.data[0].people.weight = 10.0;
     config.validation = Some(DataConfig::new(labels, None));
     let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
     let pck = |trainer: &Trainer| trainer.history().last().and_then(|r| r.pck);
