@@ -46,6 +46,7 @@ shot live 4
 press 2
 shot heatmap 2
 press 2 3
+sleep 1
 press Tab
 shot attention 2
 press 3
@@ -64,6 +65,9 @@ press ctrl+s
 need "**/*.png"
 ask "network tp-r-a3" 4
 shot inspect-transformer 3
+ask "network mca-2-slim" 5
+shot inspect-parts 3
+ask "network tp-r-a3" 3
 ask "compare with sfm" 2
 shot inspect-two 3
 ask "compare no other"
