@@ -179,7 +179,7 @@ fn model_record(
     let digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
     let digest = digests.get(name).cloned();
     ModelRecord {
-        name: name.to_owned(),
+        name: trained::title(name),
         weights: digest.unwrap_or_default(),
         device: device.to_owned(),
     }

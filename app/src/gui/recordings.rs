@@ -16,6 +16,7 @@ use super::action::{Action, RecordAction, SourceAction};
 use super::files::News;
 use super::panels::View;
 use super::session::{Annotating, Level, Recording};
+use super::train::trained;
 use super::{App, SourceChoice, widgets};
 
 impl App {
@@ -117,7 +118,7 @@ impl App {
         let plan = AnnotationPlan {
             folder: folder.clone(),
             model: (self.gui.describe_model)(&name),
-            name: name.clone(),
+            name: trained::title(&name),
             make: Box::new(move || make(&wanted)),
             look: self.state.look(self.gui.overlays, self.session.skeleton),
         };
@@ -126,7 +127,7 @@ impl App {
         self.annotation = Some(Annotation::start(plan, notify)?);
         self.session.annotating = Some(Annotating {
             folder,
-            model: name,
+            model: trained::title(&name),
             progress: AnnotationProgress::default(),
             is_cancelled: false,
         });

@@ -30,8 +30,9 @@ impl RunEntry {
             Ok::<_, Error>((path, text))
         };
         let (path, options) = text("config.toml")?;
-        let config = toml::from_str(&options)
+        let mut config: TrainConfig = toml::from_str(&options)
             .map_err(|e| Error::data(&path, e.message().replace('\n', " ")))?;
+        config.found_from(folder);
         let (path, log) = text("log.csv")?;
         let history = history(&log).ok_or_else(|| {
             Error::data(

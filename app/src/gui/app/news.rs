@@ -145,6 +145,7 @@ impl App {
             }
             News::TrainPicked(ask, path) => {
                 session.is_choosing = false;
+                self.state.last_folder = path.parent().map(std::path::Path::to_owned);
                 self.run_action(Action::Train(TrainAction::Answer(ask, path)));
             }
             News::NoDialog => {

@@ -5,6 +5,7 @@ use poselens_engine::pipeline::session::SessionEntry;
 
 use super::super::action::{Action, RecordAction};
 use super::super::recordings::folder_name;
+use super::super::train::trained;
 use super::super::{theme, widgets};
 use super::PanelContext;
 
@@ -172,10 +173,13 @@ fn more_ui(
         let can = !is_running && cx.session.annotating.is_none();
         for model in &cx.gui.models {
             if ui
-                .add_enabled(can, Button::new(model.name.as_str()))
+                .add_enabled(can, Button::new(trained::title(&model.name)))
                 .on_hover_text(&model.help)
                 .on_disabled_hover_text("Not now: a recording or annotation is running")
-                .accessible_name(format!("Annotate again with {}", model.name))
+                .accessible_name(format!(
+                    "Annotate again with {}",
+                    trained::title(&model.name)
+                ))
                 .clicked()
             {
                 let action = RecordAction::Annotate(entry.folder.clone(), model.name.clone());

@@ -50,7 +50,8 @@ impl App {
             TrainAction::LogScale(is_on) => self.state.train.is_log_scale = is_on,
             TrainAction::Ask(_) if self.session.is_choosing => {}
             TrainAction::Ask(ask) => {
-                self.tasks.push(self.desk.ask_for(ask)?);
+                let folder = self.state.last_folder.as_deref();
+                self.tasks.push(self.desk.ask_for(ask, folder)?);
                 self.session.is_choosing = true;
             }
             TrainAction::Answer(ask, path) => self.answer(ask, path),
@@ -87,7 +88,9 @@ impl App {
                 train.page = Page::Progress;
             }
             TrainAction::Continue(folder, epochs) => {
-                return self.begin(Job::Resume(epochs), folder);
+                let data = |role| self.state.train.data(role).cloned();
+                let maybe_at = [data(Role::Learn), data(Role::HeldOut)];
+                return self.begin(Job::Resume { epochs, maybe_at }, folder);
             }
             TrainAction::Use => self.use_weights(),
             TrainAction::KeepOld => {

@@ -1,18 +1,19 @@
 //! Questions for files and folders.
 
+use std::path::Path;
 use std::time::Instant;
 
 use poselens_engine::Result;
 use poselens_engine::concurrency::Worker;
 
 use super::Ask;
-use crate::gui::files::{Desk, News, UNSEEN, block_on};
+use crate::gui::files::{Desk, News, UNSEEN, block_on, in_folder};
 
 impl Desk {
     /// Asks for a file or folder. The dialog is created here, as macOS wants it, and awaited
     /// elsewhere.
-    pub(super) fn ask_for(&self, ask: Ask) -> Result<Worker> {
-        let dialog = rfd::AsyncFileDialog::new();
+    pub(super) fn ask_for(&self, ask: Ask, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder);
         let dialog = match ask {
             Ask::Labels(_) => dialog
                 .set_title("Choose a file of labels")

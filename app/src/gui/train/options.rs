@@ -50,6 +50,8 @@ pub fn network_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 } else {
                     Freeze::Backbone
                 };
+                // What is frozen keeps its statistics.
+                c.fixed_norms |= !is_frozen;
             });
         }
     });
@@ -224,6 +226,16 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
         "Pull of weights towards 0",
         rate(&mut new.optimizer.weight_decay),
     );
+    if new.freeze == Freeze::None {
+        number_ui(
+            ui,
+            "Backbone rate",
+            "Factor of the learning rate for everything before the network's last part",
+            DragValue::new(&mut new.backbone_rate)
+                .speed(0.01)
+                .range(0.0..=1.0),
+        );
+    }
     number_ui(
         ui,
         "Gradient limit",
@@ -259,6 +271,9 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
         "Of order, variation, dropout and fresh weights: the same seed gives the same training",
         DragValue::new(&mut new.seed),
     );
+    if new.freeze == Freeze::Backbone {
+        return;
+    }
     let is_fixed = new.fixed_norms;
     if widgets::switch_row_ui(ui, "Fixed norms", None, is_fixed)
         .on_hover_text("Batch norms keep their running statistics: right for small batches")

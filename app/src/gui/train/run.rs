@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{Event, Hardware, Reason, SeenPose, TrainConfig, Trainer, look};
+use poselens_engine::train::{
+    Changes, DataConfig, Event, Hardware, Moved, Reason, SeenPose, TrainConfig, Trainer, look,
+};
 use poselens_engine::{Error, Result};
 
 use super::super::files::Waker;
@@ -28,8 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Job {
     /// A new training.
     Begin(Box<TrainConfig>),
-    /// The one in the folder goes on; with a number, to so many epochs.
-    Resume(Option<u64>),
+    /// The one in the folder goes on.
+    Resume {
+        /// Epochs in all, where others than before.
+        epochs: Option<u64>,
+        /// Where its people, to learn from and held out, may be now if they are gone.
+        maybe_at: [Option<DataConfig>; 2],
+    },
 }
 
 /// What the user wants of a training.
@@ -145,7 +152,7 @@ impl Run {
     pub fn start(job: Job, folder: PathBuf, hardware: Hardware, waker: &Waker) -> Result<Self> {
         let story = match &job {
             Job::Begin(config) => Story::new(folder.clone(), config.model.clone(), config.epochs),
-            Job::Resume(epochs) => {
+            Job::Resume { epochs, .. } => {
                 let mut run = RunEntry::read(&folder)?;
                 run.config.epochs = epochs.unwrap_or(run.config.epochs);
                 let mut story = Story::of_run(&run);
@@ -244,8 +251,15 @@ fn train(
 ) -> Result<Phase> {
     let mut trainer = match job {
         Job::Begin(config) => Trainer::begin(*config, folder, hardware)?,
-        Job::Resume(epochs) => {
-            let trainer = Trainer::resume(folder, epochs, hardware)?;
+        Job::Resume { epochs, maybe_at } => {
+            let was = RunEntry::read(folder)?.config;
+            let [learn, held_out] = maybe_at;
+            let changes = Changes {
+                epochs,
+                data: moved(was.data.first(), learn),
+                validation: moved(was.validation.as_ref(), held_out),
+            };
+            let trainer = Trainer::resume_with(folder, &changes, hardware)?;
             if let Some(before) = looked(trainer.config(), None, 0, hardware) {
                 board.update(true, |story| story.portray(Arc::new(before)));
             }
@@ -295,6 +309,15 @@ fn portraits(epoch: u64, people: &[SeenPose]) -> Portraits {
     }
 }
 
+/// The place at the side where data that are gone may be now.
+fn moved(was: Option<&DataConfig>, maybe_at: Option<DataConfig>) -> Option<Moved> {
+    was.filter(|was| !was.annotations.exists())?;
+    maybe_at.map(|data| Moved {
+        annotations: data.annotations,
+        images: data.images,
+    })
+}
+
 /// What weights find in the held-out people; `None` where they cannot be asked any more.
 fn looked(
     config: &TrainConfig,
@@ -332,6 +355,10 @@ pub fn story_of(folder: &Path, hardware: Hardware) -> Result<Story> {
 /// The error in words for somebody who sees it for the first time.
 fn explain(error: &Error) -> String {
     let text = error.to_string();
+    let text = text.replace(
+        "(--annotations, --val-annotations)",
+        "at the right, then press Continue",
+    );
     let is_full = matches!(error, Error::Io { source, .. }
         if source.kind() == std::io::ErrorKind::StorageFull)
         || text.contains("No space left");
