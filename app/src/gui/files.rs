@@ -40,6 +40,10 @@ pub enum News {
 /// failures taken note of.
 const HIDDEN: Duration = Duration::from_millis(500);
 
+/// No time at all would draw every picture twice: egui then adds a pass for controls to settle,
+/// which news from workers do not need.
+const AT_ONCE: Duration = Duration::from_nanos(1);
+
 /// Wakes the window. The context is exchanged when the window is built anew on another device.
 #[derive(Debug, Clone, Default)]
 pub struct Waker(Arc<Mutex<Window>>);
@@ -67,7 +71,7 @@ impl Waker {
         };
         match ctx {
             Some(ctx) if is_hidden => ctx.request_repaint_after(HIDDEN),
-            Some(ctx) => ctx.request_repaint(),
+            Some(ctx) => ctx.request_repaint_after(AT_ONCE),
             None => {}
         }
     }
@@ -150,5 +154,38 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
             Poll::Ready(value) => return value,
             Poll::Pending => std::thread::park(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::{Context, RawInput, ViewportId};
+
+    /// Fails when every picture is drawn twice, or a window that nobody sees is woken at once.
+    #[test]
+    fn news_wake_the_window_once_and_a_hidden_one_seldom() {
+        let ctx = Context::default();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        ctx.set_request_repaint_callback(move |info| seen.lock().unwrap().push(info.delay));
+        let waker = Waker::default();
+        waker.attach(ctx.clone());
+        let pass = || {
+            let output = ctx.run_ui(RawInput::default(), |_| {});
+            let delay = output.viewport_output[&ViewportId::ROOT].repaint_delay;
+            output.drop_without_applying_deltas();
+            delay
+        };
+        // A new context settles.
+        while pass() == Duration::ZERO {}
+        asked.lock().unwrap().clear();
+        waker.wake();
+        assert!(asked.lock().unwrap()[0] < Duration::from_millis(1));
+        assert!(pass() > Duration::from_secs(1), "one pass is enough");
+        waker.set_hidden(true);
+        asked.lock().unwrap().clear();
+        waker.wake();
+        assert!(asked.lock().unwrap()[0] > Duration::from_millis(400));
     }
 }

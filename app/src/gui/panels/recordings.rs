@@ -109,6 +109,8 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
         let open = Button::new(title)
             .truncate()
             .frame(false)
+            // Something at the right end, be it nothing, keeps the title at the left.
+            .shortcut_text("")
             .min_size(egui::vec2(width, 0.0));
         ui.scope(|ui| {
             ui.set_max_width(width);
