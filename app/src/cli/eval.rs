@@ -98,6 +98,9 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let images = args.images.clone();
     let images = images.unwrap_or_else(|| usual_images(&args.annotations));
     let dataset = guess_format(&args.annotations)?.load(&args.annotations, &images)?;
+    if dataset.samples.iter().all(|s| s.annotations.is_empty()) {
+        bail!("{}: nobody is labelled", args.annotations.display());
+    }
     let skeleton = network.skeleton();
     let Some(dataset) = dataset.renamed_to(skeleton) else {
         bail!(
