@@ -1,6 +1,6 @@
 //! At the side: trainings on disk, to look at or to go on with.
 
-use eframe::egui::{self, Button, RichText, ScrollArea, Ui};
+use eframe::egui::{self, Atom, Button, RichText, ScrollArea, Ui};
 use poselens_engine::train::runs::RunEntry;
 
 use super::data::send;
@@ -65,7 +65,7 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {
         let width = (ui.available_width() - 92.0).max(60.0);
         ui.scope(|ui| {
             ui.set_max_width(width);
-            let open = Button::new(title)
+            let open = Button::new((title, Atom::grow()))
                 .truncate()
                 .frame(false)
                 .min_size(egui::vec2(width, 0.0));
@@ -91,13 +91,19 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {
             }
         }
     });
-    let figures = run.history.first().and_then(|f| f.pck);
-    let figures = figures.zip(run.best().and_then(|b| b.pck));
-    let figures = figures
-        .map(|(before, after)| format!(" · PCK {:.1} to {:.1} %", 100.0 * before, 100.0 * after));
+    let figures = run.history.first().and_then(|first| first.pck);
+    let figures = figures.zip(run.best().and_then(|best| best.pck));
+    let figures = match figures.filter(|_| done > 0) {
+        None => String::new(),
+        Some((before, after)) if after > before => {
+            format!(" · PCK {:.1} to {:.1} %", 100.0 * before, 100.0 * after)
+        }
+        Some((before, _)) => format!(" · not better than {:.1} %", 100.0 * before),
+    };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
+        ui.spacing_mut().interact_size.y = 16.0;
         widgets::dot_ui(ui, color);
-        note_ui(ui, format!("{state}{}", figures.unwrap_or_default()));
+        note_ui(ui, format!("{state}{figures}"));
     });
 }
