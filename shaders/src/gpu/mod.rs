@@ -3,7 +3,7 @@
 //! A [`Renderer`] has its pipelines from the start. [`Renderer::set_picture`] writes a frame into
 //! the one picture texture, [`Renderer::prepare`] lays a scene out and writes its instances, and
 //! [`Renderer::paint`] draws both. Buffers and textures are made anew only when they grow or
-//! change their size: a warm renderer allocates nothing on the device.
+//! change their size: a warm renderer creates no buffer and no texture.
 
 mod pipelines;
 mod sheet;

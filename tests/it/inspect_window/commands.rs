@@ -1,6 +1,6 @@
 //! Keys and the palette in the view that looks inside.
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::inspect::{Pick, What};
 
@@ -27,7 +27,7 @@ fn keys_mean_what_is_shown_here() {
     assert_eq!(choices(&window).maps["maps"], "b.field");
     window.press(Key::Tab);
     assert_eq!(window.drawn(0), first);
-    let focused = |window: &Window| window.harness.ctx.memory(|m| m.focused());
+    let focused = |window: &Window| window.harness.ctx.memory(egui::Memory::focused);
     assert_eq!(focused(&window), None);
     window.press(Key::F6);
     let control = focused(&window);
