@@ -221,7 +221,9 @@ fn show(window: &mut Window, n: usize) -> Measured {
     }
     passes.sort_unstable();
     Measured {
-        on_processor: on_processor().zip(begin).map(|(end, begin)| end - begin),
+        on_processor: on_processor()
+            .zip(begin)
+            .map(|(end, begin)| end.saturating_sub(begin)),
         passes,
         n_passes,
     }

@@ -114,12 +114,13 @@ impl App {
                 "one recording is being annotated already; wait for it or cancel it".to_owned(),
             ));
         }
-        let (make, wanted) = (Arc::clone(&self.gui.make_infer), name.clone());
+        let title = trained::title(&name);
+        let make = Arc::clone(&self.gui.make_infer);
         let plan = AnnotationPlan {
             folder: folder.clone(),
             model: (self.gui.describe_model)(&name),
-            name: trained::title(&name),
-            make: Box::new(move || make(&wanted)),
+            name: title.clone(),
+            make: Box::new(move || make(&name)),
             look: self.state.look(self.gui.overlays, self.session.skeleton),
         };
         let waker = self.desk.waker.clone();
@@ -127,7 +128,7 @@ impl App {
         self.annotation = Some(Annotation::start(plan, notify)?);
         self.session.annotating = Some(Annotating {
             folder,
-            model: trained::title(&name),
+            model: title,
             progress: AnnotationProgress::default(),
             is_cancelled: false,
         });
