@@ -62,10 +62,14 @@ impl SeenPose {
         let crop = spec.crop(&frame, &self.roi, Vec::new());
         let rgba = rgba_of(&crop.values, &spec);
         let bare = Frame::new(self.image_id, 0.0, spec.size, Pixels::unpooled(rgba));
-        let labels = self.labels.iter().map(|joint| match joint.labelled() {
-            Some(point) => Keypoint::from([point.x as f32, point.y as f32, 1.0]),
-            None => Keypoint::from([0.0; 3]),
-        });
+        // A label outside the picture says that the joint is not in it.
+        let labels = self
+            .labels
+            .iter()
+            .map(|joint| match joint.inside(frame.size()) {
+                Some(point) => Keypoint::from([point.x as f32, point.y as f32, 1.0]),
+                None => Keypoint::from([0.0; 3]),
+            });
         let labels = self.over(&bare, labels, &crop.image_from_input);
         let found = self.found.iter().map(|k| Keypoint { score: 1.0, ..*k });
         let found = self.over(&bare, found, &crop.image_from_input);
@@ -125,8 +129,8 @@ mod tests {
         }
     }
 
-    /// Fails when a skeleton lies elsewhere in the small picture than in the large one, or an
-    /// unlabelled joint is drawn.
+    /// Fails when a skeleton lies elsewhere in the small picture than in the large one, or a joint
+    /// is drawn that is unlabelled or labelled as outside.
     #[test]
     fn joints_keep_their_place() {
         let folder = tempfile::tempdir().unwrap();
@@ -145,7 +149,7 @@ mod tests {
             point: Point::new(40.0, 20.0),
             visibility: Visibility::Visible,
         };
-        let seen = SeenPose {
+        let mut seen = SeenPose {
             path,
             image_id: 1,
             // Twice as large: x' = 2 (x - 20) + 0.5, y' = 2 (y - 0) + 0.5 about.
@@ -169,5 +173,11 @@ mod tests {
         assert!(near(pixel(&labels, 40, 40), LEFT));
         assert_eq!(pixel(&labels, 20, 60), [90; 3]);
         assert_ne!(pixel(&found, 40, 40), [90; 3]);
+
+        seen.labels[skeleton.joint("l_elbow").unwrap()] = Joint {
+            point: Point::new(-1000.0, -1000.0),
+            visibility: Visibility::Visible,
+        };
+        assert_eq!(seen.draw(120).unwrap()[1].rgba(), labels.rgba());
     }
 }

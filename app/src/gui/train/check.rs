@@ -56,6 +56,16 @@ pub struct SetReport {
 }
 
 impl SetReport {
+    /// Whether no picture can be read.
+    fn is_unusable(&self) -> bool {
+        let errors = self.findings.iter();
+        let broken: HashSet<_> = errors
+            .filter(|f| f.severity == Severity::Error && f.annotation.is_none())
+            .map(|f| &f.file)
+            .collect();
+        broken.len() >= self.pictures
+    }
+
     /// How many findings matter so much.
     pub fn count(&self, severity: Severity) -> usize {
         let of = |f: &&Finding| f.severity == severity;
@@ -86,6 +96,9 @@ impl Report {
         if self.learn.broken_labels > 0 {
             let n = errors(self.learn.broken_labels);
             return Some(format!("the labels to learn from have {n}: see Data"));
+        }
+        if self.learn.is_unusable() {
+            return Some("none of the pictures to learn from can be read: see Data".to_owned());
         }
         let held_out = self.held_out.as_ref()?;
         if held_out.fault.is_some() {
@@ -213,5 +226,36 @@ fn plain(error: &Error, field: &Path) -> String {
     match error {
         Error::Data { path, reason } if path == field => reason.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a training may start although no picture can be read, or may not because of one.
+    #[test]
+    fn pictures_that_cannot_be_read_are_an_obstacle_when_all_are() {
+        let data = DataConfig::new("people.json".into(), None);
+        let missing = |name: &str| Finding::of_file(Severity::Error, Path::new(name), "missing");
+        let report = |findings| Report {
+            subject: Subject {
+                model: "sfm".to_owned(),
+                learn: data.clone(),
+                held_out: None,
+            },
+            learn: SetReport {
+                pictures: 2,
+                people: 2,
+                findings,
+                ..SetReport::default()
+            },
+            held_out: None,
+            shared: 0,
+        };
+        let one = vec![missing("a.jpg"), missing("a.jpg")];
+        assert_eq!(report(one).obstacle(), None);
+        let all = vec![missing("a.jpg"), missing("b.jpg")];
+        assert!(report(all).obstacle().is_some());
     }
 }
