@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use eframe::App as _;
 use eframe::egui::{self, Pos2, RawInput, Rect, ViewportId, ViewportInfo};
-use poselens_app::gui::{App, GuiContext, ModelChoice};
+use poselens_app::gui::{App, DeviceChoice, GuiContext, ModelChoice};
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::Frame;
@@ -63,8 +63,10 @@ fn context() -> GuiContext {
             help: "takes no time".to_owned(),
         }],
         overlays: OVERLAYS,
-        device: "none".to_owned(),
-        device_reason: "a fake network".to_owned(),
+        devices: vec![DeviceChoice {
+            name: "none".to_owned(),
+            why: "a fake network".to_owned(),
+        }],
         sample_clip: None,
         synthetic: "synthetic".to_owned(),
         open_source: Arc::new(|text, _| {
@@ -74,7 +76,7 @@ fn context() -> GuiContext {
             };
             SourceSpec::parse(text)?.open(&options)
         }),
-        make_infer: Arc::new(|_| Ok(Box::new(Instantly))),
+        make_infer: Arc::new(|_, _| Ok(Box::new(Instantly))),
         describe_model: Arc::new(|name| ModelRecord {
             name: name.to_owned(),
             weights: String::new(),

@@ -39,7 +39,7 @@ impl Window {
                 help: String::new(),
             })
             .into();
-        gui.make_infer = Arc::new(|name| match name {
+        gui.make_infer = Arc::new(|name, _| match name {
             "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),
             _ => Ok(Box::new(Fake(Arc::from(name))) as Box<dyn Infer>),
         });

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use poselens_app::gui::{GuiContext, ModelChoice, SourceChoice};
+use poselens_app::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Infer, Want};
@@ -208,13 +208,20 @@ pub(crate) fn gui(
         model: None,
         models: ["first", "second", "broken", "crashing"].map(choice).into(),
         overlays: &OVERLAYS,
-        device: "CPU".to_owned(),
-        device_reason: "a fake".to_owned(),
+        devices: ["CPU", "card", "broken card"]
+            .map(|name| DeviceChoice {
+                name: name.to_owned(),
+                why: "a fake".to_owned(),
+            })
+            .into(),
         sample_clip: Some("clip.mp4".to_owned()),
         synthetic: "synthetic".to_owned(),
         log: None,
         open_source: Arc::new(open),
-        make_infer: Arc::new(make),
+        make_infer: Arc::new(|name, device| match device {
+            2 => Err(Error::Invalid("the card is not there".to_owned())),
+            _ => make(name),
+        }),
         describe_model: Arc::new(|name| ModelRecord {
             name: name.to_owned(),
             weights: "made up".to_owned(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use poselens_engine::Result;
-use poselens_engine::device::{DeviceSpec, select};
+use poselens_engine::device::{DeviceSpec, compiled, select};
 use poselens_engine::estimator::{Estimator, Infer, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::model::{MODELS, ModelSpec};
@@ -22,7 +22,7 @@ use super::Common;
 use super::args::NetworkArgs;
 use crate::folders;
 use crate::gui::train::trained;
-use crate::gui::{GuiContext, ModelChoice, SourceChoice};
+use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 
 /// The window's context for these options.
 pub fn context(
@@ -44,17 +44,25 @@ pub fn context(
             help: m.summary.to_owned(),
         })
         .collect();
-    let (threads, hardware_device) = (common.threads, common.device);
+    let hardware_device = common.device;
+    let places = places(device.spec, common.threads);
+    let devices = places.iter().enumerate().map(|(i, &place)| DeviceChoice {
+        name: device_name(place),
+        why: match i {
+            0 => device.why.clone(),
+            _ => "another choice of this build".to_owned(),
+        },
+    });
+    let devices: Vec<_> = devices.collect();
     let (common, named) = (common.clone(), model.clone());
     // Known once a model is loaded: a recording must not wait for a digest.
     let digests = Arc::new(Mutex::new(BTreeMap::new()));
     // How each source was asked for, by the name it has given itself.
     let specs = Arc::new(Mutex::new(BTreeMap::new()));
     let opened = Arc::clone(&specs);
-    let device_text = device_name(device.spec, threads);
     let (known, described) = (Arc::clone(&digests), Arc::clone(&digests));
-    let device_of_model = device_text.clone();
-    let make_infer = move |name: &str| {
+    let names: Vec<_> = devices.iter().map(|d| d.name.clone()).collect();
+    let make_infer = move |name: &str, place: usize| {
         let (model, trained_here) = trained::split(name);
         let args = NetworkArgs {
             model: model.to_owned(),
@@ -63,12 +71,19 @@ pub fn context(
         };
         let digest = weights_digest(args.weights.as_deref())?;
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(name.to_owned(), digest.clone());
-        known.insert(trained::title(name), digest);
+        let device = names[place].clone();
+        known.insert(name.to_owned(), (digest.clone(), device.clone()));
+        known.insert(trained::title(name), (digest, device));
         drop(known);
+        let (device, threads) = places[place];
+        let on = Common {
+            device,
+            threads,
+            ..common.clone()
+        };
         // Joints are smoothed here; the window shows the raw ones where smoothing is off.
         let infer: Box<dyn Infer> = Box::new(Titled {
-            estimator: Estimator::single(args.load(&common, None)?, true),
+            estimator: Estimator::single(args.load(&on, None)?, true),
             title: trained::title(name).into(),
         });
         Ok(infer)
@@ -78,8 +93,7 @@ pub fn context(
         model,
         models,
         overlays: OVERLAYS,
-        device: device_text.clone(),
-        device_reason: device.why,
+        devices,
         sample_clip: Some("sample".to_owned()),
         synthetic: "synthetic".to_owned(),
         log: None,
@@ -96,7 +110,7 @@ pub fn context(
             Ok(source)
         }),
         make_infer: Arc::new(make_infer),
-        describe_model: Arc::new(move |name| model_record(name, &device_of_model, &described)),
+        describe_model: Arc::new(move |name| model_record(name, &described)),
         list_cameras: Arc::new(|| {
             let choice = |index: u32, name: String| SourceChoice {
                 label: name,
@@ -109,8 +123,7 @@ pub fn context(
                 .collect())
         }),
         start_recording: Arc::new(move |folder, first| {
-            let model =
-                |output: &Arc<PoseOutput>| model_record(&output.model, &device_text, &digests);
+            let model = |output: &Arc<PoseOutput>| model_record(&output.model, &digests);
             let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
             let spec = specs.get(&first.source.name).cloned();
             drop(specs);
@@ -159,28 +172,65 @@ impl Titled {
     }
 }
 
-fn device_name(spec: DeviceSpec, threads: Option<u16>) -> String {
-    if spec != DeviceSpec::Cpu {
-        return spec.to_string();
-    }
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    match threads.map_or_else(cores, usize::from) {
-        1 => "CPU, 1 thread".to_owned(),
-        n => format!("CPU, {n} threads"),
+/// A device, and on the processor the number of threads.
+type Place = (DeviceSpec, Option<u16>);
+
+/// Where networks can run: first as the command line says, then the other devices of this build,
+/// the processor also with fewer threads, which leaves cores to other programs.
+fn places(spec: DeviceSpec, threads: Option<u16>) -> Vec<Place> {
+    let cores = cores();
+    let mut all = vec![(
+        spec,
+        threads.or(Some(cores)).filter(|_| spec == DeviceSpec::Cpu),
+    )];
+    let gpus = compiled().into_iter().filter(|d| *d != DeviceSpec::Cpu);
+    all.extend(gpus.map(|gpu| (gpu, None)));
+    all.extend([cores, cores / 2, 1].map(|n| (DeviceSpec::Cpu, Some(n.max(1)))));
+    let mut seen = Vec::new();
+    all.retain(|place| {
+        let is_new = !seen.contains(place);
+        seen.push(*place);
+        is_new
+    });
+    all
+}
+
+fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX))
+}
+
+fn device_name((spec, threads): Place) -> String {
+    match (spec, threads) {
+        (DeviceSpec::Cpu, Some(1)) => "CPU, 1 thread".to_owned(),
+        (DeviceSpec::Cpu, Some(n)) => format!("CPU, {n} threads"),
+        (other, _) => other.to_string(),
     }
 }
 
 /// What the manifest of a recording says of the model of this name.
-fn model_record(
-    name: &str,
-    device: &str,
-    digests: &Mutex<BTreeMap<String, String>>,
-) -> ModelRecord {
-    let digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
-    let digest = digests.get(name).cloned();
+fn model_record(name: &str, known: &Mutex<BTreeMap<String, (String, String)>>) -> ModelRecord {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let (weights, device) = known.get(name).cloned().unwrap_or_default();
     ModelRecord {
         name: trained::title(name),
-        weights: digest.unwrap_or_default(),
-        device: device.to_owned(),
+        weights,
+        device,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the window begins on another device than was asked for, or lists one twice.
+    #[test]
+    fn the_device_asked_for_comes_first() {
+        for threads in [None, Some(1), Some(3)] {
+            let all = places(DeviceSpec::Cpu, threads);
+            assert_eq!(all[0], (DeviceSpec::Cpu, threads.or(Some(cores()))));
+            let names: std::collections::BTreeSet<_> =
+                all.iter().map(|p| device_name(*p)).collect();
+            assert_eq!(names.len(), all.len());
+        }
     }
 }

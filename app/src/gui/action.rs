@@ -68,6 +68,8 @@ pub enum SourceAction {
 pub enum ModelAction {
     /// Change to this model.
     Choose(String),
+    /// Run models on the n-th device.
+    Device(usize),
     /// Smooth joints over time.
     Smooth(bool),
     /// Smooth them like this.

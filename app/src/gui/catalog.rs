@@ -138,6 +138,10 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let action = Action::Model(ModelAction::Choose(model.name.clone()));
         Command::new(Group::Model, title, action)
     }));
+    all.extend(cx.gui.devices.iter().enumerate().map(|(i, device)| {
+        let title = format!("Compute on {}", device.name);
+        Command::new(Group::Model, title, Action::Model(ModelAction::Device(i)))
+    }));
     let recordings = cx.session.recordings.iter().flatten();
     all.extend(recordings.map(|entry| {
         let title = format!("Open recording {}", folder_name(&entry.folder));

@@ -18,7 +18,7 @@ use super::inspect::InspectAction;
 use super::panels::View;
 use super::session::Level;
 use super::state::SCALES;
-use super::{App, SourceChoice, catalog, panels};
+use super::{App, MakeByName, SourceChoice, catalog, panels};
 
 /// How long a camera may take to be let go, before it is opened anew; and between two tries.
 const RELEASE: Duration = Duration::from_secs(2);
@@ -233,7 +233,8 @@ impl App {
             }
             return;
         }
-        let (make, wanted) = (Arc::clone(&self.gui.make_infer), name.clone());
+        let device = self.session.loading_device.unwrap_or(self.session.device);
+        let (make, wanted) = (self.maker(device), name.clone());
         let started = self
             .pipeline
             .switch_model(&name, Box::new(move || make(&wanted)));
@@ -243,8 +244,27 @@ impl App {
         }
     }
 
+    /// Builds models on a device.
+    pub(super) fn maker(&self, device: usize) -> MakeByName {
+        let make = Arc::clone(&self.gui.make_infer);
+        Arc::new(move |name| make(name, device))
+    }
+
+    /// Loads the model anew on another device; it runs on the old one until then.
+    fn change_device(&mut self, device: usize) {
+        self.session.status = None;
+        match self.session.wanted_model.clone() {
+            Some(name) => {
+                self.session.loading_device = Some(device);
+                self.load_model(name);
+            }
+            None => self.session.device = device,
+        }
+    }
+
     fn run_model(&mut self, action: ModelAction) {
         match action {
+            ModelAction::Device(device) => self.change_device(device),
             ModelAction::Choose(name) => {
                 self.state.model = Some(name.clone());
                 self.session.status = None;

@@ -60,11 +60,22 @@ pub struct ModelChoice {
     pub help: String,
 }
 
+/// Somewhere networks can run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceChoice {
+    /// `CPU, 2 threads`.
+    pub name: String,
+    /// Why it is there, for tooltips.
+    pub why: String,
+}
+
 /// Opens a source by its text; a camera in this format where it offers it.
 pub type OpenByName =
     Arc<dyn Fn(&str, Option<CameraFormat>) -> Result<Box<dyn FrameSource>> + Send + Sync>;
 /// Builds a model by its name.
 pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
+/// Builds a model by its name on the n-th of [`GuiContext::devices`].
+pub type MakeOnDevice = Arc<dyn Fn(&str, usize) -> Result<Box<dyn Infer>> + Send + Sync>;
 /// What is written of a model, by its name, beside what it has found.
 pub type DescribeModel = Arc<dyn Fn(&str) -> ModelRecord + Send + Sync>;
 /// Names the cameras; may take seconds.
@@ -83,10 +94,8 @@ pub struct GuiContext {
     pub models: Vec<ModelChoice>,
     /// Every overlay, the one on top first; the n-th is toggled by key n.
     pub overlays: &'static [OverlaySpec],
-    /// What the networks run on, for the header: `CPU, 2 threads`.
-    pub device: String,
-    /// Why there, for its tooltip.
-    pub device_reason: String,
+    /// What networks can run on; the first, of which there is one, is what they begin on.
+    pub devices: Vec<DeviceChoice>,
     /// Source text of the sample clip, where there is one.
     pub sample_clip: Option<String>,
     /// Source text of the synthetic figure.
@@ -94,7 +103,7 @@ pub struct GuiContext {
     /// Opens sources, on loader threads.
     pub open_source: OpenByName,
     /// Builds models, on loader threads.
-    pub make_infer: MakeByName,
+    pub make_infer: MakeOnDevice,
     /// Describes models that were built.
     pub describe_model: DescribeModel,
     /// Lists cameras, on a worker.

@@ -115,7 +115,7 @@ impl App {
             ));
         }
         let title = trained::title(&name);
-        let make = Arc::clone(&self.gui.make_infer);
+        let make = self.maker(self.session.device);
         let plan = AnnotationPlan {
             folder: folder.clone(),
             model: (self.gui.describe_model)(&name),

@@ -126,6 +126,10 @@ pub struct Session {
     pub model: Option<String>,
     /// The model being loaded.
     pub loading_model: Option<String>,
+    /// What models run on: a number of [`super::GuiContext::devices`].
+    pub device: usize,
+    /// What the model being loaded will run on, if that is another one.
+    pub loading_device: Option<usize>,
     /// The model last asked for.
     pub wanted_model: Option<String>,
     /// A worker has crashed: the next choice starts new ones.
@@ -182,6 +186,8 @@ impl Default for Session {
             is_opening: false,
             model: None,
             loading_model: None,
+            device: 0,
+            loading_device: None,
             wanted_model: None,
             has_crashed: false,
             is_playing: true,

@@ -105,3 +105,24 @@ fn every_sheet_names_its_controls() {
         window.press(Key::Escape);
     }
 }
+
+/// Fails when another device is taken without its model being ready, or one that does not work
+/// costs the running model or stays chosen.
+#[test]
+fn networks_change_their_device() {
+    let mut window = Window::running("clip.mp4");
+    palette(&mut window, "settings");
+    window.press(Key::Enter);
+    window.choose("Compute on", "card");
+    window.press(Key::Escape);
+    window.until(|s| s.device == 1 && s.loading_device.is_none());
+    let model = window.session().model.clone();
+    assert!(model.is_some());
+    window.press(Key::Escape);
+    palette(&mut window, "compute on broken");
+    window.press(Key::Enter);
+    window.until_says("the card is not there");
+    let session = window.session();
+    assert_eq!((session.device, session.loading_device), (1, None));
+    assert_eq!(session.model, model);
+}

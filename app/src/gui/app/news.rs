@@ -93,10 +93,14 @@ impl App {
             }
             Event::ModelReady(name) => {
                 session.loading_model = None;
+                if let Some(device) = session.loading_device.take() {
+                    session.device = device;
+                }
                 session.attention_names.clear();
                 session.model = Some(name);
             }
             Event::ModelFailed { name, error } => {
+                session.loading_device = None;
                 if session.loading_model.take().is_none() {
                     session.model = None;
                 }
@@ -116,6 +120,7 @@ impl App {
                 session.has_crashed = true;
                 session.is_opening = false;
                 session.loading_model = None;
+                session.loading_device = None;
                 session.model = None;
                 session.fail(
                     error.to_string(),

@@ -48,7 +48,8 @@ impl App {
         if self.inspect.seats[0].wanted.is_none() {
             let first = || self.gui.models.first().map(|m| m.name.clone());
             let name = self.session.wanted_model.clone().or_else(first);
-            self.inspect.seat(0, name, &self.gui.make_infer)?;
+            let make = self.maker(self.session.device);
+            self.inspect.seat(0, name, &make)?;
         }
         let Some(presented) = &self.session.presented else {
             return Ok(());
@@ -172,7 +173,8 @@ impl App {
             InspectAction::Step(n) => self.step_inspected(n),
             InspectAction::Model(slot, name) => {
                 self.session.status = None;
-                self.inspect.seat(slot, name, &self.gui.make_infer)?;
+                let make = self.maker(self.session.device);
+                self.inspect.seat(slot, name, &make)?;
             }
             InspectAction::Pick(pick) => {
                 self.inspect.pick = pick;

@@ -64,11 +64,12 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             };
             widgets::badge_ui(
                 ui,
-                &cx.gui.device,
+                &cx.device().name,
                 theme::LEFT,
                 &format!(
-                    "The networks run on {}: {}.{drawn_by}",
-                    cx.gui.device, cx.gui.device_reason
+                    "The networks run on {}: {}. Settings (Ctrl+,) has the others.{drawn_by}",
+                    cx.device().name,
+                    cx.device().why
                 ),
             );
         });

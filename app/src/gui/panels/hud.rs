@@ -95,7 +95,7 @@ fn devices_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
     let Some(adapter) = &cx.session.adapter else {
         return;
     };
-    let text = format!("{} · {}", cx.gui.device, adapter.text());
+    let text = format!("{} · {}", cx.device().name, adapter.text());
     let color = if adapter.is_software {
         theme::RIGHT
     } else {

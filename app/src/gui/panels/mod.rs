@@ -15,7 +15,7 @@ use eframe::egui::{self, Context, Ui};
 
 use super::inspect::{self, Inspect};
 use super::train::{self, Train};
-use super::{Action, AppState, GuiContext, Session, theme};
+use super::{Action, AppState, DeviceChoice, GuiContext, Session, theme};
 
 pub use overlay::joint_title;
 pub use recordings::moment;
@@ -32,6 +32,13 @@ pub enum View {
     Inspect,
     /// Better weights from labelled people.
     Train,
+}
+
+impl PanelContext<'_> {
+    /// What the running model runs on.
+    pub fn device(&self) -> &DeviceChoice {
+        &self.gui.devices[self.session.device]
+    }
 }
 
 /// Where a panel stands.

@@ -2,6 +2,7 @@
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 
+use super::super::super::DeviceChoice;
 use super::super::super::theme;
 use super::super::PanelContext;
 
@@ -13,7 +14,7 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
     ui.label("Finds human poses in live video and shows why the network put each joint there.");
     let weak = |text: String| RichText::new(text).color(theme::WEAK);
-    let (device, why) = (&cx.gui.device, &cx.gui.device_reason);
+    let DeviceChoice { name: device, why } = cx.device();
     ui.label(weak(format!("The networks run on {device}: {why}.")));
     if let Some(adapter) = &cx.session.adapter {
         ui.label(weak(format!("The window is {}.", adapter.text())));

@@ -8,6 +8,18 @@ use super::super::super::{theme, widgets};
 use super::super::PanelContext;
 use super::send;
 
+/// What the networks run on.
+fn device_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let at = cx.session.loading_device.unwrap_or(cx.session.device);
+    let devices = cx.gui.devices.iter().enumerate();
+    let choices = devices.map(|(i, device)| (device.name.clone(), i == at));
+    let help = "What the networks run on; the old one is used until the new one is ready";
+    let shown = &cx.gui.devices[at].name;
+    if let Some(i) = widgets::choice_ui(ui, "Compute on", help, shown, choices) {
+        cx.actions.push(Action::Model(ModelAction::Device(i)));
+    }
+}
+
 pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::labelled_row_ui(ui, "Size", |ui| {
         let mut scale = cx.state.scale;
@@ -52,6 +64,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             send(cx, WindowAction::Scale(1.0));
         }
     });
+    device_ui(ui, cx);
     for (label, help, is_on, action) in [
         (
             "Show cameras as in a mirror",
