@@ -90,6 +90,9 @@ press Escape
 press ctrl+k
 shot palette
 press Escape
+press ctrl+comma
+shot settings
+press Escape
 ask "about poselens"
 shot about
 press Escape
