@@ -6,7 +6,7 @@ mod fixed;
 
 use std::path::Path;
 
-use eframe::egui::{Context, FocusDirection, Key, KeyboardShortcut};
+use eframe::egui::{Context, Event, FocusDirection, Key, KeyboardShortcut};
 
 use super::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
 use super::panels::{PanelContext, View, sample_clip};
@@ -215,7 +215,9 @@ pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
 /// Actions of the keys pressed now; none while a text field has the keyboard. Sliders and lists
 /// keep the keys that move them, and Tab goes on where a control has the keyboard.
 pub fn pressed(ctx: &Context, gui: &GuiContext) -> Vec<Action> {
-    if ctx.text_edit_focused() {
+    let is_press = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+    // Looked at for every picture: the list of commands is made for a key alone.
+    if ctx.text_edit_focused() || !ctx.input(|i| i.events.iter().any(is_press)) {
         return Vec::new();
     }
     let has_focus = ctx.memory(|m| m.focused().is_some());

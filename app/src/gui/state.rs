@@ -212,7 +212,7 @@ mod tests {
             is_smoothed: false,
             opacity: 0.25,
             scale: 1.5,
-            recent: vec!["/tmp/a.mp4".to_owned()],
+            recent: vec!["/videos/a.mp4".to_owned()],
             camera_formats: BTreeMap::from([(
                 "Desk camera".to_owned(),
                 CameraFormat {

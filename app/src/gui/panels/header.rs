@@ -78,8 +78,9 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
 /// Every command, by group.
 fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    let all = commands(cx);
     let menu = ui.menu_button("Menu", |ui| {
+        // Only while it is open: the list is made anew each time.
+        let all = commands(cx);
         for group in Group::ALL {
             let group_menu = ui.menu_button(group.name(), |ui| {
                 // The palette's joints and models are more than a screen holds.
