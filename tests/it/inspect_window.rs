@@ -4,7 +4,7 @@ mod commands;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
@@ -18,6 +18,7 @@ use poselens_engine::output::PoseOutput;
 use poselens_engine::pipeline::save_png;
 use poselens_shaders::scene::Mark;
 
+use crate::driving::Drive;
 use crate::inspect_fakes::{Fake, MAP, SIZE, planes};
 use crate::window_fakes::gui;
 
@@ -26,6 +27,19 @@ const N_FRAMES: usize = 12;
 struct Window {
     harness: Harness<'static, App>,
     folder: tempfile::TempDir,
+}
+
+impl Drive for Window {
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn harness(&mut self) -> &mut Harness<'static, App> {
+        &mut self.harness
+    }
+
+    fn describe(&self) -> String {
+        let status = &self.harness.state().session().status;
+        format!("{:#?} {status:#?}", self.inspect())
+    }
 }
 
 impl Window {
@@ -88,22 +102,6 @@ impl Window {
         self.harness.state().inspect()
     }
 
-    #[track_caller]
-    fn until(&mut self, done: impl Fn(&App) -> bool) {
-        let start = Instant::now();
-        while !done(self.harness.state()) {
-            assert!(
-                start.elapsed() < Duration::from_secs(10),
-                "{:#?} {:#?}",
-                self.inspect(),
-                self.harness.state().session().status
-            );
-            std::thread::sleep(Duration::from_millis(2));
-            self.harness.step();
-        }
-        self.harness.run_steps(2);
-    }
-
     /// The picture on the stage and its answer belong to frame `i`.
     #[track_caller]
     fn until_frame(&mut self, i: u64) {
@@ -114,12 +112,6 @@ impl Window {
     }
 
     #[track_caller]
-    fn click(&mut self, label: &str) {
-        self.harness.get_by_label(label).click();
-        self.harness.run_steps(3);
-    }
-
-    #[track_caller]
     fn choose(&mut self, list: &str, entry: &str) {
         self.click(list);
         // The last ones of a long list lie beyond its edge, where a pointer does not reach.
@@ -127,11 +119,6 @@ impl Window {
         self.harness.run_steps(3);
         // Only a pointer's click closes the list.
         self.press(Key::Escape);
-    }
-
-    fn press(&mut self, key: Key) {
-        self.harness.key_press(key);
-        self.harness.run_steps(2);
     }
 
     fn has(&self, label: &str) -> bool {

@@ -3,6 +3,7 @@
 
 mod cli;
 mod clip;
+mod driving;
 mod eval;
 mod inspect;
 mod inspect_fakes;

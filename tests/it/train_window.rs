@@ -2,7 +2,7 @@
 //! use, on people made of dots.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
@@ -14,6 +14,7 @@ use poselens_engine::augment::Augment;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig};
 
+use crate::driving::Drive;
 use crate::train::draw_people;
 use crate::window_fakes::gui;
 
@@ -38,6 +39,20 @@ fn tiny(folder: &Path, epochs: u64) -> TrainConfig {
 struct Window {
     harness: Harness<'static, App>,
     folder: tempfile::TempDir,
+}
+
+impl Drive for Window {
+    // Measuring takes seconds without vector instructions.
+    const LIMIT: Duration = Duration::from_mins(1);
+
+    fn harness(&mut self) -> &mut Harness<'static, App> {
+        &mut self.harness
+    }
+
+    fn describe(&self) -> String {
+        let status = &self.harness.state().session().status;
+        format!("{:#?} {status:#?}", self.train())
+    }
 }
 
 impl Window {
@@ -86,23 +101,6 @@ impl Window {
         self.harness.state().train()
     }
 
-    /// Steps until `done`; measuring takes seconds without vector instructions.
-    #[track_caller]
-    fn until(&mut self, done: impl Fn(&App) -> bool) {
-        let start = Instant::now();
-        while !done(self.harness.state()) {
-            assert!(
-                start.elapsed() < Duration::from_mins(1),
-                "{:#?} {:#?}",
-                self.train(),
-                self.harness.state().session().status
-            );
-            std::thread::sleep(Duration::from_millis(20));
-            self.harness.step();
-        }
-        self.harness.run_steps(3);
-    }
-
     #[track_caller]
     fn until_phase(&mut self, phase: &Phase) {
         self.until(|app| {
@@ -111,17 +109,6 @@ impl Window {
                 .as_ref()
                 .is_some_and(|s| s.phase == *phase)
         });
-    }
-
-    #[track_caller]
-    fn click(&mut self, label: &str) {
-        self.harness.get_by_label(label).click();
-        self.harness.run_steps(3);
-    }
-
-    fn press(&mut self, key: Key) {
-        self.harness.key_press(key);
-        self.harness.run_steps(3);
     }
 
     fn has(&self, text: &str) -> bool {

@@ -5,6 +5,7 @@ use egui_kittest::kittest::Queryable;
 use poselens_app::gui::inspect::{Pick, What};
 
 use super::Window;
+use crate::driving::Drive;
 
 fn palette(window: &mut Window, text: &str) {
     let harness = &mut window.harness;

@@ -1,0 +1,41 @@
+//! How tests use a window over a whole [`App`].
+
+use std::time::{Duration, Instant};
+
+use eframe::egui::Key;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use poselens_app::gui::App;
+
+pub(crate) trait Drive {
+    /// Longest wait for anything.
+    const LIMIT: Duration;
+
+    fn harness(&mut self) -> &mut Harness<'static, App>;
+
+    /// What is printed when the wait was in vain.
+    fn describe(&self) -> String;
+
+    /// Steps until `done`.
+    #[track_caller]
+    fn until(&mut self, done: impl Fn(&App) -> bool) {
+        let start = Instant::now();
+        while !done(self.harness().state()) {
+            assert!(start.elapsed() < Self::LIMIT, "{}", self.describe());
+            std::thread::sleep(Duration::from_millis(5));
+            self.harness().step();
+        }
+        self.harness().run_steps(3);
+    }
+
+    #[track_caller]
+    fn click(&mut self, label: &str) {
+        self.harness().get_by_label(label).click();
+        self.harness().run_steps(3);
+    }
+
+    fn press(&mut self, key: Key) {
+        self.harness().key_press(key);
+        self.harness().run_steps(3);
+    }
+}
