@@ -36,6 +36,12 @@ pub struct Skeleton {
     /// Per-joint sigma of COCO's object keypoint similarity; empty where none is defined.
     #[serde(default)]
     pub oks_sigmas: Vec<f64>,
+    /// Order in which limbs join joints of several people; empty for the limbs' own order.
+    #[serde(default)]
+    pub assembly_order: Vec<usize>,
+    /// Limbs that join joints but begin no new person.
+    #[serde(default)]
+    pub redundant_limbs: Vec<usize>,
 }
 
 /// Where a joint of another skeleton comes from.
@@ -167,6 +173,10 @@ mod tests {
             }
             assert!(s.limbs.iter().flatten().all(|&j| j < n), "{}", s.name);
             assert!(s.oks_sigmas.is_empty() || s.oks_sigmas.len() == n);
+            let mut order = s.assembly_order.clone();
+            order.sort_unstable();
+            assert!(order.is_empty() || order.iter().copied().eq(0..s.limbs.len()));
+            assert!(s.redundant_limbs.iter().all(|&l| l < s.limbs.len()));
         }
         assert_eq!(Skeleton::by_name("coco17").unwrap().n_joints(), 17);
     }
