@@ -37,14 +37,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = Device::Cpu;
     let (params, net) = Parameters::build(spec, &options, ByName::new(), &[], 1, &device)?;
     let mut optimizer = Optimizer::new(config.optimizer.clone());
-    let (joints, input, stride) = (options.n_joints, options.input, card.heatmap.stride);
-    let map = (batch, joints, input.height / stride, input.width / stride);
+    let (skeleton, input) = (card.skeleton()?, options.input);
+    let alignment = card.input.alignment;
+    let target = &config.target;
+    let encoder = target.encoder(skeleton, input, alignment, target.sigma)?;
+    let nobody = vec![None; skeleton.n_joints()];
+    let shape = encoder.scene(&[nobody], &vec![true; skeleton.n_joints()], |_| true);
+    let (maps, weights) = (shape.maps, shape.weights);
+    let map = (batch, maps.n, maps.size.height, maps.size.width);
+    let weight = (batch, weights.n, weights.size.height, weights.size.width);
     let data = BatchTensors {
         input: Tensor::randn(0f32, 1.0, (batch, 3, input.height, input.width), &device)?,
-        heatmaps: Tensor::rand(0f32, 1.0, map, &device)?,
-        weights: Tensor::ones((batch, joints), DType::F32, &device)?,
+        targets: Tensor::rand(0f32, 1.0, map, &device)?,
+        weights: Tensor::ones(weight, DType::F32, &device)?,
     };
-    let totals = Totals::of(&vec![1.0; batch * joints], batch);
+    let totals = Totals::of(&weights.values.repeat(batch), batch);
+    let outputs = target.outputs()?;
     let judge = loss(&config.loss.name)?;
     let kernels = Kernels::new(threads)?;
     let mut random = Some(Random { seed: 1, drawn: 0 });
@@ -60,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let out = net.forward(&data.input, &mut pass)?;
         random = pass.random;
-        let loss = total(&config.loss, judge, &out, &data, totals)?;
+        let loss = total(&config.loss, judge, &out, (&data, outputs), totals)?;
         let forward = begin.elapsed();
         let all = loss.backward()?;
         let backward = begin.elapsed().saturating_sub(forward);

@@ -14,7 +14,7 @@ use candle_core::Tensor;
 
 pub use averaged::Averaging;
 
-use crate::codec::{Codec, codec};
+use crate::codec::{Codec, CodecOptions, CodecSpec, Found, codec};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -99,6 +99,7 @@ pub struct Network {
     name: Arc<str>,
     skeleton: &'static Skeleton,
     input: InputSpec,
+    codec_spec: &'static CodecSpec,
     codec: Box<dyn Codec>,
     net: Box<dyn PoseModel>,
     selected: Selected,
@@ -123,8 +124,8 @@ pub fn input_spec(card: &Card) -> InputSpec {
 /// What a network found in one region.
 #[derive(Debug)]
 pub struct Look {
-    /// People, joints in image pixels.
-    pub people: Vec<Vec<Keypoint>>,
+    /// People, best first, joints in image pixels; absent ones are all zero.
+    pub people: Vec<Found>,
     /// The maps behind them, as far as wanted.
     pub region: RegionOutput,
 }
@@ -179,7 +180,11 @@ impl Network {
             name: Arc::from(spec.name),
             skeleton,
             input: input_spec(&card),
-            codec: (codec_spec.build)(card.heatmap.sigma),
+            codec_spec,
+            codec: (codec_spec.build)(&CodecOptions {
+                skeleton,
+                sigma: card.heatmap.sigma,
+            }),
             card,
             net,
             kernels,
@@ -276,15 +281,28 @@ impl Network {
             Some(kernels) => kernels.threads.install(|| net.forward(&x, pass))?,
             None => net.forward(&x, pass)?,
         };
-        let heatmaps = out
-            .get("heatmaps")
-            .ok_or_else(|| Error::Invalid(format!("{} gave no heatmaps", self.name)))?;
-        Ok((planes(heatmaps)?, out))
+        let mut maps: Option<Planes> = None;
+        for output in self.codec_spec.outputs {
+            let tensor = out
+                .get(output)
+                .ok_or_else(|| Error::Invalid(format!("{} gave no {output}", self.name)))?;
+            let part = planes(tensor)?;
+            match &mut maps {
+                None => maps = Some(part),
+                Some(maps) => {
+                    maps.n += part.n;
+                    maps.values.extend(part.values);
+                }
+            }
+        }
+        let maps = maps.ok_or_else(|| Error::Invalid("a codec without outputs".to_owned()))?;
+        Ok((maps, out))
     }
 
+    /// `maps` are those of the codec; the first of them are the joints' heatmaps.
     fn decode(
         &self,
-        heatmaps: Planes,
+        mut maps: Planes,
         out: RawOutput,
         want: Want,
         image_from_input: &Affine2,
@@ -292,23 +310,15 @@ impl Network {
         let image_from = |alignment: Alignment, size: Size| {
             image_from_input.after(&alignment.input_from_heatmap(self.input.size, size))
         };
-        let image_from_heatmap = image_from(self.input.alignment, heatmaps.size);
-        let people = self
-            .codec
-            .decode(&heatmaps)
-            .into_iter()
-            .map(|joints| {
-                let to_image = |k: Keypoint| {
-                    let p = image_from_heatmap.apply(k.point());
-                    Keypoint {
-                        x: p.x as f32,
-                        y: p.y as f32,
-                        score: k.score,
-                    }
-                };
-                joints.into_iter().map(to_image).collect()
-            })
-            .collect();
+        let image_from_heatmap = image_from(self.input.alignment, maps.size);
+        let mut people = self.codec.decode(&maps);
+        for k in people.iter_mut().flat_map(|person| &mut person.joints) {
+            if *k == Keypoint::default() {
+                continue;
+            }
+            let p = image_from_heatmap.apply(k.point());
+            (k.x, k.y) = (p.x as f32, p.y as f32);
+        }
         // Feature maps of strided convolutions tile the input whatever its codec.
         let image_from_map = |size| image_from(Alignment::HalfPixel, size);
         let attention = out
@@ -341,19 +351,16 @@ impl Network {
                 })
             })
             .collect::<Result<_>>()?;
-        let heatmaps = if want.heatmaps {
-            heatmaps
+        maps.n = if want.heatmaps {
+            maps.n.min(self.skeleton.n_joints())
         } else {
-            Planes {
-                n: 0,
-                size: heatmaps.size,
-                values: Vec::new(),
-            }
+            0
         };
+        maps.values.truncate(maps.n * maps.size.area());
         Ok(Look {
             people,
             region: RegionOutput {
-                heatmaps,
+                heatmaps: maps,
                 image_from_heatmap,
                 attention,
                 query_key,

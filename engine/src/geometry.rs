@@ -104,6 +104,12 @@ impl BBox {
     pub fn area(self) -> f64 {
         self.w * self.h
     }
+
+    /// Whether `p` lies in the box or on its border.
+    pub fn contains(self, p: Point) -> bool {
+        let within = |v: f64, start: f64, length: f64| v >= start && v <= start + length;
+        within(p.x, self.x, self.w) && within(p.y, self.y, self.h)
+    }
 }
 
 /// The part of an image a model looks at: an upright rectangle given by centre and sides.

@@ -10,6 +10,15 @@ use crate::geometry::{Affine2, Size};
 use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 
+/// How a network finds people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approach {
+    /// It looks at one person's region and answers with one heatmap per joint.
+    TopDown,
+    /// It looks at the whole picture and answers with fields of everybody in it.
+    BottomUp,
+}
+
 /// A stack of equally large float maps, such as one heatmap per joint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planes {

@@ -80,16 +80,20 @@ impl Pose {
             keypoints,
             ..Self::default()
         };
-        let counting = || {
-            pose.keypoints
-                .iter()
-                .filter(|k| k.score > Self::COUNTING_SCORE)
-        };
-        let n = counting().count();
-        let score = counting().map(|k| k.score).sum::<f32>() / n.max(1) as f32;
-        let bbox = BBox::around(counting().map(|k| k.point())).unwrap_or_default();
-        pose.score = score;
+        let counting = counting(&pose.keypoints).map(|k| k.point());
+        let bbox = BBox::around(counting).unwrap_or_default();
+        pose.score = Self::mean_score(&pose.keypoints);
         pose.bbox = bbox;
         pose
     }
+
+    /// Mean score of the joints that count; 0 when none does.
+    pub fn mean_score(keypoints: &[Keypoint]) -> f32 {
+        let n = counting(keypoints).count();
+        counting(keypoints).map(|k| k.score).sum::<f32>() / n.max(1) as f32
+    }
+}
+
+fn counting(keypoints: &[Keypoint]) -> impl Iterator<Item = &Keypoint> {
+    keypoints.iter().filter(|k| k.score > Pose::COUNTING_SCORE)
 }

@@ -126,7 +126,10 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         let frame = pictures.frame(sample)?;
         progress.set(pictures.n_read);
         let people = network.look_averaged(&frame, roi, &averaging, &mut timings)?;
-        Ok(people.into_iter().next().unwrap_or_default())
+        Ok(people
+            .into_iter()
+            .next()
+            .map_or_else(Vec::new, |found| found.joints))
     })?;
     progress.finish();
     if args.metric != "all" {

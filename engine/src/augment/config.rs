@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rng;
+use super::{Mosaic, Rng};
 use crate::error::{Error, Result};
 
 /// A random number: how it is drawn.
@@ -197,6 +197,8 @@ pub struct Augment {
     pub noise: Noise,
     /// Hidden parts.
     pub cut_out: CutOut,
+    /// Four pictures in one input; only for networks that find everybody in it.
+    pub mosaic: Mosaic,
 }
 
 /// The amount that changes nothing.
@@ -292,6 +294,7 @@ impl Augment {
             ("blur.probability", self.blur.probability),
             ("noise.probability", self.noise.probability),
             ("cut_out.probability", self.cut_out.probability),
+            ("mosaic.probability", self.mosaic.probability),
         ];
         for (name, p) in probabilities {
             if !(0.0..=1.0).contains(&p) {
@@ -318,6 +321,7 @@ impl Augment {
         color.saturation.check("color.saturation", 0.0, 10.0)?;
         self.blur.sigma.check("blur.sigma", 0.0, 8.0)?;
         self.noise.std.check("noise.std", 0.0, 1.0)?;
-        self.cut_out.share.check("cut_out.share", 0.0, 1.0)
+        self.cut_out.share.check("cut_out.share", 0.0, 1.0)?;
+        self.mosaic.middle.check("mosaic.middle", 0.2, 0.8)
     }
 }

@@ -1,6 +1,6 @@
 //! Published recipes, and our own.
 
-use super::{Augment, Blur, Color, CutOut, Draw, HalfBody, Noise, Rotation, UpperBody};
+use super::{Augment, Blur, Color, CutOut, Draw, HalfBody, Mosaic, Noise, Rotation, UpperBody};
 
 /// One recipe: a row of [`PRESETS`].
 #[derive(Debug)]
@@ -39,6 +39,16 @@ pub const PRESETS: &[PresetSpec] = &[
         name: "mca",
         help: "as MCA's release: turn up to 60 degrees, scale 0.75 to 1.25, mirror, colour gain",
         build: mca,
+    },
+    PresetSpec {
+        name: "ssa",
+        help: "as OpenPose and SSA: turn up to 45 degrees, half to 1.1 times the size, shift, mirror",
+        build: ssa,
+    },
+    PresetSpec {
+        name: "mosaic",
+        help: "as default, whole bodies, every second input from four pictures",
+        build: mosaic,
     },
     PresetSpec {
         name: "none",
@@ -93,6 +103,7 @@ fn ours() -> Augment {
             probability: 0.3,
             share: uniform(0.08, 0.3),
         },
+        mosaic: Mosaic::default(),
     }
 }
 
@@ -189,6 +200,35 @@ fn mca() -> Augment {
     }
 }
 
+/// People 0.5 to 1.1 times as large as the padding says. Published is every size alike; here every
+/// ratio is. The shift is 40 of 368 pixels.
+fn ssa() -> Augment {
+    Augment {
+        flip: 0.5,
+        rotation: Rotation {
+            probability: 1.0,
+            degrees: uniform(-45.0, 45.0),
+        },
+        scale: Draw::LogUniform {
+            low: 1.0 / 1.1,
+            high: 2.0,
+        },
+        shift: 0.109,
+        ..Augment::default()
+    }
+}
+
+fn mosaic() -> Augment {
+    Augment {
+        upper_body: UpperBody::default(),
+        mosaic: Mosaic {
+            probability: 0.5,
+            ..Mosaic::default()
+        },
+        ..ours()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +260,10 @@ mod tests {
             (
                 "scale = { kind = 'log-uniform', low = 0.0, high = 1.0 }",
                 "scale",
+            ),
+            (
+                "mosaic.middle = { kind = 'fixed', value = 0.9 }",
+                "mosaic.middle",
             ),
             ("blur.sigma = { kind = 'fixed', value = nan }", "blur.sigma"),
             (

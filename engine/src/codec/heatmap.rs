@@ -1,10 +1,10 @@
 //! Gaussian heatmaps: the target of a joint is a Gaussian of peak 1 around its sub-pixel
 //! position, the prediction's highest pixel is the joint, refined by a [`Refine`] step.
 
-use super::Codec;
+use super::{Codec, Found, Places};
 use crate::geometry::{Point, Size};
 use crate::output::Planes;
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Pose};
 
 /// The highest pixel of a map.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,38 +40,53 @@ impl HeatmapCodec {
     }
 }
 
+impl HeatmapCodec {
+    /// Draws a joint into its map, where it is higher than what is there.
+    fn draw(&self, map: &mut [f32], size: Size, p: Point) {
+        // exp(-(dx^2 + dy^2) / (2 sigma^2)) as a product: W + H exponentials, not W * H.
+        let along = |n: usize, center: f64| -> Vec<f64> {
+            let weight = |i| (-((i as f64 - center) / self.sigma).powi(2) / 2.0).exp();
+            (0..n).map(weight).collect()
+        };
+        let (gx, gy) = (along(size.width, p.x), along(size.height, p.y));
+        for (row, gy) in map.chunks_exact_mut(size.width.max(1)).zip(gy) {
+            for (value, gx) in row.iter_mut().zip(&gx) {
+                *value = value.max((gx * gy) as f32);
+            }
+        }
+    }
+}
+
 impl Codec for HeatmapCodec {
     /// The Gaussian is not truncated, so a joint a little outside the map still shapes its edge.
-    fn encode(&self, joints: &[Option<Point>], size: Size) -> Planes {
-        let mut values = vec![0.0; joints.len() * size.area()];
+    fn encode(&self, people: &[Places], size: Size) -> Planes {
+        let n = people.first().map_or(0, Vec::len);
+        let mut values = vec![0.0; n * size.area()];
         let finite = |p: &Point| p.x.is_finite() && p.y.is_finite();
-        for (j, joint) in joints.iter().enumerate() {
-            let Some(p) = joint.filter(finite) else {
-                continue;
-            };
-            // exp(-(dx^2 + dy^2) / (2 sigma^2)) as a product: W + H exponentials, not W * H.
-            let along = |n: usize, center: f64| -> Vec<f64> {
-                let weight = |i| (-((i as f64 - center) / self.sigma).powi(2) / 2.0).exp();
-                (0..n).map(weight).collect()
-            };
-            let (gx, gy) = (along(size.width, p.x), along(size.height, p.y));
-            let map = &mut values[j * size.area()..(j + 1) * size.area()];
-            for (row, gy) in map.chunks_exact_mut(size.width.max(1)).zip(gy) {
-                for (value, gx) in row.iter_mut().zip(&gx) {
-                    *value = (gx * gy) as f32;
+        for joints in people {
+            for (joint, map) in joints
+                .iter()
+                .zip(values.chunks_exact_mut(size.area().max(1)))
+            {
+                if let Some(p) = joint.filter(finite) {
+                    self.draw(map, size, p);
                 }
             }
         }
+        Planes { n, size, values }
+    }
+
+    fn weights(&self, _: &Planes, known: &[bool]) -> Planes {
         Planes {
-            n: joints.len(),
-            size,
-            values,
+            n: known.len(),
+            size: Size::square(1),
+            values: known.iter().map(|k| f32::from(u8::from(*k))).collect(),
         }
     }
 
     /// The score is the raw maximum. A map without a positive maximum has its joint at (0, 0);
     /// a map whose maximum is not a number or infinite scores 0 there.
-    fn decode(&self, heatmaps: &Planes) -> Vec<Vec<Keypoint>> {
+    fn decode(&self, heatmaps: &Planes) -> Vec<Found> {
         let joint = |j| {
             let map = heatmaps.plane(j);
             let max = max_of(map);
@@ -93,7 +108,9 @@ impl Codec for HeatmapCodec {
                 Keypoint::from([peak.x as f32, peak.y as f32, max])
             }
         };
-        vec![(0..heatmaps.n).map(joint).collect()]
+        let joints: Vec<_> = (0..heatmaps.n).map(joint).collect();
+        let score = f64::from(Pose::mean_score(&joints));
+        vec![Found { joints, score }]
     }
 }
 

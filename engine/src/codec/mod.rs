@@ -1,6 +1,7 @@
 //! Codecs: one object encodes training targets and decodes predictions, so that the two can
 //! never disagree. Adding one: a new file, one line in [`CODECS`]. A [`TargetSpec`] is a training
-//! recipe's choice of codec, width and weights; its [`Encoder`] makes a person's [`Target`].
+//! recipe's choice of codec, width and weights; its [`Encoder`] makes the [`Target`] of
+//! an input.
 //!
 //! Coordinates here are heatmap pixels, pixel centres at integers.
 
@@ -10,20 +11,48 @@ pub mod patch;
 mod target;
 
 use crate::geometry::{Point, Size};
-use crate::output::Planes;
+use crate::output::{Approach, Planes};
 use crate::pose::Keypoint;
+use crate::skeleton::Skeleton;
 use heatmap::{HeatmapCodec, Refine};
 use patch::PatchCodec;
 pub use target::{Encoder, Outside, Target, TargetSpec};
 
+/// One person's joints in a skeleton's order; `None` where nobody knows.
+pub type Places = Vec<Option<Point>>;
+
 /// Turns joints into target maps and maps back into joints.
 pub trait Codec: Send + Sync {
-    /// Targets for one person: one map per joint; `None` (unlabelled) gives an empty map.
-    fn encode(&self, joints: &[Option<Point>], size: Size) -> Planes;
+    /// Targets for everybody in an input; `None` leaves no trace. Codecs for one person per region
+    /// are given one.
+    fn encode(&self, people: &[Places], size: Size) -> Planes;
 
-    /// People found in one image's maps, joints in the maps' order and pixels.
-    /// Codecs for one person per region return exactly one.
-    fn decode(&self, heatmaps: &Planes) -> Vec<Vec<Keypoint>>;
+    /// What the errors of a network weigh that should answer `targets`, where `known` says of
+    /// every joint whether the labels know of it: one number for every map (`size` 1 x 1), or one
+    /// for every value.
+    fn weights(&self, targets: &Planes, known: &[bool]) -> Planes;
+
+    /// People found in one image's maps, best first, joints in the skeleton's order and the maps'
+    /// pixels. Codecs for one person per region return exactly one.
+    fn decode(&self, maps: &Planes) -> Vec<Found>;
+}
+
+/// A person as decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Joints.
+    pub joints: Vec<Keypoint>,
+    /// How sure the codec is of the person; to be compared with other answers of the codec.
+    pub score: f64,
+}
+
+/// What a codec needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct CodecOptions {
+    /// Meaning of the joints.
+    pub skeleton: &'static Skeleton,
+    /// Width of the target Gaussian in heatmap pixels.
+    pub sigma: f64,
 }
 
 /// One way of decoding: a row of [`CODECS`].
@@ -32,31 +61,47 @@ pub struct CodecSpec {
     pub name: &'static str,
     /// One line for `--help`.
     pub help: &'static str,
-    /// Builds it; `sigma` is the width of the target Gaussian in heatmap pixels.
-    pub build: fn(sigma: f64) -> Box<dyn Codec>,
+    /// Which networks it is for.
+    pub approach: Approach,
+    /// The network's outputs that it reads, as channels of its maps in this order.
+    pub outputs: &'static [&'static str],
+    /// Of every channel, which one shows the same in a mirrored input, and the factor that makes
+    /// its values the same: -1 for what points to the right, otherwise 1.
+    pub mirror: fn(&Skeleton) -> Vec<(usize, f32)>,
+    /// Builds it.
+    pub build: fn(&CodecOptions) -> Box<dyn Codec>,
 }
 
+/// What the codecs of one person per region have in common.
+const TOP_DOWN: CodecSpec = CodecSpec {
+    name: "argmax",
+    help: "the highest pixel of each heatmap",
+    approach: Approach::TopDown,
+    outputs: &["heatmaps"],
+    mirror: |skeleton| skeleton.mirror.iter().map(|&j| (j, 1.0)).collect(),
+    build: |options| heatmap_codec(options, heatmap::stay),
+};
+
 /// Every codec.
-pub const CODECS: &[CodecSpec] = &[
-    CodecSpec {
-        name: "argmax",
-        help: "the highest pixel of each heatmap",
-        build: |sigma| heatmap_codec(sigma, heatmap::stay),
-    },
+pub static CODECS: &[CodecSpec] = &[
+    TOP_DOWN,
     CodecSpec {
         name: "quarter",
         help: "the highest pixel, moved a quarter pixel towards its higher neighbours",
-        build: |sigma| heatmap_codec(sigma, heatmap::quarter),
+        build: |options| heatmap_codec(options, heatmap::quarter),
+        ..TOP_DOWN
     },
     CodecSpec {
         name: "dark",
         help: "sub-pixel peak from the blurred heatmap's logarithm (DARK)",
-        build: |sigma| heatmap_codec(sigma, dark::refine),
+        build: |options| heatmap_codec(options, dark::refine),
+        ..TOP_DOWN
     },
     CodecSpec {
         name: "patch",
         help: "the highest pixel; targets are small patches around whole pixels (MCA)",
-        build: |sigma| Box::new(PatchCodec::new(sigma)),
+        build: |options| Box::new(PatchCodec::new(options.sigma)),
+        ..TOP_DOWN
     },
 ];
 
@@ -65,8 +110,8 @@ pub fn codec(name: &str) -> Option<&'static CodecSpec> {
     CODECS.iter().find(|c| c.name == name)
 }
 
-fn heatmap_codec(sigma: f64, refine: Refine) -> Box<dyn Codec> {
-    Box::new(HeatmapCodec::new(sigma, refine))
+fn heatmap_codec(options: &CodecOptions, refine: Refine) -> Box<dyn Codec> {
+    Box::new(HeatmapCodec::new(options.sigma, refine))
 }
 
 #[cfg(test)]
@@ -78,6 +123,15 @@ mod tests {
 
     const SIZE: Size = Size::new(48, 64);
 
+    fn build(spec: &CodecSpec, sigma: f64) -> Box<dyn Codec> {
+        let skeleton = Skeleton::by_name("coco17").unwrap();
+        (spec.build)(&CodecOptions { skeleton, sigma })
+    }
+
+    fn top_down() -> impl Iterator<Item = &'static CodecSpec> {
+        CODECS.iter().filter(|c| c.approach == Approach::TopDown)
+    }
+
     fn decode_item(name: &str, golden: &Golden, item: usize) -> Vec<Keypoint> {
         let n = 17 * SIZE.area();
         let maps = Planes {
@@ -85,9 +139,9 @@ mod tests {
             size: SIZE,
             values: golden.f32s("heatmaps")[item * n..(item + 1) * n].to_vec(),
         };
-        let mut people = (codec(name).unwrap().build)(2.0).decode(&maps);
+        let mut people = build(codec(name).unwrap(), 2.0).decode(&maps);
         assert_eq!(people.len(), 1);
-        people.remove(0)
+        people.remove(0).joints
     }
 
     /// Largest distance in pixels per axis between decoded joints and a golden tensor.
@@ -146,9 +200,9 @@ mod tests {
             // Half a pixel is what a whole pixel can promise, a quarter what a quarter step can;
             // DARK's truncated blur leaves a few hundredths.
             for (name, bound) in [("argmax", 0.5), ("quarter", 0.25), ("dark", 0.03), ("patch", 0.5)] {
-                let codec = (codec(name).unwrap().build)(sigma);
-                let maps = codec.encode(&[None, Some(Point::new(x, y))], SIZE);
-                let joints = &codec.decode(&maps)[0];
+                let codec = build(codec(name).unwrap(), sigma);
+                let maps = codec.encode(&[vec![None, Some(Point::new(x, y))]], SIZE);
+                let joints = &codec.decode(&maps)[0].joints;
                 prop_assert_eq!(joints[0].score, 0.0);
                 let p = joints[1].point();
                 prop_assert!((p.x - x).abs() <= bound + 1e-4, "{}: {} for {}", name, p.x, x);
@@ -176,8 +230,8 @@ mod tests {
         ) {
             let size = Size::new(width, height);
             let maps = Planes { n: 1, size, values: values[..size.area()].to_vec() };
-            for spec in CODECS {
-                let k = (spec.build)(2.0).decode(&maps)[0][0];
+            for spec in top_down() {
+                let k = build(spec, 2.0).decode(&maps)[0].joints[0];
                 prop_assert!(k.x.is_finite() && k.y.is_finite() && k.score.is_finite());
             }
         }
@@ -186,13 +240,14 @@ mod tests {
     /// Fails when a map of NaNs looks like a found joint.
     #[test]
     fn a_nan_map_has_no_joint() {
-        for spec in CODECS {
+        for spec in top_down() {
             let maps = Planes {
                 n: 1,
                 size: SIZE,
                 values: vec![f32::NAN; SIZE.area()],
             };
-            assert_eq!((spec.build)(2.0).decode(&maps)[0][0], Keypoint::default());
+            let found = build(spec, 2.0).decode(&maps);
+            assert_eq!(found[0].joints[0], Keypoint::default());
         }
     }
 }

@@ -3,11 +3,10 @@
 //! pixels a side with 0.8494, 0.5204, 0.2301 beside the middle. Predictions are decoded to the
 //! highest pixel.
 
-use super::Codec;
 use super::heatmap::{HeatmapCodec, stay};
+use super::{Codec, Found, Places};
 use crate::geometry::{Point, Size};
 use crate::output::Planes;
-use crate::pose::Keypoint;
 
 /// One person per region, one heatmap per joint.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +28,7 @@ impl PatchCodec {
 impl Codec for PatchCodec {
     /// A joint on the border between two pixels belongs to the right or lower one. Patches are
     /// clipped at the border; that of a joint outside the map is empty.
-    fn encode(&self, joints: &[Option<Point>], size: Size) -> Planes {
+    fn encode(&self, people: &[Places], size: Size) -> Planes {
         let inside = |v: f64, n: usize| v >= 0.0 && v < n as f64;
         let middle = |joint: &Option<Point>| {
             // The release truncates after adding 1e-4: sub-pixel noise must not change the pixel.
@@ -38,14 +37,16 @@ impl Codec for PatchCodec {
             let p = Point::new(whole(p.x), whole(p.y));
             (inside(p.x, size.width) && inside(p.y, size.height)).then_some(p)
         };
-        let middles: Vec<Option<Point>> = joints.iter().map(middle).collect();
-        let mut planes = self.gaussian.encode(&middles, size);
+        let middles = |joints: &Places| joints.iter().map(middle).collect();
+        let people: Vec<Places> = people.iter().map(middles).collect();
+        let mut planes = self.gaussian.encode(&people, size);
         let maps = planes.values.chunks_exact_mut(size.area().max(1));
-        for (map, middle) in maps.zip(&middles) {
-            let Some(p) = middle else { continue };
+        for (j, map) in maps.enumerate() {
             for (i, v) in map.iter_mut().enumerate() {
                 let (x, y) = ((i % size.width) as f64, (i / size.width) as f64);
-                if (x - p.x).abs() > self.radius || (y - p.y).abs() > self.radius {
+                let is_near =
+                    |p: Point| (x - p.x).abs() <= self.radius && (y - p.y).abs() <= self.radius;
+                if !people.iter().any(|joints| joints[j].is_some_and(is_near)) {
                     *v = 0.0;
                 }
             }
@@ -53,7 +54,11 @@ impl Codec for PatchCodec {
         planes
     }
 
-    fn decode(&self, heatmaps: &Planes) -> Vec<Vec<Keypoint>> {
+    fn weights(&self, targets: &Planes, known: &[bool]) -> Planes {
+        self.gaussian.weights(targets, known)
+    }
+
+    fn decode(&self, heatmaps: &Planes) -> Vec<Found> {
         self.gaussian.decode(heatmaps)
     }
 }
@@ -74,7 +79,7 @@ mod tests {
             Some(Point::new(16.0, 5.0)),
             Some(Point::new(f64::NAN, 5.0)),
         ];
-        let maps = codec.encode(&joints, size);
+        let maps = codec.encode(&[joints.to_vec()], size);
         let at = |map: usize, x: usize, y: usize| maps.plane(map)[y * size.width + x];
         let count = |map: usize| maps.plane(map).iter().filter(|v| **v > 0.0).count();
         for (x, expected) in [(7, 1.0), (8, 0.8494), (9, 0.5204), (10, 0.2301), (11, 0.0)] {

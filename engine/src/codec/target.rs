@@ -1,15 +1,16 @@
-//! Training targets: a person's joints in input pixels become one map and one weight per joint.
+//! Training targets: joints in input pixels become maps, and weights of their errors.
 //!
 //! A [`TargetSpec`] is what a recipe says about targets; with the network's input it makes an
 //! [`Encoder`], which moves joints to heatmap pixels, lets the [`Codec`] draw the maps and decides
-//! what a joint that is not there weighs.
+//! what weighs nothing: joints that are not there, and places where somebody is unlabelled.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Codec, codec};
+use super::{Codec, CodecOptions, CodecSpec, Places, codec};
 use crate::error::{Error, Result};
 use crate::geometry::{Affine2, Alignment, Point, Size};
-use crate::output::Planes;
+use crate::output::{Approach, Planes};
+use crate::skeleton::Skeleton;
 
 /// What a joint becomes that is labelled, but lies outside the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub struct TargetSpec {
     pub wide_sigma: f64,
     /// Batches until `sigma` is reached; 0 for the same targets from the start.
     pub narrow_batches: u64,
-    /// What becomes of joints labelled outside the map.
+    /// What becomes of joints labelled outside the map, where the network looks at one person.
     pub outside: Outside,
     /// How far beyond the map's outer edge a joint still counts as inside, in heatmap pixels:
     /// its Gaussian reaches in.
@@ -84,6 +85,38 @@ impl TargetSpec {
         }
     }
 
+    /// Targets of bottom-up networks: heatmaps, affinity fields and offsets of everybody.
+    pub fn fields() -> Self {
+        Self {
+            codec: "fields".to_owned(),
+            stride: 8,
+            sigma: 0.875,
+            margin: 0.0,
+            ..Self::default()
+        }
+    }
+
+    /// Which networks these targets are for.
+    ///
+    /// # Errors
+    /// When the codec is unknown.
+    pub fn approach(&self) -> Result<Approach> {
+        Ok(self.codec()?.approach)
+    }
+
+    /// The network's outputs that get targets.
+    ///
+    /// # Errors
+    /// When the codec is unknown.
+    pub fn outputs(&self) -> Result<&'static [&'static str]> {
+        Ok(self.codec()?.outputs)
+    }
+
+    fn codec(&self) -> Result<&'static CodecSpec> {
+        codec(&self.codec)
+            .ok_or_else(|| Error::Invalid(format!("targets: no codec is '{}'", self.codec)))
+    }
+
     /// Sigma for batch `batch`, counted from the start of training.
     pub fn sigma_at(&self, batch: u64) -> f64 {
         if batch >= self.narrow_batches {
@@ -111,51 +144,59 @@ impl TargetSpec {
         )))
     }
 
-    /// The encoder for one network input at one sigma.
+    /// The encoder for one network input at one sigma, for joints of `skeleton`.
     ///
     /// # Errors
     /// When the codec is unknown, sigma or margin have no meaning, or the stride does not divide
     /// the input.
-    pub fn encoder(&self, input: Size, alignment: Alignment, sigma: f64) -> Result<Encoder> {
+    pub fn encoder(
+        &self,
+        skeleton: &'static Skeleton,
+        input: Size,
+        alignment: Alignment,
+        sigma: f64,
+    ) -> Result<Encoder> {
         let size = self.heatmap(input)?;
-        let spec = codec(&self.codec)
-            .ok_or_else(|| Error::Invalid(format!("targets: no codec is '{}'", self.codec)))?;
+        let spec = self.codec()?;
         if !(sigma > 0.0 && sigma.is_finite() && self.margin >= 0.0) {
             return Err(Error::Invalid(format!(
                 "targets: sigma {sigma} must be above 0 and margin {} not below",
                 self.margin
             )));
         }
-        let heatmap_from_input = alignment
-            .input_from_heatmap(input, size)
+        let input_from_heatmap = alignment.input_from_heatmap(input, size);
+        let heatmap_from_input = input_from_heatmap
             .inverse()
             .ok_or_else(|| Error::Invalid(format!("targets: a heatmap of {size} is too small")))?;
         Ok(Encoder {
-            codec: (spec.build)(sigma),
+            codec: (spec.build)(&CodecOptions { skeleton, sigma }),
             size,
             heatmap_from_input,
+            input_from_heatmap,
             outside: self.outside,
             margin: self.margin,
         })
     }
 }
 
-/// Makes the targets of one person.
+/// Makes the targets of one input.
 pub struct Encoder {
     codec: Box<dyn Codec>,
     size: Size,
     heatmap_from_input: Affine2,
+    input_from_heatmap: Affine2,
     outside: Outside,
     margin: f64,
 }
 
-/// What a network shall answer for one person.
+/// What a network shall answer for one input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// One map per joint, peak 1 or empty.
+    /// The maps.
     pub maps: Planes,
-    /// Weight of each map's error: 0 for joints nobody knows about, otherwise 1.
-    pub weights: Vec<f32>,
+    /// Weight of every map's error (size 1 x 1) or of every value's: 0 for what nobody knows,
+    /// otherwise 1.
+    pub weights: Planes,
 }
 
 impl Encoder {
@@ -164,26 +205,52 @@ impl Encoder {
         self.size
     }
 
-    /// Targets for joints in input pixels; `None` for those that are not labelled.
-    pub fn encode(&self, joints: &[Option<Point>]) -> Target {
+    /// Targets of the one person an input shows: joints in input pixels, `None` for those that are
+    /// not labelled.
+    pub fn person(&self, joints: &[Option<Point>]) -> Target {
         let reach = 0.5 + self.margin;
         let within = |v: f64, n: usize| v > -reach && v < n as f64 - 1.0 + reach;
         let place = |joint: &Option<Point>| {
             let p = self.heatmap_from_input.apply((*joint)?);
             (within(p.x, self.size.width) && within(p.y, self.size.height)).then_some(p)
         };
-        let places: Vec<Option<Point>> = joints.iter().map(place).collect();
-        let weight = |(joint, place): (&Option<Point>, &Option<Point>)| {
-            let counts = match self.outside {
-                Outside::Empty => joint.is_some(),
-                Outside::Ignored => place.is_some(),
-            };
-            f32::from(u8::from(counts))
+        let places: Places = joints.iter().map(place).collect();
+        let known = |(joint, place): (&Option<Point>, &Option<Point>)| match self.outside {
+            Outside::Empty => joint.is_some(),
+            Outside::Ignored => place.is_some(),
         };
-        Target {
-            weights: joints.iter().zip(&places).map(weight).collect(),
-            maps: self.codec.encode(&places, self.size),
+        let known: Vec<bool> = joints.iter().zip(&places).map(known).collect();
+        let maps = self.codec.encode(&[places], self.size);
+        let weights = self.codec.weights(&maps, &known);
+        Target { maps, weights }
+    }
+
+    /// Targets of everybody in an input: joints in input pixels, `None` for those that are not
+    /// labelled or not to be seen. `known` says which joints the labels are about, `counts` of an
+    /// input pixel whether everybody there is labelled.
+    pub fn scene(
+        &self,
+        people: &[Places],
+        known: &[bool],
+        counts: impl Fn(Point) -> bool,
+    ) -> Target {
+        let place = |joint: &Option<Point>| joint.map(|p| self.heatmap_from_input.apply(p));
+        let people: Vec<Places> = people
+            .iter()
+            .map(|joints| joints.iter().map(place).collect())
+            .collect();
+        let maps = self.codec.encode(&people, self.size);
+        let mut weights = self.codec.weights(&maps, known);
+        for i in 0..weights.size.area() {
+            let cell = Point::new((i % self.size.width) as f64, (i / self.size.width) as f64);
+            if !counts(self.input_from_heatmap.apply(cell)) {
+                let of_cell = weights.values.iter_mut().skip(i);
+                of_cell
+                    .step_by(weights.size.area())
+                    .for_each(|weight| *weight = 0.0);
+            }
         }
+        Target { maps, weights }
     }
 }
 
@@ -194,8 +261,12 @@ mod tests {
 
     const INPUT: Size = Size::square(64);
 
+    fn coco17() -> &'static Skeleton {
+        Skeleton::by_name("coco17").unwrap()
+    }
+
     fn encoder(spec: &TargetSpec) -> Encoder {
-        spec.encoder(INPUT, Alignment::HalfPixel, spec.sigma)
+        spec.encoder(coco17(), INPUT, Alignment::HalfPixel, spec.sigma)
             .unwrap()
     }
 
@@ -203,10 +274,10 @@ mod tests {
     /// 1, or it is cut off.
     #[test]
     fn targets_follow_the_recipe() {
-        let target = encoder(&TargetSpec::default()).encode(&[Some(Point::new(20.5, 30.5))]);
+        let target = encoder(&TargetSpec::default()).person(&[Some(Point::new(20.5, 30.5))]);
         let map = target.maps.plane(0);
         assert_eq!(
-            (target.maps.size, target.weights[0]),
+            (target.maps.size, target.weights.values[0]),
             (Size::square(32), 1.0)
         );
         assert_eq!(map[15 * 32 + 10], 1.0);
@@ -225,8 +296,8 @@ mod tests {
             Some(Point::new(66.0, 30.0)),
         ];
         let spec = TargetSpec::default();
-        let empty = encoder(&spec).encode(&joints);
-        assert_eq!(empty.weights, [1.0, 0.0, 1.0, 1.0]);
+        let empty = encoder(&spec).person(&joints);
+        assert_eq!(empty.weights.values, [1.0, 0.0, 1.0, 1.0]);
         for j in 1..4 {
             assert!(empty.maps.plane(j).iter().all(|v| *v == 0.0));
         }
@@ -235,8 +306,8 @@ mod tests {
             margin: 6.0,
             ..spec
         };
-        let ignored = encoder(&spec).encode(&joints);
-        assert_eq!(ignored.weights, [1.0, 0.0, 0.0, 1.0]);
+        let ignored = encoder(&spec).person(&joints);
+        assert_eq!(ignored.weights.values, [1.0, 0.0, 0.0, 1.0]);
         let edge = ignored.maps.plane(3);
         assert!(edge[15 * 32 + 31] > 0.3, "the Gaussian reaches in");
     }
@@ -269,7 +340,7 @@ mod tests {
         for (spoil, expected) in cases {
             let mut spec = TargetSpec::default();
             spoil(&mut spec);
-            let refused = spec.encoder(INPUT, Alignment::HalfPixel, spec.sigma);
+            let refused = spec.encoder(coco17(), INPUT, Alignment::HalfPixel, spec.sigma);
             let message = refused.err().unwrap().to_string();
             assert!(message.contains(expected), "{message}");
         }
@@ -292,10 +363,10 @@ mod tests {
             ];
             for (spec, bound) in cases {
                 let p = Point::new(x, y);
-                let encoder = spec.encoder(input, alignment, spec.sigma).unwrap();
-                let target = encoder.encode(&[None, Some(p)]);
-                prop_assert_eq!(&target.weights[..], &[0.0, 1.0]);
-                let decoded = encoder.codec.decode(&target.maps)[0][1];
+                let encoder = spec.encoder(coco17(), input, alignment, spec.sigma).unwrap();
+                let target = encoder.person(&[None, Some(p)]);
+                prop_assert_eq!(&target.weights.values[..], &[0.0, 1.0]);
+                let decoded = encoder.codec.decode(&target.maps)[0].joints[1];
                 let back = alignment.input_from_heatmap(input, encoder.size());
                 let found = back.apply(decoded.point());
                 // 3 % more for the minus-one convention's larger pixels.

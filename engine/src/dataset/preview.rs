@@ -1,5 +1,5 @@
-//! A sheet of what a network is about to learn from: every person of a batch as it is fed, with
-//! its joints on the left and its targets on the right.
+//! A sheet of what a network is about to learn from: every input of a batch as it is fed, with
+//! the joints on the left and the heatmaps' targets on the right.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use poselens_shaders::canvas::{Canvas, Paint};
 use poselens_shaders::text::{TextStyle, text_size};
 use poselens_shaders::{CENTER, INK};
 
-use super::loader::{Batch, SeenPerson};
+use super::loader::{Batch, SeenInput};
 use super::{Joint, Visibility};
 use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
 use crate::geometry::Size;
@@ -24,15 +24,15 @@ const CAPTION: usize = 14;
 /// Opacity of hidden joints.
 const HIDDEN: f32 = 0.4;
 
-/// Draws `batch` in rows of `columns` people. Left is blue, right is orange, hidden joints are
+/// Draws the first `most` inputs of `batch` in rows of `columns`. Left is blue, right is orange, hidden joints are
 /// faint, unlabelled ones are not drawn. `input` and `skeleton` are those of the loader.
 pub fn contact_sheet(
     batch: &Batch,
     input: &InputSpec,
     skeleton: &'static Skeleton,
-    columns: usize,
+    (columns, most): (usize, usize),
 ) -> Frame {
-    let n = batch.len();
+    let n = batch.len().min(most);
     let columns = columns.clamp(1, n.max(1));
     let tile = Size::new(2 * input.size.width, input.size.height + CAPTION);
     let rows = n.div_ceil(columns);
@@ -42,7 +42,7 @@ pub fn contact_sheet(
     );
     let [r, g, b] = INK;
     let mut sheet = [r, g, b, 255].repeat(size.area());
-    for (i, person) in batch.people.iter().enumerate() {
+    for (i, seen_input) in batch.inputs.iter().take(n).enumerate() {
         let x = GAP + i % columns * (tile.width + GAP);
         let y = GAP + i / columns * (tile.height + GAP);
         let output = seen(batch, i, input, skeleton);
@@ -57,8 +57,12 @@ pub fn contact_sheet(
                 sheet[at..at + bytes].copy_from_slice(line);
             }
         }
-        let weights = batch.weights.chunks(skeleton.n_joints().max(1)).nth(i);
-        let text = caption(person, weights.unwrap_or_default(), input.size);
+        let n_weights = batch.weights.len() / batch.len();
+        let text = caption(
+            seen_input,
+            &batch.weights[i * n_weights..][..n_weights],
+            input.size,
+        );
         let mut canvas = Canvas::new(&mut sheet, size.width, size.height);
         let top = y + input.size.height + (CAPTION - text_size(&text, 1)[1] as usize) / 2;
         let letters = TextStyle {
@@ -80,20 +84,30 @@ fn style() -> OverlayStyle {
     }
 }
 
-/// `person 17, mirrored, 12 joints, 3 absent`.
-fn caption(person: &SeenPerson, weights: &[f32], input: Size) -> String {
-    let taught = weights.iter().filter(|w| **w > 0.0).count();
-    let inside = person.joints.iter().filter(|j| j.inside(input).is_some());
-    let inside = inside.count();
-    let mirrored = if person.flipped { ", mirrored" } else { "" };
-    let absent = taught.saturating_sub(inside);
-    let (id, set) = (person.annotation_id, person.set);
-    format!("set {set} person {id}{mirrored}, {inside} joints, {absent} absent")
+/// `set 0 person 17, mirrored, 12 joints, 3 absent`, or `4 pictures, 7 people, 61 joints`.
+fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
+    let joints = seen.people().flatten();
+    let is_inside = |j: &&Joint| j.inside(input).is_some();
+    let inside = joints.filter(is_inside).count();
+    if let [tile] = &seen.tiles[..]
+        && tile.people.len() == 1
+    {
+        let mirrored = if tile.flipped { ", mirrored" } else { "" };
+        let (id, set) = (tile.annotation_id, tile.set);
+        let taught = weights.iter().filter(|w| **w > 0.0).count();
+        let is_one_a_joint = weights.len() == tile.people[0].len();
+        let absent = match taught.saturating_sub(inside) {
+            n if is_one_a_joint => format!(", {n} absent"),
+            _ => String::new(),
+        };
+        return format!("set {set} person {id}{mirrored}, {inside} joints{absent}");
+    }
+    let (pictures, people) = (seen.tiles.len(), seen.people().count());
+    format!("{pictures} pictures, {people} people, {inside} joints")
 }
 
-/// Person `i` of the batch as if a network had seen it.
+/// Input `i` of the batch as if a network had seen it.
 fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton) -> PoseOutput {
-    let n_maps = skeleton.n_joints() * batch.heatmap_size.area();
     let keypoint = |joint: &Joint| {
         let score = match (joint.inside(input.size), joint.visibility) {
             (None, _) => 0.0,
@@ -102,7 +116,10 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
         };
         Keypoint::from([joint.point.x as f32, joint.point.y as f32, score])
     };
-    let keypoints = batch.people[i].joints.iter().map(keypoint).collect();
+    let pose = |joints: &Vec<Joint>| Pose::from_keypoints(joints.iter().map(keypoint).collect());
+    // Heatmaps of joints are the first channels of any targets.
+    let n_targets = batch.targets.len() / batch.len();
+    let n_maps = skeleton.n_joints() * batch.heatmap_size.area();
     PoseOutput {
         frame: picture(
             &batch.input[i * input.n_values()..][..input.n_values()],
@@ -110,12 +127,12 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
         ),
         model: Arc::from("targets"),
         skeleton,
-        poses: vec![Pose::from_keypoints(keypoints)],
+        poses: batch.inputs[i].people().map(pose).collect(),
         regions: vec![RegionOutput {
             heatmaps: Planes {
                 n: skeleton.n_joints(),
                 size: batch.heatmap_size,
-                values: batch.heatmaps[i * n_maps..(i + 1) * n_maps].to_vec(),
+                values: batch.targets[i * n_targets..][..n_maps].to_vec(),
             },
             image_from_heatmap: input
                 .alignment
@@ -148,7 +165,8 @@ pub(crate) fn rgba_of(values: &[f32], input: &InputSpec) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::loader::Position;
+    use crate::augment::Tile;
+    use crate::dataset::loader::{Position, SeenTile};
     use crate::geometry::{Affine2, Alignment, Point};
     use poselens_shaders::{LEFT, RIGHT};
 
@@ -181,13 +199,16 @@ mod tests {
                 visibility: Visibility::Visible,
             };
         }
-        let person = SeenPerson {
-            set: 0,
-            image_id: 1,
-            annotation_id: 7,
-            image_from_input: Affine2::IDENTITY,
-            flipped: true,
-            joints,
+        let seen = SeenInput {
+            tiles: vec![SeenTile {
+                set: 0,
+                image_id: 1,
+                annotation_id: 7,
+                tile: Tile::whole(input.size),
+                image_from_tile: Affine2::IDENTITY,
+                flipped: true,
+                people: vec![joints],
+            }],
         };
         let mut heatmaps = vec![0.0; 3 * 17 * 32 * 32];
         heatmaps[l * 32 * 32 + 15 * 32 + 22] = 1.0;
@@ -197,11 +218,13 @@ mod tests {
             input_size: input.size,
             heatmap_size: Size::square(32),
             input: vec![0.0; 3 * input.n_values()],
-            heatmaps,
+            targets: heatmaps,
+            weight_size: Size::square(1),
             weights: vec![1.0; 3 * 17],
-            people: vec![person; 3],
+            outputs: &["heatmaps"],
+            inputs: vec![seen; 3],
         };
-        let sheet = contact_sheet(&batch, &input, skeleton, 2);
+        let sheet = contact_sheet(&batch, &input, skeleton, (2, 3));
         assert_eq!(sheet.size(), Size::new(2 * 132 + 4, 2 * (64 + 18) + 4));
         let pixel = |x: usize, y: usize| {
             let at = (y * sheet.size().width + x) * 4;
@@ -220,14 +243,20 @@ mod tests {
             near(pixel(4 + 64 + 20, 4 + 30), ground),
             "an empty map is not"
         );
-        let text = caption(&batch.people[0], &[1.0; 17], input.size);
+        let text = caption(&batch.inputs[0], &[1.0; 17], input.size);
         assert_eq!(text, "set 0 person 7, mirrored, 2 joints, 15 absent");
+        let mut mosaic = batch.inputs[0].clone();
+        mosaic.tiles = vec![mosaic.tiles[0].clone(); 4];
+        let text = caption(&mosaic, &[1.0; 40], input.size);
+        assert_eq!(text, "4 pictures, 4 people, 8 joints");
         let nobody = Batch {
-            people: Vec::new(),
+            inputs: Vec::new(),
             ..batch
         };
         assert_eq!(
-            contact_sheet(&nobody, &input, skeleton, 5).size().height,
+            contact_sheet(&nobody, &input, skeleton, (5, 9))
+                .size()
+                .height,
             GAP
         );
     }

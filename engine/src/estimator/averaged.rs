@@ -2,12 +2,12 @@
 //! more accurate; for evaluation.
 
 use super::{Network, Want};
+use crate::codec::Found;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Point, Roi, Size};
 use crate::model::RawOutput;
 use crate::output::{Planes, Timings};
-use crate::pose::Keypoint;
 use crate::preprocess::flip;
 
 /// Which looks are averaged.
@@ -60,7 +60,7 @@ impl Network {
         roi: &Roi,
         averaging: &Averaging,
         timings: &mut Timings,
-    ) -> Result<Vec<Vec<Keypoint>>> {
+    ) -> Result<Vec<Found>> {
         averaging.check()?;
         let (shown, heatmaps) = if let [scale] = averaging.scales[..] {
             let part = at_scale(roi, scale);
@@ -116,7 +116,8 @@ impl Network {
         if mirrored {
             flip::flip_input(&mut input);
             let (of_mirrored, _) = self.forward(&input.values, &mut pass)?;
-            heatmaps = flip::flip_average(&heatmaps, &of_mirrored, &self.skeleton.mirror)?;
+            let mirror = (self.codec_spec.mirror)(self.skeleton);
+            heatmaps = flip::flip_average(&heatmaps, &of_mirrored, &mirror)?;
         }
         self.buffer = input.values;
         Ok(heatmaps)
@@ -264,7 +265,7 @@ mod tests {
             assert_eq!(one, plain.people);
             // Twice the same is once, but for rounding where maps are laid upon each other.
             let twice = averaged(&mut network, &roi, &[scale, scale]).unwrap();
-            let pairs = one[0].iter().zip(&twice[0]);
+            let pairs = one[0].joints.iter().zip(&twice[0].joints);
             let (a, b) = pairs
                 .max_by(|a, b| a.0.score.total_cmp(&b.0.score))
                 .unwrap();

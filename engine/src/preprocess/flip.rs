@@ -12,20 +12,22 @@ pub fn flip_input(input: &mut ModelInput) {
 }
 
 /// Answers for a mirrored input as answers for the input itself: maps mirrored along their width,
-/// channel `j` taken from channel `mirror[j]` (a skeleton's mirror partners).
+/// every channel taken from its partner in `mirror` and multiplied by what stands there.
 ///
 /// # Errors
 /// When `mirror` does not name one channel of `maps` for each.
-pub fn flip_back(maps: &Planes, mirror: &[usize]) -> Result<Planes> {
-    if mirror.len() != maps.n || mirror.iter().any(|&j| j >= maps.n) {
+pub fn flip_back(maps: &Planes, mirror: &[(usize, f32)]) -> Result<Planes> {
+    if mirror.len() != maps.n || mirror.iter().any(|&(c, _)| c >= maps.n) {
         return Err(Error::Invalid(format!(
-            "{} heatmaps cannot be mirrored by a skeleton of {} joints",
+            "{} maps cannot be mirrored as {} channels of another skeleton",
             maps.n,
             mirror.len()
         )));
     }
-    let swapped = mirror.iter().map(|&j| maps.plane(j));
-    let mut values = swapped.collect::<Vec<_>>().concat();
+    let mut values = Vec::with_capacity(maps.values.len());
+    for &(channel, factor) in mirror {
+        values.extend(maps.plane(channel).iter().map(|v| v * factor));
+    }
     mirror_rows(&mut values, maps.size.width);
     Ok(Planes {
         n: maps.n,
@@ -38,7 +40,7 @@ pub fn flip_back(maps: &Planes, mirror: &[usize]) -> Result<Planes> {
 ///
 /// # Errors
 /// When the two differ in shape or `mirror` does not fit them.
-pub fn flip_average(maps: &Planes, maps_of_mirrored: &Planes, mirror: &[usize]) -> Result<Planes> {
+pub fn flip_average(maps: &Planes, maps_of_mirrored: &Planes, mirror: &[(usize, f32)]) -> Result<Planes> {
     let mut average = flip_back(maps_of_mirrored, mirror)?;
     if (maps.n, maps.size) != (average.n, average.size) {
         return Err(Error::Invalid(format!(
@@ -76,6 +78,11 @@ mod tests {
         }
     }
 
+    fn partners(skeleton: &str) -> Vec<(usize, f32)> {
+        let mirror = &Skeleton::by_name(skeleton).unwrap().mirror;
+        mirror.iter().map(|&j| (j, 1.0)).collect()
+    }
+
     fn worst(ours: &Planes, golden: &str) -> f32 {
         let golden = Golden::open("transpose/post_flip.safetensors").f32s(golden);
         assert_eq!(ours.values.len(), golden.len());
@@ -88,7 +95,7 @@ mod tests {
     /// Fails when left and right are mixed up, or maps are mirrored or shifted wrongly.
     #[test]
     fn flipped_maps_equal_the_official_ones() {
-        let mirror = &Skeleton::by_name("coco17").unwrap().mirror;
+        let mirror = &partners("coco17");
         let back = flip_back(&item(1), mirror).unwrap();
         assert_eq!(worst(&back, "flip_back_of_item1"), 0.0);
         let average = flip_average(&item(0), &item(1), mirror).unwrap();
@@ -99,8 +106,19 @@ mod tests {
     /// Fails when a skeleton of another size swaps channels that do not exist.
     #[test]
     fn another_skeleton_is_refused() {
-        let mirror = &Skeleton::by_name("mpii16").unwrap().mirror;
-        assert!(flip_back(&item(0), mirror).is_err());
+        assert!(flip_back(&item(0), &partners("mpii16")).is_err());
+    }
+
+    /// Fails when a component that changes its sign in the mirror keeps it.
+    #[test]
+    fn components_change_their_sign() {
+        let maps = Planes {
+            n: 2,
+            size: Size::new(2, 1),
+            values: vec![1.0, 2.0, 3.0, 4.0],
+        };
+        let back = flip_back(&maps, &[(1, -1.0), (0, 1.0)]).unwrap();
+        assert_eq!(back.values, [-4.0, -3.0, 2.0, 1.0]);
     }
 
     /// Fails when the input is mirrored along the wrong axis.

@@ -1,7 +1,7 @@
-//! Losses: how far a network's heatmaps are from their targets.
+//! Losses: how far a network's answers are from their targets.
 //!
-//! A [`LossSpec`] is a row of [`LOSSES`] and judges one output; [`total`] adds up all outputs of a
-//! forward call and the zero-mean penalty on signed attention maps. Sums are divided by the counts
+//! A [`LossSpec`] is a row of [`LOSSES`] and judges one output by its [`Wanted`] values; [`total`]
+//! adds up all outputs of a forward call and the zero-mean penalty on signed attention maps. Sums are divided by the counts
 //! of the *whole* batch ([`Totals`]), so that a batch worked on in parts has the same loss and
 //! gradient as in one piece.
 
@@ -16,17 +16,26 @@ use crate::output::AttentionKind;
 /// Counts of a whole batch, whatever part of it is at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// People.
-    pub people: usize,
-    /// Joints with a weight above 0.
+    /// Inputs.
+    pub inputs: usize,
+    /// Maps, or values, with a weight above 0.
     pub labelled: usize,
 }
 
+/// What one output should be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// `[N, C, h, w]`.
+    pub values: Tensor,
+    /// Weight of the errors, `[N, C, 1, 1]` or `[N, C, h, w]`.
+    pub weights: Tensor,
+}
+
 impl Totals {
-    /// The counts of `weights`, `N x J`, of `people` people.
-    pub fn of(weights: &[f32], people: usize) -> Self {
+    /// The counts of `weights`, of `inputs` inputs.
+    pub fn of(weights: &[f32], inputs: usize) -> Self {
         Self {
-            people,
+            inputs,
             labelled: weights.iter().filter(|w| **w > 0.0).count(),
         }
     }
@@ -39,8 +48,8 @@ pub struct LossSpec {
     pub name: &'static str,
     /// One line for `--help`.
     pub help: &'static str,
-    /// The loss of one output `[N, J, h, w]`, a scalar.
-    pub of: fn(&Tensor, &BatchTensors, Totals) -> Result<Tensor>,
+    /// The loss of one output `[N, C, h, w]`, a scalar.
+    pub of: fn(&Tensor, &Wanted, Totals) -> Result<Tensor>,
 }
 
 /// Every loss.
@@ -64,6 +73,11 @@ pub const LOSSES: &[LossSpec] = &[
         name: "ohkm",
         help: "half the squared error of every person's 8 worst joints (CPN's hard keypoints)",
         of: hard_joints,
+    },
+    LossSpec {
+        name: "sum",
+        help: "squared error summed over everything, mean over inputs: fields of everybody (SSA)",
+        of: sum,
     },
 ];
 
@@ -106,25 +120,39 @@ impl Default for LossConfig {
     }
 }
 
-/// The loss of everything a forward call answered, a scalar. Heatmaps on several places of the
-/// network (a second head, every stack) are judged by the same targets and added.
+/// The loss of everything a forward call answered, a scalar. `outputs` name what has targets, in
+/// the order of their channels; an output on several places of the network (a second head, every
+/// stack or stage) is judged by the same targets and added.
 ///
 /// # Errors
-/// When shapes do not fit or the device fails.
+/// When an output is missing, shapes do not fit or the device fails.
 pub fn total(
     config: &LossConfig,
     spec: &LossSpec,
     out: &RawOutput,
-    batch: &BatchTensors,
+    (batch, outputs): (&BatchTensors, &[&str]),
     totals: Totals,
 ) -> Result<Tensor> {
     let mut judged = Vec::new();
-    let mut sum = Tensor::zeros((), DType::F32, batch.heatmaps.device())?;
-    for (name, y) in &out.tensors {
-        // The deployed output may also go by its place's name.
-        if name.starts_with("heatmaps") && !judged.contains(&y.id()) {
-            judged.push(y.id());
-            sum = (sum + (spec.of)(y, batch, totals)?)?;
+    let mut sum = Tensor::zeros((), DType::F32, batch.targets.device())?;
+    let mut first = 0;
+    for output in outputs {
+        let Some(deployed) = out.get(output) else {
+            candle_core::bail!("the network gave no {output}");
+        };
+        let n = deployed.dim(1)?;
+        let wanted = Wanted {
+            values: batch.targets.narrow(1, first, n)?,
+            weights: batch.weights.narrow(1, first, n)?,
+        };
+        first += n;
+        for (name, y) in &out.tensors {
+            // The deployed output may also go by its place's name.
+            let is_it = name.split('.').next() == Some(output);
+            if is_it && !judged.contains(&y.id()) {
+                judged.push(y.id());
+                sum = (sum + (spec.of)(y, &wanted, totals)?)?;
+            }
         }
     }
     let mut loss = (sum * config.scale)?;
@@ -138,36 +166,41 @@ pub fn total(
     Ok(loss)
 }
 
-/// Mean over people of the squared mean of a map.
+/// Mean over inputs of the squared mean of a map.
 fn zero_mean(map: &Tensor, totals: Totals) -> Result<Tensor> {
     let mean = map.flatten_from(1)?.mean(1)?;
-    mean.sqr()?.sum_all()? / totals.people.max(1) as f64
+    mean.sqr()?.sum_all()? / totals.inputs.max(1) as f64
 }
 
-/// Squared errors `[N, J, h, w]`, 0 for unlabelled joints, and pixels of a map.
-fn squared_errors(y: &Tensor, batch: &BatchTensors) -> Result<(Tensor, usize)> {
-    let (n, j, h, w) = y.dims4()?;
-    let weights = batch.weights.reshape((n, j, 1, 1))?;
-    let errors = y.sub(&batch.heatmaps)?.broadcast_mul(&weights)?.sqr()?;
-    Ok((errors, h * w))
+/// Squared errors `[N, C, h, w]`, 0 for what nobody knows, and pixels of a map.
+fn squared_errors(y: &Tensor, wanted: &Wanted) -> Result<(Tensor, usize)> {
+    let (.., h, w) = y.dims4()?;
+    let errors = y.sub(&wanted.values)?.broadcast_mul(&wanted.weights)?;
+    Ok((errors.sqr()?, h * w))
 }
 
-fn weighted_mse(y: &Tensor, batch: &BatchTensors, totals: Totals) -> Result<Tensor> {
-    let (errors, pixels) = squared_errors(y, batch)?;
-    let sum = errors.mul(&batch.heatmaps.affine(5.0, 1.0)?)?.sum_all()?;
+fn weighted_mse(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
+    let (errors, pixels) = squared_errors(y, wanted)?;
+    let sum = errors.mul(&wanted.values.affine(5.0, 1.0)?)?.sum_all()?;
     sum / (totals.labelled.max(1) * pixels) as f64
 }
 
-fn joint_mse(y: &Tensor, batch: &BatchTensors, totals: Totals) -> Result<Tensor> {
-    let (errors, pixels) = squared_errors(y, batch)?;
-    errors.sum_all()? / (totals.people.max(1) * y.dim(1)? * pixels) as f64
+fn joint_mse(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
+    let (errors, pixels) = squared_errors(y, wanted)?;
+    errors.sum_all()? / (totals.inputs.max(1) * y.dim(1)? * pixels) as f64
+}
+
+/// SSA eq. 11 and 12: no mean over pixels.
+fn sum(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
+    let (errors, _) = squared_errors(y, wanted)?;
+    errors.sum_all()? / totals.inputs.max(1) as f64
 }
 
 /// Joints that count in every person (CPN, <https://arxiv.org/abs/1711.07319>).
 const HARD: usize = 8;
 
-fn hard_joints(y: &Tensor, batch: &BatchTensors, totals: Totals) -> Result<Tensor> {
-    let (errors, _) = squared_errors(y, batch)?;
+fn hard_joints(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
+    let (errors, _) = squared_errors(y, wanted)?;
     let of_joints = (errors.flatten_from(2)?.mean(2)? * 0.5)?;
     let (n, j) = of_joints.dims2()?;
     let values: Vec<Vec<f32>> = of_joints.detach().to_vec2()?;
@@ -180,7 +213,7 @@ fn hard_joints(y: &Tensor, batch: &BatchTensors, totals: Totals) -> Result<Tenso
         }
     }
     let chosen = Tensor::from_vec(chosen, (n, j), y.device())?;
-    of_joints.mul(&chosen)?.sum_all()? / (totals.people.max(1) * HARD.min(j)) as f64
+    of_joints.mul(&chosen)?.sum_all()? / (totals.inputs.max(1) * HARD.min(j)) as f64
 }
 
 #[cfg(test)]
@@ -199,19 +232,18 @@ mod tests {
     }
 
     /// A prediction, targets, and every third joint unlabelled.
-    fn case(seed: u64) -> (Vec<f32>, BatchTensors, Totals) {
+    fn case(seed: u64) -> (Vec<f32>, Wanted, Totals) {
         let (n, j, h, w) = DIMS;
         let weights: Vec<f32> = (0..n * j)
             .map(|i| f32::from(u8::from(i % 3 != 1)))
             .collect();
         let totals = Totals::of(&weights, n);
         let t = random(&[seed, 1], n * j * h * w, 0.0, 1.0);
-        let batch = BatchTensors {
-            input: Tensor::zeros((n, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
-            heatmaps: Tensor::from_vec(t, DIMS, &Device::Cpu).unwrap(),
-            weights: Tensor::from_vec(weights, (n, j), &Device::Cpu).unwrap(),
+        let wanted = Wanted {
+            values: Tensor::from_vec(t, DIMS, &Device::Cpu).unwrap(),
+            weights: Tensor::from_vec(weights, (n, j, 1, 1), &Device::Cpu).unwrap(),
         };
-        (random(&[seed], n * j * h * w, -1.0, 1.0), batch, totals)
+        (random(&[seed], n * j * h * w, -1.0, 1.0), wanted, totals)
     }
 
     fn tensor(y: &[f32]) -> Tensor {
@@ -222,14 +254,14 @@ mod tests {
     /// has labelled.
     #[test]
     fn gradients_equal_differences() {
-        let (y, batch, totals) = case(1);
+        let (y, wanted, totals) = case(1);
         for spec in LOSSES {
             let value = |y: &[f32]| -> f64 {
-                let loss = (spec.of)(&tensor(y), &batch, totals).unwrap();
+                let loss = (spec.of)(&tensor(y), &wanted, totals).unwrap();
                 f64::from(loss.to_scalar::<f32>().unwrap())
             };
             let var = Var::from_tensor(&tensor(&y)).unwrap();
-            let loss = (spec.of)(&var, &batch, totals).unwrap();
+            let loss = (spec.of)(&var, &wanted, totals).unwrap();
             let grads = loss.backward().unwrap();
             let grad = grads.get(&var).unwrap().flatten_all().unwrap();
             let grad: Vec<f32> = grad.to_vec1().unwrap();
@@ -256,9 +288,9 @@ mod tests {
     /// Fails when a formula is not the published one (computed anew here, in f64).
     #[test]
     fn values_equal_their_definitions() {
-        let (y, batch, totals) = case(2);
+        let (y, wanted, totals) = case(2);
         let (n, j, h, w) = DIMS;
-        let t: Vec<f32> = batch.heatmaps.flatten_all().unwrap().to_vec1().unwrap();
+        let t: Vec<f32> = wanted.values.flatten_all().unwrap().to_vec1().unwrap();
         let (mut weighted, mut plain) = (0.0, 0.0);
         let mut of_joints = vec![0.0; n * j];
         for i in 0..y.len() {
@@ -279,18 +311,19 @@ mod tests {
             })
             .sum();
         let all = (n * j * h * w) as f64;
-        let wanted = [
+        let values = [
+            ("sum", plain / n as f64),
             ("weighted-mse", weighted / (totals.labelled * h * w) as f64),
             ("joint-mse", 0.5 * plain / all),
             ("mse", plain / all),
             ("ohkm", hard / (n * HARD) as f64),
         ];
-        for (name, wanted) in wanted {
-            let found = (loss(name).unwrap().of)(&tensor(&y), &batch, totals).unwrap();
+        for (name, value) in values {
+            let found = (loss(name).unwrap().of)(&tensor(&y), &wanted, totals).unwrap();
             let found = f64::from(found.to_scalar::<f32>().unwrap());
             assert!(
-                (found - wanted).abs() < 1e-6,
-                "{name}: {found}, not {wanted}"
+                (found - value).abs() < 1e-6 * value.max(1.0),
+                "{name}: {found}, not {value}"
             );
         }
         assert!(loss("mess").unwrap_err().to_string().contains("ohkm"));
@@ -300,7 +333,7 @@ mod tests {
     /// counted twice, or the penalty is not the mean of squared means.
     #[test]
     fn the_total_adds_up_and_can_be_split() {
-        let (y, batch, totals) = case(3);
+        let (y, wanted, totals) = case(3);
         let first = tensor(&y);
         let second = (&first * 0.5).unwrap();
         let n = DIMS.0;
@@ -333,9 +366,9 @@ mod tests {
             }
         };
         let narrowed = |from, len| BatchTensors {
-            input: batch.input.narrow(0, from, len).unwrap(),
-            heatmaps: batch.heatmaps.narrow(0, from, len).unwrap(),
-            weights: batch.weights.narrow(0, from, len).unwrap(),
+            input: Tensor::zeros((len, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
+            targets: wanted.values.narrow(0, from, len).unwrap(),
+            weights: wanted.weights.narrow(0, from, len).unwrap(),
         };
         let config = LossConfig {
             scale: 3.0,
@@ -345,13 +378,14 @@ mod tests {
         for spec in LOSSES {
             let value = |from, len| {
                 let part = narrowed(from, len);
-                let loss = total(&config, spec, &out(from, len), &part, totals).unwrap();
+                let part = (&part, &["heatmaps"][..]);
+                let loss = total(&config, spec, &out(from, len), part, totals).unwrap();
                 loss.to_scalar::<f32>().unwrap()
             };
             let whole = value(0, n);
             assert!((whole - value(0, 1) - value(1, n - 1)).abs() < 1e-5 * whole);
             let one = |y: &Tensor| {
-                let loss = (spec.of)(y, &batch, totals).unwrap();
+                let loss = (spec.of)(y, &wanted, totals).unwrap();
                 loss.to_scalar::<f32>().unwrap()
             };
             let means: Vec<f32> = m
@@ -362,8 +396,51 @@ mod tests {
                 .to_vec1()
                 .unwrap();
             let penalty = means.iter().map(|m| m * m).sum::<f32>() / n as f32;
-            let wanted = 3.0 * (one(&first) + one(&second)) + 7.0 * penalty;
-            assert!((whole - wanted).abs() < 1e-5 * wanted, "{}", spec.name);
+            let sum = 3.0 * (one(&first) + one(&second)) + 7.0 * penalty;
+            assert!((whole - sum).abs() < 1e-5 * sum, "{}", spec.name);
         }
+    }
+
+    /// Fails when one output is judged by another's targets, an earlier stage by none, or an output
+    /// that has targets may be missing.
+    #[test]
+    fn every_output_has_its_own_targets() {
+        let (y, wanted, totals) = case(4);
+        let all = tensor(&y);
+        let part = |first, n| all.narrow(1, first, n).unwrap();
+        let config = LossConfig {
+            name: "sum".to_owned(),
+            scale: 1.0,
+            zero_mean: 0.0,
+        };
+        let spec = loss("sum").unwrap();
+        let batch = BatchTensors {
+            input: Tensor::zeros((DIMS.0, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
+            targets: wanted.values.clone(),
+            weights: wanted.weights.clone(),
+        };
+        let outputs = ["heatmaps", "paf", "offsets"];
+        let mut out = RawOutput {
+            tensors: vec![
+                ("offsets".to_owned(), part(7, 3)),
+                ("heatmaps".to_owned(), part(0, 4)),
+                ("paf".to_owned(), part(4, 3)),
+            ],
+            ..RawOutput::default()
+        };
+        let value = |out: &RawOutput| {
+            let loss = total(&config, spec, out, (&batch, &outputs), totals);
+            loss.map(|loss| loss.to_scalar::<f32>().unwrap())
+        };
+        let once = value(&out).unwrap();
+        let direct = (spec.of)(&all, &wanted, totals).unwrap();
+        let direct = direct.to_scalar::<f32>().unwrap();
+        assert!((once - direct).abs() < 1e-5 * direct);
+        for (name, first, n) in [("heatmaps", 0, 4), ("paf", 4, 3), ("offsets", 7, 3)] {
+            out.tensors.push((format!("{name}.stage1"), part(first, n)));
+        }
+        assert!((value(&out).unwrap() - 2.0 * direct).abs() < 1e-5 * direct);
+        out.tensors.retain(|(name, _)| name != "paf");
+        assert!(value(&out).unwrap_err().to_string().contains("paf"));
     }
 }

@@ -18,11 +18,11 @@ use crate::model::{Weights, model};
 /// A batch to look at.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// Every person as it is fed and, beside it, its targets.
+    /// Every input as it is fed and, beside it, its targets.
     pub sheet: Frame,
-    /// People on the sheet.
+    /// Inputs on the sheet.
     pub shown: usize,
-    /// People in the batch.
+    /// Inputs in the batch.
     pub batch: usize,
     /// People learned from in all.
     pub people: usize,
@@ -33,7 +33,7 @@ pub struct Preview {
 }
 
 /// The batch that the training `config` takes at `position`, augmented as it will be, of which at
-/// most `most` people are drawn in rows of `columns`. Reads labels and pictures.
+/// most `most` inputs are drawn in rows of `columns`. Reads labels and pictures.
 ///
 /// # Errors
 /// When the data cannot be read or there is no such batch.
@@ -55,15 +55,14 @@ pub fn preview(
     }
     let people = Arc::new(people);
     let mut loader = loader(&people, &config, &card, position)?;
-    let mut batch = loader
+    let batch = loader
         .next_batch()?
         .ok_or_else(|| Error::Invalid("the loader ended by itself".to_owned()))?;
-    let n_batch = batch.len();
-    batch.people.truncate(most.max(1));
+    let shown = batch.len().min(most.max(1));
     Ok(Preview {
-        sheet: contact_sheet(&batch, &input_spec(&card), skeleton, columns),
-        shown: batch.len(),
-        batch: n_batch,
+        sheet: contact_sheet(&batch, &input_spec(&card), skeleton, (columns, shown)),
+        shown,
+        batch: batch.len(),
         people: people.len(),
         position: batch.position,
         next: loader.position(),

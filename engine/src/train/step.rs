@@ -31,30 +31,30 @@ pub(super) struct Learned {
     pub grads: ByName,
     /// Draws of dropout so far.
     pub drawn: u64,
-    /// Sum over people of the mean of |M|, per attention block.
+    /// Sum over inputs of the mean of |M|, per attention block.
     pub gates: BTreeMap<String, f64>,
 }
 
-/// Loss and gradients of a batch, worked on in parts of `micro_batch` people.
+/// Loss and gradients of a batch, worked on in parts of `micro_batch` inputs.
 pub(super) fn learn(step: &Step<'_>, batch: Batch, random: Random) -> Result<Learned> {
-    let people = batch.len();
-    let totals = Totals::of(&batch.weights, people);
+    let (inputs, outputs) = (batch.len(), batch.outputs);
+    let totals = Totals::of(&batch.weights, inputs);
     let at_once = match step.config.micro_batch {
-        0 => people,
+        0 => inputs,
         n => n,
     };
-    let (batch, _) = batch.into_tensors(step.device)?;
+    let batch = batch.into_tensors(step.device)?;
     let mut learned = Learned {
         loss: 0.0,
         grads: ByName::new(),
         drawn: random.drawn,
         gates: BTreeMap::new(),
     };
-    for first in (0..people).step_by(at_once.max(1)) {
-        let n = at_once.min(people - first);
+    for first in (0..inputs).step_by(at_once.max(1)) {
+        let n = at_once.min(inputs - first);
         let part = BatchTensors {
             input: batch.input.narrow(0, first, n)?,
-            heatmaps: batch.heatmaps.narrow(0, first, n)?,
+            targets: batch.targets.narrow(0, first, n)?,
             weights: batch.weights.narrow(0, first, n)?,
         };
         let mut pass = Pass {
@@ -69,7 +69,7 @@ pub(super) fn learn(step: &Step<'_>, batch: Batch, random: Random) -> Result<Lea
             ..Pass::default()
         };
         let out = step.net.forward(&part.input, &mut pass)?;
-        let loss = total(&step.config.loss, step.loss, &out, &part, totals)?;
+        let loss = total(&step.config.loss, step.loss, &out, (&part, outputs), totals)?;
         learned.loss += f64::from(loss.to_scalar::<f32>()?);
         learned.drawn = pass.random.map_or(learned.drawn, |r| r.drawn);
         gates(&out, n, &mut learned.gates)?;
@@ -90,12 +90,12 @@ pub(super) fn learn(step: &Step<'_>, batch: Batch, random: Random) -> Result<Lea
     Ok(learned)
 }
 
-/// Adds the mean of |M| of every attention block, times `people`.
-fn gates(out: &RawOutput, people: usize, sums: &mut BTreeMap<String, f64>) -> Result<()> {
+/// Adds the mean of |M| of every attention block, times `inputs`.
+fn gates(out: &RawOutput, inputs: usize, sums: &mut BTreeMap<String, f64>) -> Result<()> {
     for map in &out.maps {
         if let Some(block) = map.name.strip_suffix(".M") {
             let mean = map.tensor.detach().abs()?.mean_all()?.to_scalar::<f32>()?;
-            *sums.entry(block.to_owned()).or_default() += f64::from(mean) * people as f64;
+            *sums.entry(block.to_owned()).or_default() += f64::from(mean) * inputs as f64;
         }
     }
     Ok(())

@@ -98,7 +98,8 @@ impl Validation {
             };
             let look = network.look(&frame, roi, Want::default(), &mut Timings::default())?;
             current = Some(frame);
-            let found = look.people.into_iter().next().unwrap_or_default();
+            let found = look.people.into_iter().next();
+            let found = found.map_or_else(Vec::new, |found| found.joints);
             let mut people = sample.annotations.iter();
             let is_asked = |a: &&Annotation| {
                 clip_box(a.bbox, sample.size).is_some_and(|b| eval.input.roi(b) == *roi)

@@ -174,11 +174,11 @@ fn batch() -> (BatchTensors, Totals) {
             filled(BATCH * 3 * SIDE * SIDE, |i| signed("input", i)),
             &[BATCH, 3, SIDE, SIDE],
         ),
-        heatmaps: tensor(
+        targets: tensor(
             filled(BATCH * JOINTS * map * map, |i| unit("target", i)),
             &[BATCH, JOINTS, map, map],
         ),
-        weights: tensor(of_joints, &[BATCH, JOINTS]),
+        weights: tensor(of_joints, &[BATCH, JOINTS, 1, 1]),
     };
     (batch, totals)
 }
@@ -213,7 +213,7 @@ fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
     };
     let out = net.forward(&batch.input, &mut pass).unwrap();
     let spec = loss(&config.name).unwrap();
-    let value = total(&config, spec, &out, &batch, totals).unwrap();
+    let value = total(&config, spec, &out, (&batch, &["heatmaps"]), totals).unwrap();
     let found = f64::from(value.to_scalar::<f32>().unwrap());
     assert!((found / golden.loss - 1.0).abs() < 1e-5, "loss {found}");
     if !golden.far_from_kinks {

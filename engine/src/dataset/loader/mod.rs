@@ -19,15 +19,17 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-pub use batch::{Batch, BatchTensors, SeenPerson};
+pub use batch::{Batch, BatchTensors, SeenInput, SeenTile};
 pub use order::{Order, Position};
 pub use people::{People, PersonRef, SetOptions};
-use prepare::{Job, Prepared, prepare};
+use prepare::{Failure, Job, Prepared, prepare};
 
 use crate::augment::Augment;
-use crate::codec::TargetSpec;
+use crate::codec::{Target, TargetSpec};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::output::Approach;
 use crate::preprocess::InputSpec;
 
 /// How people become batches.
@@ -41,7 +43,7 @@ pub struct LoaderOptions {
     pub augment: Augment,
     /// Order of people.
     pub order: Order,
-    /// People in a batch, at least 1.
+    /// Inputs in a batch, at least 1.
     pub batch: usize,
     /// Threads, at least 1.
     pub workers: usize,
@@ -80,7 +82,7 @@ pub struct Loader {
     /// Batches given to the workers, oldest first.
     planned: VecDeque<Planned>,
     /// Samples that came before their turn.
-    early: HashMap<u64, Result<Box<Prepared>>>,
+    early: HashMap<u64, Outcome>,
     next: Position,
     broken: Vec<BrokenPicture>,
     known_broken: HashSet<(usize, u64)>,
@@ -93,14 +95,15 @@ pub struct Loader {
 struct Planned {
     position: Position,
     sigma: f64,
-    /// The people in it.
-    people: Vec<usize>,
     tickets: Range<u64>,
 }
 
+/// What became of a job.
+type Outcome = std::result::Result<Box<Prepared>, Failure>;
+
 /// From a worker.
 enum Message {
-    Done(u64, Result<Box<Prepared>>),
+    Done(u64, Outcome),
     Failed(Error),
 }
 
@@ -113,8 +116,15 @@ impl Loader {
     pub fn new(people: Arc<People>, options: LoaderOptions, position: Position) -> Result<Self> {
         options.augment.check()?;
         let (input, target) = (&options.input, &options.target);
+        if target.approach()? == Approach::TopDown && options.augment.mosaic.probability > 0.0 {
+            return Err(Error::Invalid(
+                "augmentation: a mosaic is for networks that find everybody; set \
+                 mosaic.probability = 0"
+                    .to_owned(),
+            ));
+        }
         for sigma in [target.sigma_at(0), target.sigma] {
-            target.encoder(input.size, input.alignment, sigma)?;
+            target.encoder(people.skeleton(), input.size, input.alignment, sigma)?;
         }
         if options.batch == 0 || options.workers == 0 {
             return Err(Error::Invalid(
@@ -284,7 +294,6 @@ impl Loader {
             self.planned.push_back(Planned {
                 position: self.plan_at,
                 sigma,
-                people,
                 tickets,
             });
             self.plan_at = self.after(self.plan_at);
@@ -309,29 +318,31 @@ impl Loader {
             position: planned.position,
             sigma: planned.sigma,
             input_size: input.size,
+            input: Vec::with_capacity(self.options.batch * input.n_values()),
             heatmap_size: target.heatmap(input.size)?,
-            input: Vec::with_capacity(planned.people.len() * input.n_values()),
-            heatmaps: Vec::new(),
+            targets: Vec::new(),
+            weight_size: Size::square(1),
             weights: Vec::new(),
-            people: Vec::with_capacity(planned.people.len()),
+            outputs: target.outputs()?,
+            inputs: Vec::new(),
         };
-        for (ticket, person) in planned.tickets.clone().zip(&planned.people) {
+        for ticket in planned.tickets.clone() {
             match self.wait_for(ticket)? {
                 Ok(prepared) => {
+                    let Target { maps, weights } = &prepared.target;
                     batch.input.extend_from_slice(&prepared.input);
-                    batch
-                        .heatmaps
-                        .extend_from_slice(&prepared.target.maps.values);
-                    batch.weights.extend_from_slice(&prepared.target.weights);
-                    batch.people.push(prepared.person);
+                    batch.targets.extend_from_slice(&maps.values);
+                    batch.weight_size = weights.size;
+                    batch.weights.extend_from_slice(&weights.values);
+                    batch.inputs.push(prepared.seen);
                 }
-                Err(error) => self.skip(*person, &error),
+                Err(failure) => self.skip(&failure),
             }
         }
         Ok(batch)
     }
 
-    fn wait_for(&mut self, ticket: u64) -> Result<Result<Box<Prepared>>> {
+    fn wait_for(&mut self, ticket: u64) -> Result<Outcome> {
         loop {
             if let Some(prepared) = self.early.remove(&ticket) {
                 return Ok(prepared);
@@ -345,9 +356,9 @@ impl Loader {
         }
     }
 
-    fn skip(&mut self, person: usize, error: &Error) {
+    fn skip(&mut self, Failure { person, error }: &Failure) {
         self.n_skipped += 1;
-        let Some(person) = self.people.get(person) else {
+        let Some(person) = self.people.get(*person) else {
             return;
         };
         let image_id = person.sample.image_id;

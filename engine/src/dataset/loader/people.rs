@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Annotation, Dataset, Sample, renamed};
+use crate::augment::Rng;
 use crate::error::{Error, Result};
 use crate::sample::Joint;
 use crate::skeleton::{JointMap, Skeleton};
@@ -46,6 +47,8 @@ struct Set {
     weight: f64,
     samples: Vec<Sample>,
     map: JointMap,
+    /// Joints, in the order of all, that somebody in it has labelled.
+    knows: Vec<bool>,
     /// Its people among all.
     range: Range<usize>,
 }
@@ -100,6 +103,7 @@ impl People {
             )));
         };
         let (set, start) = (self.sets.len(), self.places.len());
+        let mut knows = vec![false; self.skeleton.n_joints()];
         for (s, sample) in dataset.samples.iter().enumerate() {
             for (a, annotation) in sample.annotations.iter().enumerate() {
                 let b = annotation.bbox;
@@ -107,8 +111,11 @@ impl People {
                     && b.w > 0.0
                     && b.h > 0.0
                     && b.w.max(b.h) >= options.min_side;
-                let seen = renamed(&annotation.joints, &map, sample.size);
-                let seen = seen.iter().filter(|j| j.inside(sample.size).is_some());
+                let joints = renamed(&annotation.joints, &map, sample.size);
+                for (knows, joint) in knows.iter_mut().zip(&joints) {
+                    *knows |= joint.labelled().is_some();
+                }
+                let seen = joints.iter().filter(|j| j.inside(sample.size).is_some());
                 if sound && !annotation.is_crowd && seen.count() >= options.min_joints.max(1) {
                     self.places.push(Place {
                         set,
@@ -125,6 +132,7 @@ impl People {
             weight: options.weight,
             samples: dataset.samples,
             map,
+            knows,
             range,
         });
         Ok(n)
@@ -165,6 +173,27 @@ impl People {
     pub fn joints(&self, person: &PersonRef<'_>) -> Vec<Joint> {
         let map = &self.sets[person.set].map;
         renamed(&person.annotation.joints, map, person.sample.size)
+    }
+
+    /// Whether the labels of data set number `set` are about joint `j` at all.
+    pub(super) fn knows(&self, set: usize, j: usize) -> bool {
+        let knows = self.sets.get(set).and_then(|s| s.knows.get(j));
+        knows.copied().unwrap_or_default()
+    }
+
+    /// Number of a person drawn as often as the weights say.
+    pub(super) fn draw(&self, rng: &mut Rng) -> usize {
+        let share = |(range, weight): &(Range<usize>, f64)| range.len() as f64 * weight;
+        let all: f64 = self.weighted().map(|set| share(&set)).sum();
+        let mut at = rng.unit() * all;
+        for set in self.weighted() {
+            if at < share(&set) {
+                return set.0.start + rng.below(set.0.len());
+            }
+            at -= share(&set);
+        }
+        // Rounding, or no set has any weight.
+        rng.below(self.len())
     }
 
     /// The people of each data set, and how often each is seen.
