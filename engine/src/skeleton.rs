@@ -99,6 +99,10 @@ static SKELETONS: LazyLock<Vec<Skeleton>> = LazyLock::new(|| {
 });
 
 impl Skeleton {
+    /// The median of COCO's seventeen sigmas, the elbow's: for telling people apart where the
+    /// skeleton defines none. Not for reported numbers.
+    pub const MEDIAN_SIGMA: f64 = 0.072;
+
     /// Every known skeleton, by name.
     pub fn all() -> &'static [Self] {
         &SKELETONS
@@ -117,6 +121,12 @@ impl Skeleton {
     /// Index of the joint called `name` (`l_wrist`).
     pub fn joint(&self, name: &str) -> Option<usize> {
         self.joints.iter().position(|j| j == name)
+    }
+
+    /// Sigma of joint `j`: [`Self::oks_sigmas`], or [`Self::MEDIAN_SIGMA`] where none is defined.
+    pub fn sigma(&self, j: usize) -> f64 {
+        let sigma = self.oks_sigmas.get(j).copied();
+        sigma.unwrap_or(Self::MEDIAN_SIGMA)
     }
 
     /// Where the joints of the skeleton called `target` come from; `None` when there is no map.

@@ -2,13 +2,20 @@
 //!
 //! A [`Tracker`] says which regions of the next frame the network should see, receives the poses
 //! found there, and hands them on with an identity ([`crate::pose::Pose::track_id`]) and joints
-//! smoothed over time. [`SingleTracker`] follows one person.
+//! smoothed over time. [`SingleTracker`] follows one person with a closer look; [`SeveralTracker`]
+//! tells apart the people that a network finds in the whole picture.
 
+mod assign;
 mod follow;
+mod known;
+mod moving;
 mod one_euro;
+mod several;
 mod single;
 
+pub use assign::assign;
 pub use one_euro::{MAX_GAP_SECS, OneEuro, Smoother};
+pub use several::{SeveralOptions, SeveralTracker};
 pub use single::{SingleOptions, SingleTracker};
 
 use crate::geometry::{Roi, Size};

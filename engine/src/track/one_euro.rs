@@ -44,11 +44,11 @@ impl Default for OneEuro {
 pub const MAX_GAP_SECS: f64 = 0.5;
 
 /// The person's size counts as at least this many pixels: below, a joint's position is noise.
-const MIN_SIZE: f64 = 16.0;
+pub(super) const MIN_SIZE: f64 = 16.0;
 
 /// Speed is measured over at least this time: no camera is faster than 1000 Hz, and time stamps
 /// that nearly coincide would make it infinite.
-const MIN_STEP_SECS: f64 = 1e-3;
+pub(super) const MIN_STEP_SECS: f64 = 1e-3;
 
 /// Filters of one person's joints.
 #[derive(Debug, Clone)]
@@ -86,12 +86,6 @@ impl Smoother {
     /// Filters with other parameters from the next value on; what was seen stays.
     pub fn set_params(&mut self, params: OneEuro) {
         self.params = params;
-    }
-
-    /// Forgets what was seen: another person, another run.
-    pub fn reset(&mut self) {
-        self.joints.clear();
-        self.last_secs = None;
     }
 
     /// The smoothed joints of a person who is `size` pixels long, at `time_secs`.

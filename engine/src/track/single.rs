@@ -1,13 +1,11 @@
 //! One person at a time: found in the whole picture, then followed with a closer look.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use super::Tracker;
 use super::follow::{Followed, counting, search_regions};
-use super::one_euro::{OneEuro, Smoother};
+use super::known::Known;
+use super::one_euro::OneEuro;
 use crate::geometry::{Roi, Size};
-use crate::pose::{PastStep, Pose};
+use crate::pose::Pose;
 
 /// Fewer counting joints than this are not a person.
 const MIN_JOINTS: usize = 5;
@@ -18,9 +16,6 @@ const EVIDENCE_RATE: f64 = 1.0 / 12.0;
 /// After this many frames in a row without the person, the search begins: a quarter of a second
 /// at 30 frames a second, enough for a blurred turn.
 const MAX_MISSES: usize = 8;
-
-/// Seconds of a person's past that are handed on.
-const PAST_SECS: f64 = 1.0;
 
 /// Options of [`SingleTracker`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,10 +57,9 @@ impl SingleOptions {
 #[derive(Debug)]
 pub struct SingleTracker {
     options: SingleOptions,
-    smoother: Option<Smoother>,
-    /// Where the person was, oldest first.
-    past: VecDeque<Arc<PastStep>>,
     state: State,
+    /// The person followed; `None` while searching.
+    known: Option<Known>,
     last_id: u64,
     last_secs: f64,
     frame: Size,
@@ -88,9 +82,8 @@ impl SingleTracker {
     pub fn new(options: SingleOptions) -> Self {
         Self {
             options,
-            smoother: options.smoothing.map(Smoother::new),
-            past: VecDeque::new(),
             state: State::Searching(0),
+            known: None,
             last_id: 0,
             last_secs: f64::NEG_INFINITY,
             frame: Size::new(0, 0),
@@ -99,10 +92,7 @@ impl SingleTracker {
 
     fn lose(&mut self) {
         self.state = State::Searching(0);
-        self.past.clear();
-        if let Some(smoother) = &mut self.smoother {
-            smoother.reset();
-        }
+        self.known = None;
     }
 
     /// The average evidence with `pose`; `None` when too few of its joints count to tell.
@@ -116,32 +106,6 @@ impl SingleTracker {
             State::Searching(_) => Some(now),
             State::Following { evidence, .. } => Some(evidence + EVIDENCE_RATE * (now - evidence)),
         }
-    }
-
-    /// `pose` with identity, smoothed joints and its past.
-    fn known(&mut self, time_secs: f64, size: f64, pose: Pose) -> Pose {
-        let mut known = match &mut self.smoother {
-            None => pose,
-            Some(smoother) => {
-                let smoothed = smoother.smooth(time_secs, size, &pose.keypoints_raw);
-                Pose {
-                    keypoints_raw: pose.keypoints_raw,
-                    ..Pose::from_keypoints(smoothed)
-                }
-            }
-        };
-        known.track_id = Some(self.last_id);
-        let is_old = |step: &Arc<PastStep>| time_secs - step.time_secs > PAST_SECS;
-        while self.past.front().is_some_and(is_old) {
-            self.past.pop_front();
-        }
-        known.past = self.past.iter().cloned().collect();
-        self.past.push_back(Arc::new(PastStep {
-            time_secs,
-            keypoints: known.keypoints.clone(),
-            keypoints_raw: known.keypoints_raw.clone(),
-        }));
-        known
     }
 }
 
@@ -189,6 +153,7 @@ impl Tracker for SingleTracker {
                     return Vec::new();
                 };
                 self.last_id += 1;
+                self.known = Some(Known::new(self.last_id, self.options.smoothing));
                 State::Following {
                     person,
                     misses: 0,
@@ -229,16 +194,18 @@ impl Tracker for SingleTracker {
         let State::Following { person, .. } = self.state else {
             return Vec::new();
         };
-        let size = person.size();
-        best.map(|pose| self.known(time_secs, size, pose))
+        let seen = self.known.as_mut().zip(best);
+        seen.map(|(known, pose)| known.pose(time_secs, person.size(), pose))
             .into_iter()
             .collect()
     }
 
     fn set_smoothing(&mut self, params: OneEuro) {
-        if let Some(smoother) = &mut self.smoother {
+        if self.options.smoothing.is_some() {
             self.options.smoothing = Some(params);
-            smoother.set_params(params);
+            if let Some(known) = &mut self.known {
+                known.set_smoothing(params);
+            }
         }
     }
 

@@ -1,0 +1,198 @@
+//! Several people at once, found by a network that sees the whole picture: who is who.
+
+use super::Tracker;
+use super::assign::assign;
+use super::known::Known;
+use super::moving::{Expected, MEMORY_SECS, Moving, is_seen};
+use super::one_euro::OneEuro;
+use crate::geometry::{Roi, Size};
+use crate::pose::Pose;
+use crate::skeleton::Skeleton;
+
+/// A pose less similar than this to where a person is expected is not that person. With COCO's
+/// median sigma and frames a thirtieth of a second apart, this is 0.27 person sizes or about a
+/// quarter of a metre off, nearer than two people can stand side by side.
+const LEAST_SIMILARITY: f64 = 0.2;
+
+/// A new pose with at least this share of the joints is a person at once; with fewer it may be a
+/// fragment that was not joined to its body, and has to be seen in the next frame, too.
+const CLEAR_SHARE: f64 = 0.5;
+
+/// Frames further apart than this, in seconds, do not follow each other: the source jumped.
+const JUMP_SECS: f64 = 5.0;
+
+/// Options of [`SeveralTracker`].
+#[derive(Debug, Clone, Copy)]
+pub struct SeveralOptions {
+    /// Width over height of the network's input.
+    pub aspect: f64,
+    /// Joints of the poses; decides how far apart each may be on the same person.
+    pub skeleton: &'static Skeleton,
+    /// Smoothing of joints over time; `None` hands them on as decoded.
+    pub smoothing: Option<OneEuro>,
+}
+
+impl SeveralOptions {
+    /// The defaults for a network whose input has this aspect (width / height).
+    pub fn new(aspect: f64, skeleton: &'static Skeleton) -> Self {
+        Self {
+            aspect,
+            skeleton,
+            smoothing: Some(OneEuro::default()),
+        }
+    }
+}
+
+/// Tells apart the people that a network finds in the whole picture.
+///
+/// Poses are matched to where people are expected if they go on as before, the most similar pair
+/// first; only people seen in the frame are handed out. Somebody who was not seen for half a
+/// second is forgotten, except that a network slower than that has not missed whom it saw in its
+/// last frame. Identities count up from 1, in the order of the poses' scores.
+///
+/// A new pose is handed out and numbered at once when it has half of the joints, and in the first
+/// frame of a run: a still picture has no second one. Otherwise it must be seen in two frames in a
+/// row, lest flickering fragments use up numbers.
+///
+/// Everybody is forgotten when time goes backwards or jumps, or when the picture changes its size;
+/// the next frame is a first one. A second update at the time of the first frame belongs to it.
+#[derive(Debug)]
+pub struct SeveralTracker {
+    options: SeveralOptions,
+    people: Vec<Person>,
+    last_id: u64,
+    first_secs: f64,
+    last_secs: f64,
+    frame: Size,
+}
+
+#[derive(Debug)]
+struct Person {
+    moving: Moving,
+    /// `None` until there is no doubt that it is somebody.
+    known: Option<Known>,
+}
+
+impl SeveralTracker {
+    /// A tracker that has seen nobody.
+    pub fn new(options: SeveralOptions) -> Self {
+        Self {
+            options,
+            people: Vec::new(),
+            last_id: 0,
+            first_secs: f64::NEG_INFINITY,
+            last_secs: f64::NEG_INFINITY,
+            frame: Size::new(0, 0),
+        }
+    }
+
+    /// Forgets whom this frame cannot show any more.
+    fn begin_frame(&mut self, time_secs: f64, frame: Size) {
+        // Not a number is no time that follows another.
+        let follows = (0.0..=JUMP_SECS).contains(&(time_secs - self.last_secs));
+        if !follows || frame != self.frame {
+            self.people.clear();
+            self.first_secs = time_secs;
+            self.frame = frame;
+        }
+        let last_secs = std::mem::replace(&mut self.last_secs, time_secs);
+        self.people.retain(|p| {
+            let seen_secs = p.moving.seen_secs();
+            seen_secs == last_secs || time_secs - seen_secs <= MEMORY_SECS
+        });
+    }
+
+    /// For each pose the person it belongs to.
+    fn owners(&self, time_secs: f64, poses: &[Pose]) -> Vec<Option<usize>> {
+        let people = self.people.iter();
+        let expected: Vec<Expected> = people.map(|p| p.moving.expected(time_secs)).collect();
+        let similarity = |pose: &Pose| {
+            expected
+                .iter()
+                .map(|e| e.similarity(pose, self.options.skeleton))
+                .collect()
+        };
+        let table: Vec<Vec<f64>> = poses.iter().map(similarity).collect();
+        assign(&table, LEAST_SIMILARITY)
+    }
+}
+
+impl Tracker for SeveralTracker {
+    fn regions(&mut self, frame: Size) -> Vec<Roi> {
+        vec![Roi::whole(frame, self.options.aspect)]
+    }
+
+    fn update(&mut self, time_secs: f64, frame: Size, mut poses: Vec<Pose>) -> Vec<Pose> {
+        self.begin_frame(time_secs, frame);
+        poses.retain(|pose| pose.keypoints_raw.iter().any(is_seen));
+        poses.sort_by(best_first);
+        let owners = self.owners(time_secs, &poses);
+        let is_first = time_secs == self.first_secs;
+        let mut given = Vec::with_capacity(poses.len());
+        for (pose, owner) in poses.into_iter().zip(owners) {
+            let i = owner.unwrap_or(self.people.len());
+            match self.people.get_mut(i) {
+                Some(person) => person.moving.step(time_secs, &pose),
+                None => self.people.push(Person {
+                    moving: Moving::start(time_secs, &pose),
+                    known: None,
+                }),
+            }
+            let person = &mut self.people[i];
+            if person.known.is_none() && (owner.is_some() || is_first || is_clear(&pose)) {
+                self.last_id += 1;
+                person.known = Some(Known::new(self.last_id, self.options.smoothing));
+            }
+            if let Some(known) = &mut person.known {
+                let size = person.moving.expected(time_secs).size;
+                given.push(known.pose(time_secs, size, pose));
+            }
+        }
+        self.people
+            .retain(|p| p.known.is_some() || p.moving.seen_secs() == time_secs);
+        given
+    }
+
+    fn set_smoothing(&mut self, params: OneEuro) {
+        if self.options.smoothing.is_some() {
+            self.options.smoothing = Some(params);
+            for known in self.people.iter_mut().filter_map(|p| p.known.as_mut()) {
+                known.set_smoothing(params);
+            }
+        }
+    }
+
+    fn fresh(&self) -> Box<dyn Tracker> {
+        Box::new(Self::new(self.options))
+    }
+
+    fn reset(&mut self) {
+        *self = Self::new(self.options);
+    }
+}
+
+/// Enough of the body is seen to be sure of somebody.
+fn is_clear(pose: &Pose) -> bool {
+    let seen = pose.keypoints_raw.iter().filter(|k| is_seen(k)).count();
+    seen as f64 >= CLEAR_SHARE * pose.keypoints_raw.len() as f64
+}
+
+/// Best score first; of equal scores, an order that depends on nothing but the poses, so that the
+/// order in which a network lists people does not decide who they are.
+fn best_first(a: &Pose, b: &Pose) -> std::cmp::Ordering {
+    let numbers = |p: &Pose| {
+        let triples = p.keypoints_raw.iter().map(|&k| <[f32; 3]>::from(k));
+        triples.flatten().collect::<Vec<f32>>()
+    };
+    let compare = |a: &Pose, b: &Pose| {
+        let (a, b) = (numbers(a), numbers(b));
+        let unequal = a.iter().zip(&b).map(|(x, y)| x.total_cmp(y));
+        unequal
+            .fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+            .then(a.len().cmp(&b.len()))
+    };
+    b.score.total_cmp(&a.score).then_with(|| compare(a, b))
+}
+
+#[cfg(test)]
+mod tests;
