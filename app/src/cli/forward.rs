@@ -51,7 +51,11 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let n_joints = args.joints.map_or(of_card.n_joints(), usize::from);
     let options = BuildOptions {
         n_joints,
-        n_limbs: of_card.or_with_joints(n_joints).unwrap_or(of_card).limbs.len(),
+        n_limbs: of_card
+            .or_with_joints(n_joints)
+            .unwrap_or(of_card)
+            .limbs
+            .len(),
         input: Size::new(
             args.width.unwrap_or(card.input.width),
             args.height.unwrap_or(card.input.height),

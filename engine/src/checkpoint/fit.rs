@@ -144,7 +144,8 @@ fn n_joints(
         ..*published
     })?;
     let mut pure = shapes.clone();
-    pure.0.retain(|name, shape| limbs.0.get(name) == Some(shape));
+    pure.0
+        .retain(|name, shape| limbs.0.get(name) == Some(shape));
     let mut counts = grown(found, &pure, &more).map(|side| {
         // A side is `a + b * joints`.
         let [before, now, then] = [side.published, side.found, side.grown].map(|s| s as i128);

@@ -136,12 +136,7 @@ impl Node {
     }
 
     /// Adds the attention maps to `maps`, where they are wanted.
-    pub(super) fn show(
-        &self,
-        gate: &GateMaps,
-        maps: &mut Vec<RawMap>,
-        pass: &Pass,
-    ) -> Result<()> {
+    pub(super) fn show(&self, gate: &GateMaps, maps: &mut Vec<RawMap>, pass: &Pass) -> Result<()> {
         if !pass.wants_maps {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use crate::nn::{Conv2d, Features, Pass, Pool, max_pool};
 /// What F0 comes from.
 pub(super) enum Backbone {
     Vgg(Vgg),
-    Sfm(Zigzag),
+    Sfm(Box<Zigzag>),
 }
 
 impl Backbone {
@@ -19,7 +19,7 @@ impl Backbone {
     pub(super) fn new(kind: SsaBackbone, vb: &VarBuilder<'_>) -> Result<Self> {
         Ok(match kind {
             SsaBackbone::Vgg19 => Self::Vgg(Vgg::new(&vb.pp("backbone"))?),
-            SsaBackbone::Sfm => Self::Sfm(Zigzag::new(vb, "x34", true, true)?),
+            SsaBackbone::Sfm => Self::Sfm(Box::new(Zigzag::new(vb, "x34", true, true)?)),
         })
     }
 

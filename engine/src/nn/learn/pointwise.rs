@@ -32,9 +32,7 @@ pub(in crate::nn) fn concat(maps: &[&Traced]) -> Result<Traced> {
         let mut from = 0;
         for source in &sources {
             let c = source.map().c();
-            source.give(|sum| {
-                kernels::concat_gradient(&grad, (from, c), sum, source.threads())
-            });
+            source.give(|sum| kernels::concat_gradient(&grad, (from, c), sum, source.threads()));
             from += c;
         }
         Ok(NONE)
