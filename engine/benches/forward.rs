@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use poselens_engine::model::{BuildOptions, model};
+use poselens_engine::model::model;
 use poselens_engine::nn::{Kernels, Pass};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,10 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_global()?;
 
     let card = spec.card_for(None)?;
-    let options = BuildOptions {
-        n_joints: card.skeleton()?.n_joints(),
-        input: card.input_size(),
-    };
+    let options = card.build_options()?;
     let map = VarMap::new();
     (spec.build)(
         &options,

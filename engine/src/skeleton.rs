@@ -118,6 +118,12 @@ impl Skeleton {
         self.joints.len()
     }
 
+    /// This skeleton if it has so many joints, else the first that has.
+    pub fn or_with_joints(&'static self, n_joints: usize) -> Option<&'static Self> {
+        let mut all = std::iter::once(self).chain(Self::all());
+        all.find(|s| s.n_joints() == n_joints)
+    }
+
     /// Index of the joint called `name` (`l_wrist`).
     pub fn joint(&self, name: &str) -> Option<usize> {
         self.joints.iter().position(|j| j == name)

@@ -12,6 +12,7 @@ mod licences;
 mod mca;
 mod sfm;
 mod shaders;
+mod ssa;
 mod tidy;
 mod train;
 mod train_window;

@@ -280,6 +280,7 @@ fn every_parameter_has_a_gradient() {
 fn options(spec: &ModelSpec) -> BuildOptions {
     BuildOptions {
         n_joints: spec.card().unwrap().skeleton().unwrap().n_joints(),
+        n_limbs: 0,
         input: Size::square(256),
     }
 }

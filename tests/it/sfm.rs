@@ -10,6 +10,7 @@ use poselens_tests::{fill, golden};
 
 const OPTIONS: BuildOptions = BuildOptions {
     n_joints: 16,
+    n_limbs: 14,
     input: Size::square(256),
 };
 

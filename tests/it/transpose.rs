@@ -19,6 +19,7 @@ use crate::cli::Desk;
 
 const OPTIONS: BuildOptions = BuildOptions {
     n_joints: 17,
+    n_limbs: 19,
     input: Size::new(192, 256),
 };
 

@@ -85,6 +85,24 @@ pub fn transpose_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     })
 }
 
+/// The SSA rule: convolutions uniform with variance `2 / fan_in`, which a ReLU halves.
+pub fn ssa_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
+    let hash = fnv1a(name);
+    let fan_in: usize = shape.iter().skip(1).product();
+    let factor = match shape.len() {
+        1 => 0.05,
+        _ => (6.0 / fan_in as f64).sqrt(),
+    };
+    // Tens of millions of numbers, unoptimised: hence a plain loop.
+    let n: usize = shape.iter().product();
+    let mut values = Vec::with_capacity(n);
+    for i in 0..n as u64 {
+        let bits = splitmix64(hash.wrapping_add(i)) >> 40;
+        values.push((factor * (bits as f64 / f64::from(1 << 23) - 1.0)) as f32);
+    }
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,11 +47,15 @@ pub struct ForwardArgs {
 pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let spec = model(&args.model)?;
     let card = spec.card_for(Some(&args.weights))?;
+    let of_card = card.skeleton()?;
+    let n_joints = args.joints.map_or(of_card.n_joints(), usize::from);
     let options = BuildOptions {
-        n_joints: match args.joints {
-            Some(k) => usize::from(k),
-            None => card.skeleton()?.n_joints(),
-        },
+        n_joints,
+        n_limbs: of_card
+            .or_with_joints(n_joints)
+            .unwrap_or(of_card)
+            .limbs
+            .len(),
         input: Size::new(
             args.width.unwrap_or(card.input.width),
             args.height.unwrap_or(card.input.height),

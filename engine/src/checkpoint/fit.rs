@@ -85,10 +85,7 @@ fn examine(
 ) -> Result<Result<Fit, Misfit>> {
     let card = spec.card()?;
     let skeleton = card.skeleton()?;
-    let published = BuildOptions {
-        n_joints: skeleton.n_joints(),
-        input: card.input_size(),
-    };
+    let published = card.build_options()?;
     let shapes = spec.shapes(&published)?;
     let differences = Differences::between(found, &shapes);
     // Other joints or another input never change names.
@@ -100,7 +97,7 @@ fn examine(
         reason,
     };
     let n_joints = n_joints(spec, found, &shapes, &published)?;
-    let Some(skeleton) = with_joints(skeleton, n_joints) else {
+    let Some(skeleton) = skeleton.or_with_joints(n_joints) else {
         return Ok(Err(misfit(format!(
             "no skeleton is known for its {n_joints} joints"
         ))));
@@ -112,7 +109,12 @@ fn examine(
             Err(reason) => return Ok(Err(misfit(reason))),
         },
     };
-    let differences = Differences::between(found, &spec.shapes(&BuildOptions { n_joints, input })?);
+    let options = BuildOptions {
+        n_joints,
+        n_limbs: skeleton.limbs.len(),
+        input,
+    };
+    let differences = Differences::between(found, &spec.shapes(&options)?);
     Ok(if differences.n() > 0 {
         Err(differences.into())
     } else {
@@ -125,14 +127,8 @@ fn examine(
     })
 }
 
-/// `preferred` if it has so many joints, else the first that has.
-fn with_joints(preferred: &'static Skeleton, n_joints: usize) -> Option<&'static Skeleton> {
-    std::iter::once(preferred)
-        .chain(Skeleton::all())
-        .find(|s| s.n_joints() == n_joints)
-}
-
-/// The number of joints that every tensor with joints in it agrees on, else the published one.
+/// The number of joints that every tensor with joints and no limbs in it agrees on, else the
+/// published one.
 fn n_joints(
     spec: &ModelSpec,
     found: &Shapes,
@@ -143,7 +139,14 @@ fn n_joints(
         n_joints: published.n_joints + 1,
         ..*published
     })?;
-    let mut counts = grown(found, shapes, &more).map(|side| {
+    let limbs = spec.shapes(&BuildOptions {
+        n_limbs: published.n_limbs + 1,
+        ..*published
+    })?;
+    let mut pure = shapes.clone();
+    pure.0
+        .retain(|name, shape| limbs.0.get(name) == Some(shape));
+    let mut counts = grown(found, &pure, &more).map(|side| {
         // A side is `a + b * joints`.
         let [before, now, then] = [side.published, side.found, side.grown].map(|s| s as i128);
         let (change, step) = (now - before, then - before);

@@ -170,8 +170,10 @@ impl Card {
     /// # Errors
     /// When no skeleton has the card's name.
     pub fn build_options(&self) -> Result<BuildOptions> {
+        let skeleton = self.skeleton()?;
         Ok(BuildOptions {
-            n_joints: self.skeleton()?.n_joints(),
+            n_joints: skeleton.n_joints(),
+            n_limbs: skeleton.limbs.len(),
             input: self.input_size(),
         })
     }

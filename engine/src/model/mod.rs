@@ -8,6 +8,7 @@ mod hrnet;
 mod mca;
 mod resnet;
 mod sfm;
+mod ssa;
 mod transpose;
 mod weights;
 
@@ -21,6 +22,7 @@ pub use hrnet::HrNetConfig;
 pub use mca::{Attention, Mca, McaConfig};
 pub use resnet::ResNetConfig;
 pub use sfm::{Sfm, SfmConfig};
+pub use ssa::{BranchConfig, Ssa, SsaBackbone, SsaConfig};
 pub use transpose::{
     Backbone, PositionKind, TransPose, TransPoseConfig, Upsampling, sine_positions,
 };
@@ -34,7 +36,7 @@ use crate::output::{AttentionKind, MapPlace};
 
 /// A network.
 pub trait PoseModel: Send + Sync {
-    /// Input `[N, 3, H, W]`, normalised RGB, sides multiples of 32.
+    /// Input `[N, 3, H, W]`, normalised RGB, sides multiples of 32 (some networks take others).
     ///
     /// # Errors
     /// When shapes do not fit or the device fails.
@@ -50,7 +52,8 @@ pub trait PoseModel: Send + Sync {
 /// What a network answered.
 #[derive(Debug, Clone, Default)]
 pub struct RawOutput {
-    /// Named outputs, the deployed one first: `heatmaps [N, J, H/s, W/s]`.
+    /// Named outputs, the deployed ones first: `heatmaps [N, J, H/s, W/s]`; bottom-up,
+    /// `[N, J + 1, ..]` with the background last, then `paf` and `offsets`.
     pub tensors: Vec<(String, Tensor)>,
     /// Attention maps; empty unless the pass wanted them.
     pub maps: Vec<RawMap>,
@@ -113,9 +116,20 @@ impl RawQueryKey {
 pub struct BuildOptions {
     /// Number of joints: the channels of the last layer.
     pub n_joints: usize,
+    /// Number of limbs of the same skeleton: bottom-up networks answer with a field for each.
+    pub n_limbs: usize,
     /// Input the weights are made for; networks with a table of positions size it by this, and
     /// fit one that is for another size. Inputs of a forward call may have any size.
     pub input: Size,
+}
+
+/// What a network looks at, and so what it answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approach {
+    /// One person's region; one heatmap per joint.
+    TopDown,
+    /// The whole picture; fields of everybody in it, from which persons are put together.
+    BottomUp,
 }
 
 /// Weights inside the program.
@@ -135,6 +149,8 @@ pub struct ModelSpec {
     pub name: &'static str,
     /// One line for lists.
     pub summary: &'static str,
+    /// One person or everybody.
+    pub approach: Approach,
     /// The card's text (TOML): the network as published.
     pub card: &'static str,
     /// Weights inside the program.
@@ -159,6 +175,8 @@ pub static MODELS: &[ModelSpec] = &[
     mca::MCA_2_RELEASED_M4,
     mca::MCA_8,
     mca::MCA_8_RELEASED,
+    ssa::SSA_SFM_2,
+    ssa::SSA_VGG_6,
 ];
 
 /// The row called `name`.

@@ -20,7 +20,7 @@ use self::positions::Positions;
 pub use self::positions::{PositionKind, sine_positions};
 use super::hrnet::{HrNet, HrNetConfig};
 use super::resnet::{ResNet, ResNetConfig};
-use super::{BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey, probe};
+use super::{Approach, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey, probe};
 use crate::geometry::Size;
 use crate::nn::{
     Conv2d, Features, LayerNorm, Linear, MultiHeadAttention, Pass, TransposedConvBn, add, dropout,
@@ -30,6 +30,7 @@ use crate::nn::{
 pub(super) const R_A3S: ModelSpec = ModelSpec {
     name: "tp-r-a3s",
     summary: "TransPose-R-A3*: shallow ResNet, 3 attention layers, 256x192 (reconstruction)",
+    approach: Approach::TopDown,
     card: include_str!("../../../assets/models/tp-r-a3s.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::r_a3_star(options.n_joints), options, vb),
@@ -38,6 +39,7 @@ pub(super) const R_A3S: ModelSpec = ModelSpec {
 pub(super) const R_A3: ModelSpec = ModelSpec {
     name: "tp-r-a3",
     summary: "TransPose-R-A3: shallow ResNet, 3 attention layers, 256x192",
+    approach: Approach::TopDown,
     card: include_str!("../../../assets/models/tp-r-a3.toml"),
     bundled: Some(Bundled {
         weights: include_bytes!("../../../assets/models/tp-r-a3-coco17.safetensors"),
@@ -49,6 +51,7 @@ pub(super) const R_A3: ModelSpec = ModelSpec {
 pub(super) const R_A4: ModelSpec = ModelSpec {
     name: "tp-r-a4",
     summary: "TransPose-R-A4: shallow ResNet, 4 attention layers, 256x192",
+    approach: Approach::TopDown,
     card: include_str!("../../../assets/models/tp-r-a4.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::r_a4(options.n_joints), options, vb),
@@ -57,6 +60,7 @@ pub(super) const R_A4: ModelSpec = ModelSpec {
 pub(super) const H_S: ModelSpec = ModelSpec {
     name: "tp-h-s",
     summary: "TransPose-H-S: shallow HRNet-W32, 4 attention layers, 256x192",
+    approach: Approach::TopDown,
     card: include_str!("../../../assets/models/tp-h-s.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::h_s(options.n_joints), options, vb),
@@ -65,6 +69,7 @@ pub(super) const H_S: ModelSpec = ModelSpec {
 pub(super) const H_A4: ModelSpec = ModelSpec {
     name: "tp-h-a4",
     summary: "TransPose-H-A4: shallow HRNet-W48, 4 attention layers, 256x192",
+    approach: Approach::TopDown,
     card: include_str!("../../../assets/models/tp-h-a4.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::h_a4(options.n_joints), options, vb),
@@ -73,6 +78,7 @@ pub(super) const H_A4: ModelSpec = ModelSpec {
 pub(super) const H_A6: ModelSpec = ModelSpec {
     name: "tp-h-a6",
     summary: "TransPose-H-A6: shallow HRNet-W48, 6 attention layers, 256x192",
+    approach: Approach::TopDown,
     card: include_str!("../../../assets/models/tp-h-a6.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::h_a6(options.n_joints), options, vb),

@@ -10,6 +10,7 @@
 
 mod attention;
 mod batch_norm;
+mod concat;
 mod conv;
 mod conv_bn;
 mod depthwise;
@@ -30,6 +31,7 @@ mod upsample;
 
 pub use attention::{Attended, MultiHeadAttention};
 pub use batch_norm::BatchNorm;
+pub use concat::concat;
 pub use conv::Conv2d;
 pub use conv_bn::ConvBn;
 pub use depthwise::DepthwiseConv;

@@ -255,6 +255,7 @@ mod tests {
     fn built(given: ByName, prefixes: &[&str], seed: u64) -> Parameters {
         let options = BuildOptions {
             n_joints: 17,
+            n_limbs: 19,
             input: Size::square(64),
         };
         let prefixes: Vec<String> = prefixes.iter().map(|p| (*p).to_owned()).collect();

@@ -135,6 +135,7 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
     let spec = model("tp-r-a3s").unwrap();
     let options = BuildOptions {
         n_joints: 17,
+        n_limbs: 19,
         input: Size::new(192, 256),
     };
     let tensors = transpose::filled_weights(spec, &options);

@@ -112,6 +112,7 @@ fn a_table_of_positions_tells_the_input_size() {
     let desk = Desk::new();
     let options = BuildOptions {
         n_joints: 16,
+        n_limbs: 14,
         input: Size::square(256),
     };
     let tensors = transpose::filled_weights(model("tp-r-a3").unwrap(), &options);

@@ -187,6 +187,7 @@ fn batch() -> (BatchTensors, Totals) {
 fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
     let options = BuildOptions {
         n_joints: JOINTS,
+        n_limbs: 0,
         input: Size::square(SIDE),
     };
     let (batch, totals) = batch();

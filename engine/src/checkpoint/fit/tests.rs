@@ -3,12 +3,13 @@
 use candle_core::{Result as TensorResult, Tensor};
 
 use super::*;
-use crate::model::{PoseModel, RawOutput, model};
+use crate::model::{Approach, PoseModel, RawOutput, model};
 use crate::nn::Pass;
 
 fn shapes_of(name: &str, n_joints: usize) -> Shapes {
     let options = BuildOptions {
         n_joints,
+        n_limbs: 0,
         input: Size::square(256),
     };
     model(name).unwrap().shapes(&options).unwrap().0
@@ -41,9 +42,14 @@ fn the_model_is_made_out_from_names_and_shapes() {
 #[test]
 fn every_model_is_made_out() {
     for spec in MODELS {
-        for n_joints in [17, 16] {
+        for n_joints in [18, 17, 16] {
             let input = spec.card().unwrap().input_size();
-            let options = BuildOptions { n_joints, input };
+            let skeleton = Skeleton::all().iter().find(|s| s.n_joints() == n_joints);
+            let options = BuildOptions {
+                n_joints,
+                n_limbs: skeleton.unwrap().limbs.len(),
+                input,
+            };
             let shapes = spec.shapes(&options).unwrap().0;
             match fit(&shapes, None, None).unwrap() {
                 Ok(fit) => {
@@ -116,6 +122,7 @@ fn the_input_size_follows_from_a_position_table() {
     let spec: &'static ModelSpec = Box::leak(Box::new(ModelSpec {
         name: "tabled",
         summary: "",
+        approach: Approach::TopDown,
         card: Box::leak(card.into_boxed_str()),
         bundled: None,
         build: |options, vb| {

@@ -17,7 +17,7 @@ mod stack;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{Bundled, ModelSpec, PoseModel, RawOutput};
+use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput};
 use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
@@ -29,6 +29,7 @@ const SLIM_CARD: &str = include_str!("../../../../assets/models/mca-2-slim-coco1
 pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
     name: "mca-2-slim",
     summary: "Multi-Context Attention, 2 stacks of 128 channels: the light one, 256x256",
+    approach: Approach::TopDown,
     card: SLIM_CARD,
     bundled: Some(Bundled {
         weights: include_bytes!("../../../../assets/models/mca-2-slim-coco17.safetensors"),
@@ -40,6 +41,7 @@ pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
 pub(super) const MCA_2: ModelSpec = ModelSpec {
     name: "mca-2",
     summary: "Multi-Context Attention as the paper describes it, 2 stacks of 256 channels",
+    approach: Approach::TopDown,
     card: include_str!("../../../../assets/models/mca-mpii16.toml"),
     bundled: None,
     build: |options, vb| build(&McaConfig::mca_2(options.n_joints), vb),

@@ -24,7 +24,7 @@ use super::kernels::{self, Nhwc, Threads};
 pub(super) use attention::{Projected, attend};
 pub(super) use conv::{Then, convolve, convolve_transposed, depthwise};
 pub(super) use norm::{Norm, layer_norm, normalise};
-pub(super) use pointwise::{add, add_bias, add_to_each, drop_out, gate, multiply, project};
+pub(super) use pointwise::{add, add_bias, add_to_each, concat, drop_out, gate, multiply, project};
 pub(super) use resample::{max_pool, upsample_add, upsample_bilinear2, upsample_nearest};
 
 /// A channels-last map that remembers how it was made. Cloning copies nothing.

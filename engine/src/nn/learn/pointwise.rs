@@ -1,4 +1,4 @@
-//! Sums, products, gates and dropout that learn.
+//! Sums, products, gates, dropout and maps beside each other that learn.
 
 use candle_core::{Result, Tensor};
 
@@ -16,6 +16,25 @@ pub(in crate::nn) fn add(a: &Traced, b: &Traced, relu: bool) -> Result<Traced> {
         }
         b.give_copy(&grad);
         a.give_all(grad);
+        Ok(NONE)
+    })
+}
+
+/// The channels of all `maps`, of one size, in this order.
+pub(in crate::nn) fn concat(maps: &[&Traced]) -> Result<Traced> {
+    let [first, ..] = maps else {
+        candle_core::bail!("no maps to put beside each other");
+    };
+    let all: Vec<&Nhwc> = maps.iter().map(|map| map.map()).collect();
+    let y = kernels::concat(&all, first.threads());
+    let sources: Vec<_> = maps.iter().map(|map| map.source()).collect();
+    record(y, maps, [None, None], move |_, grad, _| {
+        let mut from = 0;
+        for source in &sources {
+            let c = source.map().c();
+            source.give(|sum| kernels::concat_gradient(&grad, (from, c), sum, source.threads()));
+            from += c;
+        }
         Ok(NONE)
     })
 }

@@ -84,6 +84,36 @@ proptest! {
         }
     }
 
+    /// Fails when a channel lands in another map's place, or the way back is not the way there,
+    /// also over more pixels than a task has.
+    #[test]
+    fn concat_keeps_every_channel(
+        seed in 1_u64..1 << 32,
+        dims in dims(),
+        others in prop::collection::vec(channels(), 0..3),
+    ) {
+        let [n, h, w, c] = dims;
+        let parts: Vec<_> = (seed..).zip(std::iter::once(c).chain(others))
+            .map(|(seed, c)| map(seed, [n, h, w, c])).collect();
+        let all: Vec<_> = parts.iter().collect();
+        let want: Vec<f32> = (0..n * h * w).flat_map(|pixel| {
+            all.iter().flat_map(move |part| part.data()[pixel * part.c()..][..part.c()].to_vec())
+        }).collect();
+        for threads in all_threads() {
+            let got = concat(&all, threads);
+            prop_assert_eq!(got.data(), &want[..]);
+            let mut from = 0;
+            for part in &parts {
+                let back = concat_gradient(&got, (from, part.c()), None, threads);
+                prop_assert_eq!(back.data(), part.data());
+                let twice: Vec<f32> = part.data().iter().map(|v| v + v).collect();
+                let sum = concat_gradient(&got, (from, part.c()), Some(back), threads);
+                prop_assert_eq!(sum.data(), &twice[..]);
+                from += part.c();
+            }
+        }
+    }
+
     /// Fails when nearest upsampling shifts by a pixel at odd sizes, or ReLU comes before the sum.
     #[test]
     fn upsample_add_repeats_pixels(

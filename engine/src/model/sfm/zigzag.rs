@@ -1,0 +1,253 @@
+//! The zigzag: two pyramids walked over five levels, node by node. Other networks take its first
+//! nodes as their backbone.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::model::{RawMap, probe};
+use crate::nn::{ConvBn, Features, GateMaps, Pass, SpatialGate};
+use crate::output::{AttentionKind, MapPlace};
+
+/// Channels of levels 1 to 5.
+pub(in crate::model) const CHANNELS: [usize; 5] = [32, 64, 64, 80, 160];
+
+/// How a node joins the map before it with its level's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fusion {
+    /// Nothing to join: the stem's output.
+    First,
+    /// 3x3 stride 2.
+    Down,
+    /// 1x1 over the upsampled map and the history, concatenated in this order.
+    Concat,
+    /// 3x3 stride 2, history added.
+    Bridge,
+    /// 1x1, upsampled, history added.
+    Lateral,
+}
+
+/// The zigzag: name, level (0-based) and fusion of every node in order of execution.
+const ZIGZAG: [(&str, usize, Fusion); 17] = [
+    ("x11", 0, Fusion::First),
+    ("x21", 1, Fusion::Down),
+    ("x31", 2, Fusion::Down),
+    ("x41", 3, Fusion::Down),
+    ("x51", 4, Fusion::Down),
+    ("x42", 3, Fusion::Concat),
+    ("x32", 2, Fusion::Concat),
+    ("x22", 1, Fusion::Concat),
+    ("x12", 0, Fusion::Concat),
+    ("x23", 1, Fusion::Bridge),
+    ("x33", 2, Fusion::Bridge),
+    ("x43", 3, Fusion::Bridge),
+    ("x52", 4, Fusion::Bridge),
+    ("x44", 3, Fusion::Lateral),
+    ("x34", 2, Fusion::Lateral),
+    ("x24", 1, Fusion::Lateral),
+    ("x13", 0, Fusion::Lateral),
+];
+
+/// Nodes with attention: the deepest ones and the output of each pyramid.
+const HSA_NODES: [&str; 4] = ["x51", "x12", "x52", "x13"];
+
+/// Where the node called `name` stands in the zigzag.
+fn position(name: &str) -> Result<usize> {
+    match ZIGZAG.iter().position(|(other, ..)| *other == name) {
+        Some(position) => Ok(position),
+        None => candle_core::bail!("the zigzag has no node {name}"),
+    }
+}
+
+/// One node: fuse, then `ReLU(t + BN(conv3x3(t)))`, then perhaps attend.
+pub(super) struct Node {
+    pub(super) name: &'static str,
+    level: usize,
+    fusion: Fusion,
+    /// `down`, `fuse` or `lat`; none for the first node.
+    entry: Option<ConvBn>,
+    fwd: ConvBn,
+    pub(super) hsa: Option<SpatialGate>,
+}
+
+impl Node {
+    /// Tensors `{name}.*`. With `hsa`, it attends if it is one of those that do.
+    pub(super) fn new(vb: &VarBuilder<'_>, name: &str, hsa: bool) -> Result<Self> {
+        let (name, level, fusion) = ZIGZAG[position(name)?];
+        let vb = vb.pp(name);
+        let c = CHANNELS[level];
+        let entry = match fusion {
+            Fusion::First => None,
+            Fusion::Down | Fusion::Bridge => {
+                Some(ConvBn::new(&vb.pp("down"), (CHANNELS[level - 1], c), 3, 2)?)
+            }
+            Fusion::Concat => {
+                let channels = (CHANNELS[level + 1] + c, c);
+                Some(ConvBn::new(&vb.pp("fuse"), channels, 1, 1)?)
+            }
+            Fusion::Lateral => Some(ConvBn::new(&vb.pp("lat"), (CHANNELS[level + 1], c), 1, 1)?),
+        };
+        let hsa = (hsa && HSA_NODES.contains(&name))
+            .then(|| SpatialGate::new(&vb.pp("hsa"), c))
+            .transpose()?;
+        Ok(Self {
+            name,
+            level,
+            fusion,
+            entry,
+            fwd: ConvBn::new(&vb.pp("fwd"), (c, c), 3, 1)?,
+            hsa,
+        })
+    }
+
+    /// Fuse and convolve, before attention; without `joins`, the level's history is left out.
+    pub(super) fn forward(
+        &self,
+        walked: &Walked,
+        joins: bool,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let prev = walked.last()?;
+        let Some(entry) = &self.entry else {
+            return self.fwd.relu_residual(prev, pass);
+        };
+        let history = walked.latest[self.level].as_ref().filter(|_| joins);
+        let fused = match (self.fusion, history) {
+            (Fusion::Concat, Some(history)) => entry.relu_concat(prev, history, pass)?,
+            (Fusion::Lateral, Some(history)) => entry.relu_up2_add(prev, history, pass)?,
+            (Fusion::Bridge, Some(history)) => entry.relu_add(prev, history, pass)?,
+            _ => entry.relu(prev, pass)?,
+        };
+        self.fwd.relu_residual(&fused, pass)
+    }
+
+    /// Attends, if it is one of those that do.
+    pub(super) fn attend(
+        &self,
+        x: Features,
+        maps: &mut Vec<RawMap>,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let Some(hsa) = &self.hsa else {
+            return Ok(x);
+        };
+        let gate = hsa.maps(&x, pass)?;
+        self.show(&gate, maps, pass)?;
+        gate.apply(x, None, pass)
+    }
+
+    /// Adds the attention maps to `maps`, where they are wanted.
+    pub(super) fn show(&self, gate: &GateMaps, maps: &mut Vec<RawMap>, pass: &Pass) -> Result<()> {
+        if !pass.wants_maps {
+            return Ok(());
+        }
+        let [m, m_deeper, gate] = gate.tensors()?;
+        let layer = HSA_NODES.iter().position(|&n| n == self.name).unwrap_or(0);
+        let map = |suffix, kind, tensor, range| RawMap {
+            name: format!("{}.{suffix}", self.name),
+            kind,
+            place: MapPlace {
+                layer,
+                iteration: None,
+            },
+            tensor,
+            range,
+        };
+        maps.extend([
+            map("M", AttentionKind::Signed, m, (-1.0, 1.0)),
+            map("M_deeper", AttentionKind::Signed, m_deeper, (-1.0, 1.0)),
+            map("gate", AttentionKind::Gate, gate, (-1.0, 3.0)),
+        ]);
+        Ok(())
+    }
+}
+
+/// The first nodes of the zigzag, from the stem on.
+pub(in crate::model) struct Zigzag {
+    stem: ConvBn,
+    nodes: Vec<Node>,
+    bridges: bool,
+}
+
+/// Where a walk has come.
+pub(in crate::model) struct Walked {
+    /// The latest map of every level.
+    latest: [Option<Features>; CHANNELS.len()],
+    level: usize,
+}
+
+impl Zigzag {
+    /// Input sides are multiples of this: the stride of the deepest level.
+    const GRANULARITY: usize = 1 << CHANNELS.len();
+
+    /// Tensors `stem.*` and those of all nodes up to `last`. Without `hsa` no node attends;
+    /// without `bridges` the second pyramid's way down does not add the first one's maps.
+    pub(in crate::model) fn new(
+        vb: &VarBuilder<'_>,
+        last: &str,
+        hsa: bool,
+        bridges: bool,
+    ) -> Result<Self> {
+        Ok(Self {
+            stem: ConvBn::new(&vb.pp("stem"), (3, CHANNELS[0]), 3, 2)?,
+            nodes: ZIGZAG[..=position(last)?]
+                .iter()
+                .map(|(name, ..)| Node::new(vb, name, hsa))
+                .collect::<Result<_>>()?,
+            bridges,
+        })
+    }
+
+    /// From `[N, 3, H, W]` to the last node; attention maps are added to `maps` where they are
+    /// wanted.
+    pub(in crate::model) fn walk(
+        &self,
+        input: &Tensor,
+        maps: &mut Vec<RawMap>,
+        pass: &mut Pass,
+    ) -> Result<Walked> {
+        let (_, _, h, w) = input.dims4()?;
+        let unit = Self::GRANULARITY;
+        if !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
+            candle_core::bail!("SFM needs sides that are multiples of {unit}, not {w}x{h}");
+        }
+        let x = self.stem.relu(&Features::enter(input, pass)?, pass)?;
+        probe("stem", &x, pass)?;
+        let mut walked = Walked {
+            latest: Default::default(),
+            level: 0,
+        };
+        walked.latest[0] = Some(x);
+        for node in &self.nodes {
+            let joins = node.fusion != Fusion::Bridge || self.bridges;
+            let x = node.forward(&walked, joins, pass)?;
+            let x = node.attend(x, maps, pass)?;
+            probe(node.name, &x, pass)?;
+            walked.latest[node.level] = Some(x);
+            walked.level = node.level;
+        }
+        Ok(walked)
+    }
+}
+
+impl Walked {
+    /// The latest map of `level`, from 0.
+    pub(in crate::model) fn level(&self, level: usize) -> Result<&Features> {
+        match self.latest.get(level) {
+            Some(Some(x)) => Ok(x),
+            _ => candle_core::bail!("the zigzag has not come to level {level}"),
+        }
+    }
+
+    /// The last node's map.
+    fn last(&self) -> Result<&Features> {
+        self.level(self.level)
+    }
+
+    /// The last node's map; the others' memory is given back.
+    pub(in crate::model) fn into_last(mut self) -> Result<Features> {
+        match self.latest[self.level].take() {
+            Some(x) => Ok(x),
+            None => candle_core::bail!("the zigzag has not come to level {}", self.level),
+        }
+    }
+}

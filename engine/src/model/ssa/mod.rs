@@ -1,0 +1,265 @@
+//! SSA: "Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose
+//! Estimation", <https://arxiv.org/abs/2110.10734>: the networks that its loss trains.
+//!
+//! They look at the whole picture, for everybody in it. A backbone makes features of a stride of 8
+//! pixels (*F0*). A row of *stages* answers with three fields over them: *heatmaps*, one per joint
+//! and one of the background; *part affinity fields*, a vector for each limb; *offsets*, from a
+//! cell's centre to the joint in it, two numbers per joint. Every stage but the first is given its
+//! predecessor's fields beside F0. A stage has two branches, `paf` and `heat`; offsets are more
+//! channels of the latter's last layer.
+//!
+//! `ssa-vgg-6` is the paper's: OpenPose with offsets. The authors published no code.
+
+mod backbone;
+mod stage;
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::{Approach, BuildOptions, ModelSpec, PoseModel, RawOutput, probe, sfm};
+use crate::geometry::Size;
+use crate::nn::{Features, Mode, Pass, concat};
+use backbone::{Backbone, Vgg};
+use stage::{Fields, Stage};
+
+pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
+    name: "ssa-vgg-6",
+    summary: "Several people: OpenPose's VGG-19 and 6 stages with offsets: large, 368x368",
+    approach: Approach::BottomUp,
+    card: include_str!("../../../../assets/models/ssa-vgg-6.toml"),
+    bundled: None,
+    build: |options, vb| build(SsaConfig::vgg_6, options, vb),
+};
+
+pub(super) const SSA_SFM_2: ModelSpec = ModelSpec {
+    name: "ssa-sfm-2",
+    summary: "Several people: SFM's pyramids with spatial attention, 2 stages: real-time, 384x384",
+    card: include_str!("../../../../assets/models/ssa-sfm-2.toml"),
+    build: |options, vb| build(SsaConfig::sfm_2, options, vb),
+    ..SSA_VGG_6
+};
+
+fn build(
+    config: fn(usize, usize) -> SsaConfig,
+    options: &BuildOptions,
+    vb: &VarBuilder<'_>,
+) -> Result<Box<dyn PoseModel>> {
+    let config = config(options.n_joints, options.n_limbs);
+    Ok(Box::new(Ssa::new(&config, vb)?))
+}
+
+/// What F0 comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SsaBackbone {
+    /// The first ten convolutions of VGG-19 and two more.
+    Vgg19,
+    /// SFM's zigzag up to x34, the last node of stride 8, with the attention on its way. No
+    /// convolution follows: x34's 64 channels are as few as the branches are wide.
+    Sfm,
+}
+
+impl SsaBackbone {
+    /// Channels of F0.
+    const fn channels(self) -> usize {
+        match self {
+            Self::Vgg19 => Vgg::CHANNELS,
+            Self::Sfm => sfm::CHANNELS[2],
+        }
+    }
+
+    /// Fresh weights of the hidden layers of the stages behind it.
+    ///
+    /// N(0, 0.01) is OpenPose's. It passes on 0.56 of a signal from 7x7 windows of 128 channels,
+    /// but 0.17 from 3x3 of 64: behind five of those in a row an untrained network would be
+    /// silent, and its gradients with it.
+    const fn init_of_stages(self) -> Init {
+        match self {
+            Self::Vgg19 => stage::SMALL,
+            Self::Sfm => candle_nn::init::DEFAULT_KAIMING_NORMAL,
+        }
+    }
+}
+
+/// Layers of a branch before the last one, each with a ReLU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BranchConfig {
+    /// Side of the convolutions' window, odd.
+    pub kernel: usize,
+    /// How many of them there are.
+    pub convs: usize,
+    /// Their channels.
+    pub width: usize,
+    /// Channels of the 1x1 convolution behind them.
+    pub hidden: usize,
+}
+
+/// What is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SsaConfig {
+    /// Joints J: `J + 1` heatmaps and `2 J` offsets.
+    pub n_joints: usize,
+    /// Limbs L: `2 L` channels of affinity fields.
+    pub n_limbs: usize,
+    /// Where features come from.
+    pub backbone: SsaBackbone,
+    /// Stages.
+    pub stages: usize,
+    /// Branches of the first stage.
+    pub first: BranchConfig,
+    /// Branches of all others.
+    pub later: BranchConfig,
+}
+
+impl SsaConfig {
+    /// The paper's network.
+    pub const fn vgg_6(n_joints: usize, n_limbs: usize) -> Self {
+        Self {
+            n_joints,
+            n_limbs,
+            backbone: SsaBackbone::Vgg19,
+            stages: 6,
+            first: BranchConfig {
+                kernel: 3,
+                convs: 3,
+                width: 128,
+                hidden: 512,
+            },
+            later: BranchConfig {
+                kernel: 7,
+                convs: 5,
+                width: 128,
+                hidden: 128,
+            },
+        }
+    }
+
+    /// This project's own, for live use: 2 stages of narrow branches behind SFM's pyramids.
+    ///
+    /// The pyramids have come to stride 32 twice, so F0 has seen the whole person: the second
+    /// stage does not need windows of 7x7, whose purpose is to look far.
+    pub const fn sfm_2(n_joints: usize, n_limbs: usize) -> Self {
+        let first = BranchConfig {
+            kernel: 3,
+            convs: 3,
+            width: 64,
+            hidden: 128,
+        };
+        Self {
+            n_joints,
+            n_limbs,
+            backbone: SsaBackbone::Sfm,
+            stages: 2,
+            first,
+            later: BranchConfig { convs: 5, ..first },
+        }
+    }
+
+    /// Channels of the `paf` branch.
+    const fn paf_channels(&self) -> usize {
+        2 * self.n_limbs
+    }
+
+    /// Channels of the `heat` branch: heatmaps, the background, offsets.
+    const fn heat_channels(&self) -> usize {
+        3 * self.n_joints + 1
+    }
+
+    fn check(&self) -> Result<()> {
+        let branches = [self.first, self.later];
+        let fits = [self.n_joints, self.n_limbs, self.stages]
+            .into_iter()
+            .chain(branches.iter().flat_map(|b| [b.convs, b.width, b.hidden]))
+            .all(|count| count > 0)
+            && branches.iter().all(|b| !b.kernel.is_multiple_of(2));
+        if !fits {
+            candle_core::bail!(
+                "SSA cannot be built like this: joints, limbs, stages, layers and channels are at \
+                 least 1, windows are odd; got {self:?}"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The network.
+pub struct Ssa {
+    config: SsaConfig,
+    backbone: Backbone,
+    stages: Vec<Stage>,
+}
+
+impl Ssa {
+    /// Builds the network.
+    ///
+    /// # Errors
+    /// When a number of the configuration cannot be, or a tensor is missing.
+    pub fn new(config: &SsaConfig, vb: &VarBuilder<'_>) -> Result<Self> {
+        config.check()?;
+        Ok(Self {
+            config: *config,
+            backbone: Backbone::new(config.backbone, vb)?,
+            stages: (0..config.stages)
+                .map(|t| Stage::new(vb, t, config))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// Fields by name.
+    fn named(&self, fields: &Fields, suffix: &str) -> Result<[(String, Tensor); 3]> {
+        let heat = fields.heat.to_tensor()?;
+        let n_maps = self.config.n_joints + 1;
+        let offsets = heat.narrow(1, n_maps, 2 * self.config.n_joints)?;
+        let named = |name, tensor| (format!("{name}{suffix}"), tensor);
+        Ok([
+            named("heatmaps", heat.narrow(1, 0, n_maps)?),
+            named("paf", fields.paf.to_tensor()?),
+            named("offsets", offsets),
+        ])
+    }
+}
+
+impl PoseModel for Ssa {
+    /// `heatmaps [N, J + 1, H / 8, W / 8]` with the background last, `paf [N, 2 L, ..]` with x and
+    /// y of limb after limb, `offsets [N, 2 J, ..]` with x and y of joint after joint, of the last
+    /// stage. A pass that learns, or probes, also gets those of every stage before:
+    /// `heatmaps.stage{t}` and so on, `t` from 1. Sides are multiples of 8 with VGG-19, of 32 with
+    /// SFM.
+    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
+        let mut maps = Vec::new();
+        let f0 = self.backbone.forward(input, &mut maps, pass)?;
+        probe("f0", &f0, pass)?;
+        let wants_all = pass.mode == Mode::Train || pass.probes.is_some();
+        let mut earlier = Vec::new();
+        let mut fields: Option<Fields> = None;
+        for (t, stage) in self.stages.iter().enumerate() {
+            let next = match &fields {
+                None => stage.forward(&f0, pass)?,
+                Some(Fields { paf, heat }) => {
+                    let x: Features = concat([paf, heat, &f0], pass)?;
+                    stage.forward(&x, pass)?
+                }
+            };
+            if let Some(fields) = fields.filter(|_| wants_all) {
+                earlier.extend(self.named(&fields, &format!(".stage{t}"))?);
+            }
+            fields = Some(next);
+        }
+        let Some(last) = fields else {
+            candle_core::bail!("SSA without stages");
+        };
+        let mut tensors = self.named(&last, "")?.to_vec();
+        tensors.extend(earlier);
+        Ok(RawOutput {
+            tensors,
+            maps,
+            query_key: Vec::new(),
+        })
+    }
+
+    fn tile(&self) -> Option<Size> {
+        match self.config.backbone {
+            SsaBackbone::Vgg19 => Some(Size::square(Vgg::STRIDE)),
+            SsaBackbone::Sfm => None,
+        }
+    }
+}
