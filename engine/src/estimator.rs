@@ -14,7 +14,7 @@ use candle_core::Tensor;
 
 pub use averaged::Averaging;
 
-use crate::codec::{Codec, CodecOptions, CodecSpec, Found, codec};
+use crate::codec::{CODECS, Codec, CodecOptions, CodecSpec, Found, codec};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -164,6 +164,15 @@ impl Network {
         let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
         let codec_spec = codec(codec_name)
             .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;
+        if codec_spec.approach != spec.approach {
+            let fits = |c: &&CodecSpec| c.approach == spec.approach;
+            let names: Vec<_> = CODECS.iter().filter(fits).map(|c| c.name).collect();
+            return Err(Error::Invalid(format!(
+                "{} is not decoded by '{codec_name}'; choose one of: {}",
+                spec.name,
+                names.join(", ")
+            )));
+        }
         let kernels = selected
             .device
             .is_cpu()

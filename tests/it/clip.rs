@@ -58,7 +58,7 @@ fn sample() -> &'static [PoseOutput] {
             device: DeviceSpec::Cpu,
             ..NetworkOptions::bundled("sfm")
         };
-        let mut estimator = Estimator::single(Network::load(&options).unwrap(), true);
+        let mut estimator = Estimator::new(Network::load(&options).unwrap(), true);
         let frames = read_all(&SourceSpec::parse("sample").unwrap());
         let infer = |frame| estimator.infer(frame, Want::default()).unwrap();
         let outputs: Vec<_> = frames.iter().map(infer).collect();

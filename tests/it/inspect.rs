@@ -44,7 +44,7 @@ fn numbers(output: &PoseOutput) -> Vec<(String, Vec<f32>)> {
 fn the_maps_are_those_of_the_pass_behind_the_poses() {
     let mut scrub = sample();
     let [frame, other] = [40, 80].map(|i| scrub.frame(i).unwrap());
-    let mut estimator = Estimator::single(network(), true);
+    let mut estimator = Estimator::new(network(), true);
     let seen = estimator.infer(&frame, Want::default()).unwrap();
     let output = estimator.inspect(&frame, &seen.poses, ALL).unwrap();
     let [region] = &output.regions[..] else {
@@ -107,7 +107,7 @@ fn an_empty_picture_is_looked_at_as_a_whole() {
     let roi = Roi::whole(size, network.input().size.aspect());
     let timings = &mut Timings::default();
     let wanted = network.look(&frame, &roi, ALL, timings).unwrap().region;
-    let mut estimator = Estimator::single(network, true);
+    let mut estimator = Estimator::new(network, true);
     let output = estimator.inspect(&frame, &[], ALL).unwrap();
     assert!(output.poses.is_empty());
     assert_eq!(output.regions, [wanted]);
@@ -137,7 +137,7 @@ fn two_models_look_at_one_frame_side_by_side() {
     };
     inspector.request(request(1));
     let smooth = || -> poselens_engine::Result<Box<dyn Infer>> {
-        Ok(Box::new(Estimator::single(network(), true)))
+        Ok(Box::new(Estimator::new(network(), true)))
     };
     inspector.load(0, "first", Box::new(smooth)).unwrap();
     let missing = || Err(Error::Invalid("no weights".to_owned()));

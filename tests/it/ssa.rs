@@ -7,9 +7,10 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use poselens_engine::geometry::Size;
 use poselens_engine::model::{
-    Approach, BuildOptions, MODELS, ModelSpec, PoseModel, RawOutput, Ssa, SsaConfig, Weights, model,
+    BuildOptions, MODELS, ModelSpec, PoseModel, RawOutput, Ssa, SsaConfig, Weights, model,
 };
 use poselens_engine::nn::{Kernels, Mode, Pass};
+use poselens_engine::output::Approach;
 use poselens_engine::train::params::Parameters;
 use poselens_tests::{fill, golden};
 use serde_json::Value;

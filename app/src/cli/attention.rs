@@ -92,7 +92,7 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         );
     };
     let frame = first_frame(&args.input)?;
-    let output = look(&mut Estimator::single(network, false), &frame, &args.input)?;
+    let output = look(&mut Estimator::new(network, false), &frame, &args.input)?;
     let (Some(pose), Some(region)) = (output.poses.first(), output.regions.first()) else {
         bail!("{}: nobody found", args.input);
     };

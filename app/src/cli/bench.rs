@@ -140,7 +140,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     };
     let frames = sample_frames()?;
     let size = frames[0].size();
-    let mut estimator = Estimator::single(network, true);
+    let mut estimator = Estimator::new(network, true);
     let skeleton = overlay("skeleton");
     let style = OverlayStyle::default();
     let folder = tempfile::tempdir()?;

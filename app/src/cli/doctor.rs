@@ -185,7 +185,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
         threads: common.threads.map_or(0, usize::from),
         ..NetworkOptions::bundled(model)
     })?;
-    let mut estimator = Estimator::single(network, true);
+    let mut estimator = Estimator::new(network, true);
     let mut source = SourceSpec::parse("sample")?.open(&OpenOptions::default())?;
     let mut scores = Vec::new();
     let begin = Instant::now();

@@ -216,7 +216,7 @@ pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
         is_smoothed: !args.no_smooth,
         ..Look::default()
     });
-    let estimator = Estimator::single(network, !args.no_smooth);
+    let estimator = Estimator::new(network, !args.no_smooth);
     pipeline.switch_model(&args.network.model, Box::new(|| Ok(Box::new(estimator))))?;
     wait_for_model(&pipeline)?;
     let tap_figures = Arc::clone(&figures);

@@ -83,7 +83,7 @@ pub fn context(
         };
         // Joints are smoothed here; the window shows the raw ones where smoothing is off.
         let infer: Box<dyn Infer> = Box::new(Titled {
-            estimator: Estimator::single(args.load(&on, None)?, true),
+            estimator: Estimator::new(args.load(&on, None)?, true),
             title: trained::title(name).into(),
         });
         Ok(infer)

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::{Infer, Network, Want};
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::output::{PoseOutput, Stage, Timings};
+use crate::output::{Approach, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
-use crate::track::{OneEuro, SingleOptions, SingleTracker, Tracker};
+use crate::track::{
+    OneEuro, SeveralOptions, SeveralTracker, SingleOptions, SingleTracker, Tracker,
+};
 
 /// A network and a tracker: finds and follows people from frame to frame.
 pub struct Estimator {
@@ -17,20 +19,23 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// Follows one person; `smooth` calms the joints over time.
-    pub fn single(network: Network, smooth: bool) -> Self {
-        let defaults = SingleOptions::new(network.input.size.aspect());
-        let evidence = network.card.evidence;
-        let options = SingleOptions {
-            padding: network.input.padding,
-            start_evidence: evidence.map_or(defaults.start_evidence, |e| e.start),
-            keep_evidence: evidence.map_or(defaults.keep_evidence, |e| e.keep),
-            smoothing: defaults.smoothing.filter(|_| smooth),
-            ..defaults
+    /// Follows one person, or with a network that finds everybody, everybody; `smooth` calms the
+    /// joints over time.
+    pub fn new(network: Network, smooth: bool) -> Self {
+        let tracker: Box<dyn Tracker> = match network.spec.approach {
+            Approach::TopDown => Box::new(single(&network, smooth)),
+            Approach::BottomUp => {
+                let aspect = network.input.size.aspect();
+                let defaults = SeveralOptions::new(aspect, network.skeleton);
+                Box::new(SeveralTracker::new(SeveralOptions {
+                    smoothing: defaults.smoothing.filter(|_| smooth),
+                    ..defaults
+                }))
+            }
         };
         Self {
             network,
-            tracker: Box::new(SingleTracker::new(options)),
+            tracker,
             last_secs: f64::NEG_INFINITY,
         }
     }
@@ -39,6 +44,18 @@ impl Estimator {
     pub fn network(&self) -> &Network {
         &self.network
     }
+}
+
+fn single(network: &Network, smooth: bool) -> SingleTracker {
+    let defaults = SingleOptions::new(network.input.size.aspect());
+    let evidence = network.card.evidence;
+    SingleTracker::new(SingleOptions {
+        padding: network.input.padding,
+        start_evidence: evidence.map_or(defaults.start_evidence, |e| e.start),
+        keep_evidence: evidence.map_or(defaults.keep_evidence, |e| e.keep),
+        smoothing: defaults.smoothing.filter(|_| smooth),
+        ..defaults
+    })
 }
 
 impl Infer for Estimator {
@@ -81,13 +98,14 @@ fn nearest<'a>(pose: &Pose, among: &'a [Pose]) -> Option<&'a Pose> {
 }
 
 impl Estimator {
-    /// One frame with a tracker that has seen nobody: a look to find people, unless it is known
-    /// where they are, then a closer one whose maps are handed out.
+    /// One frame with a tracker that has seen nobody. A network for one person first looks for
+    /// somebody, unless it is known where they are, then closely, and the maps of that are handed
+    /// out; one that sees the whole picture needs no second look.
     fn look_closely(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
         let known = self
             .tracker
             .update(frame.time_secs, frame.size(), near.to_vec());
-        if known.is_empty() {
+        if known.is_empty() && self.network.spec.approach == Approach::TopDown {
             self.tracker.reset();
             if self.look(frame, Want::default())?.poses.is_empty() {
                 // Nobody is there to look at closely: the whole picture it is.
@@ -105,7 +123,8 @@ impl Estimator {
         let mut regions = Vec::with_capacity(rois.len());
         for roi in &rois {
             let look = self.network.look(frame, roi, want, &mut timings)?;
-            poses.extend(look.people.into_iter().map(Pose::from_keypoints));
+            let people = look.people.into_iter();
+            poses.extend(people.map(|found| Pose::from_keypoints(found.joints)));
             regions.push(look.region);
         }
         let poses = timings.measure(Stage::Track, || {

@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::nn::kernels::Threads;
 use crate::nn::{Features, Kernels, Pass, Tally, attention_weights};
-use crate::output::{AttentionKind, MapPlace};
+use crate::output::{Approach, AttentionKind, MapPlace};
 
 /// A network.
 pub trait PoseModel: Send + Sync {
@@ -121,15 +121,6 @@ pub struct BuildOptions {
     /// Input the weights are made for; networks with a table of positions size it by this, and
     /// fit one that is for another size. Inputs of a forward call may have any size.
     pub input: Size,
-}
-
-/// What a network looks at, and so what it answers with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Approach {
-    /// One person's region; one heatmap per joint.
-    TopDown,
-    /// The whole picture; fields of everybody in it, from which persons are put together.
-    BottomUp,
 }
 
 /// Weights inside the program.

@@ -40,7 +40,11 @@ pub fn flip_back(maps: &Planes, mirror: &[(usize, f32)]) -> Result<Planes> {
 ///
 /// # Errors
 /// When the two differ in shape or `mirror` does not fit them.
-pub fn flip_average(maps: &Planes, maps_of_mirrored: &Planes, mirror: &[(usize, f32)]) -> Result<Planes> {
+pub fn flip_average(
+    maps: &Planes,
+    maps_of_mirrored: &Planes,
+    mirror: &[(usize, f32)],
+) -> Result<Planes> {
     let mut average = flip_back(maps_of_mirrored, mirror)?;
     if (maps.n, maps.size) != (average.n, average.size) {
         return Err(Error::Invalid(format!(

@@ -14,7 +14,7 @@ use crate::dataset::loader::SetOptions;
 use crate::dataset::{Dataset, format, guess_format, usual_images};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::model::sha256_of_file;
+use crate::model::{model, sha256_of_file};
 
 /// Where the first weights come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +210,9 @@ impl TrainConfig {
         if self.freeze == Freeze::Backbone && !self.fixed_norms {
             // Its statistics would be a batch's while learning and the old ones afterwards.
             return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
+        }
+        if self.target.approach()? != model(&self.model)?.approach {
+            return fault("target.codec is not for this model's answers");
         }
         if self.data.is_empty() {
             return fault("no data: give --annotations, or [[data]] in the file");

@@ -8,6 +8,7 @@ use crate::augment::preset;
 use crate::codec::TargetSpec;
 use crate::error::{Error, Result};
 use crate::model::{WeightShapes, model};
+use crate::output::Approach;
 
 /// Models that learn alike: a row of [`FAMILIES`].
 pub struct Family {
@@ -56,6 +57,12 @@ pub const FAMILIES: &[Family] = &[
             vec![format!("stacks.{}.", last.unwrap_or(0))]
         },
     },
+    Family {
+        models: "ssa-",
+        recipe: "ssa",
+        // The stages.
+        head: |_| ["paf.", "heat."].map(str::to_owned).to_vec(),
+    },
 ];
 
 /// The family of the model called `name`.
@@ -99,6 +106,11 @@ pub const RECIPES: &[RecipeSpec] = &[
         name: "mca",
         help: "as MCA's release: RMSprop 2.5e-4, falling at 100 and 125 of 130 epochs",
         build: |base| Ok(mca(base)),
+    },
+    RecipeSpec {
+        name: "ssa",
+        help: "as OpenPose and SSA: SGD 2e-5, a third at 28, 57 and 85 % of 40 epochs, batches of 10",
+        build: |base| Ok(ssa(base)),
     },
 ];
 
@@ -205,6 +217,35 @@ fn mca(mut config: TrainConfig) -> TrainConfig {
     config
 }
 
+/// The loss without self-supervision, attention weights and direction faults: heatmaps, fields and
+/// offsets weigh the same, as they do in eq. 14. The paper counts steps, 600,000 of them: 40
+/// epochs of COCO's 150,000 people.
+fn ssa(mut config: TrainConfig) -> TrainConfig {
+    config.epochs = 40;
+    config.batch_size = 10;
+    config.optimizer = OptimConfig {
+        algorithm: Algorithm::Sgd,
+        lr: 2e-5,
+        momentum: 0.9,
+        weight_decay: 5e-4,
+        ..OptimConfig::default()
+    };
+    config.schedule = Schedule {
+        curve: Curve::Step,
+        milestones: vec![17.0 / 60.0, 34.0 / 60.0, 51.0 / 60.0],
+        factor: 1.0 / 3.0,
+        ..Schedule::default()
+    };
+    config.loss = LossConfig {
+        name: "sum".to_owned(),
+        scale: 1.0,
+        zero_mean: 0.0,
+    };
+    config.target = TargetSpec::fields();
+    augment(&mut config, "ssa");
+    config
+}
+
 /// Loss and targets are those that the bundled weights learned by, else those of the model's
 /// family; the rest is ours.
 ///
@@ -247,6 +288,9 @@ fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
         ..Schedule::default()
     };
     augment(&mut config, "gentle");
+    if spec.approach == Approach::BottomUp {
+        config.augment.mosaic.probability = 0.5;
+    }
     Ok(config)
 }
 

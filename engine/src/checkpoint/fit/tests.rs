@@ -3,7 +3,8 @@
 use candle_core::{Result as TensorResult, Tensor};
 
 use super::*;
-use crate::model::{Approach, PoseModel, RawOutput, model};
+use crate::model::{PoseModel, RawOutput, model};
+use crate::output::Approach;
 use crate::nn::Pass;
 
 fn shapes_of(name: &str, n_joints: usize) -> Shapes {

@@ -1,6 +1,8 @@
 //! The promises of the loader: the same batches whatever the threads, exact resuming, broken
 //! pictures left out, a quick end.
 
+mod scenes;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -123,14 +125,12 @@ fn threads_and_interruptions_change_nothing() {
     let seed = Order::Shuffled { seed: 6 };
     assert_ne!(take(&people, options(seed, 1), start, 1)[0], all[0]);
 
-    let (tensors, seen) = all[0]
-        .clone()
-        .into_tensors(&candle_core::Device::Cpu)
-        .unwrap();
+    assert_eq!(all[0].len(), 4);
+    let tensors = all[0].clone();
+    let tensors = tensors.into_tensors(&candle_core::Device::Cpu).unwrap();
     assert_eq!(tensors.input.dims(), [4, 3, 32, 32]);
-    assert_eq!(tensors.heatmaps.dims(), [4, 17, 16, 16]);
-    assert_eq!(tensors.weights.dims(), [4, 17]);
-    assert_eq!(seen.len(), 4);
+    assert_eq!(tensors.targets.dims(), [4, 17, 16, 16]);
+    assert_eq!(tensors.weights.dims(), [4, 17, 1, 1]);
 }
 
 /// Fails when validation sees other pixels or joints than evaluation, another order, not
@@ -155,8 +155,8 @@ fn validation_is_evaluation_s_view_of_everybody_once() {
     );
     let seen: Vec<u64> = batches
         .iter()
-        .flat_map(|b| &b.people)
-        .map(|p| p.annotation_id)
+        .flat_map(|b| &b.inputs)
+        .map(|seen| seen.tiles[0].annotation_id)
         .collect();
     assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
     let sample = &dataset.samples[1];
@@ -165,9 +165,9 @@ fn validation_is_evaluation_s_view_of_everybody_once() {
     let crop = options.input.crop(&frame, &roi, Vec::new());
     let n = options.input.n_values();
     assert!(batches[0].input[2 * n..3 * n] == crop.values);
-    let person = &batches[0].people[2];
-    assert_eq!(person.image_from_input, crop.image_from_input);
-    let back = person.image_from_input.apply(person.joints[4].point);
+    let tile = &batches[0].inputs[2].tiles[0];
+    assert_eq!(tile.image_from_tile, crop.image_from_input);
+    let back = tile.image_from_tile.apply(tile.people[0][4].point);
     assert!(back.distance(sample.annotations[0].joints[4].point) < 1e-9);
 }
 
@@ -237,12 +237,11 @@ fn several_sets_are_mixed_by_weight_and_name() {
     let mut counts = HashMap::new();
     for _ in 0..6 {
         let batch = loader.next_batch().unwrap().unwrap();
-        for (person, weights) in batch.people.iter().zip(batch.weights.chunks(17)) {
-            *counts
-                .entry((person.set, person.annotation_id))
-                .or_insert(0) += 1;
+        for (seen, weights) in batch.inputs.iter().zip(batch.weights.chunks(17)) {
+            let tile = &seen.tiles[0];
+            *counts.entry((tile.set, tile.annotation_id)).or_insert(0) += 1;
             let face: f32 = weights[..5].iter().sum();
-            assert_eq!(face, if person.set == 0 { 5.0 } else { 0.0 });
+            assert_eq!(face, if tile.set == 0 { 5.0 } else { 0.0 });
             assert_eq!(weights[5..].iter().sum::<f32>(), 12.0);
         }
     }
@@ -312,6 +311,7 @@ fn mistakes_are_refused() {
     assert!(refused(&|o| o.workers = 0, start).contains("thread"));
     assert!(refused(&|o| o.augment.flip = 2.0, start).contains("flip"));
     assert!(refused(&|o| o.target.stride = 3, start).contains("stride"));
+    assert!(refused(&|o| o.augment.mosaic.probability = 0.5, start).contains("mosaic"));
     assert!(refused(&|o| o.target.wide_sigma = 0.0, start).contains("sigma"));
     let late = Position { epoch: 1, batch: 2 };
     assert!(refused(&|_| {}, late).contains("batch 2 of epoch 1"));

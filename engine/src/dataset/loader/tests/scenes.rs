@@ -1,0 +1,242 @@
+//! Inputs that show everybody: whole pictures and mosaics.
+
+use super::*;
+use crate::augment::{Draw, Mosaic, Tile};
+use crate::codec::{CodecOptions, codec};
+
+const BORDER: [u8; 3] = [0; 3];
+
+/// Black pictures of one person each, with a soft white spot on the nose.
+fn spotted(folder: &Path, n: u64) -> Dataset {
+    let mut dataset = pictures(folder, "coco17", n);
+    for (i, sample) in dataset.samples.iter_mut().enumerate() {
+        sample.annotations.truncate(1);
+        let nose = Point::new(24.0 + i as f64, 20.0);
+        sample.annotations[0].joints[0].point = nose;
+        let pixel = |i: usize| {
+            let p = Point::new((i % IMAGE.width) as f64, (i / IMAGE.width) as f64);
+            (255.0 * (-p.distance(nose).powi(2) / 8.0).exp()).round() as u8
+        };
+        let pixels: Vec<u8> = (0..IMAGE.area()).map(pixel).collect();
+        let (w, h) = (IMAGE.width as u32, IMAGE.height as u32);
+        image::save_buffer(&sample.path, &pixels, w, h, image::ColorType::L8).unwrap();
+    }
+    dataset
+}
+
+fn everybody(dataset: Dataset) -> Arc<People> {
+    let mut people = People::new(Skeleton::by_name("openpose18").unwrap());
+    people.add("set0", dataset, &SetOptions::default()).unwrap();
+    Arc::new(people)
+}
+
+fn options_for_all(mosaic: f64, workers: usize) -> LoaderOptions {
+    let mut options = options(SHUFFLED, workers);
+    options.input = InputSpec {
+        size: Size::square(160),
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        padding: 1.667,
+        border: BORDER,
+        ..options.input
+    };
+    options.target = TargetSpec::fields();
+    options.augment = (preset("ssa").unwrap().build)();
+    options.augment.mosaic = Mosaic {
+        probability: mosaic,
+        ..Mosaic::default()
+    };
+    options
+}
+
+/// Middle of the light in a part of a picture of `width`, and how much there is.
+fn light(plane: &[f32], width: usize, tile: &Tile) -> (Point, f64) {
+    let (mut sum, mut at) = (0.0, Point::new(0.0, 0.0));
+    for y in tile.y..tile.y + tile.size.height {
+        for x in tile.x..tile.x + tile.size.width {
+            let v = f64::from(plane[y * width + x]);
+            sum += v;
+            at = Point::new(at.x + v * x as f64, at.y + v * y as f64);
+        }
+    }
+    (Point::new(at.x / sum, at.y / sum), sum)
+}
+
+/// Fails when the pixels of a mosaic's tile and their labels move differently, a label reaches
+/// over a seam, targets stand elsewhere than labels, or threads change what is drawn.
+#[test]
+fn a_mosaic_s_labels_lie_on_its_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = everybody(spotted(folder.path(), 9));
+    let start = Position::default();
+    let batches = take(&people, options_for_all(1.0, 1), start, 8);
+    assert!(take(&people, options_for_all(1.0, 3), start, 8) == batches);
+    let skeleton = people.skeleton();
+    let (mut n_seen, mut n_cut) = (0, 0);
+    for batch in &batches {
+        let (width, grid) = (batch.input_size.width, batch.heatmap_size);
+        let n_values = 3 * batch.input_size.area();
+        let n_targets = batch.targets.len() / batch.len();
+        for (i, seen) in batch.inputs.iter().enumerate() {
+            let numbers = |t: &SeenTile| t.image_id;
+            assert_eq!(seen.tiles.len(), 4);
+            let red = &batch.input[i * n_values..][..batch.input_size.area()];
+            let noses = &batch.targets[i * n_targets..][..grid.area()];
+            for tile in &seen.tiles {
+                let labelled = tile.people.iter().flatten();
+                for joint in labelled.filter(|j| j.labelled().is_some()) {
+                    assert!(tile.tile.contains(joint.point));
+                }
+                let nose = tile.people.first().map(|joints| joints[0]);
+                let (middle, amount) = light(red, width, &tile.tile);
+                let Some(nose) = nose.and_then(|joint| joint.labelled()) else {
+                    n_cut += 1;
+                    // Half a spot may be left at the seam.
+                    let [xx, xy, _] = tile.image_from_tile.m[0];
+                    let whole = 2.0 * std::f64::consts::PI * 4.0 / xx.hypot(xy).powi(2);
+                    assert!(amount < 0.7 * whole, "{}", numbers(tile));
+                    continue;
+                };
+                let cell = |v: f64| ((v + 0.5) / 8.0).floor() as usize;
+                let target = noses[cell(nose.y) * grid.width + cell(nose.x)];
+                assert!(target > 0.4, "{target} at {nose:?}");
+                let [xx, xy, _] = tile.image_from_tile.m[0];
+                let rim = 7.0 / xx.hypot(xy) + 1.0;
+                let inner = |v: f64, first: usize, n: usize| {
+                    v > first as f64 + rim && v < (first + n) as f64 - rim
+                };
+                let Tile { x, y, size } = tile.tile;
+                if inner(nose.x, x, size.width) && inner(nose.y, y, size.height) {
+                    n_seen += 1;
+                    assert!(middle.distance(nose) < 0.5, "{middle:?} for {nose:?}");
+                }
+            }
+        }
+    }
+    assert!(n_seen > 30 && n_cut > 3, "{n_seen} seen, {n_cut} cut off");
+    assert_eq!(skeleton.joint("nose"), Some(0));
+}
+
+/// Fails when a plain input of a network for everybody is not its region, shows or teaches only one
+/// of the people in it, or decoding the targets does not give them back.
+#[test]
+fn everybody_in_a_picture_is_taught() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = pictures(folder.path(), "coco17", 4);
+    for sample in &mut dataset.samples {
+        for (a, joint) in sample.annotations[1].joints.iter_mut().enumerate() {
+            joint.point = Point::new(40.0 - a as f64 * 0.7, 9.0 + (a * a % 30) as f64);
+        }
+    }
+    let people = everybody(dataset);
+    let mut options = options_for_all(0.0, 1);
+    options.augment = Augment::default();
+    options.order = Order::Fixed;
+    let mut loader = Loader::new(Arc::clone(&people), options, Position::default()).unwrap();
+    let batch = loader.next_batch().unwrap().unwrap();
+    assert_eq!(batch.outputs, ["heatmaps", "paf", "offsets"]);
+    assert_eq!(batch.weight_size, batch.heatmap_size);
+    assert_eq!(batch.weights.len(), batch.targets.len());
+    let skeleton = people.skeleton();
+    let build = codec("fields").unwrap().build;
+    let codec = build(&CodecOptions {
+        skeleton,
+        sigma: 0.875,
+    });
+    let n = batch.targets.len() / batch.len();
+    for (i, seen) in batch.inputs.iter().enumerate() {
+        assert_eq!(seen.people().count(), 2);
+        let found = codec.decode(&crate::output::Planes {
+            n: n / batch.heatmap_size.area(),
+            size: batch.heatmap_size,
+            values: batch.targets[i * n..][..n].to_vec(),
+        });
+        for joints in seen.people() {
+            // Their joints lie on each other's limbs: they need not be told apart, only be there.
+            for (j, joint) in joints.iter().enumerate() {
+                let Some(p) = joint.labelled() else { continue };
+                let nearest = found
+                    .iter()
+                    .map(|f| f.joints[j])
+                    .filter(|k| k.score > 0.0)
+                    .map(|k| {
+                        let k = k.point();
+                        Point::new(8.0 * k.x + 3.5, 8.0 * k.y + 3.5).distance(p)
+                    })
+                    .fold(f64::INFINITY, f64::min);
+                assert!(nearest < 16.0, "joint {j}: {nearest}");
+            }
+        }
+    }
+}
+
+/// Fails when a network is taught that nobody is where an unlabelled person or a crowd is, that
+/// joints are absent which a data set never labels, or when a labelled person near them is lost.
+#[test]
+fn unlabelled_people_weigh_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = pictures(folder.path(), "coco17", 2);
+    for sample in &mut dataset.samples {
+        let [labelled, other] = &mut sample.annotations[..] else {
+            panic!("two people a picture");
+        };
+        labelled.bbox = BBox::new(2.0, 4.0, 20.0, 40.0);
+        for joint in &mut labelled.joints {
+            joint.point.x = 4.0 + joint.point.x / 4.0;
+        }
+        labelled.joints[3].visibility = Visibility::Unlabelled;
+        other.bbox = BBox::new(16.0, 4.0, 40.0, 40.0);
+        if sample.image_id == 0 {
+            other.is_crowd = true;
+        } else {
+            for joint in &mut other.joints {
+                joint.visibility = Visibility::Unlabelled;
+            }
+        }
+    }
+    let people = everybody(dataset);
+    let mut options = options_for_all(0.0, 1);
+    options.augment = Augment::default();
+    options.order = Order::Fixed;
+    let mut loader = Loader::new(Arc::clone(&people), options, Position::default()).unwrap();
+    let batch = loader.next_batch().unwrap().unwrap();
+    let (grid, skeleton) = (batch.heatmap_size, people.skeleton());
+    let l_ear = skeleton.joint("l_ear").unwrap();
+    let n = batch.weights.len() / batch.len();
+    assert_eq!(batch.len(), 2);
+    for (i, seen) in batch.inputs.iter().enumerate() {
+        let weights = &batch.weights[i * n..][..n];
+        let map = seen.tiles[0].image_from_tile;
+        let (mut n_known, mut n_unknown) = (0, 0);
+        for cell in 0..grid.area() {
+            let input = |v: usize| 8.0 * v as f64 + 3.5;
+            let p = Point::new(input(cell % grid.width), input(cell / grid.width));
+            let p = map.apply(p);
+            let of_other = p.x > 22.0 && p.x < 56.0 && p.y > 4.0 && p.y < 44.0;
+            assert_eq!(weights[cell], f32::from(u8::from(!of_other)), "{p:?}");
+            assert_eq!(weights[l_ear * grid.area() + cell], 0.0, "never labelled");
+            n_known += usize::from(!of_other);
+            n_unknown += usize::from(of_other);
+        }
+        assert!(n_known > 50 && n_unknown > 20, "{n_known}, {n_unknown}");
+    }
+}
+
+/// Fails when a picture that cannot be read is blamed on another one of its mosaic.
+#[test]
+fn the_broken_picture_of_a_mosaic_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = spotted(folder.path(), 6);
+    std::fs::write(&dataset.samples[2].path, b"not a picture").unwrap();
+    let people = everybody(dataset);
+    let mut options = options_for_all(1.0, 2);
+    options.augment.mosaic.middle = Draw::Fixed { value: 0.5 };
+    let mut loader = Loader::new(people, options, Position::default()).unwrap();
+    for _ in 0..4 {
+        loader.next_batch().unwrap();
+    }
+    assert!(loader.n_skipped() > 0);
+    assert_eq!(loader.broken().len(), 1);
+    let broken = &loader.broken()[0];
+    assert!(broken.image_id == 2 && broken.reason.contains("2.png"));
+}
