@@ -6,6 +6,7 @@
 //! Coordinates here are heatmap pixels, pixel centres at integers.
 
 pub mod dark;
+pub mod fields;
 pub mod heatmap;
 pub mod patch;
 mod target;

@@ -1,0 +1,157 @@
+//! Several people at once (bottom-up): joints first, then who they belong to.
+//!
+//! A network answers with three kinds of maps, whose places a [`Layout`] names. *Heatmaps* peak at
+//! joints, whoever owns them. *Part affinity fields* hold, on each limb, the unit vector from its
+//! first to its second joint (OpenPose, arXiv:1611.08050). *Offsets* say where within a heatmap
+//! pixel the joint lies, so that the coarse grid costs no precision and nothing is upsampled
+//! (resolution-irrelevant encoding). Decoding goes [`peaks`] (heatmaps and offsets to joints),
+//! [`limbs`] (which joints the fields connect), [`assemble`] (connections to people).
+//!
+//! Coordinates are heatmap pixels with centres at integers, offsets too: the codec knows no
+//! stride. Gaussians 7 input pixels wide on a grid of stride 8 have sigma 0.875 here.
+//!
+
+mod assemble;
+mod encode;
+mod limbs;
+mod peaks;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use crate::geometry::{Point, Size};
+use crate::output::Planes;
+use crate::pose::Keypoint;
+use crate::skeleton::Skeleton;
+
+pub use encode::OFFSET_GATE;
+
+/// Where each kind of map stands among the channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Joints of the skeleton, J.
+    pub n_joints: usize,
+    /// Limbs of the skeleton, L.
+    pub n_limbs: usize,
+}
+
+impl Layout {
+    /// One heatmap per joint and, last, the background: 1 where no joint is. J + 1 maps.
+    pub fn heatmaps(self) -> Range<usize> {
+        0..self.n_joints + 1
+    }
+
+    /// Two part affinity fields per limb: x of limb 0, y of limb 0, x of limb 1, ... 2 L maps.
+    pub fn paf(self) -> Range<usize> {
+        let start = self.heatmaps().end;
+        start..start + 2 * self.n_limbs
+    }
+
+    /// Two offsets per joint, in -0.5..=0.5: x of joint 0, y of joint 0, ... 2 J maps.
+    pub fn offsets(self) -> Range<usize> {
+        let start = self.paf().end;
+        start..start + 2 * self.n_joints
+    }
+
+    /// Number of maps.
+    pub fn total(self) -> usize {
+        self.offsets().end
+    }
+}
+
+/// Turns people into maps and maps back into people.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldCodec {
+    skeleton: &'static Skeleton,
+    sigma: f64,
+}
+
+/// A person found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    /// Joints in the skeleton's order; all zero where a joint was not found. The score is the
+    /// heatmap's value at the peak, above 0.1.
+    pub joints: Vec<Keypoint>,
+    /// Sum of the joints' scores and of the scores of the limbs between them.
+    pub score: f64,
+}
+
+impl FieldCodec {
+    /// Targets of standard deviation `sigma` (heatmap pixels, above 0). With less than 0.5223 some
+    /// joints would own no pixel that reaches [`OFFSET_GATE`], and so no offset.
+    pub fn new(skeleton: &'static Skeleton, sigma: f64) -> Self {
+        Self { skeleton, sigma }
+    }
+
+    /// Where the maps stand.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            n_joints: self.skeleton.n_joints(),
+            n_limbs: self.skeleton.limbs.len(),
+        }
+    }
+
+    /// Targets of all `people`: [`Layout::total`] maps. Joints are in the skeleton's order; `None`
+    /// (unlabelled), missing and not finite ones draw nothing. A joint outside the map still
+    /// draws what reaches in.
+    pub fn encode(&self, people: &[Vec<Option<Point>>], size: Size) -> Planes {
+        let layout = self.layout();
+        let area = size.area();
+        let mut values = vec![0.0; layout.total() * area];
+        if area > 0 {
+            let (heatmaps, rest) = values.split_at_mut(layout.heatmaps().len() * area);
+            let (paf, offsets) = rest.split_at_mut(layout.paf().len() * area);
+            encode::draw_joints(people, self.sigma, size, heatmaps, offsets);
+            encode::draw_limbs(people, &self.skeleton.limbs, size, paf);
+        }
+        Planes {
+            n: layout.total(),
+            size,
+            values,
+        }
+    }
+
+    /// People in `fields`, best first; maps that are not laid out as [`Self::layout`] says hold
+    /// none.
+    pub fn decode(&self, fields: &Planes) -> Vec<Person> {
+        let layout = self.layout();
+        let n_values = layout.total() * fields.size.area();
+        if fields.n != layout.total() || fields.values.len() != n_values {
+            return Vec::new();
+        }
+        let candidates = self.candidates(fields);
+        let connections: Vec<_> = (0..layout.n_limbs)
+            .map(|l| limbs::matched(&self.scored(fields, l, &candidates)))
+            .collect();
+        assemble::people(self.skeleton, &candidates, &connections)
+    }
+
+    /// Per joint where it may be.
+    fn candidates(&self, fields: &Planes) -> Vec<Vec<peaks::Candidate>> {
+        let layout = self.layout();
+        let candidates = |j: usize| {
+            let x = layout.offsets().start + 2 * j;
+            let offsets = [fields.plane(x), fields.plane(x + 1)];
+            peaks::candidates(fields.plane(j), offsets, fields.size)
+        };
+        (0..layout.n_joints).map(candidates).collect()
+    }
+
+    /// The pairs of candidates that limb `l` may join, best first.
+    fn scored(
+        &self,
+        fields: &Planes,
+        l: usize,
+        candidates: &[Vec<peaks::Candidate>],
+    ) -> Vec<limbs::Connection> {
+        let [first, second] = self.skeleton.limbs[l];
+        let x = self.layout().paf().start + 2 * l;
+        let field = limbs::Field {
+            x: fields.plane(x),
+            y: fields.plane(x + 1),
+            size: fields.size,
+        };
+        field.scored(&candidates[first], &candidates[second])
+    }
+}

@@ -1,0 +1,384 @@
+//! The codec against its golden files, there and back, and on maps that make no sense.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+use crate::test_golden::json;
+
+/// Sigma 7 input pixels on a grid of stride 8.
+const SIGMA: f64 = 0.875;
+
+/// x, y in input pixels, and score or 0 for absent.
+type Joint = [f64; 3];
+
+fn grid(v: f64) -> f64 {
+    (v - 3.5) / 8.0
+}
+
+fn pixel(v: f64) -> f64 {
+    8.0 * v + 3.5
+}
+
+fn on_grid(people: &[Vec<Joint>]) -> Vec<Vec<Option<Point>>> {
+    let joint = |&[x, y, v]: &Joint| (v > 0.0).then(|| Point::new(grid(x), grid(y)));
+    let person = |p: &Vec<Joint>| p.iter().map(joint).collect();
+    people.iter().map(person).collect()
+}
+
+fn assert_near(what: &str, value: f64, expected: f64, bound: f64) {
+    let error = (value - expected).abs();
+    assert!(error <= bound, "{what}: {value} for {expected}");
+}
+
+/// Joints of one kind against golden ones: 1e-4 pixels, 1e-6 of score.
+fn assert_joint(what: &str, point: Point, score: f32, expected: Joint) {
+    assert_near(what, pixel(point.x), expected[0], 1e-4);
+    assert_near(what, pixel(point.y), expected[1], 1e-4);
+    assert_near(what, f64::from(score), expected[2], 1e-6);
+}
+
+fn assert_candidates(found: &[Vec<peaks::Candidate>], expected: &[Vec<Joint>]) {
+    assert_eq!(found.len(), expected.len());
+    for (j, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len(), "joint {j}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert_joint(&format!("joint {j}"), found.point, found.score, *expected);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EncodeGolden {
+    joints: Vec<String>,
+    limbs: Vec<[usize; 2]>,
+    mirror_joint: Vec<usize>,
+    people: Vec<Vec<Joint>>,
+    heat: Vec<Vec<Vec<f64>>>,
+    offsets: Vec<(usize, usize, usize, f64, f64)>,
+    paf: Vec<Vec<Vec<f64>>>,
+    decoded: Vec<Vec<Joint>>,
+}
+
+/// The golden's five joints and four limbs, or none of the limbs.
+fn toy(golden: &EncodeGolden, n_limbs: usize) -> FieldCodec {
+    let skeleton = Skeleton {
+        name: "toy".to_owned(),
+        joints: golden.joints.clone(),
+        limbs: golden.limbs[..n_limbs].to_vec(),
+        mirror: golden.mirror_joint.clone(),
+        oks_sigmas: Vec::new(),
+        assembly_order: Vec::new(),
+        redundant_limbs: Vec::new(),
+    };
+    FieldCodec::new(Box::leak(Box::new(skeleton)), SIGMA)
+}
+
+/// Fails when a target differs from the reference's, or peaks are not the joints that made them.
+#[test]
+fn targets_and_peaks_equal_the_reference() {
+    let golden: EncodeGolden = json("ssa/ssa_encode.json");
+    let codec = toy(&golden, 4);
+    let size = Size::new(10, 8);
+    let fields = codec.encode(&on_grid(&golden.people), size);
+    let layout = codec.layout();
+    assert_eq!((fields.n, fields.values.len()), (24, 24 * 80));
+    assert_eq!(
+        [layout.heatmaps(), layout.paf(), layout.offsets()],
+        [0..6, 6..14, 14..24]
+    );
+
+    let mut offsets = vec![0.0; 10 * 80];
+    for &(c, row, column, x, y) in &golden.offsets {
+        offsets[2 * c * 80 + row * 10 + column] = x;
+        offsets[(2 * c + 1) * 80 + row * 10 + column] = y;
+    }
+    let dense = golden.heat.iter().chain(&golden.paf).flatten().flatten();
+    let expected: Vec<f64> = dense.copied().chain(offsets).collect();
+    assert_eq!(expected.len(), fields.values.len());
+    for (i, (&value, expected)) in fields.values.iter().zip(expected).enumerate() {
+        let what = format!("map {} cell {}", i / 80, i % 80);
+        assert_near(&what, f64::from(value), expected, 1e-6);
+    }
+
+    // By hand: the joint at pixel (20, 18) lies in cell (2, 2), whose centre is (19.5, 19.5).
+    let x = layout.offsets().start + 2;
+    assert_eq!(fields.plane(x)[22], 0.0625);
+    assert_eq!(fields.plane(x + 1)[22], -0.1875);
+
+    assert_candidates(&codec.candidates(&fields), &golden.decoded);
+}
+
+#[derive(Deserialize)]
+struct Scene {
+    people: Vec<Vec<Joint>>,
+    candidates: Vec<Vec<Joint>>,
+    limb_log: Vec<LimbLog>,
+    result: Vec<Found>,
+    error_with_offsets: Errors,
+}
+
+#[derive(Deserialize)]
+struct LimbLog {
+    limb: usize,
+    candidates: Vec<(usize, usize, f64)>,
+    chosen: Vec<(usize, usize, f64)>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    n: usize,
+    score: f64,
+    keypoints: Vec<Joint>,
+}
+
+#[derive(Deserialize)]
+struct Errors {
+    people: usize,
+    labelled: usize,
+    hit_within_8px: usize,
+    mean_err: f64,
+    max_err: f64,
+}
+
+static SCENES: LazyLock<BTreeMap<String, Scene>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct Golden {
+        cases: BTreeMap<String, Scene>,
+    }
+    json::<Golden>("ssa/ssa_assembly.json").cases
+});
+
+const SIZE: Size = Size::square(46);
+
+fn openpose() -> FieldCodec {
+    FieldCodec::new(Skeleton::by_name("openpose18").unwrap(), SIGMA)
+}
+
+/// Element `i` of the tensor `name` of the goldens' fill rule, in [-1, 1): FNV-1a of the name,
+/// splitmix64 of that plus `i`.
+fn noise(name: &str, i: usize) -> f64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, byte| {
+        (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let z = hash
+        .wrapping_add(i as u64)
+        .wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    let bits = (z ^ (z >> 31)) >> 40;
+    2.0 * bits as f64 / f64::from(1 << 24) - 1.0
+}
+
+/// The maps of a golden scene: targets with noise, and in one a wrist that belongs to nobody.
+fn scene_fields(name: &str, scene: &Scene) -> Planes {
+    let codec = openpose();
+    let area = SIZE.area();
+    let mut fields = codec.encode(&on_grid(&scene.people), SIZE);
+    if name == "two_apart" {
+        let r_wrist = 4;
+        for i in 0..area {
+            let cell = Point::new((i % 46) as f64, (i / 46) as f64);
+            let distance = cell.distance(Point::new(grid(350.0), grid(30.0)));
+            let bump = 0.7 * (-(distance / SIGMA).powi(2) / 2.0).exp();
+            let value = &mut fields.values[r_wrist * area + i];
+            *value = value.max(bump as f32);
+        }
+    }
+    let layout = codec.layout();
+    for (range, map, size) in [
+        (layout.heatmaps(), "heat", 0.02),
+        (layout.paf(), "paf", 0.05),
+    ] {
+        let values = &mut fields.values[range.start * area..range.end * area];
+        for (i, value) in values.iter_mut().enumerate() {
+            *value += (size * noise(&format!("ssa.asm.{map}.{name}"), i)) as f32;
+        }
+    }
+    fields
+}
+
+fn assert_connections(what: &str, found: &[limbs::Connection], expected: &[(usize, usize, f64)]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, &(a, b, score)) in found.iter().zip(expected) {
+        assert_eq!((found.a, found.b), (a, b), "{what}");
+        assert_near(what, found.score, score, 1e-6);
+    }
+}
+
+/// Compares people with the truth: each is the one that has most of its joints within 8 pixels.
+fn assert_errors(people: &[Person], scene: &Scene) {
+    let mut hits = Vec::new();
+    let mut labelled = 0;
+    for truth in &scene.people {
+        let hits_of = |person: &Person| -> Vec<f64> {
+            let errors = truth.iter().zip(&person.joints).map(|(t, k)| {
+                let point = Point::new(pixel(f64::from(k.x)), pixel(f64::from(k.y)));
+                let both = t[2] > 0.0 && k.score > 0.0;
+                both.then(|| point.distance(Point::new(t[0], t[1])))
+            });
+            errors.flatten().filter(|&e| e <= 8.0).collect()
+        };
+        labelled += truth.iter().filter(|t| t[2] > 0.0).count();
+        hits.extend(people.iter().map(hits_of).max_by_key(Vec::len).unwrap());
+    }
+    let expected = &scene.error_with_offsets;
+    assert_eq!(
+        (people.len(), labelled, hits.len()),
+        (expected.people, expected.labelled, expected.hit_within_8px)
+    );
+    let mean = hits.iter().sum::<f64>() / hits.len() as f64;
+    let max = hits.iter().copied().fold(0.0, f64::max);
+    assert_near("mean error", mean, expected.mean_err, 1e-4);
+    assert_near("largest error", max, expected.max_err, 1e-4);
+}
+
+/// Fails when candidates, limb scores, choices or people differ from the reference's: two people
+/// and a stray wrist, three close together, and legs without a body.
+#[test]
+fn people_equal_the_reference() {
+    let codec = openpose();
+    assert_eq!(SCENES.len(), 3);
+    for (name, scene) in SCENES.iter() {
+        let fields = scene_fields(name, scene);
+        assert_candidates(&codec.candidates(&fields), &scene.candidates);
+        // Two limbs of three_close have a sample on the border between two cells, where offsets
+        // of 24 bits take the other one than the reference. It is exact from its own candidates.
+        let candidate = |&[x, y, score]: &Joint| peaks::Candidate {
+            point: Point::new(grid(x), grid(y)),
+            score: score as f32,
+        };
+        let of_joint = |c: &Vec<Joint>| c.iter().map(candidate).collect();
+        let candidates: Vec<Vec<_>> = scene.candidates.iter().map(of_joint).collect();
+        let order = scene.limb_log.iter().map(|log| log.limb);
+        assert!(order.eq(codec.skeleton.assembly_order.iter().copied()));
+        let mut connections = vec![Vec::new(); scene.limb_log.len()];
+        for log in &scene.limb_log {
+            let what = format!("{name} limb {}", log.limb);
+            let scored = codec.scored(&fields, log.limb, &candidates);
+            assert_connections(&what, &scored, &log.candidates);
+            connections[log.limb] = limbs::matched(&scored);
+            assert_connections(&what, &connections[log.limb], &log.chosen);
+        }
+        let people = assemble::people(codec.skeleton, &candidates, &connections);
+        assert_people(name, &people, &scene.result, 1e-5);
+        let people = codec.decode(&fields);
+        assert_people(name, &people, &scene.result, 5e-3);
+        assert_errors(&people, scene);
+    }
+}
+
+fn assert_people(what: &str, people: &[Person], expected: &[Found], bound: f64) {
+    assert_eq!(people.len(), expected.len(), "{what}");
+    for (person, expected) in people.iter().zip(expected) {
+        assert_near(what, person.score, expected.score, bound);
+        let present = person.joints.iter().filter(|k| k.score > 0.0);
+        assert_eq!(present.count(), expected.n, "{what}");
+        for (k, &joint) in person.joints.iter().zip(&expected.keypoints) {
+            if joint[2] > 0.0 {
+                assert_joint(what, k.point(), k.score, joint);
+            } else {
+                assert_eq!(*k, Keypoint::default(), "{what}");
+            }
+        }
+    }
+}
+
+/// A standing person at the origin, a cell per 8 pixels, turned and scaled; wrists, ankles and
+/// ears can be `hidden`, bit by bit.
+fn posed(center: Point, angle: f64, scale: f64, hidden: u8) -> Vec<Option<Point>> {
+    const ENDS: [usize; 6] = [4, 7, 10, 13, 16, 17];
+    let (sin, cos) = angle.sin_cos();
+    let turned = |(j, &[x, y, _]): (usize, &Joint)| {
+        let (x, y) = (scale * (x - 95.3) / 8.0, scale * (y - 165.7) / 8.0);
+        let bit = ENDS.iter().position(|&end| end == j);
+        let seen = bit.is_none_or(|bit| hidden >> bit & 1 == 0);
+        seen.then(|| Point::new(center.x + cos * x - sin * y, center.y + sin * x + cos * y))
+    };
+    let person = &SCENES["two_apart"].people[0];
+    person.iter().enumerate().map(turned).collect()
+}
+
+fn person() -> impl Strategy<Value = (f64, f64, f64, f64, u8)> {
+    (-1.0..1.0, -1.0..1.0, 0.0..7.0, 0.35..0.65, 0u8..64)
+}
+
+proptest! {
+    /// Fails when training targets and decoding disagree about who is where.
+    #[test]
+    fn decoding_undoes_encoding(
+        people in proptest::collection::vec(person(), 1..=4),
+        sigma in 0.6f64..1.2,
+    ) {
+        let codec = FieldCodec::new(Skeleton::by_name("openpose18").unwrap(), sigma);
+        // Each in their own quarter of the map.
+        let people: Vec<_> = people.iter().enumerate().map(|(n, &(x, y, angle, scale, hidden))| {
+            let corner = |n: usize| 11.25 + 22.5 * n as f64;
+            posed(Point::new(corner(n % 2) + x, corner(n / 2) + y), angle, scale, hidden)
+        }).collect();
+        let decoded = codec.decode(&codec.encode(&people, SIZE));
+        prop_assert_eq!(decoded.len(), people.len());
+        prop_assert!(decoded.is_sorted_by(|p, q| p.score >= q.score));
+        for person in &people {
+            let neck = person[1].unwrap();
+            let distance = |p: &Person| p.joints[1].point().distance(neck);
+            let found = decoded.iter().min_by(|p, q| distance(p).total_cmp(&distance(q))).unwrap();
+            for (joint, k) in person.iter().zip(&found.joints) {
+                match joint {
+                    Some(p) => prop_assert!(p.distance(k.point()) < 1e-5, "{:?} for {:?}", k, p),
+                    None => prop_assert_eq!(*k, Keypoint::default()),
+                }
+            }
+        }
+    }
+
+    /// Fails when a diverged network (NaN, infinities) or a tiny map stops the program or yields
+    /// a joint that is not a number.
+    #[test]
+    fn anything_decodes_to_finite_people(
+        width in 0usize..7,
+        height in 0usize..7,
+        values in proptest::collection::vec(
+            prop_oneof![
+                8 => -1.0f32..1.0,
+                8 => 0.5f32..1.0,
+                1 => Just(f32::NAN),
+                1 => Just(f32::INFINITY),
+                1 => Just(f32::NEG_INFINITY),
+                1 => Just(f32::MAX),
+            ],
+            24 * 36,
+        ),
+    ) {
+        static TOYS: LazyLock<[FieldCodec; 2]> = LazyLock::new(|| {
+            let golden = json("ssa/ssa_encode.json");
+            [toy(&golden, 4), toy(&golden, 0)]
+        });
+        let size = Size::new(width, height);
+        for codec in TOYS.iter() {
+            let n = codec.layout().total();
+            let fields = Planes { n, size, values: values[..n * size.area()].to_vec() };
+            for person in codec.decode(&fields) {
+                prop_assert_eq!(person.joints.len(), 5);
+                prop_assert!(person.score.is_finite());
+                for k in person.joints {
+                    prop_assert!(k.x.is_finite() && k.y.is_finite() && k.score.is_finite());
+                }
+            }
+        }
+    }
+}
+
+/// Fails when maps of another network are read as if they were laid out like these.
+#[test]
+fn maps_laid_out_otherwise_hold_nobody() {
+    let codec = openpose();
+    let mut fields = codec.encode(&on_grid(&SCENES["two_apart"].people), SIZE);
+    assert_eq!(codec.decode(&fields).len(), 2);
+    fields.n -= 1;
+    fields.values.truncate(fields.n * SIZE.area());
+    assert_eq!(codec.decode(&fields), []);
+}
