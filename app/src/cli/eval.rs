@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use poselens_engine::dataset::{coco, guess_format, picture, usual_images};
 use poselens_engine::estimator::Averaging;
-use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, chart, evaluate};
+use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, chart, evaluate, evaluate_scenes};
 use poselens_engine::frame::Frame;
-use poselens_engine::output::Timings;
+use poselens_engine::geometry::Roi;
+use poselens_engine::output::{Approach, Timings};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::sample::Sample;
 use poselens_engine::skeleton::Skeleton;
@@ -101,16 +102,30 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     if dataset.samples.iter().all(|s| s.annotations.is_empty()) {
         bail!("{}: nobody is labelled", args.annotations.display());
     }
-    let skeleton = network.skeleton();
-    let Some(dataset) = dataset.renamed_to(skeleton) else {
-        bail!(
+    let answers = network.skeleton();
+    let strangers = || {
+        anyhow!(
             "{}: the labels are {}, model {} finds {}",
             args.annotations.display(),
             dataset.skeleton.name,
             args.network.model,
-            skeleton.name
-        );
+            answers.name
+        )
     };
+    let approach = network.spec().approach;
+    // The labels are renamed, or the answers of a network whose skeleton has joints that are made
+    // up from others.
+    let (names, dataset) = match approach {
+        Approach::TopDown => (
+            Vec::new(),
+            dataset.renamed_to(answers).ok_or_else(strangers)?,
+        ),
+        Approach::BottomUp => {
+            let names = answers.map_to(&dataset.skeleton.name);
+            (names.ok_or_else(strangers)?, dataset)
+        }
+    };
+    let skeleton = dataset.skeleton;
     let mut options = EvalOptions::new(*network.input());
     options.pck_threshold = args.pck_thr;
     options.pckh_threshold = args.pckh_thr;
@@ -122,15 +137,24 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     progress.expect(Some(dataset.samples.len() as u64));
     let mut pictures = Pictures::default();
     let mut timings = Timings::default();
-    let mut report = evaluate(skeleton, &dataset.samples, &options, &mut |sample, roi| {
+    let mut look = |sample: &Sample, roi: Option<&Roi>| {
         let frame = pictures.frame(sample)?;
         progress.set(pictures.n_read);
-        let people = network.look_averaged(&frame, roi, &averaging, &mut timings)?;
-        Ok(people
-            .into_iter()
-            .next()
-            .map_or_else(Vec::new, |found| found.joints))
-    })?;
+        let whole = Roi::whole(frame.size(), options.input.size.aspect());
+        let roi = roi.unwrap_or(&whole);
+        network.look_averaged(&frame, roi, &averaging, &mut timings)
+    };
+    let samples = &dataset.samples;
+    let mut report = match approach {
+        Approach::TopDown => evaluate(skeleton, samples, &options, &mut |sample, roi| {
+            let found = look(sample, Some(roi))?.into_iter().next();
+            Ok(found.map_or_else(Vec::new, |found| found.joints))
+        }),
+        Approach::BottomUp => evaluate_scenes(skeleton, samples, &options, &mut |sample| {
+            let found = look(sample, None)?;
+            Ok(found.iter().map(|person| person.renamed(&names)).collect())
+        }),
+    }?;
     progress.finish();
     if args.metric != "all" {
         report.keep_only(&args.metric);

@@ -14,7 +14,7 @@ mod target;
 use crate::geometry::{Point, Size};
 use crate::output::{Approach, Planes};
 use crate::pose::Keypoint;
-use crate::skeleton::Skeleton;
+use crate::skeleton::{JointOrigin, Skeleton};
 use heatmap::{HeatmapCodec, Refine};
 use patch::PatchCodec;
 pub use target::{Encoder, Outside, Target, TargetSpec};
@@ -43,8 +43,21 @@ pub trait Codec: Send + Sync {
 pub struct Found {
     /// Joints.
     pub joints: Vec<Keypoint>,
-    /// How sure the codec is of the person; to be compared with other answers of the codec.
+    /// How sure the codec is of the person; to be compared with its other answers.
     pub score: f64,
+}
+
+impl Found {
+    /// The person under another skeleton's names ([`Skeleton::map_to`]); joints without an origin,
+    /// or whose origin was not found, are absent.
+    #[must_use]
+    pub fn renamed(&self, names: &[Option<JointOrigin>]) -> Self {
+        let pick = |o: &Option<JointOrigin>| o.map(|o| o.pick(&self.joints)).unwrap_or_default();
+        Self {
+            joints: names.iter().map(pick).collect(),
+            score: self.score,
+        }
+    }
 }
 
 /// What a codec needs to know.
@@ -58,7 +71,7 @@ pub struct CodecOptions {
 
 /// One way of decoding: a row of [`CODECS`].
 pub struct CodecSpec {
-    /// `argmax`, `quarter`, `dark`, `patch`.
+    /// `argmax`, `quarter`, `dark`, `patch`, `fields`.
     pub name: &'static str,
     /// One line for `--help`.
     pub help: &'static str,
@@ -104,6 +117,7 @@ pub static CODECS: &[CodecSpec] = &[
         build: |options| Box::new(PatchCodec::new(options.sigma)),
         ..TOP_DOWN
     },
+    fields::FIELDS,
 ];
 
 /// The row called `name`.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Point, Roi, Size};
 use crate::model::RawOutput;
-use crate::output::{Planes, Timings};
+use crate::output::{Approach, Planes, Timings};
 use crate::preprocess::flip;
 
 /// Which looks are averaged.
@@ -62,6 +62,12 @@ impl Network {
         timings: &mut Timings,
     ) -> Result<Vec<Found>> {
         averaging.check()?;
+        if self.spec.approach == Approach::BottomUp && averaging.scales != [1.0] {
+            return Err(Error::Invalid(format!(
+                "{} is not asked at several scales: its offsets belong to one; leave scales at 1",
+                self.spec.name
+            )));
+        }
         let (shown, heatmaps) = if let [scale] = averaging.scales[..] {
             let part = at_scale(roi, scale);
             (part, self.heatmaps(frame, &part, averaging.flip, timings)?)
@@ -169,10 +175,12 @@ fn add(sum: &mut Planes, maps: &Planes, maps_from_sum: &Affine2, share: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{CODECS, CodecOptions};
     use crate::device::DeviceSpec;
     use crate::estimator::NetworkOptions;
     use crate::frame::Pixels;
     use crate::geometry::BBox;
+    use crate::skeleton::Skeleton;
 
     /// One map with a hill.
     fn hill(size: Size, at: Point, sigma: f64) -> Planes {
@@ -224,6 +232,36 @@ mod tests {
                 assert_eq!(*a, 0.0);
             } else {
                 assert!((a - b).abs() < 0.02, "{i}: {a}, not {b}");
+            }
+        }
+    }
+
+    /// Fails when the answer for a mirrored picture, mirrored back, is another one: a joint, limb or
+    /// offset becomes another than its partner, or points the wrong way.
+    #[test]
+    fn mirrored_targets_mirror_back() {
+        let size = Size::new(24, 20);
+        for (spec, skeleton) in CODECS
+            .iter()
+            .flat_map(|c| Skeleton::all().iter().map(move |s| (c, s)))
+        {
+            let codec = (spec.build)(&CodecOptions {
+                skeleton,
+                sigma: 0.875,
+            });
+            // Sides of pixels are nobody's: patches and cells are drawn around whole pixels.
+            let place = |j: usize| Point::new(3.3 + (5 * j % 18) as f64, 2.4 + (7 * j % 15) as f64);
+            let plain = (0..skeleton.n_joints()).map(|j| Some(place(j))).collect();
+            let mirrored = |j: usize| {
+                let p = place(skeleton.mirror[j]);
+                Some(Point::new(size.width as f64 - 1.0 - p.x, p.y))
+            };
+            let mirrored = (0..skeleton.n_joints()).map(mirrored).collect();
+            let plain = codec.encode(&[plain], size);
+            let back = codec.encode(&[mirrored], size);
+            let back = flip::flip_back(&back, &(spec.mirror)(skeleton)).unwrap();
+            for (a, b) in plain.values.iter().zip(&back.values) {
+                assert!((a - b).abs() < 1e-5, "{} {}", spec.name, skeleton.name);
             }
         }
     }

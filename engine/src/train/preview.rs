@@ -96,5 +96,5 @@ pub fn look(
         threads: hardware.threads,
         ..NetworkOptions::bundled(spec.name)
     };
-    Validation::new(&held_out.load()?, card.skeleton()?)?.look(&options, &card, &weights)
+    Validation::new(held_out.load()?, spec, card.skeleton()?)?.look(&options, &card, &weights)
 }

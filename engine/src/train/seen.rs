@@ -71,7 +71,10 @@ impl SeenPose {
                 None => Keypoint::from([0.0; 3]),
             });
         let labels = self.over(&bare, labels, &crop.image_from_input);
-        let found = self.found.iter().map(|k| Keypoint { score: 1.0, ..*k });
+        // What was not found is all zero, and stays so.
+        let score = |k: &Keypoint| f32::from(u8::from(*k != Keypoint::default()));
+        let found = self.found.iter();
+        let found = found.map(|k| Keypoint { score: score(k), ..*k });
         let found = self.over(&bare, found, &crop.image_from_input);
         Ok([bare, labels, found])
     }

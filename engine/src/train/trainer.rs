@@ -136,7 +136,7 @@ impl Trainer {
         let validation = config
             .validation
             .as_ref()
-            .map(|data| Validation::new(&data.load()?, skeleton))
+            .map(|data| Validation::new(data.load()?, spec, skeleton))
             .transpose()?;
         let options = card.build_options()?;
         let head = (family(&config.model)?.head)(&spec.shapes(&options)?);

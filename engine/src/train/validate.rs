@@ -1,16 +1,18 @@
 //! How good weights are: the live path (crop, network, decoding) on labelled people.
 
 use super::seen::{SeenPose, is_looked_at};
+use crate::codec::Found;
 use crate::dataset::{Annotation, Dataset, picture};
 use crate::error::{Error, Result};
 use crate::estimator::{Network, NetworkOptions, Want};
-use crate::eval::{EvalOptions, evaluate};
+use crate::eval::{EvalOptions, EvalReport, evaluate, evaluate_scenes};
 use crate::frame::Frame;
-use crate::model::{Card, Weights};
-use crate::output::Timings;
+use crate::geometry::{BBox, Roi};
+use crate::model::{Card, ModelSpec, Weights};
+use crate::output::{Approach, Timings};
 use crate::pose::Keypoint;
 use crate::preprocess::clip_box;
-use crate::skeleton::Skeleton;
+use crate::skeleton::{JointMap, Skeleton};
 
 /// What was measured; `None` where the labels do not suffice.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,25 +25,43 @@ pub struct Measured {
     pub seen: Vec<SeenPose>,
 }
 
-/// The people measured on, their joints named by the network's skeleton.
+/// The people measured on.
 #[derive(Debug)]
 pub struct Validation {
+    /// Joints are named by the network's skeleton where it looks at one person.
     dataset: Dataset,
+    /// From the names of a network that finds everybody to those of the labels, whose measure of
+    /// distance (OKS) a made-up joint like the neck does not have.
+    names: Option<JointMap>,
 }
 
 impl Validation {
-    /// Measures on `dataset`.
+    /// Measures networks like `spec`, whose joints are `skeleton`'s, on `dataset`.
     ///
     /// # Errors
-    /// When its joints have no names in `skeleton`.
-    pub fn new(dataset: &Dataset, skeleton: &'static Skeleton) -> Result<Self> {
-        let renamed = dataset.renamed_to(skeleton).ok_or_else(|| {
+    /// When the joints of one have no names in the other.
+    pub fn new(
+        dataset: Dataset,
+        spec: &ModelSpec,
+        skeleton: &'static Skeleton,
+    ) -> Result<Self> {
+        let strangers = || {
             Error::Invalid(format!(
                 "the joints of the validation set ({}) cannot be renamed to {}",
                 dataset.skeleton.name, skeleton.name
             ))
-        })?;
-        Ok(Self { dataset: renamed })
+        };
+        match spec.approach {
+            Approach::TopDown => Ok(Self {
+                dataset: dataset.renamed_to(skeleton).ok_or_else(strangers)?,
+                names: None,
+            }),
+            Approach::BottomUp => {
+                let names = skeleton.map_to(&dataset.skeleton.name);
+                let names = Some(names.ok_or_else(strangers)?);
+                Ok(Self { dataset, names })
+            }
+        }
     }
 
     /// Measures `weights`, used as `card` says. A picture that cannot be read is an error: a
@@ -81,12 +101,30 @@ impl Validation {
         only_looked_at: bool,
     ) -> Result<Measured> {
         let mut network = Network::with_card(options, card.clone(), weights)?;
+        let mut seen = Vec::new();
+        let report = match &self.names {
+            None => self.ask_one_by_one(&mut network, only_looked_at, &mut seen),
+            Some(names) => self.ask_for_all(&mut network, names, only_looked_at, &mut seen),
+        }?;
+        Ok(Measured {
+            pck: report.pck.and_then(|pck| pck.mean),
+            oks_ap: report.oks.and_then(|oks| oks.ap),
+            seen,
+        })
+    }
+
+    fn ask_one_by_one(
+        &self,
+        network: &mut Network,
+        only_looked_at: bool,
+        seen: &mut Vec<SeenPose>,
+    ) -> Result<EvalReport> {
         let eval = EvalOptions::new(*network.input());
         let mut current: Option<Frame> = None;
         let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
         let n_people = samples.iter().map(|s| s.annotations.len()).sum();
-        let (mut asked, mut seen) = (0, Vec::new());
-        let report = evaluate(skeleton, samples, &eval, &mut |sample, roi| {
+        let mut asked = 0;
+        evaluate(skeleton, samples, &eval, &mut |sample, roi| {
             let is_looked_at = is_looked_at(asked, n_people);
             if only_looked_at && !is_looked_at {
                 asked += 1;
@@ -116,11 +154,62 @@ impl Validation {
             }
             asked += 1;
             Ok(found)
-        })?;
-        Ok(Measured {
-            pck: report.pck.and_then(|pck| pck.mean),
-            oks_ap: report.oks.and_then(|oks| oks.ap),
-            seen,
         })
     }
+
+    fn ask_for_all(
+        &self,
+        network: &mut Network,
+        names: &JointMap,
+        only_looked_at: bool,
+        seen: &mut Vec<SeenPose>,
+    ) -> Result<EvalReport> {
+        let input = *network.input();
+        let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
+        let n_people = samples.iter().map(|s| s.annotations.len()).sum();
+        let mut asked = 0;
+        evaluate_scenes(skeleton, samples, &EvalOptions::new(input), &mut |sample| {
+            let first = asked;
+            asked += sample.annotations.len();
+            let people = sample.annotations.iter().enumerate();
+            let looked_at = people.filter(|(i, _)| is_looked_at(first + i, n_people));
+            let looked_at: Vec<&Annotation> = looked_at.map(|(_, person)| person).collect();
+            if only_looked_at && looked_at.is_empty() {
+                return Ok(Vec::new());
+            }
+            let frame = picture::read(&sample.path, sample.image_id)?;
+            let whole = Roi::whole(frame.size(), input.size.aspect());
+            let look = network.look(&frame, &whole, Want::default(), &mut Timings::default())?;
+            let found = look.people.iter().map(|person| person.renamed(names));
+            let found: Vec<Found> = found.collect();
+            for person in looked_at {
+                let Some(bbox) = clip_box(person.bbox, sample.size) else {
+                    continue;
+                };
+                seen.push(SeenPose {
+                    path: sample.path.clone(),
+                    image_id: sample.image_id,
+                    roi: input.roi(bbox),
+                    skeleton,
+                    labels: person.joints.clone(),
+                    found: answer_in(bbox, &found, skeleton),
+                });
+            }
+            Ok(found)
+        })
+    }
+}
+
+/// The answer with most joints in a box; no joint where there is none.
+fn answer_in(bbox: BBox, found: &[Found], skeleton: &Skeleton) -> Vec<Keypoint> {
+    let inside = |person: &&Found| {
+        let joints = person.joints.iter();
+        let is_inside = |k: &&Keypoint| k.score > 0.0 && bbox.contains(k.point());
+        joints.filter(is_inside).count()
+    };
+    let best = found.iter().max_by_key(inside);
+    best.filter(|person| inside(person) > 0).map_or_else(
+        || vec![Keypoint::default(); skeleton.n_joints()],
+        |person| person.joints.clone(),
+    )
 }

@@ -4,8 +4,8 @@ use candle_core::{Result as TensorResult, Tensor};
 
 use super::*;
 use crate::model::{PoseModel, RawOutput, model};
-use crate::output::Approach;
 use crate::nn::Pass;
+use crate::output::Approach;
 
 fn shapes_of(name: &str, n_joints: usize) -> Shapes {
     let options = BuildOptions {

@@ -1,7 +1,7 @@
 //! Connections to people: limb after limb, joints are added to the people that hold the other
 //! end. A candidate belongs to one person at most.
 
-use super::Person;
+use super::super::Found;
 use super::limbs::Connection;
 use super::peaks::Candidate;
 use crate::pose::Keypoint;
@@ -25,7 +25,7 @@ pub(super) fn people(
     skeleton: &Skeleton,
     candidates: &[Vec<Candidate>],
     connections: &[Vec<Connection>],
-) -> Vec<Person> {
+) -> Vec<Found> {
     let mut assembly = Assembly {
         candidates,
         drafts: Vec::new(),
@@ -43,7 +43,7 @@ pub(super) fn people(
             assembly.join(skeleton.limbs[l], *connection, begins);
         }
     }
-    let mut people: Vec<Person> = assembly
+    let mut people: Vec<Found> = assembly
         .drafts
         .iter()
         .filter_map(|draft| finished(draft, candidates))
@@ -119,7 +119,7 @@ impl Assembly<'_> {
 }
 
 /// The person, if there is enough of it.
-fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<Person> {
+fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<Found> {
     let n_parts = draft.joints.iter().flatten().count();
     let enough = n_parts >= MIN_PARTS && draft.score / n_parts as f64 >= MIN_MEAN_SCORE;
     let joint = |(c, candidates): (&Option<usize>, &Vec<Candidate>)| {
@@ -127,7 +127,7 @@ fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<Person> {
         let (x, y) = (candidate.point.x as f32, candidate.point.y as f32);
         Some(Keypoint::from([x, y, candidate.score]))
     };
-    enough.then(|| Person {
+    enough.then(|| Found {
         joints: draft
             .joints
             .iter()

@@ -126,6 +126,7 @@ fn span(low: f64, high: f64, n: usize) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Codec;
     use crate::codec::fields::FieldCodec;
     use crate::skeleton::Skeleton;
     use proptest::prelude::*;

@@ -20,12 +20,11 @@ mod tests;
 
 use std::ops::Range;
 
-use crate::geometry::{Point, Size};
-use crate::output::Planes;
-use crate::pose::Keypoint;
+use super::{Codec, CodecSpec, Found, Places};
+use crate::geometry::Size;
+use crate::output::{Approach, Planes};
 use crate::skeleton::Skeleton;
-
-pub use encode::OFFSET_GATE;
+use encode::OFFSET_GATE;
 
 /// Where each kind of map stands among the channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,14 +66,42 @@ pub struct FieldCodec {
     sigma: f64,
 }
 
-/// A person found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Person {
-    /// Joints in the skeleton's order; all zero where a joint was not found. The score is the
-    /// heatmap's value at the peak, above 0.1.
-    pub joints: Vec<Keypoint>,
-    /// Sum of the joints' scores and of the scores of the limbs between them.
-    pub score: f64,
+/// The row of the table.
+pub(super) const FIELDS: CodecSpec = CodecSpec {
+    name: "fields",
+    help: "several people: peaks joined along affinity fields (OpenPose), placed by offsets (SSA)",
+    approach: Approach::BottomUp,
+    outputs: &["heatmaps", "paf", "offsets"],
+    mirror,
+    build: |options| Box::new(FieldCodec::new(options.skeleton, options.sigma)),
+};
+
+/// Joints and limbs become their partners; what points along x changes its sign.
+fn mirror(skeleton: &Skeleton) -> Vec<(usize, f32)> {
+    let partner = |&[a, b]: &[usize; 2]| {
+        let (a, b) = (skeleton.mirror[a], skeleton.mirror[b]);
+        let at = |limb| skeleton.limbs.iter().position(|l| *l == limb);
+        // A limb between partners is its own, pointing back.
+        at([a, b])
+            .map(|l| (l, 1.0))
+            .or_else(|| at([b, a]).map(|l| (l, -1.0)))
+    };
+    let layout = Layout {
+        n_joints: skeleton.n_joints(),
+        n_limbs: skeleton.limbs.len(),
+    };
+    let vector = |first: usize, (i, sign): (usize, f32)| {
+        let x = first + 2 * i;
+        [(x, -sign), (x + 1, sign)]
+    };
+    let mut channels: Vec<_> = skeleton.mirror.iter().map(|&j| (j, 1.0)).collect();
+    channels.push((layout.n_joints, 1.0));
+    let limbs = skeleton.limbs.iter().enumerate();
+    let limbs = limbs.map(|(l, limb)| partner(limb).unwrap_or((l, 1.0)));
+    channels.extend(limbs.flat_map(|limb| vector(layout.paf().start, limb)));
+    let joints = skeleton.mirror.iter().map(|&j| (j, 1.0));
+    channels.extend(joints.flat_map(|joint| vector(layout.offsets().start, joint)));
+    channels
 }
 
 impl FieldCodec {
@@ -90,41 +117,6 @@ impl FieldCodec {
             n_joints: self.skeleton.n_joints(),
             n_limbs: self.skeleton.limbs.len(),
         }
-    }
-
-    /// Targets of all `people`: [`Layout::total`] maps. Joints are in the skeleton's order; `None`
-    /// (unlabelled), missing and not finite ones draw nothing. A joint outside the map still
-    /// draws what reaches in.
-    pub fn encode(&self, people: &[Vec<Option<Point>>], size: Size) -> Planes {
-        let layout = self.layout();
-        let area = size.area();
-        let mut values = vec![0.0; layout.total() * area];
-        if area > 0 {
-            let (heatmaps, rest) = values.split_at_mut(layout.heatmaps().len() * area);
-            let (paf, offsets) = rest.split_at_mut(layout.paf().len() * area);
-            encode::draw_joints(people, self.sigma, size, heatmaps, offsets);
-            encode::draw_limbs(people, &self.skeleton.limbs, size, paf);
-        }
-        Planes {
-            n: layout.total(),
-            size,
-            values,
-        }
-    }
-
-    /// People in `fields`, best first; maps that are not laid out as [`Self::layout`] says hold
-    /// none.
-    pub fn decode(&self, fields: &Planes) -> Vec<Person> {
-        let layout = self.layout();
-        let n_values = layout.total() * fields.size.area();
-        if fields.n != layout.total() || fields.values.len() != n_values {
-            return Vec::new();
-        }
-        let candidates = self.candidates(fields);
-        let connections: Vec<_> = (0..layout.n_limbs)
-            .map(|l| limbs::matched(&self.scored(fields, l, &candidates)))
-            .collect();
-        assemble::people(self.skeleton, &candidates, &connections)
     }
 
     /// Per joint where it may be.
@@ -153,5 +145,72 @@ impl FieldCodec {
             size: fields.size,
         };
         field.scored(&candidates[first], &candidates[second])
+    }
+}
+
+impl Codec for FieldCodec {
+    /// Targets of all `people`: [`Layout::total`] maps. Joints are in the skeleton's order; `None`
+    /// (unlabelled), missing and not finite ones draw nothing. A joint outside the map still
+    /// draws what reaches in.
+    fn encode(&self, people: &[Places], size: Size) -> Planes {
+        let layout = self.layout();
+        let area = size.area();
+        let mut values = vec![0.0; layout.total() * area];
+        if area > 0 {
+            let (heatmaps, rest) = values.split_at_mut(layout.heatmaps().len() * area);
+            let (paf, offsets) = rest.split_at_mut(layout.paf().len() * area);
+            encode::draw_joints(people, self.sigma, size, heatmaps, offsets);
+            encode::draw_limbs(people, &self.skeleton.limbs, size, paf);
+        }
+        Planes {
+            n: layout.total(),
+            size,
+            values,
+        }
+    }
+
+    /// A heatmap weighs where its joint is known, the background where all are, a field where both
+    /// ends of its limb are, an offset in pixels that the joint owns (eq. 7: the rest has none).
+    fn weights(&self, targets: &Planes, known: &[bool]) -> Planes {
+        let layout = self.layout();
+        let knows = |j: usize| known.get(j).copied().unwrap_or_default();
+        let joints = || (0..layout.n_joints).map(knows);
+        let limbs = self.skeleton.limbs.iter();
+        let limbs = limbs.map(|&[a, b]| knows(a) && knows(b));
+        let background = joints().all(|known| known);
+        let heatmaps = joints()
+            .chain([background])
+            .chain(limbs.flat_map(|k| [k, k]));
+        let area = targets.size.area();
+        let mut values = Vec::with_capacity(layout.total() * area);
+        for known in heatmaps {
+            values.extend(std::iter::repeat_n(f32::from(u8::from(known)), area));
+        }
+        for (j, known) in joints().enumerate() {
+            let owns = |&v: &f32| f32::from(u8::from(known && f64::from(v) > OFFSET_GATE));
+            for _ in ["x", "y"] {
+                values.extend(targets.plane(j).iter().map(owns));
+            }
+        }
+        Planes {
+            n: layout.total(),
+            size: targets.size,
+            values,
+        }
+    }
+
+    /// People in `fields`, best first; maps that are not laid out as [`Self::layout`] says hold
+    /// none.
+    fn decode(&self, fields: &Planes) -> Vec<Found> {
+        let layout = self.layout();
+        let n_values = layout.total() * fields.size.area();
+        if fields.n != layout.total() || fields.values.len() != n_values {
+            return Vec::new();
+        }
+        let candidates = self.candidates(fields);
+        let connections: Vec<_> = (0..layout.n_limbs)
+            .map(|l| limbs::matched(&self.scored(fields, l, &candidates)))
+            .collect();
+        assemble::people(self.skeleton, &candidates, &connections)
     }
 }

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::codec::Found as Person;
+use crate::geometry::Point;
+use crate::pose::Keypoint;
 use crate::test_golden::json;
 
 /// Sigma 7 input pixels on a grid of stride 8.
