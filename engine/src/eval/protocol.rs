@@ -9,15 +9,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::coco_ap::{CocoAp, Detection, coco_ap};
+use super::coco_ap::{CocoAp, Detection};
 use super::oks::{ScoredPose, oks_nms};
-use super::pck::{Pck, PckReport};
-use super::pckh::{Pckh, PckhReport};
+use super::pck::PckReport;
+use super::pckh::PckhReport;
+use super::tally::{Tally, check_joints, labelled_people};
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Roi};
 use crate::pose::{Keypoint, Pose};
-use crate::preprocess::{InputSpec, clip_box};
-use crate::sample::{Annotation, DetectedBox, Joint, Sample};
+use crate::preprocess::InputSpec;
+use crate::sample::{Annotation, DetectedBox, Sample};
 use crate::skeleton::Skeleton;
 
 /// How to evaluate.
@@ -51,7 +52,7 @@ impl EvalOptions {
 /// All metrics of one evaluation, from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvalReport {
-    /// Boxes that the predictor was asked about.
+    /// Labelled people, or boxes of a detector, that the predictor was asked about.
     pub n_people: usize,
     /// `None` without labelled boxes or without a labelled torso.
     pub pck: Option<PckReport>,
@@ -85,36 +86,18 @@ pub fn evaluate(
     options: &EvalOptions,
     predict: &mut dyn FnMut(&Sample, &Roi) -> Result<Vec<Keypoint>>,
 ) -> Result<EvalReport> {
-    let mut predict = |sample: &Sample, roi: &Roi| {
-        let joints = predict(sample, roi)?;
-        if joints.len() == skeleton.n_joints() {
-            return Ok(joints);
-        }
-        Err(Error::Invalid(format!(
-            "the model answers with {} joints, the labels are {} with {}; choose weights for {}",
-            joints.len(),
-            skeleton.name,
-            skeleton.n_joints(),
-            skeleton.name
-        )))
-    };
-    let mut pck = Pck::new(skeleton, options.pck_threshold);
-    let mut pckh = Pckh::new(skeleton, options.pckh_threshold);
-    let mut detections = Vec::new();
-    let mut n_people = 0;
+    let mut tally = Tally::new(skeleton, options);
     let boxes = boxes_by_image(samples, options.boxes.as_deref())?;
     for sample in samples {
         let mut found = Vec::new();
         for person in people(sample, boxes.as_ref()) {
-            n_people += 1;
+            tally.n_people += 1;
             let roi = options.input.roi(person.bbox);
             let joints = predict(sample, &roi)?;
+            check_joints(skeleton, joints.len())?;
             let points: Vec<Point> = joints.iter().map(|k| k.point()).collect();
             if let Some(label) = person.label {
-                let labels = label.joints.iter().map(|j| j.inside(sample.size));
-                let labels: Vec<_> = labels.collect();
-                pck.add(&labels, &points);
-                pckh.add(label.head_box, &labels, &points);
+                tally.add(sample, label, &points);
             }
             found.push(ScoredPose {
                 points,
@@ -123,20 +106,14 @@ pub fn evaluate(
             });
         }
         for i in oks_nms(&found, options.nms_threshold, &skeleton.oks_sigmas) {
-            detections.push(Detection {
+            tally.detections.push(Detection {
                 image_id: sample.image_id,
                 points: std::mem::take(&mut found[i].points),
                 score: found[i].score,
             });
         }
     }
-    let sigmas = &skeleton.oks_sigmas;
-    Ok(EvalReport {
-        n_people,
-        pck: pck.report(),
-        pckh: pckh.report(),
-        oks: (!sigmas.is_empty()).then(|| coco_ap(samples, &detections, sigmas)),
-    })
+    Ok(tally.report(samples))
 }
 
 /// Somebody to be asked about.
@@ -150,17 +127,12 @@ type BoxesByImage = BTreeMap<u64, Vec<DetectedBox>>;
 
 fn people<'a>(sample: &'a Sample, boxes: Option<&BoxesByImage>) -> Vec<Person<'a>> {
     let Some(boxes) = boxes else {
-        let labelled = |a: &'a Annotation| {
-            let counts = !a.is_crowd && a.area > 0.0;
-            let bbox = clip_box(a.bbox, sample.size).filter(|_| counts)?;
-            a.joints.iter().find_map(Joint::labelled)?;
-            Some(Person {
-                bbox,
-                score: 1.0,
-                label: Some(a),
-            })
+        let labelled = |(bbox, a)| Person {
+            bbox,
+            score: 1.0,
+            label: Some(a),
         };
-        return sample.annotations.iter().filter_map(labelled).collect();
+        return labelled_people(sample).map(labelled).collect();
     };
     let detected = |b: &DetectedBox| Person {
         bbox: b.bbox,
@@ -200,7 +172,8 @@ pub(super) mod tests {
     use super::super::coco_ap::tests::golden_samples;
     use super::*;
     use crate::geometry::{Alignment, Size};
-    use crate::sample::Visibility;
+    use crate::preprocess::clip_box;
+    use crate::sample::{Joint, Visibility};
     use serde_json::Value;
 
     /// Samples of a COCO file that is known to be sound.
@@ -249,7 +222,8 @@ pub(super) mod tests {
         Skeleton::by_name("coco17").unwrap()
     }
 
-    fn options() -> EvalOptions {
+    /// The usual ones for a square input.
+    pub fn options() -> EvalOptions {
         EvalOptions::new(InputSpec {
             size: Size::square(256),
             mean: InputSpec::IMAGENET_MEAN,
