@@ -1,7 +1,7 @@
 //! Accuracy: predicted joints against labelled ones.
 //!
 //! [`protocol::evaluate`] walks over labelled pictures and asks a predictor for each person's
-//! joints, [`scenes::evaluate_scenes`] asks for everybody in each picture. Both fill an
+//! joints, [`evaluate_scenes`] asks for everybody in each picture. Both fill an
 //! [`EvalReport`] with the [`METRICS`]: object keypoint similarity ([`oks`]) and the COCO averages
 //! built on it ([`coco_ap`]), and the shares of joints within a distance that is a fraction of the
 //! torso ([`pck`]) or of the head ([`pckh`]). [`chart`] draws the report.
@@ -13,12 +13,12 @@ pub mod pck;
 pub mod pckh;
 pub mod protocol;
 pub mod rates;
-pub mod scenes;
+mod scenes;
 mod tally;
 
 pub use chart::chart;
 pub use protocol::{EvalOptions, EvalReport, evaluate};
-pub use scenes::{FoundPerson, evaluate_scenes};
+pub use scenes::evaluate_scenes;
 
 /// Whether more or less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use super::coco_ap::Detection;
 use super::oks::oks;
 use super::protocol::{EvalOptions, EvalReport};
 use super::tally::{Tally, check_joints, labelled_people};
+use crate::codec::Found;
 use crate::error::{Error, Result};
 use crate::geometry::Point;
 use crate::pose::Keypoint;
 use crate::sample::Sample;
-use crate::skeleton::{JointOrigin, Skeleton};
+use crate::skeleton::Skeleton;
 use crate::track::assign;
 
 /// Where a joint lies that was not found: too far from everything to be a hit.
@@ -26,33 +27,11 @@ const NOWHERE: Point = Point::new(f64::INFINITY, f64::INFINITY);
 /// without one are misses like no pair.
 const LEAST_SIMILARITY: f64 = f64::MIN_POSITIVE;
 
-/// A person found in a picture.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundPerson {
-    /// Joints in image pixels and the skeleton's order; score 0 (or below) where not found.
-    pub joints: Vec<Keypoint>,
-    /// Confidence of the person, any scale: only the order matters.
-    pub score: f64,
-}
-
-impl FoundPerson {
-    /// The person under another skeleton's names ([`Skeleton::map_to`]); joints that the map has
-    /// no origin for, or whose origin was not found, are not found.
-    #[must_use]
-    pub fn renamed(&self, map: &[Option<JointOrigin>]) -> Self {
-        let pick = |o: &Option<JointOrigin>| o.map(|o| o.pick(&self.joints)).unwrap_or_default();
-        Self {
-            joints: map.iter().map(pick).collect(),
-            score: self.score,
-        }
-    }
-
-    /// Places of the joints, with `absent` for those not found.
-    fn points(&self, absent: Point) -> Vec<Point> {
-        let is_found = |k: &&Keypoint| k.score > 0.0 && k.x.is_finite() && k.y.is_finite();
-        let place = |k: &Keypoint| Some(k).filter(is_found).map_or(absent, |k| k.point());
-        self.joints.iter().map(place).collect()
-    }
+/// Places of a person's joints, with `absent` for those not found.
+fn points(person: &Found, absent: Point) -> Vec<Point> {
+    let is_found = |k: &&Keypoint| k.score > 0.0 && k.x.is_finite() && k.y.is_finite();
+    let place = |k: &Keypoint| Some(k).filter(is_found).map_or(absent, |k| k.point());
+    person.joints.iter().map(place).collect()
 }
 
 /// Asks `predict` for everybody in every picture and compares the answers with the labels.
@@ -68,7 +47,7 @@ pub fn evaluate_scenes(
     skeleton: &'static Skeleton,
     samples: &[Sample],
     options: &EvalOptions,
-    predict: &mut dyn FnMut(&Sample) -> Result<Vec<FoundPerson>>,
+    predict: &mut dyn FnMut(&Sample) -> Result<Vec<Found>>,
 ) -> Result<EvalReport> {
     if options.boxes.is_some() {
         return Err(Error::Invalid(
@@ -86,11 +65,11 @@ pub fn evaluate_scenes(
             check_joints(skeleton, person.joints.len())?;
             tally.detections.push(Detection {
                 image_id: sample.image_id,
-                points: person.points(Point::default()),
+                points: points(person, Point::default()),
                 score: person.score,
             });
         }
-        let found: Vec<Vec<Point>> = found.iter().map(|p| p.points(NOWHERE)).collect();
+        let found: Vec<Vec<Point>> = found.iter().map(|p| points(p, NOWHERE)).collect();
         let labelled: Vec<_> = labelled_people(sample).map(|(_, label)| label).collect();
         let similarity: Vec<Vec<f64>> = labelled
             .iter()
@@ -112,6 +91,7 @@ mod tests {
     use super::*;
     use crate::geometry::{BBox, Size};
     use crate::sample::{Annotation, DetectedBox, Joint, Visibility};
+    use crate::skeleton::JointOrigin;
     use proptest::prelude::*;
 
     fn coco17() -> &'static Skeleton {
@@ -119,18 +99,18 @@ mod tests {
     }
 
     /// The labels as an answer; what is not labelled is not found.
-    fn answer(person: &Annotation, score: f64) -> FoundPerson {
+    fn answer(person: &Annotation, score: f64) -> Found {
         let keypoint = |j: &Joint| match j.labelled() {
             Some(p) => Keypoint::from([p.x as f32, p.y as f32, 0.9]),
             None => Keypoint::default(),
         };
-        FoundPerson {
+        Found {
             joints: person.joints.iter().map(keypoint).collect(),
             score,
         }
     }
 
-    fn answers(sample: &Sample) -> Vec<FoundPerson> {
+    fn answers(sample: &Sample) -> Vec<Found> {
         let labelled = labelled_people(sample).map(|(_, a)| answer(a, 0.8));
         labelled.collect()
     }
@@ -167,7 +147,7 @@ mod tests {
     }
 
     /// The metrics for one answer to one picture; PCK within a twentieth of the torso, 4 pixels.
-    fn measure(sample: &Sample, found: &[FoundPerson]) -> EvalReport {
+    fn measure(sample: &Sample, found: &[Found]) -> EvalReport {
         let one = std::slice::from_ref(sample);
         let mut strict = options();
         strict.pck_threshold = 0.05;

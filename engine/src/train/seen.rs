@@ -74,7 +74,10 @@ impl SeenPose {
         // What was not found is all zero, and stays so.
         let score = |k: &Keypoint| f32::from(u8::from(*k != Keypoint::default()));
         let found = self.found.iter();
-        let found = found.map(|k| Keypoint { score: score(k), ..*k });
+        let found = found.map(|k| Keypoint {
+            score: score(k),
+            ..*k
+        });
         let found = self.over(&bare, found, &crop.image_from_input);
         Ok([bare, labels, found])
     }

@@ -40,11 +40,7 @@ impl Validation {
     ///
     /// # Errors
     /// When the joints of one have no names in the other.
-    pub fn new(
-        dataset: Dataset,
-        spec: &ModelSpec,
-        skeleton: &'static Skeleton,
-    ) -> Result<Self> {
+    pub fn new(dataset: Dataset, spec: &ModelSpec, skeleton: &'static Skeleton) -> Result<Self> {
         let strangers = || {
             Error::Invalid(format!(
                 "the joints of the validation set ({}) cannot be renamed to {}",
