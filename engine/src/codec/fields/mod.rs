@@ -10,13 +10,24 @@
 //! Coordinates are heatmap pixels with centres at integers, offsets too: the codec knows no
 //! stride. Gaussians 7 input pixels wide on a grid of stride 8 have sigma 0.875 here.
 //!
+//! Milliseconds on 46x46 cells with 18 joints and 19 limbs, best of 40 on one core of a busy
+//! two-core machine:
+//!
+//! | | encode | decode |
+//! |---|---|---|
+//! | nobody | | 0.04 |
+//! | 3 people | 0.03 | 0.05 |
+//! | 20 people | 0.11 | 0.31 |
+//! | noise in (-1, 1) | | 16 |
 
 mod assemble;
 mod encode;
+#[cfg(test)]
+mod golden_tests;
 mod limbs;
 mod peaks;
 #[cfg(test)]
-mod tests;
+mod round_trip_tests;
 
 use std::ops::Range;
 
