@@ -5,7 +5,7 @@
 //! first to its second joint (OpenPose, arXiv:1611.08050). *Offsets* say where within a heatmap
 //! pixel the joint lies, so that the coarse grid costs no precision and nothing is upsampled
 //! (resolution-irrelevant encoding). Decoding goes `peaks` (heatmaps and offsets to joints),
-//! `limbs` (which joints the fields connect), [`assemble`] (connections to people).
+//! `limbs` (which joints the fields connect), `assemble` (connections to people).
 //!
 //! Coordinates are heatmap pixels with centres at integers, offsets too: the codec knows no
 //! stride. Gaussians 7 input pixels wide on a grid of stride 8 have sigma 0.875 here.

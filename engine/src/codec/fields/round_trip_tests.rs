@@ -48,9 +48,10 @@ proptest! {
             let distance = |p: &Person| p.joints[1].point().distance(neck);
             let found = decoded.iter().min_by(|p, q| distance(p).total_cmp(&distance(q))).unwrap();
             for (joint, k) in person.iter().zip(&found.joints) {
-                match joint {
-                    Some(p) => prop_assert!(p.distance(k.point()) < 1e-5, "{:?} for {:?}", k, p),
-                    None => prop_assert_eq!(*k, Keypoint::default()),
+                if let Some(p) = joint {
+                    prop_assert!(p.distance(k.point()) < 1e-5, "{:?} for {:?}", k, p);
+                } else {
+                    prop_assert_eq!(*k, Keypoint::default());
                 }
             }
         }
