@@ -4,19 +4,30 @@
 //! joints, whoever owns them. *Part affinity fields* hold, on each limb, the unit vector from its
 //! first to its second joint (OpenPose, arXiv:1611.08050). *Offsets* say where within a heatmap
 //! pixel the joint lies, so that the coarse grid costs no precision and nothing is upsampled
-//! (resolution-irrelevant encoding). Decoding goes [`peaks`] (heatmaps and offsets to joints),
-//! [`limbs`] (which joints the fields connect), [`assemble`] (connections to people).
+//! (resolution-irrelevant encoding). Decoding goes `peaks` (heatmaps and offsets to joints),
+//! `limbs` (which joints the fields connect), `assemble` (connections to people).
 //!
 //! Coordinates are heatmap pixels with centres at integers, offsets too: the codec knows no
 //! stride. Gaussians 7 input pixels wide on a grid of stride 8 have sigma 0.875 here.
 //!
+//! Milliseconds on 46x46 cells with 18 joints and 19 limbs, best of 40 on one core of a busy
+//! two-core machine:
+//!
+//! | | encode | decode |
+//! |---|---|---|
+//! | nobody | | 0.04 |
+//! | 3 people | 0.03 | 0.05 |
+//! | 20 people | 0.11 | 0.31 |
+//! | noise in (-1, 1) | | 16 |
 
 mod assemble;
 mod encode;
+#[cfg(test)]
+mod golden_tests;
 mod limbs;
 mod peaks;
 #[cfg(test)]
-mod tests;
+mod round_trip_tests;
 
 use std::ops::Range;
 

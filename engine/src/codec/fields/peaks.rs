@@ -5,9 +5,9 @@ use crate::geometry::{Point, Size};
 /// Heatmap values up to this are noise.
 const THRESHOLD: f32 = 0.1;
 
-/// Peaks kept per joint, the strongest. A frame with more people than this has joints smaller
-/// than the grid resolves; a map of noise has hundreds of peaks, or thousands on a big grid, and
-/// the pairs to be scored grow with their square.
+/// Peaks kept per joint, the strongest: enough for a crowd. One cell of nine is a peak in a map of
+/// noise, hundreds or thousands in all, and the pairs to be scored grow with their square: fields
+/// of noise take 3, 16, 45 and 190 ms with 48, 96, 192 and 384 candidates for each joint.
 pub(super) const MAX_CANDIDATES: usize = 96;
 
 /// Where a joint may be.
