@@ -18,7 +18,7 @@ use candle_nn::{Init, VarBuilder};
 
 use super::{Approach, BuildOptions, ModelSpec, PoseModel, RawOutput, probe, sfm};
 use crate::geometry::Size;
-use crate::nn::{Features, Mode, Pass, concat};
+use crate::nn::{Mode, Pass, concat};
 use backbone::{Backbone, Vgg};
 use stage::{Fields, Stage};
 
@@ -235,7 +235,7 @@ impl PoseModel for Ssa {
             let next = match &fields {
                 None => stage.forward(&f0, pass)?,
                 Some(Fields { paf, heat }) => {
-                    let x: Features = concat([paf, heat, &f0], pass)?;
+                    let x = concat([paf, heat, &f0], pass)?;
                     stage.forward(&x, pass)?
                 }
             };
