@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::golden_tests::{Joint, SCENES, SIZE, on_grid, openpose, toy};
 use super::*;
+use crate::geometry::Point;
+use crate::pose::Keypoint;
 use crate::test_golden::json;
 
 /// A standing person at the origin, a cell per 8 pixels, turned and scaled; wrists, ankles and
@@ -45,7 +47,7 @@ proptest! {
         prop_assert!(decoded.is_sorted_by(|p, q| p.score >= q.score));
         for person in &people {
             let neck = person[1].unwrap();
-            let distance = |p: &Person| p.joints[1].point().distance(neck);
+            let distance = |p: &Found| p.joints[1].point().distance(neck);
             let found = decoded.iter().min_by(|p, q| distance(p).total_cmp(&distance(q))).unwrap();
             for (joint, k) in person.iter().zip(&found.joints) {
                 if let Some(p) = joint {

@@ -113,7 +113,7 @@ impl People {
                     && b.w.max(b.h) >= options.min_side;
                 let joints = renamed(&annotation.joints, &map, sample.size);
                 for (knows, joint) in knows.iter_mut().zip(&joints) {
-                    *knows |= joint.labelled().is_some();
+                    *knows |= !annotation.is_crowd && joint.labelled().is_some();
                 }
                 let seen = joints.iter().filter(|j| j.inside(sample.size).is_some());
                 if sound && !annotation.is_crowd && seen.count() >= options.min_joints.max(1) {

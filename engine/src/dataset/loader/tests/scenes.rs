@@ -69,8 +69,13 @@ fn a_mosaic_s_labels_lie_on_its_pixels() {
     let folder = tempfile::tempdir().unwrap();
     let people = everybody(spotted(folder.path(), 9));
     let start = Position::default();
-    let batches = take(&people, options_for_all(1.0, 1), start, 8);
-    assert!(take(&people, options_for_all(1.0, 3), start, 8) == batches);
+    let far = |workers| {
+        let mut options = options_for_all(1.0, workers);
+        options.augment.shift = 0.45;
+        options
+    };
+    let batches = take(&people, far(1), start, 8);
+    assert!(take(&people, far(3), start, 8) == batches);
     let skeleton = people.skeleton();
     let (mut n_seen, mut n_cut) = (0, 0);
     for batch in &batches {
