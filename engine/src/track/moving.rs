@@ -161,3 +161,39 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a few joints found on somebody else throw the person off course, or a joint
+    /// that is not seen for a moment is left behind.
+    #[test]
+    fn stray_joints_do_not_change_the_course() {
+        let coco = Skeleton::by_name("coco17").unwrap();
+        let at = |x: f32, stray: [f32; 5]| {
+            let joint = |j: u8| {
+                let dx = stray.get(usize::from(j)).copied().unwrap_or_default();
+                Keypoint::from([x + f32::from(j % 4) * 20.0 + dx, 10.0 * f32::from(j), 0.9])
+            };
+            Pose::from_keypoints((0..17).map(joint).collect())
+        };
+        let mut moving = Moving::start(0.0, &at(0.0, [0.0; 5]));
+        moving.step(0.1, &at(20.0, [0.0; 5]));
+        for stray in [[-200.0; 5], [200.0; 5]] {
+            let mut strayed = moving.clone();
+            strayed.step(0.2, &at(40.0, stray));
+            let [u, v] = strayed.velocity.unwrap();
+            assert!((u - 200.0).abs() < 1e-3 && v.abs() < 1e-3, "{u} {v}");
+        }
+        let mut hidden = at(40.0, [0.0; 5]);
+        hidden.keypoints_raw[16] = Keypoint::default();
+        moving.step(0.2, &hidden);
+        let (point, _) = moving.expected(0.3).joints[16].unwrap();
+        assert!(point.distance(Point::new(60.0, 160.0)) < 1e-3, "{point:?}");
+        let expected = moving.expected(0.3);
+        let there = expected.similarity(&at(60.0, [0.0; 5]), coco);
+        assert!(there > 0.89 && there < 1.0, "{there}");
+        assert!(expected.similarity(&at(200.0, [0.0; 5]), coco) < 0.2);
+    }
+}
