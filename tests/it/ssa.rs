@@ -255,6 +255,8 @@ fn every_parameter_has_a_gradient() {
         name: "ssa-vgg-2",
         summary: "",
         approach: Approach::BottomUp,
+        unit: 8,
+        begins_with: None,
         card: "",
         bundled: None,
         build: |options, vb| {

@@ -65,7 +65,7 @@ pub struct TrainArgs {
     /// How the learning rate changes
     #[arg(long, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
     schedule: Option<String>,
-    /// Side of the network's input, or WxH; multiples of 32
+    /// Side of the network's input, or WxH; multiples of 32 (of 8 for ssa-vgg-6)
     #[arg(long, value_name = "N|WxH", value_parser = input_size)]
     input_size: Option<[usize; 2]>,
     /// First weights: bundled, scratch, or a safetensors file
@@ -94,8 +94,8 @@ pub struct TrainArgs {
 fn input_size(text: &str) -> Result<[usize; 2], String> {
     let (width, height) = text.split_once('x').unwrap_or((text, text));
     let side = |side: &str| match side.parse::<usize>() {
-        Ok(n) if n > 0 && n % 32 == 0 && n <= 4096 => Ok(n),
-        _ => Err(format!("'{side}' is no multiple of 32 up to 4096")),
+        Ok(n) if n > 0 && n % 8 == 0 && n <= 4096 => Ok(n),
+        _ => Err(format!("'{side}' is no multiple of 8 up to 4096")),
     };
     Ok([side(width)?, side(height)?])
 }

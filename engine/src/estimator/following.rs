@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::output::{Approach, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
-    OneEuro, SeveralOptions, SeveralTracker, SingleOptions, SingleTracker, Tracker,
+    OneEuro, SeveralOptions, SeveralTracker, SingleOptions, SingleTracker, Tracker, assign,
 };
 
 /// A network and a tracker: finds and follows people from frame to frame.
@@ -78,23 +78,21 @@ impl Infer for Estimator {
         let found = self.look_closely(frame, near, want);
         self.tracker = live;
         let mut output = found?;
-        for pose in &mut output.poses {
+        let owners = assign(&closeness(&output.poses, near), f64::NEG_INFINITY);
+        for (pose, owner) in output.poses.iter_mut().zip(owners) {
             pose.keypoints.clone_from(&pose.keypoints_raw);
             pose.past.clear();
-            pose.track_id = nearest(pose, near).and_then(|p| p.track_id);
+            pose.track_id = owner.and_then(|i| near[i].track_id);
         }
         Ok(output)
     }
 }
 
-/// The pose whose box has its middle nearest to that of `pose`.
-fn nearest<'a>(pose: &Pose, among: &'a [Pose]) -> Option<&'a Pose> {
-    let middle = |p: &Pose| (p.bbox.x + p.bbox.w / 2.0, p.bbox.y + p.bbox.h / 2.0);
-    let (x, y) = middle(pose);
-    let distance = |p: &Pose| (middle(p).0 - x).hypot(middle(p).1 - y);
-    among
-        .iter()
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+/// For every pose how near the middle of its box is to that of each of `others`.
+fn closeness(poses: &[Pose], others: &[Pose]) -> Vec<Vec<f64>> {
+    let distance = |a: &Pose, b: &Pose| a.bbox.center().distance(b.bbox.center());
+    let to_others = |pose: &Pose| others.iter().map(|o| -distance(pose, o)).collect();
+    poses.iter().map(to_others).collect()
 }
 
 impl Estimator {

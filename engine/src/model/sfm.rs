@@ -26,6 +26,8 @@ pub(super) const SFM: ModelSpec = ModelSpec {
     name: "sfm",
     summary: "Slender Fusion Model with spatial attention: small, real-time, 256x256",
     approach: Approach::TopDown,
+    unit: 32,
+    begins_with: None,
     card: CARD,
     bundled: Some(Bundled {
         weights: include_bytes!("../../../assets/models/sfm-coco17.safetensors"),

@@ -14,7 +14,7 @@ use crate::dataset::loader::SetOptions;
 use crate::dataset::{Dataset, format, guess_format, usual_images};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::model::{model, sha256_of_file};
+use crate::model::{ModelSpec, model, sha256_of_file};
 
 /// Where the first weights come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +126,8 @@ fn absolute(path: &mut PathBuf) -> Result<()> {
 pub struct TrainConfig {
     /// Row of `MODELS`.
     pub model: String,
-    /// Width and height of inputs; the card's when not given. Multiples of 32.
+    /// Width and height of inputs; the card's when not given. Multiples of the
+    /// model's unit: 32, or 8 of ssa-vgg-6.
     pub input_size: Option<[usize; 2]>,
     /// The first weights.
     pub init: Start,
@@ -185,6 +186,7 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         let fault = |what: &str| Err(Error::Invalid(format!("training: {what}")));
         loss(&self.loss.name)?;
+        let ModelSpec { approach, unit, .. } = *model(&self.model)?;
         self.optimizer.check()?;
         self.schedule.check()?;
         self.augment.check()?;
@@ -203,15 +205,15 @@ impl TrainConfig {
             return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
         }
         if let Some([width, height]) = self.input_size
-            && (width == 0 || height == 0 || width % 32 != 0 || height % 32 != 0)
+            && (width == 0 || height == 0 || width % unit != 0 || height % unit != 0)
         {
-            return fault("the sides of input_size are multiples of 32");
+            return fault(&format!("the sides of input_size are multiples of {unit}"));
         }
         if self.freeze == Freeze::Backbone && !self.fixed_norms {
             // Its statistics would be a batch's while learning and the old ones afterwards.
             return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
         }
-        if self.target.approach()? != model(&self.model)?.approach {
+        if self.target.approach()? != approach {
             return fault("target.codec is not for this model's answers");
         }
         if self.data.is_empty() {

@@ -9,13 +9,33 @@ use super::validate::Measured;
 use crate::dataset::loader::{Loader, LoaderOptions, Order, People, Position};
 use crate::error::{Error, Result};
 use crate::estimator::input_spec;
-use crate::model::{Card, ModelSpec, Weights};
+use crate::model::{Card, ModelSpec, Weights, model};
 
 /// The tensors of `weights` that belong to the network, or to its training.
 pub(super) fn given(spec: &ModelSpec, weights: &Weights) -> Result<ByName> {
     weights.check(&spec.shapes(&spec.card()?.build_options()?)?)?;
     let all = weights.tensors().iter();
     Ok(all.map(|(name, t)| (name.clone(), t.clone())).collect())
+}
+
+/// The tensors inside the program to begin with: those of the network, or those of its backbone.
+pub(super) fn inside(spec: &ModelSpec) -> Result<ByName> {
+    let Some(other) = spec.beginning() else {
+        return given(spec, &Weights::bundled(spec)?);
+    };
+    let shapes = spec.shapes(&spec.card()?.build_options()?)?;
+    let weights = Weights::bundled(model(other)?)?;
+    let all = weights.tensors().iter();
+    let backbone = all.filter(|(name, t)| shapes.0.get(*name).is_some_and(|s| s == t.dims()));
+    let backbone: ByName = backbone
+        .map(|(name, t)| (name.clone(), t.clone()))
+        .collect();
+    tracing::info!(
+        from = other,
+        tensors = backbone.len(),
+        "backbone; the rest is drawn"
+    );
+    Ok(backbone)
 }
 
 /// The model's card, for this training's input.
@@ -85,7 +105,10 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
     let mut card = card.clone();
     let start = match &config.init {
         Start::Scratch => "random weights".to_owned(),
-        Start::Bundled => "the bundled weights".to_owned(),
+        Start::Bundled => match model(&config.model)?.beginning() {
+            None => "the bundled weights".to_owned(),
+            Some(other) => format!("the bundled weights of {other} as its backbone"),
+        },
         Start::File(path) => {
             let name = path.file_name().unwrap_or_default();
             name.to_string_lossy().into_owned()

@@ -26,7 +26,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
             let recipes = Plan::recipes(&all[i]);
             // Nothing can be refined where the program brings no weights.
-            let has_weights = MODELS[i].bundled.is_some();
+            let has_weights = MODELS[i].bundled.is_some() || MODELS[i].beginning().is_some();
             let recipe = if has_weights {
                 recipes.first()
             } else {
@@ -58,13 +58,16 @@ pub fn network_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
-    let has_weights = model(&config.model).is_ok_and(|m| m.bundled.is_some());
     let mut all = vec!["fresh weights".to_owned(), "a file…".to_owned()];
-    if has_weights {
-        all.insert(0, "bundled weights".to_owned());
+    let bundled = model(&config.model).ok().and_then(|m| match m.beginning() {
+        Some(other) => Some(format!("the backbone of {other}")),
+        None => m.bundled.map(|_| "bundled weights".to_owned()),
+    });
+    if let Some(bundled) = &bundled {
+        all.insert(0, bundled.clone());
     }
     let now = match &config.init {
-        Start::Bundled => "bundled weights".to_owned(),
+        Start::Bundled => bundled.unwrap_or_else(|| "bundled weights".to_owned()),
         Start::Scratch => "fresh weights".to_owned(),
         Start::File(path) => path.file_name().unwrap_or_default().display().to_string(),
     };

@@ -124,6 +124,8 @@ fn the_input_size_follows_from_a_position_table() {
         name: "tabled",
         summary: "",
         approach: Approach::TopDown,
+        unit: 32,
+        begins_with: None,
         card: Box::leak(card.into_boxed_str()),
         bundled: None,
         build: |options, vb| {

@@ -30,6 +30,8 @@ pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
     name: "mca-2-slim",
     summary: "Multi-Context Attention, 2 stacks of 128 channels: the light one, 256x256",
     approach: Approach::TopDown,
+    unit: 32,
+    begins_with: None,
     card: SLIM_CARD,
     bundled: Some(Bundled {
         weights: include_bytes!("../../../../assets/models/mca-2-slim-coco17.safetensors"),
@@ -42,6 +44,8 @@ pub(super) const MCA_2: ModelSpec = ModelSpec {
     name: "mca-2",
     summary: "Multi-Context Attention as the paper describes it, 2 stacks of 256 channels",
     approach: Approach::TopDown,
+    unit: 32,
+    begins_with: None,
     card: include_str!("../../../../assets/models/mca-mpii16.toml"),
     bundled: None,
     build: |options, vb| build(&McaConfig::mca_2(options.n_joints), vb),

@@ -26,6 +26,8 @@ pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
     name: "ssa-vgg-6",
     summary: "Several people: OpenPose's VGG-19 and 6 stages with offsets: large, 368x368",
     approach: Approach::BottomUp,
+    unit: 8,
+    begins_with: None,
     card: include_str!("../../../../assets/models/ssa-vgg-6.toml"),
     bundled: None,
     build: |options, vb| build(SsaConfig::vgg_6, options, vb),
@@ -34,6 +36,8 @@ pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
 pub(super) const SSA_SFM_2: ModelSpec = ModelSpec {
     name: "ssa-sfm-2",
     summary: "Several people: SFM's pyramids with spatial attention, 2 stages: real-time, 384x384",
+    unit: 32,
+    begins_with: Some("sfm"),
     card: include_str!("../../../../assets/models/ssa-sfm-2.toml"),
     build: |options, vb| build(SsaConfig::sfm_2, options, vb),
     ..SSA_VGG_6
