@@ -168,7 +168,10 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
             .unwrap_or_else(|| network.card().heatmap.decode.clone()),
         flip: args.flip,
         scales: args.scales.clone(),
-        boxes: args.boxes.clone(),
+        boxes: match approach {
+            Approach::TopDown => args.boxes.clone(),
+            Approach::BottomUp => "no".to_owned(),
+        },
         report,
     };
     if let Some(path) = &args.plot {

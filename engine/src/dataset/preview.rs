@@ -84,7 +84,8 @@ fn style() -> OverlayStyle {
     }
 }
 
-/// `set 0 person 17, mirrored, 12 joints, 3 absent`, or `4 pictures, 7 people, 61 joints`.
+/// `set 0 person 17, mirrored, 12 joints, 3 absent`, or, of everybody,
+/// `4 pictures, 7 people, 61 joints`.
 fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     let joints = seen.people().flatten();
     let is_inside = |j: &&Joint| j.inside(input).is_some();
@@ -102,8 +103,12 @@ fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
         };
         return format!("set {set} person {id}{mirrored}, {inside} joints{absent}");
     }
-    let (pictures, people) = (seen.tiles.len(), seen.people().count());
-    format!("{pictures} pictures, {people} people, {inside} joints")
+    let people = seen.people().count();
+    let pictures = match seen.tiles.len() {
+        1 => String::new(),
+        n => format!("{n} pictures, "),
+    };
+    format!("{pictures}{people} people, {inside} joints")
 }
 
 /// Input `i` of the batch as if a network had seen it.
