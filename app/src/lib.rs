@@ -16,6 +16,7 @@ pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if cli::is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("poselens: {}", cli::one_line(&error));
             ExitCode::FAILURE

@@ -11,7 +11,8 @@ use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 
 /// How a network finds people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Approach {
     /// It looks at one person's region and answers with one heatmap per joint.
     TopDown,

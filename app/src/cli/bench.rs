@@ -1,6 +1,7 @@
 //! `poselens bench`: what each stage costs on this machine, on the bundled sample clip.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -74,25 +75,28 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&report);
     }
-    print(&report);
+    print(&report)?;
     Ok(())
 }
 
-fn print(report: &Report) {
-    println!(
+fn print(report: &Report) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
         "{} on {}, {} threads, {}x{} frames, {} measured",
         report.model, report.device, report.threads, report.frame[0], report.frame[1], report.iters
-    );
-    println!("{:8} {:>9} {:>9}", "stage", "p50 ms", "p95 ms");
+    )?;
+    writeln!(out, "{:8} {:>9} {:>9}", "stage", "p50 ms", "p95 ms")?;
     for stage in Stage::ALL {
         if let Some(p) = report.stages.get(stage.name()) {
-            println!("{:8} {:9.3} {:9.3}", stage.name(), p.p50_ms, p.p95_ms);
+            writeln!(out, "{:8} {:9.3} {:9.3}", stage.name(), p.p50_ms, p.p95_ms)?;
         }
     }
     if let Some(p) = report.total {
-        println!("{:8} {:9.3} {:9.3}", "total", p.p50_ms, p.p95_ms);
+        writeln!(out, "{:8} {:9.3} {:9.3}", "total", p.p50_ms, p.p95_ms)?;
     }
-    println!(
+    writeln!(
+        out,
         "{:.2} M parameters, {:.3} GMACs, {:.1} GMAC/s, {:.1} frames/s, peak memory {} MiB",
         report.params as f64 / 1e6,
         report.macs as f64 / 1e9,
@@ -101,23 +105,26 @@ fn print(report: &Report) {
         report
             .peak_memory_mib
             .map_or("?".to_owned(), |m| format!("{m:.0}")),
-    );
+    )?;
     if !report.layers.is_empty() {
-        println!(
+        writeln!(
+            out,
             "{:20} {:>10} {:>8} {:>8} {:>6}",
             "layer", "MMACs", "p50 ms", "GMAC/s", "share"
-        );
+        )?;
     }
     for layer in &report.layers {
-        println!(
+        writeln!(
+            out,
             "{:20} {:10.2} {:8.3} {:8.1} {:5.1}%",
             layer.name,
             layer.macs as f64 / 1e6,
             layer.p50_ms,
             layer.gmacs_per_s,
             100.0 * layer.share
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {

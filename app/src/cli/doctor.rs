@@ -1,5 +1,6 @@
 //! `poselens doctor`: what this machine offers, and whether the program works on it.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -85,7 +86,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<()> {
     if args.json {
         super::print_json(&report)?;
     } else {
-        print(&report);
+        super::print_line(lines(&report))?;
     }
     match failed {
         None => Ok(()),
@@ -213,8 +214,10 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
     })
 }
 
-fn print(report: &Report) {
-    let line = |name: &str, text: &str| println!("{name:12} {text}");
+/// The report in lines.
+fn lines(report: &Report) -> String {
+    let lines = RefCell::new(Vec::new());
+    let line = |name: &str, text: &str| lines.borrow_mut().push(format!("{name:12} {text}"));
     let list = |name: &str, rows: &[String], empty: &str| {
         if rows.is_empty() {
             line(name, empty);
@@ -280,4 +283,5 @@ fn print(report: &Report) {
         ),
         Err(error) => line("self-test", &format!("FAILED: {error}")),
     }
+    lines.take().join("\n")
 }

@@ -180,8 +180,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&document);
     }
-    print!("{}", document.table(skeleton));
-    Ok(())
+    super::print_line(document.table(skeleton))
 }
 
 /// The picture of the sample at hand: several people of one picture read it once.
@@ -263,7 +262,7 @@ impl Document {
                 line(name, &cells.collect::<Vec<_>>());
             }
         }
-        rows.join("\n") + "\n"
+        rows.join("\n")
     }
 }
 

@@ -18,7 +18,7 @@ pub mod stats;
 mod train;
 mod window;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -144,12 +144,20 @@ pub fn one_line(error: &anyhow::Error) -> String {
     line
 }
 
+/// Whether nobody reads standard output any more (`poselens models | head`), which is no failure.
+pub fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.downcast_ref().is_some_and(is_gone)
+}
+
 /// Prints a JSON document to standard output.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
+    print_line(serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a line, or several, to standard output.
+fn print_line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(())
 }
 

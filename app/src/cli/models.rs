@@ -1,7 +1,10 @@
 //! `poselens models`: what there is to choose from.
 
 use poselens_engine::model::{Card, MODELS, ModelSpec};
+use poselens_engine::output::Approach;
 use serde::Serialize;
+
+use super::print_line;
 
 /// Options of `models`.
 #[derive(Debug, clap::Args)]
@@ -15,6 +18,8 @@ pub struct ModelsArgs {
 struct Row {
     name: &'static str,
     summary: &'static str,
+    /// `top-down`: one person a look; `bottom-up`: everybody.
+    approach: Approach,
     params: u64,
     macs: u64,
     input: [usize; 2],
@@ -35,8 +40,8 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
         } else {
             "weights: --weights FILE"
         };
-        println!("{:14} {}", row.name, row.summary);
-        println!(
+        print_line(format_args!("{:14} {}", row.name, row.summary))?;
+        print_line(format_args!(
             "{:14} {:.2} M parameters, {:.3} GMACs, input {}x{}, {}, {weights}",
             "",
             row.params as f64 / 1e6,
@@ -44,9 +49,10 @@ pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
             row.input[0],
             row.input[1],
             row.skeletons.join(", "),
-        );
+        ))?;
         if !row.attention_maps.is_empty() {
-            println!("{:14} attention: {}", "", row.attention_maps.join(", "));
+            let maps = row.attention_maps.join(", ");
+            print_line(format_args!("{:14} attention: {maps}", ""))?;
         }
     }
     Ok(())
@@ -59,6 +65,7 @@ fn row(spec: &ModelSpec) -> anyhow::Result<Row> {
     Ok(Row {
         name: spec.name,
         summary: spec.summary,
+        approach: spec.approach,
         params: spec.shapes(&options)?.n_params(),
         macs: survey.tally.macs(),
         input: [card.input.width, card.input.height],

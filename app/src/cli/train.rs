@@ -258,18 +258,18 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&document);
     }
-    println!(
+    super::print_line(format_args!(
         "{}: {ended} after {} epochs, {} steps; weights in {}",
         document.model, document.epochs, document.steps, document.out
-    );
+    ))?;
     if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
         let best = document.history.iter().find(|r| r.epoch == best.epoch);
         if let (Some(before), Some(after)) = (first.pck, best.and_then(|r| r.pck)) {
-            println!(
+            super::print_line(format_args!(
                 "PCK@0.2 {:.2} % at first, {:.2} % at best",
                 100.0 * before,
                 100.0 * after
-            );
+            ))?;
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mosaic, Rng};
 use crate::error::{Error, Result};
+use crate::output::Approach;
 
 /// A random number: how it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -275,6 +276,11 @@ impl Default for CutOut {
 }
 
 impl Augment {
+    /// Whether it makes sense for networks of this kind: a mosaic shows several people.
+    pub fn suits(&self, approach: Approach) -> bool {
+        approach == Approach::BottomUp || self.mosaic.probability == 0.0
+    }
+
     /// Looks for numbers without meaning.
     ///
     /// # Errors

@@ -287,10 +287,11 @@ fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
         warm_up_steps: 20,
         ..Schedule::default()
     };
-    augment(&mut config, "gentle");
-    if spec.approach == Approach::BottomUp {
-        config.augment.mosaic.probability = 0.5;
-    }
+    let variation = match spec.approach {
+        Approach::TopDown => "gentle",
+        Approach::BottomUp => "mosaic",
+    };
+    augment(&mut config, variation);
     Ok(config)
 }
 

@@ -1,6 +1,9 @@
 //! `--json`: one document on standard output, with the keys that scripts rely on.
 
+use std::process::Stdio;
+
 use poselens_engine::model::MODELS;
+use poselens_engine::output::Approach;
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::SourceSpec;
 use serde_json::{Value, json};
@@ -45,6 +48,26 @@ fn run_prints_its_figures() {
     check_stages(&json!({ "latency": run["latency"] }), &["latency"]);
 }
 
+/// Fails when a reader who has seen enough (`| head`) is shown a panic or a failure.
+#[test]
+fn a_reader_may_go() {
+    let desk = Desk::new();
+    for arguments in ["models", "models --json"] {
+        let mut command = desk.command(arguments);
+        let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
+        // It takes a second to look at the networks before it says anything.
+        drop(child.stdout.take());
+        let outcome = child.wait_with_output().unwrap();
+        assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
+        assert_eq!(
+            String::from_utf8(outcome.stderr).unwrap(),
+            "",
+            "{arguments}"
+        );
+    }
+}
+
 /// Fails when a model is missing from the list, or a script cannot choose one by it.
 #[test]
 fn models_lists_every_row() {
@@ -58,6 +81,8 @@ fn models_lists_every_row() {
         assert!(!row["skeletons"].as_array().unwrap().is_empty(), "{row}");
         assert!(row["attention_maps"].is_array() && row["card"].is_object());
         assert_eq!(row["weights_bundled"], spec.bundled.is_some());
+        let is_for_all = spec.approach == Approach::BottomUp;
+        assert_eq!(row["approach"] == "bottom-up", is_for_all);
     }
 }
 

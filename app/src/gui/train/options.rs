@@ -1,7 +1,7 @@
 //! At the side: which network learns, and how. Every row is an option of the engine.
 
 use eframe::egui::{CollapsingHeader, DragValue, Ui};
-use poselens_engine::augment::{PRESETS, preset};
+use poselens_engine::augment::{PRESETS, PresetSpec, preset};
 use poselens_engine::model::{MODELS, ModelSpec, model};
 use poselens_engine::train::loss::LOSSES;
 use poselens_engine::train::optim::Algorithm;
@@ -171,7 +171,10 @@ fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
     let now = known.map_or("own", |p| p.name);
     let help = known.map_or("As a file of options says", |p| p.help);
     let help = format!("How pictures are varied: {help}. Preview shows it");
-    let all: Vec<String> = PRESETS.iter().map(|p| p.name.to_owned()).collect();
+    let approach = new.target.approach();
+    let suits = |p: &&PresetSpec| approach.as_ref().is_ok_and(|a| (p.build)().suits(*a));
+    let all = PRESETS.iter().filter(suits).map(|p| p.name.to_owned());
+    let all: Vec<String> = all.collect();
     if let Some(augment) = list_ui(ui, "Variation", &help, now, &all).and_then(|i| preset(&all[i]))
     {
         new.augment = (augment.build)();

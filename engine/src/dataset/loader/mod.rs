@@ -29,7 +29,6 @@ use crate::codec::{Target, TargetSpec};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::output::Approach;
 use crate::preprocess::InputSpec;
 
 /// How people become batches.
@@ -116,7 +115,7 @@ impl Loader {
     pub fn new(people: Arc<People>, options: LoaderOptions, position: Position) -> Result<Self> {
         options.augment.check()?;
         let (input, target) = (&options.input, &options.target);
-        if target.approach()? == Approach::TopDown && options.augment.mosaic.probability > 0.0 {
+        if !options.augment.suits(target.approach()?) {
             return Err(Error::Invalid(
                 "augmentation: a mosaic is for networks that find everybody; set \
                  mosaic.probability = 0"
