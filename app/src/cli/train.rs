@@ -68,8 +68,9 @@ pub struct TrainArgs {
     /// Side of the network's input, or WxH; multiples of 32 (of 8 for ssa-vgg-6)
     #[arg(long, value_name = "N|WxH", value_parser = input_size)]
     input_size: Option<[usize; 2]>,
-    /// First weights: bundled, scratch, or a safetensors file
-    #[arg(long, value_name = "bundled|scratch|FILE")]
+    /// First weights: bundled, those of another model's backbone and drawn ones behind it, scratch,
+    /// or a safetensors file
+    #[arg(long, value_name = "bundled|backbone|scratch|FILE")]
     init: Option<String>,
     /// What stays as it is
     #[arg(long, value_parser = ["backbone", "none"])]
@@ -164,6 +165,7 @@ impl TrainArgs {
         match self.init.as_deref() {
             None => {}
             Some("bundled") => config.init = Start::Bundled,
+            Some("backbone") => config.init = Start::Backbone,
             Some("scratch") => config.init = Start::Scratch,
             Some(path) => config.init = Start::File(path.into()),
         }

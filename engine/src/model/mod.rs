@@ -144,7 +144,7 @@ pub struct ModelSpec {
     pub approach: Approach,
     /// Sides of inputs are multiples of this many pixels.
     pub unit: usize,
-    /// The model whose weights hold this one's backbone, tensor by tensor.
+    /// The model in whose bundled weights a training finds this one's backbone, tensor by tensor.
     pub begins_with: Option<&'static str>,
     /// The card's text (TOML): the network as published.
     pub card: &'static str,
@@ -195,12 +195,6 @@ impl ModelSpec {
     /// When the card is malformed (a fault of this build).
     pub fn card(&self) -> Result<Card> {
         Card::parse(self.name, self.card)
-    }
-
-    /// The model in whose bundled weights a training finds this one's backbone, where this one has
-    /// no bundled weights itself.
-    pub fn beginning(&self) -> Option<&'static str> {
-        self.begins_with.filter(|_| self.bundled.is_none())
     }
 
     /// The card that belongs to a weights file: the one beside it where there is one, else the

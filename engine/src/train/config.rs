@@ -22,6 +22,8 @@ use crate::model::{ModelSpec, model, sha256_of_file};
 pub enum Start {
     /// Those of the program.
     Bundled,
+    /// Those of the program for the model that this one has its backbone from; the rest is drawn.
+    Backbone,
     /// Drawn from the seed.
     Scratch,
     /// A safetensors file.
@@ -225,7 +227,7 @@ impl TrainConfig {
     fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let first = match &mut self.init {
             Start::File(path) => Some(path),
-            Start::Bundled | Start::Scratch => None,
+            Start::Bundled | Start::Backbone | Start::Scratch => None,
         };
         let sets = self.data.iter_mut().chain(&mut self.validation);
         first

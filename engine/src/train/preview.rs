@@ -71,7 +71,7 @@ pub fn preview(
 
 /// What the weights in a file, or those that the training `config` begins with, find in the
 /// held-out people that are looked at; nobody without held-out people or where it begins with
-/// fresh weights behind its backbone or everywhere.
+/// fresh weights, be it behind a backbone.
 ///
 /// # Errors
 /// When labels, pictures or weights cannot be read or do not fit, or the device fails.
@@ -87,8 +87,8 @@ pub fn look(
     let weights = match (weights, &config.init) {
         (Some(path), _) => Weights::read(path)?,
         (None, Start::File(path)) => Weights::read(path)?,
-        (None, Start::Bundled) if spec.bundled.is_some() => Weights::bundled(spec)?,
-        (None, Start::Bundled | Start::Scratch) => return Ok(Vec::new()),
+        (None, Start::Bundled) => Weights::bundled(spec)?,
+        (None, Start::Backbone | Start::Scratch) => return Ok(Vec::new()),
     };
     let card = card_of(spec, config)?;
     let options = NetworkOptions {

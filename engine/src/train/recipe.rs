@@ -269,7 +269,10 @@ fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
             ..TargetSpec::default()
         };
     }
-    config.init = Start::Bundled;
+    config.init = match (spec.bundled, spec.begins_with) {
+        (None, Some(_)) => Start::Backbone,
+        _ => Start::Bundled,
+    };
     config.freeze = Freeze::Backbone;
     config.fixed_norms = true;
     config.epochs = 10;

@@ -18,24 +18,19 @@ pub(super) fn given(spec: &ModelSpec, weights: &Weights) -> Result<ByName> {
     Ok(all.map(|(name, t)| (name.clone(), t.clone())).collect())
 }
 
-/// The tensors inside the program to begin with: those of the network, or those of its backbone.
-pub(super) fn inside(spec: &ModelSpec) -> Result<ByName> {
-    let Some(other) = spec.beginning() else {
-        return given(spec, &Weights::bundled(spec)?);
-    };
+/// The tensors of the network's backbone, from another model's bundled weights.
+pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
+    let other = spec.begins_with.ok_or_else(|| {
+        Error::Invalid(format!(
+            "no other model has the backbone of {}; begin with scratch or a file",
+            spec.name
+        ))
+    })?;
     let shapes = spec.shapes(&spec.card()?.build_options()?)?;
     let weights = Weights::bundled(model(other)?)?;
     let all = weights.tensors().iter();
-    let backbone = all.filter(|(name, t)| shapes.0.get(*name).is_some_and(|s| s == t.dims()));
-    let backbone: ByName = backbone
-        .map(|(name, t)| (name.clone(), t.clone()))
-        .collect();
-    tracing::info!(
-        from = other,
-        tensors = backbone.len(),
-        "backbone; the rest is drawn"
-    );
-    Ok(backbone)
+    let shared = all.filter(|(name, t)| shapes.0.get(*name).is_some_and(|s| s == t.dims()));
+    Ok(shared.map(|(name, t)| (name.clone(), t.clone())).collect())
 }
 
 /// The model's card, for this training's input.
@@ -105,10 +100,11 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
     let mut card = card.clone();
     let start = match &config.init {
         Start::Scratch => "random weights".to_owned(),
-        Start::Bundled => match model(&config.model)?.beginning() {
-            None => "the bundled weights".to_owned(),
-            Some(other) => format!("the bundled weights of {other} as its backbone"),
-        },
+        Start::Bundled => "the bundled weights".to_owned(),
+        Start::Backbone => {
+            let other = model(&config.model)?.begins_with.unwrap_or_default();
+            format!("the backbone of {other}")
+        }
         Start::File(path) => {
             let name = path.file_name().unwrap_or_default();
             name.to_string_lossy().into_owned()
@@ -143,4 +139,32 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
         card.figures.insert("best".to_owned(), table.into());
     }
     Ok(card)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MODELS;
+
+    /// Fails when a backbone is taken from a model that has not got it, brings tensors of a head,
+    /// or is made up where there is none.
+    #[test]
+    fn a_backbone_is_another_model_s() {
+        for spec in MODELS {
+            let Some(other) = spec.begins_with else {
+                assert!(backbone(spec).is_err(), "{}", spec.name);
+                continue;
+            };
+            let shapes = spec
+                .shapes(&spec.card().unwrap().build_options().unwrap())
+                .unwrap();
+            let head = (super::super::recipe::family(spec.name).unwrap().head)(&shapes);
+            let is_head = |name: &&String| head.iter().any(|p| name.starts_with(p));
+            let found = backbone(spec).unwrap();
+            assert!(!found.keys().any(|name| is_head(&name)), "{other}");
+            let n_missing = shapes.0.keys().filter(|n| !found.contains_key(*n));
+            assert!(n_missing.clone().all(|name| is_head(&name)), "{other}");
+            assert!(n_missing.count() > 0, "{other}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::loss::{LossSpec, loss};
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
 use super::recipe::family;
-use super::setup::{card_after, card_of, epoch_record, given, inside, loader};
+use super::setup::{backbone, card_after, card_of, epoch_record, given, loader};
 use super::step::{Step, learn};
 use super::validate::{Measured, Validation};
 use crate::concurrency::StopFlag;
@@ -73,7 +73,8 @@ impl Trainer {
         let spec = model(&config.model)?;
         let weights = match &config.init {
             Start::Scratch => ByName::new(),
-            Start::Bundled => inside(spec)?,
+            Start::Bundled => given(spec, &Weights::bundled(spec)?)?,
+            Start::Backbone => backbone(spec)?,
             Start::File(path) => given(spec, &Weights::read(path)?)?,
         };
         let state = State {

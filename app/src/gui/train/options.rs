@@ -26,7 +26,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
             let recipes = Plan::recipes(&all[i]);
             // Nothing can be refined where the program brings no weights.
-            let has_weights = MODELS[i].bundled.is_some() || MODELS[i].beginning().is_some();
+            let has_weights = MODELS[i].bundled.is_some() || MODELS[i].begins_with.is_some();
             let recipe = if has_weights {
                 recipes.first()
             } else {
@@ -58,16 +58,17 @@ pub fn network_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
-    let mut all = vec!["fresh weights".to_owned(), "a file…".to_owned()];
-    let bundled = model(&config.model).ok().and_then(|m| match m.beginning() {
-        Some(other) => Some(format!("the backbone of {other}")),
-        None => m.bundled.map(|_| "bundled weights".to_owned()),
-    });
-    if let Some(bundled) = &bundled {
-        all.insert(0, bundled.clone());
-    }
+    let spec = model(&config.model).ok();
+    let backbone = spec.and_then(|m| m.begins_with);
+    let backbone = backbone.map(|other| format!("backbone of {other}"));
+    let bundled = spec.and_then(|m| m.bundled);
+    let bundled = bundled.map(|_| "bundled weights".to_owned());
+    let fresh = ["fresh weights", "a file…"].map(str::to_owned);
+    let all = bundled.into_iter().chain(backbone.clone()).chain(fresh);
+    let all: Vec<String> = all.collect();
     let now = match &config.init {
-        Start::Bundled => bundled.unwrap_or_else(|| "bundled weights".to_owned()),
+        Start::Bundled => "bundled weights".to_owned(),
+        Start::Backbone => backbone.clone().unwrap_or_default(),
         Start::Scratch => "fresh weights".to_owned(),
         Start::File(path) => path.file_name().unwrap_or_default().display().to_string(),
     };
@@ -85,6 +86,9 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
                 c.fixed_norms = false;
             }),
             "a file…" => send(cx, TrainAction::Ask(Ask::Weights)),
+            name if Some(name) == backbone.as_deref() => {
+                change(cx, config, |c| c.init = Start::Backbone);
+            }
             _ => change(cx, config, |c| c.init = Start::Bundled),
         }
     }
