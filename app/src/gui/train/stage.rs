@@ -180,7 +180,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if let Some(sheet) = &cx.train.sheet {
             let preview = &sheet.preview;
             let text = format!(
-                "Batch {} of epoch {}: {} of its {} people, of {} in all",
+                "Batch {} of epoch {}: {} of its {} inputs; {} people in all",
                 preview.position.batch + 1,
                 preview.position.epoch + 1,
                 preview.shown,
@@ -195,8 +195,8 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     note_ui(
         ui,
-        "Each person as the network gets it (turned, scaled, darkened as the variation says): on \
-         the left with its joints, left side blue, right side orange, hidden ones faint; on the \
+        "Each input as the network gets it (turned, scaled, darkened as the variation says): on \
+         the left with the joints, left side blue, right side orange, hidden ones faint; on the \
          right with the targets it shall answer.",
     );
     if let Some(sheet) = &cx.train.sheet {
