@@ -236,7 +236,7 @@ fn people_become_weights_in_use() {
     assert!(window.has("4 pictures are in both sets"));
     window.click("Preview");
     window.until(|app| app.train().sheet.is_some());
-    assert!(window.has("Batch 1 of epoch 1: 4 of its 4 people, of 4 in all"));
+    assert!(window.has("Batch 1 of epoch 1: 4 of its 4 inputs; 4 people in all"));
     window.click("Next batch");
     window.until(|app| {
         let sheet = app.train().sheet.as_ref();

@@ -109,11 +109,15 @@ pub struct Progress {
     pub history: Vec<EpochRecord>,
     /// The options.
     pub config: TrainConfig,
+    /// How the network is fed and what it answers; that of the first weights, which may not be
+    /// there any more. States of an earlier version have none.
+    #[serde(default)]
+    pub card: Option<Card>,
 }
 
 impl Progress {
     /// Nothing done yet.
-    pub fn new(config: TrainConfig) -> Self {
+    pub fn new(config: TrainConfig, card: Card) -> Self {
         Self {
             version: VERSION,
             position: Position::default(),
@@ -124,6 +128,7 @@ impl Progress {
             running: Running::default(),
             history: Vec::new(),
             config,
+            card: Some(card),
         }
     }
 }
@@ -344,7 +349,8 @@ mod tests {
             let tensor = Tensor::full(value as f32, (2, 3), &Device::Cpu).unwrap();
             ByName::from([(name.to_owned(), tensor)])
         };
-        let mut progress = Progress::new(recipe("sfm", "fine-tune").unwrap());
+        let card = model("sfm").unwrap().card_for(None).unwrap();
+        let mut progress = Progress::new(recipe("sfm", "fine-tune").unwrap(), card);
         progress.running.loss = 1.0 / 3.0;
         progress.running.gates.insert("x51".to_owned(), 0.1 + 0.2);
         progress.history.push(EpochRecord {

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
 
-/// The tensors of `weights` that belong to the network, or to its training.
-pub(super) fn given(spec: &ModelSpec, weights: &Weights) -> Result<ByName> {
-    weights.check(&spec.shapes(&spec.card()?.build_options()?)?)?;
+/// The tensors of `weights` that belong to the network of `card`, or to its training.
+pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<ByName> {
+    weights.check(&spec.shapes(&card.build_options()?)?)?;
     let all = weights.tensors().iter();
     Ok(all.map(|(name, t)| (name.clone(), t.clone())).collect())
 }
@@ -33,14 +33,20 @@ pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
     Ok(shared.map(|(name, t)| (name.clone(), t.clone())).collect())
 }
 
-/// The model's card, for this training's input.
+/// The card of the first weights, else the model's, for this training's input: what was learned
+/// from one kind of crop is refined on such.
 pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
-    let mut card = spec.card()?;
+    let mut card = match &config.init {
+        Start::Bundled => spec.card_for(None)?,
+        Start::File(path) => spec.card_for(Some(path))?,
+        Start::Backbone | Start::Scratch => spec.card()?,
+    };
     let input = config.input(card.input_size());
     (card.input.width, card.input.height) = (input.width, input.height);
     card.heatmap.sigma = config.target.sigma;
     card.sha256 = None;
     card.weights = None;
+    card.origin = None;
     Ok(card)
 }
 
@@ -143,8 +149,38 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
 
 #[cfg(test)]
 mod tests {
+    use super::super::recipe::{family, recipe};
     use super::*;
     use crate::model::MODELS;
+
+    /// Fails when bundled weights, or those of a file, are refined on other crops than they were
+    /// trained on: of another alignment, border or skeleton.
+    #[test]
+    fn weights_keep_their_card() {
+        let folder = tempfile::tempdir().unwrap();
+        for spec in MODELS.iter().filter(|m| m.bundled.is_some()) {
+            let mut config = recipe(spec.name, "fine-tune").unwrap();
+            let own = spec.card_for(None).unwrap();
+            let card = card_of(spec, &config).unwrap();
+            assert_eq!((&card.input, &card.heatmap), (&own.input, &own.heatmap));
+            assert_eq!(card.sha256, None);
+
+            let file = folder.path().join("w.safetensors");
+            let mut other = own.clone();
+            other.skeleton = "lsp14".to_owned();
+            other.input.padding = 1.5;
+            other.sha256 = None;
+            let text = toml::to_string(&other).unwrap();
+            std::fs::write(Card::path_beside(&file), text).unwrap();
+            config.init = Start::File(file);
+            let card = card_of(spec, &config).unwrap();
+            assert_eq!((card.skeleton.as_str(), card.input.padding), ("lsp14", 1.5));
+
+            config.init = Start::Scratch;
+            let published = spec.card().unwrap();
+            assert_eq!(card_of(spec, &config).unwrap().input, published.input);
+        }
+    }
 
     /// Fails when a backbone is taken from a model that has not got it, brings tensors of a head,
     /// or is made up where there is none.
@@ -158,7 +194,7 @@ mod tests {
             let shapes = spec
                 .shapes(&spec.card().unwrap().build_options().unwrap())
                 .unwrap();
-            let head = (super::super::recipe::family(spec.name).unwrap().head)(&shapes);
+            let head = (family(spec.name).unwrap().head)(&shapes);
             let is_head = |name: &&String| head.iter().any(|p| name.starts_with(p));
             let found = backbone(spec).unwrap();
             assert!(!found.keys().any(|name| is_head(&name)), "{other}");

@@ -71,14 +71,15 @@ impl Trainer {
             return Err(Error::data(out, reason));
         }
         let spec = model(&config.model)?;
+        let card = card_of(spec, &config)?;
         let weights = match &config.init {
             Start::Scratch => ByName::new(),
-            Start::Bundled => given(spec, &Weights::bundled(spec)?)?,
+            Start::Bundled => given(spec, &card, &Weights::bundled(spec)?)?,
             Start::Backbone => backbone(spec)?,
-            Start::File(path) => given(spec, &Weights::read(path)?)?,
+            Start::File(path) => given(spec, &card, &Weights::read(path)?)?,
         };
         let state = State {
-            progress: Progress::new(config),
+            progress: Progress::new(config, card),
             weights,
             average: ByName::new(),
             memory: ByName::new(),
@@ -117,7 +118,10 @@ impl Trainer {
         let progress = state.progress;
         let config = &progress.config;
         let spec = model(&config.model)?;
-        let card = card_of(spec, config)?;
+        let card = match &progress.card {
+            Some(card) => card.clone(),
+            None => card_of(spec, config)?,
+        };
         let selected = select(hardware.device)?;
         let kernels = selected
             .device
