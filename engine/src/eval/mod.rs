@@ -13,11 +13,13 @@ pub mod pck;
 pub mod pckh;
 pub mod protocol;
 pub mod rates;
+mod report;
 mod scenes;
 mod tally;
 
 pub use chart::chart;
-pub use protocol::{EvalOptions, EvalReport, evaluate};
+pub use protocol::evaluate;
+pub use report::{EvalOptions, EvalReport};
 pub use scenes::evaluate_scenes;
 
 /// Whether more or less is better.

@@ -10,7 +10,7 @@
 
 use super::coco_ap::Detection;
 use super::oks::oks;
-use super::protocol::{EvalOptions, EvalReport};
+use super::report::{EvalOptions, EvalReport};
 use super::tally::{Tally, check_joints, labelled_people};
 use crate::codec::Found;
 use crate::error::{Error, Result};

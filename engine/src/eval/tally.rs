@@ -3,7 +3,7 @@
 use super::coco_ap::{Detection, coco_ap};
 use super::pck::Pck;
 use super::pckh::Pckh;
-use super::protocol::{EvalOptions, EvalReport};
+use super::report::{EvalOptions, EvalReport};
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point};
 use crate::preprocess::clip_box;
