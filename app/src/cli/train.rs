@@ -65,7 +65,7 @@ pub struct TrainArgs {
     /// How the learning rate changes
     #[arg(long, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
     schedule: Option<String>,
-    /// Side of the network's input, or WxH; multiples of 32 (of 8 for ssa-vgg-6)
+    /// Side of the network's input, or WxH; multiples of 32 (64 for MCA, 8 for ssa-vgg-6)
     #[arg(long, value_name = "N|WxH", value_parser = input_size)]
     input_size: Option<[usize; 2]>,
     /// First weights: bundled, those of another model's backbone and drawn ones behind it, scratch,

@@ -129,7 +129,7 @@ pub struct TrainConfig {
     /// Row of `MODELS`.
     pub model: String,
     /// Width and height of inputs; the card's when not given. Multiples of the
-    /// model's unit: 32, or 8 of ssa-vgg-6.
+    /// model's unit: 32, 64 of MCA, 8 of ssa-vgg-6.
     pub input_size: Option<[usize; 2]>,
     /// The first weights.
     pub init: Start,

@@ -30,7 +30,7 @@ pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
     name: "mca-2-slim",
     summary: "Multi-Context Attention, 2 stacks of 128 channels: the light one, 256x256",
     approach: Approach::TopDown,
-    unit: 32,
+    unit: 64,
     begins_with: None,
     card: SLIM_CARD,
     bundled: Some(Bundled {
@@ -44,7 +44,7 @@ pub(super) const MCA_2: ModelSpec = ModelSpec {
     name: "mca-2",
     summary: "Multi-Context Attention as the paper describes it, 2 stacks of 256 channels",
     approach: Approach::TopDown,
-    unit: 32,
+    unit: 64,
     begins_with: None,
     card: include_str!("../../../../assets/models/mca-mpii16.toml"),
     bundled: None,
