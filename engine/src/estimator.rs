@@ -366,6 +366,8 @@ impl Network {
             0
         };
         maps.values.truncate(maps.n * maps.size.area());
+        // An answer may be kept for long: not with the memory of maps that nobody wants.
+        maps.values.shrink_to_fit();
         Ok(Look {
             people,
             region: RegionOutput {
