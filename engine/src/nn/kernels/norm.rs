@@ -17,8 +17,9 @@ pub struct Moments {
 
 /// The moments of a map with at least one pixel.
 ///
-/// Each block's squares are taken around its own mean while it lies in the cache, so the map is
-/// read once and a large mean costs no precision; blocks are combined as in Chan et al., 1979.
+/// Each block is summed around its first pixel and its squares are taken around its own mean while
+/// it lies in the cache, so the map is read once and a large mean costs no precision; blocks are
+/// combined as in Chan et al., 1979.
 pub fn moments(map: &Nhwc, threads: &Threads) -> Moments {
     let c = map.c();
     let len = block_len(c);
@@ -26,19 +27,21 @@ pub fn moments(map: &Nhwc, threads: &Threads) -> Moments {
     let sums = per_block(map.data().par_chunks(len), 2 * c, threads, |data, sums| {
         threads.isa().run(Block { data, sums });
     });
-    let mean: Vec<f64> = total(&sums, 2 * c)[..c]
-        .iter()
-        .map(|s| s / pixels)
-        .collect();
+    let blocks = || {
+        let sizes = map.data().chunks(len).map(|block| (block.len() / c) as f64);
+        sums.chunks_exact((2 * c).max(1)).zip(sizes)
+    };
+    let mut mean = vec![0.0; c];
+    for (block, n) in blocks() {
+        for (mean, &of_block) in mean.iter_mut().zip(block) {
+            *mean += f64::from(of_block) * (n / pixels);
+        }
+    }
     let mut squares = vec![0.0; c];
-    for (sums, block) in sums
-        .chunks_exact((2 * c).max(1))
-        .zip(map.data().chunks(len))
-    {
-        let n = (block.len() / c) as f64;
+    for (block, n) in blocks() {
         for (i, square) in squares.iter_mut().enumerate() {
-            let off = f64::from(sums[i]) / n - mean[i];
-            *square += f64::from(sums[c + i]) + n * off * off;
+            let off = f64::from(block[i]) - mean[i];
+            *square += f64::from(block[c + i]) + n * off * off;
         }
     }
     Moments {
@@ -48,7 +51,7 @@ pub fn moments(map: &Nhwc, threads: &Threads) -> Moments {
 }
 
 job! {
-    /// Sums of a block of pixels, then sums of squares around its means.
+    /// Means of a block of pixels, then sums of squares around them.
     Block { data: &'a [f32], sums: &'a mut [f32] }, s => {
         let c = sums.len() / 2;
         let pixels = data.len() / c;
@@ -58,17 +61,18 @@ job! {
             // SAFETY: the block holds `pixels` times c floats, i < c, the sums 2 c.
             unsafe {
                 let at = |p: usize| s.load_upto(data.as_ptr().add(p * c + i), c - i);
+                let first = at(0);
                 let mut sum = s.splat(0.0);
-                for p in 0..pixels {
-                    sum = s.add(sum, at(p));
+                for p in 1..pixels {
+                    sum = s.add(sum, s.sub(at(p), first));
                 }
-                let mean = s.mul(sum, scale);
+                let mean = s.fma(sum, scale, first);
                 let mut square = s.splat(0.0);
                 for p in 0..pixels {
                     let d = s.sub(at(p), mean);
                     square = s.fma(d, d, square);
                 }
-                s.store_upto(sums.as_mut_ptr().add(i), sum, c - i);
+                s.store_upto(sums.as_mut_ptr().add(i), mean, c - i);
                 s.store_upto(sums.as_mut_ptr().add(c + i), square, c - i);
             }
             i += S::LANES;
