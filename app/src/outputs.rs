@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use poselens_engine::Result;
 use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
     Backpressure, ExportContext, Exporter, ExporterSpec, Offered, Recorder,
 };
-use poselens_engine::{Error, Result};
 
 use crate::cli::stats::StageTimes;
 
@@ -113,14 +113,7 @@ impl Tap for Outputs {
             match recorder.offer(picture) {
                 Offered::Queued => {}
                 Offered::Dropped => figures.record_drops += 1,
-                Offered::Failed => {
-                    return Err(Error::Record {
-                        path: recorder.path().to_owned(),
-                        reason: recorder
-                            .error()
-                            .unwrap_or_else(|| "it has ended".to_owned()),
-                    });
-                }
+                Offered::Failed => return Err(recorder.failure()),
             }
         }
         Ok(())

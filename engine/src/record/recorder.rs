@@ -32,7 +32,7 @@ pub enum Offered {
     Queued,
     /// The queue was full; it has been counted.
     Dropped,
-    /// The recording has failed, see [`Recorder::error`]; stop offering.
+    /// The recording has failed, see [`Recorder::failure`]; stop offering.
     Failed,
 }
 
@@ -151,9 +151,17 @@ impl Recorder {
         self.frames.len()
     }
 
-    /// Why the recording failed, once it has.
-    pub fn error(&self) -> Option<String> {
-        lock(&self.outcome).error.as_ref().map(ToString::to_string)
+    /// What ended the recording, for who was answered [`Offered::Failed`].
+    pub fn failure(&self) -> Error {
+        let reason = match &lock(&self.outcome).error {
+            Some(Error::Record { reason, .. }) => reason.clone(),
+            Some(other) => other.to_string(),
+            None => "it has ended".to_owned(),
+        };
+        Error::Record {
+            path: self.path.clone(),
+            reason,
+        }
     }
 
     /// Writes what is queued and completes the file.

@@ -158,11 +158,6 @@ fn offer(recorder: &mut Recorder, frame: Frame) -> Result<bool> {
     match recorder.offer(frame) {
         Offered::Queued => Ok(true),
         Offered::Dropped => Ok(false),
-        Offered::Failed => Err(Error::Record {
-            path: recorder.path().to_owned(),
-            reason: recorder
-                .error()
-                .unwrap_or_else(|| "it has ended".to_owned()),
-        }),
+        Offered::Failed => Err(recorder.failure()),
     }
 }
