@@ -192,10 +192,12 @@ proptest! {
             }));
         }
         let [n, h, w, _] = dims;
+        // Few channels may all be alike: a mean's last digit, 4e-6 at 58, over sqrt(1e-5).
+        let tolerance = if c < 4 { 3e-3 } else { 5e-4 };
         for threads in all_threads() {
             let mut got = Buffers::new().map_from(n, h, w, c, &data);
             layer_norm(&mut got, &weight, &bias, 1e-5, threads);
-            near(got.data(), &norm, 5e-4, "layer norm")?;
+            near(got.data(), &norm, tolerance, "layer norm")?;
         }
     }
 
