@@ -1,112 +1,31 @@
 //! Training: gradients against PyTorch's, a few people learned by heart, exact resuming, kills,
 //! folders that move or are full.
 
+mod by_heart;
+mod check;
 mod folder;
 mod gradients;
+mod people;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use crossbeam::channel::{Receiver, Sender, bounded};
-use image::{Rgb, RgbImage};
-use poselens_engine::augment::{Augment, Draw};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::skeleton::Skeleton;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::{
     DataConfig, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
 };
-use poselens_tests::fill::unit;
-use serde_json::json;
 
+pub(crate) use self::people::draw_people;
 use crate::cli::{Desk, Running};
 
 const HARDWARE: Hardware = Hardware {
     device: DeviceSpec::Cpu,
     threads: 2,
 };
-
-/// A standing person in units of a hundredth of the picture.
-const STANCE: [[f64; 2]; 17] = [
-    [50., 18.],
-    [53., 15.],
-    [47., 15.],
-    [57., 17.],
-    [43., 17.],
-    [63., 32.],
-    [37., 32.],
-    [70., 46.],
-    [30., 46.],
-    [74., 60.],
-    [26., 60.],
-    [58., 58.],
-    [42., 58.],
-    [60., 74.],
-    [40., 74.],
-    [61., 90.],
-    [39., 90.],
-];
-
-/// Pictures of people made of coloured dots, one colour a joint, and their labels.
-pub(crate) fn draw_people(folder: &Path, n: u64) -> PathBuf {
-    draw_groups(folder, n, 1)
-}
-
-/// The same with `in_each` people side by side in every picture, `n` people in all.
-fn draw_groups(folder: &Path, n: u64, in_each: u64) -> PathBuf {
-    let skeleton = Skeleton::by_name("coco17").unwrap();
-    let side = 96u32;
-    let width = side * in_each as u32;
-    let (mut images, mut annotations) = (Vec::new(), Vec::new());
-    let mut picture = RgbImage::new(width, side);
-    for i in 0..n {
-        let (number, left) = (i / in_each, 96.0 * (i % in_each) as f64);
-        let wobble =
-            |j: usize, axis: u64| 8.0 * (unit("wobble", 1000 * i + 2 * j as u64 + axis) - 0.5);
-        let joints: Vec<[f64; 2]> = STANCE
-            .iter()
-            .enumerate()
-            .map(|(j, [x, y])| {
-                let (x, y) = ((x + wobble(j, 0)) * 0.96, (y + wobble(j, 1)) * 0.96);
-                [left + x.round(), y.round()]
-            })
-            .collect();
-        if i % in_each == 0 {
-            picture = RgbImage::from_fn(width, side, |x, y| {
-                let noise = unit("ground", u64::from(x + width * y) + 10_000 * number);
-                Rgb([(60.0 + 40.0 * noise) as u8; 3])
-            });
-            let name = format!("{number}.png");
-            let image = json!({ "id": number, "file_name": name, "width": width, "height": side });
-            images.push(image);
-        }
-        for (j, [x, y]) in joints.iter().enumerate() {
-            let colour = [0, 1, 2].map(|c| (255.0 * unit("colour", 3 * j as u64 + c)) as u8);
-            for (dx, dy) in (-3i32..=3).flat_map(|dx| (-3i32..=3).map(move |dy| (dx, dy))) {
-                let (px, py) = (*x as i32 + dx, *y as i32 + dy);
-                if dx * dx + dy * dy <= 10 && px >= 0 && py >= 0 && px < width as i32 && py < 96 {
-                    picture.put_pixel(px as u32, py as u32, Rgb(colour));
-                }
-            }
-        }
-        picture.save(folder.join(format!("{number}.png"))).unwrap();
-        let keypoints: Vec<f64> = joints.iter().flat_map(|[x, y]| [*x, *y, 2.0]).collect();
-        annotations.push(json!({
-            "id": i, "image_id": number, "category_id": 1, "iscrowd": 0, "area": 4000.0,
-            "bbox": [left + 18.0, 8.0, 60.0, 84.0], "num_keypoints": 17, "keypoints": keypoints,
-        }));
-    }
-    let file = folder.join("people.json");
-    let labels = json!({
-        "images": images,
-        "annotations": annotations,
-        "categories": [{ "id": 1, "name": "person", "keypoints": skeleton.joints }],
-    });
-    std::fs::write(&file, labels.to_string()).unwrap();
-    file
-}
 
 /// The recipe for these people at 64 x 64.
 fn config(name: &str, labels: &Path) -> TrainConfig {
@@ -140,98 +59,6 @@ fn assert_same(a: &Path, b: &Path) {
             assert_eq!(bits(tensor), bits(&b[name]), "{name}");
         }
     }
-}
-
-/// Fails when nothing is learned: a target, a loss, an optimizer or the way back is wrong, running
-/// statistics do not follow, or what is saved is not what was learned.
-#[test]
-fn a_few_people_are_learned_by_heart() {
-    let desk = Desk::new();
-    let trainer = learned_by_heart(&desk, "sfm", 8, 1e-3);
-    let history = trainer.history();
-    assert!(history[0].pck < Some(0.3), "{history:?}");
-    let last = &history[history.len() - 1];
-    assert!(last.loss < history[1].loss, "{history:?}");
-    assert_eq!(last.gates.len(), 4, "{history:?}");
-    // The command line sees the same with the card beside the weights: input and all.
-    let eval = desk.json(
-        "eval --annotations people.json --images . --weights out/best.safetensors --json \
-         --threads 2 --device cpu",
-    );
-    let best = trainer.best().unwrap();
-    assert!((eval["pck"]["mean"].as_f64().unwrap() - best.score).abs() < 1e-9);
-    let log = desk.read("out/log.csv");
-    assert_eq!(log.lines().count(), history.len() + 1, "{log}");
-}
-
-/// Fails when a TransPose does not learn: its way back, dropout or position table is wrong.
-#[test]
-fn a_transpose_learns_a_few_people_by_heart() {
-    learned_by_heart(&Desk::new(), "tp-r-a3", 4, 5e-4);
-}
-
-/// Fails when a stacked hourglass does not learn: one of its outputs, its attention's recurrence
-/// or its way back is wrong.
-#[test]
-fn an_hourglass_learns_a_few_people_by_heart() {
-    learned_by_heart(&Desk::new(), "mca-2-slim", 4, 1e-3);
-}
-
-/// Fails when a network for several people does not learn: targets of two people in a picture or
-/// of a mosaic, the loss of its stages, its way back, or what is asked of it afterwards.
-#[test]
-fn people_side_by_side_are_learned_by_heart() {
-    let desk = Desk::new();
-    let labels = draw_groups(&desk.path(""), 8, 2);
-    let mut config = by_heart("ssa-sfm-2", labels, 4, 2e-3);
-    config.input_size = Some([192, 96]);
-    // As large as in the whole picture, which is what the network is shown afterwards.
-    config.augment.scale = Draw::Fixed { value: 0.69 };
-    config.augment.mosaic.probability = 0.2;
-    config.epochs = 30;
-    learn(&desk, config);
-}
-
-/// Trains `model` from scratch on eight people, `batch` at once, until it finds 95 % of their
-/// joints, which it must before long.
-fn learned_by_heart(desk: &Desk, model: &str, batch: usize, lr: f64) -> Trainer {
-    let labels = draw_people(&desk.path(""), 8);
-    learn(desk, by_heart(model, labels, batch, lr))
-}
-
-/// A training from scratch on these people alone.
-fn by_heart(model: &str, labels: PathBuf, batch: usize, lr: f64) -> TrainConfig {
-    let mut config = recipe(model, "fine-tune").unwrap();
-    config.init = Start::Scratch;
-    config.freeze = Freeze::None;
-    config.fixed_norms = false;
-    config.augment = Augment::default();
-    config.input_size = Some([64, 64]);
-    config.workers = 2;
-    config.batch_size = batch;
-    config.epochs = 12;
-    config.optimizer.lr = lr;
-    config.data = vec![DataConfig::new(labels.clone(), None)];
-    // An epoch is long enough to be worth a measurement.
-    config.data[0].people.weight = 10.0;
-    config.validation = Some(DataConfig::new(labels, None));
-    config
-}
-
-fn learn(desk: &Desk, config: TrainConfig) -> Trainer {
-    let (epochs, model) = (config.epochs, config.model.clone());
-    let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
-    let pck = |trainer: &Trainer| trainer.history().last().and_then(|r| r.pck);
-    while trainer.epochs() < epochs && pck(&trainer) <= Some(0.95) {
-        run(&mut trainer, Some(1)).unwrap();
-    }
-    let history = trainer.history();
-    println!(
-        "{model}: {:?}",
-        history.iter().map(|r| (r.pck, r.secs)).collect::<Vec<_>>()
-    );
-    assert!(pck(&trainer) > Some(0.95), "{model}: {history:?}");
-    trainer
 }
 
 /// Sends "stop" after `n` saves, the first of which precedes the first step.

@@ -6,6 +6,7 @@
 mod args;
 mod attention;
 mod bench;
+mod data_check;
 mod doctor;
 mod eval;
 mod forward;

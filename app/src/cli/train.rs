@@ -27,8 +27,11 @@ use super::stats::peak_memory_mib;
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     /// Folder of the training: weights, state, options, log.csv, card
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "check")]
+    out: Option<PathBuf>,
+    /// Look at all labels and pictures, list what is odd, and learn nothing
+    #[arg(long, conflicts_with = "resume")]
+    check: bool,
     /// Go on with the training in --out, with other --epochs or its labels elsewhere if need be
     #[arg(long, conflicts_with_all = [
         "model", "batch_size", "lr", "optim", "schedule", "input_size", "init", "freeze", "seed",
@@ -207,9 +210,13 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         device: common.device,
         threads: common.threads.map_or(0, usize::from),
     };
+    if args.check {
+        return super::data_check::run(&args.config()?, args.json);
+    }
     if args.stop_after_epochs == Some(0) {
         bail!("--stop-after-epochs is at least 1");
     }
+    let out = args.out.as_ref().context("--out is missing")?;
     let mut trainer = if args.resume {
         let moved = |labels: &Option<PathBuf>, images: &Option<PathBuf>| {
             labels.clone().map(|annotations| Moved {
@@ -222,9 +229,9 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
             data: moved(&args.annotations, &args.images),
             validation: moved(&args.val_annotations, &args.val_images),
         };
-        Trainer::resume_with(&args.out, &changes, hardware)?
+        Trainer::resume_with(out, &changes, hardware)?
     } else {
-        Trainer::begin(args.config()?, &args.out, hardware)?
+        Trainer::begin(args.config()?, out, hardware)?
     };
     let stop = StopFlag::new();
     stop_on_ctrl_c(&stop)?;
@@ -249,7 +256,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let document = Document {
         model: &trainer.config().model,
         device: trainer.device().spec.to_string(),
-        out: args.out.display().to_string(),
+        out: out.display().to_string(),
         ended,
         epochs: trainer.epochs(),
         steps: trainer.steps(),

@@ -18,7 +18,7 @@ mod rename;
 
 use std::path::{Path, PathBuf};
 
-pub use check::{check, check_labels};
+pub use check::{Checked, Fingerprint, check};
 pub use finding::{Finding, Severity};
 pub use preview::contact_sheet;
 pub(crate) use preview::rgba_of;

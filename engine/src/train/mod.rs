@@ -8,6 +8,7 @@
 
 pub mod checkpoint;
 pub mod config;
+pub mod data_check;
 mod event;
 pub mod loss;
 pub mod optim;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use poselens_engine::dataset::guess_format;
+use poselens_engine::train::data_check::Subject;
 use poselens_engine::train::runs::{RunEntry, runs_in};
 use poselens_engine::train::{DataConfig, Start, TrainConfig, preview};
 use poselens_engine::{Error, Result};
 
-use super::check::{Check, Subject};
+use super::check::Check;
 use super::plan::{Trained, set_data};
 use super::run::{Job, Run, Wish, story_of};
 use super::story::Story;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use eframe::egui::{self, Button, Id, RichText, Spinner, TextEdit, Ui};
 use poselens_engine::dataset::Severity;
+use poselens_engine::train::data_check::SetReport;
 use poselens_engine::train::{DataConfig, TrainConfig};
 
-use super::check::{Check, SetReport};
+use super::check::Check;
 use super::fields::{fault_ui, note_ui};
 use super::plan::set_data;
 use super::story::{counted, grouped};

@@ -2,8 +2,8 @@
 
 use eframe::egui::{self, Label, RichText, ScrollArea, Ui};
 use poselens_engine::dataset::{Finding, Severity};
+use poselens_engine::train::data_check::{Report, SetReport};
 
-use super::check::{Report, SetReport};
 use super::fields::{fault_ui, note_ui};
 use super::story::{counted, grouped};
 use crate::gui::{theme, widgets};
@@ -56,9 +56,7 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
                 }
             }
         });
-        let mut listed: Vec<&Finding> = report.findings.iter().collect();
-        // The worst first; stable, so each kind keeps the order of the pictures.
-        listed.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        let listed = report.worst_first();
         ScrollArea::vertical()
             .id_salt(title)
             .max_height(220.0)

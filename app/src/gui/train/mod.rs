@@ -31,11 +31,12 @@ use std::time::Instant;
 
 use eframe::egui::{self, TextureHandle};
 use poselens_engine::dataset::loader::Position;
+use poselens_engine::train::data_check::{Report, Subject};
 use poselens_engine::train::runs::RunEntry;
 use poselens_engine::train::{Preview, TrainConfig};
 
 use super::files::Waker;
-use check::{Check, Report, Subject};
+use check::Check;
 use run::Run;
 use story::{Portraits, Story};
 use task::Task;

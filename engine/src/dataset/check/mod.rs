@@ -5,40 +5,33 @@ mod people;
 mod sides;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, DatasetSpec, Finding, Sample, Severity, picture};
+use super::{Dataset, Finding, Sample, Severity, picture};
 use crate::error::Error;
 
-/// Reads labels and checks them with their pictures. See [`check`].
-pub fn check_labels(
-    format: &DatasetSpec,
-    annotations: &Path,
-    images: &Path,
-    keep_going: &(dyn Fn() -> bool + Sync),
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match (format.read)(annotations, images, &mut findings) {
-        Ok(dataset) => findings.extend(check(&dataset, keep_going)),
-        Err(error) => findings.push(Finding::of_file(
-            Severity::Error,
-            annotations,
-            reason(&error),
-        )),
-    }
-    findings
+/// SHA-256 of a picture's file.
+pub type Fingerprint = [u8; 32];
+
+/// What was seen of a data set.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// What is odd, in the order of the pictures.
+    pub findings: Vec<Finding>,
+    /// The pictures that could be opened; of equal ones the first.
+    pub pictures: HashMap<Fingerprint, PathBuf>,
 }
 
-/// Looks for pictures that are missing, damaged, empty, of another size than labelled or there
-/// twice; boxes without area or outside the picture; joints outside picture or box; left and
+/// Looks for pictures that are missing, damaged, empty, of another size than labelled, there twice
+/// or without anybody; boxes without area or outside the picture; joints outside picture or box; left and
 /// right that look exchanged; people labelled twice. Findings come in the order of the pictures.
 ///
 /// Every picture is decoded, on all cores: some milliseconds each. `keep_going` is called after
 /// each; once it says false, the remaining pictures are not opened.
-pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Vec<Finding> {
+pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Checked {
     let stopped = std::sync::atomic::AtomicBool::new(false);
     let relaxed = std::sync::atomic::Ordering::Relaxed;
     let looked: Vec<Look> = dataset
@@ -59,24 +52,28 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Vec<F
         })
         .collect();
 
-    let mut findings = Vec::new();
-    let mut pictures: HashMap<[u8; 32], &PathBuf> = HashMap::new();
+    let mut checked = Checked::default();
+    let Checked { findings, pictures } = &mut checked;
     let mut people: HashMap<u64, &PathBuf> = HashMap::new();
     for (sample, look) in dataset.samples.iter().zip(looked) {
         findings.extend(look.findings);
         let mut warn = |text| {
             findings.push(Finding::of_file(Severity::Warning, &sample.path, text));
         };
-        if let Some(hash) = look.hash {
-            match pictures.get(&hash) {
+        if let Some(fingerprint) = look.fingerprint {
+            match pictures.get(&fingerprint) {
                 Some(first) => warn(format!(
                     "the same picture as {}; people in it count twice",
                     first.display()
                 )),
                 None => {
-                    pictures.insert(hash, &sample.path);
+                    pictures.insert(fingerprint, sample.path.clone());
                 }
             }
+        }
+        if sample.annotations.is_empty() {
+            let text = "nobody in it is labelled; nothing is learned from it";
+            findings.push(Finding::of_file(Severity::Note, &sample.path, text));
         }
         for annotation in &sample.annotations {
             if let Some(first) = people.insert(annotation.id, &sample.path) {
@@ -89,13 +86,13 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Vec<F
             }
         }
     }
-    findings
+    checked
 }
 
 /// What was seen of a picture.
 #[derive(Default)]
 struct Look {
-    hash: Option<[u8; 32]>,
+    fingerprint: Option<Fingerprint>,
     findings: Vec<Finding>,
 }
 
@@ -142,7 +139,7 @@ fn look(sample: &Sample) -> Look {
         }
         Err(error) => find(Severity::Error, reason(&error)),
     }
-    look.hash = Some(Sha256::digest(&bytes).into());
+    look.fingerprint = Some(Sha256::digest(&bytes).into());
     look
 }
 
@@ -171,9 +168,10 @@ fn reason(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Annotation, Joint, Visibility, format};
+    use crate::dataset::{Annotation, Joint, Visibility};
     use crate::geometry::{BBox, Point, Size};
     use crate::skeleton::Skeleton;
+    use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn person(id: u64) -> Annotation {
@@ -240,15 +238,19 @@ mod tests {
                 ("flat.png", Some(png(90))),
                 ("text.jpg", Some(b"hello".to_vec())),
                 ("small.png", Some(png(91))),
+                ("nobody.png", Some(png(92))),
             ],
         );
         data.samples[7].size = Size::new(60, 45);
+        data.samples[8].annotations.clear();
         let n = AtomicUsize::new(0);
-        let findings = check(&data, &|| {
+        let Checked { findings, pictures } = check(&data, &|| {
             n.fetch_add(1, Ordering::Relaxed);
             true
         });
-        assert_eq!(n.load(Ordering::Relaxed), 8);
+        assert_eq!(n.load(Ordering::Relaxed), 9);
+        // Neither what is missing or empty nor the twin.
+        assert_eq!(pictures.len(), 6);
         let of = |name: &str| {
             let of_file = findings.iter().filter(|f| f.file.ends_with(name));
             of_file
@@ -262,6 +264,7 @@ mod tests {
         assert!(of("half.jpg").contains("cut off"));
         assert!(of("twin.jpg").contains("same picture as") && of("twin.jpg").contains("good.jpg"));
         assert!(of("flat.png").contains("one colour"));
+        assert!(of("nobody.png").contains("nobody"));
         assert!(
             of("text.jpg").contains("not a readable picture"),
             "{}",
@@ -287,18 +290,10 @@ mod tests {
         let findings = check(&data, &|| {
             n.fetch_add(1, Ordering::Relaxed);
             false
-        });
+        })
+        .findings;
         assert!(n.load(Ordering::Relaxed) < 100);
         let twice = findings.iter().filter(|f| f.text.contains("number"));
         assert_eq!(twice.count(), 199);
-    }
-
-    /// Fails when labels that cannot be read at all end the check instead of being its result.
-    #[test]
-    fn unreadable_labels_are_a_finding() {
-        let nowhere = Path::new("/nowhere/labels.json");
-        let findings = check_labels(format("coco").unwrap(), nowhere, nowhere, &|| true);
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].severity, Severity::Error);
     }
 }

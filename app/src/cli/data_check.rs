@@ -1,0 +1,66 @@
+//! `poselens train --check`: what is odd about labelled pictures, before they are learned from.
+
+use anyhow::bail;
+use poselens_engine::concurrency::StopFlag;
+use poselens_engine::dataset::Severity;
+use poselens_engine::train::TrainConfig;
+use poselens_engine::train::data_check::{Looked, SetReport, Subject, check_data};
+use serde::Serialize;
+
+use super::{print_json, print_line};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a poselens_engine::train::data_check::Report,
+    /// Why nothing can be learned from them.
+    obstacle: Option<&'a str>,
+}
+
+/// Prints every finding, the worst of each set first.
+///
+/// # Errors
+/// When nothing can be learned from these data; the report has been printed then.
+pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
+    let Some(subject) = Subject::of(config) else {
+        bail!("--check needs --annotations or a --config that names data");
+    };
+    let report = check_data(subject, &Looked::default(), &StopFlag::new())?;
+    let obstacle = report.obstacle();
+    if json {
+        print_json(&Document {
+            report: &report,
+            obstacle: obstacle.as_deref(),
+        })?;
+    } else {
+        print_set("to learn from", &report.learn)?;
+        if let Some(held_out) = &report.held_out {
+            print_set("held out", held_out)?;
+        }
+        if report.shared > 0 {
+            print_line(format_args!(
+                "{} of the held-out pictures are learned from: what is measured on them flatters",
+                report.shared
+            ))?;
+        }
+    }
+    match obstacle {
+        Some(obstacle) => bail!("{obstacle}"),
+        None => Ok(()),
+    }
+}
+
+fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {
+    if let Some(fault) = &report.fault {
+        return print_line(format_args!("{role}: {fault}"));
+    }
+    let [notes, warnings, errors] = Severity::ALL.map(|severity| report.count(severity));
+    print_line(format_args!(
+        "{role}: {} people in {} pictures ({}); errors {errors}, warnings {warnings}, notes {notes}",
+        report.people, report.pictures, report.format
+    ))?;
+    for finding in report.worst_first() {
+        print_line(format_args!("  {finding}"))?;
+    }
+    Ok(())
+}
