@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::builder::PossibleValuesParser;
+use clap::value_parser;
 use crossbeam::channel::{Receiver, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use poselens_engine::concurrency::{StopFlag, Worker};
@@ -54,13 +55,13 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", requires = "val_annotations")]
     val_images: Option<PathBuf>,
     /// Runs through the data
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     epochs: Option<u64>,
     /// People in a step
-    #[arg(long, value_name = "N")]
-    batch_size: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=65_536))]
+    batch_size: Option<u32>,
     /// Learning rate
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// How weights follow gradients
     #[arg(long, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)))]
@@ -82,7 +83,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
     /// End this run after so many epochs; --resume goes on
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     stop_after_epochs: Option<u64>,
     /// Options as TOML, such as the config.toml of another training
     #[arg(long, value_name = "FILE")]
@@ -102,6 +103,15 @@ fn input_size(text: &str) -> Result<[usize; 2], String> {
         _ => Err(format!("'{side}' is no multiple of 8 up to 4096")),
     };
     Ok([side(width)?, side(height)?])
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if rate > 0.0 && rate.is_finite() {
+        Ok(rate)
+    } else {
+        Err("not above 0".to_owned())
+    }
 }
 
 impl TrainArgs {
@@ -145,7 +155,10 @@ impl TrainArgs {
             }
         }
         set(&mut config.epochs, self.epochs.as_ref());
-        set(&mut config.batch_size, self.batch_size.as_ref());
+        set(
+            &mut config.batch_size,
+            self.batch_size.map(|n| n as usize).as_ref(),
+        );
         set(&mut config.optimizer.lr, self.lr.as_ref());
         set(&mut config.seed, self.seed.as_ref());
         if self.input_size.is_some() {
@@ -212,9 +225,6 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     };
     if args.check {
         return super::data_check::run(&args.config()?, args.json);
-    }
-    if args.stop_after_epochs == Some(0) {
-        bail!("--stop-after-epochs is at least 1");
     }
     let out = args.out.as_ref().context("--out is missing")?;
     let mut trainer = if args.resume {

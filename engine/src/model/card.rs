@@ -136,6 +136,15 @@ impl Card {
             let reason = format!("the card of {}, not of {}", card.model, spec.name);
             return Err(Error::data(&path, reason));
         }
+        let sides = [card.input.width, card.input.height];
+        if sides
+            .iter()
+            .any(|&n| n == 0 || n > 4096 || n % spec.unit != 0)
+        {
+            let (input, unit) = (card.input_size(), spec.unit);
+            let reason = format!("input is {input}; sides are multiples of {unit} up to 4096");
+            return Err(Error::data(&path, reason));
+        }
         if let Some(wanted) = &card.sha256
             && sha256_of_file(weights)? != *wanted
         {

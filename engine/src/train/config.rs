@@ -188,7 +188,8 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         let fault = |what: &str| Err(Error::Invalid(format!("training: {what}")));
         loss(&self.loss.name)?;
-        let ModelSpec { approach, unit, .. } = *model(&self.model)?;
+        let spec = model(&self.model)?;
+        let ModelSpec { approach, unit, .. } = *spec;
         self.optimizer.check()?;
         self.schedule.check()?;
         self.augment.check()?;
@@ -196,9 +197,15 @@ impl TrainConfig {
         if !factors.iter().all(|f| f.is_finite() && *f >= 0.0) || self.loss.scale == 0.0 {
             return fault("loss.scale must be above 0, loss.zero_mean not below");
         }
-        if self.epochs == 0 || self.epochs > 1_000_000 || self.batch_size == 0 || self.workers == 0
-        {
-            return fault("epochs, batch_size and workers are at least 1");
+        for (name, value, most) in [
+            ("epochs", self.epochs, 1_000_000),
+            ("batch_size", self.batch_size as u64, 65_536),
+            ("workers", self.workers as u64, 512),
+            ("prefetch", self.prefetch as u64, 1024),
+        ] {
+            if !(1..=most).contains(&value) {
+                return fault(&format!("{name} is {value}; it lies in 1 to {most}"));
+            }
         }
         if !(0.0..=1.0).contains(&self.backbone_rate) {
             return fault("backbone_rate lies in 0 to 1");
@@ -211,12 +218,36 @@ impl TrainConfig {
         {
             return fault(&format!("the sides of input_size are multiples of {unit}"));
         }
+        if self.init == Start::Bundled && spec.bundled.is_none() {
+            let other = spec.begins_with.map_or("", |_| ", backbone");
+            return fault(&format!(
+                "{} has no bundled weights: init is scratch{other} or a file",
+                self.model
+            ));
+        }
         if self.freeze == Freeze::Backbone && !self.fixed_norms {
             // Its statistics would be a batch's while learning and the old ones afterwards.
             return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
         }
+        if self.freeze == Freeze::Backbone && self.init == Start::Scratch {
+            return fault(
+                "a frozen backbone of fresh weights would find nothing: freeze = \"none\"",
+            );
+        }
         if self.target.approach()? != approach {
-            return fault("target.codec is not for this model's answers");
+            let Self { model, target, .. } = self;
+            return fault(&format!(
+                "target.codec '{}' is not for what {model} answers; begin with one of its recipes",
+                target.codec
+            ));
+        }
+        let stride = spec.card()?.heatmap.stride;
+        if self.target.stride != stride {
+            let Self { model, target, .. } = self;
+            return fault(&format!(
+                "target.stride is {}, but a heatmap pixel of {model} covers {stride}",
+                target.stride
+            ));
         }
         if self.data.is_empty() {
             return fault("no data: give --annotations, or [[data]] in the file");
@@ -272,12 +303,15 @@ impl TrainConfig {
             let text = e.to_string();
             Error::data(path, text.trim().replace('\n', " "))
         };
-        let given: toml::Table = toml::from_str(text).map_err(|e| fault(&e.message()))?;
+        let given: toml::Table = toml::from_str(text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
+            fault(&format!("line {line}: {}", e.message()))
+        })?;
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
         merge(&mut table, given);
-        let mut config: Self = table
-            .try_into()
-            .map_err(|e: toml::de::Error| fault(&e.message()))?;
+        // The whole error: its message alone does not name the option.
+        let mut config: Self = table.try_into().map_err(|e: toml::de::Error| fault(&e))?;
         config.found_from(path.parent().unwrap_or(Path::new("")));
         Ok(config)
     }

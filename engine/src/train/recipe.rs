@@ -321,6 +321,11 @@ mod tests {
                 let mut config = recipe(spec.name, name).unwrap();
                 assert!(config.check().is_err(), "there are no data");
                 config.data.push(DataConfig::new("x.json".into(), None));
+                if spec.bundled.is_none() && config.init == Start::Bundled {
+                    let error = config.check().unwrap_err().to_string();
+                    assert!(error.contains("scratch"), "{error}");
+                    config.init = Start::File("x.safetensors".into());
+                }
                 config.check().unwrap();
                 assert!(codec(&config.target.codec).is_some());
                 assert_eq!(config.target.stride, card.heatmap.stride);
@@ -357,14 +362,44 @@ mod tests {
         assert_eq!(read.data, [DataConfig::new("a.json".into(), None)]);
         assert_eq!(read.augment.flip, config.augment.flip);
         assert_eq!(read.optimizer.clip_norm, config.optimizer.clip_norm);
-        for text in [
-            "epocs = 3",
-            "optimizer.rate = 1",
-            "init = 'bundle'",
-            "epochs = [",
+        for (text, named) in [
+            ("epocs = 3", "epocs"),
+            ("optimizer.rate = 1", "rate"),
+            ("loss.scale = 'a'", "scale"),
+            ("init = 'bundle'", "init"),
+            ("seed = 1\nepochs = [", "line 2"),
         ] {
             let message = config.with_file(path, text).unwrap_err().to_string();
             assert!(message.starts_with("x.toml"), "{message}");
+            assert!(message.contains(named), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    /// Fails when options that end in a crash, in nonsense or in an error deep inside a tensor
+    /// operation are accepted.
+    #[test]
+    fn options_without_a_meaning_are_named() {
+        let mut sound = recipe("sfm", "fine-tune").unwrap();
+        sound.data.push(DataConfig::new("x.json".into(), None));
+        sound.check().unwrap();
+        type Change = fn(&mut TrainConfig);
+        let cases: [(&str, Change); 9] = [
+            ("epochs is 0", |c| c.epochs = 0),
+            ("batch_size is 1000000000", |c| c.batch_size = 1_000_000_000),
+            ("workers is 100000", |c| c.workers = 100_000),
+            ("prefetch is 0", |c| c.prefetch = 0),
+            ("multiples of 32", |c| c.input_size = Some([65, 64])),
+            ("covers 4", |c| c.model = "tp-r-a3".to_owned()),
+            ("fields", |c| c.target = TargetSpec::fields()),
+            ("fresh weights", |c| c.init = Start::Scratch),
+            ("fixed_norms", |c| c.fixed_norms = false),
+        ];
+        for (named, change) in cases {
+            let mut config = sound.clone();
+            change(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(named), "{named}: {error}");
         }
     }
 }
