@@ -130,7 +130,7 @@ fn check_targets(input: &Path, output: &Path, card_path: &Path) -> Result<()> {
             "is the name of a card; call the weights .safetensors",
         ));
     }
-    for target in [output, card_path].iter().filter(|path| path.is_dir()) {
+    if let Some(target) = [output, card_path].into_iter().find(|path| path.is_dir()) {
         return Err(Error::data(target, "is a folder; give the name of a file"));
     }
     let same = |a: &Path, b: &Path| {

@@ -262,7 +262,10 @@ fn first_line(error: &impl std::fmt::Display) -> String {
 ///
 /// # Errors
 /// When a tensor is of another type, or the disk is full or refuses.
-pub fn write_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
+pub fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
+) -> Result<()> {
     draft_tensors(path, tensors)?.put()
 }
 
@@ -270,8 +273,11 @@ pub fn write_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<(
 ///
 /// # Errors
 /// When a tensor is of another type, or the disk is full or refuses.
-pub fn draft_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<Draft> {
-    let mut sorted: Vec<(&String, &Tensor)> = tensors.iter().collect();
+pub fn draft_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
+) -> Result<Draft> {
+    let mut sorted: Vec<(&String, &Tensor)> = tensors.into_iter().collect();
     // Floats first: a text of any length before them would leave them at odd places.
     sorted.sort_by_key(|(name, t)| (t.dtype() == DType::U8, *name));
     let mut entries = Vec::new();

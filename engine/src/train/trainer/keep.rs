@@ -1,6 +1,6 @@
 //! What a training keeps: measured, judged, written.
 
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use crossbeam::channel::Sender;
 
 use super::Trainer;
@@ -104,7 +104,7 @@ impl Trainer {
         let Some(lesson) = &self.lesson else {
             return Ok(true);
         };
-        let moved = self.params.moving().values().map(|var| var.as_tensor());
+        let moved = self.params.moving().values().map(Var::as_tensor);
         let averages = self.average.iter().flat_map(|a| a.tensors().values());
         for tensor in moved
             .chain(averages)
