@@ -1,7 +1,7 @@
 //! `poselens forward`: the bare network, tensor in, tensors out.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor, safetensors};
 use poselens_engine::device::select;
 use poselens_engine::error::Error;
 use poselens_engine::geometry::Size;
-use poselens_engine::model::{BuildOptions, Weights, model};
+use poselens_engine::model::{BuildOptions, Weights, model, write_tensors};
 use poselens_engine::nn::{Kernels, Pass};
 
 use super::Common;
@@ -80,7 +80,7 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
         let weights = layer.weights(&kernels.threads)?;
         tensors.insert(layer.name, weights);
     }
-    write_atomically(&args.output, &tensors)
+    Ok(write_tensors(&args.output, &tensors)?)
 }
 
 fn read_input(args: &ForwardArgs) -> anyhow::Result<Tensor> {
@@ -104,15 +104,4 @@ fn read_input(args: &ForwardArgs) -> anyhow::Result<Tensor> {
         );
     }
     Ok(input.to_dtype(DType::F32)?)
-}
-
-/// Writes beside the target and renames, so that a failure leaves no half file.
-fn write_atomically(path: &Path, tensors: &HashMap<String, Tensor>) -> anyhow::Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    safetensors::save(tensors, &part)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    std::fs::rename(&part, path).map_err(Error::io("write", path))?;
-    Ok(())
 }

@@ -213,6 +213,9 @@ struct Document<'a> {
     epochs: u64,
     steps: u64,
     best_epoch: Option<u64>,
+    /// Pictures that this run could not use, and what is wrong with the first.
+    broken_pictures: usize,
+    first_broken: Option<&'a str>,
     peak_memory_mib: Option<f64>,
     /// The network before training, then every epoch.
     history: &'a [EpochRecord],
@@ -271,6 +274,8 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         epochs: trainer.epochs(),
         steps: trainer.steps(),
         best_epoch: trainer.best().map(|best| best.epoch),
+        broken_pictures: trainer.broken().len(),
+        first_broken: trainer.broken().first().map(|b| b.reason.as_str()),
         peak_memory_mib: peak_memory_mib(),
         history: trainer.history(),
     };
@@ -281,6 +286,10 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         "{}: {ended} after {} epochs, {} steps; weights in {}",
         document.model, document.epochs, document.steps, document.out
     ))?;
+    if let Some(first) = document.first_broken {
+        let n = counted(document.broken_pictures as u64);
+        super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
+    }
     if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
         let best = document.history.iter().find(|r| r.epoch == best.epoch);
         if let (Some(before), Some(after)) = (first.pck, best.and_then(|r| r.pck)) {
@@ -341,10 +350,18 @@ fn show(news: &Receiver<Event>) {
                 ));
             }
             Event::Epoch(record) => bar.suspend(|| eprintln!("{}", line(&record))),
-            Event::Seen { .. } | Event::Saved { .. } | Event::Stopped(_) => {}
+            Event::Measuring { .. } => bar.set_message("measuring on the held-out people"),
+            // The epoch's line says how many; every picture has been named by a warning.
+            Event::Broken { .. } | Event::Seen { .. } | Event::Saved { .. } | Event::Stopped(_) => {
+            }
         }
     }
     bar.finish_and_clear();
+}
+
+fn counted(pictures: u64) -> String {
+    let end = if pictures == 1 { "" } else { "s" };
+    format!("{pictures} picture{end}")
 }
 
 fn line(record: &EpochRecord) -> String {
@@ -355,6 +372,9 @@ fn line(record: &EpochRecord) -> String {
     }
     for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
         parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
+    }
+    if record.broken > 0 {
+        parts.push(format!("{} could not be used", counted(record.broken)));
     }
     if !record.gates.is_empty() {
         let gates = record.gates.iter();

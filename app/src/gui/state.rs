@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::inspect::Choices;
 use super::train::Plan;
 use anyhow::Context as _;
+use poselens_engine::disk::replace;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
@@ -131,9 +132,7 @@ impl AppState {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(cannot)?;
         }
-        let part = path.with_extension("toml.part");
-        std::fs::write(&part, toml::to_string(self)?).with_context(cannot)?;
-        std::fs::rename(&part, path).with_context(cannot)
+        Ok(replace(path, toml::to_string(self)?.as_bytes())?)
     }
 
     /// Remembers that this file or folder was opened, as the newest.

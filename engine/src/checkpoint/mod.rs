@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor, safetensors};
 
+use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::model::{Card, OriginCard, model, sha256_of_file};
+use crate::model::{Card, OriginCard, draft_tensors, model, sha256_of_file};
 use fit::{Fit, Shapes, fit};
 use pickle::Pickle;
 
@@ -83,13 +84,11 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
         input: size,
     } = found.fit;
 
-    let part = part_path(output);
-    safetensors::save(&found.tensors, &part)
-        .map_err(|e| Error::data(output, format!("cannot be written ({e})")))?;
+    let weights = draft_tensors(output, &found.tensors)?;
     let mut card = Card {
         model: spec.name.to_owned(),
         license: "Not stated in the imported file: that of its publisher".to_owned(),
-        sha256: Some(sha256_of_file(&part)?),
+        sha256: Some(sha256_of_file(weights.part())?),
         skeleton: skeleton.name.clone(),
         // What is known about the bundled weights is not known about these.
         weights: None,
@@ -109,10 +108,10 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
     (card.input.width, card.input.height) = (size.width, size.height);
     let text = toml::to_string(&card)
         .map_err(|e| Error::data(&card_path, format!("cannot be written ({e})")))?;
-    let card_part = part_path(&card_path);
-    std::fs::write(&card_part, text).map_err(Error::io("write", &card_path))?;
-    std::fs::rename(&part, output).map_err(Error::io("write", output))?;
-    std::fs::rename(&card_part, &card_path).map_err(Error::io("write", &card_path))?;
+    // The card first: weights without it would be taken for the model's usual ones, older weights
+    // of this name are told apart by its SHA-256.
+    replace(&card_path, text.as_bytes())?;
+    weights.put()?;
     Ok(Imported {
         format: found.format,
         section: found.section,
@@ -130,6 +129,9 @@ fn check_targets(input: &Path, output: &Path, card_path: &Path) -> Result<()> {
             output,
             "is the name of a card; call the weights .safetensors",
         ));
+    }
+    if let Some(target) = [output, card_path].into_iter().find(|path| path.is_dir()) {
+        return Err(Error::data(target, "is a folder; give the name of a file"));
     }
     let same = |a: &Path, b: &Path| {
         a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
@@ -149,12 +151,6 @@ fn check_targets(input: &Path, output: &Path, card_path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn part_path(path: &Path) -> PathBuf {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    part.into()
 }
 
 /// A file's tensors and the model they fit.

@@ -12,6 +12,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "clip",
     help: "a folder with coco.json and pictures",
     accepts: |path| labels(path).is_some(),
+    file: |folder| labels(folder).unwrap_or_else(|| folder.to_owned()),
     read,
 };
 

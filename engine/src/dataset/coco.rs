@@ -71,6 +71,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "coco",
     help: "COCO keypoints JSON (images, annotations, categories)",
     accepts: |path| is_json(path, b'{'),
+    file: Path::to_path_buf,
     read,
 };
 

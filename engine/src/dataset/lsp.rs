@@ -22,6 +22,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "lsp",
     help: "LSP and LSPET (joints.mat, or the folder with it)",
     accepts: |path| joints_file(path).is_file(),
+    file: joints_file,
     read,
 };
 

@@ -47,6 +47,8 @@ pub struct DatasetSpec {
     pub help: &'static str,
     /// Whether a file or folder looks like this format.
     pub accepts: fn(&Path) -> bool,
+    /// The file of labels that is read: of a file itself, of a folder the one in it.
+    pub file: fn(&Path) -> PathBuf,
     /// Reads `annotations`, whose pictures lie under `images`. Entries that cannot be used are
     /// left out and appended to the findings; an error means that nothing could be read.
     pub read: fn(annotations: &Path, images: &Path, &mut Vec<Finding>) -> Result<Dataset>,

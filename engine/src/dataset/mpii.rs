@@ -26,6 +26,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "mpii",
     help: "MPII JSON (a list of image, center, scale, joints, joints_vis)",
     accepts: |path| is_json(path, b'['),
+    file: Path::to_path_buf,
     read,
 };
 

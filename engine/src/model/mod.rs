@@ -26,7 +26,7 @@ pub use ssa::{BranchConfig, Ssa, SsaBackbone, SsaConfig};
 pub use transpose::{
     Backbone, PositionKind, TransPose, TransPoseConfig, Upsampling, sine_positions,
 };
-pub use weights::{WeightShapes, Weights, sha256_of_file};
+pub use weights::{WeightShapes, Weights, draft_tensors, sha256_of_file, write_tensors};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,7 @@ use candle_nn::{Init, VarBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{ModelSpec, PoseModel};
+use crate::disk::{Draft, TensorEntry, tensor_header};
 use crate::error::{Error, Result};
 
 /// Tensor names and shapes of a network as built, ordered by name.
@@ -254,6 +255,67 @@ fn fits_other_input(shape: &[usize], wanted: &[usize]) -> bool {
 fn first_line(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Writes tensors of floats (as f32) or bytes as a safetensors file, whole or not at all, in the
+/// order of their names.
+///
+/// # Errors
+/// When a tensor is of another type, or the disk is full or refuses.
+pub fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
+) -> Result<()> {
+    draft_tensors(path, tensors)?.put()
+}
+
+/// [`write_tensors`], not yet in its place.
+///
+/// # Errors
+/// When a tensor is of another type, or the disk is full or refuses.
+pub fn draft_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
+) -> Result<Draft> {
+    let mut sorted: Vec<(&String, &Tensor)> = tensors.into_iter().collect();
+    // Floats first: a text of any length before them would leave them at odd places.
+    sorted.sort_by_key(|(name, t)| (t.dtype() == DType::U8, *name));
+    let mut entries = Vec::new();
+    for (name, t) in &sorted {
+        let (dtype, width) = match t.dtype() {
+            DType::U8 => ("U8", 1),
+            d if d.is_float() => ("F32", size_of::<f32>()),
+            d => {
+                let reason = format!("cannot hold tensor {name}, which is of type {d:?}");
+                return Err(Error::data(path, reason));
+            }
+        };
+        entries.push(TensorEntry {
+            name,
+            dtype,
+            shape: t.dims(),
+            n_bytes: t.elem_count() * width,
+        });
+    }
+    Draft::write(path, |file| {
+        file.write_all(&tensor_header(None, entries))?;
+        for (_, t) in sorted {
+            // One tensor at a time: no second copy of a whole state is in memory.
+            let bytes = bytes_of(t).map_err(|e| std::io::Error::other(first_line(&e)))?;
+            file.write_all(&bytes)?;
+        }
+        Ok(())
+    })
+}
+
+fn bytes_of(tensor: &Tensor) -> TensorResult<Vec<u8>> {
+    let flat = tensor.detach().to_device(&Device::Cpu)?.flatten_all()?;
+    if flat.dtype() == DType::U8 {
+        return flat.to_vec1();
+    }
+    let values: Vec<f32> = flat.to_dtype(DType::F32)?.to_vec1()?;
+    let bytes: Vec<[u8; 4]> = values.into_iter().map(f32::to_le_bytes).collect();
+    Ok(bytes.into_flattened())
 }
 
 /// SHA-256 of a file, lower-case hex.

@@ -6,6 +6,7 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
+use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 
@@ -27,9 +28,7 @@ pub fn save_png(frame: &Frame, path: &Path) -> Result<()> {
             ExtendedColorType::Rgba8,
         )
         .map_err(|e| Error::data(path, format!("cannot be written as PNG: {e}")))?;
-    let part = path.with_extension("png.part");
-    fs::write(&part, bytes).map_err(Error::io("write", &part))?;
-    fs::rename(&part, path).map_err(Error::io("write", path))
+    replace(path, &bytes)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::export::{ExportContext, Exporter, ExporterSpec, Output, json, pixels, score, triples};
+use crate::disk::{part_path, settle};
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 
@@ -54,9 +55,7 @@ impl CocoResults {
                 reason: "it is a folder; give the name of a file".to_owned(),
             });
         }
-        let mut part_path = path.as_os_str().to_owned();
-        part_path.push(".part");
-        let mut part = Output::create(Path::new(&part_path))?;
+        let mut part = Output::create(&part_path(path))?;
         part.write(&[b"[", END].concat())?;
         Ok(Self {
             part,
@@ -97,6 +96,6 @@ impl Exporter for CocoResults {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.part.sync()?;
-        std::fs::rename(&self.part.path, &self.path).map_err(Error::io("rename to", &self.path))
+        settle(&self.part.path, &self.path)
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::disk::{TensorEntry, replace, tensor_header};
 use crate::error::{Error, Result};
 use crate::geometry::{Affine2, Point};
 use crate::output::{Planes, PoseOutput};
@@ -96,36 +97,23 @@ fn rows(map: &Affine2) -> Vec<f32> {
 /// When the file cannot be written.
 pub fn write_safetensors(output: &PoseOutput, path: &Path) -> Result<()> {
     let all = tensors(output);
-    let mut header = serde_json::Map::new();
     let about = json!({
         "model": &*output.model,
         "skeleton": output.skeleton.name,
         "frame": output.frame.id.to_string(),
         "time_secs": output.frame.time_secs.to_string(),
     });
-    header.insert("__metadata__".to_owned(), about);
-    let mut end = 0;
-    for tensor in &all {
-        let begin = end;
-        end += tensor.values.len() * size_of::<f32>();
-        let entry = json!({
-            "dtype": "F32",
-            "shape": tensor.shape,
-            "data_offsets": [begin, end],
-        });
-        header.insert(tensor.name.clone(), entry);
-    }
-    let mut header = serde_json::Value::Object(header).to_string();
-    // Values begin at a multiple of eight bytes.
-    while !header.len().is_multiple_of(8) {
-        header.push(' ');
-    }
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
+    let entries = all.iter().map(|tensor| TensorEntry {
+        name: &tensor.name,
+        dtype: "F32",
+        shape: &tensor.shape,
+        n_bytes: size_of_val(&tensor.values[..]),
+    });
+    let mut bytes = tensor_header(Some(about), entries);
     for tensor in &all {
         bytes.extend(little_endian(&tensor.values));
     }
-    write_whole(path, &bytes)
+    replace(path, &bytes)
 }
 
 /// Writes each tensor of an output as `NAME.npy` into a folder, which is made; the files.
@@ -140,7 +128,7 @@ pub fn write_npy(output: &PoseOutput, folder: &Path) -> Result<Vec<PathBuf>> {
             "{}.npy",
             tensor.name.replace(['/', '\\', ':'], "_")
         ));
-        write_whole(&path, &npy(&tensor))?;
+        replace(&path, &npy(&tensor))?;
         paths.push(path);
     }
     Ok(paths)
@@ -166,14 +154,6 @@ fn npy(tensor: &NamedTensor) -> Vec<u8> {
 
 fn little_endian(values: &[f32]) -> impl Iterator<Item = u8> {
     values.iter().flat_map(|v| v.to_le_bytes())
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    fs::write(&part, bytes).map_err(Error::io("write", &part))?;
-    fs::rename(&part, path).map_err(Error::io("rename to", path))
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! A training on disk: a folder from which it goes on exactly, and whose weights can be used.
 //!
 //! `state.safetensors` is everything ([`State`]): weights, averages, the optimizer's memory, and
-//! as TOML in the tensor `progress` the rest, options included (paths as seen from the folder). The others are made from it:
-//! `last.safetensors`, `best.safetensors`, `config.toml`, `card.toml`, `log.csv`. Every file is
-//! written beside its place, flushed and renamed, `best` first and `state` before `last`: whenever
-//! the program is killed, every file is whole, and resuming makes the others anew.
+//! as TOML in the tensor `progress` the rest, options included (paths as seen from the folder). The
+//! others are made from it: `config.toml`, `card.toml`, `best.safetensors`, `last.safetensors`,
+//! `log.csv`. Each is replaced whole or not at all ([`crate::disk`]), in the order of [`FILES`]:
+//! the card lies there before any weights do, the state before what is made from it. Whenever the
+//! program is killed, every file is whole and has its card, and resuming makes the others anew.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, safetensors};
@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::optim::ByName;
 use crate::dataset::loader::Position;
+use crate::disk;
 use crate::error::{Error, Result};
-use crate::model::Card;
+use crate::model::{Card, write_tensors};
 
 /// The whole training.
 const STATE: &str = "state.safetensors";
@@ -27,6 +28,9 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 const CONFIG: &str = "config.toml";
 const LOG: &str = "log.csv";
+
+/// What a folder holds, in the order in which it is written.
+const FILES: [&str; 6] = [CONFIG, Card::FILE, STATE, BEST, LAST, LOG];
 
 /// Changes when older states cannot be read any more.
 const VERSION: u32 = 1;
@@ -47,6 +51,12 @@ pub struct Running {
     pub people: u64,
     /// Sum over people of the mean of |M|, per attention block.
     pub gates: BTreeMap<String, f64>,
+    /// Learning rate of the last step.
+    #[serde(default)]
+    pub lr: f64,
+    /// Pictures that could not be used, each as `SET/NUMBER`.
+    #[serde(default)]
+    pub broken: BTreeSet<String>,
 }
 
 /// One finished epoch.
@@ -68,6 +78,9 @@ pub struct EpochRecord {
     pub secs: f64,
     /// People per second in training.
     pub images_per_sec: f64,
+    /// Pictures of the epoch that could not be used; states of an earlier version do not tell.
+    #[serde(default)]
+    pub broken: u64,
     /// Mean |M| per attention block; below 0.02 or above 0.8 its picture shows nothing.
     pub gates: BTreeMap<String, f64>,
 }
@@ -113,6 +126,10 @@ pub struct Progress {
     /// there any more. States of an earlier version have none.
     #[serde(default)]
     pub card: Option<Card>,
+    /// SHA-256 of the labels' files: of those learned from, then of those measured on. States of
+    /// an earlier version have none.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 impl Progress {
@@ -129,6 +146,7 @@ impl Progress {
             history: Vec::new(),
             config,
             card: Some(card),
+            labels: Vec::new(),
         }
     }
 }
@@ -156,6 +174,19 @@ impl State {
         self.weights.iter().map(averaged).collect()
     }
 
+    /// Whether the weights are those of the best epoch: it is the last, and nothing was learned
+    /// since.
+    pub fn is_best(&self) -> bool {
+        let Progress {
+            best,
+            history,
+            running,
+            ..
+        } = &self.progress;
+        let last = history.last().map(|record| record.epoch);
+        running.steps == 0 && best.is_some_and(|best| Some(best.epoch) == last)
+    }
+
     fn parts(&self) -> [(&'static str, &ByName); 3] {
         [
             ("net.", &self.weights),
@@ -179,6 +210,26 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
+    /// The folder at `path` with a training in it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let folder = Self(path.to_owned());
+        if folder.is_begun() {
+            return Ok(folder);
+        }
+        Err(Error::data(path, "holds no training to resume"))
+    }
+
+    /// Removes what killed trainings have left of half-written files. None may be at work in it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sweep(&self) -> Result<()> {
+        disk::sweep(&self.0, &FILES)
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.0
@@ -189,14 +240,12 @@ impl Folder {
         self.0.join(STATE).exists()
     }
 
-    /// Writes everything; the best weights only where `is_best`.
+    /// Writes everything; the best weights only where the state's are.
     ///
     /// # Errors
     /// When the disk is full or refuses. The files that were there before are whole then.
-    pub fn save(&self, state: &State, card: &Card, is_best: bool) -> Result<()> {
-        if is_best {
-            self.tensors(BEST, &state.deployed())?;
-        }
+    pub fn save(&self, state: &State, card: &Card) -> Result<()> {
+        self.describe(state, card)?;
         let progress = Progress {
             config: state.progress.config.seen_from(&self.0),
             ..state.progress.clone()
@@ -211,8 +260,8 @@ impl Folder {
         let n = progress.len();
         let progress = Tensor::from_vec(progress.into_bytes(), n, &Device::Cpu)?;
         all.insert(PROGRESS.to_owned(), progress);
-        self.tensors(STATE, &all)?;
-        self.derive(state, card)
+        write_tensors(&self.0.join(STATE), &all)?;
+        self.hand_out(state)
     }
 
     /// Writes what follows from the state.
@@ -220,11 +269,24 @@ impl Folder {
     /// # Errors
     /// When the disk is full or refuses.
     pub fn derive(&self, state: &State, card: &Card) -> Result<()> {
-        self.tensors(LAST, &state.deployed())?;
+        self.describe(state, card)?;
+        self.hand_out(state)
+    }
+
+    /// What comes before any weights.
+    fn describe(&self, state: &State, card: &Card) -> Result<()> {
         let config = state.progress.config.seen_from(&self.0);
-        let config = toml_of(&self.0.join(CONFIG), &config)?;
-        self.text(CONFIG, &config)?;
-        self.text(Card::FILE, &toml_of(&self.0.join(Card::FILE), card)?)?;
+        self.text(CONFIG, &toml_of(&self.0.join(CONFIG), &config)?)?;
+        self.text(Card::FILE, &toml_of(&self.0.join(Card::FILE), card)?)
+    }
+
+    /// What comes after the state.
+    fn hand_out(&self, state: &State) -> Result<()> {
+        let weights = state.deployed();
+        if state.is_best() {
+            write_tensors(&self.0.join(BEST), &weights)?;
+        }
+        write_tensors(&self.0.join(LAST), &weights)?;
         self.text(LOG, &log(&state.progress.history))
     }
 
@@ -238,9 +300,6 @@ impl Folder {
             let advice = "start again in another folder, from these weights with --init";
             Error::data(&path, format!("{reason}; {advice} {LAST}"))
         };
-        if !path.exists() {
-            return Err(Error::data(&self.0, "holds no training to resume"));
-        }
         let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
         let mut all = safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|e| fault(format!("cut off or damaged ({})", one_line(&e))))?;
@@ -269,38 +328,8 @@ impl Folder {
         })
     }
 
-    fn tensors(&self, name: &str, tensors: &HashMap<String, Tensor>) -> Result<()> {
-        let cpu = tensors
-            .iter()
-            .map(|(name, t)| Ok((name.clone(), t.to_device(&Device::Cpu)?.contiguous()?)))
-            .collect::<Result<HashMap<_, _>>>()?;
-        self.replace(name, |temporary| {
-            safetensors::save(&cpu, temporary).map_err(|e| std::io::Error::other(one_line(&e)))
-        })
-    }
-
     fn text(&self, name: &str, text: &str) -> Result<()> {
-        self.replace(name, |temporary| std::fs::write(temporary, text))
-    }
-
-    /// Replaces a file whole or not at all.
-    fn replace(&self, name: &str, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
-        let path = self.0.join(name);
-        let temporary = self.0.join(format!("{name}.part"));
-        let written = write(&temporary)
-            .and_then(|()| File::options().write(true).open(&temporary)?.sync_all())
-            .and_then(|()| std::fs::rename(&temporary, &path));
-        if let Err(error) = written {
-            // A full disk shall not stay full of a half file; the first error is what counts.
-            std::fs::remove_file(&temporary).ok();
-            return Err(Error::io("write", &path)(error));
-        }
-        // The new name must outlast a power failure as well; Windows knows no such call.
-        #[cfg(unix)]
-        File::open(&self.0)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Error::io("write", &self.0))?;
-        Ok(())
+        disk::replace(&self.0.join(name), text.as_bytes())
     }
 }
 
@@ -319,13 +348,14 @@ pub(super) fn log(history: &[EpochRecord]) -> String {
     blocks.sort();
     blocks.dedup();
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
-    let names = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec";
+    let names = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec,broken";
     let mut head = vec![names.to_owned()];
     head.extend(blocks.iter().map(|block| format!("mean_abs_m_{block}")));
     let row = |r: &EpochRecord| {
         let mut row = vec![r.epoch.to_string(), r.step.to_string(), r.lr.to_string()];
         row.extend([r.loss, r.pck, r.oks_ap].map(number));
         row.extend([r.secs, r.images_per_sec].map(|v| format!("{v:.3}")));
+        row.push(r.broken.to_string());
         row.extend(
             blocks
                 .iter()
@@ -338,128 +368,4 @@ pub(super) fn log(history: &[EpochRecord]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::recipe::recipe;
-    use super::*;
-    use crate::model::model;
-    use candle_core::DType;
-
-    fn state() -> (State, Card) {
-        let by = |name: &str, value: f64| {
-            let tensor = Tensor::full(value as f32, (2, 3), &Device::Cpu).unwrap();
-            ByName::from([(name.to_owned(), tensor)])
-        };
-        let card = model("sfm").unwrap().card_for(None).unwrap();
-        let mut progress = Progress::new(recipe("sfm", "fine-tune").unwrap(), card);
-        progress.running.loss = 1.0 / 3.0;
-        progress.running.gates.insert("x51".to_owned(), 0.1 + 0.2);
-        progress.history.push(EpochRecord {
-            epoch: 1,
-            step: 7,
-            lr: 1e-3,
-            loss: Some(0.1),
-            pck: Some(0.5),
-            oks_ap: None,
-            secs: 1.5,
-            images_per_sec: 3.0,
-            gates: BTreeMap::from([("x12".to_owned(), 0.25)]),
-        });
-        let state = State {
-            progress,
-            weights: by("a.weight", 1.0),
-            average: by("a.weight", 2.0),
-            memory: by("mean.a.weight", 3.0),
-        };
-        let mut card = model("sfm").unwrap().card().unwrap();
-        // As after a training: the bundled weights' digest is not theirs.
-        card.sha256 = None;
-        (state, card)
-    }
-
-    fn value(t: &Tensor) -> f32 {
-        t.to_dtype(DType::F32)
-            .unwrap()
-            .max_all()
-            .unwrap()
-            .to_scalar()
-            .unwrap()
-    }
-
-    /// Fails when a saved training comes back changed in its last bit, the averages are not what
-    /// is handed out, or the card and the log cannot be read.
-    #[test]
-    fn a_state_comes_back_exactly() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = Folder::create(&folder.path().join("new")).unwrap();
-        assert!(!folder.is_begun());
-        assert!(
-            folder
-                .load()
-                .unwrap_err()
-                .to_string()
-                .contains("no training")
-        );
-        let (state, card) = state();
-        folder.save(&state, &card, true).unwrap();
-        let back = folder.load().unwrap();
-        assert_eq!(back.progress, state.progress);
-        assert_eq!(value(&back.weights["a.weight"]), 1.0);
-        assert_eq!(value(&back.memory["mean.a.weight"]), 3.0);
-        for name in [LAST, BEST] {
-            let path = folder.path().join(name);
-            let weights = safetensors::load(&path, &Device::Cpu).unwrap();
-            assert_eq!(value(&weights["a.weight"]), 2.0);
-            let beside = |name: &str| Card::beside(&path, model(name).unwrap());
-            assert_eq!(beside("sfm").unwrap().unwrap(), card);
-            assert!(beside("tp-r-a3").is_err());
-        }
-        let log = std::fs::read_to_string(folder.path().join(LOG)).unwrap();
-        let wanted = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec,mean_abs_m_x12\n\
-                      1,7,0.001,0.1,0.5,,1.500,3.000,0.25\n";
-        assert_eq!(log, wanted);
-        let text = std::fs::read_to_string(folder.path().join(CONFIG)).unwrap();
-        let read: TrainConfig = toml::from_str(&text).unwrap();
-        assert_eq!(read, state.progress.config);
-    }
-
-    /// Fails when a state that was cut anywhere or is no state is trained on, or the complaint
-    /// does not name it.
-    #[test]
-    fn damaged_states_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = Folder::create(folder.path()).unwrap();
-        let (state, card) = state();
-        folder.save(&state, &card, false).unwrap();
-        let path = folder.path().join(STATE);
-        let bytes = std::fs::read(&path).unwrap();
-        for len in (0..bytes.len()).step_by(97) {
-            std::fs::write(&path, &bytes[..len]).unwrap();
-            let message = folder.load().unwrap_err().to_string();
-            assert!(message.contains(STATE), "{message}");
-        }
-        std::fs::copy(folder.path().join(LAST), &path).unwrap();
-        let message = folder.load().unwrap_err().to_string();
-        assert!(message.contains("not the state"), "{message}");
-    }
-
-    /// Fails when a disk that refuses leaves a broken file in the place of a whole one.
-    #[test]
-    fn a_refused_write_keeps_the_old_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = Folder::create(folder.path()).unwrap();
-        let (mut state, card) = state();
-        folder.save(&state, &card, true).unwrap();
-        // Stands in the way as a full disk would.
-        std::fs::create_dir(folder.path().join(format!("{STATE}.part"))).unwrap();
-        state.progress.step += 1;
-        let message = folder.save(&state, &card, false).unwrap_err().to_string();
-        assert!(
-            message.contains("cannot write") && message.contains(STATE),
-            "{message}"
-        );
-        assert_eq!(
-            folder.load().unwrap().progress.step,
-            state.progress.step - 1
-        );
-    }
-}
+mod tests;

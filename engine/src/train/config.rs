@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use crate::augment::Augment;
 use crate::codec::TargetSpec;
 use crate::dataset::loader::SetOptions;
-use crate::dataset::{Dataset, format, guess_format, usual_images};
+use crate::dataset::{Dataset, DatasetSpec, format, guess_format, usual_images};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{ModelSpec, model, sha256_of_file};
@@ -70,31 +70,34 @@ impl DataConfig {
         std::iter::once(&mut self.annotations).chain(&mut self.images)
     }
 
+    fn spec(&self) -> Result<&'static DatasetSpec> {
+        match &self.format {
+            None => guess_format(&self.annotations),
+            Some(name) => format(name)
+                .ok_or_else(|| Error::Invalid(format!("no data set format is called '{name}'"))),
+        }
+    }
+
     /// Reads the labels.
     ///
     /// # Errors
     /// When the format is unknown or the labels cannot be used.
     pub fn load(&self) -> Result<Dataset> {
-        let spec = match &self.format {
-            None => guess_format(&self.annotations)?,
-            Some(name) => format(name)
-                .ok_or_else(|| Error::Invalid(format!("no data set format is called '{name}'")))?,
-        };
+        let spec = self.spec()?;
         let images = self.images.clone();
         let images = images.unwrap_or_else(|| usual_images(&self.annotations));
         spec.load(&self.annotations, &images)
     }
 
-    /// What it is called where its folder does not matter: the labels' name and, of a file, their
-    /// SHA-256.
-    pub(super) fn name(&self) -> Result<String> {
+    /// What it is called where its folder does not matter.
+    pub(super) fn name(&self) -> String {
         let name = self.annotations.file_name().unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
-        if !self.annotations.is_file() {
-            return Ok(name);
-        }
-        let digest = sha256_of_file(&self.annotations)?;
-        Ok(format!("{name} (SHA-256 {digest})"))
+        name.to_string_lossy().into_owned()
+    }
+
+    /// SHA-256 of the labels' file, be it named itself or by its folder.
+    pub(super) fn digest(&self) -> Result<String> {
+        sha256_of_file(&(self.spec()?.file)(&self.annotations))
     }
 }
 

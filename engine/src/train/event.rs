@@ -51,6 +51,18 @@ pub enum Event {
         /// Time left, without validation.
         eta_secs: f64,
     },
+    /// Held-out people are about to be asked about; comes before the epoch's [`Self::Epoch`].
+    Measuring {
+        /// Finished epochs.
+        epoch: u64,
+    },
+    /// Pictures could not be used; comes before the epoch's [`Self::Epoch`].
+    Broken {
+        /// So many of the epoch.
+        pictures: u64,
+        /// What is wrong with the first that was met in this run, with its file.
+        first: String,
+    },
     /// An epoch is done and measured; the first is the network before training.
     Epoch(EpochRecord),
     /// What these weights find in a few held-out people; comes before the epoch's [`Self::Epoch`].

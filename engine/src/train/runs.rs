@@ -115,6 +115,8 @@ fn history(log: &str) -> Option<Vec<EpochRecord>> {
             oks_ap: given("oks_ap"),
             secs: given("secs")?,
             images_per_sec: given("images_per_sec")?,
+            // Logs of an earlier version do not tell.
+            broken: count("broken").unwrap_or(0),
             gates: gates.collect(),
         })
     };
@@ -136,6 +138,7 @@ mod tests {
             oks_ap: None,
             secs: 1.5,
             images_per_sec: 20.25,
+            broken: 2 * epoch,
             gates: BTreeMap::from([("x51".to_owned(), 0.25)]),
         }
     }
@@ -147,6 +150,8 @@ mod tests {
         let written = vec![record(0, 0.5), record(1, 0.75), record(2, 0.75)];
         assert_eq!(history(&log(&written)).unwrap(), written);
         assert!(history("something else\n1,2\n").is_none());
+        let older = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec\n1,7,0.1,,,,1.5,3.0\n";
+        assert_eq!(history(older).unwrap()[0].broken, 0);
         let mut run = RunEntry {
             folder: PathBuf::new(),
             config: super::super::recipe::recipe("sfm", "fine-tune").unwrap(),

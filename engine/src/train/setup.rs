@@ -1,9 +1,10 @@
 //! What a training is made from, and what is told about it.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::checkpoint::{EpochRecord, Progress, Running};
-use super::config::{Freeze, Start, TrainConfig};
+use super::checkpoint::{EpochRecord, LAST, Progress, Running};
+use super::config::{DataConfig, Freeze, Start, TrainConfig};
 use super::optim::ByName;
 use super::validate::Measured;
 use crate::dataset::loader::{Loader, LoaderOptions, Order, People, Position};
@@ -34,7 +35,8 @@ pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
 }
 
 /// The card of the first weights, else the model's, for this training's input: what was learned
-/// from one kind of crop is refined on such.
+/// from one kind of crop is refined on such. When a person counts as seen (`evidence`) is kept of
+/// the first weights and unknown for fresh ones.
 pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     let mut card = match &config.init {
         Start::Bundled => spec.card_for(None)?,
@@ -47,6 +49,11 @@ pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     card.sha256 = None;
     card.weights = None;
     card.origin = None;
+    if matches!(config.init, Start::Backbone | Start::Scratch) {
+        // Measured on the scores of other weights. Refined weights score much like those they
+        // began with, whose thresholds are the best guess; those of a fresh head nobody knows.
+        card.evidence = None;
+    }
     Ok(card)
 }
 
@@ -76,22 +83,52 @@ pub(super) fn loader(
     Loader::new(Arc::clone(people), options, position)
 }
 
+/// SHA-256 of the labels: of those learned from, then of those measured on.
+pub(super) fn labels(config: &TrainConfig) -> Result<Vec<String>> {
+    let sets = config.data.iter().chain(&config.validation);
+    sets.map(DataConfig::digest).collect()
+}
+
+/// Refuses to go on with other labels than before: what was saved would be continued by another
+/// training, and its figures would be compared with those of other people. States of an earlier
+/// version do not know their labels.
+pub(super) fn check_labels(folder: &Path, progress: &Progress) -> Result<()> {
+    if progress.labels.is_empty() {
+        return Ok(());
+    }
+    let config = &progress.config;
+    let now = labels(config)?;
+    let sets = config.data.iter().chain(&config.validation);
+    let mut changed = sets.zip(now.iter().zip(&progress.labels));
+    match changed.find(|(_, (now, then))| now != then) {
+        None => Ok(()),
+        Some((set, _)) => Err(Error::data(
+            &set.annotations,
+            format!(
+                "has other labels than when this training began: put the old ones back, or start \
+                 again in another folder, from its weights with --init {}",
+                folder.join(LAST).display()
+            ),
+        )),
+    }
+}
+
 pub(super) fn epoch_record(
     progress: &Progress,
     running: Running,
-    lr: f64,
     measured: &Measured,
 ) -> EpochRecord {
     let people = running.people.max(1) as f64;
     EpochRecord {
         epoch: progress.position.epoch,
         step: progress.step,
-        lr,
+        lr: running.lr,
         loss: (running.steps > 0).then(|| running.loss / running.steps as f64),
         pck: measured.pck,
         oks_ap: measured.oks_ap,
         secs: running.secs,
         images_per_sec: running.people as f64 / running.secs.max(1e-9),
+        broken: running.broken.len() as u64,
         gates: running
             .gates
             .into_iter()
@@ -154,7 +191,8 @@ mod tests {
     use crate::model::MODELS;
 
     /// Fails when bundled weights, or those of a file, are refined on other crops than they were
-    /// trained on: of another alignment, border or skeleton.
+    /// trained on (of another alignment, border or skeleton), or when a person counts as seen is
+    /// forgotten, or is taken over for fresh weights.
     #[test]
     fn weights_keep_their_card() {
         let folder = tempfile::tempdir().unwrap();
@@ -164,6 +202,7 @@ mod tests {
             let card = card_of(spec, &config).unwrap();
             assert_eq!((&card.input, &card.heatmap), (&own.input, &own.heatmap));
             assert_eq!(card.sha256, None);
+            assert!(own.evidence.is_some() && card.evidence == own.evidence);
 
             let file = folder.path().join("w.safetensors");
             let mut other = own.clone();
@@ -178,7 +217,9 @@ mod tests {
 
             config.init = Start::Scratch;
             let published = spec.card().unwrap();
-            assert_eq!(card_of(spec, &config).unwrap().input, published.input);
+            let card = card_of(spec, &config).unwrap();
+            assert_eq!(card.input, published.input);
+            assert!(card.evidence.is_none(), "fresh weights of {}", spec.name);
         }
     }
 

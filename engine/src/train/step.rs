@@ -1,4 +1,4 @@
-//! One step's loss and gradients.
+//! One step's loss and gradients, and what its batch says of the weights afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,45 @@ pub(super) struct Step<'a> {
     pub config: &'a TrainConfig,
     pub loss: &'static LossSpec,
     pub kernels: Option<&'a Arc<Kernels>>,
-    pub device: &'a Device,
+}
+
+/// A batch on the device.
+#[derive(Debug)]
+pub(super) struct Lesson {
+    tensors: BatchTensors,
+    outputs: &'static [&'static str],
+    inputs: usize,
+    totals: Totals,
+}
+
+impl Lesson {
+    /// `batch` on `device`; on the processor nothing is copied.
+    pub fn new(batch: Batch, device: &Device) -> Result<Self> {
+        let (inputs, outputs) = (batch.len(), batch.outputs);
+        Ok(Self {
+            totals: Totals::of(&batch.weights, inputs),
+            tensors: batch.into_tensors(device)?,
+            outputs,
+            inputs,
+        })
+    }
+
+    /// It in parts of `at_once` inputs, 0 for all, each with its size.
+    fn parts(&self, at_once: usize) -> impl Iterator<Item = Result<(BatchTensors, usize)>> {
+        let at_once = match at_once {
+            0 => self.inputs.max(1),
+            n => n,
+        };
+        (0..self.inputs).step_by(at_once).map(move |first| {
+            let n = at_once.min(self.inputs - first);
+            let part = BatchTensors {
+                input: self.tensors.input.narrow(0, first, n)?,
+                targets: self.tensors.targets.narrow(0, first, n)?,
+                weights: self.tensors.weights.narrow(0, first, n)?,
+            };
+            Ok((part, n))
+        })
+    }
 }
 
 /// What a step found out.
@@ -35,59 +73,72 @@ pub(super) struct Learned {
     pub gates: BTreeMap<String, f64>,
 }
 
-/// Loss and gradients of a batch, worked on in parts of `micro_batch` inputs.
-pub(super) fn learn(step: &Step<'_>, batch: Batch, random: Random) -> Result<Learned> {
-    let (inputs, outputs) = (batch.len(), batch.outputs);
-    let totals = Totals::of(&batch.weights, inputs);
-    let at_once = match step.config.micro_batch {
-        0 => inputs,
-        n => n,
-    };
-    let batch = batch.into_tensors(step.device)?;
-    let mut learned = Learned {
-        loss: 0.0,
-        grads: ByName::new(),
-        drawn: random.drawn,
-        gates: BTreeMap::new(),
-    };
-    for first in (0..inputs).step_by(at_once.max(1)) {
-        let n = at_once.min(inputs - first);
-        let part = BatchTensors {
-            input: batch.input.narrow(0, first, n)?,
-            targets: batch.targets.narrow(0, first, n)?,
-            weights: batch.weights.narrow(0, first, n)?,
+impl Step<'_> {
+    /// Loss and gradients of a batch, worked on in parts of `micro_batch` inputs.
+    pub fn learn(&self, lesson: &Lesson, random: Random) -> Result<Learned> {
+        let mut learned = Learned {
+            loss: 0.0,
+            grads: ByName::new(),
+            drawn: random.drawn,
+            gates: BTreeMap::new(),
         };
-        let mut pass = Pass {
-            mode: Mode::Train,
-            fixed_norms: step.config.fixed_norms,
-            wants_maps: step.config.loss.zero_mean > 0.0,
-            kernels: step.kernels.cloned(),
-            random: Some(Random {
+        for part in lesson.parts(self.config.micro_batch) {
+            let (part, n) = part?;
+            let mut pass = self.pass();
+            pass.random = Some(Random {
                 drawn: learned.drawn,
                 ..random
-            }),
-            ..Pass::default()
-        };
-        let out = step.net.forward(&part.input, &mut pass)?;
-        let loss = total(&step.config.loss, step.loss, &out, (&part, outputs), totals)?;
-        learned.loss += f64::from(loss.to_scalar::<f32>()?);
-        learned.drawn = pass.random.map_or(learned.drawn, |r| r.drawn);
-        gates(&out, n, &mut learned.gates)?;
-        if !learned.loss.is_finite() {
-            break;
-        }
-        let grads = loss.backward()?;
-        for (name, var) in step.learning {
-            if let Some(grad) = grads.get(var) {
-                let sum = match learned.grads.get(name) {
-                    Some(sum) => (sum + grad)?,
-                    None => grad.clone(),
-                };
-                learned.grads.insert(name.clone(), sum);
+            });
+            let out = self.net.forward(&part.input, &mut pass)?;
+            let wanted = (&part, lesson.outputs);
+            let loss = total(&self.config.loss, self.loss, &out, wanted, lesson.totals)?;
+            learned.loss += f64::from(loss.to_scalar::<f32>()?);
+            learned.drawn = pass.random.map_or(learned.drawn, |r| r.drawn);
+            gates(&out, n, &mut learned.gates)?;
+            if !learned.loss.is_finite() {
+                break;
+            }
+            let grads = loss.backward()?;
+            for (name, var) in self.learning {
+                if let Some(grad) = grads.get(var) {
+                    let sum = match learned.grads.get(name) {
+                        Some(sum) => (sum + grad)?,
+                        None => grad.clone(),
+                    };
+                    learned.grads.insert(name.clone(), sum);
+                }
             }
         }
+        Ok(learned)
     }
-    Ok(learned)
+
+    /// The loss of a batch as the network answers in use: with the running statistics, which stay
+    /// as they are, and without dropout. The heads that only learn are judged as well.
+    pub fn judge(&self, lesson: &Lesson) -> Result<f64> {
+        let mut sum = 0.0;
+        for part in lesson.parts(self.config.micro_batch) {
+            let (part, _) = part?;
+            let mut pass = Pass {
+                fixed_norms: true,
+                ..self.pass()
+            };
+            let out = self.net.forward(&part.input, &mut pass)?;
+            let wanted = (&part, lesson.outputs);
+            let loss = total(&self.config.loss, self.loss, &out, wanted, lesson.totals)?;
+            sum += f64::from(loss.to_scalar::<f32>()?);
+        }
+        Ok(sum)
+    }
+
+    fn pass(&self) -> Pass {
+        Pass {
+            mode: Mode::Train,
+            fixed_norms: self.config.fixed_norms,
+            wants_maps: self.config.loss.zero_mean > 0.0,
+            kernels: self.kernels.cloned(),
+            ..Pass::default()
+        }
+    }
 }
 
 /// Adds the mean of |M| of every attention block, times `inputs`.

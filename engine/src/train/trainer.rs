@@ -1,5 +1,7 @@
 //! The training loop: batches in, better weights out, everything on disk in between.
 
+mod keep;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,14 +15,13 @@ use super::loss::{LossSpec, loss};
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
 use super::recipe::family;
-use super::setup::{backbone, card_after, card_of, epoch_record, given, loader};
-use super::step::{Step, learn};
-use super::validate::{Measured, Validation};
+use super::setup::{backbone, card_after, card_of, check_labels, given, labels, loader};
+use super::step::{Lesson, Step};
+use super::validate::Validation;
 use crate::concurrency::StopFlag;
-use crate::dataset::loader::{Batch, Loader, People};
+use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
-use crate::estimator::NetworkOptions;
 use crate::model::{Card, ModelSpec, PoseModel, Weights, model};
 use crate::nn::{Kernels, Random};
 
@@ -54,6 +55,12 @@ pub struct Trainer {
     validation: Option<Validation>,
     loader: Loader,
     progress: Progress,
+    /// The batch of the last step, until it has been judged by it.
+    lesson: Option<Lesson>,
+    /// Writing failed: what is in the folder may be older.
+    is_unsaved: bool,
+    /// Pictures that could not be used, each once.
+    broken: Vec<BrokenPicture>,
 }
 
 impl Trainer {
@@ -70,6 +77,7 @@ impl Trainer {
             let reason = "already holds a training; resume it, or choose another folder";
             return Err(Error::data(out, reason));
         }
+        folder.sweep()?;
         let spec = model(&config.model)?;
         let card = card_of(spec, &config)?;
         let weights = match &config.init {
@@ -102,12 +110,15 @@ impl Trainer {
     /// Goes on with the training in the folder `out`, with `changes`.
     ///
     /// # Errors
-    /// When there is none, it is damaged, or its data or device cannot be used any more.
+    /// When there is none, it is damaged, its labels have changed, or its data or device cannot be
+    /// used any more.
     pub fn resume_with(out: &Path, changes: &Changes, hardware: Hardware) -> Result<Self> {
-        let folder = Folder::create(out)?;
+        let folder = Folder::open(out)?;
         let mut state = folder.load()?;
         changes.apply(&mut state.progress.config)?;
         state.progress.config.check()?;
+        check_labels(out, &state.progress)?;
+        folder.sweep()?;
         let trainer = Self::from_state(folder, state, hardware)?;
         let card = card_after(&trainer.card, &trainer.progress, &trainer.data)?;
         trainer.folder.derive(&trainer.state(), &card)?;
@@ -115,7 +126,7 @@ impl Trainer {
     }
 
     fn from_state(folder: Folder, state: State, hardware: Hardware) -> Result<Self> {
-        let progress = state.progress;
+        let mut progress = state.progress;
         let config = &progress.config;
         let spec = model(&config.model)?;
         let card = match &progress.card {
@@ -135,8 +146,10 @@ impl Trainer {
             people.add(&name, data.load()?, &data.people)?;
         }
         let people = Arc::new(people);
-        let names = config.data.iter().map(DataConfig::name);
-        let names = names.collect::<Result<Vec<_>>>()?.join(", ");
+        let digests = labels(config)?;
+        let names = config.data.iter().map(DataConfig::name).zip(&digests);
+        let names = names.map(|(name, digest)| format!("{name} (SHA-256 {digest})"));
+        let names = names.collect::<Vec<_>>().join(", ");
         let data = format!("{} people of {names}", people.len());
         let validation = config
             .validation
@@ -163,16 +176,19 @@ impl Trainer {
             .transpose()?
             .map(|tensors| Average::new(config.average, tensors));
         let loader = loader(&people, config, &card, progress.position)?;
+        let optimizer = Optimizer::restored(
+            config.optimizer.clone(),
+            progress.optimizer_steps,
+            on_device(state.memory)?,
+        );
+        let loss = loss(&config.loss.name)?;
+        progress.labels = digests;
         Ok(Self {
             folder,
             spec,
-            loss: loss(&config.loss.name)?,
+            loss,
             hardware,
-            optimizer: Optimizer::restored(
-                config.optimizer.clone(),
-                progress.optimizer_steps,
-                on_device(state.memory)?,
-            ),
+            optimizer,
             card,
             selected,
             kernels,
@@ -185,6 +201,9 @@ impl Trainer {
             validation,
             loader,
             progress,
+            lesson: None,
+            is_unsaved: false,
+            broken: Vec::new(),
         })
     }
 
@@ -218,8 +237,15 @@ impl Trainer {
         &self.selected
     }
 
-    /// Trains until the last epoch, until somebody says "stop" (then the state within the epoch
-    /// is saved; a later call or run goes on exactly there), or for `epochs` epochs.
+    /// Pictures that could not be used since it was begun or resumed, each once, in the order they
+    /// were met.
+    pub fn broken(&self) -> &[BrokenPicture] {
+        &self.broken
+    }
+
+    /// Trains until the last epoch, until somebody says "stop" (then the state within the epoch,
+    /// or before its measurement, is saved; a later call or run goes on exactly there), or for
+    /// `epochs` epochs.
     ///
     /// # Errors
     /// When the loss is no number any more (what was saved last stays), the disk refuses, no
@@ -230,30 +256,25 @@ impl Trainer {
         events: &Sender<Event>,
         stop: &StopFlag,
     ) -> Result<Reason> {
-        let reason = match self.train(epochs, events, stop) {
-            Ok(Some(reason)) => reason,
-            Ok(None) => {
-                tell(events, Event::Stopped(Reason::Diverged));
-                return Err(Error::Invalid(format!(
-                    "the loss is no number any more at step {}; try a lower learning rate. What \
-                     was saved before is in {}",
-                    self.progress.step + 1,
-                    self.folder.path().display()
-                )));
-            }
-            Err(error) => return Err(error),
-        };
+        let reason = self.train(epochs, events, stop)?;
         tell(events, Event::Stopped(reason));
+        if reason == Reason::Diverged {
+            return Err(Error::Invalid(format!(
+                "the loss is no number any more after step {}; try a lower learning rate. What \
+                 was saved before is in {}",
+                self.progress.step,
+                self.folder.path().display()
+            )));
+        }
         Ok(reason)
     }
 
-    /// `None` when it has diverged.
     fn train(
         &mut self,
         epochs: Option<u64>,
         events: &Sender<Event>,
         stop: &StopFlag,
-    ) -> Result<Option<Reason>> {
+    ) -> Result<Reason> {
         let per_epoch = self.loader.batches_per_epoch();
         let all = self.config().epochs;
         let first = self.progress.position.epoch;
@@ -269,34 +290,45 @@ impl Trainer {
                 n_learning: learning.map(|v| v.elem_count() as u64).sum(),
             },
         );
-        if !self.folder.is_begun() {
-            // Something to return to exists before the first step.
-            self.record(events, 0.0)?;
+        if self.is_unsaved
+            && let Some(end) = self.save(events)?
+        {
+            return Ok(end);
         }
-        while self.progress.position.epoch < until {
+        loop {
+            // Before the first step as well: something to return to exists then.
+            if self.is_unmeasured()
+                && let Some(end) = self.record(events, stop)?
+            {
+                return Ok(end);
+            }
+            let epoch = self.progress.position.epoch;
+            if epoch >= all {
+                return Ok(Reason::Finished);
+            }
+            if epoch >= until {
+                return Ok(Reason::EpochLimit);
+            }
             if stop.is_stopped() {
-                self.save(events, false)?;
-                return Ok(Some(Reason::Asked));
+                return Ok(self.save(events)?.unwrap_or(Reason::Asked));
             }
             let begin = Instant::now();
             let Some(batch) = self.loader.next_batch()? else {
                 return Err(Error::Invalid("the loader ended by itself".to_owned()));
             };
-            if batch.position.epoch > self.progress.position.epoch {
-                // Nobody was left in the epoch's last batches.
+            self.note_broken();
+            if batch.position.epoch > epoch {
+                // Nobody was left in the epoch's last batches: it has ended before this one.
                 self.progress.position = batch.position;
-                self.record(events, 0.0)?;
-                if self.progress.position.epoch >= until {
-                    self.loader = loader(&self.people, self.config(), &self.card, batch.position)?;
-                    break;
-                }
+                self.loader = loader(&self.people, self.config(), &self.card, batch.position)?;
+                continue;
             }
-            let (epoch, people) = (batch.position.epoch, batch.len());
+            let people = batch.len();
             let done = epoch * per_epoch + batch.position.batch;
             let lr =
                 self.config().optimizer.lr * self.config().schedule.factor_at(done, all, per_epoch);
             let Some(loss) = self.step(batch, lr)? else {
-                return Ok(None);
+                return Ok(Reason::Diverged);
             };
             self.progress.position = self.loader.position();
             self.progress.running.secs += begin.elapsed().as_secs_f64();
@@ -315,17 +347,39 @@ impl Trainer {
                 tracing::trace!(?lost, "nobody reads");
             }
             let every = self.config().save_steps;
-            if self.progress.position.epoch > epoch {
-                self.record(events, lr)?;
-            } else if every > 0 && self.progress.step.is_multiple_of(every) {
-                self.save(events, false)?;
+            if every > 0
+                && self.progress.step.is_multiple_of(every)
+                && !self.is_unmeasured()
+                && let Some(end) = self.save(events)?
+            {
+                return Ok(end);
             }
         }
-        Ok(Some(if self.progress.position.epoch >= all {
-            Reason::Finished
-        } else {
-            Reason::EpochLimit
-        }))
+    }
+
+    /// Counts the pictures that were missed in the epoch at hand.
+    fn note_broken(&mut self) {
+        for picture in self.loader.take_skipped() {
+            if picture.epoch == self.progress.position.epoch {
+                let key = format!("{}/{}", picture.set, picture.image_id);
+                self.progress.running.broken.insert(key);
+            }
+            let is_same =
+                |b: &BrokenPicture| (b.set, b.image_id) == (picture.set, picture.image_id);
+            if !self.broken.iter().any(is_same) {
+                self.broken.push(picture);
+            }
+        }
+    }
+
+    fn work(&self) -> Step<'_> {
+        Step {
+            net: self.net.as_ref(),
+            learning: self.params.learning(),
+            config: &self.progress.config,
+            loss: self.loss,
+            kernels: self.kernels.as_ref(),
+        }
     }
 
     /// One step; its loss, or `None` when that is no number any more and nothing was done.
@@ -335,18 +389,8 @@ impl Trainer {
             seed: u64::from(self.config().seed),
             drawn: self.progress.drawn,
         };
-        let mut step = learn(
-            &Step {
-                net: self.net.as_ref(),
-                learning: self.params.learning(),
-                config: &self.progress.config,
-                loss: self.loss,
-                kernels: self.kernels.as_ref(),
-                device: &self.selected.device,
-            },
-            batch,
-            random,
-        )?;
+        let lesson = Lesson::new(batch, &self.selected.device)?;
+        let mut step = self.work().learn(&lesson, random)?;
         let norm = global_norm(&step.grads)?;
         if !(step.loss.is_finite() && norm.is_finite()) {
             return Ok(None);
@@ -363,12 +407,14 @@ impl Trainer {
         };
         self.optimizer
             .step(self.params.learning(), &step.grads, rate)?;
+        self.lesson = Some(lesson);
         let progress = &mut self.progress;
         progress.step += 1;
         progress.drawn = step.drawn;
         progress.running.steps += 1;
         progress.running.loss += step.loss;
         progress.running.people += people;
+        progress.running.lr = lr;
         for (block, sum) in step.gates {
             *progress.running.gates.entry(block).or_default() += sum;
         }
@@ -376,66 +422,5 @@ impl Trainer {
             average.follow(self.params.moving(), progress.step)?;
         }
         Ok(Some(step.loss))
-    }
-
-    /// Measures, notes the epoch that has ended, and saves.
-    fn record(&mut self, events: &Sender<Event>, lr: f64) -> Result<()> {
-        let mut measured = match &self.validation {
-            None => Measured::default(),
-            Some(validation) => {
-                let options = NetworkOptions {
-                    device: self.selected.spec,
-                    threads: self.hardware.threads,
-                    ..NetworkOptions::bundled(self.spec.name)
-                };
-                let weights = Weights::from_tensors("these weights", self.state().deployed());
-                validation.measure(&options, &self.card, &weights)?
-            }
-        };
-        if !measured.seen.is_empty() {
-            let seen = Event::Seen {
-                epoch: self.progress.position.epoch,
-                people: std::mem::take(&mut measured.seen),
-            };
-            tell(events, seen);
-        }
-        let running = std::mem::take(&mut self.progress.running);
-        let record = epoch_record(&self.progress, running, lr, &measured);
-        let is_best = record
-            .score()
-            .is_some_and(|score| self.progress.best.is_none_or(|best| score > best.score));
-        if let (true, Some(score)) = (is_best, record.score()) {
-            self.progress.best = Some(Best {
-                epoch: record.epoch,
-                score,
-            });
-        }
-        self.progress.history.push(record.clone());
-        tell(events, Event::Epoch(record));
-        self.save(events, is_best)
-    }
-
-    fn save(&mut self, events: &Sender<Event>, is_best: bool) -> Result<()> {
-        self.folder.save(
-            &self.state(),
-            &card_after(&self.card, &self.progress, &self.data)?,
-            is_best,
-        )?;
-        tell(events, Event::Saved { is_best });
-        Ok(())
-    }
-
-    fn state(&self) -> State {
-        let mut progress = self.progress.clone();
-        progress.optimizer_steps = self.optimizer.steps();
-        State {
-            progress,
-            weights: self.params.all().clone(),
-            average: match &self.average {
-                Some(average) => average.tensors().clone(),
-                None => ByName::new(),
-            },
-            memory: self.optimizer.memory().clone(),
-        }
     }
 }

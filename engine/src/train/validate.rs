@@ -2,6 +2,7 @@
 
 use super::seen::{SeenPose, is_looked_at};
 use crate::codec::Found;
+use crate::concurrency::StopFlag;
 use crate::dataset::{Annotation, Dataset, picture};
 use crate::error::{Error, Result};
 use crate::estimator::{Network, NetworkOptions, Want};
@@ -23,6 +24,31 @@ pub struct Measured {
     pub oks_ap: Option<f64>,
     /// The people to be looked at.
     pub seen: Vec<SeenPose>,
+}
+
+/// Whom a network is asked about.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// Everybody, until somebody says "stop".
+    Everybody(&'a StopFlag),
+    /// Those to be looked at; the figures mean nothing then.
+    LookedAt,
+}
+
+impl Asked<'_> {
+    /// Whether somebody is asked about who is to be looked at or not.
+    ///
+    /// # Errors
+    /// When somebody said "stop".
+    fn includes(self, is_looked_at: bool) -> Result<bool> {
+        match self {
+            Self::LookedAt => Ok(is_looked_at),
+            Self::Everybody(stop) if stop.is_stopped() => {
+                Err(Error::Invalid("the measurement was stopped".to_owned()))
+            }
+            Self::Everybody(_) => Ok(true),
+        }
+    }
 }
 
 /// The people measured on.
@@ -61,7 +87,8 @@ impl Validation {
     }
 
     /// Measures `weights`, used as `card` says. A picture that cannot be read is an error: a
-    /// number over fewer people would not be comparable.
+    /// number over fewer people would not be comparable. `None` when somebody said "stop" before
+    /// everybody was asked about.
     ///
     /// # Errors
     /// When the network, its device or a picture fails.
@@ -70,8 +97,13 @@ impl Validation {
         options: &NetworkOptions,
         card: &Card,
         weights: &Weights,
-    ) -> Result<Measured> {
-        self.ask(options, card, weights, false)
+        stop: &StopFlag,
+    ) -> Result<Option<Measured>> {
+        match self.ask(options, card, weights, Asked::Everybody(stop)) {
+            // Whatever it was, it comes again when the measurement is made up for.
+            Err(_) if stop.is_stopped() => Ok(None),
+            measured => measured.map(Some),
+        }
     }
 
     /// What `weights` find in the people to be looked at.
@@ -84,23 +116,22 @@ impl Validation {
         card: &Card,
         weights: &Weights,
     ) -> Result<Vec<SeenPose>> {
-        Ok(self.ask(options, card, weights, true)?.seen)
+        let looked_at = Asked::LookedAt;
+        Ok(self.ask(options, card, weights, looked_at)?.seen)
     }
 
-    /// Asks the network about everybody, or only about those to be looked at; the figures mean
-    /// nothing then.
     fn ask(
         &self,
         options: &NetworkOptions,
         card: &Card,
         weights: &Weights,
-        only_looked_at: bool,
+        whom: Asked<'_>,
     ) -> Result<Measured> {
         let mut network = Network::with_card(options, card.clone(), weights)?;
         let mut seen = Vec::new();
         let report = match &self.names {
-            None => self.ask_one_by_one(&mut network, only_looked_at, &mut seen),
-            Some(names) => self.ask_for_all(&mut network, names, only_looked_at, &mut seen),
+            None => self.ask_one_by_one(&mut network, whom, &mut seen),
+            Some(names) => self.ask_for_all(&mut network, names, whom, &mut seen),
         }?;
         Ok(Measured {
             pck: report.pck.and_then(|pck| pck.mean),
@@ -112,7 +143,7 @@ impl Validation {
     fn ask_one_by_one(
         &self,
         network: &mut Network,
-        only_looked_at: bool,
+        whom: Asked<'_>,
         seen: &mut Vec<SeenPose>,
     ) -> Result<EvalReport> {
         let eval = EvalOptions::new(*network.input());
@@ -122,7 +153,7 @@ impl Validation {
         let mut asked = 0;
         evaluate(skeleton, samples, &eval, &mut |sample, roi| {
             let is_looked_at = is_looked_at(asked, n_people);
-            if only_looked_at && !is_looked_at {
+            if !whom.includes(is_looked_at)? {
                 asked += 1;
                 return Ok(vec![Keypoint::from([0.0; 3]); skeleton.n_joints()]);
             }
@@ -157,7 +188,7 @@ impl Validation {
         &self,
         network: &mut Network,
         names: &JointMap,
-        only_looked_at: bool,
+        whom: Asked<'_>,
         seen: &mut Vec<SeenPose>,
     ) -> Result<EvalReport> {
         let input = *network.input();
@@ -170,7 +201,7 @@ impl Validation {
             let people = sample.annotations.iter().enumerate();
             let looked_at = people.filter(|(i, _)| is_looked_at(first + i, n_people));
             let looked_at: Vec<&Annotation> = looked_at.map(|(_, person)| person).collect();
-            if only_looked_at && looked_at.is_empty() {
+            if !whom.includes(!looked_at.is_empty())? {
                 return Ok(Vec::new());
             }
             let frame = picture::read(&sample.path, sample.image_id)?;

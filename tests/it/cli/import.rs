@@ -249,3 +249,32 @@ fn a_hostile_file_takes_little_memory() {
         assert!(line.contains(file), "{line}");
     }
 }
+
+/// Fails when an import that cannot be finished leaves half of something, weights without their
+/// card, or weights that others may not read who may read the card.
+#[test]
+fn an_import_is_whole_or_not_there() {
+    let desk = Desk::new();
+    desk.copy(&asset("models/sfm-coco17.safetensors"), "in.safetensors");
+    let import = "import --in in.safetensors --out w.safetensors --model sfm";
+    for (block, named) in [
+        ("w.toml.part", "w.toml"),
+        ("w.safetensors.part", "w.safetensors"),
+        ("w.safetensors", "is a folder"),
+        ("w.toml", "is a folder"),
+    ] {
+        std::fs::create_dir(desk.path(block)).unwrap();
+        let line = desk.complaint(import);
+        assert!(line.contains(named), "{line}");
+        std::fs::remove_dir(desk.path(block)).unwrap();
+        let left = std::fs::read_dir(desk.path("")).unwrap();
+        assert_eq!(left.count(), 1, "{block}: only what was there before");
+    }
+    desk.succeed(import);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &str| desk.path(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode("w.safetensors"), mode("w.toml"));
+    }
+}

@@ -85,6 +85,9 @@ pub fn outcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story) {
                 ui.label(RichText::new(text).color(theme::TEXT));
             }
             ui.label(sentence);
+            if let Some(text) = story.about_broken() {
+                ui.label(RichText::new(text).color(theme::RED));
+            }
             figures_ui(ui, story);
             ui.add_space(6.0);
             decision_ui(ui, cx, story, is_better);
@@ -212,6 +215,7 @@ mod tests {
                 oks_ap: None,
                 secs: 1.0,
                 images_per_sec: 1.0,
+                broken: 0,
                 gates: BTreeMap::new(),
             })
             .collect();

@@ -22,7 +22,7 @@ const N_NEWS: usize = 64;
 const WAKE_EVERY: Duration = Duration::from_millis(150);
 /// Height of a portrait, pixels.
 const PORTRAIT: usize = 224;
-/// A step and saving take seconds; measuring may take longer, and loses nothing when cut short.
+/// A step and saving take seconds; measuring ends when it is told to.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is to be done.

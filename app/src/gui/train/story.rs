@@ -118,6 +118,8 @@ pub struct Story {
     pub is_measuring: bool,
     /// Loss over steps.
     pub losses: Series,
+    /// What is wrong with the first picture that could not be used.
+    pub first_broken: Option<String>,
     /// Learning rate over steps.
     pub rates: Series,
     /// The network before training, then every finished epoch.
@@ -148,6 +150,7 @@ impl Story {
             loss: None,
             is_measuring: false,
             losses: Series::default(),
+            first_broken: None,
             rates: Series::default(),
             history: Vec::new(),
             before: None,
@@ -190,7 +193,6 @@ impl Story {
                 self.steps_per_epoch = steps_per_epoch;
                 self.steps = epochs * steps_per_epoch;
                 self.people = people;
-                self.is_measuring = self.history.is_empty();
                 self.phase = Phase::Running;
                 if is_first {
                     let begun = if epoch > 0 { "It goes on" } else { "It begins" };
@@ -218,15 +220,26 @@ impl Story {
                 self.eta_secs = eta_secs;
                 self.losses.push(step as f64, loss);
                 self.rates.push(step as f64, lr);
-                self.is_measuring = step.is_multiple_of(self.steps_per_epoch.max(1));
+            }
+            Event::Measuring { .. } => self.is_measuring = true,
+            Event::Broken { pictures, first } => {
+                let n = counted(pictures as usize, "picture");
+                self.say(format!("{n} could not be used; the first: {first}"));
+                self.first_broken.get_or_insert(first);
             }
             Event::Epoch(record) => {
                 self.is_measuring = false;
                 self.epoch(record);
             }
             Event::Saved { is_best: true } => self.say("Saved; the best so far".to_owned()),
-            Event::Stopped(Reason::Asked) => self.say("Saved; it can go on from here".to_owned()),
-            Event::Saved { .. } | Event::Seen { .. } | Event::Stopped(_) => {}
+            Event::Stopped(reason) => {
+                // A measurement that was stopped is made up for later.
+                self.is_measuring = false;
+                if reason == Reason::Asked {
+                    self.say("Saved; it can go on from here".to_owned());
+                }
+            }
+            Event::Saved { .. } | Event::Seen { .. } => {}
         }
     }
 
@@ -281,6 +294,16 @@ impl Story {
     /// The best epoch of learning.
     pub fn best_learned(&self) -> Option<&EpochRecord> {
         best(self.history.iter().filter(|r| r.epoch > 0))
+    }
+
+    /// What to know about pictures that the last epoch could not use.
+    pub fn about_broken(&self) -> Option<String> {
+        let n = self.history.last().map_or(0, |record| record.broken);
+        let n = (n > 0).then(|| counted(n as usize, "picture"))?;
+        Some(match &self.first_broken {
+            None => format!("{n} could not be used in the last epoch; Check data names them."),
+            Some(first) => format!("{n} could not be used in the last epoch; the first: {first}"),
+        })
     }
 
     /// Share of all steps done, 0 to 1.
@@ -348,7 +371,9 @@ mod tests {
             people: 1234,
             n_learning: 1_234_567,
         });
-        assert!(story.is_measuring && story.phase == Phase::Running);
+        assert_eq!(story.phase, Phase::Running);
+        story.take(Event::Measuring { epoch: 0 });
+        assert!(story.is_measuring);
         assert!(
             story.log[0].contains("1 234 567 numbers"),
             "{:?}",
@@ -363,6 +388,7 @@ mod tests {
             oks_ap: None,
             secs: 1.0,
             images_per_sec: 2.0,
+            broken: 0,
             gates: std::collections::BTreeMap::new(),
         };
         story.take(Event::Epoch(record(0, 0.5)));
@@ -377,8 +403,22 @@ mod tests {
                 eta_secs: 60.0,
             });
         }
-        assert!(story.is_measuring && story.share() == 0.5);
-        story.take(Event::Epoch(record(1, 0.4)));
+        assert!(!story.is_measuring && story.share() == 0.5);
+        assert_eq!(story.about_broken(), None);
+        story.take(Event::Broken {
+            pictures: 3,
+            first: "7.png: damaged".to_owned(),
+        });
+        let last = story.log.back().unwrap();
+        assert!(last.starts_with("3 pictures could not be used") && last.contains("7.png"));
+        story.take(Event::Epoch(EpochRecord {
+            broken: 3,
+            ..record(1, 0.4)
+        }));
+        assert!(story.about_broken().unwrap().contains("7.png: damaged"));
+        story.take(Event::Measuring { epoch: 1 });
+        story.take(Event::Stopped(Reason::Asked));
+        assert!(!story.is_measuring, "somebody did not want to wait");
         assert_eq!(story.best().unwrap().epoch, 0);
         assert_eq!(story.best_learned().unwrap().epoch, 1);
         assert_eq!(story.first().unwrap().pck, Some(0.5));

@@ -50,11 +50,13 @@ pub struct LoaderOptions {
     pub prefetch: usize,
 }
 
-/// A picture that cannot be used.
+/// A picture that could not be used where it was to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenPicture {
-    /// Name of its data set.
-    pub set: String,
+    /// The epoch in which it was missed.
+    pub epoch: u64,
+    /// Number of its data set.
+    pub set: usize,
     /// Number in its data set.
     pub image_id: u64,
     /// What is wrong with which file.
@@ -83,9 +85,10 @@ pub struct Loader {
     /// Samples that came before their turn.
     early: HashMap<u64, Outcome>,
     next: Position,
-    broken: Vec<BrokenPicture>,
+    /// Not yet asked for.
+    skipped: Vec<BrokenPicture>,
     known_broken: HashSet<(usize, u64)>,
-    n_skipped: u64,
+    first_broken: Option<String>,
     empty_in_a_row: u64,
     failed: bool,
 }
@@ -191,9 +194,9 @@ impl Loader {
             planned: VecDeque::new(),
             early: HashMap::new(),
             next: position,
-            broken: Vec::new(),
+            skipped: Vec::new(),
             known_broken: HashSet::new(),
-            n_skipped: 0,
+            first_broken: None,
             empty_in_a_row: 0,
             failed: false,
         })
@@ -201,8 +204,8 @@ impl Loader {
 
     /// The next batch; `None` after the last one of [`Order::Fixed`]. Waits until it is ready.
     ///
-    /// People whose pictures cannot be read are left out: the batch is smaller, and the picture
-    /// stands in [`Self::broken`]. A batch without anybody is passed over.
+    /// People whose pictures cannot be read are left out: the batch is smaller, and
+    /// [`Self::take_skipped`] tells of it. A batch without anybody is passed over.
     ///
     /// # Errors
     /// When no picture of a whole epoch can be read, or a thread has failed.
@@ -226,7 +229,7 @@ impl Loader {
             self.empty_in_a_row += 1;
             if self.empty_in_a_row >= self.n_batches {
                 self.failed = true;
-                let first = self.broken.first().map_or("", |b| &b.reason);
+                let first = self.first_broken.as_deref().unwrap_or_default();
                 return Err(Error::Invalid(format!(
                     "none of the pictures of an epoch can be used; the first: {first}"
                 )));
@@ -244,14 +247,10 @@ impl Loader {
         self.n_batches
     }
 
-    /// Pictures that could not be used so far, each once, in the order they were met.
-    pub fn broken(&self) -> &[BrokenPicture] {
-        &self.broken
-    }
-
-    /// How many samples were left out because of them.
-    pub fn n_skipped(&self) -> u64 {
-        self.n_skipped
+    /// The samples left out since this was asked before, in their order: a picture as often as it
+    /// was missed.
+    pub fn take_skipped(&mut self) -> Vec<BrokenPicture> {
+        std::mem::take(&mut self.skipped)
     }
 
     fn after(&self, at: Position) -> Position {
@@ -335,7 +334,7 @@ impl Loader {
                     batch.weights.extend_from_slice(&weights.values);
                     batch.inputs.push(prepared.seen);
                 }
-                Err(failure) => self.skip(&failure),
+                Err(failure) => self.skip(planned.position.epoch, &failure),
             }
         }
         Ok(batch)
@@ -355,20 +354,23 @@ impl Loader {
         }
     }
 
-    fn skip(&mut self, Failure { person, error }: &Failure) {
-        self.n_skipped += 1;
+    fn skip(&mut self, epoch: u64, Failure { person, error }: &Failure) {
         let Some(person) = self.people.get(*person) else {
             return;
         };
-        let image_id = person.sample.image_id;
-        if self.known_broken.insert((person.set, image_id)) {
-            tracing::warn!("picture left out of training: {error}");
-            self.broken.push(BrokenPicture {
-                set: self.people.set_name(person.set).to_owned(),
-                image_id,
-                reason: error.to_string(),
-            });
+        let (set, image_id) = (person.set, person.sample.image_id);
+        let reason = error.to_string();
+        if self.known_broken.insert((set, image_id)) {
+            let name = self.people.set_name(set);
+            tracing::warn!("picture of {name} left out of training: {reason}");
+            self.first_broken.get_or_insert_with(|| reason.clone());
         }
+        self.skipped.push(BrokenPicture {
+            epoch,
+            set,
+            image_id,
+            reason,
+        });
     }
 }
 

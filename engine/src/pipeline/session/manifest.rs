@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::Look;
+use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::source::recording::MANIFEST;
@@ -159,12 +160,7 @@ impl Manifest {
         let path = folder.join(MANIFEST);
         let text = toml::to_string(self)
             .map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
-        let part = folder.join(format!("{MANIFEST}.part"));
-        let mut file = File::create(&part).map_err(Error::io("create", &part))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(Error::io("write", &part))?;
-        fs::rename(&part, &path).map_err(Error::io("rename to", &path))
+        replace(&path, text.as_bytes())
     }
 }
 

@@ -1,0 +1,232 @@
+//! Files that are there whole or not at all, whatever happens while they are written.
+//!
+//! A [`Draft`] is written beside its place, as `NAME.part`, and flushed to the disk; [`Draft::put`]
+//! gives it its name. A draft that is dropped, or cannot be written, leaves nothing behind; after a
+//! kill its `.part` stays, and the next writer of the file overwrites it.
+
+use std::fs::File;
+use std::io::{BufWriter, IntoInnerError, Result as IoResult, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
+
+/// What is written of `path` before it is whole: `path.part`.
+pub fn part_path(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    part.into()
+}
+
+/// A file that is written but does not have its name yet.
+#[derive(Debug)]
+pub struct Draft {
+    part: PathBuf,
+    path: PathBuf,
+    is_put: bool,
+}
+
+impl Draft {
+    /// Writes what becomes `path`, with the permissions that new files have here, and waits until
+    /// it is on the disk.
+    ///
+    /// # Errors
+    /// When the disk is full or refuses; nothing is left of it then.
+    pub fn write(
+        path: &Path,
+        write: impl FnOnce(&mut BufWriter<File>) -> IoResult<()>,
+    ) -> Result<Self> {
+        let draft = Self {
+            part: part_path(path),
+            path: path.to_owned(),
+            is_put: false,
+        };
+        let written = File::create(&draft.part).and_then(|file| {
+            let mut file = BufWriter::new(file);
+            write(&mut file)?;
+            let file = file.into_inner().map_err(IntoInnerError::into_error)?;
+            file.sync_all()
+        });
+        written.map_err(Error::io("write", path))?;
+        Ok(draft)
+    }
+
+    /// Where it is until it is put in its place.
+    pub fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Puts it in its place, instead of what was there.
+    ///
+    /// # Errors
+    /// When the disk refuses; what was there stays.
+    pub fn put(mut self) -> Result<()> {
+        settle(&self.part, &self.path)?;
+        self.is_put = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_put {
+            // A full disk shall not stay full of half a file; the first error is what counts.
+            std::fs::remove_file(&self.part).ok();
+        }
+    }
+}
+
+/// Gives the whole file `part` the name `path` in the same folder, for good.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn settle(part: &Path, path: &Path) -> Result<()> {
+    std::fs::rename(part, path).map_err(Error::io("write", path))?;
+    // The new name must outlast a power failure as well; Windows knows no such call, and neither
+    // do some file systems, nor may everybody read a folder that he may write to.
+    #[cfg(unix)]
+    {
+        use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        match synced.map_err(|e| (e.kind(), e)) {
+            Ok(()) | Err((InvalidInput | PermissionDenied | Unsupported, _)) => {}
+            Err((_, error)) => return Err(Error::io("write", path)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the file `path` by one with these bytes, whole or not at all.
+///
+/// # Errors
+/// When the disk is full or refuses; what was there stays.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    Draft::write(path, |file| file.write_all(bytes))?.put()
+}
+
+/// Removes what a kill has left of half-written files called `names` in `folder`.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn sweep(folder: &Path, names: &[&str]) -> Result<()> {
+    for part in names.iter().map(|name| part_path(&folder.join(name))) {
+        if part.is_file() {
+            tracing::info!("removing {}, left by a run that was killed", part.display());
+            std::fs::remove_file(&part).map_err(Error::io("remove", &part))?;
+        }
+    }
+    Ok(())
+}
+
+/// A tensor as the header of a safetensors file lists it.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorEntry<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// `F32`, `U8`.
+    pub dtype: &'a str,
+    /// Its sides, the slowest first.
+    pub shape: &'a [usize],
+    /// Length of its values.
+    pub n_bytes: usize,
+}
+
+/// What a safetensors file begins with, up to the values of the first of `tensors`, which follow
+/// one after the other; `about` is text about the whole.
+pub fn tensor_header<'a>(
+    about: Option<Value>,
+    tensors: impl IntoIterator<Item = TensorEntry<'a>>,
+) -> Vec<u8> {
+    let mut header = Map::new();
+    header.extend(about.map(|about| ("__metadata__".to_owned(), about)));
+    let mut end = 0;
+    for tensor in tensors {
+        let begin = end;
+        end += tensor.n_bytes;
+        let entry = json!({
+            "dtype": tensor.dtype,
+            "shape": tensor.shape,
+            "data_offsets": [begin, end],
+        });
+        header.insert(tensor.name.to_owned(), entry);
+    }
+    let mut header = Value::Object(header).to_string();
+    // Values begin at a multiple of eight bytes.
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Fails when a write that fails, or is given up, harms the old file or leaves half of a new
+    /// one.
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        replace(&path, b"old").unwrap();
+        let refused = Draft::write(&path, |file| {
+            file.write_all(b"half")?;
+            Err(std::io::ErrorKind::StorageFull.into())
+        });
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("a.toml"), "{message}");
+        drop(Draft::write(&path, |file| file.write_all(b"given up")).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.toml"]);
+        let draft = Draft::write(&path, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read(draft.part()).unwrap(), b"new");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        draft.put().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["a.toml"]);
+        // Nobody can take the place of a folder: what was written goes.
+        let taken = folder.path().join("taken");
+        std::fs::create_dir_all(taken.join("inside")).unwrap();
+        assert!(replace(&taken, b"new").is_err());
+        assert_eq!(names(folder.path()), ["a.toml", "taken"]);
+    }
+
+    /// Fails when weights can be read by nobody but their owner, unlike every other new file.
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, usual] = ["ours", "usual"].map(|name| folder.path().join(name));
+        replace(&ours, b"x").unwrap();
+        std::fs::write(&usual, b"x").unwrap();
+        let [ours, usual] = [ours, usual].map(|p| p.metadata().unwrap().permissions().mode());
+        assert_eq!(ours, usual);
+    }
+
+    /// Fails when halves of files stay for ever after a kill, or somebody else's file is removed.
+    #[test]
+    fn only_our_own_halves_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["state.part", "notes.part", "state"] {
+            std::fs::write(folder.path().join(name), b"half").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("log.part")).unwrap();
+        sweep(folder.path(), &["state", "log", "absent"]).unwrap();
+        assert_eq!(names(folder.path()), ["log.part", "notes.part", "state"]);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a training keeps: measured, judged, written.
+
+use candle_core::{Tensor, Var};
+use crossbeam::channel::Sender;
+
+use super::Trainer;
+use crate::concurrency::StopFlag;
+use crate::error::Result;
+use crate::estimator::NetworkOptions;
+use crate::model::Weights;
+use crate::train::checkpoint::{Best, State};
+use crate::train::event::{Event, Reason, tell};
+use crate::train::optim::ByName;
+use crate::train::setup::{card_after, epoch_record};
+use crate::train::validate::Measured;
+
+impl Trainer {
+    /// Whether an epoch has ended, or nothing has begun, and it is not noted how good the weights
+    /// are.
+    pub(super) fn is_unmeasured(&self) -> bool {
+        let noted = self.progress.history.last();
+        noted.is_none_or(|record| record.epoch < self.progress.position.epoch)
+    }
+
+    /// Measures, notes the epoch that has ended, and saves. Somebody who says "stop" does not wait
+    /// for the measurement: it is done when the training goes on. Why the training ends with this,
+    /// if it does.
+    pub(super) fn record(
+        &mut self,
+        events: &Sender<Event>,
+        stop: &StopFlag,
+    ) -> Result<Option<Reason>> {
+        if !self.is_sound()? {
+            return Ok(Some(Reason::Diverged));
+        }
+        let measured = match &self.validation {
+            None => Some(Measured::default()),
+            Some(validation) => {
+                let epoch = self.progress.position.epoch;
+                tell(events, Event::Measuring { epoch });
+                let options = NetworkOptions {
+                    device: self.selected.spec,
+                    threads: self.hardware.threads,
+                    ..NetworkOptions::bundled(self.spec.name)
+                };
+                let weights = Weights::from_tensors("these weights", self.state().deployed());
+                validation.measure(&options, &self.card, &weights, stop)?
+            }
+        };
+        let Some(mut measured) = measured else {
+            return Ok(Some(self.save(events)?.unwrap_or(Reason::Asked)));
+        };
+        if !measured.seen.is_empty() {
+            let seen = Event::Seen {
+                epoch: self.progress.position.epoch,
+                people: std::mem::take(&mut measured.seen),
+            };
+            tell(events, seen);
+        }
+        let running = std::mem::take(&mut self.progress.running);
+        let record = epoch_record(&self.progress, running, &measured);
+        let best = self.progress.best;
+        if let Some(score) = record.score()
+            && best.is_none_or(|best| score > best.score)
+        {
+            self.progress.best = Some(Best {
+                epoch: record.epoch,
+                score,
+            });
+        }
+        if let (1.., Some(first)) = (record.broken, self.broken.first()) {
+            let broken = Event::Broken {
+                pictures: record.broken,
+                first: first.reason.clone(),
+            };
+            tell(events, broken);
+        }
+        self.progress.history.push(record.clone());
+        tell(events, Event::Epoch(record));
+        self.save(events)
+    }
+
+    /// Writes everything to the folder, unless it is of no use. Why the training ends with this,
+    /// if it does.
+    pub(super) fn save(&mut self, events: &Sender<Event>) -> Result<Option<Reason>> {
+        if !self.is_sound()? {
+            return Ok(Some(Reason::Diverged));
+        }
+        self.is_unsaved = true;
+        let state = self.state();
+        let card = card_after(&self.card, &self.progress, &self.data)?;
+        self.folder.save(&state, &card)?;
+        self.is_unsaved = false;
+        let is_best = state.is_best();
+        tell(events, Event::Saved { is_best });
+        Ok(None)
+    }
+
+    /// Whether what was learned can be used: all numbers are finite, and so is the loss of the
+    /// last batch after its step, with the running statistics. A step's own loss tells of the
+    /// weights before it, and batch norms that follow the batch hide what the statistics have
+    /// become. Costs one forward pass for every save.
+    fn is_sound(&mut self) -> Result<bool> {
+        let Some(lesson) = &self.lesson else {
+            return Ok(true);
+        };
+        let moved = self.params.moving().values().map(Var::as_tensor);
+        let averages = self.average.iter().flat_map(|a| a.tensors().values());
+        for tensor in moved
+            .chain(averages)
+            .chain(self.optimizer.memory().values())
+        {
+            if !is_finite(tensor)? {
+                return Ok(false);
+            }
+        }
+        if !self.work().judge(lesson)?.is_finite() {
+            return Ok(false);
+        }
+        self.lesson = None;
+        Ok(true)
+    }
+
+    pub(super) fn state(&self) -> State {
+        let mut progress = self.progress.clone();
+        progress.optimizer_steps = self.optimizer.steps();
+        State {
+            progress,
+            weights: self.params.all().clone(),
+            average: match &self.average {
+                Some(average) => average.tensors().clone(),
+                None => ByName::new(),
+            },
+            memory: self.optimizer.memory().clone(),
+        }
+    }
+}
+
+/// Whether all values are finite: infinite ones times 0 are no number, and stay so in the sum.
+fn is_finite(tensor: &Tensor) -> Result<bool> {
+    let zero = (tensor.detach() * 0.0)?.sum_all()?.to_scalar::<f32>()?;
+    Ok(zero == 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    /// Fails when a single number that is none, or an infinite one, passes for learned, or a large
+    /// one does not.
+    #[test]
+    fn one_bad_number_is_found() {
+        let mut values = vec![3e38f32; 5000];
+        let finite = |values: &[f32]| {
+            is_finite(&Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap()).unwrap()
+        };
+        assert!(finite(&values));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            values[3210] = bad;
+            assert!(!finite(&values), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Going on: every kind of network, stopped anywhere, on the same labels, with pictures missing.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use crossbeam::channel::bounded;
+use poselens_engine::concurrency::StopFlag;
+use poselens_engine::train::recipe::recipe;
+use poselens_engine::train::{
+    Changes, DataConfig, Event, Freeze, Moved, Reason, Start, TrainConfig, Trainer,
+};
+
+use super::{HARDWARE, assert_same, draw_people, run, tensors};
+use crate::cli::Desk;
+
+/// Two epochs of two steps from scratch, everything learning.
+fn short(model: &str, labels: &Path) -> TrainConfig {
+    let mut config = recipe(model, "fine-tune").unwrap();
+    config.init = Start::Scratch;
+    config.freeze = Freeze::None;
+    config.fixed_norms = false;
+    config.input_size = Some([64, 64]);
+    config.data = vec![DataConfig::new(labels.to_owned(), None)];
+    (config.epochs, config.batch_size, config.workers) = (2, 2, 1);
+    config
+}
+
+/// Runs until an event makes it stop, or to the end.
+fn stop_at(trainer: &mut Trainer, mut is_there: impl FnMut(&Event) -> bool + Send) -> Reason {
+    // Without room for news, those that matter are sent when they have been read.
+    let (sender, receiver) = bounded(0);
+    let stop = StopFlag::new();
+    std::thread::scope(|scope| {
+        let flag = stop.clone();
+        scope.spawn(move || {
+            for event in receiver {
+                if is_there(&event) {
+                    flag.stop();
+                }
+            }
+        });
+        let reason = trainer.run(None, &sender, &stop);
+        drop(sender);
+        reason.unwrap()
+    })
+}
+
+/// What an epoch brought, times aside.
+fn figures(trainer: &Trainer) -> Vec<String> {
+    let timeless = trainer.history().iter().cloned().map(|mut record| {
+        (record.secs, record.images_per_sec) = (0.0, 0.0);
+        format!("{record:?}")
+    });
+    timeless.collect()
+}
+
+/// Fails when a network that drops values by chance, or one of stacked hourglasses, goes on
+/// otherwise after it was stopped within an epoch.
+#[test]
+fn other_networks_go_on_exactly() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 4);
+    for model in ["tp-r-a3s", "mca-2-slim"] {
+        let mut config = short(model, &labels);
+        config.save_steps = 1;
+        let [whole, parts] = ["whole", "parts"].map(|name| desk.path(&format!("{model}-{name}")));
+        let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
+        assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+        let wanted = figures(&trainer);
+
+        let mut trainer = Trainer::begin(config, &parts, HARDWARE).unwrap();
+        let mut saves = 0;
+        let reason = stop_at(&mut trainer, |event| {
+            saves += usize::from(matches!(event, Event::Saved { .. }));
+            saves == 2
+        });
+        assert_eq!(reason, Reason::Asked);
+        assert!((1..4).contains(&trainer.steps()), "{}", trainer.steps());
+        drop(trainer);
+        let mut trainer = Trainer::resume(&parts, None, HARDWARE).unwrap();
+        assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+        assert_eq!(figures(&trainer), wanted, "{model}");
+        assert_same(&whole, &parts);
+    }
+}
+
+/// Fails when somebody who says "stop" waits for a measurement, or a measurement that was stopped
+/// counts, is never made up for, or changes what is learned.
+#[test]
+fn a_stopped_measurement_is_made_up_for() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 4);
+    let others = desk.path("others");
+    std::fs::create_dir(&others).unwrap();
+    let mut config = short("sfm", &labels);
+    config.validation = Some(DataConfig::new(draw_people(&others, 40), None));
+    let [whole, parts] = ["whole", "parts"].map(|name| desk.path(name));
+    let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
+    run(&mut trainer, None).unwrap();
+    let wanted = figures(&trainer);
+    assert_eq!(wanted.len(), 3);
+
+    let mut trainer = Trainer::begin(config, &parts, HARDWARE).unwrap();
+    for epoch in 0..3 {
+        let is_measured = |event: &Event| *event == Event::Measuring { epoch };
+        assert_eq!(stop_at(&mut trainer, is_measured), Reason::Asked);
+        assert_eq!(
+            figures(&trainer),
+            wanted[..epoch as usize],
+            "before {epoch}"
+        );
+        assert_eq!(trainer.steps(), 2 * epoch);
+        trainer = Trainer::resume(&parts, None, HARDWARE).unwrap();
+    }
+    assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+    assert_eq!(figures(&trainer), wanted);
+    assert_same(&whole, &parts);
+    let [a, b] = [whole, parts].map(|out| tensors(&out.join("best.safetensors")));
+    for (name, tensor) in &a {
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(tensor), values(&b[name]), "{name}");
+    }
+}
+
+/// Fails when a training goes on with other labels than it was begun with as if nothing had
+/// happened, or not with the same ones in another place.
+#[test]
+fn changed_labels_are_refused() {
+    let desk = Desk::new();
+    let labels = draw_people(&desk.path(""), 4);
+    let held_out = desk.path("held-out.json");
+    std::fs::copy(&labels, &held_out).unwrap();
+    let mut config = short("sfm", &labels);
+    config.validation = Some(DataConfig::new(held_out.clone(), Some(desk.path(""))));
+    let out = desk.path("out");
+    let mut trainer = Trainer::begin(config, &out, HARDWARE).unwrap();
+    run(&mut trainer, Some(1)).unwrap();
+    drop(trainer);
+    let resume = || Trainer::resume(&out, None, HARDWARE);
+    for file in [&labels, &held_out] {
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, text.replacen("60.0", "61.0", 1)).unwrap();
+        let message = resume().err().unwrap().to_string();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(
+            message.starts_with(file.to_str().unwrap()) && message.contains("--init"),
+            "{name}: {message}"
+        );
+        std::fs::write(file, text).unwrap();
+        resume().unwrap();
+    }
+    // The same in another place.
+    let moved = desk.path("moved.json");
+    std::fs::rename(&labels, &moved).unwrap();
+    let changes = Changes {
+        data: Some(Moved {
+            annotations: moved.clone(),
+            images: Some(desk.path("")),
+        }),
+        ..Changes::default()
+    };
+    Trainer::resume_with(&out, &changes, HARDWARE).unwrap();
+
+    // A state that does not know its labels goes on with whatever there is.
+    let state = out.join("state.safetensors");
+    let mut all = tensors(&state);
+    let text = String::from_utf8(all["progress"].to_vec1().unwrap()).unwrap();
+    let older: Vec<&str> = text
+        .lines()
+        .filter(|l| !l.starts_with("labels = "))
+        .collect();
+    assert_eq!(older.len() + 1, text.lines().count());
+    let older = older.join("\n").into_bytes();
+    let n = older.len();
+    let older = Tensor::from_vec(older, n, &Device::Cpu).unwrap();
+    all.insert("progress".to_owned(), older);
+    candle_core::safetensors::save(&all, &state).unwrap();
+    let text = std::fs::read_to_string(&moved).unwrap();
+    std::fs::write(&moved, text.replacen("60.0", "61.0", 1)).unwrap();
+    Trainer::resume_with(&out, &changes, HARDWARE).unwrap();
+}
+
+/// Fails when pictures that cannot be read are told of by a warning alone, or counted twice.
+#[test]
+fn broken_pictures_are_counted() {
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 4);
+    desk.write("2.png", "no picture");
+    let begun = desk.json(
+        "train --annotations people.json --out out --epochs 1 --batch-size 1 --input-size 64 \
+         --device cpu --threads 2 --json",
+    );
+    assert_eq!(begun["history"][0]["broken"], 0);
+    assert_eq!(begun["history"][1]["broken"], 1);
+    assert_eq!(begun["broken_pictures"], 1);
+    let first = begun["first_broken"].as_str().unwrap();
+    assert!(first.contains("2.png"), "{first}");
+    let outcome = desk.succeed("train --resume --out out --epochs 3 --device cpu --threads 2");
+    let closing = "1 picture could not be used; the first: ";
+    assert!(outcome.stdout.contains(closing), "{outcome:?}");
+    let line = outcome.stderr.lines().find(|l| l.starts_with("epoch 3:"));
+    assert!(line.unwrap().contains("1 picture could not be used"));
+    let log = desk.read("out/log.csv");
+    let mut lines = log.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let column = lines
+        .next()
+        .unwrap()
+        .iter()
+        .position(|name| *name == "broken");
+    let counts: Vec<_> = lines
+        .map(|cells| cells[column.unwrap()].to_owned())
+        .collect();
+    assert_eq!(counts, ["0", "1", "1", "1"]);
+}
+
+/// Fails when a mistyped folder is made by the attempt to go on in it.
+#[test]
+fn a_mistyped_folder_is_not_made() {
+    let desk = Desk::new();
+    let message = desk.complaint("train --resume --out typo");
+    assert!(
+        message.contains("typo") && message.contains("no training"),
+        "{message}"
+    );
+    assert!(!desk.path("typo").exists());
+}
