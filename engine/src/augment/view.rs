@@ -90,7 +90,7 @@ impl Augment {
 
         let mut image_from_input = subject.alignment.image_from_input(&roi, subject.input);
         if degrees != 0.0 {
-            let turn = turned(middle(subject.input), degrees);
+            let turn = Affine2::turn(middle(subject.input), degrees);
             image_from_input = image_from_input.after(&turn);
         }
         if flipped {
@@ -137,13 +137,15 @@ impl Augment {
         } else {
             !upper_first
         };
-        let bbox = subject.around(|name| is_upper(name) == upper)?;
-        let bbox = subject.not_tiny(bbox);
-        Some(Roi::around_box(
-            bbox,
-            options.padding,
-            subject.input.aspect(),
-        ))
+        let half = |name: &str| is_upper(name) == upper;
+        let bbox = subject.not_tiny(subject.around(half)?);
+        let roi = Roi::around_box(bbox, options.padding, subject.input.aspect());
+        // The joints' mean, not the middle of their box: so HRNet's code crops, and TransPose
+        // (section 4.1) augments as HRNet does.
+        Some(Roi {
+            center: subject.mean(half)?,
+            ..roi
+        })
     }
 }
 
@@ -153,11 +155,26 @@ impl Subject<'_> {
         self.joints.get(j)?.inside(self.image)
     }
 
-    /// The box around the seen joints whose names `take` accepts.
-    fn around(&self, take: impl Fn(&str) -> bool) -> Option<BBox> {
+    /// The seen joints whose names `take` accepts.
+    fn those_seen(&self, take: impl Fn(&str) -> bool) -> impl Iterator<Item = Point> {
         let names = self.skeleton.joints.iter().enumerate();
-        let points = names.filter(|(_, name)| take(name));
-        BBox::around(points.filter_map(|(j, _)| self.seen(j)))
+        let taken = names.filter(move |(_, name)| take(name));
+        taken.filter_map(|(j, _)| self.seen(j))
+    }
+
+    /// The box around them.
+    fn around(&self, take: impl Fn(&str) -> bool) -> Option<BBox> {
+        BBox::around(self.those_seen(take))
+    }
+
+    /// Their mean.
+    fn mean(&self, take: impl Fn(&str) -> bool) -> Option<Point> {
+        let (sum, n) = self
+            .those_seen(take)
+            .fold((Point::default(), 0.0), |(sum, n), p| {
+                (Point::new(sum.x + p.x, sum.y + p.y), n + 1.0)
+            });
+        (n > 0.0).then(|| Point::new(sum.x / n, sum.y / n))
     }
 
     /// `bbox` grown to at least a fifth of the whole person's region: two shoulders seen from
@@ -199,17 +216,6 @@ fn moved(roi: &Roi, share: f64, rng: &mut Rng) -> Roi {
 fn middle(input: Size) -> Point {
     let half = |n: usize| (n as f64 - 1.0) / 2.0;
     Point::new(half(input.width), half(input.height))
-}
-
-fn turned(center: Point, degrees: f64) -> Affine2 {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let Point { x, y } = center;
-    Affine2 {
-        m: [
-            [cos, -sin, x - cos * x + sin * y],
-            [sin, cos, y - sin * x - cos * y],
-        ],
-    }
 }
 
 /// The first column becomes the last.
@@ -462,5 +468,46 @@ mod tests {
             .collect();
         let n_upper = halves.iter().filter(|upper| **upper).count();
         assert!((50..90).contains(&n_upper), "{n_upper}");
+    }
+
+    /// Fails when a half is cut out elsewhere than HRNet's code does: about the mean of its
+    /// joints, half again as large as their extent.
+    #[test]
+    fn a_half_is_cut_out_around_the_mean_of_its_joints() {
+        let skeleton = Skeleton::by_name("coco17").unwrap();
+        let joints = standing(skeleton);
+        let spec = input(Size::square(64), Alignment::HalfPixel);
+        for (share, names, extent) in [
+            // From the eyes (y = 29) to the wrists (80), from the hips (86) to the ankles (130).
+            (
+                1.0,
+                &["nose", "eye", "ear", "shoulder", "elbow", "wrist"][..],
+                51.0,
+            ),
+            (0.0, &["hip", "knee", "ankle"][..], 44.0),
+        ] {
+            let augment = Augment {
+                half_body: HalfBody {
+                    probability: 1.0,
+                    upper_share: share,
+                    ..HalfBody::default()
+                },
+                ..Augment::default()
+            };
+            let view = augment
+                .view(&subject(&joints, skeleton, &spec), &mut Rng::new(&[1]))
+                .unwrap();
+            let named = skeleton.joints.iter().zip(&joints);
+            let half = named.filter(|(name, _)| names.iter().any(|part| name.ends_with(part)));
+            let heights: Vec<f64> = half.map(|(_, joint)| joint.point.y).collect();
+            let mean = heights.iter().sum::<f64>() / heights.len() as f64;
+            let middle = view.image_from_input.apply(Point::new(31.5, 31.5));
+            assert!(
+                middle.distance(Point::new(100.0, mean)) < 1e-9,
+                "{middle:?}"
+            );
+            let side = 64.0 * view.image_from_input.m[0][0];
+            assert!((side - 1.5 * extent).abs() < 1e-9, "{side}");
+        }
     }
 }
