@@ -17,6 +17,7 @@ use super::setup::{backbone, card_after, card_of, epoch_record, given, loader};
 use super::step::{Step, learn};
 use super::validate::{Measured, Validation};
 use crate::concurrency::StopFlag;
+use crate::dataset::Split;
 use crate::dataset::loader::{Batch, Loader, People};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
@@ -132,7 +133,7 @@ impl Trainer {
         let mut people = People::new(skeleton);
         for data in &config.data {
             let name = data.annotations.display().to_string();
-            people.add(&name, data.load()?, &data.people)?;
+            people.add(&name, data.load(Split::Learn)?, &data.people)?;
         }
         let people = Arc::new(people);
         let names = config.data.iter().map(DataConfig::name);
@@ -141,7 +142,7 @@ impl Trainer {
         let validation = config
             .validation
             .as_ref()
-            .map(|data| Validation::new(data.load()?, spec, skeleton))
+            .map(|data| Validation::new(data.load(Split::HeldOut)?, spec, skeleton))
             .transpose()?;
         let options = card.build_options()?;
         let head = (family(&config.model)?.head)(&spec.shapes(&options)?);
@@ -279,9 +280,7 @@ impl Trainer {
                 return Ok(Some(Reason::Asked));
             }
             let begin = Instant::now();
-            let Some(batch) = self.loader.next_batch()? else {
-                return Err(Error::Invalid("the loader ended by itself".to_owned()));
-            };
+            let batch = self.loader.next_batch()?;
             if batch.position.epoch > self.progress.position.epoch {
                 // Nobody was left in the epoch's last batches.
                 self.progress.position = batch.position;

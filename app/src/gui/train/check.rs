@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::dataset::loader::People;
 use poselens_engine::dataset::{
-    Dataset, Finding, Severity, check, format, guess_format, usual_images,
+    Dataset, Finding, Severity, Split, check, format, guess_format, usual_images,
 };
 use poselens_engine::model::model;
 use poselens_engine::skeleton::Skeleton;
@@ -132,9 +132,11 @@ impl Check {
         let (counter, sum, work) = (Arc::clone(&looked), Arc::clone(&all), subject.clone());
         let task = Task::start("data check", waker, move |stop| {
             let skeleton = model(&work.model)?.card()?.skeleton()?;
-            let look = |data: &DataConfig| examine(data, skeleton, &counter, &sum, stop);
-            let (learn, pictures) = look(&work.learn);
-            let held_out = work.held_out.as_ref().map(look);
+            let look =
+                |data: &DataConfig, split| examine((data, split), skeleton, &counter, &sum, stop);
+            let (learn, pictures) = look(&work.learn, Split::Learn);
+            let held_out = work.held_out.as_ref();
+            let held_out = held_out.map(|data| look(data, Split::HeldOut));
             let shared = held_out.as_ref().map_or(0, |(_, held_out)| {
                 held_out.iter().filter(|p| pictures.contains(*p)).count()
             });
@@ -163,14 +165,14 @@ impl Check {
 type Pictures = HashSet<std::path::PathBuf>;
 
 fn examine(
-    data: &DataConfig,
+    (data, split): (&DataConfig, Split),
     skeleton: &'static Skeleton,
     looked: &AtomicUsize,
     all: &AtomicUsize,
     stop: &StopFlag,
 ) -> (SetReport, Pictures) {
     let mut report = SetReport::default();
-    let dataset = match read(data, &mut report) {
+    let dataset = match read(data, split, &mut report) {
         Ok(dataset) => dataset,
         Err(error) => {
             report.fault = Some(plain(&error, &data.annotations));
@@ -202,7 +204,7 @@ fn examine(
     (report, pictures)
 }
 
-fn read(data: &DataConfig, report: &mut SetReport) -> Result<Dataset> {
+fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Dataset> {
     if !data.annotations.exists() {
         let reason = "there is no such file or folder";
         return Err(Error::data(&data.annotations, reason));
@@ -218,7 +220,7 @@ fn read(data: &DataConfig, report: &mut SetReport) -> Result<Dataset> {
     if !images.is_dir() {
         return Err(Error::data(&images, "there is no such folder of pictures"));
     }
-    (spec.read)(&data.annotations, &images, &mut report.findings)
+    (spec.read)(&data.annotations, &images, split, &mut report.findings)
 }
 
 /// The error; its file is left out where it is the one in the field above.

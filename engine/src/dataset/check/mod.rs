@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, DatasetSpec, Finding, Sample, Severity, picture};
+use super::{Dataset, DatasetSpec, Finding, Sample, Severity, Split, picture};
 use crate::error::Error;
 
-/// Reads labels and checks them with their pictures. See [`check`].
+/// Reads labels to learn from and checks them with their pictures. See [`check`].
 pub fn check_labels(
     format: &DatasetSpec,
     annotations: &Path,
@@ -21,7 +21,7 @@ pub fn check_labels(
     keep_going: &(dyn Fn() -> bool + Sync),
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match (format.read)(annotations, images, &mut findings) {
+    match (format.read)(annotations, images, Split::Learn, &mut findings) {
         Ok(dataset) => findings.extend(check(&dataset, keep_going)),
         Err(error) => findings.push(Finding::of_file(
             Severity::Error,
@@ -190,6 +190,7 @@ mod tests {
                 })
                 .collect(),
             head_box: None,
+            region: None,
         }
     }
 
