@@ -125,7 +125,7 @@ fn held_out_people_are_kept_for_measuring() {
     let eval = desk.succeed("eval --annotations mpii.json --threads 1 --device cpu --json");
     let report: Value = serde_json::from_str(&eval.stdout).unwrap();
     assert_eq!(report["n_people"], 1);
-    let said = "3 of 4 people are not marked as held out";
+    let said = "3 of 4 people are set aside: they are not marked as held out";
     assert!(eval.stderr.contains(said), "{}", eval.stderr);
 
     let mut config = recipe("sfm", "fine-tune").unwrap();

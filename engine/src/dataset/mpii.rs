@@ -123,12 +123,12 @@ fn read(
 fn set_aside(split: Split, n_validation: usize, all: usize) -> String {
     match split {
         Split::Learn => format!(
-            "{n_validation} of {all} people are marked as held out (`isValidation`) and set aside: \
-             they are not learned from"
+            "{n_validation} of {all} people are set aside: they are marked as held out \
+             (`isValidation`) and not learned from"
         ),
         Split::HeldOut => format!(
-            "{} of {all} people are not marked as held out (`isValidation`) and set aside: nothing \
-             is measured on them",
+            "{} of {all} people are set aside: they are not marked as held out (`isValidation`), \
+             nothing is measured on them",
             all - n_validation
         ),
     }
@@ -291,10 +291,16 @@ mod tests {
         ]);
         let (people, said) = part(&mixed, Split::Learn);
         assert_eq!(people, [vec![full(0), full(4)], vec![bare(2), full(3)]]);
-        assert!(said.contains("2 of 5 people are marked"), "{said}");
+        assert!(
+            said.contains("2 of 5 people are set aside: they are marked"),
+            "{said}"
+        );
         let (people, said) = part(&mixed, Split::HeldOut);
         assert_eq!(people, [vec![full(1)], vec![full(2), bare(3)]]);
-        assert!(said.contains("3 of 5 people are not marked"), "{said}");
+        assert!(
+            said.contains("3 of 5 people are set aside: they are not"),
+            "{said}"
+        );
 
         for flag in [json!(0.0), json!(1.0)] {
             let one = file(&[("a.jpg", flag.clone()), ("b.jpg", flag)]);
