@@ -169,12 +169,9 @@ impl Subject<'_> {
 
     /// Their mean.
     fn mean(&self, take: impl Fn(&str) -> bool) -> Option<Point> {
-        let (sum, n) = self
-            .those_seen(take)
-            .fold((Point::default(), 0.0), |(sum, n), p| {
-                (Point::new(sum.x + p.x, sum.y + p.y), n + 1.0)
-            });
-        (n > 0.0).then(|| Point::new(sum.x / n, sum.y / n))
+        let seen: Vec<Point> = self.those_seen(take).collect();
+        let mean = |of: fn(&Point) -> f64| seen.iter().map(of).sum::<f64>() / seen.len() as f64;
+        (!seen.is_empty()).then(|| Point::new(mean(|p| p.x), mean(|p| p.y)))
     }
 
     /// `bbox` grown to at least a fifth of the whole person's region: two shoulders seen from
@@ -477,35 +474,21 @@ mod tests {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let joints = standing(skeleton);
         let spec = input(Size::square(64), Alignment::HalfPixel);
-        for (share, names, extent) in [
-            // From the eyes (y = 29) to the wrists (80), from the hips (86) to the ankles (130).
-            (
-                1.0,
-                &["nose", "eye", "ear", "shoulder", "elbow", "wrist"][..],
-                51.0,
-            ),
-            (0.0, &["hip", "knee", "ankle"][..], 44.0),
-        ] {
+        // Upper: eyes (y = 29) to wrists (80), eleven joints. Lower: hips (86) to ankles (130).
+        for (share, mean, extent) in [(1.0, 536.0 / 11.0, 51.0), (0.0, 108.0, 44.0)] {
+            let half_body = HalfBody {
+                probability: 1.0,
+                upper_share: share,
+                ..HalfBody::default()
+            };
             let augment = Augment {
-                half_body: HalfBody {
-                    probability: 1.0,
-                    upper_share: share,
-                    ..HalfBody::default()
-                },
+                half_body,
                 ..Augment::default()
             };
-            let view = augment
-                .view(&subject(&joints, skeleton, &spec), &mut Rng::new(&[1]))
-                .unwrap();
-            let named = skeleton.joints.iter().zip(&joints);
-            let half = named.filter(|(name, _)| names.iter().any(|part| name.ends_with(part)));
-            let heights: Vec<f64> = half.map(|(_, joint)| joint.point.y).collect();
-            let mean = heights.iter().sum::<f64>() / heights.len() as f64;
+            let subject = subject(&joints, skeleton, &spec);
+            let view = augment.view(&subject, &mut Rng::new(&[1])).unwrap();
             let middle = view.image_from_input.apply(Point::new(31.5, 31.5));
-            assert!(
-                middle.distance(Point::new(100.0, mean)) < 1e-9,
-                "{middle:?}"
-            );
+            assert!(middle.distance(Point::new(100.0, mean)) < 1e-9);
             let side = 64.0 * view.image_from_input.m[0][0];
             assert!((side - 1.5 * extent).abs() < 1e-9, "{side}");
         }
