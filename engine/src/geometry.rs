@@ -212,6 +212,18 @@ impl Affine2 {
         m: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
     };
 
+    /// Turns the plane by `degrees` about `center`, clockwise as seen on the screen.
+    pub fn turn(center: Point, degrees: f64) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let Point { x, y } = center;
+        Self {
+            m: [
+                [cos, -sin, x - cos * x + sin * y],
+                [sin, cos, y - sin * x - cos * y],
+            ],
+        }
+    }
+
     /// The image of a point.
     pub fn apply(&self, p: Point) -> Point {
         let [a, b] = &self.m;

@@ -29,6 +29,8 @@ pub struct Annotation {
     pub id: u64,
     /// Box around the person.
     pub bbox: BBox,
+    /// Where the data set prescribes a region to look at; otherwise it is drawn around the box.
+    pub region: Option<Square>,
     /// Area of the person's silhouette in square pixels, the scale of OKS.
     pub area: f64,
     /// A group that could not be told apart: neither searched for nor counted as missed.
@@ -40,6 +42,16 @@ pub struct Annotation {
     pub joints: Vec<Joint>,
     /// Head box for PCKh, where the data set has one.
     pub head_box: Option<BBox>,
+}
+
+/// The region of a person as a data set prescribes it, before padding. It may reach over the
+/// picture's border and is taken as it stands: no convention of boxes clips or shifts it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Square {
+    /// Centre in image pixels.
+    pub center: Point,
+    /// Side in image pixels, > 0.
+    pub side: f64,
 }
 
 /// One joint as labelled, coordinates untouched.

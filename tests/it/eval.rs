@@ -105,6 +105,7 @@ fn case(number: usize) -> Case {
                 n_keypoints: joints.iter().filter(|j| j.labelled().is_some()).count(),
                 joints,
                 head_box: None,
+                region: None,
             });
         }
         let n_stray = if r.next(6) == 0 { 22 } else { r.next(3) };
@@ -220,4 +221,32 @@ fn eval_prints_and_draws_every_number() {
     let wrong = desk.complaint(&format!("{eval} --scales 0"));
     assert!(wrong.contains("scales"), "{wrong}");
     assert_eq!(desk.run(&format!("{eval} --pck-thr -1")).code, Some(2));
+}
+
+/// Fails when PCKh does not say by what it measures, or labels made for pictures of another size
+/// are compared with them in silence.
+#[test]
+fn eval_names_the_heads_and_refuses_other_sizes() {
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 1);
+    let eval = "eval --annotations people.json --threads 1 --device cpu";
+    let mut labels: serde_json::Value = serde_json::from_str(&desk.read("people.json")).unwrap();
+    assert!(!desk.succeed(eval).stdout.contains("PCKh by"));
+    labels["annotations"][0]["head_box"] = serde_json::json!([36.0, 8.0, 60.0, 26.0]);
+    desk.write("people.json", labels.to_string());
+    let table = desk.succeed(eval).stdout;
+    assert!(
+        table.contains("PCKh by the head box of 1 people"),
+        "{table}"
+    );
+
+    for side in ["width", "height"] {
+        labels["images"][0][side] = serde_json::json!(97);
+    }
+    desk.write("people.json", labels.to_string());
+    let wrong = desk.complaint(eval);
+    assert!(
+        wrong.contains("0.png") && wrong.contains("97x97"),
+        "{wrong}"
+    );
 }

@@ -10,6 +10,7 @@ mod inspect_fakes;
 mod inspect_window;
 mod licences;
 mod mca;
+mod mpii;
 mod sfm;
 mod shaders;
 mod ssa;

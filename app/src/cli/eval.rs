@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use clap::builder::PossibleValuesParser;
-use poselens_engine::dataset::{coco, guess_format, picture, usual_images};
+use poselens_engine::dataset::{Split, coco, guess_format, picture, usual_images};
 use poselens_engine::estimator::Averaging;
 use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, chart, evaluate, evaluate_scenes};
 use poselens_engine::frame::Frame;
@@ -37,7 +37,9 @@ pub struct EvalArgs {
     /// PCK counts a joint within this fraction of the torso
     #[arg(long, default_value_t = 0.2, value_name = "T", value_parser = fraction)]
     pck_thr: f64,
-    /// PCKh counts a joint within this fraction of the head
+    /// PCKh counts a joint within this fraction of the head: 0.6 times the diagonal of its box
+    /// where COCO labels have one (`head_box`: left, top, right, bottom), else from upper neck to
+    /// head top
     #[arg(long, default_value_t = 0.5, value_name = "T", value_parser = fraction)]
     pckh_thr: f64,
     /// Average the heatmaps of the picture and its mirror image
@@ -98,7 +100,8 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let mut network = args.network.load(common, args.decode.as_deref())?;
     let images = args.images.clone();
     let images = images.unwrap_or_else(|| usual_images(&args.annotations));
-    let dataset = guess_format(&args.annotations)?.load(&args.annotations, &images)?;
+    let format = guess_format(&args.annotations)?;
+    let dataset = format.load(&args.annotations, &images, Split::HeldOut)?;
     if dataset.samples.iter().all(|s| s.annotations.is_empty()) {
         bail!("{}: nobody is labelled", args.annotations.display());
     }
@@ -197,7 +200,7 @@ impl Pictures {
         {
             return Ok(frame.clone());
         }
-        let frame = picture::read(&sample.path, sample.image_id)?;
+        let frame = picture::of_sample(sample)?;
         self.n_read += 1;
         self.current = Some((sample.image_id, frame.clone()));
         Ok(frame)
@@ -262,6 +265,12 @@ impl Document {
                 line(name, &cells.collect::<Vec<_>>());
             }
         }
+        rows.extend(
+            self.report
+                .pckh
+                .as_ref()
+                .map(|p| format!("PCKh by the {}", p.reference())),
+        );
         rows.join("\n")
     }
 }

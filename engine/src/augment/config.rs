@@ -106,7 +106,7 @@ pub struct HalfBody {
     pub min_joints: usize,
     /// Share of the upper halves among the halves, [0, 1].
     pub upper_share: f64,
-    /// Side of the region over the longer side of the half's box.
+    /// Side of the region over the longer side of the half's box; its centre is the joints' mean.
     pub padding: f64,
 }
 
@@ -174,7 +174,8 @@ pub struct CutOut {
 }
 
 /// Everything that may happen to a sample. By default, and for fields that a file leaves out,
-/// nothing does: the crop is then exactly the one that evaluation takes.
+/// nothing does: the crop is then exactly the one that evaluation takes
+/// ([`crate::preprocess::InputSpec::roi_of`]).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {

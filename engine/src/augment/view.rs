@@ -90,7 +90,7 @@ impl Augment {
 
         let mut image_from_input = subject.alignment.image_from_input(&roi, subject.input);
         if degrees != 0.0 {
-            let turn = turned(middle(subject.input), degrees);
+            let turn = Affine2::turn(middle(subject.input), degrees);
             image_from_input = image_from_input.after(&turn);
         }
         if flipped {
@@ -137,13 +137,15 @@ impl Augment {
         } else {
             !upper_first
         };
-        let bbox = subject.around(|name| is_upper(name) == upper)?;
-        let bbox = subject.not_tiny(bbox);
-        Some(Roi::around_box(
-            bbox,
-            options.padding,
-            subject.input.aspect(),
-        ))
+        let half = |name: &str| is_upper(name) == upper;
+        let bbox = subject.not_tiny(subject.around(half)?);
+        let roi = Roi::around_box(bbox, options.padding, subject.input.aspect());
+        // The joints' mean, not the middle of their box: so HRNet's code crops, and TransPose
+        // (section 4.1) augments as HRNet does.
+        Some(Roi {
+            center: subject.mean(half)?,
+            ..roi
+        })
     }
 }
 
@@ -153,11 +155,23 @@ impl Subject<'_> {
         self.joints.get(j)?.inside(self.image)
     }
 
-    /// The box around the seen joints whose names `take` accepts.
-    fn around(&self, take: impl Fn(&str) -> bool) -> Option<BBox> {
+    /// The seen joints whose names `take` accepts.
+    fn those_seen(&self, take: impl Fn(&str) -> bool) -> impl Iterator<Item = Point> {
         let names = self.skeleton.joints.iter().enumerate();
-        let points = names.filter(|(_, name)| take(name));
-        BBox::around(points.filter_map(|(j, _)| self.seen(j)))
+        let taken = names.filter(move |(_, name)| take(name));
+        taken.filter_map(|(j, _)| self.seen(j))
+    }
+
+    /// The box around them.
+    fn around(&self, take: impl Fn(&str) -> bool) -> Option<BBox> {
+        BBox::around(self.those_seen(take))
+    }
+
+    /// Their mean.
+    fn mean(&self, take: impl Fn(&str) -> bool) -> Option<Point> {
+        let seen: Vec<Point> = self.those_seen(take).collect();
+        let mean = |of: fn(&Point) -> f64| seen.iter().map(of).sum::<f64>() / seen.len() as f64;
+        (!seen.is_empty()).then(|| Point::new(mean(|p| p.x), mean(|p| p.y)))
     }
 
     /// `bbox` grown to at least a fifth of the whole person's region: two shoulders seen from
@@ -199,17 +213,6 @@ fn moved(roi: &Roi, share: f64, rng: &mut Rng) -> Roi {
 fn middle(input: Size) -> Point {
     let half = |n: usize| (n as f64 - 1.0) / 2.0;
     Point::new(half(input.width), half(input.height))
-}
-
-fn turned(center: Point, degrees: f64) -> Affine2 {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let Point { x, y } = center;
-    Affine2 {
-        m: [
-            [cos, -sin, x - cos * x + sin * y],
-            [sin, cos, y - sin * x - cos * y],
-        ],
-    }
 }
 
 /// The first column becomes the last.
@@ -462,5 +465,32 @@ mod tests {
             .collect();
         let n_upper = halves.iter().filter(|upper| **upper).count();
         assert!((50..90).contains(&n_upper), "{n_upper}");
+    }
+
+    /// Fails when a half is cut out elsewhere than HRNet's code does: about the mean of its
+    /// joints, half again as large as their extent.
+    #[test]
+    fn a_half_is_cut_out_around_the_mean_of_its_joints() {
+        let skeleton = Skeleton::by_name("coco17").unwrap();
+        let joints = standing(skeleton);
+        let spec = input(Size::square(64), Alignment::HalfPixel);
+        // Upper: eyes (y = 29) to wrists (80), eleven joints. Lower: hips (86) to ankles (130).
+        for (share, mean, extent) in [(1.0, 536.0 / 11.0, 51.0), (0.0, 108.0, 44.0)] {
+            let half_body = HalfBody {
+                probability: 1.0,
+                upper_share: share,
+                ..HalfBody::default()
+            };
+            let augment = Augment {
+                half_body,
+                ..Augment::default()
+            };
+            let subject = subject(&joints, skeleton, &spec);
+            let view = augment.view(&subject, &mut Rng::new(&[1])).unwrap();
+            let middle = view.image_from_input.apply(Point::new(31.5, 31.5));
+            assert!(middle.distance(Point::new(100.0, mean)) < 1e-9);
+            let side = 64.0 * view.image_from_input.m[0][0];
+            assert!((side - 1.5 * extent).abs() < 1e-9, "{side}");
+        }
     }
 }

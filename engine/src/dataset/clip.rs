@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, DatasetSpec, Finding, coco, first_json_byte};
+use super::json::first_json_byte;
+use super::{Dataset, DatasetSpec, Finding, Split, coco};
 use crate::error::{Error, Result};
 
 /// The row of [`super::DATASETS`].
@@ -24,7 +25,12 @@ fn labels(folder: &Path) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-fn read(folder: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dataset> {
+fn read(
+    folder: &Path,
+    images: &Path,
+    split: Split,
+    findings: &mut Vec<Finding>,
+) -> Result<Dataset> {
     let Some(file) = labels(folder) else {
         let reason = format!("a clip's folder holds one of {}", LABELS.join(", "));
         return Err(Error::data(folder, reason));
@@ -36,7 +42,7 @@ fn read(folder: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dat
              labels first",
         ));
     }
-    let mut dataset = coco::read(&file, images, findings)?;
+    let mut dataset = coco::read(&file, images, split, findings)?;
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned());
     let beside = |path: &Path| {
         let other = path.strip_prefix(images).ok()?;
@@ -56,7 +62,7 @@ fn read(folder: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dat
 
 #[cfg(test)]
 mod tests {
-    use crate::dataset::{guess_format, usual_images};
+    use crate::dataset::{Split, guess_format, usual_images};
     use serde_json::json;
 
     /// Fails when a clip's folder is not recognised, its pictures are not found, frames lose
@@ -82,13 +88,14 @@ mod tests {
         assert_eq!(format.name, "clip");
         assert_eq!(guess_format(&file).unwrap().name, "coco");
         for images in [usual_images(&folder), folder.clone()] {
-            let data = format.load(&folder, &images).unwrap();
+            let data = format.load(&folder, &images, Split::Learn).unwrap();
             assert_eq!(data.samples[0].path, folder.join("images/a.jpg"));
             let clips: Vec<_> = data.samples.iter().map(|s| s.clip.as_deref()).collect();
             assert_eq!(clips, [Some("dance"), Some("x")]);
         }
         std::fs::write(&file, "[{\"score\": 1}]").unwrap();
-        let message = format.load(&folder, &folder).unwrap_err().to_string();
+        let refused = format.load(&folder, &folder, Split::Learn);
+        let message = refused.unwrap_err().to_string();
         assert!(message.contains("results"), "{message}");
         let empty = root.path().join("empty");
         assert!(guess_format(&empty).is_err());

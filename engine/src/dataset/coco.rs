@@ -5,16 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use super::json::{flag, is_json, read_json};
+use super::picture::MAX_SIDE;
 use super::{
-    Annotation, Dataset, DatasetSpec, DetectedBox, Finding, Joint, Sample, Severity, Visibility,
-    is_json,
+    Annotation, Dataset, DatasetSpec, DetectedBox, Finding, Joint, Sample, Severity, Split,
+    Visibility,
 };
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
@@ -43,8 +42,8 @@ struct CocoAnnotation {
     category_id: u64,
     bbox: [f64; 4],
     area: f64,
-    #[serde(default)]
-    iscrowd: u8,
+    #[serde(default, deserialize_with = "flag")]
+    iscrowd: bool,
     keypoints: Option<Vec<f64>>,
     num_keypoints: Option<usize>,
     /// Not COCO's: left, top, right, bottom of the head, as MPII has it.
@@ -81,6 +80,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
 pub(super) fn read(
     annotations: &Path,
     images: &Path,
+    _: Split,
     findings: &mut Vec<Finding>,
 ) -> Result<Dataset> {
     let file: CocoFile = read_json(
@@ -113,8 +113,11 @@ pub(super) fn read(
             clip: image.clip,
             annotations: Vec::new(),
         };
+        let sides = 1..=MAX_SIDE as usize;
         let text = match samples.entry(id) {
-            _ if size.area() == 0 => format!("image {id}: `width` and `height` are {size}"),
+            _ if !sides.contains(&size.width) || !sides.contains(&size.height) => {
+                format!("image {id}: `width` and `height` are {size}; they lie in 1 to {MAX_SIDE}")
+            }
             Entry::Occupied(_) => format!("two images have the `id` {id}; the second is left out"),
             Entry::Vacant(place) => {
                 place.insert(sample);
@@ -179,12 +182,6 @@ pub fn read_boxes(path: &Path, category_id: u64) -> Result<Vec<DetectedBox>> {
 const NO_KEYPOINTS: &str = "no category has `keypoints`; is it an instances file? The keypoints \
                             file of COCO is called person_keypoints_*.json";
 
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    serde_json::from_reader(BufReader::with_capacity(1 << 20, file))
-        .map_err(|e| Error::data(path, format!("not a {what}: {e}")))
-}
-
 /// The skeleton with as many joints. Names that it knows must stand in its order; other names
 /// (COCO's test files number them, LSP says `neck`) are taken as they come.
 fn skeleton_of(names: &[String]) -> Result<&'static Skeleton, String> {
@@ -246,9 +243,10 @@ fn person(a: CocoAnnotation, skeleton: &Skeleton) -> Result<Annotation, String> 
         id: a.id,
         bbox: bbox(a.bbox)?,
         area: a.area,
-        is_crowd: a.iscrowd != 0,
+        is_crowd: a.iscrowd,
         n_keypoints: a.num_keypoints.unwrap_or_else(labelled),
         head_box: a.head_box.map(corners).map(bbox).transpose()?,
+        region: None,
         joints,
     })
 }
@@ -271,7 +269,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("labels.json");
         std::fs::write(&path, text).unwrap();
-        FORMAT.load(&path, Path::new("pictures"))
+        FORMAT.load(&path, Path::new("pictures"), Split::Learn)
     }
 
     fn valid() -> Value {
@@ -319,6 +317,12 @@ mod tests {
         };
         assert_eq!((a.bbox, a.area), (BBox::new(1.0, 2.0, 3.0, 4.0), 9.5));
         assert!(a.is_crowd);
+        let mut other = valid();
+        for (written, is_crowd) in [(json!(true), true), (json!(false), false)] {
+            other["annotations"][0]["iscrowd"] = written;
+            let data = load_text(&other.to_string()).unwrap();
+            assert_eq!(data.samples[0].annotations[0].is_crowd, is_crowd);
+        }
         assert_eq!(a.n_keypoints, 1);
         assert_eq!(a.joints[0].labelled(), Some(Point::new(-1000.0, -1000.0)));
         assert_eq!(a.joints[1].visibility, Visibility::Hidden);
@@ -333,7 +337,7 @@ mod tests {
         fn remove(object: &mut Value, key: &str) {
             object.as_object_mut().unwrap().remove(key).unwrap();
         }
-        let cases: [(Break, &str); 12] = [
+        let cases: [(Break, &str); 13] = [
             (|v| v["images"] = Value::Null, "sequence"),
             (|v| remove(v, "images"), "`images`"),
             (|v| remove(&mut v["annotations"][0], "bbox"), "`bbox`"),
@@ -360,6 +364,10 @@ mod tests {
             (|v| v["annotations"][0]["bbox"][2] = json!(-3), "width -3"),
             (|v| v["images"][0]["width"] = json!(0), "image 7: `width`"),
             (
+                |v| v["images"][0]["height"] = json!(u64::MAX),
+                "image 7: `width`",
+            ),
+            (
                 |v| v["categories"][0]["keypoints"] = json!([]),
                 "instances file",
             ),
@@ -377,7 +385,7 @@ mod tests {
             assert!(!message.contains('\n'), "{message}");
         }
         let message = FORMAT
-            .load(Path::new("/nowhere.json"), Path::new(""))
+            .load(Path::new("/nowhere.json"), Path::new(""), Split::Learn)
             .unwrap_err();
         assert!(message.to_string().contains("/nowhere.json"));
     }
@@ -408,7 +416,7 @@ mod tests {
         let path = dir.path().join("labels.json");
         std::fs::write(&path, value.to_string()).unwrap();
         let mut findings = Vec::new();
-        let data = read(&path, Path::new(""), &mut findings).unwrap();
+        let data = read(&path, Path::new(""), Split::Learn, &mut findings).unwrap();
         assert_eq!(data.samples[0].annotations.len(), 1);
         let ids: Vec<_> = findings.iter().map(|f| f.annotation).collect();
         assert_eq!(ids, [None, Some(10), Some(11), Some(12), Some(13)]);
@@ -435,7 +443,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("labels.json");
             std::fs::write(&path, bytes).unwrap();
-            if let Ok(data) = read(&path, Path::new(""), &mut Vec::new()) {
+            if let Ok(data) = read(&path, Path::new(""), Split::Learn, &mut Vec::new()) {
                 let joints = data.skeleton.n_joints();
                 for a in data.samples.iter().flat_map(|s| &s.annotations) {
                     prop_assert!(a.joints.len() == joints && a.bbox.w >= 0.0);
@@ -466,7 +474,7 @@ mod tests {
     #[test]
     fn the_golden_file_is_read() {
         let path = test_golden::path("transpose/coco_gt.json");
-        let data = FORMAT.load(&path, Path::new("")).unwrap();
+        let data = FORMAT.load(&path, Path::new(""), Split::Learn).unwrap();
         let people: usize = data.samples.iter().map(|s| s.annotations.len()).sum();
         assert_eq!((data.samples.len(), people), (12, 31));
     }

@@ -15,7 +15,8 @@ pub enum Severity {
     Note,
     /// Probably a mistake of the labeller; it is learned from as it stands.
     Warning,
-    /// Cannot be learned from; left out.
+    /// Cannot be used. A reader leaves such an entry out, and [`super::DatasetSpec::load`] refuses
+    /// labels that have any; training leaves out a picture, measuring stops at it.
     Error,
 }
 

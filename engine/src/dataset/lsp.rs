@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::{
-    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Visibility, mat, picture,
+    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Split, Visibility, mat,
+    picture,
 };
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
@@ -42,7 +43,12 @@ fn joints_file(path: &Path) -> PathBuf {
     }
 }
 
-fn read(annotations: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dataset> {
+fn read(
+    annotations: &Path,
+    images: &Path,
+    _: Split,
+    findings: &mut Vec<Finding>,
+) -> Result<Dataset> {
     let skeleton = Skeleton::by_name("lsp14")
         .ok_or_else(|| Error::Invalid("no skeleton is called 'lsp14'".to_owned()))?;
     let path = joints_file(annotations);
@@ -133,6 +139,7 @@ fn person(numbers: &[f64], extended: bool, id: u64) -> Option<Annotation> {
         n_keypoints: joints.iter().filter(|j| j.labelled().is_some()).count(),
         joints,
         head_box: None,
+        region: None,
     })
 }
 
@@ -151,7 +158,7 @@ mod tests {
         for (file, extended) in [("lsp.mat", false), ("lspet.mat", true)] {
             let path = test_golden::path(&format!("dataset/{file}"));
             assert!((FORMAT.accepts)(&path));
-            let data = FORMAT.load(&path, folder.path()).unwrap();
+            let data = FORMAT.load(&path, folder.path(), Split::Learn).unwrap();
             assert_eq!(data.samples.len(), 3);
             for (n, sample) in data.samples.iter().enumerate() {
                 let person = &sample.annotations[0];
@@ -180,7 +187,7 @@ mod tests {
     #[test]
     fn other_arrays_are_refused() {
         let path = Path::new("joints.txt");
-        assert!(read(path, Path::new(""), &mut Vec::new()).is_err());
+        assert!(read(path, Path::new(""), Split::Learn, &mut Vec::new()).is_err());
         assert!(!(FORMAT.accepts)(path));
     }
 }

@@ -2,12 +2,14 @@
 //! [`DATASETS`]. A [`loader`] turns samples into batches for training.
 //!
 //! A reader leaves out what cannot be used and says so in a [`Finding`]; [`DatasetSpec::load`]
-//! refuses such files, the checker ([`check`]) lists everything that is wrong.
+//! refuses such files, the checker ([`check`]) lists everything that is wrong. Where one file holds
+//! people to learn from and held-out ones, a [`Split`] says which are wanted.
 
 mod check;
 mod clip;
 pub mod coco;
 mod finding;
+mod json;
 pub mod loader;
 mod lsp;
 mod mat;
@@ -39,6 +41,15 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
 }
 
+/// Which people of a file are wanted, where it says who is held out; others are used as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// To learn from.
+    Learn,
+    /// To measure on.
+    HeldOut,
+}
+
 /// One format: a row of [`DATASETS`].
 pub struct DatasetSpec {
     /// `coco`.
@@ -49,24 +60,28 @@ pub struct DatasetSpec {
     pub accepts: fn(&Path) -> bool,
     /// The file of labels that is read: of a file itself, of a folder the one in it.
     pub file: fn(&Path) -> PathBuf,
-    /// Reads `annotations`, whose pictures lie under `images`. Entries that cannot be used are
-    /// left out and appended to the findings; an error means that nothing could be read.
-    pub read: fn(annotations: &Path, images: &Path, &mut Vec<Finding>) -> Result<Dataset>,
+    /// Reads the wanted people of `annotations`, whose pictures lie under `images`. Entries that
+    /// cannot be used are left out and appended to the findings; an error means that nothing could
+    /// be read.
+    pub read: fn(annotations: &Path, images: &Path, Split, &mut Vec<Finding>) -> Result<Dataset>,
 }
 
 /// Every format. The first that accepts a path is taken when nobody says which.
 pub const DATASETS: &[DatasetSpec] = &[coco::FORMAT, mpii::FORMAT, lsp::FORMAT, clip::FORMAT];
 
 impl DatasetSpec {
-    /// Reads `annotations`, whose pictures lie under `images`, and refuses entries that cannot be
-    /// used.
+    /// Reads the wanted people of `annotations`, whose pictures lie under `images`, and refuses
+    /// entries that cannot be used. What is to be known about the file as a whole is logged.
     ///
     /// # Errors
     /// When the file cannot be read, or with the first entry at fault.
-    pub fn load(&self, annotations: &Path, images: &Path) -> Result<Dataset> {
+    pub fn load(&self, annotations: &Path, images: &Path, split: Split) -> Result<Dataset> {
         let mut findings = Vec::new();
-        let dataset = (self.read)(annotations, images, &mut findings)?;
+        let dataset = (self.read)(annotations, images, split, &mut findings)?;
         finding::refuse_errors(&findings)?;
+        for Finding { file, text, .. } in findings.iter().filter(|f| f.annotation.is_none()) {
+            tracing::warn!("{}: {text}", file.display());
+        }
         Ok(dataset)
     }
 }
@@ -101,19 +116,4 @@ pub fn usual_images(annotations: &Path) -> PathBuf {
     } else {
         folder.to_owned()
     }
-}
-
-/// First byte of a JSON file that says something; `None` when there is none to be read.
-fn first_json_byte(path: &Path) -> Option<u8> {
-    use std::io::Read;
-    let mut head = [0; 64];
-    let n = std::fs::File::open(path).ok()?.read(&mut head).ok()?;
-    head[..n].iter().copied().find(|b| !b.is_ascii_whitespace())
-}
-
-/// Whether the name ends in `.json` and the file begins with `first`.
-fn is_json(path: &Path, first: u8) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("json"))
-        && first_json_byte(path) == Some(first)
 }

@@ -2,9 +2,14 @@
 //! `scale`, `joints` and `joints_vis` (HRNet, TransPose), or `img_paths`, `objpos`,
 //! `scale_provided` and `joint_self` with the visibility as third number (hourglass networks).
 //!
-//! Coordinates count from 1, as MATLAB does; here they count from 0. A person's box is the square
-//! that MPII's protocol looks at before padding: 200 pixels times `scale`, moved down by 15 times
-//! `scale`. Pictures carry no size, so their headers are read.
+//! Coordinates count from 1, as MATLAB does; here they count from 0. A person's box and region are
+//! the square that MPII's protocol looks at before padding: 200 pixels times `scale`, moved down by
+//! 15 times `scale`. Pictures carry no size, so their headers are read. No variant has head boxes.
+//!
+//! The hourglass variant keeps people to learn from and people to validate on in one file and
+//! marks the latter by `isValidation`. Where both are there, one part is read and the other set
+//! aside; in pictures that show people of both, those set aside stay without their joints, so that
+//! nobody learns or measures that there is no one.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,13 +17,13 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::coco::read_json;
+use super::json::{flag, is_json, read_json};
 use super::{
-    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Visibility, is_json,
-    picture,
+    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Split, Visibility, picture,
 };
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
+use crate::sample::Square;
 use crate::skeleton::Skeleton;
 
 /// The row of [`super::DATASETS`].
@@ -42,16 +47,38 @@ struct Entry {
     #[serde(default, alias = "joint_self")]
     joints: Vec<Vec<f64>>,
     joints_vis: Option<Vec<f64>>,
+    #[serde(default, rename = "isValidation", deserialize_with = "flag")]
+    is_validation: bool,
 }
 
-fn read(annotations: &Path, images: &Path, findings: &mut Vec<Finding>) -> Result<Dataset> {
+const UNLABELLED: Joint = Joint {
+    point: Point::new(0.0, 0.0),
+    visibility: Visibility::Unlabelled,
+};
+
+fn read(
+    annotations: &Path,
+    images: &Path,
+    split: Split,
+    findings: &mut Vec<Finding>,
+) -> Result<Dataset> {
     let skeleton = Skeleton::by_name("mpii16")
         .ok_or_else(|| Error::Invalid("no skeleton is called 'mpii16'".to_owned()))?;
     let entries: Vec<Entry> = read_json(
         annotations,
         "MPII list (image, center, scale, joints of each person)",
     )?;
+    let n_validation = entries.iter().filter(|e| e.is_validation).count();
+    let has_both = (1..entries.len()).contains(&n_validation);
+    let is_wanted = |e: &Entry| !has_both || e.is_validation == (split == Split::HeldOut);
+    if has_both {
+        let text = set_aside(split, n_validation, entries.len());
+        findings.push(Finding::of_file(Severity::Note, annotations, text));
+    }
+
     let mut samples: Vec<Sample> = Vec::new();
+    // By number: whether somebody who is wanted is in the picture.
+    let mut shows_wanted = Vec::new();
     let mut known = HashMap::new();
     for (i, entry) in entries.into_iter().enumerate() {
         let id = i as u64;
@@ -63,10 +90,19 @@ fn read(annotations: &Path, images: &Path, findings: &mut Vec<Finding>) -> Resul
                 clip: None,
                 annotations: Vec::new(),
             });
+            shows_wanted.push(false);
             samples.len() - 1
         });
+        let is_wanted = is_wanted(&entry);
+        shows_wanted[s] |= is_wanted;
         match person(&entry, id, skeleton.n_joints()) {
-            Ok(person) => samples[s].annotations.push(person),
+            Ok(person) if is_wanted => samples[s].annotations.push(person),
+            Ok(mut person) => {
+                person.joints.fill(UNLABELLED);
+                person.n_keypoints = 0;
+                samples[s].annotations.push(person);
+            }
+            Err(_) if !is_wanted => {}
             Err(text) => findings.push(Finding::of_annotation(
                 Severity::Error,
                 annotations,
@@ -75,12 +111,28 @@ fn read(annotations: &Path, images: &Path, findings: &mut Vec<Finding>) -> Resul
             )),
         }
     }
+    samples.retain(|s| shows_wanted[s.image_id as usize]);
     samples.par_iter_mut().for_each(picture::size_from_header);
     Ok(Dataset {
         skeleton,
         category_id: 1,
         samples,
     })
+}
+
+/// What is not read of `all` people, `n_validation` of whom are for validation.
+fn set_aside(split: Split, n_validation: usize, all: usize) -> String {
+    match split {
+        Split::Learn => format!(
+            "{n_validation} of {all} people are set aside: they are marked as held out \
+             (`isValidation`) and not learned from"
+        ),
+        Split::HeldOut => format!(
+            "{} of {all} people are set aside: they are not marked as held out (`isValidation`), \
+             nothing is measured on them",
+            all - n_validation
+        ),
+    }
 }
 
 fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String> {
@@ -98,11 +150,7 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
     if visible.is_some_and(|v| v.len() != entry.joints.len()) {
         return Err("`joints_vis` is not as long as `joints`".to_owned());
     }
-    let unlabelled = Joint {
-        point: Point::default(),
-        visibility: Visibility::Unlabelled,
-    };
-    let mut joints = vec![unlabelled; n_joints];
+    let mut joints = vec![UNLABELLED; n_joints];
     for (j, numbers) in entry.joints.iter().enumerate() {
         let (x, y, third) = match numbers[..] {
             [x, y] => (x, y, None),
@@ -128,14 +176,11 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
     }
     let labelled = || joints.iter().filter_map(Joint::labelled);
     let side = 200.0 * scale;
+    let center = Point::new(cx - 1.0, cy + 15.0 * scale - 1.0);
     Ok(Annotation {
         id,
-        bbox: BBox::new(
-            cx - 1.0 - side / 2.0,
-            cy + 15.0 * scale - 1.0 - side / 2.0,
-            side,
-            side,
-        ),
+        bbox: BBox::new(center.x - side / 2.0, center.y - side / 2.0, side, side),
+        region: Some(Square { center, side }),
         // MPII has no silhouettes; the joints' box stands in for one.
         area: BBox::around(labelled()).map_or(0.0, |b| b.area().max(1.0)),
         is_crowd: false,
@@ -148,16 +193,18 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Alignment;
-    use crate::preprocess::InputSpec;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn load_text(text: &str, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    fn load_part(text: &str, split: Split, findings: &mut Vec<Finding>) -> Result<Dataset> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("train.json");
         std::fs::write(&path, text).unwrap();
-        read(&path, Path::new("pictures"), findings)
+        read(&path, Path::new("pictures"), split, findings)
+    }
+
+    fn load_text(text: &str, findings: &mut Vec<Finding>) -> Result<Dataset> {
+        load_part(text, Split::Learn, findings)
     }
 
     fn valid() -> Value {
@@ -204,16 +251,65 @@ mod tests {
         assert_eq!(other.joints[1].point, Point::new(10.0, 20.0));
         assert_eq!(other.joints[2].visibility, Visibility::Visible);
 
-        let input = InputSpec {
-            size: Size::square(256),
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            alignment: Alignment::HalfPixel,
-            padding: 1.25,
-            border: [0; 3],
+        let region = Square {
+            center: Point::new(109.0, 76.5),
+            side: 100.0,
         };
-        let official = input.mpii_roi(Point::new(110.0, 70.0), 0.5);
-        assert_eq!(input.roi(people[0].bbox), official);
+        assert_eq!(people[0].region, Some(region));
+        assert_eq!(people[0].bbox, BBox::new(59.0, 26.5, 100.0, 100.0));
+    }
+
+    /// Fails when people to validate on are learned from or people to learn from measured on,
+    /// nobody is told, somebody else in the picture is taken for absent, or a file of one part
+    /// alone is read as empty.
+    #[test]
+    fn the_two_parts_of_a_file_are_kept_apart() {
+        let joints: Vec<[f64; 3]> = vec![[11.0, 21.0, 1.0]; 16];
+        let file = |parts: &[(&str, Value)]| {
+            let entry = |(image, flag): &(&str, Value)| {
+                json!({ "img_paths": image, "objpos": [11.0, 7.0], "scale_provided": 0.5,
+                        "joint_self": joints, "isValidation": flag })
+            };
+            Value::from(parts.iter().map(entry).collect::<Vec<_>>()).to_string()
+        };
+        let part = |text: &str, split| {
+            let mut findings = Vec::new();
+            let data = load_part(text, split, &mut findings).unwrap();
+            let person = |a: &Annotation| (a.id, a.n_keypoints, a.joints[3].labelled().is_some());
+            let people = |s: &Sample| s.annotations.iter().map(person).collect::<Vec<_>>();
+            let people: Vec<_> = data.samples.iter().map(people).collect();
+            let texts: Vec<_> = findings.into_iter().map(|f| f.text).collect();
+            (people, texts.join("; "))
+        };
+        let (full, bare) = (|id| (id, 16, true), |id| (id, 0, false));
+
+        let mixed = file(&[
+            ("a.jpg", json!(0.0)),
+            ("b.jpg", json!(1.0)),
+            ("c.jpg", json!(true)),
+            ("c.jpg", json!(false)),
+            ("a.jpg", json!(0)),
+        ]);
+        let (people, said) = part(&mixed, Split::Learn);
+        assert_eq!(people, [vec![full(0), full(4)], vec![bare(2), full(3)]]);
+        assert!(
+            said.contains("2 of 5 people are set aside: they are marked"),
+            "{said}"
+        );
+        let (people, said) = part(&mixed, Split::HeldOut);
+        assert_eq!(people, [vec![full(1)], vec![full(2), bare(3)]]);
+        assert!(
+            said.contains("3 of 5 people are set aside: they are not"),
+            "{said}"
+        );
+
+        for flag in [json!(0.0), json!(1.0)] {
+            let one = file(&[("a.jpg", flag.clone()), ("b.jpg", flag)]);
+            for split in [Split::Learn, Split::HeldOut] {
+                let all = vec![vec![full(0)], vec![full(1)]];
+                assert_eq!(part(&one, split), (all, String::new()));
+            }
+        }
     }
 
     /// Fails when a broken entry stops the others, or is taken.

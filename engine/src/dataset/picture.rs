@@ -19,7 +19,7 @@ use crate::sample::{Joint, Sample};
 use crate::source::image::read_picture;
 
 /// Longest side accepted, in pixels.
-const MAX_SIDE: u32 = 16_384;
+pub(super) const MAX_SIDE: u32 = 16_384;
 
 /// The first bytes of every JPEG file.
 const JPEG_MAGIC: [u8; 3] = [0xff, 0xd8, 0xff];
@@ -47,6 +47,23 @@ pub fn read(path: &Path, id: u64) -> Result<Frame> {
         .map_err(|e| damaged(e.to_string()))?;
     let size = Size::new(picture.width, picture.height);
     Ok(Frame::new(id, 0.0, size, Pixels::unpooled(picture.data)))
+}
+
+/// Reads the picture of `sample`, to be compared with its labels.
+///
+/// # Errors
+/// Like [`read`]; when the labels were made for another size, they would lie beside the joints.
+pub fn of_sample(sample: &Sample) -> Result<Frame> {
+    let frame = read(&sample.path, sample.image_id)?;
+    if frame.size() == sample.size {
+        return Ok(frame);
+    }
+    let reason = format!(
+        "the picture is {}, its labels were made for {}",
+        frame.size(),
+        sample.size
+    );
+    Err(Error::data(&sample.path, reason))
 }
 
 /// Size that the header of a picture declares.
@@ -98,6 +115,28 @@ mod tests {
             sums[i % 4] += u64::from(value) * (1 + i as u64 / 4 % 251);
         }
         assert_eq!(sums, SUMS);
+    }
+
+    /// Fails when labels are compared with a picture of another size, or the complaint does not
+    /// say which picture it is.
+    #[test]
+    fn labels_of_another_size_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small.png");
+        image::save_buffer(&path, &[7; 3 * 12], 4, 3, image::ColorType::Rgb8).unwrap();
+        let mut sample = Sample {
+            image_id: 5,
+            path,
+            size: Size::new(4, 3),
+            clip: None,
+            annotations: Vec::new(),
+        };
+        assert_eq!(of_sample(&sample).unwrap().size(), sample.size);
+        sample.size = Size::new(8, 6);
+        let text = of_sample(&sample).unwrap_err().to_string();
+        for part in ["small.png", "4x3", "8x6"] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 
     /// Fails when a damaged or missing picture ends a long evaluation without naming the file.

@@ -34,13 +34,23 @@ pub fn renamed(joints: &[Joint], map: &[Option<JointOrigin>], image: Size) -> Ve
 
 impl Dataset {
     /// The data set under the names of `skeleton`; `None` when there is no map. Boxes, areas and
-    /// pictures stay; joints are counted anew.
+    /// pictures stay, under the same names everything does. Under others joints are counted anew,
+    /// of people whom the file counts at all: OKS ignores those of whom no joint is left, and those
+    /// whom the file itself has it ignore.
     pub fn renamed_to(&self, skeleton: &'static Skeleton) -> Option<Self> {
+        if skeleton.name == self.skeleton.name {
+            return Some(self.clone());
+        }
         let map = self.skeleton.map_to(&skeleton.name)?;
         let person = |a: &Annotation, image: Size| {
             let joints = renamed(&a.joints, &map, image);
+            let labelled = joints.iter().filter(|j| j.labelled().is_some());
+            let n_keypoints = match a.n_keypoints {
+                0 => 0,
+                _ => labelled.count(),
+            };
             Annotation {
-                n_keypoints: joints.iter().filter(|j| j.labelled().is_some()).count(),
+                n_keypoints,
                 joints,
                 ..a.clone()
             }
@@ -60,6 +70,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::BBox;
 
     /// Fails when a joint gets another joint's name or side, an absent one is made up, or a
     /// pelvis is put between a hip and "surely not in the picture".
@@ -98,5 +109,45 @@ mod tests {
             .joint("pelvis")
             .unwrap();
         assert_eq!(renamed(&joints, &map, image)[pelvis].labelled(), None);
+    }
+
+    /// Fails when a file's own count of joints, by which OKS ignores people, is replaced although
+    /// no joint has changed, or somebody whom it ignores counts under other names.
+    #[test]
+    fn the_file_s_count_of_joints_is_kept() {
+        let person = |id: u64, n_keypoints: usize| Annotation {
+            id,
+            bbox: BBox::new(1.0, 2.0, 30.0, 40.0),
+            area: 900.0,
+            is_crowd: false,
+            n_keypoints,
+            joints: vec![
+                Joint {
+                    point: Point::new(5.0, 6.0),
+                    visibility: Visibility::Visible,
+                };
+                17
+            ],
+            head_box: None,
+            region: None,
+        };
+        let data = Dataset {
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            category_id: 1,
+            samples: vec![Sample {
+                image_id: 1,
+                path: "a.jpg".into(),
+                size: Size::new(100, 100),
+                clip: None,
+                annotations: vec![person(1, 0), person(2, 3)],
+            }],
+        };
+        for (name, expected) in [("coco17", [0, 3]), ("lsp14", [0, 12])] {
+            let skeleton = Skeleton::by_name(name).unwrap();
+            let renamed = data.renamed_to(skeleton).unwrap();
+            let people = renamed.samples[0].annotations.iter();
+            let counts: Vec<_> = people.map(|a| a.n_keypoints).collect();
+            assert_eq!(counts, expected, "{name}");
+        }
     }
 }

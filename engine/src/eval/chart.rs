@@ -5,6 +5,7 @@ use poselens_shaders::text::{TextStyle, text_size};
 use poselens_shaders::{CENTER, INK, LEFT, RIGHT, Rgb};
 
 use super::EvalReport;
+use super::pckh::PckhReport;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
 use crate::skeleton::Skeleton;
@@ -93,12 +94,16 @@ fn rows(skeleton: &Skeleton, report: &EvalReport, title: &str) -> Vec<Row> {
     }
     let pck = report.pck.as_ref();
     let pckh = report.pckh.as_ref();
+    let heading = |name, threshold, mean| format!("{name}@{threshold}: {}", percent(mean));
+    let by_head = |p: &PckhReport| {
+        let heading = heading("PCKh", p.threshold, p.mean);
+        format!("{heading}, by {}", p.reference())
+    };
     let shares = [
-        pck.map(|p| ("PCK", p.threshold, p.mean, &p.per_joint)),
-        pckh.map(|p| ("PCKh", p.threshold, p.mean, &p.per_joint)),
+        pck.map(|p| (heading("PCK", p.threshold, p.mean), &p.per_joint)),
+        pckh.map(|p| (by_head(p), &p.per_joint)),
     ];
-    for (name, threshold, mean, per_joint) in shares.into_iter().flatten() {
-        let heading = format!("{name}@{threshold}: {}", percent(mean));
+    for (heading, per_joint) in shares.into_iter().flatten() {
         rows.extend([Row::Empty, Row::Text(heading)]);
         rows.extend(skeleton.joints.iter().map(|joint| {
             let colour = match joint.get(..2) {

@@ -70,32 +70,6 @@ pub fn oks_nms(poses: &[ScoredPose], threshold: f64, sigmas: &[f64]) -> Vec<usiz
     kept
 }
 
-/// Soft suppression: instead of being removed, a pose's score is multiplied by
-/// `exp(-oks^2 / threshold)` for every better pose. Indices and new scores, best first, at most
-/// `max_poses`.
-pub fn soft_oks_nms(
-    poses: &[ScoredPose],
-    threshold: f64,
-    sigmas: &[f64],
-    max_poses: usize,
-) -> Vec<(usize, f64)> {
-    let mut rest: Vec<(usize, f64)> = by_score(poses)
-        .into_iter()
-        .map(|i| (i, poses[i].score))
-        .collect();
-    let mut kept = Vec::new();
-    while !rest.is_empty() && kept.len() < max_poses {
-        let best = rest.remove(0);
-        kept.push(best);
-        for (i, score) in &mut rest {
-            let oks = oks_of_poses(&poses[best.0], &poses[*i], sigmas);
-            *score *= (-oks * oks / threshold).exp();
-        }
-        rest.sort_by(|a, b| b.1.total_cmp(&a.1));
-    }
-    kept
-}
-
 fn by_score(poses: &[ScoredPose]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..poses.len()).collect();
     order.sort_by(|&a, &b| poses[b].score.total_cmp(&poses[a].score));
@@ -119,8 +93,6 @@ mod tests {
         at_50: Vec<usize>,
         #[serde(rename = "0.2")]
         at_20: Vec<usize>,
-        #[serde(rename = "soft_0.5_order")]
-        soft: Vec<usize>,
         rescored: BTreeMap<usize, f64>,
         area: BTreeMap<usize, f64>,
     }
@@ -155,9 +127,6 @@ mod tests {
             assert_eq!(hard(0.9), expected.at_90, "image {image_id}");
             assert_eq!(hard(0.5), expected.at_50, "image {image_id}");
             assert_eq!(hard(0.2), expected.at_20, "image {image_id}");
-            let soft = soft_oks_nms(&poses, 0.5, sigmas(), 20);
-            let soft: Vec<usize> = soft.into_iter().map(|(i, _)| ids[i]).collect();
-            assert_eq!(soft, expected.soft, "image {image_id}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The head is 0.6 times the diagonal of the labelled head box. Labels without head boxes give
 //! the distance from head top to upper neck instead, which that factor is meant to approximate;
-//! the report says how many people were measured which way. `mean` leaves pelvis and thorax out
+//! the report says how many people were measured which way ([`PckhReport::reference`]). `mean` leaves pelvis and thorax out
 //! and weighs joints by how often they are labelled, like the official numbers.
 
 use std::collections::BTreeMap;
@@ -32,6 +32,20 @@ pub struct PckhReport {
     pub n_people: usize,
     /// Those among them measured by their head box; the others by head top and upper neck.
     pub n_head_boxes: usize,
+}
+
+impl PckhReport {
+    /// What the heads are: numbers by boxes and by segments do not compare.
+    pub fn reference(&self) -> String {
+        let boxes = format!("head box of {} people", self.n_head_boxes);
+        let n_segments = self.n_people.saturating_sub(self.n_head_boxes);
+        let segments = format!("segment from upper neck to head top of {n_segments} people");
+        match (self.n_head_boxes, n_segments) {
+            (_, 0) => boxes,
+            (0, _) => segments,
+            _ => format!("{boxes}, {segments}"),
+        }
+    }
 }
 
 /// Counts people one by one.
@@ -178,5 +192,26 @@ mod tests {
         assert_eq!((report.n_people, report.n_head_boxes), (1, 0));
         assert_eq!(report.per_joint["r_wrist"], Some(1.0));
         assert_eq!(report.per_joint["head_top"], Some(0.0));
+    }
+
+    /// Fails when numbers by head boxes and by head segments look alike.
+    #[test]
+    fn the_reference_is_named() {
+        let mpii = Skeleton::by_name("mpii16").unwrap();
+        let mut labels = vec![Some(Point::new(50.0, 50.0)); 16];
+        labels[mpii.joint("head_top").unwrap()] = Some(Point::new(50.0, 20.0));
+        let pose = vec![Point::new(50.0, 50.0); 16];
+        let reference = |n_boxes: usize, n_segments: usize| {
+            let mut pckh = Pckh::new(mpii, 0.5);
+            for i in 0..n_boxes + n_segments {
+                let head = BBox::new(40.0, 20.0, 20.0, 25.0);
+                pckh.add((i < n_boxes).then_some(head), &labels, &pose);
+            }
+            pckh.report().unwrap().reference()
+        };
+        assert_eq!(reference(3, 0), "head box of 3 people");
+        let segment = "segment from upper neck to head top of 2 people";
+        assert_eq!(reference(0, 2), segment);
+        assert_eq!(reference(1, 2), format!("head box of 1 people, {segment}"));
     }
 }

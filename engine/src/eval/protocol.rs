@@ -1,9 +1,9 @@
-//! The top-down test protocol: every person's box becomes a region, the predictor finds the
-//! joints in it, and all metrics are computed from the answers.
+//! The top-down test protocol: every person is a region, the predictor finds the joints in it,
+//! and all metrics are computed from the answers.
 //!
-//! By default the boxes are the labelled ones, clipped to the picture, of everybody with a
-//! labelled joint and a positive area who is not a crowd. With a detector's boxes each box is a
-//! person for OKS; PCK and PCKh need to know whose joints are whose, so they are left out.
+//! By default the regions are those of everybody with a labelled joint and a positive area who is
+//! not a crowd ([`crate::preprocess::InputSpec::roi_of`]). With a detector's boxes, which are not
+//! clipped, each box is a person for OKS; PCK and PCKh need to know whose joints are whose, so they are left out.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,9 @@ use super::oks::{ScoredPose, oks_nms};
 use super::report::{EvalOptions, EvalReport};
 use super::tally::{Tally, check_joints, labelled_people};
 use crate::error::{Error, Result};
-use crate::geometry::{BBox, Point, Roi};
+use crate::geometry::{Point, Roi};
 use crate::pose::{Keypoint, Pose};
+use crate::preprocess::InputSpec;
 use crate::sample::{Annotation, DetectedBox, Sample};
 use crate::skeleton::Skeleton;
 
@@ -36,9 +37,9 @@ pub fn evaluate(
     let boxes = boxes_by_image(samples, options.boxes.as_deref())?;
     for sample in samples {
         let mut found = Vec::new();
-        for person in people(sample, boxes.as_ref()) {
+        for person in people(sample, &options.input, boxes.as_ref()) {
             tally.n_people += 1;
-            let roi = options.input.roi(person.bbox);
+            let roi = person.roi;
             let joints = predict(sample, &roi)?;
             check_joints(skeleton, joints.len())?;
             let points: Vec<Point> = joints.iter().map(|k| k.point()).collect();
@@ -64,24 +65,28 @@ pub fn evaluate(
 
 /// Somebody to be asked about.
 struct Person<'a> {
-    bbox: BBox,
+    roi: Roi,
     score: f64,
     label: Option<&'a Annotation>,
 }
 
 type BoxesByImage = BTreeMap<u64, Vec<DetectedBox>>;
 
-fn people<'a>(sample: &'a Sample, boxes: Option<&BoxesByImage>) -> Vec<Person<'a>> {
+fn people<'a>(
+    sample: &'a Sample,
+    input: &InputSpec,
+    boxes: Option<&BoxesByImage>,
+) -> Vec<Person<'a>> {
     let Some(boxes) = boxes else {
-        let labelled = |(bbox, a)| Person {
-            bbox,
+        let labelled = |(roi, a)| Person {
+            roi,
             score: 1.0,
             label: Some(a),
         };
-        return labelled_people(sample).map(labelled).collect();
+        return labelled_people(sample, input).map(labelled).collect();
     };
     let detected = |b: &DetectedBox| Person {
-        bbox: b.bbox,
+        roi: input.roi(b.bbox),
         score: b.score,
         label: None,
     };
@@ -117,8 +122,7 @@ pub(super) mod tests {
     use super::super::METRICS;
     use super::super::coco_ap::tests::golden_samples;
     use super::*;
-    use crate::geometry::{Alignment, Size};
-    use crate::preprocess::{InputSpec, clip_box};
+    use crate::geometry::{Alignment, BBox, Size};
     use crate::sample::{Joint, Visibility};
     use serde_json::Value;
 
@@ -145,6 +149,7 @@ pub(super) mod tests {
                 n_keypoints: number(a, "num_keypoints") as usize,
                 joints: numbers.as_chunks::<3>().0.iter().map(joint).collect(),
                 head_box: None,
+                region: None,
             }
         };
         let sample = |image: &Value| Sample {
@@ -183,8 +188,7 @@ pub(super) mod tests {
     /// Answers with the labels of the person whose region it is.
     fn labels_of(sample: &Sample, roi: &Roi) -> Vec<Keypoint> {
         let input = options().input;
-        let is_it =
-            |a: &&Annotation| clip_box(a.bbox, sample.size).map(|b| input.roi(b)) == Some(*roi);
+        let is_it = |a: &&Annotation| input.roi_of(a, sample.size) == Some(*roi);
         let person = sample.annotations.iter().find(is_it).unwrap();
         let keypoint = |j: &Joint| Keypoint::from([j.point.x as f32, j.point.y as f32, 0.9]);
         person.joints.iter().map(keypoint).collect()
@@ -259,7 +263,8 @@ pub(super) mod tests {
     fn detected_boxes_replace_the_labelled_ones() {
         let samples = golden_samples();
         let target = samples.iter().find(|s| s.image_id == 1035).unwrap();
-        let bbox = target.annotations[0].bbox;
+        let person = &target.annotations[0];
+        let bbox = person.bbox;
         let detected = |image_id, bbox, score| DetectedBox {
             image_id,
             bbox,
@@ -274,10 +279,7 @@ pub(super) mod tests {
         let mut asked = Vec::new();
         let mut predict = |s: &Sample, roi: &Roi| {
             asked.push((s.image_id, *roi));
-            Ok(labels_of(
-                s,
-                &options.input.roi(clip_box(bbox, s.size).unwrap()),
-            ))
+            Ok(labels_of(s, &options.input.roi_of(person, s.size).unwrap()))
         };
         let one = std::slice::from_ref(target);
         let report = evaluate(coco17(), one, &options, &mut predict).unwrap();

@@ -70,7 +70,9 @@ pub fn evaluate_scenes(
             });
         }
         let found: Vec<Vec<Point>> = found.iter().map(|p| points(p, NOWHERE)).collect();
-        let labelled: Vec<_> = labelled_people(sample).map(|(_, label)| label).collect();
+        let labelled: Vec<_> = labelled_people(sample, &options.input)
+            .map(|(_, label)| label)
+            .collect();
         let similarity: Vec<Vec<f64>> = labelled
             .iter()
             .map(|label| found.iter().map(|p| oks(p, label, &sigmas)).collect())
@@ -111,8 +113,9 @@ mod tests {
     }
 
     fn answers(sample: &Sample) -> Vec<Found> {
-        let labelled = labelled_people(sample).map(|(_, a)| answer(a, 0.8));
-        labelled.collect()
+        let input = options().input;
+        let labelled = labelled_people(sample, &input);
+        labelled.map(|(_, a)| answer(a, 0.8)).collect()
     }
 
     /// Somebody with 17 joints in a box of 80 x 160 pixels; `labelled` has a bit for each joint.
@@ -133,6 +136,7 @@ mod tests {
             n_keypoints: (labelled & 0x1_ffff).count_ones() as usize,
             joints: (0..17).map(joint).collect(),
             head_box: None,
+            region: None,
         }
     }
 

@@ -5,19 +5,22 @@ use super::pck::Pck;
 use super::pckh::Pckh;
 use super::report::{EvalOptions, EvalReport};
 use crate::error::{Error, Result};
-use crate::geometry::{BBox, Point};
-use crate::preprocess::clip_box;
+use crate::geometry::{Point, Roi};
+use crate::preprocess::InputSpec;
 use crate::sample::{Annotation, Joint, Sample};
 use crate::skeleton::Skeleton;
 
-/// Everybody who is asked about, with the box clipped to the picture: people with a labelled
-/// joint and a positive area who are not a crowd.
-pub(super) fn labelled_people(sample: &Sample) -> impl Iterator<Item = (BBox, &Annotation)> {
+/// Everybody who is asked about, with the region that a network of `input` looks at: people with
+/// a labelled joint and a positive area who are not a crowd.
+pub(super) fn labelled_people<'a>(
+    sample: &'a Sample,
+    input: &InputSpec,
+) -> impl Iterator<Item = (Roi, &'a Annotation)> {
     sample.annotations.iter().filter_map(|a| {
         let counts = !a.is_crowd && a.area > 0.0;
-        let bbox = clip_box(a.bbox, sample.size).filter(|_| counts)?;
+        let roi = input.roi_of(a, sample.size).filter(|_| counts)?;
         a.joints.iter().find_map(Joint::labelled)?;
-        Some((bbox, a))
+        Some((roi, a))
     })
 }
 

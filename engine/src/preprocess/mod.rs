@@ -1,5 +1,5 @@
-//! From a frame to a network's input: a person's box becomes a region of interest ([`InputSpec::roi`]),
-//! the region is cut out, resized, normalised and laid out channel by channel in one pass
+//! From a frame to a network's input: a person's box becomes a region of interest
+//! ([`InputSpec::roi`]; of a labelled person [`InputSpec::roi_of`]), the region is cut out, resized, normalised and laid out channel by channel in one pass
 //! ([`InputSpec::crop`]). The flip test ([`flip`]) runs the same input mirrored.
 
 pub mod flip;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
 
-pub use roi::{clip_box, rotated};
+pub use roi::has_region;
 pub use warp::warp;
 
 /// What a network wants to see: the part of its card that cropping needs.

@@ -1,7 +1,8 @@
-//! Regions of interest from boxes, in the conventions that networks were trained with.
+//! Regions of interest from people and boxes, in the conventions that networks were trained with.
 
 use super::InputSpec;
-use crate::geometry::{Affine2, Alignment, BBox, Point, Roi, Size};
+use crate::geometry::{Alignment, BBox, Point, Roi, Size};
+use crate::sample::{Annotation, Square};
 
 impl InputSpec {
     /// The region around a box: widened to the input's aspect, then enlarged by the padding.
@@ -17,24 +18,34 @@ impl InputSpec {
         Roi { center, ..roi }
     }
 
-    /// The region of an MPII person from the file's `center` (1-based) and `scale` (body height
-    /// in units of 200 pixels): moved down by 15 pixels per unit of scale, enlarged by the
-    /// padding, made 0-based. One side serves both axes.
-    pub fn mpii_roi(&self, center: Point, scale: f64) -> Roi {
-        let side = 200.0 * scale * self.padding;
-        Roi {
-            center: Point::new(center.x - 1.0, center.y + 15.0 * scale - 1.0),
-            width: side,
-            height: side / self.size.aspect(),
-        }
+    /// The region in which a labelled person in a picture of size `image` is looked at: by
+    /// evaluation, by validation and, before augmentation, by training.
+    ///
+    /// A square that the data set prescribes is enlarged by the padding and nothing else; its side
+    /// is the region's width, as in MPII's protocol, where one scale serves both axes. Otherwise
+    /// the region is that of the box, clipped to the picture as TransPose and HRNet clip labelled
+    /// boxes, to learn and to test. `None` when nothing of the box is in the picture.
+    pub fn roi_of(&self, person: &Annotation, image: Size) -> Option<Roi> {
+        let Some(Square { center, side }) = person.region else {
+            return Some(self.roi(clip_box(person.bbox, image)?));
+        };
+        let width = side * self.padding;
+        Some(Roi {
+            center,
+            width,
+            height: width / self.size.aspect(),
+        })
     }
 }
 
-/// The part of a labelled box inside the picture, as the COCO test protocol of TransPose and
-/// HRNet clips it: the last pixel of the box is `x + w - 1`, and a box that begins left of or
-/// above the picture is moved in, not cut. `None` when nothing is left. Detectors' boxes are not
-/// clipped.
-pub fn clip_box(bbox: BBox, image: Size) -> Option<BBox> {
+/// Whether a labelled person in a picture of size `image` has a region ([`InputSpec::roi_of`]).
+pub fn has_region(person: &Annotation, image: Size) -> bool {
+    person.region.is_some() || clip_box(person.bbox, image).is_some()
+}
+
+/// The part of a labelled box inside the picture: the last pixel of the box is `x + w - 1`, and a
+/// box that begins left of or above the picture is moved in, not cut. `None` when nothing is left.
+fn clip_box(bbox: BBox, image: Size) -> Option<BBox> {
     let span = |start: f64, length: f64, n: usize| {
         let first = start.max(0.0);
         let last = (first + (length - 1.0).max(0.0)).min(n as f64 - 1.0);
@@ -45,23 +56,10 @@ pub fn clip_box(bbox: BBox, image: Size) -> Option<BBox> {
     (w > 0.0 && h > 0.0).then(|| BBox::new(x, y, w, h))
 }
 
-/// A region's map turned by `degrees` about its `center` (image pixels), clockwise as seen on
-/// the screen: the network sees the picture turned the other way.
-pub fn rotated(image_from_input: &Affine2, center: Point, degrees: f64) -> Affine2 {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let Point { x, y } = center;
-    Affine2 {
-        m: [
-            [cos, -sin, x - cos * x + sin * y],
-            [sin, cos, y - sin * x - cos * y],
-        ],
-    }
-    .after(image_from_input)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Affine2;
     use crate::test_golden::json;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -117,7 +115,7 @@ mod tests {
             let image_from_input = input.image_from_input(&roi);
             let image_from_heatmap = image_from_input
                 .after(&Alignment::MinusOne.input_from_heatmap(input.size, heatmap));
-            let turned = rotated(&image_from_input, roi.center, 30.0);
+            let turned = Affine2::turn(roi.center, 30.0).after(&image_from_input);
             let square = spec(Size::square(256));
             let square = square.image_from_input(&square.roi(bbox));
             let corner = Point::new(191.0, 255.0);
@@ -151,14 +149,6 @@ mod tests {
                     }
                 }
             }
-        }
-        for case in post["mpii_center_scale"].as_array().unwrap() {
-            let center = numbers(&case["in_center"]);
-            let square = spec(Size::square(256));
-            let scale = case["in_scale"].as_f64().unwrap();
-            let roi = square.mpii_roi(Point::new(center[0], center[1]), scale);
-            let forward = square.image_from_input(&roi).inverse().unwrap();
-            worst = worst.max(difference(&forward, &case["fwd_256x256"]));
         }
         println!("inverse entries {worst_inverse:e} image px, points {worst:e} input px");
         assert!(worst_inverse < 1e-4, "{worst_inverse}");

@@ -311,7 +311,7 @@ mod tests {
             let size = if wide { Size::new(150, 130) } else { Size::new(23, 31) };
             let spec = spec(size, [124, 116, 104]);
             let upright = Affine2 { m: [[scale, 0.0, x], [0.0, scale * stretch, y]] };
-            let map = super::super::rotated(&upright, Point::new(x, y), degrees);
+            let map = Affine2::turn(Point::new(x, y), degrees).after(&upright);
             let mut out = vec![f32::NAN; spec.n_values()];
             warp(&ramps(frame), frame, &map, &spec, &mut out);
             for i in 0..size.area() {

@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use crate::augment::Augment;
 use crate::codec::TargetSpec;
 use crate::dataset::loader::SetOptions;
-use crate::dataset::{Dataset, DatasetSpec, format, guess_format, usual_images};
+use crate::dataset::{Dataset, DatasetSpec, Split, format, guess_format, usual_images};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{ModelSpec, model, sha256_of_file};
@@ -78,15 +78,15 @@ impl DataConfig {
         }
     }
 
-    /// Reads the labels.
+    /// Reads the labels of the wanted people.
     ///
     /// # Errors
     /// When the format is unknown or the labels cannot be used.
-    pub fn load(&self) -> Result<Dataset> {
+    pub fn load(&self, split: Split) -> Result<Dataset> {
         let spec = self.spec()?;
         let images = self.images.clone();
         let images = images.unwrap_or_else(|| usual_images(&self.annotations));
-        spec.load(&self.annotations, &images)
+        spec.load(&self.annotations, &images, split)
     }
 
     /// What it is called where its folder does not matter.

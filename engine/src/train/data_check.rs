@@ -11,7 +11,7 @@ use super::config::{DataConfig, TrainConfig};
 use crate::concurrency::StopFlag;
 use crate::dataset::loader::People;
 use crate::dataset::{
-    Dataset, Finding, Fingerprint, Severity, check, format, guess_format, usual_images,
+    Dataset, Finding, Fingerprint, Severity, Split, check, format, guess_format, usual_images,
 };
 use crate::error::{Error, Result};
 use crate::model::model;
@@ -136,7 +136,7 @@ pub struct Looked {
 /// When the model has no card. What is wrong with the data is the report.
 pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<Report> {
     let skeleton = model(&subject.model)?.card()?.skeleton()?;
-    let (learn, pictures) = examine(&subject.learn, skeleton, looked, stop);
+    let (learn, pictures) = examine((&subject.learn, Split::Learn), skeleton, looked, stop);
     let mut report = Report {
         subject,
         learn,
@@ -144,7 +144,7 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
         shared: 0,
     };
     if let Some(data) = &report.subject.held_out {
-        let (mut held_out, theirs) = examine(data, skeleton, looked, stop);
+        let (mut held_out, theirs) = examine((data, Split::HeldOut), skeleton, looked, stop);
         let mut shared: Vec<_> = theirs
             .iter()
             .filter_map(|(bytes, path)| Some((path, pictures.get(bytes)?)))
@@ -165,13 +165,13 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
 type Pictures = HashMap<Fingerprint, PathBuf>;
 
 fn examine(
-    data: &DataConfig,
+    (data, split): (&DataConfig, Split),
     skeleton: &'static Skeleton,
     looked: &Looked,
     stop: &StopFlag,
 ) -> (SetReport, Pictures) {
     let mut report = SetReport::default();
-    let dataset = match read(data, &mut report) {
+    let dataset = match read(data, split, &mut report) {
         Ok(dataset) => dataset,
         Err(error) => {
             report.fault = Some(plain(&error, &data.annotations));
@@ -203,7 +203,7 @@ fn examine(
     (report, checked.pictures)
 }
 
-fn read(data: &DataConfig, report: &mut SetReport) -> Result<Dataset> {
+fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Dataset> {
     if !data.annotations.exists() {
         let reason = "there is no such file or folder";
         return Err(Error::data(&data.annotations, reason));
@@ -219,7 +219,7 @@ fn read(data: &DataConfig, report: &mut SetReport) -> Result<Dataset> {
     if !images.is_dir() {
         return Err(Error::data(&images, "there is no such folder of pictures"));
     }
-    (spec.read)(&data.annotations, &images, &mut report.findings)
+    (spec.read)(&data.annotations, &images, split, &mut report.findings)
 }
 
 /// The error; its file is left out where it is the labels', which the report is about.

@@ -8,9 +8,9 @@ use super::seen::SeenPose;
 use super::setup::{card_of, loader};
 use super::trainer::Hardware;
 use super::validate::Validation;
-use crate::dataset::contact_sheet;
 use crate::dataset::loader::{People, Position};
-use crate::error::{Error, Result};
+use crate::dataset::{Split, contact_sheet};
+use crate::error::Result;
 use crate::estimator::{NetworkOptions, input_spec};
 use crate::frame::Frame;
 use crate::model::{Weights, model};
@@ -51,13 +51,11 @@ pub fn preview(
     let mut people = People::new(skeleton);
     for data in &config.data {
         let name = data.annotations.display().to_string();
-        people.add(&name, data.load()?, &data.people)?;
+        people.add(&name, data.load(Split::Learn)?, &data.people)?;
     }
     let people = Arc::new(people);
     let mut loader = loader(&people, &config, &card, position)?;
-    let batch = loader
-        .next_batch()?
-        .ok_or_else(|| Error::Invalid("the loader ended by itself".to_owned()))?;
+    let batch = loader.next_batch()?;
     let shown = batch.len().min(most.max(1));
     Ok(Preview {
         sheet: contact_sheet(&batch, &input_spec(&card), skeleton, (columns, shown)),
@@ -96,5 +94,6 @@ pub fn look(
         threads: hardware.threads,
         ..NetworkOptions::bundled(spec.name)
     };
-    Validation::new(held_out.load()?, spec, card.skeleton()?)?.look(&options, &card, &weights)
+    let held_out = held_out.load(Split::HeldOut)?;
+    Validation::new(held_out, spec, card.skeleton()?)?.look(&options, &card, &weights)
 }

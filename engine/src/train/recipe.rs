@@ -380,10 +380,10 @@ mod tests {
     /// operation are accepted.
     #[test]
     fn options_without_a_meaning_are_named() {
+        type Change = fn(&mut TrainConfig);
         let mut sound = recipe("sfm", "fine-tune").unwrap();
         sound.data.push(DataConfig::new("x.json".into(), None));
         sound.check().unwrap();
-        type Change = fn(&mut TrainConfig);
         let cases: [(&str, Change); 9] = [
             ("epochs is 0", |c| c.epochs = 0),
             ("batch_size is 1000000000", |c| c.batch_size = 1_000_000_000),

@@ -7,7 +7,7 @@ use super::checkpoint::{EpochRecord, LAST, Progress, Running};
 use super::config::{DataConfig, Freeze, Start, TrainConfig};
 use super::optim::ByName;
 use super::validate::Measured;
-use crate::dataset::loader::{Loader, LoaderOptions, Order, People, Position};
+use crate::dataset::loader::{Loader, LoaderOptions, People, Position};
 use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
@@ -67,9 +67,7 @@ pub(super) fn loader(
         input: input_spec(card),
         target: config.target.clone(),
         augment: config.augment.clone(),
-        order: Order::Shuffled {
-            seed: u64::from(config.seed),
-        },
+        seed: u64::from(config.seed),
         batch: config.batch_size,
         workers: config.workers,
         prefetch: config.prefetch,

@@ -19,6 +19,7 @@ use super::setup::{backbone, card_after, card_of, check_labels, given, labels, l
 use super::step::{Lesson, Step};
 use super::validate::Validation;
 use crate::concurrency::StopFlag;
+use crate::dataset::Split;
 use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
@@ -143,7 +144,7 @@ impl Trainer {
         let mut people = People::new(skeleton);
         for data in &config.data {
             let name = data.annotations.display().to_string();
-            people.add(&name, data.load()?, &data.people)?;
+            people.add(&name, data.load(Split::Learn)?, &data.people)?;
         }
         let people = Arc::new(people);
         let digests = labels(config)?;
@@ -154,7 +155,7 @@ impl Trainer {
         let validation = config
             .validation
             .as_ref()
-            .map(|data| Validation::new(data.load()?, spec, skeleton))
+            .map(|data| Validation::new(data.load(Split::HeldOut)?, spec, skeleton))
             .transpose()?;
         let options = card.build_options()?;
         let head = (family(&config.model)?.head)(&spec.shapes(&options)?);
@@ -313,9 +314,7 @@ impl Trainer {
                 return Ok(self.save(events)?.unwrap_or(Reason::Asked));
             }
             let begin = Instant::now();
-            let Some(batch) = self.loader.next_batch()? else {
-                return Err(Error::Invalid("the loader ended by itself".to_owned()));
-            };
+            let batch = self.loader.next_batch()?;
             self.note_broken();
             if batch.position.epoch > epoch {
                 // Nobody was left in the epoch's last batches: it has ended before this one.

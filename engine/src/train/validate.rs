@@ -12,7 +12,6 @@ use crate::geometry::{BBox, Roi};
 use crate::model::{Card, ModelSpec, Weights};
 use crate::output::{Approach, Timings};
 use crate::pose::Keypoint;
-use crate::preprocess::clip_box;
 use crate::skeleton::{JointMap, Skeleton};
 
 /// What was measured; `None` where the labels do not suffice.
@@ -159,16 +158,14 @@ impl Validation {
             }
             let frame = match current.take() {
                 Some(frame) if frame.id == sample.image_id => frame,
-                _ => picture::read(&sample.path, sample.image_id)?,
+                _ => picture::of_sample(sample)?,
             };
             let look = network.look(&frame, roi, Want::default(), &mut Timings::default())?;
             current = Some(frame);
             let found = look.people.into_iter().next();
             let found = found.map_or_else(Vec::new, |found| found.joints);
             let mut people = sample.annotations.iter();
-            let is_asked = |a: &&Annotation| {
-                clip_box(a.bbox, sample.size).is_some_and(|b| eval.input.roi(b) == *roi)
-            };
+            let is_asked = |a: &&Annotation| eval.input.roi_of(a, sample.size) == Some(*roi);
             if is_looked_at && let Some(person) = people.find(is_asked) {
                 seen.push(SeenPose {
                     path: sample.path.clone(),
@@ -204,22 +201,22 @@ impl Validation {
             if !whom.includes(!looked_at.is_empty())? {
                 return Ok(Vec::new());
             }
-            let frame = picture::read(&sample.path, sample.image_id)?;
+            let frame = picture::of_sample(sample)?;
             let whole = Roi::whole(frame.size(), input.size.aspect());
             let look = network.look(&frame, &whole, Want::default(), &mut Timings::default())?;
             let found = look.people.iter().map(|person| person.renamed(names));
             let found: Vec<Found> = found.collect();
             for person in looked_at {
-                let Some(bbox) = clip_box(person.bbox, sample.size) else {
+                let Some(roi) = input.roi_of(person, sample.size) else {
                     continue;
                 };
                 seen.push(SeenPose {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
-                    roi: input.roi(bbox),
+                    roi,
                     skeleton,
                     labels: person.joints.clone(),
-                    found: answer_in(bbox, &found, skeleton),
+                    found: answer_in(person.bbox, &found, skeleton),
                 });
             }
             Ok(found)

@@ -44,7 +44,7 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
             ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
             return;
         }
-        let errors_text = format!("{} (left out)", counted(errors, "error"));
+        let errors_text = format!("{} (cannot be used)", counted(errors, "error"));
         ui.horizontal(|ui| {
             for (n, text, severity) in [
                 (errors, errors_text, Severity::Error),

@@ -188,6 +188,7 @@ mod tests {
                 })
                 .collect(),
             head_box: None,
+            region: None,
         }
     }
 

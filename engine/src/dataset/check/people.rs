@@ -163,6 +163,7 @@ mod tests {
                     })
                     .collect(),
                 head_box: None,
+                region: None,
             }],
         }
     }

@@ -1,6 +1,7 @@
-//! The way of labelled people into training: [`People`] of several data sets are drawn in an
-//! [`Order`], prepared by threads (read, cropped, augmented, encoded) and handed out as
-//! [`Batch`]es.
+//! The way of labelled people into training: [`People`] of several data sets are shuffled anew for
+//! every epoch, prepared by threads (read, cropped, augmented, encoded) and handed out as
+//! [`Batch`]es, without end. Every batch is full: the few people left over at the end of an epoch
+//! wait for the next one.
 //!
 //! A batch is a function of the options and its [`Position`]: threads and their timing change
 //! nothing, and a [`Loader`] started at a saved position goes on as if it had never stopped.
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 pub use batch::{Batch, BatchTensors, SeenInput, SeenTile};
-pub use order::{Order, Position};
+pub use order::Position;
+use order::{epoch_len, n_batches, shuffled};
 pub use people::{People, PersonRef, SetOptions};
 use prepare::{Failure, Job, Prepared, prepare};
 
@@ -38,10 +40,10 @@ pub struct LoaderOptions {
     pub input: InputSpec,
     /// How its targets are made.
     pub target: TargetSpec,
-    /// What happens to samples; [`Augment::default`] for validation.
+    /// What happens to samples.
     pub augment: Augment,
-    /// Order of people.
-    pub order: Order,
+    /// Of the order and of every sample's augmentation.
+    pub seed: u64,
     /// Inputs in a batch, at least 1.
     pub batch: usize,
     /// Threads, at least 1.
@@ -133,16 +135,15 @@ impl Loader {
                 "a batch needs at least one person, a loader at least one thread".to_owned(),
             ));
         }
-        let epoch_len = options.order.epoch_len(&people);
-        let n_batches = options.order.n_batches(epoch_len, options.batch);
+        let epoch_len = epoch_len(&people);
+        let n_batches = n_batches(epoch_len, options.batch);
         if n_batches == 0 {
             return Err(Error::Invalid(
                 "the data sets have nobody to learn from: no person has a box and labelled joints"
                     .to_owned(),
             ));
         }
-        let one_pass = options.order == Order::Fixed;
-        if position.batch >= n_batches || (one_pass && position.epoch > 0) {
+        if position.batch >= n_batches {
             return Err(Error::Invalid(format!(
                 "cannot go on at batch {} of epoch {}: an epoch has {n_batches}; the data sets or \
                  the batch size differ from those of the saved run",
@@ -202,14 +203,14 @@ impl Loader {
         })
     }
 
-    /// The next batch; `None` after the last one of [`Order::Fixed`]. Waits until it is ready.
+    /// The next batch. Waits until it is ready.
     ///
     /// People whose pictures cannot be read are left out: the batch is smaller, and
     /// [`Self::take_skipped`] tells of it. A batch without anybody is passed over.
     ///
     /// # Errors
     /// When no picture of a whole epoch can be read, or a thread has failed.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+    pub fn next_batch(&mut self) -> Result<Batch> {
         loop {
             if self.failed {
                 return Err(Error::Invalid(
@@ -217,14 +218,12 @@ impl Loader {
                 ));
             }
             self.give_out()?;
-            let Some(planned) = self.planned.pop_front() else {
-                return Ok(None);
-            };
+            let planned = self.planned.pop_front().ok_or_else(ended)?;
             let batch = self.collect(&planned).inspect_err(|_| self.failed = true)?;
             self.next = self.after(planned.position);
             if !batch.is_empty() {
                 self.empty_in_a_row = 0;
-                return Ok(Some(batch));
+                return Ok(batch);
             }
             self.empty_in_a_row += 1;
             if self.empty_in_a_row >= self.n_batches {
@@ -254,8 +253,7 @@ impl Loader {
     }
 
     fn after(&self, at: Position) -> Position {
-        let last = at.batch + 1 >= self.n_batches;
-        if last && self.options.order != Order::Fixed {
+        if at.batch + 1 >= self.n_batches {
             return Position {
                 epoch: at.epoch.saturating_add(1),
                 batch: 0,
@@ -269,7 +267,7 @@ impl Loader {
 
     /// Gives jobs to the workers until one batch and `prefetch` more are under way.
     fn give_out(&mut self) -> Result<()> {
-        while self.planned.len() <= self.options.prefetch && self.plan_at.batch < self.n_batches {
+        while self.planned.len() <= self.options.prefetch {
             let Position { epoch, batch } = self.plan_at;
             let sigma = self
                 .options
@@ -284,7 +282,7 @@ impl Loader {
                 let job = Job {
                     ticket,
                     person: *person,
-                    place: [self.options.order.seed(), epoch, slot as u64],
+                    place: [self.options.seed, epoch, slot as u64],
                     sigma,
                 };
                 self.jobs.send(job).map_err(|_| ended())?;
@@ -302,7 +300,7 @@ impl Loader {
     fn people_at(&mut self, epoch: u64, slots: Range<usize>) -> Vec<usize> {
         let order = match self.planned_epoch.take() {
             Some((of, order)) if of == epoch => order,
-            _ => self.options.order.epoch(&self.people, epoch),
+            _ => shuffled(&self.people, self.options.seed, epoch),
         };
         let people = order.get(slots).unwrap_or_default().to_vec();
         self.planned_epoch = Some((epoch, order));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{Annotation, Dataset, Sample, renamed};
 use crate::augment::Rng;
 use crate::error::{Error, Result};
+use crate::preprocess::has_region;
 use crate::sample::Joint;
 use crate::skeleton::{JointMap, Skeleton};
 
@@ -83,7 +84,7 @@ impl People {
     }
 
     /// Adds the people of `dataset` that can be learned from: not crowds, not those whose box has
-    /// no area, not those `options` leaves out. Joints that the data set's skeleton has not are
+    /// no area or no part in the picture, not those `options` leaves out. Joints that the data set's skeleton has not are
     /// unlabelled. Returns how many people were added.
     ///
     /// # Errors
@@ -110,7 +111,8 @@ impl People {
                 let sound = [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite())
                     && b.w > 0.0
                     && b.h > 0.0
-                    && b.w.max(b.h) >= options.min_side;
+                    && b.w.max(b.h) >= options.min_side
+                    && has_region(annotation, sample.size);
                 let joints = renamed(&annotation.joints, &map, sample.size);
                 for (knows, joint) in knows.iter_mut().zip(&joints) {
                     *knows |= !annotation.is_crowd && joint.labelled().is_some();

@@ -79,7 +79,7 @@ pub(super) fn prepare(
             let person = people
                 .get(number)
                 .ok_or_else(|| Error::Invalid(format!("there is no person number {number}")))?;
-            let frame = read(&person)?;
+            let frame = picture::of_sample(person.sample)?;
             let one = Shown::new(people, &person, options, tile, &mut rng)?;
             one.draw(&frame, spec, &mut values);
             Ok(one)
@@ -130,22 +130,6 @@ fn target(
     }
 }
 
-fn read(person: &PersonRef<'_>) -> Result<Frame> {
-    let sample = person.sample;
-    let frame = picture::read(&sample.path, sample.image_id)?;
-    if frame.size() == sample.size {
-        return Ok(frame);
-    }
-    Err(Error::data(
-        &sample.path,
-        format!(
-            "the picture is {}, its labels were made for {}",
-            frame.size(),
-            sample.size
-        ),
-    ))
-}
-
 /// A picture as it is seen in a tile.
 struct Shown {
     seen: SeenTile,
@@ -166,11 +150,19 @@ impl Shown {
         let sample = person.sample;
         let spec = of_tile(&options.input, tile);
         let joints = people.joints(person);
+        let annotation = person.annotation;
+        let roi = spec.roi_of(annotation, sample.size).ok_or_else(|| {
+            let reason = format!(
+                "annotation {}: the box is not in the picture",
+                annotation.id
+            );
+            Error::data(&sample.path, reason)
+        })?;
         let subject = Subject {
             skeleton: people.skeleton(),
             joints: &joints,
             image: sample.size,
-            roi: spec.roi(person.annotation.bbox),
+            roi,
             input: tile.size,
             alignment: spec.alignment,
         };
@@ -179,7 +171,7 @@ impl Shown {
             seen: SeenTile {
                 set: person.set,
                 image_id: sample.image_id,
-                annotation_id: person.annotation.id,
+                annotation_id: annotation.id,
                 tile,
                 image_from_tile: view.image_from_input,
                 flipped: view.flipped,

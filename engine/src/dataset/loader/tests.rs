@@ -11,6 +11,7 @@ use crate::augment::preset;
 use crate::codec::Outside;
 use crate::dataset::{Annotation, Dataset, Joint, Sample, Visibility, picture};
 use crate::geometry::{Alignment, BBox, Point, Size};
+use crate::sample::Square;
 use crate::skeleton::Skeleton;
 
 const IMAGE: Size = Size::new(60, 48);
@@ -37,6 +38,7 @@ fn pictures(folder: &Path, skeleton: &str, n: u64) -> Dataset {
                 })
                 .collect(),
             head_box: None,
+            region: None,
         };
         Sample {
             image_id: i,
@@ -65,7 +67,7 @@ fn people(sets: Vec<(Dataset, f64)>) -> Arc<People> {
     Arc::new(people)
 }
 
-fn options(order: Order, workers: usize) -> LoaderOptions {
+fn options(workers: usize) -> LoaderOptions {
     LoaderOptions {
         input: InputSpec {
             size: Size::square(32),
@@ -80,20 +82,16 @@ fn options(order: Order, workers: usize) -> LoaderOptions {
             ..TargetSpec::default()
         },
         augment: (preset("default").unwrap().build)(),
-        order,
+        seed: 5,
         batch: 4,
         workers,
         prefetch: 1,
     }
 }
 
-const SHUFFLED: Order = Order::Shuffled { seed: 5 };
-
 fn take(people: &Arc<People>, options: LoaderOptions, from: Position, n: usize) -> Vec<Batch> {
     let mut loader = Loader::new(Arc::clone(people), options, from).unwrap();
-    (0..n)
-        .map(|_| loader.next_batch().unwrap().unwrap())
-        .collect()
+    (0..n).map(|_| loader.next_batch().unwrap()).collect()
 }
 
 /// Fails when threads change what is learned, a saved run goes on differently, or the numbers of
@@ -104,26 +102,27 @@ fn threads_and_interruptions_change_nothing() {
     let people = people(vec![(pictures(folder.path(), "coco17", 9), 1.0)]);
     let start = Position::default();
     // 18 people: 4 batches an epoch, 10 batches end in the third.
-    let all = take(&people, options(SHUFFLED, 1), start, 10);
+    let all = take(&people, options(1), start, 10);
     for workers in [2, 4] {
-        assert!(take(&people, options(SHUFFLED, workers), start, 10) == all);
+        assert!(take(&people, options(workers), start, 10) == all);
     }
     for done in [1, 4, 6] {
-        let mut loader = Loader::new(Arc::clone(&people), options(SHUFFLED, 2), start).unwrap();
+        let mut loader = Loader::new(Arc::clone(&people), options(2), start).unwrap();
         for _ in 0..done {
             loader.next_batch().unwrap();
         }
         let saved = serde_json::to_string(&loader.position()).unwrap();
         drop(loader);
         let from: Position = serde_json::from_str(&saved).unwrap();
-        let rest = take(&people, options(SHUFFLED, 3), from, 10 - done);
+        let rest = take(&people, options(3), from, 10 - done);
         assert!(rest == all[done..], "after {done} batches");
     }
     assert_eq!((all[9].position.epoch, all[9].position.batch), (2, 1));
     assert_eq!((all[0].sigma, all[5].sigma), (4.0, 3.0));
     assert_ne!(all[0].input, all[4].input);
-    let seed = Order::Shuffled { seed: 6 };
-    assert_ne!(take(&people, options(seed, 1), start, 1)[0], all[0]);
+    let mut other = options(1);
+    other.seed = 6;
+    assert_ne!(take(&people, other, start, 1)[0], all[0]);
 
     assert_eq!(all[0].len(), 4);
     let tensors = all[0].clone();
@@ -133,42 +132,52 @@ fn threads_and_interruptions_change_nothing() {
     assert_eq!(tensors.weights.dims(), [4, 17, 1, 1]);
 }
 
-/// Fails when validation sees other pixels or joints than evaluation, another order, not
-/// everybody, or somebody twice.
+/// Fails when training without augmentation sees other pixels than evaluation, above all of people
+/// whose box or square reaches over the picture's border, or joints elsewhere in them; or when it
+/// learns from somebody of whom nothing is in the picture.
 #[test]
-fn validation_is_evaluation_s_view_of_everybody_once() {
+fn without_augmentation_training_sees_what_evaluation_sees() {
     let folder = tempfile::tempdir().unwrap();
-    let dataset = pictures(folder.path(), "coco17", 3);
-    let mut options = options(Order::Fixed, 2);
-    options.augment = Augment::default();
-    let people = people(vec![(dataset.clone(), 3.0)]);
-    let mut loader = Loader::new(people, options.clone(), Position::default()).unwrap();
-    let mut batches = Vec::new();
-    while let Some(batch) = loader.next_batch().unwrap() {
-        batches.push(batch);
+    let mut dataset = pictures(folder.path(), "coco17", 3);
+    let person = |dataset: &mut Dataset, i: usize, bbox| {
+        dataset.samples[i / 2].annotations[i % 2].bbox = bbox;
+    };
+    person(&mut dataset, 1, BBox::new(-20.0, 6.0, 50.0, 36.0));
+    person(&mut dataset, 2, BBox::new(30.0, 20.0, 60.0, 90.0));
+    person(&mut dataset, 3, BBox::new(300.0, 20.0, 60.0, 90.0));
+    dataset.samples[2].annotations[0].region = Some(Square {
+        center: Point::new(3.0, 40.0),
+        side: 70.0,
+    });
+    for alignment in [Alignment::HalfPixel, Alignment::MinusOne] {
+        let mut options = options(2);
+        options.augment = Augment::default();
+        options.input.alignment = alignment;
+        options.batch = 5;
+        let people = people(vec![(dataset.clone(), 1.0)]);
+        let batch = take(&people, options.clone(), Position::default(), 1).remove(0);
+        let mut seen = Vec::new();
+        for (input, values) in batch
+            .inputs
+            .iter()
+            .zip(batch.input.chunks(options.input.n_values()))
+        {
+            let tile = &input.tiles[0];
+            let sample = &dataset.samples[tile.image_id as usize];
+            let mut people = sample.annotations.iter();
+            let person = people.find(|a| a.id == tile.annotation_id).unwrap();
+            let roi = options.input.roi_of(person, sample.size).unwrap();
+            let frame = picture::of_sample(sample).unwrap();
+            let crop = options.input.crop(&frame, &roi, Vec::new());
+            assert!(values == crop.values, "{}", person.id);
+            assert_eq!(tile.image_from_tile, crop.image_from_input);
+            let back = tile.image_from_tile.apply(tile.people[0][4].point);
+            assert!(back.distance(person.joints[4].point) < 1e-9);
+            seen.push(person.id);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 4, 5]);
     }
-    assert!(loader.next_batch().unwrap().is_none());
-    assert_eq!(
-        batches.iter().map(Batch::len).collect::<Vec<_>>(),
-        [4, 2],
-        "no person is dropped"
-    );
-    let seen: Vec<u64> = batches
-        .iter()
-        .flat_map(|b| &b.inputs)
-        .map(|seen| seen.tiles[0].annotation_id)
-        .collect();
-    assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
-    let sample = &dataset.samples[1];
-    let frame = picture::read(&sample.path, 1).unwrap();
-    let roi = options.input.roi(sample.annotations[0].bbox);
-    let crop = options.input.crop(&frame, &roi, Vec::new());
-    let n = options.input.n_values();
-    assert!(batches[0].input[2 * n..3 * n] == crop.values);
-    let tile = &batches[0].inputs[2].tiles[0];
-    assert_eq!(tile.image_from_tile, crop.image_from_input);
-    let back = tile.image_from_tile.apply(tile.people[0][4].point);
-    assert!(back.distance(sample.annotations[0].joints[4].point) < 1e-9);
 }
 
 /// Fails when a broken picture ends a run, is left out on some threads only, is reported again
@@ -182,11 +191,10 @@ fn broken_pictures_are_left_out_and_counted() {
     dataset.samples[5].size = Size::new(50, 48);
     let run = |workers| {
         let people = people(vec![(dataset.clone(), 1.0)]);
-        let mut loader =
-            Loader::new(people, options(SHUFFLED, workers), Position::default()).unwrap();
+        let mut loader = Loader::new(people, options(workers), Position::default()).unwrap();
         let mut batches = Vec::new();
         while loader.position().epoch < 2 {
-            batches.push(loader.next_batch().unwrap().unwrap());
+            batches.push(loader.next_batch().unwrap());
         }
         (batches, loader.take_skipped())
     };
@@ -214,13 +222,11 @@ fn an_epoch_without_pictures_is_an_error() {
     for sample in &mut dataset.samples {
         sample.path = PathBuf::from("/nowhere").join(sample.path.file_name().unwrap());
     }
-    for order in [SHUFFLED, Order::Fixed] {
-        let people = people(vec![(dataset.clone(), 1.0)]);
-        let mut loader = Loader::new(people, options(order, 2), Position::default()).unwrap();
-        let message = loader.next_batch().unwrap_err().to_string();
-        assert!(message.contains("/nowhere"), "{message}");
-        assert!(loader.next_batch().is_err());
-    }
+    let people = people(vec![(dataset, 1.0)]);
+    let mut loader = Loader::new(people, options(2), Position::default()).unwrap();
+    let message = loader.next_batch().unwrap_err().to_string();
+    assert!(message.contains("/nowhere"), "{message}");
+    assert!(loader.next_batch().is_err());
 }
 
 /// Fails when the weights of data sets do not decide how often their people are seen, or joints
@@ -232,14 +238,14 @@ fn several_sets_are_mixed_by_weight_and_name() {
         (pictures(a.path(), "coco17", 4), 2.5),
         (pictures(b.path(), "lsp14", 4), 0.5),
     ]);
-    let mut options = options(SHUFFLED, 2);
+    let mut options = options(2);
     options.augment = Augment::default();
     options.target.outside = Outside::Empty;
     let mut loader = Loader::new(Arc::clone(&people), options, Position::default()).unwrap();
     assert_eq!(loader.batches_per_epoch(), 6);
     let mut counts = HashMap::new();
     for _ in 0..6 {
-        let batch = loader.next_batch().unwrap().unwrap();
+        let batch = loader.next_batch().unwrap();
         for (seen, weights) in batch.inputs.iter().zip(batch.weights.chunks(17)) {
             let tile = &seen.tiles[0];
             *counts.entry((tile.set, tile.annotation_id)).or_insert(0) += 1;
@@ -288,7 +294,7 @@ fn only_sound_people_are_taken() {
 fn dropping_ends_the_threads_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let people = people(vec![(pictures(folder.path(), "coco17", 4), 1000.0)]);
-    let mut options = options(SHUFFLED, 2);
+    let mut options = options(2);
     (options.batch, options.prefetch) = (1000, 3);
     options.input.size = Size::square(128);
     let mut loader = Loader::new(people, options, Position::default()).unwrap();
@@ -304,7 +310,7 @@ fn mistakes_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let people = people(vec![(pictures(folder.path(), "coco17", 4), 1.0)]);
     let refused = |spoil: &dyn Fn(&mut LoaderOptions), position| {
-        let mut options = options(SHUFFLED, 1);
+        let mut options = options(1);
         spoil(&mut options);
         let loader = Loader::new(Arc::clone(&people), options, position);
         loader.err().unwrap().to_string()
@@ -319,5 +325,5 @@ fn mistakes_are_refused() {
     let late = Position { epoch: 1, batch: 2 };
     assert!(refused(&|_| {}, late).contains("batch 2 of epoch 1"));
     let nobody = Arc::new(People::new(people.skeleton()));
-    assert!(Loader::new(nobody, options(SHUFFLED, 1), start).is_err());
+    assert!(Loader::new(nobody, options(1), start).is_err());
 }

@@ -30,7 +30,7 @@ fn everybody(dataset: Dataset) -> Arc<People> {
 }
 
 fn options_for_all(mosaic: f64, workers: usize) -> LoaderOptions {
-    let mut options = options(SHUFFLED, workers);
+    let mut options = options(workers);
     options.input = InputSpec {
         size: Size::square(160),
         mean: [0.0; 3],
@@ -48,11 +48,10 @@ fn options_for_all(mosaic: f64, workers: usize) -> LoaderOptions {
     options
 }
 
-/// The first batch in the order of the files, nothing varied.
+/// The first batch, nothing varied.
 fn plain_batch(people: &Arc<People>) -> Batch {
     let mut options = options_for_all(0.0, 1);
     options.augment = Augment::default();
-    options.order = Order::Fixed;
     take(people, options, Position::default(), 1).remove(0)
 }
 
