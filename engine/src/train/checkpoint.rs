@@ -8,6 +8,7 @@
 //! program is killed, every file is whole and has its card, and resuming makes the others anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, safetensors};
@@ -28,6 +29,8 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 const CONFIG: &str = "config.toml";
 const LOG: &str = "log.csv";
+/// Empty; who is at work in the folder holds its lock.
+const LOCK: &str = "lock";
 
 /// What a folder holds, in the order in which it is written.
 const FILES: [&str; 6] = [CONFIG, Card::FILE, STATE, BEST, LAST, LOG];
@@ -196,48 +199,77 @@ impl State {
     }
 }
 
-/// The folder of a training.
-#[derive(Debug, Clone)]
-pub struct Folder(PathBuf);
+/// The folder of a training, which has one at work in it at a time.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Locked while it is open, which it is as long as the program lives and no longer.
+    _lock: File,
+}
 
 impl Folder {
     /// The folder at `path`, which is made when it is not there.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or [`Self::refuse_taken`] refuses it.
     pub fn create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
-        Ok(Self(path.to_owned()))
+        let folder = Self::hold(path)?;
+        Self::refuse_taken(path)?;
+        Ok(folder)
     }
 
     /// The folder at `path` with a training in it.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or it is at work.
     pub fn open(path: &Path) -> Result<Self> {
-        let folder = Self(path.to_owned());
-        if folder.is_begun() {
-            return Ok(folder);
+        if path.join(STATE).exists() {
+            return Self::hold(path);
         }
         Err(Error::data(path, "holds no training to resume"))
     }
 
-    /// Removes what killed trainings have left of half-written files. None may be at work in it.
+    /// Refuses a folder in which beginning would replace something.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn sweep(&self) -> Result<()> {
-        disk::sweep(&self.0, &FILES)
+    /// Names what lies there.
+    pub fn refuse_taken(path: &Path) -> Result<()> {
+        let reason = match FILES.iter().find(|name| path.join(name).exists()) {
+            None => return Ok(()),
+            Some(_) if path.join(STATE).exists() => {
+                "already holds a training; resume it, or choose another folder".to_owned()
+            }
+            Some(name) => format!("already holds {name}; choose another folder"),
+        };
+        Err(Error::data(path, reason))
+    }
+
+    fn hold(path: &Path) -> Result<Self> {
+        let file = path.join(LOCK);
+        let lock = File::create(&file).map_err(Error::io("create", &file))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let reason = "a training is at work in it; wait for it, or choose another folder";
+                return Err(Error::data(path, reason));
+            }
+            // Some network drives know no locks.
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!("{} is not guarded: {error}", path.display());
+            }
+        }
+        // What a kill has left of half-written files.
+        disk::sweep(path, &FILES)?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Its path.
     pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Whether there is a training in it.
-    pub fn is_begun(&self) -> bool {
-        self.0.join(STATE).exists()
+        &self.path
     }
 
     /// Writes everything; the best weights only where the state's are.
@@ -247,10 +279,10 @@ impl Folder {
     pub fn save(&self, state: &State, card: &Card) -> Result<()> {
         self.describe(state, card)?;
         let progress = Progress {
-            config: state.progress.config.seen_from(&self.0),
+            config: state.progress.config.seen_from(&self.path),
             ..state.progress.clone()
         };
-        let progress = toml_of(&self.0.join(STATE), &progress)?;
+        let progress = toml_of(&self.path.join(STATE), &progress)?;
         let mut all = HashMap::new();
         for (prefix, tensors) in state.parts() {
             for (name, tensor) in tensors {
@@ -260,7 +292,7 @@ impl Folder {
         let n = progress.len();
         let progress = Tensor::from_vec(progress.into_bytes(), n, &Device::Cpu)?;
         all.insert(PROGRESS.to_owned(), progress);
-        write_tensors(&self.0.join(STATE), &all)?;
+        write_tensors(&self.path.join(STATE), &all)?;
         self.hand_out(state)
     }
 
@@ -275,18 +307,18 @@ impl Folder {
 
     /// What comes before any weights.
     fn describe(&self, state: &State, card: &Card) -> Result<()> {
-        let config = state.progress.config.seen_from(&self.0);
-        self.text(CONFIG, &toml_of(&self.0.join(CONFIG), &config)?)?;
-        self.text(Card::FILE, &toml_of(&self.0.join(Card::FILE), card)?)
+        let config = state.progress.config.seen_from(&self.path);
+        self.text(CONFIG, &toml_of(&self.path.join(CONFIG), &config)?)?;
+        self.text(Card::FILE, &toml_of(&self.path.join(Card::FILE), card)?)
     }
 
     /// What comes after the state.
     fn hand_out(&self, state: &State) -> Result<()> {
         let weights = state.deployed();
         if state.is_best() {
-            write_tensors(&self.0.join(BEST), &weights)?;
+            write_tensors(&self.path.join(BEST), &weights)?;
         }
-        write_tensors(&self.0.join(LAST), &weights)?;
+        write_tensors(&self.path.join(LAST), &weights)?;
         self.text(LOG, &log(&state.progress.history))
     }
 
@@ -295,7 +327,7 @@ impl Folder {
     /// # Errors
     /// When there is none, or it is damaged or of another version.
     pub fn load(&self) -> Result<State> {
-        let path = self.0.join(STATE);
+        let path = self.path.join(STATE);
         let fault = |reason: String| {
             let advice = "start again in another folder, from these weights with --init";
             Error::data(&path, format!("{reason}; {advice} {LAST}"))
@@ -314,7 +346,7 @@ impl Folder {
             let found = progress.version;
             return Err(fault(format!("of version {found}, not {VERSION}")));
         }
-        progress.config.found_from(&self.0);
+        progress.config.found_from(&self.path);
         let part = |prefix: &str| -> ByName {
             all.iter()
                 .filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.to_owned(), t.clone())))
@@ -329,7 +361,7 @@ impl Folder {
     }
 
     fn text(&self, name: &str, text: &str) -> Result<()> {
-        disk::replace(&self.0.join(name), text.as_bytes())
+        disk::replace(&self.path.join(name), text.as_bytes())
     }
 }
 

@@ -68,17 +68,12 @@ impl Trainer {
     /// Begins the training `config` in the folder `out`.
     ///
     /// # Errors
-    /// When the folder already holds a training, or options, data, weights or device cannot be
+    /// When the folder holds files of a training, or options, data, weights or device cannot be
     /// used.
     pub fn begin(mut config: TrainConfig, out: &Path, hardware: Hardware) -> Result<Self> {
         config.check()?;
         config.make_absolute()?;
-        let folder = Folder::create(out)?;
-        if folder.is_begun() {
-            let reason = "already holds a training; resume it, or choose another folder";
-            return Err(Error::data(out, reason));
-        }
-        folder.sweep()?;
+        Folder::refuse_taken(out)?;
         let spec = model(&config.model)?;
         let card = card_of(spec, &config)?;
         let weights = match &config.init {
@@ -93,7 +88,8 @@ impl Trainer {
             average: ByName::new(),
             memory: ByName::new(),
         };
-        Self::from_state(folder, state, hardware)
+        // At the end: a training that cannot begin leaves no folder behind.
+        Self::from_state(|| Folder::create(out), state, hardware)
     }
 
     /// Goes on with the training in the folder `out`; with `epochs`, to so many.
@@ -119,14 +115,17 @@ impl Trainer {
         changes.apply(&mut state.progress.config)?;
         state.progress.config.check()?;
         check_labels(out, &state.progress)?;
-        folder.sweep()?;
-        let trainer = Self::from_state(folder, state, hardware)?;
+        let trainer = Self::from_state(|| Ok(folder), state, hardware)?;
         let card = card_after(&trainer.card, &trainer.progress, &trainer.data)?;
         trainer.folder.derive(&trainer.state(), &card)?;
         Ok(trainer)
     }
 
-    fn from_state(folder: Folder, state: State, hardware: Hardware) -> Result<Self> {
+    fn from_state(
+        folder: impl FnOnce() -> Result<Folder>,
+        state: State,
+        hardware: Hardware,
+    ) -> Result<Self> {
         let mut progress = state.progress;
         let config = &progress.config;
         let spec = model(&config.model)?;
@@ -185,7 +184,7 @@ impl Trainer {
         let loss = loss(&config.loss.name)?;
         progress.labels = digests;
         Ok(Self {
-            folder,
+            folder: folder()?,
             spec,
             loss,
             hardware,

@@ -59,7 +59,6 @@ fn value(t: &Tensor) -> f32 {
 fn a_state_comes_back_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let folder = Folder::create(&folder.path().join("new")).unwrap();
-    assert!(!folder.is_begun());
     let message = Folder::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("no training"), "{message}");
     let (state, card) = state();
@@ -164,12 +163,14 @@ fn a_save_may_be_cut_off_anywhere() {
         std::fs::remove_dir(&block).unwrap();
         // Half a file, as a kill leaves it.
         std::fs::write(&block, b"half").unwrap();
-        folder.sweep().unwrap();
-        assert!(!block.exists());
-        if !folder.is_begun() {
+        let is_begun = folder.path().join(STATE).exists();
+        if !is_begun {
             assert_eq!(sound(&folder, &card), [None, None]);
             continue;
         }
+        drop(folder);
+        let folder = Folder::open(desk.path()).unwrap();
+        assert!(!block.exists());
         let back = folder.load().unwrap();
         folder.derive(&back, &card).unwrap();
         assert!(FILES.iter().all(|f| folder.path().join(f).exists()));
@@ -177,6 +178,30 @@ fn a_save_may_be_cut_off_anywhere() {
         assert!(deployed == old || deployed == new);
         assert_eq!(sound(&folder, &card), [deployed; 2], "{name}");
     }
+}
+
+/// Fails when two trainings write to one folder at once, or one begins where it would replace
+/// weights, be they of a training or not.
+#[test]
+fn a_folder_belongs_to_one_training() {
+    let desk = tempfile::tempdir().unwrap();
+    let path = desk.path().join("out");
+    let refused = |result: Result<Folder>, reason: &str| {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains(reason), "{message}");
+    };
+    let folder = Folder::create(&path).unwrap();
+    refused(Folder::create(&path), "at work");
+    let (state, card) = state();
+    folder.save(&state, &card).unwrap();
+    refused(Folder::open(&path), "at work");
+    drop(folder);
+    refused(Folder::create(&path), "resume it");
+    drop(Folder::open(&path).unwrap());
+    std::fs::remove_file(path.join(STATE)).unwrap();
+    let weights = std::fs::read(path.join(BEST)).unwrap();
+    refused(Folder::create(&path), "already holds");
+    assert_eq!(std::fs::read(path.join(BEST)).unwrap(), weights);
 }
 
 /// Fails when weights of an epoch that was not the best, or of steps after it, are handed out as
