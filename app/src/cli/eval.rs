@@ -105,6 +105,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     if dataset.samples.iter().all(|s| s.annotations.is_empty()) {
         bail!("{}: nobody is labelled", args.annotations.display());
     }
+    dataset.require_pictures(&images)?;
     let answers = network.skeleton();
     let strangers = || {
         anyhow!(
@@ -161,6 +162,16 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     progress.finish();
     if args.metric != "all" {
         report.keep_only(&args.metric);
+        let needed = match args.metric.as_str() {
+            "pck" if report.pck.is_none() => "labelled torsos and --boxes gt",
+            "pckh" if report.pckh.is_none() => "labelled heads (or head boxes) and --boxes gt",
+            "oks" if report.oks.is_none() => "a skeleton with OKS sigmas",
+            _ => "",
+        };
+        if !needed.is_empty() {
+            let (metric, joints) = (&args.metric, &skeleton.name);
+            bail!("{metric} cannot be measured here: it needs {needed}; the joints are {joints}");
+        }
     }
     let document = Document {
         model: args.network.model.clone(),
@@ -210,10 +221,12 @@ impl Pictures {
 impl Document {
     /// What was measured, in a line.
     fn title(&self) -> String {
-        let mut title = format!(
-            "{} on {} people, {} boxes, decode {}",
-            self.model, self.report.n_people, self.boxes, self.decode
-        );
+        let (n, boxes) = (self.report.n_people, &self.boxes);
+        let asked = match boxes.as_str() {
+            "gt" | "no" => format!("{n} people, {boxes} boxes"),
+            file => format!("{n} boxes of {file}"),
+        };
+        let mut title = format!("{} on {asked}, decode {}", self.model, self.decode);
         if self.flip {
             title += ", flip averaged";
         }
@@ -265,6 +278,9 @@ impl Document {
                 line(name, &cells.collect::<Vec<_>>());
             }
         }
+        let EvalReport { pck, n_people, .. } = &self.report;
+        let measured = pck.as_ref().filter(|p| p.n_people < *n_people);
+        rows.extend(measured.map(|p| format!("PCK of {} people with a torso", p.n_people)));
         rows.extend(
             self.report
                 .pckh

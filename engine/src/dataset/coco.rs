@@ -40,8 +40,8 @@ struct CocoAnnotation {
     id: u64,
     image_id: u64,
     category_id: u64,
-    bbox: [f64; 4],
-    area: f64,
+    bbox: Option<[f64; 4]>,
+    area: Option<f64>,
     #[serde(default, deserialize_with = "flag")]
     iscrowd: bool,
     keypoints: Option<Vec<f64>>,
@@ -101,6 +101,13 @@ pub(super) fn read(
         }
     };
     let skeleton = skeleton_of(&category.keypoints).map_err(bad)?;
+    let is_known = |name: &String| skeleton.joint(&short(name)).is_some();
+    if !category.keypoints.iter().any(is_known) {
+        let (first, known) = (&category.keypoints[0], &skeleton.name);
+        let text =
+            format!("joints called {first} and so on are taken for those of {known}, by order");
+        findings.push(Finding::of_file(Severity::Warning, annotations, text));
+    }
 
     let mut samples = BTreeMap::new();
     for image in file.images {
@@ -196,8 +203,7 @@ fn skeleton_of(names: &[String]) -> Result<&'static Skeleton, String> {
         ));
     };
     for (j, name) in names.iter().enumerate() {
-        let short = name.replace("left_", "l_").replace("right_", "r_");
-        if skeleton.joint(&short).is_some_and(|known| known != j) {
+        if skeleton.joint(&short(name)).is_some_and(|known| known != j) {
             return Err(format!(
                 "the category's `keypoints` has {name} where {} has {}",
                 skeleton.name, skeleton.joints[j]
@@ -205,6 +211,11 @@ fn skeleton_of(names: &[String]) -> Result<&'static Skeleton, String> {
         }
     }
     Ok(skeleton)
+}
+
+/// COCO's name of a joint as ours.
+fn short(name: &str) -> String {
+    name.replace("left_", "l_").replace("right_", "r_")
 }
 
 fn person(a: CocoAnnotation, skeleton: &Skeleton) -> Result<Annotation, String> {
@@ -234,15 +245,16 @@ fn person(a: CocoAnnotation, skeleton: &Skeleton) -> Result<Annotation, String> 
         })
     };
     let joints: Vec<Joint> = triples.iter().map(joint).collect::<Result<_, _>>()?;
-    if a.area < 0.0 {
-        return Err(format!("`area` is {}", a.area));
+    let area = a.area.ok_or("`area` is missing")?;
+    if area < 0.0 {
+        return Err(format!("`area` is {area}"));
     }
     let labelled = || joints.iter().filter(|j| j.labelled().is_some()).count();
     let corners = |[x0, y0, x1, y1]: [f64; 4]| [x0, y0, x1 - x0, y1 - y0];
     Ok(Annotation {
         id: a.id,
-        bbox: bbox(a.bbox)?,
-        area: a.area,
+        bbox: bbox(a.bbox.ok_or("`bbox` is missing")?)?,
+        area,
         is_crowd: a.iscrowd,
         n_keypoints: a.num_keypoints.unwrap_or_else(labelled),
         head_box: a.head_box.map(corners).map(bbox).transpose()?,
@@ -401,6 +413,7 @@ mod tests {
             ("image_id", json!(99)),
             ("keypoints", json!([1])),
             ("area", json!(-1)),
+            ("bbox", Value::Null),
         ]
         .into_iter()
         .enumerate()
@@ -419,7 +432,10 @@ mod tests {
         let data = read(&path, Path::new(""), Split::Learn, &mut findings).unwrap();
         assert_eq!(data.samples[0].annotations.len(), 1);
         let ids: Vec<_> = findings.iter().map(|f| f.annotation).collect();
-        assert_eq!(ids, [None, Some(10), Some(11), Some(12), Some(13)]);
+        assert_eq!(
+            ids,
+            [None, Some(10), Some(11), Some(12), Some(13), Some(14)]
+        );
         assert!(findings.iter().all(|f| f.severity == Severity::Error));
     }
 
@@ -470,11 +486,13 @@ mod tests {
         assert!(message.contains("`category_id`"), "{message}");
     }
 
-    /// Fails when a valid COCO file with numbered joint names is refused.
+    /// Fails when a valid COCO file with numbered joint names is refused, or nobody is told how
+    /// they are taken.
     #[test]
     fn the_golden_file_is_read() {
-        let path = test_golden::path("transpose/coco_gt.json");
-        let data = FORMAT.load(&path, Path::new(""), Split::Learn).unwrap();
+        let (path, mut findings) = (test_golden::path("transpose/coco_gt.json"), Vec::new());
+        let data = read(&path, Path::new(""), Split::Learn, &mut findings).unwrap();
+        assert!(findings.len() == 1 && findings[0].text.contains("by order"));
         let people: usize = data.samples.iter().map(|s| s.annotations.len()).sum();
         assert_eq!((data.samples.len(), people), (12, 31));
     }

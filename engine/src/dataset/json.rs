@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde::Deserializer;
@@ -10,21 +10,30 @@ use serde::de::{DeserializeOwned, Visitor};
 
 use crate::error::{Error, Result};
 
+/// Some editors begin a UTF-8 file with it; no part of JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads a file; `what` it should be stands in the complaint.
 ///
 /// # Errors
 /// When the file cannot be read, or a field is missing or of the wrong kind.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let file = File::open(path).map_err(Error::io("open", path))?;
-    serde_json::from_reader(BufReader::with_capacity(1 << 20, file))
-        .map_err(|e| Error::data(path, format!("not a {what}: {e}")))
+    let mut text = BufReader::with_capacity(1 << 20, file);
+    let head = text.fill_buf().map_err(Error::io("read", path))?;
+    if head.starts_with(BYTE_ORDER_MARK) {
+        text.consume(BYTE_ORDER_MARK.len());
+    }
+    serde_json::from_reader(text).map_err(|e| Error::data(path, format!("not a {what}: {e}")))
 }
 
 /// First byte of a JSON file that says something; `None` when there is none to be read.
 pub(super) fn first_json_byte(path: &Path) -> Option<u8> {
     let mut head = [0; 64];
     let n = File::open(path).ok()?.read(&mut head).ok()?;
-    head[..n].iter().copied().find(|b| !b.is_ascii_whitespace())
+    let head = &head[..n];
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    text.iter().copied().find(|b| !b.is_ascii_whitespace())
 }
 
 /// Whether the name ends in `.json` and the file begins with `first`.
@@ -66,6 +75,16 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fails when an editor's mark at the beginning makes a file unreadable.
+    #[test]
+    fn marks_of_byte_order_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        std::fs::write(&path, b"\xef\xbb\xbf [1, 2]").unwrap();
+        assert!(is_json(&path, b'['));
+        assert_eq!(read_json::<Vec<u8>>(&path, "list").unwrap(), [1, 2]);
+    }
 
     /// Fails when a way of writing yes or no makes a file unreadable, or is taken for the other.
     #[test]

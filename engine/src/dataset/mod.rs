@@ -41,6 +41,27 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
 }
 
+impl Dataset {
+    /// Refuses labels without pictures: a folder that was not named, or is another one.
+    ///
+    /// # Errors
+    /// When none of the pictures is in `images`.
+    pub fn require_pictures(&self, images: &Path) -> Result<()> {
+        let mut pictures = self.samples.iter().map(|sample| &sample.path);
+        let Some(first) = pictures.clone().next() else {
+            return Ok(());
+        };
+        if pictures.any(|path| path.exists()) {
+            return Ok(());
+        }
+        let (n, name) = (self.samples.len(), first.file_name().unwrap_or_default());
+        let name = name.to_string_lossy();
+        let reason =
+            format!("none of the {n} labelled pictures is there ({name}); name their folder");
+        Err(Error::data(images, reason))
+    }
+}
+
 /// Which people of a file are wanted, where it says who is held out; others are used as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
@@ -94,8 +115,12 @@ pub fn format(name: &str) -> Option<&'static DatasetSpec> {
 /// The format of a file or folder of labels.
 ///
 /// # Errors
-/// When no format accepts it; the message lists them.
+/// When it is not there, or no format accepts it; the message lists them.
 pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
+    let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
+    if about.is_file() && about.len() == 0 {
+        return Err(Error::data(path, "the file is empty"));
+    }
     DATASETS.iter().find(|d| (d.accepts)(path)).ok_or_else(|| {
         let known = DATASETS.iter().map(|d| format!("{} ({})", d.name, d.help));
         let known = known.collect::<Vec<_>>().join("; ");

@@ -7,7 +7,7 @@ use super::report::{EvalOptions, EvalReport};
 use crate::error::{Error, Result};
 use crate::geometry::{Point, Roi};
 use crate::preprocess::InputSpec;
-use crate::sample::{Annotation, Joint, Sample};
+use crate::sample::{Annotation, Joint, Sample, Visibility};
 use crate::skeleton::Skeleton;
 
 /// Everybody who is asked about, with the region that a network of `input` looks at: people with
@@ -60,8 +60,7 @@ impl Tally {
         }
     }
 
-    /// For PCK and PCKh: one person's labels and joints. A joint labelled outside the picture
-    /// cannot be seen by anybody: it is neither asked for, nor measures a torso or head.
+    /// For PCK and PCKh: one person's labels and joints.
     pub(super) fn add(&mut self, sample: &Sample, label: &Annotation, joints: &[Point]) {
         let labels = label.joints.iter().map(|j| j.inside(sample.size));
         let labels: Vec<_> = labels.collect();
@@ -76,7 +75,72 @@ impl Tally {
             n_people: self.n_people,
             pck: self.pck.report(),
             pckh: self.pckh.report(),
-            oks: (!sigmas.is_empty()).then(|| coco_ap(samples, &self.detections, sigmas)),
+            oks: (!sigmas.is_empty()).then(|| {
+                let samples: Vec<Sample> = samples.iter().map(in_the_picture).collect();
+                coco_ap(&samples, &self.detections, sigmas)
+            }),
         }
+    }
+}
+
+/// The sample without labels outside its picture: nobody can see such a joint, so it is neither
+/// asked for, nor measures a torso or head. COCO has none.
+fn in_the_picture(sample: &Sample) -> Sample {
+    let mut sample = sample.clone();
+    let joints = sample.annotations.iter_mut().flat_map(|a| &mut a.joints);
+    for joint in joints {
+        if joint.inside(sample.size).is_none() {
+            joint.visibility = Visibility::Unlabelled;
+        }
+    }
+    sample
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::protocol::tests::options;
+    use super::*;
+    use crate::geometry::{BBox, Size};
+
+    /// Fails when a joint that is labelled as not in the picture counts as missed by one protocol
+    /// and not at all by another.
+    #[test]
+    fn joints_outside_the_picture_are_not_asked_for() {
+        let skeleton = Skeleton::by_name("coco17").unwrap();
+        let points: Vec<Point> = (0..17)
+            .map(|j| Point::new(20.0 + 3.0 * f64::from(j), 15.0 + 4.0 * f64::from(j)))
+            .collect();
+        let joint = |point| Joint {
+            point,
+            visibility: Visibility::Visible,
+        };
+        let mut joints: Vec<Joint> = points.iter().copied().map(joint).collect();
+        joints[15] = joint(Point::new(-1000.0, -1000.0));
+        let sample = Sample {
+            image_id: 1,
+            path: "a.png".into(),
+            size: Size::new(100, 100),
+            clip: None,
+            annotations: vec![Annotation {
+                id: 1,
+                bbox: BBox::new(18.0, 13.0, 60.0, 70.0),
+                area: 4200.0,
+                is_crowd: false,
+                n_keypoints: 17,
+                joints,
+                head_box: None,
+                region: None,
+            }],
+        };
+        let mut tally = Tally::new(skeleton, &options());
+        tally.add(&sample, &sample.annotations[0], &points);
+        tally.detections.push(Detection {
+            image_id: 1,
+            score: 1.0,
+            points,
+        });
+        let report = tally.report(&[sample]);
+        assert!(report.oks.unwrap().ap > Some(0.999), "{report:?}");
+        assert_eq!(report.pck.unwrap().mean, Some(1.0));
     }
 }

@@ -86,7 +86,9 @@ impl DataConfig {
         let spec = self.spec()?;
         let images = self.images.clone();
         let images = images.unwrap_or_else(|| usual_images(&self.annotations));
-        spec.load(&self.annotations, &images, split)
+        let dataset = spec.load(&self.annotations, &images, split)?;
+        dataset.require_pictures(&images)?;
+        Ok(dataset)
     }
 
     /// What it is called where its folder does not matter.

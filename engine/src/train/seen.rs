@@ -27,6 +27,8 @@ pub struct SeenPose {
     pub path: PathBuf,
     /// Its number in the data set.
     pub image_id: u64,
+    /// Its size.
+    pub size: Size,
     /// The part of it that the network looked at.
     pub roi: Roi,
     /// Meaning of the joints.
@@ -49,7 +51,7 @@ impl SeenPose {
     /// # Errors
     /// When the picture cannot be read.
     pub fn draw(&self, height: usize) -> Result<[Frame; 3]> {
-        let frame = picture::read(&self.path, self.image_id)?;
+        let frame = picture::of_size(&self.path, self.image_id, self.size)?;
         let width = (height as f64 * self.roi.width / self.roi.height).round();
         let spec = InputSpec {
             size: Size::new((width as usize).clamp(1, 4 * height), height),
@@ -158,6 +160,7 @@ mod tests {
         let mut seen = SeenPose {
             path,
             image_id: 1,
+            size: Size::new(80, 60),
             // Twice as large: x' = 2 (x - 20) + 0.5, y' = 2 (y - 0) + 0.5 about.
             roi: Roi {
                 center: Point::new(39.5, 29.5),

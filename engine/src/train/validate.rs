@@ -64,7 +64,7 @@ impl Validation {
     /// Measures networks like `spec`, whose joints are `skeleton`'s, on `dataset`.
     ///
     /// # Errors
-    /// When the joints of one have no names in the other.
+    /// When nobody can be measured on, or the joints of one have no names in the other.
     pub fn new(dataset: Dataset, spec: &ModelSpec, skeleton: &'static Skeleton) -> Result<Self> {
         let strangers = || {
             Error::Invalid(format!(
@@ -72,6 +72,15 @@ impl Validation {
                 dataset.skeleton.name, skeleton.name
             ))
         };
+        let counts = |a: &Annotation| {
+            let is_labelled = a.joints.iter().any(|j| j.labelled().is_some());
+            is_labelled && !a.is_crowd && a.area > 0.0 && a.bbox.w > 0.0 && a.bbox.h > 0.0
+        };
+        let mut people = dataset.samples.iter().flat_map(|s| &s.annotations);
+        if !people.any(counts) {
+            let reason = "nobody in the validation set has a box, an area and labelled joints";
+            return Err(Error::Invalid(reason.to_owned()));
+        }
         match spec.approach {
             Approach::TopDown => Ok(Self {
                 dataset: dataset.renamed_to(skeleton).ok_or_else(strangers)?,
@@ -170,6 +179,7 @@ impl Validation {
                 seen.push(SeenPose {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
+                    size: sample.size,
                     roi: *roi,
                     skeleton,
                     labels: person.joints.clone(),
@@ -213,6 +223,7 @@ impl Validation {
                 seen.push(SeenPose {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
+                    size: sample.size,
                     roi,
                     skeleton,
                     labels: person.joints.clone(),

@@ -127,16 +127,11 @@ fn look(sample: &Sample) -> Look {
         let text = "the JPEG has no end; it may be cut off";
         find(Severity::Warning, text.to_owned());
     }
-    match picture::read(&sample.path, sample.image_id) {
-        Ok(frame) => {
-            if frame.size() != sample.size {
-                let text = format!("is {}, labels were made for {}", frame.size(), sample.size);
-                find(Severity::Error, text);
-            }
-            if is_flat(frame.rgba()) {
-                find(Severity::Warning, "the picture is of one colour".to_owned());
-            }
+    match picture::of_sample(sample) {
+        Ok(frame) if is_flat(frame.rgba()) => {
+            find(Severity::Warning, "the picture is of one colour".to_owned());
         }
+        Ok(_) => {}
         Err(error) => find(Severity::Error, reason(&error)),
     }
     look.fingerprint = Some(Sha256::digest(&bytes).into());

@@ -93,6 +93,13 @@ fn check_joints(
             format!("joints outside the picture of {image}: {strays}"),
         );
     }
+    let absent = list(&beyond);
+    if !absent.is_empty() {
+        find(
+            Severity::Note,
+            format!("labelled as not in the picture: {absent}"),
+        );
+    }
     let b = annotation.bbox;
     let slack = BOX_SLACK * b.w.max(b.h);
     let off = |v: f64, start: f64, length: f64| v < start - slack || v > start + length + slack;
@@ -230,8 +237,9 @@ mod tests {
             assert!(found.contains(expected), "{expected}: {found}");
             assert_eq!(found.lines().count(), 1, "{found}");
         }
-        let silent = texts(|s| s.annotations[0].joints[9].point = Point::new(-1000.0, -1000.0));
-        assert_eq!(silent, "", "surely not in the picture");
+        let absent = texts(|s| s.annotations[0].joints[9].point = Point::new(-1000.0, -1000.0));
+        assert!(absent.ends_with("not in the picture: l_wrist"), "{absent}");
+        assert_eq!(absent.lines().count(), 1, "{absent}");
         let crowd = texts(|s| {
             s.annotations[0].is_crowd = true;
             s.annotations[0].bbox.w = 0.0;
