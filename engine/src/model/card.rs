@@ -84,7 +84,8 @@ pub struct HeatmapCard {
 }
 
 /// What the scores of these weights mean to a tracker. Evidence is the mean score of the better
-/// half of a pose's joints.
+/// half of a pose's joints. Fine-tuned weights keep that of the weights they began with, the best
+/// guess there is; of imported ones, and of those learned from scratch, nothing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceCard {
     /// From this evidence on, a pose is a new person.

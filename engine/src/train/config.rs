@@ -159,7 +159,8 @@ pub struct TrainConfig {
     pub average: f64,
     /// Share of the training in which the targets narrow from `target.wide_sigma`; 0 for never.
     pub narrow_share: f64,
-    /// Steps between two saved states within an epoch; 0 for none.
+    /// Steps between two saved states within an epoch; 0 for none. Before a save, the batch goes
+    /// through the network once more, to see whether what was learned is of use.
     pub save_steps: u64,
     /// Threads that prepare batches.
     pub workers: usize,

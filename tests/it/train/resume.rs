@@ -62,12 +62,12 @@ fn other_networks_go_on_exactly() {
     let labels = draw_people(&desk.path(""), 4);
     for model in ["tp-r-a3s", "mca-2-slim"] {
         let mut config = short(model, &labels);
-        config.save_steps = 1;
         let [whole, parts] = ["whole", "parts"].map(|name| desk.path(&format!("{model}-{name}")));
         let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
         assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
         let wanted = figures(&trainer);
 
+        config.save_steps = 1;
         let mut trainer = Trainer::begin(config, &parts, HARDWARE).unwrap();
         let mut saves = 0;
         let reason = stop_at(&mut trainer, |event| {
@@ -93,7 +93,7 @@ fn a_stopped_measurement_is_made_up_for() {
     let others = desk.path("others");
     std::fs::create_dir(&others).unwrap();
     let mut config = short("sfm", &labels);
-    config.validation = Some(DataConfig::new(draw_people(&others, 40), None));
+    config.validation = Some(DataConfig::new(draw_people(&others, 24), None));
     let [whole, parts] = ["whole", "parts"].map(|name| desk.path(name));
     let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
     run(&mut trainer, None).unwrap();
