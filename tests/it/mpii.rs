@@ -139,9 +139,7 @@ fn held_out_people_are_kept_for_measuring() {
     };
     let mut trainer = Trainer::begin(config, &desk.path("out"), hardware).unwrap();
     let (sender, events) = bounded(100);
-    let stop = StopFlag::new();
-    stop.stop();
-    trainer.run(None, &sender, &stop).unwrap();
+    trainer.run(Some(0), &sender, &StopFlag::new()).unwrap();
     drop(sender);
     let (mut learned, mut measured) = (0, 0);
     for event in events {

@@ -211,6 +211,7 @@ fn a_diverged_training_keeps_the_last_good_state() {
                 assert!(largest < 1e3, "{file} of {i}: {name} holds {largest}");
             }
         }
+        drop(trainer);
         let resumed = Trainer::resume(&out, None, HARDWARE).unwrap();
         assert_eq!((resumed.steps(), resumed.epochs()), (0, 0));
     }

@@ -110,6 +110,7 @@ fn a_stopped_measurement_is_made_up_for() {
             "before {epoch}"
         );
         assert_eq!(trainer.steps(), 2 * epoch);
+        drop(trainer);
         trainer = Trainer::resume(&parts, None, HARDWARE).unwrap();
     }
     assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
