@@ -243,26 +243,41 @@ fn people_become_weights_in_use() {
         sheet.is_some_and(|s| s.preview.position.batch == 1)
     });
 
+    let start = window.harness.get_by_label("Start training").rect();
     window.click("Start training");
+    window.until(|app| app.train().is_active());
+    for label in ["Pause", "Stop"] {
+        let rein = window.harness.get_by_label(label).rect();
+        assert!(
+            !rein.intersects(start),
+            "{label} becomes Start under the pointer"
+        );
+    }
     window.until_phase(&Phase::Finished);
-    let story = window.train().story.as_ref().unwrap();
-    assert_eq!((story.step, story.history.len()), (24, 5));
-    assert!(!story.losses.points.is_empty() && story.first().unwrap().pck.is_some());
+    window.until(|app| !app.train().is_active());
+    let story = |window: &Window| window.train().story.clone().unwrap();
+    let told = story(&window);
+    assert_eq!((told.step, told.history.len()), (24, 5));
+    assert!(!told.losses.points.is_empty() && told.first().unwrap().pck.is_some());
     window.until(|app| app.train().faces.iter().all(Option::is_some));
+    let judged = story(&window).judged().unwrap().epoch;
     let faces = window.train().faces.each_ref().map(|f| f.as_ref().unwrap());
     assert_eq!(
         faces.map(|f| (f.portraits.epoch, f.textures.len())),
-        [(0, 4), (4, 4)]
+        [(0, 4), (4, 4), (judged, 4)]
     );
+    let after = format!("0.png, epoch {judged}");
     for text in [
         "The training has ended",
         "Loss",
         "Learning rate",
         "0.png, before",
-        "0.png, epoch 4",
+        &after,
+        "Start is not possible: decide first",
     ] {
         assert!(window.has(text), "{text}");
     }
+    assert!(!window.can("Start training") && window.can("Use these weights"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
     window.click("Logarithmic loss");
     assert!(window.harness.state().state().train.is_log_scale);
@@ -276,6 +291,7 @@ fn people_become_weights_in_use() {
     window.click("Keep the old ones");
     window.until(|app| app.session().model.as_deref() == Some("first"));
     assert_eq!(window.train().decision, Some(Decision::Kept));
+    assert!(window.can("Start training"));
     assert!(run.join("best.safetensors").is_file(), "nothing is deleted");
 
     let Window { harness, folder } = window;
@@ -292,7 +308,7 @@ fn people_become_weights_in_use() {
         .faces
         .each_ref()
         .map(|f| f.as_ref().map(|f| f.portraits.epoch));
-    assert!(epochs[0] == Some(0) && epochs[1] > Some(0), "{epochs:?}");
+    assert_eq!(epochs, [Some(0), Some(judged), Some(judged)]);
     window.click("Live");
     window.click("Network");
     let title = trained::title(&trained::join("sfm", &run.join("best.safetensors")));

@@ -10,7 +10,7 @@ use poselens_engine::train::{DataConfig, TrainConfig};
 use super::check::Check;
 use super::fields::{fault_ui, note_ui};
 use super::plan::set_data;
-use super::story::{counted, grouped};
+use super::words::{counted, grouped};
 use super::{Ask, Role, TrainAction};
 use crate::gui::action::Action;
 use crate::gui::panels::PanelContext;

@@ -5,7 +5,7 @@ use poselens_engine::dataset::{Finding, Severity};
 use poselens_engine::train::data_check::{Report, SetReport};
 
 use super::fields::{fault_ui, note_ui};
-use super::story::{counted, grouped};
+use super::words::{counted, grouped};
 use crate::gui::{theme, widgets};
 
 /// Findings listed of each set.

@@ -10,7 +10,7 @@ use super::fields::{fault_ui, main_button, note_ui};
 use super::findings::report_ui;
 use super::outcome::outcome_ui;
 use super::people::people_ui;
-use super::story::grouped;
+use super::words::grouped;
 use super::{Ask, Page, Role, TrainAction};
 use crate::gui::panels::PanelContext;
 use crate::gui::theme;
