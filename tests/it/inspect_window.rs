@@ -342,7 +342,14 @@ fn weights_trained_here_answer_too() {
     window.choose("Compare", "maps");
     window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
     assert_eq!(window.drawn(0), window.drawn(1));
-    assert!(window.has("maps · dance") && window.has("maps"));
+    // Above their pictures and beside their numbers.
+    for title in ["maps · dance", "maps"] {
+        assert_eq!(
+            window.harness.query_all_by_label(title).count(),
+            2,
+            "{title}"
+        );
+    }
     let mut paths = window.harness.query_all_by_label_contains("/runs/");
     assert!(paths.next().is_none());
     drop(paths);

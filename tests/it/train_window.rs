@@ -165,6 +165,8 @@ fn a_first_timer_is_told_what_to_do() {
         "Threads",
         "Written to",
         "Another folder…",
+        "Folder of another training",
+        "Choose the folder to write into",
         "Page Data",
         "Page Preview",
         "Page Progress",
@@ -347,6 +349,51 @@ fn a_training_pauses_stops_and_goes_on() {
         losses.windows(2).all(|pair| pair[0][0] < pair[1][0]),
         "steps rise: {losses:?}"
     );
+}
+
+/// Fails when a system without file dialogs keeps somebody from choosing where a training is
+/// written, from which weights it starts, or an earlier one that lies elsewhere.
+#[test]
+fn every_path_can_be_typed() {
+    let mut window = Window::with_people(1);
+    window.click("Written to");
+    window
+        .harness
+        .event(egui::Event::Text("/runs/mine".to_owned()));
+    window.harness.run_steps(2);
+    let plan = &window.harness.state().state().train;
+    assert_eq!(plan.out.as_deref(), Some(Path::new("/runs/mine")));
+    let other = window.folder.path().join("other");
+    window.click("Folder of another training");
+    let typed = other.to_string_lossy().into_owned();
+    window.harness.event(egui::Event::Text(typed));
+    window.harness.run_steps(2);
+    window.press(Key::Enter);
+    window.until(|app| app.session().status.is_some());
+    let said = window.harness.state().session().status.clone().unwrap();
+    assert!(said.text.contains("other"), "{said:?}");
+}
+
+/// Fails when a training that the program's end has cut off is not offered to go on, still is
+/// after it was refused, or one that has ended is offered.
+#[test]
+fn an_interrupted_training_is_offered_at_the_top() {
+    let mut window = Window::with_people(4000);
+    window.click("Start training");
+    window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
+    let run = window.only_run();
+    let Window { harness, folder } = window;
+    drop(harness);
+    let mut window = Window::open(folder, None);
+    window.until(|app| app.train().earlier.is_some());
+    assert!(window.has("was interrupted"));
+    window.click("Continue this training");
+    window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
+    assert_eq!(window.only_run(), run);
+    assert!(window.has("What you choose here is for the next one."));
+    window.click("Stop");
+    window.until(|app| !app.train().is_active());
+    assert_eq!(window.harness.state().state().train.at_work, None);
 }
 
 /// Fails when a training that has diverged is not told in words, or leaves no way on.

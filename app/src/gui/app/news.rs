@@ -157,7 +157,7 @@ impl App {
                 session.is_choosing = false;
                 session.say(
                     Level::Warning,
-                    "no file dialog came up on this system; type the path into the Path field",
+                    "no file dialog came up on this system; type the path into its field",
                 );
             }
             News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),

@@ -19,6 +19,8 @@ impl App {
             return Ok(());
         }
         self.view = view;
+        // What is done is no news in another view.
+        self.session.status.take_if(|s| s.level != Level::Error);
         match view {
             View::Train => {
                 if self.session.is_playing && self.session.recording.is_none() {

@@ -35,7 +35,7 @@ use eframe::egui::{self, TextureHandle};
 use poselens_engine::dataset::loader::Position;
 use poselens_engine::train::data_check::{Report, Subject};
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{Preview, TrainConfig};
+use poselens_engine::train::{Preview, Start, TrainConfig};
 
 use super::files::Waker;
 use check::Check;
@@ -263,6 +263,9 @@ impl Train {
         }
         if config.data.is_empty() {
             return Some("choose the labelled people to learn from".to_owned());
+        }
+        if matches!(&config.init, Start::File(path) if path.as_os_str().is_empty()) {
+            return Some("choose the weights to start from".to_owned());
         }
         if let Err(error) = config.check() {
             return Some(error.to_string());

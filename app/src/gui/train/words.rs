@@ -4,9 +4,10 @@
 pub fn figure(value: f64) -> String {
     let before = value.abs().max(1e-12).log10().floor() as i32;
     let text = format!("{value:.*}", usize::try_from(3 - before).unwrap_or(0));
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 
@@ -42,7 +43,7 @@ mod tests {
     /// Fails when a large loss is told with digits that mean nothing, or a small one as 0.
     #[test]
     fn four_digits_of_a_loss_count() {
-        let all = [9476.577_15, 0.5, 0.000_437_12, 12.0, 0.0].map(figure);
+        let all = [9_476.577_15, 0.5, 0.000_437_12, 12.0, 0.0].map(figure);
         assert_eq!(all, ["9477", "0.5", "0.0004371", "12", "0"]);
     }
 }
