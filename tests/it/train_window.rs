@@ -390,7 +390,7 @@ fn an_interrupted_training_is_offered_at_the_top() {
     window.click("Continue this training");
     window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
     assert_eq!(window.only_run(), run);
-    assert!(window.has("What you choose here is for the next one."));
+    assert!(window.has("what is chosen at the right is for the next training"));
     window.click("Stop");
     window.until(|app| !app.train().is_active());
     assert_eq!(window.harness.state().state().train.at_work, None);

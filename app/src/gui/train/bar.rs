@@ -72,8 +72,9 @@ fn ready(cx: &PanelContext<'_>) -> String {
 /// The most steps that such a training can have, where all of them are warm-up.
 fn steps_of_warm_up(config: &TrainConfig, people: usize) -> Option<u64> {
     let weight = config.data.first().map_or(1.0, |data| data.people.weight);
-    let inputs = (people as f64 * weight).ceil().max(1.0) as u64;
-    let steps = config.epochs * inputs.div_ceil(config.batch_size as u64);
+    let inputs = (people as f64 * weight).round() as u64;
+    // Who is left over waits for the next epoch; fewer than a batch are one.
+    let steps = config.epochs * (inputs / config.batch_size.max(1) as u64).max(1);
     (steps <= config.schedule.warm_up_steps).then_some(steps)
 }
 
@@ -231,6 +232,7 @@ fn numbers(story: &Story) -> String {
         parts.push(format!("{} left", time_left(story.eta_secs)));
         parts.push(format!("loss {}", figure(loss)));
     }
+    parts.push("what is chosen at the right is for the next training".to_owned());
     parts.join("  ·  ")
 }
 
@@ -263,6 +265,7 @@ mod tests {
         (config.epochs, config.batch_size) = (3, 16);
         config.schedule.warm_up_steps = 20;
         assert_eq!(steps_of_warm_up(&config, 96), Some(18));
+        assert_eq!(steps_of_warm_up(&config, 20), Some(3));
         config.epochs = 4;
         assert_eq!(steps_of_warm_up(&config, 96), None);
     }

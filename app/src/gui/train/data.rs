@@ -48,13 +48,6 @@ pub fn data_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
     };
-    if cx.train.is_active() {
-        note_ui(
-            ui,
-            "A training is running with the people and options it began with. What you choose \
-             here is for the next one.",
-        );
-    }
     for (role, words) in [(Role::Learn, &LEARN), (Role::HeldOut, &HELD_OUT)] {
         widgets::section_ui(ui, words.title, |ui| set_ui(ui, cx, config, role, words));
     }

@@ -89,7 +89,8 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(run) = known.find(|run| run.folder == *folder) else {
         return;
     };
-    if cx.train.story.is_some() || cx.train.is_active() {
+    // One may have ended while the window was closing.
+    if cx.train.story.is_some() || cx.train.is_active() || run.epochs() >= run.config.epochs {
         return;
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
