@@ -162,6 +162,8 @@ fn two_models_look_at_one_frame_side_by_side() {
         wait();
     };
     assert_eq!((first.id, first.slot), (1, 0));
+    // Whoever asked knows it by this name; the network calls itself by its own.
+    assert_eq!((&*first.name, &*first.output.model), ("first", "sfm"));
     inspector.load(1, "second", Box::new(smooth)).unwrap();
     inspector.request(request(2));
     let second = loop {

@@ -10,6 +10,7 @@ use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::inspect::{Inspect, Pick, What};
+use poselens_app::gui::train::trained;
 use poselens_app::gui::{App, ModelChoice};
 use poselens_engine::Error;
 use poselens_engine::estimator::Infer;
@@ -23,6 +24,8 @@ use crate::inspect_fakes::{Fake, MAP, SIZE, planes};
 use crate::window_fakes::gui;
 
 const N_FRAMES: usize = 12;
+/// The network `maps` with weights of its own.
+const TRAINED: &str = "maps@/runs/dance/best.safetensors";
 
 struct Window {
     harness: Harness<'static, App>,
@@ -47,7 +50,7 @@ impl Window {
     fn live() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut gui = gui(Some("clip.mp4"), &[], folder.path());
-        gui.models = ["maps", "tokens", "plain", "broken"]
+        gui.models = ["maps", "tokens", "plain", "broken", TRAINED]
             .map(|name| ModelChoice {
                 name: name.to_owned(),
                 help: String::new(),
@@ -55,7 +58,8 @@ impl Window {
             .into();
         gui.make_infer = Arc::new(|name, _| match name {
             "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),
-            _ => Ok(Box::new(Fake(Arc::from(name))) as Box<dyn Infer>),
+            // A network calls itself by its row, whatever its weights.
+            _ => Ok(Box::new(Fake(Arc::from(trained::split(name).0))) as Box<dyn Infer>),
         });
         let harness = Harness::builder()
             .with_size(egui::vec2(1280.0, 1500.0))
@@ -326,6 +330,57 @@ fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
     });
     window.choose("Compare", "no other model");
     assert!(!window.inspect().is_compared());
+}
+
+/// Fails when weights trained here are waited for forever, alone or beside those of the program,
+/// or are shown by the path of their file.
+#[test]
+fn weights_trained_here_answer_too() {
+    let mut window = Window::film("maps · dance");
+    assert_eq!(window.inspect().seats[0].wanted.as_deref(), Some(TRAINED));
+    window.choose("Joint", "Nose");
+    window.choose("Compare", "maps");
+    window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
+    assert_eq!(window.drawn(0), window.drawn(1));
+    // Above their pictures and beside their numbers.
+    for title in ["maps · dance", "maps"] {
+        assert_eq!(
+            window.harness.query_all_by_label(title).count(),
+            2,
+            "{title}"
+        );
+    }
+    let mut paths = window.harness.query_all_by_label_contains("/runs/");
+    assert!(paths.next().is_none());
+    drop(paths);
+    // The other way round; the list's entry is the only one of its name then.
+    window.choose("Compare", "no other model");
+    window.choose("Model", "maps");
+    window.choose("Compare", "maps · dance");
+    window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
+}
+
+/// Fails when another network than the one chosen last is looked into: the live picture's, or
+/// the one chosen here since.
+#[test]
+fn the_network_chosen_last_is_looked_into() {
+    let mut window = Window::live();
+    let looked_into = |window: &mut Window, name: &str| {
+        window.press(Key::I);
+        window.until(|app| app.inspect().seats[0].found.is_some());
+        let wanted = window.inspect().seats[0].wanted.clone();
+        assert_eq!(wanted.as_deref(), Some(name));
+        window.press(Key::I);
+    };
+    looked_into(&mut window, "maps");
+    window.choose("Network", "tokens");
+    looked_into(&mut window, "tokens");
+    window.press(Key::I);
+    window.choose("Model", "plain");
+    window.press(Key::I);
+    looked_into(&mut window, "plain");
+    window.choose("Network", "maps");
+    looked_into(&mut window, "maps");
 }
 
 /// Fails when a click picks nothing, or a joint far away from it; when the numbers under the

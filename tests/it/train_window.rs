@@ -165,6 +165,8 @@ fn a_first_timer_is_told_what_to_do() {
         "Threads",
         "Written to",
         "Another folder…",
+        "Folder of another training",
+        "Choose the folder to write into",
         "Page Data",
         "Page Preview",
         "Page Progress",
@@ -243,26 +245,41 @@ fn people_become_weights_in_use() {
         sheet.is_some_and(|s| s.preview.position.batch == 1)
     });
 
+    let start = window.harness.get_by_label("Start training").rect();
     window.click("Start training");
+    window.until(|app| app.train().is_active());
+    for label in ["Pause", "Stop"] {
+        let rein = window.harness.get_by_label(label).rect();
+        assert!(
+            !rein.intersects(start),
+            "{label} becomes Start under the pointer"
+        );
+    }
     window.until_phase(&Phase::Finished);
-    let story = window.train().story.as_ref().unwrap();
-    assert_eq!((story.step, story.history.len()), (24, 5));
-    assert!(!story.losses.points.is_empty() && story.first().unwrap().pck.is_some());
+    window.until(|app| !app.train().is_active());
+    let story = |window: &Window| window.train().story.clone().unwrap();
+    let told = story(&window);
+    assert_eq!((told.step, told.history.len()), (24, 5));
+    assert!(!told.losses.points.is_empty() && told.first().unwrap().pck.is_some());
     window.until(|app| app.train().faces.iter().all(Option::is_some));
+    let judged = story(&window).judged().unwrap().epoch;
     let faces = window.train().faces.each_ref().map(|f| f.as_ref().unwrap());
     assert_eq!(
         faces.map(|f| (f.portraits.epoch, f.textures.len())),
-        [(0, 4), (4, 4)]
+        [(0, 4), (4, 4), (judged, 4)]
     );
+    let after = format!("0.png, epoch {judged}");
     for text in [
         "The training has ended",
         "Loss",
         "Learning rate",
         "0.png, before",
-        "0.png, epoch 4",
+        &after,
+        "Start is not possible: decide first",
     ] {
         assert!(window.has(text), "{text}");
     }
+    assert!(!window.can("Start training") && window.can("Use these weights"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
     window.click("Logarithmic loss");
     assert!(window.harness.state().state().train.is_log_scale);
@@ -276,6 +293,7 @@ fn people_become_weights_in_use() {
     window.click("Keep the old ones");
     window.until(|app| app.session().model.as_deref() == Some("first"));
     assert_eq!(window.train().decision, Some(Decision::Kept));
+    assert!(window.can("Start training"));
     assert!(run.join("best.safetensors").is_file(), "nothing is deleted");
 
     let Window { harness, folder } = window;
@@ -292,7 +310,7 @@ fn people_become_weights_in_use() {
         .faces
         .each_ref()
         .map(|f| f.as_ref().map(|f| f.portraits.epoch));
-    assert!(epochs[0] == Some(0) && epochs[1] > Some(0), "{epochs:?}");
+    assert_eq!(epochs, [Some(0), Some(judged), Some(judged)]);
     window.click("Live");
     window.click("Network");
     let title = trained::title(&trained::join("sfm", &run.join("best.safetensors")));
@@ -331,6 +349,51 @@ fn a_training_pauses_stops_and_goes_on() {
         losses.windows(2).all(|pair| pair[0][0] < pair[1][0]),
         "steps rise: {losses:?}"
     );
+}
+
+/// Fails when a system without file dialogs keeps somebody from choosing where a training is
+/// written, from which weights it starts, or an earlier one that lies elsewhere.
+#[test]
+fn every_path_can_be_typed() {
+    let mut window = Window::with_people(1);
+    window.click("Written to");
+    window
+        .harness
+        .event(egui::Event::Text("/runs/mine".to_owned()));
+    window.harness.run_steps(2);
+    let plan = &window.harness.state().state().train;
+    assert_eq!(plan.out.as_deref(), Some(Path::new("/runs/mine")));
+    let other = window.folder.path().join("other");
+    window.click("Folder of another training");
+    let typed = other.to_string_lossy().into_owned();
+    window.harness.event(egui::Event::Text(typed));
+    window.harness.run_steps(2);
+    window.press(Key::Enter);
+    window.until(|app| app.session().status.is_some());
+    let said = window.harness.state().session().status.clone().unwrap();
+    assert!(said.text.contains("other"), "{said:?}");
+}
+
+/// Fails when a training that the program's end has cut off is not offered to go on, still is
+/// after it was refused, or one that has ended is offered.
+#[test]
+fn an_interrupted_training_is_offered_at_the_top() {
+    let mut window = Window::with_people(4000);
+    window.click("Start training");
+    window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
+    let run = window.only_run();
+    let Window { harness, folder } = window;
+    drop(harness);
+    let mut window = Window::open(folder, None);
+    window.until(|app| app.train().earlier.is_some());
+    assert!(window.has("was interrupted"));
+    window.click("Continue this training");
+    window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
+    assert_eq!(window.only_run(), run);
+    assert!(window.has("what is chosen at the right is for the next training"));
+    window.click("Stop");
+    window.until(|app| !app.train().is_active());
+    assert_eq!(window.harness.state().state().train.at_work, None);
 }
 
 /// Fails when a training that has diverged is not told in words, or leaves no way on.

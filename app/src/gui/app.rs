@@ -3,6 +3,7 @@
 mod news;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, bounded};
 use eframe::egui::{self, Ui};
@@ -15,7 +16,7 @@ use super::files::{Desk, News, Waker};
 use super::inspect::{self, Inspect};
 use super::panels::{self, PanelContext, View, sample_clip};
 use super::picture::Picture;
-use super::session::{Adapter, Level, Sheet};
+use super::session::{Adapter, Level, Sheet, Status};
 use super::train::{self, Train};
 use super::{AppState, GuiContext, Session, catalog, theme};
 
@@ -345,8 +346,16 @@ impl eframe::App for App {
         let is_hidden = ctx.input(|i| i.viewport().visible() == Some(false));
         self.desk.waker.set_hidden(is_hidden);
         if is_hidden {
+            if let Some(status) = &mut self.session.status {
+                status.since = Instant::now();
+            }
             // The input is that of the last frame that was seen.
             return self.send_look();
+        }
+        match self.session.status.as_ref().and_then(Status::left) {
+            Some(left) if left.is_zero() => self.session.status = None,
+            Some(left) => ctx.request_repaint_after(left),
+            None => {}
         }
         if ctx.zoom_factor() != self.state.scale {
             ctx.set_zoom_factor(self.state.scale);

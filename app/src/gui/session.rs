@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use poselens_engine::pipeline::session::{AnnotationProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
@@ -34,6 +34,20 @@ pub struct Status {
     pub text: String,
     /// What the retry button does, where trying again makes sense.
     pub retry: Option<Action>,
+    /// Since when it can be seen.
+    pub since: Instant,
+}
+
+impl Status {
+    /// How long it is still shown; `None` until it is put away.
+    pub fn left(&self) -> Option<Duration> {
+        let whole = match self.level {
+            Level::Info => Duration::from_secs(8),
+            Level::Warning => Duration::from_secs(16),
+            Level::Error => return None,
+        };
+        Some(whole.saturating_sub(self.since.elapsed()))
+    }
 }
 
 /// A running recording.
@@ -224,6 +238,7 @@ impl Session {
             level,
             text: text.into(),
             retry: None,
+            since: Instant::now(),
         });
     }
 
@@ -233,6 +248,7 @@ impl Session {
             level: Level::Error,
             text: text.into(),
             retry: Some(retry),
+            since: Instant::now(),
         });
     }
 }

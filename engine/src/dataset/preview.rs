@@ -84,7 +84,7 @@ fn style() -> OverlayStyle {
     }
 }
 
-/// `set 0 person 17, mirrored, 12 joints, 3 absent`, or, of everybody,
+/// `person 17 of set 2, mirrored, 12 joints, 3 absent`, or, of everybody,
 /// `4 pictures, 7 people, 61 joints`.
 fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     let joints = seen.people().flatten();
@@ -101,7 +101,11 @@ fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
             n if is_one_a_joint => format!(", {n} absent"),
             _ => String::new(),
         };
-        return format!("set {set} person {id}{mirrored}, {inside} joints{absent}");
+        let of_set = match set {
+            0 => String::new(),
+            set => format!(" of set {}", set + 1),
+        };
+        return format!("person {id}{of_set}{mirrored}, {inside} joints{absent}");
     }
     let people = seen.people().count();
     let pictures = match seen.tiles.len() {
@@ -249,7 +253,7 @@ mod tests {
             "an empty map is not"
         );
         let text = caption(&batch.inputs[0], &[1.0; 17], input.size);
-        assert_eq!(text, "set 0 person 7, mirrored, 2 joints, 15 absent");
+        assert_eq!(text, "person 7, mirrored, 2 joints, 15 absent");
         let mut mosaic = batch.inputs[0].clone();
         mosaic.tiles = vec![mosaic.tiles[0].clone(); 4];
         let text = caption(&mosaic, &[1.0; 40], input.size);

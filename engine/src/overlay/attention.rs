@@ -21,6 +21,10 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         if style.legends {
             let caption = match &style.attention {
                 Some(name) => format!("no attention map {name}"),
+                // Its maps belong to a place that is asked about: one for each pixel.
+                None if output.regions.iter().any(|r| !r.query_key.is_empty()) => {
+                    "self-attention: look inside".to_owned()
+                }
                 None => "no attention maps".to_owned(),
             };
             scene.marks.push(Mark::Legend(Legend {

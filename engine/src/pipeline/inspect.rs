@@ -43,8 +43,10 @@ pub struct InspectRequest {
 pub struct Inspection {
     /// The request's.
     pub id: u64,
-    /// Which model.
+    /// Place of the model.
     pub slot: usize,
+    /// The name it was loaded under; `output.model` is its row of `MODELS`, whatever its weights.
+    pub name: String,
     /// Everything that came of one pass over the request's frame.
     pub output: Arc<PoseOutput>,
 }
@@ -276,6 +278,7 @@ impl Looker {
                 let answer = Inspection {
                     id: request.id,
                     slot,
+                    name: model.name.clone(),
                     output: Arc::new(output),
                 };
                 let place = self.shared.answers[slot].lock();

@@ -11,7 +11,7 @@ use super::App;
 use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction, WindowAction};
 use crate::gui::files::News;
 use crate::gui::session::{Level, Sheet};
-use crate::gui::train::TrainAction;
+use crate::gui::train::{TrainAction, trained};
 use crate::logs::{LogBook, N_LINES};
 
 /// Between two looks at how far an index is.
@@ -106,7 +106,7 @@ impl App {
                 }
                 tracing::warn!(model = name, %error, "model failed");
                 let retry = Action::Model(ModelAction::Choose(name.clone()));
-                session.fail(format!("{name}: {error}"), retry);
+                session.fail(format!("{}: {error}", trained::title(&name)), retry);
             }
             Event::Recorded(progress) => self.on_recorded(&progress),
             Event::RecordingFailed(error) => {
@@ -157,7 +157,7 @@ impl App {
                 session.is_choosing = false;
                 session.say(
                     Level::Warning,
-                    "no file dialog came up on this system; type the path into the Path field",
+                    "no file dialog came up on this system; type the path into its field",
                 );
             }
             News::Saved(Ok(path)) => session.say(Level::Info, format!("Saved {}", path.display())),

@@ -9,6 +9,7 @@ use crate::gui::action::Action;
 use crate::gui::files::News;
 use crate::gui::panels::View;
 use crate::gui::session::Level;
+use crate::gui::train::trained;
 
 impl App {
     /// Changes to another view. The live picture stands while it is looked into, unless it is
@@ -18,6 +19,8 @@ impl App {
             return Ok(());
         }
         self.view = view;
+        // What is done is no news in another view.
+        self.session.status.take_if(|s| s.level != Level::Error);
         match view {
             View::Train => {
                 if self.session.is_playing && self.session.recording.is_none() {
@@ -45,12 +48,7 @@ impl App {
     }
 
     fn start_inspecting(&mut self) -> Result<()> {
-        if self.inspect.seats[0].wanted.is_none() {
-            let first = || self.gui.models.first().map(|m| m.name.clone());
-            let name = self.session.wanted_model.clone().or_else(first);
-            let make = self.maker(self.session.device);
-            self.inspect.seat(0, name, &make)?;
-        }
+        self.follow_live_model()?;
         let Some(presented) = &self.session.presented else {
             return Ok(());
         };
@@ -66,6 +64,20 @@ impl App {
         self.inspect.zoom = self.session.zoom;
         self.inspect.pick = None;
         self.inspect_live()
+    }
+
+    /// Looks with the live picture's model, unless another one was chosen here since that one was
+    /// chosen there.
+    fn follow_live_model(&mut self) -> Result<()> {
+        let first = || self.gui.models.first().map(|m| m.name.clone());
+        let live = self.session.wanted_model.clone().or_else(first);
+        let is_chosen_anew = self.inspect.followed != live;
+        self.inspect.followed.clone_from(&live);
+        if is_chosen_anew && self.inspect.seats[0].wanted != live {
+            let make = self.maker(self.session.device);
+            self.inspect.seat(0, live, &make)?;
+        }
+        Ok(())
     }
 
     /// Looks at the live picture as it stands.
@@ -125,9 +137,9 @@ impl App {
             match complaint {
                 Complaint::Say(text) => self.session.say(Level::Warning, text),
                 Complaint::Model(slot, name, text) => {
-                    let retry = InspectAction::Model(slot, Some(name.clone()));
-                    self.session
-                        .fail(format!("{name}: {text}"), Action::Inspect(retry));
+                    let said = format!("{}: {text}", trained::title(&name));
+                    let retry = InspectAction::Model(slot, Some(name));
+                    self.session.fail(said, Action::Inspect(retry));
                 }
             }
         }

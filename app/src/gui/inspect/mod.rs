@@ -132,6 +132,8 @@ pub struct Inspect {
     pub zoom: Zoom,
     /// The live picture goes on when the view is left.
     resumes_live: bool,
+    /// The live picture's model when this view was last opened.
+    followed: Option<String>,
     waker: Waker,
     inspector: Option<Inspector>,
     weaver: Option<weave::Weaver>,
@@ -175,6 +177,7 @@ impl Inspect {
             pick: None,
             zoom: Zoom::WHOLE,
             resumes_live: false,
+            followed: None,
             waker,
             inspector: None,
             weaver: None,

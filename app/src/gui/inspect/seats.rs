@@ -9,6 +9,7 @@ use poselens_engine::pipeline::{InspectEvent, Inspector, N_INSPECTED};
 use super::weave::{Cell, Grid, GridKey, Weaver};
 use super::{Choices, Complaint, GridPictures, Inspect, Seat, shown};
 use crate::gui::MakeByName;
+use crate::gui::train::trained;
 
 impl Inspect {
     /// The thread that runs the models; started at the first use and after a crash.
@@ -86,9 +87,10 @@ impl Inspect {
             self.is_stale = true;
         }
         for slot in 0..N_INSPECTED {
-            // An answer to an older request belongs to another picture.
+            // An answer to an older request belongs to another picture, one of another model to the
+            // choice before.
             if let Some(answer) = inspector.take(slot).filter(|a| a.id == self.id)
-                && self.seats[slot].wanted.as_deref() == Some(&*answer.output.model)
+                && self.seats[slot].wanted.as_ref() == Some(&answer.name)
             {
                 self.seats[slot].found = Some(answer.output);
                 self.is_stale = true;
@@ -175,13 +177,19 @@ impl Seat {
         self.asked.clone().filter(|_| !is_here)
     }
 
-    /// What the user waits for, or why there is nothing to see.
+    /// The model as people read it.
+    pub fn title(&self) -> String {
+        let wanted = self.wanted.as_deref();
+        wanted.map_or_else(|| "no model".to_owned(), trained::title)
+    }
+
+    /// What the user waits for, or why there is nothing to see; said of the model.
     pub fn state(&self) -> Option<String> {
-        let name = self.wanted.as_ref()?;
+        self.wanted.as_ref()?;
         match &self.fault {
-            Some(fault) => Some(format!("{name}: {fault}")),
-            None if self.is_loading => Some(format!("Loading {name}…")),
-            None if self.found.is_none() => Some(format!("{name} is looking…")),
+            Some(fault) => Some(fault.clone()),
+            None if self.is_loading => Some("is being loaded…".to_owned()),
+            None if self.found.is_none() => Some("is looking…".to_owned()),
             None => None,
         }
     }

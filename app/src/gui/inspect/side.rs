@@ -132,9 +132,9 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         for seat in &cx.inspect.seats {
             let Some(output) = &seat.found else { continue };
             if cx.inspect.is_compared() {
-                weak_ui(ui, &output.model);
+                weak_ui(ui, &seat.title());
             }
-            let grid = egui::Grid::new(("numbers", &output.model)).num_columns(2);
+            let grid = egui::Grid::new(("numbers", &seat.wanted)).num_columns(2);
             grid.min_row_height(18.0)
                 .spacing([12.0, 2.0])
                 .show(ui, |ui| {
@@ -182,7 +182,7 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         });
         for (seat, model, region) in regions {
             match What::of(region, choices.what) {
-                What::Maps => maps_ui(ui, model, region, &mut choices),
+                What::Maps => maps_ui(ui, seat, model, region, &mut choices),
                 What::QueryKey => query_key_ui(ui, seat, &mut choices),
                 What::Picture | What::Heatmap => {}
             }
@@ -196,7 +196,7 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// Which map of a model, and of which iteration.
-fn maps_ui(ui: &mut Ui, model: &str, region: &RegionOutput, choices: &mut Choices) {
+fn maps_ui(ui: &mut Ui, seat: &Seat, model: &str, region: &RegionOutput, choices: &mut Choices) {
     let groups = shown::groups(region);
     let Some(chosen) = shown::chosen_group(model, region, choices) else {
         return;
@@ -205,8 +205,8 @@ fn maps_ui(ui: &mut Ui, model: &str, region: &RegionOutput, choices: &mut Choice
         let text = format!("{}:  {}", g.layer + 1, g.name);
         (text, g.name == chosen.name)
     });
-    let help = format!("Attention maps of {model}, by layer or stack");
-    ui.push_id(model, |ui| {
+    let help = format!("Attention maps of {}, by layer or stack", seat.title());
+    ui.push_id(&seat.wanted, |ui| {
         if let Some(i) = widgets::choice_ui(ui, "Map", &help, chosen.name, rows) {
             choices
                 .maps

@@ -80,8 +80,21 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
     } else {
         theme::RIGHT
     };
-    let name = seat.wanted.as_deref().unwrap_or("no model");
-    ui.add(Label::new(RichText::new(name).strong()).selectable(false));
+    // First and never longer than half a pane, so that there is room for what it does.
+    let name = RichText::new(seat.title()).strong();
+    ui.scope(|ui| {
+        ui.set_max_width(0.5 * ui.available_width());
+        let label = Label::new(name).truncate().selectable(false);
+        ui.add(label)
+            .on_hover_text(seat.wanted.as_deref().unwrap_or_default());
+    });
+    if let Some(state) = state {
+        ui.add(
+            Label::new(RichText::new(state).color(color))
+                .truncate()
+                .selectable(false),
+        );
+    }
     let under = zoomed.response.hover_pos().and_then(in_image);
     if let Some(point) = under {
         let text = numbers::under(seat, inspect.pick.as_ref(), point);
@@ -91,13 +104,6 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
     } else if let Some(map) = &seat.shown.map {
         let text = RichText::new(&map.name).color(theme::WEAK);
         ui.add(Label::new(text).truncate().selectable(false));
-    }
-    if let Some(state) = state {
-        ui.add(
-            Label::new(RichText::new(state).color(color))
-                .truncate()
-                .selectable(false),
-        );
     }
 }
 

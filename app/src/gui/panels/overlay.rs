@@ -1,9 +1,10 @@
 //! What is drawn over the picture.
 
-use eframe::egui::{self, Button, RichText, Ui};
+use eframe::egui::{self, Button, Label, RichText, Ui};
 
 use super::super::action::{Action, OverlayAction};
-use super::super::widgets;
+use super::super::inspect::InspectAction;
+use super::super::{theme, widgets};
 use super::PanelContext;
 
 pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -23,7 +24,11 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 joint_ui(ui, cx);
             }
             if is_on && overlay.needs_attention {
-                attention_ui(ui, cx);
+                if has_self_attention_alone(cx) {
+                    self_attention_ui(ui, cx);
+                } else {
+                    attention_ui(ui, cx);
+                }
             }
         }
         if has_joints {
@@ -105,6 +110,29 @@ fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     if let Some(i) = widgets::choice_ui(ui, "Joint", help, &shown, choices) {
         let joint = i.checked_sub(1).map(|j| joints[j].clone());
         send(cx, OverlayAction::Joint(joint));
+    }
+}
+
+/// Whether the network's attention belongs to places that are asked about: there is no single map
+/// of it that could lie over the running picture.
+fn has_self_attention_alone(cx: &PanelContext<'_>) -> bool {
+    let presented = cx.session.presented.as_ref();
+    let output = presented.and_then(|p| p.output.as_ref());
+    let region = output.and_then(|output| output.regions.first());
+    region.is_some_and(|r| r.attention.is_empty() && !r.query_key.is_empty())
+}
+
+fn self_attention_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let text = "This network has a map for every place of the picture, head and layer: ask about a \
+                joint or a place in Inspect.";
+    let text = RichText::new(text).small().color(theme::WEAK);
+    ui.add(Label::new(text).wrap().selectable(false));
+    if ui
+        .button("Look inside")
+        .on_hover_text("Stops at this picture and opens Inspect (I)")
+        .clicked()
+    {
+        cx.actions.push(Action::Inspect(InspectAction::InOrOut));
     }
 }
 

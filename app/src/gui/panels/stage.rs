@@ -192,7 +192,8 @@ fn recent_ui(ui: &mut Ui, recent: Vec<Command>, cx: &mut PanelContext<'_>) {
     }
 }
 
-/// The newest message, bottom left.
+/// The newest message: at the left, over a picture at the top, as the scales of maps lie at its
+/// bottom; below the speed or the names of the models.
 pub fn status_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(status) = &cx.session.status else {
         return;
@@ -202,12 +203,14 @@ pub fn status_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         Level::Warning => theme::RIGHT,
         Level::Error => theme::RED,
     };
-    let area = ui.max_rect().shrink(12.0);
-    let mut ui = ui.new_child(
-        egui::UiBuilder::new()
-            .max_rect(area)
-            .layout(Layout::bottom_up(Align::Min)),
-    );
+    let mut area = ui.max_rect().shrink(12.0);
+    let (top, layout) = match cx.view {
+        super::View::Live => (84.0, Layout::top_down(Align::Min)),
+        super::View::Inspect => (28.0, Layout::top_down(Align::Min)),
+        super::View::Train => (0.0, Layout::bottom_up(Align::Min)),
+    };
+    area.min.y += top;
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(area).layout(layout));
     egui::Frame::new()
         .fill(theme::CARD)
         .stroke(Stroke::new(1.0, color))

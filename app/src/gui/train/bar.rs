@@ -1,40 +1,81 @@
 //! Across the bottom: start, pause, stop, and how far it is.
 
 use eframe::egui::{self, Align, Button, Layout, ProgressBar, RichText, Ui};
+use poselens_engine::train::TrainConfig;
 
 use super::data::send;
 use super::fields::main_button;
 use super::run::Wish;
 use super::story::{Phase, Story};
-use super::{Page, TrainAction};
+use super::words::{counted, figure};
+use super::{Page, TrainAction, trained};
 use crate::gui::icons::Icon;
 use crate::gui::panels::PanelContext;
 use crate::gui::theme;
 
 const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
 
-/// Start, or pause and stop with how far it is.
+/// Start at the left, or pause and stop at the right with how far it is: no button turns into
+/// another one under the pointer when a training begins or ends.
 pub fn bar_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.add_space(10.0);
-    ui.horizontal(|ui| {
-        if cx.train.is_active() {
-            reins_ui(ui, cx);
-        } else {
-            start_ui(ui, cx);
-        }
-    });
+    let size = egui::vec2(ui.available_width(), BUTTON.y);
+    if cx.train.is_active() {
+        let layout = Layout::right_to_left(Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| reins_ui(ui, cx));
+    } else {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| start_ui(ui, cx));
+    }
     ui.add_space(4.0);
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         let text = match (&cx.train.story, cx.train.obstacle(&cx.state.train)) {
             (Some(story), _) if cx.train.is_active() => numbers(story),
             (_, Some(obstacle)) => format!("Start is not possible: {obstacle}."),
-            (_, None) if cx.state.train.data(super::Role::HeldOut).is_none() => {
-                "Ready. Without held-out people nobody can tell whether it gets better.".to_owned()
-            }
-            (_, None) => "Ready. The old weights stay in use while it runs.".to_owned(),
+            (_, None) => ready(cx),
         };
         ui.label(RichText::new(text).small().color(theme::WEAK));
     });
+}
+
+/// What is to be known before a training begins.
+fn ready(cx: &PanelContext<'_>) -> String {
+    let plan = &cx.state.train;
+    let report = plan.config.as_ref().and_then(|c| cx.train.report_of(c));
+    let mut parts = vec!["Ready.".to_owned()];
+    if let (Some(config), Some(report)) = (&plan.config, report)
+        && let Some(steps) = steps_of_warm_up(config, report.learn.people)
+    {
+        let warm_up = config.schedule.warm_up_steps;
+        parts.push(format!(
+            "The learning rate is never reached: {} in all, {warm_up} of warm-up (More options).",
+            counted(steps as usize, "step")
+        ));
+    }
+    let shared = report.map_or(0, |report| report.shared);
+    parts.push(if shared > 0 {
+        format!(
+            "{} in both sets: what is measured on them flatters.",
+            match shared {
+                1 => "1 picture is".to_owned(),
+                n => format!("{n} pictures are"),
+            }
+        )
+    } else if plan.data(super::Role::HeldOut).is_none() {
+        "Without held-out people nobody can tell whether it gets better.".to_owned()
+    } else {
+        "The old weights stay in use while it runs.".to_owned()
+    });
+    parts.join(" ")
+}
+
+/// The most steps that such a training can have, where all of them are warm-up.
+fn steps_of_warm_up(config: &TrainConfig, people: usize) -> Option<u64> {
+    let weight = config.data.first().map_or(1.0, |data| data.people.weight);
+    let inputs = (people as f64 * weight).round() as u64;
+    // Who is left over waits for the next epoch; fewer than a batch are one.
+    let steps = config.epochs * (inputs / config.batch_size.max(1) as u64).max(1);
+    (steps <= config.schedule.warm_up_steps).then_some(steps)
 }
 
 fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -90,12 +131,27 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if story.phase == Phase::Finished
             && has_state
             && ui
-                .add(Button::new(format!("{more} epochs more")).min_size(BUTTON))
-                .on_hover_text("Goes on with this training; the number is that at the right")
+                .add(
+                    Button::new(format!("{} more", counted(more as usize, "epoch")))
+                        .min_size(BUTTON),
+                )
+                .on_hover_text(format!(
+                    "Goes on with {}, with its own people and options; the number is that at the \
+                     right",
+                    story.folder.display()
+                ))
                 .clicked()
         {
             let epochs = Some(story.epochs.saturating_add(more));
             send(cx, TrainAction::Continue(story.folder.clone(), epochs));
+        }
+        if has_state && (is_open || story.phase == Phase::Finished) {
+            // The panel at the right may name another network or other people by now.
+            let folder = story.folder.file_name().unwrap_or_default();
+            let title = trained::folder_title(&story.model, &folder.to_string_lossy());
+            let text = RichText::new(format!("of {title}")).small();
+            ui.label(text.color(theme::WEAK))
+                .on_hover_text("With the people and options it began with");
         }
     }
 }
@@ -111,15 +167,6 @@ fn reins_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             "Saves and waits after this step: the machine is free for something else",
         )
     };
-    let pause = Button::new((icon.atom(None), text)).min_size(BUTTON);
-    if ui
-        .add_enabled(wish != Wish::Stop, pause)
-        .on_hover_text(help)
-        .accessible_name(text)
-        .clicked()
-    {
-        send(cx, TrainAction::Pause);
-    }
     let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
     if ui
         .add_enabled(wish != Wish::Stop, stop)
@@ -128,6 +175,15 @@ fn reins_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         .clicked()
     {
         send(cx, TrainAction::Stop);
+    }
+    let pause = Button::new((icon.atom(None), text)).min_size(BUTTON);
+    if ui
+        .add_enabled(wish != Wish::Stop, pause)
+        .on_hover_text(help)
+        .accessible_name(text)
+        .clicked()
+    {
+        send(cx, TrainAction::Pause);
     }
     if let Some(story) = &cx.train.story {
         let state = state(story, wish);
@@ -174,8 +230,9 @@ fn numbers(story: &Story) -> String {
     if let Some(loss) = story.loss {
         parts.push(format!("{:.1} people/s", story.images_per_sec));
         parts.push(format!("{} left", time_left(story.eta_secs)));
-        parts.push(format!("loss {loss:.5}"));
+        parts.push(format!("loss {}", figure(loss)));
     }
+    parts.push("what is chosen at the right is for the next training".to_owned());
     parts.join("  ·  ")
 }
 
@@ -198,5 +255,18 @@ mod tests {
     fn times_are_told_in_their_unit() {
         let all = [0.2, 75.0, 100.0, 7500.0].map(time_left);
         assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
+    }
+
+    /// Fails when a training that never reaches its learning rate begins without a word, or one
+    /// that does is warned of.
+    #[test]
+    fn a_warm_up_without_an_end_is_told() {
+        let mut config = poselens_engine::train::recipe::recipe("sfm", "fine-tune").unwrap();
+        (config.epochs, config.batch_size) = (3, 16);
+        config.schedule.warm_up_steps = 20;
+        assert_eq!(steps_of_warm_up(&config, 96), Some(18));
+        assert_eq!(steps_of_warm_up(&config, 20), Some(3));
+        config.epochs = 4;
+        assert_eq!(steps_of_warm_up(&config, 96), None);
     }
 }

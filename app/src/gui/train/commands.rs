@@ -14,7 +14,7 @@ use super::plan::{Trained, set_data};
 use super::run::{Job, Run, Wish, story_of};
 use super::story::Story;
 use super::task::Task;
-use super::{Ask, Decision, Page, Role, TrainAction, trained};
+use super::{Ask, Decision, Page, Role, TrainAction, UNDECIDED, trained};
 use crate::gui::action::{Action, ModelAction};
 use crate::gui::panels::View;
 use crate::gui::session::Level;
@@ -93,6 +93,7 @@ impl App {
                 let maybe_at = [data(Role::Learn), data(Role::HeldOut)];
                 return self.begin(Job::Resume { epochs, maybe_at }, folder);
             }
+            TrainAction::Forget => self.state.train.at_work = None,
             TrainAction::Use => self.use_weights(),
             TrainAction::KeepOld => {
                 if let Some(Decision::Used(Some(before))) = train.decision.replace(Decision::Kept) {
@@ -245,12 +246,18 @@ impl App {
             let reason = "one training is running already; stop it first";
             return Err(Error::Invalid(reason.to_owned()));
         }
+        let shown = self.train.story.as_ref();
+        if self.train.is_undecided() && shown.is_some_and(|story| story.folder != folder) {
+            return Err(Error::Invalid(UNDECIDED.to_owned()));
+        }
         let mut hardware = self.gui.hardware;
         hardware.threads = self.state.train.n_threads();
         let usual = self.gui.trainings_folder.clone();
         self.state.train.remember(&folder, &usual);
+        let run = Run::start(job, folder.clone(), shown, hardware, &self.train.waker)?;
+        self.state.train.at_work = Some(folder);
         let train = &mut self.train;
-        train.run = Some(Run::start(job, folder, hardware, &train.waker)?);
+        train.run = Some(run);
         train.page = Page::Progress;
         train.forget_story();
         Ok(())
@@ -275,14 +282,12 @@ impl App {
         let Some(story) = &self.train.story else {
             return;
         };
-        if story.first().is_some() && story.best().is_none_or(|best| best.epoch == 0) {
-            let text = "nothing became better: the best weights are those it began with";
+        if story.offered().is_none() {
+            let text = "nothing was learned that is better than the weights it began with";
             self.session.say(Level::Warning, text);
             return;
         }
-        let files = ["best.safetensors", "last.safetensors"];
-        let mut files = files.iter().map(|name| story.folder.join(name));
-        let Some(weights) = files.find(|file| file.is_file()) else {
+        let Some(weights) = story.file() else {
             let text = format!("{} holds no weights yet", story.folder.display());
             self.session.say(Level::Warning, text);
             return;
@@ -317,15 +322,25 @@ impl super::Train {
     pub(super) fn forget_story(&mut self) {
         self.story = None;
         self.seen = 0;
-        self.faces = [None, None];
+        self.faces = [None, None, None];
         self.decision = None;
+    }
+
+    /// Whether a training of this session has brought weights of which nobody has said whether
+    /// they shall be used.
+    pub fn is_undecided(&self) -> bool {
+        let is_offered = |story: &Story| story.phase.is_over() && story.offered().is_some();
+        self.run.is_some()
+            && !self.is_active()
+            && self.decision.is_none()
+            && self.story.as_ref().is_some_and(is_offered)
     }
 }
 
 /// One line about trained weights, for the list of networks.
 fn help(story: &Story) -> String {
     let figures = story.first().and_then(|first| first.pck);
-    let figures = figures.zip(story.best().and_then(|best| best.pck));
+    let figures = figures.zip(story.judged().and_then(|judged| judged.pck));
     match figures {
         Some((before, after)) => format!(
             "trained here: PCK@0.2 {:.1} to {:.1} % on the held-out people",

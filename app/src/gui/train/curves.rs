@@ -139,6 +139,32 @@ fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
     ui.add_space(4.0);
 }
 
+/// What the axis shows at least: curves that are level or not there yet have an axis people can
+/// read, too.
+fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
+    let values = || curves.iter().flat_map(|c| &c.points).map(|p| p[1]);
+    let (Some(low), Some(high)) = (values().reduce(f64::min), values().reduce(f64::max)) else {
+        return match unit {
+            Unit::Plain | Unit::Percent => (0.0, 1.0),
+            Unit::Log => (-3.0, 0.0),
+        };
+    };
+    let least = match unit {
+        Unit::Percent => 0.04,
+        Unit::Log => 0.5,
+        Unit::Plain => (0.1 * high.abs()).max(1e-9),
+    };
+    let more = ((least - (high - low)) / 2.0).max(0.0);
+    let (low, high) = (low - more, high + more);
+    // Shares, losses and rates are never below 0.
+    let below = if unit == Unit::Log {
+        0.0
+    } else {
+        (-low).max(0.0)
+    };
+    (low + below, high + below)
+}
+
 fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, story: &Story) {
     let group = Id::unique("training curves");
     let per_epoch = story.steps_per_epoch;
@@ -176,8 +202,11 @@ fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, s
         .label_formatter(hovered)
         .show_background(false);
     if id == "Rate" {
-        plot = plot.include_y(0.0);
+        // The lowest of the plots, which share their steps.
+        plot = plot.include_y(0.0).x_axis_label("step");
     }
+    let (low, high) = span(&curves, unit);
+    plot = plot.include_y(low).include_y(high);
     plot.show(ui, |plot| {
         for curve in curves {
             if curve.points.is_empty() {
@@ -199,4 +228,30 @@ fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, s
             plot.line(line);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when an axis shows a thousand per cent because a network finds nobody, or a curve
+    /// lies beside it.
+    #[test]
+    fn level_curves_have_axes_people_can_read() {
+        let of = |values: &[f64], unit| {
+            let curve = Curve {
+                name: "x",
+                color: Color32::WHITE,
+                points: values.iter().map(|v| [0.0, *v]).collect(),
+                is_measured: true,
+            };
+            span(&[curve], unit)
+        };
+        assert_eq!(of(&[], Unit::Percent), (0.0, 1.0));
+        let (low, high) = of(&[0.0, 0.0], Unit::Percent);
+        assert!(low == 0.0 && (high - 0.04).abs() < 1e-9, "{low} {high}");
+        assert_eq!(of(&[0.25, 0.75], Unit::Percent), (0.25, 0.75));
+        let (low, high) = of(&[1e-4], Unit::Plain);
+        assert!(low < 1e-4 && high > 1e-4 && low > 0.0 && high < 2e-4);
+    }
 }

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Button, Id, RichText, Spinner, TextEdit, Ui};
+use eframe::egui::{Button, RichText, Spinner, Ui};
 use poselens_engine::dataset::Severity;
 use poselens_engine::train::data_check::SetReport;
 use poselens_engine::train::{DataConfig, TrainConfig};
 
 use super::check::Check;
-use super::fields::{fault_ui, note_ui};
+use super::fields::{Entered, fault_ui, note_ui, path_row_ui, path_ui};
+use super::findings::n_stopping;
 use super::plan::set_data;
-use super::story::{counted, grouped};
+use super::words::{counted, grouped};
 use super::{Ask, Role, TrainAction};
 use crate::gui::action::Action;
 use crate::gui::panels::PanelContext;
@@ -59,8 +60,9 @@ fn set_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig, role: Ro
         Role::Learn => report.map(|r| &r.learn),
         Role::HeldOut => report.and_then(|r| r.held_out.as_ref()),
     };
+    // Also when it is no news any more: the fields stay where they are.
+    note_ui(ui, words.about);
     let Some(data) = data else {
-        note_ui(ui, words.about);
         labels_ui(ui, cx, config, role, words, None);
         return;
     };
@@ -73,7 +75,7 @@ fn set_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig, role: Ro
             note_ui(ui, format!("Checking: {looked} of {all} pictures"));
         });
     } else if let Some(report) = report {
-        report_ui(ui, report);
+        report_ui(ui, report, role);
     }
 }
 
@@ -145,15 +147,10 @@ fn pictures_ui(
     let now = now.map_or_else(String::new, |p| p.display().to_string());
     let help = "Folder of the pictures; empty: the folder 'images' beside the labels, or their own";
     let hint = "Pictures: beside the labels";
-    ui.horizontal(|ui| {
-        let button = egui::vec2(40.0, 30.0);
-        let width = ui.available_width() - button.x - 12.0;
-        let typed = ui
-            .allocate_ui(egui::vec2(width, button.y), |ui| {
-                path_ui(ui, words.pictures, help, hint, &now)
-            })
-            .inner;
-        if let Some(text) = typed {
+    let choose = format!("Choose pictures {}", words.of);
+    let can = !cx.session.is_choosing;
+    match path_row_ui(ui, words.pictures, help, hint, &now, can.then_some(&choose)) {
+        Some(Entered::Path(text)) => {
             let mut data = data.clone();
             let text = text.trim();
             data.images = (!text.is_empty()).then(|| text.into());
@@ -161,46 +158,23 @@ fn pictures_ui(
             set_data(&mut config, role, Some(data));
             send(cx, TrainAction::Configure(Box::new(config)));
         }
-        let choose = Button::new("…").min_size(button);
-        if ui
-            .add_enabled(!cx.session.is_choosing, choose)
-            .on_hover_text("Choose the folder of the pictures")
-            .accessible_name(format!("Choose pictures {}", words.of))
-            .clicked()
-        {
-            send(cx, TrainAction::Ask(Ask::Pictures(role)));
-        }
-    });
+        Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Pictures(role))),
+        None => {}
+    }
 }
 
-/// A path that can be typed; the new text if it was.
-fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option<String> {
-    let mut text = now.to_owned();
-    // The rows above it come and go while it is typed into.
-    let field = TextEdit::singleline(&mut text)
-        .id(Id::unique(name))
-        .hint_text(hint)
-        .margin(egui::Margin::symmetric(8, 6))
-        .desired_width(ui.available_width() - 2.0);
-    let response = ui.add(field);
-    let response = if now.is_empty() {
-        response.on_hover_text(help)
-    } else {
-        response.on_hover_text(format!("{now}\n\n{help}"))
-    };
-    response.accessible_name(name).changed().then_some(text)
-}
-
-fn report_ui(ui: &mut Ui, report: &SetReport) {
+fn report_ui(ui: &mut Ui, report: &SetReport, role: Role) {
     if let Some(fault) = &report.fault {
         fault_ui(ui, fault);
         return;
     }
     let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
-    let (color, odd) = match (errors, warnings + notes) {
-        (0, 0) => (theme::GREEN, String::new()),
-        (0, n) => (theme::GREEN, format!(", {}", counted(n, "remark"))),
-        (n, _) => (theme::RED, format!(", {}", counted(n, "error"))),
+    let stopping = n_stopping(report, role);
+    let (color, odd) = match (stopping, errors - stopping, warnings + notes) {
+        (0, 0, 0) => (theme::GREEN, String::new()),
+        (0, 0, n) => (theme::GREEN, format!(", {}", counted(n, "remark"))),
+        (0, n, _) => (theme::RIGHT, format!(", {n} left out")),
+        (n, ..) => (theme::RED, format!(", {}", counted(n, "error"))),
     };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;

@@ -1,10 +1,10 @@
 //! At the side: trainings on disk, to look at or to go on with.
 
-use eframe::egui::{self, Atom, Button, RichText, ScrollArea, Ui};
+use eframe::egui::{self, Atom, Button, Id, Key, RichText, ScrollArea, Ui};
 use poselens_engine::train::runs::RunEntry;
 
 use super::data::send;
-use super::fields::note_ui;
+use super::fields::{Entered, note_ui, path_row_ui};
 use super::{Ask, TrainAction, trained};
 use crate::gui::panels::PanelContext;
 use crate::gui::{theme, widgets};
@@ -37,15 +37,33 @@ pub fn earlier_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     });
             }
         }
-        let other = Button::new("Another folder…");
-        if ui
-            .add_enabled(!cx.session.is_choosing, other)
-            .on_hover_text("The folder of a training that lies elsewhere")
-            .clicked()
-        {
-            send(cx, TrainAction::Ask(Ask::Run));
-        }
+        other_ui(ui, cx);
     });
+}
+
+/// A training that lies elsewhere: its folder is typed or chosen.
+fn other_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let name = "Folder of another training";
+    let typed = Id::unique("typed folder of a training");
+    let now: String = ui.data(|d| d.get_temp(typed)).unwrap_or_default();
+    let choose = "Another folder…".to_owned();
+    let choose = (!cx.session.is_choosing).then_some(&choose);
+    let help = "Shows a training that lies elsewhere; press Enter";
+    let entered = path_row_ui(ui, name, help, "Path of another one", &now, choose);
+    match entered {
+        Some(Entered::Path(text)) => ui.data_mut(|d| {
+            d.insert_temp(typed, text);
+        }),
+        Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Run)),
+        None => {}
+    }
+    let is_left =
+        ui.memory(|m| m.had_focus_last_frame(Id::unique(name)) && !m.has_focus(Id::unique(name)));
+    let path = now.trim();
+    if is_left && !path.is_empty() && ui.input(|i| i.key_pressed(Key::Enter)) {
+        ui.data_mut(|d| d.remove::<String>(typed));
+        send(cx, TrainAction::Open(path.into()));
+    }
 }
 
 fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut PanelContext<'_>) {

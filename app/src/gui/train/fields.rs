@@ -1,6 +1,8 @@
 //! Rows of the set-up: a label, then a control that fills the rest.
 
-use eframe::egui::{self, Align2, Button, DragValue, Label, RichText, Sense, TextStyle, Ui};
+use eframe::egui::{
+    self, Align2, Button, DragValue, Id, Label, RichText, Sense, TextEdit, TextStyle, Ui,
+};
 
 use super::super::theme;
 
@@ -87,6 +89,60 @@ pub fn fault_ui(ui: &mut Ui, text: &str) {
 /// A remark under a field.
 pub fn note_ui(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(RichText::new(text.into()).small().color(theme::WEAK)).wrap());
+}
+
+/// A path that can be typed; the new text if it was.
+pub fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option<String> {
+    let mut text = now.to_owned();
+    // The rows above it come and go while it is typed into.
+    let field = TextEdit::singleline(&mut text)
+        .id(Id::unique(name))
+        .hint_text(hint)
+        .margin(egui::Margin::symmetric(8, 6))
+        .desired_width(ui.available_width() - 2.0);
+    let response = ui.add(field);
+    let response = if now.is_empty() {
+        response.on_hover_text(help)
+    } else {
+        response.on_hover_text(format!("{now}\n\n{help}"))
+    };
+    response.accessible_name(name).changed().then_some(text)
+}
+
+/// What was done with a path and the button beside it.
+pub enum Entered {
+    /// It was typed into.
+    Path(String),
+    /// A dialog is asked for.
+    Choose,
+}
+
+/// A path that can be typed or chosen; `choose` is the name of the button, `None` while a dialog
+/// is open.
+pub fn path_row_ui(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    hint: &str,
+    now: &str,
+    choose: Option<&String>,
+) -> Option<Entered> {
+    ui.horizontal(|ui| {
+        let button = egui::vec2(40.0, 30.0);
+        let width = ui.available_width() - button.x - 12.0;
+        let typed = ui
+            .allocate_ui(egui::vec2(width, button.y), |ui| {
+                path_ui(ui, name, help, hint, now)
+            })
+            .inner;
+        let response = ui.add_enabled(choose.is_some(), Button::new("…").min_size(button));
+        let name = choose.map_or("A dialog is open", String::as_str);
+        let is_asked = response.on_hover_text(name).accessible_name(name).clicked();
+        typed
+            .map(Entered::Path)
+            .or(is_asked.then_some(Entered::Choose))
+    })
+    .inner
 }
 
 /// The button of the step to take next.

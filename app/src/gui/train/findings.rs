@@ -1,11 +1,15 @@
 //! What a check has found, in words, the worst first.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use eframe::egui::{self, Label, RichText, ScrollArea, Ui};
 use poselens_engine::dataset::{Finding, Severity};
 use poselens_engine::train::data_check::{Report, SetReport};
 
+use super::Role;
 use super::fields::{fault_ui, note_ui};
-use super::story::{counted, grouped};
+use super::words::{counted, grouped};
 use crate::gui::{theme, widgets};
 
 /// Findings listed of each set.
@@ -13,9 +17,9 @@ const N_LISTED: usize = 200;
 
 /// Both sets, and what they have in common.
 pub fn report_ui(ui: &mut Ui, report: &Report) {
-    set_ui(ui, "People to learn from", &report.learn);
+    set_ui(ui, "People to learn from", &report.learn, Role::Learn);
     if let Some(held_out) = &report.held_out {
-        set_ui(ui, "Held-out people", held_out);
+        set_ui(ui, "Held-out people", held_out, Role::HeldOut);
     }
     if report.shared > 0 {
         let text = format!(
@@ -27,7 +31,78 @@ pub fn report_ui(ui: &mut Ui, report: &Report) {
     }
 }
 
-fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
+/// How many findings keep a training from beginning. Pictures to learn from that cannot be used
+/// are left out; of the held-out people nobody may be missing, as figures would not compare.
+pub fn n_stopping(report: &SetReport, role: Role) -> usize {
+    match role {
+        Role::Learn => report.broken_labels,
+        Role::HeldOut => report.count(Severity::Error),
+    }
+}
+
+/// Findings that say the same.
+struct Group<'a> {
+    first: &'a Finding,
+    n: usize,
+    /// It keeps a training from beginning.
+    is_stopping: bool,
+}
+
+impl Group<'_> {
+    fn text(&self) -> String {
+        let file = self.first.file.file_name().unwrap_or_default();
+        let file = file.to_string_lossy();
+        let text = &self.first.text;
+        let what = match (self.n, self.first.annotation) {
+            (1, None) => format!("{file}: {text}"),
+            (1, Some(id)) => format!("{file}, person {id}: {text}"),
+            (n, None) => {
+                let folder = self.first.file.parent().unwrap_or(Path::new(""));
+                format!("{n} files, such as {file} in {}: {text}", folder.display())
+            }
+            (n, Some(id)) => format!("{n} people, such as person {id} in {file}: {text}"),
+        };
+        match (self.first.severity, self.is_stopping) {
+            (Severity::Error, true) => format!("Stops the training: {what}"),
+            (Severity::Error, false) => format!("Left out: {what}"),
+            _ => what,
+        }
+    }
+}
+
+/// The findings, the worst first, those that say the same in one.
+fn groups(report: &SetReport, role: Role) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut places = HashMap::new();
+    // Those of reading the labels come before those of looking at the pictures.
+    let n_stopping = n_stopping(report, role);
+    for (i, first) in report.worst_first().into_iter().enumerate() {
+        let is_stopping = i < n_stopping;
+        let folder = first.file.parent();
+        let is_of_person = first.annotation.is_some();
+        let key = (
+            first.severity as u8,
+            is_stopping,
+            is_of_person,
+            folder,
+            &first.text,
+        );
+        if let Some(&place) = places.get(&key) {
+            let group: &mut Group<'_> = &mut groups[place];
+            group.n += 1;
+        } else {
+            places.insert(key, groups.len());
+            groups.push(Group {
+                first,
+                n: 1,
+                is_stopping,
+            });
+        }
+    }
+    groups
+}
+
+fn set_ui(ui: &mut Ui, title: &str, report: &SetReport, role: Role) {
     widgets::section_ui(ui, title, |ui| {
         if let Some(fault) = &report.fault {
             fault_ui(ui, fault);
@@ -44,10 +119,14 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
             ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
             return;
         }
-        let errors_text = format!("{} (cannot be used)", counted(errors, "error"));
+        let stopping = n_stopping(report, role);
+        let verb = if stopping == 1 { "stops" } else { "stop" };
+        let stopping_text = format!("{} {verb} the training", counted(stopping, "error"));
+        let left_out = errors - stopping;
         ui.horizontal(|ui| {
             for (n, text, severity) in [
-                (errors, errors_text, Severity::Error),
+                (stopping, stopping_text, Severity::Error),
+                (left_out, format!("{left_out} left out"), Severity::Error),
                 (warnings, format!("{warnings} doubtful"), Severity::Warning),
                 (notes, counted(notes, "note"), Severity::Note),
             ] {
@@ -56,7 +135,7 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
                 }
             }
         });
-        let listed = report.worst_first();
+        let listed = groups(report, role);
         ScrollArea::vertical()
             .id_salt(title)
             .max_height(220.0)
@@ -64,8 +143,8 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport) {
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 2.0;
-                for finding in listed.iter().take(N_LISTED) {
-                    finding_ui(ui, finding);
+                for group in listed.iter().take(N_LISTED) {
+                    group_ui(ui, group);
                 }
                 if listed.len() > N_LISTED {
                     note_ui(ui, format!("and {} more", listed.len() - N_LISTED));
@@ -82,21 +161,50 @@ fn color(severity: Severity) -> egui::Color32 {
     }
 }
 
-fn finding_ui(ui: &mut Ui, finding: &Finding) {
-    let file = finding.file.file_name().unwrap_or_default();
-    let person = finding.annotation.map(|id| format!(", person {id}"));
-    let text = format!(
-        "{}{}: {}",
-        file.to_string_lossy(),
-        person.unwrap_or_default(),
-        finding.text
-    );
+fn group_ui(ui: &mut Ui, group: &Group<'_>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         ui.spacing_mut().interact_size.y = 16.0;
-        widgets::dot_ui(ui, color(finding.severity));
-        let label = Label::new(RichText::new(text).small()).wrap();
+        widgets::dot_ui(ui, color(group.first.severity));
+        let label = Label::new(RichText::new(group.text()).small()).wrap();
         ui.add(label)
-            .on_hover_text(finding.file.display().to_string());
+            .on_hover_text(group.first.file.display().to_string());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when twenty missing pictures are twenty lines, or nobody can tell what stops a
+    /// training from what is left out of it.
+    #[test]
+    fn findings_that_say_the_same_are_one_and_say_what_they_cost() {
+        let missing = |i: u64| {
+            let file = format!("/data/{i}.jpg");
+            Finding::of_file(Severity::Error, Path::new(&file), "is missing")
+        };
+        let labels = Path::new("/data/people.json");
+        let broken = Finding::of_annotation(Severity::Error, labels, 7, "has no box");
+        let report = SetReport {
+            findings: [broken].into_iter().chain((0..20).map(missing)).collect(),
+            broken_labels: 1,
+            pictures: 30,
+            ..SetReport::default()
+        };
+        let texts = |role| {
+            groups(&report, role)
+                .iter()
+                .map(Group::text)
+                .collect::<Vec<_>>()
+        };
+        let missing = "20 files, such as 0.jpg in /data: is missing";
+        let broken = "Stops the training: people.json, person 7: has no box".to_owned();
+        assert_eq!(
+            texts(Role::Learn),
+            [broken.clone(), format!("Left out: {missing}")]
+        );
+        let both = [broken, format!("Stops the training: {missing}")];
+        assert_eq!(texts(Role::HeldOut), both);
+    }
 }

@@ -20,10 +20,12 @@ mod outcome;
 mod people;
 mod plan;
 pub mod run;
+pub mod series;
 mod stage;
 pub mod story;
 mod task;
 pub mod trained;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +35,7 @@ use eframe::egui::{self, TextureHandle};
 use poselens_engine::dataset::loader::Position;
 use poselens_engine::train::data_check::{Report, Subject};
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{Preview, TrainConfig};
+use poselens_engine::train::{Preview, Start, TrainConfig};
 
 use super::files::Waker;
 use check::Check;
@@ -47,6 +49,9 @@ pub use earlier::earlier_ui;
 pub use options::{network_ui, options_ui};
 pub use plan::{Plan, Trained};
 pub use stage::stage_ui;
+
+/// Why nothing begins beside an open question.
+const UNDECIDED: &str = "decide first: use the new weights, or keep the old ones (page Progress)";
 
 /// What people are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +134,8 @@ pub enum TrainAction {
     Open(PathBuf),
     /// Go on with the training in this folder; with a number, to so many epochs.
     Continue(PathBuf, Option<u64>),
+    /// Do not offer the training that was interrupted any more.
+    Forget,
     /// Use the weights learned.
     Use,
     /// Use the weights from before.
@@ -175,8 +182,8 @@ pub struct Train {
     pub story: Option<Story>,
     /// Version of the story shown.
     seen: u64,
-    /// The first and the last faces.
-    pub faces: [Option<Faces>; 2],
+    /// The first and the last faces, and those of the weights that are judged.
+    pub faces: [Option<Faces>; 3],
     /// What became of its weights.
     pub decision: Option<Decision>,
     /// Trainings on disk; `None` while looking.
@@ -213,7 +220,7 @@ impl Train {
             run: None,
             story: None,
             seen: 0,
-            faces: [None, None],
+            faces: [None, None, None],
             decision: None,
             earlier: None,
             listing: None,
@@ -251,8 +258,14 @@ impl Train {
         if self.is_active() {
             return Some("one training is running already".to_owned());
         }
+        if self.is_undecided() {
+            return Some(UNDECIDED.to_owned());
+        }
         if config.data.is_empty() {
             return Some("choose the labelled people to learn from".to_owned());
+        }
+        if matches!(&config.init, Start::File(path) if path.as_os_str().is_empty()) {
+            return Some("choose the weights to start from".to_owned());
         }
         if let Err(error) = config.check() {
             return Some(error.to_string());
@@ -279,7 +292,7 @@ impl Train {
     /// The pictures are to be brought to another graphics device.
     pub(super) fn attach(&mut self) {
         self.sheet = None;
-        self.faces = [None, None];
+        self.faces = [None, None, None];
         self.seen = 0;
     }
 

@@ -96,6 +96,7 @@ impl App {
             train.story = Some(story);
             if is_over && !was_over {
                 // In this view the page itself says it.
+                self.state.train.at_work = None;
                 let told = train.story.as_ref().map(outcome::in_a_line);
                 if let Some((level, text)) = told.filter(|_| self.view != View::Train) {
                     self.session.say(level, text);
@@ -109,8 +110,12 @@ impl App {
             // Its thread is about to end, and wakes nobody by that.
             ctx.request_repaint_after(Duration::from_millis(50));
         }
-        for (faces, portraits) in train.faces.iter_mut().zip([&story.before, &story.now]) {
-            let Some(portraits) = portraits else { continue };
+        let all = [&story.before, &story.now, &story.after];
+        for (faces, portraits) in train.faces.iter_mut().zip(all) {
+            let Some(portraits) = portraits else {
+                *faces = None;
+                continue;
+            };
             let is_shown = |f: &Faces| Arc::ptr_eq(&f.portraits, portraits);
             if !faces.as_ref().is_some_and(is_shown) {
                 let upload = |(name, frames): &(String, [Frame; 2])| {

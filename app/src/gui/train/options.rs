@@ -1,5 +1,7 @@
 //! At the side: which network learns, and how. Every row is an option of the engine.
 
+use std::path::PathBuf;
+
 use eframe::egui::{CollapsingHeader, DragValue, Ui};
 use poselens_engine::augment::{PRESETS, PresetSpec, preset};
 use poselens_engine::model::{MODELS, ModelSpec, model};
@@ -10,7 +12,7 @@ use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{Freeze, Start, TrainConfig};
 
 use super::data::send;
-use super::fields::{list_ui, note_ui, number_ui, rate, row_ui};
+use super::fields::{Entered, list_ui, note_ui, number_ui, path_row_ui, rate, row_ui};
 use super::plan::{Plan, n_cores};
 use super::{Ask, TrainAction};
 use crate::gui::panels::PanelContext;
@@ -70,7 +72,10 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
         Start::Bundled => "bundled weights".to_owned(),
         Start::Backbone => backbone.clone().unwrap_or_default(),
         Start::Scratch => "fresh weights".to_owned(),
-        Start::File(path) => path.file_name().unwrap_or_default().display().to_string(),
+        Start::File(path) => match path.file_name() {
+            Some(name) => name.display().to_string(),
+            None => "a file…".to_owned(),
+        },
     };
     let help = match &config.init {
         Start::File(path) => path.display().to_string(),
@@ -85,11 +90,28 @@ fn start_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, config: &TrainConfig) {
                 c.freeze = Freeze::None;
                 c.fixed_norms = false;
             }),
-            "a file…" => send(cx, TrainAction::Ask(Ask::Weights)),
+            "a file…" => {
+                // Its field is there also where the system has no dialog.
+                change(cx, config, |c| c.init = Start::File(PathBuf::new()));
+                send(cx, TrainAction::Ask(Ask::Weights));
+            }
             name if Some(name) == backbone.as_deref() => {
                 change(cx, config, |c| c.init = Start::Backbone);
             }
             _ => change(cx, config, |c| c.init = Start::Bundled),
+        }
+    }
+    if let Start::File(path) = &config.init {
+        let choose = "Choose the weights to start from".to_owned();
+        let choose = (!cx.session.is_choosing).then_some(&choose);
+        let (name, help) = ("Weights to start from", "A file of weights of this network");
+        let now = path.display().to_string();
+        match path_row_ui(ui, name, help, "Path of the weights", &now, choose) {
+            Some(Entered::Path(text)) => {
+                change(cx, config, |c| c.init = Start::File(text.trim().into()));
+            }
+            Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Weights)),
+            None => {}
         }
     }
     if config.init == Start::Scratch && config.freeze == Freeze::Backbone {
@@ -120,7 +142,7 @@ pub fn options_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         main_ui(ui, &mut new);
         CollapsingHeader::new("More options")
             .id_salt("train more")
-            .show(ui, |ui| more_ui(ui, &mut new));
+            .show_unindented(ui, |ui| more_ui(ui, &mut new));
         if new != *config {
             send(cx, TrainAction::Configure(Box::new(new)));
         }
@@ -265,9 +287,18 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
     );
     number_ui(
         ui,
-        "At once",
-        "People worked on at once, which is what memory depends on; 0 for the whole batch",
-        DragValue::new(&mut new.micro_batch).range(0..=4096),
+        "Part of batch",
+        "People of a batch that are worked on at the same time: fewer need less memory; 0 for all",
+        DragValue::new(&mut new.micro_batch)
+            .range(0..=4096)
+            .custom_formatter(|n, _| match n {
+                0.0 => "all".to_owned(),
+                n => n.to_string(),
+            })
+            .custom_parser(|text| match text.trim() {
+                "all" => Some(0.0),
+                number => number.parse().ok(),
+            }),
     );
     number_ui(
         ui,
@@ -295,42 +326,26 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
 
 fn folder_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let usual = &cx.gui.trainings_folder;
-    let now = match &cx.state.train.out {
-        Some(folder) => folder.file_name().unwrap_or_default().display().to_string(),
-        None => "a new folder".to_owned(),
-    };
-    let help = match &cx.state.train.out {
-        Some(folder) => folder.display().to_string(),
-        None => format!("A new folder in {}", usual.display()),
-    };
-    row_ui(ui, "Written to", |ui| {
-        let width = ui.available_width();
-        let mut all = vec!["a new folder".to_owned(), "choose…".to_owned()];
-        if !all.contains(&now) {
-            all.push(now.clone());
-        }
-        eframe::egui::ComboBox::from_id_salt("train out")
-            .width(width)
-            .truncate()
-            .selected_text(&now)
-            .show_ui(ui, |ui| {
-                for text in &all {
-                    if ui.selectable_label(*text == now, text).clicked() && *text != now {
-                        send(
-                            cx,
-                            if text == "choose…" {
-                                TrainAction::Ask(Ask::Out)
-                            } else {
-                                TrainAction::Out(None)
-                            },
-                        );
-                    }
-                }
-            })
-            .response
-            .on_hover_text(help)
-            .accessible_name("Written to");
+    let now = cx.state.train.out.as_ref();
+    let now = now.map_or_else(String::new, |folder| folder.display().to_string());
+    let help = format!(
+        "Folder of weights, figures and what a training goes on from; empty: a new one in {}",
+        usual.display()
+    );
+    let choose = "Choose the folder to write into".to_owned();
+    let choose = (!cx.session.is_choosing).then_some(&choose);
+    let entered = row_ui(ui, "Written to", |ui| {
+        path_row_ui(ui, "Written to", &help, "a new folder", &now, choose)
     });
+    match entered {
+        Some(Entered::Path(text)) => {
+            let text = text.trim();
+            let out = (!text.is_empty()).then(|| text.into());
+            send(cx, TrainAction::Out(out));
+        }
+        Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Out)),
+        None => {}
+    }
 }
 
 fn change(cx: &mut PanelContext<'_>, config: &TrainConfig, with: impl FnOnce(&mut TrainConfig)) {

@@ -32,22 +32,20 @@ pub fn in_a_line(story: &Story) -> (Level, String) {
 
 /// Whether the new weights are better, and a sentence about it.
 fn verdict(story: &Story) -> (Option<bool>, String) {
-    let Some(best) = story.best_learned() else {
+    let Some(judged) = story.judged() else {
         return (None, "No epoch is done yet.".to_owned());
     };
     let first = story.first();
-    let figures = first.and_then(|f| Some((f.pck?, best.pck?)));
+    let figures = first.and_then(|f| Some((f.pck?, judged.pck?)));
     let Some((before, after)) = figures else {
         let text = "Without held-out people nobody can say whether it got better.";
         return (None, text.to_owned());
     };
     let points = 100.0 * (after - before);
     if points <= 0.0 {
-        let text = "No epoch was better on the held-out people than the network before: keep the \
-                    old weights. More varied pictures or a lower learning rate may help.";
-        return (Some(false), text.to_owned());
+        return unbeaten(story);
     }
-    let precision = first.and_then(|f| Some(100.0 * (best.oks_ap? - f.oks_ap?)));
+    let precision = first.and_then(|f| Some(100.0 * (judged.oks_ap? - f.oks_ap?)));
     if let Some(precision) = precision.filter(|p| *p < -MUCH) {
         let text = format!(
             "Mixed: {points:.1} points more joints are found, but whole people less exactly (OKS \
@@ -55,12 +53,46 @@ fn verdict(story: &Story) -> (Option<bool>, String) {
         );
         return (None, text);
     }
-    let text = if after - before < SAME {
-        format!("Hardly better on the held-out people: {points:.1} points more joints found.")
+    let how = if after - before < SAME {
+        "Hardly better"
     } else {
-        format!("Better on the held-out people: {points:.1} points more joints found.")
+        "Better"
     };
+    // Less than is shown is no fall.
+    let fallen = precision.filter(|p| *p <= -0.05);
+    let fallen = fallen.map_or_else(String::new, |precision| {
+        format!(", though whole people a little less exactly (OKS AP {precision:.1})")
+    });
+    let text =
+        format!("{how} on the held-out people: {points:.1} points more joints found{fallen}.");
     (Some(true), text)
+}
+
+/// The sentence where nothing was better than the network before.
+fn unbeaten(story: &Story) -> (Option<bool>, String) {
+    let is_falling = story.is_falling();
+    if story.is_fresh {
+        let advice = if is_falling {
+            "The loss was still falling: train longer."
+        } else {
+            "The loss falls no more: more varied pictures or another learning rate may help."
+        };
+        let text = format!(
+            "It finds no more of the held-out people yet than the untrained network it began \
+             with; there are no older weights of it. {advice}"
+        );
+        return (None, text);
+    }
+    let advice = if is_falling {
+        "The loss was still falling: more epochs may help, or more varied pictures."
+    } else {
+        "More varied pictures or a lower learning rate may help."
+    };
+    let text = format!(
+        "No epoch was better on the held-out people than the network before: keep the old \
+         weights. {advice}"
+    );
+    (Some(false), text)
 }
 
 /// The card at the top of the page, once it has ended.
@@ -90,26 +122,26 @@ pub fn outcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story) {
             }
             figures_ui(ui, story);
             ui.add_space(6.0);
-            decision_ui(ui, cx, story, is_better);
+            decision_ui(ui, cx, story, is_better == Some(true));
             note_ui(ui, format!("Kept in {}", story.folder.display()));
         });
     ui.add_space(12.0);
 }
 
 fn figures_ui(ui: &mut Ui, story: &Story) {
-    let (Some(first), Some(best)) = (story.first(), story.best_learned()) else {
+    let (Some(first), Some(judged)) = (story.first(), story.judged()) else {
         return;
     };
     let rows = [
         (
             "PCK@0.2",
             "Share of joints found to within a fifth of the torso",
-            first.pck.zip(best.pck),
+            first.pck.zip(judged.pck),
         ),
         (
             "OKS AP",
             "COCO's average precision: how exactly whole people are found",
-            first.oks_ap.zip(best.oks_ap),
+            first.oks_ap.zip(judged.oks_ap),
         ),
     ];
     if rows.iter().all(|(.., figures)| figures.is_none()) {
@@ -120,7 +152,7 @@ fn figures_ui(ui: &mut Ui, story: &Story) {
         let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
         ui.label("");
         ui.label(weak("before"));
-        ui.label(weak(&format!("epoch {}", best.epoch)));
+        ui.label(weak(&format!("epoch {}", judged.epoch)));
         ui.label(weak("points"));
         ui.end_row();
         for (name, help, figures) in rows {
@@ -149,7 +181,7 @@ fn figures_ui(ui: &mut Ui, story: &Story) {
     });
 }
 
-fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better: Option<bool>) {
+fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better: bool) {
     if story.history.is_empty() {
         return;
     }
@@ -165,22 +197,24 @@ fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better:
     ui.horizontal(|ui| {
         let is_used = matches!(cx.train.decision, Some(Decision::Used(_)));
         let size = egui::vec2(150.0, 34.0);
-        let is_worse = is_better == Some(false);
-        let take = if is_better == Some(true) {
+        let is_offered = story.offered().is_some();
+        let take = if is_better {
             main_button("Use these weights").min_size(size)
         } else {
             Button::new("Use these weights").min_size(size)
         };
-        let can = !is_used && !is_worse && !cx.train.is_active();
-        let take = ui.add_enabled(can, take).on_hover_text(
-            "The best weights find the joints from now on; the old ones until these are ready",
-        );
-        let take = if is_worse {
+        let can = !is_used && is_offered && !cx.train.is_active();
+        let epoch = story.judged().map_or(0, |judged| judged.epoch);
+        let take = ui.add_enabled(can, take).on_hover_text(format!(
+            "The weights of epoch {epoch} find the joints from now on; the old ones until these \
+             are ready"
+        ));
+        let take = if is_offered {
+            take
+        } else {
             take.on_disabled_hover_text(
                 "Nothing became better: the best weights of this training are those it began with",
             )
-        } else {
-            take
         };
         if take.clicked() {
             send(cx, TrainAction::Use);
@@ -242,6 +276,32 @@ mod tests {
             better.is_none() && text.starts_with("Mixed: 10.0"),
             "{text}"
         );
+        mixed.history[1].oks_ap = Some(0.492);
+        let (better, text) = verdict(&mixed);
+        assert!(
+            better == Some(true)
+                && text.contains("10.0 points more")
+                && text.contains("OKS AP -0.8"),
+            "{text}"
+        );
         assert_eq!(verdict(&after(&[])).0, None);
+    }
+
+    /// Fails when somebody is told to keep weights that never were, or to learn more slowly while
+    /// the loss still falls.
+    #[test]
+    fn a_network_without_weights_of_its_own_is_told_to_train_longer() {
+        let mut story = after(&[Some(0.0), Some(0.0), Some(0.0)]);
+        story.history[2].loss = Some(0.4);
+        assert!(verdict(&story).1.contains("keep the old"));
+        story.is_fresh = true;
+        let (better, text) = verdict(&story);
+        assert_eq!(better, None);
+        assert!(
+            text.contains("train longer") && !text.contains("keep the old"),
+            "{text}"
+        );
+        story.history[2].loss = Some(0.6);
+        assert!(!verdict(&story).1.contains("train longer"));
     }
 }

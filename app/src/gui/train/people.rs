@@ -9,7 +9,10 @@ use crate::gui::theme;
 pub fn people_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
         .on_hover_text("The same ones after every epoch; never learned from");
-    let [Some(before), Some(now)] = &cx.train.faces else {
+    let [before, now, after] = cx.train.faces.each_ref().map(Option::as_ref);
+    // While it learns the last ones, at the end those of the weights in question.
+    let now = after.filter(|_| !cx.train.is_active()).or(now);
+    let (Some(before), Some(now)) = (before, now) else {
         let text = if cx.train.is_active() {
             "They appear here once they have been measured for the first time, where there are \
              held-out people."

@@ -36,6 +36,9 @@ pub struct Plan {
     pub threads: usize,
     /// The loss is drawn on a logarithmic scale.
     pub is_log_scale: bool,
+    /// Folder of the training that has begun and not ended: after the program was closed
+    /// meanwhile, or broke off, it is offered to go on.
+    pub at_work: Option<PathBuf>,
     /// Folders of trainings that lie elsewhere than usual, newest first.
     pub elsewhere: Vec<PathBuf>,
     /// Weights taken over.

@@ -14,7 +14,7 @@ use poselens_engine::train::{
 use poselens_engine::{Error, Result};
 
 use super::super::files::Waker;
-use super::story::{Phase, Portraits, Story};
+use super::story::{Phase, Portraits, Story, is_fresh};
 
 /// News that may wait while pictures are drawn; steps beyond are dropped by the trainer.
 const N_NEWS: usize = 64;
@@ -145,18 +145,32 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts a training in `folder`.
+    /// Starts a training in `folder`; `shown` is what the window shows, maybe of this one.
     ///
     /// # Errors
     /// When the operating system gives no threads.
-    pub fn start(job: Job, folder: PathBuf, hardware: Hardware, waker: &Waker) -> Result<Self> {
+    pub fn start(
+        job: Job,
+        folder: PathBuf,
+        shown: Option<&Story>,
+        hardware: Hardware,
+        waker: &Waker,
+    ) -> Result<Self> {
         let story = match &job {
-            Job::Begin(config) => Story::new(folder.clone(), config.model.clone(), config.epochs),
+            Job::Begin(config) => {
+                let (model, epochs) = (config.model.clone(), config.epochs);
+                let mut story = Story::new(folder.clone(), model, epochs);
+                story.is_fresh = is_fresh(config);
+                story
+            }
             Job::Resume { epochs, .. } => {
                 let mut run = RunEntry::read(&folder)?;
                 run.config.epochs = epochs.unwrap_or(run.config.epochs);
                 let mut story = Story::of_run(&run);
                 story.phase = Phase::Preparing;
+                if let Some(shown) = shown.filter(|shown| shown.folder == folder) {
+                    story.keep_pictures(shown);
+                }
                 story
             }
         };
@@ -260,7 +274,10 @@ fn train(
                 validation: moved(was.validation.as_ref(), held_out),
             };
             let trainer = Trainer::resume_with(folder, &changes, hardware)?;
-            if let Some(before) = looked(trainer.config(), None, 0, hardware) {
+            let has_pictures = board
+                .newer(0)
+                .is_some_and(|(story, _)| story.before.is_some());
+            if !has_pictures && let Some(before) = looked(trainer.config(), None, 0, hardware) {
                 board.update(true, |story| story.portray(Arc::new(before)));
             }
             trainer
@@ -343,9 +360,8 @@ pub fn story_of(folder: &Path, hardware: Hardware) -> Result<Story> {
     let run = RunEntry::read(folder)?;
     let mut story = Story::of_run(&run);
     let before = looked(&run.config, None, 0, hardware);
-    let best = run.best().map_or(0, |best| best.epoch);
-    let weights = run.weights();
-    let after = weights.and_then(|w| looked(&run.config, Some(&w), best, hardware));
+    let judged = story.judged().map(|record| record.epoch).zip(story.file());
+    let after = judged.and_then(|(epoch, w)| looked(&run.config, Some(&w), epoch, hardware));
     for portraits in [before, after].into_iter().flatten() {
         story.portray(Arc::new(portraits));
     }

@@ -1,7 +1,7 @@
 //! The middle of the view: what is wrong with the data, a batch to look at, how it goes.
 
 use eframe::egui::{
-    self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Ui, UiBuilder,
+    self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Stroke, Ui, UiBuilder,
 };
 
 use super::curves::curves_ui;
@@ -10,8 +10,8 @@ use super::fields::{fault_ui, main_button, note_ui};
 use super::findings::report_ui;
 use super::outcome::outcome_ui;
 use super::people::people_ui;
-use super::story::grouped;
-use super::{Ask, Page, Role, TrainAction};
+use super::words::grouped;
+use super::{Ask, Page, Role, TrainAction, trained};
 use crate::gui::panels::PanelContext;
 use crate::gui::theme;
 
@@ -59,6 +59,7 @@ fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
     };
+    interrupted_ui(ui, cx);
     if config.data.is_empty() {
         empty_ui(ui, cx);
         return;
@@ -77,6 +78,65 @@ fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
         None => {}
     }
+}
+
+/// A training that was at work when the program ended: it can go on.
+fn interrupted_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    let Some(folder) = &cx.state.train.at_work else {
+        return;
+    };
+    let mut known = cx.train.earlier.iter().flatten();
+    let Some(run) = known.find(|run| run.folder == *folder) else {
+        return;
+    };
+    // One may have ended while the window was closing.
+    if cx.train.story.is_some() || cx.train.is_active() || run.epochs() >= run.config.epochs {
+        return;
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let title = trained::folder_title(&run.config.model, &name);
+    let (done, all) = (run.epochs(), run.config.epochs);
+    egui::Frame::new()
+        .fill(theme::CARD)
+        .stroke(Stroke::new(1.0, theme::RIGHT))
+        .corner_radius(8)
+        .inner_margin(14)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(RichText::new(format!("{title} was interrupted")).strong());
+            note_ui(
+                ui,
+                format!("{done} of {all} epochs are done; it goes on exactly where it was saved."),
+            );
+            ui.horizontal(|ui| {
+                if ui
+                    .add(main_button("Continue this training"))
+                    .on_hover_text("With the people and options it began with")
+                    .clicked()
+                {
+                    send(cx, TrainAction::Continue(folder.clone(), None));
+                }
+                let size = egui::vec2(90.0, 34.0);
+                for (text, help, action) in [
+                    (
+                        "Show it",
+                        "What came of it so far",
+                        TrainAction::Open(folder.clone()),
+                    ),
+                    (
+                        "Not now",
+                        "It stays among the earlier trainings",
+                        TrainAction::Forget,
+                    ),
+                ] {
+                    let button = ui.add(Button::new(text).min_size(size));
+                    if button.on_hover_text(help).clicked() {
+                        send(cx, action);
+                    }
+                }
+            });
+        });
+    ui.add_space(12.0);
 }
 
 /// For somebody who has never trained a network.
@@ -254,16 +314,15 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
 fn log_ui(ui: &mut Ui, story: &super::story::Story) {
     ui.add_space(6.0);
-    ui.label(RichText::new("What happened").strong());
+    ui.label(RichText::new("What happened, the newest first").strong());
     ScrollArea::vertical()
         .id_salt("train log")
         .max_height(120.0)
         .min_scrolled_height(120.0)
-        .stick_to_bottom(true)
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = 3.0;
-            for line in &story.log {
+            for line in story.log.iter().rev() {
                 let text = RichText::new(line).font(theme::number_font(11.5));
                 ui.add(Label::new(text.color(theme::WEAK)).wrap());
             }

@@ -6,55 +6,13 @@ use std::sync::Arc;
 
 use poselens_engine::frame::Frame;
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{EpochRecord, Event, Reason};
+use poselens_engine::train::{EpochRecord, Event, Reason, Start, TrainConfig};
 
-/// Points of a curve; more are thinned out.
-const N_POINTS: usize = 2000;
+use super::series::Series;
+use super::words::{counted, figure, grouped, people_text};
+
 /// Lines of the log.
 const N_LINES: usize = 200;
-
-/// A curve over steps: every point is the mean of `stride` steps.
-#[derive(Debug, Clone)]
-pub struct Series {
-    /// Step and value.
-    pub points: Vec<[f64; 2]>,
-    stride: usize,
-    sum: f64,
-    n: usize,
-}
-
-impl Default for Series {
-    fn default() -> Self {
-        Self {
-            points: Vec::new(),
-            stride: 1,
-            sum: 0.0,
-            n: 0,
-        }
-    }
-}
-
-impl Series {
-    /// Adds the value of a step.
-    pub fn push(&mut self, step: f64, value: f64) {
-        self.sum += value;
-        self.n += 1;
-        if self.n < self.stride {
-            return;
-        }
-        self.points.push([step, self.sum / self.n as f64]);
-        (self.sum, self.n) = (0.0, 0);
-        if self.points.len() >= N_POINTS {
-            let pairs = self.points.chunks(2);
-            let last = |pair: &[[f64; 2]]| pair.last().map_or(0.0, |p| p[0]);
-            let mean = |pair: &[[f64; 2]]| pair.iter().map(|p| p[1]).sum::<f64>();
-            self.points = pairs
-                .map(|pair| [last(pair), mean(pair) / pair.len() as f64])
-                .collect();
-            self.stride *= 2;
-        }
-    }
-}
 
 /// Where a training stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +87,10 @@ pub struct Story {
     pub before: Option<Arc<Portraits>>,
     /// The last ones.
     pub now: Option<Arc<Portraits>>,
+    /// Those of the weights that are [`Story::judged`].
+    pub after: Option<Arc<Portraits>>,
+    /// There were no trained weights of this network to begin with: none to go back to.
+    pub is_fresh: bool,
     /// What happened, in words.
     pub log: VecDeque<String>,
 }
@@ -155,6 +117,8 @@ impl Story {
             history: Vec::new(),
             before: None,
             now: None,
+            after: None,
+            is_fresh: false,
             log: VecDeque::new(),
         }
     }
@@ -163,6 +127,7 @@ impl Story {
     pub fn of_run(run: &RunEntry) -> Self {
         let (model, epochs) = (run.config.model.clone(), run.config.epochs);
         let mut story = Self::new(run.folder.clone(), model, epochs);
+        story.is_fresh = is_fresh(&run.config);
         for record in &run.history {
             story.step = record.step;
             story.epoch(record.clone());
@@ -197,8 +162,9 @@ impl Story {
                 if is_first {
                     let begun = if epoch > 0 { "It goes on" } else { "It begins" };
                     self.say(format!(
-                        "{begun}: {people} people, {epoch} of {epochs} epochs of \
-                         {steps_per_epoch} steps done, {} numbers learn",
+                        "{begun}: {}, {epoch} of {epochs} epochs of {} done, {} numbers learn",
+                        people_text(people),
+                        counted(steps_per_epoch as usize, "step"),
                         grouped(n_learning)
                     ));
                 } else {
@@ -252,18 +218,38 @@ impl Story {
             parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
         }
         if let Some(loss) = record.loss {
-            parts.push(format!("loss {loss:.5}"));
+            parts.push(format!("loss {}", figure(loss)));
             parts.push(format!("{:.1} people/s", record.images_per_sec));
         }
         self.say(parts.join(", "));
         self.history.retain(|r| r.epoch < record.epoch);
         self.history.push(record);
+        self.hang();
     }
 
     /// Shows what the weights of an epoch find.
     pub fn portray(&mut self, portraits: Arc<Portraits>) {
         self.before.get_or_insert_with(|| Arc::clone(&portraits));
-        self.now = Some(portraits);
+        let is_newer = |now: &Arc<Portraits>| now.epoch <= portraits.epoch;
+        if self.now.as_ref().is_none_or(is_newer) {
+            self.now = Some(portraits);
+        }
+        self.hang();
+    }
+
+    /// Keeps the pictures of the weights that are judged: they come before their figures.
+    fn hang(&mut self) {
+        let judged = self.judged().map(|record| record.epoch);
+        if let Some(now) = self.now.as_ref().filter(|now| Some(now.epoch) == judged) {
+            self.after = Some(Arc::clone(now));
+        }
+    }
+
+    /// The pictures that `earlier` shows of this training, which goes on.
+    pub fn keep_pictures(&mut self, earlier: &Self) {
+        self.before.clone_from(&earlier.before);
+        self.now.clone_from(&earlier.now);
+        self.after.clone_from(&earlier.after);
     }
 
     /// It ends like this.
@@ -288,12 +274,43 @@ impl Story {
     /// The best epoch; epoch 0 is the network before training, and its weights are kept as the
     /// best where nothing became better.
     pub fn best(&self) -> Option<&EpochRecord> {
-        best(self.history.iter())
+        let scored = self.history.iter().filter_map(|r| Some((r.score()?, r)));
+        // The first of those with the highest score, as the trainer keeps it.
+        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.map(|(_, record)| record)
     }
 
-    /// The best epoch of learning.
-    pub fn best_learned(&self) -> Option<&EpochRecord> {
-        best(self.history.iter().filter(|r| r.epoch > 0))
+    /// The epoch whose weights are judged at the end: the best one, or the last where nothing was
+    /// better than the network before. Theirs is the file called [`Story::file`].
+    pub fn judged(&self) -> Option<&EpochRecord> {
+        let best = self.best().filter(|best| best.epoch > 0);
+        best.or(self.history.last().filter(|last| last.epoch > 0))
+    }
+
+    /// The epoch whose weights may be used: not one that is worse than the network before, where
+    /// that can be used, too.
+    pub fn offered(&self) -> Option<&EpochRecord> {
+        let is_beaten = self.best().is_none_or(|best| best.epoch > 0);
+        self.judged().filter(|_| is_beaten || self.is_fresh)
+    }
+
+    /// File of the weights that are judged; the folder keeps the best, those before training among
+    /// them, and the last.
+    pub fn file(&self) -> Option<PathBuf> {
+        let has_best = self.best().is_some_and(|best| best.epoch > 0);
+        let best = has_best.then_some("best.safetensors");
+        let files = best.into_iter().chain(["last.safetensors"]);
+        let mut files = files.map(|name| self.folder.join(name));
+        files.find(|file| file.is_file())
+    }
+
+    /// Whether the last epoch's loss is the smallest, of two at least.
+    pub fn is_falling(&self) -> bool {
+        let mut losses = self.history.iter().filter_map(|record| record.loss);
+        let Some(last) = losses.next_back() else {
+            return false;
+        };
+        losses.clone().next().is_some() && losses.all(|loss| loss > last)
     }
 
     /// What to know about pictures that the last epoch could not use.
@@ -315,48 +332,27 @@ impl Story {
     }
 }
 
-/// The first of those with the highest score, as the trainer keeps it.
-fn best<'a>(records: impl Iterator<Item = &'a EpochRecord>) -> Option<&'a EpochRecord> {
-    let scored = records.filter_map(|r| Some((r.score()?, r)));
-    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map(|(_, record)| record)
-}
-
-/// `1 error`, `3 errors`.
-pub fn counted(n: usize, what: &str) -> String {
-    let end = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{end}")
-}
-
-/// `1 234 567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+/// Whether a training begins without trained weights of its network.
+pub fn is_fresh(config: &TrainConfig) -> bool {
+    matches!(config.init, Start::Backbone | Start::Scratch)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Fails when a long training fills the memory, or thinning bends its curve.
-    #[test]
-    fn curves_stay_small_and_keep_their_course() {
-        let mut series = Series::default();
-        for step in 1..=100_000 {
-            series.push(f64::from(step), 3.0 * f64::from(step));
-        }
-        assert!(series.points.len() < N_POINTS && series.points.len() > N_POINTS / 3);
-        for [step, value] in &series.points {
-            // The mean of a rising line over a stride lies half of it before its last step.
-            let behind = (3.0 * step - value) / 3.0;
-            assert!((0.0..=64.0).contains(&behind), "{step} {value}");
+    fn record(epoch: u64, pck: f64, loss: f64) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            step: 2 * epoch,
+            lr: 0.1,
+            loss: (epoch > 0).then_some(loss),
+            pck: Some(pck),
+            oks_ap: None,
+            secs: 1.0,
+            images_per_sec: 2.0,
+            broken: 0,
+            gates: std::collections::BTreeMap::new(),
         }
     }
 
@@ -379,19 +375,7 @@ mod tests {
             "{:?}",
             story.log
         );
-        let record = |epoch, pck| EpochRecord {
-            epoch,
-            step: 2 * epoch,
-            lr: 0.1,
-            loss: Some(0.5),
-            pck: Some(pck),
-            oks_ap: None,
-            secs: 1.0,
-            images_per_sec: 2.0,
-            broken: 0,
-            gates: std::collections::BTreeMap::new(),
-        };
-        story.take(Event::Epoch(record(0, 0.5)));
+        story.take(Event::Epoch(record(0, 0.5, 0.5)));
         assert!(!story.is_measuring);
         for step in 1..=2 {
             story.take(Event::Step {
@@ -413,18 +397,57 @@ mod tests {
         assert!(last.starts_with("3 pictures could not be used") && last.contains("7.png"));
         story.take(Event::Epoch(EpochRecord {
             broken: 3,
-            ..record(1, 0.4)
+            ..record(1, 0.4, 0.5)
         }));
         assert!(story.about_broken().unwrap().contains("7.png: damaged"));
         story.take(Event::Measuring { epoch: 1 });
         story.take(Event::Stopped(Reason::Asked));
         assert!(!story.is_measuring, "somebody did not want to wait");
         assert_eq!(story.best().unwrap().epoch, 0);
-        assert_eq!(story.best_learned().unwrap().epoch, 1);
+        assert_eq!(story.judged().unwrap().epoch, 1);
         assert_eq!(story.first().unwrap().pck, Some(0.5));
         for _ in 0..N_LINES {
             story.say("x".to_owned());
         }
         assert_eq!(story.log.len(), N_LINES);
+    }
+
+    /// Fails when the pictures beside the figures are of other weights than those offered, when
+    /// nothing is offered where there is nothing to go back to, or worse weights are.
+    #[test]
+    fn pictures_and_figures_are_of_the_weights_offered() {
+        let of = |pck: &[f64]| {
+            let mut story = Story::new("run".into(), "sfm".into(), 3);
+            for (epoch, pck) in (0..).zip(pck) {
+                let portraits = Portraits {
+                    epoch,
+                    people: Vec::new(),
+                };
+                story.portray(Arc::new(portraits));
+                story.take(Event::Epoch(record(epoch, *pck, 1.0 / (epoch + 1) as f64)));
+            }
+            story
+        };
+        let shown = |story: &Story| {
+            let epoch = |p: &Option<Arc<Portraits>>| p.as_ref().map(|p| p.epoch);
+            let judged = story.judged().map(|r| r.epoch);
+            assert_eq!(epoch(&story.after), judged);
+            (judged, story.offered().map(|r| r.epoch), epoch(&story.now))
+        };
+        let mut story = of(&[0.5, 0.7, 0.6, 0.65]);
+        assert_eq!(shown(&story), (Some(1), Some(1), Some(3)));
+        let before = Portraits {
+            epoch: 0,
+            people: Vec::new(),
+        };
+        // Continued: the first weights are looked at again.
+        story.portray(Arc::new(before));
+        assert_eq!(shown(&story), (Some(1), Some(1), Some(3)));
+        let mut story = of(&[0.0, 0.0, 0.0]);
+        assert_eq!(shown(&story), (Some(2), None, Some(2)));
+        story.is_fresh = true;
+        assert_eq!(shown(&story), (Some(2), Some(2), Some(2)));
+        assert!(story.is_falling() && !of(&[0.5, 0.5]).is_falling());
+        assert_eq!(of(&[0.5]).judged(), None);
     }
 }

@@ -1,0 +1,67 @@
+//! Curves over steps, of bounded size however long they grow.
+
+/// Points of a curve; more are thinned out.
+const N_POINTS: usize = 2000;
+
+/// A curve over steps: every point is the mean of `stride` steps.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// Step and value.
+    pub points: Vec<[f64; 2]>,
+    stride: usize,
+    sum: f64,
+    n: usize,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            points: Vec::new(),
+            stride: 1,
+            sum: 0.0,
+            n: 0,
+        }
+    }
+}
+
+impl Series {
+    /// Adds the value of a step.
+    pub fn push(&mut self, step: f64, value: f64) {
+        self.sum += value;
+        self.n += 1;
+        if self.n < self.stride {
+            return;
+        }
+        self.points.push([step, self.sum / self.n as f64]);
+        (self.sum, self.n) = (0.0, 0);
+        if self.points.len() >= N_POINTS {
+            let pairs = self.points.chunks(2);
+            let last = |pair: &[[f64; 2]]| pair.last().map_or(0.0, |p| p[0]);
+            let mean = |pair: &[[f64; 2]]| pair.iter().map(|p| p[1]).sum::<f64>();
+            self.points = pairs
+                .map(|pair| [last(pair), mean(pair) / pair.len() as f64])
+                .collect();
+            self.stride *= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a long training fills the memory, or thinning bends its curve.
+    #[test]
+    fn curves_stay_small_and_keep_their_course() {
+        let mut series = Series::default();
+        for step in 1..=100_000 {
+            series.push(f64::from(step), 3.0 * f64::from(step));
+        }
+        assert!(series.points.len() < N_POINTS && series.points.len() > N_POINTS / 3);
+        for [step, value] in &series.points {
+            // The mean of a rising line over a stride lies half of it before its last step.
+            let behind = (3.0 * step - value) / 3.0;
+            assert!((0.0..=64.0).contains(&behind), "{step} {value}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Numbers as people read them.
+
+/// Four digits that count: `0.0004371`, `0.5`, `9477`.
+pub fn figure(value: f64) -> String {
+    let before = value.abs().max(1e-12).log10().floor() as i32;
+    let text = format!("{value:.*}", usize::try_from(3 - before).unwrap_or(0));
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// `1 error`, `3 errors`.
+pub fn counted(n: usize, what: &str) -> String {
+    let end = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{end}")
+}
+
+/// `1 person`, `1 234 people`.
+pub fn people_text(n: usize) -> String {
+    let what = if n == 1 { "person" } else { "people" };
+    format!("{} {what}", grouped(n as u64))
+}
+
+/// `1 234 567`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a large loss is told with digits that mean nothing, or a small one as 0.
+    #[test]
+    fn four_digits_of_a_loss_count() {
+        let all = [9_476.577_15, 0.5, 0.000_437_12, 12.0, 0.0].map(figure);
+        assert_eq!(all, ["9477", "0.5", "0.0004371", "12", "0"]);
+    }
+}
