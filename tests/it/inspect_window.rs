@@ -383,6 +383,23 @@ fn the_network_chosen_last_is_looked_into() {
     looked_into(&mut window, "maps");
 }
 
+/// Fails when a network whose attention belongs to places is said to have none, or nobody is told
+/// where to see it.
+#[test]
+fn self_attention_is_led_to_from_the_live_picture() {
+    let mut window = Window::live();
+    window.choose("Network", "tokens");
+    window.click("Attention");
+    window.until(|app| {
+        let presented = app.session().presented.as_ref();
+        let output = presented.and_then(|p| p.output.as_ref());
+        output.is_some_and(|output| !output.regions[0].query_key.is_empty())
+    });
+    window.click("Look inside");
+    window.until(|app| app.inspect().seats[0].found.is_some());
+    assert!(window.has("pick a joint or a pixel"));
+}
+
 /// Fails when a click picks nothing, or a joint far away from it; when the numbers under the
 /// pointer are those of another place.
 #[test]

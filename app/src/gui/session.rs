@@ -252,3 +252,28 @@ impl Session {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when what has worked is told for ever, or an error goes before it was read.
+    #[test]
+    fn news_end_and_errors_stay() {
+        let mut session = Session::default();
+        let mut left = |level| {
+            session.say(level, "x");
+            session.status.as_ref().and_then(Status::left)
+        };
+        let [info, warning] = [Level::Info, Level::Warning].map(|level| left(level).unwrap());
+        assert!(info > Duration::from_secs(5) && warning > info);
+        assert_eq!(left(Level::Error), None);
+        let status = session.status.insert(Status {
+            level: Level::Info,
+            text: "x".to_owned(),
+            retry: None,
+            since: Instant::now().checked_sub(Duration::from_secs(9)).unwrap(),
+        });
+        assert_eq!(status.left(), Some(Duration::ZERO));
+    }
+}

@@ -304,13 +304,16 @@ impl Story {
         files.find(|file| file.is_file())
     }
 
-    /// Whether the last epoch's loss is the smallest, of two at least.
+    /// Whether the loss of the last third of the epochs lies clearly below that of the third
+    /// before; single epochs go up and down.
     pub fn is_falling(&self) -> bool {
-        let mut losses = self.history.iter().filter_map(|record| record.loss);
-        let Some(last) = losses.next_back() else {
-            return false;
-        };
-        losses.clone().next().is_some() && losses.all(|loss| loss > last)
+        let losses: Vec<f64> = self.history.iter().filter_map(|r| r.loss).collect();
+        let third = (losses.len() / 3).max(1);
+        let mut thirds = losses.rchunks(third).map(|part| part.iter().sum::<f64>());
+        match (thirds.next(), thirds.next()) {
+            (Some(last), Some(before)) => last < 0.98 * before,
+            _ => false,
+        }
     }
 
     /// What to know about pictures that the last epoch could not use.
@@ -449,5 +452,14 @@ mod tests {
         assert_eq!(shown(&story), (Some(2), Some(2), Some(2)));
         assert!(story.is_falling() && !of(&[0.5, 0.5]).is_falling());
         assert_eq!(of(&[0.5]).judged(), None);
+        let last = story.history.last().unwrap().clone();
+        for (epoch, loss) in (3..).zip([0.2, 0.21, 0.1, 0.101]) {
+            story.history.push(EpochRecord {
+                epoch,
+                loss: Some(loss),
+                ..last.clone()
+            });
+        }
+        assert!(story.is_falling(), "one epoch went up");
     }
 }
