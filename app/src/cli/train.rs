@@ -283,8 +283,16 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         return super::print_json(&document);
     }
     super::print_line(format_args!(
-        "{}: {ended} after {} epochs, {} steps; weights in {}",
-        document.model, document.epochs, document.steps, document.out
+        "{}: {ended} after {} epochs, {} steps; weights in {}{}",
+        document.model,
+        document.epochs,
+        document.steps,
+        document.out,
+        if ended == "finished" {
+            ""
+        } else {
+            "; --resume goes on from there"
+        }
     ))?;
     if let Some(first) = document.first_broken {
         let n = counted(document.broken_pictures as u64);
