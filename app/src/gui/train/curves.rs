@@ -162,7 +162,12 @@ fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
     } else {
         (-low).max(0.0)
     };
-    (low + below, high + below)
+    // Nor are shares above 1.
+    let above = match unit {
+        Unit::Percent => (high + below - 1.0).max(0.0),
+        Unit::Plain | Unit::Log => 0.0,
+    };
+    (low + below - above, high + below - above)
 }
 
 fn plot_ui(ui: &mut Ui, id: &str, curves: Vec<Curve>, unit: Unit, height: f32, story: &Story) {
@@ -251,6 +256,8 @@ mod tests {
         let (low, high) = of(&[0.0, 0.0], Unit::Percent);
         assert!(low == 0.0 && (high - 0.04).abs() < 1e-9, "{low} {high}");
         assert_eq!(of(&[0.25, 0.75], Unit::Percent), (0.25, 0.75));
+        let (low, high) = of(&[1.0, 0.98], Unit::Percent);
+        assert!(high <= 1.0 && (low - 0.96).abs() < 1e-9, "{low} {high}");
         let (low, high) = of(&[1e-4], Unit::Plain);
         assert!(low < 1e-4 && high > 1e-4 && low > 0.0 && high < 2e-4);
     }
