@@ -7,6 +7,7 @@ use poselens_engine::Result;
 use poselens_engine::train::data_check::{Looked, Report, Subject, check_data};
 
 use super::super::files::Waker;
+use super::findings::Listed;
 use super::task::Task;
 
 /// A check at work.
@@ -14,8 +15,8 @@ use super::task::Task;
 pub struct Check {
     /// What is checked.
     pub subject: Subject,
-    /// Its answer.
-    pub task: Option<Task<Report>>,
+    /// Its answer, and the lines of it.
+    pub task: Option<Task<(Report, Listed)>>,
     looked: Arc<Looked>,
 }
 
@@ -28,7 +29,9 @@ impl Check {
         let looked = Arc::<Looked>::default();
         let (progress, work) = (Arc::clone(&looked), subject.clone());
         let task = Task::start("data check", waker, move |stop| {
-            check_data(work, &progress, stop)
+            let report = check_data(work, &progress, stop)?;
+            let listed = Listed::of(&report);
+            Ok((report, listed))
         })?;
         Ok(Self {
             subject,

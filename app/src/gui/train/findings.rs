@@ -15,11 +15,63 @@ use crate::gui::{theme, widgets};
 /// Findings listed of each set.
 const N_LISTED: usize = 200;
 
+/// The lines of a report, put together once: a set may have thousands of findings, and a window is
+/// drawn anew many times a second.
+#[derive(Debug, Default)]
+pub struct Listed {
+    learn: Lines,
+    held_out: Lines,
+}
+
+impl Listed {
+    /// Those of `report`.
+    pub fn of(report: &Report) -> Self {
+        let held_out = report.held_out.as_ref();
+        Self {
+            learn: Lines::of(&report.learn, Role::Learn),
+            held_out: held_out.map_or_else(Lines::default, |set| Lines::of(set, Role::HeldOut)),
+        }
+    }
+}
+
+/// The lines of one set.
+#[derive(Debug, Default)]
+struct Lines {
+    shown: Vec<Line>,
+    /// How many are not shown.
+    more: usize,
+}
+
+#[derive(Debug)]
+struct Line {
+    severity: Severity,
+    text: String,
+    /// Where the first of its findings is.
+    file: String,
+}
+
+impl Lines {
+    fn of(report: &SetReport, role: Role) -> Self {
+        let groups = groups(report, role);
+        let shown = groups.iter().take(N_LISTED).map(|group| Line {
+            severity: group.first.severity,
+            text: group.text(),
+            file: group.first.file.display().to_string(),
+        });
+        Self {
+            shown: shown.collect(),
+            more: groups.len().saturating_sub(N_LISTED),
+        }
+    }
+}
+
 /// Both sets, and what they have in common.
-pub fn report_ui(ui: &mut Ui, report: &Report) {
-    set_ui(ui, "People to learn from", &report.learn, Role::Learn);
+pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
+    let title = "People to learn from";
+    set_ui(ui, title, (&report.learn, &listed.learn), Role::Learn);
     if let Some(held_out) = &report.held_out {
-        set_ui(ui, "Held-out people", held_out, Role::HeldOut);
+        let title = "Held-out people";
+        set_ui(ui, title, (held_out, &listed.held_out), Role::HeldOut);
     }
     if report.shared > 0 {
         let text = format!(
@@ -102,7 +154,7 @@ fn groups(report: &SetReport, role: Role) -> Vec<Group<'_>> {
     groups
 }
 
-fn set_ui(ui: &mut Ui, title: &str, report: &SetReport, role: Role) {
+fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role: Role) {
     widgets::section_ui(ui, title, |ui| {
         if let Some(fault) = &report.fault {
             fault_ui(ui, fault);
@@ -135,7 +187,6 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport, role: Role) {
                 }
             }
         });
-        let listed = groups(report, role);
         ScrollArea::vertical()
             .id_salt(title)
             .max_height(220.0)
@@ -143,11 +194,11 @@ fn set_ui(ui: &mut Ui, title: &str, report: &SetReport, role: Role) {
             .show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 2.0;
-                for group in listed.iter().take(N_LISTED) {
-                    group_ui(ui, group);
+                for line in &lines.shown {
+                    line_ui(ui, line);
                 }
-                if listed.len() > N_LISTED {
-                    note_ui(ui, format!("and {} more", listed.len() - N_LISTED));
+                if lines.more > 0 {
+                    note_ui(ui, format!("and {} more", lines.more));
                 }
             });
     });
@@ -161,14 +212,13 @@ fn color(severity: Severity) -> egui::Color32 {
     }
 }
 
-fn group_ui(ui: &mut Ui, group: &Group<'_>) {
+fn line_ui(ui: &mut Ui, line: &Line) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         ui.spacing_mut().interact_size.y = 16.0;
-        widgets::dot_ui(ui, color(group.first.severity));
-        let label = Label::new(RichText::new(group.text()).small()).wrap();
-        ui.add(label)
-            .on_hover_text(group.first.file.display().to_string());
+        widgets::dot_ui(ui, color(line.severity));
+        let label = Label::new(RichText::new(&line.text).small()).wrap();
+        ui.add(label).on_hover_text(&line.file);
     });
 }
 
@@ -192,11 +242,9 @@ mod tests {
             pictures: 30,
             ..SetReport::default()
         };
-        let texts = |role| {
-            groups(&report, role)
-                .iter()
-                .map(Group::text)
-                .collect::<Vec<_>>()
+        let texts = |role| -> Vec<String> {
+            let lines = Lines::of(&report, role).shown.into_iter();
+            lines.map(|line| line.text).collect()
         };
         let missing = "20 files, such as 0.jpg in /data: is missing";
         let broken = "Stops the training: people.json, person 7: has no box".to_owned();

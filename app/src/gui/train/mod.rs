@@ -166,6 +166,8 @@ pub struct Train {
     pub page: Page,
     /// What was found out about the data.
     pub report: Option<Report>,
+    /// Its lines.
+    pub listed: findings::Listed,
     /// The check at work.
     pub check: Option<Check>,
     /// When the data will be checked by themselves.
@@ -212,6 +214,7 @@ impl Train {
         Self {
             page: Page::Data,
             report: None,
+            listed: findings::Listed::default(),
             check: None,
             check_due: None,
             sheet: None,

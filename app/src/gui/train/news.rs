@@ -62,7 +62,9 @@ impl App {
                 Some(outcome) => {
                     train.check = None;
                     match outcome {
-                        Ok(report) => train.report = Some(report),
+                        Ok((report, listed)) => {
+                            (train.report, train.listed) = (Some(report), listed);
+                        }
                         Err(error) => self.session.say(Level::Error, error.to_string()),
                     }
                 }

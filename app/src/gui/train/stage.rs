@@ -72,7 +72,7 @@ fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         });
     }
     match cx.train.report_of(config) {
-        Some(report) => report_ui(ui, report),
+        Some(report) => report_ui(ui, report, &cx.train.listed),
         None if cx.train.check.is_none() => {
             note_ui(ui, "The data have not been checked yet.");
         }
