@@ -40,6 +40,8 @@ pub mod skeleton;
 pub mod source;
 #[cfg(test)]
 pub(crate) mod test_golden;
+#[cfg(test)]
+pub(crate) mod test_wait;
 pub mod track;
 pub mod train;
 

@@ -6,11 +6,9 @@ use eframe::egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::App;
+use poselens_tests::PATIENCE;
 
 pub(crate) trait Drive {
-    /// Longest wait for anything.
-    const LIMIT: Duration;
-
     fn harness(&mut self) -> &mut Harness<'static, App>;
 
     /// What is printed when the wait was in vain.
@@ -21,7 +19,7 @@ pub(crate) trait Drive {
     fn until(&mut self, done: impl Fn(&App) -> bool) {
         let start = Instant::now();
         while !done(self.harness().state()) {
-            assert!(start.elapsed() < Self::LIMIT, "{}", self.describe());
+            assert!(start.elapsed() < PATIENCE, "{}", self.describe());
             std::thread::sleep(Duration::from_millis(5));
             self.harness().step();
         }

@@ -13,6 +13,7 @@ use poselens_engine::pipeline::{InspectEvent, InspectRequest, Inspector};
 use poselens_engine::record::{tensors, write_safetensors};
 use poselens_engine::source::scrub::Scrub;
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_tests::PATIENCE;
 
 const ALL: Want = Want {
     heatmaps: true,
@@ -126,7 +127,7 @@ fn two_models_look_at_one_frame_side_by_side() {
     .unwrap();
     let begin = Instant::now();
     let wait = || {
-        assert!(begin.elapsed() < Duration::from_mins(1));
+        assert!(begin.elapsed() < PATIENCE);
         std::thread::sleep(Duration::from_millis(5));
     };
     let request = |id| InspectRequest {

@@ -1,9 +1,10 @@
 //! The view that looks inside a network, used by the labels of its controls.
 
 mod commands;
+mod models;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eframe::egui::{self, Key, Modifiers};
@@ -30,11 +31,11 @@ const TRAINED: &str = "maps@/runs/dance/best.safetensors";
 struct Window {
     harness: Harness<'static, App>,
     folder: tempfile::TempDir,
+    /// Networks that were loaded, and the numbers of their devices.
+    loaded: Arc<Mutex<Vec<(String, usize)>>>,
 }
 
 impl Drive for Window {
-    const LIMIT: Duration = Duration::from_secs(10);
-
     fn harness(&mut self) -> &mut Harness<'static, App> {
         &mut self.harness
     }
@@ -56,10 +57,15 @@ impl Window {
                 help: String::new(),
             })
             .into();
-        gui.make_infer = Arc::new(|name, _| match name {
-            "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),
-            // A network calls itself by its row, whatever its weights.
-            _ => Ok(Box::new(Fake(Arc::from(trained::split(name).0))) as Box<dyn Infer>),
+        let loaded = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&loaded);
+        gui.make_infer = Arc::new(move |name, device| {
+            list.lock().unwrap().push((name.to_owned(), device));
+            match name {
+                "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),
+                // A network calls itself by its row, whatever its weights.
+                _ => Ok(Box::new(Fake(Arc::from(trained::split(name).0))) as Box<dyn Infer>),
+            }
         });
         let harness = Harness::builder()
             .with_size(egui::vec2(1280.0, 1500.0))
@@ -68,7 +74,11 @@ impl Window {
                 app.attach(cc);
                 app
             });
-        let mut window = Self { harness, folder };
+        let mut window = Self {
+            harness,
+            folder,
+            loaded,
+        };
         window.until(|app| {
             let presented = app.session().presented.as_ref();
             presented.is_some_and(|p| p.output.is_some())
@@ -308,79 +318,6 @@ fn self_attention_is_read_both_ways_head_by_head() {
     for label in ["Layer 2, head 1", "Layer 2, mean of heads", "Dependency"] {
         assert!(window.has(label), "{label}");
     }
-}
-
-/// Fails when a second model is shown another frame or joint than the first.
-#[test]
-fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
-    let mut window = Window::film("maps");
-    window.choose("Joint", "Nose");
-    window.choose("Compare", "plain");
-    window.until(|app| app.inspect().seats[1].found.is_some());
-    assert_eq!(&*window.found(1).model, "plain");
-    assert_eq!(window.found(1).frame.id, window.found(0).frame.id);
-    // It has heatmaps only.
-    let nose = window.found(1).regions[0].heatmaps.plane(0).to_vec();
-    assert_eq!(window.drawn(1), [nose]);
-    window.press(Key::Period);
-    window.until_frame(1);
-    window.until(|app| {
-        let found = app.inspect().seats[1].found.as_ref();
-        found.is_some_and(|f| f.frame.id == 1)
-    });
-    window.choose("Compare", "no other model");
-    assert!(!window.inspect().is_compared());
-}
-
-/// Fails when weights trained here are waited for forever, alone or beside those of the program,
-/// or are shown by the path of their file.
-#[test]
-fn weights_trained_here_answer_too() {
-    let mut window = Window::film("maps · dance");
-    assert_eq!(window.inspect().seats[0].wanted.as_deref(), Some(TRAINED));
-    window.choose("Joint", "Nose");
-    window.choose("Compare", "maps");
-    window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
-    assert_eq!(window.drawn(0), window.drawn(1));
-    // Above their pictures and beside their numbers.
-    for title in ["maps · dance", "maps"] {
-        assert_eq!(
-            window.harness.query_all_by_label(title).count(),
-            2,
-            "{title}"
-        );
-    }
-    let mut paths = window.harness.query_all_by_label_contains("/runs/");
-    assert!(paths.next().is_none());
-    drop(paths);
-    // The other way round; the list's entry is the only one of its name then.
-    window.choose("Compare", "no other model");
-    window.choose("Model", "maps");
-    window.choose("Compare", "maps · dance");
-    window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
-}
-
-/// Fails when another network than the one chosen last is looked into: the live picture's, or
-/// the one chosen here since.
-#[test]
-fn the_network_chosen_last_is_looked_into() {
-    let mut window = Window::live();
-    let looked_into = |window: &mut Window, name: &str| {
-        window.press(Key::I);
-        window.until(|app| app.inspect().seats[0].found.is_some());
-        let wanted = window.inspect().seats[0].wanted.clone();
-        assert_eq!(wanted.as_deref(), Some(name));
-        window.press(Key::I);
-    };
-    looked_into(&mut window, "maps");
-    window.choose("Network", "tokens");
-    looked_into(&mut window, "tokens");
-    window.press(Key::I);
-    window.choose("Model", "plain");
-    window.press(Key::I);
-    looked_into(&mut window, "plain");
-    window.choose("Network", "maps");
-    looked_into(&mut window, "maps");
 }
 
 /// Fails when a network whose attention belongs to places is said to have none, or nobody is told

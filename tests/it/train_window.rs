@@ -2,7 +2,6 @@
 //! use, on people made of dots.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
@@ -42,9 +41,6 @@ struct Window {
 }
 
 impl Drive for Window {
-    // Measuring takes seconds without vector instructions.
-    const LIMIT: Duration = Duration::from_mins(1);
-
     fn harness(&mut self) -> &mut Harness<'static, App> {
         &mut self.harness
     }

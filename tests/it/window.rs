@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 use poselens_app::gui::{App, Session};
 use poselens_shaders::view::Zoom;
-use poselens_tests::is_required;
+use poselens_tests::{PATIENCE, is_required};
 
 use crate::window_fakes::gui;
 
@@ -54,16 +54,17 @@ impl Window {
         self.harness.state().session()
     }
 
-    /// Steps until `done`, 5 s at most.
     #[track_caller]
     fn until(&mut self, done: impl Fn(&Session) -> bool) {
+        self.until_seen(|window| done(window.session()));
+    }
+
+    /// Steps until `done`.
+    #[track_caller]
+    fn until_seen(&mut self, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
-        while !done(self.session()) {
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "{:#?}",
-                self.session()
-            );
+        while !done(self) {
+            assert!(start.elapsed() < PATIENCE, "{:#?}", self.session());
             std::thread::sleep(Duration::from_millis(2));
             self.harness.step();
         }

@@ -4,6 +4,11 @@ pub mod fill;
 pub mod torch;
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A test that waits this long waits in vain. Far beyond what anything needs: a machine that runs
+/// other things may hold a thread up for seconds, and no test may fail for that.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Whether `what` (`adapter`, `ffmpeg`) must be there: a test that lacks it then fails instead
 /// of skipping. Continuous integration sets `POSELENS_TESTS_REQUIRE=adapter,ffmpeg`.

@@ -17,11 +17,9 @@ use std::time::{Duration, Instant};
 
 use poselens_engine::frame::Frame;
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_tests::PATIENCE;
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// The slowest command takes half a minute without vector instructions; one that hangs is ended.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// How often a running program is looked at.
 const POLL: Duration = Duration::from_millis(5);

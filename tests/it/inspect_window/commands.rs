@@ -7,7 +7,7 @@ use poselens_app::gui::inspect::{Pick, What};
 use super::Window;
 use crate::driving::Drive;
 
-fn palette(window: &mut Window, text: &str) {
+pub(super) fn palette(window: &mut Window, text: &str) {
     let harness = &mut window.harness;
     harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
     harness.run_steps(3);

@@ -115,12 +115,7 @@ fn the_header_names_what_is_shown() {
     window.harness.get_by_label("Path").type_text("sample");
     window.press(Key::Enter);
     let is_open = |window: &Window| says(window, "640 × 480   frame 1 of 87");
-    let begin = std::time::Instant::now();
-    while !is_open(&window) {
-        assert!(begin.elapsed() < std::time::Duration::from_secs(5));
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        window.harness.step();
-    }
+    window.until_seen(is_open);
     assert!(says(&window, "sample") && !says(&window, "camera:0"));
     // The text field has the keyboard.
     window.click("Live");

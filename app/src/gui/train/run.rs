@@ -406,7 +406,7 @@ mod tests {
             if done(&story) {
                 return story;
             }
-            assert!(start.elapsed() < Duration::from_secs(10), "{story:?}");
+            assert!(start.elapsed() < Duration::from_mins(2), "{story:?}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -1,7 +1,6 @@
 //! Whole recordings in temporary folders.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -9,11 +8,12 @@ use super::*;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
 use crate::output::Timings;
-use crate::pipeline::tests::model;
-use crate::pipeline::{Look, Presented, Tap, TapProgress};
+use crate::pipeline::tests::{gated_model, model};
+use crate::pipeline::{Look, MakeInfer, Presented, Tap, TapProgress};
 use crate::record::Backpressure;
 use crate::source::recording::RAW_VIDEO;
 use crate::source::{OpenOptions, SourceInfo, SourceSpec};
+use crate::test_wait::{until, wait_for};
 
 const SIZE: Size = Size::new(32, 16);
 
@@ -202,25 +202,17 @@ fn an_unfinished_folder_is_of_use() {
         tap.offer(&presented(&source, &frame)).unwrap();
     }
     // What a kill would leave: the files as they are now.
-    let begin = Instant::now();
-    loop {
+    until(|| {
         std::fs::create_dir_all(&killed).unwrap();
         for entry in std::fs::read_dir(&folder).unwrap() {
             let entry = entry.unwrap();
             std::fs::copy(entry.path(), killed.join(entry.file_name())).unwrap();
         }
         let spec = SourceSpec::parse(killed.to_str().unwrap()).unwrap();
-        if let Ok(mut source) = spec.open(&OpenOptions::default())
-            && std::iter::from_fn(|| source.next_frame().unwrap()).count() >= 40
-        {
-            break;
-        }
-        assert!(
-            begin.elapsed() < Duration::from_secs(10),
-            "too little is written"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        spec.open(&OpenOptions::default()).is_ok_and(|mut source| {
+            std::iter::from_fn(|| source.next_frame().unwrap()).count() >= 40
+        })
+    });
     assert_eq!(lines(&killed.join("poses.jsonl")).len(), 61);
     let coco = std::fs::read(killed.join("coco.json.part")).unwrap();
     let coco: Value = serde_json::from_slice(&coco).unwrap();
@@ -251,26 +243,19 @@ fn an_existing_folder_is_left_alone() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-fn annotation(folder: &Path, cost_millis: u64) -> Annotation {
+fn annotation(folder: &Path, make: MakeInfer) -> Annotation {
     let plan = AnnotationPlan {
         folder: folder.to_owned(),
         name: "other/model".to_owned(),
         model: model_record(),
-        make: model("other", cost_millis, None),
+        make,
         look: Look::default(),
     };
     Annotation::start(plan, Arc::new(|| {})).unwrap()
 }
 
 fn outcome(annotation: &Annotation) -> crate::Result<PathBuf> {
-    let begin = Instant::now();
-    loop {
-        if let Some(outcome) = annotation.try_outcome() {
-            return outcome;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(|| annotation.try_outcome())
 }
 
 /// Fails when another model's poses replace the first ones, miss frames, are not in the manifest,
@@ -292,14 +277,18 @@ fn a_recording_is_annotated_again_beside_the_old() {
         names
     };
     let before = names();
-    let slow = annotation(&folder, 200);
-    std::thread::sleep(Duration::from_millis(300));
+    let (make, gate) = gated_model();
+    let slow = annotation(&folder, make);
+    assert_eq!(gate.asked(), 0);
+    gate.answer();
+    assert_eq!(gate.asked(), 1);
     slow.cancel();
+    drop(gate);
     assert!(outcome(&slow).is_err());
     assert_eq!(names(), before);
 
     for name in ["other-model", "other-model-2"] {
-        let job = annotation(&folder, 0);
+        let job = annotation(&folder, model("other", 0, None));
         let path = outcome(&job).unwrap();
         assert_eq!(path, folder.join(format!("annotated-{name}.mp4")));
         assert_eq!((job.progress().frames, job.progress().total), (9, 9));

@@ -1,7 +1,7 @@
 //! Cameras that misbehave on command.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ pub(super) struct FakeDriver {
     stage: Arc<AtomicUsize>,
     /// Index of every camera opened so far.
     pub(super) opened: Mutex<Vec<u32>>,
+    n_read: Arc<AtomicU64>,
 }
 
 impl FakeDriver {
@@ -73,7 +74,13 @@ impl FakeDriver {
             stages,
             stage: Arc::default(),
             opened: Mutex::default(),
+            n_read: Arc::default(),
         })
+    }
+
+    /// Frames read so far, from every camera.
+    pub(super) fn n_read(&self) -> u64 {
+        self.n_read.load(Ordering::SeqCst)
     }
 
     fn plugged(&self) -> &[Plugged] {
@@ -102,6 +109,7 @@ impl Driver for FakeDriver {
             camera: camera.clone(),
             stage: Arc::clone(&self.stage),
             n_read: 0,
+            n_read_ever: Arc::clone(&self.n_read),
         }))
     }
 }
@@ -110,6 +118,7 @@ struct FakeDevice {
     camera: Plugged,
     stage: Arc<AtomicUsize>,
     n_read: usize,
+    n_read_ever: Arc<AtomicU64>,
 }
 
 impl Device for FakeDevice {
@@ -141,6 +150,7 @@ impl Device for FakeDevice {
             }
         }
         self.n_read += 1;
+        self.n_read_ever.fetch_add(1, Ordering::SeqCst);
         let mut raw = vec![self.n_read as u8; SIZE.area()];
         if self.camera.pixels == PixelFormat::Mjpeg {
             let mut jpeg = Vec::new();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::image::DynamicImage;
 use proptest::prelude::*;
@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::source::video::ffmpeg_version;
 use crate::source::{OpenOptions, SeekTo};
+use crate::test_wait::{idle, until, wait_for};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(concat!(
@@ -303,11 +304,7 @@ fn a_playing_file_is_counted_ahead_and_stays_counted() {
     let mut source = spec.open(&options).unwrap();
     assert_eq!(source.info().n_frames, None);
     let monitor = source.monitor();
-    let begin = Instant::now();
-    while !monitor.extent().is_some_and(|e| e.is_complete) {
-        assert!(begin.elapsed() < Duration::from_secs(10));
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    until(|| monitor.extent().is_some_and(|e| e.is_complete));
     let extent = monitor.extent().unwrap();
     assert_eq!(extent.frames, 87);
     assert!((extent.secs - 86.0 / 30.0).abs() < 0.002, "{}", extent.secs);
@@ -356,15 +353,11 @@ fn ffmpeg_tells_how_far_it_has_counted() {
 #[test]
 fn thumbnails_are_spread_evenly_and_can_be_cancelled() {
     let wait = |strip: &Thumbnails| {
-        let begin = Instant::now();
-        while !strip.is_finished() {
-            if let Some(thumbnail) = strip.try_next() {
-                return Some(thumbnail);
-            }
-            assert!(begin.elapsed() < Duration::from_secs(10));
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        strip.try_next()
+        wait_for(|| {
+            let is_finished = strip.is_finished();
+            let thumbnail = strip.try_next();
+            (thumbnail.is_some() || is_finished).then_some(thumbnail)
+        })
     };
     let strip = Thumbnails::start(4, 32, || Ok(open("sample")), || {}).unwrap();
     let made: Vec<_> = std::iter::from_fn(|| wait(&strip)).collect();
@@ -390,7 +383,7 @@ fn thumbnails_are_spread_evenly_and_can_be_cancelled() {
     go.send(()).unwrap();
     drop(strip);
     drop(go);
-    std::thread::sleep(Duration::from_millis(50));
+    idle(Duration::from_millis(50));
     let n = decoded.load(Ordering::Relaxed);
     assert!(n < 20_000, "{n} frames decoded for nobody");
 }

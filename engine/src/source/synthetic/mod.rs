@@ -198,10 +198,7 @@ mod tests {
         let second = source.next_frame().unwrap().unwrap();
         let gap = second.captured.duration_since(first.captured);
         assert!((gap.as_secs_f64() - second.time_secs).abs() < 1e-6);
-        assert!(
-            second.captured.elapsed() < Duration::from_secs(1),
-            "not before its time"
-        );
+        assert!(second.captured <= Instant::now(), "not before its time");
         std::thread::sleep(Duration::from_millis(80));
         let late = source.next_frame().unwrap().unwrap();
         assert!(late.id >= second.id + 7, "{} after {}", late.id, second.id);
@@ -219,7 +216,8 @@ mod tests {
             options.stop.stop();
             let asked = Instant::now();
             assert!(source.next_frame().unwrap().is_none());
-            assert!(asked.elapsed() < Duration::from_secs(1));
+            // The next one is due after 100 s.
+            assert!(asked.elapsed() < Duration::from_secs(80));
         }
     }
 
