@@ -162,6 +162,13 @@ pub const PANELS: &[PanelSpec] = &[
         place: Place::Bottom,
         show: inspect::timeline_ui,
     },
+    // First, with the models: what an answer brings makes the panels below them grow and shrink.
+    PanelSpec {
+        name: "Frame",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::open_ui,
+    },
     PanelSpec {
         name: "Models",
         view: View::Inspect,
@@ -179,12 +186,6 @@ pub const PANELS: &[PanelSpec] = &[
         view: View::Inspect,
         place: Place::Side,
         show: inspect::show_ui,
-    },
-    PanelSpec {
-        name: "Frame",
-        view: View::Inspect,
-        place: Place::Side,
-        show: inspect::open_ui,
     },
     PanelSpec {
         name: "Export",
