@@ -1,6 +1,7 @@
 //! What every [`InspectAction`] does.
 
 use poselens_engine::Result;
+use poselens_engine::pipeline::N_INSPECTED;
 
 use super::film::{Film, Start};
 use super::{Complaint, InspectAction, Subject, meaning};
@@ -64,6 +65,21 @@ impl App {
         self.inspect.zoom = self.session.zoom;
         self.inspect.pick = None;
         self.inspect_live()
+    }
+
+    /// Moves the models to where the live picture's computes.
+    fn follow_device(&mut self) -> Result<()> {
+        let device = self.session.device;
+        if std::mem::replace(&mut self.inspect.device, device) == device {
+            return Ok(());
+        }
+        let make = self.maker(device);
+        for slot in 0..N_INSPECTED {
+            if let Some(name) = self.inspect.seats[slot].wanted.clone() {
+                self.inspect.seat(slot, Some(name), &make)?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks with the live picture's model, unless another one was chosen here since that one was
@@ -142,6 +158,11 @@ impl App {
                     self.session.fail(said, Action::Inspect(retry));
                 }
             }
+        }
+        if self.view == View::Inspect
+            && let Err(error) = self.follow_device()
+        {
+            self.session.say(Level::Error, error.to_string());
         }
         if !was_open && is_open(&self.inspect.film) {
             self.remember_opened();

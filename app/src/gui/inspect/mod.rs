@@ -134,6 +134,8 @@ pub struct Inspect {
     resumes_live: bool,
     /// The live picture's model when this view was last opened.
     followed: Option<String>,
+    /// The device that the models here were loaded for.
+    device: usize,
     waker: Waker,
     inspector: Option<Inspector>,
     weaver: Option<weave::Weaver>,
@@ -178,6 +180,7 @@ impl Inspect {
             zoom: Zoom::WHOLE,
             resumes_live: false,
             followed: None,
+            device: 0,
             waker,
             inspector: None,
             weaver: None,
