@@ -19,7 +19,11 @@ pub fn main() -> ExitCode {
         Err(error) if cli::is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("poselens: {}", cli::one_line(&error));
-            ExitCode::FAILURE
+            if error.is::<cli::WrongUsage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

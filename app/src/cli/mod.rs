@@ -52,7 +52,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
     /// Log level: error, warn, info, debug, trace, or a filter such as poselens_engine=debug
-    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL")]
+    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL", value_parser = log_filter)]
     pub log: String,
 }
 
@@ -113,10 +113,16 @@ impl Cli {
 /// What the window's log collects, whatever is printed.
 const COLLECTED: &str = "warn,poselens_app=debug,poselens_engine=debug";
 
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Starts to print reports as `filter` says, and to collect them for the window.
 fn start_logging(filter: &str) -> anyhow::Result<LogBook> {
-    let filter =
-        EnvFilter::try_new(filter).with_context(|| format!("'{filter}' is not a log level"))?;
+    let filter = EnvFilter::try_new(filter)?;
     let print = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -144,6 +150,11 @@ pub fn one_line(error: &anyhow::Error) -> String {
     }
     line
 }
+
+/// Options that do not go together, or a file of options with such in it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct WrongUsage(#[from] pub poselens_engine::Error);
 
 /// Whether nobody reads standard output any more (`poselens models | head`), which is no failure.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {

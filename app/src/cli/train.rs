@@ -1,13 +1,14 @@
 //! `poselens train`: labelled pictures become better weights.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::value_parser;
 use crossbeam::channel::{Receiver, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use poselens_engine::Error;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::model::MODELS;
 use poselens_engine::train::optim::Algorithm;
@@ -19,10 +20,10 @@ use poselens_engine::train::{
 };
 use serde::Serialize;
 
-use super::Common;
 use super::args::model_names;
 use super::run::stop_on_ctrl_c;
 use super::stats::peak_memory_mib;
+use super::{Common, WrongUsage};
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
@@ -116,18 +117,19 @@ fn rate(text: &str) -> Result<f64, String> {
 
 impl TrainArgs {
     fn config(&self) -> anyhow::Result<TrainConfig> {
-        let file = self
-            .config
-            .as_ref()
-            .map(|path| {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                anyhow::Ok((path, text))
-            })
-            .transpose()?;
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        let text = self.config.as_ref().map(read).transpose()?;
+        let file = self.config.as_deref().zip(text.as_deref());
+        Ok(self.with_file(file).map_err(WrongUsage)?)
+    }
+
+    /// What is said here, in the file and in the recipe, in this order.
+    fn with_file(&self, file: Option<(&Path, &str)>) -> Result<TrainConfig, Error> {
         // Model and first weights decide which recipe is underneath.
         let said = |key: &str| {
-            let table: toml::Table = toml::from_str(&file.as_ref()?.1).ok()?;
+            let table: toml::Table = toml::from_str(file?.1).ok()?;
             table.get(key)?.as_str().map(str::to_owned)
         };
         let model = self.model.clone().or_else(|| said("model"));
@@ -139,11 +141,12 @@ impl TrainArgs {
             None => RECIPES[0].name,
         };
         let mut config = recipe(&model, underneath)?;
-        if let Some((path, text)) = &file {
+        if let Some((path, text)) = file {
             config = config.with_file(path, text)?;
         }
         config.model = model;
         self.apply(&mut config);
+        config.check()?;
         Ok(config)
     }
 

@@ -23,6 +23,7 @@ fn wrong_usage_exits_with_2() {
         "run --input sample --overlay skeleton,nosuch",
         "run --input sample --device toaster",
         "run --input sample --threads 0",
+        "doctor --log poselens_engine=loud",
         "bench --iters 0",
         "eval --annotations a.json --images . --metric nosuch",
         "forward --model sfm",
@@ -33,6 +34,37 @@ fn wrong_usage_exits_with_2() {
         assert_eq!(outcome.stdout, "", "{arguments}");
         assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
     }
+}
+
+/// Fails when options that do not go together are told as a failure, or their file is not named.
+#[test]
+fn options_that_do_not_fit_exit_with_2() {
+    let desk = Desk::new();
+    desk.write("misspelt.toml", "epocs = 3\n");
+    desk.write(
+        "frozen.toml",
+        "freeze = \"backbone\"\nfixed_norms = false\n",
+    );
+    let train = "train --annotations people.json --out out";
+    for (options, named) in [
+        ("--init scratch --freeze backbone", "fresh weights"),
+        ("--model mca-2-slim --input-size 96", "multiples of 64"),
+        ("--model ssa-sfm-2 --init bundled", "no bundled weights"),
+        (
+            "--config misspelt.toml",
+            "misspelt.toml: unknown field `epocs`",
+        ),
+        ("--config frozen.toml", "fixed_norms"),
+    ] {
+        let outcome = desk.run(&format!("{train} {options}"));
+        assert_eq!(outcome.code, Some(2), "{options}: {outcome:?}");
+        assert!(outcome.stderr.starts_with("poselens: "), "{outcome:?}");
+        assert!(outcome.stderr.contains(named), "{outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        assert!(!desk.path("out").exists());
+    }
+    let outcome = desk.run(&format!("{train} --config nowhere.toml"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
 }
 
 /// Fails when an input that cannot be used crashes, hangs, prints several lines or does not say
