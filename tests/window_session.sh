@@ -24,8 +24,9 @@ Xvfb -displayfd 3 -screen 0 "${size}x24" -nolisten tcp 2> /dev/null &
 xvfb=$!
 trap 'kill $window $xvfb 2> /dev/null; rm -rf "$home"' EXIT
 window=
-while [[ ! -s $home/display ]]; do sleep 0.1; done
-export DISPLAY=:$(< "$home/display")
+# A whole line: the number alone may be half of it.
+until read -r number 2> /dev/null < "$home/display"; do sleep 0.1; done
+export DISPLAY=:$number
 
 "$program" gui --input sample > "$out/log.txt" 2>&1 &
 window=$!

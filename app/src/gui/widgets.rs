@@ -1,7 +1,8 @@
 //! Small widgets the panels share.
 
 use eframe::egui::{
-    self, Color32, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
+    self, Align, Color32, Layout, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo,
 };
 
 use poselens_engine::source::Extent;
@@ -10,6 +11,29 @@ use super::theme;
 
 /// A titled group.
 pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
+    card_ui(ui, |ui| {
+        title_ui(ui, title);
+        content(ui);
+    });
+}
+
+/// A titled group with something at the right of its title.
+pub fn headed_section_ui(
+    ui: &mut Ui,
+    title: &str,
+    head: impl FnOnce(&mut Ui),
+    content: impl FnOnce(&mut Ui),
+) {
+    card_ui(ui, |ui| {
+        ui.horizontal(|ui| {
+            title_ui(ui, title);
+            ui.with_layout(Layout::right_to_left(Align::Center), head);
+        });
+        content(ui);
+    });
+}
+
+fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     egui::Frame::new()
         .fill(theme::CARD)
         .corner_radius(8)
@@ -18,16 +42,19 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
             ui.set_width(ui.available_width());
             // Everything that is used all the time fits into a window 800 points high.
             ui.spacing_mut().item_spacing.y = 5.0;
-            ui.label(
-                RichText::new(title.to_uppercase())
-                    .size(11.0)
-                    .extra_letter_spacing(1.2)
-                    .color(theme::WEAK)
-                    .strong(),
-            );
             content(ui);
         });
     ui.add_space(1.0);
+}
+
+fn title_ui(ui: &mut Ui, title: &str) {
+    ui.label(
+        RichText::new(title.to_uppercase())
+            .size(11.0)
+            .extra_letter_spacing(1.2)
+            .color(theme::WEAK)
+            .strong(),
+    );
 }
 
 /// A switch at the right end of a row whose left end is its label; `key` is its shortcut.

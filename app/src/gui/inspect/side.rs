@@ -10,47 +10,42 @@ use crate::gui::panels::{PanelContext, joint_title, sample_clip};
 use crate::gui::train::trained;
 use crate::gui::{theme, widgets};
 
-/// What is looked at.
+/// What is looked at; its name stands in the header.
 pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    widgets::section_ui(ui, "Frame", |ui| {
-        let name = match (&cx.inspect.film, &cx.inspect.subject) {
-            (Some(film), _) => &film.name,
-            (None, Some(subject)) => &subject.name,
-            (None, None) => "nothing yet",
-        };
-        ui.add(Label::new(name).truncate().selectable(false));
-        ui.horizontal(|ui| {
-            ui.spacing_mut().button_padding.x = 8.0;
-            let is_free = !cx.session.is_choosing;
-            for (text, label, help, action) in [
-                (
-                    "File…",
-                    "Open file…",
-                    "A video or picture (Ctrl+O)",
-                    Action::Source(SourceAction::OpenDialog),
-                ),
-                (
-                    "Folder…",
-                    "Open folder…",
-                    "A recording or a folder of pictures",
-                    Action::Inspect(InspectAction::OpenFolder),
-                ),
-            ] {
-                let button = ui.add_enabled(is_free, Button::new(text));
-                if button.on_hover_text(help).accessible_name(label).clicked() {
-                    cx.actions.push(action);
-                }
+    let mut actions = Vec::new();
+    let choose = |ui: &mut Ui| {
+        ui.spacing_mut().button_padding.x = 8.0;
+        let is_free = !cx.session.is_choosing;
+        if let Some(clip) = sample_clip(cx.gui)
+            && ui
+                .button("Sample")
+                .on_hover_text("The clip that comes with the program")
+                .accessible_name("Open the sample clip")
+                .clicked()
+        {
+            actions.push(Action::Inspect(InspectAction::Open(clip)));
+        }
+        for (text, label, help, action) in [
+            (
+                "Folder…",
+                "Open folder…",
+                "A recording or a folder of pictures",
+                Action::Inspect(InspectAction::OpenFolder),
+            ),
+            (
+                "File…",
+                "Open file…",
+                "A video or picture (Ctrl+O)",
+                Action::Source(SourceAction::OpenDialog),
+            ),
+        ] {
+            let button = ui.add_enabled(is_free, Button::new(text));
+            if button.on_hover_text(help).accessible_name(label).clicked() {
+                actions.push(action);
             }
-            if let Some(clip) = sample_clip(cx.gui)
-                && ui
-                    .button("Sample")
-                    .on_hover_text("The clip that comes with the program")
-                    .accessible_name("Open the sample clip")
-                    .clicked()
-            {
-                cx.actions.push(Action::Inspect(InspectAction::Open(clip)));
-            }
-        });
+        }
+    };
+    widgets::headed_section_ui(ui, "Frame", choose, |ui| {
         let mut path = cx.state.path.clone();
         let field = egui::TextEdit::singleline(&mut path)
             .hint_text("…or a path")
@@ -65,6 +60,7 @@ pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }
     });
+    cx.actions.append(&mut actions);
 }
 
 /// Choice of a second model: none.
