@@ -1,8 +1,8 @@
 //! Waiting in unit tests.
 //!
-//! A machine that runs other things may hold a thread up for seconds. No test may fail for that,
-//! so none asserts that something was quick: what must not be waited for is made to last for ever,
-//! and every wait has the same limit, far beyond what the busiest machine needs.
+//! A machine that runs other things may hold a thread up for seconds. No test may fail for that:
+//! what must not be waited for is made to last for ever, what must be quick has to be so once in
+//! many tries, and every wait has the same limit, far beyond what the busiest machine needs.
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,20 @@ pub fn ends<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let doer = std::thread::spawn(what);
     until(|| doer.is_finished());
     doer.join().unwrap()
+}
+
+/// Has `what` done until it takes less than `limit` once; it says how long it took.
+#[track_caller]
+pub fn quickly(limit: Duration, mut what: impl FnMut() -> Duration) {
+    wait_for(|| (what() < limit).then_some(()));
+}
+
+/// How long `what` takes, which ends.
+#[track_caller]
+pub fn timed(what: impl FnOnce() + Send + 'static) -> Duration {
+    let start = Instant::now();
+    ends(what);
+    start.elapsed()
 }
 
 /// Gives other threads `time` to do what they must not. Many short sleeps: a pause of the whole

@@ -1,8 +1,7 @@
 //! Small widgets the panels share.
 
 use eframe::egui::{
-    self, Align, Color32, Layout, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
-    WidgetInfo,
+    self, Color32, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
 };
 
 use poselens_engine::source::Extent;
@@ -17,23 +16,8 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// A titled group with something at the right of its title.
-pub fn headed_section_ui(
-    ui: &mut Ui,
-    title: &str,
-    head: impl FnOnce(&mut Ui),
-    content: impl FnOnce(&mut Ui),
-) {
-    card_ui(ui, |ui| {
-        ui.horizontal(|ui| {
-            title_ui(ui, title);
-            ui.with_layout(Layout::right_to_left(Align::Center), head);
-        });
-        content(ui);
-    });
-}
-
-fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+/// A group.
+pub fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     egui::Frame::new()
         .fill(theme::CARD)
         .corner_radius(8)
@@ -47,7 +31,8 @@ fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     ui.add_space(1.0);
 }
 
-fn title_ui(ui: &mut Ui, title: &str) {
+/// What a group is called.
+pub fn title_ui(ui: &mut Ui, title: &str) {
     ui.label(
         RichText::new(title.to_uppercase())
             .size(11.0)

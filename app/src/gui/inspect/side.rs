@@ -1,6 +1,6 @@
 //! The panels at the right: what is looked at, by which model, which joint, what of it is shown.
 
-use eframe::egui::{self, Button, Image, Label, RichText, Slider, Ui};
+use eframe::egui::{self, Align, Button, Image, Label, Layout, RichText, Slider, Ui};
 use poselens_engine::output::{Direction, RegionOutput};
 
 use super::choices::{Choices, What};
@@ -12,40 +12,13 @@ use crate::gui::{theme, widgets};
 
 /// What is looked at; its name stands in the header.
 pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    let mut actions = Vec::new();
-    let choose = |ui: &mut Ui| {
-        ui.spacing_mut().button_padding.x = 8.0;
-        let is_free = !cx.session.is_choosing;
-        if let Some(clip) = sample_clip(cx.gui)
-            && ui
-                .button("Sample")
-                .on_hover_text("The clip that comes with the program")
-                .accessible_name("Open the sample clip")
-                .clicked()
-        {
-            actions.push(Action::Inspect(InspectAction::Open(clip)));
-        }
-        for (text, label, help, action) in [
-            (
-                "Folder…",
-                "Open folder…",
-                "A recording or a folder of pictures",
-                Action::Inspect(InspectAction::OpenFolder),
-            ),
-            (
-                "File…",
-                "Open file…",
-                "A video or picture (Ctrl+O)",
-                Action::Source(SourceAction::OpenDialog),
-            ),
-        ] {
-            let button = ui.add_enabled(is_free, Button::new(text));
-            if button.on_hover_text(help).accessible_name(label).clicked() {
-                actions.push(action);
-            }
-        }
-    };
-    widgets::headed_section_ui(ui, "Frame", choose, |ui| {
+    widgets::card_ui(ui, |ui| {
+        ui.horizontal(|ui| {
+            widgets::title_ui(ui, "Frame");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                open_row_ui(ui, cx);
+            });
+        });
         let mut path = cx.state.path.clone();
         let field = egui::TextEdit::singleline(&mut path)
             .hint_text("…or a path")
@@ -60,7 +33,40 @@ pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }
     });
-    cx.actions.append(&mut actions);
+}
+
+/// From right to left.
+fn open_row_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    ui.spacing_mut().button_padding.x = 8.0;
+    if let Some(clip) = sample_clip(cx.gui)
+        && ui
+            .button("Sample")
+            .on_hover_text("The clip that comes with the program")
+            .accessible_name("Open the sample clip")
+            .clicked()
+    {
+        cx.actions.push(Action::Inspect(InspectAction::Open(clip)));
+    }
+    let is_free = !cx.session.is_choosing;
+    for (text, label, help, action) in [
+        (
+            "Folder…",
+            "Open folder…",
+            "A recording or a folder of pictures",
+            Action::Inspect(InspectAction::OpenFolder),
+        ),
+        (
+            "File…",
+            "Open file…",
+            "A video or picture (Ctrl+O)",
+            Action::Source(SourceAction::OpenDialog),
+        ),
+    ] {
+        let button = ui.add_enabled(is_free, Button::new(text));
+        if button.on_hover_text(help).accessible_name(label).clicked() {
+            cx.actions.push(action);
+        }
+    }
 }
 
 /// Choice of a second model: none.
