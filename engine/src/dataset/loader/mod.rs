@@ -70,8 +70,8 @@ pub struct BrokenPicture {
 pub struct Loader {
     people: Arc<People>,
     options: Arc<LoaderOptions>,
-    stop: StopFlag,
-    // Dropped before the workers, whose wait for jobs then ends.
+    // Both are dropped before the workers, whose wait for jobs then ends; those that are still
+    // queued are not begun.
     jobs: Sender<Job>,
     results: Receiver<Message>,
     _workers: Vec<Worker>,
@@ -156,13 +156,12 @@ impl Loader {
         let room = (options.prefetch + 1) * options.batch;
         let (jobs, to_do) = bounded::<Job>(room);
         let (done, results) = bounded(room + options.workers);
-        let stop = StopFlag::new();
         let spawn = |i: usize| {
             let (people, options) = (Arc::clone(&people), Arc::clone(&options));
             let (to_do, done, failed) = (to_do.clone(), done.clone(), done.clone());
             Worker::spawn(
                 &format!("loader-{i}"),
-                stop.clone(),
+                StopFlag::new(),
                 move |stop| {
                     while let Ok(job) = to_do.recv() {
                         if stop.is_stopped() {
@@ -183,7 +182,6 @@ impl Loader {
         Ok(Self {
             people,
             options,
-            stop,
             jobs,
             results,
             _workers: workers,
@@ -369,13 +367,6 @@ impl Loader {
             image_id,
             reason,
         });
-    }
-}
-
-impl Drop for Loader {
-    fn drop(&mut self) {
-        // Jobs that are still queued are not begun.
-        self.stop.stop();
     }
 }
 
