@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::bounded;
 
-use super::tests::{FakeSource, source, start, wait_for_event};
+use super::tests::{FakeSource, model, source, start, wait_for_event};
 use super::*;
 use crate::frame::Frame;
 use crate::source::{SourceInfo, SourceMonitor, SourceStatus};
-use crate::test_wait::{ends, quickly, wait_for};
+use crate::test_wait::{ends, quickly, timed, until, wait_for};
 
 /// A camera that was unplugged: silent until its waiting is ended.
 struct Unplugged {
@@ -58,6 +58,37 @@ fn a_waiting_camera_is_left_at_once() {
         wait_for_event(&pipeline, is_ready);
         ends(|| drop(pipeline));
         begin.elapsed()
+    });
+}
+
+/// Fails when closing the window or unplugging would hang behind a slow camera.
+#[test]
+fn stop_joins_within_a_second() {
+    // A loader that is still busy does not hold up the end either.
+    let (_never, wait) = bounded::<()>(0);
+    let hanging: OpenSource = Arc::new(move || {
+        let _ = wait.recv();
+        Err(Error::source("slow", "gone"))
+    });
+    quickly(Duration::from_secs(1), || {
+        let mut pipeline = start(Pacing::Live);
+        pipeline
+            .switch_source("fake", source(true, 10_000, 200))
+            .unwrap();
+        pipeline.switch_model("m", model("m", 200, None)).unwrap();
+        wait_for(|| pipeline.take());
+        pipeline.switch_source("slow", hanging.clone()).unwrap();
+        timed(|| drop(pipeline))
+    });
+
+    // Nor does a full queue in front of a model that never comes.
+    quickly(Duration::from_secs(1), || {
+        let mut pipeline = start(Pacing::EveryFrame);
+        pipeline
+            .switch_source("fake", source(false, 100, 1))
+            .unwrap();
+        until(|| pipeline.stats().frames >= 2);
+        timed(|| drop(pipeline))
     });
 }
 

@@ -17,7 +17,7 @@ use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 use crate::source::SourceInfo;
-use crate::test_wait::{PATIENCE, idle, quickly, timed, until, wait_for};
+use crate::test_wait::{PATIENCE, idle, quickly, until, wait_for};
 
 const SIZE: Size = Size::new(4, 2);
 
@@ -345,37 +345,6 @@ fn a_panic_becomes_an_event_closes_the_recording_and_allows_a_new_start() {
         .switch_source("fake", source(false, 100, 10))
         .unwrap();
     wait_for(|| pipeline.take().filter(|p| p.output.is_some()));
-}
-
-/// Fails when closing the window or unplugging would hang behind a slow camera.
-#[test]
-fn stop_joins_within_a_second() {
-    // A loader that is still busy does not hold up the end either.
-    let (_never, wait) = bounded::<()>(0);
-    let hanging: OpenSource = Arc::new(move || {
-        let _ = wait.recv();
-        Err(Error::source("slow", "gone"))
-    });
-    quickly(Duration::from_secs(1), || {
-        let mut pipeline = start(Pacing::Live);
-        pipeline
-            .switch_source("fake", source(true, 10_000, 200))
-            .unwrap();
-        pipeline.switch_model("m", model("m", 200, None)).unwrap();
-        wait_for(|| pipeline.take());
-        pipeline.switch_source("slow", hanging.clone()).unwrap();
-        timed(|| drop(pipeline))
-    });
-
-    // Nor does a full queue in front of a model that never comes.
-    quickly(Duration::from_secs(1), || {
-        let mut pipeline = start(Pacing::EveryFrame);
-        pipeline
-            .switch_source("fake", source(false, 100, 1))
-            .unwrap();
-        until(|| pipeline.stats().frames >= 2);
-        timed(|| drop(pipeline))
-    });
 }
 
 /// Fails when changing the model would interrupt the picture, or a broken one would replace the
