@@ -84,10 +84,13 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
     if spec.starts_with("camera:") {
         let gray = |rate| CameraFormat {
             size: SIZE,
-            rate,
+            rate: Some(rate),
             pixels: PixelFormat::Gray,
         };
-        monitor.set_formats(format.unwrap_or(gray(30)), [30, 60].map(gray).to_vec());
+        monitor.set_formats(
+            format.unwrap_or(gray(30.0)),
+            [30.0, 60.0].map(gray).to_vec(),
+        );
     }
     Ok(Box::new(FakeSource {
         monitor,

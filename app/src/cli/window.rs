@@ -112,15 +112,13 @@ pub fn context(
         make_infer: Arc::new(make_infer),
         describe_model: Arc::new(move |name| model_record(name, &described)),
         list_cameras: Arc::new(|| {
-            let choice = |index: u32, name: String| SourceChoice {
-                label: name,
-                spec: format!("camera:{index}"),
-            };
             let cameras = list_cameras()?;
-            Ok(cameras
-                .into_iter()
-                .map(|c| choice(c.index, c.name))
-                .collect())
+            // By name and place: numbers change when cameras are plugged in and out.
+            let choice = |label: String| SourceChoice {
+                spec: format!("camera:{label}"),
+                label,
+            };
+            Ok(cameras.iter().map(|c| choice(c.label(&cameras))).collect())
         }),
         start_recording: Arc::new(move |folder, first| {
             let model = |output: &Arc<PoseOutput>| model_record(&output.model, &digests);

@@ -216,7 +216,7 @@ mod tests {
                 "Desk camera".to_owned(),
                 CameraFormat {
                     size: poselens_engine::geometry::Size::new(1280, 720),
-                    rate: 30,
+                    rate: Some(29.97),
                     pixels: poselens_engine::source::pixels::PixelFormat::Mjpeg,
                 },
             )]),

@@ -5,6 +5,7 @@
 //! [`SOURCES`].
 
 pub mod camera;
+mod colour;
 pub mod folder;
 pub mod image;
 mod indexing;

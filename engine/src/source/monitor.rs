@@ -47,7 +47,7 @@ struct Shared {
 }
 
 /// What a camera can deliver, as it said when it was opened.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CameraFormats {
     /// The format it delivers now.
     pub current: Option<CameraFormat>,

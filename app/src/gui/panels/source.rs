@@ -94,8 +94,9 @@ fn format_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
 /// `1280 × 720, 30 fps, MJPEG`.
 fn format_text(format: &CameraFormat) -> String {
-    let CameraFormat { size, rate, pixels } = format;
-    format!("{} × {}, {rate} fps, {pixels}", size.width, size.height)
+    let CameraFormat { size, pixels, .. } = format;
+    let rate = format.rate_text();
+    format!("{} × {}, {rate}, {pixels}", size.width, size.height)
 }
 
 fn buttons_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {

@@ -285,10 +285,11 @@ fn connect(
 ) -> Result<Option<(Connection, Opened)>> {
     let label = target.label();
     let connection = Connection::start(context, target)?;
-    let started = Instant::now();
+    let mut started = Instant::now();
     let outcome = loop {
         match connection.news.recv_timeout(timing.poll) {
             Ok(News::Opened(opened)) => return Ok(Some((connection, opened))),
+            Ok(News::Trying) => started = Instant::now(),
             Ok(News::Failed(error)) => break Err(error),
             Err(RecvTimeoutError::Disconnected) => break Err(connection.failure()),
             Err(RecvTimeoutError::Timeout) if stop.is_stopped() => break Ok(None),
@@ -323,7 +324,7 @@ fn info(opened: &Opened) -> SourceInfo {
     SourceInfo {
         name: opened.identity.info.name.clone(),
         size: Some(opened.format.size),
-        rate: Some(f64::from(opened.format.rate)),
+        rate: opened.format.rate,
         n_frames: None,
         is_live: true,
     }

@@ -6,7 +6,7 @@
 //! [`index`] and [`random`] give any frame of such a file in any order.
 //! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
 
-mod colour;
+use super::colour;
 mod demux_mkv;
 mod demux_mp4;
 mod ffmpeg;
