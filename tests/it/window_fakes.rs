@@ -69,6 +69,7 @@ impl FrameSource for FakeSource {
 
 /// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `short.mp4` has 10 frames, `missing...` does not exist.
 fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
+    let spec = if spec == "camera:" { "camera:0" } else { spec };
     if spec == "sample" {
         let options = OpenOptions {
             is_indexed_ahead: true,

@@ -11,14 +11,14 @@ use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Event, Look, OpenSource, Pacing, Pipeline};
 use poselens_engine::record::{Backpressure, EXPORTERS};
-use poselens_engine::source::{FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
+use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
 use serde::Serialize;
 
 use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
 use super::stats::{Percentiles, round3};
-use crate::outputs::{Figures, OutputPlan, Outputs, SharedFigures};
+use crate::outputs::{OutputPlan, Outputs, SharedFigures};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -161,15 +161,20 @@ pub struct Summary {
     stages: BTreeMap<&'static str, Percentiles>,
     outputs: Vec<PathBuf>,
     warnings: Vec<String>,
+    /// For cameras: what was delivered and what was lost.
+    camera: Option<CameraReport>,
+    /// Why the run ended before its input did; what was done until then is in the figures.
+    error: Option<String>,
 }
 
 pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
-    let summary = annotate(common, args)?;
+    let (summary, failure) = annotate(common, args)?;
     for warning in &summary.warnings {
         eprintln!("poselens: {warning}");
     }
     if args.json {
-        return super::print_json(&summary);
+        super::print_json(&summary)?;
+        return failure.map_or(Ok(()), Err);
     }
     eprintln!(
         "{} frames in {:.1} s ({:.1} frames/s), a person in {}{}",
@@ -185,11 +190,12 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
     for path in &summary.outputs {
         eprintln!("wrote {}", path.display());
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
-/// Runs the pipeline to the end of the source and answers what came of it.
-pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
+/// Runs the pipeline to the end of the source and answers what came of it, also when the source
+/// failed after its first frame.
+fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<anyhow::Error>)> {
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;
     let plan = plan(args, &spec);
@@ -228,15 +234,32 @@ pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
     let progress = Progress::new(args.max_frames);
     let outcome = follow(&pipeline, &figures, &interrupted, &progress);
     progress.finish();
-    let drops = pipeline.stats().drops;
+    let (drops, camera) = (pipeline.stats().drops, pipeline.camera());
     drop(pipeline);
-    let warnings = outcome?;
+    let (warnings, failure) = outcome?;
     let seconds = begin.elapsed().as_secs_f64();
     let figures = figures
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
-    Ok(summarise(args, device, figures, seconds, drops, warnings))
+    let summary = Summary {
+        input: args.input.clone(),
+        model: args.network.model.clone(),
+        device,
+        frames: figures.frames,
+        frames_with_a_person: figures.frames_with_a_person,
+        seconds: round3(seconds),
+        fps: round3(figures.frames as f64 / seconds),
+        drops,
+        record_drops: figures.record_drops,
+        latency: Percentiles::of(figures.latencies),
+        stages: figures.stages.report(),
+        outputs: args.outputs().cloned().collect(),
+        warnings,
+        camera,
+        error: failure.as_ref().map(super::one_line),
+    };
+    Ok((summary, failure))
 }
 
 fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
@@ -313,14 +336,14 @@ fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
     }
 }
 
-/// Follows the run to its end; answers the warnings. Whatever fails, the recording is closed
-/// before the failure is reported.
+/// Follows the run to its end; answers the warnings, and the failure that ended the source after
+/// its first frame. Whatever fails, the recording is closed before the failure is reported.
 fn follow(
     pipeline: &Pipeline,
     figures: &SharedFigures,
     interrupted: &StopFlag,
     progress: &Progress,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<(Vec<String>, Option<anyhow::Error>)> {
     let mut warnings = Vec::new();
     let mut failure = None;
     let mut is_ending = false;
@@ -368,37 +391,14 @@ fn follow(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .frames;
-    if n == 0 && failure.is_none() {
-        failure = Some(if is_interrupted {
+    if n > 0 {
+        return Ok((warnings, failure));
+    }
+    Err(failure.unwrap_or_else(|| {
+        if is_interrupted {
             anyhow!("interrupted before the first frame")
         } else {
             anyhow!("the input has no frames in the chosen range")
-        });
-    }
-    failure.map_or(Ok(warnings), Err)
-}
-
-fn summarise(
-    args: &RunArgs,
-    device: String,
-    figures: Figures,
-    seconds: f64,
-    drops: u64,
-    warnings: Vec<String>,
-) -> Summary {
-    Summary {
-        input: args.input.clone(),
-        model: args.network.model.clone(),
-        device,
-        frames: figures.frames,
-        frames_with_a_person: figures.frames_with_a_person,
-        seconds: round3(seconds),
-        fps: round3(figures.frames as f64 / seconds),
-        drops,
-        record_drops: figures.record_drops,
-        latency: Percentiles::of(figures.latencies),
-        stages: figures.stages.report(),
-        outputs: args.outputs().cloned().collect(),
-        warnings,
-    }
+        }
+    }))
 }

@@ -14,7 +14,7 @@ use poselens_engine::pipeline::{Notify, Pacing, Pipeline};
 use super::action::{Action, RecordAction, SourceAction};
 use super::files::{Desk, News, Waker};
 use super::inspect::{self, Inspect};
-use super::panels::{self, PanelContext, View, sample_clip};
+use super::panels::{self, PanelContext, View, any_camera, sample_clip};
 use super::picture::Picture;
 use super::session::{Adapter, Level, Sheet, Status};
 use super::train::{self, Train};
@@ -201,11 +201,14 @@ impl App {
         if !std::mem::take(&mut self.may_start_camera) || self.session.wanted_source.is_some() {
             return;
         }
-        let cameras = self.session.cameras.iter().flatten();
-        let remembered = cameras
-            .clone()
-            .find(|c| Some(&c.label) == self.state.camera.as_ref());
-        let camera = remembered.or(cameras.clone().next()).cloned();
+        let cameras = self.session.cameras.as_deref().unwrap_or_default();
+        let saved = self.state.camera.as_deref().unwrap_or_default();
+        // Two cameras of one name carry their place behind it, as long as both are there.
+        let is_named = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
+        let by = |is_it: &dyn Fn(&str) -> bool| cameras.iter().find(|c| is_it(&c.label));
+        let remembered = by(&|label| label == saved)
+            .or_else(|| by(&|label| is_named(label, saved) || is_named(saved, label)));
+        let camera = remembered.cloned().or_else(|| any_camera(cameras));
         let has_camera = camera.is_some();
         if let Some(choice) = camera.or_else(|| sample_clip(&self.gui)) {
             self.run_action(Action::Source(SourceAction::Open(choice)));

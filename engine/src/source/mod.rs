@@ -19,7 +19,7 @@ mod trim;
 pub mod video;
 
 pub use indexing::{Extent, Indexing};
-pub use monitor::{CameraFormats, SourceMonitor, SourceStatus};
+pub use monitor::{CameraFormats, CameraReport, SourceMonitor, SourceStatus};
 pub use trim::{Trim, Trimmed};
 
 use crate::concurrency::StopFlag;

@@ -20,7 +20,7 @@ use super::{Action, AppState, DeviceChoice, GuiContext, Session, theme};
 pub use overlay::joint_title;
 pub use recordings::moment;
 pub use sheets::sheet_ui;
-pub use source::sample_clip;
+pub use source::{any_camera, sample_clip};
 pub use stage::{view_ui, zoom_ui};
 
 /// A way of working with the program: which panels are there.

@@ -44,6 +44,7 @@ impl Decoder {
             PixelFormat::Mjpeg => self.check_end(picture.data())?,
             _ => {}
         }
+        picture.check()?;
         let mut pixels = pool.take(picture.size);
         to_rgba(picture, pixels.bytes_mut())?;
         Ok(Some((picture.size, pixels)))

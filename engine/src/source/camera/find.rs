@@ -34,6 +34,15 @@ impl Identity {
             .collect();
         Self { info, twins }
     }
+
+    /// The name, with its place where another camera has the same.
+    pub(super) fn label(&self) -> String {
+        if self.twins.is_empty() {
+            self.info.name.clone()
+        } else {
+            format!("{} ({})", self.info.name, self.info.id)
+        }
+    }
 }
 
 impl Target {
@@ -55,7 +64,7 @@ impl Target {
             Self::First => "camera".to_owned(),
             Self::Index(i) => format!("camera {i}"),
             Self::Name(name) => format!("camera {name}"),
-            Self::Again(identity) => identity.info.name.clone(),
+            Self::Again(identity) => identity.label(),
         }
     }
 

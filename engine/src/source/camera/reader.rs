@@ -147,6 +147,41 @@ struct Stream {
     decoder: Decoder,
     /// Capture of the last frame that was handed on.
     last: Option<Instant>,
+    health: Health,
+}
+
+/// Counts damaged frames among the latest ones.
+#[derive(Debug, Default)]
+struct Health {
+    n_frames: u64,
+    n_damaged: u64,
+}
+
+impl Health {
+    /// Frames that are judged together: a few seconds.
+    const WINDOW: u64 = 60;
+
+    /// So many of them damaged are a fault that goes on, with what to do.
+    const MANY: u64 = 6;
+
+    /// Takes note of frames; at the end of a window, what there is to say.
+    fn add(&mut self, n_whole: u64, n_damaged: u64) -> Option<Option<String>> {
+        self.n_frames += n_whole + n_damaged;
+        self.n_damaged += n_damaged;
+        if self.n_frames < Self::WINDOW {
+            return None;
+        }
+        let Self {
+            n_frames,
+            n_damaged,
+        } = std::mem::take(self);
+        Some((n_damaged >= Self::MANY).then(|| {
+            format!(
+                "{n_damaged} of the last {n_frames} frames came damaged and were skipped; \
+                 check the cable, or plug the camera into another port"
+            )
+        }))
+    }
 }
 
 impl Reader {
@@ -234,6 +269,7 @@ impl Reader {
                 format,
                 decoder: Decoder::new(),
                 last: None,
+                health: Health::default(),
             },
         }))
     }
@@ -299,6 +335,7 @@ impl Reader {
         for _ in 0..reading.n_damaged {
             self.count_damaged("it came empty or marked as damaged");
         }
+        self.judge(stream, reading.n_skipped, reading.n_damaged);
         let Some(Shot { picture, captured }) = reading.shot else {
             return Ok(false);
         };
@@ -315,9 +352,11 @@ impl Reader {
             Ok(None) => return Ok(false),
             Err(error) => {
                 self.count_damaged(&error.to_string());
+                self.judge(stream, 0, 1);
                 return Ok(false);
             }
         };
+        self.judge(stream, 1, 0);
         // The time since the first frame is filled in where frames are handed out.
         let mut frame = Frame::new(id, 0.0, size, pixels);
         frame.captured = captured;
@@ -326,6 +365,13 @@ impl Reader {
             tracing::trace!(n_dropped, "a newer camera frame displaced an unread one");
         }
         Ok(true)
+    }
+
+    /// Says it to other threads when damage goes on, and when it is over.
+    fn judge(&self, stream: &mut Stream, n_whole: u64, n_damaged: u64) {
+        if let Some(trouble) = stream.health.add(n_whole, n_damaged) {
+            self.context.monitor.set_trouble(trouble);
+        }
     }
 
     fn count_damaged(&self, reason: &str) {

@@ -55,9 +55,12 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
-    /// Bytes of a row and number of rows of the planes; (0, 0) where there is none. An odd last
-    /// column or row has its own colour sample.
+    /// Bytes of a row and number of rows of the planes; (0, 0) where there is none, or no such
+    /// picture. An odd last column or row has its own colour sample.
     fn planes(self, size: Size) -> [(usize, usize); 3] {
+        if !is_possible(size) {
+            return [(0, 0); 3];
+        }
         let Size { width, height } = size;
         let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
         let packed = |row| [(row, height), (0, 0), (0, 0)];
@@ -167,7 +170,7 @@ impl<'a> Picture<'a> {
                 rest.len()
             } else {
                 // The last row may end without its padding.
-                rest.len().min(plane.stride * rows)
+                rest.len().min(plane.stride.saturating_mul(rows))
             };
             (plane.bytes, rest) = rest.split_at(n_bytes);
         }
@@ -186,10 +189,9 @@ impl<'a> Picture<'a> {
 
     /// # Errors
     /// When a plane ends before its last pixel, or no picture has this size.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let (format, size) = (self.format, self.size);
-        let sides = 1..=MAX_SIDE;
-        if !sides.contains(&size.width) || !sides.contains(&size.height) {
+        if !is_possible(size) {
             return Err(Error::Invalid(format!("no picture has the size {size}")));
         }
         for (plane, (row, rows)) in self.planes.iter().zip(format.planes(size)) {
@@ -207,6 +209,14 @@ impl<'a> Picture<'a> {
 
 /// Longest side that is believed; keeps every product of sides far from overflow.
 const MAX_SIDE: usize = 1 << 15;
+
+/// Most pixels that are believed: 16384 x 16384.
+const MAX_AREA: usize = 1 << 28;
+
+fn is_possible(size: Size) -> bool {
+    let sides = 1..=MAX_SIDE;
+    sides.contains(&size.width) && sides.contains(&size.height) && size.area() <= MAX_AREA
+}
 
 /// Writes the picture into `rgba` (`size.area() * 4` bytes), alpha 255. 640x480 takes 0.6 ms as
 /// YUYV, and 1.2 ms as MJPEG of 48 kB (debug profile, one core of two).

@@ -18,7 +18,12 @@ fn reason(step: &str, error: &io::Error) -> String {
         Some(libc::ENOSPC) => {
             "the USB bus has no room for its pictures; plug it into another port, or unplug other devices"
         }
-        _ => return format!("{step}: {error}; unplug the camera and plug it in again"),
+        _ => {
+            let text = error.to_string();
+            // The number is for programmers.
+            let text = text.split(" (os error").next().unwrap_or_default();
+            return format!("{step} ({text}); unplug the camera and plug it in again");
+        }
     }
     .to_owned()
 }
@@ -59,7 +64,11 @@ mod tests {
             );
             assert!(!all[..i].contains(text), "{text}");
         }
-        assert!(text(libc::EPROTO).contains("does not open"));
+        let other = text(libc::EPROTO);
+        assert!(
+            other.contains("does not open") && !other.contains("os error"),
+            "{other}"
+        );
         let is_final = |code| {
             let error = io::Error::from_raw_os_error(code);
             matches!(refusal("Cam", &error), Refusal::Camera(_))
