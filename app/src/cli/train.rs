@@ -1,5 +1,6 @@
 //! `poselens train`: labelled pictures become better weights.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use poselens_engine::Error;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::model::MODELS;
+use poselens_engine::sample::LeftOut;
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, family, recipe};
 use poselens_engine::train::schedule::Curve;
@@ -20,7 +22,7 @@ use poselens_engine::train::{
 };
 use serde::Serialize;
 
-use super::args::model_names;
+use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
 use super::stats::peak_memory_mib;
 use super::{Common, WrongUsage};
@@ -55,6 +57,8 @@ pub struct TrainArgs {
     /// Folder with their pictures; found beside the labels when not given
     #[arg(long, value_name = "DIR", requires = "val_annotations")]
     val_images: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// Runs through the data
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     epochs: Option<u64>,
@@ -203,6 +207,12 @@ impl TrainArgs {
             let data = DataConfig::new(labels.clone(), self.val_images.clone());
             config.validation = Some(data);
         }
+        for data in config.data.iter_mut().chain(&mut config.validation) {
+            set(&mut data.orientation, self.labels.orientation.as_ref());
+            if self.labels.category.is_some() {
+                data.category.clone_from(&self.labels.category);
+            }
+        }
     }
 }
 
@@ -216,6 +226,8 @@ struct Document<'a> {
     epochs: u64,
     steps: u64,
     best_epoch: Option<u64>,
+    /// Joints and people of the labels that are not used, by file.
+    left_out: &'a BTreeMap<String, LeftOut>,
     /// Pictures that this run could not use, and what is wrong with the first.
     broken_pictures: usize,
     first_broken: Option<&'a str>,
@@ -277,6 +289,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         epochs: trainer.epochs(),
         steps: trainer.steps(),
         best_epoch: trainer.best().map(|best| best.epoch),
+        left_out: trainer.left_out(),
         broken_pictures: trainer.broken().len(),
         first_broken: trainer.broken().first().map(|b| b.reason.as_str()),
         peak_memory_mib: peak_memory_mib(),

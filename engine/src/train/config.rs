@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{LossConfig, loss};
 use super::optim::OptimConfig;
+use super::orientation::settle_open;
 use super::paths;
 use super::schedule::Schedule;
 use crate::augment::Augment;
 use crate::codec::TargetSpec;
 use crate::dataset::loader::SetOptions;
-use crate::dataset::{Dataset, DatasetSpec, Split, format, guess_format, usual_images};
+use crate::dataset::{
+    Dataset, DatasetSpec, Orientation, Request, Split, format, guess_format, usual_images,
+};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{ModelSpec, model, sha256_of_file};
@@ -50,6 +53,11 @@ pub struct DataConfig {
     pub images: Option<PathBuf>,
     /// Row of `DATASETS`; guessed when not given.
     pub format: Option<String>,
+    /// Name or number of the category to read, where a file has several.
+    pub category: Option<String>,
+    /// How pictures lie whose EXIF data turns them.
+    #[serde(default)]
+    pub orientation: Orientation,
     /// What of it is learned from, and how often.
     #[serde(default)]
     pub people: SetOptions,
@@ -62,6 +70,8 @@ impl DataConfig {
             annotations,
             images,
             format: None,
+            category: None,
+            orientation: Orientation::Auto,
             people: SetOptions::default(),
         }
     }
@@ -70,7 +80,11 @@ impl DataConfig {
         std::iter::once(&mut self.annotations).chain(&mut self.images)
     }
 
-    fn spec(&self) -> Result<&'static DatasetSpec> {
+    /// The format of the labels.
+    ///
+    /// # Errors
+    /// When it is not known.
+    pub(super) fn spec(&self) -> Result<&'static DatasetSpec> {
         match &self.format {
             None => guess_format(&self.annotations),
             Some(name) => format(name)
@@ -83,12 +97,29 @@ impl DataConfig {
     /// # Errors
     /// When the format is unknown or the labels cannot be used.
     pub fn load(&self, split: Split) -> Result<Dataset> {
-        let spec = self.spec()?;
-        let images = self.images.clone();
-        let images = images.unwrap_or_else(|| usual_images(&self.annotations));
-        let dataset = spec.load(&self.annotations, &images, split)?;
+        let images = self.folder();
+        let mut dataset = self.spec()?.load(&self.request(&images, split))?;
         dataset.require_pictures(&images)?;
+        if let Some(note) = settle_open(&mut dataset)? {
+            tracing::warn!("{}: {note}", self.annotations.display());
+            dataset.notes.push(note);
+        }
         Ok(dataset)
+    }
+
+    /// Folder of the pictures.
+    pub(super) fn folder(&self) -> PathBuf {
+        let images = self.images.clone();
+        images.unwrap_or_else(|| usual_images(&self.annotations))
+    }
+
+    /// What is to be read of it, with pictures in `images`.
+    pub(super) fn request<'a>(&'a self, images: &'a Path, split: Split) -> Request<'a> {
+        Request {
+            category: self.category.as_deref(),
+            orientation: self.orientation,
+            ..Request::new(&self.annotations, images, split)
+        }
     }
 
     /// What it is called where its folder does not matter.

@@ -6,6 +6,7 @@ mod attention;
 mod import;
 mod interrupted;
 mod json;
+mod labels;
 mod mistakes;
 mod outputs;
 

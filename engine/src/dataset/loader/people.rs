@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Annotation, Dataset, Sample, renamed};
+use super::super::{Annotation, Dataset, LeftOut, Sample, renamed};
 use crate::augment::Rng;
 use crate::error::{Error, Result};
 use crate::preprocess::has_region;
@@ -84,12 +84,18 @@ impl People {
     }
 
     /// Adds the people of `dataset` that can be learned from: not crowds, not those whose box has
-    /// no area or no part in the picture, not those `options` leaves out. Joints that the data set's skeleton has not are
-    /// unlabelled. Returns how many people were added.
+    /// no area or no part in the picture, not those `options` leaves out. Joints that the data
+    /// set's skeleton does not have are unlabelled. Returns how many people were added, and how
+    /// many the data set's file and this leave out.
     ///
     /// # Errors
     /// When the weight has no meaning, or no joint of the data set exists in the skeleton.
-    pub fn add(&mut self, name: &str, dataset: Dataset, options: &SetOptions) -> Result<usize> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        dataset: Dataset,
+        options: &SetOptions,
+    ) -> Result<(usize, LeftOut)> {
         if !(0.0..=1000.0).contains(&options.weight) {
             return Err(Error::Invalid(format!(
                 "the weight of data set {name} is {}; it must lie in 0 to 1000",
@@ -105,6 +111,8 @@ impl People {
         };
         let (set, start) = (self.sets.len(), self.places.len());
         let mut knows = vec![false; self.skeleton.n_joints()];
+        let mut left_out = dataset.left_out.clone();
+        left_out.joints.extend(dataset.joints_lost(&map));
         for (s, sample) in dataset.samples.iter().enumerate() {
             for (a, annotation) in sample.annotations.iter().enumerate() {
                 let b = annotation.bbox;
@@ -118,13 +126,24 @@ impl People {
                     *knows |= !annotation.is_crowd && joint.labelled().is_some();
                 }
                 let seen = joints.iter().filter(|j| j.inside(sample.size).is_some());
-                if sound && !annotation.is_crowd && seen.count() >= options.min_joints.max(1) {
-                    self.places.push(Place {
-                        set,
-                        sample: s,
-                        annotation: a,
-                    });
-                }
+                let reason = match seen.count() {
+                    _ if annotation.is_crowd => "crowds",
+                    0 => "without a labelled joint in the picture",
+                    n if n < options.min_joints => "with fewer labelled joints than `min_joints`",
+                    _ if sound => {
+                        self.places.push(Place {
+                            set,
+                            sample: s,
+                            annotation: a,
+                        });
+                        continue;
+                    }
+                    _ if b.w > 0.0 && b.h > 0.0 && b.w.max(b.h) < options.min_side => {
+                        "with a box smaller than `min_side`"
+                    }
+                    _ => "without a box in the picture",
+                };
+                left_out.count(reason, 1);
             }
         }
         let range = start..self.places.len();
@@ -137,7 +156,7 @@ impl People {
             knows,
             range,
         });
-        Ok(n)
+        Ok((n, left_out))
     }
 
     /// The joints' meaning.

@@ -46,13 +46,13 @@ fn pictures(folder: &Path, skeleton: &str, n: u64) -> Dataset {
             path,
             size: IMAGE,
             clip: None,
+            orientation: crate::sample::Orientation::Auto,
             annotations: vec![annotation(2 * i), annotation(2 * i + 1)],
         }
     };
     Dataset {
-        skeleton,
-        category_id: 1,
         samples: (0..n).map(sample).collect(),
+        ..Dataset::of(skeleton)
     }
 }
 
