@@ -111,6 +111,12 @@ pub enum Visibility {
 }
 
 impl Joint {
+    /// Surely not in the picture.
+    pub const OUTSIDE: Self = Self {
+        point: Point::new(-1e6, -1e6),
+        visibility: Visibility::Hidden,
+    };
+
     /// The position if there is one.
     pub fn labelled(&self) -> Option<Point> {
         (self.visibility != Visibility::Unlabelled).then_some(self.point)

@@ -99,6 +99,7 @@ fn people_are_looked_at_as_the_protocol_says() {
             augment: Augment::default(),
             seed: 1,
             batch: cases.len(),
+            empty_share: 0.0,
             workers: 1,
             prefetch: 0,
         };
@@ -107,7 +108,7 @@ fn people_are_looked_at_as_the_protocol_says() {
         assert_eq!(batch.len(), cases.len());
         for seen in &batch.inputs {
             let tile = &seen.tiles[0];
-            let roi = &regions[tile.annotation_id as usize];
+            let roi = &regions[tile.annotation_id.unwrap() as usize];
             assert_eq!(tile.image_from_tile, input.image_from_input(roi));
         }
     }

@@ -188,6 +188,10 @@ pub struct TrainConfig {
     /// Memory of the averaged weights, which are those handed out: 0.999 averages over about a
     /// thousand steps; 0 for none.
     pub average: f64,
+    /// Share of a batch's inputs that show a random part of a picture without people, 0 to below
+    /// 1. Such pictures are those of the data sets that have no annotations.
+    #[serde(default)]
+    pub empty_share: f64,
     /// Share of the training in which the targets narrow from `target.wide_sigma`; 0 for never.
     pub narrow_share: f64,
     /// Steps between two saved states within an epoch; 0 for none. Before a save, the batch goes
@@ -246,6 +250,9 @@ impl TrainConfig {
         }
         if !(0.0..=1.0).contains(&self.backbone_rate) {
             return fault("backbone_rate lies in 0 to 1");
+        }
+        if !(0.0..1.0).contains(&self.empty_share) {
+            return fault("empty_share lies in 0 to below 1");
         }
         if !(0.0..1.0).contains(&self.average) || !(0.0..=1.0).contains(&self.narrow_share) {
             return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
@@ -359,8 +366,8 @@ impl TrainConfig {
 pub struct Changes {
     /// Epochs in all.
     pub epochs: Option<u64>,
-    /// Where the people learned from are now.
-    pub data: Option<Moved>,
+    /// Where the sets learned from are now, all of them in their order; empty where they stayed.
+    pub data: Vec<Moved>,
     /// Where the people measured on are now.
     pub validation: Option<Moved>,
 }
@@ -369,10 +376,16 @@ impl Changes {
     pub(super) fn apply(&self, config: &mut TrainConfig) -> Result<()> {
         config.epochs = self.epochs.unwrap_or(config.epochs);
         let fault = |reason: &str| Err(Error::Invalid(format!("this training {reason}")));
-        match (&self.data, &mut config.data[..]) {
-            (None, _) => {}
-            (Some(moved), [data]) => moved.apply(data)?,
-            (Some(_), _) => return fault("learns from several sets: move them with its folder"),
+        if !self.data.is_empty() {
+            let (given, has) = (self.data.len(), config.data.len());
+            if given != has {
+                return fault(&format!(
+                    "learns from {has} sets, not {given}: name all of them in their order"
+                ));
+            }
+            for (moved, data) in self.data.iter().zip(&mut config.data) {
+                moved.apply(data)?;
+            }
         }
         match (&self.validation, &mut config.validation) {
             (None, _) => {}

@@ -22,6 +22,9 @@ pub struct SetOptions {
     pub min_joints: usize,
     /// People whose box has a shorter longer side (image pixels) are left out.
     pub min_side: f64,
+    /// Whether the labels are complete: an unlabelled joint (`v = 0`) of a labelled person is not
+    /// in the picture. Otherwise nothing is known about it, and nothing is taught.
+    pub complete: bool,
 }
 
 impl Default for SetOptions {
@@ -30,6 +33,7 @@ impl Default for SetOptions {
             weight: 1.0,
             min_joints: 1,
             min_side: 8.0,
+            complete: false,
         }
     }
 }
@@ -40,15 +44,18 @@ pub struct People {
     skeleton: &'static Skeleton,
     sets: Vec<Set>,
     places: Vec<Place>,
+    /// Set and number of each picture without people.
+    empty: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
 struct Set {
     name: String,
     weight: f64,
+    complete: bool,
     samples: Vec<Sample>,
     map: JointMap,
-    /// Joints, in the order of all, that somebody in it has labelled.
+    /// Joints, in the order of all, that are labelled of at least one person.
     knows: Vec<bool>,
     /// Its people among all.
     range: Range<usize>,
@@ -80,6 +87,7 @@ impl People {
             skeleton,
             sets: Vec::new(),
             places: Vec::new(),
+            empty: Vec::new(),
         }
     }
 
@@ -114,6 +122,9 @@ impl People {
         let mut left_out = dataset.left_out.clone();
         left_out.joints.extend(dataset.joints_lost(&map));
         for (s, sample) in dataset.samples.iter().enumerate() {
+            if sample.annotations.is_empty() && options.weight > 0.0 {
+                self.empty.push((set, s));
+            }
             for (a, annotation) in sample.annotations.iter().enumerate() {
                 let b = annotation.bbox;
                 let sound = [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite())
@@ -151,6 +162,7 @@ impl People {
         self.sets.push(Set {
             name: name.to_owned(),
             weight: options.weight,
+            complete: options.complete,
             samples: dataset.samples,
             map,
             knows,
@@ -190,10 +202,32 @@ impl People {
         })
     }
 
-    /// Joints of a person in image pixels, in the skeleton's order.
+    /// Number of pictures without people in sets whose weight is above 0.
+    pub fn n_empty(&self) -> usize {
+        self.empty.len()
+    }
+
+    /// The set's number and the picture of picture number `i` among those without people.
+    pub(super) fn empty(&self, i: usize) -> Option<(usize, &Sample)> {
+        let &(set, sample) = self.empty.get(i)?;
+        Some((set, self.sets[set].samples.get(sample)?))
+    }
+
+    /// Joints of a person in image pixels, in the skeleton's order. What is unlabelled in a
+    /// complete data set lies outside the picture.
     pub fn joints(&self, person: &PersonRef<'_>) -> Vec<Joint> {
-        let map = &self.sets[person.set].map;
-        renamed(&person.annotation.joints, map, person.sample.size)
+        let set = &self.sets[person.set];
+        let mut joints = renamed(&person.annotation.joints, &set.map, person.sample.size);
+        if set.complete {
+            let known = joints
+                .iter_mut()
+                .zip(&set.knows)
+                .filter(|(_, knows)| **knows);
+            for (joint, _) in known.filter(|(joint, _)| joint.labelled().is_none()) {
+                *joint = Joint::OUTSIDE;
+            }
+        }
+        joints
     }
 
     /// Whether the labels of data set number `set` are about joint `j` at all.
