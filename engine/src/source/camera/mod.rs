@@ -34,7 +34,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     help: "camera:0, camera:NAME (or part of it) or camera: a live camera",
     stands_alone: true,
     accepts: |_| false,
-    open,
+    open: |argument, options| open(&argument.to_string_lossy(), options),
     scrub: None,
 };
 
