@@ -124,9 +124,11 @@ fn stdout() -> std::io::Result<File> {
     Ok(handle.into())
 }
 
-/// A position in pixels, to a hundredth: finer than any network resolves.
+/// A position in pixels, to a hundredth: finer than any network resolves. What is not a number has
+/// no form in JSON.
 pub(super) fn pixels(value: impl Into<f64>) -> f64 {
-    rounded(value.into(), 1e2)
+    let value = value.into();
+    rounded(if value.is_finite() { value } else { 0.0 }, 1e2)
 }
 
 /// A score, to a ten-thousandth. Readers take it for a share: networks overshoot a little, and

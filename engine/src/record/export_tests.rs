@@ -330,6 +330,7 @@ fn scores_are_shares_in_every_file() {
         wild.keypoints[1].score = -0.5;
         let mut none = person(None);
         none.score = f32::NAN;
+        none.bbox.x = f64::NAN;
         let mut exporter = open(spec.name, &path);
         exporter.push(&output(0, vec![wild, none])).unwrap();
         exporter.finish().unwrap();

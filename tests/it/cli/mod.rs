@@ -8,6 +8,7 @@ mod interrupted;
 mod json;
 mod mistakes;
 mod outputs;
+mod pictures;
 
 use std::fs::File;
 use std::io::{Read, Seek};

@@ -31,7 +31,7 @@ const HEIC_REMEDY: &str = "convert it to JPEG, for example with `heif-convert IN
 const RAW_REMEDY: &str = "develop it to JPEG, PNG or TIFF first";
 const SAVE_REMEDY: &str = "save it as PNG or JPEG";
 
-const HEIC: Content = Content::Unread("HEIC (HEVC in HEIF)", HEIC_REMEDY);
+const HEIC: Content = Content::Unread("HEIC", HEIC_REMEDY);
 const RAW: Content = Content::Unread("camera raw", RAW_REMEDY);
 
 /// First bytes and what they begin. Longer marks stand before their beginnings.

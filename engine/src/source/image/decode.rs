@@ -107,10 +107,10 @@ pub(in crate::source) fn read_noted(
         Content::Picture(ImageFormat::Jpeg) => jpeg::read(path, pool),
         Content::Picture(format) => read(path, format, pool),
         Content::Foreign(name) => {
-            return by_ffmpeg(format!("a {name} picture")).map(|f| named(path, f));
+            return by_ffmpeg(format!("{name} picture")).map(|f| named(path, f));
         }
         Content::Unread(name, remedy) => {
-            Err(format!("a {name} picture, which cannot be read here: {remedy}").into())
+            Err(format!("{name} picture, which cannot be read here: {remedy}").into())
         }
         Content::Video => Err("holds a video, not a picture: give it as --input itself"
             .to_owned()

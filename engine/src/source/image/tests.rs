@@ -242,3 +242,23 @@ fn pictures_that_cannot_be_read_are_called_what_they_are() {
         "{reason}"
     );
 }
+
+/// Fails when AVIF is refused where ffmpeg is installed, or needs its extension.
+#[test]
+fn avif_is_read_through_ffmpeg() {
+    if crate::source::video::ffmpeg_version().is_none() {
+        let required = std::env::var("POSELENS_TESTS_REQUIRE").unwrap_or_default();
+        assert!(!required.contains("ffmpeg"), "there is no ffmpeg here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jpg");
+    std::fs::copy(crate::test_golden::path("picture/small.avif"), &path).unwrap();
+    assert_eq!(SourceSpec::parse(&path).unwrap().kind().name, "image");
+    let (frame, note) = read(&path).unwrap();
+    assert_eq!((frame.size(), frame.id, note), (Size::new(64, 48), 3, None));
+    assert_eq!(frame.file.as_deref(), Some("a.jpg"));
+    for (got, wanted) in frame.rgba().iter().zip([200u8, 100, 50, 255]) {
+        assert!(got.abs_diff(wanted) < 24, "{:?}", &frame.rgba()[..4]);
+    }
+}
