@@ -417,4 +417,6 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod loop_tests;
+#[cfg(test)]
 mod tests;

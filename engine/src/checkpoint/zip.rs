@@ -204,8 +204,8 @@ pub(super) fn read(
 /// Unpacks to exactly `n` bytes, never more.
 fn inflated(packed: &[u8], n: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let unpacked = DeflateDecoder::new(packed).take(n.saturating_add(1));
-    let n_read = { unpacked }.read_to_end(&mut bytes).ok()?;
+    let mut unpacked = DeflateDecoder::new(packed).take(n.saturating_add(1));
+    let n_read = unpacked.read_to_end(&mut bytes).ok()?;
     (n_read as u64 == n).then_some(bytes)
 }
 

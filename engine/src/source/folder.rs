@@ -66,7 +66,7 @@ impl Folder {
         let shown = path.display().to_string();
         let left_out = listing.left_out();
         if listing.pictures.is_empty() {
-            let but = left_out.map_or("it is empty".to_owned(), |what| what);
+            let but = left_out.unwrap_or_else(|| "it is empty".to_owned());
             let reason = format!("no pictures in this folder: {but}");
             return Err(Error::source(shown, reason));
         }

@@ -94,9 +94,9 @@ impl Content {
         }
         match (head.get(..4), head.get(4..8), head.get(8..12)) {
             (Some(b"RIFF"), _, Some(b"WEBP")) => Self::Picture(ImageFormat::WebP),
-            (Some(b"RIFF"), _, Some(b"AVI ")) => Self::Video,
             (_, Some(b"ftyp"), Some(_)) => Self::of_brands(head),
-            (_, Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip"), _) => Self::Video,
+            (Some(b"RIFF"), _, Some(b"AVI "))
+            | (_, Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip"), _) => Self::Video,
             _ if is_bmp(head) => Self::Picture(ImageFormat::Bmp),
             _ if is_pnm(head) => Self::Picture(ImageFormat::Pnm),
             _ if head.get(128..132) == Some(b"DICM") => Self::Unread("DICOM", SAVE_REMEDY),
