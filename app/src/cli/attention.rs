@@ -1,6 +1,7 @@
 //! `poselens attention`: one attention map over a picture.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
@@ -22,7 +23,7 @@ use super::args::NetworkArgs;
 pub struct AttentionArgs {
     /// A picture, or anything else that `run` takes: its first frame
     #[arg(long, value_name = "IMAGE")]
-    input: String,
+    input: OsString,
     #[command(flatten)]
     network: NetworkArgs,
     /// The joint asked about: nose, l_wrist, ...
@@ -94,7 +95,7 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     let frame = first_frame(&args.input)?;
     let output = look(&mut Estimator::new(network, false), &frame, &args.input)?;
     let (Some(pose), Some(region)) = (output.poses.first(), output.regions.first()) else {
-        bail!("{}: nobody found", args.input);
+        bail!("{}: no person found", args.input.display());
     };
     let keypoint = pose.keypoints_raw.get(joint).copied().unwrap_or_default();
     let map = match direction(args, region) {
@@ -120,19 +121,19 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn first_frame(input: &str) -> anyhow::Result<Frame> {
+fn first_frame(input: &OsStr) -> anyhow::Result<Frame> {
     let options = OpenOptions {
         max_frames: Some(1),
         ..OpenOptions::default()
     };
     match SourceSpec::parse(input)?.open(&options)?.next_frame()? {
         Some(frame) => Ok(frame),
-        None => bail!("{input}: has no picture"),
+        None => bail!("{}: has no picture", input.display()),
     }
 }
 
 /// Finds the person as `run` does, then looks at them once more, closely and with maps.
-fn look(estimator: &mut Estimator, frame: &Frame, input: &str) -> anyhow::Result<PoseOutput> {
+fn look(estimator: &mut Estimator, frame: &Frame, input: &OsStr) -> anyhow::Result<PoseOutput> {
     for _ in 0..MAX_LOOKS {
         if !estimator.infer(frame, Want::default())?.poses.is_empty() {
             let want = Want {
@@ -142,7 +143,10 @@ fn look(estimator: &mut Estimator, frame: &Frame, input: &str) -> anyhow::Result
             return Ok(estimator.infer(frame, want)?);
         }
     }
-    bail!("{input}: no person found, so there is no joint to ask about")
+    bail!(
+        "{}: no person found, so there is no joint to ask about",
+        input.display()
+    )
 }
 
 fn is_inside(keypoint: Keypoint, frame: &Frame) -> bool {

@@ -119,7 +119,7 @@ fn examine(common: &Common) -> Report {
             .map_err(|e| e.to_string()),
         kernels: kernels(),
         adapters: adapters(),
-        display: crate::gui::display_available(),
+        display: crate::gui::display().is_available(),
         ffmpeg: ffmpeg_version(),
         folders,
         self_test: self_test(common).map_err(|e| super::one_line(&e)),

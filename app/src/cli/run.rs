@@ -1,6 +1,7 @@
 //! `poselens run`: the whole frame path without a window.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Event, Look, OpenSource, Pacing, Pipeline};
-use poselens_engine::record::{Backpressure, EXPORTERS};
+use poselens_engine::record::{Backpressure, EXPORTERS, STDOUT};
 use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
 use serde::Serialize;
 
@@ -25,24 +26,27 @@ use crate::outputs::{OutputPlan, Outputs, SharedFigures};
 pub struct RunArgs {
     /// camera:0, camera:NAME, a video, a picture, a folder of pictures, sample or synthetic
     #[arg(long, value_name = "SPEC")]
-    pub input: String,
+    pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Write an annotated video (H.264 in MP4)
     #[arg(long, value_name = "out.mp4")]
     pub record: Option<PathBuf>,
-    /// Write one JSON line per frame
+    /// Write one JSON line per frame; - is standard output, here and for the other lists
     #[arg(long, value_name = "FILE")]
     pub write_json: Option<PathBuf>,
     /// Write COCO keypoint results
     #[arg(long, value_name = "FILE")]
     pub write_coco: Option<PathBuf>,
-    /// Write OpenPose JSON files
+    /// Write OpenPose JSON files; refused where an older run's would be mixed with them
     #[arg(long, value_name = "DIR")]
     pub write_openpose: Option<PathBuf>,
     /// Write a table with one row per frame, person and joint
     #[arg(long, value_name = "FILE")]
     pub write_csv: Option<PathBuf>,
+    /// Remove an older run's OpenPose files from the target folder
+    #[arg(long, requires = "write_openpose")]
+    pub overwrite: bool,
     /// What to draw, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "skeleton", value_parser = overlay_names())]
     pub overlay: Vec<String>,
@@ -64,6 +68,9 @@ pub struct RunArgs {
     /// Newest frame wins, as with a camera: frames are dropped rather than delayed
     #[arg(long)]
     pub live: bool,
+    /// Exit with 1 when anything of the input was left out, damaged or could not be read
+    #[arg(long)]
+    pub strict: bool,
     /// Print one JSON document with the figures of the run
     #[arg(long)]
     pub json: bool,
@@ -83,10 +90,17 @@ impl RunArgs {
         .flatten()
     }
 
-    /// Refuses an output that would overwrite the input or another output.
+    /// Refuses an output that would overwrite the input or another output. Devices and pipes take
+    /// anything, but standard output takes one list or document.
     fn check_outputs(&self, spec: &SourceSpec) -> anyhow::Result<()> {
         let mut taken = vec![(resolved(Path::new(spec.argument())), "the input")];
+        if self.json {
+            taken.push((STDOUT.into(), "where --json prints"));
+        }
         for path in self.outputs() {
+            if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+                continue;
+            }
             let file = resolved(path);
             if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == file) {
                 bail!("cannot write to {}: it is {what}", path.display());
@@ -97,7 +111,7 @@ impl RunArgs {
     }
 
     /// Annotates `input` into the video `record`, everything else as by default.
-    pub fn demo(input: String, network: NetworkArgs, record: PathBuf) -> Self {
+    pub fn demo(input: OsString, network: NetworkArgs, record: PathBuf) -> Self {
         Self {
             input,
             network,
@@ -106,6 +120,7 @@ impl RunArgs {
             write_coco: None,
             write_openpose: None,
             write_csv: None,
+            overwrite: false,
             overlay: vec!["skeleton".to_owned()],
             start: None,
             end: None,
@@ -113,6 +128,7 @@ impl RunArgs {
             kpt_thr: OverlayStyle::default().keypoint_threshold,
             no_smooth: false,
             live: false,
+            strict: false,
             json: false,
         }
     }
@@ -120,6 +136,9 @@ impl RunArgs {
 
 /// The file behind a path that may have several names; it need not exist yet.
 fn resolved(path: &Path) -> PathBuf {
+    if path == Path::new(STDOUT) {
+        return path.to_owned();
+    }
     let in_folder = || {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
@@ -159,7 +178,7 @@ pub struct Summary {
     record_drops: u64,
     latency: Option<Percentiles>,
     stages: BTreeMap<&'static str, Percentiles>,
-    outputs: Vec<PathBuf>,
+    outputs: Vec<String>,
     warnings: Vec<String>,
     /// For cameras: what was delivered and what was lost.
     camera: Option<CameraReport>,
@@ -174,8 +193,19 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
     }
     if args.json {
         super::print_json(&summary)?;
-        return failure.map_or(Ok(()), Err);
+    } else {
+        report(&summary);
     }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if args.strict && !summary.warnings.is_empty() {
+        bail!("not everything of the input was read, which --strict does not accept");
+    }
+    Ok(())
+}
+
+fn report(summary: &Summary) {
     eprintln!(
         "{} frames in {:.1} s ({:.1} frames/s), a person in {}{}",
         summary.frames,
@@ -187,10 +217,9 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
             n => format!(", {n} dropped"),
         },
     );
-    for path in &summary.outputs {
-        eprintln!("wrote {}", path.display());
+    for path in summary.outputs.iter().filter(|path| *path != STDOUT) {
+        eprintln!("wrote {path}");
     }
-    failure.map_or(Ok(()), Err)
 }
 
 /// Runs the pipeline to the end of the source and answers what came of it, also when the source
@@ -230,7 +259,10 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         Ok(Box::new(Outputs::open(&plan, tap_figures, first)?))
     }))?;
     let begin = Instant::now();
-    pipeline.switch_source(&args.input, opener(args, spec, &interrupted))?;
+    pipeline.switch_source(
+        &args.input.to_string_lossy(),
+        opener(args, spec, &interrupted),
+    )?;
     let progress = Progress::new(args.max_frames);
     let outcome = follow(&pipeline, &figures, &interrupted, &progress);
     progress.finish();
@@ -243,7 +275,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     let summary = Summary {
-        input: args.input.clone(),
+        input: args.input.to_string_lossy().into_owned(),
         model: args.network.model.clone(),
         device,
         frames: figures.frames,
@@ -254,7 +286,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         record_drops: figures.record_drops,
         latency: Percentiles::of(figures.latencies),
         stages: figures.stages.report(),
-        outputs: args.outputs().cloned().collect(),
+        outputs: args.outputs().map(|p| p.display().to_string()).collect(),
         warnings,
         camera,
         error: failure.as_ref().map(super::one_line),
@@ -276,6 +308,7 @@ fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
             .map_or(spec.kind().name.to_owned(), |stem| {
                 stem.to_string_lossy().into_owned()
             }),
+        overwrite: args.overwrite,
         record: args.record.clone(),
         exports: EXPORTERS
             .iter()

@@ -1,6 +1,7 @@
 //! What the command line hands to the window: real sources, networks and recordings.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,11 +28,14 @@ use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 /// The window's context for these options.
 pub fn context(
     common: &Common,
-    input: Option<String>,
+    input: Option<OsString>,
     model: Option<String>,
     weights: Option<PathBuf>,
 ) -> anyhow::Result<GuiContext> {
     let device = select(common.device)?;
+    // A path that is not UTF-8 goes by its readable form in the window.
+    let given = input.map(|input| (input.to_string_lossy().into_owned(), input));
+    let input = given.as_ref().map(|(shown, _)| shown.clone());
     // A weights file belongs to the model it was given with.
     let has_weights = |spec: &ModelSpec| {
         spec.bundled.is_some() || weights.is_some() && model.as_deref() == Some(spec.name)
@@ -103,7 +107,11 @@ pub fn context(
                 is_indexed_ahead: true,
                 ..OpenOptions::default()
             };
-            let source = SourceSpec::parse(text)?.open(&options)?;
+            let spec = match &given {
+                Some((shown, exact)) if shown == text => SourceSpec::parse(exact)?,
+                _ => SourceSpec::parse(text)?,
+            };
+            let source = spec.open(&options)?;
             let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
             specs.insert(source.info().name.clone(), text.to_owned());
             drop(specs);

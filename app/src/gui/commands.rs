@@ -164,7 +164,7 @@ impl App {
     /// The source that a path or the like means; it is remembered once it is open.
     pub(super) fn choose(&mut self, path: String) -> SourceChoice {
         // `camera:0` and the like are no files.
-        let is_path = SourceSpec::parse(&path).is_ok_and(|s| s.argument() == path);
+        let is_path = SourceSpec::parse(&path).is_ok_and(|s| *s.argument() == *path);
         self.opening_path = is_path.then(|| absolute(&path));
         let name = Path::new(&path).file_name();
         let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());

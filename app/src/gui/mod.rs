@@ -9,6 +9,7 @@ mod action;
 mod app;
 mod catalog;
 mod commands;
+mod display;
 mod files;
 mod icons;
 pub mod inspect;
@@ -38,7 +39,8 @@ use crate::logs::LogBook;
 
 pub use action::Action;
 pub use app::App;
-pub use run::{display_available, run};
+pub use display::{Display, display};
+pub use run::run;
 pub use session::{Adapter, Session};
 pub use state::AppState;
 

@@ -9,6 +9,7 @@ mod json;
 mod labels;
 mod mistakes;
 mod outputs;
+mod pictures;
 
 use std::fs::File;
 use std::io::{Read, Seek};

@@ -42,7 +42,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     help: "camera:0, camera:NAME (or a part of it, or its bus) or camera: a live camera",
     stands_alone: true,
     accepts: |_| false,
-    open,
+    open: |argument, options| open(&argument.to_string_lossy(), options),
     scrub: None,
 };
 
