@@ -122,8 +122,14 @@ impl Infer for FakeInfer {
             y: 1.0,
             score: 0.9,
         };
-        let map = AttentionMap {
-            name: "x51.M".to_owned(),
+        // Each network has maps of its own.
+        let names = match &*self.0 {
+            "second" => ["s0_att_l1", "s0_att_sum"],
+            _ => ["x51.M", "x51.gate"],
+        };
+        let map = |name: &str| AttentionMap {
+            name: name.to_owned(),
+            title: format!("{name} in words"),
             kind: AttentionKind::Signed,
             place: MapPlace::default(),
             map: plane(1),
@@ -134,12 +140,15 @@ impl Infer for FakeInfer {
             frame: frame.clone(),
             model: Arc::clone(&self.0),
             skeleton: Skeleton::by_name("coco17").unwrap(),
-            poses: vec![Pose::from_keypoints(vec![joint; 17])],
+            poses: match &*self.0 {
+                "blind" => Vec::new(),
+                _ => vec![Pose::from_keypoints(vec![joint; 17])],
+            },
             regions: vec![RegionOutput {
                 heatmaps: plane(if want.heatmaps { 17 } else { 0 }),
                 image_from_heatmap: Affine2::IDENTITY,
                 attention: if want.attention {
-                    vec![map]
+                    names.map(map).into()
                 } else {
                     Vec::new()
                 },
@@ -187,6 +196,7 @@ const fn fake_overlay(
         help: "",
         needs_heatmaps,
         needs_attention,
+        writes_ids: false,
         mark: mark_nothing,
     }
 }
@@ -210,7 +220,9 @@ pub(crate) fn gui(
     GuiContext {
         input: input.map(str::to_owned),
         model: None,
-        models: ["first", "second", "broken", "crashing"].map(choice).into(),
+        models: ["first", "second", "blind", "broken", "crashing"]
+            .map(choice)
+            .into(),
         overlays: &OVERLAYS,
         devices: ["CPU", "card", "broken card"]
             .map(|name| DeviceChoice {

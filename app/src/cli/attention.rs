@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
 use poselens_engine::estimator::{Estimator, Infer, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
 use poselens_engine::nn::Kernels;
-use poselens_engine::output::{AttentionMap, Direction, Planes, PoseOutput, RegionOutput};
+use poselens_engine::output::{AttentionMap, Direction, PoseOutput, RegionOutput};
 use poselens_engine::overlay::{OverlayStyle, Plate};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::pose::Keypoint;
@@ -103,11 +103,15 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         None => chosen(args, region, joint)?,
     };
     let title = format!(
-        "{} {} - {} {:.2}",
+        "{} {} - {} {:.2}\n{}\n{} - frame {} - {:.3} s",
         args.network.model,
         map.name,
         args.keypoint,
-        keypoint.score.max(0.0)
+        keypoint.score.max(0.0),
+        map.title,
+        source_name(&args.input),
+        frame.id,
+        frame.time_secs,
     );
     let plate = Plate {
         frame: &frame,
@@ -117,8 +121,18 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         joint: is_inside(keypoint, &frame).then(|| keypoint.point()),
     };
     save_png(&plate.draw(&OverlayStyle::default()), &args.out)?;
-    eprintln!("wrote {} ({title})", args.out.display());
+    eprintln!(
+        "wrote {} ({})",
+        args.out.display(),
+        title.replace('\n', " - ")
+    );
     Ok(())
+}
+
+/// The file's name without its folders.
+fn source_name(input: &OsStr) -> String {
+    let name = Path::new(input).file_name().unwrap_or(input);
+    name.to_string_lossy().into_owned()
 }
 
 fn first_frame(input: &OsStr) -> anyhow::Result<Frame> {
@@ -198,14 +212,7 @@ fn self_attention(
         bail!("{} was found outside the region looked at", args.keypoint);
     };
     let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
-    let map = found.as_map(direction, token, args.head, &kernels.threads)?;
-    Ok(match args.head {
-        None => map,
-        Some(head) => AttentionMap {
-            name: format!("{}.head{head}", map.name),
-            ..map
-        },
-    })
+    Ok(found.as_map(direction, token, args.head, &kernels.threads)?)
 }
 
 /// The map asked for, as one plane.
@@ -253,14 +260,10 @@ fn chosen(
         );
     };
     let plane = if map.map.n == 1 { 0 } else { joint };
-    Ok(AttentionMap {
-        map: Planes {
-            n: 1,
-            size: map.map.size,
-            values: map.map.plane(plane).to_vec(),
-        },
-        ..map.clone()
-    })
+    let Some(plane) = map.plane(plane) else {
+        bail!("{} has no plane for {}", map.name, args.keypoint);
+    };
+    Ok(plane)
 }
 
 /// What there is to choose from with `--map`.

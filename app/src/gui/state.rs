@@ -7,7 +7,7 @@ use super::inspect::Choices;
 use super::train::Plan;
 use anyhow::Context as _;
 use poselens_engine::disk::replace;
-use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::overlay::{OverlaySpec, OverlayStyle, RangeMode};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::camera::CameraFormat;
@@ -52,6 +52,8 @@ pub struct AppState {
     pub is_map_smooth: bool,
     /// Strength of a map below which the picture is left alone, [0, 1].
     pub map_threshold: f32,
+    /// Colours of attention maps stand for all possible values; otherwise for those of each frame.
+    pub is_range_fixed: bool,
     /// Names of joints that are not drawn.
     pub hidden_joints: BTreeSet<String>,
     /// Joints smoothed over time.
@@ -86,6 +88,7 @@ impl Default for AppState {
             attention: None,
             is_map_smooth: true,
             map_threshold: style.map_threshold,
+            is_range_fixed: true,
             hidden_joints: BTreeSet::new(),
             is_smoothed: true,
             smoothing: OneEuro::default(),
@@ -155,6 +158,11 @@ impl AppState {
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
                 map_threshold: self.map_threshold,
+                attention_range: if self.is_range_fixed {
+                    RangeMode::Fixed
+                } else {
+                    RangeMode::PerFrame
+                },
                 hidden_joints: self
                     .hidden_joints
                     .iter()

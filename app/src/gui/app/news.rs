@@ -104,7 +104,8 @@ impl App {
                 if let Some(device) = session.loading_device.take() {
                     session.device = device;
                 }
-                session.attention_names.clear();
+                session.attention_maps.clear();
+                self.is_look_sent = false;
                 session.model = Some(name);
             }
             Event::ModelFailed { name, error } => {

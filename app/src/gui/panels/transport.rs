@@ -76,9 +76,8 @@ fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     ui.spacing_mut().slider_width = ui.available_width();
     let slider = Slider::new(&mut at, 0..=last).show_value(false);
-    let response = ui
-        .add_enabled(extent.is_some(), slider)
-        .on_hover_text(help)
+    let response = ui.add_enabled(extent.is_some(), slider);
+    let response = widgets::help_above(response, &help)
         .on_disabled_hover_text(match counted.and_then(|e| e.failure.as_ref()) {
             Some(why) => format!("Nothing to go to: {why}"),
             None => "Nothing to go to: there is no picture, or only one".to_owned(),
@@ -246,6 +245,7 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
                 .font(theme::number_font(12.5))
                 .color(theme::TEXT),
         )
+        .truncate()
         .selectable(false),
     )
     .on_hover_text(format!("Recording to {}", recording.folder.display()));
