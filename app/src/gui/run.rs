@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use eframe::egui;
 
 use super::{App, GuiContext};
+use anyhow::Context as _;
+use poselens_engine::concurrency::StopFlag;
 
 /// A device that is lost again this often is broken; starting over would not help.
 const MAX_REBUILDS: u32 = 3;
@@ -63,7 +65,9 @@ pub fn run(gui: GuiContext) -> anyhow::Result<()> {
         display_available(),
         "there is no screen to open a window on; use `poselens run --input SPEC`"
     );
-    let home = Arc::new(Mutex::new(Some(App::new(gui)?)));
+    let app = App::new(gui)?;
+    close_on_signal(app.closer())?;
+    let home = Arc::new(Mutex::new(Some(app)));
     let take =
         |home: &Mutex<Option<App>>| home.lock().unwrap_or_else(PoisonError::into_inner).take();
     for _ in 0..=MAX_REBUILDS {
@@ -104,6 +108,20 @@ pub fn run(gui: GuiContext) -> anyhow::Result<()> {
         app.finish();
     }
     anyhow::bail!("the graphics device was lost again and again; look at its driver")
+}
+
+/// Ctrl+C, the end of a login or of a container closes the window as its button does; asked a
+/// second time, the program ends at once, and a recording plays up to its last fragment.
+fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let stop = StopFlag::new();
+    ctrlc::set_handler(move || {
+        if stop.is_stopped() {
+            std::process::exit(130);
+        }
+        stop.stop();
+        close();
+    })
+    .context("cannot watch for signals")
 }
 
 /// Why a window ended, in one line.

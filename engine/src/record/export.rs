@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::disk::create_alone;
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
@@ -67,7 +68,7 @@ pub(super) struct Output {
 
 impl Output {
     pub fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(Error::io("create", path))?;
+        let file = create_alone(path)?;
         Ok(Self {
             path: path.to_owned(),
             file,
