@@ -11,7 +11,7 @@ use poselens_engine::record::{
     Backpressure, ExportContext, Exporter, ExporterSpec, Offered, Recorder,
 };
 
-use crate::cli::stats::StageTimes;
+use crate::cli::stats::{StageTimes, Times};
 
 /// Frames per second written into a video whose source does not know its own rate; only the
 /// length of the last frame follows from it.
@@ -45,8 +45,10 @@ pub struct Figures {
     pub time_secs: f64,
     /// Time per stage.
     pub stages: StageTimes,
-    /// Capture to annotated picture, milliseconds.
-    pub latencies: Vec<f64>,
+    /// Capture to annotated picture.
+    pub latencies: Times,
+    /// The same since they were last taken.
+    pub recent_latencies: Times,
 }
 
 /// [`Figures`] shared between the run and its tap.
@@ -106,8 +108,9 @@ impl Tap for Outputs {
         figures.frames += 1;
         figures.time_secs = presented.frame.time_secs;
         figures.stages.push(&timings);
-        let latency = presented.frame.captured.elapsed();
-        figures.latencies.push(latency.as_secs_f64() * 1e3);
+        let latency = presented.frame.captured.elapsed().as_secs_f64() * 1e3;
+        figures.latencies.push(latency);
+        figures.recent_latencies.push(latency);
         if let Some(output) = &presented.output {
             figures.frames_with_a_person += u64::from(!output.poses.is_empty());
             for exporter in &mut self.exporters {

@@ -1,6 +1,7 @@
 //! Support for the integration tests: golden files, the rule that fills weights, checkpoints.
 
 pub mod fill;
+pub mod fuzz;
 pub mod torch;
 
 use std::path::PathBuf;

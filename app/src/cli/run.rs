@@ -19,6 +19,7 @@ use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
 use super::stats::{Percentiles, round3};
+use crate::figures::{self, EverySecond};
 use crate::outputs::{OutputPlan, Outputs, SharedFigures};
 
 /// Options of `run`.
@@ -284,7 +285,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         fps: round3(figures.frames as f64 / seconds),
         drops,
         record_drops: figures.record_drops,
-        latency: Percentiles::of(figures.latencies),
+        latency: figures.latencies.percentiles(),
         stages: figures.stages.report(),
         outputs: args.outputs().map(|p| p.display().to_string()).collect(),
         warnings,
@@ -381,7 +382,14 @@ fn follow(
     let mut failure = None;
     let mut is_ending = false;
     let mut is_interrupted = false;
+    let mut every_second = EverySecond::default();
     loop {
+        if every_second.is_due() {
+            let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            let latency = std::mem::take(&mut figures.recent_latencies).percentiles();
+            let (frames, drops) = (figures.frames, pipeline.stats().drops);
+            figures::trace(frames, drops, latency.map(|p| (p.p50_ms, p.p95_ms)));
+        }
         match pipeline.try_event() {
             Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
             Some(Event::SourceWarning { warning, .. }) => warnings.push(warning),

@@ -20,6 +20,7 @@ use super::picture::Picture;
 use super::session::{Adapter, Level, MapTitle, Sheet, Status};
 use super::train::{self, Train};
 use super::{AppState, GuiContext, Session, theme};
+use crate::figures::EverySecond;
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -50,6 +51,7 @@ pub struct App {
     pub(super) opening_path: Option<String>,
     /// Nothing was asked for yet: the first camera found may start.
     may_start_camera: bool,
+    every_second: EverySecond,
 }
 
 impl App {
@@ -65,7 +67,19 @@ impl App {
         };
         let mut session = Session::default();
         let state = match gui.settings_file.as_deref().map(AppState::load) {
-            Some(Ok(state)) => state,
+            Some(Ok((state, refused))) => {
+                if !refused.is_empty() {
+                    session.say(
+                        Level::Warning,
+                        format!(
+                            "the settings file holds values of another version ({}): they stay \
+                             there, the defaults are used",
+                            refused.join(", ")
+                        ),
+                    );
+                }
+                state
+            }
             Some(Err(error)) => {
                 let kept = gui.settings_file.as_deref().and_then(AppState::set_aside);
                 let kept = kept.map_or_else(String::new, |path| {
@@ -104,6 +118,7 @@ impl App {
             device_lost: None,
             is_look_sent: false,
             opening_path: None,
+            every_second: EverySecond::default(),
         };
         app.offer_trained();
         app.start_model();
@@ -159,6 +174,12 @@ impl App {
         {
             self.session.say(Level::Error, text);
         }
+    }
+
+    /// Closes the window from another thread, as the system asks for it.
+    pub fn closer(&self) -> impl Fn() + Send + 'static {
+        let waker = self.desk.waker.clone();
+        move || waker.ask_to_close()
     }
 
     /// What is saved.
@@ -310,8 +331,10 @@ impl App {
             return;
         };
         if self.state != self.saved || !path.exists() {
-            if let Err(error) = self.state.save(path) {
+            if let Err(error) = self.state.save(path, &self.saved) {
                 tracing::warn!("{error:#}");
+                let text = format!("{error:#}; your choices hold until the window is closed");
+                self.session.say(Level::Warning, text);
             }
             // A disk that is full is not tried again with every click.
             self.saved = self.state.clone();
@@ -389,6 +412,9 @@ impl eframe::App for App {
         }
         self.drain(ctx);
         self.send_title(ctx);
+        if self.desk.waker.is_asked_to_close() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
         let is_hidden = ctx.input(|i| i.viewport().visible() == Some(false));
         self.desk.waker.set_hidden(is_hidden);
         if is_hidden {

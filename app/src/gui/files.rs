@@ -53,6 +53,7 @@ pub struct Waker(Arc<Mutex<Window>>);
 struct Window {
     ctx: Option<egui::Context>,
     is_hidden: bool,
+    is_asked_to_close: bool,
 }
 
 impl Waker {
@@ -63,6 +64,17 @@ impl Waker {
     /// Whether the window can be seen at all; it is woken rarely while it cannot.
     pub fn set_hidden(&self, is_hidden: bool) {
         self.lock().is_hidden = is_hidden;
+    }
+
+    /// Asks the window to close, in the way of its close button: recordings are finished.
+    pub fn ask_to_close(&self) {
+        self.lock().is_asked_to_close = true;
+        self.wake();
+    }
+
+    /// Whether somebody has asked so.
+    pub fn is_asked_to_close(&self) -> bool {
+        self.lock().is_asked_to_close
     }
 
     pub fn wake(&self) {

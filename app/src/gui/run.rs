@@ -7,6 +7,8 @@ use eframe::egui;
 
 use super::display::Display;
 use super::{App, GuiContext};
+use anyhow::Context as _;
+use poselens_engine::concurrency::StopFlag;
 
 /// A device that is lost again this often is broken; starting over would not help.
 const MAX_REBUILDS: u32 = 3;
@@ -54,7 +56,9 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
         "{}; use `poselens run --input SPEC`",
         display.reason()
     );
-    let home = Arc::new(Mutex::new(Some(App::new(gui)?)));
+    let app = App::new(gui)?;
+    close_on_signal(app.closer())?;
+    let home = Arc::new(Mutex::new(Some(app)));
     let take =
         |home: &Mutex<Option<App>>| home.lock().unwrap_or_else(PoisonError::into_inner).take();
     for _ in 0..=MAX_REBUILDS {
@@ -95,6 +99,20 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
         app.finish();
     }
     anyhow::bail!("the graphics device was lost again and again; look at its driver")
+}
+
+/// Ctrl+C, the end of a login or of a container closes the window as its button does; asked a
+/// second time, the program ends at once, and a recording plays up to its last fragment.
+fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let stop = StopFlag::new();
+    ctrlc::set_handler(move || {
+        if stop.is_stopped() {
+            std::process::exit(130);
+        }
+        stop.stop();
+        close();
+    })
+    .context("cannot watch for signals")
 }
 
 /// Why a window ended, in one line.

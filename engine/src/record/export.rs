@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::disk::create_alone;
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
@@ -84,13 +85,13 @@ pub(super) struct Output {
 impl Output {
     pub fn create(path: &Path) -> Result<Self> {
         let file = if path == Path::new(STDOUT) {
-            stdout()
+            stdout().map_err(Error::io("create", path))?
         } else {
-            File::create(path)
+            create_alone(path)?
         };
         Ok(Self {
             path: path.to_owned(),
-            file: file.map_err(Error::io("create", path))?,
+            file,
         })
     }
 

@@ -8,6 +8,7 @@ use poselens_engine::pipeline::Event;
 use poselens_engine::source::SourceStatus;
 
 use super::App;
+use crate::figures;
 use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction, WindowAction};
 use crate::gui::files::News;
 use crate::gui::session::{Level, Sheet};
@@ -32,6 +33,15 @@ impl App {
         self.tasks.retain(|task| !task.is_finished());
         self.follow_annotation();
         self.session.stats = self.pipeline.stats();
+        if self.every_second.is_due() {
+            let millis = |time: Duration| time.as_secs_f64() * 1e3;
+            let stats = &self.session.stats;
+            let latency = stats
+                .latency_p50
+                .map(millis)
+                .zip(stats.latency_p95.map(millis));
+            figures::trace(stats.frames, stats.drops, latency);
+        }
         self.session.extent = self.pipeline.extent();
         self.session.formats = self.pipeline.formats();
         let extent = self.session.extent.as_ref();

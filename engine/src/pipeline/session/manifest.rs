@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Look;
 use crate::disk::replace;
+use crate::document;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::source::recording::MANIFEST;
@@ -155,11 +156,18 @@ impl Manifest {
         })
     }
 
-    /// Writes it into the folder, whole or not at all.
+    /// Writes it into the folder, whole or not at all. What a newer version has written into the
+    /// file there, and this one does not know, stays.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(MANIFEST);
-        let text = toml::to_string(self)
-            .map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
+        let there = || {
+            let mut file: toml::Table = fs::read_to_string(&path).ok()?.parse().ok()?;
+            let before: Self = file.clone().try_into().ok()?;
+            document::apply(&mut file, &before, self).ok()?;
+            Some(file)
+        };
+        let text = there().map_or_else(|| toml::to_string(self), |file| toml::to_string(&file));
+        let text = text.map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
         replace(&path, text.as_bytes())
     }
 }

@@ -126,7 +126,7 @@ impl std::fmt::Display for PixelFormat {
 
 /// Rows of a picture, each `stride` bytes after the one before.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Plane<'a> {
+pub struct Plane<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) stride: usize,
 }
@@ -139,7 +139,7 @@ impl<'a> Plane<'a> {
 
 /// A picture as a camera delivered it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Picture<'a> {
+pub struct Picture<'a> {
     pub(super) format: PixelFormat,
     pub(super) size: Size,
     /// What YUV means; other formats have no choice.
@@ -151,12 +151,7 @@ pub(super) struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// A picture whose planes follow one another in `bytes`. `stride` is that of the first
     /// plane; the others' follows from it, as V4L2 defines it for buffers of one plane.
-    pub(super) fn in_one_buffer(
-        format: PixelFormat,
-        size: Size,
-        stride: usize,
-        bytes: &'a [u8],
-    ) -> Self {
+    pub fn in_one_buffer(format: PixelFormat, size: Size, stride: usize, bytes: &'a [u8]) -> Self {
         let shapes = format.planes(size);
         let mut planes = [Plane::default(); 3];
         let mut rest = bytes;
@@ -224,7 +219,7 @@ fn is_possible(size: Size) -> bool {
 /// # Errors
 /// When a plane is too short, the picture is a damaged JPEG or one of another size, or when its
 /// size is empty or does not fit `rgba`. `rgba` may then be partly written.
-pub(super) fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
+pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
     let Picture { format, size, .. } = *picture;
     picture.check()?;
     if rgba.len() != size.area() * BYTES_PER_PIXEL {

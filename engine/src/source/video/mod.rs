@@ -134,16 +134,25 @@ fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(Error::io("open", path))
 }
 
-/// Opens a clip in memory. Only what needs no ffmpeg can be read so.
-pub(super) fn open_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn FrameSource>> {
+/// Opens a video in memory. Only what needs no ffmpeg can be read so.
+///
+/// # Errors
+/// One line that names the video.
+pub fn open_bytes(
+    bytes: impl AsRef<[u8]> + Send + 'static,
+    name: &str,
+) -> Result<Box<dyn FrameSource>> {
     let input = Box::new(std::io::Cursor::new(bytes));
     let video = NativeVideo::open(input, name).map_err(|reason| Error::source(name, reason))?;
     Ok(Box::new(video))
 }
 
 /// As [`open_bytes`], for reading in any order.
-pub(super) fn scrub_bytes(
-    bytes: &'static [u8],
+///
+/// # Errors
+/// Like [`open_bytes`].
+pub fn scrub_bytes(
+    bytes: impl AsRef<[u8]> + Send + 'static,
     name: &str,
     options: &OpenOptions,
 ) -> Result<Box<dyn RandomAccess>> {
