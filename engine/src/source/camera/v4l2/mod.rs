@@ -12,6 +12,7 @@ mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use v4l::v4l_sys::v4l2_capability;
 
@@ -30,6 +31,10 @@ const HAS_DEVICE_CAPS: u32 = 0x8000_0000;
 
 /// Nodes up to this number are tried, also where the folder of devices does not list them.
 const N_TRIED: u32 = 64;
+
+/// How often a node in use is opened again, and the pause before.
+const N_AGAIN: u32 = 4;
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The cameras of this machine.
 #[derive(Debug)]
@@ -70,7 +75,7 @@ impl Driver for NativeDriver {
 
     fn open(&self, camera: &CameraInfo) -> Result<Box<dyn Device>> {
         let cannot = |e| failure(&camera.name, "it does not open", &e);
-        let node = Node::open(camera.index).map_err(cannot)?;
+        let node = open_patiently(camera.index).map_err(cannot)?;
         let capabilities = capabilities(&node).map_err(cannot)?;
         let kind = capture_kind(&capabilities)
             .ok_or_else(|| Error::source(&camera.name, "it delivers no pictures"))?;
@@ -82,6 +87,20 @@ impl Driver for NativeDriver {
             stream: None,
         }))
     }
+}
+
+/// Opens a node. Some drivers allow one program at a time: a list of cameras that is made at the
+/// moment, or a stream that just ended, is no reason to fail.
+fn open_patiently(index: u32) -> std::io::Result<Node> {
+    for _ in 0..N_AGAIN {
+        match Node::open(index) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                std::thread::sleep(AGAIN);
+            }
+            done => return done,
+        }
+    }
+    Node::open(index)
 }
 
 /// What a node says of itself.

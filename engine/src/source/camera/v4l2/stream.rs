@@ -169,6 +169,8 @@ pub(super) struct Stream {
     colour: Colour,
     /// Bytes of a row, for every plane of a buffer.
     strides: Vec<usize>,
+    /// Most bytes of a picture, for every plane of a buffer; more are a sign of damage.
+    limits: Vec<usize>,
     /// The planes of every buffer.
     buffers: Vec<Vec<Mapping>>,
     /// The buffer that the last reading borrows from; it goes back before the next one.
@@ -213,6 +215,7 @@ impl Stream {
             },
             colour: layout.colour(),
             strides: strides(&layout, pixels, size),
+            limits: limits(&layout, pixels, size),
             buffers: Vec::new(),
             held: None,
             clock: Clock::new(Instant::now()),
@@ -356,7 +359,11 @@ impl Stream {
                 (start as usize).min(end)..end
             })
             .collect();
-        let is_whole = raw.flags & FLAG_ERROR == 0 && used.iter().all(|range| !range.is_empty());
+        let fits = used
+            .iter()
+            .zip(&self.limits)
+            .all(|(u, n)| (1..=*n).contains(&u.len()));
+        let is_whole = raw.flags & FLAG_ERROR == 0 && fits;
         let is_monotonic = raw.flags & FLAG_CLOCK == FLAG_CLOCK_MONOTONIC;
         let stamp = is_monotonic.then(|| {
             let (secs, micros) = (raw.timestamp.tv_sec, raw.timestamp.tv_usec);
@@ -418,6 +425,17 @@ fn set_rate(node: &Node, kind: Kind, offer: &Offer) -> Option<f64> {
     let told = interval(unsafe { parameters.parm.capture.timeperframe });
     // Many drivers have no such request: their rate is what they listed.
     done.ok().and(told).map(rate).or(offer.format.rate)
+}
+
+/// Most bytes of a picture, for every plane of a buffer: what the driver says, if a picture fits.
+fn limits(layout: &Layout, pixels: PixelFormat, size: Size) -> Vec<usize> {
+    let is_one = layout.planes.len() == 1;
+    let needed = pixels.n_bytes(size).map(|n| if is_one { n } else { 1 });
+    let limit = |&(_, total): &(usize, usize)| match needed {
+        Some(needed) if total >= needed => total,
+        _ => usize::MAX,
+    };
+    layout.planes.iter().map(limit).collect()
 }
 
 /// Bytes of a row, for every plane of a buffer. What the driver says counts if it is possible.
