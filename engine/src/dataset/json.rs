@@ -6,8 +6,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
+use super::loose::Loose;
 use crate::error::{Error, Result};
 
 /// Some editors begin a UTF-8 file with it; no part of JSON.
@@ -25,7 +26,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<
 
 /// Names of an object's fields, to say what was found instead; empty where it is no object.
 pub(super) fn fields(path: &Path) -> Vec<String> {
-    let read = read_json::<BTreeMap<String, IgnoredAny>>(path, "object");
+    let read = read_json::<BTreeMap<String, Loose>>(path, "object");
     read.map_or_else(|_| Vec::new(), |object| object.into_keys().collect())
 }
 

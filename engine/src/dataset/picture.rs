@@ -6,7 +6,8 @@
 //! moved PCK@0.2 of SFM on 353 people by 0.18 points (44.90 instead of 45.08), more than many a
 //! change worth measuring.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
 use std::panic::catch_unwind;
 use std::path::Path;
 
@@ -91,12 +92,45 @@ pub fn of_file(path: &Path, id: u64, size: Size, orientation: Orientation) -> Re
 /// How the EXIF data of a JPEG turns it; `None` where they do not. Pictures of other formats are
 /// always read as they are turned.
 fn turn(path: &Path) -> Option<Turn> {
-    let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
-    if reader.format() != Some(ImageFormat::Jpeg) {
+    if !has_exif(path) {
         return None;
     }
+    let reader = ImageReader::open(path).ok()?.with_guessed_format().ok()?;
     let orientation = reader.into_decoder().ok()?.orientation().ok()?;
     Some(orientation).filter(|turn| *turn != Turn::NoTransforms)
+}
+
+/// Whether a file is a JPEG with EXIF data, from the segments in front of its picture: a data set
+/// may have a hundred thousand, of which a decoder would read every byte.
+fn has_exif(path: &Path) -> bool {
+    const EXIF: &[u8] = b"Exif\0\0";
+    let look = || -> std::io::Result<bool> {
+        let mut file = BufReader::with_capacity(4096, File::open(path)?);
+        let mut magic = [0; 2];
+        file.read_exact(&mut magic)?;
+        if magic != [0xff, 0xd8] {
+            return Ok(false);
+        }
+        loop {
+            let mut head = [0; 4];
+            file.read_exact(&mut head)?;
+            let length = i64::from(u16::from_be_bytes([head[2], head[3]]));
+            match head {
+                // Application data and comments.
+                [0xff, 0xe1, ..] if length >= 8 => {
+                    let mut name = [0; 6];
+                    file.read_exact(&mut name)?;
+                    if name == EXIF {
+                        return Ok(true);
+                    }
+                    file.seek_relative(length - 8)?;
+                }
+                [0xff, 0xe0..=0xef | 0xfe, ..] if length >= 2 => file.seek_relative(length - 2)?,
+                _ => return Ok(false),
+            }
+        }
+    };
+    look().unwrap_or_default()
 }
 
 /// The sizes of a JPEG as it is stored and as its EXIF data turns it; `None` where they do not.

@@ -104,8 +104,8 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
     }
     if found.boxes.is_empty() {
         let n = list.len();
-        let reason = match other_picture {
-            Some(other) => format!(
+        let reason = if let Some(other) = other_picture {
+            format!(
                 "none of the {} boxes of people belongs to one of the {} pictures: the list has \
                  `image_id` {other}, the labels {}; compare the `image_id`s",
                 found.of_other_pictures,
@@ -114,16 +114,15 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
                     .samples
                     .first()
                     .map_or_else(String::new, |s| s.image_id.to_string()),
-            ),
-            None => {
-                let theirs = categories.iter().map(|(id, n)| format!("{id} ({n} boxes)"));
-                format!(
-                    "none of the {n} boxes is of category {}, which people have in the labels: their \
+            )
+        } else {
+            let theirs = categories.iter().map(|(id, n)| format!("{id} ({n} boxes)"));
+            format!(
+                "none of the {n} boxes is of category {}, which people have in the labels: their \
                      `category_id` is {}; write {0} there",
-                    dataset.category_id,
-                    theirs.collect::<Vec<_>>().join(", ")
-                )
-            }
+                dataset.category_id,
+                theirs.collect::<Vec<_>>().join(", ")
+            )
         };
         return Err(Error::data(path, reason));
     }

@@ -83,8 +83,8 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
 /// When the file cannot be read, has no images, annotations or joints of a person, or several
 /// categories of people of which none was asked for.
 pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
-    let path = request.annotations;
     const WHAT: &str = "COCO keypoints file (an object of images, annotations and categories)";
+    let path = request.annotations;
     let file: CocoFile = read_json(path, WHAT)?;
     let (images, annotations) = match (file.images, file.annotations) {
         (Some(images), Some(annotations)) => (images, annotations),
