@@ -403,8 +403,15 @@ fn a_double_click_keeps_what_was_picked() {
     let place = window.harness.get_by_label("Picture").rect().center() + egui::vec2(40.0, 33.0);
     let quick = |window: &mut Window| {
         window.harness.hover_at(place);
-        window.harness.drag_at(place);
-        window.harness.drop_at(place);
+        // The pointer stays: a double click ends where it has left.
+        for pressed in [true, false] {
+            window.harness.event(egui::Event::PointerButton {
+                pos: place,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+        }
         window.harness.step();
     };
     for _ in 0..2 {

@@ -66,11 +66,12 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
             && (-0.5..size.height as f64 - 0.5).contains(&y);
         is_inside.then(|| Point::new(x, y))
     };
-    if zoomed.response.double_clicked() {
+    // egui counts a double click as the end of a triple one when something else was clicked
+    // shortly before.
+    if zoomed.response.double_clicked() || zoomed.response.triple_clicked() {
         // Its first click has picked something by the way.
         send(cx, InspectAction::Unpick);
     } else if zoomed.response.clicked()
-        && !zoomed.response.triple_clicked()
         && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
     {
         let reach = f64::from(REACH * scale) / zoomed.view.scale;

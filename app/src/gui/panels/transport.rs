@@ -239,6 +239,8 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
         None => format!("{elapsed}   waiting for a picture"),
     };
     ui.add_space(6.0);
+    // Never as far as the time: the dot stands between.
+    ui.set_max_width(ui.available_width() - 28.0);
     ui.add(
         Label::new(
             RichText::new(text)
