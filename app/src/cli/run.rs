@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
@@ -28,8 +29,8 @@ pub struct RunArgs {
     pub input: String,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Write an annotated video (H.264 in MP4)
-    #[arg(long, value_name = "out.mp4")]
+    /// Write an annotated video (H.264 in MP4); pictures of another size than the first are fitted in
+    #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
     /// Write one JSON line per frame
     #[arg(long, value_name = "FILE")]
@@ -138,6 +139,18 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Takes the name of an MP4 file.
+fn mp4_name() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        if extension.is_some_and(|e| e == "mp4" || e == "m4v") {
+            Ok(path)
+        } else {
+            Err("the video is written as MP4; give it a name that ends in .mp4")
+        }
+    })
+}
+
 fn unit_interval(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(t) if (0.0..=1.0).contains(&t) => Ok(t),
@@ -161,15 +174,25 @@ pub struct Summary {
     stages: BTreeMap<&'static str, Percentiles>,
     outputs: Vec<PathBuf>,
     warnings: Vec<String>,
+    /// Frames were lost, or are not to be trusted, because the input is damaged.
+    damaged: bool,
 }
 
 pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
     let summary = annotate(common, args)?;
+    report(args, &summary)?;
+    if summary.damaged {
+        bail!("the input is damaged; all that could be read of it was written");
+    }
+    Ok(())
+}
+
+fn report(args: &RunArgs, summary: &Summary) -> anyhow::Result<()> {
     for warning in &summary.warnings {
         eprintln!("poselens: {warning}");
     }
     if args.json {
-        return super::print_json(&summary);
+        return super::print_json(summary);
     }
     eprintln!(
         "{} frames in {:.1} s ({:.1} frames/s), a person in {}{}",
@@ -313,6 +336,13 @@ fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
     }
 }
 
+/// What was wrong with a run that came to its end.
+#[derive(Default)]
+struct Warnings {
+    texts: Vec<String>,
+    is_damaged: bool,
+}
+
 /// Follows the run to its end; answers the warnings. Whatever fails, the recording is closed
 /// before the failure is reported.
 fn follow(
@@ -320,15 +350,20 @@ fn follow(
     figures: &SharedFigures,
     interrupted: &StopFlag,
     progress: &Progress,
-) -> anyhow::Result<Vec<String>> {
-    let mut warnings = Vec::new();
+) -> anyhow::Result<Warnings> {
+    let mut warnings = Warnings::default();
     let mut failure = None;
     let mut is_ending = false;
     let mut is_interrupted = false;
     loop {
         match pipeline.try_event() {
             Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
-            Some(Event::SourceWarning { warning, .. }) => warnings.push(warning),
+            Some(Event::SourceWarning {
+                warning, is_damage, ..
+            }) => {
+                warnings.texts.push(warning);
+                warnings.is_damaged |= is_damage;
+            }
             Some(Event::SourceEnded) => {
                 pipeline.stop_recording()?;
                 is_ending = true;
@@ -357,7 +392,9 @@ fn follow(
                 }
                 // The source ends by itself; the frames it had read are still written.
                 if interrupted.is_stopped() && !is_interrupted {
-                    warnings.push("interrupted; what was done is complete".to_owned());
+                    warnings
+                        .texts
+                        .push("interrupted; what was done is complete".to_owned());
                     is_interrupted = true;
                 }
                 std::thread::sleep(POLL);
@@ -384,7 +421,7 @@ fn summarise(
     figures: Figures,
     seconds: f64,
     drops: u64,
-    warnings: Vec<String>,
+    warnings: Warnings,
 ) -> Summary {
     Summary {
         input: args.input.clone(),
@@ -399,6 +436,7 @@ fn summarise(
         latency: Percentiles::of(figures.latencies),
         stages: figures.stages.report(),
         outputs: args.outputs().cloned().collect(),
-        warnings,
+        warnings: warnings.texts,
+        damaged: warnings.is_damaged,
     }
 }

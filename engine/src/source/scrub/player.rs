@@ -118,12 +118,11 @@ impl FrameSource for Player {
         let (Some(scrub), Some(next)) = (&mut self.scrub, &mut self.next) else {
             return self.sequential.next_frame();
         };
-        if *next >= scrub.n_frames() {
-            return Ok(None);
-        }
-        let frame = scrub.frame(*next)?;
-        *next += 1;
-        Ok(Some(frame))
+        let frame = scrub.frame_from(*next)?;
+        *next = frame
+            .as_ref()
+            .map_or(scrub.n_frames(), |frame| frame.id as usize + 1);
+        Ok(frame)
     }
 
     fn warning(&self) -> Option<&str> {
@@ -131,6 +130,10 @@ impl FrameSource for Player {
             (Some(scrub), Some(_)) => scrub.warning(),
             _ => self.sequential.warning(),
         }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.sequential.is_damaged()
     }
 
     fn monitor(&self) -> SourceMonitor {

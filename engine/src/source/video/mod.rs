@@ -6,9 +6,14 @@
 //! [`index`] and [`random`] give any frame of such a file in any order.
 //! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
 
+mod aspect;
 mod colour;
+mod damage;
+#[cfg(test)]
+mod damage_tests;
 mod demux_mkv;
 mod demux_mp4;
+mod ebml;
 mod ffmpeg;
 mod ffmpeg_notes;
 mod ffmpeg_random;
