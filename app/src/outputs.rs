@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use poselens_engine::Result;
 use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
-    Backpressure, ExportContext, Exporter, ExporterSpec, Offered, Recorder,
+    Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder,
 };
+use poselens_engine::{Error, Result};
 
 use crate::cli::stats::{StageTimes, Times};
 
@@ -54,12 +54,16 @@ pub struct Figures {
 /// [`Figures`] shared between the run and its tap.
 pub type SharedFigures = Arc<Mutex<Figures>>;
 
-/// The tap that writes.
+/// The tap that writes. An output that fails leaves the others whole.
 pub struct Outputs {
     recorder: Option<Recorder>,
+    /// What ended the annotated video.
+    failure: Option<Error>,
+    /// Number of outputs that were asked for.
+    n_planned: usize,
     /// Annotated pictures on their way to the recorder.
     pool: FramePool,
-    exporters: Vec<Box<dyn Exporter>>,
+    exports: Exports,
     figures: SharedFigures,
     path: PathBuf,
 }
@@ -89,11 +93,22 @@ impl Outputs {
             .transpose()?;
         Ok(Self {
             recorder,
+            failure: None,
+            n_planned: plan.exports.len() + usize::from(plan.record.is_some()),
             pool: FramePool::new(),
-            exporters,
+            exports: Exports::new(exporters),
             figures,
             path: plan.record.clone().unwrap_or_default(),
         })
+    }
+}
+
+impl Outputs {
+    /// Why nothing is left to be written.
+    fn give_up(&mut self) -> Error {
+        let exports = std::mem::take(&mut self.exports).finish();
+        let failure = self.failure.take().or(exports.err());
+        failure.unwrap_or_else(|| Error::Invalid("every output has failed".to_owned()))
     }
 }
 
@@ -113,16 +128,22 @@ impl Tap for Outputs {
         figures.recent_latencies.push(latency);
         if let Some(output) = &presented.output {
             figures.frames_with_a_person += u64::from(!output.poses.is_empty());
-            for exporter in &mut self.exporters {
-                exporter.push(output)?;
-            }
+            self.exports.push(output);
         }
         if let (Some(recorder), Some(picture)) = (&mut self.recorder, picture) {
             match recorder.offer(picture) {
                 Offered::Queued => {}
                 Offered::Dropped => figures.record_drops += 1,
-                Offered::Failed => return Err(recorder.failure()),
+                Offered::Failed => {
+                    self.failure = Some(recorder.failure());
+                    self.recorder = None;
+                }
             }
+        }
+        drop(figures);
+        let is_useless = self.n_planned > 0 && self.recorder.is_none() && self.exports.is_empty();
+        if is_useless {
+            return Err(self.give_up());
         }
         Ok(())
     }
@@ -140,10 +161,8 @@ impl Tap for Outputs {
     }
 
     fn finish(mut self: Box<Self>) -> Result<TapProgress> {
-        let mut outcome = Ok(());
-        for exporter in self.exporters.drain(..) {
-            outcome = outcome.and(exporter.finish());
-        }
+        let mut outcome = self.failure.take().map_or(Ok(()), Err);
+        outcome = outcome.and(std::mem::take(&mut self.exports).finish());
         if let Some(recorder) = self.recorder.take() {
             match recorder.finish() {
                 Ok(summary) => {

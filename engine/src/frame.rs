@@ -4,10 +4,14 @@
 //! texture, the crop, the encoder and the overlays all read without another conversion
 //! (RGB would save a quarter of the memory and cost a conversion at the texture and the encoder).
 
+mod resample;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::geometry::Size;
+
+pub use self::resample::{letterboxed, resample};
 
 /// Bytes of one pixel.
 pub const BYTES_PER_PIXEL: usize = 4;

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
@@ -30,8 +31,8 @@ pub struct RunArgs {
     pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Write an annotated video (H.264 in MP4)
-    #[arg(long, value_name = "out.mp4")]
+    /// Write an annotated video (H.264 in MP4); pictures of another size than the first are fitted in
+    #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
     /// Write one JSON line per frame; - is standard output, here and for the other lists
     #[arg(long, value_name = "FILE")]
@@ -158,6 +159,18 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Takes the name of an MP4 file.
+fn mp4_name() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        if extension.is_some_and(|e| e == "mp4" || e == "m4v") {
+            Ok(path)
+        } else {
+            Err("the video is written as MP4; give it a name that ends in .mp4")
+        }
+    })
+}
+
 fn unit_interval(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(t) if (0.0..=1.0).contains(&t) => Ok(t),
@@ -181,6 +194,8 @@ pub struct Summary {
     stages: BTreeMap<&'static str, Percentiles>,
     outputs: Vec<String>,
     warnings: Vec<String>,
+    /// Frames were lost, or are not to be trusted, because the input is damaged.
+    damaged: bool,
     /// For cameras: what was delivered and what was lost.
     camera: Option<CameraReport>,
     /// Why the run ended before its input did; what was done until then is in the figures.
@@ -199,6 +214,9 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
     }
     if let Some(failure) = failure {
         return Err(failure);
+    }
+    if summary.damaged {
+        bail!("the input is damaged; all that could be read of it was written");
     }
     if args.strict && !summary.warnings.is_empty() {
         bail!("not everything of the input was read, which --strict does not accept");
@@ -288,7 +306,8 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         latency: figures.latencies.percentiles(),
         stages: figures.stages.report(),
         outputs: args.outputs().map(|p| p.display().to_string()).collect(),
-        warnings,
+        warnings: warnings.texts,
+        damaged: warnings.is_damaged,
         camera,
         error: failure.as_ref().map(super::one_line),
     };
@@ -370,15 +389,22 @@ fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
     }
 }
 
-/// Follows the run to its end; answers the warnings, and the failure that ended the source after
+/// Warnings of a run that came to its end.
+#[derive(Default)]
+struct Warnings {
+    texts: Vec<String>,
+    is_damaged: bool,
+}
+
+/// Follows the run to its end; returns the warnings, and the failure that ended the source after
 /// its first frame. Whatever fails, the recording is closed before the failure is reported.
 fn follow(
     pipeline: &Pipeline,
     figures: &SharedFigures,
     interrupted: &StopFlag,
     progress: &Progress,
-) -> anyhow::Result<(Vec<String>, Option<anyhow::Error>)> {
-    let mut warnings = Vec::new();
+) -> anyhow::Result<(Warnings, Option<anyhow::Error>)> {
+    let mut warnings = Warnings::default();
     let mut failure = None;
     let mut is_ending = false;
     let mut is_interrupted = false;
@@ -392,7 +418,12 @@ fn follow(
         }
         match pipeline.try_event() {
             Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
-            Some(Event::SourceWarning { warning, .. }) => warnings.push(warning),
+            Some(Event::SourceWarning {
+                warning, is_damage, ..
+            }) => {
+                warnings.texts.push(warning);
+                warnings.is_damaged |= is_damage;
+            }
             Some(Event::SourceEnded) => {
                 pipeline.stop_recording()?;
                 is_ending = true;
@@ -421,7 +452,9 @@ fn follow(
                 }
                 // The source ends by itself; the frames it had read are still written.
                 if interrupted.is_stopped() && !is_interrupted {
-                    warnings.push("interrupted; what was done is complete".to_owned());
+                    warnings
+                        .texts
+                        .push("interrupted; what was done is complete".to_owned());
                     is_interrupted = true;
                 }
                 std::thread::sleep(POLL);

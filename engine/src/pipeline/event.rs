@@ -28,6 +28,8 @@ pub enum Event {
         name: String,
         /// What is wrong with it.
         warning: String,
+        /// Whether frames are lost or not to be trusted because the input is damaged.
+        is_damage: bool,
     },
     /// The source's device does otherwise than before: it has gone silent, a connection is being
     /// tried (with the number of the try), or frames come again ([`SourceStatus::Ok`]).

@@ -63,7 +63,11 @@ impl Watcher {
         let was_troubled = std::mem::replace(&mut self.is_troubled, trouble.is_some());
         if let (Some(warning), false) = (trouble, was_troubled) {
             let name = source.name.clone();
-            return Some(Event::SourceWarning { name, warning });
+            return Some(Event::SourceWarning {
+                name,
+                warning,
+                is_damage: false,
+            });
         }
         let status = source.monitor.status();
         let is_new = std::mem::replace(&mut self.last, status) != status;

@@ -8,6 +8,7 @@ mod coco;
 mod csv;
 mod encoder;
 mod export;
+mod exports;
 mod fmp4;
 mod jsonl;
 mod openpose;
@@ -24,6 +25,7 @@ mod test_disk;
 mod video_tests;
 
 pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec, STDOUT};
+pub use exports::Exports;
 pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
 pub use stamp::stamp;
 pub use tensors::{Answer, NamedTensor, tensors, write_npy, write_safetensors};

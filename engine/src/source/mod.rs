@@ -42,8 +42,8 @@ pub trait FrameSource: Send {
     /// A live source that loses its device waits here while it reconnects; meanwhile
     /// [`FrameSource::monitor`] tells other threads what is going on.
     ///
-    /// A source that is damaged half way delivers every frame before the damage, then `None`,
-    /// and says so in [`FrameSource::warning`].
+    /// A source that is damaged half way goes on behind the damage where it can, keeps the numbers
+    /// of the frames that are lost, and says so in [`FrameSource::warning`].
     ///
     /// # Errors
     /// One line naming the file or device and the remedy.
@@ -52,6 +52,11 @@ pub trait FrameSource: Send {
     /// What the user should know about the frames delivered so far, if anything.
     fn warning(&self) -> Option<&str> {
         None
+    }
+
+    /// Whether frames were lost or are not to be trusted because the input is damaged.
+    fn is_damaged(&self) -> bool {
+        false
     }
 
     /// Goes on from another frame: the next one read is the one at `to`, or the nearest there is.

@@ -93,7 +93,7 @@ impl App {
                     None => session.say(Level::Error, error.to_string()),
                 }
             }
-            Event::SourceWarning { name, warning } => {
+            Event::SourceWarning { name, warning, .. } => {
                 session.say(Level::Warning, format!("{name}: {warning}"));
             }
             Event::SourceStatus { name, status } => {

@@ -168,6 +168,15 @@ impl Scrub {
             let what = format!("has no frame {i}, the last is {}", n - 1);
             return Err(Error::source(&self.info().name, what));
         }
+        self.load(i)?;
+        self.cached(i).ok_or_else(|| {
+            let what = format!("frame {i} cannot be decoded, the file is damaged there");
+            Error::source(&self.info().name, what)
+        })
+    }
+
+    /// Decodes frame `i` into the memory, unless damage has cost it.
+    fn load(&mut self, i: usize) -> Result<()> {
         let is_step_back = i < self.position && self.position - i <= BEFORE_JUMP;
         self.position = i;
         if !self.cache.contains_key(&i) {
@@ -184,13 +193,28 @@ impl Scrub {
                 shrink(cache, max_bytes, i);
             })?;
         }
-        let frame = self.cache.get(&i).ok_or_else(|| {
-            let what = format!("frame {i} cannot be decoded, the file is damaged there");
-            Error::source(&self.info().name, what)
-        })?;
-        let mut frame = frame.clone();
+        Ok(())
+    }
+
+    /// Frame `i`, or the next one that damage has left; `None` behind the last.
+    ///
+    /// # Errors
+    /// As those of [`Scrub::frame`] but for damage.
+    pub fn frame_from(&mut self, i: usize) -> Result<Option<Frame>> {
+        for i in i..self.n_frames() {
+            self.load(i)?;
+            if let Some(frame) = self.cached(i) {
+                return Ok(Some(frame));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A copy of a frame that is in the memory, captured now.
+    fn cached(&self, i: usize) -> Option<Frame> {
+        let mut frame = self.cache.get(&i)?.clone();
         frame.captured = std::time::Instant::now();
-        Ok(frame)
+        Some(frame)
     }
 
     /// Whether playing goes on behind a frame that cannot be decoded.

@@ -119,17 +119,19 @@ impl FrameSource for Player {
             return self.sequential.next_frame();
         };
         while *next < scrub.n_frames() {
-            let frame = scrub.frame(*next);
-            if let Err(error) = &frame
-                && scrub.frames_stand_alone()
-            {
-                tracing::warn!("passed over: {error}");
-                *next += 1;
-                continue;
+            match scrub.frame_from(*next) {
+                Ok(frame) => {
+                    *next = frame
+                        .as_ref()
+                        .map_or(scrub.n_frames(), |frame| frame.id as usize + 1);
+                    return Ok(frame);
+                }
+                Err(error) if scrub.frames_stand_alone() => {
+                    tracing::warn!("passed over: {error}");
+                    *next += 1;
+                }
+                Err(error) => return Err(error),
             }
-            let frame = frame?;
-            *next += 1;
-            return Ok(Some(frame));
         }
         Ok(None)
     }
@@ -139,6 +141,10 @@ impl FrameSource for Player {
             (Some(scrub), Some(_)) => scrub.warning(),
             _ => self.sequential.warning(),
         }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.sequential.is_damaged()
     }
 
     fn monitor(&self) -> SourceMonitor {

@@ -6,9 +6,13 @@
 //! [`index`] and [`random`] give any frame of such a file in any order.
 //! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
 
-use super::colour;
+mod aspect;
+mod damage;
+#[cfg(test)]
+mod damage_tests;
 mod demux_mkv;
 mod demux_mp4;
+mod ebml;
 mod ffmpeg;
 mod ffmpeg_notes;
 mod ffmpeg_random;
@@ -29,6 +33,7 @@ use self::ffmpeg::{Ffmpeg, FfmpegVideo};
 use self::ffmpeg_random::FfmpegRandom;
 use self::native::NativeVideo;
 use self::random::NativeRandom;
+use super::colour;
 use super::scrub::RandomAccess;
 use super::{FrameSource, OpenOptions, SourceKind};
 use crate::error::{Error, Result};
