@@ -108,8 +108,12 @@ impl Tap for Outputs {
         figures.recent_latencies.push(latency);
         if let Some(output) = &presented.output {
             figures.frames_with_a_person += u64::from(!output.poses.is_empty());
-            for exporter in &mut self.exporters {
-                exporter.push(output)?;
+            for i in 0..self.exporters.len() {
+                if let Err(error) = self.exporters[i].push(output) {
+                    // Not finished: half a list keeps the name that says so.
+                    drop(self.exporters.remove(i));
+                    return Err(error);
+                }
             }
         }
         if let (Some(recorder), Some(picture)) = (&mut self.recorder, picture) {

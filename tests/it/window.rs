@@ -2,6 +2,7 @@
 
 mod choices;
 mod live;
+mod lost;
 mod recordings;
 mod sheets;
 
