@@ -22,6 +22,8 @@ const UNKNOWN_RATE: f64 = 30.0;
 pub struct OutputPlan {
     /// Name of the source without folder and extension, for file names inside exports.
     pub name: String,
+    /// Whether an older run's files may be removed.
+    pub overwrite: bool,
     /// Annotated video.
     pub record: Option<PathBuf>,
     /// Exports with their targets.
@@ -70,6 +72,9 @@ impl Outputs {
     pub fn open(plan: &OutputPlan, figures: SharedFigures, first: &Presented) -> Result<Self> {
         let context = ExportContext {
             name: plan.name.clone(),
+            frames_are_files: first.frame.file.is_some(),
+            n_frames: first.source.n_frames,
+            overwrite: plan.overwrite,
         };
         let exporters = plan
             .exports

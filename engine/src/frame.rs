@@ -21,6 +21,9 @@ pub struct Frame {
     pub time_secs: f64,
     /// When the frame reached this program: latency is measured from here.
     pub captured: Instant,
+    /// Name of the file that holds this picture and no other, without its folder; `None` for
+    /// frames of videos and cameras.
+    pub file: Option<Arc<str>>,
     size: Size,
     pixels: Arc<Pixels>,
 }
@@ -36,8 +39,17 @@ impl Frame {
             id,
             time_secs,
             captured: Instant::now(),
+            file: None,
             size,
             pixels: Arc::new(rgba),
+        }
+    }
+
+    /// The same frame, read from a file of its own.
+    pub fn of_file(self, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            file: Some(name.into()),
+            ..self
         }
     }
 

@@ -1,6 +1,8 @@
 //! The one integration binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(target_os = "linux")]
+mod camera;
 mod cli;
 mod clip;
 mod driving;

@@ -9,13 +9,13 @@ use std::fs;
 use std::path::Path;
 
 use poselens_engine::checkpoint::{ImportOptions, import};
-use poselens_engine::dataset::{DATASETS, Split, coco, picture};
+use poselens_engine::dataset::{DATASETS, Orientation, Request, Split, coco, picture};
 use poselens_engine::frame::{BYTES_PER_PIXEL, FramePool};
 use poselens_engine::geometry::Size;
 use poselens_engine::model::Card;
 use poselens_engine::pipeline::session::Manifest;
-use poselens_engine::source::image::{picture_size, read_picture};
-use poselens_engine::source::pixels::{PixelFormat, to_rgba};
+use poselens_engine::source::image::read_picture;
+use poselens_engine::source::pixels::{Picture, PixelFormat, to_rgba};
 use poselens_engine::source::recording::MANIFEST;
 use poselens_engine::source::{OpenOptions, SourceSpec, video};
 use poselens_engine::train::checkpoint::Folder;
@@ -120,6 +120,7 @@ pub fn checkpoint(data: &[u8]) {
             output: input.with_file_name("out.safetensors"),
             model: Some("sfm".to_owned()),
             size: None,
+            section: None,
         };
         import(&options).ok();
     });
@@ -148,11 +149,13 @@ pub fn labels(data: &[u8]) {
         for path in [path, folder] {
             for format in DATASETS.iter().filter(|format| (format.accepts)(path)) {
                 for split in [Split::Learn, Split::HeldOut] {
-                    (format.read)(path, folder, split, &mut Vec::new()).ok();
+                    let request = Request::new(path, folder, split);
+                    if let Ok(dataset) = format.examine(&request, &mut Vec::new()) {
+                        coco::read_boxes(path, &dataset).ok();
+                    }
                 }
             }
         }
-        coco::read_boxes(path, 1).ok();
     });
 }
 
@@ -161,7 +164,8 @@ pub fn mat(data: &[u8]) {
     with_file("joints.mat", data, |path| {
         let folder = path.parent().unwrap_or(path);
         for format in DATASETS.iter().filter(|format| (format.accepts)(folder)) {
-            (format.read)(folder, folder, Split::Learn, &mut Vec::new()).ok();
+            let request = Request::new(folder, folder, Split::Learn);
+            format.examine(&request, &mut Vec::new()).ok();
         }
     });
 }
@@ -197,24 +201,27 @@ pub fn sps(data: &[u8]) {
 pub fn picture(data: &[u8]) {
     with_file("picture.jpg", data, |path| {
         // The fuzzer's memory, and everybody's time, is for pictures that a small file can hold.
-        let Ok(size) = picture_size(path) else { return };
+        let Ok(size) = picture::size(path) else {
+            return;
+        };
         if size.area() <= 1 << 20 {
             read_picture(path, 0, 0.0, &FramePool::new()).ok();
-            picture::of_size(path, 0, size).ok();
+            picture::of_file(path, 0, size, Orientation::Auto).ok();
         }
     });
 }
 
-/// A camera's buffer: the first bytes choose the format, width and height.
+/// A camera's buffer: the first bytes choose the format, width, height and the length of rows.
 pub fn camera(data: &[u8]) {
-    let Some((&[format, width, height], raw)) = data.split_first_chunk() else {
+    let Some((&[format, width, height, stride], raw)) = data.split_first_chunk() else {
         return;
     };
     let formats = seeds::CAMERA_FORMATS;
     let format: PixelFormat = formats[usize::from(format) % formats.len()];
     let size = Size::new(width.into(), height.into());
     let mut rgba = vec![0; size.area() * BYTES_PER_PIXEL];
-    to_rgba(format, raw, size, &mut rgba).ok();
+    let picture = Picture::in_one_buffer(format, size, stride.into(), raw);
+    to_rgba(&picture, &mut rgba).ok();
 }
 
 /// A model's card.
@@ -231,7 +238,7 @@ pub fn recording(data: &[u8]) {
 
 /// What stands behind `--input`.
 pub fn spec(data: &[u8]) {
-    SourceSpec::parse(&String::from_utf8_lossy(data)).ok();
+    SourceSpec::parse(String::from_utf8_lossy(data).as_ref()).ok();
 }
 
 /// The window's settings.

@@ -9,16 +9,17 @@ use crossbeam::channel::{Receiver, bounded};
 use eframe::egui::{self, Ui};
 use poselens_engine::concurrency::Worker;
 use poselens_engine::pipeline::session::Annotation;
-use poselens_engine::pipeline::{Notify, Pacing, Pipeline};
+use poselens_engine::pipeline::{Look, Notify, Pacing, Pipeline};
 
 use super::action::{Action, RecordAction, SourceAction};
 use super::files::{Desk, News, Waker};
 use super::inspect::{self, Inspect};
-use super::panels::{self, PanelContext, View, sample_clip};
+use super::keyboard::Keyboard;
+use super::panels::{self, PanelContext, View, any_camera, sample_clip};
 use super::picture::Picture;
-use super::session::{Adapter, Level, Sheet, Status};
+use super::session::{Adapter, Level, MapTitle, Sheet, Status};
 use super::train::{self, Train};
-use super::{AppState, GuiContext, Session, catalog, theme};
+use super::{AppState, GuiContext, Session, theme};
 use crate::figures::EverySecond;
 
 /// News that may wait: there are never more tasks than a person starts by hand.
@@ -40,6 +41,9 @@ pub struct App {
     pub(super) tasks: Vec<Worker>,
     pub(super) annotation: Option<Annotation>,
     picture: Option<Picture>,
+    keyboard: Keyboard,
+    /// What the window is called.
+    title: String,
     /// Why the graphics device is gone; the window is then built anew.
     pub(super) device_lost: Option<String>,
     is_look_sent: bool,
@@ -109,6 +113,8 @@ impl App {
             tasks: Vec::new(),
             annotation: None,
             picture: None,
+            keyboard: Keyboard::default(),
+            title: String::new(),
             device_lost: None,
             is_look_sent: false,
             opening_path: None,
@@ -129,6 +135,8 @@ impl App {
     /// Ties the app to a window: theme, texture, wake-ups, messages of the graphics device.
     pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
         theme::apply(&cc.egui_ctx);
+        // A new window has no title yet.
+        self.title.clear();
         // Keys for it are commands like any other, and the choice is kept.
         cc.egui_ctx.options_mut(|o| o.zoom_with_keyboard = false);
         cc.egui_ctx.set_zoom_factor(self.state.scale);
@@ -222,11 +230,14 @@ impl App {
         if !std::mem::take(&mut self.may_start_camera) || self.session.wanted_source.is_some() {
             return;
         }
-        let cameras = self.session.cameras.iter().flatten();
-        let remembered = cameras
-            .clone()
-            .find(|c| Some(&c.label) == self.state.camera.as_ref());
-        let camera = remembered.or(cameras.clone().next()).cloned();
+        let cameras = self.session.cameras.as_deref().unwrap_or_default();
+        let saved = self.state.camera.as_deref().unwrap_or_default();
+        // Two cameras of one name carry their place behind it, as long as both are there.
+        let is_named = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
+        let by = |is_it: &dyn Fn(&str) -> bool| cameras.iter().find(|c| is_it(&c.label));
+        let remembered = by(&|label| label == saved)
+            .or_else(|| by(&|label| is_named(label, saved) || is_named(saved, label)));
+        let camera = remembered.cloned().or_else(|| any_camera(cameras));
         let has_camera = camera.is_some();
         if let Some(choice) = camera.or_else(|| sample_clip(&self.gui)) {
             self.run_action(Action::Source(SourceAction::Open(choice)));
@@ -253,8 +264,14 @@ impl App {
                 self.is_look_sent = false;
             }
             let maps = output.regions.first().map_or(&[][..], |r| &r.attention);
-            if !maps.is_empty() && maps.len() != self.session.attention_names.len() {
-                self.session.attention_names = maps.iter().map(|m| m.name.clone()).collect();
+            let known = &self.session.attention_maps;
+            let names = maps.iter().map(|map| &map.name);
+            if !maps.is_empty() && !names.eq(known.iter().map(|map| &map.name)) {
+                self.session.attention_maps = maps.iter().map(MapTitle::of).collect();
+                // A map of another model.
+                let is_there = |name: &mut String| maps.iter().any(|map| map.name == *name);
+                self.state.attention.take_if(|name| !is_there(name));
+                self.is_look_sent = false;
             }
         }
         if self.session.source.is_some() {
@@ -268,10 +285,23 @@ impl App {
         self.is_look_sent = false;
     }
 
+    /// The choices as the infer thread needs them for a model: it is asked for a map of its own, or
+    /// else for its first, never for a map of another model.
+    pub(super) fn look(&self, model: Option<&str>) -> Look {
+        let mut look = self.state.look(self.gui.overlays, self.session.skeleton);
+        let is_running = self.session.model.as_deref() == model;
+        let maps = self.session.attention_maps.iter().filter(|_| is_running);
+        let names: Vec<_> = maps.map(|map| &map.name).collect();
+        look.style
+            .attention
+            .take_if(|name| !names.iter().any(|known| *known == name));
+        look
+    }
+
     fn send_look(&mut self) {
         if !self.is_look_sent {
-            let look = self.state.look(self.gui.overlays, self.session.skeleton);
-            self.pipeline.set_look(look);
+            self.pipeline
+                .set_look(self.look(self.session.model.as_deref()));
             let playback = self
                 .state
                 .playback(self.session.is_playing, self.session.speed);
@@ -321,6 +351,21 @@ impl App {
         }
     }
 
+    /// Names the window after what it shows.
+    fn send_title(&mut self, ctx: &egui::Context) {
+        let shown = match self.view {
+            View::Inspect => self.inspect.name(),
+            View::Live | View::Train => None,
+        };
+        let source = self.session.running_source.as_ref();
+        let shown = shown.or(source.map(|s| s.label.as_str()));
+        let title = shown.map_or_else(|| "PoseLens".to_owned(), |s| format!("{s} - PoseLens"));
+        if self.title != title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
+    }
+
     fn stage_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let stage = egui::Frame::new().fill(theme::STAGE);
         egui::CentralPanel::default().frame(stage).show(ui, |ui| {
@@ -366,6 +411,7 @@ impl eframe::App for App {
             picture.poll_device();
         }
         self.drain(ctx);
+        self.send_title(ctx);
         if self.desk.waker.is_asked_to_close() {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
         }
@@ -386,11 +432,9 @@ impl eframe::App for App {
         if ctx.zoom_factor() != self.state.scale {
             ctx.set_zoom_factor(self.state.scale);
         }
-        // A sheet has the keyboard.
-        if self.session.sheet.is_none() {
-            for action in catalog::pressed(ctx, &self.gui) {
-                self.run_command(action, ctx);
-            }
+        let sheet = self.session.sheet;
+        for action in self.keyboard.shortcuts(ctx, &self.gui, sheet) {
+            self.run_command(action, ctx);
         }
         let dropped = ctx.input(|i| {
             i.raw

@@ -13,6 +13,7 @@ use crossbeam::channel::Sender;
 use eframe::egui;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::pipeline::session::SessionEntry;
+use poselens_engine::source::{image, video};
 use poselens_engine::{Error, Result};
 
 use super::SourceChoice;
@@ -93,6 +94,12 @@ impl Waker {
     }
 }
 
+/// Endings of names that videos and pictures usually have.
+fn media_extensions() -> Vec<&'static str> {
+    let all = video::EXTENSIONS.iter().chain(image::EXTENSIONS);
+    all.copied().collect()
+}
+
 /// Where tasks leave their news.
 #[derive(Clone)]
 pub struct Desk {
@@ -103,7 +110,7 @@ pub struct Desk {
 impl Desk {
     pub fn tell(&self, news: News) {
         if self.news.try_send(news).is_err() {
-            tracing::error!("the window reads no news; a message is lost");
+            tracing::debug!("a message of a task has no reader");
         }
         self.waker.wake();
     }
@@ -123,12 +130,7 @@ impl Desk {
     pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
             .set_title("Open a video or picture")
-            .add_filter(
-                "Videos and pictures",
-                &[
-                    "mp4", "m4v", "mov", "mkv", "webm", "avi", "png", "jpg", "jpeg", "bmp", "webp",
-                ],
-            )
+            .add_filter("Videos and pictures", &media_extensions())
             .add_filter("All files", &["*"])
             .pick_file();
         self.task("file dialog", move || {

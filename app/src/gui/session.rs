@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use poselens_engine::output::AttentionMap;
 use poselens_engine::pipeline::session::{AnnotationProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
@@ -76,6 +77,31 @@ pub enum Sheet {
     Log,
     /// Choices about the window itself.
     Settings,
+}
+
+/// An attention map that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapTitle {
+    /// Name in the model's specification.
+    pub name: String,
+    /// The same in words.
+    pub title: String,
+    /// What its values say.
+    pub meaning: &'static str,
+    /// One for the whole picture, or one for each joint.
+    pub n_planes: usize,
+}
+
+impl MapTitle {
+    /// Of a map that a model has made.
+    pub fn of(map: &AttentionMap) -> Self {
+        Self {
+            name: map.name.clone(),
+            title: map.title.clone(),
+            meaning: map.kind.meaning(),
+            n_planes: map.map.n,
+        }
+    }
 }
 
 /// What draws the window.
@@ -163,7 +189,7 @@ pub struct Session {
     /// Joint names of the running model.
     pub skeleton: Option<&'static Skeleton>,
     /// Attention maps of the running model, as far as it has shown them.
-    pub attention_names: Vec<String>,
+    pub attention_maps: Vec<MapTitle>,
     /// Speed.
     pub stats: Stats,
     /// The recording, if one runs.
@@ -211,7 +237,7 @@ impl Default for Session {
             presented: None,
             zoom: Zoom::WHOLE,
             skeleton: None,
-            attention_names: Vec::new(),
+            attention_maps: Vec::new(),
             stats: Stats::default(),
             recording: None,
             recordings: None,

@@ -8,7 +8,7 @@ use super::train::Plan;
 use anyhow::Context as _;
 use poselens_engine::disk::replace;
 use poselens_engine::document;
-use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::overlay::{OverlaySpec, OverlayStyle, RangeMode};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::camera::CameraFormat;
@@ -53,6 +53,8 @@ pub struct AppState {
     pub is_map_smooth: bool,
     /// Strength of a map below which the picture is left alone, [0, 1].
     pub map_threshold: f32,
+    /// Colours of attention maps stand for all possible values; otherwise for those of each frame.
+    pub is_range_fixed: bool,
     /// Names of joints that are not drawn.
     pub hidden_joints: BTreeSet<String>,
     /// Joints smoothed over time.
@@ -87,6 +89,7 @@ impl Default for AppState {
             attention: None,
             is_map_smooth: true,
             map_threshold: style.map_threshold,
+            is_range_fixed: true,
             hidden_joints: BTreeSet::new(),
             is_smoothed: true,
             smoothing: OneEuro::default(),
@@ -162,6 +165,11 @@ impl AppState {
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
                 map_threshold: self.map_threshold,
+                attention_range: if self.is_range_fixed {
+                    RangeMode::Fixed
+                } else {
+                    RangeMode::PerFrame
+                },
                 hidden_joints: self
                     .hidden_joints
                     .iter()
@@ -240,7 +248,7 @@ mod tests {
                 "Desk camera".to_owned(),
                 CameraFormat {
                     size: poselens_engine::geometry::Size::new(1280, 720),
-                    rate: 30,
+                    rate: Some(29.97),
                     pixels: poselens_engine::source::pixels::PixelFormat::Mjpeg,
                 },
             )]),

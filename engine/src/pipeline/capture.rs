@@ -208,6 +208,12 @@ impl Capture {
             },
             Err(error) => {
                 let name = current.info.name.clone();
+                if let Some(warning) = source.warning() {
+                    self.parts.emit.send(Event::SourceWarning {
+                        name: name.clone(),
+                        warning: warning.to_owned(),
+                    });
+                }
                 current.source = None;
                 // What was read before the failure is worth as much as a whole file.
                 let event = Event::SourceFailed { name, error };

@@ -12,6 +12,7 @@ pub mod data_check;
 mod event;
 pub mod loss;
 pub mod optim;
+pub mod orientation;
 pub mod params;
 mod paths;
 mod preview;

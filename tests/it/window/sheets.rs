@@ -38,6 +38,48 @@ fn the_palette_does_what_is_typed() {
     assert_eq!(window.overlays(), ["skeleton"]);
 }
 
+/// Fails when a word that people type for something finds nothing, or something else first.
+#[test]
+fn the_palette_knows_other_words() {
+    let mut window = Window::running("clip.mp4");
+    for (word, wanted) in [
+        ("zoom", "Everything larger"),
+        ("fps", "Faster"),
+        ("csv", "Start or stop recording"),
+        ("export", "Start or stop recording"),
+        ("people", "Network first"),
+        ("multi", "Network first"),
+        ("annotate", "Look for recordings"),
+        ("mirror", "Mirror the camera's picture, or not"),
+        ("help", "Keys"),
+        ("angle", "Overlay skeleton"),
+        ("undo", "Keep the old weights"),
+        ("label", "Choose labels to learn from…"),
+    ] {
+        palette(&mut window, word);
+        let tops = window.harness.query_all_by_label_contains(wanted);
+        let top = tops.map(|node| node.rect().top()).reduce(f32::min);
+        let field = window.harness.get_by_label("Command").rect().bottom();
+        let top = top.unwrap_or_else(|| panic!("{word} does not find {wanted}"));
+        assert!(top - field < 30.0, "{word}: {wanted} is not the first");
+        window.press(Key::Escape);
+    }
+}
+
+/// Fails when the palette jumps about while it is typed into.
+#[test]
+fn the_palette_stays_where_it_is() {
+    let mut window = Window::running("clip.mp4");
+    palette(&mut window, "");
+    let at = |window: &Window| window.harness.get_by_label("Command").rect();
+    let before = at(&window);
+    for text in ["over", "qqq"] {
+        window.harness.get_by_label("Command").type_text(text);
+        window.harness.run_steps(3);
+        assert_eq!(at(&window), before, "{text}");
+    }
+}
+
 /// Fails when the keys' help, the version or the first steps cannot be found, or do not go away.
 #[test]
 fn sheets_open_from_keys_and_palette() {

@@ -61,6 +61,14 @@ impl App {
         let session = &mut self.session;
         match event {
             Event::SourceReady(info) => {
+                // The first camera that works has a name of its own.
+                let cameras = session.cameras.iter().flatten();
+                if let Some(wanted) = &mut session.wanted_source
+                    && wanted.spec == "camera:"
+                    && let Some(camera) = cameras.into_iter().find(|c| c.label == info.name)
+                {
+                    wanted.clone_from(camera);
+                }
                 session.source = Some(info);
                 session.running_source = session.wanted_source.clone();
                 session.source_status = SourceStatus::Ok;
@@ -106,7 +114,8 @@ impl App {
                 if let Some(device) = session.loading_device.take() {
                     session.device = device;
                 }
-                session.attention_names.clear();
+                session.attention_maps.clear();
+                self.is_look_sent = false;
                 session.model = Some(name);
             }
             Event::ModelFailed { name, error } => {

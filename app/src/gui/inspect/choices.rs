@@ -105,6 +105,8 @@ pub struct Choices {
     pub is_range_fixed: bool,
     /// Limbs and joints are drawn over the map.
     pub has_skeleton: bool,
+    /// Two models that are compared are drawn over one picture; otherwise side by side.
+    pub is_overlaid: bool,
     /// Exports ask for their place; otherwise they go to the folder of recordings.
     pub asks_where: bool,
     /// Group of maps last chosen, by model.
@@ -132,6 +134,7 @@ impl Default for Choices {
             is_smooth: false,
             is_range_fixed: false,
             has_skeleton: true,
+            is_overlaid: false,
             asks_where: false,
             maps: BTreeMap::new(),
         }

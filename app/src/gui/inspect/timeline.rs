@@ -1,7 +1,8 @@
 //! Across the bottom: which frame, in pictures, in seconds and step by step.
 
 use eframe::egui::{
-    self, Align, Button, Image, Label, Layout, RichText, Role, Sense, Slider, Ui, WidgetInfo,
+    self, Align, Button, DragValue, Image, Label, Layout, RichText, Role, Sense, Slider, Ui,
+    WidgetInfo,
 };
 
 use super::{Film, InspectAction};
@@ -66,7 +67,7 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
         let id = ui.scope_id().with(("thumbnail", i));
         let response = ui.interact(rect, id, Sense::CLICK);
         let secs = film.times.get(picture.index).copied().unwrap_or_default();
-        let label = format!("Frame {} at {}", picture.index + 1, widgets::clock(secs));
+        let label = format!("Frame {} at {}", picture.index, widgets::clock(secs));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         Image::new(&picture.texture)
             .corner_radius(3)
@@ -77,7 +78,7 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
             ui.painter()
                 .rect_stroke(rect, 3.0, stroke, egui::StrokeKind::Inside);
         }
-        if response.on_hover_text(&label).clicked() {
+        if widgets::help_above(response, &label).clicked() {
             actions.push(Action::Inspect(InspectAction::Seek(picture.index)));
         }
     }
@@ -116,26 +117,57 @@ fn steps_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
     }
 }
 
+/// The time and the frame, as fields to type into; from right to left.
+fn place_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
+    let last = film.times.len().saturating_sub(1);
+    let end = film.times.last().copied().unwrap_or_default();
+    let weak = |text: String| {
+        let text = RichText::new(text).font(theme::number_font(13.0));
+        Label::new(text.color(theme::WEAK)).selectable(false)
+    };
+    ui.spacing_mut().item_spacing.x = 5.0;
+    let mut index = film.index;
+    ui.add(weak(format!("/ {last}")));
+    let field = DragValue::new(&mut index).range(0..=last);
+    if ui
+        .add(field)
+        .on_hover_text("Frame, counted from 0: type a number to go there")
+        .accessible_name("Frame")
+        .changed()
+    {
+        actions.push(Action::Inspect(InspectAction::Seek(index)));
+    }
+    ui.add(weak("frame".to_owned()));
+    ui.add_space(8.0);
+    ui.add(weak(format!("/ {}", widgets::clock(end))));
+    let mut secs = film.times.get(film.index).copied().unwrap_or_default();
+    let field = DragValue::new(&mut secs)
+        .range(0.0..=end)
+        .speed(0.02)
+        .custom_formatter(|secs, _| widgets::clock(secs))
+        .custom_parser(widgets::clock_secs);
+    if ui
+        .add(field)
+        .on_hover_text("Time: type seconds or 1:23.4 to go there")
+        .accessible_name("Time")
+        .changed()
+    {
+        let index = film.index_at(secs);
+        actions.push(Action::Inspect(InspectAction::Seek(index)));
+    }
+    ui.add_space(4.0);
+}
+
 fn slider_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
     let last = film.times.last().copied().unwrap_or_default();
     let now = film.times.get(film.index).copied().unwrap_or_default();
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let text = format!(
-            "{} / {}   frame {} of {}",
-            widgets::clock(now),
-            widgets::clock(last),
-            film.index + 1,
-            film.times.len()
-        );
-        let text = RichText::new(text).font(theme::number_font(13.0));
-        ui.add(Label::new(text.color(theme::TEXT)).selectable(false));
+        place_ui(ui, film, actions);
         ui.spacing_mut().slider_width = (ui.available_width() - 12.0).max(60.0);
         let mut secs = now;
         let slider = Slider::new(&mut secs, 0.0..=last).show_value(false);
-        if ui
-            .add(slider)
-            .on_hover_text("Goes to another time")
-            .accessible_name("Time")
+        if widgets::help_above(ui.add(slider), "Goes to another time")
+            .accessible_name("Time line")
             .changed()
         {
             let index = film.index_at(secs);

@@ -270,7 +270,7 @@ fn train(
             let [learn, held_out] = maybe_at;
             let changes = Changes {
                 epochs,
-                data: moved(was.data.first(), learn),
+                data: moved(was.data.first(), learn).into_iter().collect(),
                 validation: moved(was.validation.as_ref(), held_out),
             };
             let trainer = Trainer::resume_with(folder, &changes, hardware)?;

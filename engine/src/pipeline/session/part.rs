@@ -48,6 +48,7 @@ impl Part {
             name: folder
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            ..ExportContext::default()
         };
         let mut paths = vec![annotated_path.clone()];
         let raw = if plan.has_raw {

@@ -27,6 +27,7 @@ pub(super) use still::Stills;
 pub use thumbnails::{Thumbnail, Thumbnails};
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{OpenOptions, SourceInfo, SourceSpec};
@@ -64,6 +65,12 @@ pub trait RandomAccess: Send {
     /// When the file is damaged there.
     fn decode(&mut self, from: usize, to: usize, keep: Keep<'_>) -> Result<()>;
 
+    /// Whether a frame that cannot be decoded is passed over when the file is played: pictures
+    /// know nothing of each other, frames of a video follow from those before.
+    fn frames_stand_alone(&self) -> bool {
+        false
+    }
+
     /// What the user should know of the file, if anything.
     fn warning(&self) -> Option<&str> {
         None
@@ -71,7 +78,7 @@ pub trait RandomAccess: Send {
 }
 
 /// Opens a file for random access: a field of [`super::SourceKind`].
-pub type OpenScrub = fn(argument: &str, options: &OpenOptions) -> Result<Box<dyn RandomAccess>>;
+pub type OpenScrub = fn(argument: &OsStr, options: &OpenOptions) -> Result<Box<dyn RandomAccess>>;
 
 /// Any frame of a file.
 pub struct Scrub {
@@ -89,8 +96,7 @@ impl Scrub {
     /// # Errors
     /// As those of [`SourceSpec::open`]; when the source is live; when it has no frames.
     pub fn open(path: &Path) -> Result<Self> {
-        let text = path.to_string_lossy();
-        Self::open_spec(&SourceSpec::parse(&text)?, &OpenOptions::default())
+        Self::open_spec(&SourceSpec::parse(path)?, &OpenOptions::default())
     }
 
     /// As [`Scrub::open`], for any source that is no camera.
@@ -98,7 +104,7 @@ impl Scrub {
     /// # Errors
     /// As those of [`Scrub::open`].
     pub fn open_spec(spec: &SourceSpec, options: &OpenOptions) -> Result<Self> {
-        let name = || format!("{}:{}", spec.kind().name, spec.argument());
+        let name = || format!("{}:{}", spec.kind().name, spec.argument().display());
         let open = spec.kind().scrub.ok_or_else(|| {
             Error::source(name(), "has no frames to go back to; open a file instead")
         })?;
@@ -185,6 +191,11 @@ impl Scrub {
         let mut frame = frame.clone();
         frame.captured = std::time::Instant::now();
         Ok(frame)
+    }
+
+    /// Whether playing goes on behind a frame that cannot be decoded.
+    fn frames_stand_alone(&self) -> bool {
+        self.file.frames_stand_alone()
     }
 
     /// Gives the memory back; the index stays.

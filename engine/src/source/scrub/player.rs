@@ -118,12 +118,20 @@ impl FrameSource for Player {
         let (Some(scrub), Some(next)) = (&mut self.scrub, &mut self.next) else {
             return self.sequential.next_frame();
         };
-        if *next >= scrub.n_frames() {
-            return Ok(None);
+        while *next < scrub.n_frames() {
+            let frame = scrub.frame(*next);
+            if let Err(error) = &frame
+                && scrub.frames_stand_alone()
+            {
+                tracing::warn!("passed over: {error}");
+                *next += 1;
+                continue;
+            }
+            let frame = frame?;
+            *next += 1;
+            return Ok(Some(frame));
         }
-        let frame = scrub.frame(*next)?;
-        *next += 1;
-        Ok(Some(frame))
+        Ok(None)
     }
 
     fn warning(&self) -> Option<&str> {

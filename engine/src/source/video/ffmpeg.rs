@@ -250,7 +250,8 @@ impl FfmpegVideo {
             fail(match e.kind() {
                 std::io::ErrorKind::NotFound => format!(
                     "{reason}; this needs ffmpeg, which is not installed: install it \
-                     (apt-get install ffmpeg) or convert the file to H.264 MP4"
+                     (apt-get install ffmpeg) or convert the file (a video to H.264 MP4, a \
+                     picture to PNG or JPEG)"
                 ),
                 _ => format!("{reason}; this needs ffmpeg, which does not start: {e}"),
             })

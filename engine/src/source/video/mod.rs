@@ -6,7 +6,7 @@
 //! [`index`] and [`random`] give any frame of such a file in any order.
 //! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
 
-mod colour;
+use super::colour;
 mod demux_mkv;
 mod demux_mp4;
 mod ffmpeg;
@@ -32,6 +32,7 @@ use self::random::NativeRandom;
 use super::scrub::RandomAccess;
 use super::{FrameSource, OpenOptions, SourceKind};
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 use crate::geometry::Size;
 
 pub use self::ffmpeg::ffmpeg_version;
@@ -103,6 +104,13 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
             Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
         }
     }
+}
+
+/// The picture in a file that only ffmpeg reads; `what` it is, for the message.
+pub(super) fn still(path: &Path, what: &str) -> Result<Frame> {
+    let mut video = FfmpegVideo::open(&Ffmpeg::on_path(), path, what)?;
+    let frame = video.next_frame()?;
+    frame.ok_or_else(|| Error::source(path.display().to_string(), "holds no picture"))
 }
 
 /// Opens what can be a video file.
