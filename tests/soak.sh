@@ -6,7 +6,7 @@
 #
 # leaves headless.csv, headless.png and headless.txt (or window.*) in FOLDER. 30 minutes unless said
 # otherwise, half a minute at least. `window` needs Xvfb, a Vulkan driver for the processor
-# (mesa-vulkan-drivers) and xdotool; the plot needs ImageMagick.
+# (mesa-vulkan-drivers) and xdotool; the plot needs ImageMagick and some font (SOAK_FONT=FILE.ttf).
 set -euo pipefail
 program=$(realpath "$1")
 mkdir -p "$2"
@@ -113,20 +113,21 @@ END {
     exit !flat
 }' "$csv" | tee "$out/$kind.txt"
 
-# One curve under the other, each from 0 to its maximum.
+# One curve under the other, each from 0 to its maximum: a caption and a line of points for each.
 awk -F, -v kind="$kind" '
 BEGIN { split("2,3,4,5", column, ","); split("memory MiB,open handles,threads,latency p50 ms", name, ",") }
-NR > 1 { n++; for (k = 1; k <= 4; k++) { v[k, n] = $column[k] + 0; if (v[k, n] > top[k]) top[k] = v[k, n] } }
+NR > 1 { n++; last = $1; for (k = 1; k <= 4; k++) { v[k, n] = $column[k] + 0; if (v[k, n] > top[k]) top[k] = v[k, n] } }
 END {
-    print "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"440\" font-family=\"sans-serif\" font-size=\"12\">"
-    print "<rect width=\"720\" height=\"440\" fill=\"white\"/>"
     for (k = 1; k <= 4; k++) {
         y = 105 * k
-        printf "<text x=\"8\" y=\"%d\">%s: %s, 0 to %.0f, %.0f minutes</text>", y - 80, kind, name[k], top[k], n / 60
-        printf "<path d=\"M8 %d H712\" stroke=\"#bbb\"/><polyline fill=\"none\" stroke=\"#0072B2\" points=\"", y
-        for (i = 1; i <= n; i++) printf "%.1f,%.1f ", 8 + 704 * i / n, y - 72 * v[k, i] / (top[k] ? top[k] : 1)
-        print "\"/>"
+        printf "fill black stroke none text 8,%d \"%s: %s, 0 to %.0f, %.0f minutes\"\n", y - 80, kind, name[k], top[k], last / 60
+        printf "fill none stroke #bbb line 8,%d 712,%d\n", y, y
+        printf "fill none stroke #0072B2 polyline"
+        for (i = 1; i <= n; i++) printf " %.1f,%.1f", 8 + 704 * i / n, y - 72 * v[k, i] / (top[k] ? top[k] : 1)
+        print ""
     }
-    print "</svg>"
-}' "$csv" > "$home/plot.svg"
-convert "$home/plot.svg" -colors 16 "$out/$kind.png"
+}' "$csv" > "$home/plot.txt"
+draw=()
+while read -r line; do draw+=(-draw "$line"); done < "$home/plot.txt"
+font=${SOAK_FONT:-$(fc-match -f '%{file}' sans 2> /dev/null)} || true
+convert -size 720x440 xc:white ${font:+-font "$font"} "${draw[@]}" -colors 16 "$out/$kind.png"

@@ -7,6 +7,7 @@ mod cli;
 mod clip;
 mod driving;
 mod eval;
+mod faults;
 mod inspect;
 mod inspect_fakes;
 mod inspect_window;

@@ -3,6 +3,7 @@
 mod choices;
 mod keyboard;
 mod live;
+mod lost;
 mod notes;
 mod recordings;
 mod sheets;

@@ -211,16 +211,16 @@ pub fn picture(data: &[u8]) {
     });
 }
 
-/// A camera's buffer: the first bytes choose the format, width and height.
+/// A camera's buffer: the first bytes choose the format, width, height and the length of rows.
 pub fn camera(data: &[u8]) {
-    let Some((&[format, width, height], raw)) = data.split_first_chunk() else {
+    let Some((&[format, width, height, stride], raw)) = data.split_first_chunk() else {
         return;
     };
     let formats = seeds::CAMERA_FORMATS;
     let format: PixelFormat = formats[usize::from(format) % formats.len()];
     let size = Size::new(width.into(), height.into());
     let mut rgba = vec![0; size.area() * BYTES_PER_PIXEL];
-    let picture = Picture::in_one_buffer(format, size, 0, raw);
+    let picture = Picture::in_one_buffer(format, size, stride.into(), raw);
     to_rgba(&picture, &mut rgba).ok();
 }
 

@@ -200,8 +200,14 @@ impl AppState {
 /// The file as it is; `None` where there is none.
 fn read(path: &Path) -> anyhow::Result<Option<toml::Table>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => (text.parse().map(Some))
-            .with_context(|| format!("{} is not a settings file", path.display())),
+        Ok(text) => {
+            let table = text.parse().or_else(|error: toml::de::Error| {
+                // Version 0.1.0 wrote a number that only its own field can take.
+                let state: AppState = toml::from_str(&text).map_err(|_| error.clone())?;
+                toml::Table::try_from(state).map_err(|_| error)
+            });
+            (table.map(Some)).with_context(|| format!("{} is not a settings file", path.display()))
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
     }
@@ -256,6 +262,11 @@ mod tests {
             is_looping: false,
             ..AppState::default()
         };
+        // The default of version 0.1.0.
+        let first = "is_looping = false\n[inspect]\nlayer = 18446744073709551615\n";
+        std::fs::write(&path, first).unwrap();
+        assert_eq!(AppState::load(&path).unwrap().0, old);
+        std::fs::write(&path, "is_looping = false\n").unwrap();
         assert_eq!(AppState::load(&path).unwrap().0, old);
         std::fs::write(&path, "is_looping = \n").unwrap();
         assert!(AppState::load(&path).is_err());

@@ -1,9 +1,13 @@
 //! What lies over the window: palette, keys, about, first steps.
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
+use poselens_app::gui::App;
+
 use super::Window;
+use crate::window_fakes::gui;
 
 fn palette(window: &mut Window, text: &str) {
     window
@@ -167,4 +171,28 @@ fn networks_change_their_device() {
     let session = window.session();
     assert_eq!((session.device, session.loading_device), (1, None));
     assert_eq!(session.model, model);
+}
+
+/// Fails when choices that cannot be kept are lost in silence.
+#[test]
+fn settings_that_cannot_be_written_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.toml");
+    // Nothing can be written where a folder stands in the way.
+    std::fs::create_dir(folder.path().join("settings.toml.part")).unwrap();
+    let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+    gui.settings_file = Some(settings.clone());
+    let harness = Harness::builder()
+        .with_size(egui::vec2(1280.0, 900.0))
+        .build_eframe(|cc| {
+            let mut app = App::new(gui).unwrap();
+            app.attach(cc);
+            app
+        });
+    let mut window = Window { harness, folder };
+    window.until(|s| s.presented.is_some());
+    window.press(Key::Num2);
+    window.until_says("your choices hold until the window is closed");
+    assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
+    assert!(!settings.exists());
 }

@@ -39,13 +39,13 @@ pub const CAMERA_FORMATS: &[PixelFormat] = &[
     PixelFormat::Mjpeg,
 ];
 
-/// Format, width, height, picture.
+/// Format, width, height, length of rows, picture.
 pub fn camera() -> Inputs {
     let jpeg = files(&["dataset/chroma.jpg"]).concat();
     let raw = vec![0x5A; 9 * 7 * 4];
     let buffer = |(i, format): (usize, &PixelFormat)| match format {
-        PixelFormat::Mjpeg => [&[i as u8, 61, 45], jpeg.as_slice()].concat(),
-        _ => [&[i as u8, 9, 7], raw.as_slice()].concat(),
+        PixelFormat::Mjpeg => [&[i as u8, 61, 45, 0], jpeg.as_slice()].concat(),
+        _ => [&[i as u8, 9, 7, 0], raw.as_slice()].concat(),
     };
     CAMERA_FORMATS.iter().enumerate().map(buffer).collect()
 }

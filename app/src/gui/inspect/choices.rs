@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use poselens_engine::geometry::Point;
 use poselens_engine::output::{Direction, RegionOutput};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What of a network's inside lies over the picture. Which of them a model has follows from its
 /// answer, never from its name.
@@ -91,6 +91,7 @@ pub struct Choices {
     /// How self-attention is read.
     pub direction: Direction,
     /// Row in the grid of layers and heads; beyond the last it is the last.
+    #[serde(deserialize_with = "layer")]
     pub layer: usize,
     /// Head; `None` is the mean of all.
     pub head: Option<usize>,
@@ -112,13 +113,21 @@ pub struct Choices {
     pub maps: BTreeMap<String, String>,
 }
 
+/// Beyond every layer, and the largest number that TOML has.
+const LAST_LAYER: usize = (i64::MAX as u64 & usize::MAX as u64) as usize;
+
+/// Version 0.1.0 wrote a larger one.
+fn layer<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    Ok(usize::deserialize(from)?.min(LAST_LAYER))
+}
+
 impl Default for Choices {
     fn default() -> Self {
         Self {
             what: None,
             iteration: None,
             direction: Direction::Dependency,
-            layer: usize::MAX,
+            layer: LAST_LAYER,
             head: None,
             opacity: 0.7,
             threshold: 0.0,

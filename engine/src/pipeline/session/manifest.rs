@@ -202,3 +202,43 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when annotating the recording of a newer version loses what that version has noted.
+    #[test]
+    fn what_a_newer_version_has_noted_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = Manifest {
+            program: program(),
+            is_finished: false,
+            started: String::new(),
+            failure: None,
+            source: SourceRecord {
+                name: "desk".to_owned(),
+                spec: "camera:0".to_owned(),
+                is_live: true,
+                rate: None,
+            },
+            model: None,
+            overlay: LookRecord::from(&Look::default()),
+            parts: vec![PartRecord::default()],
+            annotations: Vec::new(),
+        };
+        manifest.write(folder.path()).unwrap();
+        let path = folder.path().join(MANIFEST);
+        let newer = fs::read_to_string(&path).unwrap();
+        let newer = newer.replacen("[source]", "[source]\nlens = \"wide\"", 1);
+        fs::write(&path, format!("hologram = 3\n{newer}")).unwrap();
+        let mut read = Manifest::read(folder.path()).unwrap();
+        read.is_finished = true;
+        read.parts.push(PartRecord::default());
+        read.write(folder.path()).unwrap();
+        let file: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        assert_eq!(file["hologram"].as_integer(), Some(3));
+        assert_eq!(file["source"]["lens"].as_str(), Some("wide"));
+        assert_eq!(Manifest::read(folder.path()).unwrap(), read);
+    }
+}
