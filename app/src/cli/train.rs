@@ -39,7 +39,7 @@ pub struct TrainArgs {
     /// Go on with the training in --out, with other --epochs or its labels elsewhere if need be
     #[arg(long, conflicts_with_all = [
         "model", "batch_size", "lr", "optim", "schedule", "input_size", "init", "freeze", "seed",
-        "config", "recipe",
+        "config", "recipe", "category", "orientation",
     ])]
     resume: bool,
     /// Model

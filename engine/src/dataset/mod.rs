@@ -220,7 +220,10 @@ pub fn usual_images(annotations: &Path) -> PathBuf {
     let above = folder.parent().filter(|_| is_for_labels);
     let places = [Some(folder), above].into_iter().flatten();
     let mut images = places.map(|folder| folder.join("images"));
+    // A bare file name lies in the folder that the program runs in.
+    let is_here = folder.as_os_str().is_empty();
+    let own = if is_here { Path::new(".") } else { folder };
     images
         .find(|images| images.is_dir())
-        .unwrap_or_else(|| folder.to_owned())
+        .unwrap_or_else(|| own.to_owned())
 }

@@ -232,7 +232,7 @@ fn the_labels_decide_how_a_picture_lies() {
     }
     desk.write("turned.json", value.to_string());
     let pck = |options: &str| {
-        let report = desk.json(&format!("eval --annotations turned.json --json {options}"));
+        let report = desk.json(&format!("eval --annotations turned.json --json{options}"));
         (
             report["pck"]["mean"].as_f64().unwrap(),
             report["notes"].to_string(),
@@ -244,8 +244,8 @@ fn the_labels_decide_how_a_picture_lies() {
         said.contains("3 pictures") && said.contains("turned as their EXIF"),
         "{said}"
     );
-    assert!(pck("--orientation exif").0 > 0.9);
-    assert!(pck("--orientation stored").0 < 0.5);
+    assert!(pck(" --orientation exif").0 > 0.9);
+    assert!(pck(" --orientation stored").0 < 0.5);
     let check = desk.json("train --check --annotations turned.json --json");
     assert!(
         check["learn"]["findings"]

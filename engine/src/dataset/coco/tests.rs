@@ -1,3 +1,5 @@
+//! Fields, faults and damage; [`tools`] has what is sound in other ways.
+
 use super::*;
 use crate::dataset::{Annotation, Split, Visibility};
 use crate::geometry::{BBox, Point};

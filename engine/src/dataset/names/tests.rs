@@ -1,3 +1,5 @@
+//! Spellings of tools, joints of public data sets, and names that are none.
+
 use super::*;
 use proptest::prelude::*;
 
