@@ -162,7 +162,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Takes the name of an MP4 file.
 fn mp4_name() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
         if extension.is_some_and(|e| e == "mp4" || e == "m4v") {
             Ok(path)
         } else {

@@ -98,9 +98,9 @@ impl Keyboard {
         let before = std::mem::replace(&mut self.sheet, sheet);
         if before.is_some() && sheet != before {
             // What had the focus is gone with its sheet.
-            ctx.memory_mut(|m| m.stop_text_input());
+            ctx.memory_mut(eframe::egui::Memory::stop_text_input);
         }
-        let focused = ctx.memory(|m| m.focused());
+        let focused = ctx.memory(eframe::egui::Memory::focused);
         let is_new = focused.is_some() && self.focused != focused;
         self.focused = focused;
         let is_field = ctx.text_edit_focused();

@@ -30,14 +30,12 @@ impl Element {
             "FloatStorage" => Self::F32,
             "HalfStorage" => Self::F16,
             "BFloat16Storage" => Self::Bf16,
-            "LongStorage" => Self::Integer(8),
-            "IntStorage" => Self::Integer(4),
+            "LongStorage" | "ComplexFloatStorage" => Self::Integer(8),
+            "IntStorage" | "QInt32Storage" => Self::Integer(4),
             "ShortStorage" => Self::Integer(2),
             "CharStorage" | "ByteStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" => {
                 Self::Integer(1)
             }
-            "QInt32Storage" => Self::Integer(4),
-            "ComplexFloatStorage" => Self::Integer(8),
             "ComplexDoubleStorage" => Self::Integer(16),
             _ => return None,
         })

@@ -109,8 +109,8 @@ impl QueryKey {
             format!("{}: {}", self.title, direction.title()),
         ];
         if let Some(head) = head {
-            name.push_str(&format!(".head{head}"));
-            title.push_str(&format!(", head {head}"));
+            name = format!("{name}.head{head}");
+            title = format!("{title}, head {head}");
         }
         Ok(AttentionMap {
             name,

@@ -54,8 +54,7 @@ impl Exporter for CsvTable {
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     rows,
-                    "{frame},{time:.6},{id},{:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{file}",
-                    person
+                    "{frame},{time:.6},{id},{person:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{file}"
                 );
             }
         }

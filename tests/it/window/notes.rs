@@ -98,8 +98,8 @@ fn nothing_overlaps_in_the_smallest_window() {
     window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
     let rect = |window: &Window, part: &str| {
         let mut found = window.harness.query_all_by_label_contains(part);
-        let rect = found.next().unwrap_or_else(|| panic!("{part}")).rect();
-        rect
+
+        found.next().unwrap_or_else(|| panic!("{part}")).rect()
     };
     let status = rect(&window, "frames   ");
     let record = rect(&window, "Stop recording");

@@ -165,6 +165,10 @@ impl Health {
     const MANY: u64 = 6;
 
     /// Takes note of frames; at the end of a window, what there is to say.
+    #[expect(
+        clippy::option_option,
+        reason = "a window that ended well clears what was said"
+    )]
     fn add(&mut self, n_whole: u64, n_damaged: u64) -> Option<Option<String>> {
         self.n_frames += n_whole + n_damaged;
         self.n_damaged += n_damaged;

@@ -44,9 +44,10 @@ impl Losses {
         let Some(gap) = self.gaps.last_mut() else {
             return;
         };
-        match &mut gap.lost {
-            Some((_, last, n)) => (*last, *n) = (id, *n + 1),
-            None => (gap.lost, gap.first_secs) = (Some((id, id, 1)), secs),
+        if let Some((_, last, n)) = &mut gap.lost {
+            (*last, *n) = (id, *n + 1);
+        } else {
+            (gap.lost, gap.first_secs) = (Some((id, id, 1)), secs);
         }
     }
 
@@ -77,23 +78,20 @@ impl Losses {
 impl Gap {
     fn text(&self) -> String {
         let reason = &self.reason;
-        match self.lost {
-            Some((first, last, n)) => {
-                let frames = match n {
-                    1 => format!("frame {first} is lost"),
-                    n => format!("{n} frames are lost ({first} to {last})"),
-                };
-                format!("damaged at {:.2} s, {frames}: {reason}", self.first_secs)
-            }
-            None => {
-                let (n, secs) = (self.n_before, self.before_secs);
-                let what = if self.is_end || reason == super::stream::CUT_OFF {
-                    "ends"
-                } else {
-                    "damaged"
-                };
-                format!("{what} after {n} frames, at {secs:.2} s: {reason}")
-            }
+        if let Some((first, last, n)) = self.lost {
+            let frames = match n {
+                1 => format!("frame {first} is lost"),
+                n => format!("{n} frames are lost ({first} to {last})"),
+            };
+            format!("damaged at {:.2} s, {frames}: {reason}", self.first_secs)
+        } else {
+            let (n, secs) = (self.n_before, self.before_secs);
+            let what = if self.is_end || reason == super::stream::CUT_OFF {
+                "ends"
+            } else {
+                "damaged"
+            };
+            format!("{what} after {n} frames, at {secs:.2} s: {reason}")
         }
     }
 }

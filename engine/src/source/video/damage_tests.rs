@@ -16,7 +16,7 @@ fn packet_places(file: &[u8], name: &str) -> Vec<std::ops::Range<usize>> {
         .packets;
     let mut places = Vec::new();
     let mut data = Vec::new();
-    while let Some(_) = packets.next_packet(&mut data).unwrap() {
+    while packets.next_packet(&mut data).unwrap().is_some() {
         let begins = |window: &[u8]| window == data;
         let start = file.windows(data.len()).position(begins).unwrap();
         places.push(start..start + data.len());

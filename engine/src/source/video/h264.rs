@@ -45,6 +45,10 @@ pub(super) struct H264 {
     colour: Colour,
     aspect: PixelAspect,
     /// What the active description's first parameter set says of pixels.
+    #[expect(
+        clippy::option_option,
+        reason = "not told yet differs from told without an aspect"
+    )]
     first_told: Option<Option<PixelAspect>>,
     /// The sequence parameter set that came last.
     sequence: Vec<u8>,

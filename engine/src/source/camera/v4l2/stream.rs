@@ -243,9 +243,10 @@ impl Stream {
     fn map(&self, node: &Node, buffer: &Buffer) -> io::Result<Vec<Mapping>> {
         if self.kind.has_planes() {
             let planes = buffer.planes.iter().take(self.strides.len());
-            // SAFETY: integers; for mapped buffers the driver fills in the offset.
             let map = |p: &v4l::v4l_sys::v4l2_plane| {
-                node.map(p.length as usize, unsafe { p.m.mem_offset })
+                // SAFETY: integers; for mapped buffers the driver fills in the offset.
+                let offset = unsafe { p.m.mem_offset };
+                node.map(p.length as usize, offset)
             };
             planes.map(map).collect()
         } else {
