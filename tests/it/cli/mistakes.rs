@@ -134,16 +134,16 @@ fn an_output_that_cannot_be_written_is_named_in_one_line() {
 fn an_output_never_overwrites_the_input_or_another_output() {
     let desk = Desk::new();
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
-    desk.write("clip.mkv", &clip);
+    desk.write("clip.mp4", &clip);
     for option in ["record", "write-json", "write-coco", "write-csv"] {
-        let line = desk.complaint(&format!("run --input clip.mkv --{option} ./clip.mkv"));
+        let line = desk.complaint(&format!("run --input clip.mp4 --{option} ./clip.mp4"));
         assert!(
-            line.contains("clip.mkv") && line.contains("input"),
+            line.contains("clip.mp4") && line.contains("input"),
             "{line}"
         );
     }
-    assert_eq!(std::fs::read(desk.path("clip.mkv")).unwrap(), clip);
-    let line = desk.complaint("run --input clip.mkv --record out.mp4 --write-csv ./out.mp4");
+    assert_eq!(std::fs::read(desk.path("clip.mp4")).unwrap(), clip);
+    let line = desk.complaint("run --input clip.mp4 --record out.mp4 --write-csv ./out.mp4");
     assert!(line.contains("out"), "{line}");
 }
 

@@ -23,8 +23,11 @@ struct Gap {
 }
 
 impl Losses {
-    pub(super) fn is_empty(&self) -> bool {
-        self.gaps.is_empty()
+    /// Whether there is more than an end that came early: a file that was cut off is whole up to
+    /// there, as a recording is that was not closed.
+    pub(super) fn is_damage(&self) -> bool {
+        let is_cut = |gap: &Gap| gap.lost.is_none() && gap.reason == super::stream::CUT_OFF;
+        !self.gaps.iter().all(is_cut)
     }
 
     /// Notes damage behind `n_before` frames.

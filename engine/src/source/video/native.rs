@@ -275,9 +275,18 @@ impl Developer {
         let held = held.map(|(pts, frame)| (pts, Some(frame)));
         let mut all: Vec<_> = lost.chain(held).collect();
         all.sort_by_key(|(pts, _)| *pts);
+        let n_whole = all.iter().take_while(|(_, frame)| frame.is_some()).count();
+        let behind = all.split_off(n_whole);
+        self.settle_frames(all);
         self.losses
             .begin(damaged.reason, self.n_frames, self.last_secs);
-        for (pts, frame) in all {
+        self.settle_frames(behind);
+        true
+    }
+
+    /// Numbers frames in their order of presentation; `None` are lost to the damage begun last.
+    fn settle_frames(&mut self, frames: Vec<(i64, Option<Frame>)>) {
+        for (pts, frame) in frames {
             let (id, secs) = self.count(pts);
             match frame {
                 Some(mut frame) => {
@@ -287,7 +296,6 @@ impl Developer {
                 None => self.losses.lost(id, secs),
             }
         }
-        true
     }
 }
 
@@ -313,6 +321,6 @@ impl FrameSource for NativeVideo {
     }
 
     fn is_damaged(&self) -> bool {
-        !self.developer.losses.is_empty()
+        self.developer.losses.is_damage()
     }
 }
