@@ -30,8 +30,13 @@ impl Exports {
             let Err(error) = exporter.push(output) else {
                 return true;
             };
-            tracing::error!("{error}");
-            failure.get_or_insert(error);
+            // A reader that has seen enough, such as `head`, is no failure.
+            if !error.is_reader_gone() {
+                tracing::error!("{error}");
+            }
+            if failure.as_ref().is_none_or(Error::is_reader_gone) {
+                *failure = Some(error);
+            }
             false
         });
     }
