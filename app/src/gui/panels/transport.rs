@@ -239,18 +239,16 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
         None => format!("{elapsed}   waiting for a picture"),
     };
     ui.add_space(6.0);
-    // Never as far as the time: the dot stands between.
-    ui.set_max_width(ui.available_width() - 28.0);
-    ui.add(
-        Label::new(
-            RichText::new(text)
-                .font(theme::number_font(12.5))
-                .color(theme::TEXT),
-        )
+    let text = RichText::new(text).font(theme::number_font(12.5));
+    let label = Label::new(text.color(theme::TEXT))
         .truncate()
-        .selectable(false),
-    )
-    .on_hover_text(format!("Recording to {}", recording.folder.display()));
+        .selectable(false);
+    // Never as far as the time: the dot stands between.
+    let room = egui::vec2((ui.available_width() - 28.0).max(0.0), 34.0);
+    ui.allocate_ui_with_layout(room, Layout::right_to_left(Align::Center), |ui| {
+        ui.add(label)
+            .on_hover_text(format!("Recording to {}", recording.folder.display()));
+    });
     widgets::dot_ui(ui, theme::RED);
 }
 
