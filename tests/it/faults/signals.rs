@@ -87,6 +87,16 @@ fn a_training_is_saved_whichever_way_it_is_asked_to_end() {
 fn an_evaluation_ends_at_once() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 40);
+    // The same people so often that no machine is done with them before the signal comes.
+    let mut labels: serde_json::Value = serde_json::from_str(&desk.read("people.json")).unwrap();
+    let people = labels["annotations"].as_array().unwrap().clone();
+    let again = people.iter().cycle().take(1000 * people.len()).cloned();
+    let again = again.enumerate().map(|(id, mut person)| {
+        person["id"] = id.into();
+        person
+    });
+    labels["annotations"] = again.collect();
+    desk.write("people.json", labels.to_string());
     for name in ["INT", "TERM", "KILL"] {
         let running = Running::start(desk.command("eval --annotations people.json --json"));
         running.signal(name);

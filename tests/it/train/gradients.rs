@@ -101,7 +101,7 @@ const FAR: Golden = Golden {
 #[test]
 fn gradients_equal_pytorchs() {
     for kernels in [None, Some(Kernels::new(2).unwrap())] {
-        check(&FAR, &step(&FAR, kernels));
+        check(&FAR, &step(&FAR, kernels), 1e-3);
     }
 }
 
@@ -111,12 +111,14 @@ fn gradients_equal_pytorchs() {
 /// Such a ReLU opens or shuts by chance, and of the deepest map's 16 pixels each carries percents.
 /// In PyTorch, in f64, noise of 1e-6 of each convolution's largest value (Winograd sums differ by
 /// that) flipped 15 to 20 ReLUs and moved all gradients by 0.6 to 1.5 %; with the flipped ReLUs
-/// imposed on both sides the difference was 1.4e-4. So only candle's way, whose sums are nearer
-/// to exact ones, is held to PyTorch's digits here.
+/// imposed on both sides the difference was 1.4e-4. candle's sums depend on the processor too: its
+/// matrix products are cut to the caches. On one AMD EPYC they agreed with PyTorch to 1e-3, on another
+/// one gradient was off by 0.29 %. So single gradients get what flipped ReLUs can do, and their
+/// length stays at 1e-4; [`gradients_equal_pytorchs`] holds the digits.
 #[test]
 fn gradients_near_kinks_equal_pytorchs() {
     let by_candle = step(&NEAR, None);
-    check(&NEAR, &by_candle);
+    check(&NEAR, &by_candle, 0.015);
     let by_kernels = step(&NEAR, Some(Kernels::new(2).unwrap()));
     let differences: ByName = by_kernels
         .iter()
@@ -126,7 +128,8 @@ fn gradients_near_kinks_equal_pytorchs() {
     assert!(off < 0.05 * NEAR.length, "{off} of {}", NEAR.length);
 }
 
-fn check(golden: &Golden, all: &ByName) {
+/// `tolerance` is relative to each gradient.
+fn check(golden: &Golden, all: &ByName, tolerance: f64) {
     let length = global_norm(all).unwrap();
     assert!(
         (length / golden.length - 1.0).abs() < 1e-4,
@@ -136,7 +139,7 @@ fn check(golden: &Golden, all: &ByName) {
         let grad: Vec<f32> = all[name].flatten_all().unwrap().to_vec1().unwrap();
         let found = f64::from(grad[index]);
         assert!(
-            (found - wanted).abs() < 1e-3 * wanted.abs(),
+            (found - wanted).abs() < tolerance * wanted.abs(),
             "{name}: {found}, not {wanted}"
         );
     }
