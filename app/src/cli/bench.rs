@@ -131,7 +131,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     let (network, random_weights) = args.network.load_or_make_up(common)?;
     if random_weights {
         eprintln!(
-            "{} has no bundled weights: measured with random ones, which find nobody; \
+            "{} has no bundled weights: measured with random weights, which find no people; \
              give a file with --weights",
             network.spec().name
         );

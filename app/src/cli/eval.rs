@@ -121,7 +121,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     if dataset.samples.iter().all(|s| s.annotations.is_empty())
         && dataset.left_out.people.is_empty()
     {
-        bail!("{}: nobody is labelled", args.annotations.display());
+        bail!("{}: no labelled people", args.annotations.display());
     }
     dataset.require_pictures(&images)?;
     let n_open = dataset.open.len();
@@ -171,7 +171,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         .with_context(|| args.annotations.display().to_string())?;
     if dataset.left_out.people.len() > n_told {
         let note = format!(
-            "people who are not measured: {}",
+            "people left out of the measurement: {}",
             dataset.left_out.reasons()
         );
         tracing::warn!("{note}");

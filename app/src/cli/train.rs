@@ -91,7 +91,7 @@ pub struct TrainArgs {
     /// What stays as it is
     #[arg(long, value_parser = ["backbone", "none"])]
     freeze: Option<String>,
-    /// Of order, augmentation, dropout and fresh weights
+    /// Seed of the sample order, augmentation, dropout and random initial weights
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
     /// End this run after so many epochs; --resume goes on

@@ -144,7 +144,7 @@ pub enum RecordAction {
     Open(PathBuf),
     /// Play it as the live picture.
     Play(PathBuf),
-    /// Make annotated video and poses of the recording in this folder anew, with this model.
+    /// Annotate the recording in this folder again with this model: video and poses.
     Annotate(PathBuf, String),
     /// End that.
     CancelAnnotation,

@@ -55,9 +55,9 @@ pub fn check_people(samples: &[Sample], left_out: &mut LeftOut) -> Result<()> {
     }
     let n: usize = left_out.people.values().sum();
     Err(Error::Invalid(match n {
-        0 => "there is nobody to measure: nobody is labelled".to_owned(),
+        0 => "there are no people to measure: none are labelled".to_owned(),
         _ => format!(
-            "there is nobody to measure: {n} people, {}",
+            "none of the {n} labelled people can be measured: {}",
             left_out.reasons()
         ),
     }))

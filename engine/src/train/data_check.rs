@@ -210,7 +210,7 @@ fn examine(
 fn nobody(left_out: &LeftOut) -> String {
     let n: usize = left_out.people.values().sum();
     match n {
-        0 => "nobody in it is labelled".to_owned(),
+        0 => "no people are labelled in it".to_owned(),
         _ => format!("none of its {n} people can be used: {}", left_out.reasons()),
     }
 }

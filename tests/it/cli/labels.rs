@@ -147,7 +147,7 @@ fn nobody_is_no_figure() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
     let line = outcome.stderr.lines().last().unwrap();
     for part in [
-        "nobody to measure: 2 people",
+        "none of the 2 labelled people can be measured",
         "1 without labelled joints",
         "1 without a box",
     ] {

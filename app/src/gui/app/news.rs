@@ -236,7 +236,7 @@ impl App {
     pub(super) fn on_device_lost(&mut self, message: String) {
         tracing::error!(
             message,
-            "the graphics device is lost; building the window anew"
+            "the graphics device is lost; rebuilding the window"
         );
         self.session.say(
             Level::Warning,

@@ -205,7 +205,7 @@ pub fn difference_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         };
         match between(first, second, person) {
             Some(difference) => table_ui(ui, &difference, picked),
-            None => weak_ui(ui, "One of them has found nobody."),
+            None => weak_ui(ui, "One of them found no person."),
         }
     });
 }

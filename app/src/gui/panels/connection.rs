@@ -51,7 +51,7 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if let Some(wanted) = &cx.session.wanted_source
             && ui
                 .add(again)
-                .on_hover_text("Opens the camera anew")
+                .on_hover_text("Closes the camera and opens it again")
                 .clicked()
         {
             let open = SourceAction::Open(wanted.clone());

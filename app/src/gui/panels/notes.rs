@@ -63,7 +63,7 @@ fn note(ui: &Ui, cx: &PanelContext<'_>) -> Option<String> {
         .filter(|m| m.approach() == Some(Approach::BottomUp));
     let title = trained::title(model);
     let text = match all.map(|m| trained::title(&m.name)).next() {
-        Some(other) => format!("{title} follows one person; {other} finds everybody"),
+        Some(other) => format!("{title} follows one person; {other} finds several people"),
         None => format!("{title} follows one person at a time"),
     };
     let since = since(ui, "once", &format!("{model} {}", presented.source.name));

@@ -1,4 +1,4 @@
-//! What was recorded: open it again, or annotate it anew.
+//! The list of recordings: open one, or annotate it again with another model.
 
 use eframe::egui::{self, Button, Label, ProgressBar, RichText, ScrollArea, Ui};
 use poselens_engine::pipeline::session::SessionEntry;

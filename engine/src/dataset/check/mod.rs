@@ -72,7 +72,7 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Check
             }
         }
         if sample.annotations.is_empty() {
-            let text = "nobody in it is labelled; nothing is learned from it";
+            let text = "no people are labelled in it; nothing is learned from it";
             findings.push(Finding::of_file(Severity::Note, &sample.path, text));
         }
         for annotation in &sample.annotations {
