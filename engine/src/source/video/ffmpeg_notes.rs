@@ -51,6 +51,11 @@ pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
         .iter()
         .find_map(|level| line.split_once(level))
         .map(|(_, text)| text)?;
+    // About what ffmpeg hands on, not about the file: frames around a change of size may share a
+    // time there, and none is lost.
+    if text.starts_with("Application provided invalid, non monotonically increasing dts") {
+        return None;
+    }
     Some(Note::Complaint(
         text.strip_prefix(prefix).unwrap_or(text).to_owned(),
     ))
@@ -119,6 +124,9 @@ mod tests {
                 rate: None
             })
         );
+        let muxer = "[error] Application provided invalid, non monotonically increasing dts to \
+                     muxer in stream 0: 27 >= 27";
+        assert_eq!(note(&format!("[rawvideo @ 0x5581] {muxer}")), None);
         let out = "config out time_base: 0/0, frame_rate: 0/0";
         assert_eq!(note(&format!("{head} {out}")), None);
         assert_eq!(
