@@ -30,6 +30,8 @@ impl Display {
                 "1280x800x24",
                 "-nolisten",
                 "tcp",
+                // Otherwise it starts anew when its last window closes, and refuses the next.
+                "-noreset",
             ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
