@@ -188,7 +188,7 @@ impl Direction {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Dependency => "what the place reads",
-            Self::Affected => "who reads the place",
+            Self::Affected => "places that read it",
         }
     }
 }

@@ -72,7 +72,7 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Check
             }
         }
         if sample.annotations.is_empty() {
-            let text = "no people are labelled in it; nothing is learned from it";
+            let text = "no people are labelled in it: it is learned from only as an image without people (empty_share)";
             findings.push(Finding::of_file(Severity::Note, &sample.path, text));
         }
         for annotation in &sample.annotations {
@@ -260,7 +260,7 @@ mod tests {
         assert!(of("half.jpg").contains("cut off"));
         assert!(of("twin.jpg").contains("same picture as") && of("twin.jpg").contains("good.jpg"));
         assert!(of("flat.png").contains("one colour"));
-        assert!(of("nobody.png").contains("nobody"));
+        assert!(of("nobody.png").contains("no people are labelled"));
         assert!(
             of("text.jpg").contains("not a picture"),
             "{}",
