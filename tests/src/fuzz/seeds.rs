@@ -28,9 +28,13 @@ fn files(names: &[&str]) -> Inputs {
 /// The formats that a camera's buffer can have, in the order of the first byte.
 pub const CAMERA_FORMATS: &[PixelFormat] = &[
     PixelFormat::Yuyv,
+    PixelFormat::Yvyu,
     PixelFormat::Uyvy,
+    PixelFormat::Vyuy,
     PixelFormat::Nv12,
+    PixelFormat::Nv21,
     PixelFormat::Yu12,
+    PixelFormat::Yv12,
     PixelFormat::Gray16,
     PixelFormat::Bgra,
     PixelFormat::Bgr,
