@@ -224,7 +224,7 @@ fn every_control_is_there_by_its_label() {
         let film = app.inspect().film.as_ref().unwrap();
         film.strip.iter().flatten().count() == N_FRAMES
     });
-    assert!(window.has("Frame 1 at 0:00.0"));
+    assert!(window.has("Frame 0 at 0:00.0"));
 }
 
 /// Fails when a key leads to another frame than it says, past an end, or maps of another frame

@@ -62,6 +62,10 @@ pub struct AppState {
     pub is_mirrored: bool,
     /// Files begin again at their end.
     pub is_looping: bool,
+    /// Where recordings and snapshots go; `None` is the place given by the program.
+    pub recordings_folder: Option<PathBuf>,
+    /// Exporters of recordings beside the poses and COCO results, by name.
+    pub exports: BTreeSet<String>,
     /// What is shown of the inside of a network.
     pub inspect: Choices,
     /// What is chosen for trainings.
@@ -90,7 +94,9 @@ impl Default for AppState {
             is_smoothed: true,
             smoothing: OneEuro::default(),
             is_mirrored: true,
-            is_looping: true,
+            is_looping: false,
+            recordings_folder: None,
+            exports: BTreeSet::new(),
             inspect: Choices::default(),
             train: Plan::default(),
         }
@@ -225,9 +231,9 @@ mod tests {
         };
         state.save(&path).unwrap();
         assert_eq!(AppState::load(&path).unwrap(), state);
-        std::fs::write(&path, "is_looping = false\n").unwrap();
+        std::fs::write(&path, "is_looping = true\n").unwrap();
         let old = AppState {
-            is_looping: false,
+            is_looping: true,
             ..AppState::default()
         };
         assert_eq!(AppState::load(&path).unwrap(), old);

@@ -4,9 +4,11 @@ use eframe::egui::{
     self, Align, Button, Image, Label, Layout, RichText, Role, Sense, Slider, Ui, WidgetInfo,
 };
 
+use poselens_engine::source::SeekTo;
+
 use super::{Film, InspectAction};
 use crate::gui::Action;
-use crate::gui::panels::PanelContext;
+use crate::gui::panels::{PanelContext, place};
 use crate::gui::{theme, widgets};
 
 /// Height of the strip of thumbnails, points.
@@ -66,7 +68,7 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
         let id = ui.scope_id().with(("thumbnail", i));
         let response = ui.interact(rect, id, Sense::CLICK);
         let secs = film.times.get(picture.index).copied().unwrap_or_default();
-        let label = format!("Frame {} at {}", picture.index + 1, widgets::clock(secs));
+        let label = format!("Frame {} at {}", picture.index, widgets::clock(secs));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         Image::new(&picture.texture)
             .corner_radius(3)
@@ -121,14 +123,24 @@ fn slider_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
     let now = film.times.get(film.index).copied().unwrap_or_default();
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let text = format!(
-            "{} / {}   frame {} of {}",
+            "{} / {}   of {} frames",
             widgets::clock(now),
             widgets::clock(last),
-            film.index + 1,
             film.times.len()
         );
         let text = RichText::new(text).font(theme::number_font(13.0));
         ui.add(Label::new(text.color(theme::TEXT)).selectable(false));
+        match place::place_ui(ui, film.index as u64) {
+            Some(SeekTo::Frame(frame)) => {
+                let index = (frame as usize).min(film.times.len().saturating_sub(1));
+                actions.push(Action::Inspect(InspectAction::Seek(index)));
+            }
+            Some(SeekTo::Secs(secs)) => {
+                let index = film.index_at(secs);
+                actions.push(Action::Inspect(InspectAction::Seek(index)));
+            }
+            None => {}
+        }
         ui.spacing_mut().slider_width = (ui.available_width() - 12.0).max(60.0);
         let mut secs = now;
         let slider = Slider::new(&mut secs, 0.0..=last).show_value(false);

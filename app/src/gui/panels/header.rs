@@ -147,7 +147,7 @@ impl Shown {
         let name = film.map(|f| &f.name).or(subject.map(|s| &s.name))?;
         let size = subject.map(|s| size_text(&s.frame)).unwrap_or_default();
         let more = match film.filter(|f| !f.times.is_empty()) {
-            Some(film) => format!("{size}   frame {} of {}", film.index + 1, film.times.len()),
+            Some(film) => format!("{size}   frame {} of {}", film.index, film.times.len()),
             None => size,
         };
         let help = if film.is_some() {
