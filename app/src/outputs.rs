@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use poselens_engine::Result;
 use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
-    Backpressure, ExportContext, Exporter, ExporterSpec, Offered, Recorder,
+    Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder,
 };
+use poselens_engine::{Error, Result};
 
-use crate::cli::stats::StageTimes;
+use crate::cli::stats::{StageTimes, Times};
 
 /// Frames per second written into a video whose source does not know its own rate; only the
 /// length of the last frame follows from it.
@@ -22,6 +22,8 @@ const UNKNOWN_RATE: f64 = 30.0;
 pub struct OutputPlan {
     /// Name of the source without folder and extension, for file names inside exports.
     pub name: String,
+    /// Whether an older run's files may be removed.
+    pub overwrite: bool,
     /// Annotated video.
     pub record: Option<PathBuf>,
     /// Exports with their targets.
@@ -43,19 +45,25 @@ pub struct Figures {
     pub time_secs: f64,
     /// Time per stage.
     pub stages: StageTimes,
-    /// Capture to annotated picture, milliseconds.
-    pub latencies: Vec<f64>,
+    /// Capture to annotated picture.
+    pub latencies: Times,
+    /// The same since they were last taken.
+    pub recent_latencies: Times,
 }
 
 /// [`Figures`] shared between the run and its tap.
 pub type SharedFigures = Arc<Mutex<Figures>>;
 
-/// The tap that writes.
+/// The tap that writes. An output that fails leaves the others whole.
 pub struct Outputs {
     recorder: Option<Recorder>,
+    /// What ended the annotated video.
+    failure: Option<Error>,
+    /// Number of outputs that were asked for.
+    n_planned: usize,
     /// Annotated pictures on their way to the recorder.
     pool: FramePool,
-    exporters: Vec<Box<dyn Exporter>>,
+    exports: Exports,
     figures: SharedFigures,
     path: PathBuf,
 }
@@ -68,6 +76,9 @@ impl Outputs {
     pub fn open(plan: &OutputPlan, figures: SharedFigures, first: &Presented) -> Result<Self> {
         let context = ExportContext {
             name: plan.name.clone(),
+            frames_are_files: first.frame.file.is_some(),
+            n_frames: first.source.n_frames,
+            overwrite: plan.overwrite,
         };
         let exporters = plan
             .exports
@@ -82,11 +93,22 @@ impl Outputs {
             .transpose()?;
         Ok(Self {
             recorder,
+            failure: None,
+            n_planned: plan.exports.len() + usize::from(plan.record.is_some()),
             pool: FramePool::new(),
-            exporters,
+            exports: Exports::new(exporters),
             figures,
             path: plan.record.clone().unwrap_or_default(),
         })
+    }
+}
+
+impl Outputs {
+    /// Why nothing is left to be written.
+    fn give_up(&mut self) -> Error {
+        let exports = std::mem::take(&mut self.exports).finish();
+        let failure = self.failure.take().or(exports.err());
+        failure.unwrap_or_else(|| Error::Invalid("every output has failed".to_owned()))
     }
 }
 
@@ -101,20 +123,27 @@ impl Tap for Outputs {
         figures.frames += 1;
         figures.time_secs = presented.frame.time_secs;
         figures.stages.push(&timings);
-        let latency = presented.frame.captured.elapsed();
-        figures.latencies.push(latency.as_secs_f64() * 1e3);
+        let latency = presented.frame.captured.elapsed().as_secs_f64() * 1e3;
+        figures.latencies.push(latency);
+        figures.recent_latencies.push(latency);
         if let Some(output) = &presented.output {
             figures.frames_with_a_person += u64::from(!output.poses.is_empty());
-            for exporter in &mut self.exporters {
-                exporter.push(output)?;
-            }
+            self.exports.push(output);
         }
         if let (Some(recorder), Some(picture)) = (&mut self.recorder, picture) {
             match recorder.offer(picture) {
                 Offered::Queued => {}
                 Offered::Dropped => figures.record_drops += 1,
-                Offered::Failed => return Err(recorder.failure()),
+                Offered::Failed => {
+                    self.failure = Some(recorder.failure());
+                    self.recorder = None;
+                }
             }
+        }
+        drop(figures);
+        let is_useless = self.n_planned > 0 && self.recorder.is_none() && self.exports.is_empty();
+        if is_useless {
+            return Err(self.give_up());
         }
         Ok(())
     }
@@ -132,10 +161,8 @@ impl Tap for Outputs {
     }
 
     fn finish(mut self: Box<Self>) -> Result<TapProgress> {
-        let mut outcome = Ok(());
-        for exporter in self.exporters.drain(..) {
-            outcome = outcome.and(exporter.finish());
-        }
+        let mut outcome = self.failure.take().map_or(Ok(()), Err);
+        outcome = outcome.and(std::mem::take(&mut self.exports).finish());
         if let Some(recorder) = self.recorder.take() {
             match recorder.finish() {
                 Ok(summary) => {

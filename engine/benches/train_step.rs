@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let target = &config.target;
     let encoder = target.encoder(skeleton, input, alignment, target.sigma)?;
     let nobody = vec![None; skeleton.n_joints()];
-    let shape = encoder.scene(&[nobody], &vec![true; skeleton.n_joints()], |_| true);
+    let shape = encoder.scene(&[nobody], skeleton.n_joints(), |_, known| known.fill(true));
     let (maps, weights) = (shape.maps, shape.weights);
     let map = (batch, maps.n, maps.size.height, maps.size.width);
     let weight = (batch, weights.n, weights.size.height, weights.size.width);

@@ -4,7 +4,7 @@
 //! gives it its name. A draft that is dropped, or cannot be written, leaves nothing behind; after a
 //! kill its `.part` stays, and the next writer of the file overwrites it.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufWriter, IntoInnerError, Result as IoResult, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,8 @@ pub struct Draft {
     part: PathBuf,
     path: PathBuf,
     is_put: bool,
+    /// Open as long as the draft is this program's.
+    file: Option<File>,
 }
 
 impl Draft {
@@ -37,18 +39,25 @@ impl Draft {
         path: &Path,
         write: impl FnOnce(&mut BufWriter<File>) -> IoResult<()>,
     ) -> Result<Self> {
-        let draft = Self {
-            part: part_path(path),
+        let part = part_path(path);
+        let file = create_alone(&part).map_err(|error| match error {
+            // The user knows the file, not its part.
+            Error::Io { source, .. } => Error::io("write", path)(source),
+            other => other,
+        })?;
+        let mut draft = Self {
+            part,
             path: path.to_owned(),
             is_put: false,
+            file: None,
         };
-        let written = File::create(&draft.part).and_then(|file| {
-            let mut file = BufWriter::new(file);
-            write(&mut file)?;
+        let mut file = BufWriter::new(file);
+        let written = write(&mut file).and_then(|()| {
             let file = file.into_inner().map_err(IntoInnerError::into_error)?;
-            file.sync_all()
+            file.sync_all()?;
+            Ok(file)
         });
-        written.map_err(Error::io("write", path))?;
+        draft.file = Some(written.map_err(Error::io("write", path))?);
         Ok(draft)
     }
 
@@ -74,6 +83,57 @@ impl Drop for Draft {
             // A full disk shall not stay full of half a file; the first error is what counts.
             std::fs::remove_file(&self.part).ok();
         }
+    }
+}
+
+/// Creates the file, or empties it where it exists, for this program alone: as long as it is open,
+/// a second program that asks for it is refused, instead of both writing over each other. Devices
+/// and pipes are opened as they are.
+///
+/// # Errors
+/// When the disk refuses, or another program, or another part of this one, is writing the file.
+pub fn create_alone(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt as _;
+        // Others may read and rename it (FILE_SHARE_READ, FILE_SHARE_DELETE); a lock would keep
+        // them from reading a recording that is being made.
+        options.share_mode(1 | 4);
+    }
+    loop {
+        let file = options.open(path).map_err(Error::io("create", path))?;
+        let io = Error::io("create", path);
+        if !file.metadata().is_ok_and(|about| about.is_file()) {
+            return Ok(file);
+        }
+        if cfg!(unix)
+            && let Err(TryLockError::WouldBlock) = file.try_lock()
+        {
+            let reason = "is being written by another program; wait for it, or choose another name";
+            return Err(Error::data(path, reason));
+        }
+        // Whoever has written it may have moved it to its place meanwhile.
+        if is_at(&file, path) {
+            return file.set_len(0).map(|()| file).map_err(io);
+        }
+    }
+}
+
+/// Whether `path` still leads to this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let number = |about: std::fs::Metadata| (about.dev(), about.ino());
+        let there = std::fs::metadata(path).map(number);
+        matches!((file.metadata().map(number), there), (Ok(a), Ok(b)) if a == b)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        true
     }
 }
 
@@ -203,6 +263,30 @@ mod tests {
         std::fs::create_dir_all(taken.join("inside")).unwrap();
         assert!(replace(&taken, b"new").is_err());
         assert_eq!(names(folder.path()), ["a.toml", "taken"]);
+    }
+
+    /// Fails when two programs write into one file, or what a killed one has left is refused.
+    #[test]
+    fn a_file_has_one_writer_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.jsonl");
+        std::fs::write(&path, b"left by a run that was killed").unwrap();
+        let mut first = create_alone(&path).unwrap();
+        first.write_all(b"first").unwrap();
+        let message = create_alone(&path).unwrap_err().to_string();
+        assert!(message.contains("another program"), "{message}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        drop(first);
+        let second = create_alone(&path).unwrap();
+        assert_eq!(second.metadata().unwrap().len(), 0);
+        // A draft in progress is not another's to finish or remove.
+        let taken = Draft::write(&folder.path().join("a"), |_| {
+            let other = replace(&folder.path().join("a"), b"other");
+            assert!(other.is_err());
+            Ok(())
+        });
+        taken.unwrap().put().unwrap();
+        assert_eq!(names(folder.path()), ["a", "out.jsonl"]);
     }
 
     /// Fails when weights can be read by nobody but their owner, unlike every other new file.

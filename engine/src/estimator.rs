@@ -338,6 +338,7 @@ impl Network {
                 Ok(AttentionMap {
                     image_from_map: image_from_map(map.size),
                     name: raw.name,
+                    title: raw.title,
                     kind: raw.kind,
                     place: raw.place,
                     map,
@@ -352,6 +353,7 @@ impl Network {
                 Ok(QueryKey {
                     image_from_map: image_from_map(raw.grid),
                     name: raw.name,
+                    title: raw.title,
                     layer: raw.layer,
                     heads: raw.heads,
                     grid: raw.grid,

@@ -4,10 +4,14 @@
 //! texture, the crop, the encoder and the overlays all read without another conversion
 //! (RGB would save a quarter of the memory and cost a conversion at the texture and the encoder).
 
+mod resample;
+
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::geometry::Size;
+
+pub use self::resample::{letterboxed, resample};
 
 /// Bytes of one pixel.
 pub const BYTES_PER_PIXEL: usize = 4;
@@ -21,6 +25,9 @@ pub struct Frame {
     pub time_secs: f64,
     /// When the frame reached this program: latency is measured from here.
     pub captured: Instant,
+    /// Name of the file that holds this picture and no other, without its folder; `None` for
+    /// frames of videos and cameras.
+    pub file: Option<Arc<str>>,
     size: Size,
     pixels: Arc<Pixels>,
 }
@@ -36,8 +43,17 @@ impl Frame {
             id,
             time_secs,
             captured: Instant::now(),
+            file: None,
             size,
             pixels: Arc::new(rgba),
+        }
+    }
+
+    /// The same frame, read from a file of its own.
+    pub fn of_file(self, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            file: Some(name.into()),
+            ..self
         }
     }
 

@@ -13,7 +13,7 @@
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
-//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `disk`, `error` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `disk`, `document`, `error` |
 
 pub mod augment;
 pub mod checkpoint;
@@ -22,6 +22,7 @@ pub mod concurrency;
 pub mod dataset;
 pub mod device;
 pub mod disk;
+pub mod document;
 pub mod error;
 pub mod estimator;
 pub mod eval;

@@ -80,6 +80,8 @@ pub struct MapPlace {
 pub struct AttentionMap {
     /// Name in the model's specification: `x51.M`, `x13.gate`.
     pub name: String,
+    /// The same in words, as the model describes it: `coarse attention, first pyramid`.
+    pub title: String,
     /// What it means.
     pub kind: AttentionKind,
     /// Where it arises.
@@ -93,6 +95,38 @@ pub struct AttentionMap {
 }
 
 impl AttentionMap {
+    /// Plane `i` as a map of its own; `None` when there is no such plane.
+    pub fn plane(&self, i: usize) -> Option<Self> {
+        (i < self.map.n).then(|| Self {
+            map: Planes {
+                n: 1,
+                size: self.map.size,
+                values: self.map.plane(i).to_vec(),
+            },
+            name: self.name.clone(),
+            title: self.title.clone(),
+            ..*self
+        })
+    }
+
+    /// The largest value of all planes at each place, as a map of its own.
+    pub fn largest(&self) -> Self {
+        let values = (0..self.map.size.area()).map(|at| {
+            let planes = (0..self.map.n).map(|i| self.map.plane(i)[at]);
+            planes.fold(f32::NEG_INFINITY, f32::max)
+        });
+        Self {
+            map: Planes {
+                n: 1,
+                size: self.map.size,
+                values: values.collect(),
+            },
+            name: self.name.clone(),
+            title: self.title.clone(),
+            ..*self
+        }
+    }
+
     /// The value at which the map changes nothing, where it can lie on both sides of it. Such
     /// maps come from HSA: its signed maps around 0, its gate (a factor from -1 to 3) around 1.
     pub fn neutral(&self) -> Option<f32> {
@@ -111,6 +145,8 @@ impl AttentionMap {
 pub struct QueryKey {
     /// Name in the model's specification.
     pub name: String,
+    /// The same in words, as the model describes it: `self-attention, layer 2`.
+    pub title: String,
     /// Layer, from 0.
     pub layer: usize,
     /// Attention heads; head `m` uses features `m * d / heads ..`.
@@ -145,6 +181,14 @@ impl Direction {
         match self {
             Self::Dependency => "dependency",
             Self::Affected => "affected",
+        }
+    }
+
+    /// The same in words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Dependency => "what the place reads",
+            Self::Affected => "who reads the place",
         }
     }
 }

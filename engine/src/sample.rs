@@ -1,8 +1,12 @@
 //! Labelled pictures: a [`Sample`] is a picture file with its [`Annotation`]s, each of them one
 //! person with a box and [`Joint`]s. Data sets yield samples, evaluation and training read them.
-//! A [`DetectedBox`] is a person's box from a detector instead of a labeller.
+//! A [`DetectedBox`] is a person's box from a detector instead of a labeller. What of a file of labels
+//! is not used is counted ([`LeftOut`]).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use crate::geometry::{BBox, Point, Size};
 
@@ -18,8 +22,38 @@ pub struct Sample {
     /// Name of the clip the picture was taken from; pictures of one clip resemble each other, so
     /// they belong on one side of a train/hold-out split.
     pub clip: Option<String>,
+    /// How the picture lies where its EXIF data turns it.
+    pub orientation: Orientation,
     /// People, in the file's order.
     pub annotations: Vec<Annotation>,
+}
+
+/// How a picture lies whose EXIF data says that it is to be turned or mirrored. Labelling tools in
+/// a browser show it turned; most published code reads it as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orientation {
+    /// As its labels need it: the size that they were made for decides; as stored where both fit.
+    #[default]
+    Auto,
+    /// As it is stored.
+    Stored,
+    /// As its EXIF data turns it.
+    Exif,
+}
+
+impl Orientation {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Stored, Self::Exif];
+
+    /// `auto`, `stored`, `exif`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Stored => "stored",
+            Self::Exif => "exif",
+        }
+    }
 }
 
 /// One labelled person.
@@ -77,6 +111,12 @@ pub enum Visibility {
 }
 
 impl Joint {
+    /// Surely not in the picture.
+    pub const OUTSIDE: Self = Self {
+        point: Point::new(-1e6, -1e6),
+        visibility: Visibility::Hidden,
+    };
+
     /// The position if there is one.
     pub fn labelled(&self) -> Option<Point> {
         (self.visibility != Visibility::Unlabelled).then_some(self.point)
@@ -99,6 +139,30 @@ pub struct DetectedBox {
     pub bbox: BBox,
     /// The detector's confidence.
     pub score: f64,
+}
+
+/// Counts of what is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Joints that the skeleton does not have, as the labels call them.
+    pub joints: Vec<String>,
+    /// People, by the reason.
+    pub people: BTreeMap<String, usize>,
+}
+
+impl LeftOut {
+    /// Counts `n` people more.
+    pub fn count(&mut self, why: &str, n: usize) {
+        if n > 0 {
+            *self.people.entry(why.to_owned()).or_default() += n;
+        }
+    }
+
+    /// `3 without labelled joints, 1 a crowd`; empty without people.
+    pub fn reasons(&self) -> String {
+        let reasons = self.people.iter().map(|(why, n)| format!("{n} {why}"));
+        reasons.collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[cfg(test)]

@@ -124,6 +124,7 @@ fn case(number: usize) -> Case {
             path: "unused.png".into(),
             size: Size::new(640, 480),
             clip: None,
+            orientation: poselens_engine::sample::Orientation::Auto,
             annotations,
         });
     }

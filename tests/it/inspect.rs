@@ -10,7 +10,7 @@ use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Roi, Size};
 use poselens_engine::output::{PoseOutput, Timings};
 use poselens_engine::pipeline::{InspectEvent, InspectRequest, Inspector};
-use poselens_engine::record::{tensors, write_safetensors};
+use poselens_engine::record::{Answer, tensors, write_safetensors};
 use poselens_engine::source::scrub::Scrub;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_tests::PATIENCE;
@@ -90,7 +90,13 @@ fn the_maps_are_those_of_the_pass_behind_the_poses() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("view.safetensors");
-    write_safetensors(&output, &path).unwrap();
+    let answer = Answer {
+        output: &output,
+        source: "sample",
+        shown: None,
+        joint: None,
+    };
+    write_safetensors(&answer, &path).unwrap();
     let read = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
     let map = &region.attention[0];
     let tensor = &read[&format!("region0.{}", map.name)];

@@ -36,6 +36,7 @@ pub(crate) fn planes(n: usize, seed: f32) -> Planes {
 fn map(name: &str, layer: usize, iteration: Option<usize>, map: Planes) -> AttentionMap {
     AttentionMap {
         name: name.to_owned(),
+        title: format!("{name} in words"),
         kind: AttentionKind::Signed,
         place: MapPlace { layer, iteration },
         map,
@@ -64,6 +65,7 @@ impl Infer for Fake {
         let values = |by: f32| planes(1, seed + by).values.repeat(4);
         let query_key = (0..2).map(|layer| QueryKey {
             name: format!("layer{layer}"),
+            title: format!("self-attention, layer {layer}"),
             layer,
             heads: 2,
             grid: MAP,

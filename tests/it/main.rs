@@ -1,10 +1,13 @@
 //! The one integration binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(target_os = "linux")]
+mod camera;
 mod cli;
 mod clip;
 mod driving;
 mod eval;
+mod faults;
 mod inspect;
 mod inspect_fakes;
 mod inspect_window;

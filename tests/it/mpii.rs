@@ -9,7 +9,7 @@ use poselens_engine::augment::Augment;
 use poselens_engine::codec::TargetSpec;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::dataset::loader::{Loader, LoaderOptions, People, Position, SetOptions};
-use poselens_engine::dataset::{Split, guess_format};
+use poselens_engine::dataset::{Request, Split, guess_format};
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::eval::{EvalOptions, evaluate};
 use poselens_engine::geometry::{Alignment, Size};
@@ -57,7 +57,9 @@ fn people_are_looked_at_as_the_protocol_says() {
     assert_eq!(format.name, "mpii");
     let mpii = Skeleton::by_name("mpii16").unwrap();
     for alignment in [Alignment::MinusOne, Alignment::HalfPixel] {
-        let data = format.load(&file, folder.path(), Split::HeldOut).unwrap();
+        let data = format
+            .load(&Request::new(&file, folder.path(), Split::HeldOut))
+            .unwrap();
         let input = InputSpec {
             size: Size::square(256),
             mean: InputSpec::IMAGENET_MEAN,
@@ -97,6 +99,7 @@ fn people_are_looked_at_as_the_protocol_says() {
             augment: Augment::default(),
             seed: 1,
             batch: cases.len(),
+            empty_share: 0.0,
             workers: 1,
             prefetch: 0,
         };
@@ -105,7 +108,7 @@ fn people_are_looked_at_as_the_protocol_says() {
         assert_eq!(batch.len(), cases.len());
         for seen in &batch.inputs {
             let tile = &seen.tiles[0];
-            let roi = &regions[tile.annotation_id as usize];
+            let roi = &regions[tile.annotation_id.unwrap() as usize];
             assert_eq!(tile.image_from_tile, input.image_from_input(roi));
         }
     }

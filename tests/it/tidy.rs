@@ -9,7 +9,7 @@ const MAX_LINES: usize = 500;
 /// used by `model`, its upper neighbour, like any lower row.
 const ENGINE_ROWS: &[&[&str]] = &[
     &[
-        "disk", "error", "frame", "geometry", "output", "pose", "sample", "skeleton",
+        "disk", "document", "error", "frame", "geometry", "output", "pose", "sample", "skeleton",
     ],
     &["concurrency", "device", "nn"],
     &[

@@ -55,7 +55,8 @@ impl Window {
     /// The view, with these options remembered from an earlier run.
     fn open(folder: tempfile::TempDir, config: Option<TrainConfig>) -> Self {
         let settings = folder.path().join("settings.toml");
-        let mut state = AppState::load(&settings).unwrap();
+        let (mut state, _) = AppState::load(&settings).unwrap();
+        let saved = state.clone();
         if config.is_some() {
             state.train = Plan {
                 recipe: "fine-tune".to_owned(),
@@ -64,7 +65,7 @@ impl Window {
                 ..Plan::default()
             };
         }
-        state.save(&settings).unwrap();
+        state.save(&settings, &saved).unwrap();
         let mut gui = gui(Some("clip.mp4"), &[], folder.path());
         gui.settings_file = Some(settings);
         let harness = Harness::builder()

@@ -1,7 +1,10 @@
 //! The window, used as a person or a screen reader uses it: by the labels of its controls.
 
 mod choices;
+mod keyboard;
 mod live;
+mod lost;
+mod notes;
 mod recordings;
 mod sheets;
 
@@ -31,15 +34,26 @@ impl Window {
         input: Option<&str>,
         cameras: &'static [&'static str],
     ) -> Self {
+        Self::made(builder.with_size(egui::vec2(1280.0, 900.0)), input, cameras)
+    }
+
+    /// A window of the builder's size.
+    fn sized(builder: HarnessBuilder<App>, input: &str) -> Self {
+        Self::made(builder, Some(input), &[])
+    }
+
+    fn made(
+        builder: HarnessBuilder<App>,
+        input: Option<&str>,
+        cameras: &'static [&'static str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gui = gui(input, cameras, folder.path());
-        let harness = builder
-            .with_size(egui::vec2(1280.0, 900.0))
-            .build_eframe(|cc| {
-                let mut app = App::new(gui).unwrap();
-                app.attach(cc);
-                app
-            });
+        let harness = builder.build_eframe(|cc| {
+            let mut app = App::new(gui).unwrap();
+            app.attach(cc);
+            app
+        });
         Self { harness, folder }
     }
 
@@ -134,6 +148,7 @@ fn every_control_is_there_by_its_label() {
         "Opacity",
         "Hide below",
         "Smooth maps",
+        "Fixed range",
         "Picture",
         "Time line",
         "Pause",
@@ -221,8 +236,8 @@ fn overlays_follow_switches_keys_and_lists() {
     window.click("Attention");
     assert_eq!(window.overlays(), ["attention", "heatmap", "skeleton"]);
     window.choose("Joint", "Left wrist");
-    window.until(|s| !s.attention_names.is_empty());
-    window.choose("Map", "x51.M");
+    window.until(|s| !s.attention_maps.is_empty());
+    window.choose("Map", "x51.gate   x51.gate in words");
     window
         .harness
         .get_by_label("Opacity")
@@ -230,7 +245,7 @@ fn overlays_follow_switches_keys_and_lists() {
     window.harness.run_steps(2);
     let state = window.harness.state().state();
     assert_eq!(state.joint.as_deref(), Some("l_wrist"));
-    assert_eq!(state.attention.as_deref(), Some("x51.M"));
+    assert_eq!(state.attention.as_deref(), Some("x51.gate"));
     assert!((state.opacity - 0.25).abs() < 1e-6);
     window.harness.get_by_label("Smooth maps").click_accesskit();
     window.harness.run_steps(3);

@@ -69,6 +69,7 @@ impl FrameSource for FakeSource {
 
 /// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `...short.mp4` has 10 frames, `...missing...` does not exist.
 fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
+    let spec = if spec == "camera:" { "camera:0" } else { spec };
     if spec == "sample" {
         let options = OpenOptions {
             is_indexed_ahead: true,
@@ -84,10 +85,13 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
     if spec.starts_with("camera:") {
         let gray = |rate| CameraFormat {
             size: SIZE,
-            rate,
+            rate: Some(rate),
             pixels: PixelFormat::Gray,
         };
-        monitor.set_formats(format.unwrap_or(gray(30)), [30, 60].map(gray).to_vec());
+        monitor.set_formats(
+            format.unwrap_or(gray(30.0)),
+            [30.0, 60.0].map(gray).to_vec(),
+        );
     }
     Ok(Box::new(FakeSource {
         monitor,
@@ -118,8 +122,14 @@ impl Infer for FakeInfer {
             y: 1.0,
             score: 0.9,
         };
-        let map = AttentionMap {
-            name: "x51.M".to_owned(),
+        // Each network has maps of its own.
+        let names = match &*self.0 {
+            "second" => ["s0_att_l1", "s0_att_sum"],
+            _ => ["x51.M", "x51.gate"],
+        };
+        let map = |name: &str| AttentionMap {
+            name: name.to_owned(),
+            title: format!("{name} in words"),
             kind: AttentionKind::Signed,
             place: MapPlace::default(),
             map: plane(1),
@@ -130,12 +140,15 @@ impl Infer for FakeInfer {
             frame: frame.clone(),
             model: Arc::clone(&self.0),
             skeleton: Skeleton::by_name("coco17").unwrap(),
-            poses: vec![Pose::from_keypoints(vec![joint; 17])],
+            poses: match &*self.0 {
+                "blind" => Vec::new(),
+                _ => vec![Pose::from_keypoints(vec![joint; 17])],
+            },
             regions: vec![RegionOutput {
                 heatmaps: plane(if want.heatmaps { 17 } else { 0 }),
                 image_from_heatmap: Affine2::IDENTITY,
                 attention: if want.attention {
-                    vec![map]
+                    names.map(map).into()
                 } else {
                     Vec::new()
                 },
@@ -184,6 +197,7 @@ const fn fake_overlay(
         help: "",
         needs_heatmaps,
         needs_attention,
+        writes_ids: false,
         mark: mark_nothing,
     }
 }
@@ -207,7 +221,9 @@ pub(crate) fn gui(
     GuiContext {
         input: input.map(str::to_owned),
         model: None,
-        models: ["first", "second", "broken", "crashing"].map(choice).into(),
+        models: ["first", "second", "blind", "broken", "crashing"]
+            .map(choice)
+            .into(),
         overlays: &OVERLAYS,
         devices: ["CPU", "card", "broken card"]
             .map(|name| DeviceChoice {

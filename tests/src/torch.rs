@@ -5,7 +5,39 @@ use std::io::Write;
 
 /// The archive of `{name: tensor}` of f32 tensors, every name after `prefix`.
 pub fn checkpoint(prefix: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
-    let mut entries = vec![("archive/data.pkl".to_owned(), pickle(prefix, tensors))];
+    let pickle = [b"\x80\x02", ordered(prefix, tensors).as_slice(), b"."].concat();
+    archive(pickle, tensors)
+}
+
+/// The archive of what a training loop saves: a NumPy number and others beside the tensors, which
+/// stand under `section`.
+pub fn training(
+    section: &str,
+    prefix: &str,
+    tensors: &[(String, Vec<usize>, Vec<f32>)],
+) -> Vec<u8> {
+    let mut p = b"\x80\x02}(".to_vec();
+    text(&mut p, "perf");
+    p.extend(b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n");
+    text(&mut p, "f8");
+    p.extend(b"\x89\x88\x87R(K\x03");
+    text(&mut p, "<");
+    p.extend(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbc_codecs\nencode\n");
+    text(&mut p, "\u{b8}\u{1e}\u{85}\u{eb}Q\u{b8}\u{e6}?");
+    text(&mut p, "latin1");
+    p.extend(b"\x86RtR");
+    text(&mut p, "epoch");
+    number(&mut p, 3);
+    text(&mut p, "optimizer");
+    p.extend(b"}");
+    text(&mut p, section);
+    p.extend(ordered(prefix, tensors));
+    p.extend(b"u.");
+    archive(p, tensors)
+}
+
+fn archive(pickle: Vec<u8>, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
+    let mut entries = vec![("archive/data.pkl".to_owned(), pickle)];
     entries.push(("archive/byteorder".to_owned(), b"little".to_vec()));
     for (i, (_, _, values)) in tensors.iter().enumerate() {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -23,8 +55,9 @@ pub fn calling(module: &str, name: &str, argument: &str) -> Vec<u8> {
     zip(&[("archive/data.pkl".to_owned(), p)])
 }
 
-fn pickle(prefix: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
-    let mut p = b"\x80\x02ccollections\nOrderedDict\n)R(".to_vec();
+/// An ordered dictionary of tensors.
+fn ordered(prefix: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
+    let mut p = b"ccollections\nOrderedDict\n)R(".to_vec();
     for (i, (name, shape, values)) in tensors.iter().enumerate() {
         text(&mut p, &format!("{prefix}{name}"));
         p.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
@@ -43,7 +76,7 @@ fn pickle(prefix: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
         }
         p.extend(b"t\x89ccollections\nOrderedDict\n)RtR");
     }
-    p.extend(b"u.");
+    p.push(b'u');
     p
 }
 

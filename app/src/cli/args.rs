@@ -8,6 +8,7 @@ use poselens_engine::codec::CODECS;
 use poselens_engine::estimator::{Network, NetworkOptions};
 use poselens_engine::model::{MODELS, Weights, model};
 use poselens_engine::overlay::OVERLAYS;
+use poselens_engine::sample::Orientation;
 
 use super::Common;
 
@@ -74,4 +75,24 @@ pub fn codec_names() -> PossibleValuesParser {
 /// Names of the overlays, for clap.
 pub fn overlay_names() -> PossibleValuesParser {
     PossibleValuesParser::new(OVERLAYS.iter().map(|o| o.name))
+}
+
+/// How labels are read.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LabelArgs {
+    /// Category of the labels to read, by name or number; the one that has a person's joints when
+    /// not given
+    #[arg(long, value_name = "NAME|ID")]
+    pub category: Option<String>,
+    /// How pictures lie whose EXIF data turns them: as the labels need it, as stored, or turned
+    #[arg(long, value_name = "auto|stored|exif", value_parser = orientation)]
+    pub orientation: Option<Orientation>,
+}
+
+fn orientation(text: &str) -> Result<Orientation, String> {
+    let known = Orientation::ALL.into_iter();
+    let mut named = known.filter(|o| o.name() == text);
+    named
+        .next()
+        .ok_or_else(|| "auto, stored or exif".to_owned())
 }

@@ -1,14 +1,15 @@
 //! `poselens attention`: one attention map over a picture.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
 use poselens_engine::estimator::{Estimator, Infer, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
 use poselens_engine::nn::Kernels;
-use poselens_engine::output::{AttentionMap, Direction, Planes, PoseOutput, RegionOutput};
+use poselens_engine::output::{AttentionMap, Direction, PoseOutput, RegionOutput};
 use poselens_engine::overlay::{OverlayStyle, Plate};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::pose::Keypoint;
@@ -22,7 +23,7 @@ use super::args::NetworkArgs;
 pub struct AttentionArgs {
     /// A picture, or anything else that `run` takes: its first frame
     #[arg(long, value_name = "IMAGE")]
-    input: String,
+    input: OsString,
     #[command(flatten)]
     network: NetworkArgs,
     /// The joint asked about: nose, l_wrist, ...
@@ -94,7 +95,7 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     let frame = first_frame(&args.input)?;
     let output = look(&mut Estimator::new(network, false), &frame, &args.input)?;
     let (Some(pose), Some(region)) = (output.poses.first(), output.regions.first()) else {
-        bail!("{}: nobody found", args.input);
+        bail!("{}: no person found", args.input.display());
     };
     let keypoint = pose.keypoints_raw.get(joint).copied().unwrap_or_default();
     let map = match direction(args, region) {
@@ -102,11 +103,15 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         None => chosen(args, region, joint)?,
     };
     let title = format!(
-        "{} {} - {} {:.2}",
+        "{} {} - {} {:.2}\n{}\n{} - frame {} - {:.3} s",
         args.network.model,
         map.name,
         args.keypoint,
-        keypoint.score.max(0.0)
+        keypoint.score.max(0.0),
+        map.title,
+        source_name(&args.input),
+        frame.id,
+        frame.time_secs,
     );
     let plate = Plate {
         frame: &frame,
@@ -116,23 +121,33 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         joint: is_inside(keypoint, &frame).then(|| keypoint.point()),
     };
     save_png(&plate.draw(&OverlayStyle::default()), &args.out)?;
-    eprintln!("wrote {} ({title})", args.out.display());
+    eprintln!(
+        "wrote {} ({})",
+        args.out.display(),
+        title.replace('\n', " - ")
+    );
     Ok(())
 }
 
-fn first_frame(input: &str) -> anyhow::Result<Frame> {
+/// The file's name without its folders.
+fn source_name(input: &OsStr) -> String {
+    let name = Path::new(input).file_name().unwrap_or(input);
+    name.to_string_lossy().into_owned()
+}
+
+fn first_frame(input: &OsStr) -> anyhow::Result<Frame> {
     let options = OpenOptions {
         max_frames: Some(1),
         ..OpenOptions::default()
     };
     match SourceSpec::parse(input)?.open(&options)?.next_frame()? {
         Some(frame) => Ok(frame),
-        None => bail!("{input}: has no picture"),
+        None => bail!("{}: has no picture", input.display()),
     }
 }
 
 /// Finds the person as `run` does, then looks at them once more, closely and with maps.
-fn look(estimator: &mut Estimator, frame: &Frame, input: &str) -> anyhow::Result<PoseOutput> {
+fn look(estimator: &mut Estimator, frame: &Frame, input: &OsStr) -> anyhow::Result<PoseOutput> {
     for _ in 0..MAX_LOOKS {
         if !estimator.infer(frame, Want::default())?.poses.is_empty() {
             let want = Want {
@@ -142,7 +157,10 @@ fn look(estimator: &mut Estimator, frame: &Frame, input: &str) -> anyhow::Result
             return Ok(estimator.infer(frame, want)?);
         }
     }
-    bail!("{input}: no person found, so there is no joint to ask about")
+    bail!(
+        "{}: no person found, so there is no joint to ask about",
+        input.display()
+    )
 }
 
 fn is_inside(keypoint: Keypoint, frame: &Frame) -> bool {
@@ -194,14 +212,7 @@ fn self_attention(
         bail!("{} was found outside the region looked at", args.keypoint);
     };
     let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
-    let map = found.as_map(direction, token, args.head, &kernels.threads)?;
-    Ok(match args.head {
-        None => map,
-        Some(head) => AttentionMap {
-            name: format!("{}.head{head}", map.name),
-            ..map
-        },
-    })
+    Ok(found.as_map(direction, token, args.head, &kernels.threads)?)
 }
 
 /// The map asked for, as one plane.
@@ -249,14 +260,10 @@ fn chosen(
         );
     };
     let plane = if map.map.n == 1 { 0 } else { joint };
-    Ok(AttentionMap {
-        map: Planes {
-            n: 1,
-            size: map.map.size,
-            values: map.map.plane(plane).to_vec(),
-        },
-        ..map.clone()
-    })
+    let Some(plane) = map.plane(plane) else {
+        bail!("{} has no plane for {}", map.name, args.keypoint);
+    };
+    Ok(plane)
 }
 
 /// What there is to choose from with `--map`.

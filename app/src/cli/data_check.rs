@@ -52,13 +52,24 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
 
 fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {
     if let Some(fault) = &report.fault {
-        return print_line(format_args!("{role}: {fault}"));
+        print_line(format_args!("{role}: {fault}"))?;
+    }
+    if report.fault.is_some() && report.findings.is_empty() {
+        return Ok(());
     }
     let [notes, warnings, errors] = Severity::ALL.map(|severity| report.count(severity));
     print_line(format_args!(
         "{role}: {} people in {} pictures ({}); errors {errors}, warnings {warnings}, notes {notes}",
         report.people, report.pictures, report.format
     ))?;
+    if !report.left_out.people.is_empty() {
+        let reasons = report.left_out.reasons();
+        print_line(format_args!("  left out of the people: {reasons}"))?;
+    }
+    if !report.left_out.joints.is_empty() {
+        let joints = report.left_out.joints.join(", ");
+        print_line(format_args!("  left out of the joints: {joints}"))?;
+    }
     for finding in report.worst_first() {
         print_line(format_args!("  {finding}"))?;
     }

@@ -9,7 +9,7 @@ use poselens_engine::device::{DeviceSpec, compiled, select};
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
 use poselens_engine::model::MODELS;
 use poselens_engine::nn::kernels::Isa;
-use poselens_engine::source::camera::list_cameras;
+use poselens_engine::source::camera::{CameraFormat, CameraInfo, camera_formats, list_cameras};
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use serde::{Serialize, Serializer};
 
@@ -112,24 +112,52 @@ fn examine(common: &Common) -> Report {
         version: env!("CARGO_PKG_VERSION"),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         cores: std::thread::available_parallelism().map_or(0, usize::from),
-        cameras: list_cameras()
-            .map(|all| {
-                all.iter()
-                    .map(|c| format!("camera:{} {}", c.index, c.name))
-                    .collect()
-            })
-            .map_err(|e| e.to_string()),
+        cameras: cameras(),
         devices: compiled().into_iter().map(examine_device).collect(),
         chosen_device: select(common.device)
             .map(|s| format!("{} ({})", s.spec, s.why))
             .map_err(|e| e.to_string()),
         kernels: kernels(),
         adapters: adapters(),
-        display: crate::gui::display_available(),
+        display: crate::gui::display().is_available(),
         ffmpeg: ffmpeg_version(),
         folders,
         self_test: self_test(common).map_err(|e| super::one_line(&e)),
     }
+}
+
+/// Every camera with its formats, or why there are none.
+fn cameras() -> Result<Vec<String>, String> {
+    let all = list_cameras().map_err(|e| e.to_string())?;
+    let line = |c: &CameraInfo| {
+        let formats = match camera_formats(c) {
+            Ok(formats) => formats_line(&formats),
+            Err(error) => error.to_string(),
+        };
+        format!(
+            "camera:{} {} ({}): {formats}",
+            c.index, c.name, c.description
+        )
+    };
+    Ok(all.iter().map(line).collect())
+}
+
+/// Formats, best first: `YUYV 640x480 at 30, 15 fps; MJPEG 1280x720 at 30 fps`.
+fn formats_line(formats: &[CameraFormat]) -> String {
+    let mut groups: Vec<(CameraFormat, Vec<String>)> = Vec::new();
+    for format in formats {
+        let is_same = |(f, _): &&mut (CameraFormat, Vec<String>)| {
+            (f.pixels, f.size) == (format.pixels, format.size)
+        };
+        match groups.iter_mut().find(is_same) {
+            Some((_, rates)) => rates.push(format.rate_text()),
+            None => groups.push((*format, vec![format.rate_text()])),
+        }
+    }
+    let groups = groups
+        .iter()
+        .map(|(f, rates)| format!("{} {} at {}", f.pixels, f.size, rates.join(", ")));
+    groups.collect::<Vec<_>>().join("; ")
 }
 
 fn examine_device(spec: DeviceSpec) -> DeviceReport {

@@ -1,23 +1,27 @@
 //! `poselens eval`: accuracy on labelled pictures.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::builder::PossibleValuesParser;
-use poselens_engine::dataset::{Split, coco, guess_format, picture, usual_images};
+use poselens_engine::dataset::orientation::open_note;
+use poselens_engine::dataset::{Request, Split, coco, guess_format, picture, usual_images};
 use poselens_engine::estimator::Averaging;
-use poselens_engine::eval::{EvalOptions, EvalReport, METRICS, chart, evaluate, evaluate_scenes};
+use poselens_engine::eval::{
+    EvalOptions, EvalReport, METRICS, chart, check_people, evaluate, evaluate_scenes,
+};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Roi;
 use poselens_engine::output::{Approach, Timings};
 use poselens_engine::pipeline::save_png;
-use poselens_engine::sample::Sample;
+use poselens_engine::sample::{LeftOut, Sample};
 use poselens_engine::skeleton::Skeleton;
+use poselens_engine::train::orientation::{settle_by_fit, settled_note};
 use serde::Serialize;
 
 use super::Common;
-use super::args::{NetworkArgs, codec_names};
+use super::args::{LabelArgs, NetworkArgs, codec_names};
 use super::progress::Progress;
 
 /// Options of `eval`.
@@ -29,6 +33,8 @@ pub struct EvalArgs {
     /// Folder with the pictures; found beside the labels when not given
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
     #[command(flatten)]
     network: NetworkArgs,
     /// Metric to report
@@ -87,6 +93,12 @@ struct Document {
     flip: bool,
     scales: Vec<f64>,
     boxes: String,
+    /// Joints and people of the labels that are not measured.
+    left_out: LeftOut,
+    /// Boxes of the detector that are not used.
+    boxes_left_out: usize,
+    /// What is to be known about the labels, a line each.
+    notes: Vec<String>,
     #[serde(flatten)]
     report: EvalReport,
 }
@@ -101,11 +113,25 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let images = args.images.clone();
     let images = images.unwrap_or_else(|| usual_images(&args.annotations));
     let format = guess_format(&args.annotations)?;
-    let dataset = format.load(&args.annotations, &images, Split::HeldOut)?;
-    if dataset.samples.iter().all(|s| s.annotations.is_empty()) {
+    let mut dataset = format.load(&Request {
+        category: args.labels.category.as_deref(),
+        orientation: args.labels.orientation.unwrap_or_default(),
+        ..Request::new(&args.annotations, &images, Split::HeldOut)
+    })?;
+    if dataset.samples.iter().all(|s| s.annotations.is_empty())
+        && dataset.left_out.people.is_empty()
+    {
         bail!("{}: nobody is labelled", args.annotations.display());
     }
     dataset.require_pictures(&images)?;
+    let n_open = dataset.open.len();
+    if n_open > 0 {
+        let settled = settle_by_fit(&mut dataset, &mut network)?;
+        let note = settled.map_or_else(|| open_note(n_open), |o| settled_note(n_open, o));
+        tracing::warn!("{}: {note}", args.annotations.display());
+        dataset.notes.push(note);
+    }
+    let n_unknown = dataset.left_out.joints.len();
     let answers = network.skeleton();
     let strangers = || {
         anyhow!(
@@ -119,7 +145,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let approach = network.spec().approach;
     // The labels are renamed, or the answers of a network whose skeleton has joints that are made
     // up from others.
-    let (names, dataset) = match approach {
+    let (names, mut dataset) = match approach {
         Approach::TopDown => (
             Vec::new(),
             dataset.renamed_to(answers).ok_or_else(strangers)?,
@@ -130,12 +156,44 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         }
     };
     let skeleton = dataset.skeleton;
+    let lost = &dataset.left_out.joints[n_unknown..];
+    if !lost.is_empty() {
+        let note = format!(
+            "{} does not find {}: not measured",
+            args.network.model,
+            lost.join(", ")
+        );
+        tracing::warn!("{note}");
+        dataset.notes.push(note);
+    }
+    let n_told = dataset.left_out.people.len();
+    check_people(&dataset.samples, &mut dataset.left_out)
+        .with_context(|| args.annotations.display().to_string())?;
+    if dataset.left_out.people.len() > n_told {
+        let note = format!(
+            "people who are not measured: {}",
+            dataset.left_out.reasons()
+        );
+        tracing::warn!("{note}");
+        dataset.notes.push(note);
+    }
     let mut options = EvalOptions::new(*network.input());
     options.pck_threshold = args.pck_thr;
     options.pckh_threshold = args.pckh_thr;
+    let mut boxes_left_out = 0;
     if args.boxes != "gt" {
-        let path = PathBuf::from(&args.boxes);
-        options.boxes = Some(coco::read_boxes(&path, dataset.category_id)?);
+        let found = coco::read_boxes(Path::new(&args.boxes), &dataset)?;
+        boxes_left_out = found.of_other_categories + found.of_other_pictures;
+        if boxes_left_out > 0 {
+            tracing::warn!(
+                "{}: {} boxes are used, {} are of other categories and {} of other pictures",
+                args.boxes,
+                found.boxes.len(),
+                found.of_other_categories,
+                found.of_other_pictures
+            );
+        }
+        options.boxes = Some(found.boxes);
     }
     let progress = Progress::new(None);
     progress.expect(Some(dataset.samples.len() as u64));
@@ -186,6 +244,9 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
             Approach::TopDown => args.boxes.clone(),
             Approach::BottomUp => "no".to_owned(),
         },
+        left_out: dataset.left_out.clone(),
+        boxes_left_out,
+        notes: dataset.notes.clone(),
         report,
     };
     if let Some(path) = &args.plot {

@@ -1,11 +1,14 @@
 //! `poselens gui`: the window, or the headless demo where there is no display.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+
+use anyhow::bail;
 
 use super::Common;
 use super::args::{NetworkArgs, model_names};
 use super::run::RunArgs;
-use crate::gui::{self, GuiContext};
+use crate::gui::{self, Display, GuiContext};
 use crate::logs::LogBook;
 
 /// Options of `gui`.
@@ -14,7 +17,7 @@ pub struct GuiArgs {
     /// camera:0, camera:NAME, a video, a picture, a folder, sample or synthetic; when not given,
     /// the first camera, or the sample clip where there is none
     #[arg(long, value_name = "SPEC")]
-    input: Option<String>,
+    input: Option<OsString>,
     /// Model; the one last used when not given
     #[arg(long, value_parser = model_names())]
     model: Option<String>,
@@ -27,18 +30,29 @@ pub struct GuiArgs {
 const DEMO_FILE: &str = "poselens-demo.mp4";
 
 pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> {
-    if gui::display_available() {
+    let display = gui::display();
+    if display.is_available() {
         let (input, model) = (args.input.clone(), args.model.clone());
         let context = super::window::context(common, input, model, args.weights.clone())?;
-        return gui::run(GuiContext {
+        let context = GuiContext {
             log: Some(log),
             ..context
-        });
+        };
+        return gui::run(context, &display);
     }
-    let input = args.input.clone().unwrap_or_else(|| "sample".to_owned());
+    if let (Display::Dead(_), Some(input)) = (&display, &args.input) {
+        // A window was meant to open here, on something certain: no demo replaces it.
+        bail!(
+            "{}, so there is no window; start the display, or use `poselens run --input {}`",
+            display.reason(),
+            input.display()
+        );
+    }
+    let input = args.input.clone().unwrap_or_else(|| "sample".into());
     eprintln!(
-        "poselens: no display here (neither DISPLAY nor WAYLAND_DISPLAY is set), so there is no window; \
-         running the demo instead: {input} -> {DEMO_FILE}"
+        "poselens: {}, so there is no window; running the demo instead: {} -> {DEMO_FILE}",
+        display.reason(),
+        input.display()
     );
     let default = NetworkArgs::default();
     let network = NetworkArgs {

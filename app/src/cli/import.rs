@@ -26,6 +26,10 @@ pub struct ImportArgs {
     /// Width of the input the weights are made for, where the tensors do not tell
     #[arg(long, value_name = "W", requires = "height", value_parser = side)]
     width: Option<usize>,
+    /// Which dictionary of a training checkpoint to take, by its keys (ema.state_dict), where
+    /// several fit
+    #[arg(long, value_name = "KEYS")]
+    section: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -41,11 +45,14 @@ fn side(text: &str) -> Result<usize, String> {
 
 #[derive(Serialize)]
 struct Summary {
-    input: PathBuf,
-    output: PathBuf,
-    card: PathBuf,
+    input: String,
+    output: String,
+    card: String,
     format: &'static str,
-    section: Option<&'static str>,
+    section: Option<String>,
+    also_fit: Vec<String>,
+    prefixes: Vec<String>,
+    left_out: Vec<String>,
     model: String,
     skeleton: String,
     joints: usize,
@@ -61,15 +68,19 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         input: args.input.clone(),
         output: args.output.clone(),
         model: args.model.clone(),
+        section: args.section.clone(),
         size: args.width.zip(args.height).map(|(w, h)| Size::new(w, h)),
     })?;
     let card = imported.card;
     let summary = Summary {
-        input: args.input.clone(),
-        output: args.output.clone(),
-        card: imported.card_path,
+        input: args.input.display().to_string(),
+        output: args.output.display().to_string(),
+        card: imported.card_path.display().to_string(),
         format: imported.format,
         section: imported.section,
+        also_fit: imported.also_fit,
+        prefixes: imported.prefixes,
+        left_out: imported.left_out,
         joints: card.skeleton()?.n_joints(),
         model: card.model,
         skeleton: card.skeleton,
@@ -84,10 +95,11 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     }
     let section = summary
         .section
+        .as_ref()
         .map_or_else(String::new, |s| format!(", its {s}"));
     eprintln!(
         "{} ({}{section}) is {} for {} joints ({}), input {}x{}: {} tensors",
-        summary.input.display(),
+        summary.input,
         summary.format,
         summary.model,
         summary.joints,
@@ -96,8 +108,19 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         summary.height,
         summary.tensors,
     );
+    if !summary.prefixes.is_empty() {
+        eprintln!("taken off the names: {}", summary.prefixes.join(", "));
+    }
+    if let Some(first) = summary.left_out.first() {
+        let n = summary.left_out.len();
+        eprintln!("left out: {n} tensors that begin otherwise ({first}, ...)");
+    }
+    if !summary.also_fit.is_empty() {
+        let others = summary.also_fit.join(", ");
+        eprintln!("fitting as well: {others}; choose with --section");
+    }
     for path in [&summary.output, &summary.card] {
-        eprintln!("wrote {}", path.display());
+        eprintln!("wrote {path}");
     }
     Ok(())
 }

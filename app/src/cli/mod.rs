@@ -156,10 +156,13 @@ pub fn one_line(error: &anyhow::Error) -> String {
 #[error(transparent)]
 pub struct WrongUsage(#[from] pub poselens_engine::Error);
 
-/// Whether nobody reads standard output any more (`poselens models | head`), which is no failure.
+/// Whether the program that read standard output or a pipe has ended (`poselens models | head`),
+/// which is no failure.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
-    error.downcast_ref().is_some_and(is_gone)
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(is_gone))
 }
 
 /// Prints a JSON document to standard output.

@@ -1,48 +1,54 @@
 //! `poselens run`: the whole frame path without a window.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Event, Look, OpenSource, Pacing, Pipeline};
-use poselens_engine::record::{Backpressure, EXPORTERS};
-use poselens_engine::source::{FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
+use poselens_engine::record::{Backpressure, EXPORTERS, STDOUT};
+use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
 use serde::Serialize;
 
 use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
 use super::stats::{Percentiles, round3};
-use crate::outputs::{Figures, OutputPlan, Outputs, SharedFigures};
+use crate::figures::{self, EverySecond};
+use crate::outputs::{OutputPlan, Outputs, SharedFigures};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// camera:0, camera:NAME, a video, a picture, a folder of pictures, sample or synthetic
     #[arg(long, value_name = "SPEC")]
-    pub input: String,
+    pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Write an annotated video (H.264 in MP4)
-    #[arg(long, value_name = "out.mp4")]
+    /// Write an annotated video (H.264 in MP4); pictures of another size than the first are fitted in
+    #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
-    /// Write one JSON line per frame
+    /// Write one JSON line per frame; - is standard output, here and for the other lists
     #[arg(long, value_name = "FILE")]
     pub write_json: Option<PathBuf>,
     /// Write COCO keypoint results
     #[arg(long, value_name = "FILE")]
     pub write_coco: Option<PathBuf>,
-    /// Write OpenPose JSON files
+    /// Write OpenPose JSON files; refused where an older run's would be mixed with them
     #[arg(long, value_name = "DIR")]
     pub write_openpose: Option<PathBuf>,
     /// Write a table with one row per frame, person and joint
     #[arg(long, value_name = "FILE")]
     pub write_csv: Option<PathBuf>,
+    /// Remove an older run's OpenPose files from the target folder
+    #[arg(long, requires = "write_openpose")]
+    pub overwrite: bool,
     /// What to draw, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "skeleton", value_parser = overlay_names())]
     pub overlay: Vec<String>,
@@ -64,6 +70,9 @@ pub struct RunArgs {
     /// Newest frame wins, as with a camera: frames are dropped rather than delayed
     #[arg(long)]
     pub live: bool,
+    /// Exit with 1 when anything of the input was left out, damaged or could not be read
+    #[arg(long)]
+    pub strict: bool,
     /// Print one JSON document with the figures of the run
     #[arg(long)]
     pub json: bool,
@@ -83,10 +92,17 @@ impl RunArgs {
         .flatten()
     }
 
-    /// Refuses an output that would overwrite the input or another output.
+    /// Refuses an output that would overwrite the input or another output. Devices and pipes take
+    /// anything, but standard output takes one list or document.
     fn check_outputs(&self, spec: &SourceSpec) -> anyhow::Result<()> {
         let mut taken = vec![(resolved(Path::new(spec.argument())), "the input")];
+        if self.json {
+            taken.push((STDOUT.into(), "where --json prints"));
+        }
         for path in self.outputs() {
+            if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+                continue;
+            }
             let file = resolved(path);
             if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == file) {
                 bail!("cannot write to {}: it is {what}", path.display());
@@ -97,7 +113,7 @@ impl RunArgs {
     }
 
     /// Annotates `input` into the video `record`, everything else as by default.
-    pub fn demo(input: String, network: NetworkArgs, record: PathBuf) -> Self {
+    pub fn demo(input: OsString, network: NetworkArgs, record: PathBuf) -> Self {
         Self {
             input,
             network,
@@ -106,6 +122,7 @@ impl RunArgs {
             write_coco: None,
             write_openpose: None,
             write_csv: None,
+            overwrite: false,
             overlay: vec!["skeleton".to_owned()],
             start: None,
             end: None,
@@ -113,6 +130,7 @@ impl RunArgs {
             kpt_thr: OverlayStyle::default().keypoint_threshold,
             no_smooth: false,
             live: false,
+            strict: false,
             json: false,
         }
     }
@@ -120,6 +138,9 @@ impl RunArgs {
 
 /// The file behind a path that may have several names; it need not exist yet.
 fn resolved(path: &Path) -> PathBuf {
+    if path == Path::new(STDOUT) {
+        return path.to_owned();
+    }
     let in_folder = || {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
@@ -136,6 +157,18 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(s) if s.is_finite() && s >= 0.0 => Ok(s),
         _ => Err("not a time in seconds".to_owned()),
     }
+}
+
+/// Takes the name of an MP4 file.
+fn mp4_name() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        if extension.is_some_and(|e| e == "mp4" || e == "m4v") {
+            Ok(path)
+        } else {
+            Err("the video is written as MP4; give it a name that ends in .mp4")
+        }
+    })
 }
 
 fn unit_interval(text: &str) -> Result<f32, String> {
@@ -159,18 +192,39 @@ pub struct Summary {
     record_drops: u64,
     latency: Option<Percentiles>,
     stages: BTreeMap<&'static str, Percentiles>,
-    outputs: Vec<PathBuf>,
+    outputs: Vec<String>,
     warnings: Vec<String>,
+    /// Frames were lost, or are not to be trusted, because the input is damaged.
+    damaged: bool,
+    /// For cameras: what was delivered and what was lost.
+    camera: Option<CameraReport>,
+    /// Why the run ended before its input did; what was done until then is in the figures.
+    error: Option<String>,
 }
 
 pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
-    let summary = annotate(common, args)?;
+    let (summary, failure) = annotate(common, args)?;
     for warning in &summary.warnings {
         eprintln!("poselens: {warning}");
     }
     if args.json {
-        return super::print_json(&summary);
+        super::print_json(&summary)?;
+    } else {
+        report(&summary);
     }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if summary.damaged {
+        bail!("the input is damaged; all that could be read of it was written");
+    }
+    if args.strict && !summary.warnings.is_empty() {
+        bail!("not everything of the input was read, which --strict does not accept");
+    }
+    Ok(())
+}
+
+fn report(summary: &Summary) {
     eprintln!(
         "{} frames in {:.1} s ({:.1} frames/s), a person in {}{}",
         summary.frames,
@@ -182,14 +236,14 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
             n => format!(", {n} dropped"),
         },
     );
-    for path in &summary.outputs {
-        eprintln!("wrote {}", path.display());
+    for path in summary.outputs.iter().filter(|path| *path != STDOUT) {
+        eprintln!("wrote {path}");
     }
-    Ok(())
 }
 
-/// Runs the pipeline to the end of the source and answers what came of it.
-pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
+/// Runs the pipeline to the end of the source and answers what came of it, also when the source
+/// failed after its first frame.
+fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<anyhow::Error>)> {
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;
     let plan = plan(args, &spec);
@@ -224,19 +278,40 @@ pub fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<Summary> {
         Ok(Box::new(Outputs::open(&plan, tap_figures, first)?))
     }))?;
     let begin = Instant::now();
-    pipeline.switch_source(&args.input, opener(args, spec, &interrupted))?;
+    pipeline.switch_source(
+        &args.input.to_string_lossy(),
+        opener(args, spec, &interrupted),
+    )?;
     let progress = Progress::new(args.max_frames);
     let outcome = follow(&pipeline, &figures, &interrupted, &progress);
     progress.finish();
-    let drops = pipeline.stats().drops;
+    let (drops, camera) = (pipeline.stats().drops, pipeline.camera());
     drop(pipeline);
-    let warnings = outcome?;
+    let (warnings, failure) = outcome?;
     let seconds = begin.elapsed().as_secs_f64();
     let figures = figures
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
-    Ok(summarise(args, device, figures, seconds, drops, warnings))
+    let summary = Summary {
+        input: args.input.to_string_lossy().into_owned(),
+        model: args.network.model.clone(),
+        device,
+        frames: figures.frames,
+        frames_with_a_person: figures.frames_with_a_person,
+        seconds: round3(seconds),
+        fps: round3(figures.frames as f64 / seconds),
+        drops,
+        record_drops: figures.record_drops,
+        latency: figures.latencies.percentiles(),
+        stages: figures.stages.report(),
+        outputs: args.outputs().map(|p| p.display().to_string()).collect(),
+        warnings: warnings.texts,
+        damaged: warnings.is_damaged,
+        camera,
+        error: failure.as_ref().map(super::one_line),
+    };
+    Ok((summary, failure))
 }
 
 fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
@@ -253,6 +328,7 @@ fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
             .map_or(spec.kind().name.to_owned(), |stem| {
                 stem.to_string_lossy().into_owned()
             }),
+        overwrite: args.overwrite,
         record: args.record.clone(),
         exports: EXPORTERS
             .iter()
@@ -313,22 +389,41 @@ fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
     }
 }
 
-/// Follows the run to its end; answers the warnings. Whatever fails, the recording is closed
-/// before the failure is reported.
+/// Warnings of a run that came to its end.
+#[derive(Default)]
+struct Warnings {
+    texts: Vec<String>,
+    is_damaged: bool,
+}
+
+/// Follows the run to its end; returns the warnings, and the failure that ended the source after
+/// its first frame. Whatever fails, the recording is closed before the failure is reported.
 fn follow(
     pipeline: &Pipeline,
     figures: &SharedFigures,
     interrupted: &StopFlag,
     progress: &Progress,
-) -> anyhow::Result<Vec<String>> {
-    let mut warnings = Vec::new();
+) -> anyhow::Result<(Warnings, Option<anyhow::Error>)> {
+    let mut warnings = Warnings::default();
     let mut failure = None;
     let mut is_ending = false;
     let mut is_interrupted = false;
+    let mut every_second = EverySecond::default();
     loop {
+        if every_second.is_due() {
+            let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            let latency = std::mem::take(&mut figures.recent_latencies).percentiles();
+            let (frames, drops) = (figures.frames, pipeline.stats().drops);
+            figures::trace(frames, drops, latency.map(|p| (p.p50_ms, p.p95_ms)));
+        }
         match pipeline.try_event() {
             Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
-            Some(Event::SourceWarning { warning, .. }) => warnings.push(warning),
+            Some(Event::SourceWarning {
+                warning, is_damage, ..
+            }) => {
+                warnings.texts.push(warning);
+                warnings.is_damaged |= is_damage;
+            }
             Some(Event::SourceEnded) => {
                 pipeline.stop_recording()?;
                 is_ending = true;
@@ -357,7 +452,9 @@ fn follow(
                 }
                 // The source ends by itself; the frames it had read are still written.
                 if interrupted.is_stopped() && !is_interrupted {
-                    warnings.push("interrupted; what was done is complete".to_owned());
+                    warnings
+                        .texts
+                        .push("interrupted; what was done is complete".to_owned());
                     is_interrupted = true;
                 }
                 std::thread::sleep(POLL);
@@ -368,37 +465,14 @@ fn follow(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .frames;
-    if n == 0 && failure.is_none() {
-        failure = Some(if is_interrupted {
+    if n > 0 {
+        return Ok((warnings, failure));
+    }
+    Err(failure.unwrap_or_else(|| {
+        if is_interrupted {
             anyhow!("interrupted before the first frame")
         } else {
             anyhow!("the input has no frames in the chosen range")
-        });
-    }
-    failure.map_or(Ok(warnings), Err)
-}
-
-fn summarise(
-    args: &RunArgs,
-    device: String,
-    figures: Figures,
-    seconds: f64,
-    drops: u64,
-    warnings: Vec<String>,
-) -> Summary {
-    Summary {
-        input: args.input.clone(),
-        model: args.network.model.clone(),
-        device,
-        frames: figures.frames,
-        frames_with_a_person: figures.frames_with_a_person,
-        seconds: round3(seconds),
-        fps: round3(figures.frames as f64 / seconds),
-        drops,
-        record_drops: figures.record_drops,
-        latency: Percentiles::of(figures.latencies),
-        stages: figures.stages.report(),
-        outputs: args.outputs().cloned().collect(),
-        warnings,
-    }
+        }
+    }))
 }

@@ -1,5 +1,6 @@
 //! `poselens train`: labelled pictures become better weights.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use poselens_engine::Error;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::model::MODELS;
+use poselens_engine::sample::LeftOut;
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, family, recipe};
 use poselens_engine::train::schedule::Curve;
@@ -20,7 +22,7 @@ use poselens_engine::train::{
 };
 use serde::Serialize;
 
-use super::args::model_names;
+use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
 use super::stats::peak_memory_mib;
 use super::{Common, WrongUsage};
@@ -37,24 +39,33 @@ pub struct TrainArgs {
     /// Go on with the training in --out, with other --epochs or its labels elsewhere if need be
     #[arg(long, conflicts_with_all = [
         "model", "batch_size", "lr", "optim", "schedule", "input_size", "init", "freeze", "seed",
-        "config", "recipe",
+        "config", "recipe", "category", "orientation",
     ])]
     resume: bool,
     /// Model
     #[arg(long, value_parser = model_names())]
     model: Option<String>,
-    /// Labels to learn from: COCO keypoints, MPII, LSP or a clip's folder
+    /// Labels to learn from: COCO keypoints, MPII, LSP or a clip's folder; may be repeated
     #[arg(long, value_name = "FILE|DIR")]
-    annotations: Option<PathBuf>,
-    /// Folder with their pictures; found beside the labels when not given
+    annotations: Vec<PathBuf>,
+    /// Folder with their images, once or once per --annotations; found beside the labels when not
+    /// given
     #[arg(long, value_name = "DIR", requires = "annotations")]
-    images: Option<PathBuf>,
+    images: Vec<PathBuf>,
+    /// How often each person of a set is seen in an epoch, once per --annotations (default 1)
+    #[arg(long, value_name = "N", requires = "annotations")]
+    weight: Vec<f64>,
+    /// Share of each batch that shows images without people (those of the sets that have none)
+    #[arg(long, value_name = "S")]
+    empty_share: Option<f64>,
     /// Labels to measure on after every epoch
     #[arg(long, value_name = "FILE|DIR")]
     val_annotations: Option<PathBuf>,
     /// Folder with their pictures; found beside the labels when not given
     #[arg(long, value_name = "DIR", requires = "val_annotations")]
     val_images: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// Runs through the data
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     epochs: Option<u64>,
@@ -145,9 +156,42 @@ impl TrainArgs {
             config = config.with_file(path, text)?;
         }
         config.model = model;
+        self.check_sets()?;
         self.apply(&mut config);
         config.check()?;
         Ok(config)
+    }
+
+    /// The sets named by --annotations, with their --images and --weight.
+    fn sets(&self) -> Vec<DataConfig> {
+        let set = |(i, labels): (usize, &PathBuf)| {
+            // One folder may hold the images of all.
+            let images = self.images.get(i).or(match &self.images[..] {
+                [all] => Some(all),
+                _ => None,
+            });
+            let mut data = DataConfig::new(labels.clone(), images.cloned());
+            data.people.weight = self.weight.get(i).copied().unwrap_or(1.0);
+            data
+        };
+        self.annotations.iter().enumerate().map(set).collect()
+    }
+
+    /// Refuses --images and --weight that cannot be told to belong to one of --annotations.
+    fn check_sets(&self) -> Result<(), Error> {
+        let n = self.annotations.len();
+        for (option, given, may_be_one) in [
+            ("--images", self.images.len(), true),
+            ("--weight", self.weight.len(), false),
+        ] {
+            if given != 0 && given != n && !(may_be_one && given == 1) {
+                return Err(Error::Invalid(format!(
+                    "{option} is given {given} times, --annotations {n} times: give it once per \
+                     set, in the same order"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Options given here come before all others.
@@ -196,12 +240,19 @@ impl TrainArgs {
             }
             Some(_) => config.freeze = Freeze::None,
         }
-        if let Some(labels) = &self.annotations {
-            config.data = vec![DataConfig::new(labels.clone(), self.images.clone())];
+        set(&mut config.empty_share, self.empty_share.as_ref());
+        if !self.annotations.is_empty() {
+            config.data = self.sets();
         }
         if let Some(labels) = &self.val_annotations {
             let data = DataConfig::new(labels.clone(), self.val_images.clone());
             config.validation = Some(data);
+        }
+        for data in config.data.iter_mut().chain(&mut config.validation) {
+            set(&mut data.orientation, self.labels.orientation.as_ref());
+            if self.labels.category.is_some() {
+                data.category.clone_from(&self.labels.category);
+            }
         }
     }
 }
@@ -216,6 +267,8 @@ struct Document<'a> {
     epochs: u64,
     steps: u64,
     best_epoch: Option<u64>,
+    /// Joints and people of the labels that are not used, by file.
+    left_out: &'a BTreeMap<String, LeftOut>,
     /// Pictures that this run could not use, and what is wrong with the first.
     broken_pictures: usize,
     first_broken: Option<&'a str>,
@@ -234,16 +287,20 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     }
     let out = args.out.as_ref().context("--out is missing")?;
     let mut trainer = if args.resume {
-        let moved = |labels: &Option<PathBuf>, images: &Option<PathBuf>| {
-            labels.clone().map(|annotations| Moved {
-                annotations,
-                images: images.clone(),
-            })
+        args.check_sets().map_err(WrongUsage)?;
+        let moved = |annotations: PathBuf, images| Moved {
+            annotations,
+            images,
         };
+        let held_out = args.val_annotations.clone();
         let changes = Changes {
             epochs: args.epochs,
-            data: moved(&args.annotations, &args.images),
-            validation: moved(&args.val_annotations, &args.val_images),
+            data: args
+                .sets()
+                .into_iter()
+                .map(|set| moved(set.annotations, set.images))
+                .collect(),
+            validation: held_out.map(|labels| moved(labels, args.val_images.clone())),
         };
         Trainer::resume_with(out, &changes, hardware)?
     } else {
@@ -277,6 +334,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         epochs: trainer.epochs(),
         steps: trainer.steps(),
         best_epoch: trainer.best().map(|best| best.epoch),
+        left_out: trainer.left_out(),
         broken_pictures: trainer.broken().len(),
         first_broken: trainer.broken().first().map(|b| b.reason.as_str()),
         peak_memory_mib: peak_memory_mib(),

@@ -1,6 +1,7 @@
 //! What the command line hands to the window: real sources, networks and recordings.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,11 +28,14 @@ use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 /// The window's context for these options.
 pub fn context(
     common: &Common,
-    input: Option<String>,
+    input: Option<OsString>,
     model: Option<String>,
     weights: Option<PathBuf>,
 ) -> anyhow::Result<GuiContext> {
     let device = select(common.device)?;
+    // A path that is not UTF-8 goes by its readable form in the window.
+    let given = input.map(|input| (input.to_string_lossy().into_owned(), input));
+    let input = given.as_ref().map(|(shown, _)| shown.clone());
     // A weights file belongs to the model it was given with.
     let has_weights = |spec: &ModelSpec| {
         spec.bundled.is_some() || weights.is_some() && model.as_deref() == Some(spec.name)
@@ -103,7 +107,11 @@ pub fn context(
                 is_indexed_ahead: true,
                 ..OpenOptions::default()
             };
-            let source = SourceSpec::parse(text)?.open(&options)?;
+            let spec = match &given {
+                Some((shown, exact)) if shown == text => SourceSpec::parse(exact)?,
+                _ => SourceSpec::parse(text)?,
+            };
+            let source = spec.open(&options)?;
             let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
             specs.insert(source.info().name.clone(), text.to_owned());
             drop(specs);
@@ -112,15 +120,13 @@ pub fn context(
         make_infer: Arc::new(make_infer),
         describe_model: Arc::new(move |name| model_record(name, &described)),
         list_cameras: Arc::new(|| {
-            let choice = |index: u32, name: String| SourceChoice {
-                label: name,
-                spec: format!("camera:{index}"),
-            };
             let cameras = list_cameras()?;
-            Ok(cameras
-                .into_iter()
-                .map(|c| choice(c.index, c.name))
-                .collect())
+            // By name and place: numbers change when cameras are plugged in and out.
+            let choice = |label: String| SourceChoice {
+                spec: format!("camera:{label}"),
+                label,
+            };
+            Ok(cameras.iter().map(|c| choice(c.label(&cameras))).collect())
         }),
         start_recording: Arc::new(move |folder, first, exports| {
             let model = |output: &Arc<PoseOutput>| model_record(&output.model, &digests);

@@ -97,6 +97,8 @@ pub enum OverlayAction {
     SmoothMaps(bool),
     /// Strength below which a map is hidden.
     MapThreshold(f32),
+    /// Colours of attention maps stand for all possible values, or for those of each frame.
+    FixedRange(bool),
     /// Show a joint of this name and its limbs, or leave it out.
     ShowJoint(String, bool),
     /// Show every joint.

@@ -9,17 +9,19 @@ use crossbeam::channel::{Receiver, bounded};
 use eframe::egui::{self, Ui};
 use poselens_engine::concurrency::Worker;
 use poselens_engine::pipeline::session::Annotation;
-use poselens_engine::pipeline::{Notify, Pacing, Pipeline};
+use poselens_engine::pipeline::{Look, Notify, Pacing, Pipeline};
 
 use super::action::{Action, RecordAction, SourceAction};
 use super::files::{Desk, News, Waker};
 use super::inspect::{self, Inspect};
-use super::panels::{self, PanelContext, View, sample_clip};
+use super::keyboard::Keyboard;
+use super::panels::{self, PanelContext, View, any_camera, sample_clip};
 use super::picture::Picture;
 use super::queue::Queue;
-use super::session::{Adapter, Level, Sheet, Status};
+use super::session::{Adapter, Level, MapTitle, Sheet, Status};
 use super::train::{self, Train};
-use super::{AppState, GuiContext, Session, catalog, theme};
+use super::{AppState, GuiContext, Session, theme};
+use crate::figures::EverySecond;
 
 /// News that may wait: there are never more tasks than a person starts by hand.
 const N_NEWS: usize = 64;
@@ -41,6 +43,9 @@ pub struct App {
     pub(super) annotation: Option<Annotation>,
     pub(super) queue: Queue,
     picture: Option<Picture>,
+    keyboard: Keyboard,
+    /// What the window is called.
+    title: String,
     /// Why the graphics device is gone; the window is then built anew.
     pub(super) device_lost: Option<String>,
     is_look_sent: bool,
@@ -48,6 +53,7 @@ pub struct App {
     pub(super) opening_path: Option<String>,
     /// Nothing was asked for yet: the first camera found may start.
     may_start_camera: bool,
+    every_second: EverySecond,
 }
 
 impl App {
@@ -63,7 +69,19 @@ impl App {
         };
         let mut session = Session::default();
         let state = match gui.settings_file.as_deref().map(AppState::load) {
-            Some(Ok(state)) => state,
+            Some(Ok((state, refused))) => {
+                if !refused.is_empty() {
+                    session.say(
+                        Level::Warning,
+                        format!(
+                            "the settings file holds values of another version ({}): they stay \
+                             there, the defaults are used",
+                            refused.join(", ")
+                        ),
+                    );
+                }
+                state
+            }
             Some(Err(error)) => {
                 let kept = gui.settings_file.as_deref().and_then(AppState::set_aside);
                 let kept = kept.map_or_else(String::new, |path| {
@@ -98,9 +116,12 @@ impl App {
             annotation: None,
             queue: Queue::default(),
             picture: None,
+            keyboard: Keyboard::default(),
+            title: String::new(),
             device_lost: None,
             is_look_sent: false,
             opening_path: None,
+            every_second: EverySecond::default(),
         };
         app.offer_trained();
         app.start_model();
@@ -117,6 +138,8 @@ impl App {
     /// Ties the app to a window: theme, texture, wake-ups, messages of the graphics device.
     pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
         theme::apply(&cc.egui_ctx);
+        // A new window has no title yet.
+        self.title.clear();
         // Keys for it are commands like any other, and the choice is kept.
         cc.egui_ctx.options_mut(|o| o.zoom_with_keyboard = false);
         cc.egui_ctx.set_zoom_factor(self.state.scale);
@@ -154,6 +177,12 @@ impl App {
         {
             self.session.say(Level::Error, text);
         }
+    }
+
+    /// Closes the window from another thread, as the system asks for it.
+    pub fn closer(&self) -> impl Fn() + Send + 'static {
+        let waker = self.desk.waker.clone();
+        move || waker.ask_to_close()
     }
 
     /// What is saved.
@@ -204,11 +233,14 @@ impl App {
         if !std::mem::take(&mut self.may_start_camera) || self.session.wanted_source.is_some() {
             return;
         }
-        let cameras = self.session.cameras.iter().flatten();
-        let remembered = cameras
-            .clone()
-            .find(|c| Some(&c.label) == self.state.camera.as_ref());
-        let camera = remembered.or(cameras.clone().next()).cloned();
+        let cameras = self.session.cameras.as_deref().unwrap_or_default();
+        let saved = self.state.camera.as_deref().unwrap_or_default();
+        // Two cameras of one name carry their place behind it, as long as both are there.
+        let is_named = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
+        let by = |is_it: &dyn Fn(&str) -> bool| cameras.iter().find(|c| is_it(&c.label));
+        let remembered = by(&|label| label == saved)
+            .or_else(|| by(&|label| is_named(label, saved) || is_named(saved, label)));
+        let camera = remembered.cloned().or_else(|| any_camera(cameras));
         let has_camera = camera.is_some();
         if let Some(choice) = camera.or_else(|| sample_clip(&self.gui)) {
             self.run_action(Action::Source(SourceAction::Open(choice)));
@@ -235,8 +267,14 @@ impl App {
                 self.is_look_sent = false;
             }
             let maps = output.regions.first().map_or(&[][..], |r| &r.attention);
-            if !maps.is_empty() && maps.len() != self.session.attention_names.len() {
-                self.session.attention_names = maps.iter().map(|m| m.name.clone()).collect();
+            let known = &self.session.attention_maps;
+            let names = maps.iter().map(|map| &map.name);
+            if !maps.is_empty() && !names.eq(known.iter().map(|map| &map.name)) {
+                self.session.attention_maps = maps.iter().map(MapTitle::of).collect();
+                // A map of another model.
+                let is_there = |name: &mut String| maps.iter().any(|map| map.name == *name);
+                self.state.attention.take_if(|name| !is_there(name));
+                self.is_look_sent = false;
             }
         }
         if self.session.source.is_some() {
@@ -250,10 +288,23 @@ impl App {
         self.is_look_sent = false;
     }
 
+    /// The choices as the infer thread needs them for a model: it is asked for a map of its own, or
+    /// else for its first, never for a map of another model.
+    pub(super) fn look(&self, model: Option<&str>) -> Look {
+        let mut look = self.state.look(self.gui.overlays, self.session.skeleton);
+        let is_running = self.session.model.as_deref() == model;
+        let maps = self.session.attention_maps.iter().filter(|_| is_running);
+        let names: Vec<_> = maps.map(|map| &map.name).collect();
+        look.style
+            .attention
+            .take_if(|name| !names.iter().any(|known| *known == name));
+        look
+    }
+
     fn send_look(&mut self) {
         if !self.is_look_sent {
-            let look = self.state.look(self.gui.overlays, self.session.skeleton);
-            self.pipeline.set_look(look);
+            self.pipeline
+                .set_look(self.look(self.session.model.as_deref()));
             let playback = self
                 .state
                 .playback(self.session.is_playing, self.session.speed);
@@ -283,8 +334,10 @@ impl App {
             return;
         };
         if self.state != self.saved || !path.exists() {
-            if let Err(error) = self.state.save(path) {
+            if let Err(error) = self.state.save(path, &self.saved) {
                 tracing::warn!("{error:#}");
+                let text = format!("{error:#}; your choices hold until the window is closed");
+                self.session.say(Level::Warning, text);
             }
             // A disk that is full is not tried again with every click.
             self.saved = self.state.clone();
@@ -298,6 +351,21 @@ impl App {
         for task in self.tasks {
             // An open dialog would keep the program alive without a window.
             task.detach();
+        }
+    }
+
+    /// Names the window after what it shows.
+    fn send_title(&mut self, ctx: &egui::Context) {
+        let shown = match self.view {
+            View::Inspect => self.inspect.name(),
+            View::Live | View::Train => None,
+        };
+        let source = self.session.running_source.as_ref();
+        let shown = shown.or(source.map(|s| s.label.as_str()));
+        let title = shown.map_or_else(|| "PoseLens".to_owned(), |s| format!("{s} - PoseLens"));
+        if self.title != title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
         }
     }
 
@@ -346,6 +414,10 @@ impl eframe::App for App {
             picture.poll_device();
         }
         self.drain(ctx);
+        self.send_title(ctx);
+        if self.desk.waker.is_asked_to_close() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
         let is_hidden = ctx.input(|i| i.viewport().visible() == Some(false));
         self.desk.waker.set_hidden(is_hidden);
         if is_hidden {
@@ -363,11 +435,9 @@ impl eframe::App for App {
         if ctx.zoom_factor() != self.state.scale {
             ctx.set_zoom_factor(self.state.scale);
         }
-        // A sheet has the keyboard.
-        if self.session.sheet.is_none() {
-            for action in catalog::pressed(ctx, &self.gui) {
-                self.run_command(action, ctx);
-            }
+        let sheet = self.session.sheet;
+        for action in self.keyboard.shortcuts(ctx, &self.gui, sheet) {
+            self.run_command(action, ctx);
         }
         let dropped: Vec<_> = ctx.input(|i| {
             let files = i.raw.dropped_files.iter();

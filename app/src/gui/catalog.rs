@@ -3,10 +3,11 @@
 
 mod fit;
 mod fixed;
+mod synonyms;
 
 use std::path::Path;
 
-use eframe::egui::{Context, Event, FocusDirection, Key, KeyboardShortcut};
+use eframe::egui::{Context, Key, KeyboardShortcut};
 
 use super::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
 use super::panels::{PanelContext, View, sample_clip};
@@ -14,8 +15,8 @@ use super::recordings::folder_name;
 use super::train::trained;
 use super::{AppState, GuiContext, SourceChoice, inspect};
 
-pub use fit::fit;
 use fixed::{FIXED, OVERLAY_KEYS};
+pub use synonyms::fit_command;
 
 /// Characters of a recent file's folder that are shown.
 const MAX_FOLDER: usize = 40;
@@ -87,8 +88,8 @@ impl Command {
     }
 }
 
-/// Commands with keys.
-fn keyed(gui: &GuiContext) -> Vec<Command> {
+/// Commands with keys; those with Shift stand before the same without.
+pub fn keyed(gui: &GuiContext) -> Vec<Command> {
     let fixed = FIXED.iter().map(|(group, title, keys, action)| Command {
         keys,
         ..Command::new(*group, *title, action.clone())
@@ -103,6 +104,43 @@ fn keyed(gui: &GuiContext) -> Vec<Command> {
     });
     fixed.chain(overlays).collect()
 }
+
+/// A choice that is on or off and has no key.
+struct Switch {
+    group: Group,
+    title: &'static str,
+    /// Changes it.
+    turn: fn(&AppState) -> Action,
+}
+
+/// Every such choice.
+const SWITCHES: [Switch; 5] = [
+    Switch {
+        group: Group::Source,
+        title: "Mirror the camera's picture, or not",
+        turn: |state| Action::Source(SourceAction::Mirror(!state.is_mirrored)),
+    },
+    Switch {
+        group: Group::Playback,
+        title: "Loop files, or stop at their end",
+        turn: |state| Action::Source(SourceAction::Loop(!state.is_looping)),
+    },
+    Switch {
+        group: Group::Model,
+        title: "Smooth joints over time, or not",
+        turn: |state| Action::Model(ModelAction::Smooth(!state.is_smoothed)),
+    },
+    Switch {
+        group: Group::Overlays,
+        title: "Smooth maps, or squares",
+        turn: |state| Action::Overlay(OverlayAction::SmoothMaps(!state.is_map_smooth)),
+    },
+    Switch {
+        group: Group::Overlays,
+        title: "Fixed range of maps, or that of each frame",
+        turn: |state| Action::Overlay(OverlayAction::FixedRange(!state.is_range_fixed)),
+    },
+];
 
 /// What a command means in a view; `None` where it means nothing.
 pub fn meant(action: Action, view: View, state: &AppState) -> Option<Action> {
@@ -131,6 +169,10 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let title = format!("Show {}", choice.label);
         let action = Action::Source(SourceAction::Open(choice));
         Command::new(Group::Source, title, action)
+    }));
+    all.extend(SWITCHES.iter().map(|switch| {
+        let action = (switch.turn)(cx.state);
+        Command::new(switch.group, switch.title, action)
     }));
     all.extend(recent(cx));
     all.extend(cx.gui.models.iter().map(|model| {
@@ -211,45 +253,6 @@ pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
         None => text,
     }
 }
-
-/// Actions of the keys pressed now; none while a text field has the keyboard. Sliders and lists
-/// keep the keys that move them, and Tab goes on where a control has the keyboard.
-pub fn pressed(ctx: &Context, gui: &GuiContext) -> Vec<Action> {
-    let is_press = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
-    // Looked at for every picture: the list of commands is made for a key alone.
-    if ctx.text_edit_focused() || !ctx.input(|i| i.events.iter().any(is_press)) {
-        return Vec::new();
-    }
-    let has_focus = ctx.memory(|m| m.focused().is_some());
-    let mut actions = Vec::new();
-    ctx.input_mut(|input| {
-        for command in keyed(gui) {
-            for shortcut in command.keys {
-                if has_focus && MOVING.contains(&shortcut.logical_key) {
-                    continue;
-                }
-                // A slow frame can hold several presses.
-                let n = input.count_and_consume_key(shortcut.modifiers, shortcut.logical_key);
-                actions.extend(std::iter::repeat_n(&command.action, n).cloned());
-            }
-        }
-    });
-    let is_next = |action: &Action| matches!(action, Action::Overlay(OverlayAction::NextMap(_)));
-    if actions.iter().any(is_next) {
-        // egui has seen the key too.
-        ctx.memory_mut(|m| m.move_focus(FocusDirection::None));
-    }
-    actions
-}
-
-/// Keys that move what has the keyboard, or the keyboard itself.
-const MOVING: [Key; 5] = [
-    Key::ArrowLeft,
-    Key::ArrowRight,
-    Key::Home,
-    Key::End,
-    Key::Tab,
-];
 
 #[cfg(test)]
 mod tests {

@@ -168,7 +168,7 @@ impl App {
     /// The source that a path or the like means; it is remembered once it is open.
     pub(super) fn choose(&mut self, path: String) -> SourceChoice {
         // `camera:0` and the like are no files.
-        let is_path = SourceSpec::parse(&path).is_ok_and(|s| s.argument() == path);
+        let is_path = SourceSpec::parse(&path).is_ok_and(|s| *s.argument() == *path);
         self.opening_path = is_path.then(|| absolute(&path));
         let name = Path::new(&path).file_name();
         let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
@@ -293,17 +293,18 @@ impl App {
             OverlayAction::Joint(joint) => self.state.joint = joint,
             OverlayAction::Attention(map) => self.state.attention = map,
             OverlayAction::NextMap(n) => {
-                let names = &self.session.attention_names;
+                let maps = &self.session.attention_maps;
                 let chosen = self.state.attention.as_ref();
-                let at = chosen.and_then(|c| names.iter().position(|name| name == c));
-                if !names.is_empty() {
+                let at = chosen.and_then(|c| maps.iter().position(|map| map.name == *c));
+                if !maps.is_empty() {
                     let next = at.unwrap_or(0) as isize + n;
-                    let next = next.rem_euclid(names.len() as isize) as usize;
-                    self.state.attention = Some(names[next].clone());
+                    let next = next.rem_euclid(maps.len() as isize) as usize;
+                    self.state.attention = Some(maps[next].name.clone());
                 }
             }
             OverlayAction::SmoothMaps(is_on) => self.state.is_map_smooth = is_on,
             OverlayAction::MapThreshold(value) => self.state.map_threshold = value,
+            OverlayAction::FixedRange(is_on) => self.state.is_range_fixed = is_on,
             OverlayAction::ShowJoint(joint, true) => {
                 self.state.hidden_joints.remove(&joint);
             }

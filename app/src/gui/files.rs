@@ -13,7 +13,7 @@ use crossbeam::channel::Sender;
 use eframe::egui;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::pipeline::session::SessionEntry;
-use poselens_engine::source::video;
+use poselens_engine::source::{image, video};
 use poselens_engine::{Error, Result};
 
 use super::SourceChoice;
@@ -61,6 +61,7 @@ pub struct Waker(Arc<Mutex<Window>>);
 struct Window {
     ctx: Option<egui::Context>,
     is_hidden: bool,
+    is_asked_to_close: bool,
 }
 
 impl Waker {
@@ -71,6 +72,17 @@ impl Waker {
     /// Whether the window can be seen at all; it is woken rarely while it cannot.
     pub fn set_hidden(&self, is_hidden: bool) {
         self.lock().is_hidden = is_hidden;
+    }
+
+    /// Asks the window to close, in the way of its close button: recordings are finished.
+    pub fn ask_to_close(&self) {
+        self.lock().is_asked_to_close = true;
+        self.wake();
+    }
+
+    /// Whether somebody has asked so.
+    pub fn is_asked_to_close(&self) -> bool {
+        self.lock().is_asked_to_close
     }
 
     pub fn wake(&self) {
@@ -90,6 +102,12 @@ impl Waker {
     }
 }
 
+/// Endings of names that videos and pictures usually have.
+fn media_extensions() -> Vec<&'static str> {
+    let all = video::EXTENSIONS.iter().chain(image::EXTENSIONS);
+    all.copied().collect()
+}
+
 /// Where tasks leave their news.
 #[derive(Clone)]
 pub struct Desk {
@@ -100,7 +118,7 @@ pub struct Desk {
 impl Desk {
     pub fn tell(&self, news: News) {
         if self.news.try_send(news).is_err() {
-            tracing::error!("the window reads no news; a message is lost");
+            tracing::debug!("a message of a task has no reader");
         }
         self.waker.wake();
     }
@@ -120,12 +138,7 @@ impl Desk {
     pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
             .set_title("Open a video or picture")
-            .add_filter(
-                "Videos and pictures",
-                &[
-                    "mp4", "m4v", "mov", "mkv", "webm", "avi", "png", "jpg", "jpeg", "bmp", "webp",
-                ],
-            )
+            .add_filter("Videos and pictures", &media_extensions())
             .add_filter("All files", &["*"])
             .pick_file();
         self.task("file dialog", move || {

@@ -9,9 +9,11 @@ mod action;
 mod app;
 mod catalog;
 mod commands;
+mod display;
 mod files;
 mod icons;
 pub mod inspect;
+mod keyboard;
 pub mod panels;
 mod picture;
 mod queue;
@@ -28,6 +30,8 @@ use std::sync::Arc;
 
 use poselens_engine::Result;
 use poselens_engine::estimator::Infer;
+use poselens_engine::model;
+use poselens_engine::output::Approach;
 use poselens_engine::overlay::OverlaySpec;
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap};
@@ -39,7 +43,8 @@ use crate::logs::LogBook;
 
 pub use action::Action;
 pub use app::App;
-pub use run::{display_available, run};
+pub use display::{Display, display};
+pub use run::run;
 pub use session::{Adapter, Session};
 pub use state::AppState;
 
@@ -59,6 +64,19 @@ pub struct ModelChoice {
     pub name: String,
     /// One line about it.
     pub help: String,
+}
+
+impl ModelChoice {
+    /// Whether it finds one person or everybody; `None` where its network is no row of `MODELS`.
+    pub fn approach(&self) -> Option<Approach> {
+        approach(&self.name)
+    }
+}
+
+/// [`ModelChoice::approach`] of the model of this name.
+fn approach(name: &str) -> Option<Approach> {
+    let row = train::trained::split(name).0;
+    model::model(row).ok().map(|spec| spec.approach)
 }
 
 /// Somewhere networks can run.

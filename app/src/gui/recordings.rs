@@ -226,14 +226,14 @@ impl App {
                 "one recording is being annotated already; wait for it or cancel it".to_owned(),
             ));
         }
-        let title = trained::title(&name);
+        let (title, look) = (trained::title(&name), self.look(Some(&name)));
         let make = self.maker(self.session.device);
         let plan = AnnotationPlan {
             folder: folder.clone(),
             model: (self.gui.describe_model)(&name),
             name: title.clone(),
             make: Box::new(move || make(&name)),
-            look: self.state.look(self.gui.overlays, self.session.skeleton),
+            look,
             exports: self.exports(),
         };
         let waker = self.desk.waker.clone();

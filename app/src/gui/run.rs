@@ -5,21 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui;
 
+use super::display::Display;
 use super::{App, GuiContext};
+use anyhow::Context as _;
+use poselens_engine::concurrency::StopFlag;
 
 /// A device that is lost again this often is broken; starting over would not help.
 const MAX_REBUILDS: u32 = 3;
-
-/// Whether there is a screen to open a window on.
-pub fn display_available() -> bool {
-    if cfg!(all(unix, not(target_os = "macos"))) {
-        ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"]
-            .iter()
-            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-    } else {
-        true
-    }
-}
 
 /// The app while a window shows it. When the graphics device is lost (suspend, a change of
 /// GPU) the window is closed and the app moves on into a new one; the workers never notice.
@@ -54,16 +46,19 @@ impl eframe::App for Shell {
     }
 }
 
-/// Shows the window until it is closed.
+/// Shows the window on `display` until it is closed.
 ///
 /// # Errors
 /// When there is no screen, no way to draw on it, or the graphics device is lost for good.
-pub fn run(gui: GuiContext) -> anyhow::Result<()> {
+pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
     anyhow::ensure!(
-        display_available(),
-        "there is no screen to open a window on; use `poselens run --input SPEC`"
+        display.is_available(),
+        "{}; use `poselens run --input SPEC`",
+        display.reason()
     );
-    let home = Arc::new(Mutex::new(Some(App::new(gui)?)));
+    let app = App::new(gui)?;
+    close_on_signal(app.closer())?;
+    let home = Arc::new(Mutex::new(Some(app)));
     let take =
         |home: &Mutex<Option<App>>| home.lock().unwrap_or_else(PoisonError::into_inner).take();
     for _ in 0..=MAX_REBUILDS {
@@ -71,7 +66,7 @@ pub fn run(gui: GuiContext) -> anyhow::Result<()> {
         let show = || {
             eframe::run_native(
                 "PoseLens",
-                options(),
+                options(display),
                 Box::new(move |cc| {
                     let mut app = take(&for_shell).ok_or("the window is open already")?;
                     app.attach(cc);
@@ -106,6 +101,20 @@ pub fn run(gui: GuiContext) -> anyhow::Result<()> {
     anyhow::bail!("the graphics device was lost again and again; look at its driver")
 }
 
+/// Ctrl+C, the end of a login or of a container closes the window as its button does; asked a
+/// second time, the program ends at once, and a recording plays up to its last fragment.
+fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let stop = StopFlag::new();
+    ctrlc::set_handler(move || {
+        if stop.is_stopped() {
+            std::process::exit(130);
+        }
+        stop.stop();
+        close();
+    })
+    .context("cannot watch for signals")
+}
+
 /// Why a window ended, in one line.
 fn reason(shown: std::thread::Result<eframe::Result>) -> String {
     match shown {
@@ -116,7 +125,7 @@ fn reason(shown: std::thread::Result<eframe::Result>) -> String {
     }
 }
 
-fn options() -> eframe::NativeOptions {
+fn options(display: &Display) -> eframe::NativeOptions {
     let mut options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("PoseLens")
@@ -127,5 +136,14 @@ fn options() -> eframe::NativeOptions {
     };
     // One frame in the queue instead of two: a refresh period less between camera and screen.
     options.wgpu_options.surface = eframe::egui_wgpu::SurfaceConfig::LOW_LATENCY;
+    #[cfg(all(unix, not(target_os = "macos")))]
+    if *display == Display::X11 {
+        use winit::platform::x11::EventLoopBuilderExtX11 as _;
+        options.event_loop_builder = Some(Box::new(|builder| {
+            builder.with_x11();
+        }));
+    }
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
+    let _ = display;
     options
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use poselens_engine::output::AttentionMap;
 use poselens_engine::pipeline::session::{AnnotationProgress, FileProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
@@ -101,6 +102,31 @@ pub enum Sheet {
     Settings,
 }
 
+/// An attention map that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapTitle {
+    /// Name in the model's specification.
+    pub name: String,
+    /// The same in words.
+    pub title: String,
+    /// What its values say.
+    pub meaning: &'static str,
+    /// One for the whole picture, or one for each joint.
+    pub n_planes: usize,
+}
+
+impl MapTitle {
+    /// Of a map that a model has made.
+    pub fn of(map: &AttentionMap) -> Self {
+        Self {
+            name: map.name.clone(),
+            title: map.title.clone(),
+            meaning: map.kind.meaning(),
+            n_planes: map.map.n,
+        }
+    }
+}
+
 /// What draws the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adapter {
@@ -186,7 +212,7 @@ pub struct Session {
     /// Joint names of the running model.
     pub skeleton: Option<&'static Skeleton>,
     /// Attention maps of the running model, as far as it has shown them.
-    pub attention_names: Vec<String>,
+    pub attention_maps: Vec<MapTitle>,
     /// Speed.
     pub stats: Stats,
     /// The recording, if one runs.
@@ -236,7 +262,7 @@ impl Default for Session {
             presented: None,
             zoom: Zoom::WHOLE,
             skeleton: None,
-            attention_names: Vec::new(),
+            attention_maps: Vec::new(),
             stats: Stats::default(),
             recording: None,
             queue: QueueShown::default(),

@@ -7,7 +7,8 @@ use super::inspect::Choices;
 use super::train::Plan;
 use anyhow::Context as _;
 use poselens_engine::disk::replace;
-use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::document;
+use poselens_engine::overlay::{OverlaySpec, OverlayStyle, RangeMode};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::camera::CameraFormat;
@@ -52,6 +53,8 @@ pub struct AppState {
     pub is_map_smooth: bool,
     /// Strength of a map below which the picture is left alone, [0, 1].
     pub map_threshold: f32,
+    /// Colours of attention maps stand for all possible values; otherwise for those of each frame.
+    pub is_range_fixed: bool,
     /// Names of joints that are not drawn.
     pub hidden_joints: BTreeSet<String>,
     /// Joints smoothed over time.
@@ -90,6 +93,7 @@ impl Default for AppState {
             attention: None,
             is_map_smooth: true,
             map_threshold: style.map_threshold,
+            is_range_fixed: true,
             hidden_joints: BTreeSet::new(),
             is_smoothed: true,
             smoothing: OneEuro::default(),
@@ -104,17 +108,14 @@ impl Default for AppState {
 }
 
 impl AppState {
-    /// Reads the choices of an earlier run; a missing file gives the defaults.
+    /// Reads the choices of an earlier run; a missing file gives the defaults. Also the names of
+    /// values that are not understood, such as those of a newer version: the defaults stand for
+    /// them, and the file keeps them.
     ///
     /// # Errors
-    /// When the file exists and cannot be read or understood.
-    pub fn load(path: &Path) -> anyhow::Result<Self> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => toml::from_str(&text)
-                .with_context(|| format!("{} is not a settings file", path.display())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
-        }
+    /// When the file exists and cannot be read or is no TOML.
+    pub fn load(path: &Path) -> anyhow::Result<(Self, Vec<String>)> {
+        Ok(document::understood(&read(path)?.unwrap_or_default()))
     }
 
     /// Renames a file that cannot be read, so that its choices are not overwritten; its new path.
@@ -129,16 +130,25 @@ impl AppState {
         }
     }
 
-    /// Writes the choices; the file is replaced as a whole or not at all.
+    /// Writes what is different from `saved`, the choices that the file held before; all of them
+    /// where there is no file. The rest of the file stays: another window, or a newer version, may
+    /// have written it. The file is replaced as a whole or not at all.
     ///
     /// # Errors
     /// When the file or its folder cannot be written.
-    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+    pub fn save(&self, path: &Path, saved: &Self) -> anyhow::Result<()> {
         let cannot = || format!("cannot write {}", path.display());
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(cannot)?;
         }
-        Ok(replace(path, toml::to_string(self)?.as_bytes())?)
+        let text = match read(path) {
+            Ok(Some(mut file)) => {
+                document::apply(&mut file, saved, self)?;
+                toml::to_string(&file)?
+            }
+            _ => toml::to_string(self)?,
+        };
+        Ok(replace(path, text.as_bytes())?)
     }
 
     /// Remembers that this file or folder was opened, as the newest.
@@ -161,6 +171,11 @@ impl AppState {
                 joint: self.joint.as_ref().and_then(|name| skeleton?.joint(name)),
                 attention: self.attention.clone(),
                 map_threshold: self.map_threshold,
+                attention_range: if self.is_range_fixed {
+                    RangeMode::Fixed
+                } else {
+                    RangeMode::PerFrame
+                },
                 hidden_joints: self
                     .hidden_joints
                     .iter()
@@ -188,6 +203,22 @@ impl AppState {
     }
 }
 
+/// The file as it is; `None` where there is none.
+fn read(path: &Path) -> anyhow::Result<Option<toml::Table>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let table = text.parse().or_else(|error: toml::de::Error| {
+                // Version 0.1.0 wrote a number that only its own field can take.
+                let state: AppState = toml::from_str(&text).map_err(|_| error.clone())?;
+                toml::Table::try_from(state).map_err(|_| error)
+            });
+            (table.map(Some)).with_context(|| format!("{} is not a settings file", path.display()))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,7 +241,8 @@ mod tests {
     fn choices_survive_a_restart_and_older_files_load() {
         let folder = std::env::temp_dir().join(format!("poselens-state-{}", std::process::id()));
         let path = folder.join("settings.toml");
-        assert_eq!(AppState::load(&path).unwrap(), AppState::default());
+        let defaults = (AppState::default(), Vec::new());
+        assert_eq!(AppState::load(&path).unwrap(), defaults);
         let state = AppState {
             model: Some("sfm".to_owned()),
             joint: Some("l_wrist".to_owned()),
@@ -222,27 +254,58 @@ mod tests {
                 "Desk camera".to_owned(),
                 CameraFormat {
                     size: poselens_engine::geometry::Size::new(1280, 720),
-                    rate: 30,
+                    rate: Some(29.97),
                     pixels: poselens_engine::source::pixels::PixelFormat::Mjpeg,
                 },
             )]),
             overlays: BTreeSet::from(["heatmap".to_owned()]),
             ..AppState::default()
         };
-        state.save(&path).unwrap();
-        assert_eq!(AppState::load(&path).unwrap(), state);
+        state.save(&path, &AppState::default()).unwrap();
+        assert_eq!(AppState::load(&path).unwrap().0, state);
         std::fs::write(&path, "is_looping = true\n").unwrap();
         let old = AppState {
             is_looping: true,
             ..AppState::default()
         };
-        assert_eq!(AppState::load(&path).unwrap(), old);
-        std::fs::write(&path, "is_looping = 7\n").unwrap();
+        // The default of version 0.1.0.
+        let first = "is_looping = true\n[inspect]\nlayer = 18446744073709551615\n";
+        std::fs::write(&path, first).unwrap();
+        assert_eq!(AppState::load(&path).unwrap().0, old);
+        std::fs::write(&path, "is_looping = true\n").unwrap();
+        assert_eq!(AppState::load(&path).unwrap().0, old);
+        std::fs::write(&path, "is_looping = \n").unwrap();
         assert!(AppState::load(&path).is_err());
         let aside = AppState::set_aside(&path).unwrap();
         let kept = std::fs::read_to_string(aside).unwrap();
-        assert_eq!(kept, "is_looping = 7\n");
-        assert_eq!(AppState::load(&path).unwrap(), AppState::default());
+        assert_eq!(kept, "is_looping = \n");
+        assert_eq!(AppState::load(&path).unwrap(), defaults);
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Fails when a choice costs what a newer version has written into the file, or what another
+    /// window has chosen meanwhile, or when a value that is not understood goes unsaid.
+    #[test]
+    fn a_newer_version_and_another_window_keep_their_choices() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        let newer = "model = \"sfm\"\nis_looping = \"thrice\"\nhologram = 3\n[smoothing]\nbeta = 0.5\nangle = 1\n";
+        std::fs::write(&path, newer).unwrap();
+        let (mut state, refused) = AppState::load(&path).unwrap();
+        assert_eq!(state.model.as_deref(), Some("sfm"));
+        assert_eq!(state.smoothing.beta, 0.5);
+        assert_eq!(refused, ["is_looping"]);
+        let saved = state.clone();
+        let (mut other, _) = AppState::load(&path).unwrap();
+        other.opacity = 0.125;
+        other.save(&path, &saved).unwrap();
+        state.scale = 2.0;
+        state.save(&path, &saved).unwrap();
+        let file: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        assert_eq!(file["is_looping"].as_str(), Some("thrice"));
+        assert_eq!(file["hologram"].as_integer(), Some(3));
+        assert_eq!(file["smoothing"]["angle"].as_integer(), Some(1));
+        let (both, _) = AppState::load(&path).unwrap();
+        assert_eq!((both.scale, both.opacity), (2.0, 0.125));
     }
 }

@@ -207,15 +207,23 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
             ui.spacing_mut().interact_size.y = 18.0;
             // The header's badges stand right to left: the text first, the dot before it.
             ui.horizontal(|ui| {
-                ui.add(
-                    egui::Label::new(RichText::new(text).small().color(theme::TEXT))
-                        .selectable(false),
-                );
+                // The whole name is in the help.
+                ui.set_max_width(150.0);
+                let text = RichText::new(text).small().color(theme::TEXT);
+                ui.add(egui::Label::new(text).truncate().selectable(false));
                 dot_ui(ui, dot);
             });
         })
         .response
         .on_hover_text(help)
+}
+
+/// Help above a control at the bottom of the window, where it covers nothing that stands below.
+pub fn help_above(response: Response, help: &str) -> Response {
+    let mut tooltip = egui::Tooltip::for_enabled(&response);
+    tooltip.popup = tooltip.popup.align(egui::RectAlign::TOP_START);
+    tooltip.show(|ui| ui.label(help));
+    response
 }
 
 /// A filled circle in the line of text.
@@ -224,10 +232,25 @@ pub fn dot_ui(ui: &mut Ui, color: Color32) {
     ui.painter().circle_filled(rect.center(), 3.5, color);
 }
 
+/// An attention map in a list: its name as in files, then in words.
+pub fn map_text(name: &str, title: &str) -> String {
+    format!("{name}   {title}")
+}
+
 /// `3:07.4`.
 pub fn clock(secs: f64) -> String {
     let tenths = (secs.max(0.0) * 10.0).floor() as u64;
     format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+/// The seconds of `3:07.4`, `1:02:03` or `187.4`; `None` of anything else.
+pub fn clock_secs(text: &str) -> Option<f64> {
+    let mut secs = 0.0;
+    for part in text.trim().split(':') {
+        let value: f64 = part.trim().parse().ok()?;
+        secs = 60.0 * secs + value;
+    }
+    (secs.is_finite() && secs >= 0.0).then_some(secs)
 }
 
 /// `12.3 MB`.
@@ -247,5 +270,11 @@ mod tests {
         assert_eq!(clock(187.45), "3:07.4");
         assert_eq!(clock(-1.0), "0:00.0");
         assert_eq!(megabytes(12_345_678), "12.3 MB");
+        for (text, secs) in [("3:07.4", 187.4), ("1:02:03", 3723.0), (" 7 ", 7.0)] {
+            assert_eq!(clock_secs(text), Some(secs));
+        }
+        for text in ["", "x", "1:", "-3", "inf"] {
+            assert_eq!(clock_secs(text), None, "{text}");
+        }
     }
 }

@@ -52,15 +52,17 @@ impl View {
     /// Joints in input pixels. In a mirrored view each joint carries its partner's name: what was
     /// the left wrist looks, and is labelled, like a right wrist.
     pub fn joints(&self, joints: &[Joint], skeleton: &Skeleton) -> Vec<Joint> {
-        let seen = |j: usize| {
-            let source = if self.flipped { skeleton.mirror[j] } else { j };
-            let joint = joints[source];
-            Joint {
-                point: self.input_from_image.apply(joint.point),
-                ..joint
-            }
-        };
-        (0..joints.len()).map(seen).collect()
+        let mut joints = self.renamed(joints, skeleton);
+        for joint in &mut joints {
+            joint.point = self.input_from_image.apply(joint.point);
+        }
+        joints
+    }
+
+    /// Joints where they are, in image pixels, with the names that the view gives them.
+    pub fn renamed(&self, joints: &[Joint], skeleton: &Skeleton) -> Vec<Joint> {
+        let source = |j: usize| if self.flipped { skeleton.mirror[j] } else { j };
+        (0..joints.len()).map(|j| joints[source(j)]).collect()
     }
 }
 

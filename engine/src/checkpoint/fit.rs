@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::names::{Renamed, rename};
 use super::shown;
 use crate::error::Result;
 use crate::geometry::Size;
@@ -23,6 +24,37 @@ const MAX_LISTED: usize = 10;
 const MAX_SIDE: usize = 4096;
 const SIDE_STEP: usize = 32;
 
+/// A row of [`MODELS`] with what its published form asks for.
+pub(super) struct Known {
+    spec: &'static ModelSpec,
+    card: Card,
+    published: BuildOptions,
+    shapes: WeightShapes,
+}
+
+impl Known {
+    /// The row asked for, or every row.
+    ///
+    /// # Errors
+    /// When a model cannot be built.
+    pub fn all(spec: Option<&'static ModelSpec>) -> Result<Vec<Self>> {
+        let rows = spec.map_or(MODELS, std::slice::from_ref);
+        rows.iter()
+            .map(|spec| {
+                let card = spec.card()?;
+                let published = card.build_options()?;
+                let shapes = spec.shapes(&published)?;
+                Ok(Self {
+                    spec,
+                    card,
+                    published,
+                    shapes,
+                })
+            })
+            .collect()
+    }
+}
+
 /// A model that a file's tensors fit.
 #[derive(Debug)]
 pub(super) struct Fit {
@@ -30,37 +62,36 @@ pub(super) struct Fit {
     pub card: Card,
     pub skeleton: &'static Skeleton,
     pub input: Size,
+    /// The model's names for the file's.
+    pub renamed: Renamed,
 }
 
 /// Why tensors do not fit a model.
-struct Misfit {
+#[derive(Debug)]
+pub(super) struct Misfit {
     /// Tensors that differ.
-    distance: usize,
-    reason: String,
+    pub distance: usize,
+    pub reason: String,
 }
 
 /// Finds the model, or checks the one asked for; `input` is what the user said about the input
 /// size. The inner error tells the user what is wrong with the file.
 pub(super) fn fit(
     found: &Shapes,
-    spec: Option<&'static ModelSpec>,
+    known: &[Known],
     input: Option<Size>,
-) -> Result<Result<Fit, String>> {
-    if let Some(spec) = spec {
-        let outcome = examine(spec, found, input)?;
-        return Ok(outcome.map_err(|m| format!("does not fit {}: {}", spec.name, m.reason)));
-    }
+) -> Result<Result<Fit, Misfit>> {
     let mut fitting = Vec::new();
     let mut nearest: Option<(&str, Misfit)> = None;
-    for spec in MODELS {
-        match examine(spec, found, input)? {
+    for known in known {
+        match examine(known, found, input)? {
             Ok(fit) => fitting.push(fit),
             Err(misfit) => {
                 if nearest
                     .as_ref()
                     .is_none_or(|(_, n)| misfit.distance < n.distance)
                 {
-                    nearest = Some((spec.name, misfit));
+                    nearest = Some((known.spec.name, misfit));
                 }
             }
         }
@@ -69,34 +100,61 @@ pub(super) fn fit(
     let names = names.join(" and ");
     Ok(match (fitting.pop(), nearest) {
         (Some(fit), _) if fitting.is_empty() => Ok(fit),
-        (None, Some((name, misfit))) => Err(format!(
-            "fits no model; the nearest is {name}: {}",
-            misfit.reason
-        )),
-        _ => Err(format!("fits {names}: say which with --model")),
+        (None, Some((name, misfit))) => {
+            let reason = if known.len() == 1 {
+                format!("does not fit {name}: {}", misfit.reason)
+            } else {
+                format!("fits no model; the nearest is {name}: {}", misfit.reason)
+            };
+            Err(Misfit { reason, ..misfit })
+        }
+        _ => Err(Misfit {
+            distance: 0,
+            reason: format!("fits {names}: say which with --model"),
+        }),
     })
 }
 
 /// Compares with one row.
-fn examine(
-    spec: &'static ModelSpec,
-    found: &Shapes,
-    input: Option<Size>,
-) -> Result<Result<Fit, Misfit>> {
-    let card = spec.card()?;
+fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<Fit, Misfit>> {
+    let Known {
+        spec,
+        card,
+        published,
+        shapes,
+    } = known;
     let skeleton = card.skeleton()?;
-    let published = card.build_options()?;
-    let shapes = spec.shapes(&published)?;
-    let differences = Differences::between(found, &shapes);
+    let renamed = rename(
+        found.keys(),
+        |name| shapes.0.contains_key(name),
+        shapes.0.len(),
+    );
+    let found: &Shapes = &renamed
+        .from
+        .iter()
+        .filter_map(|(to, from)| Some((to.clone(), found.get(from)?.clone())))
+        .collect();
+    let n_outside = renamed.outside.len();
+    let differ = |differences: Differences| Misfit {
+        distance: differences.n() + n_outside,
+        reason: match renamed.outside.first() {
+            Some(first) => format!(
+                "{differences}; {n_outside} begin otherwise than the others ({}, ...)",
+                shown(first)
+            ),
+            None => differences.to_string(),
+        },
+    };
+    let differences = Differences::between(found, shapes);
     // Other joints or another input never change names.
     if !differences.missing.is_empty() || !differences.unexpected.is_empty() {
-        return Ok(Err(differences.into()));
+        return Ok(Err(differ(differences)));
     }
     let misfit = |reason| Misfit {
         distance: differences.n(),
         reason,
     };
-    let n_joints = n_joints(spec, found, &shapes, &published)?;
+    let n_joints = n_joints(spec, found, shapes, published)?;
     let Some(skeleton) = skeleton.or_with_joints(n_joints) else {
         return Ok(Err(misfit(format!(
             "no skeleton is known for its {n_joints} joints"
@@ -104,7 +162,7 @@ fn examine(
     };
     let input = match input {
         Some(input) => input,
-        None => match input_size(spec, found, &shapes, &published)? {
+        None => match input_size(spec, found, shapes, published)? {
             Ok(input) => input,
             Err(reason) => return Ok(Err(misfit(reason))),
         },
@@ -115,16 +173,16 @@ fn examine(
         input,
     };
     let differences = Differences::between(found, &spec.shapes(&options)?);
-    Ok(if differences.n() > 0 {
-        Err(differences.into())
-    } else {
-        Ok(Fit {
-            spec,
-            card,
-            skeleton,
-            input,
-        })
-    })
+    if differences.n() > 0 {
+        return Ok(Err(differ(differences)));
+    }
+    Ok(Ok(Fit {
+        spec,
+        card: card.clone(),
+        skeleton,
+        input,
+        renamed,
+    }))
 }
 
 /// The number of joints that every tensor with joints and no limbs in it agrees on, else the
@@ -253,15 +311,6 @@ impl Differences {
     /// Tensors that differ.
     fn n(&self) -> usize {
         self.missing.len() + self.unexpected.len() + self.misshaped.len()
-    }
-}
-
-impl From<Differences> for Misfit {
-    fn from(differences: Differences) -> Self {
-        Self {
-            distance: differences.n(),
-            reason: differences.to_string(),
-        }
     }
 }
 

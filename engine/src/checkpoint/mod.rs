@@ -3,31 +3,35 @@
 //!
 //! A file is a PyTorch checkpoint of either form ([`torch`]: a [`pickle`] that describes tensors,
 //! [`storage`]s that hold their numbers, in a [`zip`] archive or one behind the other) or
-//! safetensors. Only names and shapes are looked at until a model [`fit`]s them; then its tensors
-//! are read, each bounded by the file's own size, and nothing else is.
+//! safetensors. Its [`section`]s are the dictionaries of tensors in it; whatever training wrote
+//! before their [`names`] does not matter. Only names and shapes are looked at until a model
+//! [`fit`]s them; then its tensors are read, each bounded by the file's own size, and nothing else
+//! is.
 //!
 //! candle has a reader of `.pth` files too. It reserves whatever length a pickle states and copies
 //! remembered values whole, so that a kilobyte can ask for terabytes; it builds any class it is
 //! told to call, and does not know the older form.
 
 mod fit;
+mod names;
 mod pickle;
+mod section;
 mod storage;
 mod torch;
 mod zip;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Result as TensorResult, Tensor, safetensors};
+use candle_core::{DType, Device, Tensor, safetensors};
 
 use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{Card, OriginCard, draft_tensors, model, sha256_of_file};
-use fit::{Fit, Shapes, fit};
+use fit::{Fit, Known, Misfit, Shapes, fit};
 use pickle::Pickle;
 
 /// Largest file read: the largest published pose checkpoints are below 500 MB, with the moments
@@ -48,6 +52,9 @@ pub struct ImportOptions {
     pub model: Option<String>,
     /// The input size the weights are made for; `None` finds it out, or takes the model's.
     pub size: Option<Size>,
+    /// Which dictionary of the file to take, by the keys that lead to it (`ema.state_dict`);
+    /// `None` finds it out.
+    pub section: Option<String>,
 }
 
 /// What was imported.
@@ -55,8 +62,15 @@ pub struct ImportOptions {
 pub struct Imported {
     /// `PyTorch zip`, `PyTorch before 1.6`, `safetensors`.
     pub format: &'static str,
-    /// Which part of a training checkpoint was taken; `None` for a bare list of tensors.
-    pub section: Option<&'static str>,
+    /// Which part of a training checkpoint was taken, by the keys that lead to it; `None` for a
+    /// bare list of tensors.
+    pub section: Option<String>,
+    /// Other parts with the same tensors, which might have been meant: averaged weights, say.
+    pub also_fit: Vec<String>,
+    /// What stood before the tensors' names and was taken off.
+    pub prefixes: Vec<String>,
+    /// Tensors of other networks and losses that were left out.
+    pub left_out: Vec<String>,
     /// Tensors written.
     pub n_tensors: usize,
     /// Batch norm counters left out.
@@ -82,6 +96,7 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
         card,
         skeleton,
         input: size,
+        renamed,
     } = found.fit;
 
     let weights = draft_tensors(output, &found.tensors)?;
@@ -115,6 +130,9 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
     Ok(Imported {
         format: found.format,
         section: found.section,
+        also_fit: found.also_fit,
+        prefixes: shown_all(renamed.prefixes.iter().filter(|p| !p.is_empty())),
+        left_out: shown_all(renamed.outside.iter()),
         n_tensors: found.tensors.len(),
         n_dropped: found.n_dropped,
         card,
@@ -156,7 +174,8 @@ fn check_targets(input: &Path, output: &Path, card_path: &Path) -> Result<()> {
 /// A file's tensors and the model they fit.
 struct Found {
     format: &'static str,
-    section: Option<&'static str>,
+    section: Option<String>,
+    also_fit: Vec<String>,
     fit: Fit,
     n_dropped: usize,
     tensors: HashMap<String, Tensor>,
@@ -172,17 +191,23 @@ fn read(options: &ImportOptions) -> Result<Found> {
     }
     let mut head = Vec::new();
     (&mut file)
-        .take(16)
+        .take(32)
         .read_to_end(&mut head)
         .map_err(Error::io("read", path))?;
     if head.starts_with(zip::MAGIC) {
         let opened = torch::open_zip(&mut file, size).map_err(refused)?;
         read_torch(options, &mut file, "PyTorch zip", &opened)
-    } else if head.starts_with(torch::OLD_MAGIC) {
+    } else if torch::old_start(&head).is_some() {
         let opened = torch::open_old(&mut file, size).map_err(refused)?;
         read_torch(options, &mut file, "PyTorch before 1.6", &opened)
     } else if head.get(8) == Some(&b'{') {
         read_safetensors(options)
+    } else if let [0x80, 2..=5, ..] = head[..] {
+        Err(refused(
+            "is a pickle of Python that torch.save did not write: load it in Python and \
+             torch.save the dictionary of its tensors"
+                .into(),
+        ))
     } else {
         Err(refused(
             "is neither a PyTorch checkpoint (.pth, .pt) nor safetensors; load it in PyTorch and \
@@ -192,10 +217,92 @@ fn read(options: &ImportOptions) -> Result<Found> {
     }
 }
 
-fn find_fit(options: &ImportOptions, shapes: &Shapes) -> Result<Fit> {
-    let spec = options.model.as_deref().map(model).transpose()?;
-    let outcome = fit(shapes, spec, options.size)?;
-    outcome.map_err(|reason| Error::data(&options.input, reason))
+/// A dictionary of tensors that fits a model.
+struct Choice {
+    index: usize,
+    fit: Fit,
+    also_fit: Vec<String>,
+}
+
+/// Takes the first dictionary that fits, by path and shapes of each.
+fn choose(options: &ImportOptions, sections: &[(&str, Shapes)]) -> Result<Choice> {
+    let refused = |reason: String| Error::data(&options.input, reason);
+    let asked = |path: &str| options.section.as_deref().is_none_or(|asked| asked == path);
+    if !sections.iter().any(|(path, _)| asked(path)) {
+        let paths: Vec<_> = sections.iter().map(|(path, _)| shown(path)).collect();
+        let reason = format!("has no such section; it has {}", paths.join(", "));
+        return Err(refused(reason));
+    }
+    let known = Known::all(options.model.as_deref().map(model).transpose()?)?;
+    let mut nearest: Option<Misfit> = None;
+    for (index, (path, shapes)) in sections.iter().enumerate() {
+        if !asked(path) {
+            continue;
+        }
+        match fit(shapes, &known, options.size)? {
+            Ok(fit) => {
+                let also_fit = sections[index + 1..]
+                    .iter()
+                    .filter(|(_, other)| have_same_tensors(shapes, other))
+                    .map(|(path, _)| shown(path))
+                    .collect();
+                return Ok(Choice {
+                    index,
+                    fit,
+                    also_fit,
+                });
+            }
+            Err(misfit) => {
+                if nearest
+                    .as_ref()
+                    .is_none_or(|n| misfit.distance < n.distance)
+                {
+                    nearest = Some(misfit);
+                }
+            }
+        }
+    }
+    let reason = nearest.map_or_else(String::new, |misfit| misfit.reason);
+    Err(refused(format!("{reason}; {}", held(sections))))
+}
+
+/// Whether two dictionaries differ in nothing but what stands before the names.
+fn have_same_tensors(a: &Shapes, b: &Shapes) -> bool {
+    let sorted = |shapes: &Shapes| {
+        let mut all: Vec<Vec<usize>> = shapes.values().cloned().collect();
+        all.sort();
+        all
+    };
+    a.len() == b.len() && sorted(a) == sorted(b)
+}
+
+/// What a file holds, for a message: its largest dictionaries with their first tensors.
+fn held(sections: &[(&str, Shapes)]) -> String {
+    const MAX_SECTIONS: usize = 3;
+    const MAX_TENSORS: usize = 2;
+    let parts: Vec<_> = sections
+        .iter()
+        .take(MAX_SECTIONS)
+        .map(|(path, shapes)| {
+            let first = shapes.iter().take(MAX_TENSORS);
+            let first: Vec<_> = first
+                .map(|(name, shape)| format!("{} {shape:?}", shown(name)))
+                .collect();
+            let place = match *path {
+                "" => String::new(),
+                path => format!(" in {}", shown(path)),
+            };
+            let (n, first) = (shapes.len(), first.join(", "));
+            let tensors = if n == 1 { "tensor" } else { "tensors" };
+            format!("{n} {tensors}{place} ({first}, ...)")
+        })
+        .collect();
+    let more = if sections.len() > MAX_SECTIONS {
+        ", ..."
+    } else {
+        ""
+    };
+    format!("it holds {}{more}", parts.join(", "))
 }
 
 fn read_torch(
@@ -206,12 +313,33 @@ fn read_torch(
 ) -> Result<Found> {
     let refused = |reason: String| Error::data(&options.input, reason);
     let pickle = Pickle::run(bytes).map_err(refused)?;
-    let mut section = torch::section(&pickle).map_err(refused)?;
-    let n_before = section.tensors.len();
-    section
-        .tensors
-        .retain(|name, _| !name.ends_with(COUNTER_SUFFIX));
-    for (name, tensor) in &section.tensors {
+    let mut sections = section::sections(&pickle).map_err(refused)?;
+    let mut n_dropped = Vec::new();
+    for section in &mut sections {
+        let n_before = section.tensors.len();
+        section
+            .tensors
+            .retain(|name, _| !name.ends_with(COUNTER_SUFFIX));
+        n_dropped.push(n_before - section.tensors.len());
+    }
+    let listed: Vec<(&str, Shapes)> = sections
+        .iter()
+        .map(|section| {
+            let shapes = section.tensors.iter();
+            let shapes = shapes.map(|(name, t)| (name.clone(), t.shape.clone()));
+            (section.path.as_str(), shapes.collect())
+        })
+        .collect();
+    let choice = choose(options, &listed)?;
+    let chosen = &sections[choice.index];
+    let tensors: BTreeMap<_, _> = choice
+        .fit
+        .renamed
+        .from
+        .iter()
+        .filter_map(|(to, from)| Some((to.clone(), chosen.tensors.get(from)?.clone())))
+        .collect();
+    for (name, tensor) in &tensors {
         if !store.holds(&tensor.storage) {
             let name = shown(name);
             return Err(refused(format!(
@@ -219,18 +347,13 @@ fn read_torch(
             )));
         }
     }
-    let shapes = section
-        .tensors
-        .iter()
-        .map(|(name, t)| ((*name).to_owned(), t.shape.clone()))
-        .collect();
-    let fit = find_fit(options, &shapes)?;
     Ok(Found {
         format,
-        section: section.name,
-        fit,
-        n_dropped: n_before - section.tensors.len(),
-        tensors: torch::read_all(file, store, &section.tensors).map_err(refused)?,
+        section: (!chosen.path.is_empty()).then(|| shown(&chosen.path)),
+        also_fit: choice.also_fit,
+        n_dropped: n_dropped[choice.index],
+        tensors: torch::read_all(file, store, &tensors).map_err(refused)?,
+        fit: choice.fit,
     })
 }
 
@@ -247,26 +370,36 @@ fn read_safetensors(options: &ImportOptions) -> Result<Found> {
     })?;
     let n_before = tensors.len();
     tensors.retain(|name, _| !name.ends_with(COUNTER_SUFFIX));
+    let n_dropped = n_before - tensors.len();
     let shapes = tensors
         .iter()
         .map(|(name, t)| (name.clone(), t.dims().to_vec()))
         .collect();
-    let fit = find_fit(options, &shapes)?;
-    if let Some((name, _)) = tensors.iter().find(|(_, t)| !t.dtype().is_float()) {
-        let name = shown(name);
-        let reason = format!("has integers in tensor {name}, where the model needs floats");
-        return Err(Error::data(path, reason));
+    let Choice { fit, .. } = choose(options, &[("", shapes)])?;
+    let mut read = HashMap::new();
+    for (to, from) in &fit.renamed.from {
+        let Some(tensor) = tensors.remove(from) else {
+            continue;
+        };
+        if !tensor.dtype().is_float() {
+            let name = shown(from);
+            let reason = format!("has integers in tensor {name}, where the model needs floats");
+            return Err(Error::data(path, reason));
+        }
+        read.insert(to.clone(), tensor.to_dtype(DType::F32)?);
     }
     Ok(Found {
         format: "safetensors",
         section: None,
+        also_fit: Vec::new(),
+        n_dropped,
+        tensors: read,
         fit,
-        n_dropped: n_before - tensors.len(),
-        tensors: tensors
-            .into_iter()
-            .map(|(name, t)| Ok((name, t.to_dtype(DType::F32)?)))
-            .collect::<TensorResult<_>>()?,
     })
+}
+
+fn shown_all<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<String> {
+    texts.map(|text| shown(text)).collect()
 }
 
 /// A text of a file as it can be printed: one line, no control characters, not too long.
@@ -283,5 +416,7 @@ fn shown(text: &str) -> String {
     shown
 }
 
+#[cfg(test)]
+mod loop_tests;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ pub(super) enum Element {
     F32,
     F16,
     Bf16,
-    /// Integers and truth values of this many bytes: counters, never weights.
+    /// Integers, truth values and the like of this many bytes: counters, never weights.
     Integer(usize),
 }
 
@@ -33,7 +33,12 @@ impl Element {
             "LongStorage" => Self::Integer(8),
             "IntStorage" => Self::Integer(4),
             "ShortStorage" => Self::Integer(2),
-            "CharStorage" | "ByteStorage" | "BoolStorage" => Self::Integer(1),
+            "CharStorage" | "ByteStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage" => {
+                Self::Integer(1)
+            }
+            "QInt32Storage" => Self::Integer(4),
+            "ComplexFloatStorage" => Self::Integer(8),
+            "ComplexDoubleStorage" => Self::Integer(16),
             _ => return None,
         })
     }

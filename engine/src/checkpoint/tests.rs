@@ -7,9 +7,11 @@ use std::sync::LazyLock;
 use candle_core::Tensor;
 use proptest::prelude::*;
 
+use super::names::rename;
 use super::pickle::{Pickle, Value};
+use super::section::sections;
 use super::storage::{Element, Storage, TensorRef};
-use super::torch::{Store, open_old, open_zip, read_all, section};
+use super::torch::{Store, open_old, open_zip, read_all};
 use super::*;
 use crate::test_golden;
 
@@ -17,7 +19,7 @@ const ZIP: &str = "checkpoint/tiny_zip.pth";
 const OLD: &str = "checkpoint/tiny_legacy_nonzip.pth";
 const TRAINING: &str = "checkpoint/tiny_zip_training_checkpoint.pth";
 
-fn bytes_of(name: &str) -> Vec<u8> {
+pub(super) fn bytes_of(name: &str) -> Vec<u8> {
     std::fs::read(test_golden::path(name)).unwrap()
 }
 
@@ -32,14 +34,11 @@ fn open(bytes: &[u8]) -> Result<(Vec<u8>, Store), String> {
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Section and tensors as a pickle names them in the storages of `bytes`.
-fn tensors_of(
-    bytes: &[u8],
-    pickle: &[u8],
-    store: &Store,
-) -> Result<(Option<&'static str>, Tensors), String> {
+/// Path and tensors of the most promising dictionary that a pickle describes in the storages of
+/// `bytes`.
+fn tensors_of(bytes: &[u8], pickle: &[u8], store: &Store) -> Result<(String, Tensors), String> {
     let pickle = Pickle::run(pickle)?;
-    let mut section = section(&pickle)?;
+    let mut section = sections(&pickle)?.remove(0);
     section
         .tensors
         .retain(|name, t| !name.ends_with(COUNTER_SUFFIX) && store.holds(&t.storage));
@@ -51,28 +50,32 @@ fn tensors_of(
         )
     };
     let tensors = tensors.into_iter().map(|(name, t)| (name, values(t)));
-    Ok((section.name, tensors.collect()))
+    Ok((section.path, tensors.collect()))
 }
 
-fn read(name: &str) -> (Option<&'static str>, Tensors) {
+const NAMES: [&str; 4] = [
+    "bn1.weight",
+    "conv1.weight",
+    "final_layer.bias",
+    "pos_embedding",
+];
+
+fn read(name: &str) -> (String, Tensors) {
     let bytes = bytes_of(name);
     let (pickle, store) = open(&bytes).unwrap();
-    tensors_of(&bytes, &pickle, &store).unwrap()
+    let (path, tensors) = tensors_of(&bytes, &pickle, &store).unwrap();
+    let renamed = rename(tensors.keys(), |n| NAMES.contains(&n), NAMES.len());
+    let tensor = |(to, from): (String, String)| (to, tensors[&from].clone());
+    (path, renamed.from.into_iter().map(tensor).collect())
 }
 
 /// Fails when a file of PyTorch is read wrongly: a name with `module.` left on, a transposed
 /// tensor, another section than the best. The three files hold the same tensors.
 #[test]
 fn the_files_of_pytorch_are_read_to_the_number() {
-    let (section, tensors) = read(ZIP);
-    assert_eq!(section, None);
-    let names = [
-        "bn1.weight",
-        "conv1.weight",
-        "final_layer.bias",
-        "pos_embedding",
-    ];
-    assert!(tensors.keys().eq(names), "{:?}", tensors.keys());
+    let (path, tensors) = read(ZIP);
+    assert_eq!(path, "");
+    assert!(tensors.keys().eq(NAMES), "{:?}", tensors.keys());
     let (shape, conv) = &tensors["conv1.weight"];
     assert_eq!(shape, &[64, 3, 7, 7]);
     assert_eq!(conv[..2], [0.012878553941845894, -0.1214815005660057]);
@@ -83,8 +86,8 @@ fn the_files_of_pytorch_are_read_to_the_number() {
     assert_eq!(shape, &[6, 1, 4]);
     let wanted = (0..6).flat_map(|i| (0..4).map(move |k| (6 * k + i) as f32));
     assert!(table.iter().copied().eq(wanted), "{table:?}");
-    assert_eq!(read(OLD), (None, tensors.clone()));
-    assert_eq!(read(TRAINING), (Some("best_state_dict"), tensors));
+    assert_eq!(read(OLD), (String::new(), tensors.clone()));
+    assert_eq!(read(TRAINING), ("best_state_dict".to_owned(), tensors));
 }
 
 /// Fails when half, bfloat16 or double weights become other numbers, or counters become weights.
@@ -111,7 +114,7 @@ fn every_kind_of_number_becomes_f32() {
 }
 
 /// A pickle from its opcodes, with `{"w": tensor}` around what describes the tensor.
-fn tensor_pickle(offset: &[u8], shape: &[u8], strides: &[u8], len: &[u8]) -> Vec<u8> {
+pub(super) fn tensor_pickle(offset: &[u8], shape: &[u8], strides: &[u8], len: &[u8]) -> Vec<u8> {
     let mut p = b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(".to_vec();
     p.extend(b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpu");
     for part in [len, b"tQ", offset, shape, strides, b"\x89}tRs."] {
@@ -146,9 +149,45 @@ fn hostile_pickles_are_refused_by_name() {
             "__builtin__.eval",
         ),
         (
-            "numpy",
-            b"\x80\x02cnumpy.core.multiarray\nscalar\n.".to_vec(),
-            "numpy.core.multiarray.scalar",
+            "a program of NumPy's tests",
+            b"\x80\x02cnumpy.testing._private.utils\nrunstring\n)R.".to_vec(),
+            "numpy.testing._private.utils.runstring",
+        ),
+        (
+            "a call by protocol 4",
+            b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c\x02os\x94\x8c\x06system\x94\x93\x8c\x02ls\x85R."
+                .to_vec(),
+            "os.system",
+        ),
+        (
+            "a call among data",
+            b"\x80\x02}(X\x01\0\0\0xcos\nsystem\nX\x02\0\0\0ls\x85Ru.".to_vec(),
+            "os.system",
+        ),
+        (
+            "an attribute of a foreign module",
+            b"\x80\x02c__builtin__\ngetattr\n(cos\npath\nX\x01\0\0\0xtR.".to_vec(),
+            "os.path",
+        ),
+        (
+            "a foreign object",
+            b"\x80\x02cmy.net\nModel\n)\x81}b.".to_vec(),
+            "my.net.Model",
+        ),
+        (
+            "a foreign object of old",
+            b"\x80\x02ccopy_reg\n_reconstructor\n(cmy\nNet\nc__builtin__\nobject\nNtR.".to_vec(),
+            "my.Net",
+        ),
+        (
+            "a state for a foreign class",
+            b"\x80\x02cmy.net\nModel\n}b.".to_vec(),
+            "my.net.Model",
+        ),
+        (
+            "a call of data",
+            b"\x80\x02cdatetime\ndate\n)R)R.".to_vec(),
+            "not a function",
         ),
         (
             "escapes",
@@ -156,9 +195,9 @@ fn hostile_pickles_are_refused_by_name() {
             "a\\u{1b}[2J.b",
         ),
         (
-            "an object",
-            b"\x80\x02ccollections\nOrderedDict\n)\x81.".to_vec(),
-            "opcode 0x81",
+            "an unknown opcode",
+            b"\x80\x02ccollections\nOrderedDict\n)\x97.".to_vec(),
+            "opcode 0x97",
         ),
         (
             "a call of a value",
@@ -171,16 +210,31 @@ fn hostile_pickles_are_refused_by_name() {
             "ends in the middle",
         ),
         (
-            "a long number",
-            [b"\x80\x02\x8a\xff".as_slice(), &[1; 255], b"."].concat(),
-            "64 bits",
+            "a long number as a size",
+            tensor(
+                b"K\0",
+                &[b"\x8a\x09".as_slice(), &[1; 9], b"\x85"].concat(),
+                b"K\x01\x85",
+                b"K\x04",
+            ),
+            "makes no sense",
+        ),
+        (
+            "nothing but a number",
+            b"\x80\x02K\x01.".to_vec(),
+            "it is a number",
+        ),
+        (
+            "no tensors",
+            b"\x80\x02}(X\x01\0\0\0aK\x01X\x01\0\0\0b]u.".to_vec(),
+            "its keys are a (a number), b (a list)",
         ),
         (
             "a foreign key",
             b"\x80\x02(X\x04\0\0\0filetQ.".to_vec(),
             "plain storage",
         ),
-        ("a new protocol", b"\x80\x04N.".to_vec(), "protocol 4"),
+        ("a new protocol", b"\x80\x06N.".to_vec(), "protocol 6"),
         ("depth", flat(b'(', 1 << 20), "far larger"),
         ("a full stack", flat(b'N', 2 << 20), "far larger"),
         ("many parts", flat(b']', 2 << 20), "far larger"),
@@ -247,7 +301,7 @@ fn hostile_pickles_are_refused_by_name() {
             "strides",
         ),
     ] {
-        let refusal = Pickle::run(&pickle).and_then(|p| section(&p).map(|s| format!("{s:?}")));
+        let refusal = Pickle::run(&pickle).and_then(|p| sections(&p).map(|s| format!("{s:?}")));
         let refusal = refusal.expect_err(what);
         assert!(refusal.contains(reason), "{what}: {refusal}");
         assert!(
@@ -258,7 +312,7 @@ fn hostile_pickles_are_refused_by_name() {
     let sound = tensor(b"K\x01", b"K\x03\x85", b"K\x01\x85", b"K\x04");
     assert!(
         Pickle::run(&sound)
-            .and_then(|p| section(&p).map(drop))
+            .and_then(|p| sections(&p).map(drop))
             .is_ok()
     );
 }
@@ -303,7 +357,8 @@ fn cut_and_damaged_archives_are_refused() {
     // The entry of data.pkl is the first of the table.
     let table = whole.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     assert!(patched(20_000, whole[20_000] ^ 1).contains("checksum"));
-    assert!(patched(table + 10, 8).contains("compressed"));
+    assert!(patched(table + 10, 12).contains("compressed"));
+    assert!(patched(table + 10, 8).contains("damaged"));
     assert!(patched(table + 8, whole[table + 8] | 1).contains("encrypted"));
     assert!(patched(table + 27, 0x7f).contains("does not fit"));
 }
@@ -386,7 +441,7 @@ proptest! {
     /// Fails when bytes that are no pickle at all panic.
     #[test]
     fn noise_never_panics(noise in prop::collection::vec(any::<u8>(), 0..200)) {
-        drop(Pickle::run(&noise).map(|p| section(&p).map(drop)));
+        drop(Pickle::run(&noise).map(|p| sections(&p).map(drop)));
         drop(zip::contents(&mut Cursor::new(&noise), noise.len() as u64));
     }
 }

@@ -9,19 +9,21 @@ use std::io::{Read, Seek};
 
 use candle_core::Tensor;
 
-use super::pickle::{self, Node, Pickle, Value};
+use super::pickle::{self, Pickle, Value};
 use super::shown;
 use super::storage::{Storage, TensorRef};
 use super::zip::{self, Entry, read_at};
 
-/// First bytes of a file of the old form: its magic number, pickled.
-pub(super) const OLD_MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+/// What the first pickle of a file of the old form ends with: its magic number.
+const OLD_MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 
-/// Dictionaries inside a training checkpoint that hold the network, the preferred one first.
-const SECTIONS: [&str; 4] = ["best_state_dict", "state_dict", "model_state_dict", "model"];
-
-/// What parallel training puts before every name.
-const PARALLEL_PREFIX: &str = "module.";
+/// Bytes of the first pickle of a file of the old form, where `head` begins one.
+pub(super) fn old_start(head: &[u8]) -> Option<usize> {
+    let at = head.windows(OLD_MAGIC.len()).position(|w| w == OLD_MAGIC)?;
+    // The protocol, and from protocol 4 on the length of what follows.
+    let is_header = matches!(head[..at], [0x80, _] | [0x80, _, 0x95, ..]) && at <= 11;
+    is_header.then_some(at + OLD_MAGIC.len())
+}
 
 /// Where the storages are.
 pub(super) enum Store {
@@ -49,6 +51,13 @@ pub(super) fn open_zip(
     let (Some((prefix, entry)), None) = (pickles.next(), pickles.next()) else {
         return Err("is a zip archive, but not one that torch.save wrote: no data.pkl".into());
     };
+    if entries.contains_key(&format!("{prefix}constants.pkl")) {
+        return Err(
+            "is a TorchScript program, not a list of tensors: in PyTorch, torch.save the \
+             state_dict() of torch.jit.load(FILE) and import that file"
+                .into(),
+        );
+    }
     if entry.size > pickle::MAX_BYTES as u64 {
         return Err("has a pickle far larger than any list of tensors: refused".into());
     }
@@ -69,7 +78,7 @@ pub(super) fn open_old(
     file_size: u64,
 ) -> Result<(Vec<u8>, Store), String> {
     let head = read_at(file, 0, file_size.min(pickle::MAX_BYTES as u64))?;
-    let mut at = OLD_MAGIC.len();
+    let mut at = old_start(&head).unwrap_or_default();
     let mut next = || {
         let pickle = Pickle::run(head.get(at..).unwrap_or_default())?;
         let start = at;
@@ -152,61 +161,11 @@ impl Store {
     }
 }
 
-/// The tensors of one network.
-#[derive(Debug)]
-pub(super) struct Section<'a> {
-    /// Name of the dictionary inside a training checkpoint; `None` for a bare one.
-    pub name: Option<&'static str>,
-    /// Tensors by name.
-    pub tensors: BTreeMap<&'a str, TensorRef<'a>>,
-}
-
-/// Finds the network's tensors in a finished pickle.
-pub(super) fn section<'a>(pickle: &Pickle<'a>) -> Result<Section<'a>, String> {
-    let no_network = "holds no dictionary of tensors: not the weights of a network";
-    let root = pickle.pairs(pickle.root).ok_or(no_network)?;
-    let inner = SECTIONS.iter().find_map(|&name| {
-        let (_, value) = root.iter().rfind(|(k, _)| *k == Value::Text(name))?;
-        let pairs = pickle.pairs(*value)?;
-        holds_tensors(pickle, pairs).then_some((Some(name), pairs))
-    });
-    let (name, pairs) = inner.unwrap_or((None, root));
-    if !holds_tensors(pickle, pairs) {
-        return Err(no_network.into());
-    }
-    let mut tensors = BTreeMap::new();
-    for (key, value) in pairs {
-        let Value::Text(key) = *key else {
-            return Err("has a tensor whose name is not a text".into());
-        };
-        let Some(Node::Tensor(tensor)) = pickle.node(*value) else {
-            let key = shown(key);
-            return Err(format!(
-                "has an entry '{key}' among its tensors that is none: save only the model's \
-                 state_dict() in PyTorch"
-            ));
-        };
-        tensors.insert(key, tensor.clone());
-    }
-    if tensors.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
-        tensors = tensors
-            .into_iter()
-            .map(|(name, t)| (&name[PARALLEL_PREFIX.len()..], t))
-            .collect();
-    }
-    Ok(Section { name, tensors })
-}
-
-fn holds_tensors(pickle: &Pickle<'_>, pairs: &[(Value<'_>, Value<'_>)]) -> bool {
-    let is_tensor = |value| matches!(pickle.node(value), Some(Node::Tensor(_)));
-    pairs.iter().any(|(_, value)| is_tensor(*value))
-}
-
 /// Reads tensors as f32, each storage once even where several tensors share it.
 pub(super) fn read_all(
     file: &mut (impl Read + Seek),
     store: &Store,
-    tensors: &BTreeMap<&str, TensorRef<'_>>,
+    tensors: &BTreeMap<String, TensorRef<'_>>,
 ) -> Result<HashMap<String, Tensor>, String> {
     let mut in_order: Vec<_> = tensors.iter().collect();
     in_order.sort_by_key(|(_, t)| t.storage.key);
@@ -225,7 +184,7 @@ pub(super) fn read_all(
             let name = shown(name);
             format!("has integers in tensor {name}, where the model needs floats")
         })?;
-        read.insert((*name).to_owned(), value);
+        read.insert(name.clone(), value);
         last = Some((key, bytes));
     }
     Ok(read)

@@ -1,17 +1,25 @@
 //! The table of contents of a zip archive as `torch.save` writes it.
 //!
 //! Torch stores its entries as they are, because tensors begin at round offsets and are mapped
-//! into memory. So only stored entries are read: an entry then is a part of the file, and no
-//! archive can claim more memory than it is long. (The `zip` crate would unpack as well, and
-//! keeps some 300 bytes for every 46 of a hostile table without a limit.)
+//! into memory. Archives that were packed again by another program hold deflated entries; these
+//! are unpacked as far as a bounded multiple of their length, so that no archive can claim much
+//! more memory than it is long. (The `zip` crate keeps some 300 bytes for every 46 of a hostile
+//! table without a limit.)
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
+
+use flate2::read::DeflateDecoder;
 
 use super::shown;
 
 /// First bytes of an archive.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
+
+/// How many times its length an entry may grow, which no trained weights come near, and what a
+/// small one may have in any case: pickles grow most.
+const MAX_GROWTH: u64 = 16;
+const MAX_SMALL: u64 = 16 << 20;
 
 /// Bytes of the table of contents: about 150,000 entries.
 const MAX_TABLE: u64 = 16 << 20;
@@ -30,11 +38,21 @@ const ELSEWHERE: u64 = 0xffff_ffff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     local: u64,
-    /// Bytes.
+    /// Bytes, unpacked.
     pub size: u64,
+    /// Bytes in the file.
+    packed: u64,
     crc: u32,
-    /// Neither compressed nor encrypted.
-    is_plain: bool,
+    form: Form,
+}
+
+/// How an entry's bytes lie in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Stored,
+    Deflated,
+    /// Encrypted, or packed in a way that nobody uses for weights.
+    Other,
 }
 
 /// Reads the table of contents: entries by name. Fails with a reason.
@@ -51,8 +69,8 @@ pub(super) fn contents(
     let mut rest = Fields(&table);
     while !rest.0.is_empty() {
         let (name, entry) = one_entry(&mut rest)?;
-        let end = entry.local.checked_add(entry.size);
-        if entry.is_plain && end.is_none_or(|end| end > start) {
+        let end = entry.local.checked_add(entry.packed);
+        if entry.form != Form::Other && end.is_none_or(|end| end > start) {
             let name = shown(&name);
             return Err(format!("has an entry {name} that does not fit into it"));
         }
@@ -100,22 +118,21 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
     let (flags, method) = (fields.number(2)?, fields.number(2)?);
     fields.skip(4)?;
     let crc = fields.number(4)? as u32;
-    let (packed, mut size) = (fields.number(4)?, fields.number(4)?);
+    let (mut packed, mut size) = (fields.number(4)?, fields.number(4)?);
     let [n_name, n_extra, n_comment] = [fields.number(2)?, fields.number(2)?, fields.number(2)?];
     fields.skip(8)?;
     let mut local = fields.number(4)?;
     let name = String::from_utf8_lossy(fields.take(n_name as usize)?).into_owned();
     let mut extra = Fields(fields.take(n_extra as usize)?);
     fields.skip(n_comment as usize)?;
-    let is_packed_elsewhere = packed == ELSEWHERE;
-    if size == ELSEWHERE || is_packed_elsewhere || local == ELSEWHERE {
+    if size == ELSEWHERE || packed == ELSEWHERE || local == ELSEWHERE {
         let mut long = extension(&mut extra)?;
         // Only fields that did not fit are there, in this order.
         if size == ELSEWHERE {
             size = long.number(8)?;
         }
-        if is_packed_elsewhere {
-            long.skip(8)?;
+        if packed == ELSEWHERE {
+            packed = long.number(8)?;
         }
         if local == ELSEWHERE {
             local = long.number(8)?;
@@ -124,8 +141,15 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
     let entry = Entry {
         local,
         size,
+        // A stored entry is as long in the file as outside of it.
+        packed: if method == 0 { size } else { packed },
         crc,
-        is_plain: method == 0 && flags & 1 == 0,
+        form: match method {
+            _ if flags & 1 == 1 => Form::Other,
+            0 => Form::Stored,
+            8 => Form::Deflated,
+            _ => Form::Other,
+        },
     };
     Ok((name, entry))
 }
@@ -147,11 +171,18 @@ pub(super) fn read(
     name: &str,
     entry: &Entry,
 ) -> Result<Vec<u8>, String> {
-    if !entry.is_plain {
+    if entry.form == Form::Other {
         return Err(format!(
-            "has a compressed or encrypted entry ({}), which torch.save never writes: load and \
-             save it again in PyTorch",
+            "has an encrypted or strangely compressed entry ({}), which torch.save never writes: \
+             load and save it again in PyTorch",
             shown(name)
+        ));
+    }
+    if entry.size > MAX_SMALL.max(entry.packed.saturating_mul(MAX_GROWTH)) {
+        return Err(format!(
+            "has an entry ({}) that grows {} times: refused",
+            shown(name),
+            entry.size / entry.packed.max(1)
         ));
     }
     let head = read_at(file, entry.local, 30)?;
@@ -159,14 +190,28 @@ pub(super) fn read(
     fields.expect(LOCAL)?;
     fields.skip(22)?;
     let skipped = 30 + fields.number(2)? + fields.number(2)?;
-    let bytes = read_at(file, entry.local + skipped, entry.size)?;
+    let start = entry.local.checked_add(skipped).ok_or_else(broken)?;
+    let mut bytes = read_at(file, start, entry.packed)?;
+    if entry.form == Form::Deflated {
+        bytes = inflated(&bytes, entry.size).ok_or_else(|| damaged(name))?;
+    }
     if crc32(&bytes) != entry.crc {
-        return Err(format!(
-            "is damaged: the checksum of {} is wrong; fetch the file again",
-            shown(name)
-        ));
+        return Err(damaged(name));
     }
     Ok(bytes)
+}
+
+/// Unpacks to exactly `n` bytes, never more.
+fn inflated(packed: &[u8], n: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut unpacked = DeflateDecoder::new(packed).take(n.saturating_add(1));
+    let n_read = unpacked.read_to_end(&mut bytes).ok()?;
+    (n_read as u64 == n).then_some(bytes)
+}
+
+fn damaged(name: &str) -> String {
+    let name = shown(name);
+    format!("is damaged: the checksum of {name} is wrong; fetch the file again")
 }
 
 /// `n` bytes from `start`; nothing is reserved for bytes that are not there.
@@ -219,7 +264,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The checksum of zip archives (polynomial 0xedb88320), one byte at a time.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
         let mut i = 0;

@@ -19,7 +19,7 @@ use heatmap::{HeatmapCodec, Refine};
 use patch::PatchCodec;
 pub use target::{Encoder, Outside, Target, TargetSpec};
 
-/// One person's joints in a skeleton's order; `None` where nobody knows.
+/// One person's joints in a skeleton's order; `None` for joints that are not labelled.
 pub type Places = Vec<Option<Point>>;
 
 /// Turns joints into target maps and maps back into joints.
@@ -28,9 +28,9 @@ pub trait Codec: Send + Sync {
     /// are given one.
     fn encode(&self, people: &[Places], size: Size) -> Planes;
 
-    /// What the errors of a network weigh that should answer `targets`, where `known` says of
-    /// every joint whether the labels know of it: one number for every map (`size` 1 x 1), or one
-    /// for every value.
+    /// Weights of the errors against `targets`: one number for every map (`size` 1 x 1), or one for
+    /// every value. `known` says of every joint, or of every joint at every heatmap pixel (joint by
+    /// joint), whether the labels tell where it is and where it is not.
     fn weights(&self, targets: &Planes, known: &[bool]) -> Planes;
 
     /// People found in one image's maps, best first, joints in the skeleton's order and the maps'

@@ -225,14 +225,22 @@ impl Encoder {
         Target { maps, weights }
     }
 
-    /// Targets of everybody in an input: joints in input pixels, `None` for those that are not
-    /// labelled or not to be seen. `known` says which joints the labels are about, `counts` of an
-    /// input pixel whether everybody there is labelled.
+    /// Targets of an input without people: every map is empty and has weight 1.
+    pub fn empty(&self, n_joints: usize) -> Target {
+        let nobody = vec![None; n_joints];
+        let maps = self.codec.encode(&[nobody], self.size);
+        let weights = self.codec.weights(&maps, &vec![true; n_joints]);
+        Target { maps, weights }
+    }
+
+    /// Targets of all people in an input: joints in input pixels, `None` for those that are not
+    /// labelled or not in view. `knows` is given the input pixel under each heatmap pixel's centre
+    /// and sets one flag per joint: whether the labels tell if such a joint is there.
     pub fn scene(
         &self,
         people: &[Places],
-        known: &[bool],
-        counts: impl Fn(Point) -> bool,
+        n_joints: usize,
+        knows: impl Fn(Point, &mut [bool]),
     ) -> Target {
         let place = |joint: &Option<Point>| joint.map(|p| self.heatmap_from_input.apply(p));
         let people: Vec<Places> = people
@@ -240,16 +248,17 @@ impl Encoder {
             .map(|joints| joints.iter().map(place).collect())
             .collect();
         let maps = self.codec.encode(&people, self.size);
-        let mut weights = self.codec.weights(&maps, known);
-        for i in 0..weights.size.area() {
+        let area = self.size.area();
+        let mut known = vec![false; n_joints * area];
+        let mut at_cell = vec![false; n_joints];
+        for i in 0..area {
             let cell = Point::new((i % self.size.width) as f64, (i / self.size.width) as f64);
-            if !counts(self.input_from_heatmap.apply(cell)) {
-                let of_cell = weights.values.iter_mut().skip(i);
-                of_cell
-                    .step_by(weights.size.area())
-                    .for_each(|weight| *weight = 0.0);
+            knows(self.input_from_heatmap.apply(cell), &mut at_cell);
+            for (j, known_here) in at_cell.iter().enumerate() {
+                known[j * area + i] = *known_here;
             }
         }
+        let weights = self.codec.weights(&maps, &known);
         Target { maps, weights }
     }
 }

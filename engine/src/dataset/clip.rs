@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::json::first_json_byte;
-use super::{Dataset, DatasetSpec, Finding, Split, coco};
+use super::json::results_not_labels;
+use super::{Dataset, DatasetSpec, Finding, Request, coco};
 use crate::error::{Error, Result};
 
 /// The row of [`super::DATASETS`].
@@ -14,6 +14,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     help: "a folder with coco.json and pictures",
     accepts: |path| labels(path).is_some(),
     file: |folder| labels(folder).unwrap_or_else(|| folder.to_owned()),
+    has_categories: true,
     read,
 };
 
@@ -25,24 +26,20 @@ fn labels(folder: &Path) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-fn read(
-    folder: &Path,
-    images: &Path,
-    split: Split,
-    findings: &mut Vec<Finding>,
-) -> Result<Dataset> {
+fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    let (folder, images) = (request.annotations, request.images);
     let Some(file) = labels(folder) else {
         let reason = format!("a clip's folder holds one of {}", LABELS.join(", "));
         return Err(Error::data(folder, reason));
     };
-    if first_json_byte(&file) == Some(b'[') {
-        return Err(Error::data(
-            &file,
-            "a list of results with scores, as `run` writes it, not labels; correct and save it as \
-             labels first",
-        ));
+    if let Some(reason) = results_not_labels(&file) {
+        return Err(Error::data(&file, reason));
     }
-    let mut dataset = coco::read(&file, images, split, findings)?;
+    let file = Request {
+        annotations: &file,
+        ..*request
+    };
+    let mut dataset = coco::read(&file, findings)?;
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned());
     let beside = |path: &Path| {
         let other = path.strip_prefix(images).ok()?;
@@ -62,7 +59,7 @@ fn read(
 
 #[cfg(test)]
 mod tests {
-    use crate::dataset::{Split, guess_format, usual_images};
+    use crate::dataset::{Request, Split, guess_format, usual_images};
     use serde_json::json;
 
     /// Fails when a clip's folder is not recognised, its pictures are not found, frames lose
@@ -88,15 +85,21 @@ mod tests {
         assert_eq!(format.name, "clip");
         assert_eq!(guess_format(&file).unwrap().name, "coco");
         for images in [usual_images(&folder), folder.clone()] {
-            let data = format.load(&folder, &images, Split::Learn).unwrap();
+            let data = format
+                .load(&Request::new(&folder, &images, Split::Learn))
+                .unwrap();
             assert_eq!(data.samples[0].path, folder.join("images/a.jpg"));
             let clips: Vec<_> = data.samples.iter().map(|s| s.clip.as_deref()).collect();
             assert_eq!(clips, [Some("dance"), Some("x")]);
         }
-        std::fs::write(&file, "[{\"score\": 1}]").unwrap();
-        let refused = format.load(&folder, &folder, Split::Learn);
+        std::fs::write(
+            &file,
+            "[{\"image_id\": 1, \"category_id\": 1, \"keypoints\": [], \"score\": 1}]",
+        )
+        .unwrap();
+        let refused = format.load(&Request::new(&folder, &folder, Split::Learn));
         let message = refused.unwrap_err().to_string();
-        assert!(message.contains("results"), "{message}");
+        assert!(message.contains("predictions"), "{message}");
         let empty = root.path().join("empty");
         assert!(guess_format(&empty).is_err());
     }

@@ -1,13 +1,14 @@
-//! JSON as files of labels have it.
+//! JSON as files of labels have it: with a byte order mark, in UTF-16, with `NaN` and `Infinity`.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
-use serde::Deserializer;
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::DeserializeOwned;
 
+use super::loose::Loose;
 use crate::error::{Error, Result};
 
 /// Some editors begin a UTF-8 file with it; no part of JSON.
@@ -16,24 +17,117 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Reads a file; `what` it should be stands in the complaint.
 ///
 /// # Errors
-/// When the file cannot be read, or a field is missing or of the wrong kind.
+/// When the file cannot be read or is no JSON, or a field is of the wrong kind.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let mut text = BufReader::with_capacity(1 << 20, file);
-    let head = text.fill_buf().map_err(Error::io("read", path))?;
-    if head.starts_with(BYTE_ORDER_MARK) {
-        text.consume(BYTE_ORDER_MARK.len());
+    let bytes = std::fs::read(path).map_err(Error::io("open", path))?;
+    let text = plain(&bytes);
+    serde_json::from_slice(&text).map_err(|e| Error::data(path, format!("not a {what}: {e}")))
+}
+
+/// Names of an object's fields, to say what was found instead; empty where it is no object.
+pub(super) fn fields(path: &Path) -> Vec<String> {
+    let read = read_json::<BTreeMap<String, Loose>>(path, "object");
+    read.map_or_else(|_| Vec::new(), |object| object.into_keys().collect())
+}
+
+/// The text as UTF-8 without mark, and with `null` for numbers that JSON does not have.
+fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let utf16 = |from: fn([u8; 2]) -> u16| {
+        let (units, _) = bytes[2..].as_chunks::<2>();
+        let units = units.iter().map(|unit| from(*unit));
+        let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+        text.collect::<String>().into_bytes()
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => Cow::Owned(without_nan(&utf16(u16::from_le_bytes)).into_owned()),
+        [0xfe, 0xff, ..] => Cow::Owned(without_nan(&utf16(u16::from_be_bytes)).into_owned()),
+        _ => without_nan(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)),
     }
-    serde_json::from_reader(text).map_err(|e| Error::data(path, format!("not a {what}: {e}")))
+}
+
+/// Python writes `NaN`, `Infinity` and `-Infinity`, others `nan` or `inf`: all become `null`.
+fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut clean: Vec<u8> = Vec::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if byte == b'"' {
+            at = after_string(text, at + 1);
+            continue;
+        }
+        if !(byte.is_ascii_alphabetic() || byte == b'-' || byte == b'+') {
+            at += 1;
+            continue;
+        }
+        let is_inside = |b: &&u8| b.is_ascii_alphanumeric() || b"+-.#".contains(b);
+        let length = text[at..].iter().take_while(is_inside).count();
+        let token = &text[at..at + length];
+        let word = token
+            .strip_prefix(b"-")
+            .or_else(|| token.strip_prefix(b"+"));
+        let word = word.unwrap_or(token);
+        let is = |name: &&str| word.eq_ignore_ascii_case(name.as_bytes());
+        if ["nan", "inf", "infinity"].iter().any(is) {
+            clean.extend_from_slice(&text[copied..at]);
+            clean.extend_from_slice(b"null");
+            copied = at + length;
+        }
+        at += length;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    clean.extend_from_slice(&text[copied..]);
+    Cow::Owned(clean)
+}
+
+/// Where a string that begins at `at` has ended.
+fn after_string(text: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// The beginning of a file as text; empty when it cannot be read.
+fn head(path: &Path, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map(|file| file.take(length as u64));
+    match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => plain(&bytes).into_owned(),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// First byte of a JSON file that says something; `None` when there is none to be read.
 pub(super) fn first_json_byte(path: &Path) -> Option<u8> {
-    let mut head = [0; 64];
-    let n = File::open(path).ok()?.read(&mut head).ok()?;
-    let head = &head[..n];
-    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
-    text.iter().copied().find(|b| !b.is_ascii_whitespace())
+    let head = head(path, 256);
+    head.into_iter().find(|b| !b.is_ascii_whitespace())
+}
+
+/// What is wrong with a list of results or boxes that is given as labels; `None` for other files.
+pub(super) fn results_not_labels(path: &Path) -> Option<&'static str> {
+    if first_json_byte(path) != Some(b'[') {
+        return None;
+    }
+    // Enough for a few people with all their joints.
+    let head = head(path, 1 << 16);
+    let has = |name: &[u8]| head.windows(name.len()).any(|w| w == name);
+    if !has(b"\"image_id\"") || !has(b"\"category_id\"") {
+        return None;
+    }
+    Some(if has(b"\"keypoints\"") {
+        "a list of predictions with scores, as `run --write-coco` writes it, not labels: nothing can \
+         be learned from it or measured on it. Correct it by hand and save it as COCO keypoints \
+         (images, annotations, categories); `eval --boxes` takes its boxes"
+    } else {
+        "a list of a detector's boxes, not labels; give it to `eval --boxes`, and the labels to \
+         --annotations"
+    })
 }
 
 /// Whether the name ends in `.json` and the file begins with `first`.
@@ -43,65 +137,81 @@ pub(super) fn is_json(path: &Path, first: u8) -> bool {
         && first_json_byte(path) == Some(first)
 }
 
-/// Yes or no: `true`, `false`, or a number, which means yes unless it is 0.
-pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    struct Flag;
-    impl Visitor<'_> for Flag {
-        type Value = bool;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("true, false, 0 or 1")
-        }
-
-        fn visit_bool<E>(self, v: bool) -> Result<bool, E> {
-            Ok(v)
-        }
-
-        fn visit_u64<E>(self, v: u64) -> Result<bool, E> {
-            Ok(v != 0)
-        }
-
-        fn visit_i64<E>(self, v: i64) -> Result<bool, E> {
-            Ok(v != 0)
-        }
-
-        fn visit_f64<E>(self, v: f64) -> Result<bool, E> {
-            Ok(v != 0.0)
-        }
-    }
-    from.deserialize_any(Flag)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
-    /// Fails when an editor's mark at the beginning makes a file unreadable.
+    /// Fails when an editor's mark at the beginning, or the encoding of Windows' shell, makes a
+    /// file unreadable.
     #[test]
-    fn marks_of_byte_order_are_passed_over() {
+    fn encodings_of_editors_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
-        std::fs::write(&path, b"\xef\xbb\xbf [1, 2]").unwrap();
-        assert!(is_json(&path, b'['));
-        assert_eq!(read_json::<Vec<u8>>(&path, "list").unwrap(), [1, 2]);
+        let utf16 = |mark: [u8; 2], to: fn(u16) -> [u8; 2]| {
+            let units = " [1, 2]".encode_utf16().flat_map(to);
+            mark.into_iter().chain(units).collect::<Vec<u8>>()
+        };
+        for bytes in [
+            b"\xef\xbb\xbf [1, 2]".to_vec(),
+            utf16([0xff, 0xfe], u16::to_le_bytes),
+            utf16([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(is_json(&path, b'['));
+            assert_eq!(read_json::<Vec<u8>>(&path, "list").unwrap(), [1, 2]);
+        }
     }
 
-    /// Fails when a way of writing yes or no makes a file unreadable, or is taken for the other.
+    /// Fails when Python's names of numbers make a file unreadable, or a text that looks like one
+    /// is changed.
     #[test]
-    fn flags_are_written_in_many_ways() {
-        let read = |text: &str| flag(&mut serde_json::Deserializer::from_str(text));
-        for (text, expected) in [
-            ("true", true),
-            ("1", true),
-            ("1.0", true),
-            ("-1", true),
-            ("false", false),
-            ("0", false),
-            ("0.0", false),
-        ] {
-            assert_eq!(read(text).unwrap(), expected, "{text}");
+    fn numbers_that_json_lacks_are_nothing() {
+        let clean = |text: &str| String::from_utf8(plain(text.as_bytes()).into_owned()).unwrap();
+        for text in ["NaN", "nan", "Infinity", "-Infinity", "-inf", "+NaN"] {
+            assert_eq!(clean(&format!("[1, {text}, 2]")), "[1, null, 2]");
+            assert_eq!(clean(&format!("{{\"a\":{text}}}")), "{\"a\":null}");
+            let quoted = format!("{{\"{text}\": \"a \\\" {text}\", \"b\": -1.5e-3}}");
+            assert_eq!(clean(&quoted), quoted);
         }
-        let message = read("\"yes\"").unwrap_err().to_string();
-        assert!(message.contains("true, false, 0 or 1"), "{message}");
+        assert_eq!(
+            clean("[true, false, null, 1E5, -2]"),
+            "[true, false, null, 1E5, -2]"
+        );
+        assert_eq!(clean("\"NaN"), "\"NaN");
+        assert_eq!(clean("\"\\"), "\"\\");
+    }
+
+    /// Fails when a list of predictions or boxes is taken for labels, or labels for such a list.
+    #[test]
+    fn lists_of_results_are_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let about = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            results_not_labels(&path).unwrap_or_default()
+        };
+        let poses =
+            r#"[{"image_id": 0, "category_id": 1, "keypoints": [1, 2, 0.5], "score": 0.9}]"#;
+        assert!(about(poses).contains("predictions"));
+        let boxes = r#"[{"image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}]"#;
+        assert!(about(boxes).contains("--boxes"));
+        assert_eq!(about(r#"[{"image": "a.jpg", "joints": []}]"#), "");
+        assert_eq!(
+            about(r#"{"annotations": [{"image_id": 1, "category_id": 1}]}"#),
+            ""
+        );
+    }
+
+    proptest! {
+        /// Fails when cleaning stops the program or changes a file that is sound.
+        #[test]
+        fn sound_files_are_untouched(text in "(\\PC|[\"\\\\a-zN{}:,+-]){0,60}") {
+            let clean = plain(text.as_bytes());
+            if serde_json::from_str::<Value>(&text).is_ok() {
+                prop_assert_eq!(&clean[..], text.as_bytes());
+            }
+        }
     }
 }

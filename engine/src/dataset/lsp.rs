@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::{
-    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Split, Visibility, mat,
-    picture,
+    Annotation, Dataset, DatasetSpec, Finding, Joint, Orientation, Request, Sample, Severity,
+    Visibility, mat, picture,
 };
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
@@ -24,6 +24,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     help: "LSP and LSPET (joints.mat, or the folder with it)",
     accepts: |path| joints_file(path).is_file(),
     file: joints_file,
+    has_categories: false,
     read,
 };
 
@@ -43,12 +44,8 @@ fn joints_file(path: &Path) -> PathBuf {
     }
 }
 
-fn read(
-    annotations: &Path,
-    images: &Path,
-    _: Split,
-    findings: &mut Vec<Finding>,
-) -> Result<Dataset> {
+fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    let (annotations, images) = (request.annotations, request.images);
     let skeleton = Skeleton::by_name("lsp14")
         .ok_or_else(|| Error::Invalid("no skeleton is called 'lsp14'".to_owned()))?;
     let path = joints_file(annotations);
@@ -80,6 +77,7 @@ fn read(
             path: named.get(&id).cloned().unwrap_or_else(usual),
             size: Size::new(0, 0),
             clip: None,
+            orientation: Orientation::Auto,
             annotations: Vec::new(),
         };
         if let Some(person) = person(numbers, extended, id) {
@@ -92,9 +90,8 @@ fn read(
     }
     samples.par_iter_mut().for_each(picture::size_from_header);
     Ok(Dataset {
-        skeleton,
-        category_id: 1,
         samples,
+        ..Dataset::of(skeleton)
     })
 }
 
@@ -146,6 +143,7 @@ fn person(numbers: &[f64], extended: bool, id: u64) -> Option<Annotation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Split;
     use crate::test_golden;
 
     /// Fails when joints, coordinates or flags of either set are mixed up: the fixtures put joint
@@ -158,7 +156,9 @@ mod tests {
         for (file, extended) in [("lsp.mat", false), ("lspet.mat", true)] {
             let path = test_golden::path(&format!("dataset/{file}"));
             assert!((FORMAT.accepts)(&path));
-            let data = FORMAT.load(&path, folder.path(), Split::Learn).unwrap();
+            let data = FORMAT
+                .load(&Request::new(&path, folder.path(), Split::Learn))
+                .unwrap();
             assert_eq!(data.samples.len(), 3);
             for (n, sample) in data.samples.iter().enumerate() {
                 let person = &sample.annotations[0];
@@ -187,7 +187,13 @@ mod tests {
     #[test]
     fn other_arrays_are_refused() {
         let path = Path::new("joints.txt");
-        assert!(read(path, Path::new(""), Split::Learn, &mut Vec::new()).is_err());
+        assert!(
+            read(
+                &Request::new(path, Path::new(""), Split::Learn),
+                &mut Vec::new()
+            )
+            .is_err()
+        );
         assert!(!(FORMAT.accepts)(path));
     }
 }

@@ -17,9 +17,12 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::json::{flag, is_json, read_json};
+use super::find::PictureFolder;
+use super::json::{is_json, read_json};
+use super::loose::Loose;
 use super::{
-    Annotation, Dataset, DatasetSpec, Finding, Joint, Sample, Severity, Split, Visibility, picture,
+    Annotation, Dataset, DatasetSpec, Finding, Joint, Orientation, Request, Sample, Severity,
+    Split, Visibility, picture,
 };
 use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
@@ -32,6 +35,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     help: "MPII JSON (a list of image, center, scale, joints, joints_vis)",
     accepts: |path| is_json(path, b'['),
     file: Path::to_path_buf,
+    has_categories: false,
     read,
 };
 
@@ -47,8 +51,8 @@ struct Entry {
     #[serde(default, alias = "joint_self")]
     joints: Vec<Vec<f64>>,
     joints_vis: Option<Vec<f64>>,
-    #[serde(default, rename = "isValidation", deserialize_with = "flag")]
-    is_validation: bool,
+    #[serde(default, rename = "isValidation")]
+    is_validation: Loose,
 }
 
 const UNLABELLED: Joint = Joint {
@@ -56,26 +60,28 @@ const UNLABELLED: Joint = Joint {
     visibility: Visibility::Unlabelled,
 };
 
-fn read(
-    annotations: &Path,
-    images: &Path,
-    split: Split,
-    findings: &mut Vec<Finding>,
-) -> Result<Dataset> {
+fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    let Request {
+        annotations,
+        images,
+        split,
+        ..
+    } = *request;
     let skeleton = Skeleton::by_name("mpii16")
         .ok_or_else(|| Error::Invalid("no skeleton is called 'mpii16'".to_owned()))?;
     let entries: Vec<Entry> = read_json(
         annotations,
         "MPII list (image, center, scale, joints of each person)",
     )?;
-    let n_validation = entries.iter().filter(|e| e.is_validation).count();
+    let n_validation = entries.iter().filter(|e| e.is_validation.flag()).count();
     let has_both = (1..entries.len()).contains(&n_validation);
-    let is_wanted = |e: &Entry| !has_both || e.is_validation == (split == Split::HeldOut);
+    let is_wanted = |e: &Entry| !has_both || e.is_validation.flag() == (split == Split::HeldOut);
     if has_both {
         let text = set_aside(split, n_validation, entries.len());
         findings.push(Finding::of_file(Severity::Note, annotations, text));
     }
 
+    let pictures = PictureFolder::new(images);
     let mut samples: Vec<Sample> = Vec::new();
     // By number: whether somebody who is wanted is in the picture.
     let mut shows_wanted = Vec::new();
@@ -85,9 +91,10 @@ fn read(
         let s = *known.entry(entry.image.clone()).or_insert_with(|| {
             samples.push(Sample {
                 image_id: samples.len() as u64,
-                path: images.join(&entry.image),
+                path: pictures.find(&entry.image).path,
                 size: Size::new(0, 0),
                 clip: None,
+                orientation: Orientation::Auto,
                 annotations: Vec::new(),
             });
             shows_wanted.push(false);
@@ -114,9 +121,8 @@ fn read(
     samples.retain(|s| shows_wanted[s.image_id as usize]);
     samples.par_iter_mut().for_each(picture::size_from_header);
     Ok(Dataset {
-        skeleton,
-        category_id: 1,
         samples,
+        ..Dataset::of(skeleton)
     })
 }
 
@@ -200,7 +206,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("train.json");
         std::fs::write(&path, text).unwrap();
-        read(&path, Path::new("pictures"), split, findings)
+        read(&Request::new(&path, Path::new("pictures"), split), findings)
     }
 
     fn load_text(text: &str, findings: &mut Vec<Finding>) -> Result<Dataset> {

@@ -91,10 +91,11 @@ fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     let is_inside = |j: &&Joint| j.inside(input).is_some();
     let inside = joints.filter(is_inside).count();
     if let [tile] = &seen.tiles[..]
+        && let Some(id) = tile.annotation_id
         && tile.people.len() == 1
     {
         let mirrored = if tile.flipped { ", mirrored" } else { "" };
-        let (id, set) = (tile.annotation_id, tile.set);
+        let set = tile.set;
         let taught = weights.iter().filter(|w| **w > 0.0).count();
         let is_one_a_joint = weights.len() == tile.people[0].len();
         let absent = match taught.saturating_sub(inside) {
@@ -212,7 +213,7 @@ mod tests {
             tiles: vec![SeenTile {
                 set: 0,
                 image_id: 1,
-                annotation_id: 7,
+                annotation_id: Some(7),
                 tile: Tile::whole(input.size),
                 image_from_tile: Affine2::IDENTITY,
                 flipped: true,

@@ -33,7 +33,26 @@ pub fn renamed(joints: &[Joint], map: &[Option<JointOrigin>], image: Size) -> Ve
 }
 
 impl Dataset {
-    /// The data set under the names of `skeleton`; `None` when there is no map. Boxes, areas and
+    /// Labelled joints from which `map` makes nothing.
+    pub(super) fn joints_lost(&self, map: &[Option<JointOrigin>]) -> Vec<String> {
+        let is_used = |j: usize| {
+            let is_of = |origin: &JointOrigin| match *origin {
+                JointOrigin::Joint(i) => i == j,
+                JointOrigin::Middle(a, b) => a == j || b == j,
+            };
+            map.iter().flatten().any(is_of)
+        };
+        let is_labelled = |j: usize| {
+            let mut people = self.samples.iter().flat_map(|s| &s.annotations);
+            people.any(|a| a.joints.get(j).is_some_and(|j| j.labelled().is_some()))
+        };
+        let names = self.skeleton.joints.iter().enumerate();
+        let lost = names.filter(|(j, _)| !is_used(*j) && is_labelled(*j));
+        lost.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The data set under the names of `skeleton`; `None` when there is no map. Labelled joints
+    /// that it does not have are counted as left out. Boxes, areas and
     /// pictures stay, under the same names everything does. Under others joints are counted anew,
     /// of people whom the file counts at all: OKS ignores those of whom no joint is left, and those
     /// whom the file itself has it ignore.
@@ -59,10 +78,13 @@ impl Dataset {
             annotations: s.annotations.iter().map(|a| person(a, s.size)).collect(),
             ..s.clone()
         };
+        let mut left_out = self.left_out.clone();
+        left_out.joints.extend(self.joints_lost(&map));
         Some(Self {
             skeleton,
-            category_id: self.category_id,
             samples: self.samples.iter().map(sample).collect(),
+            left_out,
+            ..self.clone()
         })
     }
 }
@@ -71,6 +93,7 @@ impl Dataset {
 mod tests {
     use super::*;
     use crate::geometry::BBox;
+    use crate::sample::Orientation;
 
     /// Fails when a joint gets another joint's name or side, an absent one is made up, or a
     /// pelvis is put between a hip and "surely not in the picture".
@@ -132,15 +155,15 @@ mod tests {
             region: None,
         };
         let data = Dataset {
-            skeleton: Skeleton::by_name("coco17").unwrap(),
-            category_id: 1,
             samples: vec![Sample {
                 image_id: 1,
                 path: "a.jpg".into(),
                 size: Size::new(100, 100),
                 clip: None,
+                orientation: Orientation::Auto,
                 annotations: vec![person(1, 0), person(2, 3)],
             }],
+            ..Dataset::of(Skeleton::by_name("coco17").unwrap())
         };
         for (name, expected) in [("coco17", [0, 3]), ("lsp14", [0, 12])] {
             let skeleton = Skeleton::by_name(name).unwrap();

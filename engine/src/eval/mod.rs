@@ -21,6 +21,7 @@ pub use chart::chart;
 pub use protocol::evaluate;
 pub use report::{EvalOptions, EvalReport};
 pub use scenes::evaluate_scenes;
+pub use tally::check_people;
 
 /// Whether more or less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -160,6 +160,7 @@ pub(super) mod tests {
                 number(image, "height") as usize,
             ),
             clip: None,
+            orientation: crate::sample::Orientation::Auto,
             annotations: list("annotations")
                 .iter()
                 .filter(|a| a["image_id"] == image["id"])

@@ -146,6 +146,7 @@ mod tests {
             path: "unused.jpg".into(),
             size: Size::new(640, 480),
             clip: None,
+            orientation: crate::sample::Orientation::Auto,
             annotations,
         }
     }

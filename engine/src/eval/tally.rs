@@ -6,8 +6,8 @@ use super::pckh::Pckh;
 use super::report::{EvalOptions, EvalReport};
 use crate::error::{Error, Result};
 use crate::geometry::{Point, Roi};
-use crate::preprocess::InputSpec;
-use crate::sample::{Annotation, Joint, Sample, Visibility};
+use crate::preprocess::{InputSpec, has_region};
+use crate::sample::{Annotation, LeftOut, Sample, Visibility};
 use crate::skeleton::Skeleton;
 
 /// Everybody who is asked about, with the region that a network of `input` looks at: people with
@@ -16,12 +16,51 @@ pub(super) fn labelled_people<'a>(
     sample: &'a Sample,
     input: &InputSpec,
 ) -> impl Iterator<Item = (Roi, &'a Annotation)> {
-    sample.annotations.iter().filter_map(|a| {
-        let counts = !a.is_crowd && a.area > 0.0;
-        let roi = input.roi_of(a, sample.size).filter(|_| counts)?;
-        a.joints.iter().find_map(Joint::labelled)?;
-        Some((roi, a))
-    })
+    let asked = |a: &&Annotation| why_left_out(sample, a).is_none();
+    let people = sample.annotations.iter().filter(asked);
+    people.filter_map(|a| Some((input.roi_of(a, sample.size)?, a)))
+}
+
+/// Why a person is not asked about; `None` for who is.
+fn why_left_out(sample: &Sample, person: &Annotation) -> Option<&'static str> {
+    if person.is_crowd {
+        Some("crowds")
+    } else if person.joints.iter().all(|j| j.labelled().is_none()) {
+        Some("without labelled joints")
+    } else if person.area <= 0.0 || person.area.is_nan() {
+        Some("without an area")
+    } else if !has_region(person, sample.size) {
+        Some("without a box in the picture")
+    } else {
+        None
+    }
+}
+
+/// Counts into `left_out` the people of whom both protocols do not ask.
+///
+/// # Errors
+/// When nobody is asked about; it says why.
+pub fn check_people(samples: &[Sample], left_out: &mut LeftOut) -> Result<()> {
+    let mut n_asked = 0;
+    for sample in samples {
+        for person in &sample.annotations {
+            match why_left_out(sample, person) {
+                None => n_asked += 1,
+                Some(why) => left_out.count(why, 1),
+            }
+        }
+    }
+    if n_asked > 0 {
+        return Ok(());
+    }
+    let n: usize = left_out.people.values().sum();
+    Err(Error::Invalid(match n {
+        0 => "there is nobody to measure: nobody is labelled".to_owned(),
+        _ => format!(
+            "there is nobody to measure: {n} people, {}",
+            left_out.reasons()
+        ),
+    }))
 }
 
 /// Refuses an answer of `n` joints from a model of another skeleton.
@@ -101,6 +140,7 @@ mod tests {
     use super::super::protocol::tests::options;
     use super::*;
     use crate::geometry::{BBox, Size};
+    use crate::sample::Joint;
 
     /// Fails when a joint that is labelled as not in the picture counts as missed by one protocol
     /// and not at all by another.
@@ -121,6 +161,7 @@ mod tests {
             path: "a.png".into(),
             size: Size::new(100, 100),
             clip: None,
+            orientation: crate::sample::Orientation::Auto,
             annotations: vec![Annotation {
                 id: 1,
                 bbox: BBox::new(18.0, 13.0, 60.0, 70.0),

@@ -73,6 +73,8 @@ impl RawOutput {
 pub struct RawMap {
     /// Name in the model's specification.
     pub name: String,
+    /// The same in words.
+    pub title: String,
     /// What it means.
     pub kind: AttentionKind,
     /// Where it arises.
@@ -88,6 +90,8 @@ pub struct RawMap {
 pub struct RawQueryKey {
     /// Name in the model's specification.
     pub name: String,
+    /// The same in words.
+    pub title: String,
     /// Layer, from 0.
     pub layer: usize,
     /// Attention heads.

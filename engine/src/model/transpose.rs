@@ -363,6 +363,7 @@ impl PoseModel for TransPose {
             probe(&format!("encoder_layer{layer}_out"), &x, pass)?;
             query_key.extend(read_by.map(|[queries, keys]| RawQueryKey {
                 name: format!("encoder_layer{layer}.attention"),
+                title: format!("self-attention, layer {layer}"),
                 layer,
                 heads: self.config.heads,
                 grid,

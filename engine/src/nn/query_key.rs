@@ -88,7 +88,7 @@ impl QueryKey {
     }
 
     /// [`QueryKey::dependency`] or [`QueryKey::affected`] as a map that overlays draw, called
-    /// `{name}.{direction}`. Its range ends at its own largest value: 1 is possible, but attention
+    /// `{name}.{direction}`, and `{name}.{direction}.head{head}` of a single head. Its range ends at its own largest value: 1 is possible, but attention
     /// to one token out of a thousand would leave the picture dark.
     ///
     /// # Errors
@@ -104,8 +104,17 @@ impl QueryKey {
             Direction::Dependency => self.dependency(token, head)?,
             Direction::Affected => self.affected(token, head, threads)?,
         };
+        let [mut name, mut title] = [
+            format!("{}.{}", self.name, direction.name()),
+            format!("{}: {}", self.title, direction.title()),
+        ];
+        if let Some(head) = head {
+            name.push_str(&format!(".head{head}"));
+            title.push_str(&format!(", head {head}"));
+        }
         Ok(AttentionMap {
-            name: format!("{}.{}", self.name, direction.name()),
+            name,
+            title,
             kind: AttentionKind::QueryKey,
             place: MapPlace {
                 layer: self.layer,
@@ -203,6 +212,7 @@ mod tests {
         let values = |seed: f32| (0..12 * 6).map(|i| (seed * i as f32).sin() * 2.0).collect();
         QueryKey {
             name: "encoder_layer1.attention".into(),
+            title: "self-attention, layer 1".into(),
             layer: 1,
             heads: 2,
             grid: Size::new(3, 4),
@@ -245,7 +255,9 @@ mod tests {
             let map = qk.as_map(Direction::Affected, token, head, &threads).unwrap();
             prop_assert_eq!(&map.map, &column);
             prop_assert_eq!(map.map.size, qk.grid);
-            prop_assert_eq!(map.name.as_str(), "encoder_layer1.attention.affected");
+            let name = "encoder_layer1.attention.affected".to_owned();
+            let name = head.map_or(name.clone(), |head| format!("{name}.head{head}"));
+            prop_assert_eq!(map.name, name);
             prop_assert_eq!(map.place.layer, 1);
             prop_assert!(column.values.iter().all(|&v| v <= map.range.1));
         }

@@ -1,5 +1,7 @@
 //! One attention map over the picture: what the network weighs up and down.
 
+use std::borrow::Cow;
+
 use poselens_shaders::colormap::ColorMap;
 use poselens_shaders::heat::{Fade, HeatLayer};
 use poselens_shaders::legend::{Corner, Legend};
@@ -19,12 +21,11 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     let maps = chosen(output, style);
     let Some(first) = maps.first() else {
         if style.legends {
+            // Maps of self-attention belong to a place that is asked about: one for each pixel.
+            let has_layers = output.regions.iter().any(|r| !r.query_key.is_empty());
             let caption = match &style.attention {
                 Some(name) => format!("no attention map {name}"),
-                // Its maps belong to a place that is asked about: one for each pixel.
-                None if output.regions.iter().any(|r| !r.query_key.is_empty()) => {
-                    "self-attention: look inside".to_owned()
-                }
+                None if has_layers => "self-attention: look inside".to_owned(),
                 None => "no attention maps".to_owned(),
             };
             scene.marks.push(Mark::Legend(Legend {
@@ -35,8 +36,9 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         }
         return;
     };
-    let (range, colors, fade) = scale(&maps, style);
-    for map in &maps {
+    let references: Vec<_> = maps.iter().map(Cow::as_ref).collect();
+    let (range, colors, fade) = scale(&references, style);
+    for map in references {
         scene
             .marks
             .extend(heat(map, range, colors, fade, style).map(Mark::Heat));
@@ -74,19 +76,22 @@ pub(super) fn heat(
     })
 }
 
-/// The map asked for, or else the model's first, in every region; only one-plane maps.
-fn chosen<'a>(output: &'a PoseOutput, style: &'a OverlayStyle) -> Vec<&'a AttentionMap> {
+/// The map asked for, or else the model's first, in every region, as one plane: of a map with a
+/// plane for each joint that of the joint asked for, or else the largest value at each place.
+fn chosen<'a>(output: &'a PoseOutput, style: &OverlayStyle) -> Vec<Cow<'a, AttentionMap>> {
     let maps = || output.regions.iter().flat_map(|r| &r.attention);
-    let Some(name) = style
-        .attention
-        .as_deref()
-        .or_else(|| maps().next().map(|m| m.name.as_str()))
-    else {
+    let first = || maps().next().map(|map| map.name.as_str());
+    let Some(name) = style.attention.as_deref().or_else(first) else {
         return Vec::new();
     };
-    maps()
-        .filter(|m| m.name == name && m.map.values.len() == m.map.size.area())
-        .collect()
+    let plane = |map: &'a AttentionMap| match (map.map.n, style.joint) {
+        (1, _) => Some(Cow::Borrowed(map)),
+        (_, Some(joint)) => map.plane(joint).map(Cow::Owned),
+        (_, None) => Some(Cow::Owned(map.largest())),
+    };
+    let is_whole = |map: &&AttentionMap| map.map.values.len() == map.map.n * map.map.size.area();
+    let named = maps().filter(|map| map.name == name).filter(is_whole);
+    named.filter_map(plane).collect()
 }
 
 /// Pixels cut off at each border.

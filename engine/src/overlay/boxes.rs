@@ -4,15 +4,15 @@ use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Label, Mark, Rect, Scene};
 use poselens_shaders::{CENTER, INK};
 
-use super::OverlayStyle;
 use super::skeleton::limb_width;
+use super::{OverlayStyle, pen};
 use crate::output::PoseOutput;
 
 /// Free space between the outermost joints and the box, as a share of the box's longer side:
 /// joints lie inside the body.
 const MARGIN: f64 = 0.04;
 
-pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, _: &OverlayStyle) {
+pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     for pose in output.poses.iter().rev() {
         let bbox = pose.bbox;
         let longer = bbox.w.max(bbox.h);
@@ -25,10 +25,11 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, _: &OverlayStyle) {
         let margin = MARGIN * longer;
         let min = [bbox.x - margin, bbox.y - margin].map(|v| v as f32);
         let max = [bbox.x + bbox.w + margin, bbox.y + bbox.h + margin].map(|v| v as f32);
-        let width = 0.5 * limb_width(longer as f32);
+        let pen = pen(output.frame.size());
+        let width = 0.5 * limb_width(longer as f32, pen);
         // A dark rim keeps the line visible on bright ground.
         for (stroke, paint) in [
-            (width + 2.0, Paint::new(INK, 0.5)),
+            (width + 2.0 * pen, Paint::new(INK, 0.5)),
             (width, Paint::new(CENTER, 0.9)),
         ] {
             scene.marks.push(Mark::Rect(Rect {
@@ -40,7 +41,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, _: &OverlayStyle) {
             }));
         }
         let score = format!("{:.0} %", 100.0 * pose.score.clamp(0.0, 1.0));
-        let text = match pose.track_id {
+        let text = match pose.track_id.filter(|_| style.track_ids) {
             Some(id) => format!("#{id} {score}"),
             None => score,
         };

@@ -7,6 +7,7 @@
 
 mod attention;
 mod boxes;
+mod caption;
 mod heatmap;
 mod plate;
 mod skeleton;
@@ -14,14 +15,17 @@ mod trail;
 
 use std::collections::BTreeSet;
 
+use poselens_shaders::Rgb;
 use poselens_shaders::canvas::Canvas;
 use poselens_shaders::colormap::ColorMap;
 use poselens_shaders::heat::Sampling;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
 
+pub use caption::with_caption;
 pub use plate::Plate;
 
+use crate::geometry::Size;
 use crate::output::PoseOutput;
 
 /// Which values the ends of a colour map stand for.
@@ -44,7 +48,8 @@ pub struct OverlayStyle {
     pub opacity: f32,
     /// Joint whose heatmap is shown; `None` shows the maximum over joints.
     pub joint: Option<usize>,
-    /// Name of the attention map shown; `None` shows the model's first.
+    /// Name of the attention map shown; `None` shows the model's first. Of a map with a plane for
+    /// each joint, that of [`Self::joint`] or else the largest value.
     pub attention: Option<String>,
     /// Colours of maps that start at nothing. Maps around a middle are always blue and red.
     pub colors: ColorMap,
@@ -57,6 +62,9 @@ pub struct OverlayStyle {
     pub heatmap_range: RangeMode,
     /// Range of attention maps; per frame is from the 1st to the 99th percentile.
     pub attention_range: RangeMode,
+    /// All limbs and joints in this colour, which tells two answers in one picture apart; `None`
+    /// gives left and right theirs.
+    pub tint: Option<Rgb>,
     /// Write the track id above each head.
     pub track_ids: bool,
     /// Write L and R beside hands and feet.
@@ -78,6 +86,7 @@ impl Default for OverlayStyle {
             sampling: Sampling::Bilinear,
             heatmap_range: RangeMode::Fixed,
             attention_range: RangeMode::PerFrame,
+            tint: None,
             track_ids: true,
             side_badges: true,
             legends: true,
@@ -96,6 +105,8 @@ pub struct OverlaySpec {
     pub needs_heatmaps: bool,
     /// Needs the region's attention maps.
     pub needs_attention: bool,
+    /// Writes each person's id, where no overlay behind it in the list does.
+    pub writes_ids: bool,
     /// Adds its marks.
     pub mark: fn(&mut Scene, &PoseOutput, &OverlayStyle),
 }
@@ -115,6 +126,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         help: "limbs and joints; left is blue, right is orange",
         needs_heatmaps: false,
         needs_attention: false,
+        writes_ids: true,
         mark: skeleton::mark,
     },
     OverlaySpec {
@@ -122,6 +134,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         help: "where the network sees joints: the strongest of all joints, or one joint",
         needs_heatmaps: true,
         needs_attention: false,
+        writes_ids: false,
         mark: heatmap::mark,
     },
     OverlaySpec {
@@ -129,6 +142,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         help: "one attention map of the network, blue and red around its neutral value",
         needs_heatmaps: false,
         needs_attention: true,
+        writes_ids: false,
         mark: attention::mark,
     },
     OverlaySpec {
@@ -136,6 +150,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         help: "the way that hands, feet and the head came in the last second",
         needs_heatmaps: false,
         needs_attention: false,
+        writes_ids: false,
         mark: trail::mark,
     },
     OverlaySpec {
@@ -143,6 +158,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         help: "a box around each person with the identity and how sure the network is",
         needs_heatmaps: false,
         needs_attention: false,
+        writes_ids: true,
         mark: boxes::mark,
     },
 ];
@@ -155,12 +171,27 @@ pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
 /// What `overlays` show of `output`: maps lowest, and the first of them above the others.
 pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyle) -> Scene {
     let mut scene = Scene::default();
+    let writer = overlays.iter().rposition(|o| o.writes_ids);
+    let without_ids = OverlayStyle {
+        track_ids: false,
+        ..style.clone()
+    };
     for is_map in [true, false] {
-        for overlay in overlays.iter().rev().filter(|o| o.is_map() == is_map) {
-            (overlay.mark)(&mut scene, output, style);
+        for (i, overlay) in overlays.iter().enumerate().rev() {
+            if overlay.is_map() == is_map {
+                let writes = writer.is_none_or(|writer| writer == i);
+                let style = if writes { style } else { &without_ids };
+                (overlay.mark)(&mut scene, output, style);
+            }
         }
     }
     scene
+}
+
+/// Width of the thinnest line that is still seen when a picture of `size` is shown as a whole, in
+/// its pixels: 1 up to 1280x720, more in larger pictures, which screens show smaller.
+pub fn pen(size: Size) -> f32 {
+    (size.width.min(size.height) as f32 / 720.0).max(1.0)
 }
 
 /// Draws `overlays` on `canvas`, which holds the picture of `output` at its full size. Whatever

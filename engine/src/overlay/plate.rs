@@ -3,14 +3,15 @@
 
 use poselens_shaders::canvas::{Canvas, Paint};
 use poselens_shaders::heat::Fade;
-use poselens_shaders::legend::{CAPITALS, GAP, PADDING, ScaleBar, number, write};
+use poselens_shaders::legend::{CAPITALS, GAP, ScaleBar, number, write};
 use poselens_shaders::scene::{Shape, label_unit};
 use poselens_shaders::text::text_size;
 use poselens_shaders::view::View;
 use poselens_shaders::{CENTER, INK};
 
+use super::caption::{Caption, copy};
 use super::{OverlayStyle, attention};
-use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
+use crate::frame::{Frame, Pixels};
 use crate::geometry::{Point, Size};
 use crate::output::AttentionMap;
 
@@ -24,7 +25,7 @@ pub struct Plate<'a> {
     pub frame: &'a Frame,
     /// A map of one plane.
     pub map: &'a AttentionMap,
-    /// What is shown.
+    /// What is shown, in one line or several.
     pub title: &'a str,
     /// Values nearer than this to where the map changes nothing are not shown: to its neutral
     /// value where it has one, else to 0. The map is interpolated first, then cut.
@@ -61,12 +62,12 @@ impl Plate<'_> {
             None => format!("not shown: below {}", number(t, t)),
             Some(middle) => format!("not shown: {} +- {}", number(middle, 1.0), number(t, t)),
         });
-        let texts = [Some(self.title), below.as_deref()];
-        let widest = texts.iter().flatten().map(|t| text_size(t, unit)[0]);
-        let inner = widest.fold(bar.min_width, f32::max);
-        let pad = (PADDING + GAP) * u;
+        let caption = Caption::new(self.title, unit);
+        let below_width = below.as_ref().map_or(0.0, |t| text_size(t, unit)[0]);
+        let inner = caption.width().max(below_width).max(bar.min_width);
+        let pad = caption.margin();
         let width = picture.width.max((inner + 2.0 * pad) as usize);
-        let above = (CAPITALS * u + 2.0 * pad) as usize;
+        let above = caption.height();
         let line = below.as_ref().map_or(0.0, |_| (CAPITALS + GAP) * u);
         let size = Size::new(
             width,
@@ -75,14 +76,10 @@ impl Plate<'_> {
 
         let [r, g, b] = INK;
         let mut plate = [r, g, b, 255].repeat(size.area());
-        let left = (width - picture.width) / 2;
-        let rows = plate.chunks_exact_mut(width * BYTES_PER_PIXEL).skip(above);
-        for (to, from) in rows.zip(rgba.chunks_exact(picture.width * BYTES_PER_PIXEL)) {
-            to[left * BYTES_PER_PIXEL..][..from.len()].copy_from_slice(from);
-        }
+        copy(&rgba, picture.width, &mut plate, width, above);
         let mut canvas = Canvas::new(&mut plate, size.width, size.height);
         let mut put = |shape: Shape| shape.draw(&mut canvas);
-        write([pad, pad], self.title, unit, &mut put);
+        caption.lay_out(&mut put);
         let at = [pad, (above + picture.height) as f32 + pad];
         let length = (width as f32 - 2.0 * pad).floor();
         bar.lay_out(at, length, &mut put);
@@ -135,6 +132,7 @@ mod tests {
         let values = (0..SIZE.area()).map(|i| (i % SIZE.width) as f32 / 199.0);
         AttentionMap {
             name: "s0_att".into(),
+            title: "attention to the whole body, stack 0".into(),
             kind,
             place: MapPlace::default(),
             map: Planes {

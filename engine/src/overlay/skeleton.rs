@@ -4,14 +4,14 @@ use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Disc, Label, Line, Mark, Place, Scene};
 use poselens_shaders::{CENTER, INK, LEFT, RIGHT, Rgb};
 
-use super::OverlayStyle;
+use super::{OverlayStyle, pen};
 use crate::geometry::BBox;
 use crate::output::PoseOutput;
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::{Side, Skeleton};
 
-/// Width of a limb as a share of the longer side of the person's box, and its bounds in pixels:
-/// 3.5 pixels for a person 350 pixels high.
+/// Width of a limb as a share of the longer side of the person's box, and its bounds in widths of
+/// the pen: 3.5 pixels for a person 350 pixels high.
 const WIDTH_SHARE: f32 = 0.01;
 const WIDTH: (f32, f32) = (1.5, 9.0);
 
@@ -32,7 +32,8 @@ const HEAD: [&str; 7] = [
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     // The best person is drawn last, above the others.
     for pose in output.poses.iter().rev() {
-        if let Some(person) = Person::new(pose, output.skeleton, style) {
+        let pen = pen(output.frame.size());
+        if let Some(person) = Person::new(pose, output.skeleton, pen, style) {
             person.limbs(scene);
             person.joints(scene);
             if style.side_badges {
@@ -54,11 +55,14 @@ struct Person<'a> {
     /// Longer side of the box around them.
     size: f32,
     width: f32,
+    /// See [`pen`].
+    pen: f32,
+    tint: Option<Rgb>,
 }
 
 impl<'a> Person<'a> {
     /// `None` when no joint is to be drawn.
-    fn new(pose: &Pose, skeleton: &'a Skeleton, style: &OverlayStyle) -> Option<Self> {
+    fn new(pose: &Pose, skeleton: &'a Skeleton, pen: f32, style: &OverlayStyle) -> Option<Self> {
         let joints: Vec<_> = pose
             .keypoints
             .iter()
@@ -79,8 +83,14 @@ impl<'a> Person<'a> {
             track_id: pose.track_id,
             joints,
             size,
-            width: limb_width(size),
+            width: limb_width(size, pen),
+            pen,
+            tint: style.tint,
         })
+    }
+
+    fn color(&self, side: Side) -> Rgb {
+        self.tint.unwrap_or_else(|| color(side))
     }
 
     fn joint(&self, j: usize) -> Option<(Keypoint, f32)> {
@@ -95,9 +105,9 @@ impl<'a> Person<'a> {
             };
             let alpha = pa.min(qa);
             let (width, paint) = if rim {
-                (self.width + 2.0, Paint::new(INK, RIM * alpha))
+                (self.width + 2.0 * self.pen, Paint::new(INK, RIM * alpha))
             } else {
-                let color = color(self.skeleton.limb_side(limb));
+                let color = self.color(self.skeleton.limb_side(limb));
                 (self.width, Paint::new(color, alpha))
             };
             scene.marks.push(Mark::Line(Line {
@@ -115,7 +125,7 @@ impl<'a> Person<'a> {
     }
 
     fn joints(&self, scene: &mut Scene) {
-        let radius = (1.15 * self.width).max(2.0);
+        let radius = (1.15 * self.width).max(2.0 * self.pen);
         let mut disc = |k: &Keypoint, radius: f32, paint: Paint| {
             scene.marks.push(Mark::Disc(Disc {
                 center: [k.x, k.y],
@@ -126,8 +136,16 @@ impl<'a> Person<'a> {
         };
         for (j, joint) in self.joints.iter().enumerate() {
             if let Some((k, alpha)) = joint {
-                disc(k, radius + 1.25, Paint::new(INK, (RIM + 0.3) * alpha));
-                disc(k, radius, Paint::new(color(self.skeleton.side(j)), *alpha));
+                disc(
+                    k,
+                    radius + 1.25 * self.pen,
+                    Paint::new(INK, (RIM + 0.3) * alpha),
+                );
+                disc(
+                    k,
+                    radius,
+                    Paint::new(self.color(self.skeleton.side(j)), *alpha),
+                );
             }
         }
     }
@@ -200,9 +218,9 @@ impl<'a> Person<'a> {
     }
 }
 
-/// Width of a limb, pixels, for a person of this size.
-pub(super) fn limb_width(size: f32) -> f32 {
-    (WIDTH_SHARE * size).clamp(WIDTH.0, WIDTH.1)
+/// Width of a limb, pixels, for a person of this size in a picture with this [`pen`].
+pub(super) fn limb_width(size: f32, pen: f32) -> f32 {
+    (WIDTH_SHARE * size).clamp(WIDTH.0 * pen, WIDTH.1 * pen)
 }
 
 pub(super) fn color(side: Side) -> Rgb {

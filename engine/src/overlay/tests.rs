@@ -91,6 +91,7 @@ fn square_region(
         image_from_heatmap: image_from_map,
         attention: vec![AttentionMap {
             name: "x12.M".to_owned(),
+            title: "fine attention, first pyramid".to_owned(),
             kind,
             place: MapPlace::default(),
             map,
@@ -357,4 +358,102 @@ fn trails_follow_the_past_and_boxes_surround_the_person() {
         drawn(&output, &["box"], &bare()),
         drawn(&output, &[], &bare())
     );
+}
+
+/// Fails when lines of a large picture, which screens show smaller, cannot be seen there, or those
+/// of a usual picture grow.
+#[test]
+fn lines_grow_with_the_picture() {
+    let widest = |side: usize| {
+        let factor = side as f32 / 720.0;
+        let at = |x: f32, y: f32| (x * factor, y * factor);
+        let (a, b) = (at(200.0, 300.0), at(200.0, 360.0));
+        let mut person = pose(&[("l_shoulder", a.0, a.1, 1.0), ("l_elbow", b.0, b.1, 1.0)]);
+        person.track_id = None;
+        let size = Size::new(side * 3 / 2, side);
+        let frame = Frame::new(0, 0.0, size, Pixels::unpooled(vec![0; 4 * size.area()]));
+        let output = PoseOutput {
+            frame,
+            ..output(vec![person], Vec::new())
+        };
+        let specs = ["skeleton", "box"].map(|name| overlay(name).unwrap());
+        let scene = scene(&output, &specs, &bare());
+        let widths = scene.marks.iter().filter_map(|mark| match mark {
+            poselens_shaders::scene::Mark::Line(line) => Some(line.width),
+            poselens_shaders::scene::Mark::Rect(rect) => Some(rect.stroke),
+            _ => None,
+        });
+        let widths: Vec<f32> = widths.collect();
+        assert!(widths.len() >= 4);
+        widths
+    };
+    assert_eq!(widest(720), widest(360));
+    for (large, usual) in widest(4000).iter().zip(widest(720)) {
+        let share = large / usual / (4000.0 / 720.0);
+        assert!((share - 1.0).abs() < 0.05, "{large} {usual}");
+    }
+}
+
+/// Fails when an identity is written twice where two overlays could write it, or not at all.
+#[test]
+fn an_identity_is_written_once() {
+    let mut person = pose(&[("nose", 100.0, 60.0, 1.0), ("l_ankle", 120.0, 200.0, 1.0)]);
+    person.track_id = Some(1);
+    let output = output(vec![person], Vec::new());
+    let labels = |names: &[&str]| -> Vec<String> {
+        let specs: Vec<_> = OVERLAYS
+            .iter()
+            .filter(|o| names.contains(&o.name))
+            .collect();
+        let scene = scene(&output, &specs, &OverlayStyle::default());
+        let texts = scene.marks.into_iter().filter_map(|mark| match mark {
+            poselens_shaders::scene::Mark::Label(label) => Some(label.text),
+            _ => None,
+        });
+        texts.filter(|text| text.contains('#')).collect()
+    };
+    assert_eq!(labels(&["skeleton"]), ["#1"]);
+    for names in [
+        &["box"][..],
+        &["skeleton", "box"],
+        &["skeleton", "trail", "box"],
+    ] {
+        let labels = labels(names);
+        assert!(
+            labels.len() == 1 && labels[0].starts_with("#1 "),
+            "{names:?} {labels:?}"
+        );
+    }
+}
+
+/// Fails when a map with a plane for each joint cannot be shown, or shows another joint's.
+#[test]
+fn maps_with_a_plane_for_each_joint_are_shown() {
+    let one = region(20.0, 20.0, AttentionKind::Gate, |x, _| x as f32 / 20.0);
+    let mut parts = one.attention[0].clone();
+    parts.name = "s1_part".to_owned();
+    let other: Vec<f32> = parts.map.values.iter().map(|v| 1.0 - v).collect();
+    parts.map.values.extend(&other);
+    parts.map.n = 2;
+    let mut region = one.clone();
+    region.attention.push(parts.clone());
+    let output = output(Vec::new(), vec![region]);
+    let shown = |attention: Option<&str>, joint| {
+        let style = OverlayStyle {
+            attention: attention.map(str::to_owned),
+            joint,
+            ..OverlayStyle::default()
+        };
+        let scene = scene(&output, &[overlay("attention").unwrap()], &style);
+        let values = scene.marks.iter().find_map(|mark| match mark {
+            poselens_shaders::scene::Mark::Heat(heat) => Some(heat.values.to_vec()),
+            _ => None,
+        });
+        values.unwrap()
+    };
+    let first = one.attention[0].map.values.clone();
+    assert_eq!(shown(None, None), first);
+    assert_eq!(shown(Some("s1_part"), Some(1)), other);
+    let largest = first.iter().zip(&other).map(|(a, b)| a.max(*b));
+    assert_eq!(shown(Some("s1_part"), None), largest.collect::<Vec<_>>());
 }

@@ -4,8 +4,8 @@ use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Mark, Scene};
 use poselens_shaders::trail::Trail;
 
-use super::OverlayStyle;
 use super::skeleton::{color, limb_width};
+use super::{OverlayStyle, pen};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
 
@@ -25,7 +25,8 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         .map(|(j, _)| j)
         .collect();
     for pose in output.poses.iter().rev() {
-        let width = 0.8 * limb_width(pose.bbox.w.max(pose.bbox.h) as f32);
+        let size = pose.bbox.w.max(pose.bbox.h) as f32;
+        let width = 0.8 * limb_width(size, pen(output.frame.size()));
         for &j in &ends {
             let place = |k: Option<&Keypoint>| match k {
                 Some(k) if k.score >= style.keypoint_threshold => [k.x, k.y],

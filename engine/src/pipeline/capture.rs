@@ -208,6 +208,13 @@ impl Capture {
             },
             Err(error) => {
                 let name = current.info.name.clone();
+                if let Some(warning) = source.warning() {
+                    self.parts.emit.send(Event::SourceWarning {
+                        name: name.clone(),
+                        warning: warning.to_owned(),
+                        is_damage: source.is_damaged(),
+                    });
+                }
                 current.source = None;
                 // What was read before the failure is worth as much as a whole file.
                 let event = Event::SourceFailed { name, error };
@@ -249,10 +256,13 @@ impl Capture {
         let Some(current) = &mut self.current else {
             return;
         };
-        if let Some(warning) = current.source.as_ref().and_then(|s| s.warning()) {
+        if let Some(source) = &current.source
+            && let Some(warning) = source.warning()
+        {
             self.parts.emit.send(Event::SourceWarning {
                 name: current.info.name.clone(),
                 warning: warning.to_owned(),
+                is_damage: source.is_damaged(),
             });
         }
         // A source without a single frame would otherwise loop at full speed.
@@ -350,6 +360,7 @@ impl Capture {
             self.parts.emit.send(Event::SourceWarning {
                 name: current.info.name.clone(),
                 warning: error.to_string(),
+                is_damage: false,
             });
         } else {
             self.parts.frames.go_on();

@@ -28,6 +28,8 @@ pub enum Event {
         name: String,
         /// What is wrong with it.
         warning: String,
+        /// Whether frames are lost or not to be trusted because the input is damaged.
+        is_damage: bool,
     },
     /// The source's device does otherwise than before: it has gone silent, a connection is being
     /// tried (with the number of the try), or frames come again ([`SourceStatus::Ok`]).
@@ -77,7 +79,8 @@ impl EventSender {
     /// Never waits: a window that does not read must not stop a camera.
     pub(super) fn send(&self, event: Event) {
         if let Err(lost) = self.events.try_send(event) {
-            tracing::error!(event = ?lost.into_inner(), "nobody reads events; one is lost");
+            // Printed nowhere by default: its reader has ended, or has 64 others to show first.
+            tracing::debug!(event = ?lost.into_inner(), "an event has no reader");
         }
         (self.notify)();
     }

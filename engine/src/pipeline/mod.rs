@@ -48,7 +48,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
-use crate::source::{CameraFormats, Extent, FrameSource, SeekTo};
+use crate::source::{CameraFormats, CameraReport, Extent, FrameSource, SeekTo};
 
 use capture::{Capture, Opened, SourceChange};
 use event::EventSender;
@@ -350,6 +350,11 @@ impl Pipeline {
     /// What the camera can deliver; nothing for other sources.
     pub fn formats(&self) -> CameraFormats {
         self.watched.monitor().formats()
+    }
+
+    /// What the camera delivered and what was lost of it; `None` for other sources.
+    pub fn camera(&self) -> Option<CameraReport> {
+        self.watched.camera()
     }
 
     /// How far the running recording is.

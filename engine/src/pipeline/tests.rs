@@ -404,6 +404,7 @@ static X: OverlaySpec = OverlaySpec {
     help: "",
     needs_heatmaps: false,
     needs_attention: false,
+    writes_ids: false,
     mark: mark_x,
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::source::{SourceMonitor, SourceStatus};
+use crate::source::{CameraReport, SourceMonitor, SourceStatus};
 
 use super::event::Event;
 
@@ -32,6 +32,12 @@ impl Watched {
         self.lock().monitor.clone()
     }
 
+    /// What the camera being read delivered so far; `None` for other sources.
+    pub(super) fn camera(&self) -> Option<CameraReport> {
+        let source = self.lock();
+        source.monitor.camera(&source.name)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Source> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,6 +48,7 @@ impl Watched {
 pub(super) struct Watcher {
     serial: u64,
     last: SourceStatus,
+    is_troubled: bool,
 }
 
 impl Watcher {
@@ -50,7 +57,17 @@ impl Watcher {
         let source = watched.lock();
         if self.serial != source.serial {
             self.serial = source.serial;
-            self.last = SourceStatus::Ok;
+            (self.last, self.is_troubled) = (SourceStatus::Ok, false);
+        }
+        let trouble = source.monitor.trouble();
+        let was_troubled = std::mem::replace(&mut self.is_troubled, trouble.is_some());
+        if let (Some(warning), false) = (trouble, was_troubled) {
+            let name = source.name.clone();
+            return Some(Event::SourceWarning {
+                name,
+                warning,
+                is_damage: false,
+            });
         }
         let status = source.monitor.status();
         let is_new = std::mem::replace(&mut self.last, status) != status;

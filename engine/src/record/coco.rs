@@ -1,18 +1,21 @@
 //! `--write-coco`: a COCO results file, the form that evaluation tools read.
 //!
-//! A list of `{image_id, category_id, keypoints, score, bbox, track_id}`. `image_id` is the
-//! frame's number. Keypoints stand in the order of the model's own skeleton, and the third number
+//! A list of `{image_id, file_name, category_id, keypoints, score, bbox, track_id}`. `image_id` is
+//! the frame's number; `file_name` is there where each frame is a picture's file. Keypoints stand in the order of the model's own skeleton, and the third number
 //! of each is its score: the visibility 0/1/2 of annotations never appears here.
 //!
 //! While frames come in, the list stands in `NAME.part` and is whole after every frame: a crash
-//! leaves all of it there. Finishing renames it, so that `NAME` is never half a list.
+//! leaves all of it there. Finishing renames it, so that `NAME` is never half a list. To a pipe or
+//! standard output it is written from front to back.
 
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::export::{ExportContext, Exporter, ExporterSpec, Output, json, pixels, score, triples};
+use super::export::{
+    ExportContext, Exporter, ExporterSpec, Output, is_stream, json, pixels, score, triples,
+};
 use crate::disk::{part_path, settle};
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
@@ -34,11 +37,15 @@ struct CocoResults {
     /// Length without [`END`].
     len: u64,
     is_empty: bool,
+    /// What was written stays as it is.
+    is_stream: bool,
 }
 
 #[derive(Serialize)]
-struct Entry {
+struct Entry<'a> {
     image_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<&'a str>,
     category_id: u32,
     keypoints: Vec<f64>,
     score: f64,
@@ -55,9 +62,18 @@ impl CocoResults {
                 reason: "it is a folder; give the name of a file".to_owned(),
             });
         }
-        let mut part = Output::create(&part_path(path))?;
-        part.write(&[b"[", END].concat())?;
+        let is_stream = is_stream(path);
+        let part = if is_stream {
+            let mut whole = Output::create(path)?;
+            whole.write(b"[")?;
+            whole
+        } else {
+            let mut part = Output::create(&part_path(path))?;
+            part.write(&[b"[", END].concat())?;
+            part
+        };
         Ok(Self {
+            is_stream,
             part,
             path: path.to_owned(),
             len: 1,
@@ -73,6 +89,7 @@ impl Exporter for CocoResults {
             let b = pose.bbox;
             let entry = Entry {
                 image_id: output.frame.id,
+                file_name: output.frame.file.as_deref(),
                 category_id: PERSON,
                 keypoints: triples(&pose.keypoints).concat(),
                 score: score(pose.score),
@@ -82,6 +99,9 @@ impl Exporter for CocoResults {
             bytes.extend_from_slice(if self.is_empty { b"\n" } else { b",\n" });
             self.is_empty = false;
             bytes.extend_from_slice(&json(&entry, &self.path)?);
+        }
+        if self.is_stream {
+            return self.part.write(&bytes);
         }
         let len = bytes.len() as u64;
         bytes.extend_from_slice(END);
@@ -95,6 +115,9 @@ impl Exporter for CocoResults {
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
+        if self.is_stream {
+            return self.part.write(END);
+        }
         self.part.sync()?;
         settle(&self.part.path, &self.path)
     }

@@ -1,31 +1,52 @@
-//! `--write-csv`: a tidy table, one row a frame, person and joint.
+//! `--write-csv`: a tidy table, one row a frame, person and joint. Where each frame is a picture's
+//! file, the last column is its name.
 
 use std::fmt::Write;
 
-use super::export::{ExportContext, Exporter, ExporterSpec, Output, seconds, triple};
+use super::export::{ExportContext, Exporter, ExporterSpec, Output, score, seconds, triple};
 use crate::error::Result;
 use crate::output::PoseOutput;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "csv",
     help: "a table with one row a frame, person and joint, for spreadsheets and R",
-    open: |path, _: &ExportContext| {
+    open: |path, context: &ExportContext| {
         let mut output = Output::create(path)?;
-        output.write(HEADER)?;
-        Ok(Box::new(CsvTable(output)))
+        let has_files = context.frames_are_files;
+        let file = if has_files { ",file" } else { "" };
+        output.write(format!("{HEADER}{file}\n").as_bytes())?;
+        Ok(Box::new(CsvTable { output, has_files }))
     },
 };
 
-const HEADER: &[u8] = b"frame,time_secs,track_id,person_score,joint,x,y,score,x_raw,y_raw\n";
+const HEADER: &str = "frame,time_secs,track_id,person_score,joint,x,y,score,x_raw,y_raw";
 
 /// A frame without a person has no rows; a person without identity has an empty `track_id`.
-struct CsvTable(Output);
+struct CsvTable {
+    output: Output,
+    has_files: bool,
+}
+
+/// A name as a field behind others: in quotes where it has a comma, quote or line break (RFC 4180).
+fn field(name: &str) -> String {
+    if name.contains([',', '"', '\n', '\r']) {
+        format!(",\"{}\"", name.replace('"', "\"\""))
+    } else {
+        format!(",{name}")
+    }
+}
 
 impl Exporter for CsvTable {
     fn push(&mut self, output: &PoseOutput) -> Result<()> {
         let (frame, time) = (output.frame.id, seconds(output.frame.time_secs));
+        let file = if self.has_files {
+            field(output.frame.file.as_deref().unwrap_or_default())
+        } else {
+            String::new()
+        };
         let mut rows = String::new();
         for pose in &output.poses {
+            let person = score(pose.score);
             let id = pose.track_id.map(|id| id.to_string()).unwrap_or_default();
             let joints = output.skeleton.joints.iter();
             for ((joint, k), raw) in joints.zip(&pose.keypoints).zip(&pose.keypoints_raw) {
@@ -33,15 +54,15 @@ impl Exporter for CsvTable {
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     rows,
-                    "{frame},{time:.6},{id},{:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}",
-                    pose.score
+                    "{frame},{time:.6},{id},{:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{file}",
+                    person
                 );
             }
         }
-        self.0.write(rows.as_bytes())
+        self.output.write(rows.as_bytes())
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        self.0.sync()
+        self.output.sync()
     }
 }

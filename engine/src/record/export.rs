@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::disk::create_alone;
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
@@ -28,6 +29,22 @@ pub trait Exporter: Send {
 pub struct ExportContext {
     /// Name of the source, without folder and extension: part of file names.
     pub name: String,
+    /// Every frame is a file of its own and is named after it.
+    pub frames_are_files: bool,
+    /// Number of frames where known.
+    pub n_frames: Option<u64>,
+    /// An older run's files may be removed from the target.
+    pub overwrite: bool,
+}
+
+/// The target that means standard output.
+pub const STDOUT: &str = "-";
+
+/// Whether bytes that are written to `path` are gone: standard output, a pipe, a device. Such a
+/// target cannot be corrected, renamed or synced.
+pub(super) fn is_stream(path: &Path) -> bool {
+    let is_special = |m: std::fs::Metadata| !m.is_file() && !m.is_dir();
+    path == Path::new(STDOUT) || std::fs::metadata(path).is_ok_and(is_special)
 }
 
 /// One kind of keypoint file: a row of [`EXPORTERS`].
@@ -67,7 +84,11 @@ pub(super) struct Output {
 
 impl Output {
     pub fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(Error::io("create", path))?;
+        let file = if path == Path::new(STDOUT) {
+            stdout().map_err(Error::io("create", path))?
+        } else {
+            create_alone(path)?
+        };
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -80,19 +101,42 @@ impl Output {
             .map_err(Error::io("write", &self.path))
     }
 
+    /// Waits until the bytes are on the disk, where there is one.
     pub fn sync(&mut self) -> Result<()> {
+        if is_stream(&self.path) {
+            return Ok(());
+        }
         self.file.sync_all().map_err(Error::io("write", &self.path))
     }
 }
 
-/// A position in pixels, to a hundredth: finer than any network resolves.
-pub(super) fn pixels(value: impl Into<f64>) -> f64 {
-    rounded(value.into(), 1e2)
+/// Standard output without a buffer of this process.
+fn stdout() -> std::io::Result<File> {
+    #[cfg(windows)]
+    let handle = {
+        use std::os::windows::io::AsHandle;
+        std::io::stdout().as_handle().try_clone_to_owned()?
+    };
+    #[cfg(not(windows))]
+    let handle = {
+        use std::os::fd::AsFd;
+        std::io::stdout().as_fd().try_clone_to_owned()?
+    };
+    Ok(handle.into())
 }
 
-/// A score, to a ten-thousandth.
+/// A position in pixels, to a hundredth: finer than any network resolves. What is not a number has
+/// no form in JSON.
+pub(super) fn pixels(value: impl Into<f64>) -> f64 {
+    let value = value.into();
+    rounded(if value.is_finite() { value } else { 0.0 }, 1e2)
+}
+
+/// A score, to a ten-thousandth. Readers take it for a share: networks overshoot a little, and
+/// what is not a number is worth nothing.
 pub(super) fn score(value: f32) -> f64 {
-    rounded(f64::from(value), 1e4)
+    let value = if value.is_nan() { 0.0 } else { value };
+    rounded(f64::from(value.clamp(0.0, 1.0)), 1e4)
 }
 
 /// A time in seconds, to a microsecond.
@@ -108,9 +152,8 @@ fn rounded(value: f64, per_unit: f64) -> f64 {
 /// A keypoint as it is written: rounded `[x, y, score]`. One that is not a number has no form in
 /// any of the files and is written as absent, which is three zeros in all of them.
 pub(super) fn triple(k: &Keypoint) -> [f64; 3] {
-    let triple = [pixels(k.x), pixels(k.y), score(k.score)];
-    if triple.iter().all(|v| v.is_finite()) {
-        triple
+    if [k.x, k.y, k.score].iter().all(|v| v.is_finite()) {
+        [pixels(k.x), pixels(k.y), score(k.score)]
     } else {
         [0.0; 3]
     }

@@ -52,6 +52,7 @@ fn person(track_id: Option<u64>) -> Pose {
 fn open(name: &str, path: &Path) -> Box<dyn Exporter> {
     let context = ExportContext {
         name: "camera:0".to_owned(),
+        ..ExportContext::default()
     };
     (ExporterSpec::by_name(name).unwrap().open)(path, &context).unwrap()
 }
@@ -195,4 +196,183 @@ fn every_exporter_refuses_an_impossible_place_at_once() {
         assert!(matches!(&error, Error::Io { .. }), "{}: {error}", spec.name);
         assert!(error.to_string().contains("file"), "{error}");
     }
+}
+
+/// A frame that is the picture `file`.
+fn picture(id: u64, file: &str) -> PoseOutput {
+    let output = output(id, vec![person(None)]);
+    PoseOutput {
+        frame: output.frame.of_file(file),
+        ..output
+    }
+}
+
+fn of_pictures(n_frames: u64, overwrite: bool) -> ExportContext {
+    ExportContext {
+        name: "folder".to_owned(),
+        frames_are_files: true,
+        n_frames: Some(n_frames),
+        overwrite,
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Fails when nobody can tell which picture a result belongs to, or a name breaks the table.
+#[test]
+fn results_of_pictures_carry_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let files = ["a,\"1\".jpg", "b.png", "B.jpg"];
+    for spec in EXPORTERS {
+        let mut exporter = (spec.open)(&path, &of_pictures(3, false)).unwrap();
+        for (id, file) in files.into_iter().enumerate() {
+            exporter.push(&picture(id as u64, file)).unwrap();
+        }
+        exporter.finish().unwrap();
+        let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+        match spec.name {
+            "json" => {
+                for (line, name) in text(&path).lines().zip(files) {
+                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                    assert_eq!(line["file"], name);
+                }
+            }
+            "coco" => {
+                let list: Vec<serde_json::Value> = serde_json::from_str(&text(&path)).unwrap();
+                assert!(list.iter().map(|e| &e["file_name"]).eq(files));
+            }
+            "csv" => {
+                let text = text(&path);
+                assert!(text.lines().next().unwrap().ends_with(",y_raw,file"));
+                let mut ends = text.lines().skip(1).step_by(14);
+                assert!(
+                    ends.next().unwrap().ends_with(",\"a,\"\"1\"\".jpg\""),
+                    "{text}"
+                );
+                assert!(ends.next().unwrap().ends_with(",b.png"), "{text}");
+            }
+            _ => assert_eq!(
+                names(&path),
+                [
+                    "B.jpg_keypoints.json",
+                    "a,\"1\"_keypoints.json",
+                    "b_keypoints.json"
+                ]
+            ),
+        }
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).unwrap();
+        } else {
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+/// Fails when an older run's files are taken for this one's, files of other videos are lost, or
+/// pictures cannot be added to a folder one by one.
+#[test]
+fn openpose_folders_are_not_mixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let open = |context: &ExportContext| {
+        let spec = ExporterSpec::by_name("openpose").unwrap();
+        (spec.open)(path, context)
+            .map(drop)
+            .map_err(|e| e.to_string())
+    };
+    let video = |name: &str, overwrite| ExportContext {
+        name: name.to_owned(),
+        overwrite,
+        ..ExportContext::default()
+    };
+    for name in [
+        "a_000000000004_keypoints.json",
+        "ab_000000000004_keypoints.json",
+        "notes.txt",
+    ] {
+        std::fs::write(path.join(name), "old").unwrap();
+    }
+    assert_eq!(open(&video("b", false)), Ok(()));
+    assert_eq!(open(&of_pictures(1, false)), Ok(()));
+    let reason = open(&video("a", false)).unwrap_err();
+    for part in ["1 OpenPose files", "a_000000000004", "--overwrite"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert!(
+        open(&of_pictures(7, false))
+            .unwrap_err()
+            .contains("2 OpenPose files")
+    );
+    assert_eq!(open(&video("a", true)), Ok(()));
+    assert_eq!(names(path), ["ab_000000000004_keypoints.json", "notes.txt"]);
+    assert_eq!(open(&of_pictures(7, true)), Ok(()));
+    assert_eq!(names(path), ["notes.txt"]);
+}
+
+/// Fails when a score that a network overshoots, or that is not a number, leaves 0 to 1 or makes
+/// a file unreadable.
+#[test]
+fn scores_are_shares_in_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (i, spec) in EXPORTERS.iter().enumerate() {
+        let path = folder.path().join(i.to_string());
+        let mut wild = person(None);
+        wild.score = 1.25;
+        wild.keypoints[0].score = 1.0625;
+        wild.keypoints[1].score = -0.5;
+        let mut none = person(None);
+        none.score = f32::NAN;
+        none.bbox.x = f64::NAN;
+        let mut exporter = open(spec.name, &path);
+        exporter.push(&output(0, vec![wild, none])).unwrap();
+        exporter.finish().unwrap();
+        let text = if path.is_dir() {
+            file(&path.join("camera_0_000000000000_keypoints.json"))
+        } else {
+            file(&path)
+        };
+        for wrong in ["1.25,", "1.0625", "-0.5", "NaN", "null,\"box"] {
+            assert!(!text.contains(wrong), "{}: {wrong}: {text}", spec.name);
+        }
+    }
+}
+
+/// Fails when a list cannot be piped into another program: pipes know neither places nor names.
+#[cfg(unix)]
+#[test]
+fn lists_can_be_written_into_pipes() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for spec in EXPORTERS.iter().filter(|spec| spec.name != "openpose") {
+        let from = pipe.clone();
+        let reader = std::thread::spawn(move || std::fs::read(from).unwrap());
+        let mut exporter = open(spec.name, &pipe);
+        for id in 0..3 {
+            exporter.push(&output(id, vec![person(None)])).unwrap();
+        }
+        exporter.finish().unwrap();
+        let piped = reader.join().unwrap();
+        let path = folder.path().join("file");
+        let mut exporter = open(spec.name, &path);
+        for id in 0..3 {
+            exporter.push(&output(id, vec![person(None)])).unwrap();
+        }
+        exporter.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), piped, "{}", spec.name);
+        let mut null = open(spec.name, Path::new("/dev/null"));
+        null.push(&output(0, Vec::new())).unwrap();
+        null.finish().unwrap();
+        assert_eq!(names(folder.path()), ["file", "pipe"]);
+    }
+    assert!(!Path::new("/dev/null.part").exists());
 }

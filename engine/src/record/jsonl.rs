@@ -1,4 +1,5 @@
-//! `--write-json`: one JSON object a line and frame, nothing left out.
+//! `--write-json`: one JSON object a line and frame, nothing left out. `file` is the name of the
+//! picture where each frame is one.
 
 use std::path::Path;
 
@@ -23,6 +24,8 @@ struct JsonLines(Output);
 struct Line<'a> {
     frame: u64,
     time_secs: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     width: usize,
     height: usize,
     model: &'a str,
@@ -64,6 +67,7 @@ impl Exporter for JsonLines {
         let line = Line {
             frame: output.frame.id,
             time_secs: seconds(output.frame.time_secs),
+            file: output.frame.file.as_deref(),
             width: output.frame.size().width,
             height: output.frame.size().height,
             model: &output.model,

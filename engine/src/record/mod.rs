@@ -8,6 +8,7 @@ mod coco;
 mod csv;
 mod encoder;
 mod export;
+mod exports;
 mod fmp4;
 mod jsonl;
 mod openpose;
@@ -23,8 +24,9 @@ mod test_disk;
 #[cfg(test)]
 mod video_tests;
 
-pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec};
+pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec, STDOUT};
+pub use exports::Exports;
 pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
 pub use stamp::stamp;
-pub use tensors::{NamedTensor, tensors, write_npy, write_safetensors};
+pub use tensors::{Answer, NamedTensor, tensors, write_npy, write_safetensors};
 pub use video_writer::{VideoSummary, VideoWriter};

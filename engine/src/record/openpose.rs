@@ -1,15 +1,20 @@
 //! `--write-openpose`: a folder with one file a frame, as OpenPose's `--write_json` leaves it.
 //!
-//! Files are called `NAME_%012d_keypoints.json` (version 1.3). Keypoints are those of OpenPose's
+//! Files are called `NAME_%012d_keypoints.json` (version 1.3), or after the picture where each
+//! frame is a file of its own: `STEM_keypoints.json`, and with the extension in front where two
+//! pictures have one stem. A folder with older files that would be mixed with these is refused, or
+//! cleared of them where that was asked for. Keypoints are those of OpenPose's
 //! COCO model (18 joints, the neck halfway between the shoulders); a joint that the model's own
 //! skeleton lacks is three zeros, which is how OpenPose writes a joint it has not found.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::export::{ExportContext, Exporter, ExporterSpec, json, triple};
+use super::export::{ExportContext, Exporter, ExporterSpec, STDOUT, json, triple};
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::pose::Pose;
 use crate::skeleton::JointMap;
@@ -22,9 +27,16 @@ pub(super) const SPEC: ExporterSpec = ExporterSpec {
 
 const SKELETON: &str = "openpose18";
 
+/// What every file's name ends with.
+const SUFFIX: &str = "_keypoints.json";
+/// Digits of a frame's number.
+const N_DIGITS: usize = 12;
+
 struct OpenPoseFolder {
     folder: PathBuf,
     name: String,
+    /// Names of files of pictures that were written, in lower case: some systems know no other.
+    written: HashSet<String>,
 }
 
 #[derive(Serialize)]
@@ -64,16 +76,81 @@ impl Person {
 
 impl OpenPoseFolder {
     fn create(folder: &Path, context: &ExportContext) -> Result<Self> {
+        if folder == Path::new(STDOUT) {
+            let reason = "OpenPose writes one file a frame: give a folder, not standard output";
+            return Err(Error::Invalid(reason.to_owned()));
+        }
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         // Camera names may hold anything; file names may not.
         let name = context
             .name
             .replace(|c: char| !(c.is_alphanumeric() || "-_. ".contains(c)), "_");
+        clear(folder, &older(folder, &name, context)?, context)?;
         Ok(Self {
             folder: folder.to_owned(),
             name,
+            written: HashSet::new(),
         })
     }
+
+    fn file_name(&mut self, frame: &Frame) -> String {
+        let Some(file) = &frame.file else {
+            return format!("{}_{:0N_DIGITS$}{SUFFIX}", self.name, frame.id);
+        };
+        let stem = Path::new(&**file).file_stem().unwrap_or_default();
+        let name = format!("{}{SUFFIX}", stem.to_string_lossy());
+        if self.written.insert(name.to_lowercase()) {
+            return name;
+        }
+        let name = format!("{file}{SUFFIX}");
+        self.written.insert(name.to_lowercase());
+        name
+    }
+}
+
+/// Files of an older run that readers would take for this one's. A single picture writes one file,
+/// which replaces its older self and is mixed with nothing.
+fn older(folder: &Path, name: &str, context: &ExportContext) -> Result<Vec<PathBuf>> {
+    if context.frames_are_files && context.n_frames == Some(1) {
+        return Ok(Vec::new());
+    }
+    let failed = |e| Error::io("read", folder)(e);
+    let mut older = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(stem) = file.strip_suffix(SUFFIX) else {
+            continue;
+        };
+        // Of other videos there may be files here; names of pictures tell nothing.
+        let number = stem.strip_prefix(name).and_then(|s| s.strip_prefix('_'));
+        let is_number = |s: &str| s.len() == N_DIGITS && s.bytes().all(|b| b.is_ascii_digit());
+        if context.frames_are_files || number.is_some_and(is_number) {
+            older.push(path);
+        }
+    }
+    older.sort();
+    Ok(older)
+}
+
+/// Removes older files where that was asked for, else refuses the folder.
+fn clear(folder: &Path, older: &[PathBuf], context: &ExportContext) -> Result<()> {
+    let Some(first) = older.first() else {
+        return Ok(());
+    };
+    if !context.overwrite {
+        let first = first.file_name().unwrap_or_default().to_string_lossy();
+        let reason = format!(
+            "holds {} OpenPose files of an older run ({first}, ...), which would be mixed with \
+             the new ones: give another folder, or --overwrite to remove them",
+            older.len()
+        );
+        return Err(Error::data(folder, reason));
+    }
+    for path in older {
+        std::fs::remove_file(path).map_err(Error::io("remove", path))?;
+    }
+    Ok(())
 }
 
 impl Exporter for OpenPoseFolder {
@@ -92,7 +169,7 @@ impl Exporter for OpenPoseFolder {
             version: 1.3,
             people: output.poses.iter().map(|p| Person::new(p, &map)).collect(),
         };
-        let file = format!("{}_{:012}_keypoints.json", self.name, output.frame.id);
+        let file = self.file_name(&output.frame);
         let path = self.folder.join(file);
         std::fs::write(&path, json(&document, &path)?).map_err(Error::io("write", &path))
     }

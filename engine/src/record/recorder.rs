@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use super::video_writer::{VideoSummary, VideoWriter};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
-use crate::frame::Frame;
+use crate::frame::{Frame, FramePool, letterboxed};
 use crate::geometry::Size;
 
 /// Frames that may wait for the encoder: two seconds at 30 frames per second.
@@ -92,12 +92,11 @@ impl Recorder {
         // The failure handler keeps the queue connected until the error can be read: who sees
         // `Offered::Failed` finds the reason.
         let (queue, until_reported) = (receiver.clone(), receiver);
-        let owned_path = path.to_owned();
         let worker = Worker::spawn(
             "record",
             StopFlag::new(),
             move |stop| {
-                let result = write_all(writer, size, &owned_path, &queue, stop)?;
+                let result = write_all(writer, size, &queue, stop)?;
                 lock(&finished).finished = Some(result);
                 Ok(())
             },
@@ -202,28 +201,24 @@ fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
     outcome.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread's work. Whatever way it ends, the writer's end closes the file.
+/// The thread's work: frames of another size are fitted into the first one's. Whatever way it ends, the writer's end closes the file.
 fn write_all(
     mut writer: VideoWriter,
     size: Size,
-    path: &Path,
     queue: &Receiver<Frame>,
     stop: &StopFlag,
 ) -> Result<(VideoSummary, Vec<f32>)> {
     let mut encode_millis = Vec::new();
+    let pool = FramePool::new();
     while let Ok(frame) = queue.recv() {
         if stop.is_stopped() {
             break;
         }
-        if frame.size() != size {
-            return Err(Error::Record {
-                path: path.to_owned(),
-                reason: format!(
-                    "the picture changed its size from {size} to {}; start a new recording",
-                    frame.size()
-                ),
-            });
-        }
+        let frame = if frame.size() == size {
+            frame
+        } else {
+            letterboxed(&frame, size, &pool)
+        };
         let start = Instant::now();
         writer.push(frame.rgba(), frame.time_secs)?;
         encode_millis.push(start.elapsed().as_secs_f32() * 1e3);

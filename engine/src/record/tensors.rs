@@ -2,17 +2,22 @@
 //!
 //! Names say where a tensor belongs: `region0.heatmaps`, `region0.x51.M`,
 //! `region0.layer0.queries`; the affine maps from their pixels to the image's stand beside them
-//! (`...image_from_map`, two rows of `[x y 1]`). `poses` are `[people, joints, 3]`: x, y, score.
+//! (`...image_from_map`, two rows of `[x y 1]`). `poses` are `[people, joints, 3]`: x, y, score. The
+//! map that lies over the picture is there once more as `shown.NAME`: of self-attention it is no
+//! tensor of the network, but a row or column of a matrix.
+//!
+//! What the numbers belong to (source, frame, time, model, names of joints, maps in words) stands in
+//! the metadata of safetensors, and as `about.json` beside NumPy files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::disk::{TensorEntry, replace, tensor_header};
 use crate::error::{Error, Result};
 use crate::geometry::{Affine2, Point};
-use crate::output::{Planes, PoseOutput};
+use crate::output::{AttentionMap, Planes, PoseOutput};
 
 /// A tensor with its name.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +28,67 @@ pub struct NamedTensor {
     pub shape: Vec<usize>,
     /// Its values, the last side fastest.
     pub values: Vec<f32>,
+}
+
+/// An answer with what belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// What the network found.
+    pub output: &'a PoseOutput,
+    /// Where the frame comes from, as its user calls it.
+    pub source: &'a str,
+    /// The map of one plane that lies over the picture.
+    pub shown: Option<&'a AttentionMap>,
+    /// The joint asked about.
+    pub joint: Option<&'a str>,
+}
+
+impl Answer<'_> {
+    /// What the numbers belong to.
+    fn about(&self) -> Map<String, Value> {
+        let output = self.output;
+        let region = output.regions.first();
+        let maps = region.iter().flat_map(|r| &r.attention).map(|map| {
+            let (layer, iteration) = (map.place.layer, map.place.iteration);
+            json!({"name": map.name, "title": map.title, "layer": layer, "iteration": iteration})
+        });
+        let layers = region
+            .iter()
+            .flat_map(|r| &r.query_key)
+            .map(|layer| json!({"name": layer.name, "title": layer.title, "layer": layer.layer}));
+        let fields = [
+            ("source", json!(self.source)),
+            ("frame", json!(output.frame.id)),
+            ("time_secs", json!(output.frame.time_secs)),
+            ("model", json!(&*output.model)),
+            ("skeleton", json!(output.skeleton.name)),
+            ("joints", json!(output.skeleton.joints)),
+            ("maps", maps.chain(layers).collect()),
+            ("shown", json!(self.shown.map(|map| &map.name))),
+            ("joint", json!(self.joint)),
+        ];
+        let told = fields.into_iter().filter(|(_, value)| !value.is_null());
+        told.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Its tensors, and the map shown.
+    fn tensors(&self) -> Vec<NamedTensor> {
+        let mut all = tensors(self.output);
+        if let Some(map) = self.shown {
+            let Planes { n, size, values } = &map.map;
+            all.push(NamedTensor {
+                name: format!("shown.{}.image_from_map", map.name),
+                shape: vec![2, 3],
+                values: rows(&map.image_from_map),
+            });
+            all.push(NamedTensor {
+                name: format!("shown.{}", map.name),
+                shape: vec![*n, size.height, size.width],
+                values: values.clone(),
+            });
+        }
+        all
+    }
 }
 
 /// Everything in an output that is a tensor.
@@ -91,18 +157,18 @@ fn rows(map: &Affine2) -> Vec<f32> {
     .collect()
 }
 
-/// Writes all tensors of an output into one safetensors file, whole or not at all.
+/// Writes all tensors of an answer into one safetensors file, whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_safetensors(output: &PoseOutput, path: &Path) -> Result<()> {
-    let all = tensors(output);
-    let about = json!({
-        "model": &*output.model,
-        "skeleton": output.skeleton.name,
-        "frame": output.frame.id.to_string(),
-        "time_secs": output.frame.time_secs.to_string(),
+pub fn write_safetensors(answer: &Answer<'_>, path: &Path) -> Result<()> {
+    let all = answer.tensors();
+    // The format knows texts only: lists are written as JSON.
+    let about = answer.about().into_iter().map(|(name, value)| match value {
+        Value::String(text) => (name, Value::String(text)),
+        other => (name, Value::String(other.to_string())),
     });
+    let about = Value::Object(about.collect());
     let entries = all.iter().map(|tensor| TensorEntry {
         name: &tensor.name,
         dtype: "F32",
@@ -116,14 +182,17 @@ pub fn write_safetensors(output: &PoseOutput, path: &Path) -> Result<()> {
     replace(path, &bytes)
 }
 
-/// Writes each tensor of an output as `NAME.npy` into a folder, which is made; the files.
+/// Writes each tensor of an answer as `NAME.npy` into a folder, which is made, and `about.json`; the
+/// NumPy files.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
-pub fn write_npy(output: &PoseOutput, folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn write_npy(answer: &Answer<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let about = format!("{:#}\n", Value::Object(answer.about()));
+    replace(&folder.join("about.json"), about.as_bytes())?;
     let mut paths = Vec::new();
-    for tensor in tensors(output) {
+    for tensor in answer.tensors() {
         let path = folder.join(format!(
             "{}.npy",
             tensor.name.replace(['/', '\\', ':'], "_")
@@ -163,7 +232,8 @@ mod tests {
     use super::*;
     use crate::frame::{Frame, Pixels};
     use crate::geometry::Size;
-    use crate::output::{QueryKey, RegionOutput, Timings};
+    use crate::nn::kernels::Threads;
+    use crate::output::{Direction, QueryKey, RegionOutput, Timings};
     use crate::pose::{Keypoint, Pose};
     use crate::skeleton::Skeleton;
 
@@ -190,6 +260,7 @@ mod tests {
                 attention: Vec::new(),
                 query_key: vec![QueryKey {
                     name: "layer0".to_owned(),
+                    title: "self-attention, layer 0".to_owned(),
                     layer: 0,
                     heads: 1,
                     grid,
@@ -202,13 +273,30 @@ mod tests {
         }
     }
 
+    fn answer(output: &PoseOutput) -> Answer<'_> {
+        Answer {
+            output,
+            source: "dance.mp4",
+            shown: None,
+            joint: Some("l_wrist"),
+        }
+    }
+
     /// Fails when a tensor is missing, misnamed or has its sides in another order; when another
-    /// reader cannot read the file.
+    /// reader cannot read the file, or it does not say what the numbers belong to.
     #[test]
     fn safetensors_hold_every_tensor_under_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("view.safetensors");
-        write_safetensors(&output(), &path).unwrap();
+        let output = output();
+        let map = output.regions[0].query_key[0]
+            .as_map(Direction::Dependency, 1, Some(0), &Threads::new(1).unwrap())
+            .unwrap();
+        let answer = Answer {
+            shown: Some(&map),
+            ..answer(&output)
+        };
+        write_safetensors(&answer, &path).unwrap();
         let bytes = fs::read(&path).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let mut names = file.names();
@@ -220,6 +308,8 @@ mod tests {
             "region0.layer0.image_from_map",
             "region0.layer0.keys",
             "region0.layer0.queries",
+            "shown.layer0.dependency.head0",
+            "shown.layer0.dependency.head0.image_from_map",
         ];
         assert_eq!(names, wanted);
         let tensor = |name: &str| {
@@ -228,6 +318,22 @@ mod tests {
             let values: Vec<f32> = values.map(|b| f32::from_le_bytes(*b)).collect();
             (view.shape().to_vec(), values)
         };
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let about = header.metadata().clone().unwrap();
+        for (name, text) in [
+            ("source", "dance.mp4"),
+            ("frame", "3"),
+            ("time_secs", "0.5"),
+            ("shown", "layer0.dependency.head0"),
+            ("joint", "l_wrist"),
+        ] {
+            assert_eq!(about[name], text, "{name}");
+        }
+        let joints: Vec<String> = serde_json::from_str(&about["joints"]).unwrap();
+        assert_eq!((joints.len(), &*joints[0]), (17, "nose"));
+        assert!(about["maps"].contains("self-attention, layer 0"));
+        let shown = tensor("shown.layer0.dependency.head0");
+        assert_eq!(shown, (vec![1, 1, 2], map.map.values.clone()));
         let eighths = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625];
         let heatmaps = (vec![1, 2, 3], eighths.to_vec());
         assert_eq!(tensor("region0.heatmaps"), heatmaps);
@@ -248,7 +354,13 @@ mod tests {
     #[test]
     fn npy_files_have_numpys_header() {
         let folder = tempfile::tempdir().unwrap();
-        let paths = write_npy(&output(), &folder.path().join("view")).unwrap();
+        let output = output();
+        let view = folder.path().join("view");
+        let paths = write_npy(&answer(&output), &view).unwrap();
+        let about = fs::read_to_string(view.join("about.json")).unwrap();
+        let about: Value = serde_json::from_str(&about).unwrap();
+        assert_eq!(about["joints"].as_array().unwrap().len(), 17);
+        assert_eq!((&about["frame"], about.get("shown")), (&json!(3), None));
         assert_eq!(paths.len(), 6);
         let heatmaps = paths.iter().find(|p| p.ends_with("region0.heatmaps.npy"));
         let bytes = fs::read(heatmaps.unwrap()).unwrap();

@@ -399,21 +399,40 @@ fn offer_until_failed(recorder: &mut Recorder, mut next: impl FnMut(usize) -> Fr
 /// Fails when a failing recording would go on in silence, or names its file twice.
 #[test]
 fn a_failure_is_reported_to_who_offers() {
+    for backpressure in [Backpressure::Block, Backpressure::DropNewest] {
+        let disk = Disk {
+            room: 20_000,
+            ..Disk::default()
+        };
+        let path = Path::new("disk.mp4");
+        let mut recorder = Recorder::with_writer(path, disk.writer(), SIZE, backpressure).unwrap();
+        let reason = offer_until_failed(&mut recorder, |i| frame(i, i as f64 / 30.0));
+        assert_eq!(reason.matches("disk.mp4").count(), 1, "{reason}");
+        assert_eq!(recorder.finish().unwrap_err().to_string(), reason);
+    }
+}
+
+/// Fails when a frame of another size ends a recording, or is squeezed, cut or left out.
+#[test]
+fn frames_of_other_sizes_are_fitted_into_the_first_size() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp4");
-    for backpressure in [Backpressure::Block, Backpressure::DropNewest] {
-        let mut recorder = Recorder::start(&path, SIZE, 30.0, backpressure).unwrap();
-        let turned = Size::new(SIZE.height, SIZE.width);
-        let reason = offer_until_failed(&mut recorder, |i| match i {
-            0..3 => frame(i, i as f64 / 30.0),
-            _ => Frame::new(i as u64, 1.0, turned, Pixels::unpooled(picture(turned, i))),
-        });
-        assert!(
-            reason.contains("48x64") && reason.matches("a.mp4").count() == 1,
-            "{reason}"
-        );
-        assert_eq!(recorder.finish().unwrap_err().to_string(), reason);
-        assert_eq!(read(&std::fs::read(&path).unwrap()).header_ticks, 9000);
+    let mut recorder = Recorder::start(&path, SIZE, 10.0, Backpressure::Block).unwrap();
+    let sizes = [SIZE, Size::new(16, 48), Size::new(640, 20), Size::new(2, 2)];
+    for (i, size) in sizes.into_iter().enumerate() {
+        let white = Pixels::unpooled(vec![255; size.area() * 4]);
+        let frame = Frame::new(i as u64, i as f64 / 10.0, size, white);
+        assert_eq!(recorder.offer(frame), Offered::Queued);
+    }
+    assert_eq!(recorder.finish().unwrap().frames, 4);
+    let video = read(&std::fs::read(&path).unwrap());
+    // The share of each picture that is white: all, 16x48 of 64x48, 64x2 of 64x48, 48x48.
+    let shares = video.pictures.iter().map(|picture| {
+        let n_white = picture.chunks(4).filter(|p| p[0] > 128).count();
+        n_white as f64 / SIZE.area() as f64
+    });
+    for (share, expected) in shares.zip([1.0, 0.25, 2.0 / 48.0, 0.75]) {
+        assert!((share - expected).abs() < 0.02, "{share} for {expected}");
     }
 }
 

@@ -1,10 +1,10 @@
 //! Pictures with times in, an H.264 MP4 file out.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::encoder::H264Encoder;
 use super::fmp4::{FragmentWriter, Sample, Sink, TICKS_PER_SEC, Track};
+use crate::disk::create_alone;
 use crate::error::{Error, Result};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
@@ -51,8 +51,7 @@ impl VideoWriter {
     /// size cannot be encoded; an existing file is left alone then.
     pub fn create(path: &Path, size: Size, nominal_rate: f64) -> Result<Self> {
         Self::with_sink(path, size, nominal_rate, |path| {
-            let file = File::create(path).map_err(Error::io("create", path))?;
-            Ok(Box::new(file))
+            Ok(Box::new(create_alone(path)?))
         })
     }
 

@@ -4,10 +4,13 @@
 //! [`FrameSource`]. Adding a kind of source: a new file with a [`SourceKind`], one line in
 //! [`SOURCES`].
 
+mod animation;
 pub mod camera;
+mod colour;
 pub mod folder;
 pub mod image;
 mod indexing;
+mod listing;
 mod monitor;
 pub mod pixels;
 pub mod recording;
@@ -18,8 +21,10 @@ mod trim;
 pub mod video;
 
 pub use indexing::{Extent, Indexing};
-pub use monitor::{CameraFormats, SourceMonitor, SourceStatus};
+pub use monitor::{CameraFormats, CameraReport, SourceMonitor, SourceStatus};
 pub use trim::{Trim, Trimmed};
+
+use std::ffi::{OsStr, OsString};
 
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
@@ -37,8 +42,8 @@ pub trait FrameSource: Send {
     /// A live source that loses its device waits here while it reconnects; meanwhile
     /// [`FrameSource::monitor`] tells other threads what is going on.
     ///
-    /// A source that is damaged half way delivers every frame before the damage, then `None`,
-    /// and says so in [`FrameSource::warning`].
+    /// A source that is damaged half way goes on behind the damage where it can, keeps the numbers
+    /// of the frames that are lost, and says so in [`FrameSource::warning`].
     ///
     /// # Errors
     /// One line naming the file or device and the remedy.
@@ -47,6 +52,11 @@ pub trait FrameSource: Send {
     /// What the user should know about the frames delivered so far, if anything.
     fn warning(&self) -> Option<&str> {
         None
+    }
+
+    /// Whether frames were lost or are not to be trusted because the input is damaged.
+    fn is_damaged(&self) -> bool {
+        false
     }
 
     /// Goes on from another frame: the next one read is the one at `to`, or the nearest there is.
@@ -147,9 +157,9 @@ pub struct SourceKind {
     /// does not: `folder` is then a folder of this name.
     pub stands_alone: bool,
     /// Whether a bare argument without a known prefix belongs to this kind.
-    pub accepts: fn(&str) -> bool,
+    pub accepts: fn(&OsStr) -> bool,
     /// Opens it.
-    pub open: fn(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>>,
+    pub open: fn(argument: &OsStr, options: &OpenOptions) -> Result<Box<dyn FrameSource>>,
     /// Opens it for reading in any order; `None` where there is nothing to go back to.
     pub scrub: Option<scrub::OpenScrub>,
 }
@@ -162,6 +172,7 @@ pub const SOURCES: &[SourceKind] = &[
     sample::KIND,
     recording::KIND,
     folder::KIND,
+    animation::KIND,
     image::KIND,
     video::KIND,
 ];
@@ -170,15 +181,18 @@ pub const SOURCES: &[SourceKind] = &[
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
     kind: &'static SourceKind,
-    argument: String,
+    argument: OsString,
 }
 
 impl SourceSpec {
     /// Parses `camera:0`, `camera:NAME`, `synthetic`, or a path to a video, picture or folder.
+    /// A path need not be UTF-8.
     ///
     /// # Errors
     /// When no kind of source accepts the text.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &(impl AsRef<OsStr> + ?Sized)) -> Result<Self> {
+        let whole = text.as_ref();
+        let text = whole.to_str().unwrap_or_default();
         let (prefix, rest) = match text.split_once(':') {
             Some((prefix, rest)) => (prefix, Some(rest)),
             None => (text, None),
@@ -186,25 +200,24 @@ impl SourceSpec {
         let by_prefix = SOURCES
             .iter()
             .find(|k| k.name == prefix && (rest.is_some() || k.stands_alone));
-        let by_shape = || SOURCES.iter().find(|k| (k.accepts)(text));
-        match (by_prefix, by_shape) {
-            (Some(kind), _) => Ok(Self {
+        if let Some(kind) = by_prefix {
+            return Ok(Self {
                 kind,
-                argument: rest.unwrap_or_default().to_owned(),
-            }),
-            (None, by_shape) => by_shape()
-                .map(|kind| Self {
-                    kind,
-                    argument: text.to_owned(),
-                })
-                .ok_or_else(|| {
-                    Error::source(text, "not a source; give a file, folder or camera:0")
-                }),
+                argument: rest.unwrap_or_default().into(),
+            });
         }
+        let by_shape = SOURCES.iter().find(|k| (k.accepts)(whole));
+        let refused = "not a source; give a file, folder or camera:0";
+        by_shape
+            .map(|kind| Self {
+                kind,
+                argument: whole.to_owned(),
+            })
+            .ok_or_else(|| Error::source(whole.to_string_lossy(), refused))
     }
 
     /// What follows the kind: a path, a camera's number or name.
-    pub fn argument(&self) -> &str {
+    pub fn argument(&self) -> &OsStr {
         &self.argument
     }
 

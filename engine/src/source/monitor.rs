@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
 
 use super::camera::CameraFormat;
 use super::indexing::{Extent, Indexing};
@@ -41,18 +43,44 @@ struct Shared {
     status: Mutex<SourceStatus>,
     n_dropped: AtomicU64,
     n_damaged: AtomicU64,
+    outages: Mutex<Outages>,
+    trouble: Mutex<Option<String>>,
     is_resting: AtomicBool,
     indexing: Indexing,
     formats: Mutex<CameraFormats>,
 }
 
 /// What a camera can deliver, as it said when it was opened.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CameraFormats {
     /// The format it delivers now.
     pub current: Option<CameraFormat>,
     /// All on offer, best first.
     pub offered: Vec<CameraFormat>,
+}
+
+/// Times when a camera was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Outages {
+    pub(super) n: u64,
+    pub(super) time: Duration,
+}
+
+/// What a camera delivered and what was lost of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CameraReport {
+    /// Its name.
+    pub name: String,
+    /// The format it delivers.
+    pub format: String,
+    /// Frames that came damaged and were skipped.
+    pub damaged: u64,
+    /// Whole frames that were passed over for newer ones.
+    pub passed_over: u64,
+    /// How often it was away: unplugged, silent or restarted.
+    pub outages: u64,
+    /// Seconds that it was away.
+    pub away_secs: f64,
 }
 
 impl SourceMonitor {
@@ -91,11 +119,44 @@ impl SourceMonitor {
         };
     }
 
+    /// What a camera called `name` delivered so far; `None` for other sources.
+    pub fn camera(&self, name: &str) -> Option<CameraReport> {
+        let format = self.formats().current?;
+        let Outages { n, time } = self.outages();
+        Some(CameraReport {
+            name: name.to_owned(),
+            format: format.to_string(),
+            damaged: self.n_damaged(),
+            passed_over: self.n_dropped(),
+            outages: n,
+            away_secs: (time.as_secs_f64() * 1e3).round() / 1e3,
+        })
+    }
+
+    /// What is wrong with the frames that come, while it goes on.
+    pub fn trouble(&self) -> Option<String> {
+        locked(&self.0.trouble).clone()
+    }
+
+    /// Says what is wrong with the frames that come, or that it is over.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        *locked(&self.0.trouble) = trouble;
+    }
+
+    /// Counts an outage.
+    pub(super) fn add_outage(&self, time: Duration) {
+        let mut outages = locked(&self.0.outages);
+        outages.n += 1;
+        outages.time += time;
+    }
+
+    /// How often and how long the device was away.
+    pub(super) fn outages(&self) -> Outages {
+        *locked(&self.0.outages)
+    }
+
     fn lock_formats(&self) -> std::sync::MutexGuard<'_, CameraFormats> {
-        self.0
-            .formats
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.formats)
     }
 
     /// Ends the source's waiting for a device, for good: its reader is told `None` soon. A source
@@ -146,6 +207,10 @@ impl SourceMonitor {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, SourceStatus> {
-        self.0.status.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.status)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! The folder of a recording as a source: its raw video.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::{SourceKind, video};
@@ -24,12 +25,12 @@ pub(super) const KIND: SourceKind = SourceKind {
     }),
 };
 
-fn raw_video(folder: &str) -> PathBuf {
+fn raw_video(folder: &OsStr) -> PathBuf {
     Path::new(folder).join(RAW_VIDEO)
 }
 
 /// The folder's name.
-fn name(folder: &str) -> String {
+fn name(folder: &OsStr) -> String {
     let folder = Path::new(folder);
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     name.to_string_lossy().into_owned()

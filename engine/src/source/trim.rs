@@ -70,6 +70,10 @@ impl FrameSource for Trimmed {
         self.inner.warning()
     }
 
+    fn is_damaged(&self) -> bool {
+        self.inner.is_damaged()
+    }
+
     fn monitor(&self) -> SourceMonitor {
         self.inner.monitor()
     }

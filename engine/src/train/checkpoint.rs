@@ -135,6 +135,12 @@ pub struct Progress {
     pub labels: Vec<String>,
 }
 
+/// What every version of a [`Progress`] says.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 impl Progress {
     /// Nothing done yet.
     pub fn new(config: TrainConfig, card: Card) -> Self {
@@ -340,12 +346,13 @@ impl Folder {
             .ok_or_else(|| fault("not the state of a training".to_owned()))?;
         let text =
             String::from_utf8(progress.to_vec1()?).map_err(|e| fault(format!("damaged ({e})")))?;
-        let mut progress: Progress =
-            toml::from_str(&text).map_err(|e| fault(format!("damaged ({})", e.message())))?;
-        if progress.version != VERSION {
-            let found = progress.version;
-            return Err(fault(format!("of version {found}, not {VERSION}")));
+        let damaged = |e: toml::de::Error| fault(format!("damaged ({})", e.message()));
+        // The version first: the rest of another version has another form.
+        let version = toml::from_str::<Version>(&text).map_err(damaged)?.version;
+        if version != VERSION {
+            return Err(fault(format!("of version {version}, not {VERSION}")));
         }
+        let mut progress: Progress = toml::from_str(&text).map_err(damaged)?;
         progress.config.found_from(&self.path);
         let part = |prefix: &str| -> ByName {
             all.iter()

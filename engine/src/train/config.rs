@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{LossConfig, loss};
 use super::optim::OptimConfig;
+use super::orientation::settle_open;
 use super::paths;
 use super::schedule::Schedule;
 use crate::augment::Augment;
 use crate::codec::TargetSpec;
 use crate::dataset::loader::SetOptions;
-use crate::dataset::{Dataset, DatasetSpec, Split, format, guess_format, usual_images};
+use crate::dataset::{
+    Dataset, DatasetSpec, Orientation, Request, Split, format, guess_format, usual_images,
+};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{ModelSpec, model, sha256_of_file};
@@ -50,6 +53,11 @@ pub struct DataConfig {
     pub images: Option<PathBuf>,
     /// Row of `DATASETS`; guessed when not given.
     pub format: Option<String>,
+    /// Name or number of the category to read, where a file has several.
+    pub category: Option<String>,
+    /// How pictures lie whose EXIF data turns them.
+    #[serde(default)]
+    pub orientation: Orientation,
     /// What of it is learned from, and how often.
     #[serde(default)]
     pub people: SetOptions,
@@ -62,6 +70,8 @@ impl DataConfig {
             annotations,
             images,
             format: None,
+            category: None,
+            orientation: Orientation::Auto,
             people: SetOptions::default(),
         }
     }
@@ -70,7 +80,11 @@ impl DataConfig {
         std::iter::once(&mut self.annotations).chain(&mut self.images)
     }
 
-    fn spec(&self) -> Result<&'static DatasetSpec> {
+    /// The format of the labels.
+    ///
+    /// # Errors
+    /// When it is not known.
+    pub(super) fn spec(&self) -> Result<&'static DatasetSpec> {
         match &self.format {
             None => guess_format(&self.annotations),
             Some(name) => format(name)
@@ -83,12 +97,29 @@ impl DataConfig {
     /// # Errors
     /// When the format is unknown or the labels cannot be used.
     pub fn load(&self, split: Split) -> Result<Dataset> {
-        let spec = self.spec()?;
-        let images = self.images.clone();
-        let images = images.unwrap_or_else(|| usual_images(&self.annotations));
-        let dataset = spec.load(&self.annotations, &images, split)?;
+        let images = self.folder();
+        let mut dataset = self.spec()?.load(&self.request(&images, split))?;
         dataset.require_pictures(&images)?;
+        if let Some(note) = settle_open(&mut dataset)? {
+            tracing::warn!("{}: {note}", self.annotations.display());
+            dataset.notes.push(note);
+        }
         Ok(dataset)
+    }
+
+    /// Folder of the pictures.
+    pub(super) fn folder(&self) -> PathBuf {
+        let images = self.images.clone();
+        images.unwrap_or_else(|| usual_images(&self.annotations))
+    }
+
+    /// What is to be read of it, with pictures in `images`.
+    pub(super) fn request<'a>(&'a self, images: &'a Path, split: Split) -> Request<'a> {
+        Request {
+            category: self.category.as_deref(),
+            orientation: self.orientation,
+            ..Request::new(&self.annotations, images, split)
+        }
     }
 
     /// What it is called where its folder does not matter.
@@ -157,6 +188,10 @@ pub struct TrainConfig {
     /// Memory of the averaged weights, which are those handed out: 0.999 averages over about a
     /// thousand steps; 0 for none.
     pub average: f64,
+    /// Share of a batch's inputs that show a random part of a picture without people, 0 to below
+    /// 1. Such pictures are those of the data sets that have no annotations.
+    #[serde(default)]
+    pub empty_share: f64,
     /// Share of the training in which the targets narrow from `target.wide_sigma`; 0 for never.
     pub narrow_share: f64,
     /// Steps between two saved states within an epoch; 0 for none. Before a save, the batch goes
@@ -215,6 +250,9 @@ impl TrainConfig {
         }
         if !(0.0..=1.0).contains(&self.backbone_rate) {
             return fault("backbone_rate lies in 0 to 1");
+        }
+        if !(0.0..1.0).contains(&self.empty_share) {
+            return fault("empty_share lies in 0 to below 1");
         }
         if !(0.0..1.0).contains(&self.average) || !(0.0..=1.0).contains(&self.narrow_share) {
             return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
@@ -328,8 +366,8 @@ impl TrainConfig {
 pub struct Changes {
     /// Epochs in all.
     pub epochs: Option<u64>,
-    /// Where the people learned from are now.
-    pub data: Option<Moved>,
+    /// Where the sets learned from are now, all of them in their order; empty where they stayed.
+    pub data: Vec<Moved>,
     /// Where the people measured on are now.
     pub validation: Option<Moved>,
 }
@@ -338,10 +376,16 @@ impl Changes {
     pub(super) fn apply(&self, config: &mut TrainConfig) -> Result<()> {
         config.epochs = self.epochs.unwrap_or(config.epochs);
         let fault = |reason: &str| Err(Error::Invalid(format!("this training {reason}")));
-        match (&self.data, &mut config.data[..]) {
-            (None, _) => {}
-            (Some(moved), [data]) => moved.apply(data)?,
-            (Some(_), _) => return fault("learns from several sets: move them with its folder"),
+        if !self.data.is_empty() {
+            let (given, has) = (self.data.len(), config.data.len());
+            if given != has {
+                return fault(&format!(
+                    "learns from {has} sets, not {given}: name all of them in their order"
+                ));
+            }
+            for (moved, data) in self.data.iter().zip(&mut config.data) {
+                moved.apply(data)?;
+            }
         }
         match (&self.validation, &mut config.validation) {
             (None, _) => {}

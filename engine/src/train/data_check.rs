@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 
 use super::config::{DataConfig, TrainConfig};
+use super::orientation::settle_open;
 use crate::concurrency::StopFlag;
 use crate::dataset::loader::People;
-use crate::dataset::{
-    Dataset, Finding, Fingerprint, Severity, Split, check, format, guess_format, usual_images,
-};
+use crate::dataset::{Dataset, Finding, Fingerprint, LeftOut, Severity, Split, check};
 use crate::error::{Error, Result};
 use crate::model::model;
 use crate::skeleton::Skeleton;
@@ -47,6 +46,8 @@ pub struct SetReport {
     pub pictures: usize,
     /// People that can be learned from or measured on.
     pub people: usize,
+    /// Joints and people that are not learned from or measured on.
+    pub left_out: LeftOut,
     /// What is odd, in the order of the pictures.
     pub findings: Vec<Finding>,
     /// Entries of the labels that cannot be read.
@@ -193,14 +194,25 @@ fn examine(
         dataset,
         &data.people,
     ) {
-        Ok(0) => {
-            let text = "nobody in it has a box and labelled joints";
-            report.fault = Some(text.to_owned());
+        Ok((people, left_out)) => {
+            if people == 0 {
+                report.fault = Some(nobody(&left_out));
+            }
+            report.people = people;
+            report.left_out = left_out;
         }
-        Ok(n) => report.people = n,
         Err(error) => report.fault = Some(error.to_string()),
     }
     (report, checked.pictures)
+}
+
+/// Why there is nobody, counted.
+fn nobody(left_out: &LeftOut) -> String {
+    let n: usize = left_out.people.values().sum();
+    match n {
+        0 => "nobody in it is labelled".to_owned(),
+        _ => format!("none of its {n} people can be used: {}", left_out.reasons()),
+    }
 }
 
 fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Dataset> {
@@ -208,18 +220,17 @@ fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Datas
         let reason = "there is no such file or folder";
         return Err(Error::data(&data.annotations, reason));
     }
-    let spec = match &data.format {
-        None => guess_format(&data.annotations)?,
-        Some(name) => format(name)
-            .ok_or_else(|| Error::Invalid(format!("no data set format is called '{name}'")))?,
-    };
+    let spec = data.spec()?;
     report.format = spec.name;
-    let images = data.images.clone();
-    let images = images.unwrap_or_else(|| usual_images(&data.annotations));
+    let images = data.folder();
     if !images.is_dir() {
         return Err(Error::data(&images, "there is no such folder of pictures"));
     }
-    (spec.read)(&data.annotations, &images, split, &mut report.findings)
+    let findings = &mut report.findings;
+    let mut dataset = spec.examine(&data.request(&images, split), findings)?;
+    let note = settle_open(&mut dataset)?;
+    findings.extend(note.map(|text| Finding::of_file(Severity::Warning, &data.annotations, text)));
+    Ok(dataset)
 }
 
 /// The error; its file is left out where it is the labels', which the report is about.

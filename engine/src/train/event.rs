@@ -87,9 +87,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Sends news that matter; a reader that has gone or sleeps does not stop the training.
 pub(super) fn tell(events: &Sender<Event>, event: Event) {
     if let Err(lost) = events.send_timeout(event, PATIENCE) {
-        tracing::warn!(
-            "nobody reads the training's news: {:?} is lost",
-            lost.into_inner()
-        );
+        tracing::debug!(event = ?lost.into_inner(), "a training event has no reader");
     }
 }

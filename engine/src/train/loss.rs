@@ -363,6 +363,7 @@ mod tests {
         let m = Tensor::from_vec(random(&[9], n * 20, -1.0, 1.0), (n, 1, 4, 5), &Device::Cpu);
         let map = |kind, tensor: &Tensor| RawMap {
             name: "x".to_owned(),
+            title: String::new(),
             kind,
             place: MapPlace {
                 layer: 0,

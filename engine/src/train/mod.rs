@@ -13,6 +13,7 @@ mod event;
 mod in_use;
 pub mod loss;
 pub mod optim;
+pub mod orientation;
 pub mod params;
 mod paths;
 mod preview;

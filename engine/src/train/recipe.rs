@@ -149,6 +149,7 @@ fn base(model: &str) -> TrainConfig {
         seed: 1,
         average: 0.0,
         narrow_share: 0.0,
+        empty_share: 0.0,
         save_steps: 1000,
         workers: std::thread::available_parallelism().map_or(2, |n| n.get().min(8)),
         prefetch: 2,

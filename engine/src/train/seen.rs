@@ -14,7 +14,7 @@ use crate::output::{PoseOutput, Timings};
 use crate::overlay::{OverlayStyle, draw_all, overlay};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::InputSpec;
-use crate::sample::Joint;
+use crate::sample::{Joint, Orientation};
 use crate::skeleton::Skeleton;
 
 /// How many people are looked at.
@@ -29,6 +29,8 @@ pub struct SeenPose {
     pub image_id: u64,
     /// Its size.
     pub size: Size,
+    /// How it lies where its EXIF data turns it.
+    pub orientation: Orientation,
     /// The part of it that the network looked at.
     pub roi: Roi,
     /// Meaning of the joints.
@@ -51,7 +53,7 @@ impl SeenPose {
     /// # Errors
     /// When the picture cannot be read.
     pub fn draw(&self, height: usize) -> Result<[Frame; 3]> {
-        let frame = picture::of_size(&self.path, self.image_id, self.size)?;
+        let frame = picture::of_file(&self.path, self.image_id, self.size, self.orientation)?;
         let width = (height as f64 * self.roi.width / self.roi.height).round();
         let spec = InputSpec {
             size: Size::new((width as usize).clamp(1, 4 * height), height),
@@ -161,6 +163,7 @@ mod tests {
             path,
             image_id: 1,
             size: Size::new(80, 60),
+            orientation: Orientation::Auto,
             // Twice as large: x' = 2 (x - 20) + 0.5, y' = 2 (y - 0) + 0.5 about.
             roi: Roi {
                 center: Point::new(39.5, 29.5),

@@ -69,6 +69,7 @@ pub(super) fn loader(
         augment: config.augment.clone(),
         seed: u64::from(config.seed),
         batch: config.batch_size,
+        empty_share: config.empty_share,
         workers: config.workers,
         prefetch: config.prefetch,
     };

@@ -2,6 +2,7 @@
 
 mod keep;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,8 +20,8 @@ use super::setup::{backbone, card_after, card_of, check_labels, given, labels, l
 use super::step::{Lesson, Step};
 use super::validate::Validation;
 use crate::concurrency::StopFlag;
-use crate::dataset::Split;
 use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
+use crate::dataset::{LeftOut, Split};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::model::{Card, ModelSpec, PoseModel, Weights, model};
@@ -62,6 +63,8 @@ pub struct Trainer {
     is_unsaved: bool,
     /// Pictures that could not be used, each once.
     broken: Vec<BrokenPicture>,
+    /// What of each file of labels is not learned from or measured on.
+    left_out: BTreeMap<String, LeftOut>,
 }
 
 impl Trainer {
@@ -141,9 +144,15 @@ impl Trainer {
             .transpose()?;
         let skeleton = card.skeleton()?;
         let mut people = People::new(skeleton);
+        let mut left_out = BTreeMap::new();
         for data in &config.data {
             let name = data.annotations.display().to_string();
-            people.add(&name, data.load(Split::Learn)?, &data.people)?;
+            let (n, unused) = people.add(&name, data.load(Split::Learn)?, &data.people)?;
+            if !unused.people.is_empty() {
+                let reasons = unused.reasons();
+                tracing::warn!("{name}: {n} people are learned from; left out: {reasons}");
+            }
+            left_out.insert(data.name(), unused);
         }
         let people = Arc::new(people);
         let digests = labels(config)?;
@@ -156,6 +165,13 @@ impl Trainer {
             .as_ref()
             .map(|data| Validation::new(data.load(Split::HeldOut)?, spec, skeleton))
             .transpose()?;
+        if let Some(validation) = &validation {
+            let unused = validation.left_out();
+            if !unused.people.is_empty() {
+                tracing::warn!("validation: not measured on: {}", unused.reasons());
+            }
+            left_out.insert("validation".to_owned(), unused.clone());
+        }
         let options = card.build_options()?;
         let head = (family(&config.model)?.head)(&spec.shapes(&options)?);
         let learns = match config.freeze {
@@ -204,6 +220,7 @@ impl Trainer {
             lesson: None,
             is_unsaved: false,
             broken: Vec::new(),
+            left_out,
         })
     }
 
@@ -235,6 +252,11 @@ impl Trainer {
     /// Where it computes, and why there.
     pub fn device(&self) -> &Selected {
         &self.selected
+    }
+
+    /// What of each file of labels is not learned from, and, as `validation`, not measured on.
+    pub fn left_out(&self) -> &BTreeMap<String, LeftOut> {
+        &self.left_out
     }
 
     /// Pictures that could not be used since it was begun or resumed, each once, in the order they

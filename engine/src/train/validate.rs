@@ -3,10 +3,10 @@
 use super::seen::{SeenPose, is_looked_at};
 use crate::codec::Found;
 use crate::concurrency::StopFlag;
-use crate::dataset::{Annotation, Dataset, picture};
+use crate::dataset::{Annotation, Dataset, LeftOut, picture};
 use crate::error::{Error, Result};
 use crate::estimator::{Network, NetworkOptions, Want};
-use crate::eval::{EvalOptions, EvalReport, evaluate, evaluate_scenes};
+use crate::eval::{EvalOptions, EvalReport, check_people, evaluate, evaluate_scenes};
 use crate::frame::Frame;
 use crate::geometry::{BBox, Roi};
 use crate::model::{Card, ModelSpec, Weights};
@@ -72,26 +72,22 @@ impl Validation {
                 dataset.skeleton.name, skeleton.name
             ))
         };
-        let counts = |a: &Annotation| {
-            let is_labelled = a.joints.iter().any(|j| j.labelled().is_some());
-            is_labelled && !a.is_crowd && a.area > 0.0 && a.bbox.w > 0.0 && a.bbox.h > 0.0
-        };
-        let mut people = dataset.samples.iter().flat_map(|s| &s.annotations);
-        if !people.any(counts) {
-            let reason = "nobody in the validation set has a box, an area and labelled joints";
-            return Err(Error::Invalid(reason.to_owned()));
-        }
-        match spec.approach {
-            Approach::TopDown => Ok(Self {
-                dataset: dataset.renamed_to(skeleton).ok_or_else(strangers)?,
-                names: None,
-            }),
+        let (mut dataset, names) = match spec.approach {
+            Approach::TopDown => (dataset.renamed_to(skeleton).ok_or_else(strangers)?, None),
             Approach::BottomUp => {
                 let names = skeleton.map_to(&dataset.skeleton.name);
-                let names = Some(names.ok_or_else(strangers)?);
-                Ok(Self { dataset, names })
+                let names = names.ok_or_else(strangers)?;
+                (dataset, Some(names))
             }
-        }
+        };
+        check_people(&dataset.samples, &mut dataset.left_out)
+            .map_err(|error| Error::Invalid(format!("the validation set: {error}")))?;
+        Ok(Self { dataset, names })
+    }
+
+    /// What of the labels is not measured on.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.dataset.left_out
     }
 
     /// Measures `weights`, used as `card` says. A picture that cannot be read is an error: a
@@ -180,6 +176,7 @@ impl Validation {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
                     size: sample.size,
+                    orientation: sample.orientation,
                     roi: *roi,
                     skeleton,
                     labels: person.joints.clone(),
@@ -224,6 +221,7 @@ impl Validation {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
                     size: sample.size,
+                    orientation: sample.orientation,
                     roi,
                     skeleton,
                     labels: person.joints.clone(),

@@ -34,7 +34,8 @@ fn difference(a: &RgbaImage, b: &RgbaImage) -> f64 {
 
 /// The picture without title and scale, which stand above and below it.
 fn inner(plate: &RgbaImage) -> RgbaImage {
-    let (left, above) = ((plate.width() - 640) / 2, 42);
+    // Three lines of title.
+    let (left, above) = ((plate.width() - 640) / 2, 90);
     image::imageops::crop_imm(plate, left, above, 640, 480).to_image()
 }
 
@@ -62,6 +63,10 @@ fn a_picture_shows_the_map_that_was_asked_for() {
     };
     let (whole, said) = draw("--keypoint l_wrist", "whole.png");
     assert!(said.contains("sfm x13.gate - l_wrist 0."), "{said}");
+    assert!(
+        said.contains("fine gate as applied, second pyramid - person.png - frame 0 - 0.000 s"),
+        "{said}"
+    );
     let (width, height) = whole.dimensions();
     assert!(width >= 640 && height > 480 + 40, "{width}x{height}");
     for (options, name) in [

@@ -88,6 +88,51 @@ fn an_imported_network_finds_the_same_joints() {
     );
 }
 
+/// Fails when the checkpoint of a training loop is refused for the data beside its weights, or a
+/// wrapper around the network hides it; in every case the same weights must come out.
+#[test]
+fn checkpoints_of_training_loops_are_imported() {
+    let desk = Desk::new();
+    let bundled = safetensors::load(asset("models/sfm-coco17.safetensors"), &Device::Cpu).unwrap();
+    desk.write("plain.pth", torch::checkpoint("", &listed(bundled.clone())));
+    let plain = desk.json("import --in plain.pth --out w.safetensors --json");
+    for (section, prefix, taken_off) in [
+        ("state_dict", "", json!([])),
+        ("state_dict", "model.", json!(["model."])),
+        ("net", "_orig_mod.", json!([])),
+        ("ema", "module._orig_mod.net.", json!(["net."])),
+    ] {
+        desk.write(
+            "loop.pth",
+            torch::training(section, prefix, &listed(bundled.clone())),
+        );
+        let loaded = desk.json("import --in loop.pth --out w.safetensors --json");
+        assert_eq!(loaded["sha256"], plain["sha256"], "{section} {prefix}");
+        assert_eq!(loaded["section"], section);
+        assert_eq!(loaded["prefixes"], taken_off);
+    }
+    let mut prefixed: std::collections::HashMap<String, Tensor> = bundled
+        .iter()
+        .map(|(name, tensor)| (format!("module.{name}"), tensor.clone()))
+        .collect();
+    let loss = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
+    safetensors::save(&prefixed, desk.path("module.safetensors")).unwrap();
+    let loaded = desk.json("import --in module.safetensors --out w.safetensors --json");
+    assert_eq!(loaded["sha256"], plain["sha256"]);
+    // A Lightning module keeps its loss beside the network.
+    prefixed = bundled
+        .into_iter()
+        .map(|(name, tensor)| (format!("model.{name}"), tensor))
+        .collect();
+    prefixed.insert("loss.weight".to_owned(), loss);
+    safetensors::save(&prefixed, desk.path("loss.safetensors")).unwrap();
+    let loaded = desk.json("import --in loss.safetensors --out w.safetensors --json");
+    assert_eq!(loaded["sha256"], plain["sha256"]);
+    assert_eq!(loaded["left_out"], json!(["loss.weight"]));
+    let line = desk.complaint("import --in loop.pth --out w.safetensors --section model");
+    assert!(line.contains("no such section; it has ema"), "{line}");
+}
+
 /// Fails when joints are lost or renamed: a network for another skeleton must bring its own.
 #[test]
 fn a_network_for_other_joints_brings_its_skeleton() {
@@ -158,9 +203,19 @@ fn what_is_not_a_model_is_refused_in_one_line() {
     narrow.retain(|(name, ..)| name != "head.weight");
     desk.write("narrow.pth", torch::checkpoint("", &narrow));
     for (arguments, parts) in [
-        ("--in tiny_zip.pth", &["tiny_zip.pth", "fits no model"][..]),
+        (
+            "--in tiny_zip.pth",
+            &[
+                "tiny_zip.pth",
+                "fits no model; the nearest is ",
+                "it holds 4 tensors (bn1.weight [",
+            ][..],
+        ),
         ("--in tiny_legacy_nonzip.pth", &["fits no model"]),
-        ("--in tiny_zip_training_checkpoint.pth", &["fits no model"]),
+        (
+            "--in tiny_zip_training_checkpoint.pth",
+            &["fits no model", " in best_state_dict ("],
+        ),
         (
             "--in tiny_zip.pth --model sfm",
             &[

@@ -127,7 +127,7 @@ fn doctor_prints_its_findings() {
 }
 
 /// Labels for three pictures of the sample clip: the poses that are known to be found there.
-fn label(desk: &Desk) {
+pub(super) fn label(desk: &Desk) {
     let frames = read_all(&SourceSpec::parse("sample").unwrap());
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for golden in golden_frames().into_iter().step_by(8) {

@@ -20,6 +20,9 @@ fn wrong_usage_exits_with_2() {
         "run --input sample --max-frames many",
         "run --input sample --kpt-thr 1.5",
         "run --input sample --start -1",
+        "run --input sample --record out.gif",
+        "run --input sample --record out.webm",
+        "run --input sample --record out",
         "run --input sample --overlay skeleton,nosuch",
         "run --input sample --device toaster",
         "run --input sample --threads 0",
@@ -119,9 +122,9 @@ fn an_output_that_cannot_be_written_is_named_in_one_line() {
     let mut options = vec!["record"];
     options.extend(["write-json", "write-coco", "write-csv", "write-openpose"]);
     for option in options {
-        let arguments = format!("run --input synthetic --max-frames 2 --{option} file/out");
+        let arguments = format!("run --input synthetic --max-frames 2 --{option} file/out.mp4");
         let line = desk.complaint(&arguments);
-        assert!(line.contains("file/out"), "{option}: {line}");
+        assert!(line.contains("file/out.mp4"), "{option}: {line}");
     }
 }
 
@@ -140,7 +143,7 @@ fn an_output_never_overwrites_the_input_or_another_output() {
         );
     }
     assert_eq!(std::fs::read(desk.path("clip.mkv")).unwrap(), clip);
-    let line = desk.complaint("run --input clip.mkv --record out --write-csv ./out");
+    let line = desk.complaint("run --input clip.mkv --record out.mp4 --write-csv ./out.mp4");
     assert!(line.contains("out"), "{line}");
 }
 

@@ -6,8 +6,10 @@ mod attention;
 mod import;
 mod interrupted;
 mod json;
+mod labels;
 mod mistakes;
 mod outputs;
+mod pictures;
 
 use std::fs::File;
 use std::io::{Read, Seek};

@@ -213,6 +213,43 @@ fn without_a_display_the_demo_is_written() {
     );
 }
 
+/// Fails when a display that does not answer is taken for one, or a window that was asked for on
+/// a certain input is silently replaced by the demo.
+#[cfg(all(unix, not(target_os = "macos")))]
+#[test]
+fn a_dead_display_is_none() {
+    let desk = Desk::new();
+    let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
+    desk.write("short.mkv", &clip[..clip.len() / 8]);
+    let run = |variable: &str, value: &str, arguments: &str| {
+        let mut command = desk.command(arguments);
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+            command.env_remove(name);
+        }
+        command.env("XDG_RUNTIME_DIR", desk.path(""));
+        Running::start({
+            command.env(variable, value);
+            command
+        })
+        .wait()
+    };
+    for (variable, value) in [("DISPLAY", ":7919"), ("WAYLAND_DISPLAY", "wayland-7919")] {
+        let line = run(variable, value, "gui --input short.mkv").complaint(value);
+        for part in [variable, value, "poselens run --input short.mkv"] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!desk.path("poselens-demo.mp4").exists());
+    }
+    let demo = run("DISPLAY", ":7919", "--log warn");
+    assert_eq!(demo.code, Some(0), "{demo:?}");
+    let said = demo.stderr.lines().next().unwrap();
+    assert!(
+        said.contains("DISPLAY is :7919") && said.contains("demo instead"),
+        "{said}"
+    );
+    assert_eq!(desk.frames("poselens-demo.mp4").len(), 87);
+}
+
 /// Fails when a recording cannot be annotated again from its folder, or a folder of pictures is
 /// taken for a recording.
 #[test]

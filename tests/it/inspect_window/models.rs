@@ -109,3 +109,74 @@ fn models_follow_the_device() {
     window.press(Key::I);
     all_answer_from(&mut window, 0);
 }
+
+/// Fails when an earlier frame cannot be laid beside the present one, follows it, or the joints'
+/// distances are those of one and the same frame.
+#[test]
+fn a_frame_that_is_kept_is_compared_with_later_ones() {
+    let mut window = Window::film("maps");
+    window.choose("Joint", "Nose");
+    window.click("Keep this frame");
+    assert!(window.inspect().is_compared());
+    let first = window.drawn(0);
+    window.press(Key::End);
+    window.until_frame(11);
+    assert_eq!(window.found(1).frame.id, 0);
+    assert_eq!(window.drawn(1), first);
+    assert_ne!(window.drawn(0), first);
+    for title in ["maps, frame 11", "maps, frame 0", "mean of 17"] {
+        let mut named = window.harness.query_all_by_label(title);
+        assert!(named.next().is_some(), "{title}");
+    }
+    let n_marks = |window: &Window, slot: usize| {
+        let seat = &window.inspect().seats[slot];
+        seat.shown.scene.marks.len()
+    };
+    assert!(n_marks(&window, 0) > 0);
+    window.click("In one picture");
+    assert!(window.inspect().is_overlaid());
+    assert_eq!(window.harness.query_all_by_label("Picture").count(), 1);
+    window.click("Export npy");
+    window.until(|app| {
+        let status = app.session().status.as_ref();
+        status.is_some_and(|s| s.text.starts_with("Saved"))
+    });
+    let folders = std::fs::read_dir(window.folder.path()).unwrap();
+    let about: Vec<_> = folders
+        .filter_map(|entry| std::fs::read_to_string(entry.unwrap().path().join("about.json")).ok())
+        .collect();
+    assert_eq!(about.len(), 2);
+    for frame in ["\"frame\": 0", "\"frame\": 11"] {
+        assert!(about.iter().any(|text| text.contains(frame)), "{frame}");
+    }
+    assert!(
+        about
+            .iter()
+            .all(|text| text.contains("\"source\": \"pictures\""))
+    );
+    window.click("Let it go");
+    assert!(!window.inspect().is_compared() && !window.inspect().is_overlaid());
+}
+
+/// Fails when a second model chosen for one recording is still there for the next one.
+#[test]
+fn another_recording_is_looked_into_alone() {
+    let mut window = Window::film("maps");
+    window.choose("Compare", "plain");
+    window.until(|app| app.inspect().seats[1].found.is_some());
+    let pictures = window.folder.path().join("pictures");
+    let next = window.folder.path().join("next");
+    std::fs::create_dir(&next).unwrap();
+    std::fs::copy(pictures.join("03.png"), next.join("03.png")).unwrap();
+    window.harness.get_by_label("Path").focus();
+    window
+        .harness
+        .key_press_modifiers(eframe::egui::Modifiers::COMMAND, Key::A);
+    window.harness.run_steps(3);
+    window.open(&next);
+    window.until(|app| {
+        let found = app.inspect().seats[0].found.as_ref();
+        found.is_some_and(|f| f.frame.rgba()[0] == 3)
+    });
+    assert!(!window.inspect().is_compared());
+}

@@ -154,10 +154,10 @@ fn changed_labels_are_refused() {
     let moved = desk.path("moved.json");
     std::fs::rename(&labels, &moved).unwrap();
     let changes = Changes {
-        data: Some(Moved {
+        data: vec![Moved {
             annotations: moved.clone(),
             images: Some(desk.path("")),
-        }),
+        }],
         ..Changes::default()
     };
     Trainer::resume_with(&out, &changes, HARDWARE).unwrap();

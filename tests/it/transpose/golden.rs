@@ -174,6 +174,7 @@ impl Golden {
 fn query_key(raw: &RawQueryKey) -> QueryKey {
     QueryKey {
         name: raw.name.clone(),
+        title: raw.title.clone(),
         layer: raw.layer,
         heads: raw.heads,
         grid: raw.grid,

@@ -180,14 +180,14 @@ fn smoothing_is_set_and_reset() {
 fn a_camera_delivers_in_the_format_chosen() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some() && !s.formats.offered.is_empty());
-    let rate = |s: &Session| s.formats.current.map(|f: CameraFormat| f.rate);
-    assert_eq!(rate(window.session()), Some(30));
-    window.choose("Format", "8 × 6, 60 fps, GRAY");
-    window.until(|s| rate(s) == Some(60) && s.presented.is_some());
+    let rate = |s: &Session| s.formats.current.and_then(|f: CameraFormat| f.rate);
+    assert_eq!(rate(window.session()), Some(30.0));
+    window.choose("Format", "8 × 6, 60 fps, GREY");
+    window.until(|s| rate(s) == Some(60.0) && s.presented.is_some());
     let kept = &window.harness.state().state().camera_formats;
-    assert_eq!(kept["Desk camera"].rate, 60);
+    assert_eq!(kept["Desk camera"].rate, Some(60.0));
     window.choose("Format", "Automatic");
-    window.until(|s| rate(s) == Some(30));
+    window.until(|s| rate(s) == Some(30.0));
     assert!(window.harness.state().state().camera_formats.is_empty());
 }
 

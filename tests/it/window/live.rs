@@ -114,7 +114,7 @@ fn the_header_names_what_is_shown() {
     window.click("Path");
     window.harness.get_by_label("Path").type_text("sample");
     window.press(Key::Enter);
-    let is_open = |window: &Window| says(window, "640 × 480   frame 0 of 87");
+    let is_open = |window: &Window| says(window, "640 × 480   frame 0 / 86");
     window.until_seen(is_open);
     assert!(says(&window, "sample") && !says(&window, "camera:0"));
     // The text field has the keyboard.

@@ -1,9 +1,13 @@
 //! What lies over the window: palette, keys, about, first steps.
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
+use poselens_app::gui::App;
+
 use super::Window;
+use crate::window_fakes::gui;
 
 fn palette(window: &mut Window, text: &str) {
     window
@@ -32,6 +36,48 @@ fn the_palette_does_what_is_typed() {
     assert!(window.session().sheet.is_none());
     window.press(Key::Num2);
     assert_eq!(window.overlays(), ["skeleton"]);
+}
+
+/// Fails when a word that people type for something finds nothing, or something else first.
+#[test]
+fn the_palette_knows_other_words() {
+    let mut window = Window::running("clip.mp4");
+    for (word, wanted) in [
+        ("zoom", "Everything larger"),
+        ("fps", "Faster"),
+        ("csv", "Start or stop recording"),
+        ("export", "Start or stop recording"),
+        ("people", "Network first"),
+        ("multi", "Network first"),
+        ("annotate", "Look for recordings"),
+        ("mirror", "Mirror the camera's picture, or not"),
+        ("help", "Keys"),
+        ("angle", "Overlay skeleton"),
+        ("undo", "Keep the old weights"),
+        ("label", "Choose labels to learn from…"),
+    ] {
+        palette(&mut window, word);
+        let tops = window.harness.query_all_by_label_contains(wanted);
+        let top = tops.map(|node| node.rect().top()).reduce(f32::min);
+        let field = window.harness.get_by_label("Command").rect().bottom();
+        let top = top.unwrap_or_else(|| panic!("{word} does not find {wanted}"));
+        assert!(top - field < 30.0, "{word}: {wanted} is not the first");
+        window.press(Key::Escape);
+    }
+}
+
+/// Fails when the palette jumps about while it is typed into.
+#[test]
+fn the_palette_stays_where_it_is() {
+    let mut window = Window::running("clip.mp4");
+    palette(&mut window, "");
+    let at = |window: &Window| window.harness.get_by_label("Command").rect();
+    let before = at(&window);
+    for text in ["over", "qqq"] {
+        window.harness.get_by_label("Command").type_text(text);
+        window.harness.run_steps(3);
+        assert_eq!(at(&window), before, "{text}");
+    }
 }
 
 /// Fails when the keys' help, the version or the first steps cannot be found, or do not go away.
@@ -125,4 +171,28 @@ fn networks_change_their_device() {
     let session = window.session();
     assert_eq!((session.device, session.loading_device), (1, None));
     assert_eq!(session.model, model);
+}
+
+/// Fails when choices that cannot be kept are lost in silence.
+#[test]
+fn settings_that_cannot_be_written_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.toml");
+    // Nothing can be written where a folder stands in the way.
+    std::fs::create_dir(folder.path().join("settings.toml.part")).unwrap();
+    let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+    gui.settings_file = Some(settings.clone());
+    let harness = Harness::builder()
+        .with_size(egui::vec2(1280.0, 900.0))
+        .build_eframe(|cc| {
+            let mut app = App::new(gui).unwrap();
+            app.attach(cc);
+            app
+        });
+    let mut window = Window { harness, folder };
+    window.until(|s| s.presented.is_some());
+    window.press(Key::Num2);
+    window.until_says("your choices hold until the window is closed");
+    assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
+    assert!(!settings.exists());
 }

@@ -8,6 +8,7 @@ use poselens_engine::pipeline::Event;
 use poselens_engine::source::SourceStatus;
 
 use super::App;
+use crate::figures;
 use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction, WindowAction};
 use crate::gui::files::News;
 use crate::gui::session::{Level, Sheet};
@@ -33,6 +34,15 @@ impl App {
         self.follow_annotation();
         self.follow_queue();
         self.session.stats = self.pipeline.stats();
+        if self.every_second.is_due() {
+            let millis = |time: Duration| time.as_secs_f64() * 1e3;
+            let stats = &self.session.stats;
+            let latency = stats
+                .latency_p50
+                .map(millis)
+                .zip(stats.latency_p95.map(millis));
+            figures::trace(stats.frames, stats.drops, latency);
+        }
         self.session.extent = self.pipeline.extent();
         self.session.formats = self.pipeline.formats();
         let extent = self.session.extent.as_ref();
@@ -53,6 +63,14 @@ impl App {
         let session = &mut self.session;
         match event {
             Event::SourceReady(info) => {
+                // The first camera that works has a name of its own.
+                let cameras = session.cameras.iter().flatten();
+                if let Some(wanted) = &mut session.wanted_source
+                    && wanted.spec == "camera:"
+                    && let Some(camera) = cameras.into_iter().find(|c| c.label == info.name)
+                {
+                    wanted.clone_from(camera);
+                }
                 session.source = Some(info);
                 session.running_source = session.wanted_source.clone();
                 session.source_status = SourceStatus::Ok;
@@ -78,7 +96,7 @@ impl App {
                     None => session.say(Level::Error, error.to_string()),
                 }
             }
-            Event::SourceWarning { name, warning } => {
+            Event::SourceWarning { name, warning, .. } => {
                 session.say(Level::Warning, format!("{name}: {warning}"));
             }
             Event::SourceStatus { name, status } => {
@@ -99,7 +117,8 @@ impl App {
                 if let Some(device) = session.loading_device.take() {
                     session.device = device;
                 }
-                session.attention_names.clear();
+                session.attention_maps.clear();
+                self.is_look_sent = false;
                 session.model = Some(name);
             }
             Event::ModelFailed { name, error } => {

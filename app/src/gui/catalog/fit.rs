@@ -31,6 +31,14 @@ fn fit_from(title: &[char], query: &[char], start: usize) -> Option<i32> {
     Some(score)
 }
 
+/// [`fit`] for another word for a command, of which the beginning must be typed: scattered letters
+/// of words that are not shown would find commands that nobody understands.
+pub fn fit_word(word: &str, query: &str) -> Option<i32> {
+    let query = query.trim().to_lowercase();
+    let is_begin = !query.is_empty() && word.starts_with(&query);
+    is_begin.then(|| fit(word, &query)).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixed::FIXED;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use poselens_engine::geometry::Point;
 use poselens_engine::output::{Direction, RegionOutput};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What of a network's inside lies over the picture. Which of them a model has follows from its
 /// answer, never from its name.
@@ -91,6 +91,7 @@ pub struct Choices {
     /// How self-attention is read.
     pub direction: Direction,
     /// Row in the grid of layers and heads; beyond the last it is the last.
+    #[serde(deserialize_with = "layer")]
     pub layer: usize,
     /// Head; `None` is the mean of all.
     pub head: Option<usize>,
@@ -104,10 +105,20 @@ pub struct Choices {
     pub is_range_fixed: bool,
     /// Limbs and joints are drawn over the map.
     pub has_skeleton: bool,
+    /// Two models that are compared are drawn over one picture; otherwise side by side.
+    pub is_overlaid: bool,
     /// Exports ask for their place; otherwise they go to the folder of recordings.
     pub asks_where: bool,
     /// Group of maps last chosen, by model.
     pub maps: BTreeMap<String, String>,
+}
+
+/// Beyond every layer, and the largest number that TOML has.
+const LAST_LAYER: usize = (i64::MAX as u64 & usize::MAX as u64) as usize;
+
+/// Version 0.1.0 wrote a larger one.
+fn layer<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    Ok(usize::deserialize(from)?.min(LAST_LAYER))
 }
 
 impl Default for Choices {
@@ -116,13 +127,14 @@ impl Default for Choices {
             what: None,
             iteration: None,
             direction: Direction::Dependency,
-            layer: usize::MAX,
+            layer: LAST_LAYER,
             head: None,
             opacity: 0.7,
             threshold: 0.0,
             is_smooth: false,
             is_range_fixed: false,
             has_skeleton: true,
+            is_overlaid: false,
             asks_where: false,
             maps: BTreeMap::new(),
         }

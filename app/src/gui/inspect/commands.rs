@@ -50,6 +50,12 @@ impl App {
 
     fn start_inspecting(&mut self) -> Result<()> {
         self.follow_live_model()?;
+        let source = self.session.running_source.as_ref();
+        let source = source.map(|s| s.spec.clone());
+        if self.inspect.live_source != source {
+            self.inspect.live_source = source;
+            self.inspect.look_alone()?;
+        }
         let Some(presented) = &self.session.presented else {
             return Ok(());
         };
@@ -74,7 +80,12 @@ impl App {
             return Ok(());
         }
         let make = self.maker(device);
-        for slot in 0..N_INSPECTED {
+        let n = if self.inspect.kept.is_some() {
+            1
+        } else {
+            N_INSPECTED
+        };
+        for slot in 0..n {
             if let Some(name) = self.inspect.seats[slot].wanted.clone() {
                 self.inspect.seat(slot, Some(name), &make)?;
             }
@@ -132,6 +143,7 @@ impl App {
 
     /// Opens a file, a folder or the sample clip in this view.
     pub(in crate::gui) fn open_film(&mut self, label: &str, spec: &str) -> Result<()> {
+        self.inspect.look_alone()?;
         let film = Film::open(label, spec, Start::First, &self.inspect.waker)?;
         self.inspect.film = Some(film);
         self.inspect.subject = None;
@@ -209,8 +221,14 @@ impl App {
                 let make = self.maker(self.session.device);
                 self.inspect.seat(slot, name, &make)?;
             }
+            InspectAction::Keep => self.inspect.keep()?,
             InspectAction::Pick(pick) => {
-                self.inspect.pick = pick;
+                let before = std::mem::replace(&mut self.inspect.pick, pick);
+                self.inspect.picked_before = before;
+                self.inspect.is_stale = true;
+            }
+            InspectAction::Unpick => {
+                self.inspect.pick = self.inspect.picked_before.clone();
                 self.inspect.is_stale = true;
             }
             InspectAction::Zoom(zoom) => self.inspect.zoom = zoom,

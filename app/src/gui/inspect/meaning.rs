@@ -96,7 +96,16 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
             InspectAction::Model(1, Some(name)),
         )
     }));
+    all.push(command(
+        "Compare with later frames: keep this one".to_owned(),
+        InspectAction::Keep,
+    ));
     if cx.inspect.is_compared() {
+        let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
+        all.push(command(
+            "Compare in one picture, or side by side".to_owned(),
+            overlaid,
+        ));
         all.push(command(
             "Compare with no other model".to_owned(),
             InspectAction::Model(1, None),

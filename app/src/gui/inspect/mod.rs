@@ -2,12 +2,13 @@
 //!
 //! The [`Subject`] is one frame: handed over from the live picture, or one of a [`film::Film`],
 //! whose frames are read on a thread of their own. One or two models look at it side by side;
-//! each has a [`Seat`] with its answer, the pictures of its self-attention ([`weave`]) and what
+//! each has a [`Seat`] with its answer (the second may keep that to an earlier frame), the pictures of its self-attention ([`weave`]) and what
 //! lies over the picture because of it ([`shown`]). What the user wants to see are [`Choices`],
 //! what they ask about is a [`Pick`]. Panels read [`Inspect`]; `App` runs [`InspectAction`]s.
 
 mod choices;
 mod commands;
+mod compare;
 mod export;
 mod film;
 mod meaning;
@@ -29,6 +30,7 @@ use poselens_engine::frame::Frame;
 use poselens_engine::output::{PoseOutput, RegionOutput};
 use poselens_engine::pipeline::{InspectRequest, Inspector, N_INSPECTED};
 use poselens_engine::pose::Pose;
+use poselens_shaders::scene::Scene;
 use poselens_shaders::view::Zoom;
 
 use super::SourceChoice;
@@ -36,6 +38,7 @@ use super::files::Waker;
 use super::picture::Picture;
 
 pub use choices::{Choices, Pick, What};
+pub use compare::difference_ui;
 pub use export::Form;
 pub use film::Film;
 pub use meaning::{commands, meaning};
@@ -64,8 +67,12 @@ pub enum InspectAction {
     Step(i64),
     /// Let this model look at place 0 or 1; `None` leaves the place empty.
     Model(usize, Option<String>),
+    /// Keep this frame and its answer at place 1, to compare later frames with it.
+    Keep,
     /// Ask about this.
     Pick(Option<Pick>),
+    /// Ask again about what was asked about before the last pick.
+    Unpick,
     /// Look at this part of the picture.
     Zoom(Zoom),
     /// See this of the network.
@@ -128,6 +135,14 @@ pub struct Inspect {
     pub seats: [Seat; N_INSPECTED],
     /// What is asked about.
     pub pick: Option<Pick>,
+    /// What was asked about before the last pick.
+    picked_before: Option<Pick>,
+    /// The frame kept at place 1; `None` while that looks at the same frame as place 0.
+    pub kept: Option<Subject>,
+    /// Both skeletons, where two answers are drawn over one picture.
+    overlaid: Option<Arc<Scene>>,
+    /// The source of the live picture when this view was last opened.
+    live_source: Option<String>,
     /// The part of the picture that is looked at.
     pub zoom: Zoom,
     /// The live picture goes on when the view is left.
@@ -177,6 +192,10 @@ impl Inspect {
             film: None,
             seats: Default::default(),
             pick: None,
+            picked_before: None,
+            kept: None,
+            overlaid: None,
+            live_source: None,
             zoom: Zoom::WHOLE,
             resumes_live: false,
             followed: None,
@@ -203,6 +222,12 @@ impl Inspect {
             film.strip = Default::default();
         }
         self.is_stale = true;
+    }
+
+    /// What is looked at, as its user calls it.
+    pub fn name(&self) -> Option<&str> {
+        let film = self.film.as_ref().map(|film| film.name.as_str());
+        film.or(self.subject.as_ref().map(|subject| subject.name.as_str()))
     }
 
     /// Whether two models look side by side.
@@ -240,7 +265,8 @@ impl Inspect {
             near: subject.near.clone(),
             want: ALL,
         };
-        for seat in &mut self.seats {
+        let n = if self.kept.is_some() { 1 } else { N_INSPECTED };
+        for seat in &mut self.seats[..n] {
             seat.found = None;
         }
         self.is_stale = true;
@@ -254,7 +280,8 @@ impl Inspect {
             return Ok(());
         };
         let n = if self.seats[1].wanted.is_some() { 2 } else { 1 };
-        for picture in &mut self.pictures[..n] {
+        let second = self.kept.as_ref().unwrap_or(subject);
+        for (picture, subject) in self.pictures[..n].iter_mut().zip([subject, second]) {
             let picture = picture.get_or_insert_with(|| Picture::new(render.clone()));
             let uploaded = picture.upload(&subject.frame);
             uploaded.map_err(poselens_engine::Error::Invalid)?;

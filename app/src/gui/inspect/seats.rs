@@ -34,6 +34,9 @@ impl Inspect {
         make: &MakeByName,
     ) -> Result<()> {
         let is_new = self.inspector.is_none();
+        if slot == 1 {
+            self.kept = None;
+        }
         self.seats[slot] = Seat {
             is_loading: name.is_some(),
             wanted: name.clone(),
@@ -137,6 +140,7 @@ impl Inspect {
             }
             seat.shown = shown::show(&output, pick, choices, seat.cell(choices).map(|c| &c.map));
         }
+        self.overlaid = self.overlaid_scene(choices);
         if keys.iter().any(Option::is_some) {
             let weaver = match self.weaver.take() {
                 Some(weaver) => Ok(weaver),

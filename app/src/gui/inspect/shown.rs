@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use poselens_engine::geometry::{Affine2, Point};
 use poselens_engine::output::{AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput};
-use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, scene};
+use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, pen, scene};
 use poselens_engine::pose::Keypoint;
 use poselens_shaders::canvas::Paint;
 use poselens_shaders::heat::Sampling;
@@ -23,6 +23,8 @@ const PEAK: Rgb = [0xFF, 0xD1, 0x3B];
 pub struct MapGroup<'a> {
     /// The name without the iteration.
     pub name: &'a str,
+    /// The same in words.
+    pub title: &'a str,
     /// Stack, layer or block, from 0.
     pub layer: usize,
     /// In the order of iterations.
@@ -55,6 +57,7 @@ pub fn groups(region: &RegionOutput) -> Vec<MapGroup<'_>> {
             Some(group) => group.maps.push(map),
             None => groups.push(MapGroup {
                 name,
+                title: "",
                 layer,
                 maps: vec![map],
             }),
@@ -65,6 +68,7 @@ pub fn groups(region: &RegionOutput) -> Vec<MapGroup<'_>> {
         group
             .maps
             .sort_by_key(|m| m.place.iteration.unwrap_or(usize::MAX));
+        group.title = group.maps.last().map_or("", |map| &map.title);
     }
     groups.sort_by_key(|g| g.layer);
     groups
@@ -182,20 +186,8 @@ pub fn peak(region: &RegionOutput, joint: usize, keypoint: Keypoint) -> Option<P
 }
 
 /// One plane of a map: the only one, or that of a joint.
-pub fn plane(map: &AttentionMap, joint: Option<usize>) -> Option<AttentionMap> {
-    let i = if map.map.n == 1 { 0 } else { joint? };
-    if i >= map.map.n {
-        return None;
-    }
-    Some(AttentionMap {
-        map: Planes {
-            n: 1,
-            size: map.map.size,
-            values: map.map.plane(i).to_vec(),
-        },
-        name: map.name.clone(),
-        ..*map
-    })
+fn plane(map: &AttentionMap, joint: Option<usize>) -> Option<AttentionMap> {
+    map.plane(if map.map.n == 1 { 0 } else { joint? })
 }
 
 /// What lies over the picture of one model.
@@ -288,14 +280,15 @@ pub fn show(
                 .marks
                 .push(pixel_mark(&region.image_from_heatmap, peak));
         }
+        let pen = pen(output.frame.size());
         for (stroke, rgb) in [
             (4.0, INK),
             (2.0, if joint.is_some() { PEAK } else { CENTER }),
         ] {
             scene.marks.push(Mark::Disc(Disc {
                 center: [picked.point.x as f32, picked.point.y as f32],
-                radius: 6.0,
-                stroke,
+                radius: 6.0 * pen,
+                stroke: stroke * pen,
                 paint: Paint::new(rgb, 1.0),
             }));
         }
@@ -307,11 +300,27 @@ pub fn show(
     }
 }
 
+/// The skeleton of a second answer in a colour of its own, to be drawn over the first.
+pub fn second(output: &PoseOutput, skeleton: Rgb) -> Vec<Mark> {
+    let style = OverlayStyle {
+        tint: Some(skeleton),
+        side_badges: false,
+        track_ids: false,
+        legends: false,
+        ..OverlayStyle::default()
+    };
+    let overlays: Vec<_> = overlay("skeleton").into_iter().collect();
+    scene(output, &overlays, &style).marks
+}
+
 /// A map under a name that is short enough for a legend: those of attention layers are long, and
 /// stand above the picture in full.
 fn captioned(map: &AttentionMap) -> AttentionMap {
     let name = match map.kind {
-        AttentionKind::QueryKey => format!("layer {}", map.place.layer + 1),
+        AttentionKind::QueryKey => match map.name.rsplit_once(".head") {
+            Some((_, head)) => format!("layer {}, head {head}", map.place.layer),
+            None => format!("layer {}", map.place.layer),
+        },
         AttentionKind::Signed | AttentionKind::Gate => map.name.clone(),
     };
     AttentionMap {

@@ -4,9 +4,10 @@ use eframe::egui::{self, Align, Button, Image, Label, Layout, RichText, Slider, 
 use poselens_engine::output::{Direction, RegionOutput};
 
 use super::choices::{Choices, What};
+use super::compare::compare_ui;
 use super::{Form, GridPictures, InspectAction, Pick, Seat, numbers, shown};
 use crate::gui::action::{Action, SourceAction};
-use crate::gui::panels::{PanelContext, joint_title, sample_clip};
+use crate::gui::panels::{PanelContext, joint_title, sample_clip, sentence};
 use crate::gui::train::trained;
 use crate::gui::{theme, widgets};
 
@@ -89,13 +90,17 @@ pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 .collect();
             let current = wanted.unwrap_or(if slot == 1 { ALONE } else { "none" });
             let rows = names.iter().map(|n| (trained::title(n), *n == current));
-            let shown = trained::title(current);
+            let shown = match &cx.inspect.kept {
+                Some(kept) if slot == 1 => format!("frame {} of {}", kept.frame.id, kept.name),
+                _ => trained::title(current),
+            };
             if let Some(i) = widgets::choice_ui(ui, label, help, &shown, rows) {
                 let name = (names[i] != ALONE).then(|| names[i].to_owned());
                 cx.actions
                     .push(Action::Inspect(InspectAction::Model(slot, name)));
             }
         }
+        compare_ui(ui, cx);
     });
 }
 
@@ -131,12 +136,12 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             weak_ui(ui, "Click near a joint, or anywhere in the picture.");
             return;
         };
-        for seat in &cx.inspect.seats {
+        for (slot, seat) in cx.inspect.seats.iter().enumerate() {
             let Some(output) = &seat.found else { continue };
             if cx.inspect.is_compared() {
-                weak_ui(ui, &seat.title());
+                weak_ui(ui, &cx.inspect.title(slot));
             }
-            let grid = egui::Grid::new(("numbers", &seat.wanted)).num_columns(2);
+            let grid = egui::Grid::new(("numbers", slot)).num_columns(2);
             grid.min_row_height(18.0)
                 .spacing([12.0, 2.0])
                 .show(ui, |ui| {
@@ -156,13 +161,13 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let mut choices = cx.state.inspect.clone();
     widgets::section_ui(ui, "Show", |ui| {
-        let seats = || cx.inspect.seats.iter().filter(|s| s.found.is_some());
-        let regions: Vec<(&Seat, &str, &RegionOutput)> = seats()
-            .filter_map(|seat| {
+        let seats = cx.inspect.seats.iter().enumerate();
+        let regions: Vec<(usize, &Seat, &RegionOutput)> = seats
+            .filter_map(|(slot, seat)| {
                 let output = seat.found.as_ref()?;
                 let pick = cx.inspect.pick.as_ref();
                 let point = pick.and_then(|p| shown::picked(output, p)).map(|p| p.point);
-                Some((seat, &*output.model, shown::region(output, point)?))
+                Some((slot, seat, shown::region(output, point)?))
             })
             .collect();
         let now = regions.first().map(|r| What::of(r.2, choices.what));
@@ -182,12 +187,15 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 }
             }
         });
-        for (seat, model, region) in regions {
-            match What::of(region, choices.what) {
-                What::Maps => maps_ui(ui, seat, model, region, &mut choices),
+        for (slot, seat, region) in regions {
+            let what = What::of(region, choices.what);
+            // Both may be of one model, which is asked once; its self-attention has two pictures.
+            let is_kept = slot == 1 && cx.inspect.kept.is_some();
+            ui.push_id(slot, |ui| match what {
+                What::Maps if !is_kept => maps_ui(ui, seat, region, &mut choices),
                 What::QueryKey => query_key_ui(ui, seat, &mut choices),
-                What::Picture | What::Heatmap => {}
-            }
+                What::Maps | What::Picture | What::Heatmap => {}
+            });
         }
         look_ui(ui, &mut choices);
     });
@@ -198,23 +206,27 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// Which map of a model, and of which iteration.
-fn maps_ui(ui: &mut Ui, seat: &Seat, model: &str, region: &RegionOutput, choices: &mut Choices) {
+fn maps_ui(ui: &mut Ui, seat: &Seat, region: &RegionOutput, choices: &mut Choices) {
+    let Some(model) = seat.found.as_ref().map(|output| &*output.model) else {
+        return;
+    };
     let groups = shown::groups(region);
     let Some(chosen) = shown::chosen_group(model, region, choices) else {
         return;
     };
     let rows = groups.iter().map(|g| {
-        let text = format!("{}:  {}", g.layer + 1, g.name);
+        let text = widgets::map_text(g.name, g.title);
         (text, g.name == chosen.name)
     });
-    let help = format!("Attention maps of {}, by layer or stack", seat.title());
-    ui.push_id(&seat.wanted, |ui| {
-        if let Some(i) = widgets::choice_ui(ui, "Map", &help, chosen.name, rows) {
-            choices
-                .maps
-                .insert(model.to_owned(), groups[i].name.to_owned());
-        }
-    });
+    let help = format!(
+        "Attention maps of {}, by layer or stack\nNow: {}",
+        seat.title(),
+        chosen.title
+    );
+    if let Some(i) = widgets::choice_ui(ui, "Map", &help, chosen.name, rows) {
+        let name = groups[i].name.to_owned();
+        choices.maps.insert(model.to_owned(), name);
+    }
     let n = chosen.maps.len();
     if n > 1 {
         let mut at = choices.iteration.unwrap_or(n).min(n);
@@ -235,7 +247,10 @@ fn maps_ui(ui: &mut Ui, seat: &Seat, model: &str, region: &RegionOutput, choices
             1 => String::new(),
             n => format!(" {n} planes, one for each joint."),
         };
-        weak_ui(ui, &format!("{}.{planes}", map.kind.meaning()));
+        weak_ui(
+            ui,
+            &format!("{}. {}.{planes}", sentence(&map.title), map.kind.meaning()),
+        );
     }
 }
 
@@ -287,10 +302,10 @@ fn grid_ui(ui: &mut Ui, pictures: &GridPictures, choices: &mut Choices) {
         ui.horizontal(|ui| {
             for (cell, texture) in layer.cells.iter().zip(textures) {
                 let head = match cell.head {
-                    Some(head) => format!("head {}", head + 1),
+                    Some(head) => format!("head {head}"),
                     None => "mean of heads".to_owned(),
                 };
-                let label = format!("Layer {}, {head}", l + 1);
+                let label = format!("Layer {}, {head}", layer.layer);
                 let size = texture.size_vec2();
                 let image = Image::new(texture).fit_to_exact_size(size * (width / size.x));
                 let stroke = if l == chosen && cell.head == head_shown {
@@ -314,7 +329,10 @@ fn grid_ui(ui: &mut Ui, pictures: &GridPictures, choices: &mut Choices) {
             }
         });
     }
-    weak_ui(ui, "Rows: layers. Columns: heads, then their mean.");
+    weak_ui(
+        ui,
+        "Rows: layers from 0. Columns: heads from 0, then their mean.",
+    );
 }
 
 /// How maps are drawn.

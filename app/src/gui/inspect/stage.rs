@@ -1,11 +1,13 @@
 //! The picture, once for each model, with what the network saw in it.
 
-use eframe::egui::{self, Align, Label, Layout, Rect, RichText, Ui};
+use eframe::egui::{self, Align, Color32, Label, Layout, Rect, RichText, Ui};
 use poselens_engine::geometry::Point;
+use poselens_engine::overlay::OverlayStyle;
 
+use super::compare::SECOND;
 use super::{InspectAction, Pick, numbers, shown};
 use crate::gui::Action;
-use crate::gui::panels::{PanelContext, zoom_ui};
+use crate::gui::panels::{PanelContext, of_answer, zoom_ui};
 use crate::gui::theme;
 
 /// Height of the line above a picture.
@@ -20,7 +22,11 @@ pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
         empty_ui(ui, area, cx);
         return;
     }
-    let n = if inspect.is_compared() { 2 } else { 1 };
+    let n = if inspect.is_compared() && !inspect.is_overlaid() {
+        2
+    } else {
+        1
+    };
     let width = area.width() / n as f32;
     for slot in 0..n {
         let left = area.left() + width * slot as f32;
@@ -35,7 +41,9 @@ pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
 
 fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
     let inspect = cx.inspect;
-    let (Some(subject), Some(seat)) = (&inspect.subject, inspect.seats.get(slot)) else {
+    let kept = inspect.kept.as_ref().filter(|_| slot == 1);
+    let subject = kept.or(inspect.subject.as_ref());
+    let (Some(subject), Some(seat)) = (subject, inspect.seats.get(slot)) else {
         return;
     };
     let (caption, area) = pane.split_top_bottom_at_y(pane.top() + CAPTION);
@@ -45,7 +53,8 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
         send(cx, InspectAction::Zoom(zoomed.view.zoom()));
     }
     if let Some(picture) = &inspect.pictures[slot] {
-        picture.show_ui(ui, area, &seat.shown.scene, zoomed.view);
+        let scene = inspect.overlaid.as_ref().unwrap_or(&seat.shown.scene);
+        picture.show_ui(ui, area, scene, zoomed.view);
     }
 
     let scale = ui.pixels_per_point();
@@ -57,7 +66,12 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
             && (-0.5..size.height as f64 - 0.5).contains(&y);
         is_inside.then(|| Point::new(x, y))
     };
-    if zoomed.response.clicked()
+    // egui counts a double click as the end of a triple one when something else was clicked
+    // shortly before.
+    if zoomed.response.double_clicked() || zoomed.response.triple_clicked() {
+        // Its first click has picked something by the way.
+        send(cx, InspectAction::Unpick);
+    } else if zoomed.response.clicked()
         && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
     {
         let reach = f64::from(REACH * scale) / zoomed.view.scale;
@@ -74,20 +88,21 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
             .max_rect(caption.shrink2(egui::vec2(12.0, 0.0)))
             .layout(Layout::left_to_right(Align::Center)),
     );
-    let state = seat.state().or_else(|| seat.shown.hint.clone());
+    let threshold = OverlayStyle::default().keypoint_threshold;
+    let note = || of_answer(seat.found.as_ref()?, threshold);
+    let state = seat.state().or_else(note);
+    let state = state.or_else(|| seat.shown.hint.clone());
     let color = if seat.fault.is_some() {
         theme::RED
     } else {
         theme::RIGHT
     };
     // First and never longer than half a pane, so that there is room for what it does.
-    let name = RichText::new(seat.title()).strong();
-    ui.scope(|ui| {
-        ui.set_max_width(0.5 * ui.available_width());
-        let label = Label::new(name).truncate().selectable(false);
-        ui.add(label)
-            .on_hover_text(seat.wanted.as_deref().unwrap_or_default());
-    });
+    name_ui(&mut ui, slot, theme::TEXT, cx);
+    if inspect.is_overlaid() {
+        let [r, g, b] = SECOND;
+        name_ui(&mut ui, 1, Color32::from_rgb(r, g, b), cx);
+    }
     if let Some(state) = state {
         ui.add(
             Label::new(RichText::new(state).color(color))
@@ -102,9 +117,21 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
         ui.add(Label::new(text.color(theme::TEXT)).selectable(false))
             .on_hover_text("Under the pointer: pixel, map value, heatmap value");
     } else if let Some(map) = &seat.shown.map {
-        let text = RichText::new(&map.name).color(theme::WEAK);
+        let text = RichText::new(format!("{}: {}", map.name, map.title)).color(theme::WEAK);
         ui.add(Label::new(text).truncate().selectable(false));
     }
+}
+
+/// Which model has looked, and at which frame where that differs.
+fn name_ui(ui: &mut Ui, slot: usize, color: Color32, cx: &PanelContext<'_>) {
+    let seat = &cx.inspect.seats[slot];
+    ui.scope(|ui| {
+        ui.set_max_width(0.5 * ui.available_width());
+        let text = RichText::new(cx.inspect.title(slot)).strong().color(color);
+        let label = Label::new(text).truncate().selectable(false);
+        ui.add(label)
+            .on_hover_text(seat.wanted.as_deref().unwrap_or_default());
+    });
 }
 
 /// What to do while there is nothing to look at.

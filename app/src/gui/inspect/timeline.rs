@@ -1,14 +1,13 @@
 //! Across the bottom: which frame, in pictures, in seconds and step by step.
 
 use eframe::egui::{
-    self, Align, Button, Image, Label, Layout, RichText, Role, Sense, Slider, Ui, WidgetInfo,
+    self, Align, Button, DragValue, Image, Label, Layout, RichText, Role, Sense, Slider, Ui,
+    WidgetInfo,
 };
-
-use poselens_engine::source::SeekTo;
 
 use super::{Film, InspectAction};
 use crate::gui::Action;
-use crate::gui::panels::{PanelContext, place};
+use crate::gui::panels::PanelContext;
 use crate::gui::{theme, widgets};
 
 /// Height of the strip of thumbnails, points.
@@ -79,7 +78,7 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
             ui.painter()
                 .rect_stroke(rect, 3.0, stroke, egui::StrokeKind::Inside);
         }
-        if response.on_hover_text(&label).clicked() {
+        if widgets::help_above(response, &label).clicked() {
             actions.push(Action::Inspect(InspectAction::Seek(picture.index)));
         }
     }
@@ -118,36 +117,57 @@ fn steps_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
     }
 }
 
+/// The time and the frame, as fields to type into; from right to left.
+fn place_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
+    let last = film.times.len().saturating_sub(1);
+    let end = film.times.last().copied().unwrap_or_default();
+    let weak = |text: String| {
+        let text = RichText::new(text).font(theme::number_font(13.0));
+        Label::new(text.color(theme::WEAK)).selectable(false)
+    };
+    ui.spacing_mut().item_spacing.x = 5.0;
+    let mut index = film.index;
+    ui.add(weak(format!("/ {last}")));
+    let field = DragValue::new(&mut index).range(0..=last);
+    if ui
+        .add(field)
+        .on_hover_text("Frame, counted from 0: type a number to go there")
+        .accessible_name("Frame")
+        .changed()
+    {
+        actions.push(Action::Inspect(InspectAction::Seek(index)));
+    }
+    ui.add(weak("frame".to_owned()));
+    ui.add_space(8.0);
+    ui.add(weak(format!("/ {}", widgets::clock(end))));
+    let mut secs = film.times.get(film.index).copied().unwrap_or_default();
+    let field = DragValue::new(&mut secs)
+        .range(0.0..=end)
+        .speed(0.02)
+        .custom_formatter(|secs, _| widgets::clock(secs))
+        .custom_parser(widgets::clock_secs);
+    if ui
+        .add(field)
+        .on_hover_text("Time: type seconds or 1:23.4 to go there")
+        .accessible_name("Time")
+        .changed()
+    {
+        let index = film.index_at(secs);
+        actions.push(Action::Inspect(InspectAction::Seek(index)));
+    }
+    ui.add_space(4.0);
+}
+
 fn slider_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
     let last = film.times.last().copied().unwrap_or_default();
     let now = film.times.get(film.index).copied().unwrap_or_default();
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let text = format!(
-            "{} / {}   of {} frames",
-            widgets::clock(now),
-            widgets::clock(last),
-            film.times.len()
-        );
-        let text = RichText::new(text).font(theme::number_font(13.0));
-        ui.add(Label::new(text.color(theme::TEXT)).selectable(false));
-        match place::place_ui(ui, film.index as u64) {
-            Some(SeekTo::Frame(frame)) => {
-                let index = (frame as usize).min(film.times.len().saturating_sub(1));
-                actions.push(Action::Inspect(InspectAction::Seek(index)));
-            }
-            Some(SeekTo::Secs(secs)) => {
-                let index = film.index_at(secs);
-                actions.push(Action::Inspect(InspectAction::Seek(index)));
-            }
-            None => {}
-        }
+        place_ui(ui, film, actions);
         ui.spacing_mut().slider_width = (ui.available_width() - 12.0).max(60.0);
         let mut secs = now;
         let slider = Slider::new(&mut secs, 0.0..=last).show_value(false);
-        if ui
-            .add(slider)
-            .on_hover_text("Goes to another time")
-            .accessible_name("Time")
+        if widgets::help_above(ui.add(slider), "Goes to another time")
+            .accessible_name("Time line")
             .changed()
         {
             let index = film.index_at(secs);

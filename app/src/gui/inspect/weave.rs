@@ -54,6 +54,8 @@ pub struct Cell {
 pub struct GridLayer {
     /// Its name in the model.
     pub name: String,
+    /// Its number, from 0.
+    pub layer: usize,
     /// Heads in order, then their mean.
     pub cells: Vec<Cell>,
 }
@@ -158,6 +160,7 @@ fn layer_pictures(layer: &QueryKey, key: &GridKey, threads: &Threads) -> Result<
         .collect::<Result<_>>()?;
     Ok(Some(GridLayer {
         name: layer.name.clone(),
+        layer: layer.layer,
         cells,
     }))
 }

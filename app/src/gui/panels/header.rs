@@ -1,6 +1,8 @@
 //! Across the top: what is running, and that it stays on this computer.
 
-use eframe::egui::{Align, Button, Color32, Label, Layout, RichText, ScrollArea, Ui};
+use eframe::egui::{
+    Align, Button, Color32, Id, Label, Layout, RichText, ScrollArea, TextStyle, Ui,
+};
 use poselens_engine::frame::Frame;
 use poselens_engine::source::SourceStatus;
 
@@ -36,12 +38,9 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.add_space(10.0);
         if let Some(shown) = Shown::of(cx) {
             widgets::dot_ui(ui, shown.color);
-            let name = RichText::new(&shown.name).color(theme::TEXT);
-            ui.add(Label::new(name).truncate().selectable(false))
-                .on_hover_text(shown.help);
-            ui.label(RichText::new(shown.more).small().color(theme::WEAK));
+            shown_ui(ui, &shown);
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let right = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             menu_ui(ui, cx);
             if ui
                 .add(Button::new(Icon::FullScreen.atom(None)).frame(false))
@@ -72,8 +71,41 @@ pub fn header_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     cx.device().why
                 ),
             );
+            ui.min_rect().width()
         });
+        ui.data_mut(|d| d.insert_temp(right_id(), right.inner));
     });
+}
+
+/// Where the width of the right end is remembered from frame to frame.
+fn right_id() -> Id {
+    Id::unique("width of the header's right end")
+}
+
+/// The name, cut where the header has no room for it, and in full at the pointer.
+fn shown_ui(ui: &mut Ui, shown: &Shown) {
+    let right = ui.data(|d| d.get_temp::<f32>(right_id())).unwrap_or(320.0);
+    let more = RichText::new(&shown.more).small().color(theme::WEAK);
+    let font = TextStyle::Small.resolve(ui.style());
+    let more_width = ui
+        .painter()
+        .layout_no_wrap(shown.more.clone(), font, theme::WEAK)
+        .size()
+        .x;
+    let spacing = 3.0 * ui.spacing().item_spacing.x;
+    let room = ui.available_width() - right - more_width - spacing;
+    ui.scope(|ui| {
+        ui.set_max_width(room.max(40.0));
+        let name = RichText::new(&shown.name).color(theme::TEXT);
+        ui.add(
+            Label::new(name)
+                .truncate()
+                .show_tooltip_when_elided(false)
+                .selectable(false),
+        )
+        .on_hover_text(format!("{}\n{}", shown.name, shown.help));
+    });
+    ui.add(Label::new(more).truncate().selectable(false));
 }
 
 /// Every command, by group.
@@ -147,7 +179,7 @@ impl Shown {
         let name = film.map(|f| &f.name).or(subject.map(|s| &s.name))?;
         let size = subject.map(|s| size_text(&s.frame)).unwrap_or_default();
         let more = match film.filter(|f| !f.times.is_empty()) {
-            Some(film) => format!("{size}   frame {} of {}", film.index, film.times.len()),
+            Some(film) => format!("{size}   frame {} / {}", film.index, film.times.len() - 1),
             None => size,
         };
         let help = if film.is_some() {

@@ -108,7 +108,8 @@ fn devices_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
         "What the networks run on, and what draws the window"
     };
     let label = egui::Label::new(RichText::new(text).small().color(color));
-    ui.add(label.selectable(false)).on_hover_text(help);
+    ui.add(label.truncate().selectable(false))
+        .on_hover_text(help);
 }
 
 fn figure_ui(ui: &mut Ui, name: &str, value: String, unit: &str, color: Color32) -> egui::Response {

@@ -4,6 +4,7 @@ mod connection;
 mod header;
 mod hud;
 mod model;
+mod notes;
 mod overlay;
 pub mod place;
 mod recordings;
@@ -20,14 +21,15 @@ use super::inspect::{self, Inspect};
 use super::train::{self, Train};
 use super::{Action, AppState, DeviceChoice, GuiContext, Session, theme};
 
-pub use overlay::joint_title;
+pub use notes::of_answer;
+pub use overlay::{joint_title, sentence};
 pub use recordings::moment;
 pub use sheets::sheet_ui;
-pub use source::sample_clip;
+pub use source::{any_camera, sample_clip};
 pub use stage::{view_ui, zoom_ui};
 
 /// A way of working with the program: which panels are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum View {
     /// The running picture.
     Live,
@@ -148,6 +150,12 @@ pub const PANELS: &[PanelSpec] = &[
         show: hud::hud_ui,
     },
     PanelSpec {
+        name: "Notes",
+        view: View::Live,
+        place: Place::Stage,
+        show: notes::notes_ui,
+    },
+    PanelSpec {
         name: "Connection",
         view: View::Live,
         place: Place::Stage,
@@ -189,6 +197,12 @@ pub const PANELS: &[PanelSpec] = &[
         view: View::Inspect,
         place: Place::Side,
         show: inspect::joint_ui,
+    },
+    PanelSpec {
+        name: "Difference",
+        view: View::Inspect,
+        place: Place::Side,
+        show: inspect::difference_ui,
     },
     PanelSpec {
         name: "Show",
@@ -294,6 +308,8 @@ pub fn around_ui(ui: &mut Ui, view: View, cx: &mut PanelContext<'_>) {
                     .show(ui, |ui| place_ui(ui, view, Place::SideBottom, cx));
             }
             egui::ScrollArea::vertical()
+                // Each view keeps its own place.
+                .id_salt(view)
                 .auto_shrink(false)
                 .show(ui, |ui| {
                     egui::Frame::new()

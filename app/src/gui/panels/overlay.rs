@@ -13,7 +13,7 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         for (i, overlay) in cx.gui.overlays.iter().enumerate() {
             let is_on = cx.state.overlays.contains(overlay.name);
             let key = (i + 1).to_string();
-            let response = widgets::switch_row_ui(ui, &title(overlay.name), Some(&key), is_on);
+            let response = widgets::switch_row_ui(ui, &sentence(overlay.name), Some(&key), is_on);
             let help = format!("{}\nKey {key}; key 0 switches all off", overlay.help);
             if response.on_hover_text(help).clicked() {
                 send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
@@ -137,17 +137,43 @@ fn self_attention_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 fn attention_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    let names = &cx.session.attention_names;
-    let chosen = cx.state.attention.as_ref().filter(|a| names.contains(a));
-    let maps = names
-        .iter()
-        .map(|name| (name.clone(), Some(name) == chosen));
-    let choices = std::iter::once(("First map".to_owned(), chosen.is_none())).chain(maps);
-    let shown = chosen.map_or("First map", String::as_str);
-    let help = "Which of the network's own attention maps is shown";
-    if let Some(i) = widgets::choice_ui(ui, "Map", help, shown, choices) {
-        let map = i.checked_sub(1).map(|m| names[m].clone());
-        send(cx, OverlayAction::Attention(map));
+    let maps = &cx.session.attention_maps;
+    let chosen = cx.state.attention.as_ref();
+    let at = chosen.and_then(|name| maps.iter().position(|map| map.name == *name));
+    let now = maps.get(at.unwrap_or(0));
+    let rows = maps.iter().enumerate().map(|(i, map)| {
+        let text = widgets::map_text(&map.name, &map.title);
+        (text, i == at.unwrap_or(0))
+    });
+    let shown = now.map_or("The first", |map| &map.name);
+    let help = match now {
+        Some(map) => format!(
+            "Which of the network's own attention maps is shown (Tab: the next)\nNow: {}",
+            map.title
+        ),
+        None => "Which of the network's own attention maps is shown".to_owned(),
+    };
+    if let Some(i) = widgets::choice_ui(ui, "Map", &help, shown, rows) {
+        let map = maps[i].name.clone();
+        send(cx, OverlayAction::Attention(Some(map)));
+    }
+    if let Some(map) = now {
+        let planes = match map.n_planes {
+            1 => "",
+            _ => " One for each joint: that of the joint chosen for the heatmap, or the strongest.",
+        };
+        let text = format!("{}. {}.{planes}", sentence(&map.title), map.meaning);
+        let text = RichText::new(text).small().color(theme::WEAK);
+        ui.add(Label::new(text).wrap().selectable(false));
+    }
+    let is_on = cx.state.is_range_fixed;
+    let help = "Colours stand for all possible values, the same in every frame; off: for those of \
+                each frame, which shows weak maps, but jumps";
+    if widgets::switch_row_ui(ui, "Fixed range", None, is_on)
+        .on_hover_text(help)
+        .clicked()
+    {
+        send(cx, OverlayAction::FixedRange(!is_on));
     }
 }
 
@@ -156,7 +182,7 @@ fn send(cx: &mut PanelContext<'_>, action: OverlayAction) {
 }
 
 /// `skeleton` -> `Skeleton`.
-fn title(name: &str) -> String {
+pub fn sentence(name: &str) -> String {
     let mut chars = name.chars();
     chars
         .next()
@@ -171,7 +197,7 @@ pub fn joint_title(joint: &str) -> String {
         Some(("r", rest)) => format!("right {rest}"),
         _ => joint.to_owned(),
     };
-    title(&text.replace('_', " "))
+    sentence(&text.replace('_', " "))
 }
 
 #[cfg(test)]

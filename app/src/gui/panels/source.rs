@@ -49,6 +49,18 @@ pub fn sample_clip(gui: &GuiContext) -> Option<SourceChoice> {
     })
 }
 
+/// The camera to begin with: the only one, or else the first of all that delivers.
+pub fn any_camera(cameras: &[SourceChoice]) -> Option<SourceChoice> {
+    match cameras {
+        [] => None,
+        [only] => Some(only.clone()),
+        _ => Some(SourceChoice {
+            label: "First camera that works".to_owned(),
+            spec: "camera:".to_owned(),
+        }),
+    }
+}
+
 fn list_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let mut sources = cx.session.cameras.clone().unwrap_or_default();
     sources.extend(sample_clip(cx.gui));
@@ -94,8 +106,9 @@ fn format_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
 /// `1280 × 720, 30 fps, MJPEG`.
 fn format_text(format: &CameraFormat) -> String {
-    let CameraFormat { size, rate, pixels } = format;
-    format!("{} × {}, {rate} fps, {pixels}", size.width, size.height)
+    let CameraFormat { size, pixels, .. } = format;
+    let rate = format.rate_text();
+    format!("{} × {}, {rate}, {pixels}", size.width, size.height)
 }
 
 fn buttons_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {

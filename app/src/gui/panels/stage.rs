@@ -66,7 +66,7 @@ pub fn zoom_ui(ui: &mut Ui, area: egui::Rect, size: Size, zoom: Zoom, is_mirrore
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Picture"));
     let mut wanted = None;
-    if response.double_clicked() {
+    if response.double_clicked() || response.triple_clicked() {
         wanted = Some(Zoom::WHOLE);
     } else if response.dragged() {
         let by = response.drag_delta() * scale;

@@ -76,9 +76,8 @@ fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
     ui.spacing_mut().slider_width = ui.available_width();
     let slider = Slider::new(&mut at, 0..=last).show_value(false);
-    let response = ui
-        .add_enabled(extent.is_some(), slider)
-        .on_hover_text(help)
+    let response = ui.add_enabled(extent.is_some(), slider);
+    let response = widgets::help_above(response, &help)
         .on_disabled_hover_text(match counted.and_then(|e| e.failure.as_ref()) {
             Some(why) => format!("Nothing to go to: {why}"),
             None => "Nothing to go to: there is no picture, or only one".to_owned(),
@@ -256,12 +255,15 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
         None => format!("{elapsed}   waiting for a picture"),
     };
     ui.add_space(6.0);
+    // Never as far as the time: the dot stands between.
+    ui.set_max_width(ui.available_width() - 28.0);
     ui.add(
         Label::new(
             RichText::new(text)
                 .font(theme::number_font(12.5))
                 .color(theme::TEXT),
         )
+        .truncate()
         .selectable(false),
     )
     .on_hover_text(match recording.is_file {

@@ -90,7 +90,7 @@ impl App {
             }
             TrainAction::Continue(folder, epochs) => {
                 let data = |role| self.state.train.data(role).cloned();
-                let maybe_at = [data(Role::Learn), data(Role::HeldOut)];
+                let maybe_at = Box::new([data(Role::Learn), data(Role::HeldOut)]);
                 return self.begin(Job::Resume { epochs, maybe_at }, folder);
             }
             TrainAction::Forget => self.state.train.at_work = None,

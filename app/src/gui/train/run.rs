@@ -36,7 +36,7 @@ pub enum Job {
         /// Epochs in all, where others than before.
         epochs: Option<u64>,
         /// Where its people, to learn from and held out, may be now if they are gone.
-        maybe_at: [Option<DataConfig>; 2],
+        maybe_at: Box<[Option<DataConfig>; 2]>,
     },
 }
 
@@ -282,10 +282,10 @@ fn train(
         Job::Begin(config) => Trainer::begin(*config, folder, hardware)?,
         Job::Resume { epochs, maybe_at } => {
             let was = RunEntry::read(folder)?.config;
-            let [learn, held_out] = maybe_at;
+            let [learn, held_out] = *maybe_at;
             let changes = Changes {
                 epochs,
-                data: moved(was.data.first(), learn),
+                data: moved(was.data.first(), learn).into_iter().collect(),
                 validation: moved(was.validation.as_ref(), held_out),
             };
             let trainer = Trainer::resume_with(folder, &changes, hardware)?;

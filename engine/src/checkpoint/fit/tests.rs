@@ -7,6 +7,16 @@ use crate::model::{PoseModel, RawOutput, model};
 use crate::nn::Pass;
 use crate::output::Approach;
 
+/// As the product compares, for one row or all.
+fn fit(
+    found: &Shapes,
+    spec: Option<&'static ModelSpec>,
+    input: Option<Size>,
+) -> Result<Result<Fit, String>> {
+    let fit = super::fit(found, &Known::all(spec)?, input)?;
+    Ok(fit.map_err(|misfit| misfit.reason))
+}
+
 fn shapes_of(name: &str, n_joints: usize) -> Shapes {
     let options = BuildOptions {
         n_joints,

@@ -2,56 +2,22 @@
 
 use std::collections::HashMap;
 
-use super::{Global, Node, Pickle, Refusal, Value};
-use crate::checkpoint::storage::{Storage, TensorRef};
+use super::input::Input;
+use super::names::Global;
+use super::{Node, Pickle, Refusal, Value};
 
 /// Containers, tensors and storages. A thousand tensors with moments make about 20,000.
-const MAX_NODES: usize = 1 << 20;
+pub(super) const MAX_NODES: usize = 1 << 20;
 /// Values waiting for their container; `torch.save` fills containers a thousand pairs at a time.
 const MAX_STACK: usize = 1 << 20;
 /// Containers begun and not ended.
 const MAX_MARKS: usize = 1 << 10;
 
-struct Input<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Input<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Refusal> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..n).ok_or("ends in the middle of its pickle")?;
-        self.at += n;
-        Ok(taken)
-    }
-
-    /// A little-endian number of up to eight bytes.
-    fn unsigned(&mut self, n: usize) -> Result<u64, Refusal> {
-        let bytes = self.take(n)?.iter().rev();
-        Ok(bytes.fold(0, |value, byte| value << 8 | u64::from(*byte)))
-    }
-
-    fn byte(&mut self) -> Result<u8, Refusal> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn line(&mut self) -> Result<&'a str, Refusal> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        // No module or function of Python that could be meant has a longer name.
-        let n = rest.iter().take(256).position(|b| *b == b'\n');
-        let line = self.take(n.ok_or("has a name without an end in its pickle")?)?;
-        self.at += 1;
-        text(line)
-    }
-}
-
-fn text(bytes: &[u8]) -> Result<&str, Refusal> {
-    std::str::from_utf8(bytes).map_err(|_| "has a text in its pickle that is not UTF-8".into())
-}
-
 pub(super) struct Machine<'a> {
     input: Input<'a>,
-    nodes: Vec<Node<'a>>,
+    pub(super) nodes: Vec<Node<'a>>,
+    /// Items copied from one container to another.
+    pub(super) n_copied: usize,
     stack: Vec<Value<'a>>,
     marks: Vec<usize>,
     memo: HashMap<u64, Value<'a>>,
@@ -61,8 +27,9 @@ impl<'a> Machine<'a> {
     /// A machine before the first opcode of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
-            input: Input { bytes, at: 0 },
+            input: Input::new(bytes),
             nodes: Vec::new(),
+            n_copied: 0,
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
@@ -84,11 +51,11 @@ impl<'a> Machine<'a> {
             match opcode {
                 b'.' => return self.pop(),
                 0x80 => match self.input.byte()? {
-                    0..=2 => {}
+                    0..=5 => {}
                     n => {
                         return Err(format!(
-                            "is pickled with protocol {n}; torch.save writes protocol 2 unless \
-                             told otherwise: save it again"
+                            "is pickled with protocol {n}, which is not known; torch.save writes \
+                             protocol 2 unless told otherwise: save it again"
                         ));
                     }
                 },
@@ -103,21 +70,38 @@ impl<'a> Machine<'a> {
                     let bits = self.input.unsigned(4)? as u32;
                     self.push(Value::Int(i64::from(bits.cast_signed())))?;
                 }
-                0x8a => self.long()?,
+                0x8a | 0x8b => {
+                    let n_length = if opcode == 0x8a { 1 } else { 4 };
+                    let value = self.input.long(n_length)?;
+                    self.push(value)?;
+                }
                 b'G' => {
                     self.input.take(8)?;
                     self.push(Value::Float)?;
                 }
-                b'U' => self.text(1)?,
+                b'U' | 0x8c => self.text(1)?,
                 b'X' | b'T' => self.text(4)?,
+                0x8d => self.text(8)?,
+                b'C' => self.bytes(1)?,
+                b'B' => self.bytes(4)?,
+                0x8e | 0x96 => self.bytes(8)?,
+                // How long the next part is: it is all here.
+                0x95 => drop(self.input.take(8)?),
+                b'0' => drop(self.pop()?),
+                b'1' => drop(self.pop_to_mark()?),
+                b'2' => {
+                    let value = self.pop()?;
+                    self.push(value)?;
+                    self.push(value)?;
+                }
                 b'}' => self.make(Node::Dict(Vec::new()))?,
-                b']' => self.make(Node::List(Vec::new()))?,
+                b']' | 0x8f => self.make(Node::List(Vec::new()))?,
                 b')' => self.make(Node::Tuple(Vec::new()))?,
                 0x85..=0x87 => {
                     let items = self.pop_many(usize::from(opcode - 0x84))?;
                     self.make(Node::Tuple(items))?;
                 }
-                b't' => {
+                b't' | 0x91 => {
                     let items = self.pop_to_mark()?;
                     self.make(Node::Tuple(items))?;
                 }
@@ -125,7 +109,7 @@ impl<'a> Machine<'a> {
                     let item = self.pop()?;
                     self.list()?.push(item);
                 }
-                b'e' => {
+                b'e' | 0x90 => {
                     let items = self.pop_to_mark()?;
                     self.list()?.extend(items);
                 }
@@ -141,16 +125,25 @@ impl<'a> Machine<'a> {
                 b'r' => self.remember(4)?,
                 b'h' => self.recall(1)?,
                 b'j' => self.recall(4)?,
+                0x94 => {
+                    let index = self.memo.len() as u64;
+                    self.remember_as(index)?;
+                }
                 b'c' => {
                     let (module, name) = (self.input.line()?, self.input.line()?);
-                    self.push(Value::Global(Global::named(module, name)?))?;
+                    self.global(module, name)?;
+                }
+                0x93 => {
+                    let (name, module) = (self.pop()?, self.pop()?);
+                    let (Value::Text(module), Value::Text(name)) = (module, name) else {
+                        return Err(damaged());
+                    };
+                    self.global(module, name)?;
                 }
                 b'R' => self.reduce()?,
-                b'b' => {
-                    // What a state dictionary carries beside its tensors: version numbers.
-                    self.pop()?;
-                    self.dict()?;
-                }
+                0x81 => self.new_object(false)?,
+                0x92 => self.new_object(true)?,
+                b'b' => self.build()?,
                 b'Q' => self.persistent()?,
                 other => {
                     return Err(format!(
@@ -162,7 +155,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn push(&mut self, value: Value<'a>) -> Result<(), Refusal> {
+    pub(super) fn push(&mut self, value: Value<'a>) -> Result<(), Refusal> {
         if self.stack.len() >= MAX_STACK {
             return Err(too_large());
         }
@@ -170,12 +163,23 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn make(&mut self, node: Node<'a>) -> Result<(), Refusal> {
+    /// Adds a node without a place on the stack.
+    pub(super) fn add(&mut self, node: Node<'a>) -> Result<Value<'a>, Refusal> {
         if self.nodes.len() >= MAX_NODES {
             return Err(too_large());
         }
         self.nodes.push(node);
-        self.push(Value::Node(self.nodes.len() - 1))
+        Ok(Value::Node(self.nodes.len() - 1))
+    }
+
+    pub(super) fn make(&mut self, node: Node<'a>) -> Result<(), Refusal> {
+        let value = self.add(node)?;
+        self.push(value)
+    }
+
+    fn global(&mut self, module: &'a str, name: &'a str) -> Result<(), Refusal> {
+        let known = Global::named(module, name).map(Value::Global);
+        self.push(known.unwrap_or(Value::Foreign { module, name }))
     }
 
     /// Values above the last open mark.
@@ -183,7 +187,7 @@ impl<'a> Machine<'a> {
         self.stack.len() - self.marks.last().copied().unwrap_or(0)
     }
 
-    fn pop(&mut self) -> Result<Value<'a>, Refusal> {
+    pub(super) fn pop(&mut self) -> Result<Value<'a>, Refusal> {
         if self.open() == 0 {
             return Err(damaged());
         }
@@ -239,26 +243,22 @@ impl<'a> Machine<'a> {
         self.push(Value::Int(value as i64))
     }
 
-    /// A two's complement number of any length; longer ones than eight bytes count nothing here.
-    fn long(&mut self) -> Result<(), Refusal> {
-        let n = usize::from(self.input.byte()?);
-        if n > 8 {
-            return Err("has a number of more than 64 bits in its pickle".into());
-        }
-        let bits = self.input.unsigned(n)?;
-        let unused = 64 - 8 * n as u32;
-        let value = bits.checked_shl(unused).unwrap_or(0).cast_signed();
-        self.push(Value::Int(value.checked_shr(unused).unwrap_or(0)))
+    fn text(&mut self, n_length: usize) -> Result<(), Refusal> {
+        let text = self.input.text(n_length)?;
+        self.push(text)
     }
 
-    fn text(&mut self, n_length: usize) -> Result<(), Refusal> {
-        let n = self.input.unsigned(n_length)? as usize;
-        let text = text(self.input.take(n)?)?;
-        self.push(Value::Text(text))
+    fn bytes(&mut self, n_length: usize) -> Result<(), Refusal> {
+        self.input.counted(n_length)?;
+        self.push(Value::Data)
     }
 
     fn remember(&mut self, n: usize) -> Result<(), Refusal> {
         let index = self.input.unsigned(n)?;
+        self.remember_as(index)
+    }
+
+    fn remember_as(&mut self, index: u64) -> Result<(), Refusal> {
         let value = *self.stack.last().ok_or_else(damaged)?;
         if self.memo.len() >= MAX_NODES {
             return Err(too_large());
@@ -273,7 +273,8 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    fn items(&self, value: Value<'a>) -> Result<&[Value<'a>], Refusal> {
+    /// The items of a list or tuple.
+    pub(super) fn items(&self, value: Value<'a>) -> Result<&[Value<'a>], Refusal> {
         match value {
             Value::Node(index) => match self.nodes.get(index) {
                 Some(Node::Tuple(items) | Node::List(items)) => Ok(items),
@@ -282,102 +283,12 @@ impl<'a> Machine<'a> {
             _ => Err(damaged()),
         }
     }
-
-    /// Calls one of the known functions.
-    fn reduce(&mut self) -> Result<(), Refusal> {
-        let arguments = self.pop()?;
-        let Value::Global(function) = self.pop()? else {
-            return Err("calls something that is not a function in its pickle: refused".into());
-        };
-        let arguments = self.items(arguments)?;
-        let node = match (function, arguments) {
-            (Global::OrderedDict, []) => Node::Dict(Vec::new()),
-            // Written by Python 2: a list of pairs.
-            (Global::OrderedDict, [pairs]) => {
-                let pair = |item: &Value<'a>| match self.items(*item)? {
-                    [key, value] => Ok((*key, *value)),
-                    _ => Err(damaged()),
-                };
-                Node::Dict(
-                    self.items(*pairs)?
-                        .iter()
-                        .map(pair)
-                        .collect::<Result<_, _>>()?,
-                )
-            }
-            (Global::Size, [sides]) => Node::Tuple(self.items(*sides)?.to_vec()),
-            (Global::RebuildTensor, [storage, offset, shape, strides, ..]) => {
-                Node::Tensor(self.tensor(*storage, *offset, *shape, *strides)?)
-            }
-            (Global::RebuildParameter, [tensor, ..]) => {
-                let tensor = *tensor;
-                return self.push(tensor);
-            }
-            _ => return Err(damaged()),
-        };
-        self.make(node)
-    }
-
-    fn tensor(
-        &self,
-        storage: Value<'a>,
-        offset: Value<'a>,
-        shape: Value<'a>,
-        strides: Value<'a>,
-    ) -> Result<TensorRef<'a>, Refusal> {
-        let Value::Node(index) = storage else {
-            return Err(damaged());
-        };
-        let Some(Node::Storage(storage)) = self.nodes.get(index) else {
-            return Err(damaged());
-        };
-        let sizes = |value| -> Result<Vec<usize>, Refusal> {
-            self.items(value)?.iter().map(|v| size(*v)).collect()
-        };
-        TensorRef::new(*storage, size(offset)?, sizes(shape)?, sizes(strides)?)
-    }
-
-    /// A storage: `('storage', class, key, place, number of elements)`; files of the old form
-    /// have a sixth item for a view into another storage.
-    fn persistent(&mut self) -> Result<(), Refusal> {
-        let id = self.pop()?;
-        let storage = match self.items(id)? {
-            [
-                Value::Text("storage"),
-                Value::Global(Global::Storage(element)),
-                Value::Text(key),
-                Value::Text(_),
-                len,
-            ]
-            | [
-                Value::Text("storage"),
-                Value::Global(Global::Storage(element)),
-                Value::Text(key),
-                Value::Text(_),
-                len,
-                Value::None,
-            ] => Storage {
-                element: *element,
-                key,
-                len: size(*len)?,
-            },
-            _ => return Err("refers to something other than a plain storage: refused".into()),
-        };
-        self.make(Node::Storage(storage))
-    }
 }
 
-fn size(value: Value<'_>) -> Result<usize, Refusal> {
-    match value {
-        Value::Int(n) => usize::try_from(n).map_err(|_| format!("has a tensor with a size of {n}")),
-        _ => Err(damaged()),
-    }
-}
-
-fn damaged() -> Refusal {
+pub(super) fn damaged() -> Refusal {
     "has a pickle that makes no sense: the file is damaged".into()
 }
 
-fn too_large() -> Refusal {
+pub(super) fn too_large() -> Refusal {
     "has a pickle far larger than any list of tensors: refused".into()
 }

@@ -184,23 +184,29 @@ impl Codec for FieldCodec {
     /// ends of its limb are, an offset in pixels that the joint owns (eq. 7: the rest has none).
     fn weights(&self, targets: &Planes, known: &[bool]) -> Planes {
         let layout = self.layout();
-        let knows = |j: usize| known.get(j).copied().unwrap_or_default();
-        let joints = || (0..layout.n_joints).map(knows);
-        let limbs = self.skeleton.limbs.iter();
-        let limbs = limbs.map(|&[a, b]| knows(a) && knows(b));
-        let background = joints().all(|known| known);
-        let heatmaps = joints()
-            .chain([background])
-            .chain(limbs.flat_map(|k| [k, k]));
         let area = targets.size.area();
+        let per_joint = known.len() / layout.n_joints.max(1);
+        let knows = |j: usize, cell: usize| {
+            let at = cell.checked_rem(per_joint).map(|cell| j * per_joint + cell);
+            at.and_then(|at| known.get(at)).copied().unwrap_or_default()
+        };
+        let weight = |known: bool| f32::from(u8::from(known));
         let mut values = Vec::with_capacity(layout.total() * area);
-        for known in heatmaps {
-            values.extend(std::iter::repeat_n(f32::from(u8::from(known)), area));
+        for j in 0..layout.n_joints {
+            values.extend((0..area).map(|cell| weight(knows(j, cell))));
         }
-        for (j, known) in joints().enumerate() {
-            let owns = |&v: &f32| f32::from(u8::from(known && f64::from(v) > OFFSET_GATE));
+        let all_known = |cell| (0..layout.n_joints).all(|j| knows(j, cell));
+        values.extend((0..area).map(|cell| weight(all_known(cell))));
+        for &[a, b] in &self.skeleton.limbs {
             for _ in ["x", "y"] {
-                values.extend(targets.plane(j).iter().map(owns));
+                values.extend((0..area).map(|cell| weight(knows(a, cell) && knows(b, cell))));
+            }
+        }
+        for j in 0..layout.n_joints {
+            let owned = targets.plane(j).iter().enumerate();
+            let owned = owned.map(|(cell, &v)| f64::from(v) > OFFSET_GATE && knows(j, cell));
+            for _ in ["x", "y"] {
+                values.extend(owned.clone().map(weight));
             }
         }
         Planes {

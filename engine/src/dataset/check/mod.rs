@@ -198,13 +198,13 @@ mod tests {
                 path,
                 size: Size::new(61, 45),
                 clip: None,
+                orientation: crate::sample::Orientation::Auto,
                 annotations: vec![person(i as u64)],
             }
         };
         Dataset {
-            skeleton: Skeleton::by_name("coco17").unwrap(),
-            category_id: 1,
             samples: files.iter().enumerate().map(sample).collect(),
+            ..Dataset::of(Skeleton::by_name("coco17").unwrap())
         }
     }
 

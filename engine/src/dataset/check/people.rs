@@ -157,6 +157,7 @@ mod tests {
             path: "a.jpg".into(),
             size: Size::new(100, 80),
             clip: None,
+            orientation: crate::sample::Orientation::Auto,
             annotations: vec![Annotation {
                 id: 5,
                 bbox: BBox::new(15.0, 10.0, 60.0, 40.0),

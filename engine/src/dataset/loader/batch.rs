@@ -54,8 +54,9 @@ pub struct SeenTile {
     pub set: usize,
     /// Number of the picture in its data set.
     pub image_id: u64,
-    /// Number of the annotation of the person that the view was made for.
-    pub annotation_id: u64,
+    /// Number of the annotation of the person that the view was made for; `None` in a picture
+    /// without people.
+    pub annotation_id: Option<u64>,
     /// Where it lies in the input.
     pub tile: Tile,
     /// Where its pixels lie in the image; the mirror is part of it.

@@ -8,6 +8,7 @@
 //! At most `prefetch + 1` batches are in memory besides the one handed out.
 
 mod batch;
+mod coverage;
 mod order;
 mod people;
 mod prepare;
@@ -22,9 +23,9 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 pub use batch::{Batch, BatchTensors, SeenInput, SeenTile};
 pub use order::Position;
-use order::{epoch_len, n_batches, shuffled};
+use order::{empty_at, epoch_len, n_batches, shuffled};
 pub use people::{People, PersonRef, SetOptions};
-use prepare::{Failure, Job, Prepared, prepare};
+use prepare::{Failure, Job, Pick, Prepared, prepare};
 
 use crate::augment::Augment;
 use crate::codec::{Target, TargetSpec};
@@ -46,6 +47,9 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Inputs in a batch, at least 1.
     pub batch: usize,
+    /// Share of a batch's inputs that are pictures without people, 0 to below 1; their number is
+    /// rounded. An epoch shows every person as often without them, in more batches.
+    pub empty_share: f64,
     /// Threads, at least 1.
     pub workers: usize,
     /// Batches prepared ahead while one is being used. A batch of 32 for SFM holds 60 MB.
@@ -76,6 +80,8 @@ pub struct Loader {
     results: Receiver<Message>,
     _workers: Vec<Worker>,
     epoch_len: usize,
+    /// Inputs of a batch that show people; the rest are pictures without.
+    per_batch: usize,
     n_batches: u64,
     /// Order of the epoch that is being given out.
     planned_epoch: Option<(u64, Vec<usize>)>,
@@ -135,8 +141,10 @@ impl Loader {
                 "a batch needs at least one person, a loader at least one thread".to_owned(),
             ));
         }
+        let n_empty = n_empty(&people, &options)?;
+        let per_batch = options.batch - n_empty;
         let epoch_len = epoch_len(&people);
-        let n_batches = n_batches(epoch_len, options.batch);
+        let n_batches = n_batches(epoch_len, per_batch);
         if n_batches == 0 {
             return Err(Error::Invalid(
                 "the data sets have nobody to learn from: no person has a box and labelled joints"
@@ -186,6 +194,7 @@ impl Loader {
             results,
             _workers: workers,
             epoch_len,
+            per_batch,
             n_batches,
             planned_epoch: None,
             plan_at: position,
@@ -271,16 +280,15 @@ impl Loader {
                 .options
                 .target
                 .sigma_at(epoch.saturating_mul(self.n_batches).saturating_add(batch));
-            let first = batch as usize * self.options.batch;
-            let slots = first..(first + self.options.batch).min(self.epoch_len);
-            let people = self.people_at(epoch, slots.clone());
-            let tickets = self.n_jobs..self.n_jobs + people.len() as u64;
+            let picks = self.picks_at(epoch, batch);
+            let tickets = self.n_jobs..self.n_jobs + picks.len() as u64;
             self.n_jobs = tickets.end;
-            for ((person, slot), ticket) in people.iter().zip(slots).zip(tickets.clone()) {
+            let slots = (batch * self.options.batch as u64)..;
+            for ((pick, slot), ticket) in picks.into_iter().zip(slots).zip(tickets.clone()) {
                 let job = Job {
                     ticket,
-                    person: *person,
-                    place: [self.options.seed, epoch, slot as u64],
+                    pick,
+                    place: [self.options.seed, epoch, slot],
                     sigma,
                 };
                 self.jobs.send(job).map_err(|_| ended())?;
@@ -293,6 +301,20 @@ impl Loader {
             self.plan_at = self.after(self.plan_at);
         }
         Ok(())
+    }
+
+    /// What a batch shows: people first, then pictures without.
+    fn picks_at(&mut self, epoch: u64, batch: u64) -> Vec<Pick> {
+        let (seed, size) = (self.options.seed, self.options.batch);
+        let first = batch as usize * self.per_batch;
+        let slots = first..(first + self.per_batch).min(self.epoch_len);
+        let people = self.people_at(epoch, slots);
+        let n_empty = self.people.n_empty();
+        let empty = (self.per_batch..size).map(|i| {
+            let slot = batch * size as u64 + i as u64;
+            Pick::Empty(empty_at(n_empty, seed, epoch, slot))
+        });
+        people.into_iter().map(Pick::Person).chain(empty).collect()
     }
 
     fn people_at(&mut self, epoch: u64, slots: Range<usize>) -> Vec<usize> {
@@ -350,11 +372,15 @@ impl Loader {
         }
     }
 
-    fn skip(&mut self, epoch: u64, Failure { person, error }: &Failure) {
-        let Some(person) = self.people.get(*person) else {
+    fn skip(&mut self, epoch: u64, Failure { pick, error }: &Failure) {
+        let source = match *pick {
+            Pick::Person(i) => self.people.get(i).map(|p| (p.set, p.sample)),
+            Pick::Empty(i) => self.people.empty(i),
+        };
+        let Some((set, sample)) = source else {
             return;
         };
-        let (set, image_id) = (person.set, person.sample.image_id);
+        let image_id = sample.image_id;
         let reason = error.to_string();
         if self.known_broken.insert((set, image_id)) {
             let name = self.people.set_name(set);
@@ -368,6 +394,24 @@ impl Loader {
             reason,
         });
     }
+}
+
+/// Inputs of a batch that show no people.
+fn n_empty(people: &People, options: &LoaderOptions) -> Result<usize> {
+    let share = options.empty_share;
+    if !(0.0..1.0).contains(&share) {
+        return Err(Error::Invalid(format!(
+            "the share of pictures without people is {share}; it lies in 0 to below 1"
+        )));
+    }
+    let n = (share * options.batch as f64).round() as usize;
+    if n > 0 && people.n_empty() == 0 {
+        return Err(Error::Invalid(format!(
+            "empty_share is {share}, but no data set has pictures without people"
+        )));
+    }
+    // A batch without any people would make an epoch endless.
+    Ok(n.min(options.batch - 1))
 }
 
 fn ended() -> Error {

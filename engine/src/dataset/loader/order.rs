@@ -14,6 +14,14 @@ pub struct Position {
     pub batch: u64,
 }
 
+/// Stands in the place of a slot's index in the generator of its picture without people.
+const EMPTY: u64 = 1 << 63;
+
+/// Number of the picture without people that slot `slot` of an epoch shows, of `n`.
+pub(super) fn empty_at(n: usize, seed: u64, epoch: u64, slot: u64) -> usize {
+    Rng::new(&[seed, epoch, EMPTY | slot]).below(n)
+}
+
 /// Stands in the place of a sample's index in the generator of an epoch's order.
 const ORDER: u64 = u64::MAX;
 

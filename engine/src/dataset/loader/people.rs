@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Annotation, Dataset, Sample, renamed};
+use super::super::{Annotation, Dataset, LeftOut, Sample, renamed};
 use crate::augment::Rng;
 use crate::error::{Error, Result};
 use crate::preprocess::has_region;
@@ -22,6 +22,9 @@ pub struct SetOptions {
     pub min_joints: usize,
     /// People whose box has a shorter longer side (image pixels) are left out.
     pub min_side: f64,
+    /// Whether the labels are complete: an unlabelled joint (`v = 0`) of a labelled person is not
+    /// in the picture. Otherwise nothing is known about it, and nothing is taught.
+    pub complete: bool,
 }
 
 impl Default for SetOptions {
@@ -30,6 +33,7 @@ impl Default for SetOptions {
             weight: 1.0,
             min_joints: 1,
             min_side: 8.0,
+            complete: false,
         }
     }
 }
@@ -40,15 +44,18 @@ pub struct People {
     skeleton: &'static Skeleton,
     sets: Vec<Set>,
     places: Vec<Place>,
+    /// Set and number of each picture without people.
+    empty: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
 struct Set {
     name: String,
     weight: f64,
+    complete: bool,
     samples: Vec<Sample>,
     map: JointMap,
-    /// Joints, in the order of all, that somebody in it has labelled.
+    /// Joints, in the order of all, that are labelled of at least one person.
     knows: Vec<bool>,
     /// Its people among all.
     range: Range<usize>,
@@ -80,16 +87,23 @@ impl People {
             skeleton,
             sets: Vec::new(),
             places: Vec::new(),
+            empty: Vec::new(),
         }
     }
 
     /// Adds the people of `dataset` that can be learned from: not crowds, not those whose box has
-    /// no area or no part in the picture, not those `options` leaves out. Joints that the data set's skeleton has not are
-    /// unlabelled. Returns how many people were added.
+    /// no area or no part in the picture, not those `options` leaves out. Joints that the data
+    /// set's skeleton does not have are unlabelled. Returns how many people were added, and how
+    /// many the data set's file and this leave out.
     ///
     /// # Errors
     /// When the weight has no meaning, or no joint of the data set exists in the skeleton.
-    pub fn add(&mut self, name: &str, dataset: Dataset, options: &SetOptions) -> Result<usize> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        dataset: Dataset,
+        options: &SetOptions,
+    ) -> Result<(usize, LeftOut)> {
         if !(0.0..=1000.0).contains(&options.weight) {
             return Err(Error::Invalid(format!(
                 "the weight of data set {name} is {}; it must lie in 0 to 1000",
@@ -105,7 +119,12 @@ impl People {
         };
         let (set, start) = (self.sets.len(), self.places.len());
         let mut knows = vec![false; self.skeleton.n_joints()];
+        let mut left_out = dataset.left_out.clone();
+        left_out.joints.extend(dataset.joints_lost(&map));
         for (s, sample) in dataset.samples.iter().enumerate() {
+            if sample.annotations.is_empty() && options.weight > 0.0 {
+                self.empty.push((set, s));
+            }
             for (a, annotation) in sample.annotations.iter().enumerate() {
                 let b = annotation.bbox;
                 let sound = [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite())
@@ -118,13 +137,24 @@ impl People {
                     *knows |= !annotation.is_crowd && joint.labelled().is_some();
                 }
                 let seen = joints.iter().filter(|j| j.inside(sample.size).is_some());
-                if sound && !annotation.is_crowd && seen.count() >= options.min_joints.max(1) {
-                    self.places.push(Place {
-                        set,
-                        sample: s,
-                        annotation: a,
-                    });
-                }
+                let reason = match seen.count() {
+                    _ if annotation.is_crowd => "crowds",
+                    0 => "without a labelled joint in the picture",
+                    n if n < options.min_joints => "with fewer labelled joints than `min_joints`",
+                    _ if sound => {
+                        self.places.push(Place {
+                            set,
+                            sample: s,
+                            annotation: a,
+                        });
+                        continue;
+                    }
+                    _ if b.w > 0.0 && b.h > 0.0 && b.w.max(b.h) < options.min_side => {
+                        "with a box smaller than `min_side`"
+                    }
+                    _ => "without a box in the picture",
+                };
+                left_out.count(reason, 1);
             }
         }
         let range = start..self.places.len();
@@ -132,12 +162,13 @@ impl People {
         self.sets.push(Set {
             name: name.to_owned(),
             weight: options.weight,
+            complete: options.complete,
             samples: dataset.samples,
             map,
             knows,
             range,
         });
-        Ok(n)
+        Ok((n, left_out))
     }
 
     /// The joints' meaning.
@@ -171,10 +202,32 @@ impl People {
         })
     }
 
-    /// Joints of a person in image pixels, in the skeleton's order.
+    /// Number of pictures without people in sets whose weight is above 0.
+    pub fn n_empty(&self) -> usize {
+        self.empty.len()
+    }
+
+    /// The set's number and the picture of picture number `i` among those without people.
+    pub(super) fn empty(&self, i: usize) -> Option<(usize, &Sample)> {
+        let &(set, sample) = self.empty.get(i)?;
+        Some((set, self.sets[set].samples.get(sample)?))
+    }
+
+    /// Joints of a person in image pixels, in the skeleton's order. What is unlabelled in a
+    /// complete data set lies outside the picture.
     pub fn joints(&self, person: &PersonRef<'_>) -> Vec<Joint> {
-        let map = &self.sets[person.set].map;
-        renamed(&person.annotation.joints, map, person.sample.size)
+        let set = &self.sets[person.set];
+        let mut joints = renamed(&person.annotation.joints, &set.map, person.sample.size);
+        if set.complete {
+            let known = joints
+                .iter_mut()
+                .zip(&set.knows)
+                .filter(|(_, knows)| **knows);
+            for (joint, _) in known.filter(|(joint, _)| joint.labelled().is_none()) {
+                *joint = Joint::OUTSIDE;
+            }
+        }
+        joints
     }
 
     /// Whether the labels of data set number `set` are about joint `j` at all.

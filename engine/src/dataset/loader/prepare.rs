@@ -5,23 +5,33 @@
 //! seen through one affine map, so that its pixels are resampled once.
 
 use super::super::{Annotation, picture};
+use super::coverage::Coverage;
 use super::people::PersonRef;
 use super::{LoaderOptions, People, SeenInput, SeenTile};
 use crate::augment::{Rng, Subject, Tile, View};
 use crate::codec::{Places, Target};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::geometry::{BBox, Point};
+use crate::geometry::{BBox, Point, Size};
 use crate::output::Approach;
 use crate::preprocess::{InputSpec, warp};
-use crate::sample::{Joint, Visibility};
+use crate::sample::{Joint, Sample, Visibility};
+
+/// What an input is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pick {
+    /// Number of a person among all.
+    Person(usize),
+    /// Number of a picture among those without people.
+    Empty(usize),
+}
 
 /// What a worker is to do.
 pub(super) struct Job {
     /// Number of the job, counted from the loader's start.
     pub ticket: u64,
-    /// Number of the person among all.
-    pub person: usize,
+    /// What the input shows; in a mosaic the first tile.
+    pub pick: Pick,
     /// Of the sample's random numbers: seed, epoch, place in the epoch.
     pub place: [u64; 3],
     /// Width of the targets.
@@ -39,8 +49,8 @@ pub(super) struct Prepared {
 /// Why an input cannot be used.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// Number of the person whose picture is at fault.
-    pub person: usize,
+    /// What could not be shown.
+    pub pick: Pick,
     pub error: Error,
 }
 
@@ -51,8 +61,8 @@ pub(super) fn prepare(
     options: &LoaderOptions,
     job: &Job,
 ) -> std::result::Result<Prepared, Failure> {
-    let at = |person| move |error| Failure { person, error };
-    let approach = options.target.approach().map_err(at(job.person))?;
+    let at = |pick| move |error| Failure { pick, error };
+    let approach = options.target.approach().map_err(at(job.pick))?;
     let mut rng = Rng::new(&job.place);
     let input = &options.input;
     let tiles = match approach {
@@ -71,20 +81,28 @@ pub(super) fn prepare(
     let mut values = vec![0.0; input.n_values()];
     let mut shown = Vec::with_capacity(tiles.len());
     for (i, tile) in tiles.into_iter().enumerate() {
-        let number = match i {
-            0 => job.person,
-            _ => people.draw(&mut rng),
+        let pick = match i {
+            0 => job.pick,
+            _ => Pick::Person(people.draw(&mut rng)),
         };
         let mut show = || {
-            let person = people
-                .get(number)
-                .ok_or_else(|| Error::Invalid(format!("there is no person number {number}")))?;
-            let frame = picture::of_sample(person.sample)?;
-            let one = Shown::new(people, &person, options, tile, &mut rng)?;
-            one.draw(&frame, spec, &mut values);
+            let missing = || Error::Invalid(format!("there is no such sample: {pick:?}"));
+            let (sample, one) = match pick {
+                Pick::Person(number) => {
+                    let person = people.get(number).ok_or_else(missing)?;
+                    let one = Shown::person(people, &person, options, tile, &mut rng)?;
+                    (person.sample, one)
+                }
+                Pick::Empty(number) => {
+                    let empty = people.empty(number).ok_or_else(missing)?;
+                    let one = Shown::empty(people, empty, options, tile, &mut rng)?;
+                    (empty.1, one)
+                }
+            };
+            one.draw(&picture::of_sample(sample)?, spec, &mut values);
             Ok(one)
         };
-        shown.push(show().map_err(at(number))?);
+        shown.push(show().map_err(at(pick))?);
     }
     if changes {
         options.augment.pixels(&mut values, input.size, &mut rng);
@@ -95,7 +113,7 @@ pub(super) fn prepare(
             }
         }
     }
-    let target = target(people, options, approach, &shown, job.sigma).map_err(at(job.person))?;
+    let target = target(people, options, approach, &shown, job.sigma).map_err(at(job.pick))?;
     let tiles = shown.into_iter().map(|one| one.seen).collect();
     Ok(Prepared {
         input: values,
@@ -116,16 +134,20 @@ fn target(
     let encoder = options
         .target
         .encoder(skeleton, input.size, input.alignment, sigma)?;
-    let everybody = shown.iter().flat_map(|one| &one.seen.people);
-    let places = everybody.map(|joints| joints.iter().map(Joint::labelled).collect());
+    let all_people = shown.iter().flat_map(|one| &one.seen.people);
+    let places = all_people.map(|joints| joints.iter().map(Joint::labelled).collect());
     let places: Vec<Places> = places.collect();
-    match approach {
-        Approach::TopDown => Ok(encoder.person(places.first().map_or(&[][..], |p| p))),
-        Approach::BottomUp => {
-            let knows = |j: &usize| shown.iter().all(|one| people.knows(one.seen.set, *j));
-            let known: Vec<bool> = (0..skeleton.n_joints()).map(|j| knows(&j)).collect();
-            let counts = |p: Point| shown.iter().all(|one| one.counts(p));
-            Ok(encoder.scene(&places, &known, counts))
+    match (approach, &places[..]) {
+        (Approach::TopDown, []) => Ok(encoder.empty(skeleton.n_joints())),
+        (Approach::TopDown, [person, ..]) => Ok(encoder.person(person)),
+        (Approach::BottomUp, people) => {
+            let knows = |p: Point, known: &mut [bool]| {
+                known.fill(true);
+                for one in shown {
+                    one.clear_unknown(p, known);
+                }
+            };
+            Ok(encoder.scene(people, skeleton.n_joints(), knows))
         }
     }
 }
@@ -134,13 +156,50 @@ fn target(
 struct Shown {
     seen: SeenTile,
     view: View,
-    /// Boxes of people whose joints are labelled, and of those where nobody knows.
-    labelled: Vec<BBox>,
-    unlabelled: Vec<BBox>,
+    /// Joints that its data set labels at all; all in a picture without people.
+    set_knows: Vec<bool>,
+    coverage: Coverage,
 }
 
 impl Shown {
-    fn new(
+    /// A random part of a picture without people.
+    fn empty(
+        people: &People,
+        (set, sample): (usize, &Sample),
+        options: &LoaderOptions,
+        tile: Tile,
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        let spec = of_tile(&options.input, tile);
+        let n_joints = people.skeleton().n_joints();
+        let view = options.augment.view(
+            &Subject {
+                skeleton: people.skeleton(),
+                joints: &vec![Joint::OUTSIDE; n_joints],
+                image: sample.size,
+                roi: spec.roi(part(sample.size, rng)),
+                input: tile.size,
+                alignment: spec.alignment,
+            },
+            rng,
+        )?;
+        Ok(Self {
+            seen: SeenTile {
+                set,
+                image_id: sample.image_id,
+                annotation_id: None,
+                tile,
+                image_from_tile: view.image_from_input,
+                flipped: view.flipped,
+                people: Vec::new(),
+            },
+            view,
+            set_knows: vec![true; n_joints],
+            coverage: Coverage::default(),
+        })
+    }
+
+    fn person(
         people: &People,
         person: &PersonRef<'_>,
         options: &LoaderOptions,
@@ -171,15 +230,17 @@ impl Shown {
             seen: SeenTile {
                 set: person.set,
                 image_id: sample.image_id,
-                annotation_id: annotation.id,
+                annotation_id: Some(annotation.id),
                 tile,
                 image_from_tile: view.image_from_input,
                 flipped: view.flipped,
                 people: Vec::new(),
             },
             view,
-            labelled: Vec::new(),
-            unlabelled: Vec::new(),
+            set_knows: (0..people.skeleton().n_joints())
+                .map(|j| people.knows(person.set, j))
+                .collect(),
+            coverage: Coverage::default(),
         };
         match options.target.approach()? {
             Approach::TopDown => {
@@ -206,10 +267,13 @@ impl Shown {
         let Annotation { bbox, is_crowd, .. } = *person.annotation;
         let mut joints = people.joints(person);
         if is_crowd || !joints.iter().any(|j| j.labelled().is_some()) {
-            self.unlabelled.push(bbox);
+            self.coverage.add_ignored(bbox);
             return;
         }
-        self.labelled.push(bbox);
+        self.coverage.add(
+            person.annotation,
+            &self.view.renamed(&joints, people.skeleton()),
+        );
         let (tile, origin) = (self.seen.tile, self.seen.tile.origin());
         // The border of the picture, or that of the tile, has cut off what lies beyond it.
         for joint in &mut joints {
@@ -229,17 +293,19 @@ impl Shown {
         }
     }
 
-    /// Whether everybody is labelled who is at a point of the input, as far as this tile shows it.
-    /// Boxes are larger than people: where somebody labelled is as well, it counts.
-    fn counts(&self, p: Point) -> bool {
-        let tile = self.seen.tile;
-        if self.unlabelled.is_empty() || !tile.contains(p) {
-            return true;
+    /// Clears the flags of joints that may be at a point of the input, as far as this tile shows
+    /// it, without a label. A joint that the data set never labels is unknown in the whole input:
+    /// its map is about all tiles.
+    fn clear_unknown(&self, p: Point, known: &mut [bool]) {
+        for (known, set_knows) in known.iter_mut().zip(&self.set_knows) {
+            *known &= set_knows;
         }
-        let in_tile = Point::new(p.x - tile.origin().x, p.y - tile.origin().y);
-        let at = self.view.image_from_input.apply(in_tile);
-        let is_in = |boxes: &[BBox]| boxes.iter().any(|b| b.contains(at));
-        !is_in(&self.unlabelled) || is_in(&self.labelled)
+        let tile = self.seen.tile;
+        if tile.contains(p) {
+            let in_tile = Point::new(p.x - tile.origin().x, p.y - tile.origin().y);
+            let at = self.view.image_from_input.apply(in_tile);
+            self.coverage.clear_unknown(at, known);
+        }
     }
 
     /// Draws the tile into an input's three planes.
@@ -261,6 +327,17 @@ impl Shown {
             }
         }
     }
+}
+
+/// A random square of a picture, from a quarter of its shorter side to the whole.
+fn part(image: Size, rng: &mut Rng) -> BBox {
+    let (width, height) = (image.width as f64, image.height as f64);
+    let side = width.min(height) * 0.25f64.powf(rng.unit());
+    let (x, y) = (
+        rng.unit() * (width - side) - 0.5,
+        rng.unit() * (height - side) - 0.5,
+    );
+    BBox::new(x, y, side, side)
 }
 
 /// What a tile alone would be fed.

@@ -1,6 +1,7 @@
 //! The promises of the loader: the same batches whatever the threads, exact resuming, broken
 //! pictures left out, a quick end.
 
+mod labels;
 mod scenes;
 
 use std::path::{Path, PathBuf};
@@ -46,13 +47,13 @@ fn pictures(folder: &Path, skeleton: &str, n: u64) -> Dataset {
             path,
             size: IMAGE,
             clip: None,
+            orientation: crate::sample::Orientation::Auto,
             annotations: vec![annotation(2 * i), annotation(2 * i + 1)],
         }
     };
     Dataset {
-        skeleton,
-        category_id: 1,
         samples: (0..n).map(sample).collect(),
+        ..Dataset::of(skeleton)
     }
 }
 
@@ -85,6 +86,7 @@ fn options(workers: usize) -> LoaderOptions {
         augment: (preset("default").unwrap().build)(),
         seed: 5,
         batch: 4,
+        empty_share: 0.0,
         workers,
         prefetch: 1,
     }
@@ -166,7 +168,7 @@ fn without_augmentation_training_sees_what_evaluation_sees() {
             let tile = &input.tiles[0];
             let sample = &dataset.samples[tile.image_id as usize];
             let mut people = sample.annotations.iter();
-            let person = people.find(|a| a.id == tile.annotation_id).unwrap();
+            let person = people.find(|a| Some(a.id) == tile.annotation_id).unwrap();
             let roi = options.input.roi_of(person, sample.size).unwrap();
             let frame = picture::of_sample(sample).unwrap();
             let crop = options.input.crop(&frame, &roi, Vec::new());

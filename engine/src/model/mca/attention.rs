@@ -31,6 +31,8 @@ pub(super) fn plain_conv(
 pub(super) struct Attend {
     /// `s0_att_l1`: stack and tensor prefix.
     name: String,
+    /// What it is, in words.
+    title: String,
     stack: usize,
     unary: Conv2d,
     rule: Rule,
@@ -46,10 +48,11 @@ enum Rule {
 
 impl Attend {
     /// Tensors `{field}.unary.{weight [M, C, 3, 3], bias}` and, of a CRF,
-    /// `{field}.pair.{weight [M, 1, k, k], bias}`, for `(C, M)` channels and maps of stack `stack`.
+    /// `{field}.pair.{weight [M, 1, k, k], bias}`, for `(C, M)` channels and maps of stack `stack`;
+    /// `what` says in words what is weighed.
     pub(super) fn new(
         vb: &VarBuilder<'_>,
-        (stack, field): (usize, &str),
+        (stack, field, what): (usize, &str, &str),
         (channels, maps): (usize, usize),
         config: &McaConfig,
     ) -> Result<Option<Self>> {
@@ -68,6 +71,7 @@ impl Attend {
         };
         Ok(Some(Self {
             name: format!("s{stack}_{field}"),
+            title: format!("{what}, stack {stack}"),
             stack,
             unary: plain_conv(&vb.pp("unary"), (channels, maps), 3)?,
             rule,
@@ -88,6 +92,10 @@ impl Attend {
         let note = |q: &Features, iteration: Option<usize>, suffix: &str| {
             Ok::<_, candle_core::Error>(RawMap {
                 name: format!("{}{suffix}", self.name),
+                title: match iteration {
+                    Some(t) if !suffix.is_empty() => format!("{}, iteration {t}", self.title),
+                    _ => self.title.clone(),
+                },
                 kind: AttentionKind::Gate,
                 place: MapPlace {
                     layer: self.stack,

@@ -51,18 +51,26 @@ impl Stack {
             let vb = vb.pp(name);
             ConvBn::with_bias(&vb.pp("conv"), &vb.pp("bn"), channels, 1, 1)
         };
-        let attend = |field: &str, channels| Attend::new(vb, (index, field), channels, config);
+        let attend = |field: &str, what: &str, channels| {
+            Attend::new(vb, (index, field, what), channels, config)
+        };
         let att = if config.multi_resolution {
-            let levels = (1..=config.depth).map(|n| attend(&format!("att_l{n}"), (c, 1)));
+            // Level 1 has the largest pixels.
+            let level = |n| {
+                let what = format!("attention of level {n} of {}", config.depth);
+                attend(&format!("att_l{n}"), &what, (c, 1))
+            };
+            let levels = (1..=config.depth).map(level);
             let levels: Option<Vec<_>> = levels.collect::<Result<_>>()?;
             levels.map_or(Holistic::None, Holistic::Levels)
         } else {
-            attend("att", (width, 1))?.map_or(Holistic::None, |att| Holistic::Single(Box::new(att)))
+            attend("att", "attention to the whole body", (width, 1))?
+                .map_or(Holistic::None, |att| Holistic::Single(Box::new(att)))
         };
         let gate = if config.has_parts(index) {
-            attend("part", (width, joints))?
+            attend("part", "attention to each joint", (width, joints))?
         } else if config.refined {
-            attend("refine", (width, 1))?
+            attend("refine", "refined attention to the whole body", (width, 1))?
         } else {
             None
         };
@@ -149,6 +157,7 @@ impl Stack {
         if let (Some(sum), true) = (&sum, pass.wants_maps) {
             maps.push(RawMap {
                 name: format!("s{}_att_sum", self.index),
+                title: format!("attention of all levels, stack {}", self.index),
                 kind: AttentionKind::Gate,
                 place: MapPlace {
                     layer: self.index,

@@ -47,8 +47,14 @@ const ZIGZAG: [(&str, usize, Fusion); 17] = [
     ("x13", 0, Fusion::Lateral),
 ];
 
-/// Nodes with attention: the deepest ones and the output of each pyramid.
-const HSA_NODES: [&str; 4] = ["x51", "x12", "x52", "x13"];
+/// Nodes with attention, in the order of execution: the deepest ones, whose maps have few and large
+/// pixels, and the output of each pyramid; and what people read of them.
+const HSA_NODES: [(&str, &str, &str); 4] = [
+    ("x51", "coarse", "first pyramid"),
+    ("x12", "fine", "first pyramid"),
+    ("x52", "coarse", "second pyramid"),
+    ("x13", "fine", "second pyramid"),
+];
 
 /// Where the node called `name` stands in the zigzag.
 fn position(name: &str) -> Result<usize> {
@@ -86,7 +92,7 @@ impl Node {
             }
             Fusion::Lateral => Some(ConvBn::new(&vb.pp("lat"), (CHANNELS[level + 1], c), 1, 1)?),
         };
-        let hsa = (hsa && HSA_NODES.contains(&name))
+        let hsa = (hsa && HSA_NODES.iter().any(|node| node.0 == name))
             .then(|| SpatialGate::new(&vb.pp("hsa"), c))
             .transpose()?;
         Ok(Self {
@@ -141,9 +147,13 @@ impl Node {
             return Ok(());
         }
         let [m, m_deeper, gate] = gate.tensors()?;
-        let layer = HSA_NODES.iter().position(|&n| n == self.name).unwrap_or(0);
-        let map = |suffix, kind, tensor, range| RawMap {
+        let mut nodes = HSA_NODES.iter().enumerate();
+        let Some((layer, (_, grain, pyramid))) = nodes.find(|(_, node)| node.0 == self.name) else {
+            candle_core::bail!("the node {} has no attention", self.name);
+        };
+        let map = |suffix, what, kind, tensor, range| RawMap {
             name: format!("{}.{suffix}", self.name),
+            title: format!("{grain} {what}, {pyramid}"),
             kind,
             place: MapPlace {
                 layer,
@@ -153,9 +163,21 @@ impl Node {
             range,
         };
         maps.extend([
-            map("M", AttentionKind::Signed, m, (-1.0, 1.0)),
-            map("M_deeper", AttentionKind::Signed, m_deeper, (-1.0, 1.0)),
-            map("gate", AttentionKind::Gate, gate, (-1.0, 3.0)),
+            map("M", "attention", AttentionKind::Signed, m, (-1.0, 1.0)),
+            map(
+                "M_deeper",
+                "deeper attention",
+                AttentionKind::Signed,
+                m_deeper,
+                (-1.0, 1.0),
+            ),
+            map(
+                "gate",
+                "gate as applied",
+                AttentionKind::Gate,
+                gate,
+                (-1.0, 3.0),
+            ),
         ]);
         Ok(())
     }

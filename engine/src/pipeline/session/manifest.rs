@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Look;
 use crate::disk::replace;
+use crate::document;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::source::recording::MANIFEST;
@@ -155,11 +156,18 @@ impl Manifest {
         })
     }
 
-    /// Writes it into the folder, whole or not at all.
+    /// Writes it into the folder, whole or not at all. What a newer version has written into the
+    /// file there, and this one does not know, stays.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(MANIFEST);
-        let text = toml::to_string(self)
-            .map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
+        let there = || {
+            let mut file: toml::Table = fs::read_to_string(&path).ok()?.parse().ok()?;
+            let before: Self = file.clone().try_into().ok()?;
+            document::apply(&mut file, &before, self).ok()?;
+            Some(file)
+        };
+        let text = there().map_or_else(|| toml::to_string(self), |file| toml::to_string(&file));
+        let text = text.map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
         replace(&path, text.as_bytes())
     }
 }
@@ -193,4 +201,44 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
         let _ = write!(text, "{byte:02x}");
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when annotating the recording of a newer version loses what that version has noted.
+    #[test]
+    fn what_a_newer_version_has_noted_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = Manifest {
+            program: program(),
+            is_finished: false,
+            started: String::new(),
+            failure: None,
+            source: SourceRecord {
+                name: "desk".to_owned(),
+                spec: "camera:0".to_owned(),
+                is_live: true,
+                rate: None,
+            },
+            model: None,
+            overlay: LookRecord::from(&Look::default()),
+            parts: vec![PartRecord::default()],
+            annotations: Vec::new(),
+        };
+        manifest.write(folder.path()).unwrap();
+        let path = folder.path().join(MANIFEST);
+        let newer = fs::read_to_string(&path).unwrap();
+        let newer = newer.replacen("[source]", "[source]\nlens = \"wide\"", 1);
+        fs::write(&path, format!("hologram = 3\n{newer}")).unwrap();
+        let mut read = Manifest::read(folder.path()).unwrap();
+        read.is_finished = true;
+        read.parts.push(PartRecord::default());
+        read.write(folder.path()).unwrap();
+        let file: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        assert_eq!(file["hologram"].as_integer(), Some(3));
+        assert_eq!(file["source"]["lens"].as_str(), Some("wide"));
+        assert_eq!(Manifest::read(folder.path()).unwrap(), read);
+    }
 }

@@ -8,13 +8,13 @@ use super::part_path;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
-use crate::record::{Backpressure, ExportContext, Exporter, ExporterSpec, Offered, Recorder};
+use crate::record::{Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder};
 
 /// Two videos, each with a queue of its own, and the poses.
 pub(super) struct Part {
     raw: Option<Recorder>,
     pub(super) annotated: Recorder,
-    exporters: Vec<Box<dyn Exporter>>,
+    exports: Exports,
     paths: Vec<PathBuf>,
     pub(super) record: PartRecord,
     first_secs: Option<f64>,
@@ -50,6 +50,7 @@ impl Part {
             name: folder
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            ..ExportContext::default()
         };
         let mut paths = vec![annotated_path.clone()];
         let raw = if plan.has_raw {
@@ -70,7 +71,7 @@ impl Part {
         Ok(Self {
             raw,
             annotated: record(&annotated_path)?,
-            exporters,
+            exports: Exports::new(exporters),
             paths,
             record: PartRecord::new(first.size()),
             first_secs: None,
@@ -109,9 +110,7 @@ impl Part {
                 regions: Vec::new(),
                 timings: output.timings,
             };
-            for exporter in &mut self.exporters {
-                exporter.push(&output)?;
-            }
+            self.exports.push(&output);
         }
         if offer(&mut self.annotated, stamped(picture, place.id, place.secs))? {
             self.record.annotated_frames += 1;
@@ -137,9 +136,7 @@ impl Part {
         for recorder in self.raw.into_iter().chain([self.annotated]) {
             outcome = outcome.and(recorder.finish().map(drop));
         }
-        for exporter in self.exporters {
-            outcome = outcome.and(exporter.finish());
-        }
+        outcome = outcome.and(self.exports.finish());
         let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
         outcome.map(|()| self.paths.iter().map(len).sum())
     }

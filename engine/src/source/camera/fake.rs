@@ -1,15 +1,14 @@
 //! Cameras that misbehave on command.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::driver::{CameraFormat, CameraInfo, Device, Driver};
+use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal, Shot};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::source::pixels::PixelFormat;
+use crate::source::pixels::{Picture, PixelFormat};
 
 /// Size of every fake frame.
 pub(super) const SIZE: Size = Size::new(16, 8);
@@ -33,7 +32,7 @@ pub(super) struct Plugged {
     /// Never returns from `open`.
     pub(super) hangs_in_open: bool,
     /// Rates that are offered but refused.
-    pub(super) refused_rates: Vec<u32>,
+    pub(super) refused_rates: Vec<f64>,
     pub(super) n_frames: usize,
     pub(super) then: Then,
     /// Every n-th frame is torn.
@@ -98,7 +97,8 @@ impl Driver for FakeDriver {
         Ok(self.plugged().iter().map(|c| c.info.clone()).collect())
     }
 
-    fn open(&self, index: u32) -> Result<Box<dyn Device>> {
+    fn open(&self, camera: &CameraInfo) -> Result<Box<dyn Device>> {
+        let index = camera.index;
         let found = self.plugged().iter().find(|c| c.info.index == index);
         let camera = found.ok_or_else(|| Error::source("fake", "unplugged"))?;
         if camera.hangs_in_open {
@@ -109,6 +109,7 @@ impl Driver for FakeDriver {
             camera: camera.clone(),
             stage: Arc::clone(&self.stage),
             n_read: 0,
+            raw: Vec::new(),
             n_read_ever: Arc::clone(&self.n_read),
         }))
     }
@@ -118,6 +119,7 @@ struct FakeDevice {
     camera: Plugged,
     stage: Arc<AtomicUsize>,
     n_read: usize,
+    raw: Vec<u8>,
     n_read_ever: Arc<AtomicU64>,
 }
 
@@ -125,20 +127,23 @@ impl Device for FakeDevice {
     fn formats(&mut self) -> Result<Vec<CameraFormat>> {
         let format = |rate| CameraFormat {
             size: SIZE,
-            rate,
+            rate: Some(rate),
             pixels: self.camera.pixels,
         };
-        Ok([15, 30, 60].map(format).to_vec())
+        Ok([15.0, 30.0, 60.0].map(format).to_vec())
     }
 
-    fn start(&mut self, format: CameraFormat) -> Result<()> {
-        if self.camera.refused_rates.contains(&format.rate) {
-            return Err(Error::source("fake", "no bandwidth"));
+    fn start(&mut self, format: CameraFormat) -> Result<CameraFormat, Refusal> {
+        if format
+            .rate
+            .is_some_and(|rate| self.camera.refused_rates.contains(&rate))
+        {
+            return Err(Refusal::Format(Error::source("fake", "no bandwidth")));
         }
-        Ok(())
+        Ok(format)
     }
 
-    fn read(&mut self) -> Result<Cow<'_, [u8]>> {
+    fn read(&mut self) -> Result<Reading<'_>> {
         // 200 frames a second: fast tests.
         std::thread::sleep(Duration::from_millis(5));
         if self.n_read == self.camera.n_frames {
@@ -167,7 +172,14 @@ impl Device for FakeDevice {
         if self.n_read.is_multiple_of(self.camera.torn_every) {
             raw.truncate(raw.len() / 3);
         }
-        Ok(Cow::Owned(raw))
+        self.raw = raw;
+        Ok(Reading {
+            shot: Some(Shot {
+                picture: Picture::in_one_buffer(self.camera.pixels, SIZE, SIZE.width, &self.raw),
+                captured: Instant::now(),
+            }),
+            ..Reading::default()
+        })
     }
 }
 

@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 pub(super) enum Target {
     /// `camera`: whichever comes first.
     First,
-    /// `camera:0`
+    /// `camera:0`, `camera:/dev/video0`
     Index(u32),
-    /// `camera:NAME`: the name, or part of it in any case.
+    /// `camera:NAME`: the name or the path of its bus, or part of it in any case.
     Name(String),
     /// The one that was open before, perhaps under another index by now.
     Again(Identity),
@@ -21,7 +21,7 @@ pub(super) enum Target {
 pub(super) struct Identity {
     /// As it was when it was opened.
     pub(super) info: CameraInfo,
-    /// Ids of other cameras of the same name: somebody else's, not this one come back.
+    /// Ids of the other cameras of the same name: none of them is this one come back.
     twins: Vec<String>,
 }
 
@@ -34,6 +34,15 @@ impl Identity {
             .collect();
         Self { info, twins }
     }
+
+    /// The name, with its place where another camera has the same.
+    pub(super) fn label(&self) -> String {
+        if self.twins.is_empty() {
+            self.info.name.clone()
+        } else {
+            format!("{} ({})", self.info.name, self.info.id)
+        }
+    }
 }
 
 impl Target {
@@ -42,6 +51,8 @@ impl Target {
         match argument.trim() {
             "" => Self::First,
             text => text
+                .strip_prefix("/dev/video")
+                .unwrap_or(text)
                 .parse()
                 .map_or_else(|_| Self::Name(text.to_owned()), Self::Index),
         }
@@ -53,39 +64,41 @@ impl Target {
             Self::First => "camera".to_owned(),
             Self::Index(i) => format!("camera {i}"),
             Self::Name(name) => format!("camera {name}"),
-            Self::Again(identity) => identity.info.name.clone(),
+            Self::Again(identity) => identity.label(),
         }
     }
 
-    /// The camera meant.
+    /// The cameras that may be meant, in the order in which they are to be tried: one, unless
+    /// none was named.
     ///
     /// # Errors
-    /// When it is not there: says which ones are.
-    pub(super) fn find(&self, cameras: &[CameraInfo]) -> Result<CameraInfo> {
+    /// When there is none: says which ones there are.
+    pub(super) fn find(&self, cameras: &[CameraInfo]) -> Result<Vec<CameraInfo>> {
+        let by = |is_meant: &dyn Fn(&CameraInfo) -> bool| cameras.iter().find(|c| is_meant(c));
         let found = match self {
-            Self::First => cameras.first(),
-            Self::Index(i) => cameras.iter().find(|c| c.index == *i),
+            Self::First if !cameras.is_empty() => return Ok(cameras.to_vec()),
+            Self::First => None,
+            Self::Index(i) => by(&|c| c.index == *i),
             Self::Name(name) => {
                 let lower = name.to_lowercase();
-                cameras.iter().find(|c| c.name == *name).or_else(|| {
-                    let mut all = cameras.iter();
-                    all.find(|c| c.name.to_lowercase().contains(&lower))
-                })
+                let contains = |text: &str| text.to_lowercase().contains(&lower);
+                by(&|c| c.label(cameras) == *name || c.id == *name)
+                    .or_else(|| by(&|c| c.name == *name))
+                    .or_else(|| by(&|c| contains(&c.name)))
+                    .or_else(|| by(&|c| contains(&c.label(cameras)) || contains(&c.id)))
             }
             Self::Again(Identity { info, twins }) => {
-                let namesakes = || cameras.iter().filter(|c| c.name == info.name);
-                namesakes()
-                    .find(|c| c.id == info.id)
-                    .or_else(|| namesakes().find(|c| !twins.contains(&c.id)))
+                by(&|c| c.name == info.name && c.id == info.id)
+                    .or_else(|| by(&|c| c.name == info.name && !twins.contains(&c.id)))
             }
         };
-        found.cloned().ok_or_else(|| {
+        found.map(|camera| vec![camera.clone()]).ok_or_else(|| {
             let present: Vec<_> = cameras
                 .iter()
-                .map(|c| format!("{} ({})", c.index, c.name))
+                .map(|c| format!("{} ({})", c.index, c.label(cameras)))
                 .collect();
             let reason = if present.is_empty() {
-                "no camera found; connect one, or use --input sample / a file".to_owned()
+                "no camera found; connect one, or use a file or the sample clip".to_owned()
             } else {
                 format!("not found; there are: {}", present.join(", "))
             };
@@ -108,7 +121,8 @@ mod tests {
     }
 
     fn index(text: &str, cameras: &[CameraInfo]) -> Option<u32> {
-        Target::parse(text).find(cameras).ok().map(|c| c.index)
+        let found = Target::parse(text).find(cameras).ok()?;
+        Some(found[0].index)
     }
 
     /// Fails when `camera:NAME` opens another camera than the one named.
@@ -123,6 +137,7 @@ mod tests {
         assert_eq!(index("webcam pro", &cameras), Some(0));
         assert_eq!(index("größe", &cameras), Some(4));
         assert_eq!(index("4", &cameras), Some(4));
+        assert_eq!(index("/dev/video2", &cameras), Some(2));
         assert_eq!(index("", &cameras), Some(0));
         assert_eq!(index("1", &cameras), None);
         assert_eq!(index("Kinect", &cameras), None);
@@ -137,8 +152,25 @@ mod tests {
         let again = Target::Again(Identity::new(mine, &both));
         assert!(again.find(std::slice::from_ref(&twin)).is_err());
         let back = [twin, camera(7, "Cam", "usb3"), camera(8, "Other", "usb1")];
-        assert_eq!(again.find(&back).unwrap().index, 7);
-        assert_eq!(again.find(&both).unwrap().index, 0);
+        assert_eq!(again.find(&back).unwrap()[0].index, 7);
+        assert_eq!(again.find(&both).unwrap()[0].index, 0);
+    }
+
+    /// Fails when two equal webcams cannot be told apart on the command line, or one that is alone
+    /// carries its bus in its name.
+    #[test]
+    fn equal_cameras_are_told_apart_by_their_bus() {
+        let cameras = [
+            camera(0, "Cam", "usb-0000:00:14.0-1"),
+            camera(2, "Cam", "usb-0000:00:14.0-2"),
+            camera(4, "Other", "usb-0000:00:14.0-3"),
+        ];
+        assert_eq!(cameras[1].label(&cameras), "Cam (usb-0000:00:14.0-2)");
+        assert_eq!(cameras[2].label(&cameras), "Other");
+        assert_eq!(index("Cam (usb-0000:00:14.0-2)", &cameras), Some(2));
+        assert_eq!(index("usb-0000:00:14.0-2", &cameras), Some(2));
+        assert_eq!(index("14.0-3", &cameras), Some(4));
+        assert_eq!(index("Cam", &cameras), Some(0));
     }
 
     /// Fails when somebody without a camera is not told what to do.
@@ -150,7 +182,7 @@ mod tests {
         };
         assert_eq!(
             error(&[]),
-            "camera 0: no camera found; connect one, or use --input sample / a file"
+            "camera 0: no camera found; connect one, or use a file or the sample clip"
         );
         assert_eq!(
             error(&[camera(2, "Cam", "")]),

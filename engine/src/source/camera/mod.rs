@@ -2,17 +2,21 @@
 //!
 //! A `driver` lists and opens cameras and reads raw frames; any of its calls may hang. Each
 //! camera has one thread (`reader`) that finds it (`find`), chooses a format (`negotiate`) and
-//! puts the newest frame into a slot. The `watchdog` takes frames out, and reconnects a camera
-//! that falls silent; [`super::SourceMonitor`] shows other threads how it fares. `native` is the
-//! driver of the real system.
+//! puts the newest frame into a slot, after `decode`. The `watchdog` takes frames out, and
+//! reconnects a camera that falls silent; [`super::SourceMonitor`] shows other threads how it
+//! fares. The driver of the real system is `v4l2` on Linux, `nokhwa` elsewhere.
 
+mod decode;
 mod driver;
 #[cfg(test)]
 mod fake;
 mod find;
-mod native;
 mod negotiate;
+#[cfg(not(target_os = "linux"))]
+mod nokhwa;
 mod reader;
+#[cfg(target_os = "linux")]
+mod v4l2;
 mod watchdog;
 
 use std::sync::Arc;
@@ -22,7 +26,11 @@ pub use driver::{CameraFormat, CameraInfo};
 
 use self::driver::Driver;
 use self::find::Target;
-use self::native::NativeDriver;
+use self::negotiate::ranked;
+#[cfg(not(target_os = "linux"))]
+use self::nokhwa::NativeDriver;
+#[cfg(target_os = "linux")]
+use self::v4l2::NativeDriver;
 use self::watchdog::{CameraSource, Timing};
 use super::{FrameSource, OpenOptions, SourceKind};
 use crate::concurrency::{StopFlag, Worker};
@@ -31,10 +39,10 @@ use crate::error::{Error, Result};
 /// The row of cameras in the table of sources.
 pub(super) const KIND: SourceKind = SourceKind {
     name: "camera",
-    help: "camera:0, camera:NAME (or part of it) or camera: a live camera",
+    help: "camera:0, camera:NAME (or a part of it, or its bus) or camera: a live camera",
     stands_alone: true,
     accepts: |_| false,
-    open,
+    open: |argument, options| open(&argument.to_string_lossy(), options),
     scrub: None,
 };
 
@@ -53,15 +61,18 @@ pub fn list_cameras() -> Result<Vec<CameraInfo>> {
     within(Timing::REAL.open, || NativeDriver.list())
 }
 
-/// The formats that a camera offers and this program reads. Opens the camera for a moment, so it
-/// fails while another program, or a running source, uses it.
+/// The formats that a camera offers and this program reads, best first. Opens the camera for a
+/// moment.
 ///
 /// # Errors
-/// When the camera cannot be opened or does not answer within 5 s.
-pub fn camera_formats(index: u32) -> Result<Vec<CameraFormat>> {
+/// When the camera cannot be opened, offers nothing that is read, or does not answer within 5 s.
+pub fn camera_formats(camera: &CameraInfo) -> Result<Vec<CameraFormat>> {
     NativeDriver.authorize(&StopFlag::new())?;
+    let camera = camera.clone();
     within(Timing::REAL.open, move || {
-        NativeDriver.open(index)?.formats()
+        let formats = NativeDriver.open(&camera)?.formats()?;
+        let OpenOptions { size, rate, .. } = OpenOptions::default();
+        Ok(ranked(&formats, size, rate))
     })
 }
 

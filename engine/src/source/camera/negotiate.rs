@@ -1,4 +1,4 @@
-//! Choice of a picture format: nearest size, then a sufficient rate, then the cheapest layout.
+//! Choice of a picture format: colour, then rate, then size, then the cheapest layout.
 
 use std::cmp::Reverse;
 
@@ -9,25 +9,59 @@ use crate::source::pixels::PixelFormat;
 /// Uncompressed video above this many bytes a second leaves MJPEG the better choice. USB 2 moves
 /// about 35 MB/s in practice, shared by all devices of a hub: 640x480 YUYV at 30 fps (18 MB/s)
 /// passes, 1280x720 at 30 fps (55 MB/s) does not.
-const MAX_RAW_BYTES_PER_SEC: u64 = 20_000_000;
+const MAX_RAW_BYTES_PER_SEC: f64 = 20_000_000.0;
 
-/// `formats`, best first: nearest in size to the wish; then the lowest rate that fulfils the
-/// wish, or else the highest; then the layout that is cheapest to carry and decode.
+/// What counts as the rate that is wished for: 29.97 fps is 30.
+const TOLERANCE: f64 = 0.99;
+
+/// Slower than this part of the rate that is wished for, and a smaller picture is better.
+const TOO_SLOW: f64 = 0.5;
+
+/// `formats`, best first.
+///
+/// Colour goes before grey and H.264. Then a picture smaller than the wish is better than one
+/// that comes at less than half the rate. Among pictures of at least that size the rate decides,
+/// then the nearest size, then the lowest rate that fulfils the wish, then the layout that is
+/// cheapest to carry and decode. A rate that a camera does not tell counts as the wish.
 pub(super) fn ranked(formats: &[CameraFormat], size: Size, rate: f64) -> Vec<CameraFormat> {
     let mut ranked: Vec<_> = formats
         .iter()
         .copied()
-        .filter(|f| f.size.area() > 0 && f.rate > 0)
+        .filter(|f| f.size.area() > 0 && f.rate.is_none_or(|r| r.is_finite() && r > 0.0))
         .collect();
     ranked.sort_by_key(|f| {
+        let offered = f.rate.unwrap_or(rate);
+        let covers = f.size.width >= size.width && f.size.height >= size.height;
+        let fulfilled = if offered >= TOLERANCE * rate {
+            rate
+        } else {
+            offered
+        };
         (
+            kind_rank(f.pixels),
+            offered < TOO_SLOW * rate,
+            !covers,
+            Reverse(millihertz(fulfilled)),
             distance(f.size, size),
             Reverse(f.size.area()),
-            rate_rank(f.rate, rate),
-            layout_rank(f),
+            millihertz(offered),
+            layout_rank(f, offered),
         )
     });
     ranked
+}
+
+/// H.264 comes last: frames of it cannot be skipped, and each depends on those before.
+fn kind_rank(pixels: PixelFormat) -> u8 {
+    match pixels {
+        PixelFormat::H264 => 2,
+        gray if gray.is_gray() => 1,
+        _ => 0,
+    }
+}
+
+fn millihertz(rate: f64) -> u64 {
+    (rate * 1e3).round() as u64
 }
 
 /// Squared difference of the sides.
@@ -36,26 +70,24 @@ fn distance(a: Size, b: Size) -> u128 {
     square(a.width, b.width) + square(a.height, b.height)
 }
 
-/// Sufficient rates come first, slowest first; insufficient ones after them, fastest first.
-fn rate_rank(rate: u32, wish: f64) -> (bool, i64) {
-    let is_short = f64::from(rate) < wish;
-    let rate = i64::from(rate);
-    (is_short, if is_short { -rate } else { rate })
-}
-
-fn layout_rank(f: &CameraFormat) -> (bool, u8) {
-    let bytes_per_sec = f
-        .pixels
-        .n_bytes(f.size)
-        .map_or(0, |n| n as u64 * u64::from(f.rate));
+fn layout_rank(f: &CameraFormat, rate: f64) -> (bool, u8) {
+    let bytes_per_sec = f.pixels.n_bytes(f.size).map_or(0.0, |n| n as f64 * rate);
     let layout = match f.pixels {
         PixelFormat::Yuyv => 0,
-        PixelFormat::Nv12 => 1,
-        PixelFormat::Mjpeg => 2,
-        PixelFormat::Rgb => 3,
-        PixelFormat::Bgr => 4,
-        PixelFormat::Bgra => 5,
-        PixelFormat::Gray => 6,
+        PixelFormat::Uyvy => 1,
+        PixelFormat::Yvyu => 2,
+        PixelFormat::Vyuy => 3,
+        PixelFormat::Nv12 => 4,
+        PixelFormat::Nv21 => 5,
+        PixelFormat::Yu12 => 6,
+        PixelFormat::Yv12 => 7,
+        PixelFormat::Mjpeg => 8,
+        PixelFormat::Rgb => 9,
+        PixelFormat::Bgr => 10,
+        PixelFormat::Bgra => 11,
+        PixelFormat::Gray => 12,
+        PixelFormat::Gray16 => 13,
+        PixelFormat::H264 => 14,
     };
     (bytes_per_sec > MAX_RAW_BYTES_PER_SEC, layout)
 }
@@ -65,10 +97,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn format(width: usize, height: usize, rate: u32, pixels: PixelFormat) -> CameraFormat {
+    const VGA: Size = Size::new(640, 480);
+
+    fn format(width: usize, height: usize, rate: f64, pixels: PixelFormat) -> CameraFormat {
         CameraFormat {
             size: Size::new(width, height),
-            rate,
+            rate: Some(rate),
             pixels,
         }
     }
@@ -81,12 +115,13 @@ mod tests {
             (1280, 720),
             (1920, 1080),
         ];
-        const RATES: &[u32] = &[0, 5, 10, 15, 24, 30, 60, 120];
+        const RATES: &[f64] = &[0.0, 5.0, 7.5, 15.0, 24.0, 29.97, 30.0, 60.0, f64::NAN];
         const LAYOUTS: &[PixelFormat] = &[
             PixelFormat::Yuyv,
             PixelFormat::Nv12,
             PixelFormat::Mjpeg,
             PixelFormat::Gray,
+            PixelFormat::H264,
         ];
         (
             prop::sample::select(SIZES),
@@ -97,34 +132,89 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a camera would be run at a worse size or rate than it offers, at a format
-        /// it does not offer, or when the order of its list decides.
+        /// Fails when the order of a camera's list decides, when a camera is run at a format that
+        /// it does not offer, in grey where it offers colour, or slower than it could be run at
+        /// that size.
         #[test]
         fn nothing_on_offer_is_better_than_the_choice(
             mut formats in prop::collection::vec(any_format(), 0..25),
-            w in 1..3000usize, h in 1..3000usize, rate in 1.0..130.0f64,
+            rate in 1.0..70.0f64,
         ) {
-            let wish = Size::new(w, h);
-            let Some(best) = ranked(&formats, wish, rate).first().copied() else {
-                prop_assert!(formats.iter().all(|f| f.rate == 0));
+            let usable: Vec<_> = formats.iter().copied().filter(|f| f.rate > Some(0.0)).collect();
+            let Some(best) = ranked(&formats, VGA, rate).first().copied() else {
+                prop_assert!(usable.is_empty());
                 return Ok(());
             };
-            prop_assert!(formats.contains(&best));
-            for f in formats.iter().filter(|f| f.rate > 0) {
-                let diff = |f: &CameraFormat| {
-                    let (dw, dh) = (f.size.width as f64 - w as f64, f.size.height as f64 - h as f64);
-                    dw.hypot(dh)
-                };
-                prop_assert!(diff(&best) <= diff(f) + 1e-9);
-                if f.size == best.size {
-                    let (b, f) = (f64::from(best.rate), f64::from(f.rate));
-                    let is_best = if b >= rate { !(rate..b).contains(&f) } else { f <= b };
-                    prop_assert!(is_best);
+            prop_assert!(usable.contains(&best));
+            for f in usable {
+                prop_assert!(kind_rank(best.pixels) <= kind_rank(f.pixels));
+                let is_comparable = f.size == best.size
+                    && kind_rank(f.pixels) == kind_rank(best.pixels);
+                if is_comparable {
+                    let (best, other) = (best.rate.unwrap(), f.rate.unwrap());
+                    let is_best = if best >= TOLERANCE * rate {
+                        !(TOLERANCE * rate..best).contains(&other)
+                    } else {
+                        other <= best
+                    };
+                    prop_assert!(is_best, "{best} instead of {other} for {rate}");
                 }
             }
             formats.reverse();
-            prop_assert_eq!(best, ranked(&formats, wish, rate)[0]);
+            prop_assert_eq!(best, ranked(&formats, VGA, rate)[0]);
         }
+    }
+
+    /// Fails when a slow mode wins over a faster one for its size, or a fast small one over one
+    /// that is large and fast enough.
+    #[test]
+    fn the_rate_decides_before_the_size() {
+        use PixelFormat::{Mjpeg, Yuyv};
+        let cases: [(&[CameraFormat], usize); 7] = [
+            (
+                &[format(640, 480, 5.0, Yuyv), format(320, 240, 30.0, Yuyv)],
+                1,
+            ),
+            (
+                &[format(1280, 720, 5.0, Yuyv), format(640, 480, 30.0, Yuyv)],
+                1,
+            ),
+            (
+                &[format(640, 480, 5.0, Yuyv), format(1280, 720, 30.0, Mjpeg)],
+                1,
+            ),
+            (
+                &[format(640, 480, 15.0, Yuyv), format(1280, 720, 30.0, Mjpeg)],
+                1,
+            ),
+            (
+                &[
+                    format(640, 480, 29.97, Yuyv),
+                    format(1280, 720, 30.0, Mjpeg),
+                ],
+                0,
+            ),
+            (
+                &[format(640, 480, 25.0, Yuyv), format(320, 240, 30.0, Yuyv)],
+                0,
+            ),
+            (
+                &[format(640, 480, 60.0, Yuyv), format(640, 480, 30.0, Mjpeg)],
+                1,
+            ),
+        ];
+        for (formats, best) in cases {
+            assert_eq!(ranked(formats, VGA, 30.0)[0], formats[best]);
+        }
+    }
+
+    /// Fails when a camera that does not tell its rates is left out, or loses against a slow mode.
+    #[test]
+    fn an_unknown_rate_is_as_good_as_the_wish() {
+        let mut unknown = format(640, 480, 0.0, PixelFormat::Yuyv);
+        unknown.rate = None;
+        let slow = format(640, 480, 15.0, PixelFormat::Yuyv);
+        assert_eq!(ranked(&[slow, unknown], VGA, 30.0), [unknown, slow]);
     }
 
     /// Fails when full-size video would be asked for uncompressed (stutter on USB 2), or small
@@ -133,8 +223,8 @@ mod tests {
     fn the_bus_decides_between_raw_and_jpeg() {
         let offers = |w, h| {
             [
-                format(w, h, 30, PixelFormat::Mjpeg),
-                format(w, h, 30, PixelFormat::Yuyv),
+                format(w, h, 30.0, PixelFormat::Mjpeg),
+                format(w, h, 30.0, PixelFormat::Yuyv),
             ]
         };
         let chosen = |w, h| ranked(&offers(w, h), Size::new(w, h), 30.0)[0].pixels;

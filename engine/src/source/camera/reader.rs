@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::driver::{CameraFormat, Device, Driver};
+use super::decode::Decoder;
+use super::driver::{CameraFormat, CameraInfo, Device, Driver, Refusal, Shot};
 use super::find::{Identity, Target};
 use super::negotiate::ranked;
 use crate::concurrency::{Slot, StopFlag, Worker};
@@ -18,10 +19,17 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::geometry::Size;
 use crate::source::monitor::SourceMonitor;
-use crate::source::pixels::to_rgba;
+use crate::source::pixels::PixelFormat;
+
+/// Cameras that are tried where none was named.
+const MAX_TRIED_CAMERAS: usize = 16;
 
 /// Formats that are tried before a camera counts as refusing all of them.
-const MAX_TRIED_FORMATS: usize = 6;
+const MAX_TRIED_FORMATS: usize = 12;
+
+/// How long a camera that nobody named may take for its first frame, before the next one is
+/// tried. USB cameras start within 3 s.
+const FIRST_FRAME: Duration = Duration::from_secs(3);
 
 /// Time between frames while nobody looks: well below what counts as a stall.
 const REST: Duration = Duration::from_millis(400);
@@ -41,6 +49,8 @@ pub(super) struct Context {
 
 /// What a connection reports besides frames.
 pub(super) enum News {
+    /// One of several cameras is tried; the time for opening begins anew.
+    Trying,
     /// Frames will follow.
     Opened(Opened),
     /// The thread has ended.
@@ -65,8 +75,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Starts a thread that looks for `target`.
     pub(super) fn start(context: &Arc<Context>, target: Target) -> Result<Self> {
-        // Two places: at most one `Opened` and one `Failed` are ever sent.
-        let (tx, news) = bounded(2);
+        // One place for each camera that is tried, and for `Opened` and `Failed`.
+        let (tx, news) = bounded(2 + MAX_TRIED_CAMERAS);
         let frames = Slot::new();
         let reader = Reader {
             context: Arc::clone(context),
@@ -96,7 +106,7 @@ impl Connection {
             .try_iter()
             .find_map(|news| match news {
                 News::Failed(error) => Some(error),
-                News::Opened(_) => None,
+                News::Trying | News::Opened(_) => None,
             })
             .unwrap_or_else(|| Error::source("camera", "its thread ended without a reason"))
     }
@@ -124,25 +134,144 @@ struct Reader {
     news: Sender<News>,
 }
 
-impl Reader {
-    fn run(&self, target: &Target, stop: &StopFlag) -> Result<()> {
-        let driver = &self.context.driver;
-        let cameras = driver.list()?;
-        let info = target.find(&cameras)?;
-        let mut device = driver.open(info.index)?;
-        if stop.is_stopped() {
-            return Ok(());
+/// A camera that was started.
+struct Started {
+    info: CameraInfo,
+    device: Box<dyn Device>,
+    stream: Stream,
+}
+
+/// What has been seen of a running stream.
+struct Stream {
+    format: CameraFormat,
+    decoder: Decoder,
+    /// Capture of the last frame that was handed on.
+    last: Option<Instant>,
+    health: Health,
+}
+
+/// Counts damaged frames among the latest ones.
+#[derive(Debug, Default)]
+struct Health {
+    n_frames: u64,
+    n_damaged: u64,
+}
+
+impl Health {
+    /// Frames that are judged together: a few seconds.
+    const WINDOW: u64 = 60;
+
+    /// So many of them damaged are a fault that goes on, with what to do.
+    const MANY: u64 = 6;
+
+    /// Takes note of frames; at the end of a window, what there is to say.
+    fn add(&mut self, n_whole: u64, n_damaged: u64) -> Option<Option<String>> {
+        self.n_frames += n_whole + n_damaged;
+        self.n_damaged += n_damaged;
+        if self.n_frames < Self::WINDOW {
+            return None;
         }
-        let format = self.negotiate(&info.name, device.as_mut(), stop)?;
+        let Self {
+            n_frames,
+            n_damaged,
+        } = std::mem::take(self);
+        Some((n_damaged >= Self::MANY).then(|| {
+            format!(
+                "{n_damaged} of the last {n_frames} frames came damaged and were skipped; \
+                 check the cable, or plug the camera into another port"
+            )
+        }))
+    }
+}
+
+impl Reader {
+    /// Opens the camera and reads from it until told to stop.
+    fn run(self, target: &Target, stop: &StopFlag) -> Result<()> {
+        let cameras = self.context.driver.list()?;
+        let candidates = target.find(&cameras)?;
+        let Some(started) = self.choose(candidates, stop)? else {
+            return Ok(());
+        };
+        let Started {
+            info,
+            mut device,
+            mut stream,
+        } = started;
         let identity = Identity::new(info, &cameras);
-        let _ = self
-            .news
-            .try_send(News::Opened(Opened { identity, format }));
-        let mut last = None;
+        let format = stream.format;
+        let opened = Opened { identity, format };
+        let _ = self.news.try_send(News::Opened(opened));
         while !stop.is_stopped() {
-            self.read_frame(device.as_mut(), format, stop, &mut last)?;
+            self.read_frame(device.as_mut(), &mut stream, stop)?;
         }
         Ok(())
+    }
+
+    /// Starts the first candidate that delivers. Of several, one in grey (infrared, depth) is
+    /// taken only when no other delivers.
+    fn choose(&self, mut candidates: Vec<CameraInfo>, stop: &StopFlag) -> Result<Option<Started>> {
+        if let [named] = &candidates[..] {
+            return self.start(named, stop);
+        }
+        candidates.truncate(MAX_TRIED_CAMERAS);
+        let mut problems = Vec::new();
+        let mut gray = None;
+        for candidate in &candidates {
+            match self.try_out(candidate, stop) {
+                Ok(Some(started)) if started.stream.format.pixels.is_gray() => {
+                    gray.get_or_insert(candidate);
+                }
+                Ok(started) => return Ok(started),
+                Err(error) => {
+                    tracing::warn!(camera = candidate.name, %error, "trying the next camera");
+                    problems.push(error.to_string());
+                }
+            }
+        }
+        match gray {
+            Some(gray) => self.start(gray, stop),
+            None => Err(Error::source(
+                "camera",
+                format!("none of them delivers: {}", problems.join("; ")),
+            )),
+        }
+    }
+
+    /// Starts a camera and waits for its first whole frame.
+    fn try_out(&self, info: &CameraInfo, stop: &StopFlag) -> Result<Option<Started>> {
+        let _ = self.news.try_send(News::Trying);
+        let Some(mut started) = self.start(info, stop)? else {
+            return Ok(None);
+        };
+        let begin = Instant::now();
+        while !stop.is_stopped() {
+            if self.read_frame(started.device.as_mut(), &mut started.stream, stop)? {
+                return Ok(Some(started));
+            }
+            if begin.elapsed() >= FIRST_FRAME {
+                return Err(Error::source(&info.name, "delivers no frames"));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens a camera and starts it; `None` when stopped meanwhile.
+    fn start(&self, info: &CameraInfo, stop: &StopFlag) -> Result<Option<Started>> {
+        let mut device = self.context.driver.open(info)?;
+        if stop.is_stopped() {
+            return Ok(None);
+        }
+        let format = self.negotiate(&info.name, device.as_mut(), stop)?;
+        Ok(Some(Started {
+            info: info.clone(),
+            device,
+            stream: Stream {
+                format,
+                decoder: Decoder::new(),
+                last: None,
+                health: Health::default(),
+            },
+        }))
     }
 
     /// Starts the best format that the camera really accepts.
@@ -167,12 +296,13 @@ impl Reader {
             .take_while(|_| !stop.is_stopped())
         {
             match device.start(format) {
-                Ok(()) => {
+                Ok(format) => {
                     tracing::info!(camera = name, %format, "camera started");
                     self.context.monitor.set_formats(format, offered);
                     return Ok(format);
                 }
-                Err(error) => {
+                Err(Refusal::Camera(error)) => return Err(error),
+                Err(Refusal::Format(error)) => {
                     tracing::warn!(camera = name, %format, %error, "trying the next format");
                     refusal.get_or_insert(error);
                 }
@@ -181,47 +311,73 @@ impl Reader {
         Err(refusal.unwrap_or_else(|| {
             Error::source(
                 name,
-                "offers no format this program reads (YUYV, NV12, MJPEG)",
+                "offers no format that is read here; choose another camera",
             )
         }))
     }
 
-    /// Reads one frame and puts it up, unless it is damaged.
+    /// Waits for a frame and puts it up, unless it is damaged. Says whether there is a new one.
     fn read_frame(
         &self,
         device: &mut dyn Device,
-        format: CameraFormat,
+        stream: &mut Stream,
         stop: &StopFlag,
-        last: &mut Option<Instant>,
-    ) -> Result<()> {
-        let raw = device.read()?;
-        let captured = Instant::now();
+    ) -> Result<bool> {
+        let reading = device.read()?;
         if stop.is_stopped() {
-            return Ok(());
+            return Ok(false);
         }
-        let Context { pool, monitor, .. } = &*self.context;
-        let is_soon = last.is_some_and(|last| captured - last < REST);
-        if monitor.is_resting() && is_soon {
+        let monitor = &self.context.monitor;
+        // Every frame has a number, so that what is missing can be counted.
+        let n_lost = reading.n_skipped + reading.n_damaged;
+        self.context.next_id.fetch_add(n_lost, Ordering::Relaxed);
+        monitor.add_dropped(reading.n_skipped);
+        for _ in 0..reading.n_damaged {
+            self.count_damaged("it came empty or marked as damaged");
+        }
+        self.judge(stream, reading.n_skipped, reading.n_damaged);
+        let Some(Shot { picture, captured }) = reading.shot else {
+            return Ok(false);
+        };
+        let is_soon = stream.last.is_some_and(|last| captured - last < REST);
+        // A frame of H.264 is needed for those after it.
+        if monitor.is_resting() && is_soon && picture.format != PixelFormat::H264 {
             // Decoding is most of the work, and nobody looks.
-            return Ok(());
+            return Ok(false);
         }
-        *last = Some(captured);
+        stream.last = Some(captured);
         let id = self.context.next_id.fetch_add(1, Ordering::Relaxed);
-        let mut pixels = pool.take(format.size);
-        if let Err(error) = to_rgba(format.pixels, &raw, format.size, pixels.bytes_mut()) {
-            let n = monitor.add_damaged();
-            if n.is_power_of_two() {
-                tracing::warn!(n, %error, "skipped a damaged camera frame");
+        let (size, pixels) = match stream.decoder.decode(&picture, &self.context.pool) {
+            Ok(Some(decoded)) => decoded,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                self.count_damaged(&error.to_string());
+                self.judge(stream, 0, 1);
+                return Ok(false);
             }
-            return Ok(());
-        }
+        };
+        self.judge(stream, 1, 0);
         // The time since the first frame is filled in where frames are handed out.
-        let mut frame = Frame::new(id, 0.0, format.size, pixels);
+        let mut frame = Frame::new(id, 0.0, size, pixels);
         frame.captured = captured;
         if self.frames.put(frame).is_some() && !stop.is_stopped() {
             let n_dropped = monitor.add_dropped(1);
             tracing::trace!(n_dropped, "a newer camera frame displaced an unread one");
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Says it to other threads when damage goes on, and when it is over.
+    fn judge(&self, stream: &mut Stream, n_whole: u64, n_damaged: u64) {
+        if let Some(trouble) = stream.health.add(n_whole, n_damaged) {
+            self.context.monitor.set_trouble(trouble);
+        }
+    }
+
+    fn count_damaged(&self, reason: &str) {
+        let n = self.context.monitor.add_damaged();
+        if n.is_power_of_two() {
+            tracing::warn!(n, reason, "skipped a damaged camera frame");
+        }
     }
 }

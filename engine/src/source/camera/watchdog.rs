@@ -118,14 +118,28 @@ impl CameraSource {
         self.has_delivered = true;
         self.context.monitor.set_status(SourceStatus::Ok);
         if let Some(outage) = self.outage.take() {
-            let secs = outage.since.elapsed().as_secs_f64();
-            tracing::warn!(camera = self.info.name, secs, "camera is back");
+            let away = outage.since.elapsed();
+            tracing::warn!(camera = self.info.name, ?away, "camera is back");
+            self.context.monitor.add_outage(away);
         }
-        let n_damaged = self.context.monitor.n_damaged();
-        if n_damaged > 0 {
-            self.warning = Some(format!("{n_damaged} damaged camera frames were skipped"));
-        }
+        self.update_warning();
         frame
+    }
+
+    fn update_warning(&mut self) {
+        let monitor = &self.context.monitor;
+        let outages = monitor.outages();
+        let away = (outages.n > 0).then(|| {
+            let secs = outages.time.as_secs_f64();
+            format!(
+                "the camera was away {} times, {secs:.1} s in all",
+                outages.n
+            )
+        });
+        let n = monitor.n_damaged();
+        let damaged = (n > 0).then(|| format!("{n} damaged camera frames were skipped"));
+        let parts: Vec<_> = away.into_iter().chain(damaged).collect();
+        self.warning = (!parts.is_empty()).then(|| parts.join("; "));
     }
 
     /// Why the silent connection should be given up, if it should.
@@ -135,7 +149,10 @@ impl CameraSource {
         }
         let silence = self.last_sign.elapsed();
         let limit = if self.has_delivered {
-            self.timing.frame
+            // A camera of one frame a second is no silent one.
+            let intervals = self.info.rate.map(|rate| 3.0 / rate.max(0.1));
+            let slow = intervals.map_or(Duration::ZERO, Duration::from_secs_f64);
+            self.timing.frame.max(slow)
         } else {
             self.timing.open
         };
@@ -208,7 +225,10 @@ impl CameraSource {
                 }
             }
         }
+        let away = outage.since.elapsed();
+        self.context.monitor.add_outage(away);
         self.context.monitor.set_status(SourceStatus::Lost);
+        self.update_warning();
         Err(Error::source(
             &self.info.name,
             format!(
@@ -285,10 +305,11 @@ fn connect(
 ) -> Result<Option<(Connection, Opened)>> {
     let label = target.label();
     let connection = Connection::start(context, target)?;
-    let started = Instant::now();
+    let mut started = Instant::now();
     let outcome = loop {
         match connection.news.recv_timeout(timing.poll) {
             Ok(News::Opened(opened)) => return Ok(Some((connection, opened))),
+            Ok(News::Trying) => started = Instant::now(),
             Ok(News::Failed(error)) => break Err(error),
             Err(RecvTimeoutError::Disconnected) => break Err(connection.failure()),
             Err(RecvTimeoutError::Timeout) if stop.is_stopped() => break Ok(None),
@@ -321,9 +342,9 @@ fn pause(duration: Duration, timing: &Timing, stop: &StopFlag) {
 
 fn info(opened: &Opened) -> SourceInfo {
     SourceInfo {
-        name: opened.identity.info.name.clone(),
+        name: opened.identity.label(),
         size: Some(opened.format.size),
-        rate: Some(f64::from(opened.format.rate)),
+        rate: opened.format.rate,
         n_frames: None,
         is_live: true,
     }

@@ -27,6 +27,7 @@ pub(super) use still::Stills;
 pub use thumbnails::{Thumbnail, Thumbnails};
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{OpenOptions, SourceInfo, SourceSpec};
@@ -64,6 +65,12 @@ pub trait RandomAccess: Send {
     /// When the file is damaged there.
     fn decode(&mut self, from: usize, to: usize, keep: Keep<'_>) -> Result<()>;
 
+    /// Whether a frame that cannot be decoded is passed over when the file is played: pictures
+    /// know nothing of each other, frames of a video follow from those before.
+    fn frames_stand_alone(&self) -> bool {
+        false
+    }
+
     /// What the user should know of the file, if anything.
     fn warning(&self) -> Option<&str> {
         None
@@ -71,7 +78,7 @@ pub trait RandomAccess: Send {
 }
 
 /// Opens a file for random access: a field of [`super::SourceKind`].
-pub type OpenScrub = fn(argument: &str, options: &OpenOptions) -> Result<Box<dyn RandomAccess>>;
+pub type OpenScrub = fn(argument: &OsStr, options: &OpenOptions) -> Result<Box<dyn RandomAccess>>;
 
 /// Any frame of a file.
 pub struct Scrub {
@@ -89,8 +96,7 @@ impl Scrub {
     /// # Errors
     /// As those of [`SourceSpec::open`]; when the source is live; when it has no frames.
     pub fn open(path: &Path) -> Result<Self> {
-        let text = path.to_string_lossy();
-        Self::open_spec(&SourceSpec::parse(&text)?, &OpenOptions::default())
+        Self::open_spec(&SourceSpec::parse(path)?, &OpenOptions::default())
     }
 
     /// As [`Scrub::open`], for any source that is no camera.
@@ -98,7 +104,7 @@ impl Scrub {
     /// # Errors
     /// As those of [`Scrub::open`].
     pub fn open_spec(spec: &SourceSpec, options: &OpenOptions) -> Result<Self> {
-        let name = || format!("{}:{}", spec.kind().name, spec.argument());
+        let name = || format!("{}:{}", spec.kind().name, spec.argument().display());
         let open = spec.kind().scrub.ok_or_else(|| {
             Error::source(name(), "has no frames to go back to; open a file instead")
         })?;
@@ -162,6 +168,15 @@ impl Scrub {
             let what = format!("has no frame {i}, the last is {}", n - 1);
             return Err(Error::source(&self.info().name, what));
         }
+        self.load(i)?;
+        self.cached(i).ok_or_else(|| {
+            let what = format!("frame {i} cannot be decoded, the file is damaged there");
+            Error::source(&self.info().name, what)
+        })
+    }
+
+    /// Decodes frame `i` into the memory, unless damage has cost it.
+    fn load(&mut self, i: usize) -> Result<()> {
         let is_step_back = i < self.position && self.position - i <= BEFORE_JUMP;
         self.position = i;
         if !self.cache.contains_key(&i) {
@@ -178,13 +193,33 @@ impl Scrub {
                 shrink(cache, max_bytes, i);
             })?;
         }
-        let frame = self.cache.get(&i).ok_or_else(|| {
-            let what = format!("frame {i} cannot be decoded, the file is damaged there");
-            Error::source(&self.info().name, what)
-        })?;
-        let mut frame = frame.clone();
+        Ok(())
+    }
+
+    /// Frame `i`, or the next one that damage has left; `None` behind the last.
+    ///
+    /// # Errors
+    /// As those of [`Scrub::frame`] but for damage.
+    pub fn frame_from(&mut self, i: usize) -> Result<Option<Frame>> {
+        for i in i..self.n_frames() {
+            self.load(i)?;
+            if let Some(frame) = self.cached(i) {
+                return Ok(Some(frame));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A copy of a frame that is in the memory, captured now.
+    fn cached(&self, i: usize) -> Option<Frame> {
+        let mut frame = self.cache.get(&i)?.clone();
         frame.captured = std::time::Instant::now();
-        Ok(frame)
+        Some(frame)
+    }
+
+    /// Whether playing goes on behind a frame that cannot be decoded.
+    fn frames_stand_alone(&self) -> bool {
+        self.file.frames_stand_alone()
     }
 
     /// Gives the memory back; the index stays.

@@ -118,12 +118,22 @@ impl FrameSource for Player {
         let (Some(scrub), Some(next)) = (&mut self.scrub, &mut self.next) else {
             return self.sequential.next_frame();
         };
-        if *next >= scrub.n_frames() {
-            return Ok(None);
+        while *next < scrub.n_frames() {
+            match scrub.frame_from(*next) {
+                Ok(frame) => {
+                    *next = frame
+                        .as_ref()
+                        .map_or(scrub.n_frames(), |frame| frame.id as usize + 1);
+                    return Ok(frame);
+                }
+                Err(error) if scrub.frames_stand_alone() => {
+                    tracing::warn!("passed over: {error}");
+                    *next += 1;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        let frame = scrub.frame(*next)?;
-        *next += 1;
-        Ok(Some(frame))
+        Ok(None)
     }
 
     fn warning(&self) -> Option<&str> {
@@ -131,6 +141,10 @@ impl FrameSource for Player {
             (Some(scrub), Some(_)) => scrub.warning(),
             _ => self.sequential.warning(),
         }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.sequential.is_damaged()
     }
 
     fn monitor(&self) -> SourceMonitor {

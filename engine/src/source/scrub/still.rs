@@ -62,6 +62,10 @@ impl RandomAccess for Stills {
         Ok(())
     }
 
+    fn frames_stand_alone(&self) -> bool {
+        true
+    }
+
     fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }

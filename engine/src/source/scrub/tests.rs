@@ -227,7 +227,7 @@ fn what_ffmpeg_reads_is_scrubbed_too() {
 }
 
 /// Fails when pictures and folders cannot be stepped through, a camera pretends to be, or a
-/// picture that playing leaves out is counted.
+/// picture that cannot be read moves the numbers of the others or ends playing behind a jump.
 #[test]
 fn pictures_are_frames_and_cameras_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -240,11 +240,21 @@ fn pictures_are_frames_and_cameras_are_refused() {
     let all = sequential(text);
     assert_eq!(all.len(), 3);
     let mut scrub = open(text);
-    assert_eq!(scrub.n_frames(), 3);
-    assert!(scrub.warning().unwrap().contains("left out"));
-    for i in [2, 0, 1] {
-        assert_is(&mut scrub, &all, i, "folder");
+    assert_eq!(scrub.n_frames(), 4);
+    for (i, k) in [(3, 2), (0, 0), (1, 1)] {
+        assert_eq!(known(&scrub.frame(i).unwrap()), all[k], "frame {i}");
     }
+    let refused = scrub.frame(2).unwrap_err().to_string();
+    assert!(refused.contains("3.png"), "{refused}");
+    let mut player = SourceSpec::parse(text)
+        .unwrap()
+        .open(&OpenOptions::default())
+        .unwrap();
+    player.seek(SeekTo::Frame(1)).unwrap();
+    for k in [1, 2] {
+        assert_eq!(known(&player.next_frame().unwrap().unwrap()), all[k]);
+    }
+    assert!(player.next_frame().unwrap().is_none());
     let one = folder.path().join("10.png");
     let mut scrub = Scrub::open(&one).unwrap();
     assert_eq!((scrub.n_frames(), scrub.size()), (1, Some(Size::new(3, 1))));

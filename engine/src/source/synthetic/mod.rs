@@ -22,7 +22,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     help: "synthetic or synthetic:live: a drawn figure that moves",
     stands_alone: true,
     accepts: |_| false,
-    open,
+    open: |argument, options| open(&argument.to_string_lossy(), options),
     scrub: None,
 };
 

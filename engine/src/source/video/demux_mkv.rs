@@ -6,13 +6,12 @@
 //! anywhere up to the cut. (The crate `matroska-demuxer` refuses a file whose index is cut off,
 //! and follows an index that points at itself for ever.)
 
-use std::io::{BufReader, Read};
-
+use super::aspect::PixelAspect;
 use super::colour::ColourHint;
+use super::ebml::{DAMAGED, Elements, child, children, number, read_id, read_size, unsigned};
 use super::orientation::Orientation;
 use super::stream::{
-    CUT_OFF, Input, MAX_PACKET_BYTES, Packet, Packets, Place, Stream, codec_name, length,
-    read_error,
+    Description, Input, MAX_PACKET_BYTES, Packet, Packets, Place, Stream, codec_name,
 };
 
 /// Element numbers, with their length marker, as the RFC prints them.
@@ -30,6 +29,11 @@ mod id {
     pub(super) const CONTENT_ENCODINGS: u32 = 0x6D80;
     pub(super) const DEFAULT_DURATION: u32 = 0x23_E383;
     pub(super) const VIDEO: u32 = 0xE0;
+    pub(super) const PIXEL_WIDTH: u32 = 0xB0;
+    pub(super) const PIXEL_HEIGHT: u32 = 0xBA;
+    pub(super) const DISPLAY_WIDTH: u32 = 0x54B0;
+    pub(super) const DISPLAY_HEIGHT: u32 = 0x54BA;
+    pub(super) const DISPLAY_UNIT: u32 = 0x54B2;
     pub(super) const COLOUR: u32 = 0x55B0;
     pub(super) const MATRIX_COEFFICIENTS: u32 = 0x55B1;
     pub(super) const RANGE: u32 = 0x55B9;
@@ -38,6 +42,31 @@ mod id {
     pub(super) const SIMPLE_BLOCK: u32 = 0xA3;
     pub(super) const BLOCK_GROUP: u32 = 0xA0;
     pub(super) const BLOCK: u32 = 0xA1;
+    /// What else may stand between and inside clusters.
+    pub(super) const OTHERS: [u32; 22] = [
+        0xEC,
+        0xBF,
+        0xA7,
+        0xAB,
+        0x5854,
+        0x9B,
+        0xFB,
+        0xFA,
+        0xFD,
+        0xA4,
+        0x75A2,
+        0x75A1,
+        0x8E,
+        0xAF,
+        0x1C53_BB6B,
+        0x1254_C367,
+        0x1043_A770,
+        0x1941_A469,
+        0x114D_9B74,
+        INFO,
+        TRACKS,
+        SEGMENT,
+    ];
 }
 
 /// The first bytes of every such file.
@@ -47,15 +76,8 @@ pub(super) const MAGIC: [u8; 4] = id::EBML.to_be_bytes();
 const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
 
 /// Reads up to the first cluster. The error says why the file cannot be read.
-pub(super) fn open(mut input: Box<dyn Input>) -> Result<Stream, String> {
-    let file_length = length(&mut input)?;
-    input.rewind().map_err(|e| read_error(&e))?;
-    let mut elements = Elements {
-        input: BufReader::new(input),
-        position: 0,
-        declared_end: 0,
-        file_length,
-    };
+pub(super) fn open(input: Box<dyn Input>) -> Result<Stream, String> {
+    let mut elements = Elements::new(input)?;
     let mut tick_nanos = 1_000_000;
     let mut track = None;
     let mut body = Vec::new();
@@ -80,9 +102,8 @@ pub(super) fn open(mut input: Box<dyn Input>) -> Result<Stream, String> {
     }
     let track = track.ok_or("a Matroska file that describes its tracks behind the pictures")?;
     Ok(Stream {
-        configuration: track.configuration,
+        descriptions: vec![track.description],
         orientation: Orientation::UPRIGHT,
-        colour: track.colour,
         tick_secs: tick_nanos as f64 * 1e-9,
         rate: track.frame_nanos.map(|nanos| 1e9 / nanos as f64),
         n_frames: None,
@@ -90,6 +111,7 @@ pub(super) fn open(mut input: Box<dyn Input>) -> Result<Stream, String> {
             elements,
             track: track.number,
             cluster_time: 0,
+            is_at_end: false,
         }),
     })
 }
@@ -97,8 +119,7 @@ pub(super) fn open(mut input: Box<dyn Input>) -> Result<Stream, String> {
 /// The first video track.
 struct Track {
     number: u64,
-    configuration: Vec<u8>,
-    colour: ColourHint,
+    description: Description,
     frame_nanos: Option<u64>,
 }
 
@@ -119,180 +140,47 @@ impl Track {
             return Err("compressed or encrypted H.264 video".into());
         }
         let configuration = child(entry, id::CODEC_PRIVATE);
-        let colour = child(entry, id::VIDEO).and_then(|video| child(video, id::COLOUR));
-        let colour = colour.unwrap_or_default();
+        let video = child(entry, id::VIDEO).unwrap_or_default();
+        let colour = child(video, id::COLOUR).unwrap_or_default();
+        let configuration = configuration
+            .ok_or("H.264 video without parameters")?
+            .to_vec();
+        let colour = ColourHint {
+            full_range: match number(colour, id::RANGE) {
+                Some(1) => Some(false),
+                Some(2) => Some(true),
+                _ => None,
+            },
+            matrix: number(colour, id::MATRIX_COEFFICIENTS),
+        };
         Ok(Self {
             number: number(entry, id::TRACK_NUMBER).unwrap_or(0),
-            configuration: configuration
-                .ok_or("H.264 video without parameters")?
-                .to_vec(),
-            colour: ColourHint {
-                full_range: match number(colour, id::RANGE) {
-                    Some(1) => Some(false),
-                    Some(2) => Some(true),
-                    _ => None,
-                },
-                matrix: number(colour, id::MATRIX_COEFFICIENTS),
+            description: Description {
+                configuration,
+                colour,
+                aspect: pixel_aspect(video),
             },
             frame_nanos: number(entry, id::DEFAULT_DURATION).filter(|&n| n > 0),
         })
     }
 }
 
-/// The elements inside an element's body, up to the first that is not whole.
-fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
-    std::iter::from_fn(move || {
-        let id = read_id(&mut bytes)?;
-        let size = read_size(&mut bytes)?;
-        let (body, rest) = bytes.split_at_checked(usize::try_from(size).ok()?)?;
-        bytes = rest;
-        Some((id, body))
-    })
-}
-
-/// The body of the first child with this number.
-fn child(bytes: &[u8], id: u32) -> Option<&[u8]> {
-    children(bytes).find_map(|(found, body)| (found == id).then_some(body))
-}
-
-/// An unsigned integer among the children.
-fn number(bytes: &[u8], id: u32) -> Option<u64> {
-    child(bytes, id).and_then(unsigned)
-}
-
-/// A big-endian integer of up to 8 bytes.
-fn unsigned(bytes: &[u8]) -> Option<u64> {
-    (bytes.len() <= 8).then(|| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b)))
-}
-
-/// An element's number of 1 to 4 bytes, length marker kept.
-fn read_id(bytes: &mut &[u8]) -> Option<u32> {
-    let length = bytes.first()?.leading_zeros() as usize + 1;
-    let (id, rest) = bytes.split_at_checked(length).filter(|_| length <= 4)?;
-    *bytes = rest;
-    unsigned(id).map(|id| id as u32)
-}
-
-/// A length that live recorders write because they do not know the true one.
-const UNKNOWN: u64 = u64::MAX;
-
-/// A length of 1 to 8 bytes; all ones mean [`UNKNOWN`].
-fn read_size(bytes: &mut &[u8]) -> Option<u64> {
-    let length = bytes.first()?.leading_zeros() as usize + 1;
-    let (size, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
-    *bytes = rest;
-    let mask = (1 << (7 * length)) - 1;
-    let size = unsigned(size)? & mask;
-    Some(if size == mask { UNKNOWN } else { size })
-}
-
-/// An element that was met in the file; the reader stands at its body.
-struct Element {
-    id: u32,
-    size: u64,
-}
-
-/// Goes through the file from front to back.
-struct Elements {
-    input: BufReader<Box<dyn Input>>,
-    position: u64,
-    /// Where the elements that were entered say they end.
-    declared_end: u64,
-    file_length: u64,
-}
-
-impl Elements {
-    /// The next element's head, `None` at the file's end.
-    fn next(&mut self) -> Result<Option<Element>, String> {
-        if self.position == self.file_length {
-            let is_cut = self.declared_end > self.file_length;
-            return if is_cut {
-                Err(CUT_OFF.into())
-            } else {
-                Ok(None)
-            };
-        }
-        let mut head = [0; 12];
-        self.fill(&mut head[..1])?;
-        let id_length = head[0].leading_zeros() as usize + 1;
-        if id_length > 4 {
-            return Err("there is damage in the file".into());
-        }
-        self.fill(&mut head[1..=id_length])?;
-        let size_length = head[id_length].leading_zeros() as usize + 1;
-        if size_length > 8 {
-            return Err("there is damage in the file".into());
-        }
-        self.fill(&mut head[id_length + 1..id_length + size_length])?;
-        let mut bytes = &head[..];
-        let id = read_id(&mut bytes).unwrap_or(0);
-        let size = read_size(&mut bytes).unwrap_or(UNKNOWN);
-        Ok(Some(Element { id, size }))
+/// From the sizes in `Video`: pixels, centimetres, inches or a ratio, all of which tell the shape.
+fn pixel_aspect(video: &[u8]) -> Option<PixelAspect> {
+    const UNKNOWN_UNIT: u64 = 4;
+    if number(video, id::DISPLAY_UNIT).is_some_and(|unit| unit >= UNKNOWN_UNIT) {
+        return None;
     }
-
-    /// The element's whole body.
-    fn read(&mut self, element: &Element, max: u64, body: &mut Vec<u8>) -> Result<(), String> {
-        self.read_head(element, max, u64::MAX, body)
-    }
-
-    /// The first `wanted` bytes of the element's body; the reader then stands behind all of it.
-    fn read_head(
-        &mut self,
-        element: &Element,
-        max: u64,
-        wanted: u64,
-        body: &mut Vec<u8>,
-    ) -> Result<(), String> {
-        let size = self.size_within_file(element)?;
-        if size > max {
-            return Err(format!("a part of it claims to be {size} bytes long"));
-        }
-        let wanted = size.min(wanted);
-        body.resize(wanted as usize, 0);
-        self.fill(body)?;
-        self.pass(size - wanted)
-    }
-
-    /// Goes on with the element's children.
-    fn enter(&mut self, element: &Element) {
-        if element.size != UNKNOWN {
-            let end = self.position.saturating_add(element.size);
-            self.declared_end = self.declared_end.max(end);
-        }
-    }
-
-    fn skip(&mut self, element: &Element) -> Result<(), String> {
-        let size = self.size_within_file(element)?;
-        self.pass(size)
-    }
-
-    fn pass(&mut self, n: u64) -> Result<(), String> {
-        self.position += n;
-        self.input
-            .seek_relative(n as i64)
-            .map_err(|e| read_error(&e))
-    }
-
-    fn go_to(&mut self, position: u64) -> Result<(), String> {
-        let distance = position as i64 - self.position as i64;
-        self.position = position;
-        self.input
-            .seek_relative(distance)
-            .map_err(|e| read_error(&e))
-    }
-
-    fn size_within_file(&self, element: &Element) -> Result<u64, String> {
-        if element.size > self.file_length - self.position {
-            return Err(CUT_OFF.into());
-        }
-        Ok(element.size)
-    }
-
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
-        self.input.read_exact(bytes).map_err(|e| read_error(&e))?;
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
+    let size = |width, height| Some((number(video, width)?, number(video, height)?));
+    let stored = size(id::PIXEL_WIDTH, id::PIXEL_HEIGHT)?;
+    let shown = (
+        number(video, id::DISPLAY_WIDTH).unwrap_or(stored.0),
+        number(video, id::DISPLAY_HEIGHT).unwrap_or(stored.1),
+    );
+    // What says no more than the default leaves the word to the stream.
+    (shown != stored)
+        .then(|| PixelAspect::of_sizes(stored, shown))
+        .flatten()
 }
 
 /// Reads the blocks of one track.
@@ -300,28 +188,25 @@ struct MkvPackets {
     elements: Elements,
     track: u64,
     cluster_time: i64,
+    is_at_end: bool,
 }
 
 impl Packets for MkvPackets {
     fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
-        while let Some(element) = self.elements.next()? {
-            match element.id {
-                id::CLUSTER | id::BLOCK_GROUP => self.elements.enter(&element),
-                id::TIMESTAMP => {
-                    self.elements.read(&element, 8, data)?;
-                    let time = unsigned(data).and_then(|t| i64::try_from(t).ok());
-                    self.cluster_time = time.ok_or("there is damage in the file")?;
+        let mut start = self.elements.position;
+        while !self.is_at_end {
+            match self.element(max, data) {
+                Ok(Found::Packet(packet)) => return Ok(Some(packet)),
+                Ok(Found::Other) => start = self.elements.position,
+                Ok(Found::End) => break,
+                Err(reason) => {
+                    self.is_at_end = !self.find_again(start + 1)?;
+                    return Err(if self.is_at_end {
+                        reason
+                    } else {
+                        DAMAGED.to_owned()
+                    });
                 }
-                id::SIMPLE_BLOCK | id::BLOCK => {
-                    // The head of the block itself has 4 to 11 bytes.
-                    let max = max.saturating_add(11);
-                    self.elements
-                        .read_head(&element, MAX_PACKET_BYTES, max, data)?;
-                    if let Some(packet) = self.unwrap_block(data)? {
-                        return Ok(Some(packet));
-                    }
-                }
-                _ => self.elements.skip(&element)?,
             }
         }
         Ok(None)
@@ -336,7 +221,103 @@ impl Packets for MkvPackets {
 
     fn go_to(&mut self, place: Place) -> Result<(), String> {
         self.cluster_time = place.base_time;
+        self.is_at_end = false;
         self.elements.go_to(place.position)
+    }
+}
+
+/// What the next element was.
+enum Found {
+    Packet(Packet),
+    Other,
+    End,
+}
+
+/// Bytes that are searched at once for the place where reading can go on.
+const SEARCH_BYTES: u64 = 1 << 20;
+
+impl MkvPackets {
+    /// Reads the next element.
+    fn element(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Found, String> {
+        let Some(element) = self.elements.next()? else {
+            return Ok(Found::End);
+        };
+        match element.id {
+            id::CLUSTER | id::BLOCK_GROUP => self.elements.enter(&element),
+            id::TIMESTAMP => {
+                self.elements.read(&element, 8, data)?;
+                let time = unsigned(data).and_then(|t| i64::try_from(t).ok());
+                self.cluster_time = time.ok_or(DAMAGED)?;
+            }
+            id::SIMPLE_BLOCK | id::BLOCK => {
+                // The head of the block itself has 4 to 11 bytes.
+                let max = max.saturating_add(11);
+                self.elements
+                    .read_head(&element, MAX_PACKET_BYTES, max, data)?;
+                if let Some(packet) = self.unwrap_block(data)? {
+                    return Ok(Found::Packet(packet));
+                }
+            }
+            id if id::OTHERS.contains(&id) => self.elements.skip(&element)?,
+            _ => return Err(DAMAGED.into()),
+        }
+        Ok(Found::Other)
+    }
+
+    /// Goes to the first place from `position` on at which a cluster or a block of the track
+    /// begins; `false` when there is none.
+    fn find_again(&mut self, position: u64) -> Result<bool, String> {
+        let mut position = position;
+        let mut bytes = Vec::new();
+        while position < self.elements.file_length {
+            self.elements.go_to(position)?;
+            let n = SEARCH_BYTES.min(self.elements.file_length - position);
+            bytes.resize(n as usize, 0);
+            self.elements.fill(&mut bytes)?;
+            let is_last = position + n == self.elements.file_length;
+            let begins = |i: &usize| {
+                let left = self.elements.file_length - position - *i as u64;
+                let is_cluster = bytes[*i..].starts_with(&id::CLUSTER.to_be_bytes());
+                is_cluster || (bytes[*i] == 0xA3 && self.is_block(&bytes[*i..], left))
+            };
+            // What lies across the border is looked at with the next bytes.
+            let end = if is_last { n } else { n - 16 };
+            if let Some(i) = (0..end as usize).find(begins) {
+                self.elements.go_to(position + i as u64)?;
+                return Ok(true);
+            }
+            if is_last {
+                break;
+            }
+            position += end;
+        }
+        Ok(false)
+    }
+
+    /// Whether these bytes look like a block of the track that lies within the file, with a known
+    /// element behind it.
+    fn is_block(&self, bytes: &[u8], left: u64) -> bool {
+        let mut rest = &bytes[1..];
+        let Some(size) = read_size(&mut rest).filter(|&size| size > 4 && size < left) else {
+            return false;
+        };
+        let after = rest.get(size as usize..).unwrap_or_default();
+        let track = read_size(&mut rest);
+        let flags = rest.get(2).copied().unwrap_or(u8::MAX);
+        let is_followed = match read_id(&mut { after }) {
+            Some(id) => {
+                let known = [
+                    id::CLUSTER,
+                    id::TIMESTAMP,
+                    id::SIMPLE_BLOCK,
+                    id::BLOCK_GROUP,
+                ];
+                known.contains(&id) || id::OTHERS.contains(&id)
+            }
+            // The end of the file, or of what has been read.
+            None => after.is_empty(),
+        };
+        track == Some(self.track) && flags & !0x81 == 0 && is_followed
     }
 }
 
@@ -349,7 +330,7 @@ impl MkvPackets {
         let mut bytes = data.as_slice();
         let track = read_size(&mut bytes);
         let (Some(track), Some(&[high, low, flags])) = (track, bytes.first_chunk()) else {
-            return Err("there is damage in the file".into());
+            return Err(DAMAGED.into());
         };
         if track != self.track {
             return Ok(None);
@@ -363,6 +344,7 @@ impl MkvPackets {
         Ok(Some(Packet {
             pts: self.cluster_time.saturating_add(shift),
             is_shown: true,
+            description: 0,
         }))
     }
 }

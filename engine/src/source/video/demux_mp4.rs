@@ -8,14 +8,16 @@
 use std::io::BufReader;
 
 use mp4_atom::{
-    Atom, Co64, Colr, Ctts, Elst, Mdhd, Mvhd, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt, Tfhd,
-    Tkhd, Trex, Trun,
+    Atom, Co64, Colr, Ctts, Elst, Mdhd, Mvhd, Pasp, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt,
+    Tfhd, Tkhd, Trex, Trun,
 };
 
+use super::aspect::PixelAspect;
 use super::colour::ColourHint;
 use super::orientation::Orientation;
 use super::stream::{
-    CUT_OFF, Input, MAX_PACKET_BYTES, Packet, Packets, Place, Stream, codec_name, length, read_at,
+    CUT_OFF, Description, Input, MAX_PACKET_BYTES, Packet, Packets, Place, Stream, codec_name,
+    length, read_at,
 };
 
 /// More frames than a day and a half at 30 a second are taken for damage: it bounds the memory
@@ -147,9 +149,10 @@ struct Sample {
 /// A video track with the samples found so far.
 struct Track {
     id: u32,
-    stream_configuration: Vec<u8>,
+    descriptions: Vec<Description>,
+    /// The description of the samples that are added.
+    description: u16,
     orientation: Orientation,
-    colour: ColourHint,
     timescale: u32,
     /// Composition times that are shown: from, up to.
     window: (i64, i64),
@@ -179,7 +182,8 @@ impl Track {
         let header: Tkhd = find_leaf(trak, &[b"tkhd"]).ok_or_else(damaged)?;
         let media: Mdhd = find_leaf(trak, &[b"mdia", b"mdhd"]).ok_or_else(damaged)?;
         let table = find(trak, &[b"mdia", b"minf", b"stbl"]).ok_or_else(damaged)?;
-        let (stream_configuration, colour) = read_description(table)?;
+        let shown = (header.width.integer(), header.height.integer());
+        let descriptions = read_descriptions(table, (shown.0.into(), shown.1.into()))?;
         if movie.matrix != mp4_atom::Matrix::default() {
             return Err("video that is turned as a whole".into());
         }
@@ -195,9 +199,9 @@ impl Track {
         let edits = find_leaf::<Elst>(trak, &[b"edts", b"elst"]);
         let mut track = Self {
             id: header.track_id,
-            stream_configuration,
+            descriptions,
+            description: 0,
             orientation,
-            colour,
             timescale: media.timescale.max(1),
             window: shown_window(edits, movie.timescale, media.timescale)?,
             defaults,
@@ -241,6 +245,7 @@ impl Track {
         for (number, offset) in (1_u32..).zip(chunk_offsets) {
             while let Some(run) = runs.next_if(|run| run.first_chunk <= number) {
                 per_chunk = run.samples_per_chunk;
+                self.description = number_of(run.sample_description_index);
             }
             let mut offset = offset;
             for size in sizes.by_ref().take(per_chunk as usize) {
@@ -274,6 +279,9 @@ impl Track {
                 self.next_decode_time = i64::try_from(time.base_media_decode_time).unwrap_or(0);
             }
             let defaults = self.defaults.as_ref();
+            let index = header.sample_description_index;
+            let index = index.or(defaults.map(|d| d.default_sample_description_index));
+            let description = number_of(index.unwrap_or(1));
             let duration = header.default_sample_duration;
             let duration = duration.or(defaults.map(|d| d.default_sample_duration));
             let size = header.default_sample_size;
@@ -290,6 +298,7 @@ impl Track {
                     let size = entry.size.or(size).unwrap_or(0);
                     let duration = entry.duration.or(duration).unwrap_or(0);
                     if is_ours {
+                        self.description = description;
                         self.add(offset, size, duration, entry.cts.unwrap_or(0));
                     }
                     offset = offset.saturating_add(u64::from(size));
@@ -320,6 +329,7 @@ impl Track {
                 packet: Packet {
                     pts,
                     is_shown: (self.window.0..self.window.1).contains(&pts),
+                    description: self.description,
                 },
             });
         }
@@ -333,9 +343,8 @@ impl Track {
         let last = shown().map(|s| s.packet.pts).max().unwrap_or(0);
         let span_secs = last.saturating_sub(first) as f64 / f64::from(self.timescale);
         Stream {
-            configuration: self.stream_configuration,
+            descriptions: self.descriptions,
             orientation: self.orientation,
-            colour: self.colour,
             tick_secs: 1.0 / f64::from(self.timescale),
             rate: (span_secs > 0.0).then(|| (n_frames - 1) as f64 / span_secs),
             n_frames: Some(n_frames),
@@ -352,21 +361,46 @@ impl Track {
 /// Bytes of a visual sample entry before its boxes (14496-12 clause 12.1.3).
 const VISUAL_HEADER: usize = 78;
 
-/// The decoder configuration and the colours from the sample description in `stbl`.
-fn read_description(table: &[u8]) -> Result<(Vec<u8>, ColourHint), String> {
-    let descriptions = find(table, &[b"stsd"])
+/// From the number of a sample description, which counts from 1.
+fn number_of(index: u32) -> u16 {
+    u16::try_from(index.saturating_sub(1)).unwrap_or(u16::MAX)
+}
+
+/// How samples are coded, from the sample descriptions in `stbl`. `shown` is the size that the
+/// track declares.
+fn read_descriptions(table: &[u8], shown: (u64, u64)) -> Result<Vec<Description>, String> {
+    let entries = find(table, &[b"stsd"])
         .and_then(|stsd| stsd.get(8..))
         .unwrap_or_default();
-    let mut entries = boxes(descriptions);
-    let (kind, entry) = entries.next().ok_or("an MP4 file without a codec")?;
+    let mut descriptions = boxes(entries)
+        .map(|(kind, entry)| read_description(kind, entry))
+        .collect::<Result<Vec<_>, _>>()?;
+    let stored = |entry: &[u8]| {
+        let [a, b, c, d] = *entry.get(24..28)?.first_chunk()?;
+        let side = |bytes| u64::from(u16::from_be_bytes(bytes));
+        Some((side([a, b]), side([c, d])))
+    };
+    match descriptions.as_mut_slice() {
+        [] => Err("an MP4 file without a codec".into()),
+        // QuickTime files of old tell the shape by the track's size alone.
+        [only] if only.aspect.is_none() => {
+            let stored = boxes(entries).next().and_then(|(_, entry)| stored(entry));
+            let aspect = stored.and_then(|stored| PixelAspect::of_sizes(stored, shown));
+            only.aspect = aspect.filter(|aspect| aspect.is_certain());
+            Ok(descriptions)
+        }
+        _ => Ok(descriptions),
+    }
+}
+
+fn read_description(kind: [u8; 4], entry: &[u8]) -> Result<Description, String> {
     if !matches!(&kind, b"avc1" | b"avc3") {
         return Err(codec_name(&String::from_utf8_lossy(&kind)));
     }
-    if entries.next().is_some() {
-        return Err("H.264 video that changes its coding".into());
-    }
     let extensions = entry.get(VISUAL_HEADER..).unwrap_or_default();
     let configuration = find(extensions, &[b"avcC"]).ok_or("H.264 video without parameters")?;
+    let aspect = find_leaf::<Pasp>(extensions, &[b"pasp"])
+        .and_then(|pasp| PixelAspect::new(pasp.h_spacing.into(), pasp.v_spacing.into()));
     let colour = match find_leaf::<Colr>(extensions, &[b"colr"]) {
         Some(Colr::Nclx {
             matrix_coefficients,
@@ -385,7 +419,11 @@ fn read_description(table: &[u8]) -> Result<(Vec<u8>, ColourHint), String> {
         },
         _ => ColourHint::default(),
     };
-    Ok((configuration.to_vec(), colour))
+    Ok(Description {
+        configuration: configuration.to_vec(),
+        colour,
+        aspect,
+    })
 }
 
 /// The composition times that an edit list lets through. Editors cut clips by such a list and
@@ -428,7 +466,7 @@ struct Mp4Packets {
 impl Packets for Mp4Packets {
     fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
         let Some(sample) = self.samples.get(self.next) else {
-            return self.damage.clone().map_or(Ok(None), Err);
+            return self.damage.take().map_or(Ok(None), Err);
         };
         self.next += 1;
         let size = u64::from(sample.size).min(max);

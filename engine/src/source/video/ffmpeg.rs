@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
+use super::aspect::PixelAspect;
 use super::ffmpeg_notes::{Note, parse};
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
-use crate::frame::{Frame, FramePool};
+use crate::frame::{Frame, FramePool, resample};
 use crate::geometry::Size;
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
@@ -39,11 +40,7 @@ impl Ffmpeg {
         }
     }
 
-    fn spawn(&self, path: &Path, passthrough: &str, job: Job) -> std::io::Result<Child> {
-        // `file:` keeps a name with a colon from being taken for a protocol, the white list keeps
-        // a playlist from reaching for the network.
-        let mut input = OsString::from("file:");
-        input.push(path);
+    fn spawn(&self, path: &Path, dialect: Dialect, job: Job) -> std::io::Result<Child> {
         let mut command = Command::new(&self.program);
         command
             .args(["-hide_banner", "-nostdin", "-nostats"])
@@ -56,11 +53,11 @@ impl Ffmpeg {
             command.args(["-ss", &format!("{secs:.6}")]);
         }
         command
-            .args(["-protocol_whitelist", "file", "-i"])
-            .arg(input)
+            // A playlist must not reach for the network.
+            .args(["-protocol_whitelist", "file,concat", "-i"])
+            .arg(input(path))
             .args(["-an", "-sn", "-dn", "-vf", job.filter()])
-            // Otherwise frames are doubled and dropped to reach a constant rate.
-            .args([passthrough, "passthrough"]);
+            .args(dialect.options());
         match job {
             Job::Index => command.args(["-f", "null", "-"]),
             _ => command.args(["-f", "rawvideo", "-pix_fmt", "rgba", "pipe:1"]),
@@ -71,6 +68,22 @@ impl Ffmpeg {
             .stderr(Stdio::piped())
             .spawn()
     }
+}
+
+/// The file's name for ffmpeg. `file:` keeps a name with a colon or a dash in front from being
+/// taken for a protocol or an option. A name with a percent sign and a picture's ending would be
+/// taken for a pattern of names: as the only part of a chain of files it has no such ending.
+fn input(path: &Path) -> OsString {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let mut input = OsString::from("file:");
+    input.push(path);
+    if bytes.contains(&b'%') && !bytes.contains(&b'|') {
+        let mut chain = OsString::from("concat:");
+        chain.push(input);
+        chain.push("|");
+        return chain;
+    }
+    input
 }
 
 /// What ffmpeg is to do with a file.
@@ -102,9 +115,40 @@ pub fn ffmpeg_version() -> Option<String> {
     text.lines().next().map(str::to_owned)
 }
 
-/// The option that keeps frames as they are, and its name before ffmpeg 5.1.
-const FPS_MODE: &str = "-fps_mode";
-const VSYNC: &str = "-vsync";
+/// The options that a version of ffmpeg knows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Dialect {
+    /// From 5.1.
+    Present,
+    /// From 4.4.
+    BeforeFpsMode,
+    /// Frames of another size than the first come scaled to it.
+    BeforeAutoscale,
+}
+
+impl Dialect {
+    fn options(self) -> &'static [&'static str] {
+        // Otherwise frames are doubled and dropped to reach a constant rate, or scaled to the
+        // size of the first.
+        match self {
+            Self::Present => &["-fps_mode", "passthrough", "-autoscale", "0"],
+            Self::BeforeFpsMode => &["-vsync", "passthrough", "-autoscale", "0"],
+            Self::BeforeAutoscale => &["-vsync", "passthrough"],
+        }
+    }
+
+    /// The next older one, when ffmpeg complains of an option.
+    fn older(self, complaint: Option<&String>) -> Option<Self> {
+        let complaint = complaint?;
+        match self {
+            Self::Present if complaint.contains("fps_mode") => Some(Self::BeforeFpsMode),
+            Self::Present | Self::BeforeFpsMode if complaint.contains("autoscale") => {
+                Some(Self::BeforeAutoscale)
+            }
+            _ => None,
+        }
+    }
+}
 
 /// Between two looks at a stop flag.
 const POLL: Duration = Duration::from_millis(100);
@@ -134,6 +178,7 @@ impl Drop for Process {
 /// channel closes, the thread is joined.
 pub(super) struct FfmpegVideo {
     process: Process,
+    dialect: Dialect,
     pixels: ChildStdout,
     notes: Receiver<Note>,
     _listener: Worker,
@@ -143,11 +188,15 @@ pub(super) struct FfmpegVideo {
     first: Option<Frame>,
     tick_secs: f64,
     first_pts: Option<i64>,
+    /// Size of the first frame as it is stored.
+    first_size: Option<Size>,
     /// Time stamp of the frame read last, ticks.
     last_pts: Option<i64>,
     last_secs: f64,
     n_frames: u64,
     complaint: Option<String>,
+    /// Frames and seconds before the first complaint.
+    complaint_at: (u64, f64),
     warning: Option<String>,
     is_ended: bool,
 }
@@ -161,15 +210,14 @@ impl FfmpegVideo {
 
     /// As [`FfmpegVideo::open`], from another place on.
     pub(super) fn open_at(ffmpeg: &Ffmpeg, path: &Path, reason: &str, job: Job) -> Result<Self> {
-        let mut video = Self::start(ffmpeg, path, reason, (FPS_MODE, job))?;
-        let first = video.read_frame();
-        let is_old = |complaint: &String| complaint.contains("fps_mode");
-        let first = if first.is_none() && video.complaint.as_ref().is_some_and(is_old) {
-            // Before ffmpeg 5.1 the option had another name.
-            video = Self::start(ffmpeg, path, reason, (VSYNC, job))?;
-            video.read_frame()
-        } else {
-            first
+        let mut dialect = Dialect::Present;
+        let (mut video, first) = loop {
+            let mut video = Self::start(ffmpeg, path, reason, (dialect, job))?;
+            let first = video.read_frame();
+            match dialect.older(video.complaint.as_ref()) {
+                Some(older) if first.is_none() => dialect = older,
+                _ => break (video, first),
+            }
         };
         let Some(first) = first else {
             let complaint = video.complaint.take();
@@ -193,16 +241,15 @@ impl FfmpegVideo {
         reason: &str,
         options: &OpenOptions,
     ) -> Result<Listing> {
-        let listing = Self::start(ffmpeg, path, reason, (FPS_MODE, Job::Index))?.listing(options);
-        if listing.pts.is_empty()
-            && listing
-                .complaint
-                .as_deref()
-                .is_some_and(|c| c.contains("fps_mode"))
-        {
-            return Ok(Self::start(ffmpeg, path, reason, (VSYNC, Job::Index))?.listing(options));
+        let mut dialect = Dialect::Present;
+        loop {
+            let video = Self::start(ffmpeg, path, reason, (dialect, Job::Index))?;
+            let listing = video.listing(options);
+            match dialect.older(listing.complaint.as_ref()) {
+                Some(older) if listing.pts.is_empty() => dialect = older,
+                _ => return Ok(listing),
+            }
         }
-        Ok(listing)
     }
 
     fn listing(mut self, options: &OpenOptions) -> Listing {
@@ -243,14 +290,15 @@ impl FfmpegVideo {
         ffmpeg: &Ffmpeg,
         path: &Path,
         reason: &str,
-        (passthrough, job): (&str, Job),
+        (dialect, job): (Dialect, Job),
     ) -> Result<Self> {
         let fail = |what: String| Error::source(path.display().to_string(), what);
-        let mut child = ffmpeg.spawn(path, passthrough, job).map_err(|e| {
+        let mut child = ffmpeg.spawn(path, dialect, job).map_err(|e| {
             fail(match e.kind() {
                 std::io::ErrorKind::NotFound => format!(
                     "{reason}; this needs ffmpeg, which is not installed: install it \
-                     (apt-get install ffmpeg) or convert the file to H.264 MP4"
+                     (apt-get install ffmpeg) or convert the file (a video to H.264 MP4, a \
+                     picture to PNG or JPEG)"
                 ),
                 _ => format!("{reason}; this needs ffmpeg, which does not start: {e}"),
             })
@@ -274,6 +322,7 @@ impl FfmpegVideo {
         )?;
         Ok(Self {
             process,
+            dialect,
             pixels,
             notes,
             _listener: listener,
@@ -288,10 +337,12 @@ impl FfmpegVideo {
             first: None,
             tick_secs: 0.0,
             first_pts: None,
+            first_size: None,
             last_pts: None,
             last_secs: 0.0,
             n_frames: 0,
             complaint: None,
+            complaint_at: (0, 0.0),
             warning: None,
             is_ended: false,
         })
@@ -306,9 +357,11 @@ impl FfmpegVideo {
                     self.tick_secs = tick_secs;
                     self.info.rate = rate.or(self.info.rate);
                 }
-                Ok(Note::Complaint(text)) => self.complaint = Some(text),
+                Ok(Note::Complaint(text)) => self.complain(text),
                 Ok(Note::Duration(_)) => {}
-                Ok(Note::Frame { pts, size }) => return self.read_pixels(pts, size),
+                Ok(Note::Frame { pts, size, aspect }) => {
+                    return self.read_pixels(pts, size, aspect);
+                }
                 Err(_) => {
                     let status = self.process.0.wait();
                     if !status.is_ok_and(|s| s.success()) {
@@ -321,7 +374,20 @@ impl FfmpegVideo {
         }
     }
 
-    fn read_pixels(&mut self, pts: Option<i64>, size: Size) -> Option<Frame> {
+    /// Keeps the first complaint, and where it came.
+    fn complain(&mut self, text: String) {
+        if self.complaint.is_none() {
+            self.complaint = Some(text);
+            self.complaint_at = (self.n_frames, self.last_secs);
+        }
+    }
+
+    fn read_pixels(&mut self, pts: Option<i64>, size: Size, aspect: PixelAspect) -> Option<Frame> {
+        let first = *self.first_size.get_or_insert(size);
+        let size = match self.dialect {
+            Dialect::BeforeAutoscale => first,
+            _ => size,
+        };
         if !is_believable(size) {
             self.complaint = Some(format!("frames of {size} pixels are too large"));
             return None;
@@ -343,7 +409,13 @@ impl FfmpegVideo {
             None => 0.0,
         };
         self.last_secs = self.last_secs.max(since_first);
-        let frame = Frame::new(self.n_frames, self.last_secs, size, pixels);
+        let square = aspect.apply_to(size);
+        if square != size {
+            let mut stretched = self.pool.take(square);
+            resample(pixels.bytes(), size, stretched.bytes_mut(), square);
+            pixels = stretched;
+        }
+        let frame = Frame::new(self.n_frames, self.last_secs, square, pixels);
         self.n_frames += 1;
         Some(frame)
     }
@@ -364,19 +436,24 @@ impl FrameSource for FfmpegVideo {
         let frame = self.read_frame();
         if frame.is_none() {
             self.is_ended = true;
-            if let Some(complaint) = &self.complaint {
-                let warning = format!(
-                    "{}: read to frame {} at {:.2} s; ffmpeg says: {complaint}",
-                    self.info.name, self.n_frames, self.last_secs
-                );
-                self.warning = Some(warning);
-            }
+        }
+        if let Some(complaint) = &self.complaint {
+            let (n, secs) = self.complaint_at;
+            self.warning = Some(format!(
+                "{}: damaged after about {n} frames, at {secs:.2} s (ffmpeg says: {complaint}); \
+                 {} frames were read, to {:.2} s",
+                self.info.name, self.n_frames, self.last_secs
+            ));
         }
         Ok(frame)
     }
 
     fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.warning.is_some()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an ffmpeg process says of a file, line by line.
 
+use super::aspect::PixelAspect;
 use crate::geometry::Size;
 
 /// Something ffmpeg said that matters.
@@ -7,9 +8,13 @@ use crate::geometry::Size;
 pub(super) enum Note {
     /// Seconds per unit of `pts`, nominal frames per second where known.
     Clock { tick_secs: f64, rate: Option<f64> },
-    /// The next frame's time, where it has one, and size. (The time in seconds that stands beside
+    /// The next frame's time, where it has one, size and shape of pixels. (The time in seconds that stands beside
     /// it has six digits only: 10 ms after a quarter of an hour.)
-    Frame { pts: Option<i64>, size: Size },
+    Frame {
+        pts: Option<i64>,
+        size: Size,
+        aspect: PixelAspect,
+    },
     /// Seconds that the file says it lasts.
     Duration(f64),
     /// An error, whether ffmpeg goes on or not.
@@ -33,7 +38,11 @@ pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
         let pts = word_after(" pts:")?.parse().ok();
         let (width, height) = word_after(" s:")?.split_once('x')?;
         let size = Size::new(width.parse().ok()?, height.parse().ok()?);
-        return Some(Note::Frame { pts, size });
+        let aspect = word_after(" sar:")
+            .and_then(|text| text.split_once('/'))
+            .and_then(|(w, h)| PixelAspect::new(w.parse().ok()?, h.parse().ok()?));
+        let aspect = aspect.unwrap_or(PixelAspect::SQUARE);
+        return Some(Note::Frame { pts, size, aspect });
     }
     if let Some((_, rest)) = line.split_once("[info]   Duration: ") {
         return duration(rest.split(',').next()?).map(Note::Duration);
@@ -78,14 +87,18 @@ mod tests {
             note(&format!("{head} {frame}\n")),
             Some(Note::Frame {
                 pts: Some(4608),
-                size: Size::new(96, 64)
+                size: Size::new(96, 64),
+                aspect: PixelAspect::SQUARE
             })
         );
         assert_eq!(
-            note(&format!("{head} n:0 pts:NOPTS pts_time:NOPTS s:2x3 i:P")),
+            note(&format!(
+                "{head} n:0 pts:NOPTS pts_time:NOPTS sar:64/45 s:2x3 i:P"
+            )),
             Some(Note::Frame {
                 pts: None,
-                size: Size::new(2, 3)
+                size: Size::new(2, 3),
+                aspect: PixelAspect::new(64, 45).unwrap()
             })
         );
         assert_eq!(

@@ -5,14 +5,16 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
+use super::aspect::PixelAspect;
 use super::colour::{Colour, ColourHint, Planes};
 use super::sps;
-use super::stream::Packet;
+use super::stream::{Description, Packet};
 use crate::geometry::Size;
 
 /// NAL unit types that reach the decoder (H.264 table 7-1): slices and parameter sets. The others
@@ -26,120 +28,182 @@ const PICTURE_PARAMETERS: u8 = 8;
 /// wait, pictures were lost and times would be off.
 const MAX_WAITING: usize = 18;
 
-/// A picture's time and colours, in order of presentation.
+/// A picture's time and how it is shown, in order of presentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp {
     pub(super) packet: Packet,
     pub(super) colour: Colour,
+    pub(super) aspect: PixelAspect,
 }
 
 /// A decoder for one stream.
 pub(super) struct H264 {
     decoder: Decoder,
-    /// Bytes of the length in front of each NAL unit.
-    length_bytes: usize,
-    container_colour: ColourHint,
+    descriptions: Arc<[Description]>,
+    /// The description whose parameter sets the decoder has.
+    active: u16,
     colour: Colour,
+    aspect: PixelAspect,
+    /// What the active description's first parameter set says of pixels.
+    first_told: Option<Option<PixelAspect>>,
+    /// The sequence parameter set that came last.
+    sequence: Vec<u8>,
+    /// It is another than those that the decoder has: the decoder mixes the two up when pictures
+    /// keep their size.
+    is_other_sequence: bool,
     waiting: BinaryHeap<Reverse<Stamp>>,
+    /// A picture that could not be decoded; a part of it may come out of the decoder.
+    broken: Option<Stamp>,
     /// A packet with start codes, as the decoder wants it; kept for its memory.
     annex_b: Vec<u8>,
 }
 
 impl H264 {
-    /// From an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 clause 5.3.3.1). The error says
-    /// what the stream is that cannot be decoded here.
-    pub(super) fn new(configuration: &[u8], container_colour: ColourHint) -> Result<Self, String> {
-        let damaged = || "H.264 video with damaged parameters".to_owned();
-        let &[1, _, _, _, length_field, n_sequence] =
-            configuration.first_chunk().ok_or_else(damaged)?
-        else {
-            return Err(damaged());
-        };
-        let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
-        let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
-            .map_err(|e| format!("H.264 video, but the decoder does not start ({e})"))?;
+    /// A decoder that begins with the first description. The error says what the stream is that
+    /// cannot be decoded here.
+    pub(super) fn new(descriptions: Arc<[Description]>) -> Result<Self, String> {
         let mut this = Self {
-            decoder,
-            length_bytes: usize::from(length_field & 3) + 1,
-            container_colour,
-            colour: container_colour.resolve()?,
+            decoder: new_decoder()?,
+            descriptions,
+            active: 0,
+            colour: ColourHint::default().resolve()?,
+            aspect: PixelAspect::SQUARE,
+            first_told: None,
+            sequence: Vec::new(),
+            is_other_sequence: false,
             waiting: BinaryHeap::new(),
+            broken: None,
             annex_b: Vec::new(),
         };
-        let mut rest = &configuration[6..];
-        for _ in 0..n_sequence & 31 {
-            let nal = take_nal(&mut rest, 2).ok_or_else(damaged)?;
-            this.add_nal(nal)?;
+        // Also what comes later must be readable: else the whole file is for another decoder.
+        for description in (0..this.descriptions.len() as u16).rev() {
+            this.annex_b.clear();
+            this.activate(description)?;
         }
-        let (&n_picture, mut rest) = rest.split_first().ok_or_else(damaged)?;
-        for _ in 0..n_picture {
-            let nal = take_nal(&mut rest, 2).ok_or_else(damaged)?;
-            this.add_nal(nal)?;
-        }
+        this.is_other_sequence = false;
         // An empty record is allowed: the parameters then come with the pictures.
         if !this.annex_b.is_empty() {
-            this.decoder.decode(&this.annex_b).map_err(|_| damaged())?;
+            let parameters = std::mem::take(&mut this.annex_b);
+            let taken = this.decoder.decode(&parameters).map(drop);
+            taken.map_err(|_| DAMAGED_PARAMETERS.to_owned())?;
         }
         Ok(this)
     }
 
-    /// Decodes one packet; `show` gets the picture that is due, if any.
+    /// Puts the parameter sets of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 clause
+    /// 5.3.3.1) in front of the next packet.
+    fn activate(&mut self, description: u16) -> Result<(), String> {
+        let damaged = || DAMAGED_PARAMETERS.to_owned();
+        let descriptions = Arc::clone(&self.descriptions);
+        let of = descriptions
+            .get(usize::from(description))
+            .ok_or_else(damaged)?;
+        self.active = description;
+        self.first_told = None;
+        self.colour = of.colour.resolve()?;
+        self.aspect = of.aspect.unwrap_or(PixelAspect::SQUARE);
+        let &[1, _, _, _, _, n_sequence] = of.configuration.first_chunk().ok_or_else(damaged)?
+        else {
+            return Err(damaged());
+        };
+        let mut rest = &of.configuration[6..];
+        for _ in 0..n_sequence & 31 {
+            let nal = take_nal(&mut rest, 2).ok_or_else(damaged)?;
+            self.add_nal(nal)?;
+        }
+        let (&n_picture, mut rest) = rest.split_first().ok_or_else(damaged)?;
+        for _ in 0..n_picture {
+            let nal = take_nal(&mut rest, 2).ok_or_else(damaged)?;
+            self.add_nal(nal)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes one packet; `show` gets the picture that is due, if any. After an error only
+    /// [`H264::finish`] makes sense.
     pub(super) fn decode(
         &mut self,
         packet: Packet,
         data: &[u8],
         mut show: impl FnMut(Stamp, &Planes),
     ) -> Result<(), String> {
-        self.annex_b.clear();
-        let mut has_picture = false;
-        let mut rest = data;
-        while !rest.is_empty() {
-            let nal = take_nal(&mut rest, self.length_bytes)
-                .ok_or("there is damage in the file (a length does not fit)")?;
-            has_picture |= self.add_nal(nal)?;
-        }
-        if self.annex_b.is_empty() {
-            return Ok(());
-        }
-        let picture = self
-            .decoder
-            .decode(&self.annex_b)
-            .map_err(|_| "there is damage in the file (a picture cannot be decoded)")?;
-        if has_picture {
-            let colour = self.colour;
-            self.waiting.push(Reverse(Stamp { packet, colour }));
-        }
+        let annex_b = self.annex_b(packet, data);
+        let (colour, aspect) = (self.colour, self.aspect);
+        let stamp = Stamp {
+            packet,
+            colour,
+            aspect,
+        };
+        let picture = annex_b.and_then(|()| {
+            if std::mem::take(&mut self.is_other_sequence) && self.waiting.is_empty() {
+                self.decoder = new_decoder()?;
+            }
+            let decoded = self.decoder.decode(&self.annex_b);
+            decoded.map_err(|_| "a picture cannot be decoded".to_owned())
+        });
+        let picture = match picture {
+            Ok(picture) => picture,
+            Err(reason) => {
+                self.broken = Some(stamp);
+                return Err(reason);
+            }
+        };
+        self.waiting.push(Reverse(stamp));
         if let Some(picture) = picture
             && let Some(Reverse(stamp)) = self.waiting.pop()
         {
             show(stamp, &planes(&picture));
         }
         if self.waiting.len() > MAX_WAITING {
-            return Err("there is damage in the file (pictures are missing)".into());
+            return Err("pictures are missing".into());
         }
         Ok(())
     }
 
-    /// Gives the pictures that are still held back, and says whether all came.
-    pub(super) fn finish(&mut self, mut show: impl FnMut(Stamp, &Planes)) -> Result<(), String> {
-        let pictures = self
-            .decoder
-            .flush_remaining()
-            .map_err(|_| "there is damage in the file (the last pictures are lost)")?;
-        let n_lost = self.waiting.len().saturating_sub(pictures.len());
-        // A picture is lost before those that come after it, so the earliest times are the lost.
-        for _ in 0..n_lost {
-            self.waiting.pop();
+    /// Makes what the decoder takes from a packet.
+    fn annex_b(&mut self, packet: Packet, data: &[u8]) -> Result<(), String> {
+        self.annex_b.clear();
+        if packet.description != self.active {
+            self.activate(packet.description)?;
         }
-        for picture in &pictures {
-            if let Some(Reverse(stamp)) = self.waiting.pop() {
-                show(stamp, &planes(picture));
+        let length_bytes = self.descriptions[usize::from(self.active)].length_bytes();
+        let mut has_picture = false;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let nal = take_nal(&mut rest, length_bytes).ok_or("a length does not fit")?;
+            has_picture |= self.add_nal(nal)?;
+        }
+        if has_picture {
+            Ok(())
+        } else {
+            Err("a picture is missing".into())
+        }
+    }
+
+    /// Gives the pictures that are still held back, and answers those that did not come.
+    pub(super) fn finish(&mut self, mut show: impl FnMut(Stamp, &Planes)) -> Vec<Packet> {
+        let pictures = self.decoder.flush_remaining().unwrap_or_default();
+        let mut lost = Vec::new();
+        let broken = self.broken.take();
+        if let Some(broken) = broken {
+            if pictures.len() > self.waiting.len() {
+                self.waiting.push(Reverse(broken));
+            } else {
+                lost.push(broken.packet);
             }
         }
-        match n_lost {
-            0 => Ok(()),
-            n => Err(format!("{n} pictures could not be decoded")),
+        // A picture is lost before those that come after it, so the earliest times are the lost.
+        while self.waiting.len() > pictures.len() {
+            lost.extend(self.waiting.pop().map(|Reverse(stamp)| stamp.packet));
         }
+        for picture in &pictures {
+            match self.waiting.pop() {
+                Some(Reverse(stamp)) if Some(stamp) == broken => lost.push(stamp.packet),
+                Some(Reverse(stamp)) => show(stamp, &planes(picture)),
+                None => {}
+            }
+        }
+        lost
     }
 
     /// Appends a NAL unit to the packet for the decoder if it is of use; says whether it is a
@@ -148,8 +212,21 @@ impl H264 {
         let kind = nal.first().map_or(0, |byte| byte & 31);
         match kind {
             SEQUENCE_PARAMETERS => {
-                let hint = sps::check(nal)?.or(self.container_colour);
-                self.colour = hint.resolve()?;
+                let told = sps::check(nal)?;
+                if self.sequence != nal {
+                    self.is_other_sequence = !self.sequence.is_empty();
+                    self.sequence = nal.to_vec();
+                }
+                let container = &self.descriptions[usize::from(self.active)];
+                self.colour = told.colour.or(container.colour).resolve()?;
+                // The container's word is about the stream as it began.
+                let first = *self.first_told.get_or_insert(told.aspect);
+                let aspect = if told.aspect == first {
+                    container.aspect.or(told.aspect)
+                } else {
+                    told.aspect.or(container.aspect)
+                };
+                self.aspect = aspect.unwrap_or(PixelAspect::SQUARE);
             }
             SLICE | SLICE_OF_KEY_PICTURE | PICTURE_PARAMETERS => {}
             _ => return Ok(false),
@@ -159,6 +236,14 @@ impl H264 {
         Ok(matches!(kind, SLICE | SLICE_OF_KEY_PICTURE))
     }
 }
+
+fn new_decoder() -> Result<Decoder, String> {
+    let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+    Decoder::with_api_config(OpenH264API::from_source(), config)
+        .map_err(|e| format!("H.264 video, but the decoder does not start ({e})"))
+}
+
+const DAMAGED_PARAMETERS: &str = "H.264 video with damaged parameters";
 
 /// Takes a NAL unit with a big-endian length of `length_bytes` in front off `bytes`.
 fn take_nal<'a>(bytes: &mut &'a [u8], length_bytes: usize) -> Option<&'a [u8]> {

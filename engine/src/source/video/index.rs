@@ -1,6 +1,6 @@
 //! Which packet holds which frame: read off the packets' heads in one pass, without decoding.
 
-use super::stream::{Packet, Packets, Place};
+use super::stream::{Description, Packet, Packets, Place, first_slice};
 use crate::source::OpenOptions;
 
 /// A packet's first bytes that are looked at: encoders put up to a kilobyte of remarks in front of
@@ -10,11 +10,6 @@ const HEAD_BYTES: u64 = 2048;
 /// Frames between two reports.
 const REPORT_EVERY: usize = 256;
 
-/// NAL unit types (H.264 table 7-1): a slice, and a slice of a picture at which decoding can begin
-/// and behind which nothing refers to what came before.
-const SLICE: u8 = 1;
-const SLICE_OF_KEY_PICTURE: u8 = 5;
-
 /// The packets of a stream and the frames they become.
 pub(super) struct Index {
     entries: Vec<Entry>,
@@ -23,13 +18,15 @@ pub(super) struct Index {
     groups: Vec<Group>,
     /// Seconds of each frame since the first.
     pub(super) times: Vec<f64>,
-    /// Why the file ends early, if it does.
-    pub(super) damage: Option<String>,
+    /// What is wrong with the container, and how many frames lie before it.
+    pub(super) damage: Vec<(usize, String)>,
 }
 
 struct Entry {
     place: Place,
     packet: Packet,
+    /// Packets may be missing in front of it.
+    is_after_gap: bool,
 }
 
 /// A key picture with the pictures up to the next one: they can be decoded by themselves.
@@ -41,10 +38,10 @@ pub(super) struct Group {
 
 impl Index {
     /// Reads the heads of all packets, or fewer when the options' flag is raised, and reports how
-    /// many. `length_bytes` is the size of the length in front of each NAL unit.
+    /// many.
     pub(super) fn new(
         packets: &mut dyn Packets,
-        length_bytes: usize,
+        descriptions: &[Description],
         tick_secs: f64,
         options: &OpenOptions,
     ) -> Self {
@@ -53,12 +50,13 @@ impl Index {
             order: Vec::new(),
             groups: Vec::new(),
             times: Vec::new(),
-            damage: None,
+            damage: Vec::new(),
         };
         let mut head = Vec::new();
+        let mut is_after_gap = false;
         while !options.stop.is_stopped() {
             let place = packets.place();
-            match read_head(packets, place, length_bytes, &mut head) {
+            match read_head(packets, place, descriptions, &mut head) {
                 Ok(Some((packet, is_key))) => {
                     if is_key || this.groups.is_empty() {
                         this.close_group();
@@ -70,16 +68,20 @@ impl Index {
                     if packet.is_shown {
                         this.order.push(this.entries.len() as u32);
                     }
-                    this.entries.push(Entry { place, packet });
+                    this.entries.push(Entry {
+                        place,
+                        packet,
+                        is_after_gap: std::mem::take(&mut is_after_gap),
+                    });
                     if this.order.len() % REPORT_EVERY == 1 {
                         let secs = packet.pts as f64 * tick_secs;
                         options.indexing.report(this.order.len() as u64, secs, None);
                     }
                 }
                 Ok(None) => break,
-                Err(damage) => {
-                    this.damage = Some(damage);
-                    break;
+                Err(reason) => {
+                    this.damage.push((this.order.len(), reason));
+                    is_after_gap = true;
                 }
             }
         }
@@ -116,9 +118,24 @@ impl Index {
         self.groups[after - 1]
     }
 
-    /// Where a packet lies; `None` behind the last.
-    pub(super) fn place(&self, packet: usize) -> Option<Place> {
-        self.entries.get(packet).map(|e| e.place)
+    /// Where a packet lies, and whether packets may be missing in front of it; `None` behind the
+    /// last.
+    pub(super) fn place(&self, packet: usize) -> Option<(Place, bool)> {
+        self.entries.get(packet).map(|e| (e.place, e.is_after_gap))
+    }
+
+    /// The group that begins at a packet.
+    pub(super) fn group_at(&self, packet: usize) -> Option<Group> {
+        let group = self
+            .groups
+            .binary_search_by_key(&packet, |g| g.first_packet);
+        group.ok().map(|i| self.groups[i])
+    }
+
+    /// The first group that begins at a packet or behind it.
+    pub(super) fn group_from(&self, packet: usize) -> Option<Group> {
+        let i = self.groups.partition_point(|g| g.first_packet < packet);
+        self.groups.get(i).copied()
     }
 }
 
@@ -126,12 +143,15 @@ impl Index {
 fn read_head(
     packets: &mut dyn Packets,
     place: Place,
-    length_bytes: usize,
+    descriptions: &[Description],
     head: &mut Vec<u8>,
 ) -> Result<Option<(Packet, bool)>, String> {
     let Some(packet) = packets.next_head(HEAD_BYTES, head)? else {
         return Ok(None);
     };
+    let length_bytes = descriptions
+        .get(usize::from(packet.description))
+        .map_or(4, Description::length_bytes);
     if let Some(is_key) = first_slice(head, length_bytes) {
         return Ok(Some((packet, is_key)));
     }
@@ -139,18 +159,4 @@ fn read_head(
     packets.next_packet(head)?;
     let is_key = first_slice(head, length_bytes).unwrap_or(false);
     Ok(Some((packet, is_key)))
-}
-
-/// Whether the first slice among the NAL units belongs to a key picture; `None` when there is no
-/// slice in these bytes.
-fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool> {
-    loop {
-        let (length, rest) = bytes.split_at_checked(length_bytes)?;
-        let length = length.iter().fold(0, |n, &b| n << 8 | usize::from(b));
-        match rest.first()? & 31 {
-            SLICE_OF_KEY_PICTURE if length > 0 => return Some(true),
-            SLICE if length > 0 => return Some(false),
-            _ => bytes = rest.get(length..)?,
-        }
-    }
 }

@@ -6,9 +6,13 @@
 //! [`index`] and [`random`] give any frame of such a file in any order.
 //! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
 
-mod colour;
+mod aspect;
+mod damage;
+#[cfg(test)]
+mod damage_tests;
 mod demux_mkv;
 mod demux_mp4;
+mod ebml;
 mod ffmpeg;
 mod ffmpeg_notes;
 mod ffmpeg_random;
@@ -29,9 +33,11 @@ use self::ffmpeg::{Ffmpeg, FfmpegVideo};
 use self::ffmpeg_random::FfmpegRandom;
 use self::native::NativeVideo;
 use self::random::NativeRandom;
+use super::colour;
 use super::scrub::RandomAccess;
 use super::{FrameSource, OpenOptions, SourceKind};
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 use crate::geometry::Size;
 
 pub use self::ffmpeg::ffmpeg_version;
@@ -105,6 +111,13 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
     }
 }
 
+/// The picture in a file that only ffmpeg reads; `what` it is, for the message.
+pub(super) fn still(path: &Path, what: &str) -> Result<Frame> {
+    let mut video = FfmpegVideo::open(&Ffmpeg::on_path(), path, what)?;
+    let frame = video.next_frame()?;
+    frame.ok_or_else(|| Error::source(path.display().to_string(), "holds no picture"))
+}
+
 /// Opens what can be a video file.
 fn open_file(path: &Path) -> Result<File> {
     let fail = |reason: &str| Err(Error::source(path.display().to_string(), reason));
@@ -126,16 +139,25 @@ fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(Error::io("open", path))
 }
 
-/// Opens a clip in memory. Only what needs no ffmpeg can be read so.
-pub(super) fn open_bytes(bytes: &'static [u8], name: &str) -> Result<Box<dyn FrameSource>> {
+/// Opens a video in memory. Only what needs no ffmpeg can be read so.
+///
+/// # Errors
+/// One line that names the video.
+pub fn open_bytes(
+    bytes: impl AsRef<[u8]> + Send + 'static,
+    name: &str,
+) -> Result<Box<dyn FrameSource>> {
     let input = Box::new(std::io::Cursor::new(bytes));
     let video = NativeVideo::open(input, name).map_err(|reason| Error::source(name, reason))?;
     Ok(Box::new(video))
 }
 
 /// As [`open_bytes`], for reading in any order.
-pub(super) fn scrub_bytes(
-    bytes: &'static [u8],
+///
+/// # Errors
+/// Like [`open_bytes`].
+pub fn scrub_bytes(
+    bytes: impl AsRef<[u8]> + Send + 'static,
     name: &str,
     options: &OpenOptions,
 ) -> Result<Box<dyn RandomAccess>> {

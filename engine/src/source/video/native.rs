@@ -1,28 +1,32 @@
 //! Videos that are read without any help: H.264 in MP4 and Matroska.
+//!
+//! A key picture and those up to the next one are a group. What follows damage inside a group
+//! cannot be trusted: decoding goes on at the next group. Lost frames keep their numbers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::colour::{Colour, Planes, rgba_from_yuv420};
+use super::colour::{Planes, rgba_from_yuv420};
+use super::damage::Losses;
 use super::h264::{H264, Stamp};
 use super::orientation::Orientation;
-use super::stream::{Input, Packets, Stream, read_error};
+use super::stream::{Description, Input, Packet, Packets, Stream, first_slice, read_error};
 use super::{demux_mkv, demux_mp4};
 use crate::error::Result;
-use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool};
+use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, resample};
 use crate::source::{FrameSource, SourceInfo};
 
 /// A container with an H.264 stream.
 pub(super) struct NativeVideo {
     info: SourceInfo,
+    descriptions: Arc<[Description]>,
     packets: Box<dyn Packets>,
     decoder: H264,
     developer: Developer,
     /// A packet's bytes; kept for their memory.
     data: Vec<u8>,
     is_ended: bool,
-    /// Why it ended, if not by itself.
-    damage: Option<String>,
     warning: Option<String>,
 }
 
@@ -34,14 +38,26 @@ struct Developer {
     n_frames: u64,
     last_secs: f64,
     ready: VecDeque<Frame>,
+    /// The group at work, once it is damaged.
+    damaged: Option<DamagedGroup>,
+    losses: Losses,
 }
 
-/// Turns decoded pictures into colours, the right way up.
+/// The rest of a group whose numbers are known when its last packet has been read.
+struct DamagedGroup {
+    reason: String,
+    /// Decoded before the damage, but not yet shown.
+    held: Vec<(i64, Frame)>,
+    lost: Vec<Packet>,
+}
+
+/// Turns decoded pictures into colours, with square pixels, the right way up.
 pub(super) struct Darkroom {
     pool: FramePool,
     orientation: Orientation,
-    /// A picture before it is turned; kept for its memory.
-    lying: Vec<u8>,
+    /// A picture before it is stretched and turned; kept for their memory.
+    stored: Vec<u8>,
+    stretched: Vec<u8>,
 }
 
 impl Darkroom {
@@ -49,23 +65,35 @@ impl Darkroom {
         Self {
             pool: FramePool::new(),
             orientation,
-            lying: Vec::new(),
+            stored: Vec::new(),
+            stretched: Vec::new(),
         }
     }
 
     /// The frame `id` of this picture.
-    pub(super) fn frame(&mut self, id: u64, secs: f64, planes: &Planes, colour: Colour) -> Frame {
-        let size = self.orientation.apply_to(planes.size);
-        let mut pixels = self.pool.take(size);
-        if self.orientation == Orientation::UPRIGHT {
-            rgba_from_yuv420(planes, colour, pixels.bytes_mut());
+    pub(super) fn frame(&mut self, id: u64, secs: f64, planes: &Planes, stamp: &Stamp) -> Frame {
+        let stored = planes.size;
+        let square = stamp.aspect.apply_to(stored);
+        let shown = self.orientation.apply_to(square);
+        let mut pixels = self.pool.take(shown);
+        let (is_upright, is_square) = (self.orientation == Orientation::UPRIGHT, square == stored);
+        let out = pixels.bytes_mut();
+        if is_upright && is_square {
+            rgba_from_yuv420(planes, stamp.colour, out);
         } else {
-            self.lying.resize(size.area() * BYTES_PER_PIXEL, 0);
-            rgba_from_yuv420(planes, colour, &mut self.lying);
-            self.orientation
-                .turn(&self.lying, planes.size, pixels.bytes_mut());
+            self.stored.resize(stored.area() * BYTES_PER_PIXEL, 0);
+            rgba_from_yuv420(planes, stamp.colour, &mut self.stored);
+            if is_square {
+                self.orientation.turn(&self.stored, stored, out);
+            } else if is_upright {
+                resample(&self.stored, stored, out, square);
+            } else {
+                self.stretched.resize(square.area() * BYTES_PER_PIXEL, 0);
+                resample(&self.stored, stored, &mut self.stretched, square);
+                self.orientation.turn(&self.stretched, square, out);
+            }
         }
-        Frame::new(id, secs, size, pixels)
+        Frame::new(id, secs, shown, pixels)
     }
 }
 
@@ -77,6 +105,7 @@ impl NativeVideo {
     }
 
     fn start(stream: Stream, name: &str) -> Result<Self, String> {
+        let descriptions: Arc<[Description]> = stream.descriptions.into();
         let mut this = Self {
             info: SourceInfo {
                 name: name.to_owned(),
@@ -85,7 +114,8 @@ impl NativeVideo {
                 n_frames: stream.n_frames,
                 is_live: false,
             },
-            decoder: H264::new(&stream.configuration, stream.colour)?,
+            decoder: H264::new(Arc::clone(&descriptions))?,
+            descriptions,
             packets: stream.packets,
             developer: Developer {
                 darkroom: Darkroom::new(stream.orientation),
@@ -94,15 +124,17 @@ impl NativeVideo {
                 n_frames: 0,
                 last_secs: 0.0,
                 ready: VecDeque::new(),
+                damaged: None,
+                losses: Losses::default(),
             },
             data: Vec::new(),
             is_ended: false,
-            damage: None,
             warning: None,
         };
         this.fill();
         let Some(first) = this.developer.ready.front() else {
-            let reason = this.damage.as_deref().unwrap_or("it is empty");
+            let reason = this.developer.losses.text();
+            let reason = reason.unwrap_or_else(|| "it is empty".to_owned());
             return Err(format!("H.264 video without a first frame ({reason})"));
         };
         this.info.size = Some(first.size());
@@ -112,22 +144,77 @@ impl NativeVideo {
     /// Decodes until a frame is ready or there are no more.
     fn fill(&mut self) {
         while self.developer.ready.is_empty() && !self.is_ended {
-            if let Some(end) = self.step().transpose() {
-                self.is_ended = true;
-                let finished = self.decoder.finish(|s, p| self.developer.develop(s, p));
-                self.damage = end.and(finished).err();
+            match self.packets.next_packet(&mut self.data) {
+                Ok(Some(packet)) => self.take(packet),
+                Ok(None) => {
+                    self.end_group();
+                    self.is_ended = true;
+                }
+                Err(reason) => self.damage(reason),
             }
         }
     }
 
-    /// Decodes one packet; `Some` at the end.
-    fn step(&mut self) -> Result<Option<()>, String> {
-        let Some(packet) = self.packets.next_packet(&mut self.data)? else {
-            return Ok(Some(()));
-        };
-        self.decoder
-            .decode(packet, &self.data, |s, p| self.developer.develop(s, p))?;
-        Ok(None)
+    /// Decodes one packet, or counts it as lost.
+    fn take(&mut self, packet: Packet) {
+        let description = self.descriptions.get(usize::from(packet.description));
+        let length_bytes = description.map_or(4, Description::length_bytes);
+        if first_slice(&self.data, length_bytes) == Some(true) {
+            self.end_group();
+        }
+        if let Some(damaged) = &mut self.developer.damaged {
+            damaged.lost.push(packet);
+            return;
+        }
+        let developer = &mut self.developer;
+        let decoded = self
+            .decoder
+            .decode(packet, &self.data, |s, p| developer.develop(&s, p));
+        if let Err(reason) = decoded {
+            self.damage(reason);
+        }
+    }
+
+    /// Gives up the rest of the group.
+    fn damage(&mut self, reason: String) {
+        if self.developer.damaged.is_none() {
+            self.developer.damaged = Some(DamagedGroup {
+                reason,
+                held: Vec::new(),
+                lost: Vec::new(),
+            });
+            self.finish_decoder();
+        }
+    }
+
+    /// Takes the pictures that the decoder holds back.
+    fn finish_decoder(&mut self) {
+        let developer = &mut self.developer;
+        let lost = self.decoder.finish(|s, p| developer.develop(&s, p));
+        if lost.is_empty() {
+            return;
+        }
+        let damaged = developer.damaged.get_or_insert_with(|| DamagedGroup {
+            reason: "pictures could not be decoded".to_owned(),
+            held: Vec::new(),
+            lost: Vec::new(),
+        });
+        damaged.lost.extend(lost);
+    }
+
+    fn end_group(&mut self) {
+        if self.developer.damaged.is_none() {
+            self.finish_decoder();
+        }
+        if self.developer.settle() {
+            match H264::new(Arc::clone(&self.descriptions)) {
+                Ok(decoder) => self.decoder = decoder,
+                Err(reason) => {
+                    self.developer.losses.note_end(reason);
+                    self.is_ended = true;
+                }
+            }
+        }
     }
 }
 
@@ -149,20 +236,58 @@ pub(super) fn open_stream(mut input: Box<dyn Input>) -> Result<Stream, String> {
 }
 
 impl Developer {
-    fn develop(&mut self, stamp: Stamp, planes: &Planes) {
+    fn develop(&mut self, stamp: &Stamp, planes: &Planes) {
         if !stamp.packet.is_shown {
             return;
         }
         let pts = stamp.packet.pts;
+        if self.damaged.is_some() {
+            let frame = self.darkroom.frame(0, 0.0, planes, stamp);
+            if let Some(damaged) = &mut self.damaged {
+                damaged.held.push((pts, frame));
+            }
+            return;
+        }
+        let (id, secs) = self.count(pts);
+        let frame = self.darkroom.frame(id, secs, planes, stamp);
+        self.ready.push_back(frame);
+    }
+
+    /// Number and time of the next frame.
+    fn count(&mut self, pts: i64) -> (u64, f64) {
         let first = *self.first_pts.get_or_insert(pts);
         // A stream with contradictory times must not run backwards.
         let secs = pts.saturating_sub(first) as f64 * self.tick_secs;
         self.last_secs = secs.max(self.last_secs);
-        let frame = self
-            .darkroom
-            .frame(self.n_frames, self.last_secs, planes, stamp.colour);
         self.n_frames += 1;
-        self.ready.push_back(frame);
+        (self.n_frames - 1, self.last_secs)
+    }
+
+    /// Numbers the frames of a damaged group, those that were lost among them; says whether there
+    /// was one.
+    fn settle(&mut self) -> bool {
+        let Some(damaged) = self.damaged.take() else {
+            return false;
+        };
+        let lost = damaged.lost.iter().filter(|packet| packet.is_shown);
+        let lost = lost.map(|packet| (packet.pts, None));
+        let held = damaged.held.into_iter();
+        let held = held.map(|(pts, frame)| (pts, Some(frame)));
+        let mut all: Vec<_> = lost.chain(held).collect();
+        all.sort_by_key(|(pts, _)| *pts);
+        self.losses
+            .begin(damaged.reason, self.n_frames, self.last_secs);
+        for (pts, frame) in all {
+            let (id, secs) = self.count(pts);
+            match frame {
+                Some(mut frame) => {
+                    (frame.id, frame.time_secs) = (id, secs);
+                    self.ready.push_back(frame);
+                }
+                None => self.losses.lost(id, secs),
+            }
+        }
+        true
     }
 }
 
@@ -173,13 +298,9 @@ impl FrameSource for NativeVideo {
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
         self.fill();
+        let losses = self.developer.losses.text();
+        self.warning = losses.map(|text| format!("{}: {text}", self.info.name));
         let Some(mut frame) = self.developer.ready.pop_front() else {
-            if let Some(damage) = self.damage.take() {
-                let (n, secs) = (self.developer.n_frames, self.developer.last_secs);
-                let name = &self.info.name;
-                let warning = format!("{name}: ends after {n} frames, at {secs:.2} s: {damage}");
-                self.warning = Some(warning);
-            }
             return Ok(None);
         };
         // It may have been decoded ahead of its turn: latency counts from here.
@@ -189,5 +310,9 @@ impl FrameSource for NativeVideo {
 
     fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    fn is_damaged(&self) -> bool {
+        !self.developer.losses.is_empty()
     }
 }

@@ -1,10 +1,14 @@
 //! Any frame of an H.264 file: from the key picture before it, forward.
 
-use super::colour::{ColourHint, Planes};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::colour::Planes;
+use super::damage::Losses;
 use super::h264::{H264, Stamp};
-use super::index::Index;
+use super::index::{Group, Index};
 use super::native::{Darkroom, open_stream};
-use super::stream::{Input, Packets};
+use super::stream::{Description, Input, Packets};
 use crate::error::{Error, Result};
 use crate::source::scrub::{Keep, RandomAccess};
 use crate::source::{OpenOptions, SourceInfo};
@@ -20,8 +24,7 @@ pub(super) struct NativeRandom {
     info: SourceInfo,
     index: Index,
     packets: Box<dyn Packets>,
-    configuration: Vec<u8>,
-    colour: ColourHint,
+    descriptions: Arc<[Description]>,
     darkroom: Darkroom,
     run: Option<Run>,
     /// A packet's bytes; kept for their memory.
@@ -48,17 +51,18 @@ impl NativeRandom {
     ) -> Result<Self, String> {
         let stream = open_stream(input)?;
         let mut packets = stream.packets;
-        let length_bytes = stream.configuration.get(4).map_or(4, |b| b & 3) + 1;
         let tick_secs = stream.tick_secs;
-        let index = Index::new(packets.as_mut(), length_bytes.into(), tick_secs, options);
+        let index = Index::new(packets.as_mut(), &stream.descriptions, tick_secs, options);
         if options.stop.is_stopped() {
             return Err(STOPPED.into());
         }
         let n = index.times.len();
-        let warning = index.damage.as_ref().map(|damage| {
-            let secs = index.times.last().copied().unwrap_or(0.0);
-            format!("{name}: ends after {n} frames, at {secs:.2} s: {damage}")
-        });
+        let mut losses = Losses::default();
+        for (n_before, reason) in &index.damage {
+            let last = n_before.checked_sub(1).map_or(0.0, |i| index.times[i]);
+            losses.begin(reason.clone(), *n_before as u64, last);
+        }
+        let warning = losses.text().map(|text| format!("{name}: {text}"));
         let mut this = Self {
             info: SourceInfo {
                 name: name.to_owned(),
@@ -69,69 +73,103 @@ impl NativeRandom {
             },
             index,
             packets,
-            configuration: stream.configuration,
-            colour: stream.colour,
+            descriptions: stream.descriptions.into(),
             darkroom: Darkroom::new(stream.orientation),
             run: None,
             data: Vec::new(),
             warning,
         };
+        // Damage may have cost the first frames.
         let mut size = None;
-        if n > 0 {
-            this.forward(0, 0, &mut |_, frame| size = Some(frame.size()))?;
+        let mut first = 0;
+        while size.is_none() && first < n {
+            this.forward(first, first, &mut |_, frame| size = Some(frame.size()))?;
+            first = this.next_group(first).unwrap_or(n);
         }
         this.info.size = size;
+        this.run = None;
         match size {
             Some(_) => Ok(this),
             None => Err("H.264 video without a first frame".into()),
         }
     }
 
-    /// Decodes to frame `to`.
+    /// The first frame of the group behind the one that holds `frame`.
+    fn next_group(&self, frame: usize) -> Option<usize> {
+        let group = self.index.group_of(frame);
+        let next = self.index.group_from(group.first_packet + 1)?;
+        Some(next.first_frame)
+    }
+
+    /// Decodes to frame `to`. Frames that damage has cost do not come.
     fn forward(&mut self, from: usize, to: usize, keep: Keep<'_>) -> Result<(), String> {
         let group = self.index.group_of(to);
         let can_go_on = |run: &Run| run.next_frame <= to && group.first_packet <= run.next_packet;
         let mut run = match self.run.take().filter(can_go_on) {
             Some(run) => run,
-            None => Run {
-                decoder: H264::new(&self.configuration, self.colour)?,
-                next_packet: group.first_packet,
-                next_frame: group.first_frame,
-            },
+            None => Run::at(&self.descriptions, group)?,
         };
-        let mut has_come = false;
         let (index, darkroom, data) = (&self.index, &mut self.darkroom, &mut self.data);
         while run.next_frame <= to {
-            let next_frame = &mut run.next_frame;
+            let next_frame = Cell::new(run.next_frame);
             let mut show = |stamp: Stamp, planes: &Planes<'_>| {
-                let due = *next_frame..index.times.len().min(*next_frame + MAX_MISSING);
+                let next = next_frame.get();
+                let due = next..index.times.len().min(next + MAX_MISSING);
                 let pts = stamp.packet.pts;
-                let Some(i) = due.clone().find(|&i| index.pts(i) == pts) else {
+                let Some(i) = { due }.find(|&i| index.pts(i) == pts) else {
                     return;
                 };
-                *next_frame = i + 1;
-                has_come |= i == to;
+                next_frame.set(i + 1);
                 if stamp.packet.is_shown && (from..=to).contains(&i) {
                     let secs = index.times[i];
-                    keep(i, darkroom.frame(i as u64, secs, planes, stamp.colour));
+                    keep(i, darkroom.frame(i as u64, secs, planes, &stamp));
                 }
             };
-            let Some(place) = index.place(run.next_packet) else {
+            let Some((place, is_after_gap)) = index.place(run.next_packet) else {
                 // Pictures that the decoder still holds back.
-                let finished = run.decoder.finish(&mut show);
-                return if has_come { Ok(()) } else { finished };
+                run.decoder.finish(&mut show);
+                return Ok(());
             };
+            let begun = index.group_at(run.next_packet);
+            if begun.is_some() {
+                run.decoder.finish(&mut show);
+            }
             if self.packets.place() != place {
                 self.packets.go_to(place)?;
             }
-            let Some(packet) = self.packets.next_packet(data)? else {
-                return Err("the file was changed meanwhile".into());
+            let read = if is_after_gap && begun.is_none() {
+                Err("packets are missing".to_owned())
+            } else {
+                self.packets.next_packet(data)
             };
             run.next_packet += 1;
-            run.decoder.decode(packet, data, show)?;
+            let decoded = read.and_then(|packet| match packet {
+                Some(packet) => run.decoder.decode(packet, data, &mut show),
+                None => Err("the file was changed meanwhile".into()),
+            });
+            if decoded.is_err() {
+                // The rest of the group is lost, as in sequential reading.
+                run.decoder.finish(&mut show);
+                let Some(group) = index.group_from(run.next_packet) else {
+                    return Ok(());
+                };
+                run = Run::at(&self.descriptions, group)?;
+            } else {
+                run.next_frame = next_frame.get();
+            }
         }
         self.run = Some(run);
         Ok(())
+    }
+}
+
+impl Run {
+    fn at(descriptions: &Arc<[Description]>, group: Group) -> Result<Self, String> {
+        Ok(Self {
+            decoder: H264::new(Arc::clone(descriptions))?,
+            next_packet: group.first_packet,
+            next_frame: group.first_frame,
+        })
     }
 }
 

@@ -1,24 +1,33 @@
 //! The sequence parameter set of H.264: what must be known of a stream before it is decoded.
 //!
 //! Syntax: ITU-T H.264 clauses 7.3.2.1.1 and E.1.1. Only what decides whether the native decoder
-//! can read the stream, and how its colours are meant, is kept.
+//! can read the stream, and how its colours and pixels are meant, is kept.
 
 use super::MAX_SIDE;
+use super::aspect::PixelAspect;
 use super::colour::ColourHint;
 
 /// Macroblocks of a picture at level 5.2 (4096x2304), the most that the decoder reserves.
 const MAX_MACROBLOCKS: u64 = 36_864;
 
+/// What a sequence parameter set says of showing its pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Usability {
+    pub(super) colour: ColourHint,
+    pub(super) aspect: Option<PixelAspect>,
+}
+
 /// Checks that a sequence parameter set (a NAL unit with its header byte) describes 8-bit 4:2:0
-/// progressive video and tells what it says of colours. The error says what the video is instead.
-pub(super) fn check(nal: &[u8]) -> Result<ColourHint, String> {
+/// progressive video and tells what it says of showing it. The error says what the video is
+/// instead.
+pub(super) fn check(nal: &[u8]) -> Result<Usability, String> {
     let payload = without_emulation_bytes(nal.get(1..).unwrap_or_default());
     parse(&mut Bits::new(&payload))
         .ok_or_else(|| "H.264 video with a damaged parameter set".to_owned())?
 }
 
 /// `None` when the bits run out.
-fn parse(bits: &mut Bits) -> Option<Result<ColourHint, String>> {
+fn parse(bits: &mut Bits) -> Option<Result<Usability, String>> {
     let profile = bits.take(8)?;
     bits.take(16)?; // constraint flags, level
     bits.exp_golomb()?; // seq_parameter_set_id
@@ -83,33 +92,58 @@ fn parse(bits: &mut Bits) -> Option<Result<ColourHint, String>> {
     }
     let has_usability_information = bits.flag()?;
     Some(Ok(if has_usability_information {
-        parse_colour(bits)?
+        parse_usability(bits)?
     } else {
-        ColourHint::default()
+        Usability::default()
     }))
 }
 
+/// Table E-1: `aspect_ratio_idc` from 1.
+const ASPECTS: [(u64, u64); 16] = [
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
 /// The head of the video usability information, up to the colour description.
-fn parse_colour(bits: &mut Bits) -> Option<ColourHint> {
-    let mut hint = ColourHint::default();
+fn parse_usability(bits: &mut Bits) -> Option<Usability> {
+    let mut told = Usability::default();
     if bits.flag()? {
         const EXTENDED_SAMPLE_ASPECT: u64 = 255;
-        if bits.take(8)? == EXTENDED_SAMPLE_ASPECT {
-            bits.take(32)?;
-        }
+        let (width, height) = match bits.take(8)? {
+            EXTENDED_SAMPLE_ASPECT => (bits.take(16)?, bits.take(16)?),
+            n => {
+                let row = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
+                row.and_then(|n| ASPECTS.get(n).copied()).unwrap_or((0, 0))
+            }
+        };
+        told.aspect = PixelAspect::new(width, height);
     }
     if bits.flag()? {
         bits.take(1)?; // overscan_appropriate_flag
     }
     if bits.flag()? {
         bits.take(3)?; // video_format
-        hint.full_range = Some(bits.flag()?);
+        told.colour.full_range = Some(bits.flag()?);
         if bits.flag()? {
             bits.take(16)?; // primaries, transfer
-            hint.matrix = Some(bits.take(8)?);
+            told.colour.matrix = Some(bits.take(8)?);
         }
     }
-    Some(hint)
+    Some(told)
 }
 
 /// Clause 7.3.2.1.1.1: the values do not matter here, only their length.

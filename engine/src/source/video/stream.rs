@@ -2,6 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::aspect::PixelAspect;
 use super::colour::ColourHint;
 use super::orientation::Orientation;
 
@@ -12,12 +13,10 @@ impl<T: Read + Seek + Send> Input for T {}
 
 /// An H.264 stream inside a container, ready to be read.
 pub(super) struct Stream {
-    /// `AVCDecoderConfigurationRecord`: parameter sets and the size of length fields.
-    pub(super) configuration: Vec<u8>,
+    /// How the packets are coded; at least one.
+    pub(super) descriptions: Vec<Description>,
     /// How the pictures are to be shown.
     pub(super) orientation: Orientation,
-    /// What the container says of colours.
-    pub(super) colour: ColourHint,
     /// Seconds per unit of [`Packet::pts`].
     pub(super) tick_secs: f64,
     /// Nominal frames per second.
@@ -28,6 +27,24 @@ pub(super) struct Stream {
     pub(super) packets: Box<dyn Packets>,
 }
 
+/// How packets are coded, and what the container says of showing them.
+#[derive(Debug, Clone)]
+pub(super) struct Description {
+    /// `AVCDecoderConfigurationRecord`: parameter sets and the size of length fields.
+    pub(super) configuration: Vec<u8>,
+    pub(super) colour: ColourHint,
+    pub(super) aspect: Option<PixelAspect>,
+}
+
+impl Description {
+    /// Bytes of the length in front of each NAL unit.
+    pub(super) fn length_bytes(&self) -> usize {
+        self.configuration
+            .get(4)
+            .map_or(4, |b| usize::from(b & 3) + 1)
+    }
+}
+
 /// One coded picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Packet {
@@ -35,6 +52,8 @@ pub(super) struct Packet {
     pub(super) pts: i64,
     /// Whether it is shown at all: what an editor cut off is needed only to decode the rest.
     pub(super) is_shown: bool,
+    /// Which of [`Stream::descriptions`] it is coded by.
+    pub(super) description: u16,
 }
 
 /// Where a packet lies, in its container's own terms.
@@ -49,7 +68,8 @@ pub(super) struct Place {
 /// Coded pictures in coded order.
 pub(super) trait Packets: Send {
     /// Reads the next packet's first bytes, at most `max`, into `data`. An error says what is
-    /// wrong with the file from here on; there is nothing to be read after it.
+    /// wrong with the file here: packets may be missing. The next call goes on behind it, and
+    /// every file ends with `None` at last.
     fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String>;
 
     /// Where the reader stands: in front of the next packet.
@@ -61,6 +81,23 @@ pub(super) trait Packets: Send {
     /// Reads the next packet's bytes into `data`, as [`Packets::next_head`].
     fn next_packet(&mut self, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
         self.next_head(u64::MAX, data)
+    }
+}
+
+/// Whether the first slice among a packet's NAL units (H.264 table 7-1) belongs to a key picture,
+/// at which decoding can begin and behind which nothing refers to what came before; `None` when
+/// there is no slice in these bytes.
+pub(super) fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool> {
+    const SLICE: u8 = 1;
+    const SLICE_OF_KEY_PICTURE: u8 = 5;
+    loop {
+        let (length, rest) = bytes.split_at_checked(length_bytes)?;
+        let length = length.iter().fold(0, |n, &b| n << 8 | usize::from(b));
+        match rest.first()? & 31 {
+            SLICE_OF_KEY_PICTURE if length > 0 => return Some(true),
+            SLICE if length > 0 => return Some(false),
+            _ => bytes = rest.get(length..)?,
+        }
     }
 }
 

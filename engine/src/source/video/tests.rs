@@ -39,7 +39,7 @@ const FOREIGN: &[(&str, &str)] = &[
 
 const TENTHS: [f64; 10] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-fn golden(name: &str) -> PathBuf {
+pub(super) fn golden(name: &str) -> PathBuf {
     Path::new(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../tests/golden/video"
@@ -47,15 +47,15 @@ fn golden(name: &str) -> PathBuf {
     .join(name)
 }
 
-fn bytes(name: &str) -> Vec<u8> {
+pub(super) fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(golden(name)).unwrap()
 }
 
-fn no_ffmpeg() -> Ffmpeg {
+pub(super) fn no_ffmpeg() -> Ffmpeg {
     Ffmpeg::at("a-program-that-is-not-installed")
 }
 
-fn has_ffmpeg() -> bool {
+pub(super) fn has_ffmpeg() -> bool {
     let version = ffmpeg_version();
     if version.is_none() {
         let required = std::env::var("POSELENS_TESTS_REQUIRE").unwrap_or_default();
@@ -69,7 +69,7 @@ fn open_native(bytes: Vec<u8>) -> Result<NativeVideo, String> {
     NativeVideo::open(Box::new(Cursor::new(bytes)), "test")
 }
 
-fn all_frames(source: &mut dyn FrameSource) -> Vec<Frame> {
+pub(super) fn all_frames(source: &mut dyn FrameSource) -> Vec<Frame> {
     std::iter::from_fn(|| source.next_frame().unwrap()).collect()
 }
 

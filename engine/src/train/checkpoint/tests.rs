@@ -235,3 +235,20 @@ fn older_states_are_read() {
     assert!(read.labels.is_empty() && read.running.broken.is_empty());
     assert_eq!(read.step, state.progress.step);
 }
+
+/// Fails when the state of a newer version is called damaged, or is not kept.
+#[test]
+fn the_state_of_a_newer_version_is_named_and_kept() {
+    let desk = tempfile::tempdir().unwrap();
+    let folder = Folder::create(&desk.path().join("out")).unwrap();
+    let path = folder.path().join(STATE);
+    let progress = b"version = 2\nposition = \"of another form\"\n".to_vec();
+    let n = progress.len();
+    let progress = Tensor::from_vec(progress, n, &Device::Cpu).unwrap();
+    let all = HashMap::from([(PROGRESS.to_owned(), progress)]);
+    write_tensors(&path, &all).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let message = folder.load().unwrap_err().to_string();
+    assert!(message.contains("version 2, not 1"), "{message}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}

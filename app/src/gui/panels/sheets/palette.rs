@@ -2,32 +2,26 @@
 
 use std::cmp::Reverse;
 
+use eframe::egui::scroll_area::ScrollBarVisibility;
+use eframe::egui::style::ScrollStyle;
 use eframe::egui::{Button, Id, Key, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
 use super::super::super::action::WindowAction;
-use super::super::super::catalog::{commands, fit, key_text};
+use super::super::super::catalog::{commands, fit_command, key_text};
 use super::super::super::theme;
 use super::super::PanelContext;
 use super::send;
 
+/// Height of the list, points, where the window has so much.
+const LIST: f32 = 360.0;
+
 pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    let mut found: Vec<_> = commands(cx)
-        .into_iter()
-        .filter_map(|c| Some((fit(&c.title, &cx.session.search)?, c)))
-        .collect();
-    // Stable: commands that fit equally well keep the table's order.
-    found.sort_by_key(|(score, _)| Reverse(*score));
+    let pressed = |ui: &Ui, key| ui.input_mut(|i| i.count_and_consume_key(Modifiers::NONE, key));
+    let down = pressed(ui, Key::ArrowDown);
+    let up = pressed(ui, Key::ArrowUp);
+    let is_entered = pressed(ui, Key::Enter) > 0;
 
-    let row_id = Id::unique("palette row");
-    let row = ui.data(|d| d.get_temp::<usize>(row_id)).unwrap_or(0);
-    let last = found.len().saturating_sub(1);
-    let pressed = |ui: &Ui, key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
-    let down = usize::from(pressed(ui, Key::ArrowDown));
-    let up = usize::from(pressed(ui, Key::ArrowUp));
-    let mut row = (row + down).saturating_sub(up).min(last);
-    let is_moved = down + up > 0;
-    let is_entered = pressed(ui, Key::Enter);
-
+    // First the field: Enter means what was typed before it in this frame, too.
     let mut search = cx.session.search.clone();
     let field = ui
         .add(
@@ -37,19 +31,38 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         )
         .accessible_name("Command");
     field.request_focus();
+
+    let mut found: Vec<_> = commands(cx)
+        .into_iter()
+        .filter_map(|c| Some((fit_command(&c, &search, cx.gui)?, c)))
+        .collect();
+    // Stable: commands that fit equally well keep the table's order.
+    found.sort_by_key(|(score, _)| Reverse(*score));
+    let row_id = Id::unique("palette row");
+    let mut row = ui.data(|d| d.get_temp::<usize>(row_id)).unwrap_or(0);
     if field.changed() {
         row = 0;
         send(cx, WindowAction::Search(search));
     }
+    let last = found.len().saturating_sub(1);
+    row = (row + down).saturating_sub(up).min(last);
+    let is_moved = down + up > 0;
+
     let mut chosen = None;
+    let height = LIST.min(ui.ctx().content_rect().height() - 180.0).max(84.0);
+    ui.spacing_mut().scroll = ScrollStyle::solid();
     ScrollArea::vertical()
-        .max_height(360.0)
-        .auto_shrink([false, true])
+        .max_height(height)
+        // However many commands are found, the sheet stays where and as large as it is.
+        .min_scrolled_height(height)
+        .auto_shrink(false)
+        .scroll_bar_visibility(ScrollBarVisibility::AlwaysVisible)
         .show(ui, |ui| {
             for (i, (_, command)) in found.iter().enumerate() {
                 let keys = command.keys.first();
                 let keys = keys.map(|k| key_text(ui.ctx(), *k)).unwrap_or_default();
                 let entry = Button::new(command.title.as_str())
+                    .truncate()
                     .shortcut_text(keys)
                     .selected(i == row)
                     .frame_when_inactive(i == row)

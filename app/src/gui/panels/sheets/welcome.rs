@@ -4,7 +4,7 @@ use eframe::egui::{Button, RichText, Ui, vec2};
 
 use super::super::super::action::{Action, SourceAction, WindowAction};
 use super::super::super::theme;
-use super::super::{PanelContext, sample_clip};
+use super::super::{PanelContext, any_camera, sample_clip};
 use super::send;
 
 pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -13,17 +13,21 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
          found them.",
     );
     let cameras = cx.session.cameras.as_deref();
-    let camera = cameras.and_then(|list| list.first().cloned());
+    let camera = cameras.and_then(any_camera);
     let text = match (cameras, &camera) {
         (None, _) => "Looking for cameras…".to_owned(),
         (_, None) => "No camera was found. Plug one in any time and look again under Source; \
                       until then the sample clip or a video of yours will do."
             .to_owned(),
-        (_, Some(camera)) => format!(
+        (Some(cameras), Some(_)) => format!(
             "The camera stays off until you choose it. Your system may then ask whether PoseLens \
              may use it: allow it there, or later in the system's privacy settings. \
              Found: {}.",
-            camera.label
+            cameras
+                .iter()
+                .map(|c| c.label.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
     };
     ui.label(text);
@@ -48,7 +52,7 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 chosen = action;
             }
         };
-        let help = "Starts the first camera; others are listed under Source";
+        let help = "Starts the first camera that works; all are listed under Source";
         offer(ui, "Use the camera", help, camera.map(SourceAction::Open));
         let clip = sample_clip(cx.gui).map(SourceAction::Open);
         let help = "A short clip that comes with the program";

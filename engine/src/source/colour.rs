@@ -1,7 +1,9 @@
-//! Planar YUV 4:2:0 to RGBA, with the range and the matrix the video declares.
+//! YUV to RGBA, with the range and the matrix that the video or the camera declares.
 //!
-//! The converters of the decoder's crate know one range and one matrix only, so phone and webcam
-//! clips (full range) would come out with too much contrast.
+//! The converters of the H.264 decoder's crate know one range and one matrix only, so phone and
+//! webcam clips (full range) would come out with too much contrast.
+
+use std::ops::Range;
 
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
@@ -47,6 +49,14 @@ impl ColourHint {
 pub(super) struct Colour {
     full_range: bool,
     matrix: Matrix,
+}
+
+impl Colour {
+    /// BT.601 with limited range, as the USB video class prescribes.
+    pub(super) const BT601: Self = Self {
+        full_range: false,
+        matrix: Matrix::Bt601,
+    };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,6 +183,39 @@ pub(super) fn rgba_from_yuv420(planes: &Planes, colour: Colour, rgba: &mut [u8])
                 let out = &mut out[start * BYTES_PER_PIXEL..end * BYTES_PER_PIXEL];
                 factors.convert(y, &added, out);
             }
+        }
+    }
+}
+
+/// Samples of up to [`BLOCK`] neighbouring pixels of a row; two pixels share a pair of chroma.
+pub(super) struct Samples {
+    pub(super) y: [u8; BLOCK],
+    pub(super) u: [u8; BLOCK / 2],
+    pub(super) v: [u8; BLOCK / 2],
+}
+
+/// Fills `rgba` (rows of `width` pixels) from any layout with halved chroma columns: `gather`
+/// writes the samples of a row's pixels. A range of pixels begins with an even one.
+pub(super) fn rgba_from_samples(
+    width: usize,
+    colour: Colour,
+    rgba: &mut [u8],
+    gather: impl Fn(usize, Range<usize>, &mut Samples),
+) {
+    let factors = Factors::new(colour);
+    let mut added = [[0.0; BLOCK]; 3];
+    let mut samples = Samples {
+        y: [0; BLOCK],
+        u: [0; BLOCK / 2],
+        v: [0; BLOCK / 2],
+    };
+    for (row, out) in rgba.chunks_exact_mut(width * BYTES_PER_PIXEL).enumerate() {
+        for (block, out) in out.chunks_mut(BLOCK * BYTES_PER_PIXEL).enumerate() {
+            let start = block * BLOCK;
+            let end = width.min(start + BLOCK);
+            gather(row, start..end, &mut samples);
+            factors.chroma(&samples.u, &samples.v, &mut added);
+            factors.convert(&samples.y, &added, out);
         }
     }
 }

@@ -1,11 +1,9 @@
-//! The system's cameras through nokhwa: Video4Linux, AVFoundation, Media Foundation.
+//! Cameras of macOS and Windows, through nokhwa: AVFoundation, Media Foundation.
 //!
-//! What nokhwa 0.10 does and this file lives with: a read has no time-out on any system (see
-//! [`super::watchdog`]); handles on one Linux camera share one descriptor within a process, so a
-//! camera that hangs without being unplugged stays busy until its hung read returns; opening sets
-//! a format before any can be chosen; dropping a camera may panic.
+//! What nokhwa 0.10 does and this file lives with: a read has no time-out (see
+//! [`super::watchdog`]); opening sets a format before any can be chosen; frames have no time
+//! stamps; dropping a camera may panic.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -15,11 +13,11 @@ use nokhwa::utils::{
 };
 use nokhwa::{Camera, NokhwaError};
 
-use super::driver::{CameraFormat, CameraInfo, Device, Driver};
+use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal, Shot};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::source::pixels::PixelFormat;
+use crate::source::pixels::{Picture, PixelFormat};
 
 /// How long the user may take to answer the system's question for access.
 const ACCESS_ANSWER: Duration = Duration::from_mins(1);
@@ -29,17 +27,8 @@ const ACCESS_ANSWER: Duration = Duration::from_mins(1);
 /// through); on Windows BGR pictures may be upside down.
 const USABLE: &[FrameFormat] = if cfg!(target_os = "macos") {
     &[FrameFormat::YUYV]
-} else if cfg!(target_os = "windows") {
-    &[FrameFormat::YUYV, FrameFormat::NV12, FrameFormat::MJPEG]
 } else {
-    &[
-        FrameFormat::YUYV,
-        FrameFormat::NV12,
-        FrameFormat::MJPEG,
-        FrameFormat::RAWRGB,
-        FrameFormat::RAWBGR,
-        FrameFormat::GRAY,
-    ]
+    &[FrameFormat::YUYV, FrameFormat::NV12, FrameFormat::MJPEG]
 };
 
 /// The cameras of this machine.
@@ -87,13 +76,13 @@ impl Driver for NativeDriver {
                     id,
                 })
             })
-            .filter(|c| captures_pictures(c.index))
             .collect();
         cameras.sort_by_key(|c| c.index);
         Ok(cameras)
     }
 
-    fn open(&self, index: u32) -> Result<Box<dyn Device>> {
+    fn open(&self, camera: &CameraInfo) -> Result<Box<dyn Device>> {
+        let index = camera.index;
         // The format asked for here is only a beginning. A camera that refuses its own first
         // format may still take the one that all cameras know.
         let vga = |format| RequestedFormatType::Exact(NativeFormat::new_from(640, 480, format, 30));
@@ -110,6 +99,8 @@ impl Driver for NativeDriver {
                     return Ok(Box::new(NativeDevice {
                         index,
                         camera: Some(camera),
+                        format: None,
+                        frame: Vec::new(),
                     }));
                 }
                 Err(e) => {
@@ -128,6 +119,10 @@ struct NativeDevice {
     index: u32,
     /// Taken out only by `drop`.
     camera: Option<Camera>,
+    /// What was started.
+    format: Option<CameraFormat>,
+    /// The last frame.
+    frame: Vec<u8>,
 }
 
 impl NativeDevice {
@@ -151,46 +146,60 @@ impl Device for NativeDevice {
             .filter(|f| USABLE.contains(&f.format()))
             .map(|f| CameraFormat {
                 size: Size::new(f.width() as usize, f.height() as usize),
-                rate: f.frame_rate(),
+                rate: Some(f64::from(f.frame_rate())),
                 pixels: pixel_format(f.format()),
             })
             .collect())
     }
 
-    fn start(&mut self, format: CameraFormat) -> Result<()> {
+    fn start(&mut self, format: CameraFormat) -> Result<CameraFormat, Refusal> {
         let index = self.index;
-        let camera = self.camera()?;
-        let refused = |e: &NokhwaError| problem(index, &format!("refuses {format}"), e);
+        let refused =
+            |e: &NokhwaError| Refusal::Format(problem(index, &format!("refuses {format}"), e));
+        let camera = self.camera().map_err(Refusal::Camera)?;
         if camera.is_stream_open() {
             camera.stop_stream().map_err(|e| refused(&e))?;
         }
         let wanted = NativeFormat::new(
             Resolution::new(format.size.width as u32, format.size.height as u32),
             frame_format(format.pixels),
-            format.rate,
+            format.rate.unwrap_or_default().round() as u32,
         );
         let exactly = RequestedFormat::with_formats(RequestedFormatType::Exact(wanted), USABLE);
         camera
             .set_camera_requset(exactly)
             .map_err(|e| refused(&e))?;
         camera.open_stream().map_err(|e| refused(&e))?;
-        // On Linux the flow begins with the first read, and only then the bus says whether it
-        // has room. The first frame is often dark or torn: nobody misses it.
+        // Only now does the system say whether the bus has room. The first frame is often dark or
+        // torn and is not missed.
         camera.frame_raw().map_err(|e| refused(&e))?;
-        Ok(())
+        self.format = Some(format);
+        Ok(format)
     }
 
-    fn read(&mut self) -> Result<Cow<'_, [u8]>> {
+    fn read(&mut self) -> Result<Reading<'_>> {
         let index = self.index;
-        let camera = self.camera()?;
         let lost = |e| problem(index, "stopped sending", &e);
-        if cfg!(target_os = "macos") {
+        let format = self
+            .format
+            .ok_or_else(|| problem(index, "was not started", &NokhwaError::UnitializedError))?;
+        let camera = self.camera()?;
+        let frame = if cfg!(target_os = "macos") {
             // `frame` empties the queue behind the frame it returns, `frame_raw` lets it grow.
-            let buffer = camera.frame().map_err(lost)?;
-            Ok(Cow::Owned(buffer.buffer().to_vec()))
+            camera.frame().map_err(lost)?.buffer().to_vec()
         } else {
-            camera.frame_raw().map_err(lost)
-        }
+            camera.frame_raw().map_err(lost)?.into_owned()
+        };
+        self.frame = frame;
+        let CameraFormat { size, pixels, .. } = format;
+        let stride = pixels.row_bytes(size, 0);
+        Ok(Reading {
+            shot: Some(Shot {
+                picture: Picture::in_one_buffer(pixels, size, stride, &self.frame),
+                captured: Instant::now(),
+            }),
+            ..Reading::default()
+        })
     }
 }
 
@@ -221,7 +230,7 @@ fn remedy(text: &str) -> &'static str {
     if says(&["busy", "os error 16", "in use"]) {
         "; another program uses it: close that one"
     } else if says(&["denied", "os error 13)", "not permitted"]) {
-        "; no permission: on Linux add yourself to the group `video`, elsewhere allow camera access"
+        "; no permission: allow camera access in the system's settings"
     } else if says(&["fulfill", "fufill"]) {
         "; it offers no format this program reads"
     } else {
@@ -240,40 +249,13 @@ fn pixel_format(format: FrameFormat) -> PixelFormat {
     }
 }
 
+/// Only formats of [`USABLE`] are ever asked for.
 fn frame_format(pixels: PixelFormat) -> FrameFormat {
     match pixels {
         PixelFormat::Mjpeg => FrameFormat::MJPEG,
-        PixelFormat::Yuyv => FrameFormat::YUYV,
         PixelFormat::Nv12 => FrameFormat::NV12,
-        PixelFormat::Gray => FrameFormat::GRAY,
-        PixelFormat::Rgb => FrameFormat::RAWRGB,
-        // BGRA is in no list of `formats`.
-        PixelFormat::Bgr | PixelFormat::Bgra => FrameFormat::RAWBGR,
+        _ => FrameFormat::YUYV,
     }
-}
-
-/// Whether a Linux video node delivers pictures: webcams come with a second node for metadata
-/// only, single-board computers with codecs. The device manager's database knows without the node
-/// having to be opened; where it does not say, the node stays in the list.
-#[cfg(target_os = "linux")]
-fn captures_pictures(index: u32) -> bool {
-    let dev = std::fs::read_to_string(format!("/sys/class/video4linux/video{index}/dev"));
-    let record = dev.and_then(|d| std::fs::read_to_string(format!("/run/udev/data/c{}", d.trim())));
-    record.map_or(true, |text| record_says_capture(&text).unwrap_or(true))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn captures_pictures(_index: u32) -> bool {
-    true
-}
-
-/// `None` where a record of the device manager does not tell capabilities.
-#[cfg(target_os = "linux")]
-fn record_says_capture(record: &str) -> Option<bool> {
-    let capabilities = record
-        .lines()
-        .find_map(|line| line.strip_prefix("E:ID_V4L_CAPABILITIES="))?;
-    Some(capabilities.split(':').any(|c| c == "capture"))
 }
 
 #[cfg(test)]
@@ -288,19 +270,6 @@ mod tests {
         }
     }
 
-    /// Fails when a webcam's metadata node is offered as a second camera, or a camera is hidden
-    /// because its capabilities are unknown.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn metadata_nodes_are_recognised() {
-        let record = |caps| format!("S:v4l/by-id/x\nE:ID_V4L_VERSION=2\n{caps}\nG:seat\n");
-        let says = |caps| record_says_capture(&record(caps));
-        assert_eq!(says("E:ID_V4L_CAPABILITIES=:capture:"), Some(true));
-        assert_eq!(says("E:ID_V4L_CAPABILITIES=:"), Some(false));
-        assert_eq!(says("E:ID_V4L_CAPABILITIES=:video_output:"), Some(false));
-        assert_eq!(says("E:ID_MODEL=capture"), None);
-    }
-
     /// Fails when the two commonest refusals come without their remedy.
     #[test]
     fn refusals_name_their_remedy() {
@@ -308,7 +277,7 @@ mod tests {
         let error = problem(2, "cannot be opened", &NokhwaError::GeneralError(busy));
         assert!(error.to_string().starts_with("camera 2: cannot be opened"));
         assert!(error.to_string().contains("another program uses it"));
-        assert!(remedy("Permission denied (os error 13)").contains("group `video`"));
+        assert!(remedy("Permission denied (os error 13)").contains("no permission"));
         assert_eq!(remedy("No such device (os error 19)"), "");
     }
 }

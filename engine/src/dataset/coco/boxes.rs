@@ -1,0 +1,130 @@
+//! A detector's boxes as a COCO results list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::dataset::json::{first_json_byte, read_json};
+use crate::dataset::loose::{Loose, Numbers};
+use crate::dataset::{Dataset, DetectedBox};
+use crate::error::{Error, Result};
+use crate::geometry::BBox;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CocoDetection {
+    image_id: Loose,
+    category_id: Loose,
+    bbox: Numbers,
+    score: Loose,
+}
+
+/// Boxes that fit a data set.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BoxList {
+    /// Of people in its pictures.
+    pub boxes: Vec<DetectedBox>,
+    /// Of other categories.
+    pub of_other_categories: usize,
+    /// Of pictures that are not in it.
+    pub of_other_pictures: usize,
+}
+
+/// Reads a COCO detection results list (`image_id`, `category_id`, `bbox`, `score`) and keeps the
+/// boxes of people in the pictures of `dataset`. A picture may be named by its file's name.
+///
+/// # Errors
+/// When the file cannot be read, a field is missing or of the wrong kind, or none of the boxes is
+/// of the data set: the message says whether categories or pictures differ.
+pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
+    if first_json_byte(path) == Some(b'{') {
+        let reason = "an object (labels?), not a list of boxes with scores; `--boxes gt` takes the \
+                      labelled boxes";
+        return Err(Error::data(path, reason));
+    }
+    let list: Vec<CocoDetection> = read_json(path, "COCO detection results list")?;
+    if list.is_empty() {
+        return Err(Error::data(path, "the list of boxes is empty"));
+    }
+    let mut names: HashMap<String, u64> = HashMap::new();
+    for sample in &dataset.samples {
+        let path = &sample.path;
+        for name in [path.file_name(), path.file_stem()].into_iter().flatten() {
+            names.insert(name.to_string_lossy().into_owned(), sample.image_id);
+        }
+    }
+    let ids: std::collections::HashSet<u64> = dataset.samples.iter().map(|s| s.image_id).collect();
+    let picture = |id: &Loose| {
+        let named = || {
+            let text = id.text()?;
+            let last = text.rsplit(['/', '\\']).next()?;
+            names.get(last).copied()
+        };
+        id.id().filter(|id| ids.contains(id)).or_else(named)
+    };
+
+    let mut found = BoxList::default();
+    let mut categories: BTreeMap<String, usize> = BTreeMap::new();
+    let mut other_picture = None;
+    for (i, detection) in list.iter().enumerate() {
+        let fault = |reason: &str| Err(Error::data(path, format!("entry {i}: {reason}")));
+        if detection.category_id == Loose::Nothing {
+            return fault("`category_id` is missing");
+        }
+        if detection.image_id == Loose::Nothing {
+            return fault("`image_id` is missing");
+        }
+        if detection.category_id.id() != Some(dataset.category_id) {
+            *categories
+                .entry(detection.category_id.to_string())
+                .or_default() += 1;
+            found.of_other_categories += 1;
+            continue;
+        }
+        let Some(image_id) = picture(&detection.image_id) else {
+            other_picture.get_or_insert_with(|| detection.image_id.to_string());
+            found.of_other_pictures += 1;
+            continue;
+        };
+        let Some([x, y, w, h]) = detection.bbox.exactly() else {
+            return fault("`bbox` is not x, y, width, height");
+        };
+        if w < 0.0 || h < 0.0 {
+            return fault(&format!("a box of width {w} and height {h}"));
+        }
+        let Some(score) = detection.score.number() else {
+            return fault("`score` is missing");
+        };
+        found.boxes.push(DetectedBox {
+            image_id,
+            bbox: BBox::new(x, y, w, h),
+            score,
+        });
+    }
+    if found.boxes.is_empty() {
+        let n = list.len();
+        let reason = if let Some(other) = other_picture {
+            format!(
+                "none of the {} boxes of people belongs to one of the {} pictures: the list has \
+                 `image_id` {other}, the labels {}; compare the `image_id`s",
+                found.of_other_pictures,
+                dataset.samples.len(),
+                dataset
+                    .samples
+                    .first()
+                    .map_or_else(String::new, |s| s.image_id.to_string()),
+            )
+        } else {
+            let theirs = categories.iter().map(|(id, n)| format!("{id} ({n} boxes)"));
+            format!(
+                "none of the {n} boxes is of category {}, which people have in the labels: their \
+                     `category_id` is {}; write {0} there",
+                dataset.category_id,
+                theirs.collect::<Vec<_>>().join(", ")
+            )
+        };
+        return Err(Error::data(path, reason));
+    }
+    Ok(found)
+}

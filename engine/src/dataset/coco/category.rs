@@ -1,0 +1,234 @@
+//! Which category is read, and what its joints are.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::CocoAnnotation;
+use crate::dataset::Severity;
+use crate::dataset::loose::Loose;
+use crate::dataset::names::{Naming, by_order, listed, naming};
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Category {
+    id: Loose,
+    name: Loose,
+    keypoints: Option<Vec<Loose>>,
+}
+
+/// The category that is read.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// `None` where the file has no categories: every annotation counts.
+    pub category_id: Option<u64>,
+    pub naming: Naming,
+    /// What is to be known about the choice.
+    pub notes: Vec<(Severity, String)>,
+    /// Annotations of other categories.
+    pub others: usize,
+}
+
+const NO_KEYPOINTS: &str = "no category and no annotation has `keypoints`; is it an instances \
+                            file? The keypoints file of COCO is called person_keypoints_*.json";
+
+impl Category {
+    fn names(&self) -> Vec<String> {
+        let names = self.keypoints.iter().flatten();
+        names.map(|name| name.text().unwrap_or_default()).collect()
+    }
+
+    /// `person (1)`.
+    fn show(&self) -> String {
+        match self.name.text() {
+            Some(name) => format!("{name} ({})", self.id),
+            None => format!("number {}", self.id),
+        }
+    }
+
+    fn is_called(&self, wanted: &str) -> bool {
+        let wanted = wanted.trim();
+        let name = self.name.text();
+        name.is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+            || self.id.text().is_some_and(|id| id == wanted)
+            || self.id.id().is_some_and(|id| wanted.parse() == Ok(id))
+    }
+}
+
+/// One that could be read.
+struct Candidate<'a> {
+    category: &'a Category,
+    naming: Naming,
+    n_annotations: usize,
+}
+
+/// The category called `wanted` by its name or number, else the one whose joints are a person's; of
+/// several the one with most of them.
+///
+/// # Errors
+/// When there is none, or two are equally good.
+pub(super) fn choose(
+    categories: &[Category],
+    annotations: &[CocoAnnotation],
+    wanted: Option<&str>,
+) -> Result<Chosen, String> {
+    let mut counts: BTreeMap<Option<u64>, usize> = BTreeMap::new();
+    for annotation in annotations {
+        *counts.entry(annotation.category_id.id()).or_default() += 1;
+    }
+    let count = |category: &Category| counts.get(&category.id.id()).copied().unwrap_or_default();
+    let all = || {
+        categories
+            .iter()
+            .map(Category::show)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if let Some(wanted) = wanted
+        && !categories.iter().any(|c| c.is_called(wanted))
+    {
+        return Err(format!(
+            "no category is called {wanted}; there are {}",
+            all()
+        ));
+    }
+    if categories.is_empty() {
+        let naming = unnamed(annotations, None)?;
+        return Ok(Chosen {
+            notes: notes(&naming, "the file has no categories"),
+            category_id: None,
+            naming,
+            others: 0,
+        });
+    }
+
+    let asked = |c: &&Category| wanted.is_none_or(|wanted| c.is_called(wanted));
+    let mut candidates = Vec::new();
+    let mut refusals = Vec::new();
+    for category in categories.iter().filter(asked) {
+        let names = category.names();
+        let naming = if names.is_empty() {
+            unnamed(annotations, category.id.id())
+        } else {
+            naming(&names)
+        };
+        match naming {
+            Ok(naming) => candidates.push(Candidate {
+                category,
+                naming,
+                n_annotations: count(category),
+            }),
+            Err(reason) => refusals.push((names.is_empty(), category.show(), reason)),
+        }
+    }
+    if candidates.is_empty() {
+        refusals.sort();
+        return Err(match &refusals[..] {
+            [(_, _, reason)] => reason.clone(),
+            [(_, name, reason), ..] => format!("category {name}: {reason}"),
+            [] => NO_KEYPOINTS.to_owned(),
+        });
+    }
+    let n_before = candidates.len();
+    // Those that nobody has; unless nobody has any.
+    if candidates.iter().any(|c| c.n_annotations > 0) {
+        candidates.retain(|c| c.n_annotations > 0);
+    }
+    let most = candidates.iter().map(|c| c.naming.n_known()).max();
+    let mut best = candidates
+        .iter()
+        .filter(|c| Some(c.naming.n_known()) == most);
+    let chosen = match (best.next(), best.next()) {
+        (Some(one), None) => one,
+        (first, second) => {
+            let both = [first, second]
+                .into_iter()
+                .flatten()
+                .map(|c| c.category.show());
+            return Err(format!(
+                "categories {} are people alike; choose one by --category NAME or ID",
+                both.collect::<Vec<_>>().join(" and ")
+            ));
+        }
+    };
+    let mut notes = notes(
+        &chosen.naming,
+        &format!("category {}", chosen.category.show()),
+    );
+    let others =
+        annotations.len() - chosen.n_annotations - counts.get(&None).copied().unwrap_or_default();
+    let is_choice = n_before > 1
+        || categories
+            .iter()
+            .any(|c| !c.names().is_empty() && !std::ptr::eq(c, chosen.category));
+    if is_choice || others > 0 {
+        let rest = categories
+            .iter()
+            .filter(|c| !std::ptr::eq(*c, chosen.category));
+        let rest = rest.filter(|c| count(c) > 0 || !c.names().is_empty());
+        let rest = rest.map(|c| format!("{} with {} annotations", c.show(), count(c)));
+        let text = format!(
+            "category {} is read; left out: {}{}",
+            chosen.category.show(),
+            rest.collect::<Vec<_>>().join(", "),
+            if wanted.is_none() {
+                " (--category chooses)"
+            } else {
+                ""
+            }
+        );
+        notes.push((Severity::Note, text));
+    }
+    Ok(Chosen {
+        category_id: chosen.category.id.id(),
+        naming: chosen.naming.clone(),
+        notes,
+        others,
+    })
+}
+
+/// Joints without names: as many as the annotations have.
+fn unnamed(annotations: &[CocoAnnotation], category: Option<u64>) -> Result<Naming, String> {
+    let is_of = |a: &&CocoAnnotation| {
+        let id = a.category_id.id();
+        category.is_none() || id.is_none() || id == category
+    };
+    let lengths = annotations
+        .iter()
+        .filter(is_of)
+        .map(|a| a.keypoints.values.len());
+    let n = lengths.max().filter(|n| *n > 0).ok_or(NO_KEYPOINTS)?;
+    if n % 3 == 0
+        && let Ok(naming) = by_order(n / 3)
+    {
+        return Ok(naming);
+    }
+    // Pairs without visibility.
+    if n % 2 == 0
+        && let Ok(naming) = by_order(n / 2)
+    {
+        return Ok(naming);
+    }
+    by_order(n / 3)
+}
+
+fn notes(naming: &Naming, whose: &str) -> Vec<(Severity, String)> {
+    let skeleton = &naming.skeleton.name;
+    let mut notes = Vec::new();
+    if naming.by_order {
+        let text = format!(
+            "{whose}: the joints have no names and are taken for those of {skeleton}, by order"
+        );
+        notes.push((Severity::Warning, text));
+    }
+    if !naming.left_out.is_empty() {
+        let text = format!(
+            "{whose}: {} of {} joints are left out (not in {skeleton}, or named twice): {}",
+            naming.left_out.len(),
+            naming.joints.len(),
+            listed(&naming.left_out)
+        );
+        notes.push((Severity::Warning, text));
+    }
+    notes
+}

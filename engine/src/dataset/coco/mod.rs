@@ -1,0 +1,283 @@
+//! COCO keypoint annotations and COCO detection results.
+//!
+//! One category is read: the one that is asked for, else the one whose joints are a person's
+//! ([`category`]); its joints go by their names. Crowds are kept and marked. What tools leave out
+//! is put in: sizes from the pictures, boxes and areas from the joints ([`person`]). Whether the
+//! pictures exist shows when they are read.
+
+mod boxes;
+mod category;
+mod person;
+#[cfg(test)]
+mod tests;
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::Deserialize;
+
+pub use boxes::{BoxList, read_boxes};
+
+use super::find::PictureFolder;
+use super::json::{fields, is_json, read_json};
+use super::loose::{Loose, Numbers};
+use super::picture::{self, MAX_SIDE};
+use super::{Dataset, DatasetSpec, Finding, LeftOut, Request, Sample, Severity};
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::sample::Orientation;
+
+use category::{Category, Chosen, choose};
+use person::{Mended, NO_BOX, complete, person};
+
+#[derive(Deserialize)]
+struct CocoFile {
+    images: Option<Vec<CocoImage>>,
+    annotations: Option<Vec<CocoAnnotation>>,
+    #[serde(default)]
+    categories: Option<Vec<Category>>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct CocoImage {
+    id: Loose,
+    file_name: Loose,
+    /// Where `file_name` is missing.
+    path: Loose,
+    coco_url: Loose,
+    width: Loose,
+    height: Loose,
+    clip: Loose,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CocoAnnotation {
+    id: Loose,
+    image_id: Loose,
+    category_id: Loose,
+    bbox: Numbers,
+    area: Loose,
+    iscrowd: Loose,
+    keypoints: Numbers,
+    num_keypoints: Loose,
+    /// Not COCO's: left, top, right, bottom of the head, as MPII has it.
+    head_box: Numbers,
+}
+
+/// The row of [`super::DATASETS`].
+pub(super) const FORMAT: DatasetSpec = DatasetSpec {
+    name: "coco",
+    help: "COCO keypoints JSON (images, annotations, categories)",
+    accepts: |path| is_json(path, b'{'),
+    file: Path::to_path_buf,
+    has_categories: true,
+    read,
+};
+
+/// # Errors
+/// When the file cannot be read, has no images, annotations or joints of a person, or several
+/// categories of people of which none was asked for.
+pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    const WHAT: &str = "COCO keypoints file (an object of images, annotations and categories)";
+    let path = request.annotations;
+    let file: CocoFile = read_json(path, WHAT)?;
+    let (images, annotations) = match (file.images, file.annotations) {
+        (Some(images), Some(annotations)) => (images, annotations),
+        (images, _) => {
+            let missing = if images.is_none() {
+                "images"
+            } else {
+                "annotations"
+            };
+            let found = fields(path).join(", ");
+            let reason = format!("not a {WHAT}: `{missing}` is missing; it has {found}");
+            return Err(Error::data(path, reason));
+        }
+    };
+    let categories = file.categories.unwrap_or_default();
+    let chosen = choose(&categories, &annotations, request.category);
+    let Chosen {
+        category_id,
+        naming,
+        notes,
+        others,
+    } = chosen.map_err(|reason| Error::data(path, reason))?;
+    findings.extend(
+        notes
+            .into_iter()
+            .map(|(severity, text)| Finding::of_file(severity, path, text)),
+    );
+
+    let mut reader = Reader {
+        path,
+        findings,
+        samples: BTreeMap::new(),
+        without_size: Vec::new(),
+    };
+    reader.images(images, request.images);
+    let mut mended = Mended::default();
+    let mut left_out = LeftOut {
+        joints: naming.left_out.clone(),
+        ..LeftOut::default()
+    };
+    left_out.count("of another category", others);
+    let after_all = 1 + annotations
+        .iter()
+        .filter_map(|a| a.id.id())
+        .max()
+        .unwrap_or_default();
+    for (i, annotation) in annotations.into_iter().enumerate() {
+        if category_id.is_some()
+            && annotation
+                .category_id
+                .id()
+                .is_some_and(|id| Some(id) != category_id)
+        {
+            continue;
+        }
+        // Numbers of annotations only have to differ.
+        let id = match annotation.id.word() {
+            Some(_) => None,
+            None => annotation.id.id(),
+        };
+        let id = id.unwrap_or(after_all.saturating_add(i as u64));
+        let image_id = annotation.image_id.clone();
+        let sample = image_id.id().and_then(|id| reader.samples.get_mut(&id));
+        let added = match sample {
+            None => Err(format!("`image_id` {image_id} is not among the images")),
+            Some(sample) => person(&annotation, id, &naming, &mut mended)
+                .map(|person| sample.annotations.push(person)),
+        };
+        if let Err(text) = added {
+            let finding = Finding::of_annotation(Severity::Error, path, id, text);
+            reader.findings.push(finding);
+        }
+    }
+    reader.sizes();
+    let Reader {
+        samples, findings, ..
+    } = reader;
+    let mut samples: Vec<Sample> = samples.into_values().collect();
+    let n_unseen = complete(&mut samples, &mut mended);
+    left_out.count(NO_BOX, n_unseen);
+    let mut notes = mended.notes();
+    if n_unseen > 0 {
+        notes.push(format!("{n_unseen} people are left out: {NO_BOX}"));
+    }
+    let notes = notes.into_iter();
+    findings.extend(notes.map(|text| Finding::of_file(Severity::Note, path, text)));
+    Ok(Dataset {
+        skeleton: naming.skeleton,
+        category_id: category_id.unwrap_or(1),
+        samples,
+        left_out,
+        ..Dataset::of(naming.skeleton)
+    })
+}
+
+/// Pictures of a file.
+struct Reader<'a> {
+    path: &'a Path,
+    findings: &'a mut Vec<Finding>,
+    samples: BTreeMap<u64, Sample>,
+    /// Those whose size is not said.
+    without_size: Vec<u64>,
+}
+
+impl Reader<'_> {
+    fn images(&mut self, images: Vec<CocoImage>, folder: &Path) {
+        let pictures = PictureFolder::new(folder);
+        // Pictures found by part of their name, and under which name.
+        let mut found: HashMap<std::path::PathBuf, String> = HashMap::new();
+        for image in images {
+            let name = [&image.file_name, &image.path, &image.coco_url];
+            let name = name.into_iter().find_map(Loose::text).unwrap_or_default();
+            let shown = &image.id;
+            let Some(id) = image.id.id() else {
+                self.fault(format!("the image {name} has no `id`"));
+                continue;
+            };
+            let side = |side: &Loose| side.number().filter(|n| *n > 0.0);
+            let sides = [side(&image.width), side(&image.height)];
+            let size = match sides {
+                [Some(w), Some(h)] if w.max(h) <= f64::from(MAX_SIDE) => {
+                    Size::new(w.round().max(1.0) as usize, h.round().max(1.0) as usize)
+                }
+                [Some(w), Some(h)] => {
+                    self.fault(format!(
+                        "image {shown}: `width` and `height` are {w}x{h}; they lie in 1 to {MAX_SIDE}"
+                    ));
+                    continue;
+                }
+                _ => Size::new(0, 0),
+            };
+            if name.is_empty() {
+                self.fault(format!("image {shown}: `file_name` is missing"));
+                continue;
+            }
+            let mut place = pictures.find(&name);
+            if place.by_part
+                && let Some(other) = found.insert(place.path.clone(), name.clone())
+                && other != name
+            {
+                // Only one of the two can be meant; which, the names do not say.
+                self.fault(format!(
+                    "both {other} and {name} would be {}; name the folder that their names begin in",
+                    place.path.display()
+                ));
+                place.path = folder.join(&name);
+            }
+            let sample = Sample {
+                image_id: id,
+                path: place.path,
+                size,
+                clip: image.clip.text(),
+                orientation: Orientation::default(),
+                annotations: Vec::new(),
+            };
+            match self.samples.entry(id) {
+                Entry::Occupied(_) => {
+                    self.fault(format!(
+                        "two images have the `id` {shown}; the second is left out"
+                    ));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(sample);
+                    if size.area() == 0 {
+                        self.without_size.push(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sizes that are not said are those of the pictures.
+    fn sizes(&mut self) {
+        if self.without_size.is_empty() {
+            return;
+        }
+        let samples = self.samples.par_iter_mut();
+        samples.for_each(|(_, sample)| {
+            if sample.size.area() == 0 {
+                picture::size_from_header(sample);
+            }
+        });
+        let text = format!(
+            "{} of {} images have no `width` and `height`; they are read from the pictures",
+            self.without_size.len(),
+            self.samples.len()
+        );
+        self.findings
+            .push(Finding::of_file(Severity::Note, self.path, text));
+    }
+
+    fn fault(&mut self, text: String) {
+        self.findings
+            .push(Finding::of_file(Severity::Error, self.path, text));
+    }
+}

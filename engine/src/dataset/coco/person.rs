@@ -1,0 +1,244 @@
+//! One annotation as a person, and what tools leave out of it.
+
+use super::CocoAnnotation;
+use crate::dataset::loose::Numbers;
+use crate::dataset::names::Naming;
+use crate::dataset::{Annotation, Joint, Sample, Visibility};
+use crate::geometry::{BBox, Point, Size};
+
+/// Why somebody cannot be looked at.
+pub(super) const NO_BOX: &str = "without a box and without labelled joints to draw one around";
+
+/// Share of its box that a person covers on average, as COCO's tools assume where no silhouette
+/// was drawn.
+const COVERED: f64 = 0.53;
+
+/// What was put in, in people.
+#[derive(Debug, Default)]
+pub(super) struct Mended {
+    people: usize,
+    pairs: usize,
+    flags: usize,
+    counts: usize,
+    boxes: usize,
+    areas: usize,
+    corners: bool,
+}
+
+impl Mended {
+    /// A line for each kind.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let all = self.people;
+        let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} of {all} people {text}"));
+        let corners = "the boxes are read as left, top, right, bottom: as left, top, width, height \
+                       some would leave the pictures";
+        [
+            of(
+                self.pairs,
+                "have joints without visibility; those not at 0, 0 count as seen",
+            ),
+            of(
+                self.flags,
+                "have a visibility other than 0, 1 and 2; above 2 counts as seen",
+            ),
+            of(
+                self.counts,
+                "have a `num_keypoints` that their joints contradict; they are counted",
+            ),
+            of(
+                self.boxes,
+                "have no usable `bbox`; it is drawn around their joints",
+            ),
+            of(
+                self.areas,
+                "have no `area`; 0.53 of their box stands in for it",
+            ),
+            self.corners.then(|| corners.to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+const UNLABELLED: Joint = Joint {
+    point: Point::new(0.0, 0.0),
+    visibility: Visibility::Unlabelled,
+};
+
+/// The person of an annotation; box and area are NaN where [`complete`] has to find them.
+pub(super) fn person(
+    a: &CocoAnnotation,
+    id: u64,
+    naming: &Naming,
+    mended: &mut Mended,
+) -> Result<Annotation, String> {
+    let n = naming.joints.len();
+    let values = &a.keypoints.values;
+    let stride = match values.len() {
+        0 => 3,
+        length if length == 3 * n => 3,
+        length if length == 2 * n && !a.keypoints.is_nested => 2,
+        length => {
+            return Err(format!(
+                "`keypoints` has {length} numbers, {n} joints need {} (x, y, visibility) or {} (x, y)",
+                3 * n,
+                2 * n
+            ));
+        }
+    };
+    let mut joints = vec![UNLABELLED; naming.skeleton.n_joints()];
+    let (mut has_pairs, mut has_other_flags) = (false, false);
+    for (numbers, place) in values.chunks_exact(stride).zip(&naming.joints) {
+        let flag = numbers.get(2).copied().unwrap_or(Numbers::NO_FLAG);
+        has_pairs |= flag == Numbers::NO_FLAG;
+        has_other_flags |= flag.is_finite() && !(0.0..=2.0).contains(&flag);
+        let joint = joint(numbers[0], numbers[1], flag)?;
+        if let Some(j) = *place {
+            joints[j] = joint;
+        }
+    }
+    let is_crowd = a.iscrowd.flag();
+    let labelled = joints.iter().filter(|j| j.labelled().is_some()).count();
+    let said = a
+        .num_keypoints
+        .number()
+        .filter(|n| *n >= 0.0)
+        .map(|n| n as usize);
+    let n_keypoints = match said {
+        Some(0) if labelled > 0 && !is_crowd => {
+            mended.counts += 1;
+            labelled
+        }
+        Some(n) => n.min(labelled),
+        None => labelled,
+    };
+    mended.people += 1;
+    mended.pairs += usize::from(has_pairs);
+    mended.flags += usize::from(has_other_flags);
+    let corners = |[x0, y0, x1, y1]: [f64; 4]| BBox::new(x0, y0, x1 - x0, y1 - y0);
+    let [x, y, w, h] = a.bbox.exactly().unwrap_or([f64::NAN; 4]);
+    Ok(Annotation {
+        id,
+        bbox: BBox::new(x, y, w, h),
+        area: a.area.number().unwrap_or(f64::NAN),
+        is_crowd,
+        n_keypoints,
+        head_box: a
+            .head_box
+            .exactly()
+            .map(corners)
+            .filter(|b| b.w >= 0.0 && b.h >= 0.0),
+        region: None,
+        joints,
+    })
+}
+
+fn joint(x: f64, y: f64, flag: f64) -> Result<Joint, String> {
+    let is_placed = x.is_finite() && y.is_finite();
+    let visibility = if !is_placed || flag.is_nan() || flag <= 0.0 {
+        Visibility::Unlabelled
+    } else if flag == Numbers::NO_FLAG {
+        // Without a flag, joints that nobody labelled stand at 0, 0 or at -1, -1.
+        let nowhere = (x, y) == (0.0, 0.0) || (x < 0.0 && y < 0.0);
+        if nowhere {
+            Visibility::Unlabelled
+        } else {
+            Visibility::Visible
+        }
+    } else if flag == 1.0 {
+        Visibility::Hidden
+    } else if flag >= 2.0 {
+        Visibility::Visible
+    } else {
+        return Err(format!(
+            "visibility {flag} in `keypoints`; it is 0, 1 or 2 (a score, as predictions have it, is \
+             no label)"
+        ));
+    };
+    let point = if is_placed {
+        Point::new(x, y)
+    } else {
+        Point::new(0.0, 0.0)
+    };
+    Ok(Joint { point, visibility })
+}
+
+/// Finds the boxes and areas that are not said, and takes out those whom nobody can look at.
+/// Returns how many that were.
+pub(super) fn complete(samples: &mut [Sample], mended: &mut Mended) -> usize {
+    if are_corners(samples) {
+        mended.corners = true;
+        for b in samples
+            .iter_mut()
+            .flat_map(|s| &mut s.annotations)
+            .map(|a| &mut a.bbox)
+        {
+            *b = BBox::new(b.x, b.y, b.w - b.x, b.h - b.y);
+        }
+    }
+    let mut n_out = 0;
+    for sample in samples {
+        let size = sample.size;
+        sample.annotations.retain_mut(|person| {
+            let is_kept = mend(person, size, mended);
+            n_out += usize::from(!is_kept);
+            is_kept
+        });
+    }
+    n_out
+}
+
+fn mend(person: &mut Annotation, image: Size, mended: &mut Mended) -> bool {
+    let is_box =
+        |b: BBox| [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite()) && b.w > 0.0 && b.h > 0.0;
+    if !is_box(person.bbox) {
+        let around = BBox::around(person.joints.iter().filter_map(|j| j.inside(image)));
+        let Some(b) = around else { return false };
+        // A pixel at least: joints on a line, or a single one.
+        person.bbox = BBox::new(b.x, b.y, b.w.max(1.0), b.h.max(1.0));
+        mended.boxes += 1;
+    }
+    // COCO has areas below 1, but none of 0.
+    if !(person.area.is_finite() && person.area > 0.0) {
+        person.area = (COVERED * person.bbox.area()).max(1.0);
+        mended.areas += 1;
+    }
+    true
+}
+
+/// Whether the boxes are left, top, right, bottom: all of them are possible as such and have their
+/// person's joints inside, and as left, top, width, height some would leave the picture.
+fn are_corners(samples: &[Sample]) -> bool {
+    const SLACK: f64 = 2.0;
+    let mut n_beyond = 0;
+    for sample in samples {
+        let [width, height] =
+            [sample.size.width, sample.size.height].map(|side| side as f64 + SLACK);
+        for person in sample
+            .annotations
+            .iter()
+            .filter(|a| a.bbox.w > 0.0 && a.bbox.h > 0.0)
+        {
+            let b = person.bbox;
+            if b.w <= b.x || b.h <= b.y || b.w > width || b.h > height {
+                return false;
+            }
+            let joints = person.joints.iter().filter_map(|j| j.inside(sample.size));
+            let corners = BBox::new(b.x, b.y, b.w - b.x, b.h - b.y);
+            if joints.clone().any(|p| !near(corners, p)) {
+                return false;
+            }
+            n_beyond += usize::from(b.x + b.w > width || b.y + b.h > height);
+        }
+    }
+    n_beyond > 0
+}
+
+/// Whether a joint lies in a box or a quarter of its longer side beside it.
+fn near(b: BBox, p: Point) -> bool {
+    let slack = 0.25 * b.w.max(b.h);
+    let within =
+        |v: f64, start: f64, length: f64| v >= start - slack && v <= start + length + slack;
+    within(p.x, b.x, b.w) && within(p.y, b.y, b.h)
+}

@@ -1,0 +1,373 @@
+//! Labels as tools write them.
+
+use super::*;
+
+/// Fails when a way in which tools write numbers, or leave them out, is not read like the usual
+/// one, or nobody is told what was put in.
+#[test]
+fn tools_write_in_many_ways() {
+    type Spell = fn(&mut Value);
+    fn each(value: &mut Value, change: fn(&mut Value)) {
+        value["annotations"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .for_each(change);
+    }
+    fn joints(value: &mut Value, change: fn(&[Value]) -> Value) {
+        for person in value["annotations"].as_array_mut().unwrap() {
+            let triples = person["keypoints"]
+                .as_array()
+                .unwrap()
+                .chunks(3)
+                .map(change);
+            let joints: Vec<Value> = triples.collect();
+            person["keypoints"] = json!(joints);
+        }
+    }
+    fn flat(value: &mut Value) {
+        for person in value["annotations"].as_array_mut().unwrap() {
+            let lists = person["keypoints"].as_array().unwrap();
+            let all: Vec<Value> = lists
+                .iter()
+                .flat_map(|l| l.as_array().unwrap().clone())
+                .collect();
+            person["keypoints"] = json!(all);
+        }
+    }
+    fn without(value: &mut Value, key: &'static str) {
+        for person in value["annotations"].as_array_mut().unwrap() {
+            person.as_object_mut().unwrap().remove(key);
+        }
+    }
+    let (expected, _) = read_value(&sound());
+    let cases: [(Spell, &str); 24] = [
+        (|v| each(v, |a| a["area"] = json!(0)), "no `area`"),
+        (|v| each(v, |a| a["area"] = Value::Null), "no `area`"),
+        (|v| each(v, |a| a["area"] = json!("NaN")), "no `area`"),
+        (|v| without(v, "area"), "no `area`"),
+        (|v| each(v, |a| a["bbox"] = Value::Null), "no usable `bbox`"),
+        (
+            |v| each(v, |a| a["bbox"] = json!([0, 0, 0, 0])),
+            "no usable `bbox`",
+        ),
+        (
+            |v| each(v, |a| a["bbox"] = json!([1, 2, -3, 4])),
+            "no usable `bbox`",
+        ),
+        (|v| each(v, |a| a["bbox"] = json!([])), "no usable `bbox`"),
+        (|v| without(v, "bbox"), "no usable `bbox`"),
+        (
+            |v| each(v, |a| a["bbox"] = json!(["10", "20.0", 16, "6"])),
+            "",
+        ),
+        (
+            |v| each(v, |a| a["num_keypoints"] = json!(0)),
+            "`num_keypoints`",
+        ),
+        (|v| each(v, |a| a["num_keypoints"] = json!(99)), ""),
+        (|v| without(v, "num_keypoints"), ""),
+        (|v| without(v, "iscrowd"), ""),
+        (|v| each(v, |a| a["iscrowd"] = json!("0")), ""),
+        (|v| joints(v, |j| json!([j[0], j[1]])), "without visibility"),
+        (
+            |v| {
+                joints(v, |j| json!([j[0], j[1]]));
+                flat(v);
+            },
+            "without visibility",
+        ),
+        (|v| joints(v, |j| json!([j[0], j[1], true])), ""),
+        (
+            |v| {
+                joints(v, |j| json!([j[0], j[1], 3]));
+                flat(v);
+            },
+            "other than 0, 1 and 2",
+        ),
+        (
+            |v| {
+                joints(v, |j| json!([j[0].to_string(), j[1], "2"]));
+                flat(v);
+            },
+            "",
+        ),
+        (
+            |v| {
+                v["images"][0]["id"] = json!("7");
+                each(v, |a| a["image_id"] = json!("07"));
+            },
+            "",
+        ),
+        (|v| each(v, |a| a["image_id"] = json!(7.0)), ""),
+        (
+            |v| {
+                v["images"][0]["width"] = json!(64.0);
+                v["images"][0]["height"] = json!("48");
+            },
+            "",
+        ),
+        (|v| each(v, |a| a["category_id"] = json!("1")), ""),
+    ];
+    for (i, (spell, said)) in cases.into_iter().enumerate() {
+        let mut value = sound();
+        spell(&mut value);
+        let (data, findings) = read_value(&value);
+        for (a, b) in data.samples.iter().zip(&expected.samples) {
+            let people = |s: &Sample| s.annotations.clone();
+            let rounded = |mut a: Annotation| {
+                a.area = (a.area * 1e6).round();
+                a
+            };
+            let [a, b] = [a, b].map(|s| people(s).into_iter().map(rounded).collect::<Vec<_>>());
+            assert_eq!(a, b, "case {i}");
+        }
+        let texts: Vec<_> = findings.iter().map(|f| f.text.as_str()).collect();
+        assert_eq!(
+            texts.len(),
+            usize::from(!said.is_empty()),
+            "case {i}: {texts:?}"
+        );
+        assert!(texts.join("").contains(said), "case {i}: {texts:?}");
+    }
+}
+
+/// Fails when an unlabelled joint, written as tools write it, counts as labelled, or a labelled one
+/// is lost beside it.
+#[test]
+fn gaps_are_unlabelled_joints() {
+    for gap in [
+        json!([0, 0, 0]),
+        json!([null, null, 0]),
+        json!([null, null, null]),
+        json!(["NaN", "NaN", 2]),
+        json!(["nan", 3, 2]),
+        json!(["", "", ""]),
+        json!([-1, -1, -1]),
+        json!([5, 5, false]),
+    ] {
+        let mut value = sound();
+        for (k, number) in gap.as_array().unwrap().iter().enumerate() {
+            value["annotations"][0]["keypoints"][3 * 4 + k] = number.clone();
+        }
+        let (data, _) = read_value(&value);
+        let person = &data.samples[0].annotations[0];
+        assert_eq!(person.joints[4].labelled(), None, "{gap}");
+        assert_eq!(person.n_keypoints, 16, "{gap}");
+        assert_eq!(person.joints[5].labelled(), Some(Point::new(15.0, 25.0)));
+    }
+    let pairs: Vec<[i32; 2]> = (0..17)
+        .map(|j| if j < 5 { [0, 0] } else { [j, j] })
+        .collect();
+    let mut value = sound();
+    value["annotations"][0]["keypoints"] = json!(pairs.concat());
+    let (data, _) = read_value(&value);
+    assert_eq!(data.samples[0].annotations[0].n_keypoints, 12);
+}
+
+/// Fails when somebody without a box and joints goes without being counted, or joints outside the
+/// picture stretch a box.
+#[test]
+fn boxes_are_drawn_around_joints_in_the_picture() {
+    let mut value = sound();
+    for i in 0..2 {
+        value["annotations"][i]
+            .as_object_mut()
+            .unwrap()
+            .remove("bbox");
+    }
+    value["annotations"][0]["keypoints"][0] = json!(-1000);
+    value["annotations"][1]["keypoints"] = Value::Null;
+    let (data, findings) = read_value(&value);
+    let people = &data.samples[0].annotations;
+    assert_eq!(
+        (people.len(), people[0].bbox),
+        (3, BBox::new(11.0, 20.0, 15.0, 6.0))
+    );
+    assert_eq!(data.left_out.people.values().sum::<usize>(), 1);
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.text.contains("1 people are left out")),
+        "{findings:?}"
+    );
+}
+
+/// Fails when boxes as corners are not recognised, or sound boxes are taken for them.
+#[test]
+fn boxes_may_be_corners() {
+    let mut value = sound();
+    for (i, person) in value["annotations"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .enumerate()
+    {
+        let shift = 30.0 + i as f64;
+        for (k, v) in person["keypoints"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .enumerate()
+        {
+            if k % 3 == 0 {
+                *v = json!(v.as_f64().unwrap() + shift);
+            }
+        }
+        person["bbox"] = json!([10.0 + shift, 20.0, 26.0 + shift, 26.0]);
+    }
+    let (data, findings) = read_value(&value);
+    assert_eq!(
+        data.samples[0].annotations[0].bbox,
+        BBox::new(40.0, 20.0, 16.0, 6.0)
+    );
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.text.contains("left, top, right, bottom"))
+    );
+    for person in value["annotations"].as_array_mut().unwrap() {
+        person["bbox"] = json!([12.0, 6.0, 40.0, 36.0]);
+    }
+    let (data, _) = read_value(&value);
+    assert_eq!(
+        data.samples[0].annotations[0].bbox,
+        BBox::new(12.0, 6.0, 40.0, 36.0)
+    );
+}
+
+/// Fails when the category of people is not found among others, cannot be chosen, or nobody is told
+/// of the others.
+#[test]
+fn one_category_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("labels.json");
+    let read_as = |value: &Value, category: Option<&str>| {
+        std::fs::write(&path, value.to_string()).unwrap();
+        let mut findings = Vec::new();
+        let request = Request {
+            category,
+            ..Request::new(&path, Path::new(""), Split::Learn)
+        };
+        let data = FORMAT
+            .examine(&request, &mut findings)
+            .map_err(|e| e.to_string())?;
+        let texts: Vec<_> = findings.into_iter().map(|f| f.text).collect();
+        Ok::<_, String>((data, texts.join("; ")))
+    };
+    let mut value = sound();
+    let racket =
+        json!({ "id": 9, "image_id": 7, "category_id": 2, "keypoints": [1, 2, 2, 3, 4, 2] });
+    value["annotations"].as_array_mut().unwrap().push(racket);
+    let names = value["categories"][0]["keypoints"].clone();
+    value["categories"][1] = json!({ "id": 2, "name": "racket", "keypoints": ["tip", "grip"] });
+    let (data, said) = read_as(&value, None).unwrap();
+    assert_eq!(
+        (data.category_id, data.samples[0].annotations.len()),
+        (1, 4)
+    );
+    assert!(
+        said.contains("person (1) is read") && said.contains("racket (2) with 1"),
+        "{said}"
+    );
+    assert_eq!(data.left_out.people["of another category"], 1);
+    assert!(
+        read_as(&value, Some("racket"))
+            .unwrap_err()
+            .contains("tip, grip")
+    );
+    assert!(
+        read_as(&value, Some("cat"))
+            .unwrap_err()
+            .contains("racket (2)")
+    );
+
+    value["categories"][1] = json!({ "id": 2, "name": "child", "keypoints": names });
+    value["annotations"][4] = value["annotations"][0].clone();
+    value["annotations"][4]["category_id"] = json!(2);
+    assert!(read_as(&value, None).unwrap_err().contains("--category"));
+    for (wanted, n) in [("person", 4), ("1", 4), ("Child", 1), ("2", 1)] {
+        let (data, _) = read_as(&value, Some(wanted)).unwrap();
+        assert_eq!(data.samples[0].annotations.len(), n, "{wanted}");
+    }
+
+    // Without names, or without categories, the order counts, and that is said.
+    let mut unnamed = sound();
+    unnamed["categories"] = json!([{ "id": 1, "name": "person" }]);
+    let mut bare = sound();
+    bare.as_object_mut().unwrap().remove("categories");
+    for value in [unnamed, bare] {
+        let (data, said) = read_as(&value, None).unwrap();
+        assert_eq!(
+            (
+                data.skeleton.name.as_str(),
+                data.samples[0].annotations.len()
+            ),
+            ("coco17", 4)
+        );
+        assert!(said.contains("by order"), "{said}");
+    }
+}
+
+/// Fails when boxes of other categories or pictures are taken for people's, are not counted, or
+/// the message blames the wrong one.
+#[test]
+fn boxes_of_people_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("boxes.json");
+    let (data, _) = read_value(&sound());
+    let boxes = |list: Value| {
+        std::fs::write(&path, list.to_string()).unwrap();
+        read_boxes(&path, &data).map_err(|e| e.to_string())
+    };
+    let one = |image: Value, category: Value| json!({ "image_id": image, "category_id": category, "bbox": [1, 2, 30, "40"], "score": 0.5 });
+    for image in [
+        json!(7),
+        json!("7"),
+        json!("007"),
+        json!(7.0),
+        json!("a.jpg"),
+        json!("x/a.jpg"),
+        json!("a"),
+    ] {
+        let list = json!([
+            one(image.clone(), json!("1")),
+            one(json!(7), json!(2)),
+            one(json!(9), json!(1))
+        ]);
+        let found = boxes(list).unwrap();
+        assert_eq!(found.boxes.len(), 1, "{image}");
+        let found_box = found.boxes[0];
+        assert_eq!(
+            (found_box.image_id, found_box.bbox),
+            (7, BBox::new(1.0, 2.0, 30.0, 40.0))
+        );
+        assert_eq!((found.of_other_categories, found.of_other_pictures), (1, 1));
+    }
+    for (list, expected) in [
+        (
+            json!([one(json!(7), json!(0))]),
+            "`category_id` is 0 (1 boxes)",
+        ),
+        (
+            json!([one(json!(8), json!(1))]),
+            "`image_id` 8, the labels 7",
+        ),
+        (json!([one(json!("b.jpg"), json!(1))]), "`image_id` b.jpg"),
+        (json!([]), "empty"),
+        (json!({ "annotations": [] }), "not a list of boxes"),
+        (json!([{ "image_id": 7 }]), "`category_id`"),
+        (json!([{ "category_id": 1 }]), "`image_id`"),
+        (
+            json!([{ "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4] }]),
+            "`score`",
+        ),
+        (
+            json!([{ "image_id": 7, "category_id": 1, "bbox": null, "score": 1 }]),
+            "`bbox`",
+        ),
+    ] {
+        let message = boxes(list).unwrap_err();
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+}

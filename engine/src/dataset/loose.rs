@@ -1,0 +1,441 @@
+//! Numbers, texts and lists as tools write them into JSON: `221.0`, `"79"`, `null`, `true`. What
+//! cannot be understood is nothing, so that one odd value does not make a file unreadable.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// One value that may be written in many ways.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) enum Loose {
+    /// `null`, not there, or a value of another kind (a list, an object).
+    #[default]
+    Nothing,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number without sign and fraction.
+    Whole(u64),
+    /// Any other number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl Loose {
+    /// The number if it is one, be it written as a text; never NaN or infinite.
+    pub(super) fn number(&self) -> Option<f64> {
+        let number = match self {
+            Self::Nothing => return None,
+            Self::Flag(flag) => f64::from(*flag),
+            Self::Whole(n) => *n as f64,
+            Self::Number(v) => *v,
+            Self::Text(text) => {
+                let text = text.trim();
+                let parsed = text.parse().or_else(|_| text.replacen(',', ".", 1).parse());
+                parsed.ok()?
+            }
+        };
+        Some(number).filter(|v| v.is_finite())
+    }
+
+    /// The number that identifies something. Another text than a number stands for a hash of 53
+    /// bits, so that files agree on it without knowing of each other.
+    pub(super) fn id(&self) -> Option<u64> {
+        if let Self::Whole(n) = self {
+            return Some(*n);
+        }
+        if let Self::Text(text) = self
+            && let Ok(n) = text.trim().parse()
+        {
+            return Some(n);
+        }
+        match (self, self.number()) {
+            (Self::Nothing | Self::Flag(_), _) => None,
+            (_, Some(v)) if v >= 0.0 && v.fract() == 0.0 && v < 1e15 => Some(v as u64),
+            (Self::Text(text), _) if text.trim().is_empty() => None,
+            _ => Some(hash(&self.to_string())),
+        }
+    }
+
+    /// Whether it is a text that is no number.
+    pub(super) fn word(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) if self.number().is_none() => Some(text.trim()),
+            _ => None,
+        }
+    }
+
+    /// Whether it means yes: `true`, or a number that is not 0.
+    pub(super) fn flag(&self) -> bool {
+        match self {
+            Self::Text(text) if text.trim().eq_ignore_ascii_case("true") => true,
+            other => other.number().is_some_and(|v| v != 0.0),
+        }
+    }
+
+    /// As it is written; nothing for nothing.
+    pub(super) fn text(&self) -> Option<String> {
+        (*self != Self::Nothing).then(|| self.to_string())
+    }
+}
+
+impl fmt::Display for Loose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("null"),
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Whole(n) => n.fmt(f),
+            Self::Number(v) => v.fmt(f),
+            Self::Text(text) => f.write_str(text.trim()),
+        }
+    }
+}
+
+/// FNV-1a, as many bits as every JSON reader keeps.
+fn hash(text: &str) -> u64 {
+    let fold = |h: u64, byte: u8| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, fold) >> 11
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(LooseVisitor)
+    }
+}
+
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a text")
+    }
+
+    fn visit_unit<E>(self) -> Result<Loose, E> {
+        Ok(Loose::Nothing)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Loose, E> {
+        Ok(Loose::Flag(v))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Loose, E> {
+        Ok(Loose::Whole(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Loose, E> {
+        Ok(u64::try_from(v).map_or(Loose::Number(v as f64), Loose::Whole))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Loose, E> {
+        Ok(Loose::Number(v))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Loose, E> {
+        Ok(Loose::Text(v.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Loose, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Loose::Nothing)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Loose, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Loose::Nothing)
+    }
+}
+
+/// A list of numbers, NaN where there is none: `[1, null, "2.5"]`, or one list a joint,
+/// `[[1, 2, true], null]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Numbers {
+    /// All numbers in a row; of lists, three for each: a missing third is [`Self::NO_FLAG`].
+    pub values: Vec<f64>,
+    /// Whether they were written as lists.
+    pub is_nested: bool,
+}
+
+impl Numbers {
+    /// The third number of a joint that has only two.
+    pub(super) const NO_FLAG: f64 = f64::INFINITY;
+
+    /// Exactly `N` numbers, all of them there.
+    pub(super) fn exactly<const N: usize>(&self) -> Option<[f64; N]> {
+        let numbers: [f64; N] = self.values.as_slice().try_into().ok()?;
+        numbers.iter().all(|v| v.is_finite()).then_some(numbers)
+    }
+}
+
+/// An element of [`Numbers`].
+enum Item {
+    One(Loose),
+    Several(Vec<Loose>),
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ItemVisitor;
+        impl<'de> Visitor<'de> for ItemVisitor {
+            type Value = Item;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a list of numbers")
+            }
+
+            fn visit_unit<E>(self) -> Result<Item, E> {
+                Ok(Item::One(Loose::Nothing))
+            }
+
+            fn visit_bool<E>(self, v: bool) -> Result<Item, E> {
+                Ok(Item::One(Loose::Flag(v)))
+            }
+
+            fn visit_u64<E>(self, v: u64) -> Result<Item, E> {
+                Ok(Item::One(Loose::Whole(v)))
+            }
+
+            fn visit_i64<E>(self, v: i64) -> Result<Item, E> {
+                Ok(Item::One(Loose::Number(v as f64)))
+            }
+
+            fn visit_f64<E>(self, v: f64) -> Result<Item, E> {
+                Ok(Item::One(Loose::Number(v)))
+            }
+
+            fn visit_str<E>(self, v: &str) -> Result<Item, E> {
+                Ok(Item::One(Loose::Text(v.to_owned())))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Item, A::Error> {
+                let mut several = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    several.push(value);
+                }
+                Ok(Item::Several(several))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Item, A::Error> {
+                LooseVisitor.visit_map(object).map(Item::One)
+            }
+        }
+        from.deserialize_any(ItemVisitor)
+    }
+}
+
+/// A number of a list; `true` stands for 2, "seen".
+fn value(loose: &Loose) -> f64 {
+    match loose {
+        Loose::Flag(true) => 2.0,
+        other => other.number().unwrap_or(f64::NAN),
+    }
+}
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct NumbersVisitor;
+        impl<'de> Visitor<'de> for NumbersVisitor {
+            type Value = Numbers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of numbers")
+            }
+
+            fn visit_unit<E>(self) -> Result<Numbers, E> {
+                Ok(Numbers::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Numbers, A::Error> {
+                let mut numbers = Numbers::default();
+                let mut n_nothing = 0;
+                while let Some(item) = list.next_element()? {
+                    match item {
+                        Item::One(Loose::Nothing) if numbers.values.is_empty() => n_nothing += 1,
+                        Item::One(_) if numbers.is_nested => {
+                            numbers.values.extend([f64::NAN, f64::NAN, 0.0]);
+                        }
+                        Item::One(one) => {
+                            numbers
+                                .values
+                                .extend(std::iter::repeat_n(f64::NAN, n_nothing));
+                            n_nothing = 0;
+                            numbers.values.push(value(&one));
+                        }
+                        Item::Several(several) => {
+                            let empty = [f64::NAN, f64::NAN, 0.0];
+                            numbers.values.extend([empty].repeat(n_nothing).concat());
+                            n_nothing = 0;
+                            numbers.is_nested = true;
+                            let get = |i: usize, none| several.get(i).map_or(none, value);
+                            let flag = get(2, Numbers::NO_FLAG);
+                            numbers
+                                .values
+                                .extend([get(0, f64::NAN), get(1, f64::NAN), flag]);
+                        }
+                    }
+                }
+                numbers
+                    .values
+                    .extend(std::iter::repeat_n(f64::NAN, n_nothing));
+                Ok(numbers)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Numbers, A::Error> {
+                LooseVisitor.visit_map(object).map(|_| Numbers::default())
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Numbers, E> {
+                Ok(Numbers::default())
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Numbers, E> {
+                Ok(Numbers::default())
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Numbers, E> {
+                Ok(Numbers::default())
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Numbers, E> {
+                Ok(Numbers::default())
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Numbers, E> {
+                Ok(Numbers::default())
+            }
+        }
+        from.deserialize_any(NumbersVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn loose(text: &str) -> Loose {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn numbers(text: &str) -> Vec<f64> {
+        serde_json::from_str::<Numbers>(text).unwrap().values
+    }
+
+    /// Fails when a way of writing a number, an identifier or yes and no is not understood.
+    #[test]
+    fn values_are_written_in_many_ways() {
+        for (text, number, id, flag) in [
+            ("221", Some(221.0), Some(221), true),
+            ("221.0", Some(221.0), Some(221), true),
+            ("\"221\"", Some(221.0), Some(221), true),
+            ("\" 221.0 \"", Some(221.0), Some(221), true),
+            ("\"000221\"", Some(221.0), Some(221), true),
+            ("\"2,5\"", Some(2.5), Some(hash("2,5")), true),
+            ("0", Some(0.0), Some(0), false),
+            ("false", Some(0.0), None, false),
+            ("true", Some(1.0), None, true),
+            ("\"true\"", None, Some(hash("true")), true),
+            ("null", None, None, false),
+            ("[1, [2], {\"a\": 3}]", None, None, false),
+            ("{\"x\": 1}", None, None, false),
+            ("\"NaN\"", None, Some(hash("NaN")), false),
+            ("\"inf\"", None, Some(hash("inf")), false),
+            ("\"\"", None, None, false),
+            ("-1", Some(-1.0), Some(hash("-1")), true),
+            (
+                "18446744073709551615",
+                Some(u64::MAX as f64),
+                Some(u64::MAX),
+                true,
+            ),
+        ] {
+            let value = loose(text);
+            assert_eq!(
+                (value.number(), value.id(), value.flag()),
+                (number, id, flag),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            (loose("\"a.jpg\"").word(), loose("\"7\"").word()),
+            (Some("a.jpg"), None)
+        );
+    }
+
+    /// Fails when a list with gaps loses its places, or joints in lists of their own are not read.
+    #[test]
+    fn lists_keep_their_places() {
+        let same = |a: &[f64], b: &[f64]| format!("{a:?}") == format!("{b:?}");
+        let (none, flag) = (f64::NAN, Numbers::NO_FLAG);
+        for (text, expected) in [
+            ("[1, \"2.5\", null, 4]", vec![1.0, 2.5, none, 4.0]),
+            ("[null, null, 0, 4]", vec![none, none, 0.0, 4.0]),
+            ("[null, null]", vec![none, none]),
+            (
+                "[[1, 2, true], null, [3, 4], []]",
+                vec![
+                    1.0, 2.0, 2.0, none, none, 0.0, 3.0, 4.0, flag, none, none, flag,
+                ],
+            ),
+            ("[null, [3, 4, 1]]", vec![none, none, 0.0, 3.0, 4.0, 1.0]),
+            ("null", vec![]),
+            ("{\"x\": [1]}", vec![]),
+            ("\"1 2\"", vec![]),
+            ("7", vec![]),
+        ] {
+            assert!(
+                same(&numbers(text), &expected),
+                "{text}: {:?}",
+                numbers(text)
+            );
+        }
+    }
+
+    proptest! {
+        /// Fails when a number is changed by being read, or is another one as a text.
+        #[test]
+        fn numbers_are_kept(hundredths in -100_000_000..100_000_000i64) {
+            let v = hundredths as f64 / 100.0;
+            let text = serde_json::to_string(&v).unwrap();
+            prop_assert_eq!(loose(&text).number(), Some(v));
+            prop_assert_eq!(loose(&format!("\"{text}\"")).number(), Some(v));
+            prop_assert_eq!(numbers(&format!("[{text}, \"{text}\"]")), [v, v]);
+        }
+
+        /// Fails when an identifier is another one as a text or with a fraction of nothing.
+        #[test]
+        fn identifiers_agree(n in 0..1u64 << 49) {
+            for text in [format!("{n}"), format!("{n}.0"), format!("\"{n}\""), format!("\"0{n}\"")] {
+                prop_assert_eq!(loose(&text).id(), Some(n));
+            }
+        }
+
+        /// Fails when some value makes a file unreadable.
+        #[test]
+        fn any_value_is_read(text in any_json(3)) {
+            serde_json::from_str::<Loose>(&text).unwrap();
+            serde_json::from_str::<Numbers>(&text).unwrap();
+        }
+    }
+
+    fn any_json(depth: u32) -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|v| v.to_string()),
+            any::<i64>().prop_map(|v| v.to_string()),
+            "[a-z0-9 .]{0,6}".prop_map(|t| format!("\"{t}\"")),
+            (-1e6..1e6f64).prop_map(|v| v.to_string()),
+        ];
+        leaf.prop_recursive(depth, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|v| format!("[{}]", v.join(","))),
+                prop::collection::vec(inner, 0..3).prop_map(|v| {
+                    let pairs = v.iter().enumerate().map(|(i, v)| format!("\"{i}\":{v}"));
+                    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+                }),
+            ]
+        })
+    }
+}

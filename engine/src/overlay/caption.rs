@@ -1,0 +1,110 @@
+//! Lines of text above a picture, where they hide nothing of it.
+
+use poselens_shaders::INK;
+use poselens_shaders::canvas::Canvas;
+use poselens_shaders::legend::{CAPITALS, GAP, PADDING, write};
+use poselens_shaders::scene::{Shape, label_unit};
+use poselens_shaders::text::text_size;
+use poselens_shaders::view::View;
+
+use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
+use crate::geometry::Size;
+
+/// Lines of text with the space around them.
+pub(super) struct Caption<'a> {
+    lines: Vec<&'a str>,
+    unit: usize,
+}
+
+impl<'a> Caption<'a> {
+    /// The lines of `text` in letters of this unit.
+    pub(super) fn new(text: &'a str, unit: usize) -> Self {
+        Self {
+            lines: text.lines().collect(),
+            unit,
+        }
+    }
+
+    /// Space around the text, pixels.
+    pub(super) fn margin(&self) -> f32 {
+        (PADDING + GAP) * self.unit as f32
+    }
+
+    /// Width of the longest line without the space around it, pixels.
+    pub(super) fn width(&self) -> f32 {
+        let widths = self.lines.iter().map(|line| text_size(line, self.unit)[0]);
+        widths.fold(0.0, f32::max)
+    }
+
+    /// Height with the space around, pixels.
+    pub(super) fn height(&self) -> usize {
+        let (n, u) = (self.lines.len() as f32, self.unit as f32);
+        (n * CAPITALS * u + (n - 1.0).max(0.0) * self.spacing() + 2.0 * self.margin()) as usize
+    }
+
+    /// Puts the lines at the top left corner.
+    pub(super) fn lay_out(&self, put: &mut impl FnMut(Shape)) {
+        let step = CAPITALS * self.unit as f32 + self.spacing();
+        for (i, line) in self.lines.iter().enumerate() {
+            let at = [self.margin(), self.margin() + i as f32 * step];
+            write(at, line, self.unit, put);
+        }
+    }
+
+    /// Between two lines; small letters have tails.
+    fn spacing(&self) -> f32 {
+        (GAP + 2.0) * self.unit as f32
+    }
+}
+
+/// `frame` below the lines of `text`, made wider where they need it.
+pub fn with_caption(frame: &Frame, text: &str) -> Frame {
+    let Size { width, height } = frame.size();
+    let caption = Caption::new(text, label_unit(&View::whole([width, height])));
+    let widest = (caption.width() + 2.0 * caption.margin()) as usize;
+    let above = caption.height();
+    let size = Size::new(width.max(widest), height + above);
+    let [r, g, b] = INK;
+    let mut rgba = [r, g, b, 255].repeat(size.area());
+    copy(frame.rgba(), width, &mut rgba, size.width, above);
+    let mut canvas = Canvas::new(&mut rgba, size.width, size.height);
+    caption.lay_out(&mut |shape: Shape| shape.draw(&mut canvas));
+    Frame::new(frame.id, frame.time_secs, size, Pixels::unpooled(rgba))
+}
+
+/// Copies a picture of width `from_width` into the middle of a wider one, from row `above` on.
+pub(super) fn copy(from: &[u8], from_width: usize, to: &mut [u8], to_width: usize, above: usize) {
+    let left = (to_width - from_width) / 2;
+    let rows = to.chunks_exact_mut(to_width * BYTES_PER_PIXEL).skip(above);
+    for (to, from) in rows.zip(from.chunks_exact(from_width * BYTES_PER_PIXEL)) {
+        to[left * BYTES_PER_PIXEL..][..from.len()].copy_from_slice(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a caption hides a part of the picture, is cut off at the side, or loses a line.
+    #[test]
+    fn a_caption_stands_above_the_picture() {
+        let size = Size::new(40, 30);
+        let frame = Frame::new(7, 0.5, size, Pixels::unpooled([9, 9, 9, 255].repeat(1200)));
+        let one = with_caption(&frame, "i");
+        let two = with_caption(&frame, "a line that is longer than this\nand another one");
+        assert_eq!((one.size().width, two.id), (40, 7));
+        assert!(two.size().width > 150 && two.size().height > one.size().height);
+        for captioned in [&one, &two] {
+            let Size { width, height } = captioned.size();
+            let row = |y: usize| &captioned.rgba()[4 * y * width..][..4 * width];
+            let n = row(height - 1).chunks(4).filter(|p| p[0] == 9).count();
+            assert_eq!(n, 40);
+            let [r, ..] = INK;
+            let above = height - 30;
+            let texts = (0..above).filter(|y| row(*y).chunks(4).any(|p| p[0] > r));
+            assert!(texts.count() >= 5);
+            // The last columns are the margin's.
+            assert!((0..above).all(|y| row(y)[4 * (width - 3)..].chunks(4).all(|p| p[0] == r)));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A video node: every call of the system that the driver makes, with its unsafe parts.
+//!
+//! The calls go through the raw layer of the `v4l` crate. Its own streams are not used: they wait
+//! without a time-out, take EINTR for a failure, know one plane only and panic when dropped.
+
+use std::ffi::{c_int, c_void};
+use std::io::{Error, ErrorKind, Result};
+use std::time::Duration;
+
+use v4l::v4l_sys::{
+    v4l2_buffer, v4l2_capability, v4l2_fmtdesc, v4l2_format, v4l2_frmivalenum, v4l2_frmsizeenum,
+    v4l2_plane, v4l2_requestbuffers, v4l2_streamparm,
+};
+use v4l::v4l2;
+use v4l::v4l2::vidioc::{self, _IOC_TYPE as Request};
+
+/// Interrupted calls are made again; this often in a row, and something else is wrong.
+const MAX_INTERRUPTS: usize = 1000;
+
+/// Most planes that a picture has in the kernel's interface (`VIDEO_MAX_PLANES`).
+pub(super) const MAX_PLANES: usize = 8;
+
+/// Arguments of requests that consist of integers alone.
+///
+/// # Safety
+/// Every pattern of bytes is a value of the type, and the kernel follows no pointer in it.
+pub(super) unsafe trait Argument: Copy {
+    /// All bytes zero, as the kernel wants what is not used.
+    fn zeroed() -> Self {
+        // SAFETY: every pattern of bytes is a value.
+        unsafe { std::mem::zeroed() }
+    }
+}
+
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for c_int {}
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for v4l2_capability {}
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for v4l2_fmtdesc {}
+// SAFETY: integers; of the union's variants only overlays have pointers, and none is asked for.
+unsafe impl Argument for v4l2_format {}
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for v4l2_frmsizeenum {}
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for v4l2_frmivalenum {}
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for v4l2_streamparm {}
+// SAFETY: integers and arrays of them.
+unsafe impl Argument for v4l2_requestbuffers {}
+
+/// An open video node; closed when dropped.
+#[derive(Debug)]
+pub(super) struct Node(c_int);
+
+impl Node {
+    /// Opens `/dev/videoN` without waiting in any later call but [`Node::wait`].
+    pub(super) fn open(index: u32) -> Result<Self> {
+        let flags = libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC;
+        uninterrupted(|| v4l2::open(path(index), flags)).map(Self)
+    }
+
+    /// Makes a request of the driver.
+    pub(super) fn ask<T: Argument>(&self, request: Request, argument: &mut T) -> Result<()> {
+        self.control(request, argument)
+    }
+
+    /// As [`Node::ask`], for requests about one buffer.
+    pub(super) fn ask_buffer(&self, request: Request, buffer: &mut Buffer) -> Result<()> {
+        if buffer.has_planes {
+            buffer.raw.m.planes = buffer.planes.as_mut_ptr();
+            buffer.raw.length = MAX_PLANES as u32;
+        }
+        self.control(request, &mut buffer.raw)
+    }
+
+    fn control<T: Copy>(&self, request: Request, argument: &mut T) -> Result<()> {
+        // The upper half of a request holds the size of its argument.
+        if (request >> 16 & 0x3FFF) as usize != size_of::<T>() {
+            return Err(Error::from(ErrorKind::InvalidInput));
+        }
+        let argument: *mut T = argument;
+        uninterrupted(|| {
+            // SAFETY: the kernel reads and writes as many bytes as the request says, which are
+            // the argument's. A buffer's planes are an array of the length it states, owned by
+            // the same value; other arguments hold no pointers.
+            unsafe { v4l2::ioctl(self.0, request, argument.cast::<c_void>()) }
+        })
+    }
+
+    /// Waits for a frame; `false` after `limit` without one. An interrupted wait is over early.
+    pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
+        let mut poll = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let millis = limit.as_millis().try_into().unwrap_or(c_int::MAX);
+        // SAFETY: one structure is passed, and one announced.
+        match unsafe { libc::poll(&raw mut poll, 1, millis) } {
+            -1 => match Error::last_os_error() {
+                error if error.kind() == ErrorKind::Interrupted => Ok(false),
+                error => Err(error),
+            },
+            // Errors are ready, too: the next request says which.
+            n => Ok(n > 0),
+        }
+    }
+
+    /// Lays a buffer of the driver into memory.
+    pub(super) fn map(&self, length: usize, offset: u32) -> Result<Mapping> {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+        // SAFETY: the system chooses where, so that no other memory is touched.
+        let start = uninterrupted(|| unsafe {
+            v4l2::mmap(
+                std::ptr::null_mut(),
+                length,
+                access,
+                kind,
+                self.0,
+                libc::off_t::from(offset),
+            )
+        })?;
+        Ok(Mapping { start, length })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Err(error) = v4l2::close(self.0) {
+            tracing::debug!(%error, "a camera did not close cleanly");
+        }
+    }
+}
+
+/// Where the system has a video node.
+pub(super) fn path(index: u32) -> String {
+    format!("/dev/video{index}")
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..MAX_INTERRUPTS {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+    call()
+}
+
+/// A buffer as requests describe it.
+pub(super) struct Buffer {
+    pub(super) raw: v4l2_buffer,
+    pub(super) planes: [v4l2_plane; MAX_PLANES],
+    has_planes: bool,
+}
+
+impl Buffer {
+    /// A description of buffer `index` of a stream of this type.
+    pub(super) fn new(stream: super::stream::Kind, index: u32) -> Self {
+        // SAFETY: integers and a pointer that may be null.
+        let mut raw: v4l2_buffer = unsafe { std::mem::zeroed() };
+        (raw.index, raw.type_) = (index, stream.number());
+        raw.memory = super::stream::MEMORY_MMAP;
+        Self {
+            raw,
+            // SAFETY: integers.
+            planes: unsafe { std::mem::zeroed() },
+            has_planes: stream.has_planes(),
+        }
+    }
+}
+
+/// Memory shared with the driver; unmapped when dropped.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    start: *mut c_void,
+    length: usize,
+}
+
+impl Mapping {
+    /// The bytes. Only of a buffer that was taken from the driver and not given back.
+    pub(super) fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping has this length and lives as long as `self`. Between DQBUF and QBUF,
+        // which is when callers look, the driver writes nothing.
+        unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: start and length are those of `mmap`, and nothing borrows from `self` any more.
+        if let Err(error) = unsafe { v4l2::munmap(self.start, self.length) } {
+            tracing::debug!(%error, "a camera's buffer was not unmapped");
+        }
+    }
+}
+
+/// Requests, by their names in the kernel's documentation.
+pub(super) use vidioc::{
+    VIDIOC_DQBUF, VIDIOC_ENUM_FMT, VIDIOC_ENUM_FRAMEINTERVALS, VIDIOC_ENUM_FRAMESIZES,
+    VIDIOC_G_PARM, VIDIOC_QBUF, VIDIOC_QUERYBUF, VIDIOC_QUERYCAP, VIDIOC_REQBUFS, VIDIOC_S_FMT,
+    VIDIOC_S_PARM, VIDIOC_STREAMOFF, VIDIOC_STREAMON, VIDIOC_TRY_FMT,
+};

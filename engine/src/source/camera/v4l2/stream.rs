@@ -1,0 +1,452 @@
+//! A running stream: its format, its buffers, and frames out of them.
+
+use std::ffi::c_int;
+use std::io;
+use std::time::{Duration, Instant};
+
+use v4l::v4l_sys::{v4l2_format, v4l2_requestbuffers, v4l2_streamparm};
+
+use super::clock::{Clock, monotonic};
+use super::formats::{self, Offer, interval, rate};
+use super::node::{
+    Argument, Buffer, MAX_PLANES, Mapping, Node, VIDIOC_DQBUF, VIDIOC_G_PARM, VIDIOC_QBUF,
+    VIDIOC_QUERYBUF, VIDIOC_REQBUFS, VIDIOC_S_FMT, VIDIOC_S_PARM, VIDIOC_STREAMOFF,
+    VIDIOC_STREAMON,
+};
+use crate::geometry::Size;
+use crate::source::camera::driver::{CameraFormat, Reading, Shot};
+use crate::source::colour::{Colour, ColourHint};
+use crate::source::pixels::{Picture, PixelFormat, Plane};
+
+/// Buffers that are asked for: one is read, one is filled, and two make up for a busy machine.
+const N_BUFFERS: u32 = 4;
+
+/// How long one read waits for a frame.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Pause after a driver said that a frame is ready, and then that none is.
+const CONTRADICTION: Duration = Duration::from_millis(10);
+
+// Numbers of linux/videodev2.h.
+pub(super) const MEMORY_MMAP: u32 = 1;
+const TYPE_CAPTURE: u32 = 1;
+const TYPE_CAPTURE_MPLANE: u32 = 9;
+const FLAG_ERROR: u32 = 0x40;
+const FLAG_CLOCK: u32 = 0xE000;
+const FLAG_CLOCK_MONOTONIC: u32 = 0x2000;
+const COLORSPACE_SMPTE240M: u32 = 2;
+const COLORSPACE_REC709: u32 = 3;
+const COLORSPACE_JPEG: u32 = 7;
+const COLORSPACE_BT2020: u32 = 10;
+const YCBCR_601: u32 = 1;
+const YCBCR_709: u32 = 2;
+const YCBCR_BT2020: u32 = 6;
+const YCBCR_SMPTE240M: u32 = 8;
+const QUANTIZATION_FULL: u32 = 1;
+const QUANTIZATION_LIMITED: u32 = 2;
+
+/// Whether the planes of a picture may have buffers of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    SinglePlanar,
+    MultiPlanar,
+}
+
+impl Kind {
+    /// `enum v4l2_buf_type`
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::SinglePlanar => TYPE_CAPTURE,
+            Self::MultiPlanar => TYPE_CAPTURE_MPLANE,
+        }
+    }
+
+    pub(super) fn has_planes(self) -> bool {
+        self == Self::MultiPlanar
+    }
+
+    /// Writes a wish into `format`.
+    pub(super) fn write(self, format: &mut v4l2_format, code: u32, width: u32, height: u32) {
+        format.type_ = self.number();
+        // SAFETY: the variants are integers, and all bytes of `format` are written to before.
+        unsafe {
+            match self {
+                Self::SinglePlanar => {
+                    let pix = &mut format.fmt.pix;
+                    (pix.width, pix.height, pix.pixelformat) = (width, height, code);
+                }
+                Self::MultiPlanar => {
+                    let pix = &mut format.fmt.pix_mp;
+                    (pix.width, pix.height, pix.pixelformat) = (width, height, code);
+                }
+            }
+        }
+    }
+
+    /// Code and size in `format`.
+    pub(super) fn read(self, format: &v4l2_format) -> (u32, (u32, u32)) {
+        let layout = Layout::of(self, format);
+        (layout.code, layout.size)
+    }
+}
+
+/// What `v4l2_format` says of a picture, for both kinds.
+struct Layout {
+    code: u32,
+    size: (u32, u32),
+    /// Bytes of a row and of the picture, for every buffer plane.
+    planes: Vec<(usize, usize)>,
+    colorspace: u32,
+    matrix: u32,
+    quantization: u32,
+}
+
+impl Layout {
+    fn of(kind: Kind, format: &v4l2_format) -> Self {
+        // SAFETY: the variants are integers, and the driver has filled in the one of this kind.
+        unsafe {
+            match kind {
+                Kind::SinglePlanar => {
+                    let pix = format.fmt.pix;
+                    Self {
+                        code: pix.pixelformat,
+                        size: (pix.width, pix.height),
+                        planes: vec![(pix.bytesperline as usize, pix.sizeimage as usize)],
+                        colorspace: pix.colorspace,
+                        matrix: pix.__bindgen_anon_1.ycbcr_enc,
+                        quantization: pix.quantization,
+                    }
+                }
+                Kind::MultiPlanar => {
+                    let pix = format.fmt.pix_mp;
+                    let n = usize::from(pix.num_planes).clamp(1, MAX_PLANES);
+                    let planes = pix.plane_fmt;
+                    let plane = |i: usize| {
+                        let plane = planes[i];
+                        (plane.bytesperline as usize, plane.sizeimage as usize)
+                    };
+                    Self {
+                        code: pix.pixelformat,
+                        size: (pix.width, pix.height),
+                        planes: (0..n).map(plane).collect(),
+                        colorspace: pix.colorspace,
+                        matrix: u32::from(pix.__bindgen_anon_1.ycbcr_enc),
+                        quantization: u32::from(pix.quantization),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What YUV means, with the kernel's defaults (`V4L2_MAP_QUANTIZATION_DEFAULT` and
+    /// `V4L2_MAP_YCBCR_ENC_DEFAULT`).
+    fn colour(&self) -> Colour {
+        let matrix = match (self.matrix, self.colorspace) {
+            (YCBCR_601, _) => 6,
+            (YCBCR_709, _) | (0, COLORSPACE_REC709) => 1,
+            (YCBCR_BT2020, _) | (0, COLORSPACE_BT2020) => 9,
+            (YCBCR_SMPTE240M, _) | (0, COLORSPACE_SMPTE240M) => 7,
+            _ => 6,
+        };
+        let full_range = match self.quantization {
+            QUANTIZATION_FULL => true,
+            QUANTIZATION_LIMITED => false,
+            _ => self.colorspace == COLORSPACE_JPEG,
+        };
+        let hint = ColourHint {
+            full_range: Some(full_range),
+            matrix: Some(matrix),
+        };
+        hint.resolve().unwrap_or(Colour::BT601)
+    }
+}
+
+/// A stream that is on. Dropping it stops it and frees its buffers.
+pub(super) struct Stream {
+    kind: Kind,
+    /// What the camera delivers.
+    pub(super) format: CameraFormat,
+    colour: Colour,
+    /// Bytes of a row, for every plane of a buffer.
+    strides: Vec<usize>,
+    /// Most bytes of a picture, for every plane of a buffer; more are a sign of damage.
+    limits: Vec<usize>,
+    /// The planes of every buffer.
+    buffers: Vec<Vec<Mapping>>,
+    /// The buffer that the last reading borrows from; it goes back before the next one.
+    held: Option<u32>,
+    clock: Clock,
+}
+
+/// A frame that the driver gave.
+struct Taken {
+    index: u32,
+    /// Where the data lie in the planes' mappings; empty when the frame is not usable.
+    used: Vec<std::ops::Range<usize>>,
+    stamp: Option<Duration>,
+}
+
+impl Stream {
+    /// Sets the format, which the driver may change, and starts the flow of frames.
+    pub(super) fn start(node: &Node, kind: Kind, offer: &Offer) -> io::Result<Self> {
+        let size = offer.format.size;
+        let mut format = v4l2_format::zeroed();
+        kind.write(
+            &mut format,
+            offer.code,
+            size.width as u32,
+            size.height as u32,
+        );
+        node.ask(VIDIOC_S_FMT, &mut format)?;
+        let layout = Layout::of(kind, &format);
+        let pixels = formats::pixel_format(layout.code).ok_or_else(|| {
+            let code = formats::code_text(layout.code);
+            io::Error::other(format!(
+                "it delivers {code} instead, which is not read here"
+            ))
+        })?;
+        let size = Size::new(layout.size.0 as usize, layout.size.1 as usize);
+        let mut stream = Self {
+            kind,
+            format: CameraFormat {
+                size,
+                rate: set_rate(node, kind, offer),
+                pixels,
+            },
+            colour: layout.colour(),
+            strides: strides(&layout, pixels, size),
+            limits: limits(&layout, pixels, size),
+            buffers: Vec::new(),
+            held: None,
+            clock: Clock::new(Instant::now()),
+        };
+        let begun = stream.begin(node);
+        if begun.is_err() {
+            stream.stop(node);
+        }
+        begun.map(|()| stream)
+    }
+
+    fn begin(&mut self, node: &Node) -> io::Result<()> {
+        let n_buffers = request_buffers(node, self.kind, N_BUFFERS)?;
+        for index in 0..n_buffers {
+            let mut buffer = Buffer::new(self.kind, index);
+            node.ask_buffer(VIDIOC_QUERYBUF, &mut buffer)?;
+            self.buffers.push(self.map(node, &buffer)?);
+        }
+        for index in 0..n_buffers {
+            node.ask_buffer(VIDIOC_QBUF, &mut Buffer::new(self.kind, index))?;
+        }
+        node.ask(VIDIOC_STREAMON, &mut self.number())
+    }
+
+    fn map(&self, node: &Node, buffer: &Buffer) -> io::Result<Vec<Mapping>> {
+        if self.kind.has_planes() {
+            let planes = buffer.planes.iter().take(self.strides.len());
+            // SAFETY: integers; for mapped buffers the driver fills in the offset.
+            let map = |p: &v4l::v4l_sys::v4l2_plane| {
+                node.map(p.length as usize, unsafe { p.m.mem_offset })
+            };
+            planes.map(map).collect()
+        } else {
+            // SAFETY: as above.
+            let offset = unsafe { buffer.raw.m.offset };
+            Ok(vec![node.map(buffer.raw.length as usize, offset)?])
+        }
+    }
+
+    /// Stops the flow and frees the buffers. Failures change nothing: the node is closed next.
+    pub(super) fn stop(&mut self, node: &Node) {
+        let outcome = node.ask(VIDIOC_STREAMOFF, &mut self.number());
+        self.buffers.clear();
+        let freed = request_buffers(node, self.kind, 0);
+        tracing::trace!(?outcome, ?freed, "camera stream stopped");
+    }
+
+    fn number(&self) -> c_int {
+        self.kind.number() as c_int
+    }
+
+    /// Waits for a frame for a moment; takes the newest of those that are ready.
+    pub(super) fn read(&mut self, node: &Node) -> io::Result<Reading<'_>> {
+        if let Some(held) = self.held.take() {
+            self.give_back(node, held)?;
+        }
+        let mut reading = Reading::default();
+        if !node.wait(WAIT)? {
+            return Ok(reading);
+        }
+        let Some(first) = self.take(node)? else {
+            std::thread::sleep(CONTRADICTION);
+            return Ok(reading);
+        };
+        let mut newest = self.keep(node, first, None, &mut reading)?;
+        // A frame of H.264 is needed for those after it.
+        let may_skip = self.format.pixels != PixelFormat::H264;
+        for _ in 1..self.buffers.len() {
+            if !may_skip || !node.wait(Duration::ZERO)? {
+                break;
+            }
+            let Some(next) = self.take(node)? else { break };
+            newest = self.keep(node, next, newest, &mut reading)?;
+        }
+        if let Some(taken) = newest {
+            self.held = Some(taken.index);
+            let captured = self
+                .clock
+                .captured(taken.stamp, monotonic(), Instant::now());
+            reading.shot = Some(Shot {
+                picture: self.picture(&taken),
+                captured,
+            });
+        }
+        Ok(reading)
+    }
+
+    /// Chooses between a frame and the one before it; the other goes back and is counted.
+    fn keep(
+        &self,
+        node: &Node,
+        taken: Taken,
+        before: Option<Taken>,
+        reading: &mut Reading<'_>,
+    ) -> io::Result<Option<Taken>> {
+        let is_damaged = taken.used.is_empty();
+        let (kept, other) = if is_damaged {
+            reading.n_damaged += 1;
+            (before, Some(taken))
+        } else {
+            reading.n_skipped += u64::from(before.is_some());
+            (Some(taken), before)
+        };
+        if let Some(other) = other {
+            self.give_back(node, other.index)?;
+        }
+        Ok(kept)
+    }
+
+    fn give_back(&self, node: &Node, index: u32) -> io::Result<()> {
+        node.ask_buffer(VIDIOC_QBUF, &mut Buffer::new(self.kind, index))
+    }
+
+    /// The next frame that is ready, if any.
+    fn take(&self, node: &Node) -> io::Result<Option<Taken>> {
+        let mut buffer = Buffer::new(self.kind, 0);
+        match node.ask_buffer(VIDIOC_DQBUF, &mut buffer) {
+            Ok(()) => {}
+            // Nothing is ready, or the signal was lost for a moment.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EIO)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        let Buffer { raw, planes, .. } = &buffer;
+        let mappings = self.buffers.get(raw.index as usize).ok_or_else(|| {
+            io::Error::other(format!(
+                "its driver gave a buffer {} that is none",
+                raw.index
+            ))
+        })?;
+        let used: Vec<_> = mappings
+            .iter()
+            .zip(planes)
+            .map(|(mapping, plane)| {
+                let (start, end) = match self.kind {
+                    Kind::SinglePlanar => (0, raw.bytesused),
+                    Kind::MultiPlanar => (plane.data_offset, plane.bytesused),
+                };
+                let end = mapping.bytes().len().min(end as usize);
+                (start as usize).min(end)..end
+            })
+            .collect();
+        let fits = used
+            .iter()
+            .zip(&self.limits)
+            .all(|(u, n)| (1..=*n).contains(&u.len()));
+        let is_whole = raw.flags & FLAG_ERROR == 0 && fits;
+        let is_monotonic = raw.flags & FLAG_CLOCK == FLAG_CLOCK_MONOTONIC;
+        let stamp = is_monotonic.then(|| {
+            let (secs, micros) = (raw.timestamp.tv_sec, raw.timestamp.tv_usec);
+            Duration::from_secs(secs.unsigned_abs()) + Duration::from_micros(micros.unsigned_abs())
+        });
+        Ok(Some(Taken {
+            index: raw.index,
+            used: if is_whole { used } else { Vec::new() },
+            stamp,
+        }))
+    }
+
+    fn picture(&self, taken: &Taken) -> Picture<'_> {
+        let CameraFormat { size, pixels, .. } = self.format;
+        let mappings = &self.buffers[taken.index as usize];
+        let bytes = |i: usize| &mappings[i].bytes()[taken.used[i].clone()];
+        let mut picture = Picture::in_one_buffer(pixels, size, self.strides[0], bytes(0));
+        if mappings.len() > 1 {
+            for (i, plane) in picture.planes.iter_mut().enumerate().take(mappings.len()) {
+                *plane = Plane {
+                    bytes: bytes(i),
+                    stride: self.strides[i],
+                };
+            }
+        }
+        picture.colour = self.colour;
+        picture
+    }
+}
+
+fn request_buffers(node: &Node, kind: Kind, count: u32) -> io::Result<u32> {
+    let mut request = v4l2_requestbuffers {
+        count,
+        type_: kind.number(),
+        memory: MEMORY_MMAP,
+        ..v4l2_requestbuffers::zeroed()
+    };
+    node.ask(VIDIOC_REQBUFS, &mut request)?;
+    if request.count == 0 && count > 0 {
+        return Err(io::Error::other("its driver gave no buffers"));
+    }
+    Ok(request.count)
+}
+
+/// Sets the rate; answers the one that the driver then says it has.
+fn set_rate(node: &Node, kind: Kind, offer: &Offer) -> Option<f64> {
+    let mut parameters = v4l2_streamparm::zeroed();
+    parameters.type_ = kind.number();
+    let done = match offer.interval {
+        Some((numerator, denominator)) => {
+            // SAFETY: the variants are integers.
+            let wished = unsafe { &mut parameters.parm.capture.timeperframe };
+            (wished.numerator, wished.denominator) = (numerator, denominator);
+            node.ask(VIDIOC_S_PARM, &mut parameters)
+        }
+        None => node.ask(VIDIOC_G_PARM, &mut parameters),
+    };
+    // SAFETY: the variants are integers.
+    let told = interval(unsafe { parameters.parm.capture.timeperframe });
+    // Many drivers have no such request: their rate is what they listed.
+    done.ok().and(told).map(rate).or(offer.format.rate)
+}
+
+/// Most bytes of a picture, for every plane of a buffer: what the driver says, if a picture fits.
+fn limits(layout: &Layout, pixels: PixelFormat, size: Size) -> Vec<usize> {
+    let is_one = layout.planes.len() == 1;
+    let needed = pixels.n_bytes(size).map(|n| if is_one { n } else { 1 });
+    let limit = |&(_, total): &(usize, usize)| match needed {
+        Some(needed) if total >= needed => total,
+        _ => usize::MAX,
+    };
+    layout.planes.iter().map(limit).collect()
+}
+
+/// Bytes of a row, for every plane of a buffer. What the driver says counts if it is possible.
+fn strides(layout: &Layout, pixels: PixelFormat, size: Size) -> Vec<usize> {
+    let is_one = layout.planes.len() == 1;
+    let stride = |(plane, &(told, total)): (usize, &(usize, usize))| {
+        let least = pixels.row_bytes(size, plane);
+        // Some drivers count the bytes of all planes as those of a row.
+        let needed = pixels.n_bytes(size).unwrap_or(0);
+        let is_too_much = is_one && (needed..told * size.height).contains(&total);
+        if is_too_much { least } else { told.max(least) }
+    };
+    layout.planes.iter().enumerate().map(stride).collect()
+}

@@ -1,0 +1,182 @@
+//! Tests of folders of pictures.
+
+use super::*;
+use crate::geometry::Size;
+use ::image::{DynamicImage, ImageFormat};
+
+fn open(folder: &Path) -> Result<Box<dyn FrameSource>> {
+    let options = OpenOptions {
+        rate: 10.0,
+        ..OpenOptions::default()
+    };
+    (KIND.open)(folder.as_os_str(), &options)
+}
+
+/// Fails when order, numbers, times or names are wrong, something that is no picture ends the run,
+/// a picture is left out for its extension, or what is left out is not said.
+#[test]
+fn pictures_come_in_natural_order_with_numbers_and_names_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, width) in [
+        ("10.png", 3),
+        ("2.png", 2),
+        ("b1.JPG", 4),
+        (".hidden.png", 9),
+    ] {
+        DynamicImage::new_rgb8(width, 1).save(at(name)).unwrap();
+    }
+    for (name, width) in [("c", 5), ("Ü 3.mp4", 6)] {
+        let picture = DynamicImage::new_rgb8(width, 1);
+        picture
+            .save_with_format(at(name), ImageFormat::Tiff)
+            .unwrap();
+    }
+    for clutter in ["Thumbs.db", ".DS_Store"] {
+        std::fs::write(at(clutter), "of the system").unwrap();
+    }
+    std::fs::write(at("notes.txt"), "no picture").unwrap();
+    std::fs::write(at("7.png"), "damaged").unwrap();
+    std::fs::create_dir(at("8.png")).unwrap();
+    std::fs::copy(crate::test_golden::path("video/bframes.mp4"), at("d.mkv")).unwrap();
+    let mut source = open(folder.path()).unwrap();
+    assert_eq!(source.info().n_frames, Some(6));
+    let mut frames = Vec::new();
+    while let Some(frame) = source.next_frame().unwrap() {
+        let tenths = (frame.time_secs * 10.0).round() as u64;
+        assert_eq!(tenths, frame.id);
+        frames.push((
+            frame.id,
+            frame.size().width,
+            frame.file.unwrap().to_string(),
+        ));
+    }
+    let wanted = [
+        (0, 2, "2.png"),
+        (2, 3, "10.png"),
+        (3, 4, "b1.JPG"),
+        (4, 5, "c"),
+        (5, 6, "Ü 3.mp4"),
+    ];
+    assert_eq!(
+        frames,
+        wanted.map(|(id, width, name)| (id, width, name.to_owned()))
+    );
+    let warning = source.warning().unwrap();
+    for part in [
+        "1 of 6 pictures failed, the others keep their numbers (7.png: not a picture",
+        "1 video (d.mkv)",
+        "1 file that is no picture (notes.txt)",
+        "1 hidden picture (.hidden.png)",
+        "1 subfolder, not entered (8.png)",
+    ] {
+        assert!(warning.contains(part), "{warning}");
+    }
+    assert!(
+        !warning.contains("Thumbs") && !warning.contains('\n'),
+        "{warning}"
+    );
+}
+
+/// Fails when a folder that is read whole is complained about.
+#[test]
+fn nothing_is_said_where_nothing_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["1.png", "2.jpeg"] {
+        DynamicImage::new_rgb8(2, 2)
+            .save(folder.path().join(name))
+            .unwrap();
+    }
+    let mut source = open(folder.path()).unwrap();
+    while source.next_frame().unwrap().is_some() {}
+    assert_eq!(source.warning(), None);
+}
+
+/// Fails when a cut picture, or a file of several frames, is used without a word.
+#[test]
+fn pictures_that_are_less_than_they_should_be_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let picture = DynamicImage::new_rgb8(64, 64);
+    picture.save(at("1.jpg")).unwrap();
+    let bytes = std::fs::read(at("1.jpg")).unwrap();
+    std::fs::write(at("2.jpg"), &bytes[..bytes.len() - 9]).unwrap();
+    let mut gif =
+        ::image::codecs::gif::GifEncoder::new(std::fs::File::create(at("3.gif")).unwrap());
+    for _ in 0..2 {
+        gif.encode_frame(::image::Frame::new(picture.to_rgba8()))
+            .unwrap();
+    }
+    drop(gif);
+    let mut source = open(folder.path()).unwrap();
+    let mut n = 0;
+    while let Some(frame) = source.next_frame().unwrap() {
+        assert_eq!(frame.size(), Size::new(64, 64));
+        n += 1;
+    }
+    assert_eq!(n, 3);
+    let warning = source.warning().unwrap();
+    for part in [
+        "1 picture is cut off",
+        "(2.jpg)",
+        "1 file has several frames",
+        "(3.gif)",
+    ] {
+        assert!(warning.contains(part), "{warning}");
+    }
+}
+
+/// Fails when a folder without pictures, or with damaged ones only, looks like success, or hides
+/// what is there instead.
+#[test]
+fn a_folder_without_pictures_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = || open(folder.path()).map(drop).unwrap_err().to_string();
+    assert!(
+        message().contains("no pictures in this folder: it is empty"),
+        "{}",
+        message()
+    );
+    std::fs::create_dir(folder.path().join("day 1")).unwrap();
+    assert!(
+        message().contains("1 subfolder, not entered (day 1)"),
+        "{}",
+        message()
+    );
+    std::fs::write(folder.path().join("1.png"), "damaged").unwrap();
+    let message = open(folder.path()).unwrap().next_frame().unwrap_err();
+    assert!(message.to_string().contains("1.png"), "{message}");
+}
+
+/// Fails when a link is not followed, a broken one ends the run or moves the numbers, or a pipe is
+/// waited for.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_pipes_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("elsewhere")).unwrap();
+    DynamicImage::new_rgb8(2, 2)
+        .save(at("elsewhere/real.png"))
+        .unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(at(to), at(name)).unwrap();
+    link("elsewhere/real.png", "2.png");
+    link("gone.png", "1.png");
+    link("3.png", "3.png");
+    let made = std::process::Command::new("mkfifo")
+        .arg(at("0.png"))
+        .status();
+    assert!(made.unwrap().success());
+    let mut source = open(folder.path()).unwrap();
+    let frame = source.next_frame().unwrap().unwrap();
+    assert_eq!((frame.id, frame.file.as_deref()), (1, Some("2.png")));
+    assert!(source.next_frame().unwrap().is_none());
+    let warning = source.warning().unwrap();
+    for part in [
+        "2 of 3 pictures failed",
+        "1.png, 3.png",
+        "1 device or pipe (0.png)",
+    ] {
+        assert!(warning.contains(part), "{warning}");
+    }
+}

@@ -1,0 +1,258 @@
+//! From a file to the pixels of one picture.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::metadata::Orientation;
+use image::{
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader,
+    ImageResult, Limits, RgbaImage,
+};
+use tiff::tags::Tag;
+
+use super::content::Content;
+use super::jpeg;
+use crate::error::{Error, Result};
+use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, Pixels};
+use crate::geometry::Size;
+use crate::source::video;
+
+/// Pixels along a side that are believed; a file that declares more is damaged or hostile.
+const MAX_SIDE: usize = 16_384;
+/// Memory that decoding one picture may take, bytes: 16384x16384 in 16-bit RGB.
+const MAX_ALLOC: u64 = 2 << 30;
+/// Pages of a TIFF file that are counted.
+const MAX_PAGES: usize = 10_000;
+
+/// What the user should know of a picture that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::source) enum Note {
+    /// A part of it is missing or wrong: how.
+    Damaged(String),
+    /// The file has more frames or pages; this is the first.
+    First(&'static str),
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Damaged(how) => f.write_str(how),
+            Self::First(of) => write!(f, "has several {of}, of which the first is used"),
+        }
+    }
+}
+
+/// Why there is no picture.
+pub(super) enum Refusal {
+    /// The file is damaged, missing or too large: why, and what to do.
+    Reason(String),
+    /// Another program may know this variant of the format.
+    Unsupported(String),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+impl From<ImageError> for Refusal {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Unsupported(what) => Self::Unsupported(what.to_string()),
+            other => Self::Reason(damaged(&other)),
+        }
+    }
+}
+
+fn damaged(error: &impl std::fmt::Display) -> String {
+    format!("not a readable picture: {error}; save it again as PNG or JPEG")
+}
+
+/// Pixels as they are shown, and what is to be said of them.
+type Decoded = (Size, Pixels, Option<Note>);
+
+/// Reads a picture into a buffer of `pool`: turned as its EXIF data says, transparency over
+/// black. What the file holds decides, not its name.
+///
+/// # Errors
+/// When the file is missing, damaged, in a format that cannot be read, or larger than 16384
+/// pixels along a side.
+pub fn read_picture(path: &Path, id: u64, time_secs: f64, pool: &FramePool) -> Result<Frame> {
+    read_noted(path, id, time_secs, pool).map(|(frame, _)| frame)
+}
+
+/// As [`read_picture`], with what the user should know of it.
+///
+/// # Errors
+/// As [`read_picture`].
+pub(in crate::source) fn read_noted(
+    path: &Path,
+    id: u64,
+    time_secs: f64,
+    pool: &FramePool,
+) -> Result<(Frame, Option<Note>)> {
+    let refused = |reason: String| Error::source(path.display().to_string(), reason);
+    let content = content(path).map_err(refused)?;
+    let by_ffmpeg = |what: String| -> Result<(Frame, Option<Note>)> {
+        let mut frame = video::still(path, &what)?;
+        (frame.id, frame.time_secs) = (id, time_secs);
+        Ok((frame, None))
+    };
+    let decoded = match content {
+        Content::Picture(ImageFormat::Jpeg) => jpeg::read(path, pool),
+        Content::Picture(format) => read(path, format, pool),
+        Content::Foreign(name) => {
+            return by_ffmpeg(format!("{name} picture")).map(|f| named(path, f));
+        }
+        Content::Unread(name, remedy) => {
+            Err(format!("{name} picture, which cannot be read here: {remedy}").into())
+        }
+        Content::Video => Err("holds a video, not a picture: give it as --input itself"
+            .to_owned()
+            .into()),
+        Content::Empty => Err("the file is empty; copy it again".to_owned().into()),
+        Content::Other => Err("not a picture (no known format); save it as PNG or JPEG"
+            .to_owned()
+            .into()),
+    };
+    let (size, pixels, note) = match decoded {
+        Ok(decoded) => decoded,
+        Err(Refusal::Reason(reason)) => return Err(refused(reason)),
+        Err(Refusal::Unsupported(what)) => return by_ffmpeg(what).map(|f| named(path, f)),
+    };
+    let frame = Frame::new(id, time_secs, size, pixels);
+    Ok(named(path, (frame, note)))
+}
+
+fn named(path: &Path, (frame, note): (Frame, Option<Note>)) -> (Frame, Option<Note>) {
+    (frame.of_file(super::name_of(path)), note)
+}
+
+/// What a file holds; the error says why it cannot be looked into. Devices and pipes are not
+/// opened: a pipe would wait for its writer.
+pub(in crate::source) fn content(path: &Path) -> Result<Content, String> {
+    let why = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => "no such file; check the path".to_owned(),
+        _ => format!("cannot be read: {e}"),
+    };
+    let metadata = std::fs::metadata(path).map_err(why)?;
+    if metadata.is_dir() {
+        return Err("this is a folder, not a picture".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("this is a device or a pipe, not a picture".to_owned());
+    }
+    Content::of(path).map_err(why)
+}
+
+/// Refuses sizes that no decoder is asked for.
+pub(super) fn check_size(width: usize, height: usize) -> Result<Size, String> {
+    let sides = 1..=MAX_SIDE;
+    if sides.contains(&width) && sides.contains(&height) {
+        Ok(Size::new(width, height))
+    } else {
+        Err(format!(
+            "{width}x{height} pixels, where pictures of 1 to {MAX_SIDE} pixels a side are read: \
+             make it smaller"
+        ))
+    }
+}
+
+/// Refuses what `decoder` would need too much memory for.
+pub(in crate::source) fn limit(decoder: &mut impl ImageDecoder) -> Result<(), String> {
+    let (width, height) = decoder.dimensions();
+    check_size(width as usize, height as usize)?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_ALLOC);
+    decoder
+        .set_limits(limits)
+        .map_err(|e| format!("needs more than 2 GiB of memory ({e}): make it smaller"))
+}
+
+pub(in crate::source) fn open(path: &Path) -> Result<BufReader<File>, String> {
+    let file = File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
+    Ok(BufReader::new(file))
+}
+
+fn read(path: &Path, format: ImageFormat, pool: &FramePool) -> Result<Decoded, Refusal> {
+    let (picture, note) = match format {
+        ImageFormat::Png => {
+            let decoder = PngDecoder::new(open(path)?)?;
+            let has_more = decoder.is_apng()?;
+            (whole(decoder)?, has_more.then_some(Note::First("frames")))
+        }
+        ImageFormat::WebP => {
+            let decoder = WebPDecoder::new(open(path)?)?;
+            let has_more = decoder.has_animation();
+            (whole(decoder)?, has_more.then_some(Note::First("frames")))
+        }
+        ImageFormat::Gif => {
+            let frames = GifDecoder::new(open(path)?)?.into_frames();
+            let has_more = frames.take(2).filter_map(ImageResult::ok).count() > 1;
+            let picture = whole(GifDecoder::new(open(path)?)?)?;
+            (picture, has_more.then_some(Note::First("frames")))
+        }
+        ImageFormat::Tiff => {
+            let n_pages = n_pages(path)?;
+            let reader = ImageReader::with_format(open(path)?, format);
+            let note = (n_pages > 1).then_some(Note::First("pages"));
+            (whole(reader.into_decoder()?)?, note)
+        }
+        _ => {
+            let reader = ImageReader::with_format(open(path)?, format);
+            (whole(reader.into_decoder()?)?, None)
+        }
+    };
+    let picture = picture.into_rgba8();
+    let size = Size::new(picture.width() as usize, picture.height() as usize);
+    Ok((size, opaque(&picture, pool), note))
+}
+
+/// The first picture, turned as its EXIF data says; damage in them is no reason to refuse it.
+fn whole(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Refusal> {
+    limit(&mut decoder)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// Pixels over black.
+pub(in crate::source) fn opaque(picture: &RgbaImage, pool: &FramePool) -> Pixels {
+    let size = Size::new(picture.width() as usize, picture.height() as usize);
+    let mut pixels = pool.take(size);
+    let (target, _) = pixels.bytes_mut().as_chunks_mut::<BYTES_PER_PIXEL>();
+    let (source, _) = picture.as_raw().as_chunks::<BYTES_PER_PIXEL>();
+    for (target, &[r, g, b, alpha]) in target.iter_mut().zip(source) {
+        let over_black = |c: u8| (u16::from(c) * u16::from(alpha) / 255) as u8;
+        *target = [over_black(r), over_black(g), over_black(b), 255];
+    }
+    pixels
+}
+
+/// Pages of a TIFF file without previews, at most [`MAX_PAGES`]. The first page of a camera's raw
+/// file is a preview: such a file is refused.
+fn n_pages(path: &Path) -> Result<usize, Refusal> {
+    let mut pages = tiff::decoder::Decoder::new(open(path)?).map_err(|e| damaged(&e))?;
+    let mut n = 0;
+    for i in 0..MAX_PAGES {
+        let kind = pages.find_tag(Tag::NewSubfileType).ok().flatten();
+        let kind = kind.and_then(|kind| kind.into_u32().ok()).unwrap_or(0);
+        let is_preview = kind & 1 == 1;
+        if i == 0 && is_preview {
+            let reason = "begins with a preview, as raw files of cameras do: develop it to JPEG, \
+                          PNG or TIFF first";
+            return Err(reason.to_owned().into());
+        }
+        n += usize::from(!is_preview);
+        if !pages.more_images() || pages.next_image().is_err() {
+            break;
+        }
+    }
+    Ok(n)
+}

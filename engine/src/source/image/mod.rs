@@ -1,0 +1,110 @@
+//! A single picture as a source of one frame.
+
+mod content;
+mod decode;
+mod jpeg;
+
+use std::path::Path;
+
+use super::scrub::Stills;
+use super::{FrameSource, OpenOptions, SourceInfo, SourceKind};
+use crate::error::Result;
+use crate::frame::{Frame, FramePool};
+
+pub use content::Content;
+pub use decode::read_picture;
+pub(super) use decode::{Note, content, limit, opaque, open, read_noted};
+
+/// File name extensions of pictures, for file dialogs and for files that cannot be looked into.
+pub const EXTENSIONS: &[&str] = &[
+    "png", "jpg", "jpeg", "jpe", "jfif", "bmp", "webp", "gif", "tif", "tiff", "avif", "heic",
+    "heif", "ppm", "pgm", "pbm", "pnm",
+];
+
+/// The row of [`super::SOURCES`].
+pub(super) const KIND: SourceKind = SourceKind {
+    name: "image",
+    help: "FILE: one picture (JPEG, PNG, WebP, TIFF, GIF, BMP, PNM; AVIF and others by ffmpeg)",
+    stands_alone: false,
+    accepts: |text| is_picture(Path::new(text)),
+    open: |argument, _: &OpenOptions| Ok(Box::new(Picture::open(Path::new(argument))?)),
+    scrub: Some(|argument, _| {
+        let path = Path::new(argument);
+        let size = read_picture(path, 0, 0.0, &FramePool::new())?.size();
+        let paths = vec![path.to_owned()];
+        Ok(Box::new(Stills::new(
+            name_of(path),
+            paths,
+            1.0,
+            Some(size),
+            None,
+        )))
+    }),
+};
+
+/// Whether the name says "picture".
+pub fn has_picture_extension(path: &Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
+
+/// Whether a file holds a picture; its name decides where what it holds says nothing.
+fn is_picture(path: &Path) -> bool {
+    match content(path) {
+        Ok(Content::Video) => false,
+        Ok(content) => content.is_picture() || has_picture_extension(path),
+        // A folder has its own rows; a missing file is called what it should be.
+        Err(_) => has_picture_extension(path) && !path.is_dir(),
+    }
+}
+
+/// The file's name without its folders.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// One picture, read on opening.
+struct Picture {
+    info: SourceInfo,
+    frame: Option<Frame>,
+    warning: Option<String>,
+}
+
+impl Picture {
+    fn open(path: &Path) -> Result<Self> {
+        let (frame, note) = read_noted(path, 0, 0.0, &FramePool::new())?;
+        Ok(Self {
+            warning: note.map(|note| format!("{}: {note}", path.display())),
+            info: SourceInfo {
+                name: name_of(path),
+                size: Some(frame.size()),
+                rate: None,
+                n_frames: Some(1),
+                is_live: false,
+            },
+            frame: Some(frame),
+        })
+    }
+}
+
+impl FrameSource for Picture {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        Ok(self.frame.take().map(|mut frame| {
+            frame.captured = std::time::Instant::now();
+            frame
+        }))
+    }
+
+    fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests;

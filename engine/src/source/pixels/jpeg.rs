@@ -1,0 +1,103 @@
+//! JPEG as cameras send it: without tables of Huffman codes, with bytes behind it, or torn.
+
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+use super::MAX_SIDE;
+use crate::error::{Error, Result};
+use crate::frame::BYTES_PER_PIXEL;
+use crate::geometry::Size;
+
+/// Decodes one JPEG. The decoder is strict: a torn frame is an error instead of half a picture
+/// in grey, because a network would find poses in it.
+pub(super) fn decode(raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
+    let with_tables;
+    let jpeg = if header(raw).has_tables {
+        raw
+    } else {
+        with_tables = marked_as_avi(raw);
+        &with_tables
+    };
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(MAX_SIDE)
+        .set_max_height(MAX_SIDE)
+        .jpeg_set_out_colorspace(ColorSpace::RGBA);
+    let damaged = |e| Error::Invalid(format!("damaged JPEG: {e}"));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    decoder.decode_headers().map_err(damaged)?;
+    let (width, height) = decoder.dimensions().unwrap_or_default();
+    if (width, height) == (size.width, size.height) {
+        return decoder.decode_into(rgba).map_err(damaged);
+    }
+    let is_rounded_up = (size.width..size.width + MAX_BLOCK).contains(&width)
+        && (size.height..size.height + MAX_BLOCK).contains(&height);
+    if !is_rounded_up {
+        return Err(Error::Invalid(format!(
+            "a JPEG of {size} was announced, one of {width}x{height} came"
+        )));
+    }
+    let whole = decoder.decode().map_err(damaged)?;
+    let rows = whole.chunks_exact(width * BYTES_PER_PIXEL);
+    for (out, row) in rgba
+        .chunks_exact_mut(size.width * BYTES_PER_PIXEL)
+        .zip(rows)
+    {
+        out.copy_from_slice(&row[..out.len()]);
+    }
+    Ok(())
+}
+
+/// Sides of a coded block: some cameras announce 1920x1080 and send whole blocks, 1920x1088.
+const MAX_BLOCK: usize = 16;
+
+pub(super) const MARKER_DHT: u8 = 0xC4;
+pub(super) const MARKER_SOS: u8 = 0xDA;
+const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+
+/// What comes before a picture's data.
+struct Header {
+    /// Whether there is a table of Huffman codes. Many webcams leave the standard tables out, as
+    /// AVI files do.
+    has_tables: bool,
+    /// Where the data begins; `None` without any.
+    data: Option<usize>,
+}
+
+fn header(jpeg: &[u8]) -> Header {
+    let (mut at, mut has_tables) = (2, false);
+    while let Some(&[0xFF, marker, high, low]) = jpeg.get(at..at + 4) {
+        has_tables |= marker == MARKER_DHT;
+        match marker {
+            MARKER_SOS => {
+                return Header {
+                    has_tables,
+                    data: Some(at),
+                };
+            }
+            0xFF => at += 1,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    // Not a sequence of segments: the decoder will say what is wrong.
+    Header {
+        has_tables: true,
+        data: None,
+    }
+}
+
+/// Whether the picture's data have their end. Bytes may follow it: drivers do not always say how
+/// long a picture is.
+pub(in crate::source) fn has_end(jpeg: &[u8]) -> bool {
+    let data = header(jpeg).data.and_then(|at| jpeg.get(at..));
+    data.is_some_and(|data| data.windows(2).rev().any(|w| w == END_OF_IMAGE))
+}
+
+/// `jpeg` with the mark of an AVI frame after its first two bytes; for the decoder that mark
+/// means the standard Huffman tables.
+fn marked_as_avi(jpeg: &[u8]) -> Vec<u8> {
+    let (start, rest) = jpeg.split_at(2.min(jpeg.len()));
+    [start, b"\xFF\xE0\x00\x07AVI1\x00", rest].concat()
+}

@@ -1,0 +1,180 @@
+//! EBML (RFC 8794): the tree of elements that Matroska files are.
+
+use std::io::{BufReader, Read};
+
+use super::stream::{CUT_OFF, Input, length, read_error};
+
+pub(super) const DAMAGED: &str = "there is damage in the file";
+
+/// The elements inside an element's body, up to the first that is not whole.
+pub(super) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let id = read_id(&mut bytes)?;
+        let size = read_size(&mut bytes)?;
+        let (body, rest) = bytes.split_at_checked(usize::try_from(size).ok()?)?;
+        bytes = rest;
+        Some((id, body))
+    })
+}
+
+/// The body of the first child with this number.
+pub(super) fn child(bytes: &[u8], id: u32) -> Option<&[u8]> {
+    children(bytes).find_map(|(found, body)| (found == id).then_some(body))
+}
+
+/// An unsigned integer among the children.
+pub(super) fn number(bytes: &[u8], id: u32) -> Option<u64> {
+    child(bytes, id).and_then(unsigned)
+}
+
+/// A big-endian integer of up to 8 bytes.
+pub(super) fn unsigned(bytes: &[u8]) -> Option<u64> {
+    (bytes.len() <= 8).then(|| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b)))
+}
+
+/// An element's number of 1 to 4 bytes, length marker kept.
+pub(super) fn read_id(bytes: &mut &[u8]) -> Option<u32> {
+    let length = bytes.first()?.leading_zeros() as usize + 1;
+    let (id, rest) = bytes.split_at_checked(length).filter(|_| length <= 4)?;
+    *bytes = rest;
+    unsigned(id).map(|id| id as u32)
+}
+
+/// A length that live recorders write because they do not know the true one.
+pub(super) const UNKNOWN: u64 = u64::MAX;
+
+/// A length of 1 to 8 bytes; all ones mean [`UNKNOWN`].
+pub(super) fn read_size(bytes: &mut &[u8]) -> Option<u64> {
+    let length = bytes.first()?.leading_zeros() as usize + 1;
+    let (size, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
+    *bytes = rest;
+    let mask = (1 << (7 * length)) - 1;
+    let size = unsigned(size)? & mask;
+    Some(if size == mask { UNKNOWN } else { size })
+}
+
+/// An element that was met in the file; the reader stands at its body.
+pub(super) struct Element {
+    pub(super) id: u32,
+    pub(super) size: u64,
+}
+
+/// Goes through the file from front to back.
+pub(super) struct Elements {
+    input: BufReader<Box<dyn Input>>,
+    pub(super) position: u64,
+    /// Where the elements that were entered say they end.
+    declared_end: u64,
+    pub(super) file_length: u64,
+}
+
+impl Elements {
+    /// From the begin of a file.
+    pub(super) fn new(mut input: Box<dyn Input>) -> Result<Self, String> {
+        let file_length = length(&mut input)?;
+        input.rewind().map_err(|e| read_error(&e))?;
+        Ok(Self {
+            input: BufReader::new(input),
+            position: 0,
+            declared_end: 0,
+            file_length,
+        })
+    }
+
+    /// The next element's head, `None` at the file's end.
+    pub(super) fn next(&mut self) -> Result<Option<Element>, String> {
+        if self.position == self.file_length {
+            let is_cut = self.declared_end > self.file_length;
+            return if is_cut {
+                Err(CUT_OFF.into())
+            } else {
+                Ok(None)
+            };
+        }
+        let mut head = [0; 12];
+        self.fill(&mut head[..1])?;
+        let id_length = head[0].leading_zeros() as usize + 1;
+        if id_length > 4 {
+            return Err(DAMAGED.into());
+        }
+        self.fill(&mut head[1..=id_length])?;
+        let size_length = head[id_length].leading_zeros() as usize + 1;
+        if size_length > 8 {
+            return Err(DAMAGED.into());
+        }
+        self.fill(&mut head[id_length + 1..id_length + size_length])?;
+        let mut bytes = &head[..];
+        let id = read_id(&mut bytes).unwrap_or(0);
+        let size = read_size(&mut bytes).unwrap_or(UNKNOWN);
+        Ok(Some(Element { id, size }))
+    }
+
+    /// The element's whole body.
+    pub(super) fn read(
+        &mut self,
+        element: &Element,
+        max: u64,
+        body: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        self.read_head(element, max, u64::MAX, body)
+    }
+
+    /// The first `wanted` bytes of the element's body; the reader then stands behind all of it.
+    pub(super) fn read_head(
+        &mut self,
+        element: &Element,
+        max: u64,
+        wanted: u64,
+        body: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let size = self.size_within_file(element)?;
+        if size > max {
+            return Err(format!("a part of it claims to be {size} bytes long"));
+        }
+        let wanted = size.min(wanted);
+        body.resize(wanted as usize, 0);
+        self.fill(body)?;
+        self.pass(size - wanted)
+    }
+
+    /// Goes on with the element's children.
+    pub(super) fn enter(&mut self, element: &Element) {
+        if element.size != UNKNOWN {
+            let end = self.position.saturating_add(element.size);
+            self.declared_end = self.declared_end.max(end);
+        }
+    }
+
+    pub(super) fn skip(&mut self, element: &Element) -> Result<(), String> {
+        let size = self.size_within_file(element)?;
+        self.pass(size)
+    }
+
+    fn pass(&mut self, n: u64) -> Result<(), String> {
+        self.position += n;
+        self.input
+            .seek_relative(n as i64)
+            .map_err(|e| read_error(&e))
+    }
+
+    pub(super) fn go_to(&mut self, position: u64) -> Result<(), String> {
+        let distance = position as i64 - self.position as i64;
+        self.position = position;
+        self.input
+            .seek_relative(distance)
+            .map_err(|e| read_error(&e))
+    }
+
+    fn size_within_file(&self, element: &Element) -> Result<u64, String> {
+        if element.size > self.file_length - self.position {
+            return Err(CUT_OFF.into());
+        }
+        Ok(element.size)
+    }
+
+    pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+        self.input.read_exact(bytes).map_err(|e| read_error(&e))?;
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+}

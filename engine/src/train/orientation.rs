@@ -1,0 +1,82 @@
+//! A network decides how pictures lie that labels alone do not decide about.
+
+use crate::dataset::orientation::{better_fit, open_note, set};
+use crate::dataset::{Annotation, Dataset, Orientation, Sample, picture, renamed};
+use crate::error::Result;
+use crate::estimator::{Network, NetworkOptions, Want};
+use crate::eval::oks::oks;
+use crate::geometry::{Point, Roi};
+use crate::model::MODELS;
+use crate::output::{Approach, Timings};
+
+/// Tries both ways on a few people of the pictures that are open ([`Dataset::open`]) and keeps the
+/// one in which the network's answers are clearly nearer to the labels. `None` where none is: the
+/// pictures stay open, and are read as they are stored.
+///
+/// # Errors
+/// When the network fails.
+pub fn settle_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Option<Orientation>> {
+    let skeleton = network.skeleton();
+    let Some(map) = dataset.skeleton.map_to(&skeleton.name) else {
+        return Ok(None);
+    };
+    let sigmas: Vec<f64> = (0..skeleton.n_joints())
+        .map(|j| skeleton.sigma(j))
+        .collect();
+    let input = *network.input();
+    let approach = network.spec().approach;
+    let better = better_fit(dataset, &mut |sample: &Sample, person: &Annotation| {
+        let Some(roi) = input.roi_of(person, sample.size) else {
+            return Ok(None);
+        };
+        // One of the two ways may not be readable at this size.
+        let Ok(frame) = picture::of_sample(sample) else {
+            return Ok(None);
+        };
+        let roi = match approach {
+            Approach::TopDown => roi,
+            Approach::BottomUp => Roi::whole(frame.size(), input.size.aspect()),
+        };
+        let label = Annotation {
+            joints: renamed(&person.joints, &map, sample.size),
+            ..person.clone()
+        };
+        if label.joints.iter().all(|j| j.labelled().is_none()) {
+            return Ok(None);
+        }
+        let look = network.look(&frame, &roi, Want::default(), &mut Timings::default())?;
+        let similarity = look.people.iter().map(|found| {
+            let points: Vec<Point> = found.joints.iter().map(|k| k.point()).collect();
+            oks(&points, &label, &sigmas)
+        });
+        Ok(Some(similarity.fold(0.0, f64::max)))
+    })?;
+    if let Some(orientation) = better {
+        set(dataset, orientation);
+    }
+    Ok(better)
+}
+
+/// Has the program's first network decide about open pictures; says how, or that it could not.
+///
+/// # Errors
+/// When the network cannot be loaded or fails.
+pub(super) fn settle_open(dataset: &mut Dataset) -> Result<Option<String>> {
+    let n = dataset.open.len();
+    if n == 0 {
+        return Ok(None);
+    }
+    let mut network = Network::load(&NetworkOptions::bundled(MODELS[0].name))?;
+    let settled = settle_by_fit(dataset, &mut network)?;
+    let note = settled.map_or_else(|| open_note(n), |orientation| settled_note(n, orientation));
+    Ok(Some(note))
+}
+
+/// What a decision of [`settle_by_fit`] about `n` pictures is called.
+pub fn settled_note(n: usize, orientation: Orientation) -> String {
+    let how = match orientation {
+        Orientation::Exif => "turned as their EXIF data says",
+        Orientation::Auto | Orientation::Stored => "read as they are stored",
+    };
+    format!("{n} pictures that EXIF data turns are {how}: so the labels fit what the network finds")
+}

@@ -1,0 +1,117 @@
+//! Scenarios, and the program in them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::cli::{Desk, Outcome, Running};
+
+/// The library that stands in for the system. Cargo builds it beside this test.
+fn library() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.with_file_name("libposelens_v4l2_standin.so");
+    assert!(path.exists(), "{} was not built", path.display());
+    path
+}
+
+/// A folder with a scenario.
+pub struct Scene(pub Desk);
+
+impl Scene {
+    pub fn new(cameras: &Value) -> Self {
+        let desk = Desk::new();
+        desk.write("scenario.json", cameras.to_string());
+        Self(desk)
+    }
+
+    /// The program, whose calls are answered by the scenario.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = self.0.command(arguments);
+        command
+            .env("LD_PRELOAD", library())
+            .env("V4L2_STANDIN", self.0.path("scenario.json"))
+            .env("V4L2_STANDIN_LOG", self.0.path("calls.txt"));
+        command
+    }
+
+    pub fn run(&self, arguments: &str) -> Outcome {
+        Running::start(self.command(arguments)).wait()
+    }
+
+    /// The document of a run that succeeds.
+    pub fn json(&self, arguments: &str) -> Value {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, Some(0), "{arguments}: {outcome:?}");
+        serde_json::from_str(&outcome.stdout).unwrap()
+    }
+
+    /// The one line of a run that fails before its first frame.
+    pub fn complaint(&self, arguments: &str) -> String {
+        let outcome = self.run(arguments);
+        assert_eq!(
+            (outcome.code, &*outcome.stdout),
+            (Some(1), ""),
+            "{outcome:?}"
+        );
+        let lines = outcome.stderr.lines();
+        let last = lines
+            .filter(|l| l.starts_with("poselens: "))
+            .collect::<Vec<_>>();
+        assert_eq!(last.len(), 1, "{outcome:?}");
+        assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+        last[0].to_owned()
+    }
+
+    /// What the program asked of the cameras.
+    pub fn calls(&self) -> Vec<String> {
+        self.0
+            .read("calls.txt")
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// An ordinary webcam: JPEG and YUYV.
+pub fn webcam(node: u32) -> Value {
+    json!({
+        "node": node,
+        "card": "HD Webcam",
+        "bus": format!("usb-0000:00:14.0-{}", node + 1),
+        "formats": [
+            {
+                "code": "YUYV",
+                "sizes": {"Listed": [[640, 480], [1280, 720]]},
+                "rates": {"Listed": [[1, 30], [1, 15]]},
+            },
+            {
+                "code": "MJPG",
+                "sizes": {"Listed": [[640, 480], [1280, 720]]},
+                "rates": {"Listed": [[1, 30]]},
+            },
+        ],
+    })
+}
+
+/// `camera` with other fields.
+pub fn with(mut camera: Value, fields: &Value) -> Value {
+    let all = camera.as_object_mut().unwrap();
+    all.extend(fields.as_object().unwrap().clone());
+    camera
+}
+
+/// A camera of one format of 64 x 48 pixels.
+pub fn small(format: &Value) -> Value {
+    let sizes =
+        json!({"code": "YUYV", "sizes": {"Listed": [[64, 48]]}, "rates": {"Listed": [[1, 30]]}});
+    json!({
+        "node": 0,
+        "card": "Small",
+        "bus": "usb-1",
+        "formats": [with(sizes, format)],
+    })
+}
+
+/// Runs a few frames of the first camera.
+pub const RUN: &str = "run --input camera:0 --max-frames 3 --json";

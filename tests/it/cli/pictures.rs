@@ -1,0 +1,171 @@
+//! Pictures as people have them: folders, odd formats, odd names, and lists in pipes.
+
+use std::ffi::{OsStr, OsString};
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+use poselens_engine::source::SourceSpec;
+use serde_json::json;
+
+use super::{Desk, Running, read_all};
+
+/// A frame of the sample clip as a picture.
+fn person() -> DynamicImage {
+    let frames = read_all(&SourceSpec::parse("sample").unwrap());
+    let rgb = frames[0]
+        .rgba()
+        .chunks_exact(4)
+        .flat_map(|p| p[..3].to_vec());
+    let rgb: Vec<u8> = rgb.collect();
+    DynamicImage::ImageRgb8(RgbImage::from_raw(640, 480, rgb).unwrap())
+}
+
+/// Fails when a picture is left out for its extension, a broken one moves the numbers of the
+/// others, results lose the pictures' names, or what is left out is not said.
+#[test]
+fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("day")).unwrap();
+    let person = person();
+    for (name, format) in [
+        ("1.JPE", ImageFormat::Jpeg),
+        ("3.tif", ImageFormat::Tiff),
+        ("4", ImageFormat::Gif),
+        ("5.mp4", ImageFormat::Png),
+    ] {
+        let path = desk.path("day").join(name);
+        person.save_with_format(path, format).unwrap();
+    }
+    desk.write("day/2.jpg", "sorry");
+    desk.write("day/notes.txt", "measured in May");
+    let run = "run --input day --write-json a.jsonl --write-coco a.json --write-csv a.csv \
+               --write-openpose poses";
+    let outcome = desk.succeed(run);
+    let lines = desk.json_lines("a.jsonl");
+    let named: Vec<_> = lines
+        .iter()
+        .map(|l| json!([l["frame"], l["file"]]))
+        .collect();
+    let wanted = [(0, "1.JPE"), (2, "3.tif"), (3, "4"), (4, "5.mp4")];
+    assert_eq!(named, wanted.map(|(id, name)| json!([id, name])));
+    for (i, name) in wanted {
+        let coco: serde_json::Value = serde_json::from_str(&desk.read("a.json")).unwrap();
+        let is_it = |e: &serde_json::Value| e["image_id"] == i && e["file_name"] == name;
+        assert!(coco.as_array().unwrap().iter().any(is_it), "{name}: {coco}");
+        assert!(
+            desk.read("a.csv")
+                .lines()
+                .any(|l| l.ends_with(&format!(",{name}")))
+        );
+        let stem = name.split('.').next().unwrap();
+        assert!(
+            desk.path(&format!("poses/{stem}_keypoints.json")).exists(),
+            "{stem}"
+        );
+    }
+    let said = outcome.stderr.lines().next().unwrap();
+    for part in [
+        "1 of 5 pictures failed",
+        "2.jpg",
+        "1 file that is no picture (notes.txt)",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    // The poses of this folder must not be mixed with those of another.
+    let line = desk.complaint(run);
+    assert!(line.contains("--overwrite"), "{line}");
+    let strict = desk.run(&format!("{run} --overwrite --strict"));
+    assert_eq!(strict.code, Some(1), "{strict:?}");
+    assert!(strict.stderr.contains("--strict"), "{strict:?}");
+    assert_eq!(desk.json_lines("a.jsonl").len(), 4);
+}
+
+/// Fails when a cut picture passes in silence.
+#[test]
+fn a_cut_picture_is_said() {
+    let desk = Desk::new();
+    person().save(desk.path("whole.jpg")).unwrap();
+    let bytes = std::fs::read(desk.path("whole.jpg")).unwrap();
+    desk.write("cut.jpg", &bytes[..bytes.len() * 2 / 3]);
+    let run = desk.json("run --input cut.jpg --json");
+    let warning = run["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("cut.jpg") && warning.contains("cut off"),
+        "{warning}"
+    );
+    assert_eq!(desk.run("run --input cut.jpg --strict").code, Some(1));
+    assert_eq!(desk.run("run --input whole.jpg --strict").code, Some(0));
+}
+
+/// Fails when a list cannot be read from standard output, or is mixed with other lines there.
+#[test]
+fn lists_go_to_standard_output() {
+    let desk = Desk::new();
+    let run = "run --input synthetic --max-frames 3";
+    desk.succeed(&format!(
+        "{run} --write-json file.jsonl --write-coco file.json"
+    ));
+    let printed = desk.succeed(&format!("{run} --write-json -")).stdout;
+    assert_eq!(printed, desk.read("file.jsonl"));
+    let printed = desk.succeed(&format!("{run} --write-coco -")).stdout;
+    assert_eq!(printed, desk.read("file.json"));
+    let names = std::fs::read_dir(desk.path("")).unwrap().count();
+    assert_eq!(names, 2, "nothing but the two files");
+    for both in ["--write-csv - --write-json -", "--json --write-json -"] {
+        let line = desk.complaint(&format!("{run} {both}"));
+        assert!(line.contains("cannot write to -"), "{line}");
+    }
+    #[cfg(unix)]
+    {
+        let printed = desk
+            .succeed(&format!("{run} --write-json /dev/stdout"))
+            .stdout;
+        assert_eq!(printed, desk.read("file.jsonl"));
+        desk.succeed(&format!(
+            "{run} --write-json /dev/null --write-coco /dev/null"
+        ));
+    }
+}
+
+/// Fails when a reader that has seen enough (`| head -1`) makes a failure of the run.
+#[cfg(unix)]
+#[test]
+fn a_reader_of_a_list_may_go() {
+    let desk = Desk::new();
+    let mut command = desk.command("run --input synthetic --max-frames 30 --write-json -");
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+}
+
+/// Fails when a path that is not UTF-8, which other systems' archives leave, cannot be given.
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_need_not_be_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let desk = Desk::new();
+    let name = OsStr::from_bytes(b"stra\xdfe.png");
+    person()
+        .save_with_format(desk.path("").join(name), ImageFormat::Png)
+        .unwrap();
+    let folder = desk.path("").join(OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(desk.path("").join(name), folder.join(name)).unwrap();
+    for input in [name, OsStr::from_bytes(b"caf\xe9")] {
+        let mut command = desk.command("run --json --write-csv a.csv");
+        let mut out = OsString::from("out-");
+        out.push(input);
+        command
+            .arg("--input")
+            .arg(input)
+            .arg("--write-json")
+            .arg(&out);
+        let outcome = Running::start(command).wait();
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let figures: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(figures["frames"], 1);
+        assert!(desk.path("").join(&out).exists());
+    }
+}

@@ -1,0 +1,158 @@
+//! Disks that are full or read-only: small file systems in memory, in a name space of their own.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use super::has;
+use crate::cli::{Desk, Outcome, Running};
+use crate::train::draw_people;
+
+/// Begins a name space in which mounting is allowed.
+const UNSHARE: [&str; 5] = ["--user", "--map-root-user", "--mount", "sh", "-c"];
+
+fn can_mount() -> bool {
+    let mut check = Command::new("unshare");
+    has(
+        "tmpfs",
+        check
+            .args(UNSHARE)
+            .arg("mount -t tmpfs -o size=64k none /mnt"),
+    )
+}
+
+/// Runs the program with a file system of `kib` in the folder `disk`, which `options` may make
+/// read-only. What lies there at the end is copied to `left`.
+fn run(desk: &Desk, kib: usize, is_read_only: bool, arguments: &str) -> Outcome {
+    for folder in ["disk", "left"] {
+        std::fs::create_dir_all(desk.path(folder)).unwrap();
+    }
+    let mut script = format!("mount -t tmpfs -o size={kib}k none disk || exit 99\n");
+    if is_read_only {
+        script.push_str("mount -o remount,ro disk || exit 99\n");
+    }
+    // "$0" is the program.
+    let _ = write!(
+        script,
+        "\"$0\" \"$@\"; code=$?; cp -r disk/. left; exit $code"
+    );
+    let mut command = Command::new("unshare");
+    command.args(UNSHARE).arg(script);
+    command.arg(env!("CARGO_BIN_EXE_poselens-under-test"));
+    command
+        .args(arguments.split(' '))
+        .current_dir(desk.path(""));
+    Running::start(command).wait()
+}
+
+/// The one line of a failure that names `file`.
+fn complaint(outcome: &Outcome, file: &str, reason: &str) {
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let line = outcome.stderr.lines().last().unwrap_or_default();
+    assert!(line.starts_with("poselens: "), "{outcome:?}");
+    assert!(line.contains(file) && line.contains(reason), "{outcome:?}");
+    assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+}
+
+const RUN: &str = "run --input synthetic --max-frames 400 --threads 2";
+const FULL: &str = "No space left";
+const READ_ONLY: &str = "Read-only file system";
+
+/// Fails when a full disk costs the part of a recording that was written before, hangs, goes
+/// unsaid, or counts as success.
+#[test]
+fn a_recording_ends_readable_on_a_full_disk() {
+    if !can_mount() {
+        return;
+    }
+    let desk = Desk::new();
+    let outcome = run(&desk, 1_500, false, &format!("{RUN} --record disk/out.mp4"));
+    complaint(&outcome, "out.mp4", FULL);
+    let frames = desk.frames("left/out.mp4");
+    assert!(!frames.is_empty());
+    assert!(frames.windows(2).all(|w| w[0].time_secs < w[1].time_secs));
+}
+
+/// Fails when a full disk costs the lines that were written before, or goes unsaid.
+#[test]
+fn exports_end_readable_on_a_full_disk() {
+    if !can_mount() {
+        return;
+    }
+    for (option, file) in [
+        ("--write-json", "out.jsonl"),
+        ("--write-csv", "out.csv"),
+        ("--write-coco", "out.json"),
+        ("--write-openpose", "out"),
+    ] {
+        let desk = Desk::new();
+        let outcome = run(&desk, 32, false, &format!("{RUN} {option} disk/{file}"));
+        complaint(&outcome, "disk/out", FULL);
+        if file == "out.jsonl" {
+            let text = desk.read("left/out.jsonl");
+            let whole = text.matches('\n').count();
+            assert!(whole > 0);
+            for line in text.lines().take(whole) {
+                serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
+        }
+        // Nobody takes half a list for the whole.
+        assert!(!desk.path("left/out.json").exists());
+    }
+}
+
+/// Fails when a disk that cannot be written is found out late, goes unsaid, or hangs a run.
+#[test]
+fn nothing_begins_on_a_read_only_disk() {
+    if !can_mount() {
+        return;
+    }
+    for output in [
+        "--record disk/out.mp4",
+        "--write-json disk/out.jsonl",
+        "--write-csv disk/out.csv",
+        "--write-coco disk/out.json",
+        "--write-openpose disk/out",
+    ] {
+        let desk = Desk::new();
+        let outcome = run(&desk, 64, true, &format!("{RUN} {output}"));
+        complaint(&outcome, "disk/out", READ_ONLY);
+    }
+}
+
+const TRAIN: &str = "train --annotations people.json --epochs 1 --batch-size 2 --input-size 64 \
+                     --device cpu --threads 2";
+
+/// Fails when a training on a disk without room, or one that cannot be written, leaves half a file
+/// or does not name what it could not write.
+#[test]
+fn a_training_without_room_leaves_no_half_files() {
+    if !can_mount() {
+        return;
+    }
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 2);
+    let outcome = run(&desk, 2_000, false, &format!("{TRAIN} --out disk/out"));
+    complaint(&outcome, "state.safetensors", FULL);
+    for name in [
+        "state.safetensors",
+        "state.safetensors.part",
+        "last.safetensors",
+    ] {
+        assert!(!desk.path(&format!("left/out/{name}")).exists(), "{name}");
+    }
+    let outcome = run(&desk, 64, true, &format!("{TRAIN} --out disk/out"));
+    complaint(&outcome, "disk/out", READ_ONLY);
+}
+
+/// Fails when standard output that takes nothing counts as success, or is told in more than a line.
+#[test]
+fn a_document_that_cannot_be_printed_is_a_failure() {
+    let desk = Desk::new();
+    let mut command = Command::new("sh");
+    let script = "\"$0\" models --json > /dev/full";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_poselens-under-test")]);
+    command.current_dir(desk.path(""));
+    let outcome = Running::start(command).wait();
+    complaint(&outcome, "", FULL);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+}

@@ -1,0 +1,146 @@
+//! The window on a display of its own, ended from outside.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use super::has;
+use super::network::{can_trace, sockets};
+use crate::cli::{Desk, Running};
+
+/// A display without a screen.
+struct Display {
+    server: Child,
+    number: String,
+}
+
+impl Display {
+    fn start() -> Option<Self> {
+        if !has(
+            "xvfb",
+            Command::new("sh").args(["-c", "command -v Xvfb && command -v xdotool"]),
+        ) {
+            return None;
+        }
+        let mut server = Command::new("Xvfb")
+            .args([
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                "1280x800x24",
+                "-nolisten",
+                "tcp",
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap())
+            .read_line(&mut number)
+            .unwrap();
+        Some(Self {
+            server,
+            number: format!(":{}", number.trim()),
+        })
+    }
+
+    /// The program with a home of its own on this display.
+    fn window(&self, desk: &Desk, arguments: &str) -> Command {
+        let mut command = desk.command(arguments);
+        command
+            .env("DISPLAY", &self.number)
+            .env("HOME", desk.path(""));
+        for name in ["CONFIG", "DATA", "STATE", "CACHE"] {
+            command.env(format!("XDG_{name}_HOME"), desk.path(name));
+        }
+        command.env("WAYLAND_DISPLAY", "");
+        command
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> bool {
+        let mut xdotool = Command::new("xdotool");
+        let status = xdotool
+            .args(arguments)
+            .env("DISPLAY", &self.number)
+            .output();
+        status.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// The manifest of the only recording below the desk's home.
+fn manifest(desk: &Desk) -> Option<String> {
+    let videos = std::fs::read_dir(desk.path("PoseLens")).ok()?;
+    let folder = videos.flatten().next()?.path();
+    std::fs::read_to_string(folder.join("session.toml")).ok()
+}
+
+/// Fails when the end of a login leaves a recording of the window without its end, loses the
+/// settings, or the window does not close.
+#[test]
+fn the_window_closes_its_recording_when_asked_to_end() {
+    let Some(display) = Display::start() else {
+        return;
+    };
+    for name in ["TERM", "INT"] {
+        let desk = Desk::new();
+        let mut running = Running::start(display.window(&desk, "gui --input synthetic:live"));
+        running.until("window", || {
+            display.xdotool(&["search", "--onlyvisible", "--name", "PoseLens"])
+        });
+        running.until("recording", || {
+            display.xdotool(&["search", "--name", "PoseLens", "windowfocus"]);
+            display.xdotool(&["key", "r"]);
+            // Pressed again too early, it would end the recording.
+            (0..150).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                manifest(&desk).is_some()
+            })
+        });
+        assert!(manifest(&desk).unwrap().contains("is_finished = false"));
+        running.signal(name);
+        let outcome = running.wait();
+        assert_eq!(outcome.code, Some(0), "{name}: {}", outcome.stderr);
+        let manifest = manifest(&desk).unwrap();
+        assert!(
+            manifest.contains("is_finished = true"),
+            "{name}: {manifest}"
+        );
+        assert!(
+            desk.path("CONFIG/poselens/settings.toml").exists(),
+            "{name}"
+        );
+    }
+}
+
+/// Fails when the window reaches for the network; a display and a session bus are no network.
+#[test]
+fn the_window_opens_no_socket() {
+    let Some(display) = Display::start() else {
+        return;
+    };
+    if !can_trace() {
+        return;
+    }
+    let desk = Desk::new();
+    let window = display.window(&desk, "gui --input synthetic:live");
+    let mut ended = Command::new("sh");
+    ended.args([
+        "-c",
+        "\"$@\" & window=$!; sleep 8; kill -TERM $window; wait $window",
+        "sh",
+    ]);
+    ended.arg(window.get_program()).args(window.get_args());
+    for (name, value) in window.get_envs() {
+        ended.env(name, value.unwrap_or_default());
+    }
+    let found = sockets(&desk, &ended);
+    assert!(found.is_empty(), "{found:?}");
+}

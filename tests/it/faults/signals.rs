@@ -1,0 +1,98 @@
+//! Programs that are ended, stopped and continued from outside.
+
+use serde_json::Value;
+
+use crate::cli::{Desk, Running};
+use crate::train::draw_people;
+
+const LIVE: &str = "run --input synthetic:live --record out.mp4 --write-json out.jsonl --json";
+
+fn fragments(desk: &Desk) -> usize {
+    let bytes = std::fs::read(desk.path("out.mp4")).unwrap_or_default();
+    bytes.windows(4).filter(|w| w == b"moof").count()
+}
+
+/// Fails when the end of a login, of a container or of a terminal costs a recording its end.
+#[test]
+fn a_run_is_complete_whichever_way_it_is_asked_to_end() {
+    for name in ["TERM", "HUP"] {
+        let desk = Desk::new();
+        let mut running = Running::start(desk.command(LIVE));
+        running.until("fragment", || fragments(&desk) > 0);
+        running.signal(name);
+        let outcome = running.wait();
+        assert_eq!(outcome.code, Some(0), "{name}: {}", outcome.stderr);
+        let run: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(run["frames"], desk.frames("out.mp4").len(), "{name}");
+    }
+}
+
+/// Fails when a program that was stopped for a while (Ctrl+Z, a suspended machine) does not go on,
+/// brings what it missed as a burst, or loses the time that has passed from the recording.
+#[test]
+fn a_run_goes_on_after_it_was_stopped() {
+    let desk = Desk::new();
+    let mut running = Running::start(desk.command(LIVE));
+    running.until("fragment", || fragments(&desk) > 0);
+    running.signal("STOP");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    running.signal("CONT");
+    let before = fragments(&desk);
+    running.until("fragment after the stop", || fragments(&desk) > before + 1);
+    running.signal("INT");
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let frames = desk.frames("out.mp4");
+    let steps = frames.windows(2).map(|w| w[1].time_secs - w[0].time_secs);
+    let steps: Vec<f64> = steps.collect();
+    assert!(steps.iter().all(|step| *step > 0.0));
+    let longest = steps.iter().copied().fold(0.0, f64::max);
+    assert!(
+        longest > 2.5,
+        "3 s without a frame are {longest} s in the file"
+    );
+}
+
+const TRAIN: &str = "train --annotations people.json --out out --epochs 100000 --batch-size 2 \
+                     --input-size 64 --device cpu --threads 2 --json";
+
+/// Fails when a training that is asked to end loses what it has learned, or cannot go on.
+#[test]
+fn a_training_is_saved_whichever_way_it_is_asked_to_end() {
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 2);
+    let mut running = Running::start(desk.command(TRAIN));
+    let log = desk.path("out/log.csv");
+    let epochs = || {
+        std::fs::read_to_string(&log)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    running.until("epoch", || epochs() > 2);
+    running.signal("TERM");
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let train: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(train["ended"], "stopped");
+    let before = train["epochs"].as_u64().unwrap();
+    let more = before + 1;
+    let resume =
+        format!("train --resume --out out --epochs {more} --device cpu --threads 2 --json");
+    assert_eq!(desk.json(&resume)["epochs"], more);
+}
+
+/// Fails when an evaluation cannot be interrupted.
+#[test]
+fn an_evaluation_ends_at_once() {
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 40);
+    for name in ["INT", "TERM", "KILL"] {
+        let running = Running::start(desk.command("eval --annotations people.json --json"));
+        running.signal(name);
+        let outcome = running.wait();
+        // A signal ends it: it has nothing to finish.
+        assert_eq!(outcome.code, None, "{name}: {outcome:?}");
+        assert_eq!(outcome.stdout, "", "{name}");
+    }
+}

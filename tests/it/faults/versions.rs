@@ -1,0 +1,31 @@
+//! Files that a newer version has written.
+
+use std::fs;
+
+use poselens_engine::pipeline::session::Manifest;
+
+use crate::cli::Desk;
+use crate::train::draw_people;
+
+/// Fails when options of a newer version are ignored in silence instead of being named.
+#[test]
+fn options_of_a_newer_version_are_named() {
+    let desk = Desk::new();
+    draw_people(&desk.path(""), 1);
+    desk.write("newer.toml", "epochs = 1\nhologram = true\n");
+    let outcome = desk.run("train --config newer.toml --annotations people.json --out out");
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("hologram"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("newer.toml"), "{}", outcome.stderr);
+    assert!(!desk.path("out").exists());
+}
+
+/// Fails when the recording of a newer version cannot be opened any more.
+#[test]
+fn the_recording_of_a_newer_version_is_read() {
+    let desk = Desk::new();
+    let text = String::from_utf8(poselens_tests::fuzz::seeds::recording().remove(0)).unwrap();
+    let newer = format!("hologram = 3\n{text}");
+    fs::write(desk.path("session.toml"), newer).unwrap();
+    assert!(Manifest::read(&desk.path("")).unwrap().is_finished);
+}

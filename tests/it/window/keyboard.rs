@@ -1,0 +1,145 @@
+//! Who gets what is typed: shortcuts, or the field that has the keyboard, however slow frames are.
+
+use eframe::egui::{self, Event, Key, Modifiers, PointerButton};
+use egui_kittest::kittest::Queryable;
+
+use super::Window;
+
+fn key(key: Key, modifiers: Modifiers) -> Event {
+    Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers,
+    }
+}
+
+/// What a keyboard sends for these small letters and digits: keys with their texts.
+fn typed(text: &str) -> Vec<Event> {
+    let letters = text.chars().flat_map(|c| {
+        let name = c.to_uppercase().to_string();
+        let pressed = Key::from_name(&name).map(|k| key(k, Modifiers::NONE));
+        pressed.into_iter().chain([Event::Text(c.to_string())])
+    });
+    letters.collect()
+}
+
+fn click(at: egui::Pos2) -> Vec<Event> {
+    let button = |pressed| Event::PointerButton {
+        pos: at,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    vec![Event::PointerMoved(at), button(true), button(false)]
+}
+
+impl Window {
+    /// A single slow frame in which all of this happens.
+    fn slow_frame(&mut self, events: impl IntoIterator<Item = Event>) {
+        self.harness.input_mut().events.extend(events);
+        self.harness.step();
+    }
+}
+
+/// Fails when letters typed right behind Ctrl+K start a recording, switch overlays or get lost:
+/// all in one slow frame, or in the frames that follow.
+#[test]
+fn what_follows_ctrl_k_goes_into_the_palette() {
+    let open = || key(Key::K, Modifiers::COMMAND);
+    for frames in 1..4 {
+        let mut window = Window::running("clip.mp4");
+        let mut events = vec![open()];
+        events.extend(typed("r1 over"));
+        let size = events.len().div_ceil(frames);
+        for part in events.chunks(size) {
+            window.slow_frame(part.iter().cloned());
+        }
+        window.harness.run_steps(4);
+        assert_eq!(window.session().search, "r1 over", "in {frames} frames");
+        assert!(window.session().recording.is_none());
+        assert_eq!(window.overlays(), ["skeleton"]);
+    }
+    // A whole command in one frame, and what is typed behind it is a shortcut again.
+    let mut window = Window::running("clip.mp4");
+    let mut events = vec![open()];
+    events.extend(typed("over heat"));
+    events.push(key(Key::Enter, Modifiers::NONE));
+    events.extend(typed("1"));
+    window.slow_frame(events);
+    window.harness.run_steps(6);
+    assert_eq!(window.overlays(), ["heatmap"]);
+    assert!(window.session().sheet.is_none());
+}
+
+/// Fails when digits, letters or blanks typed into a field act as keys, also those that come in
+/// the frame of the click that gives it the keyboard, or in the next one.
+#[test]
+fn what_is_typed_into_a_field_is_no_shortcut() {
+    for slow in [true, false] {
+        let mut window = Window::running("clip.mp4");
+        let path = window.harness.get_by_label("Path").rect().center();
+        let mut events = click(path);
+        events.extend(typed("r2 1"));
+        if slow {
+            window.slow_frame(events);
+        } else {
+            for event in events {
+                window.slow_frame([event]);
+            }
+        }
+        window.harness.run_steps(4);
+        assert!(window.harness.state().state().path.ends_with("r2 1"));
+        assert_eq!(window.overlays(), ["skeleton"]);
+        assert!(window.session().recording.is_none() && window.session().is_playing);
+        // Keys that type nothing still work.
+        window.slow_frame([key(Key::K, Modifiers::COMMAND)]);
+        window.harness.run_steps(3);
+        assert!(window.session().sheet.is_some());
+    }
+    // A number that becomes a field when it is clicked.
+    for n_between in 0..3 {
+        let mut window = Window::running("clip.mp4");
+        let slider = window.harness.get_by_label("Threshold").rect();
+        let number = egui::pos2(slider.right() - 12.0, slider.center().y);
+        window.slow_frame(click(number));
+        window.harness.run_steps(n_between);
+        window.slow_frame(typed("0.2"));
+        window.slow_frame([key(Key::Enter, Modifiers::NONE)]);
+        window.harness.run_steps(4);
+        assert_eq!(window.overlays(), ["skeleton"], "{n_between} frames later");
+        let threshold = window.harness.state().state().keypoint_threshold;
+        assert!((threshold - 0.2).abs() < 1e-6, "{threshold}");
+    }
+}
+
+/// Fails when the key that presses a focused button also plays or pauses, or an arrow that moves a
+/// focused control steps through the frames.
+#[test]
+fn keys_that_operate_a_control_are_no_shortcuts() {
+    let mut window = Window::running("clip.mp4");
+    window.harness.get_by_label("Smoothing").focus();
+    window.harness.run_steps(3);
+    let is_smoothed = |window: &Window| window.harness.state().state().is_smoothed;
+    let before = is_smoothed(&window);
+    window.press(Key::Space);
+    assert_ne!(is_smoothed(&window), before);
+    assert!(window.session().is_playing);
+    window.press(Key::ArrowLeft);
+    assert!(window.session().is_playing, "stepped");
+    window.press(Key::Num2);
+    assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
+}
+
+/// Fails when keys pressed in one frame run in another order than they were pressed.
+#[test]
+fn shortcuts_of_one_frame_run_in_their_order() {
+    let mut window = Window::running("clip.mp4");
+    window.slow_frame(typed("021"));
+    window.harness.run_steps(2);
+    assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
+    window.slow_frame(typed("210"));
+    window.harness.run_steps(2);
+    assert!(window.overlays().is_empty());
+}

@@ -1,0 +1,118 @@
+//! What the window says by itself: notes over the picture, its title, whole names.
+
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, ViewportCommand};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use poselens_tests::PATIENCE;
+
+use super::Window;
+
+/// Fails when a picture without anybody is shown without a word, or the word stays when somebody
+/// is there.
+#[test]
+fn nobody_found_is_said_over_the_picture() {
+    let mut window = Window::running("clip.mp4");
+    assert!(!window.has("Nobody found"));
+    window.choose("Network", "blind");
+    window.until_seen(|window| window.has("Nobody found"));
+    window.choose("Network", "first");
+    window.until_seen(|window| !window.has("Nobody found"));
+    // Somebody whose joints are all below the threshold is not drawn either.
+    window
+        .harness
+        .get_by_label("Threshold")
+        .set_value_accesskit(1.0);
+    window.until_seen(|window| {
+        let mut notes = window
+            .harness
+            .query_all_by_label_contains("below the threshold");
+        notes.next().is_some()
+    });
+}
+
+/// Fails when the map of one network is asked of another one: an error instead of its first map.
+#[test]
+fn another_network_begins_with_its_own_first_map() {
+    let mut window = Window::running("clip.mp4");
+    window.click("Attention");
+    window.until(|s| !s.attention_maps.is_empty());
+    window.choose("Map", "x51.gate   x51.gate in words");
+    let chosen = |window: &Window| window.harness.state().state().attention.clone();
+    assert_eq!(chosen(&window).as_deref(), Some("x51.gate"));
+    window.choose("Network", "second");
+    window.until(|s| s.attention_maps.iter().any(|map| map.name == "s0_att_sum"));
+    assert_eq!(chosen(&window), None);
+    let mut words = window
+        .harness
+        .query_all_by_label_contains("S0_att_l1 in words. From -1 to 1");
+    assert!(words.next().is_some());
+}
+
+/// Fails when several windows cannot be told apart in the task bar.
+#[test]
+fn the_title_names_what_is_shown() {
+    let mut window = Window::open(Some("clip.mp4"), &[]);
+    let mut titles = Vec::new();
+    window.until(|s| s.presented.is_some());
+    window.click("Close source");
+    for input in ["short.mp4", "other.mp4"] {
+        window.harness.get_by_label("Path").focus();
+        window.harness.get_by_label("Path").type_text(input);
+        window.harness.run_steps(3);
+        window.click("Open path");
+        let start = Instant::now();
+        let n = titles.len();
+        while titles.len() == n {
+            assert!(start.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(2));
+            window.harness.step();
+            let output = window.harness.output();
+            let commands = output.viewport_output.values().flat_map(|v| &v.commands);
+            titles.extend(commands.filter_map(|command| match command {
+                ViewportCommand::Title(title) if title != "PoseLens" => Some(title.clone()),
+                _ => None,
+            }));
+        }
+        window.click("Close source");
+        window.harness.get_by_label("Path").focus();
+        window
+            .harness
+            .key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+        window.harness.run_steps(3);
+    }
+    assert_eq!(titles, ["short.mp4 - PoseLens", "other.mp4 - PoseLens"]);
+}
+
+/// Fails when, in the smallest window, what a recording says lies over the time, or a long name
+/// over the buttons.
+#[test]
+fn nothing_overlaps_in_the_smallest_window() {
+    let folder = "a_name_that_is_much_longer_than_any_header_has_room_for_".repeat(3);
+    let name: &'static str = Box::leak(format!("{folder}.mp4").into_boxed_str());
+    let small = Harness::builder().with_size(egui::vec2(880.0, 560.0));
+    let mut window = Window::sized(small, name);
+    window.until(|s| s.presented.is_some());
+    window.click("Record");
+    window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
+    let rect = |window: &Window, part: &str| {
+        let mut found = window.harness.query_all_by_label_contains(part);
+        let rect = found.next().unwrap_or_else(|| panic!("{part}")).rect();
+        rect
+    };
+    let status = rect(&window, "frames   ");
+    let record = rect(&window, "Stop recording");
+    let clock = rect(&window, "0:0");
+    for other in [clock, record] {
+        assert!(
+            !status.shrink(1.0).intersects(other),
+            "{status:?} {other:?}"
+        );
+    }
+    let shown = rect(&window, name);
+    for label in ["Train", "Full screen", "Menu"] {
+        let other = window.harness.get_by_label(label).rect();
+        assert!(!shown.intersects(other), "{label}: {shown:?} {other:?}");
+    }
+}
