@@ -83,7 +83,7 @@ fn context() -> GuiContext {
             device: String::new(),
         }),
         list_cameras: Arc::new(|| Ok(Vec::new())),
-        start_recording: Arc::new(|_, _| {
+        start_recording: Arc::new(|_, _, _| {
             Err(Error::Invalid("nothing is recorded here".to_owned()))
         }),
         recordings_folder: std::env::temp_dir().join("poselens-no-recordings"),

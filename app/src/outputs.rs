@@ -155,7 +155,7 @@ impl Tap for Outputs {
             path: self.path.clone(),
             frames: figures.frames,
             drops: figures.record_drops,
-            annotated_drops: 0,
+            annotated: figures.frames,
             secs: figures.time_secs,
         }
     }

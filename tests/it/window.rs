@@ -353,7 +353,6 @@ fn after_a_crash_retry_starts_new_workers() {
 #[test]
 fn a_file_plays_pauses_ends_and_begins_again() {
     let mut window = Window::running("short.mp4");
-    window.click("Loop");
     window.until(|s| s.has_ended);
     window.click("Play");
     window.until(|s| s.has_ended);

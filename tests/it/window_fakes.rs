@@ -67,7 +67,7 @@ impl FrameSource for FakeSource {
     }
 }
 
-/// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `short.mp4` has 10 frames, `missing...` does not exist.
+/// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `...short.mp4` has 10 frames, `...missing...` does not exist.
 fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
     let spec = if spec == "camera:" { "camera:0" } else { spec };
     if spec == "sample" {
@@ -77,7 +77,7 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
         };
         return SourceSpec::parse(spec)?.open(&options);
     }
-    if spec.starts_with("missing") {
+    if spec.contains("missing") {
         return Err(Error::source(spec, "no such file; check the path"));
     }
     let stop = StopFlag::new();
@@ -100,7 +100,7 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
             name: spec.to_owned(),
             size: Some(SIZE),
             rate: Some(100.0),
-            n_frames: (spec == "short.mp4").then_some(10),
+            n_frames: spec.ends_with("short.mp4").then_some(10),
             is_live: spec.starts_with("camera:"),
         },
         next: 0,
@@ -172,6 +172,7 @@ struct FakeTap(TapProgress);
 impl Tap for FakeTap {
     fn offer(&mut self, _presented: &Presented) -> Result<()> {
         self.0.frames += 1;
+        self.0.annotated += 1;
         Ok(())
     }
 
@@ -252,7 +253,7 @@ pub(crate) fn gui(
                 })
                 .collect())
         }),
-        start_recording: Arc::new(|folder: &Path, _: &Presented| {
+        start_recording: Arc::new(|folder: &Path, _: &Presented, _: &[String]| {
             Ok(Box::new(FakeTap(TapProgress {
                 path: folder.to_owned(),
                 ..TapProgress::default()

@@ -99,7 +99,7 @@ pub fn context(
         overlays: OVERLAYS,
         devices,
         sample_clip: Some("sample".to_owned()),
-        synthetic: "synthetic".to_owned(),
+        synthetic: SYNTHETIC.to_owned(),
         log: None,
         open_source: Arc::new(move |text, format| {
             let options = OpenOptions {
@@ -128,16 +128,24 @@ pub fn context(
             };
             Ok(cameras.iter().map(|c| choice(c.label(&cameras))).collect())
         }),
-        start_recording: Arc::new(move |folder, first| {
+        start_recording: Arc::new(move |folder, first, exports| {
             let model = |output: &Arc<PoseOutput>| model_record(&output.model, &digests);
             let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
             let spec = specs.get(&first.source.name).cloned();
             drop(specs);
+            // None of a file's frames may be lost; the synthetic figure has no end.
+            let is_endless = spec.as_ref().is_some_and(|s| s.starts_with(SYNTHETIC));
+            let is_file = !first.source.is_live && !is_endless;
             let plan = SessionPlan {
                 folder: folder.to_owned(),
                 source_spec: spec.unwrap_or_default(),
                 model: first.output.as_ref().map(model),
-                backpressure: Backpressure::DropNewest,
+                backpressure: if is_file {
+                    Backpressure::Block
+                } else {
+                    Backpressure::DropNewest
+                },
+                exports: exports.to_vec(),
             };
             Ok(Box::new(SessionTap::create(plan, first)?))
         }),
@@ -150,6 +158,9 @@ pub fn context(
         settings_file: folders::project().map(|p| p.config_dir().join("settings.toml")),
     })
 }
+
+/// The synthetic figure, which has no end.
+const SYNTHETIC: &str = "synthetic";
 
 /// Results carry the title of the weights: trained ones are not taken for the program's.
 struct Titled {

@@ -148,6 +148,33 @@ pub enum RecordAction {
     Annotate(PathBuf, String),
     /// End that.
     CancelAnnotation,
+    /// Show a folder in the system's file manager.
+    ShowFolder(PathBuf),
+    /// Give a recording's folder another name.
+    Rename(PathBuf, String),
+    /// Move a recording to the bin.
+    Delete(PathBuf),
+    /// Write recordings here from now on; `None` is the place given by the program.
+    Place(Option<PathBuf>),
+    /// Write these files as well, by the exporter's name, or no more.
+    Export(String, bool),
+    /// Ask for files or a folder.
+    Ask(RecordAsk),
+    /// Record these files whole, and the videos of these folders, one after the other.
+    Queue(Vec<PathBuf>),
+    /// Record none of the waiting files, and end the one at work.
+    StopQueue,
+}
+
+/// What a dialog about recordings asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordAsk {
+    /// Files to be recorded.
+    Files,
+    /// A folder whose videos are to be recorded.
+    Folder,
+    /// Where recordings go.
+    Place,
 }
 
 /// The window itself.

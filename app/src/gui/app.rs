@@ -17,6 +17,7 @@ use super::inspect::{self, Inspect};
 use super::keyboard::Keyboard;
 use super::panels::{self, PanelContext, View, any_camera, sample_clip};
 use super::picture::Picture;
+use super::queue::Queue;
 use super::session::{Adapter, Level, MapTitle, Sheet, Status};
 use super::train::{self, Train};
 use super::{AppState, GuiContext, Session, theme};
@@ -40,6 +41,7 @@ pub struct App {
     news: Receiver<News>,
     pub(super) tasks: Vec<Worker>,
     pub(super) annotation: Option<Annotation>,
+    pub(super) queue: Queue,
     picture: Option<Picture>,
     keyboard: Keyboard,
     /// What the window is called.
@@ -112,6 +114,7 @@ impl App {
             news,
             tasks: Vec::new(),
             annotation: None,
+            queue: Queue::default(),
             picture: None,
             keyboard: Keyboard::default(),
             title: String::new(),
@@ -314,7 +317,7 @@ impl App {
         let old = std::mem::replace(&mut self.pipeline, start_pipeline(&self.desk.waker)?);
         old.dismiss();
         self.session.has_crashed = false;
-        self.session.recording = None;
+        self.session.recording.take_if(|r| !r.is_file);
         self.is_look_sent = false;
         if let Some(wanted) = self.session.wanted_model.clone() {
             self.load_model(wanted);
@@ -436,15 +439,14 @@ impl eframe::App for App {
         for action in self.keyboard.shortcuts(ctx, &self.gui, sheet) {
             self.run_command(action, ctx);
         }
-        let dropped = ctx.input(|i| {
-            i.raw
-                .dropped_files
-                .iter()
-                .map(|f| f.path().to_owned())
-                .next()
+        let dropped: Vec<_> = ctx.input(|i| {
+            let files = i.raw.dropped_files.iter();
+            files.map(|f| f.path().to_owned()).collect()
         });
-        if let Some(path) = dropped {
-            self.open_path(path.to_string_lossy().into_owned());
+        match dropped.as_slice() {
+            [] => {}
+            [path] => self.open_path(path.to_string_lossy().into_owned()),
+            _ => self.run_action(Action::Record(RecordAction::Queue(dropped))),
         }
         self.send_look();
     }

@@ -121,6 +121,10 @@ impl App {
             SourceAction::ForgetRecent => self.state.recent.clear(),
             SourceAction::Format(format) => return self.choose_format(format),
             SourceAction::Close => {
+                // A file that is recorded goes on to its end.
+                if self.session.recording.take().is_some_and(|r| !r.is_file) {
+                    self.pipeline.stop_recording()?;
+                }
                 self.pipeline.close_source();
                 self.session.source = None;
                 self.session.wanted_source = None;

@@ -17,6 +17,8 @@ use poselens_engine::source::{image, video};
 use poselens_engine::{Error, Result};
 
 use super::SourceChoice;
+use super::action::RecordAsk;
+use super::queue::Listing;
 use super::train::Ask;
 
 /// A dialog that is gone this quickly was never seen: there is no dialog service.
@@ -32,6 +34,12 @@ pub enum News {
     NoDialog,
     Saved(Result<PathBuf>),
     Recordings(Result<Vec<SessionEntry>>),
+    /// A dialog about recordings was answered.
+    RecordPicked(RecordAsk, Vec<PathBuf>),
+    /// What is to be recorded one after the other.
+    Queue(Listing),
+    /// A recording's folder was renamed, moved to the bin or shown.
+    Changed(std::result::Result<Option<String>, String>),
     /// Files that were opened before and are gone.
     Missing(BTreeSet<String>),
     DeviceLost(String),
@@ -137,6 +145,46 @@ impl Desk {
             let start = Instant::now();
             match block_on(dialog) {
                 Some(file) => News::Picked(Some(file.path().to_owned())),
+                None if start.elapsed() < UNSEEN => News::NoDialog,
+                None => News::Picked(None),
+            }
+        })
+    }
+}
+
+impl Desk {
+    /// Asks for files to be recorded, their folder, or the place of recordings.
+    pub fn ask_recording(&self, ask: RecordAsk, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder);
+        let (files, folder) = match ask {
+            RecordAsk::Files => {
+                let dialog = dialog
+                    .set_title("Videos to be recorded")
+                    .add_filter("Videos", video::EXTENSIONS)
+                    .add_filter("All files", &["*"]);
+                (Some(dialog.pick_files()), None)
+            }
+            RecordAsk::Folder => {
+                let dialog = dialog.set_title("Folder of videos to be recorded");
+                (None, Some(dialog.pick_folder()))
+            }
+            RecordAsk::Place => {
+                let dialog = dialog.set_title("Where recordings go");
+                (None, Some(dialog.pick_folder()))
+            }
+        };
+        self.task("recordings dialog", move || {
+            let start = Instant::now();
+            let picked = match (files, folder) {
+                (Some(files), _) => block_on(files),
+                (_, Some(folder)) => block_on(folder).map(|folder| vec![folder]),
+                _ => None,
+            };
+            match picked {
+                Some(files) => {
+                    let paths = files.iter().map(|f| f.path().to_owned()).collect();
+                    News::RecordPicked(ask, paths)
+                }
                 None if start.elapsed() < UNSEEN => News::NoDialog,
                 None => News::Picked(None),
             }

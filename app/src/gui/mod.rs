@@ -16,6 +16,7 @@ pub mod inspect;
 mod keyboard;
 pub mod panels;
 mod picture;
+mod queue;
 mod recordings;
 mod run;
 mod session;
@@ -98,8 +99,10 @@ pub type MakeOnDevice = Arc<dyn Fn(&str, usize) -> Result<Box<dyn Infer>> + Send
 pub type DescribeModel = Arc<dyn Fn(&str) -> ModelRecord + Send + Sync>;
 /// Names the cameras; may take seconds.
 pub type ListCameras = Arc<dyn Fn() -> Result<Vec<SourceChoice>> + Send + Sync>;
-/// Starts a recording in a new folder; the picture is the first one to be recorded.
-pub type StartRecording = Arc<dyn Fn(&Path, &Presented) -> Result<Box<dyn Tap>> + Send + Sync>;
+/// Starts a recording in a new folder; the picture is the first one to be recorded, the names are
+/// exporters beside the poses and COCO results.
+pub type StartRecording =
+    Arc<dyn Fn(&Path, &Presented, &[String]) -> Result<Box<dyn Tap>> + Send + Sync>;
 
 /// What the window is given.
 #[derive(Clone)]

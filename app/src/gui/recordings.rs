@@ -12,9 +12,10 @@ use poselens_engine::pipeline::{Notify, TapProgress, save_png};
 use poselens_engine::record::stamp;
 use poselens_engine::{Error, Result};
 
-use super::action::{Action, RecordAction, SourceAction};
+use super::action::{Action, RecordAction, RecordAsk, SourceAction};
 use super::files::News;
 use super::panels::View;
+use super::queue::Listing;
 use super::session::{Annotating, Level, Recording};
 use super::train::trained;
 use super::{App, SourceChoice, widgets};
@@ -27,7 +28,7 @@ impl App {
             RecordAction::StartStop if self.session.source.is_none() => Ok(()),
             RecordAction::StartStop => self.start_recording(),
             RecordAction::List => {
-                let folder = self.gui.recordings_folder.clone();
+                let folder = self.recordings_folder();
                 let list = move || News::Recordings(sessions_in(&folder));
                 self.tasks.push(self.desk.task("recordings list", list)?);
                 Ok(())
@@ -54,7 +55,87 @@ impl App {
                 }
                 Ok(())
             }
+            RecordAction::ShowFolder(folder) => self.change("file manager", move || {
+                open::that_detached(&folder).map_err(|error| {
+                    let folder = folder.display();
+                    format!("no file manager could be started ({error}); the folder is {folder}")
+                })?;
+                Ok(None)
+            }),
+            RecordAction::Rename(folder, name) => {
+                self.change("rename", move || rename(&folder, &name))
+            }
+            RecordAction::Delete(folder) => self.change("delete", move || {
+                trash::delete(&folder).map_err(|error| {
+                    let folder = folder.display();
+                    format!("{folder} could not be moved to the bin, it is kept: {error}")
+                })?;
+                Ok(Some(format!("Moved to the bin: {}", folder_name(&folder))))
+            }),
+            RecordAction::Place(folder) => {
+                self.state.recordings_folder = folder;
+                self.run_record(RecordAction::List)
+            }
+            RecordAction::Export(name, is_on) => {
+                if is_on {
+                    self.state.exports.insert(name);
+                } else {
+                    self.state.exports.remove(&name);
+                }
+                Ok(())
+            }
+            RecordAction::Ask(_) if self.session.is_choosing => Ok(()),
+            RecordAction::Ask(ask) => {
+                let folder = match ask {
+                    RecordAsk::Place => Some(self.recordings_folder()),
+                    RecordAsk::Files | RecordAsk::Folder => self.state.last_folder.clone(),
+                };
+                self.tasks
+                    .push(self.desk.ask_recording(ask, folder.as_deref())?);
+                self.session.is_choosing = true;
+                Ok(())
+            }
+            RecordAction::Queue(paths) => {
+                let list = move || News::Queue(Listing::of(&paths));
+                self.tasks.push(self.desk.task("files to record", list)?);
+                Ok(())
+            }
+            RecordAction::StopQueue => {
+                self.stop_queue();
+                Ok(())
+            }
         }
+    }
+
+    /// Does something to a recording's folder on a thread of its own.
+    fn change(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> std::result::Result<Option<String>, String> + Send + 'static,
+    ) -> Result<()> {
+        let task = self.desk.task(name, move || News::Changed(work()))?;
+        self.tasks.push(task);
+        Ok(())
+    }
+
+    /// A dialog about recordings was answered.
+    pub(super) fn on_picked(&mut self, ask: RecordAsk, mut paths: Vec<PathBuf>) {
+        let action = match ask {
+            RecordAsk::Files | RecordAsk::Folder => {
+                if let Some(folder) = paths.first().and_then(|p| p.parent()) {
+                    self.state.last_folder = Some(folder.to_owned());
+                }
+                RecordAction::Queue(paths)
+            }
+            RecordAsk::Place => RecordAction::Place(paths.pop()),
+        };
+        self.run_action(Action::Record(action));
+    }
+
+    /// Where recordings and snapshots go.
+    pub(super) fn recordings_folder(&self) -> PathBuf {
+        let chosen = self.state.recordings_folder.as_ref();
+        chosen.unwrap_or(&self.gui.recordings_folder).clone()
     }
 
     fn snapshot(&mut self) -> Result<()> {
@@ -62,7 +143,7 @@ impl App {
             return Ok(());
         };
         let name = format!("{}.png", stamp(SystemTime::now()));
-        let path = self.gui.recordings_folder.join(name);
+        let path = self.recordings_folder().join(name);
         let save = move || {
             let picture = presented.drawn(&FramePool::new());
             News::Saved(save_png(&picture, &path).map(|()| path))
@@ -72,12 +153,26 @@ impl App {
     }
 
     fn start_recording(&mut self) -> Result<()> {
-        let source = self.session.source.as_ref().map_or("", |s| &s.name);
-        let folder = session_folder(&self.gui.recordings_folder, SystemTime::now(), source);
-        let (start, into) = (Arc::clone(&self.gui.start_recording), folder.clone());
-        self.pipeline
-            .start_recording(Box::new(move |first| start(&into, first)))?;
+        let Some(source) = self.session.running_source.clone() else {
+            return Ok(());
+        };
+        // The synthetic figure has no end: it is recorded as it is seen, as a camera is.
+        let is_file = !self.session.is_live() && !source.spec.starts_with(&self.gui.synthetic);
+        let mut folder = PathBuf::new();
+        if is_file {
+            self.record_file(source.clone());
+        } else {
+            let name = self.session.source.as_ref().map_or("", |s| &s.name);
+            folder = session_folder(&self.recordings_folder(), SystemTime::now(), name);
+            let (start, into) = (Arc::clone(&self.gui.start_recording), folder.clone());
+            let exports = self.exports();
+            self.pipeline
+                .start_recording(Box::new(move |first| start(&into, first, &exports)))?;
+        }
         self.session.recording = Some(Recording {
+            source,
+            is_file,
+            total: None,
             started: Instant::now(),
             folder,
             progress: None,
@@ -85,7 +180,26 @@ impl App {
         Ok(())
     }
 
+    /// Another source has come while one was recorded: a recording belongs to one source, so a
+    /// new one begins. The pipeline has ended that of a camera; a file is recorded to its end.
+    pub(super) fn record_new_source(&mut self) {
+        let running = self.session.running_source.as_ref();
+        let is_other = |r: &mut Recording| Some(&r.source.spec) != running.map(|s| &s.spec);
+        if self.session.recording.take_if(is_other).is_some() {
+            self.run_action(Action::Record(RecordAction::StartStop));
+        }
+    }
+
+    /// Exporters of new recordings beside the poses and COCO results.
+    pub(super) fn exports(&self) -> Vec<String> {
+        self.state.exports.iter().cloned().collect()
+    }
+
     fn stop_recording(&mut self) -> Result<()> {
+        if let Some(recording) = self.session.recording.take_if(|r| r.is_file) {
+            self.stop_file(&recording.source);
+            return Ok(());
+        }
         self.pipeline.stop_recording()?;
         // Nothing was recorded yet: no news will come of it.
         self.session.recording.take_if(|r| r.progress.is_none());
@@ -93,15 +207,13 @@ impl App {
     }
 
     pub(super) fn on_recorded(&mut self, progress: &TapProgress) {
-        self.session.recording = None;
-        let drops = match progress.drops {
-            0 => String::new(),
-            n => format!(", {n} dropped"),
-        };
+        self.session
+            .recording
+            .take_if(|r| !r.is_file && r.folder == progress.path);
         let text = format!(
-            "Recorded {}, {} frames{drops} to {}",
+            "Recorded {}, {} to {}",
             widgets::clock(progress.secs),
-            progress.frames,
+            counted(progress),
             progress.path.display()
         );
         self.session.say(Level::Info, text);
@@ -122,6 +234,7 @@ impl App {
             name: title.clone(),
             make: Box::new(move || make(&name)),
             look,
+            exports: self.exports(),
         };
         let waker = self.desk.waker.clone();
         let notify: Notify = Arc::new(move || waker.wake());
@@ -161,6 +274,47 @@ impl App {
             Err(error) => self.session.say(Level::Error, error.to_string()),
         }
     }
+}
+
+/// How many frames a recording holds, and what it lacks: `65 frames`, `65 frames, 14 of 65
+/// annotated, 3 of 68 lost`.
+pub(super) fn counted(progress: &TapProgress) -> String {
+    let TapProgress {
+        frames,
+        annotated,
+        drops,
+        ..
+    } = *progress;
+    let mut text = format!("{frames} frames");
+    if annotated < frames {
+        text += &format!(", {annotated} of {frames} annotated");
+    }
+    if drops > 0 {
+        text += &format!(", {drops} of {} lost", frames + drops);
+    }
+    text
+}
+
+/// Renames a recording's folder; what the user is told.
+fn rename(folder: &Path, name: &str) -> std::result::Result<Option<String>, String> {
+    let name = name.trim();
+    let is_name = Path::new(name).file_name() == Some(name.as_ref()) && !name.starts_with('.');
+    if !is_name {
+        return Err(format!(
+            "'{name}' is no name for a folder; leave out slashes and a dot at its beginning"
+        ));
+    }
+    let target = folder.with_file_name(name);
+    if target == folder {
+        return Ok(None);
+    }
+    // Renaming onto an empty folder would replace it without a word.
+    if target.exists() {
+        return Err(format!("{} exists already", target.display()));
+    }
+    std::fs::rename(folder, &target)
+        .map_err(|error| format!("{} could not be renamed: {error}", folder.display()))?;
+    Ok(Some(format!("Renamed to {name}")))
 }
 
 /// The source that is a recording's raw video.

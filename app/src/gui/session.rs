@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use poselens_engine::output::AttentionMap;
-use poselens_engine::pipeline::session::{AnnotationProgress, SessionEntry};
+use poselens_engine::pipeline::session::{AnnotationProgress, FileProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{CameraFormats, Extent, SourceInfo, SourceStatus};
@@ -51,15 +51,38 @@ impl Status {
     }
 }
 
-/// A running recording.
+/// A running recording of the source that is shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
+    /// The source it belongs to, as it was asked for.
+    pub source: SourceChoice,
+    /// It is a file, which is recorded whole beside what is shown.
+    pub is_file: bool,
+    /// Frames of the file, as soon as that is known.
+    pub total: Option<u64>,
     /// When it was asked for.
     pub started: Instant,
     /// Its folder.
     pub folder: PathBuf,
     /// How far it is; `None` until the first picture was taken.
     pub progress: Option<TapProgress>,
+}
+
+/// Files that are recorded one after the other.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QueueShown {
+    /// The file at work.
+    pub running: Option<SourceChoice>,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How far it is.
+    pub progress: FileProgress,
+    /// Names of those that wait.
+    pub waiting: Vec<String>,
+    /// How many ended since the queue was empty.
+    pub n_ended: usize,
+    /// The file at work is stopped after the frame at work.
+    pub is_stopping: bool,
 }
 
 /// Something that lies over the whole window until it is put away.
@@ -194,6 +217,8 @@ pub struct Session {
     pub stats: Stats,
     /// The recording, if one runs.
     pub recording: Option<Recording>,
+    /// Files that are recorded whole.
+    pub queue: QueueShown,
     /// Finished and broken-off recordings, newest first; `None` while looking.
     pub recordings: Option<Vec<SessionEntry>>,
     /// The recording that is annotated anew, if one is.
@@ -240,6 +265,7 @@ impl Default for Session {
             attention_maps: Vec::new(),
             stats: Stats::default(),
             recording: None,
+            queue: QueueShown::default(),
             recordings: None,
             annotating: None,
             sheet: None,

@@ -65,6 +65,10 @@ pub struct AppState {
     pub is_mirrored: bool,
     /// Files begin again at their end.
     pub is_looping: bool,
+    /// Where recordings and snapshots go; `None` is the place given by the program.
+    pub recordings_folder: Option<PathBuf>,
+    /// Exporters of recordings beside the poses and COCO results, by name.
+    pub exports: BTreeSet<String>,
     /// What is shown of the inside of a network.
     pub inspect: Choices,
     /// What is chosen for trainings.
@@ -94,7 +98,9 @@ impl Default for AppState {
             is_smoothed: true,
             smoothing: OneEuro::default(),
             is_mirrored: true,
-            is_looping: true,
+            is_looping: false,
+            recordings_folder: None,
+            exports: BTreeSet::new(),
             inspect: Choices::default(),
             train: Plan::default(),
         }
@@ -257,16 +263,16 @@ mod tests {
         };
         state.save(&path, &AppState::default()).unwrap();
         assert_eq!(AppState::load(&path).unwrap().0, state);
-        std::fs::write(&path, "is_looping = false\n").unwrap();
+        std::fs::write(&path, "is_looping = true\n").unwrap();
         let old = AppState {
-            is_looping: false,
+            is_looping: true,
             ..AppState::default()
         };
         // The default of version 0.1.0.
-        let first = "is_looping = false\n[inspect]\nlayer = 18446744073709551615\n";
+        let first = "is_looping = true\n[inspect]\nlayer = 18446744073709551615\n";
         std::fs::write(&path, first).unwrap();
         assert_eq!(AppState::load(&path).unwrap().0, old);
-        std::fs::write(&path, "is_looping = false\n").unwrap();
+        std::fs::write(&path, "is_looping = true\n").unwrap();
         assert_eq!(AppState::load(&path).unwrap().0, old);
         std::fs::write(&path, "is_looping = \n").unwrap();
         assert!(AppState::load(&path).is_err());

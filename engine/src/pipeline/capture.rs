@@ -241,7 +241,7 @@ impl Capture {
         };
         let is_visited = std::mem::take(&mut current.is_visiting);
         if !is_visited {
-            self.parts.taps.offer_raw(&frame, &current.info);
+            self.parts.taps.offer_raw(&frame, &current.info, skipped);
         }
         let captured = Captured {
             frame,
@@ -379,6 +379,8 @@ impl Capture {
                 let current = Current::new(opened);
                 let event = Event::SourceReady(Arc::clone(&current.info));
                 self.parts.emit.send(event);
+                // After the news: the window begins a new recording before it hears of the end.
+                self.parts.taps.keep_only(&current.info);
                 Some(current)
             }
             SourceChange::Close => None,

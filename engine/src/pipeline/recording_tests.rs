@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tests::{
-    FakeSource, model, model_ready, record, recorded, source, start, wait_for_event,
+    FakeSource, model, model_ready, record, recorded, source, start, stepped_source, wait_for_event,
 };
 use super::*;
+use crate::test_wait::PATIENCE;
 
 fn failing_source(n: u64) -> OpenSource {
     Arc::new(move || {
@@ -80,4 +81,28 @@ fn the_end_of_a_live_run_comes_after_the_last_picture() {
     pipeline.stop_recording().unwrap();
     wait_for_event(&pipeline, recorded);
     assert_eq!(rx.iter().last(), Some(1));
+}
+
+/// Fails when one recording holds the pictures of two sources.
+#[test]
+fn another_source_ends_the_recording_after_its_own_news() {
+    let mut pipeline = start(Pacing::Live);
+    pipeline.switch_model("m", model("m", 0, None)).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let (first, step) = stepped_source();
+    pipeline.switch_source("fake", first).unwrap();
+    let rx = record(&pipeline);
+    step.send(()).unwrap();
+    assert_eq!(rx.recv_timeout(PATIENCE).unwrap(), 0);
+    let other: OpenSource = Arc::new(|| {
+        let mut source = FakeSource::new(true, 1000, 1);
+        source.info.name = "other".to_owned();
+        Ok(Box::new(source))
+    });
+    drop(step);
+    pipeline.switch_source("other", other).unwrap();
+    let is_other = |e| matches!(e, Event::SourceReady(info) if info.name == "other").then_some(());
+    wait_for_event(&pipeline, is_other);
+    assert_eq!(wait_for_event(&pipeline, recorded).frames, 1);
+    assert_eq!(rx.iter().count(), 0);
 }

@@ -23,6 +23,9 @@ pub trait Tap: Send {
         Ok(())
     }
 
+    /// So many frames of a live source were lost before the next one came.
+    fn skipped(&mut self, _n: u64) {}
+
     /// Takes one picture. It must not wait in live running: a full queue counts a drop.
     ///
     /// # Errors
@@ -51,8 +54,8 @@ pub struct TapProgress {
     pub frames: u64,
     /// Pictures lost because the encoder was too slow.
     pub drops: u64,
-    /// Pictures lost from the annotated video alone, where a raw one is written beside it.
-    pub annotated_drops: u64,
+    /// Pictures in the annotated video.
+    pub annotated: u64,
     /// Length so far, seconds of the source.
     pub secs: f64,
     /// Bytes written so far.
@@ -63,9 +66,15 @@ pub struct TapProgress {
 /// infer thread; dropping the last clone waits until every file is closed.
 #[derive(Clone)]
 pub(super) struct Taps {
-    running: Arc<Mutex<Option<Box<dyn Tap>>>>,
+    running: Arc<Mutex<Option<Running>>>,
     closing: Arc<Mutex<Vec<Worker>>>,
     emit: EventSender,
+}
+
+/// A recording and the source it belongs to.
+struct Running {
+    tap: Box<dyn Tap>,
+    source: Arc<SourceInfo>,
 }
 
 impl std::fmt::Debug for Taps {
@@ -86,22 +95,39 @@ impl Taps {
     pub(super) fn begin(&self, make: MakeTap, first: &Presented) {
         self.finish();
         match make(first) {
-            Ok(tap) => *self.running() = Some(tap),
+            Ok(tap) => {
+                let source = Arc::clone(&first.source);
+                *self.running() = Some(Running { tap, source });
+            }
             Err(error) => self.emit.send(Event::RecordingFailed(error)),
         }
     }
 
     pub(super) fn offer(&self, presented: &Presented) {
-        self.with_running(|tap| tap.offer(presented));
+        self.with_running(&presented.source, |tap| tap.offer(presented));
     }
 
-    pub(super) fn offer_raw(&self, frame: &Frame, source: &Arc<SourceInfo>) {
-        self.with_running(|tap| tap.offer_raw(frame, source));
+    pub(super) fn offer_raw(&self, frame: &Frame, source: &Arc<SourceInfo>, n_skipped: u64) {
+        self.with_running(source, |tap| {
+            tap.skipped(n_skipped);
+            tap.offer_raw(frame, source)
+        });
     }
 
-    fn with_running(&self, work: impl FnOnce(&mut dyn Tap) -> Result<()>) {
+    /// Closes the running recording unless it belongs to `source`.
+    pub(super) fn keep_only(&self, source: &SourceInfo) {
+        let is_other = |running: &Running| running.source.name != source.name;
+        if self.running().as_ref().is_some_and(is_other) {
+            self.finish();
+        }
+    }
+
+    /// Pictures of another source, still on their way, are left out.
+    fn with_running(&self, source: &SourceInfo, work: impl FnOnce(&mut dyn Tap) -> Result<()>) {
         let mut running = self.running();
-        if let Some(tap) = running.as_mut()
+        if let Some(Running { tap, .. }) = running
+            .as_mut()
+            .filter(|running| running.source.name == source.name)
             && let Err(error) = work(tap.as_mut())
         {
             drop(running);
@@ -111,12 +137,12 @@ impl Taps {
     }
 
     pub(super) fn progress(&self) -> Option<TapProgress> {
-        self.running().as_ref().map(|tap| tap.progress())
+        self.running().as_ref().map(|r| r.tap.progress())
     }
 
     /// Closes the running recording, if any, on a thread of its own.
     pub(super) fn finish(&self) {
-        let Some(tap) = self.running().take() else {
+        let Some(Running { tap, .. }) = self.running().take() else {
             return;
         };
         let (done, failed) = (self.emit.clone(), self.emit.clone());
@@ -137,7 +163,7 @@ impl Taps {
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Box<dyn Tap>>> {
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

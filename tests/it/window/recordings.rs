@@ -1,6 +1,7 @@
 //! Recording and what is done with recordings.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
 use poselens_app::gui::Session;
 
 use super::Window;
@@ -106,16 +107,98 @@ fn an_annotation_that_fails_says_why() {
     assert!(window.session().annotating.is_none());
 }
 
-/// Fails when a recording ends because a clip that loops begins again.
+/// Fails when a clip that loops, plays faster or is jumped about in is recorded otherwise than once,
+/// front to back.
 #[test]
-fn a_recording_goes_on_while_a_clip_loops() {
+fn a_file_is_recorded_once_however_it_is_played() {
     let mut window = Window::running("short.mp4");
+    window.click("Loop");
+    window.choose("Speed", "8×");
     window.press(Key::R);
-    let frames = |s: &Session| {
-        let progress = s.recording.as_ref().and_then(|r| r.progress.as_ref());
-        progress.map_or(0, |p| p.frames)
+    window.press(Key::Home);
+    window.press(Key::Comma);
+    window.until_says("Recorded 0:00.0, 10 frames to ");
+    assert!(window.session().recording.is_none());
+}
+
+/// Fails when one recording holds the pictures of two sources, or the second one is not recorded.
+#[test]
+fn another_source_begins_another_recording() {
+    let mut window = Window::open(None, &["Desk camera", "Door camera"]);
+    window.until(|s| s.presented.is_some());
+    window.press(Key::R);
+    let spec = |s: &Session| {
+        let recording = s.recording.as_ref().filter(|r| r.progress.is_some());
+        recording.map(|r| r.source.spec.clone())
     };
-    window.until(|s| frames(s) > 25);
+    window.until(|s| spec(s).as_deref() == Some("camera:0"));
+    let first = window.session().recording.as_ref().unwrap().folder.clone();
+    window.choose("Input", "Door camera");
+    window.until(|s| spec(s).as_deref() == Some("camera:1"));
+    window.until_says(&first.to_string_lossy());
+    let second = window.session().recording.as_ref().unwrap().folder.clone();
+    assert_ne!(first, second);
+    // A file is recorded beside what is shown.
+    window.choose("Input", "Sample clip");
+    window.until(|s| spec(s).as_deref() == Some("clip.mp4"));
     window.press(Key::R);
-    window.until_says("Recorded ");
+    window.until(|s| s.recording.is_none() && s.queue.running.is_none());
+    window.until_says("stopped before the end of Sample clip");
+}
+
+/// Fails when several files are not recorded one after the other, or what failed is not told.
+#[test]
+fn several_files_are_recorded_with_one_summary() {
+    let mut window = Window::running("clip.mp4");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a short.mp4", "b short.mp4", "c missing.mp4", "notes.txt"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    window.click("Record files");
+    window.click("File or folder to record");
+    let path = folder.path().to_string_lossy().into_owned();
+    window
+        .harness
+        .get_by_label("File or folder to record")
+        .type_text(&path);
+    window.harness.run_steps(2);
+    window.click("Add: File or folder to record");
+    window.until_says("4 files: 2 recorded, 1 failed, 1 skipped");
+    window.until_says("notes.txt: not a video");
+    window.until_says("no such file; check the path");
+}
+
+/// Fails when a recording cannot be renamed, or its name is lost.
+#[test]
+fn a_recording_is_renamed() {
+    let mut window = Window::running("clip.mp4");
+    leave_recording(&window, true);
+    window.press(Key::R);
+    window.press(Key::R);
+    window.until(|s| s.recordings.as_ref().is_some_and(|list| !list.is_empty()));
+    window.click("More about 2026-03-01_14-05-59.250 front door");
+    window.click("New name");
+    window
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.harness.get_by_label("New name").type_text("Anna");
+    window.harness.run_steps(2);
+    window.click("Rename the recording");
+    window.until_says("Renamed to Anna");
+    assert!(window.folder.path().join("Anna/session.toml").is_file());
+}
+
+/// Fails when a number typed into the field goes nowhere, or to another frame.
+#[test]
+fn a_typed_frame_or_time_is_gone_to() {
+    let mut window = Window::running("sample");
+    window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
+    window.press(Key::Space);
+    for (text, frame) in [("40", 40), ("0:01", 30)] {
+        window.click("Go to");
+        window.harness.get_by_label("Go to").type_text(text);
+        window.press(Key::Enter);
+        window.until(|s| s.presented.as_ref().is_some_and(|p| p.frame.id == frame));
+    }
+    assert_eq!(window.overlays(), ["skeleton"], "digits are no keys there");
 }

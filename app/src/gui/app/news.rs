@@ -32,6 +32,7 @@ impl App {
         self.poll_train(ctx);
         self.tasks.retain(|task| !task.is_finished());
         self.follow_annotation();
+        self.follow_queue();
         self.session.stats = self.pipeline.stats();
         if self.every_second.is_due() {
             let millis = |time: Duration| time.as_secs_f64() * 1e3;
@@ -51,6 +52,7 @@ impl App {
         }
         self.read_log(ctx);
         if let Some(recording) = &mut self.session.recording
+            && !recording.is_file
             && let Some(progress) = self.pipeline.recording()
         {
             recording.progress = Some(progress);
@@ -77,6 +79,7 @@ impl App {
                 // Complaints about the source before are settled; news still stand.
                 session.status.take_if(|s| s.level != Level::Info);
                 self.remember_opened();
+                self.record_new_source();
             }
             Event::SourceFailed { name, error } => {
                 tracing::warn!(source = name, %error, "source failed");
@@ -105,7 +108,7 @@ impl App {
             }
             Event::SourceEnded => {
                 session.has_ended = true;
-                if session.recording.is_some() {
+                if session.recording.as_ref().is_some_and(|r| !r.is_file) {
                     self.run_action(Action::Record(RecordAction::StartStop));
                 }
             }
@@ -129,7 +132,7 @@ impl App {
             }
             Event::Recorded(progress) => self.on_recorded(&progress),
             Event::RecordingFailed(error) => {
-                session.recording = None;
+                session.recording.take_if(|r| !r.is_file);
                 tracing::error!(%error, "recording failed");
                 session.say(Level::Error, error.to_string());
                 self.run_action(Action::Record(RecordAction::List));
@@ -185,6 +188,21 @@ impl App {
             News::Recordings(Err(error)) => {
                 session.recordings = Some(Vec::new());
                 session.fail(error.to_string(), Action::Record(RecordAction::List));
+            }
+            News::RecordPicked(ask, paths) => {
+                session.is_choosing = false;
+                self.on_picked(ask, paths);
+            }
+            News::Queue(listing) => self.queue_files(listing),
+            News::Changed(Ok(text)) => {
+                if let Some(text) = text {
+                    session.say(Level::Info, text);
+                }
+                self.run_action(Action::Record(RecordAction::List));
+            }
+            News::Changed(Err(text)) => {
+                session.say(Level::Error, text);
+                self.run_action(Action::Record(RecordAction::List));
             }
             News::Missing(missing) => session.missing = missing,
             News::DeviceLost(message) => {

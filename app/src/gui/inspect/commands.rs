@@ -237,7 +237,7 @@ impl App {
                 self.inspect.is_stale = true;
             }
             InspectAction::Export(form) => {
-                let folder = &self.gui.recordings_folder;
+                let folder = &self.recordings_folder();
                 let asks = self.state.inspect.asks_where;
                 if let Some(plan) = self.inspect.export_plan(form, folder) {
                     let task = if asks {

@@ -389,7 +389,7 @@ pub fn export_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
         });
         let mut choices = cx.state.inspect.clone();
-        let folder = cx.gui.recordings_folder.display();
+        let folder = cx.recordings_folder().display();
         let help = format!("Off: files go to {folder}");
         let switch = widgets::switch_row_ui(ui, "Ask where", None, choices.asks_where);
         if switch.on_hover_text(help).clicked() {

@@ -6,11 +6,14 @@ mod hud;
 mod model;
 mod notes;
 mod overlay;
+pub mod place;
 mod recordings;
 mod sheets;
 mod source;
 mod stage;
 mod transport;
+
+use std::path::Path;
 
 use eframe::egui::{self, Context, Ui};
 
@@ -40,6 +43,12 @@ impl PanelContext<'_> {
     /// What the running model runs on.
     pub fn device(&self) -> &DeviceChoice {
         &self.gui.devices[self.session.device]
+    }
+
+    /// Where recordings and snapshots go.
+    pub fn recordings_folder(&self) -> &Path {
+        let chosen = self.state.recordings_folder.as_deref();
+        chosen.unwrap_or(&self.gui.recordings_folder)
     }
 }
 

@@ -1,11 +1,13 @@
 //! The list of recordings: open one, or annotate it again with another model.
 
+mod more;
+mod queue;
+
 use eframe::egui::{self, Button, Label, ProgressBar, RichText, ScrollArea, Ui};
-use poselens_engine::pipeline::session::SessionEntry;
+use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
 
 use super::super::action::{Action, RecordAction};
 use super::super::recordings::folder_name;
-use super::super::train::trained;
 use super::super::{theme, widgets};
 use super::PanelContext;
 
@@ -16,7 +18,9 @@ fn list_height(ui: &Ui) -> f32 {
 
 pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::section_ui(ui, "Recordings", |ui| {
+        queue::settings_ui(ui, cx);
         running_ui(ui, cx);
+        queue::queue_ui(ui, cx);
         annotating_ui(ui, cx);
         let session = cx.session;
         let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
@@ -29,7 +33,7 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 ui.label(weak("None yet: Record (R) makes one."))
                     .on_hover_text(format!(
                         "Each is a folder with the raw video, the annotated video and the poses, in\n{}",
-                        cx.gui.recordings_folder.display()
+                        cx.recordings_folder().display()
                     ));
             }
             Some(list) => {
@@ -48,7 +52,8 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
 /// The recording that is being written: since when, how large, what was lost.
 fn running_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
-    let Some(recording) = &cx.session.recording else {
+    // What a file's is doing stands in the queue.
+    let Some(recording) = cx.session.recording.as_ref().filter(|r| !r.is_file) else {
         return;
     };
     let (bytes, drops) = recording
@@ -69,14 +74,23 @@ fn running_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
         ui.add(number(text, theme::TEXT))
             .on_hover_text(format!("Recording to {}", recording.folder.display()));
         ui.add(number(format!("{drops} dropped"), color))
-            .on_hover_text("Frames that are missing in the files because encoding took too long");
+            .on_hover_text("Frames that the raw video lacks: the camera or the encoder lost them");
+        if let Some(progress) = &recording.progress {
+            let text = format!("{} of {} annotated", progress.annotated, progress.frames);
+            ui.add(number(text, theme::TEXT)).on_hover_text(
+                "The model looks at the newest frame; the others are in the raw video, and More, \
+                 Annotate again makes up for them",
+            );
+        }
     });
 }
 
 fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
     let (manifest, name) = (&entry.manifest, folder_name(&entry.folder));
     let recording = cx.session.recording.as_ref();
-    let is_running = recording.is_some_and(|r| r.folder == entry.folder);
+    let queue = &cx.session.queue;
+    let is_running = recording.is_some_and(|r| r.folder == entry.folder)
+        || (queue.running.is_some() && queue.folder == entry.folder);
     let (state, color, help) = match (is_running, manifest.is_finished, &manifest.failure) {
         (true, ..) => (
             "recording",
@@ -126,7 +140,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
                 send(cx, RecordAction::Open(entry.folder.clone()));
             }
         });
-        more_ui(ui, entry, &name, is_running, cx);
+        more::more_ui(ui, entry, &name, is_running, cx);
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
@@ -135,67 +149,14 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut PanelContext<'_>) {
             0 => String::new(),
             n => format!(" · annotated {}×", n + 1),
         };
-        let text = format!("{state} · {} · {model}{more}", widgets::clock(secs));
+        let counts = match lacking(manifest) {
+            text if text.is_empty() || is_running => String::new(),
+            text => format!(" · {text}"),
+        };
+        let text = format!("{state} · {} · {model}{counts}{more}", widgets::clock(secs));
         let label = Label::new(RichText::new(text).small().color(theme::WEAK)).truncate();
         ui.add(label.selectable(false)).on_hover_text(help);
     });
-}
-
-/// What else can be done with a recording.
-fn more_ui(
-    ui: &mut Ui,
-    entry: &SessionEntry,
-    name: &str,
-    is_running: bool,
-    cx: &mut PanelContext<'_>,
-) {
-    let overlays: Vec<_> = cx
-        .gui
-        .overlays
-        .iter()
-        .map(|o| o.name)
-        .filter(|name| cx.state.overlays.contains(*name))
-        .collect();
-    let drawn = match overlays.as_slice() {
-        [] => "nothing (no overlay is on)".to_owned(),
-        some => some.join(", "),
-    };
-    let menu = ui.menu_button(RichText::new("More").small(), |ui| {
-        if ui
-            .button("Play in Live")
-            .on_hover_text("Shows the raw video as the live picture")
-            .clicked()
-        {
-            send(cx, RecordAction::Play(entry.folder.clone()));
-            ui.close();
-        }
-        ui.separator();
-        let text = "Annotate again, beside what is there, with:";
-        ui.label(RichText::new(text).small().color(theme::WEAK));
-        let can = !is_running && cx.session.annotating.is_none();
-        for model in &cx.gui.models {
-            if ui
-                .add_enabled(can, Button::new(trained::title(&model.name)))
-                .on_hover_text(&model.help)
-                .on_disabled_hover_text("Not now: a recording or annotation is running")
-                .accessible_name(format!(
-                    "Annotate again with {}",
-                    trained::title(&model.name)
-                ))
-                .clicked()
-            {
-                let action = RecordAction::Annotate(entry.folder.clone(), model.name.clone());
-                send(cx, action);
-                ui.close();
-            }
-        }
-        let text = format!("Drawn over it: {drawn}");
-        ui.label(RichText::new(text).small().color(theme::WEAK))
-            .on_hover_text("The overlays that are on now, as they look now");
-    });
-    menu.response
-        .on_hover_text("Play it, or annotate it again with another network or other overlays")
-        .accessible_name(format!("More about {name}"));
 }
 
 fn annotating_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -221,6 +182,21 @@ fn annotating_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             send(cx, RecordAction::CancelAnnotation);
         }
     });
+}
+
+/// What a recording lacks: `14 of 65 annotated, 3 of 68 lost`; nothing when it is whole.
+fn lacking(manifest: &Manifest) -> String {
+    let sum = |of: fn(&PartRecord) -> u64| manifest.parts.iter().map(of).sum::<u64>();
+    let (frames, drops) = (sum(|p| p.frames), sum(|p| p.drops));
+    let annotated = sum(|p| p.annotated_frames);
+    let mut texts = Vec::new();
+    if annotated < frames {
+        texts.push(format!("{annotated} of {frames} annotated"));
+    }
+    if drops > 0 {
+        texts.push(format!("{drops} of {} lost", frames + drops));
+    }
+    texts.join(", ")
 }
 
 /// `2026-03-01_14-05-59.250` -> `03-01 14:05`.

@@ -8,7 +8,7 @@ use super::super::commands::SPEEDS;
 use super::super::icons::Icon;
 use super::super::session::Recording;
 use super::super::{theme, widgets};
-use super::PanelContext;
+use super::{PanelContext, place};
 
 pub fn transport_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let has_source = cx.session.source.is_some();
@@ -156,11 +156,13 @@ fn speed_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         });
     combo
         .response
-        .on_hover_text("How fast files play ([ slower, ] faster)")
+        .on_hover_text(
+            "How fast files play ([ slower, ] faster). Recordings keep real time at any speed",
+        )
         .accessible_name("Speed");
 }
 
-fn time_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
+fn time_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(presented) = &cx.session.presented else {
         return;
     };
@@ -193,6 +195,15 @@ fn time_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
     if let Some(total) = total {
         let text = number(format!("/ {}", widgets::clock(total)), theme::WEAK);
         ui.add(Label::new(text).selectable(false));
+    }
+    if !source.is_live {
+        if let Some(to) = place::place_ui(ui, presented.frame.id) {
+            send(cx, PlaybackAction::Seek(to));
+        }
+    }
+    if cx.session.recording.is_some() && !source.is_live && cx.session.speed != 1.0 {
+        let text = RichText::new("recorded in real time").small();
+        ui.add(Label::new(text.color(theme::WEAK)).selectable(false));
     }
     let state = match (cx.session.has_ended, cx.session.is_playing) {
         (true, _) => "ended",
@@ -230,12 +241,17 @@ fn record_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, has_source: bool) {
 fn progress_ui(ui: &mut Ui, recording: &Recording) {
     let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
     let text = match &recording.progress {
-        Some(p) => format!(
-            "{elapsed}   {} frames   {} dropped   {}",
-            p.frames,
-            p.drops,
-            widgets::megabytes(p.bytes)
-        ),
+        Some(p) => {
+            let frames = match recording.total {
+                Some(total) => format!("{} of {total} frames", p.frames),
+                None => format!(
+                    "{} of {} annotated   {} dropped",
+                    p.annotated, p.frames, p.drops
+                ),
+            };
+            format!("{elapsed}   {frames}   {}", widgets::megabytes(p.bytes))
+        }
+        None if recording.is_file => format!("{elapsed}   waiting for its turn"),
         None => format!("{elapsed}   waiting for a picture"),
     };
     ui.add_space(6.0);
@@ -245,9 +261,14 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
         .selectable(false);
     // Never as far as the time: the dot stands between.
     let room = egui::vec2((ui.available_width() - 28.0).max(0.0), 34.0);
+    let whole = match recording.is_file {
+        true => "The whole file, every frame once, in its own time: speed, jumps and loops change \
+                 nothing.\n",
+        false => "",
+    };
     ui.allocate_ui_with_layout(room, Layout::right_to_left(Align::Center), |ui| {
         ui.add(label)
-            .on_hover_text(format!("Recording to {}", recording.folder.display()));
+            .on_hover_text(format!("{whole}Recording to {}", recording.folder.display()));
     });
     widgets::dot_ui(ui, theme::RED);
 }

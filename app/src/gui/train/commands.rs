@@ -254,7 +254,14 @@ impl App {
         hardware.threads = self.state.train.n_threads();
         let usual = self.gui.trainings_folder.clone();
         self.state.train.remember(&folder, &usual);
-        let run = Run::start(job, folder.clone(), shown, hardware, &self.train.waker)?;
+        let run = Run::start(
+            job,
+            folder.clone(),
+            shown,
+            hardware,
+            self.session.model.clone(),
+            &self.train.waker,
+        )?;
         self.state.train.at_work = Some(folder);
         let train = &mut self.train;
         train.run = Some(run);

@@ -14,6 +14,7 @@ mod dialogs;
 mod earlier;
 mod fields;
 mod findings;
+mod in_use;
 mod news;
 mod options;
 mod outcome;

@@ -35,17 +35,27 @@ fn verdict(story: &Story) -> (Option<bool>, String) {
     let Some(judged) = story.judged() else {
         return (None, "No epoch is done yet.".to_owned());
     };
-    let first = story.first();
-    let figures = first.and_then(|f| Some((f.pck?, judged.pck?)));
-    let Some((before, after)) = figures else {
+    let Some(after) = judged.pck else {
         let text = "Without held-out people nobody can say whether it got better.";
+        return (None, text.to_owned());
+    };
+    let (pck, oks_ap) = story.baseline().unwrap_or_default();
+    let Some(before) = pck else {
+        if story.first().and_then(|first| first.pck) >= Some(after) {
+            return unbeaten(story);
+        }
+        let text = "It was not compared with the network in use; look at the people below before \
+                    you decide.";
         return (None, text.to_owned());
     };
     let points = 100.0 * (after - before);
     if points <= 0.0 {
-        return unbeaten(story);
+        return match &story.in_use {
+            Some(in_use) if points < 0.0 => worse(story, &in_use.name, before, after),
+            _ => unbeaten(story),
+        };
     }
-    let precision = first.and_then(|f| Some(100.0 * (judged.oks_ap? - f.oks_ap?)));
+    let precision = oks_ap.and_then(|before| Some(100.0 * (judged.oks_ap? - before)));
     if let Some(precision) = precision.filter(|p| *p < -MUCH) {
         let text = format!(
             "Mixed: {points:.1} points more joints are found, but whole people less exactly (OKS \
@@ -58,14 +68,34 @@ fn verdict(story: &Story) -> (Option<bool>, String) {
     } else {
         "Better"
     };
+    let than = story.in_use.as_ref().map_or_else(String::new, |in_use| {
+        format!(" than {}, the network in use,", in_use.name)
+    });
     // Less than is shown is no fall.
     let fallen = precision.filter(|p| *p <= -0.05);
     let fallen = fallen.map_or_else(String::new, |precision| {
         format!(", though whole people a little less exactly (OKS AP {precision:.1})")
     });
-    let text =
-        format!("{how} on the held-out people: {points:.1} points more joints found{fallen}.");
+    let text = format!(
+        "{how}{than} on the held-out people: {points:.1} points more joints found{fallen}."
+    );
     (Some(true), text)
+}
+
+/// The sentence where the network in use is better.
+fn worse(story: &Story, name: &str, before: f64, after: f64) -> (Option<bool>, String) {
+    let advice = if story.is_falling() {
+        "The loss was still falling: train longer."
+    } else {
+        "More varied pictures may help."
+    };
+    let text = format!(
+        "{name}, the network in use, is better on the held-out people: PCK@0.2 {:.1} % against \
+         {:.1} % of the new weights. Keep it. {advice}",
+        100.0 * before,
+        100.0 * after
+    );
+    (Some(false), text)
 }
 
 /// The sentence where nothing was better than the network before.
@@ -122,26 +152,26 @@ pub fn outcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story) {
             }
             figures_ui(ui, story);
             ui.add_space(6.0);
-            decision_ui(ui, cx, story, is_better == Some(true));
+            decision_ui(ui, cx, story, is_better);
             note_ui(ui, format!("Kept in {}", story.folder.display()));
         });
     ui.add_space(12.0);
 }
 
 fn figures_ui(ui: &mut Ui, story: &Story) {
-    let (Some(first), Some(judged)) = (story.first(), story.judged()) else {
+    let (Some((pck, oks_ap)), Some(judged)) = (story.baseline(), story.judged()) else {
         return;
     };
     let rows = [
         (
             "PCK@0.2",
             "Share of joints found to within a fifth of the torso",
-            first.pck.zip(judged.pck),
+            pck.zip(judged.pck),
         ),
         (
             "OKS AP",
             "COCO's average precision: how exactly whole people are found",
-            first.oks_ap.zip(judged.oks_ap),
+            oks_ap.zip(judged.oks_ap),
         ),
     ];
     if rows.iter().all(|(.., figures)| figures.is_none()) {
@@ -151,7 +181,12 @@ fn figures_ui(ui: &mut Ui, story: &Story) {
     Grid::new("outcome").spacing([28.0, 4.0]).show(ui, |ui| {
         let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
         ui.label("");
-        ui.label(weak("before"));
+        match &story.in_use {
+            Some(in_use) => ui
+                .label(weak("in use"))
+                .on_hover_text(format!("{}, when the training began", in_use.name)),
+            None => ui.label(weak("before")),
+        };
         ui.label(weak(&format!("epoch {}", judged.epoch)));
         ui.label(weak("points"));
         ui.end_row();
@@ -181,7 +216,7 @@ fn figures_ui(ui: &mut Ui, story: &Story) {
     });
 }
 
-fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better: bool) {
+fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better: Option<bool>) {
     if story.history.is_empty() {
         return;
     }
@@ -198,7 +233,7 @@ fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better:
         let is_used = matches!(cx.train.decision, Some(Decision::Used(_)));
         let size = egui::vec2(150.0, 34.0);
         let is_offered = story.offered().is_some();
-        let take = if is_better {
+        let take = if is_better == Some(true) {
             main_button("Use these weights").min_size(size)
         } else {
             Button::new("Use these weights").min_size(size)
@@ -219,9 +254,14 @@ fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better:
         if take.clicked() {
             send(cx, TrainAction::Use);
         }
+        let keep = if is_better == Some(false) {
+            main_button("Keep the old ones").min_size(size)
+        } else {
+            Button::new("Keep the old ones").min_size(size)
+        };
         let is_kept = cx.train.decision == Some(Decision::Kept);
         if ui
-            .add_enabled(!is_kept, Button::new("Keep the old ones").min_size(size))
+            .add_enabled(!is_kept, keep)
             .on_hover_text("Back to the network from before; nothing is deleted")
             .clicked()
         {
@@ -233,7 +273,7 @@ fn decision_ui(ui: &mut Ui, cx: &mut PanelContext<'_>, story: &Story, is_better:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poselens_engine::train::EpochRecord;
+    use poselens_engine::train::{EpochRecord, InUse};
     use std::collections::BTreeMap;
 
     fn after(pck: &[Option<f64>]) -> Story {
@@ -285,6 +325,32 @@ mod tests {
             "{text}"
         );
         assert_eq!(verdict(&after(&[])).0, None);
+    }
+
+    /// Fails when new weights are called better because they beat the untrained network they began
+    /// with, although the network in use is far better on the same people.
+    #[test]
+    fn new_weights_are_compared_with_the_network_in_use() {
+        let mut story = after(&[Some(0.02), Some(0.1), Some(0.15)]);
+        story.is_fresh = true;
+        let (better, text) = verdict(&story);
+        assert!(better.is_none() && text.contains("not compared"), "{text}");
+        story.compare_with(InUse {
+            name: "sfm".to_owned(),
+            pck: Some(0.8),
+            oks_ap: None,
+        });
+        let (better, text) = verdict(&story);
+        assert_eq!(better, Some(false));
+        assert!(
+            text.starts_with("sfm, the network in use, is better")
+                && text.contains("80.0 % against 15.0 %"),
+            "{text}"
+        );
+        story.history[2].pck = Some(0.85);
+        let (better, text) = verdict(&story);
+        assert_eq!(better, Some(true));
+        assert!(text.contains("than sfm, the network in use"), "{text}");
     }
 
     /// Fails when somebody is told to keep weights that never were, or to learn more slowly while

@@ -14,6 +14,7 @@ use poselens_engine::train::{
 use poselens_engine::{Error, Result};
 
 use super::super::files::Waker;
+use super::in_use::{AtWork, measure_in_use};
 use super::story::{Phase, Portraits, Story, is_fresh};
 
 /// News that may wait while pictures are drawn; steps beyond are dropped by the trainer.
@@ -65,6 +66,11 @@ impl Reins {
         }
     }
 
+    /// Raised when the stretch that runs is to end.
+    pub fn flag(&self) -> StopFlag {
+        self.lock().1.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, (Wish, StopFlag)> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +120,8 @@ pub struct Board {
 }
 
 impl Board {
-    fn update(&self, is_urgent: bool, change: impl FnOnce(&mut Story)) {
+    /// Changes the story and wakes the window, at once where it is urgent.
+    pub fn update(&self, is_urgent: bool, change: impl FnOnce(&mut Story)) {
         let mut story = self.story.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut story.0);
         story.1 += 1;
@@ -154,6 +161,7 @@ impl Run {
         folder: PathBuf,
         shown: Option<&Story>,
         hardware: Hardware,
+        in_use: Option<String>,
         waker: &Waker,
     ) -> Result<Self> {
         let story = match &job {
@@ -175,7 +183,12 @@ impl Run {
             }
         };
         Self::spawn(story, waker, move |events, reins, board| {
-            train(job, &folder, hardware, events, reins, board)
+            let at_work = AtWork {
+                folder: &folder,
+                hardware,
+                in_use,
+            };
+            train(job, &at_work, events, reins, board)
         })
     }
 
@@ -257,12 +270,14 @@ impl Drop for Run {
 /// The training thread: stretches of training with pauses between them.
 fn train(
     job: Job,
-    folder: &Path,
-    hardware: Hardware,
+    at_work: &AtWork<'_>,
     events: &Sender<Event>,
     reins: &Reins,
     board: &Board,
 ) -> Result<Phase> {
+    let AtWork {
+        folder, hardware, ..
+    } = *at_work;
     let mut trainer = match job {
         Job::Begin(config) => Trainer::begin(*config, folder, hardware)?,
         Job::Resume { epochs, maybe_at } => {
@@ -283,6 +298,7 @@ fn train(
             trainer
         }
     };
+    measure_in_use(at_work, trainer.config(), reins, board);
     let on_pause = || board.update(true, |story| story.phase = Phase::Paused);
     while let Some(stretch) = reins.next_stretch(on_pause) {
         board.update(true, |story| story.phase = Phase::Running);

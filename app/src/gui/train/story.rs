@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use poselens_engine::frame::Frame;
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{EpochRecord, Event, Reason, Start, TrainConfig};
+use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, TrainConfig};
 
 use super::series::Series;
 use super::words::{counted, figure, grouped, people_text};
@@ -91,6 +91,8 @@ pub struct Story {
     pub after: Option<Arc<Portraits>>,
     /// There were no trained weights of this network to begin with: none to go back to.
     pub is_fresh: bool,
+    /// The network that was in use when it began, on the same held-out people.
+    pub in_use: Option<InUse>,
     /// What happened, in words.
     pub log: VecDeque<String>,
 }
@@ -119,6 +121,7 @@ impl Story {
             now: None,
             after: None,
             is_fresh: false,
+            in_use: None,
             log: VecDeque::new(),
         }
     }
@@ -128,6 +131,7 @@ impl Story {
         let (model, epochs) = (run.config.model.clone(), run.config.epochs);
         let mut story = Self::new(run.folder.clone(), model, epochs);
         story.is_fresh = is_fresh(&run.config);
+        story.in_use = InUse::read(&run.folder);
         for record in &run.history {
             story.step = record.step;
             story.epoch(record.clone());
@@ -264,6 +268,28 @@ impl Story {
             self.log.pop_front();
         }
         self.log.push_back(line);
+    }
+
+    /// The network in use was measured.
+    pub fn compare_with(&mut self, in_use: InUse) {
+        let mut parts = vec![format!("{}, the network in use", in_use.name)];
+        for (name, value) in [("PCK@0.2", in_use.pck), ("OKS AP", in_use.oks_ap)] {
+            parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
+        }
+        self.say(parts.join(", "));
+        self.in_use = Some(in_use);
+    }
+
+    /// What new weights are compared with: the network in use, else the weights that the training
+    /// began with. PCK and average precision; nothing where neither was measured, or where it
+    /// began with none.
+    pub fn baseline(&self) -> Option<(Option<f64>, Option<f64>)> {
+        let first = || self.first().filter(|_| !self.is_fresh);
+        let in_use = self
+            .in_use
+            .as_ref()
+            .map(|in_use| (in_use.pck, in_use.oks_ap));
+        in_use.or_else(|| first().map(|first| (first.pck, first.oks_ap)))
     }
 
     /// The network before training, where it was measured.

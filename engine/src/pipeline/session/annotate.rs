@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::super::{Look, MakeInfer, Notify, draw};
 use super::clock::Place;
 use super::manifest::{AnnotationRecord, LookRecord, Manifest, ModelRecord};
-use super::part::{Part, PartPlan};
+use super::part::{Part, PartPlan, keypoint_files};
 use super::{file_name, part_path};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub struct AnnotationPlan {
     pub make: MakeInfer,
     /// What is drawn.
     pub look: Look,
+    /// Exporters beside the poses and COCO results, by name.
+    pub exports: Vec<String>,
 }
 
 /// How far an annotation is.
@@ -114,6 +116,7 @@ fn annotate(
         model,
         make,
         look,
+        exports,
     } = plan;
     let manifest = Manifest::read(&folder)?;
     let mut infer = make()?;
@@ -135,6 +138,7 @@ fn annotate(
             has_raw: false,
             rate: 0.0,
             backpressure: Backpressure::Block,
+            exports: &exports,
         };
         made.add(&part_plan);
         annotate_part(&part_plan, infer.as_mut(), &look, stop, || {
@@ -221,12 +225,9 @@ struct Made {
 
 impl Made {
     fn add(&mut self, plan: &PartPlan<'_>) {
-        for (stem, extension) in [
-            ("annotated", "mp4"),
-            ("poses", "jsonl"),
-            ("coco", "json"),
-            ("coco", "json.part"),
-        ] {
+        let mut files = vec![("annotated", "mp4"), ("coco", "json.part")];
+        files.extend(keypoint_files(plan.exports).iter().map(|f| (f.1, f.2)));
+        for (stem, extension) in files {
             let stem = format!("{stem}{}", plan.suffix);
             self.paths
                 .push(part_path(plan.folder, &stem, plan.number, extension));
@@ -237,8 +238,8 @@ impl Made {
 impl Drop for Made {
     fn drop(&mut self) {
         for path in &self.paths {
-            // Not all of them were created.
-            let _ = std::fs::remove_file(path);
+            // Not all of them were created; OpenPose's is a folder.
+            let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
         }
     }
 }

@@ -108,11 +108,11 @@ pub struct PartRecord {
     pub seconds: f64,
     /// Frames in the raw video.
     pub frames: u64,
-    /// Frames that the raw video lost because encoding took too long.
+    /// Frames that the raw video lacks: the source lost them, or encoding took too long.
     pub drops: u64,
     /// Frames in the annotated video.
     pub annotated_frames: u64,
-    /// Frames that the annotated video lost.
+    /// Frames of the raw video that the annotated one lacks: the model or the encoder had no time.
     pub annotated_drops: u64,
 }
 

@@ -11,23 +11,28 @@
 //!
 //! Everything is on the disk within about a second and whole after a kill: the videos play, the
 //! lines read, `coco.json.part` holds the list, and [`Manifest::is_finished`] says no. Times begin
-//! at 0 with the first frame and go on when the source begins again or another one takes its place;
-//! a line's `frame` and `time_secs` are those of the frame in `raw.mp4`. Pictures of another size
+//! at 0 with the first frame. A recording belongs to one source. Of a file it holds every frame once,
+//! front to back, in the file's own time ([`FileRecording`]), however the window plays it; of a live
+//! source what the encoder and the model had time for, and how many they had not. A line's `frame` and `time_secs` are those of the frame in `raw.mp4`. Pictures of another size
 //! go on in a further part: `raw-2.mp4` and so on.
 //!
 //! [`Annotation`] makes annotated video and poses anew from the raw video.
 
 mod annotate;
 mod clock;
+mod file;
 mod list;
 mod manifest;
 mod part;
 mod tap;
 
 #[cfg(test)]
+mod file_tests;
+#[cfg(test)]
 mod tests;
 
 pub use annotate::{Annotation, AnnotationPlan, AnnotationProgress};
+pub use file::{FileOutcome, FilePlan, FileProgress, FileRecording};
 pub use list::{SessionEntry, sessions_in};
 pub use manifest::{LookRecord, Manifest, ModelRecord, PartRecord, SourceRecord, weights_digest};
 pub use tap::{SessionPlan, SessionTap};
@@ -36,11 +41,28 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::record::stamp;
+use crate::source::video;
 
 /// The folder for a recording that begins `now`: the date, the source's name as far as file
 /// systems allow it.
 pub fn session_folder(parent: &Path, now: SystemTime, source: &str) -> PathBuf {
+    let source = without_extension(source);
     parent.join(format!("{} {}", stamp(now), file_name(source)).trim_end())
+}
+
+/// The name of a file without what says that it is a video; other names as they are.
+fn without_extension(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, extension))
+            if !stem.is_empty()
+                && video::EXTENSIONS
+                    .iter()
+                    .any(|known| extension.eq_ignore_ascii_case(known)) =>
+        {
+            stem
+        }
+        _ => name,
+    }
 }
 
 /// `text` without what some file system forbids in a name; at most 60 letters.
@@ -56,10 +78,14 @@ fn file_name(text: &str) -> String {
         .to_owned()
 }
 
-/// `stem.ext` for the first part, `stem-2.ext` for the second.
+/// `stem.ext` for the first part, `stem-2.ext` for the second; a folder has no extension.
 fn part_path(folder: &Path, stem: &str, part: usize, extension: &str) -> PathBuf {
-    folder.join(match part {
-        1 => format!("{stem}.{extension}"),
-        n => format!("{stem}-{n}.{extension}"),
+    let stem = match part {
+        1 => stem.to_owned(),
+        n => format!("{stem}-{n}"),
+    };
+    folder.join(match extension {
+        "" => stem,
+        extension => format!("{stem}.{extension}"),
     })
 }

@@ -32,6 +32,8 @@ pub(super) struct PartPlan<'a> {
     /// Nominal frames per second.
     pub(super) rate: f64,
     pub(super) backpressure: Backpressure,
+    /// Exporters beside the poses and COCO results, by name.
+    pub(super) exports: &'a [String],
 }
 
 impl Part {
@@ -59,7 +61,7 @@ impl Part {
             None
         };
         let mut exporters = Vec::new();
-        for (exporter, stem, extension) in [("json", "poses", "jsonl"), ("coco", "coco", "json")] {
+        for (exporter, stem, extension) in keypoint_files(plan.exports) {
             let spec = ExporterSpec::by_name(exporter)
                 .ok_or_else(|| Error::Invalid(format!("no exporter is called '{exporter}'")))?;
             let path = path(stem, extension);
@@ -113,8 +115,6 @@ impl Part {
         if offer(&mut self.annotated, stamped(picture, place.id, place.secs))? {
             self.record.annotated_frames += 1;
             self.reach(place.secs);
-        } else {
-            self.record.annotated_drops += 1;
         }
         Ok(())
     }
@@ -140,6 +140,19 @@ impl Part {
         let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
         outcome.map(|()| self.paths.iter().map(len).sum())
     }
+}
+
+/// What keypoint files are written: exporter, stem and extension; a folder has none.
+pub(super) fn keypoint_files(exports: &[String]) -> Vec<(&str, &str, &str)> {
+    let mut files = vec![("json", "poses", "jsonl"), ("coco", "coco", "json")];
+    for name in exports.iter().map(String::as_str) {
+        match name {
+            "json" | "coco" => {}
+            "openpose" => files.push((name, name, "")),
+            _ => files.push((name, "poses", name)),
+        }
+    }
+    files
 }
 
 /// The frame with another number and time.

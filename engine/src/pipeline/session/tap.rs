@@ -31,6 +31,8 @@ pub struct SessionPlan {
     pub model: Option<ModelRecord>,
     /// Whether full encoder queues drop (live pictures) or wait.
     pub backpressure: Backpressure,
+    /// Exporters beside the poses and COCO results, by name.
+    pub exports: Vec<String>,
 }
 
 /// A running recording.
@@ -44,6 +46,8 @@ pub struct SessionTap {
     /// Bytes of the parts that are closed.
     closed_bytes: Arc<Mutex<u64>>,
     closing: Vec<Worker>,
+    /// Frames that the source lost before the next one.
+    n_skipped: u64,
     failure: Arc<Mutex<Option<Error>>>,
     updated: Instant,
 }
@@ -83,6 +87,7 @@ impl SessionTap {
             pool: FramePool::new(),
             closed_bytes: Arc::default(),
             closing: Vec::new(),
+            n_skipped: 0,
             failure: Arc::default(),
             updated: Instant::now(),
         };
@@ -110,6 +115,7 @@ impl SessionTap {
                 has_raw: true,
                 rate: rate.unwrap_or(UNKNOWN_RATE),
                 backpressure: self.plan.backpressure,
+                exports: &self.plan.exports,
             };
             let part = Part::create(&plan, frame)?;
             self.manifest.parts.push(part.record.clone());
@@ -142,6 +148,8 @@ impl SessionTap {
     fn note(&mut self, part: &Part) {
         if let Some(record) = self.manifest.parts.last_mut() {
             record.clone_from(&part.record);
+            // What the model had no time for is lost to the annotated video as well.
+            record.annotated_drops = record.frames.saturating_sub(record.annotated_frames);
         }
     }
 
@@ -161,13 +169,19 @@ impl SessionTap {
 impl Tap for SessionTap {
     fn offer_raw(&mut self, frame: &Frame, source: &Arc<SourceInfo>) -> Result<()> {
         let secs = self.clock.secs(source, frame);
+        let n_skipped = std::mem::take(&mut self.n_skipped);
         let part = self.part_for(frame, source.rate)?;
+        part.record.drops += n_skipped;
         let id = part.raw(frame, secs)?;
         if let Some(id) = id {
             let part = self.manifest.parts.len();
             self.clock.remember(source, frame, Place { part, id, secs });
         }
         self.update()
+    }
+
+    fn skipped(&mut self, n: u64) {
+        self.n_skipped += n;
     }
 
     fn offer(&mut self, presented: &Presented) -> Result<()> {
@@ -202,7 +216,7 @@ impl Tap for SessionTap {
             path: self.plan.folder.clone(),
             frames: parts.iter().map(|p| p.frames).sum(),
             drops: parts.iter().map(|p| p.drops).sum(),
-            annotated_drops: parts.iter().map(|p| p.annotated_drops).sum(),
+            annotated: parts.iter().map(|p| p.annotated_frames).sum(),
             secs: parts.iter().map(|p| p.seconds).sum(),
             bytes,
         }

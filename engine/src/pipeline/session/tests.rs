@@ -49,7 +49,7 @@ fn presented(source: &Arc<SourceInfo>, frame: &Frame) -> Presented {
     }
 }
 
-fn model_record() -> ModelRecord {
+pub(super) fn model_record() -> ModelRecord {
     ModelRecord {
         name: "fake".to_owned(),
         weights: "bundled".to_owned(),
@@ -63,6 +63,7 @@ fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionT
         source_spec: "camera:1".to_owned(),
         model: Some(model_record()),
         backpressure: Backpressure::Block,
+        exports: vec!["csv".to_owned(), "openpose".to_owned()],
     };
     let first = presented(source, first);
     let mut tap = SessionTap::create(plan, &first).unwrap();
@@ -71,14 +72,14 @@ fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionT
 }
 
 /// Times and the red of the first pixel of a video's frames.
-fn video(path: &Path) -> Vec<(f64, u8)> {
+pub(super) fn video(path: &Path) -> Vec<(f64, u8)> {
     let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
     let mut source = spec.open(&OpenOptions::default()).unwrap();
     let frames = std::iter::from_fn(|| source.next_frame().unwrap());
     frames.map(|f| (f.time_secs, f.rgba()[0])).collect()
 }
 
-fn lines(path: &Path) -> Vec<Value> {
+pub(super) fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     let line = |l| serde_json::from_str(l).unwrap();
     text.lines().map(line).collect()
@@ -102,7 +103,7 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
     // The recording begins in the middle of a run.
     let mut tap = start(&folder, &source, &frame(3, SIZE));
     assert!(!Manifest::read(&folder).unwrap().is_finished);
-    for id in 4..=11 {
+    for id in 4..=10 {
         let frame = frame(id, SIZE);
         tap.offer_raw(&frame, &source).unwrap();
         // The model has time for every third.
@@ -110,9 +111,15 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
             tap.offer(&presented(&source, &frame)).unwrap();
         }
     }
+    // The camera lost two frames before the last.
+    tap.skipped(2);
+    tap.offer_raw(&frame(11, SIZE), &source).unwrap();
     assert_eq!(tap.progress().frames, 9);
     let progress = tap.finish().unwrap();
-    assert_eq!((progress.frames, progress.drops), (9, 0));
+    assert_eq!(
+        (progress.frames, progress.annotated, progress.drops),
+        (9, 3, 2)
+    );
     assert!((progress.secs - 0.8).abs() < 1e-6);
 
     let raw = video(&folder.join(RAW_VIDEO));
@@ -144,6 +151,12 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
     };
     assert_eq!((part.width, part.height), (32, 16));
     assert_eq!((part.frames, part.annotated_frames), (9, 3));
+    assert_eq!((part.drops, part.annotated_drops), (2, 6));
+    assert!(folder.join("poses.csv").is_file());
+    assert_eq!(
+        std::fs::read_dir(folder.join("openpose")).unwrap().count(),
+        3
+    );
     let bytes: u64 = std::fs::read_dir(&folder)
         .unwrap()
         .map(|e| e.unwrap().metadata().unwrap().len())
@@ -151,10 +164,10 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
     assert!(progress.bytes > 0 && progress.bytes < bytes);
 }
 
-/// Fails when a clip that loops, or another source of the same size, ends a recording or turns
-/// its time back; or when a picture of another size does.
+/// Fails when a source that is opened anew ends a recording or turns its time back (the camera was
+/// given another format); or when a picture of another size does.
 #[test]
-fn loops_and_other_sources_go_on_in_the_same_folder() {
+fn a_source_opened_anew_goes_on_in_the_same_folder() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("s");
     let (clip, again, other) = (info(false), info(false), info(true));
@@ -237,6 +250,7 @@ fn an_existing_folder_is_left_alone() {
         source_spec: String::new(),
         model: None,
         backpressure: Backpressure::Block,
+        exports: vec!["csv".to_owned(), "openpose".to_owned()],
     };
     let first = presented(&info(true), &frame(0, SIZE));
     assert!(SessionTap::create(plan, &first).is_err());
@@ -250,6 +264,7 @@ fn annotation(folder: &Path, make: MakeInfer) -> Annotation {
         model: model_record(),
         make,
         look: Look::default(),
+        exports: vec!["csv".to_owned(), "openpose".to_owned()],
     };
     Annotation::start(plan, Arc::new(|| {})).unwrap()
 }

@@ -93,9 +93,9 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
     }
     ui.add_space(6.0);
-    let settings = cx.gui.settings_file.as_ref();
+    let settings = cx.gui.settings_file.as_deref();
     for (what, folder) in [
-        ("Recordings and snapshots", Some(&cx.gui.recordings_folder)),
+        ("Recordings and snapshots", Some(cx.recordings_folder())),
         ("These choices", settings),
     ] {
         let place = folder.map_or("nowhere".to_owned(), |f| f.display().to_string());

@@ -1,0 +1,101 @@
+//! Files that are recorded whole.
+
+use std::sync::Arc;
+
+use super::tests::{lines, model_record, video};
+use super::*;
+use crate::pipeline::tests::{FakeSource, gated_model, model};
+use crate::pipeline::{Look, MakeInfer, OpenSource};
+use crate::record::Backpressure;
+use crate::test_wait::{until, wait_for};
+
+/// A file of so many frames; one that fails does so behind the last.
+fn file(n: u64, fails: bool) -> OpenSource {
+    Arc::new(move || {
+        let mut source = FakeSource::new(false, n, 10);
+        source.fails = fails;
+        Ok(Box::new(source))
+    })
+}
+
+fn start(folder: &Path, open: OpenSource, make: MakeInfer) -> FileRecording {
+    let plan = SessionPlan {
+        folder: folder.to_owned(),
+        source_spec: "fake.mp4".to_owned(),
+        model: Some(model_record()),
+        backpressure: Backpressure::Block,
+        exports: Vec::new(),
+    };
+    let plan = FilePlan {
+        open,
+        make_infer: Some(make),
+        look: Look::default(),
+        make_tap: Box::new(move |first| Ok(Box::new(SessionTap::create(plan, first)?))),
+    };
+    FileRecording::start(plan, Arc::new(|| {})).unwrap()
+}
+
+/// Fails when the recording of a file lacks frames or poses because the model is slower than the
+/// file plays: each of the 20 frames takes three times its length.
+#[test]
+fn a_slow_model_loses_no_frame_of_a_file() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("s");
+    let work = start(&folder, file(20, false), model("slow", 30, None));
+    let outcome = wait_for(|| work.try_outcome()).unwrap();
+    assert!(outcome.is_whole && outcome.warning.is_none());
+    let tap = &outcome.tap;
+    assert_eq!((tap.frames, tap.annotated, tap.drops), (20, 20, 0));
+    assert_eq!(work.progress().total, Some(20));
+    let raw = video(&folder.join("raw.mp4"));
+    assert_eq!(raw.len(), 20);
+    assert_eq!(video(&folder.join("annotated.mp4")).len(), 20);
+    let numbers = lines(&folder.join("poses.jsonl"));
+    let numbers: Vec<_> = numbers.iter().map(|l| l["frame"].as_u64()).collect();
+    assert_eq!(numbers, (0..20).map(Some).collect::<Vec<_>>());
+    let part = &Manifest::read(&folder).unwrap().parts[0];
+    assert_eq!((part.frames, part.annotated_frames), (20, 20));
+    assert_eq!((part.drops, part.annotated_drops), (0, 0));
+}
+
+/// Fails when what was written is lost, or is not closed, because the user ends the recording of a
+/// file before its end or the file fails on the way.
+#[test]
+fn what_was_recorded_of_a_file_stays() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("stopped");
+    let (make, gate) = gated_model();
+    let work = start(&folder, file(50, false), make);
+    for id in 0..3 {
+        assert_eq!(gate.asked(), id);
+        gate.answer();
+    }
+    assert_eq!(gate.asked(), 3);
+    until(|| work.progress().tap.is_some_and(|tap| tap.frames == 3));
+    work.stop();
+    drop(gate);
+    let outcome = wait_for(|| work.try_outcome()).unwrap();
+    assert!(!outcome.is_whole);
+    assert_eq!(outcome.tap.frames, 4);
+    assert_eq!(video(&folder.join("raw.mp4")).len(), 4);
+    assert!(Manifest::read(&folder).unwrap().is_finished);
+
+    let folder = parent.path().join("failed");
+    let work = start(&folder, file(5, true), model("m", 0, None));
+    assert!(wait_for(|| work.try_outcome()).is_err());
+    assert_eq!(video(&folder.join("raw.mp4")).len(), 5);
+    assert!(Manifest::read(&folder).unwrap().is_finished);
+}
+
+/// Fails when a folder is named like a video, or a name with a dot in it is cut.
+#[test]
+fn folders_are_named_without_the_ending_of_a_video() {
+    let name = |source| {
+        let folder = session_folder(Path::new(""), std::time::UNIX_EPOCH, source);
+        let name = folder.to_string_lossy().into_owned();
+        name.split_once(' ').map(|(_, name)| name.to_owned())
+    };
+    assert_eq!(name("walk.MP4").as_deref(), Some("walk"));
+    assert_eq!(name("gait.v2.mkv").as_deref(), Some("gait.v2"));
+    assert_eq!(name("Camera 2.0").as_deref(), Some("Camera 2.0"));
+}
