@@ -10,6 +10,7 @@ const MAX_LINES: usize = 500;
 const ENGINE_ROWS: &[&[&str]] = &[
     &[
         "disk", "document", "error", "frame", "geometry", "output", "pose", "sample", "skeleton",
+        "sound",
     ],
     &["concurrency", "device", "nn"],
     &[

@@ -23,6 +23,10 @@ pub trait Tap: Send {
         Ok(())
     }
 
+    /// The source has come to its end: what follows is [`Tap::finish`], and what the source still
+    /// has besides pictures belongs to the recording. Without this it was stopped before.
+    fn source_ended(&mut self) {}
+
     /// So many frames of a live source were lost before the next one came.
     fn skipped(&mut self, _n: u64) {}
 
@@ -60,6 +64,8 @@ pub struct TapProgress {
     pub secs: f64,
     /// Bytes written so far.
     pub bytes: u64,
+    /// What a recording lacks of the sound of its source, one line each.
+    pub notes: Vec<String>,
 }
 
 /// The running recording and those being closed. Shared, so that it outlives a panic of the
