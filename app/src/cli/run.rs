@@ -20,7 +20,7 @@ use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
 use crate::figures::{self, EverySecond};
-use crate::outputs::{OutputPlan, Outputs, SharedFigures};
+use crate::outputs::{OutputPlan, Outputs, SharedFigures, SoundPlan};
 use crate::stats::{Percentiles, round3};
 
 /// Options of `run`.
@@ -31,8 +31,8 @@ pub struct RunArgs {
     pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Write an annotated video (H.264 in MP4); frames whose size differs from the first are
-    /// letterboxed
+    /// Write an annotated video (H.264 in MP4) with the sound of a file; frames whose size differs
+    /// from the first are letterboxed
     #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
     /// Write one JSON line per frame; - means standard output (also for --write-coco and
@@ -248,8 +248,8 @@ fn report(summary: &Summary) {
 fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<anyhow::Error>)> {
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;
-    let plan = plan(args, &spec);
     let interrupted = StopFlag::new();
+    let plan = plan(args, &spec, &interrupted);
     stop_on_ctrl_c(&interrupted)?;
     let network = args.network.load(common, None)?;
     let device = network.device().spec.to_string();
@@ -289,12 +289,13 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     progress.finish();
     let (drops, camera) = (pipeline.stats().drops, pipeline.camera());
     drop(pipeline);
-    let (warnings, failure) = outcome?;
+    let (mut warnings, failure) = outcome?;
     let seconds = begin.elapsed().as_secs_f64();
     let figures = figures
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
+    warnings.texts.extend(figures.sound_notes);
     let summary = Summary {
         input: args.input.to_string_lossy().into_owned(),
         model: args.network.model.clone(),
@@ -316,7 +317,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     Ok((summary, failure))
 }
 
-fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
+fn plan(args: &RunArgs, spec: &SourceSpec, interrupted: &StopFlag) -> OutputPlan {
     let target = |name: &str| match name {
         "json" => args.write_json.clone(),
         "coco" => args.write_coco.clone(),
@@ -341,15 +342,25 @@ fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
         } else {
             Backpressure::Block
         },
+        sound: SoundPlan {
+            source: spec.clone(),
+            trim: trim(args),
+            stop: interrupted.clone(),
+        },
+    }
+}
+
+/// The part of the input that is read.
+fn trim(args: &RunArgs) -> Trim {
+    Trim {
+        start_secs: args.start,
+        end_secs: args.end,
+        max_frames: args.max_frames,
     }
 }
 
 fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
-    let trim = Trim {
-        start_secs: args.start,
-        end_secs: args.end,
-        max_frames: args.max_frames,
-    };
+    let trim = trim(args);
     let options = OpenOptions {
         max_frames: args.max_frames,
         stop: stop.clone(),
