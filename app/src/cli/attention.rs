@@ -10,7 +10,7 @@ use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
 use poselens_engine::nn::Kernels;
 use poselens_engine::output::{AttentionMap, Direction, PoseOutput, RegionOutput};
-use poselens_engine::overlay::{OverlayStyle, Plate};
+use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::pose::Keypoint;
 use poselens_engine::source::{OpenOptions, SourceSpec};
@@ -113,14 +113,14 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         frame.id,
         frame.time_secs,
     );
-    let plate = Plate {
+    let figure = AttentionFigure {
         frame: &frame,
         map: &map,
         title: &title,
         threshold: args.threshold,
         joint: is_inside(keypoint, &frame).then(|| keypoint.point()),
     };
-    save_png(&plate.draw(&OverlayStyle::default()), &args.out)?;
+    save_png(&figure.draw(&OverlayStyle::default()), &args.out)?;
     eprintln!(
         "wrote {} ({})",
         args.out.display(),

@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 
 use super::buffer::Nhwc;
+use super::reduce::{per_block, total};
 use super::simd::job;
-use super::sums::{per_block, total};
 use super::threads::Threads;
 
 /// Rows of a task: f32 adds up so many rows' products with an error of 1e-6.
