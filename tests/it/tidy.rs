@@ -22,7 +22,7 @@ const ENGINE: Layers = Layers {
     rows: &[
         &[
             "disk", "document", "error", "frame", "geometry", "output", "pose", "sample",
-            "skeleton",
+            "skeleton", "sound",
         ],
         &["concurrency", "device", "nn"],
         &[

@@ -23,13 +23,13 @@ use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
 /// The program to run.
 #[derive(Debug, Clone)]
-pub(super) struct Ffmpeg {
-    program: OsString,
+pub(in crate::source) struct Ffmpeg {
+    pub(super) program: OsString,
 }
 
 impl Ffmpeg {
     /// The one that the shell would find.
-    pub(super) fn on_path() -> Self {
+    pub(in crate::source) fn on_path() -> Self {
         Self::at("ffmpeg")
     }
 
@@ -73,7 +73,7 @@ impl Ffmpeg {
 /// The file's name for ffmpeg. `file:` keeps a name with a colon or a dash in front from being
 /// taken for a protocol or an option. A name with a percent sign and a picture's ending would be
 /// taken for a pattern of names: as the only part of a chain of files it has no such ending.
-fn input(path: &Path) -> OsString {
+pub(super) fn input(path: &Path) -> OsString {
     let bytes = path.as_os_str().as_encoded_bytes();
     let mut input = OsString::from("file:");
     input.push(path);
@@ -164,7 +164,7 @@ pub(super) struct Listing {
 }
 
 /// A process that ends with its owner.
-struct Process(Child);
+pub(super) struct Process(pub(super) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -176,7 +176,7 @@ impl Drop for Process {
 
 /// A video decoded by ffmpeg. The order of the fields matters on drop: the process ends, the
 /// channel closes, the thread is joined.
-pub(super) struct FfmpegVideo {
+pub(in crate::source) struct FfmpegVideo {
     process: Process,
     dialect: Dialect,
     pixels: ChildStdout,
@@ -204,7 +204,7 @@ pub(super) struct FfmpegVideo {
 impl FfmpegVideo {
     /// Opens a file and waits for its first frame. `reason` is what the file holds that is not
     /// read natively.
-    pub(super) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
+    pub(in crate::source) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
         Self::open_at(ffmpeg, path, reason, Job::Read)
     }
 
@@ -279,6 +279,11 @@ impl FfmpegVideo {
             tick_secs: self.tick_secs,
             complaint: self.complaint,
         }
+    }
+
+    /// Time stamp of the first frame, seconds.
+    pub(in crate::source) fn first_secs(&self) -> f64 {
+        self.first_pts.unwrap_or(0) as f64 * self.tick_secs
     }
 
     /// Time stamp of the frame read last, ticks.
