@@ -57,7 +57,7 @@ impl MultiHeadAttention {
         })
     }
 
-    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout`] does.
+    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout()`] does.
     pub fn with_dropout(self, p: f32) -> Self {
         Self { dropout: p, ..self }
     }

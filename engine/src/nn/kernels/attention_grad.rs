@@ -1,4 +1,4 @@
-//! The way back through [`super::attention`], by tiles: weights are computed anew, so that those
+//! The way back through [`super::attention()`], by tiles: weights are computed anew, so that those
 //! of all tokens never exist at once (Dao et al., 2022, <https://arxiv.org/abs/2205.14135>).
 //!
 //! With weights `P = softmax(S)`, `S = scale Q K^T`, dropout factors `M`, `O = (M P) V` and

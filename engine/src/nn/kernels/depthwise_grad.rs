@@ -1,4 +1,4 @@
-//! The weight gradient of a depthwise convolution. Its input gradient is [`super::depthwise`] with
+//! The weight gradient of a depthwise convolution. Its input gradient is [`super::depthwise()`] with
 //! the kernel turned by 180 degrees.
 
 use rayon::prelude::*;
