@@ -28,6 +28,8 @@ pub(super) enum Length {
     Opus,
     Flac,
     Eac3,
+    /// All but the last have this many.
+    Alac(u32),
 }
 
 impl Length {
@@ -37,6 +39,7 @@ impl Length {
             Self::Fixed(ticks) => Some(ticks),
             Self::Opus => opus_ticks(packet),
             Self::Flac => flac_ticks(packet),
+            Self::Alac(usual) => Some(alac_ticks(packet).unwrap_or(usual)),
             Self::Eac3 => Some(Eac3::frames(packet)?.iter().map(|f| f.samples).sum()),
         }
     }
@@ -211,8 +214,16 @@ fn alac(private: &[u8]) -> Option<Coding> {
     Some(Coding {
         sample_entry: sample_entry(*b"alac", shape, &boxed(*b"alac", &parameters)),
         timescale: rate,
-        length: Length::Fixed(length),
+        length: Length::Alac(length),
     })
+}
+
+/// The length that the head of a frame states when it is not the usual one.
+fn alac_ticks(packet: &[u8]) -> Option<u32> {
+    let mut bits = Bits(packet, 19);
+    let has_length = bits.take(1)? == 1;
+    bits.take(3)?;
+    bits.take(32).filter(|_| has_length)
 }
 
 /// Channels of an AC-3 channel mode, without the one for low frequencies.

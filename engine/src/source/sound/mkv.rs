@@ -259,3 +259,25 @@ fn unlace(lacing: u8, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     frames.retain(|frame| !frame.is_empty());
     (!frames.is_empty()).then_some(frames)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::unlace;
+
+    /// Fails when packets that share a block are split at the wrong places.
+    #[test]
+    fn shared_blocks_are_split() {
+        let frames: [&[u8]; 3] = [&[1; 300], &[2; 250], &[3; 7]];
+        let whole = frames.concat();
+        let xiph = [&[2, 255, 45, 250], &whole[..]].concat();
+        // 300 in two bytes, then the difference -50 around 8191.
+        let ebml = [&[2, 0x41, 0x2C, 0x5F, 0xCD], &whole[..]].concat();
+        for (lacing, block) in [(1, xiph), (3, ebml)] {
+            assert_eq!(unlace(lacing, &block).unwrap(), frames, "{lacing}");
+        }
+        let fixed = [1, 5, 6, 7, 8];
+        assert_eq!(unlace(2, &fixed).unwrap(), [[5, 6], [7, 8]]);
+        assert_eq!(unlace(1, &[3, 255]), None);
+        assert_eq!(unlace(3, &[2, 0x41]), None);
+    }
+}

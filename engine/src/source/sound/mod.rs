@@ -14,7 +14,9 @@ mod mp4;
 mod tests;
 
 use std::fs::File;
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::video::{mkv_blocks, stream::Input};
 use crate::sound::{Sound, SoundTrack};
@@ -22,7 +24,11 @@ use crate::sound::{Sound, SoundTrack};
 /// The sound of a video file; `name` is the file's for messages. A file without sound has none,
 /// and what cannot be copied is told in [`Sound::left_out`].
 pub(super) fn open(path: &Path, name: &str) -> Sound {
-    match read(path, name) {
+    let file = || -> Result<Box<dyn Input>, String> {
+        let file = File::open(path).map_err(|e| format!("it cannot be read: {e}"))?;
+        Ok(Box::new(file))
+    };
+    match read(&file, name) {
         Ok(sound) => sound,
         Err(reason) => {
             tracing::info!(path = %path.display(), reason, "sound is read through ffmpeg");
@@ -34,19 +40,23 @@ pub(super) fn open(path: &Path, name: &str) -> Sound {
     }
 }
 
+/// The sound of a video in memory.
+///
+/// # Errors
+/// Why it cannot be read without ffmpeg.
+pub(super) fn open_bytes(bytes: &Arc<[u8]>, name: &str) -> Result<Sound, String> {
+    read(&|| Ok(Box::new(Cursor::new(Arc::clone(bytes)))), name)
+}
+
 /// What is read without help. The error says why the file needs some.
-fn read(path: &Path, name: &str) -> Result<Sound, String> {
-    let open = || -> Result<Box<dyn Input>, String> {
-        let file = File::open(path).map_err(|e| format!("it cannot be read: {e}"))?;
-        Ok(Box::new(file))
-    };
+fn read(open: Open<'_>, name: &str) -> Result<Sound, String> {
     let mut magic = [0; 8];
     let whole = open()?.read_exact(&mut magic);
     whole.map_err(|_| "neither MP4 nor Matroska")?;
     if magic.starts_with(&mkv_blocks::MAGIC) {
-        mkv::open(&open, name)
+        mkv::open(open, name)
     } else if matches!(&magic[4..], b"ftyp" | b"moov" | b"mdat" | b"free" | b"wide") {
-        mp4::open(&open, name)
+        mp4::open(open, name)
     } else {
         Err("neither MP4 nor Matroska".to_owned())
     }

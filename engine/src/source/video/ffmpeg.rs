@@ -88,7 +88,7 @@ pub(super) fn input(path: &Path) -> OsString {
 
 /// What ffmpeg is to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Job {
+pub(in crate::source) enum Job {
     /// Frames from the first to the last.
     Read,
     /// Frames from this time on; seconds from the begin of the file, which may lie before the
@@ -204,12 +204,17 @@ pub(in crate::source) struct FfmpegVideo {
 impl FfmpegVideo {
     /// Opens a file and waits for its first frame. `reason` is what the file holds that is not
     /// read natively.
-    pub(in crate::source) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
+    pub(super) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
         Self::open_at(ffmpeg, path, reason, Job::Read)
     }
 
     /// As [`FfmpegVideo::open`], from another place on.
-    pub(super) fn open_at(ffmpeg: &Ffmpeg, path: &Path, reason: &str, job: Job) -> Result<Self> {
+    pub(in crate::source) fn open_at(
+        ffmpeg: &Ffmpeg,
+        path: &Path,
+        reason: &str,
+        job: Job,
+    ) -> Result<Self> {
         let mut dialect = Dialect::Present;
         let (mut video, first) = loop {
             let mut video = Self::start(ffmpeg, path, reason, (dialect, job))?;

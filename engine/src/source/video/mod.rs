@@ -32,6 +32,7 @@ mod tests;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use self::ffmpeg::{Ffmpeg, FfmpegVideo};
 use self::ffmpeg_random::FfmpegRandom;
@@ -86,6 +87,14 @@ pub fn open(path: &Path) -> Result<Box<dyn FrameSource>> {
 /// The sound of a video file: none where it has none.
 pub fn sound(path: &Path) -> Sound {
     sound::open(path, &name_of(path))
+}
+
+/// The sound of a video in memory.
+///
+/// # Errors
+/// Why it cannot be read without ffmpeg.
+pub fn sound_bytes(bytes: &Arc<[u8]>, name: &str) -> Result<Sound> {
+    sound::open_bytes(bytes, name).map_err(|reason| Error::source(name, reason))
 }
 
 /// As [`open`], under another name than the file's.
