@@ -1,7 +1,7 @@
 //! Recording beside the live picture: a queue and a thread of its own around [`VideoWriter`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
@@ -12,8 +12,12 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool, letterboxed};
 use crate::geometry::Size;
 
-/// Frames that may wait for the encoder: two seconds at 30 frames per second.
-const QUEUE_FRAMES: usize = 64;
+/// Frames that may wait for the encoder in live running: two seconds at 30 frames per second.
+const LIVE_QUEUE: usize = 64;
+
+/// The same where the caller waits for room: enough that both threads work, and few enough to be
+/// written in a moment when the run is ended.
+const WAITING_QUEUE: usize = 4;
 
 /// What happens to a frame that finds the queue full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub enum Offered {
 pub struct RecordSummary {
     /// Frames in the file.
     pub frames: u64,
-    /// Frames that found the queue full.
+    /// Frames that found the queue full, or still waited when the recording had to end.
     pub dropped: u64,
     /// Sum of the durations of the frames.
     pub duration_secs: f64,
@@ -59,6 +63,8 @@ pub struct Recorder {
     backpressure: Backpressure,
     dropped: u64,
     outcome: Arc<Mutex<Outcome>>,
+    /// Frames that still wait then are left out.
+    by: Arc<OnceLock<Instant>>,
     // Before the worker: its end of the queue must be gone when the worker is waited for.
     frames: Sender<Frame>,
     worker: Worker,
@@ -66,8 +72,16 @@ pub struct Recorder {
 
 #[derive(Default)]
 struct Outcome {
-    finished: Option<(VideoSummary, Vec<f32>)>,
+    finished: Option<Written>,
     error: Option<Error>,
+}
+
+/// What the thread has done.
+struct Written {
+    video: VideoSummary,
+    encode_millis: Vec<f32>,
+    /// Frames that it has left out.
+    n_left_out: u64,
 }
 
 impl Recorder {
@@ -86,7 +100,12 @@ impl Recorder {
         size: Size,
         backpressure: Backpressure,
     ) -> Result<Self> {
-        let (sender, receiver) = bounded(QUEUE_FRAMES);
+        let (sender, receiver) = bounded(match backpressure {
+            Backpressure::DropNewest => LIVE_QUEUE,
+            Backpressure::Block => WAITING_QUEUE,
+        });
+        let by = Arc::<OnceLock<Instant>>::default();
+        let deadline = Arc::clone(&by);
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (finished, failed) = (Arc::clone(&outcome), Arc::clone(&outcome));
         // The failure handler keeps the queue connected until the error can be read: who sees
@@ -96,7 +115,7 @@ impl Recorder {
             "record",
             StopFlag::new(),
             move |stop| {
-                let result = write_all(writer, size, &queue, stop)?;
+                let result = write_all(writer, size, &queue, stop, &deadline)?;
                 lock(&finished).finished = Some(result);
                 Ok(())
             },
@@ -111,6 +130,7 @@ impl Recorder {
             backpressure,
             dropped: 0,
             outcome,
+            by,
             frames: sender,
             worker,
         })
@@ -163,32 +183,42 @@ impl Recorder {
         }
     }
 
-    /// Writes what is queued and completes the file.
+    /// Writes what is queued and completes the file. Frames that still wait at `by` are left out and
+    /// counted as dropped; `None` waits for all.
     ///
     /// # Errors
     /// The first error of the recording; the file is closed and plays up to there.
-    pub fn finish(self) -> Result<RecordSummary> {
+    pub fn finish(self, by: Option<Instant>) -> Result<RecordSummary> {
         let Self {
             path,
             dropped,
             outcome,
+            by: deadline,
             frames,
             worker,
             ..
         } = self;
+        if let Some(by) = by {
+            // It is empty: nobody else sets it.
+            let _ = deadline.set(by);
+        }
         drop(frames);
         worker.join();
         let Outcome { finished, error } = std::mem::take(&mut *lock(&outcome));
         if let Some(error) = error {
             return Err(error);
         }
-        let (video, encode_millis) = finished.ok_or_else(|| Error::Record {
+        let Written {
+            video,
+            encode_millis,
+            n_left_out,
+        } = finished.ok_or_else(|| Error::Record {
             path,
             reason: "the recording thread ended without a result".to_owned(),
         })?;
         Ok(RecordSummary {
             frames: video.frames,
-            dropped,
+            dropped: dropped + n_left_out,
             duration_secs: video.duration_secs,
             bytes: video.bytes,
             adjusted_times: video.adjusted_times,
@@ -201,18 +231,25 @@ fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
     outcome.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread's work: frames of another size are fitted into the first one's. Whatever way it ends, the writer's end closes the file.
+/// The thread's work: frames of another size are fitted into the first one's. Whatever way it ends,
+/// the writer's end closes the file.
 fn write_all(
     mut writer: VideoWriter,
     size: Size,
     queue: &Receiver<Frame>,
     stop: &StopFlag,
-) -> Result<(VideoSummary, Vec<f32>)> {
+    by: &OnceLock<Instant>,
+) -> Result<Written> {
     let mut encode_millis = Vec::new();
+    let mut n_left_out = 0;
     let pool = FramePool::new();
     while let Ok(frame) = queue.recv() {
         if stop.is_stopped() {
             break;
+        }
+        if by.get().is_some_and(|&by| Instant::now() >= by) {
+            n_left_out += 1;
+            continue;
         }
         let frame = if frame.size() == size {
             frame
@@ -223,5 +260,9 @@ fn write_all(
         writer.push(frame.rgba(), frame.time_secs)?;
         encode_millis.push(start.elapsed().as_secs_f32() * 1e3);
     }
-    Ok((writer.finish()?, encode_millis))
+    Ok(Written {
+        video: writer.finish()?,
+        encode_millis,
+        n_left_out,
+    })
 }

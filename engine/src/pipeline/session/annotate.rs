@@ -194,15 +194,22 @@ fn annotate_part(
         };
         let part = match &mut part {
             Some(part) => part,
-            none => none.insert(Part::create(&PartPlan { rate, ..*plan }, &frame)?),
+            none => {
+                let part = none.insert(Part::create(&PartPlan { rate, ..*plan }, &frame)?);
+                part.whole()?;
+                part
+            }
         };
-        part.annotate(&picture, Some(&output), place)?;
+        part.annotate(Some(&picture), Some(&output), place);
+        // Half an annotation is of no use: the first failure ends it.
+        part.whole()?;
         done();
     }
     if let Some(warning) = source.warning() {
         tracing::warn!("{warning}");
     }
-    part.map_or(Ok(()), |part| part.finish().map(drop))
+    let failure = part.and_then(|part| part.finish(None).finished.failure());
+    failure.map_or(Ok(()), Err)
 }
 
 /// `name`, or `name-2` and so on where there are such files already.

@@ -44,7 +44,7 @@ pub struct FileOutcome {
     pub tap: TapProgress,
     /// The file was read to its end; otherwise it was stopped before.
     pub is_whole: bool,
-    /// What the file lacks.
+    /// What the file lacks, and the outputs that could not be written.
     pub warning: Option<String>,
 }
 
@@ -122,6 +122,7 @@ fn record(
         return Err(Error::source(&info.name, what));
     }
     let infer = plan.make_infer.map(|make| make()).transpose()?;
+    let mut failures = Vec::new();
     let mut looking = Looking::new(infer, plan.look);
     let mut make_tap = Some(plan.make_tap);
     let mut tap: Option<Box<dyn Tap>> = None;
@@ -136,6 +137,7 @@ fn record(
             (None, None) => return Ok(None),
         };
         tap.offer(&presented)?;
+        failures.extend(tap.news());
         Ok(Some(tap.progress()))
     };
     let ended = loop {
@@ -156,7 +158,7 @@ fn record(
         }
     };
     // Whatever ended it, what was written is closed.
-    let written = tap.map(Tap::finish).transpose();
+    let written = tap.map(|tap| tap.finish(None)).transpose();
     let is_whole = ended?;
     let Some(tap) = written? else {
         let what = if is_whole {
@@ -169,8 +171,15 @@ fn record(
     Ok(FileOutcome {
         tap,
         is_whole,
-        warning: source.warning().map(str::to_owned),
+        warning: warning(source.as_ref(), failures),
     })
+}
+
+/// What the file lacks, and the outputs that have failed.
+fn warning(source: &dyn FrameSource, failures: Vec<String>) -> Option<String> {
+    let lacks = source.warning().map(str::to_owned);
+    let lines: Vec<_> = lacks.into_iter().chain(failures).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 /// How many frames the file has, as it says itself or its index.
