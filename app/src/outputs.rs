@@ -5,12 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use poselens_engine::Result;
+use poselens_engine::concurrency::StopFlag;
 use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
-use poselens_engine::record::{Backpressure, ExportContext, ExporterSpec, Offered, Outputs};
+use poselens_engine::record::{
+    Backpressure, Closing, ExportContext, ExporterSpec, Offered, Outputs,
+};
+use poselens_engine::sound::SoundEnd;
+use poselens_engine::source::{SourceSpec, Trim};
 
-use crate::cli::stats::{StageTimes, Times};
+use crate::stats::{StageTimes, Times};
 
 /// Frames per second written into a video whose source does not know its own rate; only the
 /// length of the last frame follows from it.
@@ -29,6 +34,31 @@ pub struct OutputPlan {
     pub exports: Vec<(&'static ExporterSpec, PathBuf)>,
     /// Whether a full recorder queue waits or drops.
     pub backpressure: Backpressure,
+    /// The sound that goes with the annotated video.
+    pub sound: SoundPlan,
+}
+
+/// Whose sound is recorded, and how far.
+#[derive(Clone)]
+pub struct SoundPlan {
+    /// The source.
+    pub source: SourceSpec,
+    /// The part of it that is read.
+    pub trim: Trim,
+    /// Raised when the run is ended before its source.
+    pub stop: StopFlag,
+}
+
+impl SoundPlan {
+    /// Where the sound of a recording of `frames` frames ends: where the reading of pictures was
+    /// ended, else with the source.
+    fn end(&self, frames: u64) -> SoundEnd {
+        let is_cut = self.trim.max_frames.is_some_and(|max| frames >= max);
+        if is_cut || self.stop.is_stopped() {
+            return SoundEnd::WithVideo;
+        }
+        SoundEnd::At(self.trim.end_secs.unwrap_or(f64::INFINITY))
+    }
 }
 
 /// Figures of a run, readable while it goes on.
@@ -48,6 +78,8 @@ pub struct Figures {
     pub latencies: Times,
     /// The same since they were last taken.
     pub recent_latencies: Times,
+    /// What the annotated video lacks of the sound, one line each.
+    pub sound_notes: Vec<String>,
 }
 
 /// [`Figures`] shared between the run and its tap.
@@ -64,6 +96,7 @@ pub struct RunTap {
     pool: FramePool,
     figures: SharedFigures,
     path: PathBuf,
+    sound: SoundPlan,
 }
 
 impl RunTap {
@@ -83,10 +116,15 @@ impl RunTap {
             outputs.export(spec, path, &context);
         }
         let (size, rate) = (first.frame.size(), first.source.rate);
-        let video = plan
-            .record
-            .as_ref()
-            .map(|path| outputs.video(path, size, rate.unwrap_or(UNKNOWN_RATE), plan.backpressure));
+        let video = plan.record.as_ref().map(|path| {
+            let sound = plan.sound.source.sound();
+            let mut noted = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.sound_notes.extend(sound.left_out.iter().cloned());
+            drop(noted);
+            let sound = (sound, first.frame.time_secs);
+            let rate = rate.unwrap_or(UNKNOWN_RATE);
+            outputs.video(path, size, rate, plan.backpressure, sound)
+        });
         outputs.whole()?;
         Ok(Self {
             outputs,
@@ -95,6 +133,7 @@ impl RunTap {
             pool: FramePool::new(),
             figures,
             path: plan.record.clone().unwrap_or_default(),
+            sound: plan.sound.clone(),
         })
     }
 }
@@ -136,15 +175,20 @@ impl Tap for RunTap {
             drops: figures.record_drops,
             annotated: figures.frames,
             secs: figures.time_secs,
+            notes: figures.sound_notes.clone(),
         }
     }
 
     fn finish(mut self: Box<Self>, by: Option<Instant>) -> Result<TapProgress> {
-        let finished = std::mem::take(&mut self.outputs).finish(by);
+        let sound = self.sound.end(self.progress().frames);
+        let finished = std::mem::take(&mut self.outputs).finish(Closing { by, sound });
         let summaries = finished.videos.iter().flatten();
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         for summary in summaries {
             figures.record_drops = summary.dropped;
+            figures
+                .sound_notes
+                .extend(summary.sound_notes.iter().cloned());
             for &millis in &summary.encode_millis {
                 figures.stages.push_millis(Stage::Encode, f64::from(millis));
             }

@@ -14,12 +14,12 @@ use poselens_engine::source::{OpenOptions, SourceSpec};
 use serde::{Serialize, Serializer};
 
 use super::Common;
-use super::stats::round3;
+use crate::stats::round3;
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

@@ -284,7 +284,8 @@ pub(super) fn counted(progress: &TapProgress) -> String {
         annotated,
         drops,
         ..
-    } = *progress;
+    } = progress;
+    let (frames, annotated, drops) = (*frames, *annotated, *drops);
     let mut text = format!("{frames} frames");
     if annotated < frames {
         text += &format!(", {annotated} of {frames} annotated");

@@ -10,11 +10,14 @@
 
 mod attention;
 mod batch_norm;
+mod common;
 mod concat;
 mod conv;
 mod conv_bn;
+mod cpu;
 mod depthwise;
 mod dropout;
+mod elementwise;
 mod features;
 mod gate;
 #[cfg(test)]
@@ -23,9 +26,9 @@ pub mod kernels;
 mod learn;
 mod linear;
 mod pass;
-mod pointwise;
 mod pool;
 mod query_key;
+mod random;
 mod transposed;
 mod upsample;
 
@@ -34,15 +37,17 @@ pub use batch_norm::BatchNorm;
 pub use concat::concat;
 pub use conv::Conv2d;
 pub use conv_bn::ConvBn;
+pub use cpu::Kernels;
 pub use depthwise::DepthwiseConv;
-pub use dropout::{Random, dropout};
-pub use features::{Features, Kernels};
+pub use dropout::dropout;
+pub use elementwise::{add, add_bias, multiply};
+pub use features::Features;
 pub use gate::{GateMaps, SpatialGate};
 pub use learn::Traced;
 pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
-pub use pointwise::{add, add_bias, multiply};
 pub use pool::{Pool, max_pool};
 pub use query_key::attention_weights;
+pub use random::Random;
 pub use transposed::TransposedConvBn;
 pub use upsample::{resize_bilinear, upsample_bilinear2, upsample_nearest, upsample_nearest_add};

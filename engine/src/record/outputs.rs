@@ -1,14 +1,14 @@
 //! The outputs of one recording: videos and keypoint files side by side.
 
 use std::path::Path;
-use std::time::Instant;
 
 use super::export::{ExportContext, Exporter, ExporterSpec};
-use super::recorder::{Backpressure, Offered, RecordSummary, Recorder};
+use super::recorder::{Backpressure, Closing, Offered, RecordSummary, Recorder};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
 use crate::output::PoseOutput;
+use crate::sound::Sound;
 
 /// Outputs that are written from the same frames. One that cannot be opened or written is given up,
 /// the others go on.
@@ -37,15 +37,18 @@ pub struct Finished {
 }
 
 impl Outputs {
-    /// Begins a video; answers its number.
+    /// Begins a video with the sound that belongs to it, from a time of the source on; answers its
+    /// number.
     pub fn video(
         &mut self,
         path: &Path,
         size: Size,
         rate: f64,
         backpressure: Backpressure,
+        sound: (Sound, f64),
     ) -> usize {
-        let recorder = self.noted(Recorder::start(path, size, rate, backpressure));
+        let started = Recorder::start_with_sound(path, size, rate, backpressure, sound);
+        let recorder = self.noted(started);
         self.videos.push(recorder);
         self.videos.len() - 1
     }
@@ -138,9 +141,8 @@ impl Outputs {
         }
     }
 
-    /// Completes every output that can be. Frames that still wait for an encoder at `by` are left
-    /// out and counted as dropped; `None` waits for all.
-    pub fn finish(self, by: Option<Instant>) -> Finished {
+    /// Completes every output that can be.
+    pub fn finish(self, closing: Closing) -> Finished {
         let Self {
             videos,
             exporters,
@@ -150,7 +152,7 @@ impl Outputs {
         let outcomes = exporters.into_iter().map(Exporter::finish);
         failures.extend(outcomes.filter_map(Result::err));
         let mut finish =
-            |recorder: Recorder| recorder.finish(by).map_err(|e| failures.push(e)).ok();
+            |recorder: Recorder| recorder.finish(closing).map_err(|e| failures.push(e)).ok();
         let videos = videos.into_iter().map(|video| finish(video?)).collect();
         Finished {
             videos,
@@ -234,7 +236,7 @@ mod tests {
         assert!(outputs.news().is_empty());
         assert_eq!(offer(&mut outputs, 0), Offered::Failed);
         assert!(outputs.news().is_empty());
-        let finished = outputs.finish(None);
+        let finished = outputs.finish(Closing::default());
         assert!(finished.news().is_empty());
         let large = finished.videos[1].as_ref().unwrap();
         assert_eq!((large.frames, large.dropped), (n_large, 0));
@@ -247,6 +249,9 @@ mod tests {
             let _ = offer(&mut outputs, 0);
         }
         assert!(outputs.some_left().is_err());
-        assert!(outputs.finish(None).news().is_empty(), "told already");
+        assert!(
+            outputs.finish(Closing::default()).news().is_empty(),
+            "told already"
+        );
     }
 }

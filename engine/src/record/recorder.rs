@@ -11,6 +11,7 @@ use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool, letterboxed};
 use crate::geometry::Size;
+use crate::sound::{Sound, SoundEnd};
 
 /// Frames that may wait for the encoder in live running: two seconds at 30 frames per second.
 const LIVE_QUEUE: usize = 64;
@@ -26,6 +27,16 @@ pub enum Backpressure {
     DropNewest,
     /// The caller waits for room (files: every frame counts).
     Block,
+}
+
+/// How a recording is closed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Closing {
+    /// Frames that still wait for the encoder then are left out and counted as dropped; `None` waits
+    /// for all.
+    pub by: Option<Instant>,
+    /// Where the sound ends.
+    pub sound: SoundEnd,
 }
 
 /// What became of an offered frame.
@@ -55,6 +66,8 @@ pub struct RecordSummary {
     pub adjusted_times: u64,
     /// Time to convert, encode and write each frame, in the order of the frames.
     pub encode_millis: Vec<f32>,
+    /// What was wrong with the sound, one line a track.
+    pub sound_notes: Vec<String>,
 }
 
 /// A running recording. Dropping it discards what waits in the queue and closes the file.
@@ -72,6 +85,8 @@ pub struct Recorder {
 
 #[derive(Default)]
 struct Outcome {
+    /// Where the sound is to end; said before the queue is closed.
+    sound_end: SoundEnd,
     finished: Option<Written>,
     error: Option<Error>,
 }
@@ -91,6 +106,22 @@ impl Recorder {
     /// Those of [`VideoWriter::create`], and when the system gives no thread.
     pub fn start(path: &Path, size: Size, rate: f64, backpressure: Backpressure) -> Result<Self> {
         let writer = VideoWriter::create(path, size, rate)?;
+        Self::with_writer(path, writer, size, backpressure)
+    }
+
+    /// As [`Recorder::start`], with the sound of the frames' source. The first frame is the one
+    /// that the source shows at `begin_secs`.
+    ///
+    /// # Errors
+    /// Those of [`VideoWriter::with_sound`], and when the system gives no thread.
+    pub fn start_with_sound(
+        path: &Path,
+        size: Size,
+        rate: f64,
+        backpressure: Backpressure,
+        (sound, begin_secs): (Sound, f64),
+    ) -> Result<Self> {
+        let writer = VideoWriter::with_sound(path, size, rate, sound, begin_secs)?;
         Self::with_writer(path, writer, size, backpressure)
     }
 
@@ -115,7 +146,8 @@ impl Recorder {
             "record",
             StopFlag::new(),
             move |stop| {
-                let result = write_all(writer, size, &queue, stop, &deadline)?;
+                let end = || lock(&finished).sound_end;
+                let result = write_all(writer, size, &queue, stop, (&deadline, end))?;
                 lock(&finished).finished = Some(result);
                 Ok(())
             },
@@ -183,12 +215,11 @@ impl Recorder {
         }
     }
 
-    /// Writes what is queued and completes the file. Frames that still wait at `by` are left out and
-    /// counted as dropped; `None` waits for all.
+    /// Writes what is queued and completes the file.
     ///
     /// # Errors
     /// The first error of the recording; the file is closed and plays up to there.
-    pub fn finish(self, by: Option<Instant>) -> Result<RecordSummary> {
+    pub fn finish(self, closing: Closing) -> Result<RecordSummary> {
         let Self {
             path,
             dropped,
@@ -198,13 +229,16 @@ impl Recorder {
             worker,
             ..
         } = self;
-        if let Some(by) = by {
-            // It is empty: nobody else sets it.
+        if let Some(by) = closing.by {
+            // It is empty: nothing else sets it.
             let _ = deadline.set(by);
         }
+        lock(&outcome).sound_end = closing.sound;
         drop(frames);
         worker.join();
-        let Outcome { finished, error } = std::mem::take(&mut *lock(&outcome));
+        let Outcome {
+            finished, error, ..
+        } = std::mem::take(&mut *lock(&outcome));
         if let Some(error) = error {
             return Err(error);
         }
@@ -223,6 +257,7 @@ impl Recorder {
             bytes: video.bytes,
             adjusted_times: video.adjusted_times,
             encode_millis,
+            sound_notes: video.sound_notes,
         })
     }
 }
@@ -238,7 +273,7 @@ fn write_all(
     size: Size,
     queue: &Receiver<Frame>,
     stop: &StopFlag,
-    by: &OnceLock<Instant>,
+    (by, end): (&OnceLock<Instant>, impl FnOnce() -> SoundEnd),
 ) -> Result<Written> {
     let mut encode_millis = Vec::new();
     let mut n_left_out = 0;
@@ -261,7 +296,7 @@ fn write_all(
         encode_millis.push(start.elapsed().as_secs_f32() * 1e3);
     }
     Ok(Written {
-        video: writer.finish()?,
+        video: writer.finish_at(end())?,
         encode_millis,
         n_left_out,
     })

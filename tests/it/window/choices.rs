@@ -204,7 +204,7 @@ fn what_matters_is_in_sight() {
     window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
     window.press(Key::R);
     window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
-    let dropped = window.harness.get_by_label("0 dropped").rect();
+    let dropped = window.harness.get_by_label_contains("0 dropped").rect();
     let visible = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1280.0, 800.0));
     assert!(visible.contains_rect(dropped), "{dropped:?}");
     for size in [

@@ -131,7 +131,7 @@ fn another_source_begins_another_recording() {
         let recording = s.recording.as_ref().filter(|r| r.progress.is_some());
         recording.map(|r| r.source.spec.clone())
     };
-    window.until(|s| spec(s).as_deref() == Some("camera:0"));
+    window.until(|s| spec(s).as_deref() == Some("camera:"));
     let first = window.session().recording.as_ref().unwrap().folder.clone();
     window.choose("Input", "Door camera");
     window.until(|s| spec(s).as_deref() == Some("camera:1"));

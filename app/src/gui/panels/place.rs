@@ -3,7 +3,7 @@
 use eframe::egui::{Id, Key, TextEdit, Ui};
 use poselens_engine::source::SeekTo;
 
-use super::super::theme;
+use super::super::{theme, widgets};
 
 /// Shows the frame's number, counted from 0; where to go when something was entered.
 pub fn place_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
@@ -25,13 +25,12 @@ pub fn place_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
         text.clear();
     }
     let is_entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-    ui.data_mut(|d| {
-        if response.has_focus() {
-            d.insert_temp(id, text.clone());
-        } else {
-            d.remove_temp::<String>(id);
-        }
-    });
+    // Asked before the data are locked: one lock guards both, and is not to be taken twice.
+    if response.has_focus() {
+        ui.data_mut(|d| d.insert_temp(id, text.clone()));
+    } else {
+        ui.data_mut(|d| d.remove_temp::<String>(id));
+    }
     is_entered.then(|| parsed(&text)).flatten()
 }
 
@@ -41,13 +40,8 @@ fn parsed(text: &str) -> Option<SeekTo> {
     if let Ok(frame) = text.trim_start_matches("frame").trim().parse() {
         return Some(SeekTo::Frame(frame));
     }
-    let text = text.trim_end_matches('s').trim();
-    let mut secs = 0.0;
-    for part in text.split(':') {
-        let part: f64 = part.replace(',', ".").parse().ok()?;
-        secs = 60.0 * secs + part;
-    }
-    (secs.is_finite() && secs >= 0.0).then_some(SeekTo::Secs(secs))
+    let text = text.trim_end_matches('s').replace(',', ".");
+    widgets::clock_secs(&text).map(SeekTo::Secs)
 }
 
 #[cfg(test)]

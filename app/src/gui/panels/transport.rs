@@ -262,13 +262,17 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
     // Never as far as the time: the dot stands between.
     let room = egui::vec2((ui.available_width() - 28.0).max(0.0), 34.0);
     let whole = match recording.is_file {
-        true => "The whole file, every frame once, in its own time: speed, jumps and loops change \
-                 nothing.\n",
+        true => {
+            "The whole file, every frame once, in its own time: speed, jumps and loops change \
+                 nothing.\n"
+        }
         false => "",
     };
     ui.allocate_ui_with_layout(room, Layout::right_to_left(Align::Center), |ui| {
-        ui.add(label)
-            .on_hover_text(format!("{whole}Recording to {}", recording.folder.display()));
+        ui.add(label).on_hover_text(format!(
+            "{whole}Recording to {}",
+            recording.folder.display()
+        ));
     });
     widgets::dot_ui(ui, theme::RED);
 }

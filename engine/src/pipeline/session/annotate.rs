@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::estimator::{Infer, Want};
 use crate::frame::FramePool;
 use crate::overlay;
-use crate::record::{Backpressure, stamp};
+use crate::record::{Backpressure, Closing, stamp};
+use crate::sound::SoundEnd;
 use crate::source::video;
 
 /// What is to be made.
@@ -139,6 +140,7 @@ fn annotate(
             rate: 0.0,
             backpressure: Backpressure::Block,
             exports: &exports,
+            sound: &|| video::sound(&part_path(&folder, "raw", number, "mp4")),
         };
         made.add(&part_plan);
         annotate_part(&part_plan, infer.as_mut(), &look, stop, || {
@@ -208,8 +210,17 @@ fn annotate_part(
     if let Some(warning) = source.warning() {
         tracing::warn!("{warning}");
     }
-    let failure = part.and_then(|part| part.finish(None).finished.failure());
-    failure.map_or(Ok(()), Err)
+    let Some(part) = part else {
+        return Ok(());
+    };
+    let closed = part.finish(Closing {
+        by: None,
+        sound: SoundEnd::At(f64::INFINITY),
+    });
+    for note in closed.notes {
+        tracing::warn!("{note}");
+    }
+    closed.finished.failure().map_or(Ok(()), Err)
 }
 
 /// `name`, or `name-2` and so on where there are such files already.

@@ -158,6 +158,9 @@ fn record(
         }
     };
     // Whatever ended it, what was written is closed.
+    if let (Some(tap), Ok(true)) = (&mut tap, &ended) {
+        tap.source_ended();
+    }
     let written = tap.map(|tap| tap.finish(None)).transpose();
     let is_whole = ended?;
     let Some(tap) = written? else {
@@ -168,18 +171,14 @@ fn record(
         };
         return Err(Error::source(&source.info().name, what));
     };
+    let lacks = source.warning().map(str::to_owned).into_iter();
+    let lacks = lacks.chain(failures).chain(tap.notes.iter().cloned());
+    let lacks: Vec<_> = lacks.collect();
     Ok(FileOutcome {
         tap,
         is_whole,
-        warning: warning(source.as_ref(), failures),
+        warning: (!lacks.is_empty()).then(|| lacks.join("; ")),
     })
-}
-
-/// What the file lacks, and the outputs that have failed.
-fn warning(source: &dyn FrameSource, failures: Vec<String>) -> Option<String> {
-    let lacks = source.warning().map(str::to_owned);
-    let lines: Vec<_> = lacks.into_iter().chain(failures).collect();
-    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 /// How many frames the file has, as it says itself or its index.

@@ -1,7 +1,6 @@
 //! The files of pictures of one size.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::clock::Place;
 use super::manifest::PartRecord;
@@ -9,7 +8,10 @@ use super::part_path;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
-use crate::record::{Backpressure, ExportContext, ExporterSpec, Finished, Offered, Outputs};
+use crate::record::{
+    Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs,
+};
+use crate::sound::Sound;
 
 /// Two videos, each with a queue of its own, and the poses. One that fails leaves the others going.
 pub(super) struct Part {
@@ -18,6 +20,8 @@ pub(super) struct Part {
     raw: Option<usize>,
     annotated: usize,
     paths: Vec<PathBuf>,
+    /// What is lacking of the sound.
+    notes: Vec<String>,
     pub(super) record: PartRecord,
     /// Frames that have a number.
     pub(super) n_taken: u64,
@@ -28,6 +32,8 @@ pub(super) struct Part {
 pub(super) struct Closed {
     pub(super) record: PartRecord,
     pub(super) bytes: u64,
+    /// What is lacking of the sound.
+    pub(super) notes: Vec<String>,
     pub(super) finished: Finished,
 }
 
@@ -45,6 +51,8 @@ pub(super) struct PartPlan<'a> {
     pub(super) backpressure: Backpressure,
     /// Exporters beside the poses and COCO results, by name.
     pub(super) exports: &'a [String],
+    /// Opens the sound that belongs to the pictures, for each video anew.
+    pub(super) sound: &'a dyn Fn() -> Sound,
 }
 
 impl Part {
@@ -57,6 +65,7 @@ impl Part {
         let path = |stem: &str, extension| {
             part_path(folder, &format!("{stem}{}", plan.suffix), number, extension)
         };
+        let mut notes = Vec::new();
         let context = ExportContext {
             name: folder
                 .file_name()
@@ -66,7 +75,10 @@ impl Part {
         let mut outputs = Outputs::default();
         let mut paths = Vec::new();
         let mut video = |path: PathBuf| {
-            let number = outputs.video(&path, first.size(), plan.rate, plan.backpressure);
+            let sound = (plan.sound)();
+            note(&mut notes, &sound.left_out);
+            let sound = (sound, first.time_secs);
+            let number = outputs.video(&path, first.size(), plan.rate, plan.backpressure, sound);
             paths.push(path);
             number
         };
@@ -86,6 +98,7 @@ impl Part {
             outputs,
             raw,
             annotated,
+            notes,
             paths,
             record: PartRecord::new(first.size()),
             n_taken: 0,
@@ -180,11 +193,13 @@ impl Part {
         bytes(&self.paths)
     }
 
-    /// Writes what is queued and closes every file, whatever happens to one of them. Frames that
-    /// still wait at `by` are left out; `None` waits for all.
-    pub(super) fn finish(self, by: Option<Instant>) -> Closed {
-        let mut record = self.record;
-        let finished = self.outputs.finish(by);
+    /// Writes what is queued and closes every file, whatever happens to one of them.
+    pub(super) fn finish(self, closing: Closing) -> Closed {
+        let (mut record, mut notes) = (self.record, self.notes);
+        let finished = self.outputs.finish(closing);
+        for summary in finished.videos.iter().flatten() {
+            note(&mut notes, &summary.sound_notes);
+        }
         let summary = |video: Option<usize>| finished.videos.get(video?)?.as_ref();
         if let Some(raw) = summary(self.raw) {
             record.drops += record.frames.saturating_sub(raw.frames);
@@ -200,7 +215,17 @@ impl Part {
         Closed {
             record: record_of(&record, n_without_raw),
             bytes: bytes(&self.paths),
+            notes,
             finished,
+        }
+    }
+}
+
+/// Adds lines that are not there yet: two videos lack the same.
+pub(super) fn note(notes: &mut Vec<String>, lines: &[String]) {
+    for line in lines {
+        if !notes.contains(line) {
+            notes.push(line.clone());
         }
     }
 }

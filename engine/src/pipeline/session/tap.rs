@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::clock::{Place, RunClock};
 use super::manifest::{self, LookRecord, Manifest, ModelRecord, SourceRecord};
-use super::part::{Closed, Part, PartPlan};
+use super::part::{Closed, Part, PartPlan, note};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::pipeline::{Presented, Tap, TapProgress};
-use crate::record::{Backpressure, stamp};
-use crate::source::SourceInfo;
+use crate::record::{Backpressure, Closing, stamp};
+use crate::sound::{Sound, SoundEnd};
+use crate::source::{SourceInfo, SourceSpec};
 
 /// A video whose source does not know its rate; only the last frame's length follows from it.
 const UNKNOWN_RATE: f64 = 30.0;
@@ -33,6 +34,8 @@ pub struct SessionPlan {
     pub backpressure: Backpressure,
     /// Exporters beside the poses and COCO results, by name.
     pub exports: Vec<String>,
+    /// The file, where one is recorded whole, front to back: its sound goes along.
+    pub file: Option<SourceSpec>,
 }
 
 /// A running recording.
@@ -43,6 +46,9 @@ pub struct SessionTap {
     part: Option<Part>,
     /// Annotated pictures on their way to the encoder.
     pool: FramePool,
+    sound_end: SoundEnd,
+    /// What the closed parts lack of the sound.
+    notes: Vec<String>,
     closing: Vec<Worker>,
     /// Parts that were closed on threads of their own, by number from 0.
     closed: Arc<Mutex<Vec<(usize, Closed)>>>,
@@ -86,11 +92,13 @@ impl SessionTap {
         };
         manifest.write(&plan.folder)?;
         let mut this = Self {
+            clock: RunClock::new(plan.file.is_some()),
             plan,
             manifest,
-            clock: RunClock::default(),
             part: None,
             pool: FramePool::new(),
+            sound_end: SoundEnd::WithVideo,
+            notes: Vec::new(),
             closing: Vec::new(),
             closed: Arc::default(),
             closed_bytes: 0,
@@ -125,6 +133,10 @@ impl SessionTap {
                 rate: rate.unwrap_or(UNKNOWN_RATE),
                 backpressure: self.plan.backpressure,
                 exports: &self.plan.exports,
+                sound: &|| {
+                    let file = self.plan.file.as_ref();
+                    file.map_or_else(Sound::default, SourceSpec::sound)
+                },
             };
             let part = Part::create(&plan, frame)?;
             self.manifest.parts.push(part.record.clone());
@@ -138,11 +150,12 @@ impl SessionTap {
     fn close(&mut self, mut part: Part, by: Option<Instant>) -> Result<()> {
         self.note(&mut part);
         let (number, closed) = (self.manifest.parts.len() - 1, Arc::clone(&self.closed));
+        let sound = self.sound_end;
         self.closing.push(Worker::spawn(
             "recording part",
             StopFlag::new(),
             move |_| {
-                let part = part.finish(by);
+                let part = part.finish(Closing { by, sound });
                 lock(&closed).push((number, part));
                 Ok(())
             },
@@ -156,6 +169,7 @@ impl SessionTap {
         let closed = std::mem::take(&mut *lock(&self.closed));
         for (number, closed) in closed {
             self.closed_bytes += closed.bytes;
+            note(&mut self.notes, &closed.notes);
             if let Some(record) = self.manifest.parts.get_mut(number) {
                 *record = closed.record;
             }
@@ -261,6 +275,7 @@ impl Tap for SessionTap {
         let mut parts: Vec<_> = self.manifest.parts.iter().collect();
         let mut bytes = self.closed_bytes;
         let mut frames = 0;
+        let notes = self.notes.clone();
         if let Some(part) = &self.part {
             parts.pop();
             parts.push(&part.record);
@@ -275,7 +290,12 @@ impl Tap for SessionTap {
             annotated: parts.iter().map(|p| p.annotated_frames).sum(),
             secs: parts.iter().map(|p| p.seconds).sum(),
             bytes,
+            notes,
         }
+    }
+
+    fn source_ended(&mut self) {
+        self.sound_end = SoundEnd::At(f64::INFINITY);
     }
 
     fn finish(mut self: Box<Self>, by: Option<Instant>) -> Result<TapProgress> {

@@ -3,6 +3,7 @@
 mod content;
 mod decode;
 mod jpeg;
+mod outcome;
 
 use std::path::Path;
 
@@ -13,7 +14,8 @@ use crate::frame::{Frame, FramePool};
 
 pub use content::Content;
 pub use decode::read_picture;
-pub(super) use decode::{Note, content, limit, opaque, open, read_noted};
+pub(super) use decode::{content, limit, opaque, open, read_noted};
+pub(super) use outcome::Note;
 
 /// File name extensions of pictures, for file dialogs and for files that cannot be looked into.
 pub const EXTENSIONS: &[&str] = &[
@@ -28,6 +30,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| is_picture(Path::new(text)),
     open: |argument, _: &OpenOptions| Ok(Box::new(Picture::open(Path::new(argument))?)),
+    sound: None,
     scrub: Some(|argument, _| {
         let path = Path::new(argument);
         let size = read_picture(path, 0, 0.0, &FramePool::new())?.size();

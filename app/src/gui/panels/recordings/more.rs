@@ -4,8 +4,8 @@ use eframe::egui::{Button, Id, RichText, TextEdit, Ui};
 use poselens_engine::pipeline::session::SessionEntry;
 
 use super::super::super::action::RecordAction;
-use super::super::super::theme;
 use super::super::super::train::trained;
+use super::super::super::{theme, widgets};
 use super::super::PanelContext;
 use super::send;
 
@@ -17,7 +17,7 @@ pub fn more_ui(
     is_running: bool,
     cx: &mut PanelContext<'_>,
 ) {
-    let menu = ui.menu_button(RichText::new("More").small(), |ui| {
+    let menu = widgets::menu_ui(ui, "More", |ui| {
         if ui
             .button("Play in Live")
             .on_hover_text("Shows the raw video as the live picture")
@@ -30,8 +30,7 @@ pub fn more_ui(
         ui.separator();
         annotate_ui(ui, entry, is_running, cx);
     });
-    menu.response
-        .on_hover_text("Play, show, rename or delete it, or annotate it with another network")
+    menu.on_hover_text("Play, show, rename or delete it, or annotate it with another network")
         .accessible_name(format!("More about {name}"));
 }
 

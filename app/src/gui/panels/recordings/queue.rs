@@ -6,7 +6,7 @@ use eframe::egui::{Button, Id, Label, ProgressBar, RichText, TextEdit, Ui};
 use poselens_engine::record::EXPORTERS;
 
 use super::super::super::action::{RecordAction, RecordAsk};
-use super::super::super::theme;
+use super::super::super::{theme, widgets};
 use super::super::PanelContext;
 use super::send;
 
@@ -16,21 +16,16 @@ const ALWAYS: [&str; 2] = ["json", "coco"];
 /// The menus above the list.
 pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.horizontal(|ui| {
-        ui.menu_button(RichText::new("Record files…").small(), |ui| {
-            files_ui(ui, cx);
-        })
-        .response
-        .on_hover_text("Records several files or a folder of videos, each whole")
-        .accessible_name("Record files");
-        ui.menu_button(RichText::new("Folder").small(), |ui| place_ui(ui, cx))
-            .response
+        widgets::menu_ui(ui, "Record files…", |ui| files_ui(ui, cx))
+            .on_hover_text("Records several files or a folder of videos, each whole")
+            .accessible_name("Record files");
+        widgets::menu_ui(ui, "Folder", |ui| place_ui(ui, cx))
             .on_hover_text(format!(
                 "Recordings go to {}",
                 cx.recordings_folder().display()
             ))
             .accessible_name("Folder of recordings");
-        ui.menu_button(RichText::new("Outputs").small(), |ui| outputs_ui(ui, cx))
-            .response
+        widgets::menu_ui(ui, "Outputs", |ui| outputs_ui(ui, cx))
             .on_hover_text("Which files new recordings and annotations have")
             .accessible_name("Outputs of recordings");
     });
