@@ -20,7 +20,7 @@ use super::picture::Picture;
 use super::queue::Queue;
 use super::session::{Adapter, Level, MapTitle, Sheet, Status};
 use super::train::{self, Train};
-use super::{AppState, GuiContext, Session, theme};
+use super::{AppState, GuiContext, Session, SourceChoice, theme};
 use crate::figures::EverySecond;
 
 /// News that may wait: there are never more tasks than a person starts by hand.
@@ -234,12 +234,7 @@ impl App {
             return;
         }
         let cameras = self.session.cameras.as_deref().unwrap_or_default();
-        let saved = self.state.camera.as_deref().unwrap_or_default();
-        // Two cameras of one name carry their place behind it, as long as both are there.
-        let is_named = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
-        let by = |is_it: &dyn Fn(&str) -> bool| cameras.iter().find(|c| is_it(&c.label));
-        let remembered = by(&|label| label == saved)
-            .or_else(|| by(&|label| is_named(label, saved) || is_named(saved, label)));
+        let remembered = remembered(cameras, &self.state);
         let camera = remembered.cloned().or_else(|| any_camera(cameras));
         let has_camera = camera.is_some();
         if let Some(choice) = camera.or_else(|| sample_clip(&self.gui)) {
@@ -389,6 +384,20 @@ impl App {
     }
 }
 
+/// The camera last used, if it is there: of two of one name the one in its place.
+fn remembered<'a>(cameras: &'a [SourceChoice], state: &AppState) -> Option<&'a SourceChoice> {
+    let saved = state.camera.as_deref()?;
+    // Two cameras of one name carry their place behind it, as long as both are there.
+    let is_longer = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
+    let is_named =
+        |label: &str| label == saved || is_longer(label, saved) || is_longer(saved, label);
+    let place = state.camera_place.as_deref();
+    let by = |is_it: &dyn Fn(&SourceChoice) -> bool| cameras.iter().find(|c| is_it(c));
+    by(&|c| Some(c.spec.as_str()) == place && is_named(&c.label))
+        .or_else(|| by(&|c| c.label == saved))
+        .or_else(|| by(&|c| is_named(&c.label)))
+}
+
 fn cx<'a>(app: &'a App, actions: &'a mut Vec<Action>) -> PanelContext<'a> {
     PanelContext {
         gui: &app.gui,
@@ -477,5 +486,49 @@ impl eframe::App for App {
 
     fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
         theme::STAGE.to_normalized_gamma_f32()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(label: &str, spec: &str) -> SourceChoice {
+        SourceChoice {
+            label: label.to_owned(),
+            spec: spec.to_owned(),
+        }
+    }
+
+    /// Fails when of two equal webcams the other one is opened at the next start because the chosen
+    /// one was alone when it was chosen, or another camera in its place is taken for it.
+    #[test]
+    fn a_camera_is_remembered_by_its_place() {
+        let state = |label: &str, place: Option<&str>| AppState {
+            camera: Some(label.to_owned()),
+            camera_place: place.map(str::to_owned),
+            ..AppState::default()
+        };
+        let twins = [
+            camera("Cam (usb-1)", "camera:usb-1"),
+            camera("Cam (usb-2)", "camera:usb-2"),
+        ];
+        let found = |cameras: &[SourceChoice], label, place| {
+            let state = state(label, place);
+            remembered(cameras, &state).map(|c| c.spec.clone())
+        };
+        let second = Some("camera:usb-2".to_owned());
+        assert_eq!(found(&twins, "Cam", Some("camera:usb-2")), second);
+        assert_eq!(found(&twins, "Cam (usb-2)", None), second, "an older file");
+        let alone = [camera("Cam", "camera:usb-2")];
+        assert_eq!(found(&alone, "Cam (usb-2)", Some("camera:usb-2")), second);
+        assert_eq!(found(&alone, "Cam", Some("camera:usb-1")), second, "moved");
+        let other = [
+            camera("Other", "camera:usb-2"),
+            camera("Cam", "camera:usb-3"),
+        ];
+        let moved = Some("camera:usb-3".to_owned());
+        assert_eq!(found(&other, "Cam", Some("camera:usb-2")), moved);
+        assert_eq!(found(&other[..1], "Cam", Some("camera:usb-2")), None);
     }
 }

@@ -183,9 +183,10 @@ impl App {
     fn open_within(&mut self, choice: SourceChoice, patience: Duration) -> Result<()> {
         if self.session.cameras.iter().flatten().any(|c| *c == choice) {
             self.state.camera = Some(choice.label.clone());
+            self.state.camera_place = Some(choice.spec.clone());
         }
         let (open, spec) = (Arc::clone(&self.gui.open_source), choice.spec.clone());
-        let format = self.state.camera_formats.get(&choice.label).copied();
+        let format = self.state.camera_format(&choice).copied();
         self.session.wanted_source = Some(choice);
         self.session.is_opening = true;
         self.session.is_playing = true;
@@ -217,9 +218,10 @@ impl App {
         match format {
             Some(format) => {
                 let formats = &mut self.state.camera_formats;
-                formats.insert(camera.label.clone(), format);
+                formats.insert(camera.spec.clone(), format);
             }
             None => {
+                self.state.camera_formats.remove(&camera.spec);
                 self.state.camera_formats.remove(&camera.label);
             }
         }

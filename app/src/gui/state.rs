@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::SourceChoice;
 use super::inspect::Choices;
 use super::train::Plan;
 use anyhow::Context as _;
@@ -27,9 +28,12 @@ pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 pub struct AppState {
     /// Model last chosen.
     pub model: Option<String>,
-    /// Label of the camera last used; cameras are remembered by name, their numbers change.
+    /// Label of the camera last used.
     pub camera: Option<String>,
-    /// Formats chosen for cameras, by their labels; the others deliver what fits best.
+    /// Its place, as [`super::SourceChoice::spec`] says it: what tells it from one of the same name.
+    pub camera_place: Option<String>,
+    /// Formats chosen for cameras, by their places (in older files by their labels); the others
+    /// deliver what fits best.
     pub camera_formats: BTreeMap<String, CameraFormat>,
     /// Text of the path field.
     pub path: String,
@@ -81,6 +85,7 @@ impl Default for AppState {
         Self {
             model: None,
             camera: None,
+            camera_place: None,
             camera_formats: BTreeMap::new(),
             path: String::new(),
             recent: Vec::new(),
@@ -108,6 +113,14 @@ impl Default for AppState {
 }
 
 impl AppState {
+    /// The format chosen for a camera, if one was.
+    pub fn camera_format(&self, camera: &SourceChoice) -> Option<&CameraFormat> {
+        let formats = &self.camera_formats;
+        formats
+            .get(&camera.spec)
+            .or_else(|| formats.get(&camera.label))
+    }
+
     /// Reads the choices of an earlier run; a missing file gives the defaults. Also the names of
     /// values that are not understood, such as those of a newer version: the defaults stand for
     /// them, and the file keeps them.

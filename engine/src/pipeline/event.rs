@@ -51,6 +51,8 @@ pub enum Event {
     },
     /// A recording is closed and complete.
     Recorded(TapProgress),
+    /// One output of a recording has failed, in a line that names it; the others go on.
+    OutputFailed(String),
     /// A recording could not be started, continued or closed.
     RecordingFailed(Error),
     /// A worker ended by a panic: the pipeline must be started anew.

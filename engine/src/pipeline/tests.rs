@@ -237,7 +237,7 @@ impl Tap for FakeTap {
         }
     }
 
-    fn finish(self: Box<Self>) -> Result<TapProgress> {
+    fn finish(self: Box<Self>, _by: Option<Instant>) -> Result<TapProgress> {
         Ok(self.progress())
     }
 }

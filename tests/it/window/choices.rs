@@ -185,7 +185,7 @@ fn a_camera_delivers_in_the_format_chosen() {
     window.choose("Format", "8 × 6, 60 fps, GREY");
     window.until(|s| rate(s) == Some(60.0) && s.presented.is_some());
     let kept = &window.harness.state().state().camera_formats;
-    assert_eq!(kept["Desk camera"].rate, Some(60.0));
+    assert_eq!(kept["camera:0"].rate, Some(60.0));
     window.choose("Format", "Automatic");
     window.until(|s| rate(s) == Some(30.0));
     assert!(window.harness.state().state().camera_formats.is_empty());

@@ -131,6 +131,11 @@ impl App {
                 session.fail(format!("{}: {error}", trained::title(&name)), retry);
             }
             Event::Recorded(progress) => self.on_recorded(&progress),
+            Event::OutputFailed(failure) => {
+                tracing::error!(failure, "an output of the recording failed");
+                let text = format!("{failure}; the recording goes on without it");
+                session.say(Level::Error, text);
+            }
             Event::RecordingFailed(error) => {
                 session.recording.take_if(|r| !r.is_file);
                 tracing::error!(%error, "recording failed");

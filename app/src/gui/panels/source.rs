@@ -86,8 +86,8 @@ fn format_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(current) = formats.current else {
         return;
     };
-    let camera = cx.session.running_source.as_ref().map(|c| &c.label);
-    let chosen = camera.and_then(|label| cx.state.camera_formats.get(label));
+    let camera = cx.session.running_source.as_ref();
+    let chosen = camera.and_then(|camera| cx.state.camera_format(camera));
     let automatic = std::iter::once(("Automatic".to_owned(), chosen.is_none()));
     let offered = formats
         .offered

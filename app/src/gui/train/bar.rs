@@ -44,7 +44,7 @@ fn ready(cx: &PanelContext<'_>) -> String {
     let report = plan.config.as_ref().and_then(|c| cx.train.report_of(c));
     let mut parts = vec!["Ready.".to_owned()];
     if let (Some(config), Some(report)) = (&plan.config, report)
-        && let Some(steps) = steps_of_warm_up(config, report.learn.people)
+        && let Some(steps) = steps_of_warm_up(config, report.people())
     {
         let warm_up = config.schedule.warm_up_steps;
         parts.push(format!(

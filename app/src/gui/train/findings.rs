@@ -19,7 +19,8 @@ const N_LISTED: usize = 200;
 /// drawn anew many times a second.
 #[derive(Debug, Default)]
 pub struct Listed {
-    learn: Lines,
+    /// In the order of [`Report::learned`].
+    learn: Vec<Lines>,
     held_out: Lines,
 }
 
@@ -28,7 +29,10 @@ impl Listed {
     pub fn of(report: &Report) -> Self {
         let held_out = report.held_out.as_ref();
         Self {
-            learn: Lines::of(&report.learn, Role::Learn),
+            learn: report
+                .learned()
+                .map(|set| Lines::of(set, Role::Learn))
+                .collect(),
             held_out: held_out.map_or_else(Lines::default, |set| Lines::of(set, Role::HeldOut)),
         }
     }
@@ -67,8 +71,13 @@ impl Lines {
 
 /// Both sets, and what they have in common.
 pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
-    let title = "People to learn from";
-    set_ui(ui, title, (&report.learn, &listed.learn), Role::Learn);
+    for (set, lines) in report.learned().zip(&listed.learn) {
+        let title = match report.more.len() {
+            0 => "People to learn from".to_owned(),
+            _ => format!("People to learn from, {}", set.annotations.display()),
+        };
+        set_ui(ui, &title, (set, lines), Role::Learn);
+    }
     if let Some(held_out) = &report.held_out {
         let title = "Held-out people";
         set_ui(ui, title, (held_out, &listed.held_out), Role::HeldOut);
