@@ -272,7 +272,7 @@ fn summary(ended: &[Ended]) -> (Level, String) {
             Ended::Skipped(text) => (3, Some(text)),
         };
         counts[i] += 1;
-        reasons.extend(reason.map(String::as_str));
+        reasons.extend(reason.cloned());
     }
     let names = ["recorded", "recorded in part", "failed", "skipped"];
     let counted: Vec<_> = counts.iter().zip(names).filter(|(n, _)| **n > 0).collect();
@@ -280,10 +280,9 @@ fn summary(ended: &[Ended]) -> (Level, String) {
         .iter()
         .map(|(n, name)| format!("{n} {name}"))
         .collect();
-    let mut text = format!("{} files: {}", ended.len(), counted.join(", "));
-    for reason in &reasons {
-        text += &format!(" · {reason}");
-    }
+    let mut parts = vec![format!("{} files: {}", ended.len(), counted.join(", "))];
+    parts.extend(reasons);
+    let text = parts.join(" · ");
     let level = match counts {
         [_, _, failed, _] if failed > 0 => Level::Error,
         [_, 0, _, 0] => Level::Info,

@@ -285,14 +285,14 @@ pub(super) fn counted(progress: &TapProgress) -> String {
         drops,
         ..
     } = *progress;
-    let mut text = format!("{frames} frames");
+    let mut parts = vec![format!("{frames} frames")];
     if annotated < frames {
-        text += &format!(", {annotated} of {frames} annotated");
+        parts.push(format!("{annotated} of {frames} annotated"));
     }
     if drops > 0 {
-        text += &format!(", {drops} of {} lost", frames + drops);
+        parts.push(format!("{drops} of {} lost", frames + drops));
     }
-    text
+    parts.join(", ")
 }
 
 /// Renames a recording's folder; what the user is told.

@@ -196,10 +196,10 @@ fn time_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         let text = number(format!("/ {}", widgets::clock(total)), theme::WEAK);
         ui.add(Label::new(text).selectable(false));
     }
-    if !source.is_live {
-        if let Some(to) = place::place_ui(ui, presented.frame.id) {
-            send(cx, PlaybackAction::Seek(to));
-        }
+    if !source.is_live
+        && let Some(to) = place::place_ui(ui, presented.frame.id)
+    {
+        send(cx, PlaybackAction::Seek(to));
     }
     if cx.session.recording.is_some() && !source.is_live && cx.session.speed != 1.0 {
         let text = RichText::new("recorded in real time").small();
@@ -261,12 +261,11 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
         .selectable(false);
     // Never as far as the time: the dot stands between.
     let room = egui::vec2((ui.available_width() - 28.0).max(0.0), 34.0);
-    let whole = match recording.is_file {
-        true => {
-            "The whole file, every frame once, in its own time: speed, jumps and loops change \
-                 nothing.\n"
-        }
-        false => "",
+    let whole = if recording.is_file {
+        "The whole file, every frame once, in its own time: speed, jumps and loops change \
+             nothing.\n"
+    } else {
+        ""
     };
     ui.allocate_ui_with_layout(room, Layout::right_to_left(Align::Center), |ui| {
         ui.add(label).on_hover_text(format!(
