@@ -11,7 +11,7 @@ use poselens_engine::record::{
 };
 use poselens_engine::{Error, Result};
 
-use crate::cli::stats::{StageTimes, Times};
+use crate::stats::{StageTimes, Times};
 
 /// Frames per second written into a video whose source does not know its own rate; only the
 /// length of the last frame follows from it.

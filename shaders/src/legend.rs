@@ -2,7 +2,7 @@
 
 use crate::canvas::Paint;
 use crate::colormap::{ColorMap, sample};
-use crate::scene::{Rect, Shape, Text};
+use crate::shape::{Rect, Shape, Text};
 use crate::text::{TextStyle, text_size};
 use crate::{CENTER, INK};
 

@@ -21,6 +21,7 @@ pub mod instance;
 pub mod legend;
 pub mod scene;
 pub mod sdf;
+mod shape;
 pub mod text;
 pub mod trail;
 pub mod view;

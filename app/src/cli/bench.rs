@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::args::NetworkArgs;
-use super::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
+use crate::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]

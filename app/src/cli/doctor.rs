@@ -14,7 +14,7 @@ use poselens_engine::source::{OpenOptions, SourceSpec};
 use serde::{Serialize, Serializer};
 
 use super::Common;
-use super::stats::round3;
+use crate::stats::round3;
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]

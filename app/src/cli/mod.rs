@@ -15,7 +15,6 @@ mod import;
 mod models;
 mod progress;
 mod run;
-pub mod stats;
 mod train;
 mod window;
 

@@ -19,9 +19,9 @@ use serde::Serialize;
 use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
-use super::stats::{Percentiles, round3};
 use crate::figures::{self, EverySecond};
 use crate::outputs::{OutputPlan, Outputs, SharedFigures};
+use crate::stats::{Percentiles, round3};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]

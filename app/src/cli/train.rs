@@ -24,8 +24,8 @@ use serde::Serialize;
 
 use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
-use super::stats::peak_memory_mib;
 use super::{Common, WrongUsage};
+use crate::stats::peak_memory_mib;
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]

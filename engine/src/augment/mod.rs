@@ -8,13 +8,15 @@
 //! recipes are rows of [`PRESETS`]. Random numbers come from an [`Rng`] of the sample's own.
 
 mod config;
+mod draw;
 mod mosaic;
 mod pixels;
 mod presets;
 mod rng;
 mod view;
 
-pub use config::{Augment, Blur, Color, CutOut, Draw, HalfBody, Noise, Rotation, UpperBody};
+pub use config::{Augment, Blur, Color, CutOut, HalfBody, Noise, Rotation, UpperBody};
+pub use draw::Draw;
 pub use mosaic::{Mosaic, Tile};
 pub use presets::{PRESETS, PresetSpec, preset};
 pub use rng::Rng;

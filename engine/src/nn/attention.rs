@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{fixed, kernels_of, values};
 use super::dropout::{drawn, factors};
 use super::features::traced;
 use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};

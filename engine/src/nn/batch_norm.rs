@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{fixed, kernels_of, values};
 use super::kernels::{self, Activation, Moments};
 use super::learn::{self, Norm, Traced};
 use super::{Features, Pass};

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::common::kernels_of;
 use super::features::traced;
 use super::kernels::Nhwc;
 use super::{Features, Pass, kernels, learn};

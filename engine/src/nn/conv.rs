@@ -1,4 +1,4 @@
-//! [`Conv2d`], and what all layers share.
+//! [`Conv2d`], and what layers with a convolution inside share.
 //!
 //! Every layer has three ways to compute. With tensors it is written as the papers write it. With
 //! our kernels and fixed weights normalisation, bias, additions and activation are folded into one
@@ -10,9 +10,10 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::common::{fixed, kernels_of, macs, values};
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
 use super::learn::{self, Then};
-use super::{Features, Kernels, Pass, pointwise};
+use super::{Features, Pass, pointwise};
 
 /// Square cross-correlation with zero padding `kernel / 2`.
 /// `[N, C_in, H, W]` to `[N, C_out, ceil(H / stride), ceil(W / stride)]` for odd kernels.
@@ -138,38 +139,6 @@ impl Conv2d {
     }
 }
 
-/// What `make` makes from fixed weights, made once.
-pub(super) fn fixed<'a, T>(
-    cell: &'a OnceLock<T>,
-    weight: &Tensor,
-    make: impl FnOnce() -> Result<T>,
-) -> Result<&'a T> {
-    if cell.get().is_none() {
-        if weight.is_variable() {
-            candle_core::bail!("trainable weights cannot be packed; build the model from tensors");
-        }
-        // A second thread may have been first: both made the same.
-        let _ = cell.set(make()?);
-    }
-    match cell.get() {
-        Some(made) => Ok(made),
-        None => candle_core::bail!("packing failed"),
-    }
-}
-
-/// The kernels that a channels-last map came from.
-pub(super) fn kernels_of(pass: &Pass) -> Result<&Kernels> {
-    match pass.kernels.as_deref() {
-        Some(kernels) => Ok(kernels),
-        None => candle_core::bail!("a channels-last map in a pass without kernels"),
-    }
-}
-
-/// All values of a tensor, row-major.
-pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1()
-}
-
 pub(super) fn pack(
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -230,15 +199,6 @@ fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> 
             .narrow(dim, 0, len + 2 * pad - unused(len))
     };
     fit(&fit(x, 2, h)?, 3, w)?.conv2d(weight, 0, stride, 1, 1)
-}
-
-/// Multiply-accumulates of a convolution with `weight`, told from its result.
-pub(super) fn macs(weight: &Tensor) -> impl FnOnce(&Features) -> u64 + use<> {
-    let per_value = weight.elem_count() / weight.dims()[0].max(1);
-    move |y| {
-        let n_values: usize = y.dims4().map_or(0, |dims| dims.iter().product());
-        (per_value * n_values) as u64
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{convolve, convolve_fast, fixed, kernels_of, macs, pack, values};
+use super::common::{fixed, kernels_of, macs, values};
+use super::conv::{convolve, convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Epilogue, Nhwc, PackedConv};
 use super::learn::{self, Then, Traced};

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, macs, values};
+use super::common::{fixed, kernels_of, macs, values};
 use super::features::traced;
 use super::kernels::{self, Activation, PackedDepthwise};
 use super::{Features, Pass, learn};

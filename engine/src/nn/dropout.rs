@@ -1,36 +1,9 @@
-//! [`dropout`], and the [`Random`] numbers that a learning pass carries.
+//! [`dropout`].
 
 use candle_core::{Result, Tensor};
 
 use super::kernels::Dropout;
 use super::{Features, Mode, Pass, learn};
-
-/// A generator whose whole state is two numbers, which a trainer saves and restores: the same
-/// state drops the same values, on any number of threads, with kernels and without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Random {
-    /// Chosen once for a training.
-    pub seed: u64,
-    /// Layers that have drawn so far.
-    pub drawn: u64,
-}
-
-impl Random {
-    /// Nothing drawn yet.
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, drawn: 0 }
-    }
-
-    /// The key of the next layer's numbers.
-    fn draw(&mut self) -> u64 {
-        self.drawn += 1;
-        // Murmur3's finaliser: neighbouring seeds and counts have unlike keys.
-        let mut z = self.seed ^ self.drawn.wrapping_mul(0xd6e8_feb8_6659_fd93);
-        z = (z ^ (z >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        z = (z ^ (z >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        z ^ (z >> 33)
-    }
-}
 
 /// The next layer's draw for probability `p`: none where the pass does not learn, brings no
 /// generator, or `p` is 0.
@@ -83,6 +56,7 @@ pub(super) fn factors(dropout: Dropout, dims: &[usize], like: &Tensor) -> Result
 mod tests {
     use super::*;
     use crate::nn::Kernels;
+    use crate::nn::Random;
     use crate::nn::gradcheck::{copy, gradcheck, learn_alike};
     use candle_core::Device;
 

@@ -1,41 +1,10 @@
 //! What flows between layers.
 
-use std::sync::Arc;
-
 use candle_core::{Device, Result, Tensor};
 
-use super::kernels::{self, Buffers, Nhwc, Threads};
+use super::kernels::{self, Nhwc};
 use super::learn::{Traced, with_values};
 use super::{Mode, Pass};
-
-/// Our CPU kernels with the threads they run on and the memory their maps come from.
-pub struct Kernels {
-    /// Who computes.
-    pub threads: Threads,
-    /// Where maps come from and return to.
-    pub buffers: Buffers,
-}
-
-impl Kernels {
-    /// `count` threads (0: one per core) on the best instruction set.
-    ///
-    /// # Errors
-    /// When the system gives no threads, or the environment asks for an unknown instruction set.
-    pub fn new(count: usize) -> crate::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            threads: Threads::new(count)?,
-            buffers: Buffers::new(),
-        }))
-    }
-}
-
-impl std::fmt::Debug for Kernels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kernels")
-            .field("threads", &self.threads.count())
-            .finish_non_exhaustive()
-    }
-}
 
 /// A feature map on its way through a network: `C` channels of `H` x `W` for each of `N` inputs.
 pub enum Features {

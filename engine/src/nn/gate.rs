@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{convolve_fast, fixed, kernels_of, pack, values};
+use super::common::{fixed, kernels_of, values};
+use super::conv::{convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Activation, Epilogue, PackedConv};
 use super::{Conv2d, DepthwiseConv, Features, Pass, learn};

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{fixed, kernels_of, values};
 use super::kernels::{self, Epilogue, PackedConv};
 use super::learn::{self, Then};
 use super::{Features, Pass};

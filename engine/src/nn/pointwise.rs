@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::conv::{kernels_of, values};
+use super::common::{kernels_of, values};
 use super::features::traced;
 use super::{Features, Pass, kernels, learn};
 

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::common::kernels_of;
 use super::{Features, Pass, kernels, learn};
 
 /// A pooling window; the border counts as minus infinity.
@@ -50,7 +50,10 @@ pub fn max_pool(x: &Features, pool: Pool, pass: &Pass) -> Result<Features> {
             let across = max_along(x, 3, pool, out_w)?;
             Ok(Features::Tensor(max_along(&across, 2, pool, out_h)?))
         }
-        Features::Traced(x) => learn::max_pool(x, pool).map(Features::Traced),
+        Features::Traced(x) => {
+            let window = (pool.kernel, pool.stride, pool.pad);
+            learn::max_pool(x, window).map(Features::Traced)
+        }
         Features::Nhwc(x) => {
             let Pool {
                 kernel,

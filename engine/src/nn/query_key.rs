@@ -6,7 +6,7 @@
 
 use candle_core::{Device, Result as TensorResult, Tensor};
 
-use super::conv::values;
+use super::common::values;
 use super::kernels::{Heads, Threads, View, ViewMut, attention};
 use crate::error::{Error, Result};
 use crate::geometry::Point;

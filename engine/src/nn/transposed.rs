@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{fixed, kernels_of, values};
 use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
 use super::{BatchNorm, Features, Mode, Pass, learn};
 

@@ -6,7 +6,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::common::kernels_of;
 use super::features::traced;
 use super::{Features, Pass, kernels, learn};
 

@@ -7,8 +7,7 @@ use crossbeam::channel::Sender;
 use crate::error::Error;
 use crate::source::{SourceInfo, SourceStatus};
 
-use super::Notify;
-use super::tap::TapProgress;
+use super::{Notify, TapProgress};
 
 /// Something the user should see or the window must react to.
 #[derive(Debug)]

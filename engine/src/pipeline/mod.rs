@@ -25,9 +25,11 @@ mod history;
 mod infer;
 mod inspect;
 mod link;
+mod look;
 mod moves;
 #[cfg(test)]
 mod moves_tests;
+mod progress;
 #[cfg(test)]
 mod recording_tests;
 pub mod session;
@@ -61,10 +63,12 @@ use watch::Watched;
 
 pub use event::Event;
 pub use inspect::{InspectEvent, InspectRequest, Inspection, Inspector, N_INSPECTED};
+pub use look::Look;
+pub use progress::TapProgress;
 pub use snapshot::save_png;
 pub use stats::Stats;
-pub use tap::{MakeTap, Tap, TapProgress};
-pub use view::{Look, Pacing, Playback, Presented, Review};
+pub use tap::{MakeTap, Tap};
+pub use view::{Pacing, Playback, Presented, Review};
 
 /// Opens a source; called again for every restart and loop.
 pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn FrameSource>> + Send + Sync>;

@@ -1,6 +1,5 @@
 //! Recording: where pictures go besides the window.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::concurrency::{StopFlag, Worker};
@@ -8,8 +7,8 @@ use crate::error::Result;
 use crate::frame::Frame;
 use crate::source::SourceInfo;
 
-use super::Presented;
 use super::event::{Event, EventSender};
+use super::{Presented, TapProgress};
 
 /// Takes every picture of the infer thread, in order; redraws and pictures from the past are left
 /// out.
@@ -44,23 +43,6 @@ pub trait Tap: Send {
 
 /// Starts a recording that fits the given first picture.
 pub type MakeTap = Box<dyn FnOnce(&Presented) -> Result<Box<dyn Tap>> + Send>;
-
-/// State of a recording.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TapProgress {
-    /// The file or folder being written.
-    pub path: PathBuf,
-    /// Pictures taken.
-    pub frames: u64,
-    /// Pictures lost because the encoder was too slow.
-    pub drops: u64,
-    /// Pictures in the annotated video.
-    pub annotated: u64,
-    /// Length so far, seconds of the source.
-    pub secs: f64,
-    /// Bytes written so far.
-    pub bytes: u64,
-}
 
 /// The running recording and those being closed. Shared, so that it outlives a panic of the
 /// infer thread; dropping the last clone waits until every file is closed.

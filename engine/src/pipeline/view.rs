@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use poselens_shaders::scene::Scene;
 
-use super::draw;
+use super::{Look, draw};
 use crate::frame::{Frame, FramePool};
 use crate::output::{PoseOutput, Timings};
-use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::source::SourceInfo;
-use crate::track::OneEuro;
 
 /// What happens when frames come faster than the model works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,30 +16,6 @@ pub enum Pacing {
     Live,
     /// The source waits: every frame is computed, in order, as fast as possible.
     EveryFrame,
-}
-
-/// What is drawn into the pictures.
-#[derive(Debug, Clone)]
-pub struct Look {
-    /// Overlays; the first is drawn last, above the others.
-    pub overlays: Vec<&'static OverlaySpec>,
-    /// How they are drawn.
-    pub style: OverlayStyle,
-    /// Joints smoothed over time; otherwise as decoded.
-    pub is_smoothed: bool,
-    /// How they are smoothed.
-    pub smoothing: OneEuro,
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self {
-            overlays: Vec::new(),
-            style: OverlayStyle::default(),
-            is_smoothed: true,
-            smoothing: OneEuro::default(),
-        }
-    }
 }
 
 /// Whether files go on. Paused cameras stay open: resuming shows the present.

@@ -24,9 +24,19 @@ mod test_disk;
 #[cfg(test)]
 mod video_tests;
 
-pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec, STDOUT};
+pub use export::{ExportContext, Exporter, ExporterSpec, STDOUT};
 pub use exports::Exports;
 pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
 pub use stamp::stamp;
 pub use tensors::{Answer, NamedTensor, tensors, write_npy, write_safetensors};
 pub use video_writer::{VideoSummary, VideoWriter};
+
+impl ExporterSpec {
+    /// The row called `name`.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        EXPORTERS.iter().find(|spec| spec.name == name)
+    }
+}
+
+/// Every kind of keypoint file.
+pub const EXPORTERS: &[ExporterSpec] = &[jsonl::SPEC, coco::SPEC, openpose::SPEC, csv::SPEC];

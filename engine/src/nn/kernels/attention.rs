@@ -4,7 +4,7 @@
 
 use super::buffer::{View, ViewMut};
 use super::drop::{Dropout, drop_row};
-use super::pack::PanelView;
+use super::panels::PanelView;
 use super::point::{self, Points};
 use super::rows::{Factor, exp_row, scale_row};
 use super::threads::Threads;

@@ -11,7 +11,7 @@ use super::attention::{Heads, SCORES, head};
 use super::buffer::{Nhwc, Shared, View};
 use super::drop::{Dropout, drop_every, drop_row};
 use super::math;
-use super::pack::PanelView;
+use super::panels::PanelView;
 use super::point::{self, Points};
 use super::rows::Factor;
 use super::simd::{Simd, job};

@@ -5,7 +5,8 @@
 //! which copies a band of rows with its zero border into scratch memory first.
 
 use super::buffer::{Nhwc, View, ViewMut};
-use super::pack::{ConvShape, Form, PackedConv, PackedTransposed};
+use super::pack::{Form, PackedConv, PackedTransposed};
+use super::shape::ConvShape;
 use super::strip::Strips;
 use super::threads::Threads;
 use super::{point, winograd};

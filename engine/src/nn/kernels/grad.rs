@@ -3,14 +3,13 @@
 //! The input's gradient needs no kernel of its own: it is [`super::PackedConv::input_gradient`]
 //! or a [`super::PackedTransposed`] applied to the output's gradient.
 
-use rayon::prelude::*;
-
 use super::buffer::{Nhwc, Shared};
-use super::pack::ConvShape;
+use super::shape::ConvShape;
 use super::simd::{Simd, job};
 use super::strip::Columns;
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, cover, panels_for, pixels_for};
+use super::unpack::unpack;
 use super::winograd_grad;
 
 /// Bytes of a strip: it and the output gradient's rows beside it stay in the L2.
@@ -98,25 +97,6 @@ pub fn conv2d_weight_gradient(
     let area = kernel * kernel;
     unpack(out, [cin, area], threads, |o, c, tap| {
         sums[(tap * cin + c) * wide + o]
-    });
-}
-
-/// Fills `out` `[cout, cin, area]` with `f(output channel, input channel, tap)`.
-pub(super) fn unpack(
-    out: &mut [f32],
-    [cin, area]: [usize; 2],
-    threads: &Threads,
-    f: impl Fn(usize, usize, usize) -> f32 + Sync,
-) {
-    threads.iterate(|| {
-        let rows = out.par_chunks_exact_mut(cin * area).enumerate();
-        rows.for_each(|(o, row)| {
-            for (c, taps) in row.chunks_exact_mut(area).enumerate() {
-                for (tap, out) in taps.iter_mut().enumerate() {
-                    *out = f(o, c, tap);
-                }
-            }
-        });
     });
 }
 

@@ -30,12 +30,14 @@ mod isa;
 mod math;
 mod norm;
 mod pack;
+mod panels;
 mod point;
 mod pointwise;
 pub mod reference;
 mod resample;
 mod resample_grad;
 mod rows;
+mod shape;
 mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
@@ -48,6 +50,7 @@ mod sums;
 mod tests;
 mod threads;
 mod tile;
+mod unpack;
 mod winograd;
 mod winograd_grad;
 
@@ -64,13 +67,14 @@ pub use grad::conv2d_weight_gradient;
 pub use isa::{ISA_VARIABLE, Isa};
 pub use math::Activation;
 pub use norm::{Moments, moments, norm_gradient, norm_sums};
-pub use pack::{ConvShape, PackedConv, PackedTransposed, Plan};
+pub use pack::{PackedConv, PackedTransposed, Plan};
 pub use pointwise::{
     add, add_bias, add_to_each, compact, gate, gated, project, scale_pixels, upsample_add,
 };
 pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
 pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
 pub use rows::{layer_norm, layer_norm_gradient};
+pub use shape::ConvShape;
 pub use slopes::{
     add_to, duplicate, multiply_by, project_input_gradient, project_weight_gradient, scaled,
     scaled_gradient, through,

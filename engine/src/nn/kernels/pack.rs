@@ -1,62 +1,12 @@
 //! Weights in the order the kernels read them: [`PackedConv`] and [`PackedTransposed`], made once
 //! when a network is loaded.
-//!
-//! A *panel* holds 16 output channels: for every input value of the dot product (kernel tap by
-//! kernel tap, channels innermost) 16 weights in a row. All instruction sets share the format.
 
 use bytemuck::Zeroable;
 
 use super::buffer::{Line, lines};
-use super::tile::PANEL;
+use super::panels::Panels;
+use super::shape::ConvShape;
 use super::winograd;
-
-/// The geometry of a square convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConvShape {
-    /// Input channels.
-    pub cin: usize,
-    /// Output channels.
-    pub cout: usize,
-    /// Side of the kernel.
-    pub kernel: usize,
-    /// Pixels between output pixels.
-    pub stride: usize,
-    /// Zeros around the input.
-    pub pad: usize,
-}
-
-impl ConvShape {
-    /// `cin -> cout`, `kernel` x `kernel`, padded by `kernel / 2`.
-    pub const fn same(cin: usize, cout: usize, kernel: usize, stride: usize) -> Self {
-        Self {
-            cin,
-            cout,
-            kernel,
-            stride,
-            pad: kernel / 2,
-        }
-    }
-
-    /// Output length along an axis of length `n`; 0 when the kernel does not fit.
-    pub const fn out(&self, n: usize) -> usize {
-        let padded = n + 2 * self.pad;
-        if padded < self.kernel {
-            0
-        } else {
-            (padded - self.kernel) / self.stride + 1
-        }
-    }
-
-    /// Multiply-adds for an `h` x `w` input.
-    pub const fn macs(&self, h: usize, w: usize) -> usize {
-        self.out(h) * self.out(w) * self.cin * self.cout * self.kernel * self.kernel
-    }
-
-    /// Number of weights.
-    pub const fn weights(&self) -> usize {
-        self.cin * self.cout * self.kernel * self.kernel
-    }
-}
 
 /// How a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,57 +17,6 @@ pub enum Plan {
     Direct,
     /// Winograd F(4x4, 3x3), a quarter of the products; for 3x3, stride 1, pad 1 only.
     Winograd,
-}
-
-/// Panels of weights.
-pub(super) struct Panels {
-    data: Vec<Line>,
-    /// Input values per dot product.
-    pub(super) depth: usize,
-    /// Number of panels (Winograd: per transformed position).
-    pub(super) count: usize,
-}
-
-impl Panels {
-    /// Packs `weight(o, i)` for `o < cout` and input value `i < depth`.
-    pub(super) fn new(cout: usize, depth: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
-        let count = cout.div_ceil(PANEL);
-        let mut data = vec![Line::zeroed(); count * depth];
-        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut data);
-        for o in 0..cout {
-            for i in 0..depth {
-                floats[((o / PANEL) * depth + i) * PANEL + o % PANEL] = weight(o, i);
-            }
-        }
-        Self { data, depth, count }
-    }
-
-    /// All panels in order.
-    pub(super) fn floats(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.data)
-    }
-
-    /// Floats from a panel to the next.
-    pub(super) fn pitch(&self) -> usize {
-        self.depth * PANEL
-    }
-
-    /// Borrowed.
-    pub(super) fn view(&self) -> PanelView<'_> {
-        PanelView {
-            floats: self.floats(),
-            depth: self.depth,
-            count: self.count,
-        }
-    }
-}
-
-/// Borrowed panels, also of a matrix that is packed for one product.
-#[derive(Clone, Copy)]
-pub(super) struct PanelView<'a> {
-    pub(super) floats: &'a [f32],
-    pub(super) depth: usize,
-    pub(super) count: usize,
 }
 
 /// Bias filled up with zeros to whole panels.

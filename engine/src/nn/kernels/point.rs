@@ -1,7 +1,7 @@
 //! 1x1 convolutions and linear layers: a matrix product that reads the map where it lies.
 
 use super::buffer::{Shared, View};
-use super::pack::PanelView;
+use super::panels::PanelView;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};

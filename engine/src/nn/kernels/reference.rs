@@ -2,7 +2,7 @@
 //!
 //! Tests compare the fast kernels with these; nothing else calls them.
 
-use super::pack::ConvShape;
+use super::shape::ConvShape;
 
 /// Convolution of NHWC `input` with `[cout, cin, k, k]` weights, without bias.
 pub fn conv2d(shape: ConvShape, [n, h, w]: [usize; 3], input: &[f32], weight: &[f32]) -> Vec<f32> {

@@ -8,7 +8,7 @@
 //! against 9 * cout / 2 multiply-adds of 16 lanes for a 3x3 kernel with stride 1.
 
 use super::buffer::{Shared, View};
-use super::pack::Panels;
+use super::panels::Panels;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, cover, panels_for, pixels_for};

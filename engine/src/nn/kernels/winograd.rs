@@ -6,7 +6,8 @@
 //! few dozen patches through all three steps, so that V and M stay in its core's L2.
 
 use super::buffer::{Shared, View};
-use super::pack::{ConvShape, Panels};
+use super::panels::Panels;
+use super::shape::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};

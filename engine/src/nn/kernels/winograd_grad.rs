@@ -7,11 +7,11 @@
 use rayon::prelude::*;
 
 use super::buffer::{Nhwc, Shared};
-use super::grad::unpack;
-use super::pack::ConvShape;
+use super::shape::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
+use super::unpack::unpack;
 use super::winograd::{G, IN, OUT, POSITIONS, PatchGrid, Transformed, applies};
 
 /// Tasks, each with sums of its own: a number that does not depend on that of the threads, so that

@@ -3,16 +3,13 @@
 use candle_core::Result;
 
 use super::{NONE, Traced, record};
-use crate::nn::Pool;
 use crate::nn::kernels::{self, Activation};
 
-/// The largest value under each window.
-pub(in crate::nn) fn max_pool(x: &Traced, pool: Pool) -> Result<Traced> {
-    let Pool {
-        kernel,
-        stride,
-        pad,
-    } = pool;
+/// The largest value under each window of `kernel` pixels, `stride` apart, with a border of `pad`.
+pub(in crate::nn) fn max_pool(
+    x: &Traced,
+    (kernel, stride, pad): (usize, usize, usize),
+) -> Result<Traced> {
     let y = kernels::max_pool(x.map(), kernel, stride, pad, x.threads());
     let source = x.source();
     record(y, &[x], [None, None], move |y, grad, _| {

@@ -7,6 +7,7 @@
 mod clock;
 mod failure;
 mod formats;
+mod layout;
 mod node;
 mod stream;
 
@@ -18,8 +19,9 @@ use v4l::v4l_sys::v4l2_capability;
 
 use self::failure::{failure, refusal};
 use self::formats::Offers;
+use self::layout::Kind;
 use self::node::{Argument, Node, VIDIOC_QUERYCAP};
-use self::stream::{Kind, Stream};
+use self::stream::Stream;
 use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
