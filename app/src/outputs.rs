@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use poselens_engine::concurrency::StopFlag;
 use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
     Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder,
 };
+use poselens_engine::sound::SoundEnd;
+use poselens_engine::source::{SourceSpec, Trim};
 use poselens_engine::{Error, Result};
 
 use crate::stats::{StageTimes, Times};
@@ -30,6 +33,31 @@ pub struct OutputPlan {
     pub exports: Vec<(&'static ExporterSpec, PathBuf)>,
     /// Whether a full recorder queue waits or drops.
     pub backpressure: Backpressure,
+    /// The sound that goes with the annotated video.
+    pub sound: SoundPlan,
+}
+
+/// Whose sound is recorded, and how far.
+#[derive(Clone)]
+pub struct SoundPlan {
+    /// The source.
+    pub source: SourceSpec,
+    /// The part of it that is read.
+    pub trim: Trim,
+    /// Raised when the run is ended before its source.
+    pub stop: StopFlag,
+}
+
+impl SoundPlan {
+    /// Where the sound of a recording of `frames` frames ends: where the reading of pictures was
+    /// ended, else with the source.
+    fn end(&self, frames: u64) -> SoundEnd {
+        let is_cut = self.trim.max_frames.is_some_and(|max| frames >= max);
+        if is_cut || self.stop.is_stopped() {
+            return SoundEnd::WithVideo;
+        }
+        SoundEnd::At(self.trim.end_secs.unwrap_or(f64::INFINITY))
+    }
 }
 
 /// Figures of a run, readable while it goes on.
@@ -49,6 +77,8 @@ pub struct Figures {
     pub latencies: Times,
     /// The same since they were last taken.
     pub recent_latencies: Times,
+    /// What the annotated video lacks of the sound, one line each.
+    pub sound_notes: Vec<String>,
 }
 
 /// [`Figures`] shared between the run and its tap.
@@ -66,6 +96,7 @@ pub struct Outputs {
     exports: Exports,
     figures: SharedFigures,
     path: PathBuf,
+    sound: SoundPlan,
 }
 
 impl Outputs {
@@ -86,11 +117,16 @@ impl Outputs {
             .map(|(spec, path)| (spec.open)(path, &context))
             .collect::<Result<_>>()?;
         let rate = first.source.rate.unwrap_or(UNKNOWN_RATE);
-        let recorder = plan
-            .record
-            .as_ref()
-            .map(|path| Recorder::start(path, first.frame.size(), rate, plan.backpressure))
-            .transpose()?;
+        let start = |path: &PathBuf| {
+            let sound = plan.sound.source.sound();
+            let mut noted = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.sound_notes.extend(sound.left_out.iter().cloned());
+            drop(noted);
+            let sound = (sound, first.frame.time_secs);
+            let size = first.frame.size();
+            Recorder::start_with_sound(path, size, rate, plan.backpressure, sound)
+        };
+        let recorder = plan.record.as_ref().map(start).transpose()?;
         Ok(Self {
             recorder,
             failure: None,
@@ -99,6 +135,7 @@ impl Outputs {
             exports: Exports::new(exporters),
             figures,
             path: plan.record.clone().unwrap_or_default(),
+            sound: plan.sound.clone(),
         })
     }
 }
@@ -157,6 +194,7 @@ impl Tap for Outputs {
             drops: figures.record_drops,
             annotated: figures.frames,
             secs: figures.time_secs,
+            notes: figures.sound_notes.clone(),
         }
     }
 
@@ -164,9 +202,11 @@ impl Tap for Outputs {
         let mut outcome = self.failure.take().map_or(Ok(()), Err);
         outcome = outcome.and(std::mem::take(&mut self.exports).finish());
         if let Some(recorder) = self.recorder.take() {
-            match recorder.finish() {
+            let frames = self.progress().frames;
+            match recorder.finish_at(self.sound.end(frames)) {
                 Ok(summary) => {
                     let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+                    figures.sound_notes.extend(summary.sound_notes);
                     for millis in summary.encode_millis {
                         figures.stages.push_millis(Stage::Encode, f64::from(millis));
                     }

@@ -13,7 +13,7 @@
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
-//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `disk`, `document`, `error` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `error` |
 
 pub mod augment;
 pub mod checkpoint;
@@ -38,6 +38,7 @@ pub mod preprocess;
 pub mod record;
 pub mod sample;
 pub mod skeleton;
+pub mod sound;
 pub mod source;
 #[cfg(test)]
 pub(crate) mod test_golden;

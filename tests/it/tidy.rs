@@ -22,7 +22,7 @@ const ENGINE: Layers = Layers {
     rows: &[
         &[
             "disk", "document", "error", "frame", "geometry", "output", "pose", "sample",
-            "skeleton",
+            "skeleton", "sound",
         ],
         &["concurrency", "device", "nn"],
         &[
@@ -88,8 +88,9 @@ fn sources() -> &'static Files {
     &FILES
 }
 
-/// The engine's modules, read once for several tests.
+// Read once for several tests.
 static ENGINE_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), ENGINE.root));
+static APP_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), APP.root));
 
 /// Fails when a file has grown into a room too many.
 #[test]
@@ -138,8 +139,27 @@ fn the_engine_knows_no_window() {
 #[test]
 fn modules_import_only_downwards() {
     let mut violations = ENGINE.violations(&ENGINE_CODE);
-    violations.extend(APP.violations(&Crate::read(sources(), APP.root)));
+    violations.extend(APP.violations(&APP_CODE));
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+}
+
+/// Fails when the layers that are written down are not those that are checked.
+#[test]
+fn the_layers_are_written_down() {
+    for file in ["ARCHITECTURE.md", "engine/src/lib.rs"] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        for (row, modules) in ENGINE.rows.iter().enumerate() {
+            let start = format!("| L{row} |");
+            let line = text.lines().find_map(|line| line.split_once(&start));
+            let (_, line) = line.unwrap_or_else(|| panic!("{file} has no row L{row}"));
+            let list = line.split(" (").next().unwrap_or_default();
+            let mut written: Vec<_> = list.split('`').skip(1).step_by(2).collect();
+            let mut checked = modules.to_vec();
+            written.sort_unstable();
+            checked.sort_unstable();
+            assert_eq!(written, checked, "{file}, row L{row}");
+        }
+    }
 }
 
 /// Fails when two files cannot be read one after the other, because each needs the other.

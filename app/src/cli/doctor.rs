@@ -19,7 +19,7 @@ use crate::stats::round3;
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

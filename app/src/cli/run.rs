@@ -20,60 +20,62 @@ use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
 use crate::figures::{self, EverySecond};
-use crate::outputs::{OutputPlan, Outputs, SharedFigures};
+use crate::outputs::{OutputPlan, Outputs, SharedFigures, SoundPlan};
 use crate::stats::{Percentiles, round3};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// camera:0, camera:NAME, a video, a picture, a folder of pictures, sample or synthetic
+    /// camera:0, camera:NAME, a video, an image, a folder of images, sample or synthetic
     #[arg(long, value_name = "SPEC")]
     pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Write an annotated video (H.264 in MP4); pictures of another size than the first are fitted in
+    /// Write an annotated video (H.264 in MP4) with the sound of a file; frames whose size differs
+    /// from the first are letterboxed
     #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
-    /// Write one JSON line per frame; - is standard output, here and for the other lists
+    /// Write one JSON line per frame; - means standard output (also for --write-coco and
+    /// --write-csv)
     #[arg(long, value_name = "FILE")]
     pub write_json: Option<PathBuf>,
     /// Write COCO keypoint results
     #[arg(long, value_name = "FILE")]
     pub write_coco: Option<PathBuf>,
-    /// Write OpenPose JSON files; refused where an older run's would be mixed with them
+    /// Write OpenPose JSON files; refused if the folder holds those of an earlier run
     #[arg(long, value_name = "DIR")]
     pub write_openpose: Option<PathBuf>,
-    /// Write a table with one row per frame, person and joint
+    /// Write a CSV table with one row per frame, person and joint
     #[arg(long, value_name = "FILE")]
     pub write_csv: Option<PathBuf>,
-    /// Remove an older run's OpenPose files from the target folder
+    /// Delete OpenPose files of an earlier run from the target folder first
     #[arg(long, requires = "write_openpose")]
     pub overwrite: bool,
-    /// What to draw, separated by commas
+    /// Overlays to draw, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "skeleton", value_parser = overlay_names())]
     pub overlay: Vec<String>,
-    /// Begin at this time of the input, seconds
+    /// Start at this time of the input, in seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub start: Option<f64>,
-    /// End before this time of the input, seconds
+    /// Stop before this time of the input, in seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub end: Option<f64>,
-    /// Stop after so many frames
+    /// Stop after N frames
     #[arg(long, value_name = "N")]
     pub max_frames: Option<u64>,
-    /// Joints below this score are not drawn, 0 to 1
+    /// Hide joints whose score is below this threshold (0 to 1)
     #[arg(long, value_name = "T", default_value_t = OverlayStyle::default().keypoint_threshold, value_parser = unit_interval)]
     pub kpt_thr: f32,
-    /// Do not calm joints over time
+    /// Turn off temporal smoothing
     #[arg(long)]
     pub no_smooth: bool,
-    /// Newest frame wins, as with a camera: frames are dropped rather than delayed
+    /// Real-time mode, as with a camera: drop frames instead of falling behind
     #[arg(long)]
     pub live: bool,
-    /// Exit with 1 when anything of the input was left out, damaged or could not be read
+    /// Exit with code 1 if any part of the input was skipped, damaged or unreadable
     #[arg(long)]
     pub strict: bool,
-    /// Print one JSON document with the figures of the run
+    /// Print a JSON summary of the run
     #[arg(long)]
     pub json: bool,
 }
@@ -246,8 +248,8 @@ fn report(summary: &Summary) {
 fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<anyhow::Error>)> {
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;
-    let plan = plan(args, &spec);
     let interrupted = StopFlag::new();
+    let plan = plan(args, &spec, &interrupted);
     stop_on_ctrl_c(&interrupted)?;
     let network = args.network.load(common, None)?;
     let device = network.device().spec.to_string();
@@ -287,12 +289,13 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     progress.finish();
     let (drops, camera) = (pipeline.stats().drops, pipeline.camera());
     drop(pipeline);
-    let (warnings, failure) = outcome?;
+    let (mut warnings, failure) = outcome?;
     let seconds = begin.elapsed().as_secs_f64();
     let figures = figures
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
+    warnings.texts.extend(figures.sound_notes);
     let summary = Summary {
         input: args.input.to_string_lossy().into_owned(),
         model: args.network.model.clone(),
@@ -314,7 +317,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     Ok((summary, failure))
 }
 
-fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
+fn plan(args: &RunArgs, spec: &SourceSpec, interrupted: &StopFlag) -> OutputPlan {
     let target = |name: &str| match name {
         "json" => args.write_json.clone(),
         "coco" => args.write_coco.clone(),
@@ -339,15 +342,25 @@ fn plan(args: &RunArgs, spec: &SourceSpec) -> OutputPlan {
         } else {
             Backpressure::Block
         },
+        sound: SoundPlan {
+            source: spec.clone(),
+            trim: trim(args),
+            stop: interrupted.clone(),
+        },
+    }
+}
+
+/// The part of the input that is read.
+fn trim(args: &RunArgs) -> Trim {
+    Trim {
+        start_secs: args.start,
+        end_secs: args.end,
+        max_frames: args.max_frames,
     }
 }
 
 fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
-    let trim = Trim {
-        start_secs: args.start,
-        end_secs: args.end,
-        max_frames: args.max_frames,
-    };
+    let trim = trim(args);
     let options = OpenOptions {
         max_frames: args.max_frames,
         stop: stop.clone(),

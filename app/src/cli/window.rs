@@ -92,6 +92,11 @@ pub fn context(
         });
         Ok(infer)
     };
+    let parse = Arc::new(move |text: &str| match &given {
+        Some((shown, exact)) if shown == text => SourceSpec::parse(exact),
+        _ => SourceSpec::parse(text),
+    });
+    let parse_to_open = Arc::clone(&parse);
     Ok(GuiContext {
         input,
         model,
@@ -107,11 +112,7 @@ pub fn context(
                 is_indexed_ahead: true,
                 ..OpenOptions::default()
             };
-            let spec = match &given {
-                Some((shown, exact)) if shown == text => SourceSpec::parse(exact)?,
-                _ => SourceSpec::parse(text)?,
-            };
-            let source = spec.open(&options)?;
+            let source = parse_to_open(text)?.open(&options)?;
             let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
             specs.insert(source.info().name.clone(), text.to_owned());
             drop(specs);
@@ -136,6 +137,7 @@ pub fn context(
             // None of a file's frames may be lost; the synthetic figure has no end.
             let is_endless = spec.as_ref().is_some_and(|s| s.starts_with(SYNTHETIC));
             let is_file = !first.source.is_live && !is_endless;
+            let file = spec.as_deref().filter(|_| is_file).map(|text| parse(text));
             let plan = SessionPlan {
                 folder: folder.to_owned(),
                 source_spec: spec.unwrap_or_default(),
@@ -146,6 +148,7 @@ pub fn context(
                     Backpressure::DropNewest
                 },
                 exports: exports.to_vec(),
+                file: file.transpose()?,
             };
             Ok(Box::new(SessionTap::create(plan, first)?))
         }),

@@ -37,12 +37,7 @@ pub fn moment(started: &str) -> String {
 /// How many frames a recording holds, and what it lacks: `65 frames`, `65 frames, 14 of 65
 /// annotated, 3 of 68 lost`.
 pub fn frames_text(progress: &TapProgress) -> String {
-    let TapProgress {
-        frames,
-        annotated,
-        drops,
-        ..
-    } = *progress;
+    let (frames, annotated, drops) = (progress.frames, progress.annotated, progress.drops);
     let mut parts = vec![format!("{frames} frames")];
     if annotated < frames {
         parts.push(format!("{annotated} of {frames} annotated"));

@@ -4,7 +4,7 @@
 //! joints, [`evaluate_scenes`] asks for everybody in each picture. Both fill an
 //! [`EvalReport`] with the [`METRICS`]: object keypoint similarity ([`oks`]) and the COCO averages
 //! built on it ([`coco_ap`]), and the shares of joints within a distance that is a fraction of the
-//! torso ([`pck`]) or of the head ([`pckh`]). [`chart`] draws the report.
+//! torso ([`pck`]) or of the head ([`pckh`]). [`chart()`] draws the report.
 
 mod chart;
 pub mod coco_ap;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::dropout::{drawn, factors};
 use super::features::traced;
 use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};
@@ -57,7 +57,7 @@ impl MultiHeadAttention {
         })
     }
 
-    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout`] does.
+    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout()`] does.
     pub fn with_dropout(self, p: f32) -> Self {
         Self { dropout: p, ..self }
     }
@@ -173,9 +173,9 @@ impl MultiHeadAttention {
     ) -> Result<(Features, Option<[Tensor; 2]>)> {
         let Kernels { threads, buffers } = kernels_of(pass)?;
         let [n, h, w, d] = x.dims();
-        let [query_key, value] = fixed(&self.packed, &self.in_proj_weight, || {
-            let weight = values(&self.in_proj_weight)?;
-            let bias = values(&self.in_proj_bias)?;
+        let [query_key, value] = cached_if_frozen(&self.packed, &self.in_proj_weight, || {
+            let weight = to_vec(&self.in_proj_weight)?;
+            let bias = to_vec(&self.in_proj_bias)?;
             let pack = |from: usize, to: usize| {
                 let bias = Some(&bias[from..to]);
                 PackedConv::linear(d, to - from, &weight[from * d..to * d], bias)

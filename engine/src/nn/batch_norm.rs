@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
-use super::common::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, Activation, Moments};
 use super::learn::{self, Norm, Traced};
 use super::{Features, Pass};
@@ -58,9 +58,9 @@ impl BatchNorm {
                     Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
-                    let [factor, shift] = fixed(&self.affine, self.scale()?.0, || {
+                    let [factor, shift] = cached_if_frozen(&self.affine, self.scale()?.0, || {
                         let (factor, shift) = self.factor_and_shift()?;
-                        Ok([values(&factor)?, values(&shift)?])
+                        Ok([to_vec(&factor)?, to_vec(&shift)?])
                     })?;
                     let activation = if relu {
                         Activation::Relu
@@ -102,8 +102,8 @@ impl BatchNorm {
             moments
         } else {
             Moments {
-                mean: values(self.bn.running_mean())?,
-                variance: values(self.bn.running_var())?,
+                mean: to_vec(self.bn.running_mean())?,
+                variance: to_vec(self.bn.running_var())?,
             }
         };
         let eps = self.bn.eps() as f32;

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use super::{Features, Kernels, Pass};
 
 /// What `make` makes from fixed weights, made once.
-pub(super) fn fixed<'a, T>(
+pub(super) fn cached_if_frozen<'a, T>(
     cell: &'a OnceLock<T>,
     weight: &Tensor,
     make: impl FnOnce() -> Result<T>,
@@ -34,7 +34,7 @@ pub(super) fn kernels_of(pass: &Pass) -> Result<&Kernels> {
 }
 
 /// All values of a tensor, row-major.
-pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+pub(super) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }
 

@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{fixed, kernels_of, macs, values};
+use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
 use super::learn::{self, Then};
-use super::{Features, Pass, pointwise};
+use super::{Features, Pass, elementwise};
 
 /// Square cross-correlation with zero padding `kernel / 2`.
 /// `[N, C_in, H, W]` to `[N, C_out, ceil(H / stride), ceil(W / stride)]` for odd kernels.
@@ -94,10 +94,10 @@ impl Conv2d {
     pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
         let (Features::Nhwc(x), Features::Nhwc(other)) = (x, other) else {
             let y = self.forward(x, pass)?;
-            return pointwise::add(&y, other, false, pass);
+            return elementwise::add(&y, other, false, pass);
         };
         pass.layer(&self.name, macs(&self.weight), |pass| {
-            let packed = fixed(&self.packed, &self.weight, || {
+            let packed = cached_if_frozen(&self.packed, &self.weight, || {
                 pack(&self.weight, self.bias.as_ref(), self.stride, x)
             })?;
             convolve_fast(packed, x, Epilogue::add(other, false), pass)
@@ -129,7 +129,7 @@ impl Conv2d {
                 Ok(Features::Traced(y))
             }
             Features::Nhwc(x) => {
-                let packed = fixed(packed, &self.weight, || {
+                let packed = cached_if_frozen(packed, &self.weight, || {
                     pack(&self.weight, bias, self.stride, x)
                 })?;
                 let epilogue = if relu { Epilogue::RELU } else { Epilogue::NONE };
@@ -147,11 +147,11 @@ pub(super) fn pack(
 ) -> Result<PackedConv> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
     let shape = ConvShape::same(c_in, c_out, kernel, stride);
-    let bias = bias.map(values).transpose()?;
+    let bias = bias.map(to_vec).transpose()?;
     let plan = Plan::For(x.h(), x.w());
     Ok(PackedConv::new(
         shape,
-        &values(weight)?,
+        &to_vec(weight)?,
         bias.as_deref(),
         plan,
     ))

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{fixed, kernels_of, macs, values};
+use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::conv::{convolve, convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Epilogue, Nhwc, PackedConv};
@@ -105,7 +105,7 @@ impl ConvBn {
         };
         let macs = macs(&self.weight);
         pass.layer(&self.name, macs, |pass| {
-            let packed = fixed(&self.packed, &self.weight, || {
+            let packed = cached_if_frozen(&self.packed, &self.weight, || {
                 let (weight, bias) = self.folded()?;
                 pack(&with_identity(weight)?, Some(bias), self.stride, map)
             })?;
@@ -133,7 +133,7 @@ impl ConvBn {
         };
         let (c_low, c_history) = (low.c(), history.c());
         pass.layer(&self.name, macs(&self.weight), |pass| {
-            let [first, second] = fixed(&self.halves, &self.weight, || {
+            let [first, second] = cached_if_frozen(&self.halves, &self.weight, || {
                 let (weight, bias) = self.folded()?;
                 Ok([
                     pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
@@ -267,7 +267,7 @@ impl ConvBn {
     }
 
     fn packed(&self, x: &Nhwc) -> Result<&PackedConv> {
-        fixed(&self.packed, &self.weight, || {
+        cached_if_frozen(&self.packed, &self.weight, || {
             let (weight, bias) = self.folded()?;
             pack(weight, Some(bias), self.stride, x)
         })
@@ -275,7 +275,7 @@ impl ConvBn {
 
     /// Weight and bias of the convolution that does the norm's work as well.
     fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        fixed(&self.folded, &self.weight, || {
+        cached_if_frozen(&self.folded, &self.weight, || {
             let (factor, shift) = self.bn.factor_and_shift()?;
             let weight = self
                 .weight
@@ -293,7 +293,7 @@ impl ConvBn {
 /// `weight` plus the identity: 1 on the middle tap from each channel to itself.
 fn with_identity(weight: &Tensor) -> Result<Tensor> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
-    let mut sum = values(weight)?;
+    let mut sum = to_vec(weight)?;
     for c in 0..c_out.min(c_in) {
         sum[((c * c_in + c) * kernel + kernel / 2) * kernel + kernel / 2] += 1.0;
     }

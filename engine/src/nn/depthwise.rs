@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{fixed, kernels_of, macs, values};
+use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::features::traced;
 use super::kernels::{self, Activation, PackedDepthwise};
 use super::{Features, Pass, learn};
@@ -80,10 +80,10 @@ impl DepthwiseConv {
                 };
                 return Ok(Features::Tensor(activate(&sum, activation)?));
             };
-            let packed = fixed(&self.packed, &self.weight, || {
+            let packed = cached_if_frozen(&self.packed, &self.weight, || {
                 let (channels, _, kernel, _) = self.weight.dims4()?;
-                let bias = self.bias.as_ref().map(values).transpose()?;
-                let weight = values(&self.weight)?;
+                let bias = self.bias.as_ref().map(to_vec).transpose()?;
+                let weight = to_vec(&self.weight)?;
                 let bias = bias.as_deref();
                 Ok(PackedDepthwise::new(channels, kernel, &weight, bias))
             })?;

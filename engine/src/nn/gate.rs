@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::conv::{convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Activation, Epilogue, PackedConv};
@@ -75,7 +75,7 @@ impl SpatialGate {
         let n_joints = head.weight().dim(0)?;
         let macs = |_: &Features| ((n_joints + 1) * map.data().len()) as u64;
         let both = pass.layer(head.name(), macs, |pass| {
-            let packed = fixed(&self.stacked, head.weight(), || {
+            let packed = cached_if_frozen(&self.stacked, head.weight(), || {
                 let rows = Tensor::cat(&[head.weight(), self.proj.weight()], 0)?;
                 pack(&rows, None, 1, map)
             })?;
@@ -84,7 +84,7 @@ impl SpatialGate {
         let Features::Nhwc(both) = both else {
             candle_core::bail!("a convolution of a channels-last map that is none");
         };
-        let projected = kernels::compact(both.channels(n_joints, 1), both.buffers());
+        let projected = kernels::copy_channels(both.channels(n_joints, 1), both.buffers());
         let maps = self.deepen(&Features::Nhwc(projected), pass)?;
         let GateMaps {
             m: Features::Nhwc(m),
@@ -93,7 +93,7 @@ impl SpatialGate {
         else {
             candle_core::bail!("attention maps of a channels-last map that are none");
         };
-        let bias = head.bias().map(values).transpose()?;
+        let bias = head.bias().map(to_vec).transpose()?;
         let threads = &kernels_of(pass)?.threads;
         let f = both.channels(0, n_joints);
         let y = kernels::gated(f, m, m_deeper, bias.as_deref(), threads);
@@ -114,7 +114,7 @@ impl SpatialGate {
         let macs = |_: &Features| f.data().len() as u64;
         pass.layer(self.proj.name(), macs, |pass| {
             let weight = self.proj.weight();
-            let weights = fixed(&self.weights, weight, || values(weight))?;
+            let weights = cached_if_frozen(&self.weights, weight, || to_vec(weight))?;
             let kernels = kernels_of(pass)?;
             let (pool, threads) = (&kernels.buffers, &kernels.threads);
             let y = kernels::project(f.view(), weights, pool, threads);
@@ -131,7 +131,7 @@ impl GateMaps {
         }
         match (&self.m, &self.m_deeper, f) {
             (Features::Nhwc(m), Features::Nhwc(m_deeper), Features::Nhwc(mut f)) => {
-                let bias = bias.map(values).transpose()?;
+                let bias = bias.map(to_vec).transpose()?;
                 let threads = &kernels_of(pass)?.threads;
                 kernels::gate(f.view_mut(), m, m_deeper, bias.as_deref(), threads);
                 Ok(Features::Nhwc(f))

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, Epilogue, PackedConv};
 use super::learn::{self, Then};
 use super::{Features, Pass};
@@ -58,9 +58,9 @@ impl Linear {
                     Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
-                    let packed = fixed(&self.packed, &self.weight, || {
+                    let packed = cached_if_frozen(&self.packed, &self.weight, || {
                         let (c_out, c_in) = self.weight.dims2()?;
-                        let (weight, bias) = (values(&self.weight)?, values(&self.bias)?);
+                        let (weight, bias) = (to_vec(&self.weight)?, to_vec(&self.bias)?);
                         Ok(PackedConv::linear(c_in, c_out, &weight, Some(&bias)))
                     })?;
                     let epilogue = Epilogue {
@@ -108,8 +108,8 @@ impl LayerNorm {
                 learn::layer_norm(&x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
             }
             Features::Nhwc(mut x) => {
-                let [weight, bias] = fixed(&self.fixed, &self.weight, || {
-                    Ok([values(&self.weight)?, values(&self.bias)?])
+                let [weight, bias] = cached_if_frozen(&self.fixed, &self.weight, || {
+                    Ok([to_vec(&self.weight)?, to_vec(&self.bias)?])
                 })?;
                 let threads = &kernels_of(pass)?.threads;
                 kernels::layer_norm(&mut x, weight, bias, self.eps, threads);

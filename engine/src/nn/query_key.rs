@@ -6,7 +6,7 @@
 
 use candle_core::{Device, Result as TensorResult, Tensor};
 
-use super::common::values;
+use super::common::to_vec;
 use super::kernels::{Heads, Threads, View, ViewMut, attention};
 use crate::error::{Error, Result};
 use crate::geometry::Point;
@@ -180,7 +180,7 @@ pub fn attention_weights(
         let shapes = [queries.dims(), keys.dims()];
         candle_core::bail!("queries and keys {shapes:?} in {heads} heads");
     }
-    let (queries, keys) = (values(queries)?, values(keys)?);
+    let (queries, keys) = (to_vec(queries)?, to_vec(keys)?);
     // The weights are what is wanted; the kernel also wants something to weigh.
     let nothing = vec![0.0; n * len * heads];
     let mut read = nothing.clone();

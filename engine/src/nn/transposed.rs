@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::common::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
 use super::{BatchNorm, Features, Mode, Pass, learn};
 
@@ -58,10 +58,10 @@ impl TransposedConvBn {
                     Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
-                    let packed = fixed(&self.packed, &self.weight, || {
+                    let packed = cached_if_frozen(&self.packed, &self.weight, || {
                         let (weight, bias) = self.folded()?;
                         let shape = self.shape()?;
-                        let (weight, bias) = (values(weight)?, values(bias)?);
+                        let (weight, bias) = (to_vec(weight)?, to_vec(bias)?);
                         Ok(PackedTransposed::new(shape, &weight, Some(&bias)))
                     })?;
                     let size = (STRIDE * x.h(), STRIDE * x.w());
@@ -97,7 +97,7 @@ impl TransposedConvBn {
 
     /// Weight and bias of the transposed convolution that does the norm's work as well.
     fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        fixed(&self.folded, &self.weight, || {
+        cached_if_frozen(&self.folded, &self.weight, || {
             let (factor, shift) = self.bn.factor_and_shift()?;
             let weight = self
                 .weight

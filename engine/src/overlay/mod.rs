@@ -6,10 +6,10 @@
 //! caption, colours, numbers.
 
 mod attention;
+mod attention_figure;
 mod boxes;
 mod caption;
 mod heatmap;
-mod plate;
 mod skeleton;
 mod trail;
 
@@ -22,8 +22,8 @@ use poselens_shaders::heat::Sampling;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
 
+pub use attention_figure::AttentionFigure;
 pub use caption::with_caption;
-pub use plate::Plate;
 
 use crate::geometry::Size;
 use crate::output::PoseOutput;

@@ -29,6 +29,7 @@ mod look;
 mod moves;
 #[cfg(test)]
 mod moves_tests;
+mod presented;
 mod progress;
 #[cfg(test)]
 mod recording_tests;
@@ -40,7 +41,6 @@ mod stats;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod view;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,11 +64,11 @@ use watch::Watched;
 pub use event::Event;
 pub use inspect::{InspectEvent, InspectRequest, Inspection, Inspector, N_INSPECTED};
 pub use look::Look;
+pub use presented::{Pacing, Playback, Presented, Review};
 pub use progress::TapProgress;
 pub use snapshot::save_png;
 pub use stats::Stats;
 pub use tap::{MakeTap, Tap};
-pub use view::{Pacing, Playback, Presented, Review};
 
 /// Opens a source; called again for every restart and loop.
 pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn FrameSource>> + Send + Sync>;

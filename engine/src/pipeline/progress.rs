@@ -17,4 +17,6 @@ pub struct TapProgress {
     pub secs: f64,
     /// Bytes written so far.
     pub bytes: u64,
+    /// What a recording lacks of the sound of its source, one line each.
+    pub notes: Vec<String>,
 }

@@ -22,6 +22,10 @@ pub trait Tap: Send {
         Ok(())
     }
 
+    /// The source has come to its end: what follows is [`Tap::finish`], and what the source still
+    /// has besides pictures belongs to the recording. Without this it was stopped before.
+    fn source_ended(&mut self) {}
+
     /// So many frames of a live source were lost before the next one came.
     fn skipped(&mut self, _n: u64) {}
 

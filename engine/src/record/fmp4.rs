@@ -1,25 +1,27 @@
-//! Fragmented MP4 with one H.264 track: a file that plays at every moment of its making.
+//! Fragmented MP4 with an H.264 track and tracks of sound: a file that plays at every moment of its
+//! making.
 //!
 //! ```text
 //! ftyp moov(mvex) | moof mdat | moof mdat | ... | mfra
 //! ```
 //! The header comes first and describes the codec only; each fragment (`moof` + `mdat`) holds
-//! about a second of samples with their own sizes and durations and is written by one call.
-//! A process that is killed therefore loses the samples of the unfinished fragment and nothing
+//! about a second of samples, pictures and what is heard with them, with their own sizes and
+//! durations, and is written by one call. A process that is killed therefore loses the samples of the unfinished fragment and nothing
 //! else. [`FragmentWriter::finish`] adds the table of key frames (`mfra`) and puts the duration
 //! into the header, for players that show and seek by them.
+
+mod header;
+mod sound;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
-use mp4_atom::{
-    Atom, Avc1, Avcc, Codec, Colr, Dinf, Dref, Encode, FourCC, FragmentInfo, Ftyp, Hdlr, Mdhd,
-    Mdia, Mehd, Mfhd, Mfra, Mfro, Minf, Moof, Moov, Mvex, Mvhd, Stbl, Stco, Stsd, Tfdt, Tfhd, Tfra,
-    Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd,
-};
+use mp4_atom::{FourCC, FragmentInfo, Ftyp, Mfhd, Mfra, Mfro, Moof, Tfra, TrunEntry};
 
-use super::encoder::colour;
+use self::header::{encoded, header};
+use self::sound::{Lanes, Run};
 use crate::geometry::Size;
+use crate::sound::{Sound, SoundEnd};
 
 /// Ticks per second of every time in the file: the clock of MPEG, a multiple of all usual rates.
 pub(super) const TICKS_PER_SEC: u64 = 90_000;
@@ -103,12 +105,20 @@ pub(super) struct FragmentWriter {
     end_tick: u64,
     n_written: u64,
     keys: Vec<FragmentInfo>,
+    lanes: Lanes,
     has_failed: bool,
 }
 
 impl FragmentWriter {
-    /// Writes the header. `nominal_ticks` is the duration of a recording's only frame.
-    pub fn new(mut out: Box<dyn Sink>, track: Track, nominal_ticks: u32) -> Result<Self> {
+    /// Writes the header. `nominal_ticks` is the duration of a recording's only frame,
+    /// `begin_secs` the time of the recording's first picture in the time of the sound.
+    pub fn new(
+        mut out: Box<dyn Sink>,
+        track: Track,
+        nominal_ticks: u32,
+        (sound, begin_secs): (Sound, f64),
+    ) -> Result<Self> {
+        let lanes = Lanes::new(sound, begin_secs);
         let ftyp = Ftyp {
             major_brand: FourCC::new(b"iso6"),
             minor_version: 0,
@@ -118,7 +128,7 @@ impl FragmentWriter {
         };
         let mut bytes = encoded(&ftyp)?;
         let moov_offset = bytes.len() as u64;
-        let mut header = encoded(&moov(&track, 0)?)?;
+        let mut header = header(&track, 0, &lanes)?;
         // A duration of 0 would be a lie if the process is killed: its box stays free until then.
         if let Some(at) = header.windows(4).position(|w| w == b"mehd") {
             header[at..at + 4].copy_from_slice(b"free");
@@ -139,6 +149,7 @@ impl FragmentWriter {
             end_tick: 0,
             n_written: 0,
             keys: Vec::new(),
+            lanes,
             has_failed: false,
         })
     }
@@ -162,11 +173,11 @@ impl FragmentWriter {
 
     /// Writes what is left, the key frame table and the duration. After a failed write it only
     /// tidies up, so that the file is whole up to there.
-    pub fn finish(&mut self) -> Result<Totals> {
+    pub fn finish(&mut self, end: SoundEnd) -> Result<Totals> {
         let rest = if self.has_failed {
             Ok(())
         } else {
-            self.write_rest()
+            self.write_rest(end)
         };
         let closed = self.close();
         rest.and(closed)?;
@@ -177,11 +188,25 @@ impl FragmentWriter {
         })
     }
 
-    fn write_rest(&mut self) -> Result<()> {
+    /// What was wrong with the sound, one line a track.
+    pub fn sound_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lanes.notes)
+    }
+
+    fn write_rest(&mut self, end: SoundEnd) -> Result<()> {
         if let Some(last) = self.held.take() {
             self.add(&last, self.last_duration);
         }
         self.write_fragment()?;
+        // Sound that goes on behind the last picture.
+        let limit = self.lanes.limit(end, self.end_tick);
+        let mut until = self.end_tick;
+        while let Some(next) = self.lanes.next_tick().filter(|_| until < limit) {
+            until = next.max(until).saturating_add(FRAGMENT_TICKS).min(limit);
+            let runs = self.lanes.take_until(until);
+            self.append_fragment(&runs)?;
+        }
+        self.lanes.cut(limit);
         self.write_key_table()
     }
 
@@ -190,7 +215,7 @@ impl FragmentWriter {
         if self.has_failed {
             self.out.truncate(self.len).map_err(|e| e.to_string())?;
         }
-        let header = encoded(&moov(&self.track, self.end_tick)?)?;
+        let header = header(&self.track, self.end_tick, &self.lanes)?;
         self.out
             .seek(SeekFrom::Start(self.moov_offset))
             .and_then(|_| self.out.write_all(&header))
@@ -227,38 +252,17 @@ impl FragmentWriter {
             .sum();
         let n_entries = entries.len() as u64;
         let is_key = entries[0].flags == Some(KEY_FLAGS);
-        let mut moof = Moof {
-            mfhd: Mfhd {
-                sequence_number: self.n_fragments + 1,
-            },
-            traf: vec![Traf {
-                tfhd: Tfhd {
-                    track_id: TRACK_ID,
-                    default_base_is_moof: true,
-                    ..Tfhd::default()
-                },
-                tfdt: Some(Tfdt {
-                    base_media_decode_time: self.fragment_tick,
-                }),
-                trun: vec![Trun {
-                    data_offset: Some(0),
-                    samples: entries.into(),
-                }],
-                ..Traf::default()
-            }],
+        let pictures = Run {
+            track_id: TRACK_ID,
+            decode_time: self.fragment_tick,
+            entries,
+            data: std::mem::take(&mut self.data),
         };
-        // Samples lie behind the moof and the 8 bytes of the mdat's own header.
-        let data_offset = encoded(&moof)?.len() + 8;
-        moof.traf[0].trun[0].data_offset = Some(data_offset as i32);
-        let mut bytes = encoded(&moof)?;
-        let mdat_len = u32::try_from(self.data.len() + 8)
-            .map_err(|_| "a second of video is larger than 4 GB".to_owned())?;
-        bytes.extend_from_slice(&mdat_len.to_be_bytes());
-        bytes.extend_from_slice(b"mdat");
-        bytes.append(&mut self.data);
-
+        let end_tick = self.fragment_tick + ticks;
+        let mut runs = vec![pictures];
+        runs.extend(self.lanes.take_until(end_tick));
         let moof_offset = self.len;
-        self.append(&bytes)?;
+        self.append_fragment(&runs)?;
         if is_key {
             self.keys.push(FragmentInfo {
                 time: self.fragment_tick,
@@ -268,9 +272,41 @@ impl FragmentWriter {
                 sample_delta: 1,
             });
         }
-        self.n_fragments += 1;
         self.n_written += n_entries;
-        self.end_tick = self.fragment_tick + ticks;
+        self.end_tick = end_tick;
+        Ok(())
+    }
+
+    /// Writes a fragment of one run of samples a track.
+    fn append_fragment(&mut self, runs: &[Run]) -> Result<()> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let moof = |mut offset: usize| {
+            let mut traf = Vec::new();
+            for run in runs {
+                traf.push(run.traf(offset));
+                offset += run.data.len();
+            }
+            encoded(&Moof {
+                mfhd: Mfhd {
+                    sequence_number: self.n_fragments + 1,
+                },
+                traf,
+            })
+        };
+        // Samples lie behind the moof and the 8 bytes of the mdat's own header.
+        let mut bytes = moof(moof(0)?.len() + 8)?;
+        let data_len: usize = runs.iter().map(|run| run.data.len()).sum();
+        let mdat_len = u32::try_from(data_len + 8)
+            .map_err(|_| "a second of video is larger than 4 GB".to_owned())?;
+        bytes.extend_from_slice(&mdat_len.to_be_bytes());
+        bytes.extend_from_slice(b"mdat");
+        for run in runs {
+            bytes.extend_from_slice(&run.data);
+        }
+        self.append(&bytes)?;
+        self.n_fragments += 1;
         Ok(())
     }
 
@@ -297,99 +333,4 @@ impl FragmentWriter {
         self.len += bytes.len() as u64;
         Ok(())
     }
-}
-
-fn encoded(atom: &impl Atom) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    atom.encode(&mut bytes)
-        .map_err(|e| format!("a box of the MP4 file cannot be made: {e}"))?;
-    Ok(bytes)
-}
-
-/// The header for a recording of `duration` ticks. Its length does not depend on the duration.
-fn moov(track: &Track, duration: u64) -> Result<Moov> {
-    let Size { width, height } = track.size;
-    let (width, height) = (width as u16, height as u16);
-    let avc1 = Avc1 {
-        visual: Visual {
-            data_reference_index: 1,
-            width,
-            height,
-            ..Visual::default()
-        },
-        avcc: Avcc::new(&track.sps, &track.pps).map_err(|e| e.to_string())?,
-        btrt: None,
-        colr: Some(Colr::Nclx {
-            colour_primaries: colour::PRIMARIES,
-            transfer_characteristics: colour::TRANSFER,
-            matrix_coefficients: colour::MATRIX,
-            full_range_flag: false,
-        }),
-        pasp: None,
-        taic: None,
-        fiel: None,
-        spatial: None,
-    };
-    Ok(Moov {
-        mvhd: Mvhd {
-            timescale: TICKS_PER_SEC as u32,
-            duration,
-            rate: 1.into(),
-            volume: 1.into(),
-            next_track_id: TRACK_ID + 1,
-            ..Mvhd::default()
-        },
-        mvex: Some(Mvex {
-            mehd: Some(Mehd {
-                fragment_duration: duration,
-            }),
-            trex: vec![Trex {
-                track_id: TRACK_ID,
-                default_sample_description_index: 1,
-                default_sample_flags: DELTA_FLAGS,
-                ..Trex::default()
-            }],
-        }),
-        trak: vec![Trak {
-            tkhd: Tkhd {
-                track_id: TRACK_ID,
-                duration,
-                enabled: true,
-                in_movie: true,
-                width: width.into(),
-                height: height.into(),
-                ..Tkhd::default()
-            },
-            mdia: Mdia {
-                // The media in the header itself, of which there is none.
-                mdhd: Mdhd {
-                    timescale: TICKS_PER_SEC as u32,
-                    language: "und".to_owned(),
-                    ..Mdhd::default()
-                },
-                hdlr: Hdlr {
-                    handler: FourCC::new(b"vide"),
-                    name: "PoseLens video".to_owned(),
-                },
-                minf: Minf {
-                    vmhd: Some(Vmhd::default()),
-                    dinf: Dinf {
-                        dref: Dref {
-                            entries: vec![Url::default().into()],
-                        },
-                    },
-                    stbl: Stbl {
-                        stsd: Stsd {
-                            codecs: vec![Codec::Avc1(avc1)],
-                        },
-                        stco: Some(Stco::default()),
-                        ..Stbl::default()
-                    },
-                    ..Minf::default()
-                },
-            },
-            ..Trak::default()
-        }],
-        ..Moov::default()
-    })
 }

@@ -11,6 +11,7 @@ use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool, letterboxed};
 use crate::geometry::Size;
+use crate::sound::{Sound, SoundEnd};
 
 /// Frames that may wait for the encoder: two seconds at 30 frames per second.
 const QUEUE_FRAMES: usize = 64;
@@ -51,6 +52,8 @@ pub struct RecordSummary {
     pub adjusted_times: u64,
     /// Time to convert, encode and write each frame, in the order of the frames.
     pub encode_millis: Vec<f32>,
+    /// What was wrong with the sound, one line a track.
+    pub sound_notes: Vec<String>,
 }
 
 /// A running recording. Dropping it discards what waits in the queue and closes the file.
@@ -66,6 +69,8 @@ pub struct Recorder {
 
 #[derive(Default)]
 struct Outcome {
+    /// Where the sound is to end; said before the queue is closed.
+    sound_end: SoundEnd,
     finished: Option<(VideoSummary, Vec<f32>)>,
     error: Option<Error>,
 }
@@ -77,6 +82,22 @@ impl Recorder {
     /// Those of [`VideoWriter::create`], and when the system gives no thread.
     pub fn start(path: &Path, size: Size, rate: f64, backpressure: Backpressure) -> Result<Self> {
         let writer = VideoWriter::create(path, size, rate)?;
+        Self::with_writer(path, writer, size, backpressure)
+    }
+
+    /// As [`Recorder::start`], with the sound of the frames' source. The first frame is the one
+    /// that the source shows at `begin_secs`.
+    ///
+    /// # Errors
+    /// Those of [`VideoWriter::with_sound`], and when the system gives no thread.
+    pub fn start_with_sound(
+        path: &Path,
+        size: Size,
+        rate: f64,
+        backpressure: Backpressure,
+        (sound, begin_secs): (Sound, f64),
+    ) -> Result<Self> {
+        let writer = VideoWriter::with_sound(path, size, rate, sound, begin_secs)?;
         Self::with_writer(path, writer, size, backpressure)
     }
 
@@ -96,7 +117,8 @@ impl Recorder {
             "record",
             StopFlag::new(),
             move |stop| {
-                let result = write_all(writer, size, &queue, stop)?;
+                let end = || lock(&finished).sound_end;
+                let result = write_all(writer, size, &queue, stop, end)?;
                 lock(&finished).finished = Some(result);
                 Ok(())
             },
@@ -168,6 +190,14 @@ impl Recorder {
     /// # Errors
     /// The first error of the recording; the file is closed and plays up to there.
     pub fn finish(self) -> Result<RecordSummary> {
+        self.finish_at(SoundEnd::WithVideo)
+    }
+
+    /// As [`Recorder::finish`], with the sound up to `end`.
+    ///
+    /// # Errors
+    /// Those of [`Recorder::finish`].
+    pub fn finish_at(self, end: SoundEnd) -> Result<RecordSummary> {
         let Self {
             path,
             dropped,
@@ -176,9 +206,12 @@ impl Recorder {
             worker,
             ..
         } = self;
+        lock(&outcome).sound_end = end;
         drop(frames);
         worker.join();
-        let Outcome { finished, error } = std::mem::take(&mut *lock(&outcome));
+        let Outcome {
+            finished, error, ..
+        } = std::mem::take(&mut *lock(&outcome));
         if let Some(error) = error {
             return Err(error);
         }
@@ -193,6 +226,7 @@ impl Recorder {
             bytes: video.bytes,
             adjusted_times: video.adjusted_times,
             encode_millis,
+            sound_notes: video.sound_notes,
         })
     }
 }
@@ -201,12 +235,14 @@ fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
     outcome.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread's work: frames of another size are fitted into the first one's. Whatever way it ends, the writer's end closes the file.
+/// The thread's work: frames of another size are fitted into the first one's. Whatever way it ends,
+/// the writer's end closes the file.
 fn write_all(
     mut writer: VideoWriter,
     size: Size,
     queue: &Receiver<Frame>,
     stop: &StopFlag,
+    end: impl FnOnce() -> SoundEnd,
 ) -> Result<(VideoSummary, Vec<f32>)> {
     let mut encode_millis = Vec::new();
     let pool = FramePool::new();
@@ -223,5 +259,5 @@ fn write_all(
         writer.push(frame.rgba(), frame.time_secs)?;
         encode_millis.push(start.elapsed().as_secs_f32() * 1e3);
     }
-    Ok((writer.finish()?, encode_millis))
+    Ok((writer.finish_at(end())?, encode_millis))
 }

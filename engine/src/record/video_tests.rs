@@ -288,7 +288,14 @@ fn a_change_of_size_is_an_error_and_keeps_the_recording() {
 impl Disk {
     fn writer(&self) -> VideoWriter {
         let disk = self.clone();
-        VideoWriter::with_sink(Path::new("disk.mp4"), SIZE, 30.0, |_| Ok(Box::new(disk))).unwrap()
+        VideoWriter::with_sink(
+            Path::new("disk.mp4"),
+            SIZE,
+            30.0,
+            Default::default(),
+            |_| Ok(Box::new(disk)),
+        )
+        .unwrap()
     }
 
     fn read(&self) -> Video {

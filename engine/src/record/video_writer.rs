@@ -8,6 +8,7 @@ use crate::disk::create_alone;
 use crate::error::{Error, Result};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
+use crate::sound::{Sound, SoundEnd};
 
 /// Decoding can begin at least this often: a seek decodes two seconds of video at most.
 const KEY_TICKS: u64 = 2 * TICKS_PER_SEC;
@@ -15,7 +16,7 @@ const KEY_TICKS: u64 = 2 * TICKS_PER_SEC;
 const TREMBLE_TICKS: f64 = TICKS_PER_SEC as f64;
 
 /// What a finished file holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VideoSummary {
     /// Frames in the file.
     pub frames: u64,
@@ -25,6 +26,8 @@ pub struct VideoSummary {
     pub bytes: u64,
     /// Frames whose time stamp had to be moved because it did not follow the one before.
     pub adjusted_times: u64,
+    /// What was wrong with the sound, one line a track.
+    pub sound_notes: Vec<String>,
 }
 
 /// Writer of one video file.
@@ -50,7 +53,23 @@ impl VideoWriter {
     /// [`Error::Io`] when the file cannot be created, [`Error::Record`] when pictures of this
     /// size cannot be encoded; an existing file is left alone then.
     pub fn create(path: &Path, size: Size, nominal_rate: f64) -> Result<Self> {
-        Self::with_sink(path, size, nominal_rate, |path| {
+        Self::with_sound(path, size, nominal_rate, Sound::default(), 0.0)
+    }
+
+    /// As [`VideoWriter::create`], with the sound of the pictures' source, which begins with the
+    /// picture that the source shows at `begin_secs`.
+    ///
+    /// # Errors
+    /// Those of [`VideoWriter::create`]. What is wrong with the sound is no error: it stands in
+    /// [`VideoSummary::sound_notes`].
+    pub fn with_sound(
+        path: &Path,
+        size: Size,
+        nominal_rate: f64,
+        sound: Sound,
+        begin_secs: f64,
+    ) -> Result<Self> {
+        Self::with_sink(path, size, nominal_rate, (sound, begin_secs), |path| {
             Ok(Box::new(create_alone(path)?))
         })
     }
@@ -59,6 +78,7 @@ impl VideoWriter {
         path: &Path,
         size: Size,
         nominal_rate: f64,
+        sound: (Sound, f64),
         open: impl FnOnce(&Path) -> Result<Box<dyn Sink>>,
     ) -> Result<Self> {
         let record = |reason| Error::Record {
@@ -78,7 +98,7 @@ impl VideoWriter {
             pps: encoder.pps().to_vec(),
         };
         let fragments =
-            FragmentWriter::new(open(path)?, track, clock.nominal as u32).map_err(record)?;
+            FragmentWriter::new(open(path)?, track, clock.nominal as u32, sound).map_err(record)?;
         Ok(Self {
             path: path.to_owned(),
             size,
@@ -136,13 +156,21 @@ impl VideoWriter {
     /// # Errors
     /// [`Error::Record`] when the rest cannot be written; what was written stays playable. After
     /// an error of [`VideoWriter::push`] this closes the file and says what it holds.
-    pub fn finish(mut self) -> Result<VideoSummary> {
-        self.close()
+    pub fn finish(self) -> Result<VideoSummary> {
+        self.finish_at(SoundEnd::WithVideo)
     }
 
-    fn close(&mut self) -> Result<VideoSummary> {
+    /// As [`VideoWriter::finish`], with the sound up to `end`.
+    ///
+    /// # Errors
+    /// Those of [`VideoWriter::finish`].
+    pub fn finish_at(mut self, end: SoundEnd) -> Result<VideoSummary> {
+        self.close(end)
+    }
+
+    fn close(&mut self, end: SoundEnd) -> Result<VideoSummary> {
         self.is_finished = true;
-        let totals = self.fragments.finish().map_err(|reason| {
+        let totals = self.fragments.finish(end).map_err(|reason| {
             self.error(format!("{reason}; what was written before stays playable"))
         })?;
         Ok(VideoSummary {
@@ -150,6 +178,7 @@ impl VideoWriter {
             duration_secs: totals.ticks as f64 / TICKS_PER_SEC as f64,
             bytes: totals.bytes,
             adjusted_times: self.clock.adjusted,
+            sound_notes: self.fragments.sound_notes(),
         })
     }
 
@@ -164,7 +193,7 @@ impl VideoWriter {
 impl Drop for VideoWriter {
     fn drop(&mut self) {
         if !self.is_finished
-            && let Err(error) = self.close()
+            && let Err(error) = self.close(SoundEnd::WithVideo)
         {
             tracing::error!("{error}");
         }

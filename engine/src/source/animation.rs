@@ -26,6 +26,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| is_animated(Path::new(text)),
     open: |argument, _: &OpenOptions| Ok(Box::new(Animation::open(Path::new(argument))?)),
+    sound: None,
     scrub: Some(|argument, options| {
         Ok(Box::new(AnimationRandom::open(
             Path::new(argument),

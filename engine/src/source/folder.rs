@@ -16,6 +16,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| Path::new(text).is_dir(),
     open: |argument, options| Ok(Box::new(Folder::open(Path::new(argument), options)?)),
+    sound: None,
     scrub: Some(|argument, options| Ok(Box::new(stills(Path::new(argument), options)?))),
 };
 

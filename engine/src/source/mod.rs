@@ -16,6 +16,7 @@ pub mod pixels;
 pub mod recording;
 mod sample;
 pub mod scrub;
+mod sound;
 pub mod synthetic;
 mod trim;
 pub mod video;
@@ -30,6 +31,7 @@ use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
+use crate::sound::Sound;
 
 /// A stream of frames, read from one thread.
 pub trait FrameSource: Send {
@@ -162,6 +164,8 @@ pub struct SourceKind {
     pub open: fn(argument: &OsStr, options: &OpenOptions) -> Result<Box<dyn FrameSource>>,
     /// Opens it for reading in any order; `None` where there is nothing to go back to.
     pub scrub: Option<scrub::OpenScrub>,
+    /// Finds its sound; `None` where there can be none.
+    pub sound: Option<fn(argument: &OsStr) -> Sound>,
 }
 
 /// Every kind of source. A bare argument goes to the first row that accepts it.
@@ -214,6 +218,13 @@ impl SourceSpec {
                 argument: whole.to_owned(),
             })
             .ok_or_else(|| Error::source(whole.to_string_lossy(), refused))
+    }
+
+    /// The sound that belongs to its frames, from the begin on; none where it has none.
+    pub fn sound(&self) -> Sound {
+        self.kind
+            .sound
+            .map_or_else(Sound::default, |open| open(&self.argument))
     }
 
     /// What follows the kind: a path, a camera's number or name.

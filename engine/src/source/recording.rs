@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::{SourceKind, video};
+use super::{SourceKind, sound, video};
 
 /// The video without overlays in the folder of a recording.
 pub const RAW_VIDEO: &str = "raw.mp4";
@@ -23,6 +23,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     scrub: Some(|argument, options| {
         video::scrub_as(&raw_video(argument), &name(argument), options)
     }),
+    sound: Some(|argument| sound::open(&raw_video(argument), &name(argument))),
 };
 
 fn raw_video(folder: &OsStr) -> PathBuf {

@@ -11,6 +11,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: true,
     accepts: |_| false,
     open: |_, _| video::open_bytes(CLIP, NAME),
+    sound: None,
     scrub: Some(|_, options| video::scrub_bytes(CLIP, NAME, options)),
 };
 

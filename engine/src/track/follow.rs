@@ -25,13 +25,13 @@ const PARTS_FROM: f64 = 1.15;
 
 /// What is known about where a person is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Followed {
+pub(super) struct FollowBox {
     bbox: BBox,
     /// Share of joints that did not count, low-passed.
     missing: f64,
 }
 
-impl Followed {
+impl FollowBox {
     /// Starts at a pose; `None` when no joint counts.
     pub(super) fn start(pose: &Pose, frame: Size) -> Option<Self> {
         Some(Self {

@@ -7,7 +7,7 @@
 
 mod assign;
 mod follow;
-mod known;
+mod identity;
 mod moving;
 mod one_euro;
 mod several;

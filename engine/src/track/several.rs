@@ -2,7 +2,7 @@
 
 use super::Tracker;
 use super::assign::assign;
-use super::known::Known;
+use super::identity::TrackIdentity;
 use super::moving::{Expected, MEMORY_SECS, Moving, is_seen};
 use super::one_euro::OneEuro;
 use crate::geometry::{Roi, Size};
@@ -70,7 +70,7 @@ pub struct SeveralTracker {
 struct Person {
     moving: Moving,
     /// `None` until there is no doubt that it is somebody.
-    known: Option<Known>,
+    known: Option<TrackIdentity>,
 }
 
 impl SeveralTracker {
@@ -141,7 +141,7 @@ impl Tracker for SeveralTracker {
             let person = &mut self.people[i];
             if person.known.is_none() && (owner.is_some() || is_first || is_clear(&pose)) {
                 self.last_id += 1;
-                person.known = Some(Known::new(self.last_id, self.options.smoothing));
+                person.known = Some(TrackIdentity::new(self.last_id, self.options.smoothing));
             }
             if let Some(known) = &mut person.known {
                 let size = person.moving.expected(time_secs).size;

@@ -1,8 +1,8 @@
 //! One person at a time: found in the whole picture, then followed with a closer look.
 
 use super::Tracker;
-use super::follow::{Followed, counting, search_regions};
-use super::known::Known;
+use super::follow::{FollowBox, counting, search_regions};
+use super::identity::TrackIdentity;
 use super::one_euro::OneEuro;
 use crate::geometry::{Roi, Size};
 use crate::pose::Pose;
@@ -59,7 +59,7 @@ pub struct SingleTracker {
     options: SingleOptions,
     state: State,
     /// The person followed; `None` while searching.
-    known: Option<Known>,
+    known: Option<TrackIdentity>,
     last_id: u64,
     last_secs: f64,
     frame: Size,
@@ -70,7 +70,7 @@ enum State {
     /// Number of frames searched so far.
     Searching(usize),
     Following {
-        person: Followed,
+        person: FollowBox,
         misses: usize,
         /// Average over the last frames.
         evidence: f64,
@@ -147,13 +147,13 @@ impl Tracker for SingleTracker {
             (State::Searching(n), seen) => {
                 let start = seen
                     .filter(|(_, evidence)| *evidence >= start_evidence)
-                    .and_then(|(pose, e)| Some((Followed::start(pose, frame)?, e)));
+                    .and_then(|(pose, e)| Some((FollowBox::start(pose, frame)?, e)));
                 let Some((person, evidence)) = start else {
                     self.state = State::Searching(n.wrapping_add(1));
                     return Vec::new();
                 };
                 self.last_id += 1;
-                self.known = Some(Known::new(self.last_id, self.options.smoothing));
+                self.known = Some(TrackIdentity::new(self.last_id, self.options.smoothing));
                 State::Following {
                     person,
                     misses: 0,

@@ -16,6 +16,35 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
     lines.iter().map(number).collect()
 }
 
+/// Fails when the annotated video of a file is silent, its sound is moved, or sound that MP4 cannot
+/// hold fails the run or goes unmentioned.
+#[test]
+fn the_sound_of_a_file_is_in_its_annotated_video() {
+    let desk = Desk::new();
+    desk.copy(&golden("sound/first_aac.mp4"), "in.mp4");
+    desk.succeed("run --input in.mp4 --record out.mp4");
+    desk.succeed("run --input in.mp4 --start 0.4 --end 0.8 --record part.mp4");
+    desk.copy(&golden("sound/mp3_vorbis.mkv"), "two.mkv");
+    let outcome = desk.succeed("run --input two.mkv --record two.mp4");
+    let line = "poselens: two.mkv: audio track 2 (Vorbis) is not recorded: ";
+    assert!(outcome.stderr.contains(line), "{}", outcome.stderr);
+    let packets = |name: &str| {
+        let spec = SourceSpec::parse(desk.path(name).to_str().unwrap()).unwrap();
+        let mut track = spec.sound().tracks.remove(0);
+        let next = || track.packets.next_packet().unwrap();
+        let read: Vec<_> = std::iter::from_fn(next).collect();
+        read
+    };
+    let source = packets("in.mp4");
+    assert_eq!(packets("out.mp4"), source);
+    let part = packets("part.mp4");
+    // 64 ms each: those that are heard between the two times.
+    assert_eq!(part.len(), 7);
+    assert_eq!(part[0].data, source[7].data);
+    assert_eq!(part[0].tick, source[7].tick - 6400);
+    assert_eq!(packets("two.mp4"), packets("two.mkv"));
+}
+
 /// Fails when an export is missing, lacks frames, or disagrees with the others about the person.
 #[test]
 fn a_run_writes_every_file_that_was_asked_for() {

@@ -64,13 +64,10 @@ pub fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
 
 /// A circle's uses, one a line, for the message of a failing test.
 pub fn describe(graph: &Graph, circle: &BTreeSet<PathBuf>) -> String {
-    let mut text = format!("a circle of {} files:\n", circle.len());
-    for file in circle {
-        for (target, place) in &graph[file] {
-            if circle.contains(target) {
-                text += &format!("  {} -> {} ({place})\n", file.display(), target.display());
-            }
-        }
-    }
-    text
+    let edges = circle.iter().flat_map(|file| {
+        let inside = graph[file].iter().filter(|(to, _)| circle.contains(*to));
+        inside.map(move |(to, place)| format!("{} -> {} ({place})", file.display(), to.display()))
+    });
+    let edges: Vec<_> = edges.collect();
+    format!("a circle of {} files:\n{}", circle.len(), edges.join("\n"))
 }

@@ -155,7 +155,7 @@ impl Crate {
             match first.as_str() {
                 "crate" if !is_absolute => at = String::new(),
                 "self" if !is_absolute => {}
-                "super" => at = parent(&at)?.to_owned(),
+                "super" => at.truncate(parent(&at)?.len()),
                 _ => break,
             }
             is_absolute = true;
@@ -164,7 +164,7 @@ impl Crate {
         let is_known = is_absolute
             || rest.first().is_some_and(|name| {
                 let module = &self.modules[&at];
-                module.names.contains_key(name) || self.from_globs(&at, rest, 0).is_some()
+                module.names.contains_key(name) || self.by_globs(&at, rest, 0).is_some()
             });
         is_known.then_some((at, rest))
     }
@@ -227,12 +227,12 @@ impl Crate {
                 Name::Module(_) => {}
             }
         }
-        self.from_globs(&at, rest, depth)
+        self.by_globs(&at, rest, depth)
             .or_else(|| Some(here(false)))
     }
 
     /// What `path` means among the names that `use ..::*` brings into module `at`.
-    fn from_globs(&self, at: &str, path: &[String], depth: usize) -> Option<Target> {
+    fn by_globs(&self, at: &str, path: &[String], depth: usize) -> Option<Target> {
         if depth > 20 {
             return None;
         }

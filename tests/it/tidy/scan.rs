@@ -121,9 +121,7 @@ impl Scanner {
         match ident {
             // `use a::b::{self}` imports `a::b`.
             Some(ident) if ident == "self" => {
-                if name.as_deref() == Some("self") {
-                    name = path.last().cloned();
-                }
+                name = name.filter(|name| name != "self").or(path.last().cloned());
             }
             Some(ident) => path.push(ident.to_string()),
             None => {}

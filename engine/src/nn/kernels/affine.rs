@@ -1,8 +1,8 @@
 //! A factor and a shift per channel: batch normalisation.
 
 use super::buffer::Nhwc;
+use super::elementwise::over_rows;
 use super::math::Activation;
-use super::pointwise::over_rows;
 use super::simd::job;
 use super::threads::Threads;
 

@@ -3,9 +3,9 @@
 //! division comes last, on what was read: a head has fewer channels than there are tokens.
 
 use super::buffer::{View, ViewMut};
-use super::drop::{Dropout, drop_row};
+use super::conv1x1::{self, Points};
+use super::dropout::{Dropout, drop_row};
 use super::panels::PanelView;
-use super::point::{self, Points};
 use super::rows::{Factor, exp_row, scale_row};
 use super::threads::Threads;
 use super::tile::PANEL;
@@ -118,7 +118,7 @@ pub fn attention(
             residual: None,
             relu: false,
         };
-        point::run_here(&points, threads, scratch);
+        conv1x1::run_here(&points, threads, scratch);
         let mut factors = threads.spare.map(1, 1, 1, rows);
         let pairs = scores.data_mut().chunks_exact_mut(len);
         for (i, (row, factor)) in pairs.zip(factors.data_mut()).enumerate() {
@@ -145,7 +145,7 @@ pub fn attention(
         // SAFETY: the rows' pixels and the head's channels lie in `out`.
         points.out = unsafe { out.part(image * len + first, channel) };
         points.dims = [1, 1, rows, value_width];
-        point::run_here(&points, threads, scratch);
+        conv1x1::run_here(&points, threads, scratch);
         let shared = points.out;
         for (row, &factor) in factors.data().iter().enumerate() {
             // SAFETY: the row's pixel and the head's channels lie in `out`, and belong to this

@@ -1,4 +1,4 @@
-//! The way back through [`super::attention`], by tiles: weights are computed anew, so that those
+//! The way back through [`super::attention()`], by tiles: weights are computed anew, so that those
 //! of all tokens never exist at once (Dao et al., 2022, <https://arxiv.org/abs/2205.14135>).
 //!
 //! With weights `P = softmax(S)`, `S = scale Q K^T`, dropout factors `M`, `O = (M P) V` and
@@ -9,10 +9,10 @@
 
 use super::attention::{Heads, SCORES, head};
 use super::buffer::{Nhwc, Shared, View};
-use super::drop::{Dropout, drop_every, drop_row};
+use super::conv1x1::{self, Points};
+use super::dropout::{Dropout, drop_every, drop_row};
 use super::math;
 use super::panels::PanelView;
-use super::point::{self, Points};
 use super::rows::Factor;
 use super::simd::{Simd, job};
 use super::threads::{Scratch, Threads};
@@ -236,7 +236,7 @@ impl Product<'_> {
             residual: None,
             relu: false,
         };
-        point::run_here(&points, self.threads, scratch);
+        conv1x1::run_here(&points, self.threads, scratch);
     }
 }
 

@@ -9,7 +9,7 @@ use super::pack::{Form, PackedConv, PackedTransposed};
 use super::shape::ConvShape;
 use super::strip::Strips;
 use super::threads::Threads;
-use super::{point, winograd};
+use super::{conv1x1, winograd};
 
 /// What is added to a convolution's sums.
 #[derive(Clone, Copy, Default)]
@@ -118,8 +118,8 @@ pub fn conv2d_into(
             },
             threads,
         ),
-        Form::Taps(panels) if shape.kernel == 1 && shape.pad == 0 => point::run(
-            &point::Points {
+        Form::Taps(panels) if shape.kernel == 1 && shape.pad == 0 => conv1x1::run(
+            &conv1x1::Points {
                 input,
                 stride: shape.stride,
                 panels: panels.view(),

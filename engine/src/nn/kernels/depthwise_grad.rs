@@ -1,11 +1,11 @@
-//! The weight gradient of a depthwise convolution. Its input gradient is [`super::depthwise`] with
+//! The weight gradient of a depthwise convolution. Its input gradient is [`super::depthwise()`] with
 //! the kernel turned by 180 degrees.
 
 use rayon::prelude::*;
 
 use super::buffer::Nhwc;
+use super::reduce::{per_block, total};
 use super::simd::job;
-use super::sums::{per_block, total};
 use super::threads::Threads;
 
 /// Rows of a task: f32 adds up so many rows' products with an error of 1e-6.

@@ -22,17 +22,19 @@ mod attention_grad;
 mod buffer;
 mod concat;
 mod conv;
+mod conv1x1;
+mod conv_grad;
 mod depthwise;
 mod depthwise_grad;
-mod drop;
-mod grad;
+mod dropout;
+mod elementwise;
+mod elementwise_grad;
 mod isa;
 mod math;
 mod norm;
 mod pack;
 mod panels;
-mod point;
-mod pointwise;
+mod reduce;
 pub mod reference;
 mod resample;
 mod resample_grad;
@@ -43,9 +45,7 @@ mod simd;
 mod simd_neon;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
-mod slopes;
 mod strip;
-mod sums;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -60,24 +60,24 @@ pub use attention_grad::attention_gradient;
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use concat::{concat, concat_gradient};
 pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
+pub use conv_grad::conv2d_weight_gradient;
 pub use depthwise::{PackedDepthwise, depthwise};
 pub use depthwise_grad::depthwise_weight_gradient;
-pub use drop::{Dropout, drop_out};
-pub use grad::conv2d_weight_gradient;
+pub use dropout::{Dropout, drop_out};
+pub use elementwise::{
+    add, add_bias, add_to_each, copy_channels, gate, gated, project, scale_pixels, upsample_add,
+};
+pub use elementwise_grad::{
+    activation_grad, add_to, copy, multiply_by, project_input_gradient, project_weight_gradient,
+    scaled, scaled_gradient,
+};
 pub use isa::{ISA_VARIABLE, Isa};
 pub use math::Activation;
 pub use norm::{Moments, moments, norm_gradient, norm_sums};
 pub use pack::{PackedConv, PackedTransposed, Plan};
-pub use pointwise::{
-    add, add_bias, add_to_each, compact, gate, gated, project, scale_pixels, upsample_add,
-};
+pub use reduce::bias_gradient;
 pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
 pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
 pub use rows::{layer_norm, layer_norm_gradient};
 pub use shape::ConvShape;
-pub use slopes::{
-    add_to, duplicate, multiply_by, project_input_gradient, project_weight_gradient, scaled,
-    scaled_gradient, through,
-};
-pub use sums::bias_gradient;
 pub use threads::Threads;

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::buffer::Nhwc;
+use super::reduce::{block_len, per_block, total};
 use super::simd::job;
-use super::sums::{block_len, per_block, total};
 use super::threads::Threads;
 
 /// Mean and variance of each channel of a batch.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::buffer::{Buffers, Nhwc};
-use super::pointwise::over_rows;
+use super::elementwise::over_rows;
 use super::simd::job;
 use super::threads::Threads;
 

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::buffer::{Nhwc, View};
+use super::elementwise::over_rows;
 use super::math;
-use super::pointwise::over_rows;
+use super::reduce::{block_len, per_block, total};
 use super::simd::job;
-use super::sums::{block_len, per_block, total};
 use super::threads::Threads;
 use super::tile::PANEL;
 

@@ -51,7 +51,7 @@ pub(in crate::nn) fn convolve(
         move |y, mut grad, [weight, bias]| {
             let threads = source.threads();
             if relu {
-                kernels::through(Activation::Relu, &mut grad, y, threads);
+                kernels::activation_grad(Activation::Relu, &mut grad, y, threads);
             }
             let weight_grad = weight_gradient(shape, source.map(), &grad, weight, threads)?;
             let bias_grad = if has_bias {
@@ -176,7 +176,7 @@ pub(in crate::nn) fn depthwise(
         [Some(weight), bias],
         move |y, mut grad, [weight, bias]| -> Result<Grads> {
             let threads = source.threads();
-            kernels::through(activation, &mut grad, y, threads);
+            kernels::activation_grad(activation, &mut grad, y, threads);
             let mut grads = NONE;
             if weight.track_op() {
                 let values =

@@ -8,8 +8,8 @@
 
 mod attention;
 mod conv;
+mod elementwise;
 mod norm;
-mod pointwise;
 mod resample;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +23,10 @@ use super::kernels::{self, Nhwc, Threads};
 
 pub(super) use attention::{Projected, attend};
 pub(super) use conv::{Then, convolve, convolve_transposed, depthwise};
+pub(super) use elementwise::{
+    add, add_bias, add_to_each, concat, drop_out, gate, multiply, project,
+};
 pub(super) use norm::{Norm, layer_norm, normalise};
-pub(super) use pointwise::{add, add_bias, add_to_each, concat, drop_out, gate, multiply, project};
 pub(super) use resample::{max_pool, upsample_add, upsample_bilinear2, upsample_nearest};
 
 /// A channels-last map that remembers how it was made. Cloning copies nothing.
@@ -98,7 +100,7 @@ impl Source {
     /// Leaves a copy of `grad`.
     pub(super) fn give_copy(&self, grad: &Nhwc) {
         self.give(|sum| match sum {
-            None => kernels::duplicate(grad, self.threads()),
+            None => kernels::copy(grad, self.threads()),
             Some(mut sum) => {
                 kernels::add_to(&mut sum, grad, self.threads());
                 sum

@@ -89,7 +89,7 @@ pub(in crate::nn) fn layer_norm(
     eps: f32,
 ) -> Result<Traced> {
     let factor: Arc<[f32]> = weight.to_vec1::<f32>()?.into();
-    let mut y = kernels::duplicate(x.map(), x.threads());
+    let mut y = kernels::copy(x.map(), x.threads());
     kernels::layer_norm(&mut y, &factor, &bias.to_vec1::<f32>()?, eps, x.threads());
     let source = x.source();
     record(

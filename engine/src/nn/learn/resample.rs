@@ -42,7 +42,7 @@ pub(in crate::nn) fn upsample_add(
     record(y, &[low, other], [None, None], move |y, mut grad, _| {
         let [low, other] = &sources;
         if relu {
-            kernels::through(Activation::Relu, &mut grad, y, low.threads());
+            kernels::activation_grad(Activation::Relu, &mut grad, y, low.threads());
         }
         low.give(|sum| kernels::upsample_gradient(&grad, factor, sum, low.threads()));
         other.give_all(grad);

@@ -15,6 +15,7 @@ use crate::estimator::{Infer, Want};
 use crate::frame::FramePool;
 use crate::overlay;
 use crate::record::{Backpressure, stamp};
+use crate::sound::SoundEnd;
 use crate::source::video;
 
 /// What is to be made.
@@ -139,6 +140,7 @@ fn annotate(
             rate: 0.0,
             backpressure: Backpressure::Block,
             exports: &exports,
+            sound: &|| video::sound(&part_path(&folder, "raw", number, "mp4")),
         };
         made.add(&part_plan);
         annotate_part(&part_plan, infer.as_mut(), &look, stop, || {
@@ -202,7 +204,14 @@ fn annotate_part(
     if let Some(warning) = source.warning() {
         tracing::warn!("{warning}");
     }
-    part.map_or(Ok(()), |part| part.finish().map(drop))
+    let Some(part) = part else {
+        return Ok(());
+    };
+    let (_, notes) = part.finish(SoundEnd::At(f64::INFINITY))?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
+    Ok(())
 }
 
 /// `name`, or `name-2` and so on where there are such files already.

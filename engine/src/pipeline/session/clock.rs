@@ -13,6 +13,8 @@ const N_REMEMBERED: usize = 512;
 /// the raw video when it comes back from the model.
 #[derive(Debug, Default)]
 pub(super) struct RunClock {
+    /// Whether a long gap is kept: nobody jumps in a file that is recorded whole.
+    keeps_gaps: bool,
     /// The run that frames come from: a source opened anew has another `SourceInfo`.
     run: Option<Arc<SourceInfo>>,
     /// What is added to the source's times.
@@ -51,11 +53,20 @@ const JUMP_SECS: f64 = 1.0;
 const USUAL_STEP_SECS: f64 = 1.0 / 30.0;
 
 impl RunClock {
+    /// `keeps_gaps` says whether the source is a file that is recorded whole, in its own time.
+    pub(super) fn new(keeps_gaps: bool) -> Self {
+        Self {
+            keeps_gaps,
+            ..Self::default()
+        }
+    }
+
     /// The recording's time for the next frame of a source.
     pub(super) fn secs(&mut self, run: &Arc<SourceInfo>, frame: &Frame) -> f64 {
         let is_same = self.run.as_ref().is_some_and(|r| Arc::ptr_eq(r, run));
         // A long frame is the file's; a long gap between frames is the user's jump.
         let has_jumped = !run.is_live
+            && !self.keeps_gaps
             && frame.id != self.last_source_id + 1
             && frame.time_secs > self.last_source_secs + JUMP_SECS;
         if !is_same || has_jumped || frame.time_secs < self.last_source_secs {

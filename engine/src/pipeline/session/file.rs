@@ -156,6 +156,9 @@ fn record(
         }
     };
     // Whatever ended it, what was written is closed.
+    if let (Some(tap), Ok(true)) = (&mut tap, &ended) {
+        tap.source_ended();
+    }
     let written = tap.map(Tap::finish).transpose();
     let is_whole = ended?;
     let Some(tap) = written? else {
@@ -166,10 +169,12 @@ fn record(
         };
         return Err(Error::source(&source.info().name, what));
     };
+    let lacks = source.warning().map(str::to_owned).into_iter();
+    let lacks: Vec<_> = lacks.chain(tap.notes.iter().cloned()).collect();
     Ok(FileOutcome {
         tap,
         is_whole,
-        warning: source.warning().map(str::to_owned),
+        warning: (!lacks.is_empty()).then(|| lacks.join("; ")),
     })
 }
 

@@ -27,6 +27,7 @@ fn start(folder: &Path, open: OpenSource, make: MakeInfer) -> FileRecording {
         model: Some(model_record()),
         backpressure: Backpressure::Block,
         exports: Vec::new(),
+        file: None,
     };
     let plan = FilePlan {
         open,

@@ -29,6 +29,8 @@ mod tap;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]
+mod sound_tests;
+#[cfg(test)]
 mod tests;
 
 pub use annotate::{Annotation, AnnotationPlan, AnnotationProgress};

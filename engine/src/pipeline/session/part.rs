@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::record::{Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder};
+use crate::sound::{Sound, SoundEnd};
 
 /// Two videos, each with a queue of its own, and the poses.
 pub(super) struct Part {
@@ -16,6 +17,8 @@ pub(super) struct Part {
     pub(super) annotated: Recorder,
     exports: Exports,
     paths: Vec<PathBuf>,
+    /// What is lacking of the sound.
+    notes: Vec<String>,
     pub(super) record: PartRecord,
     first_secs: Option<f64>,
 }
@@ -34,6 +37,8 @@ pub(super) struct PartPlan<'a> {
     pub(super) backpressure: Backpressure,
     /// Exporters beside the poses and COCO results, by name.
     pub(super) exports: &'a [String],
+    /// Opens the sound that belongs to the pictures, for each video anew.
+    pub(super) sound: &'a dyn Fn() -> Sound,
 }
 
 impl Part {
@@ -43,8 +48,13 @@ impl Part {
         let path = |stem: &str, extension| {
             part_path(folder, &format!("{stem}{}", plan.suffix), number, extension)
         };
-        let record =
-            |path: &Path| Recorder::start(path, first.size(), plan.rate, plan.backpressure);
+        let mut notes = Vec::new();
+        let mut record = |path: &Path| {
+            let sound = (plan.sound)();
+            note(&mut notes, &sound.left_out);
+            let sound = (sound, first.time_secs);
+            Recorder::start_with_sound(path, first.size(), plan.rate, plan.backpressure, sound)
+        };
         let annotated_path = path("annotated", "mp4");
         let context = ExportContext {
             name: folder
@@ -68,9 +78,11 @@ impl Part {
             exporters.push((spec.open)(&path, &context)?);
             paths.push(path);
         }
+        let annotated = record(&annotated_path)?;
         Ok(Self {
             raw,
-            annotated: record(&annotated_path)?,
+            annotated,
+            notes,
             exports: Exports::new(exporters),
             paths,
             record: PartRecord::new(first.size()),
@@ -130,15 +142,26 @@ impl Part {
         self.paths.iter().map(len).sum()
     }
 
-    /// Writes what is queued and closes every file, whatever happens to one of them.
-    pub(super) fn finish(self) -> Result<u64> {
+    /// Writes what is queued and closes every file, whatever happens to one of them; the sound
+    /// ends at `end`. The answer has the bytes on the disk and what is lacking of the sound.
+    pub(super) fn finish(mut self, end: SoundEnd) -> Result<(u64, Vec<String>)> {
         let mut outcome = Ok(());
         for recorder in self.raw.into_iter().chain([self.annotated]) {
-            outcome = outcome.and(recorder.finish().map(drop));
+            let summary = recorder.finish_at(end);
+            outcome = outcome.and(summary.map(|s| note(&mut self.notes, &s.sound_notes)));
         }
         outcome = outcome.and(self.exports.finish());
         let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-        outcome.map(|()| self.paths.iter().map(len).sum())
+        outcome.map(|()| (self.paths.iter().map(len).sum(), self.notes))
+    }
+}
+
+/// Adds lines that are not there yet: two videos lack the same.
+pub(super) fn note(notes: &mut Vec<String>, lines: &[String]) {
+    for line in lines {
+        if !notes.contains(line) {
+            notes.push(line.clone());
+        }
     }
 }
 

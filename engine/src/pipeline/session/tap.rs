@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::clock::{Place, RunClock};
 use super::manifest::{self, LookRecord, Manifest, ModelRecord, SourceRecord};
-use super::part::{Part, PartPlan};
+use super::part::{Part, PartPlan, note};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::pipeline::{Presented, Tap, TapProgress};
 use crate::record::{Backpressure, stamp};
-use crate::source::SourceInfo;
+use crate::sound::{Sound, SoundEnd};
+use crate::source::{SourceInfo, SourceSpec};
 
 /// A video whose source does not know its rate; only the last frame's length follows from it.
 const UNKNOWN_RATE: f64 = 30.0;
@@ -33,6 +34,16 @@ pub struct SessionPlan {
     pub backpressure: Backpressure,
     /// Exporters beside the poses and COCO results, by name.
     pub exports: Vec<String>,
+    /// The file, where one is recorded whole, front to back: its sound goes along.
+    pub file: Option<SourceSpec>,
+}
+
+/// What came of closed parts.
+#[derive(Default)]
+struct Closed {
+    bytes: u64,
+    /// What is lacking of the sound.
+    notes: Vec<String>,
 }
 
 /// A running recording.
@@ -43,8 +54,9 @@ pub struct SessionTap {
     part: Option<Part>,
     /// Annotated pictures on their way to the encoder.
     pool: FramePool,
-    /// Bytes of the parts that are closed.
-    closed_bytes: Arc<Mutex<u64>>,
+    /// What is known of the parts that are closed.
+    closed: Arc<Mutex<Closed>>,
+    sound_end: SoundEnd,
     closing: Vec<Worker>,
     /// Frames that the source lost before the next one.
     n_skipped: u64,
@@ -80,12 +92,13 @@ impl SessionTap {
         };
         manifest.write(&plan.folder)?;
         let mut this = Self {
+            clock: RunClock::new(plan.file.is_some()),
             plan,
             manifest,
-            clock: RunClock::default(),
             part: None,
             pool: FramePool::new(),
-            closed_bytes: Arc::default(),
+            closed: Arc::default(),
+            sound_end: SoundEnd::WithVideo,
             closing: Vec::new(),
             n_skipped: 0,
             failure: Arc::default(),
@@ -116,6 +129,10 @@ impl SessionTap {
                 rate: rate.unwrap_or(UNKNOWN_RATE),
                 backpressure: self.plan.backpressure,
                 exports: &self.plan.exports,
+                sound: &|| {
+                    let file = self.plan.file.as_ref();
+                    file.map_or_else(Sound::default, SourceSpec::sound)
+                },
             };
             let part = Part::create(&plan, frame)?;
             self.manifest.parts.push(part.record.clone());
@@ -128,12 +145,16 @@ impl SessionTap {
     /// Closes a part on a thread of its own: the encoders' queues may take a second.
     fn close(&mut self, part: Part) -> Result<()> {
         self.note(&part);
-        let (bytes, failure) = (Arc::clone(&self.closed_bytes), Arc::clone(&self.failure));
+        let (closed, failure) = (Arc::clone(&self.closed), Arc::clone(&self.failure));
+        let sound_end = self.sound_end;
         self.closing.push(Worker::spawn(
             "recording part",
             StopFlag::new(),
             move |_| {
-                *bytes.lock().unwrap_or_else(PoisonError::into_inner) += part.finish()?;
+                let (bytes, notes) = part.finish(sound_end)?;
+                let mut closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
+                closed.bytes += bytes;
+                note(&mut closed.notes, &notes);
                 Ok(())
             },
             move |error| {
@@ -203,10 +224,9 @@ impl Tap for SessionTap {
 
     fn progress(&self) -> TapProgress {
         let mut parts: Vec<_> = self.manifest.parts.iter().collect();
-        let mut bytes = *self
-            .closed_bytes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut bytes, notes) = (closed.bytes, closed.notes.clone());
+        drop(closed);
         if let Some(part) = &self.part {
             parts.pop();
             parts.push(&part.record);
@@ -219,7 +239,12 @@ impl Tap for SessionTap {
             annotated: parts.iter().map(|p| p.annotated_frames).sum(),
             secs: parts.iter().map(|p| p.seconds).sum(),
             bytes,
+            notes,
         }
+    }
+
+    fn source_ended(&mut self) {
+        self.sound_end = SoundEnd::At(f64::INFINITY);
     }
 
     fn finish(mut self: Box<Self>) -> Result<TapProgress> {

@@ -64,6 +64,7 @@ fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionT
         model: Some(model_record()),
         backpressure: Backpressure::Block,
         exports: vec!["csv".to_owned(), "openpose".to_owned()],
+        file: None,
     };
     let first = presented(source, first);
     let mut tap = SessionTap::create(plan, &first).unwrap();
@@ -254,6 +255,7 @@ fn an_existing_folder_is_left_alone() {
         model: None,
         backpressure: Backpressure::Block,
         exports: vec!["csv".to_owned(), "openpose".to_owned()],
+        file: None,
     };
     let first = presented(&info(true), &frame(0, SIZE));
     assert!(SessionTap::create(plan, &first).is_err());

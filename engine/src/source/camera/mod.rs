@@ -44,6 +44,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     accepts: |_| false,
     open: |argument, options| open(&argument.to_string_lossy(), options),
     scrub: None,
+    sound: None,
 };
 
 fn open(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {

@@ -30,6 +30,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     stands_alone: false,
     accepts: |text| is_picture(Path::new(text)),
     open: |argument, _: &OpenOptions| Ok(Box::new(Picture::open(Path::new(argument))?)),
+    sound: None,
     scrub: Some(|argument, _| {
         let path = Path::new(argument);
         let size = read_picture(path, 0, 0.0, &FramePool::new())?.size();

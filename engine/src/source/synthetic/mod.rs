@@ -24,6 +24,7 @@ pub(super) const KIND: SourceKind = SourceKind {
     accepts: |_| false,
     open: |argument, options| open(&argument.to_string_lossy(), options),
     scrub: None,
+    sound: None,
 };
 
 /// Sides of a picture that can be drawn.

@@ -1,13 +1,13 @@
 //! EBML (RFC 8794): the tree of elements that Matroska files are.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use super::stream::{CUT_OFF, Input, length, read_error};
 
-pub(super) const DAMAGED: &str = "there is damage in the file";
+pub(in crate::source) const DAMAGED: &str = "there is damage in the file";
 
 /// The elements inside an element's body, up to the first that is not whole.
-pub(super) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+pub(in crate::source) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let id = read_id(&mut bytes)?;
         let size = read_size(&mut bytes)?;
@@ -18,22 +18,22 @@ pub(super) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 }
 
 /// The body of the first child with this number.
-pub(super) fn child(bytes: &[u8], id: u32) -> Option<&[u8]> {
+pub(in crate::source) fn child(bytes: &[u8], id: u32) -> Option<&[u8]> {
     children(bytes).find_map(|(found, body)| (found == id).then_some(body))
 }
 
 /// An unsigned integer among the children.
-pub(super) fn number(bytes: &[u8], id: u32) -> Option<u64> {
+pub(in crate::source) fn number(bytes: &[u8], id: u32) -> Option<u64> {
     child(bytes, id).and_then(unsigned)
 }
 
 /// A big-endian integer of up to 8 bytes.
-pub(super) fn unsigned(bytes: &[u8]) -> Option<u64> {
+pub(in crate::source) fn unsigned(bytes: &[u8]) -> Option<u64> {
     (bytes.len() <= 8).then(|| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b)))
 }
 
 /// An element's number of 1 to 4 bytes, length marker kept.
-pub(super) fn read_id(bytes: &mut &[u8]) -> Option<u32> {
+pub(in crate::source) fn read_id(bytes: &mut &[u8]) -> Option<u32> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (id, rest) = bytes.split_at_checked(length).filter(|_| length <= 4)?;
     *bytes = rest;
@@ -41,10 +41,10 @@ pub(super) fn read_id(bytes: &mut &[u8]) -> Option<u32> {
 }
 
 /// A length that live recorders write because they do not know the true one.
-pub(super) const UNKNOWN: u64 = u64::MAX;
+pub(in crate::source) const UNKNOWN: u64 = u64::MAX;
 
 /// A length of 1 to 8 bytes; all ones mean [`UNKNOWN`].
-pub(super) fn read_size(bytes: &mut &[u8]) -> Option<u64> {
+pub(in crate::source) fn read_size(bytes: &mut &[u8]) -> Option<u64> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (size, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
     *bytes = rest;
@@ -54,23 +54,23 @@ pub(super) fn read_size(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// An element that was met in the file; the reader stands at its body.
-pub(super) struct Element {
-    pub(super) id: u32,
-    pub(super) size: u64,
+pub(in crate::source) struct Element {
+    pub(in crate::source) id: u32,
+    pub(in crate::source) size: u64,
 }
 
 /// Goes through the file from front to back.
-pub(super) struct Elements {
+pub(in crate::source) struct Elements {
     input: BufReader<Box<dyn Input>>,
-    pub(super) position: u64,
+    pub(in crate::source) position: u64,
     /// Where the elements that were entered say they end.
     declared_end: u64,
-    pub(super) file_length: u64,
+    pub(in crate::source) file_length: u64,
 }
 
 impl Elements {
     /// From the begin of a file.
-    pub(super) fn new(mut input: Box<dyn Input>) -> Result<Self, String> {
+    pub(in crate::source) fn new(mut input: Box<dyn Input>) -> Result<Self, String> {
         let file_length = length(&mut input)?;
         input.rewind().map_err(|e| read_error(&e))?;
         Ok(Self {
@@ -81,8 +81,18 @@ impl Elements {
         })
     }
 
+    /// From the begin of a pipe, whose length nobody knows; it can only be read forwards.
+    pub(in crate::source) fn of_pipe(input: Box<dyn Input>) -> Self {
+        Self {
+            input: BufReader::new(input),
+            position: 0,
+            declared_end: 0,
+            file_length: UNKNOWN,
+        }
+    }
+
     /// The next element's head, `None` at the file's end.
-    pub(super) fn next(&mut self) -> Result<Option<Element>, String> {
+    pub(in crate::source) fn next(&mut self) -> Result<Option<Element>, String> {
         if self.position == self.file_length {
             let is_cut = self.declared_end > self.file_length;
             return if is_cut {
@@ -90,6 +100,12 @@ impl Elements {
             } else {
                 Ok(None)
             };
+        }
+        if self.file_length == UNKNOWN {
+            let left = self.input.fill_buf().map_err(|e| read_error(&e))?;
+            if left.is_empty() {
+                return Ok(None);
+            }
         }
         let mut head = [0; 12];
         self.fill(&mut head[..1])?;
@@ -110,7 +126,7 @@ impl Elements {
     }
 
     /// The element's whole body.
-    pub(super) fn read(
+    pub(in crate::source) fn read(
         &mut self,
         element: &Element,
         max: u64,
@@ -120,13 +136,26 @@ impl Elements {
     }
 
     /// The first `wanted` bytes of the element's body; the reader then stands behind all of it.
-    pub(super) fn read_head(
+    pub(in crate::source) fn read_head(
         &mut self,
         element: &Element,
         max: u64,
         wanted: u64,
         body: &mut Vec<u8>,
     ) -> Result<(), String> {
+        let behind = self.peek(element, max, wanted, body)?;
+        self.pass(behind)
+    }
+
+    /// As [`Elements::read_head`], but the reader then stands behind the bytes it has read: the
+    /// answer is how many of the body are left.
+    pub(in crate::source) fn peek(
+        &mut self,
+        element: &Element,
+        max: u64,
+        wanted: u64,
+        body: &mut Vec<u8>,
+    ) -> Result<u64, String> {
         let size = self.size_within_file(element)?;
         if size > max {
             return Err(format!("a part of it claims to be {size} bytes long"));
@@ -134,30 +163,30 @@ impl Elements {
         let wanted = size.min(wanted);
         body.resize(wanted as usize, 0);
         self.fill(body)?;
-        self.pass(size - wanted)
+        Ok(size - wanted)
     }
 
     /// Goes on with the element's children.
-    pub(super) fn enter(&mut self, element: &Element) {
+    pub(in crate::source) fn enter(&mut self, element: &Element) {
         if element.size != UNKNOWN {
             let end = self.position.saturating_add(element.size);
             self.declared_end = self.declared_end.max(end);
         }
     }
 
-    pub(super) fn skip(&mut self, element: &Element) -> Result<(), String> {
+    pub(in crate::source) fn skip(&mut self, element: &Element) -> Result<(), String> {
         let size = self.size_within_file(element)?;
         self.pass(size)
     }
 
-    fn pass(&mut self, n: u64) -> Result<(), String> {
+    pub(in crate::source) fn pass(&mut self, n: u64) -> Result<(), String> {
         self.position += n;
         self.input
             .seek_relative(n as i64)
             .map_err(|e| read_error(&e))
     }
 
-    pub(super) fn go_to(&mut self, position: u64) -> Result<(), String> {
+    pub(in crate::source) fn go_to(&mut self, position: u64) -> Result<(), String> {
         let distance = position as i64 - self.position as i64;
         self.position = position;
         self.input
@@ -172,7 +201,7 @@ impl Elements {
         Ok(element.size)
     }
 
-    pub(super) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+    pub(in crate::source) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
         self.input.read_exact(bytes).map_err(|e| read_error(&e))?;
         self.position += bytes.len() as u64;
         Ok(())

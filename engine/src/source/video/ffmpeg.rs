@@ -23,13 +23,13 @@ use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
 /// The program to run.
 #[derive(Debug, Clone)]
-pub(super) struct Ffmpeg {
-    program: OsString,
+pub(in crate::source) struct Ffmpeg {
+    pub(super) program: OsString,
 }
 
 impl Ffmpeg {
     /// The one that the shell would find.
-    pub(super) fn on_path() -> Self {
+    pub(in crate::source) fn on_path() -> Self {
         Self::at("ffmpeg")
     }
 
@@ -73,7 +73,7 @@ impl Ffmpeg {
 /// The file's name for ffmpeg. `file:` keeps a name with a colon or a dash in front from being
 /// taken for a protocol or an option. A name with a percent sign and a picture's ending would be
 /// taken for a pattern of names: as the only part of a chain of files it has no such ending.
-fn input(path: &Path) -> OsString {
+pub(super) fn input(path: &Path) -> OsString {
     let bytes = path.as_os_str().as_encoded_bytes();
     let mut input = OsString::from("file:");
     input.push(path);
@@ -88,7 +88,7 @@ fn input(path: &Path) -> OsString {
 
 /// What ffmpeg is to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Job {
+pub(in crate::source) enum Job {
     /// Frames from the first to the last.
     Read,
     /// Frames from this time on; seconds from the begin of the file, which may lie before the
@@ -164,7 +164,7 @@ pub(super) struct Listing {
 }
 
 /// A process that ends with its owner.
-struct Process(Child);
+pub(super) struct Process(pub(super) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -176,7 +176,7 @@ impl Drop for Process {
 
 /// A video decoded by ffmpeg. The order of the fields matters on drop: the process ends, the
 /// channel closes, the thread is joined.
-pub(super) struct FfmpegVideo {
+pub(in crate::source) struct FfmpegVideo {
     process: Process,
     dialect: Dialect,
     pixels: ChildStdout,
@@ -209,7 +209,12 @@ impl FfmpegVideo {
     }
 
     /// As [`FfmpegVideo::open`], from another place on.
-    pub(super) fn open_at(ffmpeg: &Ffmpeg, path: &Path, reason: &str, job: Job) -> Result<Self> {
+    pub(in crate::source) fn open_at(
+        ffmpeg: &Ffmpeg,
+        path: &Path,
+        reason: &str,
+        job: Job,
+    ) -> Result<Self> {
         let mut dialect = Dialect::Present;
         let (mut video, first) = loop {
             let mut video = Self::start(ffmpeg, path, reason, (dialect, job))?;
@@ -279,6 +284,11 @@ impl FfmpegVideo {
             tick_secs: self.tick_secs,
             complaint: self.complaint,
         }
+    }
+
+    /// Time stamp of the first frame, seconds.
+    pub(in crate::source) fn first_secs(&self) -> f64 {
+        self.first_pts.unwrap_or(0) as f64 * self.tick_secs
     }
 
     /// Time stamp of the frame read last, ticks.

@@ -12,22 +12,27 @@ mod damage;
 mod damage_tests;
 mod demux_mkv;
 mod demux_mp4;
-mod ebml;
-mod ffmpeg;
+pub(in crate::source) mod ebml;
+pub(in crate::source) mod ffmpeg;
 mod ffmpeg_notes;
 mod ffmpeg_random;
+pub(in crate::source) mod ffmpeg_sound;
 mod h264;
 mod index;
+pub(in crate::source) mod mkv_blocks;
+pub(in crate::source) mod mp4_boxes;
+pub(in crate::source) mod mp4_samples;
 mod native;
 mod orientation;
 mod random;
 mod sps;
-mod stream;
+pub(in crate::source) mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use self::ffmpeg::{Ffmpeg, FfmpegVideo};
 use self::ffmpeg_random::FfmpegRandom;
@@ -35,10 +40,12 @@ use self::native::NativeVideo;
 use self::random::NativeRandom;
 use super::colour;
 use super::scrub::RandomAccess;
+use super::sound;
 use super::{FrameSource, OpenOptions, SourceKind};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
+use crate::sound::Sound;
 
 pub use self::ffmpeg::ffmpeg_version;
 
@@ -59,6 +66,7 @@ pub(super) const KIND: SourceKind = SourceKind {
         let path = Path::new(argument);
         scrub_as(path, &name_of(path), options)
     }),
+    sound: Some(|argument| sound(Path::new(argument))),
 };
 
 /// Pixels along a side that are believed; a file that declares more is damaged or hostile.
@@ -74,6 +82,19 @@ const MAX_AREA: usize = 1 << 26;
 /// ffmpeg that is not installed.
 pub fn open(path: &Path) -> Result<Box<dyn FrameSource>> {
     open_as(path, &name_of(path))
+}
+
+/// The sound of a video file: none where it has none.
+pub fn sound(path: &Path) -> Sound {
+    sound::open(path, &name_of(path))
+}
+
+/// The sound of a video in memory.
+///
+/// # Errors
+/// Why it cannot be read without ffmpeg.
+pub fn sound_bytes(bytes: &Arc<[u8]>, name: &str) -> Result<Sound> {
+    sound::open_bytes(bytes, name).map_err(|reason| Error::source(name, reason))
 }
 
 /// As [`open`], under another name than the file's.

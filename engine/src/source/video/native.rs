@@ -12,7 +12,7 @@ use super::damage::Losses;
 use super::h264::{H264, Stamp};
 use super::orientation::Orientation;
 use super::stream::{Description, Input, Packet, Packets, Stream, first_slice, read_error};
-use super::{demux_mkv, demux_mp4};
+use super::{demux_mkv, demux_mp4, mkv_blocks};
 use crate::error::Result;
 use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, resample};
 use crate::source::{FrameSource, SourceInfo};
@@ -226,7 +226,7 @@ pub(super) fn open_stream(mut input: Box<dyn Input>) -> Result<Stream, String> {
         .map_err(|_| "neither MP4 nor Matroska")?;
     input.rewind().map_err(|e| read_error(&e))?;
     // QuickTime files from before the `ftyp` box start with one of the others.
-    if magic.starts_with(&demux_mkv::MAGIC) {
+    if magic.starts_with(&mkv_blocks::MAGIC) {
         demux_mkv::open(input)
     } else if matches!(&magic[4..], b"ftyp" | b"moov" | b"mdat" | b"free" | b"wide") {
         demux_mp4::open(input)

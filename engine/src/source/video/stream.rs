@@ -7,7 +7,7 @@ use super::colour::ColourHint;
 use super::orientation::Orientation;
 
 /// A file, or a clip in memory.
-pub(super) trait Input: Read + Seek + Send {}
+pub(in crate::source) trait Input: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Input for T {}
 
@@ -102,13 +102,13 @@ pub(super) fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool>
 }
 
 /// Said where the rest of a file is missing.
-pub(super) const CUT_OFF: &str = "the file is cut off";
+pub(in crate::source) const CUT_OFF: &str = "the file is cut off";
 
 /// A coded picture at level 5.2 is far smaller; larger ones are damage and not worth the memory.
-pub(super) const MAX_PACKET_BYTES: u64 = 64 << 20;
+pub(in crate::source) const MAX_PACKET_BYTES: u64 = 64 << 20;
 
 /// Fills `data` with `n` bytes from `position`.
-pub(super) fn read_at(
+pub(in crate::source) fn read_at(
     input: &mut dyn Input,
     position: u64,
     n: u64,
@@ -125,7 +125,7 @@ pub(super) fn read_at(
 }
 
 /// An input error in words.
-pub(super) fn read_error(error: &std::io::Error) -> String {
+pub(in crate::source) fn read_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => CUT_OFF.to_owned(),
         _ => format!("it cannot be read: {error}"),
@@ -133,7 +133,7 @@ pub(super) fn read_error(error: &std::io::Error) -> String {
 }
 
 /// The length of the input.
-pub(super) fn length(input: &mut dyn Input) -> Result<u64, String> {
+pub(in crate::source) fn length(input: &mut dyn Input) -> Result<u64, String> {
     input.seek(SeekFrom::End(0)).map_err(|e| read_error(&e))
 }
 

@@ -118,13 +118,13 @@ proptest! {
                 (Activation::Sigmoid, |y| y * (1.0 - y)),
             ] {
                 let mut got = grad();
-                through(activation, &mut got, &y, threads);
+                activation_grad(activation, &mut got, &y, threads);
                 near(got.data(), &each(&|i, g| g * slope(y.data()[i])), 1e-6, "slope")?;
             }
             let mut got = grad();
             add_to(&mut got, &x, threads);
             multiply_by(&mut got, &y, threads);
-            let copy = duplicate(&got, threads);
+            let copy = copy(&got, threads);
             near(copy.data(), &each(&|i, g| (g + x.data()[i]) * y.data()[i]), 1e-6, "sums")?;
 
             let got = scaled(&grad(), &one, Some(&bias), threads);

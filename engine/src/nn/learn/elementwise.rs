@@ -12,7 +12,7 @@ pub(in crate::nn) fn add(a: &Traced, b: &Traced, relu: bool) -> Result<Traced> {
     record(y, &[a, b], [None, None], move |y, mut grad, _| {
         let [a, b] = &sources;
         if relu {
-            kernels::through(Activation::Relu, &mut grad, y, a.threads());
+            kernels::activation_grad(Activation::Relu, &mut grad, y, a.threads());
         }
         b.give_copy(&grad);
         a.give_all(grad);
@@ -73,7 +73,7 @@ fn begun(sum: Option<Nhwc>, like: &Nhwc) -> Nhwc {
 
 /// `x + bias`, one number per channel.
 pub(in crate::nn) fn add_bias(x: &Traced, bias: &Tensor) -> Result<Traced> {
-    let mut y = kernels::duplicate(x.map(), x.threads());
+    let mut y = kernels::copy(x.map(), x.threads());
     kernels::add_bias(&mut y, &bias.to_vec1()?);
     let source = x.source();
     record(y, &[x], [Some(bias), None], move |_, grad, [bias, _]| {
@@ -93,14 +93,14 @@ pub(in crate::nn) fn multiply(x: &Traced, map: &Traced) -> Result<Traced> {
         candle_core::bail!("{x:?} cannot be multiplied by {map:?}");
     }
     let threads = x.threads();
-    let mut y = kernels::duplicate(x.map(), threads);
+    let mut y = kernels::copy(x.map(), threads);
     kernels::multiply_by(&mut y, map.map(), threads);
     let sources = [x.source(), map.source()];
     record(y, &[x, map], [None, None], move |_, mut grad, _| {
         let [x, map] = &sources;
         let threads = x.threads();
         if map.learns() {
-            let mut product = kernels::duplicate(&grad, threads);
+            let mut product = kernels::copy(&grad, threads);
             kernels::multiply_by(&mut product, x.map(), threads);
             map.give_all(product);
         }
@@ -196,7 +196,7 @@ pub(in crate::nn) fn project(x: &Traced, weight: &Tensor) -> Result<Traced> {
 
 /// `x` with some values dropped and the others raised to make up for it.
 pub(in crate::nn) fn drop_out(x: &Traced, dropout: Dropout) -> Result<Traced> {
-    let mut y = kernels::duplicate(x.map(), x.threads());
+    let mut y = kernels::copy(x.map(), x.threads());
     kernels::drop_out(&mut y, dropout, x.threads());
     let source = x.source();
     record(y, &[x], [None, None], move |_, mut grad, _| {

@@ -1,4 +1,4 @@
-//! A plate: one attention map over its picture, to be printed. A title stands above the picture,
+//! One attention map over its image, to be printed or shared. A title stands above the image,
 //! a scale bar with numbers below it, so that neither hides anything.
 
 use poselens_shaders::canvas::{Canvas, Paint};
@@ -20,7 +20,7 @@ const MARK: f32 = 5.0;
 
 /// One attention map over its picture.
 #[derive(Debug)]
-pub struct Plate<'a> {
+pub struct AttentionFigure<'a> {
     /// The picture.
     pub frame: &'a Frame,
     /// A map of one plane.
@@ -34,8 +34,8 @@ pub struct Plate<'a> {
     pub joint: Option<Point>,
 }
 
-impl Plate<'_> {
-    /// Draws the plate; it is at least as large as the picture.
+impl AttentionFigure<'_> {
+    /// Draws the figure; it is at least as large as the picture.
     pub fn draw(&self, style: &OverlayStyle) -> Frame {
         let picture = self.frame.size();
         let mut rgba = self.frame.rgba().to_vec();
@@ -75,9 +75,9 @@ impl Plate<'_> {
         );
 
         let [r, g, b] = INK;
-        let mut plate = [r, g, b, 255].repeat(size.area());
-        copy(&rgba, picture.width, &mut plate, width, above);
-        let mut canvas = Canvas::new(&mut plate, size.width, size.height);
+        let mut figure = [r, g, b, 255].repeat(size.area());
+        copy(&rgba, picture.width, &mut figure, width, above);
+        let mut canvas = Canvas::new(&mut figure, size.width, size.height);
         let mut put = |shape: Shape| shape.draw(&mut canvas);
         caption.lay_out(&mut put);
         let at = [pad, (above + picture.height) as f32 + pad];
@@ -91,7 +91,7 @@ impl Plate<'_> {
             self.frame.id,
             self.frame.time_secs,
             size,
-            Pixels::unpooled(plate),
+            Pixels::unpooled(figure),
         )
     }
 
@@ -158,14 +158,14 @@ mod tests {
             opacity: 1.0,
             ..OverlayStyle::default()
         };
-        let plate = Plate {
+        let figure = AttentionFigure {
             frame: &frame,
             map,
             title,
             threshold,
             joint: Some(Point::new(20.0, 50.0)),
         };
-        plate.draw(&style)
+        figure.draw(&style)
     }
 
     /// The picture's rows begin below the title.
@@ -177,20 +177,20 @@ mod tests {
     }
 
     /// Fails when the picture is not at its place, the mark is missing, or a title runs out of
-    /// the plate.
+    /// the figure.
     #[test]
-    fn a_plate_holds_picture_title_and_scale() {
+    fn a_figure_holds_image_title_and_scale() {
         let map = ramp(AttentionKind::QueryKey);
-        let plate = drawn(&map, None, "T");
-        assert_eq!(plate.size().width, 200);
+        let figure = drawn(&map, None, "T");
+        assert_eq!(figure.size().width, 200);
         let [r, g, b] = sample(ColorMap::Viridis, 1.0);
-        assert_eq!(pixel(&plate, 199, ABOVE + 50), [r, g, b, 255]);
-        assert_eq!(pixel(&plate, 0, ABOVE + 99), GROUND);
+        assert_eq!(pixel(&figure, 199, ABOVE + 50), [r, g, b, 255]);
+        assert_eq!(pixel(&figure, 0, ABOVE + 99), GROUND);
         let [r, g, b] = CENTER;
-        assert_eq!(pixel(&plate, 25, ABOVE + 50), [r, g, b, 255], "the ring");
+        assert_eq!(pixel(&figure, 25, ABOVE + 50), [r, g, b, 255], "the ring");
         let bar = ABOVE + 100 + 7 + 2;
         let [r, g, b] = sample(ColorMap::Viridis, 1.0);
-        assert_eq!(pixel(&plate, 192, bar), [r, g, b, 255], "the bar's end");
+        assert_eq!(pixel(&figure, 192, bar), [r, g, b, 255], "the bar's end");
         let wide = drawn(&map, None, &"a long title ".repeat(20));
         assert!(wide.size().width > 1000);
     }
@@ -203,18 +203,18 @@ mod tests {
             (AttentionKind::QueryKey, 0.5, [105, 199], [2, 95]),
             (AttentionKind::Signed, 0.5, [5, 195], [60, 140]),
         ] {
-            let plate = drawn(&ramp(kind), Some(at), "T");
+            let figure = drawn(&ramp(kind), Some(at), "T");
             let bar = ABOVE + 100 + 7 + 2;
             // The bar is inset by 7 pixels on both sides.
             let on_bar = |x: usize| 7 + x * 186 / 200;
             for x in shown {
-                assert_ne!(pixel(&plate, x, ABOVE + 5), GROUND, "{kind:?} {x}");
-                let [r, g, b, _] = pixel(&plate, on_bar(x), bar);
+                assert_ne!(pixel(&figure, x, ABOVE + 5), GROUND, "{kind:?} {x}");
+                let [r, g, b, _] = pixel(&figure, on_bar(x), bar);
                 assert!(r.max(g).max(b) > 100, "{kind:?} {x}");
             }
             for x in hidden {
-                assert_eq!(pixel(&plate, x, ABOVE + 5), GROUND, "{kind:?} {x}");
-                let [r, g, b, _] = pixel(&plate, on_bar(x), bar);
+                assert_eq!(pixel(&figure, x, ABOVE + 5), GROUND, "{kind:?} {x}");
+                let [r, g, b, _] = pixel(&figure, on_bar(x), bar);
                 assert!(r.max(g).max(b) < 90, "{kind:?} {x}");
             }
         }

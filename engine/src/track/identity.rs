@@ -11,14 +11,14 @@ const PAST_SECS: f64 = 1.0;
 
 /// Identity, filters and past of one person.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct TrackIdentity {
     id: u64,
     smoother: Option<Smoother>,
     /// Where the person was, oldest first.
     past: VecDeque<Arc<PastStep>>,
 }
 
-impl Known {
+impl TrackIdentity {
     /// A person without a past; `None` hands joints on as decoded.
     pub(super) fn new(id: u64, smoothing: Option<OneEuro>) -> Self {
         Self {

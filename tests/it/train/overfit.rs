@@ -1,4 +1,4 @@
-//! Eight people learned by heart, by every network there is.
+//! Every network overfits eight people.
 //!
 //! `POSELENS_PEOPLE=labels.json` and `POSELENS_PICTURES=folder` give other people than the drawn
 //! ones: the first eight of COCO labels that stand alone in their picture.
@@ -17,7 +17,7 @@ use super::{HARDWARE, run};
 use crate::cli::Desk;
 
 /// How a network learns them from scratch.
-struct Lesson {
+struct OverfitCase {
     /// The network.
     model: &'static str,
     /// The one whose targets and loss it learns by.
@@ -32,8 +32,8 @@ struct Lesson {
     epochs: u64,
 }
 
-const fn lesson(model: &'static str, lr: f64, epochs: u64) -> Lesson {
-    Lesson {
+const fn case(model: &'static str, lr: f64, epochs: u64) -> OverfitCase {
+    OverfitCase {
         model,
         like: model,
         side: 64,
@@ -45,43 +45,43 @@ const fn lesson(model: &'static str, lr: f64, epochs: u64) -> Lesson {
 
 /// The paper's targets keep a fresh MCA at "nothing anywhere" for longer than a test may take, and
 /// heatmaps of 16 pixels are too coarse for 95 %.
-const fn hourglass(model: &'static str) -> Lesson {
-    Lesson {
+const fn hourglass(model: &'static str) -> OverfitCase {
+    OverfitCase {
         like: "mca-2-slim",
         side: 128,
-        ..lesson(model, 1e-3, 12)
+        ..case(model, 1e-3, 12)
     }
 }
 
-const LESSONS: &[Lesson] = &[
-    Lesson {
+const CASES: &[OverfitCase] = &[
+    OverfitCase {
         batch: 8,
-        ..lesson("sfm", 1e-3, 12)
+        ..case("sfm", 1e-3, 12)
     },
-    lesson("sfm-no-hsa", 1e-3, 12),
-    lesson("sfm-cascaded", 1e-3, 12),
-    lesson("tp-r-a3s", 5e-4, 16),
-    lesson("tp-r-a3", 5e-4, 16),
-    lesson("tp-r-a4", 5e-4, 16),
-    lesson("tp-h-s", 1e-3, 24),
-    lesson("tp-h-a4", 1e-3, 16),
-    lesson("tp-h-a6", 1e-3, 20),
-    lesson("mca-2-slim", 1e-3, 12),
+    case("sfm-no-hsa", 1e-3, 12),
+    case("sfm-cascaded", 1e-3, 12),
+    case("tp-r-a3s", 5e-4, 16),
+    case("tp-r-a3", 5e-4, 16),
+    case("tp-r-a4", 5e-4, 16),
+    case("tp-h-s", 1e-3, 24),
+    case("tp-h-a4", 1e-3, 16),
+    case("tp-h-a6", 1e-3, 20),
+    case("mca-2-slim", 1e-3, 12),
     hourglass("mca-2"),
     hourglass("mca-2-released-m4"),
     hourglass("mca-8"),
     hourglass("mca-8-released"),
-    lesson("ssa-sfm-2", 2e-3, 30),
-    lesson("ssa-vgg-6", 1e-4, 30),
+    case("ssa-sfm-2", 2e-3, 30),
+    case("ssa-vgg-6", 1e-4, 30),
 ];
 
 /// Fails when nothing is learned: a target, a loss, an optimizer or the way back is wrong, running
 /// statistics do not follow, or what is saved is not what was learned.
 #[test]
-fn a_few_people_are_learned_by_heart() {
+fn a_few_people_are_overfitted() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 8);
-    let trainer = learned_by_heart(&desk, "sfm", DataConfig::new(labels, None));
+    let trainer = overfitted(&desk, "sfm", DataConfig::new(labels, None));
     let history = trainer.history();
     assert!(history[0].pck < Some(0.3), "{history:?}");
     let last = &history[history.len() - 1];
@@ -100,30 +100,30 @@ fn a_few_people_are_learned_by_heart() {
 
 /// Fails when a TransPose does not learn: its way back, dropout or position table is wrong.
 #[test]
-fn a_transpose_learns_a_few_people_by_heart() {
+fn transpose_overfits_a_few_people() {
     learns("tp-r-a3");
 }
 
 /// Fails when a stacked hourglass does not learn: one of its outputs, its attention's recurrence
 /// or its way back is wrong.
 #[test]
-fn an_hourglass_learns_a_few_people_by_heart() {
+fn an_hourglass_overfits_a_few_people() {
     learns("mca-2-slim");
 }
 
 /// Fails when a network for several people does not learn: targets of two people in a picture or
 /// of a mosaic, the loss of its stages, its way back, or what is asked of it afterwards.
 #[test]
-fn people_side_by_side_are_learned_by_heart() {
+fn people_side_by_side_are_overfitted() {
     learns("ssa-sfm-2");
 }
 
 /// Fails when a network is added that nobody has seen learn.
 #[test]
 fn every_network_has_a_lesson() {
-    let lessons: Vec<_> = LESSONS.iter().map(|lesson| lesson.model).collect();
+    let cases: Vec<_> = CASES.iter().map(|case| case.model).collect();
     let models: Vec<_> = MODELS.iter().map(|model| model.name).collect();
-    assert_eq!(lessons, models);
+    assert_eq!(cases, models);
 }
 
 /// Each of the other networks, which take minutes.
@@ -167,7 +167,7 @@ fn learns(model: &str) {
         }
         None => DataConfig::new(draw_people(&desk.path(""), 8), None),
     };
-    learned_by_heart(&desk, model, data);
+    overfitted(&desk, model, data);
 }
 
 /// The first eight people of `labels` that are alone in their picture, written to `file`.
@@ -195,16 +195,16 @@ fn given_people(labels: &Path, file: &Path) -> DataConfig {
 }
 
 /// Trains `model` from scratch until it finds 95 % of these people's joints, which it must before
-/// its lesson's end.
-fn learned_by_heart(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
-    let lesson = LESSONS.iter().find(|lesson| lesson.model == model).unwrap();
+/// its case's end.
+fn overfitted(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
+    let case = CASES.iter().find(|case| case.model == model).unwrap();
     let config = TrainConfig {
         model: model.to_owned(),
-        ..by_heart(lesson, data)
+        ..overfit(case, data)
     };
     let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
     let pck = |trainer: &Trainer| trainer.history().last().and_then(|r| r.pck);
-    while trainer.epochs() < lesson.epochs && pck(&trainer) <= Some(0.95) {
+    while trainer.epochs() < case.epochs && pck(&trainer) <= Some(0.95) {
         run(&mut trainer, Some(1)).unwrap();
     }
     let history = trainer.history();
@@ -217,18 +217,18 @@ fn learned_by_heart(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
 }
 
 /// A training from scratch on these people alone.
-fn by_heart(lesson: &Lesson, data: DataConfig) -> TrainConfig {
-    let mut config = recipe(lesson.like, "fine-tune").unwrap();
+fn overfit(case: &OverfitCase, data: DataConfig) -> TrainConfig {
+    let mut config = recipe(case.like, "fine-tune").unwrap();
     config.init = Start::Scratch;
     config.freeze = Freeze::None;
     config.fixed_norms = false;
     config.augment = Augment::default();
-    config.input_size = Some([lesson.side; 2]);
+    config.input_size = Some([case.side; 2]);
     config.workers = 2;
-    config.batch_size = lesson.batch;
-    config.epochs = lesson.epochs;
-    config.optimizer.lr = lesson.lr;
-    if lesson.model.starts_with("ssa-") && data.images.is_none() {
+    config.batch_size = case.batch;
+    config.epochs = case.epochs;
+    config.optimizer.lr = case.lr;
+    if case.model.starts_with("ssa-") && data.images.is_none() {
         // Two drawn people side by side, as large as in the whole picture, which is what the
         // network is shown afterwards.
         config.input_size = Some([192, 96]);

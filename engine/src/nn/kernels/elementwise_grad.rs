@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::buffer::Nhwc;
 use super::math::Activation;
+use super::reduce::{block_len, per_block, total};
 use super::simd::job;
-use super::sums::{block_len, per_block, total};
 use super::threads::Threads;
 
 /// Values of a task: a quarter of an L2 for each of two operands.
@@ -59,7 +59,7 @@ job! {
 }
 
 /// A copy, from the map's pool.
-pub fn duplicate(map: &Nhwc, threads: &Threads) -> Nhwc {
+pub fn copy(map: &Nhwc, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims();
     let mut copy = map.buffers().map(n, h, w, c);
     in_blocks(&mut copy, map, threads, <[f32]>::copy_from_slice);
@@ -67,7 +67,7 @@ pub fn duplicate(map: &Nhwc, threads: &Threads) -> Nhwc {
 }
 
 /// `grad` times the slope of `activation` where it gave `result`. The slope of ReLU at 0 is 0.
-pub fn through(activation: Activation, grad: &mut Nhwc, result: &Nhwc, threads: &Threads) {
+pub fn activation_grad(activation: Activation, grad: &mut Nhwc, result: &Nhwc, threads: &Threads) {
     if activation != Activation::None {
         in_blocks(grad, result, threads, |grad, result| {
             threads.isa().run(Through {

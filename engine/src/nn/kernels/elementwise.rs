@@ -230,7 +230,7 @@ job! {
 }
 
 /// The pixels of `map`, which may be some channels of a wider map, one after the other.
-pub fn compact(map: View, pool: &super::Buffers) -> Nhwc {
+pub fn copy_channels(map: View, pool: &super::Buffers) -> Nhwc {
     let [n, h, w, c] = map.dims;
     let mut out = pool.map(n, h, w, c);
     let pixels = out.data_mut().chunks_exact_mut(c.max(1));

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::common::{kernels_of, values};
+use super::common::{kernels_of, to_vec};
 use super::features::traced;
 use super::{Features, Pass, kernels, learn};
 
@@ -53,7 +53,7 @@ pub fn add_bias(x: Features, bias: &Tensor) -> Result<Features> {
     }
     match x {
         Features::Nhwc(mut x) => {
-            kernels::add_bias(&mut x, &values(bias)?);
+            kernels::add_bias(&mut x, &to_vec(bias)?);
             Ok(Features::Nhwc(x))
         }
         Features::Traced(x) => learn::add_bias(&x, bias).map(Features::Traced),

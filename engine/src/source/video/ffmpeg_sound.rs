@@ -1,0 +1,75 @@
+//! An ffmpeg process that copies the sound of a file, without decoding it, into Matroska on a pipe.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+use std::process::{ChildStdout, Command, Stdio};
+
+use super::ffmpeg::{Ffmpeg, Process, input};
+
+/// The process, which ends when this is dropped.
+pub(in crate::source) struct SoundCopy(Process);
+
+impl Ffmpeg {
+    /// Starts copying one audio track, counted from 0, or all, to a pipe or a file.
+    /// `offset_secs` is added to all times, which are those of
+    /// [`super::ffmpeg::Job::ReadFrom`].
+    pub(in crate::source) fn copy_sound(
+        &self,
+        path: &Path,
+        track: Option<usize>,
+        offset_secs: f64,
+        into: Option<&Path>,
+    ) -> std::io::Result<SoundCopy> {
+        let map = track.map_or("0:a?".to_owned(), |track| format!("0:a:{track}"));
+        // Only what is read to the end can be told; a full pipe would stop the copy.
+        let complaints = if track.is_none() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let child = Command::new(&self.program)
+            .args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"])
+            .args(["-copyts", "-y", "-protocol_whitelist", "file,concat", "-i"])
+            .arg(input(path))
+            .args(["-map", &map, "-c", "copy", "-map_metadata:g", "-1"])
+            .args(["-output_ts_offset", &offset_secs.to_string()])
+            .args(["-avoid_negative_ts", "disabled", "-f", "matroska"])
+            .arg(into.map_or("pipe:1".into(), |into| {
+                let mut file = OsString::from("file:");
+                file.push(into);
+                file
+            }))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(complaints)
+            .spawn()?;
+        Ok(SoundCopy(Process(child)))
+    }
+}
+
+impl SoundCopy {
+    /// What it writes.
+    pub(in crate::source) fn take_output(&mut self) -> Result<ChildStdout, String> {
+        let output = self.0.0.stdout.take();
+        output.ok_or_else(|| "ffmpeg gives no output".to_owned())
+    }
+
+    /// Waits until it has copied everything.
+    pub(in crate::source) fn finish(&mut self) -> Result<(), String> {
+        let complaint = self.complaint();
+        match self.0.0.wait() {
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(complaint.unwrap_or_else(|| "it ended without a word".to_owned())),
+        }
+    }
+
+    /// The last line that it complained in; waits for its end.
+    pub(in crate::source) fn complaint(&mut self) -> Option<String> {
+        let mut text = Vec::new();
+        self.0.0.stderr.take()?.read_to_end(&mut text).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        lines.last().map(str::to_owned)
+    }
+}

@@ -1,0 +1,188 @@
+//! Where the samples of an MP4 track lie and when they are presented: from the tables of a plain
+//! file and the fragments of a fragmented one.
+
+use mp4_atom::{Co64, Ctts, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt, Tfhd, Trex, Trun};
+
+use super::mp4_boxes::{all, find, find_leaf, leaf};
+use super::stream::{CUT_OFF, MAX_PACKET_BYTES};
+
+/// More frames than a day and a half at 30 a second are taken for damage: it bounds the memory
+/// that a table of a few bytes can ask for.
+const MAX_SAMPLES: usize = 1 << 22;
+
+/// Where a sample lies and when it is presented.
+pub(in crate::source) struct Sample {
+    pub(in crate::source) offset: u64,
+    pub(in crate::source) size: u32,
+    /// Ticks until the next one, in the order of decoding.
+    pub(in crate::source) duration: u32,
+    /// Composition time, ticks.
+    pub(in crate::source) pts: i64,
+    /// Which of the track's sample descriptions it is coded by, from 0.
+    pub(in crate::source) description: u16,
+}
+
+/// The samples of a track that were found so far.
+pub(in crate::source) struct Samples {
+    /// In coded order.
+    pub(in crate::source) list: Vec<Sample>,
+    track_id: u32,
+    defaults: Option<Trex>,
+    /// The description of the samples that are added.
+    description: u16,
+    next_decode_time: i64,
+    file_length: u64,
+    /// Bytes that further samples can have: no two share bytes.
+    bytes_left: u64,
+    /// A sample lies outside of the file: none after it is taken.
+    is_cut: bool,
+}
+
+impl Samples {
+    /// Of a track in the body of `moov`.
+    pub(in crate::source) fn new(moov: &[u8], track_id: u32, file_length: u64) -> Self {
+        let defaults = find(moov, &[b"mvex"]).and_then(|mvex| {
+            all(mvex, b"trex")
+                .filter_map(leaf::<Trex>)
+                .find(|trex| trex.track_id == track_id)
+        });
+        Self {
+            list: Vec::new(),
+            track_id,
+            defaults,
+            description: 0,
+            next_decode_time: 0,
+            file_length,
+            bytes_left: file_length,
+            is_cut: false,
+        }
+    }
+
+    /// What is wrong with the tables, if anything.
+    pub(in crate::source) fn damage(&self) -> Option<String> {
+        self.is_cut.then(|| CUT_OFF.to_owned())
+    }
+
+    /// The samples of a plain file, from the body of `stbl`. A fragmented file has empty tables.
+    pub(in crate::source) fn add_table(&mut self, table: &[u8]) -> Option<()> {
+        let durations: Stts = find_leaf(table, &[b"stts"])?;
+        let chunks: Stsc = find_leaf(table, &[b"stsc"])?;
+        let sizes: Stsz = find_leaf(table, &[b"stsz"])?;
+        let chunk_offsets: Vec<u64> = match find_leaf::<Stco>(table, &[b"stco"]) {
+            Some(stco) => stco.entries.into_iter().map(u64::from).collect(),
+            None => find_leaf::<Co64>(table, &[b"co64"])?.entries,
+        };
+        let shifts = find_leaf::<Ctts>(table, &[b"ctts"]).unwrap_or_default();
+        let mut durations = durations
+            .entries
+            .iter()
+            .flat_map(|e| std::iter::repeat_n(e.sample_delta, e.sample_count as usize));
+        let mut shifts = shifts
+            .entries
+            .iter()
+            .flat_map(|e| std::iter::repeat_n(e.sample_offset, e.sample_count as usize));
+        let (all_sizes, same_size) = match sizes.samples {
+            StszSamples::Identical { count, size } => (Vec::new(), (size, count as usize)),
+            StszSamples::Different { sizes } => (sizes, (0, 0)),
+        };
+        let mut sizes = all_sizes
+            .into_iter()
+            .chain(std::iter::repeat_n(same_size.0, same_size.1));
+        let mut runs = chunks.entries.iter().peekable();
+        let mut per_chunk = 0;
+        for (number, offset) in (1_u32..).zip(chunk_offsets) {
+            while let Some(run) = runs.next_if(|run| run.first_chunk <= number) {
+                per_chunk = run.samples_per_chunk;
+                self.description = number_of(run.sample_description_index);
+            }
+            let mut offset = offset;
+            for size in sizes.by_ref().take(per_chunk as usize) {
+                let duration = durations.next().unwrap_or(0);
+                self.add(offset, size, duration, shifts.next().unwrap_or(0));
+                if self.is_cut {
+                    return Some(());
+                }
+                offset += u64::from(size);
+            }
+        }
+        Some(())
+    }
+
+    /// The samples that the body of a `moof` at `start` lists for this track.
+    pub(in crate::source) fn add_fragment(&mut self, moof: &[u8], start: u64) {
+        let mut previous_end = start;
+        for traf in all(moof, b"traf") {
+            let Some(header) = find_leaf::<Tfhd>(traf, &[b"tfhd"]) else {
+                continue;
+            };
+            let base = match header.base_data_offset {
+                Some(base) => base,
+                None if header.default_base_is_moof => start,
+                None => previous_end,
+            };
+            let is_ours = header.track_id == self.track_id;
+            if let Some(time) = find_leaf::<Tfdt>(traf, &[b"tfdt"])
+                && is_ours
+            {
+                self.next_decode_time = i64::try_from(time.base_media_decode_time).unwrap_or(0);
+            }
+            let defaults = self.defaults.as_ref();
+            let index = header.sample_description_index;
+            let index = index.or(defaults.map(|d| d.default_sample_description_index));
+            let description = number_of(index.unwrap_or(1));
+            let duration = header.default_sample_duration;
+            let duration = duration.or(defaults.map(|d| d.default_sample_duration));
+            let size = header.default_sample_size;
+            let size = size.or(defaults.map(|d| d.default_sample_size));
+            let mut offset = base;
+            for body in all(traf, b"trun") {
+                let Some(run) = leaf::<Trun>(body) else {
+                    continue;
+                };
+                if let Some(from_base) = run.data_offset {
+                    offset = base.saturating_add_signed(i64::from(from_base));
+                }
+                for entry in &run.samples {
+                    let size = entry.size.or(size).unwrap_or(0);
+                    let duration = entry.duration.or(duration).unwrap_or(0);
+                    if is_ours {
+                        self.description = description;
+                        self.add(offset, size, duration, entry.cts.unwrap_or(0));
+                    }
+                    offset = offset.saturating_add(u64::from(size));
+                    if self.is_cut || size == 0 || offset > self.file_length {
+                        break;
+                    }
+                }
+            }
+            previous_end = offset;
+        }
+    }
+
+    fn add(&mut self, offset: u64, size: u32, duration: u32, shift: i64) {
+        let pts = self.next_decode_time.saturating_add(shift);
+        let end = offset.saturating_add(u64::from(size));
+        self.is_cut |= end > self.file_length
+            || u64::from(size) > self.bytes_left.min(MAX_PACKET_BYTES)
+            || self.list.len() == MAX_SAMPLES;
+        if self.is_cut {
+            return;
+        }
+        self.next_decode_time = self.next_decode_time.saturating_add(i64::from(duration));
+        self.bytes_left -= u64::from(size);
+        if size > 0 {
+            self.list.push(Sample {
+                offset,
+                size,
+                duration,
+                pts,
+                description: self.description,
+            });
+        }
+    }
+}
+
+/// From the number of a sample description, which counts from 1.
+fn number_of(index: u32) -> u16 {
+    u16::try_from(index.saturating_sub(1)).unwrap_or(u16::MAX)
+}
