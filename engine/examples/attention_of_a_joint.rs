@@ -2,7 +2,7 @@
 //! `cargo run --workspace --example attention_of_a_joint -- photo.jpg attention.png`
 
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
-use poselens_engine::overlay::{OverlayStyle, Plate};
+use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::{nn::Kernels, output::Direction, pipeline::save_png};
 
@@ -26,13 +26,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let token = last.token_at(wrist).ok_or("the wrist is outside")?;
     let kernels = Kernels::new(0)?;
     let map = last.as_map(Direction::Dependency, token, None, &kernels.threads)?;
-    let plate = Plate {
+    let figure = AttentionFigure {
         frame: &frame,
         map: &map,
         title: &map.title,
         threshold: None,
         joint: Some(wrist),
     };
-    let picture = plate.draw(&OverlayStyle::default());
+    let picture = figure.draw(&OverlayStyle::default());
     Ok(save_png(&picture, output?.as_ref())?)
 }

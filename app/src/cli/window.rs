@@ -22,7 +22,7 @@ use poselens_engine::train::Hardware;
 use super::Common;
 use super::args::NetworkArgs;
 use crate::folders;
-use crate::gui::train::trained;
+use crate::gui::trained;
 use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 
 /// The window's context for these options.

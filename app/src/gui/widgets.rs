@@ -8,7 +8,7 @@ use eframe::egui::{
 
 use poselens_engine::source::Extent;
 
-use super::theme;
+use crate::gui::theme;
 
 /// A titled group.
 pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {

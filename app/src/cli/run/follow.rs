@@ -41,19 +41,18 @@ pub(super) struct Warnings {
 impl Warnings {
     /// Says that a run was interrupted, and what that has cost.
     pub(super) fn interrupted(&mut self, n_left_out: u64, n_not_encoded: u64) {
-        let mut text = "interrupted; what was done is complete".to_owned();
-        if n_left_out > 0 {
-            let were = if n_left_out == 1 {
-                "frame was"
-            } else {
-                "frames were"
-            };
-            text += &format!(", {n_left_out} captured {were} left out");
-        }
-        if n_not_encoded > 0 {
-            text += &format!(", the video lacks {n_not_encoded} of the frames");
-        }
-        self.texts.push(text);
+        let left_out = match n_left_out {
+            0 => String::new(),
+            1 => ", 1 captured frame was left out".to_owned(),
+            n => format!(", {n} captured frames were left out"),
+        };
+        let not_encoded = match n_not_encoded {
+            0 => String::new(),
+            n => format!(", the video lacks {n} of the frames"),
+        };
+        self.texts.push(format!(
+            "interrupted; what was done is complete{left_out}{not_encoded}"
+        ));
     }
 }
 
