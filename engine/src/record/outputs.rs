@@ -194,9 +194,13 @@ mod tests {
     const SIZE: Size = Size::new(64, 48);
 
     fn frame(number: u64) -> Frame {
+        frame_at(number, number as f64 / 30.0)
+    }
+
+    fn frame_at(number: u64, secs: f64) -> Frame {
         let noise = |i: usize| (i as u64).wrapping_mul(number * 2 + 2_654_435_761) as u8;
         let pixels = Pixels::unpooled((0..SIZE.area() * 4).map(noise).collect());
-        Frame::new(number, number as f64 / 30.0, SIZE, pixels)
+        Frame::new(number, secs, SIZE, pixels)
     }
 
     /// Fails when a video on a full disk ends the one beside it, is told more than once or not by
@@ -253,5 +257,36 @@ mod tests {
             outputs.finish(Closing::default()).news().is_empty(),
             "told already"
         );
+    }
+
+    /// Fails when frames that wait for a slow encoder are written although the recording must have ended
+    /// by now, or are left out without being counted.
+    #[test]
+    fn frames_that_wait_beyond_the_end_are_left_out_and_counted() {
+        let (open, gate) = crossbeam::channel::bounded(0);
+        let disk = Disk {
+            gate: Some(gate),
+            ..Disk::default()
+        };
+        let path = Path::new("disk.mp4");
+        let writer = disk.writer();
+        let mut recorder =
+            Recorder::with_writer(path, writer, SIZE, Backpressure::DropNewest).unwrap();
+        for i in 0..40 {
+            assert_eq!(recorder.offer(frame_at(i, 2.0 * i as f64)), Offered::Queued);
+        }
+        let by = std::time::Instant::now();
+        let closing = std::thread::spawn(move || {
+            recorder
+                .finish(Closing {
+                    by: Some(by),
+                    ..Closing::default()
+                })
+                .unwrap()
+        });
+        drop(open);
+        let summary = closing.join().unwrap();
+        assert_eq!(summary.frames + summary.dropped, 40);
+        assert!(summary.dropped > 0, "{summary:?}");
     }
 }
