@@ -389,7 +389,7 @@ mod tests {
 
     /// Fails when a number without meaning reaches the weights.
     #[test]
-    fn invalid_options_are_named() {
+    fn mistakes_are_named() {
         for (name, spoil) in [
             ("lr", (|c| c.lr = f64::NAN) as fn(&mut OptimConfig)),
             ("momentum", |c| c.momentum = 1.0),
