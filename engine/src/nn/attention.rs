@@ -13,9 +13,10 @@ use super::learn::{self, Projected, Traced};
 use super::linear::{from_rows, learn_product, product, softmax, to_rows, xavier_uniform};
 use super::{Features, Kernels, Linear, Pass};
 
-/// Multi-head self-attention in which positions are added to queries and keys, but not to values:
-/// `softmax(Q K^T / sqrt(d / heads)) V` per head with `Q = W_q (x + pos) + b_q`, `K = W_k (x + pos)
-/// + b_k`, `V = W_v x + b_v`, then [`Linear`] on the concatenated heads.
+/// Multi-head self-attention in which positions are added to queries and keys, but not to values.
+///
+/// Per head `softmax(Q K^T / sqrt(d / heads)) V` with `Q = W_q (x + pos) + b_q`,
+/// `K = W_k (x + pos) + b_k` and `V = W_v x + b_v`, then [`Linear`] on the concatenated heads.
 ///
 /// The attention matrix itself is not returned: it can be computed from the queries and keys, which
 /// are a thousand times smaller (`QueryKey`).
