@@ -144,8 +144,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Writes a row of a rotated region: the first pixel is sampled at `start`, the next at `start
-    /// + step`.
+    /// Writes a row of a rotated region, sampled at `start`, `start + step`, and so on.
     fn turned_row(&self, start: Point, step: Point, [r, g, b]: [&mut [f32]; 3]) {
         let stride = self.size.width * BYTES_PER_PIXEL;
         for (i, ((r, g), b)) in r.iter_mut().zip(g).zip(b).enumerate() {
