@@ -210,7 +210,7 @@ mod tests {
 
     /// Fails when the measured size differs from the drawn size, so that labels leave their panels.
     #[test]
-    fn the_size_is_the_size_drawn() {
+    fn the_measured_size_is_the_drawn_size() {
         let [w, h] = text_size("#12 E", 2);
         let pixels = drawn([10.0, 10.0], "#12 E", 2);
         let lit = |i: &usize| pixels[*i][0] > 200;

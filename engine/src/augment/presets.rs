@@ -235,7 +235,7 @@ mod tests {
 
     /// Fails when a preset is rejected by its own check, or changes by being saved and loaded.
     #[test]
-    fn every_preset_survives_its_file() {
+    fn presets_round_trip_through_files() {
         for spec in PRESETS {
             let augment = (spec.build)();
             augment.check().unwrap();

@@ -348,7 +348,7 @@ mod tests {
                 let found = centroid(&values, size);
                 prop_assert!(
                     found.distance(expected) < 0.3,
-                    "{}: {found:?} for {expected:?}, flipped {}", preset.name, view.flipped
+                    "{}: got {found:?}, expected {expected:?}, flipped {}", preset.name, view.flipped
                 );
             }
         }
@@ -474,7 +474,7 @@ mod tests {
     /// Fails when a half-body crop differs from HRNet's code: centred on the mean of its joints,
     /// and 1.5 times as large as their extent.
     #[test]
-    fn a_half_is_cut_out_around_the_mean_of_its_joints() {
+    fn a_half_is_cropped_around_the_mean_of_its_joints() {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let joints = standing(skeleton);
         let spec = input(Size::square(64), Alignment::HalfPixel);

@@ -220,8 +220,8 @@ mod tests {
                 let joints = &codec.decode(&maps)[0].joints;
                 prop_assert_eq!(joints[0].score, 0.0);
                 let p = joints[1].point();
-                prop_assert!((p.x - x).abs() <= bound + 1e-4, "{}: {} for {}", name, p.x, x);
-                prop_assert!((p.y - y).abs() <= bound + 1e-4, "{}: {} for {}", name, p.y, y);
+                prop_assert!((p.x - x).abs() <= bound + 1e-4, "{}: got {}, expected {}", name, p.x, x);
+                prop_assert!((p.y - y).abs() <= bound + 1e-4, "{}: got {}, expected {}", name, p.y, y);
             }
         }
 

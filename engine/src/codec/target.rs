@@ -385,7 +385,7 @@ mod tests {
                 let bound = 1.05 * bound * spec.stride as f64 + 1e-3;
                 prop_assert!(
                     (found.x - x).abs() <= bound && (found.y - y).abs() <= bound,
-                    "{}: {found:?} for {p:?}", spec.codec
+                    "{}: got {found:?}, expected {p:?}", spec.codec
                 );
             }
         }

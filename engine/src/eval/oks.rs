@@ -136,7 +136,7 @@ mod tests {
         /// Fails when the similarity leaves 0..=1, is not symmetric, or is not 1 between a pose and
         /// itself.
         #[test]
-        fn similarity_is_a_similarity(
+        fn similarity_is_symmetric_and_bounded(
             a in proptest::collection::vec((-500.0..500.0, -500.0..500.0), 17),
             b in proptest::collection::vec((-500.0..500.0, -500.0..500.0), 17),
             area in 0.0..1e5,

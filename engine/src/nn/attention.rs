@@ -265,7 +265,7 @@ mod tests {
     /// Fails when a gradient of the attention kernels differs from candle's, or the backward pass
     /// drops other weights than the forward pass.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (heads, shape) in cases() {
             let [_, d, h, w] = shape;
             for dropout in [0.0, 0.4] {

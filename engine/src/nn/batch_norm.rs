@@ -192,7 +192,7 @@ mod tests {
     /// Fails when training with our kernels for batch norm or ReLU differs from training with
     /// candle.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 3, 4], [1, 2, 5, 1], [3, 1, 40, 33]] {
             for relu in [false, true] {
                 learn_alike(&[&shape], |vb, x, pass| run(relu, vb, &x[0], pass));

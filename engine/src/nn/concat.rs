@@ -56,7 +56,7 @@ mod tests {
     /// Fails when a kernel gradient differs from candle's, or a map that is used twice, or also
     /// elsewhere, loses one of its gradients.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for [n, h, w] in [[2, 3, 5], [1, 1, 7], [3, 4, 1]] {
             let [a, b, c] = [3, 17, 1].map(|c| [n, c, h, w]);
             learn_alike(&[&a, &b, &c], |_, x, pass| {

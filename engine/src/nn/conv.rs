@@ -237,7 +237,7 @@ mod tests {
 
     /// Fails when a gradient of the convolution kernel, its bias or its ReLU differs from candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [1, 17, 7, 8], [2, 8, 13, 16]] {
                 for (c_out, bias) in [(1, false), (1, true), (19, true), (32, false)] {

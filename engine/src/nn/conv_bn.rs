@@ -376,7 +376,7 @@ mod tests {
 
     /// Fails when training with our kernels differs from training with candle's operations.
     #[test]
-    fn kernels_learn_alike() {
+    fn kernel_gradients_match_candle() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [2, 5, 8, 8], [1, 2, 7, 9]] {
                 let other = [shape[0], 4, out(shape[2], stride), out(shape[3], stride)];

@@ -148,7 +148,7 @@ mod tests {
     /// Fails when a gradient of the depthwise kernel, its sum or its activation differs from
     /// candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (kernel, bias, shape) in [
             (7, false, [2, 3, 5, 8]),
             (7, true, [1, 1, 9, 40]),

@@ -91,7 +91,7 @@ mod tests {
     /// Fails when the fraction of dropped values is not `p`, the expectation changes, two layers or
     /// seeds drop the same values, or the result depends on the number of threads or the kernels.
     #[test]
-    fn draws_depend_on_the_state_alone() {
+    fn masks_depend_only_on_the_random_state() {
         let x = ones();
         for p in [0.1_f32, 0.5, 0.9] {
             let mut reference = pass(Some(Random::new(7)), None);

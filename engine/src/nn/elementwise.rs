@@ -94,7 +94,7 @@ mod tests {
     /// Fails when a gradient of the sum or product kernels differs from candle's, or a map that is
     /// both operands loses one of its two gradients.
     #[test]
-    fn learn_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 3, 5], [1, 33, 2, 7], [3, 1, 20, 1]] {
             for relu in [true, false] {
                 learn_alike(&[&shape, &shape], |_, x, pass| {

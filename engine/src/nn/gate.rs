@@ -185,7 +185,7 @@ mod tests {
 
     /// Fails when training with our kernels differs from training with candle's convolution.
     #[test]
-    fn kernels_learn_alike() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 9, 6], [1, 2, 4, 13]] {
             learn_alike(&[&shape], |vb, x, pass| run(true, vb, &x[0], pass));
             learn_alike(&[&shape], |vb, x, pass| {

@@ -131,7 +131,7 @@ pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
         assert_eq!(
             with_kernels,
             matches!(y, Features::Nhwc(_)),
-            "kernels are used where they are wanted"
+            "kernels are used if requested"
         );
         let macs = pass.tally.unwrap_or_default().macs();
         (y.to_tensor().unwrap(), macs)
@@ -185,7 +185,7 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
         assert_eq!(
             pass.kernels.is_some(),
             matches!(y, Features::Traced(_)),
-            "kernels are used where they are wanted"
+            "kernels are used if requested"
         );
         let y = y.to_tensor().unwrap();
         let weight = values(y.dims(), 99, DType::F32, -1.0);

@@ -195,7 +195,7 @@ mod tests {
 
     /// Fails when a gradient of the linear or layer norm kernels differs from candle's.
     #[test]
-    fn learn_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 2, 5], [1, 16, 3, 1], [3, 37, 9, 4]] {
             let c = shape[1];
             learn_alike(&[&shape], |vb, x, pass| {

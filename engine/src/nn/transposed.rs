@@ -136,7 +136,7 @@ mod tests {
 
     /// Fails when a gradient of the transposed convolution kernels differs from candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (shape, c_out) in [
             ([2, 3, 3, 5], 2),
             ([1, 2, 4, 1], 3),

@@ -150,7 +150,7 @@ mod tests {
 
     /// Fails when a gradient of the upsampling kernels differs from candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 4, 5], [1, 17, 1, 6], [3, 1, 7, 1]] {
             for align_corners in [true, false] {
                 learn_alike(&[&shape], |_, x, pass| {

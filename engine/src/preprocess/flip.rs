@@ -116,7 +116,7 @@ mod tests {
 
     /// Fails when an x component keeps its sign under mirroring.
     #[test]
-    fn components_change_their_sign() {
+    fn x_components_change_their_sign() {
         let maps = Planes {
             n: 2,
             size: Size::new(2, 1),

@@ -305,7 +305,7 @@ mod tests {
         /// rotated regions, on one thread or several, or a pixel outside the frame lacks the border
         /// colour.
         #[test]
-        fn samples_come_from_where_the_map_says(
+        fn samples_are_taken_where_the_map_says(
             scale in 0.05..3.0, stretch in 0.5..2.0, degrees in prop_oneof![Just(0.0), -180.0..180.0],
             x in -60.0..160.0, y in -40.0..110.0, wide in any::<bool>(),
         ) {

@@ -172,7 +172,7 @@ mod tests {
             .map(|i| {
                 let t = i as f64 / hz;
                 let out = smoother.smooth(t, SIZE, &[at(path(t))])[0];
-                assert_eq!(out.x, -out.y, "axes are alike");
+                assert_eq!(out.x, -out.y, "both axes are filtered alike");
                 f64::from(out.x)
             })
             .collect()
@@ -231,7 +231,7 @@ mod tests {
 
         /// Fails when one NaN makes all later values of a joint NaN.
         #[test]
-        fn there_is_never_a_nan(values in prop::collection::vec(any::<[f32; 3]>(), 1..20),
+        fn nan_input_never_reaches_the_output(values in prop::collection::vec(any::<[f32; 3]>(), 1..20),
                                 times in prop::collection::vec(any::<f64>(), 20),
                                 size in any::<f64>()) {
             let last = times[values.len() - 1];
@@ -251,7 +251,7 @@ mod tests {
 
     /// Fails when a joint glides across the image after a pause, a seek or a loop.
     #[test]
-    fn gaps_and_jumps_back_start_anew() {
+    fn gaps_and_jumps_back_reset_the_filter() {
         for later in [1.0 / 30.0 + MAX_GAP_SECS + 0.01, 0.01, 1.0 / 30.0] {
             let mut smoother = Smoother::new(OneEuro::default());
             smoother.smooth(0.0, SIZE, &[at(0.0)]);

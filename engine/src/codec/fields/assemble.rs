@@ -191,7 +191,7 @@ mod tests {
     /// Fails when a person gets a second candidate for a joint, or two people who share a joint
     /// type are merged into one.
     #[test]
-    fn a_joint_is_held_once() {
+    fn a_joint_belongs_to_one_person() {
         let whole = |c: usize| [(0, c, c), (1, c, c), (2, c, c)];
         let links = [whole(0), whole(1)].concat();
         let two = assembled(&[], &links);

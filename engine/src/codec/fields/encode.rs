@@ -225,7 +225,7 @@ mod tests {
                 prop_assert_eq!(expected.len(), fields.n);
                 for (n, expected) in expected.into_iter().enumerate() {
                     let value = f64::from(fields.plane(n)[i]);
-                    prop_assert!((value - expected).abs() < 1e-6, "map {}: {} for {}", n, value, expected);
+                    prop_assert!((value - expected).abs() < 1e-6, "map {}: got {}, expected {}", n, value, expected);
                 }
             }
         }

@@ -33,7 +33,7 @@ pub(super) fn on_grid(people: &[Vec<Joint>]) -> Vec<Vec<Option<Point>>> {
 
 fn assert_near(what: &str, value: f64, expected: f64, bound: f64) {
     let error = (value - expected).abs();
-    assert!(error <= bound, "{what}: {value} for {expected}");
+    assert!(error <= bound, "{what}: got {value}, expected {expected}");
 }
 
 /// Compares a joint with its golden value: tolerance 1e-4 pixels, 1e-6 of score.

@@ -51,7 +51,7 @@ proptest! {
             let found = decoded.iter().min_by(|p, q| distance(p).total_cmp(&distance(q))).unwrap();
             for (joint, k) in person.iter().zip(&found.joints) {
                 if let Some(p) = joint {
-                    prop_assert!(p.distance(k.point()) < 1e-5, "{:?} for {:?}", k, p);
+                    prop_assert!(p.distance(k.point()) < 1e-5, "got {:?}, expected {:?}", k, p);
                 } else {
                     prop_assert_eq!(*k, Keypoint::default());
                 }

@@ -101,7 +101,7 @@ proptest! {
     /// Fails when two people who walk past each other swap track ids, both while they are seen and
     /// when the one behind is briefly hidden.
     #[test]
-    fn people_who_cross_keep_their_numbers(
+    fn people_who_cross_keep_their_ids(
         hz in 10.0..60.0_f64, u in 130.0..300.0_f64, v in 130.0..300.0_f64,
         hides in any::<bool>(), seed in any::<u64>(),
     ) {
@@ -132,7 +132,7 @@ proptest! {
     /// Fails when a person who stands still gets a new id after a short gap, is drawn in frames
     /// where they were not found, or is remembered for too long.
     #[test]
-    fn a_short_gap_keeps_the_number_and_a_long_one_does_not(
+    fn a_short_gap_keeps_the_id_a_long_one_does_not(
         hz in 10.0..120.0_f64, seed in any::<u64>(), secs in 0.6..4.0_f64,
     ) {
         for (gap, id) in [(0.3, 1), (secs, 2)] {
@@ -299,7 +299,7 @@ fn a_slow_network_keeps_track_ids() {
 /// Fails when joints glide from one run to the next, ids do not start again, or a frame of a
 /// different size counts as the next frame of the run.
 #[test]
-fn a_new_run_starts_anew() {
+fn a_new_run_forgets_everybody() {
     let mut tracker = tracker();
     let (here, there) = (person(200.0, 240.0, 200.0), person(208.0, 240.0, 200.0));
     let seen = |tracker: &mut SeveralTracker, t: f64, frame: Size, pose: &Pose| {

@@ -57,7 +57,7 @@ proptest! {
 
     /// Fails when the crop jitters with the joints of a person who stands still.
     #[test]
-    fn the_region_rests_with_the_person(noise in prop::collection::vec(-1.0..1.0_f64, 40)) {
+    fn the_region_is_stable_while_the_person_rests(noise in prop::collection::vec(-1.0..1.0_f64, 40)) {
         let mut tracker = tracker();
         let mut regions = Vec::new();
         for (i, n) in noise.iter().enumerate() {
@@ -137,7 +137,7 @@ fn missing_joints_widen_the_region() {
 /// Fails when a small person at the side, who is not detected in the whole frame, is never found,
 /// or a newly found person keeps the old track id.
 #[test]
-fn a_person_entering_at_the_side_is_acquired_anew() {
+fn a_person_entering_at_the_side_gets_a_new_id() {
     let mut tracker = tracker();
     let first = person(320.0, 240.0, 100.0, 300.0, 0.8);
     for i in 0..5 {
@@ -199,7 +199,7 @@ fn weak_or_few_joints_start_no_person() {
 
 /// Fails when joints glide from one run or person to the next, or track ids do not start again.
 #[test]
-fn a_new_run_starts_anew() {
+fn a_new_run_forgets_everybody() {
     let mut tracker = tracker();
     let here = person(200.0, 240.0, 100.0, 200.0, 0.8);
     let there = person(400.0, 240.0, 100.0, 200.0, 0.8);

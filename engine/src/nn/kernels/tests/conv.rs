@@ -136,7 +136,7 @@ impl Case {
         for wide in wide_out.data().chunks(cout + 3) {
             prop_assert!(
                 wide[0] == 7.0 && wide[cout + 1..] == [7.0, 7.0],
-                "{:?} wrote beside its channels",
+                "{:?} wrote outside its channels",
                 self
             );
             got.extend_from_slice(&wide[1..=cout]);
