@@ -59,8 +59,7 @@ impl View {
         joints
     }
 
-    /// Swaps joints with their mirror partners as the view requires, without moving them; image
-    /// pixels.
+    /// Swaps joints with their mirror partners if the view is mirrored; stays in image pixels.
     pub fn renamed(&self, joints: &[Joint], skeleton: &Skeleton) -> Vec<Joint> {
         let source = |j: usize| if self.flipped { skeleton.mirror[j] } else { j };
         (0..joints.len()).map(|j| joints[source(j)]).collect()
