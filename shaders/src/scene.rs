@@ -29,9 +29,9 @@ pub struct Scene {
 pub enum Mark {
     /// A heatmap or attention map.
     Heat(HeatLayer),
-    /// A limb.
+    /// A limb of the skeleton.
     Line(Line),
-    /// A joint.
+    /// A joint, as a disc or a ring.
     Disc(Disc),
     /// A bounding box.
     Rect(Rect),

@@ -40,7 +40,7 @@ impl Estimator {
         }
     }
 
-    /// Returns the network.
+    /// Returns the network, with its model card and input format.
     pub fn network(&self) -> &Network {
         &self.network
     }

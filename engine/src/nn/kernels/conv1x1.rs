@@ -10,7 +10,7 @@ use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
 /// through.
 const BLOCK_BYTES: usize = 48 * 1024;
 
-/// One 1x1 convolution.
+/// Arguments of a 1x1 convolution.
 pub(super) struct Points<'a> {
     pub(super) input: View<'a>,
     pub(super) stride: usize,
@@ -68,7 +68,7 @@ pub(super) fn run_here(points: &Points, threads: &Threads, scratch: &mut Scratch
     });
 }
 
-/// One task.
+/// One task: a block of consecutive pixels.
 struct Block<'a, 'b> {
     points: &'a Points<'b>,
     flat: bool,

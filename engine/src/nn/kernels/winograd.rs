@@ -75,7 +75,7 @@ pub(super) fn pack(shape: ConvShape, weight: &[f32]) -> Panels {
     panels
 }
 
-/// One convolution.
+/// Arguments of a Winograd convolution.
 pub(super) struct Winograd<'a> {
     pub(super) input: View<'a>,
     pub(super) panels: &'a Panels,
