@@ -1,35 +1,35 @@
-//! The primitives that the shaders and their CPU twins draw, in screen pixels.
+//! The primitives drawn by the shaders and their CPU twins, in screen pixels.
 
 use crate::canvas::{Canvas, Paint};
 use crate::heat::HeatLayer;
 use crate::text::TextStyle;
 use crate::trail::Trail;
 
-/// One primitive on a screen, in its pixels.
+/// A primitive in screen pixels.
 #[derive(Debug, Clone)]
 pub enum Shape {
-    /// A float map; it maps from screen pixels.
+    /// A float map whose transformation starts from screen pixels.
     Heat(HeatLayer),
-    /// A line.
+    /// A line with round caps.
     Line(Line),
-    /// A disc or ring.
+    /// A disc or a ring.
     Disc(Disc),
-    /// A rectangle.
+    /// An axis-aligned rectangle, filled or outlined.
     Rect(Rect),
-    /// A trail.
+    /// A fading trail.
     Trail(Trail),
-    /// A line of text.
+    /// One line of text.
     Text(Text),
 }
 
-/// A line with round ends.
+/// A line with round caps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
-    /// One end.
+    /// Start point in pixels.
     pub a: [f32; 2],
-    /// The other end.
+    /// End point in pixels.
     pub b: [f32; 2],
-    /// Below one pixel a line grows fainter, not thinner.
+    /// Width in pixels; below one pixel, opacity is reduced instead of the width.
     pub width: f32,
     /// Colour and opacity.
     pub paint: Paint,
@@ -38,44 +38,44 @@ pub struct Line {
 /// A disc or a ring.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Disc {
-    /// Middle.
+    /// Centre in pixels.
     pub center: [f32; 2],
-    /// Radius.
+    /// Radius in pixels.
     pub radius: f32,
-    /// Width of the ring's line; 0 fills the disc.
+    /// Line width of a ring; 0 fills the disc.
     pub stroke: f32,
     /// Colour and opacity.
     pub paint: Paint,
 }
 
-/// An upright rectangle.
+/// An axis-aligned rectangle.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rect {
     /// First corner: edges, not pixel centres.
     pub min: [f32; 2],
     /// Opposite corner.
     pub max: [f32; 2],
-    /// Radius of its corners.
+    /// Corner radius in pixels.
     pub corner: f32,
-    /// Width of the outline; 0 fills the rectangle.
+    /// Line width of an outline; 0 fills the rectangle.
     pub stroke: f32,
     /// Colour and opacity.
     pub paint: Paint,
 }
 
-/// A line of text.
+/// One line of text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text {
-    /// Top left corner of its first letter.
+    /// Top left corner of its first letter, in pixels.
     pub at: [f32; 2],
-    /// What it says.
+    /// Text; characters missing from the font become question marks.
     pub text: String,
     /// Size and colours.
     pub style: TextStyle,
 }
 
 impl Shape {
-    /// Draws it: the oracle of the shader of the same name.
+    /// Draws the shape: the CPU reference of the shader of the same name.
     pub fn draw(&self, canvas: &mut Canvas<'_>) {
         match self {
             Self::Heat(heat) => heat.draw(canvas),

@@ -1,38 +1,39 @@
-//! How a random number of an augmentation is drawn.
+//! Distributions from which augmentations draw their random numbers.
 
 use serde::{Deserialize, Serialize};
 
 use super::Rng;
 use crate::error::{Error, Result};
 
-/// A random number: how it is drawn.
+/// A distribution of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Draw {
-    /// Always `value`.
+    /// A constant.
     Fixed {
-        /// The value.
+        /// The constant value.
         value: f64,
     },
-    /// Every value from `low` to `high` alike.
+    /// Uniformly distributed from `low` to `high`.
     Uniform {
         /// Smallest value.
         low: f64,
         /// Largest value.
         high: f64,
     },
-    /// Every ratio alike: halving is as likely as doubling. Both ends are above 0.
+    /// Uniformly distributed in the logarithm: halving is as likely as doubling. Both ends are
+    /// above 0.
     LogUniform {
         /// Smallest value, > 0.
         low: f64,
         /// Largest value.
         high: f64,
     },
-    /// A normal number, moved to the nearer end when it lies outside of `low` to `high`.
+    /// Normally distributed, clamped to `low`..=`high`.
     Normal {
-        /// Mean.
+        /// Mean before clamping.
         mean: f64,
-        /// Standard deviation.
+        /// Standard deviation before clamping.
         std: f64,
         /// Smallest value.
         low: f64,
@@ -42,7 +43,7 @@ pub enum Draw {
 }
 
 impl Draw {
-    /// One draw.
+    /// Draws one number.
     pub fn sample(&self, rng: &mut Rng) -> f64 {
         match *self {
             Self::Fixed { value } => value,
@@ -57,7 +58,7 @@ impl Draw {
         }
     }
 
-    /// Smallest and largest value that can come out.
+    /// Returns the smallest and largest value that can be drawn.
     pub fn range(&self) -> (f64, f64) {
         match *self {
             Self::Fixed { value } => (value, value),
@@ -67,7 +68,7 @@ impl Draw {
         }
     }
 
-    /// `name` is the field's, for the message.
+    /// Checks the range; `name` is the field's name for the error message.
     pub(super) fn check(&self, name: &str, at_least: f64, at_most: f64) -> Result<()> {
         let (low, high) = self.range();
         let positive = !matches!(self, Self::LogUniform { .. }) || low > 0.0;

@@ -1,4 +1,4 @@
-//! What several layers share.
+//! Helpers shared by several layers.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 
 use super::{Features, Kernels, Pass};
 
-/// What `make` makes from fixed weights, made once.
+/// Returns the value of `make`, cached in `cell` if the weights are frozen.
 pub(super) fn cached_if_frozen<'a, T>(
     cell: &'a OnceLock<T>,
     weight: &Tensor,
@@ -16,7 +16,7 @@ pub(super) fn cached_if_frozen<'a, T>(
         if weight.is_variable() {
             candle_core::bail!("trainable weights cannot be packed; build the model from tensors");
         }
-        // A second thread may have been first: both made the same.
+        // Another thread may have set it first; both values are equal.
         let _ = cell.set(make()?);
     }
     match cell.get() {
@@ -25,7 +25,7 @@ pub(super) fn cached_if_frozen<'a, T>(
     }
 }
 
-/// The kernels that a channels-last map came from.
+/// Returns the kernels of the pass, which must exist if a map is channels-last.
 pub(super) fn kernels_of(pass: &Pass) -> Result<&Kernels> {
     match pass.kernels.as_deref() {
         Some(kernels) => Ok(kernels),
@@ -33,12 +33,12 @@ pub(super) fn kernels_of(pass: &Pass) -> Result<&Kernels> {
     }
 }
 
-/// All values of a tensor, row-major.
+/// Copies all values of a tensor in row-major order.
 pub(super) fn to_vec(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }
 
-/// Multiply-accumulates of a convolution with `weight`, told from its result.
+/// Returns a function that computes the MACs of a convolution with `weight` from its output.
 pub(super) fn macs(weight: &Tensor) -> impl FnOnce(&Features) -> u64 + use<> {
     let per_value = weight.elem_count() / weight.dims()[0].max(1);
     move |y| {

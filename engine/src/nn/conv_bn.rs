@@ -1,5 +1,5 @@
-//! Convolution and batch normalisation with what follows them, folded into one pass over the data
-//! where the weights are fixed.
+//! Convolution, batch normalisation and the operations that follow, fused into one pass over the
+//! data if the weights are frozen.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use super::learn::{self, Then, Traced};
 use super::upsample::{repeat_tensor, repeat_to};
 use super::{BatchNorm, Features, Mode, Pass};
 
-/// Convolution padded by `kernel / 2`, then batch normalisation, then what the method's name says.
+/// Convolution with padding `kernel / 2`, then batch normalisation, then what the method name says.
 pub struct ConvBn {
     name: String,
     weight: Tensor,
@@ -23,12 +23,13 @@ pub struct ConvBn {
     stride: usize,
     folded: OnceLock<(Tensor, Tensor)>,
     packed: OnceLock<PackedConv>,
-    /// The two halves of [`ConvBn::relu_concat`].
+    /// Packed halves of the weights for [`ConvBn::relu_concat`].
     halves: OnceLock<[PackedConv; 2]>,
 }
 
 impl ConvBn {
-    /// Tensors `conv.weight [C_out, C_in, k, k]` and `bn.{weight,bias,running_mean,running_var} [C_out]`.
+    /// Creates the layer from `conv.weight [C_out, C_in, k, k]` and
+    /// `bn.{weight,bias,running_mean,running_var} [C_out]`.
     pub fn new(
         vb: &VarBuilder<'_>,
         channels: (usize, usize),
@@ -38,7 +39,7 @@ impl ConvBn {
         Self::with(&vb.pp("conv"), &vb.pp("bn"), channels, kernel, stride)
     }
 
-    /// Like [`ConvBn::new`], the convolution's tensors under `conv` and the norm's under `bn`.
+    /// Like [`ConvBn::new`], with explicit prefixes `conv` and `bn` for the two tensor groups.
     pub fn with(
         conv: &VarBuilder<'_>,
         bn: &VarBuilder<'_>,
@@ -59,8 +60,8 @@ impl ConvBn {
         })
     }
 
-    /// Like [`ConvBn::with`], with a `bias [C_out]` of the convolution, which a norm makes
-    /// superfluous and some published networks have all the same.
+    /// Like [`ConvBn::with`], with a convolution `bias [C_out]`. The norm makes it redundant, but
+    /// some published networks have it.
     pub fn with_bias(
         conv: &VarBuilder<'_>,
         bn: &VarBuilder<'_>,
@@ -75,30 +76,31 @@ impl ConvBn {
         })
     }
 
-    /// `BN(conv(x))`.
+    /// Computes `BN(conv(x))`.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, None, false, pass)
     }
 
-    /// `BN(conv(x)) + other`, the other map of the output's size.
+    /// Computes `BN(conv(x)) + other`, where `other` has the output's shape.
     pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, Some(other), false, pass)
     }
 
-    /// `ReLU(BN(conv(x)))`.
+    /// Computes `ReLU(BN(conv(x)))`.
     pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, None, true, pass)
     }
 
-    /// `ReLU(BN(conv(x)) + other)`, the other map of the output's size.
+    /// Computes `ReLU(BN(conv(x)) + other)`, where `other` has the output's shape.
     pub fn relu_add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, Some(other), true, pass)
     }
 
-    /// `ReLU(x + BN(conv(x)))`, stride 1 and as many channels out as in.
+    /// Computes `ReLU(x + BN(conv(x)))`; needs stride 1 and equal numbers of input and output
+    /// channels.
     ///
-    /// The kernels add 1 to the middle weights of the folded convolution: the identity costs
-    /// nothing.
+    /// The kernels add 1 to the centre weights of the folded convolution, so that the residual
+    /// connection costs nothing.
     pub fn relu_residual(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         let Features::Nhwc(map) = x else {
             return self.run(x, Some(x), true, pass);
@@ -113,10 +115,10 @@ impl ConvBn {
         })
     }
 
-    /// `ReLU(BN(conv1x1(concat(up2(low), history))))`.
+    /// Computes `ReLU(BN(conv1x1(concat(up2(low), history))))`.
     ///
-    /// The kernels split the weights: the first half works at the low resolution, nothing is
-    /// concatenated.
+    /// The kernels split the weights: the first half is applied at the low resolution, and nothing
+    /// is concatenated.
     pub fn relu_concat(
         &self,
         low: &Features,
@@ -146,7 +148,7 @@ impl ConvBn {
         })
     }
 
-    /// `ReLU(up2(BN(conv(low))) + other)`.
+    /// Computes `ReLU(up2(BN(conv(low))) + other)`.
     pub fn relu_up2_add(
         &self,
         low: &Features,
@@ -210,7 +212,7 @@ impl ConvBn {
         Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
     }
 
-    /// The whole layer with a history.
+    /// Runs the whole layer with traced kernels.
     fn run_traced(
         &self,
         x: &Traced,
@@ -227,7 +229,7 @@ impl ConvBn {
         })
     }
 
-    /// [`ConvBn::relu_concat`] with a history, the weights split as there.
+    /// [`ConvBn::relu_concat`] with traced kernels; the weights are split as described there.
     fn concat_traced(&self, low: &Traced, history: &Traced, pass: &mut Pass) -> Result<Features> {
         let (c_low, c_history) = (low.map().c(), history.map().c());
         let work = self.weight.dim(0)? * (low.map().data().len() + history.map().data().len());
@@ -250,7 +252,7 @@ impl ConvBn {
         )
     }
 
-    /// Convolution and normalisation with tensors.
+    /// Computes convolution and normalisation on tensors.
     fn normalised(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let c_out = self.weight.dim(0)?;
         let work = self.weight.elem_count() / c_out;
@@ -273,7 +275,7 @@ impl ConvBn {
         })
     }
 
-    /// Weight and bias of the convolution that does the norm's work as well.
+    /// Returns weight and bias of the convolution with the normalisation folded in.
     fn folded(&self) -> Result<&(Tensor, Tensor)> {
         cached_if_frozen(&self.folded, &self.weight, || {
             let (factor, shift) = self.bn.factor_and_shift()?;
@@ -290,7 +292,7 @@ impl ConvBn {
     }
 }
 
-/// `weight` plus the identity: 1 on the middle tap from each channel to itself.
+/// Returns `weight` plus the identity: 1 at the centre tap from each channel to itself.
 fn with_identity(weight: &Tensor) -> Result<Tensor> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
     let mut sum = to_vec(weight)?;
@@ -307,7 +309,7 @@ mod tests {
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
-    /// The ways to end in one map of the convolution's size.
+    /// Variants that return one map of the convolution's output size.
     const ENDS: [&str; 4] = ["forward", "relu", "add", "relu_add"];
 
     fn run(layer: &ConvBn, end: &str, x: &[Features], pass: &mut Pass) -> Result<Features> {
@@ -334,7 +336,7 @@ mod tests {
         }
     }
 
-    /// Output size for an input of `len` pixels.
+    /// Returns the output size for an input of `len` pixels.
     fn out(len: usize, stride: usize) -> usize {
         len.div_ceil(stride)
     }
@@ -374,7 +376,7 @@ mod tests {
 
     /// Fails when training with our kernels differs from training with candle's operations.
     #[test]
-    fn kernels_learn_alike() {
+    fn kernel_gradients_match_candle() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [2, 5, 8, 8], [1, 2, 7, 9]] {
                 let other = [shape[0], 4, out(shape[2], stride), out(shape[3], stride)];
@@ -403,10 +405,10 @@ mod tests {
         }
     }
 
-    /// Fails when the convolution's bias is left out: what a norm learning takes away again is
-    /// invisible while training.
+    /// Fails when the convolution's bias is ignored. This is invisible in training, where the
+    /// norm's batch mean cancels it.
     #[test]
-    fn bias_counts() {
+    fn the_convolution_bias_is_used() {
         let shape = [1, 2, 3, 3];
         agree(&[&shape], |vb, x, pass| {
             layer(vb, (2, 3), 3, 1, true)?.forward(&x[0], pass)
@@ -416,7 +418,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Fails when folding the norm, or a fused sum or ReLU, changes the numbers.
+        /// Fails when folding the norm, or a fused sum or ReLU, changes the result.
         #[test]
         fn kernels_agree(
             shape in (1..3usize, 1..20usize, 1..17usize, 1..17usize),
@@ -433,8 +435,8 @@ mod tests {
             });
         }
 
-        /// Fails when the identity in the weights, the split concatenation or the fused
-        /// upsampling changes the numbers.
+        /// Fails when the identity in the weights, the split concatenation or the fused upsampling
+        /// changes the result.
         #[test]
         fn rewrites_agree(n in 1..3usize, c in 1..20usize, low in 1..20usize, h in 1..9usize, w in 1..9usize) {
             let shape = [n, c, h, w];

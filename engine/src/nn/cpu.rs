@@ -1,22 +1,22 @@
-//! The CPU kernels as a value: what a pass carries to use them.
+//! The CPU kernels' threads and buffers, carried by a pass.
 
 use std::sync::Arc;
 
 use super::kernels::{Buffers, Threads};
 
-/// Our CPU kernels with the threads they run on and the memory their maps come from.
+/// Threads and buffers of our CPU kernels.
 pub struct Kernels {
-    /// Who computes.
+    /// Thread pool on which the kernels run.
     pub threads: Threads,
-    /// Where maps come from and return to.
+    /// Pool that lends and recycles the memory of feature maps.
     pub buffers: Buffers,
 }
 
 impl Kernels {
-    /// `count` threads (0: one per core) on the best instruction set.
+    /// Starts `count` threads (0: one per core) with the best available instruction set.
     ///
     /// # Errors
-    /// When the system gives no threads, or the environment asks for an unknown instruction set.
+    /// When threads cannot be started, or the environment names an unknown instruction set.
     pub fn new(count: usize) -> crate::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             threads: Threads::new(count)?,

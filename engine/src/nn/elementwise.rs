@@ -1,4 +1,4 @@
-//! Maps combined pixel by pixel.
+//! Element-wise combinations of feature maps.
 
 use candle_core::{Result, Tensor};
 
@@ -6,7 +6,7 @@ use super::common::{kernels_of, to_vec};
 use super::features::traced;
 use super::{Features, Pass, kernels, learn};
 
-/// `a + b` of one size, negatives cut if `relu`.
+/// Computes `a + b` of equal shapes, followed by ReLU if `relu` is set.
 pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Features> {
     if let Some([a, b]) = traced([a, b])? {
         return learn::add(&a, &b, relu).map(Features::Traced);
@@ -19,8 +19,8 @@ pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Featur
     Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
 }
 
-/// `x * map`, where `map` has `x`'s size and either one channel, which gates all of `x`'s, or as
-/// many as `x`.
+/// Computes `x * map`, where `map` has `x`'s height and width, and either one channel, which gates
+/// all channels of `x`, or as many channels as `x`.
 pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
     if let Some([x, map]) = traced([&x, map])? {
         return learn::multiply(&x, &map).map(Features::Traced);
@@ -45,7 +45,7 @@ pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
     }
 }
 
-/// `x + bias`, one number `[C]` per channel.
+/// Computes `x + bias` with one value per channel, `[C]`.
 pub fn add_bias(x: Features, bias: &Tensor) -> Result<Features> {
     let channels = x.dims4()?[1];
     if bias.dims() != [channels] {
@@ -76,7 +76,7 @@ mod tests {
         add_bias(copy(x), &bias)
     }
 
-    /// Fails when a factor's or a summand's gradient is lost.
+    /// Fails when the gradient of a factor or summand is lost.
     #[test]
     fn have_the_right_gradient() {
         let shape = [2, 3, 3, 5];
@@ -91,10 +91,10 @@ mod tests {
         }
     }
 
-    /// Fails when a gradient of the kernels' sums or products is not candle's, or a map that is
+    /// Fails when a gradient of the sum or product kernels differs from candle's, or a map that is
     /// both operands loses one of its two gradients.
     #[test]
-    fn learn_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 3, 5], [1, 33, 2, 7], [3, 1, 20, 1]] {
             for relu in [true, false] {
                 learn_alike(&[&shape, &shape], |_, x, pass| {
@@ -116,7 +116,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when the kernels' sums and products differ from the tensors'.
+        /// Fails when the sum and product kernels differ from the tensor implementation.
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 1..7usize, w in 1..7usize) {
             let shape = [n, c, h, w];

@@ -1,9 +1,10 @@
-//! Layers: one definition for training and inference.
+//! Neural network layers, with one definition for training and inference.
 //!
-//! Layers take and give [`Features`]: tensors, which candle differentiates, or channels-last maps
-//! for our own [`kernels`], with a history for learning or without one for inference. All ways give
-//! the same numbers to 1e-4. A [`Pass`] accompanies a forward call: it carries the [`Mode`], says
-//! whether attention maps are wanted, and collects the work done in a [`Tally`].
+//! Layers take and return [`Features`]: tensors, which candle differentiates, or channels-last maps
+//! for our own [`kernels`], either traced for training or untraced for inference. All
+//! implementations agree to 1e-4. Each forward call takes a [`Pass`], which holds the [`Mode`],
+//! tells whether attention maps are wanted, and collects the operations of each layer in a
+//! [`Tally`].
 //!
 //! Layers avoid candle's operations whose gradients are wrong or missing (they are banned in
 //! `clippy.toml`, with the reasons).

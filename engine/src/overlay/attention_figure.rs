@@ -1,5 +1,5 @@
-//! One attention map over its image, to be printed or shared. A title stands above the image,
-//! a scale bar with numbers below it, so that neither hides anything.
+//! A figure of one attention map on its image, for print or sharing. The title stands above the
+//! image and the labelled colour bar below it, so that neither covers the image.
 
 use poselens_shaders::canvas::{Canvas, Paint};
 use poselens_shaders::heat::Fade;
@@ -15,27 +15,27 @@ use crate::frame::{Frame, Pixels};
 use crate::geometry::{Point, Size};
 use crate::output::AttentionMap;
 
-/// Radius of the mark around a joint, label units.
+/// Radius in label units of the ring around a joint.
 const MARK: f32 = 5.0;
 
-/// One attention map over its picture.
+/// A figure of one attention map on its image.
 #[derive(Debug)]
 pub struct AttentionFigure<'a> {
-    /// The picture.
+    /// Image below the map.
     pub frame: &'a Frame,
-    /// A map of one plane.
+    /// Attention map with one plane.
     pub map: &'a AttentionMap,
-    /// What is shown, in one line or several.
+    /// Title of one or more lines.
     pub title: &'a str,
-    /// Values nearer than this to where the map changes nothing are not shown: to its neutral
-    /// value where it has one, else to 0. The map is interpolated first, then cut.
+    /// Values closer than this to the map's neutral value (0 for maps without one) are transparent.
+    /// The map is interpolated first and thresholded afterwards. `None` shows all values.
     pub threshold: Option<f32>,
-    /// The joint asked about, image pixels.
+    /// Query joint to be marked by a ring, in image pixels.
     pub joint: Option<Point>,
 }
 
 impl AttentionFigure<'_> {
-    /// Draws the figure; it is at least as large as the picture.
+    /// Draws the figure, which is at least as large as the image.
     pub fn draw(&self, style: &OverlayStyle) -> Frame {
         let picture = self.frame.size();
         let mut rgba = self.frame.rgba().to_vec();
@@ -95,7 +95,7 @@ impl AttentionFigure<'_> {
         )
     }
 
-    /// The part of the range that is not shown, as shares of it.
+    /// Returns the hidden part of the value range, as fractions of the range.
     fn hidden(&self, (lo, hi): (f32, f32)) -> [f32; 2] {
         let share = |value: f32| (value - lo) / (hi - lo).max(f32::MIN_POSITIVE);
         let threshold = self.threshold.unwrap_or(0.0);
@@ -105,7 +105,7 @@ impl AttentionFigure<'_> {
         }
     }
 
-    /// A ring that leaves the joint itself visible.
+    /// Draws a ring that leaves the joint itself visible.
     fn mark(&self, canvas: &mut Canvas<'_>, unit: usize) {
         let Some(Point { x, y }) = self.joint else {
             return;
@@ -127,7 +127,7 @@ mod tests {
     const SIZE: Size = Size::new(200, 100);
     const GROUND: [u8; 4] = [120, 120, 120, 255];
 
-    /// A map from 0 at the left to 1 at the right over the whole picture.
+    /// Returns a map that rises from 0 at the left to 1 at the right over the whole image.
     fn ramp(kind: AttentionKind) -> AttentionMap {
         let values = (0..SIZE.area()).map(|i| (i % SIZE.width) as f32 / 199.0);
         AttentionMap {
@@ -168,7 +168,7 @@ mod tests {
         figure.draw(&style)
     }
 
-    /// The picture's rows begin below the title.
+    /// Height of the title in pixels: the image starts at this row.
     const ABOVE: usize = 21;
 
     fn pixel(frame: &Frame, x: usize, y: usize) -> [u8; 4] {
@@ -176,8 +176,7 @@ mod tests {
         frame.rgba()[at..at + 4].try_into().unwrap()
     }
 
-    /// Fails when the picture is not at its place, the mark is missing, or a title runs out of
-    /// the figure.
+    /// Fails when the image is misplaced, the ring is missing, or the title runs out of the figure.
     #[test]
     fn a_figure_holds_image_title_and_scale() {
         let map = ramp(AttentionKind::QueryKey);
@@ -195,8 +194,8 @@ mod tests {
         assert!(wide.size().width > 1000);
     }
 
-    /// Fails when values at or below the threshold are shown, or above it are not, or the scale
-    /// bar hides another part than the picture.
+    /// Fails when values at or below the threshold are shown, higher values are hidden, or the
+    /// colour bar hides a different part of the range than the map.
     #[test]
     fn the_threshold_cuts_the_map_and_its_scale() {
         for (kind, at, shown, hidden) in [

@@ -1,4 +1,4 @@
-//! A person with a number: what stays with them from frame to frame.
+//! The state of a person that persists from frame to frame.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,20 +6,20 @@ use std::sync::Arc;
 use super::one_euro::{OneEuro, Smoother};
 use crate::pose::{PastStep, Pose};
 
-/// Seconds of a person's past that are handed on.
+/// Length of the past returned with each pose, in seconds.
 const PAST_SECS: f64 = 1.0;
 
-/// Identity, filters and past of one person.
+/// Track id, smoothing filters and past of one person.
 #[derive(Debug)]
 pub(super) struct TrackIdentity {
     id: u64,
     smoother: Option<Smoother>,
-    /// Where the person was, oldest first.
+    /// Past positions, oldest first.
     past: VecDeque<Arc<PastStep>>,
 }
 
 impl TrackIdentity {
-    /// A person without a past; `None` hands joints on as decoded.
+    /// Creates a person without a past; `smoothing: None` returns joints as decoded.
     pub(super) fn new(id: u64, smoothing: Option<OneEuro>) -> Self {
         Self {
             id,
@@ -28,7 +28,8 @@ impl TrackIdentity {
         }
     }
 
-    /// `pose` with identity, smoothed joints and its past; the person is `size` pixels long.
+    /// Returns `pose` with track id, smoothed joints and past. `size` is the person's size in
+    /// pixels.
     pub(super) fn pose(&mut self, time_secs: f64, size: f64, pose: Pose) -> Pose {
         let mut known = match &mut self.smoother {
             None => pose,
@@ -54,7 +55,7 @@ impl TrackIdentity {
         known
     }
 
-    /// Smooths with these parameters from the next frame on, where it smooths at all.
+    /// Replaces the filter parameters from the next frame on, if smoothing is enabled.
     pub(super) fn set_smoothing(&mut self, params: OneEuro) {
         if let Some(smoother) = &mut self.smoother {
             smoother.set_params(params);

@@ -1,4 +1,4 @@
-//! 1x1 convolutions and linear layers: a matrix product that reads the map where it lies.
+//! 1x1 convolutions and linear layers: a matrix product that reads the map in place.
 
 use super::buffer::{Shared, View};
 use super::panels::PanelView;
@@ -6,30 +6,30 @@ use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
 
-/// Input bytes of a task, so that they stay in the first-level cache or nearly, while the
-/// weights pass by.
+/// Input bytes per task, so that they stay in or near the L1 cache while the weights stream
+/// through.
 const BLOCK_BYTES: usize = 48 * 1024;
 
-/// One 1x1 convolution.
+/// Arguments of a 1x1 convolution.
 pub(super) struct Points<'a> {
     pub(super) input: View<'a>,
     pub(super) stride: usize,
     pub(super) panels: PanelView<'a>,
     pub(super) bias: &'a [f32],
     pub(super) out: Shared,
-    /// Images, rows, columns, channels of the output.
+    /// `[images, rows, columns, channels]` of the output.
     pub(super) dims: [usize; 4],
-    /// Checked against the output's size.
+    /// Residual and shift, checked against the output's shape.
     pub(super) residual: Option<(View<'a>, u32)>,
     pub(super) relu: bool,
 }
 
-/// Computes everything. The sizes have been checked by the callers.
+/// Computes all pixels. The callers have checked the sizes.
 pub(super) fn run(points: &Points, threads: &Threads) {
     let [n, h, w, cout] = points.dims;
     let cin = points.input.dims[3];
     let work = n * h * w * cin * cout;
-    // Where nothing depends on the row, the map is one long row.
+    // If nothing depends on the row, the map is treated as one long row.
     let flat = points.stride == 1 && points.residual.is_none_or(|(_, shift)| shift == 0);
     let (rows, width) = if flat { (1, n * h * w) } else { (n * h, w) };
     let useful = threads.useful(work);
@@ -55,8 +55,8 @@ pub(super) fn run(points: &Points, threads: &Threads) {
     });
 }
 
-/// Computes everything in the caller's task: `points` is flat, that is of stride 1 and without a
-/// residual.
+/// Computes all pixels in the caller's task: `points` must be flat, that is, of stride 1 and
+/// without a residual.
 pub(super) fn run_here(points: &Points, threads: &Threads, scratch: &mut Scratch) {
     let [n, h, w, _] = points.dims;
     threads.isa().run(Block {
@@ -68,7 +68,7 @@ pub(super) fn run_here(points: &Points, threads: &Threads, scratch: &mut Scratch
     });
 }
 
-/// One task.
+/// One task: a block of consecutive pixels.
 struct Block<'a, 'b> {
     points: &'a Points<'b>,
     flat: bool,
@@ -124,7 +124,7 @@ impl Job for Block<'_, '_> {
                     let (a, a_step) = if source.len() >= (size - 1) * step + cin {
                         (source, step)
                     } else {
-                        // The tile would read past the end of the map: give it a copy.
+                        // The tile would read past the end of the map, so it is given a copy.
                         for p in 0..left.min(size) {
                             tail[p * cin..][..cin].copy_from_slice(&source[p * step..][..cin]);
                         }

@@ -1,4 +1,4 @@
-//! What a convolution's weights get back in training.
+//! Weight gradients of convolutions.
 //!
 //! The input's gradient needs no kernel of its own: it is [`super::PackedConv::input_gradient`]
 //! or a [`super::PackedTransposed`] applied to the output's gradient.
@@ -12,13 +12,13 @@ use super::tile::{PANEL, Post, Seg, Tile, cover, panels_for, pixels_for};
 use super::unpack::unpack;
 use super::winograd_grad;
 
-/// Bytes of a strip: it and the output gradient's rows beside it stay in the L2.
+/// Bytes per strip: the strip and the output gradient's rows next to it stay in the L2.
 const STRIP_BYTES: usize = 96 * 1024;
 
-/// The weight gradient of a convolution of `input` whose output has the gradient `grad`, into
-/// `out` `[cout, cin, kernel, kernel]`; what was there is overwritten.
+/// Computes the weight gradient of a convolution of `input`, given the output gradient `grad`, and
+/// overwrites `out` `[cout, cin, kernel, kernel]` with it.
 ///
-/// The result does not depend on the number of threads: each sum is made by one of them.
+/// The result does not depend on the number of threads, because each sum is computed by one thread.
 pub fn conv2d_weight_gradient(
     shape: ConvShape,
     input: &Nhwc,
@@ -66,7 +66,7 @@ pub fn conv2d_weight_gradient(
         padded = Some(map);
     }
     let grad = padded.as_ref().unwrap_or(grad);
-    // Sums by tap and input channel, output channels innermost.
+    // Sums by kernel tap and input channel, output channels innermost.
     let mut sums = threads.spare.map(1, kernel * kernel, cin, wide);
     let shared = sums.view_mut().shared();
     let cell = if cin <= 4 { 4 } else { PANEL };
@@ -101,7 +101,7 @@ pub fn conv2d_weight_gradient(
 }
 
 job! {
-    /// One row of taps, one block of input channels, up to two panels of output channels.
+    /// One row of taps, one block of input channels, and up to two panels of output channels.
     Part {
         shape: ConvShape,
         input: &'a Nhwc,

@@ -1,5 +1,5 @@
-//! [`Dropout`]: which values are dropped is a function of a key and a value's number, so that the
-//! way back drops the same, on any number of threads, and nothing is kept.
+//! [`Dropout`]: whether a value is dropped depends only on a key and the value's number, so that
+//! the backward pass drops the same values on any number of threads without storing a mask.
 
 use rayon::prelude::*;
 
@@ -7,18 +7,18 @@ use super::buffer::Nhwc;
 use super::simd::job;
 use super::threads::Threads;
 
-/// One draw of values to be dropped.
+/// One random mask of a dropout layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     key: u64,
-    /// A value whose 32 random bits are below is dropped.
+    /// A value is dropped if its 32 random bits are below this.
     below: u32,
-    /// What the others are multiplied by: `1 / (1 - p)`.
+    /// Factor of the values that are kept: `1 / (1 - p)`.
     factor: f32,
 }
 
 impl Dropout {
-    /// Drops each value with probability `p`, in 0..1; panics outside.
+    /// Drops each value with probability `p`, in 0..1; panics outside of that range.
     pub fn new(key: u64, p: f32) -> Self {
         assert!((0.0..1.0).contains(&p), "dropout of {p}");
         Self {
@@ -28,7 +28,7 @@ impl Dropout {
         }
     }
 
-    /// What value number `i` is multiplied by: 0 or `1 / (1 - p)`.
+    /// Returns the factor of value number `i`: 0 or `1 / (1 - p)`.
     #[inline(always)]
     pub fn factor(self, i: u64) -> f32 {
         if bits(self.key, i) < self.below {
@@ -39,7 +39,8 @@ impl Dropout {
     }
 }
 
-/// Number `i` of the sequence of `key`: the upper half of `SplitMix64` (Steele et al., 2014).
+/// Returns number `i` of the sequence of `key`: the upper half of `SplitMix64` (Steele et al.,
+/// 2014).
 #[inline(always)]
 fn bits(key: u64, i: u64) -> u32 {
     let mut z = key.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -48,10 +49,10 @@ fn bits(key: u64, i: u64) -> u32 {
     ((z ^ (z >> 31)) >> 32) as u32
 }
 
-/// Values of a task.
+/// Values per task.
 const BLOCK: usize = 16 * 1024;
 
-/// Drops values of a map, in place; they are numbered as they lie.
+/// Drops values of a map in place; they are numbered in memory order.
 pub fn drop_out(map: &mut Nhwc, dropout: Dropout, threads: &Threads) {
     threads.iterate(|| {
         let blocks = map.data_mut().par_chunks_mut(BLOCK).enumerate();

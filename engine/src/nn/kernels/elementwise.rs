@@ -1,17 +1,17 @@
-//! Operations of pixels on themselves: sums, gates, projections, nearest upsampling.
+//! Element-wise operations: sums, gates, projections, nearest-neighbour upsampling.
 
 use super::buffer::{Nhwc, Shared, View, ViewMut};
 use super::simd::job;
 use super::threads::{Scratch, Threads};
 
-/// Splits `rows` rows of `width` values among the threads; about one value per multiply-add.
+/// Splits `rows` rows of `width` values among the threads.
 pub(super) fn over_rows(
     threads: &Threads,
     rows: usize,
     width: usize,
     f: impl Fn(std::ops::Range<usize>, &mut Scratch) + Sync,
 ) {
-    // These passes are bound by memory: a value costs about as much as 8 multiply-adds.
+    // These passes are limited by memory bandwidth: a value costs about as much as 8 multiply-adds.
     let work = rows * width * 8;
     let useful = threads.useful(work);
     let block = rows
@@ -22,7 +22,8 @@ pub(super) fn over_rows(
     });
 }
 
-/// `low` repeated `factor` x `factor` (nearest neighbour) plus `map`, negatives cut if `relu`.
+/// Computes `low` repeated `factor` x `factor` (nearest neighbour) plus `map`, followed by ReLU if
+/// `relu` is set.
 ///
 /// `low` must have `map`'s size divided by `factor`, rounded up.
 pub fn upsample_add(low: &Nhwc, factor: usize, map: &Nhwc, relu: bool, threads: &Threads) -> Nhwc {
@@ -78,12 +79,12 @@ job! {
     }
 }
 
-/// `a + b`, negatives cut if `relu`.
+/// Computes `a + b`, followed by ReLU if `relu` is set.
 pub fn add(a: &Nhwc, b: &Nhwc, relu: bool, threads: &Threads) -> Nhwc {
     upsample_add(a, 1, b, relu, threads)
 }
 
-/// Adds one number per channel, in place.
+/// Adds one value per channel in place.
 pub fn add_bias(map: &mut Nhwc, bias: &[f32]) {
     assert_eq!(bias.len(), map.c(), "one bias per channel");
     for pixel in map.data_mut().chunks_exact_mut(bias.len().max(1)) {
@@ -93,7 +94,7 @@ pub fn add_bias(map: &mut Nhwc, bias: &[f32]) {
     }
 }
 
-/// `map + one` for each of `map`'s images.
+/// Computes `map + one` for each of `map`'s images.
 pub fn add_to_each(map: &Nhwc, one: &Nhwc) -> Nhwc {
     let [n, h, w, c] = map.dims();
     assert_eq!(one.dims(), [1, h, w, c], "what is added to each image");
@@ -108,7 +109,7 @@ pub fn add_to_each(map: &Nhwc, one: &Nhwc) -> Nhwc {
     sum
 }
 
-/// `weight . pixel` for every pixel: a 1x1 convolution to one channel, without bias.
+/// Computes `weight . pixel` for every pixel: a 1x1 convolution to one channel, without bias.
 pub fn project(map: View, weight: &[f32], pool: &super::Buffers, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims;
     assert_eq!(weight.len(), c, "one weight per channel");
@@ -129,7 +130,7 @@ pub fn project(map: View, weight: &[f32], pool: &super::Buffers, threads: &Threa
 }
 
 job! {
-    /// Some pixels of [`project`].
+    /// Computes some pixels of [`project`].
     Project { map: &'a [f32], stride: usize, weight: &'a [f32], out: &'a mut [f32] }, s => {
         let c = weight.len();
         for (p, out) in out.iter_mut().enumerate() {
@@ -149,14 +150,14 @@ job! {
     }
 }
 
-/// High-level spatial attention's gate, in place: `f * (1 + m + m * d) + bias`, with the
+/// Applies the gate of high-level spatial attention in place: `f * (1 + m + m * d) + bias`, with
 /// one-channel maps `m` and `d` of `f`'s size and an optional bias per channel.
 pub fn gate(mut f: ViewMut, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Threads) {
     let (dims, at) = (f.dims, f.shared());
     scale((at, at), dims, (m, Some(d)), bias, threads);
 }
 
-/// Like [`gate`], into a new map: `f` may be some channels of a wider map.
+/// Like [`gate`], into a new map; `f` may be some of the channels of a wider map.
 pub fn gated(f: View, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = f.dims;
     let mut out = m.buffers().map(n, h, w, c);
@@ -165,14 +166,14 @@ pub fn gated(f: View, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Thread
     out
 }
 
-/// `f * m` in place, with the one-channel map `m` of `f`'s size.
+/// Computes `f * m` in place, with a one-channel map `m` of `f`'s size.
 pub fn scale_pixels(mut f: ViewMut, m: &Nhwc, threads: &Threads) {
     let (dims, at) = (f.dims, f.shared());
     scale((at, at), dims, (m, None), None, threads);
 }
 
-/// The pixels of `from`, never written unless they are those of `to`, into `to`, both of `dims`:
-/// [`gate`] with a second map, [`scale_pixels`] without.
+/// Scales the pixels of `from` into `to`, both of shape `dims`; `from` is not written unless it is
+/// `to`. This is [`gate`] with a second map, and [`scale_pixels`] without.
 fn scale(
     (from, to): (Shared, Shared),
     [n, h, w, c]: [usize; 4],
@@ -198,7 +199,7 @@ fn scale(
 }
 
 job! {
-    /// Some pixels of [`scale`].
+    /// Computes some pixels of [`scale`].
     Scale {
         from: Shared,
         to: Shared,
@@ -229,7 +230,7 @@ job! {
     }
 }
 
-/// The pixels of `map`, which may be some channels of a wider map, one after the other.
+/// Copies `map`, which may be some of the channels of a wider map, to a contiguous map.
 pub fn copy_channels(map: View, pool: &super::Buffers) -> Nhwc {
     let [n, h, w, c] = map.dims;
     let mut out = pool.map(n, h, w, c);

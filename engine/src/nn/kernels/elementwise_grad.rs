@@ -1,4 +1,4 @@
-//! The way back through operations of pixels on themselves. Gradients are changed in place.
+//! Backward passes of element-wise operations. Gradients are changed in place.
 
 use rayon::prelude::*;
 
@@ -8,10 +8,10 @@ use super::reduce::{block_len, per_block, total};
 use super::simd::job;
 use super::threads::Threads;
 
-/// Values of a task: a quarter of an L2 for each of two operands.
+/// Values per task: a quarter of an L2 for each of two operands.
 const BLOCK: usize = 64 * 1024;
 
-/// Calls `f` with the same block of `to` and `from`, for all blocks.
+/// Calls `f` with the corresponding blocks of `to` and `from`, for all blocks.
 fn in_blocks(
     to: &mut Nhwc,
     from: &Nhwc,
@@ -26,7 +26,7 @@ fn in_blocks(
     });
 }
 
-/// `sum += map`.
+/// Computes `sum += map`.
 pub fn add_to(sum: &mut Nhwc, map: &Nhwc, threads: &Threads) {
     in_blocks(sum, map, threads, |to, from| {
         threads.isa().run(Add { to, from });
@@ -42,7 +42,7 @@ job! {
     }
 }
 
-/// `map *= factor`, value by value.
+/// Computes `map *= factor` element-wise.
 pub fn multiply_by(map: &mut Nhwc, factor: &Nhwc, threads: &Threads) {
     in_blocks(map, factor, threads, |to, from| {
         threads.isa().run(Multiply { to, from });
@@ -58,7 +58,7 @@ job! {
     }
 }
 
-/// A copy, from the map's pool.
+/// Copies a map into memory from its pool.
 pub fn copy(map: &Nhwc, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims();
     let mut copy = map.buffers().map(n, h, w, c);
@@ -66,7 +66,8 @@ pub fn copy(map: &Nhwc, threads: &Threads) -> Nhwc {
     copy
 }
 
-/// `grad` times the slope of `activation` where it gave `result`. The slope of ReLU at 0 is 0.
+/// Multiplies `grad` by the derivative of `activation` at the point where it returned `result`. The
+/// derivative of ReLU at 0 is 0.
 pub fn activation_grad(activation: Activation, grad: &mut Nhwc, result: &Nhwc, threads: &Threads) {
     if activation != Activation::None {
         in_blocks(grad, result, threads, |grad, result| {
@@ -80,7 +81,7 @@ pub fn activation_grad(activation: Activation, grad: &mut Nhwc, result: &Nhwc, t
 }
 
 job! {
-    /// One block of [`through`].
+    /// One block of [`activation_grad`].
     Through { grad: &'a mut [f32], result: &'a [f32], activation: Activation }, _s => {
         let pairs = grad.iter_mut().zip(result);
         match activation {
@@ -92,8 +93,8 @@ job! {
     }
 }
 
-/// `x * factor + bias` as a new map: the one-channel map `factor` has `x`'s size, the optional
-/// bias is per channel.
+/// Computes `x * factor + bias` as a new map; the one-channel map `factor` has `x`'s size, and the
+/// optional bias is per channel.
 pub fn scaled(x: &Nhwc, factor: &Nhwc, bias: Option<&[f32]>, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = x.dims();
     assert_eq!(factor.dims(), [n, h, w, 1], "one factor per pixel");
@@ -147,7 +148,8 @@ job! {
     }
 }
 
-/// The way back through [`scaled`]: the factor's gradient is returned, `grad` becomes `x`'s.
+/// Backward pass of [`scaled`]: returns the gradient of `factor`, and changes `grad` to that of
+/// `x`.
 pub fn scaled_gradient(grad: &mut Nhwc, x: &Nhwc, factor: &Nhwc, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = x.dims();
     assert_eq!(grad.dims(), x.dims(), "gradient of a product");
@@ -202,8 +204,8 @@ job! {
     }
 }
 
-/// The weight gradient of [`super::project`] of `x`: the sum of `grad * x` over pixels, per channel;
-/// `grad` has one channel.
+/// Returns the weight gradient of [`super::project`] of `x`: the sum of `grad * x` over pixels, per
+/// channel; `grad` has one channel.
 pub fn project_weight_gradient(x: &Nhwc, grad: &Nhwc, threads: &Threads) -> Vec<f32> {
     let [n, h, w, c] = x.dims();
     assert_eq!(grad.dims(), [n, h, w, 1], "gradient of a projection");

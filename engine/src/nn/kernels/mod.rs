@@ -1,15 +1,15 @@
 //! CPU kernels for inference and training: f32, channels last, one source for all instruction sets.
 //!
-//! The nouns: [`Threads`] says on which instruction set ([`Isa`]) and how many threads to
-//! compute; [`Buffers`] is the memory that feature maps ([`Nhwc`]) come from and return to;
-//! [`PackedConv`] is a layer's weights, packed once at load. An operation is a function of maps:
-//! `conv2d(&weights, &map, Epilogue::RELU, &threads)` answers with a new map.
+//! [`Threads`] holds the instruction set ([`Isa`]) and the thread pool. [`Buffers`] is the memory
+//! pool for feature maps ([`Nhwc`]). [`PackedConv`] holds a layer's weights, packed once at load
+//! time. An operation is a function of maps: `conv2d(&weights, &map, Epilogue::RELU, &threads)`
+//! returns a new map.
 //!
-//! Mismatched sizes are faults of a network's definition: the functions panic, saying which.
+//! Mismatched sizes are errors in a network's definition: the functions panic and name the size.
 //!
-//! Channels last won over 16-channel blocks because linear layers, layer norms and the dot
-//! product over channels then need no second format, and a band of rows is copied into blocks
-//! anyway where that pays (`strip`).
+//! Channels-last was chosen over 16-channel blocks because linear layers, layer norms and the dot
+//! product over channels then need no second format, and bands of rows are copied into blocks
+//! anyway where this is faster (`strip`).
 
 #![allow(
     clippy::inline_always,

@@ -1,14 +1,14 @@
-//! Weights in panels.
+//! Weights packed as panels.
 //!
-//! A *panel* holds 16 output channels: for every input value of the dot product (kernel tap by
-//! kernel tap, channels innermost) 16 weights in a row. All instruction sets share the format.
+//! A *panel* holds 16 output channels: for every input value of the dot product (tap by tap,
+//! channels innermost) 16 consecutive weights. All instruction sets share this format.
 
 use bytemuck::Zeroable;
 
 use super::buffer::Line;
 use super::tile::PANEL;
 
-/// Panels of weights.
+/// Packed panels of weights.
 pub(super) struct Panels {
     data: Vec<Line>,
     /// Input values per dot product.
@@ -31,17 +31,16 @@ impl Panels {
         Self { data, depth, count }
     }
 
-    /// All panels in order.
+    /// Returns all panels in order.
     pub(super) fn floats(&self) -> &[f32] {
         bytemuck::cast_slice(&self.data)
     }
 
-    /// Floats from a panel to the next.
+    /// Returns the number of floats from one panel to the next.
     pub(super) fn pitch(&self) -> usize {
         self.depth * PANEL
     }
 
-    /// Borrowed.
     pub(super) fn view(&self) -> PanelView<'_> {
         PanelView {
             floats: self.floats(),
@@ -51,7 +50,7 @@ impl Panels {
     }
 }
 
-/// Borrowed panels, also of a matrix that is packed for one product.
+/// Borrowed panels, which may also belong to a matrix packed for a single product.
 #[derive(Clone, Copy)]
 pub(super) struct PanelView<'a> {
     pub(super) floats: &'a [f32],

@@ -1,5 +1,6 @@
-//! Sums over the pixels of a map, per channel, that do not depend on the number of threads: blocks
-//! of fixed size are summed in f32, each by one thread, and the blocks in f64 in their order.
+//! Per-channel sums over the pixels of a map that do not depend on the number of threads: blocks of
+//! fixed size are summed in f32, each by one thread, and the block sums are added in f64 in their
+//! order.
 
 use rayon::prelude::*;
 
@@ -7,16 +8,16 @@ use super::buffer::Nhwc;
 use super::simd::job;
 use super::threads::Threads;
 
-/// Floats of a block: it stays in a core's cache while it is read twice.
+/// Floats per block, which stays in a core's cache while it is read twice.
 const BLOCK: usize = 16 * 1024;
 
-/// Floats of a block of whole pixels of `c` channels, at most 512 pixels: f32 adds up that many
-/// with an error of 1e-6.
+/// Returns the floats of a block of whole pixels of `c` channels, at most 512 pixels: f32 sums that
+/// many values with an error of 1e-6.
 pub(super) fn block_len(c: usize) -> usize {
     c.max(1) * (BLOCK / c.max(1)).clamp(1, 512)
 }
 
-/// `width` sums for each block, one block's after the other.
+/// Computes `width` sums per block, stored block by block.
 pub(super) fn per_block<T: Send>(
     blocks: impl IndexedParallelIterator<Item = T>,
     width: usize,
@@ -31,7 +32,7 @@ pub(super) fn per_block<T: Send>(
     sums
 }
 
-/// The sum of all blocks' sums.
+/// Adds the sums of all blocks.
 pub(super) fn total(sums: &[f32], width: usize) -> Vec<f64> {
     let mut total = vec![0.0; width];
     for sums in sums.chunks_exact(width.max(1)) {
@@ -42,7 +43,7 @@ pub(super) fn total(sums: &[f32], width: usize) -> Vec<f64> {
     total
 }
 
-/// The bias gradient: the sum of `grad` over images and pixels, per channel.
+/// Computes the bias gradient: the sum of `grad` over images and pixels, per channel.
 pub fn bias_gradient(grad: &Nhwc, threads: &Threads) -> Vec<f32> {
     let c = grad.c();
     let blocks = grad.data().par_chunks(block_len(c));
@@ -53,7 +54,7 @@ pub fn bias_gradient(grad: &Nhwc, threads: &Threads) -> Vec<f32> {
 }
 
 job! {
-    /// Sums of a block of pixels.
+    /// Sums the pixels of a block per channel.
     Columns { data: &'a [f32], sums: &'a mut [f32] }, s => {
         let c = sums.len();
         let pixels = data.len() / c;

@@ -1,22 +1,23 @@
-//! The geometry of a convolution.
+//! Shapes of convolutions.
 
-/// The geometry of a square convolution.
+/// Shape of a square convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvShape {
-    /// Input channels.
+    /// Number of input channels.
     pub cin: usize,
-    /// Output channels.
+    /// Number of output channels.
     pub cout: usize,
-    /// Side of the kernel.
+    /// Side of the kernel in pixels.
     pub kernel: usize,
-    /// Pixels between output pixels.
+    /// Stride: input pixels between output pixels.
     pub stride: usize,
-    /// Zeros around the input.
+    /// Zero padding on each side of the input, in pixels.
     pub pad: usize,
 }
 
 impl ConvShape {
-    /// `cin -> cout`, `kernel` x `kernel`, padded by `kernel / 2`.
+    /// Returns a `kernel` x `kernel` convolution from `cin` to `cout` channels with padding `kernel
+    /// / 2`.
     pub const fn same(cin: usize, cout: usize, kernel: usize, stride: usize) -> Self {
         Self {
             cin,
@@ -27,7 +28,7 @@ impl ConvShape {
         }
     }
 
-    /// Output length along an axis of length `n`; 0 when the kernel does not fit.
+    /// Returns the output length along an axis of length `n`; 0 when the kernel does not fit.
     pub const fn out(&self, n: usize) -> usize {
         let padded = n + 2 * self.pad;
         if padded < self.kernel {
@@ -37,12 +38,12 @@ impl ConvShape {
         }
     }
 
-    /// Multiply-adds for an `h` x `w` input.
+    /// Returns the multiply-adds for an `h` x `w` input.
     pub const fn macs(&self, h: usize, w: usize) -> usize {
         self.out(h) * self.out(w) * self.cin * self.cout * self.kernel * self.kernel
     }
 
-    /// Number of weights.
+    /// Returns the number of weights.
     pub const fn weights(&self) -> usize {
         self.cin * self.cout * self.kernel * self.kernel
     }

@@ -1,4 +1,4 @@
-//! Weight gradients from the order of the kernels to that of the tensors.
+//! Converts weight gradients from the kernels' order to that of tensors.
 
 use rayon::prelude::*;
 

@@ -1,11 +1,11 @@
-//! Sums, products, gates, dropout and maps beside each other that learn.
+//! Traced sums, products, gates, dropout and concatenation.
 
 use candle_core::{Result, Tensor};
 
 use super::{Grads, NONE, Traced, gradient_of, record, with_values};
 use crate::nn::kernels::{self, Activation, Dropout, Nhwc};
 
-/// `a + b` of one size, negatives cut if `relu`.
+/// Computes `a + b` of equal shapes, followed by ReLU if `relu` is set.
 pub(in crate::nn) fn add(a: &Traced, b: &Traced, relu: bool) -> Result<Traced> {
     let y = kernels::add(a.map(), b.map(), relu, a.threads());
     let sources = [a.source(), b.source()];
@@ -20,7 +20,7 @@ pub(in crate::nn) fn add(a: &Traced, b: &Traced, relu: bool) -> Result<Traced> {
     })
 }
 
-/// The channels of all `maps`, of one size, in this order.
+/// Concatenates the channels of `maps`, which have equal heights and widths.
 pub(in crate::nn) fn concat(maps: &[&Traced]) -> Result<Traced> {
     let [first, ..] = maps else {
         candle_core::bail!("no maps to put beside each other");
@@ -39,7 +39,7 @@ pub(in crate::nn) fn concat(maps: &[&Traced]) -> Result<Traced> {
     })
 }
 
-/// `x + one` for each of `x`'s images, `one` being one image.
+/// Computes `x + one` for each of `x`'s images, where `one` is a single image.
 pub(in crate::nn) fn add_to_each(x: &Traced, one: &Traced) -> Result<Traced> {
     let y = kernels::add_to_each(x.map(), one.map());
     let sources = [x.source(), one.source()];
@@ -61,7 +61,7 @@ pub(in crate::nn) fn add_to_each(x: &Traced, one: &Traced) -> Result<Traced> {
     })
 }
 
-/// `sum` where other consumers have left one, else zeros of `like`'s size.
+/// Returns `sum`, the gradient left by other consumers, or zeros of `like`'s shape.
 fn begun(sum: Option<Nhwc>, like: &Nhwc) -> Nhwc {
     sum.unwrap_or_else(|| {
         let [n, h, w, c] = like.dims();
@@ -71,7 +71,7 @@ fn begun(sum: Option<Nhwc>, like: &Nhwc) -> Nhwc {
     })
 }
 
-/// `x + bias`, one number per channel.
+/// Computes `x + bias` with one value per channel.
 pub(in crate::nn) fn add_bias(x: &Traced, bias: &Tensor) -> Result<Traced> {
     let mut y = kernels::copy(x.map(), x.threads());
     kernels::add_bias(&mut y, &bias.to_vec1()?);
@@ -83,7 +83,7 @@ pub(in crate::nn) fn add_bias(x: &Traced, bias: &Tensor) -> Result<Traced> {
     })
 }
 
-/// `x * map`, where `map` has `x`'s size and one channel or as many as `x`.
+/// Computes `x * map`, where `map` has `x`'s size and either one channel or as many as `x`.
 pub(in crate::nn) fn multiply(x: &Traced, map: &Traced) -> Result<Traced> {
     if map.map().c() == 1 {
         return scale(x, map, None);
@@ -110,7 +110,7 @@ pub(in crate::nn) fn multiply(x: &Traced, map: &Traced) -> Result<Traced> {
     })
 }
 
-/// `x * factor + bias`: `factor` has one channel, `bias` one value per channel.
+/// Computes `x * factor + bias`: `factor` has one channel, `bias` one value per channel.
 fn scale(x: &Traced, factor: &Traced, bias: Option<&Tensor>) -> Result<Traced> {
     let offsets = bias.map(Tensor::to_vec1::<f32>).transpose()?;
     let y = kernels::scaled(x.map(), factor.map(), offsets.as_deref(), x.threads());
@@ -135,7 +135,7 @@ fn scale(x: &Traced, factor: &Traced, bias: Option<&Tensor>) -> Result<Traced> {
     )
 }
 
-/// `f (1 + m + m * d) + bias` with the one-channel maps `m` and `d`.
+/// Computes `f (1 + m + m * d)` plus a bias per channel, with one-channel maps `m` and `d`.
 pub(in crate::nn) fn gate(
     f: &Traced,
     [m, d]: [&Traced; 2],
@@ -152,7 +152,7 @@ pub(in crate::nn) fn gate(
     scale(f, &gate, bias)
 }
 
-/// `f` of two one-channel maps' values.
+/// Applies `f` to the values of two one-channel maps.
 fn zipped(a: &Nhwc, b: &Nhwc, f: impl Fn(f32, f32) -> f32) -> Nhwc {
     let [n, h, w, c] = a.dims();
     let mut out = a.buffers().map(n, h, w, c);
@@ -163,7 +163,7 @@ fn zipped(a: &Nhwc, b: &Nhwc, f: impl Fn(f32, f32) -> f32) -> Nhwc {
     out
 }
 
-/// The 1x1 convolution of `x` with `weight [1, C, 1, 1]`.
+/// Computes the 1x1 convolution of `x` with `weight [1, C, 1, 1]`.
 pub(in crate::nn) fn project(x: &Traced, weight: &Tensor) -> Result<Traced> {
     let y = with_values(weight, |weight, _| {
         Ok(kernels::project(
@@ -194,7 +194,7 @@ pub(in crate::nn) fn project(x: &Traced, weight: &Tensor) -> Result<Traced> {
     )
 }
 
-/// `x` with some values dropped and the others raised to make up for it.
+/// Drops some values of `x` and scales up the others to preserve the expectation.
 pub(in crate::nn) fn drop_out(x: &Traced, dropout: Dropout) -> Result<Traced> {
     let mut y = kernels::copy(x.map(), x.threads());
     kernels::drop_out(&mut y, dropout, x.threads());
