@@ -213,7 +213,10 @@ fn signed_maps_diverge_around_zero_without_the_frame() {
     let [r, _, b] = at(&pixels, 165, 100);
     // Half as strong as the negative side, because the range is symmetric.
     assert!(r > b + 20, "positive is red");
-    assert!(wide_open(at(&pixels, 102, 100)), "the zero-padding border is not shown");
+    assert!(
+        wide_open(at(&pixels, 102, 100)),
+        "the zero-padding border is not shown"
+    );
 }
 
 /// Fails when the border of a small map (8 x 8) is cut off as it is for large maps.
