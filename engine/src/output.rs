@@ -56,10 +56,12 @@ impl AttentionKind {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Signed => {
-                "From -1 to 1: above 0 the network strengthens what it found there, below 0 it weakens it"
+                "From -1 to 1: above 0 the network amplifies features there, below 0 it \
+                 suppresses them"
             }
             Self::Gate => {
-                "What the network multiplies what it found by: 1 keeps it, 0 removes it, more strengthens it"
+                "Factor that the network multiplies features by: 1 keeps them, 0 removes them, \
+                 more amplifies them"
             }
             Self::QueryKey => "Shares of attention: those that one place reads sum to 1",
         }

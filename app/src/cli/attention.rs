@@ -142,7 +142,7 @@ fn first_frame(input: &OsStr) -> anyhow::Result<Frame> {
     };
     match SourceSpec::parse(input)?.open(&options)?.next_frame()? {
         Some(frame) => Ok(frame),
-        None => bail!("{}: has no picture", input.display()),
+        None => bail!("{}: has no frame", input.display()),
     }
 }
 
@@ -158,7 +158,7 @@ fn look(estimator: &mut Estimator, frame: &Frame, input: &OsStr) -> anyhow::Resu
         }
     }
     bail!(
-        "{}: no person found, so there is no joint to ask about",
+        "{}: no person found, so there is no joint to show attention for",
         input.display()
     )
 }
@@ -209,7 +209,10 @@ fn self_attention(
     let inwards = |v: f64, to: f64| v + 0.02 * (to - v);
     let inside = Point::new(inwards(joint.x, middle.x), inwards(joint.y, middle.y));
     let Some(token) = found.token_at(joint).or_else(|| found.token_at(inside)) else {
-        bail!("{} was found outside the region looked at", args.keypoint);
+        bail!(
+            "{} lies outside the region that the network saw",
+            args.keypoint
+        );
     };
     let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
     Ok(found.as_map(direction, token, args.head, &kernels.threads)?)

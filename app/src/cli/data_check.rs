@@ -38,18 +38,19 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
         for set in report.learned() {
             let name = set.annotations.display();
             let role = if has_several {
-                format!("to learn from, {name}")
+                format!("training, {name}")
             } else {
-                "to learn from".to_owned()
+                "training".to_owned()
             };
             print_set(&role, set)?;
         }
         if let Some(held_out) = &report.held_out {
-            print_set("held out", held_out)?;
+            print_set("validation", held_out)?;
         }
         if report.shared > 0 {
             print_line(format_args!(
-                "{} of the held-out pictures are learned from: what is measured on them flatters",
+                "{} of the validation images are also trained on, so the measured accuracy will \
+                 be too optimistic",
                 report.shared
             ))?;
         }
@@ -68,7 +69,7 @@ fn print_sum(report: &Report) -> anyhow::Result<()> {
     let sum = |of: &dyn Fn(&SetReport) -> usize| report.sets().map(of).sum::<usize>();
     let [notes, warnings, errors] = Severity::ALL.map(|severity| sum(&|set| set.count(severity)));
     print_line(format_args!(
-        "in all: {} people to learn from in {} sets; errors {errors}, warnings {warnings}, notes {notes}",
+        "total: {} people for training in {} sets; errors {errors}, warnings {warnings}, notes {notes}",
         report.people(),
         report.learned().count(),
     ))
@@ -83,7 +84,7 @@ fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {
     }
     let [notes, warnings, errors] = Severity::ALL.map(|severity| report.count(severity));
     print_line(format_args!(
-        "{role}: {} people in {} pictures ({}); errors {errors}, warnings {warnings}, notes {notes}",
+        "{role}: {} people in {} images ({}); errors {errors}, warnings {warnings}, notes {notes}",
         report.people, report.pictures, report.format
     ))?;
     if !report.left_out.people.is_empty() {

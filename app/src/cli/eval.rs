@@ -185,7 +185,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         boxes_left_out = found.of_other_categories + found.of_other_pictures;
         if boxes_left_out > 0 {
             tracing::warn!(
-                "{}: {} boxes are used, {} are of other categories and {} of other pictures",
+                "{}: {} boxes are used, {} are of other categories and {} of other images",
                 args.boxes,
                 found.boxes.len(),
                 found.of_other_categories,

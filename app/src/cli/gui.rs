@@ -43,14 +43,14 @@ pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> 
     if let (Display::Dead(_), Some(input)) = (&display, &args.input) {
         // A window was meant to open here, on something certain: no demo replaces it.
         bail!(
-            "{}, so there is no window; start the display, or use `poselens run --input {}`",
+            "{}, so no window can be opened; start the display, or use `poselens run --input {}`",
             display.reason(),
             input.display()
         );
     }
     let input = args.input.clone().unwrap_or_else(|| "sample".into());
     eprintln!(
-        "poselens: {}, so there is no window; running the demo instead: {} -> {DEMO_FILE}",
+        "poselens: {}, so no window can be opened; running the demo instead: {} -> {DEMO_FILE}",
         display.reason(),
         input.display()
     );

@@ -113,7 +113,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     }
     if let Some(first) = summary.left_out.first() {
         let n = summary.left_out.len();
-        eprintln!("left out: {n} tensors that begin otherwise ({first}, ...)");
+        eprintln!("skipped: {n} tensors with another prefix ({first}, ...)");
     }
     if !summary.also_fit.is_empty() {
         let others = summary.also_fit.join(", ");

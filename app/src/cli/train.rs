@@ -112,7 +112,7 @@ fn input_size(text: &str) -> Result<[usize; 2], String> {
     let (width, height) = text.split_once('x').unwrap_or((text, text));
     let side = |side: &str| match side.parse::<usize>() {
         Ok(n) if n > 0 && n % 8 == 0 && n <= 4096 => Ok(n),
-        _ => Err(format!("'{side}' is no multiple of 8 up to 4096")),
+        _ => Err(format!("'{side}' is not a multiple of 8 up to 4096")),
     };
     Ok([side(width)?, side(height)?])
 }
@@ -352,7 +352,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         if ended == "finished" {
             ""
         } else {
-            "; --resume goes on from there"
+            "; --resume continues from there"
         }
     ))?;
     if let Some(first) = document.first_broken {
@@ -399,7 +399,7 @@ fn show(news: &Receiver<Event>) {
                 bar.suspend(|| {
                     eprintln!(
                         "{people} people, {epochs} epochs of {steps_per_epoch} steps{from}; \
-                         {n_learning} numbers learn"
+                         {n_learning} trainable parameters"
                     );
                 });
             }
@@ -430,7 +430,7 @@ fn show(news: &Receiver<Event>) {
 
 fn counted(pictures: u64) -> String {
     let end = if pictures == 1 { "" } else { "s" };
-    format!("{pictures} picture{end}")
+    format!("{pictures} image{end}")
 }
 
 fn line(record: &EpochRecord) -> String {

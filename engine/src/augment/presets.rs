@@ -47,7 +47,7 @@ pub const PRESETS: &[PresetSpec] = &[
     },
     PresetSpec {
         name: "mosaic",
-        help: "as default, whole bodies, every second input from four pictures",
+        help: "as default, whole bodies, every second input a mosaic of four images",
         build: mosaic,
     },
     PresetSpec {

@@ -139,7 +139,7 @@ fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<
         distance: differences.n() + n_outside,
         reason: match renamed.outside.first() {
             Some(first) => format!(
-                "{differences}; {n_outside} begin otherwise than the others ({}, ...)",
+                "{differences}; {n_outside} have another prefix than the others ({}, ...)",
                 shown(first)
             ),
             None => differences.to_string(),

@@ -164,7 +164,7 @@ fn check_targets(input: &Path, output: &Path, card_path: &Path) -> Result<()> {
     }
     match std::fs::read_to_string(card_path) {
         Ok(text) if Card::parse("it", &text).is_err() => {
-            let reason = "stands where the card goes and is no model card: not overwritten";
+            let reason = "is where the card belongs but is not a model card: not overwritten";
             Err(Error::data(card_path, reason))
         }
         _ => Ok(()),
@@ -365,7 +365,7 @@ fn read_safetensors(options: &ImportOptions) -> Result<Found> {
         let line = reason.lines().next().unwrap_or_default();
         Error::data(
             path,
-            format!("is no readable safetensors file ({})", shown(line)),
+            format!("is not a readable safetensors file ({})", shown(line)),
         )
     })?;
     let n_before = tensors.len();

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The row of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "clip",
-    help: "a folder with coco.json and pictures",
+    help: "a folder with coco.json and images",
     accepts: |path| labels(path).is_some(),
     file: |folder| labels(folder).unwrap_or_else(|| folder.to_owned()),
     has_categories: true,

@@ -121,9 +121,9 @@ pub(super) fn results_not_labels(path: &Path) -> Option<&'static str> {
         return None;
     }
     Some(if has(b"\"keypoints\"") {
-        "a list of predictions with scores, as `run --write-coco` writes it, not labels: nothing can \
-         be learned from it or measured on it. Correct it by hand and save it as COCO keypoints \
-         (images, annotations, categories); `eval --boxes` takes its boxes"
+        "a list of predictions with scores, as `run --write-coco` writes it, not labels: it \
+         cannot be used for training or evaluation. Correct it by hand and save it as COCO \
+         keypoints (images, annotations, categories); `eval --boxes` accepts its boxes"
     } else {
         "a list of a detector's boxes, not labels; give it to `eval --boxes`, and the labels to \
          --annotations"

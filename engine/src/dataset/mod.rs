@@ -81,7 +81,7 @@ impl Dataset {
         let (n, name) = (self.samples.len(), first.file_name().unwrap_or_default());
         let name = name.to_string_lossy();
         let reason =
-            format!("none of the {n} labelled pictures is there ({name}); name their folder");
+            format!("none of the {n} labelled images was found ({name}); give their folder");
         Err(Error::data(images, reason))
     }
 }

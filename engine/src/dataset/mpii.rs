@@ -130,8 +130,8 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
 fn set_aside(split: Split, n_validation: usize, all: usize) -> String {
     match split {
         Split::Learn => format!(
-            "{n_validation} of {all} people are set aside: they are marked as held out \
-             (`isValidation`) and not learned from"
+            "{n_validation} of {all} people are skipped: they are marked as held out \
+             (`isValidation`) and not trained on"
         ),
         Split::HeldOut => format!(
             "{} of {all} people are set aside: they are not marked as held out (`isValidation`), \

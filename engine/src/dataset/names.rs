@@ -162,8 +162,8 @@ pub(super) fn by_order(n: usize) -> Result<Naming, String> {
         let known = Skeleton::all().iter();
         let known = known.map(|s| format!("{} ({})", s.n_joints(), s.name));
         return Err(format!(
-            "the {n} joints have no names, and no known skeleton has so many; known are {}; give \
-             them names in the category's `keypoints`",
+            "the {n} joints have no names, and no known skeleton has {n} joints (known: {}); \
+             name them in the category's `keypoints`",
             known.collect::<Vec<_>>().join(", ")
         ));
     };
@@ -215,8 +215,8 @@ pub(super) fn naming(names: &[String]) -> Result<Naming, String> {
             .map(String::as_str)
             .collect();
         return Err(format!(
-            "{} of the {} names in the category's `keypoints` are no joints of a person: {}; name \
-             them nose, left_eye, ... right_ankle, or only number them",
+            "{} of the {} names in the category's `keypoints` are not joints of a person: {}; \
+             name them nose, left_eye, ... right_ankle, or only number them",
             others.len(),
             names.len(),
             listed(&others)

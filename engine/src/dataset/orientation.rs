@@ -51,7 +51,7 @@ pub(super) fn settle(dataset: &mut Dataset, wanted: Orientation) -> Option<Strin
     };
     set(dataset, orientation);
     Some(format!(
-        "{n} pictures are {how}: the labels of {why} others show that all were labelled so"
+        "{n} images are {how}: the labels of {why} others show that all were labelled that way"
     ))
 }
 
@@ -72,9 +72,9 @@ pub fn set(dataset: &mut Dataset, orientation: Orientation) {
 /// What to say of pictures that are left open.
 pub fn open_note(n: usize) -> String {
     format!(
-        "the EXIF data of {n} pictures turn them, and their labels fit both ways; they are read as \
-         they are stored. If they were labelled upright, say --orientation exif, else --orientation \
-         stored"
+        "the EXIF data of {n} images rotate them, and their labels fit both ways; they are read \
+         as stored. If they were labelled upright, use --orientation exif, else \
+         --orientation stored"
     )
 }
 

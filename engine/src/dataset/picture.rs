@@ -85,7 +85,7 @@ pub fn of_file(path: &Path, id: u64, size: Size, orientation: Orientation) -> Re
     if found == size && turn(path).is_none() {
         return Ok(frame);
     }
-    let reason = format!("the picture is {found}, its labels were made for {size}");
+    let reason = format!("the image is {found}, its labels were made for {size}");
     Err(Error::data(path, reason))
 }
 
@@ -171,7 +171,7 @@ pub fn size(path: &Path) -> Result<Size> {
         .map_err(Error::io("open", path))?;
     let (width, height) = reader
         .into_dimensions()
-        .map_err(|e| Error::data(path, format!("not a readable picture: {e}")))?;
+        .map_err(|e| Error::data(path, format!("not a readable image: {e}")))?;
     Ok(Size::new(width as usize, height as usize))
 }
 

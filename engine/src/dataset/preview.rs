@@ -111,7 +111,7 @@ fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     let people = seen.people().count();
     let pictures = match seen.tiles.len() {
         1 => String::new(),
-        n => format!("{n} pictures, "),
+        n => format!("{n} images, "),
     };
     format!("{pictures}{people} people, {inside} joints")
 }

@@ -105,7 +105,7 @@ impl Network {
             let part_from_mean = part_from_image.after(&self.image_from_heatmap(roi, mean.size));
             add(mean, &heatmaps, &part_from_mean, share);
         }
-        mean.ok_or_else(|| Error::Invalid("no scale to look at".to_owned()))
+        mean.ok_or_else(|| Error::Invalid("no scale is given".to_owned()))
     }
 
     /// Returns the heatmaps of one region, averaged with those of its mirror image if `mirrored` is

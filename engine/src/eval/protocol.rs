@@ -111,7 +111,7 @@ fn boxes_by_image(
     }
     if !samples.iter().any(|s| by_image.contains_key(&s.image_id)) {
         return Err(Error::Invalid(format!(
-            "none of the {} boxes belongs to one of the {} pictures; compare the `image_id`s",
+            "none of the {} boxes belongs to one of the {} images; compare the `image_id`s",
             boxes.len(),
             samples.len()
         )));

@@ -51,8 +51,7 @@ pub fn evaluate_scenes(
 ) -> Result<EvalReport> {
     if options.boxes.is_some() {
         return Err(Error::Invalid(
-            "the model finds people by itself and cannot be asked about boxes; leave them out"
-                .to_owned(),
+            "the model finds people by itself and cannot use boxes; omit --boxes".to_owned(),
         ));
     }
     let sigmas: Vec<f64> = (0..skeleton.n_joints())

@@ -31,7 +31,7 @@ fn why_left_out(sample: &Sample, person: &Annotation) -> Option<&'static str> {
     } else if person.area <= 0.0 || person.area.is_nan() {
         Some("without an area")
     } else if !has_region(person, sample.size) {
-        Some("without a box in the picture")
+        Some("without a box in the image")
     } else {
         None
     }
@@ -56,7 +56,7 @@ pub fn check_people(samples: &[Sample], left_out: &mut LeftOut) -> Result<()> {
     }
     let n: usize = left_out.people.values().sum();
     Err(Error::Invalid(match n {
-        0 => "there are no people to measure: none are labelled".to_owned(),
+        0 => "there are no people to evaluate on: none are labelled".to_owned(),
         _ => format!(
             "none of the {n} labelled people can be measured: {}",
             left_out.reasons()
@@ -70,7 +70,7 @@ pub(super) fn check_joints(skeleton: &Skeleton, n: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::Invalid(format!(
-        "the model answers with {n} joints, the labels are {} with {}; choose weights for {}",
+        "the model predicts {n} joints, the labels are {} with {}; choose weights for {}",
         skeleton.name,
         skeleton.n_joints(),
         skeleton.name

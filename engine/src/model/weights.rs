@@ -38,7 +38,7 @@ impl SimpleBackend for Notes {
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> TensorResult<Tensor> {
-        candle_core::bail!("the shape of {name} is to be told, not to be found out")
+        candle_core::bail!("the shape of {name} must be given, it cannot be inferred")
     }
 
     fn contains_tensor(&self, _: &str) -> bool {

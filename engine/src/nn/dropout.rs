@@ -41,7 +41,10 @@ pub fn dropout(x: Features, p: f32, pass: &mut Pass) -> Result<Features> {
             Ok(Features::Tensor(x.mul(&factors)?))
         }
         Features::Traced(x) => learn::drop_out(&x, dropout).map(Features::Traced),
-        Features::Nhwc(_) => candle_core::bail!("a map without history in a pass that learns"),
+        Features::Nhwc(_) => candle_core::bail!(
+            "a map without autograd history in a training \
+         pass"
+        ),
     }
 }
 

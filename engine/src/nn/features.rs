@@ -45,7 +45,7 @@ impl Features {
     pub fn enter_tokens(x: &Tensor, (height, width): (usize, usize), pass: &Pass) -> Result<Self> {
         let (n, len, c) = x.dims3()?;
         if len != height * width {
-            candle_core::bail!("{len} tokens are no map of {width}x{height} pixels");
+            candle_core::bail!("{len} tokens are not a map of {width}x{height} pixels");
         }
         match &pass.kernels {
             Some(kernels) if pass.mode == Mode::Eval && !x.track_op() => {

@@ -66,8 +66,8 @@ impl H264Encoder {
         let (long, short) = (size.width.max(size.height), size.width.min(size.height));
         if short < MIN_SIDE || long > MAX_SIDES.0 || short > MAX_SIDES.1 {
             return Err(format!(
-                "H.264 pictures need sides from {MIN_SIDE} to {}x{}, these are {source}; \
-                 choose another picture size",
+                "H.264 frames need sides from {MIN_SIDE} to {}x{}, these are {source}; choose \
+                 another frame size",
                 MAX_SIDES.0, MAX_SIDES.1
             ));
         }
@@ -164,7 +164,7 @@ impl H264Encoder {
             }
         }
         if data.is_empty() {
-            return Err("the H.264 encoder left a picture out".to_owned());
+            return Err("the H.264 encoder skipped a frame".to_owned());
         }
         Ok(EncodedPicture { data, is_key })
     }

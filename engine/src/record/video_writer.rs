@@ -87,7 +87,7 @@ impl VideoWriter {
         };
         if !(nominal_rate.is_finite() && nominal_rate > 0.0) {
             return Err(record(format!(
-                "{nominal_rate} frames per second is no frame rate"
+                "{nominal_rate} frames per second is not a valid frame rate"
             )));
         }
         let encoder = H264Encoder::new(size, nominal_rate).map_err(record)?;
@@ -124,7 +124,7 @@ impl VideoWriter {
         let expected = self.size.area() * BYTES_PER_PIXEL;
         if rgba.len() != expected {
             return Err(self.error(format!(
-                "the picture changed its size ({} bytes, {} has {expected}); start a new recording",
+                "the frame size changed ({} bytes, {} has {expected}); start a new recording",
                 rgba.len(),
                 self.size
             )));
@@ -147,7 +147,9 @@ impl VideoWriter {
                 is_key: picture.is_key,
             })
             .map_err(|reason| {
-                self.error(format!("{reason}; what was written before stays playable"))
+                self.error(format!(
+                    "{reason}; everything written before stays playable"
+                ))
             })
     }
 
@@ -171,7 +173,9 @@ impl VideoWriter {
     fn close(&mut self, end: SoundEnd) -> Result<VideoSummary> {
         self.is_finished = true;
         let totals = self.fragments.finish(end).map_err(|reason| {
-            self.error(format!("{reason}; what was written before stays playable"))
+            self.error(format!(
+                "{reason}; everything written before stays playable"
+            ))
         })?;
         Ok(VideoSummary {
             frames: totals.frames,

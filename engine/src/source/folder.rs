@@ -12,7 +12,7 @@ use crate::frame::{Frame, FramePool};
 /// The row of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "folder",
-    help: "FOLDER: its pictures in natural order (2.png before 10.png)",
+    help: "FOLDER: its images in natural order (2.png before 10.png)",
     stands_alone: false,
     accepts: |text| Path::new(text).is_dir(),
     open: |argument, options| Ok(Box::new(Folder::open(Path::new(argument), options)?)),
@@ -68,7 +68,7 @@ impl Folder {
         let left_out = listing.left_out();
         if listing.pictures.is_empty() {
             let but = left_out.unwrap_or_else(|| "it is empty".to_owned());
-            let reason = format!("no pictures in this folder: {but}");
+            let reason = format!("no images in this folder: {but}");
             return Err(Error::source(shown, reason));
         }
         Ok(Self {
@@ -102,7 +102,7 @@ impl Folder {
         let n = self.listing.pictures.len();
         let failed = (!failed.is_empty()).then(|| {
             let (k, names) = (failed.len(), first_names(failed));
-            format!("{k} of {n} pictures failed, the others keep their numbers ({names}: {reason})")
+            format!("{k} of {n} images failed, the others keep their numbers ({names}: {reason})")
         });
         let counted = |names: &[String], one: &str, many: &str| {
             let what = if names.len() == 1 { one } else { many };
@@ -113,8 +113,8 @@ impl Folder {
             failed,
             counted(
                 damaged,
-                "picture is cut off or damaged and may be grey in parts",
-                "pictures are cut off or damaged and may be grey in parts",
+                "image is truncated or damaged and may be grey in parts",
+                "images are truncated or damaged and may be grey in parts",
             ),
             counted(
                 several,
@@ -167,7 +167,7 @@ impl FrameSource for Folder {
         match (self.n_frames, &self.warning) {
             (0, Some(warning)) => Err(Error::source(
                 warning.clone(),
-                "no picture of this folder can be read",
+                "no image of this folder can be read",
             )),
             _ => Ok(None),
         }

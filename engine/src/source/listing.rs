@@ -103,11 +103,11 @@ impl Listing {
         let kinds = [
             ("video", "videos", &self.videos),
             (
-                "file that is no picture",
-                "files that are no pictures",
+                "file that is not an image",
+                "files that are not images",
                 &self.others,
             ),
-            ("hidden picture", "hidden pictures", &self.hidden),
+            ("hidden image", "hidden images", &self.hidden),
             (
                 "subfolder, not entered",
                 "subfolders, not entered",

@@ -7,7 +7,7 @@ use super::{SourceKind, video};
 /// The row of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "sample",
-    help: "the clip that comes with the program (Intel sample videos, CC BY 4.0)",
+    help: "the bundled clip (Intel sample videos, CC BY 4.0)",
     stands_alone: true,
     accepts: |_| false,
     open: |_, _| video::open_bytes(CLIP, NAME),

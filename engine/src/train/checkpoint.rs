@@ -257,7 +257,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let reason = "a training is at work in it; wait for it, or choose another folder";
+                let reason = "a training is running in it; wait for it, or choose another folder";
                 return Err(Error::data(path, reason));
             }
             // Some network drives know no locks.

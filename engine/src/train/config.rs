@@ -281,7 +281,8 @@ impl TrainConfig {
         if self.target.approach()? != approach {
             let Self { model, target, .. } = self;
             return fault(&format!(
-                "target.codec '{}' is not for what {model} answers; begin with one of its recipes",
+                "target.codec '{}' does not match the outputs of {model}; start from one of its \
+                 recipes",
                 target.codec
             ));
         }
@@ -380,7 +381,7 @@ impl Changes {
             let (given, has) = (self.data.len(), config.data.len());
             if given != has {
                 return fault(&format!(
-                    "learns from {has} sets, not {given}: name all of them in their order"
+                    "has {has} data sets, not {given}: give all of them in their order"
                 ));
             }
             for (moved, data) in self.data.iter().zip(&mut config.data) {

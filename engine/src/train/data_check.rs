@@ -198,7 +198,7 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
         held_out
             .findings
             .extend(shared.iter().map(|(path, learned)| {
-                let text = format!("is learned from too, as {}", learned.display());
+                let text = format!("is also trained on, as {}", learned.display());
                 Finding::of_file(Severity::Warning, path, text)
             }));
         report.held_out = Some(held_out);
@@ -272,14 +272,14 @@ fn nobody(left_out: &LeftOut) -> String {
 
 fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Dataset> {
     if !data.annotations.exists() {
-        let reason = "there is no such file or folder";
+        let reason = "no such file or folder";
         return Err(Error::data(&data.annotations, reason));
     }
     let spec = data.spec()?;
     report.format = spec.name;
     let images = data.folder();
     if !images.is_dir() {
-        return Err(Error::data(&images, "there is no such folder of pictures"));
+        return Err(Error::data(&images, "no such image folder"));
     }
     let findings = &mut report.findings;
     let mut dataset = spec.examine(&data.request(&images, split), findings)?;

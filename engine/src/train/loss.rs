@@ -76,7 +76,8 @@ pub const LOSSES: &[LossSpec] = &[
     },
     LossSpec {
         name: "sum",
-        help: "squared error summed over everything, mean over inputs: fields of everybody (SSA)",
+        help: "squared error summed over everything, mean over inputs: fields of several people \
+         (SSA)",
         of: sum,
     },
 ];

@@ -78,5 +78,8 @@ pub fn settled_note(n: usize, orientation: Orientation) -> String {
         Orientation::Exif => "turned as their EXIF data says",
         Orientation::Auto | Orientation::Stored => "read as they are stored",
     };
-    format!("{n} pictures that EXIF data turns are {how}: so the labels fit what the network finds")
+    format!(
+        "{n} images with EXIF rotation are {how}: this way the labels fit the network's \
+     predictions"
+    )
 }

@@ -37,7 +37,7 @@ impl RunEntry {
         let history = history(&log).ok_or_else(|| {
             Error::data(
                 &path,
-                "is not the log of a training; resume it to write it anew",
+                "is not the log of a training; resume the training to write it again",
             )
         })?;
         Ok(Self {

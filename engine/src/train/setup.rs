@@ -23,7 +23,7 @@ pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<
 pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
     let other = spec.begins_with.ok_or_else(|| {
         Error::Invalid(format!(
-            "no other model has the backbone of {}; begin with scratch or a file",
+            "no other model has the backbone of {}; use scratch or a file",
             spec.name
         ))
     })?;
@@ -104,8 +104,8 @@ pub(super) fn check_labels(folder: &Path, progress: &Progress) -> Result<()> {
         Some((set, _)) => Err(Error::data(
             &set.annotations,
             format!(
-                "has other labels than when this training began: put the old ones back, or start \
-                 again in another folder, from its weights with --init {}",
+                "has other labels than at the start of this training: restore the old ones, or \
+                 start again in another folder, from its weights with --init {}",
                 folder.join(LAST).display()
             ),
         )),

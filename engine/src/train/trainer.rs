@@ -150,7 +150,7 @@ impl Trainer {
             let (n, unused) = people.add(&name, data.load(Split::Learn)?, &data.people)?;
             if !unused.people.is_empty() {
                 let reasons = unused.reasons();
-                tracing::warn!("{name}: {n} people are learned from; left out: {reasons}");
+                tracing::warn!("{name}: training on {n} people; skipped: {reasons}");
             }
             left_out.insert(data.name(), unused);
         }
@@ -282,8 +282,8 @@ impl Trainer {
         tell(events, Event::Stopped(reason));
         if reason == Reason::Diverged {
             return Err(Error::Invalid(format!(
-                "the loss is no number any more after step {}; try a lower learning rate. What \
-                 was saved before is in {}",
+                "the loss became NaN or infinite after step {}; try a lower learning rate. \
+                 Earlier checkpoints are in {}",
                 self.progress.step,
                 self.folder.path().display()
             )));

@@ -28,7 +28,10 @@ fn every_failure_is_told_in_its_own_words() {
         ),
         (failing(&json!({"OPEN": 13})), "no permission"),
         (failing(&json!({"OPEN": 19})), "no such device"),
-        (failing(&json!({"STREAMON": 28})), "the USB bus has no room"),
+        (
+            failing(&json!({"STREAMON": 28})),
+            "the USB bus has no bandwidth",
+        ),
         (failing(&json!({"STREAMON": 5})), "it does not start"),
         (failing(&json!({"REQBUFS": 22})), "it does not start"),
         (

@@ -158,7 +158,7 @@ fn nobody_is_no_figure() {
     for part in [
         "none of its 2 people",
         "without a labelled joint",
-        "missing.png: the picture is missing",
+        "missing.png: the image is missing",
     ] {
         assert!(checked.stdout.contains(part), "{part}: {}", checked.stdout);
     }

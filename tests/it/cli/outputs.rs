@@ -288,7 +288,7 @@ fn the_folder_of_a_recording_is_an_input() {
     desk.copy(&golden("video/bframes.mp4"), "session/raw.mp4");
     let run = "run --input session --record session/again.mp4 --write-json again.jsonl";
     let complaint = desk.complaint(run);
-    assert!(complaint.contains("no pictures"), "{complaint}");
+    assert!(complaint.contains("no images"), "{complaint}");
     desk.write("session/session.toml", "");
     desk.succeed(run);
     assert_eq!(numbers(&desk.json_lines("again.jsonl")).len(), 10);

@@ -66,7 +66,7 @@ fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
     for part in [
         "1 of 5 pictures failed",
         "2.jpg",
-        "1 file that is no picture (notes.txt)",
+        "1 file that is not an image (notes.txt)",
     ] {
         assert!(said.contains(part), "{said}");
     }
@@ -89,7 +89,7 @@ fn a_cut_picture_is_said() {
     let run = desk.json("run --input cut.jpg --json");
     let warning = run["warnings"][0].as_str().unwrap();
     assert!(
-        warning.contains("cut.jpg") && warning.contains("cut off"),
+        warning.contains("cut.jpg") && warning.contains("truncated"),
         "{warning}"
     );
     assert_eq!(desk.run("run --input cut.jpg --strict").code, Some(1));

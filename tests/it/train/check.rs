@@ -25,7 +25,7 @@ fn data_can_be_checked_alone() {
     assert_eq!(report["shared"], 2);
     assert_eq!(report["obstacle"], Value::Null);
     let text = desk.succeed(&format!("train {options} --out never")).stdout;
-    assert!(text.contains("to learn from: 3 people"), "{text}");
+    assert!(text.contains("training: 3 people"), "{text}");
     let twin = text.lines().find(|line| line.contains("other.png"));
     assert!(twin.is_some_and(|line| line.contains("1.png")), "{text}");
     assert!(!desk.path("never").exists());
@@ -37,7 +37,7 @@ fn data_can_be_checked_alone() {
     assert_eq!(outcome.code, Some(1));
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["learn"]["findings"].as_array().unwrap().len(), 3);
-    assert!(report["obstacle"].as_str().unwrap().contains("pictures"));
+    assert!(report["obstacle"].as_str().unwrap().contains("images"));
 }
 
 /// Fails when only the first of several sets is looked at, a finding does not say whose it is, or a
@@ -71,7 +71,7 @@ fn every_set_of_a_training_is_checked() {
     std::fs::write(desk.path("second/people.json"), "[]").unwrap();
     let outcome = desk.run(&format!("train {options}"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    for words in ["to learn from, first/people.json: 1 people", "in all: "] {
+    for words in ["training, first/people.json: 1 people", "total: "] {
         assert!(outcome.stdout.contains(words), "{outcome:?}");
     }
     assert!(outcome.stderr.contains("second/people.json"), "{outcome:?}");

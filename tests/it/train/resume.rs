@@ -186,7 +186,7 @@ fn changed_labels_are_refused() {
 fn broken_pictures_are_counted() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 4);
-    desk.write("2.png", "no picture");
+    desk.write("2.png", "not an image");
     let begun = desk.json(
         "train --annotations people.json --out out --epochs 1 --batch-size 1 --input-size 64 \
          --device cpu --threads 2 --json",

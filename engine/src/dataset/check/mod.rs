@@ -63,7 +63,7 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Check
         if let Some(fingerprint) = look.fingerprint {
             match pictures.get(&fingerprint) {
                 Some(first) => warn(format!(
-                    "the same picture as {}; people in it count twice",
+                    "the same image as {}; people in it count twice",
                     first.display()
                 )),
                 None => {
@@ -72,7 +72,8 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Check
             }
         }
         if sample.annotations.is_empty() {
-            let text = "no people are labelled in it: it is learned from only as an image without people (empty_share)";
+            let text = "no people are labelled in it: it is used for training only as an image \
+             without people (empty_share)";
             findings.push(Finding::of_file(Severity::Note, &sample.path, text));
         }
         for annotation in &sample.annotations {
@@ -110,7 +111,7 @@ fn look(sample: &Sample) -> Look {
     let bytes = match std::fs::read(&sample.path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            find(Severity::Error, "the picture is missing".to_owned());
+            find(Severity::Error, "the image is missing".to_owned());
             return look;
         }
         Err(e) => {
@@ -129,7 +130,10 @@ fn look(sample: &Sample) -> Look {
     }
     match picture::of_sample(sample) {
         Ok(frame) if is_flat(frame.rgba()) => {
-            find(Severity::Warning, "the picture is of one colour".to_owned());
+            find(
+                Severity::Warning,
+                "the image has a single colour".to_owned(),
+            );
         }
         Ok(_) => {}
         Err(error) => find(Severity::Error, reason(&error)),
@@ -257,12 +261,12 @@ mod tests {
         assert_eq!(of("good.jpg"), "");
         assert!(of("missing.jpg").contains("missing"));
         assert!(of("empty.jpg").contains("empty"));
-        assert!(of("half.jpg").contains("cut off"));
-        assert!(of("twin.jpg").contains("same picture as") && of("twin.jpg").contains("good.jpg"));
-        assert!(of("flat.png").contains("one colour"));
+        assert!(of("half.jpg").contains("truncated"));
+        assert!(of("twin.jpg").contains("same image as") && of("twin.jpg").contains("good.jpg"));
+        assert!(of("flat.png").contains("single colour"));
         assert!(of("nobody.png").contains("no people are labelled"));
         assert!(
-            of("text.jpg").contains("not a picture"),
+            of("text.jpg").contains("not an image"),
             "{}",
             of("text.jpg")
         );

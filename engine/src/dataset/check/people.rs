@@ -51,7 +51,7 @@ fn check_box(b: BBox, image: Size, find: &mut impl FnMut(Severity, String)) {
         find(
             Severity::Warning,
             format!(
-                "{} % of the box {} lie outside the picture of {image}",
+                "{} % of the box {} lie outside the image of {image}",
                 (100.0 * (1.0 - share)).round(),
                 show(b)
             ),
@@ -90,14 +90,14 @@ fn check_joints(
     if !strays.is_empty() {
         find(
             Severity::Warning,
-            format!("joints outside the picture of {image}: {strays}"),
+            format!("joints outside the image of {image}: {strays}"),
         );
     }
     let absent = list(&beyond);
     if !absent.is_empty() {
         find(
             Severity::Note,
-            format!("labelled as not in the picture: {absent}"),
+            format!("labelled as absent from the image: {absent}"),
         );
     }
     let b = annotation.bbox;

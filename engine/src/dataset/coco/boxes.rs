@@ -106,7 +106,7 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
         let n = list.len();
         let reason = if let Some(other) = other_picture {
             format!(
-                "none of the {} boxes of people belongs to one of the {} pictures: the list has \
+                "none of the {} person boxes belongs to one of the {} images: the list has \
                  `image_id` {other}, the labels {}; compare the `image_id`s",
                 found.of_other_pictures,
                 dataset.samples.len(),

@@ -227,7 +227,8 @@ impl Reader<'_> {
             {
                 // Only one of the two can be meant; which, the names do not say.
                 self.fault(format!(
-                    "both {other} and {name} would be {}; name the folder that their names begin in",
+                    "both {other} and {name} would be {}; give the folder that their names start \
+                     from",
                     place.path.display()
                 ));
                 place.path = folder.join(&name);
@@ -268,7 +269,7 @@ impl Reader<'_> {
             }
         });
         let text = format!(
-            "{} of {} images have no `width` and `height`; they are read from the pictures",
+            "{} of {} images have no `width` and `height`; they are read from the image files",
             self.without_size.len(),
             self.samples.len()
         );

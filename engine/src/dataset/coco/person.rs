@@ -30,8 +30,8 @@ impl Mended {
     pub(super) fn notes(&self) -> Vec<String> {
         let all = self.people;
         let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} of {all} people {text}"));
-        let corners = "the boxes are read as left, top, right, bottom: as left, top, width, height \
-                       some would leave the pictures";
+        let corners = "the boxes are read as left, top, right, bottom: as left, top, width, \
+         height some would exceed the images";
         [
             of(
                 self.pairs,
@@ -152,8 +152,8 @@ fn joint(x: f64, y: f64, flag: f64) -> Result<Joint, String> {
         Visibility::Visible
     } else {
         return Err(format!(
-            "visibility {flag} in `keypoints`; it is 0, 1 or 2 (a score, as predictions have it, is \
-             no label)"
+            "visibility {flag} in `keypoints`; it must be 0, 1 or 2 (scores of predictions are \
+             not labels)"
         ));
     };
     let point = if is_placed {

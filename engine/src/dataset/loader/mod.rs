@@ -128,7 +128,7 @@ impl Loader {
         let (input, target) = (&options.input, &options.target);
         if !options.augment.suits(target.approach()?) {
             return Err(Error::Invalid(
-                "augmentation: a mosaic is for networks that find everybody; set \
+                "augmentation: mosaics are for networks that find several people; set \
                  mosaic.probability = 0"
                     .to_owned(),
             ));
@@ -147,14 +147,15 @@ impl Loader {
         let n_batches = n_batches(epoch_len, per_batch);
         if n_batches == 0 {
             return Err(Error::Invalid(
-                "the data sets have nobody to learn from: no person has a box and labelled joints"
+                "the data sets have no people to train on: no person has a box and labelled \
+                 joints"
                     .to_owned(),
             ));
         }
         if position.batch >= n_batches {
             return Err(Error::Invalid(format!(
-                "cannot go on at batch {} of epoch {}: an epoch has {n_batches}; the data sets or \
-                 the batch size differ from those of the saved run",
+                "cannot resume at batch {} of epoch {}: an epoch has {n_batches}; the data sets \
+                 or the batch size differ from those of the saved run",
                 position.batch, position.epoch
             )));
         }
@@ -237,7 +238,7 @@ impl Loader {
                 self.failed = true;
                 let first = self.first_broken.as_deref().unwrap_or_default();
                 return Err(Error::Invalid(format!(
-                    "none of the pictures of an epoch can be used; the first: {first}"
+                    "none of the images of an epoch can be used; the first: {first}"
                 )));
             }
         }
@@ -384,7 +385,7 @@ impl Loader {
         let reason = error.to_string();
         if self.known_broken.insert((set, image_id)) {
             let name = self.people.set_name(set);
-            tracing::warn!("picture of {name} left out of training: {reason}");
+            tracing::warn!("image of {name} skipped in training: {reason}");
             self.first_broken.get_or_insert_with(|| reason.clone());
         }
         self.skipped.push(BrokenPicture {
@@ -401,13 +402,13 @@ fn n_empty(people: &People, options: &LoaderOptions) -> Result<usize> {
     let share = options.empty_share;
     if !(0.0..1.0).contains(&share) {
         return Err(Error::Invalid(format!(
-            "the share of pictures without people is {share}; it lies in 0 to below 1"
+            "the share of images without people is {share}; it must be at least 0 and below 1"
         )));
     }
     let n = (share * options.batch as f64).round() as usize;
     if n > 0 && people.n_empty() == 0 {
         return Err(Error::Invalid(format!(
-            "empty_share is {share}, but no data set has pictures without people"
+            "empty_share is {share}, but no data set has images without people"
         )));
     }
     // A batch without any people would make an epoch endless.

@@ -139,7 +139,7 @@ impl People {
                 let seen = joints.iter().filter(|j| j.inside(sample.size).is_some());
                 let reason = match seen.count() {
                     _ if annotation.is_crowd => "crowds",
-                    0 => "without a labelled joint in the picture",
+                    0 => "without a labelled joint in the image",
                     n if n < options.min_joints => "with fewer labelled joints than `min_joints`",
                     _ if sound => {
                         self.places.push(Place {
@@ -152,7 +152,7 @@ impl People {
                     _ if b.w > 0.0 && b.h > 0.0 && b.w.max(b.h) < options.min_side => {
                         "with a box smaller than `min_side`"
                     }
-                    _ => "without a box in the picture",
+                    _ => "without a box in the image",
                 };
                 left_out.count(reason, 1);
             }

@@ -86,7 +86,7 @@ pub(super) fn prepare(
             _ => Pick::Person(people.draw(&mut rng)),
         };
         let mut show = || {
-            let missing = || Error::Invalid(format!("there is no such sample: {pick:?}"));
+            let missing = || Error::Invalid(format!("no such sample: {pick:?}"));
             let (sample, one) = match pick {
                 Pick::Person(number) => {
                     let person = people.get(number).ok_or_else(missing)?;
@@ -212,7 +212,7 @@ impl Shown {
         let annotation = person.annotation;
         let roi = spec.roi_of(annotation, sample.size).ok_or_else(|| {
             let reason = format!(
-                "annotation {}: the box is not in the picture",
+                "annotation {}: the box lies outside the image",
                 annotation.id
             );
             Error::data(&sample.path, reason)

@@ -189,7 +189,7 @@ fn without_augmentation_training_sees_what_evaluation_sees() {
 fn broken_pictures_are_left_out_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let mut dataset = pictures(folder.path(), "coco17", 6);
-    std::fs::write(&dataset.samples[2].path, b"not a picture").unwrap();
+    std::fs::write(&dataset.samples[2].path, b"not an image").unwrap();
     std::fs::remove_file(&dataset.samples[4].path).unwrap();
     dataset.samples[5].size = Size::new(50, 48);
     let run = |workers| {

@@ -256,7 +256,7 @@ impl Walked {
     pub(in crate::model) fn level(&self, level: usize) -> Result<&Features> {
         match self.latest.get(level) {
             Some(Some(x)) => Ok(x),
-            _ => candle_core::bail!("the zigzag has not come to level {level}"),
+            _ => candle_core::bail!("the zigzag has not reached level {level}"),
         }
     }
 
@@ -269,7 +269,7 @@ impl Walked {
     pub(in crate::model) fn into_last(mut self) -> Result<Features> {
         match self.latest[self.level].take() {
             Some(x) => Ok(x),
-            None => candle_core::bail!("the zigzag has not come to level {}", self.level),
+            None => candle_core::bail!("the zigzag has not reached level {}", self.level),
         }
     }
 }

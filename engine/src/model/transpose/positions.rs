@@ -68,8 +68,8 @@ impl Positions {
         } else if is_learned {
             let Some(like) = alike(grid, len) else {
                 candle_core::bail!(
-                    "{NAME} has {len} positions, which are no grid of the proportions {}x{}; \
-                     name the input size that the weights are for",
+                    "{NAME} has {len} positions, which do not form a grid of the proportions \
+                     {}x{}; give the input size that the weights are for",
                     grid.width,
                     grid.height
                 );

@@ -23,7 +23,7 @@ pub(in crate::nn) fn add(a: &Traced, b: &Traced, relu: bool) -> Result<Traced> {
 /// Concatenates the channels of `maps`, which have equal heights and widths.
 pub(in crate::nn) fn concat(maps: &[&Traced]) -> Result<Traced> {
     let [first, ..] = maps else {
-        candle_core::bail!("no maps to put beside each other");
+        candle_core::bail!("no maps to concatenate");
     };
     let all: Vec<&Nhwc> = maps.iter().map(|map| map.map()).collect();
     let y = kernels::concat(&all, first.threads());

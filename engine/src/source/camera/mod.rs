@@ -134,7 +134,7 @@ impl<T: Send + 'static> Query<T> {
             Err(Error::source(
                 subject,
                 format!(
-                    "the system did not answer within {:.0} s; unplug and replug the camera",
+                    "the system did not respond within {:.0} s; unplug and replug the camera",
                     Timing::REAL.open.as_secs_f64()
                 ),
             ))

@@ -263,7 +263,7 @@ fn queries_have_a_time_out() {
             std::thread::park();
         }
     });
-    assert!(hung.unwrap_err().to_string().contains("did not answer"));
+    assert!(hung.unwrap_err().to_string().contains("did not respond"));
     assert_eq!(within(PATIENCE, || Ok(7)).unwrap(), 7);
     let refused: Result<()> = within(PATIENCE, || Err(Error::source("cameras", "refused")));
     assert_eq!(refused.unwrap_err().to_string(), "cameras: refused");

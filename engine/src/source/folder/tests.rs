@@ -35,7 +35,7 @@ fn pictures_come_in_natural_order_with_numbers_and_names_of_their_own() {
     for clutter in ["Thumbs.db", ".DS_Store"] {
         std::fs::write(at(clutter), "of the system").unwrap();
     }
-    std::fs::write(at("notes.txt"), "no picture").unwrap();
+    std::fs::write(at("notes.txt"), "no image").unwrap();
     std::fs::write(at("7.png"), "damaged").unwrap();
     std::fs::create_dir(at("8.png")).unwrap();
     std::fs::copy(crate::test_golden::path("video/bframes.mp4"), at("d.mkv")).unwrap();
@@ -64,10 +64,10 @@ fn pictures_come_in_natural_order_with_numbers_and_names_of_their_own() {
     );
     let warning = source.warning().unwrap();
     for part in [
-        "1 of 6 pictures failed, the others keep their numbers (7.png: not a picture",
+        "1 of 6 images failed, the others keep their numbers (7.png: not an image",
         "1 video (d.mkv)",
-        "1 file that is no picture (notes.txt)",
-        "1 hidden picture (.hidden.png)",
+        "1 file that is not an image (notes.txt)",
+        "1 hidden image (.hidden.png)",
         "1 subfolder, not entered (8.png)",
     ] {
         assert!(warning.contains(part), "{warning}");
@@ -117,7 +117,7 @@ fn pictures_that_are_less_than_they_should_be_are_counted() {
     assert_eq!(n, 3);
     let warning = source.warning().unwrap();
     for part in [
-        "1 picture is cut off",
+        "1 image is truncated",
         "(2.jpg)",
         "1 file has several frames",
         "(3.gif)",
@@ -133,7 +133,7 @@ fn a_folder_without_pictures_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let message = || open(folder.path()).map(drop).unwrap_err().to_string();
     assert!(
-        message().contains("no pictures in this folder: it is empty"),
+        message().contains("no images in this folder: it is empty"),
         "{}",
         message()
     );

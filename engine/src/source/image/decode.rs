@@ -61,16 +61,16 @@ pub(in crate::source) fn read_noted(
         Content::Picture(ImageFormat::Jpeg) => jpeg::read(path, pool),
         Content::Picture(format) => read(path, format, pool),
         Content::Foreign(name) => {
-            return by_ffmpeg(format!("{name} picture")).map(|f| named(path, f));
+            return by_ffmpeg(format!("{name} image")).map(|f| named(path, f));
         }
         Content::Unread(name, remedy) => {
-            Err(format!("{name} picture, which cannot be read here: {remedy}").into())
+            Err(format!("{name} image, which cannot be read here: {remedy}").into())
         }
-        Content::Video => Err("holds a video, not a picture: give it as --input itself"
+        Content::Video => Err("is a video, not an image: give it as --input itself"
             .to_owned()
             .into()),
         Content::Empty => Err("the file is empty; copy it again".to_owned().into()),
-        Content::Other => Err("not a picture (no known format); save it as PNG or JPEG"
+        Content::Other => Err("not an image (unknown format); save it as PNG or JPEG"
             .to_owned()
             .into()),
     };
@@ -96,10 +96,10 @@ pub(in crate::source) fn content(path: &Path) -> Result<Content, String> {
     };
     let metadata = std::fs::metadata(path).map_err(why)?;
     if metadata.is_dir() {
-        return Err("this is a folder, not a picture".to_owned());
+        return Err("this is a folder, not an image".to_owned());
     }
     if !metadata.is_file() {
-        return Err("this is a device or a pipe, not a picture".to_owned());
+        return Err("this is a device or a pipe, not an image".to_owned());
     }
     Content::of(path).map_err(why)
 }
@@ -186,8 +186,8 @@ fn n_pages(path: &Path) -> Result<usize, Refusal> {
         let kind = kind.and_then(|kind| kind.into_u32().ok()).unwrap_or(0);
         let is_preview = kind & 1 == 1;
         if i == 0 && is_preview {
-            let reason = "begins with a preview, as raw files of cameras do: develop it to JPEG, \
-                          PNG or TIFF first";
+            let reason = "starts with a preview, as camera raw files do: convert it to JPEG, PNG \
+             or TIFF first";
             return Err(reason.to_owned().into());
         }
         n += usize::from(!is_preview);

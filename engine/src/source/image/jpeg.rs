@@ -52,7 +52,7 @@ fn decode(bytes: &[u8], pool: &FramePool) -> Result<(Size, Pixels, Option<Note>)
     }
     let note = match fault {
         _ if !has_end(bytes) => Some(Note::Damaged(
-            "is cut off: what is missing may be grey; copy or download it again".to_owned(),
+            "is truncated: the missing part may be grey; copy or download it again".to_owned(),
         )),
         Some(fault) if !fault.contains(HARMLESS) => Some(Note::Damaged(format!(
             "is damaged ({fault}): parts of it may be grey or wrong; copy or download it again"
@@ -158,7 +158,7 @@ mod tests {
         for kept in [whole.len() / 2, whole.len() * 9 / 10, whole.len() - 2] {
             for bytes in [&whole[..kept], &thumbed[..kept]] {
                 let note = note(bytes).unwrap().unwrap().to_string();
-                assert!(note.contains("cut off"), "{kept}: {note}");
+                assert!(note.contains("truncated"), "{kept}: {note}");
             }
         }
     }

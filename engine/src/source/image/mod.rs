@@ -26,7 +26,7 @@ pub const EXTENSIONS: &[&str] = &[
 /// The row of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "image",
-    help: "FILE: one picture (JPEG, PNG, WebP, TIFF, GIF, BMP, PNM; AVIF and others by ffmpeg)",
+    help: "FILE: one image (JPEG, PNG, WebP, TIFF, GIF, BMP, PNM; AVIF and others through ffmpeg)",
     stands_alone: false,
     accepts: |text| is_picture(Path::new(text)),
     open: |argument, _: &OpenOptions| Ok(Box::new(Picture::open(Path::new(argument))?)),

@@ -49,7 +49,7 @@ impl From<ImageError> for Refusal {
 }
 
 pub(super) fn damaged(error: &impl std::fmt::Display) -> String {
-    format!("not a readable picture: {error}; save it again as PNG or JPEG")
+    format!("not a readable image: {error}; save it again as PNG or JPEG")
 }
 
 /// Refuses sizes that no decoder is asked for.
@@ -59,8 +59,8 @@ pub(super) fn check_size(width: usize, height: usize) -> Result<Size, String> {
         Ok(Size::new(width, height))
     } else {
         Err(format!(
-            "{width}x{height} pixels, where pictures of 1 to {MAX_SIDE} pixels a side are read: \
-             make it smaller"
+            "{width}x{height} pixels, but only images with sides of 1 to {MAX_SIDE} pixels are \
+             read: make it smaller"
         ))
     }
 }

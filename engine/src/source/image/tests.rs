@@ -97,7 +97,7 @@ fn what_a_file_holds_decides_not_its_name() {
     std::fs::copy(golden, &path).unwrap();
     assert_eq!(SourceSpec::parse(&path).unwrap().kind().name, "video");
     let reason = read(&path).unwrap_err().to_string();
-    assert!(reason.contains("holds a video"), "{reason}");
+    assert!(reason.contains("is a video"), "{reason}");
 }
 
 /// Fails when deep, transparent or grey pixels become other colours.
@@ -225,9 +225,12 @@ fn pictures_that_cannot_be_read_are_called_what_they_are() {
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".as_slice(),
             ["HEIC", "heif-convert"],
         ),
-        (b"FUJIFILMCCD-RAW 0201", ["camera raw", "develop"]),
+        (
+            b"FUJIFILMCCD-RAW 0201",
+            ["camera raw", "convert it to JPEG"],
+        ),
         (b"", ["empty", "copy"]),
-        (b"not a picture at all", ["no known format", "PNG or JPEG"]),
+        (b"not a picture at all", ["unknown format", "PNG or JPEG"]),
     ] {
         let reason = reason(bytes);
         for part in parts {

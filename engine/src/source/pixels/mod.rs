@@ -187,13 +187,13 @@ impl<'a> Picture<'a> {
     pub(super) fn check(&self) -> Result<()> {
         let (format, size) = (self.format, self.size);
         if !is_possible(size) {
-            return Err(Error::Invalid(format!("no picture has the size {size}")));
+            return Err(Error::Invalid(format!("no frame can have the size {size}")));
         }
         for (plane, (row, rows)) in self.planes.iter().zip(format.planes(size)) {
             let needed = rows.saturating_sub(1) * plane.stride + row;
             if plane.bytes.len() < needed || plane.stride < row {
                 return Err(Error::Invalid(format!(
-                    "a plane of a {size} {format} picture has {} of {needed} bytes",
+                    "a plane of a {size} {format} frame has {} of {needed} bytes",
                     plane.bytes.len()
                 )));
             }
@@ -224,7 +224,7 @@ pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
     picture.check()?;
     if rgba.len() != size.area() * BYTES_PER_PIXEL {
         return Err(Error::Invalid(format!(
-            "{} bytes cannot hold a {size} RGBA picture",
+            "{} bytes cannot hold a {size} RGBA frame",
             rgba.len()
         )));
     }
@@ -245,7 +245,7 @@ pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
         PixelFormat::Mjpeg => jpeg::decode(picture.data(), size, rgba)?,
         PixelFormat::H264 => {
             return Err(Error::Invalid(
-                "an H.264 picture depends on those before it".to_owned(),
+                "an H.264 frame depends on those before it".to_owned(),
             ));
         }
     }

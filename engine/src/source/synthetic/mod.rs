@@ -19,7 +19,7 @@ use crate::geometry::Size;
 /// The row of this source in the table of sources.
 pub(super) const KIND: SourceKind = SourceKind {
     name: "synthetic",
-    help: "synthetic or synthetic:live: a drawn figure that moves",
+    help: "synthetic or synthetic:live: a moving drawn figure",
     stands_alone: true,
     accepts: |_| false,
     open: |argument, options| open(&argument.to_string_lossy(), options),

@@ -58,7 +58,7 @@ impl Track {
         }
         let matrix = &header.matrix;
         let orientation = Orientation::new(matrix.a, matrix.b, matrix.c, matrix.d)
-            .ok_or("video that is turned by an odd angle")?;
+            .ok_or("video rotated by an angle that is not a multiple of 90 degrees")?;
         let edit = Edit::of(trak, &movie, media.timescale);
         let mut samples = Samples::new(moov, header.track_id, file_length);
         samples.add_table(table).ok_or_else(damaged)?;

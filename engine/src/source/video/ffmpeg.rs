@@ -306,9 +306,9 @@ impl FfmpegVideo {
         let mut child = ffmpeg.spawn(path, dialect, job).map_err(|e| {
             fail(match e.kind() {
                 std::io::ErrorKind::NotFound => format!(
-                    "{reason}; this needs ffmpeg, which is not installed: install it \
-                     (apt-get install ffmpeg) or convert the file (a video to H.264 MP4, a \
-                     picture to PNG or JPEG)"
+                    "{reason}; this needs ffmpeg, which is not installed: install it (apt-get \
+                     install ffmpeg) or convert the file (a video to H.264 MP4, an image \
+                     to PNG or JPEG)"
                 ),
                 _ => format!("{reason}; this needs ffmpeg, which does not start: {e}"),
             })

@@ -103,7 +103,7 @@ impl FfmpegRandom {
     fn too_short(&self) -> Error {
         Error::source(
             &self.info.name,
-            "ended early; was the file changed meanwhile?",
+            "ended early; was the file changed while it was open?",
         )
     }
 }

@@ -143,7 +143,7 @@ impl H264 {
                 self.decoder = new_decoder()?;
             }
             let decoded = self.decoder.decode(&self.annex_b);
-            decoded.map_err(|_| "a picture cannot be decoded".to_owned())
+            decoded.map_err(|_| "a frame cannot be decoded".to_owned())
         });
         let picture = match picture {
             Ok(picture) => picture,
@@ -159,7 +159,7 @@ impl H264 {
             show(stamp, &planes(&picture));
         }
         if self.waiting.len() > MAX_WAITING {
-            return Err("pictures are missing".into());
+            return Err("frames are missing".into());
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl H264 {
         if has_picture {
             Ok(())
         } else {
-            Err("a picture is missing".into())
+            Err("a frame is missing".into())
         }
     }
 

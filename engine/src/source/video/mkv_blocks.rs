@@ -91,7 +91,7 @@ impl Head {
         let mut tracks = None;
         let mut body = Vec::new();
         loop {
-            let element = elements.next()?.ok_or("a Matroska file without pictures")?;
+            let element = elements.next()?.ok_or("a Matroska file without frames")?;
             match element.id {
                 id::SEGMENT => elements.enter(&element),
                 id::INFO => {
@@ -109,8 +109,7 @@ impl Head {
                 _ => elements.skip(&element)?,
             }
         }
-        let tracks =
-            tracks.ok_or("a Matroska file that describes its tracks behind the pictures")?;
+        let tracks = tracks.ok_or("a Matroska file that describes its tracks after the frames")?;
         Ok(Self { tick_nanos, tracks })
     }
 

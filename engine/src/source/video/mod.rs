@@ -136,7 +136,7 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
 pub(super) fn still(path: &Path, what: &str) -> Result<Frame> {
     let mut video = FfmpegVideo::open(&Ffmpeg::on_path(), path, what)?;
     let frame = video.next_frame()?;
-    frame.ok_or_else(|| Error::source(path.display().to_string(), "holds no picture"))
+    frame.ok_or_else(|| Error::source(path.display().to_string(), "has no frames"))
 }
 
 /// Opens what can be a video file.
@@ -144,12 +144,12 @@ fn open_file(path: &Path) -> Result<File> {
     let fail = |reason: &str| Err(Error::source(path.display().to_string(), reason));
     let metadata = match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return fail("no such file; give a video, a picture, a folder or camera:0");
+            return fail("no such file; give a video, an image, a folder or camera:0");
         }
         other => other.map_err(Error::io("open", path))?,
     };
     if metadata.is_dir() {
-        return fail("this is a folder, not a video; write folder:PATH to read its pictures");
+        return fail("this is a folder, not a video; write folder:PATH to read its images");
     }
     if !metadata.is_file() {
         return fail("this is a device or a pipe, not a video; for a camera write camera:0");

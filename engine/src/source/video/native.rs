@@ -195,7 +195,7 @@ impl NativeVideo {
             return;
         }
         let damaged = developer.damaged.get_or_insert_with(|| DamagedGroup {
-            reason: "pictures could not be decoded".to_owned(),
+            reason: "frames could not be decoded".to_owned(),
             held: Vec::new(),
             lost: Vec::new(),
         });

@@ -145,7 +145,7 @@ impl NativeRandom {
             run.next_packet += 1;
             let decoded = read.and_then(|packet| match packet {
                 Some(packet) => run.decoder.decode(packet, data, &mut show),
-                None => Err("the file was changed meanwhile".into()),
+                None => Err("the file was changed while it was open".into()),
             });
             if decoded.is_err() {
                 // The rest of the group is lost, as in sequential reading.

@@ -191,12 +191,12 @@ fn a_folder_belongs_to_one_training() {
         assert!(message.contains(reason), "{message}");
     };
     let folder = Folder::create(&path).unwrap();
-    refused(Folder::create(&path), "at work");
+    refused(Folder::create(&path), "running");
     let (state, card) = state();
     folder.save(&state, &card).unwrap();
-    refused(Folder::open(&path), "at work");
+    refused(Folder::open(&path), "running");
     drop(folder);
-    refused(Folder::create(&path), "resume it");
+    refused(Folder::create(&path), "resume the training");
     drop(Folder::open(&path).unwrap());
     std::fs::remove_file(path.join(STATE)).unwrap();
     let weights = std::fs::read(path.join(BEST)).unwrap();

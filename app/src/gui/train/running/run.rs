@@ -356,7 +356,7 @@ mod tests {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let error = Error::io("write", Path::new("state.safetensors"))(full);
         assert!(explain(&error).starts_with("The disk is full: cannot write state"));
-        let error = Error::Invalid("the loss is no number".to_owned());
+        let error = Error::Invalid("the loss became NaN".to_owned());
         assert_eq!(explain(&error), "The loss is no number");
     }
 

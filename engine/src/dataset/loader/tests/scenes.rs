@@ -224,7 +224,7 @@ fn unlabelled_people_weigh_nothing() {
 fn the_broken_picture_of_a_mosaic_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = spotted(folder.path(), 6);
-    std::fs::write(&dataset.samples[2].path, b"not a picture").unwrap();
+    std::fs::write(&dataset.samples[2].path, b"not an image").unwrap();
     let people = everybody(dataset);
     let mut options = options_for_all(1.0, 2);
     options.augment.mosaic.middle = Draw::Fixed { value: 0.5 };

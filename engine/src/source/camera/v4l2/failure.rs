@@ -16,7 +16,7 @@ fn reason(step: &str, error: &io::Error) -> String {
             "no such device; it may have been unplugged: check its plug"
         }
         Some(libc::ENOSPC) => {
-            "the USB bus has no room for its pictures; plug it into another port, or unplug other devices"
+            "the USB bus has no bandwidth left for it; use another port, or unplug other devices"
         }
         _ => {
             let text = error.to_string();

@@ -85,7 +85,7 @@ impl Driver for NativeDriver {
         let node = open_patiently(camera.index).map_err(cannot)?;
         let capabilities = capabilities(&node).map_err(cannot)?;
         let kind = capture_kind(&capabilities)
-            .ok_or_else(|| Error::source(&camera.name, "it delivers no pictures"))?;
+            .ok_or_else(|| Error::source(&camera.name, "it delivers no frames"))?;
         Ok(Box::new(NativeDevice {
             name: camera.name.clone(),
             node,
