@@ -191,7 +191,7 @@ impl Window {
     }
 
     fn shown(&self) -> Option<u64> {
-        self.app.session().presented.as_ref().map(|p| p.frame.id)
+        self.app.ui_state().presented.as_ref().map(|p| p.frame.id)
     }
 }
 

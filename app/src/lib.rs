@@ -6,6 +6,7 @@ pub mod folders;
 pub mod gui;
 pub mod logs;
 pub mod outputs;
+mod stats;
 
 use std::process::ExitCode;
 

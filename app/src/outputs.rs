@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use poselens_engine::Result;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
-    Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder,
+    Backpressure, Closing, ExportContext, ExporterSpec, Offered, Outputs,
 };
 use poselens_engine::sound::SoundEnd;
 use poselens_engine::source::{SourceSpec, Trim};
-use poselens_engine::{Error, Result};
 
-use crate::cli::stats::{StageTimes, Times};
+use crate::stats::{StageTimes, Times};
 
 /// Frames per second written into a video whose source does not know its own rate; only the
 /// length of the last frame follows from it.
@@ -85,21 +86,20 @@ pub struct Figures {
 pub type SharedFigures = Arc<Mutex<Figures>>;
 
 /// The tap that writes. An output that fails leaves the others whole.
-pub struct Outputs {
-    recorder: Option<Recorder>,
-    /// What ended the annotated video.
-    failure: Option<Error>,
-    /// Number of outputs that were asked for.
-    n_planned: usize,
+pub struct RunTap {
+    outputs: Outputs,
+    /// The annotated video's number among the outputs.
+    video: Option<usize>,
+    /// Whether anything was to be written.
+    is_writing: bool,
     /// Annotated pictures on their way to the recorder.
     pool: FramePool,
-    exports: Exports,
     figures: SharedFigures,
     path: PathBuf,
     sound: SoundPlan,
 }
 
-impl Outputs {
+impl RunTap {
     /// Opens everything in `plan`, sized for `first`.
     ///
     /// # Errors
@@ -111,28 +111,26 @@ impl Outputs {
             n_frames: first.source.n_frames,
             overwrite: plan.overwrite,
         };
-        let exporters = plan
-            .exports
-            .iter()
-            .map(|(spec, path)| (spec.open)(path, &context))
-            .collect::<Result<_>>()?;
-        let rate = first.source.rate.unwrap_or(UNKNOWN_RATE);
-        let start = |path: &PathBuf| {
+        let mut outputs = Outputs::default();
+        for (spec, path) in &plan.exports {
+            outputs.export(spec, path, &context);
+        }
+        let (size, rate) = (first.frame.size(), first.source.rate);
+        let video = plan.record.as_ref().map(|path| {
             let sound = plan.sound.source.sound();
             let mut noted = figures.lock().unwrap_or_else(PoisonError::into_inner);
             noted.sound_notes.extend(sound.left_out.iter().cloned());
             drop(noted);
             let sound = (sound, first.frame.time_secs);
-            let size = first.frame.size();
-            Recorder::start_with_sound(path, size, rate, plan.backpressure, sound)
-        };
-        let recorder = plan.record.as_ref().map(start).transpose()?;
+            let rate = rate.unwrap_or(UNKNOWN_RATE);
+            outputs.video(path, size, rate, plan.backpressure, sound)
+        });
+        outputs.whole()?;
         Ok(Self {
-            recorder,
-            failure: None,
-            n_planned: plan.exports.len() + usize::from(plan.record.is_some()),
+            outputs,
+            video,
+            is_writing: video.is_some() || !plan.exports.is_empty(),
             pool: FramePool::new(),
-            exports: Exports::new(exporters),
             figures,
             path: plan.record.clone().unwrap_or_default(),
             sound: plan.sound.clone(),
@@ -140,22 +138,12 @@ impl Outputs {
     }
 }
 
-impl Outputs {
-    /// Why nothing is left to be written.
-    fn give_up(&mut self) -> Error {
-        let exports = std::mem::take(&mut self.exports).finish();
-        let failure = self.failure.take().or(exports.err());
-        failure.unwrap_or_else(|| Error::Invalid("every output has failed".to_owned()))
-    }
-}
-
-impl Tap for Outputs {
+impl Tap for RunTap {
     fn offer(&mut self, presented: &Presented) -> Result<()> {
         let mut timings = presented.timings;
-        let picture = self
-            .recorder
-            .as_ref()
-            .map(|_| timings.measure(Stage::Overlay, || presented.drawn(&self.pool)));
+        let video = self.video.filter(|&video| self.outputs.has_video(video));
+        let picture =
+            video.map(|_| timings.measure(Stage::Overlay, || presented.drawn(&self.pool)));
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         figures.frames += 1;
         figures.time_secs = presented.frame.time_secs;
@@ -165,22 +153,15 @@ impl Tap for Outputs {
         figures.recent_latencies.push(latency);
         if let Some(output) = &presented.output {
             figures.frames_with_a_person += u64::from(!output.poses.is_empty());
-            self.exports.push(output);
+            self.outputs.push(output);
         }
-        if let (Some(recorder), Some(picture)) = (&mut self.recorder, picture) {
-            match recorder.offer(picture) {
-                Offered::Queued => {}
-                Offered::Dropped => figures.record_drops += 1,
-                Offered::Failed => {
-                    self.failure = Some(recorder.failure());
-                    self.recorder = None;
-                }
-            }
+        if let (Some(video), Some(picture)) = (video, picture) {
+            let is_dropped = self.outputs.offer(video, picture) == Offered::Dropped;
+            figures.record_drops += u64::from(is_dropped);
         }
         drop(figures);
-        let is_useless = self.n_planned > 0 && self.recorder.is_none() && self.exports.is_empty();
-        if is_useless {
-            return Err(self.give_up());
+        if self.is_writing {
+            self.outputs.some_left()?;
         }
         Ok(())
     }
@@ -198,22 +179,24 @@ impl Tap for Outputs {
         }
     }
 
-    fn finish(mut self: Box<Self>) -> Result<TapProgress> {
-        let mut outcome = self.failure.take().map_or(Ok(()), Err);
-        outcome = outcome.and(std::mem::take(&mut self.exports).finish());
-        if let Some(recorder) = self.recorder.take() {
-            let frames = self.progress().frames;
-            match recorder.finish_at(self.sound.end(frames)) {
-                Ok(summary) => {
-                    let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
-                    figures.sound_notes.extend(summary.sound_notes);
-                    for millis in summary.encode_millis {
-                        figures.stages.push_millis(Stage::Encode, f64::from(millis));
-                    }
-                }
-                Err(error) => outcome = outcome.and(Err(error)),
+    fn finish(mut self: Box<Self>, by: Option<Instant>) -> Result<TapProgress> {
+        let sound = self.sound.end(self.progress().frames);
+        let finished = std::mem::take(&mut self.outputs).finish(Closing { by, sound });
+        let summaries = finished.videos.iter().flatten();
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        for summary in summaries {
+            figures.record_drops = summary.dropped;
+            figures
+                .sound_notes
+                .extend(summary.sound_notes.iter().cloned());
+            for &millis in &summary.encode_millis {
+                figures.stages.push_millis(Stage::Encode, f64::from(millis));
             }
         }
-        outcome.map(|()| self.progress())
+        drop(figures);
+        match finished.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(self.progress()),
+        }
     }
 }

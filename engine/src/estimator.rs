@@ -1,8 +1,8 @@
-//! A frame in, poses out: the frame path without threads.
+//! Pose estimation on single frames, without threads.
 //!
-//! A [`Network`] is a model with everything its card says about it: how to crop, how to decode.
-//! It looks at one region. An [`Estimator`] adds the tracker that says where to look and who
-//! is who.
+//! A [`Network`] is a model with its model card, which describes preprocessing and decoding; it
+//! processes one region. An [`Estimator`] adds the tracker, which chooses the regions and assigns
+//! track ids.
 
 mod averaged;
 mod following;
@@ -29,33 +29,34 @@ use crate::track::OneEuro;
 
 pub use following::Estimator;
 
-/// What a caller wants besides poses. Heatmaps cost a copy, attention maps cost extra layers.
+/// Requested outputs in addition to poses. Heatmaps cost a copy, attention maps cost additional
+/// computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Want {
-    /// Heatmaps per region.
+    /// Whether to return the heatmaps of each region.
     pub heatmaps: bool,
-    /// Attention maps per region.
+    /// Whether to return the attention maps of each region.
     pub attention: bool,
 }
 
-/// Anything that finds poses in frames, one frame at a time. Frames come in time order; a jump
-/// back in time means that a new run has begun.
+/// Finds poses in frames, one frame at a time. Frames arrive in time order; a jump back in time
+/// starts a new run.
 pub trait Infer: Send {
-    /// Poses of one frame.
+    /// Returns the poses in one frame.
     ///
     /// # Errors
     /// When the network or its device fails.
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput>;
 
-    /// Smooths joints with these parameters from the next frame on; what smooths nothing need not
-    /// write this.
+    /// Replaces the parameters of temporal smoothing from the next frame on. The default does
+    /// nothing, for implementations without smoothing.
     fn set_smoothing(&mut self, _params: OneEuro) {}
 
-    /// Poses of one frame by itself, in any order of frames: the same frame gives the same answer,
-    /// and what [`Infer::infer`] follows from frame to frame does not notice. `near` are poses
-    /// known to be about there, to be looked at closely; without them people are looked for.
-    /// Joints are as decoded, identities those of the nearest pose in `near`. What follows nobody
-    /// need not write this: the answer is that of [`Infer::infer`].
+    /// Returns the poses in one frame independently of other frames, in any order: the same frame
+    /// always gives the same result, and the tracking state of [`Infer::infer`] is not affected.
+    /// `near` are poses known to be close by, whose surroundings are cropped; without them the
+    /// frame is searched. Joints are not smoothed; track ids are those of the nearest pose in
+    /// `near`. The default calls [`Infer::infer`], for implementations without tracking.
     ///
     /// # Errors
     /// When the network or its device fails.
@@ -64,23 +65,24 @@ pub trait Infer: Send {
     }
 }
 
-/// Which network to load, and how.
+/// Options for loading a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkOptions {
     /// Name of a row of `MODELS`.
     pub model: String,
-    /// Weights file, read with the card beside it where there is one; `None` takes the bundled ones.
+    /// Weights file, read with the model card next to it if there is one; `None` uses the bundled
+    /// weights.
     pub weights: Option<PathBuf>,
-    /// Where to compute.
+    /// Device to run on.
     pub device: DeviceSpec,
-    /// Name of a row of `CODECS`; `None` takes the card's.
+    /// Name of a row of `CODECS`; `None` uses the model card's.
     pub codec: Option<String>,
-    /// Threads of our kernels; 0 for one per core.
+    /// Number of threads of our CPU kernels; 0 for one per core.
     pub threads: usize,
 }
 
 impl NetworkOptions {
-    /// `model` with its bundled weights and codec on the best device.
+    /// Returns options for `model` with its bundled weights and codec on the best device.
     pub fn bundled(model: &str) -> Self {
         Self {
             model: model.to_owned(),
@@ -92,7 +94,7 @@ impl NetworkOptions {
     }
 }
 
-/// A network ready to look at regions of frames.
+/// A loaded network that estimates poses in regions of frames.
 pub struct Network {
     spec: &'static ModelSpec,
     card: Card,
@@ -103,13 +105,13 @@ pub struct Network {
     codec: Box<dyn Codec>,
     net: Box<dyn PoseModel>,
     selected: Selected,
-    /// Our kernels where the device is the processor; a GPU has its own.
+    /// Our kernels, for the CPU only; GPUs use candle's.
     kernels: Option<Arc<Kernels>>,
-    /// Values of the last input, used again for the next.
+    /// Values of the last input, reused for the next one.
     buffer: Vec<f32>,
 }
 
-/// What the network of `card` is fed.
+/// Returns the input format of the network described by `card`.
 pub fn input_spec(card: &Card) -> InputSpec {
     InputSpec {
         size: card.input_size(),
@@ -121,12 +123,12 @@ pub fn input_spec(card: &Card) -> InputSpec {
     }
 }
 
-/// What a network found in one region.
+/// Output of a network for one region.
 #[derive(Debug)]
 pub struct Look {
-    /// People, best first, joints in image pixels; absent ones are all zero.
+    /// People, best first, with joints in image pixels; absent joints are all zero.
     pub people: Vec<Found>,
-    /// The maps behind them, as far as wanted.
+    /// Heatmaps and attention maps, if requested.
     pub region: RegionOutput,
 }
 
@@ -134,7 +136,7 @@ impl Network {
     /// Loads a network onto its device.
     ///
     /// # Errors
-    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    /// When the model, codec or device is unknown or unavailable, or the weights do not fit.
     pub fn load(options: &NetworkOptions) -> Result<Self> {
         let weights = match &options.weights {
             Some(path) => Weights::read(path)?,
@@ -143,19 +145,20 @@ impl Network {
         Self::with_weights(options, &weights)
     }
 
-    /// [`Network::load`] with these weights instead of those that the options name.
+    /// Loads a network like [`Network::load`], with these weights instead of those named in the
+    /// options.
     ///
     /// # Errors
-    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    /// When the model, codec or device is unknown or unavailable, or the weights do not fit.
     pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
         let card = model(&options.model)?.card_for(options.weights.as_deref())?;
         Self::with_card(options, card, weights)
     }
 
-    /// [`Network::with_weights`] as `card` says they are to be used.
+    /// Loads a network like [`Network::with_weights`], with a given model card.
     ///
     /// # Errors
-    /// When model, codec or device are unknown or absent, or the weights do not fit.
+    /// When the model, codec or device is unknown or unavailable, or the weights do not fit.
     pub fn with_card(options: &NetworkOptions, card: Card, weights: &Weights) -> Result<Self> {
         let spec = model(&options.model)?;
         let skeleton = card.skeleton()?;
@@ -202,37 +205,37 @@ impl Network {
         })
     }
 
-    /// The row of `MODELS`.
+    /// Returns the network's row of `MODELS`.
     pub fn spec(&self) -> &'static ModelSpec {
         self.spec
     }
 
-    /// The card.
+    /// Returns the model card.
     pub fn card(&self) -> &Card {
         &self.card
     }
 
-    /// What the network is fed.
+    /// Returns the network's input format.
     pub fn input(&self) -> &InputSpec {
         &self.input
     }
 
-    /// Meaning of the joints.
+    /// Returns the skeleton of the network's joints.
     pub fn skeleton(&self) -> &'static Skeleton {
         self.skeleton
     }
 
-    /// Where it computes, and why there.
+    /// Returns the selected device, with the reason for the selection.
     pub fn device(&self) -> &Selected {
         &self.selected
     }
 
-    /// Threads of our kernels; 1 where a GPU computes.
+    /// Returns the number of threads of our CPU kernels; 1 on a GPU.
     pub fn n_threads(&self) -> usize {
         self.kernels.as_ref().map_or(1, |k| k.threads.count())
     }
 
-    /// Looks at one region of a frame.
+    /// Estimates the poses in one region of a frame.
     ///
     /// # Errors
     /// When the network or its device fails.
@@ -254,7 +257,7 @@ impl Network {
         look
     }
 
-    /// Work and time per layer of one forward call, as live inference runs it.
+    /// Measures operations and time per layer of one forward pass, as run in live inference.
     ///
     /// # Errors
     /// When the network or its device fails.
@@ -308,7 +311,7 @@ impl Network {
         Ok((maps, out))
     }
 
-    /// `maps` are those of the codec; the first of them are the joints' heatmaps.
+    /// Decodes `maps`, the codec's input channels; the first of them are the joints' heatmaps.
     fn decode(
         &self,
         mut maps: Planes,
@@ -328,7 +331,7 @@ impl Network {
             let p = image_from_heatmap.apply(k.point());
             (k.x, k.y) = (p.x as f32, p.y as f32);
         }
-        // Feature maps of strided convolutions tile the input whatever its codec.
+        // Feature maps of strided convolutions tile the input, whatever the codec.
         let image_from_map = |size| image_from(Alignment::HalfPixel, size);
         let attention = out
             .maps
@@ -368,7 +371,7 @@ impl Network {
             0
         };
         maps.values.truncate(maps.n * maps.size.area());
-        // An answer may be kept for long: not with the memory of maps that nobody wants.
+        // Outputs may be kept for long, so the memory of maps that were not requested is released.
         maps.values.shrink_to_fit();
         Ok(Look {
             people,
@@ -382,7 +385,7 @@ impl Network {
     }
 }
 
-/// The maps of the first item of a `[N, C, H, W]` tensor.
+/// Returns the maps of the first item of a `[N, C, H, W]` tensor.
 fn planes(tensor: &Tensor) -> Result<Planes> {
     let (_, n, height, width) = tensor.dims4()?;
     Ok(Planes {
@@ -392,7 +395,7 @@ fn planes(tensor: &Tensor) -> Result<Planes> {
     })
 }
 
-/// The values of the first item of a batch.
+/// Returns the values of the first item of a batch.
 fn first(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.get(0)?.flatten_all()?.to_vec1()?)
 }

@@ -1,16 +1,15 @@
-//! A picture to draw on, and the shapes drawn on it.
+//! Software rendering of shapes on an image.
 //!
-//! Every shape is mixed over the picture with edges one pixel wide and touches only the rows and
-//! columns it can reach. A shape with a coordinate, size or alpha that is not finite is not drawn;
-//! one that is far outside costs nothing.
+//! Every shape is blended over the image with antialiased edges one pixel wide, and touches only
+//! the rows and columns within its reach. A shape with a coordinate, size or alpha that is not
+//! finite is not drawn; a shape far outside costs nothing.
 
 use std::ops::Range;
 
 use crate::Rgb;
 use crate::sdf::{self, Vec2};
 
-/// A borrowed RGBA picture, rows without padding. The picture is opaque: alpha bytes stay as
-/// they are.
+/// A borrowed RGBA image, rows without padding. The image is opaque: alpha bytes are never changed.
 #[derive(Debug)]
 pub struct Canvas<'a> {
     pixels: &'a mut [[u8; 4]],
@@ -18,29 +17,29 @@ pub struct Canvas<'a> {
     height: usize,
 }
 
-/// What a shape is filled with.
+/// Fill colour and opacity of a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paint {
-    /// Colour.
+    /// Fill colour, not premultiplied.
     pub rgb: Rgb,
     /// Opacity, [0, 1].
     pub alpha: f32,
 }
 
 impl Paint {
-    /// `rgb` at opacity `alpha`.
+    /// Returns colour `rgb` with opacity `alpha`.
     pub const fn new(rgb: Rgb, alpha: f32) -> Self {
         Self { rgb, alpha }
     }
 
-    /// Opaque `rgb`.
+    /// Returns the opaque colour `rgb`.
     pub const fn solid(rgb: Rgb) -> Self {
         Self::new(rgb, 1.0)
     }
 }
 
 impl<'a> Canvas<'a> {
-    /// A canvas over `rgba`: `width * height * 4` bytes, red first.
+    /// Creates a canvas on `rgba`: `width * height * 4` bytes, red first.
     ///
     /// # Panics
     /// When the buffer does not have exactly that length.
@@ -53,22 +52,22 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Pixels per row.
+    /// Returns the width: the number of pixels per row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// Returns the height: the number of rows.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Row `y`, for writing.
+    /// Returns row `y`, mutably.
     pub(crate) fn row_mut(&mut self, y: usize) -> &mut [[u8; 4]] {
         &mut self.pixels[y * self.width..(y + 1) * self.width]
     }
 
-    /// Rows and columns that [`lo`, `hi`] can touch.
+    /// Returns the rows and columns that overlap the rectangle [`lo`, `hi`].
     pub(crate) fn clip(&self, lo: Vec2, hi: Vec2) -> (Range<usize>, Range<usize>) {
         (
             clip(lo[0], hi[0], self.width),
@@ -76,7 +75,8 @@ impl<'a> Canvas<'a> {
         )
     }
 
-    /// A line of `width` with round ends. Below one pixel a line grows fainter, not thinner.
+    /// Draws a line of `width` pixels with round caps. Below a width of one pixel, opacity is
+    /// reduced instead of the width.
     pub fn line(&mut self, a: [f32; 2], b: [f32; 2], width: f32, paint: Paint) {
         if !finite(&[a[0], a[1], b[0], b[1], width]) || width <= 0.0 {
             return;
@@ -94,7 +94,8 @@ impl<'a> Canvas<'a> {
         });
     }
 
-    /// Mixes `rgb` over the pixels within `reach` of the segment, as strongly as `alpha` says.
+    /// Blends `rgb` over the pixels within `reach` of the segment, with the opacity returned by
+    /// `alpha`.
     pub(crate) fn shade_line(
         &mut self,
         a: Vec2,
@@ -118,7 +119,7 @@ impl<'a> Canvas<'a> {
         self.shade(rows, span, rgb, alpha);
     }
 
-    /// A filled disc.
+    /// Draws a filled disc; centre and radius in pixels.
     pub fn disc(&mut self, center: [f32; 2], radius: f32, paint: Paint) {
         if finite(&[center[0], center[1], radius]) && radius > 0.0 {
             let (c, r) = (wide(center), f64::from(radius));
@@ -127,7 +128,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// A circle of `radius` drawn with a line of `width`.
+    /// Draws a circle of `radius` with a line of `width` pixels.
     pub fn ring(&mut self, center: [f32; 2], radius: f32, width: f32, paint: Paint) {
         if finite(&[center[0], center[1], radius, width]) && radius > 0.0 && width > 0.0 {
             let (c, r, w) = (wide(center), f64::from(radius), f64::from(width));
@@ -136,7 +137,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// A filled rectangle between two corners (edges, not pixel centres: [-0.5, 0.5) is one
+    /// Draws a filled rectangle between two corners (edges, not pixel centres: [-0.5, 0.5) is one
     /// pixel), with corners rounded by `corner` pixels.
     pub fn rect(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, paint: Paint) {
         if let Some(Upright {
@@ -151,7 +152,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// The edge of a rectangle, drawn with a line of `width`.
+    /// Draws the outline of a rectangle with a line of `width` pixels.
     pub fn outline(&mut self, min: [f32; 2], max: [f32; 2], corner: f32, width: f32, paint: Paint) {
         if !width.is_finite() || width <= 0.0 {
             return;
@@ -171,7 +172,8 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Fills the shape with distance `sdf` on the given rows, between the ends `span` says.
+    /// Fills the shape with signed distance `sdf` on the given rows, between the ends returned by
+    /// `span`.
     fn fill(
         &mut self,
         rows: (f64, f64),
@@ -185,7 +187,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Mixes `rgb` over the pixels on the given rows, between the ends `span` says.
+    /// Blends `rgb` over the pixels on the given rows, between the ends returned by `span`.
     fn shade(
         &mut self,
         rows: (f64, f64),
@@ -207,7 +209,7 @@ impl<'a> Canvas<'a> {
     }
 }
 
-/// An upright rectangle with round corners, by its middle and half its sides.
+/// An axis-aligned rectangle with rounded corners, given by its centre and half its sides.
 pub(crate) struct Upright {
     pub(crate) center: Vec2,
     pub(crate) half: Vec2,
@@ -215,7 +217,7 @@ pub(crate) struct Upright {
 }
 
 impl Upright {
-    /// `None` without area or when a number is not finite.
+    /// Returns `None` if the area is zero or a number is not finite.
     pub(crate) fn between(min: [f32; 2], max: [f32; 2], corner: f32) -> Option<Self> {
         let sides = [max[0] - min[0], max[1] - min[1]];
         let numbers = [min[0], min[1], max[0], max[1], sides[0], sides[1], corner];
@@ -231,7 +233,8 @@ impl Upright {
     }
 }
 
-/// Mixes `rgb` over an opaque pixel. `alpha` is in [0, 1]; 0 changes nothing, 1 replaces.
+/// Blends `rgb` over an opaque pixel. `alpha` is in [0, 1]; 0 changes nothing, 1 replaces the
+/// colour.
 pub(crate) fn mix(pixel: &mut [u8; 4], rgb: Rgb, alpha: f64) {
     let a = (alpha * 256.0 + 0.5) as u32;
     for (p, c) in pixel.iter_mut().zip(rgb) {
@@ -239,7 +242,7 @@ pub(crate) fn mix(pixel: &mut [u8; 4], rgb: Rgb, alpha: f64) {
     }
 }
 
-/// `alpha` as an opacity: clamped to [0, 1], 0 when it is not a number.
+/// Clamps `alpha` to [0, 1]; NaN becomes 0.
 pub(crate) fn opacity(alpha: f32) -> f32 {
     if alpha.is_nan() {
         0.0
@@ -248,7 +251,7 @@ pub(crate) fn opacity(alpha: f32) -> f32 {
     }
 }
 
-/// The pixels among `0..n` whose centres lie in [`lo`, `hi`].
+/// Returns the pixels of `0..n` whose centres lie in [`lo`, `hi`].
 fn clip(lo: f64, hi: f64, n: usize) -> Range<usize> {
     let end = (hi.floor() + 1.0).clamp(0.0, n as f64) as usize;
     let start = (lo.ceil().max(0.0) as usize).min(end);
@@ -263,7 +266,7 @@ fn wide(p: [f32; 2]) -> Vec2 {
     p.map(f64::from)
 }
 
-/// Rows and spans of a circle.
+/// Returns the rows of a circle, and a function for the span of each row.
 fn circle(c: Vec2, radius: f64) -> ((f64, f64), impl Fn(f64) -> (f64, f64)) {
     let span = move |y: f64| {
         let half = (radius * radius - (y - c[1]).powi(2)).max(0.0).sqrt();
@@ -272,9 +275,9 @@ fn circle(c: Vec2, radius: f64) -> ((f64, f64), impl Fn(f64) -> (f64, f64)) {
     ((c[1] - radius, c[1] + radius), span)
 }
 
-/// The part of a segment that a line reaching `reach` pixels to its sides shows on a screen;
-/// `None` when it passes by. Ends are pulled in to just outside what is visible, so that a line
-/// that ends a million pixels away keeps its precision and the work per row stays short.
+/// Returns the visible part of a segment for a line that extends `reach` pixels to its sides, or
+/// `None` if it is not visible. Ends are clipped to just outside the screen, so that a line that
+/// ends a million pixels away keeps its precision and the work per row stays small.
 pub(crate) fn visible_part(
     a: [f32; 2],
     b: [f32; 2],
@@ -285,8 +288,8 @@ pub(crate) fn visible_part(
     clip_segment(wide(a), wide(b), [-2.0 * reach; 2], far)
 }
 
-/// The part of a segment inside a rectangle; `None` when it passes by. A cut end lies on the
-/// rectangle's edge exactly, however far away the end was.
+/// Returns the part of a segment inside a rectangle, or `None`. A clipped end lies exactly on the
+/// rectangle's edge, however far away the original end was.
 fn clip_segment(mut a: Vec2, mut b: Vec2, lo: Vec2, hi: Vec2) -> Option<(Vec2, Vec2)> {
     let cut = |a: Vec2, b: Vec2, i: usize, edge: f64| {
         let t = (edge - a[i]) / (b[i] - a[i]);

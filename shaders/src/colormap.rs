@@ -1,14 +1,14 @@
 //! Colour maps: from a number in [0, 1] to a colour.
 //!
-//! Two sequential maps for values that start at nothing (viridis and inferno: lightness grows
-//! evenly, also for the colour-blind), one diverging map for values around a middle (coolwarm).
-//! The 256-entry tables are Catmull-Rom curves through published colours of each map.
+//! Two sequential maps for values that start at 0 (viridis and inferno, whose lightness increases
+//! evenly, also for colour-blind viewers), and one diverging map for signed values (coolwarm). The
+//! 256-entry tables are Catmull-Rom curves through published colours of each map.
 
 use std::sync::LazyLock;
 
 use crate::Rgb;
 
-/// The known colour maps.
+/// The available colour maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ColorMap {
     /// Purple, green, yellow (van der Walt and Smith 2015).
@@ -44,10 +44,10 @@ static TABLES: LazyLock<[Table; 3]> =
     LazyLock::new(|| [VIRIDIS, INFERNO, COOLWARM].map(table_through));
 
 impl ColorMap {
-    /// Every map.
+    /// All colour maps.
     pub const ALL: [Self; 3] = [Self::Viridis, Self::Inferno, Self::Coolwarm];
 
-    /// `viridis`, `inferno`, `coolwarm`.
+    /// Returns `viridis`, `inferno` or `coolwarm`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Viridis => "viridis",
@@ -56,23 +56,24 @@ impl ColorMap {
         }
     }
 
-    /// Whether its middle is neutral: values count by their distance from it.
+    /// Returns whether the centre is neutral, so that the distance from it is what counts.
     pub const fn is_diverging(self) -> bool {
         matches!(self, Self::Coolwarm)
     }
 
-    /// The map's 256 colours, entry `i` at `i / 255`.
+    /// Returns the map's 256 colours; entry `i` is the colour at `i / 255`.
     pub fn table(self) -> &'static Table {
         &TABLES[self as usize]
     }
 }
 
-/// The colour of `map` at `t`; `t` is clamped to [0, 1], not-a-number counts as 0.
+/// Returns the colour of `map` at `t`; `t` is clamped to [0, 1], and NaN counts as 0.
 pub fn sample(map: ColorMap, t: f32) -> Rgb {
     map.table()[usize::from((t * 255.0 + 0.5) as u8)]
 }
 
-/// 256 colours on a Catmull-Rom curve through equally spaced `colours` (0xRRGGBB, at least two).
+/// Samples 256 colours on a Catmull-Rom curve through equally spaced `colours` (0xRRGGBB, at least
+/// two).
 fn table_through(colours: &[u32]) -> Table {
     let last = colours.len() - 1;
     let channel = |i: usize, c: usize| f64::from(colours[i].to_be_bytes()[c + 1]);
@@ -82,7 +83,7 @@ fn table_through(colours: &[u32]) -> Table {
         let t = at - i as f64;
         std::array::from_fn(|c| {
             let (p1, p2) = (channel(i, c), channel(i + 1, c));
-            // Beyond the ends the curve goes on straight.
+            // The curve is extrapolated linearly beyond its ends.
             let p0 = if i == 0 {
                 2.0 * p1 - p2
             } else {
@@ -108,10 +109,10 @@ fn table_through(colours: &[u32]) -> Table {
 mod tests {
     use super::*;
 
-    /// Fails when a table drifts from the map it is named after. The references are the nine-colour
-    /// versions of the published maps, which the tables are not built from.
+    /// Fails when a table deviates from its published map. The references are the nine-colour
+    /// versions of these maps, which are not used to build the tables.
     #[test]
-    fn tables_meet_independent_references() {
+    fn tables_match_independent_references() {
         let viridis = [
             0x440154, 0x472d7b, 0x3b528b, 0x2c728e, 0x21908c, 0x27ad81, 0x5dc863, 0xaadc32,
             0xfde725,
@@ -144,7 +145,7 @@ mod tests {
         }
     }
 
-    /// Fails when a larger value of a sequential map could look darker than a smaller one.
+    /// Fails when a larger value of a sequential map is darker than a smaller one.
     #[test]
     fn sequential_maps_only_get_lighter() {
         for map in [ColorMap::Viridis, ColorMap::Inferno] {
@@ -157,7 +158,7 @@ mod tests {
         }
     }
 
-    /// Fails when the diverging map has no neutral middle or its ends take the wrong sign's colour.
+    /// Fails when the centre of the diverging map is not neutral, or its ends are swapped.
     #[test]
     fn the_diverging_map_is_blue_below_and_red_above() {
         let [r, _, b] = sample(ColorMap::Coolwarm, 0.0);
@@ -168,7 +169,7 @@ mod tests {
         assert!(middle.iter().all(|c| c.abs_diff(0xdd) <= 2));
     }
 
-    /// Fails when a broken value would end the program instead of drawing something.
+    /// Fails when NaN or an infinite value causes a panic.
     #[test]
     fn any_number_has_a_colour() {
         for map in ColorMap::ALL {

@@ -1,25 +1,25 @@
-//! The picture of a source on a screen: the oracle of `frame.wgsl`.
+//! Draws an image on a screen: the CPU reference of `frame.wgsl`.
 //!
-//! Every source delivers RGBA with opaque pixels, so there is no other form.
+//! All sources deliver RGBA with opaque pixels, so there is no other format.
 
 use crate::canvas::{Canvas, mix};
 use crate::heat::Sampling;
 use crate::view::View;
 
-/// A picture to be shown.
+/// An image to be displayed.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
-    /// Red, green, blue, alpha, rows without padding.
+    /// Red, green, blue, alpha; rows without padding.
     pub rgba: &'a [u8],
-    /// Pixels per row and rows.
+    /// Width and height in pixels.
     pub size: [usize; 2],
-    /// How values between its pixels are found.
+    /// Interpolation between its pixels.
     pub sampling: Sampling,
 }
 
 impl Canvas<'_> {
-    /// Draws `picture` where `view` puts it; pixels beside it stay as they are. Nothing is drawn
-    /// when sizes and pixels do not agree.
+    /// Draws `picture` at the position given by `view`; pixels outside of it are unchanged. Nothing
+    /// is drawn if the size does not match the number of pixels.
     pub fn frame(&mut self, picture: &Picture<'_>, view: &View) {
         let [w, h] = picture.size;
         let pixels: &[[u8; 4]] = bytemuck::cast_slice(picture.rgba);
@@ -68,9 +68,10 @@ mod tests {
     use super::*;
     use crate::view::Zoom;
 
-    /// Fails when a shown picture is shifted by half a pixel, not mirrored, or blurred at scale 1.
+    /// Fails when a displayed image is shifted by half a pixel, not mirrored, or blurred at scale
+    /// 1.
     #[test]
-    fn a_picture_is_shown_pixel_by_pixel_and_mirrored() {
+    fn an_image_is_shown_pixel_by_pixel_and_mirrored() {
         let (w, h) = (5, 3);
         let rgba: Vec<u8> = (0..w * h).flat_map(|i| [i as u8 * 16, 0, 9, 255]).collect();
         for sampling in [Sampling::Bilinear, Sampling::Nearest] {

@@ -1,8 +1,8 @@
-//! The letters of labels: a stroke font of our own, drawn on a grid 5 wide and 9 high.
+//! The glyphs of labels: our own stroke font on a grid 5 wide and 9 high.
 //!
-//! A glyph is a list of pen strokes. A point is two digits, column then row; `/` lifts the pen;
-//! a stroke of one point is a dot. Capitals stand on row 6 and reach row 0, small letters reach
-//! row 2, tails go down to row 8.
+//! A glyph is a list of pen strokes. A point is two digits, column then row; `/` lifts the pen; a
+//! stroke of one point is a dot. Capitals stand on row 6 and reach up to row 0, lower-case letters
+//! reach up to row 2, descenders reach down to row 8.
 
 /// Strokes of the characters from space (32) to tilde (126).
 pub(crate) const GLYPHS: [&str; 95] = [
@@ -103,13 +103,13 @@ pub(crate) const GLYPHS: [&str; 95] = [
     "04 13 34 43",
 ];
 
-/// Strokes of `c`; what the font does not have is shown as a question mark.
+/// Returns the strokes of `c`; characters missing from the font become a question mark.
 pub(crate) fn glyph(c: char) -> &'static str {
     let index = (c as usize).wrapping_sub(32);
     GLYPHS.get(index).unwrap_or(&GLYPHS['?' as usize - 32])
 }
 
-/// Columns from a glyph's first to its last pen position.
+/// Returns the columns from a glyph's first to its last pen position.
 pub(crate) fn columns(glyph: &str) -> usize {
     if glyph.is_empty() {
         return 1;
@@ -117,7 +117,7 @@ pub(crate) fn columns(glyph: &str) -> usize {
     points(glyph).map(|[x, _]| x).max().unwrap_or(0)
 }
 
-/// Pen positions of one or more strokes.
+/// Returns the pen positions of one or more strokes.
 pub(crate) fn points(strokes: &str) -> impl Iterator<Item = [usize; 2]> {
     strokes.split([' ', '/']).filter_map(|point| {
         let [x, y] = *point.as_bytes() else {
@@ -131,7 +131,7 @@ pub(crate) fn points(strokes: &str) -> impl Iterator<Item = [usize; 2]> {
 mod tests {
     use super::*;
 
-    /// Fails when a typing error would make a letter vanish, leave its cell or look like another.
+    /// Fails when a typing error makes a letter vanish, leave its cell or equal another one.
     #[test]
     fn every_glyph_is_well_formed_and_unlike_the_others() {
         for (i, glyph) in GLYPHS.iter().enumerate() {

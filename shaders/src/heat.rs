@@ -1,64 +1,64 @@
-//! A float map drawn over a picture in colours: heatmaps and attention.
+//! Float maps drawn on an image in false colours: heatmaps and attention maps.
 
 use std::sync::Arc;
 
 use crate::canvas::{Canvas, opacity};
 use crate::colormap::ColorMap;
 
-/// How values between the map's pixels are found.
+/// Interpolation between a map's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sampling {
-    /// Smooth: between the four nearest map pixels.
+    /// Bilinear interpolation of the four nearest map pixels.
     #[default]
     Bilinear,
-    /// The network's own pixels as squares.
+    /// Nearest neighbour: map pixels appear as squares.
     Nearest,
 }
 
-/// Where the layer lets the picture through.
+/// Dependence of the opacity on the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fade {
-    /// Nowhere: one opacity for all values.
+    /// One opacity for all values.
     #[default]
     Even,
-    /// At low values: opacity is proportional to the value up to two fifths of the range, so
-    /// that weak peaks show over a bright picture, and full from there.
+    /// Transparent at low values: opacity is proportional to the value up to two fifths of the
+    /// range, so that weak peaks show on a bright image, and full above.
     Low,
-    /// Around the middle of the range: opacity is proportional to the distance from it.
+    /// Transparent at the centre of the range: opacity is proportional to the distance from it.
     Middle,
 }
 
-/// A float map and how to show it.
+/// A float map with its display options.
 #[derive(Debug, Clone)]
 pub struct HeatLayer {
-    /// `width * height` values, row by row. What is not a number is shown as the low end.
+    /// `width * height` values in row-major order. NaN is displayed as the low end of the range.
     pub values: Arc<[f32]>,
     /// Values per row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Pixels around the map that are not shown.
+    /// Border in map pixels that is not shown.
     pub cut: usize,
-    /// From picture pixels to map pixels, two rows of an affine map. Pixel centres are at
-    /// integers on both sides; a map pixel covers half a step around its centre.
+    /// Map from image pixels to map pixels: two rows of an affine matrix. Pixel centres are at
+    /// integers on both sides; a map pixel extends by half a step around its centre.
     pub map_from_pixel: [[f64; 3]; 2],
-    /// Values at the two ends of the colour map. Values beyond them take the ends' colours.
+    /// Values at the two ends of the colour map; values beyond are clamped.
     pub range: (f32, f32),
-    /// Colours.
+    /// Colour map of the values.
     pub colors: ColorMap,
-    /// Opacity, [0, 1].
+    /// Maximum opacity, [0, 1].
     pub alpha: f32,
-    /// Strength below which the picture is left alone, [0, 1]: the share of the range, or with
-    /// diverging colours the distance from its middle (1 at both ends).
+    /// Strength below which nothing is drawn, [0, 1]: a fraction of the range or, with a diverging
+    /// colour map, the distance from its centre (1 at both ends).
     pub threshold: f32,
-    /// Where the layer lets the picture through.
+    /// Dependence of the opacity on the value.
     pub fade: Fade,
-    /// How values between the map's pixels are found.
+    /// Interpolation between the map's pixels.
     pub sampling: Sampling,
 }
 
 impl HeatLayer {
-    /// Opacity of the value at `t` of the range.
+    /// Returns the opacity at position `t` of the range, [0, 1].
     pub fn alpha_at(&self, t: f32) -> f32 {
         let strength = if self.colors.is_diverging() {
             (2.0 * t - 1.0).abs()
@@ -76,8 +76,8 @@ impl HeatLayer {
         opacity(self.alpha) * fade
     }
 
-    /// Draws the map where it lies; pixels outside it stay as they are. Nothing is drawn for a
-    /// map whose sizes do not agree, or through a map that is not finite.
+    /// Draws the map; image pixels outside of it are unchanged. Nothing is drawn if the sizes do
+    /// not match or the transformation is not finite.
     pub fn draw(&self, canvas: &mut Canvas<'_>) {
         let Some([w, h]) = self.shown() else {
             return;
@@ -85,7 +85,7 @@ impl HeatLayer {
         let [u, v] = self.map_from_pixel;
         let map = self.scaled_and_padded(w, h);
         let table = self.table();
-        // In the padded map the first shown pixel is number 1.
+        // In the padded map, the first visible pixel has index 1.
         let shift = 1.0 - self.cut as f64;
         let (lo, hi) = (0.5, [w as f64 + 0.5, h as f64 + 0.5]);
         for y in 0..canvas.height() {
@@ -111,8 +111,8 @@ impl HeatLayer {
         }
     }
 
-    /// Width and height of the part that is shown; `None` when there is none, when sizes and
-    /// values do not agree, or when the map is not finite.
+    /// Returns the width and height of the visible part, or `None` if it is empty, sizes and values
+    /// do not match, or the transformation is not finite.
     pub(crate) fn shown(&self) -> Option<[usize; 2]> {
         let cut = self.cut.saturating_mul(2);
         let w = self.width.checked_sub(cut).filter(|w| *w > 0)?;
@@ -122,11 +122,12 @@ impl HeatLayer {
         (sound && n == Some(self.values.len())).then_some([w, h])
     }
 
-    /// The level of a value: 0 at the low end of the range, [`Levels::TOP`] at its high end.
+    /// Returns the level of a value: 0 at the low end of the range, [`Levels::TOP`] at its high
+    /// end.
     fn level(&self, value: f32) -> u32 {
         let (lo, hi) = self.range;
         let level = (value - lo) * (Levels::TOP / (hi - lo));
-        // Also what is left of a range of no width: below, at (not a number) and above it.
+        // This also covers a range of zero width, whose levels are minus infinity, NaN or infinity.
         if level > 0.0 {
             (level + 0.5).min(Levels::TOP) as u32
         } else {
@@ -134,7 +135,8 @@ impl HeatLayer {
         }
     }
 
-    /// The shown part as shares of the range, row by row: what `heat.wgsl` reads.
+    /// Returns the visible part as fractions of the range in row-major order, as read by
+    /// `heat.wgsl`.
     pub fn shares(&self) -> Vec<f32> {
         let Some([w, h]) = self.shown() else {
             return Vec::new();
@@ -145,8 +147,8 @@ impl HeatLayer {
             .collect()
     }
 
-    /// The shown part as levels, with its border repeated once on every side, so that sampling
-    /// needs no case for the border.
+    /// Returns the visible part as levels, with the edge replicated once on every side, so that
+    /// sampling needs no special case at the border.
     fn scaled_and_padded(&self, w: usize, h: usize) -> Levels {
         let mut padded = Vec::with_capacity((w + 2) * (h + 2));
         for y in 0..h + 2 {
@@ -175,16 +177,16 @@ impl HeatLayer {
     }
 }
 
-/// A colour's share of a pixel and the picture's share, in 256 parts.
+/// Weights of the map's colour and of the image, in 256ths.
 #[derive(Clone, Copy)]
 struct Entry {
     color: [u16; 4],
     rest: u16,
 }
 
-/// Map coordinates along one row of the picture, in 1/65536 of a map pixel: integers, because
+/// Map coordinates along one row of the image, in 1/65536 of a map pixel. Integers are used because
 /// conversions from float cost more than the rest of the loop (640x480: 2.7 ms against 1.0 ms).
-/// The step's rounding moves the map by less than 0.02 pixels over 2000 columns.
+/// Rounding of the step moves the map by less than 0.02 pixels over 2000 columns.
 struct Walk {
     u: i64,
     v: i64,
@@ -219,7 +221,7 @@ struct Levels {
 }
 
 impl Levels {
-    /// 255 with 8 bits behind the point.
+    /// 255 in fixed point with 8 fractional bits.
     const TOP: f32 = 65280.0;
 
     fn bilinear(&self, u: u64, v: u64) -> u8 {
@@ -249,7 +251,8 @@ impl Levels {
     }
 }
 
-/// The pixels x among `0..n` with `lo <= start + step * x < hi`, as first and one past the last.
+/// Returns the pixels x of `0..n` with `lo <= start + step * x < hi`, as first and past-the-end
+/// index.
 fn inside(start: f64, step: f64, lo: f64, hi: f64, n: usize) -> (usize, usize) {
     if step == 0.0 {
         return if start >= lo && start < hi {

@@ -1,11 +1,11 @@
-//! What the shaders read: the Rust side of the structs in `wgsl/`.
+//! Instance data of the shaders: the Rust side of the structs in `wgsl/`.
 //!
-//! Fields are ordered by falling alignment, so that their offsets here are the ones WGSL gives
-//! them; a test compares them with naga's layout.
+//! Fields are ordered by decreasing alignment, so that their offsets match those of WGSL; a test
+//! compares them with naga's layout.
 
 use bytemuck::{Pod, Zeroable};
 
-/// Type of a field as WGSL names it.
+/// WGSL type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `f32`.
@@ -23,11 +23,11 @@ pub enum Format {
 /// A field of an instance.
 #[derive(Debug, Clone, Copy)]
 pub struct Attribute {
-    /// Its name on both sides.
+    /// Name in Rust and in WGSL.
     pub name: &'static str,
-    /// Bytes before it.
+    /// Byte offset in the instance.
     pub offset: usize,
-    /// Its type.
+    /// WGSL type.
     pub format: Format,
 }
 
@@ -42,9 +42,9 @@ macro_rules! fields {
 
 fields!(f32 => F32, [f32; 2] => Vec2f, [f32; 4] => Vec4f, u32 => U32, [u32; 2] => Vec2u);
 
-/// One thing a shader draws.
+/// Data of one instance drawn by a shader.
 pub trait Instance: Pod {
-    /// Its fields, location by location.
+    /// The fields, in the order of their shader locations.
     const ATTRIBUTES: &'static [Attribute];
 }
 
@@ -65,18 +65,18 @@ macro_rules! instances {
     )* };
 }
 
-/// The uniform all shaders share.
+/// Uniform shared by all shaders.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub struct Screen {
     /// Width and height in pixels.
     pub size: [f32; 2],
-    /// Uniform buffers come in steps of 16 bytes.
+    /// Padding: uniform buffers have a granularity of 16 bytes.
     pub unused: [f32; 2],
 }
 
 impl Screen {
-    /// Its fields and their offsets.
+    /// Names and byte offsets of the fields.
     pub const FIELDS: [(&'static str, usize); 2] = [
         ("size", std::mem::offset_of!(Self, size)),
         ("unused", std::mem::offset_of!(Self, unused)),
@@ -84,47 +84,48 @@ impl Screen {
 }
 
 instances! {
-    /// The picture of a source: `image = screen * scale + shift` by axis.
+    /// The image of a source: `image = screen * scale + shift` per axis.
     struct Frame {
-        /// Image pixels per screen pixel; the first is negative in a mirror.
+        /// Image pixels per screen pixel; the x component is negative when mirrored.
         scale: [f32; 2],
         /// Image pixel at the screen's first pixel.
         shift: [f32; 2],
-        /// Width and height of the picture.
+        /// Width and height of the image in pixels.
         size: [f32; 2],
-        /// 1: its own pixels as squares, 0: bilinear.
+        /// 1: nearest neighbour, 0: bilinear.
         nearest: u32,
     }
 
-    /// A float map: its position is `(u.xyz . p, v.xyz . p)` with `p = (x, y, 1)` on the screen.
+    /// A float map; its coordinates are `(u.xyz . p, v.xyz . p)` with `p = (x, y, 1)` on the
+    /// screen.
     struct Heat {
-        /// First row of the map, then the width of the shown part.
+        /// First row of the transformation, then the width of the visible part.
         u: [f32; 4],
-        /// Second row of the map, then the height of the shown part.
+        /// Second row of the transformation, then the height of the visible part.
         v: [f32; 4],
-        /// Opacity.
+        /// Maximum opacity, [0, 1].
         alpha: f32,
-        /// Strength below which nothing is shown.
+        /// Strength below which nothing is drawn.
         threshold: f32,
         /// Row of the colour table.
         colors: u32,
-        /// 1: strength is the distance from the middle of the range, 0: the share of the range.
+        /// 1: strength is the distance from the centre of the range, 0: the fraction of the range.
         diverging: u32,
-        /// Number of the [`crate::heat::Fade`].
+        /// Index of the [`crate::heat::Fade`].
         fade: u32,
-        /// 1: the map's own pixels as squares, 0: bilinear.
+        /// 1: nearest neighbour, 0: bilinear.
         nearest: u32,
     }
 
-    /// A line with round ends.
+    /// A line with round caps.
     struct Line {
         /// Colour and opacity.
         color: [f32; 4],
-        /// One end.
+        /// Start point, in screen pixels.
         a: [f32; 2],
-        /// The other end.
+        /// End point, in screen pixels.
         b: [f32; 2],
-        /// Pixels.
+        /// Line width in pixels.
         width: f32,
     }
 
@@ -132,29 +133,29 @@ instances! {
     struct Disc {
         /// Colour and opacity.
         color: [f32; 4],
-        /// Middle.
+        /// Centre, in screen pixels.
         center: [f32; 2],
-        /// Pixels.
+        /// Radius in pixels.
         radius: f32,
-        /// Width of the ring's line; 0 fills the disc.
+        /// Line width of a ring; 0 fills the disc.
         stroke: f32,
     }
 
-    /// An upright rectangle.
+    /// An axis-aligned rectangle.
     struct Rect {
         /// Colour and opacity.
         color: [f32; 4],
-        /// Middle.
+        /// Centre, in screen pixels.
         center: [f32; 2],
-        /// Half its sides.
+        /// Half the width and height.
         half: [f32; 2],
-        /// Radius of its corners.
+        /// Corner radius in pixels.
         corner: f32,
-        /// Width of the outline; 0 fills the rectangle.
+        /// Line width of an outline; 0 fills the rectangle.
         stroke: f32,
     }
 
-    /// One piece of a trail.
+    /// One straight piece of a trail.
     struct Trail {
         /// Colour and opacity.
         color: [f32; 4],
@@ -162,13 +163,13 @@ instances! {
         a: [f32; 2],
         /// The newer end.
         b: [f32; 2],
-        /// Normal of the line on which it meets the piece before; 0 at the trail's end.
+        /// Normal of the line on which it meets the previous piece; 0 at the trail's end.
         cut_a: [f32; 2],
-        /// The same for the piece behind.
+        /// Normal of the line on which it meets the next piece; 0 at the trail's end.
         cut_b: [f32; 2],
         /// Opacity at both ends.
         alpha: [f32; 2],
-        /// Pixels.
+        /// Line width in pixels.
         width: f32,
     }
 
@@ -178,11 +179,11 @@ instances! {
         color: [f32; 4],
         /// Colour and opacity of the outline.
         ink: [f32; 4],
-        /// The rectangle it reaches: first corner.
+        /// First corner of the bounding rectangle.
         min: [f32; 2],
-        /// Opposite corner.
+        /// Opposite corner of the bounding rectangle.
         max: [f32; 2],
-        /// The first of its strokes, and how many there are.
+        /// Index of the first stroke, and number of strokes.
         strokes: [u32; 2],
         /// Half the pen's width, and the outline's width.
         pen: [f32; 2],

@@ -1,46 +1,46 @@
-//! The legend of a map: a caption, the colours, and the numbers at both ends and in the middle.
+//! The legend of a map: caption, colour bar, and the values at both ends and in the centre.
 
 use crate::canvas::Paint;
 use crate::colormap::{ColorMap, sample};
-use crate::scene::{Rect, Shape, Text};
+use crate::shape::{Rect, Shape, Text};
 use crate::text::{TextStyle, text_size};
 use crate::{CENTER, INK};
 
-/// The lower corner of the picture a legend stands in: one for each kind of map. A mirrored
-/// picture has its legends in the same corners.
+/// The lower corner of the image in which a legend stands, one for each kind of map. Mirroring the
+/// image does not swap the corners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corner {
-    /// On the left.
+    /// Lower left corner.
     Left,
-    /// On the right.
+    /// Lower right corner.
     Right,
 }
 
-/// What the colours of a map mean, or why there is no map.
+/// Caption and colour scale of a map, or the reason why there is no map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Legend {
-    /// Where it stands.
+    /// Corner of the image.
     pub corner: Corner,
     /// Name of the map, or what is missing.
     pub caption: String,
-    /// Colours, and the values at both ends.
+    /// Colour map, and the values at both ends.
     pub scale: Option<(ColorMap, (f32, f32))>,
 }
 
-/// Space around a legend, label units: it takes about 150 x 70 pixels at 640x480.
+/// Padding around a legend in label units; the legend takes about 150 x 70 pixels at 640x480.
 pub const PADDING: f32 = 4.0;
-/// Space between its parts, label units.
+/// Gap between its parts in label units.
 pub const GAP: f32 = 3.0;
-/// Height of the colours, label units.
+/// Height of the colour bar in label units.
 const BAR: f32 = 5.0;
-/// Height of a capital letter, label units.
+/// Height of a capital letter in label units.
 pub const CAPITALS: f32 = 7.0;
-/// Least space between two numbers.
+/// Minimum gap between two numbers.
 const BETWEEN: f32 = 5.0;
 const MIN_WIDTH: f32 = 66.0;
 
 impl Legend {
-    /// Puts the legend's shapes into its corner of `area` (edges), with labels of `unit`.
+    /// Emits the legend's shapes in its corner of `area` (edges), with labels of size `unit`.
     pub(crate) fn lay_out(&self, area: [[f64; 2]; 2], unit: usize, put: &mut impl FnMut(Shape)) {
         let u = unit as f32;
         let [caption_width, caption_height] = text_size(&self.caption, unit);
@@ -57,7 +57,7 @@ impl Legend {
         bar.lay_out([x, y + (CAPITALS + GAP) * u], width, put);
     }
 
-    /// A dark panel for contents of this size; returns the contents' top left corner.
+    /// Emits a dark panel for contents of this size; returns the contents' top left corner.
     fn panel(
         &self,
         [lo, hi]: [[f64; 2]; 2],
@@ -84,21 +84,21 @@ impl Legend {
     }
 }
 
-/// The colours of a range above the numbers at its ends and in its middle.
+/// A colour bar above the values at its ends and in its centre.
 #[derive(Debug)]
 pub struct ScaleBar {
     colors: ColorMap,
     numbers: [String; 3],
     widths: [f32; 3],
-    /// Least width, pixels.
+    /// Minimum width in pixels.
     pub min_width: f32,
-    /// Height, pixels.
+    /// Height in pixels.
     pub height: f32,
     unit: usize,
 }
 
 impl ScaleBar {
-    /// For values from `lo` to `hi`, with labels of `unit`.
+    /// Creates a bar for values from `lo` to `hi`, with labels of size `unit`.
     pub fn new(colors: ColorMap, (lo, hi): (f32, f32), unit: usize) -> Self {
         let u = unit as f32;
         let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
@@ -113,7 +113,7 @@ impl ScaleBar {
         }
     }
 
-    /// Puts its shapes with the top left corner at (`x`, `y`).
+    /// Emits its shapes with the top left corner at (`x`, `y`).
     pub fn lay_out(&self, [x, y]: [f32; 2], width: f32, put: &mut impl FnMut(Shape)) {
         let u = self.unit as f32;
         let top = y - 0.5;
@@ -137,7 +137,7 @@ impl ScaleBar {
         }
     }
 
-    /// Darkens the colours between two shares of the width: values that are not shown.
+    /// Darkens the colours between two fractions of the width, for values that are not shown.
     pub fn shade(
         &self,
         [x, y]: [f32; 2],
@@ -156,7 +156,7 @@ impl ScaleBar {
     }
 }
 
-/// A line of text on a dark ground.
+/// Emits a line of text on a dark background.
 pub fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape)) {
     let style = TextStyle {
         unit,
@@ -170,7 +170,7 @@ pub fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape))
     }));
 }
 
-/// `value` with as many decimals as tell 100 steps of `span` apart, without empty zeros.
+/// Formats `value` with enough decimals to resolve 100 steps of `span`, without trailing zeros.
 pub fn number(value: f32, span: f32) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -194,9 +194,9 @@ pub fn number(value: f32, span: f32) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when a scale bar shows ends that cannot be told apart or a tail of empty digits.
+    /// Fails when a colour bar shows equal numbers at both ends, or trailing zeros.
     #[test]
-    fn numbers_are_short_and_distinct() {
+    fn legend_numbers_are_short_and_distinct() {
         let shown = |lo: f32, hi: f32| [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
         assert_eq!(shown(0.0, 1.0), ["0", "0.5", "1"]);
         assert_eq!(shown(-0.374, 0.374), ["-0.374", "0", "0.374"]);

@@ -1,10 +1,10 @@
-//! What lies over a picture, said once and drawn twice: on a canvas for recordings, by the
-//! graphics device in the window.
+//! The overlays of an image, described once and drawn in two ways: on a canvas for recordings, and
+//! by the GPU in the window.
 //!
 //! A [`Scene`] is a list of [`Mark`]s in image pixels. Laid out for a [`View`] it becomes
-//! [`Shape`]s in screen pixels, which are what the shaders and their CPU twins draw. Positions
-//! follow the picture; widths, radii and labels keep their size at any zoom and stay readable in
-//! a mirror.
+//! [`Shape`]s in screen pixels, which the shaders and their CPU twins draw. Positions follow the
+//! image; widths, radii and labels keep their size at any zoom, and labels stay readable when
+//! mirrored.
 
 use crate::canvas::{Canvas, Paint};
 use crate::heat::HeatLayer;
@@ -14,142 +14,75 @@ use crate::trail::Trail;
 use crate::view::View;
 use crate::{CENTER, Rgb};
 
-/// Everything over one picture, what comes first lowest.
+pub use crate::shape::{Disc, Line, Rect, Shape, Text};
+
+/// All overlays of one image, in drawing order.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
-    /// What is drawn.
+    /// Marks in drawing order: later ones cover earlier ones.
     pub marks: Vec<Mark>,
 }
 
-/// One thing over a picture. Positions are image pixels, sizes are pixels at the picture's own
-/// size.
+/// An overlay element. Positions are in image pixels; sizes are in pixels at the image's original
+/// scale.
 #[derive(Debug, Clone)]
 pub enum Mark {
     /// A heatmap or attention map.
     Heat(HeatLayer),
-    /// A bone.
+    /// A limb of the skeleton.
     Line(Line),
-    /// A joint.
+    /// A joint, as a disc or a ring.
     Disc(Disc),
-    /// A box.
+    /// A bounding box.
     Rect(Rect),
-    /// The way of a joint.
+    /// The path of a joint.
     Trail(Trail),
-    /// An id or badge.
+    /// A track id or left/right badge.
     Label(Label),
     /// The legend of a map.
     Legend(Legend),
 }
 
-/// One primitive on a screen, in its pixels.
-#[derive(Debug, Clone)]
-pub enum Shape {
-    /// A float map; it maps from screen pixels.
-    Heat(HeatLayer),
-    /// A line.
-    Line(Line),
-    /// A disc or ring.
-    Disc(Disc),
-    /// A rectangle.
-    Rect(Rect),
-    /// A trail.
-    Trail(Trail),
-    /// A line of text.
-    Text(Text),
-}
-
-/// A line with round ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Line {
-    /// One end.
-    pub a: [f32; 2],
-    /// The other end.
-    pub b: [f32; 2],
-    /// Below one pixel a line grows fainter, not thinner.
-    pub width: f32,
-    /// Colour and opacity.
-    pub paint: Paint,
-}
-
-/// A disc or a ring.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Disc {
-    /// Middle.
-    pub center: [f32; 2],
-    /// Radius.
-    pub radius: f32,
-    /// Width of the ring's line; 0 fills the disc.
-    pub stroke: f32,
-    /// Colour and opacity.
-    pub paint: Paint,
-}
-
-/// An upright rectangle.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rect {
-    /// First corner: edges, not pixel centres.
-    pub min: [f32; 2],
-    /// Opposite corner.
-    pub max: [f32; 2],
-    /// Radius of its corners.
-    pub corner: f32,
-    /// Width of the outline; 0 fills the rectangle.
-    pub stroke: f32,
-    /// Colour and opacity.
-    pub paint: Paint,
-}
-
-/// A line of text.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Text {
-    /// Top left corner of its first letter.
-    pub at: [f32; 2],
-    /// What it says.
-    pub text: String,
-    /// Size and colours.
-    pub style: TextStyle,
-}
-
-/// A few letters that belong to a place in the picture.
+/// A short text attached to a position in the image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
-    /// What it says.
+    /// Text of one line.
     pub text: String,
-    /// The place.
+    /// Position in image pixels.
     pub at: [f32; 2],
-    /// Where it stands from there.
+    /// Placement relative to the position.
     pub place: Place,
     /// Colour of the letters.
     pub rgb: Rgb,
 }
 
-/// Where a label stands.
+/// Placement of a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Place {
-    /// Above its place, moved into the picture where it would leave it.
+    /// Above the position, moved if necessary to stay inside the image.
     Above,
-    /// Beside its place.
+    /// Next to the position, in a given direction.
     Beyond {
-        /// Unit vector in the picture.
+        /// Unit vector in the image.
         direction: [f32; 2],
-        /// Pixels left free next to the place.
+        /// Gap in pixels between the position and the label.
         gap: f32,
-        /// Longer side of the person it belongs to: a person smaller than 8 letters would be
-        /// hidden by them and gets none.
+        /// Longer side of the person's box: a person smaller than 8 letter heights would be covered
+        /// by labels and gets none.
         person: f32,
     },
 }
 
-/// People smaller than this many heights of a letter get no labels beside their joints.
+/// Minimum size of a person, in letter heights, for labels next to joints.
 const BESIDE_FROM: f32 = 8.0;
 
 impl Scene {
-    /// Whether nothing is drawn.
+    /// Returns whether there are no marks.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }
 
-    /// Puts every shape that `view` shows, in the order of drawing.
+    /// Emits every shape visible in `view`, in drawing order.
     pub fn lay_out(&self, view: &View, mut put: impl FnMut(Shape)) {
         let point = |p: [f32; 2]| view.to_screen(p.map(f64::from)).map(|v| v as f32);
         let pen = view.pen as f32;
@@ -209,28 +142,8 @@ impl Scene {
     }
 }
 
-impl Shape {
-    /// Draws it: the oracle of the shader of the same name.
-    pub fn draw(&self, canvas: &mut Canvas<'_>) {
-        match self {
-            Self::Heat(heat) => heat.draw(canvas),
-            Self::Line(line) => canvas.line(line.a, line.b, line.width, line.paint),
-            Self::Disc(disc) if disc.stroke > 0.0 => {
-                canvas.ring(disc.center, disc.radius, disc.stroke, disc.paint);
-            }
-            Self::Disc(disc) => canvas.disc(disc.center, disc.radius, disc.paint),
-            Self::Rect(rect) if rect.stroke > 0.0 => {
-                canvas.outline(rect.min, rect.max, rect.corner, rect.stroke, rect.paint);
-            }
-            Self::Rect(rect) => canvas.rect(rect.min, rect.max, rect.corner, rect.paint),
-            Self::Trail(trail) => canvas.trail(trail),
-            Self::Text(text) => canvas.text(text.at, &text.text, &text.style),
-        }
-    }
-}
-
 impl Label {
-    /// Where and how large it stands on the screen; `None` when it would hide what it belongs to.
+    /// Returns position and size on the screen, or `None` if the label would cover the person.
     fn on(&self, view: &View) -> Option<Text> {
         let unit = label_unit(view);
         let [w, h] = text_size(&self.text, unit);
@@ -272,7 +185,7 @@ impl Label {
 }
 
 impl Label {
-    /// A white label above a place.
+    /// Creates a white label above a position.
     pub fn above(at: [f32; 2], text: String) -> Self {
         Self {
             text,
@@ -283,8 +196,9 @@ impl Label {
     }
 }
 
-/// Pixels per grid step of labels: in a recording capitals are 14 pixels high from 640x480 to
-/// 1280x720 and 21 at 1920x1080, on the screen as large as a recording shown there.
+/// Returns the pixels per grid step of labels: capitals are 14 pixels high in recordings from
+/// 640x480 to 1280x720 and 21 at 1920x1080; in the window they are as large as in a recording
+/// displayed there.
 pub fn label_unit(view: &View) -> usize {
     let shorter = view.image[0].min(view.image[1]);
     let unit = (shorter / 400.0).ceil().max(1.0) * view.pen;
@@ -311,9 +225,9 @@ mod tests {
         View::letterbox([640, 480], [1280.0, 960.0], zoom, is_mirrored, 2)
     }
 
-    /// Fails when bones grow with the zoom, or their ends leave the joints.
+    /// Fails when limbs become thicker with the zoom, or their ends do not stay on the joints.
     #[test]
-    fn lines_follow_the_picture_and_keep_their_width() {
+    fn lines_follow_the_image_and_keep_their_width() {
         let line = Line {
             a: [100.0, 50.0],
             b: [300.0, 200.0],
@@ -334,8 +248,8 @@ mod tests {
         }
     }
 
-    /// Fails when a badge of a mirrored picture stands on the wrong side of its hand, or a label
-    /// leaves the picture.
+    /// Fails when a badge of a mirrored image is on the wrong side of its hand, or a label leaves
+    /// the image.
     #[test]
     fn labels_stand_on_the_mirrored_side_and_inside() {
         let badge = Label {

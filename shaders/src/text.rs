@@ -1,26 +1,26 @@
-//! Small labels: ids, side badges, captions, the numbers of a scale bar.
+//! Small labels: track ids, left/right badges, captions, and the numbers of a colour bar.
 //!
-//! A label is drawn as one signed distance field: the pen strokes of its glyphs, a dark outline
-//! around them, both with edges one pixel wide. Its `unit` is the side of a grid step in pixels:
-//! capitals are `7 * unit` high including the pen, the pen is `unit` wide.
+//! A label is drawn as one signed distance field: the pen strokes of its glyphs and a dark outline
+//! around them, both with antialiased edges one pixel wide. Its `unit` is the grid step in pixels:
+//! capitals are `7 * unit` high including the pen, and the pen is `unit` wide.
 
 use crate::canvas::{Canvas, Paint, mix, opacity};
 use crate::glyphs::{columns, glyph, points};
 use crate::{INK, sdf};
 
-/// Rows of the grid from the top of a capital to the bottom of a tail, pen included.
+/// Grid rows from the top of a capital to the bottom of a descender, pen included.
 const ROWS: usize = 9;
-/// Rows of the grid from the top of a capital to the line it stands on, pen included.
+/// Grid rows from the top of a capital to the baseline, pen included.
 const CAPITAL_ROWS: usize = 7;
-/// Empty columns between two glyphs' pen positions.
+/// Empty columns between the pen positions of two glyphs.
 const GAP: usize = 2;
 /// The largest unit: capitals 448 pixels high.
 const MAX_UNIT: usize = 64;
 
-/// How a label is drawn.
+/// Size and colours of a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TextStyle {
-    /// Pixels per grid step, from 1 (readable at 640x480, small) upwards.
+    /// Pixels per grid step, from 1 (small, but readable at 640x480).
     pub unit: usize,
     /// Colour and opacity of the letters.
     pub paint: Paint,
@@ -28,8 +28,8 @@ pub struct TextStyle {
     pub outline: f32,
 }
 
-/// Width and height of a label in pixels, from the top of its capitals to the line they stand on.
-/// The outline and tails reach further.
+/// Returns the width and height of a label in pixels, from the top of its capitals to the baseline.
+/// The outline and descenders extend beyond.
 pub fn text_size(text: &str, unit: usize) -> [f32; 2] {
     let unit = unit.clamp(1, MAX_UNIT);
     let columns: usize = text.chars().map(|c| columns(glyph(c)) + GAP).sum();
@@ -39,9 +39,9 @@ pub fn text_size(text: &str, unit: usize) -> [f32; 2] {
     ]
 }
 
-/// Where a label's strokes lie and how far they reach.
+/// Bounding rectangle and line widths of a label.
 pub(crate) struct Extent {
-    /// The rectangle it reaches: first and opposite corner.
+    /// First and opposite corner of the bounding rectangle.
     pub(crate) lo: [f64; 2],
     pub(crate) hi: [f64; 2],
     /// Half the pen's width.
@@ -51,7 +51,8 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Of `text` at `at`; `None` for a place no picture has.
+    /// Computes the extent of `text` at `at`; `None` for a position that is not finite or too far
+    /// outside.
     pub(crate) fn of(at: [f32; 2], text: &str, unit: usize) -> Option<Self> {
         let fits = |v: f32| v.is_finite() && v.abs() < 1e6;
         if !fits(at[0]) || !fits(at[1]) {
@@ -70,8 +71,8 @@ impl Extent {
     }
 }
 
-/// Puts the ends of every pen stroke of a label that begins at `at`, rounded to whole pixels so
-/// that upright strokes are crisp.
+/// Emits the ends of every pen stroke of a label that starts at `at`, rounded to whole pixels so
+/// that vertical strokes are sharp.
 pub(crate) fn strokes(
     at: [f32; 2],
     text: &str,
@@ -80,8 +81,8 @@ pub(crate) fn strokes(
 ) {
     let unit = unit.clamp(1, MAX_UNIT) as f64;
     let [left, top] = at.map(|v| f64::from(v.round()));
-    // The pen covers whole pixels: a stroke's middle lies half a unit in, between pixel
-    // centres where the unit is even.
+    // The pen covers whole pixels: a stroke's centre line is half a unit inside, between pixel
+    // centres if the unit is even.
     let middle = unit / 2.0 - 0.5;
     let mut pen = left;
     for c in text.chars() {
@@ -155,7 +156,7 @@ impl Field {
         }
     }
 
-    /// Takes the segment from `a` to `b` into account where it is nearer than `reach`.
+    /// Adds the segment from `a` to `b`, for pixels closer to it than `reach`.
     fn add(&mut self, a: [f64; 2], b: [f64; 2], reach: f64) {
         let limits = |axis: usize, n: usize| {
             let (lo, hi) = (a[axis].min(b[axis]), a[axis].max(b[axis]));
@@ -194,7 +195,7 @@ mod tests {
             .collect()
     }
 
-    /// Fails when upright strokes are smeared over two columns: labels would be hard to read.
+    /// Fails when vertical strokes are blurred over two columns, which makes labels hard to read.
     #[test]
     fn strokes_are_crisp_at_every_unit() {
         for unit in [1, 2, 3] {
@@ -207,9 +208,9 @@ mod tests {
         }
     }
 
-    /// Fails when the measured size is not the size drawn: labels would leave their panels.
+    /// Fails when the measured size differs from the drawn size, so that labels leave their panels.
     #[test]
-    fn the_size_is_the_size_drawn() {
+    fn the_measured_size_is_the_drawn_size() {
         let [w, h] = text_size("#12 E", 2);
         let pixels = drawn([10.0, 10.0], "#12 E", 2);
         let lit = |i: &usize| pixels[*i][0] > 200;
@@ -220,9 +221,9 @@ mod tests {
         assert_eq!(last_row as f32, 10.0 + h - 1.0);
     }
 
-    /// Fails when a label at the edge, far outside, or of strange characters stops the program.
+    /// Fails when a label at the edge, far outside, or with unknown characters causes a panic.
     #[test]
-    fn any_place_and_text_is_survived() {
+    fn any_position_and_text_can_be_drawn() {
         for v in [-30.0, 95.0, 1e5, 1e30, f32::NAN, f32::INFINITY] {
             for text in ["Label #1 {}|", "\u{0}\n\u{e9}\u{1f600}", ""] {
                 for unit in [0, 1, 7, usize::MAX] {

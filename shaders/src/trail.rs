@@ -1,43 +1,43 @@
-//! The way a joint came: a line that fades towards its older end.
+//! The path of a joint: a line that fades towards its older end.
 //!
-//! A trail is drawn piece by piece. Neighbours meet on the line that halves the angle between
-//! them, and no piece is shorter than the trail is wide: no pixel is drawn twice where the trail
-//! bends, and a faint one has no dark knots.
+//! A trail is drawn piece by piece. Neighbouring pieces meet on the line that bisects their angle,
+//! and no piece is shorter than the trail is wide, so that no pixel is drawn twice where the trail
+//! bends, and a translucent trail has no dark spots.
 
 use crate::canvas::{Canvas, Paint, opacity};
 use crate::sdf::{self, Vec2};
 
-/// Points further out than this many pixels interrupt a trail: no picture is as large.
+/// Points further out than this, in pixels, interrupt a trail: no image is as large.
 const FAR: f32 = 1e6;
 
-/// Where a joint was.
+/// Past positions of a joint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trail {
-    /// Positions, oldest first. One that is not finite ends the part before it.
+    /// Positions, oldest first. A position that is not finite interrupts the trail.
     pub points: Vec<[f32; 2]>,
-    /// Width in pixels; below one pixel a trail grows fainter, not thinner.
+    /// Width in pixels; below one pixel, opacity is reduced instead of the width.
     pub width: f32,
-    /// Colour, and opacity at the newest position; it falls to 0 at the oldest.
+    /// Colour, and opacity at the newest position; the opacity falls to 0 at the oldest.
     pub paint: Paint,
 }
 
-/// A straight part of a trail.
+/// A straight piece of a trail.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Piece {
     /// The older end.
     pub a: [f32; 2],
     /// The newer end.
     pub b: [f32; 2],
-    /// Normal of the line on which it meets the piece before; 0 where there is none.
+    /// Normal of the line on which it meets the previous piece; 0 if there is none.
     pub cut_a: [f32; 2],
-    /// The same for the piece behind.
+    /// Normal of the line on which it meets the next piece; 0 if there is none.
     pub cut_b: [f32; 2],
-    /// Shares of the trail's opacity at both ends.
+    /// Fractions of the trail's opacity at both ends.
     pub alpha: [f32; 2],
 }
 
 impl Trail {
-    /// The straight parts, oldest first.
+    /// Returns the straight pieces, oldest first.
     pub fn pieces(&self) -> Vec<Piece> {
         let is_far = |p: &[f32; 2]| !p.iter().all(|v| v.abs() < FAR);
         let mut pieces = Vec::with_capacity(self.points.len());
@@ -49,7 +49,7 @@ impl Trail {
         pieces
     }
 
-    /// The pieces of a part without gaps, which begins with point number `first`.
+    /// Adds the pieces of an uninterrupted part that starts at point number `first`.
     fn join(&self, first: usize, part: &[[f32; 2]], pieces: &mut Vec<Piece>) {
         let mut kept: Vec<(usize, [f32; 2])> = Vec::with_capacity(part.len());
         for (i, p) in part.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Trail {
             if kept.last().is_none_or(|last| !is_near(last)) {
                 kept.push((first + i, *p));
             } else if is_newest && kept.len() > 1 {
-                // The trail ends where the joint is.
+                // The trail must end at the joint.
                 kept.pop();
                 kept.push((first + i, *p));
             }
@@ -109,7 +109,7 @@ impl Canvas<'_> {
             let [from, to] = piece.alpha.map(f64::from);
             let side = |p: Vec2, at: Vec2, n: Vec2| (p[0] - at[0]) * n[0] + (p[1] - at[1]) * n[1];
             self.shade_line(a, b, reach, trail.paint.rgb, |p| {
-                // The line itself belongs to the newer piece.
+                // The boundary line belongs to the newer piece.
                 let is_behind = cut_b != [0.0; 2] && side(p, b, cut_b) >= 0.0;
                 if side(p, a, cut_a) < 0.0 || is_behind {
                     return 0.0;
@@ -139,7 +139,7 @@ mod tests {
         rgba.chunks_exact(4).map(|p| p[0]).collect()
     }
 
-    /// Fails when a trail is darker where its pieces meet, or brighter than it may be at all.
+    /// Fails when a trail is darker where its pieces meet, or exceeds its opacity anywhere.
     #[test]
     fn no_pixel_is_drawn_twice() {
         let points = [
@@ -152,16 +152,16 @@ mod tests {
         let pixels = drawn(&points, 7.0);
         assert!(pixels.iter().all(|p| *p <= 128));
         let on = |p: [f32; 2]| pixels[p[1] as usize * W + p[0] as usize];
-        // The third point is nearer to the second than the trail is wide: it is left out.
+        // The third point is closer to the second than the trail is wide, so it is skipped.
         for i in [1, 3, 4] {
             let (got, want) = (f32::from(on(points[i])), 127.5 * i as f32 / 4.0);
             assert!((got - want).abs() < 4.0, "{i}: {got} {want}");
         }
     }
 
-    /// Fails when a lost joint is bridged, or a broken one stops the program.
+    /// Fails when a trail bridges an unseen joint, or a NaN position causes a panic.
     #[test]
-    fn gaps_stay_gaps() {
+    fn gaps_interrupt_the_trail() {
         let gap = [f32::NAN, 10.0];
         let points = [[5.0, 30.0], [20.0, 30.0], gap, [40.0, 30.0], [55.0, 30.0]];
         let pixels = drawn(&points, 3.0);

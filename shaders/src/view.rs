@@ -1,27 +1,28 @@
-//! Where a picture lies on the screen: letterbox, zoom, pan, mirror.
+//! The position of an image on the screen: letterbox, zoom, pan and mirroring.
 //!
-//! A [`View`] is the map `screen_from_image`, a scale and a shift by axis, with what sizes on the
-//! screen need to know. Only the picture and what lies on it are mirrored; labels stay readable.
+//! A [`View`] is the map `screen_from_image`, a scale and a shift per axis, with everything that
+//! sizes on the screen depend on. Only the image and the positions on it are mirrored; labels stay
+//! readable.
 
 use crate::heat::Sampling;
 
-/// The part of a picture that is looked at.
+/// The visible part of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Zoom {
-    /// 1 shows the whole picture, 2 half of its width.
+    /// 1 shows the whole image, 2 half of its width.
     pub factor: f64,
-    /// The place in the middle of the screen, as shares of the picture's width and height.
+    /// Point at the centre of the screen, as fractions of the image's width and height.
     pub center: [f64; 2],
 }
 
 impl Zoom {
-    /// The whole picture.
+    /// Shows the whole image.
     pub const WHOLE: Self = Self {
         factor: 1.0,
         center: [0.5; 2],
     };
 
-    /// From here on single pixels are larger than a thumb.
+    /// Maximum zoom: beyond it, single pixels would be larger than a thumb.
     pub const MAX_FACTOR: f64 = 32.0;
 }
 
@@ -31,27 +32,27 @@ impl Default for Zoom {
     }
 }
 
-/// How a picture is put on a screen.
+/// Position and scale of an image on a screen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
-    /// Width and height of the screen in pixels, of which the picture may fill a part.
+    /// Width and height of the screen in pixels; the image may fill only a part of it.
     pub screen: [f64; 2],
-    /// Width and height of the picture in pixels.
+    /// Width and height of the image in pixels.
     pub image: [f64; 2],
     /// Screen pixels per image pixel, > 0.
     pub scale: f64,
-    /// Left and right are exchanged.
+    /// Whether left and right are swapped.
     pub is_mirrored: bool,
-    /// The image pixel in the middle of the screen.
+    /// The image pixel at the centre of the screen.
     pub center: [f64; 2],
-    /// Screen pixels per unit of a line's width: lines keep their width at any zoom.
+    /// Screen pixels per unit of line width: lines keep their width at any zoom.
     pub pen: f64,
-    /// Labels have at least this many pixels per grid step (see [`crate::text`]).
+    /// Minimum pixels per grid step of labels (see [`crate::text`]).
     pub min_unit: usize,
 }
 
 impl View {
-    /// The picture itself as the screen: what recordings are drawn with.
+    /// Returns a view whose screen is the image itself, as used for recordings.
     pub fn whole(image: [usize; 2]) -> Self {
         let image = image.map(|n| n as f64);
         Self {
@@ -65,9 +66,9 @@ impl View {
         }
     }
 
-    /// The picture as large as fits on a screen of `screen` pixels, then zoomed. Lines are as wide
-    /// as in a recording that is shown there; labels have `min_unit` at least. A picture or a
-    /// screen without pixels shows nothing, at scale 1.
+    /// Fits the image into a screen of `screen` pixels and applies the zoom. Lines are as wide as
+    /// in a recording displayed there; labels have at least size `min_unit`. An image or a screen
+    /// without pixels gives a view at scale 1 that shows nothing.
     pub fn letterbox(
         image: [usize; 2],
         screen: [f64; 2],
@@ -83,7 +84,7 @@ impl View {
             1.0
         };
         let scale = fit * zoom.factor.clamp(1.0, Zoom::MAX_FACTOR);
-        // The picture never leaves an edge of the screen that it can cover.
+        // No gap is left at an edge of the screen that the image can cover.
         let center = [0, 1].map(|i| {
             let half = screen[i] / scale / 2.0;
             let (lo, hi) = (half - 0.5, whole.image[i] - half - 0.5);
@@ -105,32 +106,33 @@ impl View {
         }
     }
 
-    /// Screen pixels per image pixel by axis; the first is negative in a mirror.
+    /// Returns the screen pixels per image pixel for each axis; x is negative when mirrored.
     pub fn scales(&self) -> [f64; 2] {
         let sign = if self.is_mirrored { -1.0 } else { 1.0 };
         [sign * self.scale, self.scale]
     }
 
-    /// The screen pixel of an image pixel.
+    /// Maps an image pixel to a screen pixel.
     pub fn to_screen(&self, p: [f64; 2]) -> [f64; 2] {
         let scales = self.scales();
         [0, 1].map(|i| (self.screen[i] - 1.0) / 2.0 + (p[i] - self.center[i]) * scales[i])
     }
 
-    /// The image pixel of a screen pixel.
+    /// Maps a screen pixel to an image pixel.
     pub fn to_image(&self, p: [f64; 2]) -> [f64; 2] {
         let scales = self.scales();
         [0, 1].map(|i| self.center[i] + (p[i] - (self.screen[i] - 1.0) / 2.0) / scales[i])
     }
 
-    /// The map from screen pixels where `map` is the one from image pixels.
+    /// Converts a transformation `map` from image pixels to one from screen pixels.
     pub fn from_screen(&self, map: [[f64; 3]; 2]) -> [[f64; 3]; 2] {
         let [sx, sy] = self.scales();
         let [x, y] = self.to_image([0.0, 0.0]);
         map.map(|[a, b, c]| [a / sx, b / sy, a * x + b * y + c])
     }
 
-    /// How the picture's values are found: from 12 screen pixels a pixel on, as squares.
+    /// Returns the interpolation of the image: from 12 screen pixels per pixel on, pixels appear as
+    /// squares.
     pub fn picture_sampling(&self) -> Sampling {
         if self.scale < 12.0 {
             Sampling::Bilinear
@@ -139,8 +141,8 @@ impl View {
         }
     }
 
-    /// Edges of the picture on the screen: first and opposite corner, in pixel areas (the first
-    /// pixel begins at -0.5).
+    /// Returns the edges of the image on the screen: first and opposite corner, where the first
+    /// pixel starts at -0.5.
     pub fn picture(&self) -> [[f64; 2]; 2] {
         let a = self.to_screen([-0.5; 2]);
         let b = self.to_screen(self.image.map(|n| n - 0.5));
@@ -150,7 +152,7 @@ impl View {
         ]
     }
 
-    /// What is looked at.
+    /// Returns the visible part of the image.
     pub fn zoom(&self) -> Zoom {
         Zoom {
             factor: self.scale / self.pen,
@@ -158,7 +160,7 @@ impl View {
         }
     }
 
-    /// The zoom `by` times as close, with the place at screen pixel `at` staying there.
+    /// Returns the zoom magnified by `by`, keeping the point at screen pixel `at` in place.
     pub fn zoomed(&self, by: f64, at: [f64; 2]) -> Zoom {
         let factor = (self.zoom().factor * by).clamp(1.0, Zoom::MAX_FACTOR);
         let ratio = factor / self.zoom().factor;
@@ -170,7 +172,7 @@ impl View {
         Zoom { factor, center }
     }
 
-    /// The zoom after the picture was dragged by screen pixels.
+    /// Returns the zoom after dragging the image by screen pixels.
     pub fn dragged(&self, by: [f64; 2]) -> Zoom {
         let scales = self.scales();
         let center = [0, 1].map(|i| (self.center[i] - by[i] / scales[i] + 0.5) / self.image[i]);
@@ -204,10 +206,10 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a click lands on another image pixel than the one under it, or maps are
-        /// drawn elsewhere than the picture.
+        /// Fails when a click is mapped to another image pixel than the one under it, or maps are
+        /// drawn elsewhere than the image.
         #[test]
-        fn the_screen_and_back(view in view(), p in [-50.0..2000.0_f64, -50.0..2000.0_f64]) {
+        fn screen_and_image_coordinates_round_trip(view in view(), p in [-50.0..2000.0_f64, -50.0..2000.0_f64]) {
             prop_assert!(close(view.to_image(view.to_screen(p)), p));
             let map = view.from_screen([[0.5, 0.1, 3.0], [-0.2, 0.3, 7.0]]);
             let [x, y] = view.to_screen(p);
@@ -215,9 +217,10 @@ mod tests {
             prop_assert!(close(got, [0.5 * p[0] + 0.1 * p[1] + 3.0, -0.2 * p[0] + 0.3 * p[1] + 7.0]));
         }
 
-        /// Fails when a picture is stretched, cut off, or leaves an edge that it could cover.
+        /// Fails when an image is stretched, cut off, or leaves a gap at an edge that it could
+        /// cover.
         #[test]
-        fn a_letterboxed_picture_fits_or_covers(view in view()) {
+        fn a_letterboxed_image_fits_or_covers(view in view()) {
             let [lo, hi] = view.picture();
             for i in 0..2 {
                 let room = (lo[i] + 0.5, view.screen[i] - 0.5 - hi[i]);
@@ -230,10 +233,10 @@ mod tests {
             prop_assert!(fits && fills);
         }
 
-        /// Fails when zooming by the wheel slides the picture away under the pointer, or dragging
-        /// does not follow the hand. Near an edge the picture stays instead, hence the condition.
+        /// Fails when zooming with the wheel moves the point under the pointer, or dragging does
+        /// not follow the pointer. Near an edge the image is clamped instead, hence the condition.
         #[test]
-        fn the_place_under_the_pointer_stays(factor in 4.0..8.0_f64, by in 0.7..1.4_f64,
+        fn zooming_keeps_the_point_under_the_pointer(factor in 4.0..8.0_f64, by in 0.7..1.4_f64,
                                              x in 300.0..500.0_f64, is_mirrored in any::<bool>()) {
             let at = |zoom| View::letterbox([640, 480], [800.0, 600.0], zoom, is_mirrored, 1);
             let view = at(Zoom { factor, ..Zoom::WHOLE });
@@ -245,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Fails when recordings are drawn through a map that moves or rounds.
+    /// Fails when recordings are drawn through a transformation that shifts or rounds.
     #[test]
     fn a_whole_view_changes_nothing() {
         let view = View::whole([641, 480]);
@@ -257,9 +260,9 @@ mod tests {
         assert_eq!(view.from_screen(map), map);
     }
 
-    /// Fails when a closed panel or an empty picture stops the program.
+    /// Fails when a closed panel or an empty image causes a panic.
     #[test]
-    fn no_room_is_survived() {
+    fn an_empty_screen_or_image_causes_no_panic() {
         for (image, screen) in [([0, 0], [0.0, 0.0]), ([640, 480], [0.0, 5.0])] {
             let view = View::letterbox(image, screen, Zoom::WHOLE, true, 1);
             assert_eq!(view.scale, 1.0);

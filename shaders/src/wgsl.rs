@@ -1,27 +1,27 @@
-//! The shaders: one WGSL file per primitive behind the includes it needs.
+//! The shaders: one WGSL file per primitive, concatenated with its includes.
 //!
-//! A shader has the entry points `vertex` and `fragment`, draws four vertices an instance (a
-//! strip of two triangles), and gives premultiplied colours. What an instance consists of is
-//! said twice, in WGSL and in [`crate::instance`]; tests hold both equal.
+//! A shader has the entry points `vertex` and `fragment`, draws four vertices per instance (a strip
+//! of two triangles), and returns premultiplied colours. The fields of an instance are defined both
+//! in WGSL and in [`crate::instance`]; tests compare the two.
 
 use crate::instance::{self, Attribute, Instance};
 
-/// One primitive's shader.
+/// The shader of one primitive.
 #[derive(Debug)]
 pub struct Shader {
-    /// What it draws.
+    /// The primitive it draws.
     pub kind: Kind,
-    /// `line`; its CPU twin is called the same.
+    /// Name of the file, such as `line`; the CPU twin has the same name.
     pub name: &'static str,
-    /// WGSL, includes in front.
+    /// WGSL source, with the includes first.
     pub source: &'static str,
-    /// The fields of an instance, location by location.
+    /// Fields of an instance, in the order of their locations.
     pub attributes: &'static [Attribute],
-    /// Bytes of an instance.
+    /// Size of an instance in bytes.
     pub stride: usize,
 }
 
-/// A row of [`SHADERS`]: the file `wgsl/NAME.wgsl` behind `common` and the includes named.
+/// A row of [`SHADERS`]: the file `wgsl/NAME.wgsl` after `common` and the named includes.
 macro_rules! shader {
     ($kind:ident, $name:literal $(, $include:literal)*) => {
         Shader {
@@ -38,7 +38,7 @@ macro_rules! shader {
     };
 }
 
-/// Every primitive, in the order of [`Kind`].
+/// All shaders, in the order of [`Kind`].
 pub const SHADERS: &[Shader] = &[
     shader!(Frame, "frame"),
     shader!(Heat, "heat"),
@@ -49,20 +49,20 @@ pub const SHADERS: &[Shader] = &[
     shader!(Text, "text", "sdf"),
 ];
 
-/// The primitives, as numbers of [`SHADERS`].
+/// The primitives, as indices of [`SHADERS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The picture.
+    /// The image of a source.
     Frame,
-    /// A float map.
+    /// A float map in false colours.
     Heat,
-    /// Bones.
+    /// Limbs, as lines with round caps.
     Line,
-    /// Joints.
+    /// Joints, as discs or rings.
     Disc,
-    /// Boxes.
+    /// Boxes, as axis-aligned rectangles.
     Rect,
-    /// Trails.
+    /// Fading trails.
     Trail,
     /// Labels.
     Text,

@@ -6,7 +6,25 @@ use eframe::egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::App;
+use poselens_app::gui::inspect::Inspect;
+use poselens_app::gui::train::Train;
 use poselens_tests::PATIENCE;
+
+/// The states of the views that tests look into.
+pub(crate) trait Views {
+    fn inspect(&self) -> &Inspect;
+    fn train(&self) -> &Train;
+}
+
+impl Views for App {
+    fn inspect(&self) -> &Inspect {
+        self.view().unwrap()
+    }
+
+    fn train(&self) -> &Train {
+        self.view().unwrap()
+    }
+}
 
 pub(crate) trait Drive {
     fn harness(&mut self) -> &mut Harness<'static, App>;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
-use poselens_app::gui::inspect::{Inspect, Pick, What};
-use poselens_app::gui::train::trained;
-use poselens_app::gui::{App, ModelChoice};
+use poselens_app::gui::inspect::Inspect;
+use poselens_app::gui::state::inspect::{Pick, What};
+use poselens_app::gui::{App, ModelChoice, trained};
 use poselens_engine::Error;
 use poselens_engine::estimator::Infer;
 use poselens_engine::frame::{Frame, Pixels};
@@ -20,7 +20,7 @@ use poselens_engine::output::PoseOutput;
 use poselens_engine::pipeline::save_png;
 use poselens_shaders::scene::Mark;
 
-use crate::driving::Drive;
+use crate::driving::{Drive, Views as _};
 use crate::inspect_fakes::{Fake, MAP, SIZE, planes};
 use crate::window_fakes::gui;
 
@@ -41,7 +41,7 @@ impl Drive for Window {
     }
 
     fn describe(&self) -> String {
-        let status = &self.harness.state().session().status;
+        let status = &self.harness.state().ui_state().status;
         format!("{:#?} {status:#?}", self.inspect())
     }
 }
@@ -84,14 +84,14 @@ impl Window {
             loaded,
         };
         window.until(|app| {
-            let presented = app.session().presented.as_ref();
+            let presented = app.ui_state().presented.as_ref();
             presented.is_some_and(|p| p.output.is_some())
         });
         window
     }
 
     /// A folder of twelve pictures, looked into by `model`.
-    fn film(model: &str) -> Self {
+    fn reader(model: &str) -> Self {
         let mut window = Self::live();
         let pictures = window.folder.path().join("pictures");
         for i in 0..N_FRAMES {
@@ -104,7 +104,7 @@ impl Window {
             window.choose("Model", model);
         }
         window.open(&pictures);
-        window.until(|app| app.inspect().seats[0].found.is_some() && frame(app) == Some(0));
+        window.until(|app| app.inspect().slots[0].found.is_some() && frame(app) == Some(0));
         window
     }
 
@@ -124,7 +124,7 @@ impl Window {
     #[track_caller]
     fn until_frame(&mut self, i: u64) {
         self.until(|app| {
-            let found = app.inspect().seats[0].found.as_ref();
+            let found = app.inspect().slots[0].found.as_ref();
             frame(app) == Some(i) && found.is_some_and(|f| f.frame.id == i)
         });
     }
@@ -145,7 +145,7 @@ impl Window {
 
     /// Values that go to the graphics device for a model.
     fn drawn(&self, slot: usize) -> Vec<Vec<f32>> {
-        let marks = self.inspect().seats[slot].shown.scene.marks.iter();
+        let marks = self.inspect().slots[slot].shown.scene.marks.iter();
         marks
             .filter_map(|mark| match mark {
                 Mark::Heat(heat) => Some(heat.values.to_vec()),
@@ -155,7 +155,7 @@ impl Window {
     }
 
     fn found(&self, slot: usize) -> Arc<PoseOutput> {
-        Arc::clone(self.inspect().seats[slot].found.as_ref().unwrap())
+        Arc::clone(self.inspect().slots[slot].found.as_ref().unwrap())
     }
 }
 
@@ -169,23 +169,23 @@ fn frame(app: &App) -> Option<u64> {
 fn the_live_picture_is_handed_over_and_goes_on_afterwards() {
     let mut window = Window::live();
     window.click("Inspect");
-    window.until(|app| app.inspect().seats[0].found.is_some());
-    let session = window.harness.state().session();
+    window.until(|app| app.inspect().slots[0].found.is_some());
+    let session = window.harness.state().ui_state();
     assert!(!session.is_playing);
     let subject = window.inspect().subject.as_ref().unwrap();
     assert_eq!(subject.near.len(), 1);
     assert_eq!(window.found(0).frame.id, subject.frame.id);
     // The fake clip is no file: that is said, and the frame stays.
-    window.until(|app| app.session().status.is_some());
+    window.until(|app| app.ui_state().status.is_some());
     window.press(Key::I);
-    assert!(window.harness.state().session().is_playing);
+    assert!(window.harness.state().ui_state().is_playing);
     assert!(window.has("Record"));
 }
 
 /// Fails when a control cannot be reached by a screen reader or a test.
 #[test]
 fn every_control_is_there_by_its_label() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Joint", "Left wrist");
     for label in [
         "Live",
@@ -228,8 +228,8 @@ fn every_control_is_there_by_its_label() {
     }
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
     window.until(|app| {
-        let film = app.inspect().film.as_ref().unwrap();
-        film.strip.iter().flatten().count() == N_FRAMES
+        let reader = app.inspect().reader.as_ref().unwrap();
+        reader.strip.iter().flatten().count() == N_FRAMES
     });
     assert!(window.has("Frame 0 at 0:00.0"));
 }
@@ -238,7 +238,7 @@ fn every_control_is_there_by_its_label() {
 /// stay over the picture.
 #[test]
 fn keys_step_through_the_frames() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     for (key, at) in [
         (Key::Period, 1),
         (Key::ArrowRight, 2),
@@ -268,7 +268,7 @@ fn keys_step_through_the_frames() {
 /// map's, another joint's or iteration's, or changed on the way.
 #[test]
 fn the_map_drawn_is_the_tensor_of_the_pass() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.press(Key::End);
     window.until_frame(11);
     let found = window.found(0);
@@ -303,10 +303,10 @@ fn the_map_drawn_is_the_tensor_of_the_pass() {
 /// or a click in it enlarges another picture.
 #[test]
 fn self_attention_is_read_both_ways_head_by_head() {
-    let mut window = Window::film("tokens");
+    let mut window = Window::reader("tokens");
     assert!(window.has("pick a joint or a pixel"));
     window.choose("Joint", "Right hip");
-    window.until(|app| app.inspect().seats[0].grid.is_some());
+    window.until(|app| app.inspect().slots[0].grid.is_some());
     let found = window.found(0);
     let layers = &found.regions[0].query_key;
     let hip = found.poses[0].keypoints_raw[12].point();
@@ -318,7 +318,7 @@ fn self_attention_is_read_both_ways_head_by_head() {
     let head = layers[0].dependency(token, Some(1)).unwrap();
     assert_eq!(window.drawn(0), [head.values]);
     window.click("Affected");
-    window.until(|app| app.inspect().seats[0].shown.map.is_some());
+    window.until(|app| app.inspect().slots[0].shown.map.is_some());
     let threads = poselens_engine::nn::kernels::Threads::new(1).unwrap();
     let column = layers[0].affected(token, Some(1), &threads).unwrap();
     assert_eq!(window.drawn(0), [column.values]);
@@ -335,12 +335,12 @@ fn self_attention_is_led_to_from_the_live_picture() {
     window.choose("Network", "tokens");
     window.click("Attention");
     window.until(|app| {
-        let presented = app.session().presented.as_ref();
+        let presented = app.ui_state().presented.as_ref();
         let output = presented.and_then(|p| p.output.as_ref());
         output.is_some_and(|output| !output.regions[0].query_key.is_empty())
     });
     window.click("Look inside");
-    window.until(|app| app.inspect().seats[0].found.is_some());
+    window.until(|app| app.inspect().slots[0].found.is_some());
     assert!(window.has("pick a joint or a pixel"));
 }
 
@@ -348,7 +348,7 @@ fn self_attention_is_led_to_from_the_live_picture() {
 /// pointer are those of another place.
 #[test]
 fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     let picture = window.harness.get_by_label("Picture").rect();
     // 32 x 24 pixels as wide as the stage; the sixth joint is at (11.5, 8).
     let scale = picture.width() / SIZE.width as f32;
@@ -396,7 +396,7 @@ fn a_double_click_keeps_what_was_picked() {
     // Fast steps: two clicks a quarter of a second apart are no double click.
     let mut window = Window::live_in(Harness::builder().with_step_dt(0.02));
     window.press(Key::I);
-    window.until(|app| app.inspect().seats[0].found.is_some());
+    window.until(|app| app.inspect().slots[0].found.is_some());
     window.choose("Joint", "Left wrist");
     let picked = window.inspect().pick.clone();
     assert!(picked.is_some());
@@ -427,13 +427,13 @@ fn a_double_click_keeps_what_was_picked() {
 /// Fails when exports do not arrive, or do not hold what is on the screen.
 #[test]
 fn the_view_and_its_tensors_are_written() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
-    window.until(|app| app.inspect().seats[1].found.is_some());
+    window.until(|app| app.inspect().slots[1].found.is_some());
     for label in ["Export PNG", "Export safetensors", "Export npy"] {
         window.click(label);
         window.until(|app| {
-            let status = app.session().status.as_ref();
+            let status = app.ui_state().status.as_ref();
             status.is_some_and(|s| s.text.starts_with("Saved"))
         });
         window.click("Dismiss");
@@ -461,17 +461,17 @@ fn the_view_and_its_tensors_are_written() {
 /// was there along.
 #[test]
 fn failures_are_said_in_words() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Model", "broken");
-    window.until(|app| app.inspect().seats[0].fault.is_some());
-    let status = window.harness.state().session().status.clone().unwrap();
+    window.until(|app| app.inspect().slots[0].fault.is_some());
+    let status = window.harness.state().ui_state().status.clone().unwrap();
     assert!(status.text.contains("damaged"), "{status:?}");
     assert!(window.has("Retry"));
     window.choose("Model", "plain");
-    window.until(|app| app.inspect().seats[0].found.is_some());
+    window.until(|app| app.inspect().slots[0].found.is_some());
     assert_eq!(window.harness.state().state().inspect.what, None);
     assert_eq!(What::of(&window.found(0).regions[0], None), What::Heatmap);
     window.open(Path::new("/there/is/no.mp4"));
-    window.until(|app| app.session().status.is_some());
+    window.until(|app| app.ui_state().status.is_some());
     assert!(window.has("no.mp4 cannot be shown"));
 }

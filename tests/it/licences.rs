@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 }
 
 fn list() -> PathBuf {
-    root().join("app/src/gui/panels/sheets/libraries.txt")
+    root().join("app/src/gui/sheets/libraries.txt")
 }
 
 /// `name version` of every package that is not ours, sorted.

@@ -1,34 +1,57 @@
 //! The house rules that a machine can check.
 
+mod graph;
+mod layers;
+mod modules;
+mod planted;
+mod scan;
+
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use graph::Enclosing;
+use layers::Layers;
+use modules::{Crate, Files};
 
 /// Longest file allowed, in lines.
 const MAX_LINES: usize = 500;
 
-/// The engine's rows, lowest first. A module imports from lower rows only; `nn` may also be
-/// used by `model`, its upper neighbour, like any lower row.
-const ENGINE_ROWS: &[&[&str]] = &[
-    &[
-        "disk", "document", "error", "frame", "geometry", "output", "pose", "sample", "skeleton",
-        "sound",
+/// The same table as in ARCHITECTURE.md.
+const ENGINE: Layers = Layers {
+    root: "engine/src/lib.rs",
+    rows: &[
+        &[
+            "disk", "document", "error", "frame", "geometry", "output", "pose", "sample",
+            "skeleton", "sound",
+        ],
+        &["concurrency", "device", "nn"],
+        &[
+            "source",
+            "preprocess",
+            "augment",
+            "model",
+            "codec",
+            "track",
+            "overlay",
+            "record",
+        ],
+        &["estimator", "dataset", "eval", "checkpoint"],
+        &["pipeline", "train"],
     ],
-    &["concurrency", "device", "nn"],
-    &[
-        "source",
-        "preprocess",
-        "augment",
-        "model",
-        "codec",
-        "track",
-        "overlay",
-        "record",
-    ],
-    &["estimator", "dataset", "eval", "checkpoint"],
-    &["pipeline", "train"],
-];
+    is_base_shared: true,
+};
 
-/// Modules of row 0 may use each other.
-const BASE_ROW: usize = 0;
+/// A view, or what views share, gets a row of its own by an entry such as `gui::panels`.
+const APP: Layers = Layers {
+    root: "app/src/lib.rs",
+    rows: &[
+        &["figures", "folders", "logs", "stats"],
+        &["outputs"],
+        &["gui"],
+        &["cli"],
+    ],
+    is_base_shared: false,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -38,35 +61,42 @@ fn root() -> PathBuf {
 }
 
 /// Every source file of ours with its text, paths relative to the workspace.
-fn sources() -> Vec<(PathBuf, String)> {
-    let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> = ["app", "engine", "shaders", "tests"]
-        .iter()
-        .map(|f| root().join(f))
-        .collect();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                if name != "vendor" && name != "target" && name != "golden" {
-                    folders.push(path);
+fn sources() -> &'static Files {
+    static FILES: LazyLock<Files> = LazyLock::new(|| {
+        let mut files = Files::new();
+        let mut folders: Vec<PathBuf> = ["app", "engine", "shaders", "tests"]
+            .iter()
+            .map(|f| root().join(f))
+            .collect();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if path.is_dir() {
+                    if name != "vendor" && name != "target" && name != "golden" {
+                        folders.push(path);
+                    }
+                } else if matches!(name.rsplit_once('.'), Some((_, "rs" | "wgsl"))) {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    files.insert(path.strip_prefix(root()).unwrap().to_owned(), text);
                 }
-            } else if matches!(name.rsplit_once('.'), Some((_, "rs" | "wgsl"))) {
-                let text = std::fs::read_to_string(&path).unwrap();
-                files.push((path.strip_prefix(root()).unwrap().to_owned(), text));
             }
         }
-    }
-    assert!(files.len() > 50, "the sources were not found");
-    files
+        assert!(files.len() > 50, "the sources were not found");
+        files
+    });
+    &FILES
 }
+
+// Read once for several tests.
+static ENGINE_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), ENGINE.root));
+static APP_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), APP.root));
 
 /// Fails when a file has grown into a room too many.
 #[test]
 fn no_file_is_longer_than_the_cap() {
     let long: Vec<_> = sources()
-        .into_iter()
+        .iter()
         .map(|(path, text)| (path, text.lines().count()))
         .filter(|(_, n)| *n > MAX_LINES)
         .collect();
@@ -77,7 +107,7 @@ fn no_file_is_longer_than_the_cap() {
 #[test]
 fn every_file_begins_with_its_purpose() {
     let mute: Vec<_> = sources()
-        .into_iter()
+        .iter()
         .filter(|(_, text)| !text.starts_with("//"))
         .map(|(path, _)| path)
         .collect();
@@ -87,56 +117,60 @@ fn every_file_begins_with_its_purpose() {
 /// Fails when the engine starts to draw windows.
 #[test]
 fn the_engine_knows_no_window() {
-    for (path, text) in sources() {
-        if path.starts_with("engine") {
-            for library in ["egui", "eframe", "wgpu", "winit"] {
-                let uses = text
-                    .lines()
-                    .filter(|l| !l.trim_start().starts_with("//"))
-                    .any(|l| l.contains(&format!("{library}::")));
-                assert!(!uses, "{} uses {library}", path.display());
-            }
-        }
+    let manifest = std::fs::read_to_string(root().join("engine/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let tables = ["dependencies", "dev-dependencies"];
+    let named = |library: &str| {
+        tables
+            .iter()
+            .any(|table| manifest[*table].as_table().unwrap().contains_key(library))
+    };
+    for library in ["egui", "eframe", "wgpu", "winit"] {
+        assert!(!named(library), "engine/Cargo.toml names {library}");
+        let users: Vec<_> = ENGINE_CODE
+            .outside()
+            .filter(|(_, written)| written.path[0] == library)
+            .collect();
+        assert!(users.is_empty(), "uses of {library}: {users:?}");
     }
 }
 
-/// Fails when a module of the engine imports from its own row or from above.
+/// Fails when a module imports from its own row of the layer table or from above.
 #[test]
-fn the_engine_imports_only_downwards() {
-    let row_of = |module: &str| ENGINE_ROWS.iter().position(|row| row.contains(&module));
-    for (path, text) in sources() {
-        let Ok(inside) = path.strip_prefix("engine/src") else {
-            continue;
-        };
-        let first = inside.iter().next().unwrap().to_string_lossy();
-        let module = first.trim_end_matches(".rs");
-        if module == "lib" || module.starts_with("test_") {
-            continue;
-        }
-        let row = row_of(module)
-            .unwrap_or_else(|| panic!("module {module} has no row in the layer table"));
-        for used in imports(&text) {
-            let Some(used_row) = row_of(&used) else {
-                continue;
-            };
-            let allowed =
-                used == module || used_row < row || (used_row == BASE_ROW && row == BASE_ROW);
-            assert!(allowed, "{} imports {used}", path.display());
+fn modules_import_only_downwards() {
+    let mut violations = ENGINE.violations(&ENGINE_CODE);
+    violations.extend(APP.violations(&APP_CODE));
+    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+}
+
+/// Fails when the layers that are written down are not those that are checked.
+#[test]
+fn the_layers_are_written_down() {
+    for file in ["ARCHITECTURE.md", "engine/src/lib.rs"] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        for (row, modules) in ENGINE.rows.iter().enumerate() {
+            let start = format!("| L{row} |");
+            let line = text.lines().find_map(|line| line.split_once(&start));
+            let (_, line) = line.unwrap_or_else(|| panic!("{file} has no row L{row}"));
+            let list = line.split(" (").next().unwrap_or_default();
+            let mut written: Vec<_> = list.split('`').skip(1).step_by(2).collect();
+            let mut checked = modules.to_vec();
+            written.sort_unstable();
+            checked.sort_unstable();
+            assert_eq!(written, checked, "{file}, row L{row}");
         }
     }
 }
 
-/// First path segments after `crate::`, outside test modules.
-fn imports(text: &str) -> Vec<String> {
-    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
-    product
-        .lines()
-        .filter(|l| !l.trim_start().starts_with("//"))
-        .flat_map(|l| l.split("crate::").skip(1))
-        .map(|rest| {
-            rest.chars()
-                .take_while(|c| c.is_alphanumeric() || *c == '_')
-                .collect()
-        })
-        .collect()
+/// Fails when two files cannot be read one after the other, because each needs the other.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let shaders = Crate::read(sources(), "shaders/src/lib.rs");
+    for code in [&*ENGINE_CODE, &shaders] {
+        let graph = graph::files(code, Enclosing::IsFree);
+        assert!(graph.len() > 5, "the files were not found");
+        let circles = graph::circles(&graph);
+        let described: Vec<_> = circles.iter().map(|c| graph::describe(&graph, c)).collect();
+        assert!(circles.is_empty(), "\n{}", described.join("\n"));
+    }
 }

@@ -1,10 +1,10 @@
-//! Training: gradients against PyTorch's, a few people learned by heart, exact resuming, kills,
+//! Training: gradients against PyTorch's, overfitting a few people, exact resuming, kills,
 //! folders that move or are full.
 
-mod by_heart;
 mod check;
 mod folder;
 mod gradients;
+mod overfit;
 mod people;
 mod resume;
 

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use poselens_app::gui::train::story::Phase;
-use poselens_app::gui::train::{Decision, Plan, Train, trained};
-use poselens_app::gui::{App, AppState};
+use poselens_app::gui::state::train::TrainPlan;
+use poselens_app::gui::train::running::progress::Phase;
+use poselens_app::gui::train::{Decision, Train};
+use poselens_app::gui::{App, AppState, trained};
 use poselens_engine::augment::Augment;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig};
 
-use crate::driving::Drive;
+use crate::driving::{Drive, Views as _};
 use crate::train::draw_people;
 use crate::window_fakes::gui;
 
@@ -46,7 +47,7 @@ impl Drive for Window {
     }
 
     fn describe(&self) -> String {
-        let status = &self.harness.state().session().status;
+        let status = &self.harness.state().ui_state().status;
         format!("{:#?} {status:#?}", self.train())
     }
 }
@@ -58,11 +59,11 @@ impl Window {
         let (mut state, _) = AppState::load(&settings).unwrap();
         let saved = state.clone();
         if config.is_some() {
-            state.train = Plan {
+            state.train = TrainPlan {
                 recipe: "fine-tune".to_owned(),
                 threads: 2,
                 config,
-                ..Plan::default()
+                ..TrainPlan::default()
             };
         }
         state.save(&settings, &saved).unwrap();
@@ -76,7 +77,7 @@ impl Window {
                 app
             });
         let mut window = Self { harness, folder };
-        window.until(|app| app.session().model.is_some());
+        window.until(|app| app.ui_state().model.is_some());
         window.press(Key::T);
         window
     }
@@ -102,7 +103,7 @@ impl Window {
     fn until_phase(&mut self, phase: &Phase) {
         self.until(|app| {
             app.train()
-                .story
+                .progress
                 .as_ref()
                 .is_some_and(|s| s.phase == *phase)
         });
@@ -124,7 +125,7 @@ impl Window {
     }
 
     fn wanted_model(&self) -> Option<&str> {
-        self.harness.state().session().wanted_model.as_deref()
+        self.harness.state().ui_state().wanted_model.as_deref()
     }
 
     fn only_run(&self) -> PathBuf {
@@ -220,7 +221,7 @@ fn a_wrong_path_is_told_beside_its_field() {
         .type_text("start the tr");
     window.harness.run_steps(2);
     window.press(Key::Enter);
-    let status = window.harness.state().session().status.clone().unwrap();
+    let status = window.harness.state().ui_state().status.clone().unwrap();
     assert!(status.text.contains("no training can start"), "{status:?}");
     window.click("Clear to learn from");
     assert!(window.has("Teach the network your own people"));
@@ -234,11 +235,11 @@ fn people_become_weights_in_use() {
     assert!(window.has("4 people in 4 pictures, labels in the form 'coco'"));
     assert!(window.has("4 pictures are in both sets"));
     window.click("Preview");
-    window.until(|app| app.train().sheet.is_some());
+    window.until(|app| app.train().batch.is_some());
     assert!(window.has("Batch 1 of epoch 1: 4 of its 4 inputs; 4 people in all"));
     window.click("Next batch");
     window.until(|app| {
-        let sheet = app.train().sheet.as_ref();
+        let sheet = app.train().batch.as_ref();
         sheet.is_some_and(|s| s.preview.position.batch == 1)
     });
 
@@ -254,15 +255,19 @@ fn people_become_weights_in_use() {
     }
     window.until_phase(&Phase::Finished);
     window.until(|app| !app.train().is_active());
-    let story = |window: &Window| window.train().story.clone().unwrap();
-    let told = story(&window);
+    let progress = |window: &Window| window.train().progress.clone().unwrap();
+    let told = progress(&window);
     assert_eq!((told.step, told.history.len()), (24, 5));
     assert!(!told.losses.points.is_empty() && told.first().unwrap().pck.is_some());
-    window.until(|app| app.train().faces.iter().all(Option::is_some));
-    let judged = story(&window).judged().unwrap().epoch;
-    let faces = window.train().faces.each_ref().map(|f| f.as_ref().unwrap());
+    window.until(|app| app.train().held_out.iter().all(Option::is_some));
+    let judged = progress(&window).judged().unwrap().epoch;
+    let held_out = window
+        .train()
+        .held_out
+        .each_ref()
+        .map(|f| f.as_ref().unwrap());
     assert_eq!(
-        faces.map(|f| (f.portraits.epoch, f.textures.len())),
+        held_out.map(|f| (f.held_out_images.epoch, f.textures.len())),
         [(0, 4), (4, 4), (judged, 4)]
     );
     let after = format!("0.png, epoch {judged}");
@@ -285,10 +290,10 @@ fn people_become_weights_in_use() {
     window.click("Use these weights");
     let run = window.only_run();
     let name = trained::join("sfm", &run.join("best.safetensors"));
-    window.until(|app| app.session().model.as_deref() == Some(&*name));
+    window.until(|app| app.ui_state().model.as_deref() == Some(&*name));
     assert_eq!(window.wanted_model(), Some(&*name));
     window.click("Keep the old ones");
-    window.until(|app| app.session().model.as_deref() == Some("first"));
+    window.until(|app| app.ui_state().model.as_deref() == Some("first"));
     assert_eq!(window.train().decision, Some(Decision::Kept));
     assert!(window.can("Start training"));
     assert!(run.join("best.safetensors").is_file(), "nothing is deleted");
@@ -299,14 +304,14 @@ fn people_become_weights_in_use() {
     window.until(|app| app.train().earlier.is_some());
     let name = run.file_name().unwrap().to_string_lossy().into_owned();
     window.click(&format!("Show {name}"));
-    window.until(|app| app.train().story.is_some());
+    window.until(|app| app.train().progress.is_some());
     assert!(window.has("The training has ended"));
     // Its people are asked again: the weights before and those kept.
     let epochs = window
         .train()
-        .faces
+        .held_out
         .each_ref()
-        .map(|f| f.as_ref().map(|f| f.portraits.epoch));
+        .map(|f| f.as_ref().map(|f| f.held_out_images.epoch));
     assert_eq!(epochs, [Some(0), Some(judged), Some(judged)]);
     window.click("Live");
     window.click("Network");
@@ -320,7 +325,7 @@ fn people_become_weights_in_use() {
 fn a_training_pauses_stops_and_goes_on() {
     // Far more than are waited for.
     let mut window = Window::with_people(4000);
-    let step = |app: &App| app.train().story.as_ref().map_or(0, |s| s.step);
+    let step = |app: &App| app.train().progress.as_ref().map_or(0, |s| s.step);
     window.click("Start training");
     window.until(|app| step(app) > 0);
     window.click("Pause");
@@ -341,7 +346,7 @@ fn a_training_pauses_stops_and_goes_on() {
     window.click("Continue");
     window.until(|app| step(app) > stopped_at);
     assert_eq!(window.only_run(), run);
-    let losses = &window.train().story.as_ref().unwrap().losses.points;
+    let losses = &window.train().progress.as_ref().unwrap().losses.points;
     assert!(
         losses.windows(2).all(|pair| pair[0][0] < pair[1][0]),
         "steps rise: {losses:?}"
@@ -366,8 +371,8 @@ fn every_path_can_be_typed() {
     window.harness.event(egui::Event::Text(typed));
     window.harness.run_steps(2);
     window.press(Key::Enter);
-    window.until(|app| app.session().status.is_some());
-    let said = window.harness.state().session().status.clone().unwrap();
+    window.until(|app| app.ui_state().status.is_some());
+    let said = window.harness.state().ui_state().status.clone().unwrap();
     assert!(said.text.contains("other"), "{said:?}");
 }
 
@@ -377,7 +382,7 @@ fn every_path_can_be_typed() {
 fn an_interrupted_training_is_offered_at_the_top() {
     let mut window = Window::with_people(4000);
     window.click("Start training");
-    window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
+    window.until(|app| app.train().progress.as_ref().is_some_and(|s| s.step > 0));
     let run = window.only_run();
     let Window { harness, folder } = window;
     drop(harness);
@@ -385,7 +390,7 @@ fn an_interrupted_training_is_offered_at_the_top() {
     window.until(|app| app.train().earlier.is_some());
     assert!(window.has("was interrupted"));
     window.click("Continue this training");
-    window.until(|app| app.train().story.as_ref().is_some_and(|s| s.step > 0));
+    window.until(|app| app.train().progress.as_ref().is_some_and(|s| s.step > 0));
     assert_eq!(window.only_run(), run);
     assert!(window.has("what is chosen at the right is for the next training"));
     window.click("Stop");
@@ -406,7 +411,7 @@ fn a_diverged_training_is_told_in_words() {
     window.click("Start training");
     window.until(|app| {
         app.train()
-            .story
+            .progress
             .as_ref()
             .is_some_and(|s| s.phase.is_over())
     });

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
-use poselens_app::gui::{App, Session};
+use poselens_app::gui::{App, UiState};
 use poselens_shaders::view::Zoom;
 use poselens_tests::{PATIENCE, is_required};
 
@@ -64,13 +64,13 @@ impl Window {
         window
     }
 
-    fn session(&self) -> &Session {
-        self.harness.state().session()
+    fn ui_state(&self) -> &UiState {
+        self.harness.state().ui_state()
     }
 
     #[track_caller]
-    fn until(&mut self, done: impl Fn(&Session) -> bool) {
-        self.until_seen(|window| done(window.session()));
+    fn until(&mut self, done: impl Fn(&UiState) -> bool) {
+        self.until_seen(|window| done(window.ui_state()));
     }
 
     /// Steps until `done`.
@@ -78,7 +78,7 @@ impl Window {
     fn until_seen(&mut self, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !done(self) {
-            assert!(start.elapsed() < PATIENCE, "{:#?}", self.session());
+            assert!(start.elapsed() < PATIENCE, "{:#?}", self.ui_state());
             std::thread::sleep(Duration::from_millis(2));
             self.harness.step();
         }
@@ -174,7 +174,7 @@ fn every_control_is_there_by_its_label() {
 fn the_first_camera_starts_unless_a_file_was_given() {
     let mut window = Window::open(None, &["Desk camera", "Door camera"]);
     window.until(|s| s.presented.is_some());
-    assert_eq!(window.session().source.as_ref().unwrap().name, "camera:0");
+    assert_eq!(window.ui_state().source.as_ref().unwrap().name, "camera:0");
     window.choose("Input", "Door camera");
     window.until(|s| s.source.as_ref().unwrap().name == "camera:1");
     assert_eq!(
@@ -184,7 +184,7 @@ fn the_first_camera_starts_unless_a_file_was_given() {
 
     let mut window = Window::open(Some("clip.mp4"), &["Desk camera"]);
     window.until(|s| s.cameras.is_some() && s.presented.is_some());
-    assert_eq!(window.session().source.as_ref().unwrap().name, "clip.mp4");
+    assert_eq!(window.ui_state().source.as_ref().unwrap().name, "clip.mp4");
 }
 
 /// Fails when somebody without a camera is left in front of a black window.
@@ -192,10 +192,10 @@ fn the_first_camera_starts_unless_a_file_was_given() {
 fn without_a_camera_the_sample_clip_plays() {
     let mut window = Window::open(None, &[]);
     window.until(|s| s.presented.is_some());
-    assert_eq!(window.session().source.as_ref().unwrap().name, "clip.mp4");
+    assert_eq!(window.ui_state().source.as_ref().unwrap().name, "clip.mp4");
     assert!(
         window
-            .session()
+            .ui_state()
             .status
             .as_ref()
             .unwrap()
@@ -282,7 +282,7 @@ fn the_picture_is_zoomed_dragged_and_reset() {
         modifiers: Modifiers::NONE,
     });
     window.until(|s| s.zoom.factor > 4.5);
-    let before = window.session().zoom.center;
+    let before = window.ui_state().zoom.center;
     window.harness.drag_at(at);
     window.harness.hover_at(at + egui::vec2(60.0, 0.0));
     window.harness.drop_at(at + egui::vec2(60.0, 0.0));
@@ -316,11 +316,11 @@ fn models_change_while_running_and_errors_can_be_retried() {
     window.until(|s| s.model.as_deref() == Some("second"));
     window.choose("Network", "broken");
     window.until_says("broken: the weights are damaged");
-    assert_eq!(window.session().model.as_deref(), Some("second"));
+    assert_eq!(window.ui_state().model.as_deref(), Some("second"));
     window.click("Retry");
     window.until_says("broken");
     window.click("Dismiss");
-    assert!(window.session().status.is_none());
+    assert!(window.ui_state().status.is_none());
     window.click("Smoothing");
     window
         .harness
@@ -342,7 +342,7 @@ fn after_a_crash_retry_starts_new_workers() {
     window.until_says("the infer thread failed: ");
     window.choose("Network", "second");
     window.until(|s| s.model.as_deref() == Some("second"));
-    let is_second = |s: &Session| {
+    let is_second = |s: &UiState| {
         let output = s.presented.as_ref().and_then(|p| p.output.as_ref());
         output.is_some_and(|o| &*o.model == "second")
     };
@@ -359,9 +359,9 @@ fn a_file_plays_pauses_ends_and_begins_again() {
     window.choose("Input", "Sample clip");
     window.until(|s| s.source.as_ref().unwrap().name == "clip.mp4");
     window.press(Key::Space);
-    assert!(!window.session().is_playing && window.has("Play"));
+    assert!(!window.ui_state().is_playing && window.has("Play"));
     window.click("Play");
-    let time = |s: &Session| s.presented.as_ref().map_or(0.0, |p| p.frame.time_secs);
+    let time = |s: &UiState| s.presented.as_ref().map_or(0.0, |p| p.frame.time_secs);
     window.until(|s| s.is_playing && time(s) > 0.3);
     window.press(Key::Space);
     window.click("Restart");
@@ -403,15 +403,15 @@ fn a_typed_path_opens_and_a_wrong_one_can_be_retried() {
         .type_text("missing r 1.mp4");
     window.harness.run_steps(2);
     window.press(Key::R);
-    assert!(window.session().recording.is_none() && window.overlays() == ["skeleton"]);
+    assert!(window.ui_state().recording.is_none() && window.overlays() == ["skeleton"]);
     window.click("Open path");
     window.until_says("missing r 1.mp4: no such file; check the path");
     assert_eq!(
-        window.session().source.as_ref().unwrap().name,
+        window.ui_state().source.as_ref().unwrap().name,
         "clip.mp4",
         "the old one runs on"
     );
-    let shown = window.session().wanted_source.as_ref().unwrap();
+    let shown = window.ui_state().wanted_source.as_ref().unwrap();
     assert_eq!(shown.label, "clip.mp4", "the list names what is running");
     window.click("Retry");
     window.until_says("no such file");

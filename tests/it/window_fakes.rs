@@ -180,7 +180,7 @@ impl Tap for FakeTap {
         self.0.clone()
     }
 
-    fn finish(self: Box<Self>) -> Result<TapProgress> {
+    fn finish(self: Box<Self>, _by: Option<Instant>) -> Result<TapProgress> {
         Ok(self.0)
     }
 }

@@ -18,7 +18,7 @@ pub struct NetworkArgs {
     /// Model
     #[arg(long, default_value = MODELS[0].name, value_parser = model_names())]
     pub model: String,
-    /// Weights (safetensors) instead of the bundled ones
+    /// Weights file (safetensors) to use instead of the bundled weights
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
 }
@@ -80,11 +80,10 @@ pub fn overlay_names() -> PossibleValuesParser {
 /// How labels are read.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct LabelArgs {
-    /// Category of the labels to read, by name or number; the one that has a person's joints when
-    /// not given
+    /// Label category to read, by name or id; default: the one with a person's joints
     #[arg(long, value_name = "NAME|ID")]
     pub category: Option<String>,
-    /// How pictures lie whose EXIF data turns them: as the labels need it, as stored, or turned
+    /// How to treat EXIF orientation: as the labels require, ignore it, or apply it
     #[arg(long, value_name = "auto|stored|exif", value_parser = orientation)]
     pub orientation: Option<Orientation>,
 }

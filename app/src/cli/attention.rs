@@ -10,7 +10,7 @@ use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
 use poselens_engine::nn::Kernels;
 use poselens_engine::output::{AttentionMap, Direction, PoseOutput, RegionOutput};
-use poselens_engine::overlay::{OverlayStyle, Plate};
+use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::pose::Keypoint;
 use poselens_engine::source::{OpenOptions, SourceSpec};
@@ -21,34 +21,34 @@ use super::args::NetworkArgs;
 /// Options of `attention`.
 #[derive(Debug, clap::Args)]
 pub struct AttentionArgs {
-    /// A picture, or anything else that `run` takes: its first frame
+    /// An image, or any other input of `run` (its first frame)
     #[arg(long, value_name = "IMAGE")]
     input: OsString,
     #[command(flatten)]
     network: NetworkArgs,
-    /// The joint asked about: nose, l_wrist, ...
+    /// Joint whose attention is drawn: nose, l_wrist, ...
     #[arg(long, value_name = "NAME")]
     keypoint: String,
-    /// Layer, block or stack, from 0; the last when not given
+    /// Layer, block or stack, counted from 0; default: the last
     #[arg(long, value_name = "L")]
     layer: Option<usize>,
-    /// Mean-field iteration, from 1; the last when not given (crf)
+    /// Mean-field iteration, counted from 1; default: the last (crf)
     #[arg(long, value_name = "T")]
     iteration: Option<usize>,
-    /// Attention head, from 0; the mean of all when not given (dependency, affected)
+    /// Attention head, counted from 0; default: the mean over heads (dependency, affected)
     #[arg(long, value_name = "H")]
     head: Option<usize>,
-    /// Kind of attention; the model's own when not given
+    /// Kind of attention map; default: the model's own
     #[arg(long)]
     mode: Option<Mode>,
-    /// Map of the layer: gate, M or M_deeper (hsa); part, att_sum, refine, att_l1, ... (crf). When
-    /// not given, gate, else part, else att_sum
+    /// Map of the layer: gate, M or M_deeper (hsa); part, att_sum, refine, att_l1, ... (crf).
+    /// Default: the first of gate, part, att_sum that exists
     #[arg(long, value_name = "NAME")]
     map: Option<String>,
-    /// Hide values up to T (hsa: up to T away from the neutral value)
+    /// Hide values up to T (hsa: values within T of the neutral value)
     #[arg(long, value_name = "T", value_parser = threshold)]
     threshold: Option<f32>,
-    /// Picture to write
+    /// PNG file to write
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
 }
@@ -56,11 +56,11 @@ pub struct AttentionArgs {
 /// Kinds of attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Mode {
-    /// TransPose: what the joint's pixel reads
+    /// TransPose: positions that the joint's position attends to
     Dependency,
-    /// TransPose: who reads the joint's pixel
+    /// TransPose: positions that attend to the joint's position
     Affected,
-    /// MCA: maps of conditional random fields, per part where the model has them
+    /// MCA: attention of the conditional random field, per part where the model has it
     Crf,
     /// SFM: high-level spatial attention
     Hsa,
@@ -113,14 +113,14 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         frame.id,
         frame.time_secs,
     );
-    let plate = Plate {
+    let figure = AttentionFigure {
         frame: &frame,
         map: &map,
         title: &title,
         threshold: args.threshold,
         joint: is_inside(keypoint, &frame).then(|| keypoint.point()),
     };
-    save_png(&plate.draw(&OverlayStyle::default()), &args.out)?;
+    save_png(&figure.draw(&OverlayStyle::default()), &args.out)?;
     eprintln!(
         "wrote {} ({})",
         args.out.display(),

@@ -16,20 +16,20 @@ use serde::Serialize;
 
 use super::Common;
 use super::args::NetworkArgs;
-use super::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
+use crate::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     #[command(flatten)]
     network: NetworkArgs,
-    /// Frames measured, after a few to warm up
+    /// Number of timed frames, after a short warm-up
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     iters: u32,
-    /// Also report every layer of the network
+    /// Also time every layer of the network
     #[arg(long)]
     layers: bool,
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

@@ -4,7 +4,7 @@ use anyhow::bail;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::dataset::Severity;
 use poselens_engine::train::TrainConfig;
-use poselens_engine::train::data_check::{Looked, SetReport, Subject, check_data};
+use poselens_engine::train::data_check::{Looked, Report, SetReport, Subject, check_data};
 use serde::Serialize;
 
 use super::{print_json, print_line};
@@ -12,7 +12,7 @@ use super::{print_json, print_line};
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
-    report: &'a poselens_engine::train::data_check::Report,
+    report: &'a Report,
     /// Why nothing can be learned from them.
     obstacle: Option<&'a str>,
 }
@@ -33,7 +33,17 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
             obstacle: obstacle.as_deref(),
         })?;
     } else {
-        print_set("to learn from", &report.learn)?;
+        // One set needs no name: it is the one that was given.
+        let has_several = !report.more.is_empty();
+        for set in report.learned() {
+            let name = set.annotations.display();
+            let role = if has_several {
+                format!("to learn from, {name}")
+            } else {
+                "to learn from".to_owned()
+            };
+            print_set(&role, set)?;
+        }
         if let Some(held_out) = &report.held_out {
             print_set("held out", held_out)?;
         }
@@ -43,11 +53,25 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
                 report.shared
             ))?;
         }
+        if has_several {
+            print_sum(&report)?;
+        }
     }
     match obstacle {
         Some(obstacle) => bail!("{obstacle}"),
         None => Ok(()),
     }
+}
+
+/// What all sets come to.
+fn print_sum(report: &Report) -> anyhow::Result<()> {
+    let sum = |of: &dyn Fn(&SetReport) -> usize| report.sets().map(of).sum::<usize>();
+    let [notes, warnings, errors] = Severity::ALL.map(|severity| sum(&|set| set.count(severity)));
+    print_line(format_args!(
+        "in all: {} people to learn from in {} sets; errors {errors}, warnings {warnings}, notes {notes}",
+        report.people(),
+        report.learned().count(),
+    ))
 }
 
 fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {

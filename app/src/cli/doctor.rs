@@ -9,17 +9,17 @@ use poselens_engine::device::{DeviceSpec, compiled, select};
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
 use poselens_engine::model::MODELS;
 use poselens_engine::nn::kernels::Isa;
-use poselens_engine::source::camera::{CameraFormat, CameraInfo, camera_formats, list_cameras};
+use poselens_engine::source::camera::{CameraFormat, CameraInfo, camera_formats};
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use serde::{Serialize, Serializer};
 
 use super::Common;
-use super::stats::round3;
+use crate::stats::round3;
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
@@ -128,10 +128,10 @@ fn examine(common: &Common) -> Report {
 
 /// Every camera with its formats, or why there are none.
 fn cameras() -> Result<Vec<String>, String> {
-    let all = list_cameras().map_err(|e| e.to_string())?;
-    let line = |c: &CameraInfo| {
-        let formats = match camera_formats(c) {
-            Ok(formats) => formats_line(&formats),
+    let all = camera_formats().map_err(|e| e.to_string())?;
+    let line = |(c, formats): &(CameraInfo, poselens_engine::Result<Vec<CameraFormat>>)| {
+        let formats = match formats {
+            Ok(formats) => formats_line(formats),
             Err(error) => error.to_string(),
         };
         format!(

@@ -27,10 +27,10 @@ use super::progress::Progress;
 /// Options of `eval`.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// Labels: COCO keypoints, MPII, LSP or a clip's folder
+    /// Labels: COCO keypoints, MPII, LSP or a clip folder
     #[arg(long, value_name = "FILE|DIR")]
     annotations: PathBuf,
-    /// Folder with the pictures; found beside the labels when not given
+    /// Image folder; default: found next to the labels
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     #[command(flatten)]
@@ -40,19 +40,18 @@ pub struct EvalArgs {
     /// Metric to report
     #[arg(long, default_value = "all", value_parser = metric_names())]
     metric: String,
-    /// PCK counts a joint within this fraction of the torso
+    /// PCK: a joint is correct within this fraction of the torso length
     #[arg(long, default_value_t = 0.2, value_name = "T", value_parser = fraction)]
     pck_thr: f64,
-    /// PCKh counts a joint within this fraction of the head: 0.6 times the diagonal of its box
-    /// where COCO labels have one (`head_box`: left, top, right, bottom), else from upper neck to
-    /// head top
+    /// PCKh: a joint is correct within this fraction of the head size: 0.6 times the diagonal of
+    /// the head box where COCO labels have one (`head_box`: left, top, right, bottom), else from
+    /// upper neck to head top
     #[arg(long, default_value_t = 0.5, value_name = "T", value_parser = fraction)]
     pckh_thr: f64,
-    /// Average the heatmaps of the picture and its mirror image
+    /// Average the heatmaps of the image and its mirror image (flip test)
     #[arg(long)]
     flip: bool,
-    /// Average the heatmaps of these sizes of the person, 1 being the usual one, as MCA is tested:
-    /// 0.8,1.0,1.2
+    /// Average the heatmaps over these scales of the person, as MCA is tested: 0.8,1.0,1.2
     #[arg(
         long,
         value_name = "S,S,...",
@@ -60,16 +59,16 @@ pub struct EvalArgs {
         default_value = "1"
     )]
     scales: Vec<f64>,
-    /// How heatmaps become joints; the model's own way when not given
+    /// How heatmaps are decoded to joints; default: the model's own decoder
     #[arg(long, value_parser = codec_names())]
     decode: Option<String>,
-    /// `gt` for the labelled boxes, or a file with a detector's boxes (COCO results JSON)
+    /// Person boxes: `gt` for the labelled ones, or a detector's results (COCO results JSON)
     #[arg(long, default_value = "gt", value_name = "gt|FILE")]
     boxes: String,
-    /// Picture of the numbers to write, a bar for every joint
+    /// Write a bar chart of the results per joint (PNG)
     #[arg(long, value_name = "PNG")]
     plot: Option<PathBuf>,
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

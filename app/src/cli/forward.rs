@@ -21,25 +21,25 @@ pub struct ForwardArgs {
     /// Model
     #[arg(long, value_parser = model_names())]
     model: String,
-    /// Number of joints; that of the card's skeleton when not given
+    /// Number of joints; default: that of the card's skeleton
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=1024))]
     joints: Option<u16>,
-    /// Height the input must have
+    /// Expected input height
     #[arg(long, value_name = "H")]
     height: Option<usize>,
-    /// Width the input must have
+    /// Expected input width
     #[arg(long, value_name = "W")]
     width: Option<usize>,
     /// Weights (safetensors)
     #[arg(long, value_name = "W.safetensors")]
     weights: PathBuf,
-    /// File with a tensor `input` [N, 3, H, W], fed as it is
+    /// File with a tensor `input` of shape [N, 3, H, W], fed without preprocessing
     #[arg(long, value_name = "IN.safetensors")]
     input: PathBuf,
     /// File for the network's outputs
     #[arg(long, value_name = "OUT.safetensors")]
     output: PathBuf,
-    /// Write every attention map by its specified name as well
+    /// Also write every attention map under its name in the specification
     #[arg(long)]
     attention: bool,
 }

@@ -14,14 +14,14 @@ use crate::logs::LogBook;
 /// Options of `gui`.
 #[derive(Debug, Default, clap::Args)]
 pub struct GuiArgs {
-    /// camera:0, camera:NAME, a video, a picture, a folder, sample or synthetic; when not given,
-    /// the first camera, or the sample clip where there is none
+    /// camera:0, camera:NAME, a video, an image, a folder, sample or synthetic; default: the first
+    /// camera, or the sample clip without a camera
     #[arg(long, value_name = "SPEC")]
     input: Option<OsString>,
-    /// Model; the one last used when not given
+    /// Model; default: the one used last
     #[arg(long, value_parser = model_names())]
     model: Option<String>,
-    /// Weights (safetensors) for the model instead of the bundled ones
+    /// Weights file (safetensors) to use instead of the bundled weights
     #[arg(long, value_name = "FILE", requires = "model")]
     weights: Option<PathBuf>,
 }

@@ -14,23 +14,23 @@ pub struct ImportArgs {
     /// PyTorch checkpoint (.pth, zip or older form) or safetensors
     #[arg(long = "in", value_name = "official.pth")]
     input: PathBuf,
-    /// Weights to write; their card gets the same name with .toml
+    /// Weights file to write; the card gets the same name with .toml
     #[arg(long = "out", value_name = "W.safetensors")]
     output: PathBuf,
-    /// Model; found out from the tensors when not given
+    /// Model; default: recognised by its tensors
     #[arg(long, value_parser = model_names())]
     model: Option<String>,
-    /// Height of the input the weights are made for, where the tensors do not tell
+    /// Input height that the weights were trained for, if the tensors do not determine it
     #[arg(long, value_name = "H", requires = "width", value_parser = side)]
     height: Option<usize>,
-    /// Width of the input the weights are made for, where the tensors do not tell
+    /// Input width that the weights were trained for, if the tensors do not determine it
     #[arg(long, value_name = "W", requires = "height", value_parser = side)]
     width: Option<usize>,
-    /// Which dictionary of a training checkpoint to take, by its keys (ema.state_dict), where
-    /// several fit
+    /// Dictionary of a training checkpoint to import, by its keys (ema.state_dict), if several
+    /// match
     #[arg(long, value_name = "KEYS")]
     section: Option<String>,
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

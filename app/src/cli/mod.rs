@@ -15,7 +15,6 @@ mod import;
 mod models;
 mod progress;
 mod run;
-pub mod stats;
 mod train;
 mod window;
 
@@ -45,10 +44,10 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    /// Compute device: auto, cpu, cuda, cuda:N or metal
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceSpec,
-    /// Threads for computing; all cores when not given
+    /// Number of compute threads; default: all cores
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
     /// Log level: error, warn, info, debug, trace, or a filter such as poselens_engine=debug
@@ -58,25 +57,25 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Open the window (also what `poselens` alone does)
+    /// Open the window (the default without a command)
     Gui(gui::GuiArgs),
-    /// Find poses without a window: annotate, record, export
+    /// Estimate poses without a window: annotate, record, export
     Run(run::RunArgs),
     /// List the models
     Models(models::ModelsArgs),
-    /// Run the bare network on a tensor, for checking ports of a model number by number
+    /// Run only the network on a tensor, to compare a port of a model number by number
     Forward(forward::ForwardArgs),
-    /// Draw one attention map over a picture
+    /// Draw one attention map over an image
     Attention(attention::AttentionArgs),
-    /// Turn another program's checkpoint (PyTorch .pth or safetensors) into weights with a card
+    /// Convert another program's checkpoint (PyTorch .pth or safetensors) into weights with a card
     Import(import::ImportArgs),
-    /// Measure accuracy on labelled pictures
+    /// Evaluate accuracy on labelled images
     Eval(eval::EvalArgs),
-    /// Train a model, by default from its present weights
+    /// Train a model, starting from its current weights by default
     Train(Box<train::TrainArgs>),
     /// Measure speed
     Bench(bench::BenchArgs),
-    /// Report cameras, devices, folders, and run a self-test
+    /// Report cameras, compute devices and folders, and run a self-test
     Doctor(doctor::DoctorArgs),
 }
 

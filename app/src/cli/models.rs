@@ -9,7 +9,7 @@ use super::print_line;
 /// Options of `models`.
 #[derive(Debug, clap::Args)]
 pub struct ModelsArgs {
-    /// Print one JSON document
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }

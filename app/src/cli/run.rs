@@ -1,80 +1,83 @@
 //! `poselens run`: the whole frame path without a window.
 
+mod follow;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
-use poselens_engine::pipeline::{Event, Look, OpenSource, Pacing, Pipeline};
+use poselens_engine::pipeline::{Look, OpenSource, Pacing, Pipeline};
 use poselens_engine::record::{Backpressure, EXPORTERS, STDOUT};
 use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
 use serde::Serialize;
 
+use self::follow::{follow, wait_for_model};
 use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
-use super::stats::{Percentiles, round3};
-use crate::figures::{self, EverySecond};
-use crate::outputs::{OutputPlan, Outputs, SharedFigures, SoundPlan};
+use crate::outputs::{OutputPlan, RunTap, SharedFigures, SoundPlan};
+use crate::stats::{Percentiles, round3};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// camera:0, camera:NAME, a video, a picture, a folder of pictures, sample or synthetic
+    /// camera:0, camera:NAME, a video, an image, a folder of images, sample or synthetic
     #[arg(long, value_name = "SPEC")]
     pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Write an annotated video (H.264 in MP4) with the sound of a file; pictures of another size than
-    /// the first are fitted in
+    /// Write an annotated video (H.264 in MP4) with the sound of a file; frames whose size differs
+    /// from the first are letterboxed
     #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
-    /// Write one JSON line per frame; - is standard output, here and for the other lists
+    /// Write one JSON line per frame; - means standard output (also for --write-coco and
+    /// --write-csv)
     #[arg(long, value_name = "FILE")]
     pub write_json: Option<PathBuf>,
     /// Write COCO keypoint results
     #[arg(long, value_name = "FILE")]
     pub write_coco: Option<PathBuf>,
-    /// Write OpenPose JSON files; refused where an older run's would be mixed with them
+    /// Write OpenPose JSON files; refused if the folder holds those of an earlier run
     #[arg(long, value_name = "DIR")]
     pub write_openpose: Option<PathBuf>,
-    /// Write a table with one row per frame, person and joint
+    /// Write a CSV table with one row per frame, person and joint
     #[arg(long, value_name = "FILE")]
     pub write_csv: Option<PathBuf>,
-    /// Remove an older run's OpenPose files from the target folder
+    /// Delete OpenPose files of an earlier run from the target folder first
     #[arg(long, requires = "write_openpose")]
     pub overwrite: bool,
-    /// What to draw, separated by commas
+    /// Overlays to draw, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "skeleton", value_parser = overlay_names())]
     pub overlay: Vec<String>,
-    /// Begin at this time of the input, seconds
+    /// Start at this time of the input, in seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub start: Option<f64>,
-    /// End before this time of the input, seconds
+    /// Stop before this time of the input, in seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub end: Option<f64>,
-    /// Stop after so many frames
+    /// Stop after N frames
     #[arg(long, value_name = "N")]
     pub max_frames: Option<u64>,
-    /// Joints below this score are not drawn, 0 to 1
+    /// Hide joints whose score is below this threshold (0 to 1)
     #[arg(long, value_name = "T", default_value_t = OverlayStyle::default().keypoint_threshold, value_parser = unit_interval)]
     pub kpt_thr: f32,
-    /// Do not calm joints over time
+    /// Turn off temporal smoothing
     #[arg(long)]
     pub no_smooth: bool,
-    /// Newest frame wins, as with a camera: frames are dropped rather than delayed
+    /// Real-time mode, as with a camera: drop frames instead of falling behind
     #[arg(long)]
     pub live: bool,
-    /// Exit with 1 when anything of the input was left out, damaged or could not be read
+    /// Exit with code 1 if any part of the input was skipped, damaged or unreadable
     #[arg(long)]
     pub strict: bool,
-    /// Print one JSON document with the figures of the run
+    /// Print a JSON summary of the run
     #[arg(long)]
     pub json: bool,
 }
@@ -276,7 +279,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     wait_for_model(&pipeline)?;
     let tap_figures = Arc::clone(&figures);
     pipeline.start_recording(Box::new(move |first| {
-        Ok(Box::new(Outputs::open(&plan, tap_figures, first)?))
+        Ok(Box::new(RunTap::open(&plan, tap_figures, first)?))
     }))?;
     let begin = Instant::now();
     pipeline.switch_source(
@@ -286,7 +289,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     let progress = Progress::new(args.max_frames);
     let outcome = follow(&pipeline, &figures, &interrupted, &progress);
     progress.finish();
-    let (drops, camera) = (pipeline.stats().drops, pipeline.camera());
+    let (stats, camera) = (pipeline.stats(), pipeline.camera());
     drop(pipeline);
     let (mut warnings, failure) = outcome?;
     let seconds = begin.elapsed().as_secs_f64();
@@ -294,6 +297,14 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
+    let mut n_left_out = 0;
+    if warnings.is_interrupted {
+        // The rest of a file is no loss; what a camera has delivered is gone.
+        if warnings.is_live {
+            n_left_out = (stats.frames - stats.displaced).saturating_sub(figures.frames);
+        }
+        warnings.interrupted(n_left_out, figures.record_drops);
+    }
     warnings.texts.extend(figures.sound_notes);
     let summary = Summary {
         input: args.input.to_string_lossy().into_owned(),
@@ -303,7 +314,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         frames_with_a_person: figures.frames_with_a_person,
         seconds: round3(seconds),
         fps: round3(figures.frames as f64 / seconds),
-        drops,
+        drops: stats.drops + n_left_out,
         record_drops: figures.record_drops,
         latency: figures.latencies.percentiles(),
         stages: figures.stages.report(),
@@ -384,107 +395,4 @@ pub(super) fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {
         flag.stop();
     })
     .context("cannot watch for Ctrl+C")
-}
-
-/// How often the run looks for news: fast enough for a progress bar.
-const POLL: Duration = Duration::from_millis(20);
-
-fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
-    loop {
-        match pipeline.try_event() {
-            Some(Event::ModelReady(_)) => return Ok(()),
-            Some(Event::ModelFailed { error, .. } | Event::WorkerFailed(error)) => {
-                return Err(error.into());
-            }
-            _ => std::thread::sleep(POLL),
-        }
-    }
-}
-
-/// Warnings of a run that came to its end.
-#[derive(Default)]
-struct Warnings {
-    texts: Vec<String>,
-    is_damaged: bool,
-}
-
-/// Follows the run to its end; returns the warnings, and the failure that ended the source after
-/// its first frame. Whatever fails, the recording is closed before the failure is reported.
-fn follow(
-    pipeline: &Pipeline,
-    figures: &SharedFigures,
-    interrupted: &StopFlag,
-    progress: &Progress,
-) -> anyhow::Result<(Warnings, Option<anyhow::Error>)> {
-    let mut warnings = Warnings::default();
-    let mut failure = None;
-    let mut is_ending = false;
-    let mut is_interrupted = false;
-    let mut every_second = EverySecond::default();
-    loop {
-        if every_second.is_due() {
-            let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
-            let latency = std::mem::take(&mut figures.recent_latencies).percentiles();
-            let (frames, drops) = (figures.frames, pipeline.stats().drops);
-            figures::trace(frames, drops, latency.map(|p| (p.p50_ms, p.p95_ms)));
-        }
-        match pipeline.try_event() {
-            Some(Event::SourceReady(info)) => progress.expect(info.n_frames),
-            Some(Event::SourceWarning {
-                warning, is_damage, ..
-            }) => {
-                warnings.texts.push(warning);
-                warnings.is_damaged |= is_damage;
-            }
-            Some(Event::SourceEnded) => {
-                pipeline.stop_recording()?;
-                is_ending = true;
-            }
-            Some(Event::SourceFailed { error, .. }) => {
-                failure.get_or_insert(anyhow::Error::from(error));
-                pipeline.stop_recording()?;
-                is_ending = true;
-            }
-            Some(
-                Event::RecordingFailed(error)
-                | Event::ModelFailed { error, .. }
-                | Event::WorkerFailed(error),
-            ) => return Err(failure.unwrap_or_else(|| error.into())),
-            Some(Event::Recorded(_)) => break,
-            Some(Event::ModelReady(_) | Event::SourceStatus { .. }) => {}
-            None => {
-                let n = figures
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .frames;
-                progress.set(n);
-                // Nothing was recorded when the source gave no frame at all.
-                if is_ending && pipeline.recording().is_none() && n == 0 {
-                    break;
-                }
-                // The source ends by itself; the frames it had read are still written.
-                if interrupted.is_stopped() && !is_interrupted {
-                    warnings
-                        .texts
-                        .push("interrupted; what was done is complete".to_owned());
-                    is_interrupted = true;
-                }
-                std::thread::sleep(POLL);
-            }
-        }
-    }
-    let n = figures
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .frames;
-    if n > 0 {
-        return Ok((warnings, failure));
-    }
-    Err(failure.unwrap_or_else(|| {
-        if is_interrupted {
-            anyhow!("interrupted before the first frame")
-        } else {
-            anyhow!("the input has no frames in the chosen range")
-        }
-    }))
 }

@@ -24,19 +24,19 @@ use serde::Serialize;
 
 use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
-use super::stats::peak_memory_mib;
 use super::{Common, WrongUsage};
+use crate::stats::peak_memory_mib;
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
-    /// Folder of the training: weights, state, options, log.csv, card
+    /// Output folder: weights, checkpoint, options, log.csv, card
     #[arg(long, value_name = "DIR", required_unless_present = "check")]
     out: Option<PathBuf>,
-    /// Look at all labels and pictures, list what is odd, and learn nothing
+    /// Check all labels and images, list problems, and do not train
     #[arg(long, conflicts_with = "resume")]
     check: bool,
-    /// Go on with the training in --out, with other --epochs or its labels elsewhere if need be
+    /// Resume the training in --out; --epochs may differ and labels may have moved
     #[arg(long, conflicts_with_all = [
         "model", "batch_size", "lr", "optim", "schedule", "input_size", "init", "freeze", "seed",
         "config", "recipe", "category", "orientation",
@@ -45,65 +45,65 @@ pub struct TrainArgs {
     /// Model
     #[arg(long, value_parser = model_names())]
     model: Option<String>,
-    /// Labels to learn from: COCO keypoints, MPII, LSP or a clip's folder; may be repeated
+    /// Training labels: COCO keypoints, MPII, LSP or a clip folder; may be repeated
     #[arg(long, value_name = "FILE|DIR")]
     annotations: Vec<PathBuf>,
-    /// Folder with their images, once or once per --annotations; found beside the labels when not
-    /// given
+    /// Image folder, given once or once per --annotations; default: found next to the labels
     #[arg(long, value_name = "DIR", requires = "annotations")]
     images: Vec<PathBuf>,
-    /// How often each person of a set is seen in an epoch, once per --annotations (default 1)
+    /// Times each person of a data set is seen per epoch, once per --annotations (default 1)
     #[arg(long, value_name = "N", requires = "annotations")]
     weight: Vec<f64>,
-    /// Share of each batch that shows images without people (those of the sets that have none)
+    /// Fraction of each batch taken from images without people
     #[arg(long, value_name = "S")]
     empty_share: Option<f64>,
-    /// Labels to measure on after every epoch
+    /// Validation labels, evaluated after every epoch
     #[arg(long, value_name = "FILE|DIR")]
     val_annotations: Option<PathBuf>,
-    /// Folder with their pictures; found beside the labels when not given
+    /// Image folder of --val-annotations; default: found next to the labels
     #[arg(long, value_name = "DIR", requires = "val_annotations")]
     val_images: Option<PathBuf>,
     #[command(flatten)]
     labels: LabelArgs,
-    /// Runs through the data
+    /// Number of epochs
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     epochs: Option<u64>,
-    /// People in a step
+    /// People per step
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=65_536))]
     batch_size: Option<u32>,
     /// Learning rate
     #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// How weights follow gradients
+    /// Optimizer
     #[arg(long, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)))]
     optim: Option<String>,
-    /// How the learning rate changes
+    /// Learning rate schedule
     #[arg(long, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
     schedule: Option<String>,
-    /// Side of the network's input, or WxH; multiples of 32 (64 for MCA, 8 for ssa-vgg-6)
+    /// Network input size in pixels: N for a square or WxH; multiples of 32 (64 for MCA, 8 for
+    /// ssa-vgg-6)
     #[arg(long, value_name = "N|WxH", value_parser = input_size)]
     input_size: Option<[usize; 2]>,
-    /// First weights: bundled, those of another model's backbone and drawn ones behind it, scratch,
-    /// or a safetensors file
+    /// Initial weights: bundled; backbone (another model's backbone, random head); scratch; or a
+    /// safetensors file
     #[arg(long, value_name = "bundled|backbone|scratch|FILE")]
     init: Option<String>,
-    /// What stays as it is
+    /// Frozen part of the network
     #[arg(long, value_parser = ["backbone", "none"])]
     freeze: Option<String>,
-    /// Seed of the sample order, augmentation, dropout and random initial weights
+    /// Seed for shuffling, augmentation, dropout and random initial weights
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
-    /// End this run after so many epochs; --resume goes on
+    /// Stop after N epochs of this run; --resume continues
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     stop_after_epochs: Option<u64>,
-    /// Options as TOML, such as the config.toml of another training
+    /// Options as TOML, such as the config.toml of an earlier training
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Options as published, or for fine-tuning (the default unless weights are to be drawn)
+    /// Preset: as published, or for fine-tuning (default unless training from random weights)
     #[arg(long, value_parser = PossibleValuesParser::new(RECIPES.iter().map(|r| r.name)))]
     recipe: Option<String>,
-    /// Print one JSON document at the end
+    /// Print a JSON summary at the end
     #[arg(long)]
     json: bool,
 }

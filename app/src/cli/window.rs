@@ -15,14 +15,14 @@ use poselens_engine::overlay::OVERLAYS;
 use poselens_engine::pipeline::session::{ModelRecord, SessionPlan, SessionTap, weights_digest};
 use poselens_engine::pose::Pose;
 use poselens_engine::record::Backpressure;
-use poselens_engine::source::camera::list_cameras;
+use poselens_engine::source::camera::{CameraInfo, list_cameras};
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::train::Hardware;
 
 use super::Common;
 use super::args::NetworkArgs;
 use crate::folders;
-use crate::gui::train::trained;
+use crate::gui::trained;
 use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 
 /// The window's context for these options.
@@ -122,12 +122,13 @@ pub fn context(
         describe_model: Arc::new(move |name| model_record(name, &described)),
         list_cameras: Arc::new(|| {
             let cameras = list_cameras()?;
-            // By name and place: numbers change when cameras are plugged in and out.
-            let choice = |label: String| SourceChoice {
-                spec: format!("camera:{label}"),
-                label,
+            // By place: numbers change when cameras are plugged in and out, and a name says nothing
+            // where two cameras have it.
+            let choice = |camera: &CameraInfo| SourceChoice {
+                spec: format!("camera:{}", camera.id),
+                label: camera.label(&cameras),
             };
-            Ok(cameras.iter().map(|c| choice(c.label(&cameras))).collect())
+            Ok(cameras.iter().map(choice).collect())
         }),
         start_recording: Arc::new(move |folder, first, exports| {
             let model = |output: &Arc<PoseOutput>| model_record(&output.model, &digests);

@@ -7,10 +7,10 @@
 
 use eframe::egui::{Context, Event, FocusDirection, Id, Key, KeyboardShortcut};
 
-use super::GuiContext;
-use super::action::{Action, OverlayAction, WindowAction};
-use super::catalog::{Command, keyed};
-use super::session::Sheet;
+use crate::gui::action::{Action, OverlayAction, Sheet, WindowAction};
+use crate::gui::command::Command;
+use crate::gui::commands::keyed;
+use crate::gui::context::GuiContext;
 
 /// What the keys of a frame go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

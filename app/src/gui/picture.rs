@@ -15,15 +15,13 @@ use poselens_shaders::view::View;
 
 /// The picture on the graphics device.
 pub struct Picture {
-    render: RenderState,
     renderer: Arc<Mutex<Renderer>>,
 }
 
 impl Picture {
-    pub fn new(render: RenderState) -> Self {
+    pub fn new(render: &RenderState) -> Self {
         let renderer = Renderer::new(&render.device, &render.queue, render.target_format);
         Self {
-            render,
             renderer: Arc::new(Mutex::new(renderer)),
         }
     }
@@ -39,13 +37,6 @@ impl Picture {
             .map_err(|error| error.to_string())
     }
 
-    /// Lets the graphics device deliver its callbacks, above all that it is lost.
-    pub fn poll_device(&self) {
-        if let Err(error) = self.render.device.poll(wgpu::PollType::Poll) {
-            tracing::debug!(%error, "the graphics device does not answer");
-        }
-    }
-
     /// Draws the picture and `scene` into `area`, the screen of `view`.
     pub fn show_ui(&self, ui: &Ui, area: Rect, scene: &Arc<Scene>, view: View) {
         let drawing = Drawing {
@@ -55,6 +46,13 @@ impl Picture {
         };
         ui.painter()
             .add(Callback::new_paint_callback(area, drawing));
+    }
+}
+
+/// Lets the graphics device deliver its callbacks, above all that it is lost.
+pub fn poll_device(render: &RenderState) {
+    if let Err(error) = render.device.poll(wgpu::PollType::Poll) {
+        tracing::debug!(%error, "the graphics device does not answer");
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui;
 
-use super::display::Display;
-use super::{App, GuiContext};
+use crate::gui::app::App;
+use crate::gui::context::GuiContext;
+use crate::gui::display::Display;
 use anyhow::Context as _;
 use poselens_engine::concurrency::StopFlag;
 

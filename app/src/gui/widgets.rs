@@ -1,12 +1,14 @@
 //! Small widgets the panels share.
 
+use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use eframe::egui::{
-    self, Color32, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
+    self, Color32, PopupCloseBehavior, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo,
 };
 
 use poselens_engine::source::Extent;
 
-use super::theme;
+use crate::gui::theme;
 
 /// A titled group.
 pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
@@ -224,6 +226,14 @@ pub fn help_above(response: Response, help: &str) -> Response {
     tooltip.popup = tooltip.popup.align(egui::RectAlign::TOP_START);
     tooltip.show(|ui| ui.label(help));
     response
+}
+
+/// A small button with a menu that stays open while its fields and boxes are used; entries close
+/// it themselves.
+pub fn menu_ui(ui: &mut Ui, text: &str, content: impl FnOnce(&mut Ui)) -> Response {
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let button = MenuButton::new(RichText::new(text).small()).config(config);
+    button.ui(ui, content).0
 }
 
 /// A filled circle in the line of text.

@@ -1,217 +1,132 @@
-//! What may happen to a sample, and how often.
+//! Options of the augmentations and their probabilities.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mosaic, Rng};
+use super::{Draw, Mosaic};
 use crate::error::{Error, Result};
 use crate::output::Approach;
 
-/// A random number: how it is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Draw {
-    /// Always `value`.
-    Fixed {
-        /// The value.
-        value: f64,
-    },
-    /// Every value from `low` to `high` alike.
-    Uniform {
-        /// Smallest value.
-        low: f64,
-        /// Largest value.
-        high: f64,
-    },
-    /// Every ratio alike: halving is as likely as doubling. Both ends are above 0.
-    LogUniform {
-        /// Smallest value, > 0.
-        low: f64,
-        /// Largest value.
-        high: f64,
-    },
-    /// A normal number, moved to the nearer end when it lies outside of `low` to `high`.
-    Normal {
-        /// Mean.
-        mean: f64,
-        /// Standard deviation.
-        std: f64,
-        /// Smallest value.
-        low: f64,
-        /// Largest value.
-        high: f64,
-    },
-}
-
-impl Draw {
-    /// One draw.
-    pub fn sample(&self, rng: &mut Rng) -> f64 {
-        match *self {
-            Self::Fixed { value } => value,
-            Self::Uniform { low, high } => rng.range(low, high),
-            Self::LogUniform { low, high } => rng.range(low.ln(), high.ln()).exp(),
-            Self::Normal {
-                mean,
-                std,
-                low,
-                high,
-            } => (mean + std * rng.normals()[0]).clamp(low, high),
-        }
-    }
-
-    /// Smallest and largest value that can come out.
-    pub fn range(&self) -> (f64, f64) {
-        match *self {
-            Self::Fixed { value } => (value, value),
-            Self::Uniform { low, high }
-            | Self::LogUniform { low, high }
-            | Self::Normal { low, high, .. } => (low, high),
-        }
-    }
-
-    /// `name` is the field's, for the message.
-    fn check(&self, name: &str, at_least: f64, at_most: f64) -> Result<()> {
-        let (low, high) = self.range();
-        let positive = !matches!(self, Self::LogUniform { .. }) || low > 0.0;
-        let spread = match *self {
-            Self::Normal { mean, std, .. } => mean.is_finite() && std >= 0.0 && std.is_finite(),
-            _ => true,
-        };
-        // Written so that a NaN fails.
-        if low >= at_least && low <= high && high <= at_most && positive && spread {
-            return Ok(());
-        }
-        Err(Error::Invalid(format!(
-            "augmentation: `{name}` is {self:?}; it must lie in {at_least} to {at_most}, low before high"
-        )))
-    }
-}
-
-/// Turning the person in the picture plane.
+/// Rotation of the person in the image plane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rotation {
-    /// How often, [0, 1].
+    /// Probability per sample, [0, 1].
     pub probability: f64,
     /// Angle in degrees, -180 to 180.
     pub degrees: Draw,
 }
 
-/// Looking at the upper or the lower half of the body only, as HRNet and TransPose train.
+/// Crops of only the upper or lower half of the body, as in HRNet's and TransPose's training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HalfBody {
-    /// How often, [0, 1], among people with more than `min_joints` labelled joints.
+    /// Probability per sample, [0, 1], for people with more than `min_joints` labelled joints.
     pub probability: f64,
-    /// People with this many labelled joints or fewer are left whole.
+    /// People with at most this many labelled joints are never cropped to a half.
     pub min_joints: usize,
-    /// Share of the upper halves among the halves, [0, 1].
+    /// Fraction of half-body crops that show the upper half, [0, 1].
     pub upper_share: f64,
-    /// Side of the region over the longer side of the half's box; its centre is the joints' mean.
+    /// Side of the region divided by the longer side of the half's box. The region is centred on
+    /// the mean of the joints.
     pub padding: f64,
 }
 
-/// Close views of head, shoulders and arms, as a person at a desk appears to a webcam.
+/// Close-up crops of head, shoulders and arms, as a webcam shows a person at a desk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpperBody {
-    /// How often, [0, 1], among people with both shoulders labelled.
+    /// Probability per sample, [0, 1], for people with both shoulders labelled.
     pub probability: f64,
-    /// How often the view reaches down to the hips, [0, 1].
+    /// Probability that the crop includes the hips, [0, 1].
     pub hips: f64,
-    /// Side of the region over the longer side of the visible joints' box.
+    /// Side of the region divided by the longer side of the visible joints' box.
     pub scale: Draw,
-    /// The region moves by up to this share of its side, each way.
+    /// Maximum shift of the region along each axis, as a fraction of its side.
     pub shift: f64,
-    /// Rotations are this fraction of those of whole bodies.
+    /// Factor applied to the rotation angle of full-body crops.
     pub rotation: f64,
 }
 
-/// Light, exposure and white balance. All are applied to values in [0, 1].
+/// Brightness, exposure and white balance, applied to values in [0, 1].
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Color {
-    /// Factor of the differences from the crop's mean.
+    /// Factor applied to the differences from the crop's mean.
     pub contrast: Draw,
-    /// Factor of the crop's mean.
+    /// Factor applied to the crop's mean.
     pub brightness: Draw,
-    /// Factor of each channel, drawn three times.
+    /// Gain of each colour channel, drawn independently three times.
     pub gain: Draw,
-    /// Factor of the differences from grey.
+    /// Factor applied to the differences from grey.
     pub saturation: Draw,
-    /// How often all colour is lost, [0, 1].
+    /// Probability of conversion to greyscale, [0, 1].
     pub grey: f64,
 }
 
-/// Loss of sharpness.
+/// Gaussian blur.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Blur {
-    /// How often, [0, 1].
+    /// Probability per sample, [0, 1].
     pub probability: f64,
     /// Standard deviation of the Gaussian in input pixels, 0 to 8.
     pub sigma: Draw,
 }
 
-/// The noise of a sensor in the dark.
+/// Gaussian noise, as from a camera sensor in low light.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Noise {
-    /// How often, [0, 1].
+    /// Probability per sample, [0, 1].
     pub probability: f64,
-    /// Standard deviation; pixel values are in [0, 1].
+    /// Standard deviation, for pixel values in [0, 1].
     pub std: Draw,
 }
 
-/// A rectangle of one random colour that hides what lies behind it. The joints behind it stay in
-/// the targets: the network must infer them from the rest.
+/// Covers a rectangle with one random colour. The joints behind it stay in the targets, so that the
+/// network learns to infer them from context.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CutOut {
-    /// How often, [0, 1].
+    /// Probability per sample, [0, 1].
     pub probability: f64,
-    /// Sides as shares of the input's, drawn for each axis, 0 to 1.
+    /// Side lengths as fractions of the input's, drawn for each axis, 0 to 1.
     pub share: Draw,
 }
 
-/// Everything that may happen to a sample. By default, and for fields that a file leaves out,
-/// nothing does: the crop is then exactly the one that evaluation takes
+/// All augmentations of a sample. The default, also for fields that a file omits, is no
+/// augmentation: the crop is then exactly that of evaluation
 /// ([`crate::preprocess::InputSpec::roi_of`]).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// How often the picture is mirrored, left and right joints exchanged, [0, 1].
+    /// Probability of a horizontal flip, which swaps left and right joints, [0, 1].
     pub flip: f64,
-    /// Turning.
+    /// Rotation in the image plane.
     pub rotation: Rotation,
-    /// Factor of the region's side: above 1 the person becomes smaller. 1 for nothing.
+    /// Factor applied to the region's side: above 1 the person becomes smaller. 1 keeps the scale.
     pub scale: Draw,
-    /// The region moves by up to this share of its side, each way.
+    /// Maximum shift of the region along each axis, as a fraction of its side.
     pub shift: f64,
-    /// Halves of bodies.
+    /// Half-body crops.
     pub half_body: HalfBody,
-    /// Close views of upper bodies. Where it applies, `half_body`, `scale` and `shift` do not.
+    /// Upper-body close-ups. They replace `half_body`, `scale` and `shift` for the samples they
+    /// apply to.
     pub upper_body: UpperBody,
-    /// Light.
+    /// Brightness, contrast and colour.
     pub color: Color,
-    /// Loss of sharpness.
+    /// Gaussian blur.
     pub blur: Blur,
     /// Sensor noise.
     pub noise: Noise,
-    /// Hidden parts.
+    /// Random rectangle that hides a part of the input.
     pub cut_out: CutOut,
-    /// Four pictures in one input; only for networks that find everybody in it.
+    /// Four images in one input; for bottom-up networks only.
     pub mosaic: Mosaic,
 }
 
 /// The amount that changes nothing.
 const ZERO: Draw = Draw::Fixed { value: 0.0 };
-
-impl Default for Draw {
-    /// The factor that changes nothing.
-    fn default() -> Self {
-        Self::Fixed { value: 1.0 }
-    }
-}
 
 impl Default for Rotation {
     fn default() -> Self {
@@ -227,7 +142,8 @@ impl Default for HalfBody {
         Self {
             probability: 0.0,
             min_joints: 8,
-            // The official code takes the upper half when a normal number is below 0.5.
+            // The official code takes the upper half when a normally distributed number is below
+            // 0.5.
             upper_share: 0.69,
             padding: 1.5,
         }
@@ -277,15 +193,15 @@ impl Default for CutOut {
 }
 
 impl Augment {
-    /// Whether it makes sense for networks of this kind: a mosaic shows several people.
+    /// Returns whether networks of this kind can be trained with it: a mosaic shows several people.
     pub fn suits(&self, approach: Approach) -> bool {
         approach == Approach::BottomUp || self.mosaic.probability == 0.0
     }
 
-    /// Looks for numbers without meaning.
+    /// Checks that all values are within their range.
     ///
     /// # Errors
-    /// Names the field and what it may be.
+    /// Names the field that is out of range, and the range.
     pub fn check(&self) -> Result<()> {
         let probabilities = [
             ("flip", self.flip),

@@ -1,20 +1,22 @@
-//! Augmentation: a labelled person is seen from a region moved, turned, scaled or mirrored at
-//! random ([`Augment::view`], a [`View`]), and the pixels of the crop are changed as another
-//! light or camera would change them ([`Augment::pixels`]). Inputs that show everybody may be put
-//! together from four pictures ([`Mosaic`]).
+//! Augmentation of training samples. A labelled person is cropped from a region that is shifted,
+//! rotated, scaled or mirrored at random ([`Augment::view`], a [`View`]). Then the pixels of the
+//! crop are changed like under different light or by a different camera ([`Augment::pixels`]).
+//! Inputs of bottom-up networks may combine four images ([`Mosaic`]).
 //!
-//! All geometry is one affine map, so that pixels are resampled once, by the same crop that live
-//! inference uses. An [`Augment`] is a plain value that can be written to a file; published
-//! recipes are rows of [`PRESETS`]. Random numbers come from an [`Rng`] of the sample's own.
+//! All geometry is one affine map, so that pixels are resampled only once, by the same crop as in
+//! live inference. An [`Augment`] is a plain value that can be saved to a file; published recipes
+//! are rows of [`PRESETS`]. Each sample draws its random numbers from its own [`Rng`].
 
 mod config;
+mod draw;
 mod mosaic;
 mod pixels;
 mod presets;
 mod rng;
 mod view;
 
-pub use config::{Augment, Blur, Color, CutOut, Draw, HalfBody, Noise, Rotation, UpperBody};
+pub use config::{Augment, Blur, Color, CutOut, HalfBody, Noise, Rotation, UpperBody};
+pub use draw::Draw;
 pub use mosaic::{Mosaic, Tile};
 pub use presets::{PRESETS, PresetSpec, preset};
 pub use rng::Rng;

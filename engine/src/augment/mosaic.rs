@@ -1,18 +1,19 @@
-//! Mosaic: one input from four pictures, for networks that find everybody in a picture. Few
-//! pictures show people who overlap; four seen together do, at all sizes and cut off by seams.
+//! Mosaic: one input made of four images, for bottom-up networks. Few images show people who
+//! overlap; a mosaic shows people at all sizes and cut off by the seams.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Draw, Rng};
 use crate::geometry::{Point, Size};
 
-/// Four pictures in one input (YOLOv4, <https://arxiv.org/abs/2004.10934>, section 3.3).
+/// Four images in one input (YOLOv4, <https://arxiv.org/abs/2004.10934>, section 3.3).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mosaic {
-    /// How often, [0, 1].
+    /// Probability per input, [0, 1].
     pub probability: f64,
-    /// Where the pictures meet, as a share of the input's sides, drawn for each axis, 0.2 to 0.8.
+    /// Point where the images meet, as a fraction of the input's sides, drawn for each axis, 0.2 to
+    /// 0.8.
     pub middle: Draw,
 }
 
@@ -28,19 +29,19 @@ impl Default for Mosaic {
     }
 }
 
-/// A part of an input that shows one picture.
+/// A rectangle of an input that shows one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tile {
-    /// First column.
+    /// First column in the input.
     pub x: usize,
-    /// First row.
+    /// First row in the input.
     pub y: usize,
-    /// Pixels.
+    /// Width and height in input pixels.
     pub size: Size,
 }
 
 impl Tile {
-    /// The whole of an input.
+    /// Returns the tile that covers the whole input.
     pub const fn whole(input: Size) -> Self {
         Self {
             x: 0,
@@ -49,12 +50,12 @@ impl Tile {
         }
     }
 
-    /// Pixel (0, 0) of the tile in the input.
+    /// Returns the position of the tile's pixel (0, 0) in the input.
     pub fn origin(&self) -> Point {
         Point::new(self.x as f64, self.y as f64)
     }
 
-    /// Whether a point of the input lies on one of its pixels.
+    /// Returns whether a point of the input lies on one of the tile's pixels.
     pub fn contains(&self, p: Point) -> bool {
         let within = |v: f64, first: usize, n: usize| {
             v >= first as f64 - 0.5 && v < (first + n) as f64 - 0.5
@@ -64,9 +65,9 @@ impl Tile {
 }
 
 impl Mosaic {
-    /// The tiles of an input: the whole of it, or four.
+    /// Draws the tiles of an input: one that covers it, or four.
     pub fn tiles(&self, input: Size, rng: &mut Rng) -> Vec<Tile> {
-        // An input of fewer pixels has nothing to divide.
+        // An input below 10 pixels is too small to be divided.
         if !rng.chance(self.probability) || input.width.min(input.height) < 10 {
             return vec![Tile::whole(input)];
         }
@@ -95,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Fails when tiles overlap, leave pixels out, or are too small to show anybody.
+        /// Fails when tiles overlap, leave pixels uncovered, or are too small to show a person.
         #[test]
         fn tiles_cover_an_input_once(
             seed: u64,
@@ -121,9 +122,9 @@ mod tests {
         }
     }
 
-    /// Fails when pictures are put together that nobody asked for.
+    /// Fails when a mosaic is made although it is disabled by default.
     #[test]
-    fn by_default_an_input_is_whole() {
+    fn mosaics_are_off_by_default() {
         let input = Size::square(64);
         for seed in 0..20 {
             let tiles = Mosaic::default().tiles(input, &mut Rng::new(&[seed]));

@@ -1,10 +1,10 @@
-//! Light, sharpness, noise and hidden parts: what happens to the values of a crop.
+//! Pixel augmentations: colour, blur, noise and cut-out.
 
 use super::{Augment, Rng};
 use crate::geometry::Size;
 
 impl Augment {
-    /// Whether [`Self::pixels`] can change anything.
+    /// Returns whether [`Self::pixels`] can change anything.
     pub fn touches_pixels(&self) -> bool {
         let color = &self.color;
         let factors = [
@@ -24,14 +24,14 @@ impl Augment {
             .any(|p| *p > 0.0)
     }
 
-    /// Changes a crop in place: `values` are three planes of `size`, red first, from 0 (black)
-    /// to 1, not normalised. They end in [0, 1].
+    /// Augments a crop in place. `values` are three planes of `size`, red first, from 0 (black) to
+    /// 1, not normalised; the results are clamped to [0, 1].
     ///
     /// The order is that of a camera: light and colour, then blur (the lens), then noise (the
-    /// sensor), then the hidden rectangle.
+    /// sensor), then the cut-out rectangle.
     ///
     /// # Panics
-    /// When `values` does not hold three planes.
+    /// When `values` does not hold exactly three planes.
     pub fn pixels(&self, values: &mut [f32], size: Size, rng: &mut Rng) {
         assert_eq!(values.len(), 3 * size.area(), "three planes of {size}");
         if !self.touches_pixels() || size.area() == 0 {
@@ -57,8 +57,8 @@ impl Augment {
         }
     }
 
-    /// `(x - m) * contrast + m * brightness` with the crop's mean `m`, times a gain per channel;
-    /// then the distance from grey times the saturation.
+    /// Applies `(x - m) * contrast + m * brightness` with the crop's mean `m`, then a gain per
+    /// channel, then scales the difference from grey by the saturation.
     fn light(&self, values: &mut [f32], size: Size, rng: &mut Rng) {
         let color = &self.color;
         let contrast = color.contrast.sample(rng);
@@ -108,7 +108,7 @@ impl Augment {
     }
 }
 
-/// Gaussian blur of every plane; the border's values go on outside.
+/// Blurs every plane with a Gaussian; values at the border are replicated outwards.
 fn blur(values: &mut [f32], size: Size, sigma: f64) {
     let radius = (3.0 * sigma).ceil() as usize;
     if radius == 0 {
@@ -170,13 +170,13 @@ mod tests {
 
     /// Fails when training without augmentation sees other pixels than evaluation.
     #[test]
-    fn nothing_changes_nothing() {
+    fn the_default_changes_no_pixel() {
         assert_eq!(changed(&Augment::default(), 1), picture());
     }
 
-    /// Fails when a factor acts on something else than its name says.
+    /// Fails when a factor affects something other than its name says.
     #[test]
-    fn light_does_what_it_says() {
+    fn each_color_factor_acts_as_named() {
         let light = |color: Color| {
             let augment = Augment {
                 color,
@@ -214,7 +214,7 @@ mod tests {
         assert!((r[0] - mean).abs() < 1e-6);
     }
 
-    /// Fails when blurring moves the picture, darkens it, or does not blur.
+    /// Fails when the blur shifts or darkens the image, or does not blur.
     #[test]
     fn a_blurred_point_stays_in_place() {
         let mut values = vec![0.0; 3 * SIZE.area()];
@@ -235,9 +235,9 @@ mod tests {
         assert!(flat.iter().all(|v| (v - 0.25).abs() < 1e-5));
     }
 
-    /// Fails when the hidden rectangle has the wrong size or touches the rest.
+    /// Fails when the cut-out rectangle has the wrong size, or pixels outside it change.
     #[test]
-    fn the_hidden_part_is_one_rectangle() {
+    fn the_cut_out_is_one_rectangle() {
         let augment = Augment {
             cut_out: CutOut {
                 probability: 1.0,
@@ -254,9 +254,9 @@ mod tests {
         assert_eq!(hit[23] - hit[0], 3 * SIZE.width + 5);
     }
 
-    /// Fails when noise has the wrong strength.
+    /// Fails when the noise has the wrong standard deviation.
     #[test]
-    fn noise_has_its_strength() {
+    fn noise_has_its_standard_deviation() {
         let augment = Augment {
             noise: Noise {
                 probability: 1.0,
@@ -272,8 +272,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when some draw leaves the range a picture has, or the same seed gives another
-        /// picture.
+        /// Fails when some draw leaves the range [0, 1], or the same seed gives a different result.
         #[test]
         fn values_stay_in_range_and_repeat(seed in any::<u64>(), sigma in 0.0..8.0) {
             let mut augment = (preset("default").unwrap().build)();

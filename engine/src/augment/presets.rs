@@ -1,19 +1,19 @@
-//! Published recipes, and our own.
+//! Augmentation presets: published recipes and our own.
 
 use super::{Augment, Blur, Color, CutOut, Draw, HalfBody, Mosaic, Noise, Rotation, UpperBody};
 
-/// One recipe: a row of [`PRESETS`].
+/// A named augmentation recipe: a row of [`PRESETS`].
 #[derive(Debug)]
 pub struct PresetSpec {
-    /// `default`, `none`, ...
+    /// Name on the command line: `default`, `none`, ...
     pub name: &'static str,
-    /// One line for `--help`.
+    /// One-line description for `--help`.
     pub help: &'static str,
-    /// The recipe.
+    /// Returns the recipe.
     pub build: fn() -> Augment,
 }
 
-/// Every recipe; the first is the one to take without a reason for another.
+/// All presets; the first is the default.
 pub const PRESETS: &[PresetSpec] = &[
     PresetSpec {
         name: "default",
@@ -57,7 +57,7 @@ pub const PRESETS: &[PresetSpec] = &[
     },
 ];
 
-/// The row called `name`.
+/// Returns the preset named `name`.
 pub fn preset(name: &str) -> Option<&'static PresetSpec> {
     PRESETS.iter().find(|p| p.name == name)
 }
@@ -66,7 +66,7 @@ const fn uniform(low: f64, high: f64) -> Draw {
     Draw::Uniform { low, high }
 }
 
-/// The recipe of the bundled weights.
+/// The recipe with which the bundled weights were trained.
 fn ours() -> Augment {
     Augment {
         flip: 0.5,
@@ -107,8 +107,8 @@ fn ours() -> Augment {
     }
 }
 
-/// For a few epochs from trained weights: nearer to the crops that are to be understood than what
-/// the weights were trained on, so that the little that is learned is about those.
+/// For a few epochs of fine-tuning: closer to the crops of live inference than the recipe of the
+/// initial weights, so that the short training adapts to those crops.
 fn gentle() -> Augment {
     Augment {
         flip: 0.5,
@@ -200,8 +200,8 @@ fn mca() -> Augment {
     }
 }
 
-/// People 0.5 to 1.1 times as large as the padding says. Published is every size alike; here every
-/// ratio is. The shift is 40 of 368 pixels.
+/// People are 0.5 to 1.1 times as large as the padding implies. The paper draws the size uniformly;
+/// here the ratio is drawn uniformly. The shift is 40 of 368 pixels.
 fn ssa() -> Augment {
     Augment {
         flip: 0.5,
@@ -233,9 +233,9 @@ fn mosaic() -> Augment {
 mod tests {
     use super::*;
 
-    /// Fails when a recipe is refused by its own check, or changes by being saved and read.
+    /// Fails when a preset is rejected by its own check, or changes by being saved and loaded.
     #[test]
-    fn every_preset_survives_its_file() {
+    fn presets_round_trip_through_files() {
         for spec in PRESETS {
             let augment = (spec.build)();
             augment.check().unwrap();
@@ -245,10 +245,9 @@ mod tests {
         assert_eq!(toml::from_str::<Augment>("").unwrap(), Augment::default());
     }
 
-    /// Fails when a typing error in a file is taken for "off", or a number without meaning
-    /// reaches the pixels.
+    /// Fails when a misspelt field in a file is ignored, or an out-of-range number is accepted.
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_options_are_named() {
         assert!(toml::from_str::<Augment>("flipp = 0.5").is_err());
         for (text, field) in [
             ("flip = 1.5", "flip"),

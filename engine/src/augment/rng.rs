@@ -1,13 +1,13 @@
-//! Random numbers that are a function of a key and a count: any sample of any epoch can be drawn
-//! alone, on any thread, and comes out the same.
+//! Random numbers that depend only on a key and a counter: any sample of any epoch can be drawn on
+//! its own, on any thread, with the same result.
 
 use serde::{Deserialize, Serialize};
 
-/// Odd constant by which SplitMix64 counts: 2^64 divided by the golden ratio.
+/// Increment of SplitMix64's counter: 2^64 divided by the golden ratio, as an odd integer.
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A generator (SplitMix64, Steele et al. 2014): number `i` is a hash of `key + i * GAMMA`.
-/// Serialised, it goes on where it was.
+/// A counter-based generator (SplitMix64, Steele et al. 2014): number `i` is a hash of `key + i *
+/// GAMMA`. A deserialised generator continues where it was saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rng {
     key: u64,
@@ -15,7 +15,8 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// The generator of a place, such as (seed, epoch, index): other words, other numbers.
+    /// Creates the generator for a tuple such as (seed, epoch, index); different words give
+    /// different sequences.
     pub fn new(words: &[u64]) -> Self {
         let key = words.iter().fold(words.len() as u64, |key, &word| {
             mix(key.wrapping_add(GAMMA) ^ mix(word.wrapping_add(GAMMA)))
@@ -23,28 +24,28 @@ impl Rng {
         Self { key, counter: 0 }
     }
 
-    /// 64 random bits.
+    /// Draws 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.counter = self.counter.wrapping_add(1);
         mix(self.key.wrapping_add(self.counter.wrapping_mul(GAMMA)))
     }
 
-    /// Uniform in [0, 1).
+    /// Draws a number uniformly from [0, 1).
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Uniform in [`low`, `high`).
+    /// Draws a number uniformly from [`low`, `high`).
     pub fn range(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    /// True with probability `p`.
+    /// Returns true with probability `p`.
     pub fn chance(&mut self, p: f64) -> bool {
         self.unit() < p
     }
 
-    /// Two independent normal numbers of mean 0 and standard deviation 1 (Box and Muller).
+    /// Draws two independent standard normal numbers (Box-Muller transform).
     pub fn normals(&mut self) -> [f64; 2] {
         // 1 - u is in (0, 1], where the logarithm is finite.
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
@@ -52,12 +53,12 @@ impl Rng {
         [radius * cos, radius * sin]
     }
 
-    /// Uniform in `0..n`; 0 when `n` is 0.
+    /// Draws an integer uniformly from `0..n`; returns 0 when `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
 
-    /// Puts `items` in random order.
+    /// Shuffles `items` in place.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
@@ -76,11 +77,11 @@ fn mix(mut z: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Fails when the numbers are not SplitMix64's, or a saved generator does not go on exactly.
+    /// Fails when the sequence is not SplitMix64's, or a saved generator does not continue exactly.
     #[test]
     fn the_sequence_is_fixed_and_resumes() {
         let mut plain = Rng { key: 0, counter: 0 };
-        // First two outputs of SplitMix64 from seed 0.
+        // First two outputs of SplitMix64 with seed 0.
         assert_eq!(plain.bits(), 0xe220_a839_7b1d_cdaf);
         assert_eq!(plain.bits(), 0x6e78_9e6a_a1b9_65f4);
         let mut rng = Rng::new(&[7, 1, 3]);
@@ -90,9 +91,9 @@ mod tests {
         assert_eq!(back.bits(), rng.bits());
     }
 
-    /// Fails when neighbouring samples share their numbers: an epoch would repeat itself.
+    /// Fails when neighbouring samples draw the same numbers, so that an epoch would repeat itself.
     #[test]
-    fn neighbouring_places_differ() {
+    fn neighbouring_samples_differ() {
         let mut seen = std::collections::HashSet::new();
         for seed in 0..10 {
             for epoch in 0..10 {
@@ -105,7 +106,7 @@ mod tests {
         assert_ne!(Rng::new(&[0]).bits(), Rng::new(&[0, 0]).bits());
     }
 
-    /// Fails when the distributions are not what their names say.
+    /// Fails when the distributions have the wrong mean or variance.
     #[test]
     fn the_moments_are_right() {
         let mut rng = Rng::new(&[1]);

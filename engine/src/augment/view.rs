@@ -1,4 +1,4 @@
-//! Geometry: from which region, how turned and whether mirrored a person is seen. One affine map.
+//! Geometric augmentation: one affine map holds the region, rotation and mirroring of a crop.
 
 use super::{Augment, Rng};
 use crate::error::{Error, Result};
@@ -6,38 +6,38 @@ use crate::geometry::{Affine2, Alignment, BBox, Point, Roi, Size};
 use crate::sample::Joint;
 use crate::skeleton::Skeleton;
 
-/// The person to be seen, and by what kind of input.
+/// The person to be cropped, and the network input to crop for.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Meaning of the joints.
+    /// Skeleton of the joints.
     pub skeleton: &'a Skeleton,
     /// Joints in image pixels, in the skeleton's order.
     pub joints: &'a [Joint],
-    /// Size of the picture.
+    /// Size of the image in pixels.
     pub image: Size,
-    /// The region that evaluation would look at; it has the input's aspect.
+    /// The region that evaluation would crop; it has the input's aspect ratio.
     pub roi: Roi,
     /// Size of the network's input.
     pub input: Size,
-    /// How pixels of input and region line up.
+    /// Pixel alignment of input and region.
     pub alignment: Alignment,
 }
 
-/// A way of seeing a person.
+/// A randomly drawn crop of a person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
-    /// Where input pixels lie in the image; the mirror is part of it.
+    /// Maps input pixels to image pixels, mirroring included.
     pub image_from_input: Affine2,
-    /// Left and right are exchanged.
+    /// Whether left and right are swapped.
     pub flipped: bool,
     input_from_image: Affine2,
 }
 
 impl View {
-    /// The map with its inverse.
+    /// Creates the view and its inverse map.
     ///
     /// # Errors
-    /// When the map flattens the plane: the region has no area.
+    /// When the map is singular, because the region has no area.
     fn new(image_from_input: Affine2, flipped: bool) -> Result<Self> {
         let input_from_image = image_from_input
             .inverse()
@@ -49,8 +49,8 @@ impl View {
         })
     }
 
-    /// Joints in input pixels. In a mirrored view each joint carries its partner's name: what was
-    /// the left wrist looks, and is labelled, like a right wrist.
+    /// Maps joints to input pixels. In a mirrored view every joint swaps with its mirror partner:
+    /// the left wrist looks like a right wrist, and is labelled as one.
     pub fn joints(&self, joints: &[Joint], skeleton: &Skeleton) -> Vec<Joint> {
         let mut joints = self.renamed(joints, skeleton);
         for joint in &mut joints {
@@ -59,7 +59,7 @@ impl View {
         joints
     }
 
-    /// Joints where they are, in image pixels, with the names that the view gives them.
+    /// Swaps joints with their mirror partners if the view is mirrored; stays in image pixels.
     pub fn renamed(&self, joints: &[Joint], skeleton: &Skeleton) -> Vec<Joint> {
         let source = |j: usize| if self.flipped { skeleton.mirror[j] } else { j };
         (0..joints.len()).map(|j| joints[source(j)]).collect()
@@ -101,7 +101,7 @@ impl Augment {
         View::new(image_from_input, flipped)
     }
 
-    /// A close region around head, shoulders and arms; `None` without both shoulders.
+    /// Draws a close-up of head, shoulders and arms; `None` unless both shoulders are labelled.
     fn upper(&self, subject: &Subject<'_>, rng: &mut Rng) -> Option<Roi> {
         let options = &self.upper_body;
         let with_hips = rng.chance(options.hips);
@@ -119,7 +119,7 @@ impl Augment {
         Some(moved(&roi, options.shift, rng))
     }
 
-    /// The upper or the lower half; `None` with too few labelled joints.
+    /// Draws the upper or lower half; `None` with too few labelled joints.
     fn half(&self, subject: &Subject<'_>, rng: &mut Rng) -> Option<Roi> {
         let options = &self.half_body;
         let upper_first = rng.chance(options.upper_share);
@@ -133,7 +133,7 @@ impl Augment {
         if n[0] + n[1] <= options.min_joints {
             return None;
         }
-        // A half of one or two joints says little about where the body is.
+        // A half with one or two joints does not determine where the body is.
         let upper = if n[usize::from(upper_first)] > 2 {
             upper_first
         } else {
@@ -142,7 +142,7 @@ impl Augment {
         let half = |name: &str| is_upper(name) == upper;
         let bbox = subject.not_tiny(subject.around(half)?);
         let roi = Roi::around_box(bbox, options.padding, subject.input.aspect());
-        // The joints' mean, not the middle of their box: so HRNet's code crops, and TransPose
+        // The joints' mean instead of the centre of their box, as in HRNet's code; TransPose
         // (section 4.1) augments as HRNet does.
         Some(Roi {
             center: subject.mean(half)?,
@@ -152,32 +152,32 @@ impl Augment {
 }
 
 impl Subject<'_> {
-    /// Where joint `j` is, if it is labelled and in the picture.
+    /// Returns joint `j` if it is labelled and inside the image.
     fn seen(&self, j: usize) -> Option<Point> {
         self.joints.get(j)?.inside(self.image)
     }
 
-    /// The seen joints whose names `take` accepts.
+    /// Returns the labelled joints inside the image whose names `take` accepts.
     fn those_seen(&self, take: impl Fn(&str) -> bool) -> impl Iterator<Item = Point> {
         let names = self.skeleton.joints.iter().enumerate();
         let taken = names.filter(move |(_, name)| take(name));
         taken.filter_map(|(j, _)| self.seen(j))
     }
 
-    /// The box around them.
+    /// Returns the box around them.
     fn around(&self, take: impl Fn(&str) -> bool) -> Option<BBox> {
         BBox::around(self.those_seen(take))
     }
 
-    /// Their mean.
+    /// Returns their mean.
     fn mean(&self, take: impl Fn(&str) -> bool) -> Option<Point> {
         let seen: Vec<Point> = self.those_seen(take).collect();
         let mean = |of: fn(&Point) -> f64| seen.iter().map(of).sum::<f64>() / seen.len() as f64;
         (!seen.is_empty()).then(|| Point::new(mean(|p| p.x), mean(|p| p.y)))
     }
 
-    /// `bbox` grown to at least a fifth of the whole person's region: two shoulders seen from
-    /// the side are a few pixels apart, and a crop of those shows nothing.
+    /// Enlarges `bbox` to at least a fifth of the whole person's region: two shoulders seen from
+    /// the side are only a few pixels apart, and a crop of those shows nothing.
     fn not_tiny(&self, bbox: BBox) -> BBox {
         let side = 0.2 * self.roi.width.max(self.roi.height);
         if bbox.w.max(bbox.h) >= side {
@@ -188,7 +188,7 @@ impl Subject<'_> {
     }
 }
 
-/// Whether a joint belongs to head, shoulders or arms.
+/// Returns whether a joint belongs to head, shoulders or arms.
 fn is_upper(name: &str) -> bool {
     let lower = ["hip", "knee", "ankle", "pelvis"];
     !lower.iter().any(|part| name.ends_with(part))
@@ -202,7 +202,7 @@ fn scaled(roi: &Roi, by: f64) -> Roi {
     }
 }
 
-/// Moved by up to `share` of the longer side along each axis.
+/// Shifts the region by up to `share` of its longer side along each axis.
 fn moved(roi: &Roi, share: f64, rng: &mut Rng) -> Roi {
     let reach = share * roi.width.max(roi.height);
     let (dx, dy) = (rng.range(-reach, reach), rng.range(-reach, reach));
@@ -217,7 +217,7 @@ fn middle(input: Size) -> Point {
     Point::new(half(input.width), half(input.height))
 }
 
-/// The first column becomes the last.
+/// Returns the horizontal flip of an input.
 fn mirror(input: Size) -> Affine2 {
     Affine2 {
         m: [[-1.0, 0.0, input.width as f64 - 1.0], [0.0, 1.0, 0.0]],
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// A standing person in the middle of [`IMAGE`], facing the camera.
+    /// A standing person in the centre of [`IMAGE`], facing the camera.
     fn standing(skeleton: &Skeleton) -> Vec<Joint> {
         let place = |name: &str| {
             let side = match name.get(..2) {
@@ -289,7 +289,7 @@ mod tests {
         }
     }
 
-    /// A black picture with a soft white spot at `p`.
+    /// A black image with a soft white spot at `p`.
     fn spot(p: Point) -> Vec<u8> {
         let pixel = |i: usize| {
             let (x, y) = ((i % IMAGE.width) as f64, (i / IMAGE.width) as f64);
@@ -300,7 +300,7 @@ mod tests {
         (0..IMAGE.area()).flat_map(pixel).collect()
     }
 
-    /// Centre of gravity of the red plane.
+    /// Returns the centre of gravity of the red plane.
     fn centroid(values: &[f32], size: Size) -> Point {
         let mut sums = [0.0f64; 3];
         for (i, v) in values[..size.area()].iter().enumerate() {
@@ -313,9 +313,9 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when points and pixels move differently: under every recipe, mirrored or not, a
-        /// spot painted on a joint is found where the joint says it is, under the partner's name
-        /// when mirrored.
+        /// Fails when points and pixels are transformed differently. Under every preset, a spot
+        /// painted on a joint must be found at the joint's transformed position, under the mirror
+        /// partner's name if the view is mirrored.
         #[test]
         fn points_and_pixels_move_together(seed in any::<u64>(), j in 0usize..17, tall: bool) {
             let skeleton = Skeleton::by_name("coco17").unwrap();
@@ -335,7 +335,7 @@ mod tests {
                 let seen = view.joints(&joints, skeleton);
                 let named = if view.flipped { skeleton.mirror[j] } else { j };
                 let expected = seen[named].point;
-                // The spot's rim must be in view: 4 sigma of 2 pixels, enlarged up to 6 times.
+                // The whole spot must be in view: 4 sigma of 2 pixels, enlarged up to 6 times.
                 let [xx, xy, _] = view.image_from_input.m[0];
                 let rim = 8.0 / xx.hypot(xy) + 1.0;
                 let inside = |v: f64, n: usize| v > rim && v < n as f64 - 1.0 - rim;
@@ -347,15 +347,15 @@ mod tests {
                 let found = centroid(&values, size);
                 prop_assert!(
                     found.distance(expected) < 0.3,
-                    "{}: {found:?} for {expected:?}, flipped {}", preset.name, view.flipped
+                    "{}: got {found:?}, expected {expected:?}, flipped {}", preset.name, view.flipped
                 );
             }
         }
 
-        /// Fails when a person with joints anywhere, or a box of no size, stops training or gives
-        /// a map that is not finite.
+        /// Fails when joints at arbitrary positions or a box without area cause a panic, or yield a
+        /// map that is not finite.
         #[test]
-        fn any_person_gives_a_map(
+        fn any_person_gives_a_finite_map(
             seed in any::<u64>(),
             coordinates in proptest::collection::vec((-2000.0f64..2000.0, 0u8..3), 17),
         ) {
@@ -384,8 +384,8 @@ mod tests {
         }
     }
 
-    /// Fails when a mirrored person keeps the wrong names: seen from the front, the person's left
-    /// is on the right of the picture, in the mirror too.
+    /// Fails when a mirrored person keeps the joint names: seen from the front, the person's left
+    /// is on the right of the image, also after mirroring.
     #[test]
     fn left_stays_left_in_the_mirror() {
         let flip = Augment {
@@ -406,13 +406,13 @@ mod tests {
             for name in ["shoulder", "wrist", "hip", "ankle"] {
                 let at = |side: &str| skeleton.joint(&format!("{side}_{name}")).unwrap();
                 assert!(seen[at("l")].point.x > seen[at("r")].point.x);
-                // This person is symmetrical: the mirror image is the picture itself.
+                // This person is symmetrical, so the mirror image equals the original.
                 assert!(seen[at("l")].point.distance(plain[at("l")].point) < 1e-6);
             }
         }
     }
 
-    /// Fails when an unaugmented view differs from the region that evaluation takes.
+    /// Fails when a view without augmentation differs from the region that evaluation crops.
     #[test]
     fn without_augmentation_the_region_is_the_given_one() {
         let skeleton = Skeleton::by_name("coco17").unwrap();
@@ -427,9 +427,10 @@ mod tests {
         }
     }
 
-    /// Fails when an upper-body view shows the legs, loses the head, or a half is not a half.
+    /// Fails when an upper-body crop shows the legs or loses the head, or a half-body crop is not a
+    /// half.
     #[test]
-    fn close_views_show_their_part() {
+    fn partial_body_crops_show_their_part() {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let joints = standing(skeleton);
         let spec = input(Size::square(64), Alignment::HalfPixel);
@@ -469,10 +470,10 @@ mod tests {
         assert!((50..90).contains(&n_upper), "{n_upper}");
     }
 
-    /// Fails when a half is cut out elsewhere than HRNet's code does: about the mean of its
-    /// joints, half again as large as their extent.
+    /// Fails when a half-body crop differs from HRNet's code: centred on the mean of its joints,
+    /// and 1.5 times as large as their extent.
     #[test]
-    fn a_half_is_cut_out_around_the_mean_of_its_joints() {
+    fn a_half_is_cropped_around_the_mean_of_its_joints() {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let joints = standing(skeleton);
         let spec = input(Size::square(64), Alignment::HalfPixel);

@@ -5,7 +5,7 @@
 //! [`storage`]s that hold their numbers, in a [`zip`] archive or one behind the other) or
 //! safetensors. Its [`section`]s are the dictionaries of tensors in it; whatever training wrote
 //! before their [`names`] does not matter. Only names and shapes are looked at until a model
-//! [`fit`]s them; then its tensors are read, each bounded by the file's own size, and nothing else
+//! [`fit`](mod@fit)s them; then its tensors are read, each bounded by the file's own size, and nothing else
 //! is.
 //!
 //! candle has a reader of `.pth` files too. It reserves whatever length a pickle states and copies

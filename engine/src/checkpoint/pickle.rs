@@ -18,14 +18,12 @@ mod names;
 use std::collections::HashMap;
 
 use super::shown;
-use super::storage::{Storage, TensorRef};
+use super::storage::{Refusal, Storage, TensorRef};
 use machine::Machine;
 use names::Global;
 
 /// Bytes of a pickle. A training checkpoint of a thousand tensors has less than one megabyte.
 pub(super) const MAX_BYTES: usize = 16 << 20;
-/// Why a pickle is refused, in words for the user.
-pub(super) type Refusal = String;
 
 /// A value on the machine's stack.
 #[derive(Debug, Clone, Copy, PartialEq)]

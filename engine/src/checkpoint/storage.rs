@@ -5,8 +5,10 @@
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
-use super::pickle::Refusal;
 use super::shown;
+
+/// Why a pickle is refused, in words for the user.
+pub(super) type Refusal = String;
 
 /// Axes of a tensor; weights of convolutions have four.
 const MAX_RANK: usize = 8;

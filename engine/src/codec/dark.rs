@@ -1,19 +1,21 @@
-//! DARK (Zhang et al. 2020, <https://arxiv.org/abs/1910.06278>): the blurred heatmap's logarithm
-//! is close to a paraboloid around the joint; one Newton step from the highest pixel finds its top.
+//! DARK (Zhang et al. 2020, <https://arxiv.org/abs/1910.06278>): near the joint, the logarithm of
+//! the blurred heatmap is close to a paraboloid. One Newton step from the highest pixel finds its
+//! maximum.
 
 use super::heatmap::{Peak, max_of};
 use crate::geometry::{Point, Size};
 
-/// Taps of the blur on each side of the middle (kernel 11, as TransPose configures it).
+/// Blur taps on each side of the centre (kernel size 11, as TransPose configures it).
 const RADIUS: usize = 5;
-/// Standard deviation that OpenCV derives from kernel 11: `0.3 * ((11 - 1) / 2 - 1) + 0.8`.
+/// Standard deviation that OpenCV derives from kernel size 11: `0.3 * ((11 - 1) / 2 - 1) + 0.8`.
 const BLUR_SIGMA: f64 = 2.0;
-/// The logarithm is taken of at least this.
+/// Lower bound on values before the logarithm is taken.
 const FLOOR: f64 = 1e-10;
 
-/// One Newton step `-H^-1 g` on the log of the blurred map, from central differences of step 1
-/// (gradient, mixed term) and 2 (second derivatives). The step is not clamped. Peaks closer than
-/// two pixels to a border, and flat or degenerate neighbourhoods, stay where they are.
+/// Refines `peak` by one Newton step `-H^-1 g` on the log of the blurred map, using central
+/// differences of step 1 (gradient, mixed term) and 2 (second derivatives). The step is not
+/// clamped. Peaks closer than two pixels to a border, and flat or degenerate neighbourhoods, are
+/// returned unchanged.
 pub fn refine(map: &[f32], size: Size, peak: Peak) -> Point {
     let (px, py) = (peak.x as f64, peak.y as f64);
     let stay = Point::new(px, py);
@@ -23,9 +25,9 @@ pub fn refine(map: &[f32], size: Size, peak: Peak) -> Point {
     }
     let kernel = kernel();
     let mut window = blurred_window(map, size, peak, &kernel);
-    // The official code rescales the blurred map to the raw peak before it clamps. The factor is
-    // at least 1 and cancels in every difference of logarithms, so the whole map needs blurring
-    // only when a value is low enough to meet the clamp.
+    // The official code rescales the blurred map to the raw peak before it clamps. The factor is at
+    // least 1 and cancels in every difference of logarithms, so the whole map is blurred only if
+    // one of the values could be clamped.
     if NEEDED.iter().any(|&(x, y)| window[y][x] < FLOOR) {
         let scale = f64::from(peak.value) / blurred_max(map, size, &kernel);
         for v in window.as_flattened_mut() {
@@ -48,7 +50,7 @@ pub fn refine(map: &[f32], size: Size, peak: Peak) -> Point {
     )
 }
 
-/// Columns and rows of the 5x5 window that the differences read; (2, 2) is the peak.
+/// (column, row) entries of the 5x5 window used by the differences; (2, 2) is the peak.
 const NEEDED: [(usize, usize); 13] = [
     (2, 0),
     (1, 1),
@@ -74,10 +76,11 @@ fn kernel() -> Kernel {
     weights.map(|w| w / sum)
 }
 
-/// The blurred map (zeros outside) in the 5x5 pixels around `peak`, `window[row][column]`.
+/// Returns the blurred map (zero padding) in the 5x5 pixels around `peak`, as
+/// `window[row][column]`.
 fn blurred_window(map: &[f32], size: Size, peak: Peak, kernel: &Kernel) -> [[f64; 5]; 5] {
     let mut window = [[0.0; 5]; 5];
-    // Rows that reach any of the five window rows, each blurred along x, then spread along y.
+    // Every row that reaches one of the five window rows is blurred along x, then spread along y.
     let rows = peak.y.saturating_sub(2 + RADIUS)..(peak.y + 3 + RADIUS).min(size.height);
     for y in rows {
         let row = &map[y * size.width..(y + 1) * size.width];
@@ -101,7 +104,8 @@ fn blurred_window(map: &[f32], size: Size, peak: Peak, kernel: &Kernel) -> [[f64
     window
 }
 
-/// Maximum of the whole blurred map. f32 is enough for a common factor, and fast.
+/// Returns the maximum of the whole blurred map. It is only used as a common factor, so f32
+/// suffices and is faster.
 fn blurred_max(map: &[f32], size: Size, kernel: &Kernel) -> f64 {
     let Size { width, height } = size;
     let mut along_y = vec![0.0f32; width];
@@ -136,7 +140,7 @@ mod tests {
     use super::*;
     use crate::test_golden::Golden;
 
-    /// Fails when the blur's kernel, padding or normalisation differ from OpenCV's.
+    /// Fails when the blur kernel, its padding or its normalisation differ from OpenCV's.
     #[test]
     fn the_blur_equals_the_official_one() {
         let golden = Golden::open("transpose/post_decode.safetensors");

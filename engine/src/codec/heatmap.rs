@@ -1,5 +1,5 @@
-//! Gaussian heatmaps: the target of a joint is a Gaussian of peak 1 around its sub-pixel
-//! position, the prediction's highest pixel is the joint, refined by a [`Refine`] step.
+//! Gaussian heatmaps: the target of a joint is a Gaussian of peak 1 around its sub-pixel position.
+//! The prediction is the map's highest pixel, refined by a [`Refine`] step.
 
 use super::{Codec, Found, Places};
 use crate::geometry::{Point, Size};
@@ -9,11 +9,11 @@ use crate::pose::{Keypoint, Pose};
 /// The highest pixel of a map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peak {
-    /// Column.
+    /// Column index, from 0.
     pub x: usize,
-    /// Row.
+    /// Row index, from 0.
     pub y: usize,
-    /// Value there, > 0 and finite.
+    /// Value at that pixel, > 0 and finite.
     pub value: f32,
 }
 
@@ -23,10 +23,10 @@ impl Peak {
     }
 }
 
-/// Sub-pixel position of a map's peak.
+/// Refines a map's peak to sub-pixel precision.
 pub type Refine = fn(map: &[f32], size: Size, peak: Peak) -> Point;
 
-/// One person per region, one heatmap per joint.
+/// Top-down heatmap codec: one person per region, one heatmap per joint.
 #[derive(Debug, Clone, Copy)]
 pub struct HeatmapCodec {
     sigma: f64,
@@ -34,16 +34,17 @@ pub struct HeatmapCodec {
 }
 
 impl HeatmapCodec {
-    /// Targets of standard deviation `sigma` (heatmap pixels); predictions refined by `refine`.
+    /// Creates a codec with targets of standard deviation `sigma` (heatmap pixels) whose
+    /// predictions are refined by `refine`.
     pub fn new(sigma: f64, refine: Refine) -> Self {
         Self { sigma, refine }
     }
 }
 
 impl HeatmapCodec {
-    /// Draws a joint into its map, where it is higher than what is there.
+    /// Draws a joint into its map, keeping the higher value at every pixel.
     fn draw(&self, map: &mut [f32], size: Size, p: Point) {
-        // exp(-(dx^2 + dy^2) / (2 sigma^2)) as a product: W + H exponentials, not W * H.
+        // exp(-(dx^2 + dy^2) / (2 sigma^2)) as a product: W + H exponentials instead of W * H.
         let along = |n: usize, center: f64| -> Vec<f64> {
             let weight = |i| (-((i as f64 - center) / self.sigma).powi(2) / 2.0).exp();
             (0..n).map(weight).collect()
@@ -58,7 +59,7 @@ impl HeatmapCodec {
 }
 
 impl Codec for HeatmapCodec {
-    /// The Gaussian is not truncated, so a joint a little outside the map still shapes its edge.
+    /// The Gaussian is not truncated, so a joint slightly outside the map still shapes its edge.
     fn encode(&self, people: &[Places], size: Size) -> Planes {
         let n = people.first().map_or(0, Vec::len);
         let mut values = vec![0.0; n * size.area()];
@@ -84,8 +85,8 @@ impl Codec for HeatmapCodec {
         }
     }
 
-    /// The score is the raw maximum. A map without a positive maximum has its joint at (0, 0);
-    /// a map whose maximum is not a number or infinite scores 0 there.
+    /// The score is the raw maximum. A map without a positive maximum yields a joint at (0, 0); a
+    /// map whose maximum is NaN or infinite yields one with score 0.
     fn decode(&self, heatmaps: &Planes) -> Vec<Found> {
         let joint = |j| {
             let map = heatmaps.plane(j);
@@ -100,7 +101,7 @@ impl Codec for HeatmapCodec {
                 return Keypoint::from([0.0, 0.0, max]);
             };
             let refined = (self.refine)(map, heatmaps.size, peak);
-            // An infinite or undefined neighbour must not make the joint undefined.
+            // An infinite or NaN neighbour must not make the joint NaN.
             let (x, y) = (refined.x as f32, refined.y as f32);
             if x.is_finite() && y.is_finite() {
                 Keypoint::from([x, y, max])
@@ -114,16 +115,17 @@ impl Codec for HeatmapCodec {
     }
 }
 
-/// No refinement: the highest pixel itself.
+/// Performs no refinement: returns the highest pixel itself.
 pub fn stay(_: &[f32], _: Size, peak: Peak) -> Point {
     peak.point()
 }
 
-/// HRNet's quarter offset: 0.25 towards the higher neighbour on each axis, none on a tie.
+/// Moves the peak by HRNet's quarter offset: 0.25 towards the higher neighbour on each axis, none
+/// on a tie.
 ///
-/// The gate is HRNet's, `1 < x < W-1` and `1 < y < H-1`: it leaves the two first rows and columns
-/// and the last ones alone. SFM's recipe has no such gate (it clamps at the border); the two
-/// differ only for joints in those rows and columns.
+/// The gate is HRNet's, `1 < x < W-1` and `1 < y < H-1`: peaks in the first two rows and columns
+/// and in the last ones are not moved. SFM's recipe has no such gate (it clamps at the border); the
+/// two differ only for joints in those rows and columns.
 pub fn quarter(map: &[f32], size: Size, peak: Peak) -> Point {
     let Peak { x, y, .. } = peak;
     let mut p = peak.point();
@@ -145,8 +147,8 @@ fn quarter_step(before: f32, after: f32) -> f64 {
     }
 }
 
-/// Largest value, NaNs ignored; minus infinity when there is none. Sixteen running maxima
-/// instead of one let the compiler use vector registers: 17 maps of 128x128 decode in 60 us.
+/// Returns the largest value, ignoring NaNs, or minus infinity if there is none. Sixteen running
+/// maxima instead of one let the compiler use vector registers: 17 maps of 128x128 decode in 60 us.
 pub(super) fn max_of(map: &[f32]) -> f32 {
     const LANES: usize = 16;
     let larger = |a: f32, v: f32| if v > a { v } else { a };
@@ -163,9 +165,9 @@ pub(super) fn max_of(map: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, larger)
 }
 
-/// First pixel in row-major order that holds `value`.
+/// Returns the first pixel in row-major order that holds `value`.
 fn peak_at(map: &[f32], width: usize, value: f32) -> Option<Peak> {
-    // Chunks are compared whole (vectorised), then the one that matches is searched.
+    // Whole chunks are compared first (vectorised), then the one that matches is searched.
     const CHUNK: usize = 64;
     let holds = |chunk: &[f32]| chunk.iter().map(|&v| u32::from(v == value)).sum::<u32>() > 0;
     let chunk = map.chunks(CHUNK).position(holds)?;

@@ -1,9 +1,9 @@
-//! Codecs: one object encodes training targets and decodes predictions, so that the two can
-//! never disagree. Adding one: a new file, one line in [`CODECS`]. A [`TargetSpec`] is a training
-//! recipe's choice of codec, width and weights; its [`Encoder`] makes the [`Target`] of
-//! an input.
+//! Codecs: one object encodes training targets and decodes predictions, so that the two can never
+//! disagree. To add one, write a new file and add one line to [`CODECS`]. A [`TargetSpec`] is a
+//! training recipe's choice of codec, Gaussian width and weights; its [`Encoder`] makes the
+//! [`Target`] of an input.
 //!
-//! Coordinates here are heatmap pixels, pixel centres at integers.
+//! Coordinates in this module are heatmap pixels, with pixel centres at integers.
 
 pub mod dark;
 pub mod fields;
@@ -19,37 +19,37 @@ use heatmap::{HeatmapCodec, Refine};
 use patch::PatchCodec;
 pub use target::{Encoder, Outside, Target, TargetSpec};
 
-/// One person's joints in a skeleton's order; `None` for joints that are not labelled.
+/// One person's joints in the skeleton's order; `None` for joints that are not labelled.
 pub type Places = Vec<Option<Point>>;
 
-/// Turns joints into target maps and maps back into joints.
+/// Encodes joints as target maps and decodes predicted maps to joints.
 pub trait Codec: Send + Sync {
-    /// Targets for everybody in an input; `None` leaves no trace. Codecs for one person per region
-    /// are given one.
+    /// Encodes the targets of all `people` in an input; joints that are `None` draw nothing.
+    /// Top-down codecs are given exactly one person.
     fn encode(&self, people: &[Places], size: Size) -> Planes;
 
-    /// Weights of the errors against `targets`: one number for every map (`size` 1 x 1), or one for
-    /// every value. `known` says of every joint, or of every joint at every heatmap pixel (joint by
-    /// joint), whether the labels tell where it is and where it is not.
+    /// Returns the loss weights for `targets`: one value per map (`size` 1 x 1) or one per pixel.
+    /// `known` has one flag per joint, or one per joint and heatmap pixel (joint by joint); it is
+    /// false where the data set does not annotate the joint.
     fn weights(&self, targets: &Planes, known: &[bool]) -> Planes;
 
-    /// People found in one image's maps, best first, joints in the skeleton's order and the maps'
-    /// pixels. Codecs for one person per region return exactly one.
+    /// Decodes the people in one image's maps, best first. Joints are in the skeleton's order and
+    /// in heatmap pixels. Top-down codecs return exactly one person.
     fn decode(&self, maps: &Planes) -> Vec<Found>;
 }
 
-/// A person as decoded.
+/// A decoded person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Joints.
+    /// Joints in the skeleton's order, in heatmap pixels.
     pub joints: Vec<Keypoint>,
-    /// How sure the codec is of the person; to be compared with its other answers.
+    /// Confidence of the person; comparable only with scores of the same codec.
     pub score: f64,
 }
 
 impl Found {
-    /// The person under another skeleton's names ([`Skeleton::map_to`]); joints without an origin,
-    /// or whose origin was not found, are absent.
+    /// Maps the person to another skeleton ([`Skeleton::map_to`]). Joints without an origin, or
+    /// whose origin was not found, are absent.
     #[must_use]
     pub fn renamed(&self, names: &[Option<JointOrigin>]) -> Self {
         let pick = |o: &Option<JointOrigin>| o.map(|o| o.pick(&self.joints)).unwrap_or_default();
@@ -60,33 +60,33 @@ impl Found {
     }
 }
 
-/// What a codec needs to know.
+/// Parameters from which a codec is built.
 #[derive(Debug, Clone, Copy)]
 pub struct CodecOptions {
-    /// Meaning of the joints.
+    /// Skeleton that gives names, mirror partners and limbs to the joints.
     pub skeleton: &'static Skeleton,
-    /// Width of the target Gaussian in heatmap pixels.
+    /// Standard deviation of the target Gaussian in heatmap pixels.
     pub sigma: f64,
 }
 
-/// One way of decoding: a row of [`CODECS`].
+/// An available codec: a row of [`CODECS`].
 pub struct CodecSpec {
     /// `argmax`, `quarter`, `dark`, `patch`, `fields`.
     pub name: &'static str,
-    /// One line for `--help`.
+    /// One-line description for `--help`.
     pub help: &'static str,
-    /// Which networks it is for.
+    /// Whether it serves top-down or bottom-up networks.
     pub approach: Approach,
-    /// The network's outputs that it reads, as channels of its maps in this order.
+    /// Names of the network outputs it reads, concatenated as channels in this order.
     pub outputs: &'static [&'static str],
-    /// Of every channel, which one shows the same in a mirrored input, and the factor that makes
-    /// its values the same: -1 for what points to the right, otherwise 1.
+    /// For every channel, returns the channel that shows the same in a mirrored input, and the
+    /// factor applied to its values: -1 for x components, otherwise 1.
     pub mirror: fn(&Skeleton) -> Vec<(usize, f32)>,
-    /// Builds it.
+    /// Builds the codec.
     pub build: fn(&CodecOptions) -> Box<dyn Codec>,
 }
 
-/// What the codecs of one person per region have in common.
+/// Fields shared by all top-down codecs.
 const TOP_DOWN: CodecSpec = CodecSpec {
     name: "argmax",
     help: "the highest pixel of each heatmap",
@@ -96,7 +96,7 @@ const TOP_DOWN: CodecSpec = CodecSpec {
     build: |options| heatmap_codec(options, heatmap::stay),
 };
 
-/// Every codec.
+/// All codecs.
 pub static CODECS: &[CodecSpec] = &[
     TOP_DOWN,
     CodecSpec {
@@ -120,7 +120,7 @@ pub static CODECS: &[CodecSpec] = &[
     fields::FIELDS,
 ];
 
-/// The row called `name`.
+/// Returns the codec named `name`.
 pub fn codec(name: &str) -> Option<&'static CodecSpec> {
     CODECS.iter().find(|c| c.name == name)
 }
@@ -159,7 +159,7 @@ mod tests {
         people.remove(0).joints
     }
 
-    /// Largest distance in pixels per axis between decoded joints and a golden tensor.
+    /// Returns the largest error in pixels, per axis, of decoded joints against a golden tensor.
     fn max_error(name: &str, tensor: &str, map: impl Fn(usize) -> Affine2) -> f64 {
         let golden = Golden::open("transpose/post_decode.safetensors");
         let expected = golden.f64s(tensor);
@@ -195,8 +195,8 @@ mod tests {
             .after(&Alignment::MinusOne.input_from_heatmap(input, SIZE))
     }
 
-    /// Fails when a decoder puts a joint elsewhere than the official code does: gates at the
-    /// border, ties, negative and empty maps and maps whose blob lies outside are among them.
+    /// Fails when a decoder puts a joint elsewhere than the official code does. The maps include
+    /// peaks at the border, ties, negative and empty maps, and blobs that lie outside.
     #[test]
     fn decoders_equal_the_official_ones() {
         let heatmap = |_| Affine2::IDENTITY;
@@ -209,24 +209,24 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when training targets and decoding disagree about where a joint is.
+        /// Fails when decoding a training target does not recover the joint that was encoded.
         #[test]
         fn decoding_undoes_encoding(x in 6.0..41.0, y in 6.0..57.0, sigma in 1.5..3.0) {
-            // Half a pixel is what a whole pixel can promise, a quarter what a quarter step can;
-            // DARK's truncated blur leaves a few hundredths.
+            // Whole pixels are accurate to half a pixel, quarter steps to a quarter; DARK's
+            // truncated blur leaves a few hundredths.
             for (name, bound) in [("argmax", 0.5), ("quarter", 0.25), ("dark", 0.03), ("patch", 0.5)] {
                 let codec = build(codec(name).unwrap(), sigma);
                 let maps = codec.encode(&[vec![None, Some(Point::new(x, y))]], SIZE);
                 let joints = &codec.decode(&maps)[0].joints;
                 prop_assert_eq!(joints[0].score, 0.0);
                 let p = joints[1].point();
-                prop_assert!((p.x - x).abs() <= bound + 1e-4, "{}: {} for {}", name, p.x, x);
-                prop_assert!((p.y - y).abs() <= bound + 1e-4, "{}: {} for {}", name, p.y, y);
+                prop_assert!((p.x - x).abs() <= bound + 1e-4, "{}: got {}, expected {}", name, p.x, x);
+                prop_assert!((p.y - y).abs() <= bound + 1e-4, "{}: got {}, expected {}", name, p.y, y);
             }
         }
 
-        /// Fails when a diverged network (NaN, infinities) or a tiny map stops the program or
-        /// yields a joint that is not a number.
+        /// Fails when the maps of a diverged network (NaN, infinities) or a tiny map cause a panic,
+        /// or yield a joint with NaN coordinates.
         #[test]
         fn anything_decodes_to_finite_joints(
             width in 0usize..12,
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// Fails when a map of NaNs looks like a found joint.
+    /// Fails when a map of NaNs yields a joint with a positive score.
     #[test]
     fn a_nan_map_has_no_joint() {
         for spec in top_down() {

@@ -1,14 +1,14 @@
-//! Patches: the target of a joint is a small square of a Gaussian around the whole pixel that it
-//! lies in, as the Multi-Context Attention release draws it (spec section 7): sigma 1.75 gives 7
-//! pixels a side with 0.8494, 0.5204, 0.2301 beside the middle. Predictions are decoded to the
-//! highest pixel.
+//! Patches: the target of a joint is a small square of a Gaussian centred on the whole pixel in
+//! which the joint lies, as the Multi-Context Attention release draws it (spec section 7). Sigma
+//! 1.75 gives 7 x 7 pixels with values 0.8494, 0.5204 and 0.2301 next to the centre. Predictions
+//! are decoded to the highest pixel.
 
 use super::heatmap::{HeatmapCodec, stay};
 use super::{Codec, Found, Places};
 use crate::geometry::{Point, Size};
 use crate::output::Planes;
 
-/// One person per region, one heatmap per joint.
+/// Top-down patch codec: one person per region, one heatmap per joint.
 #[derive(Debug, Clone, Copy)]
 pub struct PatchCodec {
     gaussian: HeatmapCodec,
@@ -16,7 +16,7 @@ pub struct PatchCodec {
 }
 
 impl PatchCodec {
-    /// Patches of `4 sigma` pixels a side, the next odd number.
+    /// Creates a codec whose patches are `4 sigma` pixels wide, rounded up to the next odd number.
     pub fn new(sigma: f64) -> Self {
         Self {
             gaussian: HeatmapCodec::new(sigma, stay),
@@ -27,11 +27,12 @@ impl PatchCodec {
 
 impl Codec for PatchCodec {
     /// A joint on the border between two pixels belongs to the right or lower one. Patches are
-    /// clipped at the border; that of a joint outside the map is empty.
+    /// clipped at the map's border; the map of a joint outside it is empty.
     fn encode(&self, people: &[Places], size: Size) -> Planes {
         let inside = |v: f64, n: usize| v >= 0.0 && v < n as f64;
         let middle = |joint: &Option<Point>| {
-            // The release truncates after adding 1e-4: sub-pixel noise must not change the pixel.
+            // The release truncates after adding 1e-4, so that sub-pixel noise does not change the
+            // pixel.
             let whole = |v: f64| (v + 0.5 + 1e-4).floor();
             let p = (*joint)?;
             let p = Point::new(whole(p.x), whole(p.y));
@@ -67,9 +68,9 @@ impl Codec for PatchCodec {
 mod tests {
     use super::*;
 
-    /// Fails when a patch differs from the release's: size, values, pixel, clipping.
+    /// Fails when a patch differs from the release's in size, values, centre pixel or clipping.
     #[test]
-    fn patches_are_the_release_s() {
+    fn patches_match_the_release() {
         let codec = PatchCodec::new(1.75);
         let size = Size::new(16, 12);
         let joints = [

@@ -1,8 +1,9 @@
-//! Training targets: joints in input pixels become maps, and weights of their errors.
+//! Training targets: encodes joints given in input pixels as maps, with weights for the loss.
 //!
-//! A [`TargetSpec`] is what a recipe says about targets; with the network's input it makes an
-//! [`Encoder`], which moves joints to heatmap pixels, lets the [`Codec`] draw the maps and decides
-//! what weighs nothing: joints that are not there, and places where somebody is unlabelled.
+//! A [`TargetSpec`] holds the target options of a training recipe. Together with the network's
+//! input size it makes an [`Encoder`], which converts joints to heatmap pixels, lets the [`Codec`]
+//! draw the maps, and gives weight 0 to joints that are not labelled and to regions with unlabelled
+//! people.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,42 +13,42 @@ use crate::geometry::{Affine2, Alignment, Point, Size};
 use crate::output::{Approach, Planes};
 use crate::skeleton::Skeleton;
 
-/// What a joint becomes that is labelled, but lies outside the map.
+/// Target of a joint that is labelled but lies outside the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outside {
-    /// An empty map of weight 1: the network learns that the joint is absent, and its peak
-    /// becomes a confidence (SFM, and whatever is to run on cropped people).
+    /// An empty map of weight 1: the network learns that the joint is absent, so that its peak
+    /// becomes a confidence (SFM, and every network that has to run on cropped people).
     #[default]
     Empty,
-    /// Weight 0: the map may be anything (TransPose, HRNet).
+    /// Weight 0: the map does not enter the loss (TransPose, HRNet).
     Ignored,
 }
 
-/// How targets are made.
+/// Options of the training targets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TargetSpec {
-    /// Row of [`super::CODECS`] that draws the maps.
+    /// Name of the codec in [`super::CODECS`] that draws the maps.
     pub codec: String,
     /// Input pixels per heatmap pixel.
     pub stride: usize,
-    /// Standard deviation of the Gaussian in heatmap pixels.
+    /// Final standard deviation of the Gaussian in heatmap pixels.
     pub sigma: f64,
-    /// The first batch's sigma; it falls linearly to `sigma` over `narrow_batches`. Wide targets
-    /// get a fresh network away from the answer "nothing anywhere".
+    /// Standard deviation for the first batch; it falls linearly to `sigma` over `narrow_batches`.
+    /// Wide targets keep a randomly initialised network from collapsing to empty maps.
     pub wide_sigma: f64,
-    /// Batches until `sigma` is reached; 0 for the same targets from the start.
+    /// Number of batches until `sigma` is reached; 0 uses `sigma` from the start.
     pub narrow_batches: u64,
-    /// What becomes of joints labelled outside the map, where the network looks at one person.
+    /// Target of joints labelled outside the map (top-down networks only).
     pub outside: Outside,
-    /// How far beyond the map's outer edge a joint still counts as inside, in heatmap pixels:
-    /// its Gaussian reaches in.
+    /// How far beyond the map's outer edge a joint still counts as inside, in heatmap pixels: part
+    /// of its Gaussian reaches into the map.
     pub margin: f64,
 }
 
 impl Default for TargetSpec {
-    /// Those of the bundled SFM.
+    /// The targets of the bundled SFM.
     fn default() -> Self {
         Self {
             codec: "quarter".to_owned(),
@@ -62,7 +63,8 @@ impl Default for TargetSpec {
 }
 
 impl TargetSpec {
-    /// Targets of TransPose's release: a joint counts until its 3 sigma box leaves the map.
+    /// Returns the targets of TransPose's release: a joint counts until its 3 sigma box leaves the
+    /// map.
     pub fn transpose() -> Self {
         Self {
             codec: "dark".to_owned(),
@@ -73,7 +75,7 @@ impl TargetSpec {
         }
     }
 
-    /// Targets of MCA's release: patches of 7 x 7 pixels.
+    /// Returns the targets of MCA's release: patches of 7 x 7 pixels.
     pub fn mca() -> Self {
         Self {
             codec: "patch".to_owned(),
@@ -85,7 +87,8 @@ impl TargetSpec {
         }
     }
 
-    /// Targets of bottom-up networks: heatmaps, affinity fields and offsets of everybody.
+    /// Returns the targets of bottom-up networks: heatmaps, affinity fields and offsets of all
+    /// people.
     pub fn fields() -> Self {
         Self {
             codec: "fields".to_owned(),
@@ -96,7 +99,7 @@ impl TargetSpec {
         }
     }
 
-    /// Which networks these targets are for.
+    /// Returns the approach, top-down or bottom-up, that these targets are for.
     ///
     /// # Errors
     /// When the codec is unknown.
@@ -104,7 +107,7 @@ impl TargetSpec {
         Ok(self.codec()?.approach)
     }
 
-    /// The network's outputs that get targets.
+    /// Returns the names of the network outputs that are compared with targets.
     ///
     /// # Errors
     /// When the codec is unknown.
@@ -117,7 +120,7 @@ impl TargetSpec {
             .ok_or_else(|| Error::Invalid(format!("targets: no codec is '{}'", self.codec)))
     }
 
-    /// Sigma for batch `batch`, counted from the start of training.
+    /// Returns sigma for batch `batch`, counted from the start of training.
     pub fn sigma_at(&self, batch: u64) -> f64 {
         if batch >= self.narrow_batches {
             return self.sigma;
@@ -126,7 +129,7 @@ impl TargetSpec {
         self.wide_sigma + (self.sigma - self.wide_sigma) * done
     }
 
-    /// Size of the maps for an input of size `input`.
+    /// Returns the size of the maps for an input of size `input`.
     ///
     /// # Errors
     /// When the stride does not divide the input.
@@ -144,11 +147,11 @@ impl TargetSpec {
         )))
     }
 
-    /// The encoder for one network input at one sigma, for joints of `skeleton`.
+    /// Builds the encoder for one network input size and one sigma, for joints of `skeleton`.
     ///
     /// # Errors
-    /// When the codec is unknown, sigma or margin have no meaning, or the stride does not divide
-    /// the input.
+    /// When the codec is unknown, sigma or the margin is out of range, or the stride does not
+    /// divide the input.
     pub fn encoder(
         &self,
         skeleton: &'static Skeleton,
@@ -179,7 +182,7 @@ impl TargetSpec {
     }
 }
 
-/// Makes the targets of one input.
+/// Encodes the targets of network inputs of one size.
 pub struct Encoder {
     codec: Box<dyn Codec>,
     size: Size,
@@ -189,24 +192,24 @@ pub struct Encoder {
     margin: f64,
 }
 
-/// What a network shall answer for one input.
+/// What a network should output for one input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// The maps.
+    /// Target maps, in the channel order of the codec.
     pub maps: Planes,
-    /// Weight of every map's error (size 1 x 1) or of every value's: 0 for what nobody knows,
-    /// otherwise 1.
+    /// Weights of the loss, one per map (size 1 x 1) or one per value: 0 where nothing is
+    /// annotated, otherwise 1.
     pub weights: Planes,
 }
 
 impl Encoder {
-    /// Size of the maps.
+    /// Returns the size of the maps in heatmap pixels.
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Targets of the one person an input shows: joints in input pixels, `None` for those that are
-    /// not labelled.
+    /// Encodes the single person of a top-down input: joints in input pixels, `None` for those that
+    /// are not labelled.
     pub fn person(&self, joints: &[Option<Point>]) -> Target {
         let reach = 0.5 + self.margin;
         let within = |v: f64, n: usize| v > -reach && v < n as f64 - 1.0 + reach;
@@ -225,7 +228,7 @@ impl Encoder {
         Target { maps, weights }
     }
 
-    /// Targets of an input without people: every map is empty and has weight 1.
+    /// Encodes an input without people: every map is empty and has weight 1.
     pub fn empty(&self, n_joints: usize) -> Target {
         let nobody = vec![None; n_joints];
         let maps = self.codec.encode(&[nobody], self.size);
@@ -233,9 +236,9 @@ impl Encoder {
         Target { maps, weights }
     }
 
-    /// Targets of all people in an input: joints in input pixels, `None` for those that are not
-    /// labelled or not in view. `knows` is given the input pixel under each heatmap pixel's centre
-    /// and sets one flag per joint: whether the labels tell if such a joint is there.
+    /// Encodes all people in an input: joints in input pixels, `None` for those that are not
+    /// labelled or not in view. `knows` receives the input pixel at each heatmap pixel's centre and
+    /// sets one flag per joint: whether the labels are complete there for that joint.
     pub fn scene(
         &self,
         people: &[Places],
@@ -279,8 +282,8 @@ mod tests {
             .unwrap()
     }
 
-    /// Fails when the target's place differs from SFM's recipe (`x / 2 - 0.25`), its peak is not
-    /// 1, or it is cut off.
+    /// Fails when the target's position differs from SFM's recipe (`x / 2 - 0.25`), its peak is not
+    /// 1, or the Gaussian is truncated.
     #[test]
     fn targets_follow_the_recipe() {
         let target = encoder(&TargetSpec::default()).person(&[Some(Point::new(20.5, 30.5))]);
@@ -294,7 +297,7 @@ mod tests {
         assert!(map[0] > 0.0, "not truncated");
     }
 
-    /// Fails when absent joints are taught as present, or unknown ones as absent.
+    /// Fails when absent joints are trained as present, or unlabelled ones as absent.
     #[test]
     fn weights_tell_absent_from_unknown() {
         let inside = Some(Point::new(30.0, 30.0));
@@ -321,7 +324,7 @@ mod tests {
         assert!(edge[15 * 32 + 31] > 0.3, "the Gaussian reaches in");
     }
 
-    /// Fails when the width of targets does not narrow as the recipe says.
+    /// Fails when the target width does not shrink as the recipe specifies.
     #[test]
     fn sigma_narrows() {
         let spec = TargetSpec {
@@ -335,7 +338,7 @@ mod tests {
         assert_eq!(TargetSpec::default().sigma_at(0), 2.0);
     }
 
-    /// Fails when a mistake in a recipe becomes targets of another kind, or a crash.
+    /// Fails when an invalid recipe is accepted with different targets, or causes a panic.
     #[test]
     fn mistakes_are_refused() {
         type Break = fn(&mut TargetSpec);
@@ -356,15 +359,15 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a network that answers its targets exactly would be decoded elsewhere:
-        /// every published form of targets, both alignments, input pixels to input pixels.
+        /// Fails when a network that reproduces its targets exactly would be decoded elsewhere, for
+        /// every published kind of target and both alignments, from input pixels to input pixels.
         #[test]
         fn decoding_undoes_encoding(
             x in 26.0..102.0, y in 26.0..102.0, minus_one: bool,
         ) {
             let input = Size::square(128);
             let alignment = if minus_one { Alignment::MinusOne } else { Alignment::HalfPixel };
-            // Half a heatmap pixel for whole-pixel codecs, a quarter for quarter steps.
+            // Tolerance: half a heatmap pixel for whole-pixel codecs, a quarter for quarter steps.
             let cases = [
                 (TargetSpec::default(), 0.25),
                 (TargetSpec::transpose(), 0.03),
@@ -378,11 +381,11 @@ mod tests {
                 let decoded = encoder.codec.decode(&target.maps)[0].joints[1];
                 let back = alignment.input_from_heatmap(input, encoder.size());
                 let found = back.apply(decoded.point());
-                // 3 % more for the minus-one convention's larger pixels.
+                // 5 % more, because the minus-one convention's pixels are 3 % larger.
                 let bound = 1.05 * bound * spec.stride as f64 + 1e-3;
                 prop_assert!(
                     (found.x - x).abs() <= bound && (found.y - y).abs() <= bound,
-                    "{}: {found:?} for {p:?}", spec.codec
+                    "{}: got {found:?}, expected {p:?}", spec.codec
                 );
             }
         }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
@@ -27,6 +28,9 @@ impl StopFlag {
         self.0.load(Ordering::Acquire)
     }
 }
+
+/// Between two looks at a thread that may never end.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A named thread. Dropping it says "stop" and waits for its end.
 #[derive(Debug)]
@@ -88,6 +92,22 @@ impl Worker {
     /// Waits for the thread's own end.
     pub fn join(mut self) {
         self.wait();
+    }
+
+    /// Waits for the thread's own end, at most for `patience`; whether it has come. A thread that is
+    /// still at work then is told to stop and left to itself.
+    pub fn join_within(&mut self, patience: Duration) -> bool {
+        let begin = Instant::now();
+        while !self.is_finished() {
+            if begin.elapsed() >= patience {
+                self.stop.stop();
+                self.thread = None;
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        self.wait();
+        true
     }
 
     /// Says "stop" and lets the thread end by itself: for work that cannot be interrupted and

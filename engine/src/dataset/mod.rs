@@ -2,7 +2,7 @@
 //! [`DATASETS`]. A [`loader`] turns samples into batches for training.
 //!
 //! A reader leaves out what cannot be used and says so in a [`Finding`]; [`DatasetSpec::load`]
-//! refuses such files, the checker ([`check`]) lists everything that is wrong. Where one file holds
+//! refuses such files, the checker ([`check()`]) lists everything that is wrong. Where one file holds
 //! people to learn from and held-out ones, a [`Split`] says which are wanted. What is left out of a
 //! file that is used is counted ([`LeftOut`]).
 

@@ -1,5 +1,5 @@
-//! Several looks at one region for one answer: mirrored, and at several sizes. Slower and a little
-//! more accurate; for evaluation.
+//! Test-time augmentation: averages the outputs for mirrored and scaled crops of one region. Slower
+//! and slightly more accurate; for evaluation.
 
 use super::{Network, Want};
 use crate::codec::Found;
@@ -10,18 +10,18 @@ use crate::model::RawOutput;
 use crate::output::{Approach, Planes, Timings};
 use crate::preprocess::flip;
 
-/// Which looks are averaged.
+/// Test-time augmentations to average.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Averaging {
-    /// Every size is seen mirrored as well.
+    /// Whether every scale is also run on the mirrored input.
     pub flip: bool,
-    /// Sizes of the person in the input as factors of the plain crop's: 0.8 shows 1 / 0.8 of the
-    /// region. At least one, each above 0.
+    /// Scales of the person in the input relative to the plain crop: 0.8 crops a region 1 / 0.8
+    /// times as large. At least one, each above 0.
     pub scales: Vec<f64>,
 }
 
 impl Default for Averaging {
-    /// The plain crop alone.
+    /// The plain crop only.
     fn default() -> Self {
         Self {
             flip: false,
@@ -34,7 +34,7 @@ impl Averaging {
     /// Checks the scales.
     ///
     /// # Errors
-    /// When there is none, or one that is not from 0.1 to 10.
+    /// When there is none, or one is not from 0.1 to 10.
     pub fn check(&self) -> Result<()> {
         if !self.scales.is_empty() && self.scales.iter().all(|s| (0.1..=10.0).contains(s)) {
             return Ok(());
@@ -46,14 +46,14 @@ impl Averaging {
 }
 
 impl Network {
-    /// Looks at one region as `averaging` says and decodes the mean of the heatmaps.
+    /// Runs one region with the augmentations in `averaging` and decodes the mean of the heatmaps.
     ///
-    /// With several scales, heatmaps are averaged as MCA's release does it: values below 0 become
-    /// 0, every map is laid where its crop lies in the picture, and what a crop does not show
-    /// counts as 0.
+    /// With several scales, heatmaps are averaged as in MCA's release: values below 0 are set to 0,
+    /// every map is placed where its crop lies in the image, and the area outside a crop counts as
+    /// 0.
     ///
     /// # Errors
-    /// When a scale has no meaning, or the network or its device fails.
+    /// When a scale is out of range, or the network or its device fails.
     pub fn look_averaged(
         &mut self,
         frame: &Frame,
@@ -80,7 +80,7 @@ impl Network {
         Ok(look.people)
     }
 
-    /// Mean of the heatmaps of all scales, as pixels of the plain crop's.
+    /// Returns the mean of the heatmaps of all scales, in the plain crop's heatmap pixels.
     fn over_scales(
         &mut self,
         frame: &Frame,
@@ -108,7 +108,8 @@ impl Network {
         mean.ok_or_else(|| Error::Invalid("no scale to look at".to_owned()))
     }
 
-    /// Heatmaps of one region, averaged with those of its mirror image where `mirrored` says so.
+    /// Returns the heatmaps of one region, averaged with those of its mirror image if `mirrored` is
+    /// set.
     fn heatmaps(
         &mut self,
         frame: &Frame,
@@ -138,7 +139,7 @@ impl Network {
     }
 }
 
-/// The region in which the person is `scale` times as large as in `roi`.
+/// Returns the region in which the person appears `scale` times as large as in `roi`.
 fn at_scale(roi: &Roi, scale: f64) -> Roi {
     Roi {
         center: roi.center,
@@ -147,7 +148,7 @@ fn at_scale(roi: &Roi, scale: f64) -> Roi {
     }
 }
 
-/// Adds `share` times the positive part of `maps`, interpolated linearly and 0 outside.
+/// Adds `share` times the positive part of `maps`, interpolated bilinearly and 0 outside.
 fn add(sum: &mut Planes, maps: &Planes, maps_from_sum: &Affine2, share: f32) {
     let Size { width, height } = maps.size;
     for row in 0..sum.size.height {
@@ -182,7 +183,7 @@ mod tests {
     use crate::geometry::BBox;
     use crate::skeleton::Skeleton;
 
-    /// One map with a hill.
+    /// One map with a Gaussian peak.
     fn hill(size: Size, at: Point, sigma: f64) -> Planes {
         let value = |i: usize| {
             let p = Point::new((i % size.width) as f64, (i / size.width) as f64);
@@ -195,10 +196,10 @@ mod tests {
         }
     }
 
-    /// Fails when maps of another scale are laid elsewhere than their crop, values below 0 or
-    /// outside of it count, or a map by itself changes.
+    /// Fails when maps of another scale are not placed where their crop lies, values below 0 or
+    /// outside the crop count, or a single map changes.
     #[test]
-    fn maps_are_laid_where_their_crops_lie() {
+    fn maps_are_placed_where_their_crops_lie() {
         let size = Size::new(24, 20);
         let zero = || Planes {
             n: 1,
@@ -211,7 +212,7 @@ mod tests {
         for (a, b) in same.values.iter().zip(&plain.values) {
             assert_eq!(*a, b.max(0.0));
         }
-        // The same hill as a crop of half the side sees it: twice as large, about the middle.
+        // The same peak in a crop of half the side around the centre: twice as large.
         let middle = Point::new(11.5, 9.5);
         let seen = Point::new(
             2.0 * (9.0 - middle.x) + middle.x,
@@ -236,10 +237,10 @@ mod tests {
         }
     }
 
-    /// Fails when the answer for a mirrored picture, mirrored back, is another one: a joint, limb or
-    /// offset becomes another than its partner, or points the wrong way.
+    /// Fails when mirroring the targets back does not restore the original ones: a joint, limb or
+    /// offset is swapped with the wrong channel, or keeps the wrong sign.
     #[test]
-    fn mirrored_targets_mirror_back() {
+    fn flipping_targets_twice_restores_them() {
         let size = Size::new(24, 20);
         for (spec, skeleton) in CODECS
             .iter()
@@ -249,7 +250,7 @@ mod tests {
                 skeleton,
                 sigma: 0.875,
             });
-            // Sides of pixels are nobody's: patches and cells are drawn around whole pixels.
+            // No joint lies on a pixel border: patches and cells are drawn around whole pixels.
             let place = |j: usize| Point::new(3.3 + (5 * j % 18) as f64, 2.4 + (7 * j % 15) as f64);
             let plain = (0..skeleton.n_joints()).map(|j| Some(place(j))).collect();
             let mirrored = |j: usize| {
@@ -260,7 +261,8 @@ mod tests {
             let plain = codec.encode(&[plain], size);
             let back = codec.encode(&[mirrored], size);
             let back = flip::flip_back(&back, &(spec.mirror)(skeleton)).unwrap();
-            // A limb's field reaches a cell further to the left than to the right (OpenPose).
+            // A limb's field reaches one cell further to the left than to the right (as in
+            // OpenPose).
             let (mut n_both, mut n_one) = (0, 0);
             for (a, b) in plain.values.iter().zip(&back.values) {
                 if (*a == 0.0) == (*b == 0.0) {
@@ -274,10 +276,10 @@ mod tests {
         }
     }
 
-    /// Fails when a plain look is not what averaging over nothing gives, scales are not those of
-    /// the region, or numbers without meaning are used.
+    /// Fails when one scale without flip differs from a plain run, scales do not match the region,
+    /// or out-of-range numbers are accepted.
     #[test]
-    fn one_scale_is_a_plain_look() {
+    fn one_scale_is_a_plain_run() {
         let options = NetworkOptions {
             device: DeviceSpec::Cpu,
             threads: 1,
@@ -309,7 +311,7 @@ mod tests {
                 .unwrap();
             let one = averaged(&mut network, &roi, &[scale]).unwrap();
             assert_eq!(one, plain.people);
-            // Twice the same is once, but for rounding where maps are laid upon each other.
+            // Averaging the same scale twice changes nothing but the rounding of resampled maps.
             let twice = averaged(&mut network, &roi, &[scale, scale]).unwrap();
             let pairs = one[0].joints.iter().zip(&twice[0].joints);
             let (a, b) = pairs

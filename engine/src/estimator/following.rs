@@ -1,4 +1,4 @@
-//! A network with a tracker: people are found and followed from frame to frame.
+//! A network with a tracker: people are found and tracked from frame to frame.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::track::{
     OneEuro, SeveralOptions, SeveralTracker, SingleOptions, SingleTracker, Tracker, assign,
 };
 
-/// A network and a tracker: finds and follows people from frame to frame.
+/// A network with a tracker, which finds and tracks people from frame to frame.
 pub struct Estimator {
     network: Network,
     tracker: Box<dyn Tracker>,
@@ -19,8 +19,8 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// Follows one person, or with a network that finds everybody, everybody; `smooth` calms the
-    /// joints over time.
+    /// Creates an estimator that tracks one person (top-down networks) or all people (bottom-up
+    /// networks); `smooth` enables temporal smoothing of the joints.
     pub fn new(network: Network, smooth: bool) -> Self {
         let tracker: Box<dyn Tracker> = match network.spec.approach {
             Approach::TopDown => Box::new(single(&network, smooth)),
@@ -40,7 +40,7 @@ impl Estimator {
         }
     }
 
-    /// The network.
+    /// Returns the network, with its model card and input format.
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -61,7 +61,7 @@ fn single(network: &Network, smooth: bool) -> SingleTracker {
 impl Infer for Estimator {
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
         if frame.time_secs < self.last_secs {
-            // A new run: its people are numbered from 1, as in the run before.
+            // A new run: track ids start again at 1.
             self.tracker.reset();
         }
         self.last_secs = frame.time_secs;
@@ -88,7 +88,7 @@ impl Infer for Estimator {
     }
 }
 
-/// For every pose how near the middle of its box is to that of each of `others`.
+/// Returns the negative distance between box centres, for every pose and each of `others`.
 fn closeness(poses: &[Pose], others: &[Pose]) -> Vec<Vec<f64>> {
     let distance = |a: &Pose, b: &Pose| a.bbox.center().distance(b.bbox.center());
     let to_others = |pose: &Pose| others.iter().map(|o| -distance(pose, o)).collect();
@@ -96,9 +96,9 @@ fn closeness(poses: &[Pose], others: &[Pose]) -> Vec<Vec<f64>> {
 }
 
 impl Estimator {
-    /// One frame with a tracker that has seen nobody. A network for one person first looks for
-    /// somebody, unless it is known where they are, then closely, and the maps of that are handed
-    /// out; one that sees the whole picture needs no second look.
+    /// Processes one frame with a tracker that has no people yet. A top-down network first searches
+    /// for a person, unless `near` tells where to look, then runs on the crop and returns its maps.
+    /// A bottom-up network processes the whole frame and needs no second run.
     fn look_closely(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
         let known = self
             .tracker
@@ -106,14 +106,14 @@ impl Estimator {
         if known.is_empty() && self.network.spec.approach == Approach::TopDown {
             self.tracker.reset();
             if self.look(frame, Want::default())?.poses.is_empty() {
-                // Nobody is there to look at closely: the whole picture it is.
+                // Nobody was found, so the whole frame is processed.
                 self.tracker.reset();
             }
         }
         self.look(frame, want)
     }
 
-    /// Looks where the tracker says.
+    /// Processes the regions chosen by the tracker.
     fn look(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
         let mut timings = Timings::default();
         let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));

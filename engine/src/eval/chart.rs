@@ -1,4 +1,4 @@
-//! A report as a picture: a bar for every joint and every COCO number.
+//! An evaluation report as an image: one bar per joint and per COCO metric.
 
 use poselens_shaders::canvas::{Canvas, Paint};
 use poselens_shaders::text::{TextStyle, text_size};
@@ -10,29 +10,28 @@ use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
 use crate::skeleton::Skeleton;
 
-/// Pixels per step of the letters' grid.
+/// Pixels per unit of the letters' grid.
 const UNIT: usize = 2;
-/// Space at the borders and between columns, pixels.
+/// Space at the borders and between columns, in pixels.
 const SPACE: f32 = 16.0;
-/// Height of a line with the space below it, pixels.
+/// Line height including spacing, in pixels.
 const LINE: f32 = 26.0;
-/// Height of capitals, pixels.
+/// Height of capital letters, in pixels.
 const CAPITALS: f32 = 14.0;
-/// Length of a bar that means 100 %, pixels.
+/// Length of a 100 % bar, in pixels.
 const FULL: f32 = 400.0;
 
-/// A line of the picture.
+/// A row of the chart.
 enum Row {
     /// A heading.
     Text(String),
-    /// A name, its bar's colour and share (0 to 1); `None` where nothing was labelled.
+    /// Name, bar colour and value from 0 to 1; `None` where no joint is labelled.
     Bar(String, Rgb, Option<f64>),
-    /// Nothing.
     Empty,
 }
 
-/// The picture of `report`, whose joints are `skeleton`'s. Left joints are blue, right ones
-/// orange; thin lines stand at every quarter.
+/// Draws a bar chart of `report`, whose joints are `skeleton`'s. Left joints are blue, right ones
+/// orange; thin lines mark every quarter.
 pub fn chart(skeleton: &Skeleton, report: &EvalReport, title: &str) -> Frame {
     let rows = rows(skeleton, report, title);
     let width = |text: &str| text_size(text, UNIT)[0];
@@ -80,7 +79,7 @@ pub fn chart(skeleton: &Skeleton, report: &EvalReport, title: &str) -> Frame {
     Frame::new(0, 0.0, size, Pixels::unpooled(rgba))
 }
 
-/// `60.1 %`, or `-` where nothing was measured.
+/// Formats a value as `60.1 %`, or `-` where nothing was measured.
 fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |v| format!("{:.1} %", 100.0 * v))
 }
@@ -124,10 +123,10 @@ mod tests {
     use super::super::pck::PckReport;
     use super::*;
 
-    /// Fails when a bar is not as long as its number says, has the other side's colour, a part of
-    /// the report is left out, or a report without numbers cannot be drawn.
+    /// Fails when a bar's length does not match its value, it has the other side's colour, a part
+    /// of the report is left out, or an empty report cannot be drawn.
     #[test]
-    fn bars_are_as_long_as_their_numbers() {
+    fn bars_are_as_long_as_their_values() {
         let coco = Skeleton::by_name("coco17").unwrap();
         let shares = [("l_wrist", 0.5), ("r_wrist", 0.25), ("nose", 1.0)];
         let report = EvalReport {

@@ -1,7 +1,7 @@
-//! The ten COCO keypoint numbers, equal to pycocotools.
+//! The ten COCO keypoint metrics, with the same results as pycocotools.
 //!
-//! Poses are matched to people per picture, similarity threshold and size class, best pose first;
-//! precision over recall follows from the matches of all pictures sorted by score.
+//! For each image, similarity threshold and size class, poses are matched to people, best pose
+//! first. The precision-recall curve follows from the matches of all images, sorted by score.
 
 use std::collections::BTreeMap;
 
@@ -14,41 +14,42 @@ use crate::sample::{Annotation, Sample};
 /// A predicted person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
-    /// Picture.
+    /// COCO `image_id` of the image.
     pub image_id: u64,
-    /// Joints in the skeleton's order.
+    /// Joints in the skeleton's order, in image pixels.
     pub points: Vec<Point>,
-    /// Confidence of the person.
+    /// Confidence of the person; only the order matters.
     pub score: f64,
 }
 
-/// Average precision and recall, 0 to 1; `None` where no person is labelled in that size class.
+/// Average precision and recall, from 0 to 1; `None` where no person of that size class is
+/// labelled.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct CocoAp {
-    /// Precision, mean over similarity thresholds 0.50, 0.55 .. 0.95.
+    /// AP: mean over the similarity thresholds 0.50, 0.55 .. 0.95.
     pub ap: Option<f64>,
-    /// Precision at 0.50.
+    /// AP at threshold 0.50.
     pub ap50: Option<f64>,
-    /// Precision at 0.75.
+    /// AP at threshold 0.75.
     pub ap75: Option<f64>,
-    /// Precision on people of 32^2 to 96^2 pixels.
+    /// AP of medium people: areas of 32^2 to 96^2 pixels.
     pub ap_m: Option<f64>,
-    /// Precision on people of more than 96^2 pixels.
+    /// AP of large people: areas above 96^2 pixels.
     pub ap_l: Option<f64>,
-    /// Recall, mean over the thresholds.
+    /// AR: mean over the thresholds.
     pub ar: Option<f64>,
-    /// Recall at 0.50.
+    /// Recall at threshold 0.50.
     pub ar50: Option<f64>,
-    /// Recall at 0.75.
+    /// Recall at threshold 0.75.
     pub ar75: Option<f64>,
-    /// Recall on people of 32^2 to 96^2 pixels.
+    /// AR of medium people: areas of 32^2 to 96^2 pixels.
     pub ar_m: Option<f64>,
-    /// Recall on people of more than 96^2 pixels.
+    /// AR of large people: areas above 96^2 pixels.
     pub ar_l: Option<f64>,
 }
 
 impl CocoAp {
-    /// The numbers under COCO's names, in COCO's order.
+    /// Returns the metrics with COCO's names, in COCO's order.
     pub fn numbers(&self) -> [(&'static str, Option<f64>); 10] {
         [
             ("AP", self.ap),
@@ -65,7 +66,7 @@ impl CocoAp {
     }
 }
 
-/// Poses per picture that count, best first.
+/// Maximum number of poses evaluated per image, best first.
 const MAX_DETECTIONS: usize = 20;
 const N_THRESHOLDS: usize = 10;
 /// Index of 0.75 among the thresholds.
@@ -76,7 +77,7 @@ const ALL: (f64, f64) = (0.0, 1e10);
 const MEDIUM: (f64, f64) = (32.0 * 32.0, 96.0 * 96.0);
 const LARGE: (f64, f64) = (96.0 * 96.0, 1e10);
 
-/// Similarity thresholds, spaced as numpy's `linspace(0.5, 0.95, 10)` rounds them.
+/// Returns the similarity thresholds, rounded like numpy's `linspace(0.5, 0.95, 10)`.
 fn thresholds() -> [f64; N_THRESHOLDS] {
     let step = (0.95 - 0.5) / (N_THRESHOLDS - 1) as f64;
     std::array::from_fn(|i| {
@@ -88,7 +89,7 @@ fn thresholds() -> [f64; N_THRESHOLDS] {
     })
 }
 
-/// The ten numbers for `detections` on `samples`. Detections in other pictures are left out.
+/// Computes the ten metrics for `detections` on `samples`. Detections in other images are ignored.
 pub fn coco_ap(samples: &[Sample], detections: &[Detection], sigmas: &[f64]) -> CocoAp {
     let images = images(samples, detections, sigmas);
     let all = curves(&images, ALL);
@@ -114,7 +115,7 @@ pub fn coco_ap(samples: &[Sample], detections: &[Detection], sigmas: &[f64]) -> 
     }
 }
 
-/// One picture, ready for matching at any threshold and size class.
+/// One image, prepared for matching at any threshold and size class.
 struct Image<'a> {
     people: &'a [Annotation],
     /// Best first, at most [`MAX_DETECTIONS`].
@@ -123,9 +124,9 @@ struct Image<'a> {
 
 struct ImagePose {
     score: f64,
-    /// Of the box around all joints.
+    /// Area of the box around all joints, in square pixels.
     area: f64,
-    /// Similarity to each person.
+    /// Similarity to each labelled person.
     oks: Vec<f64>,
 }
 
@@ -134,7 +135,7 @@ fn images<'a>(samples: &'a [Sample], detections: &[Detection], sigmas: &[f64]) -
     for d in detections {
         by_image.entry(d.image_id).or_default().push(d);
     }
-    // Poses of equal score are ranked by picture number, as pycocotools does.
+    // Poses of equal score are ranked by image id, as in pycocotools.
     let sorted: BTreeMap<u64, &Sample> = samples.iter().map(|s| (s.image_id, s)).collect();
     let image = |(id, sample): (u64, &'a Sample)| {
         let mut found = by_image.remove(&id).unwrap_or_default();
@@ -156,17 +157,17 @@ fn images<'a>(samples: &'a [Sample], detections: &[Detection], sigmas: &[f64]) -
     sorted.into_iter().map(image).collect()
 }
 
-/// What became of a pose at one threshold.
+/// Result of matching a pose at one threshold.
 #[derive(Clone, Copy, PartialEq)]
 enum Outcome {
     Hit,
     Miss,
-    /// Lies on somebody who does not count, or on nobody and is itself of another size.
+    /// Matched to an ignored person, or unmatched and outside the size class.
     Ignored,
 }
 
-/// Matches one picture's poses to its people: each pose, best first, takes the most similar free
-/// person at or above the threshold; people who count are preferred over those who do not.
+/// Matches an image's poses to its people: each pose, best first, takes the most similar free
+/// person at or above the threshold. People who count are preferred over ignored ones.
 fn outcomes(image: &Image, ignored: &[bool], range: (f64, f64), threshold: f64) -> Vec<Outcome> {
     let mut taken = vec![false; image.people.len()];
     let outcome = |pose: &ImagePose| {
@@ -176,7 +177,7 @@ fn outcomes(image: &Image, ignored: &[bool], range: (f64, f64), threshold: f64) 
             for (g, &similarity) in pose.oks.iter().enumerate() {
                 let free = !taken[g] || image.people[g].is_crowd;
                 let least = best.map_or(threshold.min(1.0 - 1e-10), |(_, s)| s);
-                // `>=`: of equals the last wins.
+                // `>=`: the last of equally similar people wins.
                 if ignored[g] != counting && free && similarity >= least {
                     best = Some((g, similarity));
                 }
@@ -199,13 +200,13 @@ fn outcomes(image: &Image, ignored: &[bool], range: (f64, f64), threshold: f64) 
     image.poses.iter().map(outcome).collect()
 }
 
-/// Per threshold: mean precision over 101 recalls, and the recall reached.
+/// Mean precision over 101 recall values, and the recall reached, per threshold.
 struct Curves {
     precision: [f64; N_THRESHOLDS],
     recall: [f64; N_THRESHOLDS],
 }
 
-/// `None` when nobody counts.
+/// Returns `None` when no person counts.
 fn curves(images: &[Image], range: (f64, f64)) -> Option<Curves> {
     let ignored: Vec<Vec<bool>> = images
         .iter()
@@ -249,7 +250,7 @@ fn precision_and_recall(ranked: &[(f64, Outcome)], n_people: usize) -> (f64, f64
         recalls.push(hits as f64 / n_people as f64);
         precisions.push(hits as f64 / ((hits + misses) as f64 + f64::EPSILON));
     }
-    // Precision at a recall is the best precision at that or any higher recall.
+    // The interpolated precision is the maximum over that recall and all higher ones.
     for i in (1..precisions.len()).rev() {
         precisions[i - 1] = precisions[i - 1].max(precisions[i]);
     }
@@ -274,7 +275,7 @@ pub(super) mod tests {
         &Skeleton::by_name("coco17").unwrap().oks_sigmas
     }
 
-    /// The golden result list, in file order.
+    /// The golden detections, in file order.
     pub fn golden_detections() -> Vec<Detection> {
         let list: Vec<Value> = json("transpose/coco_dets.json");
         let detection = |d: &Value| {
@@ -294,10 +295,10 @@ pub(super) mod tests {
         super::super::protocol::tests::samples(&json("transpose/coco_gt.json"))
     }
 
-    /// Fails when any of the ten numbers or any similarity differs from pycocotools: crowds,
-    /// people without labels, ties, duplicates and more than twenty poses are in the golden.
+    /// Fails when any of the ten metrics or any similarity differs from pycocotools. The golden
+    /// data includes crowds, people without labels, ties, duplicates and more than twenty poses.
     #[test]
-    fn the_ten_numbers_equal_pycocotools() {
+    fn the_ten_metrics_equal_pycocotools() {
         let (samples, detections) = (golden_samples(), golden_detections());
         let expected: Value = json("transpose/coco_expected.json");
         let ours = coco_ap(&samples, &detections, sigmas());
@@ -351,9 +352,9 @@ pub(super) mod tests {
         }
     }
 
-    /// Fails when a data set without people divides by zero.
+    /// Fails when a data set without people causes a division by zero.
     #[test]
-    fn nobody_gives_no_numbers() {
+    fn a_data_set_without_people_gives_no_metrics() {
         assert_eq!(
             coco_ap(&[], &golden_detections(), sigmas()),
             CocoAp::default()

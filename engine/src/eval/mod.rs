@@ -1,10 +1,10 @@
-//! Accuracy: predicted joints against labelled ones.
+//! Accuracy metrics: predicted joints against labelled ones.
 //!
-//! [`protocol::evaluate`] walks over labelled pictures and asks a predictor for each person's
-//! joints, [`evaluate_scenes`] asks for everybody in each picture. Both fill an
-//! [`EvalReport`] with the [`METRICS`]: object keypoint similarity ([`oks`]) and the COCO averages
-//! built on it ([`coco_ap`]), and the shares of joints within a distance that is a fraction of the
-//! torso ([`pck`]) or of the head ([`pckh`]). [`chart`] draws the report.
+//! [`protocol::evaluate`] iterates over labelled images and calls a predictor for each person's
+//! joints; [`evaluate_scenes`] calls it for all people in each image. Both fill an [`EvalReport`]
+//! with the [`METRICS`]: object keypoint similarity ([`oks`]) and the COCO averages built on it
+//! ([`coco_ap`]), and the fractions of joints within a distance relative to the torso ([`pck`]) or
+//! the head ([`pckh`]). [`chart()`] draws the report.
 
 mod chart;
 pub mod coco_ap;
@@ -23,30 +23,30 @@ pub use report::{EvalOptions, EvalReport};
 pub use scenes::evaluate_scenes;
 pub use tally::check_people;
 
-/// Whether more or less is better.
+/// Whether higher or lower values are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// More is better.
+    /// Higher values are better, as for accuracy.
     HigherIsBetter,
-    /// Less is better.
+    /// Lower values are better, as for errors.
     LowerIsBetter,
 }
 
-/// One metric: a row of [`METRICS`].
+/// An available metric: a row of [`METRICS`].
 pub struct MetricSpec {
-    /// `oks`, `pck`, `pckh`: the key in the report.
+    /// Key in the report: `oks`, `pck`, `pckh`.
     pub name: &'static str,
-    /// One line for `--help`.
+    /// One-line description for `--help`.
     pub help: &'static str,
-    /// What the number is: `AP`, `share of joints`. Always from 0 to 1.
+    /// Unit of the value: `AP`, `share of joints`. Values are always from 0 to 1.
     pub unit: &'static str,
-    /// Which of two numbers is better.
+    /// Whether higher or lower values are better.
     pub direction: Direction,
-    /// The one number that stands for the metric; `None` where it could not be computed.
+    /// Returns the single value that summarises the metric; `None` where it could not be computed.
     pub headline: fn(&EvalReport) -> Option<f64>,
 }
 
-/// Every metric.
+/// All metrics.
 pub const METRICS: &[MetricSpec] = &[
     MetricSpec {
         name: "oks",

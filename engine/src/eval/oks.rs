@@ -1,15 +1,15 @@
-//! Object keypoint similarity: how well a pose lies on a person, 0 to 1, and the suppression of
-//! poses that lie on each other.
+//! Object keypoint similarity (OKS) between a pose and a person, 0 to 1, and non-maximum
+//! suppression of overlapping poses based on it.
 //!
-//! Each joint contributes `exp(-d^2 / (2 area (2 sigma)^2))`: `d` pixels off, `sigma` from the
-//! skeleton, `area` the person's size.
+//! Each joint contributes `exp(-d^2 / (2 area (2 sigma)^2))`, where `d` is the error in pixels,
+//! `sigma` comes from the skeleton, and `area` is the person's size.
 
 use crate::geometry::{BBox, Point};
 use crate::sample::Annotation;
 
-/// Similarity of a predicted pose to a labelled person, averaged over the labelled joints, as
-/// pycocotools computes it. For a person without labels, `d` is the distance per axis outside the
-/// box enlarged to three times its size, over all joints.
+/// Returns the similarity of a predicted pose to a labelled person, averaged over the labelled
+/// joints, as pycocotools computes it. For a person without labels, `d` is the distance per axis
+/// outside the box enlarged to three times its size, over all joints.
 pub fn oks(pose: &[Point], person: &Annotation, sigmas: &[f64]) -> f64 {
     let BBox { x, y, w, h } = person.bbox;
     let outside = |v: f64, start: f64, side: f64| {
@@ -28,7 +28,8 @@ pub fn oks(pose: &[Point], person: &Annotation, sigmas: &[f64]) -> f64 {
     mean(similarities)
 }
 
-/// Similarity of two predicted poses over all joints; the scale is the mean of their areas.
+/// Returns the similarity of two predicted poses over all joints; the scale is the mean of their
+/// areas.
 pub fn oks_of_poses(a: &ScoredPose, b: &ScoredPose, sigmas: &[f64]) -> f64 {
     let area = f64::midpoint(a.area, b.area);
     let joints = a.points.iter().zip(&b.points).zip(sigmas);
@@ -36,7 +37,7 @@ pub fn oks_of_poses(a: &ScoredPose, b: &ScoredPose, sigmas: &[f64]) -> f64 {
 }
 
 fn similarity(dx: f64, dy: f64, area: f64, sigma: f64) -> f64 {
-    // Epsilon where numpy has `spacing(1)`: a person of area 0 gives 0 or 1, not NaN.
+    // Epsilon as numpy's `spacing(1)`: a person of area 0 gives 0 or 1 instead of NaN.
     let e = (dx * dx + dy * dy) / (2.0 * sigma).powi(2) / (area + f64::EPSILON) / 2.0;
     (-e).exp()
 }
@@ -46,19 +47,20 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     if n == 0 { 0.0 } else { sum / f64::from(n) }
 }
 
-/// A pose that competes with others for the same person.
+/// A pose with area and score, as input to non-maximum suppression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredPose {
-    /// Joints.
+    /// Joints in the skeleton's order, in image pixels.
     pub points: Vec<Point>,
-    /// Area in square pixels: of the box, the crop or the pose's extent, but one kind throughout.
+    /// Area in square pixels, of the box, the crop or the pose's extent, consistently for all
+    /// poses.
     pub area: f64,
     /// Confidence of the pose.
     pub score: f64,
 }
 
-/// Indices of the poses that remain, best first, when every pose more similar than `threshold`
-/// to a better one is removed.
+/// Returns the indices of the remaining poses, best first, after removing every pose whose
+/// similarity to a better one exceeds `threshold`.
 pub fn oks_nms(poses: &[ScoredPose], threshold: f64, sigmas: &[f64]) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
     for i in by_score(poses) {
@@ -101,7 +103,7 @@ mod tests {
         &Skeleton::by_name("coco17").unwrap().oks_sigmas
     }
 
-    /// Fails when suppression keeps other poses than the official code does.
+    /// Fails when the suppression keeps other poses than the official code.
     #[test]
     fn suppression_equals_the_official_one() {
         let detections = golden_detections();
@@ -131,9 +133,10 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when similarity leaves 0..=1, is not symmetric, or a pose is unlike itself.
+        /// Fails when the similarity leaves 0..=1, is not symmetric, or is not 1 between a pose and
+        /// itself.
         #[test]
-        fn similarity_is_a_similarity(
+        fn similarity_is_symmetric_and_bounded(
             a in proptest::collection::vec((-500.0..500.0, -500.0..500.0), 17),
             b in proptest::collection::vec((-500.0..500.0, -500.0..500.0), 17),
             area in 0.0..1e5,

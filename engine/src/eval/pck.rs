@@ -1,10 +1,10 @@
-//! PCK: the share of joints predicted within a fraction of the torso, the distance from the left
-//! shoulder to the right hip of the label.
+//! PCK: the fraction of joints predicted within a fraction of the torso length, which is the
+//! labelled distance from the left shoulder to the right hip.
 //!
-//! `mean` is over the twelve limb joints (shoulders, elbows, wrists, hips, knees, ankles) whatever
-//! the skeleton, so that numbers of different skeletons compare: joints 5 to 16 of coco17.
-//! `mean_all` is over every labelled joint: what LSP's tables call the mean. People enter
-//! only when both ends of their torso are labelled.
+//! `mean` covers the twelve limb joints (shoulders, elbows, wrists, hips, knees, ankles) for every
+//! skeleton, so that results of different skeletons are comparable: joints 5 to 16 of coco17.
+//! `mean_all` covers every labelled joint, as the mean in LSP's tables does. Only people with both
+//! ends of the torso labelled are counted.
 
 use std::collections::BTreeMap;
 
@@ -16,24 +16,24 @@ use crate::skeleton::Skeleton;
 
 const LIMB_JOINTS: [&str; 6] = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"];
 
-/// Shares from 0 to 1; `None` where nothing was labelled.
+/// PCK results from 0 to 1; `None` where no joint is labelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PckReport {
-    /// Over the twelve limb joints.
+    /// Mean over the twelve limb joints.
     pub mean: Option<f64>,
-    /// Over every labelled joint.
+    /// Mean over every labelled joint.
     pub mean_all: Option<f64>,
-    /// Fraction of the torso that counts as found.
+    /// Maximum error of a correct joint, as a fraction of the torso length.
     pub threshold: f64,
-    /// By joint name.
+    /// Results by joint name.
     pub per_joint: BTreeMap<String, Option<f64>>,
-    /// Left and right together.
+    /// Results of left and right together, by common name.
     pub groups: BTreeMap<String, Option<f64>>,
-    /// People with a torso.
+    /// Number of people with a labelled torso.
     pub n_people: usize,
 }
 
-/// Counts people one by one.
+/// Accumulates PCK person by person.
 #[derive(Debug, Clone)]
 pub struct Pck {
     skeleton: &'static Skeleton,
@@ -43,7 +43,7 @@ pub struct Pck {
 }
 
 impl Pck {
-    /// Nobody yet; joints within `threshold` torsos count as found.
+    /// Creates an empty accumulator; joints within `threshold` torso lengths are correct.
     pub fn new(skeleton: &'static Skeleton, threshold: f64) -> Self {
         Self {
             skeleton,
@@ -53,7 +53,7 @@ impl Pck {
         }
     }
 
-    /// One person: labelled joints (`None` where unlabelled) and predicted ones.
+    /// Adds one person: labelled joints (`None` where unlabelled) and predicted ones.
     pub fn add(&mut self, labels: &[Option<Point>], pose: &[Point]) {
         let Some(torso) = torso(self.skeleton, labels) else {
             return;
@@ -66,7 +66,7 @@ impl Pck {
         }
     }
 
-    /// The shares; `None` before anybody with a torso was seen.
+    /// Returns the results; `None` if no person with a labelled torso was added.
     pub fn report(&self) -> Option<PckReport> {
         (self.n_people > 0).then(|| PckReport {
             mean: self
@@ -81,7 +81,7 @@ impl Pck {
     }
 }
 
-/// Distance from the left shoulder to the right hip, when both are labelled and apart.
+/// Returns the distance from the left shoulder to the right hip, if both are labelled and differ.
 pub fn torso(skeleton: &Skeleton, labels: &[Option<Point>]) -> Option<f64> {
     let at = |name| labels.get(skeleton.joint(name)?).copied().flatten();
     let length = at("l_shoulder")?.distance(at("r_hip")?);

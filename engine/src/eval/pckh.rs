@@ -1,9 +1,9 @@
-//! PCKh: the share of joints predicted within a fraction of the head, MPII's measure.
+//! PCKh: the fraction of joints predicted within a fraction of the head size, MPII's metric.
 //!
-//! The head is 0.6 times the diagonal of the labelled head box. Labels without head boxes give
-//! the distance from head top to upper neck instead, which that factor is meant to approximate;
-//! the report says how many people were measured which way ([`PckhReport::reference`]). `mean` leaves pelvis and thorax out
-//! and weighs joints by how often they are labelled, like the official numbers.
+//! The head size is 0.6 times the diagonal of the labelled head box. Without a head box it is the
+//! distance from head top to upper neck, which that factor is meant to approximate; the report
+//! tells how many people were measured in which way ([`PckhReport::reference`]). `mean` excludes
+//! pelvis and thorax and weights joints by how often they are labelled, like the official results.
 
 use std::collections::BTreeMap;
 
@@ -13,29 +13,29 @@ use super::rates::JointRates;
 use crate::geometry::{BBox, Point};
 use crate::skeleton::Skeleton;
 
-/// MPII's factor from the head box's diagonal to the head.
+/// MPII's factor from the head box's diagonal to the head size.
 const HEAD_OF_DIAGONAL: f64 = 0.6;
 const NOT_IN_MEAN: [&str; 2] = ["pelvis", "thorax"];
 
-/// Shares from 0 to 1; `None` where nothing was labelled.
+/// PCKh results from 0 to 1; `None` where no joint is labelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PckhReport {
-    /// Over every labelled joint but pelvis and thorax.
+    /// Mean over every labelled joint except pelvis and thorax.
     pub mean: Option<f64>,
-    /// Fraction of the head that counts as found.
+    /// Maximum error of a correct joint, as a fraction of the head size.
     pub threshold: f64,
-    /// By joint name.
+    /// Results by joint name.
     pub per_joint: BTreeMap<String, Option<f64>>,
-    /// Left and right together.
+    /// Results of left and right together, by common name.
     pub groups: BTreeMap<String, Option<f64>>,
-    /// People with a head.
+    /// Number of people with a known head size.
     pub n_people: usize,
-    /// Those among them measured by their head box; the others by head top and upper neck.
+    /// Number of those measured by their head box; the others by head top and upper neck.
     pub n_head_boxes: usize,
 }
 
 impl PckhReport {
-    /// What the heads are: numbers by boxes and by segments do not compare.
+    /// Describes how head sizes were measured: results by boxes and by segments are not comparable.
     pub fn reference(&self) -> String {
         let boxes = format!("head box of {} people", self.n_head_boxes);
         let n_segments = self.n_people.saturating_sub(self.n_head_boxes);
@@ -48,7 +48,7 @@ impl PckhReport {
     }
 }
 
-/// Counts people one by one.
+/// Accumulates PCKh person by person.
 #[derive(Debug, Clone)]
 pub struct Pckh {
     skeleton: &'static Skeleton,
@@ -59,7 +59,7 @@ pub struct Pckh {
 }
 
 impl Pckh {
-    /// Nobody yet; joints within `threshold` heads count as found.
+    /// Creates an empty accumulator; joints within `threshold` head sizes are correct.
     pub fn new(skeleton: &'static Skeleton, threshold: f64) -> Self {
         Self {
             skeleton,
@@ -70,8 +70,8 @@ impl Pckh {
         }
     }
 
-    /// One person: head box, labelled joints (`None` where unlabelled), predicted joints.
-    /// People without a head are left out.
+    /// Adds one person: head box, labelled joints (`None` where unlabelled), predicted joints.
+    /// People without a known head size are ignored.
     pub fn add(&mut self, head_box: Option<BBox>, labels: &[Option<Point>], pose: &[Point]) {
         let by_box = head_box.map(|b| HEAD_OF_DIAGONAL * b.w.hypot(b.h));
         let Some(head) = by_box.or_else(|| self.head_segment(labels)) else {
@@ -94,7 +94,7 @@ impl Pckh {
         Some(at("head_top")?.distance(at("upper_neck")?))
     }
 
-    /// The shares; `None` before anybody with a head was seen.
+    /// Returns the results; `None` if no person with a known head size was added.
     pub fn report(&self) -> Option<PckhReport> {
         (self.n_people > 0).then(|| PckhReport {
             mean: self.rates.pooled(|name| !NOT_IN_MEAN.contains(&name)),
@@ -146,7 +146,7 @@ mod tests {
         pckh.report().unwrap()
     }
 
-    /// Fails when a number of MPII's table differs from the official script's.
+    /// Fails when a value of MPII's table differs from the official script's.
     #[test]
     fn mpii_numbers_equal_the_official_ones() {
         let golden: Golden = json("transpose/mpii_pckh.json");
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!((half.n_people, half.n_head_boxes), (24, 24));
     }
 
-    /// Fails when people without a head box and without head joints are measured by nothing.
+    /// Fails when people without a head box and without head joints are counted.
     #[test]
     fn a_head_is_a_box_or_a_segment() {
         let mpii = Skeleton::by_name("mpii16").unwrap();
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(report.per_joint["head_top"], Some(0.0));
     }
 
-    /// Fails when numbers by head boxes and by head segments look alike.
+    /// Fails when the report does not tell results by head boxes from results by head segments.
     #[test]
     fn the_reference_is_named() {
         let mpii = Skeleton::by_name("mpii16").unwrap();

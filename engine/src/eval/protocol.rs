@@ -1,9 +1,10 @@
-//! The top-down test protocol: every person is a region, the predictor finds the joints in it,
-//! and all metrics are computed from the answers.
+//! The top-down evaluation protocol: every person is a region, the predictor returns the joints in
+//! it, and all metrics are computed from these predictions.
 //!
-//! By default the regions are those of everybody with a labelled joint and a positive area who is
-//! not a crowd ([`crate::preprocess::InputSpec::roi_of`]). With a detector's boxes, which are not
-//! clipped, each box is a person for OKS; PCK and PCKh need to know whose joints are whose, so they are left out.
+//! By default the regions are those of all people with a labelled joint and a positive area, except
+//! crowds ([`crate::preprocess::InputSpec::roi_of`]). With a detector's boxes, which are not
+//! clipped, each box is a person for OKS. PCK and PCKh need to know which labels a prediction
+//! belongs to, so they are omitted.
 
 use std::collections::BTreeMap;
 
@@ -18,15 +19,16 @@ use crate::preprocess::InputSpec;
 use crate::sample::{Annotation, DetectedBox, Sample};
 use crate::skeleton::Skeleton;
 
-/// Asks `predict` for the joints in every person's region, in image pixels and `skeleton`'s
-/// order, and compares them with the labels.
+/// Calls `predict` for the joints in every person's region, in image pixels and `skeleton`'s order,
+/// and compares them with the labels.
 ///
-/// A joint labelled outside the picture cannot be seen by anybody: PCK and PCKh neither ask for
-/// it nor measure a torso or head by it. OKS takes every label as it is, like pycocotools.
-/// The score of a person is the mean of the joint scores above 0.2, times the box's score.
+/// A joint labelled outside the image is never visible, so PCK and PCKh neither count it nor
+/// measure a torso or head with it. OKS uses all labels unchanged, like pycocotools. The score of a
+/// person is the mean of the joint scores above 0.2, times the box's score.
 ///
 /// # Errors
-/// The predictor's, a wrong number of joints, or boxes that belong to other pictures.
+/// When the predictor fails or returns a wrong number of joints, or the boxes belong to other
+/// images.
 pub fn evaluate(
     skeleton: &'static Skeleton,
     samples: &[Sample],
@@ -63,7 +65,7 @@ pub fn evaluate(
     Ok(tally.report(samples))
 }
 
-/// Somebody to be asked about.
+/// A person to be evaluated.
 struct Person<'a> {
     roi: Roi,
     score: f64,
@@ -94,8 +96,8 @@ fn people<'a>(
     boxes.map(detected).collect()
 }
 
-/// Boxes of other pictures are normal (a list for the whole data set, a part evaluated); no box
-/// for any picture is a wrong file.
+/// Boxes of other images are normal (a list for the whole data set, of which a part is evaluated);
+/// a list without any box for these images is a wrong file.
 fn boxes_by_image(
     samples: &[Sample],
     boxes: Option<&[DetectedBox]>,
@@ -126,7 +128,7 @@ pub(super) mod tests {
     use crate::sample::{Joint, Visibility};
     use serde_json::Value;
 
-    /// Samples of a COCO file that is known to be sound.
+    /// Samples of a COCO file that is known to be valid.
     pub fn samples(file: &Value) -> Vec<Sample> {
         let list = |key: &str| file[key].as_array().unwrap().clone();
         let number = |v: &Value, key: &str| v[key].as_u64().unwrap();
@@ -174,7 +176,7 @@ pub(super) mod tests {
         Skeleton::by_name("coco17").unwrap()
     }
 
-    /// The usual ones for a square input.
+    /// The default options for a square input.
     pub fn options() -> EvalOptions {
         EvalOptions::new(InputSpec {
             size: Size::square(256),
@@ -186,7 +188,7 @@ pub(super) mod tests {
         })
     }
 
-    /// Answers with the labels of the person whose region it is.
+    /// Returns the labels of the person whose region it is, as a prediction.
     fn labels_of(sample: &Sample, roi: &Roi) -> Vec<Keypoint> {
         let input = options().input;
         let is_it = |a: &&Annotation| input.roi_of(a, sample.size) == Some(*roi);
@@ -195,10 +197,10 @@ pub(super) mod tests {
         person.joints.iter().map(keypoint).collect()
     }
 
-    /// Fails when a perfect predictor is not perfect, people are asked about twice or not at all,
+    /// Fails when a perfect predictor does not score 1, people are evaluated twice or not at all,
     /// or the report's keys change.
     #[test]
-    fn perfect_answers_score_one() {
+    fn perfect_predictions_score_one() {
         let samples = golden_samples();
         let mut predict = |s: &Sample, roi: &Roi| Ok(labels_of(s, roi));
         let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
@@ -235,9 +237,10 @@ pub(super) mod tests {
         assert_eq!(back, report);
     }
 
-    /// Fails when a label outside the picture counts as a missed joint, or lends the torso an end.
+    /// Fails when a label outside the image counts as a missed joint, or is used to measure a
+    /// torso.
     #[test]
-    fn labels_outside_the_picture_are_not_asked_for() {
+    fn labels_outside_the_image_are_ignored() {
         let mut samples = golden_samples();
         for a in samples.iter_mut().flat_map(|s| &mut s.annotations) {
             a.joints[9].point = Point::new(-1000.0, -1000.0);
@@ -258,8 +261,8 @@ pub(super) mod tests {
         assert_eq!(report.pck, None);
     }
 
-    /// Fails when a detector's boxes are not used, their scores do not rank people, or two boxes
-    /// on one person count twice.
+    /// Fails when a detector's boxes are not used, their scores do not rank people, or two boxes on
+    /// one person count twice.
     #[test]
     fn detected_boxes_replace_the_labelled_ones() {
         let samples = golden_samples();
@@ -299,7 +302,7 @@ pub(super) mod tests {
         assert!(refused.unwrap_err().to_string().contains("image_id"));
     }
 
-    /// Fails when a model of another skeleton is scored joint by joint as if it fitted.
+    /// Fails when predictions with another skeleton's number of joints are accepted.
     #[test]
     fn a_wrong_number_of_joints_is_refused() {
         let mut predict = |_: &Sample, _: &Roi| Ok(vec![Keypoint::default(); 14]);

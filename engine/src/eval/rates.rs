@@ -1,19 +1,19 @@
-//! Shares of joints that were found, counted per joint.
+//! Fractions of correct joints, counted per joint.
 
 use std::collections::BTreeMap;
 
 use crate::skeleton::Skeleton;
 
-/// Counts per joint: how many were looked for, how many were hit.
+/// Counts correct and evaluated predictions per joint.
 #[derive(Debug, Clone)]
 pub struct JointRates {
     skeleton: &'static Skeleton,
-    /// Hits and tries per joint.
+    /// (correct, evaluated) per joint.
     counts: Vec<(usize, usize)>,
 }
 
 impl JointRates {
-    /// No tries yet.
+    /// Creates counters at zero.
     pub fn new(skeleton: &'static Skeleton) -> Self {
         Self {
             skeleton,
@@ -21,14 +21,15 @@ impl JointRates {
         }
     }
 
-    /// One try for joint `j`.
+    /// Counts one prediction of joint `j`.
     pub fn add(&mut self, j: usize, hit: bool) {
         let (hits, tries) = &mut self.counts[j];
         *hits += usize::from(hit);
         *tries += 1;
     }
 
-    /// Share of hits per joint name; `None` for joints that nobody had.
+    /// Returns the fraction of correct predictions by joint name; `None` for joints never
+    /// evaluated.
     pub fn per_joint(&self) -> BTreeMap<String, Option<f64>> {
         let names = self.skeleton.joints.iter().cloned();
         names
@@ -36,8 +37,8 @@ impl JointRates {
             .collect()
     }
 
-    /// Left and right taken together under their common name: the mean of the two shares, as the
-    /// tables of MPII and LSP have it.
+    /// Combines left and right under their common name: the mean of the two fractions, as in the
+    /// tables of MPII and LSP.
     pub fn groups(&self) -> BTreeMap<String, Option<f64>> {
         let mut shares: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for (name, &count) in self.skeleton.joints.iter().zip(&self.counts) {
@@ -48,8 +49,8 @@ impl JointRates {
         shares.into_iter().map(|(k, s)| (k, mean(s))).collect()
     }
 
-    /// Share of hits among all tries of the joints whose name `counts`: joints weigh by how often
-    /// they were labelled.
+    /// Returns the fraction of correct predictions over all joints whose name `counts` accepts;
+    /// joints are weighted by how often they are labelled.
     pub fn pooled(&self, counts: impl Fn(&str) -> bool) -> Option<f64> {
         let joints = self.skeleton.joints.iter().zip(&self.counts);
         let sum = joints
@@ -59,7 +60,7 @@ impl JointRates {
     }
 }
 
-/// `wrist` for `l_wrist` and `r_wrist`.
+/// Returns `wrist` for `l_wrist` and `r_wrist`.
 pub fn common_name(joint: &str) -> &str {
     let stripped = joint.strip_prefix("l_").or(joint.strip_prefix("r_"));
     stripped.unwrap_or(joint)

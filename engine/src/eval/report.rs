@@ -1,4 +1,4 @@
-//! What an evaluation is asked, and what it tells.
+//! Options and results of an evaluation.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use super::pckh::PckhReport;
 use crate::preprocess::InputSpec;
 use crate::sample::DetectedBox;
 
-/// How to evaluate.
+/// Options of an evaluation.
 #[derive(Debug, Clone)]
 pub struct EvalOptions {
-    /// What the network wants to see: decides the regions around the boxes.
+    /// Input format of the network, which determines the regions around the boxes.
     pub input: InputSpec,
-    /// Boxes of a detector instead of the labelled ones.
+    /// Boxes of a detector to use instead of the labelled ones.
     pub boxes: Option<Vec<DetectedBox>>,
-    /// Fraction of the torso within which PCK counts a joint as found.
+    /// Maximum error of a joint that PCK counts as correct, as a fraction of the torso length.
     pub pck_threshold: f64,
-    /// Fraction of the head within which PCKh counts a joint as found.
+    /// Maximum error of a joint that PCKh counts as correct, as a fraction of the head size.
     pub pckh_threshold: f64,
-    /// Poses more similar (OKS) than this to a better one are dropped before the COCO numbers.
+    /// OKS threshold of the non-maximum suppression before the COCO metrics are computed.
     pub nms_threshold: f64,
 }
 
 impl EvalOptions {
-    /// The usual thresholds (0.2 torsos, 0.5 heads, 0.9 OKS) and the labelled boxes.
+    /// Returns the usual thresholds (0.2 torsos, 0.5 heads, 0.9 OKS) with the labelled boxes.
     pub fn new(input: InputSpec) -> Self {
         Self {
             input,
@@ -39,18 +39,18 @@ impl EvalOptions {
 /// All metrics of one evaluation, from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvalReport {
-    /// Labelled people, or boxes of a detector, that the predictor was asked about.
+    /// Number of people evaluated: labelled people, or boxes of a detector.
     pub n_people: usize,
-    /// `None` without labelled boxes or without a labelled torso.
+    /// PCK; `None` without labelled boxes or without a labelled torso.
     pub pck: Option<PckReport>,
-    /// `None` without labelled boxes or without a labelled head.
+    /// PCKh; `None` without labelled boxes or without a labelled head.
     pub pckh: Option<PckhReport>,
-    /// `None` for skeletons without OKS sigmas.
+    /// COCO's OKS metrics; `None` for skeletons without OKS sigmas.
     pub oks: Option<CocoAp>,
 }
 
 impl EvalReport {
-    /// Drops every metric but the one called `name` (a row of [`super::METRICS`]).
+    /// Drops every metric except the one named `name` (a row of [`super::METRICS`]).
     pub fn keep_only(&mut self, name: &str) {
         self.pck = self.pck.take().filter(|_| name == "pck");
         self.pckh = self.pckh.take().filter(|_| name == "pckh");

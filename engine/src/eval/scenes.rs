@@ -1,12 +1,11 @@
-//! The bottom-up test protocol: the predictor gets whole pictures and answers with everybody in
-//! them; who is meant by which answer is found out here.
+//! The bottom-up evaluation protocol: the predictor receives whole images and returns all people in
+//! them; predictions are matched to labelled people here.
 //!
-//! OKS takes the answers as they are. A joint that was not found is sent to it as (0, 0): so do
-//! the result files of bottom-up methods, and so pycocotools reads them; its place counts towards
-//! the area of the pose's box and, by chance, as a joint in that corner. PCK and PCKh pair
-//! labelled and found people, most similar first, each with at most one of the other; the joints
-//! of a person without an answer, and joints that were not found, are misses. Answers on nobody
-//! lower only the precision of OKS.
+//! OKS uses the predictions unchanged. A joint that was not found enters as (0, 0), as in the
+//! result files of bottom-up methods and as read by pycocotools; it counts towards the area of the
+//! pose's box and, by chance, as a joint in that corner. PCK and PCKh match labelled and predicted
+//! people one to one, most similar pair first. The joints of a person without a prediction, and
+//! joints that were not found, are misses. Predictions without a person lower only OKS's precision.
 
 use super::coco_ap::Detection;
 use super::oks::oks;
@@ -20,29 +19,30 @@ use crate::sample::Sample;
 use crate::skeleton::Skeleton;
 use crate::track::assign;
 
-/// Where a joint lies that was not found: too far from everything to be a hit.
+/// Position of a joint that was not found: too far from every label to be correct.
 const NOWHERE: Point = Point::new(f64::INFINITY, f64::INFINITY);
 
-/// Any similarity above zero makes a pair: a person with a joint near its label has it, and pairs
-/// without one are misses like no pair.
+/// Any similarity above zero makes a pair: a person with a joint near its label has it, and
+/// unpaired people count as misses just like wrong pairs.
 const LEAST_SIMILARITY: f64 = f64::MIN_POSITIVE;
 
-/// Places of a person's joints, with `absent` for those not found.
+/// Returns the positions of a person's joints, with `absent` for those not found.
 fn points(person: &Found, absent: Point) -> Vec<Point> {
     let is_found = |k: &&Keypoint| k.score > 0.0 && k.x.is_finite() && k.y.is_finite();
     let place = |k: &Keypoint| Some(k).filter(is_found).map_or(absent, |k| k.point());
     person.joints.iter().map(place).collect()
 }
 
-/// Asks `predict` for everybody in every picture and compares the answers with the labels.
+/// Calls `predict` for all people in every image and compares the predictions with the labels.
 ///
-/// Of the options, the thresholds of PCK and PCKh count; nothing is suppressed. People who are
-/// asked about are those of the top-down protocol: with a labelled joint and a positive area, and
-/// no crowds. As there, PCK and PCKh leave out joints labelled outside the picture. Where the
-/// skeleton defines no OKS sigmas, COCO's median serves to find pairs and OKS is `None`.
+/// Of the options, only the thresholds of PCK and PCKh are used; there is no suppression. The
+/// people evaluated are those of the top-down protocol: with a labelled joint and a positive area,
+/// and no crowds. As there, PCK and PCKh ignore joints labelled outside the image. Where the
+/// skeleton defines no OKS sigmas, COCO's median is used for matching, and OKS is `None`.
 ///
 /// # Errors
-/// The predictor's, a wrong number of joints, or a detector's boxes in the options.
+/// When the predictor fails or returns a wrong number of joints, or the options hold a detector's
+/// boxes.
 pub fn evaluate_scenes(
     skeleton: &'static Skeleton,
     samples: &[Sample],
@@ -100,7 +100,7 @@ mod tests {
         Skeleton::by_name("coco17").unwrap()
     }
 
-    /// The labels as an answer; what is not labelled is not found.
+    /// Returns the labels as a prediction; unlabelled joints are not found.
     fn answer(person: &Annotation, score: f64) -> Found {
         let keypoint = |j: &Joint| match j.labelled() {
             Some(p) => Keypoint::from([p.x as f32, p.y as f32, 0.9]),
@@ -118,7 +118,7 @@ mod tests {
         labelled.map(|(_, a)| answer(a, 0.8)).collect()
     }
 
-    /// Somebody with 17 joints in a box of 80 x 160 pixels; `labelled` has a bit for each joint.
+    /// A person with 17 joints in a box of 80 x 160 pixels; `labelled` is a bit mask of joints.
     fn person(id: u64, x: f64, y: f64, labelled: u32) -> Annotation {
         let joint = |j: u32| Joint {
             point: Point::new(x + 20.0 * f64::from(j % 5), y + 10.0 * f64::from(j)),
@@ -151,7 +151,8 @@ mod tests {
         }
     }
 
-    /// The metrics for one answer to one picture; PCK within a twentieth of the torso, 4 pixels.
+    /// Computes the metrics of one prediction for one image; PCK within a twentieth of the torso, 4
+    /// pixels.
     fn measure(sample: &Sample, found: &[Found]) -> EvalReport {
         let one = std::slice::from_ref(sample);
         let mut strict = options();
@@ -159,10 +160,10 @@ mod tests {
         evaluate_scenes(coco17(), one, &strict, &mut |_| Ok(found.to_vec())).unwrap()
     }
 
-    /// Fails when a perfect predictor is not perfect, a picture is not asked about or twice, or
-    /// crowds are asked for.
+    /// Fails when a perfect predictor does not score 1, an image is evaluated twice or not at all,
+    /// or crowds are evaluated.
     #[test]
-    fn perfect_answers_score_one() {
+    fn perfect_predictions_score_one() {
         let samples = golden_samples();
         let mut asked = Vec::new();
         let report = evaluate_scenes(coco17(), &samples, &options(), &mut |s| {
@@ -183,14 +184,15 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when somebody who was not found, or joints that were not, cost more or less than
-        /// themselves, or the order of answers matters.
+        /// Fails when a missing person or joint affects more or less than its own share of the
+        /// metrics, or the order of predictions matters.
         #[test]
-        fn what_is_missing_costs_itself(
+        fn missing_joints_count_once(
             labelled in prop::collection::vec(any::<u32>(), 2..5),
             absent in any::<u32>(), missing in 0..5_usize,
         ) {
-            // Torsos (left shoulder, right hip) are always labelled, or nobody would count.
+            // Torsos (left shoulder, right hip) are always labelled, as PCK would ignore the person
+            // otherwise.
             let labelled: Vec<u32> = labelled.iter().map(|l| l | 1 << 5 | 1 << 12).collect();
             let at = |i: usize| person(i as u64, 20.0 + 120.0 * i as f64, 200.0, labelled[i]);
             let sample = scene((0..labelled.len()).map(at).collect());
@@ -218,9 +220,9 @@ mod tests {
         }
     }
 
-    /// Fails when somebody made up goes unpunished by AP, or punishes PCK.
+    /// Fails when a false positive does not lower AP, or lowers PCK.
     #[test]
-    fn a_false_person_lowers_precision_only() {
+    fn false_positives_lower_only_precision() {
         let sample = scene(vec![person(1, 50.0, 50.0, !0), person(2, 300.0, 200.0, !0)]);
         let right = measure(&sample, &answers(&sample));
         let mut found = answers(&sample);
@@ -233,9 +235,10 @@ mod tests {
         assert_eq!(right.pck, wrong.pck);
     }
 
-    /// Fails when one answer serves two people who overlap, or the better pair is not formed.
+    /// Fails when one prediction is matched to two overlapping people, or the better pair is not
+    /// formed.
     #[test]
-    fn one_answer_serves_one_person() {
+    fn one_prediction_matches_one_person() {
         let (front, back) = (person(1, 200.0, 200.0, !0), person(2, 206.0, 203.0, !0));
         let sample = scene(vec![front.clone(), back.clone()]);
         for one in [&front, &back] {
@@ -248,8 +251,8 @@ mod tests {
         assert_eq!(measure(&sample, &[]).pck.unwrap().mean_all, Some(0.0));
     }
 
-    /// Fails when a joint that was not found is taken for one in the picture's corner by PCK, or
-    /// is sent to OKS as anything else than COCO's results have it.
+    /// Fails when PCK takes a joint that was not found for one in the image's corner, or OKS does
+    /// not receive it as (0, 0), as in COCO's result files.
     #[test]
     fn absent_joints_are_misses() {
         let mut label = person(1, 0.0, 0.0, 0);
@@ -262,7 +265,7 @@ mod tests {
         label.n_keypoints = 3;
         let sample = scene(vec![label.clone()]);
         let mut found = answer(&label, 0.9);
-        // What stands beside a score of 0 means nothing.
+        // Coordinates of a joint with score 0 are meaningless.
         found.joints[0] = Keypoint::from([300.0, 300.0, 0.0]);
         let report = measure(&sample, std::slice::from_ref(&found));
         assert_eq!(report.pck.as_ref().unwrap().per_joint["nose"], Some(0.0));
@@ -272,8 +275,8 @@ mod tests {
         assert_eq!(at_zero.pck.unwrap().per_joint["nose"], Some(1.0));
     }
 
-    /// Fails when a model of another skeleton is scored joint by joint as if it fitted, cannot be
-    /// renamed to the labels' names, or is not measured where no sigmas are defined.
+    /// Fails when predictions of another skeleton are scored joint by joint, cannot be mapped to
+    /// the labels' names, or are not measured where no sigmas are defined.
     #[test]
     fn skeletons_must_fit_and_can_be_renamed() {
         let sample = scene(vec![person(1, 50.0, 50.0, !0), person(2, 300.0, 200.0, !0)]);
@@ -291,7 +294,7 @@ mod tests {
         let back: Vec<_> = found.iter().map(|p| p.renamed(&to_coco)).collect();
         assert_eq!(back, answers(&sample));
 
-        // Labels that openpose18 can be compared with: the neck unlabelled, the rest renamed.
+        // Labels comparable with openpose18: the neck unlabelled, the other joints mapped by name.
         let renamed = |a: &Annotation| {
             let origins = to_openpose.iter().map(|o| match o {
                 Some(JointOrigin::Joint(j)) => a.joints[*j],
@@ -313,9 +316,9 @@ mod tests {
         assert_eq!((pck.mean_all, pck.per_joint["neck"]), (Some(1.0), None));
     }
 
-    /// Fails when a detector's boxes are silently left unused, or broken answers panic.
+    /// Fails when a detector's boxes are silently ignored, or malformed predictions cause a panic.
     #[test]
-    fn boxes_are_refused_and_broken_answers_are_misses() {
+    fn boxes_are_refused_and_malformed_predictions_are_misses() {
         let sample = scene(vec![person(1, 50.0, 50.0, !0)]);
         let mut broken = answer(&sample.annotations[0], f64::NAN);
         for (k, x) in broken

@@ -1,4 +1,5 @@
-//! What both protocols count: labelled people, the answers for them, and the report.
+//! Parts shared by both protocols: the labelled people, the accumulated predictions, and the
+//! report.
 
 use super::coco_ap::{Detection, coco_ap};
 use super::pck::Pck;
@@ -10,8 +11,8 @@ use crate::preprocess::{InputSpec, has_region};
 use crate::sample::{Annotation, LeftOut, Sample, Visibility};
 use crate::skeleton::Skeleton;
 
-/// Everybody who is asked about, with the region that a network of `input` looks at: people with
-/// a labelled joint and a positive area who are not a crowd.
+/// Returns all people to evaluate, with their regions for networks with input format `input`:
+/// people with a labelled joint and a positive area, except crowds.
 pub(super) fn labelled_people<'a>(
     sample: &'a Sample,
     input: &InputSpec,
@@ -21,7 +22,7 @@ pub(super) fn labelled_people<'a>(
     people.filter_map(|a| Some((input.roi_of(a, sample.size)?, a)))
 }
 
-/// Why a person is not asked about; `None` for who is.
+/// Returns why a person is not evaluated, or `None` if they are.
 fn why_left_out(sample: &Sample, person: &Annotation) -> Option<&'static str> {
     if person.is_crowd {
         Some("crowds")
@@ -36,10 +37,10 @@ fn why_left_out(sample: &Sample, person: &Annotation) -> Option<&'static str> {
     }
 }
 
-/// Counts into `left_out` the people of whom both protocols do not ask.
+/// Adds the people whom both protocols skip to the counts in `left_out`.
 ///
 /// # Errors
-/// When nobody is asked about; it says why.
+/// When no person remains; the message tells why.
 pub fn check_people(samples: &[Sample], left_out: &mut LeftOut) -> Result<()> {
     let mut n_asked = 0;
     for sample in samples {
@@ -63,7 +64,7 @@ pub fn check_people(samples: &[Sample], left_out: &mut LeftOut) -> Result<()> {
     }))
 }
 
-/// Refuses an answer of `n` joints from a model of another skeleton.
+/// Rejects a prediction of `n` joints, made with another skeleton.
 pub(super) fn check_joints(skeleton: &Skeleton, n: usize) -> Result<()> {
     if n == skeleton.n_joints() {
         return Ok(());
@@ -76,19 +77,19 @@ pub(super) fn check_joints(skeleton: &Skeleton, n: usize) -> Result<()> {
     )))
 }
 
-/// Counts of one evaluation.
+/// Accumulated results of one evaluation.
 pub(super) struct Tally {
     skeleton: &'static Skeleton,
     pck: Pck,
     pckh: Pckh,
-    /// For OKS.
+    /// Predictions for OKS.
     pub(super) detections: Vec<Detection>,
-    /// People that the predictor was asked about.
+    /// Number of people evaluated.
     pub(super) n_people: usize,
 }
 
 impl Tally {
-    /// Nobody yet.
+    /// Creates an empty tally.
     pub(super) fn new(skeleton: &'static Skeleton, options: &EvalOptions) -> Self {
         Self {
             skeleton,
@@ -99,7 +100,7 @@ impl Tally {
         }
     }
 
-    /// For PCK and PCKh: one person's labels and joints.
+    /// Adds one person's labels and predicted joints to PCK and PCKh.
     pub(super) fn add(&mut self, sample: &Sample, label: &Annotation, joints: &[Point]) {
         let labels = label.joints.iter().map(|j| j.inside(sample.size));
         let labels: Vec<_> = labels.collect();
@@ -107,7 +108,7 @@ impl Tally {
         self.pckh.add(label.head_box, &labels, joints);
     }
 
-    /// All metrics.
+    /// Computes all metrics.
     pub(super) fn report(self, samples: &[Sample]) -> EvalReport {
         let sigmas = &self.skeleton.oks_sigmas;
         EvalReport {
@@ -122,8 +123,8 @@ impl Tally {
     }
 }
 
-/// The sample without labels outside its picture: nobody can see such a joint, so it is neither
-/// asked for, nor measures a torso or head. COCO has none.
+/// Returns the sample without labels outside its image: such joints are not visible, so they are
+/// neither evaluated nor used to measure a torso or head. COCO has none.
 fn in_the_picture(sample: &Sample) -> Sample {
     let mut sample = sample.clone();
     let joints = sample.annotations.iter_mut().flat_map(|a| &mut a.joints);
@@ -142,10 +143,9 @@ mod tests {
     use crate::geometry::{BBox, Size};
     use crate::sample::Joint;
 
-    /// Fails when a joint that is labelled as not in the picture counts as missed by one protocol
-    /// and not at all by another.
+    /// Fails when the two protocols treat a joint labelled outside the image differently.
     #[test]
-    fn joints_outside_the_picture_are_not_asked_for() {
+    fn joints_outside_the_image_are_ignored() {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let points: Vec<Point> = (0..17)
             .map(|j| Point::new(20.0 + 3.0 * f64::from(j), 15.0 + 4.0 * f64::from(j)))

@@ -196,7 +196,7 @@ impl Weights {
     /// (`pos_embedding`) when it is for another input size.
     ///
     /// # Errors
-    /// Names the first missing, mis-shaped or unexpected tensor and says how many more there are.
+    /// Names the first missing, misshapen or unexpected tensor and says how many more there are.
     pub fn check(&self, shapes: &WeightShapes) -> Result<()> {
         let mut faults = Vec::new();
         for (name, wanted) in &shapes.0 {

@@ -1,11 +1,11 @@
-//! [`MultiHeadAttention`]: every token reads from all others.
+//! [`MultiHeadAttention`]: every token attends to all tokens.
 
 use std::sync::OnceLock;
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::dropout::{drawn, factors};
 use super::features::traced;
 use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};
@@ -13,11 +13,12 @@ use super::learn::{self, Projected, Traced};
 use super::linear::{from_rows, learn_product, product, softmax, to_rows, xavier_uniform};
 use super::{Features, Kernels, Linear, Pass};
 
-/// Self-attention whose queries and keys, but not values, know their positions:
-/// `softmax(Q K^T / sqrt(d / heads)) V` per head with `Q = W_q (x + pos) + b_q`,
-/// `K = W_k (x + pos) + b_k`, `V = W_v x + b_v`; then [`Linear`] over the heads side by side.
+/// Multi-head self-attention in which positions are added to queries and keys, but not to values.
 ///
-/// The matrix of who reads from whom is not given: all of it follows from queries and keys, which
+/// Per head `softmax(Q K^T / sqrt(d / heads)) V` with `Q = W_q (x + pos) + b_q`,
+/// `K = W_k (x + pos) + b_k` and `V = W_v x + b_v`, then [`Linear`] on the concatenated heads.
+///
+/// The attention matrix itself is not returned: it can be computed from the queries and keys, which
 /// are a thousand times smaller (`QueryKey`).
 pub struct MultiHeadAttention {
     name: String,
@@ -26,21 +27,21 @@ pub struct MultiHeadAttention {
     in_proj_bias: Tensor,
     out_proj: Linear,
     dropout: f32,
-    /// Of queries with keys, and of values.
+    /// Packed projections: queries and keys together, and values.
     packed: OnceLock<[PackedConv; 2]>,
 }
 
-/// The map and, where the pass wants maps, what they were read by.
+/// Output of the attention layer and, if the pass wants maps, its queries and keys.
 pub struct Attended {
-    /// As large as the input.
+    /// Feature map of the input's shape, `[N, d, H, W]`.
     pub output: Features,
-    /// Queries and keys, each `[N, L, d]`, with their biases, not scaled.
+    /// Queries and keys, each `[N, L, d]`, including their biases, not scaled.
     pub query_key: Option<[Tensor; 2]>,
 }
 
 impl MultiHeadAttention {
-    /// Tensors `in_proj_weight [3 d, d]`, `in_proj_bias [3 d]` (queries, keys, values) and
-    /// `out_proj.{weight [d, d], bias [d]}`; `heads` divides `d`.
+    /// Creates the layer from `in_proj_weight [3 d, d]`, `in_proj_bias [3 d]` (queries, keys,
+    /// values) and `out_proj.{weight [d, d], bias [d]}`; `d` must be a multiple of `heads`.
     pub fn new(vb: &VarBuilder<'_>, d: usize, heads: usize) -> Result<Self> {
         if heads == 0 || !d.is_multiple_of(heads) {
             candle_core::bail!("{}: {d} features in {heads} heads", vb.prefix());
@@ -57,12 +58,13 @@ impl MultiHeadAttention {
         })
     }
 
-    /// Drops each weight with probability `p`, in 0..1, as [`super::dropout`] does.
+    /// Drops each attention weight with probability `p`, in 0..1, like [`super::dropout()`].
     pub fn with_dropout(self, p: f32) -> Self {
         Self { dropout: p, ..self }
     }
 
-    /// `x` `[N, d, H, W]` and, where tokens know them, their positions `[1, d, H, W]`.
+    /// Computes the attention of `x` `[N, d, H, W]`, with positions `pos` `[1, d, H, W]` if there
+    /// are any.
     pub fn forward(
         &self,
         x: &Features,
@@ -101,7 +103,8 @@ impl MultiHeadAttention {
         })
     }
 
-    /// What each token reads, `[N, d, H, W]`; `placed` is `x` with positions.
+    /// Returns the attention output before `out_proj`, `[N, d, H, W]`; `placed` is `x` plus
+    /// positions.
     fn read(
         &self,
         x: &Tensor,
@@ -138,7 +141,7 @@ impl MultiHeadAttention {
         Ok((Features::Tensor(from_rows(&read)?), query_key))
     }
 
-    /// [`MultiHeadAttention::read`] by the kernels with a history.
+    /// [`MultiHeadAttention::read`] with the traced kernels.
     fn read_traced(
         &self,
         x: &Traced,
@@ -164,7 +167,8 @@ impl MultiHeadAttention {
         ))
     }
 
-    /// [`MultiHeadAttention::read`] by the kernels for fixed weights: the weights of all tokens never exist at once.
+    /// [`MultiHeadAttention::read`] with the inference kernels, which never hold the whole
+    /// attention matrix.
     fn read_fast(
         &self,
         x: &Nhwc,
@@ -173,9 +177,9 @@ impl MultiHeadAttention {
     ) -> Result<(Features, Option<[Tensor; 2]>)> {
         let Kernels { threads, buffers } = kernels_of(pass)?;
         let [n, h, w, d] = x.dims();
-        let [query_key, value] = fixed(&self.packed, &self.in_proj_weight, || {
-            let weight = values(&self.in_proj_weight)?;
-            let bias = values(&self.in_proj_bias)?;
+        let [query_key, value] = cached_if_frozen(&self.packed, &self.in_proj_weight, || {
+            let weight = to_vec(&self.in_proj_weight)?;
+            let bias = to_vec(&self.in_proj_bias)?;
             let pack = |from: usize, to: usize| {
                 let bias = Some(&bias[from..to]);
                 PackedConv::linear(d, to - from, &weight[from * d..to * d], bias)
@@ -197,7 +201,7 @@ impl MultiHeadAttention {
     }
 }
 
-/// Queries and keys, which lie side by side, each `[N, L, d]`.
+/// Splits the combined projection into queries and keys, each `[N, L, d]`.
 fn halves(query_keys: &Nhwc) -> Result<[Tensor; 2]> {
     let [n, h, w, both] = query_keys.dims();
     let d = both / 2;
@@ -212,7 +216,7 @@ fn halves(query_keys: &Nhwc) -> Result<[Tensor; 2]> {
     Ok([half(0)?, half(d)?])
 }
 
-/// `x + pos` for each of `x`'s images.
+/// Adds `pos` to each image of `x`.
 fn add_to_each(x: &Features, pos: &Features) -> Result<Features> {
     if let (Features::Nhwc(x), Features::Nhwc(pos)) = (x, pos) {
         return Ok(Features::Nhwc(kernels::add_to_each(x, pos)));
@@ -232,7 +236,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    /// Heads, features, and the input's shape.
+    /// Cases of (number of heads, input shape).
     fn cases() -> [(usize, [usize; 4]); 4] {
         [
             (2, [2, 6, 2, 3]),
@@ -258,10 +262,10 @@ mod tests {
         }
     }
 
-    /// Fails when a gradient of the kernels' attention is not candle's, or the way back drops
-    /// other weights than the way there.
+    /// Fails when a gradient of the attention kernels differs from candle's, or the backward pass
+    /// drops other weights than the forward pass.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (heads, shape) in cases() {
             let [_, d, h, w] = shape;
             for dropout in [0.0, 0.4] {
@@ -273,10 +277,10 @@ mod tests {
         }
     }
 
-    /// Fails when queries and keys are not those that tokens were read by, are given unasked,
-    /// are scaled, swapped or without their biases.
+    /// Fails when the returned queries and keys are not those of the attention, are returned
+    /// without a request, or are scaled, swapped or lack their biases.
     #[test]
-    fn queries_and_keys_are_given_when_wanted() {
+    fn queries_and_keys_are_returned_on_request() {
         let kernels = Kernels::new(2).unwrap();
         for (heads, shape) in cases() {
             let [n, d, h, w] = shape;
@@ -325,7 +329,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when a tile, a head or an image of the kernels' attention takes another's values.
+        /// Fails when the attention kernels mix up the values of tiles, heads or images.
         #[test]
         fn kernels_agree(n in 1..3usize, heads in 1..5usize, width in 1..20usize, h in 1..9usize, w in 1..9usize) {
             let d = heads * width;

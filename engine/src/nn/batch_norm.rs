@@ -1,25 +1,26 @@
-//! Batch normalisation as a layer of its own: before an activation and a convolution.
+//! Batch normalisation as a separate layer, in front of an activation and a convolution.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, Activation, Moments};
 use super::learn::{self, Norm, Traced};
 use super::{Features, Pass};
 
-/// Batch normalisation over channels, eps 1e-5, momentum 0.1: the values of every network here.
+/// Batch normalisation over channels with eps 1e-5 and momentum 0.1, the values of all networks
+/// here.
 pub struct BatchNorm {
     name: String,
     bn: candle_nn::BatchNorm,
-    /// Factor and shift per channel, for the kernels.
+    /// Scale and shift per channel, for the kernels.
     affine: OnceLock<[Vec<f32>; 2]>,
 }
 
 impl BatchNorm {
-    /// Tensors `weight`, `bias`, `running_mean` and `running_var`, each `[C]`.
+    /// Creates the layer from `weight`, `bias`, `running_mean` and `running_var`, each `[C]`.
     pub fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
         let config = BatchNormConfig {
             eps: 1e-5,
@@ -33,18 +34,18 @@ impl BatchNorm {
         })
     }
 
-    /// `BN(x)`.
+    /// Computes `BN(x)`.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, false, pass)
     }
 
-    /// `ReLU(BN(x))`.
+    /// Computes `ReLU(BN(x))`.
     pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, true, pass)
     }
 
     fn apply(&self, x: &Features, relu: bool, pass: &mut Pass) -> Result<Features> {
-        // Multiplications by a factor per channel are not counted anywhere.
+        // By convention, multiplications by a per-channel factor are not counted as MACs.
         pass.layer(
             &self.name,
             |_| 0,
@@ -58,9 +59,9 @@ impl BatchNorm {
                     Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
-                    let [factor, shift] = fixed(&self.affine, self.scale()?.0, || {
+                    let [factor, shift] = cached_if_frozen(&self.affine, self.scale()?.0, || {
                         let (factor, shift) = self.factor_and_shift()?;
-                        Ok([values(&factor)?, values(&shift)?])
+                        Ok([to_vec(&factor)?, to_vec(&shift)?])
                     })?;
                     let activation = if relu {
                         Activation::Relu
@@ -75,7 +76,7 @@ impl BatchNorm {
         )
     }
 
-    /// `BN(x)` with the statistics that the pass asks for.
+    /// Computes `BN(x)` with the batch's or the running statistics, as the pass requires.
     pub(super) fn normalise(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let is_training = pass.norms_follow();
         if is_training {
@@ -85,7 +86,7 @@ impl BatchNorm {
         self.bn.forward_t(x, is_training)
     }
 
-    /// [`BatchNorm::normalise`], plus `other`, negatives cut if `relu`.
+    /// Like [`BatchNorm::normalise`], plus `other`, followed by ReLU if `relu` is set.
     pub(super) fn normalise_traced(
         &self,
         x: &Traced,
@@ -102,8 +103,8 @@ impl BatchNorm {
             moments
         } else {
             Moments {
-                mean: values(self.bn.running_mean())?,
-                variance: values(self.bn.running_var())?,
+                mean: to_vec(self.bn.running_mean())?,
+                variance: to_vec(self.bn.running_var())?,
             }
         };
         let eps = self.bn.eps() as f32;
@@ -118,7 +119,8 @@ impl BatchNorm {
 
     fn check_batch(&self, pixels: usize) -> Result<()> {
         if pixels < 2 {
-            // Its variance is 0/0, and the running variance would be NaN for ever.
+            // The unbiased variance of one value is 0/0, which would make the running variance NaN
+            // forever.
             candle_core::bail!(
                 "{}: training needs more than one value per channel; use larger batches or inputs",
                 self.name
@@ -127,7 +129,7 @@ impl BatchNorm {
         Ok(())
     }
 
-    /// Moves the running statistics towards a batch's, of `pixels` values a channel.
+    /// Updates the running statistics with those of a batch, with `pixels` values per channel.
     fn follow(&self, batch: &Moments, pixels: usize) -> Result<()> {
         let unbiased = pixels as f64 / (pixels as f64 - 1.0);
         let momentum = self.bn.momentum();
@@ -142,7 +144,7 @@ impl BatchNorm {
         Ok(())
     }
 
-    /// `BN(x) = factor * x + shift` with the running statistics:
+    /// Returns the scale and shift of `BN(x) = factor * x + shift` with the running statistics:
     /// `factor = weight / sqrt(var + eps)`, `shift = bias - mean * factor`.
     pub(super) fn factor_and_shift(&self) -> Result<(Tensor, Tensor)> {
         let (weight, bias) = self.scale()?;
@@ -187,9 +189,10 @@ mod tests {
         }
     }
 
-    /// Fails when our single operations, the norm's or ReLU's, learn otherwise than candle's.
+    /// Fails when training with our kernels for batch norm or ReLU differs from training with
+    /// candle.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 3, 4], [1, 2, 5, 1], [3, 1, 40, 33]] {
             for relu in [false, true] {
                 learn_alike(&[&shape], |vb, x, pass| run(relu, vb, &x[0], pass));
@@ -197,9 +200,9 @@ mod tests {
         }
     }
 
-    /// Fails when training does not move the running statistics by a tenth to the batch's mean
-    /// and unbiased variance, moves them where a checkpoint does not see it, or when a batch of
-    /// one value makes them NaN.
+    /// Fails when training does not move the running statistics by a tenth towards the batch's mean
+    /// and unbiased variance, updates copies that a checkpoint does not contain, or sets them to
+    /// NaN for a batch of one value.
     #[test]
     fn learns_running_statistics() {
         for kernels in [None, Some(Kernels::new(2).unwrap())] {
@@ -230,7 +233,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when the kernels' factor and shift are not the norm.
+        /// Fails when the kernels' scale and shift differ from batch normalisation.
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..40usize, h in 1..9usize, w in 1..9usize, relu: bool) {
             agree(&[&[n, c, h, w]], |vb, x, pass| run(relu, vb, &x[0], pass));

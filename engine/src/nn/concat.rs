@@ -1,14 +1,13 @@
-//! Maps beside each other.
+//! Concatenation of feature maps.
 
 use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::common::kernels_of;
 use super::features::traced;
 use super::kernels::Nhwc;
 use super::{Features, Pass, kernels, learn};
 
-/// The channels of all `maps`, in this order. They are of one size.
-///
+/// Concatenates the channels of `maps`, which must have the same height and width.
 /// # Errors
 /// When the sizes differ, or there is no map.
 pub fn concat<const N: usize>(maps: [&Features; N], pass: &Pass) -> Result<Features> {
@@ -45,7 +44,7 @@ mod tests {
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
-    /// Fails when a map gets the gradient of another's channels, or none.
+    /// Fails when a map gets the gradient of another map's channels, or none.
     #[test]
     fn has_the_right_gradient() {
         gradcheck(
@@ -54,10 +53,10 @@ mod tests {
         );
     }
 
-    /// Fails when a gradient of the kernels is not candle's, or a map that is used twice, or that
-    /// has another consumer, loses one of its gradients.
+    /// Fails when a kernel gradient differs from candle's, or a map that is used twice, or also
+    /// elsewhere, loses one of its gradients.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for [n, h, w] in [[2, 3, 5], [1, 1, 7], [3, 4, 1]] {
             let [a, b, c] = [3, 17, 1].map(|c| [n, c, h, w]);
             learn_alike(&[&a, &b, &c], |_, x, pass| {
@@ -71,7 +70,7 @@ mod tests {
         }
     }
 
-    /// Fails when maps of different sizes are put together somehow, with any way to compute.
+    /// Fails when maps of different sizes are accepted by any of the implementations.
     #[test]
     fn sizes_that_differ_are_refused() {
         let maps = [[1, 2, 4, 4], [1, 2, 4, 2]].map(|shape| {
@@ -95,7 +94,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when the kernels put channels elsewhere than the tensors do.
+        /// Fails when the kernels order channels differently from tensors.
         #[test]
         fn kernels_agree(
             n in 1..3usize, c in (1..20usize, 1..20usize, 1..20usize), h in 1..9usize, w in 1..9usize,

@@ -1,21 +1,22 @@
-//! [`Conv2d`], and what all layers share.
+//! [`Conv2d`], and parts shared by all layers that contain a convolution.
 //!
-//! Every layer has three ways to compute. With tensors it is written as the papers write it. With
-//! our kernels and fixed weights normalisation, bias, additions and activation are folded into one
-//! pass over the data; the weights are packed at the first call. With our kernels and a history
-//! ([`super::learn`]) it can be trained. All give the same numbers to 1e-4.
+//! Every layer has three implementations. On tensors it is written as in the papers. With our
+//! kernels and frozen weights, normalisation, bias, additions and activation are fused into one
+//! pass over the data; the weights are packed at the first call. With traced kernels
+//! ([`super::learn`]) it can be trained. All three agree to 1e-4.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
 use super::learn::{self, Then};
-use super::{Features, Kernels, Pass, pointwise};
+use super::{Features, Pass, elementwise};
 
-/// Square cross-correlation with zero padding `kernel / 2`.
-/// `[N, C_in, H, W]` to `[N, C_out, ceil(H / stride), ceil(W / stride)]` for odd kernels.
+/// Square 2D cross-correlation with zero padding `kernel / 2`: `[N, C_in, H, W]` to `[N, C_out,
+/// ceil(H / stride), ceil(W / stride)]` for odd kernels.
 pub struct Conv2d {
     name: String,
     weight: Tensor,
@@ -26,7 +27,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Tensors `weight [C_out, C_in, k, k]` and, where `bias`, `bias [C_out]`.
+    /// Creates the layer from `weight [C_out, C_in, k, k]` and, if `bias` is set, `bias [C_out]`.
     pub fn new(
         vb: &VarBuilder<'_>,
         (c_in, c_out): (usize, usize),
@@ -38,7 +39,7 @@ impl Conv2d {
         Self::with_init(vb, (c_in, c_out), kernel, stride, bias, init)
     }
 
-    /// Like [`Conv2d::new`], with another distribution of fresh weights.
+    /// Like [`Conv2d::new`], with a different random initialisation of the weights.
     pub fn with_init(
         vb: &VarBuilder<'_>,
         (c_in, c_out): (usize, usize),
@@ -59,44 +60,44 @@ impl Conv2d {
         })
     }
 
-    /// The layer's tensor prefix.
+    /// Returns the layer's tensor prefix.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `[C_out, C_in, k, k]`.
+    /// Returns the weights, `[C_out, C_in, k, k]`.
     pub fn weight(&self) -> &Tensor {
         &self.weight
     }
 
-    /// `[C_out]`.
+    /// Returns the bias, `[C_out]`.
     pub fn bias(&self) -> Option<&Tensor> {
         self.bias.as_ref()
     }
 
-    /// The convolution.
+    /// Computes `conv(x)` with its bias.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, self.bias.as_ref(), &self.packed, false, pass)
     }
 
-    /// `ReLU(conv(x))`.
+    /// Computes `ReLU(conv(x))`.
     pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, self.bias.as_ref(), &self.packed, true, pass)
     }
 
-    /// The convolution without its bias.
+    /// Computes `conv(x)` without its bias.
     pub fn forward_without_bias(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, None, &self.packed_without_bias, false, pass)
     }
 
-    /// `conv(x) + other`, the other map of the output's size.
+    /// Computes `conv(x) + other`, where `other` has the output's shape.
     pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
         let (Features::Nhwc(x), Features::Nhwc(other)) = (x, other) else {
             let y = self.forward(x, pass)?;
-            return pointwise::add(&y, other, false, pass);
+            return elementwise::add(&y, other, false, pass);
         };
         pass.layer(&self.name, macs(&self.weight), |pass| {
-            let packed = fixed(&self.packed, &self.weight, || {
+            let packed = cached_if_frozen(&self.packed, &self.weight, || {
                 pack(&self.weight, self.bias.as_ref(), self.stride, x)
             })?;
             convolve_fast(packed, x, Epilogue::add(other, false), pass)
@@ -128,7 +129,7 @@ impl Conv2d {
                 Ok(Features::Traced(y))
             }
             Features::Nhwc(x) => {
-                let packed = fixed(packed, &self.weight, || {
+                let packed = cached_if_frozen(packed, &self.weight, || {
                     pack(&self.weight, bias, self.stride, x)
                 })?;
                 let epilogue = if relu { Epilogue::RELU } else { Epilogue::NONE };
@@ -136,38 +137,6 @@ impl Conv2d {
             }
         })
     }
-}
-
-/// What `make` makes from fixed weights, made once.
-pub(super) fn fixed<'a, T>(
-    cell: &'a OnceLock<T>,
-    weight: &Tensor,
-    make: impl FnOnce() -> Result<T>,
-) -> Result<&'a T> {
-    if cell.get().is_none() {
-        if weight.is_variable() {
-            candle_core::bail!("trainable weights cannot be packed; build the model from tensors");
-        }
-        // A second thread may have been first: both made the same.
-        let _ = cell.set(make()?);
-    }
-    match cell.get() {
-        Some(made) => Ok(made),
-        None => candle_core::bail!("packing failed"),
-    }
-}
-
-/// The kernels that a channels-last map came from.
-pub(super) fn kernels_of(pass: &Pass) -> Result<&Kernels> {
-    match pass.kernels.as_deref() {
-        Some(kernels) => Ok(kernels),
-        None => candle_core::bail!("a channels-last map in a pass without kernels"),
-    }
-}
-
-/// All values of a tensor, row-major.
-pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1()
 }
 
 pub(super) fn pack(
@@ -178,11 +147,11 @@ pub(super) fn pack(
 ) -> Result<PackedConv> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
     let shape = ConvShape::same(c_in, c_out, kernel, stride);
-    let bias = bias.map(values).transpose()?;
+    let bias = bias.map(to_vec).transpose()?;
     let plan = Plan::For(x.h(), x.w());
     Ok(PackedConv::new(
         shape,
-        &values(weight)?,
+        &to_vec(weight)?,
         bias.as_deref(),
         plan,
     ))
@@ -200,7 +169,7 @@ pub(super) fn convolve_fast(
     )))
 }
 
-/// The convolution with tensors.
+/// Computes the convolution on tensors.
 pub(super) fn convolve(
     x: &Tensor,
     weight: &Tensor,
@@ -214,7 +183,7 @@ pub(super) fn convolve(
     }
 }
 
-/// The convolution by candle, on any device.
+/// Computes the convolution with candle's operations, on any device.
 fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     let kernel = weight.dim(3)?;
@@ -223,22 +192,13 @@ fn convolve_plain(x: &Tensor, weight: &Tensor, stride: usize) -> Result<Tensor> 
     if unused(h) == unused(w) {
         return x.conv2d(weight, pad, stride, 1, 1);
     }
-    // The backward of candle's `conv2d` fails unless as many rows as columns are left over: what
-    // no window touches is cut off beforehand.
+    // The backward pass of candle's `conv2d` fails when the numbers of left-over rows and columns
+    // differ, so pixels that no window touches are cut off beforehand.
     let fit = |x: &Tensor, dim, len| {
         x.pad_with_zeros(dim, pad, pad)?
             .narrow(dim, 0, len + 2 * pad - unused(len))
     };
     fit(&fit(x, 2, h)?, 3, w)?.conv2d(weight, 0, stride, 1, 1)
-}
-
-/// Multiply-accumulates of a convolution with `weight`, told from its result.
-pub(super) fn macs(weight: &Tensor) -> impl FnOnce(&Features) -> u64 + use<> {
-    let per_value = weight.elem_count() / weight.dims()[0].max(1);
-    move |y| {
-        let n_values: usize = y.dims4().map_or(0, |dims| dims.iter().product());
-        (per_value * n_values) as u64
-    }
 }
 
 #[cfg(test)]
@@ -247,8 +207,7 @@ mod tests {
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
-    /// Fails when a gradient of a convolution is wrong, or cannot be had for odd sizes with a
-    /// stride.
+    /// Fails when a gradient of a convolution is wrong, or missing for odd sizes with a stride.
     #[test]
     fn has_the_right_gradient() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
@@ -276,9 +235,9 @@ mod tests {
         });
     }
 
-    /// Fails when a gradient of the kernels' convolution, its bias or its ReLU is not candle's.
+    /// Fails when a gradient of the convolution kernel, its bias or its ReLU differs from candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [1, 17, 7, 8], [2, 8, 13, 16]] {
                 for (c_out, bias) in [(1, false), (1, true), (19, true), (32, false)] {
@@ -298,7 +257,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Fails when the kernels' convolution, its bias or its ReLU differs from the tensors'.
+        /// Fails when the convolution kernel, its bias or its ReLU differs from the tensor
+        /// implementation.
         #[test]
         fn kernels_agree(
             shape in (1..3usize, 1..20usize, 1..17usize, 1..17usize),

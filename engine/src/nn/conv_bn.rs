@@ -1,19 +1,20 @@
-//! Convolution and batch normalisation with what follows them, folded into one pass over the data
-//! where the weights are fixed.
+//! Convolution, batch normalisation and the operations that follow, fused into one pass over the
+//! data if the weights are frozen.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{convolve, convolve_fast, fixed, kernels_of, macs, pack, values};
+use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
+use super::conv::{convolve, convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Epilogue, Nhwc, PackedConv};
 use super::learn::{self, Then, Traced};
 use super::upsample::{repeat_tensor, repeat_to};
 use super::{BatchNorm, Features, Mode, Pass};
 
-/// Convolution padded by `kernel / 2`, then batch normalisation, then what the method's name says.
+/// Convolution with padding `kernel / 2`, then batch normalisation, then what the method name says.
 pub struct ConvBn {
     name: String,
     weight: Tensor,
@@ -22,12 +23,13 @@ pub struct ConvBn {
     stride: usize,
     folded: OnceLock<(Tensor, Tensor)>,
     packed: OnceLock<PackedConv>,
-    /// The two halves of [`ConvBn::relu_concat`].
+    /// Packed halves of the weights for [`ConvBn::relu_concat`].
     halves: OnceLock<[PackedConv; 2]>,
 }
 
 impl ConvBn {
-    /// Tensors `conv.weight [C_out, C_in, k, k]` and `bn.{weight,bias,running_mean,running_var} [C_out]`.
+    /// Creates the layer from `conv.weight [C_out, C_in, k, k]` and
+    /// `bn.{weight,bias,running_mean,running_var} [C_out]`.
     pub fn new(
         vb: &VarBuilder<'_>,
         channels: (usize, usize),
@@ -37,7 +39,7 @@ impl ConvBn {
         Self::with(&vb.pp("conv"), &vb.pp("bn"), channels, kernel, stride)
     }
 
-    /// Like [`ConvBn::new`], the convolution's tensors under `conv` and the norm's under `bn`.
+    /// Like [`ConvBn::new`], with explicit prefixes `conv` and `bn` for the two tensor groups.
     pub fn with(
         conv: &VarBuilder<'_>,
         bn: &VarBuilder<'_>,
@@ -58,8 +60,8 @@ impl ConvBn {
         })
     }
 
-    /// Like [`ConvBn::with`], with a `bias [C_out]` of the convolution, which a norm makes
-    /// superfluous and some published networks have all the same.
+    /// Like [`ConvBn::with`], with a convolution `bias [C_out]`. The norm makes it redundant, but
+    /// some published networks have it.
     pub fn with_bias(
         conv: &VarBuilder<'_>,
         bn: &VarBuilder<'_>,
@@ -74,37 +76,38 @@ impl ConvBn {
         })
     }
 
-    /// `BN(conv(x))`.
+    /// Computes `BN(conv(x))`.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, None, false, pass)
     }
 
-    /// `BN(conv(x)) + other`, the other map of the output's size.
+    /// Computes `BN(conv(x)) + other`, where `other` has the output's shape.
     pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, Some(other), false, pass)
     }
 
-    /// `ReLU(BN(conv(x)))`.
+    /// Computes `ReLU(BN(conv(x)))`.
     pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, None, true, pass)
     }
 
-    /// `ReLU(BN(conv(x)) + other)`, the other map of the output's size.
+    /// Computes `ReLU(BN(conv(x)) + other)`, where `other` has the output's shape.
     pub fn relu_add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
         self.run(x, Some(other), true, pass)
     }
 
-    /// `ReLU(x + BN(conv(x)))`, stride 1 and as many channels out as in.
+    /// Computes `ReLU(x + BN(conv(x)))`; needs stride 1 and equal numbers of input and output
+    /// channels.
     ///
-    /// The kernels add 1 to the middle weights of the folded convolution: the identity costs
-    /// nothing.
+    /// The kernels add 1 to the centre weights of the folded convolution, so that the residual
+    /// connection costs nothing.
     pub fn relu_residual(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         let Features::Nhwc(map) = x else {
             return self.run(x, Some(x), true, pass);
         };
         let macs = macs(&self.weight);
         pass.layer(&self.name, macs, |pass| {
-            let packed = fixed(&self.packed, &self.weight, || {
+            let packed = cached_if_frozen(&self.packed, &self.weight, || {
                 let (weight, bias) = self.folded()?;
                 pack(&with_identity(weight)?, Some(bias), self.stride, map)
             })?;
@@ -112,10 +115,10 @@ impl ConvBn {
         })
     }
 
-    /// `ReLU(BN(conv1x1(concat(up2(low), history))))`.
+    /// Computes `ReLU(BN(conv1x1(concat(up2(low), history))))`.
     ///
-    /// The kernels split the weights: the first half works at the low resolution, nothing is
-    /// concatenated.
+    /// The kernels split the weights: the first half is applied at the low resolution, and nothing
+    /// is concatenated.
     pub fn relu_concat(
         &self,
         low: &Features,
@@ -132,7 +135,7 @@ impl ConvBn {
         };
         let (c_low, c_history) = (low.c(), history.c());
         pass.layer(&self.name, macs(&self.weight), |pass| {
-            let [first, second] = fixed(&self.halves, &self.weight, || {
+            let [first, second] = cached_if_frozen(&self.halves, &self.weight, || {
                 let (weight, bias) = self.folded()?;
                 Ok([
                     pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
@@ -145,7 +148,7 @@ impl ConvBn {
         })
     }
 
-    /// `ReLU(up2(BN(conv(low))) + other)`.
+    /// Computes `ReLU(up2(BN(conv(low))) + other)`.
     pub fn relu_up2_add(
         &self,
         low: &Features,
@@ -209,7 +212,7 @@ impl ConvBn {
         Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
     }
 
-    /// The whole layer with a history.
+    /// Runs the whole layer with traced kernels.
     fn run_traced(
         &self,
         x: &Traced,
@@ -226,7 +229,7 @@ impl ConvBn {
         })
     }
 
-    /// [`ConvBn::relu_concat`] with a history, the weights split as there.
+    /// [`ConvBn::relu_concat`] with traced kernels; the weights are split as described there.
     fn concat_traced(&self, low: &Traced, history: &Traced, pass: &mut Pass) -> Result<Features> {
         let (c_low, c_history) = (low.map().c(), history.map().c());
         let work = self.weight.dim(0)? * (low.map().data().len() + history.map().data().len());
@@ -249,7 +252,7 @@ impl ConvBn {
         )
     }
 
-    /// Convolution and normalisation with tensors.
+    /// Computes convolution and normalisation on tensors.
     fn normalised(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let c_out = self.weight.dim(0)?;
         let work = self.weight.elem_count() / c_out;
@@ -266,15 +269,15 @@ impl ConvBn {
     }
 
     fn packed(&self, x: &Nhwc) -> Result<&PackedConv> {
-        fixed(&self.packed, &self.weight, || {
+        cached_if_frozen(&self.packed, &self.weight, || {
             let (weight, bias) = self.folded()?;
             pack(weight, Some(bias), self.stride, x)
         })
     }
 
-    /// Weight and bias of the convolution that does the norm's work as well.
+    /// Returns weight and bias of the convolution with the normalisation folded in.
     fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        fixed(&self.folded, &self.weight, || {
+        cached_if_frozen(&self.folded, &self.weight, || {
             let (factor, shift) = self.bn.factor_and_shift()?;
             let weight = self
                 .weight
@@ -289,10 +292,10 @@ impl ConvBn {
     }
 }
 
-/// `weight` plus the identity: 1 on the middle tap from each channel to itself.
+/// Returns `weight` plus the identity: 1 at the centre tap from each channel to itself.
 fn with_identity(weight: &Tensor) -> Result<Tensor> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
-    let mut sum = values(weight)?;
+    let mut sum = to_vec(weight)?;
     for c in 0..c_out.min(c_in) {
         sum[((c * c_in + c) * kernel + kernel / 2) * kernel + kernel / 2] += 1.0;
     }
@@ -306,7 +309,7 @@ mod tests {
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
-    /// The ways to end in one map of the convolution's size.
+    /// Variants that return one map of the convolution's output size.
     const ENDS: [&str; 4] = ["forward", "relu", "add", "relu_add"];
 
     fn run(layer: &ConvBn, end: &str, x: &[Features], pass: &mut Pass) -> Result<Features> {
@@ -333,7 +336,7 @@ mod tests {
         }
     }
 
-    /// Output size for an input of `len` pixels.
+    /// Returns the output size for an input of `len` pixels.
     fn out(len: usize, stride: usize) -> usize {
         len.div_ceil(stride)
     }
@@ -373,7 +376,7 @@ mod tests {
 
     /// Fails when training with our kernels differs from training with candle's operations.
     #[test]
-    fn kernels_learn_alike() {
+    fn kernel_gradients_match_candle() {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [2, 5, 8, 8], [1, 2, 7, 9]] {
                 let other = [shape[0], 4, out(shape[2], stride), out(shape[3], stride)];
@@ -402,10 +405,10 @@ mod tests {
         }
     }
 
-    /// Fails when the convolution's bias is left out: what a norm learning takes away again is
-    /// invisible while training.
+    /// Fails when the convolution's bias is ignored. This is invisible in training, where the
+    /// norm's batch mean cancels it.
     #[test]
-    fn bias_counts() {
+    fn the_convolution_bias_is_used() {
         let shape = [1, 2, 3, 3];
         agree(&[&shape], |vb, x, pass| {
             layer(vb, (2, 3), 3, 1, true)?.forward(&x[0], pass)
@@ -415,7 +418,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Fails when folding the norm, or a fused sum or ReLU, changes the numbers.
+        /// Fails when folding the norm, or a fused sum or ReLU, changes the result.
         #[test]
         fn kernels_agree(
             shape in (1..3usize, 1..20usize, 1..17usize, 1..17usize),
@@ -432,8 +435,8 @@ mod tests {
             });
         }
 
-        /// Fails when the identity in the weights, the split concatenation or the fused
-        /// upsampling changes the numbers.
+        /// Fails when the identity in the weights, the split concatenation or the fused upsampling
+        /// changes the result.
         #[test]
         fn rewrites_agree(n in 1..3usize, c in 1..20usize, low in 1..20usize, h in 1..9usize, w in 1..9usize) {
             let shape = [n, c, h, w];

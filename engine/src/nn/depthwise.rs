@@ -1,16 +1,16 @@
-//! [`DepthwiseConv`]: a convolution that keeps channels apart.
+//! [`DepthwiseConv`]: a convolution of each channel with its own kernel.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, macs, values};
+use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::features::traced;
 use super::kernels::{self, Activation, PackedDepthwise};
 use super::{Features, Pass, learn};
 
-/// Depthwise convolution with an odd square kernel, stride 1, zero padding `kernel / 2`.
+/// Depthwise convolution with an odd square kernel, stride 1 and zero padding `kernel / 2`.
 pub struct DepthwiseConv {
     name: String,
     weight: Tensor,
@@ -19,13 +19,13 @@ pub struct DepthwiseConv {
 }
 
 impl DepthwiseConv {
-    /// Tensors `weight [C, 1, k, k]` and, where `bias`, `bias [C]`.
+    /// Creates the layer from `weight [C, 1, k, k]` and, if `bias` is set, `bias [C]`.
     pub fn new(vb: &VarBuilder<'_>, channels: usize, kernel: usize, bias: bool) -> Result<Self> {
         let init = candle_nn::init::DEFAULT_KAIMING_NORMAL;
         Self::with_init(vb, channels, kernel, bias, init)
     }
 
-    /// Like [`DepthwiseConv::new`], with another distribution of fresh weights.
+    /// Like [`DepthwiseConv::new`], with a different random initialisation of the weights.
     pub fn with_init(
         vb: &VarBuilder<'_>,
         channels: usize,
@@ -46,12 +46,12 @@ impl DepthwiseConv {
         })
     }
 
-    /// The convolution.
+    /// Computes `conv(x)`.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, None, Activation::None, pass)
     }
 
-    /// `activation(conv(x) + other)`, the other map of `x`'s size.
+    /// Computes `activation(conv(x) + other)`, where `other` has `x`'s shape.
     pub fn apply(
         &self,
         x: &Features,
@@ -80,10 +80,10 @@ impl DepthwiseConv {
                 };
                 return Ok(Features::Tensor(activate(&sum, activation)?));
             };
-            let packed = fixed(&self.packed, &self.weight, || {
+            let packed = cached_if_frozen(&self.packed, &self.weight, || {
                 let (channels, _, kernel, _) = self.weight.dims4()?;
-                let bias = self.bias.as_ref().map(values).transpose()?;
-                let weight = values(&self.weight)?;
+                let bias = self.bias.as_ref().map(to_vec).transpose()?;
+                let weight = to_vec(&self.weight)?;
                 let bias = bias.as_deref();
                 Ok(PackedDepthwise::new(channels, kernel, &weight, bias))
             })?;
@@ -103,7 +103,7 @@ impl DepthwiseConv {
     }
 }
 
-/// The activation with tensors.
+/// Applies the activation to a tensor.
 fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     match activation {
         Activation::None => Ok(x.clone()),
@@ -145,9 +145,10 @@ mod tests {
         }
     }
 
-    /// Fails when a gradient of the kernels' stencil, its sum or its activation is not candle's.
+    /// Fails when a gradient of the depthwise kernel, its sum or its activation differs from
+    /// candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (kernel, bias, shape) in [
             (7, false, [2, 3, 5, 8]),
             (7, true, [1, 1, 9, 40]),
@@ -168,7 +169,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when the kernels' stencil differs from the tensors' convolution.
+        /// Fails when the depthwise kernel differs from the tensor implementation.
         #[test]
         fn kernels_agree(
             shape in (1..3usize, 1..20usize, 1..15usize, 1..15usize),

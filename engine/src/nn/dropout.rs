@@ -1,39 +1,12 @@
-//! [`dropout`], and the [`Random`] numbers that a learning pass carries.
+//! [`dropout`]: random zeroing of activations during training.
 
 use candle_core::{Result, Tensor};
 
 use super::kernels::Dropout;
 use super::{Features, Mode, Pass, learn};
 
-/// A generator whose whole state is two numbers, which a trainer saves and restores: the same
-/// state drops the same values, on any number of threads, with kernels and without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Random {
-    /// Chosen once for a training.
-    pub seed: u64,
-    /// Layers that have drawn so far.
-    pub drawn: u64,
-}
-
-impl Random {
-    /// Nothing drawn yet.
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, drawn: 0 }
-    }
-
-    /// The key of the next layer's numbers.
-    fn draw(&mut self) -> u64 {
-        self.drawn += 1;
-        // Murmur3's finaliser: neighbouring seeds and counts have unlike keys.
-        let mut z = self.seed ^ self.drawn.wrapping_mul(0xd6e8_feb8_6659_fd93);
-        z = (z ^ (z >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        z = (z ^ (z >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        z ^ (z >> 33)
-    }
-}
-
-/// The next layer's draw for probability `p`: none where the pass does not learn, brings no
-/// generator, or `p` is 0.
+/// Draws the next layer's dropout with probability `p`. Returns `None` outside training, without a
+/// generator, or if `p` is 0.
 ///
 /// # Errors
 /// When `p` is not in 0..1.
@@ -49,10 +22,10 @@ pub(super) fn drawn(p: f32, pass: &mut Pass) -> Result<Option<Dropout>> {
     }
 }
 
-/// `x` with every value dropped with probability `p` and the others multiplied by `1 / (1 - p)`, so
-/// that the expectation stays (Srivastava et al., 2014, in the inverted form).
+/// Zeroes every value of `x` with probability `p` and multiplies the others by `1 / (1 - p)`, which
+/// preserves the expectation (Srivastava et al., 2014, in the inverted form).
 ///
-/// `x` itself unless the pass learns and brings a generator ([`Pass::random`]).
+/// Returns `x` unchanged outside training and without a generator ([`Pass::random`]).
 ///
 /// # Errors
 /// When `p` is not in 0..1.
@@ -63,7 +36,7 @@ pub fn dropout(x: Features, p: f32, pass: &mut Pass) -> Result<Features> {
     match x {
         Features::Tensor(x) => {
             let (n, c, h, w) = x.dims4()?;
-            // Numbered channels last, as the kernels number them.
+            // Values are numbered channels-last, as in the kernels.
             let factors = factors(dropout, &[n, h, w, c], &x)?.permute((0, 3, 1, 2))?;
             Ok(Features::Tensor(x.mul(&factors)?))
         }
@@ -72,7 +45,7 @@ pub fn dropout(x: Features, p: f32, pass: &mut Pass) -> Result<Features> {
     }
 }
 
-/// The factors of values numbered in the order of `dims`, of `like`'s type and device.
+/// Returns the factors of values numbered in the order of `dims`, with `like`'s type and device.
 pub(super) fn factors(dropout: Dropout, dims: &[usize], like: &Tensor) -> Result<Tensor> {
     let count: usize = dims.iter().product();
     let factors: Vec<f32> = (0..count as u64).map(|i| dropout.factor(i)).collect();
@@ -83,6 +56,7 @@ pub(super) fn factors(dropout: Dropout, dims: &[usize], like: &Tensor) -> Result
 mod tests {
     use super::*;
     use crate::nn::Kernels;
+    use crate::nn::Random;
     use crate::nn::gradcheck::{copy, gradcheck, learn_alike};
     use candle_core::Device;
 
@@ -105,7 +79,7 @@ mod tests {
         }
     }
 
-    /// Fails when gradients flow through what was dropped, or are not raised with the values.
+    /// Fails when gradients flow through dropped values, or are not scaled like the kept values.
     #[test]
     fn has_the_right_gradient() {
         for shape in [[2, 3, 4, 5], [1, 1, 7, 1]] {
@@ -114,10 +88,10 @@ mod tests {
         }
     }
 
-    /// Fails when another share than `p` is dropped, the expectation moves, two layers or seeds
-    /// drop the same, or the number of threads or the kernels decide what is dropped.
+    /// Fails when the fraction of dropped values is not `p`, the expectation changes, two layers or
+    /// seeds drop the same values, or the result depends on the number of threads or the kernels.
     #[test]
-    fn draws_depend_on_the_state_alone() {
+    fn masks_depend_only_on_the_random_state() {
         let x = ones();
         for p in [0.1_f32, 0.5, 0.9] {
             let mut reference = pass(Some(Random::new(7)), None);
@@ -138,10 +112,10 @@ mod tests {
         }
     }
 
-    /// Fails when anything is dropped while not learning or without a generator, or an impossible
-    /// probability passes.
+    /// Fails when values are dropped outside training or without a generator, or an invalid
+    /// probability is accepted.
     #[test]
-    fn is_absent_unless_learning_with_a_generator() {
+    fn drops_only_in_training_with_a_generator() {
         let x = ones();
         let all = vec![1.0; x.elem_count()];
         assert_eq!(run(&x, 0.5, &mut pass(None, Some(1))), all);

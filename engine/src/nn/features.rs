@@ -1,59 +1,27 @@
-//! What flows between layers.
-
-use std::sync::Arc;
+//! [`Features`]: the data that flows between layers.
 
 use candle_core::{Device, Result, Tensor};
 
-use super::kernels::{self, Buffers, Nhwc, Threads};
+use super::kernels::{self, Nhwc};
 use super::learn::{Traced, with_values};
 use super::{Mode, Pass};
 
-/// Our CPU kernels with the threads they run on and the memory their maps come from.
-pub struct Kernels {
-    /// Who computes.
-    pub threads: Threads,
-    /// Where maps come from and return to.
-    pub buffers: Buffers,
-}
-
-impl Kernels {
-    /// `count` threads (0: one per core) on the best instruction set.
-    ///
-    /// # Errors
-    /// When the system gives no threads, or the environment asks for an unknown instruction set.
-    pub fn new(count: usize) -> crate::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            threads: Threads::new(count)?,
-            buffers: Buffers::new(),
-        }))
-    }
-}
-
-impl std::fmt::Debug for Kernels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kernels")
-            .field("threads", &self.threads.count())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A feature map on its way through a network: `C` channels of `H` x `W` for each of `N` inputs.
+/// A feature map in a network: `C` channels of `H` x `W` for each of `N` inputs.
 pub enum Features {
-    /// `[N, C, H, W]` on any device, for candle's operations; remembers its history where gradients
-    /// are wanted.
+    /// `[N, C, H, W]` on any device, for candle's operations; differentiable by candle.
     Tensor(Tensor),
-    /// Channels last, for our CPU kernels; inference only.
+    /// Channels-last map for our CPU kernels; inference only.
     Nhwc(Nhwc),
-    /// Channels last, for our CPU kernels; remembers its history.
+    /// Channels-last map for our CPU kernels that records its history for the backward pass.
     Traced(Traced),
 }
 
 impl Features {
-    /// Enters a network: for the kernels where the pass brings them, as a tensor otherwise. Values
-    /// of a pass that learns, or that have a history, are traced.
+    /// Converts a network's input: to a channels-last map if the pass has kernels, otherwise to a
+    /// tensor. In training, and for inputs that require gradients, channels-last maps are traced.
     ///
     /// # Errors
-    /// When `x` is not `[N, C, H, W]`; with kernels, when it is not f32 in the processor's memory.
+    /// When `x` is not `[N, C, H, W]`; with kernels, when it is not f32 in CPU memory.
     pub fn enter(x: &Tensor, pass: &Pass) -> Result<Self> {
         match &pass.kernels {
             None => Ok(Self::Tensor(x.clone())),
@@ -70,11 +38,10 @@ impl Features {
         }
     }
 
-    /// Enters a network as a map of `height` x `width` pixels: the tokens of `x [N, L, C]` in
-    /// reading order.
+    /// Converts tokens `x [N, L, C]` in row-major order to a map of `height` x `width` pixels.
     ///
     /// # Errors
-    /// When `x` has other dimensions or another number of tokens.
+    /// When `x` does not have three dimensions or `height * width` tokens.
     pub fn enter_tokens(x: &Tensor, (height, width): (usize, usize), pass: &Pass) -> Result<Self> {
         let (n, len, c) = x.dims3()?;
         if len != height * width {
@@ -93,7 +60,7 @@ impl Features {
         }
     }
 
-    /// Leaves the network as `[N, C, H, W]`.
+    /// Converts a network's output to a tensor `[N, C, H, W]`.
     ///
     /// # Errors
     /// When memory runs out.
@@ -110,10 +77,10 @@ impl Features {
         }
     }
 
-    /// Inputs, channels, height, width.
+    /// Returns the shape `[N, C, H, W]`.
     ///
     /// # Errors
-    /// When a tensor has other than four dimensions.
+    /// When a tensor does not have four dimensions.
     pub fn dims4(&self) -> Result<[usize; 4]> {
         match self {
             Self::Tensor(x) => {
@@ -131,8 +98,8 @@ fn channels_second(map: &Nhwc) -> [usize; 4] {
     [n, c, h, w]
 }
 
-/// All of `maps` traced, where one of them is: tensors that a model makes by itself, such as
-/// positions, enter here.
+/// Returns all `maps` as traced maps if one of them is; constant tensors made by a model, such as
+/// positions, are converted here.
 pub(super) fn traced<const N: usize>(maps: [&Features; N]) -> Result<Option<[Traced; N]>> {
     let first = maps.iter().find_map(|map| match map {
         Features::Traced(map) => Some(map),

@@ -1,4 +1,4 @@
-//! High-level spatial attention: a one-channel gate from two large stencils.
+//! High-level spatial attention: a one-channel gate from two 7x7 convolutions.
 //!
 //! `M = tanh(low(proj(f)))`, `M_deeper = tanh(high(M))`, output `f (1 + M + M * M_deeper)`
 //! (eq. 2-4 of <https://arxiv.org/abs/2107.13693>).
@@ -8,33 +8,35 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{convolve_fast, fixed, kernels_of, pack, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
+use super::conv::{convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Activation, Epilogue, PackedConv};
 use super::{Conv2d, DepthwiseConv, Features, Pass, learn};
 
-/// The layers that compute the gate.
+/// The layers of the gate.
 pub struct SpatialGate {
     proj: Conv2d,
     low: DepthwiseConv,
     high: DepthwiseConv,
     weights: OnceLock<Vec<f32>>,
-    /// The rows of a head, then `proj`.
+    /// Packed weights of a head, followed by those of `proj`.
     stacked: OnceLock<PackedConv>,
 }
 
-/// The gate's two maps, one channel each.
+/// The gate's two maps with one channel each.
 pub struct GateMaps {
     m: Features,
     m_deeper: Features,
 }
 
-/// Side of the stencils.
+/// Kernel size of the two convolutions.
 const KERNEL: usize = 7;
 
 impl SpatialGate {
-    /// Tensors `proj.weight [1, C, 1, 1]`, `low` and `high` `.weight [1, 1, 7, 7]`, `.bias [1]`.
-    /// Fresh weights make M nearly 0, so the gate begins near the identity.
+    /// Creates the layers from `proj.weight [1, C, 1, 1]`, and `weight [1, 1, 7, 7]` and `bias [1]`
+    /// of `low` and `high`. The random initialisation makes M nearly 0, so the gate starts near the
+    /// identity.
     pub fn new(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
         let stencil = |name: &str, stdev: f64| {
             let init = Init::Randn { mean: 0.0, stdev };
@@ -49,17 +51,18 @@ impl SpatialGate {
         })
     }
 
-    /// The maps for features `f`.
+    /// Computes the gate's maps for features `f`.
     pub fn maps(&self, f: &Features, pass: &mut Pass) -> Result<GateMaps> {
         let projected = self.project(f, pass)?;
         self.deepen(&projected, pass)
     }
 
-    /// The maps for features `f`, and the 1x1 convolution `head` of the gated features.
+    /// Computes the gate's maps for features `f`, and the 1x1 convolution `head` of the gated
+    /// features.
     ///
-    /// The gate is one number per pixel, so it may follow the head, which has fewer channels to be
-    /// multiplied: `head(f g) = g W f + b`. The kernels find `W f` and the projection as one
-    /// convolution of one more row, so that `f` is read once.
+    /// The gate has one value per pixel, so it can be applied after the head, whose output has
+    /// fewer channels to multiply: `head(f g) = g W f + b`. The kernels compute `W f` and the
+    /// projection as one convolution with an additional row, so that `f` is read once.
     pub fn head(
         &self,
         f: &Features,
@@ -74,7 +77,7 @@ impl SpatialGate {
         let n_joints = head.weight().dim(0)?;
         let macs = |_: &Features| ((n_joints + 1) * map.data().len()) as u64;
         let both = pass.layer(head.name(), macs, |pass| {
-            let packed = fixed(&self.stacked, head.weight(), || {
+            let packed = cached_if_frozen(&self.stacked, head.weight(), || {
                 let rows = Tensor::cat(&[head.weight(), self.proj.weight()], 0)?;
                 pack(&rows, None, 1, map)
             })?;
@@ -83,7 +86,7 @@ impl SpatialGate {
         let Features::Nhwc(both) = both else {
             candle_core::bail!("a convolution of a channels-last map that is none");
         };
-        let projected = kernels::compact(both.channels(n_joints, 1), both.buffers());
+        let projected = kernels::copy_channels(both.channels(n_joints, 1), both.buffers());
         let maps = self.deepen(&Features::Nhwc(projected), pass)?;
         let GateMaps {
             m: Features::Nhwc(m),
@@ -92,14 +95,14 @@ impl SpatialGate {
         else {
             candle_core::bail!("attention maps of a channels-last map that are none");
         };
-        let bias = head.bias().map(values).transpose()?;
+        let bias = head.bias().map(to_vec).transpose()?;
         let threads = &kernels_of(pass)?.threads;
         let f = both.channels(0, n_joints);
         let y = kernels::gated(f, m, m_deeper, bias.as_deref(), threads);
         Ok((Features::Nhwc(y), maps))
     }
 
-    /// The maps from the projected features.
+    /// Computes the maps from the projected features.
     fn deepen(&self, projected: &Features, pass: &mut Pass) -> Result<GateMaps> {
         let m = self.low.apply(projected, None, Activation::Tanh, pass)?;
         let m_deeper = self.high.apply(&m, None, Activation::Tanh, pass)?;
@@ -113,7 +116,7 @@ impl SpatialGate {
         let macs = |_: &Features| f.data().len() as u64;
         pass.layer(self.proj.name(), macs, |pass| {
             let weight = self.proj.weight();
-            let weights = fixed(&self.weights, weight, || values(weight))?;
+            let weights = cached_if_frozen(&self.weights, weight, || to_vec(weight))?;
             let kernels = kernels_of(pass)?;
             let (pool, threads) = (&kernels.buffers, &kernels.threads);
             let y = kernels::project(f.view(), weights, pool, threads);
@@ -123,14 +126,14 @@ impl SpatialGate {
 }
 
 impl GateMaps {
-    /// `f (1 + M + M * M_deeper) + bias`, with an optional bias per channel.
+    /// Computes `f (1 + M + M * M_deeper) + bias`, with an optional bias per channel.
     pub fn apply(&self, f: Features, bias: Option<&Tensor>, pass: &Pass) -> Result<Features> {
         if let Some([f, m, m_deeper]) = traced([&f, &self.m, &self.m_deeper])? {
             return learn::gate(&f, [&m, &m_deeper], bias).map(Features::Traced);
         }
         match (&self.m, &self.m_deeper, f) {
             (Features::Nhwc(m), Features::Nhwc(m_deeper), Features::Nhwc(mut f)) => {
-                let bias = bias.map(values).transpose()?;
+                let bias = bias.map(to_vec).transpose()?;
                 let threads = &kernels_of(pass)?.threads;
                 kernels::gate(f.view_mut(), m, m_deeper, bias.as_deref(), threads);
                 Ok(Features::Nhwc(f))
@@ -146,7 +149,7 @@ impl GateMaps {
         }
     }
 
-    /// `M`, `M_deeper` and the gate `1 + M + M * M_deeper`, each `[N, 1, H, W]`.
+    /// Returns `M`, `M_deeper` and the gate `1 + M + M * M_deeper`, each `[N, 1, H, W]`.
     pub fn tensors(&self) -> Result<[Tensor; 3]> {
         let (m, m_deeper) = (self.m.to_tensor()?, self.m_deeper.to_tensor()?);
         let gate = ((&m + (&m * &m_deeper)?)? + 1.0)?;
@@ -170,7 +173,7 @@ mod tests {
         maps.apply(copy(f), bias.as_ref(), pass)
     }
 
-    /// Fails when the gradient loses one of the three ways from the features to the gate's result.
+    /// Fails when the gradient misses one of the three paths from the features to the gated result.
     #[test]
     fn has_the_right_gradient() {
         for shape in [[2, 3, 5, 8], [1, 2, 9, 3], [1, 1, 2, 2]] {
@@ -182,7 +185,7 @@ mod tests {
 
     /// Fails when training with our kernels differs from training with candle's convolution.
     #[test]
-    fn kernels_learn_alike() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 9, 6], [1, 2, 4, 13]] {
             learn_alike(&[&shape], |vb, x, pass| run(true, vb, &x[0], pass));
             learn_alike(&[&shape], |vb, x, pass| {
@@ -195,13 +198,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
-        /// Fails when the kernels' gate differs from the tensors'.
+        /// Fails when the gate kernels differ from the tensor implementation.
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..40usize, h in 1..17usize, w in 1..17usize, bias: bool) {
             agree(&[&[n, c, h, w]], |vb, x, pass| run(bias, vb, &x[0], pass));
         }
 
-        /// Fails when a head before its gate answers other than a head behind it.
+        /// Fails when applying the head before the gate gives a different result than after it.
         #[test]
         fn heads_agree(
             n in 1..3usize,

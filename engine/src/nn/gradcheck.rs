@@ -1,5 +1,5 @@
-//! What every layer is held to: its gradients are those of finite differences ([`gradcheck`]),
-//! and tensors, folded weights and kernels give the same numbers ([`agree`]).
+//! Test utilities for layers: gradients must equal finite differences ([`gradcheck`]), and tensors,
+//! folded weights and kernels must agree ([`agree`]).
 
 use std::collections::HashMap;
 
@@ -8,14 +8,14 @@ use candle_nn::{VarBuilder, VarMap};
 
 use super::{Features, Kernels, Mode, Pass, Random, add};
 
-/// A layer of some inputs: built from named weights and run.
+/// A layer under test: built from named weights and applied to its inputs.
 pub(super) trait Layer:
     Fn(&VarBuilder<'_>, &[Features], &mut Pass) -> Result<Features>
 {
 }
 impl<F: Fn(&VarBuilder<'_>, &[Features], &mut Pass) -> Result<Features>> Layer for F {}
 
-/// The same features again, for layers that take theirs by value.
+/// Copies the features, for layers that take theirs by value.
 pub(super) fn copy(x: &Features) -> Features {
     match x {
         Features::Tensor(x) => Features::Tensor(x.clone()),
@@ -27,14 +27,14 @@ pub(super) fn copy(x: &Features) -> Features {
     }
 }
 
-/// Coordinates of one variable that are moved; the first and last among them.
+/// Number of coordinates perturbed per variable, including the first and the last.
 const PROBES: usize = 20;
-/// How far they are moved: the error of a central difference is its square.
+/// Step of the central difference, whose error is of the order of its square.
 const STEP: f64 = 1e-5;
 
-/// Compares the gradients of `layer` with central differences in f64, learning and not, for all
-/// its weights and inputs, with nothing else and with another consumer of the inputs before and
-/// after the layer in the sum that is differentiated.
+/// Compares the gradients of `layer` with central differences in f64, in training and evaluation
+/// mode, for all its weights and inputs. Each check runs with the layer alone, and with another
+/// consumer of the inputs before or after the layer in the sum that is differentiated.
 pub(super) fn gradcheck(shapes: &[&[usize]], layer: impl Layer) {
     let dtype = DType::F64;
     let inputs: Vec<Var> = shapes
@@ -109,8 +109,8 @@ pub(super) fn gradcheck(shapes: &[&[usize]], layer: impl Layer) {
     }
 }
 
-/// Compares `layer` with trainable weights, with fixed ones and with our kernels, not learning:
-/// values to 1e-4 of the largest, multiply-accumulates exactly.
+/// Compares `layer` in evaluation mode with trainable weights, with frozen weights and with our
+/// kernels: values to 1e-4 of the largest, MACs exactly.
 pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
     let kernels = kernels();
     let map = VarMap::new();
@@ -131,7 +131,7 @@ pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
         assert_eq!(
             with_kernels,
             matches!(y, Features::Nhwc(_)),
-            "kernels are used where they are wanted"
+            "kernels are used if requested"
         );
         let macs = pass.tally.unwrap_or_default().macs();
         (y.to_tensor().unwrap(), macs)
@@ -155,9 +155,9 @@ pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
     }
 }
 
-/// Compares gradients with our kernels and without, learning and not: values, and the gradients of
-/// all weights and inputs, to 1e-3 of the largest; the layer once, and twice on the same inputs,
-/// so that everything has two consumers.
+/// Compares training and evaluation with and without our kernels: values, and the gradients of all
+/// weights and inputs, to 1e-3 of the largest. The layer is applied once, and twice to the same
+/// inputs, so that everything has two consumers.
 pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
@@ -185,7 +185,7 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
         assert_eq!(
             pass.kernels.is_some(),
             matches!(y, Features::Traced(_)),
-            "kernels are used where they are wanted"
+            "kernels are used if requested"
         );
         let y = y.to_tensor().unwrap();
         let weight = values(y.dims(), 99, DType::F32, -1.0);
@@ -213,7 +213,7 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
         (Mode::Train, true),
         (Mode::Eval, false),
     ] {
-        // Learning moves the running statistics: both ways begin with the same.
+        // Training moves the running statistics, so both runs start from the same values.
         let statistics: Vec<_> = all(&map)
             .into_iter()
             .map(|(_, var)| (var.as_tensor().copy().unwrap(), var))
@@ -232,13 +232,13 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
     }
 }
 
-/// Two threads, started once.
+/// Kernels with two threads, started once.
 fn kernels() -> std::sync::Arc<Kernels> {
     static KERNELS: std::sync::OnceLock<std::sync::Arc<Kernels>> = std::sync::OnceLock::new();
     KERNELS.get_or_init(|| Kernels::new(2).unwrap()).clone()
 }
 
-/// The weights as they are now, not to be trained.
+/// Returns the current weights as constants.
 pub(super) fn freeze(map: &VarMap) -> VarBuilder<'static> {
     let fixed: HashMap<_, _> = all(map)
         .into_iter()
@@ -247,7 +247,7 @@ pub(super) fn freeze(map: &VarMap) -> VarBuilder<'static> {
     VarBuilder::from_tensors(fixed, DType::F32, &Device::Cpu)
 }
 
-/// Gives every weight a value that shows mistakes: no zeros, no ones, variances positive.
+/// Randomises all weights such that mistakes show: no zeros, no ones, positive variances.
 fn randomise(map: &VarMap) {
     for (i, (name, var)) in all(map).into_iter().enumerate() {
         let low = if name.ends_with("running_var") {
@@ -260,7 +260,7 @@ fn randomise(map: &VarMap) {
     }
 }
 
-/// Variables by name, in order.
+/// Returns all variables in the order of their names.
 fn all(map: &VarMap) -> Vec<(String, Var)> {
     let vars = map.data().lock().unwrap();
     let mut vars: Vec<_> = vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -274,7 +274,7 @@ fn learnable(map: &VarMap) -> Vec<(String, Var)> {
     vars
 }
 
-/// Values in low..1 that depend on the seed only.
+/// Returns values in low..1 that depend only on the seed.
 fn values(shape: &[usize], seed: u64, dtype: DType, low: f64) -> Tensor {
     let mut x = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -298,7 +298,7 @@ fn set(var: &Var, values: &[f64]) {
     var.set(&values).unwrap();
 }
 
-/// All of `0..len`, or some of it spread from the first to the last.
+/// Returns all of `0..len`, or a subset spread evenly from the first to the last.
 fn probes(len: usize) -> Vec<usize> {
     if len <= PROBES {
         return (0..len).collect();
@@ -310,20 +310,20 @@ fn probes(len: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// Fails when the check itself is blind: here half of the gradient is missing.
+    /// Fails when the check accepts a layer that loses half of its gradient.
     #[test]
     #[should_panic(expected = "gradient 0 of x0 is")]
-    fn a_wrong_gradient_is_noticed() {
+    fn a_wrong_gradient_is_detected() {
         gradcheck(&[&[1, 2, 2, 2]], |_, x, _| {
             let x = x[0].to_tensor()?;
             Ok(Features::Tensor((&x * x.detach())?))
         });
     }
 
-    /// Fails when the check passes over a variable without any gradient.
+    /// Fails when the check accepts a variable without a gradient.
     #[test]
     #[should_panic(expected = "x0 has no gradient")]
-    fn a_missing_gradient_is_noticed() {
+    fn a_missing_gradient_is_detected() {
         gradcheck(&[&[1, 2, 2, 2], &[1, 2, 2, 2]], |_, x, _| Ok(copy(&x[1])));
     }
 }

@@ -1,18 +1,18 @@
-//! Layers of transformers. Tokens are the pixels of a map in reading order, their features its
-//! channels: tensors stay `[N, C, H, W]` by shape, but lie channels last in memory between these
-//! layers, so that [`to_rows`] copies nothing.
+//! Transformer layers. Tokens are the pixels of a map in row-major order, and their features are
+//! its channels. Between these layers tensors have the shape `[N, C, H, W]`, but are channels-last
+//! in memory, so that [`to_rows`] copies nothing.
 
 use std::sync::OnceLock;
 
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, Epilogue, PackedConv};
 use super::learn::{self, Then};
 use super::{Features, Pass};
 
-/// `weight . token + bias` for every token.
+/// Computes `weight . token + bias` for every token.
 pub struct Linear {
     name: String,
     weight: Tensor,
@@ -21,7 +21,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Tensors `weight [C_out, C_in]` (fresh: Xavier uniform) and `bias [C_out]`.
+    /// Creates the layer from `weight [C_out, C_in]` (initialised with Xavier uniform) and `bias
+    /// [C_out]`.
     pub fn new(vb: &VarBuilder<'_>, (c_in, c_out): (usize, usize)) -> Result<Self> {
         Ok(Self {
             name: vb.prefix(),
@@ -31,12 +32,12 @@ impl Linear {
         })
     }
 
-    /// The product.
+    /// Computes the linear map of every token.
     pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, false, pass)
     }
 
-    /// The product, negatives cut.
+    /// Computes the linear map of every token, followed by ReLU.
     pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.apply(x, true, pass)
     }
@@ -58,9 +59,9 @@ impl Linear {
                     Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
-                    let packed = fixed(&self.packed, &self.weight, || {
+                    let packed = cached_if_frozen(&self.packed, &self.weight, || {
                         let (c_out, c_in) = self.weight.dims2()?;
-                        let (weight, bias) = (values(&self.weight)?, values(&self.bias)?);
+                        let (weight, bias) = (to_vec(&self.weight)?, to_vec(&self.bias)?);
                         Ok(PackedConv::linear(c_in, c_out, &weight, Some(&bias)))
                     })?;
                     let epilogue = Epilogue {
@@ -85,7 +86,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Tensors `weight` and `bias`, each `[C]`.
+    /// Creates the layer from `weight` and `bias`, each `[C]`.
     pub fn new(vb: &VarBuilder<'_>, channels: usize, eps: f32) -> Result<Self> {
         Ok(Self {
             weight: vb.get_with_hints(channels, "weight", Init::Const(1.0))?,
@@ -95,12 +96,12 @@ impl LayerNorm {
         })
     }
 
-    /// The normalised map; the kernels work in place.
+    /// Computes the normalised map; the kernels work in place.
     pub fn forward(&self, x: Features, pass: &Pass) -> Result<Features> {
         match x {
             Features::Tensor(x) => {
                 let rows = to_rows(&x)?;
-                // The faster `layer_norm` has no backward.
+                // The faster `layer_norm` has no backward pass.
                 let y = candle_nn::ops::layer_norm_slow(&rows, &self.weight, &self.bias, self.eps)?;
                 Ok(Features::Tensor(from_rows(&y)?))
             }
@@ -108,8 +109,8 @@ impl LayerNorm {
                 learn::layer_norm(&x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
             }
             Features::Nhwc(mut x) => {
-                let [weight, bias] = fixed(&self.fixed, &self.weight, || {
-                    Ok([values(&self.weight)?, values(&self.bias)?])
+                let [weight, bias] = cached_if_frozen(&self.fixed, &self.weight, || {
+                    Ok([to_vec(&self.weight)?, to_vec(&self.bias)?])
                 })?;
                 let threads = &kernels_of(pass)?.threads;
                 kernels::layer_norm(&mut x, weight, bias, self.eps, threads);
@@ -119,33 +120,33 @@ impl LayerNorm {
     }
 }
 
-/// Softmax over the last axis.
+/// Computes the softmax over the last axis.
 ///
-/// A constant subtracted from all arguments changes nothing, so the largest is taken off without
-/// a gradient of its own.
+/// Subtracting a constant from all arguments does not change the result, so the maximum is
+/// subtracted as a constant without gradient.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     let top = x.detach().max_keepdim(D::Minus1)?;
     let exp = x.broadcast_sub(&top)?.exp()?;
     exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
 }
 
-/// Fresh weights of a `[c_out, c_in]` matrix.
+/// Returns the random initialisation of a `[c_out, c_in]` matrix.
 pub(super) fn xavier_uniform(c_in: usize, c_out: usize) -> Init {
     let up = (6.0 / (c_in + c_out) as f64).sqrt();
     Init::Uniform { lo: -up, up }
 }
 
-/// `[N, C, H, W]` to `[N, H, W, C]`.
+/// Permutes `[N, C, H, W]` to `[N, H, W, C]`.
 pub(super) fn to_rows(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 2, 3, 1))?.contiguous()
 }
 
-/// `[N, H, W, C]` to `[N, C, H, W]`, without moving anything.
+/// Permutes `[N, H, W, C]` to `[N, C, H, W]` without copying.
 pub(super) fn from_rows(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 3, 1, 2))
 }
 
-/// `weight . row + bias` for the rows of `[N, H, W, C]`.
+/// Computes `weight . row + bias` for the rows of `[N, H, W, C]`.
 pub(super) fn product(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (n, h, w, c) = rows.dims4()?;
     rows.reshape((n * h * w, c))?
@@ -154,7 +155,7 @@ pub(super) fn product(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<T
         .reshape((n, h, w, ()))
 }
 
-/// `weight . token + bias` with a history, negatives cut if `relu`: a 1x1 convolution.
+/// Computes `weight . token + bias` as a traced 1x1 convolution, followed by ReLU if `relu` is set.
 pub(super) fn learn_product(
     x: &learn::Traced,
     weight: &Tensor,
@@ -192,9 +193,9 @@ mod tests {
         }
     }
 
-    /// Fails when a gradient of the kernels' linear layer or norm is not candle's.
+    /// Fails when a gradient of the linear or layer norm kernels differs from candle's.
     #[test]
-    fn learn_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 2, 5], [1, 16, 3, 1], [3, 37, 9, 4]] {
             let c = shape[1];
             learn_alike(&[&shape], |vb, x, pass| {
@@ -212,7 +213,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when the kernels' linear layer or norm differs from the tensors'.
+        /// Fails when the linear or layer norm kernels differ from the tensor implementation.
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..40usize, out in 1..40usize, h in 1..7usize, w in 1..7usize) {
             let shape = [n, c, h, w];

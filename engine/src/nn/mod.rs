@@ -1,20 +1,24 @@
-//! Layers: one definition for training and inference.
+//! Neural network layers, with one definition for training and inference.
 //!
-//! Layers take and give [`Features`]: tensors, which candle differentiates, or channels-last maps
-//! for our own [`kernels`], with a history for learning or without one for inference. All ways give
-//! the same numbers to 1e-4. A [`Pass`] accompanies a forward call: it carries the [`Mode`], says
-//! whether attention maps are wanted, and collects the work done in a [`Tally`].
+//! Layers take and return [`Features`]: tensors, which candle differentiates, or channels-last maps
+//! for our own [`kernels`], either traced for training or untraced for inference. All
+//! implementations agree to 1e-4. Each forward call takes a [`Pass`], which holds the [`Mode`],
+//! tells whether attention maps are wanted, and collects the operations of each layer in a
+//! [`Tally`].
 //!
 //! Layers avoid candle's operations whose gradients are wrong or missing (they are banned in
 //! `clippy.toml`, with the reasons).
 
 mod attention;
 mod batch_norm;
+mod common;
 mod concat;
 mod conv;
 mod conv_bn;
+mod cpu;
 mod depthwise;
 mod dropout;
+mod elementwise;
 mod features;
 mod gate;
 #[cfg(test)]
@@ -23,9 +27,9 @@ pub mod kernels;
 mod learn;
 mod linear;
 mod pass;
-mod pointwise;
 mod pool;
 mod query_key;
+mod random;
 mod transposed;
 mod upsample;
 
@@ -34,15 +38,17 @@ pub use batch_norm::BatchNorm;
 pub use concat::concat;
 pub use conv::Conv2d;
 pub use conv_bn::ConvBn;
+pub use cpu::Kernels;
 pub use depthwise::DepthwiseConv;
-pub use dropout::{Random, dropout};
-pub use features::{Features, Kernels};
+pub use dropout::dropout;
+pub use elementwise::{add, add_bias, multiply};
+pub use features::Features;
 pub use gate::{GateMaps, SpatialGate};
 pub use learn::Traced;
 pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
-pub use pointwise::{add, add_bias, multiply};
 pub use pool::{Pool, max_pool};
 pub use query_key::attention_weights;
+pub use random::Random;
 pub use transposed::TransposedConvBn;
 pub use upsample::{resize_bilinear, upsample_bilinear2, upsample_nearest, upsample_nearest_add};

@@ -1,4 +1,4 @@
-//! What accompanies one forward call.
+//! [`Pass`]: options and state of one forward call.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,29 +7,30 @@ use candle_core::Tensor;
 
 use super::{Kernels, Random};
 
-/// Whether a forward call learns.
+/// Training or evaluation mode, as `train()` and `eval()` in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Batch statistics, running statistics updated, training-only heads present.
+    /// Batch norms use batch statistics and update the running ones; training-only heads are
+    /// present.
     Train,
-    /// Running statistics; nothing changes.
+    /// Batch norms use running statistics; nothing is updated.
     #[default]
     Eval,
 }
 
-/// Work of one layer: a row of a [`Tally`].
+/// Cost of one layer: a row of a [`Tally`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerWork {
-    /// The layer's tensor prefix: `x21.down.conv`.
+    /// Tensor prefix of the layer, such as `x21.down.conv`.
     pub name: String,
-    /// Multiply-accumulates for the whole batch as the network is written; our kernels get by
-    /// with fewer in some layers.
+    /// Multiply-accumulates (MACs) for the whole batch in the textbook form of the network; our
+    /// kernels need fewer in some layers.
     pub macs: u64,
-    /// Time it took.
+    /// Wall-clock time of the layer.
     pub time: Duration,
 }
 
-/// Work per layer, in the order of execution.
+/// Cost of each layer, in the order of execution.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// One row per layer call.
@@ -37,45 +38,45 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Multiply-accumulates of all layers.
+    /// Returns the MACs of all layers.
     pub fn macs(&self) -> u64 {
         self.layers.iter().map(|l| l.macs).sum()
     }
 }
 
-/// State of one forward call.
+/// Options and state of one forward call.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// Train or Eval.
+    /// Training or evaluation mode.
     pub mode: Mode,
-    /// Batch norms keep their running statistics in a pass that learns: small batches say too
-    /// little about a picture's distribution.
+    /// Keeps the running statistics of batch norms fixed in training, because small batches are too
+    /// small a sample for statistics.
     pub fixed_norms: bool,
-    /// Collect attention maps: they cost time and memory.
+    /// Whether to collect attention maps, which cost time and memory.
     pub wants_maps: bool,
-    /// Our CPU kernels; candle's operations without them. A pass that does not learn needs fixed
-    /// weights for them.
+    /// Our CPU kernels; `None` uses candle's operations. In evaluation mode, kernels need frozen
+    /// weights.
     pub kernels: Option<Arc<Kernels>>,
-    /// What dropout draws from. Without it nothing is dropped, in any mode.
+    /// Random state of dropout. Without it nothing is dropped in any mode.
     pub random: Option<Random>,
-    /// Collect work per layer when set.
+    /// Collects the cost of each layer if set.
     pub tally: Option<Tally>,
-    /// Keeps every named intermediate when set, for locating a fault.
+    /// Collects every named intermediate result if set, for debugging.
     pub probes: Option<Vec<(String, Tensor)>>,
 }
 
 impl Pass {
-    /// Whether batch norms take a batch's own statistics.
+    /// Returns whether batch norms use and follow the batch's statistics.
     pub(super) fn norms_follow(&self) -> bool {
         self.mode == Mode::Train && !self.fixed_norms
     }
 
-    /// Inference without maps.
+    /// Returns a pass for inference without maps.
     pub fn eval() -> Self {
         Self::default()
     }
 
-    /// Inference that counts work.
+    /// Returns a pass for inference that collects a [`Tally`].
     pub fn counting() -> Self {
         Self {
             tally: Some(Tally::default()),
@@ -83,10 +84,11 @@ impl Pass {
         }
     }
 
-    /// Runs `layer` and books it under `name`; `macs` is told from its result.
+    /// Runs `layer` and adds its cost to the tally as `name`; `macs` computes the MACs from the
+    /// result.
     ///
     /// # Errors
-    /// The layer's.
+    /// When `layer` fails.
     pub fn layer<T>(
         &mut self,
         name: &str,

@@ -1,36 +1,36 @@
-//! Max pooling with the gradient to the first of equal maxima.
+//! Max pooling whose gradient goes to the first of equal maxima.
 
 use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::common::kernels_of;
 use super::{Features, Pass, kernels, learn};
 
-/// A pooling window; the border counts as minus infinity.
+/// Size of a pooling window; padding counts as minus infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
-    /// Side of the window.
+    /// Side of the window in pixels.
     pub kernel: usize,
-    /// Pixels between windows.
+    /// Distance between windows in pixels.
     pub stride: usize,
-    /// Width of the border, less than `kernel`.
+    /// Padding on each side in pixels, less than `kernel`.
     pub pad: usize,
 }
 
 impl Pool {
-    /// 2x2, stride 2: `[.., H, W]` to `[.., H / 2, W / 2]`, rounded down.
+    /// 2x2 window, stride 2: `[.., H, W]` to `[.., H / 2, W / 2]`, rounded down.
     pub const HALVE: Self = Self {
         kernel: 2,
         stride: 2,
         pad: 0,
     };
-    /// 3x3, stride 2, border 1, of ResNet stems: to `[.., H / 2, W / 2]`, rounded up.
+    /// 3x3 window, stride 2, padding 1, as in ResNet stems: to `[.., H / 2, W / 2]`, rounded up.
     pub const STEM: Self = Self {
         kernel: 3,
         stride: 2,
         pad: 1,
     };
 
-    /// Windows along an axis of `len` pixels.
+    /// Returns the number of windows along an axis of `len` pixels.
     fn out(self, len: usize) -> Result<usize> {
         match (len + 2 * self.pad).checked_sub(self.kernel) {
             Some(rest) if len > 0 => Ok(rest / self.stride + 1),
@@ -39,18 +39,21 @@ impl Pool {
     }
 }
 
-/// The largest value under each window.
+/// Returns the maximum of each window.
 pub fn max_pool(x: &Features, pool: Pool, pass: &Pass) -> Result<Features> {
     let [_, _, h, w] = x.dims4()?;
     let (out_h, out_w) = (pool.out(h)?, pool.out(w)?);
     match x {
         Features::Tensor(x) => {
-            // Columns first: the largest of the rows' first maxima, the first of these, is the
-            // first maximum of the window in reading order.
+            // Along columns first: the first maximum of the row-wise first maxima is the window's
+            // first maximum in row-major order.
             let across = max_along(x, 3, pool, out_w)?;
             Ok(Features::Tensor(max_along(&across, 2, pool, out_h)?))
         }
-        Features::Traced(x) => learn::max_pool(x, pool).map(Features::Traced),
+        Features::Traced(x) => {
+            let window = (pool.kernel, pool.stride, pool.pad);
+            learn::max_pool(x, window).map(Features::Traced)
+        }
         Features::Nhwc(x) => {
             let Pool {
                 kernel,
@@ -72,8 +75,9 @@ fn max_along(x: &Tensor, dim: usize, pool: Pool, out: usize) -> Result<Tensor> {
         pad,
     } = pool;
     let len = x.dim(dim)?;
-    // Repeating the edge is as good as minus infinity: a window over the border also covers the
-    // edge itself, and the copies' gradient returns to it. Taps are taken `stride * out` long.
+    // Replicating the edge is equivalent to padding with minus infinity: a window over the border
+    // also covers the edge itself, and the gradient of the copies returns to it. Taps are taken
+    // `stride * out` long.
     let tail = (kernel - 1 + stride * out).saturating_sub(pad + len);
     let padded = x.pad_with_same(dim, pad, tail)?;
     let mut dims = x.dims().to_vec();
@@ -89,7 +93,7 @@ fn max_along(x: &Tensor, dim: usize, pool: Pool, out: usize) -> Result<Tensor> {
     };
     (1..kernel).try_fold(tap(0)?, |top, i| {
         let next = tap(i)?;
-        // `maximum` would split the gradient between equals.
+        // `maximum` would split the gradient between equal values.
         top.ge(&next)?.where_cond(&top, &next)
     })
 }
@@ -115,8 +119,8 @@ mod tests {
         }
     }
 
-    /// Fails when equal maxima share the gradient or it goes to a later one: after a ReLU whole
-    /// windows are 0.
+    /// Fails when equal maxima share the gradient or it goes to a later one. This is common: after
+    /// a ReLU, whole windows are 0.
     #[test]
     fn ties_go_to_the_first() {
         let with = |kernels: Option<_>, pool: Pool, values: &[f32], side: usize| {
@@ -143,7 +147,7 @@ mod tests {
             gradient(Pool::HALVE, &[0., 3., 3., 1.], 2),
             [0., 1., 0., 0.]
         );
-        // Windows begin at -1 and 1: the first pixel of each that lies in the map.
+        // Windows start at -1 and 1: their first pixels inside the map.
         let mut want = [0.; 9];
         (want[0], want[1], want[3], want[4]) = (1., 1., 1., 1.);
         assert_eq!(gradient(Pool::STEM, &[-2.; 9], 3), want);
@@ -152,8 +156,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Fails when the kernels' pooling differs from the tensors', or the border is 0 and not
-        /// minus infinity.
+        /// Fails when the pooling kernel differs from the tensor implementation, or pads with 0
+        /// instead of minus infinity.
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 2..9usize, w in 2..9usize) {
             for pool in POOLS {

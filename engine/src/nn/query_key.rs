@@ -1,19 +1,20 @@
-//! Pictures of self-attention out of its queries and keys: what a token reads, and who reads it.
+//! Attention maps computed from queries and keys: the tokens that a token attends to, and the
+//! tokens that attend to it.
 //!
-//! `A = softmax(Q K^T / sqrt(d / heads))` has a row for each reader and a column for each token
-//! that is read. A row is as cheap as it looks. A column needs the normaliser of every row, hence
-//! all scores, which the attention kernel makes and forgets tile by tile.
+//! `A = softmax(Q K^T / sqrt(d / heads))` has a row for each query token and a column for each key
+//! token. A single row is cheap. A column needs the normaliser of every row and therefore all
+//! scores, which the attention kernel computes and discards tile by tile.
 
 use candle_core::{Device, Result as TensorResult, Tensor};
 
-use super::conv::values;
+use super::common::to_vec;
 use super::kernels::{Heads, Threads, View, ViewMut, attention};
 use crate::error::{Error, Result};
 use crate::geometry::Point;
 use crate::output::{AttentionKind, AttentionMap, Direction, MapPlace, Planes, QueryKey};
 
 impl QueryKey {
-    /// The token under a point of the image; `None` outside the region that the network saw.
+    /// Returns the token at a point of the image; `None` outside the network's region.
     pub fn token_at(&self, point_in_image: Point) -> Option<usize> {
         let map_from_image = self.image_from_map.inverse()?;
         let p = map_from_image.apply(point_in_image);
@@ -25,7 +26,8 @@ impl QueryKey {
         Some(y * self.grid.width + x)
     }
 
-    /// What `token` reads: row `A[token, :]` of one head, or the mean of all. Sums to 1.
+    /// Returns the tokens that `token` attends to: row `A[token, :]` of one head, or the mean over
+    /// heads. The values sum to 1.
     ///
     /// # Errors
     /// When there is no such token or head.
@@ -56,8 +58,9 @@ impl QueryKey {
         Ok(self.plane(mean))
     }
 
-    /// Who reads `token`: column `A[:, token]` of one head, or the mean of all. Each value is a
-    /// share of what its own pixel reads; their sum is arbitrary.
+    /// Returns the tokens that attend to `token`: column `A[:, token]` of one head, or the mean
+    /// over heads. Each value is a fraction of its own row's sum; the sum of the column is
+    /// arbitrary.
     ///
     /// # Errors
     /// When there is no such token or head.
@@ -67,7 +70,7 @@ impl QueryKey {
         let width = d / self.heads;
         let from = first * width;
         let dims = [1, 1, len, count * width];
-        // Who reads the token receives 1, from all others 0: what arrives is the column.
+        // With a value of 1 for `token` and 0 for all others, the attention output is the column.
         let mut sources = vec![0.0; len * count];
         sources[token * count..][..count].fill(1.0);
         let mut column = vec![0.0; len * count];
@@ -87,9 +90,10 @@ impl QueryKey {
         Ok(self.plane(column.chunks_exact(count).map(mean).collect()))
     }
 
-    /// [`QueryKey::dependency`] or [`QueryKey::affected`] as a map that overlays draw, called
-    /// `{name}.{direction}`, and `{name}.{direction}.head{head}` of a single head. Its range ends at its own largest value: 1 is possible, but attention
-    /// to one token out of a thousand would leave the picture dark.
+    /// Returns [`QueryKey::dependency`] or [`QueryKey::affected`] as a map for overlays, named
+    /// `{name}.{direction}`, or `{name}.{direction}.head{head}` for a single head. Its range ends
+    /// at its own maximum: although values up to 1 are possible, attention spread over a thousand
+    /// tokens would leave the image dark.
     ///
     /// # Errors
     /// When there is no such token or head.
@@ -126,7 +130,7 @@ impl QueryKey {
         })
     }
 
-    /// Number of tokens, of features, and the heads meant.
+    /// Returns the number of tokens, the number of features, and the range of heads.
     fn checked(
         &self,
         token: usize,
@@ -164,11 +168,12 @@ impl QueryKey {
     }
 }
 
-/// The whole matrix, `[N, heads, L, L]` with readers as rows, from `[N, L, d]` queries and keys
-/// with their biases, not scaled. Millions of entries: for files, not for live use.
+/// Computes the whole matrix, `[N, heads, L, L]` with queries as rows, from `[N, L, d]` queries and
+/// keys that include their biases and are not scaled. It has millions of entries: meant for files,
+/// not for live use.
 ///
 /// # Errors
-/// When the shapes do not belong together.
+/// When the shapes do not match.
 pub fn attention_weights(
     queries: &Tensor,
     keys: &Tensor,
@@ -180,8 +185,8 @@ pub fn attention_weights(
         let shapes = [queries.dims(), keys.dims()];
         candle_core::bail!("queries and keys {shapes:?} in {heads} heads");
     }
-    let (queries, keys) = (values(queries)?, values(keys)?);
-    // The weights are what is wanted; the kernel also wants something to weigh.
+    let (queries, keys) = (to_vec(queries)?, to_vec(keys)?);
+    // Only the attention weights are needed, but the kernel also expects values.
     let nothing = vec![0.0; n * len * heads];
     let mut read = nothing.clone();
     let mut weights = vec![0.0; n * heads * len * len];
@@ -234,7 +239,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// Fails when a row or column is another token's or head's, or is not averaged over heads.
+        /// Fails when a row or column belongs to another token or head, or is not averaged over
+        /// heads.
         #[test]
         fn rows_and_columns_are_those_of_the_matrix(token in 0..12usize, head in prop::option::of(0..2usize)) {
             let threads = Threads::new(2).unwrap();
@@ -262,11 +268,11 @@ mod tests {
             prop_assert!(column.values.iter().all(|&v| v <= map.range.1));
         }
 
-        /// Fails when a click finds a token beside the one whose pixel it hit, or one where the
-        /// network did not look.
+        /// Fails when a click selects another token than the one under it, or selects one outside
+        /// the network's region.
         #[test]
         fn a_point_finds_its_token(x in -10.0..40.0f64, y in -10.0..50.0f64) {
-            // The region begins at pixel (100, 50): its first token covers pixels 0 to 7.
+            // The region starts at pixel (100, 50): its first token covers pixels 0 to 7.
             let found = sample().token_at(Point::new(100.0 + x, 50.0 + y));
             let inside = (-0.5..23.5).contains(&x) && (-0.5..31.5).contains(&y);
             let (column, row) = (((x + 0.5) / 8.0).floor(), ((y + 0.5) / 8.0).floor());
@@ -274,9 +280,9 @@ mod tests {
         }
     }
 
-    /// Fails when a token, a head or damaged data bring the program down.
+    /// Fails when an invalid token or head, or inconsistent data, causes a panic.
     #[test]
-    fn what_is_not_there_is_refused() {
+    fn invalid_tokens_and_heads_are_refused() {
         let threads = Threads::new(1).unwrap();
         let qk = sample();
         assert!(qk.dependency(12, None).is_err());

@@ -1,11 +1,11 @@
-//! [`TransposedConvBn`]: learned upsampling to twice the size.
+//! [`TransposedConvBn`]: learned upsampling by a factor of 2.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::conv::{fixed, kernels_of, values};
+use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
 use super::{BatchNorm, Features, Mode, Pass, learn};
 
@@ -13,8 +13,8 @@ const KERNEL: usize = 4;
 const STRIDE: usize = 2;
 const PAD: usize = 1;
 
-/// Transposed convolution 4x4, stride 2, padding 1, without bias; batch normalisation; ReLU.
-/// `[N, C_in, H, W]` to `[N, C_out, 2 H, 2 W]`.
+/// Transposed convolution 4x4, stride 2, padding 1, without bias; then batch normalisation and
+/// ReLU. `[N, C_in, H, W]` to `[N, C_out, 2 H, 2 W]`.
 pub struct TransposedConvBn {
     name: String,
     weight: Tensor,
@@ -24,7 +24,8 @@ pub struct TransposedConvBn {
 }
 
 impl TransposedConvBn {
-    /// Tensors `weight [C_in, C_out, 4, 4]` under `conv` and those of [`BatchNorm`] under `bn`.
+    /// Creates the layer from `weight [C_in, C_out, 4, 4]` under `conv` and the tensors of
+    /// [`BatchNorm`] under `bn`.
     pub fn new(
         conv: &VarBuilder<'_>,
         bn: &VarBuilder<'_>,
@@ -40,9 +41,9 @@ impl TransposedConvBn {
         })
     }
 
-    /// `ReLU(BN(conv(x)))`.
+    /// Computes `ReLU(BN(conv(x)))`.
     pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        // Every input value meets every weight of its channel once.
+        // Every input value is multiplied once by every weight of its channel.
         let per_channel = self.weight.elem_count() / self.weight.dim(0)?.max(1);
         let [n, c, h, w] = x.dims4()?;
         let macs = (n * c * h * w * per_channel) as u64;
@@ -58,10 +59,10 @@ impl TransposedConvBn {
                     Ok(Features::Traced(y))
                 }
                 Features::Nhwc(x) => {
-                    let packed = fixed(&self.packed, &self.weight, || {
+                    let packed = cached_if_frozen(&self.packed, &self.weight, || {
                         let (weight, bias) = self.folded()?;
                         let shape = self.shape()?;
-                        let (weight, bias) = (values(weight)?, values(bias)?);
+                        let (weight, bias) = (to_vec(weight)?, to_vec(bias)?);
                         Ok(PackedTransposed::new(shape, &weight, Some(&bias)))
                     })?;
                     let size = (STRIDE * x.h(), STRIDE * x.w());
@@ -73,7 +74,7 @@ impl TransposedConvBn {
         )
     }
 
-    /// The convolution that this one undoes.
+    /// Returns the shape of the convolution whose transpose this is.
     fn shape(&self) -> Result<ConvShape> {
         let (c_in, c_out, ..) = self.weight.dims4()?;
         Ok(ConvShape {
@@ -95,9 +96,9 @@ impl TransposedConvBn {
         }
     }
 
-    /// Weight and bias of the transposed convolution that does the norm's work as well.
+    /// Returns weight and bias of the transposed convolution with the normalisation folded in.
     fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        fixed(&self.folded, &self.weight, || {
+        cached_if_frozen(&self.folded, &self.weight, || {
             let (factor, shift) = self.bn.factor_and_shift()?;
             let weight = self
                 .weight
@@ -133,9 +134,9 @@ mod tests {
         }
     }
 
-    /// Fails when a gradient of the kernels' transposed convolution is not candle's.
+    /// Fails when a gradient of the transposed convolution kernels differs from candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for (shape, c_out) in [
             ([2, 3, 3, 5], 2),
             ([1, 2, 4, 1], 3),

@@ -1,16 +1,16 @@
-//! Upsampling with gradients that can be trusted: [`upsample_nearest`] and [`upsample_bilinear2`].
+//! Upsampling with correct gradients: [`upsample_nearest`] and [`upsample_bilinear2`].
 //!
-//! The backward of candle's `upsample_nearest2d` overwrites gradients that other consumers of the
-//! same tensor have already added, and `upsample_bilinear2d` has none: nearest is written with
-//! reshapes here, bilinear as two products with a matrix of weights.
+//! The backward pass of candle's `upsample_nearest2d` overwrites gradients already added by other
+//! consumers of the same tensor, and `upsample_bilinear2d` has no backward pass. Here, nearest is
+//! written with reshapes, and bilinear as two products with a matrix of weights.
 
 use candle_core::{Result, Tensor};
 
-use super::conv::kernels_of;
+use super::common::kernels_of;
 use super::features::traced;
 use super::{Features, Pass, kernels, learn};
 
-/// Every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
+/// Repeats every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
 pub fn upsample_nearest(x: &Features, factor: usize) -> Result<Features> {
     match x {
         Features::Tensor(x) => Ok(Features::Tensor(repeat_tensor(x, factor)?)),
@@ -19,9 +19,9 @@ pub fn upsample_nearest(x: &Features, factor: usize) -> Result<Features> {
     }
 }
 
-/// `low` repeated `factor` x `factor`, plus `other`, negatives cut if `relu`.
+/// Upsamples `low` by `factor` (nearest) and adds `other`, followed by ReLU if `relu` is set.
 ///
-/// `low` has `other`'s size divided by `factor` and rounded up; the result has `other`'s.
+/// `low` has `other`'s size divided by `factor` and rounded up; the result has `other`'s size.
 pub fn upsample_nearest_add(
     low: &Features,
     factor: usize,
@@ -42,8 +42,8 @@ pub fn upsample_nearest_add(
     Ok(Features::Tensor(if relu { sum.relu()? } else { sum }))
 }
 
-/// Twice the size, bilinear. `align_corners`: corner pixels keep their centres, else their outer
-/// edges.
+/// Doubles the size with bilinear interpolation. `align_corners` aligns the centres of the corner
+/// pixels, otherwise their outer edges are aligned, as in PyTorch.
 pub fn upsample_bilinear2(x: &Features, align_corners: bool, pass: &Pass) -> Result<Features> {
     match x {
         Features::Tensor(x) => {
@@ -60,8 +60,8 @@ pub fn upsample_bilinear2(x: &Features, align_corners: bool, pass: &Pass) -> Res
     }
 }
 
-/// `[N, C, H, W]` to `[N, C, height, width]`, bilinear between the pixels' centres (without
-/// averaging when it shrinks); the meaning of `align_corners` is that of [`upsample_bilinear2`].
+/// Resizes `[N, C, H, W]` to `[N, C, height, width]`, bilinearly between pixel centres (without
+/// averaging when it shrinks). `align_corners` is as in [`upsample_bilinear2`].
 pub fn resize_bilinear(
     x: &Tensor,
     (height, width): (usize, usize),
@@ -83,7 +83,8 @@ pub fn resize_bilinear(
         .reshape((n, c, height, width))
 }
 
-/// `[from, to]`: what each input pixel contributes to each output pixel along one axis.
+/// Returns a `[from, to]` matrix with the weight of each input pixel in each output pixel along one
+/// axis.
 fn bilinear_weights(from: usize, to: usize, align_corners: bool) -> Vec<f32> {
     let last = from.saturating_sub(1);
     let mut weights = vec![0.0; from * to];
@@ -101,7 +102,7 @@ fn bilinear_weights(from: usize, to: usize, align_corners: bool) -> Vec<f32> {
     weights
 }
 
-/// [`upsample_nearest`] of `[N, C, H, W]`.
+/// [`upsample_nearest`] on a `[N, C, H, W]` tensor.
 pub(super) fn repeat_tensor(x: &Tensor, factor: usize) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     x.reshape((n, c, h, 1, w, 1))?
@@ -109,7 +110,7 @@ pub(super) fn repeat_tensor(x: &Tensor, factor: usize) -> Result<Tensor> {
         .reshape((n, c, factor * h, factor * w))
 }
 
-/// [`repeat_tensor`], cut to the size of `other` where that is no multiple of `factor`.
+/// [`repeat_tensor`], cropped to the size of `other` if that is not a multiple of `factor`.
 pub(super) fn repeat_to(x: &Tensor, factor: usize, other: &Tensor) -> Result<Tensor> {
     let (_, _, h, w) = other.dims4()?;
     repeat_tensor(x, factor)?.narrow(2, 0, h)?.narrow(3, 0, w)
@@ -147,9 +148,9 @@ mod tests {
         }
     }
 
-    /// Fails when a gradient of the kernels' upsampling is not candle's.
+    /// Fails when a gradient of the upsampling kernels differs from candle's.
     #[test]
-    fn learns_alike_with_kernels() {
+    fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 4, 5], [1, 17, 1, 6], [3, 1, 7, 1]] {
             for align_corners in [true, false] {
                 learn_alike(&[&shape], |_, x, pass| {
@@ -169,8 +170,8 @@ mod tests {
         }
     }
 
-    /// Fails when bilinear resizing puts values elsewhere than PyTorch's `interpolate` does
-    /// (numbers from its documentation of both conventions).
+    /// Fails when bilinear resizing differs from PyTorch's `interpolate` (expected values from its
+    /// documentation of both conventions).
     #[test]
     fn bilinear_follows_both_conventions() {
         let x = Tensor::new(&[[[[1f32, 2.], [3., 4.]]]], &Device::Cpu).unwrap();
@@ -193,7 +194,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Fails when the kernels' upsampling differs from the tensors'.
+        /// Fails when the upsampling kernels differ from the tensor implementation.
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 1..7usize, w in 1..7usize, factor in 1..9usize) {
             let shape = [n, c, h, w];

@@ -1,4 +1,5 @@
-//! One attention map over the picture: what the network weighs up and down.
+//! Overlays one attention map on the image: the regions to which the network gives more or less
+//! weight.
 
 use std::borrow::Cow;
 
@@ -10,18 +11,19 @@ use poselens_shaders::scene::{Mark, Scene};
 use super::{OverlayStyle, RangeMode};
 use crate::output::{AttentionMap, PoseOutput};
 
-/// Zero padding of HSA's 7x7 convolutions (3 pixels) draws a frame around its maps: that many
-/// pixels at the border are neither shown nor counted.
+/// Border in map pixels that is neither shown nor counted: the zero padding of HSA's 7x7
+/// convolutions (3 pixels) leaves a frame around its maps.
 const FRAME: usize = 3;
 
-/// Sides from which the frame is cut. Cutting an 8x8 map would leave a quarter of its side.
+/// Map sides from which the border is cut. Cutting an 8x8 map would leave a quarter of its side.
 const CUT_FROM: usize = 32;
 
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     let maps = chosen(output, style);
     let Some(first) = maps.first() else {
         if style.legends {
-            // Maps of self-attention belong to a place that is asked about: one for each pixel.
+            // Self-attention layers have one map per query pixel, so they are shown in the
+            // inspector instead.
             let has_layers = output.regions.iter().any(|r| !r.query_key.is_empty());
             let caption = match &style.attention {
                 Some(name) => format!("no attention map {name}"),
@@ -52,7 +54,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     }
 }
 
-/// A one-plane map where it lies in the picture; `None` when it lies nowhere.
+/// Places a one-plane map on the image; returns `None` when it does not overlap it.
 pub(super) fn heat(
     map: &AttentionMap,
     range: (f32, f32),
@@ -76,8 +78,8 @@ pub(super) fn heat(
     })
 }
 
-/// The map asked for, or else the model's first, in every region, as one plane: of a map with a
-/// plane for each joint that of the joint asked for, or else the largest value at each place.
+/// Returns the selected map (by default the model's first) of every region as one plane. Of a map
+/// with one plane per joint, this is the selected joint's plane, or the maximum over the joints.
 fn chosen<'a>(output: &'a PoseOutput, style: &OverlayStyle) -> Vec<Cow<'a, AttentionMap>> {
     let maps = || output.regions.iter().flat_map(|r| &r.attention);
     let first = || maps().next().map(|map| map.name.as_str());
@@ -94,7 +96,7 @@ fn chosen<'a>(output: &'a PoseOutput, style: &OverlayStyle) -> Vec<Cow<'a, Atten
     named.filter_map(plane).collect()
 }
 
-/// Pixels cut off at each border.
+/// Number of pixels cut off at each border.
 fn cut(map: &AttentionMap) -> usize {
     let large = map.map.size.width.min(map.map.size.height) >= CUT_FROM;
     if large && map.neutral().is_some() {
@@ -104,7 +106,7 @@ fn cut(map: &AttentionMap) -> usize {
     }
 }
 
-/// Range, colours and transparency for maps of one name.
+/// Chooses the value range, colour map and transparency for all maps of one name.
 pub(super) fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32), ColorMap, Fade) {
     let possible = maps.first().map_or((0.0, 1.0), |m| m.range);
     let (lo, hi) = match style.attention_range {
@@ -113,7 +115,7 @@ pub(super) fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32)
     };
     match maps.first().and_then(|m| m.neutral()) {
         Some(middle) => {
-            // At least so wide that rounding noise around the middle stays neutral.
+            // A minimum width keeps rounding noise around the neutral value colourless.
             let reach = (lo - middle).abs().max((hi - middle).abs()).max(1e-3);
             let range = (middle - reach, middle + reach);
             (range, ColorMap::Coolwarm, Fade::Even)
@@ -122,7 +124,7 @@ pub(super) fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32)
     }
 }
 
-/// 1st and 99th percentile of the finite values shown, over all regions.
+/// Returns the 1st and 99th percentile of the finite visible values of all regions.
 fn percentiles(maps: &[&AttentionMap]) -> Option<(f32, f32)> {
     let mut values = Vec::new();
     for map in maps {

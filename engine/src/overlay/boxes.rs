@@ -1,4 +1,4 @@
-//! A box around each person, with identity and score.
+//! A box around each person, with track id and score.
 
 use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Label, Mark, Rect, Scene};
@@ -8,8 +8,8 @@ use super::skeleton::limb_width;
 use super::{OverlayStyle, pen};
 use crate::output::PoseOutput;
 
-/// Free space between the outermost joints and the box, as a share of the box's longer side:
-/// joints lie inside the body.
+/// Padding between the outermost joints and the box, as a fraction of the box's longer side: joints
+/// lie inside the body.
 const MARGIN: f64 = 0.04;
 
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
@@ -27,7 +27,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         let max = [bbox.x + bbox.w + margin, bbox.y + bbox.h + margin].map(|v| v as f32);
         let pen = pen(output.frame.size());
         let width = 0.5 * limb_width(longer as f32, pen);
-        // A dark rim keeps the line visible on bright ground.
+        // A dark outline keeps the line visible on bright backgrounds.
         for (stroke, paint) in [
             (width + 2.0 * pen, Paint::new(INK, 0.5)),
             (width, Paint::new(CENTER, 0.9)),

@@ -1,4 +1,4 @@
-//! Lines of text above a picture, where they hide nothing of it.
+//! Lines of text above an image, so that they cover no part of it.
 
 use poselens_shaders::INK;
 use poselens_shaders::canvas::Canvas;
@@ -10,14 +10,14 @@ use poselens_shaders::view::View;
 use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
 use crate::geometry::Size;
 
-/// Lines of text with the space around them.
+/// Lines of text with a margin around them.
 pub(super) struct Caption<'a> {
     lines: Vec<&'a str>,
     unit: usize,
 }
 
 impl<'a> Caption<'a> {
-    /// The lines of `text` in letters of this unit.
+    /// Lays out `text` with letters of size `unit` (pixels).
     pub(super) fn new(text: &'a str, unit: usize) -> Self {
         Self {
             lines: text.lines().collect(),
@@ -25,24 +25,24 @@ impl<'a> Caption<'a> {
         }
     }
 
-    /// Space around the text, pixels.
+    /// Returns the margin around the text in pixels.
     pub(super) fn margin(&self) -> f32 {
         (PADDING + GAP) * self.unit as f32
     }
 
-    /// Width of the longest line without the space around it, pixels.
+    /// Returns the width of the longest line without margins, in pixels.
     pub(super) fn width(&self) -> f32 {
         let widths = self.lines.iter().map(|line| text_size(line, self.unit)[0]);
         widths.fold(0.0, f32::max)
     }
 
-    /// Height with the space around, pixels.
+    /// Returns the height including margins, in pixels.
     pub(super) fn height(&self) -> usize {
         let (n, u) = (self.lines.len() as f32, self.unit as f32);
         (n * CAPITALS * u + (n - 1.0).max(0.0) * self.spacing() + 2.0 * self.margin()) as usize
     }
 
-    /// Puts the lines at the top left corner.
+    /// Emits the lines, placed at the top left corner.
     pub(super) fn lay_out(&self, put: &mut impl FnMut(Shape)) {
         let step = CAPITALS * self.unit as f32 + self.spacing();
         for (i, line) in self.lines.iter().enumerate() {
@@ -51,13 +51,13 @@ impl<'a> Caption<'a> {
         }
     }
 
-    /// Between two lines; small letters have tails.
+    /// Returns the gap between two lines; lower-case letters have descenders.
     fn spacing(&self) -> f32 {
         (GAP + 2.0) * self.unit as f32
     }
 }
 
-/// `frame` below the lines of `text`, made wider where they need it.
+/// Returns `frame` below the lines of `text`, widened if the text needs it.
 pub fn with_caption(frame: &Frame, text: &str) -> Frame {
     let Size { width, height } = frame.size();
     let caption = Caption::new(text, label_unit(&View::whole([width, height])));
@@ -72,7 +72,7 @@ pub fn with_caption(frame: &Frame, text: &str) -> Frame {
     Frame::new(frame.id, frame.time_secs, size, Pixels::unpooled(rgba))
 }
 
-/// Copies a picture of width `from_width` into the middle of a wider one, from row `above` on.
+/// Copies an image of width `from_width` into the centre of a wider one, starting at row `above`.
 pub(super) fn copy(from: &[u8], from_width: usize, to: &mut [u8], to_width: usize, above: usize) {
     let left = (to_width - from_width) / 2;
     let rows = to.chunks_exact_mut(to_width * BYTES_PER_PIXEL).skip(above);
@@ -85,9 +85,9 @@ pub(super) fn copy(from: &[u8], from_width: usize, to: &mut [u8], to_width: usiz
 mod tests {
     use super::*;
 
-    /// Fails when a caption hides a part of the picture, is cut off at the side, or loses a line.
+    /// Fails when a caption covers a part of the image, is cut off at the side, or loses a line.
     #[test]
-    fn a_caption_stands_above_the_picture() {
+    fn a_caption_stands_above_the_image() {
         let size = Size::new(40, 30);
         let frame = Frame::new(7, 0.5, size, Pixels::unpooled([9, 9, 9, 255].repeat(1200)));
         let one = with_caption(&frame, "i");
@@ -103,7 +103,7 @@ mod tests {
             let above = height - 30;
             let texts = (0..above).filter(|y| row(*y).chunks(4).any(|p| p[0] > r));
             assert!(texts.count() >= 5);
-            // The last columns are the margin's.
+            // The last columns belong to the margin.
             assert!((0..above).all(|y| row(y)[4 * (width - 3)..].chunks(4).all(|p| p[0] == r)));
         }
     }

@@ -1,4 +1,4 @@
-//! Heatmaps over the picture: where the network sees joints.
+//! Heatmaps on the image: where the network detects joints.
 
 use poselens_shaders::heat::{Fade, HeatLayer};
 use poselens_shaders::legend::{Corner, Legend};
@@ -59,7 +59,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     }
 }
 
-/// The map of `joint`, or the largest value of all joints; `None` when there is no such map.
+/// Returns the map of `joint`, or the maximum over all joints; `None` when the map does not exist.
 fn shown(maps: &Planes, joint: Option<usize>) -> Option<Vec<f32>> {
     let area = maps.size.area();
     if area == 0 || maps.values.len() != maps.n * area {
@@ -78,7 +78,7 @@ fn shown(maps: &Planes, joint: Option<usize>) -> Option<Vec<f32>> {
     Some(largest)
 }
 
-/// Smallest and largest of the finite values; [0, 1] when there are none.
+/// Returns the smallest and largest finite value, or [0, 1] when there is none.
 fn extent<'a>(values: impl Iterator<Item = &'a f32>) -> (f32, f32) {
     let (lo, hi) = values
         .filter(|v| v.is_finite())

@@ -1,15 +1,15 @@
-//! Overlays: what is shown of a [`PoseOutput`] over its picture. Adding one: a new file, one line
-//! in [`OVERLAYS`].
+//! Overlays: drawings that show parts of a [`PoseOutput`] on its image. To add one, write a new
+//! file and add one line to [`OVERLAYS`].
 //!
-//! An overlay reads a [`PoseOutput`] and an [`OverlayStyle`] and adds marks to a [`Scene`], which
-//! recordings draw on a canvas and the window on its graphics device. Maps bring a legend:
-//! caption, colours, numbers.
+//! An overlay reads a [`PoseOutput`] and an [`OverlayStyle`] and adds shapes to a [`Scene`], which
+//! recordings draw on a canvas and the window draws on the GPU. Overlays with maps add a legend:
+//! caption, colour bar and value range.
 
 mod attention;
+mod attention_figure;
 mod boxes;
 mod caption;
 mod heatmap;
-mod plate;
 mod skeleton;
 mod trail;
 
@@ -22,54 +22,54 @@ use poselens_shaders::heat::Sampling;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
 
+pub use attention_figure::AttentionFigure;
 pub use caption::with_caption;
-pub use plate::Plate;
 
 use crate::geometry::Size;
 use crate::output::PoseOutput;
 
-/// Which values the ends of a colour map stand for.
+/// How the value range of a colour map is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RangeMode {
-    /// The values that are possible at all: pictures can be compared with each other.
+    /// The full range of possible values, so that frames can be compared with each other.
     Fixed,
-    /// The values of this frame: weak maps show their structure.
+    /// The range of values in this frame, so that weak maps show their structure.
     PerFrame,
 }
 
-/// What the user chose to see.
+/// Display options of the overlays, chosen by the user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OverlayStyle {
-    /// Joints below this score are not drawn, [0, 1].
+    /// Joints with a lower score are not drawn, [0, 1].
     pub keypoint_threshold: f32,
-    /// Joints that are not drawn, nor their limbs.
+    /// Indices of joints that are not drawn, nor the limbs that end at them.
     pub hidden_joints: BTreeSet<usize>,
-    /// Strength of maps over the picture, [0, 1].
+    /// Opacity of maps on the image, [0, 1].
     pub opacity: f32,
-    /// Joint whose heatmap is shown; `None` shows the maximum over joints.
+    /// Index of the joint whose heatmap is shown; `None` shows the maximum over all joints.
     pub joint: Option<usize>,
-    /// Name of the attention map shown; `None` shows the model's first. Of a map with a plane for
-    /// each joint, that of [`Self::joint`] or else the largest value.
+    /// Name of the attention map to show; `None` shows the model's first. Of a map with one plane
+    /// per joint, the plane of [`Self::joint`] is shown, or else the maximum.
     pub attention: Option<String>,
-    /// Colours of maps that start at nothing. Maps around a middle are always blue and red.
+    /// Colour map of maps that start at 0. Signed maps are always blue and red.
     pub colors: ColorMap,
-    /// Strength of a map below which the picture is left alone, [0, 1]: the share of its range,
-    /// for maps around a middle the distance from it.
+    /// Map values below this are transparent, [0, 1]: a fraction of the range, or of the distance
+    /// from the neutral value for signed maps.
     pub map_threshold: f32,
-    /// How values between a map's pixels are found.
+    /// Interpolation between a map's pixels.
     pub sampling: Sampling,
-    /// Range of heatmaps; fixed is [0, 1].
+    /// Range of heatmaps; [`RangeMode::Fixed`] is [0, 1].
     pub heatmap_range: RangeMode,
-    /// Range of attention maps; per frame is from the 1st to the 99th percentile.
+    /// Range of attention maps; [`RangeMode::PerFrame`] spans the 1st to the 99th percentile.
     pub attention_range: RangeMode,
-    /// All limbs and joints in this colour, which tells two answers in one picture apart; `None`
-    /// gives left and right theirs.
+    /// One colour for all limbs and joints, to tell two predictions on one image apart; `None`
+    /// colours left and right differently.
     pub tint: Option<Rgb>,
-    /// Write the track id above each head.
+    /// Writes the track id above each head.
     pub track_ids: bool,
-    /// Write L and R beside hands and feet.
+    /// Writes L and R next to hands and feet.
     pub side_badges: bool,
-    /// Draw a legend with each map.
+    /// Draws a legend for each map.
     pub legends: bool,
 }
 
@@ -94,32 +94,32 @@ impl Default for OverlayStyle {
     }
 }
 
-/// One overlay: a row of [`OVERLAYS`].
+/// An available overlay: a row of [`OVERLAYS`].
 #[derive(Debug)]
 pub struct OverlaySpec {
-    /// `skeleton`, `heatmap`, `attention`, ...
+    /// Name on the command line: `skeleton`, `heatmap`, `attention`, ...
     pub name: &'static str,
-    /// One line for `--help` and tooltips.
+    /// One-line description for `--help` and tooltips.
     pub help: &'static str,
-    /// Needs the region's heatmaps.
+    /// Whether it needs the regions' heatmaps.
     pub needs_heatmaps: bool,
-    /// Needs the region's attention maps.
+    /// Whether it needs the regions' attention maps.
     pub needs_attention: bool,
-    /// Writes each person's id, where no overlay behind it in the list does.
+    /// Whether it writes track ids, unless another overlay later in the list does.
     pub writes_ids: bool,
-    /// Adds its marks.
+    /// Adds its shapes to the scene.
     pub mark: fn(&mut Scene, &PoseOutput, &OverlayStyle),
 }
 
 impl OverlaySpec {
-    /// Whether it covers the picture with a map.
+    /// Returns whether it covers the image with a map.
     pub fn is_map(&self) -> bool {
         self.needs_heatmaps || self.needs_attention
     }
 }
 
-/// Every overlay, as people list them. Maps lie lowest; apart from that the first is drawn last,
-/// above the others.
+/// All overlays in display order. Maps are drawn first; apart from that, earlier rows are drawn
+/// later and cover the others.
 pub const OVERLAYS: &[OverlaySpec] = &[
     OverlaySpec {
         name: "skeleton",
@@ -163,12 +163,13 @@ pub const OVERLAYS: &[OverlaySpec] = &[
     },
 ];
 
-/// The row called `name`.
+/// Returns the overlay named `name`.
 pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
     OVERLAYS.iter().find(|o| o.name == name)
 }
 
-/// What `overlays` show of `output`: maps lowest, and the first of them above the others.
+/// Builds the scene of `overlays` for `output`: maps at the bottom, and earlier rows above later
+/// ones.
 pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyle) -> Scene {
     let mut scene = Scene::default();
     let writer = overlays.iter().rposition(|o| o.writes_ids);
@@ -188,14 +189,15 @@ pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyl
     scene
 }
 
-/// Width of the thinnest line that is still seen when a picture of `size` is shown as a whole, in
-/// its pixels: 1 up to 1280x720, more in larger pictures, which screens show smaller.
+/// Returns the width in image pixels of the thinnest line that remains visible when an image of
+/// `size` is shown as a whole: 1 up to 1280x720, more for larger images, which are scaled down on
+/// screen.
 pub fn pen(size: Size) -> f32 {
     (size.width.min(size.height) as f32 / 720.0).max(1.0)
 }
 
-/// Draws `overlays` on `canvas`, which holds the picture of `output` at its full size. Whatever
-/// the order of `overlays`, the first row of [`OVERLAYS`] is drawn last.
+/// Draws `overlays` on `canvas`, which holds the image of `output` at full size. The order of
+/// `overlays` does not matter: the first row of [`OVERLAYS`] is always drawn last.
 pub fn draw_all(
     canvas: &mut Canvas<'_>,
     output: &PoseOutput,

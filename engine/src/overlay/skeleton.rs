@@ -1,4 +1,4 @@
-//! Limbs, joints, track ids and side badges.
+//! Limbs, joints, track ids and left/right badges.
 
 use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Disc, Label, Line, Mark, Place, Scene};
@@ -10,15 +10,15 @@ use crate::output::PoseOutput;
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::{Side, Skeleton};
 
-/// Width of a limb as a share of the longer side of the person's box, and its bounds in widths of
-/// the pen: 3.5 pixels for a person 350 pixels high.
+/// Width of a limb as a fraction of the longer side of the person's box (3.5 pixels for a person
+/// 350 pixels high); its bounds follow as multiples of the pen width.
 const WIDTH_SHARE: f32 = 0.01;
 const WIDTH: (f32, f32) = (1.5, 9.0);
 
-/// Opacity of the dark rim under limbs and joints.
+/// Opacity of the dark outline of limbs and joints.
 const RIM: f32 = 0.55;
 
-/// Joints that lie on the head: the track id is written above them.
+/// Joints of the head: the track id is written above them.
 const HEAD: [&str; 7] = [
     "head_top",
     "nose",
@@ -30,7 +30,7 @@ const HEAD: [&str; 7] = [
 ];
 
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
-    // The best person is drawn last, above the others.
+    // The best person is drawn last, on top of the others.
     for pose in output.poses.iter().rev() {
         let pen = pen(output.frame.size());
         if let Some(person) = Person::new(pose, output.skeleton, pen, style) {
@@ -46,22 +46,22 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     }
 }
 
-/// What is drawn of one pose.
+/// The drawable parts of one pose.
 struct Person<'a> {
     skeleton: &'a Skeleton,
     track_id: Option<u64>,
-    /// Joints above the threshold with their opacity.
+    /// Joints above the threshold, with their opacity.
     joints: Vec<Option<(Keypoint, f32)>>,
-    /// Longer side of the box around them.
+    /// Longer side of the box around the joints, in pixels.
     size: f32,
     width: f32,
-    /// See [`pen`].
+    /// Line width; see [`pen`].
     pen: f32,
     tint: Option<Rgb>,
 }
 
 impl<'a> Person<'a> {
-    /// `None` when no joint is to be drawn.
+    /// Returns `None` when no joint is above the threshold.
     fn new(pose: &Pose, skeleton: &'a Skeleton, pen: f32, style: &OverlayStyle) -> Option<Self> {
         let joints: Vec<_> = pose
             .keypoints
@@ -97,7 +97,7 @@ impl<'a> Person<'a> {
         self.joints.get(j).copied().flatten()
     }
 
-    /// Rims first, so that no limb cuts another one's colour.
+    /// Outlines are drawn first, so that no limb cuts through the colour of another one.
     fn limbs(&self, scene: &mut Scene) {
         let mut line = |limb: usize, [a, b]: [usize; 2], rim: bool| {
             let (Some((p, pa)), Some((q, qa))) = (self.joint(a), self.joint(b)) else {
@@ -150,7 +150,7 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// L and R just beyond hands and feet, seen from the joint before them.
+    /// Writes L and R just beyond hands and feet, in the direction of the limb.
     fn badges(&self, scene: &mut Scene) {
         for (j, joint) in self.joints.iter().enumerate() {
             let name = &self.skeleton.joints[j];
@@ -177,7 +177,8 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Unit vector from the neighbour of joint `j` to it; downwards when no neighbour is drawn.
+    /// Returns the unit vector to joint `j` from its neighbour, or downwards when no neighbour is
+    /// drawn.
     fn outward(&self, j: usize, k: Keypoint) -> [f32; 2] {
         let neighbour = self.skeleton.limbs.iter().find_map(|&[a, b]| match j {
             _ if a == j => self.joint(b),
@@ -196,7 +197,7 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// `#3` above the head, or above the highest joint when no head is seen.
+    /// Writes `#3` above the head, or above the highest joint when no joint of the head is drawn.
     fn track_id(&self, scene: &mut Scene) {
         let Some(id) = self.track_id else { return };
         let is_head = |j: usize| HEAD.contains(&self.skeleton.joints[j].as_str());
@@ -218,7 +219,7 @@ impl<'a> Person<'a> {
     }
 }
 
-/// Width of a limb, pixels, for a person of this size in a picture with this [`pen`].
+/// Returns the limb width in pixels for a person of this size in an image with this [`pen`].
 pub(super) fn limb_width(size: f32, pen: f32) -> f32 {
     (WIDTH_SHARE * size).clamp(WIDTH.0 * pen, WIDTH.1 * pen)
 }

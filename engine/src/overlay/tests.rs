@@ -1,4 +1,4 @@
-//! What the overlays promise.
+//! Tests of the overlays.
 
 use poselens_shaders::{INK, LEFT, RIGHT};
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn at(pixels: &[[u8; 4]], x: usize, y: usize) -> [u8; 3] {
     [r, g, b]
 }
 
-/// The skeleton alone.
+/// A style without labels and legends: only the skeleton.
 fn bare() -> OverlayStyle {
     OverlayStyle {
         track_ids: false,
@@ -50,7 +50,7 @@ fn bare() -> OverlayStyle {
     }
 }
 
-/// A pose of these joints; all others are absent.
+/// A pose with these joints; all others are absent.
 fn pose(joints: &[(&str, f32, f32, f32)]) -> Pose {
     let skeleton = Skeleton::by_name("coco17").unwrap();
     let mut keypoints = vec![Keypoint::default(); skeleton.n_joints()];
@@ -60,7 +60,7 @@ fn pose(joints: &[(&str, f32, f32, f32)]) -> Pose {
     Pose::from_keypoints(keypoints)
 }
 
-/// A region of 80 x 80 pixels from (`x`, `y`) with a 20 x 20 map `value(column, row)`.
+/// A region of 80 x 80 pixels from (`x`, `y`) with a 20 x 20 map given by `value(column, row)`.
 fn region(
     x: f64,
     y: f64,
@@ -110,7 +110,7 @@ fn wide_open(pixel: [u8; 3]) -> bool {
     pixel == GROUND[..3]
 }
 
-/// Fails when left and right are drawn in each other's colours or at the wrong place.
+/// Fails when left and right swap their colours or are drawn at the wrong place.
 #[test]
 fn left_is_blue_and_right_is_orange() {
     let person = pose(&[
@@ -126,7 +126,7 @@ fn left_is_blue_and_right_is_orange() {
     assert!(wide_open(at(&pixels, 150, 120)));
 }
 
-/// Fails when guessed joints are drawn, or limbs to them.
+/// Fails when joints below the threshold are drawn, or limbs that end at them.
 #[test]
 fn a_limb_needs_both_ends() {
     let person = pose(&[
@@ -139,8 +139,8 @@ fn a_limb_needs_both_ends() {
     assert!(wide_open(at(&pixels, 200, 200)));
 }
 
-/// Fails when ids or badges cannot be switched off, are missing, or leave the picture for a
-/// person at its upper edge.
+/// Fails when ids or badges cannot be switched off, are missing, or leave the image for a person at
+/// its upper edge.
 #[test]
 fn labels_follow_the_style_and_stay_inside() {
     let mut person = pose(&[
@@ -167,7 +167,7 @@ fn labels_follow_the_style_and_stay_inside() {
     assert!(badges > none + 30, "{badges} {none}");
 }
 
-/// Fails when only the first region's heatmap is drawn, or a joint's own map is not picked.
+/// Fails when only the first region's heatmap is drawn, or selecting a joint does not show its map.
 #[test]
 fn heatmaps_of_all_regions_are_drawn() {
     let kind = AttentionKind::QueryKey;
@@ -191,7 +191,8 @@ fn heatmaps_of_all_regions_are_drawn() {
     );
 }
 
-/// Fails when signed maps lose their sign, their neutral middle, or show the frame of padding.
+/// Fails when signed maps lose their sign or their neutral centre, or show the border of zero
+/// padding.
 #[test]
 fn signed_maps_diverge_around_zero_without_the_frame() {
     let value = |x: usize, y: usize| match (x.min(39 - x).min(y.min(39 - y)), x) {
@@ -210,14 +211,17 @@ fn signed_maps_diverge_around_zero_without_the_frame() {
         "zero is light grey"
     );
     let [r, _, b] = at(&pixels, 165, 100);
-    // Half as strong as the negative side: the range is symmetric.
+    // Half as strong as the negative side, because the range is symmetric.
     assert!(r > b + 20, "positive is red");
-    assert!(wide_open(at(&pixels, 102, 100)), "the frame is not shown");
+    assert!(
+        wide_open(at(&pixels, 102, 100)),
+        "the zero-padding border is not shown"
+    );
 }
 
-/// Fails when a small map of 8 x 8 loses its border to the frame that large maps have.
+/// Fails when the border of a small map (8 x 8) is cut off as it is for large maps.
 #[test]
-fn small_maps_are_shown_whole() {
+fn small_maps_keep_their_border() {
     let regions = vec![square_region(
         100.0,
         60.0,
@@ -229,7 +233,7 @@ fn small_maps_are_shown_whole() {
     assert!(!wide_open(at(&pixels, 97, 100)));
 }
 
-/// Fails when per-frame and fixed ranges look alike, or a single hot pixel hides a weak map.
+/// Fails when per-frame and fixed ranges look the same, or a single hot pixel hides a weak map.
 #[test]
 fn ranges_follow_the_style() {
     let value = |x: usize, y: usize| {
@@ -254,9 +258,9 @@ fn ranges_follow_the_style() {
     assert!(faint.iter().all(|c| c.abs_diff(90) < 5), "{faint:?}");
 }
 
-/// Fails when asking for a map that is not there shows another one, or nothing at all.
+/// Fails when selecting a map that does not exist shows another one, or shows no message.
 #[test]
-fn an_unknown_map_is_said_in_the_picture() {
+fn an_unknown_map_shows_a_message() {
     let regions = vec![region(100.0, 60.0, AttentionKind::Signed, |_, _| 0.5)];
     let output = output(Vec::new(), regions);
     let style = OverlayStyle {
@@ -273,7 +277,7 @@ fn an_unknown_map_is_said_in_the_picture() {
     );
 }
 
-/// Fails when a skeleton disappears under a map because of the order of names.
+/// Fails when the order of overlay names puts a map above the skeleton.
 #[test]
 fn the_order_of_names_does_not_matter() {
     let kind = AttentionKind::Signed;
@@ -289,9 +293,9 @@ fn the_order_of_names_does_not_matter() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Fails when broken joints or maps stop a recording.
+    /// Fails when NaN joints or malformed maps cause a panic, which would stop a recording.
     #[test]
-    fn any_output_is_survived(joints in prop::collection::vec(any::<[f32; 3]>(), 0..20),
+    fn any_output_can_be_drawn(joints in prop::collection::vec(any::<[f32; 3]>(), 0..20),
                               values in prop::collection::vec(any::<f32>(), 0..30),
                               side in 0..6_usize, n in 0..3_usize, m in any::<[f64; 6]>(),
                               scale in any::<f32>()) {
@@ -317,8 +321,8 @@ proptest! {
     }
 }
 
-/// Fails when a trail is not where the joint was, a frame in which it was not seen is bridged, or
-/// a joint that is hidden leaves one.
+/// Fails when a trail does not follow the joint's past positions, bridges a frame in which the
+/// joint was not seen, or belongs to a hidden joint.
 #[test]
 fn trails_follow_the_past_and_boxes_surround_the_person() {
     let wrist = |x: f32, score| pose(&[("l_wrist", x, 120.0, score), ("nose", x, 60.0, 0.9)]);
@@ -360,10 +364,10 @@ fn trails_follow_the_past_and_boxes_surround_the_person() {
     );
 }
 
-/// Fails when lines of a large picture, which screens show smaller, cannot be seen there, or those
-/// of a usual picture grow.
+/// Fails when lines on a large image, which is scaled down on screen, are too thin to see, or lines
+/// on an image of common size become thicker.
 #[test]
-fn lines_grow_with_the_picture() {
+fn lines_grow_with_the_image() {
     let widest = |side: usize| {
         let factor = side as f32 / 720.0;
         let at = |x: f32, y: f32| (x * factor, y * factor);
@@ -394,9 +398,9 @@ fn lines_grow_with_the_picture() {
     }
 }
 
-/// Fails when an identity is written twice where two overlays could write it, or not at all.
+/// Fails when two overlays both write the same track id, or neither does.
 #[test]
-fn an_identity_is_written_once() {
+fn a_track_id_is_written_once() {
     let mut person = pose(&[("nose", 100.0, 60.0, 1.0), ("l_ankle", 120.0, 200.0, 1.0)]);
     person.track_id = Some(1);
     let output = output(vec![person], Vec::new());
@@ -426,7 +430,7 @@ fn an_identity_is_written_once() {
     }
 }
 
-/// Fails when a map with a plane for each joint cannot be shown, or shows another joint's.
+/// Fails when a map with one plane per joint cannot be shown, or shows another joint's plane.
 #[test]
 fn maps_with_a_plane_for_each_joint_are_shown() {
     let one = region(20.0, 20.0, AttentionKind::Gate, |x, _| x as f32 / 20.0);

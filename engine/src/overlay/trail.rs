@@ -1,4 +1,4 @@
-//! The way that hands, feet and the head came in the last second.
+//! Trails: the path of hands, feet and head during the last second.
 
 use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Mark, Scene};
@@ -9,11 +9,11 @@ use super::{OverlayStyle, pen};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
 
-/// Joints at the ends of the body, by the ends of their names: a trail behind each of seventeen
-/// joints would hide the person.
+/// Joints with a trail, matched by the end of their names: trails of all seventeen joints would
+/// hide the person.
 const ENDS: [&str; 4] = ["wrist", "ankle", "nose", "head_top"];
 
-/// Opacity at the joint; a trail fades to nothing at its older end.
+/// Opacity at the joint; a trail fades to 0 at its older end.
 const OPACITY: f32 = 0.85;
 
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
@@ -30,7 +30,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         for &j in &ends {
             let place = |k: Option<&Keypoint>| match k {
                 Some(k) if k.score >= style.keypoint_threshold => [k.x, k.y],
-                // Where the joint was not seen the trail is interrupted.
+                // The trail is interrupted where the joint was not seen.
                 _ => [f32::NAN; 2],
             };
             let past = pose.past.iter().map(|step| step.keypoints.get(j));

@@ -248,8 +248,11 @@ impl Capture {
             source: Arc::clone(&current.info),
             is_visited,
         };
-        let is_drop = self.parts.frames.send(captured, stop);
-        self.parts.meter.captured(skipped + u64::from(is_drop));
+        // Before it can be looked at: who counts what is on its way must not miss it.
+        self.parts.meter.captured(skipped);
+        if self.parts.frames.send(captured, stop) {
+            self.parts.meter.displaced();
+        }
     }
 
     fn end(&mut self, stop: &StopFlag) {

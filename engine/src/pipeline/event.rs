@@ -7,8 +7,7 @@ use crossbeam::channel::Sender;
 use crate::error::Error;
 use crate::source::{SourceInfo, SourceStatus};
 
-use super::Notify;
-use super::tap::TapProgress;
+use super::{Notify, TapProgress};
 
 /// Something the user should see or the window must react to.
 #[derive(Debug)]
@@ -52,6 +51,8 @@ pub enum Event {
     },
     /// A recording is closed and complete.
     Recorded(TapProgress),
+    /// One output of a recording has failed, in a line that names it; the others go on.
+    OutputFailed(String),
     /// A recording could not be started, continued or closed.
     RecordingFailed(Error),
     /// A worker ended by a panic: the pipeline must be started anew.

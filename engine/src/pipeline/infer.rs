@@ -57,6 +57,8 @@ pub(super) struct Parts {
     pub(super) meter: Arc<Meter>,
     pub(super) emit: EventSender,
     pub(super) taps: Taps,
+    /// Frames that wait are left out from now on.
+    pub(super) cut: StopFlag,
 }
 
 pub(super) struct InferLoop {
@@ -105,6 +107,7 @@ impl InferLoop {
             // recording begins with the first one.
             self.take_commands();
             match item {
+                Some(Item::Frame(_)) if self.parts.cut.is_stopped() => {}
                 Some(Item::Frame(captured)) => self.frame(captured),
                 Some(Item::End(event)) => self.parts.emit.send(event),
                 // No frame for a moment: a paused picture goes where the user wants, and follows

@@ -25,9 +25,12 @@ mod history;
 mod infer;
 mod inspect;
 mod link;
+mod look;
 mod moves;
 #[cfg(test)]
 mod moves_tests;
+mod presented;
+mod progress;
 #[cfg(test)]
 mod recording_tests;
 pub mod session;
@@ -38,10 +41,10 @@ mod stats;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod view;
 mod watch;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
@@ -61,10 +64,12 @@ use watch::Watched;
 
 pub use event::Event;
 pub use inspect::{InspectEvent, InspectRequest, Inspection, Inspector, N_INSPECTED};
+pub use look::Look;
+pub use presented::{Pacing, Playback, Presented, Review};
+pub use progress::TapProgress;
 pub use snapshot::save_png;
 pub use stats::Stats;
-pub use tap::{MakeTap, Tap, TapProgress};
-pub use view::{Look, Pacing, Playback, Presented, Review};
+pub use tap::{MakeTap, Tap};
 
 /// Opens a source; called again for every restart and loop.
 pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn FrameSource>> + Send + Sync>;
@@ -78,10 +83,20 @@ const N_EVENTS: usize = 64;
 /// Commands that may wait for a worker.
 const N_CONTROLS: usize = 16;
 
-/// The running threads. Dropping it stops and joins them; see [`Pipeline::dismiss`].
+/// How long the frame at work may take when the run is to end: it is left out then.
+const LAST_FRAME: Duration = Duration::from_millis(400);
+/// When encoders leave out what still waits for them, counted from the end of the run. The rest of
+/// a second is for closing the files.
+const CLOSING: Duration = Duration::from_millis(600);
+
+/// The running threads. Dropping it ends them within a second, whatever they do, with every file
+/// closed; see [`Pipeline::dismiss`].
 #[derive(Debug)]
 pub struct Pipeline {
     stop: StopFlag,
+    cut: StopFlag,
+    /// When the run was first told to end.
+    cut_at: OnceLock<Instant>,
     events: Receiver<Event>,
     emit: EventSender,
     presented: Slot<Presented>,
@@ -96,7 +111,6 @@ pub struct Pipeline {
     watched: Watched,
     model: Arc<Handover<Loaded>>,
     loaders: Vec<Worker>,
-    // Field order is drop order: capture and infer end before the recordings they feed.
     capture: Worker,
     infer: Worker,
     taps: Taps,
@@ -108,7 +122,7 @@ impl Pipeline {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(pacing: Pacing, notify: Notify) -> Result<Self> {
-        let stop = StopFlag::new();
+        let (stop, cut) = (StopFlag::new(), StopFlag::new());
         let (event_tx, events) = bounded(N_EVENTS);
         let emit = EventSender::new(event_tx, Arc::clone(&notify));
         let (frames_in, frames_out) = link::link(pacing);
@@ -148,6 +162,7 @@ impl Pipeline {
             meter: Arc::clone(&meter),
             emit: emit.clone(),
             taps: taps.clone(),
+            cut: cut.clone(),
         });
         let capture = Worker::spawn(
             "capture",
@@ -177,6 +192,8 @@ impl Pipeline {
         };
         Ok(Self {
             stop,
+            cut,
+            cut_at: OnceLock::new(),
             events,
             emit,
             presented,
@@ -362,8 +379,22 @@ impl Pipeline {
         self.taps.progress()
     }
 
+    /// Ends the run soon, when its source has been told to end: frames that wait for the model are
+    /// left out, and so are those that wait too long for an encoder. Events go on.
+    pub fn cut_short(&self) {
+        self.cut.stop();
+        self.taps
+            .end_by(*self.cut_at.get_or_init(Instant::now) + CLOSING);
+    }
+
+    /// Closes the recording now, without the frame at work; [`Event::Recorded`] follows.
+    pub fn close_recording(&self) {
+        self.taps.finish();
+    }
+
     /// Says "stop" without waiting.
     pub fn stop(&self) {
+        self.cut_short();
         self.stop.stop();
         self.watched.monitor().interrupt();
     }
@@ -415,6 +446,12 @@ impl Drop for Pipeline {
         for loader in self.loaders.drain(..) {
             loader.detach();
         }
+        let waited = self.cut_at.get().map_or(Duration::ZERO, Instant::elapsed);
+        if !self.infer.join_within(LAST_FRAME.saturating_sub(waited)) {
+            tracing::warn!("the model was left at work on a frame that is left out");
+        }
+        self.taps.finish();
+        self.taps.wait();
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tests::{
-    FakeSource, model, model_ready, record, recorded, source, start, stepped_source, wait_for_event,
+    FakeSource, gated_model, model, model_ready, record, recorded, source, start, stepped_source,
+    wait_for_event,
 };
 use super::*;
-use crate::test_wait::PATIENCE;
+use crate::test_wait::{PATIENCE, ends, until};
 
 fn failing_source(n: u64) -> OpenSource {
     Arc::new(move || {
@@ -105,4 +106,54 @@ fn another_source_ends_the_recording_after_its_own_news() {
     wait_for_event(&pipeline, is_other);
     assert_eq!(wait_for_event(&pipeline, recorded).frames, 1);
     assert_eq!(rx.iter().count(), 0);
+}
+
+/// Fails when a run that is to end computes the frames that wait for the model, loses the one at
+/// work, or what was left out cannot be counted.
+#[test]
+fn a_run_that_is_cut_short_leaves_out_what_waits() {
+    let mut pipeline = start(Pacing::EveryFrame);
+    let (make, gate) = gated_model();
+    pipeline.switch_model("slow", make).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let rx = record(&pipeline);
+    let (open, step) = stepped_source();
+    pipeline.switch_source("fake", open).unwrap();
+    for _ in 0..4 {
+        step.send(()).unwrap();
+    }
+    assert_eq!(gate.asked(), 0);
+    gate.answer();
+    assert_eq!(gate.asked(), 1);
+    until(|| pipeline.stats().frames == 4);
+    pipeline.cut_short();
+    drop(step);
+    gate.answer();
+    wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
+    pipeline.stop_recording().unwrap();
+    assert_eq!(wait_for_event(&pipeline, recorded).frames, 2);
+    assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1]);
+    let stats = pipeline.stats();
+    assert_eq!((stats.frames, stats.displaced), (4, 0));
+    drop(gate);
+}
+
+/// Fails when a model that does not answer keeps a pipeline from ending, or the recording from being
+/// closed.
+#[test]
+fn a_pipeline_ends_while_its_model_is_at_work() {
+    let mut pipeline = start(Pacing::EveryFrame);
+    let (make, gate) = gated_model();
+    pipeline.switch_model("stuck", make).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    let rx = record(&pipeline);
+    pipeline
+        .switch_source("fake", source(true, 1000, 1))
+        .unwrap();
+    assert_eq!(gate.asked(), 0);
+    gate.answer();
+    assert_eq!(gate.asked(), 1);
+    ends(move || drop(pipeline));
+    // The recording has let go of its end.
+    assert_eq!(rx.iter().collect::<Vec<_>>(), [0]);
 }

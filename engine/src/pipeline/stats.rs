@@ -26,6 +26,8 @@ pub struct Stats {
     pub drops: u64,
     /// Frames delivered by the source, since it was opened.
     pub frames: u64,
+    /// Those of them that newer ones have displaced on their way to the model.
+    pub displaced: u64,
     /// Frames of a live source that one can go back to.
     pub held_frames: usize,
     /// Seconds from the oldest of them to the newest.
@@ -44,16 +46,25 @@ struct Marks {
     inferred: VecDeque<Instant>,
     latencies: VecDeque<Duration>,
     drops: u64,
+    displaced: u64,
     frames: u64,
     held: (usize, f64),
 }
 
 impl Meter {
-    pub(super) fn captured(&self, drops: u64) {
+    /// A frame goes on its way to the model, before which the source has lost so many.
+    pub(super) fn captured(&self, n_lost: u64) {
         let mut marks = self.lock();
         mark(&mut marks.captured, Instant::now());
         marks.frames += 1;
-        marks.drops += drops;
+        marks.drops += n_lost;
+    }
+
+    /// A frame was displaced by the one that followed.
+    pub(super) fn displaced(&self) {
+        let mut marks = self.lock();
+        marks.displaced += 1;
+        marks.drops += 1;
     }
 
     pub(super) fn inferred(&self) {
@@ -97,6 +108,7 @@ impl Meter {
             latency_p95: percentile(&sorted, 0.95),
             drops: marks.drops,
             frames: marks.frames,
+            displaced: marks.displaced,
             held_frames: marks.held.0,
             held_secs: marks.held.1,
         }

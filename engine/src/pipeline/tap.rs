@@ -1,15 +1,15 @@
 //! Recording: where pictures go besides the window.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::source::SourceInfo;
 
-use super::Presented;
 use super::event::{Event, EventSender};
+use super::{Presented, TapProgress};
 
 /// Takes every picture of the infer thread, in order; redraws and pictures from the past are left
 /// out.
@@ -36,37 +36,24 @@ pub trait Tap: Send {
     /// When the recording cannot go on; it is closed then.
     fn offer(&mut self, presented: &Presented) -> Result<()>;
 
+    /// Outputs that have failed since the last call, each in a line that names it; the others go on.
+    fn news(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How far it is.
     fn progress(&self) -> TapProgress;
 
-    /// Writes what is left and closes; on a thread of its own, it may take its time.
+    /// Writes what is left and closes, on a thread of its own. Frames that still wait at `by` are
+    /// left out and counted as drops; without it this may take its time.
     ///
     /// # Errors
-    /// When the recording cannot be closed.
-    fn finish(self: Box<Self>) -> Result<TapProgress>;
+    /// When the recording cannot be closed, or something failed that was not told before.
+    fn finish(self: Box<Self>, by: Option<Instant>) -> Result<TapProgress>;
 }
 
 /// Starts a recording that fits the given first picture.
 pub type MakeTap = Box<dyn FnOnce(&Presented) -> Result<Box<dyn Tap>> + Send>;
-
-/// State of a recording.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TapProgress {
-    /// The file or folder being written.
-    pub path: PathBuf,
-    /// Pictures taken.
-    pub frames: u64,
-    /// Pictures lost because the encoder was too slow.
-    pub drops: u64,
-    /// Pictures in the annotated video.
-    pub annotated: u64,
-    /// Length so far, seconds of the source.
-    pub secs: f64,
-    /// Bytes written so far.
-    pub bytes: u64,
-    /// What a recording lacks of the sound of its source, one line each.
-    pub notes: Vec<String>,
-}
 
 /// The running recording and those being closed. Shared, so that it outlives a panic of the
 /// infer thread; dropping the last clone waits until every file is closed.
@@ -74,6 +61,8 @@ pub struct TapProgress {
 pub(super) struct Taps {
     running: Arc<Mutex<Option<Running>>>,
     closing: Arc<Mutex<Vec<Worker>>>,
+    /// The run is ending: recordings are closed by then, and none begins.
+    by: Arc<OnceLock<Instant>>,
     emit: EventSender,
 }
 
@@ -94,12 +83,16 @@ impl Taps {
         Self {
             running: Arc::default(),
             closing: Arc::default(),
+            by: Arc::default(),
             emit,
         }
     }
 
     pub(super) fn begin(&self, make: MakeTap, first: &Presented) {
         self.finish();
+        if self.is_over() {
+            return;
+        }
         match make(first) {
             Ok(tap) => {
                 let source = Arc::clone(&first.source);
@@ -131,14 +124,21 @@ impl Taps {
     /// Pictures of another source, still on their way, are left out.
     fn with_running(&self, source: &SourceInfo, work: impl FnOnce(&mut dyn Tap) -> Result<()>) {
         let mut running = self.running();
-        if let Some(Running { tap, .. }) = running
-            .as_mut()
-            .filter(|running| running.source.name == source.name)
-            && let Err(error) = work(tap.as_mut())
-        {
+        let of_source = |running: &&mut Running| running.source.name == source.name;
+        let Some(Running { tap, .. }) = running.as_mut().filter(of_source) else {
+            return;
+        };
+        let outcome = work(tap.as_mut());
+        for failure in tap.news() {
+            self.emit.send(Event::OutputFailed(failure));
+        }
+        if let Err(error) = outcome {
+            let ended = running.take();
             drop(running);
             self.emit.send(Event::RecordingFailed(error));
-            self.finish();
+            if let Some(Running { tap, .. }) = ended {
+                self.close(tap, true);
+            }
         }
     }
 
@@ -148,20 +148,53 @@ impl Taps {
 
     /// Closes the running recording, if any, on a thread of its own.
     pub(super) fn finish(&self) {
-        let Some(Running { tap, .. }) = self.running().take() else {
-            return;
-        };
+        let running = self.running().take();
+        if let Some(Running { tap, .. }) = running {
+            self.close(tap, false);
+        }
+    }
+
+    /// From now on nothing new begins, and what is closed leaves out the frames that wait for an
+    /// encoder at `by`. Only the first call counts.
+    pub(super) fn end_by(&self, by: Instant) {
+        self.by.get_or_init(|| by);
+    }
+
+    fn is_over(&self) -> bool {
+        self.by.get().is_some()
+    }
+
+    /// Waits until every file is closed.
+    pub(super) fn wait(&self) {
+        let closing = std::mem::take(&mut *locked(&self.closing));
+        for worker in closing {
+            worker.join();
+        }
+    }
+
+    /// Closes a recording on a thread of its own; of one that has failed the end was told.
+    fn close(&self, tap: Box<dyn Tap>, has_failed: bool) {
         let (done, failed) = (self.emit.clone(), self.emit.clone());
+        let by = self.by.get().copied();
         let closer = Worker::spawn(
             "recording end",
             StopFlag::new(),
             move |_| {
-                done.send(Event::Recorded(tap.finish()?));
+                let closed = tap.finish(by)?;
+                if !has_failed {
+                    done.send(Event::Recorded(closed));
+                }
                 Ok(())
             },
-            move |error| failed.send(Event::RecordingFailed(error)),
+            move |error| {
+                if has_failed {
+                    tracing::debug!(%error, "closing a recording that had failed");
+                } else {
+                    failed.send(Event::RecordingFailed(error));
+                }
+            },
         );
-        let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closing = locked(&self.closing);
         closing.retain(|worker| !worker.is_finished());
         match closer {
             Ok(worker) => closing.push(worker),
@@ -170,6 +203,10 @@ impl Taps {
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.running)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

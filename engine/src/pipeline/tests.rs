@@ -50,8 +50,9 @@ impl FrameSource for FakeSource {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
         let time = id as f64 * self.period.as_secs_f64();
-        let pixels = Pixels::unpooled(vec![255; SIZE.area() * 4]);
-        Ok(Some(Frame::new(id, time, SIZE, pixels)))
+        let size = self.info.size.unwrap_or(SIZE);
+        let pixels = Pixels::unpooled(vec![255; size.area() * 4]);
+        Ok(Some(Frame::new(id, time, size, pixels)))
     }
 }
 
@@ -236,7 +237,7 @@ impl Tap for FakeTap {
         }
     }
 
-    fn finish(self: Box<Self>) -> Result<TapProgress> {
+    fn finish(self: Box<Self>, _by: Option<Instant>) -> Result<TapProgress> {
         Ok(self.progress())
     }
 }

@@ -1,21 +1,22 @@
-//! The flip test: the network sees the input and its mirror image, and the two answers are
-//! averaged. Nothing is shifted by a pixel: with maps whose first and last pixels correspond
-//! under mirroring, a shift (as HRNet applies) would only blur.
+//! Flip test: the network processes the input and its mirror image, and the two outputs are
+//! averaged. There is no shift by one pixel as in HRNet: with maps whose first and last pixels
+//! correspond under mirroring, it would only blur.
 
 use super::ModelInput;
 use crate::error::{Error, Result};
 use crate::output::Planes;
 
-/// Mirrors an input along its width.
+/// Mirrors an input horizontally.
 pub fn flip_input(input: &mut ModelInput) {
     mirror_rows(&mut input.values, input.size.width);
 }
 
-/// Answers for a mirrored input as answers for the input itself: maps mirrored along their width,
-/// every channel taken from its partner in `mirror` and multiplied by what stands there.
+/// Converts the output for a mirrored input to that for the original input: maps are mirrored
+/// horizontally, and each channel is replaced by its partner in `mirror` times the factor given
+/// there.
 ///
 /// # Errors
-/// When `mirror` does not name one channel of `maps` for each.
+/// When `mirror` does not have exactly one entry per channel of `maps`.
 pub fn flip_back(maps: &Planes, mirror: &[(usize, f32)]) -> Result<Planes> {
     if mirror.len() != maps.n || mirror.iter().any(|&(c, _)| c >= maps.n) {
         return Err(Error::Invalid(format!(
@@ -36,10 +37,10 @@ pub fn flip_back(maps: &Planes, mirror: &[(usize, f32)]) -> Result<Planes> {
     })
 }
 
-/// Mean of the answers for an input and for its mirror image (as the network gave them).
+/// Averages the outputs for an input and for its mirror image (as returned by the network).
 ///
 /// # Errors
-/// When the two differ in shape or `mirror` does not fit them.
+/// When the two differ in shape, or `mirror` does not fit them.
 pub fn flip_average(
     maps: &Planes,
     maps_of_mirrored: &Planes,
@@ -96,7 +97,7 @@ mod tests {
         worst
     }
 
-    /// Fails when left and right are mixed up, or maps are mirrored or shifted wrongly.
+    /// Fails when left and right are swapped wrongly, or maps are mirrored or shifted wrongly.
     #[test]
     fn flipped_maps_equal_the_official_ones() {
         let mirror = &partners("coco17");
@@ -107,15 +108,15 @@ mod tests {
         assert_eq!(flip_back(&back, mirror).unwrap(), item(1));
     }
 
-    /// Fails when a skeleton of another size swaps channels that do not exist.
+    /// Fails when the mirror table of a skeleton of another size is accepted.
     #[test]
     fn another_skeleton_is_refused() {
         assert!(flip_back(&item(0), &partners("mpii16")).is_err());
     }
 
-    /// Fails when a component that changes its sign in the mirror keeps it.
+    /// Fails when an x component keeps its sign under mirroring.
     #[test]
-    fn components_change_their_sign() {
+    fn x_components_change_their_sign() {
         let maps = Planes {
             n: 2,
             size: Size::new(2, 1),
@@ -127,7 +128,7 @@ mod tests {
 
     /// Fails when the input is mirrored along the wrong axis.
     #[test]
-    fn inputs_are_mirrored_along_their_width() {
+    fn inputs_are_mirrored_horizontally() {
         let mut input = ModelInput {
             values: (0..18u8).map(f32::from).collect(),
             size: Size::new(3, 2),

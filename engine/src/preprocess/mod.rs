@@ -1,6 +1,7 @@
-//! From a frame to a network's input: a person's box becomes a region of interest
-//! ([`InputSpec::roi`]; of a labelled person [`InputSpec::roi_of`]), the region is cut out, resized, normalised and laid out channel by channel in one pass
-//! ([`InputSpec::crop`]). The flip test ([`flip`]) runs the same input mirrored.
+//! Preprocessing: from a frame to a network's input. A person's box becomes a region of interest
+//! ([`InputSpec::roi`], or [`InputSpec::roi_of`] for labelled people). The region is cropped,
+//! resized, normalised and laid out as channel planes in one pass ([`InputSpec::crop`]). The flip
+//! test ([`flip`]) runs the same input mirrored.
 
 pub mod flip;
 mod roi;
@@ -14,42 +15,42 @@ use crate::geometry::{Affine2, Alignment, Roi, Size};
 pub use roi::has_region;
 pub use warp::warp;
 
-/// What a network wants to see: the part of its card that cropping needs.
+/// Input format of a network: the part of its model card that cropping needs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
-    /// Size of the input.
+    /// Size of the input in pixels.
     pub size: Size,
     /// Per-channel mean (red, green, blue) of pixel values in 0..=1, subtracted.
     pub mean: [f32; 3],
-    /// Per-channel standard deviation, divided by.
+    /// Per-channel standard deviation, by which values are divided.
     pub std: [f32; 3],
-    /// How pixels of input and region line up.
+    /// Pixel alignment of input and region.
     pub alignment: Alignment,
-    /// How much the box is enlarged: 1.25 leaves an eighth of it on each side.
+    /// Enlargement of the box: 1.25 adds an eighth of its side on each side.
     pub padding: f64,
-    /// Colour (before normalisation) of what lies outside the frame: SFM (124, 116, 104),
-    /// TransPose black.
+    /// Colour (before normalisation) of pixels outside the frame: (124, 116, 104) for SFM, black
+    /// for TransPose.
     pub border: [u8; 3],
 }
 
 impl InputSpec {
-    /// Mean of ImageNet's pixels, which most backbones were trained with.
+    /// Per-channel mean of ImageNet's pixels (red, green, blue), used by most pretrained backbones.
     pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-    /// Standard deviation of ImageNet's pixels.
+    /// Per-channel standard deviation of ImageNet's pixels.
     pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-    /// Number of values of an input: three channels.
+    /// Returns the number of values in an input: 3 x height x width.
     pub const fn n_values(&self) -> usize {
         3 * self.size.area()
     }
 
-    /// Map from input pixels to image pixels for a region.
+    /// Returns the map from input pixels to image pixels for a region.
     pub fn image_from_input(&self, roi: &Roi) -> Affine2 {
         self.alignment.image_from_input(roi, self.size)
     }
 
-    /// The network's view of a region. `buffer` is used again for the values; pass the last
-    /// input's, or an empty one.
+    /// Crops a region into a network input. `buffer` is reused for the values; pass the last
+    /// input's buffer, or an empty one.
     pub fn crop(&self, frame: &Frame, roi: &Roi, buffer: Vec<f32>) -> ModelInput {
         let image_from_input = self.image_from_input(roi);
         let mut values = buffer;
@@ -69,13 +70,13 @@ impl InputSpec {
     }
 }
 
-/// A normalised picture as a network takes it.
+/// A normalised image in the layout of a network's input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInput {
-    /// 1 x 3 x height x width: red plane, green plane, blue plane.
+    /// Values of shape [1, 3, height, width]: red plane, green plane, blue plane.
     pub values: Vec<f32>,
-    /// Width and height.
+    /// Width and height in pixels.
     pub size: Size,
-    /// Where input pixels lie in the image.
+    /// Maps input pixels to image pixels.
     pub image_from_input: Affine2,
 }

@@ -1,11 +1,12 @@
-//! Regions of interest from people and boxes, in the conventions that networks were trained with.
+//! Regions of interest from people and boxes, in the conventions used to train the networks.
 
 use super::InputSpec;
 use crate::geometry::{Alignment, BBox, Point, Roi, Size};
 use crate::sample::{Annotation, Square};
 
 impl InputSpec {
-    /// The region around a box: widened to the input's aspect, then enlarged by the padding.
+    /// Returns the region around a box: widened to the input's aspect ratio, then enlarged by the
+    /// padding.
     ///
     /// The box's centre is `x + w/2` for [`Alignment::HalfPixel`] and `x + (w-1)/2` for
     /// [`Alignment::MinusOne`], where the last pixel of the box is the one at `x + w - 1`.
@@ -18,13 +19,13 @@ impl InputSpec {
         Roi { center, ..roi }
     }
 
-    /// The region in which a labelled person in a picture of size `image` is looked at: by
-    /// evaluation, by validation and, before augmentation, by training.
+    /// Returns the region in which a labelled person in an image of size `image` is cropped for
+    /// evaluation and validation and, before augmentation, for training.
     ///
-    /// A square that the data set prescribes is enlarged by the padding and nothing else; its side
-    /// is the region's width, as in MPII's protocol, where one scale serves both axes. Otherwise
-    /// the region is that of the box, clipped to the picture as TransPose and HRNet clip labelled
-    /// boxes, to learn and to test. `None` when nothing of the box is in the picture.
+    /// A square prescribed by the data set is only enlarged by the padding; its side is the
+    /// region's width, as in MPII's protocol, where one scale serves both axes. Otherwise the
+    /// region is that of the box, clipped to the image as TransPose and HRNet clip labelled boxes
+    /// for training and testing. Returns `None` when the box lies outside the image.
     pub fn roi_of(&self, person: &Annotation, image: Size) -> Option<Roi> {
         let Some(Square { center, side }) = person.region else {
             return Some(self.roi(clip_box(person.bbox, image)?));
@@ -38,13 +39,14 @@ impl InputSpec {
     }
 }
 
-/// Whether a labelled person in a picture of size `image` has a region ([`InputSpec::roi_of`]).
+/// Returns whether a labelled person in an image of size `image` has a region
+/// ([`InputSpec::roi_of`]).
 pub fn has_region(person: &Annotation, image: Size) -> bool {
     person.region.is_some() || clip_box(person.bbox, image).is_some()
 }
 
-/// The part of a labelled box inside the picture: the last pixel of the box is `x + w - 1`, and a
-/// box that begins left of or above the picture is moved in, not cut. `None` when nothing is left.
+/// Clips a labelled box to the image. The last pixel of the box is `x + w - 1`, and a box that
+/// starts left of or above the image is moved inside, not cut. `None` when nothing is left.
 fn clip_box(bbox: BBox, image: Size) -> Option<BBox> {
     let span = |start: f64, length: f64, n: usize| {
         let first = start.max(0.0);
@@ -80,7 +82,7 @@ mod tests {
         values.map(|v| v.as_f64().unwrap()).collect()
     }
 
-    /// Largest difference between a map and a golden matrix.
+    /// Returns the largest difference between a map and a golden matrix.
     fn difference(map: &Affine2, golden: &Value) -> f64 {
         let mut worst = 0.0f64;
         for (row, golden) in map.m.iter().zip(golden.as_array().unwrap()) {
@@ -91,8 +93,8 @@ mod tests {
         worst
     }
 
-    /// Fails when a crop differs from the one that TransPose's official weights were trained and
-    /// tested with: centre, padding, aspect, the minus-one scale, rotation.
+    /// Fails when a crop differs from the one used for TransPose's official weights in centre,
+    /// padding, aspect ratio, minus-one scale or rotation.
     #[test]
     fn regions_equal_the_official_ones() {
         let post: Value = json("transpose/post.json");
@@ -139,7 +141,7 @@ mod tests {
                 if let Some(inverse) = inverse {
                     worst_inverse = worst_inverse.max(difference(map, &case[inverse]));
                 }
-                // Forward matrices are inverses of ours: compare where the corners land.
+                // Forward matrices are inverses of ours: compare the images of the corners.
                 let golden: Vec<Vec<f64>> = serde_json::from_value(case[forward].clone()).unwrap();
                 for p in [Point::new(0.0, 0.0), corner] {
                     let q = map.apply(p);
@@ -155,7 +157,7 @@ mod tests {
         assert!(worst < 1e-4, "{worst}");
     }
 
-    /// Fails when a half-pixel region leaves the middle of its box.
+    /// Fails when a half-pixel region is not centred on its box.
     #[test]
     fn half_pixel_regions_are_centred_on_their_box() {
         let mut input = spec(Size::square(256));
@@ -166,7 +168,8 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a clipped box leaves the picture, grows, or a box inside is changed.
+        /// Fails when a clipped box leaves the image or grows, or a box inside the image is
+        /// changed.
         #[test]
         fn clipped_boxes_lie_inside(x in -50.0..700.0, y in -50.0..500.0,
                                     w in 0.0..800.0, h in 0.0..600.0) {

@@ -1,4 +1,4 @@
-//! The crop: region -> bilinear -> normalise -> one plane per channel, in one pass.
+//! The crop: sample a region bilinearly, normalise, and write one plane per channel in one pass.
 
 use rayon::prelude::*;
 
@@ -6,15 +6,15 @@ use super::InputSpec;
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::{Affine2, Point, Size};
 
-/// Outputs of at least this many pixels are shared among threads, in stripes of
-/// [`STRIPE_ROWS`] rows. 256x256 takes 0.4 ms on one core, waking the pool some microseconds.
+/// Outputs of at least this many pixels are split among threads in stripes of [`STRIPE_ROWS`] rows.
+/// 256x256 takes 0.4 ms on one core; waking the thread pool takes a few microseconds.
 const PARALLEL_FROM: usize = 128 * 128;
 const STRIPE_ROWS: usize = 32;
 
 /// Samples the frame at `image_from_input` of every input pixel and writes the normalised planes.
 ///
-/// Exact bilinear interpolation (no rounding of positions or values). Pixels outside the frame
-/// have the border colour, and blend with the frame's edge over one pixel.
+/// The bilinear interpolation is exact: neither positions nor values are rounded. Pixels outside
+/// the frame have the border colour, which blends with the frame's edge over one pixel.
 ///
 /// # Panics
 /// When `frame_rgba` is not `frame_size.area() * 4` bytes or `out` is not `spec.n_values()` long.
@@ -73,14 +73,14 @@ pub fn warp(
     }
 }
 
-/// Where one coordinate falls between two pixels.
+/// Position of one coordinate between two pixels.
 #[derive(Clone, Copy)]
 struct Tap {
-    /// The pixel before; may be negative or beyond the frame.
+    /// Index of the lower pixel; may be negative or beyond the frame.
     first: i64,
-    /// How far to the pixel after, 0..1.
+    /// Fraction of the way to the next pixel, 0..1.
     fraction: f32,
-    /// Both pixels are in the frame.
+    /// Whether both pixels are inside the frame.
     inside: bool,
 }
 
@@ -90,7 +90,7 @@ impl Tap {
         Self {
             first: floor as i64,
             fraction: (at - floor) as f32,
-            // False for NaN. Truncation cannot hide a large value: `as` saturates.
+            // False for NaN. Truncation cannot make a large value valid, because `as` saturates.
             inside: floor >= 0.0 && floor + 1.0 < n as f64,
         }
     }
@@ -100,14 +100,15 @@ struct Sampler<'a> {
     rgba: &'a [u8],
     size: Size,
     border: [f32; 4],
-    /// Normalised = value * scale + offset, value in 0..=255.
+    /// normalised = value * scale + offset, with value in 0..=255.
     scale: [f32; 4],
     offset: [f32; 4],
 }
 
 impl<'a> Sampler<'a> {
     fn new(rgba: &'a [u8], size: Size, spec: &InputSpec) -> Self {
-        // The fourth lane is alpha: computed because four lanes fill a register, never written.
+        // The fourth lane is alpha: it is computed because four lanes fill a register, but never
+        // written.
         let lanes = |f: &dyn Fn(usize) -> f32| [f(0), f(1), f(2), 0.0];
         Self {
             rgba,
@@ -118,7 +119,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// A row of an upright region: one source row pair, columns known beforehand.
+    /// Writes a row of an upright region: one pair of source rows, and precomputed columns.
     fn upright_row(&self, columns: &[Tap], y: f64, [r, g, b]: [&mut [f32]; 3]) {
         let row = Tap::new(y, self.size.height);
         let stride = self.size.width * BYTES_PER_PIXEL;
@@ -143,7 +144,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// A row of a region in any direction: `start` for the first pixel, then by `step`.
+    /// Writes a row of a rotated region, sampled at `start`, `start + step`, and so on.
     fn turned_row(&self, start: Point, step: Point, [r, g, b]: [&mut [f32]; 3]) {
         let stride = self.size.width * BYTES_PER_PIXEL;
         for (i, ((r, g), b)) in r.iter_mut().zip(g).zip(b).enumerate() {
@@ -161,7 +162,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Any position: pixels outside the frame have the border colour.
+    /// Samples any position; pixels outside the frame have the border colour.
     #[cold]
     fn at_edge(&self, column: Tap, row: Tap) -> [f32; 4] {
         let Size { width, height } = self.size;
@@ -174,7 +175,7 @@ impl<'a> Sampler<'a> {
         };
         let (x, y) = (column.first, row.first);
         let within = (-1..width as i64).contains(&x) && (-1..height as i64).contains(&y);
-        // A position that is not a number has no fraction either: it is outside.
+        // NaN positions, which have no fraction, count as outside.
         if !within || column.fraction.is_nan() || row.fraction.is_nan() {
             return self.border;
         }
@@ -189,7 +190,7 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// Two neighbouring pixels, as floats. One bounds check for both.
+/// Reads two neighbouring pixels as floats, with a single bounds check.
 #[inline]
 fn pair(bytes: &[u8], at: usize) -> [[f32; 4]; 2] {
     let bytes = &bytes[at..at + 2 * BYTES_PER_PIXEL];
@@ -238,7 +239,7 @@ mod tests {
         bytes.collect()
     }
 
-    /// Pixel value 0..=255 of a normalised one.
+    /// Returns the pixel value in 0..=255 of a normalised value.
     fn denormalised(value: f32, channel: usize) -> f64 {
         f64::from(
             (value * InputSpec::IMAGENET_STD[channel] + InputSpec::IMAGENET_MEAN[channel]) * 255.0,
@@ -246,7 +247,7 @@ mod tests {
     }
 
     /// Fails when the crop, its border or its normalisation differ from the official pipeline by
-    /// more than OpenCV's rounding of positions to 1/32 pixel does.
+    /// more than OpenCV's rounding of positions to 1/32 pixel.
     #[test]
     fn the_crop_equals_the_official_one() {
         let golden = Golden::open("transpose/post_warp.safetensors");
@@ -270,7 +271,7 @@ mod tests {
         }
         let mean = sum / out.len() as f64;
         println!("max {worst} mean {mean} grey levels");
-        // Computed by the makers of the golden for exact bilinear interpolation.
+        // Computed for exact bilinear interpolation by the script that made the golden file.
         let warp = &post["warp"];
         let known = warp["exact_bilinear_vs_cv2_max_abs"].as_f64().unwrap();
         assert!((worst - known).abs() < 0.01, "{worst}");
@@ -285,8 +286,8 @@ mod tests {
         }
     }
 
-    /// An image whose red is `2x`, green `3y` and blue constant: bilinear interpolation of it is
-    /// exact, so every sample says where it was taken.
+    /// An image whose red is `2x`, green `3y` and blue constant. Bilinear interpolation of it is
+    /// exact, so every sample tells its position.
     fn ramps(size: Size) -> Vec<u8> {
         let pixel = |i: usize| {
             [
@@ -300,10 +301,11 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a sample is taken from another place than the map says, upright or turned,
-        /// on one thread or many, or a pixel outside has not the border's colour.
+        /// Fails when a sample is taken at another position than the map says, for upright or
+        /// rotated regions, on one thread or several, or a pixel outside the frame lacks the border
+        /// colour.
         #[test]
-        fn samples_come_from_where_the_map_says(
+        fn samples_are_taken_where_the_map_says(
             scale in 0.05..3.0, stretch in 0.5..2.0, degrees in prop_oneof![Just(0.0), -180.0..180.0],
             x in -60.0..160.0, y in -40.0..110.0, wide in any::<bool>(),
         ) {
@@ -332,10 +334,10 @@ mod tests {
         }
     }
 
-    /// Fails when a map that is not a map (a region of NaNs, of no size or far away) reads
-    /// outside the frame or yields NaNs.
+    /// Fails when an unusable map (a region of NaNs, without area or far away) reads outside the
+    /// frame or yields NaNs.
     #[test]
-    fn senseless_maps_show_the_border() {
+    fn unusable_maps_show_the_border() {
         let spec = spec(Size::new(5, 4), [9; 3]);
         let frame = Size::new(3, 3);
         for v in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
@@ -349,7 +351,7 @@ mod tests {
         }
     }
 
-    /// Fails when the frame's last row or column reads beyond its end, or frames of one pixel
+    /// Fails when the frame's last row or column is read beyond its end, or frames of one pixel
     /// cannot be cropped.
     #[test]
     fn edges_are_sampled_exactly() {

@@ -1,4 +1,4 @@
-//! What keypoint files have in common: the trait, the table and how numbers are rounded.
+//! What keypoint files have in common: the trait, the row of the table and how numbers are rounded.
 
 use std::fs::File;
 use std::io::Write;
@@ -47,7 +47,7 @@ pub(super) fn is_stream(path: &Path) -> bool {
     path == Path::new(STDOUT) || std::fs::metadata(path).is_ok_and(is_special)
 }
 
-/// One kind of keypoint file: a row of [`EXPORTERS`].
+/// One kind of keypoint file: a row of [`super::EXPORTERS`].
 #[derive(Debug)]
 pub struct ExporterSpec {
     /// `json`: the flag is `--write-json`.
@@ -57,21 +57,6 @@ pub struct ExporterSpec {
     /// Creates the file or folder.
     pub open: fn(path: &Path, context: &ExportContext) -> Result<Box<dyn Exporter>>,
 }
-
-impl ExporterSpec {
-    /// The row called `name`.
-    pub fn by_name(name: &str) -> Option<&'static Self> {
-        EXPORTERS.iter().find(|spec| spec.name == name)
-    }
-}
-
-/// Every kind of keypoint file.
-pub const EXPORTERS: &[ExporterSpec] = &[
-    super::jsonl::SPEC,
-    super::coco::SPEC,
-    super::openpose::SPEC,
-    super::csv::SPEC,
-];
 
 /// A file in which each write is one call: nothing pushed waits in this process.
 #[derive(Debug)]

@@ -3,15 +3,16 @@
 //! A [`VideoWriter`] turns pictures with times into an H.264 MP4 file that plays even when the
 //! process is killed; a [`Recorder`] does so on a thread of its own behind a bounded queue.
 //! An [`Exporter`] writes poses to a file; adding one: a new file, one line in [`EXPORTERS`].
+//! [`Outputs`] are several of both, each of which may fail alone.
 
 mod coco;
 mod csv;
 mod encoder;
 mod export;
-mod exports;
 mod fmp4;
 mod jsonl;
 mod openpose;
+mod outputs;
 mod recorder;
 mod stamp;
 mod tensors;
@@ -24,9 +25,19 @@ mod test_disk;
 #[cfg(test)]
 mod video_tests;
 
-pub use export::{EXPORTERS, ExportContext, Exporter, ExporterSpec, STDOUT};
-pub use exports::Exports;
-pub use recorder::{Backpressure, Offered, RecordSummary, Recorder};
+pub use export::{ExportContext, Exporter, ExporterSpec, STDOUT};
+pub use outputs::{Finished, Outputs};
+pub use recorder::{Backpressure, Closing, Offered, RecordSummary, Recorder};
 pub use stamp::stamp;
 pub use tensors::{Answer, NamedTensor, tensors, write_npy, write_safetensors};
 pub use video_writer::{VideoSummary, VideoWriter};
+
+impl ExporterSpec {
+    /// The row called `name`.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        EXPORTERS.iter().find(|spec| spec.name == name)
+    }
+}
+
+/// Every kind of keypoint file.
+pub const EXPORTERS: &[ExporterSpec] = &[jsonl::SPEC, coco::SPEC, openpose::SPEC, csv::SPEC];

@@ -1,7 +1,7 @@
 //! Recording beside the live picture: a queue and a thread of its own around [`VideoWriter`].
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
@@ -13,8 +13,12 @@ use crate::frame::{Frame, FramePool, letterboxed};
 use crate::geometry::Size;
 use crate::sound::{Sound, SoundEnd};
 
-/// Frames that may wait for the encoder: two seconds at 30 frames per second.
-const QUEUE_FRAMES: usize = 64;
+/// Frames that may wait for the encoder in live running: two seconds at 30 frames per second.
+const LIVE_QUEUE: usize = 64;
+
+/// The same where the caller waits for room: enough that both threads work, and few enough to be
+/// written in a moment when the run is ended.
+const WAITING_QUEUE: usize = 4;
 
 /// What happens to a frame that finds the queue full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,16 @@ pub enum Backpressure {
     DropNewest,
     /// The caller waits for room (files: every frame counts).
     Block,
+}
+
+/// How a recording is closed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Closing {
+    /// Frames that still wait for the encoder then are left out and counted as dropped; `None` waits
+    /// for all.
+    pub by: Option<Instant>,
+    /// Where the sound ends.
+    pub sound: SoundEnd,
 }
 
 /// What became of an offered frame.
@@ -42,7 +56,7 @@ pub enum Offered {
 pub struct RecordSummary {
     /// Frames in the file.
     pub frames: u64,
-    /// Frames that found the queue full.
+    /// Frames that found the queue full, or still waited when the recording had to end.
     pub dropped: u64,
     /// Sum of the durations of the frames.
     pub duration_secs: f64,
@@ -62,6 +76,8 @@ pub struct Recorder {
     backpressure: Backpressure,
     dropped: u64,
     outcome: Arc<Mutex<Outcome>>,
+    /// Frames that still wait then are left out.
+    by: Arc<OnceLock<Instant>>,
     // Before the worker: its end of the queue must be gone when the worker is waited for.
     frames: Sender<Frame>,
     worker: Worker,
@@ -71,8 +87,16 @@ pub struct Recorder {
 struct Outcome {
     /// Where the sound is to end; said before the queue is closed.
     sound_end: SoundEnd,
-    finished: Option<(VideoSummary, Vec<f32>)>,
+    finished: Option<Written>,
     error: Option<Error>,
+}
+
+/// What the thread has done.
+struct Written {
+    video: VideoSummary,
+    encode_millis: Vec<f32>,
+    /// Frames that it has left out.
+    n_left_out: u64,
 }
 
 impl Recorder {
@@ -107,7 +131,12 @@ impl Recorder {
         size: Size,
         backpressure: Backpressure,
     ) -> Result<Self> {
-        let (sender, receiver) = bounded(QUEUE_FRAMES);
+        let (sender, receiver) = bounded(match backpressure {
+            Backpressure::DropNewest => LIVE_QUEUE,
+            Backpressure::Block => WAITING_QUEUE,
+        });
+        let by = Arc::<OnceLock<Instant>>::default();
+        let deadline = Arc::clone(&by);
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (finished, failed) = (Arc::clone(&outcome), Arc::clone(&outcome));
         // The failure handler keeps the queue connected until the error can be read: who sees
@@ -118,7 +147,7 @@ impl Recorder {
             StopFlag::new(),
             move |stop| {
                 let end = || lock(&finished).sound_end;
-                let result = write_all(writer, size, &queue, stop, end)?;
+                let result = write_all(writer, size, &queue, stop, (&deadline, end))?;
                 lock(&finished).finished = Some(result);
                 Ok(())
             },
@@ -133,6 +162,7 @@ impl Recorder {
             backpressure,
             dropped: 0,
             outcome,
+            by,
             frames: sender,
             worker,
         })
@@ -189,24 +219,21 @@ impl Recorder {
     ///
     /// # Errors
     /// The first error of the recording; the file is closed and plays up to there.
-    pub fn finish(self) -> Result<RecordSummary> {
-        self.finish_at(SoundEnd::WithVideo)
-    }
-
-    /// As [`Recorder::finish`], with the sound up to `end`.
-    ///
-    /// # Errors
-    /// Those of [`Recorder::finish`].
-    pub fn finish_at(self, end: SoundEnd) -> Result<RecordSummary> {
+    pub fn finish(self, closing: Closing) -> Result<RecordSummary> {
         let Self {
             path,
             dropped,
             outcome,
+            by: deadline,
             frames,
             worker,
             ..
         } = self;
-        lock(&outcome).sound_end = end;
+        if let Some(by) = closing.by {
+            // It is empty: nothing else sets it.
+            let _ = deadline.set(by);
+        }
+        lock(&outcome).sound_end = closing.sound;
         drop(frames);
         worker.join();
         let Outcome {
@@ -215,13 +242,17 @@ impl Recorder {
         if let Some(error) = error {
             return Err(error);
         }
-        let (video, encode_millis) = finished.ok_or_else(|| Error::Record {
+        let Written {
+            video,
+            encode_millis,
+            n_left_out,
+        } = finished.ok_or_else(|| Error::Record {
             path,
             reason: "the recording thread ended without a result".to_owned(),
         })?;
         Ok(RecordSummary {
             frames: video.frames,
-            dropped,
+            dropped: dropped + n_left_out,
             duration_secs: video.duration_secs,
             bytes: video.bytes,
             adjusted_times: video.adjusted_times,
@@ -242,13 +273,18 @@ fn write_all(
     size: Size,
     queue: &Receiver<Frame>,
     stop: &StopFlag,
-    end: impl FnOnce() -> SoundEnd,
-) -> Result<(VideoSummary, Vec<f32>)> {
+    (by, end): (&OnceLock<Instant>, impl FnOnce() -> SoundEnd),
+) -> Result<Written> {
     let mut encode_millis = Vec::new();
+    let mut n_left_out = 0;
     let pool = FramePool::new();
     while let Ok(frame) = queue.recv() {
         if stop.is_stopped() {
             break;
+        }
+        if by.get().is_some_and(|&by| Instant::now() >= by) {
+            n_left_out += 1;
+            continue;
         }
         let frame = if frame.size() == size {
             frame
@@ -259,5 +295,9 @@ fn write_all(
         writer.push(frame.rgba(), frame.time_secs)?;
         encode_millis.push(start.elapsed().as_secs_f32() * 1e3);
     }
-    Ok((writer.finish_at(end())?, encode_millis))
+    Ok(Written {
+        video: writer.finish_at(end())?,
+        encode_millis,
+        n_left_out,
+    })
 }

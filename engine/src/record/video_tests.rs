@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::fmp4::TICKS_PER_SEC;
 use super::test_disk::Disk;
-use super::{Backpressure, Offered, Recorder, VideoWriter};
+use super::{Backpressure, Closing, Offered, Recorder, VideoWriter};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
@@ -286,7 +286,7 @@ fn a_change_of_size_is_an_error_and_keeps_the_recording() {
 }
 
 impl Disk {
-    fn writer(&self) -> VideoWriter {
+    pub(super) fn writer(&self) -> VideoWriter {
         let disk = self.clone();
         VideoWriter::with_sink(
             Path::new("disk.mp4"),
@@ -356,7 +356,7 @@ fn a_blocking_recorder_keeps_every_frame() {
     for i in 0..150 {
         assert_eq!(recorder.offer(frame(i, i as f64 / 30.0)), Offered::Queued);
     }
-    let summary = recorder.finish().unwrap();
+    let summary = recorder.finish(Closing::default()).unwrap();
     assert_eq!(
         (summary.frames, summary.dropped, summary.duration_secs),
         (150, 0, 5.0)
@@ -388,7 +388,7 @@ fn a_slow_disk_drops_frames_and_counts_them() {
     assert!((14..=16).contains(&dropped), "{dropped}");
     assert_eq!(recorder.dropped(), dropped);
     drop(open);
-    let summary = recorder.finish().unwrap();
+    let summary = recorder.finish(Closing::default()).unwrap();
     assert_eq!((summary.frames + dropped, summary.dropped), (80, dropped));
     assert_eq!(disk.read().pictures.len() as u64, summary.frames);
 }
@@ -415,7 +415,10 @@ fn a_failure_is_reported_to_who_offers() {
         let mut recorder = Recorder::with_writer(path, disk.writer(), SIZE, backpressure).unwrap();
         let reason = offer_until_failed(&mut recorder, |i| frame(i, i as f64 / 30.0));
         assert_eq!(reason.matches("disk.mp4").count(), 1, "{reason}");
-        assert_eq!(recorder.finish().unwrap_err().to_string(), reason);
+        assert_eq!(
+            recorder.finish(Closing::default()).unwrap_err().to_string(),
+            reason
+        );
     }
 }
 
@@ -431,7 +434,7 @@ fn frames_of_other_sizes_are_fitted_into_the_first_size() {
         let frame = Frame::new(i as u64, i as f64 / 10.0, size, white);
         assert_eq!(recorder.offer(frame), Offered::Queued);
     }
-    assert_eq!(recorder.finish().unwrap().frames, 4);
+    assert_eq!(recorder.finish(Closing::default()).unwrap().frames, 4);
     let video = read(&std::fs::read(&path).unwrap());
     // The share of each picture that is white: all, 16x48 of 64x48, 64x2 of 64x48, 48x48.
     let shares = video.pictures.iter().map(|picture| {

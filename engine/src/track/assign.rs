@@ -1,8 +1,8 @@
-//! Who belongs to whom, most similar pair first.
+//! Greedy assignment of poses to people, most similar pair first.
 
-/// For each row of `similarity` the column it belongs to. Pairs are formed most similar first,
-/// each row and column at most once, down to similarity `least`; of equal pairs the earlier row,
-/// then the earlier column comes first. NaN belongs to nobody.
+/// Returns, for each row of `similarity`, the column assigned to it. Pairs are formed in order of
+/// decreasing similarity, each row and column at most once, down to similarity `least`. Ties go to
+/// the earlier row, then to the earlier column. NaN is never assigned.
 pub fn assign(similarity: &[Vec<f64>], least: f64) -> Vec<Option<usize>> {
     let rows = similarity.iter().enumerate();
     let all = rows.flat_map(|(r, row)| row.iter().enumerate().map(move |(c, &s)| (s, r, c)));
@@ -21,10 +21,10 @@ pub fn assign(similarity: &[Vec<f64>], least: f64) -> Vec<Option<usize>> {
 mod tests {
     use super::*;
 
-    /// Fails when a worse pair comes before a better one, somebody belongs to two, or a pair that
-    /// is too unlike or not a number is formed.
+    /// Fails when a worse pair is formed before a better one, a column is assigned twice, or a pair
+    /// below the limit or with NaN similarity is formed.
     #[test]
-    fn the_best_pairs_come_first_and_nobody_twice() {
+    fn the_best_pairs_come_first_and_none_twice() {
         let similarity = [
             vec![0.9, 0.8, 0.1],
             vec![0.95, 0.7, f64::NAN],

@@ -1,38 +1,39 @@
-//! The box that follows a person, and where to look when there is nobody to follow.
+//! The box that follows a person, and the regions to search while there is no person to follow.
 
 use crate::geometry::{BBox, Point, Roi, Size};
 use crate::pose::{Keypoint, Pose};
 
-/// An edge whose new place differs by less than this share of the box's longer side stays: the
-/// crop rests while the person does (decoded joints jitter by about one per cent).
+/// An edge that would move by less than this fraction of the box's longer side stays: the crop is
+/// stable while the person is (decoded joints jitter by about one per cent).
 const REST: f64 = 0.03;
-/// Share of the way an edge goes outwards in one frame: a joint must not leave the crop.
+/// Fraction of the distance that an edge moves outwards per frame: a joint must not leave the crop.
 const OUTWARD: f64 = 0.7;
-/// Share of the way an edge goes inwards in one frame: a joint that was missed may come back.
+/// Fraction of the distance that an edge moves inwards per frame: a missed joint may reappear.
 const INWARD: f64 = 0.2;
-/// An edge goes outwards by at most this share of the longer side in one frame: a single stray
+/// Maximum outward motion of an edge per frame, as a fraction of the longer side: a single stray
 /// joint must not shrink the person to a corner of the crop.
 const MAX_GROWTH: f64 = 0.25;
-/// The box is at least this share of the picture's shorter side.
+/// Minimum size of the box, as a fraction of the frame's shorter side.
 const MIN_SHARE: f64 = 0.1;
-/// Growth of the box in all for each frame in which the person was missed.
+/// Growth of the box per frame in which the person was missed.
 const MISS_GROWTH: f64 = 0.1;
-/// Joints that do not count may lie outside the crop: with none missing the padding is as given,
-/// with nearly all missing it is larger by this share.
+/// Missing joints may lie outside the crop: with none missing the padding is as configured, with
+/// nearly all missing it is larger by this fraction.
 const MISSING_PADDING: f64 = 0.4;
-/// A picture whose aspect differs from the region's by more than this factor is searched in parts.
+/// Frames whose aspect ratio differs from the region's by more than this factor are searched in
+/// parts.
 const PARTS_FROM: f64 = 1.15;
 
-/// What is known about where a person is.
+/// Low-passed bounding box of the followed person.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Followed {
+pub(super) struct FollowBox {
     bbox: BBox,
-    /// Share of joints that did not count, low-passed.
+    /// Fraction of joints below the counting score, low-passed.
     missing: f64,
 }
 
-impl Followed {
-    /// Starts at a pose; `None` when no joint counts.
+impl FollowBox {
+    /// Starts at a pose; returns `None` when no joint reaches the counting score.
     pub(super) fn start(pose: &Pose, frame: Size) -> Option<Self> {
         Some(Self {
             bbox: joints_box(pose, frame)?,
@@ -40,7 +41,7 @@ impl Followed {
         })
     }
 
-    /// Goes on to the pose of the next frame.
+    /// Updates the box with the pose of the next frame.
     pub(super) fn step(&mut self, pose: &Pose, frame: Size) {
         let Some(target) = joints_box(pose, frame) else {
             return;
@@ -69,19 +70,19 @@ impl Followed {
         self.missing += INWARD * (missing(pose) - self.missing);
     }
 
-    /// Looks further around when the person was not seen where expected.
+    /// Widens the box after a frame in which the person was not found.
     pub(super) fn miss(&mut self) {
         let BBox { x, y, w, h } = self.bbox;
         let (dw, dh) = (MISS_GROWTH * w, MISS_GROWTH * h);
         self.bbox = BBox::new(x - dw / 2.0, y - dh / 2.0, w + dw, h + dh);
     }
 
-    /// Longer side of the box, pixels.
+    /// Returns the longer side of the box in pixels.
     pub(super) fn size(&self) -> f64 {
         self.bbox.w.max(self.bbox.h)
     }
 
-    /// The region around the box; the whole picture where it would be larger than that.
+    /// Returns the padded region around the box, or the whole frame if the region would be larger.
     pub(super) fn region(&self, frame: Size, padding: f64, aspect: f64) -> Roi {
         let padding = padding * (1.0 + MISSING_PADDING * self.missing);
         let roi = Roi::around_box(self.bbox, padding, aspect);
@@ -90,7 +91,7 @@ impl Followed {
     }
 }
 
-/// Joints that count and have a position.
+/// Returns the finite joints that reach the counting score.
 pub(super) fn counting(pose: &Pose) -> impl Iterator<Item = &Keypoint> {
     pose.keypoints_raw
         .iter()
@@ -101,7 +102,8 @@ fn missing(pose: &Pose) -> f64 {
     1.0 - counting(pose).count() as f64 / pose.keypoints_raw.len().max(1) as f64
 }
 
-/// Box around the joints that count, inside the picture and not smaller than the least size.
+/// Returns the box around the counting joints, clipped to the frame and of at least the minimum
+/// size.
 fn joints_box(pose: &Pose, frame: Size) -> Option<BBox> {
     let (w, h) = (frame.width as f64, frame.height as f64);
     let inside = |p: Point| Point::new(p.x.clamp(0.0, w), p.y.clamp(0.0, h));
@@ -112,8 +114,8 @@ fn joints_box(pose: &Pose, frame: Size) -> Option<BBox> {
     Some(BBox::new(c.x - w / 2.0, c.y - h / 2.0, w, h))
 }
 
-/// Where to look for a person, in turn: the whole picture, and where the picture is longer than
-/// the region's aspect, its middle and its two ends at full height (or width).
+/// Returns the regions to search for a person, in turn: the whole frame and, where the frame is
+/// longer than the region's aspect ratio, its centre and both ends at full height (or width).
 pub(super) fn search_regions(frame: Size, aspect: f64) -> Vec<Roi> {
     let whole = Roi::whole(frame, aspect);
     let (w, h) = (frame.width as f64, frame.height as f64);

@@ -1,13 +1,13 @@
-//! Where to look next, who is who, and calm joints.
+//! Tracking: the regions of the next frame, the identity of people, and temporal smoothing.
 //!
-//! A [`Tracker`] says which regions of the next frame the network should see, receives the poses
-//! found there, and hands them on with an identity ([`crate::pose::Pose::track_id`]) and joints
-//! smoothed over time. [`SingleTracker`] follows one person with a closer look; [`SeveralTracker`]
-//! tells apart the people that a network finds in the whole picture.
+//! A [`Tracker`] returns the regions of the next frame that the network should process. It receives
+//! the poses found there, and returns them with a track id ([`crate::pose::Pose::track_id`]) and
+//! temporally smoothed joints. [`SingleTracker`] follows one person in a crop; [`SeveralTracker`]
+//! tells apart the people that a bottom-up network finds in the whole frame.
 
 mod assign;
 mod follow;
-mod known;
+mod identity;
 mod moving;
 mod one_euro;
 mod several;
@@ -21,23 +21,23 @@ pub use single::{SingleOptions, SingleTracker};
 use crate::geometry::{Roi, Size};
 use crate::pose::Pose;
 
-/// Follows people from frame to frame. For every frame, first [`Tracker::regions`], then
+/// Tracks people from frame to frame. For every frame, call [`Tracker::regions`] first, then
 /// [`Tracker::update`] with the poses found in them.
 pub trait Tracker: Send {
-    /// The regions to look at in the next frame, which has size `frame`; at least one.
+    /// Returns the regions to process in the next frame, which has size `frame`; at least one.
     fn regions(&mut self, frame: Size) -> Vec<Roi>;
 
-    /// Takes the poses found in the regions of the frame at `time_secs`; returns the people
-    /// tracked, best first, with identity, smoothed joints and their past. Raw joints stay as
-    /// they are.
+    /// Takes the poses found in the regions of the frame at `time_secs`. Returns the tracked
+    /// people, best first, with track id, smoothed joints and their past. The raw joints are
+    /// unchanged.
     fn update(&mut self, time_secs: f64, frame: Size, poses: Vec<Pose>) -> Vec<Pose>;
 
-    /// Smooths joints with these parameters from the next frame on, where it smooths at all.
+    /// Replaces the filter parameters from the next frame on, if smoothing is enabled.
     fn set_smoothing(&mut self, params: OneEuro);
 
-    /// A tracker of the same kind and options that has seen nobody.
+    /// Returns a tracker of the same kind and options without any people.
     fn fresh(&self) -> Box<dyn Tracker>;
 
-    /// Forgets everybody: a new source or a new run begins. Identities start again at 1.
+    /// Forgets all people, for a new source or run. Track ids start again at 1.
     fn reset(&mut self);
 }

@@ -1,48 +1,48 @@
-//! Where a moving person's joints were, and where they are expected next.
+//! Past joint positions of a moving person, and their predicted positions.
 //!
-//! A joint is seen when it has a score above 0 and a position; networks that find several people
-//! leave the joints they do not find at (0, 0, 0), and those take part in nothing here.
+//! A joint is seen when it has a score above 0 and a position. Bottom-up networks leave joints that
+//! they do not find at (0, 0, 0); these are ignored everywhere in this module.
 
 use super::one_euro::{MIN_SIZE, MIN_STEP_SECS};
 use crate::geometry::{BBox, Point};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
-/// For so long, in seconds, a joint that is no longer seen moves on with the person, and a person
-/// that is no longer seen is expected to come back.
+/// Seconds for which a joint that is no longer seen keeps moving with the person, and for which a
+/// person that is no longer seen is expected to reappear.
 pub(super) const MEMORY_SECS: f64 = 0.5;
 
-/// Speed is averaged over about this time, in seconds: joints jitter by a hundredth of a person
-/// between frames, which over a thirtieth of a second would be a third of a person per second.
+/// Averaging time of the velocity in seconds. Joints jitter by a hundredth of a person between
+/// frames, which over a thirtieth of a second would be a third of a person per second.
 const SPEED_SECS: f64 = 0.1;
 
-/// How far a joint may be from where it is expected, in person sizes per second since it was
-/// seen: standing people start to walk (1.4 metres a second, a size being about one metre) and
-/// wrists are faster than their person. Without it, slow networks could not follow anybody.
+/// Tolerance around a predicted joint, in person sizes per second since it was seen: standing
+/// people start to walk (1.4 metres a second, where one size is about one metre), and wrists are
+/// faster than the person. Without it, slow networks could not track anybody.
 const UNFORESEEN: f64 = 2.0;
 
-/// The box's shorter side counts as at least this share of the longer one: an arm alone or a
-/// person seen from the side has hardly any area, but joints are not found better for that.
+/// Lower bound on the box's shorter side as a fraction of the longer one: a single arm or a person
+/// seen from the side has hardly any area, but its joints are not located more precisely.
 const LEAST_ASPECT: f64 = 1.0 / 3.0;
 
-/// So many more joints that fit nowhere are added to the mean: of two poses that lie equally well
-/// on a person, the one with more joints in common is the person, and a fragment of three joints
-/// does not take the identity from the body it broke off.
+/// Number of additional unmatched joints included in the mean. Of two poses that fit a person
+/// equally well, this prefers the one with more common joints, and keeps a fragment of three joints
+/// from taking the track id of the body from which it broke off.
 const DOUBT: f64 = 2.0;
 
-/// A joint has been found.
+/// Returns whether a joint was found.
 pub(super) fn is_seen(k: &Keypoint) -> bool {
     k.score > 0.0 && k.score.is_finite() && k.x.is_finite() && k.y.is_finite()
 }
 
-/// Where somebody was.
+/// Motion state of a person.
 #[derive(Debug, Clone)]
 pub(super) struct Moving {
-    /// Per joint, where and when it was last seen; `None` when that is too long ago.
+    /// Last seen position and time of each joint; `None` when that is too long ago.
     joints: Vec<Option<Seen>>,
-    /// Pixels per second of the whole person; `None` until seen twice.
+    /// Velocity of the whole person in pixels per second; `None` until seen twice.
     velocity: Option<[f64; 2]>,
-    /// When the person was last seen.
+    /// Time at which the person was last seen.
     seen_secs: f64,
 }
 
@@ -52,19 +52,19 @@ struct Seen {
     secs: f64,
 }
 
-/// Where somebody is expected at one time.
+/// Predicted joints of a person at one time.
 #[derive(Debug)]
 pub(super) struct Expected {
-    /// Per joint, its place in pixels and the tolerance for motion in person sizes.
+    /// Predicted position in pixels of each joint, and its tolerance for motion in person sizes.
     joints: Vec<Option<(Point, f64)>>,
-    /// Area of the box around the joints, square pixels.
+    /// Area of the box around the joints, in square pixels.
     area: f64,
-    /// Longer side of that box, pixels.
+    /// Longer side of that box, in pixels.
     pub(super) size: f64,
 }
 
 impl Moving {
-    /// Somebody who was never seen before.
+    /// Starts a new person.
     pub(super) fn start(time_secs: f64, pose: &Pose) -> Self {
         let mut moving = Self {
             joints: Vec::new(),
@@ -75,12 +75,12 @@ impl Moving {
         moving
     }
 
-    /// When the person was last seen.
+    /// Returns the time at which the person was last seen.
     pub(super) fn seen_secs(&self) -> f64 {
         self.seen_secs
     }
 
-    /// Goes on to the pose at `time_secs`.
+    /// Updates the state with the pose at `time_secs`.
     pub(super) fn step(&mut self, time_secs: f64, pose: &Pose) {
         self.joints.resize(pose.keypoints_raw.len(), None);
         let mut speeds = [Vec::new(), Vec::new()];
@@ -101,7 +101,7 @@ impl Moving {
         }
         let new = 1.0 - (-(time_secs - self.seen_secs) / SPEED_SECS).exp();
         self.seen_secs = time_secs;
-        // The median: a joint that jumps to another person must not pull this one along.
+        // The median: a joint that jumps to another person must not drag this one along.
         let [Some(x), Some(y)] = speeds.map(median) else {
             return;
         };
@@ -111,10 +111,10 @@ impl Moving {
         });
     }
 
-    /// Where the joints are at `time_secs` if the person goes on as before.
+    /// Predicts the joints at `time_secs`, assuming constant velocity.
     pub(super) fn expected(&self, time_secs: f64) -> Expected {
         let [u, v] = self.velocity.unwrap_or_default();
-        // What was seen longer ago, by a slow network, is not known any less.
+        // Capped: with slow networks, neither the predicted motion nor the tolerance keeps growing.
         let since = |secs: f64| (time_secs - secs).clamp(0.0, MEMORY_SECS);
         let ahead = |Seen { point, secs }: Seen| {
             let dt = since(secs);
@@ -134,13 +134,13 @@ impl Moving {
 }
 
 impl Expected {
-    /// How well `pose` lies where the person is expected, from 0 to below 1: COCO's object
-    /// keypoint similarity over the joints seen in both, its tolerance widened for motion,
-    /// lowered where these are few.
+    /// Returns how well `pose` fits the predicted person, from 0 to below 1: COCO's object keypoint
+    /// similarity over the joints seen in both, with a tolerance widened for motion, and lowered
+    /// when there are few such joints.
     ///
-    /// Without a common joint it is 0: joints are remembered for half a second, so the pose shows
-    /// a part of the body that the person has not shown for that long. Overlapping boxes would
-    /// not tell that part from somebody behind.
+    /// It is 0 without a common joint. Joints are remembered for half a second, so such a pose
+    /// shows a part of the body that has not been seen for that long; overlapping boxes could not
+    /// tell it from another person behind.
     pub(super) fn similarity(&self, pose: &Pose, skeleton: &Skeleton) -> f64 {
         let (mut sum, mut n) = (0.0, DOUBT);
         let joints = self.joints.iter().zip(&pose.keypoints_raw).enumerate();
@@ -166,8 +166,8 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Fails when a few joints found on somebody else throw the person off course, or a joint
-    /// that is not seen for a moment is left behind.
+    /// Fails when a few joints found on another person change the predicted motion, or a briefly
+    /// unseen joint does not move along with the person.
     #[test]
     fn stray_joints_do_not_change_the_course() {
         let coco = Skeleton::by_name("coco17").unwrap();

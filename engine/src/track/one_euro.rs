@@ -1,13 +1,14 @@
-//! The One-Euro filter: joints that rest are calm, joints that move do not lag.
+//! The One-Euro filter: joints at rest do not jitter, moving joints do not lag.
 //!
 //! Casiez, Roussel, Vogel: "1 EUR Filter: A Simple Speed-based Low-pass Filter for Noisy Input in
 //! Interactive Systems", CHI 2012. A first-order low-pass whose cut-off frequency grows with
 //! speed: `cutoff = min_cutoff + beta * |speed|`, the speed itself low-passed at `d_cutoff`.
 //!
-//! Two things differ from the paper. Speed is measured in person sizes per second instead of
-//! pixels per second, so the parameters hold at any resolution and distance. And the weight of a
-//! new value is `1 - exp(-2 pi cutoff dt)`, the exact step response of the low-pass, instead of its
-//! first-order form `1 / (1 + 1 / (2 pi cutoff dt))`: results do not depend on the frame rate.
+//! Two things differ from the paper. Speed is measured in person sizes per second instead of pixels
+//! per second, so that the parameters hold at any resolution and distance. The weight of a new
+//! value is `1 - exp(-2 pi cutoff dt)`, the exact step response of the low-pass, instead of the
+//! first-order form `1 / (1 + 1 / (2 pi cutoff dt))`, so that results do not depend on the frame
+//! rate.
 
 use std::f64::consts::TAU;
 
@@ -15,21 +16,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::pose::{Keypoint, Pose};
 
-/// Parameters of the filter.
+/// Parameters of the One-Euro filter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OneEuro {
-    /// Cut-off at rest in Hz, > 0. Smaller is calmer and slower.
+    /// Cut-off frequency at rest in Hz, > 0. Smaller values smooth more and react more slowly.
     pub min_cutoff: f64,
-    /// Growth of the cut-off with speed: Hz per (person size per second), >= 0. A joint at
-    /// constant speed lags by less than `1 / (2 pi beta)` person sizes, however fast it is.
+    /// Growth of the cut-off with speed: Hz per (person size per second), >= 0. A joint at constant
+    /// speed lags by less than `1 / (2 pi beta)` person sizes, at any speed.
     pub beta: f64,
-    /// Cut-off of the speed estimate in Hz, > 0. The paper's value is 1.
+    /// Cut-off frequency of the speed estimate in Hz, > 0. The paper uses 1.
     pub d_cutoff: f64,
 }
 
 impl Default for OneEuro {
-    /// At rest and 30 frames a second, jitter is reduced to a third; the lag of a moving joint
+    /// At rest and 30 frames per second, jitter is reduced to a third. The lag of a moving joint
     /// stays under 1.6 % of the person's size (6 pixels for a person 400 pixels high).
     fn default() -> Self {
         Self {
@@ -40,17 +41,17 @@ impl Default for OneEuro {
     }
 }
 
-/// Longer gaps than this, in seconds, start anew: what was seen before says nothing any more.
+/// Gaps longer than this, in seconds, reset the filter: older values are no longer informative.
 pub const MAX_GAP_SECS: f64 = 0.5;
 
-/// The person's size counts as at least this many pixels: below, a joint's position is noise.
+/// Lower bound on the person's size in pixels: below it, a joint's position is mostly noise.
 pub(super) const MIN_SIZE: f64 = 16.0;
 
-/// Speed is measured over at least this time: no camera is faster than 1000 Hz, and time stamps
-/// that nearly coincide would make it infinite.
+/// Lower bound on the time step in seconds: no camera exceeds 1000 Hz, and nearly equal time stamps
+/// would make the speed infinite.
 pub(super) const MIN_STEP_SECS: f64 = 1e-3;
 
-/// Filters of one person's joints.
+/// One-Euro filters for all joints of one person.
 #[derive(Debug, Clone)]
 pub struct Smoother {
     params: OneEuro,
@@ -67,14 +68,14 @@ struct Joint {
 #[derive(Debug, Clone, Copy)]
 struct Axis {
     raw: f64,
-    /// Filtered position, pixels.
+    /// Filtered position in pixels.
     value: f64,
-    /// Filtered speed, person sizes per second.
+    /// Filtered speed in person sizes per second.
     speed: f64,
 }
 
 impl Smoother {
-    /// Filters that have seen nothing.
+    /// Creates filters without any history.
     pub fn new(params: OneEuro) -> Self {
         Self {
             params,
@@ -83,17 +84,18 @@ impl Smoother {
         }
     }
 
-    /// Filters with other parameters from the next value on; what was seen stays.
+    /// Replaces the parameters from the next value on and keeps the filters' state.
     pub fn set_params(&mut self, params: OneEuro) {
         self.params = params;
     }
 
-    /// The smoothed joints of a person who is `size` pixels long, at `time_secs`.
+    /// Returns the smoothed joints of a person of `size` pixels at `time_secs`.
     ///
-    /// Starts anew when time stands still, goes backwards or jumps by more than
-    /// [`MAX_GAP_SECS`]. A joint that does not count ([`Pose::COUNTING_SCORE`]) is handed through
-    /// and does not move its filter: its position is a guess that would drag later ones along.
-    /// A joint without a position takes the last known one with score 0.
+    /// The filters are reset when time stands still, goes backwards or jumps by more than
+    /// [`MAX_GAP_SECS`]. A joint whose score does not exceed [`Pose::COUNTING_SCORE`] is passed
+    /// through without updating its filter: its position is a guess that would drag later values
+    /// along. A joint with a non-finite position is replaced by the last known position with score
+    /// 0.
     pub fn smooth(&mut self, time_secs: f64, size: f64, raw: &[Keypoint]) -> Vec<Keypoint> {
         let fresh = |last: f64| {
             let dt = time_secs - last;
@@ -162,28 +164,29 @@ mod tests {
         }
     }
 
-    /// Filtered x of a joint that follows `path` (pixels over seconds) at `hz` for `secs`.
+    /// Returns the filtered x of a joint that follows `path` (pixels over seconds) at `hz` for
+    /// `secs`.
     fn run(hz: f64, secs: f64, path: impl Fn(f64) -> f64) -> Vec<f64> {
         let mut smoother = Smoother::new(OneEuro::default());
         (0..=(secs * hz) as usize)
             .map(|i| {
                 let t = i as f64 / hz;
                 let out = smoother.smooth(t, SIZE, &[at(path(t))])[0];
-                assert_eq!(out.x, -out.y, "axes are alike");
+                assert_eq!(out.x, -out.y, "both axes are filtered alike");
                 f64::from(out.x)
             })
             .collect()
     }
 
     proptest! {
-        /// Fails when a resting joint would drift or be displaced.
+        /// Fails when a joint at rest drifts or is displaced.
         #[test]
         fn constant_input_stays_constant(x in -50.0..2000.0_f64, hz in 5.0..240.0) {
             let x = f64::from(x as f32);
             prop_assert!(run(hz, 1.0, |_| x).iter().all(|v| (v - x).abs() < 1e-3));
         }
 
-        /// Fails when a joint that jumped hangs behind, or swings past its place.
+        /// Fails when the filter does not converge after a step, or overshoots.
         #[test]
         fn a_step_converges_without_overshoot(step in 1.0..300.0_f64, hz in 10.0..120.0) {
             let out = run(hz, 2.0, |t| if t < 0.2 { 0.0 } else { step });
@@ -192,7 +195,7 @@ mod tests {
             prop_assert!(step - out[out.len() - 1] < 0.01 * step);
         }
 
-        /// Fails when fast movements are drawn behind the body.
+        /// Fails when the joints of fast movements are drawn too far behind the body.
         #[test]
         fn lag_is_bounded_at_any_speed(speed in 1.0..4000.0_f64, hz in 10.0..120.0) {
             let out = run(hz, 3.0, |t| speed * t);
@@ -202,7 +205,7 @@ mod tests {
             prop_assert!(lag > -0.01 && lag < bound, "{lag} of {bound}");
         }
 
-        /// Fails when smoothing would depend on the camera's frame rate.
+        /// Fails when the smoothing depends on the camera's frame rate.
         #[test]
         fn thirty_and_sixty_hertz_agree(amplitude in 5.0..100.0_f64, beat in 0.1..1.0_f64) {
             let path = |t: f64| amplitude * (TAU * beat * t).sin();
@@ -212,9 +215,9 @@ mod tests {
             }
         }
 
-        /// Fails when smoothing would depend on resolution or distance.
+        /// Fails when the smoothing depends on resolution or distance.
         #[test]
-        fn twice_the_size_is_twice_the_result(xs in prop::collection::vec(0.0..300.0_f32, 2..20)) {
+        fn scaling_the_input_scales_the_result(xs in prop::collection::vec(0.0..300.0_f32, 2..20)) {
             let mut near = Smoother::new(OneEuro::default());
             let mut far = Smoother::new(OneEuro::default());
             for (i, x) in xs.iter().enumerate() {
@@ -226,9 +229,9 @@ mod tests {
             }
         }
 
-        /// Fails when one broken number would poison a joint for ever.
+        /// Fails when one NaN makes all later values of a joint NaN.
         #[test]
-        fn there_is_never_a_nan(values in prop::collection::vec(any::<[f32; 3]>(), 1..20),
+        fn nan_input_never_reaches_the_output(values in prop::collection::vec(any::<[f32; 3]>(), 1..20),
                                 times in prop::collection::vec(any::<f64>(), 20),
                                 size in any::<f64>()) {
             let last = times[values.len() - 1];
@@ -237,7 +240,7 @@ mod tests {
                 let out = smoother.smooth(t, size, &[Keypoint::from(k)])[0];
                 prop_assert!(!out.x.is_nan() && !out.y.is_nan() && !out.score.is_nan());
             }
-            // In the next run all is well.
+            // A new run works normally.
             let start = if (last - 10.0).abs() < 5.0 { 100.0 } else { 10.0 };
             for i in 0..3 {
                 let out = smoother.smooth(start + f64::from(i) / 30.0, SIZE, &[at(7.0)]);
@@ -246,9 +249,9 @@ mod tests {
         }
     }
 
-    /// Fails when a joint glides across the picture after a pause, a seek or a loop.
+    /// Fails when a joint glides across the image after a pause, a seek or a loop.
     #[test]
-    fn gaps_and_jumps_back_start_anew() {
+    fn gaps_and_jumps_back_reset_the_filter() {
         for later in [1.0 / 30.0 + MAX_GAP_SECS + 0.01, 0.01, 1.0 / 30.0] {
             let mut smoother = Smoother::new(OneEuro::default());
             smoother.smooth(0.0, SIZE, &[at(0.0)]);
@@ -257,7 +260,7 @@ mod tests {
         }
     }
 
-    /// Fails when the guess for a hidden joint drags it away from where it was and will be.
+    /// Fails when the guessed position of a hidden joint affects its later positions.
     #[test]
     fn a_hidden_joint_does_not_drag() {
         let mut smoother = Smoother::new(OneEuro::default());
@@ -270,7 +273,7 @@ mod tests {
         assert_eq!(smoother.smooth(0.2, SIZE, &[at(10.0)])[0].x, 10.0);
     }
 
-    /// Fails when smoothing stops to calm: alternating noise must shrink to a third or less.
+    /// Fails when smoothing is too weak: alternating noise must shrink to a third or less.
     #[test]
     fn jitter_shrinks() {
         let out = run(30.0, 3.0, |t| {

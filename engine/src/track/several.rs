@@ -1,39 +1,39 @@
-//! Several people at once, found by a network that sees the whole picture: who is who.
+//! Tracking of several people found by a bottom-up network in the whole frame.
 
 use super::Tracker;
 use super::assign::assign;
-use super::known::Known;
+use super::identity::TrackIdentity;
 use super::moving::{Expected, MEMORY_SECS, Moving, is_seen};
 use super::one_euro::OneEuro;
 use crate::geometry::{Roi, Size};
 use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 
-/// A pose less similar than this to where a person is expected is not that person. With COCO's
-/// median sigma and frames a thirtieth of a second apart, this is 0.27 person sizes or about a
-/// quarter of a metre off, nearer than two people can stand side by side.
+/// Minimum similarity between a pose and a predicted person. With COCO's median sigma and frames a
+/// thirtieth of a second apart, 0.2 corresponds to 0.27 person sizes or about a quarter of a metre,
+/// closer than two people can stand next to each other.
 const LEAST_SIMILARITY: f64 = 0.2;
 
-/// A new pose with at least this share of the joints is a person at once; with fewer it may be a
-/// fragment that was not joined to its body, and has to be seen in the next frame, too.
+/// A new pose with at least this fraction of the joints is confirmed at once. With fewer, it may be
+/// a fragment that was not joined to its body, and has to be seen in the next frame as well.
 const CLEAR_SHARE: f64 = 0.5;
 
-/// Frames further apart than this, in seconds, do not follow each other: the source jumped.
+/// Frames further apart than this, in seconds, are not consecutive: the source jumped.
 const JUMP_SECS: f64 = 5.0;
 
 /// Options of [`SeveralTracker`].
 #[derive(Debug, Clone, Copy)]
 pub struct SeveralOptions {
-    /// Width over height of the network's input.
+    /// Aspect ratio (width / height) of the network's input.
     pub aspect: f64,
-    /// Joints of the poses; decides how far apart each may be on the same person.
+    /// Skeleton of the poses; its sigmas determine how far each joint may be from its prediction.
     pub skeleton: &'static Skeleton,
-    /// Smoothing of joints over time; `None` hands them on as decoded.
+    /// Parameters of the temporal smoothing; `None` returns joints as decoded.
     pub smoothing: Option<OneEuro>,
 }
 
 impl SeveralOptions {
-    /// The defaults for a network whose input has this aspect (width / height).
+    /// Returns the defaults for a network input of this aspect ratio (width / height).
     pub fn new(aspect: f64, skeleton: &'static Skeleton) -> Self {
         Self {
             aspect,
@@ -43,19 +43,20 @@ impl SeveralOptions {
     }
 }
 
-/// Tells apart the people that a network finds in the whole picture.
+/// Tracks the people that a bottom-up network finds in the whole frame.
 ///
-/// Poses are matched to where people are expected if they go on as before, the most similar pair
-/// first; only people seen in the frame are handed out. Somebody who was not seen for half a
-/// second is forgotten, except that a network slower than that has not missed whom it saw in its
-/// last frame. Identities count up from 1, in the order of the poses' scores.
+/// Poses are matched to the predicted people, most similar pair first. Only people seen in the
+/// frame are returned. A person who was not seen for half a second is forgotten; a network that
+/// needs longer per frame still remembers the people of its last frame. Track ids count up from 1,
+/// in the order of the poses' scores.
 ///
-/// A new pose is handed out and numbered at once when it has half of the joints, and in the first
-/// frame of a run: a still picture has no second one. Otherwise it must be seen in two frames in a
-/// row, lest flickering fragments use up numbers.
+/// A new pose is confirmed and numbered at once when it has half of the joints, and in the first
+/// frame of a run, because a still image has no second one. Otherwise it must be seen in two
+/// consecutive frames, so that flickering fragments do not use up ids.
 ///
-/// Everybody is forgotten when time goes backwards or jumps, or when the picture changes its size;
-/// the next frame is a first one. A second update at the time of the first frame belongs to it.
+/// All people are forgotten when time goes backwards or jumps, or when the frame size changes; the
+/// next frame then counts as the first. A second update at the time of the first frame belongs to
+/// that frame.
 #[derive(Debug)]
 pub struct SeveralTracker {
     options: SeveralOptions,
@@ -69,12 +70,12 @@ pub struct SeveralTracker {
 #[derive(Debug)]
 struct Person {
     moving: Moving,
-    /// `None` until there is no doubt that it is somebody.
-    known: Option<Known>,
+    /// Track state; `None` until the track is confirmed.
+    known: Option<TrackIdentity>,
 }
 
 impl SeveralTracker {
-    /// A tracker that has seen nobody.
+    /// Creates a tracker without any people.
     pub fn new(options: SeveralOptions) -> Self {
         Self {
             options,
@@ -86,9 +87,9 @@ impl SeveralTracker {
         }
     }
 
-    /// Forgets whom this frame cannot show any more.
+    /// Removes the people who are too old to be matched in this frame.
     fn begin_frame(&mut self, time_secs: f64, frame: Size) {
-        // Not a number is no time that follows another.
+        // A NaN time stamp never follows another one.
         let follows = (0.0..=JUMP_SECS).contains(&(time_secs - self.last_secs));
         if !follows || frame != self.frame {
             self.people.clear();
@@ -102,7 +103,7 @@ impl SeveralTracker {
         });
     }
 
-    /// For each pose the person it belongs to.
+    /// Returns, for each pose, the index of the person assigned to it.
     fn owners(&self, time_secs: f64, poses: &[Pose]) -> Vec<Option<usize>> {
         let people = self.people.iter();
         let expected: Vec<Expected> = people.map(|p| p.moving.expected(time_secs)).collect();
@@ -141,7 +142,7 @@ impl Tracker for SeveralTracker {
             let person = &mut self.people[i];
             if person.known.is_none() && (owner.is_some() || is_first || is_clear(&pose)) {
                 self.last_id += 1;
-                person.known = Some(Known::new(self.last_id, self.options.smoothing));
+                person.known = Some(TrackIdentity::new(self.last_id, self.options.smoothing));
             }
             if let Some(known) = &mut person.known {
                 let size = person.moving.expected(time_secs).size;
@@ -171,14 +172,14 @@ impl Tracker for SeveralTracker {
     }
 }
 
-/// Enough of the body is seen to be sure of somebody.
+/// Returns whether enough joints are seen to confirm a new person at once.
 fn is_clear(pose: &Pose) -> bool {
     let seen = pose.keypoints_raw.iter().filter(|k| is_seen(k)).count();
     seen as f64 >= CLEAR_SHARE * pose.keypoints_raw.len() as f64
 }
 
-/// Best score first; of equal scores, an order that depends on nothing but the poses, so that the
-/// order in which a network lists people does not decide who they are.
+/// Compares by decreasing score. Ties are broken by the poses' contents only, so that the order of
+/// a network's output does not affect the track ids.
 fn best_first(a: &Pose, b: &Pose) -> std::cmp::Ordering {
     let numbers = |p: &Pose| {
         let triples = p.keypoints_raw.iter().map(|&k| <[f32; 3]>::from(k));

@@ -1,42 +1,42 @@
-//! One person at a time: found in the whole picture, then followed with a closer look.
+//! Tracking of one person: found in the whole frame, then followed in a crop.
 
 use super::Tracker;
-use super::follow::{Followed, counting, search_regions};
-use super::known::Known;
+use super::follow::{FollowBox, counting, search_regions};
+use super::identity::TrackIdentity;
 use super::one_euro::OneEuro;
 use crate::geometry::{Roi, Size};
 use crate::pose::Pose;
 
-/// Fewer counting joints than this are not a person.
+/// Poses with fewer counting joints are rejected.
 const MIN_JOINTS: usize = 5;
 
-/// Share of a new frame in the average of the evidence.
+/// Weight of a new frame in the running average of the evidence.
 const EVIDENCE_RATE: f64 = 1.0 / 12.0;
 
-/// After this many frames in a row without the person, the search begins: a quarter of a second
-/// at 30 frames a second, enough for a blurred turn.
+/// Number of consecutive misses after which the search starts: a quarter of a second at 30 frames
+/// per second, enough for a blurred turn.
 const MAX_MISSES: usize = 8;
 
 /// Options of [`SingleTracker`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SingleOptions {
-    /// Width over height of the network's input.
+    /// Aspect ratio (width / height) of the network's input.
     pub aspect: f64,
-    /// Side of the region over the side of the box around the joints. Widened by up to 1.4 when
-    /// joints are missing, since they may lie outside.
+    /// Side of the region divided by the side of the box around the joints. It grows by up to 1.4
+    /// when joints are missing, since they may lie outside.
     pub padding: f64,
-    /// A pose with at least this evidence, the mean score of the better half of its joints, is a
-    /// new person. The better half tells people from furniture where the mean of all does not.
-    /// How high scores are is a habit of the weights, so their card states both numbers.
+    /// Minimum evidence to start a new person. Evidence is the mean score of the better half of the
+    /// joints, which separates people from furniture where the mean of all joints does not. Typical
+    /// scores depend on the weights, so the model card states this limit and the next.
     pub start_evidence: f64,
-    /// A person whose evidence, averaged over about twelve frames, is lower has gone.
+    /// A person whose evidence, averaged over about twelve frames, falls below this has left.
     pub keep_evidence: f64,
-    /// Smoothing of joints over time; `None` hands them on as decoded.
+    /// Parameters of the temporal smoothing; `None` returns joints as decoded.
     pub smoothing: Option<OneEuro>,
 }
 
 impl SingleOptions {
-    /// The defaults for a network whose input has this aspect (width / height).
+    /// Returns the defaults for a network input of this aspect ratio (width / height).
     pub fn new(aspect: f64) -> Self {
         Self {
             aspect,
@@ -50,16 +50,16 @@ impl SingleOptions {
 
 /// Follows one person.
 ///
-/// While there is nobody, it looks at one region a frame: the whole picture, then parts of it in
-/// turn. A pose with enough counting joints is a new person with a new identity; from then on the
-/// region is the padded box around the joints. The person is given up after several frames without
-/// such a pose, when time goes backwards, or when the picture changes its size.
+/// While no person is known, it searches one region per frame: the whole frame, then parts of it in
+/// turn. A pose with enough counting joints starts a new person with a new track id; from then on
+/// the region is the padded box around the joints. The person is dropped after several frames
+/// without such a pose, when time goes backwards, or when the frame size changes.
 #[derive(Debug)]
 pub struct SingleTracker {
     options: SingleOptions,
     state: State,
-    /// The person followed; `None` while searching.
-    known: Option<Known>,
+    /// The followed person; `None` while searching.
+    known: Option<TrackIdentity>,
     last_id: u64,
     last_secs: f64,
     frame: Size,
@@ -70,15 +70,15 @@ enum State {
     /// Number of frames searched so far.
     Searching(usize),
     Following {
-        person: Followed,
+        person: FollowBox,
         misses: usize,
-        /// Average over the last frames.
+        /// Running average over the last frames.
         evidence: f64,
     },
 }
 
 impl SingleTracker {
-    /// A tracker that has seen nobody.
+    /// Creates a tracker without a person.
     pub fn new(options: SingleOptions) -> Self {
         Self {
             options,
@@ -95,7 +95,7 @@ impl SingleTracker {
         self.known = None;
     }
 
-    /// The average evidence with `pose`; `None` when too few of its joints count to tell.
+    /// Returns the average evidence including `pose`; `None` when too few of its joints count.
     fn evidence_with(&self, pose: &Pose) -> Option<f64> {
         let joints = MIN_JOINTS.min(pose.keypoints_raw.len()).max(1);
         if counting(pose).count() < joints {
@@ -142,18 +142,18 @@ impl Tracker for SingleTracker {
             keep_evidence,
             ..
         } = self.options;
-        // NaN is no evidence, hence the order of the comparisons.
+        // The comparisons are ordered so that NaN counts as no evidence.
         self.state = match (self.state, seen) {
             (State::Searching(n), seen) => {
                 let start = seen
                     .filter(|(_, evidence)| *evidence >= start_evidence)
-                    .and_then(|(pose, e)| Some((Followed::start(pose, frame)?, e)));
+                    .and_then(|(pose, e)| Some((FollowBox::start(pose, frame)?, e)));
                 let Some((person, evidence)) = start else {
                     self.state = State::Searching(n.wrapping_add(1));
                     return Vec::new();
                 };
                 self.last_id += 1;
-                self.known = Some(Known::new(self.last_id, self.options.smoothing));
+                self.known = Some(TrackIdentity::new(self.last_id, self.options.smoothing));
                 State::Following {
                     person,
                     misses: 0,
@@ -186,7 +186,8 @@ impl Tracker for SingleTracker {
                 State::Following {
                     person,
                     misses: misses + 1,
-                    // Doubt adds up: otherwise one lucky frame in eight would keep furniture.
+                    // Low scores enter the average in misses as well: otherwise one good frame in
+                    // eight would keep furniture alive.
                     evidence: seen.map_or(evidence, |(_, now)| now),
                 }
             }
@@ -218,7 +219,7 @@ impl Tracker for SingleTracker {
     }
 }
 
-/// Mean score of the better half of the joints.
+/// Returns the mean score of the better half of the joints.
 fn evidence(pose: &Pose) -> f64 {
     let mut scores: Vec<f32> = pose.keypoints_raw.iter().map(|k| k.score).collect();
     scores.sort_by(|a, b| b.total_cmp(a));

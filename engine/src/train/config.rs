@@ -33,7 +33,7 @@ pub enum Start {
     File(PathBuf),
 }
 
-/// What stays as it is.
+/// Frozen part of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freeze {
@@ -169,16 +169,16 @@ pub struct TrainConfig {
     pub input_size: Option<[usize; 2]>,
     /// The first weights.
     pub init: Start,
-    /// What stays as it is.
+    /// Frozen part of the network.
     pub freeze: Freeze,
     /// Batch norms keep their running statistics.
     pub fixed_norms: bool,
     /// Factor of the learning rate, 0 to 1, for what [`Freeze::Backbone`] would keep as it is.
     #[serde(default = "one")]
     pub backbone_rate: f64,
-    /// Runs through the data.
+    /// Number of epochs.
     pub epochs: u64,
-    /// People in a step.
+    /// People per step.
     pub batch_size: usize,
     /// People worked on at once, which is what memory depends on; 0 for the whole batch. Batch
     /// norms that are not fixed see so many.
@@ -203,7 +203,7 @@ pub struct TrainConfig {
     pub prefetch: usize,
     /// What is minimised.
     pub loss: LossConfig,
-    /// How weights follow gradients.
+    /// Optimizer.
     pub optimizer: OptimConfig,
     /// The learning rate over time.
     pub schedule: Schedule,

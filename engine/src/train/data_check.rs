@@ -20,7 +20,7 @@ use crate::skeleton::Skeleton;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     model: String,
-    learn: DataConfig,
+    learn: Vec<DataConfig>,
     held_out: Option<DataConfig>,
 }
 
@@ -29,15 +29,18 @@ impl Subject {
     pub fn of(config: &TrainConfig) -> Option<Self> {
         Some(Self {
             model: config.model.clone(),
-            learn: config.data.first()?.clone(),
+            learn: config.data.clone(),
             held_out: config.validation.clone(),
         })
+        .filter(|subject| !subject.learn.is_empty())
     }
 }
 
 /// What was found out about one set.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SetReport {
+    /// The file or folder of its labels.
+    pub annotations: PathBuf,
     /// Why nothing can be made of it.
     pub fault: Option<String>,
     /// `coco`, ...
@@ -85,8 +88,10 @@ pub struct Report {
     /// Of what.
     #[serde(skip)]
     pub subject: Subject,
-    /// The people to learn from.
+    /// The people to learn from, of the first set.
     pub learn: SetReport,
+    /// The further sets that are learned from.
+    pub more: Vec<SetReport>,
     /// The people to measure on.
     pub held_out: Option<SetReport>,
     /// Held-out pictures that are learned from too, under whatever name.
@@ -94,17 +99,41 @@ pub struct Report {
 }
 
 impl Report {
-    /// Why nothing can be learned from these data.
+    /// Every set that is learned from.
+    pub fn learned(&self) -> impl Iterator<Item = &SetReport> {
+        std::iter::once(&self.learn).chain(&self.more)
+    }
+
+    /// Every set, those to learn from first.
+    pub fn sets(&self) -> impl Iterator<Item = &SetReport> {
+        self.learned().chain(&self.held_out)
+    }
+
+    /// People to learn from.
+    pub fn people(&self) -> usize {
+        self.learned().map(|set| set.people).sum()
+    }
+
+    /// Why nothing can be learned from these data; which set it is where there are several.
     pub fn obstacle(&self) -> Option<String> {
-        if self.learn.fault.is_some() {
-            return Some("the people to learn from cannot be read".to_owned());
-        }
-        if self.learn.broken_labels > 0 {
-            let n = errors(self.learn.broken_labels);
-            return Some(format!("the labels to learn from have {n}"));
-        }
-        if self.learn.is_unusable() {
-            return Some("none of the pictures to learn from can be read".to_owned());
+        let of = |set: &SetReport| match self.more.len() {
+            0 => String::new(),
+            _ => format!(" in {}", set.annotations.display()),
+        };
+        for set in self.learned() {
+            let of = of(set);
+            if set.fault.is_some() {
+                return Some(format!("the people to learn from{of} cannot be read"));
+            }
+            if set.broken_labels > 0 {
+                let n = errors(set.broken_labels);
+                return Some(format!("the labels to learn from{of} have {n}"));
+            }
+            if set.is_unusable() {
+                return Some(format!(
+                    "none of the pictures to learn from{of} can be read"
+                ));
+            }
         }
         let held_out = self.held_out.as_ref()?;
         if held_out.fault.is_some() {
@@ -137,20 +166,34 @@ pub struct Looked {
 /// When the model has no card. What is wrong with the data is the report.
 pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<Report> {
     let skeleton = model(&subject.model)?.card()?.skeleton()?;
-    let (learn, pictures) = examine((&subject.learn, Split::Learn), skeleton, looked, stop);
+    let mut pictures = Pictures::new();
+    let mut learned = Vec::new();
+    for data in &subject.learn {
+        let (mut set, theirs) = examine((data, Split::Learn), skeleton, looked, stop);
+        for (path, other) in shared(&theirs, &pictures) {
+            let text = format!(
+                "the same picture as {} of another set; people in it count twice",
+                other.display()
+            );
+            set.findings
+                .push(Finding::of_file(Severity::Warning, &path, text));
+        }
+        for (bytes, path) in theirs {
+            pictures.entry(bytes).or_insert(path);
+        }
+        learned.push(set);
+    }
+    let mut learned = learned.into_iter();
     let mut report = Report {
+        learn: learned.next().unwrap_or_default(),
+        more: learned.collect(),
         subject,
-        learn,
         held_out: None,
         shared: 0,
     };
     if let Some(data) = &report.subject.held_out {
         let (mut held_out, theirs) = examine((data, Split::HeldOut), skeleton, looked, stop);
-        let mut shared: Vec<_> = theirs
-            .iter()
-            .filter_map(|(bytes, path)| Some((path, pictures.get(bytes)?)))
-            .collect();
-        shared.sort();
+        let shared = shared(&theirs, &pictures);
         report.shared = shared.len();
         held_out
             .findings
@@ -163,6 +206,15 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
     Ok(report)
 }
 
+/// The pictures that are among the others too, with their names there.
+fn shared(pictures: &Pictures, others: &Pictures) -> Vec<(PathBuf, PathBuf)> {
+    let both =
+        |(bytes, path): (&Fingerprint, &PathBuf)| Some((path.clone(), others.get(bytes)?.clone()));
+    let mut shared: Vec<_> = pictures.iter().filter_map(both).collect();
+    shared.sort();
+    shared
+}
+
 type Pictures = HashMap<Fingerprint, PathBuf>;
 
 fn examine(
@@ -171,7 +223,10 @@ fn examine(
     looked: &Looked,
     stop: &StopFlag,
 ) -> (SetReport, Pictures) {
-    let mut report = SetReport::default();
+    let mut report = SetReport {
+        annotations: data.annotations.clone(),
+        ..SetReport::default()
+    };
     let dataset = match read(data, split, &mut report) {
         Ok(dataset) => dataset,
         Err(error) => {
@@ -253,7 +308,7 @@ mod tests {
         let report = |findings| Report {
             subject: Subject {
                 model: "sfm".to_owned(),
-                learn: data.clone(),
+                learn: vec![data.clone()],
                 held_out: None,
             },
             learn: SetReport {
@@ -262,6 +317,7 @@ mod tests {
                 findings,
                 ..SetReport::default()
             },
+            more: Vec::new(),
             held_out: None,
             shared: 0,
         };

@@ -24,14 +24,14 @@ pub(super) struct Step<'a> {
 
 /// A batch on the device.
 #[derive(Debug)]
-pub(super) struct Lesson {
+pub(super) struct DeviceBatch {
     tensors: BatchTensors,
     outputs: &'static [&'static str],
     inputs: usize,
     totals: Totals,
 }
 
-impl Lesson {
+impl DeviceBatch {
     /// `batch` on `device`; on the processor nothing is copied.
     pub fn new(batch: Batch, device: &Device) -> Result<Self> {
         let (inputs, outputs) = (batch.len(), batch.outputs);
@@ -62,7 +62,7 @@ impl Lesson {
 }
 
 /// What a step found out.
-pub(super) struct Learned {
+pub(super) struct StepResult {
     /// Loss of the batch.
     pub loss: f64,
     /// Gradients of all that learns and was used.
@@ -75,14 +75,14 @@ pub(super) struct Learned {
 
 impl Step<'_> {
     /// Loss and gradients of a batch, worked on in parts of `micro_batch` inputs.
-    pub fn learn(&self, lesson: &Lesson, random: Random) -> Result<Learned> {
-        let mut learned = Learned {
+    pub fn learn(&self, batch: &DeviceBatch, random: Random) -> Result<StepResult> {
+        let mut learned = StepResult {
             loss: 0.0,
             grads: ByName::new(),
             drawn: random.drawn,
             gates: BTreeMap::new(),
         };
-        for part in lesson.parts(self.config.micro_batch) {
+        for part in batch.parts(self.config.micro_batch) {
             let (part, n) = part?;
             let mut pass = self.pass();
             pass.random = Some(Random {
@@ -90,8 +90,8 @@ impl Step<'_> {
                 ..random
             });
             let out = self.net.forward(&part.input, &mut pass)?;
-            let wanted = (&part, lesson.outputs);
-            let loss = total(&self.config.loss, self.loss, &out, wanted, lesson.totals)?;
+            let wanted = (&part, batch.outputs);
+            let loss = total(&self.config.loss, self.loss, &out, wanted, batch.totals)?;
             learned.loss += f64::from(loss.to_scalar::<f32>()?);
             learned.drawn = pass.random.map_or(learned.drawn, |r| r.drawn);
             gates(&out, n, &mut learned.gates)?;
@@ -114,17 +114,17 @@ impl Step<'_> {
 
     /// The loss of a batch as the network answers in use: with the running statistics, which stay
     /// as they are, and without dropout. The heads that only learn are judged as well.
-    pub fn judge(&self, lesson: &Lesson) -> Result<f64> {
+    pub fn judge(&self, batch: &DeviceBatch) -> Result<f64> {
         let mut sum = 0.0;
-        for part in lesson.parts(self.config.micro_batch) {
+        for part in batch.parts(self.config.micro_batch) {
             let (part, _) = part?;
             let mut pass = Pass {
                 fixed_norms: true,
                 ..self.pass()
             };
             let out = self.net.forward(&part.input, &mut pass)?;
-            let wanted = (&part, lesson.outputs);
-            let loss = total(&self.config.loss, self.loss, &out, wanted, lesson.totals)?;
+            let wanted = (&part, batch.outputs);
+            let loss = total(&self.config.loss, self.loss, &out, wanted, batch.totals)?;
             sum += f64::from(loss.to_scalar::<f32>()?);
         }
         Ok(sum)

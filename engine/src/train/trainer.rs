@@ -17,7 +17,7 @@ use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
 use super::recipe::family;
 use super::setup::{backbone, card_after, card_of, check_labels, given, labels, loader};
-use super::step::{Lesson, Step};
+use super::step::{DeviceBatch, Step};
 use super::validate::Validation;
 use crate::concurrency::StopFlag;
 use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
@@ -58,7 +58,7 @@ pub struct Trainer {
     loader: Loader,
     progress: Progress,
     /// The batch of the last step, until it has been judged by it.
-    lesson: Option<Lesson>,
+    last_batch: Option<DeviceBatch>,
     /// Writing failed: what is in the folder may be older.
     is_unsaved: bool,
     /// Pictures that could not be used, each once.
@@ -217,7 +217,7 @@ impl Trainer {
             validation,
             loader,
             progress,
-            lesson: None,
+            last_batch: None,
             is_unsaved: false,
             broken: Vec::new(),
             left_out,
@@ -409,8 +409,8 @@ impl Trainer {
             seed: u64::from(self.config().seed),
             drawn: self.progress.drawn,
         };
-        let lesson = Lesson::new(batch, &self.selected.device)?;
-        let mut step = self.work().learn(&lesson, random)?;
+        let batch = DeviceBatch::new(batch, &self.selected.device)?;
+        let mut step = self.work().learn(&batch, random)?;
         let norm = global_norm(&step.grads)?;
         if !(step.loss.is_finite() && norm.is_finite()) {
             return Ok(None);
@@ -427,7 +427,7 @@ impl Trainer {
         };
         self.optimizer
             .step(self.params.learning(), &step.grads, rate)?;
-        self.lesson = Some(lesson);
+        self.last_batch = Some(batch);
         let progress = &mut self.progress;
         progress.step += 1;
         progress.drawn = step.drawn;

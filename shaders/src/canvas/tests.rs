@@ -1,4 +1,4 @@
-//! What the drawing primitives promise.
+//! Tests of the drawing primitives.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn drawn(draw: impl FnOnce(&mut Canvas<'_>)) -> Vec<[u8; 4]> {
         .collect()
 }
 
-/// Compares a drawing with the coverage its distance field asks for, pixel by pixel.
+/// Compares a drawing pixel by pixel with the coverage given by its distance field.
 fn agrees(pixels: &[[u8; 4]], sdf: impl Fn(Vec2) -> f64) -> Result<(), TestCaseError> {
     for (i, pixel) in pixels.iter().enumerate() {
         let p = [(i % W) as f64, (i / W) as f64];
@@ -35,14 +35,14 @@ fn agrees(pixels: &[[u8; 4]], sdf: impl Fn(Vec2) -> f64) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// On the canvas, beside it, and far away.
+/// Coordinates on the canvas, next to it, and far away.
 fn coordinate() -> impl Strategy<Value = f32> {
     prop_oneof![-20.0..60.0_f32, -500.0..500.0_f32]
 }
 
 proptest! {
-    /// Fails when the clipped, row-wise line differs from its distance field: gaps, wrong caps,
-    /// or pixels touched outside.
+    /// Fails when the clipped, row-wise line differs from its distance field: gaps, wrong caps, or
+    /// changed pixels outside.
     #[test]
     fn a_line_is_its_distance_field(a in [coordinate(), coordinate()],
                                     b in [coordinate(), coordinate()], width in 1.0..12.0_f32) {
@@ -51,7 +51,7 @@ proptest! {
         agrees(&pixels, |p| sdf::segment(p, wide(a), wide(b)) - radius)?;
     }
 
-    /// Fails when joints or rings lose their rim or touch pixels outside.
+    /// Fails when discs or rings have wrong edges or change pixels outside.
     #[test]
     fn discs_and_rings_are_their_distance_fields(c in [coordinate(), coordinate()],
                                                  r in 0.5..30.0_f32, width in 0.5..9.0_f32) {
@@ -61,9 +61,10 @@ proptest! {
         agrees(&pixels, |p| sdf::ring(p, wide(c), f64::from(r), f64::from(width)))?;
     }
 
-    /// Fails when a broken joint (not a number, infinite, far away) stops the program or draws.
+    /// Fails when a joint with NaN, infinite or very large coordinates causes a panic, or a NaN
+    /// shape is drawn.
     #[test]
-    fn any_number_is_survived(v in any::<[f32; 7]>()) {
+    fn any_coordinate_can_be_drawn(v in any::<[f32; 7]>()) {
         let pixels = drawn(|c| {
             let paint = Paint::new(COLOR, v[6]);
             c.line([v[0], v[1]], [v[2], v[3]], v[4], paint);
@@ -81,7 +82,7 @@ proptest! {
     }
 }
 
-/// Fails when a line to a point very far away breaks off or bends where it is visible.
+/// Fails when a line to a point very far away is interrupted or bent in its visible part.
 #[test]
 fn far_ends_keep_the_line_in_place() {
     for far in [1e4, 1e8, 1e30, f32::MAX] {
@@ -93,7 +94,7 @@ fn far_ends_keep_the_line_in_place() {
     }
 }
 
-/// Fails when a thin line vanishes between pixel centres or shows at full strength.
+/// Fails when a thin line vanishes between pixel centres or is drawn at full opacity.
 #[test]
 fn a_thin_line_is_a_faint_line() {
     let pixels = drawn(|c| c.line([5.0, 10.0], [30.0, 10.0], 0.5, Paint::solid(COLOR)));
@@ -101,7 +102,8 @@ fn a_thin_line_is_a_faint_line() {
     assert_eq!(r, u8::midpoint(GROUND[0], COLOR[0]));
 }
 
-/// Fails when panels and colour bars blur at whole-pixel edges, or corners stay square.
+/// Fails when panels and colour bars are blurred at whole-pixel edges, or rounded corners are
+/// square.
 #[test]
 fn a_rectangle_is_sharp_with_round_corners() {
     let pixels = drawn(|c| c.rect([4.5, 4.5], [24.5, 14.5], 0.0, Paint::solid(COLOR)));
@@ -115,7 +117,7 @@ fn a_rectangle_is_sharp_with_round_corners() {
     assert_eq!(round[9 * W + 5][..3], COLOR);
 }
 
-/// Fails when half-transparent drawing is too weak or too strong, or the ends are not exact.
+/// Fails when translucent drawing has the wrong strength, or alpha 0 and 1 are not exact.
 #[test]
 fn mixing_is_linear_and_exact_at_its_ends() {
     let mixed = |alpha| {

@@ -1,9 +1,9 @@
-//! Drawing by the graphics device: the picture and the scene over it, at screen resolution.
+//! GPU rendering of an image and the scene on it, at screen resolution.
 //!
-//! A [`Renderer`] has its pipelines from the start. [`Renderer::set_picture`] writes a frame into
-//! the one picture texture, [`Renderer::prepare`] lays a scene out and writes its instances, and
-//! [`Renderer::paint`] draws both. Buffers and textures are made anew only when they grow or
-//! change their size: a warm renderer creates no buffer and no texture.
+//! A [`Renderer`] creates its pipelines once. [`Renderer::set_picture`] writes a frame into the
+//! image texture, [`Renderer::prepare`] lays a scene out and writes its instances, and
+//! [`Renderer::paint`] draws both. Buffers and textures are recreated only when they grow or change
+//! their size, so in steady state none is created.
 
 mod pipelines;
 mod sheet;
@@ -18,12 +18,12 @@ use pipelines::Pipelines;
 use sheet::Sheet;
 use textures::{Maps, Picture, Strokes};
 
-/// A picture that the graphics device cannot hold.
+/// An image that exceeds the device's texture size limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge {
-    /// Its width and height.
+    /// Width and height of the image in pixels.
     pub size: [usize; 2],
-    /// The longest side the device can hold.
+    /// Maximum texture side of the device in pixels.
     pub largest: usize,
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-/// Draws pictures and scenes with one device.
+/// Draws images and scenes on one device.
 #[derive(Debug)]
 pub struct Renderer {
     device: wgpu::Device,
@@ -56,12 +56,12 @@ pub struct Renderer {
     sheet: Sheet,
 }
 
-/// Bytes of the first instance buffer: a few people with labels.
+/// Initial size of the instance buffer in bytes: enough for a few people with labels.
 const FIRST_BYTES: u64 = 16 * 1024;
 
 impl Renderer {
-    /// Makes the pipelines for render passes with one colour target of `format`, one sample and
-    /// no depth.
+    /// Creates the pipelines for render passes with one colour target of `format`, one sample and
+    /// no depth buffer.
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue, format: wgpu::TextureFormat) -> Self {
         let pipelines = Pipelines::new(device, format);
         let screen = device.create_buffer(&wgpu::BufferDescriptor {
@@ -92,11 +92,12 @@ impl Renderer {
         }
     }
 
-    /// Shows `rgba` (`size[0] * size[1] * 4` bytes, red first, opaque) from now on. Its pixels are
-    /// written in place while the size stays the same. A picture without pixels shows nothing.
+    /// Replaces the displayed image by `rgba` (`size[0] * size[1] * 4` bytes, red first, opaque).
+    /// The texture is reused while the size stays the same. An image without pixels displays
+    /// nothing.
     ///
     /// # Errors
-    /// When the picture is larger than the device can hold; no picture is shown then.
+    /// When the image exceeds the device's texture size; no image is displayed then.
     ///
     /// # Panics
     /// When the buffer does not have that length.
@@ -124,12 +125,13 @@ impl Renderer {
         Ok(())
     }
 
-    /// Width and height of the picture shown.
+    /// Returns the width and height of the displayed image.
     pub fn picture_size(&self) -> Option<[usize; 2]> {
         self.picture.as_ref().map(|p| p.size)
     }
 
-    /// Lays `scene` out for `view` and writes what [`Renderer::paint`] needs.
+    /// Lays `scene` out for `view` and uploads the instances, maps and labels for
+    /// [`Renderer::paint`].
     pub fn prepare(&mut self, scene: &Scene, view: &View) {
         let screen = Screen {
             size: view.screen.map(|v| v as f32),
@@ -158,7 +160,7 @@ impl Renderer {
         );
     }
 
-    /// Draws what was prepared. The pass' viewport is the screen of the view.
+    /// Draws the prepared scene. The viewport of `pass` must be the screen of the view.
     pub fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
         pass.set_bind_group(0, &self.screen_group, &[]);
         for batch in self.sheet.batches() {

@@ -1,16 +1,16 @@
-//! One pipeline per primitive, made once.
+//! One render pipeline per primitive, created once.
 
 use crate::instance::Format;
 use crate::wgsl::{Kind, SHADERS, Shader};
 
-/// The pipelines and the layouts of what they read.
+/// The pipelines and the bind group layouts of their inputs.
 #[derive(Debug)]
 pub(super) struct Pipelines {
     /// In the order of [`SHADERS`].
     all: Vec<wgpu::RenderPipeline>,
     /// Group 0 of every primitive: the screen.
     pub(super) screen_layout: wgpu::BindGroupLayout,
-    /// Group 1 of the picture: a texture and its sampler.
+    /// Group 1 of the image: a texture and its sampler.
     pub(super) picture_layout: wgpu::BindGroupLayout,
     /// Group 1 of float maps: values and colours.
     pub(super) map_layout: wgpu::BindGroupLayout,
@@ -115,8 +115,8 @@ fn pipeline(
             shader_location,
         })
         .collect();
-    // Colours are mixed as the canvas mixes them: as stored. A target that converts from linear
-    // light by itself mixes there instead, and edges come out a little lighter.
+    // Colours are blended as on the canvas: as stored, in sRGB. A target that converts from linear
+    // light itself blends in linear light instead, which makes edges slightly lighter.
     let constants = [("is_linear_target", f64::from(u8::from(format.is_srgb())))];
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some(shader.name),

@@ -1,4 +1,4 @@
-//! A scene as the device reads it: instances in the order of drawing, in runs of one primitive.
+//! A scene in GPU format: instances in drawing order, batched by primitive.
 
 use std::ops::Range;
 
@@ -11,23 +11,23 @@ use crate::view::View;
 use crate::wgsl::Kind;
 use crate::{INK, Rgb};
 
-/// Shapes further out than this many pixels are not drawn: 32 bits would no longer hold their
-/// edges, and no screen shows them.
+/// Shapes further out than this, in pixels, are not drawn: f32 would be too coarse for their edges,
+/// and no screen shows them.
 const FAR: f32 = 1e6;
 
-/// Instances of one primitive that are drawn at once.
+/// Consecutive instances of one primitive, drawn with one call.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) kind: Kind,
-    /// Where they lie in [`Sheet::bytes`].
+    /// Byte range in [`Sheet::bytes`].
     pub(super) bytes: Range<usize>,
-    /// How many there are.
+    /// Number of instances.
     pub(super) n: u32,
-    /// The map of a heat layer, as a number of [`Sheet::maps`].
+    /// Index in [`Sheet::maps`] of the map of a heat layer.
     pub(super) map: usize,
 }
 
-/// Everything that is drawn; kept from frame to frame, so that its memory is.
+/// All instances of a frame; kept between frames to reuse its memory.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ impl Sheet {
         &self.batches
     }
 
-    /// Ends of the labels' pen strokes, two points each.
+    /// Returns the ends of the labels' pen strokes, two points each.
     pub(super) fn strokes(&self) -> &[[f32; 4]] {
         &self.strokes
     }
@@ -54,7 +54,7 @@ impl Sheet {
         &self.maps
     }
 
-    /// Takes a picture of `picture` pixels, if there is one, and the scene over it.
+    /// Replaces the contents by an image of size `picture`, if there is one, and the scene on it.
     pub(super) fn fill(&mut self, scene: &Scene, view: &View, picture: Option<[usize; 2]>) {
         self.bytes.clear();
         self.batches.clear();
@@ -71,7 +71,7 @@ impl Sheet {
         self.bytes.extend_from_slice(bytemuck::bytes_of(instance));
         let end = self.bytes.len();
         match self.batches.last_mut() {
-            // Every heat layer has a texture of its own.
+            // Every heat layer has its own texture.
             Some(last) if last.kind == kind && kind != Kind::Heat => {
                 last.bytes.end = end;
                 last.n += 1;

@@ -1,4 +1,4 @@
-//! What the shaders look up: the picture, float maps with their colours, the strokes of labels.
+//! Textures read by the shaders: the image, float maps with their colour maps, and label strokes.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ fn bound(binding: u32, view: &wgpu::TextureView) -> wgpu::BindGroupEntry<'_> {
     }
 }
 
-/// The frame of a source.
+/// The texture of a source's frame.
 #[derive(Debug)]
 pub(super) struct Picture {
     texture: wgpu::Texture,
@@ -68,7 +68,7 @@ pub(super) struct Picture {
 
 impl Picture {
     pub(super) fn new(device: &wgpu::Device, pipelines: &Pipelines, size: [usize; 2]) -> Self {
-        // Mixing happens in stored values: an sRGB format would brighten the picture.
+        // Blending uses stored values: an sRGB format would brighten the image.
         let texture = texture(device, "picture", size, wgpu::TextureFormat::Rgba8Unorm);
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
             label: Some("picture"),
@@ -99,7 +99,7 @@ impl Picture {
     }
 }
 
-/// What was written into a map's texture.
+/// Identifies the values written to a map's texture.
 #[derive(Debug, PartialEq)]
 struct Written {
     values: Arc<[f32]>,
@@ -146,7 +146,7 @@ impl Maps {
         self.maps.get(index).map(|map| &map.group)
     }
 
-    /// Writes the values of `layers`, of those that changed.
+    /// Writes the values of those `layers` that changed.
     pub(super) fn write(
         &mut self,
         device: &wgpu::Device,
@@ -207,7 +207,7 @@ impl Map {
 /// Strokes per row of their texture.
 const ROW: usize = 256;
 
-/// Ends of pen strokes; a texture, because not every device lets shaders read buffers.
+/// Ends of pen strokes. This is a texture, because not every device allows shaders to read buffers.
 #[derive(Debug)]
 pub(super) struct Strokes {
     texture: wgpu::Texture,

@@ -1,4 +1,4 @@
-//! What heat layers promise.
+//! Tests of heat layers.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn layer(values: &[f32], width: usize) -> HeatLayer {
     }
 }
 
-/// The picture after drawing; pixels the layer left alone stay pure red, no map's colour.
+/// Returns the image after drawing; untouched pixels stay pure red, which no colour map contains.
 fn drawn(layer: &HeatLayer) -> Vec<[u8; 4]> {
     let mut rgba = [255, 0, 0, 255].repeat(W * H);
     layer.draw(&mut Canvas::new(&mut rgba, W, H));
@@ -33,7 +33,7 @@ fn drawn(layer: &HeatLayer) -> Vec<[u8; 4]> {
         .collect()
 }
 
-/// The definition: the value at a point of the map, border values going on outwards.
+/// Interpolates the map by definition, with the edge replicated outwards.
 fn reference(layer: &HeatLayer, u: f64, v: f64) -> f64 {
     let (w, h) = (layer.width as f64 - 1.0, layer.height as f64 - 1.0);
     let at = |x: f64, y: f64| {
@@ -48,8 +48,8 @@ fn reference(layer: &HeatLayer, u: f64, v: f64) -> f64 {
 }
 
 proptest! {
-    /// Fails when the fast integer walk differs from the definition of bilinear sampling, or
-    /// covers other pixels than the map's.
+    /// Fails when the fast integer implementation differs from the definition of bilinear sampling,
+    /// or covers other pixels than the map's.
     #[test]
     fn sampling_follows_its_definition(values in prop::collection::vec(0.0..1.0_f32, 42),
                                        a in -0.3..0.3_f64, b in -0.1..0.1_f64, c in -3.0..6.0_f64,
@@ -59,12 +59,13 @@ proptest! {
         for (i, pixel) in drawn(&layer).iter().enumerate() {
             let (x, y) = ((i % W) as f64, (i / W) as f64);
             let (u, v) = (a * x + b * y + c, d * x + e * y + f);
-            // How far the point lies inside the map; on the very edge either answer is right.
+            // Distance of the point from the map's edge; on the edge itself either result is
+            // accepted.
             let depth = (u + 0.5).min(6.5 - u).min(v + 0.5).min(5.5 - v);
             if depth < -1e-6 {
                 prop_assert_eq!(*pixel, [255, 0, 0, 255]);
             } else if depth > 1e-6 {
-                // Coordinates and values are rounded to 1/256: up to two levels of 255.
+                // Coordinates and values are rounded to 1/256, which gives up to two levels of 255.
                 let level = 255.0 * reference(&layer, u, v);
                 let table = ColorMap::Viridis.table();
                 let near = (level - 2.0).max(0.0) as usize..=(level + 3.0).min(255.0) as usize;
@@ -73,9 +74,9 @@ proptest! {
         }
     }
 
-    /// Fails when a broken map or a broken transformation stops the program.
+    /// Fails when NaN or infinite values or an invalid transformation cause a panic.
     #[test]
-    fn any_map_is_survived(values in prop::collection::vec(any::<f32>(), 12), m in any::<[f64; 6]>(),
+    fn any_map_can_be_drawn(values in prop::collection::vec(any::<f32>(), 12), m in any::<[f64; 6]>(),
                            range in any::<(f32, f32)>(), alpha in any::<f32>(),
                            cut in 0..4_usize, small in any::<bool>()) {
         for sampling in [Sampling::Bilinear, Sampling::Nearest] {
@@ -90,7 +91,7 @@ proptest! {
     }
 }
 
-/// Fails when nearest sampling blurs the network's pixels or shifts them by half a pixel.
+/// Fails when nearest-neighbour sampling blurs the map's pixels or shifts them by half a pixel.
 #[test]
 fn nearest_shows_squares() {
     let values = [0.0, 1.0, 1.0, 0.0];
@@ -108,9 +109,9 @@ fn nearest_shows_squares() {
     }
 }
 
-/// Fails when the frame that zero padding draws is still shown.
+/// Fails when the border of zero padding is shown or enters the interpolation.
 #[test]
-fn cut_pixels_are_neither_shown_nor_mixed_in() {
+fn cut_pixels_are_neither_shown_nor_interpolated() {
     let mut values = vec![0.5; 64];
     for (i, v) in values.iter_mut().enumerate() {
         if i % 8 == 0 || i % 8 == 7 || i / 8 == 0 || i / 8 == 7 {
@@ -128,9 +129,9 @@ fn cut_pixels_are_neither_shown_nor_mixed_in() {
     }
 }
 
-/// Fails when low values hide the picture although the layer should fade there.
+/// Fails when low values hide the image although the layer should fade there.
 #[test]
-fn fading_lets_the_picture_through() {
+fn low_values_are_transparent_when_fading() {
     let values = [0.0; 4];
     let mut layer = layer(&values, 2);
     layer.fade = Fade::Low;
@@ -140,10 +141,10 @@ fn fading_lets_the_picture_through() {
     assert_eq!([0.0, 0.5, 1.0].map(|t| layer.alpha_at(t)), [1.0, 0.0, 1.0]);
 }
 
-/// Fails when a threshold hides the wrong values, shows something below it, or takes the weak
-/// middle of a signed map for stronger than its negative end.
+/// Fails when a threshold hides the wrong values, shows values below it, or treats the neutral
+/// centre of a signed map as stronger than its negative end.
 #[test]
-fn values_below_the_threshold_leave_the_picture_alone() {
+fn values_below_the_threshold_are_not_drawn() {
     let values = [0.0, 0.25, 0.5, 1.0];
     let mut layer = layer(&values, 4);
     layer.sampling = Sampling::Nearest;

@@ -1,10 +1,10 @@
-// A joint: a disc, or a ring. The twin of Canvas::disc and Canvas::ring.
+// A joint: a disc or a ring. The twin of Canvas::disc and Canvas::ring.
 
 struct Disc {
     @location(0) color: vec4f,
     @location(1) center: vec2f,
     @location(2) radius: f32,
-    // Width of the ring's line; 0 fills the disc.
+    // Line width of a ring; 0 fills the disc.
     @location(3) stroke: f32,
 }
 

@@ -1,12 +1,12 @@
-// The picture of a source, RGBA, where the view puts it.
+// The RGBA image of a source, at the position given by the view.
 
 struct Frame {
-    // image = screen * scale + shift, by axis; the first scale is negative in a mirror.
+    // image = screen * scale + shift, per axis; the x scale is negative when mirrored.
     @location(0) scale: vec2f,
     @location(1) shift: vec2f,
-    // Width and height of the picture.
+    // Width and height of the image in pixels.
     @location(2) size: vec2f,
-    // 1: its own pixels as squares, 0: bilinear.
+    // 1: nearest neighbour, 0: bilinear.
     @location(3) nearest: u32,
 }
 
@@ -23,7 +23,7 @@ struct Fragment {
 
 @vertex
 fn vertex(@builtin(vertex_index) index: u32, frame: Frame) -> Fragment {
-    // Two pixels beyond the picture: the fragment decides where it ends.
+    // Two pixels beyond the image: the fragment shader determines where it ends.
     let image = (corner(index) * 0.5 + 0.5) * frame.size - 0.5;
     let grown = image + corner(index) * 2.0 * abs(frame.scale);
     let p = (grown - frame.shift) / frame.scale;

@@ -1,20 +1,20 @@
-// A float map in colours: heatmaps and attention. The twin of heat.rs.
+// A float map in false colours: heatmaps and attention maps. The twin of heat.rs.
 
 struct Heat {
-    // map = (dot(u.xyz, screen), dot(v.xyz, screen)), of the part that is shown; w: its size.
+    // map = (dot(u.xyz, screen), dot(v.xyz, screen)) of the visible part; w: its size.
     @location(0) u: vec4f,
     @location(1) v: vec4f,
     // Opacity.
     @location(2) alpha: f32,
-    // Strength below which nothing is shown.
+    // Strength below which nothing is drawn.
     @location(3) threshold: f32,
     // Row of the colour table.
     @location(4) colors: u32,
-    // 1: strength is the distance from the middle, 0: the share of the range.
+    // 1: strength is the distance from the centre, 0: the fraction of the range.
     @location(5) diverging: u32,
-    // 0 even, 1 low values fade, 2 the middle fades.
+    // 0: even, 1: transparent at low values, 2: transparent at the centre.
     @location(6) fade: u32,
-    // 1: the map's own pixels as squares, 0: bilinear.
+    // 1: nearest neighbour, 0: bilinear.
     @location(7) nearest: u32,
 }
 
@@ -27,9 +27,9 @@ struct Fragment {
     @location(4) @interpolate(flat) how: vec4u,
 }
 
-// Values as shares of the range, [0, 1].
+// Values as fractions of the range, [0, 1].
 @group(1) @binding(0) var shares: texture_2d<f32>;
-// One colour map a row.
+// One colour map per row.
 @group(1) @binding(1) var tables: texture_2d<f32>;
 
 @vertex

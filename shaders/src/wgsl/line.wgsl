@@ -1,4 +1,4 @@
-// A bone: a line with round ends. The twin of Canvas::line.
+// A limb: a line with round caps. The twin of Canvas::line.
 
 struct Line {
     @location(0) color: vec4f,

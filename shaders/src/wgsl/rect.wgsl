@@ -1,14 +1,14 @@
-// A box: an upright rectangle, filled or as an outline. The twin of Canvas::rect and
+// A box: an axis-aligned rectangle, filled or as an outline. The twin of Canvas::rect and
 // Canvas::outline.
 
 struct Rect {
     @location(0) color: vec4f,
     @location(1) center: vec2f,
-    // Half its sides.
+    // Half the width and height.
     @location(2) half: vec2f,
-    // Radius of its corners.
+    // Corner radius.
     @location(3) corner: f32,
-    // Width of the outline; 0 fills the box.
+    // Line width of an outline; 0 fills the box.
     @location(4) stroke: f32,
 }
 

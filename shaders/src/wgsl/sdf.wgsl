@@ -1,6 +1,6 @@
 // Signed distances in pixels, negative inside: the twins of sdf.rs.
 
-// How far along the line from `a` to `b` its point nearest to `p` lies, 0 to 1.
+// Returns the position on the segment from `a` to `b` nearest to `p`, as a fraction from 0 to 1.
 fn along(p: vec2f, a: vec2f, b: vec2f) -> f32 {
     let d = b - a;
     let squared = dot(d, d);
@@ -23,7 +23,7 @@ fn rect(p: vec2f, center: vec2f, half: vec2f, corner: f32) -> f32 {
     return length(max(q, vec2f(0.0))) + min(max(q.x, q.y), 0.0) - corner;
 }
 
-// The shape itself, or a line of `stroke` along its edge.
+// Returns the distance to the shape itself, or to a line of `stroke` along its edge.
 fn stroked(d: f32, stroke: f32) -> f32 {
     return select(d, abs(d) - stroke / 2.0, stroke > 0.0);
 }

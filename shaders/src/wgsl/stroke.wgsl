@@ -1,6 +1,6 @@
-// A line's place and shape: for bones and the pieces of trails.
+// Position and shape of a line, for limbs and the pieces of trails.
 
-// A corner of the rectangle around a line with round ends and a pixel of softness.
+// Returns a corner of the rectangle around a line with round caps and an antialiased edge.
 fn around(index: u32, a: vec2f, b: vec2f, width: f32) -> vec2f {
     let d = b - a;
     let long = length(d);
@@ -14,8 +14,8 @@ fn around(index: u32, a: vec2f, b: vec2f, width: f32) -> vec2f {
     return select(a, b, side.x > 0.0) + reach * (side.x * along + side.y * across);
 }
 
-// Opacity of a line of `width` where it is not faded. Below one pixel a line grows fainter, not
-// thinner.
+// Returns the opacity of an unfaded line of `width`. Below a width of one pixel, opacity is reduced
+// instead of the width.
 fn stroke(p: vec2f, a: vec2f, b: vec2f, width: f32) -> f32 {
     let d = segment(p, a, b) - max(width, 1.0) / 2.0;
     return coverage(d) * min(width, 1.0);

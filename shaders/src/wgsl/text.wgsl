@@ -1,13 +1,13 @@
-// One label: the distance to its pen strokes, filled and with a dark outline. The twin of text.rs.
+// One label: the distance to its pen strokes, filled, with a dark outline. The twin of text.rs.
 
 struct Text {
     @location(0) color: vec4f,
     // Colour and opacity of the outline.
     @location(1) ink: vec4f,
-    // The rectangle it reaches.
+    // Bounding rectangle.
     @location(2) min: vec2f,
     @location(3) max: vec2f,
-    // The first of its strokes, and how many there are.
+    // Index of the first stroke, and number of strokes.
     @location(4) strokes: vec2u,
     // Half the pen's width, and the outline's width.
     @location(5) pen: vec2f,
@@ -22,7 +22,7 @@ struct Fragment {
     @location(4) @interpolate(flat) pen: vec2f,
 }
 
-// Ends of every stroke, two points a texel, row by row.
+// Ends of every stroke, two points per texel, in row-major order.
 @group(1) @binding(0) var strokes: texture_2d<f32>;
 
 @vertex

@@ -34,7 +34,7 @@ fn vertex(@builtin(vertex_index) index: u32, trail: Trail) -> Fragment {
 fn fragment(in: Fragment) -> @location(0) vec4f {
     let a = in.ends.xy;
     let b = in.ends.zw;
-    // The line itself belongs to the newer piece.
+    // The boundary line belongs to the newer piece.
     let is_behind = any(in.cuts.zw != vec2f(0.0)) && dot(in.p - b, in.cuts.zw) >= 0.0;
     if dot(in.p - a, in.cuts.xy) < 0.0 || is_behind {
         return vec4f(0.0);

@@ -138,3 +138,33 @@ fn the_doctor_tells_formats_or_why_not() {
     );
     assert!(cameras[2].contains("not read here (BA81)"), "{cameras:?}");
 }
+
+/// Fails when a camera whose driver hangs keeps the others from being listed or opened, or it is not
+/// said which one does not answer.
+#[test]
+fn a_hanging_camera_delays_no_other() {
+    let hung = with(small(&json!({})), &json!({"hangs_in": "OPEN"}));
+    let scene = Scene::new(&json!([hung, webcam(2), webcam(4)]));
+    let report = scene.json("doctor --json");
+    let cameras: Vec<_> = report["cameras"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c.as_str().unwrap())
+        .collect();
+    assert_eq!(cameras.len(), 3, "{cameras:?}");
+    assert!(
+        cameras[0].contains("/dev/video0 does not answer"),
+        "{cameras:?}"
+    );
+    for camera in &cameras[1..] {
+        assert!(camera.contains("YUYV 640x480 at 30 fps"), "{cameras:?}");
+    }
+    let run = scene.json("run --input camera --max-frames 2 --json");
+    assert_eq!(run["camera"]["name"], "HD Webcam (usb-0000:00:14.0-3)");
+    let complaint = scene.complaint("run --input camera:0 --max-frames 2 --json");
+    assert!(
+        complaint.contains("/dev/video0 does not answer"),
+        "{complaint}"
+    );
+}

@@ -167,6 +167,35 @@ fn every_run_can_be_interrupted() {
     }
 }
 
+/// Fails when a run that is ended computes the frames that wait, leaves them out without a word, or
+/// its files do not hold the same frames.
+#[test]
+fn an_interrupted_run_counts_what_it_leaves_out() {
+    // A network that takes longer than a camera's frames: they wait for it.
+    let arguments = "run --input camera:0 --model tp-r-a3 --record out.mp4 --write-json out.jsonl \
+                     --write-coco out.json --json";
+    let scene = Scene::new(&json!([webcam(0)]));
+    let mut running = Running::start(scene.command(arguments));
+    let lines = scene.0.path("out.jsonl");
+    running.until("some frames", || {
+        std::fs::read_to_string(&lines).is_ok_and(|text| text.lines().count() >= 3)
+    });
+    running.signal("INT");
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let run: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let warnings = run["warnings"].to_string();
+    assert!(warnings.contains("captured frame"), "{warnings}");
+    assert!(warnings.contains("left out"), "{warnings}");
+    let n = scene.0.frames("out.mp4").len();
+    assert_eq!(
+        run["frames"].as_u64().unwrap(),
+        (n as u64) + run["record_drops"].as_u64().unwrap()
+    );
+    assert_eq!(run["frames"], scene.0.json_lines("out.jsonl").len());
+    assert!(scene.0.path("out.json").is_file());
+}
+
 /// Fails when an ordinary webcam loses frames, or is not let go.
 #[test]
 fn an_ordinary_webcam_is_run_and_let_go() {

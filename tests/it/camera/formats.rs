@@ -133,6 +133,39 @@ fn every_format_has_its_colours() {
     }
 }
 
+/// Fails when a camera that offers H.264 alone is refused, comes in wrong colours, or its frames are
+/// taken for damaged ones.
+#[test]
+fn a_camera_with_h264_alone_is_read() {
+    let stream = std::fs::read(poselens_tests::golden("video/camera.h264")).unwrap();
+    let scene = Scene::new(&Value::Null);
+    // Every picture begins with a delimiter.
+    let begins: Vec<_> = (0..stream.len())
+        .filter(|&i| stream[i..].starts_with(&[0, 0, 0, 1, 9]))
+        .collect();
+    let ends = begins.iter().copied().skip(1).chain([stream.len()]);
+    let mut frames = Vec::new();
+    for (i, (begin, end)) in begins.iter().zip(ends).enumerate() {
+        let name = format!("{i}.h264");
+        scene.0.write(&name, &stream[*begin..end]);
+        frames.push(scene.0.path(&name));
+    }
+    assert_eq!(frames.len(), 8);
+    let camera = small(&json!({"code": "H264", "frames": frames}));
+    scene.0.write("scenario.json", json!([camera]).to_string());
+    for (got, want) in recorded(&scene).iter().zip([LEFT, RIGHT]) {
+        for c in 0..3 {
+            assert!(got[c].abs_diff(want[c]) <= 14, "{got:?} for {want:?}");
+        }
+    }
+    let run = scene.json("run --input camera:0 --max-frames 12 --json");
+    assert_eq!(
+        (&run["frames"], &run["camera"]["damaged"]),
+        (&json!(12), &json!(0))
+    );
+    assert_eq!(run["camera"]["format"], "64x48 at 30 fps as H264");
+}
+
 /// Fails when a camera is opened by what another program left behind instead of by setting it, or
 /// a frame rate that is not a whole number keeps it from opening.
 #[test]

@@ -93,7 +93,7 @@ fn the_other_process() {
     let mut has_shown = false;
     loop {
         harness.step();
-        let session = harness.state().session();
+        let session = harness.state().ui_state();
         let frame = session.presented.as_ref().map(|p| &p.frame);
         has_shown |= frame.is_some_and(|f| f.size() == Size::new(64, 48) && f.id >= ENOUGH);
         let text = session.status.as_ref().map_or("", |s| &s.text);

@@ -2,10 +2,10 @@
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use poselens_app::gui::inspect::{Pick, What};
+use poselens_app::gui::state::inspect::{Pick, What};
 
 use super::Window;
-use crate::driving::Drive;
+use crate::driving::{Drive, Views as _};
 
 pub(super) fn palette(window: &mut Window, text: &str) {
     let harness = &mut window.harness;
@@ -21,7 +21,7 @@ pub(super) fn palette(window: &mut Window, text: &str) {
 /// to control, or a key of the live picture does not do here what it is named after.
 #[test]
 fn keys_mean_what_is_shown_here() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     let first = window.drawn(0);
     window.press(Key::Tab);
     let choices = |window: &Window| window.harness.state().state().inspect.clone();
@@ -54,7 +54,7 @@ fn keys_mean_what_is_shown_here() {
         .harness
         .key_press_modifiers(Modifiers::COMMAND, Key::S);
     window.until(|app| {
-        let status = app.session().status.as_ref();
+        let status = app.ui_state().status.as_ref();
         status.is_some_and(|s| s.text.starts_with("Saved"))
     });
 }
@@ -63,7 +63,7 @@ fn keys_mean_what_is_shown_here() {
 /// live picture that makes no sense here is offered.
 #[test]
 fn the_palette_asks_about_joints() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     palette(&mut window, "ask left wrist");
     let wanted = Some(Pick::Joint {
         name: "l_wrist".to_owned(),
@@ -71,7 +71,7 @@ fn the_palette_asks_about_joints() {
     });
     assert_eq!(window.inspect().pick, wanted);
     palette(&mut window, "compare with plain");
-    window.until(|app| app.inspect().seats[1].found.is_some());
+    window.until(|app| app.inspect().slots[1].found.is_some());
     palette(&mut window, "see: heatmap");
     let state = window.harness.state().state();
     assert_eq!(state.inspect.what, Some(What::Heatmap));

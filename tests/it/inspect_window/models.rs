@@ -7,15 +7,15 @@ use egui_kittest::kittest::Queryable;
 
 use super::commands::palette;
 use super::{TRAINED, Window};
-use crate::driving::Drive;
+use crate::driving::{Drive, Views as _};
 
 /// Fails when a second model is shown another frame or joint than the first.
 #[test]
 fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
     window.choose("Compare", "plain");
-    window.until(|app| app.inspect().seats[1].found.is_some());
+    window.until(|app| app.inspect().slots[1].found.is_some());
     assert_eq!(&*window.found(1).model, "plain");
     assert_eq!(window.found(1).frame.id, window.found(0).frame.id);
     // It has heatmaps only.
@@ -24,7 +24,7 @@ fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
     window.press(Key::Period);
     window.until_frame(1);
     window.until(|app| {
-        let found = app.inspect().seats[1].found.as_ref();
+        let found = app.inspect().slots[1].found.as_ref();
         found.is_some_and(|f| f.frame.id == 1)
     });
     window.choose("Compare", "no other model");
@@ -35,11 +35,11 @@ fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
 /// or are shown by the path of their file.
 #[test]
 fn weights_trained_here_answer_too() {
-    let mut window = Window::film("maps · dance");
-    assert_eq!(window.inspect().seats[0].wanted.as_deref(), Some(TRAINED));
+    let mut window = Window::reader("maps · dance");
+    assert_eq!(window.inspect().slots[0].wanted.as_deref(), Some(TRAINED));
     window.choose("Joint", "Nose");
     window.choose("Compare", "maps");
-    window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
+    window.until(|app| app.inspect().slots.iter().all(|s| s.found.is_some()));
     assert_eq!(window.drawn(0), window.drawn(1));
     // Above their pictures and beside their numbers.
     for title in ["maps · dance", "maps"] {
@@ -56,7 +56,7 @@ fn weights_trained_here_answer_too() {
     window.choose("Compare", "no other model");
     window.choose("Model", "maps");
     window.choose("Compare", "maps · dance");
-    window.until(|app| app.inspect().seats.iter().all(|s| s.found.is_some()));
+    window.until(|app| app.inspect().slots.iter().all(|s| s.found.is_some()));
 }
 
 /// Fails when another network than the one chosen last is looked into: the live picture's, or
@@ -66,8 +66,8 @@ fn the_network_chosen_last_is_looked_into() {
     let mut window = Window::live();
     let looked_into = |window: &mut Window, name: &str| {
         window.press(Key::I);
-        window.until(|app| app.inspect().seats[0].found.is_some());
-        let wanted = window.inspect().seats[0].wanted.clone();
+        window.until(|app| app.inspect().slots[0].found.is_some());
+        let wanted = window.inspect().slots[0].wanted.clone();
         assert_eq!(wanted.as_deref(), Some(name));
         window.press(Key::I);
     };
@@ -86,7 +86,7 @@ fn the_network_chosen_last_is_looked_into() {
 /// picture is shown.
 #[test]
 fn models_follow_the_device() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
     let all_answer_from = |window: &mut Window, device: usize| {
         let loaded = Arc::clone(&window.loaded);
@@ -95,10 +95,10 @@ fn models_follow_the_device() {
             loaded.contains(&("plain".to_owned(), device))
         });
         window.until(|app| {
-            let seats = &app.inspect().seats;
-            seats
+            let slots = &app.inspect().slots;
+            slots
                 .iter()
-                .all(|seat| seat.found.is_some() && !seat.is_loading)
+                .all(|model_slot| model_slot.found.is_some() && !model_slot.is_loading)
         });
     };
     all_answer_from(&mut window, 0);
@@ -114,7 +114,7 @@ fn models_follow_the_device() {
 /// distances are those of one and the same frame.
 #[test]
 fn a_frame_that_is_kept_is_compared_with_later_ones() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
     window.click("Keep this frame");
     assert!(window.inspect().is_compared());
@@ -129,8 +129,8 @@ fn a_frame_that_is_kept_is_compared_with_later_ones() {
         assert!(named.next().is_some(), "{title}");
     }
     let n_marks = |window: &Window, slot: usize| {
-        let seat = &window.inspect().seats[slot];
-        seat.shown.scene.marks.len()
+        let model_slot = &window.inspect().slots[slot];
+        model_slot.shown.scene.marks.len()
     };
     assert!(n_marks(&window, 0) > 0);
     window.click("In one picture");
@@ -138,7 +138,7 @@ fn a_frame_that_is_kept_is_compared_with_later_ones() {
     assert_eq!(window.harness.query_all_by_label("Picture").count(), 1);
     window.click("Export npy");
     window.until(|app| {
-        let status = app.session().status.as_ref();
+        let status = app.ui_state().status.as_ref();
         status.is_some_and(|s| s.text.starts_with("Saved"))
     });
     let folders = std::fs::read_dir(window.folder.path()).unwrap();
@@ -161,9 +161,9 @@ fn a_frame_that_is_kept_is_compared_with_later_ones() {
 /// Fails when a second model chosen for one recording is still there for the next one.
 #[test]
 fn another_recording_is_looked_into_alone() {
-    let mut window = Window::film("maps");
+    let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
-    window.until(|app| app.inspect().seats[1].found.is_some());
+    window.until(|app| app.inspect().slots[1].found.is_some());
     let pictures = window.folder.path().join("pictures");
     let next = window.folder.path().join("next");
     std::fs::create_dir(&next).unwrap();
@@ -175,7 +175,7 @@ fn another_recording_is_looked_into_alone() {
     window.harness.run_steps(3);
     window.open(&next);
     window.until(|app| {
-        let found = app.inspect().seats[0].found.as_ref();
+        let found = app.inspect().slots[0].found.as_ref();
         found.is_some_and(|f| f.frame.rgba()[0] == 3)
     });
     assert!(!window.inspect().is_compared());

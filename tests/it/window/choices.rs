@@ -5,7 +5,7 @@ use std::path::Path;
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use poselens_app::gui::{App, Session};
+use poselens_app::gui::{App, UiState};
 use poselens_app::logs::{Level, LogBook};
 use poselens_engine::source::camera::CameraFormat;
 
@@ -166,7 +166,7 @@ fn smoothing_is_set_and_reset() {
     };
     set(&mut window, "Calm at rest", 0.5);
     set(&mut window, "Quickness", 20.0);
-    let look = |s: &Session| s.presented.as_ref().map(|p| p.look.smoothing);
+    let look = |s: &UiState| s.presented.as_ref().map(|p| p.look.smoothing);
     window.until(|s| look(s).is_some_and(|s| s.min_cutoff == 0.5 && s.beta == 20.0));
     window
         .harness
@@ -180,12 +180,12 @@ fn smoothing_is_set_and_reset() {
 fn a_camera_delivers_in_the_format_chosen() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some() && !s.formats.offered.is_empty());
-    let rate = |s: &Session| s.formats.current.and_then(|f: CameraFormat| f.rate);
-    assert_eq!(rate(window.session()), Some(30.0));
+    let rate = |s: &UiState| s.formats.current.and_then(|f: CameraFormat| f.rate);
+    assert_eq!(rate(window.ui_state()), Some(30.0));
     window.choose("Format", "8 × 6, 60 fps, GREY");
     window.until(|s| rate(s) == Some(60.0) && s.presented.is_some());
     let kept = &window.harness.state().state().camera_formats;
-    assert_eq!(kept["Desk camera"].rate, Some(60.0));
+    assert_eq!(kept["camera:0"].rate, Some(60.0));
     window.choose("Format", "Automatic");
     window.until(|s| rate(s) == Some(30.0));
     assert!(window.harness.state().state().camera_formats.is_empty());
@@ -204,7 +204,7 @@ fn what_matters_is_in_sight() {
     window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
     window.press(Key::R);
     window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
-    let dropped = window.harness.get_by_label("0 dropped").rect();
+    let dropped = window.harness.get_by_label_contains("0 dropped").rect();
     let visible = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1280.0, 800.0));
     assert!(visible.contains_rect(dropped), "{dropped:?}");
     for size in [

@@ -57,8 +57,8 @@ fn what_follows_ctrl_k_goes_into_the_palette() {
             window.slow_frame(part.iter().cloned());
         }
         window.harness.run_steps(4);
-        assert_eq!(window.session().search, "r1 over", "in {frames} frames");
-        assert!(window.session().recording.is_none());
+        assert_eq!(window.ui_state().search, "r1 over", "in {frames} frames");
+        assert!(window.ui_state().recording.is_none());
         assert_eq!(window.overlays(), ["skeleton"]);
     }
     // A whole command in one frame, and what is typed behind it is a shortcut again.
@@ -70,7 +70,7 @@ fn what_follows_ctrl_k_goes_into_the_palette() {
     window.slow_frame(events);
     window.harness.run_steps(6);
     assert_eq!(window.overlays(), ["heatmap"]);
-    assert!(window.session().sheet.is_none());
+    assert!(window.ui_state().sheet.is_none());
 }
 
 /// Fails when digits, letters or blanks typed into a field act as keys, also those that come in
@@ -92,11 +92,11 @@ fn what_is_typed_into_a_field_is_no_shortcut() {
         window.harness.run_steps(4);
         assert!(window.harness.state().state().path.ends_with("r2 1"));
         assert_eq!(window.overlays(), ["skeleton"]);
-        assert!(window.session().recording.is_none() && window.session().is_playing);
+        assert!(window.ui_state().recording.is_none() && window.ui_state().is_playing);
         // Keys that type nothing still work.
         window.slow_frame([key(Key::K, Modifiers::COMMAND)]);
         window.harness.run_steps(3);
-        assert!(window.session().sheet.is_some());
+        assert!(window.ui_state().sheet.is_some());
     }
     // A number that becomes a field when it is clicked.
     for n_between in 0..3 {
@@ -125,9 +125,9 @@ fn keys_that_operate_a_control_are_no_shortcuts() {
     let before = is_smoothed(&window);
     window.press(Key::Space);
     assert_ne!(is_smoothed(&window), before);
-    assert!(window.session().is_playing);
+    assert!(window.ui_state().is_playing);
     window.press(Key::ArrowLeft);
-    assert!(window.session().is_playing, "stepped");
+    assert!(window.ui_state().is_playing, "stepped");
     window.press(Key::Num2);
     assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
 }

@@ -2,12 +2,12 @@
 
 use eframe::egui::Key;
 use egui_kittest::kittest::Queryable;
-use poselens_app::gui::Session;
+use poselens_app::gui::UiState;
 use poselens_engine::source::SourceStatus;
 
 use super::Window;
 
-fn frames_back(session: &Session) -> Option<usize> {
+fn frames_back(session: &UiState) -> Option<usize> {
     Some(session.presented.as_ref()?.review?.frames_back)
 }
 
@@ -19,8 +19,8 @@ fn a_live_picture_is_stepped_back_and_followed_again() {
     window.until(|s| s.stats.held_frames > 12);
     window.press(Key::ArrowLeft);
     window.until(|s| frames_back(s).is_some_and(|n| n > 0));
-    assert!(!window.session().is_playing && window.has("Play"));
-    let before = frames_back(window.session()).unwrap();
+    assert!(!window.ui_state().is_playing && window.has("Play"));
+    let before = frames_back(window.ui_state()).unwrap();
     window.press(Key::Comma);
     window.until(|s| frames_back(s) == Some(before + 1));
     window.click("Frame on");
@@ -45,12 +45,12 @@ fn a_live_picture_is_stepped_back_and_followed_again() {
 fn files_play_faster_and_slower() {
     let mut window = Window::running("clip.mp4");
     window.press(Key::CloseBracket);
-    assert_eq!(window.session().speed, 1.5);
+    assert_eq!(window.ui_state().speed, 1.5);
     window.press(Key::OpenBracket);
     window.press(Key::OpenBracket);
-    assert_eq!(window.session().speed, 0.5);
+    assert_eq!(window.ui_state().speed, 0.5);
     window.choose("Speed", "4×");
-    assert_eq!(window.session().speed, 4.0);
+    assert_eq!(window.ui_state().speed, 4.0);
 }
 
 /// Fails when a joint cannot be left out of the drawing, or does not come back.
@@ -64,7 +64,7 @@ fn joints_are_hidden_one_by_one() {
         .harness
         .get_by_label("Show left ear")
         .click_accesskit();
-    let is_hidden = |s: &Session| {
+    let is_hidden = |s: &UiState| {
         let look = s.presented.as_ref().map(|p| &p.look);
         look.is_some_and(|look| look.style.hidden_joints.len() == 1)
     };
@@ -91,7 +91,7 @@ fn a_file_without_a_length_gets_a_time_line() {
         .harness
         .get_by_label("Time line")
         .set_value_accesskit(40.0);
-    let shown = |s: &Session| s.presented.as_ref().map(|p| p.frame.id);
+    let shown = |s: &UiState| s.presented.as_ref().map(|p| p.frame.id);
     window.until(|s| shown(s) == Some(40));
     window.press(Key::Home);
     window.until(|s| shown(s) == Some(0));
@@ -126,7 +126,7 @@ fn the_header_names_what_is_shown() {
 #[test]
 fn a_silent_camera_is_told_and_let_go() {
     let mut window = Window::open(Some("camera:silent"), &[]);
-    let is_silent = |s: &Session| matches!(s.source_status, SourceStatus::Stalled { .. });
+    let is_silent = |s: &UiState| matches!(s.source_status, SourceStatus::Stalled { .. });
     window.until(is_silent);
     assert!(window.has("No picture comes from camera:silent"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());

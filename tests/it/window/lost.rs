@@ -35,13 +35,13 @@ fn a_lost_graphics_device_costs_no_recording() {
     let mut window = Window { harness, folder };
     window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
     window.click("Record");
-    let frames = |s: &poselens_app::gui::Session| {
+    let frames = |s: &poselens_app::gui::UiState| {
         let progress = s.recording.as_ref().and_then(|r| r.progress.as_ref());
         progress.map_or(0, |progress| progress.frames)
     };
     window.until(|s| frames(s) > 0);
     device.lock().unwrap().take().unwrap().destroy();
     window.until_says("the graphics device was lost");
-    let before = frames(window.session());
+    let before = frames(window.ui_state());
     window.until(|s| frames(s) > before + 5);
 }

@@ -102,7 +102,7 @@ fn nothing_overlaps_in_the_smallest_window() {
 
         found.next().unwrap_or_else(|| panic!("{part}")).rect()
     };
-    let status = rect(&window, "frames   ");
+    let status = rect(&window, "annotated   ");
     let record = rect(&window, "Stop recording");
     let clock = rect(&window, "0:0");
     for other in [clock, record] {

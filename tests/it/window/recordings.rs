@@ -2,9 +2,10 @@
 
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use poselens_app::gui::Session;
+use poselens_app::gui::UiState;
 
 use super::Window;
+use crate::driving::Views as _;
 
 /// Fails when a recording cannot be started, shows no progress, or ends without saying where it
 /// is.
@@ -12,7 +13,7 @@ use super::Window;
 fn a_recording_starts_counts_and_says_where_it_is() {
     let mut window = Window::running("clip.mp4");
     window.click("Record");
-    let frames = |s: &Session| {
+    let frames = |s: &UiState| {
         let recording = s.recording.as_ref();
         recording
             .and_then(|r| r.progress.as_ref())
@@ -65,7 +66,7 @@ fn recordings_are_listed_with_their_state_and_open() {
         window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
         window.press(Key::R);
         window.until_says("Recorded ");
-        let is_read = |s: &Session| {
+        let is_read = |s: &UiState| {
             let mut list = s.recordings.iter().flatten();
             list.next()
                 .is_some_and(|e| e.manifest.is_finished == is_finished)
@@ -77,11 +78,11 @@ fn recordings_are_listed_with_their_state_and_open() {
         );
     }
     window.click("Open 2026-03-01_14-05-59.250 front door");
-    let film = |window: &Window| {
-        let film = window.harness.state().inspect().film.as_ref();
-        film.map(|f| f.name.clone())
+    let reader = |window: &Window| {
+        let reader = window.harness.state().inspect().reader.as_ref();
+        reader.map(|f| f.name.clone())
     };
-    assert!(film(&window).is_some_and(|name| name.ends_with("front door")));
+    assert!(reader(&window).is_some_and(|name| name.ends_with("front door")));
     window.press(Key::I);
     window.click("More about 2026-03-01_14-05-59.250 front door");
     window.click("Play in Live");
@@ -104,7 +105,7 @@ fn an_annotation_that_fails_says_why() {
     window.click("More about 2026-03-01_14-05-59.250 front door");
     window.click("Annotate again with second");
     window.until_says("raw.mp4");
-    assert!(window.session().annotating.is_none());
+    assert!(window.ui_state().annotating.is_none());
 }
 
 /// Fails when a clip that loops, plays faster or is jumped about in is recorded otherwise than once,
@@ -118,7 +119,7 @@ fn a_file_is_recorded_once_however_it_is_played() {
     window.press(Key::Home);
     window.press(Key::Comma);
     window.until_says("Recorded 0:00.0, 10 frames to ");
-    assert!(window.session().recording.is_none());
+    assert!(window.ui_state().recording.is_none());
 }
 
 /// Fails when one recording holds the pictures of two sources, or the second one is not recorded.
@@ -127,16 +128,16 @@ fn another_source_begins_another_recording() {
     let mut window = Window::open(None, &["Desk camera", "Door camera"]);
     window.until(|s| s.presented.is_some());
     window.press(Key::R);
-    let spec = |s: &Session| {
+    let spec = |s: &UiState| {
         let recording = s.recording.as_ref().filter(|r| r.progress.is_some());
         recording.map(|r| r.source.spec.clone())
     };
-    window.until(|s| spec(s).as_deref() == Some("camera:0"));
-    let first = window.session().recording.as_ref().unwrap().folder.clone();
+    window.until(|s| spec(s).as_deref() == Some("camera:"));
+    let first = window.ui_state().recording.as_ref().unwrap().folder.clone();
     window.choose("Input", "Door camera");
     window.until(|s| spec(s).as_deref() == Some("camera:1"));
     window.until_says(&first.to_string_lossy());
-    let second = window.session().recording.as_ref().unwrap().folder.clone();
+    let second = window.ui_state().recording.as_ref().unwrap().folder.clone();
     assert_ne!(first, second);
     // A file is recorded beside what is shown.
     window.choose("Input", "Sample clip");

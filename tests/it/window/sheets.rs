@@ -25,7 +25,7 @@ fn the_palette_does_what_is_typed() {
     palette(&mut window, "over heat");
     window.press(Key::Enter);
     assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
-    assert!(window.session().sheet.is_none());
+    assert!(window.ui_state().sheet.is_none());
     palette(&mut window, "network sec");
     window.press(Key::Enter);
     window.until(|s| s.model.as_deref() == Some("second"));
@@ -33,7 +33,7 @@ fn the_palette_does_what_is_typed() {
     assert!(window.has("No command is called like this"));
     window.press(Key::Enter);
     window.press(Key::Escape);
-    assert!(window.session().sheet.is_none());
+    assert!(window.ui_state().sheet.is_none());
     window.press(Key::Num2);
     assert_eq!(window.overlays(), ["skeleton"]);
 }
@@ -88,7 +88,7 @@ fn sheets_open_from_keys_and_palette() {
     assert!(window.has("Start or stop recording") && window.has("Ten frames back"));
     window.press(Key::R);
     assert!(
-        window.session().recording.is_none(),
+        window.ui_state().recording.is_none(),
         "the sheet has the keys"
     );
     window.click("Close sheet");
@@ -96,11 +96,11 @@ fn sheets_open_from_keys_and_palette() {
     window.press(Key::Enter);
     assert!(window.has(&format!("Version {}", env!("CARGO_PKG_VERSION"))));
     window.press(Key::Escape);
-    assert!(window.session().sheet.is_none());
+    assert!(window.ui_state().sheet.is_none());
     palette(&mut window, "first steps");
     window.press(Key::Enter);
     window.click("Try the sample clip");
-    assert!(window.session().sheet.is_none());
+    assert!(window.ui_state().sheet.is_none());
     window.until(|s| s.source.as_ref().is_some_and(|s| s.name == "clip.mp4"));
 }
 
@@ -125,7 +125,7 @@ fn the_menu_holds_every_group() {
     window.harness.run_steps(4);
     window.harness.get_by_label_contains("Faster").click();
     window.harness.run_steps(4);
-    assert_eq!(window.session().speed, 1.5);
+    assert_eq!(window.ui_state().speed, 1.5);
 }
 
 /// Fails when a sheet has a control that a screen reader cannot name.
@@ -144,7 +144,7 @@ fn every_sheet_names_its_controls() {
         window.press(Key::Enter);
         let named = window.harness.query_all_by_label(title);
         assert!(
-            named.count() > 0 && window.session().sheet.is_some(),
+            named.count() > 0 && window.ui_state().sheet.is_some(),
             "{title}"
         );
         assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
@@ -162,13 +162,13 @@ fn networks_change_their_device() {
     window.choose("Compute on", "card");
     window.press(Key::Escape);
     window.until(|s| s.device == 1 && s.loading_device.is_none());
-    let model = window.session().model.clone();
+    let model = window.ui_state().model.clone();
     assert!(model.is_some());
     window.press(Key::Escape);
     palette(&mut window, "compute on broken");
     window.press(Key::Enter);
     window.until_says("the card is not there");
-    let session = window.session();
+    let session = window.ui_state();
     assert_eq!((session.device, session.loading_device), (1, None));
     assert_eq!(session.model, model);
 }

@@ -13,9 +13,13 @@ use poselens_engine::pose::Pose;
 use poselens_shaders::Rgb;
 use poselens_shaders::scene::Scene;
 
-use super::{Choices, Inspect, InspectAction, Pick, Seat, Subject, shown};
 use crate::gui::action::Action;
-use crate::gui::panels::{PanelContext, joint_title};
+use crate::gui::action::inspect::InspectAction;
+use crate::gui::inspect::shown;
+use crate::gui::inspect::state::InspectContext;
+use crate::gui::inspect::state::{Inspect, InspectedFrame, ModelSlot};
+use crate::gui::state::inspect::{Choices, Pick};
+use crate::gui::titles::joint_title;
 use crate::gui::{theme, widgets};
 
 /// Colour of the second answer over the picture of the first: neither left's nor right's.
@@ -27,17 +31,17 @@ impl Inspect {
     /// # Errors
     /// When the picture is too large for the graphics device.
     pub(super) fn keep(&mut self) -> Result<()> {
-        let (Some(subject), Some(found)) = (&self.subject, &self.seats[0].found) else {
+        let (Some(subject), Some(found)) = (&self.subject, &self.slots[0].found) else {
             return Ok(());
         };
-        let kept = Subject {
+        let kept = InspectedFrame {
             is_live: false,
             ..subject.clone()
         };
-        self.seats[1] = Seat {
-            wanted: self.seats[0].wanted.clone(),
+        self.slots[1] = ModelSlot {
+            wanted: self.slots[0].wanted.clone(),
             found: Some(Arc::clone(found)),
-            ..Seat::default()
+            ..ModelSlot::default()
         };
         self.kept = Some(kept);
         self.inspector()?.unload(1)?;
@@ -54,7 +58,7 @@ impl Inspect {
             return Ok(());
         }
         self.kept = None;
-        self.seats[1] = Seat::default();
+        self.slots[1] = ModelSlot::default();
         self.is_stale = true;
         self.inspector()?.unload(1)
     }
@@ -66,14 +70,14 @@ impl Inspect {
 
     /// The model at a place as people read it, and its frame where that differs.
     pub fn title(&self, slot: usize) -> String {
-        let seat = self.seats[slot].title();
+        let model_slot = self.slots[slot].title();
         let subject = match slot {
             1 => self.kept.as_ref(),
             _ => self.subject.as_ref().filter(|_| self.kept.is_some()),
         };
         match subject {
-            Some(subject) => format!("{seat}, frame {}", subject.frame.id),
-            None => seat,
+            Some(subject) => format!("{model_slot}, frame {}", subject.frame.id),
+            None => model_slot,
         }
     }
 
@@ -81,8 +85,8 @@ impl Inspect {
         if !choices.is_overlaid || !self.is_compared() {
             return None;
         }
-        let mut scene = Scene::clone(&self.seats[0].shown.scene);
-        if let Some(output) = &self.seats[1].found {
+        let mut scene = Scene::clone(&self.slots[0].shown.scene);
+        if let Some(output) = &self.slots[1].found {
             scene.marks.extend(shown::second(output, SECOND));
         }
         Some(Arc::new(scene))
@@ -90,9 +94,9 @@ impl Inspect {
 }
 
 /// Another frame of the same model, and where the second answer is drawn.
-pub fn compare_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.horizontal(|ui| {
-        let has_answer = cx.inspect.seats[0].found.is_some();
+        let has_answer = cx.view.slots[0].found.is_some();
         let keep = Button::new("Keep this frame");
         if ui
             .add_enabled(has_answer, keep)
@@ -102,7 +106,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         {
             cx.actions.push(Action::Inspect(InspectAction::Keep));
         }
-        if cx.inspect.kept.is_some()
+        if cx.view.kept.is_some()
             && ui
                 .button("Let it go")
                 .on_hover_text("Ends the comparison with the frame that is kept")
@@ -112,7 +116,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             cx.actions.push(Action::Inspect(alone));
         }
     });
-    if !cx.inspect.is_compared() {
+    if !cx.view.is_compared() {
         return;
     }
     let is_on = cx.state.inspect.is_overlaid;
@@ -189,17 +193,17 @@ fn sure(pose: &Pose, joint: usize) -> Option<Point> {
 }
 
 /// How far the two answers' joints lie apart.
-pub fn difference_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    if !cx.inspect.is_compared() {
+pub fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+    if !cx.view.is_compared() {
         return;
     }
     widgets::section_ui(ui, "Difference", |ui| {
-        let [first, second] = cx.inspect.seats.each_ref().map(|s| s.found.as_deref());
+        let [first, second] = cx.view.slots.each_ref().map(|s| s.found.as_deref());
         let (Some(first), Some(second)) = (first, second) else {
             weak_ui(ui, "Both have not answered yet.");
             return;
         };
-        let (person, picked) = match &cx.inspect.pick {
+        let (person, picked) = match &cx.view.pick {
             Some(Pick::Joint { name, person }) => (*person, Some(name.as_str())),
             _ => (0, None),
         };

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use poselens_engine::concurrency::Worker;
 use poselens_engine::error::Result;
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::Size;
@@ -17,40 +16,16 @@ use poselens_shaders::frame::Picture;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::{View, Zoom};
 
-use super::{Inspect, shown};
-use crate::gui::files::{Desk, News, UNSEEN, block_on, in_folder};
-
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// The picture with what lies over it; models side by side.
-    Png,
-    /// Every tensor of the answer, one file a model.
-    Safetensors,
-    /// The same as a folder of NumPy files.
-    Npy,
-}
-
-impl Form {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::Png, Self::Safetensors, Self::Npy];
-
-    /// What its button says.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Safetensors => "safetensors",
-            Self::Npy => "npy",
-        }
-    }
-}
+use crate::gui::action::inspect::Form;
+use crate::gui::inspect::shown;
+use crate::gui::inspect::state::Inspect;
 
 /// Everything needed to write, also when the view has moved on.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ExportPlan {
     form: Form,
     /// A file, or for NumPy a folder.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     zoom: Zoom,
     panes: Vec<Pane>,
     /// The panes are drawn over each other.
@@ -76,15 +51,15 @@ struct Pane {
 
 impl Inspect {
     /// What to write of the present view; `None` while nothing was found.
-    pub(super) fn export_plan(&self, form: Form, folder: &Path) -> Option<Plan> {
-        let panes: Vec<_> = (0..self.seats.len()).filter_map(|i| self.pane(i)).collect();
+    pub(super) fn export_plan(&self, form: Form, folder: &Path) -> Option<ExportPlan> {
+        let panes: Vec<_> = (0..self.slots.len()).filter_map(|i| self.pane(i)).collect();
         let name = format!("inspect_{}", stamp(SystemTime::now()));
         let name = match form {
             Form::Png => format!("{name}.png"),
             Form::Safetensors => format!("{name}.safetensors"),
             Form::Npy => name,
         };
-        (!panes.is_empty()).then(|| Plan {
+        (!panes.is_empty()).then(|| ExportPlan {
             form,
             path: folder.join(name),
             zoom: self.zoom,
@@ -94,8 +69,8 @@ impl Inspect {
     }
 
     fn pane(&self, slot: usize) -> Option<Pane> {
-        let seat = &self.seats[slot];
-        let output = seat.found.as_ref()?;
+        let model_slot = &self.slots[slot];
+        let output = model_slot.found.as_ref()?;
         let kept = self.kept.as_ref().filter(|_| slot == 1);
         let subject = kept.or(self.subject.as_ref())?;
         let picked = self
@@ -105,7 +80,7 @@ impl Inspect {
         let joint = picked.and_then(|p| p.joint);
         let joint_name = joint.map(|(j, _)| output.skeleton.joints[j].clone());
         let mut title = self.title(slot);
-        if let Some(map) = &seat.shown.map {
+        if let Some(map) = &model_slot.shown.map {
             title = format!("{title}: {}, {}", map.name, map.title);
         }
         if let (Some(name), Some((_, keypoint))) = (&joint_name, joint) {
@@ -114,8 +89,8 @@ impl Inspect {
         let overlaid = self.overlaid.as_ref().filter(|_| slot == 0);
         Some(Pane {
             output: Arc::clone(output),
-            scene: Arc::clone(overlaid.unwrap_or(&seat.shown.scene)),
-            map: seat.shown.map.clone(),
+            scene: Arc::clone(overlaid.unwrap_or(&model_slot.shown.scene)),
+            map: model_slot.shown.map.clone(),
             // The letters of pictures are ASCII.
             title: title.replace(" · ", " - "),
             joint: joint_name,
@@ -167,7 +142,7 @@ impl Pane {
     }
 }
 
-impl Plan {
+impl ExportPlan {
     /// Writes; the file, or the first of several.
     ///
     /// # Errors
@@ -255,43 +230,5 @@ impl Plan {
             lines.push(pane.title.clone());
         }
         with_caption(&wide, &lines.join("\n"))
-    }
-}
-
-impl Desk {
-    /// Asks for a folder of pictures or of a recording.
-    pub(super) fn choose_folder(&self, folder: Option<&Path>) -> Result<Worker> {
-        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
-            .set_title("Open a recording or a folder of pictures")
-            .pick_folder();
-        self.task("folder dialog", move || {
-            let start = Instant::now();
-            match block_on(dialog) {
-                Some(file) => News::Picked(Some(file.path().to_owned())),
-                None if start.elapsed() < UNSEEN => News::NoDialog,
-                None => News::Picked(None),
-            }
-        })
-    }
-
-    /// Asks for a place and writes there; where the system has no dialog, to the plan's own.
-    pub(super) fn save_as(&self, mut plan: Plan) -> Result<Worker> {
-        let name = plan.path.file_name().unwrap_or_default();
-        let mut dialog = rfd::AsyncFileDialog::new()
-            .set_title("Save the view")
-            .set_file_name(name.to_string_lossy());
-        if let Some(folder) = plan.path.parent() {
-            dialog = dialog.set_directory(folder);
-        }
-        let dialog = dialog.save_file();
-        self.task("save dialog", move || {
-            let start = Instant::now();
-            match block_on(dialog) {
-                Some(file) => file.path().clone_into(&mut plan.path),
-                None if start.elapsed() < UNSEEN => {}
-                None => return News::Picked(None),
-            }
-            News::Saved(plan.write())
-        })
     }
 }

@@ -1,13 +1,28 @@
 //! What the commands of the live picture mean in this view, and the view's own commands.
 
+use eframe::egui::Key;
 use poselens_engine::output::RegionOutput;
 
-use super::choices::{Choices, What};
-use super::{Form, InspectAction, Pick, shown};
+use crate::gui::action::inspect::{Form, InspectAction};
 use crate::gui::action::{Action, ModelAction, OverlayAction, PlaybackAction, RecordAction};
-use crate::gui::catalog::{Command, Group};
-use crate::gui::panels::{PanelContext, joint_title};
-use crate::gui::train::trained;
+use crate::gui::command::{Command, FixedCommand, Group, key};
+use crate::gui::inspect::shown;
+use crate::gui::inspect::state::Inspect;
+use crate::gui::state::inspect::{Choices, Pick, What};
+use crate::gui::titles::joint_title;
+use crate::gui::trained;
+use crate::gui::view::PanelContext;
+
+/// What this view's commands are listed under.
+pub const GROUP: Group = Group::new("Look inside", 50);
+
+/// Those that are always there.
+pub const COMMANDS: &[FixedCommand] = &[(
+    GROUP,
+    "Look inside the network, or back to the picture",
+    &[key(Key::I)],
+    Action::Inspect(InspectAction::InOrOut),
+)];
 
 /// What `action` means while single frames are looked at; `None` where it means nothing.
 pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
@@ -57,9 +72,8 @@ fn chosen(choices: &Choices, change: impl FnOnce(&mut Choices)) -> InspectAction
 }
 
 /// What there is to ask for in this view now.
-pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
-    let command =
-        |title: String, action| Command::new(Group::Inspect, title, Action::Inspect(action));
+pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
+    let command = |title: String, action| Command::new(GROUP, title, Action::Inspect(action));
     let mut all = Vec::new();
     for what in What::ALL {
         let action = chosen(&cx.state.inspect, |c| c.what = Some(what));
@@ -79,7 +93,7 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         "Ask about all joints".to_owned(),
         InspectAction::Pick(None),
     ));
-    if let Some(output) = cx.inspect.seats.iter().find_map(|s| s.found.as_ref()) {
+    if let Some(output) = inspect.slots.iter().find_map(|s| s.found.as_ref()) {
         all.extend(output.skeleton.joints.iter().map(|joint| {
             let pick = Pick::Joint {
                 name: joint.clone(),
@@ -100,7 +114,7 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         "Compare with later frames: keep this one".to_owned(),
         InspectAction::Keep,
     ));
-    if cx.inspect.is_compared() {
+    if inspect.is_compared() {
         let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
         all.push(command(
             "Compare in one picture, or side by side".to_owned(),

@@ -3,9 +3,9 @@
 use poselens_engine::geometry::Point;
 use poselens_engine::output::PoseOutput;
 
-use super::Seat;
-use super::choices::Pick;
-use super::shown;
+use crate::gui::inspect::shown;
+use crate::gui::inspect::state::ModelSlot;
+use crate::gui::state::inspect::Pick;
 
 /// What a model says of the pick, line by line: caption and number.
 pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> {
@@ -37,14 +37,14 @@ pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> 
 }
 
 /// Pixel, map value and heatmap value under a point of the image.
-pub fn under(seat: &Seat, pick: Option<&Pick>, point: Point) -> String {
+pub fn under(model_slot: &ModelSlot, pick: Option<&Pick>, point: Point) -> String {
     let mut parts = vec![format!("{:.0}, {:.0}", point.x, point.y)];
-    if let Some(map) = &seat.shown.map
+    if let Some(map) = &model_slot.shown.map
         && let Some(value) = shown::value_at(&map.map, 0, &map.image_from_map, point)
     {
         parts.push(format!("map {}", short(value)));
     }
-    let found = seat.found.as_ref();
+    let found = model_slot.found.as_ref();
     if let Some(output) = found
         && let Some(region) = shown::region(output, Some(point))
     {

@@ -13,7 +13,7 @@ use poselens_shaders::heat::Sampling;
 use poselens_shaders::scene::{Disc, Mark, Rect, Scene};
 use poselens_shaders::{CENTER, INK, Rgb};
 
-use super::choices::{Choices, Pick, What};
+use crate::gui::state::inspect::{Choices, Pick, What};
 
 /// The highest pixel and the decoded joint.
 const PEAK: Rgb = [0xFF, 0xD1, 0x3B];

@@ -3,16 +3,19 @@
 use eframe::egui::{self, Align, Button, Image, Label, Layout, RichText, Slider, Ui};
 use poselens_engine::output::{Direction, RegionOutput};
 
-use super::choices::{Choices, What};
-use super::compare::compare_ui;
-use super::{Form, GridPictures, InspectAction, Pick, Seat, numbers, shown};
+use crate::gui::action::inspect::{Form, InspectAction};
 use crate::gui::action::{Action, SourceAction};
-use crate::gui::panels::{PanelContext, joint_title, sample_clip, sentence};
-use crate::gui::train::trained;
-use crate::gui::{theme, widgets};
+use crate::gui::context::sample_clip;
+use crate::gui::inspect::compare::compare_ui;
+use crate::gui::inspect::state::InspectContext;
+use crate::gui::inspect::state::{GridPictures, ModelSlot};
+use crate::gui::inspect::{numbers, shown};
+use crate::gui::state::inspect::{Choices, Pick, What};
+use crate::gui::titles::{joint_title, sentence};
+use crate::gui::{theme, trained, widgets};
 
 /// What is looked at; its name stands in the header.
-pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::card_ui(ui, |ui| {
         ui.horizontal(|ui| {
             widgets::title_ui(ui, "Frame");
@@ -37,7 +40,7 @@ pub fn open_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// From right to left.
-fn open_row_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.spacing_mut().button_padding.x = 8.0;
     if let Some(clip) = sample_clip(cx.gui)
         && ui
@@ -48,7 +51,7 @@ fn open_row_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     {
         cx.actions.push(Action::Inspect(InspectAction::Open(clip)));
     }
-    let is_free = !cx.session.is_choosing;
+    let is_free = !cx.ui_state.is_choosing;
     for (text, label, help, action) in [
         (
             "Folder…",
@@ -74,14 +77,14 @@ fn open_row_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 const ALONE: &str = "no other model";
 
 /// Which models look at it.
-pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Models", |ui| {
         let help = [
             "The network that is looked into",
             "A second network on the same picture, beside the first",
         ];
         for (slot, (label, help)) in ["Model", "Compare"].into_iter().zip(help).enumerate() {
-            let wanted = cx.inspect.seats[slot].wanted.as_deref();
+            let wanted = cx.view.slots[slot].wanted.as_deref();
             let names = cx.gui.models.iter().map(|m| m.name.as_str());
             let names: Vec<&str> = (slot == 1)
                 .then_some(ALONE)
@@ -90,7 +93,7 @@ pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 .collect();
             let current = wanted.unwrap_or(if slot == 1 { ALONE } else { "none" });
             let rows = names.iter().map(|n| (trained::title(n), *n == current));
-            let shown = match &cx.inspect.kept {
+            let shown = match &cx.view.kept {
                 Some(kept) if slot == 1 => format!("frame {} of {}", kept.frame.id, kept.name),
                 _ => trained::title(current),
             };
@@ -105,19 +108,19 @@ pub fn models_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// Which joint, and its numbers.
-pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Joint", |ui| {
-        let Some(output) = cx.inspect.seats.iter().find_map(|s| s.found.as_ref()) else {
+        let Some(output) = cx.view.slots.iter().find_map(|s| s.found.as_ref()) else {
             weak_ui(ui, "No model has answered yet.");
             return;
         };
         let joints = &output.skeleton.joints;
-        let (current, person) = match &cx.inspect.pick {
+        let (current, person) = match &cx.view.pick {
             Some(Pick::Joint { name, person }) => (joint_title(name), *person),
             Some(Pick::Pixel(_)) => ("A pixel".to_owned(), 0),
             None => ("All joints".to_owned(), 0),
         };
-        let all = ("All joints".to_owned(), cx.inspect.pick.is_none());
+        let all = ("All joints".to_owned(), cx.view.pick.is_none());
         let names = joints.iter().map(|n| {
             let title = joint_title(n);
             let is_current = title == current;
@@ -132,14 +135,16 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             });
             cx.actions.push(Action::Inspect(InspectAction::Pick(pick)));
         }
-        let Some(pick) = &cx.inspect.pick else {
+        let Some(pick) = &cx.view.pick else {
             weak_ui(ui, "Click near a joint, or anywhere in the picture.");
             return;
         };
-        for (slot, seat) in cx.inspect.seats.iter().enumerate() {
-            let Some(output) = &seat.found else { continue };
-            if cx.inspect.is_compared() {
-                weak_ui(ui, &cx.inspect.title(slot));
+        for (slot, model_slot) in cx.view.slots.iter().enumerate() {
+            let Some(output) = &model_slot.found else {
+                continue;
+            };
+            if cx.view.is_compared() {
+                weak_ui(ui, &cx.view.title(slot));
             }
             let grid = egui::Grid::new(("numbers", slot)).num_columns(2);
             grid.min_row_height(18.0)
@@ -158,16 +163,16 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// What of the network lies over the picture.
-pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     let mut choices = cx.state.inspect.clone();
     widgets::section_ui(ui, "Show", |ui| {
-        let seats = cx.inspect.seats.iter().enumerate();
-        let regions: Vec<(usize, &Seat, &RegionOutput)> = seats
-            .filter_map(|(slot, seat)| {
-                let output = seat.found.as_ref()?;
-                let pick = cx.inspect.pick.as_ref();
+        let slots = cx.view.slots.iter().enumerate();
+        let regions: Vec<(usize, &ModelSlot, &RegionOutput)> = slots
+            .filter_map(|(slot, model_slot)| {
+                let output = model_slot.found.as_ref()?;
+                let pick = cx.view.pick.as_ref();
                 let point = pick.and_then(|p| shown::picked(output, p)).map(|p| p.point);
-                Some((slot, seat, shown::region(output, point)?))
+                Some((slot, model_slot, shown::region(output, point)?))
             })
             .collect();
         let now = regions.first().map(|r| What::of(r.2, choices.what));
@@ -187,13 +192,13 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 }
             }
         });
-        for (slot, seat, region) in regions {
+        for (slot, model_slot, region) in regions {
             let what = What::of(region, choices.what);
             // Both may be of one model, which is asked once; its self-attention has two pictures.
-            let is_kept = slot == 1 && cx.inspect.kept.is_some();
+            let is_kept = slot == 1 && cx.view.kept.is_some();
             ui.push_id(slot, |ui| match what {
-                What::Maps if !is_kept => maps_ui(ui, seat, region, &mut choices),
-                What::QueryKey => query_key_ui(ui, seat, &mut choices),
+                What::Maps if !is_kept => maps_ui(ui, model_slot, region, &mut choices),
+                What::QueryKey => query_key_ui(ui, model_slot, &mut choices),
                 What::Maps | What::Picture | What::Heatmap => {}
             });
         }
@@ -206,8 +211,8 @@ pub fn show_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// Which map of a model, and of which iteration.
-fn maps_ui(ui: &mut Ui, seat: &Seat, region: &RegionOutput, choices: &mut Choices) {
-    let Some(model) = seat.found.as_ref().map(|output| &*output.model) else {
+fn maps_ui(ui: &mut Ui, model_slot: &ModelSlot, region: &RegionOutput, choices: &mut Choices) {
+    let Some(model) = model_slot.found.as_ref().map(|output| &*output.model) else {
         return;
     };
     let groups = shown::groups(region);
@@ -220,7 +225,7 @@ fn maps_ui(ui: &mut Ui, seat: &Seat, region: &RegionOutput, choices: &mut Choice
     });
     let help = format!(
         "Attention maps of {}, by layer or stack\nNow: {}",
-        seat.title(),
+        model_slot.title(),
         chosen.title
     );
     if let Some(i) = widgets::choice_ui(ui, "Map", &help, chosen.name, rows) {
@@ -255,7 +260,7 @@ fn maps_ui(ui: &mut Ui, seat: &Seat, region: &RegionOutput, choices: &mut Choice
 }
 
 /// How self-attention is read, and a small picture for each layer and head.
-fn query_key_ui(ui: &mut Ui, seat: &Seat, choices: &mut Choices) {
+fn query_key_ui(ui: &mut Ui, model_slot: &ModelSlot, choices: &mut Choices) {
     ui.horizontal(|ui| {
         for (direction, text, help) in [
             (
@@ -275,8 +280,8 @@ fn query_key_ui(ui: &mut Ui, seat: &Seat, choices: &mut Choices) {
             }
         }
     });
-    match &seat.grid {
-        Some(grid) if seat.is_current(grid) && grid.grid.layers.is_empty() => {
+    match &model_slot.grid {
+        Some(grid) if model_slot.is_current(grid) && grid.grid.layers.is_empty() => {
             weak_ui(
                 ui,
                 "This place lies beside the part that the network looked at.",
@@ -285,7 +290,7 @@ fn query_key_ui(ui: &mut Ui, seat: &Seat, choices: &mut Choices) {
         Some(grid) => {
             ui.scope(|ui| grid_ui(ui, grid, choices));
         }
-        None if seat.shown.hint.is_some() => weak_ui(ui, "Pick a joint or a pixel."),
+        None if model_slot.shown.hint.is_some() => weak_ui(ui, "Pick a joint or a pixel."),
         None => weak_ui(ui, "Computing…"),
     }
 }
@@ -370,9 +375,9 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
 }
 
 /// Files.
-pub fn export_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Export", |ui| {
-        let has_answer = cx.inspect.seats.iter().any(|s| s.found.is_some());
+        let has_answer = cx.view.slots.iter().any(|s| s.found.is_some());
         ui.horizontal_wrapped(|ui| {
             for form in Form::ALL {
                 let help = match form {

@@ -4,11 +4,15 @@ use eframe::egui::{self, Align, Color32, Label, Layout, Rect, RichText, Ui};
 use poselens_engine::geometry::Point;
 use poselens_engine::overlay::OverlayStyle;
 
-use super::compare::SECOND;
-use super::{InspectAction, Pick, numbers, shown};
-use crate::gui::Action;
-use crate::gui::panels::{PanelContext, of_answer, zoom_ui};
+use crate::gui::action::Action;
+use crate::gui::action::inspect::InspectAction;
+use crate::gui::inspect::compare::SECOND;
+use crate::gui::inspect::state::InspectContext;
+use crate::gui::inspect::{numbers, shown};
+use crate::gui::prediction_note::prediction_note;
+use crate::gui::state::inspect::Pick;
 use crate::gui::theme;
+use crate::gui::zoom::zoom_ui;
 
 /// Height of the line above a picture.
 const CAPTION: f32 = 28.0;
@@ -16,8 +20,8 @@ const CAPTION: f32 = 28.0;
 const REACH: f32 = 14.0;
 
 /// Lays the pictures out in `area`.
-pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
-    let inspect = cx.inspect;
+pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut InspectContext<'_>) {
+    let inspect = cx.view;
     if inspect.subject.is_none() {
         empty_ui(ui, area, cx);
         return;
@@ -39,11 +43,11 @@ pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
     }
 }
 
-fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
-    let inspect = cx.inspect;
+fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
+    let inspect = cx.view;
     let kept = inspect.kept.as_ref().filter(|_| slot == 1);
     let subject = kept.or(inspect.subject.as_ref());
-    let (Some(subject), Some(seat)) = (subject, inspect.seats.get(slot)) else {
+    let (Some(subject), Some(model_slot)) = (subject, inspect.slots.get(slot)) else {
         return;
     };
     let (caption, area) = pane.split_top_bottom_at_y(pane.top() + CAPTION);
@@ -53,7 +57,7 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
         send(cx, InspectAction::Zoom(zoomed.view.zoom()));
     }
     if let Some(picture) = &inspect.pictures[slot] {
-        let scene = inspect.overlaid.as_ref().unwrap_or(&seat.shown.scene);
+        let scene = inspect.overlaid.as_ref().unwrap_or(&model_slot.shown.scene);
         picture.show_ui(ui, area, scene, zoomed.view);
     }
 
@@ -75,7 +79,7 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
         && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
     {
         let reach = f64::from(REACH * scale) / zoomed.view.scale;
-        let joint = seat
+        let joint = model_slot
             .found
             .as_ref()
             .and_then(|output| shown::joint_near(output, point, reach));
@@ -89,10 +93,10 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
             .layout(Layout::left_to_right(Align::Center)),
     );
     let threshold = OverlayStyle::default().keypoint_threshold;
-    let note = || of_answer(seat.found.as_ref()?, threshold);
-    let state = seat.state().or_else(note);
-    let state = state.or_else(|| seat.shown.hint.clone());
-    let color = if seat.fault.is_some() {
+    let note = || prediction_note(model_slot.found.as_ref()?, threshold);
+    let state = model_slot.state().or_else(note);
+    let state = state.or_else(|| model_slot.shown.hint.clone());
+    let color = if model_slot.fault.is_some() {
         theme::RED
     } else {
         theme::RIGHT
@@ -112,37 +116,37 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut PanelContext<'_>) {
     }
     let under = zoomed.response.hover_pos().and_then(in_image);
     if let Some(point) = under {
-        let text = numbers::under(seat, inspect.pick.as_ref(), point);
+        let text = numbers::under(model_slot, inspect.pick.as_ref(), point);
         let text = RichText::new(text).font(theme::number_font(12.5));
         ui.add(Label::new(text.color(theme::TEXT)).selectable(false))
             .on_hover_text("Under the pointer: pixel, map value, heatmap value");
-    } else if let Some(map) = &seat.shown.map {
+    } else if let Some(map) = &model_slot.shown.map {
         let text = RichText::new(format!("{}: {}", map.name, map.title)).color(theme::WEAK);
         ui.add(Label::new(text).truncate().selectable(false));
     }
 }
 
 /// Which model has looked, and at which frame where that differs.
-fn name_ui(ui: &mut Ui, slot: usize, color: Color32, cx: &PanelContext<'_>) {
-    let seat = &cx.inspect.seats[slot];
+fn name_ui(ui: &mut Ui, slot: usize, color: Color32, cx: &InspectContext<'_>) {
+    let model_slot = &cx.view.slots[slot];
     ui.scope(|ui| {
         ui.set_max_width(0.5 * ui.available_width());
-        let text = RichText::new(cx.inspect.title(slot)).strong().color(color);
+        let text = RichText::new(cx.view.title(slot)).strong().color(color);
         let label = Label::new(text).truncate().selectable(false);
         ui.add(label)
-            .on_hover_text(seat.wanted.as_deref().unwrap_or_default());
+            .on_hover_text(model_slot.wanted.as_deref().unwrap_or_default());
     });
 }
 
 /// What to do while there is nothing to look at.
-fn empty_ui(ui: &mut Ui, area: Rect, cx: &PanelContext<'_>) {
-    let (title, text) = match &cx.inspect.film {
-        Some(film) if cx.session.status.is_none() => (
-            format!("Opening {}…", film.name),
+fn empty_ui(ui: &mut Ui, area: Rect, cx: &InspectContext<'_>) {
+    let (title, text) = match &cx.view.reader {
+        Some(reader) if cx.ui_state.status.is_none() => (
+            format!("Opening {}…", reader.name),
             "Some videos are read once from end to end: this can take a while.",
         ),
-        Some(film) => (
-            format!("{} cannot be shown", film.name),
+        Some(reader) => (
+            format!("{} cannot be shown", reader.name),
             "The message below says why. Open another file at the right.",
         ),
         None => (
@@ -160,6 +164,6 @@ fn empty_ui(ui: &mut Ui, area: Rect, cx: &PanelContext<'_>) {
     ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
 }
 
-fn send(cx: &mut PanelContext<'_>, action: InspectAction) {
+fn send(cx: &mut InspectContext<'_>, action: InspectAction) {
     cx.actions.push(Action::Inspect(action));
 }

@@ -5,38 +5,39 @@ use eframe::egui::{
     WidgetInfo,
 };
 
-use super::{Film, InspectAction};
-use crate::gui::Action;
-use crate::gui::panels::PanelContext;
+use crate::gui::action::Action;
+use crate::gui::action::inspect::InspectAction;
+use crate::gui::inspect::frame_reader::FrameReader;
+use crate::gui::inspect::state::InspectContext;
 use crate::gui::{theme, widgets};
 
 /// Height of the strip of thumbnails, points.
 const STRIP: f32 = 46.0;
 
 /// Lays the timeline out.
-pub fn timeline_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.add_space(6.0);
-    match &cx.inspect.film {
-        Some(film) if film.times.len() > 1 => {
-            strip_ui(ui, film, cx.actions);
+    match &cx.view.reader {
+        Some(reader) if reader.times.len() > 1 => {
+            strip_ui(ui, reader, cx.actions);
             ui.horizontal(|ui| {
                 steps_ui(ui, cx.actions);
-                slider_ui(ui, film, cx.actions);
+                slider_ui(ui, reader, cx.actions);
             });
         }
-        Some(film) if film.times.len() == 1 => {
+        Some(reader) if reader.times.len() == 1 => {
             weak_ui(ui, "One picture: there is nothing to step through.");
         }
-        Some(film) if cx.inspect.subject.is_none() => {
-            weak_ui(ui, &format!("Opening {}…", film.name));
-            if let Some(extent) = film.extent() {
+        Some(reader) if cx.view.subject.is_none() => {
+            weak_ui(ui, &format!("Opening {}…", reader.name));
+            if let Some(extent) = reader.extent() {
                 widgets::counting_ui(ui, &extent);
             }
         }
-        _ if cx.inspect.subject.is_some() => {
+        _ if cx.view.subject.is_some() => {
             ui.horizontal(|ui| {
                 steps_ui(ui, cx.actions);
-                let back = cx.session.presented.as_ref().and_then(|p| p.review);
+                let back = cx.ui_state.presented.as_ref().and_then(|p| p.review);
                 let text = match back {
                     Some(review) => format!("{:.2} s ago", review.secs_back),
                     None => {
@@ -55,18 +56,18 @@ fn weak_ui(ui: &mut Ui, text: &str) {
 }
 
 /// Small frames, evenly spread; a click goes there.
-fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
+fn strip_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
     let (row, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), STRIP), Sense::hover());
-    let n = film.strip.len().min(film.times.len());
+    let n = reader.strip.len().min(reader.times.len());
     let width = row.width() / n as f32;
-    for (i, picture) in film.strip.iter().take(n).enumerate() {
+    for (i, picture) in reader.strip.iter().take(n).enumerate() {
         let left = egui::pos2(row.left() + width * i as f32, row.top());
         let rect = egui::Rect::from_min_size(left, egui::vec2(width - 2.0, STRIP));
         ui.painter().rect_filled(rect, 3.0, theme::CARD);
         let Some(picture) = picture else { continue };
         let id = ui.scope_id().with(("thumbnail", i));
         let response = ui.interact(rect, id, Sense::CLICK);
-        let secs = film.times.get(picture.index).copied().unwrap_or_default();
+        let secs = reader.times.get(picture.index).copied().unwrap_or_default();
         let label = format!("Frame {} at {}", picture.index, widgets::clock(secs));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         Image::new(&picture.texture)
@@ -82,8 +83,8 @@ fn strip_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
             actions.push(Action::Inspect(InspectAction::Seek(picture.index)));
         }
     }
-    let last = film.times.last().copied().unwrap_or_default();
-    let now = film.times.get(film.index).copied().unwrap_or_default();
+    let last = reader.times.last().copied().unwrap_or_default();
+    let now = reader.times.get(reader.index).copied().unwrap_or_default();
     if last > 0.0 {
         let x = egui::lerp(row.left()..=row.right(), (now / last) as f32);
         ui.painter()
@@ -118,15 +119,15 @@ fn steps_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
 }
 
 /// The time and the frame, as fields to type into; from right to left.
-fn place_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
-    let last = film.times.len().saturating_sub(1);
-    let end = film.times.last().copied().unwrap_or_default();
+fn place_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
+    let last = reader.times.len().saturating_sub(1);
+    let end = reader.times.last().copied().unwrap_or_default();
     let weak = |text: String| {
         let text = RichText::new(text).font(theme::number_font(13.0));
         Label::new(text.color(theme::WEAK)).selectable(false)
     };
     ui.spacing_mut().item_spacing.x = 5.0;
-    let mut index = film.index;
+    let mut index = reader.index;
     ui.add(weak(format!("/ {last}")));
     let field = DragValue::new(&mut index).range(0..=last);
     if ui
@@ -140,7 +141,7 @@ fn place_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
     ui.add(weak("frame".to_owned()));
     ui.add_space(8.0);
     ui.add(weak(format!("/ {}", widgets::clock(end))));
-    let mut secs = film.times.get(film.index).copied().unwrap_or_default();
+    let mut secs = reader.times.get(reader.index).copied().unwrap_or_default();
     let field = DragValue::new(&mut secs)
         .range(0.0..=end)
         .speed(0.02)
@@ -152,17 +153,17 @@ fn place_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
         .accessible_name("Time")
         .changed()
     {
-        let index = film.index_at(secs);
+        let index = reader.index_at(secs);
         actions.push(Action::Inspect(InspectAction::Seek(index)));
     }
     ui.add_space(4.0);
 }
 
-fn slider_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
-    let last = film.times.last().copied().unwrap_or_default();
-    let now = film.times.get(film.index).copied().unwrap_or_default();
+fn slider_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
+    let last = reader.times.last().copied().unwrap_or_default();
+    let now = reader.times.get(reader.index).copied().unwrap_or_default();
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        place_ui(ui, film, actions);
+        place_ui(ui, reader, actions);
         ui.spacing_mut().slider_width = (ui.available_width() - 12.0).max(60.0);
         let mut secs = now;
         let slider = Slider::new(&mut secs, 0.0..=last).show_value(false);
@@ -170,7 +171,7 @@ fn slider_ui(ui: &mut Ui, film: &Film, actions: &mut Vec<Action>) {
             .accessible_name("Time line")
             .changed()
         {
-            let index = film.index_at(secs);
+            let index = reader.index_at(secs);
             actions.push(Action::Inspect(InspectAction::Seek(index)));
         }
     });

@@ -6,10 +6,11 @@ use std::time::Instant;
 use poselens_engine::Result;
 use poselens_engine::concurrency::Worker;
 
-use super::Ask;
-use crate::gui::files::{Desk, News, UNSEEN, block_on, in_folder};
+use crate::gui::action::Action;
+use crate::gui::action::train::{Ask, TrainAction};
+use crate::gui::tasks::{TaskResult, Tasks, UNSEEN, block_on, in_folder};
 
-impl Desk {
+impl Tasks {
     /// Asks for a file or folder. The dialog is created here, as macOS wants it, and awaited
     /// elsewhere.
     pub(super) fn ask_for(&self, ask: Ask, folder: Option<&Path>) -> Result<Worker> {
@@ -41,9 +42,13 @@ impl Desk {
                 _ => None,
             };
             match answer {
-                Some(file) => News::TrainPicked(ask, file.path().to_owned()),
-                None if start.elapsed() < UNSEEN => News::NoDialog,
-                None => News::Picked(None),
+                Some(file) => {
+                    let path = file.path().to_owned();
+                    let answer = TrainAction::Answer(ask, path.clone());
+                    TaskResult::Picked(Some((path, Action::Train(answer))))
+                }
+                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
+                None => TaskResult::Picked(None),
             }
         })
     }

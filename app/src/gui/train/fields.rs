@@ -4,7 +4,7 @@ use eframe::egui::{
     self, Align2, Button, DragValue, Id, Label, RichText, Sense, TextEdit, TextStyle, Ui,
 };
 
-use super::super::theme;
+use crate::gui::theme;
 
 /// Width of labels, points.
 const LABEL: f32 = 98.0;

@@ -4,19 +4,20 @@ use eframe::egui::{
     self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Stroke, Ui, UiBuilder,
 };
 
-use super::curves::curves_ui;
-use super::data::send;
-use super::fields::{fault_ui, main_button, note_ui};
-use super::findings::report_ui;
-use super::outcome::outcome_ui;
-use super::people::people_ui;
-use super::words::grouped;
-use super::{Ask, Page, Role, TrainAction, trained};
-use crate::gui::panels::PanelContext;
-use crate::gui::theme;
+use crate::gui::action::train::{Ask, Page, TrainAction};
+use crate::gui::state::train::Role;
+use crate::gui::train::fields::{fault_ui, main_button, note_ui};
+use crate::gui::train::results::curves::curves_ui;
+use crate::gui::train::results::outcome::outcome_ui;
+use crate::gui::train::results::people::people_ui;
+use crate::gui::train::running::progress::TrainProgress;
+use crate::gui::train::setup::findings::report_ui;
+use crate::gui::train::state::{TrainContext, send};
+use crate::gui::train::words::grouped;
+use crate::gui::{theme, trained};
 
 /// The pages of the view.
-pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut PanelContext<'_>) {
+pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
     let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
     let ui = &mut ui;
     ui.horizontal(|ui| {
@@ -37,7 +38,7 @@ pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut PanelContext<'_>) {
                 "Curves, figures and people of a training",
             ),
         ] {
-            let tab = Button::selectable(cx.train.page == page, name);
+            let tab = Button::selectable(cx.view.page == page, name);
             let tab = ui.add(tab).on_hover_text(help);
             if tab.accessible_name(format!("Page {name}")).clicked() {
                 send(cx, TrainAction::Show(page));
@@ -46,16 +47,16 @@ pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut PanelContext<'_>) {
     });
     ui.separator();
     ScrollArea::vertical()
-        .id_salt(("train page", cx.train.page as u8))
+        .id_salt(("train page", cx.view.page as u8))
         .auto_shrink(false)
-        .show(ui, |ui| match cx.train.page {
+        .show(ui, |ui| match cx.view.page {
             Page::Data => data_page_ui(ui, cx),
             Page::Preview => preview_page_ui(ui, cx),
             Page::Progress => progress_page_ui(ui, cx),
         });
 }
 
-fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+fn data_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
     };
@@ -64,16 +65,16 @@ fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         empty_ui(ui, cx);
         return;
     }
-    if let Some(check) = &cx.train.check {
-        let (looked, all) = check.progress();
+    if let Some(check) = &cx.view.check {
+        let (looked, all) = check.looked();
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(16.0));
             ui.label(format!("Looking at picture {looked} of {all}…"));
         });
     }
-    match cx.train.report_of(config) {
-        Some(report) => report_ui(ui, report, &cx.train.listed),
-        None if cx.train.check.is_none() => {
+    match cx.view.report_of(config) {
+        Some(report) => report_ui(ui, report, &cx.view.listed),
+        None if cx.view.check.is_none() => {
             note_ui(ui, "The data have not been checked yet.");
         }
         None => {}
@@ -81,16 +82,16 @@ fn data_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// A training that was at work when the program ended: it can go on.
-fn interrupted_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(folder) = &cx.state.train.at_work else {
         return;
     };
-    let mut known = cx.train.earlier.iter().flatten();
+    let mut known = cx.view.earlier.iter().flatten();
     let Some(run) = known.find(|run| run.folder == *folder) else {
         return;
     };
     // One may have ended while the window was closing.
-    if cx.train.story.is_some() || cx.train.is_active() || run.epochs() >= run.config.epochs {
+    if cx.view.progress.is_some() || cx.view.is_active() || run.epochs() >= run.config.epochs {
         return;
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -140,7 +141,7 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 }
 
 /// For somebody who has never trained a network.
-fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let width = 560.0_f32.min(ui.available_width());
     let margin = ((ui.available_width() - width) / 2.0).max(0.0);
     ui.add_space((ui.available_height() * 0.12).min(80.0));
@@ -187,7 +188,7 @@ fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
             ui.add_space(8.0);
             ui.horizontal(|ui| {
-                let can = !cx.session.is_choosing;
+                let can = !cx.ui_state.is_choosing;
                 if ui
                     .add_enabled(can, main_button("Choose labels…"))
                     .on_hover_text("COCO keypoints (.json), MPII or LSP labels")
@@ -212,7 +213,7 @@ fn empty_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     });
 }
 
-fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
     };
@@ -221,8 +222,8 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         return;
     }
     ui.horizontal(|ui| {
-        let is_busy = cx.train.is_previewing();
-        let text = match &cx.train.sheet {
+        let is_busy = cx.view.is_previewing();
+        let text = match &cx.view.batch {
             Some(sheet) if sheet.config == *config => "Next batch",
             Some(_) => "Show with the new options",
             None => "Show a batch",
@@ -237,7 +238,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         if is_busy {
             ui.add(Spinner::new().size(16.0));
         }
-        if let Some(sheet) = &cx.train.sheet {
+        if let Some(sheet) = &cx.view.batch {
             let preview = &sheet.preview;
             let text = format!(
                 "Batch {} of epoch {}: {} of its {} inputs; {} people in all",
@@ -250,7 +251,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             ui.label(text);
         }
     });
-    if let Some(fault) = &cx.train.preview_fault {
+    if let Some(fault) = &cx.view.preview_fault {
         fault_ui(ui, fault);
     }
     note_ui(
@@ -259,7 +260,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
          the left with the joints, left side blue, right side orange, hidden ones faint; on the \
          right with the targets it shall answer.",
     );
-    if let Some(sheet) = &cx.train.sheet {
+    if let Some(sheet) = &cx.view.batch {
         let [w, h] = sheet.texture.size();
         let width = ui.available_width().min(w as f32);
         let size = egui::vec2(width, width * h as f32 / w.max(1) as f32);
@@ -267,15 +268,15 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
 }
 
-fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    if cx.train.is_opening() {
+fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    if cx.view.is_opening() {
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(16.0));
             ui.label("Reading the training and looking at its people…");
         });
         return;
     }
-    let Some(story) = cx.train.story.as_ref() else {
+    let Some(progress) = cx.view.progress.as_ref() else {
         ui.add_space(40.0);
         ui.vertical_centered(|ui| {
             ui.label(RichText::new("No training runs").heading().strong());
@@ -287,8 +288,8 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         });
         return;
     };
-    if story.phase.is_over() {
-        outcome_ui(ui, cx, story);
+    if progress.phase.is_over() {
+        outcome_ui(ui, cx, progress);
     }
     let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
     let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
@@ -305,14 +306,14 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.spacing_mut().item_spacing.x = gap;
         column(ui, curves, &mut |ui| {
             ui.spacing_mut().item_spacing.x = 8.0;
-            curves_ui(ui, cx, story, height);
-            log_ui(ui, story);
+            curves_ui(ui, cx, progress, height);
+            log_ui(ui, progress);
         });
         column(ui, people, &mut |ui| people_ui(ui, cx));
     });
 }
 
-fn log_ui(ui: &mut Ui, story: &super::story::Story) {
+fn log_ui(ui: &mut Ui, progress: &TrainProgress) {
     ui.add_space(6.0);
     ui.label(RichText::new("What happened, the newest first").strong());
     ScrollArea::vertical()
@@ -322,7 +323,7 @@ fn log_ui(ui: &mut Ui, story: &super::story::Story) {
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = 3.0;
-            for line in story.log.iter().rev() {
+            for line in progress.log.iter().rev() {
                 let text = RichText::new(line).font(theme::number_font(11.5));
                 ui.add(Label::new(text.color(theme::WEAK)).wrap());
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use poselens_engine::Result;
 use poselens_engine::concurrency::{StopFlag, Worker};
 
-use super::super::files::Waker;
+use crate::gui::waker::Waker;
 
 /// A thread and its answer. Dropping it says "stop" and waits for nothing.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Connections to people: limb after limb, joints are added to the people that hold the other
-//! end. A candidate belongs to one person at most.
+//! Groups connections into people: limb type by limb type, each connection adds a joint to the
+//! person that holds its other end. Every candidate belongs to at most one person.
 
 use super::super::Found;
 use super::limbs::Connection;
@@ -7,20 +7,21 @@ use super::peaks::Candidate;
 use crate::pose::Keypoint;
 use crate::skeleton::Skeleton;
 
-/// Fewer joints than this are no person.
+/// Minimum number of joints; smaller groups are discarded.
 const MIN_PARTS: usize = 3;
 
-/// Score per joint below which people are not believed.
+/// Minimum score per joint; groups below it are discarded.
 const MIN_MEAN_SCORE: f64 = 0.4;
 
-/// A person in the making.
+/// A partially assembled person.
 struct Draft {
-    /// Per joint the candidate.
+    /// Index of the candidate chosen for each joint.
     joints: Vec<Option<usize>>,
     score: f64,
 }
 
-/// People, best first, from the candidates of each joint and the connections of each limb.
+/// Assembles people, best first, from the candidates of each joint and the connections of each
+/// limb.
 pub(super) fn people(
     skeleton: &Skeleton,
     candidates: &[Vec<Candidate>],
@@ -54,15 +55,15 @@ pub(super) fn people(
 
 struct Assembly<'a> {
     candidates: &'a [Vec<Candidate>],
-    /// Those merged into another stay, empty.
+    /// Drafts that were merged into another one stay in the list, emptied.
     drafts: Vec<Draft>,
-    /// Per joint and candidate the draft that holds it.
+    /// `owners[joint][candidate]` is the draft that holds the candidate.
     owners: Vec<Vec<Option<usize>>>,
 }
 
 impl Assembly<'_> {
-    /// Joins the ends of a connection of the limb between joints `ja` and `jb`; where nobody holds
-    /// either, a new person `begins`, or nothing.
+    /// Adds a connection of the limb between joints `ja` and `jb`. If no draft holds either end, it
+    /// starts a new person, but only if `begins` is set.
     fn join(&mut self, [ja, jb]: [usize; 2], connection: Connection, begins: bool) {
         let Connection { a, b, score } = connection;
         match (self.owners[ja][a], self.owners[jb][b]) {
@@ -84,8 +85,8 @@ impl Assembly<'_> {
         }
     }
 
-    /// Gives `draft` candidate `c` for joint `j` through a limb of score `limb`, unless it has
-    /// another one.
+    /// Adds candidate `c` as joint `j` of `draft`, with limb score `limb`, unless the draft already
+    /// has that joint.
     fn extend(&mut self, draft: usize, j: usize, c: usize, limb: f64) {
         if self.drafts[draft].joints[j].is_none() {
             self.drafts[draft].score += limb;
@@ -99,7 +100,7 @@ impl Assembly<'_> {
         self.owners[j][c] = Some(draft);
     }
 
-    /// Two halves that a limb of score `limb` joins are one person if they share no joint.
+    /// Merges two drafts connected by a limb of score `limb`, provided that they share no joint.
     fn merge(&mut self, into: usize, from: usize, limb: f64) {
         let mut pairs = self.drafts[into]
             .joints
@@ -118,7 +119,7 @@ impl Assembly<'_> {
     }
 }
 
-/// The person, if there is enough of it.
+/// Converts a draft to a person, or returns `None` if it has too few joints or too low a score.
 fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<Found> {
     let n_parts = draft.joints.iter().flatten().count();
     let enough = n_parts >= MIN_PARTS && draft.score / n_parts as f64 >= MIN_MEAN_SCORE;
@@ -145,8 +146,8 @@ mod tests {
 
     const LIMBS: [[usize; 2]; 5] = [[0, 1], [2, 3], [1, 2], [0, 3], [3, 4]];
 
-    /// People from connections (limb, first candidate, second candidate), in the limbs' order, of
-    /// five joints with candidates 0, 1, ... of score 1; all limbs score 0.5.
+    /// Assembles people from connections `(limb, first candidate, second candidate)`, given in limb
+    /// order. There are five joints with candidates 0, 1, ... of score 1; every limb scores 0.5.
     fn assembled(redundant: &[usize], links: &[(usize, usize, usize)]) -> Vec<(Vec<f32>, f64)> {
         let skeleton = Skeleton {
             name: "test".to_owned(),
@@ -173,13 +174,13 @@ mod tests {
             .collect()
     }
 
-    /// Fails when two halves of a person stay two, or their scores are lost.
+    /// Fails when two connected halves of a person are not merged, or the merge loses their scores.
     #[test]
     fn halves_that_share_no_joint_become_one() {
         let people = assembled(&[], &[(0, 1, 1), (1, 2, 2), (2, 1, 2)]);
         assert_eq!(people, [(vec![1.0, 1.0, 2.0, 2.0, -1.0], 5.5)]);
-        // The joints of the absorbed half have a new owner: limb 3 joins what is joined already,
-        // limb 4 extends.
+        // The joints of the absorbed half have a new owner: limb 3 connects joints that are already
+        // in the same person, limb 4 extends it.
         let people = assembled(
             &[],
             &[(0, 1, 1), (1, 2, 2), (2, 1, 2), (3, 1, 2), (4, 2, 3)],
@@ -187,24 +188,25 @@ mod tests {
         assert_eq!(people, [(vec![1.0, 1.0, 2.0, 2.0, 3.0], 7.5)]);
     }
 
-    /// Fails when a person gets a second candidate for a joint, or two people that share a joint
-    /// melt into one.
+    /// Fails when a person gets a second candidate for a joint, or two people who share a joint
+    /// type are merged into one.
     #[test]
-    fn a_joint_is_held_once() {
+    fn a_joint_belongs_to_one_person() {
         let whole = |c: usize| [(0, c, c), (1, c, c), (2, c, c)];
         let links = [whole(0), whole(1)].concat();
         let two = assembled(&[], &links);
         assert_eq!(two.len(), 2);
-        // Limb 3 joins two whole people, then a whole one and a free candidate of a joint that
-        // it has: both are ignored, whichever end is the free one.
+        // Limb 3 connects two complete people, then a complete person and a free candidate for a
+        // joint that the person already has. Both are ignored, whichever end is free.
         for link in [(3, 0, 1), (3, 0, 2), (3, 2, 0)] {
             assert_eq!(assembled(&[], &[&links[..], &[link]].concat()), two);
         }
     }
 
-    /// Fails when a redundant limb begins a person, or no longer adds to one.
+    /// Fails when a redundant limb starts a new person, or no longer adds its score to an existing
+    /// one.
     #[test]
-    fn redundant_limbs_begin_nobody() {
+    fn redundant_limbs_never_start_a_person() {
         let chain = [(0, 0, 0), (2, 0, 0)];
         assert_eq!(assembled(&[], &chain).len(), 1);
         assert_eq!(assembled(&[0], &chain).len(), 0);
@@ -214,8 +216,8 @@ mod tests {
         );
     }
 
-    /// Fails when the order of limbs in the list, not the score, decides who comes first, or a
-    /// lone limb passes for a person.
+    /// Fails when the list order of limbs decides which person comes first instead of the score, or
+    /// a single limb is accepted as a person.
     #[test]
     fn the_best_person_comes_first() {
         let links = [

@@ -1,24 +1,25 @@
-//! Draws the targets. Every joint and limb touches only the cells it reaches, so the time grows
-//! with the people, not with people times map.
+//! Draws the training targets. Each joint and limb touches only the cells within its reach, so the
+//! cost grows with the number of people, not with people times map size.
 
 use std::ops::Range;
 
 use crate::geometry::{Point, Size};
 
-/// A heatmap pixel above this has an offset; training counts offset errors only there.
+/// Cells whose heatmap value exceeds this have an offset target; the offset loss counts only these.
 pub const OFFSET_GATE: f64 = 0.4;
 
-/// Gaussians end where the exponent reaches this, at one hundredth (as OpenPose draws them).
+/// Gaussians are cut off where the exponent reaches this value, at 1 % of the peak (as in
+/// OpenPose).
 const CUTOFF: f64 = 4.6052;
 
-/// Half the width of a limb in its affinity field, heatmap pixels.
+/// Half the width of a limb in its affinity field, in heatmap pixels.
 const LIMB_RADIUS: f64 = 1.0;
 
-/// Limbs shorter than this (heatmap pixels) have no direction.
+/// Limbs shorter than this (in heatmap pixels) have no direction.
 pub(super) const MIN_LENGTH: f64 = 1e-8;
 
-/// Heatmaps with the background last, and offsets, of joints. Both are all zero before, and
-/// not empty.
+/// Draws the joints' heatmaps, with the background map last, and their offsets. Both slices must be
+/// all zero and not empty.
 pub(super) fn draw_joints(
     people: &[Vec<Option<Point>>],
     sigma: f64,
@@ -36,7 +37,7 @@ pub(super) fn draw_joints(
         let (x, y) = offsets.split_at_mut(area);
         for joint in people.iter().filter_map(|p| labelled(p, j)) {
             draw_joint(joint, sigma, size, |i, value, offset| {
-                // Of several people the nearest joint counts: its Gaussian is the highest.
+                // The nearest of several people's joints wins: its Gaussian is the highest here.
                 if value as f32 > heatmap[i] {
                     heatmap[i] = value as f32;
                     background[i] = background[i].min((1.0 - value) as f32);
@@ -50,7 +51,7 @@ pub(super) fn draw_joints(
     }
 }
 
-/// Part affinity fields of `limbs`, all zero before.
+/// Draws the part affinity fields of `limbs` into maps that are all zero.
 pub(super) fn draw_limbs(
     people: &[Vec<Option<Point>>],
     limbs: &[[usize; 2]],
@@ -65,7 +66,7 @@ pub(super) fn draw_limbs(
         for person in people {
             let ends = labelled(person, limb[0]).zip(labelled(person, limb[1]));
             if let Some((a, b)) = ends {
-                // Where limbs of several people cross, their mean.
+                // Where limbs of several people cross, the field is their mean.
                 draw_limb(a, b, size, |i, v| {
                     drawn[i] += 1.0;
                     x[i] += (v.x as f32 - x[i]) / drawn[i];
@@ -81,8 +82,8 @@ fn labelled(person: &[Option<Point>], j: usize) -> Option<Point> {
     joint.filter(|p| p.x.is_finite() && p.y.is_finite())
 }
 
-/// Hands each cell that a joint's Gaussian reaches to `draw`: index, value, and the offset from
-/// the cell's centre to the point of the cell that is nearest to the joint.
+/// Calls `draw` for each cell within reach of a joint's Gaussian, with the cell's index, its value,
+/// and the offset from the cell's centre to the joint, clamped to the cell.
 fn draw_joint(joint: Point, sigma: f64, size: Size, mut draw: impl FnMut(usize, f64, Point)) {
     let radius = sigma * (2.0 * CUTOFF).sqrt();
     let reach = |center: f64, n: usize| span(center - radius, center + radius + 1.0, n);
@@ -99,7 +100,7 @@ fn draw_joint(joint: Point, sigma: f64, size: Size, mut draw: impl FnMut(usize, 
     }
 }
 
-/// Hands each cell on the limb from `a` to `b` to `draw`: index and unit vector.
+/// Calls `draw` with the index and unit vector of each cell on the limb from `a` to `b`.
 fn draw_limb(a: Point, b: Point, size: Size, mut draw: impl FnMut(usize, Point)) {
     let length = a.distance(b);
     if length < MIN_LENGTH || !length.is_finite() {
@@ -117,7 +118,8 @@ fn draw_limb(a: Point, b: Point, size: Size, mut draw: impl FnMut(usize, Point))
     }
 }
 
-/// Cells from `low`, rounded, up to but without `high`, rounded, that lie on a map of `n` cells.
+/// Returns the cells from `low` (rounded) up to and excluding `high` (rounded) that lie on a map of
+/// `n` cells.
 fn span(low: f64, high: f64, n: usize) -> Range<usize> {
     let cell = |v: f64| (v + 0.5).floor().clamp(0.0, n as f64) as usize;
     cell(low)..cell(high)
@@ -152,7 +154,7 @@ mod tests {
             .prop_map(|p| p.map(|(x, y)| Point::new(x, y)))
     }
 
-    /// One cell of every map, straight from the definitions.
+    /// Computes one cell of every map directly from the definitions.
     fn cell(
         skeleton: &Skeleton,
         people: &[Vec<Option<Point>>],
@@ -208,9 +210,9 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a cell that a joint or limb reaches is left out, a joint outside the map or
-        /// not a number draws what it should not, people hide each other, or an offset belongs to
-        /// the farther of two people.
+        /// Fails when a cell within reach of a joint or limb is skipped, a joint that is NaN or
+        /// outside the map draws where it should not, one person's target hides another's, or an
+        /// offset belongs to the farther of two people.
         #[test]
         fn targets_are_as_defined(
             people in proptest::collection::vec(proptest::collection::vec(joint(), 18), 0..4),
@@ -223,7 +225,7 @@ mod tests {
                 prop_assert_eq!(expected.len(), fields.n);
                 for (n, expected) in expected.into_iter().enumerate() {
                     let value = f64::from(fields.plane(n)[i]);
-                    prop_assert!((value - expected).abs() < 1e-6, "map {}: {} for {}", n, value, expected);
+                    prop_assert!((value - expected).abs() < 1e-6, "map {}: got {}, expected {}", n, value, expected);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The codec against the reference: targets, candidates, limbs and people.
+//! Compares the codec with the reference implementation: targets, candidates, limbs and people.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,10 +11,10 @@ use crate::geometry::Point;
 use crate::pose::Keypoint;
 use crate::test_golden::json;
 
-/// Sigma 7 input pixels on a grid of stride 8.
+/// 7 input pixels on a grid of stride 8.
 const SIGMA: f64 = 0.875;
 
-/// x, y in input pixels, and score or 0 for absent.
+/// x and y in input pixels, and the score (0 if the joint is absent).
 pub(super) type Joint = [f64; 3];
 
 fn grid(v: f64) -> f64 {
@@ -33,10 +33,10 @@ pub(super) fn on_grid(people: &[Vec<Joint>]) -> Vec<Vec<Option<Point>>> {
 
 fn assert_near(what: &str, value: f64, expected: f64, bound: f64) {
     let error = (value - expected).abs();
-    assert!(error <= bound, "{what}: {value} for {expected}");
+    assert!(error <= bound, "{what}: got {value}, expected {expected}");
 }
 
-/// Joints of one kind against golden ones: 1e-4 pixels, 1e-6 of score.
+/// Compares a joint with its golden value: tolerance 1e-4 pixels, 1e-6 of score.
 fn assert_joint(what: &str, point: Point, score: f32, expected: Joint) {
     assert_near(what, pixel(point.x), expected[0], 1e-4);
     assert_near(what, pixel(point.y), expected[1], 1e-4);
@@ -65,7 +65,7 @@ pub(super) struct EncodeGolden {
     decoded: Vec<Vec<Joint>>,
 }
 
-/// The golden's five joints and four limbs, or none of the limbs.
+/// The codec for the golden file's five joints and its first `n_limbs` limbs.
 pub(super) fn toy(golden: &EncodeGolden, n_limbs: usize) -> FieldCodec {
     let skeleton = Skeleton {
         name: "toy".to_owned(),
@@ -79,7 +79,8 @@ pub(super) fn toy(golden: &EncodeGolden, n_limbs: usize) -> FieldCodec {
     FieldCodec::new(Box::leak(Box::new(skeleton)), SIGMA)
 }
 
-/// Fails when a target differs from the reference's, or peaks are not the joints that made them.
+/// Fails when a target differs from the reference's, or the peaks do not recover the joints that
+/// were encoded.
 #[test]
 fn targets_and_peaks_equal_the_reference() {
     let golden: EncodeGolden = json("ssa/ssa_encode.json");
@@ -106,7 +107,8 @@ fn targets_and_peaks_equal_the_reference() {
         assert_near(&what, f64::from(value), expected, 1e-6);
     }
 
-    // By hand: the joint at pixel (20, 18) lies in cell (2, 2), whose centre is (19.5, 19.5).
+    // Worked by hand: the joint at pixel (20, 18) lies in cell (2, 2), whose centre is (19.5,
+    // 19.5).
     let x = layout.offsets().start + 2;
     assert_eq!(fields.plane(x)[22], 0.0625);
     assert_eq!(fields.plane(x + 1)[22], -0.1875);
@@ -160,8 +162,8 @@ pub(super) fn openpose() -> FieldCodec {
     FieldCodec::new(Skeleton::by_name("openpose18").unwrap(), SIGMA)
 }
 
-/// Element `i` of the tensor `name` of the goldens' fill rule, in [-1, 1): FNV-1a of the name,
-/// splitmix64 of that plus `i`.
+/// Returns element `i` of tensor `name` as the golden files' fill rule defines it, in [-1, 1):
+/// FNV-1a of the name, then splitmix64 of the hash plus `i`.
 fn noise(name: &str, i: usize) -> f64 {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
@@ -175,7 +177,8 @@ fn noise(name: &str, i: usize) -> f64 {
     2.0 * bits as f64 / f64::from(1 << 24) - 1.0
 }
 
-/// The maps of a golden scene: targets with noise, and in one a clean wrist that is nobody's.
+/// Builds the maps of a golden scene: targets plus noise and, in one scene, a clean wrist that
+/// belongs to no person.
 fn scene_fields(name: &str, scene: &Scene) -> Planes {
     let codec = openpose();
     let area = SIZE.area();
@@ -211,7 +214,8 @@ fn assert_connections(what: &str, found: &[limbs::Connection], expected: &[(usiz
     }
 }
 
-/// Compares people with the truth: each is the one that has most of its joints within 8 pixels.
+/// Compares people with the ground truth: a prediction matches the person for whom most of its
+/// joints are within 8 pixels.
 fn assert_errors(people: &[Person], scene: &Scene) {
     let mut hits = Vec::new();
     let mut labelled = 0;
@@ -238,8 +242,8 @@ fn assert_errors(people: &[Person], scene: &Scene) {
     assert_near("largest error", max, expected.max_err, 1e-4);
 }
 
-/// Fails when candidates, limb scores, choices or people differ from the reference's: two people
-/// and a stray wrist, three close together, and legs without a body.
+/// Fails when candidates, limb scores, matches or people differ from the reference's in three
+/// scenes: two people and a stray wrist, three people close together, and legs without a torso.
 #[test]
 fn people_equal_the_reference() {
     let codec = openpose();
@@ -247,8 +251,9 @@ fn people_equal_the_reference() {
     for (name, scene) in SCENES.iter() {
         let fields = scene_fields(name, scene);
         assert_candidates(&codec.candidates(&fields), &scene.candidates);
-        // Two limbs of three_close have a sample on the border between two cells, where offsets
-        // of 24 bits take the other one than the reference. It is exact from its own candidates.
+        // Two limbs of three_close have a sample on the border between two cells, where 24-bit
+        // offsets select a different cell than the reference does. With the reference's own
+        // candidates the result is exact.
         let candidate = |&[x, y, score]: &Joint| peaks::Candidate {
             point: Point::new(grid(x), grid(y)),
             score: score as f32,

@@ -1,27 +1,28 @@
-//! Which joints the affinity fields connect: every pair of candidates is scored along the line
-//! between them, then pairs are taken greedily.
+//! Finds the joints that the affinity fields connect: every pair of candidates is scored along the
+//! line between them, then pairs are matched greedily.
 
 use super::encode::MIN_LENGTH;
 use super::peaks::Candidate;
 use crate::geometry::{Point, Size};
 
-/// Points of the field looked at along a line, ends included.
+/// Number of field samples along a line, end points included.
 const N_SAMPLES: usize = 10;
 
-/// Points that may point elsewhere: more than 0.8 of them must agree.
+/// Maximum number of samples that may disagree: more than 0.8 of them must agree.
 const MAX_ASTRAY: usize = 1;
 
-/// A point agrees when the field's component along the line exceeds this.
+/// A sample agrees when the field's component along the line exceeds this.
 const ALIGNED: f64 = 0.05;
 
-/// Two candidates that a limb joins.
+/// Two candidates connected by a limb.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Connection {
-    /// Candidate of the limb's first joint.
+    /// Candidate index of the limb's first joint.
     pub(super) a: usize,
-    /// Candidate of its second joint.
+    /// Candidate index of the limb's second joint.
     pub(super) b: usize,
-    /// Mean component of the field along the line, less what the line is too long; finite, > 0.
+    /// Mean component of the field along the line, minus the penalty for long lines; finite and
+    /// above 0.
     pub(super) score: f64,
 }
 
@@ -34,7 +35,8 @@ pub(super) struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// The pairs that the field supports, best first; ties by first, then by second candidate.
+    /// Returns the pairs that the field supports, best first; ties are ordered by first, then by
+    /// second candidate.
     pub(super) fn scored(&self, first: &[Candidate], second: &[Candidate]) -> Vec<Connection> {
         let mut connections = Vec::new();
         for (a, from) in first.iter().enumerate() {
@@ -43,14 +45,15 @@ impl Field<'_> {
                 connections.extend(score.map(|score| Connection { a, b, score }));
             }
         }
-        // The sort is stable, and pairs come in the order that decides ties.
+        // The sort is stable, and the pairs are generated in the order that breaks ties.
         connections.sort_by(|p, q| q.score.total_cmp(&p.score));
         connections
     }
 
-    /// How well the field supports a limb from `a` to `b`: the mean, over the points that agree,
-    /// of the component along the line. Lines longer than half the map's height lose up to 1 (the
-    /// rule of OpenPose's research code). `None` when too few points agree or nothing is left.
+    /// Scores the limb from `a` to `b`: the mean, over the samples that agree, of the field's
+    /// component along the line. Lines longer than half the map's height are penalised by up to 1
+    /// (as in OpenPose's research code). Returns `None` when too few samples agree or the score is
+    /// not positive.
     fn score(&self, a: Point, b: Point) -> Option<f64> {
         let length = a.distance(b);
         if length < MIN_LENGTH {
@@ -78,13 +81,13 @@ impl Field<'_> {
     }
 }
 
-/// The cell, of `n`, that holds coordinate `v`.
+/// Returns the cell, out of `n`, that contains coordinate `v`.
 fn nearest(v: f64, n: usize) -> usize {
-    // The conversion rounds down and takes what is negative to 0.
+    // The cast truncates, and takes negative values to 0.
     ((v + 0.5) as usize).min(n - 1)
 }
 
-/// Of connections, best first, those whose ends are both still free.
+/// Selects connections greedily: each one, best first, whose two ends are both still free.
 pub(super) fn matched(connections: &[Connection]) -> Vec<Connection> {
     let mut taken: Vec<Connection> = Vec::new();
     for c in connections {
@@ -108,11 +111,12 @@ mod tests {
         field.score(Point::new(a, 0.0), Point::new(b, 0.0))
     }
 
-    /// Fails when a limb is accepted with two of ten points astray, refused with one, scored over
-    /// the point astray, against its direction, or not charged for its length.
+    /// Fails when a limb is accepted with two of ten samples astray or rejected with one, when the
+    /// stray sample is included in the mean, when the field's sign is ignored, or when the length
+    /// penalty is missing.
     #[test]
-    fn nine_of_ten_points_must_agree() {
-        // On a map of height 1 a line of 9 cells loses 1 - 0.5 / 9.
+    fn nine_of_ten_samples_must_agree() {
+        // On a map of height 1, a line of 9 cells is penalised by 1 - 0.5 / 9.
         let long = 1.0 - 0.5 / 9.0;
         let mut x = [2.0f32; 10];
         assert!((score(&x, 0.0, 9.0).unwrap() - (2.0 - long)).abs() < 1e-12);
@@ -128,8 +132,8 @@ mod tests {
         }
     }
 
-    /// Fails when a candidate gets two limbs, a better limb yields to a worse one, or ties fall
-    /// by chance.
+    /// Fails when a candidate gets two limbs, a worse limb displaces a better one, or ties are
+    /// broken arbitrarily.
     #[test]
     fn the_best_limbs_win_and_ties_fall_to_the_first() {
         let row = |y: f64| {

@@ -1,21 +1,22 @@
-//! Several people at once (bottom-up): joints first, then who they belong to.
+//! Bottom-up pose estimation for several people: joints first, then their assignment to people.
 //!
-//! A network answers with three kinds of maps, whose places a [`Layout`] names. *Heatmaps* peak at
-//! joints, whoever owns them. *Part affinity fields* hold, on each limb, the unit vector from its
-//! first to its second joint (OpenPose, arXiv:1611.08050). *Offsets* say where within a heatmap
-//! pixel the joint lies, so that the coarse grid costs no precision and nothing is upsampled
-//! (resolution-irrelevant encoding). Decoding goes `peaks` (heatmaps and offsets to joints),
-//! `limbs` (which joints the fields connect), `assemble` (connections to people).
+//! A network outputs three kinds of maps, whose channels a [`Layout`] describes. *Heatmaps* peak at
+//! the joints of all people. *Part affinity fields* hold, on each limb, the unit vector from its
+//! first to its second joint (OpenPose, arXiv:1611.08050). *Offsets* locate the joint within a
+//! heatmap pixel, so that the coarse grid costs no precision and nothing has to be upsampled
+//! (resolution-irrelevant encoding). Decoding runs through `peaks` (heatmaps and offsets to joint
+//! candidates), `limbs` (candidate pairs supported by the fields) and `assemble` (connections to
+//! people).
 //!
-//! Coordinates are heatmap pixels with centres at integers, offsets too: the codec knows no
-//! stride. Gaussians 7 input pixels wide on a grid of stride 8 have sigma 0.875 here.
+//! Coordinates and offsets are in heatmap pixels with centres at integers; the codec does not know
+//! the stride. Gaussians 7 input pixels wide on a grid of stride 8 have sigma 0.875 here.
 //!
-//! Milliseconds on 46x46 cells with 18 joints and 19 limbs, best of 40 on one core of a busy
-//! two-core machine:
+//! Time in milliseconds on 46x46 cells with 18 joints and 19 limbs, best of 40 on one core of a
+//! busy two-core machine:
 //!
 //! | | encode | decode |
 //! |---|---|---|
-//! | nobody | | 0.04 |
+//! | no people | | 0.04 |
 //! | 3 people | 0.03 | 0.05 |
 //! | 20 people | 0.11 | 0.31 |
 //! | noise in (-1, 1) | | 16 |
@@ -37,47 +38,50 @@ use crate::output::{Approach, Planes};
 use crate::skeleton::Skeleton;
 use encode::OFFSET_GATE;
 
-/// Where each kind of map stands among the channels.
+/// Channel ranges of each kind of map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Joints of the skeleton, J.
+    /// Number of joints in the skeleton, J.
     pub n_joints: usize,
-    /// Limbs of the skeleton, L.
+    /// Number of limbs in the skeleton, L.
     pub n_limbs: usize,
 }
 
 impl Layout {
-    /// One heatmap per joint and, last, the background: 1 where no joint is. J + 1 maps.
+    /// Returns the channels of the heatmaps: one per joint, then the background, which is 1 where
+    /// there is no joint. J + 1 maps.
     pub fn heatmaps(self) -> Range<usize> {
         0..self.n_joints + 1
     }
 
-    /// Two part affinity fields per limb: x of limb 0, y of limb 0, x of limb 1, ... 2 L maps.
+    /// Returns the channels of the part affinity fields, two per limb: x of limb 0, y of limb 0, x
+    /// of limb 1, ... 2 L maps.
     pub fn paf(self) -> Range<usize> {
         let start = self.heatmaps().end;
         start..start + 2 * self.n_limbs
     }
 
-    /// Two offsets per joint, in -0.5..=0.5: x of joint 0, y of joint 0, ... 2 J maps.
+    /// Returns the channels of the offsets, two per joint, in -0.5..=0.5: x of joint 0, y of joint
+    /// 0, ... 2 J maps.
     pub fn offsets(self) -> Range<usize> {
         let start = self.paf().end;
         start..start + 2 * self.n_joints
     }
 
-    /// Number of maps.
+    /// Returns the total number of maps, 3 J + 2 L + 1.
     pub fn total(self) -> usize {
         self.offsets().end
     }
 }
 
-/// Turns people into maps and maps back into people.
+/// Encodes people as heatmaps, part affinity fields and offsets, and decodes such maps.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldCodec {
     skeleton: &'static Skeleton,
     sigma: f64,
 }
 
-/// The row of the table.
+/// The row in [`super::CODECS`].
 pub(super) const FIELDS: CodecSpec = CodecSpec {
     name: "fields",
     help: "several people: peaks joined along affinity fields (OpenPose), placed by offsets (SSA)",
@@ -87,12 +91,12 @@ pub(super) const FIELDS: CodecSpec = CodecSpec {
     build: |options| Box::new(FieldCodec::new(options.skeleton, options.sigma)),
 };
 
-/// Joints and limbs become their partners; what points along x changes its sign.
+/// Maps each channel to its mirror partner; x components change their sign.
 fn mirror(skeleton: &Skeleton) -> Vec<(usize, f32)> {
     let partner = |&[a, b]: &[usize; 2]| {
         let (a, b) = (skeleton.mirror[a], skeleton.mirror[b]);
         let at = |limb| skeleton.limbs.iter().position(|l| *l == limb);
-        // A limb between partners is its own, pointing back.
+        // A limb between mirror partners maps to itself with its direction reversed.
         at([a, b])
             .map(|l| (l, 1.0))
             .or_else(|| at([b, a]).map(|l| (l, -1.0)))
@@ -116,13 +120,14 @@ fn mirror(skeleton: &Skeleton) -> Vec<(usize, f32)> {
 }
 
 impl FieldCodec {
-    /// Targets of standard deviation `sigma` (heatmap pixels, above 0). With less than 0.5223 some
-    /// joints would own no pixel that reaches [`OFFSET_GATE`], and so no offset.
+    /// Creates a codec with targets of standard deviation `sigma` (heatmap pixels, above 0). Below
+    /// 0.5223 some joints would have no pixel that reaches [`OFFSET_GATE`], and so no offset
+    /// target.
     pub fn new(skeleton: &'static Skeleton, sigma: f64) -> Self {
         Self { skeleton, sigma }
     }
 
-    /// Where the maps stand.
+    /// Returns the channel layout of the maps.
     pub fn layout(&self) -> Layout {
         Layout {
             n_joints: self.skeleton.n_joints(),
@@ -130,7 +135,7 @@ impl FieldCodec {
         }
     }
 
-    /// Per joint where it may be.
+    /// Finds the candidates of each joint.
     fn candidates(&self, fields: &Planes) -> Vec<Vec<peaks::Candidate>> {
         let layout = self.layout();
         let candidates = |j: usize| {
@@ -141,7 +146,7 @@ impl FieldCodec {
         (0..layout.n_joints).map(candidates).collect()
     }
 
-    /// The pairs of candidates that limb `l` may join, best first.
+    /// Scores the pairs of candidates that limb `l` may connect, best first.
     fn scored(
         &self,
         fields: &Planes,
@@ -160,9 +165,9 @@ impl FieldCodec {
 }
 
 impl Codec for FieldCodec {
-    /// Targets of all `people`: [`Layout::total`] maps. Joints are in the skeleton's order; `None`
-    /// (unlabelled), missing and not finite ones draw nothing. A joint outside the map still
-    /// draws what reaches in.
+    /// Encodes all `people` into [`Layout::total`] maps. Joints are in the skeleton's order; those
+    /// that are unlabelled (`None`), missing or not finite draw nothing. A joint outside the map
+    /// still draws the part of its Gaussian that reaches into it.
     fn encode(&self, people: &[Places], size: Size) -> Planes {
         let layout = self.layout();
         let area = size.area();
@@ -180,8 +185,9 @@ impl Codec for FieldCodec {
         }
     }
 
-    /// A heatmap weighs where its joint is known, the background where all are, a field where both
-    /// ends of its limb are, an offset in pixels that the joint owns (eq. 7: the rest has none).
+    /// A heatmap counts where its joint is annotated, the background where all joints are, a field
+    /// where both ends of its limb are, and an offset in the pixels that its joint owns (eq. 7:
+    /// elsewhere offsets are undefined).
     fn weights(&self, targets: &Planes, known: &[bool]) -> Planes {
         let layout = self.layout();
         let area = targets.size.area();
@@ -216,8 +222,8 @@ impl Codec for FieldCodec {
         }
     }
 
-    /// People in `fields`, best first; maps that are not laid out as [`Self::layout`] says hold
-    /// none.
+    /// Decodes the people in `fields`, best first. Returns none if the number of maps does not fit
+    /// [`Self::layout`].
     fn decode(&self, fields: &Planes) -> Vec<Found> {
         let layout = self.layout();
         let n_values = layout.total() * fields.size.area();

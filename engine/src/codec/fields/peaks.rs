@@ -1,27 +1,28 @@
-//! Where joints may be: peaks of the heatmaps, moved by the offsets.
+//! Joint candidates: peaks of the heatmaps, refined by the offsets.
 
 use crate::geometry::{Point, Size};
 
-/// Heatmap values up to this are noise.
+/// Heatmap values up to this are treated as noise.
 const THRESHOLD: f32 = 0.1;
 
-/// Peaks kept per joint, the strongest: enough for a crowd. One cell of nine is a peak in a map of
-/// noise, hundreds or thousands in all, and the pairs to be scored grow with their square: fields
-/// of noise take 3, 16, 45 and 190 ms with 48, 96, 192 and 384 candidates for each joint.
+/// Maximum number of candidates per joint; the strongest are kept. 96 is enough for a crowd. On a
+/// noise map one cell in nine is a peak, hundreds or thousands in all, and the number of pairs to
+/// score grows with their square: noise takes 3, 16, 45 and 190 ms with 48, 96, 192 and 384
+/// candidates per joint.
 pub(super) const MAX_CANDIDATES: usize = 96;
 
-/// Where a joint may be.
+/// A possible location of a joint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
-    /// Heatmap pixels.
+    /// Position in heatmap pixels.
     pub(super) point: Point,
-    /// The heatmap's value at the peak, finite.
+    /// Heatmap value at the peak; finite.
     pub(super) score: f32,
 }
 
-/// Candidates of one joint, row by row: cells above the threshold that no neighbour exceeds; of
-/// equal neighbours the first. `offsets` are x and y; they are clamped to the cell, and what is
-/// not a number leaves the joint at the cell's centre.
+/// Finds the candidates of one joint in row-major order: cells above the threshold with no higher
+/// neighbour; of equal neighbours, only the first counts. `offsets` are x and y; they are clamped
+/// to the cell, and a NaN offset leaves the joint at the cell's centre.
 pub(super) fn candidates(heatmap: &[f32], offsets: [&[f32]; 2], size: Size) -> Vec<Candidate> {
     let mut peaks: Vec<usize> = (0..size.area())
         .filter(|&i| heatmap[i] > THRESHOLD && heatmap[i].is_finite())
@@ -55,7 +56,7 @@ fn is_peak(heatmap: &[f32], size: Size, i: usize) -> bool {
     around(row, size.height).all(|row| {
         around(column, size.width).all(|column| {
             let j = row * size.width + column;
-            // A neighbour that is not a number exceeds nothing.
+            // A NaN neighbour never exceeds the value.
             let exceeded = heatmap[j] > value || (j < i && heatmap[j] == value);
             !exceeded
         })
@@ -73,8 +74,8 @@ mod tests {
         }
     }
 
-    /// Fails when a plateau yields two joints, the border hides a peak, noise at the threshold
-    /// counts, or a neighbour or offset that is not a number reaches a joint.
+    /// Fails when a plateau yields two joints, a peak at the border is missed, noise at the
+    /// threshold counts as a peak, or a NaN neighbour or offset affects a joint.
     #[test]
     fn peaks_are_the_first_highest_cells() {
         const NAN: f32 = f32::NAN;
@@ -95,15 +96,15 @@ mod tests {
         );
     }
 
-    /// Fails when a map of noise floods the matching, or the cap drops strong peaks, changes
-    /// their order or depends on more than the map.
+    /// Fails when a noise map floods the matching stage with candidates, or the cap drops strong
+    /// peaks, changes their order or is not deterministic.
     #[test]
-    fn of_too_many_peaks_the_strongest_stay() {
+    fn the_cap_keeps_the_strongest_peaks() {
         let size = Size::new(80, 60);
         let mut heatmap = vec![0.0; size.area()];
         let cells: Vec<usize> = (0..1200).map(|n| 2 * (n % 40) + n / 40 * 160).collect();
         for (n, &i) in cells.iter().enumerate() {
-            // 97 peaks of 0.75 among weak ones: the last of them is one too many.
+            // 97 peaks of 0.75 among weaker ones: the last of them exceeds the cap by one.
             heatmap[i] = if n % 12 == 5 && n < 12 * 97 {
                 0.75
             } else {

@@ -1,4 +1,4 @@
-//! There and back, and maps that make no sense.
+//! Round trips of the field codec, and robustness against meaningless maps.
 
 use std::sync::LazyLock;
 
@@ -10,8 +10,8 @@ use crate::geometry::Point;
 use crate::pose::Keypoint;
 use crate::test_golden::json;
 
-/// A standing person at the origin, a cell per 8 pixels, turned and scaled; wrists, ankles and
-/// ears can be `hidden`, bit by bit.
+/// A standing person around `center` at 8 pixels per cell, rotated and scaled. The bits of `hidden`
+/// remove wrists, ankles and ears.
 fn posed(center: Point, angle: f64, scale: f64, hidden: u8) -> Vec<Option<Point>> {
     const ENDS: [usize; 6] = [4, 7, 10, 13, 16, 17];
     let (sin, cos) = angle.sin_cos();
@@ -30,14 +30,14 @@ fn person() -> impl Strategy<Value = (f64, f64, f64, f64, u8)> {
 }
 
 proptest! {
-    /// Fails when training targets and decoding disagree about who is where.
+    /// Fails when decoding the training targets does not recover every person's joints.
     #[test]
     fn decoding_undoes_encoding(
         people in proptest::collection::vec(person(), 1..=4),
         sigma in 0.6f64..1.2,
     ) {
         let codec = FieldCodec::new(Skeleton::by_name("openpose18").unwrap(), sigma);
-        // Each in their own quarter of the map.
+        // Each person stands in a separate quarter of the map.
         let people: Vec<_> = people.iter().enumerate().map(|(n, &(x, y, angle, scale, hidden))| {
             let corner = |n: usize| 11.25 + 22.5 * n as f64;
             posed(Point::new(corner(n % 2) + x, corner(n / 2) + y), angle, scale, hidden)
@@ -51,7 +51,7 @@ proptest! {
             let found = decoded.iter().min_by(|p, q| distance(p).total_cmp(&distance(q))).unwrap();
             for (joint, k) in person.iter().zip(&found.joints) {
                 if let Some(p) = joint {
-                    prop_assert!(p.distance(k.point()) < 1e-5, "{:?} for {:?}", k, p);
+                    prop_assert!(p.distance(k.point()) < 1e-5, "got {:?}, expected {:?}", k, p);
                 } else {
                     prop_assert_eq!(*k, Keypoint::default());
                 }
@@ -59,8 +59,8 @@ proptest! {
         }
     }
 
-    /// Fails when a diverged network (NaN, infinities) or a tiny map stops the program or yields
-    /// a joint that is not a number.
+    /// Fails when the maps of a diverged network (NaN, infinities) or a tiny map cause a panic, or
+    /// yield a joint with NaN coordinates.
     #[test]
     fn anything_decodes_to_finite_people(
         width in 0usize..7,
@@ -96,9 +96,9 @@ proptest! {
     }
 }
 
-/// Fails when maps of another network are read as if they were laid out like these.
+/// Fails when maps with another network's channel layout are decoded as if they had this one.
 #[test]
-fn maps_laid_out_otherwise_hold_nobody() {
+fn maps_with_another_layout_yield_no_people() {
     let codec = openpose();
     let mut fields = codec.encode(&on_grid(&SCENES["two_apart"].people), SIZE);
     assert_eq!(codec.decode(&fields).len(), 2);

@@ -2,7 +2,7 @@
 //!
 //! One category is read: the one that is asked for, else the one whose joints are a person's
 //! ([`category`]); its joints go by their names. Crowds are kept and marked. What tools leave out
-//! is put in: sizes from the pictures, boxes and areas from the joints ([`person`]). Whether the
+//! is put in: sizes from the pictures, boxes and areas from the joints ([`person`](mod@person)). Whether the
 //! pictures exist shows when they are read.
 
 mod boxes;

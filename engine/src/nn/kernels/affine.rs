@@ -1,13 +1,13 @@
-//! A factor and a shift per channel: batch normalisation.
+//! Scale and shift per channel, as in batch normalisation at inference.
 
 use super::buffer::Nhwc;
+use super::elementwise::over_rows;
 use super::math::Activation;
-use super::pointwise::over_rows;
 use super::simd::job;
 use super::threads::Threads;
 
-/// `activation(factor * map + shift + residual)`, one factor and shift per channel, the residual of
-/// the map's size.
+/// Computes `activation(factor * map + shift + residual)` with one factor and shift per channel;
+/// the residual has the map's shape.
 pub fn affine(
     map: &Nhwc,
     factor: &[f32],

@@ -1,38 +1,40 @@
-//! Scaled dot-product attention by tiles of queries: a tile's scores live in a core's cache from
-//! the product with the keys over the softmax to the product with the values. The softmax's
-//! division comes last, on what was read: a head has fewer channels than there are tokens.
+//! Scaled dot-product attention by tiles of queries. The scores of a tile stay in a core's cache
+//! from the product with the keys through the softmax to the product with the values. The softmax's
+//! division is applied last, to the output, because a head has fewer channels than there are
+//! tokens.
 
 use super::buffer::{View, ViewMut};
-use super::drop::{Dropout, drop_row};
-use super::pack::PanelView;
-use super::point::{self, Points};
+use super::conv1x1::{self, Points};
+use super::dropout::{Dropout, drop_row};
+use super::panels::PanelView;
 use super::rows::{Factor, exp_row, scale_row};
 use super::threads::Threads;
 use super::tile::PANEL;
 
-/// What attention reads: maps of one size whose pixels are tokens and whose channels are those of
-/// all heads side by side. Values may have other channels than queries and keys.
+/// Inputs of attention: maps of equal size whose pixels are tokens and whose channels are those of
+/// all heads concatenated. Values may have a different number of channels than queries and keys.
 #[derive(Clone, Copy)]
 pub struct Heads<'a> {
-    /// Who asks.
+    /// Queries, `[images, h, w, d]`.
     pub queries: View<'a>,
-    /// Who is asked.
+    /// Keys, `[images, h, w, d]`.
     pub keys: View<'a>,
-    /// What is answered.
+    /// Values, `[images, h, w, channels]`.
     pub values: View<'a>,
-    /// Number of heads: divides the channels.
+    /// Number of heads; divides the channels of keys and values.
     pub count: usize,
 }
 
-/// Scores of a tile, 512 KiB: half of a small second-level cache. Tests have few tokens and take
-/// the smallest tile.
+/// Scores per tile, 512 KiB: half of a small L2 cache. Tests have few tokens and use the smallest
+/// tile.
 pub(super) const SCORES: usize = if cfg!(test) { 0 } else { 1 << 17 };
 
-/// `softmax(Q K^T / sqrt(channels of a head's keys)) V` for every head of every image, into `out`
-/// of the values' size; the softmax's results, `[images, heads, queries, keys]`, into `weights` if
-/// given. With `dropout` the values are weighted by what it leaves of them, numbered in that order.
+/// Computes `softmax(Q K^T / sqrt(key channels per head)) V` for every head of every image into
+/// `out`, which has the values' shape. The attention weights `[images, heads, queries, keys]` are
+/// written to `weights` if given. `dropout` is applied to the weights, numbered in that order,
+/// before the product with the values.
 ///
-/// Panics when the sizes do not belong together.
+/// Panics when the sizes do not match.
 pub fn attention(
     heads: Heads,
     dropout: Option<Dropout>,
@@ -62,7 +64,7 @@ pub fn attention(
     let (width, value_width) = (d / heads.count, answer / heads.count);
     let scale = 1.0 / (width as f32).sqrt();
 
-    // Keys and values of every head as panels, keys first.
+    // Keys and values of every head are packed as panels, keys first.
     let (key_panels, value_panels) = (len.div_ceil(PANEL), value_width.div_ceil(PANEL));
     let keys_size = key_panels * width * PANEL;
     let pitch = keys_size + value_panels * len * PANEL;
@@ -118,7 +120,7 @@ pub fn attention(
             residual: None,
             relu: false,
         };
-        point::run_here(&points, threads, scratch);
+        conv1x1::run_here(&points, threads, scratch);
         let mut factors = threads.spare.map(1, 1, 1, rows);
         let pairs = scores.data_mut().chunks_exact_mut(len);
         for (i, (row, factor)) in pairs.zip(factors.data_mut()).enumerate() {
@@ -145,7 +147,7 @@ pub fn attention(
         // SAFETY: the rows' pixels and the head's channels lie in `out`.
         points.out = unsafe { out.part(image * len + first, channel) };
         points.dims = [1, 1, rows, value_width];
-        point::run_here(&points, threads, scratch);
+        conv1x1::run_here(&points, threads, scratch);
         let shared = points.out;
         for (row, &factor) in factors.data().iter().enumerate() {
             // SAFETY: the row's pixel and the head's channels lie in `out`, and belong to this
@@ -156,7 +158,7 @@ pub fn attention(
     });
 }
 
-/// The channels of one head of one image: product number `i` of `width` channels.
+/// Returns the channels of one head of one image: product number `i`, with `width` channels.
 pub(super) fn head(view: View<'_>, i: usize, width: usize) -> View<'_> {
     let [_, h, w, d] = view.dims;
     let count = d / width;

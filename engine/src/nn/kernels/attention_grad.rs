@@ -1,27 +1,27 @@
-//! The way back through [`super::attention`], by tiles: weights are computed anew, so that those
-//! of all tokens never exist at once (Dao et al., 2022, <https://arxiv.org/abs/2205.14135>).
+//! Backward pass of [`super::attention()`], by tiles: the attention weights are recomputed, so that
+//! the whole matrix is never in memory (Dao et al., 2022, <https://arxiv.org/abs/2205.14135>).
 //!
-//! With weights `P = softmax(S)`, `S = scale Q K^T`, dropout factors `M`, `O = (M P) V` and
-//! `G = dO`: `dV = (M P)^T G`, `dP = M (G V^T)`, `dS = P (dP - D)` where `D` is each row's
-//! `sum(P dP)`, `dQ = scale dS K` and `dK = scale dS^T Q`. A first sweep over tiles of queries finds
-//! `dQ`, `D` and the logarithm of each softmax's divisor; a second over tiles of keys, which
-//! computes `S^T`, finds `dK` and `dV`, so that no sum is ever spread over tasks.
+//! With weights `P = softmax(S)`, `S = scale Q K^T`, dropout factors `M`, `O = (M P) V` and `G =
+//! dO`: `dV = (M P)^T G`, `dP = M (G V^T)`, `dS = P (dP - D)` where `D` is `sum(P dP)` of each row,
+//! `dQ = scale dS K` and `dK = scale dS^T Q`. A first sweep over tiles of queries computes `dQ`,
+//! `D` and the logarithm of each softmax's denominator. A second sweep over tiles of keys computes
+//! `S^T`, and from it `dK` and `dV`, so that no sum is shared between tasks.
 
 use super::attention::{Heads, SCORES, head};
 use super::buffer::{Nhwc, Shared, View};
-use super::drop::{Dropout, drop_every, drop_row};
+use super::conv1x1::{self, Points};
+use super::dropout::{Dropout, drop_every, drop_row};
 use super::math;
-use super::pack::PanelView;
-use super::point::{self, Points};
+use super::panels::PanelView;
 use super::rows::Factor;
 use super::simd::{Simd, job};
 use super::threads::{Scratch, Threads};
 use super::tile::PANEL;
 
-/// The gradients of queries and keys, side by side, into `query_keys`, and of values into `values`,
-/// for the gradient `grad` of what was read; `dropout` must be that of the way there.
+/// Computes the gradients of queries and keys (concatenated) into `query_keys`, and of values into
+/// `values`, from the gradient `grad` of the output; `dropout` must be that of the forward pass.
 ///
-/// Panics when the sizes do not belong together.
+/// Panics when the sizes do not match.
 pub fn attention_gradient(
     heads: Heads,
     dropout: Option<Dropout>,
@@ -86,7 +86,7 @@ struct Product<'a> {
     keys: View<'a>,
     values: View<'a>,
     grad: View<'a>,
-    /// Of queries, keys and values, at this image and head.
+    /// Gradients of queries, keys and values at this image and head.
     grads: [Shared; 3],
     dropout: Option<Dropout>,
     zeros: &'a [f32],
@@ -95,7 +95,7 @@ struct Product<'a> {
     threads: &'a Threads,
 }
 
-/// Whole panels of a second factor.
+/// The second factor of a product, packed as whole panels.
 struct Packed {
     floats: Nhwc,
     depth: usize,
@@ -106,7 +106,7 @@ impl Product<'_> {
     fn run(&self, scratch: &mut Scratch) {
         let (len, threads) = (self.len, self.threads);
         let scale = 1.0 / (self.width as f32).sqrt();
-        // Per query: the logarithm of the softmax's divisor, and D.
+        // Per query: the logarithm of the softmax's denominator, and D.
         let mut divisors = vec![0.0; len];
         let mut dots = vec![0.0; len];
         let tile = (SCORES / len).max(1).next_multiple_of(24);
@@ -171,7 +171,7 @@ impl Product<'_> {
             let rows = scores.data_mut().chunks_exact_mut(len);
             let rows = rows.zip(slopes.data_mut().chunks_exact_mut(len));
             for (row, (scores, slopes)) in rows.take(count).enumerate() {
-                // A key's weights are a row's length apart.
+                // Consecutive weights of one key are a row's length apart.
                 let drop = |values: &mut [f32]| {
                     if let Some(dropout) = self.dropout {
                         let place = self.place(0, first + row);
@@ -195,7 +195,7 @@ impl Product<'_> {
         }
     }
 
-    /// The number of a weight, for dropout.
+    /// Returns the number of a weight, for dropout.
     fn place(&self, query: usize, key: usize) -> u64 {
         ((self.number * self.len + query) * self.len + key) as u64
     }
@@ -215,7 +215,7 @@ impl Product<'_> {
         }
     }
 
-    /// `a * b` into `out`, whose rows hold as many floats as `b` has columns.
+    /// Computes `a * b` into `out`, whose rows hold as many floats as `b` has columns.
     fn multiply(&self, a: View, b: &Packed, out: Shared, scratch: &mut Scratch) {
         let columns = if b.depth == self.width {
             self.len
@@ -236,17 +236,17 @@ impl Product<'_> {
             residual: None,
             relu: false,
         };
-        point::run_here(&points, self.threads, scratch);
+        conv1x1::run_here(&points, self.threads, scratch);
     }
 }
 
-/// Rows `first..first + count`.
+/// Returns rows `first..first + count`.
 fn part(view: View<'_>, first: usize, count: usize) -> View<'_> {
     let from = (first * view.stride).min(view.data.len());
     View::new(&view.data[from..], [1, 1, count, view.dims[3]], view.stride)
 }
 
-/// `f(i, live lanes)` for every vector of `len` values.
+/// Calls `f(i, live lanes)` for every vector of `len` values.
 #[inline(always)]
 fn vectors<S: Simd>(len: usize, mut f: impl FnMut(usize, usize)) {
     let mut i = 0;
@@ -257,7 +257,7 @@ fn vectors<S: Simd>(len: usize, mut f: impl FnMut(usize, usize)) {
 }
 
 job! {
-    /// One query's scores and `dP`: `dP` becomes `dS`.
+    /// Converts one query's `dP` to `dS`, given its scores.
     QueryRow {
         scores: &'a [f32],
         slopes: &'a mut [f32],
@@ -309,7 +309,7 @@ job! {
 }
 
 job! {
-    /// One key's scores and `dP`, by queries: scores become weights, `dP` becomes `dS`.
+    /// Converts one key's scores to weights and its `dP` to `dS`, over all queries.
     KeyRow {
         scores: &'a mut [f32],
         slopes: &'a mut [f32],

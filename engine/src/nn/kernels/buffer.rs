@@ -1,41 +1,41 @@
-//! Feature maps: [`Nhwc`], channels last, in memory that a [`Buffers`] pool takes back when the
-//! map is dropped, and the borrowed [`View`] and [`ViewMut`] of all or some of its channels.
+//! Feature maps: [`Nhwc`], channels-last, whose memory returns to a [`Buffers`] pool when the map
+//! is dropped, and [`View`] and [`ViewMut`], which borrow all or some of its channels.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 
-/// One cache line; maps start on one, so that a 16-lane load of 16 channels touches one line.
+/// One cache line. Maps are aligned to it, so that a 16-lane load of 16 channels touches one line.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub(super) struct Line([f32; 16]);
 
-/// Lines that hold `floats` floats.
+/// Returns the number of lines that hold `floats` floats.
 pub(super) fn lines(floats: usize) -> usize {
     floats.div_ceil(16)
 }
 
-/// Free memory for feature maps, shared by the maps it has given out.
+/// A pool of memory for feature maps, shared with the maps allocated from it.
 ///
-/// After the first pass through a network every request is served from the pool.
+/// After the first pass through a network, every request is served from the pool.
 #[derive(Clone, Default)]
 pub struct Buffers(Arc<Mutex<Vec<Vec<Line>>>>);
 
-/// Free buffers a pool keeps: more than the maps of a deep network, which all come back at once
-/// after a training step.
+/// Maximum number of free buffers in the pool: more than a deep network has maps, all of which are
+/// returned after a training step.
 const MAX_FREE: usize = 1024;
 
 impl Buffers {
-    /// A pool with nothing in it.
+    /// Creates an empty pool.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A map of `n` images of `h` x `w` pixels and `c` channels; its contents are arbitrary.
+    /// Allocates a map of `n` images of `h` x `w` pixels and `c` channels with arbitrary contents.
     pub fn map(&self, n: usize, h: usize, w: usize, c: usize) -> Nhwc {
         let need = lines(volume([n, h, w, c]));
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The tightest fit, and none that would waste more than it holds.
+        // Best fit; a buffer of more than twice the size is not used.
         let best = (0..free.len())
             .filter(|&i| (need..=2 * need).contains(&free[i].len()))
             .min_by_key(|&i| free[i].len());
@@ -51,7 +51,7 @@ impl Buffers {
         }
     }
 
-    /// A map filled from `data`, `n * h * w * c` floats with channels innermost.
+    /// Allocates a map filled from `data`, `n * h * w * c` floats with channels innermost.
     pub fn map_from(&self, n: usize, h: usize, w: usize, c: usize, data: &[f32]) -> Nhwc {
         let mut map = self.map(n, h, w, c);
         map.data_mut().copy_from_slice(data);
@@ -67,7 +67,8 @@ impl Buffers {
     }
 }
 
-/// `n` images of `h` x `w` pixels with `c` channels innermost; dropping it returns the memory.
+/// `n` images of `h` x `w` pixels with `c` channels innermost; the memory returns to its pool on
+/// drop.
 pub struct Nhwc {
     n: usize,
     h: usize,
@@ -84,44 +85,44 @@ impl Drop for Nhwc {
 }
 
 impl Nhwc {
-    /// Images.
+    /// Returns the number of images.
     pub fn n(&self) -> usize {
         self.n
     }
-    /// Rows.
+    /// Returns the height: the number of rows.
     pub fn h(&self) -> usize {
         self.h
     }
-    /// Pixels per row.
+    /// Returns the width: the number of pixels per row.
     pub fn w(&self) -> usize {
         self.w
     }
-    /// Channels.
+    /// Returns the number of channels.
     pub fn c(&self) -> usize {
         self.c
     }
-    /// Images, rows, columns, channels.
+    /// Returns `[images, rows, columns, channels]`.
     pub fn dims(&self) -> [usize; 4] {
         [self.n, self.h, self.w, self.c]
     }
-    /// The pool it came from: results of operations on this map come from there too.
+    /// Returns the pool of this map, from which results of operations on it are allocated too.
     pub fn buffers(&self) -> &Buffers {
         &self.home
     }
-    /// All values.
+    /// Returns all values.
     pub fn data(&self) -> &[f32] {
         &bytemuck::cast_slice(&self.buf)[..self.n * self.h * self.w * self.c]
     }
-    /// All values, to be written.
+    /// Returns all values, mutably.
     pub fn data_mut(&mut self) -> &mut [f32] {
         let len = self.n * self.h * self.w * self.c;
         &mut bytemuck::cast_slice_mut(&mut self.buf)[..len]
     }
-    /// All channels.
+    /// Returns a view of all channels.
     pub fn view(&self) -> View<'_> {
         View::new(self.data(), self.dims(), self.c)
     }
-    /// Channels `from..from + c` only.
+    /// Returns a view of channels `from..from + c`.
     pub fn channels(&self, from: usize, c: usize) -> View<'_> {
         assert!(from + c <= self.c, "channel slice outside the map");
         let data = self.data();
@@ -131,12 +132,12 @@ impl Nhwc {
             self.c,
         )
     }
-    /// All channels, to be written.
+    /// Returns a mutable view of all channels.
     pub fn view_mut(&mut self) -> ViewMut<'_> {
         let (dims, c) = (self.dims(), self.c);
         ViewMut::new(self.data_mut(), dims, c)
     }
-    /// Channels `from..from + c`, to be written: concatenation without a copy.
+    /// Returns a mutable view of channels `from..from + c`: for concatenation without a copy.
     pub fn channels_mut(&mut self, from: usize, c: usize) -> ViewMut<'_> {
         assert!(from + c <= self.c, "channel slice outside the map");
         let (dims, stride) = ([self.n, self.h, self.w, c], self.c);
@@ -144,7 +145,7 @@ impl Nhwc {
         let from = from.min(data.len());
         ViewMut::new(&mut data[from..], dims, stride)
     }
-    /// The same values under other dimensions of the same total.
+    /// Reinterprets the values with other dimensions of the same product.
     pub fn reshape(mut self, n: usize, h: usize, w: usize, c: usize) -> Self {
         assert_eq!(
             volume([n, h, w, c]),
@@ -156,14 +157,14 @@ impl Nhwc {
     }
 }
 
-/// Number of values; panics where the product would wrap, which would make every bound wrong.
+/// Returns the number of values; panics on overflow, which would invalidate every bound.
 fn volume(dims: [usize; 4]) -> usize {
     let product = dims.iter().try_fold(1_usize, |all, &d| all.checked_mul(d));
     assert!(product.is_some(), "a map of {dims:?} is too large");
     product.unwrap_or(0)
 }
 
-/// Floats a map of `dims` spans when its pixels lie `stride` floats apart.
+/// Returns the number of floats spanned by a map of `dims` whose pixels are `stride` floats apart.
 fn span([n, h, w, c]: [usize; 4], stride: usize) -> usize {
     match volume([n, h, w, stride.max(1)]) {
         0 => 0,
@@ -171,31 +172,31 @@ fn span([n, h, w, c]: [usize; 4], stride: usize) -> usize {
     }
 }
 
-/// Borrowed pixels of `c` channels that lie `stride >= c` floats apart.
+/// Borrowed pixels of `c` channels that are `stride >= c` floats apart.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    /// From the first pixel's first channel.
+    /// Floats from the first pixel's first channel on.
     pub(super) data: &'a [f32],
-    /// Images, rows, columns, channels.
+    /// `[images, rows, columns, channels]`.
     pub(super) dims: [usize; 4],
-    /// Floats from a pixel to the next.
+    /// Floats from one pixel to the next.
     pub(super) stride: usize,
 }
 
 impl<'a> View<'a> {
-    /// A view of `data`; panics when it is too short.
+    /// Creates a view of `data`; panics when `data` is too short.
     pub fn new(data: &'a [f32], dims: [usize; 4], stride: usize) -> Self {
         assert!(stride >= dims[3], "pixels overlap");
         assert!(data.len() >= span(dims, stride), "view outside its data");
         Self { data, dims, stride }
     }
 
-    /// Images, rows, columns, channels.
+    /// Returns `[images, rows, columns, channels]`.
     pub fn dims(&self) -> [usize; 4] {
         self.dims
     }
 
-    /// The same pixels for the tasks of a kernel, which do not write them.
+    /// Returns a pointer for the tasks of a kernel, which must not write through it.
     pub(super) fn shared(&self) -> Shared {
         Shared {
             ptr: self.data.as_ptr().cast_mut(),
@@ -204,7 +205,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Like [`View`], to be written.
+/// Mutably borrowed pixels; see [`View`].
 pub struct ViewMut<'a> {
     pub(super) data: &'a mut [f32],
     pub(super) dims: [usize; 4],
@@ -212,19 +213,19 @@ pub struct ViewMut<'a> {
 }
 
 impl<'a> ViewMut<'a> {
-    /// A view of `data`; panics when it is too short.
+    /// Creates a view of `data`; panics when `data` is too short.
     pub fn new(data: &'a mut [f32], dims: [usize; 4], stride: usize) -> Self {
         assert!(stride >= dims[3], "pixels overlap");
         assert!(data.len() >= span(dims, stride), "view outside its data");
         Self { data, dims, stride }
     }
 
-    /// Images, rows, columns, channels.
+    /// Returns `[images, rows, columns, channels]`.
     pub fn dims(&self) -> [usize; 4] {
         self.dims
     }
 
-    /// The same pixels for the tasks of a kernel.
+    /// Returns a pointer for the tasks of a kernel.
     pub(super) fn shared(&mut self) -> Shared {
         Shared {
             ptr: self.data.as_mut_ptr(),
@@ -233,11 +234,11 @@ impl<'a> ViewMut<'a> {
     }
 }
 
-/// Pixels that several threads read, or write, each its own.
+/// Pixels that several threads access; each thread reads or writes its own.
 #[derive(Clone, Copy)]
 pub(super) struct Shared {
     ptr: *mut f32,
-    /// Floats from a pixel to the next.
+    /// Floats from one pixel to the next.
     pub(super) stride: usize,
 }
 
@@ -248,20 +249,20 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// Where pixel number `pixel` starts.
+    /// Returns a pointer to pixel number `pixel`.
     ///
     /// # Safety
-    /// The pixel lies in the view that this was made from.
+    /// The pixel must lie in the view from which this was made.
     #[inline(always)]
     pub(super) unsafe fn pixel(self, pixel: usize) -> *mut f32 {
         // SAFETY: inside the view, see above.
         unsafe { self.ptr.add(pixel * self.stride) }
     }
 
-    /// The pixels from `pixel` and the channels from `channel` on.
+    /// Returns the pixels from `pixel` and the channels from `channel` on.
     ///
     /// # Safety
-    /// Both lie in the view that this was made from.
+    /// Both must lie in the view from which this was made.
     pub(super) unsafe fn part(self, pixel: usize, channel: usize) -> Self {
         Self {
             // SAFETY: inside the view, see above.
@@ -275,8 +276,8 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// Fails when a dropped map's memory is not reused, so that every frame allocates anew, or
-    /// when a map much larger than needed is handed out.
+    /// Fails when a dropped map's memory is not reused, so that every frame allocates again, or
+    /// when a map much larger than requested is returned.
     #[test]
     fn memory_returns_to_the_pool() {
         let pool = Buffers::new();

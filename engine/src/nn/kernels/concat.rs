@@ -1,15 +1,15 @@
-//! Maps beside each other, and the way back.
+//! Concatenation of maps, and its backward pass.
 
 use rayon::prelude::*;
 
 use super::buffer::Nhwc;
 use super::threads::Threads;
 
-/// Pixels of a task: a task's part of the map is some tens of kilobytes, more than waking a thread
-/// costs and less than an L2.
+/// Pixels per task: a few tens of kilobytes, whose copy costs more than waking a thread and which
+/// fit into the L2.
 const PIXELS: usize = 128;
 
-/// The channels of all `maps`, in this order; copies, bound by memory.
+/// Concatenates the channels of `maps` in this order; copies, limited by memory bandwidth.
 pub fn concat(maps: &[&Nhwc], threads: &Threads) -> Nhwc {
     let c = maps.iter().map(|map| map.c()).sum();
     let [n, h, w] = [maps[0].n(), maps[0].h(), maps[0].w()];
@@ -36,8 +36,8 @@ pub fn concat(maps: &[&Nhwc], threads: &Threads) -> Nhwc {
     out
 }
 
-/// Channels `from..from + c` of `map`, added to `sum` where there is one: the way back through
-/// [`concat()`] to one of its maps.
+/// Returns channels `from..from + c` of `map`, added to `sum` if given: the backward pass of
+/// [`concat()`] for one of its maps.
 pub fn concat_gradient(
     map: &Nhwc,
     (from, c): (usize, usize),

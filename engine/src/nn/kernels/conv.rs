@@ -1,49 +1,50 @@
 //! Convolutions of feature maps: [`conv2d`] and its transpose with a fused [`Epilogue`].
 //!
-//! Three ways lead to the register tile of `tile`: 1x1 kernels read the map where it lies
-//! (`point`), 3x3 with stride 1 usually goes through `winograd`, and all others through `strip`,
-//! which copies a band of rows with its zero border into scratch memory first.
+//! Three algorithms use the register tile of `tile`: 1x1 kernels read the map in place (`conv1x1`),
+//! 3x3 kernels with stride 1 usually use `winograd`, and all others use `strip`, which first copies
+//! a band of rows with its zero border into scratch memory.
 
 use super::buffer::{Nhwc, View, ViewMut};
-use super::pack::{ConvShape, Form, PackedConv, PackedTransposed};
+use super::pack::{Form, PackedConv, PackedTransposed};
+use super::shape::ConvShape;
 use super::strip::Strips;
 use super::threads::Threads;
-use super::{point, winograd};
+use super::{conv1x1, winograd};
 
-/// What is added to a convolution's sums.
+/// Operand added to the sums of a convolution.
 #[derive(Clone, Copy, Default)]
 pub enum Residual<'a> {
-    /// Nothing but the bias.
+    /// No residual: only the bias is added.
     #[default]
     None,
-    /// A map of the output's size.
+    /// A map of the output's shape.
     Same(View<'a>),
     /// A map of half the output's size (rounded up), repeated 2 x 2 (nearest neighbour).
     Up2(View<'a>),
 }
 
-/// What happens to a convolution's sums before they are stored: residual first, ReLU last.
+/// Operations on the sums of a convolution before they are stored: first the residual, then ReLU.
 #[derive(Clone, Copy, Default)]
 pub struct Epilogue<'a> {
-    /// Added.
+    /// Operand added to the sums.
     pub residual: Residual<'a>,
-    /// Negatives are cut.
+    /// Whether ReLU is applied.
     pub relu: bool,
 }
 
 impl<'a> Epilogue<'a> {
-    /// Bias only.
+    /// Adds only the bias.
     pub const NONE: Epilogue<'static> = Epilogue {
         residual: Residual::None,
         relu: false,
     };
-    /// Bias and ReLU.
+    /// Adds the bias and applies ReLU.
     pub const RELU: Epilogue<'static> = Epilogue {
         residual: Residual::None,
         relu: true,
     };
 
-    /// Bias, a map of the output's size, ReLU if `relu`.
+    /// Adds the bias and a map of the output's shape; applies ReLU if `relu` is set.
     pub fn add(map: &'a Nhwc, relu: bool) -> Self {
         Self {
             residual: Residual::Same(map.view()),
@@ -51,7 +52,8 @@ impl<'a> Epilogue<'a> {
         }
     }
 
-    /// Bias, a map of half the output's size repeated 2 x 2, ReLU if `relu`.
+    /// Adds the bias and a map of half the output's size repeated 2 x 2; applies ReLU if `relu` is
+    /// set.
     pub fn add_up2(map: &'a Nhwc, relu: bool) -> Self {
         Self {
             residual: Residual::Up2(map.view()),
@@ -59,7 +61,8 @@ impl<'a> Epilogue<'a> {
         }
     }
 
-    /// The residual and the right shift of its coordinates, checked against the output.
+    /// Returns the residual and the right shift of its coordinates, checked against the output's
+    /// shape.
     pub(super) fn checked(&self, [n, h, w, c]: [usize; 4]) -> Option<(View<'a>, u32)> {
         match self.residual {
             Residual::None => None,
@@ -85,9 +88,9 @@ pub fn conv2d(weights: &PackedConv, input: &Nhwc, epilogue: Epilogue, threads: &
     out
 }
 
-/// Convolves `input` into `out`, which may be some channels of a wider map.
+/// Convolves `input` into `out`, which may be some of the channels of a wider map.
 ///
-/// Panics when the sizes do not belong together.
+/// Panics when the sizes do not match.
 pub fn conv2d_into(
     weights: &PackedConv,
     input: View,
@@ -117,8 +120,8 @@ pub fn conv2d_into(
             },
             threads,
         ),
-        Form::Taps(panels) if shape.kernel == 1 && shape.pad == 0 => point::run(
-            &point::Points {
+        Form::Taps(panels) if shape.kernel == 1 && shape.pad == 0 => conv1x1::run(
+            &conv1x1::Points {
                 input,
                 stride: shape.stride,
                 panels: panels.view(),
@@ -153,11 +156,11 @@ pub fn conv2d_into(
     }
 }
 
-/// The transposed convolution of `input` as a new map of `h` x `w` pixels.
+/// Returns the transposed convolution of `input` as a new map of `h` x `w` pixels.
 ///
-/// `shape().out(h)` must be the input's height (and the width likewise): with stride 2 two
-/// heights fit, `(H - 1) * 2 - 2 * pad + kernel` and one more. It is also the input gradient of
-/// the convolution.
+/// `shape().out(h)` must be the input's height (and the width likewise). With stride 2 two heights
+/// satisfy this, `(H - 1) * 2 - 2 * pad + kernel` and one more. The transposed convolution is also
+/// the input gradient of the convolution.
 pub fn conv2d_transposed(
     weights: &PackedTransposed,
     input: &Nhwc,

@@ -1,5 +1,5 @@
-//! Convolutions that keep channels apart: [`depthwise`] with any odd kernel, and with one channel
-//! the stencils of attention maps.
+//! Depthwise convolutions: [`depthwise`] with any odd kernel; with one channel, also the 7x7
+//! convolutions of attention maps.
 
 use bytemuck::Zeroable;
 
@@ -8,19 +8,19 @@ use super::math::Activation;
 use super::simd::job;
 use super::threads::Threads;
 
-/// A depthwise convolution's weights, stride 1, padded by half its kernel.
+/// Packed weights of a depthwise convolution with stride 1 and padding `kernel / 2`.
 pub struct PackedDepthwise {
     channels: usize,
     kernel: usize,
-    /// Channels of a tap, filled up to whole vectors.
+    /// Channels per tap, padded to whole vectors.
     pitch: usize,
     weight: Vec<Line>,
     bias: Vec<Line>,
 }
 
 impl PackedDepthwise {
-    /// Packs `weight` `[channels, kernel, kernel]` (frameworks have a 1 in between) and `bias`
-    /// `[channels]`; panics when a length is wrong or the kernel is even.
+    /// Packs `weight` `[channels, kernel, kernel]` (frameworks use `[channels, 1, kernel, kernel]`)
+    /// and `bias` `[channels]`; panics when a length is wrong or the kernel is even.
     pub fn new(channels: usize, kernel: usize, weight: &[f32], bias: Option<&[f32]>) -> Self {
         assert!(kernel % 2 == 1 && channels > 0, "odd kernels only");
         let area = kernel * kernel;
@@ -46,7 +46,7 @@ impl PackedDepthwise {
     }
 }
 
-/// `activation(weights * input + bias + residual)`, the residual of the input's size.
+/// Computes `activation(weights * input + bias + residual)`; the residual has the input's shape.
 pub fn depthwise(
     weights: &PackedDepthwise,
     input: &Nhwc,
@@ -66,7 +66,8 @@ pub fn depthwise(
     let shared = out.view_mut().shared();
     let work = n * h * w * c * weights.kernel * weights.kernel;
     let useful = threads.useful(work);
-    // The copied band has kernel - 1 rows more than the band: 16 rows keep that below half of it.
+    // The copied band has kernel - 1 more rows than the band: 16 rows keep the overhead below a
+    // half.
     let band = h
         .div_ceil(if useful > 1 { 3 * useful } else { 1 })
         .clamp(1, 32);
@@ -109,7 +110,7 @@ pub fn depthwise(
 }
 
 job! {
-    /// Some output rows from a strip of input rows with their zero border.
+    /// Computes some output rows from a strip of input rows with their zero border.
     Rows {
         weights: &'a PackedDepthwise,
         strip: &'a [f32],
@@ -121,12 +122,12 @@ job! {
         out: Shared,
         activation: Activation,
     }, s => {
-        /// Vectors in flight: enough to hide the latency of a fused multiply-add.
+        /// Number of independent accumulators: enough to hide the latency of a fused multiply-add.
         const N: usize = 8;
         let (c, k) = (weights.channels, weights.kernel);
         let taps: &[f32] = bytemuck::cast_slice(&weights.weight);
         let bias: &[f32] = bytemuck::cast_slice(&weights.bias);
-        // With one channel a vector holds neighbouring pixels, else neighbouring channels.
+        // With one channel a vector holds neighbouring pixels, otherwise neighbouring channels.
         let single = c == 1;
         let (step, runs) = if single { (S::LANES, 1) } else { (c, c.div_ceil(S::LANES)) };
         let values = width * c;

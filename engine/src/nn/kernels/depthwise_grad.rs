@@ -1,19 +1,19 @@
-//! The weight gradient of a depthwise convolution. Its input gradient is [`super::depthwise`] with
-//! the kernel turned by 180 degrees.
+//! Weight gradient of a depthwise convolution. Its input gradient is [`super::depthwise()`] with
+//! the kernel rotated by 180 degrees.
 
 use rayon::prelude::*;
 
 use super::buffer::Nhwc;
+use super::reduce::{per_block, total};
 use super::simd::job;
-use super::sums::{per_block, total};
 use super::threads::Threads;
 
-/// Rows of a task: f32 adds up so many rows' products with an error of 1e-6.
+/// Rows per task: f32 sums the products of 16 rows with an error of 1e-6.
 const BAND: usize = 16;
-/// Taps of a kernel row that are summed at once, in registers.
+/// Taps of a kernel row that are summed at once in registers.
 const TAPS: usize = 8;
 
-/// The gradient of `[c, kernel, kernel]` weights for the output gradient `grad` of `input`.
+/// Returns the gradient of `[c, kernel, kernel]` weights for the output gradient `grad` of `input`.
 pub fn depthwise_weight_gradient(
     kernel: usize,
     input: &Nhwc,
@@ -35,7 +35,7 @@ pub fn depthwise_weight_gradient(
     let sums = per_block(tasks, area * c, threads, |i, sums| {
         let (image, y0) = (i / bands, i % bands * BAND);
         let rows = BAND.min(h - y0);
-        // A zero border, and room for taps beyond the kernel's and for vectors beyond the row.
+        // Zero border, with room for taps beyond the kernel's and for vectors beyond the row.
         let mut strip = vec![0.0; (rows + 2 * half) * row + TAPS * (c + 16) + 16];
         for (r, dest) in strip
             .chunks_exact_mut(row)
@@ -66,7 +66,7 @@ pub fn depthwise_weight_gradient(
 }
 
 job! {
-    /// Sums `[tap][channel]` of one band of rows.
+    /// Sums one band of rows by `[tap][channel]`.
     Band {
         kernel: usize,
         c: usize,
@@ -77,7 +77,7 @@ job! {
         sums: &'a mut [f32],
     }, s => {
         let rows = grad.len() / (width * c);
-        // With one channel a vector holds neighbouring pixels, else neighbouring channels.
+        // With one channel a vector holds neighbouring pixels, otherwise neighbouring channels.
         let (single, step) = if c == 1 { (true, S::LANES) } else { (false, c) };
         assert!(strip.len() >= (rows + kernel - 1) * row + TAPS * (c + 16));
         assert!(sums.len() == kernel * kernel * c);

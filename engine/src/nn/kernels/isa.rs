@@ -1,4 +1,4 @@
-//! Which instruction set the kernels run on, found at run time.
+//! Run-time detection of the instruction set on which the kernels run.
 
 use super::simd::{Job, Portable, Simd};
 #[cfg(target_arch = "aarch64")]
@@ -7,10 +7,10 @@ use super::simd_neon::Neon;
 use super::simd_x86::{Avx2, Avx512};
 use crate::{Error, Result};
 
-/// The environment variable that overrides [`Isa::detect`] in [`Isa::from_env`].
+/// Environment variable that overrides [`Isa::detect`] in [`Isa::from_env`].
 pub const ISA_VARIABLE: &str = "POSELENS_ISA";
 
-/// An instruction set that this CPU was found to have: a value cannot name an absent one.
+/// An instruction set detected on this CPU; a value cannot denote an unavailable one.
 #[derive(Clone, Copy)]
 pub struct Isa(Kind);
 
@@ -26,7 +26,7 @@ enum Kind {
 }
 
 impl Isa {
-    /// Every instruction set of this CPU that has kernels, fastest first.
+    /// Returns all instruction sets of this CPU that have kernels, fastest first.
     pub fn available() -> Vec<Self> {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -40,7 +40,7 @@ impl Isa {
         all
     }
 
-    /// The fastest instruction set of this CPU.
+    /// Returns the fastest instruction set of this CPU.
     pub fn detect() -> Self {
         Self::available()
             .first()
@@ -48,7 +48,7 @@ impl Isa {
             .unwrap_or(Self(Kind::Portable))
     }
 
-    /// The instruction set called `name`; an error lists what this CPU has.
+    /// Returns the instruction set named `name`; the error lists those available.
     pub fn by_name(name: &str) -> Result<Self> {
         let all = Self::available();
         all.iter()
@@ -63,7 +63,8 @@ impl Isa {
             })
     }
 
-    /// What [`ISA_VARIABLE`] names, or the fastest when it is unset or empty.
+    /// Returns the instruction set named by [`ISA_VARIABLE`], or the fastest if it is unset or
+    /// empty.
     pub fn from_env() -> Result<Self> {
         match std::env::var(ISA_VARIABLE) {
             Ok(name) if !name.is_empty() => Self::by_name(&name),
@@ -71,7 +72,7 @@ impl Isa {
         }
     }
 
-    /// `avx512`, `avx2`, `neon` or `portable`.
+    /// Returns `avx512`, `avx2`, `neon` or `portable`.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "used as a path in map")]
     pub fn name(&self) -> &'static str {
         match self.0 {
@@ -109,8 +110,8 @@ impl std::fmt::Debug for Isa {
 mod tests {
     use super::*;
 
-    /// Fails when a listed instruction set cannot be asked for by its own name, or when an
-    /// unknown name falls back silently instead of saying what there is.
+    /// Fails when a listed instruction set cannot be selected by its own name, or an unknown name
+    /// silently falls back instead of listing the available ones.
     #[test]
     fn names_round_trip_and_unknown_ones_are_refused() {
         for isa in Isa::available() {

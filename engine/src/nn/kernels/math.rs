@@ -1,14 +1,14 @@
-//! Exponential, tanh and sigmoid of vectors.
+//! Vectorised exponential, tanh and sigmoid.
 
 use super::simd::Simd;
 
-/// What is applied to a sum before it is stored.
+/// Activation function applied to a sum before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activation {
-    /// Nothing.
+    /// Identity.
     #[default]
     None,
-    /// Negatives are cut.
+    /// Rectified linear unit, `max(x, 0)`.
     Relu,
     /// Hyperbolic tangent; absolute error below 1e-6.
     Tanh,
@@ -17,7 +17,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies it.
+    /// Applies the activation to a vector.
     #[inline(always)]
     pub(super) fn apply<S: Simd>(self, s: S, x: S::V) -> S::V {
         match self {
@@ -29,9 +29,10 @@ impl Activation {
     }
 }
 
-/// `e^x` with a relative error of 2e-7; arguments are clamped to -87..=88, NaN stays.
+/// Computes `e^x` with a relative error of 2e-7; arguments are clamped to -87..=88, and NaN stays
+/// NaN.
 ///
-/// `x = n ln 2 + r` with |r| <= ln 2 / 2 and the polynomial of degree 6 of Moshier's Cephes.
+/// Uses `x = n ln 2 + r` with |r| <= ln 2 / 2 and the polynomial of degree 6 of Moshier's Cephes.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     let x = s.min(s.splat(88.0), s.max(s.splat(-87.0), x));
@@ -54,7 +55,7 @@ pub(super) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     s.mul(p, s.pow2(n))
 }
 
-/// `tanh x = 1 - 2 / (e^2x + 1)`.
+/// Computes `tanh x = 1 - 2 / (e^2x + 1)`.
 #[inline(always)]
 fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let one = s.splat(1.0);
@@ -62,7 +63,7 @@ fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     s.sub(one, s.div(s.splat(2.0), s.add(e, one)))
 }
 
-/// `1 / (1 + e^-x)`.
+/// Computes `1 / (1 + e^-x)`.
 #[inline(always)]
 fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
     let one = s.splat(1.0);

@@ -1,15 +1,15 @@
 //! CPU kernels for inference and training: f32, channels last, one source for all instruction sets.
 //!
-//! The nouns: [`Threads`] says on which instruction set ([`Isa`]) and how many threads to
-//! compute; [`Buffers`] is the memory that feature maps ([`Nhwc`]) come from and return to;
-//! [`PackedConv`] is a layer's weights, packed once at load. An operation is a function of maps:
-//! `conv2d(&weights, &map, Epilogue::RELU, &threads)` answers with a new map.
+//! [`Threads`] holds the instruction set ([`Isa`]) and the thread pool. [`Buffers`] is the memory
+//! pool for feature maps ([`Nhwc`]). [`PackedConv`] holds a layer's weights, packed once at load
+//! time. An operation is a function of maps: `conv2d(&weights, &map, Epilogue::RELU, &threads)`
+//! returns a new map.
 //!
-//! Mismatched sizes are faults of a network's definition: the functions panic, saying which.
+//! Mismatched sizes are errors in a network's definition: the functions panic and name the size.
 //!
-//! Channels last won over 16-channel blocks because linear layers, layer norms and the dot
-//! product over channels then need no second format, and a band of rows is copied into blocks
-//! anyway where that pays (`strip`).
+//! Channels-last was chosen over 16-channel blocks because linear layers, layer norms and the dot
+//! product over channels then need no second format, and bands of rows are copied into blocks
+//! anyway where this is faster (`strip`).
 
 #![allow(
     clippy::inline_always,
@@ -22,32 +22,35 @@ mod attention_grad;
 mod buffer;
 mod concat;
 mod conv;
+mod conv1x1;
+mod conv_grad;
 mod depthwise;
 mod depthwise_grad;
-mod drop;
-mod grad;
+mod dropout;
+mod elementwise;
+mod elementwise_grad;
 mod isa;
 mod math;
 mod norm;
 mod pack;
-mod point;
-mod pointwise;
+mod panels;
+mod reduce;
 pub mod reference;
 mod resample;
 mod resample_grad;
 mod rows;
+mod shape;
 mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
-mod slopes;
 mod strip;
-mod sums;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod tile;
+mod unpack;
 mod winograd;
 mod winograd_grad;
 
@@ -57,23 +60,24 @@ pub use attention_grad::attention_gradient;
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use concat::{concat, concat_gradient};
 pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
+pub use conv_grad::conv2d_weight_gradient;
 pub use depthwise::{PackedDepthwise, depthwise};
 pub use depthwise_grad::depthwise_weight_gradient;
-pub use drop::{Dropout, drop_out};
-pub use grad::conv2d_weight_gradient;
+pub use dropout::{Dropout, drop_out};
+pub use elementwise::{
+    add, add_bias, add_to_each, copy_channels, gate, gated, project, scale_pixels, upsample_add,
+};
+pub use elementwise_grad::{
+    activation_grad, add_to, copy, multiply_by, project_input_gradient, project_weight_gradient,
+    scaled, scaled_gradient,
+};
 pub use isa::{ISA_VARIABLE, Isa};
 pub use math::Activation;
 pub use norm::{Moments, moments, norm_gradient, norm_sums};
-pub use pack::{ConvShape, PackedConv, PackedTransposed, Plan};
-pub use pointwise::{
-    add, add_bias, add_to_each, compact, gate, gated, project, scale_pixels, upsample_add,
-};
+pub use pack::{PackedConv, PackedTransposed, Plan};
+pub use reduce::bias_gradient;
 pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
 pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
 pub use rows::{layer_norm, layer_norm_gradient};
-pub use slopes::{
-    add_to, duplicate, multiply_by, project_input_gradient, project_weight_gradient, scaled,
-    scaled_gradient, through,
-};
-pub use sums::bias_gradient;
+pub use shape::ConvShape;
 pub use threads::Threads;

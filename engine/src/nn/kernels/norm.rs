@@ -1,25 +1,25 @@
-//! Batch normalisation while learning: a batch's [`Moments`], and the way back.
+//! Batch normalisation in training: a batch's [`Moments`], and the backward pass.
 
 use rayon::prelude::*;
 
 use super::buffer::Nhwc;
+use super::reduce::{block_len, per_block, total};
 use super::simd::job;
-use super::sums::{block_len, per_block, total};
 use super::threads::Threads;
 
-/// Mean and variance of each channel of a batch.
+/// Mean and variance of each channel over a batch.
 pub struct Moments {
-    /// Mean.
+    /// Mean per channel.
     pub mean: Vec<f32>,
-    /// Biased variance: divided by the number of values.
+    /// Biased variance per channel: divided by the number of values.
     pub variance: Vec<f32>,
 }
 
-/// The moments of a map with at least one pixel.
+/// Computes the moments of a map with at least one pixel.
 ///
-/// Each block is summed around its first pixel and its squares are taken around its own mean while
-/// it lies in the cache, so the map is read once and a large mean costs no precision; blocks are
-/// combined as in Chan et al., 1979.
+/// Each block is summed relative to its first pixel, and its squares are taken around its own mean
+/// while it is in the cache, so the map is read once and a large mean costs no precision. Blocks
+/// are combined as in Chan et al., 1979.
 pub fn moments(map: &Nhwc, threads: &Threads) -> Moments {
     let c = map.c();
     let len = block_len(c);
@@ -51,7 +51,7 @@ pub fn moments(map: &Nhwc, threads: &Threads) -> Moments {
 }
 
 job! {
-    /// Means of a block of pixels, then sums of squares around them.
+    /// Computes the means of a block of pixels, then the sums of squares around them.
     Block { data: &'a [f32], sums: &'a mut [f32] }, s => {
         let c = sums.len() / 2;
         let pixels = data.len() / c;
@@ -80,8 +80,8 @@ job! {
     }
 }
 
-/// `sum(grad)` and `sum(grad (x - mean))` per channel; beforehand, where `rectified` is given,
-/// `grad` loses what a ReLU with this result did not let through.
+/// Returns `sum(grad)` and `sum(grad (x - mean))` per channel. If `rectified` is given, the output
+/// of a ReLU, `grad` is first set to 0 wherever that output is 0.
 pub fn norm_sums(
     grad: &mut Nhwc,
     x: &Nhwc,
@@ -157,7 +157,8 @@ job! {
     }
 }
 
-/// `grad = factor * (grad - shift) - slope * (x - mean)`, all four per channel.
+/// Computes `grad = factor * (grad - shift) - slope * (x - mean)`; all four coefficients are per
+/// channel.
 pub fn norm_gradient(
     grad: &mut Nhwc,
     x: &Nhwc,

@@ -1,126 +1,25 @@
-//! Weights in the order the kernels read them: [`PackedConv`] and [`PackedTransposed`], made once
-//! when a network is loaded.
-//!
-//! A *panel* holds 16 output channels: for every input value of the dot product (kernel tap by
-//! kernel tap, channels innermost) 16 weights in a row. All instruction sets share the format.
+//! Weights in the order in which the kernels read them: [`PackedConv`] and [`PackedTransposed`],
+//! packed once when a network is loaded.
 
 use bytemuck::Zeroable;
 
 use super::buffer::{Line, lines};
-use super::tile::PANEL;
+use super::panels::Panels;
+use super::shape::ConvShape;
 use super::winograd;
 
-/// The geometry of a square convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConvShape {
-    /// Input channels.
-    pub cin: usize,
-    /// Output channels.
-    pub cout: usize,
-    /// Side of the kernel.
-    pub kernel: usize,
-    /// Pixels between output pixels.
-    pub stride: usize,
-    /// Zeros around the input.
-    pub pad: usize,
-}
-
-impl ConvShape {
-    /// `cin -> cout`, `kernel` x `kernel`, padded by `kernel / 2`.
-    pub const fn same(cin: usize, cout: usize, kernel: usize, stride: usize) -> Self {
-        Self {
-            cin,
-            cout,
-            kernel,
-            stride,
-            pad: kernel / 2,
-        }
-    }
-
-    /// Output length along an axis of length `n`; 0 when the kernel does not fit.
-    pub const fn out(&self, n: usize) -> usize {
-        let padded = n + 2 * self.pad;
-        if padded < self.kernel {
-            0
-        } else {
-            (padded - self.kernel) / self.stride + 1
-        }
-    }
-
-    /// Multiply-adds for an `h` x `w` input.
-    pub const fn macs(&self, h: usize, w: usize) -> usize {
-        self.out(h) * self.out(w) * self.cin * self.cout * self.kernel * self.kernel
-    }
-
-    /// Number of weights.
-    pub const fn weights(&self) -> usize {
-        self.cin * self.cout * self.kernel * self.kernel
-    }
-}
-
-/// How a convolution is computed.
+/// Algorithm of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {
-    /// What measured best for inputs of about this height and width.
+    /// The algorithm that measured fastest for inputs of about this height and width.
     For(usize, usize),
-    /// Sums of products as they are written.
+    /// Direct sums of products.
     Direct,
-    /// Winograd F(4x4, 3x3), a quarter of the products; for 3x3, stride 1, pad 1 only.
+    /// Winograd F(4x4, 3x3) with a quarter of the products; for 3x3, stride 1, pad 1 only.
     Winograd,
 }
 
-/// Panels of weights.
-pub(super) struct Panels {
-    data: Vec<Line>,
-    /// Input values per dot product.
-    pub(super) depth: usize,
-    /// Number of panels (Winograd: per transformed position).
-    pub(super) count: usize,
-}
-
-impl Panels {
-    /// Packs `weight(o, i)` for `o < cout` and input value `i < depth`.
-    pub(super) fn new(cout: usize, depth: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
-        let count = cout.div_ceil(PANEL);
-        let mut data = vec![Line::zeroed(); count * depth];
-        let floats: &mut [f32] = bytemuck::cast_slice_mut(&mut data);
-        for o in 0..cout {
-            for i in 0..depth {
-                floats[((o / PANEL) * depth + i) * PANEL + o % PANEL] = weight(o, i);
-            }
-        }
-        Self { data, depth, count }
-    }
-
-    /// All panels in order.
-    pub(super) fn floats(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.data)
-    }
-
-    /// Floats from a panel to the next.
-    pub(super) fn pitch(&self) -> usize {
-        self.depth * PANEL
-    }
-
-    /// Borrowed.
-    pub(super) fn view(&self) -> PanelView<'_> {
-        PanelView {
-            floats: self.floats(),
-            depth: self.depth,
-            count: self.count,
-        }
-    }
-}
-
-/// Borrowed panels, also of a matrix that is packed for one product.
-#[derive(Clone, Copy)]
-pub(super) struct PanelView<'a> {
-    pub(super) floats: &'a [f32],
-    pub(super) depth: usize,
-    pub(super) count: usize,
-}
-
-/// Bias filled up with zeros to whole panels.
+/// Bias padded with zeros to whole panels.
 pub(super) struct Bias(Vec<Line>);
 
 impl Bias {
@@ -138,14 +37,14 @@ impl Bias {
     }
 }
 
-/// The weights in the form of one algorithm.
+/// Weights packed for one algorithm.
 pub(super) enum Form {
     Taps(Panels),
     /// 36 times `count` panels.
     Winograd(Panels),
 }
 
-/// A convolution's (or linear layer's) weights and bias, ready to run.
+/// Packed weights and bias of a convolution or linear layer.
 pub struct PackedConv {
     pub(super) shape: ConvShape,
     pub(super) bias: Bias,
@@ -153,7 +52,8 @@ pub struct PackedConv {
 }
 
 impl PackedConv {
-    /// Packs `weight` `[cout, cin, kernel, kernel]` and `bias` `[cout]`; panics when a length is wrong.
+    /// Packs `weight` `[cout, cin, kernel, kernel]` and `bias` `[cout]`; panics when a length is
+    /// wrong.
     pub fn new(shape: ConvShape, weight: &[f32], bias: Option<&[f32]>, plan: Plan) -> Self {
         let ConvShape {
             cin, cout, kernel, ..
@@ -184,8 +84,8 @@ impl PackedConv {
         }
     }
 
-    /// The input gradient of a convolution with stride 1: the convolution with the flipped,
-    /// transposed kernel. For other strides it is [`PackedTransposed`].
+    /// Packs the input gradient of a convolution with stride 1: the convolution with the flipped,
+    /// transposed kernel. For other strides use [`PackedTransposed`].
     ///
     /// `shape` and `weight` are the convolution's; the gradient's map has `cin` channels.
     pub fn input_gradient(shape: ConvShape, weight: &[f32], plan: Plan) -> Self {
@@ -208,41 +108,41 @@ impl PackedConv {
         Self::new(back, &flipped, None, plan)
     }
 
-    /// A linear layer, `weight` `[cout, cin]`: a 1x1 convolution over rows of a map.
+    /// Packs a linear layer with `weight` `[cout, cin]` as a 1x1 convolution.
     pub fn linear(cin: usize, cout: usize, weight: &[f32], bias: Option<&[f32]>) -> Self {
         Self::new(ConvShape::same(cin, cout, 1, 1), weight, bias, Plan::Direct)
     }
 
-    /// The geometry.
+    /// Returns the shape of the convolution.
     pub fn shape(&self) -> ConvShape {
         self.shape
     }
 
-    /// Whether it runs as Winograd.
+    /// Returns whether it uses the Winograd algorithm.
     pub fn is_winograd(&self) -> bool {
         matches!(self.form, Form::Winograd(_))
     }
 }
 
-/// One of the `stride * stride` ordinary convolutions that a transposed convolution consists of.
+/// One of the `stride * stride` ordinary convolutions that make up a transposed convolution.
 ///
-/// It yields the output pixels `(stride * i + y, stride * j + x)`.
+/// It computes the output pixels `(stride * i + y, stride * j + x)`.
 pub(super) struct Phase {
     pub(super) y: usize,
     pub(super) x: usize,
-    /// Kernel size; 0 where no tap falls on these pixels.
+    /// Kernel height; 0 where no tap contributes to these pixels.
     pub(super) kh: usize,
     pub(super) kw: usize,
-    /// Zeros above and left; negative: input rows skipped.
+    /// Rows of zeros above; negative: input rows skipped.
     pub(super) pad_y: isize,
     pub(super) pad_x: isize,
     pub(super) panels: Panels,
 }
 
-/// A transposed convolution's weights and bias, ready to run.
+/// Packed weights and bias of a transposed convolution.
 ///
-/// `shape` is that of the convolution it undoes, so `cout -> cin` here: it is the input gradient
-/// of that convolution.
+/// `shape` is that of the convolution it transposes, so it maps `cout` to `cin` channels: it is the
+/// input gradient of that convolution.
 pub struct PackedTransposed {
     pub(super) shape: ConvShape,
     pub(super) bias: Bias,
@@ -250,8 +150,8 @@ pub struct PackedTransposed {
 }
 
 impl PackedTransposed {
-    /// Packs `weight` `[cout, cin, kernel, kernel]` (of the convolution; the layout that
-    /// frameworks call `[in, out, kh, kw]` for a transposed layer) and `bias` `[cin]`.
+    /// Packs `weight` `[cout, cin, kernel, kernel]` (as in the convolution; frameworks call this
+    /// layout `[in, out, kh, kw]` for a transposed layer) and `bias` `[cin]`.
     pub fn new(shape: ConvShape, weight: &[f32], bias: Option<&[f32]>) -> Self {
         let ConvShape {
             cin,
@@ -295,7 +195,7 @@ impl PackedTransposed {
         }
     }
 
-    /// The geometry of the convolution it undoes.
+    /// Returns the shape of the convolution it transposes.
     pub fn shape(&self) -> ConvShape {
         self.shape
     }

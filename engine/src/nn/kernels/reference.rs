@@ -1,10 +1,10 @@
-//! The oracle: every kernel once more in the plainest scalar form, with sums in f64.
+//! Scalar reference implementations of all kernels, with sums in f64.
 //!
-//! Tests compare the fast kernels with these; nothing else calls them.
+//! Tests compare the fast kernels with these; nothing else uses them.
 
-use super::pack::ConvShape;
+use super::shape::ConvShape;
 
-/// Convolution of NHWC `input` with `[cout, cin, k, k]` weights, without bias.
+/// Computes the convolution of NHWC `input` with `[cout, cin, k, k]` weights, without bias.
 pub fn conv2d(shape: ConvShape, [n, h, w]: [usize; 3], input: &[f32], weight: &[f32]) -> Vec<f32> {
     let ConvShape {
         cin,
@@ -38,7 +38,8 @@ pub fn conv2d(shape: ConvShape, [n, h, w]: [usize; 3], input: &[f32], weight: &[
     out
 }
 
-/// Transposed convolution: the input gradient of `shape`'s convolution of `h` x `w` maps.
+/// Computes the transposed convolution: the input gradient of `shape`'s convolution of `h` x `w`
+/// maps.
 pub fn conv2d_transposed(
     shape: ConvShape,
     [n, h, w]: [usize; 3],
@@ -75,7 +76,8 @@ pub fn conv2d_transposed(
     out.into_iter().map(|v| v as f32).collect()
 }
 
-/// Depthwise convolution of an NHWC map with `[c, k, k]` weights, padded by `k / 2`, without bias.
+/// Computes the depthwise convolution of an NHWC map with `[c, k, k]` weights, padding `k / 2`,
+/// without bias.
 pub fn depthwise(k: usize, [n, h, w, c]: [usize; 4], input: &[f32], weight: &[f32]) -> Vec<f32> {
     let pad = k / 2;
     let mut out = Vec::with_capacity(input.len());
@@ -95,7 +97,7 @@ pub fn depthwise(k: usize, [n, h, w, c]: [usize; 4], input: &[f32], weight: &[f3
     out
 }
 
-/// Largest value under a window; the border counts as minus infinity.
+/// Computes the maximum of each window; padding counts as minus infinity.
 pub fn max_pool(
     [kernel, stride, pad]: [usize; 3],
     [n, h, w, c]: [usize; 4],
@@ -123,7 +125,7 @@ pub fn max_pool(
     out
 }
 
-/// Bilinear upsampling to twice the size.
+/// Doubles the size of a map with bilinear interpolation.
 pub fn upsample_bilinear2(
     align_corners: bool,
     [n, h, w, c]: [usize; 4],
@@ -144,7 +146,8 @@ pub fn upsample_bilinear2(
         let mut sum = 0.0;
         for iy in 0..h {
             for ix in 0..w {
-                // Tents around the source point; beyond the last centre the last pixel repeats.
+                // Triangle weights around the source point; beyond the outermost centres the edge
+                // is replicated.
                 let tent = |at: f64, i: usize, len: usize| {
                     (1.0 - (at.min((len - 1) as f64) - i as f64).abs()).max(0.0)
                 };
@@ -157,7 +160,7 @@ pub fn upsample_bilinear2(
     out
 }
 
-/// Weight gradient of a convolution, `[cout, cin, k, k]`, for an output gradient.
+/// Computes the weight gradient of a convolution, `[cout, cin, k, k]`, from an output gradient.
 pub fn conv2d_weight_gradient(
     shape: ConvShape,
     [n, h, w]: [usize; 3],
@@ -194,8 +197,8 @@ pub fn conv2d_weight_gradient(
     out.into_iter().map(|v| v as f32).collect()
 }
 
-/// Attention of `[n, len, d]` queries and keys and `[n, len, answer]` values with `heads` heads:
-/// what is read, and the weights `[n, heads, len, len]`.
+/// Computes the attention of `[n, len, d]` queries and keys and `[n, len, answer]` values with
+/// `heads` heads. Returns the output and the weights `[n, heads, len, len]`.
 pub fn attention(
     heads: usize,
     [n, len, d, answer]: [usize; 4],
@@ -227,8 +230,8 @@ pub fn attention(
     (out, weights)
 }
 
-/// Gradients of attention's queries, keys and values for the gradient `grad` of what is read, the
-/// weight number `i` of `[n, heads, len, len]` multiplied by `factor(i)` after the softmax.
+/// Computes the gradients of queries, keys and values from the output gradient `grad`; weight
+/// number `i` of `[n, heads, len, len]` is multiplied by `factor(i)` after the softmax.
 pub fn attention_gradient(
     heads: usize,
     [n, len, d]: [usize; 3],

@@ -1,13 +1,13 @@
-//! Pooling, bilinear upsampling, and the way between channels first and channels last.
+//! Pooling, bilinear upsampling, and conversion between channels-first and channels-last.
 
 use rayon::prelude::*;
 
 use super::buffer::{Buffers, Nhwc};
-use super::pointwise::over_rows;
+use super::elementwise::over_rows;
 use super::simd::job;
 use super::threads::Threads;
 
-/// Largest value under a `kernel` x `kernel` window; the border counts as minus infinity.
+/// Computes the maximum of each `kernel` x `kernel` window; padding counts as minus infinity.
 pub fn max_pool(map: &Nhwc, kernel: usize, stride: usize, pad: usize, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims();
     assert!(
@@ -42,7 +42,7 @@ pub fn max_pool(map: &Nhwc, kernel: usize, stride: usize, pad: usize, threads: &
 }
 
 job! {
-    /// One output row of [`max_pool`] from the input rows under it.
+    /// Computes one output row of [`max_pool`] from the input rows under it.
     PoolRow {
         rows: &'a [f32],
         w: usize,
@@ -72,8 +72,8 @@ job! {
     }
 }
 
-/// Every pixel `factor` x `factor` times: copies, bound by memory; images side by side on rayon's
-/// current threads.
+/// Repeats every pixel `factor` x `factor` times. Limited by memory bandwidth; images are processed
+/// in parallel on rayon's current threads.
 pub fn upsample_nearest(map: &Nhwc, factor: usize) -> Nhwc {
     let [n, h, w, c] = map.dims();
     let mut out = map.buffers().map(n, factor * h, factor * w, c);
@@ -89,20 +89,21 @@ pub fn upsample_nearest(map: &Nhwc, factor: usize) -> Nhwc {
     out
 }
 
-/// The two neighbours of output pixel `i` and the weight of the second, for twice the size.
+/// Returns the two neighbours of output pixel `i` and the weight of the second, for doubling the
+/// size.
 pub(super) fn neighbours(i: usize, len: usize, align_corners: bool) -> (usize, usize, f32) {
     let at = if align_corners {
-        // Corner pixels keep their centres: (len - 1) intervals become (2 len - 1).
+        // Centres of the corner pixels are aligned: (len - 1) intervals become (2 len - 1).
         i as f64 * (len - 1) as f64 / (2 * len - 1) as f64
     } else {
-        // Corner pixels keep their outer edges.
+        // Outer edges of the corner pixels are aligned.
         (i as f64 / 2.0 - 0.25).max(0.0)
     };
     let low = (at as usize).min(len - 1);
     (low, (low + 1).min(len - 1), (at - low as f64) as f32)
 }
 
-/// Twice the size, bilinear; `align_corners` as frameworks have it.
+/// Doubles the size with bilinear interpolation; `align_corners` as in PyTorch.
 pub fn upsample_bilinear2(map: &Nhwc, align_corners: bool, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims();
     let mut out = map.buffers().map(n, 2 * h, 2 * w, c);
@@ -128,7 +129,7 @@ pub fn upsample_bilinear2(map: &Nhwc, align_corners: bool, threads: &Threads) ->
 }
 
 job! {
-    /// One output row of [`upsample_bilinear2`].
+    /// Computes one output row of [`upsample_bilinear2`].
     BilinearRow {
         rows: [&'a [f32]; 2],
         weight: f32,
@@ -161,15 +162,15 @@ job! {
     }
 }
 
-/// A channels-last copy of `n` channels-first images of `c` x `h` x `w` values, the images side by
-/// side on rayon's current threads.
+/// Copies `n` channels-first images of `c` x `h` x `w` values to a channels-last map; images are
+/// processed in parallel on rayon's current threads.
 pub fn from_nchw(data: &[f32], [n, c, h, w]: [usize; 4], pool: &Buffers) -> Nhwc {
     assert_eq!(data.len(), n * c * h * w, "channels-first data");
     let mut out = pool.map(n, h, w, c);
     if !data.is_empty() {
         let area = h * w;
         if n == 1 {
-            // Live inference: no threads are worth waking for one image.
+            // Live inference: for a single image, waking threads costs more than it saves.
             transpose(data, out.data_mut(), c, area);
             return out;
         }
@@ -181,8 +182,8 @@ pub fn from_nchw(data: &[f32], [n, c, h, w]: [usize; 4], pool: &Buffers) -> Nhwc
     out
 }
 
-/// The map's values channels first, into `out`, the images side by side on rayon's current
-/// threads.
+/// Copies the map's values channels-first into `out`; images are processed in parallel on rayon's
+/// current threads.
 pub fn to_nchw(map: &Nhwc, out: &mut [f32]) {
     let [n, h, w, c] = map.dims();
     assert_eq!(out.len(), map.data().len(), "channels-first data");
@@ -199,7 +200,8 @@ pub fn to_nchw(map: &Nhwc, out: &mut [f32]) {
     }
 }
 
-/// `to[j][i] = from[i][j]` for i < rows, j < columns, in square blocks that stay in the cache.
+/// Computes `to[j][i] = from[i][j]` for i < rows, j < columns, in square blocks that stay in the
+/// cache.
 fn transpose(from: &[f32], to: &mut [f32], rows: usize, columns: usize) {
     const SIDE: usize = 16;
     for i0 in (0..rows).step_by(SIDE) {

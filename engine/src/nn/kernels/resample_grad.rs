@@ -1,4 +1,4 @@
-//! The way back through pooling and upsampling; images or rows side by side on the threads.
+//! Backward passes of pooling and upsampling; images or rows are processed in parallel.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use super::resample::neighbours;
 use super::simd::{Simd, job};
 use super::threads::Threads;
 
-/// `sum` where other consumers of a map have left one, zeros otherwise.
+/// Returns `sum`, the gradient left by other consumers of a map, or zeros if there is none.
 fn begun(sum: Option<Nhwc>, like: &Nhwc, [n, h, w, c]: [usize; 4]) -> Nhwc {
     if let Some(sum) = sum {
         assert_eq!(sum.dims(), [n, h, w, c], "a sum of gradients");
@@ -18,7 +18,7 @@ fn begun(sum: Option<Nhwc>, like: &Nhwc, [n, h, w, c]: [usize; 4]) -> Nhwc {
     zeros
 }
 
-/// `to += weight * from`, slices of one length.
+/// Computes `to += weight * from` for slices of equal length.
 #[inline(always)]
 fn add<S: Simd>(s: S, to: &mut [f32], from: &[f32], weight: f32) {
     let c = to.len().min(from.len());
@@ -38,8 +38,8 @@ fn add<S: Simd>(s: S, to: &mut [f32], from: &[f32], weight: f32) {
     }
 }
 
-/// The way back through nearest upsampling by `factor` to `grad`'s size: each pixel of `h` x `w`
-/// gets the sum of its copies, added to `sum` where there is one.
+/// Backward pass of nearest-neighbour upsampling by `factor` to `grad`'s size: each pixel of `h` x
+/// `w` gets the sum over its copies, added to `sum` if given.
 pub fn upsample_gradient(grad: &Nhwc, factor: usize, sum: Option<Nhwc>, threads: &Threads) -> Nhwc {
     let [n, high, wide, c] = grad.dims();
     let (h, w) = (high.div_ceil(factor), wide.div_ceil(factor));
@@ -65,7 +65,7 @@ pub fn upsample_gradient(grad: &Nhwc, factor: usize, sum: Option<Nhwc>, threads:
 }
 
 job! {
-    /// One row of [`upsample_gradient`] from the rows that are its copies.
+    /// Computes one row of [`upsample_gradient`] from the rows that are its copies.
     FoldRow { rows: &'a [f32], row: usize, factor: usize, c: usize, out: &'a mut [f32] }, s => {
         for row in rows.chunks_exact(row) {
             for (out, copies) in out.chunks_exact_mut(c).zip(row.chunks(factor * c)) {
@@ -77,7 +77,7 @@ job! {
     }
 }
 
-/// The way back through bilinear upsampling to twice the size, added to `sum` where there is one.
+/// Backward pass of bilinear upsampling by a factor of 2, added to `sum` if given.
 pub fn upsample_bilinear2_gradient(
     grad: &Nhwc,
     align_corners: bool,
@@ -121,8 +121,8 @@ job! {
     }
 }
 
-/// The way back through [`super::max_pool`] of `map` to `result`: a window's gradient goes to the
-/// first of its largest values in reading order, added to `sum` where there is one.
+/// Backward pass of [`super::max_pool`] from `map` to `result`: a window's gradient goes to the
+/// first of its maxima in row-major order; added to `sum` if given.
 pub fn max_pool_gradient(
     grad: &Nhwc,
     map: &Nhwc,
@@ -147,7 +147,7 @@ pub fn max_pool_gradient(
             .zip(inputs)
             .zip(outputs)
             .for_each(|((out, map), (grad, result))| {
-                // What windows have not given away yet.
+                // Gradients of windows not yet assigned to a pixel.
                 let mut rest = grad.to_vec();
                 threads.isa().run(PoolImage {
                     map,

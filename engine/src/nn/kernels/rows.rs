@@ -1,26 +1,26 @@
-//! Transformer pieces: a map's pixels are tokens, its channels are their features.
+//! Transformer kernels: a map's pixels are tokens, and its channels are their features.
 
 use rayon::prelude::*;
 
 use super::buffer::{Nhwc, View};
+use super::elementwise::over_rows;
 use super::math;
-use super::pointwise::over_rows;
+use super::reduce::{block_len, per_block, total};
 use super::simd::job;
-use super::sums::{block_len, per_block, total};
 use super::threads::Threads;
 use super::tile::PANEL;
 
-/// The second factor of a product of matrices whose rows are the pixels of views.
+/// The second factor of a matrix product, given as a view whose pixels are the matrix rows.
 #[derive(Clone, Copy)]
 pub(super) enum Factor<'a> {
     /// K rows of N values.
     Plain(View<'a>),
-    /// N rows of K values: multiplied as its transpose.
+    /// N rows of K values, multiplied as the transpose.
     Transposed(View<'a>),
 }
 
 impl Factor<'_> {
-    /// Rows and columns of the factor.
+    /// Returns the numbers of rows and columns of the factor.
     pub(super) fn size(&self) -> (usize, usize) {
         let rows = |view: &View| view.dims[0] * view.dims[1] * view.dims[2];
         match self {
@@ -29,7 +29,8 @@ impl Factor<'_> {
         }
     }
 
-    /// The panel of columns `first..first + 16`, zeros beyond the last, into `dest`.
+    /// Packs the panel of columns `first..first + 16` into `dest`, with zeros beyond the last
+    /// column.
     pub(super) fn pack(&self, first: usize, scale: f32, dest: &mut [f32]) {
         let (_, count) = self.size();
         let live = (count - first).min(PANEL);
@@ -45,8 +46,8 @@ impl Factor<'_> {
     }
 }
 
-/// `e^(x - largest x)` of `row`, in place; their sum. It is the softmax but for the division,
-/// which attention does at the end on fewer values.
+/// Computes `e^(x - max)` of `row` in place and returns the sum: a softmax without the division,
+/// which attention applies at the end to fewer values.
 pub(super) fn exp_row(row: &mut [f32], threads: &Threads) -> f32 {
     let mut sum = 0.0;
     let out = &mut sum;
@@ -54,7 +55,7 @@ pub(super) fn exp_row(row: &mut [f32], threads: &Threads) -> f32 {
     sum
 }
 
-/// `row * factor`, in place.
+/// Computes `row * factor` in place.
 pub(super) fn scale_row(row: &mut [f32], factor: f32, threads: &Threads) {
     threads.isa().run(ScaleRow { row, factor });
 }
@@ -110,8 +111,8 @@ job! {
     }
 }
 
-/// Layer norm over the channels of every pixel, in place: zero mean and unit (population)
-/// variance plus `eps`, then `weight` and `bias`.
+/// Applies layer normalisation over the channels of every pixel in place: zero mean and unit
+/// (population) variance plus `eps`, then `weight` and `bias`.
 pub fn layer_norm(map: &mut Nhwc, weight: &[f32], bias: &[f32], eps: f32, threads: &Threads) {
     let c = map.c();
     assert!(
@@ -144,7 +145,7 @@ job! {
             sum = s.add(sum, unsafe { s.load(chunk.as_ptr()) });
         }
         let mean = (s.sum(sum) + row[full..].iter().sum::<f32>()) * scale;
-        // Squares of differences, not E[x^2] - mean^2, which cancels when the mean is large.
+        // Squares of differences instead of E[x^2] - mean^2, which cancels when the mean is large.
         let mut sum = s.splat(0.0);
         for chunk in row.chunks_exact(S::LANES) {
             // SAFETY: the chunk is one vector.
@@ -168,8 +169,8 @@ job! {
     }
 }
 
-/// The way back through [`layer_norm`] of `map`: the weight's and the bias's gradients are returned,
-/// `grad` becomes the map's.
+/// Backward pass of [`layer_norm`] of `map`: returns the gradients of weight and bias, and changes
+/// `grad` to that of `map`.
 ///
 /// With `g = grad * weight` and the normalised `x`: `(g - mean(g) - x mean(g x)) / deviation`.
 pub fn layer_norm_gradient(
@@ -202,7 +203,7 @@ pub fn layer_norm_gradient(
 }
 
 job! {
-    /// One block of [`layer_norm_gradient`]; the sums are the weight's, then the bias's.
+    /// One block of [`layer_norm_gradient`]; sums of the weight's gradient, then of the bias's.
     NormGradient {
         grad: &'a mut [f32],
         map: &'a [f32],

@@ -1,15 +1,15 @@
-//! One vector type per instruction set behind one trait, so that every kernel is written once.
+//! One vector type per instruction set behind a common trait, so that every kernel is written once.
 //!
-//! A [`Simd`] value is a token: it can only be made where the CPU was found to have the
-//! instructions, which is why arithmetic on it is safe. A [`Job`] is a kernel body with its
-//! arguments; [`Simd::enter`] compiles it with the instruction set switched on.
+//! A [`Simd`] value is a token that can only be created on a CPU with the instructions, which makes
+//! arithmetic on it safe. A [`Job`] is a kernel body with its arguments; [`Simd::enter`] compiles
+//! it with the instruction set enabled.
 
 /// A kernel body, compiled once per instruction set.
 pub(crate) trait Job {
-    /// What the body returns.
+    /// Return type of the body.
     type Out;
-    /// The body; every implementation is `#[inline(always)]`, or it would be compiled without
-    /// the instruction set.
+    /// Runs the body. Every implementation must be `#[inline(always)]`, otherwise it is compiled
+    /// without the instruction set.
     fn run<S: Simd>(self, s: S) -> Self::Out;
 }
 
@@ -33,17 +33,17 @@ pub(super) use job;
 
 /// A vector of `LANES` floats on one instruction set.
 pub(crate) trait Simd: Copy + Send + Sync {
-    /// The vector.
+    /// Vector type.
     type V: Copy;
-    /// Floats in a vector: divides 16, the width of a weight panel.
+    /// Number of floats in a vector; divides 16, the width of a weight panel.
     const LANES: usize;
-    /// Pixels of the largest register tile, see `tile`.
+    /// Pixels of the largest register tile; see `tile`.
     const MAX_PIXELS: usize;
 
-    /// Runs a job with this instruction set enabled, as a function of its own.
+    /// Runs a job with this instruction set enabled, as a separate function.
     fn enter<J: Job>(self, job: J) -> J::Out;
 
-    /// All lanes `x`.
+    /// Sets all lanes to `x`.
     fn splat(self, x: f32) -> Self::V;
     /// Lane-wise sum.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -61,7 +61,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`; fused except on the portable set.
     fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// To the nearest integer.
+    /// Rounds each lane to the nearest integer.
     fn round(self, a: Self::V) -> Self::V;
     /// `2^n` for integer-valued lanes in -126..=127.
     fn pow2(self, n: Self::V) -> Self::V;
@@ -124,11 +124,11 @@ pub(crate) trait Simd: Copy + Send + Sync {
     }
 }
 
-/// Four lanes in plain Rust: runs anywhere, and LLVM still maps it to SSE2 or its like.
+/// Four lanes in plain Rust: runs on any CPU, and LLVM still compiles it to SSE2 or similar.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-/// Lane by lane.
+/// Applies `f` to each lane.
 #[inline(always)]
 fn lanes(f: impl Fn(usize) -> f32) -> [f32; 4] {
     [f(0), f(1), f(2), f(3)]
@@ -138,7 +138,7 @@ impl Simd for Portable {
     type V = [f32; 4];
     const LANES: usize = 4;
     // As on NEON, so that every machine tests that tile; 2 would be 14 % faster on SSE2, but only
-    // CPUs without AVX2 come here.
+    // CPUs without AVX2 use this.
     const MAX_PIXELS: usize = 6;
 
     fn enter<J: Job>(self, job: J) -> J::Out {

@@ -1,4 +1,4 @@
-//! The 64-bit ARM vector: NEON, 4 lanes, present on every such CPU.
+//! 64-bit ARM vectors: NEON with 4 lanes, present on every such CPU.
 
 use std::arch::aarch64::{
     float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vcvtnq_s32_f32, vdivq_f32, vdupq_n_f32,
@@ -8,7 +8,7 @@ use std::arch::aarch64::{
 
 use super::simd::{Job, Simd};
 
-/// NEON is part of the aarch64 base, so the token needs no check.
+/// NEON is part of the aarch64 baseline, so the token needs no check.
 #[derive(Clone, Copy)]
 pub(crate) struct Neon;
 
@@ -17,7 +17,7 @@ fn enter_neon<J: Job>(s: Neon, job: J) -> J::Out {
     job.run(s)
 }
 
-/// Methods that are one expression of intrinsics each.
+/// Defines methods that consist of one expression of intrinsics.
 macro_rules! pure {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty = $body:expr;)*) => {$(
         #[inline(always)]

@@ -25,7 +25,7 @@ pub(crate) struct Avx512(());
 pub(crate) struct Avx2(());
 
 impl Avx512 {
-    /// The token, if this CPU has the instructions.
+    /// Returns the token if this CPU has the instructions.
     pub(crate) fn new() -> Option<Self> {
         (is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx2")
@@ -35,7 +35,7 @@ impl Avx512 {
 }
 
 impl Avx2 {
-    /// The token, if this CPU has the instructions.
+    /// Returns the token if this CPU has the instructions.
     pub(crate) fn new() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
@@ -51,7 +51,7 @@ fn enter_avx2<J: Job>(s: Avx2, job: J) -> J::Out {
     job.run(s)
 }
 
-/// Methods that are one expression of intrinsics each.
+/// Defines methods that consist of one expression of intrinsics.
 macro_rules! pure {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty = $body:expr;)*) => {$(
         #[inline(always)]
@@ -112,7 +112,7 @@ impl Simd for Avx512 {
 }
 
 impl Avx2 {
-    /// All ones in the first `n` lanes.
+    /// Sets all bits of the first `n` lanes.
     #[inline(always)]
     fn mask(token: Self, n: usize) -> __m256i {
         let Self(()) = token;

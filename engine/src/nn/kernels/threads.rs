@@ -1,5 +1,5 @@
-//! Who computes: [`Threads`] is the instruction set, the thread count with its pool and the
-//! scratch memory, handed to every kernel call.
+//! [`Threads`] holds the instruction set, the thread pool and the scratch memory, and is passed to
+//! every kernel call.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -11,23 +11,23 @@ use super::isa::Isa;
 use super::tile::Seg;
 use crate::{Error, Result};
 
-/// Scalar multiply-adds below which a second thread costs more than it brings.
+/// Multiply-adds per thread below which an additional thread costs more than it saves.
 ///
-/// Waking a sleeping rayon worker takes 5-20 us; an AVX-512 core does 0.4-1 M multiply-adds in
-/// that time. Tests use all threads for everything.
+/// Waking a sleeping rayon worker takes 5-20 us; an AVX-512 core does 0.4-1 M multiply-adds in that
+/// time. Tests use all threads for everything.
 const WORK_PER_THREAD: usize = if cfg!(test) { 1 } else { 1_000_000 };
 
-/// Memory of one thread of a kernel: grows to the largest need and stays.
+/// Scratch memory of one kernel thread: grows to the largest size needed and is kept.
 #[derive(Default)]
 pub(super) struct Scratch {
     buf: Vec<Line>,
-    /// Where the pieces of a dot product lie, see `tile`.
+    /// Positions of the pieces of a dot product; see `tile`.
     pub(super) segs: Vec<Seg>,
 }
 
 impl Scratch {
-    /// Two areas of at least these many floats on cache-line borders, contents arbitrary, and
-    /// the list of segments.
+    /// Returns two areas of at least these numbers of floats, aligned to cache lines and with
+    /// arbitrary contents, and the list of segments.
     pub(super) fn take(&mut self, a: usize, b: usize) -> (&mut [f32], &mut [f32], &mut Vec<Seg>) {
         let (a, b) = (lines(a), lines(b));
         if self.buf.len() < a + b {
@@ -42,24 +42,25 @@ impl Scratch {
     }
 }
 
-/// The instruction set, the threads and their scratch memory.
+/// Instruction set, thread pool and scratch memory of the kernels.
 pub struct Threads {
     isa: Isa,
     count: usize,
     pool: Option<rayon::ThreadPool>,
     scratch: Mutex<Vec<Scratch>>,
-    /// Memory that lives as long as one kernel call and that all its threads see.
+    /// Memory that lives as long as one kernel call and is visible to all its threads.
     pub(super) spare: Buffers,
 }
 
 impl Threads {
-    /// `count` threads (0: one per core) on the best instruction set, or the one that the
-    /// environment asks for ([`Isa::from_env`]).
+    /// Starts `count` threads (0: one per core) on the best instruction set, or the one named in
+    /// the environment ([`Isa::from_env`]).
     pub fn new(count: usize) -> Result<Self> {
         Self::with_isa(count, Isa::from_env()?)
     }
 
-    /// `count` threads (0: one per core) on `isa`; one thread is the caller's, without a pool.
+    /// Starts `count` threads (0: one per core) on `isa`. With one thread, the caller's is used
+    /// without a pool.
     pub fn with_isa(count: usize, isa: Isa) -> Result<Self> {
         let count = match count {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -85,18 +86,18 @@ impl Threads {
         })
     }
 
-    /// Number of threads.
+    /// Returns the number of threads.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The instruction set.
+    /// Returns the instruction set.
     pub fn isa(&self) -> Isa {
         self.isa
     }
 
-    /// Runs `f` on the pool: wrap a whole forward pass in it, so that the way there and back is
-    /// paid once and not in every kernel.
+    /// Runs `f` on the pool. Wrapping a whole forward pass in it pays for entering and leaving the
+    /// pool once instead of in every kernel.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(f),
@@ -104,8 +105,8 @@ impl Threads {
         }
     }
 
-    /// Runs `f`, whose rayon iterators use as many threads as this has. Unlike
-    /// [`Threads::install`] it holds them to one thread too, at the price of a change of threads.
+    /// Runs `f`, whose rayon iterators use as many threads as this has. Unlike [`Threads::install`]
+    /// it also restricts them to one thread, at the cost of a thread switch.
     pub fn iterate<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         static SINGLE: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
             let builder = rayon::ThreadPoolBuilder::new().num_threads(1);
@@ -117,15 +118,15 @@ impl Threads {
         }
     }
 
-    /// Threads worth using for `work` multiply-adds.
+    /// Returns the number of threads worth using for `work` multiply-adds.
     pub(super) fn useful(&self, work: usize) -> usize {
         self.count.min(work / WORK_PER_THREAD).max(1)
     }
 
-    /// Calls `f(i)` for every `i < tasks`, on as many threads as `work` multiply-adds deserve.
+    /// Calls `f(i)` for every `i < tasks`, on as many threads as `work` multiply-adds justify.
     ///
-    /// Threads take the next task when they are free, and the caller never waits for a thread
-    /// that has not started: what nobody else took it does itself.
+    /// Threads take the next task when they are free. The caller never waits for a thread that has
+    /// not started, but runs the remaining tasks itself.
     pub(super) fn run(&self, tasks: usize, work: usize, f: impl Fn(usize, &mut Scratch) + Sync) {
         let next = AtomicUsize::new(0);
         let participate = || {
@@ -153,7 +154,7 @@ impl Threads {
     }
 }
 
-/// Offers `f` to `n` threads; `join` keeps its jobs on the stack, so nothing is allocated.
+/// Offers `f` to `n` threads. `join` keeps its jobs on the stack, so nothing is allocated.
 fn fork(n: usize, f: &(impl Fn() + Sync)) {
     if n <= 1 {
         f();
@@ -166,7 +167,7 @@ fn fork(n: usize, f: &(impl Fn() + Sync)) {
 mod tests {
     use super::*;
 
-    /// Fails when a task is lost or run twice, which would leave or double part of a map.
+    /// Fails when a task is lost or run twice, which would skip or duplicate part of a map.
     #[test]
     fn every_task_runs_once() {
         for count in [1, 2, 3] {

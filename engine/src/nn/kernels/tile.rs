@@ -1,39 +1,39 @@
-//! The one inner loop of all dense layers: a register tile of pixels x output channels.
+//! The inner loop of all dense layers: a register tile of pixels x output channels.
 //!
-//! A tile computes, for up to [`Simd::MAX_PIXELS`] pixels that lie a constant step apart and 16
-//! or 32 output channels, the dot product over a list of [`Seg`]ments (a segment is a run of
-//! input values: up to 16 channels under one kernel tap). Sums start from the bias and stay in
-//! registers; the residual, ReLU and the store happen once at the end.
+//! A tile computes, for up to [`Simd::MAX_PIXELS`] pixels at a constant distance and 16 or 32
+//! output channels, the dot product over a list of [`Seg`]ments (a segment is a run of input
+//! values: up to 16 channels under one kernel tap). Sums start from the bias and stay in registers;
+//! residual, ReLU and store are done once at the end.
 
 use super::simd::{Job, Simd};
 
-/// Output channels of one weight panel.
+/// Output channels per weight panel.
 pub(super) const PANEL: usize = 16;
 
-/// A run of input values: `len` floats, `off` floats from the tile's first pixel.
+/// A run of input values: `len` floats, `off` floats after the tile's first pixel.
 #[derive(Clone, Copy)]
 pub(super) struct Seg {
     pub(super) off: u32,
     pub(super) len: u32,
 }
 
-/// What is added to a row of output pixels, and whether negatives are cut.
+/// Residual added to a row of output pixels, and ReLU.
 #[derive(Clone, Copy)]
 pub(super) struct Post {
     /// The residual row's first pixel at this tile's first channel, or null.
     pub(super) res: *const f32,
     /// Floats between residual pixels.
     pub(super) res_step: usize,
-    /// 1 when the residual has half the resolution, else 0.
+    /// 1 when the residual has half the resolution, otherwise 0.
     pub(super) shift: u32,
-    /// The tile's first pixel in the row.
+    /// Index of the tile's first pixel in the row.
     pub(super) x0: usize,
-    /// Cut negatives.
+    /// Whether ReLU is applied.
     pub(super) relu: bool,
 }
 
 impl Post {
-    /// Nothing.
+    /// No residual, no ReLU.
     pub(super) const NONE: Self = Self {
         res: std::ptr::null(),
         res_step: 0,
@@ -43,40 +43,40 @@ impl Post {
     };
 }
 
-/// The arguments of one tile.
+/// Arguments of one tile.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
-    /// The first pixel's input.
+    /// Input of the first pixel.
     pub(super) a: *const f32,
     /// Floats between the pixels' inputs.
     pub(super) a_step: usize,
-    /// The dot product's pieces.
+    /// Pieces of the dot product.
     pub(super) segs: &'a [Seg],
-    /// The first weight panel: 16 floats per input value.
+    /// First weight panel: 16 floats per input value.
     pub(super) w: *const f32,
-    /// Floats from a panel to the next.
+    /// Floats from one panel to the next.
     pub(super) w_panel: usize,
-    /// Floats from an input value's weights to the next's; taken as 16 when `NEXT` is 1.
+    /// Floats from one input value's weights to the next's; assumed to be 16 when `NEXT` is 1.
     pub(super) w_next: usize,
     /// Bias of the first channel, padded to the panels' width.
     pub(super) bias: *const f32,
-    /// The first output pixel's first channel.
+    /// First channel of the first output pixel.
     pub(super) out: *mut f32,
     /// Floats between output pixels.
     pub(super) out_step: usize,
     /// Floats between output panels: 16 for channels-last maps.
     pub(super) out_panel: usize,
-    /// Pixels to be written; the tile may compute more, from readable memory.
+    /// Pixels to write; the tile may compute more, from readable memory.
     pub(super) pixels: usize,
-    /// Channels to be written, from the tile's first on (may exceed the tile's width).
+    /// Channels to write, from the tile's first on (may exceed the tile's width).
     pub(super) channels: usize,
-    /// Residual and ReLU.
+    /// Residual and ReLU after the sums.
     pub(super) post: Post,
 }
 
-/// Pixels of the tile to use next when `left` remain in a row: the sizes are the largest tile,
-/// 2/3 and 1/3 of it, chosen so that the last tile is not a sliver (16 = 8 + 8, not 12 + 4: a
-/// tile of 4 loads 1.5 vectors per pair of multiply-adds and has no sums to spare for latency).
+/// Returns the pixels of the next tile when `left` remain in a row. The sizes are the largest tile,
+/// 2/3 and 1/3 of it, chosen so that the last tile is not a sliver (16 = 8 + 8, not 12 + 4: a tile
+/// of 4 loads 1.5 vectors per pair of multiply-adds and has too few sums to hide latency).
 pub(super) fn pixels_for<S: Simd>(left: usize) -> usize {
     let (l, m, s) = sizes::<S>();
     match left {
@@ -89,32 +89,32 @@ pub(super) fn pixels_for<S: Simd>(left: usize) -> usize {
     }
 }
 
-/// Large, middle and small tile.
+/// Returns the large, medium and small tile.
 fn sizes<S: Simd>() -> (usize, usize, usize) {
     let l = S::MAX_PIXELS;
     (l, l * 2 / 3, l / 3)
 }
 
-/// Pixels that tiles for a row of `width` read, at most.
+/// Returns the maximum number of pixels read by the tiles of a row of `width`.
 pub(super) fn cover(width: usize) -> usize {
-    // Any tile that starts inside the row ends less than 12 pixels after its end.
+    // Any tile that starts inside the row ends less than 12 pixels after the row's end.
     width + 11
 }
 
-/// Weight panels that a tile covers: two on AVX-512 where there are two left, else one.
+/// Returns the number of weight panels per tile: two on AVX-512 if two are left, otherwise one.
 pub(super) fn panels_for<S: Simd>(left: usize) -> usize {
     if S::LANES == PANEL { left.min(2) } else { 1 }
 }
 
 impl Tile<'_> {
     /// Computes a tile of `size` pixels (from [`pixels_for`]) and `panels` panels (from
-    /// [`panels_for`]). `STEP` is `a_step` when it is known in advance, else 0; `NEXT` is the
-    /// distance of a segment's values, 1 but for weight gradients, where pixels and channels
-    /// change places.
+    /// [`panels_for`]). `STEP` is `a_step` if it is known at compile time, otherwise 0. `NEXT` is
+    /// the distance between a segment's values: 1, except for weight gradients, where pixels and
+    /// channels are swapped.
     ///
     /// # Safety
-    /// All pointers cover what their fields say: `size` pixels of every segment, whole panels of
-    /// weights and bias, `pixels` x `channels` of output and residual.
+    /// All pointers must cover what their fields describe: `size` pixels of every segment, whole
+    /// panels of weights and bias, `pixels` x `channels` of output and residual.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd, const STEP: usize, const NEXT: usize>(
         self,
@@ -122,7 +122,8 @@ impl Tile<'_> {
         size: usize,
         panels: usize,
     ) {
-        // Only the sizes of this instruction set are compiled: the conditions are constants.
+        // Only the sizes of this instruction set are compiled, because the conditions are
+        // constants.
         if S::MAX_PIXELS == 12 {
             match (size, panels) {
                 (12, 2) => s.enter(Fixed::<STEP, NEXT, 12, 2>(self)),
@@ -190,7 +191,7 @@ impl<const STEP: usize, const NEXT: usize, const P: usize, const N: usize> Job
                     a = a.wrapping_add(NEXT);
                 }
             }
-            // `max(floor, v)` rather than `max(v, floor)`: a NaN stays visible.
+            // `max(floor, v)` instead of `max(v, floor)`, so that NaN propagates.
             let floor = s.splat(if t.post.relu { 0.0 } else { f32::NEG_INFINITY });
             if t.pixels >= P && t.channels >= N * S::LANES {
                 for (p, row) in acc.iter().enumerate() {
@@ -220,8 +221,8 @@ impl<const STEP: usize, const NEXT: usize, const P: usize, const N: usize> Job
                 }
                 return;
             }
-            // Through memory: a loop that picks accumulators by a variable index would keep them
-            // in memory during the sums too, which halved the speed of the 12 x 32 tile.
+            // Through memory: indexing the accumulators by a loop variable would keep them in
+            // memory during the sums as well, which halved the speed of the 12 x 32 tile.
             let mut sums = [0.0_f32; 12 * 2 * PANEL];
             for (p, row) in acc.iter().enumerate() {
                 for (j, &v) in row.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Winograd F(4x4, 3x3): a 3x3 convolution with stride 1 by a quarter of the products.
+//! Winograd F(4x4, 3x3): a 3x3 convolution with stride 1 using a quarter of the products.
 //!
 //! An output *patch* of 4 x 4 pixels needs 6 x 6 input pixels. Both are transformed so that the
 //! convolution becomes 36 independent matrix products over channels, `M = V U`, one for each
@@ -6,24 +6,25 @@
 //! few dozen patches through all three steps, so that V and M stay in its core's L2.
 
 use super::buffer::{Shared, View};
-use super::pack::{ConvShape, Panels};
+use super::panels::Panels;
+use super::shape::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
 
-/// Side of an output patch.
+/// Side of an output patch in pixels.
 pub(super) const OUT: usize = 4;
-/// Side of an input patch.
+/// Side of an input patch in pixels.
 pub(super) const IN: usize = 6;
-/// Positions.
+/// Number of positions.
 pub(super) const POSITIONS: usize = IN * IN;
-/// Patches of a task, at most: a multiple of every register tile's pixels. 24 measured the same,
-/// 96 made the whole SFM network 5 % slower.
+/// Maximum number of patches per task: a multiple of every register tile's pixels. 24 measured the
+/// same, 96 made the whole SFM network 5 % slower.
 const PATCHES: usize = 48;
-/// Bytes of V and M together, at most.
+/// Maximum size of V and M together, in bytes.
 const BLOCK_BYTES: usize = 768 * 1024;
 
-/// The kernel's transform along one axis: `G` of the paper.
+/// The kernel's transform along one axis: `G` in the paper.
 pub(super) const G: [[f64; 3]; IN] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -33,18 +34,18 @@ pub(super) const G: [[f64; 3]; IN] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// Whether the algorithm can compute this convolution.
+/// Returns whether the algorithm supports this convolution.
 pub(super) fn applies(shape: ConvShape) -> bool {
     shape.kernel == 3 && shape.stride == 1 && shape.pad == 1
 }
 
-/// Whether it is the faster way for an `h` x `w` input.
+/// Returns whether Winograd is faster than the direct algorithm for an `h` x `w` input.
 ///
-/// Measured on one core with AVX-512, equivalent GMAC/s Winograd : direct (peak 95):
-/// 32-32 @128 195:83, 64-64 @64 245:82, @32 248:83, 80-80 @16 242:75, 128-128 @64 190:70,
-/// 256-256 @16 164:69, @4 27:57, 64-64 @8 200:103, 160-160 @8 95:79, 16-16 @64 125:68,
-/// 8-32 @64 107:76, 32-8 @64 75:33. At 8 x 8 with many channels the win is gone inside a
-/// network, where the fourfold weights (3.7 MB for 160-160) come from beyond the L2.
+/// Measured on one core with AVX-512, equivalent GMAC/s Winograd : direct (peak 95): 32-32 @128
+/// 195:83, 64-64 @64 245:82, @32 248:83, 80-80 @16 242:75, 128-128 @64 190:70, 256-256 @16 164:69,
+/// @4 27:57, 64-64 @8 200:103, 160-160 @8 95:79, 16-16 @64 125:68, 8-32 @64 107:76, 32-8 @64 75:33.
+/// At 8 x 8 with many channels the gain disappears inside a network, where the four times larger
+/// weights (3.7 MB for 160-160) do not fit into the L2.
 pub(super) fn wins(shape: ConvShape, h: usize, w: usize) -> bool {
     let patches = h.div_ceil(OUT) * w.div_ceil(OUT);
     applies(shape)
@@ -56,7 +57,7 @@ pub(super) fn wins(shape: ConvShape, h: usize, w: usize) -> bool {
 pub(super) fn pack(shape: ConvShape, weight: &[f32]) -> Panels {
     let ConvShape { cin, cout, .. } = shape;
     let count = cout.div_ceil(PANEL);
-    // Positions follow each other as if they were output channels, each filled up to panels.
+    // Positions follow each other like output channels, each padded to whole panels.
     let mut panels = Panels::new(POSITIONS * count * PANEL, cin, |row, c| {
         let (position, o) = (row / (count * PANEL), row % (count * PANEL));
         if o >= cout {
@@ -74,19 +75,19 @@ pub(super) fn pack(shape: ConvShape, weight: &[f32]) -> Panels {
     panels
 }
 
-/// One convolution.
+/// Arguments of a Winograd convolution.
 pub(super) struct Winograd<'a> {
     pub(super) input: View<'a>,
     pub(super) panels: &'a Panels,
     pub(super) bias: &'a [f32],
     pub(super) out: Shared,
     pub(super) cout: usize,
-    /// Checked against the output's size.
+    /// Residual and shift, checked against the output's shape.
     pub(super) residual: Option<(View<'a>, u32)>,
     pub(super) relu: bool,
 }
 
-/// Computes everything. The sizes have been checked by the callers.
+/// Computes all pixels. The callers have checked the sizes.
 pub(super) fn run(conv: &Winograd, threads: &Threads) {
     let [n, h, w, cin] = conv.input.dims;
     let patches = n * h.div_ceil(OUT) * w.div_ceil(OUT);
@@ -127,10 +128,11 @@ impl Job for Patches<'_, '_> {
         let blocks = cin.div_ceil(PANEL);
         // Tiles may read up to the next multiple of 12 patches.
         let room = count.next_multiple_of(12);
-        // One line more per position, or all positions of a patch would compete for one cache set.
+        // An additional line per position keeps all positions of a patch from sharing one cache
+        // set.
         let v_pitch = blocks * room * PANEL + PANEL;
         let m_pitch = conv.panels.count * room * PANEL + PANEL;
-        // V is followed by one input patch, for those that overlap the border.
+        // V is followed by one input patch, used for patches that overlap the border.
         let v_size = POSITIONS * v_pitch;
         let edge_size = POSITIONS * cin.next_multiple_of(PANEL);
         let (v, m, segs) = self.scratch.take(v_size + edge_size, POSITIONS * m_pitch);
@@ -235,24 +237,24 @@ impl Job for Patches<'_, '_> {
     }
 }
 
-/// Patches of a map of `h` x `w` pixels, counted over all images.
+/// Grid of patches on a map of `h` x `w` pixels, numbered over all images.
 #[derive(Clone, Copy)]
 pub(super) struct PatchGrid {
     pub(super) h: usize,
     pub(super) w: usize,
 }
 
-/// Where patches are transformed to: `[position][16-channel block][patch][16]`.
+/// Memory for transformed patches: `[position][16-channel block][patch][16]`.
 pub(super) struct Transformed<'a> {
     pub(super) floats: &'a mut [f32],
-    /// Patches of a block.
+    /// Patches per block.
     pub(super) room: usize,
-    /// Floats from a position to the next.
+    /// Floats from one position to the next.
     pub(super) pitch: usize,
 }
 
 impl PatchGrid {
-    /// Image, row and column of the first output pixel of patch `t`.
+    /// Returns image, row and column of the first output pixel of patch `t`.
     pub(super) fn place(self, t: usize) -> (usize, usize, usize) {
         let (down, across) = (self.h.div_ceil(OUT), self.w.div_ceil(OUT));
         (
@@ -262,8 +264,9 @@ impl PatchGrid {
         )
     }
 
-    /// Transforms patch `t` of `map`, `SIDE` x `SIDE` pixels from `(SIDE - 4) / 2` before its first
-    /// output pixel on, into place `at` of `to`; `edge` is memory for a patch over the border.
+    /// Transforms patch `t` of `map`, `SIDE` x `SIDE` pixels starting `(SIDE - 4) / 2` before its
+    /// first output pixel, into place `at` of `to`; `edge` is scratch memory for a patch that
+    /// overlaps the border.
     #[inline(always)]
     pub(super) fn transform<S: Simd, const SIDE: usize>(
         self,
@@ -321,8 +324,8 @@ impl PatchGrid {
     }
 }
 
-/// Transforms `LANES` channels of one patch of `SIDE` x `SIDE` pixels: an input's 6 x 6, or the 4 x 4
-/// of an output's gradient.
+/// Transforms `LANES` channels of one patch of `SIDE` x `SIDE` pixels: 6 x 6 of an input, or 4 x 4
+/// of an output gradient.
 struct Forward<const SIDE: usize> {
     from: *const f32,
     row: usize,
@@ -332,7 +335,7 @@ struct Forward<const SIDE: usize> {
     pitch: usize,
 }
 
-/// `B^T` times a column.
+/// Computes `B^T` times a column.
 #[inline(always)]
 fn forward<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN] {
     let [two, four, five] = [s.splat(2.0), s.splat(4.0), s.splat(5.0)];
@@ -349,7 +352,7 @@ fn forward<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN] {
     ]
 }
 
-/// `A` times a column: the transpose of [`backward`].
+/// Computes `A` times a column: the transpose of [`backward`].
 #[inline(always)]
 fn spread<S: Simd>(s: S, y: [S::V; OUT]) -> [S::V; IN] {
     let [two, four] = [s.splat(2.0), s.splat(4.0)];
@@ -366,7 +369,7 @@ fn spread<S: Simd>(s: S, y: [S::V; OUT]) -> [S::V; IN] {
     ]
 }
 
-/// The transform of a column of `SIDE` values.
+/// Transforms a column of `SIDE` values.
 #[inline(always)]
 fn column<S: Simd, const SIDE: usize>(s: S, d: [S::V; SIDE]) -> [S::V; IN] {
     if SIDE == IN {
@@ -423,7 +426,7 @@ struct Backward {
     post: Post,
 }
 
-/// `A^T` times a column.
+/// Computes `A^T` times a column.
 #[inline(always)]
 fn backward<S: Simd>(s: S, m: [S::V; IN]) -> [S::V; OUT] {
     let [two, four, eight] = [s.splat(2.0), s.splat(4.0), s.splat(8.0)];

@@ -1,29 +1,29 @@
-//! The weight gradient of a 3x3 convolution with stride 1 by a quarter of the products.
+//! The weight gradient of a 3x3 convolution with stride 1 using a quarter of the products.
 //!
-//! The transpose of `winograd`: input patches become `V = B^T d B` as there, patches of the output's
-//! gradient `N = A g A^T`, for each of 36 positions `sum(V^T N)` over patches is a matrix of input by
-//! output channels, and `G^T (...) G` are the nine taps.
+//! This is the transpose of `winograd`: input patches become `V = B^T d B` as there, and patches of
+//! the output gradient become `N = A g A^T`. For each of the 36 positions, `sum(V^T N)` over
+//! patches is a matrix of input by output channels, and `G^T (...) G` gives the nine taps.
 
 use rayon::prelude::*;
 
 use super::buffer::{Nhwc, Shared};
-use super::grad::unpack;
-use super::pack::ConvShape;
+use super::shape::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
 use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
+use super::unpack::unpack;
 use super::winograd::{G, IN, OUT, POSITIONS, PatchGrid, Transformed, applies};
 
-/// Tasks, each with sums of its own: a number that does not depend on that of the threads, so that
-/// the result does not either.
+/// Number of tasks, each with its own sums. It is independent of the number of threads, so that the
+/// result is too.
 const TASKS: usize = 8;
-/// Patches that are transformed at once.
+/// Patches transformed at once.
 const PATCHES: usize = 24;
-/// Largest product of channels: beyond it a task's sums leave the L2.
+/// Maximum product of channels: beyond it, a task's sums do not fit into the L2.
 const CHANNELS: usize = 80 * 80;
 
-/// Whether it is the faster way for an `h` x `w` input: a batch must have enough patches to pay for
-/// transforming the sums back.
+/// Returns whether Winograd is faster for an `h` x `w` input: a batch must have enough patches to
+/// pay for transforming the sums back.
 pub(super) fn wins(shape: ConvShape, n: usize, h: usize, w: usize) -> bool {
     applies(shape)
         && shape.cin >= 8
@@ -32,7 +32,7 @@ pub(super) fn wins(shape: ConvShape, n: usize, h: usize, w: usize) -> bool {
         && n * h.div_ceil(OUT) * w.div_ceil(OUT) >= TASKS * PATCHES
 }
 
-/// The weight gradient into `out` `[cout, cin, 3, 3]`. The sizes have been checked by the caller.
+/// Computes the weight gradient into `out` `[cout, cin, 3, 3]`. The caller has checked the sizes.
 pub(super) fn run(shape: ConvShape, input: &Nhwc, grad: &Nhwc, out: &mut [f32], threads: &Threads) {
     let [n, h, w, cin] = input.dims();
     let cout = shape.cout;
@@ -110,7 +110,7 @@ impl Job for Part<'_> {
         } = self;
         let [_, h, w, cin] = input.dims();
         let (blocks, panels) = (cin.div_ceil(PANEL), wide / PANEL);
-        // One line more per position, or all positions would compete for one cache set.
+        // An additional line per position keeps all positions from sharing one cache set.
         let v_pitch = blocks * PATCHES * PANEL + PANEL;
         let n_pitch = panels * PATCHES * PANEL + PANEL;
         let edge_size = POSITIONS * PANEL * blocks.max(panels);

@@ -1,17 +1,16 @@
-//! Attention that learns.
+//! Traced attention.
 
 use candle_core::Result;
 
 use super::{NONE, Traced, record};
 use crate::nn::kernels::{self, Dropout, Heads, Nhwc};
 
-/// What attention reads from.
+/// Projected inputs of attention.
 pub(in crate::nn) struct Projected {
-    /// Queries and keys side by side: twice the channels of `values`.
+    /// Queries and keys concatenated: twice the channels of `values`.
     pub(in crate::nn) query_keys: Traced,
-    /// Values.
     pub(in crate::nn) values: Traced,
-    /// Heads.
+    /// Number of heads.
     pub(in crate::nn) heads: usize,
 }
 
@@ -25,7 +24,7 @@ fn heads<'a>(query_keys: &'a Nhwc, values: &'a Nhwc, count: usize) -> Heads<'a> 
     }
 }
 
-/// What each token reads.
+/// Returns the attention output of each token, before the output projection.
 pub(in crate::nn) fn attend(from: &Projected, dropout: Option<Dropout>) -> Result<Traced> {
     let Projected {
         query_keys,

@@ -1,4 +1,4 @@
-//! Convolutions that learn.
+//! Traced convolutions.
 
 use candle_core::{Result, Tensor};
 
@@ -8,16 +8,16 @@ use crate::nn::kernels::{
     Plan, Threads,
 };
 
-/// What follows a convolution in the same pass over memory.
+/// Operations fused into a convolution.
 #[derive(Clone, Copy, Default)]
 pub(in crate::nn) struct Then<'a> {
-    /// Added: half the output's size (rounded up), repeated 2 x 2.
+    /// Map of half the output's size (rounded up) that is repeated 2 x 2 and added.
     pub(in crate::nn) low: Option<&'a Traced>,
-    /// Negatives are cut.
+    /// Whether ReLU is applied.
     pub(in crate::nn) relu: bool,
 }
 
-/// `x` with `weight [C_out, C_in, k, k]` and `bias [C_out]`, zero padding `k / 2`.
+/// Convolves `x` with `weight [C_out, C_in, k, k]`, `bias [C_out]` and zero padding `k / 2`.
 pub(in crate::nn) fn convolve(
     x: &Traced,
     weight: &Tensor,
@@ -51,7 +51,7 @@ pub(in crate::nn) fn convolve(
         move |y, mut grad, [weight, bias]| {
             let threads = source.threads();
             if relu {
-                kernels::through(Activation::Relu, &mut grad, y, threads);
+                kernels::activation_grad(Activation::Relu, &mut grad, y, threads);
             }
             let weight_grad = weight_gradient(shape, source.map(), &grad, weight, threads)?;
             let bias_grad = if has_bias {
@@ -88,7 +88,7 @@ fn weight_gradient(
     gradient_of(weight, values)
 }
 
-/// The gradient of a convolution's input, added to `sum`.
+/// Computes the gradient of a convolution's input, added to `sum`.
 fn input_gradient(
     shape: ConvShape,
     weight: &[f32],
@@ -107,8 +107,8 @@ fn input_gradient(
     }
 }
 
-/// The transposed convolution with `weight` of `shape`'s convolution: `weight` is
-/// `[shape.cout, shape.cin, k, k]`, the result has `size` and `shape.cin` channels.
+/// Computes the transpose of `shape`'s convolution: `weight` is `[shape.cout, shape.cin, k, k]`,
+/// the result has `size` and `shape.cin` channels.
 pub(in crate::nn) fn convolve_transposed(
     x: &Traced,
     weight: &Tensor,
@@ -126,8 +126,8 @@ pub(in crate::nn) fn convolve_transposed(
         [Some(weight), None],
         move |_, grad, [weight, _]| {
             let threads = source.threads();
-            // It is the input gradient of a convolution, so what was that one's input is the gradient
-            // here, and its own gradient is the convolution itself.
+            // It is the input gradient of a convolution. The roles of input and output gradient are
+            // therefore swapped here, and its own input gradient is the convolution itself.
             let weight_grad = weight_gradient(shape, &grad, source.map(), weight, threads)?;
             if source.learns() {
                 let packed = with_values(weight, |weight, _| {
@@ -145,7 +145,7 @@ pub(in crate::nn) fn convolve_transposed(
     )
 }
 
-/// `activation(depthwise(x) + other)` with `weight [C, 1, k, k]` and `bias [C]`.
+/// Computes `activation(depthwise(x) + other)` with `weight [C, 1, k, k]` and `bias [C]`.
 pub(in crate::nn) fn depthwise(
     x: &Traced,
     other: Option<&Traced>,
@@ -176,7 +176,7 @@ pub(in crate::nn) fn depthwise(
         [Some(weight), bias],
         move |y, mut grad, [weight, bias]| -> Result<Grads> {
             let threads = source.threads();
-            kernels::through(activation, &mut grad, y, threads);
+            kernels::activation_grad(activation, &mut grad, y, threads);
             let mut grads = NONE;
             if weight.track_op() {
                 let values =

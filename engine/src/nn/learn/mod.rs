@@ -1,15 +1,17 @@
-//! Learning on our kernels: maps stay channels last from a network's entry to its exit.
+//! Automatic differentiation for our kernels: maps stay channels-last from a network's input to its
+//! output.
 //!
-//! A [`Traced`] map holds its values in pooled memory and, during a backward pass, the sum of the
-//! gradients that its consumers have left. Candle only orders the passes: each map has a tensor
-//! without dimensions, its *history*, through which [`record`] ties it to what it was made from.
-//! Candle adds up and allocates a gradient per consumer, each a pass over memory; a history's are
-//! single zeros, while the true ones are added in place, mostly inside the kernel that makes them.
+//! A [`Traced`] map holds its values in pooled memory and, during a backward pass, the accumulated
+//! gradient of its consumers. Candle only determines the order of the backward pass: each map has a
+//! scalar tensor, its *history*, through which [`record`] connects it to its inputs. Candle
+//! allocates and adds a gradient per consumer, each of which costs a pass over memory. The
+//! gradients of histories are single zeros, while the real ones are accumulated in place, mostly
+//! inside the kernel that computes them.
 
 mod attention;
 mod conv;
+mod elementwise;
 mod norm;
-mod pointwise;
 mod resample;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,23 +25,26 @@ use super::kernels::{self, Nhwc, Threads};
 
 pub(super) use attention::{Projected, attend};
 pub(super) use conv::{Then, convolve, convolve_transposed, depthwise};
+pub(super) use elementwise::{
+    add, add_bias, add_to_each, concat, drop_out, gate, multiply, project,
+};
 pub(super) use norm::{Norm, layer_norm, normalise};
-pub(super) use pointwise::{add, add_bias, add_to_each, concat, drop_out, gate, multiply, project};
 pub(super) use resample::{max_pool, upsample_add, upsample_bilinear2, upsample_nearest};
 
-/// A channels-last map that remembers how it was made. Cloning copies nothing.
+/// A channels-last map that records its history for the backward pass. Cloning does not copy the
+/// values.
 ///
-/// One backward pass at a time may run through a map's history.
+/// Only one backward pass at a time may use a map's history.
 #[derive(Clone)]
 pub struct Traced {
     slot: Arc<Slot>,
     history: Tensor,
 }
 
-/// What a map's maker and its consumers share.
+/// Values and gradient of a map, shared between its producer and its consumers.
 struct Slot {
     values: Nhwc,
-    /// Of the consumers that have been passed through, taken by the maker.
+    /// Gradient accumulated by the consumers processed so far; taken by the producer.
     grad: Mutex<Option<Nhwc>>,
     kernels: Arc<Kernels>,
 }
@@ -49,7 +54,7 @@ impl Slot {
         self.grad.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The sum of all consumers' gradients.
+    /// Takes the sum of all consumers' gradients.
     fn take(&self) -> Result<Nhwc> {
         match self.lock().take() {
             Some(grad) => Ok(grad),
@@ -58,24 +63,23 @@ impl Slot {
     }
 }
 
-/// A map as its consumer's way back knows it.
+/// An input as seen by the backward pass of its consumer.
 pub(super) struct Source {
     slot: Arc<Slot>,
     learns: bool,
 }
 
 impl Source {
-    /// The values.
     pub(super) fn map(&self) -> &Nhwc {
         &self.slot.values
     }
 
-    /// Whether somebody wants its gradient.
+    /// Returns whether the input requires a gradient.
     pub(super) fn learns(&self) -> bool {
         self.learns
     }
 
-    /// Leaves a gradient: `make` gets what other consumers have left, if any, and adds to it.
+    /// Adds a gradient: `make` receives the sum left by other consumers, if any, and adds to it.
     pub(super) fn give(&self, make: impl FnOnce(Option<Nhwc>) -> Nhwc) {
         if self.learns {
             let mut grad = self.slot.lock();
@@ -84,7 +88,7 @@ impl Source {
         }
     }
 
-    /// Leaves `grad` itself.
+    /// Adds `grad`, reusing its memory.
     pub(super) fn give_all(&self, grad: Nhwc) {
         self.give(|sum| match sum {
             None => grad,
@@ -95,10 +99,10 @@ impl Source {
         });
     }
 
-    /// Leaves a copy of `grad`.
+    /// Adds a copy of `grad`.
     pub(super) fn give_copy(&self, grad: &Nhwc) {
         self.give(|sum| match sum {
-            None => kernels::duplicate(grad, self.threads()),
+            None => kernels::copy(grad, self.threads()),
             Some(mut sum) => {
                 kernels::add_to(&mut sum, grad, self.threads());
                 sum
@@ -112,7 +116,7 @@ impl Source {
 }
 
 impl Traced {
-    /// A `[N, C, H, W]` tensor in f32 in the processor's memory.
+    /// Converts a `[N, C, H, W]` f32 tensor in CPU memory.
     pub(super) fn enter(x: &Tensor, kernels: &Arc<Kernels>) -> Result<Self> {
         let (n, c, h, w) = x.dims4()?;
         let values = with_values(x, |data, _| {
@@ -129,12 +133,11 @@ impl Traced {
         Ok(Self { slot, history })
     }
 
-    /// The map as `[N, C, H, W]`.
+    /// Converts the map to a `[N, C, H, W]` tensor.
     pub(super) fn to_tensor(&self) -> Result<Tensor> {
         self.history.apply_op1(Leave(self.source()))
     }
 
-    /// The values.
     pub(super) fn map(&self) -> &Nhwc {
         &self.slot.values
     }
@@ -157,15 +160,16 @@ impl Traced {
 
 /// Parameters of an operation.
 type Params<'a> = [Option<&'a Tensor>; 2];
-/// Their gradients.
+/// Gradients of these parameters.
 type Grads = [Option<Tensor>; 2];
-/// No parameters, no gradients.
+/// Returned by operations without parameters.
 const NONE: Grads = [None, None];
 
-/// `values`, made from `inputs` and `params` (two tensors; what is missing is passed as a zero).
+/// Records that `values` were computed from `inputs` and `params` (two tensors; a missing one is
+/// passed as a zero).
 ///
-/// The way `back` gets the values and their gradient, leaves the inputs' gradients with their
-/// [`Source`]s and returns the parameters'.
+/// The backward function `back` receives the values and their gradient, adds the inputs' gradients
+/// to their [`Source`]s, and returns the gradients of the parameters.
 fn record(
     values: Nhwc,
     inputs: &[&Traced],
@@ -199,13 +203,13 @@ fn record(
 
 type Back = dyn Fn(&Nhwc, Nhwc, [&Tensor; 2]) -> Result<Grads> + Send + Sync;
 
-/// One operation in a history.
+/// An operation in a history.
 struct Step {
     slot: Arc<Slot>,
     back: Box<Back>,
 }
 
-/// A history's value.
+/// Returns the value of a history tensor.
 fn nothing() -> (CpuStorage, Shape) {
     (CpuStorage::F32(vec![0.0]), Shape::from(()))
 }
@@ -240,7 +244,7 @@ impl CustomOp3 for Step {
     }
 }
 
-/// From a tensor to a map.
+/// Conversion from a tensor to a map.
 struct Enter(Arc<Slot>);
 
 impl CustomOp1 for Enter {
@@ -258,7 +262,7 @@ impl CustomOp1 for Enter {
     }
 }
 
-/// From a map to a tensor.
+/// Conversion from a map to a tensor.
 struct Leave(Source);
 
 impl CustomOp1 for Leave {
@@ -292,7 +296,7 @@ fn channels_first(map: &Nhwc, threads: &Threads) -> Vec<f32> {
     values
 }
 
-/// Lends the values of a tensor in the processor's memory, row-major.
+/// Calls a function with the values of a tensor in CPU memory, in row-major order.
 pub(super) fn with_values<T>(
     tensor: &Tensor,
     read: impl FnOnce(&[f32], &[usize]) -> Result<T>,
@@ -308,7 +312,7 @@ pub(super) fn with_values<T>(
     }
 }
 
-/// A parameter's gradient.
+/// Converts the values of a parameter's gradient to a tensor of its shape.
 fn gradient_of(param: &Tensor, values: Vec<f32>) -> Result<Option<Tensor>> {
     Tensor::from_vec(values, param.dims(), &Device::Cpu).map(Some)
 }

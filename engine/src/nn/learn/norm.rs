@@ -1,4 +1,4 @@
-//! Norms that learn.
+//! Traced normalisation layers.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use candle_core::{Result, Tensor};
 use super::{Traced, gradient_of, record};
 use crate::nn::kernels::{self, Activation};
 
-/// Statistics that a batch is normalised by.
+/// Statistics used to normalise a batch.
 pub(in crate::nn) struct Norm {
-    /// Per channel.
+    /// Mean per channel.
     pub(in crate::nn) mean: Vec<f32>,
     /// `1 / sqrt(var + eps)` per channel.
     pub(in crate::nn) inverse: Vec<f32>,
-    /// Whether they are the batch's own, through which gradients flow.
+    /// Whether they are the batch's own, so that gradients flow through them.
     pub(in crate::nn) of_batch: bool,
 }
 
-/// `weight (x - mean) / sqrt(var + eps) + bias`, plus `other`, negatives cut if `relu`.
+/// Computes `weight (x - mean) / sqrt(var + eps) + bias`, plus `other`, followed by ReLU if `relu`
+/// is set.
 pub(in crate::nn) fn normalise(
     x: &Traced,
     [weight, bias]: [&Tensor; 2],
@@ -82,14 +83,14 @@ pub(in crate::nn) fn normalise(
     )
 }
 
-/// `weight (token - mean) / sqrt(variance + eps) + bias` for every pixel.
+/// Computes `weight (token - mean) / sqrt(variance + eps) + bias` for every pixel.
 pub(in crate::nn) fn layer_norm(
     x: &Traced,
     [weight, bias]: [&Tensor; 2],
     eps: f32,
 ) -> Result<Traced> {
     let factor: Arc<[f32]> = weight.to_vec1::<f32>()?.into();
-    let mut y = kernels::duplicate(x.map(), x.threads());
+    let mut y = kernels::copy(x.map(), x.threads());
     kernels::layer_norm(&mut y, &factor, &bias.to_vec1::<f32>()?, eps, x.threads());
     let source = x.source();
     record(

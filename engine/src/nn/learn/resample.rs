@@ -1,18 +1,15 @@
-//! Pooling and upsampling that learn.
+//! Traced pooling and upsampling.
 
 use candle_core::Result;
 
 use super::{NONE, Traced, record};
-use crate::nn::Pool;
 use crate::nn::kernels::{self, Activation};
 
-/// The largest value under each window.
-pub(in crate::nn) fn max_pool(x: &Traced, pool: Pool) -> Result<Traced> {
-    let Pool {
-        kernel,
-        stride,
-        pad,
-    } = pool;
+/// Returns the maximum of each window of `kernel` pixels, with the given stride and padding.
+pub(in crate::nn) fn max_pool(
+    x: &Traced,
+    (kernel, stride, pad): (usize, usize, usize),
+) -> Result<Traced> {
     let y = kernels::max_pool(x.map(), kernel, stride, pad, x.threads());
     let source = x.source();
     record(y, &[x], [None, None], move |y, grad, _| {
@@ -23,7 +20,7 @@ pub(in crate::nn) fn max_pool(x: &Traced, pool: Pool) -> Result<Traced> {
     })
 }
 
-/// Every pixel `factor` x `factor` times.
+/// Repeats every pixel `factor` x `factor` times.
 pub(in crate::nn) fn upsample_nearest(x: &Traced, factor: usize) -> Result<Traced> {
     let y = kernels::upsample_nearest(x.map(), factor);
     let source = x.source();
@@ -33,7 +30,7 @@ pub(in crate::nn) fn upsample_nearest(x: &Traced, factor: usize) -> Result<Trace
     })
 }
 
-/// `low` repeated `factor` x `factor`, plus `other`, negatives cut if `relu`.
+/// Computes `low` repeated `factor` x `factor` plus `other`, followed by ReLU if `relu` is set.
 pub(in crate::nn) fn upsample_add(
     low: &Traced,
     factor: usize,
@@ -45,7 +42,7 @@ pub(in crate::nn) fn upsample_add(
     record(y, &[low, other], [None, None], move |y, mut grad, _| {
         let [low, other] = &sources;
         if relu {
-            kernels::through(Activation::Relu, &mut grad, y, low.threads());
+            kernels::activation_grad(Activation::Relu, &mut grad, y, low.threads());
         }
         low.give(|sum| kernels::upsample_gradient(&grad, factor, sum, low.threads()));
         other.give_all(grad);
@@ -53,7 +50,7 @@ pub(in crate::nn) fn upsample_add(
     })
 }
 
-/// Twice the size, bilinear.
+/// Doubles the size with bilinear interpolation.
 pub(in crate::nn) fn upsample_bilinear2(x: &Traced, align_corners: bool) -> Result<Traced> {
     let y = kernels::upsample_bilinear2(x.map(), align_corners, x.threads());
     let source = x.source();

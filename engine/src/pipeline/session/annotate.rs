@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::estimator::{Infer, Want};
 use crate::frame::FramePool;
 use crate::overlay;
-use crate::record::{Backpressure, stamp};
+use crate::record::{Backpressure, Closing, stamp};
 use crate::sound::SoundEnd;
 use crate::source::video;
 
@@ -196,9 +196,15 @@ fn annotate_part(
         };
         let part = match &mut part {
             Some(part) => part,
-            none => none.insert(Part::create(&PartPlan { rate, ..*plan }, &frame)?),
+            none => {
+                let part = none.insert(Part::create(&PartPlan { rate, ..*plan }, &frame)?);
+                part.whole()?;
+                part
+            }
         };
-        part.annotate(&picture, Some(&output), place)?;
+        part.annotate(Some(&picture), Some(&output), place);
+        // Half an annotation is of no use: the first failure ends it.
+        part.whole()?;
         done();
     }
     if let Some(warning) = source.warning() {
@@ -207,11 +213,14 @@ fn annotate_part(
     let Some(part) = part else {
         return Ok(());
     };
-    let (_, notes) = part.finish(SoundEnd::At(f64::INFINITY))?;
-    for note in notes {
+    let closed = part.finish(Closing {
+        by: None,
+        sound: SoundEnd::At(f64::INFINITY),
+    });
+    for note in closed.notes {
         tracing::warn!("{note}");
     }
-    Ok(())
+    closed.finished.failure().map_or(Ok(()), Err)
 }
 
 /// `name`, or `name-2` and so on where there are such files already.

@@ -44,7 +44,7 @@ pub struct FileOutcome {
     pub tap: TapProgress,
     /// The file was read to its end; otherwise it was stopped before.
     pub is_whole: bool,
-    /// What the file lacks.
+    /// What the file lacks, and the outputs that could not be written.
     pub warning: Option<String>,
 }
 
@@ -122,6 +122,7 @@ fn record(
         return Err(Error::source(&info.name, what));
     }
     let infer = plan.make_infer.map(|make| make()).transpose()?;
+    let mut failures = Vec::new();
     let mut looking = Looking::new(infer, plan.look);
     let mut make_tap = Some(plan.make_tap);
     let mut tap: Option<Box<dyn Tap>> = None;
@@ -136,6 +137,7 @@ fn record(
             (None, None) => return Ok(None),
         };
         tap.offer(&presented)?;
+        failures.extend(tap.news());
         Ok(Some(tap.progress()))
     };
     let ended = loop {
@@ -159,7 +161,7 @@ fn record(
     if let (Some(tap), Ok(true)) = (&mut tap, &ended) {
         tap.source_ended();
     }
-    let written = tap.map(Tap::finish).transpose();
+    let written = tap.map(|tap| tap.finish(None)).transpose();
     let is_whole = ended?;
     let Some(tap) = written? else {
         let what = if is_whole {
@@ -170,7 +172,8 @@ fn record(
         return Err(Error::source(&source.info().name, what));
     };
     let lacks = source.warning().map(str::to_owned).into_iter();
-    let lacks: Vec<_> = lacks.chain(tap.notes.iter().cloned()).collect();
+    let lacks = lacks.chain(failures).chain(tap.notes.iter().cloned());
+    let lacks: Vec<_> = lacks.collect();
     Ok(FileOutcome {
         tap,
         is_whole,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::tests::{lines, model_record, video};
 use super::*;
+use crate::geometry::Size;
 use crate::pipeline::tests::{FakeSource, gated_model, model};
 use crate::pipeline::{Look, MakeInfer, OpenSource};
 use crate::record::Backpressure;
@@ -14,6 +15,7 @@ fn file(n: u64, fails: bool) -> OpenSource {
     Arc::new(move || {
         let mut source = FakeSource::new(false, n, 10);
         source.fails = fails;
+        source.info.size = Some(Size::new(32, 16));
         Ok(Box::new(source))
     })
 }

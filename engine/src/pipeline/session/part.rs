@@ -8,19 +8,33 @@ use super::part_path;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
-use crate::record::{Backpressure, ExportContext, ExporterSpec, Exports, Offered, Recorder};
-use crate::sound::{Sound, SoundEnd};
+use crate::record::{
+    Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs,
+};
+use crate::sound::Sound;
 
-/// Two videos, each with a queue of its own, and the poses.
+/// Two videos, each with a queue of its own, and the poses. One that fails leaves the others going.
 pub(super) struct Part {
-    raw: Option<Recorder>,
-    pub(super) annotated: Recorder,
-    exports: Exports,
+    outputs: Outputs,
+    /// The videos' numbers among the outputs.
+    raw: Option<usize>,
+    annotated: usize,
     paths: Vec<PathBuf>,
     /// What is lacking of the sound.
     notes: Vec<String>,
     pub(super) record: PartRecord,
+    /// Frames that have a number.
+    pub(super) n_taken: u64,
     first_secs: Option<f64>,
+}
+
+/// What is left of a part.
+pub(super) struct Closed {
+    pub(super) record: PartRecord,
+    pub(super) bytes: u64,
+    /// What is lacking of the sound.
+    pub(super) notes: Vec<String>,
+    pub(super) finished: Finished,
 }
 
 /// How a part is to be written.
@@ -42,76 +56,89 @@ pub(super) struct PartPlan<'a> {
 }
 
 impl Part {
-    /// Creates the files for pictures like `first`.
+    /// Creates the files for pictures like `first`, those that can be.
+    ///
+    /// # Errors
+    /// When none of them can be, or an exporter is not known.
     pub(super) fn create(plan: &PartPlan<'_>, first: &Frame) -> Result<Self> {
         let PartPlan { folder, number, .. } = *plan;
         let path = |stem: &str, extension| {
             part_path(folder, &format!("{stem}{}", plan.suffix), number, extension)
         };
         let mut notes = Vec::new();
-        let mut record = |path: &Path| {
-            let sound = (plan.sound)();
-            note(&mut notes, &sound.left_out);
-            let sound = (sound, first.time_secs);
-            Recorder::start_with_sound(path, first.size(), plan.rate, plan.backpressure, sound)
-        };
-        let annotated_path = path("annotated", "mp4");
         let context = ExportContext {
             name: folder
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
             ..ExportContext::default()
         };
-        let mut paths = vec![annotated_path.clone()];
-        let raw = if plan.has_raw {
-            let raw_path = part_path(folder, "raw", number, "mp4");
-            paths.push(raw_path.clone());
-            Some(record(&raw_path)?)
-        } else {
-            None
+        let mut outputs = Outputs::default();
+        let mut paths = Vec::new();
+        let mut video = |path: PathBuf| {
+            let sound = (plan.sound)();
+            note(&mut notes, &sound.left_out);
+            let sound = (sound, first.time_secs);
+            let number = outputs.video(&path, first.size(), plan.rate, plan.backpressure, sound);
+            paths.push(path);
+            number
         };
-        let mut exporters = Vec::new();
+        let annotated = video(path("annotated", "mp4"));
+        let raw = plan
+            .has_raw
+            .then(|| video(part_path(folder, "raw", number, "mp4")));
         for (exporter, stem, extension) in keypoint_files(plan.exports) {
             let spec = ExporterSpec::by_name(exporter)
                 .ok_or_else(|| Error::Invalid(format!("no exporter is called '{exporter}'")))?;
             let path = path(stem, extension);
-            exporters.push((spec.open)(&path, &context)?);
+            outputs.export(spec, &path, &context);
             paths.push(path);
         }
-        let annotated = record(&annotated_path)?;
+        outputs.some_left()?;
         Ok(Self {
+            outputs,
             raw,
             annotated,
             notes,
-            exports: Exports::new(exporters),
             paths,
             record: PartRecord::new(first.size()),
+            n_taken: 0,
             first_secs: None,
         })
     }
 
-    /// Queues a frame for the raw video; its number there, `None` when it was dropped.
-    pub(super) fn raw(&mut self, frame: &Frame, secs: f64) -> Result<Option<u64>> {
-        let Some(raw) = &mut self.raw else {
-            return Ok(None);
+    /// Queues a frame for the raw video; its number there, `None` when it was dropped. Without that
+    /// video frames are numbered all the same.
+    pub(super) fn raw(&mut self, frame: &Frame, secs: f64) -> Option<u64> {
+        let id = self.n_taken;
+        let offered = match self.raw {
+            Some(raw) => self.outputs.offer(raw, stamped(frame, id, secs)),
+            None => Offered::Failed,
         };
-        let id = self.record.frames;
-        if offer(raw, stamped(frame, id, secs))? {
-            self.record.frames += 1;
-            self.reach(secs);
-            return Ok(Some(id));
+        match offered {
+            Offered::Queued => self.record.frames += 1,
+            Offered::Dropped => {
+                self.record.drops += 1;
+                return None;
+            }
+            Offered::Failed => {}
         }
-        self.record.drops += 1;
-        Ok(None)
+        self.n_taken += 1;
+        self.reach(secs);
+        Some(id)
     }
 
-    /// Writes what was found in a frame and queues the picture with overlays.
+    /// Whether the annotated video is being written.
+    pub(super) fn is_annotated(&self) -> bool {
+        self.outputs.has_video(self.annotated)
+    }
+
+    /// Writes what was found in a frame and queues the picture with overlays, where there is one.
     pub(super) fn annotate(
         &mut self,
-        picture: &Frame,
+        picture: Option<&Frame>,
         output: Option<&PoseOutput>,
         place: Place,
-    ) -> Result<()> {
+    ) {
         if let Some(output) = output {
             let output = PoseOutput {
                 frame: stamped(&output.frame, place.id, place.secs),
@@ -122,13 +149,38 @@ impl Part {
                 regions: Vec::new(),
                 timings: output.timings,
             };
-            self.exports.push(&output);
+            self.outputs.push(&output);
         }
-        if offer(&mut self.annotated, stamped(picture, place.id, place.secs))? {
-            self.record.annotated_frames += 1;
-            self.reach(place.secs);
+        if let Some(picture) = picture {
+            let picture = stamped(picture, place.id, place.secs);
+            if self.outputs.offer(self.annotated, picture) == Offered::Queued {
+                self.record.annotated_frames += 1;
+                self.reach(place.secs);
+            }
         }
-        Ok(())
+    }
+
+    /// Its figures so far.
+    pub(super) fn record(&self) -> PartRecord {
+        let is_written = self.raw.is_some_and(|raw| self.outputs.has_video(raw));
+        record_of(&self.record, if is_written { 0 } else { self.n_taken })
+    }
+
+    /// Outputs that have failed since the last call, each in a line.
+    pub(super) fn news(&mut self) -> Vec<String> {
+        self.outputs.news()
+    }
+
+    /// # Errors
+    /// When an output has failed: the first failure.
+    pub(super) fn whole(&mut self) -> Result<()> {
+        self.outputs.whole()
+    }
+
+    /// # Errors
+    /// When no output is left: the first failure.
+    pub(super) fn some_left(&mut self) -> Result<()> {
+        self.outputs.some_left()
     }
 
     fn reach(&mut self, secs: f64) {
@@ -138,21 +190,34 @@ impl Part {
 
     /// Bytes on the disk.
     pub(super) fn bytes(&self) -> u64 {
-        let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-        self.paths.iter().map(len).sum()
+        bytes(&self.paths)
     }
 
-    /// Writes what is queued and closes every file, whatever happens to one of them; the sound
-    /// ends at `end`. The answer has the bytes on the disk and what is lacking of the sound.
-    pub(super) fn finish(mut self, end: SoundEnd) -> Result<(u64, Vec<String>)> {
-        let mut outcome = Ok(());
-        for recorder in self.raw.into_iter().chain([self.annotated]) {
-            let summary = recorder.finish_at(end);
-            outcome = outcome.and(summary.map(|s| note(&mut self.notes, &s.sound_notes)));
+    /// Writes what is queued and closes every file, whatever happens to one of them.
+    pub(super) fn finish(self, closing: Closing) -> Closed {
+        let (mut record, mut notes) = (self.record, self.notes);
+        let finished = self.outputs.finish(closing);
+        for summary in finished.videos.iter().flatten() {
+            note(&mut notes, &summary.sound_notes);
         }
-        outcome = outcome.and(self.exports.finish());
-        let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-        outcome.map(|()| (self.paths.iter().map(len).sum(), self.notes))
+        let summary = |video: Option<usize>| finished.videos.get(video?)?.as_ref();
+        if let Some(raw) = summary(self.raw) {
+            record.drops += record.frames.saturating_sub(raw.frames);
+            record.frames = raw.frames;
+        }
+        if let Some(annotated) = summary(Some(self.annotated)) {
+            record.annotated_frames = annotated.frames;
+        }
+        let n_without_raw = match summary(self.raw) {
+            Some(_) => 0,
+            None => self.n_taken,
+        };
+        Closed {
+            record: record_of(&record, n_without_raw),
+            bytes: bytes(&self.paths),
+            notes,
+            finished,
+        }
     }
 }
 
@@ -163,6 +228,21 @@ pub(super) fn note(notes: &mut Vec<String>, lines: &[String]) {
             notes.push(line.clone());
         }
     }
+}
+
+/// With the frames that the annotated video lacks, of those in the raw one or of `n_without_raw`.
+fn record_of(record: &PartRecord, n_without_raw: u64) -> PartRecord {
+    // What the model had no time for is lost to the annotated video as well.
+    let n = record.frames.max(n_without_raw);
+    PartRecord {
+        annotated_drops: n.saturating_sub(record.annotated_frames),
+        ..record.clone()
+    }
+}
+
+fn bytes(paths: &[PathBuf]) -> u64 {
+    let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+    paths.iter().map(len).sum()
 }
 
 /// What keypoint files are written: exporter, stem and extension; a folder has none.
@@ -184,13 +264,4 @@ fn stamped(frame: &Frame, id: u64, secs: f64) -> Frame {
     frame.id = id;
     frame.time_secs = secs;
     frame
-}
-
-/// Whether a frame was taken.
-fn offer(recorder: &mut Recorder, frame: Frame) -> Result<bool> {
-    match recorder.offer(frame) {
-        Offered::Queued => Ok(true),
-        Offered::Dropped => Ok(false),
-        Offered::Failed => Err(recorder.failure()),
-    }
 }

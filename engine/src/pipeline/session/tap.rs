@@ -1,17 +1,17 @@
 //! The tap that writes a recording's folder.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::clock::{Place, RunClock};
 use super::manifest::{self, LookRecord, Manifest, ModelRecord, SourceRecord};
-use super::part::{Part, PartPlan, note};
+use super::part::{Closed, Part, PartPlan, note};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::pipeline::{Presented, Tap, TapProgress};
-use crate::record::{Backpressure, stamp};
+use crate::record::{Backpressure, Closing, stamp};
 use crate::sound::{Sound, SoundEnd};
 use crate::source::{SourceInfo, SourceSpec};
 
@@ -38,14 +38,6 @@ pub struct SessionPlan {
     pub file: Option<SourceSpec>,
 }
 
-/// What came of closed parts.
-#[derive(Default)]
-struct Closed {
-    bytes: u64,
-    /// What is lacking of the sound.
-    notes: Vec<String>,
-}
-
 /// A running recording.
 pub struct SessionTap {
     plan: SessionPlan,
@@ -54,13 +46,21 @@ pub struct SessionTap {
     part: Option<Part>,
     /// Annotated pictures on their way to the encoder.
     pool: FramePool,
-    /// What is known of the parts that are closed.
-    closed: Arc<Mutex<Closed>>,
     sound_end: SoundEnd,
+    /// What the closed parts lack of the sound.
+    notes: Vec<String>,
     closing: Vec<Worker>,
+    /// Parts that were closed on threads of their own, by number from 0.
+    closed: Arc<Mutex<Vec<(usize, Closed)>>>,
+    /// Bytes of the parts that are closed.
+    closed_bytes: u64,
     /// Frames that the source lost before the next one.
     n_skipped: u64,
-    failure: Arc<Mutex<Option<Error>>>,
+    /// Outputs that failed, each in a line; those that are still to be told.
+    failures: Vec<String>,
+    news: Vec<String>,
+    /// The manifest could not be written; it is not said again.
+    is_manifest_lost: bool,
     updated: Instant,
 }
 
@@ -97,11 +97,15 @@ impl SessionTap {
             manifest,
             part: None,
             pool: FramePool::new(),
-            closed: Arc::default(),
             sound_end: SoundEnd::WithVideo,
+            notes: Vec::new(),
             closing: Vec::new(),
+            closed: Arc::default(),
+            closed_bytes: 0,
             n_skipped: 0,
-            failure: Arc::default(),
+            failures: Vec::new(),
+            news: Vec::new(),
+            is_manifest_lost: false,
             updated: Instant::now(),
         };
         // Only later frames come from the capture thread.
@@ -116,7 +120,7 @@ impl SessionTap {
             (part.record.width, part.record.height) != (size.width, size.height)
         };
         if let Some(part) = self.part.take_if(is_other) {
-            self.close(part)?;
+            self.close(part, None)?;
         }
         let part = if let Some(part) = self.part.take() {
             part
@@ -136,55 +140,92 @@ impl SessionTap {
             };
             let part = Part::create(&plan, frame)?;
             self.manifest.parts.push(part.record.clone());
-            self.manifest.write(&self.plan.folder)?;
+            self.write_manifest();
             part
         };
         Ok(self.part.insert(part))
     }
 
     /// Closes a part on a thread of its own: the encoders' queues may take a second.
-    fn close(&mut self, part: Part) -> Result<()> {
-        self.note(&part);
-        let (closed, failure) = (Arc::clone(&self.closed), Arc::clone(&self.failure));
-        let sound_end = self.sound_end;
+    fn close(&mut self, mut part: Part, by: Option<Instant>) -> Result<()> {
+        self.note(&mut part);
+        let (number, closed) = (self.manifest.parts.len() - 1, Arc::clone(&self.closed));
+        let sound = self.sound_end;
         self.closing.push(Worker::spawn(
             "recording part",
             StopFlag::new(),
             move |_| {
-                let (bytes, notes) = part.finish(sound_end)?;
-                let mut closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
-                closed.bytes += bytes;
-                note(&mut closed.notes, &notes);
+                let part = part.finish(Closing { by, sound });
+                lock(&closed).push((number, part));
                 Ok(())
             },
-            move |error| {
-                let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                failure.get_or_insert(error);
-            },
+            |error| tracing::error!(%error, "closing a part of a recording failed"),
         )?);
         Ok(())
     }
 
-    /// Puts a part's figures into the manifest.
-    fn note(&mut self, part: &Part) {
-        if let Some(record) = self.manifest.parts.last_mut() {
-            record.clone_from(&part.record);
-            // What the model had no time for is lost to the annotated video as well.
-            record.annotated_drops = record.frames.saturating_sub(record.annotated_frames);
+    /// Takes the figures of closed parts over.
+    fn collect(&mut self) {
+        let closed = std::mem::take(&mut *lock(&self.closed));
+        for (number, closed) in closed {
+            self.closed_bytes += closed.bytes;
+            note(&mut self.notes, &closed.notes);
+            if let Some(record) = self.manifest.parts.get_mut(number) {
+                *record = closed.record;
+            }
+            self.fail(closed.finished.news());
         }
     }
 
-    fn update(&mut self) -> Result<()> {
+    /// Notes outputs that have failed.
+    fn fail(&mut self, failures: Vec<String>) {
+        self.failures.extend_from_slice(&failures);
+        self.news.extend(failures);
+    }
+
+    /// Puts a part's figures into the manifest, and notes what has failed in it.
+    fn note(&mut self, part: &mut Part) {
+        self.fail(part.news());
+        if let Some(record) = self.manifest.parts.last_mut() {
+            *record = part.record();
+        }
+    }
+
+    fn update(&mut self) {
         if self.updated.elapsed() < UPDATE {
-            return Ok(());
+            return;
         }
         self.updated = Instant::now();
-        if let Some(part) = self.part.take() {
-            self.note(&part);
+        if let Some(mut part) = self.part.take() {
+            self.note(&mut part);
             self.part = Some(part);
         }
-        self.manifest.write(&self.plan.folder)
+        self.collect();
+        self.write_manifest();
     }
+
+    /// The videos and lists go on without it; the last try is made at the end.
+    fn write_manifest(&mut self) {
+        self.manifest.failure = (!self.failures.is_empty()).then(|| self.failures.join("; "));
+        if let Err(error) = self.manifest.write(&self.plan.folder)
+            && !std::mem::replace(&mut self.is_manifest_lost, true)
+        {
+            self.fail(vec![error.to_string()]);
+        }
+    }
+
+    /// An error when no output is left, which ends the recording.
+    fn some_left(&mut self) -> Result<()> {
+        let outcome = self.part.as_mut().map_or(Ok(()), Part::some_left);
+        if let Err(error) = &outcome {
+            self.failures.push(error.to_string());
+        }
+        outcome
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Tap for SessionTap {
@@ -193,12 +234,12 @@ impl Tap for SessionTap {
         let n_skipped = std::mem::take(&mut self.n_skipped);
         let part = self.part_for(frame, source.rate)?;
         part.record.drops += n_skipped;
-        let id = part.raw(frame, secs)?;
-        if let Some(id) = id {
+        if let Some(id) = part.raw(frame, secs) {
             let part = self.manifest.parts.len();
             self.clock.remember(source, frame, Place { part, id, secs });
         }
-        self.update()
+        self.update();
+        self.some_left()
     }
 
     fn skipped(&mut self, n: u64) {
@@ -214,27 +255,37 @@ impl Tap for SessionTap {
         let n_parts = self.manifest.parts.len();
         match (&mut self.part, self.clock.place(source, frame)) {
             (Some(part), Some(place)) if place.part == n_parts => {
-                let picture = presented.drawn(&self.pool);
-                part.annotate(&picture, presented.output.as_deref(), place)
+                let picture = part.is_annotated().then(|| presented.drawn(&self.pool));
+                part.annotate(picture.as_ref(), presented.output.as_deref(), place);
             }
             // The raw video has lost it, or a part that is closed has it.
-            _ => Ok(()),
+            _ => {}
         }
+        self.some_left()
+    }
+
+    fn news(&mut self) -> Vec<String> {
+        if let Some(failures) = self.part.as_mut().map(Part::news) {
+            self.fail(failures);
+        }
+        std::mem::take(&mut self.news)
     }
 
     fn progress(&self) -> TapProgress {
         let mut parts: Vec<_> = self.manifest.parts.iter().collect();
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut bytes, notes) = (closed.bytes, closed.notes.clone());
-        drop(closed);
+        let mut bytes = self.closed_bytes;
+        let mut frames = 0;
+        let notes = self.notes.clone();
         if let Some(part) = &self.part {
             parts.pop();
             parts.push(&part.record);
             bytes += part.bytes();
+            // Without its raw video frames go on being taken.
+            frames = part.n_taken.saturating_sub(part.record.frames);
         }
         TapProgress {
             path: self.plan.folder.clone(),
-            frames: parts.iter().map(|p| p.frames).sum(),
+            frames: frames + parts.iter().map(|p| p.frames).sum::<u64>(),
             drops: parts.iter().map(|p| p.drops).sum(),
             annotated: parts.iter().map(|p| p.annotated_frames).sum(),
             secs: parts.iter().map(|p| p.seconds).sum(),
@@ -247,22 +298,25 @@ impl Tap for SessionTap {
         self.sound_end = SoundEnd::At(f64::INFINITY);
     }
 
-    fn finish(mut self: Box<Self>) -> Result<TapProgress> {
+    fn finish(mut self: Box<Self>, by: Option<Instant>) -> Result<TapProgress> {
         if let Some(part) = self.part.take() {
-            self.close(part)?;
+            self.close(part, by)?;
         }
         for worker in self.closing.drain(..) {
             worker.join();
         }
-        let failure = self
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.collect();
         self.manifest.is_finished = true;
-        self.manifest.failure = failure.as_ref().map(ToString::to_string);
-        let written = self.manifest.write(&self.plan.folder);
-        failure.map_or(Ok(()), Err).and(written)?;
-        Ok(self.progress())
+        self.manifest.failure = (!self.failures.is_empty()).then(|| self.failures.join("; "));
+        if let Err(error) = self.manifest.write(&self.plan.folder)
+            && !self.is_manifest_lost
+        {
+            return Err(error);
+        }
+        if self.news.is_empty() {
+            Ok(self.progress())
+        } else {
+            Err(Error::Invalid(self.news.join("; ")))
+        }
     }
 }

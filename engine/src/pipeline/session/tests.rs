@@ -116,7 +116,7 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
     tap.skipped(2);
     tap.offer_raw(&frame(11, SIZE), &source).unwrap();
     assert_eq!(tap.progress().frames, 9);
-    let progress = tap.finish().unwrap();
+    let progress = tap.finish(None).unwrap();
     assert_eq!(
         (progress.frames, progress.annotated, progress.drops),
         (9, 3, 2)
@@ -186,7 +186,7 @@ fn a_source_opened_anew_goes_on_in_the_same_folder() {
     record(&again, frame(52, SIZE));
     record(&other, frame(90, Size::new(16, 32)));
     record(&other, frame(92, Size::new(16, 32)));
-    let progress = tap.finish().unwrap();
+    let progress = tap.finish(None).unwrap();
     assert_eq!(progress.frames, 8);
     // As long as the frame before: the loop after 0.1 s, the jump back after 0.2 s.
     let wanted = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8];
@@ -200,6 +200,56 @@ fn a_source_opened_anew_goes_on_in_the_same_folder() {
     let manifest = Manifest::read(&folder).unwrap();
     assert_eq!(manifest.parts.len(), 2);
     assert_eq!((manifest.parts[1].width, manifest.parts[1].frames), (16, 2));
+}
+
+/// Fails when a video that cannot be written takes the other outputs along, is told twice or not by
+/// name, or a recording goes on when nothing is left of it.
+#[test]
+fn an_output_that_fails_leaves_the_others_going() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("s");
+    let source = info(true);
+    let mut tap = start(&folder, &source, &frame(0, SIZE));
+    assert!(tap.news().is_empty());
+    // The second part's raw video finds its place taken.
+    std::fs::create_dir(folder.join("raw-2.mp4")).unwrap();
+    let other = Size::new(16, 32);
+    for id in 1..=3 {
+        let frame = frame(id, other);
+        tap.offer_raw(&frame, &source).unwrap();
+        tap.offer(&presented(&source, &frame)).unwrap();
+    }
+    let news = tap.news();
+    assert_eq!(news.len(), 1, "{news:?}");
+    assert!(news[0].contains("raw-2.mp4"), "{news:?}");
+    let progress = tap.progress();
+    assert_eq!((progress.frames, progress.annotated), (4, 4));
+    tap.finish(None).unwrap();
+    assert_eq!(video(&folder.join("annotated-2.mp4")).len(), 3);
+    assert_eq!(lines(&folder.join("poses-2.jsonl")).len(), 3);
+    let manifest = Manifest::read(&folder).unwrap();
+    assert!(manifest.is_finished);
+    let failure = manifest.failure.unwrap();
+    assert_eq!(failure.matches("raw-2.mp4").count(), 1, "{failure}");
+    let part = &manifest.parts[1];
+    assert_eq!((part.frames, part.annotated_frames), (0, 3));
+
+    let folder = parent.path().join("all");
+    let mut tap = start(&folder, &source, &frame(0, SIZE));
+    for name in [
+        "raw-2.mp4",
+        "annotated-2.mp4",
+        "poses-2.jsonl",
+        "coco-2.json.part",
+        "poses-2.csv",
+    ] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    std::fs::write(folder.join("openpose-2"), "").unwrap();
+    let failure = tap.offer_raw(&frame(1, other), &source).unwrap_err();
+    assert!(failure.to_string().contains("-2"), "{failure}");
+    let _ = tap.finish(None);
+    assert_eq!(video(&folder.join("raw.mp4")).len(), 1);
 }
 
 /// Fails when a killed program leaves a folder that does not open: what was written stays, the
@@ -220,6 +270,9 @@ fn an_unfinished_folder_is_of_use() {
         std::fs::create_dir_all(&killed).unwrap();
         for entry in std::fs::read_dir(&folder).unwrap() {
             let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                continue; // OpenPose: one file for each frame.
+            }
             std::fs::copy(entry.path(), killed.join(entry.file_name())).unwrap();
         }
         let spec = SourceSpec::parse(killed.to_str().unwrap()).unwrap();
@@ -231,7 +284,7 @@ fn an_unfinished_folder_is_of_use() {
     let coco = std::fs::read(killed.join("coco.json.part")).unwrap();
     let coco: Value = serde_json::from_slice(&coco).unwrap();
     assert_eq!(coco.as_array().unwrap().len(), 61);
-    tap.finish().unwrap();
+    tap.finish(None).unwrap();
     let sessions = sessions_in(parent.path()).unwrap();
     let finished = |name: &str| {
         let entry = sessions.iter().find(|s| s.folder.ends_with(name));
@@ -286,7 +339,7 @@ fn a_recording_is_annotated_again_beside_the_old() {
     for id in 1..=8 {
         tap.offer_raw(&frame(id, SIZE), &source).unwrap();
     }
-    let _: TapProgress = tap.finish().unwrap();
+    let _: TapProgress = tap.finish(None).unwrap();
     let names = || {
         let entries = std::fs::read_dir(&folder).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();

@@ -121,9 +121,9 @@ fn audio_track(lane: &Lane, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
 /// `iTunSMPB`: so many decoded samples at the begin are not heard. Players that do not apply edit
 /// lists to fragmented files go by it.
 fn gapless(samples: u64) -> Vec<u8> {
+    const UTF8: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 0];
     let text = format!(" 00000000 {samples:08X} 00000000 0000000000000000");
     let full = |kind: &[u8; 4], body: &[u8]| boxed(*kind, &[vec![0; 4], body.to_vec()]);
-    const UTF8: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 0];
     let free_form = [
         full(b"mean", b"com.apple.iTunes"),
         full(b"name", b"iTunSMPB"),

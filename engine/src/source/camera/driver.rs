@@ -20,6 +20,8 @@ pub struct CameraInfo {
     pub description: String,
     /// What tells two cameras of one name apart: the path of its bus or the system's own id.
     pub id: String,
+    /// Why it is not to be opened, where that is known: its driver does not answer.
+    pub problem: Option<String>,
 }
 
 impl CameraInfo {

@@ -47,6 +47,7 @@ pub(super) fn camera(index: u32, id: &str) -> Plugged {
             name: "Fake".to_owned(),
             description: "a fake".to_owned(),
             id: id.to_owned(),
+            problem: None,
         },
         pixels: PixelFormat::Gray,
         hangs_in_open: false,

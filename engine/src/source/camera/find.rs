@@ -117,6 +117,7 @@ mod tests {
             name: name.to_owned(),
             description: String::new(),
             id: id.to_owned(),
+            problem: None,
         }
     }
 

@@ -20,7 +20,9 @@ mod v4l2;
 mod watchdog;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, bounded};
 
 pub use driver::{CameraFormat, CameraInfo};
 
@@ -62,19 +64,34 @@ pub fn list_cameras() -> Result<Vec<CameraInfo>> {
     within(Timing::REAL.open, || NativeDriver.list())
 }
 
-/// The formats that a camera offers and this program reads, best first. Opens the camera for a
-/// moment.
+/// Every camera with the formats that it offers and this program reads, best first. All are opened
+/// for a moment, at once, so that one that hangs delays no other.
 ///
 /// # Errors
-/// When the camera cannot be opened, offers nothing that is read, or does not answer within 5 s.
-pub fn camera_formats(camera: &CameraInfo) -> Result<Vec<CameraFormat>> {
+/// When the system does not answer within 5 s. That of a camera says why it cannot be opened, offers
+/// nothing that is read, or does not answer.
+pub fn camera_formats() -> Result<Vec<(CameraInfo, Result<Vec<CameraFormat>>)>> {
     NativeDriver.authorize(&StopFlag::new())?;
-    let camera = camera.clone();
-    within(Timing::REAL.open, move || {
-        let formats = NativeDriver.open(&camera)?.formats()?;
-        let OpenOptions { size, rate, .. } = OpenOptions::default();
-        Ok(ranked(&formats, size, rate))
-    })
+    let begun = list_cameras()?.into_iter().map(|camera| {
+        let asked = camera.clone();
+        let query = Query::start(&format!("camera query {}", camera.index), move || {
+            if let Some(problem) = &asked.problem {
+                return Err(Error::source(&asked.name, problem.as_str()));
+            }
+            let formats = NativeDriver.open(&asked)?.formats()?;
+            let OpenOptions { size, rate, .. } = OpenOptions::default();
+            Ok(ranked(&formats, size, rate))
+        });
+        (camera, query)
+    });
+    let begun: Vec<_> = begun.collect();
+    let deadline = Instant::now() + Timing::REAL.open;
+    let answer = |(camera, query): (CameraInfo, Result<Query<_>>)| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let formats = query.and_then(|query| query.answer(&camera.name, left));
+        (camera, formats)
+    };
+    Ok(begun.into_iter().map(answer).collect())
 }
 
 /// The result of `work`, which runs on a thread that is abandoned after `limit`.
@@ -82,30 +99,47 @@ fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let (tx, rx) = crossbeam::channel::bounded(1);
-    let failed = tx.clone();
-    let worker = Worker::spawn(
-        "camera query",
-        StopFlag::new(),
-        move |_| {
-            // Nobody listens any more after the time-out.
-            let _ = tx.try_send(Ok(work()?));
-            Ok(())
-        },
-        move |error| {
-            let _ = failed.try_send(Err(error));
-        },
-    )?;
-    rx.recv_timeout(limit).unwrap_or_else(|_| {
-        worker.detach();
-        Err(Error::source(
-            "cameras",
-            format!(
-                "the system did not answer within {:.0} s; unplug and replug the camera",
-                limit.as_secs_f64()
-            ),
-        ))
-    })
+    Query::start("camera query", work)?.answer("cameras", limit)
+}
+
+/// Something that a driver was asked, on a thread of its own.
+struct Query<T> {
+    worker: Worker,
+    answer: Receiver<Result<T>>,
+}
+
+impl<T: Send + 'static> Query<T> {
+    fn start(name: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Self> {
+        let (tx, answer) = bounded(1);
+        let failed = tx.clone();
+        let worker = Worker::spawn(
+            name,
+            StopFlag::new(),
+            move |_| {
+                // Nothing listens any more after the time-out.
+                let _ = tx.try_send(Ok(work()?));
+                Ok(())
+            },
+            move |error| {
+                let _ = failed.try_send(Err(error));
+            },
+        )?;
+        Ok(Self { worker, answer })
+    }
+
+    /// The answer, for which `subject` has so long.
+    fn answer(self, subject: &str, limit: Duration) -> Result<T> {
+        self.answer.recv_timeout(limit).unwrap_or_else(|_| {
+            self.worker.detach();
+            Err(Error::source(
+                subject,
+                format!(
+                    "the system did not answer within {:.0} s; unplug and replug the camera",
+                    Timing::REAL.open.as_secs_f64()
+                ),
+            ))
+        })
+    }
 }
 
 #[cfg(test)]

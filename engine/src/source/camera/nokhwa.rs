@@ -74,6 +74,7 @@ impl Driver for NativeDriver {
                     name: c.human_name(),
                     description: c.description().to_owned(),
                     id,
+                    problem: None,
                 })
             })
             .collect();

@@ -112,18 +112,12 @@ impl Connection {
     }
 
     /// Ends the thread; one that does not end within `patience` is abandoned.
-    pub(super) fn release(self, patience: Duration) {
+    pub(super) fn release(mut self, patience: Duration) {
         self.worker.stop();
         self.frames.close();
-        let asked = Instant::now();
-        while !self.worker.is_finished() {
-            if asked.elapsed() >= patience {
-                tracing::warn!("a camera thread is stuck in its driver and was abandoned");
-                return self.worker.detach();
-            }
-            std::thread::sleep(Duration::from_millis(2));
+        if !self.worker.join_within(patience) {
+            tracing::warn!("a camera thread is stuck in its driver and was abandoned");
         }
-        self.worker.join();
     }
 }
 
@@ -261,6 +255,9 @@ impl Reader {
 
     /// Opens a camera and starts it; `None` when stopped meanwhile.
     fn start(&self, info: &CameraInfo, stop: &StopFlag) -> Result<Option<Started>> {
+        if let Some(problem) = &info.problem {
+            return Err(Error::source(&info.name, problem.as_str()));
+        }
         let mut device = self.context.driver.open(info)?;
         if stop.is_stopped() {
             return Ok(None);

@@ -279,6 +279,20 @@ fn pauses_grow_up_to_their_maximum() {
     assert_eq!(pauses[39], Timing::REAL.max_pause);
 }
 
+/// Fails when a camera that falls silent is restarted later than 3 s after its last frame, or a slow
+/// one is taken for a silent one. The driver has half a second of it to leave and to open.
+#[test]
+fn a_stall_is_over_within_three_seconds() {
+    let timing = Timing::REAL;
+    for rate in [None, Some(5.0), Some(7.5), Some(30.0), Some(120.0)] {
+        // Noticed at the next look; then the thread is let go, and the first try comes at once.
+        let noticed = timing.silence(rate) + timing.poll;
+        let tried = noticed + timing.poll + timing.pause_before(0);
+        assert!(tried <= Duration::from_millis(2500), "{rate:?}: {tried:?}");
+    }
+    assert!(timing.silence(Some(1.0)) >= Duration::from_secs(3));
+}
+
 /// Fails when asking the real system for cameras crashes or hangs, whatever is plugged in.
 /// Not on macOS, which would ask the user for access first.
 #[cfg(not(target_os = "macos"))]

@@ -43,7 +43,7 @@ impl Timing {
     pub(super) const REAL: Self = Self {
         open: Duration::from_secs(5),
         frame: Duration::from_secs(2),
-        poll: Duration::from_millis(200),
+        poll: Duration::from_millis(50),
         first_pause: Duration::from_millis(250),
         max_pause: Duration::from_secs(4),
         outage: Duration::from_secs(30),
@@ -149,10 +149,7 @@ impl CameraSource {
         }
         let silence = self.last_sign.elapsed();
         let limit = if self.has_delivered {
-            // A camera of one frame a second is no silent one.
-            let intervals = self.info.rate.map(|rate| 3.0 / rate.max(0.1));
-            let slow = intervals.map_or(Duration::ZERO, Duration::from_secs_f64);
-            self.timing.frame.max(slow)
+            self.timing.silence(self.info.rate)
         } else {
             self.timing.open
         };
@@ -283,6 +280,14 @@ impl Drop for CameraSource {
 }
 
 impl Timing {
+    /// How long a camera of this rate may be silent while it runs: one of one frame a second is no
+    /// silent one.
+    pub(super) fn silence(&self, rate: Option<f64>) -> Duration {
+        let intervals = rate.map(|rate| 3.0 / rate.max(0.1));
+        let slow = intervals.map_or(Duration::ZERO, Duration::from_secs_f64);
+        self.frame.max(slow)
+    }
+
     /// None before the first try: an unplugged plug is often back at once.
     pub(super) fn pause_before(&self, n_tries: u32) -> Duration {
         match n_tries.checked_sub(1) {

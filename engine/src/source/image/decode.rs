@@ -9,69 +9,23 @@ use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{
-    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader,
-    ImageResult, Limits, RgbaImage,
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits,
+    RgbaImage,
 };
 use tiff::tags::Tag;
 
 use super::content::Content;
 use super::jpeg;
+use super::outcome::{Note, Refusal, check_size, damaged};
 use crate::error::{Error, Result};
 use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, Pixels};
 use crate::geometry::Size;
 use crate::source::video;
 
-/// Pixels along a side that are believed; a file that declares more is damaged or hostile.
-const MAX_SIDE: usize = 16_384;
 /// Memory that decoding one picture may take, bytes: 16384x16384 in 16-bit RGB.
 const MAX_ALLOC: u64 = 2 << 30;
 /// Pages of a TIFF file that are counted.
 const MAX_PAGES: usize = 10_000;
-
-/// What the user should know of a picture that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::source) enum Note {
-    /// A part of it is missing or wrong: how.
-    Damaged(String),
-    /// The file has more frames or pages; this is the first.
-    First(&'static str),
-}
-
-impl std::fmt::Display for Note {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Damaged(how) => f.write_str(how),
-            Self::First(of) => write!(f, "has several {of}, of which the first is used"),
-        }
-    }
-}
-
-/// Why there is no picture.
-pub(super) enum Refusal {
-    /// The file is damaged, missing or too large: why, and what to do.
-    Reason(String),
-    /// Another program may know this variant of the format.
-    Unsupported(String),
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self::Reason(reason)
-    }
-}
-
-impl From<ImageError> for Refusal {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::Unsupported(what) => Self::Unsupported(what.to_string()),
-            other => Self::Reason(damaged(&other)),
-        }
-    }
-}
-
-fn damaged(error: &impl std::fmt::Display) -> String {
-    format!("not a readable picture: {error}; save it again as PNG or JPEG")
-}
 
 /// Pixels as they are shown, and what is to be said of them.
 type Decoded = (Size, Pixels, Option<Note>);
@@ -148,19 +102,6 @@ pub(in crate::source) fn content(path: &Path) -> Result<Content, String> {
         return Err("this is a device or a pipe, not a picture".to_owned());
     }
     Content::of(path).map_err(why)
-}
-
-/// Refuses sizes that no decoder is asked for.
-pub(super) fn check_size(width: usize, height: usize) -> Result<Size, String> {
-    let sides = 1..=MAX_SIDE;
-    if sides.contains(&width) && sides.contains(&height) {
-        Ok(Size::new(width, height))
-    } else {
-        Err(format!(
-            "{width}x{height} pixels, where pictures of 1 to {MAX_SIDE} pixels a side are read: \
-             make it smaller"
-        ))
-    }
 }
 
 /// Refuses what `decoder` would need too much memory for.

@@ -9,7 +9,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::decode::{Note, Refusal, check_size};
+use super::outcome::{Note, Refusal, check_size};
 use crate::frame::{FramePool, Pixels};
 use crate::geometry::Size;
 

@@ -3,6 +3,7 @@
 mod content;
 mod decode;
 mod jpeg;
+mod outcome;
 
 use std::path::Path;
 
@@ -13,7 +14,8 @@ use crate::frame::{Frame, FramePool};
 
 pub use content::Content;
 pub use decode::read_picture;
-pub(super) use decode::{Note, content, limit, opaque, open, read_noted};
+pub(super) use decode::{content, limit, opaque, open, read_noted};
+pub(super) use outcome::Note;
 
 /// File name extensions of pictures, for file dialogs and for files that cannot be looked into.
 pub const EXTENSIONS: &[&str] = &[

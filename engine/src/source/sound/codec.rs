@@ -74,10 +74,7 @@ pub(super) fn coding(track: &Description<'_>, first: &[u8]) -> Result<Coding, St
     let lacking = || "its parameters are missing or damaged".to_owned();
     let coding = match codec {
         "A_AAC" => aac(private, shape),
-        "A_MPEG/L3" if shape.rate >= 32_000 => mpeg(object_type::MPEG1_AUDIO, shape, 1152),
-        "A_MPEG/L3" => mpeg(object_type::MPEG2_AUDIO, shape, 576),
-        "A_MPEG/L2" if shape.rate >= 32_000 => mpeg(object_type::MPEG1_AUDIO, shape, 1152),
-        "A_MPEG/L2" => mpeg(object_type::MPEG2_AUDIO, shape, 1152),
+        "A_MPEG/L2" | "A_MPEG/L3" => Some(mpeg(shape, codec == "A_MPEG/L3")),
         "A_OPUS" => opus(private),
         "A_FLAC" => flac(private),
         "A_ALAC" => alac(private),
@@ -89,12 +86,19 @@ pub(super) fn coding(track: &Description<'_>, first: &[u8]) -> Result<Coding, St
     coding.filter(|c| c.timescale > 0).ok_or_else(lacking)
 }
 
-fn mpeg(object_type: u8, shape: Shape, samples: u32) -> Option<Coding> {
-    Some(Coding {
+/// MPEG-1, or MPEG-2 with its lower sample rates, whose layer 3 has half as many samples in a frame.
+fn mpeg(shape: Shape, is_layer_3: bool) -> Coding {
+    let is_mpeg1 = shape.rate >= 32_000;
+    let object_type = if is_mpeg1 {
+        object_type::MPEG1_AUDIO
+    } else {
+        object_type::MPEG2_AUDIO
+    };
+    Coding {
         sample_entry: mp4a(object_type, shape, &[]),
         timescale: shape.rate,
-        length: Length::Fixed(samples),
-    })
+        length: Length::Fixed(if is_layer_3 && !is_mpeg1 { 576 } else { 1152 }),
+    }
 }
 
 /// From an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1).

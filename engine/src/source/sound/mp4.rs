@@ -71,10 +71,10 @@ struct Audio {
 impl Tables {
     fn new(moov: &[u8], file_length: u64) -> Result<Self, String> {
         let movie: Mvhd = find_leaf(moov, &[b"mvhd"]).ok_or(DAMAGED)?;
-        let video = all(moov, b"trak").find(|trak| has_handler(trak, b"vide"));
+        let video = all(moov, b"trak").find(|trak| has_handler(trak, *b"vide"));
         let video = video.map(|trak| Timed::new(moov, trak, &movie, file_length, true));
         let mut audio = Vec::new();
-        for trak in all(moov, b"trak").filter(|trak| has_handler(trak, b"soun")) {
+        for trak in all(moov, b"trak").filter(|trak| has_handler(trak, *b"soun")) {
             let entries = find(trak, &[b"mdia", b"minf", b"stbl", b"stsd"]);
             let entries = entries.and_then(|stsd| stsd.get(8..)).unwrap_or_default();
             let mut entries = boxes(entries);

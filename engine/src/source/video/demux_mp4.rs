@@ -44,7 +44,7 @@ impl Track {
     /// From the body of `moov`.
     fn new(moov: &[u8], file_length: u64) -> Result<Self, String> {
         let trak = all(moov, b"trak")
-            .find(|trak| has_handler(trak, b"vide"))
+            .find(|trak| has_handler(trak, *b"vide"))
             .ok_or("an MP4 file without video")?;
         let damaged = || "an MP4 file with a damaged index".to_owned();
         let movie: Mvhd = find_leaf(moov, &[b"mvhd"]).ok_or_else(damaged)?;

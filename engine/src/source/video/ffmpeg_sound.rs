@@ -69,7 +69,7 @@ impl SoundCopy {
         let mut text = Vec::new();
         self.0.0.stderr.take()?.read_to_end(&mut text).ok()?;
         let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        lines.last().map(str::to_owned)
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+        lines.next_back().map(str::to_owned)
     }
 }

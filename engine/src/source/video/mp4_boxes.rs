@@ -140,7 +140,7 @@ pub(in crate::source) fn all<'a>(
 }
 
 /// Whether the body of a `trak` is of this kind: `vide`, `soun`.
-pub(in crate::source) fn has_handler(trak: &[u8], kind: &[u8; 4]) -> bool {
+pub(in crate::source) fn has_handler(trak: &[u8], kind: [u8; 4]) -> bool {
     let handler = find(trak, &[b"mdia", b"hdlr"]);
     handler.and_then(|h| h.get(8..12)) == Some(kind.as_slice())
 }

@@ -1,4 +1,4 @@
-//! What telling several people apart promises.
+//! Tests of the tracker for several people.
 
 use proptest::prelude::*;
 
@@ -26,14 +26,14 @@ fn person(cx: f64, cy: f64, h: f64) -> Pose {
     Pose::from_keypoints((0..17).map(joint).collect())
 }
 
-/// The pose with only those joints.
+/// Keeps only the selected joints of the pose.
 fn only(pose: &Pose, joints: impl Fn(usize) -> bool) -> Pose {
     let keep = |(j, k): (usize, &Keypoint)| if joints(j) { *k } else { Keypoint::default() };
     let joints = pose.keypoints_raw.iter().enumerate().map(keep);
     Pose::from_keypoints(joints.collect())
 }
 
-/// The pose with its joints moved by up to `pixels`, differently for every `seed`.
+/// Moves the pose's joints by up to `pixels`, differently for every `seed`.
 fn jittered(pose: &Pose, pixels: f32, seed: u64) -> Pose {
     let unit = |n: u64| {
         let mixed =
@@ -52,13 +52,13 @@ fn ids(poses: &[Pose]) -> Vec<u64> {
     poses.iter().map(|p| p.track_id.unwrap()).collect()
 }
 
-/// The number that `pose` got.
+/// Returns the track id that `pose` was given.
 fn id_of(pose: &Pose, given: &[Pose]) -> Option<u64> {
     let same = |p: &&Pose| p.keypoints_raw == pose.keypoints_raw;
     given.iter().find(same)?.track_id
 }
 
-/// Any people of a few frames: where, how high, which joints are absent.
+/// Random people in a few frames: centre, height and a bit mask of absent joints.
 type Scene = Vec<Vec<(f64, f64, f64, u32)>>;
 
 fn scenes() -> impl Strategy<Value = Scene> {
@@ -79,8 +79,8 @@ fn poses(people: &[(f64, f64, f64, u32)]) -> Vec<Pose> {
 }
 
 proptest! {
-    /// Fails when two people of a frame share a number, or the order in which a network lists
-    /// people decides who they are.
+    /// Fails when two people in a frame share a track id, or the order of the network's output
+    /// affects the ids.
     #[test]
     fn ids_are_unique_and_order_does_not_matter(scene in scenes(), turn in 0..7_usize) {
         let (mut one, mut other) = (tracker(), tracker());
@@ -98,10 +98,10 @@ proptest! {
         }
     }
 
-    /// Fails when two people who walk past each other swap numbers: while both are seen, and
-    /// when the one behind is hidden for a moment.
+    /// Fails when two people who walk past each other swap track ids, both while they are seen and
+    /// when the one behind is briefly hidden.
     #[test]
-    fn people_who_cross_keep_their_numbers(
+    fn people_who_cross_keep_their_ids(
         hz in 10.0..60.0_f64, u in 130.0..300.0_f64, v in 130.0..300.0_f64,
         hides in any::<bool>(), seed in any::<u64>(),
     ) {
@@ -129,10 +129,10 @@ proptest! {
         prop_assert_eq!(tracker.last_id, 2);
     }
 
-    /// Fails when somebody who stands still is somebody else after a short gap, is drawn where
-    /// nobody was found, or is remembered for ever.
+    /// Fails when a person who stands still gets a new id after a short gap, is drawn in frames
+    /// where they were not found, or is remembered for too long.
     #[test]
-    fn a_short_gap_keeps_the_number_and_a_long_one_does_not(
+    fn a_short_gap_keeps_the_id_a_long_one_does_not(
         hz in 10.0..120.0_f64, seed in any::<u64>(), secs in 0.6..4.0_f64,
     ) {
         for (gap, id) in [(0.3, 1), (secs, 2)] {
@@ -152,10 +152,10 @@ proptest! {
         }
     }
 
-    /// Fails when any input panics, makes a joint that is not a number, or leaves the tracker
-    /// unable to follow people afterwards.
+    /// Fails when some input causes a panic or a NaN joint, or leaves the tracker unable to track
+    /// people afterwards.
     #[test]
-    fn broken_numbers_break_nothing(
+    fn nan_input_leaves_the_tracker_usable(
         frames in prop::collection::vec(
             (any::<f64>(), prop::collection::vec(
                 prop::collection::vec(any::<[f32; 3]>(), 0..19), 0..4)), 1..20),
@@ -184,7 +184,8 @@ proptest! {
     }
 }
 
-/// Fails when absent joints come back at a place, or pull boxes, numbers or filters to the corner.
+/// Fails when absent joints get a position, or drag boxes, track ids or filters to the corner (0,
+/// 0).
 #[test]
 fn absent_joints_stay_absent() {
     let mut tracker = tracker();
@@ -201,7 +202,7 @@ fn absent_joints_stay_absent() {
         assert_eq!(given[0].keypoints[0] == Keypoint::default(), i % 2 == 1);
         assert!(given[0].bbox.x > 300.0);
     }
-    // Two who have nothing in common but absent joints are two.
+    // Two poses that share only absent joints are two people.
     let upper = only(&person(100.0, 100.0, 150.0), |j| j < 8);
     let legs = only(&person(100.0, 100.0, 150.0), |j| j >= 9);
     let mut tracker = self::tracker();
@@ -210,8 +211,8 @@ fn absent_joints_stay_absent() {
     assert_eq!(ids(&tracker.update(2.0 * DT, FRAME, vec![legs])), [2]);
 }
 
-/// Fails when flickering fragments use up numbers, a clear person is shown late, a still picture
-/// hides people, or a fragment takes the number of the body it broke off.
+/// Fails when flickering fragments use up ids, a complete person is shown late, people in a still
+/// image are not shown, or a fragment takes the id of the body from which it broke off.
 #[test]
 fn fragments_must_be_seen_twice() {
     let whole = person(300.0, 240.0, 200.0);
@@ -225,7 +226,7 @@ fn fragments_must_be_seen_twice() {
     assert!(step(1, &[&elsewhere]).is_empty());
     assert!(step(2, &[]).is_empty());
     assert_eq!(step(3, &[&whole, &elsewhere]), [1]);
-    // Nearly where the body's arm was, while the body goes on.
+    // Close to the predicted arm of the body, while the body moves on.
     let walked = person(306.0, 240.0, 200.0);
     let fragment = only(&whole, |j| j < 3);
     assert_eq!(step(4, &[&fragment, &walked]), [1]);
@@ -237,10 +238,10 @@ fn fragments_must_be_seen_twice() {
     assert_eq!(ids(&still.update(7.0, FRAME, found)), [1, 2, 3]);
 }
 
-/// Fails when looking at a still frame, where some people are known from before or nobody is,
-/// leaves out people or does not know those again.
+/// Fails when processing the same frame a second time leaves out people or changes their ids,
+/// whether or not people are known from earlier frames.
 #[test]
-fn a_frame_can_be_looked_at_twice() {
+fn a_frame_can_be_processed_twice() {
     let everybody = || {
         vec![
             person(100.0, 240.0, 180.0),
@@ -270,13 +271,13 @@ fn a_frame_can_be_looked_at_twice() {
     }
 }
 
-/// Fails when a network that needs a second for a frame numbers everybody anew in each.
+/// Fails when a network that needs a second per frame gives everybody a new id in each frame.
 #[test]
-fn a_slow_network_knows_people_again() {
+fn a_slow_network_keeps_track_ids() {
     let mut tracker = tracker();
     for i in 0..6 {
         let t = f64::from(i);
-        // Two metres apart; one paces up and down, one leaves.
+        // Two people two metres apart: one paces up and down, one leaves.
         let pacing = person(150.0 + 40.0 * (t % 2.0), 240.0, 170.0);
         let mut found = vec![pacing.clone()];
         let stays = person(400.0, 240.0, 200.0);
@@ -295,10 +296,10 @@ fn a_slow_network_knows_people_again() {
     assert_eq!(ids(&jumped), [4]);
 }
 
-/// Fails when joints glide from one run to the next, numbers do not start again, or a picture of
-/// another size is taken for the next frame.
+/// Fails when joints glide from one run to the next, ids do not start again, or a frame of a
+/// different size counts as the next frame of the run.
 #[test]
-fn a_new_run_starts_anew() {
+fn a_new_run_forgets_everybody() {
     let mut tracker = tracker();
     let (here, there) = (person(200.0, 240.0, 200.0), person(208.0, 240.0, 200.0));
     let seen = |tracker: &mut SeveralTracker, t: f64, frame: Size, pose: &Pose| {
@@ -320,8 +321,8 @@ fn a_new_run_starts_anew() {
     assert_eq!(seen(&mut tracker, 9.0, FRAME, &here).track_id, Some(1));
 }
 
-/// Fails when new parameters of the filter do not reach people already known and those to come,
-/// or `--no-smooth` still changes joints.
+/// Fails when new filter parameters do not apply to both known and new people, or `--no-smooth`
+/// still changes joints.
 #[test]
 fn smoothing_follows_its_parameters() {
     let stiff = OneEuro {

@@ -1,4 +1,4 @@
-//! What following one person promises.
+//! Tests of the tracker for one person.
 
 use proptest::prelude::*;
 
@@ -27,7 +27,8 @@ fn contains(roi: &Roi, p: Point) -> bool {
     (p.x - roi.center.x).abs() <= roi.width / 2.0 && (p.y - roi.center.y).abs() <= roi.height / 2.0
 }
 
-/// A network that sees the person only when the region holds them and is not too large for them.
+/// Simulates a network that finds the person only when the region contains them and is not too
+/// large.
 fn look(tracker: &mut SingleTracker, i: usize, truth: &Pose, zoom: f64) -> (Roi, Vec<Pose>) {
     let roi = tracker.regions(FRAME)[0];
     let inside = truth.keypoints.iter().all(|k| contains(&roi, k.point()));
@@ -54,9 +55,9 @@ proptest! {
         }
     }
 
-    /// Fails when the crop trembles with the joints of a person who stands still.
+    /// Fails when the crop jitters with the joints of a person who stands still.
     #[test]
-    fn the_region_rests_with_the_person(noise in prop::collection::vec(-1.0..1.0_f64, 40)) {
+    fn the_region_is_stable_while_the_person_rests(noise in prop::collection::vec(-1.0..1.0_f64, 40)) {
         let mut tracker = tracker();
         let mut regions = Vec::new();
         for (i, n) in noise.iter().enumerate() {
@@ -66,7 +67,7 @@ proptest! {
         prop_assert!(regions[2..].windows(2).all(|r| r[0] == r[1]));
     }
 
-    /// Fails when any input makes a region the crop cannot use, or a pose that is not a number.
+    /// Fails when some input yields a region that cannot be cropped, or a NaN pose.
     #[test]
     fn regions_are_always_usable(
         frames in prop::collection::vec(
@@ -94,7 +95,7 @@ proptest! {
     }
 }
 
-/// Fails when one stray joint makes the person small in the crop at once.
+/// Fails when one stray joint widens the crop at once, which makes the person small in it.
 #[test]
 fn a_stray_joint_widens_the_region_slowly() {
     let mut tracker = tracker();
@@ -116,7 +117,7 @@ fn a_stray_joint_widens_the_region_slowly() {
     );
 }
 
-/// Fails when a crop that shows only a face could never find the body again.
+/// Fails when a crop that shows only a face never finds the body again.
 #[test]
 fn missing_joints_widen_the_region() {
     let mut full = tracker();
@@ -133,22 +134,22 @@ fn missing_joints_widen_the_region() {
     assert!(part.regions(FRAME)[0].width > 1.1 * full.regions(FRAME)[0].width);
 }
 
-/// Fails when a small person at the side, whom the whole picture does not show, is never found,
-/// or when a new acquisition keeps the old identity.
+/// Fails when a small person at the side, who is not detected in the whole frame, is never found,
+/// or a newly found person keeps the old track id.
 #[test]
-fn a_person_entering_at_the_side_is_acquired_anew() {
+fn a_person_entering_at_the_side_gets_a_new_id() {
     let mut tracker = tracker();
     let first = person(320.0, 240.0, 100.0, 300.0, 0.8);
     for i in 0..5 {
         assert_eq!(look(&mut tracker, i, &first, 9.0).1[0].track_id, Some(1));
     }
-    // Gone: given up after MAX_MISSES frames, then the whole picture is searched.
+    // The person leaves: dropped after MAX_MISSES frames, then the whole frame is searched.
     let nobody = person(-1000.0, 0.0, 10.0, 10.0, 0.8);
     for i in 5..5 + MAX_MISSES {
         look(&mut tracker, i, &nobody, 9.0);
     }
     assert_eq!(tracker.regions(FRAME)[0], Roi::whole(FRAME, 1.0));
-    // Back at the right edge, too small for the whole picture (640 high) but not for a part (480).
+    // Back at the right edge, too small for the whole frame (640 high) but not for a part (480).
     let second = person(580.0, 240.0, 60.0, 200.0, 0.8);
     let acquired = (20..24)
         .map(|i| look(&mut tracker, i, &second, 2.5).1)
@@ -156,9 +157,9 @@ fn a_person_entering_at_the_side_is_acquired_anew() {
     assert_eq!(acquired.unwrap()[0].track_id, Some(2));
 }
 
-/// Fails when the search leaves a part of the picture out or looks beside it.
+/// Fails when the search regions leave out a part of the frame or extend beyond it.
 #[test]
-fn search_regions_cover_the_picture() {
+fn search_regions_cover_the_frame() {
     for (frame, aspect, n) in [
         (Size::new(1280, 720), 1.0, 4),
         (Size::new(480, 640), 1.0, 4),
@@ -182,9 +183,9 @@ fn search_regions_cover_the_picture() {
     }
 }
 
-/// Fails when a pose of noise alone becomes a person.
+/// Fails when a pose of noise alone starts a person.
 #[test]
-fn weak_or_few_joints_are_nobody() {
+fn weak_or_few_joints_start_no_person() {
     let mut tracker = tracker();
     tracker.regions(FRAME);
     let weak = person(320.0, 240.0, 100.0, 200.0, 0.22);
@@ -196,9 +197,9 @@ fn weak_or_few_joints_are_nobody() {
     assert!(tracker.update(DT, FRAME, Vec::new()).is_empty());
 }
 
-/// Fails when joints glide from one run or person to the next, or ids do not start again.
+/// Fails when joints glide from one run or person to the next, or track ids do not start again.
 #[test]
-fn a_new_run_starts_anew() {
+fn a_new_run_forgets_everybody() {
     let mut tracker = tracker();
     let here = person(200.0, 240.0, 100.0, 200.0, 0.8);
     let there = person(400.0, 240.0, 100.0, 200.0, 0.8);
@@ -234,10 +235,10 @@ fn without_smoothing_joints_are_as_decoded() {
     }
 }
 
-/// Fails when furniture becomes a person, a person in a difficult pose is given up, or the
-/// tracker holds on to furniture after the person has left.
+/// Fails when furniture starts a person, a person in a difficult pose is dropped, or the tracker
+/// keeps following furniture after the person has left.
 #[test]
-fn doubt_keeps_a_person_and_starts_nobody() {
+fn weak_evidence_keeps_a_person_but_starts_none() {
     let mut tracker = tracker();
     let at = |score| vec![person(320.0, 240.0, 100.0, 200.0, score)];
     tracker.regions(FRAME);
@@ -247,7 +248,7 @@ fn doubt_keeps_a_person_and_starts_nobody() {
         let poses = tracker.update(i as f64 * DT, FRAME, at(0.45));
         assert_eq!(poses[0].track_id, Some(1), "frame {i}");
     }
-    // Every eighth frame the furniture looks a little more like somebody.
+    // In every eighth frame the furniture resembles a person slightly more.
     let score = |i: usize| if i.is_multiple_of(8) { 0.44 } else { 0.3 };
     let gone = (60..120).find(|&i| {
         tracker
@@ -257,10 +258,10 @@ fn doubt_keeps_a_person_and_starts_nobody() {
     assert!(gone.is_some_and(|i| i < 60 + 3 * MAX_MISSES), "{gone:?}");
 }
 
-/// Fails when a person's trail is missing, grows without end, reaches over into another person's,
-/// or new parameters of the filter change nothing.
+/// Fails when a person's trail is missing, grows without limit, continues another person's trail,
+/// or new filter parameters have no effect.
 #[test]
-fn a_person_brings_a_second_of_their_past() {
+fn a_pose_carries_one_second_of_its_past() {
     let mut tracker = tracker();
     let step = |tracker: &mut SingleTracker, i: u32, x: f64| {
         tracker.regions(FRAME);
@@ -273,7 +274,7 @@ fn a_person_brings_a_second_of_their_past() {
         assert_eq!(pose.past.len(), i.min(30) as usize);
         if let Some(last) = pose.past.last() {
             assert!(last.keypoints_raw[0].x < pose.keypoints_raw[0].x);
-            // The very first frame is handed on as decoded.
+            // The first frame is returned as decoded.
             assert!(i == 1 || last.keypoints != last.keypoints_raw);
         }
     }

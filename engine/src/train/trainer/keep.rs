@@ -101,7 +101,7 @@ impl Trainer {
     /// weights before it, and batch norms that follow the batch hide what the statistics have
     /// become. Costs one forward pass for every save.
     fn is_sound(&mut self) -> Result<bool> {
-        let Some(lesson) = &self.lesson else {
+        let Some(batch) = &self.last_batch else {
             return Ok(true);
         };
         let moved = self.params.moving().values().map(Var::as_tensor);
@@ -114,10 +114,10 @@ impl Trainer {
                 return Ok(false);
             }
         }
-        if !self.work().judge(lesson)?.is_finite() {
+        if !self.work().judge(batch)?.is_finite() {
             return Ok(false);
         }
-        self.lesson = None;
+        self.last_batch = None;
         Ok(true)
     }
 

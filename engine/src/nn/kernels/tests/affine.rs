@@ -1,4 +1,4 @@
-//! Factor and shift per channel.
+//! Tests of scale and shift per channel.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,8 @@ use super::{all_threads, map, near, values};
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Fails when a channel gets another's factor, the residual is forgotten, or the last channels or pixels are missed.
+    /// Fails when a channel gets another's scale, the residual is ignored, or the last channels or
+    /// pixels are skipped.
     #[test]
     fn affine_equals_plain_arithmetic(
         seed in 1_u64..1 << 32,

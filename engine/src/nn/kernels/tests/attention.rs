@@ -1,4 +1,4 @@
-//! Attention against its reference.
+//! Compares attention with its reference.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use super::{all_threads, map, near};
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Fails when a tile, head or image takes another's queries, keys, values or weights.
+    /// Fails when a tile, head or image uses another's queries, keys, values or weights.
     #[test]
     fn attention_equals_the_reference(
         seed in 1_u64..1 << 32,

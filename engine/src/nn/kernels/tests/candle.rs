@@ -1,11 +1,11 @@
-//! The scalar reference against an independent implementation.
+//! Compares the scalar reference with an independent implementation.
 
 use candle_core::{Device, Tensor};
 
 use super::super::{ConvShape, reference};
 use super::{near, values};
 
-/// Fails when the reference itself is wrong: it is compared once with candle's convolution.
+/// Fails when the reference itself is wrong, i.e. differs from candle's convolution.
 #[test]
 fn reference_equals_candle() {
     let shape = ConvShape {
@@ -27,7 +27,7 @@ fn reference_equals_candle() {
     near(&got, &want, 1e-5, "reference").unwrap();
 }
 
-/// Fails when the gradient kernels disagree with candle's automatic differentiation.
+/// Fails when the gradient kernels differ from candle's automatic differentiation.
 #[test]
 fn gradients_equal_candle() {
     use super::super::{Epilogue, PackedTransposed, conv2d_transposed, conv2d_weight_gradient};

@@ -1,16 +1,16 @@
-//! Convolutions, transposed convolutions and gradients at nasty sizes.
+//! Tests of convolutions, transposed convolutions and gradients at awkward sizes.
 
 use proptest::prelude::*;
 
 use super::super::*;
 use super::{all_threads, map, near_sums, values};
 
-/// Nasty channel counts: around multiples of the panel's 16 and of the strip's 4.
+/// Awkward channel counts: around multiples of 16 (panels) and of 4 (strips).
 fn channels() -> impl Strategy<Value = usize> {
     prop::sample::select(vec![1, 2, 3, 4, 5, 14, 15, 16, 17, 31, 32, 33, 48, 80])
 }
 
-/// Map sides from 1, around the tiles' 4, 8, 12 pixels and the patches' 4.
+/// Map sides from 1, around the tiles' 4, 8 and 12 pixels and the patches' 4.
 fn side() -> impl Strategy<Value = usize> {
     prop::sample::select(vec![1, 2, 3, 4, 5, 7, 8, 11, 12, 13, 17, 21, 29])
 }
@@ -112,7 +112,7 @@ impl Case {
             near_sums(terms, got.data(), &want, tolerance, &what)?;
         }
 
-        // The same from and into channel slices of wider maps, whose other channels must survive.
+        // The same between channel slices of wider maps, whose other channels must not change.
         let mut wide_in = Buffers::new().map(n, h, w, shape.cin + 5);
         wide_in.data_mut().fill(f32::NAN);
         for (wide, pixel) in wide_in
@@ -136,7 +136,7 @@ impl Case {
         for wide in wide_out.data().chunks(cout + 3) {
             prop_assert!(
                 wide[0] == 7.0 && wide[cout + 1..] == [7.0, 7.0],
-                "{:?} wrote beside its channels",
+                "{:?} wrote outside its channels",
                 self
             );
             got.extend_from_slice(&wide[1..=cout]);
@@ -149,15 +149,15 @@ impl Case {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Fails when a direct convolution is wrong at a border, a tile's end, a channel remainder or
-    /// in its epilogue, on any instruction set or thread count.
+    /// Fails when a direct convolution is wrong at a border, the end of a tile, a channel remainder
+    /// or in its epilogue, on any instruction set or thread count.
     #[test]
     fn direct_equals_the_reference(case in case()) {
         case.check(Plan::Direct, 1e-5)?;
     }
 
-    /// Fails when Winograd is wrong at patches that overlap a border, or loses more precision
-    /// than its transforms must.
+    /// Fails when Winograd is wrong at patches that overlap a border, or loses more precision than
+    /// its transforms explain.
     #[test]
     fn winograd_equals_the_reference(mut case in case()) {
         case.shape = ConvShape::same(case.shape.cin, case.shape.cout, 3, 1);
@@ -189,8 +189,8 @@ proptest! {
         }
     }
 
-    /// Fails when a weight or bias gradient is wrong, misses the border, depends on the thread
-    /// count, or keeps what the buffer held before.
+    /// Fails when a weight or bias gradient is wrong, ignores the border, depends on the thread
+    /// count, or keeps old contents of the buffer.
     #[test]
     fn weight_gradient_equals_the_reference(case in case()) {
         let Case { seed, n, h, w, shape, .. } = case;
@@ -212,8 +212,8 @@ proptest! {
         }
     }
 
-    /// Fails when Winograd's weight gradient is wrong at patches over a border, forgets a task's
-    /// patches, or depends on the thread count.
+    /// Fails when Winograd's weight gradient is wrong at patches that overlap a border, loses a
+    /// task's patches, or depends on the thread count.
     #[test]
     fn winograd_weight_gradient_equals_the_reference(mut case in case()) {
         case.shape = ConvShape::same(case.shape.cin.max(8), case.shape.cout.max(8), 3, 1);
@@ -229,7 +229,8 @@ proptest! {
         }
     }
 
-    /// Fails when the input gradient by a flipped kernel differs from the transposed convolution.
+    /// Fails when the input gradient with the flipped kernel differs from the transposed
+    /// convolution.
     #[test]
     fn flipped_kernel_is_the_input_gradient(mut case in case()) {
         case.shape.stride = 1;
@@ -249,7 +250,7 @@ proptest! {
     }
 
     /// Fails when the reference gradients are not the derivative of the reference convolution:
-    /// `sum(grad * conv(x, w))` is linear in x and in w, so a difference of any size is exact.
+    /// `sum(grad * conv(x, w))` is linear in x and in w, so a difference of any step size is exact.
     #[test]
     fn reference_gradients_equal_differences(mut case in case(), at in 0_usize..1 << 20) {
         case.shape.cin = case.shape.cin.min(5);

@@ -1,17 +1,17 @@
-//! The ways back, each against its formula in f64.
+//! Compares each backward pass with its formula in f64.
 
 use proptest::prelude::*;
 
 use super::super::*;
 use super::{all_threads, map, near, near_sums, values};
 
-/// Images, height, width, channels around the vectors' 4, 8, 16.
+/// Images, height, width and channels, around the vectors' 4, 8 and 16 lanes.
 fn dims() -> impl Strategy<Value = [usize; 4]> {
     let channels = prop::sample::select(vec![1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 64]);
     (1_usize..4, 1_usize..20, 1_usize..30, channels).prop_map(|(n, h, w, c)| [n, h, w, c])
 }
 
-/// `f(value index, channel)` summed per channel.
+/// Sums `f(value index, channel)` per channel.
 fn per_channel(len: usize, c: usize, f: impl Fn(usize) -> f64) -> Vec<f32> {
     let mut sums = vec![0.0; c];
     for i in 0..len {
@@ -24,7 +24,7 @@ fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
 }
 
-/// `sum(a * b)`.
+/// Computes `sum(a * b)`.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter()
         .zip(b)
@@ -35,8 +35,8 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Fails when a large mean costs the variance its precision, a block is forgotten, or the
-    /// number of threads changes a bit of the result.
+    /// Fails when a large mean costs the variance its precision, a block is skipped, or the result
+    /// depends on the number of threads.
     #[test]
     fn moments_equal_f64(seed in 1_u64..1 << 32, dims in dims(), shift in -300.0_f32..300.0) {
         let c = dims[3];
@@ -49,8 +49,9 @@ proptest! {
         let mut before: Option<Moments> = None;
         for threads in all_threads() {
             let got = moments(&input, threads);
-            // Values spread over 2 around the mean: sums around the first of them err by that
-            // spread, not by the mean, which costs its last digit alone.
+            // Values span a range of 2 around the mean. Sums relative to the first value have an
+            // error proportional to that range; the mean itself adds only the rounding of its last
+            // digit.
             for (got, mean) in got.mean.iter().zip(&mean) {
                 let off = (got - mean).abs();
                 prop_assert!(off <= 3e-6 + 2e-7 * mean.abs(), "mean {} is {}", mean, got);
@@ -64,7 +65,8 @@ proptest! {
         }
     }
 
-    /// Fails when a norm's gradient passes what the ReLU cut, or a channel gets another's numbers.
+    /// Fails when a norm's gradient passes through values cut by the ReLU, or a channel uses
+    /// another's statistics.
     #[test]
     fn norm_gradients_equal_f64(seed in 1_u64..1 << 32, dims in dims(), cut: bool) {
         let c = dims[3];
@@ -86,7 +88,7 @@ proptest! {
         for threads in all_threads() {
             let mut grad = map(seed, dims);
             let got = norm_sums(&mut grad, &x, &mean, cut.then_some(&y), threads);
-            // Sums cancel: what counts is the size of what was summed.
+            // Sums cancel, so the tolerance is relative to the size of the summands.
             let scale = open.len() as f32 / c as f32;
             for (got, want) in got.iter().zip([&sums, &products]) {
                 for (got, want) in got.iter().zip(want) {
@@ -99,9 +101,10 @@ proptest! {
         }
     }
 
-    /// Fails when an activation's slope is taken at its argument, or a block is forgotten.
+    /// Fails when an activation's derivative is evaluated at its argument instead of its result, or
+    /// a block is skipped.
     #[test]
-    fn pointwise_gradients_equal_their_formulas(seed in 1_u64..1 << 32, dims in dims()) {
+    fn elementwise_gradients_equal_their_formulas(seed in 1_u64..1 << 32, dims in dims()) {
         let [n, h, w, c] = dims;
         let [x, y] = [1, 2].map(|i| map(seed + i, dims));
         let one = map(seed + 3, [n, h, w, 1]);
@@ -118,13 +121,13 @@ proptest! {
                 (Activation::Sigmoid, |y| y * (1.0 - y)),
             ] {
                 let mut got = grad();
-                through(activation, &mut got, &y, threads);
+                activation_grad(activation, &mut got, &y, threads);
                 near(got.data(), &each(&|i, g| g * slope(y.data()[i])), 1e-6, "slope")?;
             }
             let mut got = grad();
             add_to(&mut got, &x, threads);
             multiply_by(&mut got, &y, threads);
-            let copy = duplicate(&got, threads);
+            let copy = copy(&got, threads);
             near(copy.data(), &each(&|i, g| (g + x.data()[i]) * y.data()[i]), 1e-6, "sums")?;
 
             let got = scaled(&grad(), &one, Some(&bias), threads);
@@ -145,8 +148,8 @@ proptest! {
         }
     }
 
-    /// Fails when upsampling's way back is not its transpose, `<up(x), g> = <x, back(g)>`, or what
-    /// other consumers have left is lost.
+    /// Fails when the backward pass of upsampling is not its transpose, `<up(x), g> = <x,
+    /// back(g)>`, or gradients left by other consumers are lost.
     #[test]
     fn upsampling_gradients_are_transposes(
         seed in 1_u64..1 << 32,
@@ -175,8 +178,8 @@ proptest! {
         }
     }
 
-    /// Fails when a window's gradient goes elsewhere than to the first of its maxima; few
-    /// different values make many equal.
+    /// Fails when a window's gradient goes to another pixel than its first maximum; the inputs take
+    /// few different values, so that ties are frequent.
     #[test]
     fn max_pool_gradient_goes_to_the_first_maximum(
         seed in 1_u64..1 << 32,
@@ -207,7 +210,7 @@ proptest! {
         }
     }
 
-    /// Fails when a tap's gradient is shifted, crosses channels or reads beyond a border.
+    /// Fails when a tap's gradient is shifted, mixes channels or reads beyond a border.
     #[test]
     fn depthwise_weight_gradient_equals_f64(
         seed in 1_u64..1 << 32,
@@ -234,7 +237,7 @@ proptest! {
         }
     }
 
-    /// Fails when layer norm's gradient forgets that a token's mean or deviation moves with it.
+    /// Fails when the layer norm's gradient ignores that a token's mean or deviation depends on it.
     #[test]
     fn layer_norm_gradient_equals_f64(seed in 1_u64..1 << 32, dims in dims(), shift in -9.0_f32..9.0) {
         let c = dims[3];
@@ -257,7 +260,7 @@ proptest! {
         let pixels = normal.len() / c;
         let of_weight = per_channel(normal.len(), c, |i| f64::from(g.data()[i]) * normal[i]);
         let of_bias = per_channel(normal.len(), c, |i| f64::from(g.data()[i]));
-        // One channel has no variance: all is rounding times 1 / sqrt(eps).
+        // One channel has no variance: the result is rounding error times 1 / sqrt(eps).
         let tolerance = if c < 3 { 1e-2 } else { 1e-3 };
         for threads in all_threads() {
             let mut grad = map(seed + 1, dims);
@@ -270,7 +273,7 @@ proptest! {
         }
     }
 
-    /// Fails when attention's gradients mix heads, images or tiles, or dropout's choice differs
+    /// Fails when the attention gradients mix heads, images or tiles, or the dropout mask differs
     /// between the sweep by queries and the sweep by keys.
     #[test]
     fn attention_gradient_equals_the_reference(
@@ -310,9 +313,9 @@ proptest! {
         }
     }
 
-    /// Fails when which values are dropped depends on the threads or the instruction set.
+    /// Fails when the dropped values depend on the threads or the instruction set.
     #[test]
-    fn dropout_is_a_function_of_key_and_place(seed in 0_u64..1 << 32, dims in dims(), p in 0.0_f32..0.99) {
+    fn dropout_depends_only_on_key_and_index(seed in 0_u64..1 << 32, dims in dims(), p in 0.0_f32..0.99) {
         let dropout = Dropout::new(seed, p);
         let input = map(seed, dims);
         let want: Vec<f32> = input.data().iter().zip(0..).map(|(v, i)| v * dropout.factor(i)).collect();

@@ -1,4 +1,4 @@
-//! Every kernel against the scalar reference, on every instruction set this CPU has.
+//! Compares every kernel with the scalar reference, on every instruction set of this CPU.
 
 mod affine;
 mod attention;
@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::{Buffers, Isa, Nhwc, Threads};
 
-/// Threads of every count from 1 to 3 on every instruction set, made once: starting a pool
-/// takes longer than a case.
+/// Pools of 1 to 3 threads on every instruction set, created once, because starting a pool takes
+/// longer than a test case.
 fn all_threads() -> &'static [Threads] {
     static ALL: std::sync::OnceLock<Vec<Threads>> = std::sync::OnceLock::new();
     ALL.get_or_init(|| {
@@ -23,7 +23,7 @@ fn all_threads() -> &'static [Threads] {
     })
 }
 
-/// Values in -1..1 that depend on the seed only.
+/// Returns values in -1..1 that depend only on the seed.
 fn values(seed: u64, len: usize) -> Vec<f32> {
     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -35,19 +35,21 @@ fn values(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// A map of such values.
+/// Returns a map of such values.
 fn map(seed: u64, dims: [usize; 4]) -> Nhwc {
     let [n, h, w, c] = dims;
     Buffers::new().map_from(n, h, w, c, &values(seed, n * h * w * c))
 }
 
-/// Fails the case unless all values agree to `tolerance` times the largest expected one, or times 1:
-/// operands lie in -1..1, and what cancels keeps the rounding of what it was made of.
+/// Fails the case unless all values agree to `tolerance` times the largest expected one, but at
+/// least times 1: operands lie in -1..1, and a sum that cancels keeps the rounding error of its
+/// terms.
 fn near(got: &[f32], want: &[f32], tolerance: f32, what: &str) -> Result<(), TestCaseError> {
     near_sums(1, got, want, tolerance, what)
 }
 
-/// [`near`] for sums of `terms` products: before they cancel they are as large as their root.
+/// Like [`near`], for sums of `terms` products, which reach about the root of `terms` before they
+/// cancel.
 fn near_sums(
     terms: usize,
     got: &[f32],

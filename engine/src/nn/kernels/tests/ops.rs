@@ -1,16 +1,16 @@
-//! All other kernels at nasty sizes.
+//! Tests of all other kernels at awkward sizes.
 
 use proptest::prelude::*;
 
 use super::super::*;
 use super::{all_threads, map, near, values};
 
-/// Channel counts around the vectors' 4, 8, 16.
+/// Channel counts around the vectors' 4, 8 and 16 lanes.
 fn channels() -> impl Strategy<Value = usize> {
     prop::sample::select(vec![1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 64])
 }
 
-/// Images, height, width, channels.
+/// Images, height, width and channels.
 fn dims() -> impl Strategy<Value = [usize; 4]> {
     (1_usize..3, 1_usize..20, 1_usize..40, channels()).prop_map(|(n, h, w, c)| [n, h, w, c])
 }
@@ -27,7 +27,8 @@ fn f64_of(activation: Activation, x: f64) -> f64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Fails when a stencil mixes channels, reads past a border or drops its residual.
+    /// Fails when a depthwise convolution mixes channels, reads past a border or ignores its
+    /// residual.
     #[test]
     fn depthwise_equals_the_reference(
         seed in 1_u64..1 << 32,
@@ -53,7 +54,7 @@ proptest! {
         }
     }
 
-    /// Fails when a window at a border takes a value that is not under it, or misses one.
+    /// Fails when a window at a border takes a value outside of it, or misses one.
     #[test]
     fn max_pool_equals_the_reference(
         seed in 1_u64..1 << 32,
@@ -68,7 +69,7 @@ proptest! {
         }
     }
 
-    /// Fails when an upsampled pixel takes its value from the wrong neighbours or weights.
+    /// Fails when an upsampled pixel uses the wrong neighbours or weights.
     #[test]
     fn bilinear_equals_the_reference(
         seed in 1_u64..1 << 32,
@@ -84,8 +85,8 @@ proptest! {
         }
     }
 
-    /// Fails when a channel lands in another map's place, or the way back is not the way there,
-    /// also over more pixels than a task has.
+    /// Fails when a channel is copied to another map's place, or the backward pass does not mirror
+    /// the forward pass, also for more pixels than one task has.
     #[test]
     fn concat_keeps_every_channel(
         seed in 1_u64..1 << 32,
@@ -114,7 +115,8 @@ proptest! {
         }
     }
 
-    /// Fails when nearest upsampling shifts by a pixel at odd sizes, or ReLU comes before the sum.
+    /// Fails when nearest upsampling shifts by a pixel at odd sizes, or ReLU is applied before the
+    /// sum.
     #[test]
     fn upsample_add_repeats_pixels(
         seed in 1_u64..1 << 32,
@@ -137,7 +139,7 @@ proptest! {
         }
     }
 
-    /// Fails when the attention gate or a projection deviates from its formula, also on some
+    /// Fails when the attention gate or a projection deviates from its formula, also on some of the
     /// channels of a wider map.
     #[test]
     fn gate_and_projection_equal_their_formulas(seed in 1_u64..1 << 32, dims in dims()) {
@@ -163,7 +165,7 @@ proptest! {
             }).collect();
             near(got.data(), &want, 1e-6, "gate")?;
             let new = gated(f.channels(1, c), &m, &d, Some(&bias), threads);
-            let part = compact(got.channels(1, c), got.buffers());
+            let part = copy_channels(got.channels(1, c), got.buffers());
             prop_assert_eq!(new.data(), part.data());
             let want = got.data().chunks(c + 1).flat_map(|pixel| &pixel[1..]);
             prop_assert!(part.data().iter().eq(want), "compact");
@@ -192,7 +194,8 @@ proptest! {
             }));
         }
         let [n, h, w, _] = dims;
-        // Few channels may all be alike: a mean's last digit, 4e-6 at 58, over sqrt(1e-5).
+        // With few channels all values may be equal: the mean's last digit, 4e-6 at 58, over
+        // sqrt(1e-5).
         let tolerance = if c < 4 { 3e-3 } else { 5e-4 };
         for threads in all_threads() {
             let mut got = Buffers::new().map_from(n, h, w, c, &data);
@@ -201,7 +204,7 @@ proptest! {
         }
     }
 
-    /// Fails when a value changes place on the way between channels first and last.
+    /// Fails when a value changes its position between channels-first and channels-last.
     #[test]
     fn layouts_round_trip(seed in 1_u64..1 << 32, dims in dims()) {
         let [n, h, w, c] = dims;
@@ -218,8 +221,8 @@ proptest! {
     }
 }
 
-/// Fails when the vector tanh or sigmoid is off by more than 1e-6 anywhere, ends included, or
-/// swallows a NaN.
+/// Fails when the vectorised tanh or sigmoid is off by more than 1e-6 anywhere, including the ends
+/// of the range, or does not propagate NaN.
 #[test]
 fn activations_are_accurate() {
     let mut x: Vec<f32> = (-40_000..40_000).map(|i| i as f32 * 5e-4).collect();

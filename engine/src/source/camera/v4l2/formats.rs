@@ -6,11 +6,11 @@ use v4l::v4l_sys::{
     v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE,
 };
 
+use super::layout::Kind;
 use super::node::{
     Argument, Node, VIDIOC_ENUM_FMT, VIDIOC_ENUM_FRAMEINTERVALS, VIDIOC_ENUM_FRAMESIZES,
     VIDIOC_TRY_FMT,
 };
-use super::stream::Kind;
 use crate::geometry::Size;
 use crate::source::camera::driver::CameraFormat;
 use crate::source::pixels::PixelFormat;

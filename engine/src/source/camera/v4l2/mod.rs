@@ -7,21 +7,24 @@
 mod clock;
 mod failure;
 mod formats;
+mod layout;
 mod node;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crossbeam::channel::bounded;
 use v4l::v4l_sys::v4l2_capability;
 
 use self::failure::{failure, refusal};
 use self::formats::Offers;
+use self::layout::Kind;
 use self::node::{Argument, Node, VIDIOC_QUERYCAP};
-use self::stream::{Kind, Stream};
+use self::stream::Stream;
 use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal};
-use crate::concurrency::StopFlag;
+use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 
 // Numbers of linux/videodev2.h.
@@ -31,6 +34,10 @@ const HAS_DEVICE_CAPS: u32 = 0x8000_0000;
 
 /// Nodes up to this number are tried, also where the folder of devices does not list them.
 const N_TRIED: u32 = 64;
+
+/// A node that says nothing for so long is not waited for: healthy ones answer within milliseconds,
+/// those of a hub that wakes up within a second.
+const PROBE: Duration = Duration::from_millis(1500);
 
 /// How often a node in use is opened again, and the pause before.
 const N_AGAIN: u32 = 4;
@@ -48,13 +55,12 @@ impl Driver for NativeDriver {
     fn list(&self) -> Result<Vec<CameraInfo>> {
         let mut n_of_bus = BTreeMap::new();
         let mut cameras = Vec::new();
-        for index in listed_nodes()
-            .into_iter()
-            .chain(0..N_TRIED)
-            .collect::<BTreeSet<_>>()
-        {
-            let Some(found) = look_at(index) else {
-                continue;
+        for (index, found) in look_at_all(present_nodes(), PROBE, look_at)? {
+            let (found, problem) = match found {
+                Some(Some(found)) => (found, None),
+                Some(None) => continue,
+                None if is_known_otherwise(index) => continue,
+                None => (Found::unknown(index), Some(silence(index))),
             };
             // A camera with an infrared sensor has several nodes on one place of the bus.
             let n = n_of_bus.entry(found.bus.clone()).or_insert(0);
@@ -68,6 +74,7 @@ impl Driver for NativeDriver {
                 name: found.name,
                 description: format!("{}, {}", node::path(index), found.bus),
                 id,
+                problem,
             });
         }
         Ok(cameras)
@@ -109,6 +116,66 @@ struct Found {
     bus: String,
 }
 
+impl Found {
+    /// Of a node that cannot be asked.
+    fn unknown(index: u32) -> Self {
+        Self {
+            name: system_name(index).unwrap_or_else(|| format!("camera {index}")),
+            bus: node::path(index),
+        }
+    }
+}
+
+/// Why a node is not opened that was silent for [`PROBE`].
+fn silence(index: u32) -> String {
+    let path = node::path(index);
+    tracing::warn!("{path} did not answer within {:.1} s", PROBE.as_secs_f64());
+    format!("{path} does not answer; unplug the camera and plug it in again")
+}
+
+/// The numbers of nodes that may be there.
+fn present_nodes() -> BTreeSet<u32> {
+    let tried = (0..N_TRIED).filter(|&index| Path::new(&node::path(index)).exists());
+    listed_nodes().into_iter().chain(tried).collect()
+}
+
+/// What `look` sees in each of the nodes, all looked at at once, each on a thread of its own; `None`
+/// for those that have not answered within `limit`, whose threads are left to themselves.
+fn look_at_all<T: Send + 'static>(
+    nodes: BTreeSet<u32>,
+    limit: Duration,
+    look: fn(u32) -> T,
+) -> Result<BTreeMap<u32, Option<T>>> {
+    let (answers, answered) = bounded(nodes.len());
+    let mut workers = Vec::new();
+    let mut found = BTreeMap::new();
+    for index in nodes {
+        let answers = answers.clone();
+        workers.push(Worker::spawn(
+            &format!("camera probe {index}"),
+            StopFlag::new(),
+            move |_| {
+                // Too late where it cannot be sent.
+                let _ = answers.try_send((index, look(index)));
+                Ok(())
+            },
+            |error| tracing::error!(%error, "looking at a camera failed"),
+        )?);
+        found.insert(index, None);
+    }
+    drop(answers);
+    let begin = Instant::now();
+    while let Some(left) = limit.checked_sub(begin.elapsed())
+        && let Ok((index, answer)) = answered.recv_timeout(left)
+    {
+        found.insert(index, Some(answer));
+    }
+    for worker in workers {
+        worker.detach();
+    }
+    Ok(found)
+}
+
 /// The numbers of the nodes that the folder of devices lists.
 fn listed_nodes() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/dev") else {
@@ -125,10 +192,6 @@ fn listed_nodes() -> Vec<u32> {
 /// What node `index` is; `None` when it is no camera: nothing, metadata, an output, a codec. One
 /// that cannot be looked into counts as a camera: opening it says why not.
 fn look_at(index: u32) -> Option<Found> {
-    let unknown = || Found {
-        name: system_name(index).unwrap_or_else(|| format!("camera {index}")),
-        bus: node::path(index),
-    };
     let node = match Node::open(index) {
         Ok(node) => node,
         Err(error) => {
@@ -137,7 +200,7 @@ fn look_at(index: u32) -> Option<Found> {
                 Some(libc::ENOENT | libc::ENODEV | libc::ENXIO)
             );
             let may_be_camera = !is_absent || Path::new(&node::path(index)).exists();
-            return (may_be_camera && !is_known_otherwise(index)).then(unknown);
+            return (may_be_camera && !is_known_otherwise(index)).then(|| Found::unknown(index));
         }
     };
     let capabilities = capabilities(&node).ok()?;
@@ -147,7 +210,7 @@ fn look_at(index: u32) -> Option<Found> {
         let text = String::from_utf8_lossy(&bytes[..end]).trim().to_owned();
         (!text.is_empty()).then_some(text)
     };
-    let unknown = unknown();
+    let unknown = Found::unknown(index);
     Some(Found {
         name: text(&capabilities.card).unwrap_or(unknown.name),
         bus: text(&capabilities.bus_info).unwrap_or(unknown.bus),
@@ -287,6 +350,23 @@ mod tests {
         assert_eq!(says("E:ID_V4L_CAPABILITIES=:"), Some(false));
         assert_eq!(says("E:ID_V4L_CAPABILITIES=:video_output:"), Some(false));
         assert_eq!(says("E:ID_MODEL=capture"), None);
+    }
+
+    /// Fails when a node that hangs keeps the others from being listed, or goes missing itself.
+    #[test]
+    fn a_hanging_node_delays_no_other() {
+        let look = |index| match index {
+            3 => loop {
+                std::thread::park();
+            },
+            index => index * 2,
+        };
+        let found = look_at_all(BTreeSet::from([1, 3, 8]), Duration::from_secs(1), look).unwrap();
+        assert_eq!(found[&3], None);
+        // The limit holds for all: no thread waits for another.
+        let others = || look_at_all(BTreeSet::from([1, 8]), crate::test_wait::PATIENCE, look);
+        let others = others().unwrap();
+        assert_eq!(others, BTreeMap::from([(1, Some(2)), (8, Some(16))]));
     }
 
     /// Fails when what a device can do is taken for what its node can do: a metadata node would

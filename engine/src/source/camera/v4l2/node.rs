@@ -14,11 +14,10 @@ use v4l::v4l_sys::{
 use v4l::v4l2;
 use v4l::v4l2::vidioc::{self, _IOC_TYPE as Request};
 
+use super::layout::{Kind, MAX_PLANES, MEMORY_MMAP};
+
 /// Interrupted calls are made again; this often in a row, and something else is wrong.
 const MAX_INTERRUPTS: usize = 1000;
-
-/// Most planes that a picture has in the kernel's interface (`VIDEO_MAX_PLANES`).
-pub(super) const MAX_PLANES: usize = 8;
 
 /// Arguments of requests that consist of integers alone.
 ///
@@ -157,11 +156,11 @@ pub(super) struct Buffer {
 
 impl Buffer {
     /// A description of buffer `index` of a stream of this type.
-    pub(super) fn new(stream: super::stream::Kind, index: u32) -> Self {
+    pub(super) fn new(stream: Kind, index: u32) -> Self {
         // SAFETY: integers and a pointer that may be null.
         let mut raw: v4l2_buffer = unsafe { std::mem::zeroed() };
         (raw.index, raw.type_) = (index, stream.number());
-        raw.memory = super::stream::MEMORY_MMAP;
+        raw.memory = MEMORY_MMAP;
         Self {
             raw,
             // SAFETY: integers.

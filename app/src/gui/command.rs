@@ -1,0 +1,152 @@
+//! A command: something the user can ask for by name, from the keyboard, the palette or the menu.
+
+use std::path::Path;
+
+use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+
+use crate::gui::action::{Action, SourceAction};
+use crate::gui::state::AppState;
+use crate::gui::ui_state::UiState;
+
+/// Characters of a recent file's folder that are shown.
+const MAX_FOLDER: usize = 40;
+
+/// What commands are listed under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// What people read.
+    pub name: &'static str,
+    /// Groups are listed in the order of this; views put theirs between those of all views.
+    pub rank: u8,
+}
+
+impl Group {
+    pub const SOURCE: Self = Self::new("Source", 10);
+    pub const RECENT: Self = Self::new("Recent files", 20);
+    pub const MODEL: Self = Self::new("Model", 30);
+    pub const OVERLAYS: Self = Self::new("Overlays", 40);
+    pub const PLAYBACK: Self = Self::new("Playback", 60);
+    pub const RECORDING: Self = Self::new("Recording", 70);
+    pub const WINDOW: Self = Self::new("Window", 90);
+    /// Those of all views.
+    pub const SHARED: [Self; 7] = [
+        Self::SOURCE,
+        Self::RECENT,
+        Self::MODEL,
+        Self::OVERLAYS,
+        Self::PLAYBACK,
+        Self::RECORDING,
+        Self::WINDOW,
+    ];
+
+    pub const fn new(name: &'static str, rank: u8) -> Self {
+        Self { name, rank }
+    }
+}
+
+/// A command that is always there.
+pub type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
+
+/// A key alone.
+pub const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+/// Something the user can ask for by name.
+#[derive(Debug, Clone)]
+pub struct Command {
+    pub group: Group,
+    pub title: String,
+    /// The first is shown in menus.
+    pub keys: &'static [KeyboardShortcut],
+    pub action: Action,
+    /// Why it cannot be done now, if so.
+    pub hindrance: Option<&'static str>,
+}
+
+impl Command {
+    /// One without keys that can be done now.
+    pub fn new(group: Group, title: impl Into<String>, action: Action) -> Self {
+        Self {
+            group,
+            title: title.into(),
+            keys: &[],
+            action,
+            hindrance: None,
+        }
+    }
+}
+
+/// A path with its name first, as that tells files apart; of a long folder the end.
+fn shortened(path: &str) -> String {
+    let place = Path::new(path);
+    let (Some(name), Some(folder)) = (place.file_name(), place.parent()) else {
+        return path.to_owned();
+    };
+    let folder = folder.to_string_lossy();
+    let n = folder.chars().count();
+    let end: String = folder.chars().skip(n.saturating_sub(MAX_FOLDER)).collect();
+    let cut = if n > MAX_FOLDER { "…" } else { "" };
+    format!("{}   in {cut}{end}", name.to_string_lossy())
+}
+
+/// Files and folders opened before, the newest first; those that are gone cannot be opened.
+pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
+    let open = |path: &String| {
+        let action = Action::Source(SourceAction::OpenRecent(path.clone()));
+        let is_missing = ui_state.missing.contains(path);
+        Command {
+            hindrance: is_missing.then_some("It is not there any more"),
+            ..Command::new(Group::RECENT, shortened(path), action)
+        }
+    };
+    let mut all: Vec<_> = state.recent.iter().map(open).collect();
+    if !all.is_empty() {
+        let action = Action::Source(SourceAction::ForgetRecent);
+        all.push(Command::new(Group::RECENT, "Forget these files", action));
+    }
+    all
+}
+
+/// A shortcut as it is printed on the keyboard.
+pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
+    let text = ctx.format_shortcut(&shortcut);
+    let key = shortcut.logical_key;
+    let printed = match key {
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Comma => ",",
+        Key::Period => ".",
+        Key::Questionmark => "?",
+        Key::Plus => "+",
+        Key::Equals => "=",
+        Key::Minus => "-",
+        _ => return text,
+    };
+    // egui writes these keys' names on most systems.
+    let without = |name| text.strip_suffix(name);
+    match without(key.name()).or_else(|| without(key.symbol_or_name())) {
+        Some(modifiers) => format!("{modifiers}{printed}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a list of keys leaves out Ctrl, or spells a sign.
+    #[test]
+    fn keys_are_written_as_printed_on_them() {
+        let ctx = Context::default();
+        ctx.set_os(eframe::egui::os::OperatingSystem::Nix);
+        for (modifiers, key, text) in [
+            (Modifiers::COMMAND, Key::Comma, "Ctrl+,"),
+            (Modifiers::COMMAND, Key::Plus, "Ctrl++"),
+            (Modifiers::NONE, Key::Period, "."),
+            (Modifiers::SHIFT, Key::Enter, "Shift+Enter"),
+        ] {
+            assert_eq!(key_text(&ctx, KeyboardShortcut::new(modifiers, key)), text);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Commands that are there whatever is shown, and their keys.
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+
+use crate::gui::action::{
+    Action, OverlayAction, PlaybackAction, RecordAction, Sheet, SourceAction, WindowAction,
+};
+use crate::gui::command::{FixedCommand, Group, key};
+use crate::gui::views::VIEWS;
+
+const fn shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
+const fn command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+/// Commands of all views. Keys with Shift stand before the same without: egui lets the
+/// latter match both.
+const FIXED: &[FixedCommand] = &[
+    (
+        Group::SOURCE,
+        "Open a file…",
+        &[command(Key::O)],
+        Action::Source(SourceAction::OpenDialog),
+    ),
+    (
+        Group::SOURCE,
+        "Look for cameras",
+        &[],
+        Action::Source(SourceAction::ListCameras),
+    ),
+    (
+        Group::SOURCE,
+        "Close the source",
+        &[],
+        Action::Source(SourceAction::Close),
+    ),
+    (
+        Group::OVERLAYS,
+        "All overlays off",
+        &[key(Key::Num0)],
+        Action::Overlay(OverlayAction::AllOff),
+    ),
+    (
+        Group::OVERLAYS,
+        "Show all joints",
+        &[],
+        Action::Overlay(OverlayAction::ShowAllJoints),
+    ),
+    (
+        Group::OVERLAYS,
+        "The attention map or layer before",
+        &[shift(Key::Tab)],
+        Action::Overlay(OverlayAction::NextMap(-1)),
+    ),
+    (
+        Group::OVERLAYS,
+        "Next attention map or layer",
+        &[key(Key::Tab)],
+        Action::Overlay(OverlayAction::NextMap(1)),
+    ),
+    (
+        Group::PLAYBACK,
+        "Play or pause",
+        &[key(Key::Space)],
+        Action::Playback(PlaybackAction::PlayPause),
+    ),
+    (
+        Group::PLAYBACK,
+        "Ten frames back",
+        &[shift(Key::ArrowLeft)],
+        Action::Playback(PlaybackAction::Step(-10)),
+    ),
+    (
+        Group::PLAYBACK,
+        "Ten frames on",
+        &[shift(Key::ArrowRight)],
+        Action::Playback(PlaybackAction::Step(10)),
+    ),
+    (
+        Group::PLAYBACK,
+        "One frame back",
+        &[key(Key::ArrowLeft), key(Key::Comma)],
+        Action::Playback(PlaybackAction::Step(-1)),
+    ),
+    (
+        Group::PLAYBACK,
+        "One frame on",
+        &[key(Key::ArrowRight), key(Key::Period)],
+        Action::Playback(PlaybackAction::Step(1)),
+    ),
+    (
+        Group::PLAYBACK,
+        "To the beginning, or the oldest picture held",
+        &[key(Key::Home)],
+        Action::Playback(PlaybackAction::First),
+    ),
+    (
+        Group::PLAYBACK,
+        "To the end, or follow the live picture",
+        &[key(Key::End)],
+        Action::Playback(PlaybackAction::Last),
+    ),
+    (
+        Group::PLAYBACK,
+        "Slower",
+        &[key(Key::OpenBracket)],
+        Action::Playback(PlaybackAction::Faster(false)),
+    ),
+    (
+        Group::PLAYBACK,
+        "Faster",
+        &[key(Key::CloseBracket)],
+        Action::Playback(PlaybackAction::Faster(true)),
+    ),
+    (
+        Group::RECORDING,
+        "Start or stop recording",
+        &[key(Key::R)],
+        Action::Record(RecordAction::StartStop),
+    ),
+    (
+        Group::RECORDING,
+        "Save a snapshot",
+        &[shift(Key::Enter), command(Key::S)],
+        Action::Record(RecordAction::Snapshot),
+    ),
+    (
+        Group::RECORDING,
+        "Look for recordings",
+        &[],
+        Action::Record(RecordAction::List),
+    ),
+    (
+        Group::WINDOW,
+        "Move the keyboard into the panels",
+        &[key(Key::F6)],
+        Action::Window(WindowAction::FocusPanels),
+    ),
+    (
+        Group::WINDOW,
+        "Full screen",
+        &[key(Key::F11)],
+        Action::Window(WindowAction::FullScreen),
+    ),
+    (
+        Group::WINDOW,
+        "Everything larger",
+        &[command(Key::Plus), command(Key::Equals)],
+        Action::Window(WindowAction::Larger(true)),
+    ),
+    (
+        Group::WINDOW,
+        "Everything smaller",
+        &[command(Key::Minus)],
+        Action::Window(WindowAction::Larger(false)),
+    ),
+    (
+        Group::WINDOW,
+        "Usual size",
+        &[command(Key::Num0)],
+        Action::Window(WindowAction::Scale(1.0)),
+    ),
+    (
+        Group::WINDOW,
+        "Commands…",
+        &[command(Key::K)],
+        Action::Window(WindowAction::OpenSheet(Sheet::Palette)),
+    ),
+    (
+        Group::WINDOW,
+        "Keys",
+        &[key(Key::F1), key(Key::Questionmark)],
+        Action::Window(WindowAction::OpenSheet(Sheet::Keys)),
+    ),
+    (
+        Group::WINDOW,
+        "Settings",
+        &[command(Key::Comma)],
+        Action::Window(WindowAction::OpenSheet(Sheet::Settings)),
+    ),
+    (
+        Group::WINDOW,
+        "Log",
+        &[command(Key::L)],
+        Action::Window(WindowAction::OpenSheet(Sheet::Log)),
+    ),
+    (
+        Group::WINDOW,
+        "About PoseLens",
+        &[],
+        Action::Window(WindowAction::OpenSheet(Sheet::About)),
+    ),
+    (
+        Group::WINDOW,
+        "First steps",
+        &[],
+        Action::Window(WindowAction::OpenSheet(Sheet::Welcome)),
+    ),
+];
+
+/// The n-th overlay is toggled by the n-th of these.
+pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
+    &[key(Key::Num1)],
+    &[key(Key::Num2)],
+    &[key(Key::Num3)],
+    &[key(Key::Num4)],
+    &[key(Key::Num5)],
+];
+
+/// Commands of all views and of each, in the order of their groups.
+pub fn fixed() -> Vec<&'static FixedCommand> {
+    let of_views = VIEWS.iter().flat_map(|view| view.commands);
+    let mut all: Vec<_> = FIXED.iter().chain(of_views).collect();
+    all.sort_by_key(|(group, ..)| group.rank);
+    all
+}

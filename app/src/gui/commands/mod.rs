@@ -1,0 +1,110 @@
+//! Every command by its name and keys: one table feeds the keyboard, the palette, the help and
+//! the menu.
+
+mod fit;
+mod fixed;
+mod switches;
+mod synonyms;
+
+use crate::gui::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
+use crate::gui::command::{Command, Group, recent};
+use crate::gui::context::{GuiContext, SourceChoice, sample_clip};
+use crate::gui::titles::folder_name;
+use crate::gui::trained;
+use crate::gui::view::PanelContext;
+use crate::gui::views::VIEWS;
+
+use fixed::{OVERLAY_KEYS, fixed};
+use switches::SWITCHES;
+pub use synonyms::fit_command;
+
+/// What commands are listed under, in their order.
+pub fn groups() -> Vec<Group> {
+    let of_views = VIEWS.iter().filter_map(|view| view.group);
+    let mut all: Vec<_> = Group::SHARED.into_iter().chain(of_views).collect();
+    all.sort_by_key(|group| group.rank);
+    all
+}
+
+/// Commands with keys; those with Shift stand before the same without.
+pub fn keyed(gui: &GuiContext) -> Vec<Command> {
+    let fixed = fixed()
+        .into_iter()
+        .map(|(group, title, keys, action)| Command {
+            keys,
+            ..Command::new(*group, *title, action.clone())
+        });
+    let overlays = gui.overlays.iter().enumerate().map(|(i, overlay)| {
+        let title = format!("Overlay {}", overlay.name);
+        let action = OverlayAction::Toggle(overlay.name.to_owned());
+        Command {
+            keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default(),
+            ..Command::new(Group::OVERLAYS, title, Action::Overlay(action))
+        }
+    });
+    fixed.chain(overlays).collect()
+}
+
+/// Every command there is now in this view.
+pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
+    let mut all = keyed(cx.gui);
+    let synthetic = SourceChoice {
+        label: "Synthetic figure".to_owned(),
+        spec: cx.gui.synthetic.clone(),
+    };
+    let cameras = cx.ui_state.cameras.iter().flatten().cloned();
+    let sources = cameras.chain(sample_clip(cx.gui)).chain([synthetic]);
+    all.extend(sources.map(|choice| {
+        let title = format!("Show {}", choice.label);
+        let action = Action::Source(SourceAction::Open(choice));
+        Command::new(Group::SOURCE, title, action)
+    }));
+    all.extend(SWITCHES.iter().map(|switch| {
+        let action = (switch.turn)(cx.state);
+        Command::new(switch.group, switch.title, action)
+    }));
+    all.extend(recent(cx.state, cx.ui_state));
+    all.extend(cx.gui.models.iter().map(|model| {
+        let title = format!("Network {}", trained::title(&model.name));
+        let action = Action::Model(ModelAction::Choose(model.name.clone()));
+        Command::new(Group::MODEL, title, action)
+    }));
+    all.extend(cx.gui.devices.iter().enumerate().map(|(i, device)| {
+        let title = format!("Compute on {}", device.name);
+        Command::new(Group::MODEL, title, Action::Model(ModelAction::Device(i)))
+    }));
+    let recordings = cx.ui_state.recordings.iter().flatten();
+    all.extend(recordings.map(|entry| {
+        let title = format!("Open recording {}", folder_name(&entry.folder));
+        let action = Action::Record(RecordAction::Open(entry.folder.clone()));
+        Command::new(Group::RECORDING, title, action)
+    }));
+    all.extend(cx.view.commands(cx));
+    let meant = |command: Command| {
+        let action = cx.view.meaning(command.action.clone(), cx.state)?;
+        Some(Command { action, ..command })
+    };
+    all.into_iter().filter_map(meant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::KeyboardShortcut;
+
+    use super::*;
+
+    /// Fails when two commands fight for a key, or one with Shift is never reached.
+    #[test]
+    fn every_key_has_one_command() {
+        let all = fixed().into_iter().flat_map(|(_, _, keys, _)| keys.iter());
+        let mut seen: Vec<KeyboardShortcut> = Vec::new();
+        for shortcut in all.chain(OVERLAY_KEYS.into_iter().flatten()) {
+            let hidden = seen.iter().any(|earlier| {
+                earlier.logical_key == shortcut.logical_key
+                    && shortcut.modifiers.matches_logically(earlier.modifiers)
+            });
+            assert!(!hidden, "{shortcut:?} is taken by an earlier command");
+            seen.push(*shortcut);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Choices that are on or off and have no key.
+
+use crate::gui::action::{Action, ModelAction, OverlayAction, SourceAction};
+use crate::gui::command::Group;
+use crate::gui::state::AppState;
+
+/// One of them.
+pub struct Switch {
+    pub group: Group,
+    pub title: &'static str,
+    /// Changes it.
+    pub turn: fn(&AppState) -> Action,
+}
+
+/// All of them.
+pub const SWITCHES: [Switch; 5] = [
+    Switch {
+        group: Group::SOURCE,
+        title: "Mirror the camera's picture, or not",
+        turn: |state| Action::Source(SourceAction::Mirror(!state.is_mirrored)),
+    },
+    Switch {
+        group: Group::PLAYBACK,
+        title: "Loop files, or stop at their end",
+        turn: |state| Action::Source(SourceAction::Loop(!state.is_looping)),
+    },
+    Switch {
+        group: Group::MODEL,
+        title: "Smooth joints over time, or not",
+        turn: |state| Action::Model(ModelAction::Smooth(!state.is_smoothed)),
+    },
+    Switch {
+        group: Group::OVERLAYS,
+        title: "Smooth maps, or squares",
+        turn: |state| Action::Overlay(OverlayAction::SmoothMaps(!state.is_map_smooth)),
+    },
+    Switch {
+        group: Group::OVERLAYS,
+        title: "Fixed range of maps, or that of each frame",
+        turn: |state| Action::Overlay(OverlayAction::FixedRange(!state.is_range_fixed)),
+    },
+];

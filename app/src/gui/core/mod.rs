@@ -1,0 +1,270 @@
+//! What the whole program does, whichever view is shown: sources, models, playback, recordings.
+//!
+//! [`Core`] holds the choices, the threads and what is true at the moment. It runs the actions
+//! that concern all of this; those of views and of the window itself it leaves in
+//! [`Core::asked`].
+
+mod events;
+mod model;
+mod playback;
+mod queue;
+mod record_files;
+mod recordings;
+mod source;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, bounded};
+use poselens_engine::Result;
+use poselens_engine::concurrency::Worker;
+use poselens_engine::pipeline::session::Annotation;
+use poselens_engine::pipeline::{Notify, Pacing, Pipeline};
+
+use crate::figures::EverySecond;
+use crate::gui::action::{Action, Sheet, SourceAction, StageAction, WindowAction};
+use crate::gui::context::GuiContext;
+use crate::gui::state::{AppState, SCALES};
+use crate::gui::tasks::{TaskResult, Tasks};
+use crate::gui::ui_state::{Level, MapTitle, UiState};
+use crate::gui::waker::Waker;
+
+/// Results that may wait: there are never more tasks than a person starts by hand.
+const N_RESULTS: usize = 64;
+
+/// The part of the program that all views share.
+pub struct Core {
+    /// What the program can do.
+    pub gui: GuiContext,
+    /// The user's choices.
+    pub state: AppState,
+    /// The choices as the file has them.
+    saved: AppState,
+    /// What is true at the moment.
+    pub ui_state: UiState,
+    /// The threads of the live picture.
+    pub pipeline: Pipeline,
+    /// Starts tasks.
+    pub tasks: Tasks,
+    /// The threads of tasks.
+    pub workers: Vec<Worker>,
+    /// Actions of views and of the window that are to be run next.
+    pub asked: VecDeque<Action>,
+    /// Why the graphics device is gone; the window is then built anew.
+    pub device_lost: Option<String>,
+    results: Receiver<TaskResult>,
+    annotation: Option<Annotation>,
+    queue: queue::Queue,
+    is_look_sent: bool,
+    /// A path that is being opened; remembered once it is open.
+    opening_path: Option<String>,
+    /// Nothing was asked for yet: the first camera found may start.
+    may_start_camera: bool,
+    every_second: EverySecond,
+}
+
+impl Core {
+    /// Reads the settings and starts the threads.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub(in crate::gui) fn new(gui: GuiContext) -> Result<Self> {
+        let (sender, results) = bounded(N_RESULTS);
+        let tasks = Tasks {
+            results: sender,
+            waker: Waker::default(),
+        };
+        let mut ui_state = UiState::default();
+        let state = match gui.settings_file.as_deref().map(AppState::load) {
+            Some(Ok((state, refused))) => {
+                if !refused.is_empty() {
+                    ui_state.say(
+                        Level::Warning,
+                        format!(
+                            "the settings file holds values of another version ({}): they stay \
+                             there, the defaults are used",
+                            refused.join(", ")
+                        ),
+                    );
+                }
+                state
+            }
+            Some(Err(error)) => {
+                let kept = gui.settings_file.as_deref().and_then(AppState::set_aside);
+                let kept = kept.map_or_else(String::new, |path| {
+                    format!(", the file is kept as {}", path.display())
+                });
+                ui_state.say(
+                    Level::Warning,
+                    format!("{error:#}; the defaults are used{kept}"),
+                );
+                AppState::default()
+            }
+            None => AppState::default(),
+        };
+        let is_first_run = gui.settings_file.as_deref().is_some_and(|f| !f.exists())
+            && gui.input.is_none()
+            && ui_state.status.is_none();
+        ui_state.sheet = is_first_run.then_some(Sheet::Welcome);
+        Ok(Self {
+            pipeline: start_pipeline(&tasks.waker)?,
+            // The first time the user is told before a camera starts.
+            may_start_camera: gui.input.is_none() && !is_first_run,
+            saved: state.clone(),
+            gui,
+            state,
+            ui_state,
+            tasks,
+            workers: Vec::new(),
+            asked: VecDeque::new(),
+            device_lost: None,
+            results,
+            annotation: None,
+            queue: queue::Queue::default(),
+            is_look_sent: false,
+            opening_path: None,
+            every_second: EverySecond::default(),
+        })
+    }
+
+    /// Runs an action; what cannot be done is said to the user. An action of a view or of the
+    /// window is left in [`Core::asked`].
+    pub(in crate::gui) fn run_action(&mut self, action: Action) {
+        let left = self.run_shared(action);
+        self.asked.extend(left);
+    }
+
+    /// Runs an action; gives back one of a view or of the window.
+    pub(in crate::gui) fn run_shared(&mut self, action: Action) -> Option<Action> {
+        let done = match action {
+            Action::Source(action) => self.run_source(action),
+            Action::Model(action) => {
+                self.run_model(action);
+                Ok(())
+            }
+            Action::Overlay(action) => {
+                self.run_overlay(action);
+                Ok(())
+            }
+            Action::Stage(StageAction::Zoom(zoom)) => {
+                self.ui_state.zoom = zoom;
+                Ok(())
+            }
+            Action::Playback(action) => self.run_playback(&action),
+            Action::Record(action) => self.run_record(action),
+            Action::Window(WindowAction::RestartWorkers) => {
+                self.ui_state.status = None;
+                self.restart_pipeline()
+            }
+            Action::Window(action) => return self.run_window(action).map(Action::Window),
+            other => return Some(other),
+        };
+        if let Err(error) = done {
+            self.ui_state.say(Level::Error, error.to_string());
+        }
+        None
+    }
+
+    fn run_window(&mut self, action: WindowAction) -> Option<WindowAction> {
+        match action {
+            WindowAction::OpenSheet(sheet) => {
+                self.ui_state.sheet = Some(sheet);
+                self.ui_state.search.clear();
+            }
+            WindowAction::CloseSheet => self.ui_state.sheet = None,
+            WindowAction::Search(text) => self.ui_state.search = text,
+            WindowAction::DismissStatus => self.ui_state.status = None,
+            WindowAction::Larger(is_larger) => {
+                let step = if is_larger { 0.1 } else { -0.1 };
+                self.set_scale(self.state.scale + step);
+            }
+            WindowAction::Scale(scale) => self.set_scale(scale),
+            WindowAction::LogLevel(level) => self.ui_state.log_level = level,
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn set_scale(&mut self, scale: f32) {
+        // Tenths, without what adding them up loses.
+        let scale = (scale * 10.0).round() / 10.0;
+        self.state.scale = scale.clamp(*SCALES.start(), *SCALES.end());
+    }
+
+    /// Takes the newest picture; whether there is one.
+    pub(in crate::gui) fn take_picture(&mut self) -> bool {
+        let Some(presented) = self.pipeline.take() else {
+            return false;
+        };
+        if let Some(output) = &presented.output {
+            if self.ui_state.skeleton.map(|s| &s.name) != Some(&output.skeleton.name) {
+                self.ui_state.skeleton = Some(output.skeleton);
+                self.is_look_sent = false;
+            }
+            let maps = output.regions.first().map_or(&[][..], |r| &r.attention);
+            let known = &self.ui_state.attention_maps;
+            let names = maps.iter().map(|map| &map.name);
+            if !maps.is_empty() && !names.eq(known.iter().map(|map| &map.name)) {
+                self.ui_state.attention_maps = maps.iter().map(MapTitle::of).collect();
+                // A map of another model.
+                let is_there = |name: &mut String| maps.iter().any(|map| map.name == *name);
+                self.state.attention.take_if(|name| !is_there(name));
+                self.is_look_sent = false;
+            }
+        }
+        if self.ui_state.source.is_some() {
+            self.ui_state.presented = Some(presented);
+        }
+        true
+    }
+
+    fn restart_pipeline(&mut self) -> Result<()> {
+        let old = std::mem::replace(&mut self.pipeline, start_pipeline(&self.tasks.waker)?);
+        old.dismiss();
+        self.ui_state.has_crashed = false;
+        self.ui_state.recording.take_if(|r| !r.is_file);
+        self.is_look_sent = false;
+        if let Some(wanted) = self.ui_state.wanted_model.clone() {
+            self.load_model(wanted);
+        }
+        if let Some(wanted) = self.ui_state.wanted_source.clone() {
+            self.run_action(Action::Source(SourceAction::Open(wanted)));
+        }
+        Ok(())
+    }
+
+    /// Writes the choices where they differ from the file.
+    pub(in crate::gui) fn save(&mut self) {
+        let Some(path) = &self.gui.settings_file else {
+            return;
+        };
+        if self.state != self.saved || !path.exists() {
+            if let Err(error) = self.state.save(path, &self.saved) {
+                tracing::warn!("{error:#}");
+                let text = format!("{error:#}; your choices hold until the window is closed");
+                self.ui_state.say(Level::Warning, text);
+            }
+            // A disk that is full is not tried again with every click.
+            self.saved = self.state.clone();
+        }
+    }
+
+    /// Whether the choices differ from the file.
+    pub(in crate::gui) fn is_unsaved(&self) -> bool {
+        self.state != self.saved
+    }
+
+    /// Leaves the tasks to themselves when the window has closed.
+    pub(in crate::gui) fn finish(self) {
+        for worker in self.workers {
+            // An open dialog would keep the program alive without a window.
+            worker.detach();
+        }
+    }
+}
+
+fn start_pipeline(waker: &Waker) -> Result<Pipeline> {
+    let waker = waker.clone();
+    let notify: Notify = Arc::new(move || waker.wake());
+    Pipeline::start(Pacing::Live, notify)
+}

@@ -1,0 +1,254 @@
+//! Opening sources: cameras, files, what was opened before.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use poselens_engine::Result;
+use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::source::{SourceSpec, SourceStatus};
+use poselens_shaders::view::Zoom;
+
+use crate::gui::action::{Action, SourceAction, WindowAction};
+use crate::gui::context::{SourceChoice, any_camera, sample_clip};
+use crate::gui::core::Core;
+use crate::gui::state::AppState;
+use crate::gui::tasks::TaskResult;
+use crate::gui::ui_state::Level;
+
+/// How long a camera may take to be let go, before it is opened anew; and between two tries.
+const RELEASE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(100);
+
+impl Core {
+    pub(super) fn run_source(&mut self, action: SourceAction) -> Result<()> {
+        match action {
+            SourceAction::Open(choice) => return self.open(choice),
+            SourceAction::OpenDialog if self.ui_state.is_choosing => {}
+            SourceAction::OpenDialog => {
+                let folder = self.state.last_folder.as_deref();
+                self.workers.push(self.tasks.choose_file(folder)?);
+                self.ui_state.is_choosing = true;
+            }
+            SourceAction::EditPath(path) => self.state.path = path,
+            SourceAction::OpenPath => self.ask_to_open(self.state.path.trim().to_owned()),
+            SourceAction::OpenRecent(path) => self.ask_to_open(path),
+            SourceAction::ForgetRecent => self.state.recent.clear(),
+            SourceAction::Format(format) => return self.choose_format(format),
+            SourceAction::Close => {
+                // A file that is recorded goes on to its end.
+                if self.ui_state.recording.take().is_some_and(|r| !r.is_file) {
+                    self.pipeline.stop_recording()?;
+                }
+                self.pipeline.close_source();
+                self.ui_state.source = None;
+                self.ui_state.wanted_source = None;
+                self.ui_state.running_source = None;
+                self.ui_state.presented = None;
+                self.ui_state.source_status = SourceStatus::Ok;
+                self.ui_state.is_opening = false;
+                self.ui_state.has_ended = false;
+            }
+            SourceAction::ListCameras => {
+                let list = Arc::clone(&self.gui.list_cameras);
+                let task = self
+                    .tasks
+                    .task("camera list", move || TaskResult::Cameras(list()))?;
+                self.workers.push(task);
+                self.ui_state.cameras = None;
+            }
+            SourceAction::Mirror(is_on) => self.state.is_mirrored = is_on,
+            SourceAction::Loop(is_on) => {
+                self.state.is_looping = is_on;
+                self.look_changed();
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the view that is shown open what the user typed, picked or dropped.
+    pub(in crate::gui) fn ask_to_open(&mut self, path: String) {
+        self.asked
+            .push_back(Action::Window(WindowAction::OpenPath(path)));
+    }
+
+    /// The source that a path or the like means; it is remembered once it is open.
+    pub(in crate::gui) fn choose(&mut self, path: String) -> SourceChoice {
+        // `camera:0` and the like are no files.
+        let is_path = SourceSpec::parse(&path).is_ok_and(|s| *s.argument() == *path);
+        self.opening_path = is_path.then(|| absolute(&path));
+        let name = Path::new(&path).file_name();
+        let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
+        SourceChoice { label, spec: path }
+    }
+
+    /// Opens a source as the live picture.
+    ///
+    /// # Errors
+    /// When the workers are gone and no new ones can be started.
+    pub(in crate::gui) fn open(&mut self, choice: SourceChoice) -> Result<()> {
+        self.open_within(choice, Duration::ZERO)
+    }
+
+    /// Opens a source; what fails is tried again for so long.
+    fn open_within(&mut self, choice: SourceChoice, patience: Duration) -> Result<()> {
+        if self.ui_state.cameras.iter().flatten().any(|c| *c == choice) {
+            self.state.camera = Some(choice.label.clone());
+            self.state.camera_place = Some(choice.spec.clone());
+        }
+        let (open, spec) = (Arc::clone(&self.gui.open_source), choice.spec.clone());
+        let format = self.state.camera_format(&choice).copied();
+        self.ui_state.wanted_source = Some(choice);
+        self.ui_state.is_opening = true;
+        self.ui_state.is_playing = true;
+        self.ui_state.status = None;
+        self.ui_state.zoom = Zoom::WHOLE;
+        self.look_changed();
+        let opener = Arc::new(move || {
+            let begin = Instant::now();
+            loop {
+                match open(&spec, format) {
+                    Err(_) if begin.elapsed() < patience => std::thread::sleep(AGAIN),
+                    opened => return opened,
+                }
+            }
+        });
+        if self.ui_state.has_crashed {
+            return self.restart_pipeline();
+        }
+        let name = self
+            .ui_state
+            .wanted_source
+            .as_ref()
+            .map(|w| w.label.clone());
+        self.pipeline
+            .switch_source(&name.unwrap_or_default(), opener)
+    }
+
+    /// Lets the running camera deliver otherwise, now and whenever it is opened again.
+    fn choose_format(&mut self, format: Option<CameraFormat>) -> Result<()> {
+        let Some(camera) = self.ui_state.running_source.clone() else {
+            return Ok(());
+        };
+        let formats = &mut self.state.camera_formats;
+        // Older files name formats by the camera's label.
+        formats.remove(&camera.label);
+        formats.remove(&camera.spec);
+        if let Some(format) = format {
+            formats.insert(camera.spec.clone(), format);
+        }
+        // A camera can be held by one reader only.
+        self.pipeline.close_source();
+        self.open_within(camera, RELEASE)
+    }
+
+    /// The remembered camera, or else the first, or else the sample clip: only when nothing else
+    /// was asked for.
+    pub(super) fn start_camera(&mut self) {
+        if !std::mem::take(&mut self.may_start_camera) || self.ui_state.wanted_source.is_some() {
+            return;
+        }
+        let cameras = self.ui_state.cameras.as_deref().unwrap_or_default();
+        let remembered = remembered(cameras, &self.state);
+        let camera = remembered.cloned().or_else(|| any_camera(cameras));
+        let has_camera = camera.is_some();
+        if let Some(choice) = camera.or_else(|| sample_clip(&self.gui)) {
+            self.run_action(Action::Source(SourceAction::Open(choice)));
+        }
+        if !has_camera && self.ui_state.wanted_source.is_some() {
+            let text = "No camera found: this is the sample clip. Open a file at the right.";
+            self.ui_state.say(Level::Info, text.to_owned());
+        }
+    }
+
+    /// A path that the user gave is open: it is offered again the next time.
+    pub(in crate::gui) fn remember_opened(&mut self) {
+        if let Some(path) = self.opening_path.take() {
+            self.state.remember(&path);
+            self.look_for_recent();
+        }
+    }
+
+    /// Looks which of the files opened before are still there; on a thread of its own, as they may
+    /// lie on a disk that sleeps.
+    pub(in crate::gui) fn look_for_recent(&mut self) {
+        let recent = self.state.recent.clone();
+        if recent.is_empty() {
+            return;
+        }
+        let look = move || {
+            let gone = recent.into_iter().filter(|path| !Path::new(path).exists());
+            TaskResult::Missing(gone.collect())
+        };
+        match self.tasks.task("recent files", look) {
+            Ok(task) => self.workers.push(task),
+            Err(error) => tracing::warn!(%error, "recent files are not looked for"),
+        }
+    }
+}
+
+/// The path as it is understood from any folder.
+fn absolute(path: &str) -> String {
+    std::path::absolute(Path::new(path)).map_or_else(
+        |_| path.to_owned(),
+        |absolute| absolute.to_string_lossy().into_owned(),
+    )
+}
+
+/// The camera last used, if it is there: of two of one name the one in its place.
+fn remembered<'a>(cameras: &'a [SourceChoice], state: &AppState) -> Option<&'a SourceChoice> {
+    let saved = state.camera.as_deref()?;
+    // Two cameras of one name carry their place behind it, as long as both are there.
+    let is_longer = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
+    let is_named =
+        |label: &str| label == saved || is_longer(label, saved) || is_longer(saved, label);
+    let place = state.camera_place.as_deref();
+    let by = |is_it: &dyn Fn(&SourceChoice) -> bool| cameras.iter().find(|c| is_it(c));
+    by(&|c| Some(c.spec.as_str()) == place && is_named(&c.label))
+        .or_else(|| by(&|c| c.label == saved))
+        .or_else(|| by(&|c| is_named(&c.label)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(label: &str, spec: &str) -> SourceChoice {
+        SourceChoice {
+            label: label.to_owned(),
+            spec: spec.to_owned(),
+        }
+    }
+
+    /// Fails when of two equal webcams the other one is opened at the next start because the chosen
+    /// one was alone when it was chosen, or another camera in its place is taken for it.
+    #[test]
+    fn a_camera_is_remembered_by_its_place() {
+        let state = |label: &str, place: Option<&str>| AppState {
+            camera: Some(label.to_owned()),
+            camera_place: place.map(str::to_owned),
+            ..AppState::default()
+        };
+        let twins = [
+            camera("Cam (usb-1)", "camera:usb-1"),
+            camera("Cam (usb-2)", "camera:usb-2"),
+        ];
+        let found = |cameras: &[SourceChoice], label, place| {
+            let state = state(label, place);
+            remembered(cameras, &state).map(|c| c.spec.clone())
+        };
+        let second = Some("camera:usb-2".to_owned());
+        assert_eq!(found(&twins, "Cam", Some("camera:usb-2")), second);
+        assert_eq!(found(&twins, "Cam (usb-2)", None), second, "an older file");
+        let alone = [camera("Cam", "camera:usb-2")];
+        assert_eq!(found(&alone, "Cam (usb-2)", Some("camera:usb-2")), second);
+        assert_eq!(found(&alone, "Cam", Some("camera:usb-1")), second, "moved");
+        let other = [
+            camera("Other", "camera:usb-2"),
+            camera("Cam", "camera:usb-3"),
+        ];
+        let moved = Some("camera:usb-3".to_owned());
+        assert_eq!(found(&other, "Cam", Some("camera:usb-2")), moved);
+        assert_eq!(found(&other[..1], "Cam", Some("camera:usb-2")), None);
+    }
+}

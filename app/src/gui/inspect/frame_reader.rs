@@ -1,0 +1,264 @@
+//! The frames of a file, in any order, read on a thread of their own.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use eframe::egui::{self, ColorImage, TextureHandle, TextureOptions};
+use poselens_engine::concurrency::{Slot, StopFlag, Worker};
+use poselens_engine::error::Result;
+use poselens_engine::frame::Frame;
+use poselens_engine::source::scrub::{Scrub, Thumbnail, Thumbnails};
+use poselens_engine::source::{Extent, Indexing, OpenOptions, SourceSpec};
+
+use crate::gui::waker::Waker;
+
+/// How often the thread looks whether it shall end.
+const POLL: Duration = Duration::from_millis(100);
+/// Pictures in the strip: at 1280 points each is as wide as high.
+pub const N_THUMBNAILS: usize = 16;
+/// Their longer side, pixels.
+const THUMBNAIL_SIDE: usize = 128;
+
+/// Which frame is looked at first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Start {
+    /// The first.
+    First,
+    /// The one at this time, which is on the screen already.
+    At(f64),
+}
+
+/// What is known of an open file.
+#[derive(Debug, Clone)]
+struct Opened {
+    /// Seconds of each frame.
+    times: Arc<[f64]>,
+    /// The frame to begin with.
+    start: usize,
+}
+
+#[derive(Debug, Default)]
+struct Update {
+    opened: Option<Opened>,
+    frame: Option<(usize, Frame)>,
+    fault: Option<String>,
+}
+
+/// A picture of the strip.
+#[derive(Clone)]
+pub struct StripPicture {
+    /// The number of its frame.
+    pub index: usize,
+    /// The small picture.
+    pub texture: TextureHandle,
+}
+
+/// A file that is looked at frame by frame.
+pub struct FrameReader {
+    /// What the user calls it.
+    pub name: String,
+    /// When each frame is shown; empty while the file is being opened.
+    pub times: Arc<[f64]>,
+    /// The frame last asked for.
+    pub index: usize,
+    /// Pictures that are ready, by their place.
+    pub strip: [Option<StripPicture>; N_THUMBNAILS],
+    wanted: Slot<usize>,
+    update: Arc<Mutex<Update>>,
+    thumbnails: Option<Thumbnails>,
+    spec: String,
+    indexing: Indexing,
+    waker: Waker,
+    worker: Option<Worker>,
+}
+
+/// What a reader has to tell.
+#[derive(Debug, Default)]
+pub struct FrameUpdate {
+    /// A frame came that is the one last asked for.
+    pub frame: Option<Frame>,
+    /// What went wrong, and the remedy.
+    pub fault: Option<String>,
+}
+
+impl FrameReader {
+    /// Opens a source by its text; live ones are refused in the reader's update.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn open(name: &str, spec: &str, start: Start, waker: &Waker) -> Result<Self> {
+        let wanted = Slot::new();
+        let indexing = Indexing::default();
+        let update = Arc::new(Mutex::new(Update::default()));
+        let failed = (Arc::clone(&update), waker.clone());
+        let thread = ReaderThread {
+            wanted: wanted.clone(),
+            update: Arc::clone(&update),
+            waker: waker.clone(),
+            indexing: indexing.clone(),
+        };
+        let text = spec.to_owned();
+        let worker = Worker::spawn(
+            "frame reader",
+            StopFlag::new(),
+            move |stop| thread.run(&text, start, stop),
+            move |error| {
+                lock(&failed.0).fault = Some(error.to_string());
+                failed.1.wake();
+            },
+        )?;
+        Ok(Self {
+            name: name.to_owned(),
+            times: Arc::new([]),
+            index: 0,
+            strip: Default::default(),
+            wanted,
+            update,
+            thumbnails: None,
+            spec: spec.to_owned(),
+            indexing,
+            waker: waker.clone(),
+            worker: Some(worker),
+        })
+    }
+
+    /// Whether the file is still being opened.
+    pub fn is_opening(&self) -> bool {
+        self.times.is_empty() && self.worker.as_ref().is_some_and(|w| !w.is_finished())
+    }
+
+    /// How far the opening is: some files are read from end to end for it.
+    pub fn extent(&self) -> Option<Extent> {
+        self.indexing.extent()
+    }
+
+    /// Asks for a frame; beyond the last it is the last. The newest request wins.
+    pub fn seek(&mut self, index: usize) {
+        let Some(last) = self.times.len().checked_sub(1) else {
+            return;
+        };
+        let index = index.min(last);
+        if index != self.index {
+            self.index = index;
+            self.wanted.put(index);
+        }
+    }
+
+    /// The frame on the screen at this time.
+    pub fn index_at(&self, secs: f64) -> usize {
+        self.times
+            .partition_point(|&time| time <= secs)
+            .saturating_sub(1)
+    }
+
+    /// What has come since the last call.
+    pub fn poll(&mut self, ctx: &egui::Context) -> FrameUpdate {
+        let Update {
+            opened,
+            frame,
+            fault,
+        } = std::mem::take(&mut *lock(&self.update));
+        if let Some(opened) = opened {
+            self.times = opened.times;
+            self.index = opened.start;
+            if self.times.len() > 1 {
+                let (spec, waker) = (self.spec.clone(), self.waker.clone());
+                let n = N_THUMBNAILS.min(self.times.len());
+                let strip = Thumbnails::start(
+                    n,
+                    THUMBNAIL_SIDE,
+                    move || scrub(&spec, Indexing::default()),
+                    move || waker.wake(),
+                );
+                self.thumbnails = strip
+                    .inspect_err(|error| tracing::warn!(%error, "no thumbnails"))
+                    .ok();
+            }
+        }
+        while let Some(Thumbnail { slot, frame }) =
+            self.thumbnails.as_ref().and_then(Thumbnails::try_next)
+        {
+            let size = [frame.size().width, frame.size().height];
+            let image = ColorImage::from_rgba_unmultiplied(size, frame.rgba());
+            if let Some(place) = self.strip.get_mut(slot) {
+                *place = Some(StripPicture {
+                    index: frame.id as usize,
+                    texture: ctx.load_texture("thumbnail", image, TextureOptions::LINEAR),
+                });
+            }
+        }
+        FrameUpdate {
+            frame: frame.filter(|(i, _)| *i == self.index).map(|(_, f)| f),
+            fault,
+        }
+    }
+}
+
+impl Drop for FrameReader {
+    fn drop(&mut self) {
+        // A file may just be indexed, which takes a while; nobody waits for it.
+        if let Some(worker) = self.worker.take() {
+            worker.detach();
+        }
+    }
+}
+
+/// The inside of the thread.
+struct ReaderThread {
+    wanted: Slot<usize>,
+    update: Arc<Mutex<Update>>,
+    waker: Waker,
+    indexing: Indexing,
+}
+
+impl ReaderThread {
+    fn run(&self, spec: &str, start: Start, stop: &StopFlag) -> Result<()> {
+        let mut scrub = scrub(spec, self.indexing.clone())?;
+        let first = match start {
+            Start::First => 0,
+            Start::At(secs) => scrub.index_at(secs),
+        };
+        self.tell(|update| {
+            update.opened = Some(Opened {
+                times: scrub.times().into(),
+                start: first,
+            });
+            update.fault = scrub.warning().map(str::to_owned);
+        });
+        if start == Start::First {
+            self.read(&mut scrub, 0);
+        }
+        while !stop.is_stopped() {
+            if let Some(i) = self.wanted.take_timeout(POLL) {
+                self.read(&mut scrub, i);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame that cannot be read does not end the reader: its neighbours may be sound.
+    fn read(&self, scrub: &mut Scrub, i: usize) {
+        let frame = scrub.frame(i);
+        self.tell(|update| match frame {
+            Ok(frame) => update.frame = Some((i, frame)),
+            Err(error) => update.fault = Some(error.to_string()),
+        });
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Update)) {
+        what(&mut lock(&self.update));
+        self.waker.wake();
+    }
+}
+
+fn scrub(spec: &str, indexing: Indexing) -> Result<Scrub> {
+    let options = OpenOptions {
+        indexing,
+        ..OpenOptions::default()
+    };
+    Scrub::open_spec(&SourceSpec::parse(spec)?, &options)
+}
+
+fn lock(update: &Mutex<Update>) -> MutexGuard<'_, Update> {
+    update.lock().unwrap_or_else(PoisonError::into_inner)
+}

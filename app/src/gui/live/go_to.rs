@@ -1,0 +1,63 @@
+//! The field that shows which frame it is and goes to another one.
+
+use eframe::egui::{Id, Key, TextEdit, Ui};
+use poselens_engine::source::SeekTo;
+
+use crate::gui::{theme, widgets};
+
+/// Shows the frame's number, counted from 0; where to go when something was entered.
+pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
+    let id = Id::unique("place");
+    let typed = ui.data(|d| d.get_temp::<String>(id));
+    let mut text = typed.unwrap_or_else(|| format!("frame {frame}"));
+    let field = TextEdit::singleline(&mut text)
+        .id(id.with("field"))
+        .font(theme::number_font(13.0))
+        .desired_width(86.0);
+    let response = ui
+        .add(field)
+        .on_hover_text(
+            "The frame, counted from 0. Type a frame (12) or a time (0:01.5, 1.5 s) and press \
+             Enter to go there",
+        )
+        .accessible_name("Go to");
+    if response.gained_focus() {
+        text.clear();
+    }
+    let is_entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    // Asked before the data are locked: one lock guards both, and is not to be taken twice.
+    if response.has_focus() {
+        ui.data_mut(|d| d.insert_temp(id, text.clone()));
+    } else {
+        ui.data_mut(|d| d.remove_temp::<String>(id));
+    }
+    is_entered.then(|| parsed(&text)).flatten()
+}
+
+/// `12` and `frame 12` are a frame, `0:01.5`, `1.5` and `1 s` a time.
+fn parsed(text: &str) -> Option<SeekTo> {
+    let text = text.trim().to_lowercase();
+    if let Ok(frame) = text.trim_start_matches("frame").trim().parse() {
+        return Some(SeekTo::Frame(frame));
+    }
+    let text = text.trim_end_matches('s').replace(',', ".");
+    widgets::clock_secs(&text).map(SeekTo::Secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a time is taken for a frame or the other way round, or nonsense goes anywhere.
+    #[test]
+    fn frames_and_times_are_told_apart() {
+        assert_eq!(parsed("12"), Some(SeekTo::Frame(12)));
+        assert_eq!(parsed(" Frame 7 "), Some(SeekTo::Frame(7)));
+        assert_eq!(parsed("1.5"), Some(SeekTo::Secs(1.5)));
+        assert_eq!(parsed("2 s"), Some(SeekTo::Secs(2.0)));
+        assert_eq!(parsed("1:02,5"), Some(SeekTo::Secs(62.5)));
+        for nonsense in ["", "frame", "-3", "x", "1:x", "nan", "inf"] {
+            assert_eq!(parsed(nonsense), None, "{nonsense}");
+        }
+    }
+}

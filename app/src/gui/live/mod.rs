@@ -1,0 +1,17 @@
+//! The Live view: the running picture with what was found in it, its source, model and recordings.
+
+mod connection;
+mod empty;
+mod go_to;
+mod hud;
+mod model;
+mod notes;
+mod overlay;
+mod recordings;
+mod source;
+mod stage;
+mod state;
+mod transport;
+mod view;
+
+pub use view::SPEC;

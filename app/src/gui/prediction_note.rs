@@ -1,0 +1,23 @@
+//! What must be known of a prediction that its drawing does not show.
+
+use poselens_engine::output::PoseOutput;
+
+/// People whose box is smaller than this many pixels are seen as a few pixels per limb.
+const SMALL: f64 = 64.0;
+
+/// The note for a prediction whose joints are drawn from `threshold` on.
+pub fn prediction_note(output: &PoseOutput, threshold: f32) -> Option<String> {
+    let Some(best) = output.poses.first() else {
+        return Some("Nobody found".to_owned());
+    };
+    let is_drawn = |score: f32| score >= threshold;
+    let mut joints = output.poses.iter().flat_map(|pose| &pose.keypoints);
+    if !joints.any(|joint| is_drawn(joint.score)) {
+        return Some(format!(
+            "Somebody may be there, but every joint is below the threshold of {threshold:.2}"
+        ));
+    }
+    let size = best.bbox.w.max(best.bbox.h);
+    let is_small = size < SMALL && output.frame.size().width as f64 > 2.0 * SMALL;
+    is_small.then(|| format!("Only {size:.0} pixels high: too small for the network to be exact"))
+}

@@ -1,0 +1,48 @@
+//! Version, devices, licences.
+
+use eframe::egui::{RichText, ScrollArea, Ui};
+
+use crate::gui::context::DeviceChoice;
+use crate::gui::theme;
+use crate::gui::view::PanelContext;
+
+/// Every library that building, running or testing the program uses on any system, with its
+/// licence, one a line; a test holds it against `Cargo.lock`.
+const LIBRARIES: &str = include_str!("libraries.txt");
+
+pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+    ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
+    ui.label("Finds human poses in live video and shows why the network put each joint there.");
+    let weak = |text: String| RichText::new(text).color(theme::WEAK);
+    let DeviceChoice { name: device, why } = cx.device();
+    ui.label(weak(format!("The networks run on {device}: {why}.")));
+    if let Some(adapter) = &cx.ui_state.adapter {
+        ui.label(weak(format!("The window is {}.", adapter.text())));
+    }
+    ui.label(weak(
+        "Pictures, poses and recordings stay on this computer: no account, no upload, no \
+         telemetry."
+            .to_owned(),
+    ));
+    ui.add_space(6.0);
+    ui.label("PoseLens is free software under the MIT or the Apache 2.0 licence.");
+    ui.label(weak(
+        "It contains OpenH264 (Cisco, BSD-2-Clause), the fonts Ubuntu (Ubuntu-font-1.0), Hack (MIT) \
+         and Noto Emoji (OFL-1.1), and as sample clip a recording from Intel's sample videos \
+         (CC BY 4.0)."
+            .to_owned(),
+    ));
+    ui.label(format!(
+        "It stands on {} libraries, counting those of every system and of its tests:",
+        LIBRARIES.lines().count()
+    ));
+    // Its full height at once: a sheet that grows moves its button away from the pointer.
+    let height = (ui.ctx().content_rect().height() - 480.0).clamp(90.0, 320.0);
+    ScrollArea::vertical()
+        .max_height(height)
+        .min_scrolled_height(height)
+        .auto_shrink([false, true])
+        .show(ui, |ui| {
+            ui.label(RichText::new(LIBRARIES).monospace().size(11.5));
+        });
+}

@@ -1,0 +1,65 @@
+//! Sheets: what lies over the whole window until it is put away.
+
+mod about;
+mod keys;
+mod log;
+mod palette;
+mod settings;
+mod welcome;
+
+use eframe::egui::{Button, Context, Frame, Id, Label, Modal, RichText, Ui};
+
+use crate::gui::action::{Action, Sheet, WindowAction};
+use crate::gui::view::PanelContext;
+
+/// Lays out the open sheet, if one is; Escape or a click beside it puts it away.
+pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
+    let Some(sheet) = cx.ui_state.sheet else {
+        return;
+    };
+    let (title, show): (_, fn(&mut Ui, &mut PanelContext<'_>)) = match sheet {
+        Sheet::Palette => ("Commands", palette::palette_ui),
+        Sheet::Keys => ("Keys", keys::keys_ui),
+        Sheet::About => ("About PoseLens", about::about_ui),
+        Sheet::Welcome => ("Welcome to PoseLens", welcome::welcome_ui),
+        Sheet::Log => ("Log", log::log_ui),
+        Sheet::Settings => ("Settings", settings::settings_ui),
+    };
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(20);
+    let modal = Modal::new(Id::unique("sheet"))
+        .frame(frame)
+        .show(ctx, |ui| {
+            let width = if sheet == Sheet::Log {
+                880.0
+            } else {
+                520.0_f32
+            };
+            ui.set_width(width.min(ctx.content_rect().width() - 48.0));
+            ui.horizontal(|ui| {
+                ui.add(Label::new(RichText::new(title).heading().strong()).selectable(false));
+            });
+            ui.add_space(4.0);
+            show(ui, cx);
+            if sheet != Sheet::Palette {
+                ui.add_space(8.0);
+                let close = Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0));
+                // In a row, where a button's text stands in its middle.
+                let closed = ui.horizontal(|ui| {
+                    ui.add(close)
+                        .on_hover_text("Puts this away (Escape)")
+                        .accessible_name("Close sheet")
+                        .clicked()
+                });
+                if closed.inner {
+                    send(cx, WindowAction::CloseSheet);
+                }
+            }
+        });
+    if modal.should_close() {
+        send(cx, WindowAction::CloseSheet);
+    }
+}
+
+fn send(cx: &mut PanelContext<'_>, action: WindowAction) {
+    cx.actions.push(Action::Window(action));
+}

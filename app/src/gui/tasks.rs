@@ -1,0 +1,176 @@
+//! Work that must not hold up the window: dialogs, lists of cameras, pictures to disk.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Sender;
+use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::pipeline::session::SessionEntry;
+use poselens_engine::source::{image, video};
+use poselens_engine::{Error, Result};
+
+use crate::gui::action::Action;
+use crate::gui::action::RecordAsk;
+use crate::gui::action::WindowAction;
+use crate::gui::context::SourceChoice;
+use crate::gui::listing::Listing;
+use crate::gui::waker::Waker;
+
+/// A dialog that is gone this quickly was never seen: there is no dialog service.
+pub const UNSEEN: Duration = Duration::from_millis(300);
+
+/// What a task of the window has found out.
+pub enum TaskResult {
+    Cameras(Result<Vec<SourceChoice>>),
+    /// A dialog was answered: the file or folder, and what is to be done with it.
+    Picked(Option<(PathBuf, Action)>),
+    /// The system has no file dialog.
+    NoDialog,
+    Saved(Result<PathBuf>),
+    Recordings(Result<Vec<SessionEntry>>),
+    /// A dialog about recordings was answered.
+    RecordPicked(RecordAsk, Vec<PathBuf>),
+    /// What is to be recorded one after the other.
+    Queue(Listing),
+    /// A recording's folder was renamed, moved to the bin or shown.
+    Changed(std::result::Result<Option<String>, String>),
+    /// Files that were opened before and are gone.
+    Missing(BTreeSet<String>),
+    DeviceLost(String),
+}
+
+/// Endings of names that videos and pictures usually have.
+fn media_extensions() -> Vec<&'static str> {
+    let all = video::EXTENSIONS.iter().chain(image::EXTENSIONS);
+    all.copied().collect()
+}
+
+/// Starts tasks, and takes their results to the window.
+#[derive(Clone)]
+pub struct Tasks {
+    pub results: Sender<TaskResult>,
+    pub waker: Waker,
+}
+
+impl Tasks {
+    pub fn tell(&self, result: TaskResult) {
+        if self.results.try_send(result).is_err() {
+            tracing::debug!("a message of a task has no reader");
+        }
+        self.waker.wake();
+    }
+
+    /// Runs `work` on a thread of its own and tells what it found.
+    pub fn task(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> TaskResult + Send + 'static,
+    ) -> Result<Worker> {
+        let tasks = self.clone();
+        let run = move |_: &StopFlag| {
+            tasks.tell(work());
+            Ok(())
+        };
+        let failed = |error: Error| tracing::error!(%error, "a task of the window failed");
+        Worker::spawn(name, StopFlag::new(), run, failed)
+    }
+
+    /// Asks for a file. The dialog is created here, as macOS wants it, and awaited elsewhere.
+    pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
+            .set_title("Open a video or picture")
+            .add_filter("Videos and pictures", &media_extensions())
+            .add_filter("All files", &["*"])
+            .pick_file();
+        self.task("file dialog", move || {
+            let start = Instant::now();
+            match block_on(dialog) {
+                Some(file) => TaskResult::Picked(Some(open_action(file.path()))),
+                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
+                None => TaskResult::Picked(None),
+            }
+        })
+    }
+}
+
+impl Tasks {
+    /// Asks for files to be recorded, their folder, or the place of recordings.
+    pub fn ask_recording(&self, ask: RecordAsk, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder);
+        let (files, folder) = match ask {
+            RecordAsk::Files => {
+                let dialog = dialog
+                    .set_title("Videos to be recorded")
+                    .add_filter("Videos", video::EXTENSIONS)
+                    .add_filter("All files", &["*"]);
+                (Some(dialog.pick_files()), None)
+            }
+            RecordAsk::Folder => {
+                let dialog = dialog.set_title("Folder of videos to be recorded");
+                (None, Some(dialog.pick_folder()))
+            }
+            RecordAsk::Destination => {
+                let dialog = dialog.set_title("Where recordings go");
+                (None, Some(dialog.pick_folder()))
+            }
+        };
+        self.task("recordings dialog", move || {
+            let start = Instant::now();
+            let picked = match (files, folder) {
+                (Some(files), _) => block_on(files),
+                (_, Some(folder)) => block_on(folder).map(|folder| vec![folder]),
+                _ => None,
+            };
+            match picked {
+                Some(files) => {
+                    let paths = files.iter().map(|f| f.path().to_owned()).collect();
+                    TaskResult::RecordPicked(ask, paths)
+                }
+                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
+                None => TaskResult::Picked(None),
+            }
+        })
+    }
+}
+
+/// A path that was chosen, to be opened by the view that is shown.
+pub fn open_action(path: &Path) -> (PathBuf, Action) {
+    let text = path.to_string_lossy().into_owned();
+    (
+        path.to_owned(),
+        Action::Window(WindowAction::OpenPath(text)),
+    )
+}
+
+/// The dialog, beginning where a file was last chosen.
+pub fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&Path>) -> rfd::AsyncFileDialog {
+    match folder {
+        Some(folder) => dialog.set_directory(folder),
+        None => dialog,
+    }
+}
+
+/// Waits for one future on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What a training has brought: curves, held-out people, the decision, earlier trainings.
+
+pub mod curves;
+pub mod earlier;
+pub mod outcome;
+pub mod people;

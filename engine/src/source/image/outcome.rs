@@ -1,0 +1,66 @@
+//! What reading a picture can end with besides the picture.
+
+use image::ImageError;
+
+use crate::geometry::Size;
+
+/// Pixels along a side that are believed; a file that declares more is damaged or hostile.
+const MAX_SIDE: usize = 16_384;
+
+/// What the user should know of a picture that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::source) enum Note {
+    /// A part of it is missing or wrong: how.
+    Damaged(String),
+    /// The file has more frames or pages; this is the first.
+    First(&'static str),
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Damaged(how) => f.write_str(how),
+            Self::First(of) => write!(f, "has several {of}, of which the first is used"),
+        }
+    }
+}
+
+/// Why there is no picture.
+pub(super) enum Refusal {
+    /// The file is damaged, missing or too large: why, and what to do.
+    Reason(String),
+    /// Another program may know this variant of the format.
+    Unsupported(String),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+impl From<ImageError> for Refusal {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Unsupported(what) => Self::Unsupported(what.to_string()),
+            other => Self::Reason(damaged(&other)),
+        }
+    }
+}
+
+pub(super) fn damaged(error: &impl std::fmt::Display) -> String {
+    format!("not a readable picture: {error}; save it again as PNG or JPEG")
+}
+
+/// Refuses sizes that no decoder is asked for.
+pub(super) fn check_size(width: usize, height: usize) -> Result<Size, String> {
+    let sides = 1..=MAX_SIDE;
+    if sides.contains(&width) && sides.contains(&height) {
+        Ok(Size::new(width, height))
+    } else {
+        Err(format!(
+            "{width}x{height} pixels, where pictures of 1 to {MAX_SIDE} pixels a side are read: \
+             make it smaller"
+        ))
+    }
+}
