@@ -292,7 +292,7 @@ impl Disk {
             Path::new("disk.mp4"),
             SIZE,
             30.0,
-            Default::default(),
+            (crate::sound::Sound::default(), 0.0),
             |_| Ok(Box::new(disk)),
         )
         .unwrap()
