@@ -6,8 +6,8 @@ use eframe::egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::App;
-use poselens_app::gui::inspect::Inspect;
-use poselens_app::gui::train::Train;
+use poselens_app::gui::views::inspect::Inspect;
+use poselens_app::gui::views::train::Train;
 use poselens_tests::PATIENCE;
 
 /// The states of the views that tests look into.

@@ -4,12 +4,9 @@ use eframe::egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextS
 
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::command::key_text;
-use crate::gui::commands::commands;
-use crate::gui::commands::groups;
+use crate::gui::commands::{commands, groups};
 use crate::gui::icons::Icon;
-use crate::gui::view::AppView;
-use crate::gui::view::HeaderText;
-use crate::gui::view::PanelContext;
+use crate::gui::view::{AppView, HeaderText, PanelContext};
 use crate::gui::views::VIEWS;
 use crate::gui::{theme, widgets};
 

@@ -15,9 +15,7 @@ use poselens_engine::pipeline::session::SessionEntry;
 use poselens_engine::source::{image, video};
 use poselens_engine::{Error, Result};
 
-use crate::gui::action::Action;
-use crate::gui::action::RecordAsk;
-use crate::gui::action::WindowAction;
+use crate::gui::action::{Action, RecordAsk, WindowAction};
 use crate::gui::context::SourceChoice;
 use crate::gui::listing::Listing;
 use crate::gui::waker::Waker;

@@ -1,4 +1,4 @@
-//! What is true at the moment: read by the panels, written by `App` alone, never saved.
+//! What is true at the moment: read by panels, written where actions are run, never saved.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! What a click or key asks for. One sub-enum per panel; `App` runs them all in one place.
+//! What a click or key asks for. One sub-enum for each panel or view; `App` runs them all in one
+//! place.
 
 pub mod inspect;
 pub mod train;

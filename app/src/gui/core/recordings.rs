@@ -12,15 +12,13 @@ use poselens_engine::pipeline::{Notify, TapProgress, save_png};
 use poselens_engine::record::stamp;
 use poselens_engine::{Error, Result};
 
-use crate::gui::action::WindowAction;
 use crate::gui::action::inspect::InspectAction;
-use crate::gui::action::{Action, RecordAction, RecordAsk, SourceAction, ViewId};
+use crate::gui::action::{Action, RecordAction, RecordAsk, SourceAction, ViewId, WindowAction};
 use crate::gui::context::SourceChoice;
 use crate::gui::core::Core;
 use crate::gui::listing::Listing;
 use crate::gui::tasks::TaskResult;
-use crate::gui::titles::folder_name;
-use crate::gui::titles::frames_text;
+use crate::gui::titles::{folder_name, frames_text};
 use crate::gui::ui_state::{Annotating, Level, Recording};
 use crate::gui::{trained, widgets};
 

@@ -3,8 +3,7 @@
 use eframe::egui::{Grid, RichText, ScrollArea, Ui};
 
 use crate::gui::command::key_text;
-use crate::gui::commands::commands;
-use crate::gui::commands::groups;
+use crate::gui::commands::{commands, groups};
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 

@@ -6,7 +6,7 @@ use eframe::egui::{Button, Color32, RichText, ScrollArea, Ui};
 use tracing::Level;
 
 use crate::gui::action::WindowAction;
-use crate::gui::sheets::send;
+use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
 use crate::gui::{theme, widgets};
 
@@ -19,20 +19,22 @@ const LEVELS: [(Level, &str); 4] = [
 ];
 
 pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
-    let session = cx.ui_state;
-    let lines: Vec<_> = session
+    let ui_state = cx.ui_state;
+    let lines: Vec<_> = ui_state
         .log
         .iter()
         // Levels are ordered by how much they let through.
-        .filter(|line| line.level <= session.log_level)
+        .filter(|line| line.level <= ui_state.log_level)
         .collect();
-    let current = LEVELS.iter().find(|(level, _)| *level == session.log_level);
+    let current = LEVELS
+        .iter()
+        .find(|(level, _)| *level == ui_state.log_level);
     ui.horizontal(|ui| {
         ui.scope(|ui| {
             ui.set_max_width(300.0);
             let choices = LEVELS
                 .iter()
-                .map(|(level, name)| ((*name).to_owned(), *level == session.log_level));
+                .map(|(level, name)| ((*name).to_owned(), *level == ui_state.log_level));
             let shown = current.map_or("", |(_, name)| name);
             let help = "Which lines are listed; all are kept";
             if let Some(i) = widgets::choice_ui(ui, "List", help, shown, choices) {
@@ -52,7 +54,7 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
             ui.ctx().copy_text(text);
         }
-        let text = format!("{} of {} lines", lines.len(), session.log.len());
+        let text = format!("{} of {} lines", lines.len(), ui_state.log.len());
         ui.label(RichText::new(text).small().color(theme::WEAK));
     });
     if lines.is_empty() {

@@ -4,12 +4,14 @@ mod about;
 mod keys;
 mod log;
 mod palette;
+mod send;
 mod settings;
 mod welcome;
 
 use eframe::egui::{Button, Context, Frame, Id, Label, Modal, RichText, Ui};
 
-use crate::gui::action::{Action, Sheet, WindowAction};
+use crate::gui::action::{Sheet, WindowAction};
+use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
 
 /// Lays out the open sheet, if one is; Escape or a click beside it puts it away.
@@ -58,8 +60,4 @@ pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
     if modal.should_close() {
         send(cx, WindowAction::CloseSheet);
     }
-}
-
-fn send(cx: &mut PanelContext<'_>, action: WindowAction) {
-    cx.actions.push(Action::Window(action));
 }

@@ -9,7 +9,7 @@ use eframe::egui::{Button, Id, Key, Modifiers, RichText, ScrollArea, TextEdit, U
 use crate::gui::action::WindowAction;
 use crate::gui::command::key_text;
 use crate::gui::commands::{commands, fit_command};
-use crate::gui::sheets::send;
+use crate::gui::sheets::send::send;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 

@@ -3,7 +3,7 @@
 use eframe::egui::{Button, Label, RichText, Slider, Ui, vec2};
 
 use crate::gui::action::{Action, ModelAction, SourceAction, WindowAction};
-use crate::gui::sheets::send;
+use crate::gui::sheets::send::send;
 use crate::gui::state::SCALES;
 use crate::gui::view::PanelContext;
 use crate::gui::{theme, widgets};

@@ -4,7 +4,7 @@ use eframe::egui::{Button, RichText, Ui, vec2};
 
 use crate::gui::action::{Action, SourceAction, WindowAction};
 use crate::gui::context::{any_camera, sample_clip};
-use crate::gui::sheets::send;
+use crate::gui::sheets::send::send;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 

@@ -1,0 +1,8 @@
+//! What sheets ask of the window.
+
+use crate::gui::action::{Action, WindowAction};
+use crate::gui::view::PanelContext;
+
+pub fn send(cx: &mut PanelContext<'_>, action: WindowAction) {
+    cx.actions.push(Action::Window(action));
+}

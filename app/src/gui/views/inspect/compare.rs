@@ -1,0 +1,322 @@
+//! Two answers: of two models to one frame, or of one model to two frames. Side by side or over one
+//! picture, and how far their joints lie apart.
+
+use std::sync::Arc;
+
+use eframe::egui::{Button, Grid, Label, RichText, Ui};
+use poselens_engine::error::Result;
+use poselens_engine::eval::pck::torso;
+use poselens_engine::geometry::Point;
+use poselens_engine::output::PoseOutput;
+use poselens_engine::overlay::OverlayStyle;
+use poselens_engine::pose::Pose;
+use poselens_shaders::Rgb;
+use poselens_shaders::scene::Scene;
+
+use crate::gui::action::Action;
+use crate::gui::action::inspect::InspectAction;
+use crate::gui::state::inspect::{Choices, Pick};
+use crate::gui::titles::joint_title;
+use crate::gui::views::inspect::shown;
+use crate::gui::views::inspect::state::{Inspect, InspectContext, InspectedFrame, ModelSlot};
+use crate::gui::{theme, widgets};
+
+/// Colour of the second answer over the picture of the first: neither left's nor right's.
+pub const SECOND: Rgb = [0xE8, 0x8F, 0xC2];
+
+impl Inspect {
+    /// Keeps the present frame and answer at place 1, beside those of the frames to come.
+    ///
+    /// # Errors
+    /// When the picture is too large for the graphics device.
+    pub(super) fn keep(&mut self) -> Result<()> {
+        let (Some(subject), Some(found)) = (&self.subject, &self.slots[0].found) else {
+            return Ok(());
+        };
+        let kept = InspectedFrame {
+            is_live: false,
+            ..subject.clone()
+        };
+        self.slots[1] = ModelSlot {
+            wanted: self.slots[0].wanted.clone(),
+            found: Some(Arc::clone(found)),
+            ..ModelSlot::default()
+        };
+        self.kept = Some(kept);
+        self.inspector()?.unload(1)?;
+        self.is_stale = true;
+        self.upload()
+    }
+
+    /// Ends the comparison: another recording is looked into alone at first.
+    ///
+    /// # Errors
+    /// When the thread of the models cannot be started.
+    pub(super) fn look_alone(&mut self) -> Result<()> {
+        if !self.is_compared() {
+            return Ok(());
+        }
+        self.kept = None;
+        self.slots[1] = ModelSlot::default();
+        self.is_stale = true;
+        self.inspector()?.unload(1)
+    }
+
+    /// Whether two answers lie over one picture.
+    pub fn is_overlaid(&self) -> bool {
+        self.overlaid.is_some()
+    }
+
+    /// The model at a place as people read it, and its frame where that differs.
+    pub fn title(&self, slot: usize) -> String {
+        let model_slot = self.slots[slot].title();
+        let subject = match slot {
+            1 => self.kept.as_ref(),
+            _ => self.subject.as_ref().filter(|_| self.kept.is_some()),
+        };
+        match subject {
+            Some(subject) => format!("{model_slot}, frame {}", subject.frame.id),
+            None => model_slot,
+        }
+    }
+
+    pub(super) fn overlaid_scene(&self, choices: &Choices) -> Option<Arc<Scene>> {
+        if !choices.is_overlaid || !self.is_compared() {
+            return None;
+        }
+        let mut scene = Scene::clone(&self.slots[0].shown.scene);
+        if let Some(output) = &self.slots[1].found {
+            scene.marks.extend(shown::second(output, SECOND));
+        }
+        Some(Arc::new(scene))
+    }
+}
+
+/// Another frame of the same model, and where the second answer is drawn.
+pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+    ui.horizontal(|ui| {
+        let has_answer = cx.view.slots[0].found.is_some();
+        let keep = Button::new("Keep this frame");
+        if ui
+            .add_enabled(has_answer, keep)
+            .on_hover_text("Keeps this frame beside those you go to, looked at by the same model")
+            .on_disabled_hover_text("There is no answer yet")
+            .clicked()
+        {
+            cx.actions.push(Action::Inspect(InspectAction::Keep));
+        }
+        if cx.view.kept.is_some()
+            && ui
+                .button("Let it go")
+                .on_hover_text("Ends the comparison with the frame that is kept")
+                .clicked()
+        {
+            let alone = InspectAction::Model(1, None);
+            cx.actions.push(Action::Inspect(alone));
+        }
+    });
+    if !cx.view.is_compared() {
+        return;
+    }
+    let is_on = cx.state.inspect.is_overlaid;
+    let help = "Both skeletons over one picture, the second in pink; off: side by side";
+    let switch = widgets::switch_row_ui(ui, "In one picture", None, is_on);
+    if switch.on_hover_text(help).clicked() {
+        let choices = Choices {
+            is_overlaid: !is_on,
+            ..cx.state.inspect.clone()
+        };
+        let action = InspectAction::Choose(Box::new(choices));
+        cx.actions.push(Action::Inspect(action));
+    }
+}
+
+/// How far a joint lies from the same joint of the other answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Apart<'a> {
+    /// Name of the joint, which both skeletons have.
+    pub joint: &'a str,
+    /// Image pixels; `None` where one of the models is not sure of it.
+    pub pixels: Option<f64>,
+}
+
+/// How far a person's joints lie apart in two answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference<'a> {
+    /// The joints that both skeletons have, in the order of the first.
+    pub joints: Vec<Apart<'a>>,
+    /// The first answer's torso in pixels, from the left shoulder to the right hip as PCK measures
+    /// it; `None` where one of them is not to be seen.
+    pub torso: Option<f64>,
+}
+
+/// Compares the `person`-th pose of `a` with the nearest one of `b`; `None` where one of them has
+/// found nobody.
+pub fn between<'a>(a: &'a PoseOutput, b: &PoseOutput, person: usize) -> Option<Difference<'a>> {
+    let pose = a.poses.get(person).or(a.poses.first())?;
+    let pairs: Vec<(usize, usize)> = a
+        .skeleton
+        .joints
+        .iter()
+        .enumerate()
+        .filter_map(|(j, name)| Some((j, b.skeleton.joint(name)?)))
+        .collect();
+    let apart = |other: &Pose, (j, k): (usize, usize)| {
+        let (p, q) = (sure(pose, j)?, sure(other, k)?);
+        Some(p.distance(q))
+    };
+    let far = |other: &&Pose| {
+        let all: Vec<f64> = pairs.iter().filter_map(|p| apart(other, *p)).collect();
+        all.iter().sum::<f64>() / all.len() as f64
+    };
+    // The mean over no joint is not a number and comes last.
+    let nearest = b.poses.iter().min_by(|p, q| far(p).total_cmp(&far(q)))?;
+    let labels: Vec<_> = (0..a.skeleton.n_joints()).map(|j| sure(pose, j)).collect();
+    Some(Difference {
+        joints: pairs
+            .iter()
+            .map(|pair| Apart {
+                joint: &a.skeleton.joints[pair.0],
+                pixels: apart(nearest, *pair),
+            })
+            .collect(),
+        torso: torso(a.skeleton, &labels),
+    })
+}
+
+/// Where a joint was decoded to, if the model is sure enough to have it drawn.
+fn sure(pose: &Pose, joint: usize) -> Option<Point> {
+    let least = OverlayStyle::default().keypoint_threshold;
+    let keypoint = pose.keypoints_raw.get(joint)?;
+    (keypoint.score >= least).then(|| keypoint.point())
+}
+
+/// How far the two answers' joints lie apart.
+pub fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+    if !cx.view.is_compared() {
+        return;
+    }
+    widgets::section_ui(ui, "Difference", |ui| {
+        let [first, second] = cx.view.slots.each_ref().map(|s| s.found.as_deref());
+        let (Some(first), Some(second)) = (first, second) else {
+            weak_ui(ui, "Both have not answered yet.");
+            return;
+        };
+        let (person, picked) = match &cx.view.pick {
+            Some(Pick::Joint { name, person }) => (*person, Some(name.as_str())),
+            _ => (0, None),
+        };
+        match between(first, second, person) {
+            Some(difference) => table_ui(ui, &difference, picked),
+            None => weak_ui(ui, "One of them found no person."),
+        }
+    });
+}
+
+fn table_ui(ui: &mut Ui, difference: &Difference<'_>, picked: Option<&str>) {
+    let number = |text: String| Label::new(RichText::new(text).font(theme::number_font(12.5)));
+    let weak = |text: &str| Label::new(RichText::new(text).small().color(theme::WEAK));
+    let in_torsos = |pixels: Option<f64>| Some(pixels? / difference.torso?);
+    let text = |value: Option<f64>, decimals: usize| {
+        value.map_or_else(|| "–".to_owned(), |v| format!("{v:.decimals$}"))
+    };
+    let known = || difference.joints.iter().filter_map(|joint| joint.pixels);
+    let n = known().count();
+    let mean = (n > 0).then(|| known().sum::<f64>() / n as f64);
+    let grid = Grid::new("difference").num_columns(3).min_row_height(17.0);
+    grid.spacing([14.0, 1.0]).show(ui, |ui| {
+        ui.add(weak("joint"));
+        ui.add(weak("pixels"));
+        ui.add(weak("torsos"))
+            .on_hover_text("Lengths of the torso, from the left shoulder to the right hip");
+        ui.end_row();
+        ui.add(Label::new(RichText::new(format!("mean of {n}")).strong()));
+        ui.add(number(text(mean, 1)));
+        ui.add(number(text(in_torsos(mean), 3)));
+        ui.end_row();
+        for Apart { joint, pixels } in &difference.joints {
+            let name = RichText::new(joint_title(joint));
+            let is_picked = picked == Some(*joint);
+            let name = name.color(if is_picked { theme::RIGHT } else { theme::TEXT });
+            ui.add(Label::new(name));
+            ui.add(number(text(*pixels, 1)));
+            ui.add(number(text(in_torsos(*pixels), 3)));
+            ui.end_row();
+        }
+    });
+    if n < difference.joints.len() {
+        weak_ui(ui, "–: one of them is not sure of the joint.");
+    }
+}
+
+fn weak_ui(ui: &mut Ui, text: &str) {
+    let text = RichText::new(text).small().color(theme::WEAK);
+    ui.add(Label::new(text).wrap().selectable(false));
+}
+
+#[cfg(test)]
+mod tests {
+    use poselens_engine::frame::{Frame, Pixels};
+    use poselens_engine::geometry::Size;
+    use poselens_engine::output::Timings;
+    use poselens_engine::pose::Keypoint;
+    use poselens_engine::skeleton::Skeleton;
+
+    use super::*;
+
+    /// Somebody whose joints stand in a row from `x` on, 10 pixels apart; `unsure` is guessed.
+    fn pose(skeleton: &Skeleton, x: f32, unsure: &str) -> Pose {
+        let joints = skeleton.joints.iter().enumerate();
+        let keypoints = joints.map(|(j, name)| Keypoint {
+            x: x + 10.0 * j as f32,
+            y: 50.0,
+            score: if name == unsure { 0.1 } else { 0.9 },
+        });
+        Pose::from_keypoints(keypoints.collect())
+    }
+
+    fn output(skeleton: &str, poses: Vec<Pose>) -> PoseOutput {
+        let size = Size::new(1, 1);
+        PoseOutput {
+            frame: Frame::new(0, 0.0, size, Pixels::unpooled(vec![0; 4])),
+            model: "m".into(),
+            skeleton: Skeleton::by_name(skeleton).unwrap(),
+            poses,
+            regions: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+
+    /// Fails when joints are compared by their place in the list instead of their name, with
+    /// another person's, or guesses are counted.
+    #[test]
+    fn joints_are_compared_by_name_with_the_nearest_person() {
+        let [coco, mpii] = ["coco17", "mpii16"].map(|name| Skeleton::by_name(name).unwrap());
+        let a = output("coco17", vec![pose(coco, 0.0, "l_knee")]);
+        let far = pose(coco, 900.0, "");
+        let b = output("coco17", vec![far, pose(coco, 4.0, "")]);
+        let difference = between(&a, &b, 0).unwrap();
+        assert_eq!(difference.joints.len(), 17);
+        for Apart { joint, pixels } in &difference.joints {
+            let wanted = (*joint != "l_knee").then_some(4.0);
+            assert_eq!(*pixels, wanted, "{joint}");
+        }
+        let ends = ["l_shoulder", "r_hip"].map(|name| coco.joint(name).unwrap());
+        let torso = 10.0 * (ends[1] - ends[0]) as f64;
+        assert_eq!(difference.torso, Some(torso));
+        // Another order of joints, and other ones.
+        let c = output("mpii16", vec![pose(mpii, 0.0, "")]);
+        let difference = between(&a, &c, 0).unwrap();
+        let names: Vec<_> = difference.joints.iter().map(|j| j.joint).collect();
+        assert!(
+            names.contains(&"l_wrist") && !names.contains(&"nose"),
+            "{names:?}"
+        );
+        for Apart { joint, pixels } in &difference.joints {
+            let places = [coco, mpii].map(|s| s.joint(joint).unwrap() as f64);
+            let wanted = (*joint != "l_knee").then(|| 10.0 * (places[0] - places[1]).abs());
+            assert_eq!(*pixels, wanted, "{joint}");
+        }
+        assert_eq!(between(&a, &output("coco17", Vec::new()), 0), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! Questions for files and folders.
+
+use std::path::Path;
+use std::time::Instant;
+
+use poselens_engine::Result;
+use poselens_engine::concurrency::Worker;
+
+use crate::gui::tasks::{TaskResult, Tasks, UNSEEN, block_on, in_folder, open_action};
+use crate::gui::views::inspect::export::ExportPlan;
+
+impl Tasks {
+    /// Asks for a folder of pictures or of a recording.
+    pub(super) fn choose_folder(&self, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
+            .set_title("Open a recording or a folder of pictures")
+            .pick_folder();
+        self.task("folder dialog", move || {
+            let start = Instant::now();
+            match block_on(dialog) {
+                Some(file) => TaskResult::Picked(Some(open_action(file.path()))),
+                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
+                None => TaskResult::Picked(None),
+            }
+        })
+    }
+
+    /// Asks for a place and writes there; where the system has no dialog, to the plan's own.
+    pub(super) fn save_as(&self, mut plan: ExportPlan) -> Result<Worker> {
+        let name = plan.path.file_name().unwrap_or_default();
+        let mut dialog = rfd::AsyncFileDialog::new()
+            .set_title("Save the view")
+            .set_file_name(name.to_string_lossy());
+        if let Some(folder) = plan.path.parent() {
+            dialog = dialog.set_directory(folder);
+        }
+        let dialog = dialog.save_file();
+        self.task("save dialog", move || {
+            let start = Instant::now();
+            match block_on(dialog) {
+                Some(file) => file.path().clone_into(&mut plan.path),
+                None if start.elapsed() < UNSEEN => {}
+                None => return TaskResult::Picked(None),
+            }
+            TaskResult::Saved(plan.write())
+        })
+    }
+}

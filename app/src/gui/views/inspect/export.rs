@@ -1,0 +1,234 @@
+//! The present view as files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use poselens_engine::error::Result;
+use poselens_engine::frame::{Frame, Pixels};
+use poselens_engine::geometry::Size;
+use poselens_engine::output::{AttentionMap, PoseOutput};
+use poselens_engine::overlay::with_caption;
+use poselens_engine::pipeline::save_png;
+use poselens_engine::record::{Answer, stamp, write_npy, write_safetensors};
+use poselens_shaders::canvas::Canvas;
+use poselens_shaders::frame::Picture;
+use poselens_shaders::scene::Scene;
+use poselens_shaders::view::{View, Zoom};
+
+use crate::gui::action::inspect::Form;
+use crate::gui::views::inspect::shown;
+use crate::gui::views::inspect::state::Inspect;
+
+/// Everything needed to write, also when the view has moved on.
+#[derive(Debug)]
+pub struct ExportPlan {
+    form: Form,
+    /// A file, or for NumPy a folder.
+    pub(super) path: PathBuf,
+    zoom: Zoom,
+    panes: Vec<Pane>,
+    /// The panes are drawn over each other.
+    is_overlaid: bool,
+}
+
+/// What one model has found, and how it is shown.
+#[derive(Debug)]
+struct Pane {
+    output: Arc<PoseOutput>,
+    scene: Arc<Scene>,
+    /// The map that lies over the picture.
+    map: Option<AttentionMap>,
+    /// Model, map and joint in words.
+    title: String,
+    /// The joint asked about.
+    joint: Option<String>,
+    /// Where the frame comes from.
+    source: String,
+    frame: Frame,
+    is_mirrored: bool,
+}
+
+impl Inspect {
+    /// What to write of the present view; `None` while nothing was found.
+    pub(super) fn export_plan(&self, form: Form, folder: &Path) -> Option<ExportPlan> {
+        let panes: Vec<_> = (0..self.slots.len()).filter_map(|i| self.pane(i)).collect();
+        let name = format!("inspect_{}", stamp(SystemTime::now()));
+        let name = match form {
+            Form::Png => format!("{name}.png"),
+            Form::Safetensors => format!("{name}.safetensors"),
+            Form::Npy => name,
+        };
+        (!panes.is_empty()).then(|| ExportPlan {
+            form,
+            path: folder.join(name),
+            zoom: self.zoom,
+            panes,
+            is_overlaid: self.is_overlaid(),
+        })
+    }
+
+    fn pane(&self, slot: usize) -> Option<Pane> {
+        let model_slot = &self.slots[slot];
+        let output = model_slot.found.as_ref()?;
+        let kept = self.kept.as_ref().filter(|_| slot == 1);
+        let subject = kept.or(self.subject.as_ref())?;
+        let picked = self
+            .pick
+            .as_ref()
+            .and_then(|pick| shown::picked(output, pick));
+        let joint = picked.and_then(|p| p.joint);
+        let joint_name = joint.map(|(j, _)| output.skeleton.joints[j].clone());
+        let mut title = self.title(slot);
+        if let Some(map) = &model_slot.shown.map {
+            title = format!("{title}: {}, {}", map.name, map.title);
+        }
+        if let (Some(name), Some((_, keypoint))) = (&joint_name, joint) {
+            title = format!("{title} - {name} {:.2}", keypoint.score.max(0.0));
+        }
+        let overlaid = self.overlaid.as_ref().filter(|_| slot == 0);
+        Some(Pane {
+            output: Arc::clone(output),
+            scene: Arc::clone(overlaid.unwrap_or(&model_slot.shown.scene)),
+            map: model_slot.shown.map.clone(),
+            // The letters of pictures are ASCII.
+            title: title.replace(" · ", " - "),
+            joint: joint_name,
+            source: subject.name.clone(),
+            frame: subject.frame.clone(),
+            is_mirrored: subject.is_mirrored,
+        })
+    }
+}
+
+impl Pane {
+    fn answer(&self) -> Answer<'_> {
+        Answer {
+            output: &self.output,
+            source: &self.source,
+            shown: self.map.as_ref(),
+            joint: self.joint.as_deref(),
+        }
+    }
+
+    /// The part of the picture that is looked at, at the picture's own size.
+    fn drawn(&self, zoom: Zoom) -> Frame {
+        let Size { width, height } = self.frame.size();
+        let image = [width, height];
+        let screen = image.map(|v| v as f64);
+        let view = View::letterbox(image, screen, zoom, self.is_mirrored, 1);
+        let mut rgba = [0, 0, 0, 255].repeat(width * height);
+        let mut canvas = Canvas::new(&mut rgba, width, height);
+        let picture = Picture {
+            rgba: self.frame.rgba(),
+            size: image,
+            sampling: view.picture_sampling(),
+        };
+        canvas.frame(&picture, &view);
+        self.scene.draw(&mut canvas, &view);
+        let size = self.frame.size();
+        Frame::new(
+            self.frame.id,
+            self.frame.time_secs,
+            size,
+            Pixels::unpooled(rgba),
+        )
+    }
+
+    /// Where the picture comes from.
+    fn place(&self) -> String {
+        let Frame { id, time_secs, .. } = self.frame;
+        format!("{} - frame {id} - {time_secs:.3} s", self.source)
+    }
+}
+
+impl ExportPlan {
+    /// Writes; the file, or the first of several.
+    ///
+    /// # Errors
+    /// When a file or its folder cannot be written.
+    pub fn write(self) -> Result<PathBuf> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(poselens_engine::Error::io("create", folder))?;
+        }
+        match self.form {
+            Form::Png => save_png(&self.drawn(), &self.path)?,
+            Form::Safetensors => {
+                for (i, pane) in self.panes.iter().enumerate() {
+                    write_safetensors(&pane.answer(), &self.beside(i))?;
+                }
+            }
+            Form::Npy => {
+                for (i, pane) in self.panes.iter().enumerate() {
+                    write_npy(&pane.answer(), &self.beside(i))?;
+                }
+            }
+        }
+        Ok(self.path)
+    }
+
+    /// The path of model `i`: the first has the name asked for, the second its own beside it.
+    fn beside(&self, i: usize) -> PathBuf {
+        if i == 0 {
+            return self.path.clone();
+        }
+        let name = self.path.file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        // No `with_extension`: names end in fractions of a second.
+        let (base, end) = match name.strip_suffix(".safetensors") {
+            Some(base) => (base, ".safetensors"),
+            None => (&*name, ""),
+        };
+        let model = &self.panes[i].output.model;
+        // The same model with the frame that was kept.
+        let is_kept = self.panes[0].output.model == *model;
+        let frame = self.panes[i].frame.id;
+        let model = if is_kept {
+            format!("{model}_frame{frame}")
+        } else {
+            model.to_string()
+        };
+        self.path.with_file_name(format!("{base}_{model}{end}"))
+    }
+
+    /// The panes side by side, or over each other, below what they show in words.
+    fn drawn(&self) -> Frame {
+        let n = if self.is_overlaid {
+            1
+        } else {
+            self.panes.len()
+        };
+        let drawn: Vec<Frame> = self.panes[..n].iter().map(|p| p.drawn(self.zoom)).collect();
+        let width = drawn.iter().map(|frame| frame.size().width).sum();
+        let height = drawn.iter().map(|frame| frame.size().height).max();
+        let size = Size::new(width, height.unwrap_or_default());
+        let mut rgba = [0, 0, 0, 255].repeat(size.area());
+        let mut left = 0;
+        for frame in &drawn {
+            let row = 4 * frame.size().width;
+            let rows = rgba
+                .chunks_exact_mut(4 * width)
+                .zip(frame.rgba().chunks_exact(row));
+            for (to, from) in rows {
+                to[left..left + row].copy_from_slice(from);
+            }
+            left += row;
+        }
+        let first = &self.panes[0];
+        let wide = Frame::new(
+            first.frame.id,
+            first.frame.time_secs,
+            size,
+            Pixels::unpooled(rgba),
+        );
+        let mut lines = vec![first.place()];
+        for pane in &self.panes {
+            if pane.place() != lines[0] {
+                lines.push(pane.place());
+            }
+            lines.push(pane.title.clone());
+        }
+        with_caption(&wide, &lines.join("\n"))
+    }
+}

@@ -1,0 +1,151 @@
+//! What the commands of the live picture mean in this view, and the view's own commands.
+
+use eframe::egui::Key;
+use poselens_engine::output::RegionOutput;
+
+use crate::gui::action::inspect::{Form, InspectAction};
+use crate::gui::action::{Action, ModelAction, OverlayAction, PlaybackAction, RecordAction};
+use crate::gui::command::{Command, FixedCommand, Group, key};
+use crate::gui::state::inspect::{Choices, Pick, What};
+use crate::gui::titles::joint_title;
+use crate::gui::trained;
+use crate::gui::view::PanelContext;
+use crate::gui::views::inspect::shown;
+use crate::gui::views::inspect::state::Inspect;
+
+/// What this view's commands are listed under.
+pub const GROUP: Group = Group::new("Look inside", 50);
+
+/// Those that are always there.
+pub const COMMANDS: &[FixedCommand] = &[(
+    GROUP,
+    "Look inside the network, or back to the picture",
+    &[key(Key::I)],
+    Action::Inspect(InspectAction::InOrOut),
+)];
+
+/// What `action` means while single frames are looked at; `None` where it means nothing.
+pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
+    let action = match action {
+        Action::Playback(PlaybackAction::Step(n)) => InspectAction::Step(n),
+        Action::Playback(PlaybackAction::First) => InspectAction::Step(i64::MIN),
+        Action::Playback(PlaybackAction::Last) => InspectAction::Step(i64::MAX),
+        Action::Overlay(OverlayAction::AllOff) => chosen(choices, |c| {
+            (c.what, c.has_skeleton) = (Some(What::Picture), false);
+        }),
+        Action::Overlay(OverlayAction::Toggle(name)) => toggled(&name, choices)?,
+        Action::Overlay(OverlayAction::NextMap(n)) => InspectAction::Next(n),
+        Action::Model(ModelAction::Choose(name)) => InspectAction::Model(0, Some(name)),
+        Action::Record(RecordAction::Snapshot) => InspectAction::Export(Form::Png),
+        Action::Playback(_) | Action::Overlay(_) | Action::Record(RecordAction::StartStop) => {
+            return None;
+        }
+        other => return Some(other),
+    };
+    Some(Action::Inspect(action))
+}
+
+/// The overlay of this name on or off, for those that this view has.
+fn toggled(name: &str, choices: &Choices) -> Option<InspectAction> {
+    let map = match name {
+        "skeleton" => {
+            return Some(chosen(choices, |c| c.has_skeleton = !c.has_skeleton));
+        }
+        "heatmap" => Some(What::Heatmap),
+        // The most telling that the model has.
+        "attention" => None,
+        _ => return None,
+    };
+    Some(chosen(choices, |c| {
+        c.what = if c.what == map {
+            Some(What::Picture)
+        } else {
+            map
+        };
+    }))
+}
+
+fn chosen(choices: &Choices, change: impl FnOnce(&mut Choices)) -> InspectAction {
+    let mut choices = choices.clone();
+    change(&mut choices);
+    InspectAction::Choose(Box::new(choices))
+}
+
+/// What there is to ask for in this view now.
+pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
+    let command = |title: String, action| Command::new(GROUP, title, Action::Inspect(action));
+    let mut all = Vec::new();
+    for what in What::ALL {
+        let action = chosen(&cx.state.inspect, |c| c.what = Some(what));
+        all.push(command(
+            format!("See: {}", what.name().to_lowercase()),
+            action,
+        ));
+    }
+    let forms = Form::ALL.into_iter();
+    all.extend(forms.map(|form| {
+        command(
+            format!("Export {}", form.name()),
+            InspectAction::Export(form),
+        )
+    }));
+    all.push(command(
+        "Ask about all joints".to_owned(),
+        InspectAction::Pick(None),
+    ));
+    if let Some(output) = inspect.slots.iter().find_map(|s| s.found.as_ref()) {
+        all.extend(output.skeleton.joints.iter().map(|joint| {
+            let pick = Pick::Joint {
+                name: joint.clone(),
+                person: 0,
+            };
+            let title = format!("Ask about the {}", joint_title(joint).to_lowercase());
+            command(title, InspectAction::Pick(Some(pick)))
+        }));
+    }
+    all.extend(cx.gui.models.iter().map(|model| {
+        let name = model.name.clone();
+        command(
+            format!("Compare with {}", trained::title(&name)),
+            InspectAction::Model(1, Some(name)),
+        )
+    }));
+    all.push(command(
+        "Compare with later frames: keep this one".to_owned(),
+        InspectAction::Keep,
+    ));
+    if inspect.is_compared() {
+        let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
+        all.push(command(
+            "Compare in one picture, or side by side".to_owned(),
+            overlaid,
+        ));
+        all.push(command(
+            "Compare with no other model".to_owned(),
+            InspectAction::Model(1, None),
+        ));
+    }
+    all
+}
+
+/// The map or the layer of self-attention that comes `n` further, around the end, in the answer of
+/// `model`; `None` where neither is shown.
+pub fn next(choices: &Choices, model: &str, region: &RegionOutput, n: isize) -> Option<Choices> {
+    let around = |at: usize, len: usize| (at as isize + n).rem_euclid(len.max(1) as isize) as usize;
+    let mut next = choices.clone();
+    match What::of(region, choices.what) {
+        What::Maps => {
+            let groups = shown::groups(region);
+            let now = shown::chosen_group(model, region, choices)?;
+            let at = groups.iter().position(|g| g.name == now.name)?;
+            let name = groups[around(at, groups.len())].name.to_owned();
+            next.maps.insert(model.to_owned(), name);
+        }
+        What::QueryKey => {
+            let len = region.query_key.len();
+            next.layer = around(choices.layer.min(len.saturating_sub(1)), len);
+        }
+        What::Picture | What::Heatmap => return None,
+    }
+    Some(next)
+}

@@ -1,0 +1,218 @@
+//! The models' answers: asked for, waited for, made into something to see.
+
+use std::sync::Arc;
+
+use eframe::egui::{self, TextureOptions};
+use poselens_engine::error::Result;
+use poselens_engine::pipeline::{InspectEvent, Inspector, N_INSPECTED};
+
+use crate::gui::context::MakeByName;
+use crate::gui::state::inspect::Choices;
+use crate::gui::trained;
+use crate::gui::views::inspect::attention_grid::{AttentionGrid, Cell, Grid, GridKey};
+use crate::gui::views::inspect::shown;
+use crate::gui::views::inspect::state::{Complaint, GridPictures, Inspect, ModelSlot};
+
+impl Inspect {
+    /// The thread that runs the models; started at the first use and after a crash.
+    pub(super) fn inspector(&mut self) -> Result<&mut Inspector> {
+        let inspector = if let Some(inspector) = self.inspector.take() {
+            inspector
+        } else {
+            let waker = self.waker.clone();
+            Inspector::start(Arc::new(move || waker.wake()))?
+        };
+        Ok(self.inspector.insert(inspector))
+    }
+
+    /// Lets a model look from a place, or empties the place.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub(super) fn load_model(
+        &mut self,
+        slot: usize,
+        name: Option<String>,
+        make: &MakeByName,
+    ) -> Result<()> {
+        let is_new = self.inspector.is_none();
+        if slot == 1 {
+            self.kept = None;
+        }
+        self.slots[slot] = ModelSlot {
+            is_loading: name.is_some(),
+            wanted: name.clone(),
+            ..ModelSlot::default()
+        };
+        match name {
+            Some(name) => {
+                let (make, wanted) = (Arc::clone(make), name.clone());
+                self.inspector()?
+                    .load(slot, &name, Box::new(move || make(&wanted)))?;
+            }
+            None => self.inspector()?.unload(slot)?,
+        }
+        self.upload()?;
+        self.is_stale = true;
+        // A new thread knows of no frame yet; a running one answers its last request.
+        if is_new { self.ask() } else { Ok(()) }
+    }
+
+    pub(super) fn poll_models(&mut self, complaints: &mut Vec<Complaint>) {
+        let Some(inspector) = &self.inspector else {
+            return;
+        };
+        let mut has_crashed = false;
+        while let Some(event) = inspector.try_event() {
+            match event {
+                InspectEvent::ModelReady { slot, .. } => self.slots[slot].is_loading = false,
+                InspectEvent::ModelFailed { slot, name, error } => {
+                    let model_slot = &mut self.slots[slot];
+                    model_slot.is_loading = false;
+                    model_slot.found = None;
+                    model_slot.fault = Some(error.to_string());
+                    complaints.push(Complaint::Model(slot, name, error.to_string()));
+                }
+                InspectEvent::WorkerFailed(error) => {
+                    has_crashed = true;
+                    for (slot, model_slot) in self.slots.iter_mut().enumerate() {
+                        if let Some(name) = &model_slot.wanted {
+                            model_slot.is_loading = false;
+                            model_slot.fault = Some(error.to_string());
+                            let complaint = (slot, name.clone(), error.to_string());
+                            complaints.push(Complaint::Model(
+                                complaint.0,
+                                complaint.1,
+                                complaint.2,
+                            ));
+                        }
+                    }
+                }
+            }
+            self.is_stale = true;
+        }
+        for slot in 0..N_INSPECTED {
+            // An answer to an older request belongs to another picture, one of another model to the
+            // choice before.
+            if let Some(answer) = inspector.take(slot).filter(|a| a.id == self.id)
+                && self.slots[slot].wanted.as_ref() == Some(&answer.name)
+            {
+                self.slots[slot].found = Some(answer.output);
+                self.is_stale = true;
+            }
+        }
+        if has_crashed {
+            self.inspector = None;
+        }
+    }
+
+    pub(super) fn poll_grids(&mut self, ctx: &egui::Context, complaints: &mut Vec<Complaint>) {
+        let Some(attention_grid) = &self.attention_grid else {
+            return;
+        };
+        for (slot, model_slot) in self.slots.iter_mut().enumerate() {
+            match attention_grid.take(slot) {
+                None => continue,
+                Some(Ok(grid)) => model_slot.grid = Some(load(ctx, grid)),
+                Some(Err(error)) => complaints.push(Complaint::Say(error.to_string())),
+            }
+            self.is_stale = true;
+        }
+    }
+
+    /// Makes anew what lies over the pictures.
+    pub(super) fn refresh(&mut self, choices: &Choices) {
+        let mut keys: [Option<GridKey>; N_INSPECTED] = Default::default();
+        for (model_slot, wanted) in self.slots.iter_mut().zip(&mut keys) {
+            let Some(output) = model_slot.found.clone() else {
+                (model_slot.shown, model_slot.grid, model_slot.asked) = Default::default();
+                continue;
+            };
+            let pick = self.pick.as_ref();
+            let picked = pick.and_then(|pick| shown::picked(&output, pick));
+            let has_layers = output.regions.iter().any(|r| !r.query_key.is_empty());
+            let key = picked.filter(|_| has_layers).map(|picked| GridKey {
+                output: Arc::clone(&output),
+                point: picked.point,
+                direction: choices.direction,
+            });
+            if model_slot.asked != key {
+                model_slot.asked.clone_from(&key);
+                *wanted = key;
+            }
+            model_slot.shown = shown::show(
+                &output,
+                pick,
+                choices,
+                model_slot.cell(choices).map(|c| &c.map),
+            );
+        }
+        self.overlaid = self.overlaid_scene(choices);
+        if keys.iter().any(Option::is_some) {
+            let attention_grid = match self.attention_grid.take() {
+                Some(attention_grid) => Ok(attention_grid),
+                None => AttentionGrid::start(self.waker.clone()),
+            };
+            match attention_grid {
+                // A request that is still waiting is displaced by this one: it must not be lost.
+                Ok(attention_grid) => {
+                    attention_grid.request(self.slots.each_ref().map(ModelSlot::missing));
+                    self.attention_grid = Some(attention_grid);
+                }
+                Err(error) => tracing::error!(%error, "no pictures of self-attention"),
+            }
+        }
+    }
+}
+
+impl ModelSlot {
+    /// The picture of self-attention that the choices mean, where it is made already.
+    pub fn cell(&self, choices: &Choices) -> Option<&Cell> {
+        let grid = &self.grid.as_ref().filter(|g| self.is_current(g))?.grid;
+        let layer = grid.layers.get(choices.layer).or(grid.layers.last())?;
+        let cells = &layer.cells;
+        cells
+            .iter()
+            .find(|c| c.head == choices.head)
+            .or(cells.last())
+    }
+
+    /// Whether these pictures are those asked for.
+    pub fn is_current(&self, pictures: &GridPictures) -> bool {
+        self.asked.as_ref() == Some(&pictures.grid.key)
+    }
+
+    /// Pictures asked for that have not come.
+    fn missing(&self) -> Option<GridKey> {
+        let is_here = self.grid.as_ref().is_some_and(|g| self.is_current(g));
+        self.asked.clone().filter(|_| !is_here)
+    }
+
+    /// The model as people read it.
+    pub fn title(&self) -> String {
+        let wanted = self.wanted.as_deref();
+        wanted.map_or_else(|| "no model".to_owned(), trained::title)
+    }
+
+    /// What the user waits for, or why there is nothing to see; said of the model.
+    pub fn state(&self) -> Option<String> {
+        self.wanted.as_ref()?;
+        match &self.fault {
+            Some(fault) => Some(fault.clone()),
+            None if self.is_loading => Some("is being loaded…".to_owned()),
+            None if self.found.is_none() => Some("is looking…".to_owned()),
+            None => None,
+        }
+    }
+}
+
+fn load(ctx: &egui::Context, grid: Arc<Grid>) -> GridPictures {
+    let texture =
+        |cell: &Cell| ctx.load_texture("attention", cell.image.clone(), TextureOptions::NEAREST);
+    let textures = grid
+        .layers
+        .iter()
+        .map(|layer| layer.cells.iter().map(texture).collect())
+        .collect();
+    GridPictures { grid, textures }
+}

@@ -1,0 +1,51 @@
+//! What the view's threads have found.
+
+use eframe::egui;
+
+use crate::gui::state::inspect::Choices;
+use crate::gui::views::inspect::state::{Complaint, Inspect, InspectedFrame};
+
+impl Inspect {
+    /// Reads what the threads have found since the last call, and what of it the user must know.
+    pub(super) fn read_threads(
+        &mut self,
+        ctx: &egui::Context,
+        choices: &Choices,
+    ) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if let Some(reader) = &mut self.reader {
+            let news = reader.poll(ctx);
+            // The live picture stays where its source has no frames to go back to.
+            let is_useless = reader.times.is_empty() && self.subject.is_some();
+            let is_closed = news.fault.is_some() && is_useless;
+            complaints.extend(news.fault.map(Complaint::Say));
+            if let Some(frame) = news.frame {
+                let subject = InspectedFrame {
+                    frame,
+                    near: Vec::new(),
+                    name: reader.name.clone(),
+                    is_mirrored: false,
+                    is_live: false,
+                };
+                if let Err(error) = self.look_at(subject) {
+                    complaints.push(Complaint::Say(error.to_string()));
+                }
+            }
+            if is_closed {
+                self.reader = None;
+            }
+        }
+        self.poll_models(&mut complaints);
+        self.poll_grids(ctx, &mut complaints);
+        if std::mem::take(&mut self.is_stale) {
+            // The device may have been lost since.
+            if self.pictures[0].is_none()
+                && let Err(error) = self.upload()
+            {
+                complaints.push(Complaint::Say(error.to_string()));
+            }
+            self.refresh(choices);
+        }
+        complaints
+    }
+}

@@ -1,0 +1,148 @@
+//! The Inspect view's row and panels.
+
+use eframe::egui::{Context, Rect, Ui};
+use eframe::egui_wgpu::RenderState;
+use poselens_engine::Result;
+
+use crate::gui::action::Action;
+use crate::gui::command::Command;
+use crate::gui::core::Core;
+use crate::gui::state::AppState;
+use crate::gui::theme;
+use crate::gui::view::{
+    AppView, HeaderText, MessagePlace, PanelContext, PanelSpec, Place, ViewSpec, lay_out, size_text,
+};
+use crate::gui::views::inspect::compare::difference_ui;
+use crate::gui::views::inspect::meaning::{COMMANDS, GROUP, commands, meaning};
+use crate::gui::views::inspect::side::{export_ui, joint_ui, models_ui, open_ui, show_ui};
+use crate::gui::views::inspect::stage::stage_ui;
+use crate::gui::views::inspect::state::{ID, Inspect};
+use crate::gui::views::inspect::timeline::timeline_ui;
+
+/// The row.
+pub const SPEC: ViewSpec = ViewSpec {
+    id: ID,
+    name: "Inspect",
+    help: "Look inside the network at this frame (I)",
+    bottom_height: 96.0,
+    // Below the names of the models.
+    messages: MessagePlace::Below(28.0),
+    group: Some(GROUP),
+    commands: COMMANDS,
+    make: |waker| Box::new(Inspect::new(waker.clone())),
+};
+
+/// Every panel, in the order it is laid out.
+const PANELS: &[PanelSpec<Inspect>] = &[
+    PanelSpec {
+        place: Place::Bottom,
+        show: timeline_ui,
+    },
+    // First, with the models: what an answer brings makes the panels below them grow and shrink.
+    PanelSpec {
+        place: Place::Side,
+        show: open_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: models_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: joint_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: difference_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: show_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: export_ui,
+    },
+];
+
+impl AppView for Inspect {
+    fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
+        stage_ui(ui, area, &mut cx.with(self));
+    }
+
+    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
+        lay_out(PANELS, self, ui, place, cx);
+    }
+
+    fn has_panels(&self, place: Place) -> bool {
+        PANELS.iter().any(|panel| panel.place == place)
+    }
+
+    fn shown_name(&self) -> Option<&str> {
+        self.name()
+    }
+
+    fn header(&self, _cx: &PanelContext<'_>) -> Option<HeaderText> {
+        let (reader, subject) = (self.reader.as_ref(), self.subject.as_ref());
+        let name = self.name()?;
+        let size = subject.map(|s| size_text(&s.frame)).unwrap_or_default();
+        let more = match reader.filter(|r| !r.times.is_empty()) {
+            Some(reader) => {
+                let last = reader.times.len() - 1;
+                format!("{size}   frame {} / {last}", reader.index)
+            }
+            None => size,
+        };
+        let help = if reader.is_some() {
+            "The file that is looked into"
+        } else {
+            "The picture that is looked into, as it stood in the live picture"
+        };
+        Some(HeaderText {
+            name: name.to_owned(),
+            more,
+            help,
+            color: theme::LEFT,
+        })
+    }
+
+    fn commands(&self, cx: &PanelContext<'_>) -> Vec<Command> {
+        commands(self, cx)
+    }
+
+    fn meaning(&self, action: Action, state: &AppState) -> Option<Action> {
+        meaning(action, &state.inspect)
+    }
+
+    fn attached(&mut self, render: Option<&RenderState>, _core: &Core) -> Result<()> {
+        self.attach(render.cloned());
+        Ok(())
+    }
+
+    fn opened(&mut self, core: &mut Core) -> Result<()> {
+        core.hold_live();
+        self.start_inspecting(core)
+    }
+
+    fn open_path(&mut self, path: String, core: &mut Core) -> Result<()> {
+        core.state.path.clone_from(&path);
+        let file = core.choose(path);
+        self.open_file(&file, core)
+    }
+
+    fn run(&mut self, action: Action, core: &mut Core) -> Result<Option<Action>> {
+        let Action::Inspect(action) = action else {
+            return Ok(Some(action));
+        };
+        self.run_inspect(action, core)?;
+        Ok(None)
+    }
+
+    fn poll(&mut self, core: &mut Core, ctx: &Context) {
+        self.follow_threads(core, ctx);
+    }
+
+    fn picture_changed(&mut self, core: &mut Core) -> Result<()> {
+        self.follow_live_picture(core)
+    }
+}

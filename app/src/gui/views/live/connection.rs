@@ -1,0 +1,68 @@
+//! Over the picture: a camera that has gone silent, and the way back to it.
+
+use std::time::Duration;
+
+use eframe::egui::{self, Align, Button, Label, Layout, RichText, Spinner, Ui};
+use poselens_engine::source::SourceStatus;
+
+use crate::gui::action::{Action, SourceAction};
+use crate::gui::theme;
+use crate::gui::views::live::state::LiveContext;
+
+pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let name = cx.ui_state.source.as_ref().map_or("camera", |s| &s.name);
+    let text = match cx.ui_state.source_status {
+        SourceStatus::Ok => return,
+        SourceStatus::Stalled { since } => {
+            ui.ctx().request_repaint_after(Duration::from_secs(1));
+            format!(
+                "Silent for {} s; it may be unplugged, asleep, or used by another program.",
+                since.elapsed().as_secs()
+            )
+        }
+        SourceStatus::Reconnecting { attempt } => {
+            format!("Connecting again, try {attempt}. Check its plug; it goes on by itself.")
+        }
+        SourceStatus::Lost => "The connection could not be brought back.".to_owned(),
+    };
+    let is_trying = cx.ui_state.source_status != SourceStatus::Lost;
+    let area = ui.max_rect();
+    ui.painter()
+        .rect_filled(area, 0.0, theme::STAGE.gamma_multiply(0.75));
+    let size = egui::vec2(480.0_f32.min(area.width() - 32.0), 150.0);
+    let card = egui::Rect::from_center_size(area.center(), size);
+    let mut ui = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(card)
+            .layout(Layout::top_down(Align::Center)),
+    );
+    let title = RichText::new(format!("No picture comes from {name}"));
+    ui.add(Label::new(title.heading().strong()).selectable(false));
+    ui.add(Label::new(RichText::new(text).color(theme::TEXT)).selectable(false));
+    ui.add_space(8.0);
+    if is_trying {
+        ui.add(Spinner::new().size(18.0));
+        ui.add_space(4.0);
+    }
+    let size = egui::vec2(150.0, 34.0);
+    let row = egui::vec2(2.0 * size.x + 8.0, size.y);
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+        let again = Button::new("Connect again").min_size(size);
+        if let Some(wanted) = &cx.ui_state.wanted_source
+            && ui
+                .add(again)
+                .on_hover_text("Closes the camera and opens it again")
+                .clicked()
+        {
+            let open = SourceAction::Open(wanted.clone());
+            cx.actions.push(Action::Source(open));
+        }
+        if ui
+            .add(Button::new("Release it").min_size(size))
+            .on_hover_text("Closes this camera; choose another source at the right")
+            .clicked()
+        {
+            cx.actions.push(Action::Source(SourceAction::Close));
+        }
+    });
+}

@@ -1,0 +1,136 @@
+//! Speed and latency over the picture.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use eframe::egui::{self, Color32, RichText, Ui};
+use poselens_engine::output::Stage;
+
+use crate::gui::theme;
+use crate::gui::views::live::state::LiveContext;
+
+/// Above this a person notices that the picture lags behind.
+const NOTICEABLE: Duration = Duration::from_millis(150);
+
+pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let stats = &cx.ui_state.stats;
+    let Some(presented) = &cx.ui_state.presented else {
+        return;
+    };
+    let mut stages = String::new();
+    for stage in Stage::ALL {
+        let time = presented.timings.get(stage);
+        if !time.is_zero() {
+            let _ = write!(stages, "\n{}: {:.1} ms", stage.name(), millis(time));
+        }
+    }
+    let latency_color = match stats.latency_p50 {
+        Some(p50) if p50 > NOTICEABLE => theme::RIGHT,
+        _ => theme::TEXT,
+    };
+    ui.add_space(12.0);
+    ui.horizontal(|ui| {
+        ui.add_space(12.0);
+        egui::Frame::new()
+            .fill(Color32::from_black_alpha(170))
+            .corner_radius(8)
+            .inner_margin(egui::Margin::symmetric(12, 7))
+            .show(ui, |ui| {
+                ui.spacing_mut().item_spacing = egui::vec2(18.0, 4.0);
+                ui.vertical(|ui| {
+                    ui.horizontal(|ui| figures_ui(ui, cx, &stages, latency_color));
+                    devices_ui(ui, cx);
+                });
+            });
+    });
+}
+
+/// Frames a second, latency, drops.
+fn figures_ui(ui: &mut Ui, cx: &LiveContext<'_>, stages: &str, latency_color: Color32) {
+    let (stats, ui_state) = (&cx.ui_state.stats, cx.ui_state);
+    let what = if ui_state.is_live() {
+        "camera"
+    } else {
+        "source"
+    };
+    figure_ui(
+        ui,
+        what,
+        format!("{:4.1}", stats.source_fps),
+        "fps",
+        theme::TEXT,
+    )
+    .on_hover_text("Frames per second that the source delivers");
+    figure_ui(
+        ui,
+        "model",
+        format!("{:4.1}", stats.inference_fps),
+        "fps",
+        theme::TEXT,
+    )
+    .on_hover_text(format!(
+        "Frames per second through the model. The last frame:{stages}"
+    ));
+    let latency = match (stats.latency_p50, stats.latency_p95) {
+        (Some(p50), Some(p95)) => format!("{:3.0} / {:3.0}", millis(p50), millis(p95)),
+        _ => "–".to_owned(),
+    };
+    figure_ui(ui, "latency", latency, "ms", latency_color).on_hover_text(
+        "From capture to drawing: half of the frames are faster than the first \
+                     number, 95 of 100 faster than the second",
+    );
+    let color = if stats.drops > 0 {
+        theme::WEAK
+    } else {
+        theme::TEXT
+    };
+    figure_ui(ui, "drops", stats.drops.to_string(), "", color).on_hover_text(
+        "Frames that the model did not see because a newer one was there already: \
+                     the price of staying live",
+    );
+}
+
+/// What computes and what draws.
+fn devices_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
+    let Some(adapter) = &cx.ui_state.adapter else {
+        return;
+    };
+    let text = format!("{} · {}", cx.device().name, adapter.text());
+    let color = if adapter.is_software {
+        theme::RIGHT
+    } else {
+        theme::WEAK
+    };
+    let help = if adapter.is_software {
+        "No graphics device was found: the processor draws the window as well, which leaves less \
+         of it to the network. Look at the graphics driver; `poselens doctor` lists what there is."
+    } else {
+        "What the networks run on, and what draws the window"
+    };
+    let label = egui::Label::new(RichText::new(text).small().color(color));
+    ui.add(label.truncate().selectable(false))
+        .on_hover_text(help);
+}
+
+fn figure_ui(ui: &mut Ui, name: &str, value: String, unit: &str, color: Color32) -> egui::Response {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 5.0;
+        let small = |text: &str| RichText::new(text).small().color(theme::WEAK);
+        let show = |ui: &mut Ui, text| ui.add(egui::Label::new(text).selectable(false));
+        show(ui, small(name));
+        show(
+            ui,
+            RichText::new(value)
+                .font(theme::number_font(13.0))
+                .color(color),
+        );
+        if !unit.is_empty() {
+            show(ui, small(unit));
+        }
+    })
+    .response
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

@@ -1,0 +1,83 @@
+//! A few words over the picture where what is drawn does not explain itself: nobody was found, one
+//! of several people is followed, somebody is too small for the network.
+
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Align, Color32, Id, Label, Layout, RichText, Ui};
+use poselens_engine::output::Approach;
+
+use crate::gui::context::approach;
+use crate::gui::prediction_note::prediction_note;
+use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, trained};
+
+/// A running picture is without anybody for this long before it is said: people are lost for a
+/// frame or two and found again.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// What is true of a network from the beginning is said for this long.
+const ONCE: Duration = Duration::from_secs(12);
+/// Lays the note out.
+pub fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let Some(text) = note(ui, cx) else {
+        return;
+    };
+    let area = ui.max_rect().shrink(12.0);
+    let layout = Layout::top_down(Align::Max);
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(area).layout(layout));
+    egui::Frame::new()
+        .fill(Color32::from_black_alpha(170))
+        .corner_radius(8)
+        .inner_margin(egui::Margin::symmetric(10, 5))
+        .show(&mut ui, |ui| {
+            ui.set_max_width(0.4 * area.width());
+            let text = RichText::new(text).small().color(theme::TEXT);
+            ui.add(Label::new(text).selectable(false));
+        });
+}
+
+fn note(ui: &Ui, cx: &LiveContext<'_>) -> Option<String> {
+    let presented = cx.ui_state.presented.as_ref()?;
+    let output = presented.output.as_ref()?;
+    if let Some(text) = prediction_note(output, cx.state.keypoint_threshold) {
+        let is_running = cx.ui_state.is_playing && !cx.ui_state.has_ended;
+        let since = since(ui, "said", &text);
+        let waits = is_running && since < PATIENCE;
+        if waits {
+            ui.ctx()
+                .request_repaint_after(PATIENCE.saturating_sub(since));
+        }
+        return (!waits).then_some(text);
+    }
+    since(ui, "said", "");
+    let model = cx.ui_state.model.as_ref()?;
+    if approach(model) != Some(Approach::TopDown) {
+        return None;
+    }
+    let all = cx
+        .gui
+        .models
+        .iter()
+        .filter(|m| m.approach() == Some(Approach::BottomUp));
+    let title = trained::title(model);
+    let text = match all.map(|m| trained::title(&m.name)).next() {
+        Some(other) => format!("{title} follows one person; {other} finds several people"),
+        None => format!("{title} follows one person at a time"),
+    };
+    let since = since(ui, "once", &format!("{model} {}", presented.source.name));
+    let left = ONCE.checked_sub(since)?;
+    ui.ctx().request_repaint_after(left);
+    Some(text)
+}
+
+/// How long `what` has been asked about with nothing else in between.
+fn since(ui: &Ui, slot: &str, what: &str) -> Duration {
+    let id = Id::unique(("note", slot));
+    let now = Instant::now();
+    ui.data_mut(|data| {
+        let (known, begin) = data.get_temp_mut_or_insert_with(id, || (String::new(), now));
+        if known != what {
+            (*known, *begin) = (what.to_owned(), now);
+        }
+        begin.elapsed()
+    })
+}

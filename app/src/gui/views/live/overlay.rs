@@ -1,0 +1,183 @@
+//! What is drawn over the picture.
+
+use eframe::egui::{self, Button, Label, RichText, Ui};
+
+use crate::gui::action::inspect::InspectAction;
+use crate::gui::action::{Action, OverlayAction};
+use crate::gui::titles::{joint_title, sentence};
+use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, widgets};
+
+pub fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    widgets::section_ui(ui, "Overlays", |ui| {
+        let (mut has_maps, mut has_joints) = (false, false);
+        for (i, overlay) in cx.gui.overlays.iter().enumerate() {
+            let is_on = cx.state.overlays.contains(overlay.name);
+            let key = (i + 1).to_string();
+            let response = widgets::switch_row_ui(ui, &sentence(overlay.name), Some(&key), is_on);
+            let help = format!("{}\nKey {key}; key 0 switches all off", overlay.help);
+            if response.on_hover_text(help).clicked() {
+                send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
+            }
+            has_maps |= is_on && overlay.is_map();
+            has_joints |= is_on && !overlay.is_map();
+            if is_on && overlay.needs_heatmaps {
+                joint_ui(ui, cx);
+            }
+            if is_on && overlay.needs_attention {
+                if has_self_attention_alone(cx) {
+                    self_attention_ui(ui, cx);
+                } else {
+                    attention_ui(ui, cx);
+                }
+            }
+        }
+        if has_joints {
+            shown_joints_ui(ui, cx);
+        }
+        if has_maps {
+            maps_ui(ui, cx);
+        }
+    });
+}
+
+/// How maps are drawn.
+fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let help = "How strongly the maps cover the picture";
+    if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
+        send(cx, OverlayAction::Opacity(value));
+    }
+    let help = "Weaker parts of a map leave the picture alone; signed maps are weak around 0";
+    if let Some(value) = widgets::fraction_ui(ui, "Hide below", help, cx.state.map_threshold) {
+        send(cx, OverlayAction::MapThreshold(value));
+    }
+    let is_on = cx.state.is_map_smooth;
+    let response = widgets::switch_row_ui(ui, "Smooth maps", None, is_on);
+    let help = "Off: the network's own pixels as squares";
+    if response.on_hover_text(help).clicked() {
+        send(cx, OverlayAction::SmoothMaps(!is_on));
+    }
+}
+
+/// Which joints are drawn.
+fn shown_joints_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let Some(skeleton) = cx.ui_state.skeleton else {
+        return;
+    };
+    let is_shown = |joint: &String| !cx.state.hidden_joints.contains(joint);
+    let n_shown = skeleton.joints.iter().filter(|j| is_shown(j)).count();
+    let title = format!("Joints shown: {n_shown} of {}", skeleton.n_joints());
+    egui::CollapsingHeader::new(RichText::new(title).small())
+        .id_salt("shown joints")
+        .show(ui, |ui| {
+            for joint in &skeleton.joints {
+                let mut shown = is_shown(joint);
+                let help = "Draws this joint and its limbs; results keep it in any case";
+                let name = format!("Show {}", joint_title(joint).to_lowercase());
+                if ui
+                    .checkbox(&mut shown, joint_title(joint))
+                    .on_hover_text(help)
+                    .accessible_name(&name)
+                    .changed()
+                {
+                    let action = OverlayAction::ShowJoint(joint.clone(), shown);
+                    cx.actions.push(Action::Overlay(action));
+                }
+            }
+            let all = Button::new("Show all joints");
+            if ui
+                .add_enabled(n_shown < skeleton.n_joints(), all)
+                .on_hover_text("Draws every joint again")
+                .clicked()
+            {
+                cx.actions
+                    .push(Action::Overlay(OverlayAction::ShowAllJoints));
+            }
+        })
+        .header_response
+        .on_hover_text("Leave joints out of the drawing, for instance the face")
+        .accessible_name("Joints shown");
+}
+
+fn joint_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let joints = cx.ui_state.skeleton.map_or(&[][..], |s| &s.joints);
+    let chosen = cx.state.joint.as_ref().filter(|j| joints.contains(j));
+    let names = joints
+        .iter()
+        .map(|joint| (joint_title(joint), Some(joint) == chosen));
+    let choices = std::iter::once(("All joints".to_owned(), chosen.is_none())).chain(names);
+    let shown = chosen.map_or("All joints".to_owned(), |j| joint_title(j));
+    let help = "Whose heatmap is shown; all joints shows the strongest at each place";
+    if let Some(i) = widgets::choice_ui(ui, "Joint", help, &shown, choices) {
+        let joint = i.checked_sub(1).map(|j| joints[j].clone());
+        send(cx, OverlayAction::Joint(joint));
+    }
+}
+
+/// Whether the network's attention belongs to places that are asked about: there is no single map
+/// of it that could lie over the running picture.
+fn has_self_attention_alone(cx: &LiveContext<'_>) -> bool {
+    let presented = cx.ui_state.presented.as_ref();
+    let output = presented.and_then(|p| p.output.as_ref());
+    let region = output.and_then(|output| output.regions.first());
+    region.is_some_and(|r| r.attention.is_empty() && !r.query_key.is_empty())
+}
+
+fn self_attention_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let text = "This network has a map for every place of the picture, head and layer: ask about a \
+                joint or a place in Inspect.";
+    let text = RichText::new(text).small().color(theme::WEAK);
+    ui.add(Label::new(text).wrap().selectable(false));
+    if ui
+        .button("Look inside")
+        .on_hover_text("Stops at this picture and opens Inspect (I)")
+        .clicked()
+    {
+        cx.actions.push(Action::Inspect(InspectAction::InOrOut));
+    }
+}
+
+fn attention_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let maps = &cx.ui_state.attention_maps;
+    let chosen = cx.state.attention.as_ref();
+    let at = chosen.and_then(|name| maps.iter().position(|map| map.name == *name));
+    let now = maps.get(at.unwrap_or(0));
+    let rows = maps.iter().enumerate().map(|(i, map)| {
+        let text = widgets::map_text(&map.name, &map.title);
+        (text, i == at.unwrap_or(0))
+    });
+    let shown = now.map_or("The first", |map| &map.name);
+    let help = match now {
+        Some(map) => format!(
+            "Which of the network's own attention maps is shown (Tab: the next)\nNow: {}",
+            map.title
+        ),
+        None => "Which of the network's own attention maps is shown".to_owned(),
+    };
+    if let Some(i) = widgets::choice_ui(ui, "Map", &help, shown, rows) {
+        let map = maps[i].name.clone();
+        send(cx, OverlayAction::Attention(Some(map)));
+    }
+    if let Some(map) = now {
+        let planes = match map.n_planes {
+            1 => "",
+            _ => " One for each joint: that of the joint chosen for the heatmap, or the strongest.",
+        };
+        let text = format!("{}. {}.{planes}", sentence(&map.title), map.meaning);
+        let text = RichText::new(text).small().color(theme::WEAK);
+        ui.add(Label::new(text).wrap().selectable(false));
+    }
+    let is_on = cx.state.is_range_fixed;
+    let help = "Colours stand for all possible values, the same in every frame; off: for those of \
+                each frame, which shows weak maps, but jumps";
+    if widgets::switch_row_ui(ui, "Fixed range", None, is_on)
+        .on_hover_text(help)
+        .clicked()
+    {
+        send(cx, OverlayAction::FixedRange(!is_on));
+    }
+}
+
+fn send(cx: &mut LiveContext<'_>, action: OverlayAction) {
+    cx.actions.push(Action::Overlay(action));
+}

@@ -1,0 +1,176 @@
+//! Files that are recorded whole, where recordings go, and what is written.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Button, Id, Label, ProgressBar, RichText, TextEdit, Ui};
+use poselens_engine::record::EXPORTERS;
+
+use crate::gui::action::{RecordAction, RecordAsk};
+use crate::gui::views::live::recordings::send::send;
+use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, widgets};
+
+/// Exporters that every recording has.
+const ALWAYS: [&str; 2] = ["json", "coco"];
+
+/// The menus above the list.
+pub fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    ui.horizontal(|ui| {
+        widgets::menu_ui(ui, "Record files…", |ui| files_ui(ui, cx))
+            .on_hover_text("Records several files or a folder of videos, each whole")
+            .accessible_name("Record files");
+        widgets::menu_ui(ui, "Folder", |ui| place_ui(ui, cx))
+            .on_hover_text(format!(
+                "Recordings go to {}",
+                cx.recordings_folder().display()
+            ))
+            .accessible_name("Folder of recordings");
+        widgets::menu_ui(ui, "Outputs", |ui| outputs_ui(ui, cx))
+            .on_hover_text("Which files new recordings and annotations have")
+            .accessible_name("Outputs of recordings");
+    });
+}
+
+fn files_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    for (text, ask) in [
+        ("Choose files…", RecordAsk::Files),
+        ("Choose a folder of videos…", RecordAsk::Folder),
+    ] {
+        let button = Button::new(text);
+        if ui
+            .add_enabled(!cx.ui_state.is_choosing, button)
+            .on_hover_text("Each is recorded whole, with the network and overlays of now")
+            .clicked()
+        {
+            send(cx, RecordAction::Ask(ask));
+            ui.close();
+        }
+    }
+    if let Some(path) = path_ui(ui, "queued path", "File or folder to record", "Add") {
+        send(cx, RecordAction::Queue(vec![path]));
+    }
+}
+
+/// A field for a path with a button; the path when it was pressed.
+fn path_ui(ui: &mut Ui, id: &str, name: &str, verb: &str) -> Option<PathBuf> {
+    let id = Id::unique(id);
+    let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_default();
+    let mut is_sent = false;
+    ui.horizontal(|ui| {
+        let field = TextEdit::singleline(&mut text)
+            .hint_text(name)
+            .desired_width(220.0);
+        ui.add(field).on_hover_text(name).accessible_name(name);
+        let can = !text.trim().is_empty();
+        is_sent = ui
+            .add_enabled(can, Button::new(verb))
+            .on_hover_text(format!("{verb}: {}", text.trim()))
+            .accessible_name(format!("{verb}: {name}"))
+            .clicked();
+    });
+    let path = is_sent.then(|| PathBuf::from(text.trim()));
+    if is_sent {
+        text.clear();
+        ui.close();
+    }
+    ui.data_mut(|d| d.insert_temp(id, text));
+    path
+}
+
+fn place_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let place = cx.recordings_folder().to_owned();
+    let text = format!("Recordings go to {}", place.display());
+    ui.label(RichText::new(text).small().color(theme::WEAK));
+    if ui
+        .button("Open folder")
+        .on_hover_text("Shows it in the file manager")
+        .accessible_name("Open the folder of recordings")
+        .clicked()
+    {
+        send(cx, RecordAction::ShowFolder(place));
+        ui.close();
+    }
+    let choose = Button::new("Choose another…");
+    if ui
+        .add_enabled(!cx.ui_state.is_choosing, choose)
+        .on_hover_text("What is there already stays where it is")
+        .clicked()
+    {
+        send(cx, RecordAction::Ask(RecordAsk::Destination));
+        ui.close();
+    }
+    if cx.state.recordings_folder.is_some()
+        && ui
+            .button("Back to the usual folder")
+            .on_hover_text(cx.gui.recordings_folder.display().to_string())
+            .clicked()
+    {
+        send(cx, RecordAction::Destination(None));
+        ui.close();
+    }
+    if let Some(path) = path_ui(ui, "place", "Folder for recordings", "Use") {
+        send(cx, RecordAction::Destination(Some(path)));
+    }
+}
+
+fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let text = "Always: raw and annotated video, poses as JSON Lines, COCO results";
+    ui.label(RichText::new(text).small().color(theme::WEAK));
+    for spec in EXPORTERS {
+        if ALWAYS.contains(&spec.name) {
+            continue;
+        }
+        let mut is_on = cx.state.exports.contains(spec.name);
+        if ui
+            .checkbox(&mut is_on, spec.name)
+            .on_hover_text(spec.help)
+            .changed()
+        {
+            send(cx, RecordAction::Export(spec.name.to_owned(), is_on));
+        }
+    }
+}
+
+/// The file at work and those that wait.
+pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let queue = &cx.ui_state.queue;
+    let Some(file) = &queue.running else {
+        return;
+    };
+    let frames = queue.progress.tap.as_ref().map_or(0, |tap| tap.frames);
+    let waiting = match queue.waiting.len() {
+        0 => String::new(),
+        n => format!(", {n} more waiting"),
+    };
+    let text = format!("Recording {} whole{waiting}", file.label);
+    ui.add(Label::new(RichText::new(text).small()).truncate())
+        .on_hover_text(format!(
+            "Every frame once, in the file's own time, whatever is played meanwhile.\nTo {}{}",
+            queue.folder.display(),
+            queue
+                .waiting
+                .iter()
+                .fold(String::new(), |text, name| text + "\n" + name)
+        ));
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - 64.0).max(60.0);
+        let text = match queue.progress.total {
+            Some(total) => format!("{frames} of {total} frames"),
+            None => format!("{frames} frames"),
+        };
+        let share = queue
+            .progress
+            .total
+            .map_or(0.0, |total| frames as f32 / total.max(1) as f32);
+        ui.add(ProgressBar::new(share).desired_width(width).text(text))
+            .on_hover_text("Frames recorded and annotated so far");
+        if ui
+            .add_enabled(!queue.is_stopping, Button::new("Stop"))
+            .on_hover_text("Ends it here; what is written stays. Files that wait are left out")
+            .accessible_name("Stop recording files")
+            .clicked()
+        {
+            send(cx, RecordAction::StopQueue);
+        }
+    });
+}

@@ -1,0 +1,202 @@
+//! The list of recordings: open one, or annotate it again with another model.
+
+mod files;
+mod more;
+mod send;
+
+use eframe::egui::{self, Button, Label, ProgressBar, RichText, ScrollArea, Ui};
+use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
+
+use crate::gui::action::RecordAction;
+use crate::gui::titles::{folder_name, moment};
+use crate::gui::views::live::recordings::send::send;
+use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, widgets};
+
+/// Height of the list, points: two recordings in a low window, more in a high one.
+fn list_height(ui: &Ui) -> f32 {
+    (0.28 * ui.ctx().content_rect().height() - 110.0).clamp(92.0, 320.0)
+}
+
+pub fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    widgets::section_ui(ui, "Recordings", |ui| {
+        files::settings_ui(ui, cx);
+        running_ui(ui, cx);
+        files::queue_ui(ui, cx);
+        annotating_ui(ui, cx);
+        let ui_state = cx.ui_state;
+        let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
+        match &ui_state.recordings {
+            None => {
+                ui.label(weak("Looking for recordings…"));
+            }
+            Some(list) if list.is_empty() && ui_state.recording.is_some() => {}
+            Some(list) if list.is_empty() => {
+                ui.label(weak("None yet: Record (R) makes one."))
+                    .on_hover_text(format!(
+                        "Each is a folder with the raw video, the annotated video and the poses, in\n{}",
+                        cx.recordings_folder().display()
+                    ));
+            }
+            Some(list) => {
+                ScrollArea::vertical()
+                    .id_salt("recordings")
+                    .max_height(list_height(ui))
+                    .show(ui, |ui| {
+                        for entry in list {
+                            entry_ui(ui, entry, cx);
+                        }
+                    });
+            }
+        }
+    });
+}
+
+/// The recording that is being written: since when, how large, what was lost.
+fn running_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
+    // What a file's is doing stands in the queue.
+    let Some(recording) = cx.ui_state.recording.as_ref().filter(|r| !r.is_file) else {
+        return;
+    };
+    let (bytes, drops) = recording
+        .progress
+        .as_ref()
+        .map_or((0, 0), |p| (p.bytes, p.drops));
+    ui.horizontal(|ui| {
+        widgets::dot_ui(ui, theme::RED);
+        let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
+        let color = if drops > 0 { theme::RIGHT } else { theme::TEXT };
+        let text = format!("{elapsed}  {}", widgets::megabytes(bytes));
+        let number = |text: String, color| {
+            let text = RichText::new(text)
+                .font(theme::number_font(12.5))
+                .color(color);
+            Label::new(text).selectable(false)
+        };
+        ui.add(number(text, theme::TEXT))
+            .on_hover_text(format!("Recording to {}", recording.folder.display()));
+        ui.add(number(format!("{drops} dropped"), color))
+            .on_hover_text("Frames that the raw video lacks: the camera or the encoder lost them");
+        if let Some(progress) = &recording.progress {
+            let text = format!("{} of {} annotated", progress.annotated, progress.frames);
+            ui.add(number(text, theme::TEXT)).on_hover_text(
+                "The model looks at the newest frame; the others are in the raw video, and More, \
+                 Annotate again makes up for them",
+            );
+        }
+    });
+}
+
+fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
+    let (manifest, name) = (&entry.manifest, folder_name(&entry.folder));
+    let recording = cx.ui_state.recording.as_ref();
+    let queue = &cx.ui_state.queue;
+    let is_running = recording.is_some_and(|r| r.folder == entry.folder)
+        || (queue.running.is_some() && queue.folder == entry.folder);
+    let (state, color, help) = match (is_running, manifest.is_finished, &manifest.failure) {
+        (true, ..) => (
+            "recording",
+            theme::RED,
+            "It is being written now".to_owned(),
+        ),
+        (_, true, None) => (
+            "finished",
+            theme::GREEN,
+            "Everything was written".to_owned(),
+        ),
+        (_, _, Some(failure)) => (
+            "broken off",
+            theme::RIGHT,
+            format!("It ended early: {failure}"),
+        ),
+        (_, false, None) => (
+            "unfinished",
+            theme::RIGHT,
+            "The program ended while it was written; what was written until then is there"
+                .to_owned(),
+        ),
+    };
+    let secs: f64 = manifest.parts.iter().map(|p| p.seconds).sum();
+    let model = manifest.model.as_ref().map_or("no model", |m| &m.name);
+    ui.add_space(2.0);
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - 68.0).max(60.0);
+        let title = format!("{}  {}", moment(&manifest.started), manifest.source.name);
+        let open = Button::new(title)
+            .truncate()
+            .frame(false)
+            // Something at the right end, be it nothing, keeps the title at the left.
+            .shortcut_text("")
+            .min_size(egui::vec2(width, 0.0));
+        ui.scope(|ui| {
+            ui.set_max_width(width);
+            if ui
+                .add(open)
+                .on_hover_text(format!(
+                    "Looks into the raw video of {}\n(the time is universal time)",
+                    entry.folder.display()
+                ))
+                .accessible_name(format!("Open {name}"))
+                .clicked()
+            {
+                send(cx, RecordAction::Open(entry.folder.clone()));
+            }
+        });
+        more::more_ui(ui, entry, &name, is_running, cx);
+    });
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        widgets::dot_ui(ui, color);
+        let more = match manifest.annotations.len() {
+            0 => String::new(),
+            n => format!(" · annotated {}×", n + 1),
+        };
+        let counts = match lacking(manifest) {
+            text if text.is_empty() || is_running => String::new(),
+            text => format!(" · {text}"),
+        };
+        let text = format!("{state} · {} · {model}{counts}{more}", widgets::clock(secs));
+        let label = Label::new(RichText::new(text).small().color(theme::WEAK)).truncate();
+        ui.add(label.selectable(false)).on_hover_text(help);
+    });
+}
+
+fn annotating_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+    let Some(work) = &cx.ui_state.annotating else {
+        return;
+    };
+    let (frames, total) = (work.progress.frames, work.progress.total);
+    let text = format!("{} annotates {}", work.model, folder_name(&work.folder));
+    ui.add(Label::new(RichText::new(text).small()).truncate());
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - 84.0).max(60.0);
+        let share = frames as f32 / total.max(1) as f32;
+        let bar = ProgressBar::new(share)
+            .desired_width(width)
+            .text(format!("{frames} of {total} frames"));
+        ui.add(bar).on_hover_text("Frames annotated so far");
+        if ui
+            .add_enabled(!work.is_cancelled, Button::new("Cancel"))
+            .on_hover_text("Ends it and removes what was made")
+            .accessible_name("Cancel annotation")
+            .clicked()
+        {
+            send(cx, RecordAction::CancelAnnotation);
+        }
+    });
+}
+
+/// What a recording lacks: `14 of 65 annotated, 3 of 68 lost`; nothing when it is whole.
+fn lacking(manifest: &Manifest) -> String {
+    let sum = |of: fn(&PartRecord) -> u64| manifest.parts.iter().map(of).sum::<u64>();
+    let (frames, drops) = (sum(|p| p.frames), sum(|p| p.drops));
+    let annotated = sum(|p| p.annotated_frames);
+    let mut texts = Vec::new();
+    if annotated < frames {
+        texts.push(format!("{annotated} of {frames} annotated"));
+    }
+    if drops > 0 {
+        texts.push(format!("{drops} of {} lost", frames + drops));
+    }
+    texts.join(", ")
+}

@@ -1,0 +1,117 @@
+//! What else can be done with a recording.
+
+use eframe::egui::{Button, Id, RichText, TextEdit, Ui};
+use poselens_engine::pipeline::session::SessionEntry;
+
+use crate::gui::action::RecordAction;
+use crate::gui::views::live::recordings::send::send;
+use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, trained, widgets};
+
+/// The menu behind a recording.
+pub fn more_ui(
+    ui: &mut Ui,
+    entry: &SessionEntry,
+    name: &str,
+    is_running: bool,
+    cx: &mut LiveContext<'_>,
+) {
+    let menu = widgets::menu_ui(ui, "More", |ui| {
+        if ui
+            .button("Play in Live")
+            .on_hover_text("Shows the raw video as the live picture")
+            .clicked()
+        {
+            send(cx, RecordAction::Play(entry.folder.clone()));
+            ui.close();
+        }
+        folder_ui(ui, entry, name, is_running, cx);
+        ui.separator();
+        annotate_ui(ui, entry, is_running, cx);
+    });
+    menu.on_hover_text("Play, show, rename or delete it, or annotate it with another network")
+        .accessible_name(format!("More about {name}"));
+}
+
+/// Shows, renames and deletes the folder.
+fn folder_ui(
+    ui: &mut Ui,
+    entry: &SessionEntry,
+    name: &str,
+    is_running: bool,
+    cx: &mut LiveContext<'_>,
+) {
+    if ui
+        .button("Open folder")
+        .on_hover_text(entry.folder.display().to_string())
+        .accessible_name("Open the recording's folder")
+        .clicked()
+    {
+        send(cx, RecordAction::ShowFolder(entry.folder.clone()));
+        ui.close();
+    }
+    let annotating = cx.ui_state.annotating.as_ref();
+    let is_free = !is_running && annotating.is_none_or(|a| a.folder != entry.folder);
+    let delete = Button::new("Delete");
+    if ui
+        .add_enabled(is_free, delete)
+        .on_hover_text("Moves the folder to the bin, from where it can be brought back")
+        .on_disabled_hover_text("Not now: it is being written")
+        .accessible_name("Delete the recording")
+        .clicked()
+    {
+        send(cx, RecordAction::Delete(entry.folder.clone()));
+        ui.close();
+    }
+    ui.horizontal(|ui| {
+        let id = Id::unique(("new name", &entry.folder));
+        let stored = ui.data(|d| d.get_temp::<String>(id));
+        let mut text = stored.unwrap_or_else(|| name.to_owned());
+        let field = TextEdit::singleline(&mut text).desired_width(190.0);
+        ui.add_enabled(is_free, field)
+            .on_hover_text("The folder's name")
+            .accessible_name("New name");
+        let can = is_free && !text.trim().is_empty() && text != name;
+        let button = ui
+            .add_enabled(can, Button::new("Rename"))
+            .on_hover_text("Gives the folder this name")
+            .accessible_name("Rename the recording");
+        ui.data_mut(|d| d.insert_temp(id, text.clone()));
+        if button.clicked() {
+            send(cx, RecordAction::Rename(entry.folder.clone(), text));
+            ui.close();
+        }
+    });
+}
+
+/// Annotates it again, with any network.
+fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveContext<'_>) {
+    let overlays = cx.gui.overlays.iter().map(|o| o.name);
+    let overlays: Vec<_> = overlays
+        .filter(|name| cx.state.overlays.contains(*name))
+        .collect();
+    let drawn = match overlays.as_slice() {
+        [] => "nothing (no overlay is on)".to_owned(),
+        some => some.join(", "),
+    };
+    let text = "Annotate again, beside what is there, with:";
+    ui.label(RichText::new(text).small().color(theme::WEAK));
+    let can = !is_running && cx.ui_state.annotating.is_none();
+    for model in &cx.gui.models {
+        let title = trained::title(&model.name);
+        if ui
+            .add_enabled(can, Button::new(&title))
+            .on_hover_text(&model.help)
+            .on_disabled_hover_text("Not now: a recording or annotation is running")
+            .accessible_name(format!("Annotate again with {title}"))
+            .clicked()
+        {
+            let action = RecordAction::Annotate(entry.folder.clone(), model.name.clone());
+            send(cx, action);
+            ui.close();
+        }
+    }
+    let text = format!("Drawn over it: {drawn}");
+    ui.label(RichText::new(text).small().color(theme::WEAK))
+        .on_hover_text("The overlays that are on now, as they look now");
+}

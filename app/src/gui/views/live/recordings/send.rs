@@ -1,0 +1,8 @@
+//! What the panel of recordings asks for.
+
+use crate::gui::action::{Action, RecordAction};
+use crate::gui::views::live::state::LiveContext;
+
+pub fn send(cx: &mut LiveContext<'_>, action: RecordAction) {
+    cx.actions.push(Action::Record(action));
+}

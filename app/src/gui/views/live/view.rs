@@ -1,0 +1,114 @@
+//! The Live view's row and panels.
+
+use eframe::egui::{Rect, Ui};
+use eframe::egui_wgpu::RenderState;
+use poselens_engine::{Error, Result};
+
+use crate::gui::action::ViewId;
+use crate::gui::core::Core;
+use crate::gui::picture::Picture;
+use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Place, ViewSpec, lay_out};
+use crate::gui::views::live::connection::connection_ui;
+use crate::gui::views::live::empty::empty_ui;
+use crate::gui::views::live::hud::hud_ui;
+use crate::gui::views::live::model::model_ui;
+use crate::gui::views::live::notes::notes_ui;
+use crate::gui::views::live::overlay::overlay_ui;
+use crate::gui::views::live::recordings::recordings_ui;
+use crate::gui::views::live::source::source_ui;
+use crate::gui::views::live::stage::stage_ui;
+use crate::gui::views::live::state::Live;
+use crate::gui::views::live::transport::transport_ui;
+
+/// The row.
+pub const SPEC: ViewSpec = ViewSpec {
+    id: ViewId::LIVE,
+    name: "Live",
+    help: "The running picture (I)",
+    bottom_height: 84.0,
+    // Below the speed.
+    messages: MessagePlace::Below(84.0),
+    group: None,
+    commands: &[],
+    make: |_| Box::new(Live::default()),
+};
+
+/// Every panel, in the order it is laid out.
+const PANELS: &[PanelSpec<Live>] = &[
+    PanelSpec {
+        place: Place::Bottom,
+        show: transport_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: source_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: model_ui,
+    },
+    PanelSpec {
+        place: Place::Side,
+        show: overlay_ui,
+    },
+    PanelSpec {
+        place: Place::SideBottom,
+        show: recordings_ui,
+    },
+    PanelSpec {
+        place: Place::Stage,
+        show: empty_ui,
+    },
+    PanelSpec {
+        place: Place::Stage,
+        show: hud_ui,
+    },
+    PanelSpec {
+        place: Place::Stage,
+        show: notes_ui,
+    },
+    PanelSpec {
+        place: Place::Stage,
+        show: connection_ui,
+    },
+];
+
+impl AppView for Live {
+    fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
+        stage_ui(ui, area, &mut cx.with(self));
+    }
+
+    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
+        lay_out(PANELS, self, ui, place, cx);
+    }
+
+    fn has_panels(&self, place: Place) -> bool {
+        PANELS.iter().any(|panel| panel.place == place)
+    }
+
+    fn attached(&mut self, render: Option<&RenderState>, core: &Core) -> Result<()> {
+        self.picture = render.map(Picture::new);
+        // A new device has an empty texture.
+        self.upload(core)
+    }
+
+    fn opened(&mut self, core: &mut Core) -> Result<()> {
+        core.resume_live();
+        Ok(())
+    }
+
+    fn picture_changed(&mut self, core: &mut Core) -> Result<()> {
+        self.upload(core)
+    }
+}
+
+impl Live {
+    fn upload(&self, core: &Core) -> Result<()> {
+        match (&self.picture, &core.ui_state.presented) {
+            (Some(picture), Some(presented)) => {
+                picture.upload(&presented.frame).map_err(Error::Invalid)
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Curves of a training over its steps.
+
+use std::ops::RangeInclusive;
+
+use eframe::egui::{Color32, Id, Rangef, RichText, Ui};
+use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoints, Points};
+
+use crate::gui::action::train::TrainAction;
+use crate::gui::views::train::fields::short;
+use crate::gui::views::train::running::progress::TrainProgress;
+use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::{theme, widgets};
+
+/// One curve.
+struct Curve {
+    name: &'static str,
+    color: Color32,
+    points: Vec<[f64; 2]>,
+    /// Single measurements, one an epoch.
+    is_measured: bool,
+}
+
+/// What a plot's numbers are.
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    /// As they are.
+    Plain,
+    /// Powers of ten.
+    Log,
+    /// Shares of 1.
+    Percent,
+}
+
+impl Unit {
+    fn text(self, v: f64) -> String {
+        match self {
+            Self::Plain => short(v),
+            Self::Log => short(10_f64.powf(v)),
+            Self::Percent => format!("{:.1} %", 100.0 * v),
+        }
+    }
+}
+
+pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress, height: f32) {
+    let is_log = cx.state.train.is_log_scale;
+    let figures = progress
+        .history
+        .iter()
+        .any(|r| r.pck.or(r.oks_ap).is_some());
+    // Titles and gaps aside; without figures the loss has their room.
+    let room = (height - 96.0).max(240.0);
+    let share = if figures {
+        [0.42, 0.36, 0.22]
+    } else {
+        [0.72, 0.0, 0.28]
+    };
+    let unit = if is_log { Unit::Log } else { Unit::Plain };
+    let scaled = |[x, y]: [f64; 2]| [x, if is_log { y.max(1e-12).log10() } else { y }];
+    let steps = progress.losses.points.iter().map(|p| scaled(*p)).collect();
+    let epochs = progress.history.iter().filter_map(|r| {
+        let loss = r.loss?;
+        Some(scaled([r.step as f64, loss]))
+    });
+    let curves = [
+        Curve {
+            name: "each step",
+            color: theme::LEFT.gamma_multiply(0.75),
+            points: steps,
+            is_measured: false,
+        },
+        Curve {
+            name: "mean of the epoch",
+            color: theme::RIGHT,
+            points: epochs.collect(),
+            is_measured: true,
+        },
+    ];
+    ui.horizontal(|ui| {
+        let help = "How far the answers are from what they shall be: it shall fall";
+        title_ui(ui, "Loss", help, &curves);
+        let mut wanted = is_log;
+        if ui
+            .checkbox(&mut wanted, RichText::new("logarithmic").small())
+            .on_hover_text("Shows small values as clearly as large ones")
+            .accessible_name("Logarithmic loss")
+            .changed()
+        {
+            send(cx, TrainAction::LogScale(wanted));
+        }
+    });
+    plot_ui(ui, "Loss", curves.into(), unit, room * share[0], progress);
+    if figures {
+        let of = |value: fn(&poselens_engine::train::EpochRecord) -> Option<f64>| {
+            let points = progress.history.iter();
+            let points = points.filter_map(|r| Some([r.step as f64, value(r)?]));
+            points.collect()
+        };
+        let curves = [
+            Curve {
+                name: "PCK@0.2",
+                color: theme::GREEN,
+                points: of(|r| r.pck),
+                is_measured: true,
+            },
+            Curve {
+                name: "OKS AP",
+                color: theme::RIGHT,
+                points: of(|r| r.oks_ap),
+                is_measured: true,
+            },
+        ];
+        let help = "What counts: how well people are found that were never learned from. It \
+                    shall rise";
+        ui.horizontal(|ui| title_ui(ui, "Held-out people", help, &curves));
+        let height = room * share[1];
+        plot_ui(
+            ui,
+            "Figures",
+            curves.into(),
+            Unit::Percent,
+            height,
+            progress,
+        );
+    }
+    ui.horizontal(|ui| title_ui(ui, "Learning rate", "How far a step goes", &[]));
+    let curve = Curve {
+        name: "learning rate",
+        color: theme::WEAK,
+        points: progress.rates.points.clone(),
+        is_measured: false,
+    };
+    plot_ui(
+        ui,
+        "Rate",
+        vec![curve],
+        Unit::Plain,
+        room * share[2],
+        progress,
+    );
+}
+
+/// What is drawn below, and in which colours.
+fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
+    ui.spacing_mut().interact_size.y = 20.0;
+    ui.label(RichText::new(title).strong().color(theme::TEXT))
+        .on_hover_text(help);
+    for curve in curves.iter().filter(|c| !c.points.is_empty()) {
+        ui.add_space(4.0);
+        ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            widgets::dot_ui(ui, curve.color);
+            ui.label(RichText::new(curve.name).small().color(theme::WEAK));
+        });
+    }
+    ui.add_space(4.0);
+}
+
+/// What the axis shows at least: curves that are level or not there yet have an axis people can
+/// read, too.
+fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
+    let values = || curves.iter().flat_map(|c| &c.points).map(|p| p[1]);
+    let (Some(low), Some(high)) = (values().reduce(f64::min), values().reduce(f64::max)) else {
+        return match unit {
+            Unit::Plain | Unit::Percent => (0.0, 1.0),
+            Unit::Log => (-3.0, 0.0),
+        };
+    };
+    let least = match unit {
+        Unit::Percent => 0.04,
+        Unit::Log => 0.5,
+        Unit::Plain => (0.1 * high.abs()).max(1e-9),
+    };
+    let more = ((least - (high - low)) / 2.0).max(0.0);
+    let (low, high) = (low - more, high + more);
+    // Shares, losses and rates are never below 0.
+    let below = if unit == Unit::Log {
+        0.0
+    } else {
+        (-low).max(0.0)
+    };
+    // Nor are shares above 1.
+    let above = match unit {
+        Unit::Percent => (high + below - 1.0).max(0.0),
+        Unit::Plain | Unit::Log => 0.0,
+    };
+    (low + below - above, high + below - above)
+}
+
+fn plot_ui(
+    ui: &mut Ui,
+    id: &str,
+    curves: Vec<Curve>,
+    unit: Unit,
+    height: f32,
+    progress: &TrainProgress,
+) {
+    let group = Id::unique("training curves");
+    let per_epoch = progress.steps_per_epoch;
+    let place = move |x: f64| {
+        let step = format!("step {:.0}", x.max(0.0));
+        match per_epoch {
+            0 => step,
+            n => format!("{step}, epoch {:.2}", x.max(0.0) / n as f64),
+        }
+    };
+    let hovered = move |at: &HoverPosition<'_>| match at {
+        HoverPosition::NearDataPoint {
+            plot_name,
+            position,
+            ..
+        } => Some(format!(
+            "{plot_name}: {}\n{}",
+            unit.text(position.y),
+            place(position.x)
+        )),
+        HoverPosition::Elsewhere { .. } => None,
+    };
+    let mut plot = Plot::new(("training", id))
+        .height(height.max(60.0))
+        .link_axis(group, [true, false])
+        .link_cursor(group, [true, false])
+        .allow_scroll(false)
+        .allow_zoom([true, false])
+        .allow_drag([true, false])
+        .include_x(0.0)
+        .include_x(progress.steps.max(progress.step).max(1) as f64)
+        .grid_spacing(Rangef::new(14.0, 240.0))
+        .y_axis_min_width(58.0)
+        .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.text(mark.value))
+        .label_formatter(hovered)
+        .show_background(false);
+    if id == "Rate" {
+        // The lowest of the plots, which share their steps.
+        plot = plot.include_y(0.0).x_axis_label("step");
+    }
+    let (low, high) = span(&curves, unit);
+    plot = plot.include_y(low).include_y(high);
+    plot.show(ui, |plot| {
+        for curve in curves {
+            if curve.points.is_empty() {
+                continue;
+            }
+            if curve.is_measured {
+                let dots = PlotPoints::from(curve.points.clone());
+                plot.points(
+                    Points::new(curve.name, dots)
+                        .color(curve.color)
+                        .radius(3.5)
+                        .allow_hover(false),
+                );
+            }
+            let line = Line::new(curve.name, PlotPoints::from(curve.points))
+                .color(curve.color)
+                .width(if curve.is_measured { 2.0 } else { 1.3 })
+                .style(LineStyle::Solid);
+            plot.line(line);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when an axis shows a thousand per cent because a network finds nobody, or a curve
+    /// lies beside it.
+    #[test]
+    fn level_curves_have_axes_people_can_read() {
+        let of = |values: &[f64], unit| {
+            let curve = Curve {
+                name: "x",
+                color: Color32::WHITE,
+                points: values.iter().map(|v| [0.0, *v]).collect(),
+                is_measured: true,
+            };
+            span(&[curve], unit)
+        };
+        assert_eq!(of(&[], Unit::Percent), (0.0, 1.0));
+        let (low, high) = of(&[0.0, 0.0], Unit::Percent);
+        assert!(low == 0.0 && (high - 0.04).abs() < 1e-9, "{low} {high}");
+        assert_eq!(of(&[0.25, 0.75], Unit::Percent), (0.25, 0.75));
+        let (low, high) = of(&[1.0, 0.98], Unit::Percent);
+        assert!(high <= 1.0 && (low - 0.96).abs() < 1e-9, "{low} {high}");
+        let (low, high) = of(&[1e-4], Unit::Plain);
+        assert!(low < 1e-4 && high > 1e-4 && low > 0.0 && high < 2e-4);
+    }
+}

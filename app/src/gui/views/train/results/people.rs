@@ -1,0 +1,62 @@
+//! A few held-out people, always the same ones: as labelled, before, and now.
+
+use eframe::egui::{self, Image, RichText, Ui};
+
+use crate::gui::theme;
+use crate::gui::views::train::fields::note_ui;
+use crate::gui::views::train::state::TrainContext;
+
+pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
+    ui.label(RichText::new("A few held-out people").strong())
+        .on_hover_text("The same ones after every epoch; never learned from");
+    let [before, now, after] = cx.view.held_out.each_ref().map(Option::as_ref);
+    // While it learns the last ones, at the end those of the weights in question.
+    let now = after.filter(|_| !cx.view.is_active()).or(now);
+    let (Some(before), Some(now)) = (before, now) else {
+        let text = if cx.view.is_active() {
+            "They appear here once they have been measured for the first time, where there are \
+             held-out people."
+        } else {
+            "There are none, or their pictures are not where they were."
+        };
+        note_ui(ui, text);
+        return;
+    };
+    let name = |epoch: u64| match epoch {
+        0 => "before".to_owned(),
+        epoch => format!("epoch {epoch}"),
+    };
+    let heads = [
+        "as labelled".to_owned(),
+        name(before.held_out_images.epoch),
+        name(now.held_out_images.epoch),
+    ];
+    let gap = 6.0;
+    let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        for head in &heads {
+            let (rect, _) = ui.allocate_exact_size(egui::vec2(width, 16.0), egui::Sense::hover());
+            let font = egui::FontId::proportional(12.0);
+            let at = rect.center();
+            ui.painter()
+                .text(at, egui::Align2::CENTER_CENTER, head, font, theme::WEAK);
+        }
+    });
+    for (i, (labels, first)) in before.textures.iter().map(|[l, f]| (l, f)).enumerate() {
+        let Some([_, last]) = now.textures.get(i) else {
+            continue;
+        };
+        let file = &before.held_out_images.people[i].0;
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = gap;
+            for (texture, what) in [labels, first, last].into_iter().zip(&heads) {
+                let [w, h] = texture.size();
+                let size = egui::vec2(width, width * h as f32 / w.max(1) as f32);
+                let image = Image::new((texture.id(), size)).corner_radius(4);
+                ui.add(image.alt_text(format!("{file}, {what}")))
+                    .on_hover_text(format!("{file}: {what}"));
+            }
+        });
+    }
+}

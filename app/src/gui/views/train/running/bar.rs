@@ -1,0 +1,276 @@
+//! Across the bottom: start, pause, stop, and how far it is.
+
+use eframe::egui::{self, Align, Button, Layout, ProgressBar, RichText, Ui};
+use poselens_engine::train::TrainConfig;
+
+use crate::gui::action::train::{Page, TrainAction};
+use crate::gui::icons::Icon;
+use crate::gui::state::train::Role;
+use crate::gui::views::train::fields::main_button;
+use crate::gui::views::train::running::control::Requested;
+use crate::gui::views::train::running::progress::{Phase, TrainProgress};
+use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::views::train::words::{counted, figure};
+use crate::gui::{theme, trained};
+
+const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
+
+/// Start at the left, or pause and stop at the right with how far it is: no button turns into
+/// another one under the pointer when a training begins or ends.
+pub fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    ui.add_space(10.0);
+    let size = egui::vec2(ui.available_width(), BUTTON.y);
+    if cx.view.is_active() {
+        let layout = Layout::right_to_left(Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| control_ui(ui, cx));
+    } else {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| start_ui(ui, cx));
+    }
+    ui.add_space(4.0);
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        let text = match (&cx.view.progress, cx.view.obstacle(&cx.state.train)) {
+            (Some(progress), _) if cx.view.is_active() => numbers(progress),
+            (_, Some(obstacle)) => format!("Start is not possible: {obstacle}."),
+            (_, None) => ready(cx),
+        };
+        ui.label(RichText::new(text).small().color(theme::WEAK));
+    });
+}
+
+/// What is to be known before a training begins.
+fn ready(cx: &TrainContext<'_>) -> String {
+    let plan = &cx.state.train;
+    let report = plan.config.as_ref().and_then(|c| cx.view.report_of(c));
+    let mut parts = vec!["Ready.".to_owned()];
+    if let (Some(config), Some(report)) = (&plan.config, report)
+        && let Some(steps) = steps_of_warm_up(config, report.people())
+    {
+        let warm_up = config.schedule.warm_up_steps;
+        parts.push(format!(
+            "The learning rate is never reached: {} in all, {warm_up} of warm-up (More options).",
+            counted(steps as usize, "step")
+        ));
+    }
+    let shared = report.map_or(0, |report| report.shared);
+    parts.push(if shared > 0 {
+        format!(
+            "{} in both sets: what is measured on them flatters.",
+            match shared {
+                1 => "1 picture is".to_owned(),
+                n => format!("{n} pictures are"),
+            }
+        )
+    } else if plan.data(Role::HeldOut).is_none() {
+        "Without held-out people nobody can tell whether it gets better.".to_owned()
+    } else {
+        "The old weights stay in use while it runs.".to_owned()
+    });
+    parts.join(" ")
+}
+
+/// The most steps that such a training can have, where all of them are warm-up.
+fn steps_of_warm_up(config: &TrainConfig, people: usize) -> Option<u64> {
+    let weight = config.data.first().map_or(1.0, |data| data.people.weight);
+    let inputs = (people as f64 * weight).round() as u64;
+    // Who is left over waits for the next epoch; fewer than a batch are one.
+    let steps = config.epochs * (inputs / config.batch_size.max(1) as u64).max(1);
+    (steps <= config.schedule.warm_up_steps).then_some(steps)
+}
+
+fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let obstacle = cx.view.obstacle(&cx.state.train);
+    let start = ui.add_enabled(obstacle.is_none(), main_button("Start training"));
+    let start = start.on_hover_text("Trains on this machine; the window stays usable");
+    let start = match &obstacle {
+        Some(text) => start.on_disabled_hover_text(format!("Not possible: {text}")),
+        None => start,
+    };
+    if start.clicked() {
+        send(cx, TrainAction::Start);
+    }
+    let has_data = cx.state.train.data(Role::Learn).is_some();
+    for (text, help, action) in [
+        (
+            "Check data",
+            "Looks for missing or damaged pictures and doubtful labels",
+            TrainAction::Check,
+        ),
+        (
+            "Preview",
+            "Shows people as the network will get them, with what it shall answer",
+            TrainAction::Show(Page::Preview),
+        ),
+    ] {
+        let button = Button::new(text).min_size(BUTTON);
+        let button = ui.add_enabled(has_data, button).on_hover_text(help);
+        if button
+            .on_disabled_hover_text("Choose the labelled people to learn from first")
+            .clicked()
+        {
+            send(cx, action);
+        }
+    }
+    if let Some(progress) = &cx.view.progress {
+        let is_open = matches!(progress.phase, Phase::Stopped | Phase::Failed(_));
+        // It is saved for the first time with its first figures.
+        let has_state = !progress.history.is_empty();
+        if is_open
+            && has_state
+            && ui
+                .add(Button::new("Continue").min_size(BUTTON))
+                .on_hover_text(format!(
+                    "Goes on with {} exactly where it was saved",
+                    progress.folder.display()
+                ))
+                .clicked()
+        {
+            send(cx, TrainAction::Continue(progress.folder.clone(), None));
+        }
+        let more = cx.state.train.config.as_ref().map_or(1, |c| c.epochs);
+        if progress.phase == Phase::Finished
+            && has_state
+            && ui
+                .add(
+                    Button::new(format!("{} more", counted(more as usize, "epoch")))
+                        .min_size(BUTTON),
+                )
+                .on_hover_text(format!(
+                    "Goes on with {}, with its own people and options; the number is that at the \
+                     right",
+                    progress.folder.display()
+                ))
+                .clicked()
+        {
+            let epochs = Some(progress.epochs.saturating_add(more));
+            send(cx, TrainAction::Continue(progress.folder.clone(), epochs));
+        }
+        if has_state && (is_open || progress.phase == Phase::Finished) {
+            // The panel at the right may name another network or other people by now.
+            let folder = progress.folder.file_name().unwrap_or_default();
+            let title = trained::folder_title(&progress.model, &folder.to_string_lossy());
+            let text = RichText::new(format!("of {title}")).small();
+            ui.label(text.color(theme::WEAK))
+                .on_hover_text("With the people and options it began with");
+        }
+    }
+}
+
+fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let requested = cx
+        .view
+        .run
+        .as_ref()
+        .map_or(Requested::Go, |r| r.control.requested());
+    let (icon, text, help) = if requested == Requested::Pause {
+        (Icon::Play, "Go on", "Goes on where it waits")
+    } else {
+        (
+            Icon::Pause,
+            "Pause",
+            "Saves and waits after this step: the machine is free for something else",
+        )
+    };
+    let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
+    if ui
+        .add_enabled(requested != Requested::Stop, stop)
+        .on_hover_text("Saves and ends after this step; 'Continue' goes on later")
+        .accessible_name("Stop")
+        .clicked()
+    {
+        send(cx, TrainAction::Stop);
+    }
+    let pause = Button::new((icon.atom(None), text)).min_size(BUTTON);
+    if ui
+        .add_enabled(requested != Requested::Stop, pause)
+        .on_hover_text(help)
+        .accessible_name(text)
+        .clicked()
+    {
+        send(cx, TrainAction::Pause);
+    }
+    if let Some(progress) = &cx.view.progress {
+        let state = state(progress, requested);
+        let name = format!("Progress: {state}");
+        let bar = ProgressBar::new(progress.share())
+            .desired_width(ui.available_width())
+            .desired_height(22.0)
+            .fill(theme::LEFT.gamma_multiply(0.6))
+            .text(RichText::new(state).color(theme::TEXT));
+        ui.add(bar)
+            .on_hover_text("Steps done of all")
+            .accessible_name(name);
+    }
+}
+
+/// What it is doing.
+fn state(progress: &TrainProgress, requested: Requested) -> String {
+    let percent = format!("{:.0} %", (100.0 * progress.share()).floor());
+    match (&progress.phase, requested) {
+        (Phase::Preparing, _) => "Reading data and weights…".to_owned(),
+        (Phase::Paused, _) => format!("Paused at {percent}; saved"),
+        (_, Requested::Pause) => "Pausing after this step…".to_owned(),
+        (_, Requested::Stop) => "Stopping after this step…".to_owned(),
+        _ if progress.is_measuring && progress.step == 0 => {
+            "Measuring the network before training…".to_owned()
+        }
+        _ if progress.is_measuring => format!("{percent} · measuring on the held-out people…"),
+        _ => percent,
+    }
+}
+
+/// Where it is, how fast, and how long it takes.
+fn numbers(progress: &TrainProgress) -> String {
+    if progress.steps_per_epoch == 0 {
+        return progress.folder.display().to_string();
+    }
+    let per_epoch = progress.steps_per_epoch;
+    let epoch = (progress.step / per_epoch + 1).min(progress.epochs);
+    let batch = progress.step % per_epoch;
+    let mut parts = vec![
+        format!("Epoch {epoch} of {}", progress.epochs),
+        format!("batch {batch} of {per_epoch}"),
+    ];
+    if let Some(loss) = progress.loss {
+        parts.push(format!("{:.1} people/s", progress.images_per_sec));
+        parts.push(format!("{} left", time_left(progress.eta_secs)));
+        parts.push(format!("loss {}", figure(loss)));
+    }
+    parts.push("what is chosen at the right is for the next training".to_owned());
+    parts.join("  ·  ")
+}
+
+/// `2 h 5 min`, `4 min`, `20 s`.
+fn time_left(secs: f64) -> String {
+    let secs = secs.max(0.0).ceil() as u64;
+    match secs {
+        0..=90 => format!("{secs} s"),
+        91..=5400 => format!("{} min", secs.div_ceil(60)),
+        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the time left is told in a way nobody reads.
+    #[test]
+    fn times_are_told_in_their_unit() {
+        let all = [0.2, 75.0, 100.0, 7500.0].map(time_left);
+        assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
+    }
+
+    /// Fails when a training that never reaches its learning rate begins without a word, or one
+    /// that does is warned of.
+    #[test]
+    fn a_warm_up_without_an_end_is_told() {
+        let mut config = poselens_engine::train::recipe::recipe("sfm", "fine-tune").unwrap();
+        (config.epochs, config.batch_size) = (3, 16);
+        config.schedule.warm_up_steps = 20;
+        assert_eq!(steps_of_warm_up(&config, 96), Some(18));
+        assert_eq!(steps_of_warm_up(&config, 20), Some(3));
+        config.epochs = 4;
+        assert_eq!(steps_of_warm_up(&config, 96), None);
+    }
+}

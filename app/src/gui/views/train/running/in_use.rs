@@ -1,0 +1,55 @@
+//! What the network in use finds in the held-out people of a training.
+
+use std::path::Path;
+
+use poselens_engine::train::{Hardware, InUse, TrainConfig};
+
+use crate::gui::trained;
+use crate::gui::views::train::running::control::TrainControl;
+use crate::gui::views::train::running::shared::SharedProgress;
+
+/// What a training is told besides its job.
+pub struct AtWork<'a> {
+    /// Folder of the training.
+    pub folder: &'a Path,
+    /// What it runs on.
+    pub hardware: Hardware,
+    /// The network that the window uses, by its name in the list.
+    pub in_use: Option<String>,
+}
+
+/// Measures the network in use on the same held-out people, once in each training: what is learned
+/// is compared with it. It may fail, the training goes on.
+pub fn measure_in_use(
+    at_work: &AtWork<'_>,
+    config: &TrainConfig,
+    control: &TrainControl,
+    shared: &SharedProgress,
+) {
+    let known = shared
+        .newer(0)
+        .is_some_and(|(progress, _)| progress.in_use.is_some());
+    let (Some(name), Some(_), false) = (&at_work.in_use, &config.validation, known) else {
+        return;
+    };
+    let ((row, weights), title) = (trained::split(name), trained::title(name));
+    shared.update(true, |progress| {
+        progress.say(format!("Measuring {title}, the network in use"));
+    });
+    let stop = control.flag();
+    let network = (title.as_str(), row);
+    let measured = InUse::measure(config, network, weights.as_deref(), at_work.hardware, &stop);
+    let measured = measured.and_then(|measured| {
+        if let Some(in_use) = &measured {
+            in_use.write(at_work.folder)?;
+        }
+        Ok(measured)
+    });
+    match measured {
+        Ok(Some(in_use)) => shared.update(true, |progress| progress.compare_with(in_use)),
+        Ok(None) => {}
+        Err(error) => shared.update(true, |progress| {
+            progress.say(format!("{title} could not be measured: {error}"));
+        }),
+    }
+}

@@ -1,0 +1,496 @@
+//! How a training goes: its news folded into what is shown, of bounded size however long it runs.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use poselens_engine::frame::Frame;
+use poselens_engine::train::runs::RunEntry;
+use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, TrainConfig};
+
+use crate::gui::views::train::running::series::Series;
+use crate::gui::views::train::words::{counted, figure, grouped, people_text};
+
+/// Lines of the log.
+const N_LINES: usize = 200;
+
+/// Where a training stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Data and weights are being read.
+    Preparing,
+    /// It learns, or measures what was learned.
+    Running,
+    /// It waits.
+    Paused,
+    /// All epochs are done.
+    Finished,
+    /// Somebody ended it early.
+    Stopped,
+    /// It could not go on; why, and what to do.
+    Failed(String),
+}
+
+impl Phase {
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Finished | Self::Stopped | Self::Failed(_))
+    }
+}
+
+/// Held-out people after some epoch, as pictures: as labelled, and as found.
+#[derive(Debug, Clone)]
+pub struct HeldOutImages {
+    /// Finished epochs.
+    pub epoch: u64,
+    /// Name of the picture's file, labels, what was found.
+    pub people: Vec<(String, [Frame; 2])>,
+}
+
+/// How a training goes.
+#[derive(Debug, Clone)]
+pub struct TrainProgress {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Row of `MODELS`.
+    pub model: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Epochs in all.
+    pub epochs: u64,
+    /// Steps in an epoch; 0 while unknown.
+    pub steps_per_epoch: u64,
+    /// Finished steps.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// People learned from.
+    pub people: usize,
+    /// People per second.
+    pub images_per_sec: f64,
+    /// Seconds left, without measuring.
+    pub eta_secs: f64,
+    /// Loss of the last step.
+    pub loss: Option<f64>,
+    /// An epoch is done and is being measured.
+    pub is_measuring: bool,
+    /// Loss over steps.
+    pub losses: Series,
+    /// What is wrong with the first picture that could not be used.
+    pub first_broken: Option<String>,
+    /// Learning rate over steps.
+    pub rates: Series,
+    /// The network before training, then every finished epoch.
+    pub history: Vec<EpochRecord>,
+    /// The network before training; of a continued training without its first weights, the first
+    /// ones of this session.
+    pub before: Option<Arc<HeldOutImages>>,
+    /// The last ones.
+    pub now: Option<Arc<HeldOutImages>>,
+    /// Those of the weights that are [`TrainProgress::judged`].
+    pub after: Option<Arc<HeldOutImages>>,
+    /// There were no trained weights of this network to begin with: none to go back to.
+    pub is_fresh: bool,
+    /// The network that was in use when it began, on the same held-out people.
+    pub in_use: Option<InUse>,
+    /// What happened, in words.
+    pub log: VecDeque<String>,
+}
+
+impl TrainProgress {
+    /// Nothing has happened yet.
+    pub fn new(folder: PathBuf, model: String, epochs: u64) -> Self {
+        Self {
+            folder,
+            model,
+            phase: Phase::Preparing,
+            epochs,
+            steps_per_epoch: 0,
+            step: 0,
+            steps: 0,
+            people: 0,
+            images_per_sec: 0.0,
+            eta_secs: 0.0,
+            loss: None,
+            is_measuring: false,
+            losses: Series::default(),
+            first_broken: None,
+            rates: Series::default(),
+            history: Vec::new(),
+            before: None,
+            now: None,
+            after: None,
+            is_fresh: false,
+            in_use: None,
+            log: VecDeque::new(),
+        }
+    }
+
+    /// What a training on disk tells of itself; it rests.
+    pub fn of_run(run: &RunEntry) -> Self {
+        let (model, epochs) = (run.config.model.clone(), run.config.epochs);
+        let mut progress = Self::new(run.folder.clone(), model, epochs);
+        progress.is_fresh = is_fresh(&run.config);
+        progress.in_use = InUse::read(&run.folder);
+        for record in &run.history {
+            progress.step = record.step;
+            progress.epoch(record.clone());
+            if record.epoch > 0 {
+                progress.rates.push(record.step as f64, record.lr);
+            }
+        }
+        progress.phase = if run.epochs() >= epochs {
+            Phase::Finished
+        } else {
+            Phase::Stopped
+        };
+        progress
+    }
+
+    /// Takes an event in.
+    pub fn take(&mut self, event: Event) {
+        match event {
+            Event::Started {
+                epoch,
+                epochs,
+                steps_per_epoch,
+                people,
+                n_learning,
+            } => {
+                let is_first = self.steps == 0;
+                self.epochs = epochs;
+                self.steps_per_epoch = steps_per_epoch;
+                self.steps = epochs * steps_per_epoch;
+                self.people = people;
+                self.phase = Phase::Running;
+                if is_first {
+                    let begun = if epoch > 0 { "It goes on" } else { "It begins" };
+                    self.say(format!(
+                        "{begun}: {}, {epoch} of {epochs} epochs of {} done, {} numbers learn",
+                        people_text(people),
+                        counted(steps_per_epoch as usize, "step"),
+                        grouped(n_learning)
+                    ));
+                } else {
+                    self.say("It goes on".to_owned());
+                }
+            }
+            Event::Step {
+                step,
+                steps,
+                loss,
+                lr,
+                images_per_sec,
+                eta_secs,
+            } => {
+                self.step = step;
+                self.steps = steps;
+                self.loss = Some(loss);
+                self.images_per_sec = images_per_sec;
+                self.eta_secs = eta_secs;
+                self.losses.push(step as f64, loss);
+                self.rates.push(step as f64, lr);
+            }
+            Event::Measuring { .. } => self.is_measuring = true,
+            Event::Broken { pictures, first } => {
+                let n = counted(pictures as usize, "picture");
+                self.say(format!("{n} could not be used; the first: {first}"));
+                self.first_broken.get_or_insert(first);
+            }
+            Event::Epoch(record) => {
+                self.is_measuring = false;
+                self.epoch(record);
+            }
+            Event::Saved { is_best: true } => self.say("Saved; the best so far".to_owned()),
+            Event::Stopped(reason) => {
+                // A measurement that was stopped is made up for later.
+                self.is_measuring = false;
+                if reason == Reason::Asked {
+                    self.say("Saved; it can go on from here".to_owned());
+                }
+            }
+            Event::Saved { .. } | Event::Seen { .. } => {}
+        }
+    }
+
+    fn epoch(&mut self, record: EpochRecord) {
+        let mut parts = vec![match record.epoch {
+            0 => "Before training".to_owned(),
+            epoch => format!("Epoch {epoch}"),
+        }];
+        for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
+            parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
+        }
+        if let Some(loss) = record.loss {
+            parts.push(format!("loss {}", figure(loss)));
+            parts.push(format!("{:.1} people/s", record.images_per_sec));
+        }
+        self.say(parts.join(", "));
+        self.history.retain(|r| r.epoch < record.epoch);
+        self.history.push(record);
+        self.hang();
+    }
+
+    /// Shows what the weights of an epoch find.
+    pub fn show_held_out(&mut self, held_out_images: Arc<HeldOutImages>) {
+        self.before
+            .get_or_insert_with(|| Arc::clone(&held_out_images));
+        let is_newer = |now: &Arc<HeldOutImages>| now.epoch <= held_out_images.epoch;
+        if self.now.as_ref().is_none_or(is_newer) {
+            self.now = Some(held_out_images);
+        }
+        self.hang();
+    }
+
+    /// Keeps the pictures of the weights that are judged: they come before their figures.
+    fn hang(&mut self) {
+        let judged = self.judged().map(|record| record.epoch);
+        if let Some(now) = self.now.as_ref().filter(|now| Some(now.epoch) == judged) {
+            self.after = Some(Arc::clone(now));
+        }
+    }
+
+    /// The pictures that `earlier` shows of this training, which goes on.
+    pub fn keep_pictures(&mut self, earlier: &Self) {
+        self.before.clone_from(&earlier.before);
+        self.now.clone_from(&earlier.now);
+        self.after.clone_from(&earlier.after);
+    }
+
+    /// It ends like this.
+    pub fn end(&mut self, phase: Phase) {
+        self.is_measuring = false;
+        self.phase = phase;
+    }
+
+    /// A line of the log.
+    pub fn say(&mut self, line: String) {
+        if self.log.len() >= N_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
+    /// The network in use was measured.
+    pub fn compare_with(&mut self, in_use: InUse) {
+        let mut parts = vec![format!("{}, the network in use", in_use.name)];
+        for (name, value) in [("PCK@0.2", in_use.pck), ("OKS AP", in_use.oks_ap)] {
+            parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
+        }
+        self.say(parts.join(", "));
+        self.in_use = Some(in_use);
+    }
+
+    /// What new weights are compared with: the network in use, else the weights that the training
+    /// began with. PCK and average precision; nothing where neither was measured, or where it
+    /// began with none.
+    pub fn baseline(&self) -> Option<(Option<f64>, Option<f64>)> {
+        let first = || self.first().filter(|_| !self.is_fresh);
+        let in_use = self
+            .in_use
+            .as_ref()
+            .map(|in_use| (in_use.pck, in_use.oks_ap));
+        in_use.or_else(|| first().map(|first| (first.pck, first.oks_ap)))
+    }
+
+    /// The network before training, where it was measured.
+    pub fn first(&self) -> Option<&EpochRecord> {
+        self.history.first().filter(|r| r.epoch == 0)
+    }
+
+    /// The best epoch; epoch 0 is the network before training, and its weights are kept as the
+    /// best where nothing became better.
+    pub fn best(&self) -> Option<&EpochRecord> {
+        let scored = self.history.iter().filter_map(|r| Some((r.score()?, r)));
+        // The first of those with the highest score, as the trainer keeps it.
+        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.map(|(_, record)| record)
+    }
+
+    /// The epoch whose weights are judged at the end: the best one, or the last where nothing was
+    /// better than the network before. Theirs is the file called [`TrainProgress::file`].
+    pub fn judged(&self) -> Option<&EpochRecord> {
+        let best = self.best().filter(|best| best.epoch > 0);
+        best.or(self.history.last().filter(|last| last.epoch > 0))
+    }
+
+    /// The epoch whose weights may be used: not one that is worse than the network before, where
+    /// that can be used, too.
+    pub fn offered(&self) -> Option<&EpochRecord> {
+        let is_beaten = self.best().is_none_or(|best| best.epoch > 0);
+        self.judged().filter(|_| is_beaten || self.is_fresh)
+    }
+
+    /// File of the weights that are judged; the folder keeps the best, those before training among
+    /// them, and the last.
+    pub fn file(&self) -> Option<PathBuf> {
+        let has_best = self.best().is_some_and(|best| best.epoch > 0);
+        let best = has_best.then_some("best.safetensors");
+        let files = best.into_iter().chain(["last.safetensors"]);
+        let mut files = files.map(|name| self.folder.join(name));
+        files.find(|file| file.is_file())
+    }
+
+    /// Whether the loss of the last third of the epochs lies clearly below that of the third
+    /// before; single epochs go up and down.
+    pub fn is_falling(&self) -> bool {
+        let losses: Vec<f64> = self.history.iter().filter_map(|r| r.loss).collect();
+        let third = (losses.len() / 3).max(1);
+        let mut thirds = losses.rchunks(third).map(|part| part.iter().sum::<f64>());
+        match (thirds.next(), thirds.next()) {
+            (Some(last), Some(before)) => last < 0.98 * before,
+            _ => false,
+        }
+    }
+
+    /// What to know about pictures that the last epoch could not use.
+    pub fn about_broken(&self) -> Option<String> {
+        let n = self.history.last().map_or(0, |record| record.broken);
+        let n = (n > 0).then(|| counted(n as usize, "picture"))?;
+        Some(match &self.first_broken {
+            None => format!("{n} could not be used in the last epoch; Check data names them."),
+            Some(first) => format!("{n} could not be used in the last epoch; the first: {first}"),
+        })
+    }
+
+    /// Share of all steps done, 0 to 1.
+    pub fn share(&self) -> f32 {
+        if self.phase == Phase::Finished {
+            return 1.0;
+        }
+        self.step as f32 / self.steps.max(1) as f32
+    }
+}
+
+/// Whether a training begins without trained weights of its network.
+pub fn is_fresh(config: &TrainConfig) -> bool {
+    matches!(config.init, Start::Backbone | Start::Scratch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: u64, pck: f64, loss: f64) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            step: 2 * epoch,
+            lr: 0.1,
+            loss: (epoch > 0).then_some(loss),
+            pck: Some(pck),
+            oks_ap: None,
+            secs: 1.0,
+            images_per_sec: 2.0,
+            broken: 0,
+            gates: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// Fails when news of a training are not told, or measuring is taken for standing still.
+    #[test]
+    fn news_become_progress() {
+        let mut progress = TrainProgress::new("run".into(), "sfm".into(), 2);
+        progress.take(Event::Started {
+            epoch: 0,
+            epochs: 2,
+            steps_per_epoch: 2,
+            people: 1234,
+            n_learning: 1_234_567,
+        });
+        assert_eq!(progress.phase, Phase::Running);
+        progress.take(Event::Measuring { epoch: 0 });
+        assert!(progress.is_measuring);
+        assert!(
+            progress.log[0].contains("1 234 567 numbers"),
+            "{:?}",
+            progress.log
+        );
+        progress.take(Event::Epoch(record(0, 0.5, 0.5)));
+        assert!(!progress.is_measuring);
+        for step in 1..=2 {
+            progress.take(Event::Step {
+                step,
+                steps: 4,
+                loss: 0.25,
+                lr: 0.1,
+                images_per_sec: 3.0,
+                eta_secs: 60.0,
+            });
+        }
+        assert!(!progress.is_measuring && progress.share() == 0.5);
+        assert_eq!(progress.about_broken(), None);
+        progress.take(Event::Broken {
+            pictures: 3,
+            first: "7.png: damaged".to_owned(),
+        });
+        let last = progress.log.back().unwrap();
+        assert!(last.starts_with("3 pictures could not be used") && last.contains("7.png"));
+        progress.take(Event::Epoch(EpochRecord {
+            broken: 3,
+            ..record(1, 0.4, 0.5)
+        }));
+        assert!(progress.about_broken().unwrap().contains("7.png: damaged"));
+        progress.take(Event::Measuring { epoch: 1 });
+        progress.take(Event::Stopped(Reason::Asked));
+        assert!(!progress.is_measuring, "somebody did not want to wait");
+        assert_eq!(progress.best().unwrap().epoch, 0);
+        assert_eq!(progress.judged().unwrap().epoch, 1);
+        assert_eq!(progress.first().unwrap().pck, Some(0.5));
+        for _ in 0..N_LINES {
+            progress.say("x".to_owned());
+        }
+        assert_eq!(progress.log.len(), N_LINES);
+    }
+
+    /// Fails when the pictures beside the figures are of other weights than those offered, when
+    /// nothing is offered where there is nothing to go back to, or worse weights are.
+    #[test]
+    fn pictures_and_figures_are_of_the_weights_offered() {
+        let of = |pck: &[f64]| {
+            let mut progress = TrainProgress::new("run".into(), "sfm".into(), 3);
+            for (epoch, pck) in (0..).zip(pck) {
+                let held_out_images = HeldOutImages {
+                    epoch,
+                    people: Vec::new(),
+                };
+                progress.show_held_out(Arc::new(held_out_images));
+                progress.take(Event::Epoch(record(epoch, *pck, 1.0 / (epoch + 1) as f64)));
+            }
+            progress
+        };
+        let shown = |progress: &TrainProgress| {
+            let epoch = |p: &Option<Arc<HeldOutImages>>| p.as_ref().map(|p| p.epoch);
+            let judged = progress.judged().map(|r| r.epoch);
+            assert_eq!(epoch(&progress.after), judged);
+            (
+                judged,
+                progress.offered().map(|r| r.epoch),
+                epoch(&progress.now),
+            )
+        };
+        let mut progress = of(&[0.5, 0.7, 0.6, 0.65]);
+        assert_eq!(shown(&progress), (Some(1), Some(1), Some(3)));
+        let before = HeldOutImages {
+            epoch: 0,
+            people: Vec::new(),
+        };
+        // Continued: the first weights are looked at again.
+        progress.show_held_out(Arc::new(before));
+        assert_eq!(shown(&progress), (Some(1), Some(1), Some(3)));
+        let mut progress = of(&[0.0, 0.0, 0.0]);
+        assert_eq!(shown(&progress), (Some(2), None, Some(2)));
+        progress.is_fresh = true;
+        assert_eq!(shown(&progress), (Some(2), Some(2), Some(2)));
+        assert!(progress.is_falling() && !of(&[0.5, 0.5]).is_falling());
+        assert_eq!(of(&[0.5]).judged(), None);
+        let last = progress.history.last().unwrap().clone();
+        for (epoch, loss) in (3..).zip([0.2, 0.21, 0.1, 0.101]) {
+            progress.history.push(EpochRecord {
+                epoch,
+                loss: Some(loss),
+                ..last.clone()
+            });
+        }
+        assert!(progress.is_falling(), "one epoch went up");
+    }
+}

@@ -1,0 +1,390 @@
+//! A training at work: one thread trains, one folds its news into the [`TrainProgress`]; neither ever
+//! waits for the window, nor the window for them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::train::runs::RunEntry;
+use poselens_engine::train::{
+    Changes, DataConfig, Event, Hardware, Moved, Reason, SeenPose, TrainConfig, Trainer, look,
+};
+use poselens_engine::{Error, Result};
+
+use crate::gui::views::train::running::control::{Requested, TrainControl};
+use crate::gui::views::train::running::in_use::{AtWork, measure_in_use};
+use crate::gui::views::train::running::progress::{HeldOutImages, Phase, TrainProgress, is_fresh};
+use crate::gui::views::train::running::shared::SharedProgress;
+use crate::gui::waker::Waker;
+
+/// News that may wait while pictures are drawn; steps beyond are dropped by the trainer.
+const N_NEWS: usize = 64;
+/// Height of a held-out image, pixels.
+const IMAGE_HEIGHT: usize = 224;
+/// A step and saving take seconds; measuring ends when it is told to.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// A new training.
+    Begin(Box<TrainConfig>),
+    /// The one in the folder goes on.
+    Resume {
+        /// Epochs in all, where others than before.
+        epochs: Option<u64>,
+        /// Where its people, to learn from and held out, may be now if they are gone.
+        maybe_at: Box<[Option<DataConfig>; 2]>,
+    },
+}
+
+/// A training at work. Dropping it stops it and waits until its state is saved.
+#[derive(Debug)]
+pub struct Run {
+    /// What is wanted of it.
+    pub control: Arc<TrainControl>,
+    /// How it goes.
+    pub shared: Arc<SharedProgress>,
+    worker: Option<Worker>,
+    _news: Worker,
+}
+
+impl Run {
+    /// Starts a training in `folder`; `shown` is what the window shows, maybe of this one.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn start(
+        job: Job,
+        folder: PathBuf,
+        shown: Option<&TrainProgress>,
+        hardware: Hardware,
+        in_use: Option<String>,
+        waker: &Waker,
+    ) -> Result<Self> {
+        let progress = match &job {
+            Job::Begin(config) => {
+                let (model, epochs) = (config.model.clone(), config.epochs);
+                let mut progress = TrainProgress::new(folder.clone(), model, epochs);
+                progress.is_fresh = is_fresh(config);
+                progress
+            }
+            Job::Resume { epochs, .. } => {
+                let mut run = RunEntry::read(&folder)?;
+                run.config.epochs = epochs.unwrap_or(run.config.epochs);
+                let mut progress = TrainProgress::of_run(&run);
+                progress.phase = Phase::Preparing;
+                if let Some(shown) = shown.filter(|shown| shown.folder == folder) {
+                    progress.keep_pictures(shown);
+                }
+                progress
+            }
+        };
+        Self::spawn(progress, waker, move |events, control, shared| {
+            let at_work = AtWork {
+                folder: &folder,
+                hardware,
+                in_use,
+            };
+            train(job, &at_work, events, control, shared)
+        })
+    }
+
+    fn spawn(
+        progress: TrainProgress,
+        waker: &Waker,
+        work: impl FnOnce(&Sender<Event>, &TrainControl, &SharedProgress) -> Result<Phase>
+        + Send
+        + 'static,
+    ) -> Result<Self> {
+        let control = Arc::new(TrainControl::default());
+        let shared = Arc::new(SharedProgress::new(progress, waker.clone()));
+        let (events, reader) = bounded(N_NEWS);
+        let told = Arc::clone(&shared);
+        let news = Worker::spawn(
+            "training news",
+            StopFlag::new(),
+            move |_| {
+                tell(&reader, &told);
+                Ok(())
+            },
+            |error| tracing::error!(%error, "no news of the training"),
+        )?;
+        let (held, shown, failed) = (
+            Arc::clone(&control),
+            Arc::clone(&shared),
+            Arc::clone(&shared),
+        );
+        let worker = Worker::spawn(
+            "training",
+            StopFlag::new(),
+            move |_| {
+                let phase = work(&events, &held, &shown)?;
+                shown.update(true, |progress| progress.end(phase));
+                Ok(())
+            },
+            move |error| {
+                tracing::error!(%error, "the training failed");
+                let text = explain(&error);
+                failed.update(true, |progress| {
+                    progress.say(text.clone());
+                    progress.end(Phase::Failed(text));
+                });
+            },
+        )?;
+        Ok(Self {
+            control,
+            shared,
+            worker: Some(worker),
+            _news: news,
+        })
+    }
+
+    /// Whether its thread has ended.
+    pub fn is_over(&self) -> bool {
+        self.worker.as_ref().is_none_or(Worker::is_finished)
+    }
+
+    /// Ends it at the end of the program: waits a while for its state to be saved.
+    pub fn close(mut self) {
+        self.control.ask(Requested::Stop);
+        let start = Instant::now();
+        while !self.is_over() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if let Some(worker) = self.worker.take_if(|w| !w.is_finished()) {
+            tracing::warn!(
+                "the training did not end in time; it goes on from its last saved state"
+            );
+            worker.detach();
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.control.ask(Requested::Stop);
+    }
+}
+
+/// The training thread: stretches of training with pauses between them.
+fn train(
+    job: Job,
+    at_work: &AtWork<'_>,
+    events: &Sender<Event>,
+    control: &TrainControl,
+    shared: &SharedProgress,
+) -> Result<Phase> {
+    let AtWork {
+        folder, hardware, ..
+    } = *at_work;
+    let mut trainer = match job {
+        Job::Begin(config) => Trainer::begin(*config, folder, hardware)?,
+        Job::Resume { epochs, maybe_at } => {
+            let was = RunEntry::read(folder)?.config;
+            let [learn, held_out] = *maybe_at;
+            let changes = Changes {
+                epochs,
+                data: moved(was.data.first(), learn).into_iter().collect(),
+                validation: moved(was.validation.as_ref(), held_out),
+            };
+            let trainer = Trainer::resume_with(folder, &changes, hardware)?;
+            let has_pictures = shared
+                .newer(0)
+                .is_some_and(|(progress, _)| progress.before.is_some());
+            if !has_pictures && let Some(before) = looked(trainer.config(), None, 0, hardware) {
+                shared.update(true, |progress| progress.show_held_out(Arc::new(before)));
+            }
+            trainer
+        }
+    };
+    measure_in_use(at_work, trainer.config(), control, shared);
+    let on_pause = || shared.update(true, |progress| progress.phase = Phase::Paused);
+    while let Some(stretch) = control.next_stretch(on_pause) {
+        shared.update(true, |progress| progress.phase = Phase::Running);
+        if trainer.run(None, events, &stretch)? == Reason::Finished {
+            return Ok(Phase::Finished);
+        }
+    }
+    Ok(Phase::Stopped)
+}
+
+/// The news thread.
+fn tell(events: &Receiver<Event>, shared: &SharedProgress) {
+    for event in events {
+        match event {
+            Event::Seen { epoch, people } => {
+                let held_out_images = Arc::new(held_out_images(epoch, &people));
+                shared.update(true, |progress| progress.show_held_out(held_out_images));
+            }
+            event => {
+                let is_urgent = !matches!(event, Event::Step { .. });
+                shared.update(is_urgent, |progress| progress.take(event));
+            }
+        }
+    }
+}
+
+fn held_out_images(epoch: u64, people: &[SeenPose]) -> HeldOutImages {
+    let image = |person: &SeenPose| {
+        let name = person.path.file_name().unwrap_or_default();
+        match person.draw(IMAGE_HEIGHT) {
+            Ok([_, labels, found]) => Some((name.to_string_lossy().into_owned(), [labels, found])),
+            Err(error) => {
+                tracing::warn!("a held-out person is not shown: {error}");
+                None
+            }
+        }
+    };
+    HeldOutImages {
+        epoch,
+        people: people.iter().filter_map(image).collect(),
+    }
+}
+
+/// The place at the side where data that are gone may be now.
+fn moved(was: Option<&DataConfig>, maybe_at: Option<DataConfig>) -> Option<Moved> {
+    was.filter(|was| !was.annotations.exists())?;
+    maybe_at.map(|data| Moved {
+        annotations: data.annotations,
+        images: data.images,
+    })
+}
+
+/// What weights find in the held-out people; `None` where they cannot be asked any more.
+fn looked(
+    config: &TrainConfig,
+    weights: Option<&Path>,
+    epoch: u64,
+    hardware: Hardware,
+) -> Option<HeldOutImages> {
+    match look(config, weights, hardware) {
+        Ok(people) if people.is_empty() => None,
+        Ok(people) => Some(held_out_images(epoch, &people)),
+        Err(error) => {
+            tracing::warn!("the held-out people are not shown: {error}");
+            None
+        }
+    }
+}
+
+/// What a training on disk tells of itself, with its people before and after. Takes seconds.
+///
+/// # Errors
+/// When the folder holds no training.
+pub fn progress_of(folder: &Path, hardware: Hardware) -> Result<TrainProgress> {
+    let run = RunEntry::read(folder)?;
+    let mut progress = TrainProgress::of_run(&run);
+    let before = looked(&run.config, None, 0, hardware);
+    let judged = progress
+        .judged()
+        .map(|record| record.epoch)
+        .zip(progress.file());
+    let after = judged.and_then(|(epoch, w)| looked(&run.config, Some(&w), epoch, hardware));
+    for held_out_images in [before, after].into_iter().flatten() {
+        progress.show_held_out(Arc::new(held_out_images));
+    }
+    Ok(progress)
+}
+
+/// The error in words for somebody who sees it for the first time.
+fn explain(error: &Error) -> String {
+    let text = error.to_string();
+    let text = text.replace(
+        "(--annotations, --val-annotations)",
+        "at the right, then press Continue",
+    );
+    let is_full = matches!(error, Error::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::StorageFull)
+        || text.contains("No space left");
+    if is_full {
+        return format!(
+            "The disk is full: {text}. What was saved before is whole; make room, then press \
+             Continue."
+        );
+    }
+    if let Error::Panicked { message, .. } = error {
+        return format!(
+            "A fault in the program ended the training: {message}. What was saved before is \
+             whole; press Continue to go on from there."
+        );
+    }
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn until(run: &Run, done: impl Fn(&TrainProgress) -> bool) -> TrainProgress {
+        let start = Instant::now();
+        loop {
+            let (progress, _) = run.shared.newer(0).unwrap();
+            if done(&progress) {
+                return progress;
+            }
+            assert!(start.elapsed() < Duration::from_mins(2), "{progress:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn progress() -> TrainProgress {
+        TrainProgress::new("run".into(), "sfm".into(), 3)
+    }
+
+    /// Fails when a crash in the training takes the window along or is not told.
+    #[test]
+    fn a_panic_becomes_a_message() {
+        let run = Run::spawn(progress(), &Waker::default(), |_, _, _| {
+            panic!("index 7 of 3")
+        })
+        .unwrap();
+        let progress = until(&run, |s| s.phase.is_over());
+        let Phase::Failed(text) = progress.phase else {
+            panic!("{:?}", progress.phase);
+        };
+        assert!(text.contains("fault in the program") && text.contains("index 7 of 3"));
+    }
+
+    /// Fails when a full disk is told as a number of the system.
+    #[test]
+    fn a_full_disk_is_told_in_words() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = Error::io("write", Path::new("state.safetensors"))(full);
+        assert!(explain(&error).starts_with("The disk is full: cannot write state"));
+        let error = Error::Invalid("the loss became NaN".to_owned());
+        assert_eq!(explain(&error), "The loss is no number");
+    }
+
+    /// Fails when a pause does not hold, cannot be ended, or "stop" is overruled.
+    #[test]
+    fn pauses_hold_until_they_are_ended() {
+        let work = |_: &Sender<Event>, control: &TrainControl, shared: &SharedProgress| {
+            let on_pause = || shared.update(true, |s| s.phase = Phase::Paused);
+            let mut n = 0;
+            while let Some(flag) = control.next_stretch(on_pause) {
+                n += 1;
+                shared.update(true, |s| (s.phase, s.step) = (Phase::Running, n));
+                while !flag.is_stopped() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            Ok(Phase::Stopped)
+        };
+        let run = Run::spawn(progress(), &Waker::default(), work).unwrap();
+        until(&run, |s| s.step == 1);
+        run.control.ask(Requested::Pause);
+        until(&run, |s| s.phase == Phase::Paused);
+        run.control.ask(Requested::Go);
+        until(&run, |s| s.step == 2 && s.phase == Phase::Running);
+        run.control.ask(Requested::Stop);
+        run.control.ask(Requested::Go);
+        until(&run, |s| s.phase == Phase::Stopped);
+        assert_eq!(run.control.requested(), Requested::Stop);
+        run.close();
+    }
+}

@@ -1,0 +1,189 @@
+//! At the side: whom to learn from, and whom to measure on.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Button, RichText, Spinner, Ui};
+use poselens_engine::dataset::Severity;
+use poselens_engine::train::data_check::SetReport;
+use poselens_engine::train::{DataConfig, TrainConfig};
+
+use crate::gui::action::train::{Ask, TrainAction};
+use crate::gui::state::train::{Role, set_data};
+use crate::gui::views::train::fields::{Entered, fault_ui, note_ui, path_row_ui, path_ui};
+use crate::gui::views::train::setup::check::Check;
+use crate::gui::views::train::setup::findings::n_stopping;
+use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::views::train::words::{counted, grouped};
+use crate::gui::{theme, widgets};
+
+/// Words for a role.
+struct Words {
+    title: &'static str,
+    about: &'static str,
+    labels: &'static str,
+    pictures: &'static str,
+    /// Ends the names of buttons that are there twice.
+    of: &'static str,
+}
+
+const LEARN: Words = Words {
+    title: "People to learn from",
+    about: "Pictures in which every joint is marked: COCO, MPII or LSP labels, or a clip's folder.",
+    labels: "Labels to learn from",
+    pictures: "Pictures to learn from",
+    of: "to learn from",
+};
+
+const HELD_OUT: Words = Words {
+    title: "Held-out people",
+    about: "Never learned from: only they can tell whether it got better. Take other clips.",
+    labels: "Held-out labels",
+    pictures: "Held-out pictures",
+    of: "held out",
+};
+
+/// Whom to learn from, and whom to measure on.
+pub fn data_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let Some(config) = &cx.state.train.config else {
+        return;
+    };
+    for (role, words) in [(Role::Learn, &LEARN), (Role::HeldOut, &HELD_OUT)] {
+        widgets::section_ui(ui, words.title, |ui| set_ui(ui, cx, config, role, words));
+    }
+}
+
+fn set_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig, role: Role, words: &Words) {
+    let data = cx.state.train.data(role).cloned();
+    let report = cx.view.report_of(config);
+    let report = match role {
+        Role::Learn => report.map(|r| &r.learn),
+        Role::HeldOut => report.and_then(|r| r.held_out.as_ref()),
+    };
+    // Also when it is no news any more: the fields stay where they are.
+    note_ui(ui, words.about);
+    let Some(data) = data else {
+        labels_ui(ui, cx, config, role, words, None);
+        return;
+    };
+    labels_ui(ui, cx, config, role, words, Some(&data));
+    pictures_ui(ui, cx, config, role, words, &data);
+    if cx.view.check.is_some() {
+        let (looked, all) = cx.view.check.as_ref().map_or((0, 0), Check::looked);
+        ui.horizontal(|ui| {
+            ui.add(Spinner::new().size(14.0));
+            note_ui(ui, format!("Checking: {looked} of {all} pictures"));
+        });
+    } else if let Some(report) = report {
+        report_ui(ui, report, role);
+    }
+}
+
+fn labels_ui(
+    ui: &mut Ui,
+    cx: &mut TrainContext<'_>,
+    config: &TrainConfig,
+    role: Role,
+    words: &Words,
+    data: Option<&DataConfig>,
+) {
+    let now = data.map_or_else(String::new, |d| d.annotations.display().to_string());
+    let help = "A file of labels, or a folder that holds them; drop it here or paste its path";
+    if let Some(text) = path_ui(ui, words.labels, help, "Path of the labels", &now) {
+        let mut config = config.clone();
+        let mut data = data.cloned();
+        let data = data.get_or_insert_with(|| DataConfig::new(PathBuf::new(), None));
+        data.annotations = text.trim().into();
+        data.format = None;
+        set_data(&mut config, role, Some(data.clone()));
+        send(cx, TrainAction::Configure(Box::new(config)));
+    }
+    ui.horizontal(|ui| {
+        for (text, help, ask) in [
+            (
+                "File…",
+                "A file of labels: COCO keypoints (.json), MPII or LSP",
+                Ask::Labels(role),
+            ),
+            (
+                "Folder…",
+                "A folder with labels and pictures, such as a captured clip whose joints were \
+                 corrected",
+                Ask::Clip(role),
+            ),
+        ] {
+            let button = ui.add_enabled(!cx.ui_state.is_choosing, Button::new(text));
+            let button = button.on_hover_text(help);
+            if button
+                .accessible_name(format!("{text} {}", words.of))
+                .clicked()
+            {
+                send(cx, TrainAction::Ask(ask));
+            }
+        }
+        if data.is_some()
+            && ui
+                .button("Clear")
+                .on_hover_text("Takes these people out of the training; no file is touched")
+                .accessible_name(format!("Clear {}", words.of))
+                .clicked()
+        {
+            let mut config = config.clone();
+            set_data(&mut config, role, None);
+            send(cx, TrainAction::Configure(Box::new(config)));
+        }
+    });
+}
+
+fn pictures_ui(
+    ui: &mut Ui,
+    cx: &mut TrainContext<'_>,
+    config: &TrainConfig,
+    role: Role,
+    words: &Words,
+    data: &DataConfig,
+) {
+    let now = data.images.as_ref();
+    let now = now.map_or_else(String::new, |p| p.display().to_string());
+    let help = "Folder of the pictures; empty: the folder 'images' beside the labels, or their own";
+    let hint = "Pictures: beside the labels";
+    let choose = format!("Choose pictures {}", words.of);
+    let can = !cx.ui_state.is_choosing;
+    match path_row_ui(ui, words.pictures, help, hint, &now, can.then_some(&choose)) {
+        Some(Entered::Path(text)) => {
+            let mut data = data.clone();
+            let text = text.trim();
+            data.images = (!text.is_empty()).then(|| text.into());
+            let mut config = config.clone();
+            set_data(&mut config, role, Some(data));
+            send(cx, TrainAction::Configure(Box::new(config)));
+        }
+        Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Pictures(role))),
+        None => {}
+    }
+}
+
+fn report_ui(ui: &mut Ui, report: &SetReport, role: Role) {
+    if let Some(fault) = &report.fault {
+        fault_ui(ui, fault);
+        return;
+    }
+    let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
+    let stopping = n_stopping(report, role);
+    let (color, odd) = match (stopping, errors - stopping, warnings + notes) {
+        (0, 0, 0) => (theme::GREEN, String::new()),
+        (0, 0, n) => (theme::GREEN, format!(", {}", counted(n, "remark"))),
+        (0, n, _) => (theme::RIGHT, format!(", {n} left out")),
+        (n, ..) => (theme::RED, format!(", {}", counted(n, "error"))),
+    };
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        widgets::dot_ui(ui, color);
+        let text = format!(
+            "{} people in {} pictures{odd}",
+            grouped(report.people as u64),
+            grouped(report.pictures as u64)
+        );
+        ui.label(RichText::new(text).small().color(theme::WEAK))
+            .on_hover_text(format!("Labels in the form '{}'", report.format));
+    });
+}

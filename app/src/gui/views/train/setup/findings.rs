@@ -1,0 +1,267 @@
+//! What a check has found, in words, the worst first.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use eframe::egui::{self, Label, RichText, ScrollArea, Ui};
+use poselens_engine::dataset::{Finding, Severity};
+use poselens_engine::train::data_check::{Report, SetReport};
+
+use crate::gui::state::train::Role;
+use crate::gui::views::train::fields::{fault_ui, note_ui};
+use crate::gui::views::train::words::{counted, grouped};
+use crate::gui::{theme, widgets};
+
+/// Findings listed of each set.
+const N_LISTED: usize = 200;
+
+/// The lines of a report, put together once: a set may have thousands of findings, and a window is
+/// drawn anew many times a second.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// In the order of [`Report::learned`].
+    learn: Vec<Lines>,
+    held_out: Lines,
+}
+
+impl Listed {
+    /// Those of `report`.
+    pub fn of(report: &Report) -> Self {
+        let held_out = report.held_out.as_ref();
+        Self {
+            learn: report
+                .learned()
+                .map(|set| Lines::of(set, Role::Learn))
+                .collect(),
+            held_out: held_out.map_or_else(Lines::default, |set| Lines::of(set, Role::HeldOut)),
+        }
+    }
+}
+
+/// The lines of one set.
+#[derive(Debug, Default)]
+struct Lines {
+    shown: Vec<Line>,
+    /// How many are not shown.
+    more: usize,
+}
+
+#[derive(Debug)]
+struct Line {
+    severity: Severity,
+    text: String,
+    /// Where the first of its findings is.
+    file: String,
+}
+
+impl Lines {
+    fn of(report: &SetReport, role: Role) -> Self {
+        let groups = groups(report, role);
+        let shown = groups.iter().take(N_LISTED).map(|group| Line {
+            severity: group.first.severity,
+            text: group.text(),
+            file: group.first.file.display().to_string(),
+        });
+        Self {
+            shown: shown.collect(),
+            more: groups.len().saturating_sub(N_LISTED),
+        }
+    }
+}
+
+/// Both sets, and what they have in common.
+pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
+    for (set, lines) in report.learned().zip(&listed.learn) {
+        let title = match report.more.len() {
+            0 => "People to learn from".to_owned(),
+            _ => format!("People to learn from, {}", set.annotations.display()),
+        };
+        set_ui(ui, &title, (set, lines), Role::Learn);
+    }
+    if let Some(held_out) = &report.held_out {
+        let title = "Held-out people";
+        set_ui(ui, title, (held_out, &listed.held_out), Role::HeldOut);
+    }
+    if report.shared > 0 {
+        let text = format!(
+            "{} pictures are in both sets: what is measured on them flatters. Hold out other \
+             pictures, best of other clips.",
+            report.shared
+        );
+        ui.label(RichText::new(text).color(theme::RIGHT));
+    }
+}
+
+/// How many findings keep a training from beginning. Pictures to learn from that cannot be used
+/// are left out; of the held-out people nobody may be missing, as figures would not compare.
+pub fn n_stopping(report: &SetReport, role: Role) -> usize {
+    match role {
+        Role::Learn => report.broken_labels,
+        Role::HeldOut => report.count(Severity::Error),
+    }
+}
+
+/// Findings that say the same.
+struct Group<'a> {
+    first: &'a Finding,
+    n: usize,
+    /// It keeps a training from beginning.
+    is_stopping: bool,
+}
+
+impl Group<'_> {
+    fn text(&self) -> String {
+        let file = self.first.file.file_name().unwrap_or_default();
+        let file = file.to_string_lossy();
+        let text = &self.first.text;
+        let what = match (self.n, self.first.annotation) {
+            (1, None) => format!("{file}: {text}"),
+            (1, Some(id)) => format!("{file}, person {id}: {text}"),
+            (n, None) => {
+                let folder = self.first.file.parent().unwrap_or(Path::new(""));
+                format!("{n} files, such as {file} in {}: {text}", folder.display())
+            }
+            (n, Some(id)) => format!("{n} people, such as person {id} in {file}: {text}"),
+        };
+        match (self.first.severity, self.is_stopping) {
+            (Severity::Error, true) => format!("Stops the training: {what}"),
+            (Severity::Error, false) => format!("Left out: {what}"),
+            _ => what,
+        }
+    }
+}
+
+/// The findings, the worst first, those that say the same in one.
+fn groups(report: &SetReport, role: Role) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut places = HashMap::new();
+    // Those of reading the labels come before those of looking at the pictures.
+    let n_stopping = n_stopping(report, role);
+    for (i, first) in report.worst_first().into_iter().enumerate() {
+        let is_stopping = i < n_stopping;
+        let folder = first.file.parent();
+        let is_of_person = first.annotation.is_some();
+        let key = (
+            first.severity as u8,
+            is_stopping,
+            is_of_person,
+            folder,
+            &first.text,
+        );
+        if let Some(&place) = places.get(&key) {
+            let group: &mut Group<'_> = &mut groups[place];
+            group.n += 1;
+        } else {
+            places.insert(key, groups.len());
+            groups.push(Group {
+                first,
+                n: 1,
+                is_stopping,
+            });
+        }
+    }
+    groups
+}
+
+fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role: Role) {
+    widgets::section_ui(ui, title, |ui| {
+        if let Some(fault) = &report.fault {
+            fault_ui(ui, fault);
+            return;
+        }
+        ui.label(format!(
+            "{} people in {} pictures, labels in the form '{}'.",
+            grouped(report.people as u64),
+            grouped(report.pictures as u64),
+            report.format
+        ));
+        let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
+        if report.findings.is_empty() {
+            ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
+            return;
+        }
+        let stopping = n_stopping(report, role);
+        let verb = if stopping == 1 { "stops" } else { "stop" };
+        let stopping_text = format!("{} {verb} the training", counted(stopping, "error"));
+        let left_out = errors - stopping;
+        ui.horizontal(|ui| {
+            for (n, text, severity) in [
+                (stopping, stopping_text, Severity::Error),
+                (left_out, format!("{left_out} left out"), Severity::Error),
+                (warnings, format!("{warnings} doubtful"), Severity::Warning),
+                (notes, counted(notes, "note"), Severity::Note),
+            ] {
+                if n > 0 {
+                    ui.label(RichText::new(text).color(color(severity)).strong());
+                }
+            }
+        });
+        ScrollArea::vertical()
+            .id_salt(title)
+            .max_height(220.0)
+            .min_scrolled_height(220.0)
+            .show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.spacing_mut().item_spacing.y = 2.0;
+                for line in &lines.shown {
+                    line_ui(ui, line);
+                }
+                if lines.more > 0 {
+                    note_ui(ui, format!("and {} more", lines.more));
+                }
+            });
+    });
+}
+
+fn color(severity: Severity) -> egui::Color32 {
+    match severity {
+        Severity::Note => theme::WEAK,
+        Severity::Warning => theme::RIGHT,
+        Severity::Error => theme::RED,
+    }
+}
+
+fn line_ui(ui: &mut Ui, line: &Line) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        ui.spacing_mut().interact_size.y = 16.0;
+        widgets::dot_ui(ui, color(line.severity));
+        let label = Label::new(RichText::new(&line.text).small()).wrap();
+        ui.add(label).on_hover_text(&line.file);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when twenty missing pictures are twenty lines, or nobody can tell what stops a
+    /// training from what is left out of it.
+    #[test]
+    fn findings_that_say_the_same_are_one_and_say_what_they_cost() {
+        let missing = |i: u64| {
+            let file = format!("/data/{i}.jpg");
+            Finding::of_file(Severity::Error, Path::new(&file), "is missing")
+        };
+        let labels = Path::new("/data/people.json");
+        let broken = Finding::of_annotation(Severity::Error, labels, 7, "has no box");
+        let report = SetReport {
+            findings: [broken].into_iter().chain((0..20).map(missing)).collect(),
+            broken_labels: 1,
+            pictures: 30,
+            ..SetReport::default()
+        };
+        let texts = |role| -> Vec<String> {
+            let lines = Lines::of(&report, role).shown.into_iter();
+            lines.map(|line| line.text).collect()
+        };
+        let missing = "20 files, such as 0.jpg in /data: is missing";
+        let broken = "Stops the training: people.json, person 7: has no box".to_owned();
+        assert_eq!(
+            texts(Role::Learn),
+            [broken.clone(), format!("Left out: {missing}")]
+        );
+        let both = [broken, format!("Stops the training: {missing}")];
+        assert_eq!(texts(Role::HeldOut), both);
+    }
+}

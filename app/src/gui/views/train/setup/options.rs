@@ -1,0 +1,356 @@
+//! At the side: which network learns, and how. Every row is an option of the engine.
+
+use std::path::PathBuf;
+
+use eframe::egui::{CollapsingHeader, DragValue, Ui};
+use poselens_engine::augment::{PRESETS, PresetSpec, preset};
+use poselens_engine::model::{MODELS, ModelSpec, model};
+use poselens_engine::train::loss::LOSSES;
+use poselens_engine::train::optim::Algorithm;
+use poselens_engine::train::recipe::RECIPES;
+use poselens_engine::train::schedule::Curve;
+use poselens_engine::train::{Freeze, Start, TrainConfig};
+
+use crate::gui::action::train::{Ask, TrainAction};
+use crate::gui::state::train::{TrainPlan, n_cores};
+use crate::gui::views::train::fields::{
+    Entered, list_ui, note_ui, number_ui, path_row_ui, rate, row_ui,
+};
+use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::widgets;
+
+/// Which network learns, from which weights.
+pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let plan = &cx.state.train;
+    let Some(config) = &plan.config else { return };
+    widgets::section_ui(ui, "Network", |ui| {
+        let all: Vec<String> = MODELS.iter().map(|m| m.name.to_owned()).collect();
+        let help = "The network that learns";
+        if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
+            let recipes = TrainPlan::recipes(&all[i]);
+            // Nothing can be refined where the program brings no weights.
+            let has_weights = MODELS[i].bundled.is_some() || MODELS[i].begins_with.is_some();
+            let recipe = if has_weights {
+                recipes.first()
+            } else {
+                recipes.last()
+            };
+            let recipe = recipe.map_or_else(String::new, |r| (*r).to_owned());
+            send(cx, TrainAction::Recipe(all[i].clone(), recipe));
+        }
+        start_ui(ui, cx, config);
+        let is_frozen = config.freeze == Freeze::Backbone;
+        if widgets::switch_row_ui(ui, "Freeze the backbone", None, is_frozen)
+            .on_hover_text(
+                "Only the network's last part learns: quick, and little is forgotten. Right for \
+                 a few hundred pictures",
+            )
+            .clicked()
+        {
+            change(cx, config, |c| {
+                c.freeze = if is_frozen {
+                    Freeze::None
+                } else {
+                    Freeze::Backbone
+                };
+                // What is frozen keeps its statistics.
+                c.fixed_norms |= !is_frozen;
+            });
+        }
+    });
+}
+
+fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
+    let spec = model(&config.model).ok();
+    let backbone = spec.and_then(|m| m.begins_with);
+    let backbone = backbone.map(|other| format!("backbone of {other}"));
+    let bundled = spec.and_then(|m| m.bundled);
+    let bundled = bundled.map(|_| "bundled weights".to_owned());
+    let fresh = ["fresh weights", "a file…"].map(str::to_owned);
+    let all = bundled.into_iter().chain(backbone.clone()).chain(fresh);
+    let all: Vec<String> = all.collect();
+    let now = match &config.init {
+        Start::Bundled => "bundled weights".to_owned(),
+        Start::Backbone => backbone.clone().unwrap_or_default(),
+        Start::Scratch => "fresh weights".to_owned(),
+        Start::File(path) => match path.file_name() {
+            Some(name) => name.display().to_string(),
+            None => "a file…".to_owned(),
+        },
+    };
+    let help = match &config.init {
+        Start::File(path) => path.display().to_string(),
+        _ => "Fresh weights know nothing and need tens of thousands of people and hours; the \
+              bundled weights already find people and are refined"
+            .to_owned(),
+    };
+    if let Some(i) = list_ui(ui, "Start from", &help, &now, &all) {
+        match all[i].as_str() {
+            "fresh weights" => change(cx, config, |c| {
+                c.init = Start::Scratch;
+                c.freeze = Freeze::None;
+                c.fixed_norms = false;
+            }),
+            "a file…" => {
+                // Its field is there also where the system has no dialog.
+                change(cx, config, |c| c.init = Start::File(PathBuf::new()));
+                send(cx, TrainAction::Ask(Ask::Weights));
+            }
+            name if Some(name) == backbone.as_deref() => {
+                change(cx, config, |c| c.init = Start::Backbone);
+            }
+            _ => change(cx, config, |c| c.init = Start::Bundled),
+        }
+    }
+    if let Start::File(path) = &config.init {
+        let choose = "Choose the weights to start from".to_owned();
+        let choose = (!cx.ui_state.is_choosing).then_some(&choose);
+        let (name, help) = ("Weights to start from", "A file of weights of this network");
+        let now = path.display().to_string();
+        match path_row_ui(ui, name, help, "Path of the weights", &now, choose) {
+            Some(Entered::Path(text)) => {
+                change(cx, config, |c| c.init = Start::File(text.trim().into()));
+            }
+            Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Weights)),
+            None => {}
+        }
+    }
+    if config.init == Start::Scratch && config.freeze == Freeze::Backbone {
+        note_ui(
+            ui,
+            "Fresh weights with a frozen backbone learn next to nothing.",
+        );
+    }
+}
+
+/// How it learns.
+pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let plan = &cx.state.train;
+    let Some(config) = &plan.config else { return };
+    widgets::section_ui(ui, "How it learns", |ui| {
+        let all: Vec<String> = TrainPlan::recipes(&config.model)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let about = RECIPES.iter().find(|r| r.name == plan.recipe);
+        let help = about.map_or("", |r| r.help);
+        let help = format!("Sets all numbers below. {}: {help}", plan.recipe);
+        if let Some(i) = list_ui(ui, "Recipe", &help, &plan.recipe, &all) {
+            let action = TrainAction::Recipe(config.model.clone(), all[i].clone());
+            send(cx, action);
+        }
+        let mut new = config.clone();
+        main_ui(ui, &mut new);
+        CollapsingHeader::new("More options")
+            .id_salt("train more")
+            .show_unindented(ui, |ui| more_ui(ui, &mut new));
+        if new != *config {
+            send(cx, TrainAction::Configure(Box::new(new)));
+        }
+        let mut threads = plan.n_threads();
+        let cores = n_cores();
+        let help = format!(
+            "Threads of the training. This machine has {cores}; what is left over goes to the \
+             live picture"
+        );
+        let value = DragValue::new(&mut threads).range(1..=cores);
+        if number_ui(ui, "Threads", &help, value) {
+            send(cx, TrainAction::Threads(threads));
+        }
+        folder_ui(ui, cx);
+    });
+}
+
+fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
+    number_ui(
+        ui,
+        "Epochs",
+        "Runs through the data",
+        DragValue::new(&mut new.epochs).range(1..=100_000),
+    );
+    number_ui(
+        ui,
+        "Batch size",
+        "People in a step; more are steadier and need more memory",
+        DragValue::new(&mut new.batch_size).range(1..=4096),
+    );
+    number_ui(
+        ui,
+        "Learning rate",
+        "How far a step goes before the schedule; too high and the loss explodes, too low and \
+         nothing is learned",
+        rate(&mut new.optimizer.lr),
+    );
+    let all = Algorithm::ALL.map(|a| a.name().to_owned());
+    let now = new.optimizer.algorithm.name();
+    let help = "How weights follow gradients";
+    if let Some(i) = list_ui(ui, "Optimizer", help, now, &all) {
+        let algorithm = Algorithm::ALL[i];
+        new.optimizer.algorithm = algorithm;
+        new.optimizer.smoothing = algorithm.usual_smoothing();
+    }
+    let all = Curve::ALL.map(|c| c.name().to_owned());
+    let help = "How the learning rate falls: not at all, in steps, or along a cosine";
+    if let Some(i) = list_ui(ui, "Schedule", help, new.schedule.curve.name(), &all) {
+        new.schedule.curve = Curve::ALL[i];
+    }
+    let known = PRESETS.iter().find(|p| (p.build)() == new.augment);
+    let now = known.map_or("own", |p| p.name);
+    let help = known.map_or("As a file of options says", |p| p.help);
+    let help = format!("How pictures are varied: {help}. Preview shows it");
+    let approach = new.target.approach();
+    let suits = |p: &&PresetSpec| approach.as_ref().is_ok_and(|a| (p.build)().suits(*a));
+    let all = PRESETS.iter().filter(suits).map(|p| p.name.to_owned());
+    let all: Vec<String> = all.collect();
+    if let Some(augment) = list_ui(ui, "Variation", &help, now, &all).and_then(|i| preset(&all[i]))
+    {
+        new.augment = (augment.build)();
+    }
+    size_ui(ui, new);
+}
+
+/// Shares of the network's usual input size that are offered.
+const SIZES: [f64; 5] = [0.5, 0.75, 1.0, 1.25, 1.5];
+
+fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
+    let Ok(card) = model(&new.model).and_then(ModelSpec::card) else {
+        return;
+    };
+    let usual = card.input_size();
+    let side = |n: usize, share: f64| ((n as f64 * share / 32.0).round() as usize).max(1) * 32;
+    let mut sizes: Vec<[usize; 2]> = SIZES
+        .map(|s| [side(usual.width, s), side(usual.height, s)])
+        .into();
+    let now = new.input(usual);
+    let now = [now.width, now.height];
+    if !sizes.contains(&now) {
+        sizes.push(now);
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    let text = |[w, h]: [usize; 2]| {
+        let is_usual = [w, h] == [usual.width, usual.height];
+        format!("{w} × {h}{}", if is_usual { " (usual)" } else { "" })
+    };
+    let all: Vec<String> = sizes.iter().map(|s| text(*s)).collect();
+    let help = "Size at which the network sees people: smaller is faster, larger is finer";
+    if let Some(i) = list_ui(ui, "Input size", help, &text(now), &all) {
+        let is_usual = sizes[i] == [usual.width, usual.height];
+        new.input_size = (!is_usual).then(|| sizes[i]);
+    }
+}
+
+fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
+    let all: Vec<String> = LOSSES.iter().map(|l| l.name.to_owned()).collect();
+    let about = LOSSES.iter().find(|l| l.name == new.loss.name);
+    let help = format!("What is made small: {}", about.map_or("", |l| l.help));
+    if let Some(i) = list_ui(ui, "Loss", &help, &new.loss.name, &all) {
+        new.loss.name.clone_from(&all[i]);
+    }
+    number_ui(
+        ui,
+        "Warm-up steps",
+        "Steps over which the rate rises from 0",
+        DragValue::new(&mut new.schedule.warm_up_steps).range(0..=100_000),
+    );
+    number_ui(
+        ui,
+        "Weight decay",
+        "Pull of weights towards 0",
+        rate(&mut new.optimizer.weight_decay),
+    );
+    if new.freeze == Freeze::None {
+        number_ui(
+            ui,
+            "Backbone rate",
+            "Factor of the learning rate for everything before the network's last part",
+            DragValue::new(&mut new.backbone_rate)
+                .speed(0.01)
+                .range(0.0..=1.0),
+        );
+    }
+    number_ui(
+        ui,
+        "Gradient limit",
+        "Largest length of all gradients taken as one vector; 0 for any",
+        DragValue::new(&mut new.optimizer.clip_norm)
+            .speed(0.1)
+            .range(0.0..=1000.0),
+    );
+    number_ui(
+        ui,
+        "Averaging",
+        "Memory of the averaged weights, which are those handed out: 0.999 averages over about a \
+         thousand steps; 0 for none",
+        DragValue::new(&mut new.average)
+            .speed(0.001)
+            .range(0.0..=0.9999),
+    );
+    number_ui(
+        ui,
+        "Part of batch",
+        "People of a batch that are worked on at the same time: fewer need less memory; 0 for all",
+        DragValue::new(&mut new.micro_batch)
+            .range(0..=4096)
+            .custom_formatter(|n, _| match n {
+                0.0 => "all".to_owned(),
+                n => n.to_string(),
+            })
+            .custom_parser(|text| match text.trim() {
+                "all" => Some(0.0),
+                number => number.parse().ok(),
+            }),
+    );
+    number_ui(
+        ui,
+        "Loader threads",
+        "Threads that prepare batches",
+        DragValue::new(&mut new.workers).range(1..=64),
+    );
+    number_ui(
+        ui,
+        "Seed",
+        "Of order, variation, dropout and fresh weights: the same seed gives the same training",
+        DragValue::new(&mut new.seed),
+    );
+    if new.freeze == Freeze::Backbone {
+        return;
+    }
+    let is_fixed = new.fixed_norms;
+    if widgets::switch_row_ui(ui, "Fixed norms", None, is_fixed)
+        .on_hover_text("Batch norms keep their running statistics: right for small batches")
+        .clicked()
+    {
+        new.fixed_norms = !is_fixed;
+    }
+}
+
+fn folder_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let usual = &cx.gui.trainings_folder;
+    let now = cx.state.train.out.as_ref();
+    let now = now.map_or_else(String::new, |folder| folder.display().to_string());
+    let help = format!(
+        "Folder of weights, figures and what a training goes on from; empty: a new one in {}",
+        usual.display()
+    );
+    let choose = "Choose the folder to write into".to_owned();
+    let choose = (!cx.ui_state.is_choosing).then_some(&choose);
+    let entered = row_ui(ui, "Written to", |ui| {
+        path_row_ui(ui, "Written to", &help, "a new folder", &now, choose)
+    });
+    match entered {
+        Some(Entered::Path(text)) => {
+            let text = text.trim();
+            let out = (!text.is_empty()).then(|| text.into());
+            send(cx, TrainAction::Out(out));
+        }
+        Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Out)),
+        None => {}
+    }
+}
+
+fn change(cx: &mut TrainContext<'_>, config: &TrainConfig, with: impl FnOnce(&mut TrainConfig)) {
+    let mut config = config.clone();
+    with(&mut config);
+    send(cx, TrainAction::Configure(Box::new(config)));
+}

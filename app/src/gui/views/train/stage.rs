@@ -1,0 +1,331 @@
+//! The middle of the view: what is wrong with the data, a batch to look at, how it goes.
+
+use eframe::egui::{
+    self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Stroke, Ui, UiBuilder,
+};
+
+use crate::gui::action::train::{Ask, Page, TrainAction};
+use crate::gui::state::train::Role;
+use crate::gui::views::train::fields::{fault_ui, main_button, note_ui};
+use crate::gui::views::train::results::curves::curves_ui;
+use crate::gui::views::train::results::outcome::outcome_ui;
+use crate::gui::views::train::results::people::people_ui;
+use crate::gui::views::train::running::progress::TrainProgress;
+use crate::gui::views::train::setup::findings::report_ui;
+use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::views::train::words::grouped;
+use crate::gui::{theme, trained};
+
+/// The pages of the view.
+pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
+    let ui = &mut ui;
+    ui.horizontal(|ui| {
+        for (page, name, help) in [
+            (
+                Page::Data,
+                "Data",
+                "What was found out about the pictures and labels",
+            ),
+            (
+                Page::Preview,
+                "Preview",
+                "People as the network will get them",
+            ),
+            (
+                Page::Progress,
+                "Progress",
+                "Curves, figures and people of a training",
+            ),
+        ] {
+            let tab = Button::selectable(cx.view.page == page, name);
+            let tab = ui.add(tab).on_hover_text(help);
+            if tab.accessible_name(format!("Page {name}")).clicked() {
+                send(cx, TrainAction::Show(page));
+            }
+        }
+    });
+    ui.separator();
+    ScrollArea::vertical()
+        .id_salt(("train page", cx.view.page as u8))
+        .auto_shrink(false)
+        .show(ui, |ui| match cx.view.page {
+            Page::Data => data_page_ui(ui, cx),
+            Page::Preview => preview_page_ui(ui, cx),
+            Page::Progress => progress_page_ui(ui, cx),
+        });
+}
+
+fn data_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let Some(config) = &cx.state.train.config else {
+        return;
+    };
+    interrupted_ui(ui, cx);
+    if config.data.is_empty() {
+        empty_ui(ui, cx);
+        return;
+    }
+    if let Some(check) = &cx.view.check {
+        let (looked, all) = check.looked();
+        ui.horizontal(|ui| {
+            ui.add(Spinner::new().size(16.0));
+            ui.label(format!("Looking at picture {looked} of {all}…"));
+        });
+    }
+    match cx.view.report_of(config) {
+        Some(report) => report_ui(ui, report, &cx.view.listed),
+        None if cx.view.check.is_none() => {
+            note_ui(ui, "The data have not been checked yet.");
+        }
+        None => {}
+    }
+}
+
+/// A training that was at work when the program ended: it can go on.
+fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let Some(folder) = &cx.state.train.at_work else {
+        return;
+    };
+    let mut known = cx.view.earlier.iter().flatten();
+    let Some(run) = known.find(|run| run.folder == *folder) else {
+        return;
+    };
+    // One may have ended while the window was closing.
+    if cx.view.progress.is_some() || cx.view.is_active() || run.epochs() >= run.config.epochs {
+        return;
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let title = trained::folder_title(&run.config.model, &name);
+    let (done, all) = (run.epochs(), run.config.epochs);
+    egui::Frame::new()
+        .fill(theme::CARD)
+        .stroke(Stroke::new(1.0, theme::RIGHT))
+        .corner_radius(8)
+        .inner_margin(14)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(RichText::new(format!("{title} was interrupted")).strong());
+            note_ui(
+                ui,
+                format!("{done} of {all} epochs are done; it goes on exactly where it was saved."),
+            );
+            ui.horizontal(|ui| {
+                if ui
+                    .add(main_button("Continue this training"))
+                    .on_hover_text("With the people and options it began with")
+                    .clicked()
+                {
+                    send(cx, TrainAction::Continue(folder.clone(), None));
+                }
+                let size = egui::vec2(90.0, 34.0);
+                for (text, help, action) in [
+                    (
+                        "Show it",
+                        "What came of it so far",
+                        TrainAction::Open(folder.clone()),
+                    ),
+                    (
+                        "Not now",
+                        "It stays among the earlier trainings",
+                        TrainAction::Forget,
+                    ),
+                ] {
+                    let button = ui.add(Button::new(text).min_size(size));
+                    if button.on_hover_text(help).clicked() {
+                        send(cx, action);
+                    }
+                }
+            });
+        });
+    ui.add_space(12.0);
+}
+
+/// For somebody who has never trained a network.
+fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let width = 560.0_f32.min(ui.available_width());
+    let margin = ((ui.available_width() - width) / 2.0).max(0.0);
+    ui.add_space((ui.available_height() * 0.12).min(80.0));
+    ui.horizontal(|ui| {
+        ui.add_space(margin);
+        ui.vertical(|ui| {
+            ui.set_width(width);
+            let title = RichText::new("Teach the network your own people").heading();
+            ui.add(Label::new(title.strong()).selectable(false));
+            let about = "A network learns from pictures in which somebody has marked every joint. \
+                         A few hundred of your own can make it much better at your camera, your \
+                         clothes and your movements. Everything stays on this computer.";
+            ui.label(RichText::new(about).color(theme::WEAK));
+            ui.add_space(10.0);
+            for (number, title, text) in [
+                (
+                    "1",
+                    "Choose labelled people",
+                    "A file of labels with its pictures, and other pictures that are held out: \
+                     they tell whether it got better.",
+                ),
+                (
+                    "2",
+                    "Press Start",
+                    "The usual options are set. The old weights stay in use while it learns; you \
+                     can pause at any time.",
+                ),
+                (
+                    "3",
+                    "Compare and decide",
+                    "Before and after, in figures and pictures. Use the new weights or keep the \
+                     old ones; nothing is deleted.",
+                ),
+            ] {
+                ui.horizontal_top(|ui| {
+                    let number = RichText::new(number).size(22.0).color(theme::LEFT).strong();
+                    ui.add_sized([28.0, 30.0], Label::new(number).selectable(false));
+                    ui.vertical(|ui| {
+                        ui.label(RichText::new(title).strong());
+                        ui.label(RichText::new(text).color(theme::WEAK));
+                    });
+                });
+                ui.add_space(6.0);
+            }
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                let can = !cx.ui_state.is_choosing;
+                if ui
+                    .add_enabled(can, main_button("Choose labels…"))
+                    .on_hover_text("COCO keypoints (.json), MPII or LSP labels")
+                    .clicked()
+                {
+                    send(cx, TrainAction::Ask(Ask::Labels(Role::Learn)));
+                }
+                let folder = Button::new("Choose a clip's folder…").min_size([150.0, 34.0].into());
+                if ui
+                    .add_enabled(can, folder)
+                    .on_hover_text("A folder with coco.json and pictures")
+                    .clicked()
+                {
+                    send(cx, TrainAction::Ask(Ask::Clip(Role::Learn)));
+                }
+            });
+            note_ui(
+                ui,
+                "Or drop a file or folder on this window, or type its path at the right.",
+            );
+        });
+    });
+}
+
+fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let Some(config) = &cx.state.train.config else {
+        return;
+    };
+    if config.data.is_empty() {
+        note_ui(ui, "Choose the labelled people to learn from first.");
+        return;
+    }
+    ui.horizontal(|ui| {
+        let is_busy = cx.view.is_previewing();
+        let text = match &cx.view.batch {
+            Some(batch) if batch.config == *config => "Next batch",
+            Some(_) => "Show with the new options",
+            None => "Show a batch",
+        };
+        if ui
+            .add_enabled(!is_busy, main_button(text))
+            .on_hover_text("Makes a batch exactly as the training will")
+            .clicked()
+        {
+            send(cx, TrainAction::Preview);
+        }
+        if is_busy {
+            ui.add(Spinner::new().size(16.0));
+        }
+        if let Some(batch) = &cx.view.batch {
+            let preview = &batch.preview;
+            let text = format!(
+                "Batch {} of epoch {}: {} of its {} inputs; {} people in all",
+                preview.position.batch + 1,
+                preview.position.epoch + 1,
+                preview.shown,
+                preview.batch,
+                grouped(preview.people as u64)
+            );
+            ui.label(text);
+        }
+    });
+    if let Some(fault) = &cx.view.preview_fault {
+        fault_ui(ui, fault);
+    }
+    note_ui(
+        ui,
+        "Each input as the network gets it (turned, scaled, darkened as the variation says): on \
+         the left with the joints, left side blue, right side orange, hidden ones faint; on the \
+         right with the targets it shall answer.",
+    );
+    if let Some(batch) = &cx.view.batch {
+        let [w, h] = batch.texture.size();
+        let width = ui.available_width().min(w as f32);
+        let size = egui::vec2(width, width * h as f32 / w.max(1) as f32);
+        ui.add(Image::new((batch.texture.id(), size)).alt_text("Batch"));
+    }
+}
+
+fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    if cx.view.is_opening() {
+        ui.horizontal(|ui| {
+            ui.add(Spinner::new().size(16.0));
+            ui.label("Reading the training and looking at its people…");
+        });
+        return;
+    }
+    let Some(progress) = cx.view.progress.as_ref() else {
+        ui.add_space(40.0);
+        ui.vertical_centered(|ui| {
+            ui.label(RichText::new("No training runs").heading().strong());
+            note_ui(
+                ui,
+                "Press Start training below. Curves, figures and a few held-out people appear \
+                 here. An earlier training can be opened at the right.",
+            );
+        });
+        return;
+    };
+    if progress.phase.is_over() {
+        outcome_ui(ui, cx, progress);
+    }
+    let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
+    let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
+    let gap = 20.0;
+    let curves = ui.available_width() - people - gap;
+    let column = |ui: &mut Ui, width: f32, content: &mut dyn FnMut(&mut Ui)| {
+        let layout = Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(egui::vec2(width, 0.0), layout, |ui| {
+            ui.set_width(width);
+            content(ui);
+        });
+    };
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        column(ui, curves, &mut |ui| {
+            ui.spacing_mut().item_spacing.x = 8.0;
+            curves_ui(ui, cx, progress, height);
+            log_ui(ui, progress);
+        });
+        column(ui, people, &mut |ui| people_ui(ui, cx));
+    });
+}
+
+fn log_ui(ui: &mut Ui, progress: &TrainProgress) {
+    ui.add_space(6.0);
+    ui.label(RichText::new("What happened, the newest first").strong());
+    ScrollArea::vertical()
+        .id_salt("train log")
+        .max_height(120.0)
+        .min_scrolled_height(120.0)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = 3.0;
+            for line in progress.log.iter().rev() {
+                let text = RichText::new(line).font(theme::number_font(11.5));
+                ui.add(Label::new(text.color(theme::WEAK)).wrap());
+            }
+        });
+}
