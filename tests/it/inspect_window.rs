@@ -219,7 +219,7 @@ fn every_control_is_there_by_its_label() {
         "Time line",
         "Frame",
         "Keep this frame",
-        "Picture",
+        "Image",
         "score",
         "highest",
         "decoded",
@@ -339,7 +339,7 @@ fn self_attention_is_led_to_from_the_live_picture() {
         let output = presented.and_then(|p| p.output.as_ref());
         output.is_some_and(|output| !output.regions[0].query_key.is_empty())
     });
-    window.click("Look inside");
+    window.click("Open in Inspect");
     window.until(|app| app.inspect().slots[0].found.is_some());
     assert!(window.has("pick a joint or a pixel"));
 }
@@ -349,7 +349,7 @@ fn self_attention_is_led_to_from_the_live_picture() {
 #[test]
 fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
     let mut window = Window::reader("maps");
-    let picture = window.harness.get_by_label("Picture").rect();
+    let picture = window.harness.get_by_label("Image").rect();
     // 32 x 24 pixels as wide as the stage; the sixth joint is at (11.5, 8).
     let scale = picture.width() / SIZE.width as f32;
     let top = picture.center().y - scale * SIZE.height as f32 / 2.0;
@@ -400,7 +400,7 @@ fn a_double_click_keeps_what_was_picked() {
     window.choose("Joint", "Left wrist");
     let picked = window.inspect().pick.clone();
     assert!(picked.is_some());
-    let place = window.harness.get_by_label("Picture").rect().center() + egui::vec2(40.0, 33.0);
+    let place = window.harness.get_by_label("Image").rect().center() + egui::vec2(40.0, 33.0);
     let quick = |window: &mut Window| {
         window.harness.hover_at(place);
         // The pointer stays: a double click ends where it has left.

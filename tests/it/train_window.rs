@@ -142,10 +142,10 @@ impl Window {
 fn a_first_timer_is_told_what_to_do() {
     let window = Window::empty();
     for label in [
-        "Teach the network your own people",
+        "Train the network on your own data",
         "Choose labels…",
         "Choose a clip's folder…",
-        "Labels to learn from",
+        "Training labels",
         "Held-out labels",
         "Folder… held out",
         "Learner",
@@ -183,19 +183,16 @@ fn a_first_timer_is_told_what_to_do() {
 #[test]
 fn a_wrong_path_is_told_beside_its_field() {
     let mut window = Window::empty();
-    window.click("Labels to learn from");
+    window.click("Training labels");
     // As it is typed: the panel changes with the first letter, the keyboard stays.
     for text in ["/", "no/such/", "labels.json"] {
-        let focused = window
-            .harness
-            .get_by_label("Labels to learn from")
-            .is_focused();
+        let focused = window.harness.get_by_label("Training labels").is_focused();
         assert!(focused, "before {text}");
         window.harness.event(egui::Event::Text(text.to_owned()));
         window.harness.run_steps(2);
     }
     window.until(|app| app.train().report.is_some());
-    assert!(window.has("there is no such file or folder"));
+    assert!(window.has("no such file or folder"));
     let data = &window
         .harness
         .state()
@@ -207,7 +204,7 @@ fn a_wrong_path_is_told_beside_its_field() {
         .data;
     assert_eq!(data[0].annotations, Path::new("/no/such/labels.json"));
     assert!(!window.can("Start training"));
-    assert!(window.has("Start is not possible: the people to learn from cannot be read"));
+    assert!(window.has("Start is not possible: the training labels cannot be read"));
     // The palette knows no way around it.
     window.harness.key_press(Key::Escape);
     window.harness.run_steps(2);
@@ -223,8 +220,8 @@ fn a_wrong_path_is_told_beside_its_field() {
     window.press(Key::Enter);
     let status = window.harness.state().ui_state().status.clone().unwrap();
     assert!(status.text.contains("no training can start"), "{status:?}");
-    window.click("Clear to learn from");
-    assert!(window.has("Teach the network your own people"));
+    window.click("Clear training");
+    assert!(window.has("Train the network on your own data"));
 }
 
 /// Fails when a person cannot get from data to weights in use and back: preview, training,
@@ -232,8 +229,8 @@ fn a_wrong_path_is_told_beside_its_field() {
 #[test]
 fn people_become_weights_in_use() {
     let mut window = Window::with_people(4);
-    assert!(window.has("4 people in 4 pictures, labels in the form 'coco'"));
-    assert!(window.has("4 pictures are in both sets"));
+    assert!(window.has("4 people in 4 images, label format 'coco'"));
+    assert!(window.has("4 images are in both sets"));
     window.click("Preview");
     window.until(|app| app.train().batch.is_some());
     assert!(window.has("Batch 1 of epoch 1: 4 of its 4 inputs; 4 people in all"));
@@ -392,7 +389,7 @@ fn an_interrupted_training_is_offered_at_the_top() {
     window.click("Continue this training");
     window.until(|app| app.train().progress.as_ref().is_some_and(|s| s.step > 0));
     assert_eq!(window.only_run(), run);
-    assert!(window.has("what is chosen at the right is for the next training"));
+    assert!(window.has("changes on the right apply to the next training"));
     window.click("Stop");
     window.until(|app| !app.train().is_active());
     assert_eq!(window.harness.state().state().train.at_work, None);

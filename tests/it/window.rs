@@ -149,7 +149,7 @@ fn every_control_is_there_by_its_label() {
         "Hide below",
         "Smooth maps",
         "Fixed range",
-        "Picture",
+        "Image",
         "Time line",
         "Pause",
         "Restart",
@@ -270,7 +270,7 @@ fn the_picture_is_zoomed_dragged_and_reset() {
     let quick = Harness::builder().with_step_dt(0.02);
     let mut window = Window::build(quick, Some("clip.mp4"), &[]);
     window.until(|s| s.presented.is_some());
-    let at = window.harness.get_by_label("Picture").rect().center();
+    let at = window.harness.get_by_label("Image").rect().center();
     window.harness.hover_at(at);
     window.harness.event(egui::Event::Zoom(4.0));
     window.until(|s| (s.zoom.factor - 4.0).abs() < 0.01);

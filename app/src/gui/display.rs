@@ -26,7 +26,7 @@ impl Display {
             Self::Unset => {
                 "no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)".to_owned()
             }
-            Self::Dead(what) => format!("no display answers ({what})"),
+            Self::Dead(what) => format!("no display is available ({what})"),
         }
     }
 }

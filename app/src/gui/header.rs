@@ -42,8 +42,8 @@ pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<
                 ui,
                 "local only",
                 theme::GREEN,
-                "Pictures, poses and recordings stay on this computer: no account, no upload, \
-                 no telemetry.",
+                "Images, poses and recordings stay on this computer: no account, no upload, no \
+                 telemetry.",
             );
             let drawn_by = match &cx.ui_state.adapter {
                 Some(adapter) => format!("\nThe window is {}.", adapter.text()),

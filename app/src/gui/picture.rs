@@ -52,7 +52,7 @@ impl Picture {
 /// Lets the graphics device deliver its callbacks, above all that it is lost.
 pub fn poll_device(render: &RenderState) {
     if let Err(error) = render.device.poll(wgpu::PollType::Poll) {
-        tracing::debug!(%error, "the graphics device does not answer");
+        tracing::debug!(%error, "the graphics device does not respond");
     }
 }
 

@@ -8,13 +8,13 @@ const SMALL: f64 = 64.0;
 /// The note for a prediction whose joints are drawn from `threshold` on.
 pub fn prediction_note(output: &PoseOutput, threshold: f32) -> Option<String> {
     let Some(best) = output.poses.first() else {
-        return Some("Nobody found".to_owned());
+        return Some("No person found".to_owned());
     };
     let is_drawn = |score: f32| score >= threshold;
     let mut joints = output.poses.iter().flat_map(|pose| &pose.keypoints);
     if !joints.any(|joint| is_drawn(joint.score)) {
         return Some(format!(
-            "Somebody may be there, but every joint is below the threshold of {threshold:.2}"
+            "A person may be there, but every joint is below the threshold of {threshold:.2}"
         ));
     }
     let size = best.bbox.w.max(best.bbox.h);

@@ -99,7 +99,7 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
     if let Some(app) = take(&home) {
         app.finish();
     }
-    anyhow::bail!("the graphics device was lost again and again; look at its driver")
+    anyhow::bail!("the GPU was lost repeatedly; check its driver")
 }
 
 /// Ctrl+C, the end of a login or of a container closes the window as its button does; asked a

@@ -82,8 +82,8 @@ impl Tasks {
     /// Asks for a file. The dialog is created here, as macOS wants it, and awaited elsewhere.
     pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
-            .set_title("Open a video or picture")
-            .add_filter("Videos and pictures", &media_extensions())
+            .set_title("Open a video or image")
+            .add_filter("Videos and images", &media_extensions())
             .add_filter("All files", &["*"])
             .pick_file();
         self.task("file dialog", move || {

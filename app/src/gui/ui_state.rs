@@ -127,7 +127,7 @@ impl Adapter {
     /// One line for people.
     pub fn text(&self) -> String {
         if self.is_software {
-            format!("drawn by the processor: {}", self.name)
+            format!("drawn by the CPU: {}", self.name)
         } else {
             format!("drawn by {}", self.name)
         }

@@ -253,7 +253,7 @@ impl HeaderText {
         Some(Self {
             name: source.name.clone(),
             more: presented.map_or(String::new(), |p| size_text(&p.frame)),
-            help: "Where the pictures come from",
+            help: "Source of the frames",
             color,
         })
     }

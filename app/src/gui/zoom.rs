@@ -34,10 +34,10 @@ pub fn zoom_ui(ui: &mut Ui, area: egui::Rect, size: Size, zoom: Zoom, is_mirrore
     // Not reached by Tab: there is nothing to press.
     let response = ui.interact(
         area,
-        ui.scope_id().with("picture"),
+        ui.scope_id().with("image"),
         Sense::CLICK | Sense::DRAG,
     );
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Picture"));
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Image"));
     let mut wanted = None;
     if response.double_clicked() || response.triple_clicked() {
         wanted = Some(Zoom::WHOLE);

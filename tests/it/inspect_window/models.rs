@@ -133,9 +133,9 @@ fn a_frame_that_is_kept_is_compared_with_later_ones() {
         model_slot.shown.scene.marks.len()
     };
     assert!(n_marks(&window, 0) > 0);
-    window.click("In one picture");
+    window.click("In one image");
     assert!(window.inspect().is_overlaid());
-    assert_eq!(window.harness.query_all_by_label("Picture").count(), 1);
+    assert_eq!(window.harness.query_all_by_label("Image").count(), 1);
     window.click("Export npy");
     window.until(|app| {
         let status = app.ui_state().status.as_ref();

@@ -164,7 +164,7 @@ fn smoothing_is_set_and_reset() {
             .set_value_accesskit(value);
         window.harness.run_steps(2);
     };
-    set(&mut window, "Calm at rest", 0.5);
+    set(&mut window, "Jitter at rest", 0.5);
     set(&mut window, "Quickness", 20.0);
     let look = |s: &UiState| s.presented.as_ref().map(|p| p.look.smoothing);
     window.until(|s| look(s).is_some_and(|s| s.min_cutoff == 0.5 && s.beta == 20.0));

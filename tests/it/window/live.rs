@@ -128,7 +128,7 @@ fn a_silent_camera_is_told_and_let_go() {
     let mut window = Window::open(Some("camera:silent"), &[]);
     let is_silent = |s: &UiState| matches!(s.source_status, SourceStatus::Stalled { .. });
     window.until(is_silent);
-    assert!(window.has("No picture comes from camera:silent"));
+    assert!(window.has("No frames from camera:silent"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
     window.click("Connect again");
     window.until(|s| s.source_status == SourceStatus::Ok && s.presented.is_some());

@@ -14,11 +14,11 @@ use super::Window;
 #[test]
 fn nobody_found_is_said_over_the_picture() {
     let mut window = Window::running("clip.mp4");
-    assert!(!window.has("Nobody found"));
+    assert!(!window.has("No person found"));
     window.choose("Network", "blind");
-    window.until_seen(|window| window.has("Nobody found"));
+    window.until_seen(|window| window.has("No person found"));
     window.choose("Network", "first");
-    window.until_seen(|window| !window.has("Nobody found"));
+    window.until_seen(|window| !window.has("No person found"));
     // Somebody whose joints are all below the threshold is not drawn either.
     window
         .harness

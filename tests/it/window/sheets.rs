@@ -50,11 +50,11 @@ fn the_palette_knows_other_words() {
         ("people", "Network first"),
         ("multi", "Network first"),
         ("annotate", "Look for recordings"),
-        ("mirror", "Mirror the camera's picture, or not"),
+        ("mirror", "Mirror the camera image on or off"),
         ("help", "Keys"),
         ("angle", "Overlay skeleton"),
         ("undo", "Keep the old weights"),
-        ("label", "Choose labels to learn from…"),
+        ("label", "Choose training labels…"),
     ] {
         palette(&mut window, word);
         let tops = window.harness.query_all_by_label_contains(wanted);

@@ -93,13 +93,13 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::PLAYBACK,
-        "To the beginning, or the oldest picture held",
+        "To the beginning, or the oldest frame kept",
         &[key(Key::Home)],
         Action::Playback(PlaybackAction::First),
     ),
     (
         Group::PLAYBACK,
-        "To the end, or follow the live picture",
+        "To the end, or follow the live view",
         &[key(Key::End)],
         Action::Playback(PlaybackAction::Last),
     ),

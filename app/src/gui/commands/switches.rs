@@ -16,7 +16,7 @@ pub struct Switch {
 pub const SWITCHES: [Switch; 5] = [
     Switch {
         group: Group::SOURCE,
-        title: "Mirror the camera's picture, or not",
+        title: "Mirror the camera image on or off",
         turn: |state| Action::Source(SourceAction::Mirror(!state.is_mirrored)),
     },
     Switch {

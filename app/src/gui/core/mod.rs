@@ -92,11 +92,11 @@ impl Core {
             Some(Err(error)) => {
                 let kept = gui.settings_file.as_deref().and_then(AppState::set_aside);
                 let kept = kept.map_or_else(String::new, |path| {
-                    format!(", the file is kept as {}", path.display())
+                    format!(", the file was renamed to {}", path.display())
                 });
                 ui_state.say(
                     Level::Warning,
-                    format!("{error:#}; the defaults are used{kept}"),
+                    format!("{error:#}; using the defaults{kept}"),
                 );
                 AppState::default()
             }

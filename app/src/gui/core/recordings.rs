@@ -69,7 +69,7 @@ impl Core {
             RecordAction::Delete(folder) => self.change("delete", move || {
                 trash::delete(&folder).map_err(|error| {
                     let folder = folder.display();
-                    format!("{folder} could not be moved to the bin, it is kept: {error}")
+                    format!("{folder} could not be moved to the bin and is kept: {error}")
                 })?;
                 Ok(Some(format!("Moved to the bin: {}", folder_name(&folder))))
             }),
@@ -283,7 +283,7 @@ fn rename(folder: &Path, name: &str) -> std::result::Result<Option<String>, Stri
     let is_name = Path::new(name).file_name() == Some(name.as_ref()) && !name.starts_with('.');
     if !is_name {
         return Err(format!(
-            "'{name}' is no name for a folder; leave out slashes and a dot at its beginning"
+            "'{name}' is not a valid folder name; remove slashes and leading dots"
         ));
     }
     let target = folder.with_file_name(name);

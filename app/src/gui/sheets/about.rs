@@ -20,8 +20,7 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.label(weak(format!("The window is {}.", adapter.text())));
     }
     ui.label(weak(
-        "Pictures, poses and recordings stay on this computer: no account, no upload, no \
-         telemetry."
+        "Images, poses and recordings stay on this computer: no account, no upload, no telemetry."
             .to_owned(),
     ));
     ui.add_space(6.0);

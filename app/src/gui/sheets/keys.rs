@@ -40,8 +40,8 @@ pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     }
                 });
             ui.add_space(6.0);
-            let mouse = "Over the picture: the wheel zooms, dragging moves, a double click shows \
-                         all of it again. After F6, Tab goes from control to control.";
+            let mouse = "Over the image: the wheel zooms, dragging pans, a double click resets \
+             the view. After F6, Tab moves between controls.";
             ui.label(RichText::new(mouse).color(theme::WEAK));
         });
 }

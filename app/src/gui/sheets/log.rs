@@ -36,7 +36,7 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 .iter()
                 .map(|(level, name)| ((*name).to_owned(), *level == ui_state.log_level));
             let shown = current.map_or("", |(_, name)| name);
-            let help = "Which lines are listed; all are kept";
+            let help = "Minimum level of the lines shown; all lines are kept";
             if let Some(i) = widgets::choice_ui(ui, "List", help, shown, choices) {
                 send(cx, WindowAction::LogLevel(LEVELS[i].0));
             }

@@ -42,7 +42,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.spacing_mut().slider_width = 190.0;
         let response = ui
             .add(slider)
-            .on_hover_text("Size of text and controls; the picture keeps its own")
+            .on_hover_text("Size of text and controls; the image is not scaled")
             .accessible_name("Size");
         // Not while it is dragged: the slider would run away from the pointer.
         if response.changed() && !response.dragged() || response.drag_stopped() {
@@ -74,13 +74,13 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ),
         (
             "Play files in a loop",
-            "Files begin again at their end",
+            "Restart files when they end",
             cx.state.is_looping,
             Action::Source(SourceAction::Loop(!cx.state.is_looping)),
         ),
         (
             "Smooth joints over time",
-            "Calms trembling joints; how, is set under Model",
+            "Reduces jitter; the filter is set under Model",
             cx.state.is_smoothed,
             Action::Model(ModelAction::Smooth(!cx.state.is_smoothed)),
         ),
@@ -99,7 +99,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ("These choices", settings),
     ] {
         let place = folder.map_or("nowhere".to_owned(), |f| f.display().to_string());
-        let text = RichText::new(format!("{what} are kept in {place}")).small();
+        let text = RichText::new(format!("{what} are stored in {place}")).small();
         ui.add(Label::new(text.color(theme::WEAK)).wrap());
     }
 }

@@ -32,8 +32,8 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ),
     };
     ui.label(text);
-    let weak = "Nothing leaves this computer. Only Record and Snapshot write pictures, into the \
-                folder they name.";
+    let weak = "Nothing leaves this computer. Only Record and Snapshot write images, to the \
+     folder they name.";
     ui.label(RichText::new(weak).color(theme::WEAK));
     ui.add_space(8.0);
     let mut chosen = None;
@@ -56,9 +56,9 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         let help = "Starts the first camera that works; all are listed under Source";
         offer(ui, "Use the camera", help, camera.map(SourceAction::Open));
         let clip = sample_clip(cx.gui).map(SourceAction::Open);
-        let help = "A short clip that comes with the program";
+        let help = "A short bundled clip";
         offer(ui, "Try the sample clip", help, clip);
-        let help = "A video or picture of yours";
+        let help = "Your own video or image";
         offer(ui, "Open my video…", help, Some(SourceAction::OpenDialog));
     });
     if let Some(action) = chosen {

@@ -38,9 +38,9 @@ impl What {
     /// What it tells.
     pub const fn help(self) -> &'static str {
         match self {
-            Self::Picture => "The bare picture",
+            Self::Picture => "The image alone",
             Self::Heatmap => "Where the network expects the joint",
-            Self::Maps => "Attention: where the network strengthens or weakens what it found",
+            Self::Maps => "Attention: where the network amplifies or suppresses features",
             Self::QueryKey => "Self-attention: which places the network reads to judge a place",
         }
     }

@@ -106,7 +106,7 @@ impl AttentionGrid {
                 }
                 Ok(())
             },
-            |error| tracing::error!(%error, "no pictures of self-attention"),
+            |error| tracing::error!(%error, "self-attention cannot be shown"),
         )?;
         Ok(Self {
             wanted,

@@ -99,8 +99,8 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         let keep = Button::new("Keep this frame");
         if ui
             .add_enabled(has_answer, keep)
-            .on_hover_text("Keeps this frame beside those you go to, looked at by the same model")
-            .on_disabled_hover_text("There is no answer yet")
+            .on_hover_text("Keeps this frame next to the frames you step to, with the same model")
+            .on_disabled_hover_text("There is no prediction yet")
             .clicked()
         {
             cx.actions.push(Action::Inspect(InspectAction::Keep));
@@ -108,7 +108,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         if cx.view.kept.is_some()
             && ui
                 .button("Let it go")
-                .on_hover_text("Ends the comparison with the frame that is kept")
+                .on_hover_text("Ends the comparison with the kept frame")
                 .clicked()
         {
             let alone = InspectAction::Model(1, None);
@@ -119,8 +119,8 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         return;
     }
     let is_on = cx.state.inspect.is_overlaid;
-    let help = "Both skeletons over one picture, the second in pink; off: side by side";
-    let switch = widgets::switch_row_ui(ui, "In one picture", None, is_on);
+    let help = "Both skeletons over one image, the second in pink; off: side by side";
+    let switch = widgets::switch_row_ui(ui, "In one image", None, is_on);
     if switch.on_hover_text(help).clicked() {
         let choices = Choices {
             is_overlaid: !is_on,
@@ -199,7 +199,7 @@ pub fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Difference", |ui| {
         let [first, second] = cx.view.slots.each_ref().map(|s| s.found.as_deref());
         let (Some(first), Some(second)) = (first, second) else {
-            weak_ui(ui, "Both have not answered yet.");
+            weak_ui(ui, "Neither model has a prediction yet.");
             return;
         };
         let (person, picked) = match &cx.view.pick {

@@ -13,7 +13,7 @@ impl Tasks {
     /// Asks for a folder of pictures or of a recording.
     pub(super) fn choose_folder(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
-            .set_title("Open a recording or a folder of pictures")
+            .set_title("Open a recording or a folder of images")
             .pick_folder();
         self.task("folder dialog", move || {
             let start = Instant::now();

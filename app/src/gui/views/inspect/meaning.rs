@@ -14,12 +14,12 @@ use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::Inspect;
 
 /// What this view's commands are listed under.
-pub const GROUP: Group = Group::new("Look inside", 50);
+pub const GROUP: Group = Group::new("Inspect", 50);
 
 /// Those that are always there.
 pub const COMMANDS: &[FixedCommand] = &[(
     GROUP,
-    "Look inside the network, or back to the picture",
+    "Inspect this frame, or back to the live view",
     &[key(Key::I)],
     Action::Inspect(InspectAction::InOrOut),
 )];
@@ -117,7 +117,7 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
     if inspect.is_compared() {
         let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
         all.push(command(
-            "Compare in one picture, or side by side".to_owned(),
+            "Compare in one image, or side by side".to_owned(),
             overlaid,
         ));
         all.push(command(

@@ -159,7 +159,7 @@ impl Inspect {
                     attention_grid.request(self.slots.each_ref().map(ModelSlot::missing));
                     self.attention_grid = Some(attention_grid);
                 }
-                Err(error) => tracing::error!(%error, "no pictures of self-attention"),
+                Err(error) => tracing::error!(%error, "self-attention cannot be shown"),
             }
         }
     }

@@ -14,7 +14,7 @@ pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> 
             Pick::Joint { name, .. } if output.skeleton.joint(name).is_none() => {
                 format!("this model has no joint {name}")
             }
-            _ => "nobody was found in this picture".to_owned(),
+            _ => "no person was found in this frame".to_owned(),
         };
         return vec![("joint", text)];
     };

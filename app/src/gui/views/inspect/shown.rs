@@ -212,7 +212,7 @@ pub fn show(
     let picked = pick.and_then(|pick| picked(output, pick));
     let Some(region) = region(output, picked.map(|p| p.point)) else {
         return Shown {
-            hint: Some("the model has looked at no part of this picture".to_owned()),
+            hint: Some("the model has processed no part of this frame".to_owned()),
             ..Shown::default()
         };
     };

@@ -44,7 +44,7 @@ fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     if let Some(clip) = sample_clip(cx.gui)
         && ui
             .button("Sample")
-            .on_hover_text("The clip that comes with the program")
+            .on_hover_text("The bundled sample clip")
             .accessible_name("Open the sample clip")
             .clicked()
     {
@@ -55,13 +55,13 @@ fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         (
             "Folder…",
             "Open folder…",
-            "A recording or a folder of pictures",
+            "A recording or a folder of images",
             Action::Inspect(InspectAction::OpenFolder),
         ),
         (
             "File…",
             "Open file…",
-            "A video or picture (Ctrl+O)",
+            "A video or image (Ctrl+O)",
             Action::Source(SourceAction::OpenDialog),
         ),
     ] {
@@ -79,8 +79,8 @@ const ALONE: &str = "no other model";
 pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Models", |ui| {
         let help = [
-            "The network that is looked into",
-            "A second network on the same picture, beside the first",
+            "The network to inspect",
+            "A second network on the same frame, next to the first",
         ];
         for (slot, (label, help)) in ["Model", "Compare"].into_iter().zip(help).enumerate() {
             let wanted = cx.view.slots[slot].wanted.as_deref();
@@ -110,7 +110,7 @@ pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Joint", |ui| {
         let Some(output) = cx.view.slots.iter().find_map(|s| s.found.as_ref()) else {
-            weak_ui(ui, "No model has answered yet.");
+            weak_ui(ui, "No model has a prediction yet.");
             return;
         };
         let joints = &output.skeleton.joints;
@@ -135,7 +135,7 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
             cx.actions.push(Action::Inspect(InspectAction::Pick(pick)));
         }
         let Some(pick) = &cx.view.pick else {
-            weak_ui(ui, "Click near a joint, or anywhere in the picture.");
+            weak_ui(ui, "Click near a joint, or anywhere in the image.");
             return;
         };
         for (slot, model_slot) in cx.view.slots.iter().enumerate() {
@@ -270,7 +270,7 @@ fn query_key_ui(ui: &mut Ui, model_slot: &ModelSlot, choices: &mut Choices) {
             (
                 Direction::Affected,
                 "Affected",
-                "Who reads this place: a column of the attention matrix",
+                "Positions that attend to this place: a column of the attention matrix",
             ),
         ] {
             let button = Button::selectable(choices.direction == direction, text);
@@ -283,7 +283,7 @@ fn query_key_ui(ui: &mut Ui, model_slot: &ModelSlot, choices: &mut Choices) {
         Some(grid) if model_slot.is_current(grid) && grid.grid.layers.is_empty() => {
             weak_ui(
                 ui,
-                "This place lies beside the part that the network looked at.",
+                "This place lies outside the region that the network saw.",
             );
         }
         Some(grid) => {
@@ -342,9 +342,9 @@ fn grid_ui(ui: &mut Ui, pictures: &GridPictures, choices: &mut Choices) {
 /// How maps are drawn.
 fn look_ui(ui: &mut Ui, choices: &mut Choices) {
     ui.add_space(2.0);
-    let opacity = widgets::fraction_ui(ui, "Opacity", "Strength over the picture", choices.opacity);
+    let opacity = widgets::fraction_ui(ui, "Opacity", "Opacity over the image", choices.opacity);
     choices.opacity = opacity.unwrap_or(choices.opacity);
-    let help = "Weaker places leave the picture alone";
+    let help = "Values below it are not drawn";
     let threshold = widgets::fraction_ui(ui, "Hide below", help, choices.threshold);
     choices.threshold = threshold.unwrap_or(choices.threshold);
     for (label, help, value) in [
@@ -380,9 +380,9 @@ pub fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         ui.horizontal_wrapped(|ui| {
             for form in Form::ALL {
                 let help = match form {
-                    Form::Png => "This view as a picture",
-                    Form::Safetensors => "Every tensor of the answer in one file",
-                    Form::Npy => "Every tensor of the answer as a NumPy file in a folder",
+                    Form::Png => "This view as an image",
+                    Form::Safetensors => "All output tensors in one file",
+                    Form::Npy => "All output tensors as NumPy files in a folder",
                 };
                 let button = ui.add_enabled(has_answer, Button::new(form.name()));
                 let label = format!("Export {}", form.name());

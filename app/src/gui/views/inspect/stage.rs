@@ -150,8 +150,9 @@ fn empty_ui(ui: &mut Ui, area: Rect, cx: &InspectContext<'_>) {
             "The message below says why. Open another file at the right.",
         ),
         None => (
-            "Nothing to look into yet".to_owned(),
-            "Open a file or a recording at the right,\nor press I while the live picture shows what you want to understand.",
+            "Nothing to inspect yet".to_owned(),
+            "Open a file or a recording on the right,\nor press I in Live at the frame you want \
+             to understand.",
         ),
     };
     let size = egui::vec2(460.0_f32.min(area.width() - 32.0), 120.0);

@@ -26,7 +26,7 @@ pub fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
             });
         }
         Some(reader) if reader.times.len() == 1 => {
-            weak_ui(ui, "One picture: there is nothing to step through.");
+            weak_ui(ui, "A single image: there are no frames to step through.");
         }
         Some(reader) if cx.view.subject.is_none() => {
             weak_ui(ui, &format!("Opening {}…", reader.name));
@@ -41,7 +41,7 @@ pub fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 let text = match back {
                     Some(review) => format!("{:.2} s ago", review.secs_back),
                     None => {
-                        "the picture as it stood; step back through the last seconds".to_owned()
+                        "the live frame as it was; step back through the last seconds".to_owned()
                     }
                 };
                 weak_ui(ui, &text);

@@ -23,7 +23,7 @@ use crate::gui::views::inspect::timeline::timeline_ui;
 pub const SPEC: ViewSpec = ViewSpec {
     id: ID,
     name: "Inspect",
-    help: "Look inside the network at this frame (I)",
+    help: "Inspect the network at this frame (I)",
     bottom_height: 96.0,
     // Below the names of the models.
     messages: MessagePlace::Below(28.0),
@@ -94,9 +94,9 @@ impl AppView for Inspect {
             None => size,
         };
         let help = if reader.is_some() {
-            "The file that is looked into"
+            "The inspected file"
         } else {
-            "The picture that is looked into, as it stood in the live picture"
+            "The inspected frame, taken from the live view"
         };
         Some(HeaderText {
             name: name.to_owned(),

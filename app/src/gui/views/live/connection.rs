@@ -21,7 +21,10 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             )
         }
         SourceStatus::Reconnecting { attempt } => {
-            format!("Connecting again, try {attempt}. Check its plug; it goes on by itself.")
+            format!(
+                "Reconnecting, attempt {attempt}. Check the cable; the picture returns by \
+             itself."
+            )
         }
         SourceStatus::Lost => "The connection could not be brought back.".to_owned(),
     };
@@ -36,7 +39,7 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             .max_rect(card)
             .layout(Layout::top_down(Align::Center)),
     );
-    let title = RichText::new(format!("No picture comes from {name}"));
+    let title = RichText::new(format!("No frames from {name}"));
     ui.add(Label::new(title.heading().strong()).selectable(false));
     ui.add(Label::new(RichText::new(text).color(theme::TEXT)).selectable(false));
     ui.add_space(8.0);

@@ -30,11 +30,11 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         ),
         (_, Some(cameras)) if cameras.is_empty() => (
             "No camera found".to_owned(),
-            "Plug one in and look again, or work with a video:\nevery picture stays on this computer.",
+            "Plug one in and search again, or use a video:\neverything stays on this computer.",
         ),
         _ => (
             "Nothing to show yet".to_owned(),
-            "Choose a camera at the right, or open a video or picture.",
+            "Choose a camera on the right, or open a video or image.",
         ),
     };
     if ui_state.sheet.is_some() {
@@ -65,7 +65,7 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
                 .min_size(size);
             if ui
                 .add_enabled(!ui_state.is_choosing, primary)
-                .on_hover_text("A video or picture of yours (Ctrl+O)")
+                .on_hover_text("Your own video or image (Ctrl+O)")
                 .clicked()
             {
                 send(cx, SourceAction::OpenDialog);
@@ -73,7 +73,7 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             if let Some(clip) = sample_clip(cx.gui)
                 && ui
                     .add(Button::new("Play the sample clip").min_size(size))
-                    .on_hover_text("A short clip that comes with the program")
+                    .on_hover_text("A short bundled clip")
                     .clicked()
             {
                 send(cx, SourceAction::Open(clip));

@@ -102,8 +102,8 @@ fn devices_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
         theme::WEAK
     };
     let help = if adapter.is_software {
-        "No graphics device was found: the processor draws the window as well, which leaves less \
-         of it to the network. Look at the graphics driver; `poselens doctor` lists what there is."
+        "No graphics device was found: the CPU also draws the window, which leaves less of it \
+         for the network. Check the graphics driver; `poselens doctor` lists the adapters."
     } else {
         "What the networks run on, and what draws the window"
     };

@@ -51,9 +51,7 @@ pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let is_smoothed = cx.state.is_smoothed;
     if widgets::switch_row_ui(ui, "Smoothing", None, is_smoothed)
-        .on_hover_text(
-            "Calms trembling joints with a One-Euro filter; exports keep the raw values as well",
-        )
+        .on_hover_text("Reduces jitter with a One-Euro filter; exports also keep the raw values")
         .clicked()
     {
         send(cx, ModelAction::Smooth(!is_smoothed));
@@ -64,10 +62,10 @@ fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let params = cx.state.smoothing;
     let header = CollapsingHeader::new(RichText::new("How smoothly").small());
     let open = header.id_salt("smoothing").show(ui, |ui| {
-        let help = "Min cutoff, in hertz: how calm a joint is that rests. Lower it until resting \
-                    joints stop trembling; too low, and slow movements are drawn late.";
+        let help = "Minimum cutoff frequency in hertz. Lower it until resting joints stop \
+         jittering; if it is too low, slow movements lag.";
         if let Some(min_cutoff) =
-            widgets::magnitude_ui(ui, "Calm at rest", help, 0.05..=20.0, params.min_cutoff)
+            widgets::magnitude_ui(ui, "Jitter at rest", help, 0.05..=20.0, params.min_cutoff)
         {
             let params = OneEuro {
                 min_cutoff,
@@ -75,8 +73,8 @@ fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             };
             send(cx, ModelAction::Smoothing(params));
         }
-        let help = "Beta: how quickly the filter gives way to a joint that moves. Raise it until \
-                    fast movements are no longer drawn late; too high, and they tremble.";
+        let help = "Beta: how much the cutoff rises with speed. Raise it until fast movements no \
+         longer lag; if it is too high, they jitter.";
         if let Some(beta) = widgets::magnitude_ui(ui, "Quickness", help, 0.0..=100.0, params.beta) {
             send(cx, ModelAction::Smoothing(OneEuro { beta, ..params }));
         }

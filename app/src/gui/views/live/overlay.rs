@@ -43,11 +43,11 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 
 /// How maps are drawn.
 fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
-    let help = "How strongly the maps cover the picture";
+    let help = "Opacity of the maps over the image";
     if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
         send(cx, OverlayAction::Opacity(value));
     }
-    let help = "Weaker parts of a map leave the picture alone; signed maps are weak around 0";
+    let help = "Values below it are not drawn; for signed maps, values close to 0";
     if let Some(value) = widgets::fraction_ui(ui, "Hide below", help, cx.state.map_threshold) {
         send(cx, OverlayAction::MapThreshold(value));
     }
@@ -124,13 +124,13 @@ fn has_self_attention_alone(cx: &LiveContext<'_>) -> bool {
 }
 
 fn self_attention_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
-    let text = "This network has a map for every place of the picture, head and layer: ask about a \
-                joint or a place in Inspect.";
+    let text = "This network has one map per position, head and layer: pick a joint or a \
+     position in Inspect.";
     let text = RichText::new(text).small().color(theme::WEAK);
     ui.add(Label::new(text).wrap().selectable(false));
     if ui
-        .button("Look inside")
-        .on_hover_text("Stops at this picture and opens Inspect (I)")
+        .button("Open in Inspect")
+        .on_hover_text("Pauses at this frame and opens Inspect (I)")
         .clicked()
     {
         cx.actions.push(Action::Inspect(InspectAction::InOrOut));

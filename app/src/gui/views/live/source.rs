@@ -33,7 +33,7 @@ pub fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         } else {
             let is_on = cx.state.is_looping;
             if widgets::switch_row_ui(ui, "Loop", None, is_on)
-                .on_hover_text("Files begin again at their end")
+                .on_hover_text("Restart files when they end")
                 .clicked()
             {
                 send(cx, SourceAction::Loop(!is_on));
@@ -55,7 +55,7 @@ fn list_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         .iter()
         .map(|s| (s.label.clone(), Some(s) == wanted))
         .collect();
-    let help = "Cameras by name, the sample clip, or a figure made by the program";
+    let help = "Cameras by name, the sample clip, or a synthetic figure";
     if let Some(i) = widgets::choice_ui(ui, "Input", help, shown, choices) {
         send(cx, SourceAction::Open(sources.swap_remove(i)));
     }
@@ -76,8 +76,8 @@ fn format_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         .map(|f| (format_text(f), Some(f) == chosen));
     let shown = format_text(&current);
     let help = format!(
-        "What the camera delivers: pixels, frames a second, form. Larger pictures cost time, but \
-         networks see only a part of each. Kept for this camera.\nNow: {current}"
+        "Camera mode: size, frame rate, pixel format. Larger frames take more time, while \
+         networks see only a crop. Remembered for this camera.\nCurrent: {current}"
     );
     if let Some(i) = widgets::choice_ui(ui, "Format", &help, &shown, automatic.chain(offered)) {
         let format = i.checked_sub(1).map(|i| formats.offered[i]);
@@ -97,7 +97,7 @@ fn buttons_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         let dialog = Button::new("Open file…").min_size(egui::vec2(112.0, 28.0));
         if ui
             .add_enabled(!cx.ui_state.is_choosing, dialog)
-            .on_hover_text("A video or picture (Ctrl+O)")
+            .on_hover_text("A video or image (Ctrl+O)")
             .clicked()
         {
             send(cx, SourceAction::OpenDialog);
@@ -140,7 +140,7 @@ fn path_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
                     .margin(egui::Margin::symmetric(8, 6))
                     .desired_width(width - 16.0),
             )
-            .on_hover_text("Path of a video, a picture or a folder of pictures; Enter opens it")
+            .on_hover_text("Path of a video, an image or a folder of images; Enter opens it")
             .accessible_name("Path");
         if field.changed() {
             send(cx, SourceAction::EditPath(path));

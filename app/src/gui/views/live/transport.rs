@@ -22,7 +22,7 @@ pub fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             let snapshot = Button::new("Snapshot").min_size(egui::vec2(0.0, 34.0));
             if ui
                 .add_enabled(cx.ui_state.presented.is_some(), snapshot)
-                .on_hover_text("Saves the picture as PNG (Shift+Enter)")
+                .on_hover_text("Saves the frame as PNG (Shift+Enter)")
                 .clicked()
             {
                 cx.actions.push(Action::Record(RecordAction::Snapshot));
@@ -60,7 +60,7 @@ fn timeline_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let (mut at, last) = extent.unwrap_or((0, 1));
     let help = if cx.ui_state.is_live() {
         format!(
-            "The last {:.0} s of the live picture: drag to look back; End follows it again",
+            "The last {:.0} s of the live view: drag to go back; End follows it again",
             cx.ui_state.stats.held_secs
         )
     } else {
@@ -80,7 +80,7 @@ fn timeline_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let response = widgets::help_above(response, &help)
         .on_disabled_hover_text(match counted.and_then(|e| e.failure.as_ref()) {
             Some(why) => format!("Nothing to go to: {why}"),
-            None => "Nothing to go to: there is no picture, or only one".to_owned(),
+            None => "Seeking is not available: there is at most one frame".to_owned(),
         })
         .accessible_name("Time line");
     if response.changed() {
@@ -109,7 +109,7 @@ fn playback_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
     let help = format!("{name} (Space)");
     button(ui, icon, 44.0, name, &help, PlaybackAction::PlayPause);
     let (first, help) = if is_live {
-        ("Oldest", "The oldest picture that is held (Home)")
+        ("Oldest", "The oldest frame kept (Home)")
     } else {
         ("Restart", "From the beginning (Home)")
     };
@@ -126,8 +126,8 @@ fn playback_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
         let live = Button::new("Live").min_size(egui::vec2(0.0, 34.0));
         if ui
             .add_enabled(!cx.ui_state.is_playing, live)
-            .on_hover_text("Follows the live picture again (End)")
-            .on_disabled_hover_text("This is the live picture")
+            .on_hover_text("Follows the live view again (End)")
+            .on_disabled_hover_text("This is the live view")
             .accessible_name("Follow live")
             .clicked()
         {
@@ -184,7 +184,7 @@ fn time_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         let (back, held) = (review.secs_back, cx.ui_state.stats.held_secs);
         let text = number(format!("-{back:.1} s"), theme::RIGHT);
         ui.add(Label::new(text).selectable(false))
-            .on_hover_text("How far back this picture lies");
+            .on_hover_text("Age of this frame");
         let text = format!("of {held:.0} s held");
         ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
         return;
@@ -230,7 +230,7 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
         .min_size(egui::vec2(0.0, 34.0));
     if ui
         .add_enabled(has_source || is_on, button)
-        .on_hover_text("Writes the picture, the raw video and the poses into a folder (R)")
+        .on_hover_text("Writes the raw video, the annotated video and the poses to a folder (R)")
         .accessible_name(text)
         .clicked()
     {
@@ -252,7 +252,7 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
             format!("{elapsed}   {frames}   {}", widgets::megabytes(p.bytes))
         }
         None if recording.is_file => format!("{elapsed}   waiting for its turn"),
-        None => format!("{elapsed}   waiting for a picture"),
+        None => format!("{elapsed}   waiting for a frame"),
     };
     ui.add_space(6.0);
     let text = RichText::new(text).font(theme::number_font(12.5));

@@ -24,7 +24,7 @@ use crate::gui::views::live::transport::transport_ui;
 pub const SPEC: ViewSpec = ViewSpec {
     id: ViewId::LIVE,
     name: "Live",
-    help: "The running picture (I)",
+    help: "The live view (I)",
     bottom_height: 84.0,
     // Below the speed.
     messages: MessagePlace::Below(84.0),

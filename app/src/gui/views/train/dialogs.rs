@@ -20,8 +20,8 @@ impl Tasks {
                 .set_title("Choose a file of labels")
                 .add_filter("Labels", &["json", "mat"])
                 .add_filter("All files", &["*"]),
-            Ask::Clip(_) => dialog.set_title("Choose a folder with labels and pictures"),
-            Ask::Pictures(_) => dialog.set_title("Choose the folder of the pictures"),
+            Ask::Clip(_) => dialog.set_title("Choose a folder with labels and images"),
+            Ask::Pictures(_) => dialog.set_title("Choose the image folder"),
             Ask::Weights => dialog
                 .set_title("Choose weights to start from")
                 .add_filter("Weights", &["safetensors"]),

@@ -189,7 +189,7 @@ impl Train {
             })
         } else {
             let text = format!(
-                "{} is neither labels nor a folder of pictures, weights or a training",
+                "{} is neither labels, an image folder, weights nor a training",
                 path.display()
             );
             core.ui_state.say(Level::Warning, text);
@@ -287,7 +287,7 @@ impl Train {
             return;
         };
         if progress.offered().is_none() {
-            let text = "nothing was learned that is better than the weights it began with";
+            let text = "no weights are better than the initial ones";
             core.ui_state.say(Level::Warning, text);
             return;
         }

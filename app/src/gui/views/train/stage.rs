@@ -25,7 +25,7 @@ pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
             (
                 Page::Data,
                 "Data",
-                "What was found out about the pictures and labels",
+                "Problems found in the images and labels",
             ),
             (
                 Page::Preview,
@@ -35,7 +35,7 @@ pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
             (
                 Page::Progress,
                 "Progress",
-                "Curves, figures and people of a training",
+                "Curves, metrics and people of a training",
             ),
         ] {
             let tab = Button::selectable(cx.view.page == page, name);
@@ -69,7 +69,7 @@ fn data_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         let (looked, all) = check.looked();
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(16.0));
-            ui.label(format!("Looking at picture {looked} of {all}…"));
+            ui.label(format!("Checking image {looked} of {all}…"));
         });
     }
     match cx.view.report_of(config) {
@@ -107,12 +107,12 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             ui.label(RichText::new(format!("{title} was interrupted")).strong());
             note_ui(
                 ui,
-                format!("{done} of {all} epochs are done; it goes on exactly where it was saved."),
+                format!("{done} of {all} epochs are done; it resumes exactly where it was saved."),
             );
             ui.horizontal(|ui| {
                 if ui
                     .add(main_button("Continue this training"))
-                    .on_hover_text("With the people and options it began with")
+                    .on_hover_text("With its original data and options")
                     .clicked()
                 {
                     send(cx, TrainAction::Continue(folder.clone(), None));
@@ -149,30 +149,30 @@ fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         ui.add_space(margin);
         ui.vertical(|ui| {
             ui.set_width(width);
-            let title = RichText::new("Teach the network your own people").heading();
+            let title = RichText::new("Train the network on your own data").heading();
             ui.add(Label::new(title.strong()).selectable(false));
-            let about = "A network learns from pictures in which somebody has marked every joint. \
-                         A few hundred of your own can make it much better at your camera, your \
-                         clothes and your movements. Everything stays on this computer.";
+            let about = "A network is trained on images with labelled joints. A few hundred of \
+             your own can make it much better for your camera, clothes and movements. \
+             Everything stays on this computer.";
             ui.label(RichText::new(about).color(theme::WEAK));
             ui.add_space(10.0);
             for (number, title, text) in [
                 (
                     "1",
                     "Choose labelled people",
-                    "A file of labels with its pictures, and other pictures that are held out: \
-                     they tell whether it got better.",
+                    "A label file with its images, and other images that are held out to measure \
+                     improvement.",
                 ),
                 (
                     "2",
                     "Press Start",
-                    "The usual options are set. The old weights stay in use while it learns; you \
-                     can pause at any time.",
+                    "The defaults suit most cases. The old weights stay in use during training; \
+                     you can pause at any time.",
                 ),
                 (
                     "3",
                     "Compare and decide",
-                    "Before and after, in figures and pictures. Use the new weights or keep the \
+                    "Before and after, in metrics and images. Use the new weights or keep the \
                      old ones; nothing is deleted.",
                 ),
             ] {
@@ -199,7 +199,7 @@ fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
                 let folder = Button::new("Choose a clip's folder…").min_size([150.0, 34.0].into());
                 if ui
                     .add_enabled(can, folder)
-                    .on_hover_text("A folder with coco.json and pictures")
+                    .on_hover_text("A folder with coco.json and images")
                     .clicked()
                 {
                     send(cx, TrainAction::Ask(Ask::Clip(Role::Learn)));
@@ -218,7 +218,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         return;
     };
     if config.data.is_empty() {
-        note_ui(ui, "Choose the labelled people to learn from first.");
+        note_ui(ui, "Choose training labels first.");
         return;
     }
     ui.horizontal(|ui| {
@@ -256,9 +256,9 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     }
     note_ui(
         ui,
-        "Each input as the network gets it (turned, scaled, darkened as the variation says): on \
-         the left with the joints, left side blue, right side orange, hidden ones faint; on the \
-         right with the targets it shall answer.",
+        "Each input as the network sees it (rotated, scaled, darkened by augmentation): on the \
+         left with its joints, left side blue, right side orange, occluded ones faint; on \
+         the right with its targets.",
     );
     if let Some(batch) = &cx.view.batch {
         let [w, h] = batch.texture.size();
@@ -272,7 +272,7 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     if cx.view.is_opening() {
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(16.0));
-            ui.label("Reading the training and looking at its people…");
+            ui.label("Reading the training and its held-out people…");
         });
         return;
     }
@@ -282,8 +282,8 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             ui.label(RichText::new("No training runs").heading().strong());
             note_ui(
                 ui,
-                "Press Start training below. Curves, figures and a few held-out people appear \
-                 here. An earlier training can be opened at the right.",
+                "Press Start training below. Curves, metrics and a few held-out people appear \
+                 here. An earlier training can be opened on the right.",
             );
         });
         return;

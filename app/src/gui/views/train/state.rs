@@ -167,7 +167,7 @@ impl Train {
             return Some(UNDECIDED.to_owned());
         }
         if config.data.is_empty() {
-            return Some("choose the labelled people to learn from".to_owned());
+            return Some("choose training labels".to_owned());
         }
         if matches!(&config.init, Start::File(path) if path.as_os_str().is_empty()) {
             return Some("choose the weights to start from".to_owned());

@@ -23,7 +23,7 @@ use crate::gui::views::train::state::{ID, Train};
 pub const SPEC: ViewSpec = ViewSpec {
     id: ID,
     name: "Train",
-    help: "Teach a network your own people (T)",
+    help: "Train a network on your own data (T)",
     bottom_height: 84.0,
     messages: MessagePlace::Bottom,
     group: Some(GROUP),
@@ -44,7 +44,7 @@ const COMMANDS: &[FixedCommand] = &[
     ),
     (
         GROUP,
-        "Choose labels to learn from…",
+        "Choose training labels…",
         &[],
         Action::Train(TrainAction::Ask(Ask::Labels(Role::Learn))),
     ),
@@ -74,7 +74,7 @@ const COMMANDS: &[FixedCommand] = &[
     ),
     (
         GROUP,
-        "Pause the training, or go on",
+        "Pause or resume the training",
         &[],
         Action::Train(TrainAction::Pause),
     ),

@@ -93,7 +93,7 @@ fn place_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let choose = Button::new("Choose another…");
     if ui
         .add_enabled(!cx.ui_state.is_choosing, choose)
-        .on_hover_text("What is there already stays where it is")
+        .on_hover_text("Existing recordings stay where they are")
         .clicked()
     {
         send(cx, RecordAction::Ask(RecordAsk::Destination));
@@ -145,7 +145,7 @@ pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let text = format!("Recording {} whole{waiting}", file.label);
     ui.add(Label::new(RichText::new(text).small()).truncate())
         .on_hover_text(format!(
-            "Every frame once, in the file's own time, whatever is played meanwhile.\nTo {}{}",
+            "Every frame once, at the file's own times, whatever is being played.\nTo {}{}",
             queue.folder.display(),
             queue
                 .waiting
@@ -166,7 +166,7 @@ pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             .on_hover_text("Frames recorded and annotated so far");
         if ui
             .add_enabled(!queue.is_stopping, Button::new("Stop"))
-            .on_hover_text("Ends it here; what is written stays. Files that wait are left out")
+            .on_hover_text("Stops here; everything written stays. Waiting files are skipped")
             .accessible_name("Stop recording files")
             .clicked()
         {

@@ -80,8 +80,8 @@ fn running_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
         if let Some(progress) = &recording.progress {
             let text = format!("{} of {} annotated", progress.annotated, progress.frames);
             ui.add(number(text, theme::TEXT)).on_hover_text(
-                "The model looks at the newest frame; the others are in the raw video, and More, \
-                 Annotate again makes up for them",
+                "The model only processed the newest frames; the others are in the raw video and \
+                 can be annotated with More, Annotate again",
             );
         }
     });
@@ -112,7 +112,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
         (_, false, None) => (
             "unfinished",
             theme::RIGHT,
-            "The program ended while it was written; what was written until then is there"
+            "The program ended during this recording; everything written until then is there"
                 .to_owned(),
         ),
     };
@@ -133,7 +133,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
             if ui
                 .add(open)
                 .on_hover_text(format!(
-                    "Looks into the raw video of {}\n(the time is universal time)",
+                    "Opens the raw video of {} in Inspect\n(times are UTC)",
                     entry.folder.display()
                 ))
                 .accessible_name(format!("Open {name}"))
@@ -177,7 +177,7 @@ fn annotating_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         ui.add(bar).on_hover_text("Frames annotated so far");
         if ui
             .add_enabled(!work.is_cancelled, Button::new("Cancel"))
-            .on_hover_text("Ends it and removes what was made")
+            .on_hover_text("Cancels and deletes the partial files")
             .accessible_name("Cancel annotation")
             .clicked()
         {

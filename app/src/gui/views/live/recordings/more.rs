@@ -19,7 +19,7 @@ pub fn more_ui(
     let menu = widgets::menu_ui(ui, "More", |ui| {
         if ui
             .button("Play in Live")
-            .on_hover_text("Shows the raw video as the live picture")
+            .on_hover_text("Plays the raw video in Live")
             .clicked()
         {
             send(cx, RecordAction::Play(entry.folder.clone()));
@@ -94,7 +94,7 @@ fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut Liv
         [] => "nothing (no overlay is on)".to_owned(),
         some => some.join(", "),
     };
-    let text = "Annotate again, beside what is there, with:";
+    let text = "Annotate again, keeping the existing files, with:";
     ui.label(RichText::new(text).small().color(theme::WEAK));
     let can = !is_running && cx.ui_state.annotating.is_none();
     for model in &cx.gui.models {

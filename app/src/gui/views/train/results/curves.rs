@@ -76,7 +76,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgres
         },
     ];
     ui.horizontal(|ui| {
-        let help = "How far the answers are from what they shall be: it shall fall";
+        let help = "How far predictions are from the labels; this should go down";
         title_ui(ui, "Loss", help, &curves);
         let mut wanted = is_log;
         if ui
@@ -109,8 +109,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgres
                 is_measured: true,
             },
         ];
-        let help = "What counts: how well people are found that were never learned from. It \
-                    shall rise";
+        let help = "Accuracy on people that were not trained on; this should go up";
         ui.horizontal(|ui| title_ui(ui, "Held-out people", help, &curves));
         let height = room * share[1];
         plot_ui(

@@ -99,7 +99,7 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut TrainContext<'_>) {
             let go_on = Button::new(RichText::new("Continue").small());
             if ui
                 .add_enabled(!cx.view.is_active(), go_on)
-                .on_hover_text("Goes on exactly where it ended")
+                .on_hover_text("Resumes exactly where it stopped")
                 .on_disabled_hover_text("Not now: a training is running")
                 .accessible_name(format!("Continue {name}"))
                 .clicked()

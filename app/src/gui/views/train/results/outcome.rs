@@ -24,7 +24,7 @@ pub fn in_a_line(progress: &TrainProgress) -> (Level, String) {
         ),
         _ => (
             Level::Info,
-            "The training was stopped; Continue goes on from there.".to_owned(),
+            "The training was stopped; Continue resumes it.".to_owned(),
         ),
     }
 }
@@ -35,7 +35,7 @@ fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
         return (None, "No epoch is done yet.".to_owned());
     };
     let Some(after) = judged.pck else {
-        let text = "Without held-out people nobody can say whether it got better.";
+        let text = "Without held-out people, improvement cannot be measured.";
         return (None, text.to_owned());
     };
     let (pck, oks_ap) = progress.baseline().unwrap_or_default();
@@ -43,8 +43,8 @@ fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
         if progress.first().and_then(|first| first.pck) >= Some(after) {
             return unbeaten(progress);
         }
-        let text = "It was not compared with the network in use; look at the people below before \
-                    you decide.";
+        let text = "It was not compared with the network in use; check the people below before \
+         you decide.";
         return (None, text.to_owned());
     };
     let points = 100.0 * (after - before);
@@ -57,8 +57,8 @@ fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
     let precision = oks_ap.and_then(|before| Some(100.0 * (judged.oks_ap? - before)));
     if let Some(precision) = precision.filter(|p| *p < -MUCH) {
         let text = format!(
-            "Mixed: {points:.1} points more joints are found, but whole people less exactly (OKS \
-             AP {precision:.1}). Look at the people below before you decide."
+            "Mixed: {points:.1} points more joints are found, but poses are less precise (OKS AP \
+             {precision:.1}). Check the people below before you decide."
         );
         return (None, text);
     }
@@ -86,7 +86,7 @@ fn worse(progress: &TrainProgress, name: &str, before: f64, after: f64) -> (Opti
     let advice = if progress.is_falling() {
         "The loss was still falling: train longer."
     } else {
-        "More varied pictures may help."
+        "More varied images may help."
     };
     let text = format!(
         "{name}, the network in use, is better on the held-out people: PCK@0.2 {:.1} % against \
@@ -104,18 +104,18 @@ fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
         let advice = if is_falling {
             "The loss was still falling: train longer."
         } else {
-            "The loss falls no more: more varied pictures or another learning rate may help."
+            "The loss no longer falls: more varied images or another learning rate may help."
         };
         let text = format!(
-            "It finds no more of the held-out people yet than the untrained network it began \
-             with; there are no older weights of it. {advice}"
+            "It does not yet do better on the held-out people than the untrained network; there \
+             are no older weights of it. {advice}"
         );
         return (None, text);
     }
     let advice = if is_falling {
-        "The loss was still falling: more epochs may help, or more varied pictures."
+        "The loss was still falling: more epochs or more varied images may help."
     } else {
-        "More varied pictures or a lower learning rate may help."
+        "More varied images or a lower learning rate may help."
     };
     let text = format!(
         "No epoch was better on the held-out people than the network before: keep the old \
@@ -152,7 +152,7 @@ pub fn outcome_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgre
             figures_ui(ui, progress);
             ui.add_space(6.0);
             decision_ui(ui, cx, progress, is_better);
-            note_ui(ui, format!("Kept in {}", progress.folder.display()));
+            note_ui(ui, format!("Saved in {}", progress.folder.display()));
         });
     ui.add_space(12.0);
 }
@@ -183,7 +183,7 @@ fn figures_ui(ui: &mut Ui, progress: &TrainProgress) {
         match &progress.in_use {
             Some(in_use) => ui
                 .label(weak("in use"))
-                .on_hover_text(format!("{}, when the training began", in_use.name)),
+                .on_hover_text(format!("{}, at the start of the training", in_use.name)),
             None => ui.label(weak("before")),
         };
         ui.label(weak(&format!("epoch {}", judged.epoch)));
@@ -252,7 +252,7 @@ fn decision_ui(
             take
         } else {
             take.on_disabled_hover_text(
-                "Nothing became better: the best weights of this training are those it began with",
+                "Nothing improved: the best weights of this training are the initial ones",
             )
         };
         if take.clicked() {

@@ -8,7 +8,7 @@ use crate::gui::views::train::state::TrainContext;
 
 pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
-        .on_hover_text("The same ones after every epoch; never learned from");
+        .on_hover_text("The same people after every epoch; never trained on");
     let [before, now, after] = cx.view.held_out.each_ref().map(Option::as_ref);
     // While it learns the last ones, at the end those of the weights in question.
     let now = after.filter(|_| !cx.view.is_active()).or(now);
@@ -17,7 +17,7 @@ pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
             "They appear here once they have been measured for the first time, where there are \
              held-out people."
         } else {
-            "There are none, or their pictures are not where they were."
+            "There are none, or their images have moved."
         };
         note_ui(ui, text);
         return;

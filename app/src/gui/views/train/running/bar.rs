@@ -55,14 +55,14 @@ fn ready(cx: &TrainContext<'_>) -> String {
     let shared = report.map_or(0, |report| report.shared);
     parts.push(if shared > 0 {
         format!(
-            "{} in both sets: what is measured on them flatters.",
+            "{} in both sets, so the measured accuracy will be too optimistic.",
             match shared {
-                1 => "1 picture is".to_owned(),
-                n => format!("{n} pictures are"),
+                1 => "1 image is".to_owned(),
+                n => format!("{n} images are"),
             }
         )
     } else if plan.data(Role::HeldOut).is_none() {
-        "Without held-out people nobody can tell whether it gets better.".to_owned()
+        "Without held-out people, improvement cannot be measured.".to_owned()
     } else {
         "The old weights stay in use while it runs.".to_owned()
     });
@@ -93,19 +93,19 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     for (text, help, action) in [
         (
             "Check data",
-            "Looks for missing or damaged pictures and doubtful labels",
+            "Checks for missing or damaged images and suspicious labels",
             TrainAction::Check,
         ),
         (
             "Preview",
-            "Shows people as the network will get them, with what it shall answer",
+            "Shows training samples exactly as the network will see them, with their targets",
             TrainAction::Show(Page::Preview),
         ),
     ] {
         let button = Button::new(text).min_size(BUTTON);
         let button = ui.add_enabled(has_data, button).on_hover_text(help);
         if button
-            .on_disabled_hover_text("Choose the labelled people to learn from first")
+            .on_disabled_hover_text("Choose training labels first")
             .clicked()
         {
             send(cx, action);
@@ -120,7 +120,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             && ui
                 .add(Button::new("Continue").min_size(BUTTON))
                 .on_hover_text(format!(
-                    "Goes on with {} exactly where it was saved",
+                    "Resumes {} exactly where it was saved",
                     progress.folder.display()
                 ))
                 .clicked()
@@ -136,8 +136,8 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
                         .min_size(BUTTON),
                 )
                 .on_hover_text(format!(
-                    "Goes on with {}, with its own people and options; the number is that at the \
-                     right",
+                    "Resumes {} with its own data and options; the number of epochs is the one \
+                     on the right",
                     progress.folder.display()
                 ))
                 .clicked()
@@ -151,7 +151,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             let title = trained::folder_title(&progress.model, &folder.to_string_lossy());
             let text = RichText::new(format!("of {title}")).small();
             ui.label(text.color(theme::WEAK))
-                .on_hover_text("With the people and options it began with");
+                .on_hover_text("With its original data and options");
         }
     }
 }
@@ -163,7 +163,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         .as_ref()
         .map_or(Requested::Go, |r| r.control.requested());
     let (icon, text, help) = if requested == Requested::Pause {
-        (Icon::Play, "Go on", "Goes on where it waits")
+        (Icon::Play, "Resume", "Continues from where it paused")
     } else {
         (
             Icon::Pause,
@@ -174,7 +174,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
     if ui
         .add_enabled(requested != Requested::Stop, stop)
-        .on_hover_text("Saves and ends after this step; 'Continue' goes on later")
+        .on_hover_text("Saves and stops after this step; 'Continue' resumes later")
         .accessible_name("Stop")
         .clicked()
     {
@@ -236,7 +236,7 @@ fn numbers(progress: &TrainProgress) -> String {
         parts.push(format!("{} left", time_left(progress.eta_secs)));
         parts.push(format!("loss {}", figure(loss)));
     }
-    parts.push("what is chosen at the right is for the next training".to_owned());
+    parts.push("changes on the right apply to the next training".to_owned());
     parts.join("  ·  ")
 }
 

@@ -164,15 +164,16 @@ impl TrainProgress {
                 self.people = people;
                 self.phase = Phase::Running;
                 if is_first {
-                    let begun = if epoch > 0 { "It goes on" } else { "It begins" };
+                    let begun = if epoch > 0 { "Resumed" } else { "Started" };
                     self.say(format!(
-                        "{begun}: {}, {epoch} of {epochs} epochs of {} done, {} numbers learn",
+                        "{begun}: {}, {epoch} of {epochs} epochs of {} done, {} trainable \
+                         parameters",
                         people_text(people),
                         counted(steps_per_epoch as usize, "step"),
                         grouped(n_learning)
                     ));
                 } else {
-                    self.say("It goes on".to_owned());
+                    self.say("Resumed".to_owned());
                 }
             }
             Event::Step {
@@ -193,7 +194,7 @@ impl TrainProgress {
             }
             Event::Measuring { .. } => self.is_measuring = true,
             Event::Broken { pictures, first } => {
-                let n = counted(pictures as usize, "picture");
+                let n = counted(pictures as usize, "image");
                 self.say(format!("{n} could not be used; the first: {first}"));
                 self.first_broken.get_or_insert(first);
             }
@@ -206,7 +207,7 @@ impl TrainProgress {
                 // A measurement that was stopped is made up for later.
                 self.is_measuring = false;
                 if reason == Reason::Asked {
-                    self.say("Saved; it can go on from here".to_owned());
+                    self.say("Saved; it can be resumed from here".to_owned());
                 }
             }
             Event::Saved { .. } | Event::Seen { .. } => {}
@@ -424,7 +425,7 @@ mod tests {
             first: "7.png: damaged".to_owned(),
         });
         let last = progress.log.back().unwrap();
-        assert!(last.starts_with("3 pictures could not be used") && last.contains("7.png"));
+        assert!(last.starts_with("3 images could not be used") && last.contains("7.png"));
         progress.take(Event::Epoch(EpochRecord {
             broken: 3,
             ..record(1, 0.4, 0.5)

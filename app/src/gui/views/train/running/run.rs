@@ -155,9 +155,7 @@ impl Run {
             std::thread::sleep(Duration::from_millis(20));
         }
         if let Some(worker) = self.worker.take_if(|w| !w.is_finished()) {
-            tracing::warn!(
-                "the training did not end in time; it goes on from its last saved state"
-            );
+            tracing::warn!("the training did not end in time; resume it from its last checkpoint");
             worker.detach();
         }
     }
@@ -301,14 +299,14 @@ fn explain(error: &Error) -> String {
         || text.contains("No space left");
     if is_full {
         return format!(
-            "The disk is full: {text}. What was saved before is whole; make room, then press \
-             Continue."
+            "The disk is full: {text}. Everything saved before is intact; free some space, then \
+             press Continue."
         );
     }
     if let Error::Panicked { message, .. } = error {
         return format!(
-            "A fault in the program ended the training: {message}. What was saved before is \
-             whole; press Continue to go on from there."
+            "An internal error ended the training: {message}. Everything saved before is intact; \
+             press Continue to resume."
         );
     }
     let mut letters = text.chars();
@@ -347,7 +345,7 @@ mod tests {
         let Phase::Failed(text) = progress.phase else {
             panic!("{:?}", progress.phase);
         };
-        assert!(text.contains("fault in the program") && text.contains("index 7 of 3"));
+        assert!(text.contains("internal error") && text.contains("index 7 of 3"));
     }
 
     /// Fails when a full disk is told as a number of the system.

@@ -27,18 +27,18 @@ struct Words {
 }
 
 const LEARN: Words = Words {
-    title: "People to learn from",
-    about: "Pictures in which every joint is marked: COCO, MPII or LSP labels, or a clip's folder.",
-    labels: "Labels to learn from",
-    pictures: "Pictures to learn from",
-    of: "to learn from",
+    title: "Training data",
+    about: "Images with labelled joints: COCO, MPII or LSP labels, or a clip folder.",
+    labels: "Training labels",
+    pictures: "Training images",
+    of: "training",
 };
 
 const HELD_OUT: Words = Words {
     title: "Held-out people",
-    about: "Never learned from: only they can tell whether it got better. Take other clips.",
+    about: "Never trained on, to measure improvement. Use other clips.",
     labels: "Held-out labels",
-    pictures: "Held-out pictures",
+    pictures: "Held-out images",
     of: "held out",
 };
 
@@ -71,7 +71,7 @@ fn set_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig, role: Ro
         let (looked, all) = cx.view.check.as_ref().map_or((0, 0), Check::looked);
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(14.0));
-            note_ui(ui, format!("Checking: {looked} of {all} pictures"));
+            note_ui(ui, format!("Checking: {looked} of {all} images"));
         });
     } else if let Some(report) = report {
         report_ui(ui, report, role);
@@ -106,8 +106,7 @@ fn labels_ui(
             ),
             (
                 "Folder…",
-                "A folder with labels and pictures, such as a captured clip whose joints were \
-                 corrected",
+                "A folder with labels and images, such as a captured clip with corrected joints",
                 Ask::Clip(role),
             ),
         ] {
@@ -144,9 +143,9 @@ fn pictures_ui(
 ) {
     let now = data.images.as_ref();
     let now = now.map_or_else(String::new, |p| p.display().to_string());
-    let help = "Folder of the pictures; empty: the folder 'images' beside the labels, or their own";
-    let hint = "Pictures: beside the labels";
-    let choose = format!("Choose pictures {}", words.of);
+    let help = "Image folder; if empty, 'images' next to the labels, or the labels' folder";
+    let hint = "Images: next to the labels";
+    let choose = format!("Choose images {}", words.of);
     let can = !cx.ui_state.is_choosing;
     match path_row_ui(ui, words.pictures, help, hint, &now, can.then_some(&choose)) {
         Some(Entered::Path(text)) => {
@@ -179,7 +178,7 @@ fn report_ui(ui: &mut Ui, report: &SetReport, role: Role) {
         ui.spacing_mut().item_spacing.x = 6.0;
         widgets::dot_ui(ui, color);
         let text = format!(
-            "{} people in {} pictures{odd}",
+            "{} people in {} images{odd}",
             grouped(report.people as u64),
             grouped(report.pictures as u64)
         );

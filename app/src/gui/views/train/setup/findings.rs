@@ -73,8 +73,8 @@ impl Lines {
 pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     for (set, lines) in report.learned().zip(&listed.learn) {
         let title = match report.more.len() {
-            0 => "People to learn from".to_owned(),
-            _ => format!("People to learn from, {}", set.annotations.display()),
+            0 => "Training data".to_owned(),
+            _ => format!("Training data, {}", set.annotations.display()),
         };
         set_ui(ui, &title, (set, lines), Role::Learn);
     }
@@ -84,8 +84,8 @@ pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     }
     if report.shared > 0 {
         let text = format!(
-            "{} pictures are in both sets: what is measured on them flatters. Hold out other \
-             pictures, best of other clips.",
+            "{} images are in both sets, so the measured accuracy will be too optimistic. Hold \
+             out other images, preferably of other clips.",
             report.shared
         );
         ui.label(RichText::new(text).color(theme::RIGHT));
@@ -170,14 +170,14 @@ fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role:
             return;
         }
         ui.label(format!(
-            "{} people in {} pictures, labels in the form '{}'.",
+            "{} people in {} images, label format '{}'.",
             grouped(report.people as u64),
             grouped(report.pictures as u64),
             report.format
         ));
         let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
         if report.findings.is_empty() {
-            ui.label(RichText::new("Nothing odd was found.").color(theme::GREEN));
+            ui.label(RichText::new("No problems were found.").color(theme::GREEN));
             return;
         }
         let stopping = n_stopping(report, role);

@@ -25,7 +25,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &plan.config else { return };
     widgets::section_ui(ui, "Network", |ui| {
         let all: Vec<String> = MODELS.iter().map(|m| m.name.to_owned()).collect();
-        let help = "The network that learns";
+        let help = "The network to train";
         if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
             let recipes = TrainPlan::recipes(&all[i]);
             // Nothing can be refined where the program brings no weights.
@@ -42,8 +42,8 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         let is_frozen = config.freeze == Freeze::Backbone;
         if widgets::switch_row_ui(ui, "Freeze the backbone", None, is_frozen)
             .on_hover_text(
-                "Only the network's last part learns: quick, and little is forgotten. Right for \
-                 a few hundred pictures",
+                "Only the last part of the network is trained: fast, and little is forgotten. \
+                 Suits a few hundred images",
             )
             .clicked()
         {
@@ -118,7 +118,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     if config.init == Start::Scratch && config.freeze == Freeze::Backbone {
         note_ui(
             ui,
-            "Fresh weights with a frozen backbone learn next to nothing.",
+            "Randomly initialised weights with a frozen backbone hardly train.",
         );
     }
 }
@@ -127,7 +127,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
 pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
-    widgets::section_ui(ui, "How it learns", |ui| {
+    widgets::section_ui(ui, "Hyperparameters", |ui| {
         let all: Vec<String> = TrainPlan::recipes(&config.model)
             .into_iter()
             .map(str::to_owned)
@@ -150,8 +150,7 @@ pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         let mut threads = plan.n_threads();
         let cores = n_cores();
         let help = format!(
-            "Threads of the training. This machine has {cores}; what is left over goes to the \
-             live picture"
+            "Threads for training. This machine has {cores}; the rest remain for the live view"
         );
         let value = DragValue::new(&mut threads).range(1..=cores);
         if number_ui(ui, "Threads", &help, value) {
@@ -177,8 +176,8 @@ fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
     number_ui(
         ui,
         "Learning rate",
-        "How far a step goes before the schedule; too high and the loss explodes, too low and \
-         nothing is learned",
+        "Step size before the schedule; if too high, the loss diverges; if too low, nothing \
+         changes",
         rate(&mut new.optimizer.lr),
     );
     let all = Algorithm::ALL.map(|a| a.name().to_owned());
@@ -197,7 +196,7 @@ fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
     let known = PRESETS.iter().find(|p| (p.build)() == new.augment);
     let now = known.map_or("own", |p| p.name);
     let help = known.map_or("As a file of options says", |p| p.help);
-    let help = format!("How pictures are varied: {help}. Preview shows it");
+    let help = format!("Augmentation: {help}. Preview shows it");
     let approach = new.target.approach();
     let suits = |p: &&PresetSpec| approach.as_ref().is_ok_and(|a| (p.build)().suits(*a));
     let all = PRESETS.iter().filter(suits).map(|p| p.name.to_owned());
@@ -243,7 +242,7 @@ fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
 fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
     let all: Vec<String> = LOSSES.iter().map(|l| l.name.to_owned()).collect();
     let about = LOSSES.iter().find(|l| l.name == new.loss.name);
-    let help = format!("What is made small: {}", about.map_or("", |l| l.help));
+    let help = format!("Minimised quantity: {}", about.map_or("", |l| l.help));
     if let Some(i) = list_ui(ui, "Loss", &help, &new.loss.name, &all) {
         new.loss.name.clone_from(&all[i]);
     }
@@ -330,7 +329,7 @@ fn folder_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let now = cx.state.train.out.as_ref();
     let now = now.map_or_else(String::new, |folder| folder.display().to_string());
     let help = format!(
-        "Folder of weights, figures and what a training goes on from; empty: a new one in {}",
+        "Output folder for weights, metrics and checkpoints; leave empty for a new one in {}",
         usual.display()
     );
     let choose = "Choose the folder to write into".to_owned();
