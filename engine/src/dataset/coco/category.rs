@@ -62,8 +62,8 @@ struct Candidate<'a> {
     n_annotations: usize,
 }
 
-/// The category called `wanted` by its name or number, else the one whose joints are a person's; of
-/// several the one with most of them.
+/// Returns the category with the name or id `wanted`; otherwise the one with the joints of a
+/// person, of several the one with the most annotations.
 ///
 /// # Errors
 /// When there is none, or two are equally good.
