@@ -105,8 +105,8 @@ impl<'a> Machine<'a> {
         self.make(Node::Dict(pairs))
     }
 
-    /// Sets the state of the object below it on the stack. That of dictionaries is what PyTorch
-    /// notes beside tensors (version numbers), of other values nothing that matters.
+    /// Sets the state of the object below it on the stack. For dictionaries the state is PyTorch
+    /// metadata (version numbers); for other values it is irrelevant.
     pub(super) fn build(&mut self) -> Result<(), Refusal> {
         let state = self.pop()?;
         let attributes = match self.items(state) {
