@@ -172,14 +172,14 @@ impl Manifest {
     }
 }
 
-/// The program that writes manifests.
+/// Returns the name and version of the program that writes manifests.
 pub(super) fn program() -> String {
     format!("PoseLens {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// What [`ModelRecord::weights`] says of a weights file: its SHA-256; `None` is `bundled`. Reads
 /// Returns the value of [`ModelRecord::weights`] for a weights file: its SHA-256; `bundled` for
 /// `None`. Reads the whole file: call it where the model is loaded, not where frames wait.
+///
 /// # Errors
 /// When the file cannot be read.
 pub fn weights_digest(file: Option<&Path>) -> Result<String> {
@@ -197,7 +197,7 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
     }
     let mut text = String::new();
     for byte in hash.finalize() {
-        // A string takes any text.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     Ok(text)
