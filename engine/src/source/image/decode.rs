@@ -22,9 +22,9 @@ use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, Pixels};
 use crate::geometry::Size;
 use crate::source::video;
 
-/// Memory that decoding one picture may take, bytes: 16384x16384 in 16-bit RGB.
+/// Memory limit for decoding one image in bytes: 16384x16384 in 16-bit RGB.
 const MAX_ALLOC: u64 = 2 << 30;
-/// Pages of a TIFF file that are counted.
+/// Maximum number of pages counted in a TIFF file.
 const MAX_PAGES: usize = 10_000;
 
 /// Size, pixels and an optional remark.
