@@ -1,8 +1,9 @@
-//! Which model a list of tensors belongs to, for how many joints, for which input.
+//! Identification of the model that a list of tensors belongs to, with its number of joints and
+//! input size.
 //!
-//! Nothing is known about a model here but its row of [`MODELS`]. What depends on the number of
-//! joints and on the input is found by building the network with one joint more and with twice
-//! the input, and looking which tensors grew.
+//! This code uses no knowledge of a model but its entry in [`MODELS`]. The sizes that depend on the
+//! number of joints and on the input are found by building the network with one joint more and with
+//! twice the input, and comparing tensor shapes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,14 +18,14 @@ use crate::skeleton::Skeleton;
 /// Shapes of a file's tensors by name.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// Names listed of each kind of difference.
+/// Maximum number of names listed for each kind of difference.
 const MAX_LISTED: usize = 10;
 
-/// Inputs that tensors may ask for: sides are multiples of the step.
+/// Maximum input side in pixels; sides are multiples of the model's unit.
 const MAX_SIDE: usize = 4096;
 const SIDE_STEP: usize = 32;
 
-/// A row of [`MODELS`] with what its published form asks for.
+/// An entry of [`MODELS`] with the shapes of its published form.
 pub(super) struct Known {
     spec: &'static ModelSpec,
     card: Card,
@@ -33,7 +34,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// The row asked for, or every row.
+    /// Builds the requested entry, or every entry.
     ///
     /// # Errors
     /// When a model cannot be built.
@@ -55,27 +56,27 @@ impl Known {
     }
 }
 
-/// A model that a file's tensors fit.
+/// A model that matches a file's tensors.
 #[derive(Debug)]
 pub(super) struct Fit {
     pub spec: &'static ModelSpec,
     pub card: Card,
     pub skeleton: &'static Skeleton,
     pub input: Size,
-    /// The model's names for the file's.
+    /// Mapping from the model's tensor names to the file's.
     pub renamed: Renamed,
 }
 
-/// Why tensors do not fit a model.
+/// Reason why tensors do not match a model.
 #[derive(Debug)]
 pub(super) struct Misfit {
-    /// Tensors that differ.
+    /// Number of tensors that differ.
     pub distance: usize,
     pub reason: String,
 }
 
-/// Finds the model, or checks the one asked for; `input` is what the user said about the input
-/// size. The inner error tells the user what is wrong with the file.
+/// Identifies the model, or verifies the requested one; `input` is the input size given by the
+/// user. The inner error explains to the user what is wrong with the file.
 pub(super) fn fit(
     found: &Shapes,
     known: &[Known],
@@ -115,7 +116,7 @@ pub(super) fn fit(
     })
 }
 
-/// Compares with one row.
+/// Compares the tensors with one model.
 fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<Fit, Misfit>> {
     let Known {
         spec,
@@ -146,7 +147,7 @@ fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<
         },
     };
     let differences = Differences::between(found, shapes);
-    // Other joints or another input never change names.
+    // The number of joints and the input size never change names.
     if !differences.missing.is_empty() || !differences.unexpected.is_empty() {
         return Ok(Err(differ(differences)));
     }
@@ -185,8 +186,8 @@ fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<
     }))
 }
 
-/// The number of joints that every tensor with joints and no limbs in it agrees on, else the
-/// published one.
+/// Returns the number of joints implied consistently by all tensors that depend on joints but not
+/// on limbs; otherwise the published one.
 fn n_joints(
     spec: &ModelSpec,
     found: &Shapes,
@@ -216,8 +217,8 @@ fn n_joints(
     Ok(agreed.unwrap_or(published.n_joints))
 }
 
-/// The input that a position table is made for, where there is one: the published size, the
-/// published aspect or a square, whichever has the table's length.
+/// Returns the input size implied by a position table, if there is one: the published size, the
+/// published aspect ratio or a square, whichever matches the table's length.
 fn input_size(
     spec: &ModelSpec,
     found: &Shapes,
@@ -279,7 +280,7 @@ fn grown<'a>(
     })
 }
 
-/// How a file's tensors differ from a network's.
+/// Differences between a file's tensors and a network's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Differences {
     missing: Vec<String>,
@@ -308,13 +309,13 @@ impl Differences {
         this
     }
 
-    /// Tensors that differ.
+    /// Returns the number of tensors that differ.
     fn n(&self) -> usize {
         self.missing.len() + self.unexpected.len() + self.misshaped.len()
     }
 }
 
-/// `2 tensors missing (a, b); 1 of another shape (c [16] for [17])`.
+/// Formats `2 tensors missing (a, b); 1 of another shape (c [16] for [17])`.
 impl fmt::Display for Differences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = [

@@ -1,4 +1,4 @@
-//! Tests of what training loops and other programs make of PyTorch's files.
+//! Tests of checkpoints with the additional data of training loops, and of repacked archives.
 
 use std::io::Cursor;
 
@@ -7,15 +7,15 @@ use super::section::sections;
 use super::tests::{bytes_of, tensor_pickle};
 use super::zip;
 
-/// Fails when what training loops leave beside the weights (NumPy's scalars and arrays, options,
-/// dates, paths, counters, states of generators) is refused in some protocol of pickle. The files
-/// were made by Python 3 and NumPy 2; those of NumPy 1 differ in a module's name.
+/// Fails when data that training loops store next to the weights (NumPy scalars and arrays,
+/// options, dates, paths, counters, generator states) is refused in some pickle protocol. The files
+/// were made by Python 3 and NumPy 2; those of NumPy 1 differ in the name of a module.
 #[test]
 fn data_of_a_training_loop_are_data() {
     for protocol in 2..=5 {
         let bytes = bytes_of(&format!("checkpoint/loop_protocol{protocol}.pkl"));
         let mut forms = vec![bytes.clone()];
-        // From protocol 4 on the lengths of names stand before them.
+        // From protocol 4 on, names are preceded by their lengths.
         if protocol < 4 {
             forms.push(replaced(&bytes, b"numpy._core.", b"numpy.core."));
         }
@@ -50,11 +50,11 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Fails when weights of a network in an odd place are missed, or others are preferred to them.
+/// Fails when weights under an unusual key are missed, or other weights are preferred to them.
 #[test]
 fn the_network_is_found_wherever_it_lies() {
     let tensor = tensor_pickle(b"K\x01", b"K\x03\x85", b"K\x01\x85", b"K\x04");
-    // `{"w": tensor}` without its protocol and end.
+    // `{"w": tensor}` without protocol and stop opcode.
     let network = &tensor[2..tensor.len() - 1];
     let text = |text: &str| {
         let mut bytes = vec![0x8c, text.len() as u8];
@@ -100,8 +100,8 @@ fn the_network_is_found_wherever_it_lies() {
     assert_eq!(paths(&tree), ["stem", "head", ""]);
 }
 
-/// Fails when an archive that another program has packed again is refused, or a small one may
-/// claim any memory.
+/// Fails when an archive repacked by another program is refused, or a small one can claim unlimited
+/// memory.
 #[test]
 fn deflated_entries_are_read_within_bounds() {
     let deflated = |size: u32, bytes: &[u8]| {

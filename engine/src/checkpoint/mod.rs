@@ -1,16 +1,15 @@
-//! Other people's checkpoints: read without trust, compared with a model, written as safetensors
-//! with a card.
+//! Import of foreign checkpoints: parsed as untrusted input, matched with a model, written as
+//! safetensors with a card.
 //!
-//! A file is a PyTorch checkpoint of either form ([`torch`]: a [`pickle`] that describes tensors,
-//! [`storage`]s that hold their numbers, in a [`zip`] archive or one behind the other) or
-//! safetensors. Its [`section`]s are the dictionaries of tensors in it; whatever training wrote
-//! before their [`names`] does not matter. Only names and shapes are looked at until a model
-//! [`fit`](mod@fit)s them; then its tensors are read, each bounded by the file's own size, and nothing else
-//! is.
+//! A file is a PyTorch checkpoint of either format ([`torch`]: a [`pickle`] that describes tensors
+//! and [`storage`]s that hold their values, in a [`zip`] archive or concatenated) or safetensors.
+//! Its [`section`]s are the dictionaries of tensors in it; prefixes that training wrappers add to
+//! their [`names`] are ignored. Only names and shapes are examined until a model matches
+//! ([`fit`](mod@fit)); then only its tensors are read, each bounded by the size of the file.
 //!
-//! candle has a reader of `.pth` files too. It reserves whatever length a pickle states and copies
-//! remembered values whole, so that a kilobyte can ask for terabytes; it builds any class it is
-//! told to call, and does not know the older form.
+//! candle also has a reader of `.pth` files. It reserves whatever length a pickle states and copies
+//! memoised values, so that a kilobyte can ask for terabytes; it builds any class that the pickle
+//! names, and does not support the older format.
 
 mod fit;
 mod names;
@@ -34,58 +33,58 @@ use crate::model::{Card, OriginCard, draft_tensors, model, sha256_of_file};
 use fit::{Fit, Known, Misfit, Shapes, fit};
 use pickle::Pickle;
 
-/// Largest file read: the largest published pose checkpoints are below 500 MB, with the moments
-/// of their training below 1.5 GB.
+/// Maximum file size in bytes: the largest published pose checkpoints are below 500 MB, with
+/// optimizer state below 1.5 GB.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Counters of batch norms: PyTorch keeps them, no network reads them.
+/// Suffix of batch norm step counters, which PyTorch stores and no network reads.
 const COUNTER_SUFFIX: &str = ".num_batches_tracked";
 
-/// What to import.
+/// Options of an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportOptions {
     /// A PyTorch checkpoint or a safetensors file.
     pub input: PathBuf,
-    /// The safetensors file to write; its card is written beside it.
+    /// The safetensors file to write; its card is written next to it.
     pub output: PathBuf,
-    /// Name of a row of `MODELS`; `None` finds it out.
+    /// Name of an entry of `MODELS`; `None` detects the model.
     pub model: Option<String>,
-    /// The input size the weights are made for; `None` finds it out, or takes the model's.
+    /// Input size that the weights are made for; `None` infers it or uses the model's.
     pub size: Option<Size>,
-    /// Which dictionary of the file to take, by the keys that lead to it (`ema.state_dict`);
-    /// `None` finds it out.
+    /// Dictionary of the file to import, by its path of keys (`ema.state_dict`); `None` detects it.
     pub section: Option<String>,
 }
 
-/// What was imported.
+/// Result of an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// `PyTorch zip`, `PyTorch before 1.6`, `safetensors`.
+    /// `PyTorch zip`, `PyTorch before 1.6` or `safetensors`.
     pub format: &'static str,
-    /// Which part of a training checkpoint was taken, by the keys that lead to it; `None` for a
-    /// bare list of tensors.
+    /// Imported part of a training checkpoint, by its path of keys; `None` for a plain list of
+    /// tensors.
     pub section: Option<String>,
-    /// Other parts with the same tensors, which might have been meant: averaged weights, say.
+    /// Other parts with the same tensors that could have been meant, e.g. averaged weights.
     pub also_fit: Vec<String>,
-    /// What stood before the tensors' names and was taken off.
+    /// Prefixes removed from tensor names.
     pub prefixes: Vec<String>,
-    /// Tensors of other networks and losses that were left out.
+    /// Ignored tensors of other networks and losses.
     pub left_out: Vec<String>,
-    /// Tensors written.
+    /// Number of tensors written.
     pub n_tensors: usize,
-    /// Batch norm counters left out.
+    /// Number of ignored batch norm counters.
     pub n_dropped: usize,
     /// The card as written.
     pub card: Card,
-    /// Where the card was written.
+    /// Path of the card.
     pub card_path: PathBuf,
 }
 
-/// Reads, compares, converts to f32 and writes.
+/// Reads the file, matches it with a model, converts to f32 and writes safetensors and card.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged, asks for more than tensors, or fits no model (the
-/// message lists what differs), or when the result cannot be written. Nothing is written then.
+/// When the file cannot be read or is damaged, requires more than tensors, or matches no model (the
+/// message lists the differences), or when the result cannot be written. No file is written in
+/// these cases.
 pub fn import(options: &ImportOptions) -> Result<Imported> {
     let ImportOptions { input, output, .. } = options;
     let card_path = Card::path_beside(output);
@@ -105,7 +104,7 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
         license: "Not stated in the imported file: that of its publisher".to_owned(),
         sha256: Some(sha256_of_file(weights.part())?),
         skeleton: skeleton.name.clone(),
-        // What is known about the bundled weights is not known about these.
+        // Facts about the bundled weights do not apply to these.
         weights: None,
         evidence: None,
         training: None,
@@ -123,8 +122,8 @@ pub fn import(options: &ImportOptions) -> Result<Imported> {
     (card.input.width, card.input.height) = (size.width, size.height);
     let text = toml::to_string(&card)
         .map_err(|e| Error::data(&card_path, format!("cannot be written ({e})")))?;
-    // The card first: weights without it would be taken for the model's usual ones, older weights
-    // of this name are told apart by its SHA-256.
+    // The card first: weights without one would be taken for the model's usual ones, and older
+    // weights of this name are detected by the SHA-256 in it.
     replace(&card_path, text.as_bytes())?;
     weights.put()?;
     Ok(Imported {
@@ -171,7 +170,7 @@ fn check_targets(input: &Path, output: &Path, card_path: &Path) -> Result<()> {
     }
 }
 
-/// A file's tensors and the model they fit.
+/// A file's tensors with the model that they match.
 struct Found {
     format: &'static str,
     section: Option<String>,
@@ -217,14 +216,14 @@ fn read(options: &ImportOptions) -> Result<Found> {
     }
 }
 
-/// A dictionary of tensors that fits a model.
+/// A dictionary of tensors that matches a model.
 struct Choice {
     index: usize,
     fit: Fit,
     also_fit: Vec<String>,
 }
 
-/// Takes the first dictionary that fits, by path and shapes of each.
+/// Returns the first dictionary that matches a model, given the path and shapes of each.
 fn choose(options: &ImportOptions, sections: &[(&str, Shapes)]) -> Result<Choice> {
     let refused = |reason: String| Error::data(&options.input, reason);
     let asked = |path: &str| options.section.as_deref().is_none_or(|asked| asked == path);
@@ -266,7 +265,7 @@ fn choose(options: &ImportOptions, sections: &[(&str, Shapes)]) -> Result<Choice
     Err(refused(format!("{reason}; {}", held(sections))))
 }
 
-/// Whether two dictionaries differ in nothing but what stands before the names.
+/// Returns whether two dictionaries differ only in the prefixes of names.
 fn have_same_tensors(a: &Shapes, b: &Shapes) -> bool {
     let sorted = |shapes: &Shapes| {
         let mut all: Vec<Vec<usize>> = shapes.values().cloned().collect();
@@ -276,7 +275,7 @@ fn have_same_tensors(a: &Shapes, b: &Shapes) -> bool {
     a.len() == b.len() && sorted(a) == sorted(b)
 }
 
-/// What a file holds, for a message: its largest dictionaries with their first tensors.
+/// Describes the content of a file for messages: its largest dictionaries with their first tensors.
 fn held(sections: &[(&str, Shapes)]) -> String {
     const MAX_SECTIONS: usize = 3;
     const MAX_TENSORS: usize = 2;
@@ -402,7 +401,7 @@ fn shown_all<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<String> {
     texts.map(|text| shown(text)).collect()
 }
 
-/// A text of a file as it can be printed: one line, no control characters, not too long.
+/// Sanitises text from a file for printing: one line, no control characters, limited length.
 fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 80;
     let mut shown: String = text

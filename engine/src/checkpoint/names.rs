@@ -1,15 +1,16 @@
-//! Which of a file's tensors are those of a network, whatever training wrote before their names.
+//! Matching of a file's tensor names with those of a network, regardless of prefixes added in
+//! training.
 //!
 //! `model.module._orig_mod.stem.conv.weight` is `stem.conv.weight` of a network that was compiled,
-//! trained in parallel and kept in a Lightning module. No list of such words is complete, so a
-//! name is any ending of a file's name, and the words before it are those that most tensors of the
+//! trained in parallel and wrapped in a Lightning module. No list of such prefixes is complete, so
+//! any suffix of a file's name may match, and the prefixes are those that most tensors of the
 //! network share.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::section::is_average;
 
-/// What wrappers put in the middle of names.
+/// Words that wrappers insert into names.
 const WRAPPERS: [&str; 4] = [
     "_orig_mod",
     "_fsdp_wrapped_module",
@@ -17,15 +18,15 @@ const WRAPPERS: [&str; 4] = [
     "module",
 ];
 
-/// A file's names as a network calls them.
+/// Mapping from a network's names to those of a file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Renamed {
-    /// Name in the file by name in the network; with names that the network does not know.
+    /// File name of each network name; includes names that the network does not know.
     pub from: BTreeMap<String, String>,
-    /// What stands before the names, with its last dot; several where parts of a network were
-    /// kept apart.
+    /// Prefixes of the names, with trailing dot; several if parts of a network were saved
+    /// separately.
     pub prefixes: Vec<String>,
-    /// Names in the file that begin otherwise: losses, metrics, another network.
+    /// Names in the file with other prefixes: losses, metrics, another network.
     pub outside: Vec<String>,
 }
 
@@ -35,12 +36,12 @@ pub(super) fn rename<'a>(
     is_wanted: impl Fn(&str) -> bool,
     n_wanted: usize,
 ) -> Renamed {
-    // File's names by their cleaned forms.
+    // The file's names by their cleaned forms.
     let cleaned: BTreeMap<String, &String> = found.clone().map(|n| (clean(n), n)).collect();
     let cleaned = if cleaned.len() == found.clone().count() {
         cleaned
     } else {
-        // Two networks that only their wrappers tell apart.
+        // Two networks that differ only in their wrappers.
         found.map(|n| (n.clone(), n)).collect()
     };
     let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -62,7 +63,7 @@ pub(super) fn rename<'a>(
     if let Some((_, most)) = groups.first()
         && most.len() < n_wanted
     {
-        // The network's parts may have been kept apart; all of them, or none.
+        // The network's parts may have been saved separately; take all of them, or none.
         let mut together = most.clone();
         let mut parts = prefixes.clone();
         for (prefix, names) in &groups[1..] {
@@ -96,7 +97,7 @@ pub(super) fn rename<'a>(
     renamed
 }
 
-/// Without what wrappers put before and into names.
+/// Removes the words that wrappers add before and into names.
 fn clean(name: &str) -> String {
     let parts: Vec<_> = name
         .split('.')
@@ -118,7 +119,7 @@ mod tests {
         rename(found.iter(), |n| WANTED.contains(&n), WANTED.len())
     }
 
-    /// Fails when some wrapping of a training hides a network, alone or in others.
+    /// Fails when some training wrapper, alone or nested, prevents a network from being found.
     #[test]
     fn what_stands_before_every_name_does_not_matter() {
         for prefix in [
@@ -153,8 +154,8 @@ mod tests {
         assert_eq!(inner.from["stem.weight"], "stem._orig_mod.weight");
     }
 
-    /// Fails when a teacher's weights are taken for the pupil's, what is not part of the network
-    /// is lost without a word, or parts kept apart are not put together.
+    /// Fails when a teacher's weights are taken for the student's, ignored tensors are not
+    /// reported, or separately saved parts are not combined.
     #[test]
     fn what_begins_otherwise_is_left_outside() {
         let with = |prefix: &str| WANTED.map(|n| format!("{prefix}{n}"));
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(parts.prefixes, ["", "backbone."]);
         assert_eq!(parts.from["stem.bias"], "backbone.stem.bias");
         assert_eq!(parts.from["head.bias"], "head.bias");
-        // Not the whole network: the names stay, so that what is missing can be told.
+        // Not the whole network: the names stay unchanged, so that missing ones can be reported.
         let half = rename_all(&[
             "m.stem.weight",
             "m.stem.bias",
@@ -184,7 +185,7 @@ mod tests {
         assert!(half.from.contains_key("aux.weight"));
     }
 
-    /// Fails when a word of a wrapper is a part of a network's own names: it would be removed.
+    /// Fails when a wrapper's word occurs in a network's own names, from which it would be removed.
     #[test]
     fn no_network_has_a_wrappers_word_in_its_names() {
         for spec in MODELS {
@@ -196,7 +197,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when some names panic, are lost or are counted twice.
+        /// Fails when some names cause a panic, are lost or are counted twice.
         #[test]
         fn every_name_goes_somewhere(found in prop::collection::btree_set("[ab.]{0,6}|(x\\.){0,2}(stem|head)\\.(weight|bias)", 0..12)) {
             let found: Vec<String> = found.into_iter().collect();

@@ -1,14 +1,14 @@
-//! A pickle machine that can build nothing but plain containers and descriptions of tensors.
+//! A pickle interpreter that can only build plain containers and descriptions of tensors.
 //!
-//! A pickle is a program: it may name any Python function and call it. This machine knows the
-//! opcodes of protocols 2 to 5 and the functions and classes in [`names`]: those of tensors, and
-//! the plain data that training loops leave beside them. It refuses to build anything else, by
-//! name. Nothing is called and no number is read from a storage here.
+//! A pickle is a program: it may name any Python function and call it. This interpreter supports
+//! the opcodes of protocols 2 to 5 and the functions and classes in [`names`]: those of tensors,
+//! and the plain data that training loops store with them. It refuses to build anything else and
+//! names it. No function is called and no value is read from a storage here.
 //!
-//! What a pickle builds lies in one list of [`Node`]s that refer to each other by index: however
-//! deeply it nests and whatever cycles it makes, nothing recurses, and everything is freed at
-//! once. Every opcode makes at most one node of bounded size, and the limits of the [`machine`]
-//! cap them all.
+//! The objects of a pickle are kept in one list of [`Node`]s that refer to each other by index:
+//! regardless of nesting and cycles, nothing recurses, and all memory is freed at once. Every
+//! opcode makes at most one node of bounded size, and the limits of the [`machine`] bound their
+//! number.
 
 mod calls;
 mod input;
@@ -22,10 +22,11 @@ use super::storage::{Refusal, Storage, TensorRef};
 use machine::Machine;
 use names::Global;
 
-/// Bytes of a pickle. A training checkpoint of a thousand tensors has less than one megabyte.
+/// Maximum length of a pickle in bytes. A checkpoint of a thousand tensors has less than one
+/// megabyte.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
-/// A value on the machine's stack.
+/// A value on the interpreter's stack.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Value<'a> {
     None,
@@ -33,10 +34,10 @@ pub(super) enum Value<'a> {
     Int(i64),
     Float,
     Text(&'a str),
-    /// Plain data that no import needs: bytes, dates, NumPy's numbers.
+    /// Plain data that the import ignores: bytes, dates, NumPy numbers.
     Data,
     Global(Global),
-    /// A function or class that is not known: it may be mentioned, not used.
+    /// An unknown function or class: it may be mentioned, but not used.
     Foreign {
         module: &'a str,
         name: &'a str,
@@ -44,19 +45,19 @@ pub(super) enum Value<'a> {
     Node(usize),
 }
 
-/// Something with parts.
+/// A container or another object with parts.
 #[derive(Debug, PartialEq)]
 pub(super) enum Node<'a> {
     Tuple(Vec<Value<'a>>),
     List(Vec<Value<'a>>),
     Dict(Vec<(Value<'a>, Value<'a>)>),
-    /// An object with the dictionary of its attributes, where it has some.
+    /// An object, with the dictionary of its attributes if it has one.
     Object(Option<usize>),
     Storage(Storage<'a>),
     Tensor(TensorRef<'a>),
 }
 
-/// Why `module.name` is not used.
+/// Returns the refusal to use `module.name`.
 fn refused(module: &str, name: &str) -> Refusal {
     let class = shown(&format!("{module}.{name}"));
     format!(
@@ -65,12 +66,12 @@ fn refused(module: &str, name: &str) -> Refusal {
     )
 }
 
-/// A finished pickle.
+/// The result of running a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
-    /// What it built.
+    /// The object built.
     pub root: Value<'a>,
-    /// Bytes it took.
+    /// Length of the pickle in bytes.
     pub n_bytes: usize,
     nodes: Vec<Node<'a>>,
 }
@@ -85,7 +86,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The parts of a value; `None` for a plain one.
+    /// Returns the node of a value; `None` for a plain value.
     pub fn node(&self, value: Value<'a>) -> Option<&Node<'a>> {
         match value {
             Value::Node(index) => self.nodes.get(index),
@@ -93,7 +94,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The pairs of a dictionary, or the attributes of an object.
+    /// Returns the pairs of a dictionary, or the attributes of an object.
     pub fn pairs(&self, value: Value<'a>) -> Option<&[(Value<'a>, Value<'a>)]> {
         match self.node(value)? {
             Node::Dict(pairs) => Some(pairs),
@@ -105,7 +106,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The items of a list or tuple.
+    /// Returns the items of a list or tuple.
     pub fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
         match self.node(value) {
             Some(Node::List(items) | Node::Tuple(items)) => Some(items),
@@ -113,7 +114,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The tensor behind a value.
+    /// Returns the tensor that a value refers to.
     pub fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
         match self.node(value) {
             Some(Node::Tensor(tensor)) => Some(tensor),
@@ -121,7 +122,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Every storage it refers to, by key.
+    /// Returns every referenced storage by key.
     pub fn storages(&self) -> HashMap<&'a str, Storage<'a>> {
         let storage = |node: &Node<'a>| match node {
             Node::Storage(s) => Some((s.key, *s)),
@@ -130,7 +131,7 @@ impl<'a> Pickle<'a> {
         self.nodes.iter().filter_map(storage).collect()
     }
 
-    /// What a value is, in a word or two for the user.
+    /// Names the type of a value for messages.
     pub fn kind(&self, value: Value<'a>) -> &'static str {
         match value {
             Value::None => "nothing",

@@ -1,5 +1,5 @@
-//! The dictionaries of tensors in a finished pickle: a network's may lie anywhere in the
-//! checkpoint of a training, beside those of its optimizer.
+//! Dictionaries of tensors in a finished pickle: a network's may be anywhere in a training
+//! checkpoint, next to those of its optimizer.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -7,8 +7,8 @@ use super::pickle::{Node, Pickle, Value};
 use super::shown;
 use super::storage::TensorRef;
 
-/// Keys under which networks are kept, the preferred one first. Any other key comes after these,
-/// averaged weights last: `ema` is what a training adds to its own.
+/// Keys under which networks are stored, in order of preference. Other keys come after these, and
+/// averaged weights last: `ema` is stored in addition to the weights of a run.
 const PREFERRED: [&str; 7] = [
     "best_state_dict",
     "state_dict",
@@ -19,28 +19,28 @@ const PREFERRED: [&str; 7] = [
     "params",
 ];
 
-/// Containers in containers that are searched.
+/// Maximum nesting of containers that are searched.
 const MAX_DEPTH: usize = 8;
-/// Values that are looked at: containers may share their parts.
+/// Maximum number of values examined: containers may share their parts.
 const MAX_LOOKS: usize = 1 << 20;
-/// Dictionaries that are compared with models, the largest ones.
+/// Number of dictionaries compared with models, largest first.
 const MAX_SECTIONS: usize = 32;
-/// Keys listed where there are no tensors.
+/// Maximum number of keys listed where there are no tensors.
 const MAX_KEYS: usize = 12;
 
 /// A dictionary of tensors, or of dictionaries of tensors.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
-    /// Keys that lead to it, with dots between; empty for the whole file.
+    /// Path of keys, separated by dots; empty for the whole file.
     pub path: String,
-    /// Tensors by name; keys of inner dictionaries stand before it, with dots between.
+    /// Tensors by name; keys of inner dictionaries are prepended, separated by dots.
     pub tensors: BTreeMap<String, TensorRef<'a>>,
-    /// Tensors lie in inner dictionaries only, which are sections of their own.
+    /// Whether all tensors are in inner dictionaries, which are sections of their own.
     is_tree: bool,
 }
 
 impl Section<'_> {
-    /// Place in the order in which sections are tried, then depth.
+    /// Sort key: position in the order of preference, then depth.
     fn rank(&self) -> (usize, usize) {
         let last = self.path.rsplit('.').next().unwrap_or_default();
         let place = PREFERRED.iter().position(|name| *name == last);
@@ -56,14 +56,14 @@ impl Section<'_> {
     }
 }
 
-/// Whether a key or prefix names weights averaged over a training, or those of a teacher.
+/// Returns whether a key or prefix denotes averaged weights, or those of a teacher.
 pub(super) fn is_average(word: &str) -> bool {
     let mut parts = word.split(['_', '-', '.']);
     parts.any(|part| ["ema", "swa", "teacher", "averaged"].contains(&part.to_lowercase().as_str()))
 }
 
-/// Finds the dictionaries of tensors, the most promising first. Fails where there are none, and
-/// says what there is instead.
+/// Finds the dictionaries of tensors, the most likely first. Fails if there are none, with a
+/// description of the content.
 pub(super) fn sections<'a>(pickle: &Pickle<'a>) -> Result<Vec<Section<'a>>, String> {
     let mut search = Search {
         pickle,
@@ -81,7 +81,7 @@ pub(super) fn sections<'a>(pickle: &Pickle<'a>) -> Result<Vec<Section<'a>>, Stri
     Ok(sections)
 }
 
-/// Says what a file without tensors holds.
+/// Describes the content of a file without tensors.
 fn no_tensors(pickle: &Pickle<'_>) -> String {
     let lost = "holds no dictionary of tensors: not the weights of a network";
     match pickle.pairs(pickle.root) {
@@ -99,7 +99,7 @@ fn no_tensors(pickle: &Pickle<'_>) -> String {
     }
 }
 
-/// A key as a part of a path.
+/// Converts a key to a path component.
 fn key_text(key: Value<'_>) -> String {
     match key {
         Value::Text(text) => shown(text),
@@ -115,7 +115,7 @@ struct Search<'p, 'a> {
 }
 
 impl<'a> Search<'_, 'a> {
-    /// Looks at every container, outer ones first, each once.
+    /// Visits every container once, outer ones first.
     fn run(&mut self) {
         let mut seen = HashSet::new();
         let mut queue = VecDeque::from([(self.pickle.root, String::new(), 0)]);
@@ -146,7 +146,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// Keeps a dictionary that has tensors of its own, or nothing but dictionaries of tensors.
+    /// Keeps a dictionary that has tensors of its own, or only dictionaries of tensors.
     fn look_at(&mut self, value: Value<'a>, path: &str) {
         let mut tensors = BTreeMap::new();
         let is_tree = self.flatten(value, "", 0, &mut tensors);
@@ -163,7 +163,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// The tensors among a dictionary's values; whatever else is there is data about them.
+    /// Returns the tensors among a dictionary's values; other values are ignored as metadata.
     fn own(&self, value: Value<'a>) -> BTreeMap<String, TensorRef<'a>> {
         let pairs = self.pickle.pairs(value).unwrap_or_default();
         let tensor = |(key, value): &(Value<'a>, Value<'a>)| {
@@ -172,7 +172,7 @@ impl<'a> Search<'_, 'a> {
         pairs.iter().filter_map(tensor).collect()
     }
 
-    /// Collects the tensors of a tree of dictionaries; `false` where it has other parts.
+    /// Collects the tensors of a tree of dictionaries; returns `false` if it has other parts.
     fn flatten(
         &mut self,
         value: Value<'a>,
@@ -202,7 +202,7 @@ impl<'a> Search<'_, 'a> {
     }
 }
 
-/// A key as a part of a tensor's name.
+/// Converts a key to a component of a tensor's name.
 fn raw_key(key: Value<'_>) -> Option<String> {
     match key {
         Value::Text(text) => Some(text.to_owned()),

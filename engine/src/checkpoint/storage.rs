@@ -1,31 +1,31 @@
-//! Storages and the tensors that look into them.
+//! Storages and the tensors that view them.
 //!
-//! A storage is a run of equal [`Element`]s in a file. A tensor is a window on a storage: first
-//! element, shape, and how many elements to step per axis.
+//! A storage is an array of [`Element`]s in a file. A tensor is a view of a storage: offset, shape
+//! and strides in elements.
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 use super::shown;
 
-/// Why a pickle is refused, in words for the user.
+/// Reason for refusing a pickle, as a message for the user.
 pub(super) type Refusal = String;
 
-/// Axes of a tensor; weights of convolutions have four.
+/// Maximum number of dimensions of a tensor; convolution weights have four.
 const MAX_RANK: usize = 8;
 
-/// The kind of number in a storage, little-endian.
+/// Element type of a storage, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Element {
     F64,
     F32,
     F16,
     Bf16,
-    /// Integers, truth values and the like of this many bytes: counters, never weights.
+    /// Integers, booleans and the like of this many bytes: counters, never weights.
     Integer(usize),
 }
 
 impl Element {
-    /// From the name of a class of `torch`.
+    /// Returns the element type of a `torch` storage class.
     pub fn of_storage(class: &str) -> Option<Self> {
         Some(match class {
             "DoubleStorage" => Self::F64,
@@ -43,7 +43,7 @@ impl Element {
         })
     }
 
-    /// Bytes of one.
+    /// Returns the size of an element in bytes.
     pub const fn size(self) -> usize {
         match self {
             Self::F64 => 8,
@@ -53,7 +53,7 @@ impl Element {
         }
     }
 
-    /// As candle knows it; `None` for integers.
+    /// Returns candle's type; `None` for integers.
     fn dtype(self) -> Option<DType> {
         Some(match self {
             Self::F64 => DType::F64,
@@ -65,24 +65,24 @@ impl Element {
     }
 }
 
-/// A storage by its key; the archive knows where it lies.
+/// A storage identified by its key; its location is known to the archive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Storage<'a> {
     pub element: Element,
     pub key: &'a str,
-    /// Elements.
+    /// Number of elements.
     pub len: usize,
 }
 
 impl Storage<'_> {
-    /// Bytes; `None` when there can be no such storage.
+    /// Returns the size in bytes; `None` on overflow.
     pub fn n_bytes(&self) -> Option<usize> {
         self.len.checked_mul(self.element.size())
     }
 }
 
-/// A tensor that has not been read: its elements lie inside its storage, and they are no more
-/// than the storage has, so that reading it never takes more memory than the file.
+/// A tensor that has not been read. Its elements lie inside its storage, and there are no more of
+/// them than in the storage, so that reading never takes more memory than the file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TensorRef<'a> {
     pub storage: Storage<'a>,
@@ -127,11 +127,11 @@ impl<'a> TensorRef<'a> {
         })
     }
 
-    /// The tensor as f32 from the bytes of its storage, row by row whatever its strides; `None`
-    /// when it holds integers.
+    /// Reads the tensor as f32 from the bytes of its storage, contiguous regardless of its strides;
+    /// `None` for integers.
     ///
     /// # Errors
-    /// When the storage is shorter than the pickle said.
+    /// When the storage is shorter than the pickle states.
     pub fn read(&self, storage: &[u8]) -> TensorResult<Option<Tensor>> {
         let Some(dtype) = self.storage.element.dtype() else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Tests of files from elsewhere: what PyTorch wrote, and what an attacker might.
+//! Tests of foreign files: those that PyTorch wrote, and hostile ones.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -34,7 +34,7 @@ fn open(bytes: &[u8]) -> Result<(Vec<u8>, Store), String> {
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Path and tensors of the most promising dictionary that a pickle describes in the storages of
+/// Returns path and tensors of the preferred dictionary that a pickle describes in the storages of
 /// `bytes`.
 fn tensors_of(bytes: &[u8], pickle: &[u8], store: &Store) -> Result<(String, Tensors), String> {
     let pickle = Pickle::run(pickle)?;
@@ -69,8 +69,8 @@ fn read(name: &str) -> (String, Tensors) {
     (path, renamed.from.into_iter().map(tensor).collect())
 }
 
-/// Fails when a file of PyTorch is read wrongly: a name with `module.` left on, a transposed
-/// tensor, another section than the best. The three files hold the same tensors.
+/// Fails when a PyTorch file is misread: a name with `module.` left on, a transposed tensor,
+/// another section than the best. The three files hold the same tensors.
 #[test]
 fn the_files_of_pytorch_are_read_to_the_number() {
     let (path, tensors) = read(ZIP);
@@ -90,7 +90,7 @@ fn the_files_of_pytorch_are_read_to_the_number() {
     assert_eq!(read(TRAINING), ("best_state_dict".to_owned(), tensors));
 }
 
-/// Fails when half, bfloat16 or double weights become other numbers, or counters become weights.
+/// Fails when half, bfloat16 or double weights change in value, or counters become weights.
 #[test]
 fn every_kind_of_number_becomes_f32() {
     for (element, bytes, value) in [
@@ -113,7 +113,7 @@ fn every_kind_of_number_becomes_f32() {
     }
 }
 
-/// A pickle from its opcodes, with `{"w": tensor}` around what describes the tensor.
+/// Builds a pickle with `{"w": tensor}` from the opcodes that describe the tensor.
 pub(super) fn tensor_pickle(offset: &[u8], shape: &[u8], strides: &[u8], len: &[u8]) -> Vec<u8> {
     let mut p = b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(".to_vec();
     p.extend(b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpu");
@@ -130,7 +130,7 @@ fn hostile_pickles_are_refused_by_name() {
     let huge = b"\x8a\x08\0\0\0\0\x01\0\0\0".as_slice();
     let negative = b"J\xff\xff\xff\xff".as_slice();
     let tensor = tensor_pickle;
-    // Each list holds the one before it twice: 2^20 lists for one that copies.
+    // Each list contains the previous one twice: 2^20 lists if copied.
     let mut doubling = b"\x80\x02]q\0".to_vec();
     for i in 0..20 {
         doubling.extend([b']', b'(', b'h', i, b'h', i, b'e', b'q', i + 1]);
@@ -317,7 +317,7 @@ fn hostile_pickles_are_refused_by_name() {
     );
 }
 
-/// Fails when whole numbers are read with a wrong sign or width: shapes would be wrong.
+/// Fails when integers are read with a wrong sign or width: shapes would be wrong.
 #[test]
 fn numbers_of_every_width_are_read() {
     for (pickle, value) in [
@@ -333,7 +333,7 @@ fn numbers_of_every_width_are_read() {
     }
 }
 
-/// Fails when a download that stopped early, or was damaged anywhere, is taken for whole.
+/// Fails when a truncated or damaged download is accepted as complete.
 #[test]
 fn cut_and_damaged_archives_are_refused() {
     let whole = bytes_of(ZIP);
@@ -388,7 +388,7 @@ fn archives_with_64_bit_fields_are_read() {
     assert_eq!(tensors_of(&bytes, &pickle, &store).unwrap(), read(ZIP));
 }
 
-/// The small files' pickles, where damage is not caught by a checksum.
+/// Pickles of the small test files, in which damage is not caught by a checksum.
 static PICKLES: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
     let pickle = |name| {
         let bytes = bytes_of(name);
@@ -399,8 +399,8 @@ static PICKLES: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
 });
 
 proptest! {
-    /// Fails when some damage to a pickle, or malice, panics, or makes more of the file's numbers
-    /// than the file has.
+    /// Fails when damage to a pickle, or a hostile one, causes a panic, or yields more values than
+    /// the file has.
     #[test]
     fn damaged_pickles_never_panic(
         which in 0..3usize,
@@ -421,7 +421,7 @@ proptest! {
         }
     }
 
-    /// Fails when damage to the frame of a file panics or hangs.
+    /// Fails when damage to the container format causes a panic or a hang.
     #[test]
     fn damaged_containers_never_panic(
         which in 0..3usize,
@@ -438,7 +438,7 @@ proptest! {
         }
     }
 
-    /// Fails when bytes that are no pickle at all panic.
+    /// Fails when bytes that are not a pickle cause a panic.
     #[test]
     fn noise_never_panics(noise in prop::collection::vec(any::<u8>(), 0..200)) {
         drop(Pickle::run(&noise).map(|p| sections(&p).map(drop)));

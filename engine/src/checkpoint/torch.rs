@@ -1,8 +1,9 @@
 //! Files of `torch.save`: a pickle that describes tensors, and the storages it refers to.
 //!
 //! Since 2020 such a file is a zip archive with the pickle in `NAME/data.pkl` and each storage in
-//! `NAME/data/KEY`. Before, it was five pickles in a row (a magic number, a version, facts about
-//! the machine, the tensors, the storages' keys) and then the storages, each behind its length.
+//! `NAME/data/KEY`. Before, it consisted of five consecutive pickles (a magic number, a version,
+//! facts about the machine, the tensors, the keys of the storages) followed by the storages, each
+//! preceded by its length.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek};
@@ -14,10 +15,10 @@ use super::shown;
 use super::storage::{Storage, TensorRef};
 use super::zip::{self, Entry, read_at};
 
-/// What the first pickle of a file of the old form ends with: its magic number.
+/// Last bytes of the first pickle of an old-format file: its magic number.
 const OLD_MAGIC: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 
-/// Bytes of the first pickle of a file of the old form, where `head` begins one.
+/// Returns the length of the first pickle if `head` begins an old-format file.
 pub(super) fn old_start(head: &[u8]) -> Option<usize> {
     let at = head.windows(OLD_MAGIC.len()).position(|w| w == OLD_MAGIC)?;
     // The protocol, and from protocol 4 on the length of what follows.
@@ -25,20 +26,20 @@ pub(super) fn old_start(head: &[u8]) -> Option<usize> {
     is_header.then_some(at + OLD_MAGIC.len())
 }
 
-/// Where the storages are.
+/// Location of the storages.
 pub(super) enum Store {
     Zip {
-        /// Names begin with this.
+        /// Prefix of the entry names.
         prefix: String,
         entries: HashMap<String, Entry>,
     },
     Old {
-        /// Start and bytes by key.
+        /// Offset and size in bytes by key.
         places: HashMap<String, (u64, u64)>,
     },
 }
 
-/// The pickle of the tensors, by which form the file has.
+/// Returns the pickle of tensors and the storages of a zip file.
 pub(super) fn open_zip(
     file: &mut (impl Read + Seek),
     file_size: u64,
@@ -72,7 +73,7 @@ pub(super) fn open_zip(
     Ok((bytes, Store::Zip { prefix, entries }))
 }
 
-/// As [`open_zip`] for a file of the old form.
+/// Like [`open_zip`] for an old-format file.
 pub(super) fn open_old(
     file: &mut (impl Read + Seek),
     file_size: u64,
@@ -103,7 +104,8 @@ pub(super) fn open_old(
         let Value::Text(key) = *key else {
             return Err("has a storage without a name: the file is damaged".into());
         };
-        // A storage that no tensor uses has no known element size: nothing can follow it.
+        // A storage used by no tensor has an unknown element size: storages after it cannot be
+        // located.
         let storage = sizes
             .get(key)
             .ok_or_else(|| format!("has a storage {} that belongs to no tensor", shown(key)))?;
@@ -130,7 +132,7 @@ fn big_endian() -> String {
 }
 
 impl Store {
-    /// Whether a storage lies in the file whole.
+    /// Returns whether a storage lies completely in the file.
     pub fn holds(&self, storage: &Storage<'_>) -> bool {
         let n = match self {
             Self::Zip { prefix, entries } => entries
@@ -141,7 +143,7 @@ impl Store {
         n.is_some() && n == storage.n_bytes().map(|n| n as u64)
     }
 
-    /// The bytes of a storage.
+    /// Reads the bytes of a storage.
     pub fn read(
         &self,
         file: &mut (impl Read + Seek),
@@ -161,7 +163,7 @@ impl Store {
     }
 }
 
-/// Reads tensors as f32, each storage once even where several tensors share it.
+/// Reads tensors as f32, each storage once even if several tensors share it.
 pub(super) fn read_all(
     file: &mut (impl Read + Seek),
     store: &Store,

@@ -1,10 +1,10 @@
-//! The table of contents of a zip archive as `torch.save` writes it.
+//! Directory of a zip archive as written by `torch.save`.
 //!
-//! Torch stores its entries as they are, because tensors begin at round offsets and are mapped
-//! into memory. Archives that were packed again by another program hold deflated entries; these
-//! are unpacked as far as a bounded multiple of their length, so that no archive can claim much
-//! more memory than it is long. (The `zip` crate keeps some 300 bytes for every 46 of a hostile
-//! table without a limit.)
+//! Torch stores its entries uncompressed, so that tensors are aligned and can be memory-mapped.
+//! Archives repacked by another program contain deflated entries; these are decompressed up to a
+//! bounded multiple of their length, so that no archive can claim much more memory than its own
+//! size. (The `zip` crate keeps some 300 bytes for every 46 of a hostile directory without a
+//! limit.)
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -16,14 +16,14 @@ use super::shown;
 /// First bytes of an archive.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
 
-/// How many times its length an entry may grow, which no trained weights come near, and what a
-/// small one may have in any case: pickles grow most.
+/// Maximum decompression ratio of an entry, which trained weights do not come near, and the size
+/// that a small entry may have in any case: pickles compress most.
 const MAX_GROWTH: u64 = 16;
 const MAX_SMALL: u64 = 16 << 20;
 
-/// Bytes of the table of contents: about 150,000 entries.
+/// Maximum size of the directory in bytes: about 150,000 entries.
 const MAX_TABLE: u64 = 16 << 20;
-/// The end record and the longest comment behind it.
+/// Size of the end record with the longest comment.
 const MAX_END: u64 = 22 + 0xffff;
 
 const END: u32 = 0x0605_4b50;
@@ -31,31 +31,31 @@ const END64: u32 = 0x0606_4b50;
 const LOCATOR64: u32 = 0x0706_4b50;
 const ENTRY: u32 = 0x0201_4b50;
 const LOCAL: u32 = 0x0403_4b50;
-/// A 32-bit field whose value stands in the 64-bit extension.
+/// Value of a 32-bit field that refers to the 64-bit extension.
 const ELSEWHERE: u64 = 0xffff_ffff;
 
-/// Where an entry lies.
+/// Location of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     local: u64,
-    /// Bytes, unpacked.
+    /// Uncompressed size in bytes.
     pub size: u64,
-    /// Bytes in the file.
+    /// Size in the file in bytes.
     packed: u64,
     crc: u32,
     form: Form,
 }
 
-/// How an entry's bytes lie in the file.
+/// Compression method of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Stored,
     Deflated,
-    /// Encrypted, or packed in a way that nobody uses for weights.
+    /// Encrypted, or another method that is not used for weights.
     Other,
 }
 
-/// Reads the table of contents: entries by name. Fails with a reason.
+/// Reads the directory: entries by name. Fails with a reason.
 pub(super) fn contents(
     file: &mut (impl Read + Seek),
     file_size: u64,
@@ -81,7 +81,7 @@ pub(super) fn contents(
     Ok(entries)
 }
 
-/// Start and length of the table.
+/// Returns offset and length of the directory.
 fn table(file: &mut (impl Read + Seek), file_size: u64) -> Result<(u64, u64), String> {
     let n_tail = file_size.min(MAX_END);
     let tail_start = file_size - n_tail;
@@ -127,7 +127,7 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
     fields.skip(n_comment as usize)?;
     if size == ELSEWHERE || packed == ELSEWHERE || local == ELSEWHERE {
         let mut long = extension(&mut extra)?;
-        // Only fields that did not fit are there, in this order.
+        // Only fields that overflowed are present, in this order.
         if size == ELSEWHERE {
             size = long.number(8)?;
         }
@@ -141,7 +141,7 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
     let entry = Entry {
         local,
         size,
-        // A stored entry is as long in the file as outside of it.
+        // A stored entry has the same size in the file.
         packed: if method == 0 { size } else { packed },
         crc,
         form: match method {
@@ -154,7 +154,7 @@ fn one_entry(fields: &mut Fields<'_>) -> Result<(String, Entry), String> {
     Ok((name, entry))
 }
 
-/// The 64-bit extension of an entry.
+/// Returns the 64-bit extension of an entry.
 fn extension<'a>(extra: &mut Fields<'a>) -> Result<Fields<'a>, String> {
     loop {
         let (id, n) = (extra.number(2)?, extra.number(2)?);
@@ -165,7 +165,7 @@ fn extension<'a>(extra: &mut Fields<'a>) -> Result<Fields<'a>, String> {
     }
 }
 
-/// The bytes of an entry, checked against its checksum.
+/// Reads the bytes of an entry and verifies their checksum.
 pub(super) fn read(
     file: &mut (impl Read + Seek),
     name: &str,
@@ -201,7 +201,7 @@ pub(super) fn read(
     Ok(bytes)
 }
 
-/// Unpacks to exactly `n` bytes, never more.
+/// Decompresses to exactly `n` bytes, never more.
 fn inflated(packed: &[u8], n: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut unpacked = DeflateDecoder::new(packed).take(n.saturating_add(1));
@@ -214,7 +214,7 @@ fn damaged(name: &str) -> String {
     format!("is damaged: the checksum of {name} is wrong; fetch the file again")
 }
 
-/// `n` bytes from `start`; nothing is reserved for bytes that are not there.
+/// Reads `n` bytes from `start`; memory is only reserved for bytes that exist.
 pub(super) fn read_at(
     file: &mut (impl Read + Seek),
     start: u64,
@@ -235,7 +235,7 @@ fn broken() -> String {
     "is a zip archive with a broken table of contents: fetch the file again".into()
 }
 
-/// Little-endian fields one after the other.
+/// Reader of consecutive little-endian fields.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -263,7 +263,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The checksum of zip archives (polynomial 0xedb88320), one byte at a time.
+/// Computes the checksum of zip archives (polynomial 0xedb88320), one byte at a time.
 pub(super) fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
@@ -289,8 +289,8 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Fails when every whole file would be called damaged, or no damage found. The standard's
-    /// own check value.
+    /// Fails when the checksum is wrong, so that intact files are refused or damage is missed. Uses
+    /// the standard's check value.
     #[test]
     fn the_checksum_is_the_standard_one() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);

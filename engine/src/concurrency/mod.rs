@@ -1,5 +1,5 @@
-//! The two building blocks every thread of the program is made of: a [`Slot`] in which the
-//! newest item wins, and a [`Worker`], a named thread whose panic becomes a message.
+//! Building blocks of every thread in the program: a [`Slot`] in which the newest item wins, and a
+//! [`Worker`], a named thread whose panic becomes a message.
 
 mod slot;
 mod worker;

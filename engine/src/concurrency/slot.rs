@@ -1,9 +1,9 @@
-//! A mailbox for one item in which the newest wins: the cure for queues of stale frames.
+//! A mailbox for one item in which the newest wins, which prevents queues of stale frames.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// One place for one item, shared by clones of the slot.
+/// A mailbox for one item; clones share it.
 #[derive(Debug)]
 pub struct Slot<T> {
     shared: Arc<Shared<T>>,
@@ -44,13 +44,13 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// An empty, open slot.
+    /// Creates an empty, open slot.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts `item` in and hands back the item it displaced: the caller counts the drop.
-    /// A closed slot hands `item` itself back.
+    /// Puts `item` in and returns the item it replaced, so that the caller can count the drop. A
+    /// closed slot returns `item` itself.
     pub fn put(&self, item: T) -> Option<T> {
         let mut state = self.lock();
         if state.closed {
@@ -62,12 +62,13 @@ impl<T> Slot<T> {
         displaced
     }
 
-    /// The item if there is one, at once.
+    /// Takes the item without waiting; `None` if the slot is empty.
     pub fn try_take(&self) -> Option<T> {
         self.lock().item.take()
     }
 
-    /// Waits up to `timeout` for an item. `None` after the time-out or once closed and empty.
+    /// Waits up to `timeout` for an item. Returns `None` after the time-out, or if the slot is
+    /// closed and empty.
     pub fn take_timeout(&self, timeout: Duration) -> Option<T> {
         let (mut state, _) = self
             .shared
@@ -77,13 +78,13 @@ impl<T> Slot<T> {
         state.item.take()
     }
 
-    /// No further items: waiting readers wake, the last item stays takeable.
+    /// Closes the slot: waiting readers wake up, the last item can still be taken.
     pub fn close(&self) {
         self.lock().closed = true;
         self.shared.changed.notify_all();
     }
 
-    /// Whether the slot was closed and its last item taken.
+    /// Returns whether the slot is closed and its last item was taken.
     pub fn is_finished(&self) -> bool {
         let state = self.lock();
         state.closed && state.item.is_none()
@@ -101,7 +102,7 @@ impl<T> Slot<T> {
 mod tests {
     use super::*;
 
-    /// Fails when a slow reader would see stale items or a drop would go uncounted.
+    /// Fails when a slow reader gets stale items or a drop is not counted.
     #[test]
     fn the_newest_item_wins_and_the_displaced_one_comes_back() {
         let slot = Slot::new();
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(slot.try_take(), None);
     }
 
-    /// Fails when a stop would leave a reader waiting.
+    /// Fails when a stop leaves a reader waiting.
     #[test]
     fn closing_wakes_a_waiting_reader_and_keeps_the_last_item() {
         let slot: Slot<u8> = Slot::new();

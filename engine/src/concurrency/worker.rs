@@ -1,4 +1,4 @@
-//! Named threads that stop when told, join on drop and turn a panic into a message.
+//! Named threads that stop on request, join on drop and turn a panic into a message.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// Told once, seen by every clone.
+/// A stop request shared by all clones.
 #[derive(Debug, Clone, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// A flag that says "go on".
+    /// Creates a flag that is not raised.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says "stop", for good.
+    /// Requests a stop, permanently.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether somebody said "stop".
+    /// Returns whether a stop was requested.
     pub fn is_stopped(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// Between two looks at a thread that may never end.
+/// Interval between checks of a thread that may never end.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A named thread. Dropping it says "stop" and waits for its end.
+/// A named thread. Dropping it requests a stop and waits for its end.
 #[derive(Debug)]
 pub struct Worker {
     name: String,
@@ -41,11 +41,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs `work` on a thread called `name` until it returns; it must look at the flag at least
-    /// every few hundred milliseconds. An error or a panic goes to `on_failure`, on that thread.
+    /// Runs `work` on a thread called `name` until it returns; it must check the flag at least
+    /// every few hundred milliseconds. An error or a panic is passed to `on_failure`, on that
+    /// thread.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn spawn(
         name: &str,
         stop: StopFlag,
@@ -74,28 +75,28 @@ impl Worker {
         })
     }
 
-    /// The thread's name.
+    /// Returns the name of the thread.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether the thread has ended.
+    /// Returns whether the thread has ended.
     pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Says "stop" without waiting.
+    /// Requests a stop without waiting.
     pub fn stop(&self) {
         self.stop.stop();
     }
 
-    /// Waits for the thread's own end.
+    /// Waits for the thread to end by itself.
     pub fn join(mut self) {
         self.wait();
     }
 
-    /// Waits for the thread's own end, at most for `patience`; whether it has come. A thread that is
-    /// still at work then is told to stop and left to itself.
+    /// Waits up to `patience` for the thread to end by itself; returns whether it has. A thread
+    /// that is still running then is told to stop and detached.
     pub fn join_within(&mut self, patience: Duration) -> bool {
         let begin = Instant::now();
         while !self.is_finished() {
@@ -110,8 +111,8 @@ impl Worker {
         true
     }
 
-    /// Says "stop" and lets the thread end by itself: for work that cannot be interrupted and
-    /// whose result nobody waits for.
+    /// Requests a stop and lets the thread end by itself: for work that cannot be interrupted and
+    /// whose result is not needed.
     pub fn detach(mut self) {
         self.stop.stop();
         self.thread = None;
@@ -133,7 +134,7 @@ impl Drop for Worker {
     }
 }
 
-/// The text of a panic's payload.
+/// Returns the text of a panic's payload.
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
@@ -146,7 +147,7 @@ fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when a crashing worker would vanish silently or take the program down.
+    /// Fails when a panic in a worker is not reported or ends the program.
     #[test]
     fn a_panic_becomes_an_error() {
         let (tx, rx) = crossbeam::channel::bounded(1);

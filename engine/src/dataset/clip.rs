@@ -1,6 +1,7 @@
 //! Captured clips: a folder with labels (`coco.json`, `annotations.json` or `labels.json`, as COCO
-//! keypoints) and pictures, beside them or in `images`. Pictures that name no clip belong to the
-//! folder's: frames of one clip resemble each other and stay on one side of a hold-out split.
+//! keypoints) and images, next to them or in `images`. Images without a clip name belong to the
+//! clip of the folder: frames of one clip resemble each other and stay on one side of a hold-out
+//! split.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use super::json::results_not_labels;
 use super::{Dataset, DatasetSpec, Finding, Request, coco};
 use crate::error::{Error, Result};
 
-/// The row of [`super::DATASETS`].
+/// Entry of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "clip",
     help: "a folder with coco.json and images",
@@ -18,7 +19,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     read,
 };
 
-/// Names of labels, the first that is there.
+/// File names of labels in order of preference.
 const LABELS: [&str; 3] = ["coco.json", "annotations.json", "labels.json"];
 
 fn labels(folder: &Path) -> Option<PathBuf> {
@@ -62,8 +63,8 @@ mod tests {
     use crate::dataset::{Request, Split, guess_format, usual_images};
     use serde_json::json;
 
-    /// Fails when a clip's folder is not recognised, its pictures are not found, frames lose
-    /// their clip, or a list of results is taken for labels.
+    /// Fails when a clip folder is not recognised, its images are not found, frames lose their
+    /// clip, or a list of detection results is taken for labels.
     #[test]
     fn a_clip_is_its_folder() {
         let root = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Where labelled pictures lie. Labels name them in many ways: `x.jpg`, `images/x.jpg`,
+//! Locates the images that labels refer to. Labels name them in many ways: `x.jpg`, `images/x.jpg`,
 //! `train\x.jpg`, `C:\data\x.jpg`, `/data/upload/1/5f3a91c2-x.jpg` (Label Studio),
 //! `http://host/a%20b.jpg`.
 
@@ -6,23 +6,23 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// Folders below the folder of pictures that are looked into, and files noted at most.
+/// Maximum depth of the search below the image folder, and maximum number of files indexed.
 const DEPTH: usize = 4;
 const MOST_FILES: usize = 1_000_000;
 
-/// Finds pictures in a folder.
+/// Finds images in a folder.
 pub(super) struct PictureFolder<'a> {
     images: &'a Path,
-    /// Files below it by their name in lower case; listed once a picture is not where it should be.
+    /// Files below the folder by lower-case name; indexed when the first image is not at its path.
     below: OnceCell<HashMap<String, Vec<PathBuf>>>,
 }
 
-/// A picture's place.
+/// Path of an image and how it was found.
 #[derive(Debug, PartialEq)]
 pub(super) struct Place {
-    /// Where it is, or should be.
+    /// The path of the image, or the expected path if it is missing.
     pub path: PathBuf,
-    /// Whether it was found only by part of its name.
+    /// Whether the image was matched only by part of its name.
     pub by_part: bool,
 }
 
@@ -34,8 +34,8 @@ impl<'a> PictureFolder<'a> {
         }
     }
 
-    /// The picture called `name` in labels. Its folders are dropped from the front until it is
-    /// there; then the folders below are searched for its only namesake.
+    /// Finds the image called `name` in the labels. Leading folders are dropped from `name` until
+    /// the file exists; then the folders below are searched for the only file with that name.
     pub(super) fn find(&self, name: &str) -> Place {
         let plain = self.images.join(name);
         let found = |path: PathBuf| Place {
@@ -59,7 +59,7 @@ impl<'a> PictureFolder<'a> {
                     return found(path);
                 }
             }
-            // The folder above that of the pictures was named.
+            // The labels were given the parent of the image folder.
             let path = self.images.join("images").join(&parts[parts.len() - 1]);
             if path.is_file() {
                 return found(path);
@@ -74,7 +74,7 @@ impl<'a> PictureFolder<'a> {
         }
     }
 
-    /// The file below the folder that shares most of the name's end; `None` where two share it.
+    /// Returns the file whose path shares the longest suffix with `parts`; `None` on a tie.
     fn namesake(&self, parts: &[String]) -> Option<PathBuf> {
         let below = self.below.get_or_init(|| list(self.images));
         let files = below.get(&parts.last()?.to_lowercase())?;
@@ -92,7 +92,7 @@ impl<'a> PictureFolder<'a> {
     }
 }
 
-/// The parts of a name under every way to read it.
+/// Splits `name` into path components under every supported spelling.
 fn spellings(name: &str) -> Vec<Vec<String>> {
     let split = |text: &str| -> Vec<String> {
         let parts = text
@@ -115,7 +115,7 @@ fn spellings(name: &str) -> Vec<Vec<String>> {
     let mut all: Vec<Vec<String>> = Vec::new();
     for text in texts {
         let parts = split(&text);
-        // It puts eight digits before the names of uploaded files.
+        // Label Studio puts eight hexadecimal digits before the names of uploaded files.
         let original = parts.last().and_then(|last| {
             let (mark, rest) = last.split_once('-')?;
             let is_mark = mark.len() == 8 && mark.bytes().all(|b| b.is_ascii_hexdigit());
@@ -131,7 +131,7 @@ fn spellings(name: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// `a%20b` as `a b`; unchanged where that is no text.
+/// Decodes `a%20b` to `a b`; returns the text unchanged if the result is not UTF-8.
 fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -180,7 +180,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Fails when a way in which tools name a picture does not lead to it, or leads to another.
+    /// Fails when a spelling that a labelling tool uses does not lead to its image, or to a wrong
+    /// one.
     #[test]
     fn pictures_are_found() {
         let root = tempfile::tempdir().unwrap();
@@ -222,7 +223,7 @@ mod tests {
             ("y.jpg", "images/train/y.JPG"),
             ("train/z.jpg", "images/train/z.jpg"),
             ("somewhere/other/z.jpg", "images/other/z.jpg"),
-            // Two of this name: neither is taken.
+            // Two files have this name: neither is taken.
             ("z.jpg", "images/z.jpg"),
             ("beef-x.jpg", "images/beef-x.jpg"),
         ] {
@@ -239,7 +240,7 @@ mod tests {
                 expected.display()
             );
         }
-        // The folder above was named, or the folder of pictures itself.
+        // Either the parent folder was given, or the image folder itself.
         for (folder, name) in [
             (root, "x.jpg"),
             (root, "images\\x.jpg"),
@@ -253,7 +254,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when some name stops the program, or a picture is found where there is none.
+        /// Fails when a name causes a panic, or an image is reported that does not exist.
         #[test]
         fn any_name_is_survived(name in "(\\PC|[/\\\\%:?.]){0,24}") {
             let folder = tempfile::tempdir().unwrap();

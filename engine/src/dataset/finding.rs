@@ -1,5 +1,5 @@
-//! What is wrong with labelled data: readers and the checker collect [`Finding`]s instead of
-//! stopping at the first.
+//! Problems in labelled data: readers and the checker collect [`Finding`]s instead of stopping at
+//! the first.
 
 use std::path::{Path, PathBuf};
 
@@ -7,24 +7,24 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Worth knowing, nothing to do.
+    /// Information; no action needed.
     Note,
-    /// Probably a mistake of the labeller; it is learned from as it stands.
+    /// Probably a labelling mistake; the entry is still used for training.
     Warning,
-    /// Cannot be used. A reader leaves such an entry out, and [`super::DatasetSpec::load`] refuses
-    /// labels that have any; training leaves out a picture, measuring stops at it.
+    /// Unusable entry. A reader skips it, and [`super::DatasetSpec::load`] refuses labels with such
+    /// entries; training skips the image, evaluation stops at it.
     Error,
 }
 
 impl Severity {
-    /// Every severity, the mildest first.
+    /// Every severity in ascending order.
     pub const ALL: [Self; 3] = [Self::Note, Self::Warning, Self::Error];
 
-    /// The name used in reports.
+    /// Returns the name used in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -34,21 +34,21 @@ impl Severity {
     }
 }
 
-/// One thing that is wrong with a data set.
+/// One problem in a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How much it matters.
+    /// Severity, from note to error.
     pub severity: Severity,
-    /// The picture, or the file of labels.
+    /// The image or label file concerned.
     pub file: PathBuf,
-    /// Number of the annotation, if it is about one.
+    /// Id of the annotation, if the finding is about one.
     pub annotation: Option<u64>,
-    /// What is wrong and what to do, in one line.
+    /// The problem and its remedy, in one line.
     pub text: String,
 }
 
 impl Finding {
-    /// About a file.
+    /// Creates a finding about a whole file.
     pub fn of_file(severity: Severity, file: &Path, text: impl Into<String>) -> Self {
         Self {
             severity,
@@ -58,7 +58,7 @@ impl Finding {
         }
     }
 
-    /// About annotation number `annotation`.
+    /// Creates a finding about annotation id `annotation`.
     pub fn of_annotation(
         severity: Severity,
         file: &Path,
@@ -71,7 +71,7 @@ impl Finding {
         }
     }
 
-    /// The text with the annotation's number.
+    /// Returns the text prefixed with the annotation id.
     fn what(&self) -> String {
         self.annotation.map_or_else(
             || self.text.clone(),
@@ -87,7 +87,7 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Refuses data with an error among their findings, with the first of them.
+/// Returns the first finding of severity error as an error.
 pub(super) fn refuse_errors(findings: &[Finding]) -> Result<()> {
     let first = findings.iter().find(|f| f.severity == Severity::Error);
     first.map_or(Ok(()), |f| Err(Error::data(&f.file, f.what())))

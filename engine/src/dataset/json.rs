@@ -1,4 +1,4 @@
-//! JSON as files of labels have it: with a byte order mark, in UTF-16, with `NaN` and `Infinity`.
+//! Lenient JSON for label files: accepts a byte order mark, UTF-16, `NaN` and `Infinity`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,26 +11,27 @@ use serde::de::DeserializeOwned;
 use super::loose::Loose;
 use crate::error::{Error, Result};
 
-/// Some editors begin a UTF-8 file with it; no part of JSON.
+/// UTF-8 byte order mark that some editors write; not part of JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a file; `what` it should be stands in the complaint.
+/// Reads and parses a file; `what` names the expected content in the error message.
 ///
 /// # Errors
-/// When the file cannot be read or is no JSON, or a field is of the wrong kind.
+/// When the file cannot be read, is not JSON, or a field has the wrong type.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let bytes = std::fs::read(path).map_err(Error::io("open", path))?;
     let text = plain(&bytes);
     serde_json::from_slice(&text).map_err(|e| Error::data(path, format!("not a {what}: {e}")))
 }
 
-/// Names of an object's fields, to say what was found instead; empty where it is no object.
+/// Returns the field names of the top-level object for error messages; empty if it is not an
+/// object.
 pub(super) fn fields(path: &Path) -> Vec<String> {
     let read = read_json::<BTreeMap<String, Loose>>(path, "object");
     read.map_or_else(|_| Vec::new(), |object| object.into_keys().collect())
 }
 
-/// The text as UTF-8 without mark, and with `null` for numbers that JSON does not have.
+/// Converts the text to UTF-8 without byte order mark, with `null` for NaN and infinity.
 fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
     let utf16 = |from: fn([u8; 2]) -> u16| {
         let (units, _) = bytes[2..].as_chunks::<2>();
@@ -45,7 +46,7 @@ fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Python writes `NaN`, `Infinity` and `-Infinity`, others `nan` or `inf`: all become `null`.
+/// Replaces `NaN`, `Infinity` and `-Infinity` (Python), `nan` and `inf` (other tools) by `null`.
 fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
     let mut clean: Vec<u8> = Vec::new();
     let mut copied = 0;
@@ -81,7 +82,7 @@ fn without_nan(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(clean)
 }
 
-/// Where a string that begins at `at` has ended.
+/// Returns the index after the string that begins at `at`.
 fn after_string(text: &[u8], mut at: usize) -> usize {
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -93,7 +94,7 @@ fn after_string(text: &[u8], mut at: usize) -> usize {
     text.len()
 }
 
-/// The beginning of a file as text; empty when it cannot be read.
+/// Returns up to `length` bytes from the start of a file as text; empty if it cannot be read.
 fn head(path: &Path, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let file = File::open(path).map(|file| file.take(length as u64));
@@ -103,13 +104,13 @@ fn head(path: &Path, length: usize) -> Vec<u8> {
     }
 }
 
-/// First byte of a JSON file that says something; `None` when there is none to be read.
+/// Returns the first byte of a JSON file that is not white space; `None` if there is none.
 pub(super) fn first_json_byte(path: &Path) -> Option<u8> {
     let head = head(path, 256);
     head.into_iter().find(|b| !b.is_ascii_whitespace())
 }
 
-/// What is wrong with a list of results or boxes that is given as labels; `None` for other files.
+/// Explains why a list of results or boxes cannot serve as labels; `None` for other files.
 pub(super) fn results_not_labels(path: &Path) -> Option<&'static str> {
     if first_json_byte(path) != Some(b'[') {
         return None;
@@ -130,7 +131,7 @@ pub(super) fn results_not_labels(path: &Path) -> Option<&'static str> {
     })
 }
 
-/// Whether the name ends in `.json` and the file begins with `first`.
+/// Returns whether the file name ends in `.json` and the content begins with `first`.
 pub(super) fn is_json(path: &Path, first: u8) -> bool {
     path.extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("json"))
@@ -143,8 +144,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    /// Fails when an editor's mark at the beginning, or the encoding of Windows' shell, makes a
-    /// file unreadable.
+    /// Fails when a byte order mark, or the UTF-16 of the Windows shell, makes a file unreadable.
     #[test]
     fn encodings_of_editors_are_read() {
         let folder = tempfile::tempdir().unwrap();
@@ -164,8 +164,8 @@ mod tests {
         }
     }
 
-    /// Fails when Python's names of numbers make a file unreadable, or a text that looks like one
-    /// is changed.
+    /// Fails when Python's `NaN` or `Infinity` makes a file unreadable, or a string that contains
+    /// such a word is changed.
     #[test]
     fn numbers_that_json_lacks_are_nothing() {
         let clean = |text: &str| String::from_utf8(plain(text.as_bytes()).into_owned()).unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when cleaning stops the program or changes a file that is sound.
+        /// Fails when the clean-up panics or changes valid JSON.
         #[test]
         fn sound_files_are_untouched(text in "(\\PC|[\"\\\\a-zN{}:,+-]){0,60}") {
             let clean = plain(text.as_bytes());

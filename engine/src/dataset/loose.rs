@@ -1,28 +1,29 @@
-//! Numbers, texts and lists as tools write them into JSON: `221.0`, `"79"`, `null`, `true`. What
-//! cannot be understood is nothing, so that one odd value does not make a file unreadable.
+//! Lenient numbers, strings and lists as tools write them into JSON: `221.0`, `"79"`, `null`,
+//! `true`. Values that cannot be parsed become missing, so that one odd value does not make a file
+//! unreadable.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// One value that may be written in many ways.
+/// A value of any scalar JSON type.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) enum Loose {
-    /// `null`, not there, or a value of another kind (a list, an object).
+    /// `null`, missing, or of another type (list, object).
     #[default]
     Nothing,
     /// `true` or `false`.
     Flag(bool),
-    /// A number without sign and fraction.
+    /// A non-negative integer.
     Whole(u64),
     /// Any other number.
     Number(f64),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
 impl Loose {
-    /// The number if it is one, be it written as a text; never NaN or infinite.
+    /// Returns the finite number, also if it is written as a string.
     pub(super) fn number(&self) -> Option<f64> {
         let number = match self {
             Self::Nothing => return None,
@@ -38,8 +39,8 @@ impl Loose {
         Some(number).filter(|v| v.is_finite())
     }
 
-    /// The number that identifies something. Another text than a number stands for a hash of 53
-    /// bits, so that files agree on it without knowing of each other.
+    /// Returns the value as an id. A non-numeric string is hashed to 53 bits, so that separate
+    /// files agree on its id.
     pub(super) fn id(&self) -> Option<u64> {
         if let Self::Whole(n) = self {
             return Some(*n);
@@ -57,7 +58,7 @@ impl Loose {
         }
     }
 
-    /// Whether it is a text that is no number.
+    /// Returns the string if it is not a number.
     pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::Text(text) if self.number().is_none() => Some(text.trim()),
@@ -65,7 +66,7 @@ impl Loose {
         }
     }
 
-    /// Whether it means yes: `true`, or a number that is not 0.
+    /// Returns whether the value is truthy: `true`, or a number other than 0.
     pub(super) fn flag(&self) -> bool {
         match self {
             Self::Text(text) if text.trim().eq_ignore_ascii_case("true") => true,
@@ -73,7 +74,7 @@ impl Loose {
         }
     }
 
-    /// As it is written; nothing for nothing.
+    /// Returns the value as written; `None` if it is missing.
     pub(super) fn text(&self) -> Option<String> {
         (*self != Self::Nothing).then(|| self.to_string())
     }
@@ -91,7 +92,7 @@ impl fmt::Display for Loose {
     }
 }
 
-/// FNV-1a, as many bits as every JSON reader keeps.
+/// FNV-1a, cut to the 53 bits that every JSON reader preserves.
 fn hash(text: &str) -> u64 {
     let fold = |h: u64, byte: u8| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     text.bytes().fold(0xcbf2_9ce4_8422_2325, fold) >> 11
@@ -147,21 +148,21 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 }
 
-/// A list of numbers, NaN where there is none: `[1, null, "2.5"]`, or one list a joint,
-/// `[[1, 2, true], null]`.
+/// A list of numbers with NaN for missing ones: `[1, null, "2.5"]`, or one list per joint, `[[1, 2,
+/// true], null]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Numbers {
-    /// All numbers in a row; of lists, three for each: a missing third is [`Self::NO_FLAG`].
+    /// All numbers flattened; nested lists give three each, a missing third is [`Self::NO_FLAG`].
     pub values: Vec<f64>,
-    /// Whether they were written as lists.
+    /// Whether the numbers were written as nested lists.
     pub is_nested: bool,
 }
 
 impl Numbers {
-    /// The third number of a joint that has only two.
+    /// Stands for the visibility of a joint that has only two numbers.
     pub(super) const NO_FLAG: f64 = f64::INFINITY;
 
-    /// Exactly `N` numbers, all of them there.
+    /// Returns exactly `N` numbers, none of them missing.
     pub(super) fn exactly<const N: usize>(&self) -> Option<[f64; N]> {
         let numbers: [f64; N] = self.values.as_slice().try_into().ok()?;
         numbers.iter().all(|v| v.is_finite()).then_some(numbers)
@@ -224,7 +225,7 @@ impl<'de> Deserialize<'de> for Item {
     }
 }
 
-/// A number of a list; `true` stands for 2, "seen".
+/// Converts a list element to a number; `true` becomes 2 ("visible" in COCO).
 fn value(loose: &Loose) -> f64 {
     match loose {
         Loose::Flag(true) => 2.0,
@@ -322,7 +323,7 @@ mod tests {
         serde_json::from_str::<Numbers>(text).unwrap().values
     }
 
-    /// Fails when a way of writing a number, an identifier or yes and no is not understood.
+    /// Fails when one of the spellings of numbers, ids or booleans is not understood.
     #[test]
     fn values_are_written_in_many_ways() {
         for (text, number, id, flag) in [
@@ -363,7 +364,7 @@ mod tests {
         );
     }
 
-    /// Fails when a list with gaps loses its places, or joints in lists of their own are not read.
+    /// Fails when a missing value shifts the rest of the list, or nested joints are not read.
     #[test]
     fn lists_keep_their_places() {
         let same = |a: &[f64], b: &[f64]| format!("{a:?}") == format!("{b:?}");
@@ -393,7 +394,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a number is changed by being read, or is another one as a text.
+        /// Fails when a number changes when read, or differs when written as a string.
         #[test]
         fn numbers_are_kept(hundredths in -100_000_000..100_000_000i64) {
             let v = hundredths as f64 / 100.0;
@@ -403,7 +404,8 @@ mod tests {
             prop_assert_eq!(numbers(&format!("[{text}, \"{text}\"]")), [v, v]);
         }
 
-        /// Fails when an identifier is another one as a text or with a fraction of nothing.
+        /// Fails when the id of a number differs when written as a string or with the fraction
+        /// `.0`.
         #[test]
         fn identifiers_agree(n in 0..1u64 << 49) {
             for text in [format!("{n}"), format!("{n}.0"), format!("\"{n}\""), format!("\"0{n}\"")] {
@@ -411,7 +413,7 @@ mod tests {
             }
         }
 
-        /// Fails when some value makes a file unreadable.
+        /// Fails when any JSON value makes a file unreadable.
         #[test]
         fn any_value_is_read(text in any_json(3)) {
             serde_json::from_str::<Loose>(&text).unwrap();

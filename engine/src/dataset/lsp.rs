@@ -1,9 +1,9 @@
 //! Leeds Sports Poses and its extended training set: `joints.mat` with the array `joints`, and
-//! pictures `im0001.jpg` (LSP) or `im00001.jpg` (LSPET).
+//! images `im0001.jpg` (LSP) or `im00001.jpg` (LSPET).
 //!
-//! LSP's array is 3 x 14 x N and its third row says that a joint is hidden; LSPET's is 14 x 3 x N
-//! and its third column says that it is labelled. Coordinates are taken as they stand, as all
-//! published figures do. Boxes are drawn around the labelled joints.
+//! LSP's array is 3 x 14 x N and its third row flags occluded joints; LSPET's is 14 x 3 x N and its
+//! third column flags labelled joints. Coordinates are used unchanged, as in all published results.
+//! Boxes are drawn around the labelled joints.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
 use crate::skeleton::Skeleton;
 
-/// The row of [`super::DATASETS`].
+/// Entry of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "lsp",
     help: "LSP and LSPET (joints.mat, or the folder with it)",
@@ -28,7 +28,7 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     read,
 };
 
-/// Joints of a person.
+/// Joints per person.
 const JOINTS: usize = 14;
 
 fn joints_file(path: &Path) -> PathBuf {
@@ -95,7 +95,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
     })
 }
 
-/// Pictures by the number in their name: `im00012.jpg` is number 12.
+/// Indexes images by the number in their name: `im00012.jpg` is number 12.
 fn pictures(folder: &Path) -> BTreeMap<u64, PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let numbered = entries.filter_map(|entry| {
@@ -106,7 +106,7 @@ fn pictures(folder: &Path) -> BTreeMap<u64, PathBuf> {
     numbered.collect()
 }
 
-/// `None` when no joint is labelled.
+/// Builds the annotation of a person; `None` when no joint is labelled.
 fn person(numbers: &[f64], extended: bool, id: u64) -> Option<Annotation> {
     let joint = |j: usize| {
         let [x, y, flag] = if extended {
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Fails when an array of another shape is read as people.
+    /// Fails when an array of a different shape is accepted.
     #[test]
     fn other_arrays_are_refused() {
         let path = Path::new("joints.txt");

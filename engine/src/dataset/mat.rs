@@ -1,9 +1,9 @@
-//! Arrays of numbers in MATLAB files of level 5 (what `save` writes unless told `-v7.3`), plain
-//! or compressed. <https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf>
+//! Numeric arrays in MATLAB level 5 files (written by `save` without `-v7.3`), plain or compressed.
+//! <https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf>
 //!
-//! A file is a header of 128 bytes and elements. An element has a tag (type and length) and data
-//! that are padded to 8 bytes; an array is an element made of elements: flags, dimensions, name,
-//! numbers.
+//! A file consists of a header of 128 bytes followed by elements. An element has a tag (type and
+//! length) and data padded to 8 bytes; an array is an element that contains elements: flags,
+//! dimensions, name, numbers.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,19 +12,19 @@ use flate2::read::ZlibDecoder;
 
 use crate::error::{Error, Result};
 
-/// A real array. MATLAB's first index runs fastest.
+/// A real array in column-major order: the first index varies fastest.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Array {
     pub dims: Vec<usize>,
     pub values: Vec<f64>,
 }
 
-/// Bytes that a compressed element may unfold to: eight times what LSPET needs.
+/// Maximum decompressed size of an element in bytes: eight times what LSPET needs.
 const MAX_BYTES: u64 = 32 << 20;
 
 const HEADER: usize = 128;
 
-/// Types of elements.
+/// Element types.
 mod kind {
     pub const INT8: u32 = 1;
     pub const UINT8: u32 = 2;
@@ -43,7 +43,8 @@ mod kind {
 /// Reads the array called `name`.
 ///
 /// # Errors
-/// When the file cannot be read, is no MATLAB file of level 5, or has no such array of numbers.
+/// When the file cannot be read, is not a MATLAB level 5 file, or lacks a numeric array of this
+/// name.
 pub(super) fn read(path: &Path, name: &str) -> Result<Array> {
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     let mut bytes = Vec::new();
@@ -107,7 +108,7 @@ fn next<'a>(bytes: &mut &'a [u8], big: bool) -> Result<Element<'a>, String> {
     let all: &'a [u8] = bytes;
     let (tag, rest) = all.split_at_checked(8).ok_or_else(cut)?;
     let first = word(&tag[..4], big);
-    // Data of up to four bytes share the tag: the upper half is then their length.
+    // Data of up to four bytes share the tag: its upper half then holds the length.
     if first >> 16 != 0 {
         let data = tag[4..].get(..(first >> 16) as usize).ok_or_else(cut)?;
         *bytes = rest;
@@ -137,7 +138,7 @@ fn word(bytes: &[u8], big: bool) -> u32 {
     }
 }
 
-/// The array in `data` if it is called `name`.
+/// Parses the array in `data` if it is called `name`.
 fn array(data: &[u8], big: bool, name: &str) -> Result<Option<Array>, String> {
     let mut rest = data;
     let _flags = next(&mut rest, big)?;
@@ -164,7 +165,7 @@ fn array(data: &[u8], big: bool, name: &str) -> Result<Option<Array>, String> {
     Ok(Some(Array { dims, values }))
 }
 
-/// The numbers of an element; `None` when it holds none.
+/// Returns the numbers of an element; `None` if it is not numeric.
 fn numbers(element: &Element<'_>, big: bool) -> Option<Vec<f64>> {
     macro_rules! read {
         ($t:ty) => {{
@@ -201,8 +202,8 @@ mod tests {
     use crate::test_golden;
     use proptest::prelude::*;
 
-    /// Fails when a file that SciPy wrote, compressed or not, of any number type, reads back as
-    /// other numbers. Value `i` in MATLAB's order is `i + 0.5` for floats, `i` for integers.
+    /// Fails when a file written by SciPy, compressed or not, of any number type, reads back as
+    /// different numbers. Value `i` in MATLAB's order is `i + 0.5` for floats, `i` for integers.
     #[test]
     fn files_of_another_writer_are_read() {
         for file in ["lsp.mat", "plain.mat"] {
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Fails when a file that is no such file is not named as one.
+    /// Fails when another kind of file is not reported as such.
     #[test]
     fn other_files_are_refused() {
         for (bytes, expected) in [
@@ -233,7 +234,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a damaged file stops the program or fills its memory.
+        /// Fails when a damaged file causes a panic or exhausts memory.
         #[test]
         fn damage_is_survived(at in 0usize..100_000, byte: u8, cut in 0usize..100_000) {
             for file in ["lsp.mat", "plain.mat"] {

@@ -1,10 +1,10 @@
-//! Data sets: files of labels become [`Sample`]s. Adding a format: a new file, one line in
-//! [`DATASETS`]. A [`loader`] turns samples into batches for training.
+//! Data sets: label files become [`Sample`]s. To add a format: a new file, one line in
+//! [`DATASETS`]. A [`loader`] turns samples into training batches.
 //!
-//! A reader leaves out what cannot be used and says so in a [`Finding`]; [`DatasetSpec::load`]
-//! refuses such files, the checker ([`check()`]) lists everything that is wrong. Where one file holds
-//! people to learn from and held-out ones, a [`Split`] says which are wanted. What is left out of a
-//! file that is used is counted ([`LeftOut`]).
+//! A reader skips unusable entries and reports each as a [`Finding`]; [`DatasetSpec::load`] refuses
+//! such files, the checker ([`check()`]) lists all problems. Where one file holds training and
+//! held-out people, a [`Split`] selects the part to read. Usable files may still contain skipped
+//! entries, which are counted ([`LeftOut`]).
 
 mod check;
 mod clip;
@@ -35,26 +35,26 @@ use crate::error::{Error, Result};
 pub use crate::sample::{Annotation, DetectedBox, Joint, LeftOut, Orientation, Sample, Visibility};
 use crate::skeleton::Skeleton;
 
-/// A data set in memory; the pictures stay on disk.
+/// A data set in memory; the images stay on disk.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// Meaning of the joints.
+    /// Defines the joints and their order.
     pub skeleton: &'static Skeleton,
-    /// Number of the person category in the data set's files; 1 where they have none.
+    /// Id of the person category in the label file; 1 for formats without categories.
     pub category_id: u64,
-    /// Pictures by rising number, those without people included.
+    /// Images by ascending id, including those without people.
     pub samples: Vec<Sample>,
-    /// What the reader left out.
+    /// Counts of the entries that the reader skipped.
     pub left_out: LeftOut,
-    /// What is to be known about the file as a whole, a line each.
+    /// Remarks about the file as a whole, one line each.
     pub notes: Vec<String>,
-    /// Indices of pictures that lie as their labels do whether they are turned or not, and that
-    /// nothing in the labels decides about ([`orientation`]).
+    /// Indices of images whose size does not reveal whether the labels are for the EXIF-rotated or
+    /// the stored image, and whose labels do not decide it either ([`orientation`]).
     pub open: Vec<usize>,
 }
 
 impl Dataset {
-    /// No pictures yet.
+    /// Creates a data set without images.
     pub fn of(skeleton: &'static Skeleton) -> Self {
         Self {
             skeleton,
@@ -66,10 +66,10 @@ impl Dataset {
         }
     }
 
-    /// Refuses labels without pictures: a folder that was not named, or is another one.
+    /// Refuses labels without images, usually because the image folder is missing or wrong.
     ///
     /// # Errors
-    /// When none of the pictures is in `images`.
+    /// When none of the images is in `images`.
     pub fn require_pictures(&self, images: &Path) -> Result<()> {
         let mut pictures = self.samples.iter().map(|sample| &sample.path);
         let Some(first) = pictures.clone().next() else {
@@ -86,32 +86,32 @@ impl Dataset {
     }
 }
 
-/// Which people of a file are wanted, where it says who is held out; others are used as a whole.
+/// The part to read of a file that marks held-out people; other files are read as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// To learn from.
+    /// People for training.
     Learn,
-    /// To measure on.
+    /// People for evaluation.
     HeldOut,
 }
 
-/// What is to be read.
+/// Parameters of reading a data set.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// File or folder of labels.
+    /// Label file, or folder that contains it.
     pub annotations: &'a Path,
-    /// Folder of the pictures.
+    /// Folder of the images.
     pub images: &'a Path,
-    /// The wanted people.
+    /// Part of the data set to read.
     pub split: Split,
-    /// Name or number of the category that is wanted, where a file has several.
+    /// Name or id of the category to read, where a file has several.
     pub category: Option<&'a str>,
-    /// How pictures lie whose EXIF data turns them.
+    /// Whether labels refer to the EXIF-rotated or the stored image.
     pub orientation: Orientation,
 }
 
 impl<'a> Request<'a> {
-    /// Everything else decided by what is in the files.
+    /// Creates a request with all other options detected from the files.
     pub fn new(annotations: &'a Path, images: &'a Path, split: Split) -> Self {
         Self {
             annotations,
@@ -123,28 +123,28 @@ impl<'a> Request<'a> {
     }
 }
 
-/// One format: a row of [`DATASETS`].
+/// A data set format: an entry of [`DATASETS`].
 pub struct DatasetSpec {
-    /// `coco`.
+    /// Name on the command line, e.g. `coco`.
     pub name: &'static str,
-    /// One line for `--help`.
+    /// Description for `--help`, one line.
     pub help: &'static str,
-    /// Whether a file or folder looks like this format.
+    /// Returns whether a file or folder looks like this format.
     pub accepts: fn(&Path) -> bool,
-    /// The file of labels that is read: of a file itself, of a folder the one in it.
+    /// Returns the label file to read: a file itself, or the label file within a folder.
     pub file: fn(&Path) -> PathBuf,
-    /// Whether its files have categories to choose from.
+    /// Whether files of this format have categories to choose from.
     pub has_categories: bool,
-    /// Reads what is wanted. Entries that cannot be used are left out and appended to the findings;
-    /// an error means that nothing could be read.
+    /// Reads the requested part. Unusable entries are skipped and appended to the findings; an
+    /// error means that nothing could be read.
     read: fn(&Request<'_>, &mut Vec<Finding>) -> Result<Dataset>,
 }
 
-/// Every format. The first that accepts a path is taken when nobody says which.
+/// Every format. The first that accepts a path is used if none is specified.
 pub const DATASETS: &[DatasetSpec] = &[coco::FORMAT, mpii::FORMAT, lsp::FORMAT, clip::FORMAT];
 
 impl DatasetSpec {
-    /// Reads what is wanted and appends what is odd to `findings`.
+    /// Reads the requested part and appends problems to `findings`.
     ///
     /// # Errors
     /// When nothing could be read.
@@ -165,11 +165,11 @@ impl DatasetSpec {
         Ok(dataset)
     }
 
-    /// Reads what is wanted and refuses entries that cannot be used. What is to be known about the
-    /// file as a whole is logged and kept ([`Dataset::notes`]).
+    /// Reads the requested part and refuses unusable entries. Remarks about the file as a whole are
+    /// logged and kept ([`Dataset::notes`]).
     ///
     /// # Errors
-    /// When the file cannot be read, or with the first entry at fault.
+    /// When the file cannot be read; otherwise the first unusable entry.
     pub fn load(&self, request: &Request<'_>) -> Result<Dataset> {
         let mut findings = Vec::new();
         let mut dataset = self.examine(request, &mut findings)?;
@@ -182,15 +182,15 @@ impl DatasetSpec {
     }
 }
 
-/// The row called `name`.
+/// Returns the format called `name`.
 pub fn format(name: &str) -> Option<&'static DatasetSpec> {
     DATASETS.iter().find(|d| d.name == name)
 }
 
-/// The format of a file or folder of labels.
+/// Detects the format of a label file or folder.
 ///
 /// # Errors
-/// When it is not there, or no format accepts it; the message lists them.
+/// When the path does not exist or no format accepts it; the message lists the formats.
 pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
     let about = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if about.is_file() && about.len() == 0 {
@@ -206,8 +206,8 @@ pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
     })
 }
 
-/// Where the pictures of labels usually lie: `images` beside them, or beside the folder
-/// `annotations` or `labels` they are in; else the labels' own folder.
+/// Returns the default image folder: `images` next to the labels, or next to the folder
+/// `annotations` or `labels` that contains them; otherwise the folder of the labels.
 pub fn usual_images(annotations: &Path) -> PathBuf {
     let folder = if annotations.is_dir() {
         annotations
@@ -220,7 +220,7 @@ pub fn usual_images(annotations: &Path) -> PathBuf {
     let above = folder.parent().filter(|_| is_for_labels);
     let places = [Some(folder), above].into_iter().flatten();
     let mut images = places.map(|folder| folder.join("images"));
-    // A bare file name lies in the folder that the program runs in.
+    // A bare file name is relative to the working directory.
     let is_here = folder.as_os_str().is_empty();
     let own = if is_here { Path::new(".") } else { folder };
     images

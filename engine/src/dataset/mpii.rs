@@ -1,15 +1,16 @@
-//! MPII in the JSON form the community passes around, one entry a person: `image`, `center`,
-//! `scale`, `joints` and `joints_vis` (HRNet, TransPose), or `img_paths`, `objpos`,
-//! `scale_provided` and `joint_self` with the visibility as third number (hourglass networks).
+//! MPII in the community's JSON form, one entry per person: `image`, `center`, `scale`, `joints`
+//! and `joints_vis` (HRNet, TransPose), or `img_paths`, `objpos`, `scale_provided` and `joint_self`
+//! with the visibility as third number (hourglass networks).
 //!
-//! Coordinates count from 1, as MATLAB does; here they count from 0. A person's box and region are
-//! the square that MPII's protocol looks at before padding: 200 pixels times `scale`, moved down by
-//! 15 times `scale`. Pictures carry no size, so their headers are read. No variant has head boxes.
+//! The files use MATLAB's 1-based coordinates; they are converted to 0-based. A person's box and
+//! region are the square of MPII's protocol before padding: 200 pixels times `scale`, moved down by
+//! 15 times `scale`. The entries carry no image size, so image headers are read. No variant has
+//! head boxes.
 //!
-//! The hourglass variant keeps people to learn from and people to validate on in one file and
-//! marks the latter by `isValidation`. Where both are there, one part is read and the other set
-//! aside; in pictures that show people of both, those set aside stay without their joints, so that
-//! nobody learns or measures that there is no one.
+//! The hourglass variant keeps training and validation people in one file and marks the latter by
+//! `isValidation`. Where both are present, one part is read and the other set aside; in images that
+//! show people of both parts, those set aside are kept without joints, so that they are neither
+//! trained nor evaluated as background.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -29,7 +30,7 @@ use crate::geometry::{BBox, Point, Size};
 use crate::sample::Square;
 use crate::skeleton::Skeleton;
 
-/// The row of [`super::DATASETS`].
+/// Entry of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "mpii",
     help: "MPII JSON (a list of image, center, scale, joints, joints_vis)",
@@ -47,7 +48,7 @@ struct Entry {
     center: [f64; 2],
     #[serde(alias = "scale_provided")]
     scale: f64,
-    /// `[x, y]`, or `[x, y, visible]`. The test part has none.
+    /// `[x, y]`, or `[x, y, visible]`. Absent in the test set.
     #[serde(default, alias = "joint_self")]
     joints: Vec<Vec<f64>>,
     joints_vis: Option<Vec<f64>>,
@@ -83,7 +84,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
 
     let pictures = PictureFolder::new(images);
     let mut samples: Vec<Sample> = Vec::new();
-    // By number: whether somebody who is wanted is in the picture.
+    // Per image id, whether the image shows a person of the requested part.
     let mut shows_wanted = Vec::new();
     let mut known = HashMap::new();
     for (i, entry) in entries.into_iter().enumerate() {
@@ -126,7 +127,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
     })
 }
 
-/// What is not read of `all` people, `n_validation` of whom are for validation.
+/// Describes the part that is not read, given `n_validation` of `all` people for validation.
 fn set_aside(split: Split, n_validation: usize, all: usize) -> String {
     match split {
         Split::Learn => format!(
@@ -166,11 +167,11 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
         if !(x.is_finite() && y.is_finite()) {
             return Err(format!("joint {j} is at {x}, {y}"));
         }
-        // Joints nobody labelled stand at 0 or -1 in every variant.
+        // Unlabelled joints are stored as 0 or -1 in every variant.
         let placed = x > 0.0 && y > 0.0;
         let visibility = match (visible.map(|v| v[j]), third) {
             (Some(v), _) if v > 0.0 && placed => Visibility::Visible,
-            // `joints_vis` 0: not to be learned from. In `joint_self` it means hidden.
+            // In `joints_vis`, 0 excludes a joint from training; in `joint_self` it means occluded.
             (None, Some(v)) if placed && v <= 0.0 => Visibility::Hidden,
             (None, _) if placed => Visibility::Visible,
             _ => Visibility::Unlabelled,
@@ -187,7 +188,7 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
         id,
         bbox: BBox::new(center.x - side / 2.0, center.y - side / 2.0, side, side),
         region: Some(Square { center, side }),
-        // MPII has no silhouettes; the joints' box stands in for one.
+        // MPII has no segmentation masks; the box of the joints stands in.
         area: BBox::around(labelled()).map_or(0.0, |b| b.area().max(1.0)),
         is_crowd: false,
         n_keypoints: labelled().count(),
@@ -235,8 +236,8 @@ mod tests {
         ])
     }
 
-    /// Fails when a variant is misread: base of coordinates, visibility, people of one picture,
-    /// the region of the protocol.
+    /// Fails when a variant is misread: coordinate base, visibility, people of one image, or the
+    /// region of the protocol.
     #[test]
     fn both_variants_are_read() {
         let mut findings = Vec::new();
@@ -265,9 +266,8 @@ mod tests {
         assert_eq!(people[0].bbox, BBox::new(59.0, 26.5, 100.0, 100.0));
     }
 
-    /// Fails when people to validate on are learned from or people to learn from measured on,
-    /// nobody is told, somebody else in the picture is taken for absent, or a file of one part
-    /// alone is read as empty.
+    /// Fails when validation people are used for training or vice versa, the split is not reported,
+    /// a person set aside is taken for background, or a file with only one part is read as empty.
     #[test]
     fn the_two_parts_of_a_file_are_kept_apart() {
         let joints: Vec<[f64; 3]> = vec![[11.0, 21.0, 1.0]; 16];
@@ -318,7 +318,7 @@ mod tests {
         }
     }
 
-    /// Fails when a broken entry stops the others, or is taken.
+    /// Fails when a broken entry prevents the others from being read, or is accepted.
     #[test]
     fn broken_entries_are_found() {
         let mut value = valid();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a damaged file stops the program.
+        /// Fails when a damaged file causes a panic.
         #[test]
         fn damage_is_survived(at in 0usize..1000, byte: u8) {
             let mut bytes = valid().to_string().into_bytes();

@@ -1,31 +1,31 @@
-//! Joints of a file by their names: [`Naming`] says which joint of which skeleton each name means.
+//! Maps joint names of a file to joints: [`Naming`] assigns each name a joint of a skeleton.
 //!
 //! Tools spell the same joint in many ways (`left_ankle`, `Left Ankle`, `leftAnkle`, `LAnkle`,
 //! `ankle-left`, `l_ank`). Names are compared without case, blanks and punctuation, and their order
-//! does not matter. Joints that the skeleton does not have are left out. Where names are only
-//! numbers, the order counts.
+//! does not matter. Joints that the skeleton lacks are ignored. Where names are only numbers, the
+//! order decides.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::skeleton::Skeleton;
 
-/// What the names of a file mean.
+/// Joint names of a file resolved to a skeleton.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Naming {
-    /// The skeleton that knows most of them.
+    /// The skeleton that matches most of the names.
     pub skeleton: &'static Skeleton,
-    /// Per name the joint of the skeleton.
+    /// For each name, the index of its joint in the skeleton.
     pub joints: Vec<Option<usize>>,
-    /// Names that the skeleton has no joint for, or has one for already, as the file spells them.
+    /// Names without a joint in the skeleton, or duplicates of one, as the file spells them.
     pub left_out: Vec<String>,
-    /// Whether the order decided.
+    /// Whether joints were assigned by order rather than by name.
     pub by_order: bool,
 }
 
 const LEFT: &[&str] = &["l", "left", "lft", "lt"];
 const RIGHT: &[&str] = &["r", "right", "rgt", "rt"];
-/// Parts of the body with a left and a right one, and how else they are called.
+/// Body parts with a left and a right joint, and their aliases.
 const PARTS: &[(&str, &[&str])] = &[
     ("eye", &["eyes"]),
     ("ear", &["ears"]),
@@ -36,8 +36,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("knee", &["kne", "knees"]),
     ("ankle", &["ank", "ankles"]),
 ];
-/// Joints on the middle line, and how else they are called. The neck of LSP, MPII and `CrowdPose`
-/// is where neck and head meet; that of OpenPose lies between the shoulders and is its own joint.
+/// Joints on the midline, and their aliases. The neck of LSP, MPII and `CrowdPose` is where neck
+/// and head meet; that of OpenPose lies between the shoulders and is a separate joint.
 const MIDDLES: &[(&str, &[&str])] = &[
     ("nose", &["nosetip", "tipofnose"]),
     ("neck", &[]),
@@ -61,17 +61,17 @@ const MIDDLES: &[(&str, &[&str])] = &[
     ("thorax", &[]),
 ];
 
-/// A joint that a spelling means in one skeleton.
+/// The joint that a spelling denotes in one skeleton.
 #[derive(Debug, Clone, Copy)]
 struct Meaning {
     joint: usize,
-    /// Whether it is the skeleton's own name: another one gives way to it.
+    /// Whether the spelling is the skeleton's own name, which overrides aliases.
     is_own: bool,
 }
 
 type Spellings = HashMap<String, Meaning>;
 
-/// Per skeleton what each spelling means.
+/// The joint for each spelling, per skeleton.
 static SPELLINGS: LazyLock<Vec<(&'static Skeleton, Spellings)>> =
     LazyLock::new(|| Skeleton::all().iter().map(|s| (s, spellings(s))).collect());
 
@@ -120,7 +120,8 @@ fn spellings(skeleton: &Skeleton) -> Spellings {
     known
 }
 
-/// The letters and digits of a name in lower case, without a number in front (`05: Left Knee`).
+/// Returns the letters and digits of a name in lower case, without a leading number (`05: Left
+/// Knee`).
 fn key(name: &str) -> String {
     let letters = name.chars().filter(|c| c.is_alphanumeric());
     let all: String = letters.flat_map(char::to_lowercase).collect();
@@ -129,7 +130,7 @@ fn key(name: &str) -> String {
 }
 
 fn meaning(known: &Spellings, name: &str) -> Option<Meaning> {
-    // A whole word behind a group's name (`person/left_ankle`), or a word that adds nothing.
+    // Strips a group name in front (`person/left_ankle`) or a word without meaning.
     let last = name.rsplit(['/', ':', '.', '|']).next().unwrap_or(name);
     let plain = key(name);
     let candidates = [
@@ -140,7 +141,7 @@ fn meaning(known: &Spellings, name: &str) -> Option<Meaning> {
     candidates.iter().find_map(|k| known.get(*k)).copied()
 }
 
-/// Whether the names only count: `0`, `1`, ... or `kp_1`, `kp_2`, ...
+/// Returns whether the names are only numbers: `0`, `1`, ... or `kp_1`, `kp_2`, ...
 pub(super) fn are_numbers(names: &[String]) -> bool {
     const WORDS: &[&str] = &[
         "", "j", "joint", "k", "kp", "kpt", "kps", "keypoint", "landmark", "newpoint", "node", "p",
@@ -156,7 +157,7 @@ pub(super) fn are_numbers(names: &[String]) -> bool {
         .all(|n| WORDS.contains(&word(n).as_str()) && (has_digit(n) || n.trim().is_empty()))
 }
 
-/// The skeleton with `n` joints, whose order unnamed joints are taken to stand in.
+/// Returns the skeleton with `n` joints, whose order is assumed for unnamed joints.
 pub(super) fn by_order(n: usize) -> Result<Naming, String> {
     let Some(skeleton) = Skeleton::all().iter().find(|s| s.n_joints() == n) else {
         let known = Skeleton::all().iter();
@@ -175,15 +176,16 @@ pub(super) fn by_order(n: usize) -> Result<Naming, String> {
     })
 }
 
-/// Names of joints that make a whole body, whatever else is labelled beside them (hands, feet, a
+/// Number of known names that make a whole body, whatever else is labelled as well (hands, feet, a
 /// face of 68 points).
 const WHOLE_BODY: usize = 12;
 
-/// What `names` mean in the skeleton that knows most of them; of equals, one with OKS sigmas, then
-/// the smallest.
+/// Resolves `names` in the skeleton that matches most of them. Ties go to a skeleton with OKS
+/// sigmas, then to the smallest.
 ///
 /// # Errors
-/// When fewer than half of the names are known and they make no whole body; it lists the others.
+/// When fewer than half of the names are known and they do not make a whole body; the message lists
+/// the unknown ones.
 pub(super) fn naming(names: &[String]) -> Result<Naming, String> {
     if are_numbers(names) {
         return by_order(names.len());
@@ -225,7 +227,7 @@ pub(super) fn naming(names: &[String]) -> Result<Naming, String> {
     Ok(best)
 }
 
-/// The first names, and how many more there are.
+/// Formats the first names and the number of further ones.
 pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 24;
     let first = names.iter().take(MOST).map(AsRef::as_ref);
@@ -268,7 +270,7 @@ fn in_skeleton(names: &[String], skeleton: &'static Skeleton, known: &Spellings)
 }
 
 impl Naming {
-    /// How many names have a joint.
+    /// Returns the number of names with a joint.
     pub(super) fn n_known(&self) -> usize {
         self.joints.iter().flatten().count()
     }

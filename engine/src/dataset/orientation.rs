@@ -1,10 +1,10 @@
-//! How pictures lie whose EXIF data turns them, where their size does not tell: pictures upside
-//! down, mirrored ones, square ones on their side. Labels made in a browser are for the turned
-//! picture, labels of most published sets for the stored one.
+//! Decides whether labels refer to the EXIF-rotated or the stored image where the image size does
+//! not tell: images upside down, mirrored images, square images on their side. Labels made in a
+//! browser refer to the rotated image, labels of most published sets to the stored one.
 //!
-//! Pictures of the same set whose size does tell decide for the others: they were labelled with one
-//! tool. Where there are none, the pictures are left open ([`Dataset::open`]); a network that is at
-//! hand can try both ways ([`better_fit`]).
+//! Images of the same set whose size does tell decide for the others, since they were labelled with
+//! one tool. Where there are none, the images are left undecided ([`Dataset::open`]); an available
+//! network can try both orientations ([`better_fit`]).
 
 use rayon::prelude::*;
 
@@ -12,8 +12,8 @@ use super::{Dataset, picture};
 use crate::error::Result;
 use crate::sample::{Annotation, Orientation, Sample};
 
-/// Decides as `wanted`, or as the sizes of the set's pictures tell. What is left open is noted in
-/// the data set; the text is what else is to be known.
+/// Applies `wanted`, or the orientation that the image sizes of the set imply. Undecided images are
+/// recorded in the data set; the returned text is an additional remark.
 pub(super) fn settle(dataset: &mut Dataset, wanted: Orientation) -> Option<String> {
     if wanted != Orientation::Auto {
         set(dataset, wanted);
@@ -55,7 +55,7 @@ pub(super) fn settle(dataset: &mut Dataset, wanted: Orientation) -> Option<Strin
     ))
 }
 
-/// Decides for the pictures that are open, or, where none is, for all.
+/// Sets the orientation of the undecided images, or of all images if none is undecided.
 pub fn set(dataset: &mut Dataset, orientation: Orientation) {
     let open = std::mem::take(&mut dataset.open);
     if open.is_empty() {
@@ -69,7 +69,7 @@ pub fn set(dataset: &mut Dataset, orientation: Orientation) {
     }
 }
 
-/// What to say of pictures that are left open.
+/// Returns the remark about `n` undecided images.
 pub fn open_note(n: usize) -> String {
     format!(
         "the EXIF data of {n} images rotate them, and their labels fit both ways; they are read \
@@ -78,16 +78,16 @@ pub fn open_note(n: usize) -> String {
     )
 }
 
-/// People who are tried both ways, evenly spread over the open pictures.
+/// Number of people to try in both orientations, evenly spread over the undecided images.
 const TRIED: usize = 8;
-/// How much more similar (OKS, 0 to 1) answers have to be to the labels, on average.
+/// Margin of the mean similarity (OKS, 0 to 1) by which one orientation must be better.
 const CLEARLY: f64 = 0.1;
 
-/// The way of the open pictures in which `similarity`, 0 to 1, of answers to labels is clearly
-/// larger; `None` where it is not, or nobody can be tried.
+/// Returns the orientation of the undecided images in which predictions are clearly more similar to
+/// the labels by `similarity`, 0 to 1; `None` if neither is, or no person can be tried.
 ///
 /// # Errors
-/// Those of `similarity`; pictures that cannot be read are passed over before.
+/// Those of `similarity`; unreadable images are skipped beforehand.
 pub fn better_fit(
     dataset: &Dataset,
     similarity: &mut dyn FnMut(&Sample, &Annotation) -> Result<Option<f64>>,

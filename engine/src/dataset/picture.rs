@@ -1,10 +1,10 @@
-//! Pictures of labelled data, decoded the way their labels and all published figures assume:
-//! bit for bit like libjpeg-turbo, and unturned, whatever their EXIF data says, unless only the
-//! turned picture is as large as the labels say, or it is to be turned ([`Orientation`]).
+//! Reads images of labelled data with the pixels that labels and published results assume:
+//! bit-identical to libjpeg-turbo, and without applying the EXIF orientation, unless only the
+//! rotated image has the labelled size or rotation is requested ([`Orientation`]).
 //!
-//! Decoders differ by a sixth of a grey level on average in how they round chroma. That alone
-//! moved PCK@0.2 of SFM on 353 people by 0.18 points (44.90 instead of 45.08), more than many a
-//! change worth measuring.
+//! JPEG decoders round chroma differently, by a sixth of a grey level on average. That alone moved
+//! PCK@0.2 of SFM on 353 people by 0.18 points (44.90 instead of 45.08), more than many a change
+//! worth measuring.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -24,10 +24,10 @@ use crate::source::image::read_picture;
 /// Longest side accepted, in pixels.
 pub(super) const MAX_SIDE: u32 = 16_384;
 
-/// The first bytes of every JPEG file.
+/// First bytes of every JPEG file.
 const JPEG_MAGIC: [u8; 3] = [0xff, 0xd8, 0xff];
 
-/// Reads the picture `path`, numbered `id`.
+/// Reads the image `path`; the frame gets the index `id`.
 ///
 /// # Errors
 /// When the file is missing, damaged or larger than 16384 pixels along a side.
@@ -44,7 +44,7 @@ fn read(path: &Path, id: u64) -> Result<Frame> {
     if width > MAX_SIDE || height > MAX_SIDE {
         return Err(damaged(format!("{width}x{height} pixels are too many")));
     }
-    // One hostile file among ten thousand must not end a training run.
+    // A hostile file among ten thousand must not end a training run.
     let picture = catch_unwind(|| decompress_to(&bytes, PixelFormat::Rgba))
         .map_err(|_| damaged("the decoder stumbled over it".to_owned()))?
         .map_err(|e| damaged(e.to_string()))?;
@@ -52,10 +52,11 @@ fn read(path: &Path, id: u64) -> Result<Frame> {
     Ok(Frame::new(id, 0.0, size, Pixels::unpooled(picture.data)))
 }
 
-/// Reads the picture of `sample`, to be compared with its labels.
+/// Reads the image of `sample` for comparison with its labels.
 ///
 /// # Errors
-/// Like [`read`]; when the labels were made for another size, they would lie beside the joints.
+/// Like [`read`]; also when the labels were made for another size, because they would miss the
+/// joints.
 pub fn of_sample(sample: &Sample) -> Result<Frame> {
     of_file(
         &sample.path,
@@ -65,9 +66,9 @@ pub fn of_sample(sample: &Sample) -> Result<Frame> {
     )
 }
 
-/// Reads the picture `path`, numbered `id`, whose labels were made for `size`. Tools for labelling
-/// mostly show a telephone's pictures upright: where those of its file lie on their side and are
-/// of another size, it is turned as its EXIF data says, unless `orientation` says otherwise.
+/// Reads the image `path` with index `id`, whose labels were made for `size`. Labelling tools
+/// mostly show photos from phones upright: if the stored image has another size and lies on its
+/// side, it is rotated as its EXIF data says, unless `orientation` overrides this.
 ///
 /// # Errors
 /// Like [`of_sample`].
@@ -89,8 +90,8 @@ pub fn of_file(path: &Path, id: u64, size: Size, orientation: Orientation) -> Re
     Err(Error::data(path, reason))
 }
 
-/// How the EXIF data of a JPEG turns it; `None` where they do not. Pictures of other formats are
-/// always read as they are turned.
+/// Returns the EXIF rotation of a JPEG; `None` if there is none. Images of other formats are always
+/// read with their orientation applied.
 fn turn(path: &Path) -> Option<Turn> {
     if !has_exif(path) {
         return None;
@@ -100,8 +101,8 @@ fn turn(path: &Path) -> Option<Turn> {
     Some(orientation).filter(|turn| *turn != Turn::NoTransforms)
 }
 
-/// Whether a file is a JPEG with EXIF data, from the segments in front of its picture: a data set
-/// may have a hundred thousand, of which a decoder would read every byte.
+/// Returns whether a file is a JPEG with EXIF data. Only reads the segments before the image data:
+/// a data set may have a hundred thousand images, which a decoder would read completely.
 fn has_exif(path: &Path) -> bool {
     const EXIF: &[u8] = b"Exif\0\0";
     let look = || -> std::io::Result<bool> {
@@ -116,7 +117,7 @@ fn has_exif(path: &Path) -> bool {
             file.read_exact(&mut head)?;
             let length = i64::from(u16::from_be_bytes([head[2], head[3]]));
             match head {
-                // Application data and comments.
+                // Application segments and comments.
                 [0xff, 0xe1, ..] if length >= 8 => {
                     let mut name = [0; 6];
                     file.read_exact(&mut name)?;
@@ -133,7 +134,7 @@ fn has_exif(path: &Path) -> bool {
     look().unwrap_or_default()
 }
 
-/// The sizes of a JPEG as it is stored and as its EXIF data turns it; `None` where they do not.
+/// Returns the size of a JPEG as stored and as rotated by EXIF; `None` without EXIF rotation.
 pub(super) fn sizes(path: &Path) -> Option<[Size; 2]> {
     let turn = turn(path)?;
     let stored = size(path).ok()?;
@@ -149,7 +150,7 @@ pub(super) fn sizes(path: &Path) -> Option<[Size; 2]> {
     Some([stored, upright])
 }
 
-/// The JPEG `frame` as its EXIF data turns it; `None` where they do not.
+/// Returns the JPEG `frame` rotated as its EXIF data says; `None` without EXIF rotation.
 fn turned(path: &Path, frame: &Frame) -> Option<Frame> {
     let orientation = turn(path)?;
     let [width, height] = [frame.size().width, frame.size().height].map(|n| n as u32);
@@ -161,10 +162,10 @@ fn turned(path: &Path, frame: &Frame) -> Option<Frame> {
     Some(Frame::new(frame.id, 0.0, size, pixels))
 }
 
-/// Size that the header of a picture declares.
+/// Returns the size in the header of an image.
 ///
 /// # Errors
-/// When the file is missing or no picture.
+/// When the file is missing or not an image.
 pub fn size(path: &Path) -> Result<Size> {
     let reader = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
@@ -175,13 +176,13 @@ pub fn size(path: &Path) -> Result<Size> {
     Ok(Size::new(width as usize, height as usize))
 }
 
-/// Gives a sample whose labels name no size that of its picture. A picture that cannot be opened
-/// counts as large enough for its joints, so that the labels stay usable until it is there.
+/// Sets the size of a sample whose labels do not give one. An image that cannot be opened is
+/// assumed to be large enough for its joints, so that the labels stay usable until it exists.
 pub(super) fn size_from_header(sample: &mut Sample) {
     let joints = sample.annotations.iter().flat_map(|a| &a.joints);
     let points = joints.filter_map(Joint::labelled);
     if let Some([stored, upright]) = sizes(&sample.path) {
-        // Labels that lie beside the stored picture were made on the turned one.
+        // Labels outside the stored image were made on the rotated one.
         let is_inside = |size: Size| {
             let mut points = points.clone();
             points.all(|p| p.x < size.width as f64 && p.y < size.height as f64)
@@ -204,8 +205,8 @@ mod tests {
 
     const SUMS: [u64; 4] = [43_545_110, 43_538_923, 44_540_819, 87_717_450];
 
-    /// Fails when evaluation reads other pixels than libjpeg-turbo: the sums were taken with
-    /// Pillow 12 from the same file.
+    /// Fails when evaluation reads pixels that differ from libjpeg-turbo: the sums were computed
+    /// with Pillow 12 from the same file.
     #[test]
     fn pixels_equal_those_of_libjpeg_turbo() {
         let path = concat!(
@@ -216,14 +217,14 @@ mod tests {
         assert_eq!((frame.id, frame.size()), (7, Size::new(61, 45)));
         let mut sums = [0u64; 4];
         for (i, &value) in frame.rgba().iter().enumerate() {
-            // Weighted by position, so that a shift is seen as well as a change of colour.
+            // Weighted by position, so that a shift is detected as well as a change of colour.
             sums[i % 4] += u64::from(value) * (1 + i as u64 / 4 % 251);
         }
         assert_eq!(sums, SUMS);
     }
 
-    /// Fails when labels are compared with a picture of another size, or the complaint does not
-    /// say which picture it is.
+    /// Fails when labels are compared with an image of another size, or the message does not name
+    /// the image.
     #[test]
     fn labels_of_another_size_are_refused() {
         let folder = tempfile::tempdir().unwrap();
@@ -245,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Fails when a damaged or missing picture ends a long evaluation without naming the file.
+    /// Fails when a damaged or missing image ends a long evaluation without naming the file.
     #[test]
     fn complaints_name_the_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -258,8 +259,8 @@ mod tests {
         }
     }
 
-    /// Fails when a telephone's picture, labelled upright, is refused or lies on its side, or one
-    /// that was labelled as it is stored is turned.
+    /// Fails when a phone photo labelled upright is refused or not rotated, or one labelled as
+    /// stored is rotated.
     #[test]
     fn pictures_lie_as_their_labels_do() {
         let golden = concat!(
@@ -284,7 +285,7 @@ mod tests {
         assert!(of_size(&path, lying, Orientation::Exif).is_err());
         assert!(of_size(&path, standing, Orientation::Stored).is_err());
         assert!(of_size(Path::new(golden), lying, Orientation::Exif).is_ok());
-        // Turned clockwise: what was at the left end of the last row comes first.
+        // Rotated clockwise: the left end of the last row comes first.
         let pixel = |frame: &Frame, x: usize, y: usize| -> [u8; 4] {
             frame.rgba()[4 * (y * frame.size().width + x)..][..4]
                 .try_into()

@@ -1,5 +1,5 @@
-//! A sheet of what a network is about to learn from: every input of a batch as it is fed, with
-//! the joints on the left and the heatmaps' targets on the right.
+//! Contact sheet of training samples: every input of a batch as the network receives it, with the
+//! joints on the left and the target heatmaps on the right.
 
 use std::sync::Arc;
 
@@ -17,15 +17,16 @@ use crate::pose::{Keypoint, Pose};
 use crate::preprocess::InputSpec;
 use crate::skeleton::Skeleton;
 
-/// Pixels between tiles.
+/// Gap between tiles in pixels.
 const GAP: usize = 4;
-/// Rows under a tile for its caption.
+/// Height of a caption under a tile in pixels.
 const CAPTION: usize = 14;
-/// Opacity of hidden joints.
+/// Opacity of occluded joints.
 const HIDDEN: f32 = 0.4;
 
-/// Draws the first `most` inputs of `batch` in rows of `columns`. Left is blue, right is orange, hidden joints are
-/// faint, unlabelled ones are not drawn. `input` and `skeleton` are those of the loader.
+/// Draws up to `most` inputs of `batch` in rows of `columns`. Left is blue, right is orange,
+/// occluded joints are faint, unlabelled ones are not drawn. `input` and `skeleton` are those of
+/// the loader.
 pub fn contact_sheet(
     batch: &Batch,
     input: &InputSpec,
@@ -84,8 +85,8 @@ fn style() -> OverlayStyle {
     }
 }
 
-/// `person 17 of set 2, mirrored, 12 joints, 3 absent`, or, of everybody,
-/// `4 pictures, 7 people, 61 joints`.
+/// Formats `person 17 of set 2, mirrored, 12 joints, 3 absent`, or for inputs of several people `4
+/// pictures, 7 people, 61 joints`.
 fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     let joints = seen.people().flatten();
     let is_inside = |j: &&Joint| j.inside(input).is_some();
@@ -116,7 +117,7 @@ fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     format!("{pictures}{people} people, {inside} joints")
 }
 
-/// Input `i` of the batch as if a network had seen it.
+/// Returns input `i` of the batch with its targets as if a network had predicted them.
 fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton) -> PoseOutput {
     let keypoint = |joint: &Joint| {
         let score = match (joint.inside(input.size), joint.visibility) {
@@ -127,7 +128,7 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
         Keypoint::from([joint.point.x as f32, joint.point.y as f32, score])
     };
     let pose = |joints: &Vec<Joint>| Pose::from_keypoints(joints.iter().map(keypoint).collect());
-    // Heatmaps of joints are the first channels of any targets.
+    // In any target, the first channels are heatmaps of joints.
     let n_targets = batch.targets.len() / batch.len();
     let n_maps = skeleton.n_joints() * batch.heatmap_size.area();
     PoseOutput {
@@ -154,12 +155,12 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
     }
 }
 
-/// Normalised planes as a picture again.
+/// Converts normalised planes back to an image.
 fn picture(values: &[f32], input: &InputSpec) -> Frame {
     Frame::new(0, 0.0, input.size, Pixels::unpooled(rgba_of(values, input)))
 }
 
-/// Red, green, blue and alpha of normalised planes.
+/// Converts normalised planes to interleaved RGBA.
 pub(crate) fn rgba_of(values: &[f32], input: &InputSpec) -> Vec<u8> {
     let area = input.size.area();
     let mut rgba = vec![255; area * BYTES_PER_PIXEL];
@@ -180,7 +181,8 @@ mod tests {
     use crate::geometry::{Affine2, Alignment, Point};
     use poselens_shaders::{LEFT, RIGHT};
 
-    /// Fails when a sheet shows joints, sides or targets elsewhere than the network gets them.
+    /// Fails when the sheet shows joints, sides or targets at other places than the network gets
+    /// them.
     #[test]
     fn the_sheet_shows_what_is_taught() {
         let skeleton = Skeleton::by_name("coco17").unwrap();

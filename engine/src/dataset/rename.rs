@@ -1,12 +1,11 @@
-//! The same joints under another skeleton's names.
+//! Conversion of joints to another skeleton.
 
 use super::{Annotation, Dataset, Joint, Sample, Visibility};
 use crate::geometry::{Point, Size};
 use crate::skeleton::{JointOrigin, Skeleton};
 
-/// Joints by the names that `map` leads to; a joint the source does not have is unlabelled. A
-/// middle (pelvis, neck) needs both ends labelled in the picture, of size `image`, and is hidden
-/// when one of them is.
+/// Converts joints by `map`; a joint that the source lacks is unlabelled. A midpoint (pelvis, neck)
+/// needs both ends labelled inside the image, of size `image`, and is occluded if either end is.
 pub fn renamed(joints: &[Joint], map: &[Option<JointOrigin>], image: Size) -> Vec<Joint> {
     let none = Joint {
         point: Point::default(),
@@ -33,7 +32,7 @@ pub fn renamed(joints: &[Joint], map: &[Option<JointOrigin>], image: Size) -> Ve
 }
 
 impl Dataset {
-    /// Labelled joints from which `map` makes nothing.
+    /// Returns the labelled joints that `map` drops.
     pub(super) fn joints_lost(&self, map: &[Option<JointOrigin>]) -> Vec<String> {
         let is_used = |j: usize| {
             let is_of = |origin: &JointOrigin| match *origin {
@@ -51,11 +50,11 @@ impl Dataset {
         lost.map(|(_, name)| name.clone()).collect()
     }
 
-    /// The data set under the names of `skeleton`; `None` when there is no map. Labelled joints
-    /// that it does not have are counted as left out. Boxes, areas and
-    /// pictures stay, under the same names everything does. Under others joints are counted anew,
-    /// of people whom the file counts at all: OKS ignores those of whom no joint is left, and those
-    /// whom the file itself has it ignore.
+    /// Converts the data set to `skeleton`; `None` if there is no map. Labelled joints that the
+    /// skeleton lacks are counted as left out. Boxes, areas and images are unchanged; so is
+    /// everything if the skeleton is the same. Otherwise joint counts are recomputed for people
+    /// with a count above 0: OKS ignores people without remaining joints, and those that the file
+    /// itself marks as ignored.
     pub fn renamed_to(&self, skeleton: &'static Skeleton) -> Option<Self> {
         if skeleton.name == self.skeleton.name {
             return Some(self.clone());
@@ -95,8 +94,8 @@ mod tests {
     use crate::geometry::BBox;
     use crate::sample::Orientation;
 
-    /// Fails when a joint gets another joint's name or side, an absent one is made up, or a
-    /// pelvis is put between a hip and "surely not in the picture".
+    /// Fails when a joint gets another joint's name or side, an absent one is invented, or a pelvis
+    /// is placed between a hip and a hip labelled as outside the image.
     #[test]
     fn names_decide() {
         let coco = Skeleton::by_name("coco17").unwrap();
@@ -134,8 +133,8 @@ mod tests {
         assert_eq!(renamed(&joints, &map, image)[pelvis].labelled(), None);
     }
 
-    /// Fails when a file's own count of joints, by which OKS ignores people, is replaced although
-    /// no joint has changed, or somebody whom it ignores counts under other names.
+    /// Fails when the joint counts of a file, by which OKS ignores people, are replaced although no
+    /// joint has changed, or an ignored person counts after the conversion.
     #[test]
     fn the_file_s_count_of_joints_is_kept() {
         let person = |id: u64, n_keypoints: usize| Annotation {

@@ -1,4 +1,4 @@
-//! Model cards: what a network expects and what is known about its weights.
+//! Model cards: input, outputs and provenance of a network's weights.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,50 +15,50 @@ use crate::skeleton::Skeleton;
 pub struct Card {
     /// Name of the architecture.
     pub model: String,
-    /// Where it was published.
+    /// Citation of the publication.
     pub paper: String,
-    /// Licence of the weights and of the original code, in a sentence.
+    /// Licence of the weights and of the original code, in one sentence.
     pub license: String,
-    /// How to get weights where none are bundled.
+    /// How to obtain weights if none are bundled.
     pub weights: Option<String>,
     /// SHA-256 of the weights file, lower-case hex.
     pub sha256: Option<String>,
     /// Name of the skeleton the weights were trained for.
     pub skeleton: String,
-    /// What the network is fed.
+    /// Size, normalisation and cropping of the input.
     pub input: InputCard,
-    /// What the network answers.
+    /// Resolution and decoding of the heatmaps.
     pub heatmap: HeatmapCard,
-    /// When joints found make a person; where nothing was measured, the tracker's defaults hold.
+    /// Score thresholds for people; if not measured, the tracker's defaults apply.
     pub evidence: Option<EvidenceCard>,
-    /// How the weights came about.
+    /// How the weights were trained.
     pub training: Option<String>,
-    /// What they were trained on.
+    /// Training data of the weights.
     pub data: Option<String>,
     /// Measured accuracy, free form.
     #[serde(default)]
     pub figures: toml::Table,
-    /// Where imported weights come from.
+    /// Provenance of imported weights.
     pub origin: Option<OriginCard>,
 }
 
-/// Where imported weights come from.
+/// Provenance of imported weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginCard {
-    /// Name of the file they were imported from.
+    /// Name of the source file.
     pub file: String,
     /// SHA-256 of that file, lower-case hex.
     pub sha256: String,
-    /// Program and version that imported them.
+    /// Name and version of the importing program.
     pub tool: String,
 }
 
 /// Input of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InputCard {
-    /// Pixels per row.
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
     /// Mean of `value / 255` per channel, RGB.
     pub mean: [f32; 3],
@@ -66,9 +66,9 @@ pub struct InputCard {
     pub std: [f32; 3],
     /// Pixel convention of crop and heatmap.
     pub alignment: Alignment,
-    /// Side of the crop over the side of the person's box.
+    /// Ratio of the crop's side to that of the person's box.
     pub padding: f64,
-    /// Colour outside the picture, RGB.
+    /// Colour outside the image, RGB.
     pub border: [u8; 3],
 }
 
@@ -77,37 +77,37 @@ pub struct InputCard {
 pub struct HeatmapCard {
     /// Input pixels per heatmap pixel.
     pub stride: usize,
-    /// Width of the training target in heatmap pixels.
+    /// Standard deviation of the training target in heatmap pixels.
     pub sigma: f64,
-    /// Name of the codec that fits.
+    /// Name of the codec that decodes them.
     pub decode: String,
 }
 
-/// What the scores of these weights mean to a tracker. Evidence is the mean score of the better
-/// half of a pose's joints. Fine-tuned weights keep that of the weights they began with, the best
-/// guess there is; of imported ones, and of those learned from scratch, nothing is known.
+/// Score thresholds of a tracker for these weights. Evidence is the mean score of the better half
+/// of a pose's joints. Fine-tuned weights keep the thresholds of their initial weights as the best
+/// guess; for imported weights and those trained from scratch they are unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceCard {
-    /// From this evidence on, a pose is a new person.
+    /// Minimum evidence for a pose to start a new person.
     pub start: f64,
-    /// Below this average evidence a person has gone.
+    /// Minimum mean evidence for a person to be kept.
     pub keep: f64,
 }
 
 impl Card {
-    /// Largest card file read: cards are a few kilobytes.
+    /// Maximum size of a card file in bytes: cards are a few kilobytes.
     const MAX_BYTES: u64 = 1 << 20;
 
-    /// The file a card for the weights in `weights` has.
+    /// Returns the path of the card of the weights file `weights`.
     pub fn path_beside(weights: &Path) -> PathBuf {
         weights.with_extension("toml")
     }
 
-    /// The card beside a weights file: the one of its name, else `card.toml`, which a training
-    /// leaves for all weights of its folder; `None` when there is neither.
+    /// Reads the card next to a weights file: the one of its name, otherwise `card.toml`, which a
+    /// training run writes for all weights of its folder; `None` if neither exists.
     ///
     /// # Errors
-    /// When it cannot be read, is no card, or is that of another model or another file.
+    /// When it cannot be read, is not a card, or belongs to another model or another file.
     pub fn beside(weights: &Path, spec: &ModelSpec) -> Result<Option<Self>> {
         let paths = [
             Self::path_beside(weights),
@@ -132,7 +132,7 @@ impl Card {
         }
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let card = Self::parse(spec.name, &text).map_err(|e| Error::data(&path, e.to_string()))?;
-        // Rows that differ in their build alone share one card.
+        // Models that differ only in their configuration share one card.
         if card.model != spec.name && card.model != spec.card()?.model {
             let reason = format!("the card of {}, not of {}", card.model, spec.name);
             return Err(Error::data(&path, reason));
@@ -159,7 +159,7 @@ impl Card {
     /// Parses a card and checks that its skeleton exists.
     ///
     /// # Errors
-    /// Names the model and the field at fault.
+    /// When the card is invalid; the message names the model and the field.
     pub fn parse(model: &str, text: &str) -> Result<Self> {
         let fault = |reason: String| Error::Invalid(format!("model card of {model}: {reason}"));
         let card: Self = toml::from_str(text).map_err(|e| fault(e.message().to_owned()))?;
@@ -167,15 +167,15 @@ impl Card {
         Ok(card)
     }
 
-    /// Name of the card in a folder of weights.
+    /// File name of the card in a folder of weights.
     pub const FILE: &'static str = "card.toml";
 
-    /// Input size.
+    /// Returns the input size in pixels.
     pub fn input_size(&self) -> Size {
         Size::new(self.input.width, self.input.height)
     }
 
-    /// How to build the network that the card describes.
+    /// Returns the options to build the network that the card describes.
     ///
     /// # Errors
     /// When no skeleton has the card's name.
@@ -188,7 +188,7 @@ impl Card {
         })
     }
 
-    /// The skeleton.
+    /// Returns the skeleton of the card.
     ///
     /// # Errors
     /// When no skeleton has the card's name.

@@ -1,9 +1,9 @@
 //! HRNet without its last stage: "Deep High-Resolution Representation Learning for Human Pose
-//! Estimation", <https://arxiv.org/abs/1902.09212>, with the names of the authors' tensors.
+//! Estimation", <https://arxiv.org/abs/1902.09212>, with the tensor names of the authors.
 //!
-//! Branches of 1/4, 1/8 and 1/16 of the input's resolution run side by side. A [`Module`] lets
-//! each think for itself (four [`BasicBlock`]s), then every output is the sum of all branches,
-//! brought to its resolution. What leaves the network is the finest branch.
+//! Branches of 1/4, 1/8 and 1/16 of the input resolution run in parallel. A [`Module`] applies four
+//! [`BasicBlock`]s to each branch; every output is then the sum of all branches, resampled to its
+//! resolution. The output of the network is the finest branch.
 
 use candle_core::Result;
 use candle_nn::VarBuilder;
@@ -12,19 +12,19 @@ use super::probe;
 use super::resnet::Bottleneck;
 use crate::nn::{ConvBn, Features, Pass, upsample_nearest_add};
 
-/// Channels of the stem.
+/// Output channels of the stem.
 const STEM: usize = 64;
 
-/// Channels after `layer1`: four bottlenecks.
+/// Channels after the four bottlenecks of `layer1`.
 const LAYER1: usize = 256;
 
-/// Basic blocks of a branch.
+/// Basic blocks per branch.
 const BLOCKS: usize = 4;
 
-/// Modules of the second stage.
+/// Number of modules in the third stage.
 const STAGE3: usize = 4;
 
-/// How wide the network is.
+/// Width of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HrNetConfig {
     /// Channels of the finest branch; each coarser one has twice as many.
@@ -45,13 +45,13 @@ impl HrNetConfig {
         Self { width: 48 }
     }
 
-    /// Channels of branch `i`.
+    /// Returns the number of channels of branch `i`.
     const fn branch(self, i: usize) -> usize {
         self.width << i
     }
 }
 
-/// `ReLU(x + conv3x3(conv3x3(x)))`, each with its norm, the first with ReLU.
+/// `ReLU(x + conv3x3(conv3x3(x)))`; each convolution has a norm, the first one also a ReLU.
 struct BasicBlock {
     conv1: ConvBn,
     conv2: ConvBn,
@@ -75,7 +75,7 @@ impl BasicBlock {
     }
 }
 
-/// A convolution `0` with its norm `1`.
+/// Builds the convolution `0` with its norm `1`.
 fn conv_bn(
     vb: &VarBuilder<'_>,
     channels: (usize, usize),
@@ -85,13 +85,13 @@ fn conv_bn(
     ConvBn::with(&vb.pp(0), &vb.pp(1), channels, kernel, stride)
 }
 
-/// How a branch gets into an output of a module.
+/// Resampling of a branch to the resolution of a module's output.
 enum Fusion {
-    /// The branch is at the output's resolution.
+    /// The branch has the output's resolution.
     Same,
-    /// It is coarser: 1x1, then repeated this many times in both directions.
+    /// The branch is coarser: 1x1, then upsampled by this factor (nearest).
     Up(ConvBn, usize),
-    /// It is finer: 3x3 with stride 2 as often as needed, ReLU between them.
+    /// The branch is finer: 3x3 with stride 2 as often as needed, ReLU between them.
     Down(Vec<ConvBn>, ConvBn),
 }
 
@@ -116,15 +116,15 @@ impl Fusion {
     }
 }
 
-/// Branches apart, then together.
+/// Parallel branches followed by fusion.
 struct Module {
     branches: Vec<Vec<BasicBlock>>,
-    /// For each output, how each branch gets there.
+    /// For each output, the resampling of each branch.
     fuse_layers: Vec<Vec<Fusion>>,
 }
 
 impl Module {
-    /// `n` branches, of which the first `n_out` are given.
+    /// Builds a module of `n` branches that returns the first `n_out`.
     fn new(vb: &VarBuilder<'_>, config: HrNetConfig, n: usize, n_out: usize) -> Result<Self> {
         let branch = |i: usize| {
             let vb = vb.pp("branches").pp(i);
@@ -157,7 +157,7 @@ impl Module {
     }
 }
 
-/// Output `to`: `ReLU` of the sum of all branches, the branch's own first.
+/// Computes output `to`: `ReLU` of the sum of all branches, that of its own resolution first.
 fn fuse(to: usize, fusions: &[Fusion], maps: &[Features], pass: &mut Pass) -> Result<Features> {
     let last = (0..maps.len()).rfind(|&from| from != to);
     let mut sum = None;
@@ -190,7 +190,7 @@ fn fuse(to: usize, fusions: &[Fusion], maps: &[Features], pass: &mut Pass) -> Re
     }
 }
 
-/// The network: `[N, 3, H, W]` to `[N, width, H / 4, W / 4]`.
+/// The network: maps `[N, 3, H, W]` to `[N, width, H / 4, W / 4]`.
 pub(super) struct HrNet {
     conv1: ConvBn,
     conv2: ConvBn,
@@ -253,7 +253,7 @@ impl HrNet {
     }
 }
 
-/// [`probe`]s every branch.
+/// Passes every branch to [`probe`].
 fn probe_all(name: &str, maps: &[Features], pass: &mut Pass) -> Result<()> {
     for (i, map) in maps.iter().enumerate() {
         probe(&format!("{name}.{i}"), map, pass)?;

@@ -1,7 +1,7 @@
-//! Networks. A model turns a batch of inputs into raw tensors: no files, no decoding.
+//! Network architectures. A model maps a batch of inputs to raw tensors: no files, no decoding.
 //!
-//! A [`ModelSpec`] is a row of [`MODELS`]: how to build the network, its [`Card`] and, where
-//! bundled, its weights. Adding a model: a new file, one line in the table.
+//! A [`ModelSpec`] is an entry of [`MODELS`]: how to build the network, its [`Card`] and, where
+//! bundled, its weights. To add a model: a new file, one line in the table.
 
 mod card;
 mod hrnet;
@@ -36,77 +36,78 @@ use crate::output::{Approach, AttentionKind, MapPlace};
 
 /// A network.
 pub trait PoseModel: Send + Sync {
-    /// Input `[N, 3, H, W]`, normalised RGB, sides multiples of 32 (some networks take others).
+    /// Runs the network on `[N, 3, H, W]`, normalised RGB, sides multiples of 32 (some networks
+    /// accept others).
     ///
     /// # Errors
-    /// When shapes do not fit or the device fails.
+    /// When shapes do not match or the device fails.
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput>;
 
-    /// A network all of whose work is proportional to the input's area may name its smallest
-    /// input: a [`Survey`] then runs that and multiplies.
+    /// Returns the smallest input of a network all of whose work is proportional to the input area:
+    /// a [`Survey`] then runs that and scales the result.
     fn tile(&self) -> Option<Size> {
         None
     }
 }
 
-/// What a network answered.
+/// Outputs of a forward pass.
 #[derive(Debug, Clone, Default)]
 pub struct RawOutput {
-    /// Named outputs, the deployed ones first: `heatmaps [N, J, H/s, W/s]`; bottom-up,
+    /// Named outputs, the deployed ones first: `heatmaps [N, J, H/s, W/s]`; for bottom-up networks
     /// `[N, J + 1, ..]` with the background last, then `paf` and `offsets`.
     pub tensors: Vec<(String, Tensor)>,
-    /// Attention maps; empty unless the pass wanted them.
+    /// Attention maps; empty unless the pass collects them.
     pub maps: Vec<RawMap>,
-    /// Self-attention layers; empty unless the pass wanted maps.
+    /// Self-attention layers; empty unless the pass collects maps.
     pub query_key: Vec<RawQueryKey>,
 }
 
 impl RawOutput {
-    /// The output called `name`.
+    /// Returns the output called `name`.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.iter().find(|(n, _)| n == name).map(|(_, t)| t)
     }
 }
 
-/// One attention map of a forward call.
+/// One attention map of a forward pass.
 #[derive(Debug, Clone)]
 pub struct RawMap {
     /// Name in the model's specification.
     pub name: String,
-    /// The same in words.
+    /// Title for display.
     pub title: String,
-    /// What it means.
+    /// Meaning of the values.
     pub kind: AttentionKind,
-    /// Where it arises.
+    /// Layer that produces the map.
     pub place: MapPlace,
     /// `[N, 1, h, w]`, or `[N, J, h, w]` with one map per joint.
     pub tensor: Tensor,
-    /// Smallest and largest value possible.
+    /// Smallest and largest possible value.
     pub range: (f32, f32),
 }
 
-/// Queries and keys of one self-attention layer of a forward call.
+/// Queries and keys of one self-attention layer of a forward pass.
 #[derive(Debug, Clone)]
 pub struct RawQueryKey {
     /// Name in the model's specification.
     pub name: String,
-    /// The same in words.
+    /// Title for display.
     pub title: String,
-    /// Layer, from 0.
+    /// Index of the layer, from 0.
     pub layer: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: usize,
-    /// Tokens as a picture.
+    /// Size of the token grid.
     pub grid: Size,
-    /// `[N, L, d]`.
+    /// Queries, `[N, L, d]`.
     pub queries: Tensor,
-    /// `[N, L, d]`.
+    /// Keys, `[N, L, d]`.
     pub keys: Tensor,
 }
 
 impl RawQueryKey {
-    /// Who reads from whom, `[N, heads, L, L]` in the processor's memory: rows are readers and
-    /// sum to 1.
+    /// Computes the attention weights `[N, heads, L, L]` in CPU memory: rows are queries and sum to
+    /// 1.
     ///
     /// # Errors
     /// When the device fails.
@@ -115,44 +116,44 @@ impl RawQueryKey {
     }
 }
 
-/// What a constructor needs to know beside tensors.
+/// Configuration of a constructor, in addition to tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildOptions {
     /// Number of joints: the channels of the last layer.
     pub n_joints: usize,
-    /// Number of limbs of the same skeleton: bottom-up networks answer with a field for each.
+    /// Number of limbs of the same skeleton: bottom-up networks predict a field for each.
     pub n_limbs: usize,
-    /// Input the weights are made for; networks with a table of positions size it by this, and
-    /// fit one that is for another size. Inputs of a forward call may have any size.
+    /// Input size that the weights are made for; networks with a position table size it by this,
+    /// and adapt a table of another size. Inputs of a forward pass may have any size.
     pub input: Size,
 }
 
-/// Weights inside the program.
+/// Weights embedded in the program.
 #[derive(Debug, Clone, Copy)]
 pub struct Bundled {
-    /// The safetensors file.
+    /// Content of the safetensors file.
     pub weights: &'static [u8],
-    /// Their card's text: it states their SHA-256 and what they were trained to be fed, which may
-    /// differ from what the authors' weights expect.
+    /// Text of their card with their SHA-256 and the input they were trained for, which may differ
+    /// from that of the authors' weights.
     pub card: &'static str,
 }
 
-/// One model: a row of [`MODELS`].
+/// One model: an entry of [`MODELS`].
 #[derive(Debug)]
 pub struct ModelSpec {
-    /// `sfm`, ...
+    /// Name on the command line, e.g. `sfm`.
     pub name: &'static str,
-    /// One line for lists.
+    /// Description for lists, one line.
     pub summary: &'static str,
-    /// One person or everybody.
+    /// Top-down (one person) or bottom-up (all people).
     pub approach: Approach,
     /// Sides of inputs are multiples of this many pixels.
     pub unit: usize,
-    /// The model in whose bundled weights a training finds this one's backbone, tensor by tensor.
+    /// The model whose bundled weights contain this one's backbone, tensor by tensor.
     pub begins_with: Option<&'static str>,
-    /// The card's text (TOML): the network as published.
+    /// Text of the card (TOML) for the network as published.
     pub card: &'static str,
-    /// Weights inside the program.
+    /// Embedded weights, if any.
     pub bundled: Option<Bundled>,
     /// Builds the network from its tensors.
     pub build: fn(&BuildOptions, &VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
@@ -178,7 +179,7 @@ pub static MODELS: &[ModelSpec] = &[
     ssa::SSA_VGG_6,
 ];
 
-/// The row called `name`.
+/// Returns the model called `name`.
 ///
 /// # Errors
 /// When there is none; the message lists the names.
@@ -193,19 +194,19 @@ pub fn model(name: &str) -> Result<&'static ModelSpec> {
 }
 
 impl ModelSpec {
-    /// The parsed card of the network as published.
+    /// Parses the card of the network as published.
     ///
     /// # Errors
-    /// When the card is malformed (a fault of this build).
+    /// When the card is malformed (a bug).
     pub fn card(&self) -> Result<Card> {
         Card::parse(self.name, self.card)
     }
 
-    /// The card that belongs to a weights file: the one beside it where there is one, else the
-    /// model's. Without a file, that of the bundled weights where there are any.
+    /// Returns the card of a weights file: the one next to it if it exists, otherwise the model's.
+    /// Without a file, the card of the bundled weights if there are any.
     ///
     /// # Errors
-    /// When the card beside the file is none, or that of another model or another file.
+    /// When the card next to the file is invalid, or belongs to another model or another file.
     pub fn card_for(&self, weights: Option<&Path>) -> Result<Card> {
         match (weights, self.bundled) {
             (None, Some(bundled)) => Card::parse(self.name, bundled.card),
@@ -214,7 +215,7 @@ impl ModelSpec {
         }
     }
 
-    /// Names and shapes of the network's tensors, by name.
+    /// Returns names and shapes of the network's tensors, by name.
     ///
     /// # Errors
     /// When the network cannot be built with these options.
@@ -225,7 +226,8 @@ impl ModelSpec {
     /// Builds the network for inference.
     ///
     /// # Errors
-    /// Names the first missing tensor, or the first whose shape differs, with both shapes.
+    /// When a tensor is missing or its shape differs; the message names the first one, with both
+    /// shapes.
     pub fn load(
         &self,
         options: &BuildOptions,
@@ -236,11 +238,11 @@ impl ModelSpec {
         Ok((self.build)(options, &weights.var_builder(device)?)?)
     }
 
-    /// What one forward call on one input does, found out by running the network on zeros; times
-    /// are those of that run.
+    /// Measures the work of a forward pass on one input by running the network on zeros; times are
+    /// those of that run.
     ///
     /// # Errors
-    /// When the input size does not suit the network.
+    /// When the input size is unsuitable for the network.
     pub fn survey(&self, options: &BuildOptions, input: Size) -> Result<Survey> {
         let device = candle_core::Device::Cpu;
         let zeros = VarBuilder::zeros(DType::F32, &device);
@@ -274,7 +276,7 @@ impl ModelSpec {
     }
 }
 
-/// Keeps an intermediate when somebody looks for a fault.
+/// Records an intermediate tensor if the pass has probes.
 fn probe(name: &str, x: &Features, pass: &mut Pass) -> TensorResult<()> {
     if let Some(probes) = &mut pass.probes {
         probes.push((name.to_owned(), x.to_tensor()?));
@@ -282,7 +284,7 @@ fn probe(name: &str, x: &Features, pass: &mut Pass) -> TensorResult<()> {
     Ok(())
 }
 
-/// What one forward call does.
+/// Work of a forward pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
     /// Work per layer.

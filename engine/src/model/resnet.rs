@@ -1,7 +1,7 @@
-//! ResNet-50 cut short: "Deep Residual Learning for Image Recognition",
-//! <https://arxiv.org/abs/1512.03385>, with the names of torchvision's tensors.
+//! Truncated ResNet-50: "Deep Residual Learning for Image Recognition",
+//! <https://arxiv.org/abs/1512.03385>, with the tensor names of torchvision.
 //!
-//! What is left of it keeps an eighth of the input's resolution.
+//! The remaining layers have an output stride of 8.
 
 use candle_core::Result;
 use candle_nn::VarBuilder;
@@ -9,20 +9,20 @@ use candle_nn::VarBuilder;
 use super::probe;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 
-/// Channels after the stem.
+/// Output channels of the stem.
 const STEM: usize = 64;
 
-/// Output channels of a bottleneck over its inner ones.
+/// Ratio of a bottleneck's output channels to its inner channels.
 const EXPANSION: usize = 4;
 
 /// Inner channels and stride of the stages `layer1` to `layer3`. ResNet-50's third has stride 2.
 const STAGES: [(&str, usize, usize); 3] =
     [("layer1", 64, 1), ("layer2", 128, 2), ("layer3", 256, 1)];
 
-/// How much of ResNet-50 is kept.
+/// Part of ResNet-50 that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResNetConfig {
-    /// Bottlenecks of `layer1` to `layer3`.
+    /// Number of bottlenecks of `layer1` to `layer3`.
     pub blocks: [usize; 3],
 }
 
@@ -30,18 +30,18 @@ impl ResNetConfig {
     /// Input pixels per output pixel.
     pub const STRIDE: usize = 8;
 
-    /// ResNet-S: ResNet-50 up to the end of `layer2`.
+    /// Returns ResNet-S: ResNet-50 up to the end of `layer2`.
     pub const fn small() -> Self {
         Self { blocks: [3, 4, 0] }
     }
 
-    /// ResNet-S*: one bottleneck of `layer3` more, without its stride. A reconstruction, see
-    /// [`super::transpose`].
+    /// Returns ResNet-S*: plus one bottleneck of `layer3`, without its stride. A reconstruction,
+    /// see [`super::transpose`].
     pub const fn small_star() -> Self {
         Self { blocks: [3, 4, 1] }
     }
 
-    /// Output channels.
+    /// Returns the number of output channels.
     pub fn channels(&self) -> usize {
         let mut kept = STAGES.iter().zip(self.blocks).filter(|(_, n)| *n > 0);
         kept.next_back()
@@ -49,8 +49,8 @@ impl ResNetConfig {
     }
 }
 
-/// `ReLU(x + conv1x1(conv3x3(conv1x1(x))))`, each convolution with its norm, the first two with
-/// ReLU. Where the output differs in size or channels, `x` goes through a 1x1 convolution too.
+/// `ReLU(x + conv1x1(conv3x3(conv1x1(x))))`; each convolution has a norm, the first two also a
+/// ReLU. If the output differs in size or channels, `x` is projected by a 1x1 convolution.
 pub(super) struct Bottleneck {
     conv1: ConvBn,
     conv2: ConvBn,
@@ -59,7 +59,7 @@ pub(super) struct Bottleneck {
 }
 
 impl Bottleneck {
-    /// `n` bottlenecks, `{i}.*`, with `inner` channels; the stride is the first one's.
+    /// Builds `n` bottlenecks, `{i}.*`, with `inner` channels; the first one has the stride.
     pub(super) fn stage(
         vb: &VarBuilder<'_>,
         n: usize,
@@ -104,10 +104,10 @@ impl Bottleneck {
     }
 }
 
-/// The network: `[N, 3, H, W]` to `[N, C, H / 8, W / 8]`.
+/// The network: maps `[N, 3, H, W]` to `[N, C, H / 8, W / 8]`.
 pub(super) struct ResNet {
     conv1: ConvBn,
-    /// `layer1` to `layer3`, by name.
+    /// Stages `layer1` to `layer3` with their names.
     stages: Vec<(&'static str, Vec<Bottleneck>)>,
 }
 

@@ -1,13 +1,13 @@
 //! SFM with HSA: "Efficient Human Pose Estimation by Maximizing Fusion and High-Level Spatial
 //! Attention", <https://arxiv.org/abs/2107.13693>.
 //!
-//! Two pyramids walked in a zigzag over five levels (strides 2 to 32). Node `x_ij` is the
-//! `j`-th visit of level `i`; every node with `j >= 2` fuses with the latest earlier map of its
-//! own level (eq. 1), by concatenation in the first pyramid and by addition in the second.
-//! Four nodes end in an HSA block: a one-channel spatial gate (eq. 2-4).
+//! Two pyramids traversed in a zigzag over five levels (strides 2 to 32). Node `x_ij` is the `j`-th
+//! visit of level `i`; every node with `j >= 2` fuses with the latest earlier map of its own level
+//! (eq. 1), by concatenation in the first pyramid and by addition in the second. Four nodes end in
+//! an HSA block: a one-channel spatial gate (eq. 2-4).
 //!
 //! The authors published no code. Channel widths and the form of `theta` are this project's
-//! reconstruction; they meet the paper's 1.5 M parameters and 1.7 G multiply-accumulates.
+//! reconstruction; they match the paper's 1.5 M parameters and 1.7 G multiply-accumulates.
 
 mod zigzag;
 
@@ -19,7 +19,7 @@ use crate::nn::{Conv2d, Mode, Pass};
 use zigzag::Node;
 pub(super) use zigzag::{CHANNELS, Zigzag};
 
-/// No weights were published: the card of ours serves the network as well.
+/// No weights were published: the card of our weights also describes the network.
 const CARD: &str = include_str!("../../../assets/models/sfm-coco17.toml");
 
 pub(super) const SFM: ModelSpec = ModelSpec {
@@ -61,14 +61,14 @@ fn build(config: &SfmConfig, vb: &VarBuilder<'_>) -> Result<Box<dyn PoseModel>> 
 pub struct SfmConfig {
     /// Channels of the heatmaps.
     pub n_joints: usize,
-    /// HSA blocks at x51, x12, x52, x13.
+    /// Whether x51, x12, x52 and x13 have HSA blocks.
     pub hsa: bool,
-    /// Additions from the first pyramid to the second.
+    /// Whether the first pyramid's maps are added to the second.
     pub bridges: bool,
 }
 
 impl SfmConfig {
-    /// The published network.
+    /// Returns the published network.
     pub const fn full(n_joints: usize) -> Self {
         Self {
             n_joints,
@@ -77,7 +77,7 @@ impl SfmConfig {
         }
     }
 
-    /// Without attention.
+    /// Returns the network without attention.
     pub const fn no_hsa(n_joints: usize) -> Self {
         Self {
             hsa: false,
@@ -85,7 +85,7 @@ impl SfmConfig {
         }
     }
 
-    /// Without attention and bridges: "cascaded pyramid".
+    /// Returns the network without attention and bridges ("cascaded pyramid").
     pub const fn cascaded(n_joints: usize) -> Self {
         Self {
             bridges: false,
@@ -94,27 +94,27 @@ impl SfmConfig {
     }
 }
 
-/// The node before the output.
+/// The last node before the output.
 const LAST_BUT_ONE: &str = "x24";
 
-/// The output of the second pyramid, which the head reads.
+/// The output node of the second pyramid, which the head reads.
 const OUTPUT: &str = "x13";
 
-/// The network.
+/// The SFM network.
 pub struct Sfm {
     zigzag: Zigzag,
-    /// x13.
+    /// The node x13.
     output: Node,
     head: Conv2d,
-    /// Second head on x12, the output of the first pyramid, where the weights have one: training
-    /// only.
+    /// Auxiliary head on x12, the output of the first pyramid, if the weights include one: used in
+    /// training only.
     aux: Option<Conv2d>,
 }
 
 impl Sfm {
-    /// Builds the network; `aux.*` tensors are taken where they are to be had.
+    /// Builds the network; `aux.*` tensors are used if available.
     pub fn new(config: &SfmConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        // Answers that are small at first: of larger ones, the gates would learn to shut.
+        // Small initial outputs: with larger ones, the gates would learn to close.
         let init = Init::Randn {
             mean: 0.0,
             stdev: 0.01,
@@ -137,7 +137,7 @@ impl PoseModel for Sfm {
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
         let mut maps = Vec::new();
         let walked = self.zigzag.walk(input, &mut maps, pass)?;
-        // The second pyramid comes to the first level with x13 only: here its map is still x12.
+        // The second pyramid reaches the first level only at x13: its latest map is still x12 here.
         let aux = match &self.aux {
             Some(aux) if pass.mode == Mode::Train => {
                 Some(aux.forward(walked.level(0)?, pass)?.to_tensor()?)
@@ -151,7 +151,7 @@ impl PoseModel for Sfm {
                 self.output.show(&gate, &mut maps, pass)?;
                 heatmaps
             }
-            // Who looks at the nodes wants to see the gated one, which the head needs not.
+            // Probes need the gated map, which the fused head never builds.
             _ => {
                 let x = self.output.attend(x, &mut maps, pass)?;
                 probe(OUTPUT, &x, pass)?;

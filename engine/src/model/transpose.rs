@@ -1,15 +1,15 @@
 //! TransPose: "TransPose: Keypoint Localization via Transformer",
-//! <https://arxiv.org/abs/2012.14214>, with the names of the authors' tensors
+//! <https://arxiv.org/abs/2012.14214>, with the tensor names of the authors
 //! (<https://github.com/yangsenius/TransPose>).
 //!
-//! A convolutional [`Backbone`] gives a grid of tokens. In every layer of the encoder each token
-//! reads from all others, with positions added to queries and keys only, and is then worked on by
-//! itself. From the last layer's tokens follow the heatmaps, so that its attention says which
-//! places a joint was found by.
+//! A convolutional [`Backbone`] produces a grid of tokens. In every encoder layer each token
+//! attends to all others, with positions added to queries and keys only, followed by a feed-forward
+//! network. Heatmaps are computed from the last layer's tokens, so that its attention shows the
+//! places that a joint's prediction depends on.
 //!
-//! The paper's R-A3* exists in no published code. Ours is a reconstruction from its published
-//! parameters (5.0 M) and work (5.4 G): one bottleneck of ResNet-50's `layer3` without stride
-//! behind ResNet-S, a hidden layer of 512, bilinear upsampling before the last convolution.
+//! The paper's R-A3* is not part of any published code. Ours is a reconstruction from its published
+//! parameters (5.0 M) and work (5.4 G): one bottleneck of ResNet-50's `layer3` without stride on
+//! top of ResNet-S, a hidden layer of 512, bilinear upsampling before the last convolution.
 
 mod positions;
 
@@ -104,12 +104,12 @@ fn build(
     Ok(Box::new(TransPose::new(config, options.input, vb)?))
 }
 
-/// What the tokens come from.
+/// Backbone that produces the tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backbone {
-    /// A grid of an eighth of the input.
+    /// Token grid of stride 8.
     ResNet(ResNetConfig),
-    /// A grid of a quarter of the input.
+    /// Token grid of stride 4.
     HrNet(HrNetConfig),
 }
 
@@ -122,7 +122,7 @@ impl Backbone {
         }
     }
 
-    /// The grid of tokens for an input.
+    /// Returns the token grid for an input size.
     fn grid(&self, input: Size) -> Result<Size> {
         let Size { width, height } = input;
         if input.area() == 0 || height % 32 != 0 || width % 32 != 0 {
@@ -134,40 +134,40 @@ impl Backbone {
     }
 }
 
-/// How the tokens' grid becomes that of the heatmaps.
+/// Upsampling from the token grid to the heatmaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upsampling {
-    /// It is that.
+    /// Heatmaps have the size of the token grid.
     None,
-    /// Twice, bilinear.
+    /// Twice the size, bilinear.
     Bilinear,
-    /// Twice, by a transposed convolution.
+    /// Twice the size, by a transposed convolution.
     Transposed,
 }
 
-/// Switches of the paper's experiments.
+/// Configuration; one constructor per variant of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransPoseConfig {
     /// Channels of the heatmaps.
     pub n_joints: usize,
-    /// What the tokens come from.
+    /// Backbone that produces the tokens.
     pub backbone: Backbone,
     /// Features of a token (the paper's d): even, and a multiple of `heads`.
     pub width: usize,
-    /// Features between the two linear layers that work on a token (h).
+    /// Hidden features of the feed-forward network (h).
     pub hidden: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: usize,
-    /// Attention layers (N).
+    /// Number of encoder layers (N).
     pub layers: usize,
-    /// How tokens know their place.
+    /// Position embedding of the tokens.
     pub positions: PositionKind,
-    /// What comes after the encoder.
+    /// Upsampling after the encoder.
     pub upsampling: Upsampling,
 }
 
 impl TransPoseConfig {
-    /// TransPose-R-A3.
+    /// Returns TransPose-R-A3.
     pub const fn r_a3(n_joints: usize) -> Self {
         Self {
             n_joints,
@@ -181,7 +181,7 @@ impl TransPoseConfig {
         }
     }
 
-    /// TransPose-R-A3*, reconstructed.
+    /// Returns TransPose-R-A3*, reconstructed.
     pub const fn r_a3_star(n_joints: usize) -> Self {
         Self {
             backbone: Backbone::ResNet(ResNetConfig::small_star()),
@@ -191,7 +191,7 @@ impl TransPoseConfig {
         }
     }
 
-    /// TransPose-R-A4.
+    /// Returns TransPose-R-A4.
     pub const fn r_a4(n_joints: usize) -> Self {
         Self {
             layers: 4,
@@ -199,7 +199,7 @@ impl TransPoseConfig {
         }
     }
 
-    /// TransPose-H-S.
+    /// Returns TransPose-H-S.
     pub const fn h_s(n_joints: usize) -> Self {
         Self {
             n_joints,
@@ -213,7 +213,7 @@ impl TransPoseConfig {
         }
     }
 
-    /// TransPose-H-A4.
+    /// Returns TransPose-H-A4.
     pub const fn h_a4(n_joints: usize) -> Self {
         Self {
             backbone: Backbone::HrNet(HrNetConfig::w48()),
@@ -223,7 +223,7 @@ impl TransPoseConfig {
         }
     }
 
-    /// TransPose-H-A6.
+    /// Returns TransPose-H-A6.
     pub const fn h_a6(n_joints: usize) -> Self {
         Self {
             layers: 6,
@@ -232,8 +232,8 @@ impl TransPoseConfig {
     }
 }
 
-/// One layer of the encoder: read from the others, then work by oneself; what each step gives is
-/// added to its input and normalised.
+/// One encoder layer: self-attention, then a feed-forward network, each with a residual connection
+/// and post-norm.
 struct EncoderLayer {
     self_attn: MultiHeadAttention,
     linear1: Linear,
@@ -242,11 +242,11 @@ struct EncoderLayer {
     norm2: LayerNorm,
 }
 
-/// Of the encoder's layer norms.
+/// Epsilon of the encoder's layer norms.
 const EPS: f32 = 1e-5;
 
-/// Share of values dropped while learning: of the attention weights, of what was read, of the
-/// hidden features and of what they give.
+/// Dropout rate in training: of the attention weights, of the attention output, of the hidden
+/// features and of the feed-forward output.
 const DROPOUT: f32 = 0.1;
 
 impl EncoderLayer {
@@ -262,7 +262,7 @@ impl EncoderLayer {
         })
     }
 
-    /// The tokens and, where wanted, queries and keys.
+    /// Returns the tokens and, if collected, queries and keys.
     fn forward(
         &self,
         x: &Features,
@@ -284,23 +284,23 @@ enum Body {
     HrNet(Box<HrNet>),
 }
 
-/// The network.
+/// The TransPose network.
 pub struct TransPose {
     config: TransPoseConfig,
     body: Body,
     reduce: Conv2d,
     pos_embedding: Option<Positions>,
-    /// `global_encoder.layers`.
+    /// Tensors `global_encoder.layers`.
     layers: Vec<EncoderLayer>,
     deconv_layers: Option<TransposedConvBn>,
     final_layer: Conv2d,
 }
 
 impl TransPose {
-    /// Builds the network; `input` is the size that the weights' table of positions is for.
+    /// Builds the network; `input` is the input size that the weights' position table is made for.
     ///
     /// # Errors
-    /// When a tensor is missing or does not fit, or a side of `input` is no multiple of 32.
+    /// When a tensor is missing or does not fit, or a side of `input` is not a multiple of 32.
     pub fn new(config: &TransPoseConfig, input: Size, vb: &VarBuilder<'_>) -> Result<Self> {
         let d = config.width;
         let (body, channels) = match &config.backbone {

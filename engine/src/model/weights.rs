@@ -1,4 +1,4 @@
-//! Weights: named tensors from a file or from the program itself, checked before use.
+//! Weights: named tensors from a file or from the program itself, validated before use.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>);
 
-/// Notes what a network asks for and gives it zeros: drawing random weights would take seconds.
+/// Variable backend that records the requested tensors and returns zeros: drawing random weights
+/// would take seconds.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<BTreeMap<String, Vec<usize>>>>);
 
@@ -47,7 +48,7 @@ impl SimpleBackend for Notes {
 }
 
 impl WeightShapes {
-    /// Builds the network once with zeros and notes what it asked for.
+    /// Builds the network once with zeros and records the requested tensors.
     pub(super) fn of(
         build: impl FnOnce(&VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
     ) -> Result<Self> {
@@ -58,13 +59,13 @@ impl WeightShapes {
         Ok(Self(std::mem::take(&mut *noted)))
     }
 
-    /// Whether a file may hold a tensor of this name that the network lacks: heads used in
-    /// training only.
+    /// Returns whether a file may contain a tensor of this name that the network lacks: auxiliary
+    /// heads used in training only.
     pub fn is_optional(name: &str) -> bool {
         name.starts_with("aux.")
     }
 
-    /// Learnable numbers: every tensor but the running statistics of batch norms.
+    /// Returns the number of parameters: all tensors except running statistics of batch norms.
     pub fn n_params(&self) -> u64 {
         let count = |shape: &Vec<usize>| shape.iter().product::<usize>() as u64;
         self.0
@@ -75,25 +76,26 @@ impl WeightShapes {
     }
 }
 
-/// Named tensors and where they came from.
+/// Named tensors with their origin.
 #[derive(Debug, Clone)]
 pub struct Weights {
     origin: PathBuf,
     tensors: HashMap<String, Tensor>,
 }
 
-/// A table with a row for each place of the input: the one tensor whose first dimension follows
-/// from the input's size. Networks accept it for another size and say how they fit it.
+/// A table with a row for each position of the input: the one tensor whose first dimension depends
+/// on the input size. Networks accept it for another size and define how to adapt it.
 const POSITIONS: &str = "pos_embedding";
 
 impl Weights {
-    /// Largest weights file read: the largest published pose checkpoints are below 500 MB.
+    /// Maximum size of a weights file in bytes: the largest published pose checkpoints are below
+    /// 500 MB.
     const MAX_BYTES: u64 = 2 << 30;
 
-    /// The weights bundled with the program, checked against the card's SHA-256.
+    /// Loads the weights bundled with the program, verified by the card's SHA-256.
     ///
     /// # Errors
-    /// When the model has none or the check fails.
+    /// When the model has none or the verification fails.
     pub fn bundled(spec: &ModelSpec) -> Result<Self> {
         let origin = PathBuf::from(format!("bundled weights of {}", spec.name));
         let Some(bundled) = spec.bundled else {
@@ -117,7 +119,7 @@ impl Weights {
     /// Reads a safetensors file.
     ///
     /// # Errors
-    /// When the file is missing, too large, damaged or of another kind.
+    /// When the file is missing, too large, damaged or in another format.
     pub fn read(path: &Path) -> Result<Self> {
         let size = std::fs::metadata(path)
             .map_err(Error::io("open", path))?
@@ -129,11 +131,11 @@ impl Weights {
         Self::from_bytes(path.to_owned(), &bytes)
     }
 
-    /// Random weights of an untrained network, the same for the same `seed`: for measuring speed.
-    /// Matrices are uniform with variance `1 / fan_in`, norms do nothing.
+    /// Returns random weights of an untrained network, the same for the same `seed`, for measuring
+    /// speed. Matrices are uniform with variance `1 / fan_in`, norms are the identity.
     ///
     /// # Errors
-    /// When memory runs out.
+    /// When memory is exhausted.
     pub fn random(shapes: &WeightShapes, seed: u64) -> Result<Self> {
         let mut state = seed;
         let mut fill = |name: &str, shape: &Vec<usize>| -> Vec<f32> {
@@ -145,7 +147,7 @@ impl Weights {
             let fan_in = shape.iter().skip(1).product::<usize>().max(1);
             let reach = (3.0 / fan_in as f32).sqrt();
             let mut draw = || {
-                // Knuth's linear congruential generator; its upper bits are good.
+                // Knuth's linear congruential generator; its upper bits are of good quality.
                 state = state
                     .wrapping_mul(6364136223846793005)
                     .wrapping_add(1442695040888963407);
@@ -173,7 +175,7 @@ impl Weights {
         Ok(Self { origin, tensors })
     }
 
-    /// These tensors; `origin` stands in messages.
+    /// Wraps the tensors; `origin` is used in messages.
     pub fn from_tensors(origin: impl Into<PathBuf>, tensors: HashMap<String, Tensor>) -> Self {
         Self {
             origin: origin.into(),
@@ -181,22 +183,22 @@ impl Weights {
         }
     }
 
-    /// All tensors by name, in the file's types.
+    /// Returns all tensors by name, in the types of the file.
     pub fn tensors(&self) -> &HashMap<String, Tensor> {
         &self.tensors
     }
 
-    /// The tensor called `name`.
+    /// Returns the tensor called `name`.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }
 
-    /// Compares with a network's tensors. Tensors that the network lacks are let pass when
-    /// their name begins with `aux.` (heads used in training only), and a table of positions
-    /// (`pos_embedding`) when it is for another input size.
+    /// Compares the tensors with those of a network. Accepts tensors that the network lacks if
+    /// their name begins with `aux.` (auxiliary heads used in training only), and a position table
+    /// (`pos_embedding`) for another input size.
     ///
     /// # Errors
-    /// Names the first missing, misshapen or unexpected tensor and says how many more there are.
+    /// For the first missing, misshapen or unexpected tensor, with the number of further ones.
     pub fn check(&self, shapes: &WeightShapes) -> Result<()> {
         let mut faults = Vec::new();
         for (name, wanted) in &shapes.0 {
@@ -234,7 +236,7 @@ impl Weights {
         ))
     }
 
-    /// The tensors on `device` as f32.
+    /// Returns the tensors on `device` as f32.
     pub(super) fn var_builder(&self, device: &Device) -> Result<VarBuilder<'static>> {
         let tensors = self
             .tensors
@@ -245,7 +247,7 @@ impl Weights {
     }
 }
 
-/// Whether only the number of rows, one or more, differs.
+/// Returns whether the shapes differ only in the number of rows, at least one.
 fn fits_other_input(shape: &[usize], wanted: &[usize]) -> bool {
     shape.len() == wanted.len()
         && shape.iter().skip(1).eq(wanted.iter().skip(1))
@@ -257,11 +259,11 @@ fn first_line(error: &impl std::fmt::Display) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Writes tensors of floats (as f32) or bytes as a safetensors file, whole or not at all, in the
-/// order of their names.
+/// Writes tensors of floats (as f32) or bytes as a safetensors file, atomically and in the order of
+/// their names.
 ///
 /// # Errors
-/// When a tensor is of another type, or the disk is full or refuses.
+/// When a tensor has another type, or the disk is full or not writable.
 pub fn write_tensors<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
@@ -269,16 +271,16 @@ pub fn write_tensors<'a>(
     draft_tensors(path, tensors)?.put()
 }
 
-/// [`write_tensors`], not yet in its place.
+/// Like [`write_tensors`], but does not move the file into place yet.
 ///
 /// # Errors
-/// When a tensor is of another type, or the disk is full or refuses.
+/// When a tensor has another type, or the disk is full or not writable.
 pub fn draft_tensors<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (&'a String, &'a Tensor)>,
 ) -> Result<Draft> {
     let mut sorted: Vec<(&String, &Tensor)> = tensors.into_iter().collect();
-    // Floats first: a text of any length before them would leave them at odd places.
+    // Floats first: text of any length before them would misalign them.
     sorted.sort_by_key(|(name, t)| (t.dtype() == DType::U8, *name));
     let mut entries = Vec::new();
     for (name, t) in &sorted {
@@ -300,7 +302,7 @@ pub fn draft_tensors<'a>(
     Draft::write(path, |file| {
         file.write_all(&tensor_header(None, entries))?;
         for (_, t) in sorted {
-            // One tensor at a time: no second copy of a whole state is in memory.
+            // One tensor at a time, so that no second copy of a whole state is in memory.
             let bytes = bytes_of(t).map_err(|e| std::io::Error::other(first_line(&e)))?;
             file.write_all(&bytes)?;
         }
@@ -318,10 +320,10 @@ fn bytes_of(tensor: &Tensor) -> TensorResult<Vec<u8>> {
     Ok(bytes.into_flattened())
 }
 
-/// SHA-256 of a file, lower-case hex.
+/// Computes the SHA-256 of a file, lower-case hex.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the file cannot be read.
 pub fn sha256_of_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! The capture thread: reads the source, keeps files to their own clock.
+//! The capture thread: reads the source and plays files at their own speed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,21 +19,22 @@ use super::tap::Taps;
 use super::watch::Watched;
 use super::{OpenSource, Pacing, Playback};
 
-/// A file that is decoded this much too slowly plays slower instead of chasing its clock.
+/// A file whose decoding lags this much plays slower instead of catching up.
 const MAX_LAG: Duration = Duration::from_millis(500);
-/// A longer step between two frames is a damaged time stamp, not a pause in the film.
+/// A longer gap between two frames is treated as a damaged time stamp, not as a pause in the video.
 const MAX_STEP: Duration = Duration::from_secs(10);
 
-/// A paused camera is read this often: enough to notice that it was pulled out, little work.
+/// Interval at which a paused camera is read: often enough to notice that it was unplugged, at
+/// little cost.
 const REST: Duration = Duration::from_millis(250);
 
-/// What the capture thread is to read from now on.
+/// Command to change the source.
 pub(super) enum SourceChange {
     Open(Opened),
     Close,
 }
 
-/// An open source and the way to open it again.
+/// An open source with the function to open it again.
 pub(super) struct Opened {
     source: Box<dyn FrameSource>,
     open: OpenSource,
@@ -54,7 +55,7 @@ impl std::fmt::Debug for SourceChange {
     }
 }
 
-/// The channels of the capture thread.
+/// Channels of the capture thread.
 pub(super) struct Parts {
     pub(super) pacing: Pacing,
     pub(super) frames: FramesIn,
@@ -80,28 +81,28 @@ struct Current {
     source: Option<Box<dyn FrameSource>>,
     open: OpenSource,
     info: Arc<SourceInfo>,
-    /// Read, but not yet due.
+    /// Frame that was read but is not due yet.
     pending: Option<Frame>,
     clock: Clock,
     last_id: Option<u64>,
-    /// The last frame was read; the file stays open for going back.
+    /// Whether the last frame was read; the file stays open for seeking.
     is_over: bool,
-    /// The user went to the frame that comes next: it is shown, also while paused.
+    /// Whether the user sought to the next frame: it is shown even while paused.
     is_visiting: bool,
-    /// A paused camera is looked at again then.
+    /// Time of the next read of a paused camera.
     rests_until: Option<Instant>,
-    /// Frames captured before are stale: what a camera held while it was paused.
+    /// Frames captured before this time are stale: a camera buffered them while it was paused.
     fresh_from: Option<Instant>,
 }
 
-/// Ties time stamps of a file to the wall clock; anchored by the first frame after a pause.
+/// Maps the time stamps of a file to the wall clock; anchored by the first frame after a pause.
 #[derive(Debug, Default)]
 struct Clock {
     anchor: Option<(Instant, f64)>,
 }
 
 impl Clock {
-    /// Time left until a frame stamped `time_secs` is due.
+    /// Returns the time until a frame stamped `time_secs` is due.
     fn wait(&mut self, time_secs: f64, speed: f64, now: Instant) -> Duration {
         let (start, first) = *self.anchor.get_or_insert((now, time_secs));
         let due = Duration::try_from_secs_f64((time_secs - first) / speed)
@@ -149,17 +150,17 @@ impl Capture {
         }
     }
 
-    /// Reads or delivers one frame; answers how long there is nothing to do.
+    /// Reads or delivers one frame; returns how long the thread may sleep.
     fn step(&mut self, stop: &StopFlag) -> Duration {
         let Some(current) = &mut self.current else {
             return POLL;
         };
         if let Some(frame) = &current.pending {
-            // The first frame of a file is shown even while paused: a restart is visible.
+            // The first frame of a file is shown even while paused, so that a restart is visible.
             let is_shown = self.playback.is_playing || current.is_visiting;
             if !is_shown && current.last_id.is_some() {
                 if current.info.is_live {
-                    // It would be stale when the picture goes on.
+                    // It would be stale on resuming.
                     current.pending = None;
                 }
                 return POLL;
@@ -178,7 +179,7 @@ impl Capture {
         }
         let is_needed = self.playback.is_playing || current.is_visiting || current.info.is_live;
         if !is_needed && current.last_id.is_some() {
-            // Nor is the end reached while the last frame is looked at.
+            // The end is not reported while the last frame is viewed either.
             return POLL;
         }
         let now = Instant::now();
@@ -190,7 +191,7 @@ impl Capture {
         };
         match source.next_frame() {
             Ok(Some(frame)) if current.info.is_live && !self.playback.is_playing => {
-                // Frames that nobody was to see are no drops.
+                // Frames skipped by seeking are not drops.
                 current.last_id = Some(frame.id);
                 current.rests_until = Some(Instant::now() + REST);
             }
@@ -202,7 +203,7 @@ impl Capture {
                 current.pending = Some(frame);
             }
             Ok(None) => match self.parts.source.take() {
-                // It was interrupted in favour of this one.
+                // Interrupted by this change of source.
                 Some(change) => self.change(change),
                 None => self.end(stop),
             },
@@ -216,7 +217,7 @@ impl Capture {
                     });
                 }
                 current.source = None;
-                // What was read before the failure is worth as much as a whole file.
+                // Frames read before the failure are recorded like a whole file.
                 let event = Event::SourceFailed { name, error };
                 self.parts.frames.end(event, stop);
             }
@@ -248,7 +249,7 @@ impl Capture {
             source: Arc::clone(&current.info),
             is_visited,
         };
-        // Before it can be looked at: who counts what is on its way must not miss it.
+        // Counted before it is sent, so that frames in flight are never missing from the count.
         self.parts.meter.captured(skipped);
         if self.parts.frames.send(captured, stop) {
             self.parts.meter.displaced();
@@ -289,11 +290,11 @@ impl Capture {
         current.pending = None;
         let open = Arc::clone(&current.open);
         let again = match current.source.take() {
-            // Whoever knows the file's frames by now need not count them again.
+            // Rewinding keeps the frame index; reopening would rebuild it.
             Some(mut source) => match source.rewind() {
                 Ok(true) => Ok(source),
                 Ok(false) => {
-                    // A device is free for the second opening only after this.
+                    // Closes the device first, so that it can be opened again.
                     drop(source);
                     open()
                 }
@@ -337,7 +338,7 @@ impl Capture {
         }
     }
 
-    /// Goes to another frame of a file; a live picture goes back in the infer thread.
+    /// Seeks to another frame of a file; live sources are handled by the infer thread.
     fn go(&mut self, to: Move) {
         let Some(current) = &mut self.current else {
             return;
@@ -357,7 +358,7 @@ impl Capture {
             return;
         }
         if to.steps == 1 && to.seek.is_none() && !current.is_over {
-            // The next frame comes anyway: no index is needed to get there.
+            // The next frame comes anyway: no index is needed.
             current.is_visiting = true;
         } else if let Err(error) = current.jump(to) {
             self.parts.emit.send(Event::SourceWarning {
@@ -382,7 +383,7 @@ impl Capture {
                 let current = Current::new(opened);
                 let event = Event::SourceReady(Arc::clone(&current.info));
                 self.parts.emit.send(event);
-                // After the news: the window begins a new recording before it hears of the end.
+                // After the event: the window starts a new recording before it learns of the end.
                 self.parts.taps.keep_only(&current.info);
                 Some(current)
             }
@@ -407,11 +408,11 @@ impl Current {
         }
     }
 
-    /// Goes to another frame where the source can.
+    /// Seeks to another frame if the source supports it.
     fn jump(&mut self, to: Move) -> Result<()> {
         let source = match &mut self.source {
             Some(source) => source,
-            // It failed; another try may go better.
+            // After a failure, opening again may succeed.
             none => none.insert((self.open)()?),
         };
         let mut from = self.last_id.unwrap_or(0);
@@ -440,7 +441,7 @@ impl Current {
 mod tests {
     use super::*;
 
-    /// Fails when a file would play too fast, race after a stall, or hang at a damaged time stamp.
+    /// Fails when a file plays too fast, races after a stall, or hangs at a damaged time stamp.
     #[test]
     fn the_clock_follows_time_stamps_and_forgives() {
         let mut clock = Clock::default();

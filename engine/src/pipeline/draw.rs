@@ -1,4 +1,4 @@
-//! Overlays drawn into a copy of a picture.
+//! Overlays drawn into a copy of a frame.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::frame::{Frame, FramePool};
 use crate::output::PoseOutput;
 use crate::pose::PastStep;
 
-/// The poses as the look wants them: joints smoothed or as decoded.
+/// Selects smoothed or decoded joints of the poses as `look` requires.
 pub(super) fn apply_smoothing(look: &Look, output: &mut Arc<PoseOutput>) {
     if !look.is_smoothed && output.poses.iter().any(|p| p.keypoints != p.keypoints_raw) {
         for pose in &mut Arc::make_mut(output).poses {
@@ -26,8 +26,8 @@ pub(super) fn apply_smoothing(look: &Look, output: &mut Arc<PoseOutput>) {
     }
 }
 
-/// The frame with a scene drawn in, in a buffer of `pool`; the frame itself where there is nothing
-/// to draw.
+/// Returns the frame with a scene drawn in, in a buffer of `pool`; the frame itself if the scene is
+/// empty.
 pub(super) fn annotated(scene: &Scene, frame: &Frame, pool: &FramePool) -> Frame {
     if scene.is_empty() {
         return frame.clone();

@@ -1,4 +1,4 @@
-//! News from the workers to the window.
+//! Events sent from the workers to the window.
 
 use std::sync::Arc;
 
@@ -9,53 +9,53 @@ use crate::source::{SourceInfo, SourceStatus};
 
 use super::{Notify, TapProgress};
 
-/// Something the user should see or the window must react to.
+/// An event to show to the user, or that the window must react to.
 #[derive(Debug)]
 pub enum Event {
     /// Frames now come from this source.
     SourceReady(Arc<SourceInfo>),
-    /// A source could not be opened (the old one goes on) or failed while running.
+    /// A source could not be opened (the old one continues) or failed while running.
     SourceFailed {
-        /// As the user named it.
+        /// Name of the source as given by the user.
         name: String,
-        /// Why, and the remedy.
+        /// The reason, with a remedy.
         error: Error,
     },
     /// The source delivered less than it should have.
     SourceWarning {
-        /// The source's name.
+        /// Name of the source.
         name: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         warning: String,
-        /// Whether frames are lost or not to be trusted because the input is damaged.
+        /// Whether frames are lost or unreliable because the input is damaged.
         is_damage: bool,
     },
-    /// The source's device does otherwise than before: it has gone silent, a connection is being
-    /// tried (with the number of the try), or frames come again ([`SourceStatus::Ok`]).
+    /// The state of the source's device has changed: it stopped delivering, a reconnection is
+    /// attempted (with the number of the attempt), or frames arrive again ([`SourceStatus::Ok`]).
     SourceStatus {
-        /// The source's name.
+        /// Name of the source.
         name: String,
-        /// How its device does now.
+        /// New state of its device.
         status: SourceStatus,
     },
     /// The last frame was delivered.
     SourceEnded,
     /// Poses now come from this model.
     ModelReady(String),
-    /// A model could not be loaded (the old one goes on) or failed while running.
+    /// A model could not be loaded (the old one continues) or failed while running.
     ModelFailed {
-        /// Its name.
+        /// Name of the model.
         name: String,
-        /// Why, and the remedy.
+        /// The reason, with a remedy.
         error: Error,
     },
     /// A recording is closed and complete.
     Recorded(TapProgress),
-    /// One output of a recording has failed, in a line that names it; the others go on.
+    /// One output of a recording failed, with a line that names it; the others continue.
     OutputFailed(String),
     /// A recording could not be started, continued or closed.
     RecordingFailed(Error),
-    /// A worker ended by a panic: the pipeline must be started anew.
+    /// A worker panicked: the pipeline must be restarted.
     WorkerFailed(Error),
 }
 
@@ -77,10 +77,10 @@ impl EventSender {
         Self { events, notify }
     }
 
-    /// Never waits: a window that does not read must not stop a camera.
+    /// Sends without blocking: a window that does not read must not stop a camera.
     pub(super) fn send(&self, event: Event) {
         if let Err(lost) = self.events.try_send(event) {
-            // Printed nowhere by default: its reader has ended, or has 64 others to show first.
+            // Not shown by default: the receiver is gone, or has 64 other events queued.
             tracing::debug!(event = ?lost.into_inner(), "an event has no reader");
         }
         (self.notify)();
@@ -90,7 +90,7 @@ impl EventSender {
         (self.notify)();
     }
 
-    /// For [`crate::concurrency::Worker::spawn`].
+    /// Returns the failure callback for [`crate::concurrency::Worker::spawn`].
     pub(super) fn on_worker_failure(&self) -> impl FnOnce(Error) + Send + 'static {
         let emit = self.clone();
         move |error| emit.send(Event::WorkerFailed(error))

@@ -1,8 +1,8 @@
-//! From a loader thread to a worker: only what was asked for last arrives.
+//! Handover from loader threads to a worker: only the result of the last request arrives.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A place for one loaded thing. Loads may finish in any order; the newest request wins.
+/// A slot for one loaded item. Loads may finish in any order; the newest request wins.
 #[derive(Debug)]
 pub(super) struct Handover<T> {
     state: Mutex<State<T>>,
@@ -26,7 +26,7 @@ impl<T> Default for Handover<T> {
 }
 
 impl<T> Handover<T> {
-    /// A new request: whatever was asked for earlier no longer counts.
+    /// Registers a new request, which invalidates earlier ones.
     pub(super) fn next_ticket(&self) -> u64 {
         let mut state = self.lock();
         state.newest_ticket += 1;
@@ -38,7 +38,7 @@ impl<T> Handover<T> {
         self.lock().newest_ticket == ticket
     }
 
-    /// Leaves `item` for the worker; `false` when a newer request has come meanwhile.
+    /// Puts `item` into the slot for the worker; returns `false` if there is a newer request.
     pub(super) fn offer(&self, ticket: u64, item: T) -> bool {
         let mut state = self.lock();
         let is_current = state.newest_ticket == ticket;
@@ -61,7 +61,7 @@ impl<T> Handover<T> {
 mod tests {
     use super::*;
 
-    /// Fails when a slow load of an abandoned choice would replace the choice made later.
+    /// Fails when a slow load of an abandoned choice replaces the choice made later.
     #[test]
     fn a_late_load_of_an_earlier_request_is_ignored() {
         let handover = Handover::default();

@@ -1,4 +1,4 @@
-//! The infer thread: runs the model on the newest frame, says what lies over it, feeds the
+//! The infer thread: runs the model on the newest frame, builds the overlay scene and feeds the
 //! recording.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::tap::{MakeTap, Taps};
 use super::watch::{Watched, Watcher};
 use super::{Look, Notify, Pacing, Presented, Review};
 
-/// A model ready to work.
+/// A loaded model.
 pub(super) struct Loaded {
     pub(super) name: String,
     pub(super) infer: Box<dyn Infer>,
@@ -37,13 +37,13 @@ impl std::fmt::Debug for Loaded {
     }
 }
 
-/// Commands about the recording.
+/// Commands for the recording.
 pub(super) enum RecordControl {
     Start(MakeTap),
     Stop,
 }
 
-/// The channels of the infer thread.
+/// Channels of the infer thread.
 pub(super) struct Parts {
     pub(super) pacing: Pacing,
     pub(super) frames: FramesOut,
@@ -57,7 +57,7 @@ pub(super) struct Parts {
     pub(super) meter: Arc<Meter>,
     pub(super) emit: EventSender,
     pub(super) taps: Taps,
-    /// Frames that wait are left out from now on.
+    /// Once set, queued frames are skipped.
     pub(super) cut: StopFlag,
 }
 
@@ -65,16 +65,16 @@ pub(super) struct InferLoop {
     parts: Parts,
     look: Arc<Look>,
     model: Option<Loaded>,
-    /// The newest frame and what was found in it, without overlays, for drawing it again.
+    /// The newest frame with its poses, without overlays, for redrawing.
     last: Option<Presented>,
-    /// The look or the model changed since `last` was drawn.
+    /// Whether the look or the model changed since `last` was drawn.
     is_stale: bool,
     wanted_tap: Option<MakeTap>,
     watcher: Watcher,
     history: History,
-    /// The frame of the past on the screen, counted from the oldest held.
+    /// Index of the past frame on the screen, from the oldest in the history.
     review: Option<usize>,
-    /// Its poses are those found then; the present model has not looked at it.
+    /// Whether its poses are the stored ones; the current model has not processed it.
     is_recalled: bool,
 }
 
@@ -98,20 +98,19 @@ impl InferLoop {
         while !stop.is_stopped() {
             self.take_commands();
             if self.parts.pacing == Pacing::EveryFrame && self.model.is_none() {
-                // Without a model frames would pass uncomputed.
+                // Without a model frames would be passed on without poses.
                 std::thread::sleep(super::link::POLL);
                 continue;
             }
             let item = self.parts.frames.take();
-            // What was asked for while this thread waited counts for the frame that came: a
-            // recording begins with the first one.
+            // Commands sent while this thread waited apply to the frame that has arrived: a
+            // recording starts with the first one.
             self.take_commands();
             match item {
                 Some(Item::Frame(_)) if self.parts.cut.is_stopped() => {}
                 Some(Item::Frame(captured)) => self.frame(captured),
                 Some(Item::End(event)) => self.parts.emit.send(event),
-                // No frame for a moment: a paused picture goes where the user wants, and follows
-                // the look.
+                // No frame for a moment: a paused view handles seeking and changes of the look.
                 None => match self.parts.moves.take() {
                     Some(to) => self.go(to),
                     None if self.is_stale => self.redraw(),
@@ -123,7 +122,7 @@ impl InferLoop {
     }
 
     fn take_commands(&mut self) {
-        // The capture thread cannot tell: it is the one that waits.
+        // The capture thread cannot report it, because it is the one that waits.
         if let Some(news) = self.watcher.news(&self.parts.watched) {
             self.parts.emit.send(news);
         }
@@ -205,7 +204,7 @@ impl InferLoop {
         self.present(presented);
     }
 
-    /// Goes to another frame of the last seconds of a live picture.
+    /// Seeks within the last seconds of a live source.
     fn go(&mut self, to: Move) {
         let newest = self.history.len().checked_sub(1);
         let live = self.last.as_ref().filter(|last| last.source.is_live);
@@ -234,7 +233,7 @@ impl InferLoop {
             }),
             look: Arc::clone(&self.look),
         };
-        // What was seen then comes at once, what the present model makes of it follows.
+        // The stored poses are shown at once, those of the current model follow.
         self.last = Some(bare.clone());
         let presented = self.look_at(bare);
         self.present(presented);
@@ -258,7 +257,7 @@ impl InferLoop {
         if lacks_maps {
             let near = last.output.as_ref().map_or(&[][..], |o| &o.poses);
             let frame = last.frame.clone();
-            // Without a model what was found then stays.
+            // Without a model the stored poses are kept.
             last.output = self.inspect(&frame, near).or(last.output);
             self.last = Some(last.clone());
         }
@@ -279,13 +278,13 @@ impl InferLoop {
         self.with_model(|infer| infer.infer(frame, want))
     }
 
-    /// As [`Self::infer`], for a frame that is looked at by itself.
+    /// Like [`Self::infer`], for a single frame without tracking state.
     fn inspect(&mut self, frame: &Frame, near: &[Pose]) -> Option<Arc<PoseOutput>> {
         let want = self.want();
         self.with_model(|infer| infer.inspect(frame, near, want))
     }
 
-    /// A model that fails is put aside, the pictures go on without it.
+    /// Runs the model; one that fails is removed, and frames continue without poses.
     fn with_model(
         &mut self,
         work: impl FnOnce(&mut dyn Infer) -> Result<PoseOutput>,
@@ -302,7 +301,7 @@ impl InferLoop {
         }
     }
 
-    /// Adds what the overlays show.
+    /// Adds the overlays.
     fn look_at(&self, mut presented: Presented) -> Presented {
         let Some(output) = &mut presented.output else {
             return presented;

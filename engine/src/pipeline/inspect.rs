@@ -1,9 +1,9 @@
-//! Looking closely at single frames, with one model or with several side by side.
+//! Detailed analysis of single frames, with one model or several side by side.
 //!
-//! An [`Inspector`] has a thread and models of its own, so that looking does not disturb the live
-//! picture. It is given a frame (paused, from a file, from the past) and answers for each of its
-//! models with the whole [`PoseOutput`]: poses, heatmaps, attention maps, queries and keys, all
-//! from one and the same pass of the network over that very frame. Requests are newest-wins.
+//! An [`Inspector`] has its own thread and models, so that the live view is not disturbed. It takes
+//! a frame (paused, from a file, from the history) and returns the complete [`PoseOutput`] of each
+//! of its models: poses, heatmaps, attention maps, queries and keys, all from a single forward pass
+//! over that frame. The newest request wins.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,58 +19,59 @@ use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::pose::Pose;
 
-/// Models side by side.
+/// Maximum number of models side by side.
 pub const N_INSPECTED: usize = 2;
 
-/// News that may wait; more are logged and lost.
+/// Capacity of the event channel; further events are logged and dropped.
 const N_EVENTS: usize = 16;
 
-/// What to look at.
+/// A request to analyse a frame.
 #[derive(Debug, Clone)]
 pub struct InspectRequest {
-    /// Chosen by the caller; the answers carry it.
+    /// Chosen by the caller and returned with the results.
     pub id: u64,
-    /// The picture.
+    /// The frame to analyse.
     pub frame: Frame,
-    /// Poses that are known to be about there: where to look closely. Empty: people are looked for.
+    /// Poses expected nearby, which define the regions to crop. If empty, people are searched for.
     pub near: Vec<Pose>,
-    /// What is wanted besides poses.
+    /// Outputs requested in addition to poses.
     pub want: Want,
 }
 
-/// What one model found.
+/// Result of one model.
 #[derive(Debug, Clone)]
 pub struct Inspection {
-    /// The request's.
+    /// Id of the request.
     pub id: u64,
-    /// Place of the model.
+    /// Slot of the model.
     pub slot: usize,
-    /// The name it was loaded under; `output.model` is its row of `MODELS`, whatever its weights.
+    /// Name under which it was loaded; `output.model` is its entry of `MODELS`, whatever its
+    /// weights.
     pub name: String,
-    /// Everything that came of one pass over the request's frame.
+    /// All outputs of a single pass over the request's frame.
     pub output: Arc<PoseOutput>,
 }
 
-/// What the user should see.
+/// An event to show to the user.
 #[derive(Debug)]
 pub enum InspectEvent {
-    /// Answers now come from this model, too.
+    /// Results now also come from this model.
     ModelReady {
-        /// Its place.
+        /// Slot of the model.
         slot: usize,
-        /// Its name.
+        /// Name of the model.
         name: String,
     },
-    /// A model could not be loaded (the one before it stays) or failed (it is put aside).
+    /// A model could not be loaded (the previous one stays) or failed (it is removed).
     ModelFailed {
-        /// Its place.
+        /// Slot of the model.
         slot: usize,
-        /// Its name.
+        /// Name of the model.
         name: String,
-        /// Why, and the remedy.
+        /// The reason, with a remedy.
         error: Error,
     },
-    /// The thread has crashed: a new inspector is needed.
+    /// The thread has panicked: a new inspector is needed.
     WorkerFailed(Error),
 }
 
@@ -79,7 +80,7 @@ struct Model {
     infer: Box<dyn Infer>,
 }
 
-/// What the window and the threads share.
+/// State shared by the window and the threads.
 struct Shared {
     request: Slot<InspectRequest>,
     models: [Handover<Option<Model>>; N_INSPECTED],
@@ -97,7 +98,7 @@ impl Shared {
     }
 }
 
-/// The thread and its models. Dropping it stops and joins the thread.
+/// The inspection thread and its models. Dropping it stops and joins the thread.
 pub struct Inspector {
     shared: Arc<Shared>,
     events: Receiver<InspectEvent>,
@@ -106,10 +107,10 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Starts without a model; `notify` is called whenever there is an answer or an event.
+    /// Starts without a model; `notify` is called whenever there is a result or an event.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn start(notify: Notify) -> Result<Self> {
         let (sender, events) = bounded(N_EVENTS);
         let shared = Arc::new(Shared {
@@ -137,11 +138,11 @@ impl Inspector {
         })
     }
 
-    /// Loads a model for place `slot` (below [`N_INSPECTED`]) on a loader thread; when it is ready
-    /// it answers the last request.
+    /// Loads a model for `slot` (below [`N_INSPECTED`]) on a loader thread; when ready, it
+    /// processes the last request.
     ///
     /// # Errors
-    /// When there is no such place, or the operating system gives no thread.
+    /// When there is no such slot, or the operating system cannot create a thread.
     pub fn load(&mut self, slot: usize, name: &str, make: MakeInfer) -> Result<()> {
         let place = self.place(slot)?;
         let ticket = place.next_ticket();
@@ -169,10 +170,10 @@ impl Inspector {
         Ok(())
     }
 
-    /// Empties a place: its memory is given back.
+    /// Removes the model of a slot and frees its memory.
     ///
     /// # Errors
-    /// When there is no such place.
+    /// When there is no such slot.
     pub fn unload(&self, slot: usize) -> Result<()> {
         let place = self.place(slot)?;
         let ticket = place.next_ticket();
@@ -180,18 +181,18 @@ impl Inspector {
         Ok(())
     }
 
-    /// Asks every model to look; an older request that no model has begun is forgotten.
+    /// Sends a request to every model; it replaces an older request not yet started.
     pub fn request(&self, request: InspectRequest) {
         self.shared.request.put(request);
     }
 
-    /// The newest answer of a place, if there is one that was not taken yet.
+    /// Returns the newest result of a slot that has not been taken yet.
     pub fn take(&self, slot: usize) -> Option<Inspection> {
         let answer = self.shared.answers.get(slot)?;
         answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The next event, if there is one.
+    /// Returns the next event, if any.
     pub fn try_event(&self) -> Option<InspectEvent> {
         self.events.try_recv().ok()
     }
@@ -213,12 +214,12 @@ impl Drop for Inspector {
     }
 }
 
-/// The inside of the thread.
+/// State of the inspection thread.
 struct Looker {
     shared: Arc<Shared>,
     models: [Option<Model>; N_INSPECTED],
     last: Option<InspectRequest>,
-    /// Places whose model has not answered the last request.
+    /// Slots whose model has not processed the last request.
     is_due: [bool; N_INSPECTED],
 }
 
@@ -245,7 +246,7 @@ impl Looker {
                 self.last = Some(request);
                 self.is_due = std::array::from_fn(|slot| self.models[slot].is_some());
             }
-            // One model at a time: a newer request is seen before the next one begins.
+            // One model at a time, so that a newer request is noticed before the next one starts.
             if let Some(slot) = self.is_due.iter().position(|&is_due| is_due) {
                 self.is_due[slot] = false;
                 self.look(slot);

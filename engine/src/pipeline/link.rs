@@ -1,4 +1,4 @@
-//! The link between capture and infer: a slot or a short queue, as the pacing asks.
+//! Link between capture and infer: a slot or a short queue, depending on the pacing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use crate::source::SourceInfo;
 use super::Pacing;
 use super::event::Event;
 
-/// How often a waiting worker looks at its stop flag and commands: a hundredth of what a person
-/// notices on a slider, and 40 wake-ups a second cost nothing measurable.
+/// Interval at which a waiting worker checks its stop flag and commands: a hundredth of what a
+/// person notices on a slider, and 40 wake-ups per second cost nothing measurable.
 pub(super) const POLL: Duration = Duration::from_millis(25);
 
-/// Frames between capture and infer when none may be lost: one in work, one ready.
+/// Queue length between capture and infer when no frame may be lost: one in work, one ready.
 const N_QUEUED: usize = 2;
 
-/// A frame with its origin.
+/// A frame with its source.
 #[derive(Debug)]
 pub(super) struct Captured {
     pub(super) frame: Frame,
     pub(super) source: Arc<SourceInfo>,
-    /// The user went there: it is looked at by itself, and not recorded.
+    /// Whether the user sought to it: it is processed without tracking state and not recorded.
     pub(super) is_visited: bool,
 }
 
-/// What travels over the link.
+/// An item on the link.
 #[derive(Debug)]
 pub(super) enum Item {
     Frame(Captured),
-    /// No frame follows; to be told once those before it are done.
+    /// No frame follows; the event is sent once the frames before it are done.
     End(Event),
 }
 
@@ -48,7 +48,7 @@ pub(super) enum FramesOut {
     Every(Receiver<Item>),
 }
 
-/// The newest frame, and the end behind it.
+/// The newest frame, and the end after it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Newest {
     frame: Slot<Captured>,
@@ -69,7 +69,7 @@ pub(super) fn link(pacing: Pacing) -> (FramesIn, FramesOut) {
 }
 
 impl FramesIn {
-    /// Passes a frame on; `true` when an unseen one was dropped for it.
+    /// Passes a frame on; returns `true` if an unprocessed one was dropped for it.
     pub(super) fn send(&self, captured: Captured, stop: &StopFlag) -> bool {
         match self {
             Self::Newest(newest) => newest.frame.put(captured).is_some(),
@@ -80,7 +80,7 @@ impl FramesIn {
         }
     }
 
-    /// Announces the end: it arrives behind the last frame.
+    /// Announces the end: it arrives after the last frame.
     pub(super) fn end(&self, event: Event, stop: &StopFlag) {
         match self {
             Self::Newest(newest) => {
@@ -90,7 +90,7 @@ impl FramesIn {
         }
     }
 
-    /// Takes back an end that has not arrived: the picture goes on with another run.
+    /// Withdraws an end that has not arrived: another run follows.
     pub(super) fn go_on(&self) {
         if let Self::Newest(newest) = self {
             newest.end.try_take();
@@ -109,7 +109,7 @@ impl FramesOut {
 
 impl Newest {
     fn take(&self) -> Option<Item> {
-        // The end is looked at first: a frame put in before it is then sure to be seen.
+        // The end is checked first, so that a frame sent before it is certain to be seen.
         let Some(event) = self.end.try_take() else {
             return self.frame.take_timeout(POLL).map(Item::Frame);
         };

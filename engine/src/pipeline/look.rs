@@ -1,18 +1,18 @@
-//! What is drawn into the pictures.
+//! Appearance of the frames: overlays and smoothing.
 
 use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::track::OneEuro;
 
-/// What is drawn into the pictures.
+/// Selection and style of what is drawn into the frames.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// Overlays; the first is drawn last, above the others.
+    /// Overlays; the first is topmost and drawn last.
     pub overlays: Vec<&'static OverlaySpec>,
-    /// How they are drawn.
+    /// Colours, sizes and thresholds of the overlays.
     pub style: OverlayStyle,
-    /// Joints smoothed over time; otherwise as decoded.
+    /// Whether joints are temporally smoothed; otherwise they are drawn as decoded.
     pub is_smoothed: bool,
-    /// How they are smoothed.
+    /// Parameters of the smoothing filter.
     pub smoothing: OneEuro,
 }
 

@@ -1,21 +1,21 @@
-//! Live running: threads around a [`FrameSource`] and an [`Infer`].
+//! Live pipeline: threads around a [`FrameSource`] and an [`Infer`].
 //!
 //! ```text
 //! capture --Link<Captured>--> infer --Slot<Presented>--> window
 //!                               `--> Tap (recording)         every worker --Event(64)--> window
 //! ```
 //!
-//! [`Pacing`] decides the link: the newest frame wins ([`Pacing::Live`]) or none is lost
-//! ([`Pacing::EveryFrame`]). What the window draws is a [`Presented`]: the frame, the scene that
-//! the current [`Look`] puts over it, and the poses computed from that very frame. Recordings
-//! draw the scene into it. Latency means from a frame's capture to [`Pipeline::take`].
+//! [`Pacing`] selects the link: the newest frame wins ([`Pacing::Live`]) or none is lost
+//! ([`Pacing::EveryFrame`]). The window draws a [`Presented`]: the frame, the scene that the
+//! current [`Look`] puts over it, and the poses computed from that frame. Recordings draw the scene
+//! into it. Latency is measured from a frame's capture to [`Pipeline::take`].
 //!
-//! A paused picture can be stepped through: a file in both directions without end, a live picture
-//! through the seconds in its [`history`]. An [`Inspector`] looks closely at single frames.
+//! A paused view can be stepped through: a file in both directions without limit, a live source
+//! through the seconds in its [`history`]. An [`Inspector`] analyses single frames in detail.
 //!
-//! Sources and models may be exchanged while it runs: a loader thread prepares the new one, the
-//! old one works until then. The pipeline starts with neither; a source without a model shows
-//! its bare pictures, so that a camera is visible while weights are still being read.
+//! Sources and models can be exchanged while running: a loader thread prepares the new one while
+//! the old one continues. The pipeline starts with neither; a source without a model shows plain
+//! frames, so that a camera is visible while weights are still being read.
 
 mod capture;
 mod draw;
@@ -78,24 +78,24 @@ pub type MakeInfer = Box<dyn FnOnce() -> Result<Box<dyn Infer>> + Send>;
 /// Called by workers whenever there is something new to draw or an event to read.
 pub type Notify = Arc<dyn Fn() + Send + Sync>;
 
-/// Events that may wait for the window; more are logged and lost.
+/// Capacity of the event channel to the window; further events are logged and dropped.
 const N_EVENTS: usize = 64;
-/// Commands that may wait for a worker.
+/// Capacity of a worker's command channel.
 const N_CONTROLS: usize = 16;
 
-/// How long the frame at work may take when the run is to end: it is left out then.
+/// Time limit for the current frame when the run ends; it is skipped after that.
 const LAST_FRAME: Duration = Duration::from_millis(400);
-/// When encoders leave out what still waits for them, counted from the end of the run. The rest of
-/// a second is for closing the files.
+/// Time after the end of the run at which encoders skip the frames still queued. The rest of a
+/// second is for closing the files.
 const CLOSING: Duration = Duration::from_millis(600);
 
-/// The running threads. Dropping it ends them within a second, whatever they do, with every file
-/// closed; see [`Pipeline::dismiss`].
+/// The running threads. Dropping it ends them within a second, whatever they are doing, with every
+/// file closed; see [`Pipeline::dismiss`].
 #[derive(Debug)]
 pub struct Pipeline {
     stop: StopFlag,
     cut: StopFlag,
-    /// When the run was first told to end.
+    /// Time of the first request to end the run.
     cut_at: OnceLock<Instant>,
     events: Receiver<Event>,
     emit: EventSender,
@@ -103,7 +103,7 @@ pub struct Pipeline {
     meter: Arc<Meter>,
     look: Slot<Look>,
     playback: Slot<Playback>,
-    /// Where to go: for files the capture thread knows how, for live pictures the infer thread.
+    /// Seek requests: for files to the capture thread, for live sources to the infer thread.
     moves: [Moves; 2],
     restart: Sender<()>,
     record: Sender<RecordControl>,
@@ -120,7 +120,7 @@ impl Pipeline {
     /// Starts the threads, with neither source nor model yet.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn start(pacing: Pacing, notify: Notify) -> Result<Self> {
         let (stop, cut) = (StopFlag::new(), StopFlag::new());
         let (event_tx, events) = bounded(N_EVENTS);
@@ -184,7 +184,7 @@ impl Pipeline {
                     Ok(())
                 },
                 move |error| {
-                    // The recording stays whole although the thread that fed it is gone.
+                    // The recording stays intact although the thread that fed it is gone.
                     taps_of_failed.finish();
                     failed(error);
                 },
@@ -213,11 +213,11 @@ impl Pipeline {
         })
     }
 
-    /// Opens a source on a loader thread and changes to it when it is ready
+    /// Opens a source on a loader thread and switches to it when it is ready
     /// ([`Event::SourceReady`]); [`Event::SourceFailed`] leaves the old one running.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn switch_source(&mut self, name: &str, open: OpenSource) -> Result<()> {
         let (ticket, source, emit) = (
             self.source.next_ticket(),
@@ -231,7 +231,7 @@ impl Pipeline {
             let change = SourceChange::Open(Opened::new(opened, open));
             let old = watched.monitor();
             if source.offer(ticket, change) {
-                // An unplugged camera would otherwise keep the reader until it is given up.
+                // An unplugged camera would otherwise block the reader until its timeout.
                 old.interrupt();
                 emit.wake();
             }
@@ -247,11 +247,11 @@ impl Pipeline {
         old.interrupt();
     }
 
-    /// Builds a model on a loader thread and changes to it when it is ready
+    /// Builds a model on a loader thread and switches to it when it is ready
     /// ([`Event::ModelReady`]); [`Event::ModelFailed`] leaves the old one running.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn switch_model(&mut self, name: &str, make: MakeInfer) -> Result<()> {
         let (ticket, model, emit) = (
             self.model.next_ticket(),
@@ -276,53 +276,53 @@ impl Pipeline {
         })
     }
 
-    /// Draws differently from the next picture on; a standing picture is drawn again.
+    /// Applies a look from the next frame on; a paused frame is redrawn.
     pub fn set_look(&self, look: Look) {
         self.look.put(look);
     }
 
-    /// Plays, pauses, loops.
+    /// Sets playing, looping and speed.
     pub fn set_playback(&self, playback: Playback) {
         self.playback.put(playback);
     }
 
-    /// Pauses and goes so many frames on (or back, below 0): in a file any number, in a live
-    /// picture within the last seconds ([`Stats::held_secs`]; [`Presented::review`] says where). The
-    /// frame's poses are computed anew with the present model, and with the maps that the look
-    /// needs. A file that cannot be indexed says so in [`Event::SourceWarning`].
+    /// Pauses and moves `n` frames forward (backward if negative): in a file without limit, in a
+    /// live source within the last seconds ([`Stats::held_secs`]; [`Presented::review`] has the
+    /// position). The frame's poses are computed again with the current model, including the maps
+    /// that the look needs. A file that cannot be indexed is reported by [`Event::SourceWarning`].
     pub fn step(&self, n: i64) {
         for moves in &self.moves {
             moves.step(n);
         }
     }
 
-    /// Goes to a frame: in a file by number or time, playing on from there where it plays; in a
-    /// paused live picture by its number among those held, the oldest first, or by its time. Of
-    /// many requests only the last counts.
+    /// Seeks to a frame: in a file by index or time, continuing from there if it is playing; in a
+    /// paused live source by its index in the history, from the oldest, or by its time. Of several
+    /// requests only the last one counts.
     pub fn seek(&self, to: SeekTo) {
         for moves in &self.moves {
             moves.seek(to);
         }
     }
 
-    /// Shows the present again after a live picture was paused. Also say so by
-    /// [`Pipeline::set_playback`], which counts from its next call on.
+    /// Returns to the live frame after a pause. Call [`Pipeline::set_playback`] as well, which
+    /// takes effect from its next call on.
     pub fn follow_live(&self) {
         self.moves[0].follow();
     }
 
-    /// Begins the file again.
+    /// Restarts the file from its beginning.
     ///
     /// # Errors
-    /// When the capture thread has not taken its earlier commands.
+    /// When the capture thread has not processed its earlier commands.
     pub fn restart(&self) -> Result<()> {
         self.restart.try_send(()).map_err(|_| busy("capture"))
     }
 
-    /// Records from the next picture on; `make` is called with it on the infer thread.
+    /// Records from the next frame on; `make` is called with it on the infer thread.
     ///
     /// # Errors
-    /// When the infer thread has not taken its earlier commands.
+    /// When the infer thread has not processed its earlier commands.
     pub fn start_recording(&self, make: MakeTap) -> Result<()> {
         self.record
             .try_send(RecordControl::Start(make))
@@ -332,15 +332,15 @@ impl Pipeline {
     /// Ends the recording; [`Event::Recorded`] follows when the file is closed.
     ///
     /// # Errors
-    /// When the infer thread has not taken its earlier commands.
+    /// When the infer thread has not processed its earlier commands.
     pub fn stop_recording(&self) -> Result<()> {
         self.record
             .try_send(RecordControl::Stop)
             .map_err(|_| busy("infer"))
     }
 
-    /// The newest picture, if there is one that was not taken yet. Taking counts as drawing:
-    /// call it where the pixels go to the screen.
+    /// Returns the newest frame that has not been taken yet. Taking counts as drawing: call it
+    /// where the pixels go to the screen.
     pub fn take(&self) -> Option<Presented> {
         let presented = self.presented.try_take()?;
         if !presented.is_redraw {
@@ -349,62 +349,63 @@ impl Pipeline {
         Some(presented)
     }
 
-    /// The next event, if there is one.
+    /// Returns the next event, if any.
     pub fn try_event(&self) -> Option<Event> {
         self.events.try_recv().ok()
     }
 
-    /// Rates, latency and drops of the last seconds.
+    /// Returns rates, latency and drops of the last seconds.
     pub fn stats(&self) -> Stats {
         self.meter.stats()
     }
 
-    /// How long the file is, as far as the index made ahead has told; `None` without one.
+    /// Returns the length of the file as far as its index is known; `None` without an index.
     pub fn extent(&self) -> Option<Extent> {
         self.watched.monitor().extent()
     }
 
-    /// What the camera can deliver; nothing for other sources.
+    /// Returns the formats that the camera supports; empty for other sources.
     pub fn formats(&self) -> CameraFormats {
         self.watched.monitor().formats()
     }
 
-    /// What the camera delivered and what was lost of it; `None` for other sources.
+    /// Returns counts of delivered and lost camera frames; `None` for other sources.
     pub fn camera(&self) -> Option<CameraReport> {
         self.watched.camera()
     }
 
-    /// How far the running recording is.
+    /// Returns the progress of the running recording.
     pub fn recording(&self) -> Option<TapProgress> {
         self.taps.progress()
     }
 
-    /// Ends the run soon, when its source has been told to end: frames that wait for the model are
-    /// left out, and so are those that wait too long for an encoder. Events go on.
+    /// Ends the run soon, once its source has been told to end: queued frames are skipped by the
+    /// model, and by encoders after a time limit. Events are still sent.
     pub fn cut_short(&self) {
         self.cut.stop();
         self.taps
             .end_by(*self.cut_at.get_or_init(Instant::now) + CLOSING);
     }
 
-    /// Closes the recording now, without the frame at work; [`Event::Recorded`] follows.
+    /// Closes the recording now, without the frame in progress; [`Event::Recorded`] follows.
     pub fn close_recording(&self) {
         self.taps.finish();
     }
 
-    /// Says "stop" without waiting.
+    /// Requests a stop without waiting.
     pub fn stop(&self) {
         self.cut_short();
         self.stop.stop();
         self.watched.monitor().interrupt();
     }
 
-    /// Whether both workers run: after a panic ([`Event::WorkerFailed`]) start a new pipeline.
+    /// Returns whether both workers run: after a panic ([`Event::WorkerFailed`]) start a new
+    /// pipeline.
     pub fn is_running(&self) -> bool {
         !self.capture.is_finished() && !self.infer.is_finished()
     }
 
-    /// Stops on a thread of its own: the caller (the window) does not wait for a frame to end.
+    /// Stops on a separate thread: the caller (the window) does not wait for a frame to end.
     pub fn dismiss(self) {
         self.stop();
         let moved = Arc::new(Mutex::new(Some(self)));
@@ -431,7 +432,7 @@ impl Pipeline {
         work: impl FnOnce() -> Result<()> + Send + 'static,
     ) -> Result<()> {
         self.loaders.retain(|loader| !loader.is_finished());
-        // A flag of its own: dropping a finished loader says "stop" to whoever shares its flag.
+        // A separate flag: dropping a finished loader stops every worker that shares its flag.
         let loader = Worker::spawn(name, StopFlag::new(), move |_| work(), failed)?;
         self.loaders.push(loader);
         Ok(())
@@ -441,8 +442,8 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         self.stop();
-        // A loader cannot be interrupted inside a driver or a weights file; what it still
-        // delivers is dropped with the handover.
+        // A loader cannot be interrupted inside a driver or a weights file; its result is dropped
+        // with the handover.
         for loader in self.loaders.drain(..) {
             loader.detach();
         }

@@ -1,27 +1,27 @@
-//! Going to another frame: requests of which only the sum counts.
+//! Seek requests, merged into one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::source::SeekTo;
 
-/// Where to go, from where the picture stands.
+/// Target of a seek, relative to the current frame.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Move {
-    /// First to this place, if any.
+    /// Position to seek to first, if any.
     pub(super) seek: Option<SeekTo>,
-    /// Then so many frames on, or back.
+    /// Number of frames to move afterwards, negative for backwards.
     pub(super) steps: i64,
-    /// Then on with the live picture.
+    /// Whether to return to the live frame afterwards.
     pub(super) follow: bool,
 }
 
-/// Requests that wait for a worker, merged into one: a slider that is dragged asks faster than a
-/// file can be decoded, and only its last place matters; steps add up.
+/// Pending requests to a worker, merged into one: dragging a slider sends requests faster than a
+/// file can be decoded, and only its last position matters; steps add up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moves(Arc<Mutex<Option<Move>>>);
 
 impl Moves {
-    /// Goes so many frames on, or back.
+    /// Moves `n` frames forward, backward if negative.
     pub(super) fn step(&self, n: i64) {
         self.change(|waiting| Move {
             steps: waiting.steps.saturating_add(n),
@@ -30,7 +30,7 @@ impl Moves {
         });
     }
 
-    /// Goes to a place; whatever was asked for before does not matter any more.
+    /// Seeks to a position and discards earlier requests.
     pub(super) fn seek(&self, to: SeekTo) {
         self.change(|_| Move {
             seek: Some(to),
@@ -38,7 +38,7 @@ impl Moves {
         });
     }
 
-    /// Goes on with the live picture.
+    /// Returns to the live frame.
     pub(super) fn follow(&self) {
         self.change(|_| Move {
             follow: true,
@@ -60,7 +60,7 @@ impl Moves {
 mod tests {
     use super::*;
 
-    /// Fails when quick key presses are lost, or a dragged slider plays its whole way back.
+    /// Fails when quick key presses are lost, or a dragged slider visits every position on its way.
     #[test]
     fn steps_add_up_and_the_last_place_wins() {
         let moves = Moves::default();

@@ -1,4 +1,4 @@
-//! Pausing, stepping and jumping, in files and in live pictures.
+//! Pausing, stepping and seeking in files and live sources.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,13 +37,13 @@ fn with_model(cost_millis: u64) -> Pipeline {
     pipeline
 }
 
-/// Waits for a picture that is `wanted`.
+/// Waits for a frame for which `wanted` is true.
 fn shown(pipeline: &Pipeline, wanted: impl Fn(&Presented) -> bool) -> Presented {
     wait_for(|| pipeline.take().filter(|p| wanted(p)))
 }
 
-/// Fails when stepping or jumping in a paused file shows another frame than asked for, forgets
-/// the poses, plays on, or stops working at the end of the file.
+/// Fails when stepping or seeking in a paused file shows another frame than requested, loses the
+/// poses, resumes playing, or stops working at the end of the file.
 #[test]
 fn a_paused_file_is_stepped_through_in_both_directions() {
     let mut pipeline = with_model(0);
@@ -68,14 +68,14 @@ fn a_paused_file_is_stepped_through_in_both_directions() {
     idle(Duration::from_millis(120));
     assert!(pipeline.take().is_none(), "it stands still");
 
-    // Playing goes on from there to the end, and back from the end.
+    // Playing continues from there to the end, and backwards from the end.
     pipeline.set_playback(Playback::default());
     wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
     pipeline.step(-2);
     shown(&pipeline, |p| p.frame.id == 84);
 }
 
-/// Fails when a file plays at its own speed although another was chosen.
+/// Fails when a file plays at its own speed although another was set.
 #[test]
 fn files_play_at_the_chosen_speed() {
     quickly(Duration::from_millis(1200), || {
@@ -94,7 +94,7 @@ fn files_play_at_the_chosen_speed() {
     });
 }
 
-/// A live source that counts how often it is read.
+/// A live source that counts its reads.
 struct Counting(FakeSource, Arc<AtomicU64>);
 
 impl FrameSource for Counting {
@@ -108,9 +108,8 @@ impl FrameSource for Counting {
     }
 }
 
-/// Fails when a paused live picture cannot be gone back in, shows other poses or times than were
-/// seen, runs away, keeps the camera's frames coming at full rate, or shows old frames when it goes
-/// on.
+/// Fails when stepping back in a paused live source does not work, shows other poses or times than
+/// before, runs away, keeps reading the camera at full rate, or shows stale frames on resuming.
 #[test]
 fn a_paused_live_picture_goes_back_and_forth() {
     let n_read = Arc::new(AtomicU64::new(0));
@@ -163,8 +162,8 @@ fn a_paused_live_picture_goes_back_and_forth() {
     assert!(live.frame.captured >= begin, "a stale frame");
 }
 
-/// Fails when steps wait for a slow model: the frame must come at once, its new poses later, and
-/// only those of the last frame asked for.
+/// Fails when steps wait for a slow model: the frame must be shown at once and its new poses later,
+/// only those of the last requested frame.
 #[test]
 fn going_back_does_not_wait_for_a_slow_model() {
     let mut pipeline = start(Pacing::Live);
@@ -188,7 +187,7 @@ fn going_back_does_not_wait_for_a_slow_model() {
     assert!(seen.output.is_some(), "the poses that were seen then");
     let mut asked = gate.asked();
     while asked != 1 {
-        // Steps before the last may have been looked at, if they came alone.
+        // Earlier steps may have been processed if they arrived separately.
         gate.answer();
         asked = gate.asked();
     }
@@ -197,9 +196,9 @@ fn going_back_does_not_wait_for_a_slow_model() {
     shown(&pipeline, is_back);
 }
 
-/// Fails when frames queue up before a slow model with the stand-in for a camera: what is on the
-/// screen must never be older than one pass of the network and two periods. That holds for a
-/// machine that has time for it, so it is tried until it holds.
+/// Fails when frames queue up before a slow model with a live source: the frame on the screen must
+/// never be older than one forward pass and two periods. A busy machine can miss that, so the test
+/// repeats until it holds.
 #[test]
 fn latency_stays_below_one_inference_and_two_periods() {
     let (period, cost) = (Duration::from_millis(33), Duration::from_millis(170));

@@ -1,4 +1,4 @@
-//! What the window asks for and what it gets to show.
+//! Playback options of the window, and the frames presented to it.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use crate::frame::{Frame, FramePool};
 use crate::output::{PoseOutput, Timings};
 use crate::source::SourceInfo;
 
-/// What happens when frames come faster than the model works.
+/// Behaviour if frames arrive faster than the model can process them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pacing {
     /// The newest frame wins, the others are dropped and counted; files play at their own speed.
     Live,
-    /// The source waits: every frame is computed, in order, as fast as possible.
+    /// The source waits: every frame is processed, in order, as fast as possible.
     EveryFrame,
 }
 
-/// Whether files go on. Paused cameras stay open: resuming shows the present.
+/// Playback state of files. Paused cameras stay open: resuming shows the live frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Playback {
-    /// Frames are passed on.
+    /// Whether frames are passed on.
     pub is_playing: bool,
-    /// A file begins again at its end.
+    /// Whether a file restarts at its end.
     pub is_looping: bool,
-    /// How fast files play: 1 is their own speed, 0.1 to 8 make sense.
+    /// Playback speed of files: 1 is their own speed, useful from 0.1 to 8.
     pub speed: f64,
 }
 
@@ -39,40 +39,40 @@ impl Default for Playback {
     }
 }
 
-/// One picture ready to be shown.
+/// A frame with its results, ready to be shown.
 #[derive(Debug, Clone)]
 pub struct Presented {
-    /// Where it comes from.
+    /// Source of the frame.
     pub source: Arc<SourceInfo>,
-    /// The picture as captured.
+    /// The frame as captured.
     pub frame: Frame,
-    /// What lies over it, in its pixels; empty where nothing is shown or found.
+    /// Overlays in frame pixels; empty if none is enabled or nothing was found.
     pub scene: Arc<Scene>,
-    /// What was found in it; `None` while no model is loaded.
+    /// Output of the model; `None` while no model is loaded.
     pub output: Option<Arc<PoseOutput>>,
-    /// Time per stage; for the overlays, the time to say what is drawn.
+    /// Time per stage; for overlays, the time to build the scene.
     pub timings: Timings,
-    /// Where it lies in the past, when the user went back in a live picture.
+    /// Position in the history, if the user stepped back in a live source.
     pub review: Option<Review>,
-    /// How the overlays were drawn.
+    /// Look with which the scene was built.
     pub look: Arc<Look>,
-    /// Drawn again because the look changed, not because a frame came.
+    /// Whether it was redrawn because the look changed, not because a frame arrived.
     pub is_redraw: bool,
 }
 
 impl Presented {
-    /// The frame with its overlays drawn in, in a buffer of `pool`; the frame itself where there
-    /// are none.
+    /// Returns the frame with its overlays drawn in, in a buffer of `pool`; the frame itself if
+    /// there are none.
     pub fn drawn(&self, pool: &FramePool) -> Frame {
         draw::annotated(&self.scene, &self.frame, pool)
     }
 }
 
-/// Where a picture of the past lies.
+/// Position of a past frame in the history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Review {
-    /// Frames between it and the newest one held.
+    /// Number of frames between it and the newest one.
     pub frames_back: usize,
-    /// The same in seconds.
+    /// Time between it and the newest one in seconds.
     pub secs_back: f64,
 }

@@ -1,22 +1,22 @@
-//! How far a recording is.
+//! Progress of a recording.
 
 use std::path::PathBuf;
 
-/// State of a recording.
+/// Progress of a recording.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TapProgress {
     /// The file or folder being written.
     pub path: PathBuf,
-    /// Pictures taken.
+    /// Number of recorded frames.
     pub frames: u64,
-    /// Pictures lost because the encoder was too slow.
+    /// Number of frames dropped because the encoder was too slow.
     pub drops: u64,
-    /// Pictures in the annotated video.
+    /// Number of frames in the annotated video.
     pub annotated: u64,
-    /// Length so far, seconds of the source.
+    /// Length so far in seconds of the source.
     pub secs: f64,
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub bytes: u64,
-    /// What a recording lacks of the sound of its source, one line each.
+    /// Parts of the source's sound that are missing from the recording, one line each.
     pub notes: Vec<String>,
 }

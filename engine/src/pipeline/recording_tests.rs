@@ -1,4 +1,4 @@
-//! What reaches a recording: every frame from the first to the last, whatever ends the run.
+//! Completeness of recordings: every frame from the first to the last, however the run ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn failing_source(n: u64) -> OpenSource {
     })
 }
 
-/// Fails when a file, an evaluation or a test would miss frames although none may be lost.
+/// Fails when a frame is missed in a mode where none may be lost.
 #[test]
 fn every_frame_loses_nothing_and_ends_after_the_last() {
     let mut pipeline = start(Pacing::EveryFrame);
@@ -26,7 +26,7 @@ fn every_frame_loses_nothing_and_ends_after_the_last() {
     pipeline
         .switch_source("fake", source(false, 40, 1))
         .unwrap();
-    // The model comes late: frames wait for it.
+    // The model is loaded late: frames wait for it.
     std::thread::sleep(Duration::from_millis(60));
     pipeline.switch_model("m", model("m", 3, None)).unwrap();
     wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
@@ -37,8 +37,8 @@ fn every_frame_loses_nothing_and_ends_after_the_last() {
     assert_eq!(pipeline.stats().drops, 0);
 }
 
-/// Fails when frames that were read before a camera is unplugged or a file breaks off are lost,
-/// because the news of the failure overtakes them on their way to the recording.
+/// Fails when frames read before a camera is unplugged or a file breaks off are lost, because the
+/// failure event overtakes them on their way to the recording.
 #[test]
 fn a_failing_source_loses_nothing_that_it_has_read() {
     let mut pipeline = start(Pacing::EveryFrame);
@@ -53,8 +53,9 @@ fn a_failing_source_loses_nothing_that_it_has_read() {
     assert_eq!(rx.iter().collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
 }
 
-/// Fails when the first frame of a run is not recorded although the recording was asked for before
-/// the source: it may come while the infer thread waits. Chance decides, hence several runs.
+/// Fails when the first frame of a run is not recorded although the recording was requested before
+/// the source: it may arrive while the infer thread waits. This depends on timing, hence several
+/// runs.
 #[test]
 fn a_recording_begins_with_the_first_frame() {
     for _ in 0..10 {
@@ -69,8 +70,7 @@ fn a_recording_begins_with_the_first_frame() {
     }
 }
 
-/// Fails when the last picture of a clip, or the only one, is lost in live running: the end must
-/// not overtake it.
+/// Fails when the last or only frame of a clip is lost in live mode: the end must not overtake it.
 #[test]
 fn the_end_of_a_live_run_comes_after_the_last_picture() {
     let mut pipeline = start(Pacing::Live);
@@ -84,7 +84,7 @@ fn the_end_of_a_live_run_comes_after_the_last_picture() {
     assert_eq!(rx.iter().last(), Some(1));
 }
 
-/// Fails when one recording holds the pictures of two sources.
+/// Fails when one recording contains frames of two sources.
 #[test]
 fn another_source_ends_the_recording_after_its_own_news() {
     let mut pipeline = start(Pacing::Live);
@@ -108,8 +108,8 @@ fn another_source_ends_the_recording_after_its_own_news() {
     assert_eq!(rx.iter().count(), 0);
 }
 
-/// Fails when a run that is to end computes the frames that wait for the model, loses the one at
-/// work, or what was left out cannot be counted.
+/// Fails when a run that is ending processes queued frames, loses the one in progress, or does not
+/// count the skipped ones.
 #[test]
 fn a_run_that_is_cut_short_leaves_out_what_waits() {
     let mut pipeline = start(Pacing::EveryFrame);
@@ -138,7 +138,7 @@ fn a_run_that_is_cut_short_leaves_out_what_waits() {
     drop(gate);
 }
 
-/// Fails when a model that does not answer keeps a pipeline from ending, or the recording from being
+/// Fails when a model that hangs prevents a pipeline from ending, or the recording from being
 /// closed.
 #[test]
 fn a_pipeline_ends_while_its_model_is_at_work() {
@@ -154,6 +154,6 @@ fn a_pipeline_ends_while_its_model_is_at_work() {
     gate.answer();
     assert_eq!(gate.asked(), 1);
     ends(move || drop(pipeline));
-    // The recording has let go of its end.
+    // The recording has dropped its sender.
     assert_eq!(rx.iter().collect::<Vec<_>>(), [0]);
 }

@@ -1,4 +1,4 @@
-//! A single picture as a file.
+//! Saving of a single frame as a file.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 
-/// Writes `frame` as PNG. The file appears complete or not at all; missing folders are made.
+/// Writes `frame` as PNG, atomically; missing folders are created.
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
@@ -37,7 +37,7 @@ mod tests {
     use crate::frame::Pixels;
     use crate::geometry::Size;
 
-    /// Fails when a snapshot has other pixels than the window, or leaves a half-written file.
+    /// Fails when a snapshot has other pixels than the window, or leaves a partial file.
     #[test]
     fn a_snapshot_reads_back_as_it_was() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Cameras that go silent, come back or are left.
+//! Cameras that stop delivering, return or are closed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::frame::Frame;
 use crate::source::{SourceInfo, SourceMonitor, SourceStatus};
 use crate::test_wait::{ends, quickly, timed, until, wait_for};
 
-/// A camera that was unplugged: silent until its waiting is ended.
+/// An unplugged camera: blocks until it is interrupted.
 struct Unplugged {
     info: SourceInfo,
     stop: StopFlag,
@@ -34,8 +34,8 @@ impl FrameSource for Unplugged {
     }
 }
 
-/// Fails when a camera that waits for its device keeps the program from another source, from
-/// closing it or from ending.
+/// Fails when a camera that waits for its device prevents changing the source, closing it or ending
+/// the program.
 #[test]
 fn a_waiting_camera_is_left_at_once() {
     let unplugged: OpenSource = Arc::new(|| {
@@ -61,10 +61,10 @@ fn a_waiting_camera_is_left_at_once() {
     });
 }
 
-/// Fails when closing the window or unplugging would hang behind a slow camera.
+/// Fails when closing the window or unplugging hangs on a slow camera.
 #[test]
 fn stop_joins_within_a_second() {
-    // A loader that is still busy does not hold up the end either.
+    // A loader that is still busy does not delay the end either.
     let (_never, wait) = bounded::<()>(0);
     let hanging: OpenSource = Arc::new(move || {
         let _ = wait.recv();
@@ -81,7 +81,7 @@ fn stop_joins_within_a_second() {
         timed(|| drop(pipeline))
     });
 
-    // Nor does a full queue in front of a model that never comes.
+    // Nor does a full queue before a model that is never loaded.
     quickly(Duration::from_secs(1), || {
         let mut pipeline = start(Pacing::EveryFrame);
         pipeline
@@ -92,12 +92,12 @@ fn stop_joins_within_a_second() {
     });
 }
 
-/// A camera that is pulled out after its first frame and plugged in again.
+/// A camera that is unplugged after its first frame and plugged in again.
 struct Replugged {
     inner: FakeSource,
     monitor: SourceMonitor,
     n: u64,
-    /// A state was seen, the next one may come.
+    /// A state was seen, the next one may follow.
     seen: Receiver<()>,
 }
 
@@ -128,8 +128,8 @@ impl FrameSource for Replugged {
     }
 }
 
-/// Fails when the window is not told that a camera went silent, which try to reach it runs, and
-/// that it is back; or is told the same thing twice.
+/// Fails when the window is not told that a camera stopped delivering, which reconnection attempt
+/// is running, and that it is back; or is told the same state twice.
 #[test]
 fn the_state_of_a_camera_becomes_events() {
     let mut pipeline = start(Pacing::Live);

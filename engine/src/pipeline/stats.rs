@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Rates and latencies look this far back: long enough to be readable, short enough to follow.
+/// Length of the window for rates and latencies: long enough to be readable, short enough to react.
 const WINDOW: Duration = Duration::from_secs(2);
-/// A model slower than the window is still measured over this many frames.
+/// Minimum number of frames, to measure models slower than the window.
 const MIN_MARKS: usize = 4;
-/// Latencies kept: two seconds at 120 frames a second.
+/// Number of stored latencies: two seconds at 120 frames per second.
 const N_LATENCIES: usize = 240;
 
-/// What the window shows about speed.
+/// Speed statistics for the window.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Stats {
     /// Frames per second from the source.
@@ -20,17 +20,17 @@ pub struct Stats {
     pub inference_fps: f64,
     /// Median time from capture to drawing.
     pub latency_p50: Option<Duration>,
-    /// 95th percentile of the same.
+    /// 95th percentile of the time from capture to drawing.
     pub latency_p95: Option<Duration>,
-    /// Frames the model never saw, since the source was opened.
+    /// Frames that the model did not process, since the source was opened.
     pub drops: u64,
     /// Frames delivered by the source, since it was opened.
     pub frames: u64,
-    /// Those of them that newer ones have displaced on their way to the model.
+    /// Frames replaced by newer ones on their way to the model.
     pub displaced: u64,
-    /// Frames of a live source that one can go back to.
+    /// Number of live frames in the history.
     pub held_frames: usize,
-    /// Seconds from the oldest of them to the newest.
+    /// Time from the oldest of them to the newest in seconds.
     pub held_secs: f64,
 }
 
@@ -52,7 +52,7 @@ struct Marks {
 }
 
 impl Meter {
-    /// A frame goes on its way to the model, before which the source has lost so many.
+    /// Counts a frame sent to the model, before which the source lost `n_lost` frames.
     pub(super) fn captured(&self, n_lost: u64) {
         let mut marks = self.lock();
         mark(&mut marks.captured, Instant::now());
@@ -60,7 +60,7 @@ impl Meter {
         marks.drops += n_lost;
     }
 
-    /// A frame was displaced by the one that followed.
+    /// Counts a frame replaced by the one that followed.
     pub(super) fn displaced(&self) {
         let mut marks = self.lock();
         marks.displaced += 1;
@@ -77,7 +77,7 @@ impl Meter {
             marks.latencies.pop_front();
         }
         marks.latencies.push_back(latency);
-        // As many as were computed within the window.
+        // As many as were processed within the window.
         let n = marks
             .inferred
             .len()
@@ -126,7 +126,7 @@ fn mark(marks: &mut VecDeque<Instant>, now: Instant) {
     }
 }
 
-/// Marks per second; 0 when nothing came for the window and three mean periods.
+/// Returns marks per second; 0 if none arrived for the window and three mean periods.
 fn rate(marks: &VecDeque<Instant>, now: Instant) -> f64 {
     let (Some(&first), Some(&last)) = (marks.front(), marks.back()) else {
         return 0.0;
@@ -142,7 +142,7 @@ fn rate(marks: &VecDeque<Instant>, now: Instant) -> f64 {
     1.0 / period.as_secs_f64()
 }
 
-/// Nearest-rank percentile of sorted values.
+/// Returns the nearest-rank percentile of sorted values.
 fn percentile(sorted: &[Duration], p: f64) -> Option<Duration> {
     let rank = (p * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied()
@@ -152,8 +152,8 @@ fn percentile(sorted: &[Duration], p: f64) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// Fails when the frames per second on the screen are not those of the source, or stay when
-    /// it has stopped.
+    /// Fails when the displayed frame rate differs from that of the source, or persists after it
+    /// has stopped.
     #[test]
     fn rates_follow_the_marks() {
         let start = Instant::now();
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(rate(&VecDeque::new(), end), 0.0);
     }
 
-    /// Fails when the median or the 95th percentile is off by a rank.
+    /// Fails when the median or the 95th percentile is off by one rank.
     #[test]
     fn percentiles_are_nearest_ranks() {
         let sorted: Vec<_> = (1..=20).map(Duration::from_millis).collect();

@@ -1,4 +1,4 @@
-//! Recording: where pictures go besides the window.
+//! Recording of the presented frames.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -11,57 +11,59 @@ use crate::source::SourceInfo;
 use super::event::{Event, EventSender};
 use super::{Presented, TapProgress};
 
-/// Takes every picture of the infer thread, in order; redraws and pictures from the past are left
-/// out.
+/// Receives every frame of the infer thread, in order; redraws and frames from the history are
+/// excluded.
 pub trait Tap: Send {
-    /// Takes a frame as it comes from the source, before the model has seen it and whether it will
-    /// or not. It must not wait in live running. Most recordings need only [`Tap::offer`].
+    /// Receives a frame as it comes from the source, before the model and regardless of whether the
+    /// model will process it. It must not block in live mode. Most recordings only need
+    /// [`Tap::offer`].
     ///
     /// # Errors
-    /// When the recording cannot go on; it is closed then.
+    /// When the recording cannot continue; it is closed then.
     fn offer_raw(&mut self, _frame: &Frame, _source: &Arc<SourceInfo>) -> Result<()> {
         Ok(())
     }
 
-    /// The source has come to its end: what follows is [`Tap::finish`], and what the source still
-    /// has besides pictures belongs to the recording. Without this it was stopped before.
+    /// Called when the source has reached its end: [`Tap::finish`] follows, and the remaining sound
+    /// of the source belongs to the recording. Otherwise it was stopped early.
     fn source_ended(&mut self) {}
 
-    /// So many frames of a live source were lost before the next one came.
+    /// Reports that `n` frames of a live source were lost before the next one.
     fn skipped(&mut self, _n: u64) {}
 
-    /// Takes one picture. It must not wait in live running: a full queue counts a drop.
+    /// Receives a frame with its results. It must not block in live mode: a full queue counts a
+    /// drop.
     ///
     /// # Errors
-    /// When the recording cannot go on; it is closed then.
+    /// When the recording cannot continue; it is closed then.
     fn offer(&mut self, presented: &Presented) -> Result<()>;
 
-    /// Outputs that have failed since the last call, each in a line that names it; the others go on.
+    /// Returns the outputs that failed since the last call, one line each; the others continue.
     fn news(&mut self) -> Vec<String> {
         Vec::new()
     }
 
-    /// How far it is.
+    /// Returns the progress.
     fn progress(&self) -> TapProgress;
 
-    /// Writes what is left and closes, on a thread of its own. Frames that still wait at `by` are
-    /// left out and counted as drops; without it this may take its time.
+    /// Writes the remaining frames and closes, on a separate thread. Frames still queued at `by`
+    /// are skipped and counted as drops; without `by` there is no time limit.
     ///
     /// # Errors
-    /// When the recording cannot be closed, or something failed that was not told before.
+    /// When the recording cannot be closed, or a failure was not reported before.
     fn finish(self: Box<Self>, by: Option<Instant>) -> Result<TapProgress>;
 }
 
-/// Starts a recording that fits the given first picture.
+/// Creates a recording for the given first frame.
 pub type MakeTap = Box<dyn FnOnce(&Presented) -> Result<Box<dyn Tap>> + Send>;
 
-/// The running recording and those being closed. Shared, so that it outlives a panic of the
-/// infer thread; dropping the last clone waits until every file is closed.
+/// The running recording and those being closed. Shared, so that it outlives a panic of the infer
+/// thread; dropping the last clone waits until every file is closed.
 #[derive(Clone)]
 pub(super) struct Taps {
     running: Arc<Mutex<Option<Running>>>,
     closing: Arc<Mutex<Vec<Worker>>>,
-    /// The run is ending: recordings are closed by then, and none begins.
+    /// Set when the run ends: the time by which recordings are closed; no new one starts.
     by: Arc<OnceLock<Instant>>,
     emit: EventSender,
 }
@@ -121,7 +123,7 @@ impl Taps {
         }
     }
 
-    /// Pictures of another source, still on their way, are left out.
+    /// Calls `work` with the running recording; in-flight frames of another source are ignored.
     fn with_running(&self, source: &SourceInfo, work: impl FnOnce(&mut dyn Tap) -> Result<()>) {
         let mut running = self.running();
         let of_source = |running: &&mut Running| running.source.name == source.name;
@@ -146,7 +148,7 @@ impl Taps {
         self.running().as_ref().map(|r| r.tap.progress())
     }
 
-    /// Closes the running recording, if any, on a thread of its own.
+    /// Closes the running recording, if any, on a separate thread.
     pub(super) fn finish(&self) {
         let running = self.running().take();
         if let Some(Running { tap, .. }) = running {
@@ -154,8 +156,8 @@ impl Taps {
         }
     }
 
-    /// From now on nothing new begins, and what is closed leaves out the frames that wait for an
-    /// encoder at `by`. Only the first call counts.
+    /// Prevents new recordings; those being closed skip the frames still queued for an encoder at
+    /// `by`. Only the first call counts.
     pub(super) fn end_by(&self, by: Instant) {
         self.by.get_or_init(|| by);
     }
@@ -172,7 +174,7 @@ impl Taps {
         }
     }
 
-    /// Closes a recording on a thread of its own; of one that has failed the end was told.
+    /// Closes a recording on a separate thread; if it has failed, its end was already reported.
     fn close(&self, tap: Box<dyn Tap>, has_failed: bool) {
         let (done, failed) = (self.emit.clone(), self.emit.clone());
         let by = self.by.get().copied();

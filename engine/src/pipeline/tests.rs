@@ -1,4 +1,4 @@
-//! The pipeline with made-up sources and models.
+//! The pipeline with fake sources and models.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ const SIZE: Size = Size::new(4, 2);
 pub(super) struct FakeSource {
     pub(super) info: SourceInfo,
     n: u64,
-    /// An error instead of the end.
+    /// Whether it ends with an error.
     pub(super) fails: bool,
     next: u64,
     period: Duration,
@@ -79,8 +79,8 @@ impl FakeSource {
     }
 }
 
-/// Takes `cost` per frame; panics at frame `panics_at`. One pose whose raw joint is at x = 1 and
-/// whose smoothed joint is at x = 2.
+/// Takes `cost` per frame; panics at frame `panics_at`. Returns one pose whose raw joint is at x =
+/// 1 and whose smoothed joint is at x = 2.
 struct FakeInfer {
     name: Arc<str>,
     cost: Duration,
@@ -127,14 +127,14 @@ pub(super) fn model(name: &str, cost_millis: u64, panics_at: Option<u64>) -> Mak
     })
 }
 
-/// The test's hand on a model.
+/// Controls a model from a test.
 pub(super) struct Gate {
     asked: Receiver<u64>,
     go: Sender<()>,
 }
 
 impl Gate {
-    /// Waits until the model looks at a frame, and says at which.
+    /// Waits until the model starts a frame, and returns its id.
     #[track_caller]
     pub(super) fn asked(&self) -> u64 {
         self.asked.recv_timeout(PATIENCE).unwrap()
@@ -153,15 +153,15 @@ struct GatedInfer {
 
 impl Infer for GatedInfer {
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
-        // Without a gate it answers at once.
+        // Without a gate it returns at once.
         let _ = self.asked.send(frame.id);
         let _ = self.go.recv();
         self.inner.infer(frame, want)
     }
 }
 
-/// A model that answers when it is told to; at once when its gate is gone, which must be before
-/// the pipeline is.
+/// Creates a model that returns when told to; at once after its gate is dropped, which must happen
+/// before the pipeline is dropped.
 pub(in crate::pipeline) fn gated_model() -> (MakeInfer, Gate) {
     let (asked, was_asked) = bounded(100);
     let (answer, go) = bounded(100);
@@ -192,7 +192,8 @@ impl FrameSource for Stepped {
     }
 }
 
-/// Ends when the sender is gone, which must be before the pipeline is.
+/// Creates a source that ends when its sender is dropped, which must happen before the pipeline is
+/// dropped.
 pub(super) fn stepped_source() -> (OpenSource, Sender<()>) {
     let (step, steps) = bounded(100);
     let open: OpenSource = Arc::new(move || {
@@ -217,7 +218,7 @@ pub(super) fn model_ready(event: Event) -> Option<String> {
     }
 }
 
-/// Sends the number of every frame; closing reports how many there were.
+/// Sends the id of every frame; closing reports their count.
 struct FakeTap {
     frames: Sender<u64>,
     n: u64,
@@ -242,7 +243,7 @@ impl Tap for FakeTap {
     }
 }
 
-/// Starts a recording; the numbers of its frames.
+/// Starts a recording; returns the ids of its frames.
 pub(super) fn record(pipeline: &Pipeline) -> Receiver<u64> {
     let (frames, numbers) = bounded(100);
     let make: MakeTap = Box::new(|_| Ok(Box::new(FakeTap { frames, n: 0 })));
@@ -257,8 +258,7 @@ pub(super) fn recorded(event: Event) -> Option<TapProgress> {
     }
 }
 
-/// Fails when frames queue up before a slow model: the person on screen would lag behind
-/// reality more and more.
+/// Fails when frames queue up before a slow model: the view would lag more and more.
 #[test]
 fn a_slow_model_gets_the_newest_frame_and_the_drops_are_counted() {
     let mut pipeline = start(Pacing::Live);
@@ -284,7 +284,7 @@ fn a_slow_model_gets_the_newest_frame_and_the_drops_are_counted() {
     assert!(stats.latency_p50.is_some() && stats.latency_p50 <= stats.latency_p95);
 }
 
-/// Fails when a file plays at the model's pace instead of its own, or its drops go uncounted.
+/// Fails when a file plays at the model's speed instead of its own, or its drops are not counted.
 #[test]
 fn a_file_keeps_its_own_speed() {
     quickly(Duration::from_millis(1200), || {
@@ -309,7 +309,7 @@ fn a_file_keeps_its_own_speed() {
     });
 }
 
-/// Fails when a crash in a network takes the window or a running recording with it.
+/// Fails when a panic in a network ends the window or a running recording.
 #[test]
 fn a_panic_becomes_an_event_closes_the_recording_and_allows_a_new_start() {
     let mut pipeline = start(Pacing::Live);
@@ -321,7 +321,7 @@ fn a_panic_becomes_an_event_closes_the_recording_and_allows_a_new_start() {
     pipeline
         .switch_source("fake", source(false, 100, 10))
         .unwrap();
-    // Both come, in either order: the file is closed on a thread of its own.
+    // Both arrive, in either order: the file is closed on a separate thread.
     let (mut closed, mut message) = (None, None);
     wait_for(|| {
         match pipeline.try_event() {
@@ -348,8 +348,7 @@ fn a_panic_becomes_an_event_closes_the_recording_and_allows_a_new_start() {
     wait_for(|| pipeline.take().filter(|p| p.output.is_some()));
 }
 
-/// Fails when changing the model would interrupt the picture, or a broken one would replace the
-/// working one.
+/// Fails when changing the model interrupts the frames, or a broken one replaces the working one.
 #[test]
 fn the_old_model_runs_until_the_new_one_is_ready() {
     let mut pipeline = start(Pacing::Live);
@@ -389,7 +388,7 @@ fn the_old_model_runs_until_the_new_one_is_ready() {
     wait_for(|| pipeline.take()?.output.filter(|o| &*o.model == "new"));
 }
 
-/// Paints the joint's x position into the first pixel's red.
+/// Writes the joint's x position into the first pixel's red.
 fn mark_x(scene: &mut Scene, output: &PoseOutput, _style: &OverlayStyle) {
     let x = output.poses[0].keypoints[0].x as u8;
     scene.marks.push(Mark::Disc(Disc {
@@ -409,8 +408,8 @@ static X: OverlaySpec = OverlaySpec {
     mark: mark_x,
 };
 
-/// Fails when a paused picture ignores the overlay switches, when drawing spoils the clean
-/// picture, or when "smoothing off" still shows smoothed joints.
+/// Fails when a paused frame ignores the overlay switches, when drawing modifies the captured
+/// frame, or when "smoothing off" still shows smoothed joints.
 #[test]
 fn a_paused_picture_follows_the_look() {
     let mut pipeline = start(Pacing::Live);
@@ -449,7 +448,7 @@ fn a_paused_picture_follows_the_look() {
     assert!(pipeline.take().is_none(), "nothing new, nothing drawn");
 }
 
-/// Fails when a clip that should loop ends, or an empty one spins.
+/// Fails when a looping clip ends, or an empty one spins.
 #[test]
 fn a_looping_file_begins_again_and_an_empty_one_ends() {
     let opened = Arc::new(AtomicU64::new(0));

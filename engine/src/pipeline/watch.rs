@@ -1,4 +1,4 @@
-//! The source being read, as other threads see it: how its device does, and a way to end waiting.
+//! Shared view of the source being read: its device's state, and a way to interrupt waiting.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,20 +6,20 @@ use crate::source::{CameraReport, SourceMonitor, SourceStatus};
 
 use super::event::Event;
 
-/// Shared by the capture thread, which waits in the source, and those who must know why.
+/// Shared by the capture thread, which waits in the source, and the threads that observe it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watched(Arc<Mutex<Source>>);
 
 #[derive(Debug, Default)]
 struct Source {
-    /// Another one with every source, so that a source's news are not taken for the next one's.
+    /// Changes with every source, so that an event of one is not attributed to the next.
     serial: u64,
     name: String,
     monitor: SourceMonitor,
 }
 
 impl Watched {
-    /// From now on this source is read.
+    /// Sets the source that is now being read.
     pub(super) fn set(&self, name: &str, monitor: SourceMonitor) {
         let mut source = self.lock();
         source.serial += 1;
@@ -27,12 +27,12 @@ impl Watched {
         source.monitor = monitor;
     }
 
-    /// The monitor of the source being read.
+    /// Returns the monitor of the source being read.
     pub(super) fn monitor(&self) -> SourceMonitor {
         self.lock().monitor.clone()
     }
 
-    /// What the camera being read delivered so far; `None` for other sources.
+    /// Returns the frame counts of the camera being read; `None` for other sources.
     pub(super) fn camera(&self) -> Option<CameraReport> {
         let source = self.lock();
         source.monitor.camera(&source.name)
@@ -43,7 +43,7 @@ impl Watched {
     }
 }
 
-/// Tells changes of the device's state, each once.
+/// Reports changes of the device's state, each once.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
     serial: u64,
@@ -52,7 +52,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// What has changed since the last look.
+    /// Returns the change since the previous call, if any.
     pub(super) fn news(&mut self, watched: &Watched) -> Option<Event> {
         let source = watched.lock();
         if self.serial != source.serial {

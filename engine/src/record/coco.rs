@@ -1,12 +1,13 @@
-//! `--write-coco`: a COCO results file, the form that evaluation tools read.
+//! `--write-coco`: a COCO results file, as read by evaluation tools.
 //!
 //! A list of `{image_id, file_name, category_id, keypoints, score, bbox, track_id}`. `image_id` is
-//! the frame's number; `file_name` is there where each frame is a picture's file. Keypoints stand in the order of the model's own skeleton, and the third number
-//! of each is its score: the visibility 0/1/2 of annotations never appears here.
+//! the frame's number; `file_name` is present if each frame is an image file. Keypoints are in the
+//! order of the model's own skeleton, and the third number of each is its score: the visibility
+//! 0/1/2 of annotations is never written.
 //!
-//! While frames come in, the list stands in `NAME.part` and is whole after every frame: a crash
-//! leaves all of it there. Finishing renames it, so that `NAME` is never half a list. To a pipe or
-//! standard output it is written from front to back.
+//! While frames are pushed, the list is in `NAME.part` and complete after every frame: a crash
+//! leaves a complete list there. Finishing renames it, so that `NAME` never holds a partial list.
+//! To a pipe or standard output the list is written sequentially.
 
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -26,9 +27,9 @@ pub(super) const SPEC: ExporterSpec = ExporterSpec {
     open: |path, _: &ExportContext| Ok(Box::new(CocoResults::create(path)?)),
 };
 
-/// COCO's number for `person`.
+/// COCO's id of the category `person`.
 const PERSON: u32 = 1;
-/// What closes the list, overwritten by the next frame.
+/// End of the list, overwritten by the next frame.
 const END: &[u8] = b"\n]\n";
 
 struct CocoResults {
@@ -37,7 +38,7 @@ struct CocoResults {
     /// Length without [`END`].
     len: u64,
     is_empty: bool,
-    /// What was written stays as it is.
+    /// Whether written bytes cannot be overwritten.
     is_stream: bool,
 }
 

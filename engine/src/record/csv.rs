@@ -1,4 +1,4 @@
-//! `--write-csv`: a tidy table, one row a frame, person and joint. Where each frame is a picture's
+//! `--write-csv`: a tidy table with one row per frame, person and joint. If each frame is an image
 //! file, the last column is its name.
 
 use std::fmt::Write;
@@ -21,13 +21,13 @@ pub(super) const SPEC: ExporterSpec = ExporterSpec {
 
 const HEADER: &str = "frame,time_secs,track_id,person_score,joint,x,y,score,x_raw,y_raw";
 
-/// A frame without a person has no rows; a person without identity has an empty `track_id`.
+/// A frame without people has no rows; a person without track id has an empty `track_id`.
 struct CsvTable {
     output: Output,
     has_files: bool,
 }
 
-/// A name as a field behind others: in quotes where it has a comma, quote or line break (RFC 4180).
+/// Formats a name as a field: in quotes if it contains a comma, quote or line break (RFC 4180).
 fn field(name: &str) -> String {
     if name.contains([',', '"', '\n', '\r']) {
         format!(",\"{}\"", name.replace('"', "\"\""))

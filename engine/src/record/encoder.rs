@@ -1,11 +1,12 @@
-//! H.264 encoding of RGBA pictures with openh264.
+//! H.264 encoding of RGBA frames with openh264.
 //!
-//! Constant quality instead of a constant bit rate: thin skeleton lines stay sharp in every
-//! frame, no frame is skipped, and variable frame rates need no bit budget. Colours are
-//! BT.601 limited range and signalled as such, at every size (the decoder of our own video
-//! source and openh264's converters use the same matrix, so a recording survives being
-//! annotated again; the converter rounds down; read back through ffmpeg, pictures were 2 to 3 levels of 255 too dark). openh264 knows neither B-frames nor reordering: pictures come out in the
-//! order they went in, one for one.
+//! Uses constant quality instead of a constant bit rate: thin skeleton lines stay sharp in every
+//! frame, no frame is skipped, and variable frame rates need no bit budget. Colours are BT.601
+//! limited range and signalled as such, at every size (the decoder of our own video source and
+//! openh264's converters use the same matrix, so that a recording can be annotated again without
+//! loss of colour; the converter rounds down; read back through ffmpeg, frames were 2 to 3 levels
+//! of 255 too dark). openh264 uses neither B-frames nor reordering: frames are returned one for one
+//! in input order.
 
 use openh264::encoder::{
     BitRate, ColorPrimaries, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, QpRange,
@@ -17,19 +18,19 @@ use openh264::{OpenH264API, Timestamp};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
-/// Quantiser of every picture (0 best, 51 worst); up to two more right after a scene change.
-/// A noisy moving picture with thin lines at 30 frames per second becomes 2.3 Mbit/s at 640x480
-/// and 6.3 Mbit/s at 1280x720.
+/// Quantiser of every frame (0 best, 51 worst); up to two more right after a scene change. A noisy
+/// moving image with thin lines at 30 frames per second takes 2.3 Mbit/s at 640x480 and 6.3 Mbit/s
+/// at 1280x720.
 const QP: QpRange = QpRange::new(22, 24);
 
-/// Smallest side that openh264 encodes.
+/// Minimum side that openh264 encodes.
 const MIN_SIDE: usize = 16;
-/// Largest longer and shorter side that openh264 encodes (level 5.2).
+/// Maximum longer and shorter side that openh264 encodes (level 5.2).
 const MAX_SIDES: (usize, usize) = (3840, 2160);
 
-/// Colour description of the pictures as ITU-T H.273 code points, for the SPS and `colr`.
+/// Colour description of the frames as ITU-T H.273 code points, for the SPS and `colr`.
 pub(super) mod colour {
-    /// BT.709 = sRGB primaries: what cameras deliver to a computer.
+    /// BT.709 = sRGB primaries, which cameras deliver to a computer.
     pub const PRIMARIES: u16 = 1;
     /// IEC 61966-2-1 (sRGB).
     pub const TRANSFER: u16 = 13;
@@ -37,21 +38,21 @@ pub(super) mod colour {
     pub const MATRIX: u16 = 6;
 }
 
-/// One encoded picture.
+/// One encoded frame.
 #[derive(Debug)]
 pub(super) struct EncodedPicture {
-    /// NAL units, each after its length as 4 bytes, most significant first (the form of MP4).
-    /// Parameter sets are left out: they are constant and stand in the file's header.
+    /// NAL units, each preceded by its length as 4 bytes, big-endian (the MP4 format). Parameter
+    /// sets are omitted: they are constant and stored in the file's header.
     pub data: Vec<u8>,
-    /// Decoding can begin here.
+    /// Whether decoding can start here.
     pub is_key: bool,
 }
 
-/// Encoder for pictures of one size.
+/// Encoder for frames of one size.
 pub(super) struct H264Encoder {
     encoder: Encoder,
     source: Size,
-    /// Room for the enlarged picture; empty when both sides are even.
+    /// Buffer for the padded frame; empty if both sides are even.
     padded: Vec<u8>,
     yuv: YUVBuffer,
     sps: Vec<u8>,
@@ -59,8 +60,8 @@ pub(super) struct H264Encoder {
 }
 
 impl H264Encoder {
-    /// An encoder for pictures of `source` at about `rate` frames per second. The error is a
-    /// reason without a file name.
+    /// Creates an encoder for frames of size `source` at about `rate` frames per second. The error
+    /// is a reason without a file name.
     pub fn new(source: Size, rate: f64) -> Result<Self, String> {
         let size = Self::even(source);
         let (long, short) = (size.width.max(size.height), size.width.min(size.height));
@@ -74,22 +75,22 @@ impl H264Encoder {
         let vui = VuiConfig::bt601()
             .color_primaries(ColorPrimaries::Bt709)
             .transfer_characteristics(TransferCharacteristics::Srgb);
-        // openh264 calls it "buffer based": without reports of a full buffer it stays at the
-        // lowest quantiser of the range, which is constant quality at a value of our choice
-        // (its "off" mode is fixed at 26, its "quality" mode warns unless it may skip frames).
+        // openh264 calls this mode "buffer based": without reports of a full buffer it stays at the
+        // lowest quantiser of the range, which gives constant quality at a chosen value (its "off"
+        // mode is fixed at 26, its "quality" mode warns unless it may skip frames).
         let config = EncoderConfig::new()
             .rate_control_mode(RateControlMode::Bufferbased)
             .qp(QP)
             .skip_frames(false)
-            // Chooses the level only: 0.25 bits a pixel is above what this quality needs.
+            // Only selects the level: 0.25 bits per pixel is above what this quality needs.
             .bitrate(BitRate::from_bps(
                 (size.area() as f64 * rate * 0.25).clamp(1e5, 5e7) as u32,
             ))
             .max_frame_rate(FrameRate::from_hz(rate.clamp(1.0, 60.0) as f32))
-            // 2.9 ms of processor time for 640x480 and 9.0 for 1280x720, `Medium` 3.7 and 10.6;
-            // files are 2 percent larger, the quantiser, and with it the quality, is the same.
+            // 2.9 ms of CPU time for 640x480 and 9.0 for 1280x720, `Medium` 3.7 and 10.6; files are
+            // 2 per cent larger, the quantiser, and with it the quality, is the same.
             .complexity(Complexity::Low)
-            // One slice a picture, so further threads would only wait.
+            // One slice per frame, so further threads would be idle.
             .num_threads(1)
             .vui(vui);
         let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
@@ -106,7 +107,8 @@ impl H264Encoder {
         Ok(this)
     }
 
-    /// Size of the encoded pictures: odd sides grow by one, since 4:2:0 halves both sides.
+    /// Returns the size of the encoded frames: odd sides grow by one, since 4:2:0 halves both
+    /// sides.
     pub fn even(size: Size) -> Size {
         Size::new(
             size.width.next_multiple_of(2),
@@ -114,18 +116,18 @@ impl H264Encoder {
         )
     }
 
-    /// Sequence parameter set, without start code.
+    /// Returns the sequence parameter set, without start code.
     pub fn sps(&self) -> &[u8] {
         &self.sps
     }
 
-    /// Picture parameter set, without start code.
+    /// Returns the picture parameter set, without start code.
     pub fn pps(&self) -> &[u8] {
         &self.pps
     }
 
-    /// Encodes one picture of the encoder's size. `key` asks for a picture at which decoding can
-    /// begin; scene changes become such pictures without being asked for.
+    /// Encodes one frame of the encoder's size. `key` requests a key frame; scene changes become
+    /// key frames without a request.
     pub fn encode(
         &mut self,
         rgba: &[u8],
@@ -169,8 +171,8 @@ impl H264Encoder {
         Ok(EncodedPicture { data, is_key })
     }
 
-    /// Encodes and forgets a black picture: the parameter sets are needed for the file's header
-    /// before the first picture comes, and a size that openh264 rejects is found out here.
+    /// Encodes and discards a black frame: the parameter sets are needed for the file's header
+    /// before the first frame, and a size that openh264 rejects is detected here.
     fn read_parameter_sets(&mut self) -> Result<(), String> {
         let black = vec![0; self.source.area() * BYTES_PER_PIXEL];
         self.encode(&black, false, 0)?;
@@ -190,7 +192,7 @@ fn nal_kind(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| header & 0x1f)
 }
 
-/// Keeps the first parameter set and insists that it never changes: the header holds only one.
+/// Stores the first parameter set and requires that it never changes: the header holds only one.
 fn constant(kept: &mut Vec<u8>, nal: &[u8]) -> Result<(), String> {
     if kept.is_empty() {
         kept.extend_from_slice(nal);
@@ -202,13 +204,13 @@ fn constant(kept: &mut Vec<u8>, nal: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The NAL unit after its start code (0 0 1 or 0 0 0 1).
+/// Returns the NAL unit without its start code (0 0 1 or 0 0 0 1).
 fn without_start_code(nal: &[u8]) -> &[u8] {
     let zeros = nal.iter().take_while(|&&b| b == 0).count();
     nal.get(zeros + 1..).unwrap_or_default()
 }
 
-/// Enlarges a picture by repeating its last column and row.
+/// Pads a frame by repeating its last column and row.
 fn pad(rgba: &[u8], from: Size, to: Size, out: &mut Vec<u8>) {
     out.clear();
     for y in 0..to.height {
@@ -225,7 +227,7 @@ fn pad(rgba: &[u8], from: Size, to: Size, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// Fails when an odd picture would end in black or shifted pixels.
+    /// Fails when a frame of odd size ends in black or shifted pixels.
     #[test]
     fn odd_pictures_repeat_their_last_row_and_column() {
         let (from, to) = (Size::new(3, 1), Size::new(4, 2));
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(out, [&row[..], &row[..]].concat());
     }
 
-    /// Fails when a size openh264 cannot encode is noticed only in the middle of a recording.
+    /// Fails when a size that openh264 cannot encode is only detected during a recording.
     #[test]
     fn impossible_sizes_are_refused_at_once() {
         for size in [

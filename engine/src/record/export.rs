@@ -1,4 +1,4 @@
-//! What keypoint files have in common: the trait, the row of the table and how numbers are rounded.
+//! Common parts of the keypoint exporters: the trait, the table entry and the rounding of numbers.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
 
-/// Writes the poses of one frame after the other to a file or folder.
+/// Writes the poses of a sequence of frames to a file or folder.
 pub trait Exporter: Send {
-    /// Writes one frame. What has been pushed survives a crash of the process.
+    /// Writes one frame. Pushed frames survive a crash of the process.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -24,44 +24,44 @@ pub trait Exporter: Send {
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
-/// What an exporter may want to know besides the poses.
+/// Properties of the source for exporters.
 #[derive(Debug, Clone, Default)]
 pub struct ExportContext {
-    /// Name of the source, without folder and extension: part of file names.
+    /// Name of the source without folder and extension, used in file names.
     pub name: String,
-    /// Every frame is a file of its own and is named after it.
+    /// Whether every frame is an image file whose name is used.
     pub frames_are_files: bool,
-    /// Number of frames where known.
+    /// Number of frames, if known.
     pub n_frames: Option<u64>,
-    /// An older run's files may be removed from the target.
+    /// Whether files of an older run may be removed from the target.
     pub overwrite: bool,
 }
 
-/// The target that means standard output.
+/// Target name of standard output.
 pub const STDOUT: &str = "-";
 
-/// Whether bytes that are written to `path` are gone: standard output, a pipe, a device. Such a
-/// target cannot be corrected, renamed or synced.
+/// Returns whether bytes written to `path` cannot be changed: standard output, a pipe, a device.
+/// Such a target cannot be overwritten, renamed or synced.
 pub(super) fn is_stream(path: &Path) -> bool {
     let is_special = |m: std::fs::Metadata| !m.is_file() && !m.is_dir();
     path == Path::new(STDOUT) || std::fs::metadata(path).is_ok_and(is_special)
 }
 
-/// One kind of keypoint file: a row of [`super::EXPORTERS`].
+/// One kind of keypoint file: an entry of [`super::EXPORTERS`].
 #[derive(Debug)]
 pub struct ExporterSpec {
-    /// `json`: the flag is `--write-json`.
+    /// Name, e.g. `json` for the flag `--write-json`.
     pub name: &'static str,
-    /// What it writes, one line for `--help`.
+    /// Description for `--help`, one line.
     pub help: &'static str,
     /// Creates the file or folder.
     pub open: fn(path: &Path, context: &ExportContext) -> Result<Box<dyn Exporter>>,
 }
 
-/// A file in which each write is one call: nothing pushed waits in this process.
+/// A file without a buffer in this process: each write is one system call.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// For messages.
+    /// Path for messages.
     pub path: PathBuf,
     /// Open for writing.
     pub file: File,
@@ -86,7 +86,7 @@ impl Output {
             .map_err(Error::io("write", &self.path))
     }
 
-    /// Waits until the bytes are on the disk, where there is one.
+    /// Waits until the bytes are on disk, if the target is on one.
     pub fn sync(&mut self) -> Result<()> {
         if is_stream(&self.path) {
             return Ok(());
@@ -95,7 +95,7 @@ impl Output {
     }
 }
 
-/// Standard output without a buffer of this process.
+/// Returns standard output without a buffer in this process.
 fn stdout() -> std::io::Result<File> {
     #[cfg(windows)]
     let handle = {
@@ -110,21 +110,21 @@ fn stdout() -> std::io::Result<File> {
     Ok(handle.into())
 }
 
-/// A position in pixels, to a hundredth: finer than any network resolves. What is not a number has
-/// no form in JSON.
+/// Rounds a position in pixels to a hundredth, which is finer than any network resolves. NaN has no
+/// representation in JSON.
 pub(super) fn pixels(value: impl Into<f64>) -> f64 {
     let value = value.into();
     rounded(if value.is_finite() { value } else { 0.0 }, 1e2)
 }
 
-/// A score, to a ten-thousandth. Readers take it for a share: networks overshoot a little, and
-/// what is not a number is worth nothing.
+/// Rounds a score to a ten-thousandth and clips it to 0 to 1: networks overshoot slightly. NaN
+/// becomes 0.
 pub(super) fn score(value: f32) -> f64 {
     let value = if value.is_nan() { 0.0 } else { value };
     rounded(f64::from(value.clamp(0.0, 1.0)), 1e4)
 }
 
-/// A time in seconds, to a microsecond.
+/// Rounds a time in seconds to a microsecond.
 pub(super) fn seconds(value: f64) -> f64 {
     rounded(value, 1e6)
 }
@@ -134,8 +134,8 @@ fn rounded(value: f64, per_unit: f64) -> f64 {
     (value * per_unit).round() / per_unit + 0.0
 }
 
-/// A keypoint as it is written: rounded `[x, y, score]`. One that is not a number has no form in
-/// any of the files and is written as absent, which is three zeros in all of them.
+/// Returns a keypoint as it is written: rounded `[x, y, score]`. NaN has no representation in any
+/// of the files, so such a keypoint is written as absent, which is three zeros in all of them.
 pub(super) fn triple(k: &Keypoint) -> [f64; 3] {
     if [k.x, k.y, k.score].iter().all(|v| v.is_finite()) {
         [pixels(k.x), pixels(k.y), score(k.score)]
@@ -144,12 +144,12 @@ pub(super) fn triple(k: &Keypoint) -> [f64; 3] {
     }
 }
 
-/// Keypoints one after the other.
+/// Returns the triples of consecutive keypoints.
 pub(super) fn triples<'a>(keypoints: impl IntoIterator<Item = &'a Keypoint>) -> Vec<[f64; 3]> {
     keypoints.into_iter().map(triple).collect()
 }
 
-/// JSON bytes of a value.
+/// Serialises a value to JSON.
 pub(super) fn json(value: &impl serde::Serialize, path: &Path) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::Record {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! Exporters against golden text, byte for byte: scripts depend on it.
+//! Exporters compared with golden text, byte for byte, because scripts depend on it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::output::{PoseOutput, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
-/// Frame `id` with the given people.
+/// Returns the output for frame `id` with the given people.
 fn output(id: u64, poses: Vec<Pose>) -> PoseOutput {
     let size = Size::new(4, 2);
     let time_secs = id as f64 / 30.0;
@@ -30,7 +30,8 @@ fn output(id: u64, poses: Vec<Pose>) -> PoseOutput {
     }
 }
 
-/// Joint `j` at (10 j + 0.126, 1 / 3), score 0.9 - j / 20; the last joint is not a number.
+/// Returns a person with joint `j` at (10 j + 0.126, 1 / 3), score 0.9 - j / 20; the last joint is
+/// NaN.
 fn person(track_id: Option<u64>) -> Pose {
     let mut keypoints: Vec<Keypoint> = (0..14)
         .map(|j| [10.0 * j as f32 + 0.126, 1.0 / 3.0, 0.9 - j as f32 / 20.0].into())
@@ -57,7 +58,7 @@ fn open(name: &str, path: &Path) -> Box<dyn Exporter> {
     (ExporterSpec::by_name(name).unwrap().open)(path, &context).unwrap()
 }
 
-/// What an exporter writes for a frame with two people and one with none.
+/// Returns the text that an exporter writes for a frame with two people and one with none.
 fn exported(name: &str, read: impl Fn(&Path) -> String) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
@@ -100,7 +101,7 @@ fn json_lines_have_the_promised_form() {
     assert_eq!(exported("json", file), expected);
 }
 
-/// Fails when a visibility would stand where a score belongs, or the list be no list.
+/// Fails when a visibility is written in place of a score, or the list is malformed.
 #[test]
 fn coco_results_hold_scores() {
     let joints = JOINTS.replace(['[', ']'], "");
@@ -113,7 +114,7 @@ fn coco_results_hold_scores() {
     assert_eq!(exported("coco", file), expected);
 }
 
-/// Fails when a crash would cost the frames before it, or an old result be half overwritten.
+/// Fails when a crash loses the frames before it, or an old result is partly overwritten.
 #[test]
 fn coco_results_are_whole_after_every_frame_and_appear_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -135,7 +136,7 @@ fn coco_results_are_whole_after_every_frame_and_appear_at_the_end() {
     assert!(!part.exists() && file(&path).starts_with('['));
 }
 
-/// Fails when OpenPose's readers would not find their files, people or joints.
+/// Fails when readers of OpenPose files would not find the files, people or joints.
 #[test]
 fn openpose_files_have_its_names_and_joints() {
     let frame = |number: u64| {
@@ -145,7 +146,7 @@ fn openpose_files_have_its_names_and_joints() {
         exported("openpose", frame(0)),
         r#"{"version":1.3,"people":[]}"#
     );
-    // Nose, eyes and ears are not in lsp14; the neck is the middle of the shoulders 8 and 9.
+    // lsp14 lacks nose, eyes and ears; the neck is the midpoint of the shoulders 8 and 9.
     let joints = "0.0,0.0,0.0,85.13,0.33,0.45,80.13,0.33,0.5,70.13,0.33,0.55,60.13,0.33,0.6,\
         90.13,0.33,0.45,100.13,0.33,0.4,110.13,0.33,0.35,20.13,0.33,0.8,10.13,0.33,0.85,\
         0.13,0.33,0.9,30.13,0.33,0.75,40.13,0.33,0.7,50.13,0.33,0.65,\
@@ -163,7 +164,7 @@ fn openpose_files_have_its_names_and_joints() {
     assert_eq!(exported("openpose", frame(7)), expected);
 }
 
-/// Fails when the table would lose a joint, a column or the raw positions.
+/// Fails when the table loses a joint, a column or the raw positions.
 #[test]
 fn csv_has_a_row_for_each_joint() {
     let text = exported("csv", file);
@@ -183,7 +184,7 @@ fn csv_has_a_row_for_each_joint() {
     );
 }
 
-/// Fails when an export that cannot be written is noticed only after the work is done.
+/// Fails when an unwritable export is only detected after the work is done.
 #[test]
 fn every_exporter_refuses_an_impossible_place_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -198,7 +199,7 @@ fn every_exporter_refuses_an_impossible_place_at_once() {
     }
 }
 
-/// A frame that is the picture `file`.
+/// Returns the output for a frame from the image `file`.
 fn picture(id: u64, file: &str) -> PoseOutput {
     let output = output(id, vec![person(None)]);
     PoseOutput {
@@ -225,7 +226,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Fails when nobody can tell which picture a result belongs to, or a name breaks the table.
+/// Fails when a result cannot be assigned to its image, or a file name breaks the table.
 #[test]
 fn results_of_pictures_carry_their_names() {
     let folder = tempfile::tempdir().unwrap();
@@ -276,8 +277,8 @@ fn results_of_pictures_carry_their_names() {
     }
 }
 
-/// Fails when an older run's files are taken for this one's, files of other videos are lost, or
-/// pictures cannot be added to a folder one by one.
+/// Fails when files of an older run are taken for this one's, files of other videos are lost, or
+/// single images cannot be added to a folder.
 #[test]
 fn openpose_folders_are_not_mixed() {
     let folder = tempfile::tempdir().unwrap();
@@ -317,8 +318,7 @@ fn openpose_folders_are_not_mixed() {
     assert_eq!(names(path), ["notes.txt"]);
 }
 
-/// Fails when a score that a network overshoots, or that is not a number, leaves 0 to 1 or makes
-/// a file unreadable.
+/// Fails when a score that overshoots, or is NaN, leaves 0 to 1 or makes a file unreadable.
 #[test]
 fn scores_are_shares_in_every_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -345,7 +345,7 @@ fn scores_are_shares_in_every_file() {
     }
 }
 
-/// Fails when a list cannot be piped into another program: pipes know neither places nor names.
+/// Fails when a list cannot be piped into another program: pipes cannot seek or be renamed.
 #[cfg(unix)]
 #[test]
 fn lists_can_be_written_into_pipes() {

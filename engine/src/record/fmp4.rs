@@ -1,14 +1,14 @@
-//! Fragmented MP4 with an H.264 track and tracks of sound: a file that plays at every moment of its
-//! making.
+//! Fragmented MP4 with an H.264 track and audio tracks: a file that is playable at every moment of
+//! the recording.
 //!
 //! ```text
 //! ftyp moov(mvex) | moof mdat | moof mdat | ... | mfra
 //! ```
-//! The header comes first and describes the codec only; each fragment (`moof` + `mdat`) holds
-//! about a second of samples, pictures and what is heard with them, with their own sizes and
-//! durations, and is written by one call. A process that is killed therefore loses the samples of the unfinished fragment and nothing
-//! else. [`FragmentWriter::finish`] adds the table of key frames (`mfra`) and puts the duration
-//! into the header, for players that show and seek by them.
+//! The header comes first and only describes the codecs; each fragment (`moof` + `mdat`) holds
+//! about a second of video and audio samples with their sizes and durations, and is written by one
+//! call. A killed process therefore only loses the samples of the unfinished fragment.
+//! [`FragmentWriter::finish`] adds the table of key frames (`mfra`) and the duration in the header,
+//! which players use to display the length and to seek.
 
 mod header;
 mod sound;
@@ -23,24 +23,24 @@ use self::sound::{Lanes, Run};
 use crate::geometry::Size;
 use crate::sound::{Sound, SoundEnd};
 
-/// Ticks per second of every time in the file: the clock of MPEG, a multiple of all usual rates.
+/// Ticks per second of every time in the file: the MPEG clock, a multiple of all usual rates.
 pub(super) const TICKS_PER_SEC: u64 = 90_000;
-/// A fragment ends at the first sample that begins this long after the fragment's own begin.
+/// Duration of a fragment: it ends at the first sample that begins this long after its start.
 const FRAGMENT_TICKS: u64 = TICKS_PER_SEC;
 const TRACK_ID: u32 = 1;
 /// `sample_depends_on = 2`: a key frame.
 const KEY_FLAGS: u32 = 0x0200_0000;
-/// `sample_depends_on = 1`, `sample_is_non_sync_sample`: needs the samples before it.
+/// `sample_depends_on = 1`, `sample_is_non_sync_sample`: depends on earlier samples.
 const DELTA_FLAGS: u32 = 0x0101_0000;
 
-/// Result of this file: the error is a reason without a file name.
+/// Result with a reason without a file name as error.
 type Result<T> = std::result::Result<T, String>;
 
-/// Where the bytes go: a file, or in tests a disk that fills up.
+/// Output of the writer: a file, or in tests a disk that fills up.
 pub(super) trait Sink: Write + Seek + Send {
-    /// Cuts everything after `len` bytes off.
+    /// Removes everything after `len` bytes.
     fn truncate(&mut self, len: u64) -> std::io::Result<()>;
-    /// Waits until everything is on the disk.
+    /// Waits until everything is on disk.
     fn sync(&mut self) -> std::io::Result<()>;
 }
 
@@ -53,10 +53,10 @@ impl Sink for File {
     }
 }
 
-/// What the header says about the track.
+/// Description of the video track in the header.
 #[derive(Debug, Clone)]
 pub(super) struct Track {
-    /// Size of the encoded pictures.
+    /// Size of the encoded frames.
     pub size: Size,
     /// Sequence parameter set, without start code.
     pub sps: Vec<u8>,
@@ -64,25 +64,25 @@ pub(super) struct Track {
     pub pps: Vec<u8>,
 }
 
-/// One encoded picture with its time.
+/// One encoded frame with its time.
 #[derive(Debug)]
 pub(super) struct Sample {
     /// NAL units with 4-byte lengths.
     pub data: Vec<u8>,
     /// Presentation time in ticks; strictly increasing, less than `u32::MAX` after the last one.
     pub tick: u64,
-    /// Decoding can begin here.
+    /// Whether decoding can start here.
     pub is_key: bool,
 }
 
-/// What is in a finished file.
+/// Totals of a finished file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Totals {
-    /// Frames.
+    /// Number of frames.
     pub frames: u64,
-    /// Sum of their durations.
+    /// Sum of their durations in ticks.
     pub ticks: u64,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
 }
 
@@ -91,14 +91,14 @@ pub(super) struct FragmentWriter {
     out: Box<dyn Sink>,
     track: Track,
     moov_offset: u64,
-    /// Bytes written and known to be whole.
+    /// Number of bytes written in complete boxes.
     len: u64,
     n_fragments: u32,
-    /// The fragment being filled.
+    /// Video samples of the current fragment.
     entries: Vec<TrunEntry>,
     data: Vec<u8>,
     fragment_tick: u64,
-    /// The newest sample: its duration is known when the next one comes.
+    /// The newest sample: its duration is known when the next one arrives.
     held: Option<Sample>,
     last_duration: u32,
     /// End of the last sample that is in the file.
@@ -110,8 +110,8 @@ pub(super) struct FragmentWriter {
 }
 
 impl FragmentWriter {
-    /// Writes the header. `nominal_ticks` is the duration of a recording's only frame,
-    /// `begin_secs` the time of the recording's first picture in the time of the sound.
+    /// Writes the header. `nominal_ticks` is the duration of a recording's only frame, `begin_secs`
+    /// the source time of the recording's first frame.
     pub fn new(
         mut out: Box<dyn Sink>,
         track: Track,
@@ -129,7 +129,7 @@ impl FragmentWriter {
         let mut bytes = encoded(&ftyp)?;
         let moov_offset = bytes.len() as u64;
         let mut header = header(&track, 0, &lanes)?;
-        // A duration of 0 would be a lie if the process is killed: its box stays free until then.
+        // A duration of 0 would be wrong if the process is killed: its box stays `free` until then.
         if let Some(at) = header.windows(4).position(|w| w == b"mehd") {
             header[at..at + 4].copy_from_slice(b"free");
         }
@@ -154,7 +154,7 @@ impl FragmentWriter {
         })
     }
 
-    /// Takes a sample; the one before it gets its duration and goes into the fragment.
+    /// Adds a sample; the previous one gets its duration and is added to the fragment.
     pub fn push(&mut self, sample: Sample) -> Result<()> {
         if self.has_failed {
             return Err("an earlier write failed".to_owned());
@@ -171,8 +171,8 @@ impl FragmentWriter {
         Ok(())
     }
 
-    /// Writes what is left, the key frame table and the duration. After a failed write it only
-    /// tidies up, so that the file is whole up to there.
+    /// Writes the remaining samples, the key frame table and the duration. After a failed write it
+    /// only cleans up, so that the file is valid up to there.
     pub fn finish(&mut self, end: SoundEnd) -> Result<Totals> {
         let rest = if self.has_failed {
             Ok(())
@@ -188,7 +188,7 @@ impl FragmentWriter {
         })
     }
 
-    /// What was wrong with the sound, one line a track.
+    /// Returns the problems of the sound, one line per track.
     pub fn sound_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lanes.notes)
     }
@@ -198,7 +198,7 @@ impl FragmentWriter {
             self.add(&last, self.last_duration);
         }
         self.write_fragment()?;
-        // Sound that goes on behind the last picture.
+        // Sound that continues after the last frame.
         let limit = self.lanes.limit(end, self.end_tick);
         let mut until = self.end_tick;
         while let Some(next) = self.lanes.next_tick().filter(|_| until < limit) {
@@ -210,7 +210,7 @@ impl FragmentWriter {
         self.write_key_table()
     }
 
-    /// Cuts a torn fragment off and puts the duration into the header.
+    /// Removes a partial fragment and writes the duration into the header.
     fn close(&mut self) -> Result<()> {
         if self.has_failed {
             self.out.truncate(self.len).map_err(|e| e.to_string())?;
@@ -277,7 +277,7 @@ impl FragmentWriter {
         Ok(())
     }
 
-    /// Writes a fragment of one run of samples a track.
+    /// Writes a fragment with one run of samples per track.
     fn append_fragment(&mut self, runs: &[Run]) -> Result<()> {
         if runs.is_empty() {
             return Ok(());
@@ -295,7 +295,7 @@ impl FragmentWriter {
                 traf,
             })
         };
-        // Samples lie behind the moof and the 8 bytes of the mdat's own header.
+        // Samples follow the moof and the 8 bytes of the mdat's own header.
         let mut bytes = moof(moof(0)?.len() + 8)?;
         let data_len: usize = runs.iter().map(|run| run.data.len()).sum();
         let mdat_len = u32::try_from(data_len + 8)
@@ -310,7 +310,7 @@ impl FragmentWriter {
         Ok(())
     }
 
-    /// The key frames and where they are, for players that seek by them.
+    /// Writes the key frames and their positions, which players use to seek.
     fn write_key_table(&mut self) -> Result<()> {
         let mut mfra = Mfra {
             tfra: vec![Tfra {
@@ -324,8 +324,8 @@ impl FragmentWriter {
         self.append(&bytes)
     }
 
-    /// Writes at the end. Until it has succeeded it counts as failed: whatever happens on the
-    /// way, nothing is written behind a torn fragment.
+    /// Writes at the end. The write counts as failed until it has succeeded, so that nothing is
+    /// ever written after a partial fragment.
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.has_failed = true;
         self.out.write_all(bytes).map_err(|e| e.to_string())?;

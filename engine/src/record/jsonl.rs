@@ -1,5 +1,5 @@
-//! `--write-json`: one JSON object a line and frame, nothing left out. `file` is the name of the
-//! picture where each frame is one.
+//! `--write-json`: one JSON object per line and frame, with all data. `file` is the name of the
+//! image if each frame is an image file.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
-//! Keeping what was seen and found: videos and keypoint files.
+//! Recording of videos and keypoint files.
 //!
-//! A [`VideoWriter`] turns pictures with times into an H.264 MP4 file that plays even when the
-//! process is killed; a [`Recorder`] does so on a thread of its own behind a bounded queue.
-//! An [`Exporter`] writes poses to a file; adding one: a new file, one line in [`EXPORTERS`].
-//! [`Outputs`] are several of both, each of which may fail alone.
+//! A [`VideoWriter`] encodes frames with times to an H.264 MP4 file that is playable even when the
+//! process is killed; a [`Recorder`] does so on a separate thread with a bounded queue. An
+//! [`Exporter`] writes poses to a file; to add one: a new file, one line in [`EXPORTERS`].
+//! [`Outputs`] combines several of both, each of which may fail independently.
 
 mod coco;
 mod csv;
@@ -33,7 +33,7 @@ pub use tensors::{Answer, NamedTensor, tensors, write_npy, write_safetensors};
 pub use video_writer::{VideoSummary, VideoWriter};
 
 impl ExporterSpec {
-    /// The row called `name`.
+    /// Returns the exporter called `name`.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         EXPORTERS.iter().find(|spec| spec.name == name)
     }

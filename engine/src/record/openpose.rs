@@ -1,11 +1,11 @@
-//! `--write-openpose`: a folder with one file a frame, as OpenPose's `--write_json` leaves it.
+//! `--write-openpose`: a folder with one file per frame, like OpenPose's `--write_json`.
 //!
-//! Files are called `NAME_%012d_keypoints.json` (version 1.3), or after the picture where each
-//! frame is a file of its own: `STEM_keypoints.json`, and with the extension in front where two
-//! pictures have one stem. A folder with older files that would be mixed with these is refused, or
-//! cleared of them where that was asked for. Keypoints are those of OpenPose's
-//! COCO model (18 joints, the neck halfway between the shoulders); a joint that the model's own
-//! skeleton lacks is three zeros, which is how OpenPose writes a joint it has not found.
+//! Files are called `NAME_%012d_keypoints.json` (version 1.3), or after the image if each frame is
+//! an image file: `STEM_keypoints.json`, with the extension included if two images have the same
+//! stem. A folder with older files that would be mixed with these is refused, or on request cleared
+//! of them. Keypoints are those of OpenPose's COCO model (18 joints, the neck halfway between the
+//! shoulders); a joint that the model's own skeleton lacks is three zeros, as OpenPose writes
+//! undetected joints.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -27,15 +27,15 @@ pub(super) const SPEC: ExporterSpec = ExporterSpec {
 
 const SKELETON: &str = "openpose18";
 
-/// What every file's name ends with.
+/// Suffix of every file name.
 const SUFFIX: &str = "_keypoints.json";
-/// Digits of a frame's number.
+/// Number of digits of a frame's number.
 const N_DIGITS: usize = 12;
 
 struct OpenPoseFolder {
     folder: PathBuf,
     name: String,
-    /// Names of files of pictures that were written, in lower case: some systems know no other.
+    /// Names of written image files in lower case: some file systems ignore case.
     written: HashSet<String>,
 }
 
@@ -45,7 +45,7 @@ struct Document {
     people: Vec<Person>,
 }
 
-/// Fields in OpenPose's order; the empty ones are what it writes without face and hand models.
+/// Fields in OpenPose's order; the empty ones are those it writes without face and hand models.
 #[derive(Default, Serialize)]
 struct Person {
     #[serde(rename = "person_id")]
@@ -66,7 +66,7 @@ impl Person {
             .iter()
             .map(|origin| origin.map(|o| o.pick(&pose.keypoints)).unwrap_or_default());
         Self {
-            // OpenPose's "not tracked".
+            // OpenPose's value for "not tracked".
             id: [pose.track_id.map_or(-1, |id| id as i64)],
             pose_keypoints_2d: joints.flat_map(|k| triple(&k)).collect(),
             ..Self::default()
@@ -81,7 +81,7 @@ impl OpenPoseFolder {
             return Err(Error::Invalid(reason.to_owned()));
         }
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        // Camera names may hold anything; file names may not.
+        // Camera names may contain characters that file names must not.
         let name = context
             .name
             .replace(|c: char| !(c.is_alphanumeric() || "-_. ".contains(c)), "_");
@@ -108,8 +108,8 @@ impl OpenPoseFolder {
     }
 }
 
-/// Files of an older run that readers would take for this one's. A single picture writes one file,
-/// which replaces its older self and is mixed with nothing.
+/// Returns the files of an older run that readers would take for this one's. A single image writes
+/// one file, which replaces its older version and is not mixed with others.
 fn older(folder: &Path, name: &str, context: &ExportContext) -> Result<Vec<PathBuf>> {
     if context.frames_are_files && context.n_frames == Some(1) {
         return Ok(Vec::new());
@@ -122,7 +122,8 @@ fn older(folder: &Path, name: &str, context: &ExportContext) -> Result<Vec<PathB
         let Some(stem) = file.strip_suffix(SUFFIX) else {
             continue;
         };
-        // Of other videos there may be files here; names of pictures tell nothing.
+        // The folder may contain files of other videos; names of images cannot be attributed to a
+        // run.
         let number = stem.strip_prefix(name).and_then(|s| s.strip_prefix('_'));
         let is_number = |s: &str| s.len() == N_DIGITS && s.bytes().all(|b| b.is_ascii_digit());
         if context.frames_are_files || number.is_some_and(is_number) {
@@ -133,7 +134,7 @@ fn older(folder: &Path, name: &str, context: &ExportContext) -> Result<Vec<PathB
     Ok(older)
 }
 
-/// Removes older files where that was asked for, else refuses the folder.
+/// Removes older files if requested, otherwise refuses the folder.
 fn clear(folder: &Path, older: &[PathBuf], context: &ExportContext) -> Result<()> {
     let Some(first) = older.first() else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The outputs of one recording: videos and keypoint files side by side.
+//! The outputs of one recording: videos and keypoint files.
 
 use std::path::Path;
 
@@ -10,35 +10,34 @@ use crate::geometry::Size;
 use crate::output::PoseOutput;
 use crate::sound::Sound;
 
-/// Outputs that are written from the same frames. One that cannot be opened or written is given up,
-/// the others go on.
+/// Outputs written from the same frames. One that cannot be opened or written is dropped, the
+/// others continue.
 ///
-/// What a failed output has written stays as it is: a video plays up to there, a list that is not
-/// whole keeps the name that says so.
+/// Files of a failed output are left unchanged: a video is playable up to there, a partial list
+/// keeps its `.part` name.
 #[derive(Default)]
 pub struct Outputs {
-    /// In the order of [`Outputs::video`]; `None` where one has failed.
+    /// Videos by the index from [`Outputs::video`]; `None` after a failure.
     videos: Vec<Option<Recorder>>,
     exporters: Vec<Box<dyn Exporter>>,
-    /// In the order in which they came.
+    /// Failures in order of occurrence.
     failures: Vec<Error>,
     n_told: usize,
 }
 
-/// What became of the outputs.
+/// Result of all outputs.
 #[derive(Debug)]
 pub struct Finished {
-    /// In the order of [`Outputs::video`]; `None` where one has failed.
+    /// Videos by the index from [`Outputs::video`]; `None` after a failure.
     pub videos: Vec<Option<RecordSummary>>,
-    /// Everything that failed, in order.
+    /// All failures in order.
     pub failures: Vec<Error>,
-    /// How many of the failures were answered by [`Outputs::news`] before.
+    /// Number of failures that [`Outputs::news`] has already returned.
     pub n_told: usize,
 }
 
 impl Outputs {
-    /// Begins a video with the sound that belongs to it, from a time of the source on; answers its
-    /// number.
+    /// Starts a video with its sound from a source time on; returns the index of the video.
     pub fn video(
         &mut self,
         path: &Path,
@@ -53,7 +52,7 @@ impl Outputs {
         self.videos.len() - 1
     }
 
-    /// Begins a keypoint file.
+    /// Starts a keypoint file.
     pub fn export(&mut self, spec: &ExporterSpec, path: &Path, context: &ExportContext) {
         let exporter = self.noted((spec.open)(path, context));
         self.exporters.extend(exporter);
@@ -69,12 +68,12 @@ impl Outputs {
         }
     }
 
-    /// Whether video number `video` is being written.
+    /// Returns whether video `video` is being written.
     pub fn has_video(&self, video: usize) -> bool {
         self.videos.get(video).is_some_and(Option::is_some)
     }
 
-    /// Hands a frame to video number `video`; [`Offered::Failed`] where it has been given up.
+    /// Passes a frame to video `video`; returns [`Offered::Failed`] if it was dropped.
     pub fn offer(&mut self, video: usize, frame: Frame) -> Offered {
         let Some(slot) = self.videos.get_mut(video) else {
             return Offered::Failed;
@@ -90,7 +89,7 @@ impl Outputs {
         offered
     }
 
-    /// Hands one frame's poses to every keypoint file that still works.
+    /// Passes the poses of one frame to every working keypoint file.
     pub fn push(&mut self, output: &PoseOutput) {
         let failures = &mut self.failures;
         self.exporters.retain_mut(|exporter| {
@@ -105,22 +104,26 @@ impl Outputs {
         });
     }
 
-    /// What has failed since the last call, each in one line that names the file.
+    /// Returns the failures since the previous call, one line each, with the file.
     pub fn news(&mut self) -> Vec<String> {
         let news = texts(&self.failures[self.n_told..]);
         self.n_told = self.failures.len();
         news
     }
 
+    /// Checks that all outputs work.
+    ///
     /// # Errors
-    /// When something has failed: the first failure that matters, which is not told again.
+    /// When an output has failed: the first relevant failure, which is not reported again.
     pub fn whole(&mut self) -> Result<()> {
         let first = self.failures.iter().position(is_failure);
         self.taken(first)
     }
 
+    /// Checks that at least one output is left.
+    ///
     /// # Errors
-    /// When every output has failed: the last failure, which is not told again.
+    /// When every output has failed: the last failure, which is not reported again.
     pub fn some_left(&mut self) -> Result<()> {
         if !self.exporters.is_empty() || self.videos.iter().any(Option::is_some) {
             return Ok(());
@@ -130,7 +133,7 @@ impl Outputs {
     }
 
     fn taken(&mut self, failure: Option<usize>) -> Result<()> {
-        // A reader that is gone counts where nothing else has failed.
+        // A closed reader only counts if nothing else has failed.
         let failure = failure.or((!self.failures.is_empty()).then_some(0));
         match failure {
             Some(i) => {
@@ -141,7 +144,7 @@ impl Outputs {
         }
     }
 
-    /// Completes every output that can be.
+    /// Completes every working output.
     pub fn finish(self, closing: Closing) -> Finished {
         let Self {
             videos,
@@ -163,19 +166,20 @@ impl Outputs {
 }
 
 impl Finished {
-    /// The first failure that matters.
+    /// Returns the first relevant failure.
     pub fn failure(mut self) -> Option<Error> {
         let first = self.failures.iter().position(is_failure).unwrap_or(0);
         (first < self.failures.len()).then(|| self.failures.swap_remove(first))
     }
 
-    /// The failures that have not been told, each in one line.
+    /// Returns the failures not yet reported, one line each.
     pub fn news(&self) -> Vec<String> {
         texts(&self.failures[self.n_told..])
     }
 }
 
-/// Whether something is lost: a reader that has seen enough, such as `head`, is no failure.
+/// Returns whether data are lost: a reader that has closed the pipe, such as `head`, is not a
+/// failure.
 fn is_failure(error: &Error) -> bool {
     !error.is_reader_gone()
 }
@@ -203,8 +207,8 @@ mod tests {
         Frame::new(number, secs, SIZE, pixels)
     }
 
-    /// Fails when a video on a full disk ends the one beside it, is told more than once or not by
-    /// name, or nothing is said when none is left.
+    /// Fails when a video on a full disk ends another one, is reported repeatedly or without its
+    /// name, or nothing is reported when no output is left.
     #[test]
     fn videos_fail_one_by_one() {
         let record = |name: &str, room| {
@@ -259,8 +263,8 @@ mod tests {
         );
     }
 
-    /// Fails when frames that wait for a slow encoder are written although the recording must have ended
-    /// by now, or are left out without being counted.
+    /// Fails when frames that wait for a slow encoder are written after the recording's deadline,
+    /// or are skipped without being counted.
     #[test]
     fn frames_that_wait_beyond_the_end_are_left_out_and_counted() {
         let (open, gate) = crossbeam::channel::bounded(0);

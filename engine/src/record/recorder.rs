@@ -1,4 +1,4 @@
-//! Recording beside the live picture: a queue and a thread of its own around [`VideoWriter`].
+//! Recording in parallel with live inference: a queue and a thread around [`VideoWriter`].
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,85 +13,84 @@ use crate::frame::{Frame, FramePool, letterboxed};
 use crate::geometry::Size;
 use crate::sound::{Sound, SoundEnd};
 
-/// Frames that may wait for the encoder in live running: two seconds at 30 frames per second.
+/// Queue length in live mode: two seconds at 30 frames per second.
 const LIVE_QUEUE: usize = 64;
 
-/// The same where the caller waits for room: enough that both threads work, and few enough to be
-/// written in a moment when the run is ended.
+/// Queue length if the caller waits for room: enough to keep both threads busy, and short enough to
+/// be written quickly at the end of the run.
 const WAITING_QUEUE: usize = 4;
 
-/// What happens to a frame that finds the queue full.
+/// Behaviour if the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backpressure {
-    /// It is dropped and counted; the caller never waits (live pictures).
+    /// Drops and counts the frame; the caller never waits (live sources).
     DropNewest,
-    /// The caller waits for room (files: every frame counts).
+    /// Blocks the caller until there is room (files: every frame counts).
     Block,
 }
 
-/// How a recording is closed.
+/// Options for closing a recording.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Closing {
-    /// Frames that still wait for the encoder then are left out and counted as dropped; `None` waits
-    /// for all.
+    /// Deadline after which queued frames are skipped and counted as dropped; `None` waits for all.
     pub by: Option<Instant>,
-    /// Where the sound ends.
+    /// End of the sound.
     pub sound: SoundEnd,
 }
 
-/// What became of an offered frame.
+/// Result of offering a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Offered {
-    /// It will be written.
+    /// The frame will be written.
     Queued,
-    /// The queue was full; it has been counted.
+    /// The queue was full; the frame was counted as dropped.
     Dropped,
     /// The recording has failed, see [`Recorder::failure`]; stop offering.
     Failed,
 }
 
-/// What a finished recording holds.
+/// Summary of a finished recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordSummary {
-    /// Frames in the file.
+    /// Number of frames in the file.
     pub frames: u64,
-    /// Frames that found the queue full, or still waited when the recording had to end.
+    /// Number of frames dropped because of a full queue or the deadline.
     pub dropped: u64,
-    /// Sum of the durations of the frames.
+    /// Sum of the durations of the frames in seconds.
     pub duration_secs: f64,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// Frames whose time stamp had to be moved.
+    /// Number of frames whose time stamp was adjusted.
     pub adjusted_times: u64,
-    /// Time to convert, encode and write each frame, in the order of the frames.
+    /// Time to convert, encode and write each frame, in order of the frames.
     pub encode_millis: Vec<f32>,
-    /// What was wrong with the sound, one line a track.
+    /// Problems of the sound, one line per track.
     pub sound_notes: Vec<String>,
 }
 
-/// A running recording. Dropping it discards what waits in the queue and closes the file.
+/// A running recording. Dropping it discards queued frames and closes the file.
 pub struct Recorder {
     path: PathBuf,
     backpressure: Backpressure,
     dropped: u64,
     outcome: Arc<Mutex<Outcome>>,
-    /// Frames that still wait then are left out.
+    /// Deadline after which queued frames are skipped.
     by: Arc<OnceLock<Instant>>,
-    // Before the worker: its end of the queue must be gone when the worker is waited for.
+    // Before the worker: the sender must be dropped before the worker is joined.
     frames: Sender<Frame>,
     worker: Worker,
 }
 
 #[derive(Default)]
 struct Outcome {
-    /// Where the sound is to end; said before the queue is closed.
+    /// End of the sound; set before the queue is closed.
     sound_end: SoundEnd,
     finished: Option<Written>,
     error: Option<Error>,
 }
 
-/// What the thread has done.
+/// Result of the recording thread.
 struct Written {
     video: VideoSummary,
     encode_millis: Vec<f32>,
@@ -103,17 +102,17 @@ impl Recorder {
     /// Creates the file and starts the thread. `rate` is the nominal frame rate.
     ///
     /// # Errors
-    /// Those of [`VideoWriter::create`], and when the system gives no thread.
+    /// Those of [`VideoWriter::create`]; also when the system cannot create a thread.
     pub fn start(path: &Path, size: Size, rate: f64, backpressure: Backpressure) -> Result<Self> {
         let writer = VideoWriter::create(path, size, rate)?;
         Self::with_writer(path, writer, size, backpressure)
     }
 
-    /// As [`Recorder::start`], with the sound of the frames' source. The first frame is the one
+    /// Like [`Recorder::start`], with the sound of the frames' source. The first frame is the one
     /// that the source shows at `begin_secs`.
     ///
     /// # Errors
-    /// Those of [`VideoWriter::with_sound`], and when the system gives no thread.
+    /// Those of [`VideoWriter::with_sound`]; also when the system cannot create a thread.
     pub fn start_with_sound(
         path: &Path,
         size: Size,
@@ -139,8 +138,8 @@ impl Recorder {
         let deadline = Arc::clone(&by);
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (finished, failed) = (Arc::clone(&outcome), Arc::clone(&outcome));
-        // The failure handler keeps the queue connected until the error can be read: who sees
-        // `Offered::Failed` finds the reason.
+        // The failure handler keeps the queue connected until the error can be read, so that it is
+        // available after `Offered::Failed`.
         let (queue, until_reported) = (receiver.clone(), receiver);
         let worker = Worker::spawn(
             "record",
@@ -168,8 +167,8 @@ impl Recorder {
         })
     }
 
-    /// Hands a frame over. Returns at once with [`Backpressure::DropNewest`]; with
-    /// [`Backpressure::Block`] it waits for room and never answers [`Offered::Dropped`].
+    /// Queues a frame. Returns at once with [`Backpressure::DropNewest`]; with
+    /// [`Backpressure::Block`] it waits for room and never returns [`Offered::Dropped`].
     pub fn offer(&mut self, frame: Frame) -> Offered {
         match self.backpressure {
             Backpressure::Block => match self.frames.send(frame) {
@@ -187,22 +186,22 @@ impl Recorder {
         }
     }
 
-    /// The file being written.
+    /// Returns the path of the file being written.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Frames dropped so far.
+    /// Returns the number of frames dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Frames that wait for the encoder.
+    /// Returns the number of queued frames.
     pub fn queued(&self) -> usize {
         self.frames.len()
     }
 
-    /// What ended the recording, for who was answered [`Offered::Failed`].
+    /// Returns the error that ended the recording, after [`Offered::Failed`].
     pub fn failure(&self) -> Error {
         let reason = match &lock(&self.outcome).error {
             Some(Error::Record { reason, .. }) => reason.clone(),
@@ -215,10 +214,10 @@ impl Recorder {
         }
     }
 
-    /// Writes what is queued and completes the file.
+    /// Writes the queued frames and completes the file.
     ///
     /// # Errors
-    /// The first error of the recording; the file is closed and plays up to there.
+    /// The first error of the recording; the file is closed and playable up to there.
     pub fn finish(self, closing: Closing) -> Result<RecordSummary> {
         let Self {
             path,
@@ -230,7 +229,7 @@ impl Recorder {
             ..
         } = self;
         if let Some(by) = closing.by {
-            // It is empty: nothing else sets it.
+            // The cell is empty: nothing else sets it.
             let _ = deadline.set(by);
         }
         lock(&outcome).sound_end = closing.sound;
@@ -266,8 +265,8 @@ fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
     outcome.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The thread's work: frames of another size are fitted into the first one's. Whatever way it ends,
-/// the writer's end closes the file.
+/// Work of the thread: frames of another size are fitted into the first one's. However it ends,
+/// dropping the writer closes the file.
 fn write_all(
     mut writer: VideoWriter,
     size: Size,

@@ -1,8 +1,9 @@
-//! Dates for names and manifests.
+//! Date stamps for file names and manifests.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `2026-03-01_14-05-59.250` in universal time, for names that sort by age and do not collide.
+/// Formats a time in UTC as `2026-03-01_14-05-59.250`, for names that sort by age and do not
+/// collide.
 pub fn stamp(now: SystemTime) -> String {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, secs) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// Fails when recordings get a wrong date, above all around leap days and new year.
+    /// Fails when recordings get a wrong date, especially around leap days and new year.
     #[test]
     fn stamps_are_dates() {
         let at = |secs| stamp(UNIX_EPOCH + Duration::from_secs(secs));

@@ -1,13 +1,14 @@
-//! The tensors behind one picture as files: for notebooks and for comparing ports number by number.
+//! Export of the tensors of one frame to files: for notebooks and for numerical comparison of
+//! ports.
 //!
-//! Names say where a tensor belongs: `region0.heatmaps`, `region0.x51.M`,
-//! `region0.layer0.queries`; the affine maps from their pixels to the image's stand beside them
-//! (`...image_from_map`, two rows of `[x y 1]`). `poses` are `[people, joints, 3]`: x, y, score. The
-//! map that lies over the picture is there once more as `shown.NAME`: of self-attention it is no
-//! tensor of the network, but a row or column of a matrix.
+//! Names tell the origin of a tensor: `region0.heatmaps`, `region0.x51.M`,
+//! `region0.layer0.queries`; the affine maps from their pixels to the image's are stored next to
+//! them (`...image_from_map`, two rows of `[x y 1]`). `poses` are `[people, joints, 3]`: x, y,
+//! score. The displayed map is stored again as `shown.NAME`: for self-attention it is not a tensor
+//! of the network, but a row or column of a matrix.
 //!
-//! What the numbers belong to (source, frame, time, model, names of joints, maps in words) stands in
-//! the metadata of safetensors, and as `about.json` beside NumPy files.
+//! Metadata (source, frame, time, model, joint names, map titles) is in the metadata of
+//! safetensors, or in `about.json` next to NumPy files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,29 +23,29 @@ use crate::output::{AttentionMap, Planes, PoseOutput};
 /// A tensor with its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTensor {
-    /// As it is called in files.
+    /// Name of the tensor in files.
     pub name: String,
-    /// Its sides, the slowest first.
+    /// Dimensions, the slowest first.
     pub shape: Vec<usize>,
-    /// Its values, the last side fastest.
+    /// Values in row-major order.
     pub values: Vec<f32>,
 }
 
-/// An answer with what belongs to it.
+/// A network output with its context.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
-    /// What the network found.
+    /// Output of the network.
     pub output: &'a PoseOutput,
-    /// Where the frame comes from, as its user calls it.
+    /// Name of the source as given by the user.
     pub source: &'a str,
-    /// The map of one plane that lies over the picture.
+    /// The displayed map of one plane.
     pub shown: Option<&'a AttentionMap>,
-    /// The joint asked about.
+    /// The queried joint.
     pub joint: Option<&'a str>,
 }
 
 impl Answer<'_> {
-    /// What the numbers belong to.
+    /// Returns the metadata.
     fn about(&self) -> Map<String, Value> {
         let output = self.output;
         let region = output.regions.first();
@@ -71,7 +72,7 @@ impl Answer<'_> {
         told.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Its tensors, and the map shown.
+    /// Returns the tensors of the output and the displayed map.
     fn tensors(&self) -> Vec<NamedTensor> {
         let mut all = tensors(self.output);
         if let Some(map) = self.shown {
@@ -91,7 +92,7 @@ impl Answer<'_> {
     }
 }
 
-/// Everything in an output that is a tensor.
+/// Returns all tensors of an output.
 pub fn tensors(output: &PoseOutput) -> Vec<NamedTensor> {
     let mut all = Vec::new();
     let mut add = |name: String, shape: Vec<usize>, values: Vec<f32>| {
@@ -140,7 +141,7 @@ pub fn tensors(output: &PoseOutput) -> Vec<NamedTensor> {
     all
 }
 
-/// The matrix of an affine map: its images of the unit vectors and of 0.
+/// Returns the matrix of an affine map: the images of the unit vectors and of the origin.
 fn rows(map: &Affine2) -> Vec<f32> {
     let zero = map.apply(Point::new(0.0, 0.0));
     let (x, y) = (
@@ -157,13 +158,13 @@ fn rows(map: &Affine2) -> Vec<f32> {
     .collect()
 }
 
-/// Writes all tensors of an answer into one safetensors file, whole or not at all.
+/// Writes all tensors of an output into one safetensors file, atomically.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_safetensors(answer: &Answer<'_>, path: &Path) -> Result<()> {
     let all = answer.tensors();
-    // The format knows texts only: lists are written as JSON.
+    // The metadata of the format are strings: lists are written as JSON.
     let about = answer.about().into_iter().map(|(name, value)| match value {
         Value::String(text) => (name, Value::String(text)),
         other => (name, Value::String(other.to_string())),
@@ -182,8 +183,8 @@ pub fn write_safetensors(answer: &Answer<'_>, path: &Path) -> Result<()> {
     replace(path, &bytes)
 }
 
-/// Writes each tensor of an answer as `NAME.npy` into a folder, which is made, and `about.json`; the
-/// NumPy files.
+/// Writes each tensor of an output as `NAME.npy` into a folder, which is created, and `about.json`;
+/// returns the paths of the NumPy files.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
@@ -203,13 +204,13 @@ pub fn write_npy(answer: &Answer<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The NPY format, version 1.0 (NEP 1): magic, length of the header, header, values.
+/// Encodes the NPY format, version 1.0 (NEP 1): magic, length of the header, header, values.
 fn npy(tensor: &NamedTensor) -> Vec<u8> {
-    // A tuple of one has a comma, too.
+    // A tuple of one element ends with a comma, too.
     let sides: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
     let sides = sides.join(",");
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides},), }}");
-    // Values begin at a multiple of 64 bytes, behind a line feed.
+    // Values are aligned to 64 bytes, after a line feed.
     while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
@@ -282,8 +283,8 @@ mod tests {
         }
     }
 
-    /// Fails when a tensor is missing, misnamed or has its sides in another order; when another
-    /// reader cannot read the file, or it does not say what the numbers belong to.
+    /// Fails when a tensor is missing, misnamed or has its dimensions in another order; when
+    /// another reader cannot read the file, or the metadata are missing.
     #[test]
     fn safetensors_hold_every_tensor_under_its_name() {
         let folder = tempfile::tempdir().unwrap();
@@ -349,8 +350,8 @@ mod tests {
         assert_eq!((shape, identity), (vec![2, 3], unit));
     }
 
-    /// Fails when numpy would refuse the files or read other numbers. (The header is that of
-    /// `numpy.save`, checked against it by hand.)
+    /// Fails when NumPy would refuse the files or read other values. (The header is that of
+    /// `numpy.save`, compared by hand.)
     #[test]
     fn npy_files_have_numpys_header() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A disk for tests.
+//! A simulated disk for tests.
 
 use std::io::{Cursor, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,11 @@ use super::fmp4::Sink;
 #[derive(Clone, Default)]
 pub(super) struct Disk {
     pub bytes: Arc<Mutex<Cursor<Vec<u8>>>>,
-    /// Room in bytes, 0 for plenty.
+    /// Capacity in bytes, 0 for unlimited.
     pub room: u64,
-    /// Writes wait, from the second one on, until the other end is gone.
+    /// Blocks writes, from the second one on, until the sender is dropped.
     pub gate: Option<Receiver<()>>,
-    /// This write (from 0) panics.
+    /// Index of the write (from 0) that panics.
     pub broken: Option<usize>,
     pub n_writes: usize,
 }

@@ -16,7 +16,7 @@ use crate::geometry::Size;
 
 const SIZE: Size = Size::new(64, 48);
 
-/// A smooth picture with a bright bar whose place tells the frame's number.
+/// Returns a smooth frame with a bright bar whose position encodes the frame's number.
 fn picture(size: Size, number: usize) -> Vec<u8> {
     let bar = 3 * number % size.width;
     let pixel = |i: usize| {
@@ -32,13 +32,13 @@ fn picture(size: Size, number: usize) -> Vec<u8> {
 
 /// A file read back.
 struct Video {
-    /// Begin and duration of each frame, in ticks.
+    /// Start and duration of each frame in ticks.
     times: Vec<(u64, u64)>,
     keys: Vec<usize>,
     size: Size,
     /// RGBA of each frame.
     pictures: Vec<Vec<u8>>,
-    /// Duration in the header, in ticks.
+    /// Duration in the header in ticks.
     header_ticks: u64,
 }
 
@@ -51,7 +51,7 @@ fn read(bytes: &[u8]) -> Video {
         DecoderConfig::new().flush_after_decode(Flush::NoFlush),
     )
     .unwrap();
-    // avcC: 6 bytes, then the sets, each after its length as 2 bytes.
+    // avcC: 6 bytes, then the parameter sets, each preceded by its length as 2 bytes.
     let sps_len = usize::from(u16::from_be_bytes([config[6], config[7]]));
     let (sps, pps) = (&config[8..8 + sps_len], &config[8 + sps_len + 3..]);
     let mut pictures = Vec::new();
@@ -110,7 +110,7 @@ fn mean_error(a: &[u8], b: &[u8]) -> f64 {
     sum as f64 / a.len() as f64
 }
 
-/// Records pictures at `times` to a file and returns its bytes.
+/// Records frames at `times` to a file and returns its bytes.
 fn record(size: Size, times: &[f64]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp4");
@@ -129,7 +129,7 @@ fn constant_rate(n: usize) -> Vec<f64> {
     (0..n).map(|i| i as f64 / 30.0).collect()
 }
 
-/// Fails when frames are lost, swapped, blurred or off in time, or a seek has no place to go.
+/// Fails when frames are lost, swapped, blurred or shifted in time, or seeking is impossible.
 #[test]
 fn a_recording_gives_its_pictures_and_times_back() {
     let video = read(&record(SIZE, &constant_rate(90)));
@@ -147,7 +147,7 @@ fn a_recording_gives_its_pictures_and_times_back() {
     );
 }
 
-/// Fails when 4:2:0 would cut the last row and column off, or tilt the picture.
+/// Fails when 4:2:0 cuts off the last row and column, or skews the frame.
 #[test]
 fn odd_pictures_grow_by_a_repeated_row_and_column() {
     let odd = Size::new(33, 27);
@@ -161,7 +161,7 @@ fn odd_pictures_grow_by_a_repeated_row_and_column() {
     assert!(error < 4.0, "mean error {error}");
 }
 
-/// Fails when a recording of one frame or none would be no video or have no duration.
+/// Fails when a recording of one frame or none is not a valid video or has no duration.
 #[test]
 fn the_shortest_recordings_are_files_too() {
     let one = read(&record(SIZE, &[7.5]));
@@ -172,7 +172,7 @@ fn the_shortest_recordings_are_files_too() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Fails when a variable frame rate would be played at another speed.
+    /// Fails when a variable frame rate is played at another speed.
     #[test]
     fn durations_are_the_steps_between_time_stamps(
         start in 0.0..1e4, steps in prop::collection::vec(1u32..200_000, 1..12),
@@ -192,7 +192,8 @@ proptest! {
     }
 }
 
-/// Length of the whole boxes at the begin of `bytes`, a fragment's two boxes taken as one.
+/// Returns the length of the complete boxes at the start of `bytes`; the two boxes of a fragment
+/// count as one.
 fn whole_boxes(bytes: &[u8]) -> usize {
     let (mut at, mut whole) = (0, 0);
     while let Some([a, b, c, d, kind @ ..]) = bytes.get(at..at + 8) {
@@ -204,7 +205,7 @@ fn whole_boxes(bytes: &[u8]) -> usize {
     whole
 }
 
-/// Fails when a killed process would leave an unreadable file or lose more than the last second.
+/// Fails when a killed process leaves an unreadable file or loses more than the last second.
 #[test]
 fn a_file_plays_at_every_moment_of_its_making() {
     let folder = tempfile::tempdir().unwrap();
@@ -218,7 +219,7 @@ fn a_file_plays_at_every_moment_of_its_making() {
             assert_eq!(video.pictures.len(), video.times.len());
         }
     }
-    // As the kernel may leave it when the machine stops: cut off anywhere.
+    // As the kernel may leave it when the machine stops: truncated anywhere.
     let bytes = std::fs::read(&path).unwrap();
     let all = read(&bytes);
     let header = whole_boxes(&bytes[..1200]);
@@ -236,7 +237,7 @@ fn a_file_plays_at_every_moment_of_its_making() {
     );
 }
 
-/// Fails when dropping a writer, as a panic does, would leave a file without its end.
+/// Fails when dropping a writer, as in a panic, leaves a file without its end.
 #[test]
 fn a_dropped_writer_finishes_its_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,7 +251,7 @@ fn a_dropped_writer_finishes_its_file() {
     assert_eq!((video.pictures.len(), video.header_ticks), (5, 45_000));
 }
 
-/// Fails when an impossible recording is found out only after work was done, or costs an old one.
+/// Fails when an impossible recording is only detected after work was done, or destroys an old one.
 #[test]
 fn impossible_recordings_are_refused_at_create() {
     let folder = tempfile::tempdir().unwrap();
@@ -270,7 +271,7 @@ fn impossible_recordings_are_refused_at_create() {
     assert_eq!(std::fs::read(&old).unwrap(), b"precious");
 }
 
-/// Fails when a camera that changes its size would damage what was recorded.
+/// Fails when a camera that changes its frame size damages the recording.
 #[test]
 fn a_change_of_size_is_an_error_and_keeps_the_recording() {
     let folder = tempfile::tempdir().unwrap();
@@ -303,8 +304,8 @@ impl Disk {
     }
 }
 
-/// Fails when a full disk would spoil the part of the recording that did fit, also when only the
-/// rest or the key frame table finds no room.
+/// Fails when a full disk destroys the part of the recording that did fit, including when only the
+/// rest or the key frame table does not fit.
 #[test]
 fn a_full_disk_keeps_what_fits() {
     let mut most = 0;
@@ -347,7 +348,7 @@ fn frame(number: usize, time_secs: f64) -> Frame {
     Frame::new(number as u64, time_secs, SIZE, pixels)
 }
 
-/// Fails when a file's frames would be dropped, or the summary be wrong.
+/// Fails when frames of a file are dropped, or the summary is wrong.
 #[test]
 fn a_blocking_recorder_keeps_every_frame() {
     let folder = tempfile::tempdir().unwrap();
@@ -365,7 +366,7 @@ fn a_blocking_recorder_keeps_every_frame() {
     assert_eq!(read(&std::fs::read(&path).unwrap()).pictures.len(), 150);
 }
 
-/// Fails when a slow disk would hold the live picture up, or drops would go uncounted.
+/// Fails when a slow disk blocks the live view, or drops are not counted.
 #[test]
 fn a_slow_disk_drops_frames_and_counts_them() {
     let (open, gate) = bounded(0);
@@ -393,7 +394,7 @@ fn a_slow_disk_drops_frames_and_counts_them() {
     assert_eq!(disk.read().pictures.len() as u64, summary.frames);
 }
 
-/// Offers until the recorder says that it failed; the reason must be there at that moment.
+/// Offers frames until the recorder reports a failure; the reason must be available then.
 fn offer_until_failed(recorder: &mut Recorder, mut next: impl FnMut(usize) -> Frame) -> String {
     for i in 0..10_000 {
         if recorder.offer(next(i)) == Offered::Failed {
@@ -403,7 +404,7 @@ fn offer_until_failed(recorder: &mut Recorder, mut next: impl FnMut(usize) -> Fr
     panic!("no failure was reported");
 }
 
-/// Fails when a failing recording would go on in silence, or names its file twice.
+/// Fails when a failing recording continues silently, or its message names the file twice.
 #[test]
 fn a_failure_is_reported_to_who_offers() {
     for backpressure in [Backpressure::Block, Backpressure::DropNewest] {
@@ -422,7 +423,7 @@ fn a_failure_is_reported_to_who_offers() {
     }
 }
 
-/// Fails when a frame of another size ends a recording, or is squeezed, cut or left out.
+/// Fails when a frame of another size ends a recording, or is distorted, cut or omitted.
 #[test]
 fn frames_of_other_sizes_are_fitted_into_the_first_size() {
     let folder = tempfile::tempdir().unwrap();
@@ -436,7 +437,7 @@ fn frames_of_other_sizes_are_fitted_into_the_first_size() {
     }
     assert_eq!(recorder.finish(Closing::default()).unwrap().frames, 4);
     let video = read(&std::fs::read(&path).unwrap());
-    // The share of each picture that is white: all, 16x48 of 64x48, 64x2 of 64x48, 48x48.
+    // The white fraction of each frame: all, 16x48 of 64x48, 64x2 of 64x48, 48x48.
     let shares = video.pictures.iter().map(|picture| {
         let n_white = picture.chunks(4).filter(|p| p[0] > 128).count();
         n_white as f64 / SIZE.area() as f64
@@ -446,7 +447,7 @@ fn frames_of_other_sizes_are_fitted_into_the_first_size() {
     }
 }
 
-/// Fails when a panic in the recording thread would leave an unreadable file.
+/// Fails when a panic in the recording thread leaves an unreadable file.
 #[test]
 fn a_panic_leaves_a_closed_file() {
     let disk = Disk {
@@ -467,7 +468,7 @@ fn a_panic_leaves_a_closed_file() {
     assert_eq!((video.pictures.len(), video.header_ticks), (2, 180_000));
 }
 
-/// Fails when closing the window would wait for the queue or leave an unfinished file.
+/// Fails when closing the window waits for the queue or leaves an unfinished file.
 #[test]
 fn a_dropped_recorder_closes_its_file() {
     let folder = tempfile::tempdir().unwrap();

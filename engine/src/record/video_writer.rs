@@ -1,4 +1,4 @@
-//! Pictures with times in, an H.264 MP4 file out.
+//! Encodes frames with times to an H.264 MP4 file.
 
 use std::path::{Path, PathBuf};
 
@@ -10,30 +10,31 @@ use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 use crate::sound::{Sound, SoundEnd};
 
-/// Decoding can begin at least this often: a seek decodes two seconds of video at most.
+/// Maximum key frame interval: seeking decodes at most two seconds of video.
 const KEY_TICKS: u64 = 2 * TICKS_PER_SEC;
-/// A time stamp that goes back by less than this is a clock's tremble, by more a new run.
+/// Time stamps that go back by less than this are clock jitter, by more a new run.
 const TREMBLE_TICKS: f64 = TICKS_PER_SEC as f64;
 
-/// What a finished file holds.
+/// Summary of a finished file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoSummary {
-    /// Frames in the file.
+    /// Number of frames in the file.
     pub frames: u64,
-    /// Sum of their durations.
+    /// Sum of their durations in seconds.
     pub duration_secs: f64,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// Frames whose time stamp had to be moved because it did not follow the one before.
+    /// Number of frames whose time stamp was adjusted because it was not later than the previous
+    /// one.
     pub adjusted_times: u64,
-    /// What was wrong with the sound, one line a track.
+    /// Problems of the sound, one line per track.
     pub sound_notes: Vec<String>,
 }
 
 /// Writer of one video file.
 ///
-/// The file plays at every moment up to the last whole fragment (about a second), whatever
-/// happens to the process. Dropping the writer finishes the file as well as it can.
+/// The file is playable at every moment up to the last complete fragment (about a second), whatever
+/// happens to the process. Dropping the writer finishes the file as far as possible.
 pub struct VideoWriter {
     path: PathBuf,
     size: Size,
@@ -45,22 +46,22 @@ pub struct VideoWriter {
 }
 
 impl VideoWriter {
-    /// Creates (or replaces) the file for pictures of `size`. `nominal_rate`, in frames per
-    /// second, matters only where time stamps do not tell: for a recording of one frame and
-    /// for stamps that had to be moved. Odd sides grow by one repeated column or row.
+    /// Creates (or replaces) the file for frames of `size`. `nominal_rate`, in frames per second,
+    /// only matters where time stamps are inconclusive: for a recording of one frame and for
+    /// adjusted stamps. Odd sides grow by one repeated column or row.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be created, [`Error::Record`] when pictures of this
-    /// size cannot be encoded; an existing file is left alone then.
+    /// [`Error::Io`] when the file cannot be created, [`Error::Record`] when frames of this size
+    /// cannot be encoded; an existing file is unchanged in this case.
     pub fn create(path: &Path, size: Size, nominal_rate: f64) -> Result<Self> {
         Self::with_sound(path, size, nominal_rate, Sound::default(), 0.0)
     }
 
-    /// As [`VideoWriter::create`], with the sound of the pictures' source, which begins with the
-    /// picture that the source shows at `begin_secs`.
+    /// Like [`VideoWriter::create`], with the sound of the frames' source from `begin_secs` on, the
+    /// source time of the first frame.
     ///
     /// # Errors
-    /// Those of [`VideoWriter::create`]. What is wrong with the sound is no error: it stands in
+    /// Those of [`VideoWriter::create`]. Problems of the sound are not errors: they are listed in
     /// [`VideoSummary::sound_notes`].
     pub fn with_sound(
         path: &Path,
@@ -110,16 +111,16 @@ impl VideoWriter {
         })
     }
 
-    /// Appends a picture (`size.area() * 4` bytes, red first) shown from `time_secs` on until the
-    /// next picture's time; the last picture lasts as long as the one before it.
+    /// Appends a frame (`size.area() * 4` bytes, red first), shown from `time_secs` until the next
+    /// frame's time; the last frame has the duration of the previous one.
     ///
-    /// The first time is the file's zero. A time that does not lie after the one before is moved
-    /// and counted, never refused: by less than a second, to the next possible instant; by more
-    /// (a new run of the source) or not a number, to one nominal frame later.
+    /// The first time is the file's zero. A time that is not later than the previous one is
+    /// adjusted and counted, never refused: by less than a second, to the next possible tick; by
+    /// more (a new run of the source) or if NaN, to one nominal frame later.
     ///
     /// # Errors
-    /// [`Error::Record`] when the picture has another size, the encoder fails or the disk is
-    /// full; what has been written stays playable.
+    /// [`Error::Record`] when the frame has another size, the encoder fails or the disk is full;
+    /// the written part stays playable.
     pub fn push(&mut self, rgba: &[u8], time_secs: f64) -> Result<()> {
         let expected = self.size.area() * BYTES_PER_PIXEL;
         if rgba.len() != expected {
@@ -131,7 +132,7 @@ impl VideoWriter {
         }
         let tick = self.clock.tick(time_secs);
         let key = self.last_key.is_none_or(|last| tick - last >= KEY_TICKS);
-        // Milliseconds, as openh264 counts.
+        // Milliseconds, the unit of openh264.
         let millis = tick / (TICKS_PER_SEC / 1000);
         let picture = self
             .encoder
@@ -156,13 +157,13 @@ impl VideoWriter {
     /// Completes the file.
     ///
     /// # Errors
-    /// [`Error::Record`] when the rest cannot be written; what was written stays playable. After
-    /// an error of [`VideoWriter::push`] this closes the file and says what it holds.
+    /// [`Error::Record`] when the rest cannot be written; the written part stays playable. After an
+    /// error of [`VideoWriter::push`] this closes the file and returns its summary.
     pub fn finish(self) -> Result<VideoSummary> {
         self.finish_at(SoundEnd::WithVideo)
     }
 
-    /// As [`VideoWriter::finish`], with the sound up to `end`.
+    /// Like [`VideoWriter::finish`], with the sound up to `end`.
     ///
     /// # Errors
     /// Those of [`VideoWriter::finish`].
@@ -204,7 +205,7 @@ impl Drop for VideoWriter {
     }
 }
 
-/// Turns seconds into strictly increasing ticks from 0.
+/// Converts seconds to strictly increasing ticks from 0.
 #[derive(Debug)]
 struct TickClock {
     /// Ticks of one frame at the nominal rate.
@@ -269,7 +270,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Fails when hostile time stamps would make ticks stand still, jump back or overflow.
+        /// Fails when hostile time stamps make ticks stand still, run backwards or overflow.
         #[test]
         fn ticks_always_increase(times in prop::collection::vec(
             prop_oneof![-1e3..1e3, Just(f64::NAN), Just(f64::INFINITY), Just(-1e300), Just(1e300), 0.0..0.1],
@@ -283,7 +284,7 @@ mod tests {
             }
         }
 
-        /// Fails when good time stamps would be altered or lose precision over a long recording.
+        /// Fails when valid time stamps are changed or lose precision over a long recording.
         #[test]
         fn good_times_are_kept_to_the_tick(start in 0.0..1e6, steps in prop::collection::vec(1u32..900_000, 1..60)) {
             let mut clock = TickClock::new(30.0);
@@ -298,8 +299,8 @@ mod tests {
         }
     }
 
-    /// Fails when a doubled stamp would shift all later frames, or a restarted source would
-    /// squeeze its frames into no time.
+    /// Fails when a duplicate stamp shifts all later frames, or a restarted source compresses its
+    /// frames into no time.
     #[test]
     fn trembling_and_restarting_clocks_are_told_apart() {
         let mut clock = TickClock::new(30.0);

@@ -1,7 +1,7 @@
-//! GIF, WebP and PNG files with several frames, each shown for its own time.
+//! GIF, WebP and PNG files with several frames, each with its own duration.
 //!
-//! They are decoded here, front to back, on a thread of their own: a frame may be a change to the
-//! one before. In any order they are read from the begin up to the frame that is wanted.
+//! They are decoded here, front to back, on a separate thread: a frame may be a difference from the
+//! previous one. For random access they are decoded from the start up to the requested frame.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::geometry::Size;
 
-/// The row of [`super::SOURCES`].
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "animation",
     help: "FILE: an animated GIF, WebP or PNG",
@@ -35,15 +35,15 @@ pub(super) const KIND: SourceKind = SourceKind {
     }),
 };
 
-/// Frames decoded ahead of their reader.
+/// Number of frames decoded ahead.
 const N_AHEAD: usize = 2;
 
-/// Shorter delays mean nothing (most files that have them come from programs that knew no better)
+/// Minimum meaningful delay in seconds: shorter ones are mostly artefacts of the writing program,
 /// and every browser shows such frames for [`USUAL_SECS`].
 const MIN_SECS: f64 = 0.011;
 const USUAL_SECS: f64 = 0.1;
 
-/// Whether a file holds a picture format with more than one frame in it.
+/// Returns whether a file has an image format with more than one frame.
 fn is_animated(path: &Path) -> bool {
     let frames = |path| frames(path).map(|f| f.take(2).filter_map(ImageResult::ok).count());
     match content(path) {
@@ -60,7 +60,7 @@ fn is_animated(path: &Path) -> bool {
     }
 }
 
-/// The frames of a file, composed.
+/// Returns the composed frames of a file.
 fn frames(path: &Path) -> Result<Frames<'static>, String> {
     let damaged = |e| format!("not a readable animation: {e}; save it again");
     let file = open(path)?;
@@ -83,11 +83,11 @@ fn frames(path: &Path) -> Result<Frames<'static>, String> {
     }
 }
 
-/// A frame and how long it is shown, or what is wrong with the rest of the file.
+/// A frame and its duration in seconds, or the error that ends the file.
 type Step = Result<(RgbaImage, f64), String>;
 
-/// Decodes front to back on a thread. On drop the channel closes first, then the thread, which
-/// waits for nothing else, is joined.
+/// Decodes front to back on a thread. On drop, the channel is closed first, then the thread, which
+/// blocks on nothing else, is joined.
 struct Reader {
     steps: Receiver<Step>,
     _worker: Worker,
@@ -120,7 +120,7 @@ impl Reader {
         })
     }
 
-    /// The next frame and how long it is shown; `None` at the end.
+    /// Returns the next frame and its duration; `None` at the end.
     fn next(&mut self) -> Result<Option<(Frame, f64)>, String> {
         let Ok(step) = self.steps.recv() else {
             return Ok(None);
@@ -135,12 +135,12 @@ impl Reader {
     }
 }
 
-/// Sends frames until the end, or until there is no reader any more.
+/// Sends frames until the end, or until the reader is dropped.
 fn decode(path: &Path, steps: &Sender<Step>) {
     let frames = match frames(path) {
         Ok(frames) => frames,
         Err(reason) => {
-            // A reader that is gone wants no reason.
+            // If the reader is gone, the error is irrelevant.
             let _ = steps.send(Err(reason));
             return;
         }
@@ -164,7 +164,7 @@ fn decode(path: &Path, steps: &Sender<Step>) {
 /// An animation read front to back.
 struct Animation {
     info: SourceInfo,
-    /// Dropped before it is replaced: a thread less.
+    /// Dropped before it is replaced, so that only one thread exists.
     reader: Reader,
     first: Option<Frame>,
     warning: Option<String>,
@@ -217,7 +217,7 @@ impl FrameSource for Animation {
     }
 }
 
-/// An animation in any order.
+/// An animation with random access.
 struct AnimationRandom {
     info: SourceInfo,
     path: PathBuf,
@@ -227,7 +227,7 @@ struct AnimationRandom {
 }
 
 impl AnimationRandom {
-    /// Decodes the whole file for the times of its frames.
+    /// Decodes the whole file to get the times of its frames.
     fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         let mut reader = Reader::start(path)?;
         let (mut times, mut size, mut warning) = (Vec::new(), None, None);
@@ -309,7 +309,7 @@ mod tests {
     use ::image::codecs::gif::GifEncoder;
     use ::image::{Delay, Frame as Picture, Rgba};
 
-    /// A GIF of frames of one colour each, shown for so many milliseconds.
+    /// Writes a GIF of uniformly coloured frames with durations in milliseconds.
     fn gif(path: &Path, frames: &[(u8, u32)]) {
         let mut encoder = GifEncoder::new(std::fs::File::create(path).unwrap());
         for &(level, millis) in frames {
@@ -320,8 +320,8 @@ mod tests {
         }
     }
 
-    /// Fails when frames of an animation are lost, come at wrong times, or need ffmpeg, or a GIF
-    /// of one picture is no picture.
+    /// Fails when frames of an animation are lost, have wrong times or require ffmpeg, or a GIF
+    /// with one frame is not read as an image.
     #[test]
     fn frames_come_at_their_times_in_any_order() {
         let folder = tempfile::tempdir().unwrap();
@@ -353,7 +353,8 @@ mod tests {
         assert_eq!(SourceSpec::parse(&path).unwrap().kind().name, "image");
     }
 
-    /// Fails when an animation that breaks off loses the frames before, or says nothing.
+    /// Fails when a truncated animation loses the frames before the damage, or the damage is not
+    /// reported.
     #[test]
     fn a_cut_animation_gives_what_it_has() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,24 +1,24 @@
-//! YUV to RGBA, with the range and the matrix that the video or the camera declares.
+//! Conversion from YUV to RGBA with the range and matrix that the video or the camera declares.
 //!
-//! The converters of the H.264 decoder's crate know one range and one matrix only, so phone and
-//! webcam clips (full range) would come out with too much contrast.
+//! The converters of the H.264 decoder's crate support one range and one matrix only, so that phone
+//! and webcam clips (full range) would get too much contrast.
 
 use std::ops::Range;
 
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
-/// What a container or a stream says of its colours; numbers as in ITU-T H.273.
+/// Colour description of a container or stream; values as in ITU-T H.273.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ColourHint {
-    /// Luma from 0 to 255 instead of 16 to 235.
+    /// Whether luma ranges from 0 to 255 instead of 16 to 235.
     pub(super) full_range: Option<bool>,
     /// `MatrixCoefficients`; 2 means unspecified.
     pub(super) matrix: Option<u64>,
 }
 
 impl ColourHint {
-    /// This hint, completed by `other`.
+    /// Returns this hint with missing fields taken from `other`.
     pub(super) fn or(self, other: Self) -> Self {
         Self {
             full_range: self.full_range.or(other.full_range),
@@ -26,8 +26,8 @@ impl ColourHint {
         }
     }
 
-    /// The conversion that is meant. What is not said is limited range and BT.601 (as ffmpeg has
-    /// it, so both ways of decoding give the same picture).
+    /// Returns the conversion to use. The default is limited range and BT.601 (as in ffmpeg, so
+    /// that both decoders give the same frame).
     pub(super) fn resolve(self) -> Result<Colour, String> {
         let matrix = match self.matrix.unwrap_or(2) {
             1 => Matrix::Bt709,
@@ -44,7 +44,7 @@ impl ColourHint {
     }
 }
 
-/// How luma and chroma become red, green and blue.
+/// Conversion parameters from luma and chroma to RGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Colour {
     full_range: bool,
@@ -69,7 +69,7 @@ enum Matrix {
 }
 
 impl Matrix {
-    /// The weights of red and blue in luma (H.273 table 4).
+    /// Returns the weights of red and blue in luma (H.273 table 4).
     fn weights(self) -> (f64, f64) {
         match self {
             Self::Bt601 => (0.299, 0.114),
@@ -81,7 +81,7 @@ impl Matrix {
     }
 }
 
-/// The planes of a 4:2:0 picture with their strides; chroma has half the size, rounded up.
+/// Planes of a 4:2:0 frame with their strides; chroma has half the size, rounded up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planes<'a> {
     pub(super) size: Size,
@@ -92,18 +92,18 @@ pub(super) struct Planes<'a> {
     pub(super) uv_stride: usize,
 }
 
-/// Pixels of a row that are converted together: their chroma lies in registers and the first
-/// cache, and serves two rows.
+/// Pixels of a row that are converted together: their chroma stays in registers and the L1 cache,
+/// and is used for two rows.
 const BLOCK: usize = 64;
 
-/// What chroma adds to red, green and blue of a block's pixels.
+/// Chroma contributions to red, green and blue of a block's pixels.
 type Added = [[f32; BLOCK]; 3];
 
 /// The affine map from YUV to RGB.
 ///
-/// Floats, because the oldest x86-64 and ARM processors have vector minimum, maximum and
-/// multiplication for them but not for 32-bit integers: without any processor detection
-/// 640x480 takes 0.26 ms on one core, a loop over pixels in 16.16 fixed point 1.1 ms.
+/// Uses floats, because baseline x86-64 and ARM have vector minimum, maximum and multiplication for
+/// them but not for 32-bit integers: without run-time CPU detection 640x480 takes 0.26 ms on one
+/// core, a loop over pixels in 16.16 fixed point 1.1 ms.
 struct Factors {
     luma: f32,
     offset: f32,
@@ -132,7 +132,7 @@ impl Factors {
         }
     }
 
-    /// For the pixels over these chroma samples, two for each.
+    /// Computes the contributions of these chroma samples, each for two pixels.
     fn chroma(&self, u: &[u8], v: &[u8], [red, green, blue]: &mut Added) {
         let (red, _) = red.as_chunks_mut::<2>();
         let (green, _) = green.as_chunks_mut::<2>();
@@ -146,7 +146,7 @@ impl Factors {
         }
     }
 
-    /// A block's pixels of one row.
+    /// Converts a block's pixels of one row.
     fn convert(&self, y: &[u8], [red, green, blue]: &Added, rgba: &mut [u8]) {
         let (rgba, _) = rgba.as_chunks_mut::<BYTES_PER_PIXEL>();
         let added = red.iter().zip(green).zip(blue);
@@ -158,15 +158,15 @@ impl Factors {
     }
 }
 
-/// The nearest integer from 0 to 255. Adding 2^23 shifts the fraction out of a float's mantissa,
-/// whose low bits are then the integer; a cast would cost a check for NaN.
+/// Returns the nearest integer from 0 to 255. Adding 2^23 shifts the fraction out of a float's
+/// mantissa, whose low bits are then the integer; a cast would cost a NaN check.
 fn rounded_byte(x: f32) -> u32 {
     const TWO_TO_23: f32 = 8_388_608.0;
     (x.clamp(0.0, 255.0) + TWO_TO_23).to_bits() & 255
 }
 
-/// Fills `rgba` (`size.area() * 4` bytes) from the planes. Each chroma sample serves its four
-/// pixels unsmoothed, as ffmpeg's fast path does.
+/// Fills `rgba` (`size.area() * 4` bytes) from the planes. Each chroma sample is used for its four
+/// pixels without interpolation, as in ffmpeg's fast path.
 pub(super) fn rgba_from_yuv420(planes: &Planes, colour: Colour, rgba: &mut [u8]) {
     let factors = Factors::new(colour);
     let width = planes.size.width;
@@ -187,7 +187,7 @@ pub(super) fn rgba_from_yuv420(planes: &Planes, colour: Colour, rgba: &mut [u8])
     }
 }
 
-/// Samples of up to [`BLOCK`] neighbouring pixels of a row; two pixels share a pair of chroma.
+/// Samples of up to [`BLOCK`] adjacent pixels of a row; two pixels share a pair of chroma samples.
 pub(super) struct Samples {
     pub(super) y: [u8; BLOCK],
     pub(super) u: [u8; BLOCK / 2],
@@ -195,7 +195,7 @@ pub(super) struct Samples {
 }
 
 /// Fills `rgba` (rows of `width` pixels) from any layout with halved chroma columns: `gather`
-/// writes the samples of a row's pixels. A range of pixels begins with an even one.
+/// writes the samples of a range of pixels in a row. A range starts at an even pixel.
 pub(super) fn rgba_from_samples(
     width: usize,
     colour: Colour,
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// The definition in floating point (H.273 clause 8.3), the other way round: RGB to YUV.
+    /// Inverse definition in floating point (H.273 clause 8.3): RGB to YUV.
     fn yuv_from_rgb(colour: Colour, rgb: [u8; 3]) -> [u8; 3] {
         let [r, g, b] = rgb.map(f64::from);
         let (kr, kb) = colour.matrix.weights();
@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    /// Fails when a block, a row or a chroma sample lands in the wrong place.
+    /// Fails when a block, a row or a chroma sample ends up in the wrong place.
     #[test]
     fn every_pixel_comes_from_its_own_samples() {
         let size = Size::new(131, 7);
@@ -319,7 +319,7 @@ mod tests {
         }
     }
 
-    /// Fails when the stream's word no longer wins over the container's, or an unspecified
+    /// Fails when the stream's declaration does not override the container's, or an unspecified
     /// matrix hides a specified one.
     #[test]
     fn hints_complete_each_other() {

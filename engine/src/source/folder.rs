@@ -1,4 +1,4 @@
-//! The pictures of a folder, one after the other.
+//! The images of a folder as a sequence of frames.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::{FrameSource, OpenOptions, SourceInfo, SourceKind};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 
-/// The row of [`super::SOURCES`].
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "folder",
     help: "FOLDER: its images in natural order (2.png before 10.png)",
@@ -20,8 +20,8 @@ pub(super) const KIND: SourceKind = SourceKind {
     scrub: Some(|argument, options| Ok(Box::new(stills(Path::new(argument), options)?))),
 };
 
-/// The pictures of a folder in any order, with the numbers of sequential reading. One that cannot
-/// be read is an error when it is asked for.
+/// Opens the images of a folder for random access, with the same frame numbers as in sequential
+/// reading. An unreadable image is an error when it is requested.
 fn stills(path: &Path, options: &OpenOptions) -> Result<Stills> {
     let listing = Listing::of(path)?;
     let warning = listing.left_out();
@@ -35,13 +35,13 @@ fn stills(path: &Path, options: &OpenOptions) -> Result<Stills> {
     ))
 }
 
-/// The pictures of a folder, read one at a time. A frame's number is its picture's place in the
-/// folder, whether those before it can be read or not.
+/// The images of a folder, read one at a time. A frame's number is its image's index in the folder,
+/// whether those before it are readable or not.
 struct Folder {
     info: SourceInfo,
     shown: String,
     listing: Listing,
-    /// Place of the next picture.
+    /// Index of the next image.
     next: usize,
     n_frames: u64,
     pool: FramePool,
@@ -50,11 +50,11 @@ struct Folder {
     warning: Option<String>,
 }
 
-/// What was wrong with the pictures read so far.
+/// Problems of the images read so far.
 #[derive(Default)]
 struct Findings {
     failed: Vec<String>,
-    /// Why the first of them failed.
+    /// Error message of the first unreadable one.
     reason: String,
     damaged: Vec<String>,
     /// Files of several frames or pages.
@@ -74,7 +74,7 @@ impl Folder {
         Ok(Self {
             info: SourceInfo {
                 name: name_of(path),
-                // Each picture may have its own.
+                // Each image may have its own size.
                 size: None,
                 rate: Some(options.rate),
                 n_frames: Some(listing.pictures.len() as u64),
@@ -91,7 +91,7 @@ impl Folder {
         })
     }
 
-    /// One line that counts everything that is not as it should be.
+    /// Summarises all problems in one line.
     fn report(&self) -> Option<String> {
         let Findings {
             failed,
@@ -135,7 +135,7 @@ impl FrameSource for Folder {
         &self.info
     }
 
-    /// A picture that cannot be read is passed over, keeps its number and is named in the
+    /// Returns the next image. An unreadable one is skipped, keeps its number and is named in the
     /// warning.
     fn next_frame(&mut self) -> Result<Option<Frame>> {
         while let Some(path) = self.listing.pictures.get(self.next) {
@@ -178,7 +178,7 @@ impl FrameSource for Folder {
     }
 }
 
-/// Without the file's name, which stands before it.
+/// Returns the message without the file name, which precedes it.
 fn reason(error: Error) -> String {
     match error {
         Error::Source { reason, .. } => reason,

@@ -1,33 +1,33 @@
-//! How far the index of a file is: written by the thread that makes it, read by who waits.
+//! Progress of indexing a file: written by the indexing thread, read by others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is known of a file's length.
+/// Length of a file as far as it is known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Extent {
-    /// Frames counted so far.
+    /// Number of frames counted so far.
     pub frames: u64,
-    /// Seconds from the first frame to the last one counted.
+    /// Time from the first frame to the last one counted in seconds.
     pub secs: f64,
-    /// Share of the file that was read, [0, 1], where it can be told.
+    /// Fraction of the file that was read, [0, 1], if known.
     pub share: Option<f32>,
-    /// Nothing more will be counted: `frames` and `secs` are the file's.
+    /// Whether counting is complete: `frames` and `secs` are those of the file.
     pub is_complete: bool,
-    /// Why the file cannot be indexed.
+    /// Reason why the file cannot be indexed.
     pub failure: Option<String>,
 }
 
-/// The making of an index; clones share it.
+/// Shared progress of an index; clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Indexing(Arc<Mutex<Option<Extent>>>);
 
 impl Indexing {
-    /// How far it is; `None` before it begins.
+    /// Returns the progress; `None` before it starts.
     pub fn extent(&self) -> Option<Extent> {
         self.lock().clone()
     }
 
-    /// So many frames lie within so many seconds, the given share of the file.
+    /// Reports `frames` frames within `secs` seconds, the fraction `share` of the file.
     pub(super) fn report(&self, frames: u64, secs: f64, share: Option<f32>) {
         *self.lock() = Some(Extent {
             frames,
@@ -37,7 +37,7 @@ impl Indexing {
         });
     }
 
-    /// The index is made.
+    /// Reports the finished index.
     pub(super) fn complete(&self, times: &[f64]) {
         *self.lock() = Some(Extent {
             frames: times.len() as u64,
@@ -48,7 +48,7 @@ impl Indexing {
         });
     }
 
-    /// There will be none.
+    /// Reports that indexing failed.
     pub(super) fn fail(&self, why: String) {
         self.lock().get_or_insert_default().failure = Some(why);
     }

@@ -1,4 +1,4 @@
-//! What of a folder is a picture, and what of it is left out.
+//! Listing of the images in a folder, and of skipped files.
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use super::image::{Content, content, has_picture_extension, name_of};
 use crate::error::{Error, Result};
 
-/// Names listed of each kind of thing that is left out.
+/// Maximum number of names listed for each kind of skipped file.
 const MAX_LISTED: usize = 5;
 
-/// What systems leave in folders by themselves: never counted.
+/// Files that operating systems create in folders; not reported.
 const CLUTTER: [&str; 2] = ["thumbs.db", "desktop.ini"];
 
-/// The contents of a folder. Everything in it is in one of the lists, but clutter and hidden files
-/// that are no pictures.
+/// The contents of a folder. Everything except clutter and hidden files that are not images is in
+/// one of the lists.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Files that hold pictures, readable or not, and files that are called like pictures, in
-    /// natural order. Their places are the numbers of the frames.
+    /// Image files, readable or not, and files with an image extension, in natural order. Their
+    /// indices are the frame numbers.
     pub(super) pictures: Vec<PathBuf>,
     videos: Vec<String>,
     others: Vec<String>,
@@ -28,8 +28,8 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Looks through a folder, not through those in it. Files that are not called like pictures
-    /// are looked into.
+    /// Lists a folder without its subfolders. Files without an image extension are opened to
+    /// determine their type.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -59,7 +59,7 @@ impl Listing {
         let name = name_of(&path);
         let is_hidden = name.starts_with('.');
         let is_called_picture = has_picture_extension(&path);
-        // What a link leads to counts.
+        // The target of a link counts.
         let Ok(metadata) = std::fs::metadata(&path) else {
             match (is_hidden, is_called_picture) {
                 (false, true) => self.pictures.push(path),
@@ -98,7 +98,7 @@ impl Listing {
         }
     }
 
-    /// What is left out, counted, with the first names; `None` when it is nothing.
+    /// Summarises skipped files by count and first names; `None` if there are none.
     pub(super) fn left_out(&self) -> Option<String> {
         let kinds = [
             ("video", "videos", &self.videos),
@@ -128,7 +128,7 @@ impl Listing {
     }
 }
 
-/// `a, b, c, d, e and 7 more`.
+/// Formats `a, b, c, d, e and 7 more`.
 pub(super) fn first_names(names: &[String]) -> String {
     let shown = names[..names.len().min(MAX_LISTED)].join(", ");
     match names.len().saturating_sub(MAX_LISTED) {
@@ -137,8 +137,8 @@ pub(super) fn first_names(names: &[String]) -> String {
     }
 }
 
-/// Runs of digits compare as numbers, all else as lower-case text; names that differ only in
-/// leading zeros or case compare as they are, so the order is the same on every system.
+/// Compares runs of digits as numbers and all else as lower-case text; names that differ only in
+/// leading zeros or case are compared bytewise, so that the order is the same on every system.
 fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     while let (Some(char_a), Some(char_b)) = (rest_a.chars().next(), rest_b.chars().next()) {
@@ -177,7 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Fails when numbers compare as text, whatever stands around them.
+        /// Fails when numbers are compared as text, whatever surrounds them.
         #[test]
         fn numbers_compare_by_value(a: u64, b: u64, zeros in 0_usize..4) {
             let padded = format!("img{}{a}.png", "0".repeat(zeros));
@@ -187,7 +187,7 @@ mod tests {
             }
         }
 
-        /// Fails when the order contradicts itself, which makes sorting panic.
+        /// Fails when the order is not total, which makes sorting panic.
         #[test]
         fn the_order_is_total(names in prop::collection::vec("[a-bA-B0-2é.]{0,5}", 0..20)) {
             let mut sorted = names.clone();

@@ -1,7 +1,7 @@
-//! Sources of frames: cameras, videos, pictures, folders and a synthetic figure.
+//! Sources of frames: cameras, videos, images, folders and a synthetic person.
 //!
-//! A [`SourceSpec`] is what the user typed, parsed once; [`SourceSpec::open`] turns it into a
-//! [`FrameSource`]. Adding a kind of source: a new file with a [`SourceKind`], one line in
+//! A [`SourceSpec`] is the parsed command-line argument; [`SourceSpec::open`] turns it into a
+//! [`FrameSource`]. To add a kind of source: a new file with a [`SourceKind`], one line in
 //! [`SOURCES`].
 
 mod animation;
@@ -35,34 +35,34 @@ use crate::sound::Sound;
 
 /// A stream of frames, read from one thread.
 pub trait FrameSource: Send {
-    /// What is known before the first frame.
+    /// Returns the properties known before the first frame.
     fn info(&self) -> &SourceInfo;
 
-    /// The next frame, blocking until there is one; `None` at the end and soon (within 250 ms)
-    /// after [`OpenOptions::stop`] was raised.
+    /// Returns the next frame, blocking until there is one; `None` at the end and soon (within 250
+    /// ms) after [`OpenOptions::stop`] was raised.
     ///
-    /// A live source that loses its device waits here while it reconnects; meanwhile
-    /// [`FrameSource::monitor`] tells other threads what is going on.
+    /// A live source that loses its device blocks here while it reconnects; meanwhile
+    /// [`FrameSource::monitor`] exposes its state to other threads.
     ///
-    /// A source that is damaged half way goes on behind the damage where it can, keeps the numbers
-    /// of the frames that are lost, and says so in [`FrameSource::warning`].
+    /// A source that is damaged midway continues after the damage if possible, keeps the ids of
+    /// lost frames unused, and reports them in [`FrameSource::warning`].
     ///
     /// # Errors
-    /// One line naming the file or device and the remedy.
+    /// One line with the file or device and the remedy.
     fn next_frame(&mut self) -> Result<Option<Frame>>;
 
-    /// What the user should know about the frames delivered so far, if anything.
+    /// Returns a remark on the frames delivered so far, if any.
     fn warning(&self) -> Option<&str> {
         None
     }
 
-    /// Whether frames were lost or are not to be trusted because the input is damaged.
+    /// Returns whether frames were lost or are unreliable because the input is damaged.
     fn is_damaged(&self) -> bool {
         false
     }
 
-    /// Goes on from another frame: the next one read is the one at `to`, or the nearest there is.
-    /// `false` when the source cannot jump (cameras).
+    /// Seeks: the next frame read is the one at `to`, or the nearest one. Returns `false` if the
+    /// source cannot seek (cameras).
     ///
     /// # Errors
     /// When the file cannot be indexed.
@@ -70,67 +70,67 @@ pub trait FrameSource: Send {
         Ok(false)
     }
 
-    /// Begins again with the first frame, keeping what is known of the file; `false` when it must
-    /// be opened anew for that.
+    /// Restarts with the first frame, keeping the index; returns `false` if the file must be
+    /// reopened instead.
     ///
     /// # Errors
-    /// When the file cannot be opened any more.
+    /// When the file can no longer be opened.
     fn rewind(&mut self) -> Result<bool> {
         Ok(false)
     }
 
-    /// A view of this source for other threads: how the device does and what was lost.
+    /// Returns a view of this source for other threads: state of the device and lost frames.
     fn monitor(&self) -> SourceMonitor {
         SourceMonitor::default()
     }
 
-    /// How the source's device does at this moment.
+    /// Returns the current state of the source's device.
     fn status(&self) -> SourceStatus {
         self.monitor().status()
     }
 }
 
-/// What is known of a source before its first frame.
+/// Properties of a source known before its first frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceInfo {
-    /// For the window and messages: the camera's name, the file's name.
+    /// Name for the window and messages: of the camera or file.
     pub name: String,
-    /// Size of the frames where known.
+    /// Size of the frames in pixels, if known.
     pub size: Option<Size>,
-    /// Nominal frames per second where known.
+    /// Nominal frames per second, if known.
     pub rate: Option<f64>,
-    /// Number of frames where known.
+    /// Number of frames, if known.
     pub n_frames: Option<u64>,
-    /// Frames come on their own clock and may be dropped (cameras).
+    /// Whether frames arrive in real time and may be dropped (cameras).
     pub is_live: bool,
 }
 
-/// A place in a file.
+/// A position in a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SeekTo {
-    /// A frame by its number; the last when there are fewer.
+    /// A frame by its index; the last one if there are fewer.
     Frame(u64),
-    /// The frame on the screen at this time, seconds since the first.
+    /// The frame shown at this time, in seconds since the first.
     Secs(f64),
 }
 
-/// Wishes for opening; a source takes what it understands.
+/// Options for opening; a source uses those that apply to it.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// Wanted picture size (cameras, synthetic).
+    /// Requested frame size in pixels (cameras, synthetic).
     pub size: Size,
-    /// Wanted frames per second (cameras, synthetic).
+    /// Requested frames per second (cameras, synthetic).
     pub rate: f64,
-    /// The format a camera shall deliver, where it offers it; it goes before size and rate.
+    /// Requested camera format, used if available; overrides size and rate.
     pub format: Option<camera::CameraFormat>,
-    /// Files that do not say how many frames they have are indexed while they play: jumps are
-    /// instant, and [`SourceMonitor::extent`] tells their length.
+    /// Whether files without a frame count are indexed while they play: seeking is then immediate,
+    /// and [`SourceMonitor::extent`] returns their length.
     pub is_indexed_ahead: bool,
-    /// Told of the making of an index.
+    /// Receives the progress of indexing.
     pub indexing: Indexing,
-    /// Stop after this many frames where the source would never end (synthetic).
+    /// Number of frames after which an endless source stops (synthetic).
     pub max_frames: Option<u64>,
-    /// Raised by the owner to end waiting inside `open` and `next_frame` (cameras, live sources).
+    /// Raised by the owner to interrupt waiting in `open` and `next_frame` (cameras, live sources).
     pub stop: StopFlag,
 }
 
@@ -148,28 +148,28 @@ impl Default for OpenOptions {
     }
 }
 
-/// One kind of source: a row of [`SOURCES`].
+/// One kind of source: an entry of [`SOURCES`].
 #[derive(Debug)]
 pub struct SourceKind {
-    /// `camera`, `video`, ...; also the prefix in `camera:0`.
+    /// Name, e.g. `camera` or `video`; also the prefix in `camera:0`.
     pub name: &'static str,
-    /// How to write it and what it is, one line for `--help`.
+    /// Syntax and description for `--help`, one line.
     pub help: &'static str,
-    /// Whether the name alone, without a colon, means this kind. Where a path must follow, it
-    /// does not: `folder` is then a folder of this name.
+    /// Whether the name alone, without a colon, selects this kind. False for kinds that need a
+    /// path: `folder` is then a folder of this name.
     pub stands_alone: bool,
-    /// Whether a bare argument without a known prefix belongs to this kind.
+    /// Returns whether an argument without a known prefix belongs to this kind.
     pub accepts: fn(&OsStr) -> bool,
-    /// Opens it.
+    /// Opens the source.
     pub open: fn(argument: &OsStr, options: &OpenOptions) -> Result<Box<dyn FrameSource>>,
-    /// Opens it for reading in any order; `None` where there is nothing to go back to.
+    /// Opens it for random access; `None` for sources without a past.
     pub scrub: Option<scrub::OpenScrub>,
-    /// Finds its sound; `None` where there can be none.
+    /// Finds its sound; `None` for kinds without sound.
     pub sound: Option<fn(argument: &OsStr) -> Sound>,
 }
 
-/// Every kind of source. A bare argument goes to the first row that accepts it.
-/// `video` takes whatever is left and must stay last.
+/// Every kind of source. An argument without a prefix goes to the first entry that accepts it.
+/// `video` accepts everything and must stay last.
 pub const SOURCES: &[SourceKind] = &[
     camera::KIND,
     synthetic::KIND,
@@ -181,7 +181,7 @@ pub const SOURCES: &[SourceKind] = &[
     video::KIND,
 ];
 
-/// A source the user named: its kind and the argument for it.
+/// A parsed source argument: its kind and the text for it.
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
     kind: &'static SourceKind,
@@ -189,8 +189,8 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
-    /// Parses `camera:0`, `camera:NAME`, `synthetic`, or a path to a video, picture or folder.
-    /// A path need not be UTF-8.
+    /// Parses `camera:0`, `camera:NAME`, `synthetic`, or a path to a video, image or folder. A path
+    /// need not be UTF-8.
     ///
     /// # Errors
     /// When no kind of source accepts the text.
@@ -220,27 +220,27 @@ impl SourceSpec {
             .ok_or_else(|| Error::source(whole.to_string_lossy(), refused))
     }
 
-    /// The sound that belongs to its frames, from the begin on; none where it has none.
+    /// Returns the sound that belongs to its frames, from the start on; empty if it has none.
     pub fn sound(&self) -> Sound {
         self.kind
             .sound
             .map_or_else(Sound::default, |open| open(&self.argument))
     }
 
-    /// What follows the kind: a path, a camera's number or name.
+    /// Returns the text after the kind: a path, a camera's index or name.
     pub fn argument(&self) -> &OsStr {
         &self.argument
     }
 
-    /// The kind of source.
+    /// Returns the kind of source.
     pub fn kind(&self) -> &'static SourceKind {
         self.kind
     }
 
-    /// Opens it; files can be jumped in ([`FrameSource::seek`]).
+    /// Opens it; files support seeking ([`FrameSource::seek`]).
     ///
     /// # Errors
-    /// One line naming the file or device and the remedy.
+    /// One line with the file or device and the remedy.
     pub fn open(&self, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {
         let source = (self.kind.open)(&self.argument, options)?;
         if self.kind.scrub.is_none() {

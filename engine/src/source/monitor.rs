@@ -1,4 +1,4 @@
-//! What other threads may see of a source while one thread waits in it.
+//! State of a source that other threads can observe while one thread waits in it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,35 +10,35 @@ use super::camera::CameraFormat;
 use super::indexing::{Extent, Indexing};
 use crate::concurrency::StopFlag;
 
-/// How a source's device does.
+/// State of a source's device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SourceStatus {
-    /// Frames come, or the source has no device that could fail.
+    /// Frames arrive, or the source has no device that could fail.
     #[default]
     Ok,
-    /// The device has been silent for longer than a camera should be.
+    /// The device has been silent for longer than expected.
     Stalled {
-        /// When the last frame came.
+        /// Time when the last frame arrived.
         since: Instant,
     },
-    /// The device was given up; a new connection is being tried.
+    /// The device was abandoned; a new connection is being attempted.
     Reconnecting {
-        /// Number of the try, from 1.
+        /// Number of the attempt, from 1.
         attempt: u32,
     },
-    /// No connection came about in time: the source has ended with an error.
+    /// Reconnecting failed within the time limit: the source has ended with an error.
     Lost,
 }
 
-/// A view of a source that outlives and does not block it; clones share the view.
+/// A handle to a source that outlives it and does not block it; clones share the state.
 ///
-/// The thread that reads frames keeps the source; a window keeps the monitor.
+/// The thread that reads frames owns the source; the window keeps the monitor.
 #[derive(Debug, Clone, Default)]
 pub struct SourceMonitor(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The flag that the source looks at while it waits.
+    /// The flag that the source checks while it waits.
     stop: StopFlag,
     status: Mutex<SourceStatus>,
     n_dropped: AtomicU64,
@@ -50,41 +50,41 @@ struct Shared {
     formats: Mutex<CameraFormats>,
 }
 
-/// What a camera can deliver, as it said when it was opened.
+/// Formats that a camera reported when it was opened.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CameraFormats {
-    /// The format it delivers now.
+    /// The current format.
     pub current: Option<CameraFormat>,
-    /// All on offer, best first.
+    /// All available formats, best first.
     pub offered: Vec<CameraFormat>,
 }
 
-/// Times when a camera was away.
+/// Number and duration of a camera's outages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Outages {
     pub(super) n: u64,
     pub(super) time: Duration,
 }
 
-/// What a camera delivered and what was lost of it.
+/// Counts of delivered and lost camera frames.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CameraReport {
-    /// Its name.
+    /// Name of the camera.
     pub name: String,
-    /// The format it delivers.
+    /// The current format.
     pub format: String,
-    /// Frames that came damaged and were skipped.
+    /// Number of frames that arrived damaged and were skipped.
     pub damaged: u64,
-    /// Whole frames that were passed over for newer ones.
+    /// Number of complete frames skipped for newer ones.
     pub passed_over: u64,
-    /// How often it was away: unplugged, silent or restarted.
+    /// Number of outages: unplugged, silent or restarted.
     pub outages: u64,
-    /// Seconds that it was away.
+    /// Total duration of the outages in seconds.
     pub away_secs: f64,
 }
 
 impl SourceMonitor {
-    /// The monitor of a source that stops waiting when `stop` is raised.
+    /// Creates the monitor of a source that stops waiting when `stop` is raised.
     pub fn new(stop: StopFlag) -> Self {
         Self(Arc::new(Shared {
             stop,
@@ -92,7 +92,7 @@ impl SourceMonitor {
         }))
     }
 
-    /// As [`SourceMonitor::new`], for a file whose index is made as `indexing` tells.
+    /// Like [`SourceMonitor::new`], for a file whose index reports its progress to `indexing`.
     pub(super) fn of_file(stop: StopFlag, indexing: Indexing) -> Self {
         Self(Arc::new(Shared {
             stop,
@@ -101,17 +101,17 @@ impl SourceMonitor {
         }))
     }
 
-    /// How long the file is, as far as its index has told; `None` without one.
+    /// Returns the length of the file as far as its index is known; `None` without one.
     pub fn extent(&self) -> Option<Extent> {
         self.0.indexing.extent()
     }
 
-    /// What the camera can deliver; nothing for other sources.
+    /// Returns the formats of the camera; empty for other sources.
     pub fn formats(&self) -> CameraFormats {
         self.lock_formats().clone()
     }
 
-    /// Says what the camera delivers and could deliver.
+    /// Sets the current and the available formats of the camera.
     pub fn set_formats(&self, current: CameraFormat, offered: Vec<CameraFormat>) {
         *self.lock_formats() = CameraFormats {
             current: Some(current),
@@ -119,7 +119,7 @@ impl SourceMonitor {
         };
     }
 
-    /// What a camera called `name` delivered so far; `None` for other sources.
+    /// Returns the frame counts of a camera called `name`; `None` for other sources.
     pub fn camera(&self, name: &str) -> Option<CameraReport> {
         let format = self.formats().current?;
         let Outages { n, time } = self.outages();
@@ -133,12 +133,12 @@ impl SourceMonitor {
         })
     }
 
-    /// What is wrong with the frames that come, while it goes on.
+    /// Returns the persistent problem of the arriving frames, if any.
     pub fn trouble(&self) -> Option<String> {
         locked(&self.0.trouble).clone()
     }
 
-    /// Says what is wrong with the frames that come, or that it is over.
+    /// Sets or clears the problem of the arriving frames.
     pub(super) fn set_trouble(&self, trouble: Option<String>) {
         *locked(&self.0.trouble) = trouble;
     }
@@ -150,7 +150,7 @@ impl SourceMonitor {
         outages.time += time;
     }
 
-    /// How often and how long the device was away.
+    /// Returns number and duration of the device's outages.
     pub(super) fn outages(&self) -> Outages {
         *locked(&self.0.outages)
     }
@@ -159,49 +159,49 @@ impl SourceMonitor {
         locked(&self.0.formats)
     }
 
-    /// Ends the source's waiting for a device, for good: its reader is told `None` soon. A source
-    /// that never waits for a device goes on.
+    /// Ends the source's waiting for a device permanently: its reader soon receives `None`. A
+    /// source that never waits for a device continues.
     pub fn interrupt(&self) {
         self.0.stop.stop();
     }
 
-    /// Says that nobody looks at the frames for now: a source may deliver as few as show that its
-    /// device lives, two a second or more.
+    /// Sets whether the frames are currently not displayed: the source may then deliver just enough
+    /// to show that its device works, at least two per second.
     pub fn set_resting(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Relaxed);
     }
 
-    /// Whether nobody looks.
+    /// Returns whether the frames are currently not displayed.
     pub(super) fn is_resting(&self) -> bool {
         self.0.is_resting.load(Ordering::Relaxed)
     }
 
-    /// How the device does.
+    /// Returns the state of the device.
     pub fn status(&self) -> SourceStatus {
         *self.lock()
     }
 
-    /// Frames that were displaced by newer ones before anybody asked for them.
+    /// Returns the number of frames replaced by newer ones before they were read.
     pub fn n_dropped(&self) -> u64 {
         self.0.n_dropped.load(Ordering::Relaxed)
     }
 
-    /// Frames that came damaged and were skipped.
+    /// Returns the number of frames that arrived damaged and were skipped.
     pub fn n_damaged(&self) -> u64 {
         self.0.n_damaged.load(Ordering::Relaxed)
     }
 
-    /// Sets the status; says whether it is another one than before.
+    /// Sets the status; returns whether it has changed.
     pub fn set_status(&self, status: SourceStatus) -> bool {
         std::mem::replace(&mut *self.lock(), status) != status
     }
 
-    /// Counts displaced frames; returns the sum so far.
+    /// Counts replaced frames; returns the total.
     pub(super) fn add_dropped(&self, n: u64) -> u64 {
         self.0.n_dropped.fetch_add(n, Ordering::Relaxed) + n
     }
 
-    /// Counts one damaged frame; returns the sum so far.
+    /// Counts one damaged frame; returns the total.
     pub(super) fn add_damaged(&self) -> u64 {
         self.0.n_damaged.fetch_add(1, Ordering::Relaxed) + 1
     }

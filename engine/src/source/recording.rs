@@ -1,16 +1,16 @@
-//! The folder of a recording as a source: its raw video.
+//! The folder of a recording as a source: plays its raw video.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::{SourceKind, sound, video};
 
-/// The video without overlays in the folder of a recording.
+/// File name of the video without overlays in a recording's folder.
 pub const RAW_VIDEO: &str = "raw.mp4";
-/// What the folder of a recording says of itself.
+/// File name of the manifest in a recording's folder.
 pub const MANIFEST: &str = "session.toml";
 
-/// The row of [`super::SOURCES`].
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "recording",
     help: "FOLDER of a recording: its raw video, raw.mp4",
@@ -30,7 +30,7 @@ fn raw_video(folder: &OsStr) -> PathBuf {
     Path::new(folder).join(RAW_VIDEO)
 }
 
-/// The folder's name.
+/// Returns the name of the folder.
 fn name(folder: &OsStr) -> String {
     let folder = Path::new(folder);
     let name = folder.file_name().unwrap_or(folder.as_os_str());

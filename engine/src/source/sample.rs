@@ -1,10 +1,10 @@
-//! The clip that is part of the program: something to look at without a camera or a file.
+//! The bundled clip, for use without a camera or a file.
 //!
 //! A sign-language gesture from Intel's sample videos, CC BY 4.0; see `assets/clips/LICENSE.md`.
 
 use super::{SourceKind, video};
 
-/// The row of [`super::SOURCES`].
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "sample",
     help: "the bundled clip (Intel sample videos, CC BY 4.0)",
@@ -27,7 +27,7 @@ mod tests {
     use crate::geometry::Size;
     use crate::source::{OpenOptions, SourceSpec};
 
-    /// Fails when the bundled clip is not the whole clip, or its times are off.
+    /// Fails when the bundled clip is incomplete, or its times are wrong.
     #[test]
     fn the_sample_clip_is_complete() {
         let spec = SourceSpec::parse("sample").unwrap();

@@ -1,23 +1,22 @@
-//! A part of a source: from one time to another, so many frames, or until told to stop.
+//! A part of a source: a time range, a number of frames, or until stopped.
 
 use super::{FrameSource, SourceInfo, SourceMonitor};
 use crate::concurrency::StopFlag;
 use crate::error::Result;
 use crate::frame::Frame;
 
-/// Which frames of a source to deliver.
+/// Range of frames to deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Trim {
     /// Frames before this time are skipped (decoded, not delivered).
     pub start_secs: Option<f64>,
     /// The first frame at or after this time ends the source.
     pub end_secs: Option<f64>,
-    /// So many frames end the source.
+    /// Number of frames after which the source ends.
     pub max_frames: Option<u64>,
 }
 
-/// A source of which only a part is delivered. Frame numbers and times stay the source's own,
-/// so that they can be found again in the original.
+/// A source of which only a part is delivered. Frame numbers and times stay those of the original.
 pub struct Trimmed {
     inner: Box<dyn FrameSource>,
     trim: Trim,
@@ -26,8 +25,8 @@ pub struct Trimmed {
 }
 
 impl Trimmed {
-    /// The `trim` part of `inner`, which ends early when `stop` is raised: also files, which
-    /// know no stop of their own.
+    /// Restricts `inner` to `trim`, and ends early when `stop` is raised: this also applies to
+    /// files, which have no stop flag.
     pub fn new(inner: Box<dyn FrameSource>, trim: Trim, stop: StopFlag) -> Self {
         Self {
             inner,
@@ -85,7 +84,7 @@ mod tests {
     use crate::frame::Pixels;
     use crate::geometry::Size;
 
-    /// One frame a second without end; the user presses Ctrl+C during the third.
+    /// One frame per second without end; the user presses Ctrl+C during the third.
     struct Endless {
         info: SourceInfo,
         n: u64,
@@ -127,12 +126,12 @@ mod tests {
             .collect()
     }
 
-    /// Fails when Ctrl+C is noticed only at the end of a file, or throws a frame away that was
-    /// read already.
+    /// Fails when Ctrl+C only takes effect at the end of a file, or drops a frame that was already
+    /// read.
     #[test]
     fn a_stop_ends_any_source_after_the_frame_at_hand() {
         assert_eq!(delivered(Trim::default()), [1, 2, 3]);
-        // Also while hours of film are skipped.
+        // Also while a long part is skipped.
         let late = Trim {
             start_secs: Some(1e6),
             ..Trim::default()

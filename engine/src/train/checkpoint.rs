@@ -1,11 +1,13 @@
-//! A training on disk: a folder from which it goes on exactly, and whose weights can be used.
+//! Checkpoint folder of a training run: training resumes from it exactly, and its weights can be
+//! used for inference.
 //!
-//! `state.safetensors` is everything ([`State`]): weights, averages, the optimizer's memory, and
-//! as TOML in the tensor `progress` the rest, options included (paths as seen from the folder). The
-//! others are made from it: `config.toml`, `card.toml`, `best.safetensors`, `last.safetensors`,
-//! `log.csv`. Each is replaced whole or not at all ([`crate::disk`]), in the order of [`FILES`]:
-//! the card lies there before any weights do, the state before what is made from it. Whenever the
-//! program is killed, every file is whole and has its card, and resuming makes the others anew.
+//! `state.safetensors` holds everything ([`State`]): weights, averaged weights, optimizer state
+//! and, as TOML in the tensor `progress`, the rest including the options (paths relative to the
+//! folder). The other files are derived from it: `config.toml`, `card.toml`, `best.safetensors`,
+//! `last.safetensors`, `log.csv`. Each is replaced atomically ([`crate::disk`]), in the order of
+//! [`FILES`]: the card is written before any weights, the state before the files derived from it.
+//! Whenever the program is killed, every file is complete and all weights have their card; resuming
+//! rewrites the derived files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
@@ -21,7 +23,7 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::model::{Card, write_tensors};
 
-/// The whole training.
+/// The complete state.
 const STATE: &str = "state.safetensors";
 /// Weights after the last finished epoch or stop.
 pub const LAST: &str = "last.safetensors";
@@ -29,45 +31,45 @@ pub const LAST: &str = "last.safetensors";
 pub const BEST: &str = "best.safetensors";
 const CONFIG: &str = "config.toml";
 const LOG: &str = "log.csv";
-/// Empty; who is at work in the folder holds its lock.
+/// Empty file; locked by the process that trains in the folder.
 const LOCK: &str = "lock";
 
-/// What a folder holds, in the order in which it is written.
+/// Files of a checkpoint folder in the order in which they are written.
 const FILES: [&str; 6] = [CONFIG, Card::FILE, STATE, BEST, LAST, LOG];
 
-/// Changes when older states cannot be read any more.
+/// Version of the state format; increased when older states can no longer be read.
 const VERSION: u32 = 1;
 
 /// Name of the tensor with the [`Progress`].
 const PROGRESS: &str = "progress";
 
-/// Sums over an epoch that has begun.
+/// Sums over the current epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Running {
-    /// Steps.
+    /// Number of steps.
     pub steps: u64,
     /// Sum of losses over steps.
     pub loss: f64,
-    /// Seconds it took so far.
+    /// Elapsed time in seconds.
     pub secs: f64,
-    /// People seen.
+    /// Number of people processed.
     pub people: u64,
     /// Sum over people of the mean of |M|, per attention block.
     pub gates: BTreeMap<String, f64>,
     /// Learning rate of the last step.
     #[serde(default)]
     pub lr: f64,
-    /// Pictures that could not be used, each as `SET/NUMBER`.
+    /// Images that could not be read, each as `SET/NUMBER`.
     #[serde(default)]
     pub broken: BTreeSet<String>,
 }
 
-/// One finished epoch.
+/// Metrics of one finished epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// Finished epochs; 0 is the network before training.
+    /// Number of finished epochs; 0 is the network before training.
     pub epoch: u64,
-    /// Finished steps.
+    /// Number of finished steps.
     pub step: u64,
     /// Learning rate of the last step.
     pub lr: f64,
@@ -77,19 +79,20 @@ pub struct EpochRecord {
     pub pck: Option<f64>,
     /// COCO average precision on the validation set, 0 to 1.
     pub oks_ap: Option<f64>,
-    /// Training alone, seconds.
+    /// Training time without validation, in seconds.
     pub secs: f64,
-    /// People per second in training.
+    /// Training throughput in people per second.
     pub images_per_sec: f64,
-    /// Pictures of the epoch that could not be used; states of an earlier version do not tell.
+    /// Number of images of the epoch that could not be read; missing in states of earlier versions.
     #[serde(default)]
     pub broken: u64,
-    /// Mean |M| per attention block; below 0.02 or above 0.8 its picture shows nothing.
+    /// Mean |M| per attention block; below 0.02 or above 0.8 its attention map is uninformative.
     pub gates: BTreeMap<String, f64>,
 }
 
 impl EpochRecord {
-    /// By what epochs are compared, more is better: PCK, else AP, else the loss.
+    /// Returns the value by which epochs are compared, higher is better: PCK, otherwise AP,
+    /// otherwise the negated loss.
     pub fn score(&self) -> Option<f64> {
         self.pck.or(self.oks_ap).or(self.loss.map(|loss| -loss))
     }
@@ -98,51 +101,51 @@ impl EpochRecord {
 /// The best epoch so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Its number.
+    /// Number of finished epochs at that time.
     pub epoch: u64,
     /// Its [`EpochRecord::score`].
     pub score: f64,
 }
 
-/// All of a training that is not a tensor.
+/// State of a training run apart from its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Of the state's form.
+    /// Version of the state format.
     pub version: u32,
-    /// The next batch.
+    /// Position of the next batch.
     pub position: Position,
-    /// Finished steps.
+    /// Number of finished steps.
     pub step: u64,
-    /// Steps of the optimizer.
+    /// Number of optimizer steps.
     pub optimizer_steps: u64,
-    /// What dropout has drawn.
+    /// Number of random draws made by dropout.
     pub drawn: u64,
-    /// The best epoch.
+    /// The best epoch, if any was scored.
     pub best: Option<Best>,
-    /// The epoch that has begun.
+    /// Sums over the current epoch.
     pub running: Running,
-    /// Finished epochs.
+    /// Metrics of the finished epochs.
     pub history: Vec<EpochRecord>,
-    /// The options.
+    /// Options of the run.
     pub config: TrainConfig,
-    /// How the network is fed and what it answers; that of the first weights, which may not be
-    /// there any more. States of an earlier version have none.
+    /// Card of the initial weights, which may no longer exist. Missing in states of earlier
+    /// versions.
     #[serde(default)]
     pub card: Option<Card>,
-    /// SHA-256 of the labels' files: of those learned from, then of those measured on. States of
-    /// an earlier version have none.
+    /// SHA-256 of the label files, first of training, then of validation. Missing in states of
+    /// earlier versions.
     #[serde(default)]
     pub labels: Vec<String>,
 }
 
-/// What every version of a [`Progress`] says.
+/// Fields that every version of a [`Progress`] has.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
 impl Progress {
-    /// Nothing done yet.
+    /// Creates the progress of a run that has not started.
     pub fn new(config: TrainConfig, card: Card) -> Self {
         Self {
             version: VERSION,
@@ -160,21 +163,21 @@ impl Progress {
     }
 }
 
-/// Everything that a training consists of.
+/// Complete state of a training run.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// What is not a tensor.
+    /// State apart from tensors.
     pub progress: Progress,
-    /// The network's tensors.
+    /// Tensors of the network.
     pub weights: ByName,
-    /// Averages of those that change; empty when there are none.
+    /// Averages of the trainable tensors; empty if averaging is off.
     pub average: ByName,
-    /// The optimizer's memory, by `slot.name`.
+    /// Optimizer state by `slot.name`.
     pub memory: ByName,
 }
 
 impl State {
-    /// The weights to be used: averages where there are any.
+    /// Returns the weights for inference: the averages if there are any.
     pub fn deployed(&self) -> HashMap<String, Tensor> {
         let averaged = |(name, tensor): (&String, &Tensor)| {
             let tensor = self.average.get(name).unwrap_or(tensor);
@@ -183,8 +186,8 @@ impl State {
         self.weights.iter().map(averaged).collect()
     }
 
-    /// Whether the weights are those of the best epoch: it is the last, and nothing was learned
-    /// since.
+    /// Returns whether the weights are those of the best epoch: it is the last one, and no step has
+    /// been made since.
     pub fn is_best(&self) -> bool {
         let Progress {
             best,
@@ -205,19 +208,19 @@ impl State {
     }
 }
 
-/// The folder of a training, which has one at work in it at a time.
+/// Checkpoint folder, locked by one training run at a time.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Locked while it is open, which it is as long as the program lives and no longer.
+    /// Holds the lock while it is open, at most as long as the process lives.
     _lock: File,
 }
 
 impl Folder {
-    /// The folder at `path`, which is made when it is not there.
+    /// Opens the folder at `path` and creates it if necessary.
     ///
     /// # Errors
-    /// When it cannot be made, or [`Self::refuse_taken`] refuses it.
+    /// When it cannot be created, or [`Self::refuse_taken`] refuses it.
     pub fn create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
         let folder = Self::hold(path)?;
@@ -225,10 +228,10 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The folder at `path` with a training in it.
+    /// Opens the folder at `path`, which must contain a training run.
     ///
     /// # Errors
-    /// When there is none, or it is at work.
+    /// When there is none, or another process trains in it.
     pub fn open(path: &Path) -> Result<Self> {
         if path.join(STATE).exists() {
             return Self::hold(path);
@@ -236,10 +239,10 @@ impl Folder {
         Err(Error::data(path, "holds no training to resume"))
     }
 
-    /// Refuses a folder in which beginning would replace something.
+    /// Refuses a folder in which a new run would overwrite files.
     ///
     /// # Errors
-    /// Names what lies there.
+    /// When such files exist; the message names them.
     pub fn refuse_taken(path: &Path) -> Result<()> {
         let reason = match FILES.iter().find(|name| path.join(name).exists()) {
             None => return Ok(()),
@@ -260,12 +263,12 @@ impl Folder {
                 let reason = "a training is running in it; wait for it, or choose another folder";
                 return Err(Error::data(path, reason));
             }
-            // Some network drives know no locks.
+            // Some network drives do not support locks.
             Err(TryLockError::Error(error)) => {
                 tracing::warn!("{} is not guarded: {error}", path.display());
             }
         }
-        // What a kill has left of half-written files.
+        // Remove temporary files of a killed process.
         disk::sweep(path, &FILES)?;
         Ok(Self {
             path: path.to_owned(),
@@ -273,15 +276,15 @@ impl Folder {
         })
     }
 
-    /// Its path.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes everything; the best weights only where the state's are.
+    /// Writes all files; the best weights only if the state holds them.
     ///
     /// # Errors
-    /// When the disk is full or refuses. The files that were there before are whole then.
+    /// When the disk is full or not writable. The previous files are complete in this case.
     pub fn save(&self, state: &State, card: &Card) -> Result<()> {
         self.describe(state, card)?;
         let progress = Progress {
@@ -302,23 +305,23 @@ impl Folder {
         self.hand_out(state)
     }
 
-    /// Writes what follows from the state.
+    /// Writes the files derived from the state.
     ///
     /// # Errors
-    /// When the disk is full or refuses.
+    /// When the disk is full or not writable.
     pub fn derive(&self, state: &State, card: &Card) -> Result<()> {
         self.describe(state, card)?;
         self.hand_out(state)
     }
 
-    /// What comes before any weights.
+    /// Writes the files that precede any weights.
     fn describe(&self, state: &State, card: &Card) -> Result<()> {
         let config = state.progress.config.seen_from(&self.path);
         self.text(CONFIG, &toml_of(&self.path.join(CONFIG), &config)?)?;
         self.text(Card::FILE, &toml_of(&self.path.join(Card::FILE), card)?)
     }
 
-    /// What comes after the state.
+    /// Writes the files that follow the state.
     fn hand_out(&self, state: &State) -> Result<()> {
         let weights = state.deployed();
         if state.is_best() {
@@ -331,7 +334,7 @@ impl Folder {
     /// Reads the state.
     ///
     /// # Errors
-    /// When there is none, or it is damaged or of another version.
+    /// When it is missing, damaged or of another version.
     pub fn load(&self) -> Result<State> {
         let path = self.path.join(STATE);
         let fault = |reason: String| {
@@ -347,7 +350,7 @@ impl Folder {
         let text =
             String::from_utf8(progress.to_vec1()?).map_err(|e| fault(format!("damaged ({e})")))?;
         let damaged = |e: toml::de::Error| fault(format!("damaged ({})", e.message()));
-        // The version first: the rest of another version has another form.
+        // The version is read first: other versions have other fields.
         let version = toml::from_str::<Version>(&text).map_err(damaged)?.version;
         if version != VERSION {
             return Err(fault(format!("of version {version}, not {VERSION}")));
@@ -381,7 +384,7 @@ fn toml_of(path: &Path, value: &impl Serialize) -> Result<String> {
     toml::to_string(value).map_err(|e| Error::data(path, format!("cannot be written: {e}")))
 }
 
-/// The history as a table.
+/// Formats the history as CSV.
 pub(super) fn log(history: &[EpochRecord]) -> String {
     let mut blocks: Vec<&String> = history.iter().flat_map(|r| r.gates.keys()).collect();
     blocks.sort();

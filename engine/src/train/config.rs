@@ -1,4 +1,4 @@
-//! A training as a file: [`TrainConfig`].
+//! Options of a training run as a file: [`TrainConfig`].
 
 use std::path::{Path, PathBuf};
 
@@ -19,27 +19,27 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{ModelSpec, model, sha256_of_file};
 
-/// Where the first weights come from.
+/// Source of the initial weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Start {
-    /// Those of the program.
+    /// The weights bundled with the program.
     Bundled,
-    /// Those of the program for the model that this one has its backbone from; the rest is drawn.
+    /// Backbone from the bundled weights of the related model, random initialisation of the rest.
     Backbone,
-    /// Drawn from the seed.
+    /// Random initialisation from the seed.
     Scratch,
     /// A safetensors file.
     File(PathBuf),
 }
 
-/// Frozen part of the network.
+/// Part of the network whose weights are frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freeze {
-    /// Everything before the network's last part (see [`super::recipe::Family::head`]).
+    /// Everything before the head (see [`super::recipe::Family::head`]).
     Backbone,
-    /// Nothing.
+    /// All parameters are trainable.
     None,
 }
 
@@ -47,24 +47,24 @@ pub enum Freeze {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Labels: a file or a folder of any known format.
+    /// Labels: a file or a folder in any known format.
     pub annotations: PathBuf,
-    /// Folder of the pictures; `images` beside the labels, else their folder, when not given.
+    /// Folder of the images; by default `images` next to the labels, else the folder of the labels.
     pub images: Option<PathBuf>,
-    /// Row of `DATASETS`; guessed when not given.
+    /// Name of an entry of `DATASETS`; detected by default.
     pub format: Option<String>,
-    /// Name or number of the category to read, where a file has several.
+    /// Name or id of the category to read, where a file has several.
     pub category: Option<String>,
-    /// How pictures lie whose EXIF data turns them.
+    /// Whether labels refer to the EXIF-rotated or the stored image.
     #[serde(default)]
     pub orientation: Orientation,
-    /// What of it is learned from, and how often.
+    /// Selection and weight of its people.
     #[serde(default)]
     pub people: SetOptions,
 }
 
 impl DataConfig {
-    /// These labels with pictures in `images`.
+    /// Creates a data set of these labels with images in `images` and default options.
     pub fn new(annotations: PathBuf, images: Option<PathBuf>) -> Self {
         Self {
             annotations,
@@ -80,10 +80,10 @@ impl DataConfig {
         std::iter::once(&mut self.annotations).chain(&mut self.images)
     }
 
-    /// The format of the labels.
+    /// Returns the format of the labels.
     ///
     /// # Errors
-    /// When it is not known.
+    /// When the format is unknown.
     pub(super) fn spec(&self) -> Result<&'static DatasetSpec> {
         match &self.format {
             None => guess_format(&self.annotations),
@@ -92,10 +92,10 @@ impl DataConfig {
         }
     }
 
-    /// Reads the labels of the wanted people.
+    /// Reads the labels of the given split.
     ///
     /// # Errors
-    /// When the format is unknown or the labels cannot be used.
+    /// When the format is unknown or the labels are invalid.
     pub fn load(&self, split: Split) -> Result<Dataset> {
         let images = self.folder();
         let mut dataset = self.spec()?.load(&self.request(&images, split))?;
@@ -107,13 +107,13 @@ impl DataConfig {
         Ok(dataset)
     }
 
-    /// Folder of the pictures.
+    /// Returns the folder of the images.
     pub(super) fn folder(&self) -> PathBuf {
         let images = self.images.clone();
         images.unwrap_or_else(|| usual_images(&self.annotations))
     }
 
-    /// What is to be read of it, with pictures in `images`.
+    /// Returns the request to read it with images in `images`.
     pub(super) fn request<'a>(&'a self, images: &'a Path, split: Split) -> Request<'a> {
         Request {
             category: self.category.as_deref(),
@@ -122,29 +122,29 @@ impl DataConfig {
         }
     }
 
-    /// What it is called where its folder does not matter.
+    /// Returns a short name without the path.
     pub(super) fn name(&self) -> String {
         let name = self.annotations.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
 
-    /// SHA-256 of the labels' file, be it named itself or by its folder.
+    /// Returns the SHA-256 of the label file, whether given directly or by its folder.
     pub(super) fn digest(&self) -> Result<String> {
         sha256_of_file(&(self.spec()?.file)(&self.annotations))
     }
 }
 
-/// Labels and pictures that are now elsewhere.
+/// New location of labels and images that were moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// Labels: a file or a folder.
     pub annotations: PathBuf,
-    /// Folder of the pictures; found beside the labels when not given.
+    /// Folder of the images; searched next to the labels if not given.
     pub images: Option<PathBuf>,
 }
 
 impl Moved {
-    /// Makes `data` lie there.
+    /// Replaces the paths of `data`.
     fn apply(&self, data: &mut DataConfig) -> Result<()> {
         data.annotations.clone_from(&self.annotations);
         data.images.clone_from(&self.images);
@@ -152,68 +152,69 @@ impl Moved {
     }
 }
 
-/// A resumed training may be in another folder than it was started in.
+/// Makes a path absolute: a run may be resumed from another working directory.
 fn absolute(path: &mut PathBuf) -> Result<()> {
     *path = std::path::absolute(&*path).map_err(Error::io("find", path))?;
     Ok(())
 }
 
-/// A training.
+/// Options of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Row of `MODELS`.
+    /// Name of an entry of `MODELS`.
     pub model: String,
-    /// Width and height of inputs; the card's when not given. Multiples of the
-    /// model's unit: 32, 64 of MCA, 8 of ssa-vgg-6.
+    /// Width and height of inputs in pixels; by default those of the model's card. Multiples of the
+    /// model's stride unit: 32, MCA 64, ssa-vgg-6 8.
     pub input_size: Option<[usize; 2]>,
-    /// The first weights.
+    /// Source of the initial weights.
     pub init: Start,
-    /// Frozen part of the network.
+    /// Part of the network whose weights are frozen.
     pub freeze: Freeze,
-    /// Batch norms keep their running statistics.
+    /// Whether batch norms keep their running statistics.
     pub fixed_norms: bool,
-    /// Factor of the learning rate, 0 to 1, for what [`Freeze::Backbone`] would keep as it is.
+    /// Learning-rate multiplier, 0 to 1, for the part that [`Freeze::Backbone`] would freeze.
     #[serde(default = "one")]
     pub backbone_rate: f64,
     /// Number of epochs.
     pub epochs: u64,
     /// People per step.
     pub batch_size: usize,
-    /// People worked on at once, which is what memory depends on; 0 for the whole batch. Batch
-    /// norms that are not fixed see so many.
+    /// People per forward and backward pass (gradient accumulation), which determines memory use; 0
+    /// for the whole batch. Batch norms that are not fixed compute statistics over this many.
     pub micro_batch: usize,
-    /// Of fresh weights, order, augmentation and dropout.
+    /// Seed of random initialisation, order, augmentation and dropout.
     pub seed: u32,
-    /// Memory of the averaged weights, which are those handed out: 0.999 averages over about a
-    /// thousand steps; 0 for none.
+    /// Decay of the exponential moving average of the weights, which is what is deployed: 0.999
+    /// averages over about a thousand steps; 0 turns averaging off.
     pub average: f64,
-    /// Share of a batch's inputs that show a random part of a picture without people, 0 to below
-    /// 1. Such pictures are those of the data sets that have no annotations.
+    /// Fraction of a batch's inputs that show a random part of an image without people, 0 to below
+    /// 1. Such images are those of the data sets without annotations.
     #[serde(default)]
     pub empty_share: f64,
-    /// Share of the training in which the targets narrow from `target.wide_sigma`; 0 for never.
+    /// Fraction of the training during which the target Gaussians narrow from `target.wide_sigma`;
+    /// 0 turns this off.
     pub narrow_share: f64,
-    /// Steps between two saved states within an epoch; 0 for none. Before a save, the batch goes
-    /// through the network once more, to see whether what was learned is of use.
+    /// Steps between two saves within an epoch; 0 for none. Each save costs one forward pass of the
+    /// batch, to verify that the weights are usable.
     pub save_steps: u64,
-    /// Threads that prepare batches.
+    /// Number of threads that prepare batches.
     pub workers: usize,
-    /// Batches prepared ahead.
+    /// Number of batches prepared ahead.
     pub prefetch: usize,
-    /// What is minimised.
+    /// Loss to minimise.
     pub loss: LossConfig,
-    /// Optimizer.
+    /// Optimizer options.
     pub optimizer: OptimConfig,
-    /// The learning rate over time.
+    /// Learning-rate schedule.
     pub schedule: Schedule,
-    /// How targets are made.
+    /// Encoding of the targets.
     pub target: TargetSpec,
-    /// What happens to samples.
+    /// Augmentation of samples.
     pub augment: Augment,
-    /// What is learned from.
+    /// Training data sets.
     pub data: Vec<DataConfig>,
-    /// What is measured on after every epoch.
+    /// Validation data set, evaluated after every epoch.
     pub validation: Option<DataConfig>,
 }
 
@@ -222,10 +223,10 @@ fn one() -> f64 {
 }
 
 impl TrainConfig {
-    /// Checks everything that can be checked without data.
+    /// Validates all options that do not depend on data.
     ///
     /// # Errors
-    /// Names the first option that has no meaning.
+    /// For the first invalid option, with its name.
     pub fn check(&self) -> Result<()> {
         let fault = |what: &str| Err(Error::Invalid(format!("training: {what}")));
         loss(&self.loss.name)?;
@@ -270,7 +271,7 @@ impl TrainConfig {
             ));
         }
         if self.freeze == Freeze::Backbone && !self.fixed_norms {
-            // Its statistics would be a batch's while learning and the old ones afterwards.
+            // Its statistics would be the batch's in training and the old ones in inference.
             return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
         }
         if self.freeze == Freeze::Backbone && self.init == Start::Scratch {
@@ -311,15 +312,15 @@ impl TrainConfig {
             .chain(sets.flat_map(DataConfig::paths_mut))
     }
 
-    /// Makes paths independent of the folder the program runs in.
+    /// Makes paths absolute.
     ///
     /// # Errors
-    /// When the current folder is gone.
+    /// When the working directory no longer exists.
     pub fn make_absolute(&mut self) -> Result<()> {
         self.paths_mut().try_for_each(absolute)
     }
 
-    /// These options with paths as seen from `folder`, to be kept there.
+    /// Returns a copy with paths relative to `folder`, to be stored there.
     #[must_use]
     pub(super) fn seen_from(&self, folder: &Path) -> Self {
         let mut seen = self.clone();
@@ -328,21 +329,21 @@ impl TrainConfig {
         seen
     }
 
-    /// Makes paths whole that are seen from `folder`.
+    /// Makes paths relative to `folder` absolute.
     pub(super) fn found_from(&mut self, folder: &Path) {
         self.paths_mut()
             .for_each(|path| *path = paths::found_from(folder, path));
     }
 
-    /// Size of inputs; `card` is the model's.
+    /// Returns the input size; `card` is the default of the model.
     pub fn input(&self, card: Size) -> Size {
         self.input_size.map_or(card, |[w, h]| Size::new(w, h))
     }
 
-    /// This training with what a TOML file says instead. Its paths are seen from its folder.
+    /// Returns a copy overridden by a TOML file, whose paths are relative to its folder.
     ///
     /// # Errors
-    /// Names the file and the option at fault.
+    /// Names the file and the invalid option.
     pub fn with_file(&self, path: &Path, text: &str) -> Result<Self> {
         let fault = |e: &dyn std::fmt::Display| {
             let text = e.to_string();
@@ -355,21 +356,21 @@ impl TrainConfig {
         })?;
         let mut table = toml::Table::try_from(self).map_err(|e| fault(&e))?;
         merge(&mut table, given);
-        // The whole error: its message alone does not name the option.
+        // The complete error: its message alone does not name the option.
         let mut config: Self = table.try_into().map_err(|e: toml::de::Error| fault(&e))?;
         config.found_from(path.parent().unwrap_or(Path::new("")));
         Ok(config)
     }
 }
 
-/// What may be different when a training goes on.
+/// Options that may change when a run is resumed.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: Option<u64>,
-    /// Where the sets learned from are now, all of them in their order; empty where they stayed.
+    /// New locations of all training sets in order; empty if they were not moved.
     pub data: Vec<Moved>,
-    /// Where the people measured on are now.
+    /// New location of the validation set.
     pub validation: Option<Moved>,
 }
 
@@ -405,11 +406,11 @@ impl Changes {
     }
 }
 
-/// Replaces what `given` names, table by table.
+/// Overrides `table` by `given`, table by table.
 fn merge(table: &mut toml::Table, given: toml::Table) {
     for (key, value) in given {
         match (table.get_mut(&key), value) {
-            // A drawn number is another table for every kind of draw.
+            // A random distribution has different fields for each kind.
             (Some(toml::Value::Table(old)), toml::Value::Table(new))
                 if !new.contains_key("kind") =>
             {

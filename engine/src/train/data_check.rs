@@ -1,5 +1,5 @@
-//! Whether there is anything to learn from, said before a training begins: a [`Report`] of the
-//! people to learn from and of those held out.
+//! Check of the data before training starts: a [`Report`] on the training sets and the validation
+//! set.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::model;
 use crate::skeleton::Skeleton;
 
-/// What a report depends on.
+/// Options that a report depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     model: String,
@@ -25,7 +25,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What there is to check of a training; `None` without data.
+    /// Returns the part of `config` to check; `None` without data.
     pub fn of(config: &TrainConfig) -> Option<Self> {
         Some(Self {
             model: config.model.clone(),
@@ -36,29 +36,29 @@ impl Subject {
     }
 }
 
-/// What was found out about one set.
+/// Result of checking one data set.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SetReport {
-    /// The file or folder of its labels.
+    /// The label file or folder.
     pub annotations: PathBuf,
-    /// Why nothing can be made of it.
+    /// Error that prevents using the data set.
     pub fault: Option<String>,
-    /// `coco`, ...
+    /// Name of the format, e.g. `coco`.
     pub format: &'static str,
-    /// Pictures.
+    /// Number of images.
     pub pictures: usize,
-    /// People that can be learned from or measured on.
+    /// Number of people usable for training or evaluation.
     pub people: usize,
-    /// Joints and people that are not learned from or measured on.
+    /// Counts of joints and people that are not used.
     pub left_out: LeftOut,
-    /// What is odd, in the order of the pictures.
+    /// Problems in the order of the images.
     pub findings: Vec<Finding>,
-    /// Entries of the labels that cannot be read.
+    /// Number of label entries that cannot be read.
     pub broken_labels: usize,
 }
 
 impl SetReport {
-    /// Whether no picture can be read.
+    /// Returns whether no image can be read.
     fn is_unusable(&self) -> bool {
         let errors = self.findings.iter();
         let broken: HashSet<_> = errors
@@ -68,13 +68,13 @@ impl SetReport {
         broken.len() >= self.pictures
     }
 
-    /// How many findings matter so much.
+    /// Returns the number of findings of a severity.
     pub fn count(&self, severity: Severity) -> usize {
         let of = |f: &&Finding| f.severity == severity;
         self.findings.iter().filter(of).count()
     }
 
-    /// The findings, the worst first, each kind in the order of the pictures.
+    /// Returns the findings by descending severity, each severity in the order of the images.
     pub fn worst_first(&self) -> Vec<&Finding> {
         let mut listed: Vec<&Finding> = self.findings.iter().collect();
         listed.sort_by_key(|f| std::cmp::Reverse(f.severity));
@@ -82,39 +82,39 @@ impl SetReport {
     }
 }
 
-/// What was found out about the data.
+/// Result of checking all data of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Of what.
+    /// Options that were checked.
     #[serde(skip)]
     pub subject: Subject,
-    /// The people to learn from, of the first set.
+    /// The first training set.
     pub learn: SetReport,
-    /// The further sets that are learned from.
+    /// The other training sets.
     pub more: Vec<SetReport>,
-    /// The people to measure on.
+    /// The validation set.
     pub held_out: Option<SetReport>,
-    /// Held-out pictures that are learned from too, under whatever name.
+    /// Number of validation images that are also training images, compared by content.
     pub shared: usize,
 }
 
 impl Report {
-    /// Every set that is learned from.
+    /// Iterates over the training sets.
     pub fn learned(&self) -> impl Iterator<Item = &SetReport> {
         std::iter::once(&self.learn).chain(&self.more)
     }
 
-    /// Every set, those to learn from first.
+    /// Iterates over all sets, training sets first.
     pub fn sets(&self) -> impl Iterator<Item = &SetReport> {
         self.learned().chain(&self.held_out)
     }
 
-    /// People to learn from.
+    /// Returns the number of people in the training sets.
     pub fn people(&self) -> usize {
         self.learned().map(|set| set.people).sum()
     }
 
-    /// Why nothing can be learned from these data; which set it is where there are several.
+    /// Explains why training is impossible; names the set where there are several.
     pub fn obstacle(&self) -> Option<String> {
         let of = |set: &SetReport| match self.more.len() {
             0 => String::new(),
@@ -150,20 +150,20 @@ fn errors(n: usize) -> String {
     format!("{n} error{}", if n == 1 { "" } else { "s" })
 }
 
-/// How far a check is, for who waits for it.
+/// Progress of a check, read by other threads.
 #[derive(Debug, Default)]
 pub struct Looked {
-    /// Pictures looked at.
+    /// Number of images checked.
     pub pictures: AtomicUsize,
-    /// Pictures known of so far.
+    /// Number of images known so far.
     pub of: AtomicUsize,
 }
 
-/// Reads the labels and looks at every picture, on all cores: some milliseconds each. A stopped
-/// check has not opened the remaining ones.
+/// Reads the labels and checks every image, on all cores: some milliseconds each. A stopped check
+/// leaves the remaining images unopened.
 ///
 /// # Errors
-/// When the model has no card. What is wrong with the data is the report.
+/// When the model has no card. Problems of the data are part of the report.
 pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<Report> {
     let skeleton = model(&subject.model)?.card()?.skeleton()?;
     let mut pictures = Pictures::new();
@@ -206,7 +206,7 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
     Ok(report)
 }
 
-/// The pictures that are among the others too, with their names there.
+/// Returns the images that are also among the others, with their paths there.
 fn shared(pictures: &Pictures, others: &Pictures) -> Vec<(PathBuf, PathBuf)> {
     let both =
         |(bytes, path): (&Fingerprint, &PathBuf)| Some((path.clone(), others.get(bytes)?.clone()));
@@ -261,7 +261,7 @@ fn examine(
     (report, checked.pictures)
 }
 
-/// Why there is nobody, counted.
+/// Explains by counts why there are no usable people.
 fn nobody(left_out: &LeftOut) -> String {
     let n: usize = left_out.people.values().sum();
     match n {
@@ -288,7 +288,7 @@ fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Datas
     Ok(dataset)
 }
 
-/// The error; its file is left out where it is the labels', which the report is about.
+/// Formats an error, without the file if it is the label file, which the report already names.
 fn plain(error: &Error, labels: &Path) -> String {
     match error {
         Error::Data { path, reason } if path == labels => reason.clone(),
@@ -300,7 +300,7 @@ fn plain(error: &Error, labels: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when a training may start although no picture can be read, or may not because of one.
+    /// Fails when training may start although no image can be read, or is refused because of one.
     #[test]
     fn pictures_that_cannot_be_read_are_an_obstacle_when_all_are() {
         let data = DataConfig::new("people.json".into(), None);

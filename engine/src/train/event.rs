@@ -1,4 +1,4 @@
-//! News of a training.
+//! Progress events of a training run.
 
 use std::time::Duration;
 
@@ -7,84 +7,85 @@ use crossbeam::channel::Sender;
 use super::checkpoint::EpochRecord;
 use super::seen::SeenPose;
 
-/// Why a training ended.
+/// Reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// All epochs are done.
+    /// All epochs are finished.
     Finished,
-    /// As many epochs as this run was to do are done.
+    /// The epoch limit of this call is reached.
     EpochLimit,
-    /// Somebody said "stop".
+    /// A stop was requested.
     Asked,
-    /// The loss or a gradient is no number any more.
+    /// The loss or a gradient became NaN or infinite.
     Diverged,
 }
 
-/// News of a training.
+/// Progress event of a training run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// It begins or goes on.
+    /// Training starts or resumes.
     Started {
-        /// Epochs done before.
+        /// Number of epochs finished before.
         epoch: u64,
-        /// Epochs in all.
+        /// Total number of epochs.
         epochs: u64,
-        /// Steps in an epoch.
+        /// Steps per epoch.
         steps_per_epoch: u64,
-        /// People learned from.
+        /// Number of training people.
         people: usize,
-        /// Numbers that learn.
+        /// Number of trainable parameters.
         n_learning: u64,
     },
-    /// One step is done. Dropped where nobody reads.
+    /// A step is finished. Dropped if the channel is full.
     Step {
-        /// Finished steps.
+        /// Number of finished steps.
         step: u64,
-        /// Steps in all.
+        /// Total number of steps.
         steps: u64,
-        /// Loss of its batch.
+        /// Loss of the batch.
         loss: f64,
-        /// Its learning rate.
+        /// Learning rate of the step.
         lr: f64,
-        /// People per second.
+        /// Throughput in people per second.
         images_per_sec: f64,
-        /// Time left, without validation.
+        /// Estimated remaining seconds, without validation.
         eta_secs: f64,
     },
-    /// Held-out people are about to be asked about; comes before the epoch's [`Self::Epoch`].
+    /// Validation starts; sent before the epoch's [`Self::Epoch`].
     Measuring {
-        /// Finished epochs.
+        /// Number of finished epochs.
         epoch: u64,
     },
-    /// Pictures could not be used; comes before the epoch's [`Self::Epoch`].
+    /// Images could not be read; sent before the epoch's [`Self::Epoch`].
     Broken {
-        /// So many of the epoch.
+        /// Number of such images in the epoch.
         pictures: u64,
-        /// What is wrong with the first that was met in this run, with its file.
+        /// Error message of the first one in this run, with its file.
         first: String,
     },
-    /// An epoch is done and measured; the first is the network before training.
+    /// An epoch is finished and evaluated; the first is the network before training.
     Epoch(EpochRecord),
-    /// What these weights find in a few held-out people; comes before the epoch's [`Self::Epoch`].
+    /// Predictions of these weights for a few held-out people; sent before the epoch's
+    /// [`Self::Epoch`].
     Seen {
-        /// Finished epochs.
+        /// Number of finished epochs.
         epoch: u64,
-        /// Always the same people.
+        /// Labels and predictions, always of the same people.
         people: Vec<SeenPose>,
     },
-    /// The folder is up to date.
+    /// The checkpoint folder is up to date.
     Saved {
-        /// These are the best weights so far.
+        /// Whether these are the best weights so far.
         is_best: bool,
     },
-    /// It has ended.
+    /// Training has ended.
     Stopped(Reason),
 }
 
-/// How long the trainer waits for somebody to read news that matter.
+/// Time to wait for room in the channel for an event that must not be lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Sends news that matter; a reader that has gone or sleeps does not stop the training.
+/// Sends an important event; a reader that is gone or blocked does not stop the training.
 pub(super) fn tell(events: &Sender<Event>, event: Event) {
     if let Err(lost) = events.send_timeout(event, PATIENCE) {
         tracing::debug!(event = ?lost.into_inner(), "a training event has no reader");

@@ -1,4 +1,4 @@
-//! The network in use beside a training: what it finds in the same held-out people.
+//! Baseline for a training run: results of the network in use on the same held-out people.
 
 use std::fs;
 use std::path::Path;
@@ -15,27 +15,26 @@ use crate::error::{Error, Result};
 use crate::estimator::NetworkOptions;
 use crate::model::{Weights, model};
 
-/// Name of its file in a training's folder.
+/// Name of the file in a checkpoint folder.
 const FILE: &str = "in_use.json";
 
-/// Figures of the network that was in use when a training began.
+/// Metrics of the network that was in use when a run started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InUse {
-    /// What people call it.
+    /// Display name of the network.
     pub name: String,
     /// PCK@0.2 on the held-out people, 0 to 1.
     pub pck: Option<f64>,
-    /// COCO average precision on them, 0 to 1.
+    /// COCO average precision on the held-out people, 0 to 1.
     pub oks_ap: Option<f64>,
 }
 
 impl InUse {
-    /// Measures the network `row` of `MODELS`, with its own weights or those in a file, on the
-    /// held-out people of the training `config`; `None` without such people, or when it was
-    /// stopped.
+    /// Evaluates the model called `row` of `MODELS`, with its own weights or those in a file, on
+    /// the held-out people of the run `config`; `None` without such people, or if stopped.
     ///
     /// # Errors
-    /// When labels, pictures or weights cannot be read or do not fit, or the device fails.
+    /// When labels, images or weights cannot be read or do not match, or the device fails.
     pub fn measure(
         config: &TrainConfig,
         (name, row): (&str, &str),
@@ -67,7 +66,7 @@ impl InUse {
         }))
     }
 
-    /// What the folder of a training says of it; nothing where it was not measured.
+    /// Reads the results from a checkpoint folder; `None` if they are missing.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = fs::read_to_string(folder.join(FILE)).ok()?;
         let read = serde_json::from_str(&text);
@@ -75,10 +74,10 @@ impl InUse {
             .ok()
     }
 
-    /// Writes it into the folder of a training.
+    /// Writes the results into a checkpoint folder.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
         let text = serde_json::to_string(self)

@@ -1,9 +1,9 @@
-//! Losses: how far a network's answers are from their targets.
+//! Losses: the difference between a network's outputs and their targets.
 //!
-//! A [`LossSpec`] is a row of [`LOSSES`] and judges one output by its [`Wanted`] values; [`total`]
-//! adds up all outputs of a forward call and the zero-mean penalty on signed attention maps. Sums are divided by the counts
-//! of the *whole* batch ([`Totals`]), so that a batch worked on in parts has the same loss and
-//! gradient as in one piece.
+//! A [`LossSpec`] is an entry of [`LOSSES`] and computes the loss of one output against its
+//! [`Wanted`] values; [`total`] adds up all outputs of a forward pass and the zero-mean penalty on
+//! signed attention maps. Sums are divided by the counts of the *whole* batch ([`Totals`]), so that
+//! a batch processed in parts has the same loss and gradient as in one piece.
 
 use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -13,26 +13,26 @@ use crate::error::{Error, Result as EngineResult};
 use crate::model::RawOutput;
 use crate::output::AttentionKind;
 
-/// Counts of a whole batch, whatever part of it is at hand.
+/// Counts over a whole batch, regardless of its split into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// Inputs.
+    /// Number of inputs.
     pub inputs: usize,
-    /// Maps, or values, with a weight above 0.
+    /// Number of maps, or values, with a weight above 0.
     pub labelled: usize,
 }
 
-/// What one output should be.
+/// Targets of one output.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// `[N, C, h, w]`.
+    /// Target values, `[N, C, h, w]`.
     pub values: Tensor,
-    /// Weight of the errors, `[N, C, 1, 1]` or `[N, C, h, w]`.
+    /// Weights of the errors, `[N, C, 1, 1]` or `[N, C, h, w]`.
     pub weights: Tensor,
 }
 
 impl Totals {
-    /// The counts of `weights`, of `inputs` inputs.
+    /// Counts the `weights` of `inputs` inputs.
     pub fn of(weights: &[f32], inputs: usize) -> Self {
         Self {
             inputs,
@@ -41,14 +41,14 @@ impl Totals {
     }
 }
 
-/// One loss: a row of [`LOSSES`].
+/// A loss function: an entry of [`LOSSES`].
 #[derive(Debug)]
 pub struct LossSpec {
-    /// `weighted-mse`, ...
+    /// Name in configurations, e.g. `weighted-mse`.
     pub name: &'static str,
-    /// One line for `--help`.
+    /// Description for `--help`, one line.
     pub help: &'static str,
-    /// The loss of one output `[N, C, h, w]`, a scalar.
+    /// Computes the loss of one output `[N, C, h, w]`, a scalar.
     pub of: fn(&Tensor, &Wanted, Totals) -> Result<Tensor>,
 }
 
@@ -82,7 +82,7 @@ pub const LOSSES: &[LossSpec] = &[
     },
 ];
 
-/// The row called `name`.
+/// Returns the loss called `name`.
 ///
 /// # Errors
 /// When there is none; the message lists the names.
@@ -96,24 +96,24 @@ pub fn loss(name: &str) -> EngineResult<&'static LossSpec> {
     })
 }
 
-/// What is minimised.
+/// Options of the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
-    /// Row of [`LOSSES`].
+    /// Name of an entry of [`LOSSES`].
     pub name: String,
-    /// Factor of the heatmaps' loss alone. Against the penalty, clipping and weight decay it is
-    /// not without effect.
+    /// Factor of the heatmap loss alone. It matters relative to the penalty, clipping and weight
+    /// decay.
     pub scale: f64,
-    /// Factor of the penalty `mean(M)^2 + mean(M_deeper)^2`, added over all HSA blocks; 0 for
-    /// none, and then no mean |M| is measured. Without it the gates saturate at -1 and show
-    /// nothing. 0.1 beside a scale of 100, by which the bundled SFM learned, keeps them alive
-    /// (mean |M| 0.05 to 0.23).
+    /// Factor of the penalty `mean(M)^2 + mean(M_deeper)^2`, summed over all HSA blocks; 0 turns it
+    /// off, and then mean |M| is not measured. Without it the gates saturate at -1 and become
+    /// uninformative. 0.1 with a scale of 100, with which the bundled SFM was trained, keeps them
+    /// active (mean |M| 0.05 to 0.23).
     pub zero_mean: f64,
 }
 
 impl Default for LossConfig {
-    /// That of the bundled SFM.
+    /// Returns the options of the bundled SFM.
     fn default() -> Self {
         Self {
             name: "weighted-mse".to_owned(),
@@ -123,9 +123,9 @@ impl Default for LossConfig {
     }
 }
 
-/// The loss of everything a forward call answered, a scalar. `outputs` name what has targets, in
-/// the order of their channels; an output on several places of the network (a second head, every
-/// stack or stage) is judged by the same targets and added.
+/// Computes the scalar loss of a forward pass. `outputs` names the outputs with targets, in the
+/// order of their channels; an output produced at several places of the network (a second head,
+/// every stack or stage) is compared with the same targets at each and the losses are added.
 ///
 /// # Errors
 /// When an output is missing, shapes do not fit or the device fails.
@@ -150,7 +150,7 @@ pub fn total(
         };
         first += n;
         for (name, y) in &out.tensors {
-            // The deployed output may also go by its place's name.
+            // The deployed output may also carry the name of its place.
             let is_it = name.split('.').next() == Some(output);
             if is_it && !judged.contains(&y.id()) {
                 judged.push(y.id());
@@ -169,13 +169,14 @@ pub fn total(
     Ok(loss)
 }
 
-/// Mean over inputs of the squared mean of a map.
+/// Returns the mean over inputs of the squared mean of a map.
 fn zero_mean(map: &Tensor, totals: Totals) -> Result<Tensor> {
     let mean = map.flatten_from(1)?.mean(1)?;
     mean.sqr()?.sum_all()? / totals.inputs.max(1) as f64
 }
 
-/// Squared errors `[N, C, h, w]`, 0 for what nobody knows, and pixels of a map.
+/// Returns the weighted squared errors `[N, C, h, w]` and the number of pixels of a map. Errors of
+/// unknown labels are 0.
 fn squared_errors(y: &Tensor, wanted: &Wanted) -> Result<(Tensor, usize)> {
     let (.., h, w) = y.dims4()?;
     let errors = y.sub(&wanted.values)?.broadcast_mul(&wanted.weights)?;
@@ -185,7 +186,7 @@ fn squared_errors(y: &Tensor, wanted: &Wanted) -> Result<(Tensor, usize)> {
 fn weighted_mse(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
     let (errors, pixels) = squared_errors(y, wanted)?;
     let sum = errors.mul(&wanted.values.affine(5.0, 1.0)?)?.sum_all()?;
-    // A weight stands for a whole map or for one of its pixels.
+    // A weight applies to a whole map or to one of its pixels.
     let (.., h, w) = wanted.weights.dims4()?;
     sum / (totals.labelled.max(1) * pixels / (h * w)) as f64
 }
@@ -201,7 +202,7 @@ fn sum(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
     errors.sum_all()? / totals.inputs.max(1) as f64
 }
 
-/// Joints that count in every person (CPN, <https://arxiv.org/abs/1711.07319>).
+/// Number of joints that count per person (CPN, <https://arxiv.org/abs/1711.07319>).
 const HARD: usize = 8;
 
 fn hard_joints(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
@@ -236,7 +237,7 @@ mod tests {
         (0..n).map(|_| rng.range(low, high) as f32).collect()
     }
 
-    /// A prediction, targets, and every third joint unlabelled.
+    /// Returns a prediction and targets with every third joint unlabelled.
     fn case(seed: u64) -> (Vec<f32>, Wanted, Totals) {
         let (n, j, h, w) = DIMS;
         let weights: Vec<f32> = (0..n * j)
@@ -255,8 +256,8 @@ mod tests {
         Tensor::from_slice(y, DIMS, &Device::Cpu).unwrap()
     }
 
-    /// Fails when a loss has another gradient than its own differences, or weighs a joint nobody
-    /// has labelled.
+    /// Fails when the gradient of a loss differs from finite differences, or an unlabelled joint
+    /// has an influence.
     #[test]
     fn gradients_equal_differences() {
         let (y, wanted, totals) = case(1);
@@ -290,7 +291,7 @@ mod tests {
         }
     }
 
-    /// Fails when a formula is not the published one (computed anew here, in f64).
+    /// Fails when a formula differs from the published one (computed again here, in f64).
     #[test]
     fn values_equal_their_definitions() {
         let (y, wanted, totals) = case(2);
@@ -334,7 +335,7 @@ mod tests {
         assert!(loss("mess").unwrap_err().to_string().contains("ohkm"));
     }
 
-    /// Fails when a weight for every pixel makes another loss of the same errors than one for all.
+    /// Fails when per-pixel weights give another loss than one equal weight per map.
     #[test]
     fn weights_of_pixels_equal_those_of_maps() {
         let (y, wanted, totals) = case(5);
@@ -426,8 +427,8 @@ mod tests {
         }
     }
 
-    /// Fails when one output is judged by another's targets, an earlier stage by none, or an output
-    /// that has targets may be missing.
+    /// Fails when an output is compared with another one's targets, an earlier stage is not
+    /// supervised, or an output with targets may be missing.
     #[test]
     fn every_output_has_its_own_targets() {
         let (y, wanted, totals) = case(4);

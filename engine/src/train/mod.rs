@@ -1,10 +1,10 @@
-//! Learning: labelled people become better weights.
+//! Training: labelled people to better weights.
 //!
-//! A [`recipe`] is a whole training as a [`config`]. Its [`trainer`] takes batches from
+//! A [`recipe`] is a complete run as a [`config`]. The [`trainer`] passes batches from
 //! [`crate::dataset::loader`] through the network; a [`loss`] compares the heatmaps with their
-//! targets; an [`optim`]izer moves the [`params`] at the rate of a [`schedule`]. After every epoch
-//! the weights are measured on the live path and the [`checkpoint`] folder is brought up to date.
-//! A training that is stopped or killed goes on from it, on the processor bit for bit.
+//! targets; an [`optim`]izer updates the [`params`] at the learning rate of a [`schedule`]. After
+//! every epoch the weights are evaluated on the live inference path and the [`checkpoint`] folder
+//! is updated. A run that is stopped or killed resumes from it, on the CPU bit for bit.
 
 pub mod checkpoint;
 pub mod config;

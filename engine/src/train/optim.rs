@@ -1,21 +1,21 @@
-//! Optimizers: from gradients to new weights. What they remember is kept under the tensors'
-//! names, so that a training can be saved and goes on exactly.
+//! Optimizers. Their state is kept under the names of the tensors, so that a run can be saved and
+//! resumed exactly.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-/// Gradients, or anything else that belongs to weights, by the weights' names.
+/// Gradients, or other tensors that belong to parameters, by parameter name.
 pub type ByName = BTreeMap<String, Tensor>;
 
-/// How weights follow their gradients.
+/// Update rule of the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
-    /// Kingma and Ba, <https://arxiv.org/abs/1412.6980>; weight decay is part of the gradient.
+    /// Kingma and Ba, <https://arxiv.org/abs/1412.6980>; weight decay is added to the gradient.
     Adam,
-    /// Loshchilov and Hutter, <https://arxiv.org/abs/1711.05101>: weights decay by themselves.
+    /// Loshchilov and Hutter, <https://arxiv.org/abs/1711.05101>: decoupled weight decay.
     AdamW,
     /// Hinton, as in Torch7 and PyTorch: eps is added to the root.
     RmsProp,
@@ -27,7 +27,7 @@ impl Algorithm {
     /// Every algorithm, for the command line.
     pub const ALL: [Self; 4] = [Self::Adam, Self::AdamW, Self::RmsProp, Self::Sgd];
 
-    /// `adam`, `adamw`, `rmsprop`, `sgd`.
+    /// Returns `adam`, `adamw`, `rmsprop` or `sgd`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Adam => "adam",
@@ -37,7 +37,7 @@ impl Algorithm {
         }
     }
 
-    /// What [`OptimConfig::smoothing`] usually is.
+    /// Returns the default of [`OptimConfig::smoothing`].
     pub const fn usual_smoothing(self) -> f64 {
         match self {
             Self::RmsProp => 0.99,
@@ -45,7 +45,7 @@ impl Algorithm {
         }
     }
 
-    /// What is remembered of a tensor.
+    /// Returns the names of the state tensors kept per parameter.
     const fn slots(self) -> &'static [&'static str] {
         match self {
             Self::Adam | Self::AdamW => &["mean", "square"],
@@ -55,28 +55,28 @@ impl Algorithm {
     }
 }
 
-/// Numbers of an optimizer. The learning rate comes with every step.
+/// Options of an optimizer. The learning rate is passed to every step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimConfig {
-    /// Adam, AdamW, RMSprop or SGD.
+    /// Update rule.
     pub algorithm: Algorithm,
-    /// Learning rate before the schedule, above 0.
+    /// Base learning rate before the schedule, above 0.
     pub lr: f64,
-    /// Weight decay of matrices and convolutions; norms and biases do not decay.
+    /// Weight decay of matrices and convolutions; norms and biases are exempt.
     pub weight_decay: f64,
-    /// Memory of gradients: beta1 of Adam, momentum of SGD; 0 to below 1.
+    /// Decay of the gradient average: beta1 of Adam, momentum of SGD; 0 to below 1.
     pub momentum: f64,
-    /// Memory of squared gradients: beta2 of Adam, alpha of RMSprop; 0 to below 1.
+    /// Decay of the squared-gradient average: beta2 of Adam, alpha of RMSprop; 0 to below 1.
     pub smoothing: f64,
-    /// Added to the root of squared gradients.
+    /// Added to the root of squared gradients to avoid division by zero.
     pub eps: f64,
-    /// Largest length of all gradients taken as one vector; 0 for any.
+    /// Maximum gradient norm (global); 0 turns clipping off.
     pub clip_norm: f64,
 }
 
 impl Default for OptimConfig {
-    /// Adam as everywhere.
+    /// Returns Adam with the usual parameters.
     fn default() -> Self {
         Self {
             algorithm: Algorithm::Adam,
@@ -91,10 +91,10 @@ impl Default for OptimConfig {
 }
 
 impl OptimConfig {
-    /// Checks the numbers' ranges.
+    /// Validates the ranges of the options.
     ///
     /// # Errors
-    /// Names the number that has no meaning.
+    /// When an option is out of range; the message names it.
     pub fn check(&self) -> crate::Result<()> {
         let memory = 0.0..1.0;
         let faults = [
@@ -118,23 +118,23 @@ impl OptimConfig {
     }
 }
 
-/// Weights' follower.
+/// Optimizer with its state.
 #[derive(Debug, Clone)]
 pub struct Optimizer {
     config: OptimConfig,
-    /// Steps made.
+    /// Number of steps made.
     steps: u64,
-    /// By `slot.name`.
+    /// State by `slot.name`.
     memory: ByName,
 }
 
 impl Optimizer {
-    /// Nothing remembered yet.
+    /// Creates an optimizer with empty state.
     pub fn new(config: OptimConfig) -> Self {
         Self::restored(config, 0, ByName::new())
     }
 
-    /// After `steps` steps with this [`Self::memory`].
+    /// Restores an optimizer after `steps` steps with this [`Self::memory`].
     pub fn restored(config: OptimConfig, steps: u64, memory: ByName) -> Self {
         Self {
             config,
@@ -143,17 +143,18 @@ impl Optimizer {
         }
     }
 
-    /// Steps made.
+    /// Returns the number of steps made.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// What is remembered, by `slot.name`.
+    /// Returns the state by `slot.name`.
     pub fn memory(&self) -> &ByName {
         &self.memory
     }
 
-    /// One step: every weight of `vars` that has a gradient follows it, at the rate of its name.
+    /// Makes one step: updates every parameter of `vars` that has a gradient, at the learning rate
+    /// for its name.
     ///
     /// # Errors
     /// When shapes differ or the device fails.
@@ -174,7 +175,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// What the slot holds of `name`; zeros at first.
+    /// Returns the state of `name` in the slot; zeros at first.
     fn remembered(&self, slot: &str, name: &str, like: &Tensor) -> Result<Tensor> {
         match self.memory.get(&format!("{slot}.{name}")) {
             Some(memory) => Ok(memory.clone()),
@@ -237,7 +238,7 @@ impl Optimizer {
     }
 }
 
-/// Length of all gradients taken as one vector.
+/// Returns the L2 norm of all gradients concatenated.
 ///
 /// # Errors
 /// When the device fails.
@@ -249,7 +250,7 @@ pub fn global_norm(grads: &ByName) -> Result<f64> {
     Ok(sum.sqrt())
 }
 
-/// Shortens all gradients together, of length `norm`, to `longest`; 0 lets them be.
+/// Scales gradients of global norm `norm` down to norm `longest`; 0 turns clipping off.
 ///
 /// # Errors
 /// When the device fails.
@@ -296,7 +297,7 @@ mod tests {
         optimizer.step(vars, &grads, |_| 0.01).unwrap();
     }
 
-    /// Fails when weights move otherwise than PyTorch 2's after three steps.
+    /// Fails when the weights after three steps differ from those of PyTorch 2.
     #[test]
     fn weights_move_as_in_pytorch() {
         let wanted = [
@@ -317,8 +318,8 @@ mod tests {
         }
     }
 
-    /// Fails when a restored optimizer goes on otherwise, a tensor without gradient moves, or a
-    /// bias decays.
+    /// Fails when a restored optimizer continues differently, a tensor without gradient is updated,
+    /// or a bias decays.
     #[test]
     fn memory_is_all_there_is() {
         for algorithm in Algorithm::ALL {
@@ -352,7 +353,7 @@ mod tests {
         }
     }
 
-    /// Fails when weights of different groups move at the same rate.
+    /// Fails when parameters of different groups are updated at the same learning rate.
     #[test]
     fn every_group_has_its_rate() {
         for algorithm in Algorithm::ALL {
@@ -371,7 +372,8 @@ mod tests {
         }
     }
 
-    /// Fails when clipping changes the gradients' direction, or short ones at all.
+    /// Fails when clipping changes the direction of the gradients, or gradients below the limit at
+    /// all.
     #[test]
     fn clipping_shortens_all_alike() {
         let mut grads = ByName::from([
@@ -387,7 +389,7 @@ mod tests {
         assert!((global_norm(&grads).unwrap() - 5.0).abs() < 1e-5);
     }
 
-    /// Fails when a number without meaning reaches the weights.
+    /// Fails when an option out of range is accepted.
     #[test]
     fn mistakes_are_named() {
         for (name, spoil) in [

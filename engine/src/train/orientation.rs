@@ -1,4 +1,4 @@
-//! A network decides how pictures lie that labels alone do not decide about.
+//! Decision by a network about the EXIF orientation of images where labels alone are ambiguous.
 
 use crate::dataset::orientation::{better_fit, open_note, set};
 use crate::dataset::{Annotation, Dataset, Orientation, Sample, picture, renamed};
@@ -9,9 +9,9 @@ use crate::geometry::{Point, Roi};
 use crate::model::MODELS;
 use crate::output::{Approach, Timings};
 
-/// Tries both ways on a few people of the pictures that are open ([`Dataset::open`]) and keeps the
-/// one in which the network's answers are clearly nearer to the labels. `None` where none is: the
-/// pictures stay open, and are read as they are stored.
+/// Tries both orientations on a few people of the undecided images ([`Dataset::open`]) and keeps
+/// the one in which the network's predictions are clearly closer to the labels. `None` if neither
+/// is: the images stay undecided and are read as stored.
 ///
 /// # Errors
 /// When the network fails.
@@ -29,7 +29,7 @@ pub fn settle_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Opt
         let Some(roi) = input.roi_of(person, sample.size) else {
             return Ok(None);
         };
-        // One of the two ways may not be readable at this size.
+        // One of the two orientations may not be readable at this size.
         let Ok(frame) = picture::of_sample(sample) else {
             return Ok(None);
         };
@@ -57,7 +57,7 @@ pub fn settle_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Opt
     Ok(better)
 }
 
-/// Has the program's first network decide about open pictures; says how, or that it could not.
+/// Lets the program's first network decide about undecided images; returns a remark on the result.
 ///
 /// # Errors
 /// When the network cannot be loaded or fails.
@@ -72,7 +72,7 @@ pub(super) fn settle_open(dataset: &mut Dataset) -> Result<Option<String>> {
     Ok(Some(note))
 }
 
-/// What a decision of [`settle_by_fit`] about `n` pictures is called.
+/// Returns the remark on a decision of [`settle_by_fit`] about `n` images.
 pub fn settled_note(n: usize, orientation: Orientation) -> String {
     let how = match orientation {
         Orientation::Exif => "turned as their EXIF data says",

@@ -1,8 +1,8 @@
-//! A network's tensors while it learns, by name.
+//! Tensors of a network in training, by name.
 //!
-//! [`Parameters::build`] builds a network from given tensors; those that are missing are drawn
-//! from the layer's own distribution as a function of the seed and the name. What does not learn
-//! is handed to the network without a history: nothing is computed for its gradient.
+//! [`Parameters::build`] builds a network from given tensors; missing ones are initialised randomly
+//! from the layer's own distribution as a function of the seed and the name. Frozen tensors are
+//! passed to the network without gradient tracking: no gradients are computed for them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,20 +16,18 @@ use super::optim::ByName;
 use crate::augment::Rng;
 use crate::model::{BuildOptions, ModelSpec, PoseModel};
 
-/// A second head that a network has while it learns: asked for, it is made.
+/// Prefix of an auxiliary head that exists only in training; it is created when requested.
 const TRAINING_ONLY: &str = "aux.";
 
-/// A table that is computed, or part of the weights, but never follows a gradient: every model's
-/// is of sines.
+/// A computed table that is part of the weights but never trained: sinusoidal in every model.
 const POSITIONS: &str = "pos_embedding";
 
-/// Whether a tensor follows what batch norms see instead of a gradient.
+/// Returns whether a tensor is a running statistic of a batch norm instead of a parameter.
 fn is_statistic(name: &str) -> bool {
     name.ends_with(".running_mean") || name.ends_with(".running_var")
 }
 
-/// Whether a tensor is among those whose names begin with one of `prefixes`; all are where there
-/// are none.
+/// Returns whether a tensor's name begins with one of `prefixes`; true if there are none.
 pub(super) fn is_among(prefixes: &[String], name: &str) -> bool {
     prefixes.is_empty() || prefixes.iter().any(|p| name.starts_with(p))
 }
@@ -37,15 +35,15 @@ pub(super) fn is_among(prefixes: &[String], name: &str) -> bool {
 /// The tensors of a network.
 #[derive(Debug)]
 pub struct Parameters {
-    /// All that the network has.
+    /// All tensors of the network.
     all: ByName,
-    /// Those that follow gradients.
+    /// Trainable tensors.
     learning: BTreeMap<String, Var>,
-    /// Those that change: learning ones and the statistics beside them.
+    /// Tensors that change: trainable ones and the batch-norm statistics next to them.
     moving: BTreeMap<String, Var>,
 }
 
-/// Hands tensors to a network as it is built, and keeps them.
+/// Variable backend that hands tensors to a network as it is built, and records them.
 #[derive(Clone)]
 struct Store(Arc<Mutex<Inner>>);
 
@@ -115,9 +113,9 @@ impl SimpleBackend for Store {
     }
 }
 
-/// A fresh tensor from the layer's distribution.
+/// Draws a tensor from the layer's initial distribution.
 fn drawn(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Tensor> {
-    // FNV-1a: tensors do not share their numbers.
+    // FNV-1a: every tensor has its own random numbers.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });
@@ -153,11 +151,12 @@ fn drawn(seed: u64, name: &str, shape: &Shape, init: Init) -> Result<Tensor> {
 }
 
 impl Parameters {
-    /// The network on `device` from the `given` tensors, and what it consists of. What does not
-    /// begin with one of `prefixes` stays as it is; without any, everything learns.
+    /// Builds the network on `device` from the `given` tensors and returns it with its parameters.
+    /// Tensors whose names begin with none of `prefixes` are frozen; without prefixes, all are
+    /// trainable.
     ///
     /// # Errors
-    /// When a given tensor has another shape, or the device has no room.
+    /// When a given tensor has another shape, or the device is out of memory.
     pub fn build(
         spec: &ModelSpec,
         options: &BuildOptions,
@@ -193,23 +192,23 @@ impl Parameters {
         ))
     }
 
-    /// All tensors; those that learn change with the network.
+    /// Returns all tensors; trainable ones are updated with the network.
     pub fn all(&self) -> &ByName {
         &self.all
     }
 
-    /// Tensors that follow gradients.
+    /// Returns the trainable tensors.
     pub fn learning(&self) -> &BTreeMap<String, Var> {
         &self.learning
     }
 
-    /// Learning tensors and the statistics beside them.
+    /// Returns the trainable tensors and the batch-norm statistics next to them.
     pub fn moving(&self) -> &BTreeMap<String, Var> {
         &self.moving
     }
 }
 
-/// The average of the weights over the last steps: steadier than any of them.
+/// Exponential moving average of the weights, which is more stable than any single step.
 #[derive(Debug, Clone)]
 pub struct Average {
     decay: f64,
@@ -217,18 +216,18 @@ pub struct Average {
 }
 
 impl Average {
-    /// Over about `1 / (1 - decay)` steps, beginning with these tensors.
+    /// Creates an average over about `1 / (1 - decay)` steps, starting from these tensors.
     pub fn new(decay: f64, tensors: ByName) -> Self {
         Self { decay, tensors }
     }
 
-    /// The averages.
+    /// Returns the averages.
     pub fn tensors(&self) -> &ByName {
         &self.tensors
     }
 
-    /// Moves towards `weights` after step number `step` (from 1). The first steps count more, so
-    /// that a short training is not an average with its beginning.
+    /// Updates the average with `weights` after step `step` (from 1). The decay is smaller in the
+    /// first steps, so that the initial weights do not dominate a short run.
     ///
     /// # Errors
     /// When the device fails.
@@ -269,8 +268,8 @@ mod tests {
         t.flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// Fails when fresh weights depend on anything but the seed, have another spread than their
-    /// layer asks for, or the training-only head is missing.
+    /// Fails when random initialisation depends on anything but the seed, has another spread than
+    /// its layer asks for, or lacks the training-only head.
     #[test]
     fn fresh_weights_follow_from_the_seed() {
         let [a, b, c] = [1, 1, 2].map(|seed| built(ByName::new(), &[], seed));
@@ -290,8 +289,8 @@ mod tests {
         );
     }
 
-    /// Fails when a frozen tensor learns, a statistic follows a gradient, or a given tensor is
-    /// not taken or one of another shape is.
+    /// Fails when a frozen tensor is trained, a statistic follows a gradient, or a given tensor is
+    /// ignored or accepted with another shape.
     #[test]
     fn freezing_goes_by_name() {
         let all = built(ByName::new(), &[], 1);
@@ -310,7 +309,7 @@ mod tests {
         assert!(all.moving().contains_key("x13.fwd.bn.running_mean"));
     }
 
-    /// Fails when the average forgets, or a short training stays near its beginning.
+    /// Fails when the average forgets too fast, or stays near the initial weights in a short run.
     #[test]
     fn averages_follow() {
         let var = Var::zeros(1, DType::F32, &Device::Cpu).unwrap();

@@ -1,22 +1,21 @@
-//! Paths in the folder of a training. They are written as seen from it, so that it can be moved
-//! together with the data beside it, and read back as whole paths.
+//! Paths in a checkpoint folder. They are written relative to it, so that it can be moved together
+//! with the data next to it, and are made absolute when read.
 
 use std::path::{Path, PathBuf};
 
-/// `path` without detours: its folder as the file system knows it. What is not there stays as it
-/// is.
+/// Returns `path` with its folder canonicalised. A path that does not exist is unchanged.
 fn clean(path: &Path) -> PathBuf {
     let parts = path.parent().zip(path.file_name());
     let folder = parts.and_then(|(parent, name)| Some((parent.canonicalize().ok()?, name)));
     match folder {
-        // A link that is the last part stays one: it may be moved with its folder.
+        // A symbolic link as the last component is kept: it may be moved with its folder.
         Some((parent, name)) => parent.join(name),
         None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
     }
 }
 
-/// `path` as seen from `folder`, which exists. Where both share no more than the root, or are on
-/// different drives, they would not be moved together: `path` stays whole.
+/// Returns `path` relative to `folder`, which exists. Paths with no more than the root in common,
+/// or on different drives, would not be moved together and stay absolute.
 pub(super) fn seen_from(folder: &Path, path: &Path) -> PathBuf {
     let Ok(folder) = folder.canonicalize() else {
         return path.to_owned();
@@ -37,7 +36,7 @@ pub(super) fn seen_from(folder: &Path, path: &Path) -> PathBuf {
     seen
 }
 
-/// The whole path of `path`, which is seen from `folder`.
+/// Returns the absolute path of `path`, which is relative to `folder`.
 pub(super) fn found_from(folder: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() || folder.as_os_str().is_empty() {
         return path.to_owned();
@@ -49,8 +48,8 @@ pub(super) fn found_from(folder: &Path, path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// Fails when a path comes back as another one, still leads to the old place after both were
-    /// moved, or needlessly leads over the root.
+    /// Fails when a path is read back as another one, still points to the old place after both were
+    /// moved, or needlessly goes through the root.
     #[test]
     fn paths_survive_a_move() {
         let desk = tempfile::tempdir().unwrap();

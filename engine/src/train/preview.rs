@@ -1,4 +1,4 @@
-//! What a training is about to show its network, and what networks find in its held-out people.
+//! Preview of training batches, and predictions for the held-out people of a run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use crate::estimator::{NetworkOptions, input_spec};
 use crate::frame::Frame;
 use crate::model::{Weights, model};
 
-/// A batch to look at.
+/// A batch for display.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// Every input as it is fed and, beside it, its targets.
+    /// Contact sheet of the inputs with their targets next to them.
     pub sheet: Frame,
-    /// Inputs on the sheet.
+    /// Number of inputs on the sheet.
     pub shown: usize,
-    /// Inputs in the batch.
+    /// Number of inputs in the batch.
     pub batch: usize,
-    /// People learned from in all.
+    /// Total number of training people.
     pub people: usize,
-    /// The batch.
+    /// Position of the batch.
     pub position: Position,
-    /// The batch after it.
+    /// Position of the batch after it.
     pub next: Position,
 }
 
-/// The batch that the training `config` takes at `position`, augmented as it will be, of which at
-/// most `most` inputs are drawn in rows of `columns`. Reads labels and pictures.
+/// Returns the augmented batch that the run `config` uses at `position`; at most `most` inputs are
+/// drawn in rows of `columns`. Reads labels and images.
 ///
 /// # Errors
 /// When the data cannot be read or there is no such batch.
@@ -67,12 +67,12 @@ pub fn preview(
     })
 }
 
-/// What the weights in a file, or those that the training `config` begins with, find in the
-/// held-out people that are looked at; nobody without held-out people or where it begins with
-/// fresh weights, be it behind a backbone.
+/// Returns the predictions of the weights in a file, or of the initial weights of the run `config`,
+/// for the selected held-out people. Empty without held-out people or if the initial weights
+/// contain random initialisation, even if only in the head.
 ///
 /// # Errors
-/// When labels, pictures or weights cannot be read or do not fit, or the device fails.
+/// When labels, images or weights cannot be read or do not match, or the device fails.
 pub fn look(
     config: &TrainConfig,
     weights: Option<&Path>,

@@ -1,4 +1,4 @@
-//! Recipes: whole trainings, as published and our own for fine-tuning.
+//! Recipes: complete training configurations, as published, and our own for fine-tuning.
 
 use super::config::{Freeze, Start, TrainConfig};
 use super::loss::LossConfig;
@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::model::{WeightShapes, model};
 use crate::output::Approach;
 
-/// Models that learn alike: a row of [`FAMILIES`].
+/// Models trained alike: an entry of [`FAMILIES`].
 pub struct Family {
-    /// What its models' names begin with.
+    /// Prefix of the names of its models.
     pub models: &'static str,
-    /// Row of [`RECIPES`] that was published for it.
+    /// Name of the entry of [`RECIPES`] published for it.
     pub recipe: &'static str,
-    /// Beginnings of the names of tensors that learn where the backbone is frozen.
+    /// Returns the name prefixes of the tensors that are trained with a frozen backbone.
     pub head: fn(&WeightShapes) -> Vec<String>,
 }
 
@@ -25,7 +25,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         models: "sfm",
         recipe: "sfm",
-        // The second pyramid: the first one's maps are the features.
+        // The second pyramid; the maps of the first one are its features.
         head: |_| {
             let nodes = [
                 "x23", "x33", "x43", "x52", "x44", "x34", "x24", "x13", "head",
@@ -65,10 +65,10 @@ pub const FAMILIES: &[Family] = &[
     },
 ];
 
-/// The family of the model called `name`.
+/// Returns the family of the model called `name`.
 ///
 /// # Errors
-/// When it has none (a fault of this build).
+/// When it has none (a bug).
 pub fn family(name: &str) -> Result<&'static Family> {
     FAMILIES
         .iter()
@@ -76,11 +76,11 @@ pub fn family(name: &str) -> Result<&'static Family> {
         .ok_or_else(|| Error::Invalid(format!("nothing is known about training {name}")))
 }
 
-/// One recipe: a row of [`RECIPES`].
+/// A training recipe: an entry of [`RECIPES`].
 pub struct RecipeSpec {
-    /// `fine-tune`, `sfm`, ...
+    /// Name on the command line: `fine-tune`, `sfm`, ...
     pub name: &'static str,
-    /// One line for `--help`.
+    /// Description for `--help`, one line.
     pub help: &'static str,
     build: fn(TrainConfig) -> Result<TrainConfig>,
 }
@@ -114,7 +114,7 @@ pub const RECIPES: &[RecipeSpec] = &[
     },
 ];
 
-/// The training of `model_name` by the recipe called `name`, without data.
+/// Returns the configuration of `model_name` under the recipe called `name`, without data.
 ///
 /// # Errors
 /// When there is no such model or recipe; the message lists the names.
@@ -134,7 +134,7 @@ pub fn recipe(model_name: &str, name: &str) -> Result<TrainConfig> {
     Ok(config)
 }
 
-/// What recipes have in common.
+/// Returns the options that recipes have in common.
 fn base(model: &str) -> TrainConfig {
     TrainConfig {
         model: model.to_owned(),
@@ -169,7 +169,8 @@ fn augment(config: &mut TrainConfig, name: &str) {
 
 fn sfm(mut config: TrainConfig) -> TrainConfig {
     config.epochs = 300;
-    // Plain targets hardly left the answer "nothing anywhere" in the first epoch.
+    // With narrow targets from the start the network hardly got beyond predicting zero everywhere
+    // in the first epoch.
     config.narrow_share = 0.5;
     config.schedule = Schedule {
         curve: Curve::Step,
@@ -218,9 +219,9 @@ fn mca(mut config: TrainConfig) -> TrainConfig {
     config
 }
 
-/// The loss without self-supervision, attention weights and direction faults: heatmaps, fields and
-/// offsets weigh the same, as they do in eq. 14. The paper counts steps, 600,000 of them: 40
-/// epochs of COCO's 150,000 people.
+/// The loss without self-supervision, attention weights and direction errors: heatmaps, fields and
+/// offsets have equal weights, as in eq. 14. The paper trains for 600,000 steps: 40 epochs of
+/// COCO's 150,000 people.
 fn ssa(mut config: TrainConfig) -> TrainConfig {
     config.epochs = 40;
     config.batch_size = 10;
@@ -247,14 +248,15 @@ fn ssa(mut config: TrainConfig) -> TrainConfig {
     config
 }
 
-/// Loss and targets are those that the bundled weights learned by, else those of the model's
-/// family; the rest is ours.
+/// Fine-tuning: loss and targets are those with which the bundled weights were trained, otherwise
+/// those of the model's family; the rest is our own.
 ///
-/// Chosen by two epochs on 500 to 1000 people of the set that the bundled SFM was trained on,
-/// measured on others, which it finds at PCK@0.2 60.13 %. With the augmentation of the long
-/// training 3e-4 ended at 59.73 %, 1e-4 at 60.13, 3e-5 at 60.21; with the gentle one 3e-4 at 60.21,
-/// 1e-4 at 60.51, 5e-5 at 60.41. On three more draws of people 1e-4 ended at 60.33, 60.26 and
-/// 60.13. Everything learning (1e-4, augmentation of the long training) ended at 60.23.
+/// Chosen by two epochs on 500 to 1000 people of the bundled SFM's training set, evaluated on other
+/// people, where the bundled weights reach PCK@0.2 60.13 %. With the augmentation of the long
+/// training, 3e-4 ended at 59.73 %, 1e-4 at 60.13, 3e-5 at 60.21; with the gentle augmentation 3e-4
+/// at 60.21, 1e-4 at 60.51, 5e-5 at 60.41. On three further draws of people 1e-4 ended at 60.33,
+/// 60.26 and 60.13. Training all parameters (1e-4, augmentation of the long training) ended at
+/// 60.23.
 fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
     let of_family = family(&base.model)?.recipe;
     let published = RECIPES.iter().find(|r| r.name == of_family);
@@ -307,7 +309,7 @@ mod tests {
     use crate::model::MODELS;
     use std::path::Path;
 
-    /// Fails when a model cannot be trained by its recipes, decodes otherwise than it is taught,
+    /// Fails when a model cannot be trained by its recipes, its decoder does not match the targets,
     /// or freezing its backbone freezes nothing or everything.
     #[test]
     fn every_model_has_its_recipes() {
@@ -315,7 +317,7 @@ mod tests {
             let family = family(spec.name).unwrap();
             let card = spec.card().unwrap();
             let tuned = recipe(spec.name, RECIPES[0].name).unwrap();
-            // A patch around a whole pixel is not what a finer decoding undoes.
+            // A patch around a whole pixel is not matched to sub-pixel decoding.
             let is_patch = tuned.target.codec == "patch";
             assert_eq!(is_patch, card.heatmap.decode == "argmax", "{}", spec.name);
             for name in [RECIPES[0].name, family.recipe] {
@@ -348,8 +350,8 @@ mod tests {
         );
     }
 
-    /// Fails when a file replaces what it does not name, a draw of another kind keeps the old
-    /// numbers, or a misspelt option is ignored.
+    /// Fails when a file overrides options that it does not name, a distribution of another kind
+    /// keeps the old parameters, or a misspelt option is ignored.
     #[test]
     fn files_replace_what_they_name() {
         let path = Path::new("x.toml");
@@ -377,8 +379,8 @@ mod tests {
         }
     }
 
-    /// Fails when options that end in a crash, in nonsense or in an error deep inside a tensor
-    /// operation are accepted.
+    /// Fails when options that lead to a panic, to meaningless results or to an error deep inside a
+    /// tensor operation are accepted.
     #[test]
     fn options_without_a_meaning_are_named() {
         type Change = fn(&mut TrainConfig);

@@ -1,4 +1,4 @@
-//! Trainings on disk at a glance, without their tensors: what was asked for and how it went.
+//! Summaries of training runs on disk without their tensors: options and history.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,22 @@ use super::checkpoint::{BEST, EpochRecord, LAST};
 use super::config::TrainConfig;
 use crate::error::{Error, Result};
 
-/// A training's folder.
+/// A training run on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunEntry {
-    /// The folder.
+    /// Its checkpoint folder.
     pub folder: PathBuf,
-    /// The options.
+    /// Its options.
     pub config: TrainConfig,
-    /// The network before training, then every finished epoch.
+    /// Metrics of the network before training, then of every finished epoch.
     pub history: Vec<EpochRecord>,
 }
 
 impl RunEntry {
-    /// Reads what the folder says of itself.
+    /// Reads the options and the log of a checkpoint folder.
     ///
     /// # Errors
-    /// When it holds no training or its options or log cannot be understood.
+    /// When it contains no run, or its options or log cannot be parsed.
     pub fn read(folder: &Path) -> Result<Self> {
         let text = |name: &str| {
             let path = folder.join(name);
@@ -47,28 +47,28 @@ impl RunEntry {
         })
     }
 
-    /// Finished epochs.
+    /// Returns the number of finished epochs.
     pub fn epochs(&self) -> u64 {
         self.history.last().map_or(0, |r| r.epoch)
     }
 
-    /// The best epoch; the network before training counts as one.
+    /// Returns the best epoch; the network before training counts as one.
     pub fn best(&self) -> Option<&EpochRecord> {
         let scored = self.history.iter().filter_map(|r| Some((r.score()?, r)));
-        // The first of equals, as the trainer keeps it.
+        // The first on a tie, like the trainer.
         let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, record)| record)
     }
 
-    /// The weights to be used: the best, else the last.
+    /// Returns the path of the weights to use: the best, otherwise the last.
     pub fn weights(&self) -> Option<PathBuf> {
         let files = [BEST, LAST].map(|name| self.folder.join(name));
         files.into_iter().find(|file| file.is_file())
     }
 }
 
-/// The trainings in the folders inside `parent`, newest first; none when it does not exist.
-/// Folders that hold none are passed over.
+/// Returns the runs in the folders inside `parent`, newest first; empty if it does not exist. Other
+/// folders are skipped.
 ///
 /// # Errors
 /// When `parent` cannot be read.
@@ -94,7 +94,7 @@ pub fn runs_in(parent: &Path) -> Result<Vec<RunEntry>> {
     Ok(found.into_iter().map(|(_, run)| run).collect())
 }
 
-/// The table in `log.csv`; `None` when it is none.
+/// Parses `log.csv`; `None` if it is malformed.
 fn history(log: &str) -> Option<Vec<EpochRecord>> {
     let mut lines = log.lines();
     let names: Vec<&str> = lines.next()?.split(',').collect();
@@ -115,7 +115,7 @@ fn history(log: &str) -> Option<Vec<EpochRecord>> {
             oks_ap: given("oks_ap"),
             secs: given("secs")?,
             images_per_sec: given("images_per_sec")?,
-            // Logs of an earlier version do not tell.
+            // Logs of earlier versions lack this column.
             broken: count("broken").unwrap_or(0),
             gates: gates.collect(),
         })
@@ -143,8 +143,8 @@ mod tests {
         }
     }
 
-    /// Fails when a training is listed with other numbers than it wrote, or the weights before
-    /// training are passed over although nothing was better.
+    /// Fails when a run is listed with other metrics than it wrote, or the initial weights are not
+    /// listed as best although nothing was better.
     #[test]
     fn the_log_is_read_as_it_was_written() {
         let written = vec![record(0, 0.5), record(1, 0.75), record(2, 0.75)];
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(run.best().unwrap().epoch, 0);
     }
 
-    /// Fails when a folder without a training, or a damaged one, hides the others.
+    /// Fails when a folder without a run, or a damaged one, hides the others.
     #[test]
     fn whatever_else_is_there_is_passed_over() {
         let parent = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The learning rate over a training, as a factor of the configured one.
+//! Learning-rate schedule, as a factor of the configured rate.
 
 use std::f64::consts::PI;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The curve behind the warm-up.
+/// Shape of the schedule after warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Curve {
-    /// Always 1.
+    /// Constant factor 1.
     Constant,
-    /// A factor at every milestone.
+    /// Multiplied by a factor at every milestone.
     Step,
-    /// Half a cosine from 1 to the end's factor.
+    /// Half a cosine from 1 to the final factor.
     Cosine,
 }
 
@@ -22,7 +22,7 @@ impl Curve {
     /// Every curve, for the command line.
     pub const ALL: [Self; 3] = [Self::Constant, Self::Step, Self::Cosine];
 
-    /// `constant`, `step`, `cosine`.
+    /// Returns `constant`, `step` or `cosine`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Constant => "constant",
@@ -32,18 +32,18 @@ impl Curve {
     }
 }
 
-/// A schedule.
+/// Options of the schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// The curve.
+    /// Shape after warm-up.
     pub curve: Curve,
-    /// Steps over which the rate rises linearly from 0.
+    /// Number of steps over which the rate rises linearly from 0.
     pub warm_up_steps: u64,
-    /// [`Curve::Step`]: shares of all epochs after which the rate falls, each 0 to 1; whole
-    /// epochs, rounded. As shares, they suit any number of epochs.
+    /// [`Curve::Step`]: fractions of the total epochs at which the rate drops, each 0 to 1, rounded
+    /// to whole epochs. Fractions apply to any number of epochs.
     pub milestones: Vec<f64>,
-    /// [`Curve::Step`]: factor at a milestone.
+    /// [`Curve::Step`]: factor at each milestone.
     pub factor: f64,
     /// [`Curve::Cosine`]: factor at the end.
     pub end: f64,
@@ -62,10 +62,10 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// Checks the numbers' ranges.
+    /// Validates the ranges of the options.
     ///
     /// # Errors
-    /// Names the number that has no meaning.
+    /// When an option is out of range; the message names it.
     pub fn check(&self) -> Result<()> {
         let fault = |what: &str| Err(Error::Invalid(format!("schedule: {what}")));
         if !self.milestones.iter().all(|m| (0.0..=1.0).contains(m)) {
@@ -78,7 +78,7 @@ impl Schedule {
         Ok(())
     }
 
-    /// Factor for step `step` (from 0) of `epochs` epochs of `per_epoch` steps.
+    /// Returns the factor for step `step` (from 0) of `epochs` epochs of `per_epoch` steps.
     pub fn factor_at(&self, step: u64, epochs: u64, per_epoch: u64) -> f64 {
         let warm = if step < self.warm_up_steps {
             (step + 1) as f64 / (self.warm_up_steps + 1) as f64
@@ -108,8 +108,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Fails when the published milestones (SFM: 180 and 260 of 300 epochs) fall elsewhere, or
-    /// the cosine's ends and middle are wrong.
+    /// Fails when the published milestones (SFM: 180 and 260 of 300 epochs) are shifted, or the
+    /// cosine's ends and middle are wrong.
     #[test]
     fn curves_follow_their_recipes() {
         let sfm = Schedule {
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(at(100), at(1000));
     }
 
-    /// Fails when a misspelt or meaningless schedule is accepted.
+    /// Fails when a misspelt or invalid schedule is accepted.
     #[test]
     fn mistakes_are_refused() {
         assert!(toml::from_str::<Schedule>("curve = 'cosin'").is_err());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when the rate leaves 0 to 1, rises after the warm-up, or jumps within it.
+        /// Fails when the factor leaves 0 to 1, rises after warm-up, or jumps during it.
         #[test]
         fn the_rate_rises_then_falls(
             warm in 0u64..20, epochs in 1u64..9, per_epoch in 1u64..30, curve in 0usize..3,

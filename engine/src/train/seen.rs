@@ -1,5 +1,4 @@
-//! What the network finds in a few held-out people: always the same ones, to be looked at after
-//! every epoch.
+//! Predictions for a few held-out people, always the same ones, for display after every epoch.
 
 use std::path::PathBuf;
 
@@ -17,41 +16,41 @@ use crate::preprocess::InputSpec;
 use crate::sample::{Joint, Orientation};
 use crate::skeleton::Skeleton;
 
-/// How many people are looked at.
+/// Number of people displayed.
 pub const N_SEEN: usize = 6;
 
-/// A held-out person: as labelled, and as found.
+/// A held-out person with labels and predictions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenPose {
-    /// The picture.
+    /// Path of the image.
     pub path: PathBuf,
-    /// Its number in the data set.
+    /// Id of the image in the data set.
     pub image_id: u64,
-    /// Its size.
+    /// Size of the image in pixels.
     pub size: Size,
-    /// How it lies where its EXIF data turns it.
+    /// Whether the EXIF rotation is applied.
     pub orientation: Orientation,
-    /// The part of it that the network looked at.
+    /// Region of the image that the network processed.
     pub roi: Roi,
-    /// Meaning of the joints.
+    /// Defines the joints.
     pub skeleton: &'static Skeleton,
-    /// Where the joints are, image pixels.
+    /// Labelled joints in image pixels.
     pub labels: Vec<Joint>,
-    /// Where they were found, image pixels.
+    /// Predicted joints in image pixels.
     pub found: Vec<Keypoint>,
 }
 
-/// Which of `all` people, the `i`-th of whom is asked about, are looked at: evenly spread ones.
+/// Returns whether person `i` of `all` is displayed: they are evenly spaced.
 pub(super) fn is_looked_at(i: usize, all: usize) -> bool {
     all <= N_SEEN || i * N_SEEN / all != (i + 1) * N_SEEN / all
 }
 
 impl SeenPose {
-    /// The region as a picture `height` pixels high, bare, with the labels' skeleton and with the
-    /// found one.
+    /// Draws the region `height` pixels high three times: bare, with the labelled and with the
+    /// predicted skeleton.
     ///
     /// # Errors
-    /// When the picture cannot be read.
+    /// When the image cannot be read.
     pub fn draw(&self, height: usize) -> Result<[Frame; 3]> {
         let frame = picture::of_file(&self.path, self.image_id, self.size, self.orientation)?;
         let width = (height as f64 * self.roi.width / self.roi.height).round();
@@ -66,7 +65,7 @@ impl SeenPose {
         let crop = spec.crop(&frame, &self.roi, Vec::new());
         let rgba = rgba_of(&crop.values, &spec);
         let bare = Frame::new(self.image_id, 0.0, spec.size, Pixels::unpooled(rgba));
-        // A label outside the picture says that the joint is not in it.
+        // A label outside the image marks an absent joint.
         let labels = self
             .labels
             .iter()
@@ -75,7 +74,7 @@ impl SeenPose {
                 None => Keypoint::from([0.0; 3]),
             });
         let labels = self.over(&bare, labels, &crop.image_from_input);
-        // What was not found is all zero, and stays so.
+        // Joints that were not found are all zero and stay so.
         let score = |k: &Keypoint| f32::from(u8::from(*k != Keypoint::default()));
         let found = self.found.iter();
         let found = found.map(|k| Keypoint {
@@ -86,14 +85,14 @@ impl SeenPose {
         Ok([bare, labels, found])
     }
 
-    /// `bare` with a skeleton over it.
+    /// Draws a skeleton over `bare`.
     fn over(
         &self,
         bare: &Frame,
         joints: impl Iterator<Item = Keypoint>,
         image_from_tile: &Affine2,
     ) -> Frame {
-        // Upright: only scaled and moved.
+        // No rotation: only scale and translation.
         let [[sx, _, x0], [_, sy, y0]] = image_from_tile.m;
         let in_tile = |k: Keypoint| {
             let (x, y) = ((f64::from(k.x) - x0) / sx, (f64::from(k.y) - y0) / sy);
@@ -130,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Fails when too many or too few people are looked at, or only the first ones.
+        /// Fails when too many or too few people are selected, or only the first ones.
         #[test]
         fn people_are_spread(all in 1usize..5000) {
             let chosen: Vec<_> = (0..all).filter(|i| is_looked_at(*i, all)).collect();
@@ -139,8 +138,8 @@ mod tests {
         }
     }
 
-    /// Fails when a skeleton lies elsewhere in the small picture than in the large one, or a joint
-    /// is drawn that is unlabelled or labelled as outside.
+    /// Fails when a skeleton is drawn at different places in the small and the large image, or a
+    /// joint is drawn that is unlabelled or labelled as outside.
     #[test]
     fn joints_keep_their_place() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a training is made from, and what is told about it.
+//! Set-up of a run: initial weights, card, and verification of the labels.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
 
-/// The tensors of `weights` that belong to the network of `card`, or to its training.
+/// Returns the tensors of `weights` that belong to the network of `card`, or to its training.
 pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<ByName> {
     weights.check(&spec.shapes(&card.build_options()?)?)?;
     let all = weights.tensors().iter();
     Ok(all.map(|(name, t)| (name.clone(), t.clone())).collect())
 }
 
-/// The tensors of the network's backbone, from another model's bundled weights.
+/// Returns the backbone tensors from another model's bundled weights.
 pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
     let other = spec.begins_with.ok_or_else(|| {
         Error::Invalid(format!(
@@ -34,9 +34,9 @@ pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
     Ok(shared.map(|(name, t)| (name.clone(), t.clone())).collect())
 }
 
-/// The card of the first weights, else the model's, for this training's input: what was learned
-/// from one kind of crop is refined on such. When a person counts as seen (`evidence`) is kept of
-/// the first weights and unknown for fresh ones.
+/// Returns the card of the initial weights, otherwise the model's, for this run's input: weights
+/// trained on one kind of crop are fine-tuned on the same kind. The person detection thresholds
+/// (`evidence`) of the initial weights are kept; they are unknown for random initialisation.
 pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     let mut card = match &config.init {
         Start::Bundled => spec.card_for(None)?,
@@ -50,8 +50,8 @@ pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     card.weights = None;
     card.origin = None;
     if matches!(config.init, Start::Backbone | Start::Scratch) {
-        // Measured on the scores of other weights. Refined weights score much like those they
-        // began with, whose thresholds are the best guess; those of a fresh head nobody knows.
+        // Measured on the scores of other weights. Fine-tuned weights score much like their initial
+        // weights, whose thresholds are the best guess; those of a random head are unknown.
         card.evidence = None;
     }
     Ok(card)
@@ -82,15 +82,15 @@ pub(super) fn loader(
     Loader::new(Arc::clone(people), options, position)
 }
 
-/// SHA-256 of the labels: of those learned from, then of those measured on.
+/// Returns the SHA-256 of the label files, first of training, then of validation.
 pub(super) fn labels(config: &TrainConfig) -> Result<Vec<String>> {
     let sets = config.data.iter().chain(&config.validation);
     sets.map(DataConfig::digest).collect()
 }
 
-/// Refuses to go on with other labels than before: what was saved would be continued by another
-/// training, and its figures would be compared with those of other people. States of an earlier
-/// version do not know their labels.
+/// Refuses to resume with other labels than before: the saved run would continue as a different
+/// one, and its metrics would be compared with those of other people. States of earlier versions do
+/// not record their labels.
 pub(super) fn check_labels(folder: &Path, progress: &Progress) -> Result<()> {
     if progress.labels.is_empty() {
         return Ok(());
@@ -136,7 +136,7 @@ pub(super) fn epoch_record(
     }
 }
 
-/// The card with what is known about the training so far, which learns from `data`.
+/// Returns the card updated with the progress of the run, which trains on `data`.
 pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result<Card> {
     let config = &progress.config;
     let mut card = card.clone();
@@ -189,9 +189,9 @@ mod tests {
     use super::*;
     use crate::model::MODELS;
 
-    /// Fails when bundled weights, or those of a file, are refined on other crops than they were
-    /// trained on (of another alignment, border or skeleton), or when a person counts as seen is
-    /// forgotten, or is taken over for fresh weights.
+    /// Fails when bundled weights, or those of a file, are fine-tuned on other crops than they were
+    /// trained on (of another alignment, border or skeleton), or the person detection thresholds
+    /// are lost, or kept for random initialisation.
     #[test]
     fn weights_keep_their_card() {
         let folder = tempfile::tempdir().unwrap();
@@ -222,8 +222,8 @@ mod tests {
         }
     }
 
-    /// Fails when a backbone is taken from a model that has not got it, brings tensors of a head,
-    /// or is made up where there is none.
+    /// Fails when a backbone is taken from a model that lacks it, includes tensors of a head, or is
+    /// invented where there is none.
     #[test]
     fn a_backbone_is_another_model_s() {
         for spec in MODELS {

@@ -1,4 +1,4 @@
-//! One step's loss and gradients, and what its batch says of the weights afterwards.
+//! Loss and gradients of one step, and the loss of its batch under the updated weights.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::{PoseModel, RawOutput};
 use crate::nn::{Kernels, Mode, Pass, Random};
 
-/// What a step works with.
+/// Shared inputs of a step.
 pub(super) struct Step<'a> {
     pub net: &'a dyn PoseModel,
     pub learning: &'a BTreeMap<String, Var>,
@@ -32,7 +32,7 @@ pub(super) struct DeviceBatch {
 }
 
 impl DeviceBatch {
-    /// `batch` on `device`; on the processor nothing is copied.
+    /// Moves `batch` to `device`; on the CPU nothing is copied.
     pub fn new(batch: Batch, device: &Device) -> Result<Self> {
         let (inputs, outputs) = (batch.len(), batch.outputs);
         Ok(Self {
@@ -43,7 +43,7 @@ impl DeviceBatch {
         })
     }
 
-    /// It in parts of `at_once` inputs, 0 for all, each with its size.
+    /// Splits the batch into parts of `at_once` inputs, 0 for all, each with its size.
     fn parts(&self, at_once: usize) -> impl Iterator<Item = Result<(BatchTensors, usize)>> {
         let at_once = match at_once {
             0 => self.inputs.max(1),
@@ -61,20 +61,20 @@ impl DeviceBatch {
     }
 }
 
-/// What a step found out.
+/// Result of a step.
 pub(super) struct StepResult {
     /// Loss of the batch.
     pub loss: f64,
-    /// Gradients of all that learns and was used.
+    /// Gradients of all trainable parameters that were used.
     pub grads: ByName,
-    /// Draws of dropout so far.
+    /// Number of random draws made by dropout so far.
     pub drawn: u64,
     /// Sum over inputs of the mean of |M|, per attention block.
     pub gates: BTreeMap<String, f64>,
 }
 
 impl Step<'_> {
-    /// Loss and gradients of a batch, worked on in parts of `micro_batch` inputs.
+    /// Computes loss and gradients of a batch, processed in parts of `micro_batch` inputs.
     pub fn learn(&self, batch: &DeviceBatch, random: Random) -> Result<StepResult> {
         let mut learned = StepResult {
             loss: 0.0,
@@ -112,8 +112,8 @@ impl Step<'_> {
         Ok(learned)
     }
 
-    /// The loss of a batch as the network answers in use: with the running statistics, which stay
-    /// as they are, and without dropout. The heads that only learn are judged as well.
+    /// Computes the loss of a batch in inference mode: with running statistics, which are not
+    /// updated, and without dropout. Training-only heads are included.
     pub fn judge(&self, batch: &DeviceBatch) -> Result<f64> {
         let mut sum = 0.0;
         for part in batch.parts(self.config.micro_batch) {

@@ -1,4 +1,4 @@
-//! The training loop: batches in, better weights out, everything on disk in between.
+//! The training loop: runs batches, evaluates the weights and saves checkpoints.
 
 mod keep;
 
@@ -27,16 +27,16 @@ use crate::error::{Error, Result};
 use crate::model::{Card, ModelSpec, PoseModel, Weights, model};
 use crate::nn::{Kernels, Random};
 
-/// Where to compute.
+/// Device options.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hardware {
-    /// The device.
+    /// The compute device.
     pub device: DeviceSpec,
-    /// Threads of our kernels; 0 for one per core.
+    /// Number of threads of our kernels; 0 for one per core.
     pub threads: usize,
 }
 
-/// A training in a folder.
+/// A training run in a checkpoint folder.
 pub struct Trainer {
     folder: Folder,
     spec: &'static ModelSpec,
@@ -47,32 +47,31 @@ pub struct Trainer {
     kernels: Option<Arc<Kernels>>,
     net: Box<dyn PoseModel>,
     params: Parameters,
-    /// Beginnings of the names of what is no backbone.
+    /// Name prefixes of tensors outside the backbone.
     head: Vec<String>,
     optimizer: Optimizer,
     average: Option<Average>,
     people: Arc<People>,
-    /// Them in words.
+    /// Description of the training data.
     data: String,
     validation: Option<Validation>,
     loader: Loader,
     progress: Progress,
-    /// The batch of the last step, until it has been judged by it.
+    /// Batch of the last step, until its loss under the updated weights is computed.
     last_batch: Option<DeviceBatch>,
-    /// Writing failed: what is in the folder may be older.
+    /// Whether writing failed, so that the folder may be out of date.
     is_unsaved: bool,
-    /// Pictures that could not be used, each once.
+    /// Images that could not be read, each once.
     broken: Vec<BrokenPicture>,
-    /// What of each file of labels is not learned from or measured on.
+    /// Counts of unused entries for each label file.
     left_out: BTreeMap<String, LeftOut>,
 }
 
 impl Trainer {
-    /// Begins the training `config` in the folder `out`.
+    /// Starts the run `config` in the folder `out`.
     ///
     /// # Errors
-    /// When the folder holds files of a training, or options, data, weights or device cannot be
-    /// used.
+    /// When the folder holds files of a run, or options, data, weights or device are unusable.
     pub fn begin(mut config: TrainConfig, out: &Path, hardware: Hardware) -> Result<Self> {
         config.check()?;
         config.make_absolute()?;
@@ -91,14 +90,14 @@ impl Trainer {
             average: ByName::new(),
             memory: ByName::new(),
         };
-        // At the end: a training that cannot begin leaves no folder behind.
+        // The folder is created last: a run that cannot start leaves none behind.
         Self::from_state(|| Folder::create(out), state, hardware)
     }
 
-    /// Goes on with the training in the folder `out`; with `epochs`, to so many.
+    /// Resumes the run in the folder `out`; `epochs` changes the total number of epochs.
     ///
     /// # Errors
-    /// When there is none, it is damaged, or its data or device cannot be used any more.
+    /// When there is none, it is damaged, or its data or device are no longer usable.
     pub fn resume(out: &Path, epochs: Option<u64>, hardware: Hardware) -> Result<Self> {
         let changes = Changes {
             epochs,
@@ -107,11 +106,11 @@ impl Trainer {
         Self::resume_with(out, &changes, hardware)
     }
 
-    /// Goes on with the training in the folder `out`, with `changes`.
+    /// Resumes the run in the folder `out` with `changes`.
     ///
     /// # Errors
-    /// When there is none, it is damaged, its labels have changed, or its data or device cannot be
-    /// used any more.
+    /// When there is none, it is damaged, its labels have changed, or its data or device are no
+    /// longer usable.
     pub fn resume_with(out: &Path, changes: &Changes, hardware: Hardware) -> Result<Self> {
         let folder = Folder::open(out)?;
         let mut state = folder.load()?;
@@ -224,54 +223,54 @@ impl Trainer {
         })
     }
 
-    /// The options.
+    /// Returns the options.
     pub fn config(&self) -> &TrainConfig {
         &self.progress.config
     }
 
-    /// The network before training, then every finished epoch.
+    /// Returns the metrics of the network before training, then of every finished epoch.
     pub fn history(&self) -> &[EpochRecord] {
         &self.progress.history
     }
 
-    /// The best epoch so far.
+    /// Returns the best epoch so far.
     pub fn best(&self) -> Option<Best> {
         self.progress.best
     }
 
-    /// Finished epochs.
+    /// Returns the number of finished epochs.
     pub fn epochs(&self) -> u64 {
         self.progress.position.epoch
     }
 
-    /// Finished steps.
+    /// Returns the number of finished steps.
     pub fn steps(&self) -> u64 {
         self.progress.step
     }
 
-    /// Where it computes, and why there.
+    /// Returns the compute device and the reason for its selection.
     pub fn device(&self) -> &Selected {
         &self.selected
     }
 
-    /// What of each file of labels is not learned from, and, as `validation`, not measured on.
+    /// Returns the counts of unused entries for each training label file, and for `validation`.
     pub fn left_out(&self) -> &BTreeMap<String, LeftOut> {
         &self.left_out
     }
 
-    /// Pictures that could not be used since it was begun or resumed, each once, in the order they
-    /// were met.
+    /// Returns the images that could not be read since the run was started or resumed, each once,
+    /// in order of occurrence.
     pub fn broken(&self) -> &[BrokenPicture] {
         &self.broken
     }
 
-    /// Trains until the last epoch, until somebody says "stop" (then the state within the epoch,
-    /// or before its measurement, is saved; a later call or run goes on exactly there), or for
-    /// `epochs` epochs.
+    /// Trains until the last epoch, until a stop is requested, or for `epochs` epochs. On a stop,
+    /// the state within the epoch or before its validation is saved; a later call or process
+    /// resumes exactly there.
     ///
     /// # Errors
-    /// When the loss is no number any more (what was saved last stays), the disk refuses, no
-    /// picture can be read, or the device fails.
+    /// When the loss becomes NaN or infinite (the last save is kept), the disk is not writable, no
+    /// image can be read, or the device fails.
     pub fn run(
         &mut self,
         epochs: Option<u64>,
@@ -318,7 +317,7 @@ impl Trainer {
             return Ok(end);
         }
         loop {
-            // Before the first step as well: something to return to exists then.
+            // Also before the first step, so that there is a state to return to.
             if self.is_unmeasured()
                 && let Some(end) = self.record(events, stop)?
             {
@@ -338,7 +337,7 @@ impl Trainer {
             let batch = self.loader.next_batch()?;
             self.note_broken();
             if batch.position.epoch > epoch {
-                // Nobody was left in the epoch's last batches: it has ended before this one.
+                // The remaining batches of the epoch were empty: it ended before this one.
                 self.progress.position = batch.position;
                 self.loader = loader(&self.people, self.config(), &self.card, batch.position)?;
                 continue;
@@ -377,7 +376,7 @@ impl Trainer {
         }
     }
 
-    /// Counts the pictures that were missed in the epoch at hand.
+    /// Counts the images that could not be read in the current epoch.
     fn note_broken(&mut self) {
         for picture in self.loader.take_skipped() {
             if picture.epoch == self.progress.position.epoch {
@@ -402,7 +401,7 @@ impl Trainer {
         }
     }
 
-    /// One step; its loss, or `None` when that is no number any more and nothing was done.
+    /// Makes one step and returns its loss; `None` if it is NaN or infinite and no update was made.
     fn step(&mut self, batch: Batch, lr: f64) -> Result<Option<f64>> {
         let people = batch.len() as u64;
         let random = Random {

@@ -1,4 +1,4 @@
-//! How good weights are: the live path (crop, network, decoding) on labelled people.
+//! Evaluation of weights on the live path (crop, network, decoding) with labelled people.
 
 use super::seen::{SeenPose, is_looked_at};
 use crate::codec::Found;
@@ -14,31 +14,31 @@ use crate::output::{Approach, Timings};
 use crate::pose::Keypoint;
 use crate::skeleton::{JointMap, Skeleton};
 
-/// What was measured; `None` where the labels do not suffice.
+/// Metrics of an evaluation; `None` where the labels do not suffice.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measured {
-    /// PCK@0.2.
+    /// PCK@0.2, 0 to 1.
     pub pck: Option<f64>,
-    /// COCO average precision.
+    /// COCO average precision, 0 to 1.
     pub oks_ap: Option<f64>,
-    /// The people to be looked at.
+    /// Predictions for the people selected for display.
     pub seen: Vec<SeenPose>,
 }
 
-/// Whom a network is asked about.
+/// People for whom the network is run.
 #[derive(Clone, Copy)]
 enum Asked<'a> {
-    /// Everybody, until somebody says "stop".
+    /// All people, until a stop is requested.
     Everybody(&'a StopFlag),
-    /// Those to be looked at; the figures mean nothing then.
+    /// Only the people selected for display; the metrics are meaningless then.
     LookedAt,
 }
 
 impl Asked<'_> {
-    /// Whether somebody is asked about who is to be looked at or not.
+    /// Returns whether to run a person, given whether it is selected for display.
     ///
     /// # Errors
-    /// When somebody said "stop".
+    /// When a stop was requested.
     fn includes(self, is_looked_at: bool) -> Result<bool> {
         match self {
             Self::LookedAt => Ok(is_looked_at),
@@ -50,21 +50,21 @@ impl Asked<'_> {
     }
 }
 
-/// The people measured on.
+/// The validation people.
 #[derive(Debug)]
 pub struct Validation {
-    /// Joints are named by the network's skeleton where it looks at one person.
+    /// Top-down networks: joints are converted to the network's skeleton.
     dataset: Dataset,
-    /// From the names of a network that finds everybody to those of the labels, whose measure of
-    /// distance (OKS) a made-up joint like the neck does not have.
+    /// Bottom-up networks: map from the network's joints to those of the labels, because OKS
+    /// defines no sigma for synthesised joints like the neck.
     names: Option<JointMap>,
 }
 
 impl Validation {
-    /// Measures networks like `spec`, whose joints are `skeleton`'s, on `dataset`.
+    /// Creates an evaluation of networks like `spec` with joints of `skeleton` on `dataset`.
     ///
     /// # Errors
-    /// When nobody can be measured on, or the joints of one have no names in the other.
+    /// When there are no usable people, or the skeletons have no joints in common.
     pub fn new(dataset: Dataset, spec: &ModelSpec, skeleton: &'static Skeleton) -> Result<Self> {
         let strangers = || {
             Error::Invalid(format!(
@@ -85,17 +85,16 @@ impl Validation {
         Ok(Self { dataset, names })
     }
 
-    /// What of the labels is not measured on.
+    /// Returns the counts of unused labels.
     pub fn left_out(&self) -> &LeftOut {
         &self.dataset.left_out
     }
 
-    /// Measures `weights`, used as `card` says. A picture that cannot be read is an error: a
-    /// number over fewer people would not be comparable. `None` when somebody said "stop" before
-    /// everybody was asked about.
+    /// Evaluates `weights`, used as `card` says. An unreadable image is an error: a metric over
+    /// fewer people would not be comparable. `None` if a stop was requested before the end.
     ///
     /// # Errors
-    /// When the network, its device or a picture fails.
+    /// When the network, its device or an image fails.
     pub fn measure(
         &self,
         options: &NetworkOptions,
@@ -104,16 +103,16 @@ impl Validation {
         stop: &StopFlag,
     ) -> Result<Option<Measured>> {
         match self.ask(options, card, weights, Asked::Everybody(stop)) {
-            // Whatever it was, it comes again when the measurement is made up for.
+            // Any error will occur again when the validation is repeated on resuming.
             Err(_) if stop.is_stopped() => Ok(None),
             measured => measured.map(Some),
         }
     }
 
-    /// What `weights` find in the people to be looked at.
+    /// Returns the predictions of `weights` for the people selected for display.
     ///
     /// # Errors
-    /// When the network, its device or a picture fails.
+    /// When the network, its device or an image fails.
     pub fn look(
         &self,
         options: &NetworkOptions,
@@ -233,7 +232,7 @@ impl Validation {
     }
 }
 
-/// The answer with most joints in a box; no joint where there is none.
+/// Returns the prediction with most joints in a box; undetected joints if there is none.
 fn answer_in(bbox: BBox, found: &[Found], skeleton: &Skeleton) -> Vec<Keypoint> {
     let inside = |person: &&Found| {
         let joints = person.joints.iter();

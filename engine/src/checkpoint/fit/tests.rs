@@ -1,4 +1,4 @@
-//! Tests of making out models.
+//! Tests of model identification.
 
 use candle_core::{Result as TensorResult, Tensor};
 
@@ -7,7 +7,7 @@ use crate::model::{PoseModel, RawOutput, model};
 use crate::nn::Pass;
 use crate::output::Approach;
 
-/// As the product compares, for one row or all.
+/// Identifies like the program does, for one model or all.
 fn fit(
     found: &Shapes,
     spec: Option<&'static ModelSpec>,
@@ -26,7 +26,7 @@ fn shapes_of(name: &str, n_joints: usize) -> Shapes {
     model(name).unwrap().shapes(&options).unwrap().0
 }
 
-/// Fails when the model or its joints are made out wrongly, or a guess is made where two fit.
+/// Fails when the model or its joints are identified wrongly, or one is chosen although two match.
 #[test]
 fn the_model_is_made_out_from_names_and_shapes() {
     let found = |shapes: &Shapes, name: Option<&str>| {
@@ -37,7 +37,7 @@ fn the_model_is_made_out_from_names_and_shapes() {
         assert_eq!((fit.spec.name, &*fit.skeleton.name), ("sfm", skeleton));
         assert_eq!(fit.input, Size::square(256));
     }
-    // The two ablations differ in what is added, not in their tensors.
+    // The two ablations differ in which maps are added, not in their tensors.
     let plain = shapes_of("sfm-no-hsa", 17);
     let reason = found(&plain, None).unwrap_err();
     for name in ["sfm-no-hsa", "sfm-cascaded", "--model"] {
@@ -49,7 +49,7 @@ fn the_model_is_made_out_from_names_and_shapes() {
     assert!(reason.contains("19 joints"), "{reason}");
 }
 
-/// Fails when the weights of a model are taken for another's, whatever their joints: every row.
+/// Fails when the weights of any model are identified as another one's, for any number of joints.
 #[test]
 fn every_model_is_made_out() {
     for spec in MODELS {
@@ -67,7 +67,7 @@ fn every_model_is_made_out() {
                     assert_eq!(fit.spec.name, spec.name);
                     assert_eq!((fit.skeleton.n_joints(), fit.input), (n_joints, input));
                 }
-                // Ablations that differ in what is added have the same tensors.
+                // Ablations that differ only in which maps are added have the same tensors.
                 Err(reason) => assert!(
                     ["sfm-no-hsa", "sfm-cascaded"].contains(&spec.name)
                         && reason.contains(spec.name),
@@ -79,8 +79,8 @@ fn every_model_is_made_out() {
     }
 }
 
-/// Fails when a file that does not fit is refused without saying where it differs, or with a
-/// list without end.
+/// Fails when a file that does not match is refused without naming the differences, or with an
+/// unlimited list.
 #[test]
 fn differences_are_listed() {
     let whole = shapes_of("sfm", 17);
@@ -125,8 +125,8 @@ impl PoseModel for Tabled {
     }
 }
 
-/// Fails when the input size is made out wrongly from a position table: 256x256 and 192x256
-/// networks would be fed squeezed people.
+/// Fails when the input size is inferred wrongly from a position table: 256x256 and 192x256
+/// networks would get distorted people.
 #[test]
 fn the_input_size_follows_from_a_position_table() {
     let card = MODELS[0].card.replacen("width = 256", "width = 192", 1);

@@ -1,22 +1,22 @@
-//! What a pickle asks to be called, and the plain values that stand for the results.
+//! Calls requested by a pickle, and the plain values that stand for their results.
 
 use super::machine::{Machine, damaged, too_large};
 use super::names::Global;
 use super::{Node, Refusal, Value, refused};
 use crate::checkpoint::storage::{Storage, TensorRef};
 
-/// Functions that make what another function makes, one in the other.
+/// Maximum nesting of functions that apply another function.
 const MAX_WRAPPED: usize = 4;
 
 impl<'a> Machine<'a> {
-    /// `function(*arguments)`, both on the stack.
+    /// Handles `function(*arguments)`, both on the stack.
     pub(super) fn reduce(&mut self) -> Result<(), Refusal> {
         let arguments = self.pop()?;
         let function = self.pop()?;
         self.call(function, arguments)
     }
 
-    /// An object of a class, with the arguments of its constructor, all on the stack.
+    /// Creates an object of a class with the arguments of its constructor, all on the stack.
     pub(super) fn new_object(&mut self, has_keywords: bool) -> Result<(), Refusal> {
         if has_keywords {
             self.pop()?;
@@ -78,13 +78,13 @@ impl<'a> Machine<'a> {
         Err(damaged())
     }
 
-    /// Whether more can be appended to a value.
+    /// Returns whether values can be appended to a value.
     fn is_list(&self, value: Value<'a>) -> bool {
         matches!(value, Value::Node(index) if matches!(self.nodes.get(index), Some(Node::List(_))))
     }
 
-    /// A dictionary from nothing, from the maker of its missing values, from another dictionary
-    /// or, as Python 2 wrote them, from a list of pairs.
+    /// Creates a dictionary: empty, from a default factory, from another dictionary or, as Python 2
+    /// wrote them, from a list of pairs.
     fn mapping(&mut self, argument: Option<Value<'a>>) -> Result<(), Refusal> {
         let Some(argument @ Value::Node(index)) = argument else {
             return self.make(Node::Dict(Vec::new()));
@@ -105,8 +105,8 @@ impl<'a> Machine<'a> {
         self.make(Node::Dict(pairs))
     }
 
-    /// Sets the state of the object below it on the stack. That of dictionaries is what PyTorch
-    /// notes beside tensors (version numbers), of other values nothing that matters.
+    /// Sets the state of the object below it on the stack. For dictionaries the state is PyTorch
+    /// metadata (version numbers); for other values it is irrelevant.
     pub(super) fn build(&mut self) -> Result<(), Refusal> {
         let state = self.pop()?;
         let attributes = match self.items(state) {
@@ -146,8 +146,8 @@ impl<'a> Machine<'a> {
         TensorRef::new(*storage, size(offset)?, sizes(shape)?, sizes(strides)?)
     }
 
-    /// A storage: `('storage', class, key, place, number of elements)`; files of the old form
-    /// have a sixth item for a view into another storage.
+    /// Handles a storage: `('storage', class, key, location, number of elements)`; files of the old
+    /// format have a sixth item for a view into another storage.
     pub(super) fn persistent(&mut self) -> Result<(), Refusal> {
         let id = self.pop()?;
         let storage = match self.items(id)? {
@@ -175,8 +175,8 @@ impl<'a> Machine<'a> {
         self.make(Node::Storage(storage))
     }
 
-    /// Counts what was copied from one container to another: a few bytes must not copy a large
-    /// one again and again.
+    /// Counts items copied between containers: a few bytes must not copy a large container
+    /// repeatedly.
     fn count_copies(&mut self, n: usize) -> Result<(), Refusal> {
         self.n_copied += n;
         if self.n_copied > super::machine::MAX_NODES {

@@ -1,10 +1,10 @@
-//! The bytes of a pickle, read from front to back.
+//! Sequential reader of a pickle's bytes.
 
 use super::{Refusal, Value};
 
 pub(super) struct Input<'a> {
     bytes: &'a [u8],
-    /// Bytes read.
+    /// Number of bytes read.
     pub(super) at: usize,
 }
 
@@ -20,7 +20,7 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    /// A little-endian number of up to eight bytes.
+    /// Reads a little-endian number of up to eight bytes.
     pub(super) fn unsigned(&mut self, n: usize) -> Result<u64, Refusal> {
         let bytes = self.take(n)?.iter().rev();
         Ok(bytes.fold(0, |value, byte| value << 8 | u64::from(*byte)))
@@ -30,19 +30,19 @@ impl<'a> Input<'a> {
         Ok(self.take(1)?[0])
     }
 
-    /// As many bytes as the number of `n_length` bytes before them says.
+    /// Reads bytes whose count precedes them as a number of `n_length` bytes.
     pub(super) fn counted(&mut self, n_length: usize) -> Result<&'a [u8], Refusal> {
         let n = self.unsigned(n_length)?;
         self.take(usize::try_from(n).unwrap_or(usize::MAX))
     }
 
-    /// A text; one that is not UTF-8, as the bytes that Python 2 called text, is data.
+    /// Reads a string; one that is not UTF-8, like Python 2's byte strings, becomes data.
     pub(super) fn text(&mut self, n_length: usize) -> Result<Value<'a>, Refusal> {
         let text = std::str::from_utf8(self.counted(n_length)?);
         Ok(text.map_or(Value::Data, Value::Text))
     }
 
-    /// A number in two's complement; one of more than 64 bits is the state of some generator.
+    /// Reads a two's complement number; one of more than 64 bits (a generator state) becomes data.
     pub(super) fn long(&mut self, n_length: usize) -> Result<Value<'a>, Refusal> {
         let bytes = self.counted(n_length)?;
         if bytes.len() > 8 {
@@ -59,7 +59,7 @@ impl<'a> Input<'a> {
 
     pub(super) fn line(&mut self) -> Result<&'a str, Refusal> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        // No module or function of Python that could be meant has a longer name.
+        // No relevant module or function of Python has a longer name.
         let n = rest.iter().take(256).position(|b| *b == b'\n');
         let line = self.take(n.ok_or("has a name without an end in its pickle")?)?;
         self.at += 1;

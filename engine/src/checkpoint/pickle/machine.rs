@@ -1,4 +1,4 @@
-//! The machine's opcodes. What they build, and why so little, is said in the module above.
+//! Opcodes of the interpreter. The parent module explains the restrictions.
 
 use std::collections::HashMap;
 
@@ -6,17 +6,18 @@ use super::input::Input;
 use super::names::Global;
 use super::{Node, Pickle, Refusal, Value};
 
-/// Containers, tensors and storages. A thousand tensors with moments make about 20,000.
+/// Maximum number of containers, tensors and storages. A thousand tensors with optimizer state make
+/// about 20,000.
 pub(super) const MAX_NODES: usize = 1 << 20;
-/// Values waiting for their container; `torch.save` fills containers a thousand pairs at a time.
+/// Maximum number of values on the stack; `torch.save` fills containers a thousand pairs at a time.
 const MAX_STACK: usize = 1 << 20;
-/// Containers begun and not ended.
+/// Maximum number of open containers.
 const MAX_MARKS: usize = 1 << 10;
 
 pub(super) struct Machine<'a> {
     input: Input<'a>,
     pub(super) nodes: Vec<Node<'a>>,
-    /// Items copied from one container to another.
+    /// Number of items copied from one container to another.
     pub(super) n_copied: usize,
     stack: Vec<Value<'a>>,
     marks: Vec<usize>,
@@ -24,7 +25,7 @@ pub(super) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// A machine before the first opcode of `bytes`.
+    /// Creates an interpreter before the first opcode of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             input: Input::new(bytes),
@@ -85,7 +86,7 @@ impl<'a> Machine<'a> {
                 b'C' => self.bytes(1)?,
                 b'B' => self.bytes(4)?,
                 0x8e | 0x96 => self.bytes(8)?,
-                // How long the next part is: it is all here.
+                // The length of the next frame is not needed: all bytes are in memory.
                 0x95 => drop(self.input.take(8)?),
                 b'0' => drop(self.pop()?),
                 b'1' => drop(self.pop_to_mark()?),
@@ -163,7 +164,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Adds a node without a place on the stack.
+    /// Adds a node without pushing it on the stack.
     pub(super) fn add(&mut self, node: Node<'a>) -> Result<Value<'a>, Refusal> {
         if self.nodes.len() >= MAX_NODES {
             return Err(too_large());
@@ -182,7 +183,7 @@ impl<'a> Machine<'a> {
         self.push(known.unwrap_or(Value::Foreign { module, name }))
     }
 
-    /// Values above the last open mark.
+    /// Returns the number of values above the last open mark.
     fn open(&self) -> usize {
         self.stack.len() - self.marks.last().copied().unwrap_or(0)
     }
@@ -206,7 +207,7 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(mark))
     }
 
-    /// The node on top of the stack, which stays there.
+    /// Returns the node on top of the stack without popping it.
     fn top(&mut self) -> Result<&mut Node<'a>, Refusal> {
         match (self.open(), self.stack.last()) {
             (1.., Some(Value::Node(index))) => self.nodes.get_mut(*index).ok_or_else(damaged),
@@ -273,7 +274,7 @@ impl<'a> Machine<'a> {
         self.push(value)
     }
 
-    /// The items of a list or tuple.
+    /// Returns the items of a list or tuple.
     pub(super) fn items(&self, value: Value<'a>) -> Result<&[Value<'a>], Refusal> {
         match value {
             Value::Node(index) => match self.nodes.get(index) {

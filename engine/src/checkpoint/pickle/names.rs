@@ -1,11 +1,11 @@
-//! The functions and classes that a pickle may use, and what they make.
+//! Functions and classes that a pickle may use, and the kind of value they produce.
 //!
-//! None of them is ever called or loaded: a name only decides which plain value stands for what it
-//! would have built.
+//! None of them is ever called or loaded: a name only selects the plain value that stands for the
+//! result.
 
 use super::super::storage::Element;
 
-/// What a function or class makes.
+/// Kind of result of a function or class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::checkpoint) enum Global {
     /// A dictionary.
@@ -14,9 +14,9 @@ pub(in crate::checkpoint) enum Global {
     Sequence,
     /// An object with attributes.
     Object,
-    /// A value that no import looks into.
+    /// A value that the import ignores.
     Data,
-    /// An attribute of a known class: methods that NumPy-minded loops keep.
+    /// An attribute of a known class: methods stored with NumPy data.
     Attribute,
     /// An object of the class that is its first argument.
     Reconstructor,
@@ -24,7 +24,7 @@ pub(in crate::checkpoint) enum Global {
     RebuildTensor,
     /// A parameter from a tensor.
     RebuildParameter,
-    /// What the function in its first argument makes of the third.
+    /// The result of applying the function in the first argument to the third argument.
     RebuildFromType,
     /// The shape of a tensor.
     Size,
@@ -32,7 +32,7 @@ pub(in crate::checkpoint) enum Global {
     Storage(Element),
 }
 
-/// Dictionaries with another name.
+/// Dictionary classes.
 const MAPPINGS: &[(&str, &str)] = &[
     ("collections", "OrderedDict"),
     ("collections", "defaultdict"),
@@ -62,7 +62,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("ml_collections.config_dict.config_dict", "ConfigDict"),
 ];
 
-/// Packages of training loops, whose classes are the containers of their state.
+/// Packages of training loops whose classes hold their state.
 const LOOPS: &[&str] = &[
     "pytorch_lightning.",
     "lightning.",
@@ -73,7 +73,7 @@ const LOOPS: &[&str] = &[
     "torch.optim.",
 ];
 
-/// Modules with the names in them that make plain data. NumPy's moved in version 2.
+/// Modules and their names that create plain data. NumPy's moved in version 2.
 const DATA: &[(&str, &[&str])] = &[
     ("numpy.core.multiarray", &["scalar", "_reconstruct"]),
     ("numpy._core.multiarray", &["scalar", "_reconstruct"]),
@@ -187,7 +187,7 @@ const BUILTINS: &[&str] = &[
 const SEQUENCES: &[&str] = &["list", "tuple", "set", "frozenset"];
 
 impl Global {
-    /// What stands for `module.name`; `None` when it is not known.
+    /// Looks up `module.name`; `None` if it is unknown.
     pub(super) fn named(module: &str, name: &str) -> Option<Self> {
         match (module, name) {
             ("torch", "Size") => return Some(Self::Size),

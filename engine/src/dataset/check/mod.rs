@@ -1,5 +1,5 @@
-//! The checker: everything that is suspicious about a data set before it is learned from, as a
-//! list of [`Finding`]s. It never stops at the first.
+//! Data set checker: collects everything suspicious about a data set before training as a list of
+//! [`Finding`]s, without stopping at the first.
 
 mod people;
 mod sides;
@@ -13,24 +13,24 @@ use sha2::{Digest, Sha256};
 use super::{Dataset, Finding, Sample, Severity, picture};
 use crate::error::Error;
 
-/// SHA-256 of a picture's file.
+/// SHA-256 of an image file.
 pub type Fingerprint = [u8; 32];
 
-/// What was seen of a data set.
+/// Result of checking a data set.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
-    /// What is odd, in the order of the pictures.
+    /// Problems found, in the order of the images.
     pub findings: Vec<Finding>,
-    /// The pictures that could be opened; of equal ones the first.
+    /// Readable images; for duplicate files, the first path.
     pub pictures: HashMap<Fingerprint, PathBuf>,
 }
 
-/// Looks for pictures that are missing, damaged, empty, of another size than labelled, there twice
-/// or without anybody; boxes without area or outside the picture; joints outside picture or box; left and
-/// right that look exchanged; people labelled twice. Findings come in the order of the pictures.
+/// Reports images that are missing, damaged, empty, of another size than labelled, duplicated or
+/// without people; boxes without area or outside the image; joints outside image or box; left and
+/// right that look swapped; people labelled twice. Findings come in the order of the images.
 ///
-/// Every picture is decoded, on all cores: some milliseconds each. `keep_going` is called after
-/// each; once it says false, the remaining pictures are not opened.
+/// Every image is decoded, on all cores: some milliseconds each. `keep_going` is called after each;
+/// once it returns false, the remaining images are not opened.
 pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Checked {
     let stopped = std::sync::atomic::AtomicBool::new(false);
     let relaxed = std::sync::atomic::Ordering::Relaxed;
@@ -90,16 +90,17 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Check
     checked
 }
 
-/// What was seen of a picture.
+/// Result of checking one image.
 #[derive(Default)]
 struct Look {
     fingerprint: Option<Fingerprint>,
     findings: Vec<Finding>,
 }
 
-/// A picture whose channels vary by less than this shows nothing.
+/// An image whose channels all vary by less than this is reported as empty.
 const FLAT: u8 = 4;
-/// The last bytes in which a JPEG's end marker is looked for; cameras append little behind it.
+/// Number of bytes at the end of a JPEG that are searched for its end marker; cameras append little
+/// after it.
 const TAIL: usize = 4096;
 
 fn look(sample: &Sample) -> Look {
@@ -156,7 +157,7 @@ fn is_flat(rgba: &[u8]) -> bool {
         .all(|(l, h)| h.saturating_sub(*l) < FLAT)
 }
 
-/// The error without the file, which the finding names itself.
+/// Returns the error message without the file, which the finding names itself.
 fn reason(error: &Error) -> String {
     match error {
         Error::Data { reason, .. } | Error::Source { reason, .. } => reason.clone(),
@@ -220,8 +221,8 @@ mod tests {
         bytes.into_inner()
     }
 
-    /// Fails when some kind of broken picture is not found, is blamed on a sound one, or one hides
-    /// the others.
+    /// Fails when some kind of broken image is not found, a valid one is reported, or one finding
+    /// hides the others.
     #[test]
     fn broken_pictures_are_found() {
         let good = std::fs::read(crate::test_golden::path("dataset/chroma.jpg")).unwrap();
@@ -249,7 +250,7 @@ mod tests {
             true
         });
         assert_eq!(n.load(Ordering::Relaxed), 9);
-        // Neither what is missing or empty nor the twin.
+        // Missing and empty files and the duplicate are not counted.
         assert_eq!(pictures.len(), 6);
         let of = |name: &str| {
             let of_file = findings.iter().filter(|f| f.file.ends_with(name));
@@ -278,8 +279,8 @@ mod tests {
         );
     }
 
-    /// Fails when stopping a check of a large set waits for all of it, or numbers used twice are
-    /// not seen.
+    /// Fails when cancelling the check of a large set still processes all of it, or duplicate ids
+    /// are not reported.
     #[test]
     fn a_check_can_be_stopped() {
         let folder = tempfile::tempdir().unwrap();

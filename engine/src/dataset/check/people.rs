@@ -1,20 +1,21 @@
-//! Boxes, joints and people labelled twice.
+//! Checks of boxes, of joints, and for people labelled twice.
 
 use super::sides::exchanged;
 use crate::dataset::{Annotation, Finding, Joint, Sample, Severity};
 use crate::geometry::{BBox, Point, Size};
 use crate::skeleton::Skeleton;
 
-/// Joints may lie this far outside the picture, in pixels: rounding.
+/// Tolerance for joints outside the image in pixels, for rounding.
 const SLACK: f64 = 1.0;
-/// Joints may lie outside their box by this share of its longer side.
+/// Tolerance for joints outside their box, as a fraction of its longer side.
 const BOX_SLACK: f64 = 0.25;
-/// People whose common joints are closer than this share of the box's diagonal are one person.
+/// Annotations whose common joints are closer than this fraction of the box diagonal are one
+/// person.
 const SAME: f64 = 0.03;
-/// Common joints that it takes to say so.
+/// Minimum number of common joints for that comparison.
 const SAME_JOINTS: usize = 4;
 
-/// Appends what is wrong with the people of a picture.
+/// Appends the problems with the people of an image.
 pub(super) fn check(sample: &Sample, skeleton: &Skeleton, findings: &mut Vec<Finding>) {
     for (i, annotation) in sample.annotations.iter().enumerate() {
         let mut find = |severity, text: String| {
@@ -84,7 +85,7 @@ fn check_joints(
         let taken = labelled.iter().filter(|(_, p)| take(*p));
         taken.map(|(j, _)| name(*j)).collect::<Vec<_>>().join(", ")
     };
-    // Farther away than the picture is large: the labeller's "surely not in the picture".
+    // Farther away than the image is large: the labeller marked the joint as outside the image.
     let beyond = |p: Point| outside(p, image) > image.width.max(image.height) as f64;
     let strays = list(&|p| outside(p, image) > SLACK && !beyond(p));
     if !strays.is_empty() {
@@ -129,7 +130,7 @@ fn check_joints(
     }
 }
 
-/// How far a point lies outside the picture, in pixels.
+/// Returns the distance of a point outside the image in pixels, 0 inside.
 fn outside(p: Point, image: Size) -> f64 {
     let off = |v: f64, n: usize| (-0.5 - v).max(v - (n as f64 - 0.5)).max(0.0);
     off(p.x, image.width).max(off(p.y, image.height))
@@ -180,7 +181,7 @@ mod tests {
 
     fn texts(spoil: impl Fn(&mut Sample)) -> String {
         let mut sample = sample();
-        // Wrists and ankles only: the sides of this figure mean nothing.
+        // Wrists and ankles only: the left and right of this synthetic person are not meaningful.
         for j in 0..9 {
             sample.annotations[0].joints[j].visibility = Visibility::Unlabelled;
         }
@@ -192,7 +193,7 @@ mod tests {
         texts.join("\n")
     }
 
-    /// Fails when some kind of broken label is not found, or a sound one is blamed.
+    /// Fails when some kind of broken label is not found, or a valid one is reported.
     #[test]
     fn broken_people_are_found() {
         assert_eq!(texts(|_| {}), "");

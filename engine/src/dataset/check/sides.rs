@@ -1,10 +1,10 @@
-//! Left and right that look exchanged.
+//! Detection of swapped left and right joints.
 
 use crate::geometry::Point;
 use crate::skeleton::Skeleton;
 
-/// Pairs whose order across the body says which way the person faces, and the least distance
-/// across, as a share of the torso, that says it clearly.
+/// Joint pairs whose order across the body tells which way the person faces, and the minimum
+/// distance across, as a fraction of the torso, at which it does so reliably.
 const FACING: [(&str, f64); 4] = [
     ("shoulder", 0.2),
     ("hip", 0.15),
@@ -12,15 +12,15 @@ const FACING: [(&str, f64); 4] = [
     ("eye", 0.06),
 ];
 
-/// Limbs that hang on the wrong side: upper end, lower end.
+/// Limbs that cross to the wrong side if swapped: upper end, lower end.
 const HANGING: [(&str, &str); 2] = [("shoulder", "elbow"), ("hip", "knee")];
 
-/// A pair is exchanged when its limbs are this much shorter crosswise. Crossed legs reach 0.9,
-/// exchanged knees of a wide stance 0.7.
+/// A pair is swapped if exchanging the limbs' lower ends shortens them to this fraction. Crossed
+/// legs reach 0.9, swapped knees of a wide stance 0.7.
 const CROSSWISE: f64 = 0.75;
 
-/// Why left and right of a person look exchanged; `None` when they do not. A turned head over
-/// folded arms can look so too: it is a suspicion.
+/// Explains why left and right of a person look swapped; `None` if they do not. A turned head over
+/// folded arms can look the same, so it is only a suspicion.
 pub(super) fn exchanged(
     skeleton: &Skeleton,
     point: &dyn Fn(usize) -> Option<Point>,
@@ -41,7 +41,7 @@ pub(super) fn exchanged(
         }
     }
 
-    // The body's axis: from the hips, or from the shoulders to the head.
+    // Axis of the body: from the hips, or from the shoulders to the head.
     let middle =
         |(l, r): (Point, Point)| Point::new(f64::midpoint(l.x, r.x), f64::midpoint(l.y, r.y));
     let neck = middle(shoulders?);
@@ -53,7 +53,7 @@ pub(super) fn exchanged(
     let length = from.distance(to).max(l.distance(r));
     let axis = from.distance(to);
     if axis < 0.3 * length || length <= 0.0 {
-        // Seen from above or lying towards the camera: left and right have no order.
+        // Seen from above or lying towards the camera: left and right are not ordered.
         return None;
     }
     let across = Point::new(-(to.y - from.y) / axis, (to.x - from.x) / axis);
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A person facing the camera, turned by `degrees`; `exchange` swaps these pairs.
+    /// Checks a person facing the camera, rotated by `degrees`; `exchange` swaps these pairs.
     fn person(degrees: f64, exchange: &[&str]) -> Option<String> {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let place = |name: &str| {
@@ -111,8 +111,8 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when exchanged sides are not seen in some direction, or people who are turned or
-        /// seen from behind are suspected.
+        /// Fails when swapped sides are missed in some direction, or people who are rotated or seen
+        /// from behind are reported.
         #[test]
         fn exchanged_sides_are_seen(degrees in 0.0..360.0) {
             prop_assert_eq!(person(degrees, &[]), None);

@@ -1,4 +1,4 @@
-//! A detector's boxes as a COCO results list.
+//! Detected boxes from a COCO results list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -20,23 +20,23 @@ struct CocoDetection {
     score: Loose,
 }
 
-/// Boxes that fit a data set.
+/// Detected boxes that belong to a data set, and counts of those that do not.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BoxList {
-    /// Of people in its pictures.
+    /// Boxes of people in its images.
     pub boxes: Vec<DetectedBox>,
-    /// Of other categories.
+    /// Number of boxes of other categories.
     pub of_other_categories: usize,
-    /// Of pictures that are not in it.
+    /// Number of boxes in images that the data set does not contain.
     pub of_other_pictures: usize,
 }
 
 /// Reads a COCO detection results list (`image_id`, `category_id`, `bbox`, `score`) and keeps the
-/// boxes of people in the pictures of `dataset`. A picture may be named by its file's name.
+/// boxes of people in the images of `dataset`. An image may be identified by its file name.
 ///
 /// # Errors
-/// When the file cannot be read, a field is missing or of the wrong kind, or none of the boxes is
-/// of the data set: the message says whether categories or pictures differ.
+/// When the file cannot be read, a field is missing or has the wrong type, or none of the boxes
+/// belongs to the data set: the message tells whether categories or images differ.
 pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
     if first_json_byte(path) == Some(b'{') {
         let reason = "an object (labels?), not a list of boxes with scores; `--boxes gt` takes the \

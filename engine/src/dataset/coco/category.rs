@@ -1,4 +1,4 @@
-//! Which category is read, and what its joints are.
+//! Selection of the COCO category to read, and its joints.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ pub(super) struct Category {
     keypoints: Option<Vec<Loose>>,
 }
 
-/// The category that is read.
+/// The selected category.
 #[derive(Debug)]
 pub(super) struct Chosen {
-    /// `None` where the file has no categories: every annotation counts.
+    /// Id of the category; `None` where the file has no categories and every annotation counts.
     pub category_id: Option<u64>,
     pub naming: Naming,
-    /// What is to be known about the choice.
+    /// Remarks about the selection.
     pub notes: Vec<(Severity, String)>,
-    /// Annotations of other categories.
+    /// Number of annotations of other categories.
     pub others: usize,
 }
 
@@ -38,7 +38,7 @@ impl Category {
         names.map(|name| name.text().unwrap_or_default()).collect()
     }
 
-    /// `person (1)`.
+    /// Formats `person (1)`.
     fn show(&self) -> String {
         match self.name.text() {
             Some(name) => format!("{name} ({})", self.id),
@@ -55,15 +55,15 @@ impl Category {
     }
 }
 
-/// One that could be read.
+/// A category that could be read.
 struct Candidate<'a> {
     category: &'a Category,
     naming: Naming,
     n_annotations: usize,
 }
 
-/// The category called `wanted` by its name or number, else the one whose joints are a person's; of
-/// several the one with most of them.
+/// Returns the category with the name or id `wanted`; otherwise the one with the joints of a
+/// person, of several the one with the most annotations.
 ///
 /// # Errors
 /// When there is none, or two are equally good.
@@ -130,7 +130,7 @@ pub(super) fn choose(
         });
     }
     let n_before = candidates.len();
-    // Those that nobody has; unless nobody has any.
+    // Prefer categories that have annotations, if any has.
     if candidates.iter().any(|c| c.n_annotations > 0) {
         candidates.retain(|c| c.n_annotations > 0);
     }
@@ -187,7 +187,7 @@ pub(super) fn choose(
     })
 }
 
-/// Joints without names: as many as the annotations have.
+/// Assumes the order of joints from their number where the file gives no names.
 fn unnamed(annotations: &[CocoAnnotation], category: Option<u64>) -> Result<Naming, String> {
     let is_of = |a: &&CocoAnnotation| {
         let id = a.category_id.id();

@@ -1,9 +1,9 @@
 //! COCO keypoint annotations and COCO detection results.
 //!
-//! One category is read: the one that is asked for, else the one whose joints are a person's
-//! ([`category`]); its joints go by their names. Crowds are kept and marked. What tools leave out
-//! is put in: sizes from the pictures, boxes and areas from the joints ([`person`](mod@person)). Whether the
-//! pictures exist shows when they are read.
+//! One category is read: the requested one, otherwise the one with the joints of a person
+//! ([`category`]); joints are matched by name. Crowds are kept and marked. Fields that tools omit
+//! are filled in: sizes from the images, boxes and areas from the joints ([`person`](mod@person)).
+//! Missing images are detected when they are read.
 
 mod boxes;
 mod category;
@@ -46,7 +46,7 @@ struct CocoFile {
 struct CocoImage {
     id: Loose,
     file_name: Loose,
-    /// Where `file_name` is missing.
+    /// Used where `file_name` is missing.
     path: Loose,
     coco_url: Loose,
     width: Loose,
@@ -65,11 +65,11 @@ struct CocoAnnotation {
     iscrowd: Loose,
     keypoints: Numbers,
     num_keypoints: Loose,
-    /// Not COCO's: left, top, right, bottom of the head, as MPII has it.
+    /// Not part of COCO: left, top, right, bottom of the head, as in MPII.
     head_box: Numbers,
 }
 
-/// The row of [`super::DATASETS`].
+/// Entry of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
     name: "coco",
     help: "COCO keypoints JSON (images, annotations, categories)",
@@ -80,8 +80,8 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
 };
 
 /// # Errors
-/// When the file cannot be read, has no images, annotations or joints of a person, or several
-/// categories of people of which none was asked for.
+/// When the file cannot be read, has no images, annotations or joints of a person, or has several
+/// categories of people and none was requested.
 pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
     const WHAT: &str = "COCO keypoints file (an object of images, annotations and categories)";
     let path = request.annotations;
@@ -140,7 +140,7 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
         {
             continue;
         }
-        // Numbers of annotations only have to differ.
+        // Annotation ids only have to be unique.
         let id = match annotation.id.word() {
             Some(_) => None,
             None => annotation.id.id(),
@@ -180,19 +180,19 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
     })
 }
 
-/// Pictures of a file.
+/// Builds the samples of a file.
 struct Reader<'a> {
     path: &'a Path,
     findings: &'a mut Vec<Finding>,
     samples: BTreeMap<u64, Sample>,
-    /// Those whose size is not said.
+    /// Ids of images without a size in the file.
     without_size: Vec<u64>,
 }
 
 impl Reader<'_> {
     fn images(&mut self, images: Vec<CocoImage>, folder: &Path) {
         let pictures = PictureFolder::new(folder);
-        // Pictures found by part of their name, and under which name.
+        // Images found by part of their name, with the name in the file.
         let mut found: HashMap<std::path::PathBuf, String> = HashMap::new();
         for image in images {
             let name = [&image.file_name, &image.path, &image.coco_url];
@@ -225,7 +225,7 @@ impl Reader<'_> {
                 && let Some(other) = found.insert(place.path.clone(), name.clone())
                 && other != name
             {
-                // Only one of the two can be meant; which, the names do not say.
+                // Only one of the two names can be right, but they do not tell which.
                 self.fault(format!(
                     "both {other} and {name} would be {}; give the folder that their names start \
                      from",
@@ -257,7 +257,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Sizes that are not said are those of the pictures.
+    /// Reads missing sizes from the image files.
     fn sizes(&mut self) {
         if self.without_size.is_empty() {
             return;

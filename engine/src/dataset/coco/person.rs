@@ -1,4 +1,4 @@
-//! One annotation as a person, and what tools leave out of it.
+//! Conversion of an annotation to a person, with omitted fields filled in.
 
 use super::CocoAnnotation;
 use crate::dataset::loose::Numbers;
@@ -6,14 +6,13 @@ use crate::dataset::names::Naming;
 use crate::dataset::{Annotation, Joint, Sample, Visibility};
 use crate::geometry::{BBox, Point, Size};
 
-/// Why somebody cannot be looked at.
+/// Reason why a person cannot be used.
 pub(super) const NO_BOX: &str = "without a box and without labelled joints to draw one around";
 
-/// Share of its box that a person covers on average, as COCO's tools assume where no silhouette
-/// was drawn.
+/// Mean fraction of its box that a person covers, as COCO's tools assume where no mask was drawn.
 const COVERED: f64 = 0.53;
 
-/// What was put in, in people.
+/// Counts of people by kind of field that was filled in.
 #[derive(Debug, Default)]
 pub(super) struct Mended {
     people: usize,
@@ -26,7 +25,7 @@ pub(super) struct Mended {
 }
 
 impl Mended {
-    /// A line for each kind.
+    /// Returns one remark for each kind.
     pub(super) fn notes(&self) -> Vec<String> {
         let all = self.people;
         let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} of {all} people {text}"));
@@ -66,7 +65,7 @@ const UNLABELLED: Joint = Joint {
     visibility: Visibility::Unlabelled,
 };
 
-/// The person of an annotation; box and area are NaN where [`complete`] has to find them.
+/// Converts an annotation; box and area are NaN where [`complete`] has to fill them in.
 pub(super) fn person(
     a: &CocoAnnotation,
     id: u64,
@@ -139,7 +138,7 @@ fn joint(x: f64, y: f64, flag: f64) -> Result<Joint, String> {
     let visibility = if !is_placed || flag.is_nan() || flag <= 0.0 {
         Visibility::Unlabelled
     } else if flag == Numbers::NO_FLAG {
-        // Without a flag, joints that nobody labelled stand at 0, 0 or at -1, -1.
+        // Without a flag, unlabelled joints are stored at (0, 0) or (-1, -1).
         let nowhere = (x, y) == (0.0, 0.0) || (x < 0.0 && y < 0.0);
         if nowhere {
             Visibility::Unlabelled
@@ -164,8 +163,8 @@ fn joint(x: f64, y: f64, flag: f64) -> Result<Joint, String> {
     Ok(Joint { point, visibility })
 }
 
-/// Finds the boxes and areas that are not said, and takes out those whom nobody can look at.
-/// Returns how many that were.
+/// Fills in missing boxes and areas and removes people for whom that is impossible. Returns the
+/// number of removed people.
 pub(super) fn complete(samples: &mut [Sample], mended: &mut Mended) -> usize {
     if are_corners(samples) {
         mended.corners = true;
@@ -195,11 +194,11 @@ fn mend(person: &mut Annotation, image: Size, mended: &mut Mended) -> bool {
     if !is_box(person.bbox) {
         let around = BBox::around(person.joints.iter().filter_map(|j| j.inside(image)));
         let Some(b) = around else { return false };
-        // A pixel at least: joints on a line, or a single one.
+        // At least one pixel, for collinear joints or a single one.
         person.bbox = BBox::new(b.x, b.y, b.w.max(1.0), b.h.max(1.0));
         mended.boxes += 1;
     }
-    // COCO has areas below 1, but none of 0.
+    // COCO has areas below 1, but never 0.
     if !(person.area.is_finite() && person.area > 0.0) {
         person.area = (COVERED * person.bbox.area()).max(1.0);
         mended.areas += 1;
@@ -207,8 +206,8 @@ fn mend(person: &mut Annotation, image: Size, mended: &mut Mended) -> bool {
     true
 }
 
-/// Whether the boxes are left, top, right, bottom: all of them are possible as such and have their
-/// person's joints inside, and as left, top, width, height some would leave the picture.
+/// Returns whether the boxes are left, top, right, bottom: all of them are valid as such and
+/// contain their person's joints, while some would leave the image as left, top, width, height.
 fn are_corners(samples: &[Sample]) -> bool {
     const SLACK: f64 = 2.0;
     let mut n_beyond = 0;
@@ -235,7 +234,7 @@ fn are_corners(samples: &[Sample]) -> bool {
     n_beyond > 0
 }
 
-/// Whether a joint lies in a box or a quarter of its longer side beside it.
+/// Returns whether a joint lies in a box grown by a quarter of its longer side.
 fn near(b: BBox, p: Point) -> bool {
     let slack = 0.25 * b.w.max(b.h);
     let within =

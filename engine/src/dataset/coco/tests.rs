@@ -1,4 +1,4 @@
-//! Fields, faults and damage; [`tools`] has what is sound in other ways.
+//! Tests of fields, errors and damaged files; [`tools`] covers valid files of other tools.
 
 use super::*;
 use crate::dataset::{Annotation, Split, Visibility};
@@ -42,8 +42,8 @@ fn valid() -> Value {
     })
 }
 
-/// Fails when a field lands in the wrong place, a coordinate is touched, another category
-/// becomes a person, or the file's own count of labels is lost.
+/// Fails when a field is stored in the wrong place, a coordinate changes, another category becomes
+/// a person, or the file's count of labelled joints is lost.
 #[test]
 fn every_field_is_kept() {
     let data = load_text(&valid().to_string()).unwrap();
@@ -75,7 +75,7 @@ fn every_field_is_kept() {
     assert_eq!(a.joints[2].labelled(), None);
 }
 
-/// Fails when a broken file is read without complaint, or the complaint does not say where.
+/// Fails when a broken file is read without an error, or the message does not name the place.
 #[test]
 fn complaints_name_the_field() {
     type Break = fn(&mut Value);
@@ -157,7 +157,7 @@ fn read_value(value: &Value) -> (Dataset, Vec<Finding>) {
     (read(&request, &mut findings).unwrap(), findings)
 }
 
-/// Fails when one broken entry hides the others, or takes sound ones with it.
+/// Fails when one broken entry hides the others, or removes valid ones.
 #[test]
 fn every_fault_is_found() {
     let mut value = valid();
@@ -183,7 +183,7 @@ fn every_fault_is_found() {
     assert_eq!(ids, [None, Some(10), Some(11), Some(12)]);
 }
 
-/// Four people as sound files have them, with all joints labelled.
+/// Returns a valid file of four people with all joints labelled.
 fn sound() -> Value {
     let mut value = valid();
     let joint = |j: u32| [f64::from(10 + j), f64::from(20 + j % 7), 2.0];
@@ -196,7 +196,7 @@ fn sound() -> Value {
     value
 }
 
-/// Fails when two pictures are taken for one because their folders are not there.
+/// Fails when two images are merged because their folders are missing.
 #[test]
 fn two_names_are_not_one_picture() {
     let dir = tempfile::tempdir().unwrap();
@@ -213,7 +213,7 @@ fn two_names_are_not_one_picture() {
     assert!(message.contains("left/a.jpg and right/a.jpg"), "{message}");
 }
 
-/// Fails when a cut-off or damaged file stops the program instead of being refused.
+/// Fails when a truncated or damaged file causes a panic instead of an error.
 #[test]
 fn damaged_files_are_refused() {
     let text = valid().to_string();
@@ -223,8 +223,8 @@ fn damaged_files_are_refused() {
 }
 
 proptest! {
-    /// Fails when a byte gone wrong stops the program, or people of another number of joints
-    /// or boxes of negative size get through.
+    /// Fails when a corrupted byte causes a panic, or people with a wrong number of joints or boxes
+    /// of negative size are accepted.
     #[test]
     fn damaged_bytes_are_survived(at in any::<usize>(), byte: u8) {
         let mut bytes = valid().to_string().into_bytes();
@@ -243,8 +243,8 @@ proptest! {
     }
 }
 
-/// Fails when a valid COCO file with numbered joint names is refused, or nobody is told how
-/// they are taken.
+/// Fails when a valid COCO file with numbered joint names is refused, or the assumed joint order is
+/// not reported.
 #[test]
 fn the_golden_file_is_read() {
     let (path, mut findings) = (test_golden::path("transpose/coco_gt.json"), Vec::new());

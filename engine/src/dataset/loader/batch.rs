@@ -1,4 +1,4 @@
-//! What a training step takes.
+//! Input of a training step.
 
 use candle_core::{Device, Tensor};
 
@@ -8,92 +8,92 @@ use crate::error::Result;
 use crate::geometry::{Affine2, Size};
 use crate::sample::Joint;
 
-/// Several inputs, cut out, augmented and normalised, with their targets.
+/// Several inputs, cropped, augmented and normalised, with their targets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Which batch this is.
+    /// Epoch and index of the batch.
     pub position: Position,
-    /// Width of the targets' Gaussians in heatmap pixels.
+    /// Standard deviation of the target Gaussians in heatmap pixels.
     pub sigma: f64,
-    /// Size of the inputs.
+    /// Width and height of the inputs in pixels.
     pub input_size: Size,
     /// `N x 3 x H x W`: normalised red, green and blue planes.
     pub input: Vec<f32>,
-    /// Size of the targets.
+    /// Width and height of the target maps in heatmap pixels.
     pub heatmap_size: Size,
-    /// `N x C x h x w`: the target maps of the outputs that `outputs` names, one after the other.
+    /// `N x C x h x w`: the target maps of the outputs in `outputs`, concatenated along channels.
     pub targets: Vec<f32>,
     /// 1 x 1, or the size of the targets.
     pub weight_size: Size,
-    /// `N x C` times `weight_size`: 0 for what nobody knows, otherwise 1.
+    /// `N x C` times `weight_size`: 0 where the label is unknown, otherwise 1.
     pub weights: Vec<f32>,
-    /// The network's outputs that have targets, in the order of their channels.
+    /// Names of the network outputs that have targets, in the order of their channels.
     pub outputs: &'static [&'static str],
-    /// `N`: what is seen. Inputs whose pictures cannot be read are missing.
+    /// Content of the `N` inputs. Inputs whose images cannot be read are missing.
     pub inputs: Vec<SeenInput>,
 }
 
-/// What an input shows.
+/// Content of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenInput {
-    /// Its parts, of one picture each: the whole, or four of a mosaic.
+    /// Tiles of one image each: a single one, or four of a mosaic.
     pub tiles: Vec<SeenTile>,
 }
 
 impl SeenInput {
-    /// Everybody in it.
+    /// Returns the joints of every person in the input.
     pub fn people(&self) -> impl Iterator<Item = &Vec<Joint>> {
         self.tiles.iter().flat_map(|tile| &tile.people)
     }
 }
 
-/// A part of an input that shows one picture.
+/// A part of an input that shows one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenTile {
-    /// Number of the data set.
+    /// Index of the data set.
     pub set: usize,
-    /// Number of the picture in its data set.
+    /// Id of the image in its data set.
     pub image_id: u64,
-    /// Number of the annotation of the person that the view was made for; `None` in a picture
-    /// without people.
+    /// Id of the annotation that the crop was made for; `None` in an image without people.
     pub annotation_id: Option<u64>,
-    /// Where it lies in the input.
+    /// Position of the tile in the input.
     pub tile: Tile,
-    /// Where its pixels lie in the image; the mirror is part of it.
+    /// Maps tile pixels to image pixels, including mirroring.
     pub image_from_tile: Affine2,
-    /// Left and right are exchanged.
+    /// Whether the tile is mirrored, with left and right swapped.
     pub flipped: bool,
-    /// Joints in input pixels, in the skeleton's order; in a mirrored view already exchanged. Of
-    /// the one person, or of everybody in the tile; then joints beyond its border are unlabelled.
+    /// Joints in input pixels, in the skeleton's order; already swapped in a mirrored crop. Holds
+    /// the one person, or all people in the tile; in the latter case joints outside the tile are
+    /// unlabelled.
     pub people: Vec<Vec<Joint>>,
 }
 
-/// The numbers of a [`Batch`] on a device.
+/// The tensors of a [`Batch`] on a device.
 #[derive(Debug, Clone)]
 pub struct BatchTensors {
-    /// `N x 3 x H x W`.
+    /// Normalised input planes, `N x 3 x H x W`.
     pub input: Tensor,
-    /// `N x C x h x w`.
+    /// Target maps, `N x C x h x w`.
     pub targets: Tensor,
-    /// `N x C x 1 x 1` or `N x C x h x w`.
+    /// Loss weights, `N x C x 1 x 1` or `N x C x h x w`.
     pub weights: Tensor,
 }
 
 impl Batch {
-    /// Number of inputs.
+    /// Returns the number of inputs.
     pub fn len(&self) -> usize {
         self.inputs.len()
     }
 
-    /// Whether there is none. The loader never hands such a batch out.
+    /// Returns whether the batch has no inputs. The loader never returns such a batch.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
 
-    /// Moves the numbers to `device`; on the processor nothing is copied.
+    /// Moves the tensors to `device`; on the CPU nothing is copied.
     ///
     /// # Errors
-    /// When the device has no room.
+    /// When the device is out of memory.
     pub fn into_tensors(self, device: &Device) -> Result<BatchTensors> {
         let n = self.inputs.len();
         let (i, h, w) = (self.input_size, self.heatmap_size, self.weight_size);

@@ -1,27 +1,27 @@
-//! Where in a picture the labels tell which joints are there: everywhere else nothing is taught.
+//! Regions of an image in which the labels are complete; elsewhere the loss is masked.
 
 use super::super::Annotation;
 use crate::geometry::{BBox, Point};
 use crate::sample::Joint;
 
-/// A label is trusted this far around its joint, as a share of the person's longer side, inside
-/// regions where the labels tell nothing: about two standard deviations of a heatmap's Gaussian
-/// for a person who fills a third of the input.
+/// Radius around a joint in which its label is trusted inside unlabelled regions, as a fraction of
+/// the person's longer side: about two standard deviations of a heatmap Gaussian for a person who
+/// fills a third of the input.
 const TRUST: f64 = 0.06;
 
-/// A person's unlabelled joints are somewhere in the box, grown by this share of each side: boxes
-/// are drawn around what is seen.
+/// A person's unlabelled joints are assumed to lie in the box, grown by this fraction of each side:
+/// boxes are drawn around the visible part.
 const SLACK: f64 = 0.1;
 
-/// What is labelled in one picture, in image pixels; joints as the view names them (exchanged in a
-/// mirrored view).
+/// Labels of one image in image pixels; joints in the order of the crop (swapped if it is
+/// mirrored).
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
-    /// Boxes of people without labels, crowds among them.
+    /// Boxes of people without labels, including crowds.
     ignored: Vec<BBox>,
-    /// Boxes of labelled people, and which of their joints are not labelled.
+    /// Boxes of labelled people, with a flag for each joint that is not labelled.
     partial: Vec<(BBox, Vec<bool>)>,
-    /// Labelled joints: number, place, how far the label is trusted.
+    /// Labelled joints: index, position, radius of trust.
     labelled: Vec<(usize, Point, f64)>,
 }
 
@@ -31,7 +31,7 @@ impl Coverage {
         self.ignored.push(bbox);
     }
 
-    /// Adds a labelled person: `joints` in image pixels, in the view's order.
+    /// Adds a labelled person: `joints` in image pixels, in the order of the crop.
     pub(super) fn add(&mut self, person: &Annotation, joints: &[Joint]) {
         let BBox { x, y, w, h } = person.bbox;
         let radius = TRUST * w.max(h);
@@ -50,7 +50,7 @@ impl Coverage {
         }
     }
 
-    /// Clears the flags of joints that may be at `p` (image pixels) without a label.
+    /// Clears the flags of joints that may be unlabelled at `p` (image pixels).
     pub(super) fn clear_unknown(&self, p: Point, known: &mut [bool]) {
         let near = |joint: Option<usize>| {
             let mut labels = self.labelled.iter();

@@ -1,11 +1,11 @@
-//! The way of labelled people into training: [`People`] of several data sets are shuffled anew for
-//! every epoch, prepared by threads (read, cropped, augmented, encoded) and handed out as
-//! [`Batch`]es, without end. Every batch is full: the few people left over at the end of an epoch
-//! wait for the next one.
+//! Training data loader: [`People`] of several data sets are reshuffled for every epoch, prepared
+//! by threads (read, cropped, augmented, encoded) and returned as an endless sequence of
+//! [`Batch`]es. Every batch is full: the few people left over at the end of an epoch wait for the
+//! next one.
 //!
-//! A batch is a function of the options and its [`Position`]: threads and their timing change
-//! nothing, and a [`Loader`] started at a saved position goes on as if it had never stopped.
-//! At most `prefetch + 1` batches are in memory besides the one handed out.
+//! A batch is a function of the options and its [`Position`]: the number of threads and their
+//! timing have no influence, and a [`Loader`] started at a saved position continues as if it had
+//! never stopped. At most `prefetch + 1` batches are in memory in addition to the one returned.
 
 mod batch;
 mod coverage;
@@ -34,66 +34,66 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::preprocess::InputSpec;
 
-/// How people become batches.
+/// Options of the loader.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderOptions {
-    /// What the network wants to see.
+    /// Input size, alignment and normalisation of the network.
     pub input: InputSpec,
-    /// How its targets are made.
+    /// Encoding of the targets.
     pub target: TargetSpec,
-    /// What happens to samples.
+    /// Augmentation of the samples.
     pub augment: Augment,
-    /// Of the order and of every sample's augmentation.
+    /// Seed of the order and of every sample's augmentation.
     pub seed: u64,
-    /// Inputs in a batch, at least 1.
+    /// Batch size, at least 1.
     pub batch: usize,
-    /// Share of a batch's inputs that are pictures without people, 0 to below 1; their number is
-    /// rounded. An epoch shows every person as often without them, in more batches.
+    /// Fraction of a batch's inputs that show images without people, 0 to below 1; their number is
+    /// rounded. An epoch still shows every person as often, in more batches.
     pub empty_share: f64,
-    /// Threads, at least 1.
+    /// Number of threads, at least 1.
     pub workers: usize,
-    /// Batches prepared ahead while one is being used. A batch of 32 for SFM holds 60 MB.
+    /// Number of batches prepared ahead. A batch of 32 for SFM takes 60 MB.
     pub prefetch: usize,
 }
 
-/// A picture that could not be used where it was to be shown.
+/// An image that could not be read when its turn came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenPicture {
-    /// The epoch in which it was missed.
+    /// Epoch in which the image was skipped.
     pub epoch: u64,
-    /// Number of its data set.
+    /// Index of the data set.
     pub set: usize,
-    /// Number in its data set.
+    /// Id of the image in its data set.
     pub image_id: u64,
-    /// What is wrong with which file.
+    /// The error, with the file.
     pub reason: String,
 }
 
-/// Batches, one after the other. Dropping it ends its threads within one sample's time.
+/// Iterates over batches. Dropping the loader ends its threads within one sample's time.
 #[derive(Debug)]
 pub struct Loader {
     people: Arc<People>,
     options: Arc<LoaderOptions>,
-    // Both are dropped before the workers, whose wait for jobs then ends; those that are still
-    // queued are not begun.
+    // Both are dropped before the workers, whose wait for jobs then ends; queued jobs are not
+    // started.
     jobs: Sender<Job>,
     results: Receiver<Message>,
     _workers: Vec<Worker>,
     epoch_len: usize,
-    /// Inputs of a batch that show people; the rest are pictures without.
+    /// Number of inputs of a batch that show people; the others show images without people.
     per_batch: usize,
     n_batches: u64,
-    /// Order of the epoch that is being given out.
+    /// Order of the epoch whose jobs are being queued.
     planned_epoch: Option<(u64, Vec<usize>)>,
-    /// Next batch to be given to the workers.
+    /// Next batch to queue for the workers.
     plan_at: Position,
     n_jobs: u64,
-    /// Batches given to the workers, oldest first.
+    /// Batches queued for the workers, oldest first.
     planned: VecDeque<Planned>,
-    /// Samples that came before their turn.
+    /// Samples that are finished ahead of their turn.
     early: HashMap<u64, Outcome>,
     next: Position,
-    /// Not yet asked for.
+    /// Skipped images not yet reported.
     skipped: Vec<BrokenPicture>,
     known_broken: HashSet<(usize, u64)>,
     first_broken: Option<String>,
@@ -108,10 +108,10 @@ struct Planned {
     tickets: Range<u64>,
 }
 
-/// What became of a job.
+/// Result of a job.
 type Outcome = std::result::Result<Box<Prepared>, Failure>;
 
-/// From a worker.
+/// Message from a worker.
 enum Message {
     Done(u64, Outcome),
     Failed(Error),
@@ -121,8 +121,8 @@ impl Loader {
     /// Starts threads that prepare the batch at `position` and those after it.
     ///
     /// # Errors
-    /// When an option has no meaning, there is nobody to learn from, the position does not exist
-    /// (the data have changed since it was saved), or the system gives no thread.
+    /// When an option is invalid, there are no people, the position does not exist (the data have
+    /// changed since it was saved), or the system cannot create a thread.
     pub fn new(people: Arc<People>, options: LoaderOptions, position: Position) -> Result<Self> {
         options.augment.check()?;
         let (input, target) = (&options.input, &options.target);
@@ -161,7 +161,7 @@ impl Loader {
         }
 
         let options = Arc::new(options);
-        // Neither side ever waits for room: no more jobs than this are under way.
+        // Neither side ever blocks on a full channel: at most this many jobs are in flight.
         let room = (options.prefetch + 1) * options.batch;
         let (jobs, to_do) = bounded::<Job>(room);
         let (done, results) = bounded(room + options.workers);
@@ -183,7 +183,7 @@ impl Loader {
                     }
                     Ok(())
                 },
-                // The receiver is gone when the loader was dropped: nobody wants to know.
+                // The receiver is gone if the loader was dropped; the error is irrelevant then.
                 move |error| drop(failed.send(Message::Failed(error))),
             )
         };
@@ -211,13 +211,13 @@ impl Loader {
         })
     }
 
-    /// The next batch. Waits until it is ready.
+    /// Returns the next batch and waits until it is ready.
     ///
-    /// People whose pictures cannot be read are left out: the batch is smaller, and
-    /// [`Self::take_skipped`] tells of it. A batch without anybody is passed over.
+    /// People whose images cannot be read are skipped: the batch is smaller, and
+    /// [`Self::take_skipped`] reports them. A batch without people is skipped.
     ///
     /// # Errors
-    /// When no picture of a whole epoch can be read, or a thread has failed.
+    /// When no image of a whole epoch can be read, or a thread has failed.
     pub fn next_batch(&mut self) -> Result<Batch> {
         loop {
             if self.failed {
@@ -244,18 +244,19 @@ impl Loader {
         }
     }
 
-    /// Where to go on: the batch that [`Self::next_batch`] will return next.
+    /// Returns the position to resume from: that of the batch which [`Self::next_batch`] returns
+    /// next.
     pub fn position(&self) -> Position {
         self.next
     }
 
-    /// Batches in an epoch.
+    /// Returns the number of batches in an epoch.
     pub fn batches_per_epoch(&self) -> u64 {
         self.n_batches
     }
 
-    /// The samples left out since this was asked before, in their order: a picture as often as it
-    /// was missed.
+    /// Returns the samples skipped since the previous call, in their order, once per time that an
+    /// image was skipped.
     pub fn take_skipped(&mut self) -> Vec<BrokenPicture> {
         std::mem::take(&mut self.skipped)
     }
@@ -273,7 +274,7 @@ impl Loader {
         }
     }
 
-    /// Gives jobs to the workers until one batch and `prefetch` more are under way.
+    /// Queues jobs for the workers until one batch and `prefetch` more are in flight.
     fn give_out(&mut self) -> Result<()> {
         while self.planned.len() <= self.options.prefetch {
             let Position { epoch, batch } = self.plan_at;
@@ -304,7 +305,7 @@ impl Loader {
         Ok(())
     }
 
-    /// What a batch shows: people first, then pictures without.
+    /// Selects the content of a batch: people first, then images without people.
     fn picks_at(&mut self, epoch: u64, batch: u64) -> Vec<Pick> {
         let (seed, size) = (self.options.seed, self.options.batch);
         let first = batch as usize * self.per_batch;
@@ -328,7 +329,7 @@ impl Loader {
         people
     }
 
-    /// Waits for the samples of a batch and puts them together in their order.
+    /// Waits for the samples of a batch and assembles them in order.
     fn collect(&mut self, planned: &Planned) -> Result<Batch> {
         let (input, target) = (&self.options.input, &self.options.target);
         let mut batch = Batch {
@@ -397,7 +398,7 @@ impl Loader {
     }
 }
 
-/// Inputs of a batch that show no people.
+/// Returns the number of inputs in a batch that show no people.
 fn n_empty(people: &People, options: &LoaderOptions) -> Result<usize> {
     let share = options.empty_share;
     if !(0.0..1.0).contains(&share) {

@@ -1,11 +1,11 @@
-//! In which order people are seen: a function of the seed and the epoch alone.
+//! Order of people in an epoch: a function of the seed and the epoch alone.
 
 use serde::{Deserialize, Serialize};
 
 use super::People;
 use crate::augment::Rng;
 
-/// A place in training: the next batch. Saved in checkpoints.
+/// Position of the next batch in a training run. Saved in checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Epoch, from 0.
@@ -14,23 +14,24 @@ pub struct Position {
     pub batch: u64,
 }
 
-/// Stands in the place of a slot's index in the generator of its picture without people.
+/// Replaces the slot index when seeding the random generator for an image without people.
 const EMPTY: u64 = 1 << 63;
 
-/// Number of the picture without people that slot `slot` of an epoch shows, of `n`.
+/// Returns the index, below `n`, of the image without people shown in slot `slot` of an epoch.
 pub(super) fn empty_at(n: usize, seed: u64, epoch: u64, slot: u64) -> usize {
     Rng::new(&[seed, epoch, EMPTY | slot]).below(n)
 }
 
-/// Stands in the place of a sample's index in the generator of an epoch's order.
+/// Replaces the sample index when seeding the random generator for an epoch's order.
 const ORDER: u64 = u64::MAX;
 
-/// Numbers of the people of an epoch in the order they are seen, data sets by their weights.
+/// Returns the shuffled indices of the people of an epoch, data sets repeated by their weights.
 pub(super) fn shuffled(people: &People, seed: u64, epoch: u64) -> Vec<usize> {
     let mut rng = Rng::new(&[seed, epoch, ORDER]);
     let mut order = Vec::new();
     for (range, weight) in people.weighted() {
-        // Everybody as often as the whole part says; the rest falls to a random few.
+        // Everyone is repeated by the integer part of the weight; the fraction selects a random
+        // subset.
         let (whole, rest) = split(weight, range.len());
         for _ in 0..whole {
             order.extend(range.clone());
@@ -43,7 +44,7 @@ pub(super) fn shuffled(people: &People, seed: u64, epoch: u64) -> Vec<usize> {
     order
 }
 
-/// Number of people in an epoch.
+/// Returns the number of people in an epoch.
 pub(super) fn epoch_len(people: &People) -> usize {
     let len = |(range, weight): (std::ops::Range<usize>, f64)| {
         let (whole, rest) = split(weight, range.len());
@@ -52,13 +53,13 @@ pub(super) fn epoch_len(people: &People) -> usize {
     people.weighted().map(len).sum()
 }
 
-/// Number of batches in an epoch of `len` people. Fewer people than one batch make one small
-/// batch.
+/// Returns the number of batches in an epoch of `len` people. Fewer people than one batch make one
+/// small batch.
 pub(super) fn n_batches(len: usize, batch: usize) -> u64 {
     (len / batch).max(usize::from(len > 0)) as u64
 }
 
-/// How often all `n` people are seen, and how many are seen once more.
+/// Returns how often all `n` people are shown, and how many are shown once more.
 fn split(weight: f64, n: usize) -> (usize, usize) {
     let whole = weight.floor();
     let rest = ((weight - whole) * n as f64).round();

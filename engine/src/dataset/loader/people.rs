@@ -1,4 +1,4 @@
-//! Who is learned from: the people of several data sets under one skeleton.
+//! People for training: several data sets converted to one skeleton.
 
 use std::ops::Range;
 
@@ -11,19 +11,19 @@ use crate::preprocess::has_region;
 use crate::sample::Joint;
 use crate::skeleton::{JointMap, Skeleton};
 
-/// What of a data set is learned from, and how often.
+/// Selection and weight of a data set in training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SetOptions {
-    /// How often each person is seen in an epoch of training, 0 to 1000; 0.25 shows a quarter of
+    /// How often each person is shown in an epoch of training, 0 to 1000; 0.25 shows a quarter of
     /// the people, another quarter each epoch.
     pub weight: f64,
-    /// People with fewer labelled joints in the picture are left out.
+    /// Minimum number of labelled joints in the image; people with fewer are left out.
     pub min_joints: usize,
-    /// People whose box has a shorter longer side (image pixels) are left out.
+    /// Minimum length of the box's longer side in image pixels; smaller people are left out.
     pub min_side: f64,
-    /// Whether the labels are complete: an unlabelled joint (`v = 0`) of a labelled person is not
-    /// in the picture. Otherwise nothing is known about it, and nothing is taught.
+    /// Whether the labels are complete: an unlabelled joint (`v = 0`) of a labelled person is then
+    /// absent from the image. Otherwise it is unknown and does not contribute to the loss.
     pub complete: bool,
 }
 
@@ -38,13 +38,13 @@ impl Default for SetOptions {
     }
 }
 
-/// The people of one or more data sets, their joints named by one skeleton.
+/// The people of one or more data sets, with joints converted to one skeleton.
 #[derive(Debug)]
 pub struct People {
     skeleton: &'static Skeleton,
     sets: Vec<Set>,
     places: Vec<Place>,
-    /// Set and number of each picture without people.
+    /// Data set index and sample index of each image without people.
     empty: Vec<(usize, usize)>,
 }
 
@@ -55,13 +55,13 @@ struct Set {
     complete: bool,
     samples: Vec<Sample>,
     map: JointMap,
-    /// Joints, in the order of all, that are labelled of at least one person.
+    /// For each joint, whether the data set labels it for at least one person.
     knows: Vec<bool>,
-    /// Its people among all.
+    /// Range of the data set's people in the overall index.
     range: Range<usize>,
 }
 
-/// Where a person stands.
+/// Location of a person in the data.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     set: usize,
@@ -69,19 +69,19 @@ struct Place {
     annotation: usize,
 }
 
-/// One person with the picture it is in.
+/// One person with its image.
 #[derive(Debug, Clone, Copy)]
 pub struct PersonRef<'a> {
-    /// Number of the data set, in the order they were added.
+    /// Index of the data set, in the order of [`People::add`].
     pub set: usize,
-    /// The picture.
+    /// The labelled image.
     pub sample: &'a Sample,
-    /// The person, joints named by the data set's own skeleton.
+    /// The person, with joints in the data set's own skeleton.
     pub annotation: &'a Annotation,
 }
 
 impl People {
-    /// Nobody yet.
+    /// Creates an empty collection.
     pub fn new(skeleton: &'static Skeleton) -> Self {
         Self {
             skeleton,
@@ -91,13 +91,13 @@ impl People {
         }
     }
 
-    /// Adds the people of `dataset` that can be learned from: not crowds, not those whose box has
-    /// no area or no part in the picture, not those `options` leaves out. Joints that the data
-    /// set's skeleton does not have are unlabelled. Returns how many people were added, and how
-    /// many the data set's file and this leave out.
+    /// Adds the usable people of `dataset`: excluded are crowds, people whose box has no area or
+    /// lies outside the image, and those that `options` excludes. Joints that the data set's
+    /// skeleton lacks are unlabelled. Returns how many people were added, and how many were left
+    /// out by the reader and by this function.
     ///
     /// # Errors
-    /// When the weight has no meaning, or no joint of the data set exists in the skeleton.
+    /// When the weight is out of range, or no joint of the data set exists in the skeleton.
     pub fn add(
         &mut self,
         name: &str,
@@ -171,27 +171,27 @@ impl People {
         Ok((n, left_out))
     }
 
-    /// The joints' meaning.
+    /// Returns the skeleton that defines the joints.
     pub fn skeleton(&self) -> &'static Skeleton {
         self.skeleton
     }
 
-    /// Number of people.
+    /// Returns the number of people.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether there is nobody.
+    /// Returns whether there are no people.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Name of data set number `set`.
+    /// Returns the name of data set `set`.
     pub fn set_name(&self, set: usize) -> &str {
         self.sets.get(set).map_or("", |s| &s.name)
     }
 
-    /// Person number `i`, if there are so many.
+    /// Returns person `i`, or `None` if the index is out of range.
     pub fn get(&self, i: usize) -> Option<PersonRef<'_>> {
         let place = self.places.get(i)?;
         let sample = self.sets[place.set].samples.get(place.sample)?;
@@ -202,19 +202,19 @@ impl People {
         })
     }
 
-    /// Number of pictures without people in sets whose weight is above 0.
+    /// Returns the number of images without people in data sets whose weight is above 0.
     pub fn n_empty(&self) -> usize {
         self.empty.len()
     }
 
-    /// The set's number and the picture of picture number `i` among those without people.
+    /// Returns the data set index and sample of the `i`-th image without people.
     pub(super) fn empty(&self, i: usize) -> Option<(usize, &Sample)> {
         let &(set, sample) = self.empty.get(i)?;
         Some((set, self.sets[set].samples.get(sample)?))
     }
 
-    /// Joints of a person in image pixels, in the skeleton's order. What is unlabelled in a
-    /// complete data set lies outside the picture.
+    /// Returns the joints of a person in image pixels, in the skeleton's order. Unlabelled joints
+    /// of a complete data set are marked as outside the image.
     pub fn joints(&self, person: &PersonRef<'_>) -> Vec<Joint> {
         let set = &self.sets[person.set];
         let mut joints = renamed(&person.annotation.joints, &set.map, person.sample.size);
@@ -230,13 +230,13 @@ impl People {
         joints
     }
 
-    /// Whether the labels of data set number `set` are about joint `j` at all.
+    /// Returns whether data set `set` labels joint `j` at all.
     pub(super) fn knows(&self, set: usize, j: usize) -> bool {
         let knows = self.sets.get(set).and_then(|s| s.knows.get(j));
         knows.copied().unwrap_or_default()
     }
 
-    /// Number of a person drawn as often as the weights say.
+    /// Draws the index of a person with probabilities by the weights.
     pub(super) fn draw(&self, rng: &mut Rng) -> usize {
         let share = |(range, weight): &(Range<usize>, f64)| range.len() as f64 * weight;
         let all: f64 = self.weighted().map(|set| share(&set)).sum();
@@ -247,11 +247,11 @@ impl People {
             }
             at -= share(&set);
         }
-        // Rounding, or no set has any weight.
+        // Reached through rounding, or if no data set has any weight.
         rng.below(self.len())
     }
 
-    /// The people of each data set, and how often each is seen.
+    /// Returns the people of each data set with its weight.
     pub(super) fn weighted(&self) -> impl Iterator<Item = (Range<usize>, f64)> + '_ {
         self.sets.iter().map(|s| (s.range.clone(), s.weight))
     }

@@ -1,8 +1,8 @@
-//! From the disk to a network's input and targets: what one place in a batch shows.
+//! Preparation of one input and its targets, from disk to tensors.
 //!
-//! A network for one person is shown the person, a network for everybody the person's
-//! surroundings, or, as a mosaic, those of four people in four [`Tile`]s. Each tile is one picture
-//! seen through one affine map, so that its pixels are resampled once.
+//! A top-down network is shown one person, a bottom-up network the surroundings of a person, or, as
+//! a mosaic, those of four people in four [`Tile`]s. Each tile is one image under a single affine
+//! map, so that its pixels are resampled once.
 
 use super::super::{Annotation, picture};
 use super::coverage::Coverage;
@@ -17,28 +17,28 @@ use crate::output::Approach;
 use crate::preprocess::{InputSpec, warp};
 use crate::sample::{Joint, Sample, Visibility};
 
-/// What an input is made of.
+/// Subject of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pick {
-    /// Number of a person among all.
+    /// Overall index of a person.
     Person(usize),
-    /// Number of a picture among those without people.
+    /// Index among the images without people.
     Empty(usize),
 }
 
-/// What a worker is to do.
+/// A job for a worker.
 pub(super) struct Job {
-    /// Number of the job, counted from the loader's start.
+    /// Sequence number of the job, counted from the loader's start.
     pub ticket: u64,
-    /// What the input shows; in a mosaic the first tile.
+    /// Subject of the input; of the first tile in a mosaic.
     pub pick: Pick,
-    /// Of the sample's random numbers: seed, epoch, place in the epoch.
+    /// Key of the sample's random numbers: seed, epoch, index in the epoch.
     pub place: [u64; 3],
-    /// Width of the targets.
+    /// Standard deviation of the target Gaussians.
     pub sigma: f64,
 }
 
-/// An input ready to be learned from.
+/// A prepared input.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub input: Vec<f32>,
@@ -46,16 +46,16 @@ pub(super) struct Prepared {
     pub seen: SeenInput,
 }
 
-/// Why an input cannot be used.
+/// Reason why an input cannot be used.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// What could not be shown.
+    /// Subject that could not be shown.
     pub pick: Pick,
     pub error: Error,
 }
 
-/// Reads, crops, augments and encodes. Everything follows from the job: nothing is shared between
-/// samples, so the result does not depend on which thread works, or when.
+/// Reads, crops, augments and encodes an input. The result is a function of the job alone: samples
+/// share no state, so it does not depend on which thread runs it, or when.
 pub(super) fn prepare(
     people: &People,
     options: &LoaderOptions,
@@ -75,7 +75,7 @@ pub(super) fn prepare(
         std: [1.0; 3],
         ..*input
     };
-    // Unchanged pixels are to the bit what evaluation feeds.
+    // Unaugmented pixels are bit-identical to those of evaluation.
     let spec = if changes { &plain } else { input };
 
     let mut values = vec![0.0; input.n_values()];
@@ -152,17 +152,17 @@ fn target(
     }
 }
 
-/// A picture as it is seen in a tile.
+/// An image as shown in a tile.
 struct Shown {
     seen: SeenTile,
     view: View,
-    /// Joints that its data set labels at all; all in a picture without people.
+    /// For each joint, whether the data set labels it at all; true for images without people.
     set_knows: Vec<bool>,
     coverage: Coverage,
 }
 
 impl Shown {
-    /// A random part of a picture without people.
+    /// Creates a view of a random part of an image without people.
     fn empty(
         people: &People,
         (set, sample): (usize, &Sample),
@@ -262,7 +262,7 @@ impl Shown {
         Ok(shown)
     }
 
-    /// One of the people in the picture.
+    /// Adds one of the people in the image.
     fn add(&mut self, people: &People, person: &PersonRef<'_>) {
         let Annotation { bbox, is_crowd, .. } = *person.annotation;
         let mut joints = people.joints(person);
@@ -275,7 +275,7 @@ impl Shown {
             &self.view.renamed(&joints, people.skeleton()),
         );
         let (tile, origin) = (self.seen.tile, self.seen.tile.origin());
-        // The border of the picture, or that of the tile, has cut off what lies beyond it.
+        // Joints beyond the border of the image or tile are cut off.
         for joint in &mut joints {
             if joint.inside(person.sample.size).is_none() {
                 joint.visibility = Visibility::Unlabelled;
@@ -293,9 +293,9 @@ impl Shown {
         }
     }
 
-    /// Clears the flags of joints that may be at a point of the input, as far as this tile shows
-    /// it, without a label. A joint that the data set never labels is unknown in the whole input:
-    /// its map is about all tiles.
+    /// Clears the flags of joints that may be unlabelled at a point of the input, as far as this
+    /// tile is concerned. A joint that the data set never labels is unknown in the whole input,
+    /// because its map covers all tiles.
     fn clear_unknown(&self, p: Point, known: &mut [bool]) {
         for (known, set_knows) in known.iter_mut().zip(&self.set_knows) {
             *known &= set_knows;
@@ -329,7 +329,7 @@ impl Shown {
     }
 }
 
-/// A random square of a picture, from a quarter of its shorter side to the whole.
+/// Returns a random square of an image, from a quarter of its shorter side to the whole.
 fn part(image: Size, rng: &mut Rng) -> BBox {
     let (width, height) = (image.width as f64, image.height as f64);
     let side = width.min(height) * 0.25f64.powf(rng.unit());
@@ -340,7 +340,7 @@ fn part(image: Size, rng: &mut Rng) -> BBox {
     BBox::new(x, y, side, side)
 }
 
-/// What a tile alone would be fed.
+/// Returns the input specification of a tile on its own.
 fn of_tile(input: &InputSpec, tile: Tile) -> InputSpec {
     InputSpec {
         size: tile.size,

@@ -1,5 +1,5 @@
-//! The promises of the loader: the same batches whatever the threads, exact resuming, broken
-//! pictures left out, a quick end.
+//! Guarantees of the loader: batches independent of threads, exact resuming, broken images skipped,
+//! fast shutdown.
 
 mod labels;
 mod scenes;
@@ -18,7 +18,7 @@ use crate::test_wait::{quickly, timed};
 
 const IMAGE: Size = Size::new(60, 48);
 
-/// Pictures with two people each, number `i` of them in `folder`.
+/// Creates a data set of `n` images in `folder` with two people each.
 fn pictures(folder: &Path, skeleton: &str, n: u64) -> Dataset {
     let skeleton = Skeleton::by_name(skeleton).unwrap();
     let sample = |i: u64| {
@@ -97,14 +97,14 @@ fn take(people: &Arc<People>, options: LoaderOptions, from: Position, n: usize) 
     (0..n).map(|_| loader.next_batch().unwrap()).collect()
 }
 
-/// Fails when threads change what is learned, a saved run goes on differently, or the numbers of
-/// a batch do not fit its shape.
+/// Fails when the number of threads changes a batch, a resumed run continues differently, or the
+/// lengths of a batch do not match its shape.
 #[test]
 fn threads_and_interruptions_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let people = people(vec![(pictures(folder.path(), "coco17", 9), 1.0)]);
     let start = Position::default();
-    // 18 people: 4 batches an epoch, 10 batches end in the third.
+    // 18 people make 4 batches per epoch; 10 batches end in the third epoch.
     let all = take(&people, options(1), start, 10);
     for workers in [2, 4] {
         assert!(take(&people, options(workers), start, 10) == all);
@@ -135,9 +135,9 @@ fn threads_and_interruptions_change_nothing() {
     assert_eq!(tensors.weights.dims(), [4, 17, 1, 1]);
 }
 
-/// Fails when training without augmentation sees other pixels than evaluation, above all of people
-/// whose box or square reaches over the picture's border, or joints elsewhere in them; or when it
-/// learns from somebody of whom nothing is in the picture.
+/// Fails when training without augmentation sees other pixels or joint positions than evaluation,
+/// especially of people whose box or square crosses the image border; or when a person without any
+/// part in the image is used.
 #[test]
 fn without_augmentation_training_sees_what_evaluation_sees() {
     let folder = tempfile::tempdir().unwrap();
@@ -183,8 +183,8 @@ fn without_augmentation_training_sees_what_evaluation_sees() {
     }
 }
 
-/// Fails when a broken picture ends a run, is left out on some threads only, is reported again
-/// and again, or hides its file.
+/// Fails when a broken image ends a run, is skipped only for some numbers of threads, is reported
+/// repeatedly, or its file is not named.
 #[test]
 fn broken_pictures_are_left_out_and_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -217,7 +217,7 @@ fn broken_pictures_are_left_out_and_counted() {
     }
 }
 
-/// Fails when a folder that went away is searched for ever.
+/// Fails when the loader searches a removed folder forever.
 #[test]
 fn an_epoch_without_pictures_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,8 +232,8 @@ fn an_epoch_without_pictures_is_an_error() {
     assert!(loader.next_batch().is_err());
 }
 
-/// Fails when the weights of data sets do not decide how often their people are seen, or joints
-/// that a data set does not label are taught as absent.
+/// Fails when the weights of data sets do not determine how often their people are shown, or joints
+/// that a data set does not label are trained as absent.
 #[test]
 fn several_sets_are_mixed_by_weight_and_name() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -271,7 +271,7 @@ fn several_sets_are_mixed_by_weight_and_name() {
     assert_eq!(people.set_name(1), "set1");
 }
 
-/// Fails when crowds, people without a box or without labels are learned from.
+/// Fails when crowds, people without a box or people without labels are used.
 #[test]
 fn only_sound_people_are_taken() {
     let folder = tempfile::tempdir().unwrap();
@@ -292,8 +292,7 @@ fn only_sound_people_are_taken() {
     assert_eq!(seen, [5]);
 }
 
-/// Fails when stopping training would wait for everything that was prepared ahead: seconds, every
-/// time.
+/// Fails when stopping a run waits for everything prepared ahead, which takes seconds every time.
 #[test]
 fn dropping_ends_the_threads_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -309,7 +308,7 @@ fn dropping_ends_the_threads_at_once() {
     });
 }
 
-/// Fails when options without meaning, or a position of other data, start a run.
+/// Fails when invalid options, or a position of different data, start a run.
 #[test]
 fn mistakes_are_refused() {
     let folder = tempfile::tempdir().unwrap();

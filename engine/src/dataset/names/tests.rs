@@ -1,4 +1,4 @@
-//! Spellings of tools, joints of public data sets, and names that are none.
+//! Spellings of tools, joints of public data sets, and names that are not joints.
 
 use super::*;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn known(names: &[&str]) -> (String, Vec<String>, Vec<String>) {
     )
 }
 
-/// Fails when a spelling of some tool is not understood, or means another joint or side.
+/// Fails when the spelling of some tool is not understood, or resolves to another joint or side.
 #[test]
 fn spellings_of_tools_are_understood() {
     for name in [
@@ -59,7 +59,7 @@ fn spellings_of_tools_are_understood() {
     }
 }
 
-/// Fails when one spelling means two joints of a skeleton.
+/// Fails when one spelling resolves to two joints of a skeleton.
 #[test]
 fn no_spelling_has_two_meanings() {
     for skeleton in Skeleton::all() {
@@ -105,8 +105,7 @@ fn with(others: &[&'static str]) -> Vec<&'static str> {
     others.iter().chain(&BODY).copied().collect()
 }
 
-/// Fails when the joints of a public data set are taken for others, or what is left out is not
-/// said.
+/// Fails when joints of a public data set are confused, or ignored names are not reported.
 #[test]
 fn public_sets_are_read_by_name() {
     let none: [&str; 0] = [];
@@ -192,7 +191,8 @@ fn public_sets_are_read_by_name() {
     assert_eq!((name.as_str(), rest.len()), ("coco17", 116));
 }
 
-/// Fails when a joint named twice replaces the first, or an unknown one is taken by its place.
+/// Fails when a duplicate joint name replaces the first, or an unknown name is resolved by its
+/// position.
 #[test]
 fn of_two_equal_names_the_first_counts() {
     let (_, joints, left_out) = known(&["nose", "left_knee", "Nose", "tail"]);
@@ -206,7 +206,7 @@ fn of_two_equal_names_the_first_counts() {
     );
 }
 
-/// Fails when joints of something else are learned as a person's, or the order counts where
+/// Fails when joints of something other than a person are accepted, or the order is used although
 /// there are names.
 #[test]
 fn other_things_are_refused() {
@@ -231,7 +231,7 @@ fn other_things_are_refused() {
 }
 
 proptest! {
-    /// Fails when order, case or punctuation decide which joint a name means.
+    /// Fails when order, case or punctuation changes the joint that a name resolves to.
     #[test]
     fn only_the_letters_count(
         order in Just((0..17usize).collect::<Vec<_>>()).prop_shuffle(),
@@ -259,7 +259,7 @@ proptest! {
         prop_assert_eq!(naming.joints, expected);
     }
 
-    /// Fails when some names stop the program, or a joint is given to two of them.
+    /// Fails when a list of names causes a panic, or two names resolve to one joint.
     #[test]
     fn any_names_are_survived(names in prop::collection::vec(".{0,12}", 0..20)) {
         if let Ok(naming) = naming(&names) {

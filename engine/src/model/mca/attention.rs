@@ -1,5 +1,5 @@
-//! Attention maps from features: mean-field inference in a conditional random field (section
-//! 5.2.1 of the paper), or softmax over the picture (section 5.1), which it is compared with.
+//! Attention maps from features: mean-field inference in a conditional random field (section 5.2.1
+//! of the paper), or its baseline, a spatial softmax (section 5.1).
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -10,14 +10,15 @@ use crate::nn::kernels::Activation;
 use crate::nn::{Conv2d, DepthwiseConv, Features, Pass, softmax};
 use crate::output::{AttentionKind, MapPlace};
 
-/// Fresh weights as Torch draws them: uniform within `1 / sqrt(fan_in)`. Sums of residual blocks
-/// are not normalised, so larger ones (He's) grow from stack to stack.
+/// Returns Torch's default initialisation: uniform within `1 / sqrt(fan_in)`. Sums of residual
+/// blocks are not normalised, so that larger weights (He's) make activations grow from stack to
+/// stack.
 pub(super) fn fresh(fan_in: usize) -> Init {
     let up = 1.0 / (fan_in.max(1) as f64).sqrt();
     Init::Uniform { lo: -up, up }
 }
 
-/// A convolution with bias, stride 1, whose result is not normalised.
+/// Builds a convolution with bias and stride 1, without norm.
 pub(super) fn plain_conv(
     vb: &VarBuilder<'_>,
     channels: (usize, usize),
@@ -27,29 +28,29 @@ pub(super) fn plain_conv(
     Conv2d::with_init(vb, channels, kernel, 1, true, init)
 }
 
-/// Independent one-channel attention maps of one feature map, each value in (0, 1).
+/// Independent single-channel attention maps of a feature map, each value in (0, 1).
 pub(super) struct Attend {
-    /// `s0_att_l1`: stack and tensor prefix.
+    /// Stack and tensor prefix, e.g. `s0_att_l1`.
     name: String,
-    /// What it is, in words.
+    /// Title for display.
     title: String,
     stack: usize,
     unary: Conv2d,
     rule: Rule,
 }
 
-/// How the summary of all channels becomes a map.
+/// Computation of a map from the summary of all channels.
 enum Rule {
-    /// The same stencil in every iteration (eq. 8).
+    /// The same kernel in every iteration (eq. 8).
     Crf { pair: DepthwiseConv, iters: usize },
-    /// Eq. 4.
+    /// Spatial softmax (eq. 4).
     Softmax,
 }
 
 impl Attend {
-    /// Tensors `{field}.unary.{weight [M, C, 3, 3], bias}` and, of a CRF,
+    /// Loads tensors `{field}.unary.{weight [M, C, 3, 3], bias}` and, for a CRF,
     /// `{field}.pair.{weight [M, 1, k, k], bias}`, for `(C, M)` channels and maps of stack `stack`;
-    /// `what` says in words what is weighed.
+    /// `what` describes for display what is weighted.
     pub(super) fn new(
         vb: &VarBuilder<'_>,
         (stack, field, what): (usize, &str, &str),
@@ -78,9 +79,9 @@ impl Attend {
         }))
     }
 
-    /// The maps `[N, M, H, W]` of features `[N, C, H, W]`.
+    /// Computes the maps `[N, M, H, W]` of features `[N, C, H, W]`.
     ///
-    /// Where the pass wants maps they are noted under this layer's name, and those of earlier
+    /// If the pass collects maps, they are recorded under this layer's name, and those of earlier
     /// mean-field iterations under `{name}.iter1`, `{name}.iter2`, ...
     pub(super) fn forward(
         &self,
@@ -108,8 +109,8 @@ impl Attend {
         let (q, last) = match &self.rule {
             Rule::Softmax => (softmax_over_space(&unary, pass)?, None),
             Rule::Crf { pair, iters } => {
-                // The first stencil reads the unary term itself, as the release does, not the
-                // sigmoid of it (eq. 7); the unary term is added every time (missing in eq. 8).
+                // The first kernel is applied to the unary term itself, as in the release, not to
+                // its sigmoid (eq. 7); the unary term is added every time (missing in eq. 8).
                 let mut q = pair.apply(&unary, Some(&unary), Activation::Sigmoid, pass)?;
                 for t in 1..*iters {
                     if pass.wants_maps {
@@ -127,8 +128,8 @@ impl Attend {
     }
 }
 
-/// Each channel's softmax over all its pixels. Written with tensors only: it serves comparisons,
-/// and its map has one channel or as many as there are joints.
+/// Returns each channel's softmax over all its pixels. Written with tensor operations only: it is
+/// used for comparisons, and its map has one channel or one per joint.
 fn softmax_over_space(x: &Features, pass: &Pass) -> Result<Features> {
     let x: Tensor = x.to_tensor()?;
     let shape = x.dims4()?;

@@ -10,22 +10,22 @@ use crate::nn::{BatchNorm, Conv2d, ConvBn, Features, Pass, Pool, max_pool, upsam
 
 /// A residual unit: `skip(x) + conv3(relu(bn3(conv2(relu(bn2(conv1(relu(bn1(x)))))))))`.
 ///
-/// A norm between two convolutions is folded into the one before it. The first one cannot be:
-/// its input also takes the way around.
+/// A norm between two convolutions is folded into the preceding one. The first one cannot be,
+/// because its input is also used by the skip connection.
 pub(super) struct Residual {
     bn1: BatchNorm,
-    /// With `bn2`.
+    /// Folded with `bn2`.
     conv1: ConvBn,
-    /// With `bn3`.
+    /// Folded with `bn3`.
     conv2: ConvBn,
     conv3: Conv2d,
-    /// Where the number of channels changes.
+    /// Present if the number of channels changes.
     skip: Option<Conv2d>,
-    /// Of an hourglass residual unit.
+    /// Present in an hourglass residual unit.
     pool: Option<PoolBranch>,
 }
 
-/// The third way of an hourglass residual unit, at half the resolution:
+/// The third branch of an hourglass residual unit, at half the resolution:
 /// `pool_conv2(relu(pool_bn2(pool_conv1(maxpool(relu(pool_bn1(x)))))))`.
 #[allow(
     clippy::struct_field_names,
@@ -33,13 +33,13 @@ pub(super) struct Residual {
 )]
 struct PoolBranch {
     pool_bn1: BatchNorm,
-    /// With `pool_bn2`.
+    /// Folded with `pool_bn2`.
     pool_conv1: ConvBn,
     pool_conv2: Conv2d,
 }
 
 impl Residual {
-    /// A conventional unit of `(C_in, C_out)` channels.
+    /// Builds a conventional unit of `(C_in, C_out)` channels.
     pub(super) fn new(vb: &VarBuilder<'_>, (c_in, c_out): (usize, usize)) -> Result<Self> {
         let middle = c_out / 2;
         let conv_bn = |conv: &str, bn: &str, channels, kernel| {
@@ -57,7 +57,7 @@ impl Residual {
         })
     }
 
-    /// An hourglass residual unit of `channels`.
+    /// Builds an hourglass residual unit of `channels`.
     fn with_pool(vb: &VarBuilder<'_>, channels: usize) -> Result<Self> {
         let (conv, bn) = (vb.pp("pool_conv1"), vb.pp("pool_bn2"));
         let both = (channels, channels);
@@ -71,19 +71,19 @@ impl Residual {
         })
     }
 
-    /// The unit's result.
+    /// Computes the unit's output.
     pub(super) fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         self.forward_above(x, None, pass)
     }
 
-    /// The unit's result plus `below`, a map of half its size, repeated 2x2.
+    /// Computes the unit's output plus `below`, a map of half its size, upsampled 2x2 (nearest).
     fn forward_above(
         &self,
         x: &Features,
         below: Option<&Features>,
         pass: &mut Pass,
     ) -> Result<Features> {
-        // What comes from half the resolution is summed there, where it is four times cheaper.
+        // Maps of half the resolution are added there, where it is four times cheaper.
         let branch = match &self.pool {
             None => None,
             Some(pool) => Some(pool.forward(x, below, pass)?),
@@ -107,7 +107,7 @@ impl Residual {
 }
 
 impl PoolBranch {
-    /// The branch plus `below`, both of half the size of `x`.
+    /// Computes the branch plus `below`, both of half the size of `x`.
     fn forward(&self, x: &Features, below: Option<&Features>, pass: &mut Pass) -> Result<Features> {
         let z = max_pool(&self.pool_bn1.relu(x, pass)?, Pool::HALVE, pass)?;
         let z = self.pool_conv1.relu(&z, pass)?;
@@ -118,14 +118,15 @@ impl PoolBranch {
     }
 }
 
-/// Units one after the other, at least one.
+/// A sequence of at least one unit.
 struct Chain {
     first: Residual,
     rest: Vec<Residual>,
 }
 
 impl Chain {
-    /// `{prefix}.0` to `{prefix}.{n - 1}`; those that `is_hru` names are hourglass residual units.
+    /// Builds `{prefix}.0` to `{prefix}.{n - 1}`; units selected by `is_hru` are hourglass residual
+    /// units.
     fn new(
         vb: &VarBuilder<'_>,
         n: usize,
@@ -146,7 +147,7 @@ impl Chain {
         })
     }
 
-    /// The last unit's result plus `below`, if any, repeated 2x2.
+    /// Computes the last unit's output plus `below`, if any, upsampled 2x2 (nearest).
     fn forward(&self, x: &Features, below: Option<&Features>, pass: &mut Pass) -> Result<Features> {
         let below_of = |is_last: bool| below.filter(|_| is_last);
         let mut y = self
@@ -159,21 +160,21 @@ impl Chain {
     }
 }
 
-/// One resolution of an hourglass.
+/// One resolution level of an hourglass.
 struct Level {
-    /// Past the lower levels.
+    /// Skip branch past the lower levels.
     up: Chain,
-    /// Down to the next level.
+    /// Before the next lower level.
     low1: Chain,
-    /// Back from it.
+    /// After the next lower level.
     low3: Residual,
 }
 
-/// An hourglass: down to `1 / 2^depth` of its input and back.
+/// An hourglass: down to `1 / 2^depth` of its input size and back.
 pub(super) struct Hourglass {
-    /// `l1`, the smallest, to `l{depth}`, the input's size.
+    /// From `l1`, the smallest, to `l{depth}`, of the input's size.
     levels: Vec<Level>,
-    /// `l1.low2`, at the bottom.
+    /// The bottom, `l1.low2`.
     low2: Residual,
 }
 
@@ -209,9 +210,10 @@ impl Hourglass {
         })
     }
 
-    /// `F_1`, the smallest, to `F_depth`, the output, each `[N, C, h, w]`; sizes double.
+    /// Computes the maps `F_1`, the smallest, to `F_depth`, the output, each `[N, C, h, w]`; sizes
+    /// double.
     pub(super) fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Vec<Features>> {
-        // What each level reads, but for the topmost, which reads `x`; the bottom last.
+        // Input of each level except the topmost, which reads `x`; the bottom last.
         let mut inputs: Vec<Features> = Vec::with_capacity(self.levels.len());
         for level in self.levels.iter().rev() {
             let half = max_pool(inputs.last().unwrap_or(x), Pool::HALVE, pass)?;

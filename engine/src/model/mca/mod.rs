@@ -1,14 +1,14 @@
 //! MCA: "Multi-Context Attention for Human Pose Estimation", CVPR 2017,
 //! <https://arxiv.org/abs/1702.07432>.
 //!
-//! A stem (stride 4) feeds a row of stacks. Each is an hourglass, attention and a head that
-//! answers with heatmaps; heatmaps and features return to the way into the next stack. An
-//! [`Attention`] map is a number per pixel that multiplies all channels: from each of the
-//! hourglass' resolutions, summed (*multi-resolution*, eq. 9), once more from the attended
-//! features (*refined*, eq. 10), and in the later stacks one for every joint (*part*, eq. 11).
+//! A stem (stride 4) feeds a sequence of stacks. Each consists of an hourglass, attention and a
+//! head that predicts heatmaps; heatmaps and features are merged into the input of the next stack.
+//! An [`Attention`] map has one value per pixel that multiplies all channels: one from each
+//! resolution of the hourglass, summed (*multi-resolution*, eq. 9), another one from the attended
+//! features (*refined*, eq. 10), and in the later stacks one per joint (*part*, eq. 11).
 //!
-//! The authors' Torch7 release has neither multi-resolution nor refined attention. Where the
-//! paper is silent, the release decides.
+//! The authors' Torch7 release has neither multi-resolution nor refined attention. Where the paper
+//! is silent, the code follows the release.
 
 mod attention;
 mod hourglass;
@@ -23,7 +23,7 @@ use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
 use stack::Stack;
 
-/// The light form is this project's own, and so are its weights.
+/// The slim variant and its weights are this project's own.
 const SLIM_CARD: &str = include_str!("../../../../assets/models/mca-2-slim-coco17.toml");
 
 pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
@@ -76,49 +76,49 @@ fn build(config: &McaConfig, vb: &VarBuilder<'_>) -> Result<Box<dyn PoseModel>> 
     Ok(Box::new(Mca::new(config, vb)?))
 }
 
-/// How features become an attention map.
+/// Computation of attention maps from features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attention {
-    /// Mean-field inference with one learned stencil (eq. 8).
+    /// Mean-field inference with one learned kernel (eq. 8).
     Crf,
-    /// Softmax over all pixels of a learned summary (eq. 3-5, without `g`), the scheme that the
-    /// paper compares with.
+    /// Softmax over all pixels of a learned summary (eq. 3-5, without `g`), the baseline of the
+    /// paper.
     Softmax,
-    /// No attention at all: the stacked hourglass. The other attention switches say nothing.
+    /// No attention: the plain stacked hourglass. The other attention switches are ignored.
     None,
 }
 
-/// What is built; the switches are those of the paper's component analysis (section 7.2).
+/// Configuration; the switches are those of the paper's component analysis (section 7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct McaConfig {
     /// Channels of the heatmaps.
     pub n_joints: usize,
-    /// Stacks.
+    /// Number of stacks.
     pub nstack: usize,
     /// Channels of the hourglasses, even.
     pub channels: usize,
-    /// Levels of an hourglass.
+    /// Number of resolution levels of an hourglass.
     pub depth: usize,
     /// Modules per level of an hourglass: 8 / `nstack` in the release.
     pub modules: usize,
-    /// Side of the stencils of mean-field inference, odd.
+    /// Kernel size of mean-field inference, odd.
     pub kernel: usize,
-    /// Steps of mean-field inference.
+    /// Number of iterations of mean-field inference.
     pub iters: usize,
-    /// Hourglass residual units instead of conventional ones where resolutions meet.
+    /// Whether to use hourglass residual units instead of conventional ones where resolutions meet.
     pub hru: bool,
-    /// One attention map per level of the hourglass instead of one of its output.
+    /// One attention map per level of the hourglass instead of one computed from its output.
     pub multi_resolution: bool,
     /// A second map from the attended features, in stacks without part attention.
     pub refined: bool,
-    /// Maps for every joint in the fifth stack and later, and in the last.
+    /// One map per joint in the fifth stack and later, and in the last.
     pub part: bool,
-    /// How maps are made.
+    /// Computation of the maps.
     pub attention: Attention,
 }
 
 impl McaConfig {
-    /// The paper's network with `nstack` stacks of `channels`, one module per level.
+    /// Returns the paper's network with `nstack` stacks of `channels`, one module per level.
     pub const fn paper(n_joints: usize, nstack: usize, channels: usize) -> Self {
         Self {
             n_joints,
@@ -136,7 +136,7 @@ impl McaConfig {
         }
     }
 
-    /// What the authors' code builds for `nstack` stacks: one holistic map per stack.
+    /// Returns the network of the authors' code for `nstack` stacks: one holistic map per stack.
     pub const fn released(n_joints: usize, nstack: usize, modules: usize) -> Self {
         Self {
             modules,
@@ -146,32 +146,32 @@ impl McaConfig {
         }
     }
 
-    /// The published network: 8 stacks.
+    /// Returns the published network: 8 stacks.
     pub const fn mca_8(n_joints: usize) -> Self {
         Self::paper(n_joints, 8, 256)
     }
 
-    /// The published code's network: 8 stacks.
+    /// Returns the network of the published code: 8 stacks.
     pub const fn mca_8_released(n_joints: usize) -> Self {
         Self::released(n_joints, 8, 1)
     }
 
-    /// 2 stacks of the paper's form.
+    /// Returns the paper's form with 2 stacks.
     pub const fn mca_2(n_joints: usize) -> Self {
         Self::paper(n_joints, 2, 256)
     }
 
-    /// 2 stacks of the paper's form with half the channels, for live use.
+    /// Returns the paper's form with 2 stacks and half the channels, for live use.
     pub const fn mca_2_slim(n_joints: usize) -> Self {
         Self::paper(n_joints, 2, 128)
     }
 
-    /// The published code's network when asked for 2 stacks: 4 modules, as large as 8 stacks.
+    /// Returns the network of the published code with 2 stacks: 4 modules, as large as 8 stacks.
     pub const fn mca_2_released_m4(n_joints: usize) -> Self {
         Self::released(n_joints, 2, 4)
     }
 
-    /// Whether stack `index` (from 0) has a map for every joint.
+    /// Returns whether stack `index` (from 0) has one map per joint.
     fn has_parts(&self, index: usize) -> bool {
         self.part && self.attention != Attention::None && (index >= 4 || index + 1 == self.nstack)
     }
@@ -198,7 +198,7 @@ impl McaConfig {
     }
 }
 
-/// From the picture to `[N, C, H / 4, W / 4]`.
+/// Maps the image to `[N, C, H / 4, W / 4]`.
 struct Stem {
     conv: ConvBn,
     r1: Residual,
@@ -236,7 +236,7 @@ impl Stem {
     }
 }
 
-/// The network.
+/// The MCA network.
 pub struct Mca {
     config: McaConfig,
     stem: Stem,
@@ -247,7 +247,7 @@ impl Mca {
     /// Builds the network.
     ///
     /// # Errors
-    /// When a number of the configuration cannot be, or a tensor is missing.
+    /// When a value of the configuration is invalid, or a tensor is missing.
     pub fn new(config: &McaConfig, vb: &VarBuilder<'_>) -> Result<Self> {
         config.check()?;
         let stacks = vb.pp("stacks");
@@ -262,7 +262,7 @@ impl Mca {
 }
 
 impl PoseModel for Mca {
-    /// Beside `heatmaps`, the last stack's: `heatmaps.stack{i}` of every stack from 0.
+    /// Returns `heatmaps` of the last stack and `heatmaps.stack{i}` of every stack from 0.
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
         let (_, _, h, w) = input.dims4()?;
         let unit = self.config.granularity();
@@ -291,7 +291,7 @@ impl PoseModel for Mca {
     }
 }
 
-/// Keeps an intermediate when somebody looks for a fault.
+/// Records an intermediate tensor if the pass has probes.
 fn probe(name: &str, x: &Features, pass: &mut Pass) -> Result<()> {
     if let Some(probes) = &mut pass.probes {
         probes.push((name.to_owned(), x.to_tensor()?));

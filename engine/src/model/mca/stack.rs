@@ -17,31 +17,31 @@ pub(super) struct Stack {
     lin1: ConvBn,
     lin2: ConvBn,
     att: Holistic,
-    /// `refine`, one map of all joints, or `part`, one per joint.
+    /// `refine`, one map for all joints, or `part`, one per joint.
     gate: Option<Attend>,
-    /// `head` or, behind part attention, `part_cls`.
+    /// `head` or, after part attention, `part_cls`.
     head: Conv2d,
-    /// Absent from the last stack.
+    /// Absent in the last stack.
     merge: Option<Merge>,
 }
 
 /// The first attention of a stack.
 enum Holistic {
     None,
-    /// `att`, on the features that it is applied to.
+    /// `att`, computed from the features to which it is applied.
     Single(Box<Attend>),
     /// `att_l1` to `att_l{depth}`, one for each level of the hourglass (eq. 9).
     Levels(Vec<Attend>),
 }
 
-/// What the next stack is given beside its predecessor's input.
+/// Layers that add features and heatmaps to the input of the next stack.
 struct Merge {
     merge_hm: Conv2d,
     merge_feat: ConvBn,
 }
 
 impl Stack {
-    /// Stack `index` (from 0) of tensors `stacks.{index}.*`.
+    /// Builds stack `index` (from 0) from tensors `stacks.{index}.*`.
     pub(super) fn new(vb: &VarBuilder<'_>, index: usize, config: &McaConfig) -> Result<Self> {
         let vb = &vb.pp(index);
         let (c, joints) = (config.channels, config.n_joints);
@@ -97,7 +97,7 @@ impl Stack {
         })
     }
 
-    /// Heatmaps `[N, P, h, w]` and the next stack's input, where there is a next stack.
+    /// Returns heatmaps `[N, P, h, w]` and the next stack's input, unless it is the last.
     pub(super) fn forward(
         &self,
         x: &Features,
@@ -132,7 +132,7 @@ impl Stack {
         Ok((heatmaps, next))
     }
 
-    /// The map that the features `a2` are multiplied by: `[N, 1, h, w]`.
+    /// Returns the map that multiplies the features `a2`: `[N, 1, h, w]`.
     fn holistic(
         &self,
         levels: &[Features],
@@ -145,7 +145,7 @@ impl Stack {
             Holistic::Single(att) => return att.forward(a2, maps, pass).map(Some),
             Holistic::Levels(attends) => attends,
         };
-        // Repeating 2x2 level by level is repeating 8x8, 4x4 and 2x2 at the end.
+        // Upsampling by 2 level by level equals upsampling by 8, 4 and 2 at the end.
         let mut sum: Option<Features> = None;
         for (attend, level) in attends.iter().zip(levels) {
             let map = attend.forward(level, maps, pass)?;
@@ -170,11 +170,11 @@ impl Stack {
         Ok(sum)
     }
 
-    /// Heatmaps of the attended features.
+    /// Computes heatmaps of the attended features.
     ///
-    /// A gate is one number per pixel and heatmap, so it may follow the head:
-    /// `w_p . (q_p h) + b_p = q_p (w_p . h) + b_p`. Features gated by each joint's map, P times
-    /// as many as there are, never exist.
+    /// A gate is one value per pixel and heatmap, so it can be applied after the head: `w_p . (q_p
+    /// h) + b_p = q_p (w_p . h) + b_p`. This avoids materialising the P times as many features
+    /// gated by each joint's map.
     fn heatmaps(&self, h1: &Features, maps: &mut Vec<RawMap>, pass: &mut Pass) -> Result<Features> {
         let Some(gate) = &self.gate else {
             return self.head.forward(h1, pass);

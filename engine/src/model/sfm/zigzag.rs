@@ -1,4 +1,4 @@
-//! The zigzag: two pyramids walked over five levels, node by node. Other networks take its first
+//! The zigzag: two pyramids traversed over five levels, node by node. Other networks use its first
 //! nodes as their backbone.
 
 use candle_core::{Result, Tensor};
@@ -11,10 +11,10 @@ use crate::output::{AttentionKind, MapPlace};
 /// Channels of levels 1 to 5.
 pub(in crate::model) const CHANNELS: [usize; 5] = [32, 64, 64, 80, 160];
 
-/// How a node joins the map before it with its level's history.
+/// How a node combines the preceding map with the history of its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fusion {
-    /// Nothing to join: the stem's output.
+    /// The stem's output, without history.
     First,
     /// 3x3 stride 2.
     Down,
@@ -47,8 +47,8 @@ const ZIGZAG: [(&str, usize, Fusion); 17] = [
     ("x13", 0, Fusion::Lateral),
 ];
 
-/// Nodes with attention, in the order of execution: the deepest ones, whose maps have few and large
-/// pixels, and the output of each pyramid; and what people read of them.
+/// Nodes with attention, in order of execution: the deepest ones, whose maps have few and large
+/// pixels, and the output of each pyramid; with their titles for display.
 const HSA_NODES: [(&str, &str, &str); 4] = [
     ("x51", "coarse", "first pyramid"),
     ("x12", "fine", "first pyramid"),
@@ -56,7 +56,7 @@ const HSA_NODES: [(&str, &str, &str); 4] = [
     ("x13", "fine", "second pyramid"),
 ];
 
-/// Where the node called `name` stands in the zigzag.
+/// Returns the index of the node called `name` in the zigzag.
 fn position(name: &str) -> Result<usize> {
     match ZIGZAG.iter().position(|(other, ..)| *other == name) {
         Some(position) => Ok(position),
@@ -64,19 +64,19 @@ fn position(name: &str) -> Result<usize> {
     }
 }
 
-/// One node: fuse, then `ReLU(t + BN(conv3x3(t)))`, then perhaps attend.
+/// One node: fusion, then `ReLU(t + BN(conv3x3(t)))`, then optional attention.
 pub(super) struct Node {
     pub(super) name: &'static str,
     level: usize,
     fusion: Fusion,
-    /// `down`, `fuse` or `lat`; none for the first node.
+    /// `down`, `fuse` or `lat`; `None` for the first node.
     entry: Option<ConvBn>,
     fwd: ConvBn,
     pub(super) hsa: Option<SpatialGate>,
 }
 
 impl Node {
-    /// Tensors `{name}.*`. With `hsa`, it attends if it is one of those that do.
+    /// Builds a node from tensors `{name}.*`. With `hsa`, nodes of [`HSA_NODES`] have attention.
     pub(super) fn new(vb: &VarBuilder<'_>, name: &str, hsa: bool) -> Result<Self> {
         let (name, level, fusion) = ZIGZAG[position(name)?];
         let vb = vb.pp(name);
@@ -105,7 +105,7 @@ impl Node {
         })
     }
 
-    /// Fuse and convolve, before attention; without `joins`, the level's history is left out.
+    /// Fuses and convolves, before attention; without `joins`, the level's history is ignored.
     pub(super) fn forward(
         &self,
         walked: &Walked,
@@ -126,7 +126,7 @@ impl Node {
         self.fwd.relu_residual(&fused, pass)
     }
 
-    /// Attends, if it is one of those that do.
+    /// Applies attention if the node has it.
     pub(super) fn attend(
         &self,
         x: Features,
@@ -141,7 +141,7 @@ impl Node {
         gate.apply(x, None, pass)
     }
 
-    /// Adds the attention maps to `maps`, where they are wanted.
+    /// Appends the attention maps to `maps`, if the pass collects them.
     pub(super) fn show(&self, gate: &GateMaps, maps: &mut Vec<RawMap>, pass: &Pass) -> Result<()> {
         if !pass.wants_maps {
             return Ok(());
@@ -183,14 +183,14 @@ impl Node {
     }
 }
 
-/// The first nodes of the zigzag, from the stem on.
+/// The first nodes of the zigzag, starting with the stem.
 pub(in crate::model) struct Zigzag {
     stem: ConvBn,
     nodes: Vec<Node>,
     bridges: bool,
 }
 
-/// Where a walk has come.
+/// Result of a traversal.
 pub(in crate::model) struct Walked {
     /// The latest map of every level.
     latest: [Option<Features>; CHANNELS.len()],
@@ -201,8 +201,9 @@ impl Zigzag {
     /// Input sides are multiples of this: the stride of the deepest level.
     const GRANULARITY: usize = 1 << CHANNELS.len();
 
-    /// Tensors `stem.*` and those of all nodes up to `last`. Without `hsa` no node attends;
-    /// without `bridges` the second pyramid's way down does not add the first one's maps.
+    /// Builds the zigzag from tensors `stem.*` and those of all nodes up to `last`. Without `hsa`
+    /// no node has attention; without `bridges` the second pyramid's downward path does not add the
+    /// first one's maps.
     pub(in crate::model) fn new(
         vb: &VarBuilder<'_>,
         last: &str,
@@ -219,8 +220,8 @@ impl Zigzag {
         })
     }
 
-    /// From `[N, 3, H, W]` to the last node; attention maps are added to `maps` where they are
-    /// wanted.
+    /// Runs all nodes on `[N, 3, H, W]`; attention maps are appended to `maps` if the pass collects
+    /// them.
     pub(in crate::model) fn walk(
         &self,
         input: &Tensor,
@@ -252,7 +253,7 @@ impl Zigzag {
 }
 
 impl Walked {
-    /// The latest map of `level`, from 0.
+    /// Returns the latest map of `level`, from 0.
     pub(in crate::model) fn level(&self, level: usize) -> Result<&Features> {
         match self.latest.get(level) {
             Some(Some(x)) => Ok(x),
@@ -260,12 +261,12 @@ impl Walked {
         }
     }
 
-    /// The last node's map.
+    /// Returns the last node's map.
     fn last(&self) -> Result<&Features> {
         self.level(self.level)
     }
 
-    /// The last node's map; the others' memory is given back.
+    /// Returns the last node's map and frees the others.
     pub(in crate::model) fn into_last(mut self) -> Result<Features> {
         match self.latest[self.level].take() {
             Some(x) => Ok(x),

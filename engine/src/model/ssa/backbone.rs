@@ -1,4 +1,4 @@
-//! From the picture to F0.
+//! Backbones that compute F0 from the image.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
@@ -8,14 +8,15 @@ use crate::model::RawMap;
 use crate::model::sfm::Zigzag;
 use crate::nn::{Conv2d, Features, Pass, Pool, max_pool};
 
-/// What F0 comes from.
+/// Backbone of F0.
 pub(super) enum Backbone {
     Vgg(Vgg),
     Sfm(Box<Zigzag>),
 }
 
 impl Backbone {
-    /// Tensors `backbone.*` of VGG-19; SFM's have their own names, so that its weights fit.
+    /// Loads tensors `backbone.*` for VGG-19; SFM's keep their own names, so that its weights can
+    /// be loaded.
     pub(super) fn new(kind: SsaBackbone, vb: &VarBuilder<'_>) -> Result<Self> {
         Ok(match kind {
             SsaBackbone::Vgg19 => Self::Vgg(Vgg::new(&vb.pp("backbone"))?),
@@ -23,7 +24,7 @@ impl Backbone {
         })
     }
 
-    /// `[N, 3, H, W]` to `[N, C, H / 8, W / 8]`; attention maps are added to `maps`.
+    /// Maps `[N, 3, H, W]` to `[N, C, H / 8, W / 8]`; attention maps are appended to `maps`.
     pub(super) fn forward(
         &self,
         input: &Tensor,
@@ -37,7 +38,7 @@ impl Backbone {
     }
 }
 
-/// Channels of the 3x3 convolutions; their blocks are parted by pools. The last two are
+/// Channels of the 3x3 convolutions; pools separate the blocks. The last two convolutions are
 /// OpenPose's own.
 const BLOCKS: [&[usize]; 4] = [
     &[64, 64],
@@ -48,9 +49,10 @@ const BLOCKS: [&[usize]; 4] = [
 
 /// The first ten convolutions of VGG-19 and two more, each with a ReLU.
 ///
-/// Its fresh weights are Kaiming's, not N(0, 0.01) as in the stages: that is for convolutions
-/// behind trained ones. From the picture on, 3x3 windows of 3 and of 64 channels would leave a
-/// signal nothing (VGG itself was begun from a trained shorter network for that reason).
+/// Random initialisation is Kaiming's, not N(0, 0.01) as in the stages: the latter suits
+/// convolutions after trained ones. Starting from the image, the signal would vanish in 3x3 windows
+/// of 3 and of 64 channels (for that reason VGG itself was initialised from a trained shorter
+/// network).
 pub(super) struct Vgg {
     blocks: Vec<Vec<Conv2d>>,
 }
@@ -58,10 +60,10 @@ pub(super) struct Vgg {
 impl Vgg {
     /// Channels of F0.
     pub(super) const CHANNELS: usize = 128;
-    /// Pixels between F0's cells.
+    /// Stride of F0 in pixels.
     pub(super) const STRIDE: usize = 1 << (BLOCKS.len() - 1);
 
-    /// Tensors `{i}.weight`, `{i}.bias`, where a ReLU and a pool count as well.
+    /// Loads tensors `{i}.weight`, `{i}.bias`, where `i` counts ReLUs and pools as well.
     fn new(vb: &VarBuilder<'_>) -> Result<Self> {
         let (mut index, mut c_in) = (0, 3);
         let mut blocks = Vec::new();

@@ -1,14 +1,14 @@
 //! SSA: "Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose
 //! Estimation", <https://arxiv.org/abs/2110.10734>: the networks that its loss trains.
 //!
-//! They look at the whole picture, for everybody in it. A backbone makes features of a stride of 8
-//! pixels (*F0*). A row of *stages* answers with three fields over them: *heatmaps*, one per joint
-//! and one of the background; *part affinity fields*, a vector for each limb; *offsets*, from a
-//! cell's centre to the joint in it, two numbers per joint. Every stage but the first is given its
-//! predecessor's fields beside F0. A stage has two branches, `paf` and `heat`; offsets are more
-//! channels of the latter's last layer.
+//! They process the whole image with all its people (bottom-up). A backbone computes features with
+//! stride 8 (*F0*). A sequence of *stages* predicts three fields over them: *heatmaps*, one per
+//! joint and one of the background; *part affinity fields*, a vector for each limb; *offsets*, from
+//! a cell's centre to the joint in it, two values per joint. Every stage but the first receives its
+//! predecessor's fields in addition to F0. A stage has two branches, `paf` and `heat`; offsets are
+//! additional channels of the latter's last layer.
 //!
-//! `ssa-vgg-6` is the paper's: OpenPose with offsets. The authors published no code.
+//! `ssa-vgg-6` is the paper's network: OpenPose with offsets. The authors published no code.
 
 mod backbone;
 mod stage;
@@ -52,18 +52,18 @@ fn build(
     Ok(Box::new(Ssa::new(&config, vb)?))
 }
 
-/// What F0 comes from.
+/// Backbone of F0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SsaBackbone {
     /// The first ten convolutions of VGG-19 and two more.
     Vgg19,
-    /// SFM's zigzag up to x34, the last node of stride 8, with the attention on its way. No
-    /// convolution follows: x34's 64 channels are as few as the branches are wide.
+    /// SFM's zigzag up to x34, the last node of stride 8, including the attention up to there. No
+    /// convolution follows: x34's 64 channels match the width of the branches.
     Sfm,
 }
 
 impl SsaBackbone {
-    /// Channels of F0.
+    /// Returns the number of channels of F0.
     const fn channels(self) -> usize {
         match self {
             Self::Vgg19 => Vgg::CHANNELS,
@@ -71,11 +71,11 @@ impl SsaBackbone {
         }
     }
 
-    /// Fresh weights of the hidden layers of the stages behind it.
+    /// Returns the random initialisation of the stages' hidden layers.
     ///
-    /// N(0, 0.01) is OpenPose's. It passes on 0.56 of a signal from 7x7 windows of 128 channels,
-    /// but 0.17 from 3x3 of 64: behind five of those in a row an untrained network would be
-    /// silent, and its gradients with it.
+    /// N(0, 0.01) is OpenPose's. It preserves 0.56 of a signal through 7x7 windows of 128 channels,
+    /// but 0.17 through 3x3 of 64: after five of those in a row the outputs of an untrained network
+    /// would vanish, and its gradients with them.
     const fn init_of_stages(self) -> Init {
         match self {
             Self::Vgg19 => stage::SMALL,
@@ -87,35 +87,35 @@ impl SsaBackbone {
 /// Layers of a branch before the last one, each with a ReLU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BranchConfig {
-    /// Side of the convolutions' window, odd.
+    /// Kernel size of the convolutions, odd.
     pub kernel: usize,
-    /// How many of them there are.
+    /// Number of convolutions.
     pub convs: usize,
-    /// Their channels.
+    /// Channels of the convolutions.
     pub width: usize,
-    /// Channels of the 1x1 convolution behind them.
+    /// Channels of the 1x1 convolution after them.
     pub hidden: usize,
 }
 
-/// What is built.
+/// Configuration of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SsaConfig {
     /// Joints J: `J + 1` heatmaps and `2 J` offsets.
     pub n_joints: usize,
     /// Limbs L: `2 L` channels of affinity fields.
     pub n_limbs: usize,
-    /// Where features come from.
+    /// Backbone of F0.
     pub backbone: SsaBackbone,
-    /// Stages.
+    /// Number of stages, at least 1.
     pub stages: usize,
     /// Branches of the first stage.
     pub first: BranchConfig,
-    /// Branches of all others.
+    /// Branches of all other stages.
     pub later: BranchConfig,
 }
 
 impl SsaConfig {
-    /// The paper's network.
+    /// Returns the paper's network.
     pub const fn vgg_6(n_joints: usize, n_limbs: usize) -> Self {
         Self {
             n_joints,
@@ -137,10 +137,11 @@ impl SsaConfig {
         }
     }
 
-    /// This project's own, for live use: 2 stages of narrow branches behind SFM's pyramids.
+    /// Returns this project's own variant for live use: 2 stages of narrow branches on SFM's
+    /// pyramids.
     ///
-    /// The pyramids have come to stride 32 twice, so F0 has seen the whole person: the second
-    /// stage does not need windows of 7x7, whose purpose is to look far.
+    /// The pyramids reach stride 32 twice, so the receptive field of F0 covers the whole person:
+    /// the second stage does not need windows of 7x7, whose purpose is a large receptive field.
     pub const fn sfm_2(n_joints: usize, n_limbs: usize) -> Self {
         let first = BranchConfig {
             kernel: 3,
@@ -158,12 +159,12 @@ impl SsaConfig {
         }
     }
 
-    /// Channels of the `paf` branch.
+    /// Returns the number of channels of the `paf` branch.
     const fn paf_channels(&self) -> usize {
         2 * self.n_limbs
     }
 
-    /// Channels of the `heat` branch: heatmaps, the background, offsets.
+    /// Returns the number of channels of the `heat` branch: heatmaps, background, offsets.
     const fn heat_channels(&self) -> usize {
         3 * self.n_joints + 1
     }
@@ -185,7 +186,7 @@ impl SsaConfig {
     }
 }
 
-/// The network.
+/// The SSA network.
 pub struct Ssa {
     config: SsaConfig,
     backbone: Backbone,
@@ -196,7 +197,7 @@ impl Ssa {
     /// Builds the network.
     ///
     /// # Errors
-    /// When a number of the configuration cannot be, or a tensor is missing.
+    /// When a value of the configuration is invalid, or a tensor is missing.
     pub fn new(config: &SsaConfig, vb: &VarBuilder<'_>) -> Result<Self> {
         config.check()?;
         Ok(Self {
@@ -208,7 +209,7 @@ impl Ssa {
         })
     }
 
-    /// Fields by name.
+    /// Returns the fields with their output names.
     fn named(&self, fields: &Fields, suffix: &str) -> Result<[(String, Tensor); 3]> {
         let heat = fields.heat.to_tensor()?;
         let n_maps = self.config.n_joints + 1;
@@ -223,11 +224,11 @@ impl Ssa {
 }
 
 impl PoseModel for Ssa {
-    /// `heatmaps [N, J + 1, H / 8, W / 8]` with the background last, `paf [N, 2 L, ..]` with x and
-    /// y of limb after limb, `offsets [N, 2 J, ..]` with x and y of joint after joint, of the last
-    /// stage. A pass that learns, or probes, also gets those of every stage before:
-    /// `heatmaps.stage{t}` and so on, `t` from 1. Sides are multiples of 8 with VGG-19, of 32 with
-    /// SFM.
+    /// Returns, of the last stage, `heatmaps [N, J + 1, H / 8, W / 8]` with the background last,
+    /// `paf [N, 2 L, ..]` with x and y of each limb in turn, and `offsets [N, 2 J, ..]` with x and
+    /// y of each joint in turn. A training or probing pass also returns those of every earlier
+    /// stage: `heatmaps.stage{t}` and so on, `t` from 1. Input sides are multiples of 8 with
+    /// VGG-19, of 32 with SFM.
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
         let mut maps = Vec::new();
         let f0 = self.backbone.forward(input, &mut maps, pass)?;

@@ -6,13 +6,13 @@ use candle_nn::{Init, VarBuilder};
 use super::{BranchConfig, SsaConfig};
 use crate::nn::{Conv2d, Features, Pass};
 
-/// Answers that are small at first (OpenPose).
+/// Initialisation with small outputs (OpenPose).
 pub(super) const SMALL: Init = Init::Randn {
     mean: 0.0,
     stdev: 0.01,
 };
 
-/// What a stage answers.
+/// Outputs of a stage.
 pub(super) struct Fields {
     /// Affinity fields, `[N, 2 L, h, w]`.
     pub(super) paf: Features,
@@ -27,7 +27,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Stage `t` (from 0) of tensors `paf.{t}.*` and `heat.{t}.*`.
+    /// Builds stage `t` (from 0) from tensors `paf.{t}.*` and `heat.{t}.*`.
     pub(super) fn new(vb: &VarBuilder<'_>, t: usize, config: &SsaConfig) -> Result<Self> {
         let (paf, heat) = (config.paf_channels(), config.heat_channels());
         let f0 = config.backbone.channels();
@@ -52,15 +52,15 @@ impl Stage {
     }
 }
 
-/// Convolutions in a row.
+/// A sequence of convolutions.
 struct Branch {
     hidden: Vec<Conv2d>,
-    /// Without ReLU.
+    /// Last layer, without ReLU.
     out: Conv2d,
 }
 
 impl Branch {
-    /// Tensors `{k}.weight`, `{k}.bias`, where a ReLU counts as well.
+    /// Loads tensors `{k}.weight`, `{k}.bias`, where `k` counts ReLUs as well.
     fn new(
         vb: &VarBuilder<'_>,
         (c_in, c_out): (usize, usize),

@@ -1,8 +1,8 @@
-//! What tokens know about their place: the tensor `pos_embedding [L, 1, d]`, a row for each pixel
-//! of the grid in reading order.
+//! Position embedding of tokens: the tensor `pos_embedding [L, 1, d]`, a row for each pixel of the
+//! grid in reading order.
 //!
-//! The table fits one grid, hence one input size. On another, a sine table is computed anew (the
-//! stored one is such a table) and a learned one is resized bilinearly, corners kept.
+//! The table fits one grid, hence one input size. For another, a sine table is recomputed and a
+//! learned one is resized bilinearly with aligned corners.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
@@ -10,32 +10,32 @@ use candle_nn::{Init, VarBuilder};
 use crate::geometry::Size;
 use crate::nn::{Features, Pass, resize_bilinear};
 
-/// Where tokens know their place from.
+/// Kind of position embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PositionKind {
-    /// A fixed table of sines, [`sine_positions`].
+    /// A fixed sinusoidal table, [`sine_positions`].
     Sine,
-    /// A table that is trained.
+    /// A trained table.
     Learned,
-    /// They do not know it.
+    /// No positions.
     None,
 }
 
 const NAME: &str = "pos_embedding";
 
-/// A table, and how to get another for another grid.
+/// A position table, and how to compute one for another grid.
 pub(super) struct Positions {
     is_learned: bool,
     d: usize,
     device: Device,
-    /// The stored table and its grid; `None` where sines for another grid were stored.
+    /// The stored table and its grid; `None` if a sine table for another grid was stored.
     pos_embedding: Option<(Size, Tensor)>,
 }
 
 impl Positions {
-    /// The table for `grid`; `None` for [`PositionKind::None`].
+    /// Builds the table for `grid`; `None` for [`PositionKind::None`].
     ///
-    /// Weights for another input bring a table of another length: see the module.
+    /// Weights for another input size contain a table of another length: see the module.
     pub(super) fn new(
         vb: &VarBuilder<'_>,
         kind: PositionKind,
@@ -86,7 +86,7 @@ impl Positions {
         }))
     }
 
-    /// `[1, d, H, W]` for a grid.
+    /// Returns the positions `[1, d, H, W]` for a grid.
     pub(super) fn on(&self, grid: Size, pass: &Pass) -> Result<Features> {
         let size = (grid.height, grid.width);
         match &self.pos_embedding {
@@ -111,7 +111,7 @@ impl Positions {
     }
 }
 
-/// The grid of `len` pixels that has `grid`'s proportions.
+/// Returns the grid of `len` pixels with the aspect ratio of `grid`.
 fn alike(grid: Size, len: usize) -> Option<Size> {
     let height = (len * grid.height) as f64 / grid.width.max(1) as f64;
     let height = height.sqrt().round() as usize;
@@ -120,9 +120,9 @@ fn alike(grid: Size, len: usize) -> Option<Size> {
     is_alike.then_some(Size::new(width, height))
 }
 
-/// The fixed table `[L, 1, d]`: the first half of a token's features says its row, the second its
-/// column. With `c = d / 2` features each, feature `k` of row `y` out of `h` is the sine (even
-/// `k`) or cosine (odd `k`) of `2 pi (y + 1) / (h + 1e-6) / 10000^(2 floor(k / 2) / c)`.
+/// Computes the fixed table `[L, 1, d]`: the first half of a token's features encodes its row, the
+/// second its column. With `c = d / 2` features each, feature `k` of row `y` out of `h` is the sine
+/// (even `k`) or cosine (odd `k`) of `2 pi (y + 1) / (h + 1e-6) / 10000^(2 floor(k / 2) / c)`.
 ///
 /// # Errors
 /// When the device fails.
@@ -173,14 +173,14 @@ mod tests {
         Positions::new(&vb, kind, 4, grid).map(Option::unwrap)
     }
 
-    /// Rows, columns and features of a table for [`GRID`] that is no sine table.
+    /// Returns a table for [`GRID`] that is not a sine table.
     fn table() -> Tensor {
         let values = Tensor::arange(0f32, 48.0, &Device::Cpu).unwrap();
         values.reshape((12, 1, 4)).unwrap()
     }
 
-    /// Fails when the stored table is not what tokens are given on its own grid, or when it is
-    /// given by columns.
+    /// Fails when the positions on the stored grid differ from the stored table, or rows and
+    /// columns are swapped.
     #[test]
     fn the_stored_table_is_used_on_its_grid() {
         for kind in [PositionKind::Sine, PositionKind::Learned] {
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// Fails when another grid gets a table that was made for the stored one.
+    /// Fails when another grid gets the table of the stored one.
     #[test]
     fn another_grid_gets_sines_or_a_resized_table() {
         let grid = Size::new(5, 7);
@@ -205,16 +205,16 @@ mod tests {
         assert_eq!(values(&sine.on(grid, &pass).unwrap()), values(&want));
         let learned = with(PositionKind::Learned, &table(), GRID).unwrap();
         let map = values(&learned.on(grid, &pass).unwrap());
-        // Feature 0 grows by 4 a column and 12 a row; corners keep their values, so that columns
-        // are 2/4 and rows 3/6 of the old ones apart.
+        // Feature 0 grows by 4 per column and 12 per row; corners keep their values, so that the
+        // steps are 2/4 of the old columns and 3/6 of the old rows.
         for (i, got) in map[..35].iter().enumerate() {
             let want = (i % 5) as f32 * 2.0 + (i / 5) as f32 * 6.0;
             assert!((got - want).abs() < 1e-4, "{i}: {got} is not {want}");
         }
     }
 
-    /// Fails when weights for another input size cannot be used, or a learned table is folded
-    /// into a grid of other proportions.
+    /// Fails when weights for another input size cannot be used, or a learned table is reshaped to
+    /// a grid of another aspect ratio.
     #[test]
     fn tables_of_other_inputs_are_accepted() {
         let pass = Pass::eval();
@@ -230,8 +230,8 @@ mod tests {
         assert!(with(PositionKind::Learned, &table(), Size::new(5, 8)).is_err());
     }
 
-    /// Fails when training from scratch begins without positions, forgets them in a checkpoint,
-    /// or changes the fixed ones.
+    /// Fails when training from scratch starts without positions, drops them from a checkpoint, or
+    /// trains the fixed ones.
     #[test]
     fn fresh_tables_are_sines_and_stay() {
         for kind in [PositionKind::Sine, PositionKind::Learned] {

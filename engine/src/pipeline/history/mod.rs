@@ -1,8 +1,8 @@
-//! The last seconds of a live picture, to go back to when it is paused.
+//! The last seconds of a live source, for stepping back while it is paused.
 //!
-//! What the infer thread has shown is kept: frames with their times, and the poses found in them.
-//! Measured for a 1280x720 picture of fine stripes on one core of an Intel Xeon server with AVX-512
-//! (the fastest of 100), 30 frames a second in 512 MiB:
+//! Stores the frames that the infer thread has shown, with their times and poses. Measured for
+//! 1280x720 frames of fine stripes on one core of an Intel Xeon server with AVX-512 (the fastest of
+//! 100), 30 frames per second in 512 MiB:
 //!
 //! | form | cost a frame | bytes a frame | seconds held | loss |
 //! |---|---|---|---|---|
@@ -11,8 +11,8 @@
 //! | YUV 4:2:0 | 1.2 ms (back 2.0 ms) | 1.38 MB | 12.9 | colour at half resolution, greys none |
 //! | JPEG, quality 90 | 54 ms | 0.30 MB | 60 | as YUV 4:2:0 and more |
 //!
-//! Cameras deliver 4:2:0 or 4:2:2 themselves, so YUV 4:2:0 loses next to nothing of what they
-//! saw, and 10 s fit.
+//! Cameras deliver 4:2:0 or 4:2:2 themselves, so YUV 4:2:0 loses next to nothing of their output,
+//! and 10 s fit.
 
 mod yuv;
 
@@ -27,16 +27,16 @@ use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 use crate::source::SeekTo;
 
-/// Seconds that are kept where they fit.
+/// Length of the history in seconds, if memory suffices.
 const MAX_SECS: f64 = 10.0;
-/// Memory for frames: 12.9 s of 1280x720 at 30 frames a second, 5.7 s of 1920x1080.
+/// Memory for frames in bytes: 12.9 s of 1280x720 at 30 frames per second, 5.7 s of 1920x1080.
 const MAX_BYTES: usize = 512 << 20;
 
-/// Shown frames of one live source, the oldest first.
+/// Shown frames of one live source, oldest first.
 #[derive(Debug)]
 pub(super) struct History {
     kept: VecDeque<Kept>,
-    /// The buffer of a frame that fell out: a warm history allocates no pixels.
+    /// Buffer of the last dropped frame: once warm, the history allocates no pixel memory.
     free: Option<Vec<u8>>,
     bytes: usize,
     max_bytes: usize,
@@ -53,7 +53,7 @@ struct Kept {
     found: Option<Found>,
 }
 
-/// What was found in a frame, without its maps.
+/// The poses found in a frame, without maps.
 #[derive(Debug)]
 struct Found {
     model: Arc<str>,
@@ -74,7 +74,7 @@ impl Default for History {
 }
 
 impl History {
-    /// Keeps a frame and the poses found in it.
+    /// Stores a frame and the poses found in it.
     pub(super) fn push(&mut self, frame: &Frame, output: Option<&PoseOutput>) {
         if self
             .kept
@@ -90,7 +90,7 @@ impl History {
         {
             if let Some(first) = self.kept.pop_front() {
                 self.bytes -= first.yuv.len();
-                // Where several fall out, frames come slower or larger than before.
+                // If several are dropped, frames have become slower or larger than before.
                 self.free = Some(first.yuv);
             }
         }
@@ -112,19 +112,19 @@ impl History {
         });
     }
 
-    /// Forgets everything and gives the memory back.
+    /// Removes all frames and frees their memory.
     pub(super) fn clear(&mut self) {
         self.kept = VecDeque::new();
         self.free = None;
         self.bytes = 0;
     }
 
-    /// Number of frames held.
+    /// Returns the number of stored frames.
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Seconds from the oldest frame to the newest.
+    /// Returns the time from the oldest frame to the newest in seconds.
     pub(super) fn secs(&self) -> f64 {
         match (self.kept.front(), self.kept.back()) {
             (Some(first), Some(last)) => last.time_secs - first.time_secs,
@@ -132,7 +132,7 @@ impl History {
         }
     }
 
-    /// The frame meant, counted from the oldest.
+    /// Returns the index of the requested frame; 0 is the oldest.
     pub(super) fn index(&self, to: SeekTo) -> usize {
         match to {
             SeekTo::Frame(i) => usize::try_from(i).unwrap_or(usize::MAX),
@@ -143,7 +143,7 @@ impl History {
         }
     }
 
-    /// Seconds from a frame to the newest.
+    /// Returns the time from a frame to the newest in seconds.
     pub(super) fn secs_back(&self, i: usize) -> f64 {
         match (self.kept.get(i), self.kept.back()) {
             (Some(kept), Some(last)) => last.time_secs - kept.time_secs,
@@ -151,7 +151,7 @@ impl History {
         }
     }
 
-    /// A frame, counted from the oldest, and what was found in it.
+    /// Returns a frame by its index from the oldest, with the poses found in it.
     pub(super) fn get(&self, i: usize) -> Option<(Frame, Option<PoseOutput>)> {
         let kept = self.kept.get(i)?;
         let mut pixels = self.pool.take(kept.size);
@@ -194,8 +194,8 @@ mod tests {
         history
     }
 
-    /// Fails when less than ten seconds are held although they fit, more than was promised, or
-    /// the wrong ones.
+    /// Fails when less than ten seconds are stored although they fit, more than the limit, or the
+    /// wrong ones.
     #[test]
     fn ten_seconds_are_held_or_as_many_as_fit() {
         let history = filled(1000, 30.0, MAX_BYTES);
@@ -212,7 +212,7 @@ mod tests {
         assert!(in_720p >= 300, "{in_720p} frames of 1280x720");
     }
 
-    /// Fails when a live picture allocates a frame's memory every time, hour after hour.
+    /// Fails when frame memory is allocated for every frame.
     #[test]
     fn a_warm_history_uses_its_buffers_again() {
         let mut history = filled(400, 32.0, MAX_BYTES);
@@ -224,8 +224,8 @@ mod tests {
         }
     }
 
-    /// Fails when a time leads to another frame than the one shown then, or a new run is mixed
-    /// with the one before.
+    /// Fails when a time leads to another frame than the one shown then, or frames of two runs are
+    /// mixed.
     #[test]
     fn frames_are_found_by_time_and_a_new_run_begins_empty() {
         let mut history = filled(10, 10.0, MAX_BYTES);

@@ -5,14 +5,14 @@ use crate::geometry::Size;
 
 /// Half a unit of the 16.16 fixed point below.
 const HALF: i32 = 1 << 15;
-/// The middle of chroma, and rounding.
+/// Zero of chroma, plus rounding.
 const MIDDLE: i32 = (128 << 16) + HALF;
 
 fn chroma_size(size: Size) -> Size {
     Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
 }
 
-/// Bytes of a picture in this form.
+/// Returns the size of an encoded frame in bytes.
 pub(super) fn n_bytes(size: Size) -> usize {
     size.area() + 2 * chroma_size(size).area()
 }
@@ -33,7 +33,7 @@ pub(super) fn encode(rgba: &[u8], size: Size, yuv: &mut [u8]) {
         .zip(vs.chunks_exact_mut(chroma.width));
     for (row, (us, vs)) in rows.enumerate() {
         let upper = &pixels[2 * row * size.width..][..size.width];
-        // An odd last row or column stands for its missing neighbour.
+        // An odd last row or column replaces its missing neighbour.
         let lower = pixels
             .get((2 * row + 1) * size.width..(2 * row + 2) * size.width)
             .unwrap_or(upper);
@@ -52,7 +52,7 @@ pub(super) fn encode(rgba: &[u8], size: Size, yuv: &mut [u8]) {
     }
 }
 
-/// Fills `rgba` from what [`encode`] made of a picture of `size`.
+/// Fills `rgba` from the output of [`encode`] for a frame of `size`.
 pub(super) fn decode(yuv: &[u8], size: Size, rgba: &mut [u8]) {
     let chroma = chroma_size(size);
     let (luma, rest) = yuv.split_at(size.area());
@@ -92,7 +92,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a plain colour changes by more than rounding, at any size.
+        /// Fails when a uniform colour changes by more than rounding, at any size.
         #[test]
         fn plain_colours_survive(rgb: [u8; 3], width in 1_usize..9, height in 1_usize..9) {
             let size = Size::new(width, height);
@@ -103,8 +103,8 @@ mod tests {
             }
         }
 
-        /// Fails when greys are not kept to a level, pixel by pixel: what the network sees of
-        /// shapes.
+        /// Fails when a grey pixel changes by more than one level: shapes seen by the network would
+        /// change.
         #[test]
         fn greys_survive_exactly(greys in prop::collection::vec(any::<u8>(), 35)) {
             let rgba: Vec<u8> = greys.iter().flat_map(|&g| [g, g, g, 255]).collect();

@@ -1,4 +1,4 @@
-//! Annotated video and poses made anew from a recording's raw video.
+//! Annotated video and poses computed again from the raw video of a recording.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,32 +18,32 @@ use crate::record::{Backpressure, Closing, stamp};
 use crate::sound::SoundEnd;
 use crate::source::video;
 
-/// What is to be made.
+/// Options of an annotation.
 pub struct AnnotationPlan {
     /// Folder of the recording.
     pub folder: PathBuf,
-    /// Part of the new files' names; a number is added where it is taken.
+    /// Part of the new files' names; a number is appended if it exists.
     pub name: String,
-    /// What the manifest will say of the model.
+    /// Description of the model in the manifest.
     pub model: ModelRecord,
-    /// Builds the model, on the worker.
+    /// Builds the model on the worker.
     pub make: MakeInfer,
-    /// What is drawn.
+    /// Overlays and smoothing of the annotated video.
     pub look: Look,
-    /// Exporters beside the poses and COCO results, by name.
+    /// Names of exporters in addition to poses and COCO results.
     pub exports: Vec<String>,
 }
 
-/// How far an annotation is.
+/// Progress of an annotation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AnnotationProgress {
-    /// Frames done.
+    /// Number of processed frames.
     pub frames: u64,
-    /// Frames in all.
+    /// Total number of frames.
     pub total: u64,
 }
 
-/// A running annotation. Dropping it cancels; its files are then removed.
+/// A running annotation. Dropping it cancels and removes its files.
 pub struct Annotation {
     shared: Arc<Mutex<Shared>>,
     worker: Worker,
@@ -56,11 +56,10 @@ struct Shared {
 }
 
 impl Annotation {
-    /// Starts the work on a thread of its own; `notify` is called after each frame and at the
-    /// end.
+    /// Starts the work on a separate thread; `notify` is called after each frame and at the end.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn start(plan: AnnotationPlan, notify: Notify) -> Result<Self> {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (ours, failed) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -85,18 +84,18 @@ impl Annotation {
         Ok(Self { shared, worker })
     }
 
-    /// How far it is.
+    /// Returns the progress.
     pub fn progress(&self) -> AnnotationProgress {
         lock(&self.shared).progress.clone()
     }
 
-    /// Ends it soon; what was made is removed.
+    /// Cancels soon and removes the partial files.
     pub fn cancel(&self) {
         self.worker.stop();
     }
 
-    /// The annotated video of the first part, or why there is none (a cancel is such a reason);
-    /// `None` while it is being made and once it was taken.
+    /// Returns the annotated video of the first part, or the reason for its absence (including a
+    /// cancel); `None` while it is running and after it was taken.
     pub fn try_outcome(&self) -> Option<Result<PathBuf>> {
         lock(&self.shared).outcome.take()
     }
@@ -122,7 +121,7 @@ fn annotate(
     let manifest = Manifest::read(&folder)?;
     let mut infer = make()?;
     infer.set_smoothing(look.smoothing);
-    // An unfinished recording knows at least its first part.
+    // An unfinished recording lists at least its first part.
     let n_parts = manifest.parts.len().max(1);
     let name = free_name(&folder, &file_name(&name));
     let suffix = format!("-{name}");
@@ -203,7 +202,7 @@ fn annotate_part(
             }
         };
         part.annotate(Some(&picture), Some(&output), place);
-        // Half an annotation is of no use: the first failure ends it.
+        // A partial annotation is useless: the first failure ends it.
         part.whole()?;
         done();
     }
@@ -223,7 +222,7 @@ fn annotate_part(
     closed.finished.failure().map_or(Ok(()), Err)
 }
 
-/// `name`, or `name-2` and so on where there are such files already.
+/// Returns `name`, or `name-2` and so on if such files exist.
 fn free_name(folder: &Path, name: &str) -> String {
     let is_taken = |name: &str| folder.join(format!("annotated-{name}.mp4")).exists();
     let mut free = name.to_owned();
@@ -235,7 +234,7 @@ fn free_name(folder: &Path, name: &str) -> String {
     free
 }
 
-/// Files that are removed unless everything went well.
+/// Files that are removed unless the annotation succeeds.
 #[derive(Default)]
 struct Made {
     paths: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! One time for a whole recording, whatever its sources do.
+//! One continuous time for a recording, across restarts and jumps of its source.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 use crate::frame::Frame;
 use crate::source::SourceInfo;
 
-/// Pictures come back from the model within so many frames: 17 s at 30 a second.
+/// Number of frames remembered until they return from the model: 17 s at 30 per second.
 const N_REMEMBERED: usize = 512;
 
-/// Turns times of sources into times of the recording, and finds the number that a frame has in
-/// the raw video when it comes back from the model.
+/// Converts source times to recording times, and looks up the index of a frame in the raw video
+/// when it returns from the model.
 #[derive(Debug, Default)]
 pub(super) struct RunClock {
-    /// Whether a long gap is kept: nobody jumps in a file that is recorded whole.
+    /// Whether long gaps are kept: there are no jumps in a file that is recorded whole.
     keeps_gaps: bool,
-    /// The run that frames come from: a source opened anew has another `SourceInfo`.
+    /// The run that frames come from: a reopened source has another `SourceInfo`.
     run: Option<Arc<SourceInfo>>,
-    /// What is added to the source's times.
+    /// Offset added to the source's times in seconds.
     offset_secs: f64,
     last_source_secs: f64,
     last_source_id: u64,
     /// Time of the newest frame; `None` before the first.
     last_secs: Option<f64>,
-    /// Seconds from the frame before to the newest.
+    /// Time between the previous frame and the newest in seconds.
     step_secs: Option<f64>,
     known: VecDeque<Known>,
 }
@@ -35,25 +35,25 @@ struct Known {
     place: Place,
 }
 
-/// A frame in the recording.
+/// Position of a frame in the recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Place {
-    /// Which part, from 1.
+    /// Number of the part, from 1.
     pub(super) part: usize,
-    /// Number in the part's raw video.
+    /// Index in the part's raw video.
     pub(super) id: u64,
-    /// Seconds since the recording began.
+    /// Seconds since the start of the recording.
     pub(super) secs: f64,
 }
 
-/// More than what a few lost frames of a file last.
+/// Minimum length of a jump in seconds: longer than a few lost frames of a file.
 const JUMP_SECS: f64 = 1.0;
 
-/// The length of a frame whose source does not tell: that of most cameras.
+/// Duration of a frame if the source does not define it: that of most cameras.
 const USUAL_STEP_SECS: f64 = 1.0 / 30.0;
 
 impl RunClock {
-    /// `keeps_gaps` says whether the source is a file that is recorded whole, in its own time.
+    /// Creates a clock. `keeps_gaps` is true for a file that is recorded whole, in its own time.
     pub(super) fn new(keeps_gaps: bool) -> Self {
         Self {
             keeps_gaps,
@@ -61,10 +61,10 @@ impl RunClock {
         }
     }
 
-    /// The recording's time for the next frame of a source.
+    /// Returns the recording time for the next frame of a source.
     pub(super) fn secs(&mut self, run: &Arc<SourceInfo>, frame: &Frame) -> f64 {
         let is_same = self.run.as_ref().is_some_and(|r| Arc::ptr_eq(r, run));
-        // A long frame is the file's; a long gap between frames is the user's jump.
+        // A long frame belongs to the file; a long gap between frames is a jump by the user.
         let has_jumped = !run.is_live
             && !self.keeps_gaps
             && frame.id != self.last_source_id + 1
@@ -86,7 +86,7 @@ impl RunClock {
         secs
     }
 
-    /// Remembers where a frame went.
+    /// Stores the position of a frame.
     pub(super) fn remember(&mut self, run: &Arc<SourceInfo>, frame: &Frame, place: Place) {
         if self.known.len() == N_REMEMBERED {
             self.known.pop_front();
@@ -98,13 +98,13 @@ impl RunClock {
         });
     }
 
-    /// Where a frame went.
+    /// Returns the position of a frame.
     pub(super) fn place(&self, run: &Arc<SourceInfo>, frame: &Frame) -> Option<Place> {
         let is_it = |k: &&Known| k.source_id == frame.id && Arc::ptr_eq(&k.run, run);
         self.known.iter().rev().find(is_it).map(|k| k.place)
     }
 
-    /// Whether a frame comes behind all that were recorded.
+    /// Returns whether a frame is later than all recorded ones.
     pub(super) fn is_next(&self, run: &Arc<SourceInfo>, frame: &Frame) -> bool {
         match &self.run {
             Some(newest) if Arc::ptr_eq(newest, run) => frame.time_secs > self.last_source_secs,

@@ -1,5 +1,5 @@
-//! A file recorded whole: every frame once, front to back, however fast the model is and whatever
-//! the window plays meanwhile.
+//! Recording of a whole file: every frame once, front to back, regardless of the model's speed and
+//! the window's playback.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,39 +16,39 @@ use crate::output::{Stage, Timings};
 use crate::overlay;
 use crate::source::{FrameSource, SourceInfo};
 
-/// What is to be recorded.
+/// Options of the recording.
 pub struct FilePlan {
-    /// Opens the file, on the worker.
+    /// Opens the file on the worker.
     pub open: OpenSource,
-    /// Builds the model, on the worker; without one the pictures are recorded bare.
+    /// Builds the model on the worker; without one, frames are recorded without poses.
     pub make_infer: Option<MakeInfer>,
-    /// What is drawn.
+    /// Overlays and smoothing of the annotated video.
     pub look: Look,
-    /// Creates the recording with the first picture.
+    /// Creates the recording with the first frame.
     pub make_tap: MakeTap,
 }
 
-/// How far the recording of a file is.
+/// Progress of the recording of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileProgress {
-    /// Frames of the file, as soon as that is known.
+    /// Number of frames of the file, once it is known.
     pub total: Option<u64>,
-    /// What is written; `None` before the first frame.
+    /// Progress of the outputs; `None` before the first frame.
     pub tap: Option<TapProgress>,
 }
 
-/// What became of the recording of a file.
+/// Result of the recording of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileOutcome {
-    /// What was written.
+    /// Final progress of the outputs.
     pub tap: TapProgress,
-    /// The file was read to its end; otherwise it was stopped before.
+    /// Whether the file was read to its end; otherwise the recording was stopped.
     pub is_whole: bool,
-    /// What the file lacks, and the outputs that could not be written.
+    /// Damage of the file, and the outputs that could not be written.
     pub warning: Option<String>,
 }
 
-/// A running recording of a file. Dropping it stops; what was written is closed and stays.
+/// A running recording of a file. Dropping it stops; files written so far are closed and kept.
 pub struct FileRecording {
     shared: Arc<Mutex<Shared>>,
     worker: Worker,
@@ -61,11 +61,10 @@ struct Shared {
 }
 
 impl FileRecording {
-    /// Starts the work on a thread of its own; `notify` is called after each frame and at the
-    /// end.
+    /// Starts the work on a separate thread; `notify` is called after each frame and at the end.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn start(plan: FilePlan, notify: Notify) -> Result<Self> {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (ours, failed) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -90,17 +89,17 @@ impl FileRecording {
         Ok(Self { shared, worker })
     }
 
-    /// How far it is.
+    /// Returns the progress.
     pub fn progress(&self) -> FileProgress {
         lock(&self.shared).progress.clone()
     }
 
-    /// Ends it after the frame at work; what was written stays.
+    /// Stops after the current frame; files written so far are kept.
     pub fn stop(&self) {
         self.worker.stop();
     }
 
-    /// What became of it; `None` while it runs and once it was taken.
+    /// Returns the result; `None` while running and after it was taken.
     pub fn try_outcome(&self) -> Option<Result<FileOutcome>> {
         lock(&self.shared).outcome.take()
     }
@@ -157,7 +156,7 @@ fn record(
             Err(error) => break Err(error),
         }
     };
-    // Whatever ended it, what was written is closed.
+    // However it ended, written files are closed.
     if let (Some(tap), Ok(true)) = (&mut tap, &ended) {
         tap.source_ended();
     }
@@ -181,7 +180,7 @@ fn record(
     })
 }
 
-/// How many frames the file has, as it says itself or its index.
+/// Returns the number of frames by the file's header or its index.
 fn n_frames(source: &dyn FrameSource) -> Option<u64> {
     let counted = || source.monitor().extent().filter(|e| e.is_complete);
     source
@@ -190,7 +189,7 @@ fn n_frames(source: &dyn FrameSource) -> Option<u64> {
         .or_else(|| counted().map(|e| e.frames))
 }
 
-/// The model, and how what it finds is drawn.
+/// The model, and the look of its overlays.
 struct Looking {
     infer: Option<Box<dyn Infer>>,
     look: Arc<Look>,

@@ -1,4 +1,4 @@
-//! Files that are recorded whole.
+//! Recordings of whole files.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::pipeline::{Look, MakeInfer, OpenSource};
 use crate::record::Backpressure;
 use crate::test_wait::{until, wait_for};
 
-/// A file of so many frames; one that fails does so behind the last.
+/// Creates a file of `n` frames; with `fails`, it fails after the last.
 fn file(n: u64, fails: bool) -> OpenSource {
     Arc::new(move || {
         let mut source = FakeSource::new(false, n, 10);
@@ -39,7 +39,7 @@ fn start(folder: &Path, open: OpenSource, make: MakeInfer) -> FileRecording {
 }
 
 /// Fails when the recording of a file lacks frames or poses because the model is slower than the
-/// file plays: each of the 20 frames takes three times its length.
+/// file plays: each of the 20 frames takes three times its duration.
 #[test]
 fn a_slow_model_loses_no_frame_of_a_file() {
     let parent = tempfile::tempdir().unwrap();
@@ -61,8 +61,8 @@ fn a_slow_model_loses_no_frame_of_a_file() {
     assert_eq!((part.drops, part.annotated_drops), (0, 0));
 }
 
-/// Fails when what was written is lost, or is not closed, because the user ends the recording of a
-/// file before its end or the file fails on the way.
+/// Fails when written frames are lost, or files are not closed, because the user stops the
+/// recording before the end or the file fails midway.
 #[test]
 fn what_was_recorded_of_a_file_stays() {
     let parent = tempfile::tempdir().unwrap();
@@ -90,7 +90,7 @@ fn what_was_recorded_of_a_file_stays() {
     assert!(Manifest::read(&folder).unwrap().is_finished);
 }
 
-/// Fails when a folder is named like a video, or a name with a dot in it is cut.
+/// Fails when the folder's name keeps the extension of a video, or a name with a dot in it is cut.
 #[test]
 fn folders_are_named_without_the_ending_of_a_video() {
     let name = |source| {

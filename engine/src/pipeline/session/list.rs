@@ -1,4 +1,4 @@
-//! Which recordings there are.
+//! Listing of recordings.
 
 use std::path::{Path, PathBuf};
 
@@ -6,21 +6,21 @@ use super::manifest::Manifest;
 use crate::error::{Error, Result};
 use crate::source::recording::MANIFEST;
 
-/// A recording on the disk.
+/// A recording on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionEntry {
     /// Its folder, which can be opened as a source.
     pub folder: PathBuf,
-    /// What it says of itself. Not finished: it is being recorded, or was cut off; what was
-    /// written until then is there.
+    /// Its manifest. If it is not finished, it is being recorded or was interrupted; everything
+    /// written until then is available.
     pub manifest: Manifest,
 }
 
-/// The recordings in a folder, newest first. Folders without a readable manifest are left out,
-/// those with a damaged one with a line in the log.
+/// Lists the recordings in a folder, newest first. Folders without a readable manifest are skipped;
+/// damaged ones are logged.
 ///
 /// # Errors
-/// When the folder exists and cannot be read; one that does not exist holds no recordings.
+/// When the folder exists but cannot be read; a folder that does not exist has no recordings.
 pub fn sessions_in(parent: &Path) -> Result<Vec<SessionEntry>> {
     let entries = match std::fs::read_dir(parent) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! `session.toml`: what a recording's folder says of itself.
+//! `session.toml`: the description of a recording in its folder.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -21,22 +21,22 @@ use crate::track::OneEuro;
 pub struct Manifest {
     /// Name and version of the program that wrote it.
     pub program: String,
-    /// Everything is written and closed; otherwise it is being recorded, or the program ended
-    /// before it could.
+    /// Whether everything is written and closed; otherwise it is being recorded, or was
+    /// interrupted.
     pub is_finished: bool,
-    /// `2026-03-01_14-05-59.250`, universal time.
+    /// Start time in UTC, `2026-03-01_14-05-59.250`.
     pub started: String,
-    /// Why it ended early, if it did.
+    /// Reason why it ended early, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// Where the pictures came from at the begin.
+    /// Source of the frames at the start.
     pub source: SourceRecord,
-    /// What found the poses at the begin; absent when no model was loaded.
+    /// Model at the start; absent if none was loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelRecord>,
-    /// What was drawn at the begin.
+    /// Overlays at the start.
     pub overlay: LookRecord,
-    /// The videos, one for each size of picture.
+    /// The videos, one part for each frame size.
     #[serde(default)]
     pub parts: Vec<PartRecord>,
     /// Annotations made later from the raw video.
@@ -44,16 +44,16 @@ pub struct Manifest {
     pub annotations: Vec<AnnotationRecord>,
 }
 
-/// Where pictures come from.
+/// Source of the frames.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
-    /// As shown to the user.
+    /// Name for display.
     pub name: String,
-    /// As it can be opened again: `camera:0`, a path.
+    /// Specification to open it again: `camera:0`, a path.
     pub spec: String,
-    /// A camera.
+    /// Whether it is a camera.
     pub is_live: bool,
-    /// Nominal frames per second where known.
+    /// Nominal frames per second, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
 }
@@ -61,26 +61,26 @@ pub struct SourceRecord {
 /// A model and its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
-    /// Its name.
+    /// Name of the model.
     pub name: String,
     /// `bundled`, or the SHA-256 of the weights file ([`weights_digest`]).
     pub weights: String,
-    /// Where it computes.
+    /// Compute device of the model.
     pub device: String,
 }
 
-/// What is drawn.
+/// Overlays and smoothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LookRecord {
-    /// Overlays, the topmost first.
+    /// Names of the overlays, topmost first.
     pub overlays: Vec<String>,
-    /// Joints below this score are not drawn.
+    /// Minimum score of drawn joints.
     pub keypoint_threshold: f32,
-    /// Strength of maps.
+    /// Opacity of maps, 0 to 1.
     pub opacity: f32,
-    /// Joints are smoothed over time.
+    /// Whether joints are temporally smoothed.
     pub is_smoothed: bool,
-    /// How they are smoothed.
+    /// Parameters of the smoothing filter.
     #[serde(default)]
     pub smoothing: OneEuro,
 }
@@ -97,27 +97,27 @@ impl From<&Look> for LookRecord {
     }
 }
 
-/// One run of pictures of one size.
+/// One run of frames of one size.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// Pixels per row.
+    /// Width of the frames in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height of the frames in pixels.
     pub height: usize,
-    /// Seconds from the first frame to the last.
+    /// Time from the first frame to the last in seconds.
     pub seconds: f64,
-    /// Frames in the raw video.
+    /// Number of frames in the raw video.
     pub frames: u64,
-    /// Frames that the raw video lacks: the source lost them, or encoding took too long.
+    /// Number of frames missing from the raw video: lost by the source, or encoding was too slow.
     pub drops: u64,
-    /// Frames in the annotated video.
+    /// Number of frames in the annotated video.
     pub annotated_frames: u64,
-    /// Frames of the raw video that the annotated one lacks: the model or the encoder had no time.
+    /// Number of raw frames missing from the annotated video: model or encoder were too slow.
     pub annotated_drops: u64,
 }
 
 impl PartRecord {
-    /// Of pictures of this size, nothing recorded yet.
+    /// Creates the record of a part with frames of this size and nothing recorded yet.
     pub(super) fn new(size: Size) -> Self {
         Self {
             width: size.width,
@@ -130,15 +130,15 @@ impl PartRecord {
 /// An annotation made later.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnnotationRecord {
-    /// Part of its files' names: `annotated-NAME.mp4`, `poses-NAME.jsonl`, `coco-NAME.json`.
+    /// Part of its file names: `annotated-NAME.mp4`, `poses-NAME.jsonl`, `coco-NAME.json`.
     pub name: String,
-    /// When it was begun, universal time.
+    /// Start time in UTC.
     pub started: String,
-    /// The model.
+    /// Model that computed the poses.
     pub model: ModelRecord,
-    /// What is drawn.
+    /// Overlays and smoothing.
     pub overlay: LookRecord,
-    /// Frames annotated.
+    /// Number of annotated frames.
     pub frames: u64,
 }
 
@@ -156,8 +156,8 @@ impl Manifest {
         })
     }
 
-    /// Writes it into the folder, whole or not at all. What a newer version has written into the
-    /// file there, and this one does not know, stays.
+    /// Writes it into the folder atomically. Fields of the existing file that were written by a
+    /// newer version and are unknown to this one are kept.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(MANIFEST);
         let there = || {
@@ -172,13 +172,13 @@ impl Manifest {
     }
 }
 
-/// The program that writes manifests.
+/// Returns the name and version of the program that writes manifests.
 pub(super) fn program() -> String {
     format!("PoseLens {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// What [`ModelRecord::weights`] says of a weights file: its SHA-256; `None` is `bundled`. Reads
-/// the whole file: call it where the model is loaded, not where pictures wait.
+/// Returns the value of [`ModelRecord::weights`] for a weights file: its SHA-256; `bundled` for
+/// `None`. Reads the whole file: call it where the model is loaded, not where frames wait.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -197,7 +197,7 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
     }
     let mut text = String::new();
     for byte in hash.finalize() {
-        // A string takes any text.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     Ok(text)
@@ -207,7 +207,7 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Fails when annotating the recording of a newer version loses what that version has noted.
+    /// Fails when annotating the recording of a newer version loses the fields of that version.
     #[test]
     fn what_a_newer_version_has_noted_stays() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Recordings: one folder each.
+//! Recordings, each in its own folder.
 //!
 //! ```text
 //! 2026-03-01_14-05-59.250 front door/
@@ -9,14 +9,15 @@
 //!     coco.json         the same as COCO results
 //! ```
 //!
-//! Everything is on the disk within about a second and whole after a kill: the videos play, the
-//! lines read, `coco.json.part` holds the list, and [`Manifest::is_finished`] says no. Times begin
-//! at 0 with the first frame. A recording belongs to one source. Of a file it holds every frame once,
-//! front to back, in the file's own time ([`FileRecording`]), however the window plays it; of a live
-//! source what the encoder and the model had time for, and how many they had not. A line's `frame` and `time_secs` are those of the frame in `raw.mp4`. Pictures of another size
-//! go on in a further part: `raw-2.mp4` and so on.
+//! Everything is on disk within about a second and intact after a kill: the videos play, the lines
+//! can be read, `coco.json.part` holds the list, and [`Manifest::is_finished`] is false. Times
+//! start at 0 with the first frame. A recording belongs to one source. For a file it contains every
+//! frame once, front to back, in the file's own time ([`FileRecording`]), regardless of playback in
+//! the window; for a live source it contains the frames that the encoder and the model had time
+//! for, and the number of missing ones. A line's `frame` and `time_secs` are those of the frame in
+//! `raw.mp4`. Frames of another size continue in a further part: `raw-2.mp4` and so on.
 //!
-//! [`Annotation`] makes annotated video and poses anew from the raw video.
+//! [`Annotation`] computes annotated video and poses again from the raw video.
 
 mod annotate;
 mod clock;
@@ -45,14 +46,14 @@ use std::time::SystemTime;
 use crate::record::stamp;
 use crate::source::video;
 
-/// The folder for a recording that begins `now`: the date, the source's name as far as file
-/// systems allow it.
+/// Returns the folder for a recording that starts at `now`: the date and the source's name,
+/// restricted to characters that file systems allow.
 pub fn session_folder(parent: &Path, now: SystemTime, source: &str) -> PathBuf {
     let source = without_extension(source);
     parent.join(format!("{} {}", stamp(now), file_name(source)).trim_end())
 }
 
-/// The name of a file without what says that it is a video; other names as they are.
+/// Returns the name of a file without the extension of a video; other names unchanged.
 fn without_extension(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, extension))
@@ -67,7 +68,7 @@ fn without_extension(name: &str) -> &str {
     }
 }
 
-/// `text` without what some file system forbids in a name; at most 60 letters.
+/// Removes the characters of `text` that some file system forbids; at most 60 characters.
 fn file_name(text: &str) -> String {
     let allowed = |c: char| c.is_alphanumeric() || " ._-()".contains(c);
     let name: String = text
@@ -75,12 +76,12 @@ fn file_name(text: &str) -> String {
         .map(|c| if allowed(c) { c } else { '-' })
         .take(60)
         .collect();
-    // A dot at the end is forbidden on Windows, one at the begin hides the file elsewhere.
+    // A trailing dot is forbidden on Windows, a leading one hides the file elsewhere.
     name.trim_matches(|c: char| c == '.' || c.is_whitespace())
         .to_owned()
 }
 
-/// `stem.ext` for the first part, `stem-2.ext` for the second; a folder has no extension.
+/// Returns `stem.ext` for the first part, `stem-2.ext` for the second; a folder has no extension.
 fn part_path(folder: &Path, stem: &str, part: usize, extension: &str) -> PathBuf {
     let stem = match part {
         1 => stem.to_owned(),

@@ -1,4 +1,4 @@
-//! The files of pictures of one size.
+//! Output files for frames of one size.
 
 use std::path::{Path, PathBuf};
 
@@ -13,53 +13,53 @@ use crate::record::{
 };
 use crate::sound::Sound;
 
-/// Two videos, each with a queue of its own, and the poses. One that fails leaves the others going.
+/// Two videos, each with its own queue, and the poses. If one fails, the others continue.
 pub(super) struct Part {
     outputs: Outputs,
-    /// The videos' numbers among the outputs.
+    /// Indices of the videos among the outputs.
     raw: Option<usize>,
     annotated: usize,
     paths: Vec<PathBuf>,
-    /// What is lacking of the sound.
+    /// Missing parts of the sound.
     notes: Vec<String>,
     pub(super) record: PartRecord,
-    /// Frames that have a number.
+    /// Number of frames that were given an index.
     pub(super) n_taken: u64,
     first_secs: Option<f64>,
 }
 
-/// What is left of a part.
+/// Result of a closed part.
 pub(super) struct Closed {
     pub(super) record: PartRecord,
     pub(super) bytes: u64,
-    /// What is lacking of the sound.
+    /// Missing parts of the sound.
     pub(super) notes: Vec<String>,
     pub(super) finished: Finished,
 }
 
-/// How a part is to be written.
+/// Options of a part.
 pub(super) struct PartPlan<'a> {
     pub(super) folder: &'a Path,
-    /// From 1.
+    /// Number of the part, from 1.
     pub(super) number: usize,
-    /// Between `annotated` or `poses` and the part's number: empty, or `-NAME`.
+    /// Text between `annotated` or `poses` and the part's number: empty, or `-NAME`.
     pub(super) suffix: &'a str,
     /// Whether the raw video is written.
     pub(super) has_raw: bool,
     /// Nominal frames per second.
     pub(super) rate: f64,
     pub(super) backpressure: Backpressure,
-    /// Exporters beside the poses and COCO results, by name.
+    /// Names of exporters in addition to poses and COCO results.
     pub(super) exports: &'a [String],
-    /// Opens the sound that belongs to the pictures, for each video anew.
+    /// Opens the sound that belongs to the frames, again for each video.
     pub(super) sound: &'a dyn Fn() -> Sound,
 }
 
 impl Part {
-    /// Creates the files for pictures like `first`, those that can be.
+    /// Creates the files for frames like `first`; those that fail are left out.
     ///
     /// # Errors
-    /// When none of them can be, or an exporter is not known.
+    /// When all of them fail, or an exporter is unknown.
     pub(super) fn create(plan: &PartPlan<'_>, first: &Frame) -> Result<Self> {
         let PartPlan { folder, number, .. } = *plan;
         let path = |stem: &str, extension| {
@@ -106,8 +106,8 @@ impl Part {
         })
     }
 
-    /// Queues a frame for the raw video; its number there, `None` when it was dropped. Without that
-    /// video frames are numbered all the same.
+    /// Queues a frame for the raw video and returns its index; `None` if it was dropped. Frames are
+    /// numbered even without a raw video.
     pub(super) fn raw(&mut self, frame: &Frame, secs: f64) -> Option<u64> {
         let id = self.n_taken;
         let offered = match self.raw {
@@ -127,12 +127,13 @@ impl Part {
         Some(id)
     }
 
-    /// Whether the annotated video is being written.
+    /// Returns whether the annotated video is being written.
     pub(super) fn is_annotated(&self) -> bool {
         self.outputs.has_video(self.annotated)
     }
 
-    /// Writes what was found in a frame and queues the picture with overlays, where there is one.
+    /// Writes the poses of a frame and queues the frame with overlays for the annotated video, if
+    /// any.
     pub(super) fn annotate(
         &mut self,
         picture: Option<&Frame>,
@@ -145,7 +146,7 @@ impl Part {
                 model: output.model.clone(),
                 skeleton: output.skeleton,
                 poses: output.poses.clone(),
-                // Nobody here reads the maps.
+                // The exporters do not use the maps.
                 regions: Vec::new(),
                 timings: output.timings,
             };
@@ -160,23 +161,27 @@ impl Part {
         }
     }
 
-    /// Its figures so far.
+    /// Returns the frame counts so far.
     pub(super) fn record(&self) -> PartRecord {
         let is_written = self.raw.is_some_and(|raw| self.outputs.has_video(raw));
         record_of(&self.record, if is_written { 0 } else { self.n_taken })
     }
 
-    /// Outputs that have failed since the last call, each in a line.
+    /// Returns the outputs that failed since the previous call, one line each.
     pub(super) fn news(&mut self) -> Vec<String> {
         self.outputs.news()
     }
 
+    /// Checks that no output has failed.
+    ///
     /// # Errors
     /// When an output has failed: the first failure.
     pub(super) fn whole(&mut self) -> Result<()> {
         self.outputs.whole()
     }
 
+    /// Checks that at least one output is left.
+    ///
     /// # Errors
     /// When no output is left: the first failure.
     pub(super) fn some_left(&mut self) -> Result<()> {
@@ -188,12 +193,12 @@ impl Part {
         self.record.seconds = self.record.seconds.max(secs - first);
     }
 
-    /// Bytes on the disk.
+    /// Returns the number of bytes on disk.
     pub(super) fn bytes(&self) -> u64 {
         bytes(&self.paths)
     }
 
-    /// Writes what is queued and closes every file, whatever happens to one of them.
+    /// Writes queued frames and closes every file, even if one of them fails.
     pub(super) fn finish(self, closing: Closing) -> Closed {
         let (mut record, mut notes) = (self.record, self.notes);
         let finished = self.outputs.finish(closing);
@@ -221,7 +226,7 @@ impl Part {
     }
 }
 
-/// Adds lines that are not there yet: two videos lack the same.
+/// Appends lines that are not in `notes` yet: both videos may report the same.
 pub(super) fn note(notes: &mut Vec<String>, lines: &[String]) {
     for line in lines {
         if !notes.contains(line) {
@@ -230,9 +235,10 @@ pub(super) fn note(notes: &mut Vec<String>, lines: &[String]) {
     }
 }
 
-/// With the frames that the annotated video lacks, of those in the raw one or of `n_without_raw`.
+/// Fills in the number of frames missing from the annotated video, relative to the raw one or to
+/// `n_without_raw`.
 fn record_of(record: &PartRecord, n_without_raw: u64) -> PartRecord {
-    // What the model had no time for is lost to the annotated video as well.
+    // Frames that the model had no time for are missing from the annotated video as well.
     let n = record.frames.max(n_without_raw);
     PartRecord {
         annotated_drops: n.saturating_sub(record.annotated_frames),
@@ -245,7 +251,7 @@ fn bytes(paths: &[PathBuf]) -> u64 {
     paths.iter().map(len).sum()
 }
 
-/// What keypoint files are written: exporter, stem and extension; a folder has none.
+/// Returns the keypoint files to write: exporter, stem and extension; a folder has none.
 pub(super) fn keypoint_files(exports: &[String]) -> Vec<(&str, &str, &str)> {
     let mut files = vec![("json", "poses", "jsonl"), ("coco", "coco", "json")];
     for name in exports.iter().map(String::as_str) {
@@ -258,7 +264,7 @@ pub(super) fn keypoint_files(exports: &[String]) -> Vec<(&str, &str, &str)> {
     files
 }
 
-/// The frame with another number and time.
+/// Returns the frame with another index and time.
 fn stamped(frame: &Frame, id: u64, secs: f64) -> Frame {
     let mut frame = frame.clone();
     frame.id = id;

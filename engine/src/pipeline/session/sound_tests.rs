@@ -1,4 +1,4 @@
-//! The sound of files in their recordings, read back by our own reader.
+//! Sound of recorded files, read back by our own reader.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn golden(name: &str) -> PathBuf {
     test_golden::path(&format!("sound/{name}"))
 }
 
-/// The packets of each track, their times in seconds.
+/// Returns the packets of each track with their times in seconds.
 fn tracks(sound: Sound) -> Vec<Vec<(f64, SoundPacket)>> {
     let tracks = sound.tracks.into_iter().map(|mut track| {
         let rate = f64::from(track.format.timescale);
@@ -48,8 +48,8 @@ fn record(file: &Path, folder: &Path) -> super::FileOutcome {
     wait_for(|| work.try_outcome()).unwrap()
 }
 
-/// Fails when a recording lacks packets of the sound, changes them, or moves them against the
-/// pictures by more than a millisecond and a half: priming, delay and an early begin alike.
+/// Fails when a recording lacks sound packets, changes them, or shifts them against the video by
+/// more than 1.5 ms, including priming, delay and an early start.
 #[test]
 fn recordings_of_files_have_their_sound() {
     for name in [
@@ -84,8 +84,8 @@ fn recordings_of_files_have_their_sound() {
     }
 }
 
-/// Fails when a part of a file has other sound than what is heard with its pictures, or the rest
-/// of the file's sound is copied behind an early end.
+/// Fails when a part of a file has other sound than is heard with its frames, or the rest of the
+/// file's sound is copied after an early end.
 #[test]
 fn a_part_has_the_sound_of_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ fn a_part_has_the_sound_of_its_pictures() {
     writer.unwrap().finish_at(SoundEnd::WithVideo).unwrap();
     let source = &tracks(video::sound(&file))[0];
     let part = &tracks(video::sound(&path))[0];
-    // Pictures from 0.4 to 0.8 s; packets of 64 ms that begin at multiples of it.
+    // Frames from 0.4 to 0.8 s; packets of 64 ms that start at multiples of it.
     let expected: Vec<_> = source
         .iter()
         .filter(|(s, _)| (0.337..0.8).contains(s))
@@ -121,8 +121,8 @@ fn a_part_has_the_sound_of_its_pictures() {
     }
 }
 
-/// Fails when a recording that is cut off anywhere loses sound that lies before the cut, or the
-/// pictures with it.
+/// Fails when truncating a recording at any place loses sound before that place, or the video with
+/// it.
 #[test]
 fn a_cut_recording_keeps_sound_and_pictures_before_the_cut() {
     let parent = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The tap that writes a recording's folder.
+//! The [`Tap`] that writes a recording's folder.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,26 +15,26 @@ use crate::record::{Backpressure, Closing, stamp};
 use crate::sound::{Sound, SoundEnd};
 use crate::source::{SourceInfo, SourceSpec};
 
-/// A video whose source does not know its rate; only the last frame's length follows from it.
+/// Frame rate assumed for a source without one; only the duration of the last frame depends on it.
 const UNKNOWN_RATE: f64 = 30.0;
 
-/// How often the manifest's figures are brought up to date: after a crash they are this old.
+/// Interval at which the manifest is updated: its counts are at most this old after a crash.
 const UPDATE: Duration = Duration::from_secs(2);
 
-/// What is to be recorded.
+/// Options of a recording.
 #[derive(Debug, Clone)]
 pub struct SessionPlan {
-    /// The folder, which is created: see [`super::session_folder`].
+    /// The folder to create: see [`super::session_folder`].
     pub folder: PathBuf,
-    /// The source as it can be opened again: `camera:0`, a path.
+    /// Specification to open the source again: `camera:0`, a path.
     pub source_spec: String,
-    /// The model at work, if any.
+    /// The running model, if any.
     pub model: Option<ModelRecord>,
-    /// Whether full encoder queues drop (live pictures) or wait.
+    /// Whether full encoder queues drop frames (live sources) or block.
     pub backpressure: Backpressure,
-    /// Exporters beside the poses and COCO results, by name.
+    /// Names of exporters in addition to poses and COCO results.
     pub exports: Vec<String>,
-    /// The file, where one is recorded whole, front to back: its sound goes along.
+    /// The file, if one is recorded whole, front to back: its sound is copied.
     pub file: Option<SourceSpec>,
 }
 
@@ -44,31 +44,31 @@ pub struct SessionTap {
     manifest: Manifest,
     clock: RunClock,
     part: Option<Part>,
-    /// Annotated pictures on their way to the encoder.
+    /// Buffers for annotated frames on their way to the encoder.
     pool: FramePool,
     sound_end: SoundEnd,
-    /// What the closed parts lack of the sound.
+    /// Missing parts of the sound in closed parts.
     notes: Vec<String>,
     closing: Vec<Worker>,
-    /// Parts that were closed on threads of their own, by number from 0.
+    /// Parts that were closed on separate threads, by index from 0.
     closed: Arc<Mutex<Vec<(usize, Closed)>>>,
-    /// Bytes of the parts that are closed.
+    /// Number of bytes of the closed parts.
     closed_bytes: u64,
-    /// Frames that the source lost before the next one.
+    /// Number of frames that the source lost before the next one.
     n_skipped: u64,
-    /// Outputs that failed, each in a line; those that are still to be told.
+    /// Failed outputs not yet reported, one line each.
     failures: Vec<String>,
     news: Vec<String>,
-    /// The manifest could not be written; it is not said again.
+    /// Whether a failure to write the manifest was reported; it is reported once.
     is_manifest_lost: bool,
     updated: Instant,
 }
 
 impl SessionTap {
-    /// Creates the folder with its manifest and begins with the picture `first`.
+    /// Creates the folder with its manifest and starts with the frame `first`.
     ///
     /// # Errors
-    /// When the folder exists already or cannot be written, or the pictures cannot be encoded.
+    /// When the folder exists already or is not writable, or the frames cannot be encoded.
     pub fn create(plan: SessionPlan, first: &Presented) -> Result<Self> {
         if let Some(parent) = plan.folder.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -113,7 +113,7 @@ impl SessionTap {
         Ok(this)
     }
 
-    /// The part for pictures like `frame`: the one at work, or a new one when the size changed.
+    /// Returns the part for frames like `frame`: the current one, or a new one if the size changed.
     fn part_for(&mut self, frame: &Frame, rate: Option<f64>) -> Result<&mut Part> {
         let is_other = |part: &mut Part| {
             let size = frame.size();
@@ -146,7 +146,7 @@ impl SessionTap {
         Ok(self.part.insert(part))
     }
 
-    /// Closes a part on a thread of its own: the encoders' queues may take a second.
+    /// Closes a part on a separate thread: flushing the encoder queues may take a second.
     fn close(&mut self, mut part: Part, by: Option<Instant>) -> Result<()> {
         self.note(&mut part);
         let (number, closed) = (self.manifest.parts.len() - 1, Arc::clone(&self.closed));
@@ -164,7 +164,7 @@ impl SessionTap {
         Ok(())
     }
 
-    /// Takes the figures of closed parts over.
+    /// Takes over the counts of closed parts.
     fn collect(&mut self) {
         let closed = std::mem::take(&mut *lock(&self.closed));
         for (number, closed) in closed {
@@ -177,13 +177,13 @@ impl SessionTap {
         }
     }
 
-    /// Notes outputs that have failed.
+    /// Records failed outputs.
     fn fail(&mut self, failures: Vec<String>) {
         self.failures.extend_from_slice(&failures);
         self.news.extend(failures);
     }
 
-    /// Puts a part's figures into the manifest, and notes what has failed in it.
+    /// Copies a part's counts into the manifest, and records its failures.
     fn note(&mut self, part: &mut Part) {
         self.fail(part.news());
         if let Some(record) = self.manifest.parts.last_mut() {
@@ -204,7 +204,7 @@ impl SessionTap {
         self.write_manifest();
     }
 
-    /// The videos and lists go on without it; the last try is made at the end.
+    /// Writes the manifest. The other outputs continue if this fails; it is retried until the end.
     fn write_manifest(&mut self) {
         self.manifest.failure = (!self.failures.is_empty()).then(|| self.failures.join("; "));
         if let Err(error) = self.manifest.write(&self.plan.folder)
@@ -214,7 +214,7 @@ impl SessionTap {
         }
     }
 
-    /// An error when no output is left, which ends the recording.
+    /// Returns an error if no output is left, which ends the recording.
     fn some_left(&mut self) -> Result<()> {
         let outcome = self.part.as_mut().map_or(Ok(()), Part::some_left);
         if let Err(error) = &outcome {
@@ -249,7 +249,7 @@ impl Tap for SessionTap {
     fn offer(&mut self, presented: &Presented) -> Result<()> {
         let (frame, source) = (&presented.frame, &presented.source);
         if self.clock.place(source, frame).is_none() && self.clock.is_next(source, frame) {
-            // It was on its way when the recording began.
+            // The frame was in flight when the recording started.
             self.offer_raw(frame, source)?;
         }
         let n_parts = self.manifest.parts.len();
@@ -258,7 +258,7 @@ impl Tap for SessionTap {
                 let picture = part.is_annotated().then(|| presented.drawn(&self.pool));
                 part.annotate(picture.as_ref(), presented.output.as_deref(), place);
             }
-            // The raw video has lost it, or a part that is closed has it.
+            // The raw video dropped the frame, or the frame belongs to a closed part.
             _ => {}
         }
         self.some_left()
@@ -280,7 +280,7 @@ impl Tap for SessionTap {
             parts.pop();
             parts.push(&part.record);
             bytes += part.bytes();
-            // Without its raw video frames go on being taken.
+            // Without a raw video, frames are still counted.
             frames = part.n_taken.saturating_sub(part.record.frames);
         }
         TapProgress {

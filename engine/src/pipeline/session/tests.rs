@@ -1,4 +1,4 @@
-//! Whole recordings in temporary folders.
+//! Complete recordings in temporary folders.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn info(is_live: bool) -> Arc<SourceInfo> {
     })
 }
 
-/// Grey of level `id * 20`, a frame every tenth of a second.
+/// Returns a grey frame of level `id * 20`, one every tenth of a second.
 fn frame(id: u64, size: Size) -> Frame {
     let mut rgba = vec![(id % 12 * 20) as u8; size.area() * 4];
     rgba.iter_mut().skip(3).step_by(4).for_each(|a| *a = 255);
@@ -72,7 +72,7 @@ fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionT
     Box::new(tap)
 }
 
-/// Times and the red of the first pixel of a video's frames.
+/// Returns the times and the red value of the first pixel of a video's frames.
 pub(super) fn video(path: &Path) -> Vec<(f64, u8)> {
     let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
     let mut source = spec.open(&OpenOptions::default()).unwrap();
@@ -93,21 +93,21 @@ fn assert_times(got: &[(f64, u8)], wanted: &[f64]) {
     }
 }
 
-/// Fails when the raw video lacks what the model had no time for, when times or numbers of poses
-/// are not those of the raw video, or when a file of the folder is missing or wrong.
+/// Fails when the raw video lacks frames that the model had no time for, when times or indices of
+/// poses differ from those of the raw video, or when a file of the folder is missing or wrong.
 #[test]
 fn a_folder_holds_everything_that_was_seen_and_found() {
     let parent = tempfile::tempdir().unwrap();
     let folder = session_folder(parent.path(), std::time::UNIX_EPOCH, "fake: camera/1");
     assert!(folder.ends_with("1970-01-01_00-00-00.000 fake- camera-1"));
     let source = info(true);
-    // The recording begins in the middle of a run.
+    // The recording starts in the middle of a run.
     let mut tap = start(&folder, &source, &frame(3, SIZE));
     assert!(!Manifest::read(&folder).unwrap().is_finished);
     for id in 4..=10 {
         let frame = frame(id, SIZE);
         tap.offer_raw(&frame, &source).unwrap();
-        // The model has time for every third.
+        // The model processes every third frame.
         if id % 3 == 0 {
             tap.offer(&presented(&source, &frame)).unwrap();
         }
@@ -165,8 +165,8 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
     assert!(progress.bytes > 0 && progress.bytes < bytes);
 }
 
-/// Fails when a source that is opened anew ends a recording or turns its time back (the camera was
-/// given another format); or when a picture of another size does.
+/// Fails when a reopened source (a camera set to another format) or a change of the frame size ends
+/// a recording or makes its time run backwards.
 #[test]
 fn a_source_opened_anew_goes_on_in_the_same_folder() {
     let parent = tempfile::tempdir().unwrap();
@@ -178,17 +178,17 @@ fn a_source_opened_anew_goes_on_in_the_same_folder() {
         tap.offer(&presented(source, &frame)).unwrap();
     };
     record(&clip, frame(1, SIZE));
-    // A loop opens the file anew; a jump back does not.
+    // A loop reopens the file; a jump back does not.
     record(&again, frame(0, SIZE));
     record(&again, frame(2, SIZE));
     record(&again, frame(1, SIZE));
-    // The user goes on five seconds later.
+    // The user continues five seconds later.
     record(&again, frame(52, SIZE));
     record(&other, frame(90, Size::new(16, 32)));
     record(&other, frame(92, Size::new(16, 32)));
     let progress = tap.finish(None).unwrap();
     assert_eq!(progress.frames, 8);
-    // As long as the frame before: the loop after 0.1 s, the jump back after 0.2 s.
+    // As long as the previous frame: the loop after 0.1 s, the jump back after 0.2 s.
     let wanted = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8];
     assert_times(&video(&folder.join("raw.mp4")), &wanted);
     assert_times(&video(&folder.join("annotated.mp4")), &wanted);
@@ -202,8 +202,8 @@ fn a_source_opened_anew_goes_on_in_the_same_folder() {
     assert_eq!((manifest.parts[1].width, manifest.parts[1].frames), (16, 2));
 }
 
-/// Fails when a video that cannot be written takes the other outputs along, is told twice or not by
-/// name, or a recording goes on when nothing is left of it.
+/// Fails when a video that cannot be written stops the other outputs, is reported twice or without
+/// its name, or a recording continues without any output.
 #[test]
 fn an_output_that_fails_leaves_the_others_going() {
     let parent = tempfile::tempdir().unwrap();
@@ -211,7 +211,7 @@ fn an_output_that_fails_leaves_the_others_going() {
     let source = info(true);
     let mut tap = start(&folder, &source, &frame(0, SIZE));
     assert!(tap.news().is_empty());
-    // The second part's raw video finds its place taken.
+    // The path of the second part's raw video is taken.
     std::fs::create_dir(folder.join("raw-2.mp4")).unwrap();
     let other = Size::new(16, 32);
     for id in 1..=3 {
@@ -252,7 +252,7 @@ fn an_output_that_fails_leaves_the_others_going() {
     assert_eq!(video(&folder.join("raw.mp4")).len(), 1);
 }
 
-/// Fails when a killed program leaves a folder that does not open: what was written stays, the
+/// Fails when a killed program leaves a folder that cannot be opened: written files stay, and the
 /// manifest says that it is not finished.
 #[test]
 fn an_unfinished_folder_is_of_use() {
@@ -265,7 +265,7 @@ fn an_unfinished_folder_is_of_use() {
         tap.offer_raw(&frame, &source).unwrap();
         tap.offer(&presented(&source, &frame)).unwrap();
     }
-    // What a kill would leave: the files as they are now.
+    // The state that a kill would leave: the files as they are now.
     until(|| {
         std::fs::create_dir_all(&killed).unwrap();
         for entry in std::fs::read_dir(&folder).unwrap() {
@@ -295,7 +295,7 @@ fn an_unfinished_folder_is_of_use() {
     assert!(sessions_in(&parent.path().join("none")).unwrap().is_empty());
 }
 
-/// Fails when a recording would overwrite another.
+/// Fails when a recording overwrites another.
 #[test]
 fn an_existing_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -329,7 +329,7 @@ fn outcome(annotation: &Annotation) -> crate::Result<PathBuf> {
 }
 
 /// Fails when another model's poses replace the first ones, miss frames, are not in the manifest,
-/// or when a cancelled annotation leaves halves behind.
+/// or when a cancelled annotation leaves partial files.
 #[test]
 fn a_recording_is_annotated_again_beside_the_old() {
     let parent = tempfile::tempdir().unwrap();

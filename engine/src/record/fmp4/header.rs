@@ -1,5 +1,4 @@
-//! The header of a recording: `moov` with one track for the pictures and one for each track of
-//! sound.
+//! The header of a recording: `moov` with one video track and the audio tracks.
 
 use mp4_atom::{
     Atom, Avc1, Avcc, Codec, Colr, Dinf, Dref, Edts, Elst, ElstEntry, Encode, FourCC, Hdlr, Mdhd,
@@ -19,7 +18,7 @@ pub(super) fn encoded(atom: &impl Atom) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The whole header for `ticks` of video, 0 while it is not known. Its length does not depend on
+/// Returns the whole header for `ticks` of video, 0 while unknown. Its length does not depend on
 /// durations.
 pub(super) fn header(track: &Track, ticks: u64, sound: &Lanes) -> Result<Vec<u8>> {
     let mut bytes = encoded(&moov(track, ticks, sound)?)?;
@@ -31,8 +30,8 @@ pub(super) fn header(track: &Track, ticks: u64, sound: &Lanes) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// An edit list: after `empty` ticks of the movie comes the media from `media_time` on. Nothing
-/// where that is what a track without a list does.
+/// Returns an edit list: after `empty` ticks of the movie follows the media from `media_time` on.
+/// `None` if that is the behaviour without a list.
 fn edits(empty: u64, media_time: u64, ticks: u64) -> Option<Edts> {
     if empty == 0 && media_time == 0 {
         return None;
@@ -59,7 +58,7 @@ fn data_in_this_file() -> Dinf {
     }
 }
 
-/// A box of boxes that are encoded already.
+/// Returns a box that contains encoded boxes.
 fn boxed(kind: [u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     let length = 8 + parts.iter().map(Vec::len).sum::<usize>();
     let mut bytes = Vec::with_capacity(length);
@@ -69,7 +68,8 @@ fn boxed(kind: [u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// A track of sound. It is put together by hand: the sample entry comes as it is from the source.
+/// Returns an audio track. It is assembled by hand, because the sample entry is copied from the
+/// source.
 fn audio_track(lane: &Lane, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
     let format = &lane.format;
     let stsd = [vec![0, 0, 0, 0, 0, 0, 0, 1], format.sample_entry.clone()];
@@ -100,7 +100,7 @@ fn audio_track(lane: &Lane, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
     let mut track = vec![encoded(&Tkhd {
         track_id: lane.id,
         duration: if is_finished { lane.end_ticks(lead) } else { 0 },
-        // Players take one of the group, the first unless told otherwise.
+        // Players play one track of the group, the first by default.
         alternate_group: 1,
         enabled: lane.id == TRACK_ID + 1,
         in_movie: true,
@@ -118,8 +118,8 @@ fn audio_track(lane: &Lane, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
     Ok(boxed(*b"trak", &track))
 }
 
-/// `iTunSMPB`: so many decoded samples at the begin are not heard. Players that do not apply edit
-/// lists to fragmented files go by it.
+/// Returns `iTunSMPB`: the number of decoded samples to skip at the start. Used by players that do
+/// not apply edit lists to fragmented files.
 fn gapless(samples: u64) -> Vec<u8> {
     const UTF8: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 0];
     let text = format!(" 00000000 {samples:08X} 00000000 0000000000000000");
@@ -193,7 +193,7 @@ fn moov(track: &Track, ticks: u64, sound: &Lanes) -> Result<Moov> {
             },
             edts: edits(*lead, 0, ticks),
             mdia: Mdia {
-                // The media in the header itself, of which there is none.
+                // The media in the header itself, which is empty.
                 mdhd: Mdhd {
                     timescale: TICKS_PER_SEC as u32,
                     language: "und".to_owned(),

@@ -1,30 +1,30 @@
-//! The sound of a recording: packets are taken from their source as the pictures pass.
+//! Sound of a recording: packets are read from their source along with the video frames.
 
 use mp4_atom::{Tfdt, Tfhd, Traf, Trun, TrunEntry};
 
 use super::{TICKS_PER_SEC, TRACK_ID};
 use crate::sound::{Sound, SoundEnd, SoundFormat, SoundPacket, SoundPackets, SoundTrack};
 
-/// The priming that players believe in `iTunSMPB`.
+/// Maximum priming in `iTunSMPB` that players accept.
 const MAX_PRIMING: u64 = 16_384;
-/// Sound that begins further away from its pictures is damage: a year.
+/// Maximum distance of the sound from its frames in seconds: more than a year is damage.
 const MAX_SECS: u64 = 366 * 24 * 3600;
 
-/// All tracks of sound. Times count from the recording's first picture.
+/// All audio tracks. Times are relative to the recording's first frame.
 #[derive(Default)]
 pub(super) struct Lanes {
     pub(super) all: Vec<Lane>,
-    /// Ticks of the movie by which sound is heard before the first picture.
+    /// Movie ticks by which the sound starts before the first frame.
     pub(super) lead: u64,
-    /// What was wrong with the tracks, one line each.
+    /// Problems of the tracks, one line each.
     pub(super) notes: Vec<String>,
-    /// Source time of the recording's first picture.
+    /// Source time of the recording's first frame.
     begin_secs: f64,
 }
 
 impl Lanes {
-    /// `begin_secs` is the source's time of the recording's first picture. A recording that begins
-    /// with the source's own first picture has also what is heard before it.
+    /// Creates the tracks; `begin_secs` is the source time of the recording's first frame. A
+    /// recording that begins with the source's own first frame also includes the sound before it.
     pub(super) fn new(sound: Sound, begin_secs: f64) -> Self {
         let mut this = Self {
             begin_secs,
@@ -44,23 +44,23 @@ impl Lanes {
         this
     }
 
-    /// What is heard before `tick` of the movie, counted from the first picture, as fragments: one
-    /// for each track that has some. Samples follow `data_offset` of the first in their order.
+    /// Takes the packets before `tick` of the movie, relative to the first frame, as one run for
+    /// each track that has some. Samples follow `data_offset` of the first in their order.
     pub(super) fn take_until(&mut self, tick: u64) -> Vec<Run> {
         let runs = self.all.iter_mut().map(|lane| lane.take_until(tick));
         runs.filter(|run| !run.entries.is_empty()).collect()
     }
 
-    /// Where the sound ends in a recording whose last picture ends at `tick`.
+    /// Returns the end of the sound in a recording whose last frame ends at `tick`.
     pub(super) fn limit(&self, end: SoundEnd, tick: u64) -> u64 {
         match end {
             SoundEnd::WithVideo => tick,
-            // No time of a recording is as large as what an endless one becomes here.
+            // No recording time is as large as the value of an unlimited one.
             SoundEnd::At(secs) => ((secs - self.begin_secs) * TICKS_PER_SEC as f64) as u64,
         }
     }
 
-    /// Movie ticks at which the next packet begins.
+    /// Returns the start of the next packet in movie ticks.
     pub(super) fn next_tick(&self) -> Option<u64> {
         let held = |lane: &Lane| {
             let packet = lane.held.as_ref()?;
@@ -69,7 +69,7 @@ impl Lanes {
         self.all.iter().filter_map(held).min()
     }
 
-    /// Ends it at this tick of the movie.
+    /// Cuts the sound off at this movie tick.
     pub(super) fn cut(&mut self, tick: u64) {
         for lane in &mut self.all {
             lane.until = lane.until.min(lane.own_ticks(tick));
@@ -82,14 +82,14 @@ impl Lanes {
 /// Packets of one track for a fragment.
 pub(super) struct Run {
     pub(super) track_id: u32,
-    /// In ticks of the track.
+    /// Decode time in ticks of the track.
     pub(super) decode_time: u64,
     pub(super) entries: Vec<TrunEntry>,
     pub(super) data: Vec<u8>,
 }
 
 impl Run {
-    /// The box for a fragment in which the data lies at `offset`.
+    /// Returns the box for a fragment whose data are at `offset`.
     pub(super) fn traf(&self, offset: usize) -> Traf {
         Traf {
             tfhd: Tfhd {
@@ -109,21 +109,21 @@ impl Run {
     }
 }
 
-/// One track of sound.
+/// One audio track.
 pub(super) struct Lane {
     pub(super) id: u32,
     pub(super) format: SoundFormat,
     packets: Box<dyn SoundPackets>,
     /// Ticks of the track from the source's zero to the recording's.
     shift: i64,
-    /// When the first packet begins.
+    /// Start of the first packet.
     first: i64,
-    /// What is heard: from, up to.
+    /// Audible range: from, up to.
     from: i64,
     until: i64,
-    /// The next packet: the one before lasts until it begins.
+    /// The next packet: the previous one lasts until it begins.
     held: Option<SoundPacket>,
-    /// Where the packets end that were taken.
+    /// End of the packets that were taken.
     end: i64,
     note: Option<String>,
 }
@@ -146,8 +146,8 @@ impl Lane {
         }
     }
 
-    /// Goes to the first packet. What a cut recording has not of the pictures it does not have of
-    /// the sound either.
+    /// Seeks to the first packet. A recording of a part of the source omits the sound of the
+    /// omitted frames.
     fn begin(&mut self, is_cut: bool) {
         if is_cut {
             self.packets.skip_to(self.shift);
@@ -166,8 +166,8 @@ impl Lane {
         }
     }
 
-    /// The next packet, in the recording's time. Damage is noted and passed over; nothing that is
-    /// wrong with the sound is worth the pictures.
+    /// Returns the next packet, in the recording's time. Damage is noted and skipped; errors of the
+    /// sound must not lose the video.
     fn next(&mut self) -> Option<SoundPacket> {
         loop {
             match self.packets.next_packet() {
@@ -201,7 +201,7 @@ impl Lane {
             self.held = self.next();
             let duration = match &mut self.held {
                 Some(next) => {
-                    // Time stands still in no track.
+                    // Times within a track are strictly increasing.
                     next.tick = next.tick.max(packet.tick.saturating_add(1));
                     u32::try_from(next.tick - packet.tick).unwrap_or(packet.duration)
                 }
@@ -218,21 +218,21 @@ impl Lane {
         run
     }
 
-    /// Ticks of the movie; 0 for what is negative.
+    /// Converts ticks of the track to movie ticks; negative values become 0.
     fn movie_ticks(&self, own: i64) -> u64 {
         let own = u128::try_from(own).unwrap_or(0);
         let scale = u128::from(self.format.timescale);
         ((own * u128::from(TICKS_PER_SEC) + scale / 2) / scale) as u64
     }
 
-    /// Ticks of the track.
+    /// Converts movie ticks to ticks of the track.
     fn own_ticks(&self, movie: u64) -> i64 {
         let own = u128::from(movie) * u128::from(self.format.timescale) / u128::from(TICKS_PER_SEC);
         i64::try_from(own).unwrap_or(i64::MAX)
     }
 
-    /// Where the track lies in a movie whose pictures begin after `lead` ticks: ticks of the movie
-    /// before it is heard, and ticks of the track that are not.
+    /// Returns the position of the track in a movie whose frames begin after `lead` ticks: the
+    /// movie ticks before it is audible, and the track ticks to skip.
     pub(super) fn placed(&self, lead: u64) -> (u64, u64) {
         let empty = if self.from < 0 {
             lead.saturating_sub(self.movie_ticks(self.from.saturating_neg()))
@@ -242,17 +242,17 @@ impl Lane {
         (empty, self.from.saturating_sub(self.first) as u64)
     }
 
-    /// How long it is heard, ticks of the movie.
+    /// Returns its audible duration in movie ticks.
     pub(super) fn heard_ticks(&self) -> u64 {
         self.movie_ticks(self.end.min(self.until).saturating_sub(self.from))
     }
 
-    /// Where it ends in the movie.
+    /// Returns its end in movie ticks.
     pub(super) fn end_ticks(&self, lead: u64) -> u64 {
         self.placed(lead).0 + self.heard_ticks()
     }
 
-    /// Decoded samples that are not heard at the begin, where that can be told.
+    /// Returns the number of decoded samples to skip at the start, if it can be determined.
     pub(super) fn priming_samples(&self) -> Option<u64> {
         let (_, hidden) = self.placed(0);
         (1..MAX_PRIMING).contains(&hidden).then_some(hidden)

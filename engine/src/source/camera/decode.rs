@@ -1,4 +1,4 @@
-//! From a camera's pictures to the pixels of frames.
+//! Decoding of camera images to RGBA frames.
 
 use openh264::decoder::Decoder as H264;
 use openh264::formats::YUVSource;
@@ -9,16 +9,18 @@ use crate::geometry::Size;
 use crate::source::colour::{Planes, rgba_from_yuv420};
 use crate::source::pixels::{Picture, PixelFormat, has_jpeg_end, to_rgba};
 
-/// So many JPEGs in a row without an end, from the first on, and the camera never writes one.
+/// Number of JPEGs without an end marker, from the first on, after which it is assumed that the
+/// camera never writes one.
 const N_ENDLESS: u32 = 10;
 
-/// What is known of one camera's stream from its pictures so far.
+/// State of one camera's stream.
 #[derive(Default)]
 pub(super) struct Decoder {
     h264: Option<H264>,
-    /// Whether a picture of H.264 has come out: before that, the stream began in the middle.
+    /// Whether H.264 has produced a frame: before that, the stream started in the middle of a
+    /// group.
     has_begun: bool,
-    /// JPEGs without an end since the beginning; `None` once one had its end.
+    /// Number of JPEGs without an end marker since the start; `None` once one had it.
     n_endless: Option<u32>,
 }
 
@@ -30,7 +32,7 @@ impl Decoder {
         }
     }
 
-    /// The picture's size and pixels; `None` when it is needed for later ones only.
+    /// Returns the frame's size and pixels; `None` if later frames only depend on it.
     ///
     /// # Errors
     /// When it is damaged.
@@ -50,8 +52,8 @@ impl Decoder {
         Ok(Some((picture.size, pixels)))
     }
 
-    /// A JPEG without its end is torn, even where its decoder fills up what is missing. A few
-    /// cameras never write one.
+    /// Rejects a JPEG without an end marker as torn, even if its decoder fills the missing part. A
+    /// few cameras never write the marker.
     fn check_end(&mut self, jpeg: &[u8]) -> Result<()> {
         if has_jpeg_end(jpeg) {
             self.n_endless = None;
@@ -120,8 +122,8 @@ mod tests {
         decoder.decode(&picture, &FramePool::new()).is_ok()
     }
 
-    /// Fails when a JPEG that lost its end on the way passes as whole, or a camera that never
-    /// writes one gives no picture for ever.
+    /// Fails when a truncated JPEG is accepted, or a camera that never writes end markers never
+    /// yields a frame.
     #[test]
     fn a_jpeg_without_its_end_is_torn_unless_all_are() {
         let whole = jpeg();
@@ -137,8 +139,8 @@ mod tests {
         assert_eq!(n, N_ENDLESS as usize);
     }
 
-    /// Fails when a camera that offers nothing but H.264 shows no picture, or the pictures before
-    /// its first key picture count as damaged.
+    /// Fails when a camera that only offers H.264 yields no frame, or the packets before its first
+    /// key frame count as damaged.
     #[test]
     fn h264_is_decoded_from_its_first_key_picture_on() {
         use openh264::encoder::Encoder;

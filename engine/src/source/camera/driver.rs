@@ -1,4 +1,4 @@
-//! What the rest of [`super`] needs from an operating system's cameras; tests put a fake here.
+//! Interface to an operating system's cameras; tests substitute a fake.
 
 use std::time::Instant;
 
@@ -9,23 +9,23 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::source::pixels::{Picture, PixelFormat};
 
-/// A camera that the system knows.
+/// A camera known to the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraInfo {
-    /// Its present number: changes when cameras are plugged in or out.
+    /// Current index; changes when cameras are plugged in or out.
     pub index: u32,
-    /// Its model's name; two cameras of one model share it.
+    /// Model name; identical cameras share it.
     pub name: String,
-    /// Where it is attached or who made it, for a tooltip.
+    /// Connection or manufacturer, for a tooltip.
     pub description: String,
-    /// What tells two cameras of one name apart: the path of its bus or the system's own id.
+    /// Distinguishes two cameras of one name: the path of the bus or the system's own id.
     pub id: String,
-    /// Why it is not to be opened, where that is known: its driver does not answer.
+    /// Reason why it should not be opened, if known: its driver does not respond.
     pub problem: Option<String>,
 }
 
 impl CameraInfo {
-    /// Its name, and where it is attached if another of `all` has the same name.
+    /// Returns the name, with the connection if another one of `all` has the same name.
     pub fn label(&self, all: &[Self]) -> String {
         let is_unique = all.iter().all(|c| c.name != self.name || c.id == self.id);
         if is_unique {
@@ -36,12 +36,12 @@ impl CameraInfo {
     }
 }
 
-/// A picture format that a camera offers.
+/// A frame format that a camera offers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CameraFormat {
-    /// Width and height.
+    /// Width and height in pixels.
     pub size: Size,
-    /// Frames per second; `None` where the camera does not say.
+    /// Frames per second; `None` if the camera does not report it.
     #[serde(default)]
     pub rate: Option<f64>,
     /// Layout of the bytes.
@@ -56,7 +56,7 @@ impl std::fmt::Display for CameraFormat {
 }
 
 impl CameraFormat {
-    /// `30 fps`, `29.97 fps`.
+    /// Formats `30 fps` or `29.97 fps`.
     pub fn rate_text(&self) -> String {
         match self.rate {
             Some(rate) => format!("{} fps", (rate * 100.0).round() / 100.0),
@@ -65,49 +65,49 @@ impl CameraFormat {
     }
 }
 
-/// The cameras of a system. Every call except `authorize` may block for ever or panic, so it is
-/// only made on threads that can be abandoned.
+/// The cameras of a system. Every call except `authorize` may block forever or panic, so it is only
+/// made on threads that can be abandoned.
 pub(super) trait Driver: Send + Sync {
-    /// Asks the user for access where the system wants that; returns early when stopped.
+    /// Asks the user for access if the system requires it; returns early when stopped.
     fn authorize(&self, stop: &StopFlag) -> Result<()>;
 
-    /// The cameras that are plugged in now, also those that cannot be opened at the moment.
+    /// Lists the cameras that are plugged in, including those that cannot be opened at the moment.
     fn list(&self) -> Result<Vec<CameraInfo>>;
 
-    /// Takes hold of a camera without starting it.
+    /// Opens a camera without starting it.
     fn open(&self, camera: &CameraInfo) -> Result<Box<dyn Device>>;
 }
 
 /// An open camera; it stays on the thread that opened it.
 pub(super) trait Device {
-    /// The formats on offer, as far as they can be decoded; an error says why there are none.
+    /// Returns the decodable formats on offer; an error explains why there are none.
     fn formats(&mut self) -> Result<Vec<CameraFormat>>;
 
-    /// Starts the flow of frames in this format, or the nearest the camera has: says which. May
-    /// be called again after a failure.
+    /// Starts streaming in this format, or the nearest that the camera has, and returns the actual
+    /// one. May be called again after a failure.
     fn start(&mut self, format: CameraFormat) -> Result<CameraFormat, Refusal>;
 
-    /// Waits for the next frame, for a few hundred milliseconds at most where the system can.
+    /// Waits for the next frame, for a few hundred milliseconds at most if the system allows it.
     fn read(&mut self) -> Result<Reading<'_>>;
 }
 
-/// Why a format was not started.
+/// Reason why a format was not started.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Another format may go better.
+    /// Another format may succeed.
     Format(Error),
-    /// No format will: the camera is in use, unplugged or not accessible.
+    /// No format will succeed: the camera is in use, unplugged or not accessible.
     Camera(Error),
 }
 
-/// What one look at a camera brought.
+/// Result of reading a camera once.
 #[derive(Debug, Default)]
 pub(super) struct Reading<'a> {
-    /// The newest whole frame, if any came.
+    /// The newest complete frame, if any.
     pub(super) shot: Option<Shot<'a>>,
-    /// Whole frames before it that were passed over for it.
+    /// Number of complete frames skipped for it.
     pub(super) n_skipped: u64,
-    /// Frames that came empty or marked as damaged.
+    /// Number of frames that were empty or marked as damaged.
     pub(super) n_damaged: u64,
 }
 
@@ -115,6 +115,6 @@ pub(super) struct Reading<'a> {
 #[derive(Debug)]
 pub(super) struct Shot<'a> {
     pub(super) picture: Picture<'a>,
-    /// When it was captured, by the driver's clock if that can be trusted.
+    /// Capture time, by the driver's clock if that is reliable.
     pub(super) captured: Instant,
 }

@@ -1,4 +1,4 @@
-//! Cameras that misbehave on command.
+//! Fake cameras that fail on command.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,23 +13,23 @@ use crate::source::pixels::{Picture, PixelFormat};
 /// Size of every fake frame.
 pub(super) const SIZE: Size = Size::new(16, 8);
 
-/// What a camera does after its good frames.
+/// Behaviour of a camera after its good frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Then {
     /// Never returns from the read.
     Hang,
     /// Fails, as after unplugging.
     Fail,
-    /// Crashes in the driver.
+    /// Panics in the driver.
     Panic,
 }
 
-/// One plugged-in camera and its fate.
+/// A plugged-in camera and its behaviour.
 #[derive(Debug, Clone)]
 pub(super) struct Plugged {
     pub(super) info: CameraInfo,
     pub(super) pixels: PixelFormat,
-    /// Never returns from `open`.
+    /// Whether `open` never returns.
     pub(super) hangs_in_open: bool,
     /// Rates that are offered but refused.
     pub(super) refused_rates: Vec<f64>,
@@ -39,7 +39,7 @@ pub(super) struct Plugged {
     pub(super) torn_every: usize,
 }
 
-/// A good camera at `index`.
+/// Returns a working camera at `index`.
 pub(super) fn camera(index: u32, id: &str) -> Plugged {
     Plugged {
         info: CameraInfo {
@@ -58,7 +58,8 @@ pub(super) fn camera(index: u32, id: &str) -> Plugged {
     }
 }
 
-/// The world of cameras. It moves to its next stage when a camera ends its good frames.
+/// The system's cameras, in stages. The next stage starts when a camera has delivered its good
+/// frames.
 #[derive(Debug)]
 pub(super) struct FakeDriver {
     stages: Vec<Vec<Plugged>>,
@@ -78,7 +79,7 @@ impl FakeDriver {
         })
     }
 
-    /// Frames read so far, from every camera.
+    /// Returns the number of frames read so far from all cameras.
     pub(super) fn n_read(&self) -> u64 {
         self.n_read.load(Ordering::SeqCst)
     }
@@ -145,7 +146,7 @@ impl Device for FakeDevice {
     }
 
     fn read(&mut self) -> Result<Reading<'_>> {
-        // 200 frames a second: fast tests.
+        // 200 frames per second, to keep tests fast.
         std::thread::sleep(Duration::from_millis(5));
         if self.n_read == self.camera.n_frames {
             self.stage.fetch_add(1, Ordering::SeqCst);
@@ -184,7 +185,7 @@ impl Device for FakeDevice {
     }
 }
 
-/// As a thread stuck in the kernel: nothing ends it.
+/// Blocks forever, like a thread stuck in the kernel.
 fn hang() -> ! {
     loop {
         std::thread::park();

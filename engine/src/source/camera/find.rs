@@ -1,27 +1,27 @@
-//! Which of the plugged-in cameras is meant.
+//! Selection of the camera that the user specified.
 
 use super::driver::CameraInfo;
 use crate::error::{Error, Result};
 
-/// The camera that is looked for.
+/// Specification of a camera.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Target {
-    /// `camera`: whichever comes first.
+    /// `camera`: the first one that works.
     First,
     /// `camera:0`, `camera:/dev/video0`
     Index(u32),
-    /// `camera:NAME`: the name or the path of its bus, or part of it in any case.
+    /// `camera:NAME`: the name or the path of the bus, or a part of it, ignoring case.
     Name(String),
-    /// The one that was open before, perhaps under another index by now.
+    /// The camera that was open before, possibly under another index now.
     Again(Identity),
 }
 
-/// What stays the same of a camera when it is unplugged and plugged in again.
+/// Properties of a camera that persist when it is unplugged and plugged in again.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Identity {
-    /// As it was when it was opened.
+    /// Description at the time it was opened.
     pub(super) info: CameraInfo,
-    /// Ids of the other cameras of the same name: none of them is this one come back.
+    /// Ids of the other cameras of the same name, which must not be mistaken for this one.
     twins: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl Identity {
         Self { info, twins }
     }
 
-    /// The name, with its place where another camera has the same.
+    /// Returns the name, with the connection if another camera has the same name.
     pub(super) fn label(&self) -> String {
         if self.twins.is_empty() {
             self.info.name.clone()
@@ -46,7 +46,7 @@ impl Identity {
 }
 
 impl Target {
-    /// From what follows `camera:`.
+    /// Parses the text after `camera:`.
     pub(super) fn parse(argument: &str) -> Self {
         match argument.trim() {
             "" => Self::First,
@@ -58,7 +58,7 @@ impl Target {
         }
     }
 
-    /// For messages.
+    /// Returns a description for messages.
     pub(super) fn label(&self) -> String {
         match self {
             Self::First => "camera".to_owned(),
@@ -68,11 +68,11 @@ impl Target {
         }
     }
 
-    /// The cameras that may be meant, in the order in which they are to be tried: one, unless
-    /// none was named.
+    /// Returns the matching cameras in the order in which to try them: one, unless none was
+    /// specified.
     ///
     /// # Errors
-    /// When there is none: says which ones there are.
+    /// When there is none; the message lists the available ones.
     pub(super) fn find(&self, cameras: &[CameraInfo]) -> Result<Vec<CameraInfo>> {
         let by = |is_meant: &dyn Fn(&CameraInfo) -> bool| cameras.iter().find(|c| is_meant(c));
         let found = match self {
@@ -144,8 +144,8 @@ mod tests {
         assert_eq!(index("Kinect", &cameras), None);
     }
 
-    /// Fails when a camera that returns under another number is not recognised, or when its
-    /// equal neighbour is taken for it.
+    /// Fails when a camera that returns under another index is not recognised, or is confused with
+    /// another one of the same model.
     #[test]
     fn a_camera_is_known_again_by_its_name_but_not_mistaken_for_its_twin() {
         let (mine, twin) = (camera(0, "Cam", "usb1"), camera(1, "Cam", "usb2"));
@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(again.find(&both).unwrap()[0].index, 0);
     }
 
-    /// Fails when two equal webcams cannot be told apart on the command line, or one that is alone
-    /// carries its bus in its name.
+    /// Fails when two identical webcams cannot be told apart on the command line, or a single one
+    /// has its bus in its label.
     #[test]
     fn equal_cameras_are_told_apart_by_their_bus() {
         let cameras = [
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(index("Cam", &cameras), Some(0));
     }
 
-    /// Fails when somebody without a camera is not told what to do.
+    /// Fails when the message without any camera has no remedy.
     #[test]
     fn an_absent_camera_is_one_clear_line() {
         let error = |cameras: &[CameraInfo]| {

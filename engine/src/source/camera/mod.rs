@@ -1,10 +1,10 @@
-//! Cameras, with every time-out they need.
+//! Cameras, with time-outs for every driver call.
 //!
-//! A `driver` lists and opens cameras and reads raw frames; any of its calls may hang. Each
-//! camera has one thread (`reader`) that finds it (`find`), chooses a format (`negotiate`) and
-//! puts the newest frame into a slot, after `decode`. The `watchdog` takes frames out, and
-//! reconnects a camera that falls silent; [`super::SourceMonitor`] shows other threads how it
-//! fares. The driver of the real system is `v4l2` on Linux, `nokhwa` elsewhere.
+//! A `driver` lists and opens cameras and reads raw frames; any of its calls may hang. Each camera
+//! has one thread (`reader`) that finds it (`find`), selects a format (`negotiate`) and puts the
+//! newest frame into a slot after decoding it (`decode`). The `watchdog` takes frames out, and
+//! reconnects a camera that stops delivering; [`super::SourceMonitor`] exposes its state to other
+//! threads. The system driver is `v4l2` on Linux, `nokhwa` elsewhere.
 
 mod decode;
 mod driver;
@@ -38,7 +38,7 @@ use super::{FrameSource, OpenOptions, SourceKind};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 
-/// The row of cameras in the table of sources.
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "camera",
     help: "camera:0, camera:NAME (or a part of it, or its bus) or camera: a live camera",
@@ -56,20 +56,20 @@ fn open(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {
     Ok(Box::new(source))
 }
 
-/// The cameras that are plugged in, by index. None of them is opened.
+/// Lists the cameras that are plugged in by index, without opening them.
 ///
 /// # Errors
-/// When the system does not answer within 5 s.
+/// When the system does not respond within 5 s.
 pub fn list_cameras() -> Result<Vec<CameraInfo>> {
     within(Timing::REAL.open, || NativeDriver.list())
 }
 
-/// Every camera with the formats that it offers and this program reads, best first. All are opened
-/// for a moment, at once, so that one that hangs delays no other.
+/// Lists every camera with the formats that it offers and this program supports, best first. All
+/// are opened briefly and in parallel, so that one that hangs delays no other.
 ///
 /// # Errors
-/// When the system does not answer within 5 s. That of a camera says why it cannot be opened, offers
-/// nothing that is read, or does not answer.
+/// When the system does not respond within 5 s. The error of a camera tells that it cannot be
+/// opened, offers no supported format, or does not respond.
 pub fn camera_formats() -> Result<Vec<(CameraInfo, Result<Vec<CameraFormat>>)>> {
     NativeDriver.authorize(&StopFlag::new())?;
     let begun = list_cameras()?.into_iter().map(|camera| {
@@ -94,7 +94,7 @@ pub fn camera_formats() -> Result<Vec<(CameraInfo, Result<Vec<CameraFormat>>)>> 
     Ok(begun.into_iter().map(answer).collect())
 }
 
-/// The result of `work`, which runs on a thread that is abandoned after `limit`.
+/// Returns the result of `work`, which runs on a thread that is abandoned after `limit`.
 fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -102,7 +102,7 @@ fn within<T: Send + 'static>(
     Query::start("camera query", work)?.answer("cameras", limit)
 }
 
-/// Something that a driver was asked, on a thread of its own.
+/// A driver query on a separate thread.
 struct Query<T> {
     worker: Worker,
     answer: Receiver<Result<T>>,
@@ -116,7 +116,7 @@ impl<T: Send + 'static> Query<T> {
             name,
             StopFlag::new(),
             move |_| {
-                // Nothing listens any more after the time-out.
+                // After the time-out there is no receiver.
                 let _ = tx.try_send(Ok(work()?));
                 Ok(())
             },
@@ -127,7 +127,7 @@ impl<T: Send + 'static> Query<T> {
         Ok(Self { worker, answer })
     }
 
-    /// The answer, for which `subject` has so long.
+    /// Waits up to `limit` for the result; `subject` names the query in messages.
     fn answer(self, subject: &str, limit: Duration) -> Result<T> {
         self.answer.recv_timeout(limit).unwrap_or_else(|_| {
             self.worker.detach();

@@ -1,4 +1,4 @@
-//! Choice of a picture format: colour, then rate, then size, then the cheapest layout.
+//! Selection of a frame format: colour, then rate, then size, then the cheapest layout.
 
 use std::cmp::Reverse;
 
@@ -6,23 +6,23 @@ use super::driver::CameraFormat;
 use crate::geometry::Size;
 use crate::source::pixels::PixelFormat;
 
-/// Uncompressed video above this many bytes a second leaves MJPEG the better choice. USB 2 moves
-/// about 35 MB/s in practice, shared by all devices of a hub: 640x480 YUYV at 30 fps (18 MB/s)
-/// passes, 1280x720 at 30 fps (55 MB/s) does not.
+/// Data rate in bytes per second above which MJPEG is preferred to uncompressed video. USB 2
+/// transfers about 35 MB/s in practice, shared by all devices of a hub: 640x480 YUYV at 30 fps (18
+/// MB/s) fits, 1280x720 at 30 fps (55 MB/s) does not.
 const MAX_RAW_BYTES_PER_SEC: f64 = 20_000_000.0;
 
-/// What counts as the rate that is wished for: 29.97 fps is 30.
+/// Tolerance for the requested rate: 29.97 fps counts as 30.
 const TOLERANCE: f64 = 0.99;
 
-/// Slower than this part of the rate that is wished for, and a smaller picture is better.
+/// Fraction of the requested rate below which a smaller frame size is preferred.
 const TOO_SLOW: f64 = 0.5;
 
-/// `formats`, best first.
+/// Returns `formats`, best first.
 ///
-/// Colour goes before grey and H.264. Then a picture smaller than the wish is better than one
-/// that comes at less than half the rate. Among pictures of at least that size the rate decides,
-/// then the nearest size, then the lowest rate that fulfils the wish, then the layout that is
-/// cheapest to carry and decode. A rate that a camera does not tell counts as the wish.
+/// Colour is preferred to grey and H.264. Then a frame smaller than requested is preferred to less
+/// than half the rate. Among frames of at least the requested size the rate decides, then the
+/// nearest size, then the lowest sufficient rate, then the layout that is cheapest to transfer and
+/// decode. An unknown rate counts as the requested one.
 pub(super) fn ranked(formats: &[CameraFormat], size: Size, rate: f64) -> Vec<CameraFormat> {
     let mut ranked: Vec<_> = formats
         .iter()
@@ -51,7 +51,8 @@ pub(super) fn ranked(formats: &[CameraFormat], size: Size, rate: f64) -> Vec<Cam
     ranked
 }
 
-/// H.264 comes last: frames of it cannot be skipped, and each depends on those before.
+/// Returns the rank of a pixel format. H.264 comes last: its frames cannot be skipped, because each
+/// depends on previous ones.
 fn kind_rank(pixels: PixelFormat) -> u8 {
     match pixels {
         PixelFormat::H264 => 2,
@@ -132,9 +133,8 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when the order of a camera's list decides, when a camera is run at a format that
-        /// it does not offer, in grey where it offers colour, or slower than it could be run at
-        /// that size.
+        /// Fails when the order of a camera's list decides, or a camera is run in a format that it
+        /// does not offer, in grey although it offers colour, or slower than possible at that size.
         #[test]
         fn nothing_on_offer_is_better_than_the_choice(
             mut formats in prop::collection::vec(any_format(), 0..25),
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    /// Fails when a slow mode wins over a faster one for its size, or a fast small one over one
+    /// Fails when a slow mode is preferred to a faster one for its size, or a fast small one to one
     /// that is large and fast enough.
     #[test]
     fn the_rate_decides_before_the_size() {
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// Fails when a camera that does not tell its rates is left out, or loses against a slow mode.
+    /// Fails when a camera without reported rates is excluded, or ranks after a slow mode.
     #[test]
     fn an_unknown_rate_is_as_good_as_the_wish() {
         let mut unknown = format(640, 480, 0.0, PixelFormat::Yuyv);
@@ -217,8 +217,8 @@ mod tests {
         assert_eq!(ranked(&[slow, unknown], VGA, 30.0), [unknown, slow]);
     }
 
-    /// Fails when full-size video would be asked for uncompressed (stutter on USB 2), or small
-    /// video compressed (a decoder's work for nothing).
+    /// Fails when full-size video is requested uncompressed (stutter on USB 2), or small video
+    /// compressed (needless decoding).
     #[test]
     fn the_bus_decides_between_raw_and_jpeg() {
         let offers = |w, h| {

@@ -1,7 +1,7 @@
-//! Cameras of macOS and Windows, through nokhwa: AVFoundation, Media Foundation.
+//! Cameras of macOS and Windows through nokhwa: AVFoundation, Media Foundation.
 //!
-//! What nokhwa 0.10 does and this file lives with: a read has no time-out (see
-//! [`super::watchdog`]); opening sets a format before any can be chosen; frames have no time
+//! Limitations of nokhwa 0.10 that this file works around: a read has no time-out (see
+//! [`super::watchdog`]); opening sets a format before one can be selected; frames have no time
 //! stamps; dropping a camera may panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,12 +19,12 @@ use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::source::pixels::{Picture, PixelFormat};
 
-/// How long the user may take to answer the system's question for access.
+/// Time limit for the user to answer the system's request for access.
 const ACCESS_ANSWER: Duration = Duration::from_mins(1);
 
-/// The layouts that arrive as this program reads them. On macOS only YUYV is what its name says
+/// Layouts that arrive in a form that can be decoded. On macOS only YUYV matches its name
 /// (bi-planar formats are announced as YUYV and converted by the system, JPEG is not passed
-/// through); on Windows BGR pictures may be upside down.
+/// through); on Windows BGR frames may be upside down.
 const USABLE: &[FrameFormat] = if cfg!(target_os = "macos") {
     &[FrameFormat::YUYV]
 } else {
@@ -42,7 +42,7 @@ impl Driver for NativeDriver {
         }
         let (tx, rx) = crossbeam::channel::bounded(1);
         nokhwa::nokhwa_initialize(move |granted| {
-            // A second answer has nobody waiting for it.
+            // A second answer has no receiver.
             let _ = tx.try_send(granted);
         });
         let asked = Instant::now();
@@ -84,8 +84,8 @@ impl Driver for NativeDriver {
 
     fn open(&self, camera: &CameraInfo) -> Result<Box<dyn Device>> {
         let index = camera.index;
-        // The format asked for here is only a beginning. A camera that refuses its own first
-        // format may still take the one that all cameras know.
+        // The format requested here is preliminary. A camera that refuses its own first format may
+        // still accept the one that all cameras support.
         let vga = |format| RequestedFormatType::Exact(NativeFormat::new_from(640, 480, format, 30));
         let requests = [
             RequestedFormatType::None,
@@ -118,11 +118,11 @@ impl Driver for NativeDriver {
 /// An open camera of this machine.
 struct NativeDevice {
     index: u32,
-    /// Taken out only by `drop`.
+    /// `None` only during `drop`.
     camera: Option<Camera>,
-    /// What was started.
+    /// The format that was started.
     format: Option<CameraFormat>,
-    /// The last frame.
+    /// Bytes of the last frame.
     frame: Vec<u8>,
 }
 
@@ -171,8 +171,8 @@ impl Device for NativeDevice {
             .set_camera_requset(exactly)
             .map_err(|e| refused(&e))?;
         camera.open_stream().map_err(|e| refused(&e))?;
-        // Only now does the system say whether the bus has room. The first frame is often dark or
-        // torn and is not missed.
+        // Only now does the system report whether the bus has enough bandwidth. The first frame is
+        // often dark or torn and can be dropped.
         camera.frame_raw().map_err(|e| refused(&e))?;
         self.format = Some(format);
         Ok(format)
@@ -208,7 +208,7 @@ impl Drop for NativeDevice {
     fn drop(&mut self) {
         let camera = self.camera.take();
         if std::thread::panicking() {
-            // A second panic would end the program; a leaked descriptor does not.
+            // A second panic would abort the program; a leaked descriptor does not.
             std::mem::forget(camera);
         } else if catch_unwind(AssertUnwindSafe(|| drop(camera))).is_err() {
             tracing::warn!(index = self.index, "the camera did not close cleanly");
@@ -216,7 +216,7 @@ impl Drop for NativeDevice {
     }
 }
 
-/// One line with the remedy for the commonest causes.
+/// Formats the error in one line, with the remedy for the most common causes.
 fn problem(index: u32, what: &str, error: &NokhwaError) -> Error {
     let text = error.to_string();
     Error::source(
@@ -250,7 +250,7 @@ fn pixel_format(format: FrameFormat) -> PixelFormat {
     }
 }
 
-/// Only formats of [`USABLE`] are ever asked for.
+/// Only formats of [`USABLE`] are ever requested.
 fn frame_format(pixels: PixelFormat) -> FrameFormat {
     match pixels {
         PixelFormat::Mjpeg => FrameFormat::MJPEG,
@@ -263,7 +263,7 @@ fn frame_format(pixels: PixelFormat) -> FrameFormat {
 mod tests {
     use super::*;
 
-    /// Fails when layouts get confused on their way into or out of the library.
+    /// Fails when layouts are confused in conversions to or from the library.
     #[test]
     fn usable_layouts_survive_the_round_trip() {
         for &format in USABLE {
@@ -271,7 +271,7 @@ mod tests {
         }
     }
 
-    /// Fails when the two commonest refusals come without their remedy.
+    /// Fails when the two most common refusals have no remedy.
     #[test]
     fn refusals_name_their_remedy() {
         let busy = std::io::Error::from_raw_os_error(16).to_string();

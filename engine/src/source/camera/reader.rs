@@ -1,8 +1,8 @@
 //! The thread that owns a camera: it opens, negotiates and reads until told to stop.
 //!
-//! Drivers may hang for ever in any call, so nobody waits for this thread: a [`Connection`] is
-//! either let go (`release`) within a bounded time or detached. A thread that wakes up
-//! after that finds its stop flag raised and its slot closed, and leaves.
+//! Drivers may hang forever in any call, so no thread waits for this one: a [`Connection`] is
+//! either released (`release`) within a bounded time or detached. A thread that wakes up later
+//! finds its stop flag raised and its slot closed, and exits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,35 +21,35 @@ use crate::geometry::Size;
 use crate::source::monitor::SourceMonitor;
 use crate::source::pixels::PixelFormat;
 
-/// Cameras that are tried where none was named.
+/// Maximum number of cameras tried if none was specified.
 const MAX_TRIED_CAMERAS: usize = 16;
 
-/// Formats that are tried before a camera counts as refusing all of them.
+/// Number of formats tried before a camera counts as refusing all of them.
 const MAX_TRIED_FORMATS: usize = 12;
 
-/// How long a camera that nobody named may take for its first frame, before the next one is
-/// tried. USB cameras start within 3 s.
+/// Time limit for the first frame of a camera that was not specified, before the next one is tried.
+/// USB cameras start within 3 s.
 const FIRST_FRAME: Duration = Duration::from_secs(3);
 
-/// Time between frames while nobody looks: well below what counts as a stall.
+/// Interval between frames while they are not displayed: well below the stall limit.
 const REST: Duration = Duration::from_millis(400);
 
-/// What all connections of one source share.
+/// State shared by all connections of one source.
 pub(super) struct Context {
     pub(super) driver: Arc<dyn Driver>,
-    /// Wanted size and frames per second.
+    /// Requested size and frames per second.
     pub(super) wish: (Size, f64),
-    /// Wanted format, where the camera offers it.
+    /// Requested format, used if the camera offers it.
     pub(super) wanted: Option<CameraFormat>,
     pub(super) pool: FramePool,
     pub(super) monitor: SourceMonitor,
-    /// Frame numbers go on across connections.
+    /// Frame ids continue across connections.
     pub(super) next_id: AtomicU64,
 }
 
-/// What a connection reports besides frames.
+/// Reports of a connection other than frames.
 pub(super) enum News {
-    /// One of several cameras is tried; the time for opening begins anew.
+    /// One of several cameras is being tried; the time limit for opening restarts.
     Trying,
     /// Frames will follow.
     Opened(Opened),
@@ -57,14 +57,14 @@ pub(super) enum News {
     Failed(Error),
 }
 
-/// Which camera was opened, and how.
+/// The camera that was opened, and its format.
 #[derive(Debug, Clone)]
 pub(super) struct Opened {
     pub(super) identity: Identity,
     pub(super) format: CameraFormat,
 }
 
-/// One camera thread, seen from outside.
+/// A camera thread, seen from other threads.
 pub(super) struct Connection {
     worker: Worker,
     pub(super) news: Receiver<News>,
@@ -75,7 +75,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Starts a thread that looks for `target`.
     pub(super) fn start(context: &Arc<Context>, target: Target) -> Result<Self> {
-        // One place for each camera that is tried, and for `Opened` and `Failed`.
+        // Room for one report per tried camera, plus `Opened` and `Failed`.
         let (tx, news) = bounded(2 + MAX_TRIED_CAMERAS);
         let frames = Slot::new();
         let reader = Reader {
@@ -100,7 +100,7 @@ impl Connection {
         })
     }
 
-    /// Why the thread ended, as far as it said.
+    /// Returns the reason why the thread ended, if it reported one.
     pub(super) fn failure(&self) -> Error {
         self.news
             .try_iter()
@@ -121,7 +121,7 @@ impl Connection {
     }
 }
 
-/// The inside of the thread.
+/// State of the camera thread.
 struct Reader {
     context: Arc<Context>,
     frames: Slot<Frame>,
@@ -135,11 +135,11 @@ struct Started {
     stream: Stream,
 }
 
-/// What has been seen of a running stream.
+/// State of a running stream.
 struct Stream {
     format: CameraFormat,
     decoder: Decoder,
-    /// Capture of the last frame that was handed on.
+    /// Capture time of the last frame that was passed on.
     last: Option<Instant>,
     health: Health,
 }
@@ -152,13 +152,13 @@ struct Health {
 }
 
 impl Health {
-    /// Frames that are judged together: a few seconds.
+    /// Number of frames per evaluation: a few seconds.
     const WINDOW: u64 = 60;
 
-    /// So many of them damaged are a fault that goes on, with what to do.
+    /// Number of damaged frames per window from which the trouble is reported, with a remedy.
     const MANY: u64 = 6;
 
-    /// Takes note of frames; at the end of a window, what there is to say.
+    /// Counts frames; at the end of a window, returns the message to report.
     #[expect(
         clippy::option_option,
         reason = "a window that ended well clears what was said"
@@ -205,8 +205,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Starts the first candidate that delivers. Of several, one in grey (infrared, depth) is
-    /// taken only when no other delivers.
+    /// Starts the first candidate that delivers. Of several, a grey one (infrared, depth) is only
+    /// used if no other delivers.
     fn choose(&self, mut candidates: Vec<CameraInfo>, stop: &StopFlag) -> Result<Option<Started>> {
         if let [named] = &candidates[..] {
             return self.start(named, stop);
@@ -235,7 +235,7 @@ impl Reader {
         }
     }
 
-    /// Starts a camera and waits for its first whole frame.
+    /// Starts a camera and waits for its first complete frame.
     fn try_out(&self, info: &CameraInfo, stop: &StopFlag) -> Result<Option<Started>> {
         let _ = self.news.try_send(News::Trying);
         let Some(mut started) = self.start(info, stop)? else {
@@ -253,7 +253,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// Opens a camera and starts it; `None` when stopped meanwhile.
+    /// Opens a camera and starts it; `None` if stopped meanwhile.
     fn start(&self, info: &CameraInfo, stop: &StopFlag) -> Result<Option<Started>> {
         if let Some(problem) = &info.problem {
             return Err(Error::source(&info.name, problem.as_str()));
@@ -275,7 +275,7 @@ impl Reader {
         }))
     }
 
-    /// Starts the best format that the camera really accepts.
+    /// Starts the best format that the camera accepts.
     fn negotiate(
         &self,
         name: &str,
@@ -317,7 +317,8 @@ impl Reader {
         }))
     }
 
-    /// Waits for a frame and puts it up, unless it is damaged. Says whether there is a new one.
+    /// Waits for a frame and publishes it, unless it is damaged. Returns whether there is a new
+    /// one.
     fn read_frame(
         &self,
         device: &mut dyn Device,
@@ -329,7 +330,7 @@ impl Reader {
             return Ok(false);
         }
         let monitor = &self.context.monitor;
-        // Every frame has a number, so that what is missing can be counted.
+        // Every frame gets an id, so that missing ones can be counted.
         let n_lost = reading.n_skipped + reading.n_damaged;
         self.context.next_id.fetch_add(n_lost, Ordering::Relaxed);
         monitor.add_dropped(reading.n_skipped);
@@ -341,9 +342,9 @@ impl Reader {
             return Ok(false);
         };
         let is_soon = stream.last.is_some_and(|last| captured - last < REST);
-        // A frame of H.264 is needed for those after it.
+        // Later H.264 frames depend on this one.
         if monitor.is_resting() && is_soon && picture.format != PixelFormat::H264 {
-            // Decoding is most of the work, and nobody looks.
+            // Decoding is most of the work, and the frame is not displayed.
             return Ok(false);
         }
         stream.last = Some(captured);
@@ -358,7 +359,7 @@ impl Reader {
             }
         };
         self.judge(stream, 1, 0);
-        // The time since the first frame is filled in where frames are handed out.
+        // The time since the first frame is filled in when the frame is taken out.
         let mut frame = Frame::new(id, 0.0, size, pixels);
         frame.captured = captured;
         if self.frames.put(frame).is_some() && !stop.is_stopped() {
@@ -368,7 +369,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Says it to other threads when damage goes on, and when it is over.
+    /// Reports persistent damage to other threads, and its end.
     fn judge(&self, stream: &mut Stream, n_whole: u64, n_damaged: u64) {
         if let Some(trouble) = stream.health.add(n_whole, n_damaged) {
             self.context.monitor.set_trouble(trouble);

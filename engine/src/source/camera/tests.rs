@@ -1,4 +1,4 @@
-//! The watchdog, the camera thread and their time-outs, against cameras that misbehave.
+//! The watchdog, the camera thread and their time-outs, tested with failing cameras.
 
 use super::fake::{FakeDriver, Plugged, SIZE, Then, camera};
 use super::*;
@@ -38,7 +38,7 @@ fn frame(source: &mut CameraSource) -> Frame {
     source.next_frame().unwrap().unwrap()
 }
 
-/// Fails when a slow consumer would be served stale frames, or drops would go uncounted.
+/// Fails when a slow consumer gets stale frames, or drops are not counted.
 #[test]
 fn a_slow_consumer_gets_the_newest_frame_and_the_drops_are_counted() {
     let (mut source, driver) = opened(vec![vec![camera(0, "usb1")]], CALM);
@@ -48,9 +48,9 @@ fn a_slow_consumer_gets_the_newest_frame_and_the_drops_are_counted() {
     until(|| driver.n_read() > first.id + 20);
     let n_read = driver.n_read();
     let late = frame(&mut source);
-    // The last one that was read may be on its way yet.
+    // The last frame that was read may still be in flight.
     assert!(late.id + 2 >= n_read, "{} of {n_read} is stale", late.id);
-    // Every number below this one was handed out or dropped; the count may lag by a moment.
+    // Every lower id was delivered or dropped; the count may lag briefly.
     until(|| monitor.n_dropped() + 2 > late.id);
     let n_dropped = monitor.n_dropped();
     let last = frame(&mut source);
@@ -60,8 +60,8 @@ fn a_slow_consumer_gets_the_newest_frame_and_the_drops_are_counted() {
     assert_eq!(source.info().rate, Some(30.0));
 }
 
-/// Fails when the format that the user chose is not used, one that is not on offer keeps the camera
-/// from opening, or the window does not learn what there is.
+/// Fails when the format chosen by the user is not used, an unavailable one prevents the camera
+/// from opening, or the window does not get the list of formats.
 #[test]
 fn a_chosen_format_goes_first_and_all_are_told() {
     let format = |rate| CameraFormat {
@@ -84,14 +84,14 @@ fn a_chosen_format_goes_first_and_all_are_told() {
     }
 }
 
-/// Fails when a camera that hangs in a read would hang the program, or would not be replaced by
-/// its new connection; other threads must be able to see why nothing comes.
+/// Fails when a camera that hangs in a read hangs the program, or is not replaced by its new
+/// connection; other threads must be able to see the state.
 #[test]
 fn a_hang_in_a_read_is_survived_and_visible() {
     let mut hanging = camera(0, "usb1");
     hanging.n_frames = 3;
     let timing = Timing {
-        // Half of it is the time for others to see it.
+        // Half of it is the time for other threads to see the state.
         frame: Duration::from_secs(2),
         ..CALM
     };
@@ -111,8 +111,8 @@ fn a_hang_in_a_read_is_survived_and_visible() {
     seen.join().unwrap();
 }
 
-/// Fails when an unplugged camera that comes back under another index is not found again, or its
-/// equal neighbour is opened in its place.
+/// Fails when an unplugged camera that returns under another index is not found again, or an
+/// identical one is opened in its place.
 #[test]
 fn an_unplugged_camera_is_found_again_under_another_index() {
     let mut mine = camera(0, "usb1");
@@ -133,7 +133,7 @@ fn an_unplugged_camera_is_found_again_under_another_index() {
     );
 }
 
-/// Fails when a crash inside the driver ends more than its thread.
+/// Fails when a panic inside the driver ends more than its thread.
 #[test]
 fn a_panic_in_the_driver_is_an_outage() {
     let mut crashing = camera(0, "usb1");
@@ -144,7 +144,7 @@ fn a_panic_in_the_driver_is_an_outage() {
     }
 }
 
-/// Fails when opening a hanging camera would hang the program.
+/// Fails when opening a hanging camera hangs the program.
 #[test]
 fn a_hang_in_open_is_an_error_in_time() {
     let mut stuck = camera(0, "usb1");
@@ -163,13 +163,14 @@ fn a_hang_in_open_is_an_error_in_time() {
     });
 }
 
-/// Fails when a camera that never comes back is waited for without end, or its loss is not said.
+/// Fails when the program waits without end for a camera that never returns, or its loss is not
+/// reported.
 #[test]
 fn an_outage_beyond_its_budget_is_an_error_and_then_the_end() {
     let mut leaving = camera(0, "usb1");
     (leaving.n_frames, leaving.then) = (2, Then::Fail);
     let mut mute = camera(0, "usb1");
-    mute.n_frames = 0; // Opens again, but never delivers: that is no recovery.
+    mute.n_frames = 0; // Opens again, but never delivers: not a recovery.
     for afterwards in [vec![], vec![mute]] {
         let timing = Timing {
             open: Duration::from_secs(2),
@@ -194,8 +195,8 @@ fn an_outage_beyond_its_budget_is_an_error_and_then_the_end() {
     }
 }
 
-/// Fails when the program could not be closed during an outage or a silent wait, or when closing
-/// waited for a thread stuck in the driver.
+/// Fails when the program cannot be closed during an outage or a silent wait, or closing waits for
+/// a thread stuck in the driver.
 #[test]
 fn stopping_ends_waiting_and_reconnecting_at_once() {
     for then in [Then::Hang, Then::Fail] {
@@ -219,7 +220,7 @@ fn stopping_ends_waiting_and_reconnecting_at_once() {
     }
 }
 
-/// Fails when a torn frame would stop the camera, reach the network, or go uncounted.
+/// Fails when a torn frame stops the camera, reaches the network, or is not counted.
 #[test]
 fn damaged_frames_are_skipped_and_counted() {
     let mut torn = camera(0, "usb1");
@@ -240,7 +241,7 @@ fn damaged_frames_are_skipped_and_counted() {
     assert_eq!(source.status(), SourceStatus::Ok);
 }
 
-/// Fails when one refused format (a bus without room) makes a camera unusable.
+/// Fails when one refused format (a bus without bandwidth) makes a camera unusable.
 #[test]
 fn a_refused_format_is_followed_by_the_next_best() {
     let mut narrow = camera(0, "usb1");
@@ -254,7 +255,7 @@ fn a_refused_format_is_followed_by_the_next_best() {
     assert_eq!(error.to_string(), "fake: no bandwidth");
 }
 
-/// Fails when looking for cameras waits without end for a hanging system, or swallows its answer.
+/// Fails when listing cameras waits without end for a hanging system, or loses its result.
 #[test]
 fn queries_have_a_time_out() {
     let limit = Duration::from_millis(50);
@@ -269,7 +270,7 @@ fn queries_have_a_time_out() {
     assert_eq!(refused.unwrap_err().to_string(), "cameras: refused");
 }
 
-/// Fails when pauses between tries would not grow, or would grow without bound.
+/// Fails when pauses between attempts do not grow, or grow without bound.
 #[test]
 fn pauses_grow_up_to_their_maximum() {
     let pauses: Vec<_> = (0..40).map(|n| Timing::REAL.pause_before(n)).collect();
@@ -279,13 +280,14 @@ fn pauses_grow_up_to_their_maximum() {
     assert_eq!(pauses[39], Timing::REAL.max_pause);
 }
 
-/// Fails when a camera that falls silent is restarted later than 3 s after its last frame, or a slow
-/// one is taken for a silent one. The driver has half a second of it to leave and to open.
+/// Fails when a camera that stops delivering is restarted later than 3 s after its last frame, or a
+/// slow one counts as stalled. Half a second of it is for the driver to close and open.
 #[test]
 fn a_stall_is_over_within_three_seconds() {
     let timing = Timing::REAL;
     for rate in [None, Some(5.0), Some(7.5), Some(30.0), Some(120.0)] {
-        // Noticed at the next look; then the thread is let go, and the first try comes at once.
+        // Noticed at the next poll; then the thread is released, and the first attempt follows at
+        // once.
         let noticed = timing.silence(rate) + timing.poll;
         let tried = noticed + timing.poll + timing.pause_before(0);
         assert!(tried <= Duration::from_millis(2500), "{rate:?}: {tried:?}");
@@ -293,8 +295,8 @@ fn a_stall_is_over_within_three_seconds() {
     assert!(timing.silence(Some(1.0)) >= Duration::from_secs(3));
 }
 
-/// Fails when asking the real system for cameras crashes or hangs, whatever is plugged in.
-/// Not on macOS, which would ask the user for access first.
+/// Fails when querying the real system's cameras panics or hangs, whatever is plugged in. Not on
+/// macOS, which would ask the user for access first.
 #[cfg(not(target_os = "macos"))]
 #[test]
 fn the_real_system_answers() {

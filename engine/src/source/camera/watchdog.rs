@@ -1,8 +1,8 @@
-//! A camera as a source of frames that survives hangs and unplugging.
+//! A camera as a frame source that survives hangs and unplugging.
 //!
 //! `next_frame` is the watchdog: it waits for frames in short steps, declares a silent camera
-//! stalled, gives its thread up and connects anew, by name, with growing pauses. Only when a first
-//! opening fails or an outage outlasts its budget does the caller get an error.
+//! stalled, abandons its thread and reconnects by name, with growing pauses. The caller only gets
+//! an error when the first opening fails or an outage exceeds its time limit.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,27 +19,27 @@ use crate::frame::{Frame, FramePool};
 use crate::source::monitor::{SourceMonitor, SourceStatus};
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
-/// How long is too long.
+/// Time limits of a camera.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timing {
-    /// For opening, and again for the first frame after it.
+    /// Limit for opening, and again for the first frame after it.
     pub(super) open: Duration,
-    /// Between frames. After half of it the camera is shown as stalled.
+    /// Limit between frames. After half of it the camera is shown as stalled.
     pub(super) frame: Duration,
-    /// Between two looks at the stop flag.
+    /// Interval between checks of the stop flag.
     pub(super) poll: Duration,
-    /// Pause after the first vain try to reconnect; doubles from try to try.
+    /// Pause after the first failed attempt to reconnect; doubles with every attempt.
     pub(super) first_pause: Duration,
-    /// Longest pause between tries.
+    /// Maximum pause between attempts.
     pub(super) max_pause: Duration,
-    /// From the loss of a camera to giving it up.
+    /// Limit from the loss of a camera to giving it up.
     pub(super) outage: Duration,
-    /// For a thread to leave its driver when the camera is closed.
+    /// Limit for a thread to leave its driver when the camera is closed.
     pub(super) release: Duration,
 }
 
 impl Timing {
-    /// Exposure in the dark stretches frames to about 0.2 s and USB cameras start within 3 s.
+    /// Exposure in the dark stretches frames to about 0.2 s, and USB cameras start within 3 s.
     pub(super) const REAL: Self = Self {
         open: Duration::from_secs(5),
         frame: Duration::from_secs(2),
@@ -51,7 +51,7 @@ impl Timing {
     };
 }
 
-/// A camera that delivers.
+/// A camera as a frame source.
 pub(super) struct CameraSource {
     context: Arc<Context>,
     timing: Timing,
@@ -60,17 +60,17 @@ pub(super) struct CameraSource {
     identity: Identity,
     /// `None` once the camera is lost.
     connection: Option<Connection>,
-    /// When the source's very first frame was captured.
+    /// Capture time of the source's very first frame.
     epoch: Option<Instant>,
-    /// The last frame's capture, or when the present connection was opened.
+    /// Capture time of the last frame, or the time when the current connection was opened.
     last_sign: Instant,
-    /// Whether the present connection has delivered a frame.
+    /// Whether the current connection has delivered a frame.
     has_delivered: bool,
     outage: Option<Outage>,
     warning: Option<String>,
 }
 
-/// From the loss of a camera to its next frame.
+/// Outage from the loss of a camera to its next frame.
 struct Outage {
     since: Instant,
     attempt: u32,
@@ -142,7 +142,7 @@ impl CameraSource {
         self.warning = (!parts.is_empty()).then(|| parts.join("; "));
     }
 
-    /// Why the silent connection should be given up, if it should.
+    /// Returns the reason to give up a silent connection, if any.
     fn diagnose(&self, connection: &Connection) -> Option<Error> {
         if connection.frames.is_finished() {
             return Some(connection.failure());
@@ -176,11 +176,11 @@ impl CameraSource {
         None
     }
 
-    /// Connects anew. Returns early when stopped.
+    /// Reconnects. Returns early when stopped.
     fn reconnect(&mut self, mut problem: Error) -> Result<()> {
         tracing::warn!(camera = self.info.name, %problem, "camera lost, reconnecting");
-        // Counted from the first loss until a frame comes: a camera that opens but never
-        // delivers is not tried for ever.
+        // Measured from the first loss until a frame arrives: a camera that opens but never
+        // delivers is not retried forever.
         let outage = self.outage.get_or_insert_with(|| Outage {
             since: Instant::now(),
             attempt: 0,
@@ -254,7 +254,7 @@ impl FrameSource for CameraSource {
             }
             if let Some(problem) = self.diagnose(connection) {
                 if let Some(connection) = self.connection.take() {
-                    // It has ended, or was silent for too long already: little patience.
+                    // It has ended, or was silent for too long already: do not wait long.
                     connection.release(self.timing.poll);
                 }
                 self.reconnect(problem)?;
@@ -280,15 +280,15 @@ impl Drop for CameraSource {
 }
 
 impl Timing {
-    /// How long a camera of this rate may be silent while it runs: one of one frame a second is no
-    /// silent one.
+    /// Returns the maximum silence of a running camera with this rate, so that one with one frame
+    /// per second does not count as silent.
     pub(super) fn silence(&self, rate: Option<f64>) -> Duration {
         let intervals = rate.map(|rate| 3.0 / rate.max(0.1));
         let slow = intervals.map_or(Duration::ZERO, Duration::from_secs_f64);
         self.frame.max(slow)
     }
 
-    /// None before the first try: an unplugged plug is often back at once.
+    /// No pause before the first attempt: a loose plug is often back at once.
     pub(super) fn pause_before(&self, n_tries: u32) -> Duration {
         match n_tries.checked_sub(1) {
             None => Duration::ZERO,
@@ -300,7 +300,7 @@ impl Timing {
     }
 }
 
-/// Starts a camera thread and waits for its first news; `None` when stopped meanwhile.
+/// Starts a camera thread and waits for its first report; `None` if stopped meanwhile.
 fn connect(
     context: &Arc<Context>,
     target: Target,
@@ -334,7 +334,7 @@ fn connect(
     outcome
 }
 
-/// Sleeps in steps that end when stopped.
+/// Sleeps in steps and returns early when stopped.
 fn pause(duration: Duration, timing: &Timing, stop: &StopFlag) {
     let started = Instant::now();
     while let Some(left) = duration.checked_sub(started.elapsed())

@@ -1,4 +1,4 @@
-//! Tests of folders of pictures.
+//! Tests of image folders.
 
 use super::*;
 use crate::geometry::Size;
@@ -12,8 +12,8 @@ fn open(folder: &Path) -> Result<Box<dyn FrameSource>> {
     (KIND.open)(folder.as_os_str(), &options)
 }
 
-/// Fails when order, numbers, times or names are wrong, something that is no picture ends the run,
-/// a picture is left out for its extension, or what is left out is not said.
+/// Fails when order, numbers, times or names are wrong, a file that is not an image ends the run,
+/// an image is skipped because of its extension, or skipped files are not reported.
 #[test]
 fn pictures_come_in_natural_order_with_numbers_and_names_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ fn pictures_come_in_natural_order_with_numbers_and_names_of_their_own() {
     );
 }
 
-/// Fails when a folder that is read whole is complained about.
+/// Fails when a folder that was read completely causes a warning.
 #[test]
 fn nothing_is_said_where_nothing_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -92,7 +92,7 @@ fn nothing_is_said_where_nothing_is_left_out() {
     assert_eq!(source.warning(), None);
 }
 
-/// Fails when a cut picture, or a file of several frames, is used without a word.
+/// Fails when a truncated image, or a file of several frames, is used without a warning.
 #[test]
 fn pictures_that_are_less_than_they_should_be_are_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -126,8 +126,8 @@ fn pictures_that_are_less_than_they_should_be_are_counted() {
     }
 }
 
-/// Fails when a folder without pictures, or with damaged ones only, looks like success, or hides
-/// what is there instead.
+/// Fails when a folder without readable images is accepted, or the message does not list its
+/// content.
 #[test]
 fn a_folder_without_pictures_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
@@ -148,8 +148,8 @@ fn a_folder_without_pictures_is_an_error() {
     assert!(message.to_string().contains("1.png"), "{message}");
 }
 
-/// Fails when a link is not followed, a broken one ends the run or moves the numbers, or a pipe is
-/// waited for.
+/// Fails when a link is not followed, a broken one ends the run or shifts the numbers, or reading a
+/// pipe blocks.
 #[cfg(unix)]
 #[test]
 fn links_are_followed_and_pipes_left_alone() {

@@ -1,4 +1,4 @@
-//! What a file holds, by its first bytes: names and extensions lie.
+//! File type by the first bytes; names and extensions are unreliable.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,24 +6,25 @@ use std::path::Path;
 
 use image::ImageFormat;
 
-/// What a file holds.
+/// Type of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// A picture that is decoded here.
+    /// An image that is decoded here.
     Picture(ImageFormat),
-    /// A picture that is decoded by ffmpeg where installed; the format's name.
+    /// An image that ffmpeg decodes if installed; with the format's name.
     Foreign(&'static str),
-    /// A picture that cannot be read; the format's name and what to do.
+    /// An unsupported image; with the format's name and the remedy.
     Unread(&'static str, &'static str),
-    /// A container of videos.
+    /// A video container.
     Video,
-    /// Nothing at all.
+    /// An empty file.
     Empty,
-    /// Anything else.
+    /// Any other content.
     Other,
 }
 
-/// Bytes looked at: the brands of an ISO file, a TIFF header with the marks of raw formats.
+/// Number of bytes read: covers the brands of an ISO file and a TIFF header with the marks of raw
+/// formats.
 const N_HEAD: usize = 132;
 
 const HEIC_REMEDY: &str = "convert it to JPEG, for example with `heif-convert IN.heic OUT.jpg`; \
@@ -34,7 +35,7 @@ const SAVE_REMEDY: &str = "save it as PNG or JPEG";
 const HEIC: Content = Content::Unread("HEIC", HEIC_REMEDY);
 const RAW: Content = Content::Unread("camera raw", RAW_REMEDY);
 
-/// First bytes and what they begin. Longer marks stand before their beginnings.
+/// Magic bytes and their content type. Longer marks precede their prefixes.
 const MAGIC: &[(&[u8], Content)] = &[
     (b"\xFF\xD8\xFF", Content::Picture(ImageFormat::Jpeg)),
     (b"\x89PNG\r\n\x1a\n", Content::Picture(ImageFormat::Png)),
@@ -67,10 +68,10 @@ const MAGIC: &[(&[u8], Content)] = &[
 ];
 
 impl Content {
-    /// Looks into a file.
+    /// Determines the type of a file.
     ///
     /// # Errors
-    /// When it cannot be opened or read.
+    /// When the file cannot be opened or read.
     pub fn of(path: &Path) -> io::Result<Self> {
         let mut head = Vec::with_capacity(N_HEAD);
         File::open(path)?
@@ -79,7 +80,7 @@ impl Content {
         Ok(Self::of_head(&head))
     }
 
-    /// By the first bytes of a file.
+    /// Determines the type from the first bytes of a file.
     fn of_head(head: &[u8]) -> Self {
         if head.is_empty() {
             return Self::Empty;
@@ -104,17 +105,18 @@ impl Content {
         }
     }
 
-    /// By the brands that an ISO file declares: its main one, then those it is compatible with.
+    /// Determines the type from the brands of an ISO file: the major brand, then the compatible
+    /// ones.
     fn of_brands(head: &[u8]) -> Self {
         let declared = head[..4].iter().fold(0, |n, b| n << 8 | usize::from(*b));
         let listed = &head[..declared.clamp(12, head.len())];
-        // The version between the main brand and the others matches nothing.
+        // The minor version between the major brand and the others matches none of them.
         let has = |brands: &[&[u8; 4]]| {
             let (words, _) = listed[8..].as_chunks::<4>();
             words.iter().any(|word| brands.contains(&word))
         };
         if has(&[b"avis"]) {
-            // A sequence of pictures in a track, as videos have them.
+            // An image sequence in a track, as in videos.
             Self::Video
         } else if has(&[b"avif"]) {
             Self::Foreign("AVIF")
@@ -129,7 +131,7 @@ impl Content {
         }
     }
 
-    /// Whether it is a picture, readable or not.
+    /// Returns whether it is an image, readable or not.
     pub fn is_picture(self) -> bool {
         matches!(
             self,
@@ -145,7 +147,7 @@ fn is_bmp(head: &[u8]) -> bool {
     head.starts_with(b"BM") && head.get(14..18).is_some_and(is_known)
 }
 
-/// `P1` to `P7`, then white space.
+/// Returns whether the file starts with `P1` to `P7` followed by white space.
 fn is_pnm(head: &[u8]) -> bool {
     matches!(head, [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t', ..])
 }
@@ -155,8 +157,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Fails when an iPhone's picture is taken for a damaged video, AVIF for HEIC, a video for a
-    /// picture, or a text that begins like a picture for one.
+    /// Fails when an iPhone image is taken for a damaged video, AVIF for HEIC, a video for an
+    /// image, or a text that begins like an image for one.
     #[test]
     fn first_bytes_tell_the_format() {
         let brands = |list: &[u8]| {
@@ -205,7 +207,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when some file crashes the program that only wanted to know what it is.
+        /// Fails when determining the type of some file causes a panic.
         #[test]
         fn any_bytes_are_something(mut head in prop::collection::vec(any::<u8>(), 0..40), ftyp: bool) {
             if ftyp && head.len() > 8 {

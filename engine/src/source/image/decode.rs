@@ -1,4 +1,4 @@
-//! From a file to the pixels of one picture.
+//! Decoding of an image file to pixels.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -22,28 +22,28 @@ use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, Pixels};
 use crate::geometry::Size;
 use crate::source::video;
 
-/// Memory that decoding one picture may take, bytes: 16384x16384 in 16-bit RGB.
+/// Memory limit for decoding one image in bytes: 16384x16384 in 16-bit RGB.
 const MAX_ALLOC: u64 = 2 << 30;
-/// Pages of a TIFF file that are counted.
+/// Maximum number of pages counted in a TIFF file.
 const MAX_PAGES: usize = 10_000;
 
-/// Pixels as they are shown, and what is to be said of them.
+/// Size, pixels and an optional remark.
 type Decoded = (Size, Pixels, Option<Note>);
 
-/// Reads a picture into a buffer of `pool`: turned as its EXIF data says, transparency over
-/// black. What the file holds decides, not its name.
+/// Reads an image into a buffer of `pool`, with its EXIF rotation applied and transparency over
+/// black. The format is determined from the content, not the name.
 ///
 /// # Errors
-/// When the file is missing, damaged, in a format that cannot be read, or larger than 16384
-/// pixels along a side.
+/// When the file is missing, damaged, in an unsupported format, or larger than 16384 pixels along a
+/// side.
 pub fn read_picture(path: &Path, id: u64, time_secs: f64, pool: &FramePool) -> Result<Frame> {
     read_noted(path, id, time_secs, pool).map(|(frame, _)| frame)
 }
 
-/// As [`read_picture`], with what the user should know of it.
+/// Like [`read_picture`], with a remark for the user.
 ///
 /// # Errors
-/// As [`read_picture`].
+/// Like [`read_picture`].
 pub(in crate::source) fn read_noted(
     path: &Path,
     id: u64,
@@ -87,8 +87,8 @@ fn named(path: &Path, (frame, note): (Frame, Option<Note>)) -> (Frame, Option<No
     (frame.of_file(super::name_of(path)), note)
 }
 
-/// What a file holds; the error says why it cannot be looked into. Devices and pipes are not
-/// opened: a pipe would wait for its writer.
+/// Returns the type of a file; the error explains why it cannot be read. Devices and pipes are not
+/// opened, because opening a pipe blocks until there is a writer.
 pub(in crate::source) fn content(path: &Path) -> Result<Content, String> {
     let why = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => "no such file; check the path".to_owned(),
@@ -104,7 +104,7 @@ pub(in crate::source) fn content(path: &Path) -> Result<Content, String> {
     Content::of(path).map_err(why)
 }
 
-/// Refuses what `decoder` would need too much memory for.
+/// Limits the memory of `decoder`.
 pub(in crate::source) fn limit(decoder: &mut impl ImageDecoder) -> Result<(), String> {
     let (width, height) = decoder.dimensions();
     check_size(width as usize, height as usize)?;
@@ -154,7 +154,7 @@ fn read(path: &Path, format: ImageFormat, pool: &FramePool) -> Result<Decoded, R
     Ok((size, opaque(&picture, pool), note))
 }
 
-/// The first picture, turned as its EXIF data says; damage in them is no reason to refuse it.
+/// Returns the first image with its EXIF rotation applied; damaged EXIF data is ignored.
 fn whole(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Refusal> {
     limit(&mut decoder)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -163,7 +163,7 @@ fn whole(mut decoder: impl ImageDecoder) -> Result<DynamicImage, Refusal> {
     Ok(picture)
 }
 
-/// Pixels over black.
+/// Composites pixels over black.
 pub(in crate::source) fn opaque(picture: &RgbaImage, pool: &FramePool) -> Pixels {
     let size = Size::new(picture.width() as usize, picture.height() as usize);
     let mut pixels = pool.take(size);
@@ -176,8 +176,8 @@ pub(in crate::source) fn opaque(picture: &RgbaImage, pool: &FramePool) -> Pixels
     pixels
 }
 
-/// Pages of a TIFF file without previews, at most [`MAX_PAGES`]. The first page of a camera's raw
-/// file is a preview: such a file is refused.
+/// Returns the number of pages of a TIFF file without previews, at most [`MAX_PAGES`]. If the first
+/// page is the preview of a camera's raw file, the file is refused.
 fn n_pages(path: &Path) -> Result<usize, Refusal> {
     let mut pages = tiff::decoder::Decoder::new(open(path)?).map_err(|e| damaged(&e))?;
     let mut n = 0;

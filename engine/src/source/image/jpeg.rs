@@ -1,4 +1,4 @@
-//! JPEG files as people have them: turned by EXIF data, in print colours, cut off.
+//! JPEG files as found in practice: with EXIF rotation, in CMYK, truncated.
 
 use std::path::Path;
 
@@ -13,14 +13,14 @@ use super::outcome::{Note, Refusal, check_size};
 use crate::frame::{FramePool, Pixels};
 use crate::geometry::Size;
 
-/// The grey of what is missing.
+/// Grey level of missing parts.
 const MISSING: u8 = 128;
 
-/// What the decoder calls an error in strict mode and no viewer minds.
+/// The decoder's message for an error in strict mode that all viewers ignore.
 const HARMLESS: &str = "Extra bytes between headers";
 
-/// Reads a whole file. A picture that is cut off or damaged behind its head is read as far as it
-/// goes and noted.
+/// Reads a whole file. An image that is truncated or damaged after its header is decoded as far as
+/// possible, with a remark.
 pub(super) fn read(path: &Path, pool: &FramePool) -> Result<(Size, Pixels, Option<Note>), Refusal> {
     let bytes = std::fs::read(path).map_err(|e| format!("cannot be read: {e}"))?;
     decode(&bytes, pool)
@@ -86,12 +86,12 @@ fn turned(size: Size, pixels: Pixels, orientation: Orientation) -> (Size, Pixels
     (size, Pixels::unpooled(picture.into_rgba8().into_raw()))
 }
 
-/// Whether the end mark of the picture is there. Marks inside segments, as those of a thumbnail,
-/// do not count, and what programs append behind the end does not matter.
+/// Returns whether the end marker of the image is present. Markers inside segments, such as those
+/// of a thumbnail, do not count, and appended data is ignored.
 fn has_end(jpeg: &[u8]) -> bool {
     let mut at = 2;
     loop {
-        // In the picture's data 0xFF is followed by 0 or the number of a restart.
+        // In entropy-coded data 0xFF is followed by 0 or a restart number.
         let Some(found) = jpeg
             .get(at..)
             .unwrap_or_default()
@@ -141,8 +141,8 @@ mod tests {
             .map_err(drop)
     }
 
-    /// Fails when a download that broke off is shown without a word, even one that lacks its last
-    /// bytes only, or a whole picture with something behind it is called damaged.
+    /// Fails when a partial download is shown without a remark, even if only its last bytes are
+    /// missing, or a complete image with appended data is reported as damaged.
     #[test]
     fn a_cut_picture_is_noted_and_a_whole_one_is_not() {
         let whole = jpeg();
@@ -151,7 +151,7 @@ mod tests {
             note(&[whole.as_slice(), b"appended \xFF\xD8"].concat()),
             Ok(None)
         );
-        // A thumbnail with an end mark of its own in a segment.
+        // A thumbnail with its own end marker in a segment.
         let mut thumbed = whole.clone();
         thumbed.splice(2..2, *b"\xFF\xE1\0\x08ab\xFF\xD9cd");
         assert_eq!(note(&thumbed), Ok(None));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when damage to a file panics.
+        /// Fails when a damaged file causes a panic.
         #[test]
         fn damage_never_panics(at in 0..3000usize, with in prop::collection::vec(any::<u8>(), 1..20), cut in 0..3000usize) {
             let mut bytes = jpeg();

@@ -1,4 +1,4 @@
-//! A single picture as a source of one frame.
+//! A single image as a source of one frame.
 
 mod content;
 mod decode;
@@ -17,13 +17,13 @@ pub use decode::read_picture;
 pub(super) use decode::{content, limit, opaque, open, read_noted};
 pub(super) use outcome::Note;
 
-/// File name extensions of pictures, for file dialogs and for files that cannot be looked into.
+/// File name extensions of images, for file dialogs and for unreadable files.
 pub const EXTENSIONS: &[&str] = &[
     "png", "jpg", "jpeg", "jpe", "jfif", "bmp", "webp", "gif", "tif", "tiff", "avif", "heic",
     "heif", "ppm", "pgm", "pbm", "pnm",
 ];
 
-/// The row of [`super::SOURCES`].
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "image",
     help: "FILE: one image (JPEG, PNG, WebP, TIFF, GIF, BMP, PNM; AVIF and others through ffmpeg)",
@@ -45,30 +45,30 @@ pub(super) const KIND: SourceKind = SourceKind {
     }),
 };
 
-/// Whether the name says "picture".
+/// Returns whether the file name has the extension of an image.
 pub fn has_picture_extension(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
 }
 
-/// Whether a file holds a picture; its name decides where what it holds says nothing.
+/// Returns whether a file is an image; the name decides if the content is inconclusive.
 fn is_picture(path: &Path) -> bool {
     match content(path) {
         Ok(Content::Video) => false,
         Ok(content) => content.is_picture() || has_picture_extension(path),
-        // A folder has its own rows; a missing file is called what it should be.
+        // Folders have their own entries; a missing file is reported as the type of its name.
         Err(_) => has_picture_extension(path) && !path.is_dir(),
     }
 }
 
-/// The file's name without its folders.
+/// Returns the file name without its folder.
 pub(super) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     name.to_string_lossy().into_owned()
 }
 
-/// One picture, read on opening.
+/// One image, read on opening.
 struct Picture {
     info: SourceInfo,
     frame: Option<Frame>,

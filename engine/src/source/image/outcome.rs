@@ -1,16 +1,16 @@
-//! What reading a picture can end with besides the picture.
+//! Remarks and errors of reading an image.
 
 use image::ImageError;
 
 use crate::geometry::Size;
 
-/// Pixels along a side that are believed; a file that declares more is damaged or hostile.
+/// Maximum side in pixels; a file that declares more is damaged or hostile.
 const MAX_SIDE: usize = 16_384;
 
-/// What the user should know of a picture that was read.
+/// Remark on an image that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::source) enum Note {
-    /// A part of it is missing or wrong: how.
+    /// A part of the image is missing or wrong; with a description.
     Damaged(String),
     /// The file has more frames or pages; this is the first.
     First(&'static str),
@@ -25,11 +25,11 @@ impl std::fmt::Display for Note {
     }
 }
 
-/// Why there is no picture.
+/// Reason for refusing an image.
 pub(super) enum Refusal {
-    /// The file is damaged, missing or too large: why, and what to do.
+    /// The file is damaged, missing or too large; with reason and remedy.
     Reason(String),
-    /// Another program may know this variant of the format.
+    /// Another program may support this variant of the format.
     Unsupported(String),
 }
 
@@ -52,7 +52,7 @@ pub(super) fn damaged(error: &impl std::fmt::Display) -> String {
     format!("not a readable image: {error}; save it again as PNG or JPEG")
 }
 
-/// Refuses sizes that no decoder is asked for.
+/// Refuses sizes that are empty or too large for the decoders.
 pub(super) fn check_size(width: usize, height: usize) -> Result<Size, String> {
     let sides = 1..=MAX_SIDE;
     if sides.contains(&width) && sides.contains(&height) {

@@ -1,4 +1,4 @@
-//! Tests of reading single pictures.
+//! Tests of reading single images.
 
 use super::*;
 use crate::geometry::Size;
@@ -7,7 +7,7 @@ use ::image::codecs::png::PngEncoder;
 use ::image::codecs::webp::WebPEncoder;
 use ::image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgb, Rgba, RgbaImage};
 
-/// Fails when channels are swapped, transparency leaks out, or a second frame comes.
+/// Fails when channels are swapped, transparency is not composited, or a second frame is returned.
 #[test]
 fn a_picture_is_one_opaque_frame() {
     let folder = tempfile::tempdir().unwrap();
@@ -22,7 +22,7 @@ fn a_picture_is_one_opaque_frame() {
     assert!(source.next_frame().unwrap().is_none());
 }
 
-/// Fails when pictures taken with an upright phone lie on their side: EXIF orientation 6.
+/// Fails when photos taken with an upright phone are not rotated: EXIF orientation 6.
 #[test]
 fn exif_orientation_is_honoured() {
     let folder = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ fn exif_orientation_is_honoured() {
     assert_eq!(frame.size(), Size::new(8, 16));
 }
 
-/// Fails when a missing or damaged picture panics or goes unnamed.
+/// Fails when a missing or damaged image causes a panic, or the message does not name it.
 #[test]
 fn bad_pictures_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,8 +60,8 @@ fn read(path: &Path) -> Result<(Frame, Option<Note>)> {
     read_noted(path, 3, 0.5, &FramePool::new())
 }
 
-/// Fails when a format that people have is refused, taken for a video, or needs the right
-/// extension: every one is written under a name that says something else, or nothing.
+/// Fails when a common format is refused, taken for a video, or depends on its extension: every one
+/// is written under a misleading name or without an extension.
 #[test]
 fn what_a_file_holds_decides_not_its_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ fn what_a_file_holds_decides_not_its_name() {
             }
         }
     }
-    // A video that is called a picture is opened as what it is.
+    // A video with the extension of an image is opened as a video.
     let golden = crate::test_golden::path("video/bframes.mp4");
     let path = folder.path().join("video.jpg");
     std::fs::copy(golden, &path).unwrap();
@@ -100,7 +100,7 @@ fn what_a_file_holds_decides_not_its_name() {
     assert!(reason.contains("is a video"), "{reason}");
 }
 
-/// Fails when deep, transparent or grey pixels become other colours.
+/// Fails when deep, transparent or grey pixels change in colour.
 #[test]
 fn every_depth_of_pixels_becomes_eight_bits() {
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn every_depth_of_pixels_becomes_eight_bits() {
     }
 }
 
-/// Fails when a turned picture of another format than JPEG lies on its side.
+/// Fails when a rotated image in another format than JPEG is not rotated.
 #[test]
 fn exif_data_turn_every_format() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +149,8 @@ fn exif_data_turn_every_format() {
     }
 }
 
-/// A grey TIFF of 6x4 pixels for each page, with a value of one more tag for each.
+/// Creates a TIFF with a grey 6x4 page for each entry, which gives one additional tag and its
+/// value.
 fn tiff(pages: &[(u16, u16)]) -> Vec<u8> {
     const WIDTH: u16 = 6;
     const HEIGHT: u16 = 4;
@@ -183,8 +184,8 @@ fn tiff(pages: &[(u16, u16)]) -> Vec<u8> {
     bytes
 }
 
-/// Fails when pages of a scan, frames of an animation or the preview in a camera's raw file pass
-/// for the picture without a word.
+/// Fails when pages of a scan, frames of an animation or the preview in a raw file are used as the
+/// image without a remark.
 #[test]
 fn what_is_not_the_only_picture_is_said() {
     let folder = tempfile::tempdir().unwrap();
@@ -208,13 +209,12 @@ fn what_is_not_the_only_picture_is_said() {
     assert!(reason.contains("preview"), "{reason}");
 }
 
-/// Fails when a picture that cannot be read is called something else, or nothing is said of what
-/// to do with it.
+/// Fails when the message for an unsupported image names another format, or has no remedy.
 #[test]
 fn pictures_that_cannot_be_read_are_called_what_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let reason = |bytes: &[u8]| {
-        // The name lies: telephones' programs write HEIC as .jpg.
+        // A misleading name: phone software writes HEIC as .jpg.
         let path = folder.path().join("IMG_1.jpg");
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(SourceSpec::parse(&path).unwrap().kind().name, "image");
@@ -246,7 +246,7 @@ fn pictures_that_cannot_be_read_are_called_what_they_are() {
     );
 }
 
-/// Fails when AVIF is refused where ffmpeg is installed, or needs its extension.
+/// Fails when AVIF is refused although ffmpeg is installed, or depends on its extension.
 #[test]
 fn avif_is_read_through_ffmpeg() {
     if crate::source::video::ffmpeg_version().is_none() {

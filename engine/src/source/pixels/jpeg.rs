@@ -1,4 +1,4 @@
-//! JPEG as cameras send it: without tables of Huffman codes, with bytes behind it, or torn.
+//! JPEG as sent by cameras: without Huffman tables, with trailing bytes, or torn.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
-/// Decodes one JPEG. The decoder is strict: a torn frame is an error instead of half a picture
-/// in grey, because a network would find poses in it.
+/// Decodes one JPEG. The decoder is strict: a torn frame is an error instead of a partly grey
+/// frame, in which a network would find poses.
 pub(super) fn decode(raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
     let with_tables;
     let jpeg = if header(raw).has_tables {
@@ -50,19 +50,18 @@ pub(super) fn decode(raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-/// Sides of a coded block: some cameras announce 1920x1080 and send whole blocks, 1920x1088.
+/// Maximum side of a coded block: some cameras announce 1920x1080 and send whole blocks, 1920x1088.
 const MAX_BLOCK: usize = 16;
 
 pub(super) const MARKER_DHT: u8 = 0xC4;
 pub(super) const MARKER_SOS: u8 = 0xDA;
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 
-/// What comes before a picture's data.
+/// Header of a JPEG, before the image data.
 struct Header {
-    /// Whether there is a table of Huffman codes. Many webcams leave the standard tables out, as
-    /// AVI files do.
+    /// Whether there are Huffman tables. Many webcams omit the standard tables, like AVI files.
     has_tables: bool,
-    /// Where the data begins; `None` without any.
+    /// Start of the image data; `None` if there is none.
     data: Option<usize>,
 }
 
@@ -81,22 +80,22 @@ fn header(jpeg: &[u8]) -> Header {
             _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
         }
     }
-    // Not a sequence of segments: the decoder will say what is wrong.
+    // Not a sequence of segments: the decoder will report the error.
     Header {
         has_tables: true,
         data: None,
     }
 }
 
-/// Whether the picture's data have their end. Bytes may follow it: drivers do not always say how
-/// long a picture is.
+/// Returns whether the image data have an end marker. Bytes may follow it: drivers do not always
+/// report the exact length.
 pub(in crate::source) fn has_end(jpeg: &[u8]) -> bool {
     let data = header(jpeg).data.and_then(|at| jpeg.get(at..));
     data.is_some_and(|data| data.windows(2).rev().any(|w| w == END_OF_IMAGE))
 }
 
-/// `jpeg` with the mark of an AVI frame after its first two bytes; for the decoder that mark
-/// means the standard Huffman tables.
+/// Inserts the marker of an AVI frame after the first two bytes of `jpeg`; it makes the decoder use
+/// the standard Huffman tables.
 fn marked_as_avi(jpeg: &[u8]) -> Vec<u8> {
     let (start, rest) = jpeg.split_at(2.min(jpeg.len()));
     [start, b"\xFF\xE0\x00\x07AVI1\x00", rest].concat()

@@ -1,8 +1,8 @@
-//! Conversions from what cameras deliver to RGBA.
+//! Conversion of camera formats to RGBA.
 //!
-//! A [`Picture`] is a buffer of a camera with its layout: [`PixelFormat`], size, and planes whose
-//! rows may be padded. MJPEG is decoded by `jpeg`. A buffer may be longer than its picture
-//! (drivers round up to pages), a shorter one is an error.
+//! A [`Picture`] is a camera buffer with its layout: [`PixelFormat`], size, and planes whose rows
+//! may be padded. MJPEG is decoded by `jpeg`. A buffer may be longer than its frame (drivers round
+//! up to pages); a shorter one is an error.
 
 mod jpeg;
 #[cfg(test)]
@@ -18,25 +18,25 @@ use crate::error::{Error, Result};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
-/// How a raw picture's bytes are laid out.
+/// Layout of the bytes of a raw frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PixelFormat {
-    /// Two pixels in four bytes: luma, blue difference, luma, red difference.
+    /// Two pixels in four bytes: Y, U, Y, V.
     Yuyv,
-    /// As YUYV, with the differences swapped.
+    /// Like YUYV, with U and V swapped.
     Yvyu,
-    /// Two pixels in four bytes: blue difference, luma, red difference, luma.
+    /// Two pixels in four bytes: U, Y, V, Y.
     Uyvy,
-    /// As UYVY, with the differences swapped.
+    /// Like UYVY, with U and V swapped.
     Vyuy,
-    /// A plane of luma, then one of (blue, red) difference pairs for every 2x2 pixels.
+    /// A plane of Y, then one of (U, V) pairs for every 2x2 pixels.
     Nv12,
-    /// As NV12, with (red, blue) pairs.
+    /// Like NV12, with (V, U) pairs.
     Nv21,
-    /// Planes of luma, blue and red differences; one difference for every 2x2 pixels.
+    /// Planes of Y, U and V; one U and V for every 2x2 pixels.
     Yu12,
-    /// As YU12, with the plane of red differences before that of blue ones.
+    /// Like YU12, with the V plane before the U plane.
     Yv12,
     /// Blue, green, red, one ignored byte.
     Bgra,
@@ -48,15 +48,15 @@ pub enum PixelFormat {
     Gray,
     /// Luma in 16 bits, least significant byte first, full range.
     Gray16,
-    /// One JPEG a picture.
+    /// One JPEG per frame.
     Mjpeg,
-    /// H.264 with start codes, one access unit a picture.
+    /// H.264 with start codes, one access unit per frame.
     H264,
 }
 
 impl PixelFormat {
-    /// Bytes of a row and number of rows of the planes; (0, 0) where there is none, or no such
-    /// picture. An odd last column or row has its own colour sample.
+    /// Returns bytes per row and number of rows of the planes; (0, 0) if there is none, or the size
+    /// is invalid. An odd last column or row has its own chroma sample.
     fn planes(self, size: Size) -> [(usize, usize); 3] {
         if !is_possible(size) {
             return [(0, 0); 3];
@@ -79,29 +79,29 @@ impl PixelFormat {
         }
     }
 
-    /// Bytes of a picture without padding; `None` where they depend on the contents.
+    /// Returns the bytes of a frame without padding; `None` for compressed formats.
     pub fn n_bytes(self, size: Size) -> Option<usize> {
         let n = self.planes(size).iter().map(|(row, rows)| row * rows).sum();
         (!self.is_compressed()).then_some(n)
     }
 
-    /// Whether the number of bytes depends on the contents.
+    /// Returns whether the format is compressed.
     pub(super) fn is_compressed(self) -> bool {
         matches!(self, Self::Mjpeg | Self::H264)
     }
 
-    /// Whether there is nothing but brightness.
+    /// Returns whether the format has luma only.
     pub(super) fn is_gray(self) -> bool {
         matches!(self, Self::Gray | Self::Gray16)
     }
 
-    /// Bytes from one row of a plane to the next, without padding.
+    /// Returns the bytes from one row of a plane to the next, without padding.
     pub(super) fn row_bytes(self, size: Size, plane: usize) -> usize {
         self.planes(size).get(plane).map_or(0, |(row, _)| *row)
     }
 }
 
-/// The names of V4L2, where there is one.
+/// The V4L2 name of the format, if there is one.
 impl std::fmt::Display for PixelFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -124,7 +124,7 @@ impl std::fmt::Display for PixelFormat {
     }
 }
 
-/// Rows of a picture, each `stride` bytes after the one before.
+/// Rows of a plane, each `stride` bytes after the previous one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plane<'a> {
     pub(super) bytes: &'a [u8],
@@ -137,20 +137,20 @@ impl<'a> Plane<'a> {
     }
 }
 
-/// A picture as a camera delivered it.
+/// A frame as the camera delivered it.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
     pub(super) format: PixelFormat,
     pub(super) size: Size,
-    /// What YUV means; other formats have no choice.
+    /// Colour space of YUV formats; ignored for others.
     pub(super) colour: Colour,
-    /// Compressed pictures have all bytes in the first.
+    /// Compressed frames have all bytes in the first plane.
     pub(super) planes: [Plane<'a>; 3],
 }
 
 impl<'a> Picture<'a> {
-    /// A picture whose planes follow one another in `bytes`. `stride` is that of the first
-    /// plane; the others' follows from it, as V4L2 defines it for buffers of one plane.
+    /// Creates a frame whose planes are consecutive in `bytes`. `stride` is that of the first
+    /// plane; the others' is derived from it, as V4L2 defines for single-planar buffers.
     pub fn in_one_buffer(format: PixelFormat, size: Size, stride: usize, bytes: &'a [u8]) -> Self {
         let shapes = format.planes(size);
         let mut planes = [Plane::default(); 3];
@@ -164,7 +164,7 @@ impl<'a> Picture<'a> {
             let n_bytes = if format.is_compressed() {
                 rest.len()
             } else {
-                // The last row may end without its padding.
+                // The padding of the last row may be missing.
                 rest.len().min(plane.stride.saturating_mul(rows))
             };
             (plane.bytes, rest) = rest.split_at(n_bytes);
@@ -177,7 +177,7 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// All bytes of a compressed picture.
+    /// Returns all bytes of a compressed frame.
     pub(super) fn data(&self) -> &'a [u8] {
         self.planes[0].bytes
     }
@@ -202,10 +202,10 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// Longest side that is believed; keeps every product of sides far from overflow.
+/// Maximum plausible side; keeps every product of sides far from overflow.
 const MAX_SIDE: usize = 1 << 15;
 
-/// Most pixels that are believed: 16384 x 16384.
+/// Maximum plausible area in pixels: 16384 x 16384.
 const MAX_AREA: usize = 1 << 28;
 
 fn is_possible(size: Size) -> bool {
@@ -213,12 +213,12 @@ fn is_possible(size: Size) -> bool {
     sides.contains(&size.width) && sides.contains(&size.height) && size.area() <= MAX_AREA
 }
 
-/// Writes the picture into `rgba` (`size.area() * 4` bytes), alpha 255. 640x480 takes 0.6 ms as
-/// YUYV, and 1.2 ms as MJPEG of 48 kB (debug profile, one core of two).
+/// Writes the frame into `rgba` (`size.area() * 4` bytes), alpha 255. 640x480 takes 0.6 ms as YUYV,
+/// and 1.2 ms as MJPEG of 48 kB (debug profile, one core of two).
 ///
 /// # Errors
-/// When a plane is too short, the picture is a damaged JPEG or one of another size, or when its
-/// size is empty or does not fit `rgba`. `rgba` may then be partly written.
+/// When a plane is too short, the frame is a damaged JPEG or one of another size, or its size is
+/// empty or does not match `rgba`. `rgba` may be partly written in these cases.
 pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
     let Picture { format, size, .. } = *picture;
     picture.check()?;
@@ -252,7 +252,7 @@ pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-/// Pixels of `N` bytes each, one by one.
+/// Converts pixels of `N` bytes each.
 fn packed<const N: usize>(
     picture: &Picture,
     rgba: &mut [u8],

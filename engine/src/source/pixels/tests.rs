@@ -1,4 +1,4 @@
-//! Every layout against its definition, and damaged pictures.
+//! Every layout compared with its definition, and damaged frames.
 
 use super::*;
 use image::ImageEncoder;
@@ -33,7 +33,7 @@ fn yuv_reference(y: u8, u: u8, v: u8) -> [f64; 3] {
     .map(|c| c.clamp(0.0, 255.0))
 }
 
-/// The pixel at (x, y), straight from the definition of each format.
+/// Returns the pixel at (x, y) directly from the definition of each format.
 fn reference(format: PixelFormat, raw: &[u8], size: Size, x: usize, y: usize) -> [f64; 3] {
     let (w, h) = (size.width, size.height);
     let i = y * w + x;
@@ -62,7 +62,7 @@ fn reference(format: PixelFormat, raw: &[u8], size: Size, x: usize, y: usize) ->
     }
 }
 
-/// Converts a picture whose rows have no padding.
+/// Converts a frame whose rows have no padding.
 fn convert(format: PixelFormat, raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
     let stride = format.row_bytes(size, 0);
     to_rgba(&Picture::in_one_buffer(format, size, stride, raw), rgba)
@@ -99,7 +99,7 @@ fn jpeg_of(size: Size, gray: bool, seed: u8) -> Vec<u8> {
     jpeg
 }
 
-/// `jpeg` without its tables of Huffman codes, as many webcams send it.
+/// Removes the Huffman tables from `jpeg`, as many webcams do.
 fn without_tables(jpeg: &[u8]) -> Vec<u8> {
     let (mut out, mut at) = (jpeg[..2].to_vec(), 2);
     while jpeg[at + 1] != jpeg::MARKER_SOS {
@@ -132,10 +132,10 @@ proptest! {
         }
     }
 
-    /// Fails when a driver's padding at the end of rows shears the picture or mixes up planes.
+    /// Fails when a driver's row padding shears the frame or mixes up planes.
     #[test]
     fn padding_of_rows_is_skipped((format, size, raw) in picture(), pad in 0..20usize) {
-        // V4L2 halves the stride of luma for planes of chroma.
+        // V4L2 halves the stride of luma for chroma planes.
         let size = Size::new(size.width * 2, size.height / 2 + 1);
         let raw: Vec<u8> = raw.iter().copied().cycle().take(format.n_bytes(size).unwrap()).collect();
         let stride = format.row_bytes(size, 0) + 2 * pad;
@@ -151,7 +151,7 @@ proptest! {
         let mut want = vec![0; size.area() * 4];
         convert(format, &raw, size, &mut want).unwrap();
         let mut got = vec![0; size.area() * 4];
-        // The padding after the last row of all may be left out.
+        // The padding after the very last row may be missing.
         for bytes in [&padded[..], &padded[..padded.len() - pad]] {
             let picture = Picture::in_one_buffer(format, size, stride, bytes);
             to_rgba(&picture, &mut got).unwrap();
@@ -159,7 +159,7 @@ proptest! {
         }
     }
 
-    /// Fails when a driver's short buffer would crash the program.
+    /// Fails when a driver's short buffer causes a panic.
     #[test]
     fn short_buffers_are_errors((format, size, raw) in picture(), cut in 1..64usize) {
         let n = format.n_bytes(size).unwrap();
@@ -169,8 +169,8 @@ proptest! {
         prop_assert!(convert(format, &raw, size, &mut rgba).is_err());
     }
 
-    /// Fails when a webcam's JPEG of any size, with or without tables, in colour or grey,
-    /// with a driver's bytes behind it, is refused or decoded wrongly.
+    /// Fails when a webcam's JPEG of any size, with or without tables, in colour or grey, with
+    /// trailing bytes, is refused or decoded wrongly.
     #[test]
     fn jpegs_come_out_as_the_image_crate_reads_them(w in 1..50usize, h in 1..50usize,
             gray: bool, tables: bool, seed: u8, behind in 0..40usize) {
@@ -186,7 +186,7 @@ proptest! {
         }
     }
 
-    /// Fails when damaged data would panic, or a frame torn before its last rows would pass.
+    /// Fails when damaged data cause a panic, or a frame torn before its last rows is accepted.
     #[test]
     fn torn_jpegs_are_errors(kept in 0.0..0.8f64, seed: u8) {
         let size = Size::new(64, 96);
@@ -196,7 +196,7 @@ proptest! {
         prop_assert!(convert(PixelFormat::Mjpeg, torn, size, &mut rgba).is_err());
     }
 
-    /// Fails when any bytes at all crash the decoder.
+    /// Fails when arbitrary bytes cause a panic in the decoder.
     #[test]
     fn scrambled_jpegs_never_panic(at in 0..600usize, with in prop::collection::vec(any::<u8>(), 1..30)) {
         let size = Size::new(33, 17);
@@ -210,7 +210,7 @@ proptest! {
     }
 }
 
-/// Fails when a camera that announces 1080 rows and sends whole blocks of JPEG gives no picture.
+/// Fails when a camera that announces 1080 rows and sends whole JPEG blocks yields no frame.
 #[test]
 fn a_jpeg_of_whole_blocks_is_cut_to_its_size() {
     let (sent, size) = (Size::new(32, 32), Size::new(30, 24));
@@ -224,7 +224,8 @@ fn a_jpeg_of_whole_blocks_is_cut_to_its_size() {
     }
 }
 
-/// Fails when a JPEG without its end is taken for whole, or bytes behind it for a missing end.
+/// Fails when a JPEG without its end marker is accepted, or trailing bytes are taken for a missing
+/// one.
 #[test]
 fn the_end_of_a_jpeg_is_seen() {
     let jpeg = jpeg_of(Size::new(64, 48), false, 1);
@@ -235,7 +236,7 @@ fn the_end_of_a_jpeg_is_seen() {
     }
 }
 
-/// Fails when a camera that changes its size under way would write outside or garble frames.
+/// Fails when a camera that changes its frame size causes out-of-bounds writes or garbled frames.
 #[test]
 fn a_jpeg_of_another_size_and_impossible_sizes_are_errors() {
     let jpeg = jpeg_of(Size::new(16, 16), false, 0);

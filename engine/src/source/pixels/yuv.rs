@@ -1,11 +1,11 @@
-//! The YUV layouts of cameras, as gathering of samples for [`super::super::colour`].
+//! The YUV layouts of cameras as sample gatherers for [`super::super::colour`].
 //!
-//! The constants are places: of samples in a group of bytes, or of planes in a picture.
+//! The const parameters are positions: of samples in a group of bytes, or of planes in a frame.
 
 use super::Picture;
 use crate::source::colour::{Samples, rgba_from_samples};
 
-/// Two pixels in four bytes.
+/// Converts packed YUV with two pixels in four bytes.
 pub(super) fn packed<const Y0: usize, const U: usize, const Y1: usize, const V: usize>(
     picture: &Picture,
     rgba: &mut [u8],
@@ -24,7 +24,7 @@ pub(super) fn packed<const Y0: usize, const U: usize, const Y1: usize, const V: 
     });
 }
 
-/// A plane of luma and one of pairs of differences.
+/// Converts semi-planar YUV: a plane of luma and one of chroma pairs.
 pub(super) fn paired<const U: usize, const V: usize>(picture: &Picture, rgba: &mut [u8]) {
     let [luma, chroma, _] = picture.planes;
     let (width, colour) = (picture.size.width, picture.colour);
@@ -38,7 +38,7 @@ pub(super) fn paired<const U: usize, const V: usize>(picture: &Picture, rgba: &m
     });
 }
 
-/// Three planes.
+/// Converts planar YUV with three planes.
 pub(super) fn planar<const U: usize, const V: usize>(picture: &Picture, rgba: &mut [u8]) {
     let (luma, u, v) = (picture.planes[0], picture.planes[U], picture.planes[V]);
     let (width, colour) = (picture.size.width, picture.colour);

@@ -1,19 +1,18 @@
-//! Scrubbing: any frame of a file, in any order.
+//! Scrubbing: random access to the frames of a file.
 //!
-//! A [`Scrub`] knows how many frames a file has and when each is shown, and gives frame `i` as
-//! sequential reading would have given it. Behind it stands a [`RandomAccess`] for each kind of
-//! file:
+//! A [`Scrub`] knows the number of frames of a file and their times, and returns frame `i` exactly
+//! as sequential reading does. It uses a [`RandomAccess`] for each kind of file:
 //!
-//! * H.264 in MP4 and Matroska is indexed by one pass over the packets' heads, without decoding
-//!   (files with or without an index of their own alike), then decoded from the key picture
-//!   before a frame.
+//! * H.264 in MP4 and Matroska is indexed by one pass over the packets' headers, without decoding
+//!   (regardless of an index in the file), then decoded from the key frame before the requested
+//!   frame.
 //! * Everything else goes through ffmpeg, which decodes the file once for an exact index and is
-//!   started anew behind every jump, at the key picture before it.
-//! * Pictures are read one by one.
+//!   restarted for every jump, at the key frame before it.
+//! * Images are read one by one.
 //!
-//! Decoded frames around the last position are kept, up to [`CACHE_BYTES`]: a step back is
-//! instant. [`Thumbnails`] fill a strip on a thread of their own. A [`Player`] is an ordinary
-//! source that can jump.
+//! Decoded frames around the last position are cached, up to [`CACHE_BYTES`]: a step back is
+//! immediate. [`Thumbnails`] fill a strip on a separate thread. A [`Player`] is an ordinary source
+//! that can seek.
 
 mod player;
 mod still;
@@ -35,43 +34,43 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
 
-/// Memory for decoded frames: 69 of 1280x720, 32 of 1920x1080. At least one is kept.
+/// Memory for decoded frames in bytes: 69 of 1280x720, 32 of 1920x1080. At least one is kept.
 pub const CACHE_BYTES: usize = 256 << 20;
 
-/// Frames before a jump's target that are kept on the way to it: the first steps back are
-/// instant, and a slider that is dragged costs eight conversions a jump at most.
+/// Number of frames before a jump's target that are cached on the way: the first steps back are
+/// immediate, and a dragged slider costs at most eight conversions per jump.
 const BEFORE_JUMP: usize = 8;
-/// The same for a step back that misses the cache: the next ones shall not. A whole group would
-/// be best, but a group of 250 frames may not fit into the memory.
+/// The same for a step back that misses the cache, so that the following ones hit it. A whole group
+/// would be best, but a group of 250 frames may not fit into the memory.
 const BEFORE_STEP: usize = 120;
 
-/// Takes frames on their way.
+/// Receives decoded frames with their index.
 pub type Keep<'a> = &'a mut dyn FnMut(usize, Frame);
 
-/// A file whose frames are numbered by the order in which they are shown.
+/// A file whose frames are numbered in presentation order.
 pub trait RandomAccess: Send {
-    /// What is known of the file; the number of frames is.
+    /// Returns the properties of the file, including the number of frames.
     fn info(&self) -> &SourceInfo;
 
-    /// Seconds of each frame since the first; never decreasing.
+    /// Returns the time of each frame in seconds since the first; never decreasing.
     fn times(&self) -> &[f64];
 
-    /// A frame at or before `i` that costs no more than itself to decode.
+    /// Returns a frame at or before `i` from which decoding can start directly.
     fn key_before(&self, i: usize) -> usize;
 
-    /// Decodes to frame `to`; those of `from..=to` that pass on the way go to `keep`.
+    /// Decodes up to frame `to`; frames of `from..=to` that are decoded on the way go to `keep`.
     ///
     /// # Errors
     /// When the file is damaged there.
     fn decode(&mut self, from: usize, to: usize, keep: Keep<'_>) -> Result<()>;
 
-    /// Whether a frame that cannot be decoded is passed over when the file is played: pictures
-    /// know nothing of each other, frames of a video follow from those before.
+    /// Returns whether playback skips frames that cannot be decoded: images are independent, frames
+    /// of a video depend on earlier ones.
     fn frames_stand_alone(&self) -> bool {
         false
     }
 
-    /// What the user should know of the file, if anything.
+    /// Returns a remark on the file, if any.
     fn warning(&self) -> Option<&str> {
         None
     }
@@ -80,29 +79,29 @@ pub trait RandomAccess: Send {
 /// Opens a file for random access: a field of [`super::SourceKind`].
 pub type OpenScrub = fn(argument: &OsStr, options: &OpenOptions) -> Result<Box<dyn RandomAccess>>;
 
-/// Any frame of a file.
+/// Random access to a file with a cache.
 pub struct Scrub {
     file: Box<dyn RandomAccess>,
     cache: BTreeMap<usize, Frame>,
     max_bytes: usize,
-    /// The frame that was last asked for.
+    /// Index of the frame last requested.
     position: usize,
 }
 
 impl Scrub {
-    /// Opens and indexes a file, a folder of pictures or a folder of a recording: work for a
-    /// thread that may wait (a video that ffmpeg reads is decoded once).
+    /// Opens and indexes a file, a folder of images or a folder of a recording. Call it on a thread
+    /// that may block: a video that ffmpeg reads is decoded once.
     ///
     /// # Errors
-    /// As those of [`SourceSpec::open`]; when the source is live; when it has no frames.
+    /// Those of [`SourceSpec::open`]; also when the source is live or has no frames.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_spec(&SourceSpec::parse(path)?, &OpenOptions::default())
     }
 
-    /// As [`Scrub::open`], for any source that is no camera.
+    /// Like [`Scrub::open`], for any source except cameras.
     ///
     /// # Errors
-    /// As those of [`Scrub::open`].
+    /// Those of [`Scrub::open`].
     pub fn open_spec(spec: &SourceSpec, options: &OpenOptions) -> Result<Self> {
         let name = || format!("{}:{}", spec.kind().name, spec.argument().display());
         let open = spec.kind().scrub.ok_or_else(|| {
@@ -125,40 +124,40 @@ impl Scrub {
         }
     }
 
-    /// Name, size where all frames have one, nominal rate, number of frames.
+    /// Returns name, size if all frames have the same, nominal rate, number of frames.
     pub fn info(&self) -> &SourceInfo {
         self.file.info()
     }
 
-    /// Size of the first frame, as far as it is known without decoding; pictures of a folder have
-    /// sizes of their own.
+    /// Returns the size of the first frame, if known without decoding; images of a folder have
+    /// individual sizes.
     pub fn size(&self) -> Option<Size> {
         self.info().size
     }
 
-    /// Number of frames, at least 1.
+    /// Returns the number of frames, at least 1.
     pub fn n_frames(&self) -> usize {
         self.times().len()
     }
 
-    /// When each frame is shown: seconds since the first, never decreasing.
+    /// Returns the time of each frame in seconds since the first, never decreasing.
     pub fn times(&self) -> &[f64] {
         self.file.times()
     }
 
-    /// The frame that is on the screen at this time.
+    /// Returns the index of the frame shown at this time.
     pub fn index_at(&self, secs: f64) -> usize {
         self.times()
             .partition_point(|&time| time <= secs)
             .saturating_sub(1)
     }
 
-    /// What the user should know of the file: that it is cut off, say.
+    /// Returns a remark on the file, for instance that it is truncated.
     pub fn warning(&self) -> Option<&str> {
         self.file.warning()
     }
 
-    /// Frame `i`, the same that the `i`-th reading of the source gives.
+    /// Returns frame `i`, identical to the `i`-th frame of sequential reading.
     ///
     /// # Errors
     /// When there is no such frame, or the file is damaged there.
@@ -175,7 +174,7 @@ impl Scrub {
         })
     }
 
-    /// Decodes frame `i` into the memory, unless damage has cost it.
+    /// Decodes frame `i` into the cache, unless it is lost to damage.
     fn load(&mut self, i: usize) -> Result<()> {
         let is_step_back = i < self.position && self.position - i <= BEFORE_JUMP;
         self.position = i;
@@ -196,10 +195,10 @@ impl Scrub {
         Ok(())
     }
 
-    /// Frame `i`, or the next one that damage has left; `None` behind the last.
+    /// Returns frame `i`, or the next one that is not lost to damage; `None` after the last.
     ///
     /// # Errors
-    /// As those of [`Scrub::frame`] but for damage.
+    /// Those of [`Scrub::frame`] except damage.
     pub fn frame_from(&mut self, i: usize) -> Result<Option<Frame>> {
         for i in i..self.n_frames() {
             self.load(i)?;
@@ -210,24 +209,24 @@ impl Scrub {
         Ok(None)
     }
 
-    /// A copy of a frame that is in the memory, captured now.
+    /// Returns a copy of a cached frame, with the current time as capture time.
     fn cached(&self, i: usize) -> Option<Frame> {
         let mut frame = self.cache.get(&i)?.clone();
         frame.captured = std::time::Instant::now();
         Some(frame)
     }
 
-    /// Whether playing goes on behind a frame that cannot be decoded.
+    /// Returns whether playback continues after a frame that cannot be decoded.
     fn frames_stand_alone(&self) -> bool {
         self.file.frames_stand_alone()
     }
 
-    /// Gives the memory back; the index stays.
+    /// Frees the cache; the index stays.
     fn forget(&mut self) {
         self.cache.clear();
     }
 
-    /// Frames that the memory holds.
+    /// Returns the number of frames that fit into the cache.
     fn room(&self) -> usize {
         let largest = self.cache.values().map(|f| f.rgba().len()).max();
         let declared = self
@@ -239,7 +238,7 @@ impl Scrub {
         }
     }
 
-    /// A frame near `i`, at most `reach` before it, that is cheap to decode; else `i`.
+    /// Returns a frame near `i`, at most `reach` before it, that is cheap to decode; else `i`.
     fn cheap_near(&self, i: usize, reach: usize) -> usize {
         let key = self.file.key_before(i);
         if i - key <= reach { key } else { i }

@@ -1,4 +1,4 @@
-//! A file that plays and can jump.
+//! A file source that can play and seek.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::source::{FrameSource, OpenOptions, SeekTo, SourceInfo, SourceMonitor, SourceSpec};
 
-/// Between two looks at a stop flag.
+/// Interval between checks of a stop flag.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Reads a file in order until the first jump, and through a [`Scrub`] from then on: who only
-/// plays a file does not pay for its index, unless [`OpenOptions::is_indexed_ahead`].
+/// Reads a file sequentially until the first seek, and through a [`Scrub`] from then on, so that
+/// plain playback does not pay for an index, unless [`OpenOptions::is_indexed_ahead`].
 pub(in crate::source) struct Player {
     spec: SourceSpec,
     options: OpenOptions,
     sequential: Box<dyn FrameSource>,
-    /// Made at the first jump, or ahead.
+    /// Created at the first seek, or ahead.
     scrub: Option<Scrub>,
     ahead: Option<Ahead>,
-    /// The frame that `scrub` gives next; `None` while the file is read in order.
+    /// Index of the frame that `scrub` returns next; `None` while the file is read sequentially.
     next: Option<usize>,
-    /// Through it the making of a long index can be ended.
+    /// Used to interrupt a long indexing.
     monitor: SourceMonitor,
 }
 
-/// An index that is being made beside the playing file.
+/// An index that is built while the file plays.
 struct Ahead {
     made: Receiver<Result<Scrub>>,
     worker: Worker,
@@ -47,7 +47,7 @@ impl Ahead {
                     stop: stop.clone(),
                     ..options
                 };
-                // A player that is gone wants no index.
+                // If the player is gone, the index is not needed.
                 let _ = tx.try_send(Ok(Scrub::open_spec(&spec, &options)?));
                 Ok(())
             },
@@ -84,7 +84,7 @@ impl Player {
         }
     }
 
-    /// The file in any order; waits for its index.
+    /// Returns the file with random access; waits for its index.
     fn scrub(&mut self) -> Result<&mut Scrub> {
         let scrub = match (self.scrub.take(), self.ahead.take()) {
             (Some(scrub), _) => scrub,
@@ -175,7 +175,7 @@ impl FrameSource for Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // A first frame may just be decoded; nobody waits for it.
+        // It may be decoding its first frame; do not wait for that.
         if let Some(ahead) = self.ahead.take() {
             ahead.worker.detach();
         }

@@ -1,4 +1,4 @@
-//! Pictures as frames: a single one, or those of a folder.
+//! Images as frames: a single one, or those of a folder.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::geometry::Size;
 use crate::source::SourceInfo;
 use crate::source::image::read_picture;
 
-/// Pictures that are read when they are asked for.
+/// Images that are read on request.
 pub(in crate::source) struct Stills {
     info: SourceInfo,
     paths: Vec<PathBuf>,
@@ -19,7 +19,7 @@ pub(in crate::source) struct Stills {
 }
 
 impl Stills {
-    /// One frame per picture, `frame_secs` apart. `size` is that of the first.
+    /// Creates one frame per image, `frame_secs` apart. `size` is that of the first.
     pub(in crate::source) fn new(
         name: String,
         paths: Vec<PathBuf>,

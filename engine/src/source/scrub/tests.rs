@@ -1,4 +1,4 @@
-//! Every file, in every order, against reading it from front to back.
+//! Every file, in every order, compared with sequential reading.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +21,8 @@ fn golden(name: &str) -> PathBuf {
     .join(name)
 }
 
-/// H.264 with B-frames, in fragments, without an index, turned, cut by an editor, at a variable
-/// rate; the bundled clip.
+/// Returns H.264 files with B-frames, fragmented, without an index, rotated, trimmed by an editor,
+/// with variable frame rate; and the bundled clip.
 fn native() -> Vec<String> {
     [
         "bframes.mp4",
@@ -44,11 +44,11 @@ fn open(text: &str) -> Scrub {
     Scrub::open_spec(&spec, &OpenOptions::default()).unwrap()
 }
 
-/// Times, sizes and a digest of the pixels of all frames, read from front to back.
+/// Times, sizes and a pixel digest of all frames, read sequentially.
 type Known = Vec<(f64, Size, u64)>;
 
 fn known(frame: &Frame) -> (f64, Size, u64) {
-    // FNV-1a: enough to tell frames of a film apart.
+    // FNV-1a: sufficient to distinguish frames of a video.
     let digest = frame.rgba().iter().fold(0xCBF2_9CE4_8422_2325, |h, &b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3)
     });
@@ -69,8 +69,8 @@ fn assert_is(scrub: &mut Scrub, all: &Known, i: usize, text: &str) {
     assert_eq!(known(&frame), all[i], "{text}, frame {i}");
 }
 
-/// Fails when a frame that was jumped or stepped to is another one than playing shows, or its
-/// time is: B-frames out of order, hidden frames counted, variable rates flattened.
+/// Fails when seeking or stepping returns another frame or time than playback: B-frames out of
+/// order, hidden frames counted, variable rates ignored.
 #[test]
 fn every_frame_is_that_of_sequential_reading_forwards_and_backwards() {
     for text in native() {
@@ -88,7 +88,7 @@ fn every_frame_is_that_of_sequential_reading_forwards_and_backwards() {
     }
 }
 
-/// The files of [`native`] with what sequential reading gives.
+/// Returns the files of [`native`] with the result of sequential reading.
 fn all_native() -> &'static [(String, Known)] {
     static ALL: OnceLock<Vec<(String, Known)>> = OnceLock::new();
     let read = |text: String| (text.clone(), sequential(&text));
@@ -97,7 +97,7 @@ fn all_native() -> &'static [(String, Known)] {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
-    /// Fails when the order of access, or a memory too small for it, changes what a frame shows.
+    /// Fails when the order of access, or a small cache, changes the content of a frame.
     #[test]
     fn order_and_memory_do_not_matter(
         file in 0_usize..8,
@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-/// Counts what is decoded; frames of one pixel, a key picture every `group`.
+/// Counts decoded frames; frames of one pixel, with a key frame every `group`.
 struct Counting {
     info: SourceInfo,
     times: Vec<f64>,
@@ -174,8 +174,8 @@ fn counting(n: usize, group: usize) -> (Scrub, Arc<AtomicUsize>) {
     (Scrub::new(Box::new(file), CACHE_BYTES), decoded)
 }
 
-/// Fails when every step back decodes from the key picture again: stepping through the end of a
-/// group would take seconds a frame.
+/// Fails when every step back decodes from the key frame again: stepping backwards from the end of
+/// a group would take seconds per frame.
 #[test]
 fn stepping_back_decodes_a_group_once_or_twice() {
     let (mut scrub, decoded) = counting(250, 100);
@@ -186,7 +186,7 @@ fn stepping_back_decodes_a_group_once_or_twice() {
     assert!(n <= 200, "{n} frames decoded for 100");
 }
 
-/// Fails when a cut or damaged file keeps the frames before the damage from being looked at.
+/// Fails when frames before the damage in a truncated or damaged file are inaccessible.
 #[test]
 fn a_cut_file_gives_the_frames_before_the_cut() {
     let folder = tempfile::tempdir().unwrap();
@@ -205,7 +205,7 @@ fn a_cut_file_gives_the_frames_before_the_cut() {
     }
 }
 
-/// Fails when videos that need ffmpeg cannot be scrubbed, or show other frames than in playing.
+/// Fails when videos that need ffmpeg cannot be scrubbed, or show other frames than in playback.
 #[test]
 fn what_ffmpeg_reads_is_scrubbed_too() {
     if ffmpeg_version().is_none() {
@@ -226,8 +226,8 @@ fn what_ffmpeg_reads_is_scrubbed_too() {
     }
 }
 
-/// Fails when pictures and folders cannot be stepped through, a camera pretends to be, or a
-/// picture that cannot be read moves the numbers of the others or ends playing behind a jump.
+/// Fails when images and folders cannot be stepped through, a camera claims to support it, or an
+/// unreadable image shifts the numbers of the others or ends playback after a jump.
 #[test]
 fn pictures_are_frames_and_cameras_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -263,7 +263,7 @@ fn pictures_are_frames_and_cameras_are_refused() {
     assert!(Scrub::open_spec(&camera, &OpenOptions::default()).is_err());
 }
 
-/// Fails when the folder of a recording is taken for a folder of pictures.
+/// Fails when the folder of a recording is taken for a folder of images.
 #[test]
 fn the_folder_of_a_recording_is_its_raw_video() {
     let folder = tempfile::tempdir().unwrap();
@@ -278,7 +278,8 @@ fn the_folder_of_a_recording_is_its_raw_video() {
     assert_is(&mut scrub, &all, 7, "recording");
 }
 
-/// Fails when a file that was jumped in goes on elsewhere, or a camera claims to have jumped.
+/// Fails when a file continues at another position after seeking, or a camera claims to have
+/// seeked.
 #[test]
 fn a_playing_file_jumps_and_goes_on_from_there() {
     let text = golden("vfr.mkv").to_str().unwrap().to_owned();
@@ -302,8 +303,8 @@ fn a_playing_file_jumps_and_goes_on_from_there() {
     assert!(!live.seek(SeekTo::Frame(0)).unwrap());
 }
 
-/// Fails when the length of a file that does not say it stays unknown while it plays, or is lost
-/// and counted again when it begins anew.
+/// Fails when the length of a file without a frame count stays unknown while it plays, or is lost
+/// and counted again when it restarts.
 #[test]
 fn a_playing_file_is_counted_ahead_and_stays_counted() {
     let spec = SourceSpec::parse("sample").unwrap();
@@ -333,8 +334,8 @@ fn a_playing_file_is_counted_ahead_and_stays_counted() {
     assert!(source.next_frame().unwrap().is_none());
 }
 
-/// Fails when a video that only ffmpeg reads is counted without a word of how far, or wrongly.
-/// Without ffmpeg there is nothing to count.
+/// Fails when a video that only ffmpeg reads is indexed without reporting progress, or counted
+/// wrongly. Skipped without ffmpeg.
 #[test]
 fn ffmpeg_tells_how_far_it_has_counted() {
     if crate::source::video::ffmpeg_version().is_none() {
@@ -358,8 +359,8 @@ fn ffmpeg_tells_how_far_it_has_counted() {
     assert!(extent.is_complete && extent.frames == n && n > 3);
 }
 
-/// Fails when the strip under the picture has gaps, wrong frames, full-size pictures, or decodes
-/// whole groups for each; or goes on although nobody looks.
+/// Fails when the thumbnail strip has gaps, wrong frames or full-size frames, or decodes whole
+/// groups for each; or continues after it was cancelled.
 #[test]
 fn thumbnails_are_spread_evenly_and_can_be_cancelled() {
     let wait = |strip: &Thumbnails| {

@@ -1,4 +1,4 @@
-//! Small frames, evenly spread over a file, for a strip under the picture.
+//! Thumbnails, evenly spread over a file, for a strip.
 
 use crossbeam::channel::{Receiver, bounded};
 use image::{RgbaImage, imageops};
@@ -9,17 +9,17 @@ use crate::error::Result;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
 
-/// One small frame.
+/// One thumbnail.
 #[derive(Debug, Clone)]
 pub struct Thumbnail {
-    /// Its place in the strip, from 0.
+    /// Position in the strip, from 0.
     pub slot: usize,
-    /// The small picture with number and time of the frame that it shows: the one in the middle
-    /// of its part of the file, or the key picture before that where it lies in the same part.
+    /// The scaled frame with index and time of the original: the one in the middle of its part of
+    /// the file, or the key frame before that if it lies in the same part.
     pub frame: Frame,
 }
 
-/// A thread that makes thumbnails in order, and what it has made. Dropping it cancels.
+/// A thread that makes thumbnails in order. Dropping it cancels.
 #[derive(Debug)]
 pub struct Thumbnails {
     ready: Receiver<Thumbnail>,
@@ -27,11 +27,11 @@ pub struct Thumbnails {
 }
 
 impl Thumbnails {
-    /// Starts to make `n` thumbnails whose longer side is `side` pixels. `open` gives the file (a
-    /// [`Scrub`] of their own) on the worker; `notify` is called after each and at the end.
+    /// Starts making `n` thumbnails whose longer side is `side` pixels. `open` opens the file (with
+    /// its own [`Scrub`]) on the worker; `notify` is called after each thumbnail and at the end.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot create a thread.
     pub fn start(
         n: usize,
         side: usize,
@@ -56,7 +56,7 @@ impl Thumbnails {
                     let i = scrub.cheap_near(middle.min(n_frames - 1), reach);
                     match scrub.frame(i) {
                         Ok(frame) => {
-                            // A receiver that is gone has cancelled.
+                            // A dropped receiver means cancellation.
                             let frame = small(&frame, side);
                             if made.send(Thumbnail { slot, frame }).is_err() {
                                 return Ok(());
@@ -76,12 +76,12 @@ impl Thumbnails {
         })
     }
 
-    /// The next one that is ready.
+    /// Returns the next thumbnail that is ready.
     pub fn try_next(&self) -> Option<Thumbnail> {
         self.ready.try_recv().ok()
     }
 
-    /// Whether no more will come.
+    /// Returns whether all thumbnails were returned.
     pub fn is_finished(&self) -> bool {
         self.ready.is_empty() && self.worker.as_ref().is_none_or(Worker::is_finished)
     }
@@ -89,14 +89,14 @@ impl Thumbnails {
 
 impl Drop for Thumbnails {
     fn drop(&mut self) {
-        // A frame in the middle of a long group takes a while; nobody waits for it.
+        // A frame in the middle of a long group takes a while; do not wait for it.
         if let Some(worker) = self.worker.take() {
             worker.detach();
         }
     }
 }
 
-/// The frame, averaged down until its longer side has at most `side` pixels.
+/// Scales the frame down by averaging until its longer side has at most `side` pixels.
 fn small(frame: &Frame, side: usize) -> Frame {
     let Size { width, height } = frame.size();
     let factor = (side as f64 / width.max(height) as f64).min(1.0);

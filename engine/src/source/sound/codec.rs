@@ -1,39 +1,39 @@
-//! Codecs of Matroska tracks: their sample entries and the lengths of their packets.
+//! Codecs of Matroska audio tracks: sample entries and packet durations.
 
 use super::entry::{NO_FORM, Shape, UNCOMPRESSED, boxed, mp4a, object_type, sample_entry};
 
-/// What Matroska says of an audio track.
+/// Description of an audio track in Matroska.
 pub(super) struct Description<'a> {
-    /// `A_AAC`, ...
+    /// Codec id, e.g. `A_AAC`.
     pub(super) codec: &'a str,
-    /// The codec's own parameters.
+    /// The codec's private data.
     pub(super) private: &'a [u8],
     pub(super) shape: Shape,
 }
 
-/// How a track is coded.
+/// MP4 description of a track.
 pub(super) struct Coding {
     pub(super) sample_entry: Vec<u8>,
-    /// Ticks per second: the samples of the codec.
+    /// Ticks per second; usually the sample rate.
     pub(super) timescale: u32,
     pub(super) length: Length,
 }
 
-/// How long packets last, ticks.
+/// Duration of packets in ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Length {
-    /// All the same.
+    /// All packets have the same duration.
     Fixed(u32),
-    /// The packet says so itself.
+    /// Each packet states its duration.
     Opus,
     Flac,
     Eac3,
-    /// All but the last have this many.
+    /// All but the last packet have this duration.
     Alac(u32),
 }
 
 impl Length {
-    /// Of this packet; `None` when it does not tell.
+    /// Returns the duration of a packet; `None` if it cannot be determined.
     pub(super) fn of(self, packet: &[u8]) -> Option<u32> {
         match self {
             Self::Fixed(ticks) => Some(ticks),
@@ -45,7 +45,7 @@ impl Length {
     }
 }
 
-/// The name of a codec for the user.
+/// Returns the display name of a codec.
 pub(super) fn name(codec: &str) -> String {
     match codec {
         "A_MPEG/L3" => "MP3",
@@ -64,7 +64,8 @@ pub(super) fn name(codec: &str) -> String {
     .to_owned()
 }
 
-/// How a track is described in MP4; `first` is its first packet. The error says why it cannot be.
+/// Returns the MP4 description of a track; `first` is its first packet. The error explains why
+/// there is none.
 pub(super) fn coding(track: &Description<'_>, first: &[u8]) -> Result<Coding, String> {
     let Description {
         codec,
@@ -86,7 +87,7 @@ pub(super) fn coding(track: &Description<'_>, first: &[u8]) -> Result<Coding, St
     coding.filter(|c| c.timescale > 0).ok_or_else(lacking)
 }
 
-/// MPEG-1, or MPEG-2 with its lower sample rates, whose layer 3 has half as many samples in a frame.
+/// MPEG-1, or MPEG-2 with lower sample rates, whose layer 3 has half as many samples per frame.
 fn mpeg(shape: Shape, is_layer_3: bool) -> Coding {
     let is_mpeg1 = shape.rate >= 32_000;
     let object_type = if is_mpeg1 {
@@ -101,7 +102,7 @@ fn mpeg(shape: Shape, is_layer_3: bool) -> Coding {
     }
 }
 
-/// From an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1).
+/// Parses an `AudioSpecificConfig` (ISO/IEC 14496-3, 1.6.2.1).
 fn aac(config: &[u8], shape: Shape) -> Option<Coding> {
     const RATES: [u32; 13] = [
         96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
@@ -119,7 +120,7 @@ fn aac(config: &[u8], shape: Shape) -> Option<Coding> {
     let kind = object(&mut bits)?;
     let core_rate = rate(&mut bits)?;
     bits.take(4)?;
-    // Spectral band replication doubles the rate; packets count at that of the core.
+    // Spectral band replication doubles the rate; packet durations use that of the core.
     if matches!(kind, 5 | 29) {
         rate(&mut bits)?;
         object(&mut bits)?;
@@ -132,13 +133,13 @@ fn aac(config: &[u8], shape: Shape) -> Option<Coding> {
     })
 }
 
-/// From an `OpusHead` (RFC 7845, 5.1), whose numbers are little-endian.
+/// Parses an `OpusHead` (RFC 7845, 5.1), whose numbers are little-endian.
 fn opus(head: &[u8]) -> Option<Coding> {
     const RATE: u32 = 48_000;
     let body = head.strip_prefix(b"OpusHead")?;
     let [_, channels, s0, s1, r0, r1, r2, r3, g0, g1, ..] = *body.first_chunk::<11>()?;
     let mut parameters = vec![0, channels, s1, s0, r3, r2, r1, r0, g1, g0];
-    // The mapping of channels, one byte unless it is more than stereo.
+    // The channel mapping, one byte unless there are more than two channels.
     parameters.extend(&body[10..]);
     let shape = Shape {
         channels: channels.into(),
@@ -152,7 +153,7 @@ fn opus(head: &[u8]) -> Option<Coding> {
     })
 }
 
-/// RFC 6716, 3.1: the first byte tells the length of a frame and how many there are.
+/// Returns the duration by RFC 6716, 3.1: the first byte encodes the length and number of frames.
 fn opus_ticks(packet: &[u8]) -> Option<u32> {
     let toc = *packet.first()?;
     let frame = match toc >> 3 {
@@ -168,7 +169,7 @@ fn opus_ticks(packet: &[u8]) -> Option<u32> {
     Some(frame * n_frames)
 }
 
-/// From the marker and the first metadata block of a FLAC file (RFC 9639, 8).
+/// Parses the marker and the first metadata block of a FLAC file (RFC 9639, 8).
 fn flac(private: &[u8]) -> Option<Coding> {
     const LAST_STREAM_INFO: [u8; 4] = [0x80, 0, 0, 34];
     let info: &[u8; 34] = private.strip_prefix(b"fLaC")?.get(4..)?.first_chunk()?;
@@ -187,7 +188,7 @@ fn flac(private: &[u8]) -> Option<Coding> {
     })
 }
 
-/// RFC 9639, 9.1: the size of a frame's block, which may stand behind the coded number.
+/// Returns the block size by RFC 9639, 9.1, which may follow the coded number.
 fn flac_ticks(packet: &[u8]) -> Option<u32> {
     let after_number = || {
         let ones = packet.get(4)?.leading_ones().max(1) as usize;
@@ -203,9 +204,9 @@ fn flac_ticks(packet: &[u8]) -> Option<u32> {
     }
 }
 
-/// From an `ALACSpecificConfig`.
+/// Parses an `ALACSpecificConfig`.
 fn alac(private: &[u8]) -> Option<Coding> {
-    // With or without the head of the box that QuickTime keeps it in.
+    // With or without the header of the QuickTime box that contains it.
     let config: &[u8; 24] = private.last_chunk()?;
     let length = u32::from_be_bytes(*config.first_chunk()?);
     let rate = u32::from_be_bytes(*config.last_chunk()?);
@@ -222,7 +223,7 @@ fn alac(private: &[u8]) -> Option<Coding> {
     })
 }
 
-/// The length that the head of a frame states when it is not the usual one.
+/// Returns the duration in a frame's header if it differs from the usual one.
 fn alac_ticks(packet: &[u8]) -> Option<u32> {
     let mut bits = Bits(packet, 19);
     let has_length = bits.take(1)? == 1;
@@ -230,11 +231,11 @@ fn alac_ticks(packet: &[u8]) -> Option<u32> {
     bits.take(32).filter(|_| has_length)
 }
 
-/// Channels of an AC-3 channel mode, without the one for low frequencies.
+/// Channels of each AC-3 channel mode, without the low-frequency channel.
 const AC3_CHANNELS: [u16; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
 const AC3_RATES: [u32; 3] = [48_000, 44_100, 32_000];
 
-/// From the head of a frame (ETSI TS 102 366, 4.4.1 and annex F).
+/// Parses a frame header (ETSI TS 102 366, 4.4.1 and annex F).
 fn ac3(frame: &[u8]) -> Option<Coding> {
     let mut bits = Bits(frame.strip_prefix(&[0x0B, 0x77])?, 0);
     bits.take(16)?;
@@ -264,7 +265,7 @@ fn ac3(frame: &[u8]) -> Option<Coding> {
     })
 }
 
-/// The head of a frame of E-AC-3 (ETSI TS 102 366, annex E).
+/// A frame header of E-AC-3 (ETSI TS 102 366, annex E).
 struct Eac3 {
     is_main: bool,
     bytes: usize,
@@ -299,7 +300,7 @@ impl Eac3 {
         })
     }
 
-    /// The frames of a packet.
+    /// Parses the frames of a packet.
     fn frames(mut packet: &[u8]) -> Option<Vec<Self>> {
         let mut frames = Vec::new();
         while !packet.is_empty() {
@@ -311,7 +312,7 @@ impl Eac3 {
     }
 }
 
-/// From the first packet; the error is for what has more channels than one frame can hold.
+/// Parses the first packet; the error is for tracks with more channels than one frame can hold.
 fn eac3(packet: &[u8]) -> Result<Option<Coding>, String> {
     let Some(frames) = Eac3::frames(packet) else {
         return Ok(None);
@@ -342,11 +343,11 @@ fn eac3(packet: &[u8]) -> Result<Option<Coding>, String> {
     }))
 }
 
-/// Bits from the highest of each byte on: the bytes and how many bits were taken.
+/// Reads bits, most significant first: the bytes and the number of bits read.
 struct Bits<'a>(&'a [u8], u32);
 
 impl Bits<'_> {
-    /// The next `n` bits, at most 32, as a number.
+    /// Returns the next `n` bits, at most 32, as a number.
     fn take(&mut self, n: u32) -> Option<u32> {
         let mut number = 0;
         for _ in 0..n {

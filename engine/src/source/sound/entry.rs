@@ -1,28 +1,28 @@
-//! Sample entries: how an MP4 file describes an audio codec (ISO/IEC 14496-12, 12.2.3).
+//! Sample entries: the description of an audio codec in MP4 files (ISO/IEC 14496-12, 12.2.3).
 
 use crate::source::video::mp4_boxes::{boxes, find};
 
 /// Bytes of an audio sample entry before its boxes.
 const HEADER: usize = 28;
-/// The boxes that hold a codec's parameters. A QuickTime entry keeps them in its `wave`.
+/// Boxes with codec parameters. A QuickTime entry keeps them in its `wave`.
 const PARAMETERS: [&[u8; 4]; 7] = [
     b"esds", b"dOps", b"dfLa", b"alac", b"dac3", b"dec3", b"btrt",
 ];
 
-/// Codecs and their object types of MPEG-4 systems (14496-1, table 5).
+/// MPEG-4 systems object types of codecs (14496-1, table 5).
 pub(super) mod object_type {
     pub(in super::super) const AAC: u8 = 0x40;
     pub(in super::super) const MPEG2_AUDIO: u8 = 0x69;
     pub(in super::super) const MPEG1_AUDIO: u8 = 0x6B;
 }
 
-/// A box with its header.
+/// Returns a box with its header.
 pub(super) fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = body.len() as u32 + 8;
     [&length.to_be_bytes(), &kind, body].concat()
 }
 
-/// Channels, bits and samples per second of a track.
+/// Number of channels, bits per sample and sample rate of a track.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shape {
     pub(super) channels: u16,
@@ -30,22 +30,22 @@ pub(super) struct Shape {
     pub(super) rate: u32,
 }
 
-/// A sample entry with the box of its codec's parameters.
+/// Returns a sample entry with the box of its codec's parameters.
 pub(super) fn sample_entry(kind: [u8; 4], shape: Shape, parameters: &[u8]) -> Vec<u8> {
-    // Reserved, then the number of the data reference.
+    // Reserved, then the data reference index.
     let mut body = vec![0, 0, 0, 0, 0, 0, 0, 1];
     body.extend([0; 8]);
     body.extend(shape.channels.to_be_bytes());
     body.extend(shape.bits.to_be_bytes());
     body.extend([0; 4]);
-    // 16.16: a rate that does not fit is told by the parameters alone.
+    // 16.16 fixed point: a rate that does not fit is only stored in the parameters.
     let rate = u16::try_from(shape.rate).unwrap_or(0);
     body.extend((u32::from(rate) << 16).to_be_bytes());
     body.extend(parameters);
     boxed(kind, &body)
 }
 
-/// An `mp4a` entry of a codec with its decoder's configuration, if it has one.
+/// Returns an `mp4a` entry of a codec with its decoder configuration, if it has one.
 pub(super) fn mp4a(object_type: u8, shape: Shape, configuration: &[u8]) -> Vec<u8> {
     const AUDIO_STREAM: u8 = 0x15;
     let mut decoder = vec![object_type, AUDIO_STREAM];
@@ -62,7 +62,7 @@ pub(super) fn mp4a(object_type: u8, shape: Shape, configuration: &[u8]) -> Vec<u
     sample_entry(*b"mp4a", shape, &boxed(*b"esds", &esds))
 }
 
-/// A descriptor of MPEG-4 systems, its length in four groups of seven bits.
+/// Returns an MPEG-4 systems descriptor, with its length in four groups of seven bits.
 fn descriptor(tag: u8, body: &[u8]) -> Vec<u8> {
     let n = body.len();
     let group = |shift: usize| (n >> shift & 127) as u8;
@@ -76,7 +76,7 @@ fn descriptor(tag: u8, body: &[u8]) -> Vec<u8> {
     [&head, body].concat()
 }
 
-/// A codec's name from an MP4 sample entry.
+/// Returns the display name of a codec from an MP4 sample entry.
 pub(super) fn codec_name(kind: [u8; 4], body: &[u8]) -> String {
     let name = match &kind {
         b"mp4a" => match object_type(body) {
@@ -99,7 +99,7 @@ pub(super) fn codec_name(kind: [u8; 4], body: &[u8]) -> String {
     name.to_owned()
 }
 
-/// Codes of uncompressed and nearly uncompressed sound.
+/// Returns whether the code is one of uncompressed or nearly uncompressed sound.
 fn is_uncompressed(kind: [u8; 4]) -> bool {
     const CODES: [&[u8; 4]; 14] = [
         b"sowt", b"twos", b"lpcm", b"in24", b"in32", b"fl32", b"fl64", b"raw ", b"NONE", b"ulaw",
@@ -112,13 +112,13 @@ pub(super) const UNCOMPRESSED: &str =
     "few players read uncompressed sound in MP4; convert it to AAC or FLAC first";
 pub(super) const NO_FORM: &str = "MP4 has no form of it that players read; convert it to AAC first";
 
-/// The object type in the `esds` of an entry.
+/// Returns the object type in the `esds` of an entry.
 fn object_type(body: &[u8]) -> Option<u8> {
     let children = body.get(HEADER..)?;
     let mut esds = find(children, &[b"esds"])
         .or_else(|| find(children, &[b"wave", b"esds"]))?
         .get(4..)?;
-    // Goes down: the stream's descriptor, behind its own fields the decoder's.
+    // Descends: the stream's descriptor, after its own fields the decoder's.
     for (tag, fields) in [(3, 3), (4, 0)] {
         let (&found, mut rest) = esds.split_first()?;
         if found != tag {
@@ -135,8 +135,8 @@ fn object_type(body: &[u8]) -> Option<u8> {
     esds.first().copied()
 }
 
-/// The entry of an MP4 file as a recording has it: as it is, that of a QuickTime file in the form
-/// of MP4. The error says why a recording cannot have it.
+/// Converts an MP4 entry for a recording: unchanged, or from QuickTime to MP4 form. The error
+/// explains why that is impossible.
 pub(super) fn from_mp4(kind: [u8; 4], body: &[u8]) -> Result<Vec<u8>, String> {
     if kind == *b"enca" {
         return Err("it is encrypted".to_owned());
@@ -161,7 +161,7 @@ pub(super) fn from_mp4(kind: [u8; 4], body: &[u8]) -> Result<Vec<u8>, String> {
         rate: number(24).into(),
     };
     if version == 2 {
-        // A number of 64 bits, then the channels (QuickTime File Format, sound description V2).
+        // A 64-bit number, then the channels (QuickTime File Format, sound description V2).
         let rate = body.get(32..40).and_then(|b| b.first_chunk()).copied();
         shape.rate = f64::from_be_bytes(rate.ok_or_else(damaged)?) as u32;
         let channels = body.get(42..44).and_then(|b| b.first_chunk()).copied();

@@ -1,5 +1,5 @@
-//! Sound of containers that are not read here: `ffmpeg` copies it, without decoding, into Matroska
-//! on a pipe, and waits while nobody reads, so that nothing piles up.
+//! Sound of unsupported containers: `ffmpeg` copies it, without decoding, into Matroska on a pipe,
+//! and blocks while the pipe is full, so that memory use stays bounded.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result as IoResult, Seek, SeekFrom};
@@ -13,10 +13,10 @@ use crate::source::video::ebml::Elements;
 use crate::source::video::ffmpeg::{Ffmpeg, FfmpegVideo, Job};
 use crate::source::video::mkv_blocks::Head;
 
-/// Added to all times on the way through the pipe: Matroska has none below 0.
+/// Added to all times in the pipe, because Matroska has no negative times.
 const OFFSET_SECS: f64 = 1000.0;
 
-/// The sound of a file. The error says why there is none to be had.
+/// Opens the sound of a file. The error explains why there is none.
 pub(super) fn open(path: &Path, name: &str) -> Result<Sound, String> {
     let ffmpeg = Ffmpeg::on_path();
     let start = |track, into| {
@@ -43,7 +43,7 @@ pub(super) fn open(path: &Path, name: &str) -> Result<Sound, String> {
             Ok(Elements::of_pipe(Box::new(input)))
         }));
     }
-    // AAC of broadcasts tells its parameters in its packets: they are put into the head at last.
+    // Broadcast AAC has its parameters in the packets: they are written to the header at the end.
     let file = Arc::new(Temporary::new());
     let copied = start(None, Some(&file.0))?.finish();
     copied.map_err(|complaint| format!("ffmpeg says: {complaint}"))?;
@@ -69,12 +69,12 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // It does not exist when ffmpeg could not write it.
+        // It does not exist if ffmpeg could not write it.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// A pipe, in which one can only go forwards.
+/// A pipe, which can only seek forwards.
 struct ForwardOnly<T>(T);
 
 impl<T: Read> Read for ForwardOnly<T> {
@@ -97,10 +97,10 @@ impl<T: Read> Seek for ForwardOnly<T> {
     }
 }
 
-/// An input, and what must not end before it.
+/// An input, and a value that must outlive it.
 struct Owning<T, O>(
     T,
-    /// Held for its end.
+    /// Kept alive for its drop.
     #[allow(dead_code, reason = "nobody reads it")]
     O,
 );

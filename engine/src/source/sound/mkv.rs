@@ -9,11 +9,12 @@ use crate::sound::{Sound, SoundFormat, SoundPacket, SoundPackets, SoundTrack};
 use crate::source::video::ebml::{DAMAGED, Elements, child, number, read_size};
 use crate::source::video::mkv_blocks::{AUDIO, Block, Blocks, Head, VIDEO, id};
 
-/// Blocks of pictures among which the first that is shown is looked for: they come in coded order.
+/// Number of video blocks searched for the first frame in presentation order: blocks come in coded
+/// order.
 const N_FIRST_BLOCKS: usize = 32;
 const NANOS_PER_SEC: f64 = 1e9;
 
-/// Finds all audio tracks. The error says why the file cannot be read.
+/// Finds all audio tracks. The error explains why the file cannot be read.
 pub(super) fn open(open: Open<'_>, name: &str) -> Result<Sound, String> {
     let elements = || Elements::new(open()?);
     let head = Head::read(&mut elements()?)?;
@@ -28,8 +29,8 @@ pub(super) fn open(open: Open<'_>, name: &str) -> Result<Sound, String> {
     Ok(sound(name, &head, origin_nanos, &|_| elements()))
 }
 
-/// The sound in files of this head; `open` opens the one with a track, counted from 0. Times count
-/// from `origin_nanos` on.
+/// Returns the sound of files with this header; `open` opens the one with a track, counted from 0.
+/// Times are relative to `origin_nanos`.
 pub(super) fn sound(
     name: &str,
     head: &Head,
@@ -53,7 +54,7 @@ fn track_number(entry: &[u8]) -> u64 {
     number(entry, id::TRACK_NUMBER).unwrap_or(0)
 }
 
-/// The time of the picture that is shown first.
+/// Returns the time of the first frame in presentation order.
 fn first_ticks(mut blocks: Blocks) -> f64 {
     let mut head = Vec::new();
     let next = || blocks.next_block(0, &mut head).ok().flatten();
@@ -82,7 +83,7 @@ fn track(
             rate: child(audio, id::SAMPLING_FREQUENCY).map_or(8000, |b| float(b) as u32),
         },
     };
-    // A pipe carries this track alone, under a number of its own.
+    // A pipe contains this track alone, under its own number.
     let numbers: Vec<u64> = head.entries(AUDIO).map(track_number).collect();
     let number_there = match numbers.as_slice() {
         [only] => *only,
@@ -123,7 +124,7 @@ fn track(
     })
 }
 
-/// A big-endian floating-point number of 4 or 8 bytes.
+/// Parses a big-endian floating-point number of 4 or 8 bytes.
 fn float(bytes: &[u8]) -> f64 {
     match (bytes.as_array::<4>(), bytes.as_array::<8>()) {
         (Some(bytes), _) => f32::from_be_bytes(*bytes).into(),
@@ -132,26 +133,26 @@ fn float(bytes: &[u8]) -> f64 {
     }
 }
 
-/// Reads the packets of a track. Its blocks tell their times to the millisecond, its packets how
-/// long they are.
+/// Reads the packets of a track. Block times are rounded to milliseconds; packet durations are
+/// exact.
 struct MkvSound {
     blocks: Blocks,
-    /// What is left of the block at work.
+    /// Remaining frames of the current block.
     frames: VecDeque<Vec<u8>>,
     length: Length,
     /// Ticks of the track per tick of the container.
     tick_scale: f64,
-    /// What is taken off the times of the container, ticks of the track.
+    /// Subtracted from the times of the container, in ticks of the track.
     shift: f64,
-    /// When the next packet begins if it follows the one before; `None` before the first.
+    /// Start of the next packet if it follows the previous one; `None` before the first.
     next_tick: Option<i64>,
     last_duration: u32,
-    /// Packets that end before it are passed over.
+    /// Packets that end before this time are skipped.
     from: i64,
 }
 
-/// A block's time is followed when it differs by more than so many of the container's ticks from
-/// where the packets before it end: what lies between is rounding.
+/// Number of container ticks by which a block's time must differ from the end of the previous
+/// packet to be used; smaller differences are rounding.
 const TREMBLE: f64 = 2.0;
 
 impl MkvSound {
@@ -159,7 +160,7 @@ impl MkvSound {
         let tick = (block.time as f64 * self.tick_scale - self.shift).round() as i64;
         let follows = |next: &i64| {
             let distance = tick.saturating_sub(*next) as f64;
-            // A block that lies in the past cannot be heard there any more.
+            // A block in the past can no longer be played at its time.
             distance <= TREMBLE * self.tick_scale
         };
         self.next_tick = Some(self.next_tick.filter(follows).unwrap_or(tick));
@@ -217,7 +218,7 @@ fn read_block(
     Ok(Some(block))
 }
 
-/// The frames that share a block (RFC 9559, 10.3).
+/// Splits the frames that share a block (RFC 9559, 10.3).
 fn unlace(lacing: u8, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     const XIPH: u8 = 1;
     const EBML: u8 = 3;
@@ -237,7 +238,7 @@ fn unlace(lacing: u8, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
                 let bits = 7 * (before - rest.len());
                 match sizes.last() {
                     None => number as usize,
-                    // The difference to the size before, around the middle of the range.
+                    // Difference from the previous size, biased to the middle of the range.
                     Some(&last) => {
                         let middle = (1_i64 << (bits - 1)) - 1;
                         let size = i64::try_from(last).ok()?.checked_add(number - middle)?;
@@ -270,7 +271,7 @@ mod tests {
         let frames: [&[u8]; 3] = [&[1; 300], &[2; 250], &[3; 7]];
         let whole = frames.concat();
         let xiph = [&[2, 255, 45, 250], &whole[..]].concat();
-        // 300 in two bytes, then the difference -50 around 8191.
+        // 300 in two bytes, then the difference -50 with bias 8191.
         let ebml = [&[2, 0x41, 0x2C, 0x5F, 0xCD], &whole[..]].concat();
         for (lacing, block) in [(1, xiph), (3, ebml)] {
             assert_eq!(unlace(lacing, &block).unwrap(), frames, "{lacing}");

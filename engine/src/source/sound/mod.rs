@@ -1,9 +1,8 @@
-//! The sound of video files, as it is: packets are copied, never decoded.
+//! Sound of video files: packets are copied, never decoded.
 //!
-//! [`mp4`] and [`mkv`] read the audio tracks of their containers, one reader a track, packet by
-//! packet. Other containers are handed through `ffmpeg`, which copies their sound into Matroska.
-//! [`entry`] makes the sample entries by which a recording describes a codec; [`codec`] knows how
-//! long a packet lasts.
+//! [`mp4`] and [`mkv`] read the audio tracks of their containers packet by packet, with one reader
+//! per track. For other containers, `ffmpeg` copies the sound into Matroska. [`entry`] creates the
+//! sample entries that describe a codec in a recording; [`codec`] determines packet durations.
 
 mod codec;
 mod entry;
@@ -21,8 +20,8 @@ use std::sync::Arc;
 use super::video::{mkv_blocks, stream::Input};
 use crate::sound::{Sound, SoundTrack};
 
-/// The sound of a video file; `name` is the file's for messages. A file without sound has none,
-/// and what cannot be copied is told in [`Sound::left_out`].
+/// Opens the sound of a video file; `name` is the file's name for messages. A file without sound
+/// yields an empty one, and tracks that cannot be copied are listed in [`Sound::left_out`].
 pub(super) fn open(path: &Path, name: &str) -> Sound {
     let file = || -> Result<Box<dyn Input>, String> {
         let file = File::open(path).map_err(|e| format!("it cannot be read: {e}"))?;
@@ -40,15 +39,15 @@ pub(super) fn open(path: &Path, name: &str) -> Sound {
     }
 }
 
-/// The sound of a video in memory.
+/// Opens the sound of a video in memory.
 ///
 /// # Errors
-/// Why it cannot be read without ffmpeg.
+/// The reason why it cannot be read without ffmpeg.
 pub(super) fn open_bytes(bytes: &Arc<[u8]>, name: &str) -> Result<Sound, String> {
     read(&|| Ok(Box::new(Cursor::new(Arc::clone(bytes)))), name)
 }
 
-/// What is read without help. The error says why the file needs some.
+/// Opens sound that needs no ffmpeg. The error explains why the file needs it.
 fn read(open: Open<'_>, name: &str) -> Result<Sound, String> {
     let mut magic = [0; 8];
     let whole = open()?.read_exact(&mut magic);
@@ -62,10 +61,10 @@ fn read(open: Open<'_>, name: &str) -> Result<Sound, String> {
     }
 }
 
-/// Opens the file once more: every track has a reader of its own.
+/// Opens the file again: every track has its own reader.
 type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Input>, String>;
 
-/// Tracks as they are found, numbered from 1 for the user.
+/// Collects the tracks found, numbered from 1 for the user.
 struct Tracks<'a> {
     name: &'a str,
     n_found: usize,
@@ -81,7 +80,7 @@ impl<'a> Tracks<'a> {
         }
     }
 
-    /// Adds a track of a codec, or notes why it is left out.
+    /// Adds a track of a codec, or records why it is left out.
     fn add(&mut self, codec: &str, open: impl FnOnce(String) -> Result<SoundTrack, String>) {
         self.n_found += 1;
         let label = format!("{}: audio track {} ({codec})", self.name, self.n_found);
@@ -95,7 +94,7 @@ impl<'a> Tracks<'a> {
     }
 }
 
-/// Three letters, or that the language is unknown.
+/// Returns the three-letter language code, or that of an unknown language.
 fn language(text: &str) -> String {
     let is_code = text.len() == 3 && text.bytes().all(|b| b.is_ascii_lowercase());
     if is_code { text } else { "und" }.to_owned()

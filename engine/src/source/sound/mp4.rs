@@ -11,7 +11,7 @@ use crate::source::video::mp4_boxes::{Edit, Part, all, boxes, find, find_leaf, h
 use crate::source::video::mp4_samples::{Sample, Samples};
 use crate::source::video::stream::{Input, length, read_at};
 
-/// Reads the tables of all audio tracks. The error says why the file cannot be read.
+/// Reads the tables of all audio tracks. The error explains why the file cannot be read.
 pub(super) fn open(open: Open<'_>, name: &str) -> Result<Sound, String> {
     let mut input = BufReader::new(open()?);
     let file_length = length(&mut input)?;
@@ -46,14 +46,14 @@ pub(super) fn open(open: Open<'_>, name: &str) -> Result<Sound, String> {
     Ok(tracks.sound)
 }
 
-/// What `moov` says of the tracks.
+/// Tracks described in `moov`.
 struct Tables {
-    /// The first video track: its first frame is the zero of all times.
+    /// The first video track: all times are relative to its first frame.
     video: Option<Timed>,
     audio: Vec<Audio>,
 }
 
-/// A track's samples and when they are presented.
+/// A track's samples with their presentation times.
 struct Timed {
     timescale: u32,
     edit: Edit,
@@ -63,7 +63,7 @@ struct Timed {
 struct Audio {
     timed: Timed,
     codec: String,
-    /// As a recording has it, or why it cannot have it.
+    /// The entry for a recording, or the reason why there is none.
     sample_entry: Result<Vec<u8>, String>,
     language: String,
 }
@@ -87,7 +87,7 @@ impl Tables {
                 Err("it changes its coding on the way".to_owned())
             };
             audio.push(Audio {
-                // The tables of uncompressed sound have an entry for every instant.
+                // The tables of uncompressed sound have an entry for every sample instant.
                 timed: Timed::new(moov, trak, &movie, file_length, sample_entry.is_ok())?,
                 codec: entry::codec_name(kind, body),
                 sample_entry,
@@ -127,7 +127,7 @@ impl Timed {
         })
     }
 
-    /// When the first sample is presented that the edit list lets through.
+    /// Returns the presentation time of the first sample within the edit list, in seconds.
     fn first_secs(&self) -> f64 {
         let window = self.edit.window.0..self.edit.window.1;
         let shown = self.samples.list.iter().map(|s| s.pts);
@@ -185,7 +185,7 @@ struct Mp4Sound {
     input: BufReader<Box<dyn Input>>,
     samples: Vec<Sample>,
     next: usize,
-    /// What is added to composition times.
+    /// Added to composition times.
     shift: i64,
     damage: Option<String>,
 }

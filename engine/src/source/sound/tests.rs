@@ -1,4 +1,4 @@
-//! Small files of `tests/golden/sound`; the expected figures are those of ffprobe.
+//! Small files in `tests/golden/sound`; the expected values are those of ffprobe.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn packets(track: &mut SoundTrack) -> Vec<SoundPacket> {
 }
 
 /// Codec, ticks per second, number of packets, sizes of the first three, seconds from the first
-/// picture to the first packet and to what is heard first.
+/// frame to the first packet and to the first audible one.
 type Expected = (&'static str, u32, usize, [usize; 3], f64, f64);
 
 fn assert_track(name: &str, track: &mut SoundTrack, expected: Expected) {
@@ -60,7 +60,7 @@ fn tracks_are_found_with_their_times() {
             "delayed_aac.mp4",
             ("mp4a", 16_000, 20, [191, 176, 164], 0.436, 0.436),
         ),
-        // Heard 0.3 s before the first picture.
+        // Audible 0.3 s before the first frame.
         (
             "early_opus.mkv",
             ("Opus", 48_000, 61, [52, 41, 50], -0.309, -0.3027),
@@ -75,7 +75,7 @@ fn tracks_are_found_with_their_times() {
     assert_eq!(sound("first_aac.mp4").tracks[0].format.language, "deu");
 }
 
-/// Fails when a codec that MP4 cannot hold takes the other track along, or is left out silently.
+/// Fails when a codec that MP4 cannot hold prevents copying another track, or is left out silently.
 #[test]
 fn what_cannot_be_copied_is_told() {
     let mut sound = sound("mp3_vorbis.mkv");
@@ -117,7 +117,7 @@ fn other_containers_go_through_ffmpeg() {
     );
 }
 
-/// Fails when damage stops the program, goes on for ever, or a cut file lacks what lies before the
+/// Fails when damage causes a panic or an endless loop, or a truncated file loses sound before the
 /// cut.
 #[test]
 fn cut_and_damaged_files_give_what_they_have() {

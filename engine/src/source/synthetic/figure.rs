@@ -1,11 +1,11 @@
-//! The figure: where its joints are at a moment, and how it is painted.
+//! The synthetic person: joint positions over time, and rendering.
 
 use std::f64::consts::TAU;
 
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::{Point, Size};
 
-/// Proportions of the body in parts of its height, from the crown (0) to the soles (1).
+/// Body proportions as fractions of its height, from the crown (0) to the soles (1).
 mod body {
     pub const NOSE: f64 = 0.082;
     pub const EYES: f64 = 0.064;
@@ -24,17 +24,17 @@ mod body {
     pub const HALF_HIPS: f64 = 0.058;
 }
 
-/// The moving frame of reference: body heights to pixels.
+/// Maps body heights to pixels at one moment.
 struct Stance {
-    /// Where the crown is.
+    /// Position of the crown in pixels.
     crown: Point,
-    /// Pixels of one body height.
+    /// Pixels per body height.
     height: f64,
 }
 
 impl Stance {
-    /// The body fills 84 % of the height, or as much of the width as its outstretched arms
-    /// (0.44 body heights to each side, while swaying by 6 % of the width) leave.
+    /// The body fills 84 % of the height, or as much of the width as its outstretched arms (0.44
+    /// body heights to each side, while swaying by 6 % of the width) leave.
     fn at(time_secs: f64, size: Size) -> Self {
         let (w, h) = (size.width as f64, size.height as f64);
         let height = (0.84 * h).min(0.96 * w);
@@ -47,7 +47,8 @@ impl Stance {
         }
     }
 
-    /// The pixel position of (x to the image's right of the middle line, y below the crown).
+    /// Returns the pixel position of a point (x to the right of the midline in the image, y below
+    /// the crown).
     fn point(&self, x: f64, y: f64) -> Point {
         Point::new(
             self.crown.x + x * self.height,
@@ -56,13 +57,15 @@ impl Stance {
     }
 }
 
-/// The 17 joints in the order of the `coco17` skeleton, in pixels, `time_secs` after the start.
+/// Returns the 17 joints in the order of the `coco17` skeleton, in pixels, `time_secs` after the
+/// start.
 ///
 /// The person faces the camera: the person's left is on the image's right.
 pub fn joints_at(time_secs: f64, size: Size) -> Vec<Point> {
     let stance = Stance::at(time_secs, size);
-    // Arms and legs of the two sides move half a period and more apart, so that left and right
-    // can be told apart by their motion; angles are radians outwards from hanging down.
+    // Arms and legs of the two sides move with phases at least half a period apart, so that left
+    // and right can be distinguished by their motion; angles are in radians outwards from hanging
+    // down.
     let swing = |hertz: f64, phase: f64| (TAU * (hertz * time_secs + phase)).sin();
     let side = |sign: f64, phase: f64| {
         let raise = 0.75 + 0.55 * swing(0.31, phase);
@@ -91,7 +94,7 @@ pub fn joints_at(time_secs: f64, size: Size) -> Vec<Point> {
     joints
 }
 
-/// The end of a bone of `length` from `from`, `angle` outwards from hanging down.
+/// Returns the end of a bone of `length` from `from`, `angle` outwards from hanging down.
 fn reach(from: (f64, f64), angle: f64, length: f64) -> (f64, f64) {
     (from.0 + length * angle.sin(), from.1 + length * angle.cos())
 }
@@ -109,8 +112,8 @@ const IRIS: Color = [40.0, 46.0, 52.0];
 const WALL: Color = [196.0, 202.0, 196.0];
 const FLOOR: Color = [150.0, 124.0, 98.0];
 
-/// An empty room: a wall that darkens upwards, a floor, and a soft fixed grain, so that a network
-/// sees no flat synthetic areas.
+/// Renders an empty room: a wall that darkens upwards, a floor, and a soft fixed noise, so that a
+/// network does not see flat synthetic areas.
 pub(super) fn background(size: Size) -> Vec<u8> {
     let mut rgba = Vec::with_capacity(size.area() * BYTES_PER_PIXEL);
     let (w, h) = (size.width as f64, size.height as f64);
@@ -133,7 +136,7 @@ pub(super) fn background(size: Size) -> Vec<u8> {
     rgba
 }
 
-/// A number from -1 to 1 that belongs to a place: an integer hash, the same on every machine.
+/// Returns the noise at a pixel, from -1 to 1: an integer hash, the same on every machine.
 fn grain(x: usize, y: usize) -> f64 {
     let mut n = (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77);
     n = (n ^ (n >> 15)).wrapping_mul(0x2C1B_3C6D);
@@ -141,7 +144,7 @@ fn grain(x: usize, y: usize) -> f64 {
     f64::from(n ^ (n >> 15)) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
-/// A rounded bar from `a` to `b` whose radius goes from `r_a` to `r_b` pixels.
+/// A rounded bar from `a` to `b` whose radius changes from `r_a` to `r_b` pixels.
 struct Capsule {
     a: Point,
     b: Point,
@@ -150,14 +153,14 @@ struct Capsule {
     color: Color,
 }
 
-/// Paints the figure at its moment over the pixels of [`background`].
+/// Draws the person at a moment over the pixels of [`background`].
 pub(super) fn draw(rgba: &mut [u8], size: Size, time_secs: f64) {
     for capsule in capsules(time_secs, size) {
         paint(rgba, size, &capsule);
     }
 }
 
-/// The body's parts, farthest first.
+/// Returns the body parts, farthest first.
 fn capsules(time_secs: f64, size: Size) -> Vec<Capsule> {
     let stance = Stance::at(time_secs, size);
     let joints = joints_at(time_secs, size);
@@ -227,8 +230,8 @@ fn capsules(time_secs: f64, size: Size) -> Vec<Capsule> {
     parts
 }
 
-/// Paints one part with soft edges: a pixel is covered as far as its centre lies inside, over a
-/// border of one pixel. Round shading makes limbs look like limbs: light falls from above left.
+/// Draws one part with soft edges: coverage falls off over a border of one pixel. Round shading
+/// makes limbs look three-dimensional: light falls from the upper left.
 fn paint(rgba: &mut [u8], size: Size, part: &Capsule) {
     let Capsule { a, b, .. } = *part;
     let reach = part.r_a.max(part.r_b) + 1.0;
@@ -279,7 +282,8 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a joint leaves the picture or jumps: no fixture for trackers then.
+        /// Fails when a joint leaves the frame or jumps, which makes it useless for testing
+        /// trackers.
         #[test]
         fn joints_stay_inside_and_move_smoothly(t in 0.0..500.0f64, w in 64..2000usize, h in 64..2000usize) {
             let size = Size::new(w, h);
@@ -309,8 +313,8 @@ mod tests {
         }
     }
 
-    /// Fails when the figure is painted elsewhere than its joints say: each joint lies on a part
-    /// of the body in that part's colour.
+    /// Fails when the rendering does not match the joints: each joint lies on a part of the body in
+    /// that part's colour.
     #[test]
     fn the_body_is_painted_at_its_joints() {
         let size = Size::new(640, 480);
@@ -337,7 +341,8 @@ mod tests {
         }
     }
 
-    /// Fails when edges are jagged or alpha is damaged: a moved edge must change pixels gradually.
+    /// Fails when edges are jagged or alpha is modified: a moving edge must change pixels
+    /// gradually.
     #[test]
     fn edges_are_soft_and_pictures_opaque() {
         let size = Size::new(9, 9);

@@ -1,9 +1,9 @@
-//! A synthetic source: a figure that stands, sways and swings its arms and legs, drawn by rule.
+//! A synthetic source: a rendered person that stands, sways and swings arms and legs.
 //!
 //! It needs no device and no file, is the same in every run, and its joints are known
-//! ([`joints_at`]): a fixture for everything behind a source. `synthetic` delivers as fast as
-//! frames are asked for, with exact time stamps `i / rate`; `synthetic:live` behaves as a camera
-//! does: it keeps real time and drops the frames that nobody asked for in time.
+//! ([`joints_at`]), which makes it a fixture for tests. `synthetic` delivers as fast as frames are
+//! read, with exact time stamps `i / rate`; `synthetic:live` behaves like a camera: it runs in real
+//! time and drops frames that are not read in time.
 
 mod figure;
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::geometry::Size;
 
-/// The row of this source in the table of sources.
+/// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
     name: "synthetic",
     help: "synthetic or synthetic:live: a moving drawn figure",
@@ -27,10 +27,10 @@ pub(super) const KIND: SourceKind = SourceKind {
     sound: None,
 };
 
-/// Sides of a picture that can be drawn.
+/// Supported side lengths of a frame in pixels.
 const SIDES: std::ops::RangeInclusive<usize> = 16..=8192;
 
-/// Between two looks at the stop flag.
+/// Interval between checks of the stop flag.
 const POLL: Duration = Duration::from_millis(200);
 
 fn open(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {
@@ -47,7 +47,7 @@ fn open(argument: &str, options: &OpenOptions) -> Result<Box<dyn FrameSource>> {
     Ok(Box::new(Synthetic::new(is_live, options)?))
 }
 
-/// The figure's frames, one after the other.
+/// The sequence of rendered frames.
 struct Synthetic {
     info: SourceInfo,
     size: Size,
@@ -58,7 +58,7 @@ struct Synthetic {
     pool: FramePool,
     stop: StopFlag,
     monitor: SourceMonitor,
-    /// When frame 0 was due, once a live source has started.
+    /// Time when frame 0 was due, once a live source has started.
     started: Option<Instant>,
 }
 
@@ -98,13 +98,13 @@ impl Synthetic {
         })
     }
 
-    /// When frame `id` is due after frame 0.
+    /// Returns the delay of frame `id` after frame 0.
     fn due(&self, id: u64) -> Duration {
         Duration::from_secs_f64(id as f64 / self.rate)
     }
 
-    /// Waits for the next frame's moment, or skips to the newest frame that is already due;
-    /// that moment is the frame's capture.
+    /// Waits for the next frame's due time, or skips to the newest frame that is already due; its
+    /// due time is the capture time.
     fn keep_pace(&mut self) -> Instant {
         let started = *self.started.get_or_insert_with(Instant::now);
         let newest = ((started.elapsed().as_secs_f64() * self.rate) as u64)
@@ -191,7 +191,8 @@ mod tests {
         assert!(!runs[0].info().is_live);
     }
 
-    /// Fails when the stand-in for a camera delivers too early, queues old frames, or hides drops.
+    /// Fails when the simulated camera delivers too early, queues old frames, or does not count
+    /// drops.
     #[test]
     fn live_keeps_real_time_and_drops_what_came_too_late() {
         let options = small(100.0, None);
@@ -208,7 +209,7 @@ mod tests {
         assert!(source.info().is_live);
     }
 
-    /// Fails when an endless or slow live source could not be stopped.
+    /// Fails when an endless or slow live source cannot be stopped.
     #[test]
     fn stopping_ends_it() {
         for text in ["synthetic", "synthetic:live"] {
@@ -222,7 +223,7 @@ mod tests {
         }
     }
 
-    /// Fails when senseless wishes crash instead of being named.
+    /// Fails when invalid options cause a panic instead of an error.
     #[test]
     fn senseless_wishes_are_errors() {
         let error = |text: &str, options: &OpenOptions| open_spec(text, options).is_err();

@@ -1,10 +1,10 @@
-//! The shape of pixels: videos of discs, tapes and broadcasts store pictures narrower or wider
-//! than they are shown.
+//! Pixel aspect ratio: videos from discs, tapes and broadcasts store frames narrower or wider than
+//! they are shown.
 
 use super::is_believable;
 use crate::geometry::Size;
 
-/// Width of a pixel over its height (sample aspect ratio), in lowest terms.
+/// Pixel width divided by height (sample aspect ratio), in lowest terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PixelAspect {
     width: u32,
@@ -17,8 +17,8 @@ impl PixelAspect {
         height: 1,
     };
 
-    /// `None` when nothing is said (a zero) or it cannot be true (16 times longer than wide).
-    /// What would move a picture's edge by less than 0.4 percent is square.
+    /// Returns `None` if unspecified (a zero) or implausible (16 times longer than wide). A ratio
+    /// that would move a frame's edge by less than 0.4 per cent counts as square.
     pub(super) fn new(width: u64, height: u64) -> Option<Self> {
         let (mut a, mut b) = (width, height);
         while b > 0 {
@@ -39,20 +39,20 @@ impl PixelAspect {
         })
     }
 
-    /// From the size that a picture is stored in and the one that it is shown in, in any unit.
+    /// Derives the ratio from the stored and the displayed size, in any unit.
     pub(super) fn of_sizes(stored: (u64, u64), shown: (u64, u64)) -> Option<Self> {
         let width = shown.0.checked_mul(stored.1)?;
         let height = shown.1.checked_mul(stored.0)?;
         Self::new(width, height)
     }
 
-    /// Whether it is more than rounding: cropped and padded sizes differ by a percent.
+    /// Returns whether it is more than rounding: cropped and padded sizes differ by a per cent.
     pub(super) fn is_certain(self) -> bool {
         let ratio = f64::from(self.width) / f64::from(self.height);
         (ratio - 1.0).abs() > 0.02
     }
 
-    /// The size with square pixels of a picture that is stored in `stored`: the side that is too
+    /// Returns the size with square pixels of a frame stored as `stored`: the side that is too
     /// short grows, so that no detail is lost.
     pub(super) fn apply_to(self, stored: Size) -> Size {
         let ratio = f64::from(self.width) / f64::from(self.height);
@@ -70,8 +70,8 @@ impl PixelAspect {
 mod tests {
     use super::*;
 
-    /// Fails when a picture is squeezed the wrong way, loses detail, or a damaged ratio makes a
-    /// giant of it.
+    /// Fails when a frame is squeezed the wrong way, loses detail, or becomes huge through a
+    /// damaged ratio.
     #[test]
     fn pictures_grow_to_their_true_shape() {
         let shown = |w, h, size| PixelAspect::new(w, h).map(|a| a.apply_to(size));

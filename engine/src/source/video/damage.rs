@@ -1,9 +1,9 @@
-//! What damage cost a video, in words.
+//! Reports on damage in a video.
 
-/// Gaps that are described one by one; more are counted.
+/// Number of gaps described individually; more are counted.
 const MAX_TOLD: usize = 4;
 
-/// The places at which a video is damaged.
+/// The damaged places of a video.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     gaps: Vec<Gap>,
@@ -12,25 +12,25 @@ pub(super) struct Losses {
 #[derive(Debug)]
 struct Gap {
     reason: String,
-    /// Frames read before it.
+    /// Number of frames read before it.
     n_before: u64,
     before_secs: f64,
-    /// First and last lost frame, and how many.
+    /// First and last lost frame, and their number.
     lost: Option<(u64, u64, u64)>,
     first_secs: f64,
-    /// Nothing can be read behind it.
+    /// Whether nothing can be read after it.
     is_end: bool,
 }
 
 impl Losses {
-    /// Whether there is more than an end that came early: a file that was cut off is whole up to
-    /// there, as a recording is that was not closed.
+    /// Returns whether there is more damage than an early end: a truncated file is intact up to
+    /// there, like a recording that was not closed.
     pub(super) fn is_damage(&self) -> bool {
         let is_cut = |gap: &Gap| gap.lost.is_none() && gap.reason == super::stream::CUT_OFF;
         !self.gaps.iter().all(is_cut)
     }
 
-    /// Notes damage behind `n_before` frames.
+    /// Records damage after `n_before` frames.
     pub(super) fn begin(&mut self, reason: String, n_before: u64, before_secs: f64) {
         self.gaps.push(Gap {
             reason,
@@ -42,7 +42,7 @@ impl Losses {
         });
     }
 
-    /// Notes a frame that the damage begun last has cost.
+    /// Records a frame lost to the latest damage.
     pub(super) fn lost(&mut self, id: u64, secs: f64) {
         let Some(gap) = self.gaps.last_mut() else {
             return;
@@ -54,7 +54,7 @@ impl Losses {
         }
     }
 
-    /// Notes that nothing more can be read.
+    /// Records that nothing more can be read.
     pub(super) fn note_end(&mut self, reason: String) {
         let (n_before, secs) = self
             .gaps
@@ -66,7 +66,7 @@ impl Losses {
         }
     }
 
-    /// All of it in one line; `None` when the video is whole.
+    /// Describes all damage in one line; `None` if there is none.
     pub(super) fn text(&self) -> Option<String> {
         let n_lost: u64 = self.gaps.iter().filter_map(|g| g.lost).map(|l| l.2).sum();
         let mut told: Vec<String> = self.gaps.iter().take(MAX_TOLD).map(Gap::text).collect();

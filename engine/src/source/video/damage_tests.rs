@@ -1,15 +1,14 @@
-//! Tests over damaged videos, and videos whose pictures change their size or have pixels that are
-//! not square.
+//! Tests of damaged videos, and of videos with changing frame sizes or non-square pixels.
 
 use super::tests::{all_frames, bytes, golden, has_ffmpeg, no_ffmpeg};
 use super::*;
 use crate::frame::Frame;
 use std::io::Cursor;
 
-/// `groups.mp4` and `groups.mkv`: four groups of five frames with B-frames, 10 frames a second.
+/// `groups.mp4` and `groups.mkv`: four groups of five frames with B-frames, 10 frames per second.
 const N_FRAMES: usize = 20;
 
-/// The coded picture that begins with the `n`-th length and NAL header `kind` of a slice.
+/// Returns the ranges of coded frames that begin with a length and NAL header `kind` of a slice.
 fn packet_places(file: &[u8], name: &str) -> Vec<std::ops::Range<usize>> {
     let mut packets = native::open_stream(Box::new(Cursor::new(file.to_vec())))
         .unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -28,12 +27,12 @@ fn open_native(bytes: Vec<u8>) -> NativeVideo {
     NativeVideo::open(Box::new(Cursor::new(bytes)), "test").unwrap()
 }
 
-/// What reading in any order gives, frame by frame; `None` where damage has cost one.
+/// Returns the frames by random access; `None` where one is lost to damage.
 fn random_frames(bytes: Vec<u8>) -> Vec<Option<Frame>> {
     let input = Box::new(Cursor::new(bytes));
     let mut video = NativeRandom::open(input, "test", &OpenOptions::default()).unwrap();
     let n = video.times().len();
-    // Backwards, so that every group is entered anew.
+    // Backwards, so that every group is entered again.
     let mut frames: Vec<_> = (0..n)
         .rev()
         .map(|i| {
@@ -48,7 +47,7 @@ fn random_frames(bytes: Vec<u8>) -> Vec<Option<Frame>> {
     frames
 }
 
-/// Reads `bytes` in order and in any order; answers the frames and the warning.
+/// Reads `bytes` sequentially and by random access; returns the frames and the warning.
 fn read_both_ways(bytes: Vec<u8>, what: &str) -> (Vec<Frame>, Option<String>) {
     let mut video = open_native(bytes.clone());
     let frames = all_frames(&mut video);
@@ -68,8 +67,8 @@ fn read_both_ways(bytes: Vec<u8>, what: &str) -> (Vec<Frame>, Option<String>) {
     (frames, warning)
 }
 
-/// Fails when damage in one coded picture ends a video or costs more than the rest of its group,
-/// when later frames lose their numbers, times or pixels, or when nothing is said of it.
+/// Fails when damage in one coded frame ends a video or costs more than the rest of its group,
+/// later frames change in number, time or pixels, or the damage is not reported.
 #[test]
 fn damage_costs_the_rest_of_a_group_and_nothing_else() {
     for name in ["groups.mp4", "groups.mkv"] {
@@ -110,14 +109,14 @@ fn damage_costs_the_rest_of_a_group_and_nothing_else() {
     }
 }
 
-/// Fails when damage in the structure of a Matroska file costs what lies behind it.
+/// Fails when damage in the structure of a Matroska file makes later frames unreadable.
 #[test]
 fn a_broken_matroska_element_is_passed() {
     let whole = bytes("groups.mkv");
     let places = packet_places(&whole, "groups.mkv");
     let all = all_frames(&mut open_native(whole.clone()));
     for i in [3, 7, 10] {
-        // The head of the block: its number, length, track and time.
+        // The header of the block: its id, length, track and time.
         let mut file = whole.clone();
         file[places[i].start - 6..places[i].start].fill(0xEE);
         let mut video = open_native(file);
@@ -130,8 +129,8 @@ fn a_broken_matroska_element_is_passed() {
     }
 }
 
-/// Fails when a change of size costs frames, shifts numbers or times, or fails in one of the ways
-/// of reading.
+/// Fails when a change of the frame size loses frames, shifts numbers or times, or fails in either
+/// way of reading.
 #[test]
 fn sizes_change_without_a_lost_frame() {
     let sizes = [(64, 48), (96, 64), (48, 32), (66, 50), (48, 64)];
@@ -150,8 +149,8 @@ fn sizes_change_without_a_lost_frame() {
     }
 }
 
-/// Fails when pictures whose pixels are not square are shown squeezed, by whichever decoder, in
-/// whichever container, lying or upright.
+/// Fails when frames with non-square pixels are shown squeezed, in any decoder, container or
+/// orientation.
 #[test]
 fn pixels_become_square() {
     for (name, width, height) in [
@@ -184,8 +183,8 @@ fn pixels_become_square() {
     }
 }
 
-/// Fails when ffmpeg takes a file's name for a pattern, an option or a protocol, or scales later
-/// pictures to the size of the first.
+/// Fails when ffmpeg interprets a file name as a pattern, an option or a protocol, or scales later
+/// frames to the size of the first.
 #[test]
 fn ffmpeg_reads_files_of_any_name_at_their_sizes() {
     if !has_ffmpeg() {

@@ -7,7 +7,7 @@ use super::mkv_blocks::{Blocks, Head, VIDEO, id};
 use super::orientation::Orientation;
 use super::stream::{Description, Input, Packet, Packets, Place, Stream, codec_name};
 
-/// Reads up to the first cluster. The error says why the file cannot be read.
+/// Reads up to the first cluster. The error explains why the file cannot be read.
 pub(super) fn open(input: Box<dyn Input>) -> Result<Stream, String> {
     let mut elements = Elements::new(input)?;
     let head = Head::read(&mut elements)?;
@@ -66,7 +66,7 @@ impl Track {
     }
 }
 
-/// From the sizes in `Video`: pixels, centimetres, inches or a ratio, all of which tell the shape.
+/// Computes the ratio from the sizes in `Video`: pixels, centimetres, inches or a ratio.
 fn pixel_aspect(video: &[u8]) -> Option<PixelAspect> {
     const UNKNOWN_UNIT: u64 = 4;
     if number(video, id::DISPLAY_UNIT).is_some_and(|unit| unit >= UNKNOWN_UNIT) {
@@ -78,13 +78,13 @@ fn pixel_aspect(video: &[u8]) -> Option<PixelAspect> {
         number(video, id::DISPLAY_WIDTH).unwrap_or(stored.0),
         number(video, id::DISPLAY_HEIGHT).unwrap_or(stored.1),
     );
-    // What says no more than the default leaves the word to the stream.
+    // If it equals the default, the stream's own declaration is used.
     (shown != stored)
         .then(|| PixelAspect::of_sizes(stored, shown))
         .flatten()
 }
 
-/// The pictures of a track.
+/// The packets of a track.
 struct MkvPackets(Blocks);
 
 impl Packets for MkvPackets {

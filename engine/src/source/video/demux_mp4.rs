@@ -13,7 +13,7 @@ use super::stream::{
     Description, Input, Packet, Packets, Place, Stream, codec_name, length, read_at,
 };
 
-/// Reads the tables of the file's first video track. The error says why it cannot be read.
+/// Reads the tables of the file's first video track. The error explains why it cannot be read.
 pub(super) fn open(input: Box<dyn Input>) -> Result<Stream, String> {
     let mut input = BufReader::new(input);
     let file_length = length(&mut input)?;
@@ -35,13 +35,13 @@ struct Track {
     descriptions: Vec<Description>,
     orientation: Orientation,
     timescale: u32,
-    /// Composition times that are shown: from, up to.
+    /// Range of displayed composition times: from, up to.
     window: (i64, i64),
     samples: Samples,
 }
 
 impl Track {
-    /// From the body of `moov`.
+    /// Parses the body of `moov`.
     fn new(moov: &[u8], file_length: u64) -> Result<Self, String> {
         let trak = all(moov, b"trak")
             .find(|trak| has_handler(trak, *b"vide"))
@@ -99,8 +99,7 @@ impl Track {
 /// Bytes of a visual sample entry before its boxes (14496-12 clause 12.1.3).
 const VISUAL_HEADER: usize = 78;
 
-/// How samples are coded, from the sample descriptions in `stbl`. `shown` is the size that the
-/// track declares.
+/// Parses the sample descriptions in `stbl`. `shown` is the size that the track declares.
 fn read_descriptions(table: &[u8], shown: (u64, u64)) -> Result<Vec<Description>, String> {
     let entries = find(table, &[b"stsd"])
         .and_then(|stsd| stsd.get(8..))
@@ -115,7 +114,7 @@ fn read_descriptions(table: &[u8], shown: (u64, u64)) -> Result<Vec<Description>
     };
     match descriptions.as_mut_slice() {
         [] => Err("an MP4 file without a codec".into()),
-        // QuickTime files of old tell the shape by the track's size alone.
+        // Old QuickTime files give the aspect ratio only by the track's size.
         [only] if only.aspect.is_none() => {
             let stored = boxes(entries).next().and_then(|(_, entry)| stored(entry));
             let aspect = stored.and_then(|stored| PixelAspect::of_sizes(stored, shown));
@@ -163,7 +162,7 @@ fn read_description(kind: [u8; 4], entry: &[u8]) -> Result<Description, String> 
 struct Mp4Packets {
     input: BufReader<Box<dyn Input>>,
     samples: Vec<Sample>,
-    /// Composition times that are shown: from, up to.
+    /// Range of displayed composition times: from, up to.
     window: (i64, i64),
     next: usize,
     damage: Option<String>,

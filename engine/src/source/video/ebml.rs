@@ -1,4 +1,4 @@
-//! EBML (RFC 8794): the tree of elements that Matroska files are.
+//! EBML (RFC 8794): the element tree of Matroska files.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -6,7 +6,7 @@ use super::stream::{CUT_OFF, Input, length, read_error};
 
 pub(in crate::source) const DAMAGED: &str = "there is damage in the file";
 
-/// The elements inside an element's body, up to the first that is not whole.
+/// Iterates over the elements inside an element's body, up to the first incomplete one.
 pub(in crate::source) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let id = read_id(&mut bytes)?;
@@ -17,22 +17,22 @@ pub(in crate::source) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (u32
     })
 }
 
-/// The body of the first child with this number.
+/// Returns the body of the first child with this id.
 pub(in crate::source) fn child(bytes: &[u8], id: u32) -> Option<&[u8]> {
     children(bytes).find_map(|(found, body)| (found == id).then_some(body))
 }
 
-/// An unsigned integer among the children.
+/// Returns an unsigned integer among the children.
 pub(in crate::source) fn number(bytes: &[u8], id: u32) -> Option<u64> {
     child(bytes, id).and_then(unsigned)
 }
 
-/// A big-endian integer of up to 8 bytes.
+/// Parses a big-endian integer of up to 8 bytes.
 pub(in crate::source) fn unsigned(bytes: &[u8]) -> Option<u64> {
     (bytes.len() <= 8).then(|| bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b)))
 }
 
-/// An element's number of 1 to 4 bytes, length marker kept.
+/// Reads an element id of 1 to 4 bytes, keeping its length marker.
 pub(in crate::source) fn read_id(bytes: &mut &[u8]) -> Option<u32> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (id, rest) = bytes.split_at_checked(length).filter(|_| length <= 4)?;
@@ -40,10 +40,10 @@ pub(in crate::source) fn read_id(bytes: &mut &[u8]) -> Option<u32> {
     unsigned(id).map(|id| id as u32)
 }
 
-/// A length that live recorders write because they do not know the true one.
+/// A length written by live recorders that do not know the true one.
 pub(in crate::source) const UNKNOWN: u64 = u64::MAX;
 
-/// A length of 1 to 8 bytes; all ones mean [`UNKNOWN`].
+/// Reads a length of 1 to 8 bytes; all ones mean [`UNKNOWN`].
 pub(in crate::source) fn read_size(bytes: &mut &[u8]) -> Option<u64> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let (size, rest) = bytes.split_at_checked(length).filter(|_| length <= 8)?;
@@ -53,23 +53,23 @@ pub(in crate::source) fn read_size(bytes: &mut &[u8]) -> Option<u64> {
     Some(if size == mask { UNKNOWN } else { size })
 }
 
-/// An element that was met in the file; the reader stands at its body.
+/// An element found in the file; the reader is at its body.
 pub(in crate::source) struct Element {
     pub(in crate::source) id: u32,
     pub(in crate::source) size: u64,
 }
 
-/// Goes through the file from front to back.
+/// Reads the elements of a file from front to back.
 pub(in crate::source) struct Elements {
     input: BufReader<Box<dyn Input>>,
     pub(in crate::source) position: u64,
-    /// Where the elements that were entered say they end.
+    /// Declared end of the elements that were entered.
     declared_end: u64,
     pub(in crate::source) file_length: u64,
 }
 
 impl Elements {
-    /// From the begin of a file.
+    /// Starts at the beginning of a file.
     pub(in crate::source) fn new(mut input: Box<dyn Input>) -> Result<Self, String> {
         let file_length = length(&mut input)?;
         input.rewind().map_err(|e| read_error(&e))?;
@@ -81,7 +81,8 @@ impl Elements {
         })
     }
 
-    /// From the begin of a pipe, whose length nobody knows; it can only be read forwards.
+    /// Starts at the beginning of a pipe, whose length is unknown and which can only be read
+    /// forwards.
     pub(in crate::source) fn of_pipe(input: Box<dyn Input>) -> Self {
         Self {
             input: BufReader::new(input),
@@ -91,7 +92,7 @@ impl Elements {
         }
     }
 
-    /// The next element's head, `None` at the file's end.
+    /// Returns the next element's header; `None` at the file's end.
     pub(in crate::source) fn next(&mut self) -> Result<Option<Element>, String> {
         if self.position == self.file_length {
             let is_cut = self.declared_end > self.file_length;
@@ -125,7 +126,7 @@ impl Elements {
         Ok(Some(Element { id, size }))
     }
 
-    /// The element's whole body.
+    /// Reads the element's whole body.
     pub(in crate::source) fn read(
         &mut self,
         element: &Element,
@@ -135,7 +136,8 @@ impl Elements {
         self.read_head(element, max, u64::MAX, body)
     }
 
-    /// The first `wanted` bytes of the element's body; the reader then stands behind all of it.
+    /// Reads the first `wanted` bytes of the element's body; the reader is then after the whole
+    /// body.
     pub(in crate::source) fn read_head(
         &mut self,
         element: &Element,
@@ -147,8 +149,8 @@ impl Elements {
         self.pass(behind)
     }
 
-    /// As [`Elements::read_head`], but the reader then stands behind the bytes it has read: the
-    /// answer is how many of the body are left.
+    /// Like [`Elements::read_head`], but the reader is then after the bytes read; returns the
+    /// number of remaining bytes of the body.
     pub(in crate::source) fn peek(
         &mut self,
         element: &Element,
@@ -166,7 +168,7 @@ impl Elements {
         Ok(size - wanted)
     }
 
-    /// Goes on with the element's children.
+    /// Continues with the element's children.
     pub(in crate::source) fn enter(&mut self, element: &Element) {
         if element.size != UNKNOWN {
             let end = self.position.saturating_add(element.size);

@@ -1,8 +1,8 @@
-//! Videos that an ffmpeg process decodes: every codec that is not read natively.
+//! Videos decoded by an ffmpeg process: every codec without a native decoder.
 //!
-//! The process writes raw frames to one pipe and says each frame's time and size on another (its
+//! The process writes raw frames to one pipe and each frame's time and size to another (by its
 //! `showinfo` filter); frames and times are paired in order. The pipes and the queue are bounded,
-//! so ffmpeg waits for the reader.
+//! so that ffmpeg waits for the reader.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -21,19 +21,19 @@ use crate::frame::{Frame, FramePool, resample};
 use crate::geometry::Size;
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
-/// The program to run.
+/// The ffmpeg program to run.
 #[derive(Debug, Clone)]
 pub(in crate::source) struct Ffmpeg {
     pub(super) program: OsString,
 }
 
 impl Ffmpeg {
-    /// The one that the shell would find.
+    /// Uses the program on the search path.
     pub(in crate::source) fn on_path() -> Self {
         Self::at("ffmpeg")
     }
 
-    /// A certain one.
+    /// Uses the program at a path.
     pub(super) fn at(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
@@ -46,14 +46,14 @@ impl Ffmpeg {
             .args(["-hide_banner", "-nostdin", "-nostats"])
             .args(["-loglevel", "level+info"]);
         if job != Job::Read {
-            // Time stamps of the file, wherever reading begins.
+            // Time stamps of the file, regardless of the start position.
             command.arg("-copyts");
         }
         if let Job::ReadFrom(secs) = job {
             command.args(["-ss", &format!("{secs:.6}")]);
         }
         command
-            // A playlist must not reach for the network.
+            // A playlist must not access the network.
             .args(["-protocol_whitelist", "file,concat", "-i"])
             .arg(input(path))
             .args(["-an", "-sn", "-dn", "-vf", job.filter()])
@@ -70,9 +70,9 @@ impl Ffmpeg {
     }
 }
 
-/// The file's name for ffmpeg. `file:` keeps a name with a colon or a dash in front from being
-/// taken for a protocol or an option. A name with a percent sign and a picture's ending would be
-/// taken for a pattern of names: as the only part of a chain of files it has no such ending.
+/// Returns the file's name for ffmpeg. `file:` prevents a name with a colon or a leading dash from
+/// being taken for a protocol or an option. A name with a percent sign and an image extension would
+/// be taken for a pattern: as the only part of a concatenation it is not.
 pub(super) fn input(path: &Path) -> OsString {
     let bytes = path.as_os_str().as_encoded_bytes();
     let mut input = OsString::from("file:");
@@ -86,50 +86,50 @@ pub(super) fn input(path: &Path) -> OsString {
     input
 }
 
-/// What ffmpeg is to do with a file.
+/// Task of an ffmpeg process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::source) enum Job {
-    /// Frames from the first to the last.
+    /// Reads all frames.
     Read,
-    /// Frames from this time on; seconds from the begin of the file, which may lie before the
+    /// Reads frames from this time on, in seconds from the start of the file, which may precede the
     /// first frame.
     ReadFrom(f64),
-    /// Only say the frames' times.
+    /// Only lists the frames' times.
     Index,
 }
 
 impl Job {
     fn filter(self) -> &'static str {
         match self {
-            // Check sums of frames that nobody sees take as long as decoding them.
+            // Checksums of frames that are not used take as long as decoding them.
             Self::Index => "showinfo=checksum=0",
             _ => "showinfo",
         }
     }
 }
 
-/// What `ffmpeg -version` says in its first line; `None` when there is no ffmpeg.
+/// Returns the first line of `ffmpeg -version`; `None` if there is no ffmpeg.
 pub fn ffmpeg_version() -> Option<String> {
     let output = Command::new("ffmpeg").arg("-version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().next().map(str::to_owned)
 }
 
-/// The options that a version of ffmpeg knows.
+/// Option names supported by a version of ffmpeg.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Dialect {
-    /// From 5.1.
+    /// Version 5.1 or later.
     Present,
-    /// From 4.4.
+    /// Version 4.4 or later.
     BeforeFpsMode,
-    /// Frames of another size than the first come scaled to it.
+    /// Earlier: frames of another size than the first are scaled to it.
     BeforeAutoscale,
 }
 
 impl Dialect {
     fn options(self) -> &'static [&'static str] {
-        // Otherwise frames are doubled and dropped to reach a constant rate, or scaled to the
-        // size of the first.
+        // Prevents duplicating and dropping frames for a constant rate, and scaling to the size of
+        // the first frame.
         match self {
             Self::Present => &["-fps_mode", "passthrough", "-autoscale", "0"],
             Self::BeforeFpsMode => &["-vsync", "passthrough", "-autoscale", "0"],
@@ -137,7 +137,7 @@ impl Dialect {
         }
     }
 
-    /// The next older one, when ffmpeg complains of an option.
+    /// Returns the next older version if ffmpeg does not know an option.
     fn older(self, complaint: Option<&String>) -> Option<Self> {
         let complaint = complaint?;
         match self {
@@ -150,32 +150,32 @@ impl Dialect {
     }
 }
 
-/// Between two looks at a stop flag.
+/// Interval between checks of a stop flag.
 const POLL: Duration = Duration::from_millis(100);
 
-/// The frames of a file without their pictures.
+/// The time stamps of all frames of a file.
 pub(super) struct Listing {
-    /// Time stamps, ticks; `None` where a frame has none.
+    /// Time stamps in ticks; `None` for frames without one.
     pub(super) pts: Vec<Option<i64>>,
     /// Seconds per tick.
     pub(super) tick_secs: f64,
-    /// What ffmpeg found wrong.
+    /// Error reported by ffmpeg.
     pub(super) complaint: Option<String>,
 }
 
-/// A process that ends with its owner.
+/// A process that is killed on drop.
 pub(super) struct Process(pub(super) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended by itself.
+        // Both only fail if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A video decoded by ffmpeg. The order of the fields matters on drop: the process ends, the
-/// channel closes, the thread is joined.
+/// A video decoded by ffmpeg. The order of the fields determines the drop order: the process ends,
+/// the channel closes, the thread is joined.
 pub(in crate::source) struct FfmpegVideo {
     process: Process,
     dialect: Dialect,
@@ -188,27 +188,27 @@ pub(in crate::source) struct FfmpegVideo {
     first: Option<Frame>,
     tick_secs: f64,
     first_pts: Option<i64>,
-    /// Size of the first frame as it is stored.
+    /// Stored size of the first frame.
     first_size: Option<Size>,
-    /// Time stamp of the frame read last, ticks.
+    /// Time stamp of the last frame read, in ticks.
     last_pts: Option<i64>,
     last_secs: f64,
     n_frames: u64,
     complaint: Option<String>,
-    /// Frames and seconds before the first complaint.
+    /// Frames and seconds before the first error.
     complaint_at: (u64, f64),
     warning: Option<String>,
     is_ended: bool,
 }
 
 impl FfmpegVideo {
-    /// Opens a file and waits for its first frame. `reason` is what the file holds that is not
-    /// read natively.
+    /// Opens a file and waits for its first frame. `reason` names the content without a native
+    /// decoder.
     pub(super) fn open(ffmpeg: &Ffmpeg, path: &Path, reason: &str) -> Result<Self> {
         Self::open_at(ffmpeg, path, reason, Job::Read)
     }
 
-    /// As [`FfmpegVideo::open`], from another place on.
+    /// Like [`FfmpegVideo::open`], from another position.
     pub(in crate::source) fn open_at(
         ffmpeg: &Ffmpeg,
         path: &Path,
@@ -237,9 +237,8 @@ impl FfmpegVideo {
         Ok(video)
     }
 
-    /// Decodes the whole file for the time stamps of its frames, in order, `None` where a frame
-    /// has none; with the seconds per tick and what was wrong, if anything.
-    /// The list is shorter when the options' flag was raised; they are told how far it is.
+    /// Decodes the whole file to list the time stamps of its frames. The list is shorter if the
+    /// options' stop flag was raised; progress is reported to `options.indexing`.
     pub(super) fn index(
         ffmpeg: &Ffmpeg,
         path: &Path,
@@ -286,12 +285,12 @@ impl FfmpegVideo {
         }
     }
 
-    /// Time stamp of the first frame, seconds.
+    /// Returns the time stamp of the first frame in seconds.
     pub(in crate::source) fn first_secs(&self) -> f64 {
         self.first_pts.unwrap_or(0) as f64 * self.tick_secs
     }
 
-    /// Time stamp of the frame read last, ticks.
+    /// Returns the time stamp of the last frame read, in ticks.
     pub(super) fn last_pts(&self) -> Option<i64> {
         self.last_pts
     }
@@ -358,8 +357,8 @@ impl FfmpegVideo {
         })
     }
 
-    /// The next frame from the pipe, `None` at the end; [`Self::complaint`] then says what was
-    /// wrong, if anything.
+    /// Reads the next frame from the pipe, `None` at the end; [`Self::complaint`] then returns the
+    /// error, if any.
     fn read_frame(&mut self) -> Option<Frame> {
         loop {
             match self.notes.recv() {
@@ -384,7 +383,7 @@ impl FfmpegVideo {
         }
     }
 
-    /// Keeps the first complaint, and where it came.
+    /// Records the first error and its position.
     fn complain(&mut self, text: String) {
         if self.complaint.is_none() {
             self.complaint = Some(text);
@@ -414,7 +413,7 @@ impl FfmpegVideo {
                 let first = *self.first_pts.get_or_insert(pts);
                 pts.saturating_sub(first) as f64 * self.tick_secs
             }
-            // A stream without times: the nominal rate, or that of film and television.
+            // A stream without times: use the nominal rate, or the one of film and television.
             None if self.n_frames > 0 => self.last_secs + 1.0 / self.info.rate.unwrap_or(25.0),
             None => 0.0,
         };
@@ -467,13 +466,13 @@ impl FrameSource for FfmpegVideo {
     }
 }
 
-/// Turns ffmpeg's messages into notes until it ends or nobody listens.
+/// Parses ffmpeg's messages into notes until it ends or the receiver is gone.
 fn listen(messages: ChildStderr, notes: &Sender<Note>, prefix: &str) {
     let mut messages = BufReader::new(messages);
     let mut line = Vec::new();
     while let Ok(1..) = messages.read_until(b'\n', &mut line) {
         let is_heard = match parse(&String::from_utf8_lossy(&line), prefix) {
-            // A flood of errors must not block the frames behind it.
+            // Many errors must not block the frames after them.
             Some(note @ Note::Complaint(_)) => {
                 !matches!(notes.try_send(note), Err(TrySendError::Disconnected(_)))
             }

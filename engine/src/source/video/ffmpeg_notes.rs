@@ -1,27 +1,27 @@
-//! What an ffmpeg process says of a file, line by line.
+//! Parser for the messages of an ffmpeg process.
 
 use super::aspect::PixelAspect;
 use crate::geometry::Size;
 
-/// Something ffmpeg said that matters.
+/// A relevant message of ffmpeg.
 #[derive(Debug, PartialEq)]
 pub(super) enum Note {
-    /// Seconds per unit of `pts`, nominal frames per second where known.
+    /// Seconds per unit of `pts`, and the nominal frame rate if known.
     Clock { tick_secs: f64, rate: Option<f64> },
-    /// The next frame's time, where it has one, size and shape of pixels. (The time in seconds that stands beside
-    /// it has six digits only: 10 ms after a quarter of an hour.)
+    /// Time, if any, size and pixel aspect ratio of the next frame. (The time in seconds in the
+    /// same message has six digits only: 10 ms after a quarter of an hour.)
     Frame {
         pts: Option<i64>,
         size: Size,
         aspect: PixelAspect,
     },
-    /// Seconds that the file says it lasts.
+    /// Duration of the file in seconds, as declared.
     Duration(f64),
-    /// An error, whether ffmpeg goes on or not.
+    /// An error, whether ffmpeg continues or not.
     Complaint(String),
 }
 
-/// What a line says. `prefix` is the file's name in front of some errors.
+/// Parses a line. `prefix` is the file's name in front of some errors.
 pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
     let line = line.trim_end();
     if line.starts_with("[Parsed_showinfo") {
@@ -51,8 +51,8 @@ pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
         .iter()
         .find_map(|level| line.split_once(level))
         .map(|(_, text)| text)?;
-    // About what ffmpeg hands on, not about the file: frames around a change of size may share a
-    // time there, and none is lost.
+    // Concerns ffmpeg's output, not the file: frames around a change of size may share a time
+    // there, and none is lost.
     if text.starts_with("Application provided invalid, non monotonically increasing dts") {
         return None;
     }
@@ -61,7 +61,7 @@ pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
     ))
 }
 
-/// Seconds of `01:02:03.45`; `None` for `N/A` and nothing.
+/// Parses `01:02:03.45` to seconds; `None` for `N/A` and empty text.
 fn duration(text: &str) -> Option<f64> {
     let mut parts = text.trim().split(':').map(|part| part.parse::<f64>().ok());
     let (hours, minutes, secs) = (parts.next()??, parts.next()??, parts.next()??);
@@ -69,7 +69,7 @@ fn duration(text: &str) -> Option<f64> {
     (whole.is_finite() && whole > 0.0).then_some(whole)
 }
 
-/// The value of `1001/30000`; `None` for `0/0`, which means "unknown".
+/// Returns the value of `1001/30000`; `None` for `0/0`, which means "unknown".
 fn fraction(text: &str) -> Option<f64> {
     let (numerator, denominator) = text.split_once('/')?;
     let value = numerator.parse::<f64>().ok()? / denominator.parse::<f64>().ok()?;
@@ -80,8 +80,7 @@ fn fraction(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Fails when a change in the format of ffmpeg's messages, or a frame without a time, is
-    /// read wrongly.
+    /// Fails when the format of ffmpeg's messages, or a frame without a time, is misread.
     #[test]
     fn lines_are_understood() {
         let head = "[Parsed_showinfo_0 @ 0x5581] [info]";

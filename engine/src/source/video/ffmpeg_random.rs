@@ -1,10 +1,10 @@
-//! Any frame of a file that only ffmpeg reads.
+//! Random access to files that only ffmpeg reads.
 //!
-//! Opening decodes the file once, without keeping a picture, for the exact list of frames: no
-//! container index can be trusted to name what a decoder will show. A jump starts a process at the
-//! key picture before its target (ffmpeg's accurate seeking) and finds its place by the first
-//! frame's time stamp. A file whose frames have no time stamps, or doubled ones, or one that
-//! ffmpeg seeks wrongly in, is read from its beginning at every jump back: slow, never wrong.
+//! Opening decodes the file once, without keeping frames, for the exact frame list: no container
+//! index reliably matches the decoder's output. A jump starts a process at the key frame before its
+//! target (ffmpeg's accurate seeking) and identifies its position by the first frame's time stamp.
+//! A file without time stamps, with duplicate ones, or in which ffmpeg seeks wrongly, is read from
+//! its beginning at every jump back: slow, but correct.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,8 @@ use crate::frame::Frame;
 use crate::source::scrub::{Keep, RandomAccess};
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
 
-/// Frames that are decoded on the way rather than starting a process, which takes about as long.
+/// Maximum number of frames decoded on the way instead of starting a process, which takes about as
+/// long.
 const MAX_SKIP: usize = 50;
 
 /// An indexed file and the process that reads it.
@@ -25,23 +26,23 @@ pub(super) struct FfmpegRandom {
     path: PathBuf,
     reason: String,
     info: SourceInfo,
-    /// Time stamps of the frames, ticks; empty when they do not tell frames apart.
+    /// Time stamps of the frames in ticks; empty if they are not unique.
     pts: Vec<i64>,
     times: Vec<f64>,
-    /// The reading process and the number of its next frame.
+    /// The reading process and the index of its next frame.
     run: Option<(FfmpegVideo, usize)>,
     warning: Option<String>,
 }
 
 impl FfmpegRandom {
-    /// Indexes a file. `reason` is what it holds that is not read natively.
+    /// Indexes a file. `reason` names the content without a native decoder.
     pub(super) fn open(
         ffmpeg: &Ffmpeg,
         path: &Path,
         reason: &str,
         options: &OpenOptions,
     ) -> Result<Self> {
-        // The first frame names every error in the words of sequential reading.
+        // Reading the first frame gives the same errors as sequential reading.
         let first = FfmpegVideo::open_at(ffmpeg, path, reason, Job::ReadFrom(0.0))?;
         let listing = FfmpegVideo::index(ffmpeg, path, reason, options)?;
         if options.stop.is_stopped() {
@@ -79,7 +80,7 @@ impl FfmpegRandom {
         })
     }
 
-    /// A process that gives frame `from` soon: its next frame's number is at most that.
+    /// Starts a process near frame `from`: the index of its next frame is at most that.
     fn run_to(&self, from: usize) -> Result<(FfmpegVideo, usize, Frame)> {
         let open = |job| FfmpegVideo::open_at(&self.ffmpeg, &self.path, &self.reason, job);
         if from > 0 && !self.pts.is_empty() {
@@ -118,7 +119,7 @@ impl RandomAccess for FfmpegRandom {
     }
 
     fn key_before(&self, i: usize) -> usize {
-        // Which pictures are key pictures is not known; a process finds its way to any.
+        // Key frames are not known; ffmpeg can start at any frame.
         i
     }
 
@@ -155,7 +156,7 @@ impl RandomAccess for FfmpegRandom {
     }
 }
 
-/// Seconds of each frame since the first, as sequential reading has them.
+/// Returns the seconds of each frame since the first, as in sequential reading.
 fn times(stamps: &[Option<i64>], tick_secs: f64, rate: f64) -> Vec<f64> {
     let first = stamps.iter().flatten().next().copied().unwrap_or(0);
     let mut last = 0.0;

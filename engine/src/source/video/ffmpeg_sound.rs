@@ -1,4 +1,4 @@
-//! An ffmpeg process that copies the sound of a file, without decoding it, into Matroska on a pipe.
+//! An ffmpeg process that copies the sound of a file into Matroska on a pipe, without decoding.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -7,13 +7,12 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use super::ffmpeg::{Ffmpeg, Process, input};
 
-/// The process, which ends when this is dropped.
+/// The process, which is killed on drop.
 pub(in crate::source) struct SoundCopy(Process);
 
 impl Ffmpeg {
-    /// Starts copying one audio track, counted from 0, or all, to a pipe or a file.
-    /// `offset_secs` is added to all times, which are those of
-    /// [`super::ffmpeg::Job::ReadFrom`].
+    /// Starts copying one audio track, counted from 0, or all, to a pipe or a file. `offset_secs`
+    /// is added to all times, which are those of [`super::ffmpeg::Job::ReadFrom`].
     pub(in crate::source) fn copy_sound(
         &self,
         path: &Path,
@@ -22,7 +21,8 @@ impl Ffmpeg {
         into: Option<&Path>,
     ) -> std::io::Result<SoundCopy> {
         let map = track.map_or("0:a?".to_owned(), |track| format!("0:a:{track}"));
-        // Only what is read to the end can be told; a full pipe would stop the copy.
+        // Errors are only available for output that is read to the end; a full pipe would block the
+        // copy.
         let complaints = if track.is_none() {
             Stdio::piped()
         } else {
@@ -49,13 +49,13 @@ impl Ffmpeg {
 }
 
 impl SoundCopy {
-    /// What it writes.
+    /// Takes the output pipe.
     pub(in crate::source) fn take_output(&mut self) -> Result<ChildStdout, String> {
         let output = self.0.0.stdout.take();
         output.ok_or_else(|| "ffmpeg gives no output".to_owned())
     }
 
-    /// Waits until it has copied everything.
+    /// Waits until everything is copied.
     pub(in crate::source) fn finish(&mut self) -> Result<(), String> {
         let complaint = self.complaint();
         match self.0.0.wait() {
@@ -64,7 +64,7 @@ impl SoundCopy {
         }
     }
 
-    /// The last line that it complained in; waits for its end.
+    /// Waits for the end of the process and returns its last error line.
     pub(in crate::source) fn complaint(&mut self) -> Option<String> {
         let mut text = Vec::new();
         self.0.0.stderr.take()?.read_to_end(&mut text).ok()?;

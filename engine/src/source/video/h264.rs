@@ -1,7 +1,7 @@
-//! H.264 pictures from packets, in the order in which they are shown.
+//! H.264 decoding from packets to frames in presentation order.
 //!
-//! The decoder gives pictures back in order of presentation but without their times, some packets
-//! later. Times are therefore kept in a heap: each picture that comes out takes the earliest.
+//! The decoder returns frames in presentation order but without their times, and delayed by some
+//! packets. Times are therefore kept in a heap: each frame takes the earliest.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,18 +17,18 @@ use super::sps;
 use super::stream::{Description, Packet};
 use crate::geometry::Size;
 
-/// NAL unit types that reach the decoder (H.264 table 7-1): slices and parameter sets. The others
-/// are hints, or layers and views (SVC, MVC) that are not shown.
+/// NAL unit types that are passed to the decoder (H.264 table 7-1): slices and parameter sets.
+/// Others are hints, or layers and views (SVC, MVC) that are not shown.
 const SLICE: u8 = 1;
 const SLICE_OF_KEY_PICTURE: u8 = 5;
 const SEQUENCE_PARAMETERS: u8 = 7;
 const PICTURE_PARAMETERS: u8 = 8;
 
-/// More pictures than this are never held back (H.264 clause A.3.1: 16 frames); when more times
-/// wait, pictures were lost and times would be off.
+/// Maximum number of delayed frames (H.264 clause A.3.1: 16 frames); if more times are waiting,
+/// frames were lost and times would be wrong.
 const MAX_WAITING: usize = 18;
 
-/// A picture's time and how it is shown, in order of presentation.
+/// A frame's time and display parameters, ordered by presentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp {
     pub(super) packet: Packet,
@@ -40,31 +40,31 @@ pub(super) struct Stamp {
 pub(super) struct H264 {
     decoder: Decoder,
     descriptions: Arc<[Description]>,
-    /// The description whose parameter sets the decoder has.
+    /// Index of the description whose parameter sets the decoder has.
     active: u16,
     colour: Colour,
     aspect: PixelAspect,
-    /// What the active description's first parameter set says of pixels.
+    /// Display parameters in the active description's first parameter set.
     #[expect(
         clippy::option_option,
         reason = "not told yet differs from told without an aspect"
     )]
     first_told: Option<Option<PixelAspect>>,
-    /// The sequence parameter set that came last.
+    /// The most recent sequence parameter set.
     sequence: Vec<u8>,
-    /// It is another than those that the decoder has: the decoder mixes the two up when pictures
-    /// keep their size.
+    /// Whether it differs from those that the decoder has: the decoder confuses them if the frame
+    /// size stays the same.
     is_other_sequence: bool,
     waiting: BinaryHeap<Reverse<Stamp>>,
-    /// A picture that could not be decoded; a part of it may come out of the decoder.
+    /// A frame that could not be decoded; the decoder may return a part of it.
     broken: Option<Stamp>,
-    /// A packet with start codes, as the decoder wants it; kept for its memory.
+    /// A packet with start codes for the decoder; kept to reuse its memory.
     annex_b: Vec<u8>,
 }
 
 impl H264 {
-    /// A decoder that begins with the first description. The error says what the stream is that
-    /// cannot be decoded here.
+    /// Creates a decoder for the first description. The error names the kind of stream that is not
+    /// supported here.
     pub(super) fn new(descriptions: Arc<[Description]>) -> Result<Self, String> {
         let mut this = Self {
             decoder: new_decoder()?,
@@ -79,13 +79,14 @@ impl H264 {
             broken: None,
             annex_b: Vec::new(),
         };
-        // Also what comes later must be readable: else the whole file is for another decoder.
+        // Later descriptions must be supported as well: otherwise the whole file goes to another
+        // decoder.
         for description in (0..this.descriptions.len() as u16).rev() {
             this.annex_b.clear();
             this.activate(description)?;
         }
         this.is_other_sequence = false;
-        // An empty record is allowed: the parameters then come with the pictures.
+        // An empty record is allowed: the parameter sets are then in the packets.
         if !this.annex_b.is_empty() {
             let parameters = std::mem::take(&mut this.annex_b);
             let taken = this.decoder.decode(&parameters).map(drop);
@@ -94,8 +95,8 @@ impl H264 {
         Ok(this)
     }
 
-    /// Puts the parameter sets of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 clause
-    /// 5.3.3.1) in front of the next packet.
+    /// Prepends the parameter sets of an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 clause
+    /// 5.3.3.1) to the next packet.
     fn activate(&mut self, description: u16) -> Result<(), String> {
         let damaged = || DAMAGED_PARAMETERS.to_owned();
         let descriptions = Arc::clone(&self.descriptions);
@@ -123,8 +124,8 @@ impl H264 {
         Ok(())
     }
 
-    /// Decodes one packet; `show` gets the picture that is due, if any. After an error only
-    /// [`H264::finish`] makes sense.
+    /// Decodes one packet; `show` receives the frame that is due, if any. After an error only call
+    /// [`H264::finish`].
     pub(super) fn decode(
         &mut self,
         packet: Packet,
@@ -164,7 +165,7 @@ impl H264 {
         Ok(())
     }
 
-    /// Makes what the decoder takes from a packet.
+    /// Converts a packet to the decoder's format.
     fn annex_b(&mut self, packet: Packet, data: &[u8]) -> Result<(), String> {
         self.annex_b.clear();
         if packet.description != self.active {
@@ -184,7 +185,7 @@ impl H264 {
         }
     }
 
-    /// Gives the pictures that are still held back, and answers those that did not come.
+    /// Returns the delayed frames through `show`, and the packets that were lost.
     pub(super) fn finish(&mut self, mut show: impl FnMut(Stamp, &Planes)) -> Vec<Packet> {
         let pictures = self.decoder.flush_remaining().unwrap_or_default();
         let mut lost = Vec::new();
@@ -196,7 +197,7 @@ impl H264 {
                 lost.push(broken.packet);
             }
         }
-        // A picture is lost before those that come after it, so the earliest times are the lost.
+        // A lost frame precedes those that come after it, so the earliest times are the lost ones.
         while self.waiting.len() > pictures.len() {
             lost.extend(self.waiting.pop().map(|Reverse(stamp)| stamp.packet));
         }
@@ -210,8 +211,8 @@ impl H264 {
         lost
     }
 
-    /// Appends a NAL unit to the packet for the decoder if it is of use; says whether it is a
-    /// part of a picture.
+    /// Appends a relevant NAL unit to the packet for the decoder; returns whether it is part of a
+    /// frame.
     fn add_nal(&mut self, nal: &[u8]) -> Result<bool, String> {
         let kind = nal.first().map_or(0, |byte| byte & 31);
         match kind {
@@ -223,7 +224,7 @@ impl H264 {
                 }
                 let container = &self.descriptions[usize::from(self.active)];
                 self.colour = told.colour.or(container.colour).resolve()?;
-                // The container's word is about the stream as it began.
+                // The container's declaration applies to the stream at its start.
                 let first = *self.first_told.get_or_insert(told.aspect);
                 let aspect = if told.aspect == first {
                     container.aspect.or(told.aspect)
@@ -249,7 +250,7 @@ fn new_decoder() -> Result<Decoder, String> {
 
 const DAMAGED_PARAMETERS: &str = "H.264 video with damaged parameters";
 
-/// Takes a NAL unit with a big-endian length of `length_bytes` in front off `bytes`.
+/// Takes a NAL unit, preceded by its big-endian length of `length_bytes`, off `bytes`.
 fn take_nal<'a>(bytes: &mut &'a [u8], length_bytes: usize) -> Option<&'a [u8]> {
     let (length, rest) = bytes.split_at_checked(length_bytes)?;
     let length = length.iter().fold(0, |n, &b| n << 8 | usize::from(b));

@@ -1,35 +1,35 @@
-//! Which packet holds which frame: read off the packets' heads in one pass, without decoding.
+//! Index from frames to packets: built from the packets' headers in one pass, without decoding.
 
 use super::stream::{Description, Packet, Packets, Place, first_slice};
 use crate::source::OpenOptions;
 
-/// A packet's first bytes that are looked at: encoders put up to a kilobyte of remarks in front of
-/// the picture. A head without a picture is read again as a whole.
+/// Number of bytes of a packet that are read: encoders put up to a kilobyte of metadata before the
+/// slices. If they contain no slice, the whole packet is read.
 const HEAD_BYTES: u64 = 2048;
 
-/// Frames between two reports.
+/// Number of frames between two progress reports.
 const REPORT_EVERY: usize = 256;
 
-/// The packets of a stream and the frames they become.
+/// The packets of a stream and the frames they contain.
 pub(super) struct Index {
     entries: Vec<Entry>,
-    /// Frame to packet, in order of presentation.
+    /// For each frame in presentation order, the index of its packet.
     order: Vec<u32>,
     groups: Vec<Group>,
     /// Seconds of each frame since the first.
     pub(super) times: Vec<f64>,
-    /// What is wrong with the container, and how many frames lie before it.
+    /// Damage of the container, each with the number of frames before it.
     pub(super) damage: Vec<(usize, String)>,
 }
 
 struct Entry {
     place: Place,
     packet: Packet,
-    /// Packets may be missing in front of it.
+    /// Whether packets may be missing before it.
     is_after_gap: bool,
 }
 
-/// A key picture with the pictures up to the next one: they can be decoded by themselves.
+/// A group of pictures: a key frame with the frames up to the next one, decodable independently.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
     pub(super) first_packet: usize,
@@ -37,8 +37,8 @@ pub(super) struct Group {
 }
 
 impl Index {
-    /// Reads the heads of all packets, or fewer when the options' flag is raised, and reports how
-    /// many.
+    /// Reads the headers of all packets, or fewer if the options' stop flag is raised, and reports
+    /// progress.
     pub(super) fn new(
         packets: &mut dyn Packets,
         descriptions: &[Description],
@@ -98,7 +98,7 @@ impl Index {
         this
     }
 
-    /// Puts the frames of the last group into order of presentation.
+    /// Sorts the frames of the last group into presentation order.
     fn close_group(&mut self) {
         if let Some(group) = self.groups.last() {
             let entries = &self.entries;
@@ -107,24 +107,24 @@ impl Index {
         }
     }
 
-    /// The time stamp of a frame, ticks.
+    /// Returns the time stamp of a frame in ticks.
     pub(super) fn pts(&self, frame: usize) -> i64 {
         self.entries[self.order[frame] as usize].packet.pts
     }
 
-    /// The group that holds a frame.
+    /// Returns the group that contains a frame.
     pub(super) fn group_of(&self, frame: usize) -> Group {
         let after = self.groups.partition_point(|g| g.first_frame <= frame);
         self.groups[after - 1]
     }
 
-    /// Where a packet lies, and whether packets may be missing in front of it; `None` behind the
-    /// last.
+    /// Returns the position of a packet, and whether packets may be missing before it; `None` after
+    /// the last.
     pub(super) fn place(&self, packet: usize) -> Option<(Place, bool)> {
         self.entries.get(packet).map(|e| (e.place, e.is_after_gap))
     }
 
-    /// The group that begins at a packet.
+    /// Returns the group that begins at a packet.
     pub(super) fn group_at(&self, packet: usize) -> Option<Group> {
         let group = self
             .groups
@@ -132,14 +132,14 @@ impl Index {
         group.ok().map(|i| self.groups[i])
     }
 
-    /// The first group that begins at a packet or behind it.
+    /// Returns the first group that begins at a packet or after it.
     pub(super) fn group_from(&self, packet: usize) -> Option<Group> {
         let i = self.groups.partition_point(|g| g.first_packet < packet);
         self.groups.get(i).copied()
     }
 }
 
-/// The next packet and whether decoding can begin there.
+/// Reads the next packet's header and whether decoding can start there.
 fn read_head(
     packets: &mut dyn Packets,
     place: Place,

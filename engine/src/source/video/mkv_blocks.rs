@@ -1,15 +1,15 @@
-//! Matroska and WebM files (RFC 9559 on top of EBML, RFC 8794).
+//! Matroska and WebM files (RFC 9559 based on EBML, RFC 8794).
 //!
-//! A file is a tree of elements; the blocks with the pictures lie in clusters. The reader goes
-//! through the file from front to back and steps into the few elements it needs, so it follows no
-//! offset that a file declares, works without the index at the end and reads a file that is cut
-//! anywhere up to the cut. (The crate `matroska-demuxer` refuses a file whose index is cut off,
-//! and follows an index that points at itself for ever.)
+//! A file is a tree of elements; the blocks with the frames are in clusters. The reader goes
+//! through the file from front to back and enters only the few elements it needs, so that it
+//! follows no offset that a file declares, works without the index at the end and reads a truncated
+//! file up to the cut. (The crate `matroska-demuxer` refuses a file whose index is cut off, and
+//! loops forever on an index that points at itself.)
 
 use super::ebml::{DAMAGED, Elements, children, number, read_id, read_size, unsigned};
 use super::stream::MAX_PACKET_BYTES;
 
-/// Element numbers, with their length marker, as the RFC prints them.
+/// Element ids, with their length marker, as the RFC prints them.
 pub(in crate::source) mod id {
     pub(in crate::source) const EBML: u32 = 0x1A45_DFA3;
     pub(in crate::source) const SEGMENT: u32 = 0x1853_8067;
@@ -43,7 +43,7 @@ pub(in crate::source) mod id {
     pub(in crate::source) const SIMPLE_BLOCK: u32 = 0xA3;
     pub(in crate::source) const BLOCK_GROUP: u32 = 0xA0;
     pub(in crate::source) const BLOCK: u32 = 0xA1;
-    /// What else may stand between and inside clusters.
+    /// Other elements that may occur between and inside clusters.
     pub(in crate::source) const OTHERS: [u32; 22] = [
         0xEC,
         0xBF,
@@ -70,13 +70,14 @@ pub(in crate::source) mod id {
     ];
 }
 
-/// The first bytes of every such file.
+/// First bytes of every Matroska file.
 pub(in crate::source) const MAGIC: [u8; 4] = id::EBML.to_be_bytes();
 
-/// Track descriptions are some hundred bytes; fonts and covers lie elsewhere.
+/// Maximum length of track descriptions, which are some hundred bytes; fonts and covers are
+/// elsewhere.
 const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
 
-/// What a file says before its first cluster.
+/// Content of a file before its first cluster.
 pub(in crate::source) struct Head {
     /// Nanoseconds per tick.
     pub(in crate::source) tick_nanos: u64,
@@ -113,7 +114,7 @@ impl Head {
         Ok(Self { tick_nanos, tracks })
     }
 
-    /// The descriptions of the tracks of a kind.
+    /// Returns the descriptions of the tracks of a kind.
     pub(in crate::source) fn entries(&self, kind: u64) -> impl Iterator<Item = &[u8]> {
         children(&self.tracks)
             .filter(|(id, _)| *id == id::TRACK_ENTRY)
@@ -122,9 +123,9 @@ impl Head {
     }
 }
 
-/// [`Head::entries`] of pictures.
+/// Kind of video tracks for [`Head::entries`].
 pub(in crate::source) const VIDEO: u64 = 1;
-/// [`Head::entries`] of sound.
+/// Kind of audio tracks for [`Head::entries`].
 pub(in crate::source) const AUDIO: u64 = 2;
 
 /// Reads the blocks of one track.
@@ -135,35 +136,35 @@ pub(in crate::source) struct Blocks {
     is_at_end: bool,
 }
 
-/// A block, whose frames were read.
+/// Header of a block whose frames were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::source) struct Block {
-    /// Ticks.
+    /// Time in ticks.
     pub(in crate::source) time: i64,
     flags: u8,
 }
 
 impl Block {
-    /// How several frames share the block; 0 when it is one frame.
+    /// Returns the lacing type of several frames that share the block; 0 for a single frame.
     pub(in crate::source) fn lacing(self) -> u8 {
         self.flags >> 1 & 3
     }
 }
 
-/// What the next element was.
+/// Result of reading an element.
 enum Found {
     Block(Block),
     Other,
     End,
 }
 
-/// Bytes that are searched at once for the place where reading can go on.
+/// Number of bytes searched at once for a place to resume reading.
 const SEARCH_BYTES: u64 = 1 << 20;
-/// The longest head of a block: the track's number, the time, the flags.
+/// Maximum length of a block header: track number, time, flags.
 const HEAD_BYTES: u64 = 11;
 
 impl Blocks {
-    /// Of a track, from the first cluster on, which `elements` has entered.
+    /// Reads a track from the first cluster on, which `elements` has entered.
     pub(in crate::source) fn new(elements: Elements, track: u64) -> Self {
         Self {
             elements,
@@ -173,20 +174,20 @@ impl Blocks {
         }
     }
 
-    /// Where the reader stands, and the time that blocks there are relative to.
+    /// Returns the position of the reader, and the time that blocks there are relative to.
     pub(in crate::source) fn place(&self) -> (u64, i64) {
         (self.elements.position, self.cluster_time)
     }
 
-    /// Goes to a place where it has stood before.
+    /// Seeks to an earlier position of the reader.
     pub(in crate::source) fn go_to(&mut self, (position, time): (u64, i64)) -> Result<(), String> {
         self.cluster_time = time;
         self.is_at_end = false;
         self.elements.go_to(position)
     }
 
-    /// Reads the next block's first bytes, at most `max`, into `data`. After an error the next
-    /// call goes on behind the damage.
+    /// Reads the next block's first bytes, at most `max`, into `data`. After an error the next call
+    /// continues after the damage.
     pub(in crate::source) fn next_block(
         &mut self,
         max: u64,
@@ -255,8 +256,8 @@ impl Blocks {
         Ok(Found::Other)
     }
 
-    /// Goes to the first place from `position` on at which a cluster or a block of the track
-    /// begins; `false` when there is none.
+    /// Seeks to the first place from `position` on at which a cluster or a block of the track
+    /// begins; returns `false` if there is none.
     fn find_again(&mut self, position: u64) -> Result<bool, String> {
         let mut position = position;
         let mut bytes = Vec::new();
@@ -271,7 +272,7 @@ impl Blocks {
                 let is_cluster = bytes[*i..].starts_with(&id::CLUSTER.to_be_bytes());
                 is_cluster || (bytes[*i] == 0xA3 && self.is_block(&bytes[*i..], left))
             };
-            // What lies across the border is looked at with the next bytes.
+            // The bytes at the border are searched together with the next ones.
             let end = if is_last { n } else { n - 16 };
             if let Some(i) = (0..end as usize).find(begins) {
                 self.elements.go_to(position + i as u64)?;
@@ -285,8 +286,8 @@ impl Blocks {
         Ok(false)
     }
 
-    /// Whether these bytes look like a block of the track that lies within the file, with a known
-    /// element behind it.
+    /// Returns whether these bytes look like a block of the track that lies within the file and is
+    /// followed by a known element.
     fn is_block(&self, bytes: &[u8], left: u64) -> bool {
         let mut rest = &bytes[1..];
         let Some(size) = read_size(&mut rest).filter(|&size| size > 4 && size < left) else {
@@ -305,7 +306,7 @@ impl Blocks {
                 ];
                 known.contains(&id) || id::OTHERS.contains(&id)
             }
-            // The end of the file, or of what has been read.
+            // The end of the file, or of the bytes read.
             None => after.is_empty(),
         };
         track == Some(self.track) && flags & !0x87 == 0 && is_followed

@@ -1,10 +1,10 @@
-//! Videos.
+//! Video files.
 //!
-//! H.264 (8 bits, 4:2:0, progressive) in MP4 or Matroska, plain, fragmented or cut off, is read
-//! here: a container ([`demux_mp4`], [`demux_mkv`]) gives a [`stream`] of packets, [`h264`] makes
-//! pictures of them in order of presentation, [`colour`] and [`orientation`] make frames of those.
-//! [`index`] and [`random`] give any frame of such a file in any order.
-//! Everything else goes through an [`ffmpeg`] process, in any order through [`ffmpeg_random`]. What a file holds decides, not its name.
+//! H.264 (8 bits, 4:2:0, progressive) in MP4 or Matroska, plain, fragmented or truncated, is read
+//! natively: a container ([`demux_mp4`], [`demux_mkv`]) yields a [`stream`] of packets, [`h264`]
+//! decodes them in presentation order, [`colour`] and [`orientation`] convert the result to frames.
+//! [`index`] and [`random`] provide random access. Everything else goes through an [`ffmpeg`]
+//! process, with random access by [`ffmpeg_random`]. The content of a file decides, not its name.
 
 mod aspect;
 mod damage;
@@ -49,13 +49,13 @@ use crate::sound::Sound;
 
 pub use self::ffmpeg::ffmpeg_version;
 
-/// File name extensions for file dialogs. Any name is read; these are the usual ones.
+/// Common file name extensions for file dialogs. Any name is accepted.
 pub const EXTENSIONS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "wmv", "flv", "3gp",
     "ogv", "gif",
 ];
 
-/// The row of [`super::SOURCES`]. It takes every argument that nothing else takes.
+/// Entry of [`super::SOURCES`]. It accepts every argument that no other entry accepts.
 pub(super) const KIND: SourceKind = SourceKind {
     name: "video",
     help: "FILE: a video; H.264 in MP4 or Matroska is read directly, all else through ffmpeg",
@@ -69,41 +69,41 @@ pub(super) const KIND: SourceKind = SourceKind {
     sound: Some(|argument| sound(Path::new(argument))),
 };
 
-/// Pixels along a side that are believed; a file that declares more is damaged or hostile.
+/// Maximum side in pixels; a file that declares more is damaged or hostile.
 const MAX_SIDE: usize = 16_384;
 
-/// Pixels of a frame that are believed: 8192x8192, 256 MB in RGBA.
+/// Maximum area of a frame in pixels: 8192x8192, 256 MB in RGBA.
 const MAX_AREA: usize = 1 << 26;
 
 /// Opens a video file.
 ///
 /// # Errors
-/// One line that names the file and says what to do: missing, empty, not a video, or in need of an
-/// ffmpeg that is not installed.
+/// One line with the file and the remedy: missing, empty, not a video, or in need of an ffmpeg that
+/// is not installed.
 pub fn open(path: &Path) -> Result<Box<dyn FrameSource>> {
     open_as(path, &name_of(path))
 }
 
-/// The sound of a video file: none where it has none.
+/// Returns the sound of a video file; empty if it has none.
 pub fn sound(path: &Path) -> Sound {
     sound::open(path, &name_of(path))
 }
 
-/// The sound of a video in memory.
+/// Returns the sound of a video in memory.
 ///
 /// # Errors
-/// Why it cannot be read without ffmpeg.
+/// The reason why it cannot be read without ffmpeg.
 pub fn sound_bytes(bytes: &Arc<[u8]>, name: &str) -> Result<Sound> {
     sound::open_bytes(bytes, name).map_err(|reason| Error::source(name, reason))
 }
 
-/// As [`open`], under another name than the file's.
+/// Like [`open`], with another display name.
 pub(super) fn open_as(path: &Path, name: &str) -> Result<Box<dyn FrameSource>> {
     open_with(path, name, &Ffmpeg::on_path())
 }
 
-/// Opens a video file for reading in any order; indexing ends with an error when the options'
-/// flag is raised.
+/// Opens a video file for random access; indexing ends with an error if the options' stop flag is
+/// raised.
 pub(super) fn scrub_as(
     path: &Path,
     name: &str,
@@ -132,14 +132,14 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
     }
 }
 
-/// The picture in a file that only ffmpeg reads; `what` it is, for the message.
+/// Decodes the image in a file that only ffmpeg reads; `what` is its format, for the message.
 pub(super) fn still(path: &Path, what: &str) -> Result<Frame> {
     let mut video = FfmpegVideo::open(&Ffmpeg::on_path(), path, what)?;
     let frame = video.next_frame()?;
     frame.ok_or_else(|| Error::source(path.display().to_string(), "has no frames"))
 }
 
-/// Opens what can be a video file.
+/// Opens a file that may be a video.
 fn open_file(path: &Path) -> Result<File> {
     let fail = |reason: &str| Err(Error::source(path.display().to_string(), reason));
     let metadata = match std::fs::metadata(path) {
@@ -160,7 +160,7 @@ fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(Error::io("open", path))
 }
 
-/// Opens a video in memory. Only what needs no ffmpeg can be read so.
+/// Opens a video in memory. Formats that need ffmpeg are not supported.
 ///
 /// # Errors
 /// One line that names the video.
@@ -173,7 +173,7 @@ pub fn open_bytes(
     Ok(Box::new(video))
 }
 
-/// As [`open_bytes`], for reading in any order.
+/// Like [`open_bytes`], for random access.
 ///
 /// # Errors
 /// Like [`open_bytes`].
@@ -188,7 +188,7 @@ pub fn scrub_bytes(
     Ok(Box::new(video))
 }
 
-/// The file's name without its folders.
+/// Returns the file name without its folder.
 fn name_of(path: &Path) -> String {
     path.file_name()
         .unwrap_or(path.as_os_str())
@@ -196,7 +196,7 @@ fn name_of(path: &Path) -> String {
         .into_owned()
 }
 
-/// Whether a declared size can be a picture's.
+/// Returns whether a declared frame size is plausible.
 fn is_believable(size: Size) -> bool {
     let sides = 1..=MAX_SIDE;
     sides.contains(&size.width) && sides.contains(&size.height) && size.area() <= MAX_AREA

@@ -1,15 +1,15 @@
 //! The boxes of MP4 and QuickTime files (ISO/IEC 14496-12).
 //!
-//! A file is a row of boxes. `moov` describes the tracks and, in a plain file, lists every sample;
-//! in a fragmented file each `moof` lists the samples of the `mdat` behind it. The walk over boxes
-//! is our own, without recursion and bounded by the file's length, so that a cut or hostile file
-//! costs nothing; the leaves are read by `mp4_atom`.
+//! A file is a sequence of boxes. `moov` describes the tracks and, in a plain file, lists every
+//! sample; in a fragmented file each `moof` lists the samples of the following `mdat`. Our own
+//! traversal of boxes is not recursive and bounded by the file's length, so that truncated or
+//! hostile files cost nothing; leaf boxes are parsed by `mp4_atom`.
 
 use mp4_atom::{Atom, Elst, Mvhd};
 
 use super::stream::{CUT_OFF, Input, read_at};
 
-/// What [`walk`] finds at the top of a file.
+/// A top-level part of a file, found by [`walk`].
 pub(in crate::source) enum Part<'a> {
     /// The body of `moov`.
     Index(&'a [u8]),
@@ -17,8 +17,8 @@ pub(in crate::source) enum Part<'a> {
     Fragment(&'a [u8], u64),
 }
 
-/// Goes through the boxes at the top of a file and hands on those that list samples. The answer
-/// says what is wrong with the rest of the file, if anything.
+/// Iterates over the top-level boxes and passes on those that list samples. Returns an error in the
+/// rest of the file, if any.
 pub(in crate::source) fn walk(
     input: &mut dyn Input,
     file_length: u64,
@@ -54,7 +54,7 @@ pub(in crate::source) fn walk(
     Ok(None)
 }
 
-/// A box at the top of the file; `end` lies within the file.
+/// A top-level box; `end` lies within the file.
 struct Found {
     kind: [u8; 4],
     body: u64,
@@ -62,7 +62,7 @@ struct Found {
     is_cut: bool,
 }
 
-/// `None` when there is no whole, sensible header at `position`.
+/// Returns `None` if there is no complete, plausible header at `position`.
 fn read_header(
     input: &mut dyn Input,
     position: u64,
@@ -74,8 +74,8 @@ fn read_header(
     Ok(split_header(&bytes).and_then(|(kind, header, size)| {
         let end = match size {
             Some(size) => position.checked_add(size)?,
-            // Only a media data box may run to the end of the file; zeros there are a disk that
-            // was never written.
+            // Only a media data box may extend to the end of the file; zeros there come from a disk
+            // that was never written.
             None if kind == *b"mdat" => file_length,
             None => return None,
         };
@@ -88,7 +88,7 @@ fn read_header(
     }))
 }
 
-/// Kind, length of the header and length of the whole box (`None`: to the end).
+/// Returns kind, length of the header and length of the whole box (`None`: to the end).
 fn split_header(bytes: &[u8]) -> Option<([u8; 4], u64, Option<u64>)> {
     let size = u32::from_be_bytes(*bytes.first_chunk()?);
     let kind = *bytes.get(4..)?.first_chunk()?;
@@ -103,7 +103,7 @@ fn split_header(bytes: &[u8]) -> Option<([u8; 4], u64, Option<u64>)> {
     }
 }
 
-/// The boxes inside a box's body, up to the first that is not whole.
+/// Iterates over the boxes inside a box's body, up to the first incomplete one.
 pub(in crate::source) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let (kind, header, size) = split_header(bytes)?;
@@ -114,24 +114,24 @@ pub(in crate::source) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4
     })
 }
 
-/// The body of the first box that is reached by going down `path`.
+/// Returns the body of the first box at `path`.
 pub(in crate::source) fn find<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     path.iter().try_fold(bytes, |bytes, &wanted| {
         boxes(bytes).find_map(|(kind, body)| (kind == *wanted).then_some(body))
     })
 }
 
-/// A box without boxes inside.
+/// Parses a box without child boxes.
 pub(in crate::source) fn leaf<T: Atom>(mut body: &[u8]) -> Option<T> {
     T::decode_body(&mut body).ok()
 }
 
-/// A leaf at the end of `path`.
+/// Parses the leaf box at `path`.
 pub(in crate::source) fn find_leaf<T: Atom>(bytes: &[u8], path: &[&[u8; 4]]) -> Option<T> {
     find(bytes, path).and_then(leaf)
 }
 
-/// The bodies of the boxes of one kind, `trak` or `trex`.
+/// Returns the bodies of the boxes of one kind, `trak` or `trex`.
 pub(in crate::source) fn all<'a>(
     bytes: &'a [u8],
     wanted: &'a [u8; 4],
@@ -139,26 +139,26 @@ pub(in crate::source) fn all<'a>(
     boxes(bytes).filter_map(move |(kind, body)| (kind == *wanted).then_some(body))
 }
 
-/// Whether the body of a `trak` is of this kind: `vide`, `soun`.
+/// Returns whether the body of a `trak` has this handler: `vide`, `soun`.
 pub(in crate::source) fn has_handler(trak: &[u8], kind: [u8; 4]) -> bool {
     let handler = find(trak, &[b"mdia", b"hdlr"]);
     handler.and_then(|h| h.get(8..12)) == Some(kind.as_slice())
 }
 
-/// What an edit list lets through. Editors cut clips by such a list and leave the hidden samples
-/// in the file; encoders hide the samples that only set a decoder up.
+/// The presented part of a track by its edit list. Editors trim clips by such a list and leave the
+/// hidden samples in the file; encoders hide the samples that only initialise a decoder.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::source) struct Edit {
-    /// When the presentation of the track begins, seconds.
+    /// Start of the track's presentation in seconds.
     pub(in crate::source) begin_secs: f64,
-    /// The composition times that are presented from then on: from, up to; ticks of the track.
+    /// Range of composition times presented from then on: from, up to; in ticks of the track.
     pub(in crate::source) window: (i64, i64),
     /// Composition time that is presented at `begin_secs`.
     pub(in crate::source) media_time: i64,
 }
 
 impl Edit {
-    /// From the body of a `trak`.
+    /// Parses the body of a `trak`.
     pub(in crate::source) fn of(
         trak: &[u8],
         movie: &Mvhd,

@@ -1,45 +1,45 @@
-//! Where the samples of an MP4 track lie and when they are presented: from the tables of a plain
-//! file and the fragments of a fragmented one.
+//! Positions and presentation times of the samples of an MP4 track: from the tables of a plain file
+//! or the fragments of a fragmented one.
 
 use mp4_atom::{Co64, Ctts, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt, Tfhd, Trex, Trun};
 
 use super::mp4_boxes::{all, find, find_leaf, leaf};
 use super::stream::{CUT_OFF, MAX_PACKET_BYTES};
 
-/// More frames than a day and a half at 30 a second are taken for damage: it bounds the memory
-/// that a table of a few bytes can ask for.
+/// Maximum number of samples: more than a day and a half at 30 frames per second is taken for
+/// damage, which bounds the memory that a table of a few bytes can request.
 const MAX_SAMPLES: usize = 1 << 22;
 
-/// Where a sample lies and when it is presented.
+/// Position and presentation time of a sample.
 pub(in crate::source) struct Sample {
     pub(in crate::source) offset: u64,
     pub(in crate::source) size: u32,
-    /// Ticks until the next one, in the order of decoding.
+    /// Ticks until the next one in decoding order.
     pub(in crate::source) duration: u32,
-    /// Composition time, ticks.
+    /// Composition time in ticks.
     pub(in crate::source) pts: i64,
-    /// Which of the track's sample descriptions it is coded by, from 0.
+    /// Index of the track's sample description, from 0.
     pub(in crate::source) description: u16,
 }
 
-/// The samples of a track that were found so far.
+/// The samples of a track found so far.
 pub(in crate::source) struct Samples {
-    /// In coded order.
+    /// Samples in decoding order.
     pub(in crate::source) list: Vec<Sample>,
     track_id: u32,
     defaults: Option<Trex>,
-    /// The description of the samples that are added.
+    /// Index of the description for samples that are added.
     description: u16,
     next_decode_time: i64,
     file_length: u64,
-    /// Bytes that further samples can have: no two share bytes.
+    /// Number of bytes available for further samples, which do not overlap.
     bytes_left: u64,
-    /// A sample lies outside of the file: none after it is taken.
+    /// Whether a sample lies outside the file: later ones are ignored.
     is_cut: bool,
 }
 
 impl Samples {
-    /// Of a track in the body of `moov`.
+    /// Reads the description of a track in the body of `moov`.
     pub(in crate::source) fn new(moov: &[u8], track_id: u32, file_length: u64) -> Self {
         let defaults = find(moov, &[b"mvex"]).and_then(|mvex| {
             all(mvex, b"trex")
@@ -58,12 +58,13 @@ impl Samples {
         }
     }
 
-    /// What is wrong with the tables, if anything.
+    /// Describes damage of the tables, if any.
     pub(in crate::source) fn damage(&self) -> Option<String> {
         self.is_cut.then(|| CUT_OFF.to_owned())
     }
 
-    /// The samples of a plain file, from the body of `stbl`. A fragmented file has empty tables.
+    /// Adds the samples of a plain file from the body of `stbl`. A fragmented file has empty
+    /// tables.
     pub(in crate::source) fn add_table(&mut self, table: &[u8]) -> Option<()> {
         let durations: Stts = find_leaf(table, &[b"stts"])?;
         let chunks: Stsc = find_leaf(table, &[b"stsc"])?;
@@ -108,7 +109,7 @@ impl Samples {
         Some(())
     }
 
-    /// The samples that the body of a `moof` at `start` lists for this track.
+    /// Adds the samples that the body of a `moof` at `start` lists for this track.
     pub(in crate::source) fn add_fragment(&mut self, moof: &[u8], start: u64) {
         let mut previous_end = start;
         for traf in all(moof, b"traf") {
@@ -182,7 +183,7 @@ impl Samples {
     }
 }
 
-/// From the number of a sample description, which counts from 1.
+/// Converts the 1-based number of a sample description.
 fn number_of(index: u32) -> u16 {
     u16::try_from(index.saturating_sub(1)).unwrap_or(u16::MAX)
 }

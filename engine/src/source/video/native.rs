@@ -1,7 +1,7 @@
-//! Videos that are read without any help: H.264 in MP4 and Matroska.
+//! Videos with native decoding: H.264 in MP4 and Matroska.
 //!
-//! A key picture and those up to the next one are a group. What follows damage inside a group
-//! cannot be trusted: decoding goes on at the next group. Lost frames keep their numbers.
+//! A key frame and the frames up to the next one are a group. Frames after damage inside a group
+//! are unreliable: decoding resumes at the next group. Lost frames keep their ids.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ pub(super) struct NativeVideo {
     packets: Box<dyn Packets>,
     decoder: H264,
     developer: Developer,
-    /// A packet's bytes; kept for their memory.
+    /// Bytes of a packet; kept to reuse the memory.
     data: Vec<u8>,
     is_ended: bool,
     warning: Option<String>,
 }
 
-/// Makes frames of decoded pictures, in order.
+/// Converts decoded frames to output frames, in order.
 struct Developer {
     darkroom: Darkroom,
     tick_secs: f64,
@@ -38,24 +38,24 @@ struct Developer {
     n_frames: u64,
     last_secs: f64,
     ready: VecDeque<Frame>,
-    /// The group at work, once it is damaged.
+    /// The current group, once it is damaged.
     damaged: Option<DamagedGroup>,
     losses: Losses,
 }
 
-/// The rest of a group whose numbers are known when its last packet has been read.
+/// The rest of a group whose frame ids are known once its last packet has been read.
 struct DamagedGroup {
     reason: String,
-    /// Decoded before the damage, but not yet shown.
+    /// Frames decoded before the damage, but not yet returned.
     held: Vec<(i64, Frame)>,
     lost: Vec<Packet>,
 }
 
-/// Turns decoded pictures into colours, with square pixels, the right way up.
+/// Converts decoded frames to RGBA with square pixels and upright orientation.
 pub(super) struct Darkroom {
     pool: FramePool,
     orientation: Orientation,
-    /// A picture before it is stretched and turned; kept for their memory.
+    /// A frame before scaling and rotation; kept to reuse the memory.
     stored: Vec<u8>,
     stretched: Vec<u8>,
 }
@@ -70,7 +70,7 @@ impl Darkroom {
         }
     }
 
-    /// The frame `id` of this picture.
+    /// Returns the decoded picture as frame `id`.
     pub(super) fn frame(&mut self, id: u64, secs: f64, planes: &Planes, stamp: &Stamp) -> Frame {
         let stored = planes.size;
         let square = stamp.aspect.apply_to(stored);
@@ -98,8 +98,8 @@ impl Darkroom {
 }
 
 impl NativeVideo {
-    /// Opens a video and decodes its first frame. The error says what the input is instead, or
-    /// what is wrong with it; the caller adds the name.
+    /// Opens a video and decodes its first frame. The error names the actual content of the input
+    /// or the problem; the caller adds the name.
     pub(super) fn open(input: Box<dyn Input>, name: &str) -> Result<Self, String> {
         Self::start(open_stream(input)?, name)
     }
@@ -141,7 +141,7 @@ impl NativeVideo {
         Ok(this)
     }
 
-    /// Decodes until a frame is ready or there are no more.
+    /// Decodes until a frame is ready or the end is reached.
     fn fill(&mut self) {
         while self.developer.ready.is_empty() && !self.is_ended {
             match self.packets.next_packet(&mut self.data) {
@@ -175,7 +175,7 @@ impl NativeVideo {
         }
     }
 
-    /// Gives up the rest of the group.
+    /// Abandons the rest of the group.
     fn damage(&mut self, reason: String) {
         if self.developer.damaged.is_none() {
             self.developer.damaged = Some(DamagedGroup {
@@ -187,7 +187,7 @@ impl NativeVideo {
         }
     }
 
-    /// Takes the pictures that the decoder holds back.
+    /// Takes the delayed frames from the decoder.
     fn finish_decoder(&mut self) {
         let developer = &mut self.developer;
         let lost = self.decoder.finish(|s, p| developer.develop(&s, p));
@@ -218,14 +218,15 @@ impl NativeVideo {
     }
 }
 
-/// The H.264 stream in a container, whichever it is. The error says what the input is instead.
+/// Opens the H.264 stream in any supported container. The error names the actual content of the
+/// input.
 pub(super) fn open_stream(mut input: Box<dyn Input>) -> Result<Stream, String> {
     let mut magic = [0; 8];
     input
         .read_exact(&mut magic)
         .map_err(|_| "neither MP4 nor Matroska")?;
     input.rewind().map_err(|e| read_error(&e))?;
-    // QuickTime files from before the `ftyp` box start with one of the others.
+    // QuickTime files older than the `ftyp` box start with one of the others.
     if magic.starts_with(&mkv_blocks::MAGIC) {
         demux_mkv::open(input)
     } else if matches!(&magic[4..], b"ftyp" | b"moov" | b"mdat" | b"free" | b"wide") {
@@ -253,7 +254,7 @@ impl Developer {
         self.ready.push_back(frame);
     }
 
-    /// Number and time of the next frame.
+    /// Returns index and time of the next frame.
     fn count(&mut self, pts: i64) -> (u64, f64) {
         let first = *self.first_pts.get_or_insert(pts);
         // A stream with contradictory times must not run backwards.
@@ -263,8 +264,8 @@ impl Developer {
         (self.n_frames - 1, self.last_secs)
     }
 
-    /// Numbers the frames of a damaged group, those that were lost among them; says whether there
-    /// was one.
+    /// Assigns ids to the frames of a damaged group, including lost ones; returns whether there was
+    /// one.
     fn settle(&mut self) -> bool {
         let Some(damaged) = self.damaged.take() else {
             return false;
@@ -284,7 +285,7 @@ impl Developer {
         true
     }
 
-    /// Numbers frames in their order of presentation; `None` are lost to the damage begun last.
+    /// Assigns ids to frames in presentation order; `None` are lost to the latest damage.
     fn settle_frames(&mut self, frames: Vec<(i64, Option<Frame>)>) {
         for (pts, frame) in frames {
             let (id, secs) = self.count(pts);
@@ -311,7 +312,7 @@ impl FrameSource for NativeVideo {
         let Some(mut frame) = self.developer.ready.pop_front() else {
             return Ok(None);
         };
-        // It may have been decoded ahead of its turn: latency counts from here.
+        // It may have been decoded ahead of time: latency is measured from here.
         frame.captured = Instant::now();
         Ok(Some(frame))
     }

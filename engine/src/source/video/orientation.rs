@@ -1,11 +1,11 @@
-//! Turning and mirroring pictures as a container's matrix says: phones store every picture as the
-//! sensor saw it.
+//! Rotation and mirroring of frames by a container's matrix: phones store every frame in sensor
+//! orientation.
 
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
 
-/// One of the eight ways to lay a picture on a screen: the signs of the matrix that maps stored to
-/// shown coordinates, `x' = a x + c y`, `y' = b x + d y` with `y` downwards.
+/// One of the eight orientations of a frame: the signs of the matrix that maps stored to displayed
+/// coordinates, `x' = a x + c y`, `y' = b x + d y` with `y` downwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orientation {
     a: i8,
@@ -15,7 +15,7 @@ pub(super) struct Orientation {
 }
 
 impl Orientation {
-    /// As stored.
+    /// Displayed as stored.
     pub(super) const UPRIGHT: Self = Self {
         a: 1,
         b: 0,
@@ -23,8 +23,8 @@ impl Orientation {
         d: 1,
     };
 
-    /// From a matrix's four numbers (any fixed point); `None` when it does more than turn by
-    /// quarters, mirror and scale.
+    /// Creates an orientation from a matrix's four numbers (any fixed point); `None` if it does
+    /// more than rotate by multiples of 90 degrees, mirror and scale.
     pub(super) fn new(a: i32, b: i32, c: i32, d: i32) -> Option<Self> {
         let [a, b, c, d] = [a, b, c, d].map(|x| x.signum() as i8);
         let straight = a != 0 && d != 0 && b == 0 && c == 0;
@@ -32,7 +32,7 @@ impl Orientation {
         (straight || turned).then_some(Self { a, b, c, d })
     }
 
-    /// The size of a picture once it is turned.
+    /// Returns the size of a rotated frame.
     pub(super) fn apply_to(self, size: Size) -> Size {
         if self.a == 0 {
             Size::new(size.height, size.width)
@@ -41,10 +41,10 @@ impl Orientation {
         }
     }
 
-    /// Fills `shown` with the `stored` picture of `size`, turned. Both are RGBA.
+    /// Fills `shown` with the rotated frame `stored` of `size`. Both are RGBA.
     pub(super) fn turn(self, stored: &[u8], size: Size, shown: &mut [u8]) {
-        // The inverse of such a matrix is its transpose: a step to the right on the screen moves
-        // by (a, c) in the stored picture, a step downwards by (b, d).
+        // The inverse of such a matrix is its transpose: a step to the right in the displayed frame
+        // moves by (a, c) in the stored one, a step downwards by (b, d).
         let row = size.width as isize;
         let step = |x: i8, y: i8| isize::from(x) + isize::from(y) * row;
         let (right, down) = (step(self.a, self.c), step(self.b, self.d));
@@ -53,7 +53,7 @@ impl Orientation {
         let origin = -span(right, target.width) - span(down, target.height);
         let (stored, _) = stored.as_chunks::<BYTES_PER_PIXEL>();
         let (shown, _) = shown.as_chunks_mut::<BYTES_PER_PIXEL>();
-        // Sixteen rows at a time, column by column: a quarter turn then reads each cache line
+        // Sixteen rows at a time, column by column: a 90 degree rotation then reads each cache line
         // of 16 pixels once.
         for (band, rows) in shown.chunks_mut(16 * target.width).enumerate() {
             for x in 0..target.width {
@@ -70,7 +70,7 @@ impl Orientation {
 mod tests {
     use super::*;
 
-    /// Turns the picture 0 1 2 / 3 4 5 and gives the result's numbers.
+    /// Rotates the frame 0 1 2 / 3 4 5 and returns its values.
     fn turned(a: i32, b: i32, c: i32, d: i32) -> (Size, Vec<u8>) {
         let size = Size::new(3, 2);
         let stored: Vec<u8> = (0..6).flat_map(|i| [i, i, i, 255]).collect();
@@ -81,7 +81,7 @@ mod tests {
         (orientation.apply_to(size), numbers)
     }
 
-    /// Fails when clockwise and counter-clockwise, or mirrored and turned, are mixed up.
+    /// Fails when clockwise and counter-clockwise, or mirroring and rotation, are mixed up.
     #[test]
     fn all_eight_orientations_are_right() {
         let (wide, tall) = (Size::new(3, 2), Size::new(2, 3));
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(turned(0, -1, -1, 0), (tall, vec![5, 2, 4, 1, 3, 0]));
     }
 
-    /// Fails when a picture higher than one band of rows is torn at the bands' borders.
+    /// Fails when a frame higher than one band of rows is wrong at the bands' borders.
     #[test]
     fn four_quarter_turns_are_none() {
         let mut size = Size::new(37, 21);
@@ -110,7 +110,7 @@ mod tests {
         assert!(picture == original);
     }
 
-    /// Fails when a matrix that shears or turns by odd angles is taken for a simple one.
+    /// Fails when a matrix that shears or rotates by other angles is accepted.
     #[test]
     fn other_matrices_are_refused() {
         assert_eq!(Orientation::new(1, 1, -1, 1), None);

@@ -1,4 +1,4 @@
-//! Any frame of an H.264 file: from the key picture before it, forward.
+//! Random access to H.264 files: decodes forward from the preceding key frame.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::error::{Error, Result};
 use crate::source::scrub::{Keep, RandomAccess};
 use crate::source::{OpenOptions, SourceInfo};
 
-/// A shown picture whose time is not among so many frames that are due next is a damaged one.
+/// A decoded frame whose time is not among this many frames due next counts as damaged.
 const MAX_MISSING: usize = 64;
 
-/// Said to who has asked for it.
+/// Error message after the stop flag was raised.
 pub(super) const STOPPED: &str = "reading was stopped";
 
-/// An indexed file and the decoder that runs in it.
+/// An indexed file and the decoder that reads it.
 pub(super) struct NativeRandom {
     info: SourceInfo,
     index: Index,
@@ -27,23 +27,23 @@ pub(super) struct NativeRandom {
     descriptions: Arc<[Description]>,
     darkroom: Darkroom,
     run: Option<Run>,
-    /// A packet's bytes; kept for their memory.
+    /// Bytes of a packet; kept to reuse the memory.
     data: Vec<u8>,
     warning: Option<String>,
 }
 
-/// A decoder on its way.
+/// A decoder within the stream.
 struct Run {
     decoder: H264,
-    /// The packet that it takes next.
+    /// Index of the packet that it reads next.
     next_packet: usize,
-    /// The frame that it gives next.
+    /// Index of the frame that it returns next.
     next_frame: usize,
 }
 
 impl NativeRandom {
-    /// Indexes a video and decodes its first frame. The error says what the input is instead, or
-    /// what is wrong with it; the caller adds the name.
+    /// Indexes a video and decodes its first frame. The error names the actual content of the input
+    /// or the problem; the caller adds the name.
     pub(super) fn open(
         input: Box<dyn Input>,
         name: &str,
@@ -79,7 +79,7 @@ impl NativeRandom {
             data: Vec::new(),
             warning,
         };
-        // Damage may have cost the first frames.
+        // The first frames may be lost to damage.
         let mut size = None;
         let mut first = 0;
         while size.is_none() && first < n {
@@ -94,14 +94,14 @@ impl NativeRandom {
         }
     }
 
-    /// The first frame of the group behind the one that holds `frame`.
+    /// Returns the first frame of the group after the one that contains `frame`.
     fn next_group(&self, frame: usize) -> Option<usize> {
         let group = self.index.group_of(frame);
         let next = self.index.group_from(group.first_packet + 1)?;
         Some(next.first_frame)
     }
 
-    /// Decodes to frame `to`. Frames that damage has cost do not come.
+    /// Decodes up to frame `to`. Frames lost to damage are skipped.
     fn forward(&mut self, from: usize, to: usize, keep: Keep<'_>) -> Result<(), String> {
         let group = self.index.group_of(to);
         let can_go_on = |run: &Run| run.next_frame <= to && group.first_packet <= run.next_packet;
@@ -126,7 +126,7 @@ impl NativeRandom {
                 }
             };
             let Some((place, is_after_gap)) = index.place(run.next_packet) else {
-                // Pictures that the decoder still holds back.
+                // Frames that the decoder still delays.
                 run.decoder.finish(&mut show);
                 return Ok(());
             };

@@ -1,16 +1,16 @@
-//! The sequence parameter set of H.264: what must be known of a stream before it is decoded.
+//! The sequence parameter set of H.264: properties of a stream needed before decoding.
 //!
-//! Syntax: ITU-T H.264 clauses 7.3.2.1.1 and E.1.1. Only what decides whether the native decoder
-//! can read the stream, and how its colours and pixels are meant, is kept.
+//! Syntax: ITU-T H.264 clauses 7.3.2.1.1 and E.1.1. Only fields are parsed that decide whether the
+//! native decoder supports the stream, and how its colours and pixels are interpreted.
 
 use super::MAX_SIDE;
 use super::aspect::PixelAspect;
 use super::colour::ColourHint;
 
-/// Macroblocks of a picture at level 5.2 (4096x2304), the most that the decoder reserves.
+/// Maximum number of macroblocks of a frame at level 5.2 (4096x2304), which the decoder reserves.
 const MAX_MACROBLOCKS: u64 = 36_864;
 
-/// What a sequence parameter set says of showing its pictures.
+/// Display parameters in a sequence parameter set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usability {
     pub(super) colour: ColourHint,
@@ -18,15 +18,14 @@ pub(super) struct Usability {
 }
 
 /// Checks that a sequence parameter set (a NAL unit with its header byte) describes 8-bit 4:2:0
-/// progressive video and tells what it says of showing it. The error says what the video is
-/// instead.
+/// progressive video and returns its display parameters. The error describes the actual format.
 pub(super) fn check(nal: &[u8]) -> Result<Usability, String> {
     let payload = without_emulation_bytes(nal.get(1..).unwrap_or_default());
     parse(&mut Bits::new(&payload))
         .ok_or_else(|| "H.264 video with a damaged parameter set".to_owned())?
 }
 
-/// `None` when the bits run out.
+/// Returns `None` if the data end early.
 fn parse(bits: &mut Bits) -> Option<Result<Usability, String>> {
     let profile = bits.take(8)?;
     bits.take(16)?; // constraint flags, level
@@ -118,7 +117,7 @@ const ASPECTS: [(u64, u64); 16] = [
     (2, 1),
 ];
 
-/// The head of the video usability information, up to the colour description.
+/// Parses the start of the video usability information, up to the colour description.
 fn parse_usability(bits: &mut Bits) -> Option<Usability> {
     let mut told = Usability::default();
     if bits.flag()? {
@@ -166,7 +165,7 @@ fn skip_scaling_list(bits: &mut Bits, n: usize) -> Option<()> {
     Some(())
 }
 
-/// Takes out the 3 of each 0 0 3, which only keeps start codes from appearing by chance.
+/// Removes the 3 of each 0 0 3, which prevents accidental start codes.
 fn without_emulation_bytes(nal: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(nal.len());
     let mut zeros = 0;
@@ -181,7 +180,7 @@ fn without_emulation_bytes(nal: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Reads bits, the highest of a byte first.
+/// Reads bits, most significant first.
 struct Bits<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -203,7 +202,7 @@ impl<'a> Bits<'a> {
         (0..n).try_fold(0, |value, _| Some(value << 1 | u64::from(self.flag()?)))
     }
 
-    /// ue(v); values from 2^32 up do not occur in valid streams.
+    /// Reads ue(v); values from 2^32 up do not occur in valid streams.
     fn exp_golomb(&mut self) -> Option<u64> {
         let mut zeros = 0;
         while !self.flag()? {
@@ -231,7 +230,7 @@ mod tests {
         assert_eq!(codes, [0, 1, 2, 3, 4]);
     }
 
-    /// Fails when a start-code guard would be read as picture data.
+    /// Fails when an emulation prevention byte is read as data.
     #[test]
     fn emulation_bytes_are_taken_out() {
         assert_eq!(
@@ -241,7 +240,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when a damaged parameter set panics or loops.
+        /// Fails when a damaged parameter set causes a panic or an endless loop.
         #[test]
         fn any_bytes_are_survived(nal in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = check(&nal);

@@ -1,4 +1,4 @@
-//! What the containers have in common: a video stream is its description and its packets.
+//! Common interface of the containers: a video stream consists of descriptions and packets.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -13,21 +13,21 @@ impl<T: Read + Seek + Send> Input for T {}
 
 /// An H.264 stream inside a container, ready to be read.
 pub(super) struct Stream {
-    /// How the packets are coded; at least one.
+    /// Decoder configurations of the packets; at least one.
     pub(super) descriptions: Vec<Description>,
-    /// How the pictures are to be shown.
+    /// Orientation of the frames.
     pub(super) orientation: Orientation,
     /// Seconds per unit of [`Packet::pts`].
     pub(super) tick_secs: f64,
     /// Nominal frames per second.
     pub(super) rate: Option<f64>,
-    /// Frames that will be shown, where the container counts them.
+    /// Number of displayed frames, if the container counts them.
     pub(super) n_frames: Option<u64>,
-    /// The pictures in coded order.
+    /// The packets in coded order.
     pub(super) packets: Box<dyn Packets>,
 }
 
-/// How packets are coded, and what the container says of showing them.
+/// Decoder configuration of packets, and display parameters of the container.
 #[derive(Debug, Clone)]
 pub(super) struct Description {
     /// `AVCDecoderConfigurationRecord`: parameter sets and the size of length fields.
@@ -37,7 +37,7 @@ pub(super) struct Description {
 }
 
 impl Description {
-    /// Bytes of the length in front of each NAL unit.
+    /// Returns the number of bytes of the length before each NAL unit.
     pub(super) fn length_bytes(&self) -> usize {
         self.configuration
             .get(4)
@@ -45,47 +45,47 @@ impl Description {
     }
 }
 
-/// One coded picture.
+/// One coded frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Packet {
-    /// When it is shown, in ticks.
+    /// Presentation time in ticks.
     pub(super) pts: i64,
-    /// Whether it is shown at all: what an editor cut off is needed only to decode the rest.
+    /// Whether it is displayed: frames trimmed by an editor are only needed to decode the rest.
     pub(super) is_shown: bool,
-    /// Which of [`Stream::descriptions`] it is coded by.
+    /// Index into [`Stream::descriptions`].
     pub(super) description: u16,
 }
 
-/// Where a packet lies, in its container's own terms.
+/// Position of a packet, in its container's own terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Number of a sample, or a position in the file.
+    /// Index of a sample, or a position in the file.
     pub(super) position: u64,
-    /// Time that the times around there are relative to, ticks.
+    /// Time that the times around there are relative to, in ticks.
     pub(super) base_time: i64,
 }
 
-/// Coded pictures in coded order.
+/// Coded frames in coded order.
 pub(super) trait Packets: Send {
-    /// Reads the next packet's first bytes, at most `max`, into `data`. An error says what is
-    /// wrong with the file here: packets may be missing. The next call goes on behind it, and
-    /// every file ends with `None` at last.
+    /// Reads the next packet's first bytes, at most `max`, into `data`. An error describes damage
+    /// of the file at this position: packets may be missing. The next call continues after it, and
+    /// every file eventually ends with `None`.
     fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String>;
 
-    /// Where the reader stands: in front of the next packet.
+    /// Returns the position of the reader: before the next packet.
     fn place(&self) -> Place;
 
-    /// Goes back or forth to a place where it has stood before.
+    /// Seeks to an earlier position of the reader.
     fn go_to(&mut self, place: Place) -> Result<(), String>;
 
-    /// Reads the next packet's bytes into `data`, as [`Packets::next_head`].
+    /// Reads the next packet's bytes into `data`, like [`Packets::next_head`].
     fn next_packet(&mut self, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
         self.next_head(u64::MAX, data)
     }
 }
 
-/// Whether the first slice among a packet's NAL units (H.264 table 7-1) belongs to a key picture,
-/// at which decoding can begin and behind which nothing refers to what came before; `None` when
+/// Returns whether the first slice among a packet's NAL units (H.264 table 7-1) belongs to a key
+/// frame, at which decoding can start and after which no frame refers to earlier ones; `None` if
 /// there is no slice in these bytes.
 pub(super) fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool> {
     const SLICE: u8 = 1;
@@ -101,10 +101,10 @@ pub(super) fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool>
     }
 }
 
-/// Said where the rest of a file is missing.
+/// Error message if the rest of a file is missing.
 pub(in crate::source) const CUT_OFF: &str = "the file is cut off";
 
-/// A coded picture at level 5.2 is far smaller; larger ones are damage and not worth the memory.
+/// Maximum packet length: a coded frame at level 5.2 is far smaller; larger ones are damage.
 pub(in crate::source) const MAX_PACKET_BYTES: u64 = 64 << 20;
 
 /// Fills `data` with `n` bytes from `position`.
@@ -124,7 +124,7 @@ pub(in crate::source) fn read_at(
         .map_err(|e| read_error(&e))
 }
 
-/// An input error in words.
+/// Returns the message for an input error.
 pub(in crate::source) fn read_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => CUT_OFF.to_owned(),
@@ -132,12 +132,12 @@ pub(in crate::source) fn read_error(error: &std::io::Error) -> String {
     }
 }
 
-/// The length of the input.
+/// Returns the length of the input.
 pub(in crate::source) fn length(input: &mut dyn Input) -> Result<u64, String> {
     input.seek(SeekFrom::End(0)).map_err(|e| read_error(&e))
 }
 
-/// A codec's name in words from a container's code for it.
+/// Returns a codec's display name from a container's code for it.
 pub(super) fn codec_name(code: &str) -> String {
     match code {
         "hvc1" | "hev1" | "V_MPEGH/ISO/HEVC" => "H.265 (HEVC)",

@@ -1,5 +1,5 @@
-//! Tests over small videos of every kind (`tests/golden/video`) and the bundled clip, with ffmpeg
-//! as the oracle where it is installed.
+//! Tests of small videos of every kind (`tests/golden/video`) and the bundled clip, with ffmpeg as
+//! the oracle where it is installed.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ const NATIVE: &[(&str, &[f64])] = &[
     ),
 ];
 
-/// What needs ffmpeg, and the words by which an error names it.
+/// Files that need ffmpeg, and the words by which an error names their content.
 const FOREIGN: &[(&str, &str)] = &[
     ("hevc.mp4", "H.265 (HEVC) video"),
     ("interlaced.mp4", "interlaced H.264 video"),
@@ -91,8 +91,8 @@ fn mean_difference(a: &Frame, b: &Frame) -> f64 {
     differences.map(u64::from).sum::<u64>() as f64 / a.rgba().len() as f64
 }
 
-/// Fails when H.264 needs ffmpeg, frames are lost or doubled, or the times are not those of the
-/// file (variable rate, B-frames, edit lists).
+/// Fails when H.264 needs ffmpeg, frames are lost or duplicated, or the times differ from those of
+/// the file (variable rate, B-frames, edit lists).
 #[test]
 fn h264_is_read_without_ffmpeg_at_its_true_times() {
     for (name, times) in NATIVE {
@@ -130,7 +130,8 @@ fn native_frames_are_those_of_ffmpeg() {
     }
 }
 
-/// Fails when an unusual video is not read, its frames are doubled or lost, or its times are off.
+/// Fails when an unusual video is not read, its frames are duplicated or lost, or its times are
+/// wrong.
 #[test]
 fn everything_else_is_read_through_ffmpeg() {
     if !has_ffmpeg() {
@@ -147,7 +148,7 @@ fn everything_else_is_read_through_ffmpeg() {
     }
 }
 
-/// Fails when a user without ffmpeg is not told what the file holds and what to install.
+/// Fails when the message without ffmpeg does not name the file's content and the remedy.
 #[test]
 fn without_ffmpeg_the_remedy_is_named() {
     for (name, codec) in FOREIGN {
@@ -160,7 +161,7 @@ fn without_ffmpeg_the_remedy_is_named() {
     }
 }
 
-/// Fails when files that are no videos are not named, or are waited for.
+/// Fails when files that are not videos are not reported as such, or block the reader.
 #[test]
 fn what_is_no_video_is_an_error_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,8 +185,8 @@ fn what_is_no_video_is_an_error_in_one_line() {
     assert!(message(Path::new("/dev/null")).contains("this is a device"));
 }
 
-/// Fails when a recording that a crash cut off loses more than the frames behind the cut, ends
-/// without a warning, or shows frames at wrong times.
+/// Fails when a recording cut off by a crash loses more than the frames after the cut, ends without
+/// a warning, or shows frames at wrong times.
 #[test]
 fn a_cut_file_gives_every_frame_before_the_cut() {
     for (name, step) in [("fragmented.mp4", 13), ("vfr.mkv", 13), (CLIP, 29_989)] {
@@ -207,7 +208,7 @@ fn a_cut_file_gives_every_frame_before_the_cut() {
                 assert!(is_same, "{name} at {end}: frame {}", frame.id);
             }
             if n < all.len() {
-                // Between two fragments nothing tells that there was a third.
+                // A missing fragment cannot be detected between two others.
                 let is_whole_fragment = name == "fragmented.mp4" && is_box_border(&whole, end);
                 let warning = video.warning().map(str::to_owned);
                 let says_where = format!("ends after {n} frames");
@@ -221,7 +222,7 @@ fn a_cut_file_gives_every_frame_before_the_cut() {
     }
 }
 
-/// Whether a box at the top of an MP4 file ends at `end`.
+/// Returns whether a top-level box of an MP4 file ends at `end`.
 fn is_box_border(file: &[u8], end: usize) -> bool {
     let mut position = 0;
     while position < end {
@@ -230,7 +231,8 @@ fn is_box_border(file: &[u8], end: usize) -> bool {
     position == end
 }
 
-/// Fails when a damaged or hostile file panics, hangs, or gives more frames than it can hold.
+/// Fails when a damaged or hostile file causes a panic or a hang, or yields more frames than it can
+/// hold.
 #[test]
 fn damaged_files_are_survived() {
     // More by hand: 10 000 take about a minute.
@@ -251,7 +253,7 @@ fn damaged_files_are_survived() {
         } else {
             originals[random(originals.len())].clone()
         };
-        // Half of the damage goes to the first kilobyte, where the structure is.
+        // Half of the damage goes to the first kilobyte, which contains the structure.
         for _ in 0..=random(8) {
             let reach = if random(2) == 0 { 1024 } else { file.len() };
             let place = random(reach.min(file.len()));
@@ -286,11 +288,11 @@ fn damaged_files_are_survived() {
     }
 }
 
-/// Fails when tables that claim billions of samples, or boxes nested without end, cost memory,
+/// Fails when tables that claim billions of samples, or endlessly nested boxes, exhaust memory,
 /// time or the stack.
 #[test]
 fn hostile_tables_cost_nothing() {
-    // Five seconds, on a machine that is not itself held up.
+    // Five seconds, on a machine that is not overloaded.
     quickly(Duration::from_secs(5), || {
         timed(|| {
             let original = bytes("bframes.mp4");
@@ -305,7 +307,7 @@ fn hostile_tables_cost_nothing() {
             let trun = file.windows(4).position(|w| w == b"trun").unwrap();
             file[trun + 4..][..8].copy_from_slice(&[0, 0, 0, 1, 255, 255, 255, 255]);
             let _ = open_native(file);
-            // A megabyte of boxes inside boxes.
+            // A megabyte of nested boxes.
             let mut file = b"\0\0\0\x08ftyp".to_vec();
             for left in (8..1_000_000_u32).rev().step_by(8) {
                 file.extend(left.to_be_bytes());
@@ -316,12 +318,12 @@ fn hostile_tables_cost_nothing() {
     });
 }
 
-/// An ffmpeg that does as this shell script says.
+/// A fake ffmpeg that runs this shell script.
 #[cfg(unix)]
 fn scripted_ffmpeg(folder: &Path, script: &str) -> PathBuf {
     let program = folder.join("ffmpeg");
     // Written by another process: a program that another test starts meanwhile would inherit this
-    // one's open file, and nothing runs that is open for writing.
+    // one's open file, and a file open for writing cannot be executed.
     let write = "printf %s \"$2\" > \"$1\" && chmod +x \"$1\"";
     let written = std::process::Command::new("sh")
         .args(["-c", write, "sh", program.to_str().unwrap(), script])
@@ -330,8 +332,8 @@ fn scripted_ffmpeg(folder: &Path, script: &str) -> PathBuf {
     program
 }
 
-/// Fails when ffmpeg before 5.1 (Ubuntu 22.04) is asked for an option it does not know, or an
-/// error of ffmpeg is lost.
+/// Fails when ffmpeg before 5.1 (Ubuntu 22.04) gets an option it does not know, or an error of
+/// ffmpeg is lost.
 #[cfg(unix)]
 #[test]
 fn old_and_failing_ffmpegs_are_understood() {
@@ -356,8 +358,7 @@ exit 1
     assert!(warning.contains("a.avi"), "{warning}");
 }
 
-/// Fails when a source that is dropped half way leaves ffmpeg running or waits for it: this one
-/// never ends.
+/// Fails when a dropped source leaves ffmpeg running or waits for it: this one never ends.
 #[cfg(unix)]
 #[test]
 fn dropping_a_source_ends_ffmpeg() {

@@ -1,4 +1,4 @@
-//! What a folder holds after saving, kills, refusals and damage.
+//! Checkpoint folders after saving, kills, write errors and damage.
 
 use super::super::recipe::recipe;
 use super::*;
@@ -39,7 +39,7 @@ fn state() -> (State, Card) {
         memory: by("mean.a.weight", 3.0),
     };
     let mut card = model("sfm").unwrap().card().unwrap();
-    // As after a training: the bundled weights' digest is not theirs.
+    // As after training: the digest of the bundled weights does not apply.
     card.sha256 = None;
     (state, card)
 }
@@ -53,8 +53,8 @@ fn value(t: &Tensor) -> f32 {
         .unwrap()
 }
 
-/// Fails when a saved training comes back changed in its last bit, the averages are not what
-/// is handed out, or the card and the log cannot be read.
+/// Fails when a saved run is not restored bit-exactly, the averaged weights are not the deployed
+/// ones, or the card and the log cannot be read.
 #[test]
 fn a_state_comes_back_exactly() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,8 +84,7 @@ fn a_state_comes_back_exactly() {
     assert_eq!(read, state.progress.config);
 }
 
-/// Fails when a state that was cut anywhere or is no state is trained on, or the complaint
-/// does not name it.
+/// Fails when a truncated or invalid state is resumed, or the message does not name it.
 #[test]
 fn damaged_states_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -104,8 +103,8 @@ fn damaged_states_are_refused() {
     assert!(message.contains("not the state"), "{message}");
 }
 
-/// What lies in a folder that a kill left is of use: whole, and no weights without their card. The
-/// values of the best and of the last weights.
+/// Checks that a folder left by a kill is usable: files are complete, and no weights lack their
+/// card. Returns the values of the best and of the last weights.
 fn sound(folder: &Folder, card: &Card) -> [Option<f32>; 2] {
     [BEST, LAST].map(|name| {
         let path = folder.path().join(name);
@@ -119,9 +118,9 @@ fn sound(folder: &Folder, card: &Card) -> [Option<f32>; 2] {
     })
 }
 
-/// Fails when a kill, or a disk that refuses, between any two writes of the first save or of a
-/// later one leaves weights without their card or half a file, or a training that cannot go on to
-/// the same files as if nothing had happened.
+/// Fails when a kill or a write error between any two writes of the first or a later save leaves
+/// weights without their card or a partial file, or a run that cannot be resumed to the same files
+/// as without the interruption.
 #[test]
 fn a_save_may_be_cut_off_anywhere() {
     for (is_later, name) in [false, true]
@@ -141,7 +140,7 @@ fn a_save_may_be_cut_off_anywhere() {
             state.progress.history.push(record);
             state.progress.best.as_mut().unwrap().epoch = 2;
         }
-        // Stands in the way as a full disk would; what was written before it is all there is.
+        // Blocks the write like a full disk; only the files before it are written.
         let block = folder.path().join(format!("{name}.part"));
         std::fs::create_dir(&block).unwrap();
         let message = folder.save(&state, &card).unwrap_err().to_string();
@@ -161,7 +160,7 @@ fn a_save_may_be_cut_off_anywhere() {
         assert_eq!(half.count(), 1, "{name}: only what stands in the way");
 
         std::fs::remove_dir(&block).unwrap();
-        // Half a file, as a kill leaves it.
+        // A partial file, as left by a kill.
         std::fs::write(&block, b"half").unwrap();
         let is_begun = folder.path().join(STATE).exists();
         if !is_begun {
@@ -180,8 +179,8 @@ fn a_save_may_be_cut_off_anywhere() {
     }
 }
 
-/// Fails when two trainings write to one folder at once, or one begins where it would replace
-/// weights, be they of a training or not.
+/// Fails when two runs write to one folder at once, or a new run would overwrite weights, whether
+/// they belong to a run or not.
 #[test]
 fn a_folder_belongs_to_one_training() {
     let desk = tempfile::tempdir().unwrap();
@@ -204,8 +203,8 @@ fn a_folder_belongs_to_one_training() {
     assert_eq!(std::fs::read(path.join(BEST)).unwrap(), weights);
 }
 
-/// Fails when weights of an epoch that was not the best, or of steps after it, are handed out as
-/// the best.
+/// Fails when weights of an epoch that was not the best, or of steps after it, are saved as the
+/// best.
 #[test]
 fn only_the_best_weights_are_the_best() {
     let (mut state, _) = state();
@@ -219,7 +218,7 @@ fn only_the_best_weights_are_the_best() {
     assert!(!state.is_best());
 }
 
-/// Fails when a state from before labels and broken pictures were kept cannot be gone on with.
+/// Fails when a state from before label digests and broken images were recorded cannot be resumed.
 #[test]
 fn older_states_are_read() {
     let (state, _) = state();
@@ -236,7 +235,7 @@ fn older_states_are_read() {
     assert_eq!(read.step, state.progress.step);
 }
 
-/// Fails when the state of a newer version is called damaged, or is not kept.
+/// Fails when the state of a newer version is reported as damaged, or is overwritten.
 #[test]
 fn the_state_of_a_newer_version_is_named_and_kept() {
     let desk = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a training keeps: measured, judged, written.
+//! End of an epoch: validation, comparison with the best, saving.
 
 use candle_core::{Tensor, Var};
 use crossbeam::channel::Sender;
@@ -15,16 +15,15 @@ use crate::train::setup::{card_after, epoch_record};
 use crate::train::validate::Measured;
 
 impl Trainer {
-    /// Whether an epoch has ended, or nothing has begun, and it is not noted how good the weights
-    /// are.
+    /// Returns whether the current weights still lack their validation: an epoch has ended, or
+    /// training has not begun.
     pub(super) fn is_unmeasured(&self) -> bool {
         let noted = self.progress.history.last();
         noted.is_none_or(|record| record.epoch < self.progress.position.epoch)
     }
 
-    /// Measures, notes the epoch that has ended, and saves. Somebody who says "stop" does not wait
-    /// for the measurement: it is done when the training goes on. Why the training ends with this,
-    /// if it does.
+    /// Validates, records the finished epoch, and saves. A requested stop skips the validation,
+    /// which is done on resuming. Returns the reason if the training ends here.
     pub(super) fn record(
         &mut self,
         events: &Sender<Event>,
@@ -80,8 +79,8 @@ impl Trainer {
         self.save(events)
     }
 
-    /// Writes everything to the folder, unless it is of no use. Why the training ends with this,
-    /// if it does.
+    /// Writes everything to the folder, unless the weights are unusable. Returns the reason if the
+    /// training ends here.
     pub(super) fn save(&mut self, events: &Sender<Event>) -> Result<Option<Reason>> {
         if !self.is_sound()? {
             return Ok(Some(Reason::Diverged));
@@ -96,10 +95,10 @@ impl Trainer {
         Ok(None)
     }
 
-    /// Whether what was learned can be used: all numbers are finite, and so is the loss of the
-    /// last batch after its step, with the running statistics. A step's own loss tells of the
-    /// weights before it, and batch norms that follow the batch hide what the statistics have
-    /// become. Costs one forward pass for every save.
+    /// Returns whether the weights are usable: all values are finite, and so is the loss of the
+    /// last batch after its step, with running statistics. The loss of a step belongs to the
+    /// weights before it, and batch norms in training mode hide broken running statistics. Costs
+    /// one forward pass per save.
     fn is_sound(&mut self) -> Result<bool> {
         let Some(batch) = &self.last_batch else {
             return Ok(true);
@@ -136,7 +135,7 @@ impl Trainer {
     }
 }
 
-/// Whether all values are finite: infinite ones times 0 are no number, and stay so in the sum.
+/// Returns whether all values are finite: infinity times 0 is NaN, and NaN persists in the sum.
 fn is_finite(tensor: &Tensor) -> Result<bool> {
     let zero = (tensor.detach() * 0.0)?.sum_all()?.to_scalar::<f32>()?;
     Ok(zero == 0.0)
@@ -147,8 +146,7 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// Fails when a single number that is none, or an infinite one, passes for learned, or a large
-    /// one does not.
+    /// Fails when a single NaN or infinite value passes as usable, or a large finite one does not.
     #[test]
     fn one_bad_number_is_found() {
         let mut values = vec![3e38f32; 5000];

@@ -1,9 +1,9 @@
-//! Labels as tools write them.
+//! Labels as written by various tools.
 
 use super::*;
 
-/// Fails when a way in which tools write numbers, or leave them out, is not read like the usual
-/// one, or nobody is told what was put in.
+/// Fails when a way in which tools write or omit numbers is read differently from the usual one, or
+/// filled-in fields are not reported.
 #[test]
 fn tools_write_in_many_ways() {
     type Spell = fn(&mut Value);
@@ -132,8 +132,8 @@ fn tools_write_in_many_ways() {
     }
 }
 
-/// Fails when an unlabelled joint, written as tools write it, counts as labelled, or a labelled one
-/// is lost beside it.
+/// Fails when an unlabelled joint, as some tool writes it, counts as labelled, or a labelled joint
+/// next to it is lost.
 #[test]
 fn gaps_are_unlabelled_joints() {
     for gap in [
@@ -165,8 +165,8 @@ fn gaps_are_unlabelled_joints() {
     assert_eq!(data.samples[0].annotations[0].n_keypoints, 12);
 }
 
-/// Fails when somebody without a box and joints goes without being counted, or joints outside the
-/// picture stretch a box.
+/// Fails when a person without box and joints is dropped without being counted, or joints outside
+/// the image enlarge a box.
 #[test]
 fn boxes_are_drawn_around_joints_in_the_picture() {
     let mut value = sound();
@@ -193,7 +193,7 @@ fn boxes_are_drawn_around_joints_in_the_picture() {
     );
 }
 
-/// Fails when boxes as corners are not recognised, or sound boxes are taken for them.
+/// Fails when boxes given as corners are not recognised, or ordinary boxes are taken for corners.
 #[test]
 fn boxes_may_be_corners() {
     let mut value = sound();
@@ -236,8 +236,8 @@ fn boxes_may_be_corners() {
     );
 }
 
-/// Fails when the category of people is not found among others, cannot be chosen, or nobody is told
-/// of the others.
+/// Fails when the category of people is not found among others, cannot be chosen, or the other
+/// categories are not reported.
 #[test]
 fn one_category_is_read() {
     let dir = tempfile::tempdir().unwrap();
@@ -291,7 +291,7 @@ fn one_category_is_read() {
         assert_eq!(data.samples[0].annotations.len(), n, "{wanted}");
     }
 
-    // Without names, or without categories, the order counts, and that is said.
+    // Without names, or without categories, the order of joints counts, and this is reported.
     let mut unnamed = sound();
     unnamed["categories"] = json!([{ "id": 1, "name": "person" }]);
     let mut bare = sound();
@@ -309,8 +309,8 @@ fn one_category_is_read() {
     }
 }
 
-/// Fails when boxes of other categories or pictures are taken for people's, are not counted, or
-/// the message blames the wrong one.
+/// Fails when boxes of other categories or images are taken for people's, are not counted, or the
+/// message blames the wrong cause.
 #[test]
 fn boxes_of_people_are_read() {
     let dir = tempfile::tempdir().unwrap();

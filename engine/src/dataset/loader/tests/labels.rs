@@ -1,11 +1,11 @@
-//! What is taught where labels are missing: nothing, unless the data set says that they are
-//! complete, and "absent" in pictures without people.
+//! Targets where labels are missing: masked, unless the data set declares its labels complete, and
+//! absent in images without people.
 
 use super::*;
 
 const BOTTOM_UP: (&str, usize) = ("openpose18", 160);
 
-/// Two people of one picture, the second far from the first and without a left wrist.
+/// Creates two people in one image, the second far from the first and without a left wrist.
 fn without_a_wrist(folder: &Path) -> Dataset {
     let mut dataset = pictures(folder, "coco17", 2);
     let wrist = dataset.skeleton.joint("l_wrist").unwrap();
@@ -40,8 +40,8 @@ fn batch_of(dataset: Dataset, complete: bool, bottom_up: bool) -> (Arc<People>, 
     (people, batch)
 }
 
-/// Fails when an unlabelled wrist of a labelled person is taught as absent where it may be, when
-/// the whole picture is ignored for it, or when complete labels are not believed.
+/// Fails when an unlabelled wrist of a labelled person is trained as absent where it may be, when
+/// the whole image is masked for it, or when complete labels are not used as such.
 #[test]
 fn an_unlabelled_joint_is_unknown_inside_its_person() {
     let folder = tempfile::tempdir().unwrap();
@@ -71,8 +71,8 @@ fn an_unlabelled_joint_is_unknown_inside_its_person() {
     }
 }
 
-/// Fails when a network for one person learns that an unlabelled joint is absent although the
-/// labels are not complete, or does not learn it although they are.
+/// Fails when a top-down network trains an unlabelled joint as absent although the labels are not
+/// complete, or does not although they are.
 #[test]
 fn complete_labels_teach_absence_to_one_person_networks() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ fn complete_labels_teach_absence_to_one_person_networks() {
         let wrist = people.skeleton().joint("l_wrist").unwrap();
         let mut n_absent = 0;
         for (i, seen) in batch.inputs.iter().enumerate() {
-            // Of two people in a picture, the odd annotation is the one without a wrist.
+            // Of two people in an image, the odd annotation is the one without a wrist.
             if seen.tiles[0].annotation_id.unwrap() % 2 == 1 {
                 let weight = batch.weights[i * 17 + wrist];
                 assert_eq!(weight, f32::from(u8::from(complete)));
@@ -92,8 +92,8 @@ fn complete_labels_teach_absence_to_one_person_networks() {
     }
 }
 
-/// Fails when pictures without people are not shown, too often or too rarely, when they teach
-/// anything but absence, when threads change which are shown, or when their absence is silent.
+/// Fails when images without people are shown too often, too rarely or not at all, have targets
+/// other than absence, depend on the number of threads, or are missing without an error.
 #[test]
 fn pictures_without_people_teach_that_nothing_is_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -140,7 +140,7 @@ fn pictures_without_people_teach_that_nothing_is_there() {
             }
         }
         assert!(shown.len() > 1 && shown.iter().all(|id| *id >= 6));
-        // Twelve people, three a batch.
+        // Twelve people in batches of three.
         let loader = Loader::new(
             people,
             with_empty(0.25, 1, bottom_up).1,

@@ -1,11 +1,11 @@
-//! Inputs that show everybody: whole pictures and mosaics.
+//! Inputs of several people: whole images and mosaics.
 
 use super::*;
 use crate::augment::{Draw, Mosaic, Tile};
 
 const BORDER: [u8; 3] = [0; 3];
 
-/// Black pictures of one person each, with a soft white spot on the nose.
+/// Creates black images of one person each, with a soft white spot on the nose.
 fn spotted(folder: &Path, n: u64) -> Dataset {
     let mut dataset = pictures(folder, "coco17", n);
     for (i, sample) in dataset.samples.iter_mut().enumerate() {
@@ -48,14 +48,14 @@ fn options_for_all(mosaic: f64, workers: usize) -> LoaderOptions {
     options
 }
 
-/// The first batch, nothing varied.
+/// Returns the first batch without augmentation.
 fn plain_batch(people: &Arc<People>) -> Batch {
     let mut options = options_for_all(0.0, 1);
     options.augment = Augment::default();
     take(people, options, Position::default(), 1).remove(0)
 }
 
-/// Middle of the light in a part of a picture of `width`, and how much there is.
+/// Returns the centroid of brightness in a tile of a plane of `width`, and its sum.
 fn light(plane: &[f32], width: usize, tile: &Tile) -> (Point, f64) {
     let (mut sum, mut at) = (0.0, Point::new(0.0, 0.0));
     for y in tile.y..tile.y + tile.size.height {
@@ -68,8 +68,8 @@ fn light(plane: &[f32], width: usize, tile: &Tile) -> (Point, f64) {
     (Point::new(at.x / sum, at.y / sum), sum)
 }
 
-/// Fails when the pixels of a mosaic's tile and their labels move differently, a label reaches
-/// over a seam, targets stand elsewhere than labels, or threads change what is drawn.
+/// Fails when the pixels of a mosaic tile and its labels are transformed differently, a label
+/// crosses a seam, targets and labels disagree, or the number of threads changes the result.
 #[test]
 fn a_mosaic_s_labels_lie_on_its_pixels() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,7 +101,7 @@ fn a_mosaic_s_labels_lie_on_its_pixels() {
                 let (middle, amount) = light(red, width, &tile.tile);
                 let Some(nose) = nose.and_then(|joint| joint.labelled()) else {
                     n_cut += 1;
-                    // Half a spot may be left at the seam.
+                    // Half a spot may remain at the seam.
                     let [xx, xy, _] = tile.image_from_tile.m[0];
                     let whole = 2.0 * std::f64::consts::PI * 4.0 / xx.hypot(xy).powi(2);
                     assert!(amount < 0.7 * whole, "{}", tile.image_id);
@@ -126,8 +126,8 @@ fn a_mosaic_s_labels_lie_on_its_pixels() {
     assert!(n_seen > 30 && n_cut > 3, "{n_seen} seen, {n_cut} cut off");
 }
 
-/// Fails when a plain input of a network for everybody shows or teaches only one of the people in
-/// it, or a joint's target stands elsewhere than its label.
+/// Fails when an unaugmented input of a bottom-up network shows or labels only one of its people,
+/// or a joint's target is not at its label.
 #[test]
 fn everybody_in_a_picture_is_taught() {
     let folder = tempfile::tempdir().unwrap();
@@ -168,8 +168,8 @@ fn everybody_in_a_picture_is_taught() {
     assert!(n_taught > 100, "{n_taught}");
 }
 
-/// Fails when a network is taught that nobody is where an unlabelled person or a crowd is, that
-/// joints are absent which a data set never labels, or when a labelled person near them is lost.
+/// Fails when the place of an unlabelled person or crowd is trained as background, joints that a
+/// data set never labels are trained as absent, or a labelled person near them is lost.
 #[test]
 fn unlabelled_people_weigh_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -183,7 +183,7 @@ fn unlabelled_people_weigh_nothing() {
             joint.point.x = 4.0 + joint.point.x / 4.0;
         }
         labelled.joints[3].visibility = Visibility::Unlabelled;
-        // One that reaches into the other's box.
+        // A joint that reaches into the other person's box.
         labelled.joints[16].point = Point::new(18.0, 24.0);
         other.bbox = BBox::new(16.0, 4.0, 40.0, 40.0);
         if sample.image_id == 0 {
@@ -219,7 +219,7 @@ fn unlabelled_people_weigh_nothing() {
     }
 }
 
-/// Fails when a picture that cannot be read is blamed on another one of its mosaic.
+/// Fails when an unreadable image of a mosaic is reported under the name of another one.
 #[test]
 fn the_broken_picture_of_a_mosaic_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,16 +1,16 @@
-//! The driver's clock, as far as it can be trusted.
+//! Validation of the driver's time stamps.
 
 use std::time::{Duration, Instant};
 
-/// No frame is older than this when it is read, unless nobody read for so long.
+/// Maximum plausible age of a frame when it is read, unless reading was suspended that long.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
-/// Time stamps of one stream. Once one of them cannot be true, the time of reading counts from
-/// then on: it comes later than all before, so that time never turns back.
+/// Time stamps of one stream. After the first implausible stamp, the read time is used for all
+/// later frames: it is later than all before, so that time never runs backwards.
 #[derive(Debug)]
 pub(super) struct Clock {
     is_trusted: bool,
-    /// Stamp and reading of the last frame; at first, no stamp and the start of the stream.
+    /// Stamp and read time of the last frame; initially no stamp and the start of the stream.
     last: (Option<Duration>, Instant),
 }
 
@@ -22,8 +22,8 @@ impl Clock {
         }
     }
 
-    /// When a frame was captured that is read `now`. `stamp` is its time on the monotonic clock,
-    /// if it is by that clock, which shows `clock`.
+    /// Returns the capture time of a frame that is read `now`. `stamp` is its time on the monotonic
+    /// clock, if available, and `clock` the current reading of that clock.
     pub(super) fn captured(
         &mut self,
         stamp: Option<Duration>,
@@ -44,7 +44,7 @@ impl Clock {
     }
 }
 
-/// What the monotonic clock shows: that of [`Instant`] and of drivers' time stamps.
+/// Reads the monotonic clock, which [`Instant`] and drivers' time stamps use.
 pub(super) fn monotonic() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
@@ -64,7 +64,7 @@ mod tests {
 
     const FRAME: Duration = Duration::from_millis(33);
 
-    /// Ages that a clock finds for these stamps, frames being read 33 ms apart.
+    /// Returns the frame ages computed for these stamps if frames are read 33 ms apart.
     fn ages(stamps: &[Option<f64>]) -> Vec<Duration> {
         let start = Instant::now();
         let mut clock = Clock::new(start);
@@ -78,15 +78,15 @@ mod tests {
         ages
     }
 
-    /// Fails when the time that a frame has waited is not a part of its latency.
+    /// Fails when the time that a frame has waited is not part of its latency.
     #[test]
     fn a_true_stamp_is_used() {
         let ages = ages(&[Some(100.013), Some(100.026)]);
         assert_eq!(ages, [20, 40].map(Duration::from_millis));
     }
 
-    /// Fails when a driver's wall clock, a clock that stands still or turns back, zeros or no
-    /// stamps at all give frames the wrong time, or time turns back when the clock is given up.
+    /// Fails when wall-clock stamps, a clock that stands still or runs backwards, zeros or missing
+    /// stamps give frames the wrong time, or time runs backwards when the stamps are abandoned.
     #[test]
     fn stamps_that_cannot_be_true_are_not_used() {
         let none = Duration::ZERO;
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Fails when a program that was stopped for a while distrusts the clock afterwards.
+    /// Fails when the clock is distrusted after the program was suspended for a while.
     #[test]
     fn old_frames_after_a_pause_are_true() {
         let start = Instant::now();
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(captured, start + Duration::from_secs(1));
     }
 
-    /// Fails when frames are stamped by another clock than the one that is compared with.
+    /// Fails when frames are stamped by another clock than the one they are compared with.
     #[test]
     fn the_monotonic_clock_is_that_of_instants() {
         let (clock, now) = (monotonic(), Instant::now());

@@ -1,11 +1,11 @@
-//! What the system says, in the user's words.
+//! System errors in words for the user.
 
 use std::io;
 
 use crate::error::Error;
 use crate::source::camera::driver::Refusal;
 
-/// The reason and what to do; the step that failed only where the error says nothing to users.
+/// Returns reason and remedy; the failed step is only named if the error is uninformative.
 fn reason(step: &str, error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EBUSY) => "in use by another program; close that one, or choose another camera",
@@ -28,12 +28,12 @@ fn reason(step: &str, error: &io::Error) -> String {
     .to_owned()
 }
 
-/// The failure of a step of opening or reading.
+/// Returns the error for a failed step of opening or reading.
 pub(super) fn failure(camera: &str, step: &str, error: &io::Error) -> Error {
     Error::source(camera, reason(step, error))
 }
 
-/// The failure of starting a format.
+/// Returns the refusal of a format.
 pub(super) fn refusal(camera: &str, error: &io::Error) -> Refusal {
     let failure = failure(camera, "it does not start", error);
     match error.raw_os_error() {
@@ -48,8 +48,8 @@ pub(super) fn refusal(camera: &str, error: &io::Error) -> Refusal {
 mod tests {
     use super::*;
 
-    /// Fails when two failures with different remedies are told alike, one in the system's words,
-    /// or a camera is given up for one format.
+    /// Fails when two failures with different remedies have the same message, one uses the system's
+    /// wording, or a camera is given up because of one format.
     #[test]
     fn every_failure_has_its_own_words() {
         let text = |code| {

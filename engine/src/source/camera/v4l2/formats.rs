@@ -1,4 +1,4 @@
-//! What a camera offers: formats, sizes and rates, listed, in steps or continuous.
+//! Formats, sizes and rates that a camera offers: discrete, stepwise or continuous.
 
 use v4l::v4l_sys::{
     v4l2_fmtdesc, v4l2_format, v4l2_fract, v4l2_frmivalenum,
@@ -15,8 +15,7 @@ use crate::geometry::Size;
 use crate::source::camera::driver::CameraFormat;
 use crate::source::pixels::PixelFormat;
 
-/// The codes of V4L2 and what they are here. Codes with an M have their planes in buffers of
-/// their own.
+/// V4L2 codes and their pixel formats. Codes with an M keep their planes in separate buffers.
 const CODES: &[(&[u8; 4], PixelFormat)] = &[
     (b"MJPG", PixelFormat::Mjpeg),
     (b"JPEG", PixelFormat::Mjpeg),
@@ -42,7 +41,7 @@ const CODES: &[(&[u8; 4], PixelFormat)] = &[
     (b"H264", PixelFormat::H264),
 ];
 
-/// Sizes that are offered of a range of them.
+/// Sizes to offer from a range.
 const USUAL_SIZES: &[(u32, u32)] = &[
     (320, 240),
     (640, 360),
@@ -56,7 +55,7 @@ const USUAL_SIZES: &[(u32, u32)] = &[
     (3840, 2160),
 ];
 
-/// Rates that are offered of a range of them, as seconds per frame.
+/// Rates to offer from a range, as seconds per frame.
 const USUAL_INTERVALS: &[(u32, u32)] = &[
     (1, 120),
     (1, 90),
@@ -73,24 +72,24 @@ const USUAL_INTERVALS: &[(u32, u32)] = &[
     (1, 5),
 ];
 
-/// No camera lists more of anything; a driver that never ends its list is not waited for.
+/// Maximum number of list entries, for drivers that never end a list.
 const MAX_LISTED: u32 = 128;
 
-/// What the driver must be told for a format.
+/// Parameters to request a format from the driver.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Offer {
     pub(super) format: CameraFormat,
     pub(super) code: u32,
-    /// Seconds per frame, as the driver wrote them.
+    /// Seconds per frame, as the driver reported them.
     pub(super) interval: Option<(u32, u32)>,
 }
 
-/// Everything that a stream of this kind can be set to.
+/// All formats of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
-    /// What is read here.
+    /// Formats that can be decoded.
     pub(super) readable: Vec<Offer>,
-    /// Codes of what is not.
+    /// Codes of all other formats.
     pub(super) unreadable: Vec<String>,
 }
 
@@ -119,7 +118,7 @@ impl Offers {
         offers
     }
 
-    /// Two codes may mean the same: the first one counts.
+    /// Adds an offer; of codes with the same meaning, the first one is used.
     fn add(&mut self, offer: Offer) {
         if self.readable.iter().all(|o| o.format != offer.format) {
             self.readable.push(offer);
@@ -132,7 +131,7 @@ pub(super) fn pixel_format(code: u32) -> Option<PixelFormat> {
     known.map(|(_, pixels)| *pixels)
 }
 
-/// A code as people write it.
+/// Returns a code in its usual spelling.
 pub(super) fn code_text(code: u32) -> String {
     let text: String = code
         .to_le_bytes()
@@ -142,18 +141,18 @@ pub(super) fn code_text(code: u32) -> String {
     text.trim().to_owned()
 }
 
-/// Frames per second of so many seconds per frame.
+/// Converts seconds per frame to frames per second.
 pub(super) fn rate((secs, frames): (u32, u32)) -> f64 {
     f64::from(frames) / f64::from(secs)
 }
 
-/// Seconds per frame as a pair; `None` when they are no time.
+/// Returns seconds per frame as a fraction; `None` if it is not a valid time.
 pub(super) fn interval(fraction: v4l2_fract) -> Option<(u32, u32)> {
     let pair = (fraction.numerator, fraction.denominator);
     (pair.0 > 0 && pair.1 > 0).then_some(pair)
 }
 
-/// Asks for the items of a list until the driver has no more.
+/// Requests the items of a list until the driver reports its end.
 fn listed<T: Argument>(
     node: &Node,
     request: v4l::v4l2::vidioc::_IOC_TYPE,
@@ -223,7 +222,7 @@ fn sizes(node: &Node, stream: Kind, code: u32) -> Vec<(u32, u32)> {
     seen
 }
 
-/// A range of numbers of pixels.
+/// A range of side lengths in pixels.
 #[derive(Debug, Clone, Copy)]
 struct Steps {
     min: u32,
@@ -232,15 +231,15 @@ struct Steps {
 }
 
 impl Steps {
-    /// The largest number of the range that is not above `wanted`; the smallest if there is none.
+    /// Returns the largest value of the range not above `wanted`; the smallest if there is none.
     fn nearest(self, wanted: u32) -> u32 {
         let within = wanted.min(self.max).max(self.min);
         within - (within - self.min) % self.step.max(1)
     }
 }
 
-/// Usual sizes of a range, and what it has next to them; its own limits where there is nothing
-/// usual in it.
+/// Returns the usual sizes of a range, rounded to its steps; its limits if it contains no usual
+/// size.
 fn usual_sizes(width: Steps, height: Steps) -> Vec<(u32, u32)> {
     let usual = |steps: Steps, n: u32| (steps.min..=steps.max).contains(&n);
     let mut sizes: Vec<_> = USUAL_SIZES
@@ -255,8 +254,8 @@ fn usual_sizes(width: Steps, height: Steps) -> Vec<(u32, u32)> {
     sizes
 }
 
-/// Sizes of a driver that lists none: what it would make of the usual ones. Where it does not say
-/// that either, it will when the format is set.
+/// Returns the sizes of a driver that lists none: those it substitutes for the usual ones. If it
+/// does not report that either, the size is determined when the format is set.
 fn tried_sizes(node: &Node, stream: Kind, code: u32) -> Vec<(u32, u32)> {
     let tried = |&(width, height): &(u32, u32)| {
         let mut format = v4l2_format::zeroed();
@@ -273,7 +272,7 @@ fn tried_sizes(node: &Node, stream: Kind, code: u32) -> Vec<(u32, u32)> {
     }
 }
 
-/// Seconds per frame on offer; one unknown where the driver does not say.
+/// Returns the seconds per frame on offer; a single unknown one if the driver does not report them.
 fn intervals(node: &Node, code: u32, (width, height): (u32, u32)) -> Vec<Option<(u32, u32)>> {
     let numbered = |index| v4l2_frmivalenum {
         index,
@@ -301,7 +300,7 @@ fn intervals(node: &Node, code: u32, (width, height): (u32, u32)) -> Vec<Option<
     intervals.into_iter().map(Some).collect()
 }
 
-/// Usual intervals of a range, or else its limits.
+/// Returns the usual intervals within a range, or else its limits.
 fn usual_intervals(min: Option<(u32, u32)>, max: Option<(u32, u32)>) -> Vec<(u32, u32)> {
     let fastest = min.map_or(f64::INFINITY, rate);
     let slowest = max.map_or(0.0, rate);
@@ -321,7 +320,7 @@ fn usual_intervals(min: Option<(u32, u32)>, max: Option<(u32, u32)>) -> Vec<(u32
 mod tests {
     use super::*;
 
-    /// Fails when a range of sizes offers one that is not in it, or none.
+    /// Fails when a range of sizes yields one outside it, or none.
     #[test]
     fn ranges_of_sizes_offer_what_is_in_them() {
         let steps = |min, max, step| Steps { min, max, step };
@@ -339,7 +338,7 @@ mod tests {
         assert_eq!(steps(5, 3, 2).nearest(9), 5, "a range that is none");
     }
 
-    /// Fails when a range of rates offers one that is not in it, or none.
+    /// Fails when a range of rates yields one outside it, or none.
     #[test]
     fn ranges_of_rates_offer_what_is_in_them() {
         let rates = |min, max| -> Vec<f64> {
@@ -358,7 +357,7 @@ mod tests {
         assert_eq!(rates(Some((1, 60)), Some((1, 55)))[0], 60.0);
     }
 
-    /// Fails when a code is written twice, or is not told as its maker writes it.
+    /// Fails when a code is listed twice, or is not spelled as by its manufacturer.
     #[test]
     fn codes_are_unique_and_readable() {
         for (i, (code, _)) in CODES.iter().enumerate() {

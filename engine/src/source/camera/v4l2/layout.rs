@@ -1,13 +1,13 @@
-//! The format of a stream: single or multi-planar, its buffers, its colours.
+//! Format of a stream: single or multi-planar, its buffers and colours.
 
 use v4l::v4l_sys::v4l2_format;
 
 use crate::source::colour::{Colour, ColourHint};
 
-/// Most planes that a picture has in the kernel's interface (`VIDEO_MAX_PLANES`).
+/// Maximum number of planes in the kernel's interface (`VIDEO_MAX_PLANES`).
 pub(super) const MAX_PLANES: usize = 8;
 
-// Numbers of linux/videodev2.h.
+// Constants of linux/videodev2.h.
 pub(super) const MEMORY_MMAP: u32 = 1;
 const TYPE_CAPTURE: u32 = 1;
 const TYPE_CAPTURE_MPLANE: u32 = 9;
@@ -22,7 +22,7 @@ const YCBCR_SMPTE240M: u32 = 8;
 const QUANTIZATION_FULL: u32 = 1;
 const QUANTIZATION_LIMITED: u32 = 2;
 
-/// Whether the planes of a picture may have buffers of their own.
+/// Whether planes may have separate buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     SinglePlanar,
@@ -42,7 +42,7 @@ impl Kind {
         self == Self::MultiPlanar
     }
 
-    /// Writes a wish into `format`.
+    /// Writes the requested values into `format`.
     pub(super) fn write(self, format: &mut v4l2_format, code: u32, width: u32, height: u32) {
         format.type_ = self.number();
         // SAFETY: the variants are integers, and all bytes of `format` are written to before.
@@ -60,18 +60,18 @@ impl Kind {
         }
     }
 
-    /// Code and size in `format`.
+    /// Returns code and size in `format`.
     pub(super) fn read(self, format: &v4l2_format) -> (u32, (u32, u32)) {
         let layout = Layout::of(self, format);
         (layout.code, layout.size)
     }
 }
 
-/// What `v4l2_format` says of a picture, for both kinds.
+/// The frame layout in `v4l2_format`, for both kinds.
 pub(super) struct Layout {
     pub(super) code: u32,
     pub(super) size: (u32, u32),
-    /// Bytes of a row and of the picture, for every buffer plane.
+    /// Bytes per row and per frame, for every buffer plane.
     pub(super) planes: Vec<(usize, usize)>,
     colorspace: u32,
     matrix: u32,
@@ -115,8 +115,8 @@ impl Layout {
         }
     }
 
-    /// What YUV means, with the kernel's defaults (`V4L2_MAP_QUANTIZATION_DEFAULT` and
-    /// `V4L2_MAP_YCBCR_ENC_DEFAULT`).
+    /// Returns the colour space of YUV data, with the kernel's defaults
+    /// (`V4L2_MAP_QUANTIZATION_DEFAULT` and `V4L2_MAP_YCBCR_ENC_DEFAULT`).
     pub(super) fn colour(&self) -> Colour {
         let matrix = match (self.matrix, self.colorspace) {
             (YCBCR_601, _) => 6,

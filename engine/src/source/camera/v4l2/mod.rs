@@ -1,8 +1,8 @@
-//! Cameras of Linux, through Video4Linux 2.
+//! Linux cameras through Video4Linux 2.
 //!
-//! A `node` is an open `/dev/videoN`; `formats` lists what it offers, a `stream` delivers frames,
-//! stamped by `clock`. `failure` has the words for what goes wrong. A camera is opened by setting
-//! a format: the one that another program left behind is never asked for.
+//! A `node` is an open `/dev/videoN`; `formats` lists the formats it offers, a `stream` delivers
+//! frames, stamped by `clock`. `failure` words the error messages. Opening a camera always sets a
+//! format: the one that another program left behind is never used.
 
 mod clock;
 mod failure;
@@ -27,19 +27,19 @@ use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 
-// Numbers of linux/videodev2.h.
+// Constants of linux/videodev2.h.
 const CAN_CAPTURE: u32 = 0x1;
 const CAN_CAPTURE_MPLANE: u32 = 0x1000;
 const HAS_DEVICE_CAPS: u32 = 0x8000_0000;
 
-/// Nodes up to this number are tried, also where the folder of devices does not list them.
+/// Number of nodes that are tried even if the device folder does not list them.
 const N_TRIED: u32 = 64;
 
-/// A node that says nothing for so long is not waited for: healthy ones answer within milliseconds,
-/// those of a hub that wakes up within a second.
+/// Time limit for a node to respond: healthy ones respond within milliseconds, those of a hub that
+/// wakes up within a second.
 const PROBE: Duration = Duration::from_millis(1500);
 
-/// How often a node in use is opened again, and the pause before.
+/// Number of attempts to open a busy node again, and the pause before each.
 const N_AGAIN: u32 = 4;
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -62,7 +62,7 @@ impl Driver for NativeDriver {
                 None if is_known_otherwise(index) => continue,
                 None => (Found::unknown(index), Some(silence(index))),
             };
-            // A camera with an infrared sensor has several nodes on one place of the bus.
+            // A camera with an infrared sensor has several nodes at one place of the bus.
             let n = n_of_bus.entry(found.bus.clone()).or_insert(0);
             let id = match *n {
                 0 => found.bus.clone(),
@@ -96,8 +96,8 @@ impl Driver for NativeDriver {
     }
 }
 
-/// Opens a node. Some drivers allow one program at a time: a list of cameras that is made at the
-/// moment, or a stream that just ended, is no reason to fail.
+/// Opens a node. Some drivers allow one program at a time: a concurrent camera listing, or a stream
+/// that just ended, must not cause a failure.
 fn open_patiently(index: u32) -> std::io::Result<Node> {
     for _ in 0..N_AGAIN {
         match Node::open(index) {
@@ -110,14 +110,14 @@ fn open_patiently(index: u32) -> std::io::Result<Node> {
     Node::open(index)
 }
 
-/// What a node says of itself.
+/// Properties of a node.
 struct Found {
     name: String,
     bus: String,
 }
 
 impl Found {
-    /// Of a node that cannot be asked.
+    /// Describes a node that cannot be queried.
     fn unknown(index: u32) -> Self {
         Self {
             name: system_name(index).unwrap_or_else(|| format!("camera {index}")),
@@ -126,21 +126,21 @@ impl Found {
     }
 }
 
-/// Why a node is not opened that was silent for [`PROBE`].
+/// Explains why a node that did not respond within [`PROBE`] is not opened.
 fn silence(index: u32) -> String {
     let path = node::path(index);
     tracing::warn!("{path} did not answer within {:.1} s", PROBE.as_secs_f64());
     format!("{path} does not answer; unplug the camera and plug it in again")
 }
 
-/// The numbers of nodes that may be there.
+/// Returns the indices of nodes that may exist.
 fn present_nodes() -> BTreeSet<u32> {
     let tried = (0..N_TRIED).filter(|&index| Path::new(&node::path(index)).exists());
     listed_nodes().into_iter().chain(tried).collect()
 }
 
-/// What `look` sees in each of the nodes, all looked at at once, each on a thread of its own; `None`
-/// for those that have not answered within `limit`, whose threads are left to themselves.
+/// Calls `look` for all nodes in parallel, each on its own thread; `None` for those that do not
+/// finish within `limit`, whose threads are abandoned.
 fn look_at_all<T: Send + 'static>(
     nodes: BTreeSet<u32>,
     limit: Duration,
@@ -155,7 +155,7 @@ fn look_at_all<T: Send + 'static>(
             &format!("camera probe {index}"),
             StopFlag::new(),
             move |_| {
-                // Too late where it cannot be sent.
+                // The time limit has passed if sending fails.
                 let _ = answers.try_send((index, look(index)));
                 Ok(())
             },
@@ -176,21 +176,21 @@ fn look_at_all<T: Send + 'static>(
     Ok(found)
 }
 
-/// The numbers of the nodes that the folder of devices lists.
+/// Returns the indices of the nodes in the device folder.
 fn listed_nodes() -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/dev") else {
         return Vec::new();
     };
     let number = |entry: std::io::Result<std::fs::DirEntry>| {
         let name = entry.ok()?.file_name();
-        // `video` alone and `video-codec` are other things.
+        // `video` alone and `video-codec` are not nodes.
         name.to_str()?.strip_prefix("video")?.parse().ok()
     };
     entries.filter_map(number).collect()
 }
 
-/// What node `index` is; `None` when it is no camera: nothing, metadata, an output, a codec. One
-/// that cannot be looked into counts as a camera: opening it says why not.
+/// Queries node `index`; `None` if it is not a camera but missing, metadata, an output or a codec.
+/// One that cannot be queried counts as a camera: opening it reports the reason.
 fn look_at(index: u32) -> Option<Found> {
     let node = match Node::open(index) {
         Ok(node) => node,
@@ -223,8 +223,8 @@ fn capabilities(node: &Node) -> std::io::Result<v4l2_capability> {
     Ok(capabilities)
 }
 
-/// How the node delivers pictures; `None` when it does not. Its device as a whole may do more
-/// than the node: only what is said of the node counts, where it is said.
+/// Returns the capture kind of the node; `None` if it does not capture. The whole device may have
+/// more capabilities than the node: the node's own ones count, if reported.
 fn capture_kind(capabilities: &v4l2_capability) -> Option<Kind> {
     let can = if capabilities.capabilities & HAS_DEVICE_CAPS == 0 {
         capabilities.capabilities
@@ -240,15 +240,15 @@ fn capture_kind(capabilities: &v4l2_capability) -> Option<Kind> {
     }
 }
 
-/// The name of a node that cannot be opened.
+/// Returns the name of a node that cannot be opened.
 fn system_name(index: u32) -> Option<String> {
     let path = format!("/sys/class/video4linux/video{index}/name");
     let name = std::fs::read_to_string(path).ok()?.trim().to_owned();
     (!name.is_empty()).then_some(name)
 }
 
-/// Whether the device manager's database knows that a node that cannot be opened delivers no
-/// pictures.
+/// Returns whether the device manager's database tells that a node that cannot be opened does not
+/// capture.
 fn is_known_otherwise(index: u32) -> bool {
     let device = std::fs::read_to_string(format!("/sys/class/video4linux/video{index}/dev"));
     let record =
@@ -256,7 +256,7 @@ fn is_known_otherwise(index: u32) -> bool {
     record.is_ok_and(|text| record_says_capture(&text) == Some(false))
 }
 
-/// `None` where a record of the device manager does not tell capabilities.
+/// Returns `None` if a record of the device manager lacks capabilities.
 fn record_says_capture(record: &str) -> Option<bool> {
     let capabilities = record
         .lines()
@@ -269,7 +269,7 @@ struct NativeDevice {
     name: String,
     node: Node,
     kind: Kind,
-    /// Known once asked for.
+    /// Filled in at the first query.
     offers: Option<Offers>,
     stream: Option<Stream>,
 }
@@ -340,8 +340,8 @@ impl Drop for NativeDevice {
 mod tests {
     use super::*;
 
-    /// Fails when a webcam's metadata node that cannot be opened is offered as a second camera,
-    /// or a camera is hidden because its capabilities are unknown.
+    /// Fails when a webcam's metadata node that cannot be opened is listed as a second camera, or a
+    /// camera is hidden because its capabilities are unknown.
     #[test]
     fn metadata_nodes_are_recognised() {
         let record = |caps| format!("S:v4l/by-id/x\nE:ID_V4L_VERSION=2\n{caps}\nG:seat\n");
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(says("E:ID_MODEL=capture"), None);
     }
 
-    /// Fails when a node that hangs keeps the others from being listed, or goes missing itself.
+    /// Fails when a node that hangs prevents the others from being listed, or is missing itself.
     #[test]
     fn a_hanging_node_delays_no_other() {
         let look = |index| match index {
@@ -363,14 +363,14 @@ mod tests {
         };
         let found = look_at_all(BTreeSet::from([1, 3, 8]), Duration::from_secs(1), look).unwrap();
         assert_eq!(found[&3], None);
-        // The limit holds for all: no thread waits for another.
+        // The limit applies to all of them: no thread waits for another.
         let others = || look_at_all(BTreeSet::from([1, 8]), crate::test_wait::PATIENCE, look);
         let others = others().unwrap();
         assert_eq!(others, BTreeMap::from([(1, Some(2)), (8, Some(16))]));
     }
 
-    /// Fails when what a device can do is taken for what its node can do: a metadata node would
-    /// count as a camera.
+    /// Fails when device capabilities are taken for node capabilities: a metadata node would count
+    /// as a camera.
     #[test]
     fn capabilities_of_the_node_count() {
         let kind = |capabilities, device_caps| {

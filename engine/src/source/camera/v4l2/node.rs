@@ -1,7 +1,7 @@
-//! A video node: every call of the system that the driver makes, with its unsafe parts.
+//! A video node: all system calls of the driver, with their unsafe parts.
 //!
-//! The calls go through the raw layer of the `v4l` crate. Its own streams are not used: they wait
-//! without a time-out, take EINTR for a failure, know one plane only and panic when dropped.
+//! The calls use the raw layer of the `v4l` crate. Its streams are not used: they wait without a
+//! time-out, treat EINTR as a failure, support one plane only and panic when dropped.
 
 use std::ffi::{c_int, c_void};
 use std::io::{Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ use v4l::v4l2::vidioc::{self, _IOC_TYPE as Request};
 
 use super::layout::{Kind, MAX_PLANES, MEMORY_MMAP};
 
-/// Interrupted calls are made again; this often in a row, and something else is wrong.
+/// Maximum number of consecutive retries of interrupted calls; more indicate another problem.
 const MAX_INTERRUPTS: usize = 1000;
 
 /// Arguments of requests that consist of integers alone.
@@ -24,7 +24,7 @@ const MAX_INTERRUPTS: usize = 1000;
 /// # Safety
 /// Every pattern of bytes is a value of the type, and the kernel follows no pointer in it.
 pub(super) unsafe trait Argument: Copy {
-    /// All bytes zero, as the kernel wants what is not used.
+    /// Returns a value with all bytes zero, which the kernel requires for unused fields.
     fn zeroed() -> Self {
         // SAFETY: every pattern of bytes is a value.
         unsafe { std::mem::zeroed() }
@@ -53,18 +53,18 @@ unsafe impl Argument for v4l2_requestbuffers {}
 pub(super) struct Node(c_int);
 
 impl Node {
-    /// Opens `/dev/videoN` without waiting in any later call but [`Node::wait`].
+    /// Opens `/dev/videoN` in non-blocking mode: only [`Node::wait`] blocks.
     pub(super) fn open(index: u32) -> Result<Self> {
         let flags = libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC;
         uninterrupted(|| v4l2::open(path(index), flags)).map(Self)
     }
 
-    /// Makes a request of the driver.
+    /// Sends a request to the driver.
     pub(super) fn ask<T: Argument>(&self, request: Request, argument: &mut T) -> Result<()> {
         self.control(request, argument)
     }
 
-    /// As [`Node::ask`], for requests about one buffer.
+    /// Like [`Node::ask`], for requests about one buffer.
     pub(super) fn ask_buffer(&self, request: Request, buffer: &mut Buffer) -> Result<()> {
         if buffer.has_planes {
             buffer.raw.m.planes = buffer.planes.as_mut_ptr();
@@ -87,7 +87,8 @@ impl Node {
         })
     }
 
-    /// Waits for a frame; `false` after `limit` without one. An interrupted wait is over early.
+    /// Waits for a frame; returns `false` after `limit` without one. An interrupted wait ends
+    /// early.
     pub(super) fn wait(&self, limit: Duration) -> Result<bool> {
         let mut poll = libc::pollfd {
             fd: self.0,
@@ -101,12 +102,12 @@ impl Node {
                 error if error.kind() == ErrorKind::Interrupted => Ok(false),
                 error => Err(error),
             },
-            // Errors are ready, too: the next request says which.
+            // Errors count as ready, too: the next request returns them.
             n => Ok(n > 0),
         }
     }
 
-    /// Lays a buffer of the driver into memory.
+    /// Maps a buffer of the driver into memory.
     pub(super) fn map(&self, length: usize, offset: u32) -> Result<Mapping> {
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
         // SAFETY: the system chooses where, so that no other memory is touched.
@@ -132,7 +133,7 @@ impl Drop for Node {
     }
 }
 
-/// Where the system has a video node.
+/// Returns the path of a video node.
 pub(super) fn path(index: u32) -> String {
     format!("/dev/video{index}")
 }
@@ -147,7 +148,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
     call()
 }
 
-/// A buffer as requests describe it.
+/// A buffer in the form that requests use.
 pub(super) struct Buffer {
     pub(super) raw: v4l2_buffer,
     pub(super) planes: [v4l2_plane; MAX_PLANES],
@@ -155,7 +156,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// A description of buffer `index` of a stream of this type.
+    /// Describes buffer `index` of a stream of this type.
     pub(super) fn new(stream: Kind, index: u32) -> Self {
         // SAFETY: integers and a pointer that may be null.
         let mut raw: v4l2_buffer = unsafe { std::mem::zeroed() };
@@ -178,7 +179,7 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// The bytes. Only of a buffer that was taken from the driver and not given back.
+    /// Returns the bytes. Only call this for a buffer that was dequeued and not yet queued again.
     pub(super) fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping has this length and lives as long as `self`. Between DQBUF and QBUF,
         // which is when callers look, the driver writes nothing.
@@ -195,7 +196,7 @@ impl Drop for Mapping {
     }
 }
 
-/// Requests, by their names in the kernel's documentation.
+/// Requests under their names in the kernel documentation.
 pub(super) use vidioc::{
     VIDIOC_DQBUF, VIDIOC_ENUM_FMT, VIDIOC_ENUM_FRAMEINTERVALS, VIDIOC_ENUM_FRAMESIZES,
     VIDIOC_G_PARM, VIDIOC_QBUF, VIDIOC_QUERYBUF, VIDIOC_QUERYCAP, VIDIOC_REQBUFS, VIDIOC_S_FMT,

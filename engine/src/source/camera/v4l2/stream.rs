@@ -1,4 +1,4 @@
-//! A running stream: its format, its buffers, and frames out of them.
+//! A running stream: its format, buffers and frames.
 
 use std::ffi::c_int;
 use std::io;
@@ -18,47 +18,47 @@ use crate::source::camera::driver::{CameraFormat, Reading, Shot};
 use crate::source::colour::Colour;
 use crate::source::pixels::{Picture, PixelFormat, Plane};
 
-/// Buffers that are asked for: one is read, one is filled, and two make up for a busy machine.
+/// Number of buffers: one is read, one is filled, and two compensate for a busy machine.
 const N_BUFFERS: u32 = 4;
 
-/// How long one read waits for a frame.
+/// Maximum time that one read waits for a frame.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Pause after a driver said that a frame is ready, and then that none is.
+/// Pause after a driver reported a ready frame but then had none.
 const CONTRADICTION: Duration = Duration::from_millis(10);
 
-// Numbers of linux/videodev2.h.
+// Constants of linux/videodev2.h.
 const FLAG_ERROR: u32 = 0x40;
 const FLAG_CLOCK: u32 = 0xE000;
 const FLAG_CLOCK_MONOTONIC: u32 = 0x2000;
 
-/// A stream that is on. Dropping it stops it and frees its buffers.
+/// A running stream. Dropping it stops it and frees its buffers.
 pub(super) struct Stream {
     kind: Kind,
-    /// What the camera delivers.
+    /// Format that the camera delivers.
     pub(super) format: CameraFormat,
     colour: Colour,
-    /// Bytes of a row, for every plane of a buffer.
+    /// Bytes per row, for every plane of a buffer.
     strides: Vec<usize>,
-    /// Most bytes of a picture, for every plane of a buffer; more are a sign of damage.
+    /// Maximum bytes of a frame, for every plane of a buffer; more indicate damage.
     limits: Vec<usize>,
     /// The planes of every buffer.
     buffers: Vec<Vec<Mapping>>,
-    /// The buffer that the last reading borrows from; it goes back before the next one.
+    /// Buffer borrowed by the last reading; it is queued again before the next one.
     held: Option<u32>,
     clock: Clock,
 }
 
-/// A frame that the driver gave.
+/// A frame dequeued from the driver.
 struct Taken {
     index: u32,
-    /// Where the data lie in the planes' mappings; empty when the frame is not usable.
+    /// Range of the data in the planes' mappings; empty if the frame is unusable.
     used: Vec<std::ops::Range<usize>>,
     stamp: Option<Duration>,
 }
 
 impl Stream {
-    /// Sets the format, which the driver may change, and starts the flow of frames.
+    /// Sets the format, which the driver may change, and starts streaming.
     pub(super) fn start(node: &Node, kind: Kind, offer: &Offer) -> io::Result<Self> {
         let size = offer.format.size;
         let mut format = v4l2_format::zeroed();
@@ -127,7 +127,7 @@ impl Stream {
         }
     }
 
-    /// Stops the flow and frees the buffers. Failures change nothing: the node is closed next.
+    /// Stops streaming and frees the buffers. Failures are irrelevant: the node is closed next.
     pub(super) fn stop(&mut self, node: &Node) {
         let outcome = node.ask(VIDIOC_STREAMOFF, &mut self.number());
         self.buffers.clear();
@@ -139,7 +139,7 @@ impl Stream {
         self.kind.number() as c_int
     }
 
-    /// Waits for a frame for a moment; takes the newest of those that are ready.
+    /// Waits briefly for a frame; returns the newest of those that are ready.
     pub(super) fn read(&mut self, node: &Node) -> io::Result<Reading<'_>> {
         if let Some(held) = self.held.take() {
             self.give_back(node, held)?;
@@ -153,7 +153,7 @@ impl Stream {
             return Ok(reading);
         };
         let mut newest = self.keep(node, first, None, &mut reading)?;
-        // A frame of H.264 is needed for those after it.
+        // Later H.264 frames depend on this one.
         let may_skip = self.format.pixels != PixelFormat::H264;
         for _ in 1..self.buffers.len() {
             if !may_skip || !node.wait(Duration::ZERO)? {
@@ -175,7 +175,7 @@ impl Stream {
         Ok(reading)
     }
 
-    /// Chooses between a frame and the one before it; the other goes back and is counted.
+    /// Selects one of two consecutive frames; the other one is queued again and counted.
     fn keep(
         &self,
         node: &Node,
@@ -201,12 +201,12 @@ impl Stream {
         node.ask_buffer(VIDIOC_QBUF, &mut Buffer::new(self.kind, index))
     }
 
-    /// The next frame that is ready, if any.
+    /// Dequeues the next ready frame, if any.
     fn take(&self, node: &Node) -> io::Result<Option<Taken>> {
         let mut buffer = Buffer::new(self.kind, 0);
         match node.ask_buffer(VIDIOC_DQBUF, &mut buffer) {
             Ok(()) => {}
-            // Nothing is ready, or the signal was lost for a moment.
+            // Nothing is ready, or the signal was lost briefly.
             Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EIO)) => {
                 return Ok(None);
             }
@@ -280,7 +280,7 @@ fn request_buffers(node: &Node, kind: Kind, count: u32) -> io::Result<u32> {
     Ok(request.count)
 }
 
-/// Sets the rate; answers the one that the driver then says it has.
+/// Sets the rate; returns the one that the driver then reports.
 fn set_rate(node: &Node, kind: Kind, offer: &Offer) -> Option<f64> {
     let mut parameters = v4l2_streamparm::zeroed();
     parameters.type_ = kind.number();
@@ -295,11 +295,12 @@ fn set_rate(node: &Node, kind: Kind, offer: &Offer) -> Option<f64> {
     };
     // SAFETY: the variants are integers.
     let told = interval(unsafe { parameters.parm.capture.timeperframe });
-    // Many drivers have no such request: their rate is what they listed.
+    // Many drivers do not support this request: their rate is the listed one.
     done.ok().and(told).map(rate).or(offer.format.rate)
 }
 
-/// Most bytes of a picture, for every plane of a buffer: what the driver says, if a picture fits.
+/// Returns the maximum bytes of a frame, for every plane of a buffer: the driver's value if a frame
+/// fits into it.
 fn limits(layout: &Layout, pixels: PixelFormat, size: Size) -> Vec<usize> {
     let is_one = layout.planes.len() == 1;
     let needed = pixels.n_bytes(size).map(|n| if is_one { n } else { 1 });
@@ -310,12 +311,12 @@ fn limits(layout: &Layout, pixels: PixelFormat, size: Size) -> Vec<usize> {
     layout.planes.iter().map(limit).collect()
 }
 
-/// Bytes of a row, for every plane of a buffer. What the driver says counts if it is possible.
+/// Returns the bytes per row, for every plane of a buffer: the driver's value if it is plausible.
 fn strides(layout: &Layout, pixels: PixelFormat, size: Size) -> Vec<usize> {
     let is_one = layout.planes.len() == 1;
     let stride = |(plane, &(told, total)): (usize, &(usize, usize))| {
         let least = pixels.row_bytes(size, plane);
-        // Some drivers count the bytes of all planes as those of a row.
+        // Some drivers report the bytes of all planes as those of a row.
         let needed = pixels.n_bytes(size).unwrap_or(0);
         let is_too_much = is_one && (needed..told * size.height).contains(&total);
         if is_too_much { least } else { told.max(least) }
