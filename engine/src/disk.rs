@@ -304,7 +304,7 @@ mod tests {
 
     /// Fails when partial files remain forever after a kill, or an unrelated file is removed.
     #[test]
-    fn only_our_own_halves_are_swept() {
+    fn only_our_own_partial_files_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["state.part", "notes.part", "state"] {
             std::fs::write(folder.path().join(name), b"half").unwrap();

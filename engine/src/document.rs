@@ -176,7 +176,7 @@ z = 1
 
     /// Fails when one value of a newer version discards all others, or is not named.
     #[test]
-    fn one_value_that_is_not_understood_costs_no_other() {
+    fn an_unknown_value_does_not_affect_others() {
         let (outer, refused) = understood::<Outer>(&NEWER.parse().unwrap());
         assert_eq!((outer.number, outer.name.as_deref()), (7, Some("kept")));
         assert_eq!(outer.inner.width, 3);

@@ -147,7 +147,7 @@ mod tests {
 
     /// Fails when live running allocates memory for every frame.
     #[test]
-    fn a_dropped_frame_gives_its_buffer_back() {
+    fn a_dropped_frame_returns_its_buffer() {
         let pool = FramePool::new();
         let size = Size::new(8, 4);
         let frame = Frame::new(0, 0.0, size, pool.take(size));

@@ -221,7 +221,7 @@ mod tests {
 
     /// Fails when a neck is invented from one shoulder.
     #[test]
-    fn a_middle_needs_both_ends() {
+    fn a_midpoint_needs_both_ends() {
         let neck = JointOrigin::Middle(0, 1);
         let mut ends = [[10.0, 20.0, 0.5].into(), [20.0, 40.0, 0.75].into()];
         assert_eq!(neck.pick(&ends), [15.0, 30.0, 0.5].into());
