@@ -1,4 +1,4 @@
-//! Compute devices: what was asked for, what was compiled in, what passes a self-test.
+//! Selection of the compute device: requested, compiled in, and verified by a self-test.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,15 +7,15 @@ use candle_core::{Device, Result as TensorResult, Tensor};
 
 use crate::error::{Error, Result};
 
-/// What the user asked for: `auto`, `cpu`, `cuda`, `cuda:N`, `metal`.
+/// The requested device: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceSpec {
     /// The best compiled-in device that passes its self-test.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
-    /// The N-th NVIDIA card.
+    /// The N-th NVIDIA GPU.
     Cuda(usize),
     /// Apple's GPU.
     Metal,
@@ -51,15 +51,15 @@ impl fmt::Display for DeviceSpec {
 /// A device that passed its self-test.
 #[derive(Debug, Clone)]
 pub struct Selected {
-    /// Candle's handle.
+    /// Candle's device handle.
     pub device: Device,
-    /// Which one it is: never `Auto`.
+    /// The actual device, never `Auto`.
     pub spec: DeviceSpec,
-    /// Why this one, for the window and `doctor`.
+    /// Reason for the selection, for the window and `doctor`.
     pub why: String,
 }
 
-/// GPU back ends of this build, in order of preference.
+/// GPU backends of this build, in order of preference.
 const COMPILED_GPUS: &[DeviceSpec] = &[
     #[cfg(feature = "cuda")]
     DeviceSpec::Cuda(0),
@@ -67,18 +67,18 @@ const COMPILED_GPUS: &[DeviceSpec] = &[
     DeviceSpec::Metal,
 ];
 
-/// Devices this build can use, best first; the processor last.
+/// Returns the devices that this build supports, best first and the CPU last.
 pub fn compiled() -> Vec<DeviceSpec> {
     let mut all = COMPILED_GPUS.to_vec();
     all.push(DeviceSpec::Cpu);
     all
 }
 
-/// Picks a device. `Auto` falls back to the processor and says why; an explicit choice that
-/// cannot be met is an error.
+/// Selects a device. `Auto` falls back to the CPU and gives the reason; an explicit choice that is
+/// unavailable is an error.
 ///
 /// # Errors
-/// When the named device is not compiled in, absent, or fails its self-test.
+/// When the requested device is not compiled in, absent, or fails its self-test.
 pub fn select(spec: DeviceSpec) -> Result<Selected> {
     if spec != DeviceSpec::Auto {
         let device = open(spec)?;
@@ -141,12 +141,13 @@ fn open(spec: DeviceSpec) -> Result<Device> {
     Ok(device)
 }
 
-/// One small convolution whose result is known: catches drivers that open but do not compute.
+/// Runs a small convolution with a known result, which detects drivers that open but do not
+/// compute.
 fn self_test(device: &Device) -> TensorResult<()> {
     let x = Tensor::arange(0f32, 25., device)?.reshape((1, 1, 5, 5))?;
     let k = Tensor::ones((1, 1, 3, 3), candle_core::DType::F32, device)?;
     let y = x.conv2d(&k, 0, 1, 1, 1)?.flatten_all()?.to_vec1::<f32>()?;
-    // A 3x3 sum over a linear ramp is nine times the middle value.
+    // A 3x3 sum over a linear ramp is nine times the centre value.
     let wanted = [6., 7., 8., 11., 12., 13., 16., 17., 18.].map(|v: f32| 9. * v);
     if y != wanted {
         candle_core::bail!("a convolution came out wrong");
@@ -170,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Fails when the processor is refused or `auto` does not say why it was taken.
+    /// Fails when the CPU is refused or `auto` does not give the reason for its selection.
     #[test]
     fn auto_always_finds_a_device() {
         let selected = select(DeviceSpec::Auto).unwrap();

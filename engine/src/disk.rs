@@ -1,8 +1,8 @@
-//! Files that are there whole or not at all, whatever happens while they are written.
+//! Atomic writing of files, whatever happens meanwhile.
 //!
-//! A [`Draft`] is written beside its place, as `NAME.part`, and flushed to the disk; [`Draft::put`]
-//! gives it its name. A draft that is dropped, or cannot be written, leaves nothing behind; after a
-//! kill its `.part` stays, and the next writer of the file overwrites it.
+//! A [`Draft`] is written to `NAME.part` in the same folder and flushed to disk; [`Draft::put`]
+//! renames it to its final name. A draft that is dropped, or cannot be written, is removed; after a
+//! kill its `.part` remains, and the next writer of the file overwrites it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufWriter, IntoInnerError, Result as IoResult, Write};
@@ -12,36 +12,36 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 
-/// What is written of `path` before it is whole: `path.part`.
+/// Returns the temporary path of `path`: `path.part`.
 pub fn part_path(path: &Path) -> PathBuf {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     part.into()
 }
 
-/// A file that is written but does not have its name yet.
+/// A file that is written but not yet renamed to its final name.
 #[derive(Debug)]
 pub struct Draft {
     part: PathBuf,
     path: PathBuf,
     is_put: bool,
-    /// Open as long as the draft is this program's.
+    /// Open while this program owns the draft.
     file: Option<File>,
 }
 
 impl Draft {
-    /// Writes what becomes `path`, with the permissions that new files have here, and waits until
-    /// it is on the disk.
+    /// Writes the draft of `path`, with the default permissions of new files, and waits until it is
+    /// on disk.
     ///
     /// # Errors
-    /// When the disk is full or refuses; nothing is left of it then.
+    /// When the disk is full or not writable; the draft is removed then.
     pub fn write(
         path: &Path,
         write: impl FnOnce(&mut BufWriter<File>) -> IoResult<()>,
     ) -> Result<Self> {
         let part = part_path(path);
         let file = create_alone(&part).map_err(|error| match error {
-            // The user knows the file, not its part.
+            // The user knows the file, not its temporary name.
             Error::Io { source, .. } => Error::io("write", path)(source),
             other => other,
         })?;
@@ -61,15 +61,15 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Where it is until it is put in its place.
+    /// Returns the temporary path of the draft.
     pub fn part(&self) -> &Path {
         &self.part
     }
 
-    /// Puts it in its place, instead of what was there.
+    /// Moves the draft to its final path, replacing an existing file.
     ///
     /// # Errors
-    /// When the disk refuses; what was there stays.
+    /// When the system refuses; the existing file is unchanged then.
     pub fn put(mut self) -> Result<()> {
         settle(&self.part, &self.path)?;
         self.is_put = true;
@@ -80,26 +80,27 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.is_put {
-            // A full disk shall not stay full of half a file; the first error is what counts.
+            // A partial file must not keep a full disk full; the first error is the one to report.
             std::fs::remove_file(&self.part).ok();
         }
     }
 }
 
-/// Creates the file, or empties it where it exists, for this program alone: as long as it is open,
-/// a second program that asks for it is refused, instead of both writing over each other. Devices
-/// and pipes are opened as they are.
+/// Creates or truncates the file with exclusive access: while it is open, a second program that
+/// writes it is refused, so that they do not overwrite each other. Devices and pipes are opened
+/// without a lock.
 ///
 /// # Errors
-/// When the disk refuses, or another program, or another part of this one, is writing the file.
+/// When the system refuses, or the file is being written by another program or another part of this
+/// one.
 pub fn create_alone(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(windows)]
     {
         use std::os::windows::fs::OpenOptionsExt as _;
-        // Others may read and rename it (FILE_SHARE_READ, FILE_SHARE_DELETE); a lock would keep
-        // them from reading a recording that is being made.
+        // Others may read and rename it (FILE_SHARE_READ, FILE_SHARE_DELETE); a lock would prevent
+        // reading a recording in progress.
         options.share_mode(1 | 4);
     }
     loop {
@@ -114,14 +115,14 @@ pub fn create_alone(path: &Path) -> Result<File> {
             let reason = "is being written by another program; wait for it, or choose another name";
             return Err(Error::data(path, reason));
         }
-        // Whoever has written it may have moved it to its place meanwhile.
+        // Its previous writer may have moved it to its final path meanwhile.
         if is_at(&file, path) {
             return file.set_len(0).map(|()| file).map_err(io);
         }
     }
 }
 
-/// Whether `path` still leads to this file.
+/// Returns whether `path` still refers to this file.
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -137,14 +138,14 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Gives the whole file `part` the name `path` in the same folder, for good.
+/// Renames the complete file `part` to `path` in the same folder, durably.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the system refuses.
 pub fn settle(part: &Path, path: &Path) -> Result<()> {
     std::fs::rename(part, path).map_err(Error::io("write", path))?;
-    // The new name must outlast a power failure as well; Windows knows no such call, and neither
-    // do some file systems, nor may everybody read a folder that he may write to.
+    // The new name must survive a power failure as well; Windows and some file systems do not
+    // support this, and a writable folder is not always readable.
     #[cfg(unix)]
     {
         use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
@@ -159,18 +160,18 @@ pub fn settle(part: &Path, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Replaces the file `path` by one with these bytes, whole or not at all.
+/// Replaces the file `path` by one with these bytes, atomically.
 ///
 /// # Errors
-/// When the disk is full or refuses; what was there stays.
+/// When the disk is full or not writable; the existing file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     Draft::write(path, |file| file.write_all(bytes))?.put()
 }
 
-/// Removes what a kill has left of half-written files called `names` in `folder`.
+/// Removes temporary files called `names` that a killed process left in `folder`.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the system refuses.
 pub fn sweep(folder: &Path, names: &[&str]) -> Result<()> {
     for part in names.iter().map(|name| part_path(&folder.join(name))) {
         if part.is_file() {
@@ -181,21 +182,21 @@ pub fn sweep(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A tensor as the header of a safetensors file lists it.
+/// A tensor as listed in the header of a safetensors file.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorEntry<'a> {
-    /// Its name.
+    /// Name of the tensor.
     pub name: &'a str,
-    /// `F32`, `U8`.
+    /// Type of the values: `F32` or `U8`.
     pub dtype: &'a str,
-    /// Its sides, the slowest first.
+    /// Dimensions, the slowest first.
     pub shape: &'a [usize],
-    /// Length of its values.
+    /// Size of the values in bytes.
     pub n_bytes: usize,
 }
 
-/// What a safetensors file begins with, up to the values of the first of `tensors`, which follow
-/// one after the other; `about` is text about the whole.
+/// Returns the start of a safetensors file up to the values of the first of `tensors`, which must
+/// follow consecutively; `about` is the metadata text of the file.
 pub fn tensor_header<'a>(
     about: Option<Value>,
     tensors: impl IntoIterator<Item = TensorEntry<'a>>,
@@ -214,7 +215,7 @@ pub fn tensor_header<'a>(
         header.insert(tensor.name.to_owned(), entry);
     }
     let mut header = Value::Object(header).to_string();
-    // Values begin at a multiple of eight bytes.
+    // Values are aligned to eight bytes.
     while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
@@ -236,8 +237,7 @@ mod tests {
         names
     }
 
-    /// Fails when a write that fails, or is given up, harms the old file or leaves half of a new
-    /// one.
+    /// Fails when a failed or abandoned write damages the old file or leaves a partial new one.
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
@@ -258,14 +258,14 @@ mod tests {
         draft.put().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["a.toml"]);
-        // Nobody can take the place of a folder: what was written goes.
+        // A folder cannot be replaced by a file: the draft is removed.
         let taken = folder.path().join("taken");
         std::fs::create_dir_all(taken.join("inside")).unwrap();
         assert!(replace(&taken, b"new").is_err());
         assert_eq!(names(folder.path()), ["a.toml", "taken"]);
     }
 
-    /// Fails when two programs write into one file, or what a killed one has left is refused.
+    /// Fails when two programs can write one file, or a file left by a killed one is refused.
     #[test]
     fn a_file_has_one_writer_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
@@ -279,7 +279,7 @@ mod tests {
         drop(first);
         let second = create_alone(&path).unwrap();
         assert_eq!(second.metadata().unwrap().len(), 0);
-        // A draft in progress is not another's to finish or remove.
+        // A draft in progress must not be finished or removed by another writer.
         let taken = Draft::write(&folder.path().join("a"), |_| {
             let other = replace(&folder.path().join("a"), b"other");
             assert!(other.is_err());
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["a", "out.jsonl"]);
     }
 
-    /// Fails when weights can be read by nobody but their owner, unlike every other new file.
+    /// Fails when weights are readable by their owner only, unlike other new files.
     #[cfg(unix)]
     #[test]
     fn permissions_are_those_of_any_new_file() {
@@ -302,9 +302,9 @@ mod tests {
         assert_eq!(ours, usual);
     }
 
-    /// Fails when halves of files stay for ever after a kill, or somebody else's file is removed.
+    /// Fails when partial files remain forever after a kill, or an unrelated file is removed.
     #[test]
-    fn only_our_own_halves_are_swept() {
+    fn only_our_own_partial_files_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["state.part", "notes.part", "state"] {
             std::fs::write(folder.path().join(name), b"half").unwrap();

@@ -1,16 +1,15 @@
-//! TOML files that other versions of the program write too.
+//! TOML files that are also written by other versions of the program.
 //!
-//! A newer version knows more fields and more values. What is not [`understood`] of a file is left
-//! as it stands there: a change writes only what has changed ([`apply`]), which is also what two
-//! programs at the same file need.
+//! A newer version has additional fields and values. Entries that are not [`understood`] are
+//! preserved: a change only writes the values that have changed ([`apply`]), which also keeps two
+//! programs from overwriting each other's changes to a file.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-/// What `table` says, as far as it is understood; the defaults of `T` stand for the rest. Also the
-/// names of the values that are not understood, such as `train.epochs`. Unknown fields are none of
-/// them: they say nothing here.
+/// Parses `table` as far as possible, with the defaults of `T` for the rest. Also returns the names
+/// of the values that are not understood, such as `train.epochs`. Unknown fields are ignored.
 pub fn understood<T: DeserializeOwned + Default>(table: &Table) -> (T, Vec<String>) {
     if let Ok(whole) = read(table) {
         return (whole, Vec::new());
@@ -25,7 +24,7 @@ fn read<T: DeserializeOwned>(table: &Table) -> Result<T, toml::de::Error> {
     table.clone().try_into()
 }
 
-/// Adds the values of `table`, which lies at `path`, one by one. Answers whether any was taken.
+/// Adds the values of `table`, which is at `path`, one by one. Returns whether any was accepted.
 fn add<T: DeserializeOwned>(
     taken: &mut Table,
     path: &mut Vec<String>,
@@ -46,7 +45,7 @@ fn add<T: DeserializeOwned>(
             if inner.is_some_and(|inner| add::<T>(taken, path, inner, refused)) {
                 is_any_taken = true;
             } else {
-                // A table of which nothing is taken is named as a whole.
+                // A table of which nothing is accepted is named as a whole.
                 refused.truncate(n);
                 refused.push(path.join("."));
             }
@@ -73,10 +72,10 @@ fn put(table: &mut Table, path: &[String], value: Value) {
     }
 }
 
-/// Brings to `file` what is different between `before` and `after`; everything else stays.
+/// Writes the differences between `before` and `after` to `file`; everything else is preserved.
 ///
 /// # Errors
-/// When a value has no form in TOML.
+/// When a value has no representation in TOML.
 pub fn apply<T: Serialize>(
     file: &mut Table,
     before: &T,
@@ -105,7 +104,7 @@ fn apply_table(file: &mut Table, before: &Table, after: &Table) {
 fn apply_value(there: &mut Value, old: &Value, new: &Value) {
     match (there, old, new) {
         (Value::Table(there), Value::Table(old), Value::Table(new)) => apply_table(there, old, new),
-        // A list that has grown: what was there stays.
+        // A list that has grown: existing elements are preserved.
         (Value::Array(there), Value::Array(old), Value::Array(new))
             if there.len() == old.len() && old.len() <= new.len() =>
         {
@@ -175,9 +174,9 @@ y = 1
 z = 1
 "#;
 
-    /// Fails when one value of a newer version costs all others, or is not named.
+    /// Fails when one value of a newer version discards all others, or is not named.
     #[test]
-    fn one_value_that_is_not_understood_costs_no_other() {
+    fn an_unknown_value_does_not_affect_others() {
         let (outer, refused) = understood::<Outer>(&NEWER.parse().unwrap());
         assert_eq!((outer.number, outer.name.as_deref()), (7, Some("kept")));
         assert_eq!(outer.inner.width, 3);
@@ -185,8 +184,8 @@ z = 1
         assert_eq!(refused, ["inner.colour", "places.b"]);
     }
 
-    /// Fails when a change of one value takes others along that this version does not know, or
-    /// that another program has changed meanwhile.
+    /// Fails when a change of one value overwrites others that this version does not know, or that
+    /// another program has changed meanwhile.
     #[test]
     fn a_change_leaves_everything_else_alone() {
         let mut file: Table = NEWER.parse().unwrap();
@@ -196,7 +195,7 @@ z = 1
         after.name = None;
         after.inner.width = 4;
         after.list.push(Place { x: 5, y: 6 });
-        // The other program.
+        // The change made by the other program.
         file.insert("places".to_owned(), Value::Table(Table::new()));
         apply(&mut file, &before, &after).unwrap();
         let expected = r#"

@@ -1,36 +1,36 @@
-//! The one error type of the engine.
+//! The error type of the engine.
 //!
-//! A message says what happened, to which file or device, and what to do about it, in one line.
+//! A message says in one line what happened, to which file or device, and what to do about it.
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong in the engine.
+/// Any error of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system refused a file or folder.
+    /// A file system operation failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// A verb: `open`, `read`, `write`, `create`.
+        /// The operation as a verb: `open`, `read`, `write`, `create`.
         action: &'static str,
-        /// The file or folder.
+        /// The file or folder concerned.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A camera, video, picture or folder cannot be used.
+    /// A camera, video, image or folder cannot be used.
     #[error("{name}: {reason}")]
     Source {
-        /// The file or device as the user named it.
+        /// Name of the file or device as given by the user.
         name: String,
-        /// What is wrong with it and what to do.
+        /// The problem and its remedy.
         reason: String,
     },
-    /// A file's contents are not what its reader needs (annotations, weights, cards).
+    /// A file has invalid contents (annotations, weights, cards).
     #[error("{}: {reason}", path.display())]
     Data {
-        /// The file.
+        /// The invalid file.
         path: PathBuf,
-        /// What is wrong with it and what to do.
+        /// The problem and its remedy.
         reason: String,
     },
     /// A recording or export cannot be written.
@@ -38,29 +38,29 @@ pub enum Error {
     Record {
         /// The file being written.
         path: PathBuf,
-        /// What is wrong and what is already safe.
+        /// The problem, and what has been saved.
         reason: String,
     },
-    /// The asked-for compute device cannot be used.
+    /// The requested compute device cannot be used.
     #[error("device {name}: {reason}")]
     Device {
-        /// `cuda:0`, `metal`, ...
+        /// Name of the device, e.g. `cuda:0` or `metal`.
         name: String,
-        /// Why not, and what to do.
+        /// The reason and its remedy.
         reason: String,
     },
-    /// An argument has no meaning here.
+    /// An argument is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// A tensor operation failed: a fault in a network definition or an exhausted device.
+    /// A tensor operation failed: a bug in a network definition or an exhausted device.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
-    /// A worker thread panicked; its message has been kept.
+    /// A worker thread panicked.
     #[error("the {worker} thread failed: {message}")]
     Panicked {
-        /// The thread's name.
+        /// Name of the thread.
         worker: String,
-        /// The panic's message.
+        /// Message of the panic.
         message: String,
     },
 }
@@ -69,12 +69,12 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Whether the program that read a pipe has ended, which is no failure.
+    /// Returns whether the reader of a pipe has closed it, which is not a failure.
     pub fn is_reader_gone(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
-    /// For `map_err`: an I/O error with its file and verb.
+    /// Creates an I/O error with verb and path, for `map_err`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
@@ -84,7 +84,7 @@ impl Error {
         }
     }
 
-    /// A source error.
+    /// Creates a source error.
     pub fn source(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Source {
             name: name.into(),
@@ -92,7 +92,7 @@ impl Error {
         }
     }
 
-    /// A file whose contents are wrong.
+    /// Creates an error about invalid contents of a file.
     pub fn data(path: &Path, reason: impl Into<String>) -> Self {
         Self::Data {
             path: path.to_owned(),

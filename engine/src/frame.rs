@@ -1,8 +1,8 @@
-//! Frames: pooled pixels with their time.
+//! Video frames: pooled pixel buffers with time stamps.
 //!
-//! Every source delivers RGBA, 8 bits a channel, rows without padding: the layout that the
-//! texture, the crop, the encoder and the overlays all read without another conversion
-//! (RGB would save a quarter of the memory and cost a conversion at the texture and the encoder).
+//! Every source delivers RGBA with 8 bits per channel and without row padding: texture, crop,
+//! encoder and overlays all read this layout without another conversion (RGB would save a quarter
+//! of the memory but needs a conversion for the texture and the encoder).
 
 mod resample;
 
@@ -13,30 +13,30 @@ use crate::geometry::Size;
 
 pub use self::resample::{letterboxed, resample};
 
-/// Bytes of one pixel.
+/// Bytes per pixel.
 pub const BYTES_PER_PIXEL: usize = 4;
 
-/// One picture of a source. Cloning shares the pixels.
+/// One frame of a source. Cloning shares the pixels.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Number within its source, from 0. Live sources may skip numbers when they drop frames.
+    /// Number within its source, from 0. Live sources skip numbers when they drop frames.
     pub id: u64,
     /// Seconds since the source's first frame (presentation time stamp, or monotonic clock).
     pub time_secs: f64,
-    /// When the frame reached this program: latency is measured from here.
+    /// Time when the frame reached this program: latency is measured from here.
     pub captured: Instant,
-    /// Name of the file that holds this picture and no other, without its folder; `None` for
-    /// frames of videos and cameras.
+    /// Name without folder of the image file that contains just this frame; `None` for frames of
+    /// videos and cameras.
     pub file: Option<Arc<str>>,
     size: Size,
     pixels: Arc<Pixels>,
 }
 
 impl Frame {
-    /// A frame that owns `rgba` (`size.area() * 4` bytes, red first).
+    /// Creates a frame from `rgba` (`size.area() * 4` bytes, red first).
     ///
     /// # Panics
-    /// When the buffer does not have exactly that length.
+    /// When the buffer has a different length.
     pub fn new(id: u64, time_secs: f64, size: Size, rgba: Pixels) -> Self {
         assert_eq!(rgba.bytes.len(), size.area() * BYTES_PER_PIXEL);
         Self {
@@ -49,7 +49,7 @@ impl Frame {
         }
     }
 
-    /// The same frame, read from a file of its own.
+    /// Sets the name of the image file that contains the frame.
     pub fn of_file(self, name: impl Into<Arc<str>>) -> Self {
         Self {
             file: Some(name.into()),
@@ -57,18 +57,18 @@ impl Frame {
         }
     }
 
-    /// Width and height.
+    /// Returns width and height in pixels.
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Red, green, blue, alpha (always 255), row by row.
+    /// Returns red, green, blue and alpha (always 255) of every pixel, row by row.
     pub fn rgba(&self) -> &[u8] {
         &self.pixels.bytes
     }
 }
 
-/// Pixel bytes that go back to their pool when the last frame that shares them is dropped.
+/// Pixel bytes that return to their pool when the last frame that shares them is dropped.
 #[derive(Debug)]
 pub struct Pixels {
     bytes: Vec<u8>,
@@ -76,17 +76,17 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Bytes that belong to no pool.
+    /// Wraps bytes that belong to no pool.
     pub fn unpooled(bytes: Vec<u8>) -> Self {
         Self { bytes, pool: None }
     }
 
-    /// For filling.
+    /// Returns the bytes for writing.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// For reading.
+    /// Returns the bytes for reading.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -100,23 +100,23 @@ impl Drop for Pixels {
     }
 }
 
-/// A few pixel buffers that are used again and again: a warm source allocates nothing.
+/// A small pool of reusable pixel buffers, so that a running source allocates nothing.
 #[derive(Debug, Clone, Default)]
 pub struct FramePool {
     free: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl FramePool {
-    /// More free buffers than this are released: enough for a full recorder hiccup to be
+    /// Maximum number of free buffers; more are released. Enough while a stalled recorder is
     /// absorbed elsewhere, few enough that 1280x720 keeps the pool under 30 MB.
     const MAX_FREE: usize = 8;
 
-    /// An empty pool.
+    /// Creates an empty pool.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A buffer for a picture of `size`; its contents are left over from earlier use.
+    /// Returns a buffer for a frame of `size`; its contents are left over from earlier use.
     pub fn take(&self, size: Size) -> Pixels {
         let n = size.area() * BYTES_PER_PIXEL;
         let mut bytes = self.lock().pop().unwrap_or_default();
@@ -145,9 +145,9 @@ impl FramePool {
 mod tests {
     use super::*;
 
-    /// Fails when live running would allocate a picture per frame.
+    /// Fails when live running allocates memory for every frame.
     #[test]
-    fn a_dropped_frame_gives_its_buffer_back() {
+    fn a_dropped_frame_returns_its_buffer() {
         let pool = FramePool::new();
         let size = Size::new(8, 4);
         let frame = Frame::new(0, 0.0, size, pool.take(size));

@@ -1,36 +1,36 @@
 //! Sizes, points, boxes, affine maps and regions of interest.
 //!
-//! Coordinates are pixels with pixel centres at integers: the first pixel covers [-0.5, 0.5).
-//! An affine map is named by its direction, target first: `image_from_input`.
+//! Coordinates are pixels with pixel centres at integers: the first pixel covers [-0.5, 0.5). An
+//! affine map is named by its direction, target first: `image_from_input`.
 
 use serde::{Deserialize, Serialize};
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Size {
-    /// Pixels per row.
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
 }
 
 impl Size {
-    /// `width` x `height`.
+    /// Creates the size `width` x `height`.
     pub const fn new(width: usize, height: usize) -> Self {
         Self { width, height }
     }
 
-    /// A square of side `side`.
+    /// Creates a square of side `side`.
     pub const fn square(side: usize) -> Self {
         Self::new(side, side)
     }
 
-    /// Number of pixels.
+    /// Returns the number of pixels.
     pub const fn area(self) -> usize {
         self.width * self.height
     }
 
-    /// Width over height.
+    /// Returns width divided by height.
     pub fn aspect(self) -> f64 {
         self.width as f64 / self.height as f64
     }
@@ -45,25 +45,25 @@ impl std::fmt::Display for Size {
 /// A point in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Point {
-    /// To the right.
+    /// Horizontal coordinate, increasing to the right.
     pub x: f64,
-    /// Downwards.
+    /// Vertical coordinate, increasing downwards.
     pub y: f64,
 }
 
 impl Point {
-    /// The point (`x`, `y`).
+    /// Creates the point (`x`, `y`).
     pub const fn new(x: f64, y: f64) -> Self {
         Self { x, y }
     }
 
-    /// Euclidean distance.
+    /// Returns the Euclidean distance in pixels.
     pub fn distance(self, other: Self) -> f64 {
         (self.x - other.x).hypot(self.y - other.y)
     }
 }
 
-/// An axis-aligned box as COCO writes it: left, top, width, height.
+/// An axis-aligned box in COCO format: left, top, width, height.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct BBox {
     /// Left edge.
@@ -77,12 +77,12 @@ pub struct BBox {
 }
 
 impl BBox {
-    /// The box with these edges and sides.
+    /// Creates the box from its left and top edges, width and height.
     pub const fn new(x: f64, y: f64, w: f64, h: f64) -> Self {
         Self { x, y, w, h }
     }
 
-    /// The smallest box around `points`; `None` when there are none.
+    /// Returns the bounding box of `points`; `None` if there are none.
     pub fn around(points: impl IntoIterator<Item = Point>) -> Option<Self> {
         let mut points = points.into_iter();
         let first = points.next()?;
@@ -95,24 +95,24 @@ impl BBox {
         Some(Self::new(lo.x, lo.y, hi.x - lo.x, hi.y - lo.y))
     }
 
-    /// Middle of the box.
+    /// Returns the centre of the box.
     pub fn center(self) -> Point {
         Point::new(self.x + self.w / 2.0, self.y + self.h / 2.0)
     }
 
-    /// Width times height.
+    /// Returns width times height.
     pub fn area(self) -> f64 {
         self.w * self.h
     }
 
-    /// Whether `p` lies in the box or on its border.
+    /// Returns whether `p` lies in the box or on its border.
     pub fn contains(self, p: Point) -> bool {
         let within = |v: f64, start: f64, length: f64| v >= start && v <= start + length;
         within(p.x, self.x, self.w) && within(p.y, self.y, self.h)
     }
 }
 
-/// The part of an image a model looks at: an upright rectangle given by centre and sides.
+/// The region of an image that a model processes: an upright rectangle given by centre and sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Roi {
     /// Centre in image pixels.
@@ -124,7 +124,7 @@ pub struct Roi {
 }
 
 impl Roi {
-    /// The whole image, enlarged to `aspect` (width / height) so that nothing is cut off.
+    /// Returns the whole image, enlarged to `aspect` (width / height) so that nothing is cut off.
     pub fn whole(image: Size, aspect: f64) -> Self {
         Self::around_box(
             BBox::new(-0.5, -0.5, image.width as f64, image.height as f64),
@@ -133,7 +133,8 @@ impl Roi {
         )
     }
 
-    /// `bbox` grown by `padding` about its centre, then widened to `aspect` (width / height).
+    /// Returns `bbox` scaled by `padding` about its centre, then extended to `aspect` (width /
+    /// height).
     pub fn around_box(bbox: BBox, padding: f64, aspect: f64) -> Self {
         let (w, h) = (bbox.w.max(1.0), bbox.h.max(1.0));
         let (w, h) = if w > aspect * h {
@@ -149,21 +150,21 @@ impl Roi {
     }
 }
 
-/// How input pixels, heatmap pixels and the region of interest line up.
+/// Alignment of input pixels, heatmap pixels and the region of interest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alignment {
     /// Pixels are areas: a heatmap pixel covers whole input pixels; `input = (h + 0.5) * Wi/Wh - 0.5`.
     HalfPixel,
-    /// Pixels are points, first and last ones on the border ("minus one", spec of TransPose):
-    /// `input = h * (Wi-1)/(Wh-1)`; the region's sides are `side - 1` long. The width's ratio
-    /// serves both axes, about the middle: heights follow `(Hi-1)/(Hh-1)` only when square.
+    /// Pixels are points, the first and last ones on the border ("minus one", as in TransPose):
+    /// `input = h * (Wi-1)/(Wh-1)`; the region's sides are `side - 1` long. The ratio of the widths
+    /// applies to both axes, about the centre: heights follow `(Hi-1)/(Hh-1)` only if square.
     MinusOne,
 }
 
 impl Alignment {
-    /// Map from input pixels to image pixels for a region. One scale serves both axes: the
-    /// region has the input's aspect, as [`Roi`] constructors make it.
+    /// Returns the map from input pixels to image pixels for a region. One scale applies to both
+    /// axes: the region has the input's aspect ratio, as [`Roi`] constructors ensure.
     pub fn image_from_input(self, roi: &Roi, input: Size) -> Affine2 {
         let (wi, hi) = (input.width as f64, input.height as f64);
         let scale = match self {
@@ -178,7 +179,7 @@ impl Alignment {
         }
     }
 
-    /// Map from heatmap pixels to input pixels.
+    /// Returns the map from heatmap pixels to input pixels.
     pub fn input_from_heatmap(self, input: Size, heatmap: Size) -> Affine2 {
         let ratio = |i: usize, h: usize| match self {
             Self::HalfPixel => i as f64 / h as f64,
@@ -189,7 +190,7 @@ impl Alignment {
             Self::HalfPixel => ratio(input.height, heatmap.height),
             Self::MinusOne => sx,
         };
-        // The middle of the heatmap is the middle of the input.
+        // The centre of the heatmap is the centre of the input.
         let shift = |i: usize, h: usize, s: f64| ((i as f64 - 1.0) - s * (h as f64 - 1.0)) / 2.0;
         let tx = shift(input.width, heatmap.width, sx);
         let ty = shift(input.height, heatmap.height, sy);
@@ -202,17 +203,17 @@ impl Alignment {
 /// An affine map of the plane: `x' = m[0][0] x + m[0][1] y + m[0][2]`, `y'` likewise with row 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine2 {
-    /// The two rows.
+    /// The two rows of the matrix.
     pub m: [[f64; 3]; 2],
 }
 
 impl Affine2 {
-    /// Leaves every point where it is.
+    /// The identity map.
     pub const IDENTITY: Self = Self {
         m: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
     };
 
-    /// Turns the plane by `degrees` about `center`, clockwise as seen on the screen.
+    /// Returns the rotation by `degrees` about `center`, clockwise on the screen.
     pub fn turn(center: Point, degrees: f64) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         let Point { x, y } = center;
@@ -224,7 +225,7 @@ impl Affine2 {
         }
     }
 
-    /// The image of a point.
+    /// Maps a point.
     pub fn apply(&self, p: Point) -> Point {
         let [a, b] = &self.m;
         Point::new(
@@ -233,7 +234,7 @@ impl Affine2 {
         )
     }
 
-    /// `self` after `first`: `c_from_a = c_from_b.after(b_from_a)`.
+    /// Returns `self` composed after `first`: `c_from_a = c_from_b.after(b_from_a)`.
     pub fn after(&self, first: &Self) -> Self {
         let row = |r: [f64; 3]| {
             [
@@ -247,7 +248,7 @@ impl Affine2 {
         }
     }
 
-    /// The inverse map; `None` when the map flattens the plane.
+    /// Returns the inverse map; `None` if the map is singular.
     pub fn inverse(&self) -> Option<Self> {
         let [[a, b, c], [d, e, f]] = self.m;
         let det = a * e - b * d;
@@ -271,7 +272,7 @@ mod tests {
     }
 
     proptest! {
-        /// Fails when decoding would put a joint elsewhere than the crop took it from.
+        /// Fails when decoding places a joint elsewhere than the crop took it from.
         #[test]
         fn an_inverse_undoes_its_map(a in 0.1..9.0, b in -0.05..0.05, c in -500.0..500.0,
                                      e in 0.1..9.0, f in -500.0..500.0,
@@ -283,7 +284,7 @@ mod tests {
             prop_assert!(close(p, back.after(&map).apply(p)));
         }
 
-        /// Fails when a region's centre does not land in the middle of the input.
+        /// Fails when a region's centre is not mapped to the centre of the input.
         #[test]
         fn the_centre_stays_the_centre(cx in -50.0..700.0, cy in -50.0..500.0, side in 8.0..900.0) {
             let roi = Roi { center: Point::new(cx, cy), width: side * 0.75, height: side };
@@ -302,7 +303,7 @@ mod tests {
         assert_eq!(map.apply(Point::new(10.25, 0.0)), Point::new(21.0, 0.5));
     }
 
-    /// Fails when the whole picture is cut by a region of another aspect.
+    /// Fails when the whole image is cut by a region of another aspect ratio.
     #[test]
     fn the_whole_picture_fits_its_region() {
         let roi = Roi::whole(Size::new(640, 480), 1.0);

@@ -1,9 +1,9 @@
-//! Everything of PoseLens that does not draw a window.
+//! PoseLens without its window.
 //!
-//! A frame's way reads down the module list: a [`source`] yields a [`frame::Frame`],
-//! [`preprocess`] crops and normalises it, a [`model`] answers with heatmaps and attention,
-//! a [`codec`] decodes them to keypoints, [`track`] gives them identity and calms them,
-//! an [`overlay`] draws them and [`record`] keeps them. [`estimator`] is that sentence in code.
+//! The module list follows the path of a frame: a [`source`] yields a [`frame::Frame`],
+//! [`preprocess`] crops and normalises it, a [`model`] predicts heatmaps and attention maps, a
+//! [`codec`] decodes them to keypoints, [`track`] assigns track ids and smooths them, an
+//! [`overlay`] draws them and [`record`] writes them. [`estimator`] implements this sequence.
 //!
 //! Layers (a module imports only from rows below its own; modules in a row never from each other):
 //!

@@ -1,4 +1,4 @@
-//! What the frame path hands on: maps from the network, poses, and how long each stage took.
+//! Results of the frame path: maps from the network, poses, and time per stage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,36 +14,36 @@ use crate::skeleton::Skeleton;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Approach {
-    /// It looks at one person's region and answers with one heatmap per joint.
+    /// Processes the region of one person and predicts one heatmap per joint.
     TopDown,
-    /// It looks at the whole picture and answers with fields of everybody in it.
+    /// Processes the whole frame and predicts fields for all people in it.
     BottomUp,
 }
 
-/// A stack of equally large float maps, such as one heatmap per joint.
+/// A stack of float maps of equal size, such as one heatmap per joint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planes {
     /// Number of maps.
     pub n: usize,
-    /// Size of each.
+    /// Size of each map in pixels.
     pub size: Size,
     /// `n * size.area()` values, map by map, row by row.
     pub values: Vec<f32>,
 }
 
 impl Planes {
-    /// Map `i`, row by row.
+    /// Returns map `i`, row by row.
     pub fn plane(&self, i: usize) -> &[f32] {
         let area = self.size.area();
         &self.values[i * area..(i + 1) * area]
     }
 }
 
-/// What an attention map means, which decides how it is shown.
+/// Meaning of an attention map, which determines how it is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttentionKind {
-    /// Signed map in (-1, 1) around 0 (SFM's M and M_deeper): shown with diverging colours.
+    /// Signed map in (-1, 1) around 0 (SFM's M and M_deeper): displayed with diverging colours.
     Signed,
     /// Non-negative factor that multiplies features (SFM's gate, MCA's attention).
     Gate,
@@ -52,7 +52,7 @@ pub enum AttentionKind {
 }
 
 impl AttentionKind {
-    /// What its values say, in words.
+    /// Describes the meaning of the values for display.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Signed => {
@@ -68,36 +68,36 @@ impl AttentionKind {
     }
 }
 
-/// Where in a network an attention map arises.
+/// Position of an attention map in a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MapPlace {
-    /// Stack, transformer layer or block, counted from 0 in the order of execution.
+    /// Index of the stack, transformer layer or block, from 0 in order of execution.
     pub layer: usize,
-    /// Mean-field iteration, from 1; `None` where a map is computed in one go.
+    /// Mean-field iteration, from 1; `None` for maps that are not iterative.
     pub iteration: Option<usize>,
 }
 
 /// One attention map of one region, or one per part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttentionMap {
-    /// Name in the model's specification: `x51.M`, `x13.gate`.
+    /// Name in the model's specification, e.g. `x51.M` or `x13.gate`.
     pub name: String,
-    /// The same in words, as the model describes it: `coarse attention, first pyramid`.
+    /// Title for display, e.g. `coarse attention, first pyramid`.
     pub title: String,
-    /// What it means.
+    /// Meaning of the values.
     pub kind: AttentionKind,
-    /// Where it arises.
+    /// Position in the network.
     pub place: MapPlace,
-    /// The values the network used: one plane, or one per joint (`map.n` is the number of joints).
+    /// Values used by the network: one plane, or one per joint (`map.n` is the number of joints).
     pub map: Planes,
-    /// Smallest and largest value the map can take.
+    /// Smallest and largest possible value.
     pub range: (f32, f32),
-    /// Where the map's pixels lie in the image.
+    /// Maps the map's pixels to image pixels.
     pub image_from_map: Affine2,
 }
 
 impl AttentionMap {
-    /// Plane `i` as a map of its own; `None` when there is no such plane.
+    /// Returns plane `i` as a separate map; `None` if it does not exist.
     pub fn plane(&self, i: usize) -> Option<Self> {
         (i < self.map.n).then(|| Self {
             map: Planes {
@@ -111,7 +111,7 @@ impl AttentionMap {
         })
     }
 
-    /// The largest value of all planes at each place, as a map of its own.
+    /// Returns the maximum over all planes as a separate map.
     pub fn largest(&self) -> Self {
         let values = (0..self.map.size.area()).map(|at| {
             let planes = (0..self.map.n).map(|i| self.map.plane(i)[at]);
@@ -129,7 +129,7 @@ impl AttentionMap {
         }
     }
 
-    /// The value at which the map changes nothing, where it can lie on both sides of it. Such
+    /// Returns the value at which the map has no effect, if values lie on both sides of it. Such
     /// maps come from HSA: its signed maps around 0, its gate (a factor from -1 to 3) around 1.
     pub fn neutral(&self) -> Option<f32> {
         match self.kind {
@@ -140,45 +140,45 @@ impl AttentionMap {
     }
 }
 
-/// Queries and keys of one self-attention layer. Every row `A[i, :]` of the attention matrix
-/// (what token `i` reads) and every column `A[:, j]` (who reads token `j`) follows from them;
-/// the matrix itself has millions of entries and is never kept.
+/// Queries and keys of one self-attention layer. Every row `A[i, :]` of the attention matrix (the
+/// tokens that token `i` attends to) and every column `A[:, j]` (the tokens that attend to token
+/// `j`) can be computed from them; the matrix itself has millions of entries and is never stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryKey {
     /// Name in the model's specification.
     pub name: String,
-    /// The same in words, as the model describes it: `self-attention, layer 2`.
+    /// Title for display, e.g. `self-attention, layer 2`.
     pub title: String,
-    /// Layer, from 0.
+    /// Index of the layer, from 0.
     pub layer: usize,
-    /// Attention heads; head `m` uses features `m * d / heads ..`.
+    /// Number of attention heads; head `m` uses features `m * d / heads ..`.
     pub heads: usize,
-    /// Tokens as a picture: token `i` is pixel `(i % width, i / width)`.
+    /// Size of the token grid: token `i` is at `(i % width, i / width)`.
     pub grid: Size,
     /// `L x d` values, token by token, with `L = grid.area()`.
     pub queries: Vec<f32>,
     /// `L x d` values, token by token.
     pub keys: Vec<f32>,
-    /// Where the grid's pixels lie in the image.
+    /// Maps the grid's pixels to image pixels.
     pub image_from_map: Affine2,
 }
 
-/// Which way to read an attention matrix.
+/// Reading direction of an attention matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// What a token reads: a row.
+    /// The tokens that a token attends to: a row.
     #[default]
     Dependency,
-    /// Who reads a token: a column.
+    /// The tokens that attend to a token: a column.
     Affected,
 }
 
 impl Direction {
-    /// Both.
+    /// Both directions.
     pub const ALL: [Self; 2] = [Self::Dependency, Self::Affected];
 
-    /// The name used in files, options and names of maps.
+    /// Returns the name used in files, options and names of maps.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dependency => "dependency",
@@ -186,7 +186,7 @@ impl Direction {
         }
     }
 
-    /// The same in words.
+    /// Returns the title for display.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Dependency => "what the place reads",
@@ -195,32 +195,32 @@ impl Direction {
     }
 }
 
-/// What the network said about one region of the frame.
+/// Maps predicted for one region of the frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionOutput {
-    /// One map per joint; empty (`n == 0`) when nobody asked for them.
+    /// One map per joint; empty (`n == 0`) if not requested.
     pub heatmaps: Planes,
-    /// Where heatmap pixels lie in the image.
+    /// Maps heatmap pixels to image pixels.
     pub image_from_heatmap: Affine2,
-    /// Attention maps; empty when nobody asked for them.
+    /// Attention maps; empty if not requested.
     pub attention: Vec<AttentionMap>,
-    /// Self-attention layers; empty when nobody asked for them.
+    /// Self-attention layers; empty if not requested.
     pub query_key: Vec<QueryKey>,
 }
 
-/// The stages a frame passes, in order.
+/// Processing stages of a frame, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Crop and normalise.
+    /// Cropping and normalisation.
     Warp,
-    /// The network.
+    /// Forward pass of the network.
     Forward,
-    /// Heatmaps to keypoints.
+    /// Decoding of heatmaps to keypoints.
     Decode,
-    /// Identity and smoothing.
+    /// Assignment of track ids and smoothing.
     Track,
-    /// Drawing onto the picture.
+    /// Drawing of overlays.
     Overlay,
     /// H.264 encoding and writing.
     Encode,
@@ -237,7 +237,7 @@ impl Stage {
         Self::Encode,
     ];
 
-    /// The name used in reports and JSON.
+    /// Returns the name used in reports and JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Warp => "warp",
@@ -250,12 +250,12 @@ impl Stage {
     }
 }
 
-/// Time spent per stage on one frame; stages that did not run are zero.
+/// Time per stage for one frame; stages that did not run are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Timings([Duration; Stage::ALL.len()]);
 
 impl Timings {
-    /// Time of `stage`.
+    /// Returns the time of `stage`.
     pub fn get(&self, stage: Stage) -> Duration {
         self.0[stage as usize]
     }
@@ -274,18 +274,18 @@ impl Timings {
     }
 }
 
-/// Everything known about one frame. The picture is the one the poses were computed from.
+/// Results for one frame, with the frame that the poses were computed from.
 #[derive(Debug, Clone)]
 pub struct PoseOutput {
-    /// The picture.
+    /// The processed frame.
     pub frame: Frame,
     /// Name of the model.
     pub model: Arc<str>,
-    /// Meaning of the keypoints.
+    /// Defines the keypoints.
     pub skeleton: &'static Skeleton,
     /// People, best first.
     pub poses: Vec<Pose>,
-    /// Maps per region looked at.
+    /// Heatmaps and attention maps for each processed region.
     pub regions: Vec<RegionOutput>,
     /// Time per stage so far.
     pub timings: Timings,

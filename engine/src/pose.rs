@@ -1,4 +1,4 @@
-//! Keypoints and poses: what the program finds.
+//! Keypoints and poses, the result of pose estimation.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::geometry::{BBox, Point};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(from = "[f32; 3]", into = "[f32; 3]")]
 pub struct Keypoint {
-    /// To the right.
+    /// Horizontal position, increasing to the right.
     pub x: f32,
-    /// Downwards.
+    /// Vertical position, increasing downwards.
     pub y: f32,
-    /// Peak of the joint's heatmap: about 0 (absent) to 1 (certain); slightly outside is possible.
+    /// Maximum of the joint's heatmap: about 0 (absent) to 1 (certain), with slight overshoot.
     pub score: f32,
 }
 
 impl Keypoint {
-    /// Position without score.
+    /// Returns the position without the score.
     pub fn point(self) -> Point {
         Point::new(f64::from(self.x), f64::from(self.y))
     }
@@ -40,40 +40,40 @@ impl From<Keypoint> for [f32; 3] {
 /// One person in one frame.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Pose {
-    /// Identity over time, from 1; `None` before a tracker has seen the pose.
+    /// Track id, from 1; `None` before tracking.
     pub track_id: Option<u64>,
-    /// Confidence of the person: mean of the keypoint scores above 0.2, 0 when there is none.
+    /// Confidence of the person: mean of the keypoint scores above 0.2, 0 if there are none.
     pub score: f32,
-    /// Box around the keypoints that count, image pixels.
+    /// Box around the counting keypoints in image pixels.
     #[serde(rename = "box")]
     pub bbox: BBox,
-    /// Joints in the skeleton's order, smoothed over time where smoothing is on.
+    /// Joints in the skeleton's order, temporally smoothed if smoothing is on.
     pub keypoints: Vec<Keypoint>,
     /// Joints as decoded, before smoothing.
     pub keypoints_raw: Vec<Keypoint>,
-    /// Where the joints were in the frames before, oldest first; empty where nobody follows the
-    /// person. Not part of any file: each line of a file is one of these steps.
+    /// Joints in previous frames, oldest first; empty without tracking. Not written to files, in
+    /// which each line is one of these steps.
     #[serde(skip)]
     pub past: Vec<Arc<PastStep>>,
 }
 
-/// A person's joints in an earlier frame.
+/// A person's joints in a previous frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastStep {
-    /// When, in the source's seconds.
+    /// Time in the source's seconds.
     pub time_secs: f64,
-    /// Joints, smoothed where smoothing is on.
+    /// Joints, smoothed if smoothing is on.
     pub keypoints: Vec<Keypoint>,
-    /// Joints as decoded.
+    /// Joints as decoded, before smoothing.
     pub keypoints_raw: Vec<Keypoint>,
 }
 
 impl Pose {
-    /// Keypoints below this score do not count for the person's score and box
-    /// (the person score of the TransPose test protocol uses the same 0.2).
+    /// Minimum score of keypoints that count for the person's score and box (the person score of
+    /// the TransPose test protocol uses the same 0.2).
     pub const COUNTING_SCORE: f32 = 0.2;
 
-    /// A pose from decoded joints: score and box follow from them, no identity yet.
+    /// Creates a pose from decoded joints; computes score and box, without a track id.
     pub fn from_keypoints(keypoints: Vec<Keypoint>) -> Self {
         let mut pose = Self {
             keypoints_raw: keypoints.clone(),
@@ -87,7 +87,7 @@ impl Pose {
         pose
     }
 
-    /// Mean score of the joints that count; 0 when none does.
+    /// Returns the mean score of the counting joints; 0 if there are none.
     pub fn mean_score(keypoints: &[Keypoint]) -> f32 {
         let n = counting(keypoints).count();
         counting(keypoints).map(|k| k.score).sum::<f32>() / n.max(1) as f32

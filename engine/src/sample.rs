@@ -1,7 +1,7 @@
-//! Labelled pictures: a [`Sample`] is a picture file with its [`Annotation`]s, each of them one
-//! person with a box and [`Joint`]s. Data sets yield samples, evaluation and training read them.
-//! A [`DetectedBox`] is a person's box from a detector instead of a labeller. What of a file of labels
-//! is not used is counted ([`LeftOut`]).
+//! Labelled images: a [`Sample`] is an image file with its [`Annotation`]s, each of them one person
+//! with a box and [`Joint`]s. Data sets yield samples, evaluation and training read them. A
+//! [`DetectedBox`] is a person's box from a detector instead of an annotator. Labels that are not
+//! used are counted ([`LeftOut`]).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,43 +10,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::geometry::{BBox, Point, Size};
 
-/// A picture and the people labelled in it.
+/// An image and the people labelled in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Number of the picture in its data set.
+    /// Id of the image in its data set.
     pub image_id: u64,
-    /// Where the picture lies.
+    /// Path of the image file.
     pub path: PathBuf,
-    /// Size that the labels were made for.
+    /// Image size that the labels refer to, in pixels.
     pub size: Size,
-    /// Name of the clip the picture was taken from; pictures of one clip resemble each other, so
+    /// Name of the clip that the image was taken from; images of one clip resemble each other, so
     /// they belong on one side of a train/hold-out split.
     pub clip: Option<String>,
-    /// How the picture lies where its EXIF data turns it.
+    /// Whether the labels refer to the EXIF-rotated or the stored image.
     pub orientation: Orientation,
-    /// People, in the file's order.
+    /// Labelled people, in the file's order.
     pub annotations: Vec<Annotation>,
 }
 
-/// How a picture lies whose EXIF data says that it is to be turned or mirrored. Labelling tools in
-/// a browser show it turned; most published code reads it as it is stored.
+/// Whether labels refer to the stored image or to the one rotated or mirrored by its EXIF data.
+/// Labelling tools in a browser show it rotated; most published code reads it as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Orientation {
-    /// As its labels need it: the size that they were made for decides; as stored where both fit.
+    /// Detected from the size that the labels refer to; as stored if both match.
     #[default]
     Auto,
-    /// As it is stored.
+    /// As stored.
     Stored,
-    /// As its EXIF data turns it.
+    /// Rotated by its EXIF data.
     Exif,
 }
 
 impl Orientation {
-    /// All of them.
+    /// Every orientation.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Stored, Self::Exif];
 
-    /// `auto`, `stored`, `exif`.
+    /// Returns `auto`, `stored` or `exif`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -59,27 +59,27 @@ impl Orientation {
 /// One labelled person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Annotation {
-    /// Number of the annotation in its data set.
+    /// Id of the annotation in its data set.
     pub id: u64,
-    /// Box around the person.
+    /// Box around the person in image pixels.
     pub bbox: BBox,
-    /// Where the data set prescribes a region to look at; otherwise it is drawn around the box.
+    /// Region prescribed by the data set; otherwise it is derived from the box.
     pub region: Option<Square>,
-    /// Area of the person's silhouette in square pixels, the scale of OKS.
+    /// Area of the person's mask in square pixels, the scale of OKS.
     pub area: f64,
-    /// A group that could not be told apart: neither searched for nor counted as missed.
+    /// Whether it is a group of indistinguishable people: neither evaluated nor counted as missed.
     pub is_crowd: bool,
-    /// The file's own count of labelled joints, which decides whether OKS ignores the person. It
-    /// may be smaller than the count of labels in `joints` where the labeller left some out.
+    /// Number of labelled joints as stated by the file, which decides whether OKS ignores the
+    /// person. It may be smaller than the number of labels in `joints`.
     pub n_keypoints: usize,
     /// Joints in the skeleton's order.
     pub joints: Vec<Joint>,
-    /// Head box for PCKh, where the data set has one.
+    /// Head box for PCKh, if the data set has one.
     pub head_box: Option<BBox>,
 }
 
-/// The region of a person as a data set prescribes it, before padding. It may reach over the
-/// picture's border and is taken as it stands: no convention of boxes clips or shifts it.
+/// The region of a person as prescribed by a data set, before padding. It may extend beyond the
+/// image border and is used unchanged: no box convention clips or shifts it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Square {
     /// Centre in image pixels.
@@ -88,14 +88,14 @@ pub struct Square {
     pub side: f64,
 }
 
-/// One joint as labelled, coordinates untouched.
+/// One labelled joint with its original coordinates.
 ///
-/// A label far outside the picture (such as -1000, -1000) says: surely not in the picture.
+/// A label far outside the image (such as -1000, -1000) marks the joint as absent from the image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Joint {
-    /// Position in image pixels; meaningless when unlabelled.
+    /// Position in image pixels; meaningless if unlabelled.
     pub point: Point,
-    /// What the labeller said.
+    /// Visibility as labelled.
     pub visibility: Visibility,
 }
 
@@ -104,25 +104,25 @@ pub struct Joint {
 pub enum Visibility {
     /// 0: not labelled.
     Unlabelled,
-    /// 1: labelled where it must be, although hidden.
+    /// 1: labelled at its presumed position, although occluded.
     Hidden,
-    /// 2: labelled and seen.
+    /// 2: labelled and visible.
     Visible,
 }
 
 impl Joint {
-    /// Surely not in the picture.
+    /// A joint that is certainly not in the image.
     pub const OUTSIDE: Self = Self {
         point: Point::new(-1e6, -1e6),
         visibility: Visibility::Hidden,
     };
 
-    /// The position if there is one.
+    /// Returns the position if the joint is labelled.
     pub fn labelled(&self) -> Option<Point> {
         (self.visibility != Visibility::Unlabelled).then_some(self.point)
     }
 
-    /// The position if there is one and it lies on a pixel of a picture of size `image`.
+    /// Returns the position if the joint is labelled on a pixel of an image of size `image`.
     pub fn inside(&self, image: Size) -> Option<Point> {
         let within = |v: f64, n: usize| v >= -0.5 && v <= n as f64 - 0.5;
         self.labelled()
@@ -130,35 +130,35 @@ impl Joint {
     }
 }
 
-/// A person's box from a detector.
+/// A detected box of a person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetectedBox {
-    /// Picture it was found in.
+    /// Id of the image.
     pub image_id: u64,
-    /// The box.
+    /// Detected box in image pixels.
     pub bbox: BBox,
-    /// The detector's confidence.
+    /// Confidence of the detector.
     pub score: f64,
 }
 
-/// Counts of what is left out.
+/// Counts of labels that are not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// Joints that the skeleton does not have, as the labels call them.
+    /// Joints that the skeleton lacks, by their name in the labels.
     pub joints: Vec<String>,
-    /// People, by the reason.
+    /// Number of people, by reason.
     pub people: BTreeMap<String, usize>,
 }
 
 impl LeftOut {
-    /// Counts `n` people more.
+    /// Counts `n` further people.
     pub fn count(&mut self, why: &str, n: usize) {
         if n > 0 {
             *self.people.entry(why.to_owned()).or_default() += n;
         }
     }
 
-    /// `3 without labelled joints, 1 a crowd`; empty without people.
+    /// Formats `3 without labelled joints, 1 a crowd`; empty without people.
     pub fn reasons(&self) -> String {
         let reasons = self.people.iter().map(|(why, n)| format!("{n} {why}"));
         reasons.collect::<Vec<_>>().join(", ")
@@ -169,7 +169,7 @@ impl LeftOut {
 mod tests {
     use super::*;
 
-    /// Fails when "surely not in the picture" counts as a place where the joint was seen.
+    /// Fails when a joint marked as outside the image counts as a visible position.
     #[test]
     fn labels_outside_the_picture_are_not_inside() {
         let joint = |x, visibility| Joint {

@@ -1,7 +1,7 @@
 //! Skeletons as data: joint names, mirror partners, limbs and OKS sigmas.
 //!
-//! The data lives in `assets/skeletons.json`; adding a skeleton there is all it takes.
-//! `l_` and `r_` mean the person's own left and right.
+//! The data are in `assets/skeletons.json`; adding a skeleton there is sufficient. `l_` and `r_`
+//! mean the person's own left and right.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -17,46 +17,47 @@ pub enum Side {
     Left,
     /// The person's own right.
     Right,
-    /// On the middle line.
+    /// On the midline.
     Center,
 }
 
 /// Joint names, partners and limbs of one labelling convention.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Skeleton {
-    /// `coco17`, `mpii16`, ...
+    /// Name, e.g. `coco17` or `mpii16`.
     #[serde(skip)]
     pub name: String,
     /// Joint names in tensor order.
     pub joints: Vec<String>,
-    /// Pairs of joint indices joined by a line.
+    /// Pairs of joint indices that are connected by a line.
     pub limbs: Vec<[usize; 2]>,
     /// `mirror[j]` is the joint that `j` becomes in a mirrored image.
     pub mirror: Vec<usize>,
-    /// Per-joint sigma of COCO's object keypoint similarity; empty where none is defined.
+    /// Sigma of COCO's object keypoint similarity per joint; empty if undefined.
     #[serde(default)]
     pub oks_sigmas: Vec<f64>,
-    /// Order in which limbs join joints of several people; empty for the limbs' own order.
+    /// Order in which bottom-up decoding assembles people along limbs; empty for the limbs' own
+    /// order.
     #[serde(default)]
     pub assembly_order: Vec<usize>,
-    /// Limbs that join joints but begin no new person.
+    /// Limbs that connect joints but do not start a new person.
     #[serde(default)]
     pub redundant_limbs: Vec<usize>,
 }
 
-/// Where a joint of another skeleton comes from.
+/// Origin of a joint in another skeleton.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum JointOrigin {
     /// This joint.
     Joint(usize),
-    /// The middle of these two joints.
+    /// The midpoint of these two joints.
     Middle(usize, usize),
 }
 
 impl JointOrigin {
-    /// The joint from the keypoints of the source skeleton. A middle is as certain as its less
-    /// certain end; all zero when a joint it needs is absent (score not above 0).
+    /// Returns the joint from the keypoints of the source skeleton. A midpoint has the lower score
+    /// of its ends; all zero if a required joint is absent (score not above 0).
     pub fn pick(self, keypoints: &[Keypoint]) -> Keypoint {
         let get = |j: usize| keypoints.get(j).filter(|k| k.score > 0.0).copied();
         let picked = match self {
@@ -71,7 +72,7 @@ impl JointOrigin {
     }
 }
 
-/// Per joint of the target where it comes from; `None` where the source has nothing like it.
+/// For each target joint its origin; `None` if the source has no equivalent.
 pub type JointMap = Vec<Option<JointOrigin>>;
 
 /// Maps by `source->target`.
@@ -99,43 +100,44 @@ static SKELETONS: LazyLock<Vec<Skeleton>> = LazyLock::new(|| {
 });
 
 impl Skeleton {
-    /// The median of COCO's seventeen sigmas, the elbow's: for telling people apart where the
-    /// skeleton defines none. Not for reported numbers.
+    /// The median of COCO's seventeen sigmas, that of the elbow: for matching people where the
+    /// skeleton defines none. Not for reported metrics.
     pub const MEDIAN_SIGMA: f64 = 0.072;
 
-    /// Every known skeleton, by name.
+    /// Returns every known skeleton.
     pub fn all() -> &'static [Self] {
         &SKELETONS
     }
 
-    /// The skeleton called `name`.
+    /// Returns the skeleton called `name`.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         Self::all().iter().find(|s| s.name == name)
     }
 
-    /// Number of joints.
+    /// Returns the number of joints.
     pub fn n_joints(&self) -> usize {
         self.joints.len()
     }
 
-    /// This skeleton if it has so many joints, else the first that has.
+    /// Returns this skeleton if it has `n_joints` joints, otherwise the first one that has.
     pub fn or_with_joints(&'static self, n_joints: usize) -> Option<&'static Self> {
         let mut all = std::iter::once(self).chain(Self::all());
         all.find(|s| s.n_joints() == n_joints)
     }
 
-    /// Index of the joint called `name` (`l_wrist`).
+    /// Returns the index of the joint called `name` (`l_wrist`).
     pub fn joint(&self, name: &str) -> Option<usize> {
         self.joints.iter().position(|j| j == name)
     }
 
-    /// Sigma of joint `j`: [`Self::oks_sigmas`], or [`Self::MEDIAN_SIGMA`] where none is defined.
+    /// Returns the sigma of joint `j`: [`Self::oks_sigmas`], or [`Self::MEDIAN_SIGMA`] if
+    /// undefined.
     pub fn sigma(&self, j: usize) -> f64 {
         let sigma = self.oks_sigmas.get(j).copied();
         sigma.unwrap_or(Self::MEDIAN_SIGMA)
     }
 
-    /// Where the joints of the skeleton called `target` come from; `None` when there is no map.
+    /// Returns the map to the joints of the skeleton called `target`; `None` if there is none.
     pub fn map_to(&self, target: &str) -> Option<JointMap> {
         if self.name == target {
             return Some(
@@ -147,7 +149,7 @@ impl Skeleton {
         MAPS.get(&format!("{}->{target}", self.name)).cloned()
     }
 
-    /// Side of joint `j`.
+    /// Returns the side of joint `j`.
     pub fn side(&self, j: usize) -> Side {
         match self.joints[j].get(..2) {
             Some("l_") => Side::Left,
@@ -156,7 +158,8 @@ impl Skeleton {
         }
     }
 
-    /// Side of limb `l`: left or right when both ends or one end and the middle line are there.
+    /// Returns the side of limb `l`: left or right if both ends, or one end and the midline, are on
+    /// it.
     pub fn limb_side(&self, l: usize) -> Side {
         let [a, b] = self.limbs[l];
         match (self.side(a), self.side(b)) {
@@ -171,7 +174,7 @@ impl Skeleton {
 mod tests {
     use super::*;
 
-    /// Fails when a typing error in the data would swap, lose or misname a joint.
+    /// Fails when a typing error in the data swaps, loses or misnames a joint.
     #[test]
     fn every_skeleton_is_consistent() {
         assert_eq!(Skeleton::all().len(), 4);
@@ -197,7 +200,7 @@ mod tests {
         assert_eq!(Skeleton::by_name("coco17").unwrap().n_joints(), 17);
     }
 
-    /// Fails when an exported joint would carry another joint's name or side.
+    /// Fails when an exported joint has another joint's name or side.
     #[test]
     fn every_map_keeps_names_and_leads_to_real_joints() {
         for (source, target) in Skeleton::all()
@@ -216,9 +219,9 @@ mod tests {
         }
     }
 
-    /// Fails when a neck would be made up from one shoulder.
+    /// Fails when a neck is invented from one shoulder.
     #[test]
-    fn a_middle_needs_both_ends() {
+    fn a_midpoint_needs_both_ends() {
         let neck = JointOrigin::Middle(0, 1);
         let mut ends = [[10.0, 20.0, 0.5].into(), [20.0, 40.0, 0.75].into()];
         assert_eq!(neck.pick(&ends), [15.0, 30.0, 0.5].into());

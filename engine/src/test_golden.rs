@@ -1,22 +1,22 @@
-//! Reads golden vectors in unit tests.
+//! Reads golden files in unit tests.
 
 use std::path::PathBuf;
 
 use safetensors::{Dtype, SafeTensors};
 
-/// A file under `tests/golden`.
+/// Returns the path of a file under `tests/golden`.
 pub fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/golden")
         .join(name)
 }
 
-/// A JSON file under `tests/golden`.
+/// Reads a JSON file under `tests/golden`.
 pub fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_slice(&std::fs::read(path(name)).unwrap()).unwrap()
 }
 
-/// One safetensors file under `tests/golden`.
+/// A safetensors file under `tests/golden`.
 pub struct Golden(Vec<u8>);
 
 impl Golden {
@@ -25,7 +25,7 @@ impl Golden {
         Self(std::fs::read(path(name)).unwrap())
     }
 
-    /// A tensor of any float or byte type, as f64.
+    /// Returns a tensor of any float or byte type as f64.
     pub fn f64s(&self, tensor: &str) -> Vec<f64> {
         let file = SafeTensors::deserialize(&self.0).unwrap();
         let view = file.tensor(tensor).unwrap();
@@ -48,7 +48,7 @@ impl Golden {
         }
     }
 
-    /// The same as f32.
+    /// Returns a tensor as f32.
     pub fn f32s(&self, tensor: &str) -> Vec<f32> {
         self.f64s(tensor).into_iter().map(|v| v as f32).collect()
     }

@@ -1,15 +1,15 @@
 //! Waiting in unit tests.
 //!
-//! A machine that runs other things may hold a thread up for seconds. No test may fail for that:
-//! what must not be waited for is made to last for ever, what must be quick has to be so once in
-//! many tries, and every wait has the same limit, far beyond what the busiest machine needs.
+//! A busy machine may delay a thread by seconds. No test may fail for that reason: operations that
+//! must not be waited for never finish in the test, operations that must be fast have to be so once
+//! in many attempts, and every wait has the same limit, far beyond the need of the busiest machine.
 
 use std::time::{Duration, Instant};
 
-/// A test that waits this long waits in vain.
+/// Time limit of every wait in tests.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Waits for what `look` finds.
+/// Waits until `look` returns a value.
 #[track_caller]
 pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -22,13 +22,13 @@ pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Waits for `condition`.
+/// Waits until `condition` is true.
 #[track_caller]
 pub fn until(condition: impl Fn() -> bool) {
     wait_for(|| condition().then_some(()));
 }
 
-/// Does `what` on another thread, to see that it ends.
+/// Runs `what` on another thread and checks that it ends.
 #[track_caller]
 pub fn ends<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let doer = std::thread::spawn(what);
@@ -36,13 +36,13 @@ pub fn ends<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     doer.join().unwrap()
 }
 
-/// Has `what` done until it takes less than `limit` once; it says how long it took.
+/// Repeats `what` until it takes less than `limit` once; `what` returns the time taken.
 #[track_caller]
 pub fn quickly(limit: Duration, mut what: impl FnMut() -> Duration) {
     wait_for(|| (what() < limit).then_some(()));
 }
 
-/// How long `what` takes, which ends.
+/// Returns the time that `what` takes, and checks that it ends.
 #[track_caller]
 pub fn timed(what: impl FnOnce() + Send + 'static) -> Duration {
     let start = Instant::now();
@@ -50,8 +50,8 @@ pub fn timed(what: impl FnOnce() + Send + 'static) -> Duration {
     start.elapsed()
 }
 
-/// Gives other threads `time` to do what they must not. Many short sleeps: a pause of the whole
-/// machine swallows one of them.
+/// Gives other threads `time` to do something wrong. Many short sleeps: a pause of the whole
+/// machine covers only one of them.
 pub fn idle(time: Duration) {
     for _ in 0..time.as_millis() / 10 {
         std::thread::sleep(Duration::from_millis(10));

@@ -121,7 +121,7 @@ mod tests {
 
     /// Fails when some training wrapper, alone or nested, prevents a network from being found.
     #[test]
-    fn what_stands_before_every_name_does_not_matter() {
+    fn common_prefixes_are_ignored() {
         for prefix in [
             "",
             "model.",
@@ -157,7 +157,7 @@ mod tests {
     /// Fails when a teacher's weights are taken for the student's, ignored tensors are not
     /// reported, or separately saved parts are not combined.
     #[test]
-    fn what_begins_otherwise_is_left_outside() {
+    fn tensors_with_other_prefixes_are_ignored() {
         let with = |prefix: &str| WANTED.map(|n| format!("{prefix}{n}"));
         let mut names = [with("ema."), with("net.deep.")].concat();
         names.push("loss.weight".to_owned());
@@ -199,7 +199,7 @@ mod tests {
     proptest! {
         /// Fails when some names cause a panic, are lost or are counted twice.
         #[test]
-        fn every_name_goes_somewhere(found in prop::collection::btree_set("[ab.]{0,6}|(x\\.){0,2}(stem|head)\\.(weight|bias)", 0..12)) {
+        fn every_name_is_assigned_once(found in prop::collection::btree_set("[ab.]{0,6}|(x\\.){0,2}(stem|head)\\.(weight|bias)", 0..12)) {
             let found: Vec<String> = found.into_iter().collect();
             let renamed = rename(found.iter(), |n| WANTED.contains(&n), WANTED.len());
             prop_assert!(renamed.from.len() + renamed.outside.len() <= found.len());

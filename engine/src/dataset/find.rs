@@ -183,7 +183,7 @@ mod tests {
     /// Fails when a spelling that a labelling tool uses does not lead to its image, or to a wrong
     /// one.
     #[test]
-    fn pictures_are_found() {
+    fn images_are_found_under_every_spelling() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         for folder in ["images/train", "images/other"] {
@@ -256,7 +256,7 @@ mod tests {
     proptest! {
         /// Fails when a name causes a panic, or an image is reported that does not exist.
         #[test]
-        fn any_name_is_survived(name in "(\\PC|[/\\\\%:?.]){0,24}") {
+        fn any_name_never_panics(name in "(\\PC|[/\\\\%:?.]){0,24}") {
             let folder = tempfile::tempdir().unwrap();
             let place = PictureFolder::new(folder.path()).find(&name);
             prop_assert!(!place.by_part);

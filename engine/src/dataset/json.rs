@@ -167,7 +167,7 @@ mod tests {
     /// Fails when Python's `NaN` or `Infinity` makes a file unreadable, or a string that contains
     /// such a word is changed.
     #[test]
-    fn numbers_that_json_lacks_are_nothing() {
+    fn nan_and_infinity_become_null() {
         let clean = |text: &str| String::from_utf8(plain(text.as_bytes()).into_owned()).unwrap();
         for text in ["NaN", "nan", "Infinity", "-Infinity", "-inf", "+NaN"] {
             assert_eq!(clean(&format!("[1, {text}, 2]")), "[1, null, 2]");
@@ -207,7 +207,7 @@ mod tests {
     proptest! {
         /// Fails when the clean-up panics or changes valid JSON.
         #[test]
-        fn sound_files_are_untouched(text in "(\\PC|[\"\\\\a-zN{}:,+-]){0,60}") {
+        fn valid_files_are_unchanged(text in "(\\PC|[\"\\\\a-zN{}:,+-]){0,60}") {
             let clean = plain(text.as_bytes());
             if serde_json::from_str::<Value>(&text).is_ok() {
                 prop_assert_eq!(&clean[..], text.as_bytes());

@@ -407,7 +407,7 @@ mod tests {
         /// Fails when the id of a number differs when written as a string or with the fraction
         /// `.0`.
         #[test]
-        fn identifiers_agree(n in 0..1u64 << 49) {
+        fn ids_agree_across_spellings(n in 0..1u64 << 49) {
             for text in [format!("{n}"), format!("{n}.0"), format!("\"{n}\""), format!("\"0{n}\"")] {
                 prop_assert_eq!(loose(&text).id(), Some(n));
             }

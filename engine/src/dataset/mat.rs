@@ -236,7 +236,7 @@ mod tests {
     proptest! {
         /// Fails when a damaged file causes a panic or exhausts memory.
         #[test]
-        fn damage_is_survived(at in 0usize..100_000, byte: u8, cut in 0usize..100_000) {
+        fn damaged_files_never_panic(at in 0usize..100_000, byte: u8, cut in 0usize..100_000) {
             for file in ["lsp.mat", "plain.mat"] {
                 let mut bytes = std::fs::read(test_golden::path(&format!("dataset/{file}"))).unwrap();
                 let n = bytes.len();

@@ -334,7 +334,7 @@ mod tests {
     proptest! {
         /// Fails when a damaged file causes a panic.
         #[test]
-        fn damage_is_survived(at in 0usize..1000, byte: u8) {
+        fn damaged_files_never_panic(at in 0usize..1000, byte: u8) {
             let mut bytes = valid().to_string().into_bytes();
             let n = bytes.len();
             bytes[at % n] = byte;

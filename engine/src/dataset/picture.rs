@@ -262,7 +262,7 @@ mod tests {
     /// Fails when a phone photo labelled upright is refused or not rotated, or one labelled as
     /// stored is rotated.
     #[test]
-    fn pictures_lie_as_their_labels_do() {
+    fn images_are_rotated_as_their_labels_need() {
         let golden = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../tests/golden/dataset/chroma.jpg"

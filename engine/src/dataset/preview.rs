@@ -184,7 +184,7 @@ mod tests {
     /// Fails when the sheet shows joints, sides or targets at other places than the network gets
     /// them.
     #[test]
-    fn the_sheet_shows_what_is_taught() {
+    fn the_sheet_shows_inputs_and_targets() {
         let skeleton = Skeleton::by_name("coco17").unwrap();
         let input = InputSpec {
             size: Size::square(64),

@@ -97,7 +97,7 @@ mod tests {
     /// Fails when a joint gets another joint's name or side, an absent one is invented, or a pelvis
     /// is placed between a hip and a hip labelled as outside the image.
     #[test]
-    fn names_decide() {
+    fn joints_are_converted_by_name() {
         let coco = Skeleton::by_name("coco17").unwrap();
         let image = Size::new(100, 100);
         let mut joints: Vec<Joint> = (0..17)

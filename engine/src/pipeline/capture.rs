@@ -443,7 +443,7 @@ mod tests {
 
     /// Fails when a file plays too fast, races after a stall, or hangs at a damaged time stamp.
     #[test]
-    fn the_clock_follows_time_stamps_and_forgives() {
+    fn the_clock_follows_time_stamps_and_recovers() {
         let mut clock = Clock::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);

@@ -62,7 +62,7 @@ mod tests {
 
     /// Fails when quick key presses are lost, or a dragged slider visits every position on its way.
     #[test]
-    fn steps_add_up_and_the_last_place_wins() {
+    fn steps_add_up_and_the_last_seek_wins() {
         let moves = Moves::default();
         assert_eq!(moves.take(), None);
         moves.seek(SeekTo::Frame(4));

@@ -94,7 +94,7 @@ struct Outcome {
 struct Written {
     video: VideoSummary,
     encode_millis: Vec<f32>,
-    /// Frames that it has left out.
+    /// Number of frames skipped after the deadline.
     n_left_out: u64,
 }
 

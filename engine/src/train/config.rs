@@ -188,8 +188,8 @@ pub struct TrainConfig {
     /// Decay of the exponential moving average of the weights, which is what is deployed: 0.999
     /// averages over about a thousand steps; 0 turns averaging off.
     pub average: f64,
-    /// Fraction of a batch's inputs that show a random part of an image without people, 0 to below
-    /// 1. Such images are those of the data sets without annotations.
+    /// Fraction of a batch's inputs, 0 to below 1, that show a random part of an image without
+    /// people. Such images are those of the data sets without annotations.
     #[serde(default)]
     pub empty_share: f64,
     /// Fraction of the training during which the target Gaussians narrow from `target.wide_sigma`;

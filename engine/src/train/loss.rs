@@ -337,7 +337,7 @@ mod tests {
 
     /// Fails when per-pixel weights give another loss than one equal weight per map.
     #[test]
-    fn weights_of_pixels_equal_those_of_maps() {
+    fn pixel_weights_equal_map_weights() {
         let (y, wanted, totals) = case(5);
         let weights = wanted.weights.broadcast_as(DIMS).unwrap();
         let each: Vec<f32> = weights.flatten_all().unwrap().to_vec1().unwrap();

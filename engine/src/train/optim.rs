@@ -321,7 +321,7 @@ mod tests {
     /// Fails when a restored optimizer continues differently, a tensor without gradient is updated,
     /// or a bias decays.
     #[test]
-    fn memory_is_all_there_is() {
+    fn a_restored_optimizer_continues_exactly() {
         for algorithm in Algorithm::ALL {
             let (vars, mut optimizer) = (weights(), Optimizer::new(config(algorithm)));
             step(&mut optimizer, &vars, &GRADS[0]);
@@ -391,7 +391,7 @@ mod tests {
 
     /// Fails when an option out of range is accepted.
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_options_are_named() {
         for (name, spoil) in [
             ("lr", (|c| c.lr = f64::NAN) as fn(&mut OptimConfig)),
             ("momentum", |c| c.momentum = 1.0),

@@ -271,7 +271,7 @@ mod tests {
     /// Fails when random initialisation depends on anything but the seed, has another spread than
     /// its layer asks for, or lacks the training-only head.
     #[test]
-    fn fresh_weights_follow_from_the_seed() {
+    fn initial_weights_follow_from_the_seed() {
         let [a, b, c] = [1, 1, 2].map(|seed| built(ByName::new(), &[], seed));
         assert!(a.learning().contains_key("aux.weight"));
         for (name, tensor) in a.all() {

@@ -353,7 +353,7 @@ mod tests {
     /// Fails when a file overrides options that it does not name, a distribution of another kind
     /// keeps the old parameters, or a misspelt option is ignored.
     #[test]
-    fn files_replace_what_they_name() {
+    fn files_override_what_they_name() {
         let path = Path::new("x.toml");
         let config = recipe("sfm", "fine-tune").unwrap();
         let text = "epochs = 3\ninit = { file = 'w.safetensors' }\n[optimizer]\nlr = 0.5\n\

@@ -164,7 +164,7 @@ mod tests {
 
     /// Fails when a folder without a run, or a damaged one, hides the others.
     #[test]
-    fn whatever_else_is_there_is_passed_over() {
+    fn other_folders_are_skipped() {
         let parent = tempfile::tempdir().unwrap();
         assert!(runs_in(&parent.path().join("none")).unwrap().is_empty());
         for name in ["good", "damaged", "empty"] {

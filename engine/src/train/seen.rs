@@ -131,7 +131,7 @@ mod tests {
     proptest! {
         /// Fails when too many or too few people are selected, or only the first ones.
         #[test]
-        fn people_are_spread(all in 1usize..5000) {
+        fn selected_people_are_evenly_spread(all in 1usize..5000) {
             let chosen: Vec<_> = (0..all).filter(|i| is_looked_at(*i, all)).collect();
             prop_assert_eq!(chosen.len(), all.min(N_SEEN));
             prop_assert!((chosen[chosen.len() - 1] + 1) * 6 > (all - 1) * 5);

@@ -114,7 +114,7 @@ mod tests {
         /// Fails when swapped sides are missed in some direction, or people who are rotated or seen
         /// from behind are reported.
         #[test]
-        fn exchanged_sides_are_seen(degrees in 0.0..360.0) {
+        fn swapped_sides_are_found(degrees in 0.0..360.0) {
             prop_assert_eq!(person(degrees, &[]), None);
             let all = ["eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"];
             prop_assert_eq!(person(degrees, &all), None);

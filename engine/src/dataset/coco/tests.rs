@@ -226,7 +226,7 @@ proptest! {
     /// Fails when a corrupted byte causes a panic, or people with a wrong number of joints or boxes
     /// of negative size are accepted.
     #[test]
-    fn damaged_bytes_are_survived(at in any::<usize>(), byte: u8) {
+    fn damaged_bytes_never_panic(at in any::<usize>(), byte: u8) {
         let mut bytes = valid().to_string().into_bytes();
         let n = bytes.len();
         bytes[at % n] = byte;

@@ -233,7 +233,7 @@ mod tests {
     /// Fails when training from scratch starts without positions, drops them from a checkpoint, or
     /// trains the fixed ones.
     #[test]
-    fn fresh_tables_are_sines_and_stay() {
+    fn initial_tables_are_sines_and_not_trained() {
         for kind in [PositionKind::Sine, PositionKind::Learned] {
             let map = VarMap::new();
             let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);

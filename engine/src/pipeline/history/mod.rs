@@ -214,7 +214,7 @@ mod tests {
 
     /// Fails when frame memory is allocated for every frame.
     #[test]
-    fn a_warm_history_uses_its_buffers_again() {
+    fn a_full_history_reuses_its_buffers() {
         let mut history = filled(400, 32.0, MAX_BYTES);
         let address = |h: &History, i: usize| h.kept[i].yuv.as_ptr();
         for id in 400..420 {

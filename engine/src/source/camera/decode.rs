@@ -142,7 +142,7 @@ mod tests {
     /// Fails when a camera that only offers H.264 yields no frame, or the packets before its first
     /// key frame count as damaged.
     #[test]
-    fn h264_is_decoded_from_its_first_key_picture_on() {
+    fn h264_is_decoded_from_its_first_key_frame_on() {
         use openh264::encoder::Encoder;
         use openh264::formats::YUVBuffer;
         let size = Size::new(64, 48);

@@ -210,7 +210,7 @@ mod tests {
 
     /// Fails when a camera without reported rates is excluded, or ranks after a slow mode.
     #[test]
-    fn an_unknown_rate_is_as_good_as_the_wish() {
+    fn an_unknown_rate_counts_as_the_requested_one() {
         let mut unknown = format(640, 480, 0.0, PixelFormat::Yuyv);
         unknown.rate = None;
         let slow = format(640, 480, 15.0, PixelFormat::Yuyv);

@@ -209,7 +209,7 @@ mod tests {
     proptest! {
         /// Fails when determining the type of some file causes a panic.
         #[test]
-        fn any_bytes_are_something(mut head in prop::collection::vec(any::<u8>(), 0..40), ftyp: bool) {
+        fn any_bytes_have_a_type(mut head in prop::collection::vec(any::<u8>(), 0..40), ftyp: bool) {
             if ftyp && head.len() > 8 {
                 head[4..8].copy_from_slice(b"ftyp");
             }

@@ -183,7 +183,7 @@ impl<'a> Picture<'a> {
     }
 
     /// # Errors
-    /// When a plane ends before its last pixel, or no picture has this size.
+    /// When a plane ends before its last pixel, or the size is invalid.
     pub(super) fn check(&self) -> Result<()> {
         let (format, size) = (self.format, self.size);
         if !is_possible(size) {

@@ -225,7 +225,7 @@ mod tests {
 
     /// Fails when invalid options cause a panic instead of an error.
     #[test]
-    fn senseless_wishes_are_errors() {
+    fn invalid_options_are_errors() {
         let error = |text: &str, options: &OpenOptions| open_spec(text, options).is_err();
         assert!(error("synthetic:dead", &small(30.0, None)));
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-9] {

@@ -82,7 +82,7 @@ mod tests {
 
     /// Fails when the format of ffmpeg's messages, or a frame without a time, is misread.
     #[test]
-    fn lines_are_understood() {
+    fn messages_are_parsed() {
         let head = "[Parsed_showinfo_0 @ 0x5581] [info]";
         let note = |text: &str| parse(text, "file:a.avi: ");
         let frame =

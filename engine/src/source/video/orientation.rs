@@ -97,7 +97,7 @@ mod tests {
 
     /// Fails when a frame higher than one band of rows is wrong at the bands' borders.
     #[test]
-    fn four_quarter_turns_are_none() {
+    fn four_quarter_turns_are_the_identity() {
         let mut size = Size::new(37, 21);
         let original: Vec<u8> = (0..size.area() as u32).flat_map(u32::to_le_bytes).collect();
         let quarter = Orientation::new(0, 1, -1, 0).unwrap();

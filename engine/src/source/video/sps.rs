@@ -232,7 +232,7 @@ mod tests {
 
     /// Fails when an emulation prevention byte is read as data.
     #[test]
-    fn emulation_bytes_are_taken_out() {
+    fn emulation_bytes_are_removed() {
         assert_eq!(
             without_emulation_bytes(&[0, 0, 3, 1, 0, 0, 3, 0, 0, 3, 3]),
             [0, 0, 1, 0, 0, 0, 0, 3]
@@ -242,7 +242,7 @@ mod tests {
     proptest! {
         /// Fails when a damaged parameter set causes a panic or an endless loop.
         #[test]
-        fn any_bytes_are_survived(nal in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_never_panic(nal in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = check(&nal);
         }
     }

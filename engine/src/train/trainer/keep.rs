@@ -148,7 +148,7 @@ mod tests {
 
     /// Fails when a single NaN or infinite value passes as usable, or a large finite one does not.
     #[test]
-    fn one_bad_number_is_found() {
+    fn one_nan_is_found() {
         let mut values = vec![3e38f32; 5000];
         let finite = |values: &[f32]| {
             is_finite(&Tensor::from_slice(values, values.len(), &Device::Cpu).unwrap()).unwrap()

@@ -80,7 +80,7 @@ mod tests {
 
     /// Fails when the time that a frame has waited is not part of its latency.
     #[test]
-    fn a_true_stamp_is_used() {
+    fn a_plausible_stamp_is_used() {
         let ages = ages(&[Some(100.013), Some(100.026)]);
         assert_eq!(ages, [20, 40].map(Duration::from_millis));
     }
@@ -88,7 +88,7 @@ mod tests {
     /// Fails when wall-clock stamps, a clock that stands still or runs backwards, zeros or missing
     /// stamps give frames the wrong time, or time runs backwards when the stamps are abandoned.
     #[test]
-    fn stamps_that_cannot_be_true_are_not_used() {
+    fn implausible_stamps_are_not_used() {
         let none = Duration::ZERO;
         for stamps in [
             [None, None],
@@ -106,7 +106,7 @@ mod tests {
 
     /// Fails when the clock is distrusted after the program was suspended for a while.
     #[test]
-    fn old_frames_after_a_pause_are_true() {
+    fn old_frames_after_a_pause_are_accepted() {
         let start = Instant::now();
         let mut clock = Clock::new(start);
         let pause = Duration::from_secs(20);
