@@ -109,7 +109,7 @@ pub struct GuiContext {
     pub trainings_folder: PathBuf,
     /// What the program reports, for the log; `None` where nothing collects it.
     pub log: Option<LogBook>,
-    /// Where [`AppState`] is kept; `None` keeps nothing.
+    /// Where [`AppState`](crate::gui::state::AppState) is kept; `None` keeps nothing.
     pub settings_file: Option<PathBuf>,
 }
 
