@@ -104,7 +104,7 @@ struct Element<'a> {
 
 /// Takes the first element off `bytes`.
 fn next<'a>(bytes: &mut &'a [u8], big: bool) -> Result<Element<'a>, String> {
-    let cut = || "the file is cut off in the middle of an array".to_owned();
+    let cut = || "the file is truncated in the middle of an array".to_owned();
     let all: &'a [u8] = bytes;
     let (tag, rest) = all.split_at_checked(8).ok_or_else(cut)?;
     let first = word(&tag[..4], big);

@@ -299,7 +299,7 @@ mod tests {
         let (people, said) = part(&mixed, Split::Learn);
         assert_eq!(people, [vec![full(0), full(4)], vec![bare(2), full(3)]]);
         assert!(
-            said.contains("2 of 5 people are set aside: they are marked"),
+            said.contains("2 of 5 people are skipped: they are marked"),
             "{said}"
         );
         let (people, said) = part(&mixed, Split::HeldOut);

@@ -260,7 +260,7 @@ mod tests {
         let mut mosaic = batch.inputs[0].clone();
         mosaic.tiles = vec![mosaic.tiles[0].clone(); 4];
         let text = caption(&mosaic, &[1.0; 40], input.size);
-        assert_eq!(text, "4 pictures, 4 people, 8 joints");
+        assert_eq!(text, "4 images, 4 people, 8 joints");
         let nobody = Batch {
             inputs: Vec::new(),
             ..batch

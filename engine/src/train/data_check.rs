@@ -123,16 +123,14 @@ impl Report {
         for set in self.learned() {
             let of = of(set);
             if set.fault.is_some() {
-                return Some(format!("the people to learn from{of} cannot be read"));
+                return Some(format!("the training labels{of} cannot be read"));
             }
             if set.broken_labels > 0 {
                 let n = errors(set.broken_labels);
-                return Some(format!("the labels to learn from{of} have {n}"));
+                return Some(format!("the training labels{of} have {n}"));
             }
             if set.is_unusable() {
-                return Some(format!(
-                    "none of the pictures to learn from{of} can be read"
-                ));
+                return Some(format!("none of the training images{of} can be read"));
             }
         }
         let held_out = self.held_out.as_ref()?;
@@ -172,7 +170,7 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
         let (mut set, theirs) = examine((data, Split::Learn), skeleton, looked, stop);
         for (path, other) in shared(&theirs, &pictures) {
             let text = format!(
-                "the same picture as {} of another set; people in it count twice",
+                "the same image as {} of another set; people in it count twice",
                 other.display()
             );
             set.findings

@@ -241,7 +241,7 @@ fn the_labels_decide_how_a_picture_lies() {
     let (found, said) = pck("");
     assert!(found > 0.9, "{found}");
     assert!(
-        said.contains("3 pictures") && said.contains("turned as their EXIF"),
+        said.contains("3 images") && said.contains("turned as their EXIF"),
         "{said}"
     );
     assert!(pck(" --orientation exif").0 > 0.9);

@@ -91,7 +91,7 @@ fn an_unusable_input_is_named_in_one_line() {
         ("empty.png", "empty.png"),
         ("noise.mp4", "noise.mp4"),
         ("noise.png", "noise.png"),
-        ("bare", "bare: no pictures"),
+        ("bare", "bare: no images"),
         ("camera:99", "camera 99"),
         ("synthetic:nosuch", "synthetic:nosuch"),
     ] {

@@ -64,7 +64,7 @@ fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
     }
     let said = outcome.stderr.lines().next().unwrap();
     for part in [
-        "1 of 5 pictures failed",
+        "1 of 5 images failed",
         "2.jpg",
         "1 file that is not an image (notes.txt)",
     ] {

@@ -197,10 +197,10 @@ fn broken_pictures_are_counted() {
     let first = begun["first_broken"].as_str().unwrap();
     assert!(first.contains("2.png"), "{first}");
     let outcome = desk.succeed("train --resume --out out --epochs 3 --device cpu --threads 2");
-    let closing = "1 picture could not be used; the first: ";
+    let closing = "1 image could not be used; the first: ";
     assert!(outcome.stdout.contains(closing), "{outcome:?}");
     let line = outcome.stderr.lines().find(|l| l.starts_with("epoch 3:"));
-    assert!(line.unwrap().contains("1 picture could not be used"));
+    assert!(line.unwrap().contains("1 image could not be used"));
     let log = desk.read("out/log.csv");
     let mut lines = log.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let column = lines

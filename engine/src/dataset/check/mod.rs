@@ -126,7 +126,7 @@ fn look(sample: &Sample) -> Look {
     }
     let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
     if bytes.starts_with(&[0xff, 0xd8]) && !tail.windows(2).any(|w| w == [0xff, 0xd9]) {
-        let text = "the JPEG has no end; it may be cut off";
+        let text = "the JPEG has no end marker; it may be truncated";
         find(Severity::Warning, text.to_owned());
     }
     match picture::of_sample(sample) {

@@ -206,7 +206,7 @@ mod tests {
             ),
             (
                 &|s| s.annotations[0].joints[9].point.x = -30.0,
-                "outside the picture of 100x80: l_wrist",
+                "outside the image of 100x80: l_wrist",
             ),
             (
                 &|s| s.annotations[0].joints[10].point.y = 79.0,
@@ -240,7 +240,10 @@ mod tests {
             assert_eq!(found.lines().count(), 1, "{found}");
         }
         let absent = texts(|s| s.annotations[0].joints[9].point = Point::new(-1000.0, -1000.0));
-        assert!(absent.ends_with("not in the picture: l_wrist"), "{absent}");
+        assert!(
+            absent.ends_with("absent from the image: l_wrist"),
+            "{absent}"
+        );
         assert_eq!(absent.lines().count(), 1, "{absent}");
         let crowd = texts(|s| {
             s.annotations[0].is_crowd = true;

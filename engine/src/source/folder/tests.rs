@@ -173,7 +173,7 @@ fn links_are_followed_and_pipes_left_alone() {
     assert!(source.next_frame().unwrap().is_none());
     let warning = source.warning().unwrap();
     for part in [
-        "2 of 3 pictures failed",
+        "2 of 3 images failed",
         "1.png, 3.png",
         "1 device or pipe (0.png)",
     ] {

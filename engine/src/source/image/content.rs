@@ -29,7 +29,7 @@ const N_HEAD: usize = 132;
 
 const HEIC_REMEDY: &str = "convert it to JPEG, for example with `heif-convert IN.heic OUT.jpg`; \
      an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible";
-const RAW_REMEDY: &str = "develop it to JPEG, PNG or TIFF first";
+const RAW_REMEDY: &str = "convert it to JPEG, PNG or TIFF first";
 const SAVE_REMEDY: &str = "save it as PNG or JPEG";
 
 const HEIC: Content = Content::Unread("HEIC", HEIC_REMEDY);

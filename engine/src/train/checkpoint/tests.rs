@@ -195,7 +195,7 @@ fn a_folder_belongs_to_one_training() {
     folder.save(&state, &card).unwrap();
     refused(Folder::open(&path), "running");
     drop(folder);
-    refused(Folder::create(&path), "resume the training");
+    refused(Folder::create(&path), "resume it");
     drop(Folder::open(&path).unwrap());
     std::fs::remove_file(path.join(STATE)).unwrap();
     let weights = std::fs::read(path.join(BEST)).unwrap();

@@ -402,7 +402,7 @@ mod tests {
         progress.take(Event::Measuring { epoch: 0 });
         assert!(progress.is_measuring);
         assert!(
-            progress.log[0].contains("1 234 567 numbers"),
+            progress.log[0].contains("1 234 567 trainable parameters"),
             "{:?}",
             progress.log
         );

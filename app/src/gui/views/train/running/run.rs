@@ -355,7 +355,7 @@ mod tests {
         let error = Error::io("write", Path::new("state.safetensors"))(full);
         assert!(explain(&error).starts_with("The disk is full: cannot write state"));
         let error = Error::Invalid("the loss became NaN".to_owned());
-        assert_eq!(explain(&error), "The loss is no number");
+        assert_eq!(explain(&error), "The loss became NaN");
     }
 
     /// Fails when a pause does not hold, cannot be ended, or "stop" is overruled.
