@@ -175,7 +175,7 @@ fn a_first_timer_is_told_what_to_do() {
         assert!(found, "{label} is missing");
     }
     assert!(!window.can("Start training") && !window.can("Preview"));
-    assert!(window.has("Start is not possible: choose the labelled people"));
+    assert!(window.has("Start is not possible: choose training labels"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
 }
 
@@ -333,7 +333,7 @@ fn a_training_pauses_stops_and_goes_on() {
     window.click("Live");
     window.press(Key::T);
     assert_eq!(step(window.harness.state()), paused_at);
-    window.click("Go on");
+    window.click("Resume");
     window.until(|app| step(app) > paused_at);
     window.click("Stop");
     window.until_phase(&Phase::Stopped);
@@ -414,6 +414,6 @@ fn a_diverged_training_is_told_in_words() {
     });
     window.until(|app| !app.train().is_active());
     assert!(window.has("The training ended with a fault"));
-    assert!(window.has("The loss is no number any more") && window.has("a lower learning rate"));
+    assert!(window.has("The loss became NaN or infinite") && window.has("a lower learning rate"));
     assert!(window.can("Continue") && window.can("Start training"));
 }

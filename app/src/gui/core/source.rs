@@ -97,7 +97,10 @@ impl Core {
             self.state.camera_place = Some(choice.spec.clone());
         }
         let (open, spec) = (Arc::clone(&self.gui.open_source), choice.spec.clone());
-        let format = self.state.camera_format(&choice).copied();
+        let format = self
+            .state
+            .camera_format(&choice.spec, &choice.label)
+            .copied();
         self.ui_state.wanted_source = Some(choice);
         self.ui_state.is_opening = true;
         self.ui_state.is_playing = true;

@@ -6,7 +6,6 @@ pub mod train;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::gui::context::SourceChoice;
 use crate::gui::state::inspect::Choices;
 use crate::gui::state::train::TrainPlan;
 use anyhow::Context as _;
@@ -117,11 +116,9 @@ impl Default for AppState {
 
 impl AppState {
     /// The format chosen for a camera, if one was.
-    pub fn camera_format(&self, camera: &SourceChoice) -> Option<&CameraFormat> {
+    pub fn camera_format(&self, spec: &str, label: &str) -> Option<&CameraFormat> {
         let formats = &self.camera_formats;
-        formats
-            .get(&camera.spec)
-            .or_else(|| formats.get(&camera.label))
+        formats.get(spec).or_else(|| formats.get(label))
     }
 
     /// Reads the choices of an earlier run; a missing file gives the defaults. Also the names of

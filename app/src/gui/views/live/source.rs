@@ -68,7 +68,7 @@ fn format_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         return;
     };
     let camera = cx.ui_state.running_source.as_ref();
-    let chosen = camera.and_then(|camera| cx.state.camera_format(camera));
+    let chosen = camera.and_then(|c| cx.state.camera_format(&c.spec, &c.label));
     let automatic = std::iter::once(("Automatic".to_owned(), chosen.is_none()));
     let offered = formats
         .offered
