@@ -12,7 +12,7 @@ use poselens_engine::nn::{Kernels, Mode, Pass, Random};
 use poselens_engine::train::loss::{Totals, loss, total};
 use poselens_engine::train::optim::{ByName, Optimizer, clip, global_norm};
 use poselens_engine::train::params::Parameters;
-use poselens_engine::train::recipe::{family, recipe};
+use poselens_engine::train::recipe::recipe;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cargo passes `--bench` before our own arguments.
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let spec = model(name)?;
     let card = spec.card()?;
-    let config = recipe(name, family(name)?.recipe)?;
+    let config = recipe(name, spec.recipe)?;
     let options = card.build_options()?;
     let device = Device::Cpu;
     let (params, net) = Parameters::build(spec, &options, ByName::new(), &[], 1, &device)?;

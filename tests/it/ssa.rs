@@ -253,12 +253,6 @@ fn every_parameter_has_a_gradient() {
     // The published network's later stages are alike: two of six.
     let two_stages = ModelSpec {
         name: "ssa-vgg-2",
-        summary: "",
-        approach: Approach::BottomUp,
-        unit: 8,
-        begins_with: None,
-        card: "",
-        bundled: None,
         build: |options, vb| {
             let config = SsaConfig {
                 stages: 2,
@@ -266,6 +260,7 @@ fn every_parameter_has_a_gradient() {
             };
             Ok(Box::new(Ssa::new(&config, vb)?))
         },
+        ..*model("ssa-vgg-6").unwrap()
     };
     for spec in [model("ssa-sfm-2").unwrap(), &two_stages] {
         let name = spec.name;

@@ -11,10 +11,10 @@ use crossbeam::channel::{Receiver, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use poselens_engine::Error;
 use poselens_engine::concurrency::{StopFlag, Worker};
-use poselens_engine::model::MODELS;
+use poselens_engine::model::{self, MODELS};
 use poselens_engine::sample::LeftOut;
 use poselens_engine::train::optim::Algorithm;
-use poselens_engine::train::recipe::{RECIPES, family, recipe};
+use poselens_engine::train::recipe::{RECIPES, recipe};
 use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{
     Changes, DataConfig, EpochRecord, Event, Freeze, Hardware, Moved, Reason, Start, TrainConfig,
@@ -148,7 +148,7 @@ impl TrainArgs {
         let init = self.init.clone().or_else(|| said("init"));
         let underneath = match &self.recipe {
             Some(name) => name,
-            None if init.as_deref() == Some("scratch") => family(&model)?.recipe,
+            None if init.as_deref() == Some("scratch") => model::model(&model)?.recipe,
             None => RECIPES[0].name,
         };
         let mut config = recipe(&model, underneath)?;

@@ -303,7 +303,7 @@ impl Differences {
         }
         this.unexpected = found
             .keys()
-            .filter(|name| !wanted.0.contains_key(*name) && !WeightShapes::is_optional(name))
+            .filter(|name| !wanted.0.contains_key(*name) && !wanted.1.is_training_only(name))
             .map(|name| shown(name))
             .collect();
         this

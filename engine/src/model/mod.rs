@@ -26,7 +26,9 @@ pub use ssa::{BranchConfig, Ssa, SsaBackbone, SsaConfig};
 pub use transpose::{
     Backbone, PositionKind, TransPose, TransPoseConfig, Upsampling, sine_positions,
 };
-pub use weights::{WeightShapes, Weights, draft_tensors, sha256_of_file, write_tensors};
+pub use weights::{
+    SpecialTensors, WeightShapes, Weights, draft_tensors, sha256_of_file, write_tensors,
+};
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -151,6 +153,12 @@ pub struct ModelSpec {
     pub unit: usize,
     /// The model whose bundled weights contain this one's backbone, tensor by tensor.
     pub begins_with: Option<&'static str>,
+    /// Name of the training recipe published for it.
+    pub recipe: &'static str,
+    /// Returns the name prefixes of the tensors that are trained with a frozen backbone.
+    pub head: fn(&WeightShapes) -> Vec<String>,
+    /// Tensors that are neither required nor of a fixed shape.
+    pub special: SpecialTensors,
     /// Text of the card (TOML) for the network as published.
     pub card: &'static str,
     /// Embedded weights, if any.
@@ -220,7 +228,7 @@ impl ModelSpec {
     /// # Errors
     /// When the network cannot be built with these options.
     pub fn shapes(&self, options: &BuildOptions) -> Result<WeightShapes> {
-        WeightShapes::of(|vb| (self.build)(options, vb))
+        WeightShapes::of(self.special, |vb| (self.build)(options, vb))
     }
 
     /// Builds the network for inference.

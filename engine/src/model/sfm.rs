@@ -14,7 +14,7 @@ mod zigzag;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput, probe};
+use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, probe};
 use crate::nn::{Conv2d, Mode, Pass};
 use zigzag::Node;
 pub(super) use zigzag::{CHANNELS, Zigzag};
@@ -28,6 +28,18 @@ pub(super) const SFM: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: "sfm",
+    head: |_| {
+        // The second pyramid; the maps of the first one are its features.
+        let nodes = [
+            "x23", "x33", "x43", "x52", "x44", "x34", "x24", "x13", "head",
+        ];
+        nodes.map(|node| format!("{node}.")).to_vec()
+    },
+    special: SpecialTensors {
+        training_only: Some("aux."),
+        ..SpecialTensors::NONE
+    },
     card: CARD,
     bundled: Some(Bundled {
         weights: include_bytes!("../../../assets/models/sfm-coco17.safetensors"),

@@ -20,12 +20,28 @@ use self::positions::Positions;
 pub use self::positions::{PositionKind, sine_positions};
 use super::hrnet::{HrNet, HrNetConfig};
 use super::resnet::{ResNet, ResNetConfig};
-use super::{Approach, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey, probe};
+use super::{
+    Approach, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey, SpecialTensors,
+    WeightShapes, probe,
+};
 use crate::geometry::Size;
 use crate::nn::{
     Conv2d, Features, LayerNorm, Linear, MultiHeadAttention, Pass, TransposedConvBn, add, dropout,
     upsample_bilinear2,
 };
+
+const RECIPE: &str = "transpose";
+
+const SPECIAL: SpecialTensors = SpecialTensors {
+    positions: Some(positions::NAME),
+    ..SpecialTensors::NONE
+};
+
+/// Prefixes of what follows the backbone.
+fn head(_: &WeightShapes) -> Vec<String> {
+    let parts = ["reduce", "global_encoder", "deconv_layers", "final_layer"];
+    parts.map(|part| format!("{part}.")).to_vec()
+}
 
 pub(super) const R_A3S: ModelSpec = ModelSpec {
     name: "tp-r-a3s",
@@ -33,6 +49,9 @@ pub(super) const R_A3S: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: RECIPE,
+    head,
+    special: SPECIAL,
     card: include_str!("../../../assets/models/tp-r-a3s.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::r_a3_star(options.n_joints), options, vb),
@@ -44,6 +63,9 @@ pub(super) const R_A3: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: RECIPE,
+    head,
+    special: SPECIAL,
     card: include_str!("../../../assets/models/tp-r-a3.toml"),
     bundled: Some(Bundled {
         weights: include_bytes!("../../../assets/models/tp-r-a3-coco17.safetensors"),
@@ -58,6 +80,9 @@ pub(super) const R_A4: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: RECIPE,
+    head,
+    special: SPECIAL,
     card: include_str!("../../../assets/models/tp-r-a4.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::r_a4(options.n_joints), options, vb),
@@ -69,6 +94,9 @@ pub(super) const H_S: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: RECIPE,
+    head,
+    special: SPECIAL,
     card: include_str!("../../../assets/models/tp-h-s.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::h_s(options.n_joints), options, vb),
@@ -80,6 +108,9 @@ pub(super) const H_A4: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: RECIPE,
+    head,
+    special: SPECIAL,
     card: include_str!("../../../assets/models/tp-h-a4.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::h_a4(options.n_joints), options, vb),
@@ -91,6 +122,9 @@ pub(super) const H_A6: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 32,
     begins_with: None,
+    recipe: RECIPE,
+    head,
+    special: SPECIAL,
     card: include_str!("../../../assets/models/tp-h-a6.toml"),
     bundled: None,
     build: |options, vb| build(&TransPoseConfig::h_a6(options.n_joints), options, vb),

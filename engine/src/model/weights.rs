@@ -15,9 +15,40 @@ use super::{ModelSpec, PoseModel};
 use crate::disk::{Draft, TensorEntry, tensor_header};
 use crate::error::{Error, Result};
 
-/// Tensor names and shapes of a network as built, ordered by name.
+/// Tensors of a model that are neither required nor of a fixed shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpecialTensors {
+    /// Name prefix of the auxiliary heads that exist in training only: files may lack them or have
+    /// them.
+    pub training_only: Option<&'static str>,
+    /// A computed table with a row for each position of the input, never trained: the one tensor
+    /// whose first dimension depends on the input size. Networks accept it for another size and
+    /// define how to adapt it.
+    pub positions: Option<&'static str>,
+}
+
+impl SpecialTensors {
+    /// No special tensors.
+    pub const NONE: Self = Self {
+        training_only: None,
+        positions: None,
+    };
+
+    /// Returns whether a tensor exists in training only.
+    pub fn is_training_only(&self, name: &str) -> bool {
+        self.training_only
+            .is_some_and(|prefix| name.starts_with(prefix))
+    }
+
+    /// Returns whether a tensor is the position table.
+    pub fn is_positions(&self, name: &str) -> bool {
+        self.positions == Some(name)
+    }
+}
+
+/// Tensor names and shapes of a network as built, ordered by name, and which of them are special.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>);
+pub struct WeightShapes(pub BTreeMap<String, Vec<usize>>, pub SpecialTensors);
 
 /// Variable backend that records the requested tensors and returns zeros: drawing random weights
 /// would take seconds.
@@ -50,19 +81,14 @@ impl SimpleBackend for Notes {
 impl WeightShapes {
     /// Builds the network once with zeros and records the requested tensors.
     pub(super) fn of(
+        special: SpecialTensors,
         build: impl FnOnce(&VarBuilder<'_>) -> TensorResult<Box<dyn PoseModel>>,
     ) -> Result<Self> {
         let notes = Notes::default();
         let backend = Box::new(notes.clone());
         build(&VarBuilder::from_backend(backend, DType::F32, Device::Cpu))?;
         let mut noted = notes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self(std::mem::take(&mut *noted)))
-    }
-
-    /// Returns whether a file may contain a tensor of this name that the network lacks: auxiliary
-    /// heads used in training only.
-    pub fn is_optional(name: &str) -> bool {
-        name.starts_with("aux.")
+        Ok(Self(std::mem::take(&mut *noted), special))
     }
 
     /// Returns the number of parameters: all tensors except running statistics of batch norms.
@@ -82,10 +108,6 @@ pub struct Weights {
     origin: PathBuf,
     tensors: HashMap<String, Tensor>,
 }
-
-/// A table with a row for each position of the input: the one tensor whose first dimension depends
-/// on the input size. Networks accept it for another size and define how to adapt it.
-const POSITIONS: &str = "pos_embedding";
 
 impl Weights {
     /// Maximum size of a weights file in bytes: the largest published pose checkpoints are below
@@ -193,9 +215,8 @@ impl Weights {
         self.tensors.get(name)
     }
 
-    /// Compares the tensors with those of a network. Accepts tensors that the network lacks if
-    /// their name begins with `aux.` (auxiliary heads used in training only), and a position table
-    /// (`pos_embedding`) for another input size.
+    /// Compares the tensors with those of a network. Accepts tensors that the network lacks if they
+    /// exist in training only, and a position table for another input size ([`SpecialTensors`]).
     ///
     /// # Errors
     /// For the first missing, misshapen or unexpected tensor, with the number of further ones.
@@ -204,7 +225,7 @@ impl Weights {
         for (name, wanted) in &shapes.0 {
             match self.tensors.get(name) {
                 None => faults.push(format!("tensor {name} {wanted:?} is missing")),
-                Some(t) if name == POSITIONS && fits_other_input(t.dims(), wanted) => {}
+                Some(t) if shapes.1.is_positions(name) && fits_other_input(t.dims(), wanted) => {}
                 Some(t) if t.dims() != wanted => faults.push(format!(
                     "tensor {name} has shape {:?}, the model needs {wanted:?}",
                     t.dims()
@@ -215,7 +236,7 @@ impl Weights {
         let mut extra: Vec<_> = self
             .tensors
             .keys()
-            .filter(|name| !shapes.0.contains_key(*name) && !WeightShapes::is_optional(name))
+            .filter(|name| !shapes.0.contains_key(*name) && !shapes.1.is_training_only(name))
             .collect();
         extra.sort();
         faults.extend(

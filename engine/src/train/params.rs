@@ -14,13 +14,7 @@ use candle_nn::{Init, VarBuilder};
 
 use super::optim::ByName;
 use crate::augment::Rng;
-use crate::model::{BuildOptions, ModelSpec, PoseModel};
-
-/// Prefix of an auxiliary head that exists only in training; it is created when requested.
-const TRAINING_ONLY: &str = "aux.";
-
-/// A computed table that is part of the weights but never trained: sinusoidal in every model.
-const POSITIONS: &str = "pos_embedding";
+use crate::model::{BuildOptions, ModelSpec, PoseModel, SpecialTensors};
 
 /// Returns whether a tensor is a running statistic of a batch norm instead of a parameter.
 fn is_statistic(name: &str) -> bool {
@@ -51,6 +45,7 @@ struct Inner {
     given: ByName,
     seed: u64,
     prefixes: Vec<String>,
+    special: SpecialTensors,
     used: ByName,
     vars: BTreeMap<String, Var>,
 }
@@ -109,7 +104,9 @@ impl SimpleBackend for Store {
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        name.starts_with(TRAINING_ONLY) || self.lock().given.contains_key(name)
+        // Auxiliary heads are created when they are requested.
+        let inner = self.lock();
+        inner.special.is_training_only(name) || inner.given.contains_key(name)
     }
 }
 
@@ -169,6 +166,7 @@ impl Parameters {
             given,
             seed,
             prefixes: prefixes.to_vec(),
+            special: spec.special,
             used: ByName::new(),
             vars: BTreeMap::new(),
         })));
@@ -177,7 +175,7 @@ impl Parameters {
         let net = (spec.build)(options, &vb)?;
         let mut inner = store.lock();
         let moving = std::mem::take(&mut inner.vars);
-        let follows = |name: &String| !is_statistic(name) && name != POSITIONS;
+        let follows = |name: &String| !is_statistic(name) && !spec.special.is_positions(name);
         Ok((
             Self {
                 all: std::mem::take(&mut inner.used),

@@ -7,74 +7,8 @@ use super::schedule::{Curve, Schedule};
 use crate::augment::preset;
 use crate::codec::TargetSpec;
 use crate::error::{Error, Result};
-use crate::model::{WeightShapes, model};
+use crate::model::model;
 use crate::output::Approach;
-
-/// Models trained alike: an entry of [`FAMILIES`].
-pub struct Family {
-    /// Prefix of the names of its models.
-    pub models: &'static str,
-    /// Name of the entry of [`RECIPES`] published for it.
-    pub recipe: &'static str,
-    /// Returns the name prefixes of the tensors that are trained with a frozen backbone.
-    pub head: fn(&WeightShapes) -> Vec<String>,
-}
-
-/// Every family.
-pub const FAMILIES: &[Family] = &[
-    Family {
-        models: "sfm",
-        recipe: "sfm",
-        // The second pyramid; the maps of the first one are its features.
-        head: |_| {
-            let nodes = [
-                "x23", "x33", "x43", "x52", "x44", "x34", "x24", "x13", "head",
-            ];
-            nodes.map(|node| format!("{node}.")).to_vec()
-        },
-    },
-    Family {
-        models: "tp-",
-        recipe: "transpose",
-        head: |_| {
-            let parts = ["reduce", "global_encoder", "deconv_layers", "final_layer"];
-            parts.map(|part| format!("{part}.")).to_vec()
-        },
-    },
-    Family {
-        models: "mca-",
-        recipe: "mca",
-        // The last stack.
-        head: |shapes| {
-            let stack = |name: &String| {
-                name.strip_prefix("stacks.")?
-                    .split('.')
-                    .next()?
-                    .parse()
-                    .ok()
-            };
-            let last: Option<usize> = shapes.0.keys().filter_map(stack).max();
-            vec![format!("stacks.{}.", last.unwrap_or(0))]
-        },
-    },
-    Family {
-        models: "ssa-",
-        recipe: "ssa",
-        // The stages.
-        head: |_| ["paf.", "heat."].map(str::to_owned).to_vec(),
-    },
-];
-
-/// Returns the family of the model called `name`.
-///
-/// # Errors
-/// When it has none (a bug).
-pub fn family(name: &str) -> Result<&'static Family> {
-    FAMILIES
-        .iter()
-        .find(|f| name.starts_with(f.models))
-        .ok_or_else(|| Error::Invalid(format!("nothing is known about training {name}")))
-}
 
 /// A training recipe: an entry of [`RECIPES`].
 pub struct RecipeSpec {
@@ -249,7 +183,7 @@ fn ssa(mut config: TrainConfig) -> TrainConfig {
 }
 
 /// Fine-tuning: loss and targets are those with which the bundled weights were trained, otherwise
-/// those of the model's family; the rest is our own.
+/// those of the published recipe; the rest is our own.
 ///
 /// Chosen by two epochs on 500 to 1000 people of the bundled SFM's training set, evaluated on other
 /// people, where the bundled weights reach PCK@0.2 60.13 %. With the augmentation of the long
@@ -258,13 +192,12 @@ fn ssa(mut config: TrainConfig) -> TrainConfig {
 /// 60.26 and 60.13. Training all parameters (1e-4, augmentation of the long training) ended at
 /// 60.23.
 fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
-    let of_family = family(&base.model)?.recipe;
-    let published = RECIPES.iter().find(|r| r.name == of_family);
+    let spec = model(&base.model)?;
+    let published = RECIPES.iter().find(|r| r.name == spec.recipe);
     let mut config = match published {
         Some(published) => (published.build)(base)?,
         None => base,
     };
-    let spec = model(&config.model)?;
     if spec.bundled.is_some() {
         config.loss = LossConfig::default();
         config.target = TargetSpec {
@@ -314,13 +247,12 @@ mod tests {
     #[test]
     fn every_model_has_its_recipes() {
         for spec in MODELS {
-            let family = family(spec.name).unwrap();
             let card = spec.card().unwrap();
             let tuned = recipe(spec.name, RECIPES[0].name).unwrap();
             // A patch around a whole pixel is not matched to sub-pixel decoding.
             let is_patch = tuned.target.codec == "patch";
             assert_eq!(is_patch, card.heatmap.decode == "argmax", "{}", spec.name);
-            for name in [RECIPES[0].name, family.recipe] {
+            for name in [RECIPES[0].name, spec.recipe] {
                 let mut config = recipe(spec.name, name).unwrap();
                 assert!(config.check().is_err(), "there are no data");
                 config.data.push(DataConfig::new("x.json".into(), None));
@@ -337,7 +269,7 @@ mod tests {
                 assert_eq!(back, config, "{text}");
             }
             let shapes = spec.shapes(&card.build_options().unwrap()).unwrap();
-            let head = (family.head)(&shapes);
+            let head = (spec.head)(&shapes);
             let learns = |name: &&String| head.iter().any(|p| name.starts_with(p));
             let n = shapes.0.keys().filter(learns).count();
             assert!(n > 1 && n < shapes.0.len(), "{}: {n}", spec.name);

@@ -185,7 +185,7 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::recipe::{family, recipe};
+    use super::super::recipe::recipe;
     use super::*;
     use crate::model::MODELS;
 
@@ -234,7 +234,7 @@ mod tests {
             let shapes = spec
                 .shapes(&spec.card().unwrap().build_options().unwrap())
                 .unwrap();
-            let head = (family(spec.name).unwrap().head)(&shapes);
+            let head = (spec.head)(&shapes);
             let is_head = |name: &&String| head.iter().any(|p| name.starts_with(p));
             let found = backbone(spec).unwrap();
             assert!(!found.keys().any(|name| is_head(&name)), "{other}");

@@ -15,7 +15,6 @@ use super::event::{Event, Reason, tell};
 use super::loss::{LossSpec, loss};
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
-use super::recipe::family;
 use super::setup::{backbone, card_after, card_of, check_labels, given, labels, loader};
 use super::step::{DeviceBatch, Step};
 use super::validate::Validation;
@@ -172,7 +171,7 @@ impl Trainer {
             left_out.insert("validation".to_owned(), unused.clone());
         }
         let options = card.build_options()?;
-        let head = (family(&config.model)?.head)(&spec.shapes(&options)?);
+        let head = (spec.head)(&spec.shapes(&options)?);
         let learns = match config.freeze {
             Freeze::None => &[][..],
             Freeze::Backbone => &head[..],

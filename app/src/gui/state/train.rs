@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use poselens_engine::Result;
-use poselens_engine::model::MODELS;
+use poselens_engine::model::{self, MODELS};
 use poselens_engine::record::stamp;
-use poselens_engine::train::recipe::{RECIPES, family, recipe};
+use poselens_engine::train::recipe::{RECIPES, recipe};
 use poselens_engine::train::{DataConfig, Start, TrainConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -104,11 +104,11 @@ impl TrainPlan {
         Ok(())
     }
 
-    /// The recipes that suit `model`: our own and that of its family.
+    /// The recipes that suit `model`: our own and the published one.
     pub fn recipes(model: &str) -> Vec<&'static str> {
-        let of_family = family(model).map(|f| f.recipe).ok();
+        let published = model::model(model).map(|spec| spec.recipe).ok();
         let own = RECIPES.first().map(|r| r.name);
-        own.into_iter().chain(of_family).collect()
+        own.into_iter().chain(published).collect()
     }
 
     /// The data of a role.

@@ -3,7 +3,7 @@
 use candle_core::{Result as TensorResult, Tensor};
 
 use super::*;
-use crate::model::{PoseModel, RawOutput, model};
+use crate::model::{PoseModel, RawOutput, SpecialTensors, model};
 use crate::nn::Pass;
 use crate::output::Approach;
 
@@ -136,6 +136,9 @@ fn the_input_size_follows_from_a_position_table() {
         approach: Approach::TopDown,
         unit: 32,
         begins_with: None,
+        recipe: "sfm",
+        head: |_| Vec::new(),
+        special: SpecialTensors::NONE,
         card: Box::leak(card.into_boxed_str()),
         bundled: None,
         build: |options, vb| {

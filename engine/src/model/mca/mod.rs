@@ -17,7 +17,7 @@ mod stack;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput};
+use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, WeightShapes};
 use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
@@ -26,12 +26,27 @@ use stack::Stack;
 /// The slim variant and its weights are this project's own.
 const SLIM_CARD: &str = include_str!("../../../../assets/models/mca-2-slim-coco17.toml");
 
+const RECIPE: &str = "mca";
+
+/// Prefix of the last stack.
+fn last_stack(shapes: &WeightShapes) -> Vec<String> {
+    let stack = |name: &String| {
+        let (number, _) = name.strip_prefix("stacks.")?.split_once('.')?;
+        number.parse().ok()
+    };
+    let last: Option<usize> = shapes.0.keys().filter_map(stack).max();
+    vec![format!("stacks.{}.", last.unwrap_or(0))]
+}
+
 pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
     name: "mca-2-slim",
     summary: "Multi-Context Attention, 2 stacks of 128 channels: the light one, 256x256",
     approach: Approach::TopDown,
     unit: 64,
     begins_with: None,
+    recipe: RECIPE,
+    head: last_stack,
+    special: SpecialTensors::NONE,
     card: SLIM_CARD,
     bundled: Some(Bundled {
         weights: include_bytes!("../../../../assets/models/mca-2-slim-coco17.safetensors"),
@@ -46,6 +61,9 @@ pub(super) const MCA_2: ModelSpec = ModelSpec {
     approach: Approach::TopDown,
     unit: 64,
     begins_with: None,
+    recipe: RECIPE,
+    head: last_stack,
+    special: SpecialTensors::NONE,
     card: include_str!("../../../../assets/models/mca-mpii16.toml"),
     bundled: None,
     build: |options, vb| build(&McaConfig::mca_2(options.n_joints), vb),

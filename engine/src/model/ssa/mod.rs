@@ -16,7 +16,7 @@ mod stage;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::{Approach, BuildOptions, ModelSpec, PoseModel, RawOutput, probe, sfm};
+use super::{Approach, BuildOptions, ModelSpec, PoseModel, RawOutput, SpecialTensors, probe, sfm};
 use crate::geometry::Size;
 use crate::nn::{Mode, Pass, concat};
 use backbone::{Backbone, Vgg};
@@ -28,6 +28,10 @@ pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
     approach: Approach::BottomUp,
     unit: 8,
     begins_with: None,
+    recipe: "ssa",
+    // The stages.
+    head: |_| ["paf.", "heat."].map(str::to_owned).to_vec(),
+    special: SpecialTensors::NONE,
     card: include_str!("../../../../assets/models/ssa-vgg-6.toml"),
     bundled: None,
     build: |options, vb| build(SsaConfig::vgg_6, options, vb),

@@ -21,7 +21,8 @@ pub enum PositionKind {
     None,
 }
 
-const NAME: &str = "pos_embedding";
+/// Name of the tensor.
+pub(super) const NAME: &str = "pos_embedding";
 
 /// A position table, and how to compute one for another grid.
 pub(super) struct Positions {
