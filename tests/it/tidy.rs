@@ -1,4 +1,4 @@
-//! The house rules that a machine can check.
+//! The project's rules that can be checked automatically.
 
 mod graph;
 mod layers;
@@ -14,7 +14,7 @@ use graph::Enclosing;
 use layers::Layers;
 use modules::{Crate, Files};
 
-/// Longest file allowed, in lines.
+/// Maximum length of a file in lines.
 const MAX_LINES: usize = 500;
 
 /// The same table as in ARCHITECTURE.md.
@@ -80,7 +80,7 @@ const APP: Layers = Layers {
     is_base_shared: false,
 };
 
-/// Each of its folders is a view of the window.
+/// Each folder in it is a view of the window.
 const VIEWS: &str = "gui::views";
 
 fn root() -> PathBuf {
@@ -90,7 +90,7 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Every source file of ours with its text, paths relative to the workspace.
+/// Returns every source file of ours with its text, by path relative to the workspace.
 fn sources() -> &'static Files {
     static FILES: LazyLock<Files> = LazyLock::new(|| {
         let mut files = Files::new();
@@ -122,7 +122,7 @@ fn sources() -> &'static Files {
 static ENGINE_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), ENGINE.root));
 static APP_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), APP.root));
 
-/// Fails when a file has grown into a room too many.
+/// Fails when a file exceeds the maximum length.
 #[test]
 fn no_file_is_longer_than_the_cap() {
     let long: Vec<_> = sources()
@@ -133,7 +133,7 @@ fn no_file_is_longer_than_the_cap() {
     assert!(long.is_empty(), "over {MAX_LINES} lines: {long:?}");
 }
 
-/// Fails when a reader opens a file that does not say what it is for.
+/// Fails when a file does not start with a comment that states its purpose.
 #[test]
 fn every_file_begins_with_its_purpose() {
     let mute: Vec<_> = sources()
@@ -144,7 +144,7 @@ fn every_file_begins_with_its_purpose() {
     assert!(mute.is_empty(), "without a leading comment: {mute:?}");
 }
 
-/// Fails when the engine starts to draw windows.
+/// Fails when the engine depends on a window library.
 #[test]
 fn the_engine_knows_no_window() {
     let manifest = std::fs::read_to_string(root().join("engine/Cargo.toml")).unwrap();
@@ -165,7 +165,7 @@ fn the_engine_knows_no_window() {
     }
 }
 
-/// Fails when a module imports from its own row of the layer table or from above.
+/// Fails when a module imports from its own row of the layer table or from a higher one.
 #[test]
 fn modules_import_only_downwards() {
     let mut violations = ENGINE.violations(&ENGINE_CODE);
@@ -173,7 +173,7 @@ fn modules_import_only_downwards() {
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
-/// Fails when a view uses another one instead of what both stand on.
+/// Fails when a view imports from another one instead of from what both share.
 #[test]
 fn views_know_nothing_of_each_other() {
     let view = |module: &str| {
@@ -192,7 +192,7 @@ fn views_know_nothing_of_each_other() {
     assert!(sideways.is_empty(), "\n{}", sideways.join("\n"));
 }
 
-/// Fails when the layers that are written down are not those that are checked.
+/// Fails when the documented layers are not those that are checked.
 #[test]
 fn the_layers_are_written_down() {
     for (file, layers, letter) in [
@@ -215,7 +215,7 @@ fn the_layers_are_written_down() {
     }
 }
 
-/// Fails when two files cannot be read one after the other, because each needs the other.
+/// Fails when two files depend on each other, directly or indirectly.
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let shaders = Crate::read(sources(), "shaders/src/lib.rs");

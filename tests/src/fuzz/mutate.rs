@@ -72,7 +72,7 @@ fn damage(data: &mut Vec<u8>, seeds: &[Vec<u8>], chance: &mut Chance) {
             }
         }
         5 => {
-            // Overwrites or inserts part of another input at a random position.
+            // Inserts part of another input at a random position.
             let other = &seeds[chance.below(seeds.len())];
             let from = chance.below(other.len());
             let part = other[from..].iter().take(1 + chance.below(256)).copied();
