@@ -67,7 +67,8 @@ impl FrameSource for FakeSource {
     }
 }
 
-/// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `...short.mp4` has 10 frames, `...missing...` does not exist.
+/// Opens a fake source: `sample` is the real clip, `camera:...` is live, `camera:silent` delivers
+/// five frames only, `...short.mp4` has 10 frames, `...missing...` does not exist.
 fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
     let spec = if spec == "camera:" { "camera:0" } else { spec };
     if spec == "sample" {
