@@ -115,7 +115,7 @@ mod tests {
 
     /// Fails when the log sheet stays empty, lines lose fields, or old lines displace new ones.
     #[test]
-    fn reports_are_collected_and_the_newest_are_kept() {
+    fn log_lines_are_collected_and_the_newest_are_kept() {
         let book = LogBook::default();
         let subscriber = tracing_subscriber::registry().with(book.clone());
         tracing::subscriber::with_default(subscriber, || {

@@ -140,7 +140,7 @@ mod tests {
 
     /// Fails when statistics of a long run need memory per frame, or have an error over 0.5 %.
     #[test]
-    fn times_are_counted_in_classes() {
+    fn times_are_counted_in_bins() {
         let mut times = Times::default();
         assert_eq!(times.percentiles(), None);
         for i in 0..100_001 {

@@ -227,7 +227,7 @@ fn eval_prints_and_draws_every_number() {
 /// Fails when PCKh does not name its head size, or labels made for images of another size are used
 /// without an error.
 #[test]
-fn eval_names_the_heads_and_refuses_other_sizes() {
+fn eval_names_the_head_size_and_refuses_other_image_sizes() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 1);
     let eval = "eval --annotations people.json --threads 1 --device cpu";

@@ -42,7 +42,7 @@ fn numbers(output: &PoseOutput) -> Vec<(String, Vec<f32>)> {
 /// Fails when the maps shown for a frame are not those of the forward pass that gave its poses,
 /// depend on frames inspected before, or disturb tracking.
 #[test]
-fn the_maps_are_those_of_the_pass_behind_the_poses() {
+fn maps_and_poses_are_of_the_same_forward_pass() {
     let mut scrub = sample();
     let [frame, other] = [40, 80].map(|i| scrub.frame(i).unwrap());
     let mut estimator = Estimator::new(network(), true);
@@ -106,7 +106,7 @@ fn the_maps_are_those_of_the_pass_behind_the_poses() {
 
 /// Fails when the maps are computed from another crop than that of the network.
 #[test]
-fn an_empty_picture_is_looked_at_as_a_whole() {
+fn an_image_without_people_is_processed_as_a_whole() {
     let size = Size::new(64, 48);
     let grey = Pixels::unpooled([90, 90, 90, 255].repeat(size.area()));
     let frame = Frame::new(0, 0.0, size, grey);
@@ -123,7 +123,7 @@ fn an_empty_picture_is_looked_at_as_a_whole() {
 /// Fails when two models cannot be compared on one frame, their results are swapped, or a model
 /// that fails to load blocks the other.
 #[test]
-fn two_models_look_at_one_frame_side_by_side() {
+fn two_models_process_one_frame_side_by_side() {
     let frame = sample().frame(40).unwrap();
     let woken = Arc::new(Mutex::new(0));
     let count = Arc::clone(&woken);

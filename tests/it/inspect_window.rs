@@ -167,7 +167,7 @@ fn frame(app: &App) -> Option<u64> {
 /// Fails when the live view's frame or poses are lost on switching to Inspect, or the live view
 /// does not pause meanwhile and resume afterwards.
 #[test]
-fn the_live_picture_is_handed_over_and_goes_on_afterwards() {
+fn the_live_frame_is_handed_over_and_playback_resumes() {
     let mut window = Window::live();
     window.click("Inspect");
     window.until(|app| app.inspect().slots[0].found.is_some());
@@ -268,7 +268,7 @@ fn keys_step_through_the_frames() {
 /// Fails when the drawn values are not those of this frame's forward pass: of another frame, map,
 /// joint or iteration, or modified.
 #[test]
-fn the_map_drawn_is_the_tensor_of_the_pass() {
+fn the_drawn_map_is_that_of_the_forward_pass() {
     let mut window = Window::reader("maps");
     window.press(Key::End);
     window.until_frame(11);
@@ -331,7 +331,7 @@ fn self_attention_is_read_both_ways_head_by_head() {
 /// Fails when a network with self-attention only is reported to have no attention, or there is no
 /// hint to open it in Inspect.
 #[test]
-fn self_attention_is_led_to_from_the_live_picture() {
+fn the_live_view_hints_at_self_attention_in_inspect() {
     let mut window = Window::live();
     window.choose("Network", "tokens");
     window.click("Attention");
@@ -393,7 +393,7 @@ fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
 
 /// Fails when the double click that resets the zoom changes the pick.
 #[test]
-fn a_double_click_keeps_what_was_picked() {
+fn a_double_click_keeps_the_pick() {
     // Short time steps: two clicks a quarter of a second apart are not a double click.
     let mut window = Window::live_in(Harness::builder().with_step_dt(0.02));
     window.press(Key::I);
@@ -427,7 +427,7 @@ fn a_double_click_keeps_what_was_picked() {
 
 /// Fails when exports are missing, or do not contain what is on the screen.
 #[test]
-fn the_view_and_its_tensors_are_written() {
+fn the_view_and_its_tensors_are_exported() {
     let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
     window.until(|app| app.inspect().slots[1].found.is_some());
@@ -460,7 +460,7 @@ fn the_view_and_its_tensors_are_written() {
 
 /// Fails when an unusable file or model causes no message, or discards what was shown before.
 #[test]
-fn failures_are_said_in_words() {
+fn failures_show_a_message() {
     let mut window = Window::reader("maps");
     window.choose("Model", "broken");
     window.until(|app| app.inspect().slots[0].fault.is_some());

@@ -46,7 +46,7 @@ fn label(folder: &Path, people: impl IntoIterator<Item = Value>) -> PathBuf {
 /// border, which all of these exceed, or shifted by a box convention; or when training and
 /// evaluation use different crops.
 #[test]
-fn people_are_looked_at_as_the_protocol_says() {
+fn crops_follow_the_mpii_protocol() {
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(golden("transpose/post.json")).unwrap();
     let post: Value = serde_json::from_str(&text).unwrap();
@@ -117,7 +117,7 @@ fn people_are_looked_at_as_the_protocol_says() {
 /// Fails when training uses the people that the file holds out, validation uses others, `eval` uses
 /// the training split, or the output does not say that a part was held out.
 #[test]
-fn held_out_people_are_kept_for_measuring() {
+fn held_out_people_are_used_for_validation_only() {
     let desk = Desk::new();
     let person = |is_validation: bool| {
         json!({ "center": [130.0, 90.0], "scale": 0.5,

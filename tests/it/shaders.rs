@@ -68,7 +68,7 @@ fn format_of(ty: &Type) -> Option<Format> {
 /// Fails when a field is added, moved or retyped on one side only, so that for example colours
 /// would be read as positions.
 #[test]
-fn instances_and_uniforms_lie_where_wgsl_expects_them() {
+fn instance_and_uniform_layouts_match_wgsl() {
     for shader in SHADERS {
         let module = parsed(shader);
         let vertex = &module.entry_points[0].function;
@@ -366,7 +366,7 @@ fn twin(scene: &Scene, view: &View, rgba: &[u8]) -> Vec<u8> {
 /// Fails when the window and a recording draw the same scene differently: a primitive differs from
 /// its CPU twin in shape, position, colour or order, zoomed or mirrored.
 #[test]
-fn the_device_draws_what_the_canvas_draws() {
+fn the_gpu_draws_what_the_canvas_draws() {
     let Some((device, queue)) = device() else {
         return;
     };
@@ -417,7 +417,7 @@ fn the_device_draws_what_the_canvas_draws() {
 /// Fails when an image of another size is stretched into the old texture, a closed source stays
 /// visible, or an image too large for the device causes a panic.
 #[test]
-fn pictures_come_go_and_change_their_size() {
+fn images_can_be_replaced_removed_and_resized() {
     let Some((device, queue)) = device() else {
         return;
     };
@@ -455,7 +455,7 @@ fn pictures_come_go_and_change_their_size() {
 /// Fails when an sRGB surface shows washed-out colours. Only opaque colours are compared, because
 /// such a surface blends in linear light.
 #[test]
-fn a_screen_that_converts_colours_shows_the_same() {
+fn an_srgb_surface_shows_the_same_colours() {
     let Some((device, queue)) = device() else {
         return;
     };

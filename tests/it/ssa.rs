@@ -182,7 +182,7 @@ fn parameters_and_work_follow_from_the_graph() {
 /// Fails when a top-down network is declared bottom-up or vice versa, so that its outputs would be
 /// decoded wrongly.
 #[test]
-fn every_model_says_whom_it_looks_at() {
+fn every_model_declares_its_approach() {
     for spec in MODELS {
         let is_ssa = spec.name.starts_with("ssa-");
         assert_eq!(spec.approach == Approach::BottomUp, is_ssa, "{}", spec.name);
@@ -192,7 +192,7 @@ fn every_model_says_whom_it_looks_at() {
 /// Fails when SFM's weights do not fit the light network's pyramids or give other features there,
 /// its implementations differ, or attention is missing when requested.
 #[test]
-fn the_light_network_begins_with_sfm() {
+fn the_light_network_starts_from_sfm_weights() {
     let (sfm, spec) = (model("sfm").unwrap(), model("ssa-sfm-2").unwrap());
     let given = Weights::bundled(sfm).unwrap();
     let shapes = spec.shapes(&OPTIONS).unwrap();

@@ -124,7 +124,7 @@ static APP_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), APP.r
 
 /// Fails when a file exceeds the maximum length.
 #[test]
-fn no_file_is_longer_than_the_cap() {
+fn no_file_exceeds_the_maximum_length() {
     let long: Vec<_> = sources()
         .iter()
         .map(|(path, text)| (path, text.lines().count()))
@@ -135,7 +135,7 @@ fn no_file_is_longer_than_the_cap() {
 
 /// Fails when a file does not start with a comment that states its purpose.
 #[test]
-fn every_file_begins_with_its_purpose() {
+fn every_file_starts_with_its_purpose() {
     let mute: Vec<_> = sources()
         .iter()
         .filter(|(_, text)| !text.starts_with("//"))
@@ -146,7 +146,7 @@ fn every_file_begins_with_its_purpose() {
 
 /// Fails when the engine depends on a window library.
 #[test]
-fn the_engine_knows_no_window() {
+fn the_engine_does_not_depend_on_a_window_library() {
     let manifest = std::fs::read_to_string(root().join("engine/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let tables = ["dependencies", "dev-dependencies"];
@@ -175,7 +175,7 @@ fn modules_import_only_downwards() {
 
 /// Fails when a view imports from another one instead of from what both share.
 #[test]
-fn views_know_nothing_of_each_other() {
+fn views_do_not_depend_on_each_other() {
     let view = |module: &str| {
         let inside = module.strip_prefix(VIEWS)?.strip_prefix("::")?;
         inside.split("::").next().map(str::to_owned)
@@ -194,7 +194,7 @@ fn views_know_nothing_of_each_other() {
 
 /// Fails when the documented layers are not those that are checked.
 #[test]
-fn the_layers_are_written_down() {
+fn the_documented_layers_are_those_checked() {
     for (file, layers, letter) in [
         ("ARCHITECTURE.md", &ENGINE, 'L'),
         ("engine/src/lib.rs", &ENGINE, 'L'),
@@ -217,7 +217,7 @@ fn the_layers_are_written_down() {
 
 /// Fails when two files depend on each other, directly or indirectly.
 #[test]
-fn no_files_use_each_other_in_a_circle() {
+fn files_have_no_dependency_cycles() {
     let shaders = Crate::read(sources(), "shaders/src/lib.rs");
     let all = |code| graph::files(code, Enclosing::IsFree);
     let mut window = graph::files(&APP_CODE, Enclosing::Counts);

@@ -75,7 +75,7 @@ fn stop_after(n: usize, news: &Receiver<Event>, stop: &StopFlag) {
 /// Fails when a training that was stopped within or between epochs and resumed from disk with new
 /// objects ends with other weights, moments or averages.
 #[test]
-fn a_resumed_training_is_the_uninterrupted_one() {
+fn a_resumed_training_equals_an_uninterrupted_one() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 8);
     let mut config = config("fine-tune", &labels);
@@ -131,7 +131,7 @@ fn config_of(folder: &Path) -> TrainConfig {
 
 /// Fails when a batch split into parts, to save memory, gives other updates.
 #[test]
-fn a_batch_in_parts_teaches_the_same() {
+fn a_batch_split_into_parts_gives_the_same_update() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 6);
     let mut config = config("fine-tune", &labels);

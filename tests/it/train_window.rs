@@ -139,7 +139,7 @@ impl Window {
 /// Fails when a new user gets no explanation why a button is disabled, or a control cannot be
 /// reached by a screen reader.
 #[test]
-fn a_first_timer_is_told_what_to_do() {
+fn a_new_user_gets_instructions() {
     let window = Window::empty();
     for label in [
         "Train the network on your own data",
@@ -181,7 +181,7 @@ fn a_first_timer_is_told_what_to_do() {
 
 /// Fails when a wrong path is not reported below its field, or a training starts without data.
 #[test]
-fn a_wrong_path_is_told_beside_its_field() {
+fn a_wrong_path_is_reported_below_its_field() {
     let mut window = Window::empty();
     window.click("Training labels");
     // As if typed: the panel changes with the first letter, but the field keeps the focus.
@@ -227,7 +227,7 @@ fn a_wrong_path_is_told_beside_its_field() {
 /// Fails when a user cannot get from data to weights in use and back: preview, training, curves,
 /// metrics, images, accepting, undoing, and the offer after a restart.
 #[test]
-fn people_become_weights_in_use() {
+fn data_are_trained_into_weights_in_use() {
     let mut window = Window::with_people(4);
     assert!(window.has("4 people in 4 images, label format 'coco'"));
     assert!(window.has("4 images are in both sets"));
@@ -319,7 +319,7 @@ fn people_become_weights_in_use() {
 /// Fails when a training cannot be paused, stopped and resumed where it was, or the header does not
 /// show that one is running.
 #[test]
-fn a_training_pauses_stops_and_goes_on() {
+fn a_training_pauses_stops_and_resumes() {
     // Far more epochs than the test waits for.
     let mut window = Window::with_people(4000);
     let step = |app: &App| app.train().progress.as_ref().map_or(0, |s| s.step);
@@ -397,7 +397,7 @@ fn an_interrupted_training_is_offered_at_the_top() {
 
 /// Fails when a diverged training is not explained in plain words, or offers no next step.
 #[test]
-fn a_diverged_training_is_told_in_words() {
+fn a_diverged_training_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny(folder.path(), 2);
     config.init = Start::Scratch;

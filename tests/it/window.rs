@@ -351,7 +351,7 @@ fn after_a_crash_retry_starts_new_workers() {
 
 /// Fails when playing, pausing, restarting or reaching the end of a file goes wrong.
 #[test]
-fn a_file_plays_pauses_ends_and_begins_again() {
+fn a_file_plays_pauses_ends_and_restarts() {
     let mut window = Window::running("short.mp4");
     window.until(|s| s.has_ended);
     window.click("Play");
@@ -435,7 +435,7 @@ fn has_adapter() -> bool {
 
 /// Fails when frames never reach the screen, or stay there after the source is closed.
 #[test]
-fn the_picture_is_on_the_screen() {
+fn frames_reach_the_screen() {
     if !has_adapter() {
         assert!(!is_required("adapter"), "no graphics adapter to draw with");
         println!("skipped: no graphics adapter; install mesa-vulkan-drivers");

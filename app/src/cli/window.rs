@@ -245,7 +245,7 @@ mod tests {
 
     /// Fails when the window starts on another device than requested, or lists one twice.
     #[test]
-    fn the_device_asked_for_comes_first() {
+    fn the_requested_device_comes_first() {
         for threads in [None, Some(1), Some(3)] {
             let all = places(DeviceSpec::Cpu, threads);
             assert_eq!(all[0], (DeviceSpec::Cpu, threads.or(Some(cores()))));

@@ -138,7 +138,7 @@ mod tests {
 
     /// Fails when a shortcut is shown without Ctrl, or a symbol key is spelled out.
     #[test]
-    fn keys_are_written_as_printed_on_them() {
+    fn shortcuts_use_the_key_names_printed_on_keyboards() {
         let ctx = Context::default();
         ctx.set_os(eframe::egui::os::OperatingSystem::Nix);
         for (modifiers, key, text) in [

@@ -74,7 +74,7 @@ mod tests {
 
     /// Fails when a folder's videos are not listed in order, or skipped files are not reported.
     #[test]
-    fn folders_give_their_videos_and_count_the_rest() {
+    fn folders_list_their_videos_and_report_skipped_files() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.MP4", "a.mkv", "notes.txt"] {
             std::fs::write(folder.path().join(name), "x").unwrap();

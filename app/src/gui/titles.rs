@@ -60,7 +60,7 @@ mod tests {
 
     /// Fails when a joint is listed by its internal name or without its side.
     #[test]
-    fn joints_are_named_for_people() {
+    fn joints_have_display_names() {
         assert_eq!(joint_title("l_wrist"), "Left wrist");
         assert_eq!(joint_title("r_big_toe"), "Right big toe");
         assert_eq!(joint_title("nose"), "Nose");
@@ -69,7 +69,7 @@ mod tests {
 
     /// Fails when a recording's time is not shortened, or an unexpected format causes a panic.
     #[test]
-    fn moments_are_short() {
+    fn recording_times_are_shortened() {
         assert_eq!(moment("2026-03-01_14-05-59.250"), "03-01 14:05");
         assert_eq!(moment("someday"), "someday");
     }

@@ -44,7 +44,7 @@ mod tests {
 
     /// Fails when trained weights would be loaded from another path, or a list shows a whole path.
     #[test]
-    fn names_come_apart_as_they_were_joined() {
+    fn split_is_the_inverse_of_join() {
         let path = Path::new("/home/a@b/runs/dance/best.safetensors");
         let name = join("sfm", path);
         assert_eq!(split(&name), ("sfm", Some(path.to_owned())));

@@ -304,7 +304,7 @@ mod tests {
 
     /// Fails when an info message never expires, or an error expires before it is dismissed.
     #[test]
-    fn news_end_and_errors_stay() {
+    fn info_messages_expire_and_errors_stay() {
         let mut ui_state = UiState::default();
         let mut left = |level| {
             ui_state.say(level, "x");

@@ -69,7 +69,7 @@ mod tests {
 
     /// Fails when every frame is drawn twice, or a hidden window is woken immediately.
     #[test]
-    fn news_wake_the_window_once_and_a_hidden_one_seldom() {
+    fn results_wake_the_window_once_and_a_hidden_one_rarely() {
         let ctx = Context::default();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);

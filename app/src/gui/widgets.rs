@@ -275,7 +275,7 @@ mod tests {
     /// Fails when a time just below a full minute rounds to `:60`, or seconds lose their leading
     /// zero.
     #[test]
-    fn clocks_read_like_clocks() {
+    fn clock_times_round_and_pad_correctly() {
         assert_eq!(clock(0.0), "0:00.0");
         assert_eq!(clock(59.99), "0:59.9");
         assert_eq!(clock(187.45), "3:07.4");

@@ -18,7 +18,7 @@ fn failing(errors: &Value) -> Value {
 /// Fails when two causes for a camera that does not open share a message, the message is a raw
 /// system error or longer than a line, or it does not say what to do.
 #[test]
-fn every_failure_is_told_in_its_own_words() {
+fn every_failure_has_its_own_message() {
     let cases = [
         (failing(&json!({"OPEN": 16})), "in use by another program"),
         (failing(&json!({"S_FMT": 16})), "in use by another program"),
@@ -57,7 +57,7 @@ fn every_failure_is_told_in_its_own_words() {
 /// Fails when a camera that is grey only, in use, does not start or delivers no frames is chosen
 /// although another one works, or is not chosen when it is the only one.
 #[test]
-fn the_first_camera_that_delivers_is_taken() {
+fn the_first_camera_that_delivers_frames_is_chosen() {
     let run = "run --input camera --max-frames 2 --json";
     let silent = json!({"first_millis": 1_000_000});
     for first in [
@@ -114,7 +114,7 @@ fn equal_webcams_are_told_apart() {
 
 /// Fails when `doctor` lists neither a camera's formats nor the reason why there are none.
 #[test]
-fn the_doctor_tells_formats_or_why_not() {
+fn doctor_lists_formats_or_the_reason() {
     let scene = Scene::new(&json!([
         with(webcam(0), &json!({"errors": {"OPEN": 13}})),
         with(webcam(1), &json!({"caps": 0x0080_0000})),

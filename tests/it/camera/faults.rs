@@ -59,7 +59,7 @@ fn damaged_frames_are_dropped_and_counted() {
 /// Fails when a camera that stops delivering, or is unplugged and comes back at another node, ends
 /// the run.
 #[test]
-fn a_camera_that_comes_back_goes_on() {
+fn a_reconnected_camera_resumes() {
     for fate in [
         json!({"stalls_after": 8}),
         json!({"unplugged_after": 8, "back_after": 400}),
@@ -119,7 +119,7 @@ fn interrupts_and_slow_cameras_are_no_failures() {
 
 /// Fails when wrong timestamps of a driver make the time stop, go backwards or jump.
 #[test]
-fn wrong_clocks_are_not_believed() {
+fn wrong_timestamps_are_not_trusted() {
     for clock in ["monotonic", "none", "wall", "zero", "still"] {
         let scene = troubled(&json!({"clock": clock}));
         let run = scene.json("run --input camera:0 --max-frames 10 --json --write-json out.jsonl");
@@ -199,7 +199,7 @@ fn an_interrupted_run_counts_what_it_leaves_out() {
 
 /// Fails when an ordinary webcam loses frames, or is not released.
 #[test]
-fn an_ordinary_webcam_is_run_and_let_go() {
+fn an_ordinary_webcam_runs_and_is_released() {
     let scene = Scene::new(&json!([webcam(0)]));
     let run = scene.json("run --input camera:0 --max-frames 5 --json");
     assert_eq!(

@@ -169,7 +169,7 @@ fn a_camera_with_h264_alone_is_read() {
 /// Fails when a camera uses the format left by another program instead of setting one, or does not
 /// open because its frame rate is not an integer.
 #[test]
-fn a_camera_is_opened_by_setting() {
+fn a_camera_is_opened_by_setting_its_format() {
     for (interval, rate) in [
         ([1, 30], 30.0),
         ([2, 15], 7.5),
@@ -197,7 +197,7 @@ fn a_camera_is_opened_by_setting() {
 /// Fails when a camera does not open that lists no sizes or rates, lists ranges of them, or
 /// delivers another format than was set.
 #[test]
-fn unusual_lists_are_understood() {
+fn unusual_format_lists_are_supported() {
     let ranges = json!({"sizes": {"Stepwise": [[16, 1920, 16], [16, 1080, 8]]}});
     let loopback = json!({
         "sizes": {"Stepwise": [[2, 8192, 1], [1, 8192, 1]]},
@@ -244,7 +244,7 @@ fn unusual_lists_are_understood() {
 
 /// Fails when a slow mode is preferred for its size, or an ordinary webcam does not run at 30 fps.
 #[test]
-fn the_rate_is_chosen_first() {
+fn the_frame_rate_has_priority() {
     let run = Scene::new(&json!([webcam(0)])).json(RUN);
     assert_eq!(run["camera"]["format"], "640x480 at 30 fps as YUYV");
     let slow = json!({

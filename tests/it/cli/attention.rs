@@ -52,7 +52,7 @@ fn write_sure(desk: &Desk, name: &str, mut tensors: HashMap<String, Tensor>, las
 /// Fails when the figure lacks its map, title or scale, or does not depend on the selected layer,
 /// map, joint and threshold.
 #[test]
-fn a_picture_shows_the_map_that_was_asked_for() {
+fn the_figure_shows_the_requested_map() {
     let desk = desk();
     let draw = |options: &str, name: &str| {
         let arguments = format!("attention --input person.png {options} --out {name}");
@@ -91,7 +91,7 @@ fn a_picture_shows_the_map_that_was_asked_for() {
 
 /// Fails when an invalid request draws something, or the error does not list the valid values.
 #[test]
-fn what_cannot_be_drawn_is_said_in_one_line() {
+fn invalid_requests_are_rejected_in_one_line() {
     let desk = desk();
     image::RgbImage::new(320, 240)
         .save(desk.path("empty.png"))

@@ -153,7 +153,7 @@ fn a_network_for_other_joints_brings_its_skeleton() {
 /// Fails when a network with a position table is imported with another input size, and is fed
 /// distorted crops.
 #[test]
-fn a_table_of_positions_tells_the_input_size() {
+fn a_position_table_determines_the_input_size() {
     let desk = Desk::new();
     let options = BuildOptions {
         n_joints: 16,
@@ -183,7 +183,7 @@ fn a_table_of_positions_tells_the_input_size() {
 /// Fails when a file that does not contain the weights of a model is accepted, causes a panic,
 /// leaves partial output, executes its contents, or is rejected without a reason.
 #[test]
-fn what_is_not_a_model_is_refused_in_one_line() {
+fn files_without_model_weights_are_refused_in_one_line() {
     let desk = Desk::new();
     for name in [
         "tiny_zip",
@@ -266,7 +266,7 @@ fn what_is_not_a_model_is_refused_in_one_line() {
 /// that exceeds the limit, which leaves no error message.
 #[cfg(unix)]
 #[test]
-fn a_hostile_file_takes_little_memory() {
+fn a_hostile_file_uses_little_memory() {
     const LIMIT_KIB: u64 = 1 << 20;
     let desk = Desk::new();
     let claim = |opcode: u8, n: usize| {
@@ -308,7 +308,7 @@ fn a_hostile_file_takes_little_memory() {
 /// Fails when a failed import leaves partial files, weights without their card, or weights with
 /// stricter permissions than the card.
 #[test]
-fn an_import_is_whole_or_not_there() {
+fn an_import_is_complete_or_leaves_no_files() {
     let desk = Desk::new();
     desk.copy(&asset("models/sfm-coco17.safetensors"), "in.safetensors");
     let import = "import --in in.safetensors --out w.safetensors --model sfm";

@@ -29,7 +29,7 @@ fn check_stages(stages: &Value, wanted: &[&str]) {
 
 /// Fails when the keys of a run's summary change.
 #[test]
-fn run_prints_its_figures() {
+fn run_prints_its_summary() {
     let desk = Desk::new();
     let run = desk.json("run --input sample --max-frames 4 --record out.mp4 --json");
     assert_eq!(run["frames"], 4);
@@ -50,7 +50,7 @@ fn run_prints_its_figures() {
 
 /// Fails when a reader that closes the pipe early (`| head`) causes a panic or an error message.
 #[test]
-fn a_reader_may_go() {
+fn a_closed_pipe_is_no_error() {
     let desk = Desk::new();
     for arguments in ["models", "models --json"] {
         let mut command = desk.command(arguments);
@@ -104,7 +104,7 @@ fn bench_prints_every_stage() {
 /// Fails when a model without bundled weights cannot be timed, or the output does not say that its
 /// weights are random.
 #[test]
-fn bench_makes_up_missing_weights() {
+fn bench_uses_random_weights_if_there_are_none() {
     let desk = Desk::new();
     let outcome = desk.succeed("bench --model sfm-no-hsa --iters 1 --json");
     let bench: Value = serde_json::from_str(&outcome.stdout).unwrap();

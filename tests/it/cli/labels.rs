@@ -20,7 +20,7 @@ fn each_person(value: &mut Value, change: impl FnMut(&mut Value)) {
 /// Fails when a tool's style of labels changes a metric, omitted labels are not reported, or
 /// training reads other people than evaluation.
 #[test]
-fn figures_do_not_depend_on_the_tool() {
+fn metrics_do_not_depend_on_the_labelling_tool() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 2);
     std::fs::create_dir(desk.path("images")).unwrap();
@@ -133,7 +133,7 @@ fn figures_do_not_depend_on_the_tool() {
 /// Fails when evaluating no one gives a number or does not count the reasons, or when a check omits
 /// its findings because a data set is unusable.
 #[test]
-fn nobody_is_no_figure() {
+fn evaluating_no_one_gives_no_number() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 2);
     let mut value = labels(&desk, "people.json");
@@ -168,7 +168,7 @@ fn nobody_is_no_figure() {
 /// Fails when predictions or boxes are accepted as labels, labels as boxes, or the error names
 /// another cause.
 #[test]
-fn files_that_are_something_else_are_named() {
+fn files_of_another_kind_are_named() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 1);
     let prediction =
@@ -220,7 +220,7 @@ fn upside_down(picture: &image::RgbaImage) -> Vec<u8> {
 /// Fails when an image with EXIF rotation is evaluated or trained on in the wrong orientation
 /// although the labels determine it, or the output does not say which orientation is used.
 #[test]
-fn the_labels_decide_how_a_picture_lies() {
+fn the_labels_determine_the_image_orientation() {
     let desk = Desk::new();
     label(&desk);
     let mut value = labels(&desk, "labels.json");

@@ -41,7 +41,7 @@ fn wrong_usage_exits_with_2() {
 
 /// Fails when conflicting options exit with the code of a failure, or their file is not named.
 #[test]
-fn options_that_do_not_fit_exit_with_2() {
+fn conflicting_options_exit_with_2() {
     let desk = Desk::new();
     desk.write("misspelt.toml", "epocs = 3\n");
     desk.write(
@@ -101,7 +101,7 @@ fn an_unusable_input_is_named_in_one_line() {
 
 /// Fails when a video that needs ffmpeg is refused without saying so.
 #[test]
-fn a_video_that_needs_ffmpeg_says_so_where_there_is_none() {
+fn a_video_that_needs_ffmpeg_says_so_if_it_is_missing() {
     let desk = Desk::new();
     desk.write("film.avi", "RIFF, but not really");
     let mut command = desk.command("run --input film.avi");
@@ -148,7 +148,7 @@ fn an_output_never_overwrites_the_input_or_another_output() {
 
 /// Fails when weights that do not fit are loaded, or rejected without naming the difference.
 #[test]
-fn unfit_weights_are_named_with_tensor_and_shapes() {
+fn unsuitable_weights_are_named_with_tensor_and_shapes() {
     let desk = Desk::new();
     let bundled = asset("models/sfm-coco17.safetensors");
     let mut tensors = safetensors::load(&bundled, &Device::Cpu).unwrap();

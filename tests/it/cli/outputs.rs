@@ -47,7 +47,7 @@ fn the_sound_of_a_file_is_in_its_annotated_video() {
 
 /// Fails when an export is missing, lacks frames, or contradicts the others.
 #[test]
-fn a_run_writes_every_file_that_was_asked_for() {
+fn a_run_writes_every_requested_file() {
     let desk = Desk::new();
     desk.succeed(
         "run --input sample --max-frames 8 --overlay skeleton,heatmap,attention \
@@ -107,7 +107,7 @@ fn smoothing_can_be_switched_off() {
 /// Fails when an incomplete download is refused, its frames before the break are lost, or there is
 /// no warning that frames are missing.
 #[test]
-fn a_cut_clip_gives_the_frames_before_the_cut_and_a_warning() {
+fn a_truncated_clip_gives_its_frames_and_a_warning() {
     let desk = Desk::new();
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
     desk.write("cut.mkv", &clip[..clip.len() / 8]);
@@ -144,7 +144,7 @@ fn start_and_end_select_by_time() {
 /// Fails when images are refused, read in the wrong order, or a single one is dropped (also in live
 /// mode). The folder has the name of a source kind.
 #[test]
-fn a_picture_and_a_folder_of_pictures_are_inputs() {
+fn images_and_folders_of_images_are_inputs() {
     let desk = Desk::new();
     let frames = read_all(&SourceSpec::parse("sample").unwrap());
     std::fs::create_dir(desk.path("folder")).unwrap();
@@ -246,7 +246,7 @@ fn without_a_display_the_demo_is_written() {
 /// window is silently replaced by the demo.
 #[cfg(all(unix, not(target_os = "macos")))]
 #[test]
-fn a_dead_display_is_none() {
+fn a_display_that_does_not_respond_counts_as_none() {
     let desk = Desk::new();
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
     desk.write("short.mkv", &clip[..clip.len() / 8]);

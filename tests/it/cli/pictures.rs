@@ -22,7 +22,7 @@ fn person() -> DynamicImage {
 /// Fails when an image is skipped because of its extension, a broken one shifts the numbers of the
 /// others, results lack the image names, or skipped images are not reported.
 #[test]
-fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
+fn a_folder_keeps_numbers_and_names_and_reports_skipped_images() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("day")).unwrap();
     let person = person();
@@ -81,7 +81,7 @@ fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
 
 /// Fails when a truncated image is read without a warning.
 #[test]
-fn a_cut_picture_is_said() {
+fn a_truncated_image_causes_a_warning() {
     let desk = Desk::new();
     person().save(desk.path("whole.jpg")).unwrap();
     let bytes = std::fs::read(desk.path("whole.jpg")).unwrap();
@@ -129,7 +129,7 @@ fn lists_go_to_standard_output() {
 /// Fails when a reader that closes the pipe early (`| head -1`) fails the run.
 #[cfg(unix)]
 #[test]
-fn a_reader_of_a_list_may_go() {
+fn a_closed_pipe_does_not_fail_the_run() {
     let desk = Desk::new();
     let mut command = desk.command("run --input synthetic --max-frames 30 --write-json -");
     let piped = std::process::Stdio::piped;

@@ -20,7 +20,7 @@ pub(super) fn palette(window: &mut Window, text: &str) {
 /// Fails when Tab does not cycle through the maps or no longer moves between controls, or a shared
 /// shortcut does something else here than its name says.
 #[test]
-fn keys_mean_what_is_shown_here() {
+fn shortcuts_act_on_the_inspect_view() {
     let mut window = Window::reader("maps");
     let first = window.drawn(0);
     window.press(Key::Tab);
@@ -62,7 +62,7 @@ fn keys_mean_what_is_shown_here() {
 /// Fails when a joint, a map or a second model cannot be selected by name, or a live command
 /// without meaning in Inspect is offered.
 #[test]
-fn the_palette_asks_about_joints() {
+fn the_palette_selects_joints() {
     let mut window = Window::reader("maps");
     palette(&mut window, "ask left wrist");
     let wanted = Some(Pick::Joint {

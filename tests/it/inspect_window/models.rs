@@ -11,7 +11,7 @@ use crate::driving::{Drive, Views as _};
 
 /// Fails when a second model is shown with another frame or joint than the first.
 #[test]
-fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
+fn two_models_show_the_same_joint_of_the_same_frame() {
     let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
     window.choose("Compare", "plain");
@@ -34,7 +34,7 @@ fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
 /// Fails when a model with trained weights never delivers predictions, alone or next to one with
 /// bundled weights, or is labelled with the path of its file.
 #[test]
-fn weights_trained_here_answer_too() {
+fn trained_weights_deliver_predictions() {
     let mut window = Window::reader("maps · dance");
     assert_eq!(window.inspect().slots[0].wanted.as_deref(), Some(TRAINED));
     window.choose("Joint", "Nose");
@@ -62,7 +62,7 @@ fn weights_trained_here_answer_too() {
 /// Fails when the view does not use the most recently chosen network: that of the live view, or one
 /// chosen here since.
 #[test]
-fn the_network_chosen_last_is_looked_into() {
+fn the_network_chosen_last_is_inspected() {
     let mut window = Window::live();
     let looked_into = |window: &mut Window, name: &str| {
         window.press(Key::I);
@@ -113,7 +113,7 @@ fn models_follow_the_device() {
 /// Fails when an earlier frame cannot be compared with the current one, changes with it, or the
 /// joint distances are those of a frame with itself.
 #[test]
-fn a_frame_that_is_kept_is_compared_with_later_ones() {
+fn a_kept_frame_is_compared_with_later_ones() {
     let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
     window.click("Keep this frame");
@@ -160,7 +160,7 @@ fn a_frame_that_is_kept_is_compared_with_later_ones() {
 
 /// Fails when a second model chosen for one recording is still there for the next one.
 #[test]
-fn another_recording_is_looked_into_alone() {
+fn another_recording_starts_with_a_single_model() {
     let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
     window.until(|app| app.inspect().slots[1].found.is_some());

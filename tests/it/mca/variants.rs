@@ -153,7 +153,7 @@ fn earlier_iterations_are_those_of_shorter_inference() {
 /// Fails when a switch of the component analysis has too little or too much effect, when the
 /// kernels compute another network, or when a softmax does not cover the whole map.
 #[test]
-fn the_ablations_have_their_maps() {
+fn ablations_have_the_expected_maps() {
     const NAMES: [&str; 8] = [
         "s0_att",
         "s1_att",

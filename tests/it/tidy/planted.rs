@@ -40,7 +40,7 @@ fn reported(middle: &str) -> Vec<String> {
 
 /// Fails when an import from a higher layer is missed because of its syntax.
 #[test]
-fn an_import_from_above_is_seen_however_it_is_written() {
+fn an_import_from_above_is_found_in_every_syntax() {
     for middle in [
         "use crate::high::High;",
         "use crate::{low::Low, high::High};",
@@ -75,7 +75,7 @@ fn an_import_from_above_is_seen_however_it_is_written() {
 
 /// Fails when code after a test-only item is skipped, or such an item is checked.
 #[test]
-fn only_what_is_marked_as_a_test_is_skipped() {
+fn only_test_items_are_skipped() {
     for test in [
         "#[cfg(test)] mod tests { use crate::high::High; }",
         "#[cfg(test)] mod tests;",
@@ -103,7 +103,7 @@ fn only_what_is_marked_as_a_test_is_skipped() {
 /// Fails when an import is accepted because a lower module or the crate root re-exports the name,
 /// or an allowed one is reported because the root re-exports it.
 #[test]
-fn what_a_name_means_counts() {
+fn re_exports_are_resolved() {
     let files = [
         ("low/mod.rs", "pub use crate::high::High; pub mod inner;"),
         ("middle.rs", "use crate::low::High;"),
@@ -121,7 +121,7 @@ fn what_a_name_means_counts() {
 
 /// Fails when importing from the same row is accepted, or importing a module's own files is not.
 #[test]
-fn neighbours_are_strangers_and_folders_are_not() {
+fn modules_of_the_same_row_may_not_import_each_other() {
     let rows = |is_base_shared| Layers {
         rows: &[&["low", "middle"], &["high"]],
         is_base_shared,
@@ -181,7 +181,7 @@ fn circles(files: &[(&str, &str)], enclosing: Enclosing) -> Vec<Vec<String>> {
 /// Fails when files that depend on each other, directly or indirectly, are not found, or files that
 /// do not are reported as a cycle.
 #[test]
-fn circles_of_files_are_found() {
+fn cycles_of_files_are_found() {
     use Enclosing::{Counts, IsFree};
     assert!(circles(&[], Counts).is_empty());
 
@@ -213,7 +213,7 @@ fn circles_of_files_are_found() {
 /// Fails when a `mod.rs` that only re-exports names counts as part of a cycle, when re-exports hide
 /// one, or when the two ways to count a folder's root file are confused.
 #[test]
-fn facades_make_no_circles_and_hide_none() {
+fn re_exports_neither_cause_nor_hide_cycles() {
     use Enclosing::{Counts, IsFree};
     let facade = "mod a; mod b; pub mod inner; pub use a::A; pub use b::B; pub struct Low;";
     let b = ("low/b.rs", "use super::A; pub struct B(A);");

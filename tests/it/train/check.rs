@@ -8,7 +8,7 @@ use crate::cli::Desk;
 /// Fails when training images that are also held out under another name are accepted, a check
 /// trains or writes anything, or its JSON contains less than its text.
 #[test]
-fn data_can_be_checked_alone() {
+fn data_can_be_checked_without_training() {
     let desk = Desk::new();
     for folder in ["here", "there"] {
         std::fs::create_dir(desk.path(folder)).unwrap();

@@ -10,7 +10,7 @@ const OPTIONS: &str = "--batch-size 2 --input-size 64 --device cpu --threads 2 -
 /// Fails when a training cannot be moved together with its data, resumed from any folder or with
 /// its data elsewhere, or its files contain absolute paths.
 #[test]
-fn a_moved_training_goes_on() {
+fn a_moved_training_can_be_resumed() {
     let desk = Desk::new();
     std::fs::create_dir_all(desk.path("here/data")).unwrap();
     draw_people(&desk.path("here/data"), 4);

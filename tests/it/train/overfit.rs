@@ -115,13 +115,13 @@ fn an_hourglass_overfits_a_few_people() {
 /// Fails when a bottom-up network does not learn because targets of two people in an image or
 /// mosaic, the loss of its stages, its backward pass or its evaluation is wrong.
 #[test]
-fn people_side_by_side_are_overfitted() {
+fn bottom_up_networks_overfit_people_next_to_each_other() {
     learns("ssa-sfm-2");
 }
 
 /// Fails when a network is added without an overfitting test.
 #[test]
-fn every_network_has_a_lesson() {
+fn every_network_has_an_overfitting_test() {
     let cases: Vec<_> = CASES.iter().map(|case| case.model).collect();
     let models: Vec<_> = MODELS.iter().map(|model| model.name).collect();
     assert_eq!(cases, models);

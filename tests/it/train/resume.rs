@@ -57,7 +57,7 @@ fn figures(trainer: &Trainer) -> Vec<String> {
 /// Fails when a network with dropout or a stacked hourglass continues differently after it was
 /// stopped within an epoch.
 #[test]
-fn other_networks_go_on_exactly() {
+fn other_networks_resume_exactly() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 4);
     for model in ["tp-r-a3s", "mca-2-slim"] {
@@ -87,7 +87,7 @@ fn other_networks_go_on_exactly() {
 /// Fails when stopping has to wait for a validation, or a validation that was stopped counts, is
 /// never repeated, or changes the training.
 #[test]
-fn a_stopped_measurement_is_made_up_for() {
+fn a_stopped_validation_is_repeated() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 4);
     let others = desk.path("others");
@@ -183,7 +183,7 @@ fn changed_labels_are_refused() {
 
 /// Fails when unreadable images are reported only by a warning, or counted twice.
 #[test]
-fn broken_pictures_are_counted() {
+fn broken_images_are_counted() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 4);
     desk.write("2.png", "not an image");
@@ -216,7 +216,7 @@ fn broken_pictures_are_counted() {
 
 /// Fails when resuming in a mistyped folder creates it.
 #[test]
-fn a_mistyped_folder_is_not_made() {
+fn a_mistyped_folder_is_not_created() {
     let desk = Desk::new();
     let message = desk.complaint("train --resume --out typo");
     assert!(

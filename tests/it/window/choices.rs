@@ -33,7 +33,7 @@ fn kept(folder: &Path, book: &LogBook, input: Option<&str>) -> Harness<'static, 
 
 /// Fails when the scale cannot be changed by keys and in the settings, or is not saved.
 #[test]
-fn the_size_follows_keys_and_settings_and_is_kept() {
+fn the_scale_follows_keys_and_settings_and_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let book = LogBook::default();
     let open = || Window {
@@ -66,7 +66,7 @@ fn the_size_follows_keys_and_settings_and_is_kept() {
 
 /// Fails when an opened file is not in the recent list, or a missing one can be clicked.
 #[test]
-fn files_opened_before_are_offered_and_those_gone_are_grey() {
+fn recent_files_are_listed_and_missing_ones_disabled() {
     let folder = tempfile::tempdir().unwrap();
     let book = LogBook::default();
     let there = folder.path().join("walk.mp4");
@@ -195,7 +195,7 @@ fn a_camera_delivers_in_the_format_chosen() {
 /// Fails when the recordings are not visible in a window of usual size, or any control cannot be
 /// reached in a very small one.
 #[test]
-fn what_matters_is_in_sight() {
+fn important_controls_are_visible() {
     let folder = tempfile::tempdir().unwrap();
     let book = LogBook::default();
     let mut window = Window {

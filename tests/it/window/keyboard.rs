@@ -46,7 +46,7 @@ impl Window {
 /// Fails when letters typed right after Ctrl+K start a recording, switch overlays or get lost, in
 /// one slow frame or in the frames that follow.
 #[test]
-fn what_follows_ctrl_k_goes_into_the_palette() {
+fn keys_after_ctrl_k_go_into_the_palette() {
     let open = || key(Key::K, Modifiers::COMMAND);
     for frames in 1..4 {
         let mut window = Window::running("clip.mp4");
@@ -76,7 +76,7 @@ fn what_follows_ctrl_k_goes_into_the_palette() {
 /// Fails when digits, letters or spaces typed into a field act as shortcuts, including those in the
 /// frame of the click that focuses it, or in the next one.
 #[test]
-fn what_is_typed_into_a_field_is_no_shortcut() {
+fn text_typed_into_a_field_triggers_no_shortcuts() {
     for slow in [true, false] {
         let mut window = Window::running("clip.mp4");
         let path = window.harness.get_by_label("Path").rect().center();
@@ -117,7 +117,7 @@ fn what_is_typed_into_a_field_is_no_shortcut() {
 /// Fails when the key that presses a focused button also plays or pauses, or an arrow key that
 /// moves a focused control also steps through the frames.
 #[test]
-fn keys_that_operate_a_control_are_no_shortcuts() {
+fn keys_that_operate_a_control_trigger_no_shortcuts() {
     let mut window = Window::running("clip.mp4");
     window.harness.get_by_label("Smoothing").focus();
     window.harness.run_steps(3);

@@ -13,7 +13,7 @@ fn frames_back(session: &UiState) -> Option<usize> {
 
 /// Fails when the buffered frames of a camera cannot be viewed, or live playback does not resume.
 #[test]
-fn a_live_picture_is_stepped_back_and_followed_again() {
+fn live_frames_can_be_stepped_back_and_followed_again() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.stats.held_frames > 12);
     window.press(Key::ArrowLeft);
@@ -78,7 +78,7 @@ fn joints_are_hidden_one_by_one() {
 /// Fails when the timeline of the sample clip, a Matroska file without a stated duration, does not
 /// work, or its length is not shown.
 #[test]
-fn a_file_without_a_length_gets_a_time_line() {
+fn a_file_without_a_duration_gets_a_timeline() {
     let mut window = Window::running("sample");
     window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
     assert!(
@@ -124,7 +124,7 @@ fn the_header_names_what_is_shown() {
 /// Fails when a camera that stopped delivering leaves a frozen image without a message, or cannot
 /// be closed.
 #[test]
-fn a_silent_camera_is_told_and_let_go() {
+fn a_silent_camera_is_reported_and_can_be_closed() {
     let mut window = Window::open(Some("camera:silent"), &[]);
     let is_silent = |s: &UiState| matches!(s.source_status, SourceStatus::Stalled { .. });
     window.until(is_silent);

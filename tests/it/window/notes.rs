@@ -12,7 +12,7 @@ use super::Window;
 /// Fails when an image without a detected person has no note, or the note stays after a person is
 /// detected.
 #[test]
-fn nobody_found_is_said_over_the_picture() {
+fn a_note_appears_if_no_person_is_detected() {
     let mut window = Window::running("clip.mp4");
     assert!(!window.has("No person found"));
     window.choose("Network", "blind");
@@ -35,7 +35,7 @@ fn nobody_found_is_said_over_the_picture() {
 /// Fails when the selected map of one network is requested from another, which gives an error
 /// instead of its first map.
 #[test]
-fn another_network_begins_with_its_own_first_map() {
+fn another_network_starts_with_its_own_first_map() {
     let mut window = Window::running("clip.mp4");
     window.click("Attention");
     window.until(|s| !s.attention_maps.is_empty());

@@ -123,7 +123,7 @@ fn a_file_is_recorded_once_however_it_is_played() {
 
 /// Fails when one recording contains frames of two sources, or the second source is not recorded.
 #[test]
-fn another_source_begins_another_recording() {
+fn another_source_starts_another_recording() {
     let mut window = Window::open(None, &["Desk camera", "Door camera"]);
     window.until(|s| s.presented.is_some());
     window.press(Key::R);
@@ -190,7 +190,7 @@ fn a_recording_is_renamed() {
 
 /// Fails when a number typed into the field does not seek, or seeks to another frame.
 #[test]
-fn a_typed_frame_or_time_is_gone_to() {
+fn a_typed_frame_or_time_is_seeked_to() {
     let mut window = Window::running("sample");
     window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
     window.press(Key::Space);

@@ -20,7 +20,7 @@ fn palette(window: &mut Window, text: &str) {
 
 /// Fails when the palette does not open, find or run a command, or keeps the focus.
 #[test]
-fn the_palette_does_what_is_typed() {
+fn the_palette_runs_the_typed_command() {
     let mut window = Window::running("clip.mp4");
     palette(&mut window, "over heat");
     window.press(Key::Enter);
@@ -40,7 +40,7 @@ fn the_palette_does_what_is_typed() {
 
 /// Fails when a synonym of a command finds nothing, or ranks another command first.
 #[test]
-fn the_palette_knows_other_words() {
+fn the_palette_finds_synonyms() {
     let mut window = Window::running("clip.mp4");
     for (word, wanted) in [
         ("zoom", "Everything larger"),

@@ -99,7 +99,7 @@ mod tests {
 
     /// Fails when a run is not reproducible, inputs stay unchanged, or empty inputs cause a panic.
     #[test]
-    fn damage_is_a_function_of_the_seed() {
+    fn mutations_are_determined_by_the_seed() {
         let seeds = vec![b"abcdefgh12345678".to_vec(), Vec::new()];
         let all = |seed| {
             let mut chance = Chance::new(seed);

@@ -46,7 +46,7 @@ mod tests {
 
     /// Fails when a few letters of a command do not find it, or rank another one first.
     #[test]
-    fn the_beginnings_of_words_find_a_command() {
+    fn letters_at_word_starts_find_a_command() {
         assert_eq!(fit("Save a snapshot", "xyz"), None);
         assert_eq!(fit("Keys", "syek"), None);
         assert!(fit("Save a snapshot", "snap") > fit("Show all joints", "sa"));

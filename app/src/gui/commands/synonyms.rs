@@ -110,7 +110,7 @@ mod tests {
 
     /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
-    fn every_word_leads_to_a_command() {
+    fn every_synonym_finds_a_command() {
         let made = [
             "Open recording ",
             "Show ",

@@ -167,7 +167,7 @@ mod tests {
     /// Fails when options of another version discard the other settings, or options of this version
     /// are lost.
     #[test]
-    fn options_of_another_version_are_forgotten_alone() {
+    fn only_options_of_another_version_are_discarded() {
         let mut plan = TrainPlan {
             threads: 3,
             ..TrainPlan::default()

@@ -158,7 +158,7 @@ mod tests {
 
     /// Fails when a learning rate is not formatted in short scientific notation.
     #[test]
-    fn rates_are_short() {
+    fn learning_rates_are_formatted_in_short_form() {
         let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0].map(short);
         assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1"]);
     }

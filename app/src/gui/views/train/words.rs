@@ -42,7 +42,7 @@ mod tests {
 
     /// Fails when a large loss is shown with meaningless digits, or a small one as 0.
     #[test]
-    fn four_digits_of_a_loss_count() {
+    fn losses_have_four_significant_digits() {
         let all = [9_476.577_15, 0.5, 0.000_437_12, 12.0, 0.0].map(figure);
         assert_eq!(all, ["9477", "0.5", "0.0004371", "12", "0"]);
     }

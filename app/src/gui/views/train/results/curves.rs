@@ -263,7 +263,7 @@ mod tests {
     /// Fails when an axis reaches a thousand per cent because a network detects no one, or a curve
     /// lies outside its axis.
     #[test]
-    fn level_curves_have_axes_people_can_read() {
+    fn flat_curves_have_readable_axes() {
         let of = |values: &[f64], unit| {
             let curve = Curve {
                 name: "x",

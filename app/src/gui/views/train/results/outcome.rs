@@ -360,7 +360,7 @@ mod tests {
     /// Fails when the advice is to keep initial weights that were never trained, or to lower the
     /// learning rate while the loss still falls.
     #[test]
-    fn a_network_without_weights_of_its_own_is_told_to_train_longer() {
+    fn without_initial_weights_the_advice_is_to_train_longer() {
         let mut progress = after(&[Some(0.0), Some(0.0), Some(0.0)]);
         progress.history[2].loss = Some(0.4);
         assert!(verdict(&progress).1.contains("keep the old"));

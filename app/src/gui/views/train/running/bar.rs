@@ -256,7 +256,7 @@ mod tests {
 
     /// Fails when the remaining time is not shown in its natural unit.
     #[test]
-    fn times_are_told_in_their_unit() {
+    fn remaining_time_is_shown_in_its_natural_unit() {
         let all = [0.2, 75.0, 100.0, 7500.0].map(time_left);
         assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
     }
@@ -264,7 +264,7 @@ mod tests {
     /// Fails when a training whose warm-up never ends starts without a warning, or one whose
     /// warm-up ends causes it.
     #[test]
-    fn a_warm_up_without_an_end_is_told() {
+    fn warns_if_the_warm_up_never_ends() {
         let mut config = poselens_engine::train::recipe::recipe("sfm", "fine-tune").unwrap();
         (config.epochs, config.batch_size) = (3, 16);
         config.schedule.warm_up_steps = 20;

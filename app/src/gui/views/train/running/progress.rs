@@ -388,7 +388,7 @@ mod tests {
 
     /// Fails when events of a training are not shown, or validation looks like a stall.
     #[test]
-    fn news_become_progress() {
+    fn events_update_the_progress() {
         let mut progress = TrainProgress::new("run".into(), "sfm".into(), 2);
         progress.take(Event::Started {
             epoch: 0,
@@ -445,7 +445,7 @@ mod tests {
     /// Fails when the images next to the metrics belong to other weights than those offered,
     /// nothing is offered although there are no previous weights, or worse weights are.
     #[test]
-    fn pictures_and_figures_are_of_the_weights_offered() {
+    fn images_and_metrics_are_of_the_offered_weights() {
         let of = |pck: &[f64]| {
             let mut progress = TrainProgress::new("run".into(), "sfm".into(), 3);
             for (epoch, pck) in (0..).zip(pck) {

@@ -351,7 +351,7 @@ mod tests {
 
     /// Fails when a full disk is reported as an operating system error code.
     #[test]
-    fn a_full_disk_is_told_in_words() {
+    fn a_full_disk_is_explained_in_plain_words() {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let error = Error::io("write", Path::new("state.safetensors"))(full);
         assert!(explain(&error).starts_with("The disk is full: cannot write state"));
@@ -361,7 +361,7 @@ mod tests {
 
     /// Fails when a pause does not hold, cannot be ended, or overrides `Stop`.
     #[test]
-    fn pauses_hold_until_they_are_ended() {
+    fn pauses_hold_until_resumed_or_stopped() {
         let work = |_: &Sender<Event>, control: &TrainControl, shared: &SharedProgress| {
             let on_pause = || shared.update(true, |s| s.phase = Phase::Paused);
             let mut n = 0;

@@ -52,7 +52,7 @@ mod tests {
 
     /// Fails when a long training uses unbounded memory, or thinning distorts its curve.
     #[test]
-    fn curves_stay_small_and_keep_their_course() {
+    fn thinned_curves_stay_bounded_and_undistorted() {
         let mut series = Series::default();
         for step in 1..=100_000 {
             series.push(f64::from(step), 3.0 * f64::from(step));

@@ -238,7 +238,7 @@ mod tests {
     /// Fails when twenty missing images give twenty lines, or findings that prevent a training look
     /// like those that only skip images.
     #[test]
-    fn findings_that_say_the_same_are_one_and_say_what_they_cost() {
+    fn equal_findings_are_grouped_with_their_consequence() {
         let missing = |i: u64| {
             let file = format!("/data/{i}.jpg");
             Finding::of_file(Severity::Error, Path::new(&file), "is missing")
