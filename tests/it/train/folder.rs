@@ -62,8 +62,8 @@ fn a_full_disk_keeps_the_last_state() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 2);
     let begin = format!("train --annotations people.json --out out --epochs 1 {OPTIONS}");
-    // A file may hold the first state (6 MB) but not one with the optimizer's moments (15 MB),
-    // whichever of two units this shell's limit has: the write fails as on a full disk.
+    // The limit allows the first state (6 MB) but not one with the optimizer's moments (15 MB), in
+    // blocks of 512 or 1024 bytes, depending on the shell: the write fails as on a full disk.
     let script = "trap '' XFSZ; ulimit -f 14000; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_poselens-under-test")]);

@@ -10,7 +10,7 @@ pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
         .on_hover_text("The same people after every epoch; never trained on");
     let [before, now, after] = cx.view.held_out.each_ref().map(Option::as_ref);
-    // The latest predictions during training; at the end those of the offered weights.
+    // The latest predictions during training; at the end those of the judged weights.
     let now = after.filter(|_| !cx.view.is_active()).or(now);
     let (Some(before), Some(now)) = (before, now) else {
         let text = if cx.view.is_active() {

@@ -331,8 +331,8 @@ impl TrainProgress {
         files.find(|file| file.is_file())
     }
 
-    /// Returns whether the loss of the last third of the epochs is clearly below that of the third
-    /// before; averages, because single epochs fluctuate.
+    /// Returns whether the mean loss of the last third of the epochs is clearly below that of the
+    /// third before. Means are compared because single epochs fluctuate.
     pub fn is_falling(&self) -> bool {
         let losses: Vec<f64> = self.history.iter().filter_map(|r| r.loss).collect();
         let third = (losses.len() / 3).max(1);
