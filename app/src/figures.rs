@@ -1,9 +1,9 @@
-//! A line a second about speed, for measurements that take long (`tests/soak.sh`): printed with
-//! `--log poselens_app::figures=trace`.
+//! Logs speed once a second for long measurements (`tests/soak.sh`): printed with `--log
+//! poselens_app::figures=trace`.
 
 use std::time::{Duration, Instant};
 
-/// Says when a second has passed.
+/// Timer that is due once a second.
 #[derive(Debug)]
 pub struct EverySecond {
     last: Instant,
@@ -18,7 +18,7 @@ impl Default for EverySecond {
 }
 
 impl EverySecond {
-    /// Whether the last line is a second old and a line would be printed.
+    /// Returns whether a second has passed since the last line and the line would be printed.
     pub fn is_due(&mut self) -> bool {
         let is_due = tracing::enabled!(tracing::Level::TRACE)
             && self.last.elapsed() >= Duration::from_secs(1);
@@ -29,7 +29,7 @@ impl EverySecond {
     }
 }
 
-/// Prints the line. `latency` is the median and the 95th percentile of the last seconds,
+/// Logs the line. `latency` is the median and the 95th percentile of the last seconds in
 /// milliseconds.
 pub fn trace(frames: u64, drops: u64, latency: Option<(f64, f64)>) {
     let (p50_ms, p95_ms) = latency.unwrap_or((f64::NAN, f64::NAN));

@@ -1,20 +1,21 @@
-//! Where settings and recordings live: the platform's own places.
+//! Platform-specific folders of settings and recordings.
 
 use std::path::PathBuf;
 
 use directories::{ProjectDirs, UserDirs};
 
-/// Config, data, cache and state folders; `None` when the system names no home.
+/// Returns the config, data, cache and state folders; `None` if there is no home folder.
 pub fn project() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "poselens")
 }
 
-/// Where trainings go, each into a folder of its own.
+/// Returns the parent folder of trainings; each has a folder of its own.
 pub fn trainings() -> Option<PathBuf> {
     project().map(|p| p.data_dir().join("trainings"))
 }
 
-/// Where recordings go: `PoseLens` in the user's videos folder, else in their home.
+/// Returns the folder of recordings: `PoseLens` in the user's videos folder, else in the home
+/// folder.
 pub fn recordings() -> Option<PathBuf> {
     let user = UserDirs::new()?;
     let parent = user.video_dir().unwrap_or_else(|| user.home_dir());

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Runs the program: parses the command line, runs the command, turns its outcome into an exit
-/// code (0 done, 1 failed, 2 wrong usage).
+/// Runs the program: parses the command line, runs the command and returns its exit code (0
+/// success, 1 failure, 2 wrong usage).
 pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match cli.run() {

@@ -1,4 +1,4 @@
-//! What the program reports, for people who have no terminal: the log panel reads a [`LogBook`].
+//! Collects log lines for the log sheet, which reads a [`LogBook`].
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Lines that are kept.
+/// Maximum number of lines kept.
 pub const N_LINES: usize = 1000;
-/// Characters of a line that are kept.
+/// Maximum number of characters kept per line.
 const MAX_CHARS: usize = 2000;
 
-/// One report.
+/// A log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Since the program started.
+    /// Time since program start.
     pub since_start: Duration,
-    /// How severe it is.
+    /// Severity.
     pub level: Level,
-    /// The module that reports.
+    /// Module that logged it.
     pub target: String,
-    /// What it reports.
+    /// Message and fields.
     pub text: String,
 }
 
@@ -42,8 +42,8 @@ impl std::fmt::Display for LogLine {
     }
 }
 
-/// The newest reports that nobody has read yet; clones share them. Writing never waits: threads
-/// that capture and compute report too.
+/// A bounded queue of unread log lines; clones share it. Writing never blocks, because capture and
+/// compute threads log too.
 #[derive(Debug, Clone)]
 pub struct LogBook {
     lines: Arc<ArrayQueue<LogLine>>,
@@ -60,12 +60,12 @@ impl Default for LogBook {
 }
 
 impl LogBook {
-    /// The oldest line not read yet.
+    /// Returns the oldest unread line.
     pub fn take(&self) -> Option<LogLine> {
         self.lines.pop()
     }
 
-    /// Writes a line; the oldest goes when there is no room.
+    /// Appends a line, dropping the oldest if the queue is full.
     pub fn write(&self, level: Level, target: &str, text: String) {
         self.lines.force_push(LogLine {
             since_start: self.start.elapsed(),
@@ -90,7 +90,7 @@ impl<S: Subscriber> Layer<S> for LogBook {
     }
 }
 
-/// The message, then everything else as `name=value`.
+/// Formats the message, then all other fields as `name=value`.
 #[derive(Default)]
 struct Text {
     message: String,
@@ -113,9 +113,9 @@ mod tests {
     use super::*;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    /// Fails when the log panel stays empty, lines lose their words, or old ones displace new ones.
+    /// Fails when the log sheet stays empty, lines lose fields, or old lines displace new ones.
     #[test]
-    fn reports_are_collected_and_the_newest_are_kept() {
+    fn log_lines_are_collected_and_the_newest_are_kept() {
         let book = LogBook::default();
         let subscriber = tracing_subscriber::registry().with(book.clone());
         tracing::subscriber::with_default(subscriber, || {

@@ -1,4 +1,4 @@
-//! What a run leaves behind: an annotated video and exports, fed by the pipeline's tap.
+//! Outputs of a run: an annotated video and exports, written by the pipeline's tap.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,41 +17,41 @@ use poselens_engine::source::{SourceSpec, Trim};
 
 use crate::stats::{StageTimes, Times};
 
-/// Frames per second written into a video whose source does not know its own rate; only the
-/// length of the last frame follows from it.
+/// Frame rate written into a video whose source has no known rate; it only affects the duration of
+/// the last frame.
 const UNKNOWN_RATE: f64 = 30.0;
 
-/// What is to be written.
+/// Everything a run writes.
 #[derive(Clone)]
 pub struct OutputPlan {
-    /// Name of the source without folder and extension, for file names inside exports.
+    /// Name of the source without folder and extension, used for file names within exports.
     pub name: String,
-    /// Whether an older run's files may be removed.
+    /// Whether files of an earlier run may be deleted.
     pub overwrite: bool,
-    /// Annotated video.
+    /// Path of the annotated video.
     pub record: Option<PathBuf>,
-    /// Exports with their targets.
+    /// Exporters with their paths.
     pub exports: Vec<(&'static ExporterSpec, PathBuf)>,
-    /// Whether a full recorder queue waits or drops.
+    /// Whether a full recorder queue blocks or drops frames.
     pub backpressure: Backpressure,
     /// The sound that goes with the annotated video.
     pub sound: SoundPlan,
 }
 
-/// Whose sound is recorded, and how far.
+/// Source and extent of the recorded sound.
 #[derive(Clone)]
 pub struct SoundPlan {
     /// The source.
     pub source: SourceSpec,
-    /// The part of it that is read.
+    /// The part of the source that is read.
     pub trim: Trim,
-    /// Raised when the run is ended before its source.
+    /// Raised when the run ends before its source.
     pub stop: StopFlag,
 }
 
 impl SoundPlan {
-    /// Where the sound of a recording of `frames` frames ends: where the reading of pictures was
-    /// ended, else with the source.
+    /// Returns where the sound of a recording of `frames` frames ends: with the frames if reading
+    /// was interrupted, else with the source.
     fn end(&self, frames: u64) -> SoundEnd {
         let is_cut = self.trim.max_frames.is_some_and(|max| frames >= max);
         if is_cut || self.stop.is_stopped() {
@@ -61,38 +61,38 @@ impl SoundPlan {
     }
 }
 
-/// Figures of a run, readable while it goes on.
+/// Statistics of a run, readable while it is running.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
-    /// Frames written.
+    /// Number of frames written.
     pub frames: u64,
-    /// Frames in which a person was found.
+    /// Number of frames in which a person was found.
     pub frames_with_a_person: u64,
-    /// Frames the recorder's queue had no room for.
+    /// Number of frames dropped because the recorder's queue was full.
     pub record_drops: u64,
-    /// Time of the last frame in the source.
+    /// Time of the last frame in the source, in seconds.
     pub time_secs: f64,
-    /// Time per stage.
+    /// Times per stage.
     pub stages: StageTimes,
-    /// Capture to annotated picture.
+    /// Latencies from capture to the annotated frame.
     pub latencies: Times,
-    /// The same since they were last taken.
+    /// Latencies since they were last taken.
     pub recent_latencies: Times,
-    /// What the annotated video lacks of the sound, one line each.
+    /// Notes on parts of the sound missing in the annotated video, one line each.
     pub sound_notes: Vec<String>,
 }
 
 /// [`Figures`] shared between the run and its tap.
 pub type SharedFigures = Arc<Mutex<Figures>>;
 
-/// The tap that writes. An output that fails leaves the others whole.
+/// The tap that writes the outputs. A failed output does not affect the others.
 pub struct RunTap {
     outputs: Outputs,
-    /// The annotated video's number among the outputs.
+    /// Index of the annotated video among the outputs.
     video: Option<usize>,
-    /// Whether anything was to be written.
+    /// Whether there are any outputs.
     is_writing: bool,
-    /// Annotated pictures on their way to the recorder.
+    /// Buffers of annotated frames passed to the recorder.
     pool: FramePool,
     figures: SharedFigures,
     path: PathBuf,
@@ -100,10 +100,10 @@ pub struct RunTap {
 }
 
 impl RunTap {
-    /// Opens everything in `plan`, sized for `first`.
+    /// Opens all outputs in `plan`, sized for `first`.
     ///
     /// # Errors
-    /// When one of the targets cannot be written.
+    /// If one of the outputs cannot be written.
     pub fn open(plan: &OutputPlan, figures: SharedFigures, first: &Presented) -> Result<Self> {
         let context = ExportContext {
             name: plan.name.clone(),

@@ -9,14 +9,14 @@ use serde::Serialize;
 /// Median and 95th percentile in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Percentiles {
-    /// Half of the values are not larger.
+    /// Median in milliseconds.
     pub p50_ms: f64,
-    /// 95 % of the values are not larger.
+    /// 95th percentile in milliseconds.
     pub p95_ms: f64,
 }
 
 impl Percentiles {
-    /// Of a list of milliseconds; `None` when it is empty.
+    /// Computes the percentiles of times in milliseconds; `None` if there are none.
     pub fn of(mut millis: Vec<f64>) -> Option<Self> {
         millis.sort_by(f64::total_cmp);
         let at = |q: f64| {
@@ -30,25 +30,25 @@ impl Percentiles {
     }
 }
 
-/// How many times fell into each of classes that grow by 1 %: percentiles of any number of frames
-/// in bounded memory, at most 0.5 % off.
+/// A histogram of times with bins that grow by 1 %: gives percentiles of any number of frames in
+/// bounded memory, with an error of at most 0.5 %.
 #[derive(Debug, Clone, Default)]
 pub struct Times {
     classes: Vec<u64>,
     n: u64,
 }
 
-/// Where the first class ends, milliseconds.
+/// Upper limit of the first bin in milliseconds.
 const FIRST_MS: f64 = 1e-3;
-/// Upper limit of a class over that of the one below.
+/// Ratio of the upper limits of consecutive bins.
 const GROWTH: f64 = 1.01;
-/// The last class takes everything above, from 12 hours on.
+/// Number of bins; the last contains all times from 12 hours on.
 const N_CLASSES: usize = 2_500;
 
 impl Times {
-    /// Adds one time.
+    /// Adds a time.
     pub fn push(&mut self, millis: f64) {
-        // Not a number counts as 0.
+        // NaN counts as 0.
         let class = (millis.max(FIRST_MS) / FIRST_MS).ln() / GROWTH.ln();
         let class = (class.ceil() as usize).min(N_CLASSES - 1);
         if self.classes.len() <= class {
@@ -58,7 +58,7 @@ impl Times {
         self.n += 1;
     }
 
-    /// `None` when there is no time.
+    /// Returns the percentiles; `None` if no time was added.
     pub fn percentiles(&self) -> Option<Percentiles> {
         let at = |q: f64| {
             let rank = (q * (self.n.checked_sub(1)?) as f64).round() as u64;
@@ -83,7 +83,7 @@ pub struct StageTimes {
 }
 
 impl StageTimes {
-    /// Adds the stages of one frame; stages that did not run are left out.
+    /// Adds the stage times of one frame; stages that did not run are skipped.
     pub fn push(&mut self, timings: &Timings) {
         for stage in Stage::ALL {
             let time = timings.get(stage);
@@ -93,24 +93,24 @@ impl StageTimes {
         }
     }
 
-    /// Adds one time of one stage.
+    /// Adds a time of one stage.
     pub fn push_millis(&mut self, stage: Stage, millis: f64) {
         self.stages.entry(stage.name()).or_default().push(millis);
     }
 
-    /// Percentiles per stage name.
+    /// Returns percentiles by stage name.
     pub fn report(&self) -> BTreeMap<&'static str, Percentiles> {
         let row = |(&name, times): (&&'static str, &Times)| Some((name, times.percentiles()?));
         self.stages.iter().filter_map(row).collect()
     }
 }
 
-/// Three decimals: microseconds when the unit is a millisecond.
+/// Rounds to three decimals, i.e. microseconds for values in milliseconds.
 pub fn round3(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
-/// Largest resident memory of this process so far in MiB, where the system tells.
+/// Returns the peak resident memory of this process in MiB, if the system reports it.
 pub fn peak_memory_mib() -> Option<f64> {
     #[cfg(target_os = "linux")]
     {
@@ -129,7 +129,7 @@ pub fn peak_memory_mib() -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Fails when the median or the tail of a report would be off by a rank.
+    /// Fails when the median or the 95th percentile is off by one rank.
     #[test]
     fn percentiles_are_ranks() {
         let millis = (0..=100).rev().map(f64::from).collect();
@@ -138,10 +138,9 @@ mod tests {
         assert_eq!(Percentiles::of(Vec::new()), None);
     }
 
-    /// Fails when the figures of a long run need memory for every frame, or are more than half a
-    /// per cent off.
+    /// Fails when statistics of a long run need memory per frame, or have an error over 0.5 %.
     #[test]
-    fn times_are_counted_in_classes() {
+    fn times_are_counted_in_bins() {
         let mut times = Times::default();
         assert_eq!(times.percentiles(), None);
         for i in 0..100_001 {

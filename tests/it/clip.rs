@@ -1,7 +1,7 @@
 //! Whole clips through the whole frame path.
 //!
-//! `POSELENS_BLESS=1` writes the golden poses anew from the program as it is: look at the
-//! annotated clip before you trust them.
+//! `POSELENS_BLESS=1` writes the golden poses from the current program: view the annotated clip
+//! before you trust them.
 
 use std::sync::OnceLock;
 
@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 
 use crate::cli::{Desk, read_all};
 
-/// Frames between two golden ones.
+/// Frames between two golden frames.
 const STEP: usize = 5;
-/// Joints below it are not in the picture or hidden: their places are chance.
+/// Joints below this score are hidden or outside the image: their positions are arbitrary.
 const SEEN: f64 = 0.3;
-/// A pixel is less than a joint's own width; another processor's rounding moves it by less.
+/// Tolerance in pixels: less than the width of a joint, more than the rounding differences between
+/// CPUs.
 const TOLERANCE: f64 = 1.0;
 
 /// A frame of the golden file: `[x, y, score]` of every joint, smoothed, in source pixels.
@@ -86,7 +87,7 @@ fn bless(outputs: &[PoseOutput]) {
     std::fs::write(golden("clip/sister.json"), text).unwrap();
 }
 
-/// The one person of a frame.
+/// Returns the only person of a frame.
 fn person(output: &PoseOutput) -> &Pose {
     let [pose] = &output.poses[..] else {
         panic!("frame {}: {} people", output.frame.id, output.poses.len());
@@ -94,8 +95,8 @@ fn person(output: &PoseOutput) -> &Pose {
     pose
 }
 
-/// Fails when any part of the frame path (decoding, colours, crop, network, joints, smoothing)
-/// finds the person elsewhere than before.
+/// Fails when any part of the frame path (decoding, colours, crop, network, decoder, smoothing)
+/// changes the predictions.
 #[test]
 fn the_sample_clip_gives_its_golden_poses() {
     let outputs = sample();
@@ -116,8 +117,8 @@ fn the_sample_clip_gives_its_golden_poses() {
     }
 }
 
-/// Fails when the poses are not those of a person who stands upright, whatever the golden file
-/// says, or the identity changes although nobody leaves.
+/// Fails when the poses are not those of a person standing upright, regardless of the golden file,
+/// or the track id changes although the person stays in view.
 #[test]
 fn the_sample_clip_shows_one_standing_person() {
     for output in sample() {
@@ -135,7 +136,7 @@ fn the_sample_clip_shows_one_standing_person() {
         let [nose, l_shoulder, r_shoulder, l_hip, r_hip] =
             ["nose", "l_shoulder", "r_shoulder", "l_hip", "r_hip"].map(joint);
         let at = output.frame.id;
-        // He is 300 pixels high and faces the camera: his left is on our right.
+        // The person is 300 pixels high and faces the camera: their left is on our right.
         assert!(nose.y + 40.0 < l_shoulder.y.min(r_shoulder.y), "frame {at}");
         assert!(
             l_shoulder.y.max(r_shoulder.y) + 100.0 < l_hip.y.min(r_hip.y),
@@ -146,8 +147,8 @@ fn the_sample_clip_shows_one_standing_person() {
     }
 }
 
-/// Fails when a recording loses frames or plays at another speed than its source, be the rate
-/// constant or not.
+/// Fails when a recording loses frames or plays at another speed than its source, with constant or
+/// variable frame rate.
 #[test]
 fn a_recording_has_the_frames_and_times_of_its_source() {
     let desk = Desk::new();
@@ -161,7 +162,7 @@ fn a_recording_has_the_frames_and_times_of_its_source() {
         assert_eq!(got.len(), wanted.len(), "{input}");
         assert!(got.len() >= 10, "{input}: {} frames", got.len());
         for (i, (got, from)) in got.iter().zip(&wanted).enumerate() {
-            // A recording begins at 0; its clock has 90000 ticks a second.
+            // A recording starts at 0; its timescale is 90000 ticks per second.
             let error = (got - (from - wanted[0])).abs();
             assert!(error <= 1.0 / 90_000.0, "{input}, frame {i}: {got} {from}");
         }

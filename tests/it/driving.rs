@@ -1,4 +1,4 @@
-//! How tests use a window over a whole [`App`].
+//! Helpers for tests that operate the window of a whole [`App`].
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use poselens_app::gui::views::inspect::Inspect;
 use poselens_app::gui::views::train::Train;
 use poselens_tests::PATIENCE;
 
-/// The states of the views that tests look into.
+/// Access to the states of the views.
 pub(crate) trait Views {
     fn inspect(&self) -> &Inspect;
     fn train(&self) -> &Train;
@@ -29,7 +29,7 @@ impl Views for App {
 pub(crate) trait Drive {
     fn harness(&mut self) -> &mut Harness<'static, App>;
 
-    /// What is printed when the wait was in vain.
+    /// Returns the text printed when a wait times out.
     fn describe(&self) -> String;
 
     /// Steps until `done`.

@@ -1,4 +1,4 @@
-//! Evaluation: numbers against pycocotools and NumPy, and what `poselens eval` prints and draws.
+//! Evaluation: metrics against pycocotools and NumPy, and the output of `poselens eval`.
 
 use poselens_engine::eval::coco_ap::{Detection, coco_ap};
 use poselens_engine::eval::pck::Pck;
@@ -11,18 +11,18 @@ use poselens_tests::golden;
 use crate::cli::Desk;
 use crate::train::draw_people;
 
-/// The answers for one case: of pycocotools, which does not take one without anybody labelled or
-/// found, and of NumPy (people, limbs, all joints).
+/// Expected metrics of a case: those of pycocotools, which requires at least one label and one
+/// detection, and those of NumPy (people, limbs, all joints).
 type Expected = (Option<[Option<f64>; 10]>, (usize, Option<f64>, Option<f64>));
 
-/// Numbers that the case's name and their place decide.
+/// Pseudo-random numbers determined by the case's name and their index.
 struct Draws {
     name: String,
     n: u64,
 }
 
 impl Draws {
-    /// A whole number from 0 to `below`, exclusive.
+    /// Returns an integer from 0 to `below`, exclusive.
     fn next(&mut self, below: usize) -> usize {
         self.n += 1;
         (unit(&self.name, self.n - 1) * below as f64) as usize
@@ -41,12 +41,12 @@ impl Draws {
 struct Case {
     samples: Vec<Sample>,
     found: Vec<Detection>,
-    /// Labels and the first pose found there.
+    /// Labels, and the first pose predicted for them.
     pairs: Vec<(Vec<Option<Point>>, Vec<Point>)>,
 }
 
-/// A few pictures of people: crowds, some without labels, some found several times or by nobody,
-/// poses on nobody, equal scores, now and then more than twenty poses.
+/// Generates a few images of people: crowds, some without labels, some detected several times or
+/// not at all, false positives, equal scores, occasionally more than twenty poses.
 fn case(number: usize) -> Case {
     let mut r = Draws {
         name: format!("case{number}"),
@@ -131,8 +131,8 @@ fn case(number: usize) -> Case {
     case
 }
 
-/// Fails when one of COCO's ten numbers differs from pycocotools', or a PCK from NumPy's, on any
-/// of many small random data sets.
+/// Fails when one of COCO's ten metrics differs from pycocotools, or a PCK from NumPy, on any of
+/// many small random data sets.
 #[test]
 fn numbers_equal_pycocotools_and_numpy() {
     let text = std::fs::read_to_string(golden("eval/random_cases.json")).unwrap();
@@ -174,8 +174,8 @@ fn numbers_equal_pycocotools_and_numpy() {
     assert!(n_numbers > 900);
 }
 
-/// Fails when `eval` loses a number between JSON, table and picture, cannot average over scales,
-/// or takes options without meaning.
+/// Fails when `eval` prints different numbers in JSON, table and chart, cannot average over scales,
+/// or accepts invalid options.
 #[test]
 fn eval_prints_and_draws_every_number() {
     let desk = Desk::new();
@@ -224,10 +224,10 @@ fn eval_prints_and_draws_every_number() {
     assert_eq!(desk.run(&format!("{eval} --pck-thr -1")).code, Some(2));
 }
 
-/// Fails when PCKh does not say by what it measures, or labels made for pictures of another size
-/// are compared with them in silence.
+/// Fails when PCKh does not name its head size, or labels made for images of another size are used
+/// without an error.
 #[test]
-fn eval_names_the_heads_and_refuses_other_sizes() {
+fn eval_names_the_head_size_and_refuses_other_image_sizes() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 1);
     let eval = "eval --annotations people.json --threads 1 --device cpu";

@@ -1,4 +1,4 @@
-//! Looking closely at single frames with the real network.
+//! Inspection of single frames with the real network.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,16 +33,16 @@ fn sample() -> Scrub {
     Scrub::open_spec(&spec, &OpenOptions::default()).unwrap()
 }
 
-/// Names and values of everything that was computed.
+/// Returns names and values of all outputs.
 fn numbers(output: &PoseOutput) -> Vec<(String, Vec<f32>)> {
     let all = tensors(output).into_iter();
     all.map(|tensor| (tensor.name, tensor.values)).collect()
 }
 
-/// Fails when the maps shown for a frame are not those of the pass that gave its poses, when what
-/// was looked at before changes them, or when looking disturbs who is followed.
+/// Fails when the maps shown for a frame are not those of the forward pass that gave its poses,
+/// depend on frames inspected before, or disturb tracking.
 #[test]
-fn the_maps_are_those_of_the_pass_behind_the_poses() {
+fn maps_and_poses_are_of_the_same_forward_pass() {
     let mut scrub = sample();
     let [frame, other] = [40, 80].map(|i| scrub.frame(i).unwrap());
     let mut estimator = Estimator::new(network(), true);
@@ -78,7 +78,7 @@ fn the_maps_are_those_of_the_pass_behind_the_poses() {
     };
     assert_eq!(numbers(&again), numbers(&output));
 
-    // A new run counts people from 1; going on does not.
+    // A new run numbers people from 1; a continued one does not.
     assert_eq!(
         estimator.infer(&other, ALL).unwrap().poses[0].track_id,
         Some(1)
@@ -104,9 +104,9 @@ fn the_maps_are_those_of_the_pass_behind_the_poses() {
     assert_eq!(values, map.map.values);
 }
 
-/// Fails when the maps are computed from another crop than the network's own.
+/// Fails when the maps are computed from another crop than that of the network.
 #[test]
-fn an_empty_picture_is_looked_at_as_a_whole() {
+fn an_image_without_people_is_processed_as_a_whole() {
     let size = Size::new(64, 48);
     let grey = Pixels::unpooled([90, 90, 90, 255].repeat(size.area()));
     let frame = Frame::new(0, 0.0, size, grey);
@@ -120,10 +120,10 @@ fn an_empty_picture_is_looked_at_as_a_whole() {
     assert_eq!(output.regions, [wanted]);
 }
 
-/// Fails when two models cannot be compared on one frame, answers are mixed up, or a model that
-/// does not load keeps the other from answering.
+/// Fails when two models cannot be compared on one frame, their results are swapped, or a model
+/// that fails to load blocks the other.
 #[test]
-fn two_models_look_at_one_frame_side_by_side() {
+fn two_models_process_one_frame_side_by_side() {
     let frame = sample().frame(40).unwrap();
     let woken = Arc::new(Mutex::new(0));
     let count = Arc::clone(&woken);
@@ -162,14 +162,14 @@ fn two_models_look_at_one_frame_side_by_side() {
         }
     }
     let first = loop {
-        // The request came before the model.
+        // The request was sent before the model was loaded.
         if let Some(answer) = inspector.take(0) {
             break answer;
         }
         wait();
     };
     assert_eq!((first.id, first.slot), (1, 0));
-    // Whoever asked knows it by this name; the network calls itself by its own.
+    // The requested name is kept next to the name that the network reports.
     assert_eq!((&*first.name, &*first.output.model), ("first", "sfm"));
     inspector.load(1, "second", Box::new(smooth)).unwrap();
     inspector.request(request(2));

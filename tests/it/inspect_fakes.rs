@@ -1,4 +1,4 @@
-//! A made-up network whose insides differ by frame, map and plane.
+//! A fake network whose outputs differ by frame, map and plane.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use poselens_engine::skeleton::Skeleton;
 pub(crate) const SIZE: Size = Size::new(32, 24);
 pub(crate) const MAP: Size = Size::new(4, 3);
 
-/// A map pixel is eight picture pixels wide.
+/// A map pixel is eight image pixels wide.
 fn image_from_map() -> Affine2 {
     Affine2 {
         m: [[8.0, 0.0, 3.5], [0.0, 8.0, 3.5]],
     }
 }
 
-/// Values that differ by frame, map and plane.
+/// Returns values that differ by frame, map and plane.
 pub(crate) fn planes(n: usize, seed: f32) -> Planes {
     Planes {
         n,
@@ -50,7 +50,7 @@ pub(crate) struct Fake(pub(crate) Arc<str>);
 
 impl Infer for Fake {
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
-        // The pictures' grey says which frame it is.
+        // The grey level of a frame identifies it.
         let seed = f32::from(frame.rgba()[0]) + 1.0;
         let joints = (0..17).map(|j| Keypoint {
             x: 3.5 + 8.0 * (j % 4) as f32,

@@ -1,4 +1,4 @@
-//! The view that looks inside a network, used by the labels of its controls.
+//! The Inspect view, operated by the labels of its controls.
 
 mod commands;
 mod models;
@@ -25,13 +25,13 @@ use crate::inspect_fakes::{Fake, MAP, SIZE, planes};
 use crate::window_fakes::gui;
 
 const N_FRAMES: usize = 12;
-/// The network `maps` with weights of its own.
+/// The network `maps` with custom weights.
 const TRAINED: &str = "maps@/runs/dance/best.safetensors";
 
 struct Window {
     harness: Harness<'static, App>,
     folder: tempfile::TempDir,
-    /// Networks that were loaded, and the numbers of their devices.
+    /// Loaded networks, and the indices of their devices.
     loaded: Arc<Mutex<Vec<(String, usize)>>>,
 }
 
@@ -47,7 +47,7 @@ impl Drive for Window {
 }
 
 impl Window {
-    /// The live picture of a source that has no frames to go back to.
+    /// A window with a live source that cannot seek.
     fn live() -> Self {
         Self::live_in(Harness::builder())
     }
@@ -67,7 +67,7 @@ impl Window {
             list.lock().unwrap().push((name.to_owned(), device));
             match name {
                 "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),
-                // A network calls itself by its row, whatever its weights.
+                // A network reports the name of its row, regardless of its weights.
                 _ => Ok(Box::new(Fake(Arc::from(trained::split(name).0))) as Box<dyn Infer>),
             }
         });
@@ -90,7 +90,7 @@ impl Window {
         window
     }
 
-    /// A folder of twelve pictures, looked into by `model`.
+    /// A window with a folder of twelve images, inspected with `model`.
     fn reader(model: &str) -> Self {
         let mut window = Self::live();
         let pictures = window.folder.path().join("pictures");
@@ -120,7 +120,7 @@ impl Window {
         self.harness.state().inspect()
     }
 
-    /// The picture on the stage and its answer belong to frame `i`.
+    /// Waits until the image on the stage and its prediction belong to frame `i`.
     #[track_caller]
     fn until_frame(&mut self, i: u64) {
         self.until(|app| {
@@ -132,10 +132,11 @@ impl Window {
     #[track_caller]
     fn choose(&mut self, list: &str, entry: &str) {
         self.click(list);
-        // The last ones of a long list lie beyond its edge, where a pointer does not reach.
+        // The last entries of a long list are outside its visible part, out of reach of the
+        // pointer.
         self.harness.get_by_label(entry).click_accesskit();
         self.harness.run_steps(3);
-        // Only a pointer's click closes the list.
+        // Only a pointer click closes the list.
         self.press(Key::Escape);
     }
 
@@ -143,7 +144,7 @@ impl Window {
         self.harness.query_by_label(label).is_some()
     }
 
-    /// Values that go to the graphics device for a model.
+    /// Returns the map values sent to the GPU for a model.
     fn drawn(&self, slot: usize) -> Vec<Vec<f32>> {
         let marks = self.inspect().slots[slot].shown.scene.marks.iter();
         marks
@@ -163,10 +164,10 @@ fn frame(app: &App) -> Option<u64> {
     Some(app.inspect().subject.as_ref()?.frame.id)
 }
 
-/// Fails when the live picture's frame or poses are lost on the way into this view, the live
-/// picture runs on behind it, or does not go on afterwards.
+/// Fails when the live view's frame or poses are lost on switching to Inspect, or the live view
+/// does not pause meanwhile and resume afterwards.
 #[test]
-fn the_live_picture_is_handed_over_and_goes_on_afterwards() {
+fn the_live_frame_is_handed_over_and_playback_resumes() {
     let mut window = Window::live();
     window.click("Inspect");
     window.until(|app| app.inspect().slots[0].found.is_some());
@@ -175,7 +176,7 @@ fn the_live_picture_is_handed_over_and_goes_on_afterwards() {
     let subject = window.inspect().subject.as_ref().unwrap();
     assert_eq!(subject.near.len(), 1);
     assert_eq!(window.found(0).frame.id, subject.frame.id);
-    // The fake clip is no file: that is said, and the frame stays.
+    // The fake clip is not a real file: an error is shown, and the frame stays.
     window.until(|app| app.ui_state().status.is_some());
     window.press(Key::I);
     assert!(window.harness.state().ui_state().is_playing);
@@ -234,8 +235,8 @@ fn every_control_is_there_by_its_label() {
     assert!(window.has("Frame 0 at 0:00.0"));
 }
 
-/// Fails when a key leads to another frame than it says, past an end, or maps of another frame
-/// stay over the picture.
+/// Fails when a key goes to the wrong frame or past an end, or maps of another frame stay over the
+/// image.
 #[test]
 fn keys_step_through_the_frames() {
     let mut window = Window::reader("maps");
@@ -264,21 +265,21 @@ fn keys_step_through_the_frames() {
     window.until_frame(1);
 }
 
-/// Fails when what is drawn are not the numbers of this frame's pass: another frame's, another
-/// map's, another joint's or iteration's, or changed on the way.
+/// Fails when the drawn values are not those of this frame's forward pass: of another frame, map,
+/// joint or iteration, or modified.
 #[test]
-fn the_map_drawn_is_the_tensor_of_the_pass() {
+fn the_drawn_map_is_that_of_the_forward_pass() {
     let mut window = Window::reader("maps");
     window.press(Key::End);
     window.until_frame(11);
     let found = window.found(0);
     let maps = &found.regions[0].attention;
-    // The first layer's map, one plane for all.
+    // The map of the first layer, one plane for all joints.
     assert_eq!(window.drawn(0), [maps[2].map.values.clone()]);
     assert_eq!(maps[2].map, planes(1, 12.3));
 
     window.choose("Map", "b.field   b.field in words");
-    // One plane for each joint: none without a joint, and the reason is said.
+    // One plane per joint: nothing is drawn without a joint, and a hint is shown.
     assert!(window.drawn(0).is_empty());
     assert!(window.has("this map has one plane for each joint: pick a joint"));
     window.choose("Joint", "Left wrist");
@@ -299,8 +300,8 @@ fn the_map_drawn_is_the_tensor_of_the_pass() {
     assert!(window.drawn(0).is_empty());
 }
 
-/// Fails when the grid shows other rows, columns or heads of the attention matrix than it says,
-/// or a click in it enlarges another picture.
+/// Fails when the grid shows wrong rows, columns or heads of the attention matrix, or a click in it
+/// enlarges the wrong thumbnail.
 #[test]
 fn self_attention_is_read_both_ways_head_by_head() {
     let mut window = Window::reader("tokens");
@@ -311,7 +312,7 @@ fn self_attention_is_read_both_ways_head_by_head() {
     let layers = &found.regions[0].query_key;
     let hip = found.poses[0].keypoints_raw[12].point();
     let token = layers[0].token_at(hip).unwrap();
-    // At first the mean of the last layer.
+    // Initially the mean of the last layer.
     let mean = layers[1].dependency(token, None).unwrap();
     assert_eq!(window.drawn(0), [mean.values]);
     window.click("Layer 0, head 1");
@@ -327,10 +328,10 @@ fn self_attention_is_read_both_ways_head_by_head() {
     }
 }
 
-/// Fails when a network whose attention belongs to places is said to have none, or nobody is told
-/// where to see it.
+/// Fails when a network with self-attention only is reported to have no attention, or there is no
+/// hint to open it in Inspect.
 #[test]
-fn self_attention_is_led_to_from_the_live_picture() {
+fn the_live_view_hints_at_self_attention_in_inspect() {
     let mut window = Window::live();
     window.choose("Network", "tokens");
     window.click("Attention");
@@ -344,13 +345,13 @@ fn self_attention_is_led_to_from_the_live_picture() {
     assert!(window.has("pick a joint or a pixel"));
 }
 
-/// Fails when a click picks nothing, or a joint far away from it; when the numbers under the
-/// pointer are those of another place.
+/// Fails when a click picks nothing, or a joint far away; when the values under the pointer are
+/// those of another position.
 #[test]
 fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
     let mut window = Window::reader("maps");
     let picture = window.harness.get_by_label("Image").rect();
-    // 32 x 24 pixels as wide as the stage; the sixth joint is at (11.5, 8).
+    // 32 x 24 pixels at the full width of the stage; the sixth joint is at (11.5, 8).
     let scale = picture.width() / SIZE.width as f32;
     let top = picture.center().y - scale * SIZE.height as f32 / 2.0;
     let place = |x: f32, y: f32| {
@@ -377,7 +378,7 @@ fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
         person: 0,
     };
     assert_eq!(window.inspect().pick, Some(l_shoulder));
-    // A double click would show the whole picture.
+    // A double click would reset the zoom.
     window.harness.hover_at(place(7.0, 22.5));
     std::thread::sleep(Duration::from_millis(400));
     click(&mut window, place(7.0, 22.5));
@@ -390,10 +391,10 @@ fn clicks_pick_joints_and_pixels_and_the_pointer_reads_values() {
     );
 }
 
-/// Fails when the double click that shows the whole picture asks about another place.
+/// Fails when the double click that resets the zoom changes the pick.
 #[test]
-fn a_double_click_keeps_what_was_picked() {
-    // Fast steps: two clicks a quarter of a second apart are no double click.
+fn a_double_click_keeps_the_pick() {
+    // Short time steps: two clicks a quarter of a second apart are not a double click.
     let mut window = Window::live_in(Harness::builder().with_step_dt(0.02));
     window.press(Key::I);
     window.until(|app| app.inspect().slots[0].found.is_some());
@@ -403,7 +404,7 @@ fn a_double_click_keeps_what_was_picked() {
     let place = window.harness.get_by_label("Image").rect().center() + egui::vec2(40.0, 33.0);
     let quick = |window: &mut Window| {
         window.harness.hover_at(place);
-        // The pointer stays: a double click ends where it has left.
+        // The pointer stays: moving it away would cancel the double click.
         for pressed in [true, false] {
             window.harness.event(egui::Event::PointerButton {
                 pos: place,
@@ -419,14 +420,14 @@ fn a_double_click_keeps_what_was_picked() {
         quick(&mut window);
         window.harness.run_steps(3);
         assert_eq!(window.inspect().pick, picked);
-        // The next clicks are no third and fourth.
+        // The next clicks must not count as the third and fourth.
         window.harness.run_steps(50);
     }
 }
 
-/// Fails when exports do not arrive, or do not hold what is on the screen.
+/// Fails when exports are missing, or do not contain what is on the screen.
 #[test]
-fn the_view_and_its_tensors_are_written() {
+fn the_view_and_its_tensors_are_exported() {
     let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
     window.until(|app| app.inspect().slots[1].found.is_some());
@@ -443,7 +444,7 @@ fn the_view_and_its_tensors_are_written() {
         .map(|e| e.unwrap().path())
         .filter(|p| !p.ends_with("pictures"))
         .collect();
-    // One picture of both, a file and a folder of each.
+    // One image of both, and a file and a folder of each.
     assert_eq!(names.len(), 5, "{names:?}");
     let tensors = names
         .iter()
@@ -457,10 +458,9 @@ fn the_view_and_its_tensors_are_written() {
     assert_eq!(values, window.drawn(0)[0]);
 }
 
-/// Fails when a file or model that cannot be used leaves the user without a word, or takes what
-/// was there along.
+/// Fails when an unusable file or model causes no message, or discards what was shown before.
 #[test]
-fn failures_are_said_in_words() {
+fn failures_show_a_message() {
     let mut window = Window::reader("maps");
     window.choose("Model", "broken");
     window.until(|app| app.inspect().slots[0].fault.is_some());

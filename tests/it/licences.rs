@@ -1,4 +1,4 @@
-//! The list of libraries in the window's About sheet.
+//! The list of libraries in the About sheet.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn list() -> PathBuf {
     root().join("app/src/gui/sheets/libraries.txt")
 }
 
-/// `name version` of every package that is not ours, sorted.
+/// Returns `name version` of every third-party package, sorted.
 fn locked() -> Vec<String> {
     let text = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let lock: toml::Table = text.parse().unwrap();
@@ -34,9 +34,9 @@ fn locked() -> Vec<String> {
     names
 }
 
-/// Fails when a library was added, updated or removed and the About sheet still lists the old
-/// ones, or one without its licence. `cargo test --test it the_list_is_made -- --ignored` makes
-/// the list anew.
+/// Fails when a library was added, updated or removed and the About sheet still has the old list,
+/// or one has no licence. `cargo test --test it the_list_is_made -- --ignored` regenerates the
+/// list.
 #[test]
 fn every_library_is_listed_with_its_licence() {
     let text = std::fs::read_to_string(list()).unwrap();
@@ -58,8 +58,8 @@ fn every_library_is_listed_with_its_licence() {
     );
 }
 
-/// Fails when cargo cannot tell the licences. Not a check: it writes the list that the test above
-/// checks.
+/// Fails when cargo does not report the licences. Not a check: it writes the list that the test
+/// above checks.
 #[test]
 #[ignore = "writes a file of the sources"]
 fn the_list_is_made() {

@@ -1,4 +1,4 @@
-//! The one integration binary.
+//! The only integration test binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[cfg(target_os = "linux")]

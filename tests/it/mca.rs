@@ -1,4 +1,4 @@
-//! MCA against its golden numbers.
+//! MCA against its golden outputs.
 
 mod variants;
 
@@ -15,7 +15,7 @@ use poselens_engine::model::{
 use poselens_engine::nn::{Kernels, Mode, Pass};
 use poselens_tests::{fill, golden};
 
-/// The tiny networks of the goldens, input 64x64.
+/// The tiny networks of the golden files, input 64x64.
 const TINY_PAPER: McaConfig = McaConfig {
     modules: 2,
     ..McaConfig::paper(4, 2, 32)
@@ -62,7 +62,7 @@ pub fn filled(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-/// Where tensors come from: a function of name and shape.
+/// Provides tensors from a function of name and shape.
 struct Source<F>(F);
 
 impl<F: Fn(&str, &[usize]) -> Tensor + Send + Sync> SimpleBackend for Source<F> {
@@ -88,7 +88,7 @@ fn tensors<'a>(source: impl Fn(&str, &[usize]) -> Tensor + Send + Sync + 'a) -> 
     VarBuilder::from_backend(Box::new(Source(source)), DType::F32, Device::Cpu)
 }
 
-/// Variables with weights by the fill rule, and the network of them.
+/// Returns variables filled by the rule, and the network built on them.
 fn trainable(config: &McaConfig) -> (BTreeMap<String, Var>, Mca) {
     let vars = Mutex::new(BTreeMap::new());
     let net = Mca::new(
@@ -104,12 +104,12 @@ fn trainable(config: &McaConfig) -> (BTreeMap<String, Var>, Mca) {
     (vars.into_inner().unwrap(), net)
 }
 
-/// The network with fixed weights by the fill rule.
+/// Returns the network with fixed weights from the fill rule.
 fn fixed(config: &McaConfig) -> Mca {
     Mca::new(config, &tensors(filled)).unwrap()
 }
 
-/// Both ways to compute, wanting maps: with candle's operations and with our kernels.
+/// Both implementations, with maps requested: candle's operations and our kernels.
 fn passes() -> [Pass; 2] {
     [None, Some(Kernels::new(2).unwrap())].map(|kernels| Pass {
         kernels,
@@ -135,7 +135,7 @@ fn assert_close(got: &Tensor, want: &Tensor, what: &str) {
     assert!(error < 1e-4, "{what}: off by {error} of the largest");
 }
 
-/// Everything a forward call answered, by the goldens' names.
+/// Returns all outputs of a forward pass, by their names in the golden files.
 fn answers(out: &RawOutput) -> HashMap<String, Tensor> {
     let maps = out.maps.iter().map(|m| (m.name.clone(), m.tensor.clone()));
     let heatmaps = out.tensors.iter().filter_map(|(name, t)| {
@@ -145,8 +145,8 @@ fn answers(out: &RawOutput) -> HashMap<String, Tensor> {
     maps.chain(heatmaps).collect()
 }
 
-/// Fails when a block, a level, an attention map or a head differs from the specified network,
-/// with candle's operations or with our kernels.
+/// Fails when a block, a level, an attention map or a head differs from the specified network, with
+/// candle's operations or with our kernels.
 #[test]
 fn tiny_nets_equal_their_goldens() {
     for (name, config, n_maps) in [
@@ -176,8 +176,8 @@ fn tiny_nets_equal_their_goldens() {
     }
 }
 
-/// Fails when the full-size network differs from its golden where tiny ones do not: other
-/// convolutions are chosen at this size.
+/// Fails when the full-size network differs from its golden file although tiny ones do not: at this
+/// size other convolution kernels are selected.
 #[test]
 fn two_stacks_equal_their_golden() {
     let golden = goldens("s2");
@@ -211,7 +211,7 @@ fn two_stacks_equal_their_golden() {
     );
 }
 
-/// The release's loss: over stacks, the sum of mean squared errors.
+/// The published loss: the sum of mean squared errors over stacks.
 fn loss(out: &RawOutput, target: &Tensor) -> Tensor {
     let stacks = out.tensors.iter().filter(|(name, _)| name != "heatmaps");
     stacks
@@ -220,8 +220,8 @@ fn loss(out: &RawOutput, target: &Tensor) -> Tensor {
         .unwrap()
 }
 
-/// Fails when the loss or a gradient with fixed statistics differs from the reference: a wrong
-/// backward, or a way through the network that gradients do not take.
+/// Fails when the loss or a gradient with fixed statistics differs from the reference because of a
+/// wrong backward pass or a path that gradients do not take.
 #[test]
 fn loss_and_gradients_equal_their_goldens() {
     for (name, config) in [("tiny_paper", TINY_PAPER), ("tiny_released", TINY_RELEASED)] {
@@ -244,12 +244,12 @@ fn loss_and_gradients_equal_their_goldens() {
     }
 }
 
-/// Fails when a parameter is never trained, or training makes it NaN.
+/// Fails when a parameter has no gradient, or training makes it NaN.
 #[test]
 fn every_parameter_has_a_gradient() {
     let (vars, net) = trainable(&TINY_PAPER);
-    // Training first: it moves the filled statistics, with which one unit is dead behind a ReLU
-    // for this picture, in the reference, too.
+    // Training mode first: it updates the filled statistics, with which one unit is dead behind a
+    // ReLU for this image, in the reference, too.
     for (mode, picture) in [(Mode::Train, "input"), (Mode::Eval, "a")] {
         let mut pass = Pass {
             mode,
@@ -261,7 +261,7 @@ fn every_parameter_has_a_gradient() {
         let grads = loss(&out, &target).backward().unwrap();
         for (name, var) in vars.iter().filter(|(name, _)| !name.contains("running_")) {
             let top = grads.get(var).map_or(0.0, largest);
-            // A norm by the batch's statistics takes away what a bias before it adds.
+            // A norm with batch statistics cancels the bias before it.
             let is_superfluous = mode == Mode::Train
                 && [
                     ".conv1.bias",

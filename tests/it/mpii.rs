@@ -1,4 +1,4 @@
-//! MPII's labels from the file to the figures: where people are looked at, and who is held out.
+//! MPII from the label file to the metrics: crops of people, and the held-out split.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 
 use crate::cli::Desk;
 
-/// Labels of one picture of 320 x 240 pixels; every person has `center` and `scale` of its own, the
-/// joints of all stand in the same places.
+/// Writes labels of one image of 320 x 240 pixels; every person has their own `center` and `scale`,
+/// while all have the same joint positions.
 fn label(folder: &Path, people: impl IntoIterator<Item = Value>) -> PathBuf {
     let picture = RgbImage::from_pixel(320, 240, Rgb([90; 3]));
     picture.save(folder.join("a.png")).unwrap();
@@ -42,11 +42,11 @@ fn label(folder: &Path, people: impl IntoIterator<Item = Value>) -> PathBuf {
     file
 }
 
-/// Fails when MPII people are looked at elsewhere than the official code looks: clipped at the
-/// picture's border, which all of these reach over, or shifted by a convention of boxes; or when
-/// training looks elsewhere than evaluation.
+/// Fails when crops of MPII people differ from those of the official code: clipped at the image
+/// border, which all of these exceed, or shifted by a box convention; or when training and
+/// evaluation use different crops.
 #[test]
-fn people_are_looked_at_as_the_protocol_says() {
+fn crops_follow_the_mpii_protocol() {
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(golden("transpose/post.json")).unwrap();
     let post: Value = serde_json::from_str(&text).unwrap();
@@ -81,7 +81,7 @@ fn people_are_looked_at_as_the_protocol_says() {
         .unwrap();
         assert_eq!(regions.len(), cases.len());
         for (roi, case) in regions.iter().zip(cases) {
-            // The official map is of the minus-one convention; the region is of none.
+            // The official transform uses the minus-one convention; the region uses none.
             let map = Alignment::MinusOne.image_from_input(roi, input.size);
             let map = map.inverse().unwrap();
             let official: [[f64; 3]; 2] =
@@ -114,10 +114,10 @@ fn people_are_looked_at_as_the_protocol_says() {
     }
 }
 
-/// Fails when a training learns from the people that its file holds out, measures on the others,
-/// `eval` takes those to learn from, or nobody is told that a part was set aside.
+/// Fails when training uses the people that the file holds out, validation uses others, `eval` uses
+/// the training split, or the output does not say that a part was held out.
 #[test]
-fn held_out_people_are_kept_for_measuring() {
+fn held_out_people_are_used_for_validation_only() {
     let desk = Desk::new();
     let person = |is_validation: bool| {
         json!({ "center": [130.0, 90.0], "scale": 0.5,

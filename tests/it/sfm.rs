@@ -1,4 +1,4 @@
-//! SFM against its golden numbers.
+//! SFM against its golden outputs.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ const OPTIONS: BuildOptions = BuildOptions {
     input: Size::square(256),
 };
 
-/// The weights by the fill rule.
+/// Returns the weights from the fill rule.
 pub fn filled_weights(spec: &ModelSpec) -> HashMap<String, Tensor> {
     spec.shapes(&OPTIONS)
         .unwrap()
@@ -28,7 +28,7 @@ pub fn filled_weights(spec: &ModelSpec) -> HashMap<String, Tensor> {
         .collect()
 }
 
-/// The network with weights by the fill rule.
+/// Returns the network with weights from the fill rule.
 fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
     let tensors = filled_weights(spec);
     let vb = candle_nn::VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
@@ -56,7 +56,7 @@ fn joints(heatmaps: &Tensor, indices: &[u32]) -> Tensor {
     heatmaps.index_select(&indices, 1).unwrap()
 }
 
-/// Both ways to compute: as written, and with our kernels.
+/// Both implementations: candle's operations and our kernels.
 fn passes() -> [(&'static str, Pass); 2] {
     let kernels = Kernels::new(2).unwrap();
     let fast = Pass {
@@ -88,7 +88,7 @@ fn sfm_equals_its_golden() {
             let worst = max_difference(&map.tensor, wanted);
             assert!(worst < 1e-4, "{way}, {}: {worst}", map.name);
         }
-        // The second call takes the path of live inference, without probes.
+        // The second pass takes the path of live inference, without probes.
         let live = net.forward(&input(256, 256), &mut { pass }).unwrap();
         for out in [&out, &live] {
             let some = joints(out.get("heatmaps").unwrap(), &[0, 5, 10, 15]);
@@ -98,7 +98,7 @@ fn sfm_equals_its_golden() {
     }
 }
 
-/// Nodes in order of execution: the first one that differs is the one at fault.
+/// Compares nodes in execution order, so that the first difference reported is the cause.
 fn check_nodes(way: &str, probes: &[(String, Tensor)], golden: &HashMap<String, Tensor>) {
     assert_eq!(probes.len(), 18);
     for (i, (name, t)) in probes.iter().enumerate() {
@@ -114,7 +114,7 @@ fn check_nodes(way: &str, probes: &[(String, Tensor)], golden: &HashMap<String, 
     }
 }
 
-/// Fails when an input of another size, which the network allows, comes out wrong.
+/// Fails when an input of another supported size gives wrong outputs.
 #[test]
 fn other_input_sizes_equal_their_golden() {
     let golden = goldens();
@@ -144,7 +144,7 @@ fn the_ablations_equal_their_goldens() {
     }
 }
 
-/// Fails when the graph has other parameters or work than the specification's table.
+/// Fails when the parameters or operations of the graph differ from the specification's table.
 #[test]
 fn parameters_and_work_follow_from_the_graph() {
     let counts = |name: &str| {
@@ -164,7 +164,7 @@ fn parameters_and_work_follow_from_the_graph() {
     assert_eq!(spec.shapes(&lsp).unwrap().n_params(), 1_517_758);
 }
 
-/// Fails when a bundled file is damaged, belongs to another network or has a malformed card.
+/// Fails when a bundled file is damaged, belongs to another network or has an invalid card.
 #[test]
 fn every_model_has_a_card_and_loadable_weights() {
     use poselens_engine::model::Weights;
@@ -178,7 +178,7 @@ fn every_model_has_a_card_and_loadable_weights() {
     }
 }
 
-/// Fails when wrong weights are accepted, or refused without naming tensor and shapes.
+/// Fails when wrong weights are accepted, or rejected without naming tensor and shapes.
 #[test]
 fn weights_of_another_skeleton_are_refused_by_name_and_shape() {
     use poselens_engine::model::Weights;

@@ -1,4 +1,4 @@
-//! The shaders: valid, laid out as Rust says, and equal to their CPU twins.
+//! The shaders: valid, with the layout declared in Rust, and equal to their CPU twins.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ fn parsed(shader: &Shader) -> Module {
         .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(shader.source)))
 }
 
-/// Fails when a shader has a mistake that otherwise shows in front of a user, as a black picture,
-/// or a primitive is drawn by another one's shader.
+/// Fails when a shader does not validate, which would otherwise show up as a black image at run
+/// time, or a primitive uses the shader of another.
 #[test]
 fn every_shader_is_valid() {
     for shader in SHADERS {
@@ -65,10 +65,10 @@ fn format_of(ty: &Type) -> Option<Format> {
     }
 }
 
-/// Fails when a field is added, moved or retyped on one side only: colours would be read as
-/// places.
+/// Fails when a field is added, moved or retyped on one side only, so that for example colours
+/// would be read as positions.
 #[test]
-fn instances_and_uniforms_lie_where_wgsl_expects_them() {
+fn instance_and_uniform_layouts_match_wgsl() {
     for shader in SHADERS {
         let module = parsed(shader);
         let vertex = &module.entry_points[0].function;
@@ -111,7 +111,7 @@ fn instances_and_uniforms_lie_where_wgsl_expects_them() {
 const IMAGE: [usize; 2] = [64, 48];
 const SCREEN: [usize; 2] = [320, 200];
 
-/// A picture with a gradient and an edge.
+/// An image with a gradient and an edge.
 fn image() -> Vec<u8> {
     (0..IMAGE[0] * IMAGE[1])
         .flat_map(|i| {
@@ -165,7 +165,7 @@ fn rect(min: [f32; 2], max: [f32; 2], corner: f32, stroke: f32) -> Mark {
     })
 }
 
-/// One scene per primitive, and one with everything.
+/// One scene per primitive, and one with all of them.
 fn scenes() -> Vec<(&'static str, Vec<Mark>)> {
     let nan = f32::NAN;
     let trail = |points: &[[f32; 2]]| {
@@ -271,11 +271,11 @@ fn views() -> Vec<View> {
     ]
 }
 
-/// A device, be it software; `None` where there is none and none is required.
+/// Returns a device, possibly a software one; `None` if there is none and none is required.
 fn device() -> Option<(wgpu::Device, wgpu::Queue)> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    // Software first: it is what every machine of ours has, and it does not vary.
+    // Software first: available on all our machines, and deterministic.
     adapters.sort_by_key(|a| a.get_info().device_type != wgpu::DeviceType::Cpu);
     let Some(adapter) = adapters.first() else {
         assert!(!is_required("adapter"), "no graphics adapter to draw with");
@@ -288,7 +288,7 @@ fn device() -> Option<(wgpu::Device, wgpu::Queue)> {
 
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
-/// What the renderer makes of its picture and what was prepared, on black.
+/// Renders the image and the prepared scene on black.
 fn drawn(
     device: &wgpu::Device,
     queue: &wgpu::Queue,
@@ -332,7 +332,7 @@ fn drawn(
         usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         mapped_at_creation: false,
     });
-    // Rows of 320 pixels are a multiple of 256 bytes, as copies want them.
+    // Rows of 320 pixels are a multiple of 256 bytes, as copies require.
     let layout = wgpu::TexelCopyBufferLayout {
         offset: 0,
         bytes_per_row: Some(width * 4),
@@ -349,7 +349,7 @@ fn drawn(
     buffer.get_mapped_range(..).unwrap().to_vec()
 }
 
-/// What the CPU twins make of the same, on black.
+/// Renders the same with the CPU twins, on black.
 fn twin(scene: &Scene, view: &View, rgba: &[u8]) -> Vec<u8> {
     let mut screen = [0, 0, 0, 255].repeat(SCREEN[0] * SCREEN[1]);
     let mut canvas = Canvas::new(&mut screen, SCREEN[0], SCREEN[1]);
@@ -363,15 +363,15 @@ fn twin(scene: &Scene, view: &View, rgba: &[u8]) -> Vec<u8> {
     screen
 }
 
-/// Fails when the window shows something else than a recording of the same: a primitive differs
-/// from its oracle in shape, place, colour or order, zoomed, mirrored or not.
+/// Fails when the window and a recording draw the same scene differently: a primitive differs from
+/// its CPU twin in shape, position, colour or order, zoomed or mirrored.
 #[test]
-fn the_device_draws_what_the_canvas_draws() {
+fn the_gpu_draws_what_the_canvas_draws() {
     let Some((device, queue)) = device() else {
         return;
     };
     let rgba = image();
-    // One renderer for all: what an earlier scene left behind must not show in a later one.
+    // One renderer for all scenes: content of an earlier scene must not show in a later one.
     let mut renderer = Renderer::new(&device, &queue, FORMAT);
     renderer.set_picture(&rgba, IMAGE).unwrap();
     for (name, marks) in scenes() {
@@ -399,13 +399,13 @@ fn the_device_draws_what_the_canvas_draws() {
                 }
                 far += u64::from(off > 24);
             }
-            // Over the pixels the scene touches alone: the rest would hide any difference.
+            // Only over pixels the scene covers: the others would hide any difference.
             let mean = sum as f64 / f64::from(touched.max(1));
             println!("{name}, view {i}: {mean:.3} over {touched} pixels, {far} far off");
-            // The last view is so close that most scenes lie beside it.
+            // The last view is zoomed in so far that most scenes are outside it.
             assert!(touched > 50 || i == 3, "{name}, view {i} shows nothing");
             assert!(mean <= 2.0, "{name}, view {i}: mean difference {mean}");
-            // Pixels exactly on the edge of a map or picture may fall on either side.
+            // Pixels exactly on the edge of a map or image may fall on either side.
             assert!(
                 far <= touched as u64 / 100,
                 "{name}, view {i}: {far} of {touched} pixels"
@@ -414,10 +414,10 @@ fn the_device_draws_what_the_canvas_draws() {
     }
 }
 
-/// Fails when a picture of another size is stretched into the old texture, a closed source stays
-/// visible, or one too large for the device stops the program.
+/// Fails when an image of another size is stretched into the old texture, a closed source stays
+/// visible, or an image too large for the device causes a panic.
 #[test]
-fn pictures_come_go_and_change_their_size() {
+fn images_can_be_replaced_removed_and_resized() {
     let Some((device, queue)) = device() else {
         return;
     };
@@ -452,10 +452,10 @@ fn pictures_come_go_and_change_their_size() {
     assert_eq!(lit(&mut renderer, [16, 2]), 0);
 }
 
-/// Fails when a screen that converts colours itself shows a washed-out picture. Only opaque
-/// colours are compared: such a screen mixes in linear light.
+/// Fails when an sRGB surface shows washed-out colours. Only opaque colours are compared, because
+/// such a surface blends in linear light.
 #[test]
-fn a_screen_that_converts_colours_shows_the_same() {
+fn an_srgb_surface_shows_the_same_colours() {
     let Some((device, queue)) = device() else {
         return;
     };

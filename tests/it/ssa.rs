@@ -1,4 +1,4 @@
-//! SSA's networks against their golden numbers.
+//! SSA's networks against their golden outputs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::thread;
@@ -22,13 +22,14 @@ const OPTIONS: BuildOptions = BuildOptions {
     input: Size::square(64),
 };
 
-/// A picture by the fill rule.
+/// Returns an image from the fill rule.
 fn input([n, h, w]: [usize; 3]) -> Tensor {
     let values = fill::filled(n * 3 * h * w, |i| fill::signed("input", i));
     Tensor::from_vec(values, (n, 3, h, w), &Device::Cpu).unwrap()
 }
 
-/// The network with weights by the fill rule, drawn on two threads: there are 54 million.
+/// Returns the network with weights from the fill rule, filled on two threads because there are 54
+/// million.
 fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
     let shapes: Vec<_> = spec.shapes(&OPTIONS).unwrap().0.into_iter().collect();
     let draw = |odd: usize| -> HashMap<String, Tensor> {
@@ -50,7 +51,7 @@ fn filled(spec: &ModelSpec) -> Box<dyn PoseModel> {
     (spec.build)(&OPTIONS, &vb).unwrap()
 }
 
-/// All ways to compute: as written, with our kernels, and with those that learn.
+/// All implementations: candle's operations, our inference kernels, and our training kernels.
 fn passes() -> [(&'static str, Pass); 3] {
     let kernels = Kernels::new(2).unwrap();
     let probing = |kernels| Pass {
@@ -88,7 +89,7 @@ fn assert_close(got: &[f64], want: &[f64], what: &str) {
     }
 }
 
-/// Mean, standard deviation and largest magnitude.
+/// Returns mean, standard deviation and largest magnitude.
 fn statistics(values: &[f64]) -> [f64; 3] {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -103,23 +104,23 @@ fn numbers(value: &Value) -> Vec<f64> {
     }
 }
 
-/// Names of what a stage answers, here and in the golden file, with its channels.
+/// Names of a stage's outputs, here and in the golden file, with their channels.
 const FIELDS: [(&str, &str, usize); 3] = [
     ("heatmaps", "heat", 19),
     ("paf", "paf", 38),
     ("offsets", "off", 36),
 ];
 
-/// Fails when the backbone, a branch, the order in which a stage is given its predecessor's
-/// fields, or the border between heatmaps and offsets differs from the specified network, with
-/// any way to compute.
+/// Fails when the backbone, a branch, the order in which a stage receives its predecessor's fields,
+/// or the boundary between heatmaps and offsets differs from the specified network, with any
+/// implementation.
 #[test]
 fn six_stages_equal_their_golden() {
     let text = std::fs::read(golden("ssa/ssa_net.json")).unwrap();
     let golden: Value = serde_json::from_slice(&text).unwrap();
     let spec = model("ssa-vgg-6").unwrap();
     let shapes = spec.shapes(&OPTIONS).unwrap().0;
-    // Beside the network's tensors, the file has some of heads that are for training only.
+    // Besides the network's tensors, the file contains some of training-only heads.
     let of_net = |name: &&String| !name.starts_with("p2h.");
     let names = golden["names"].as_object().unwrap();
     for name in names.keys().filter(of_net) {
@@ -161,8 +162,8 @@ fn six_stages_equal_their_golden() {
     }
 }
 
-/// Fails when the graph has other parameters or work than the specification's table, or the light
-/// network has grown beyond live use.
+/// Fails when the parameters or operations of the graph differ from the specification's table, or
+/// the light network has become too slow for live use.
 #[test]
 fn parameters_and_work_follow_from_the_graph() {
     let counts = |name: &str, size: Option<Size>| {
@@ -178,20 +179,20 @@ fn parameters_and_work_follow_from_the_graph() {
     assert_eq!(counts("ssa-sfm-2", small), (2_219_814, 2_147_582_208));
 }
 
-/// Fails when a network for one person is taken for one for several or the other way round: its
-/// answers would be decoded as something else.
+/// Fails when a top-down network is declared bottom-up or vice versa, so that its outputs would be
+/// decoded wrongly.
 #[test]
-fn every_model_says_whom_it_looks_at() {
+fn every_model_declares_its_approach() {
     for spec in MODELS {
         let is_ssa = spec.name.starts_with("ssa-");
         assert_eq!(spec.approach == Approach::BottomUp, is_ssa, "{}", spec.name);
     }
 }
 
-/// Fails when SFM's weights do not fit the light network's pyramids or make other features there,
-/// its ways to compute differ, or attention is not shown where it is wanted.
+/// Fails when SFM's weights do not fit the light network's pyramids or give other features there,
+/// its implementations differ, or attention is missing when requested.
 #[test]
-fn the_light_network_begins_with_sfm() {
+fn the_light_network_starts_from_sfm_weights() {
     let (sfm, spec) = (model("sfm").unwrap(), model("ssa-sfm-2").unwrap());
     let given = Weights::bundled(sfm).unwrap();
     let shapes = spec.shapes(&OPTIONS).unwrap();
@@ -225,7 +226,7 @@ fn the_light_network_begins_with_sfm() {
         assert_eq!(got.dims(), want.dims(), "{name}");
         assert_close(&values(got), &values(want), name);
     }
-    // Live: the deployed fields only.
+    // Live: only the fields used in deployment.
     let mut live = Pass {
         kernels: fast.kernels.clone(),
         ..Pass::eval()
@@ -245,12 +246,12 @@ fn the_light_network_begins_with_sfm() {
     assert_eq!(probe(written, "f0"), probe(pass, "x34"));
 }
 
-/// Fails when a parameter of a fresh network never learns: a field that is not handed out in
-/// training, a way through the network that gradients do not take, or a first draw so small that
-/// nothing comes through it.
+/// Fails when a parameter of a randomly initialised network gets no gradient: a field is not
+/// returned in training, a path does not propagate gradients, or the initial values are so small
+/// that the signal vanishes.
 #[test]
 fn every_parameter_has_a_gradient() {
-    // The published network's later stages are alike: two of six.
+    // The later stages of the published network are alike, so two of six suffice.
     let two_stages = ModelSpec {
         name: "ssa-vgg-2",
         build: |options, vb| {
@@ -290,7 +291,7 @@ fn every_parameter_has_a_gradient() {
     }
 }
 
-/// Fails when a picture whose sides do not suit is cropped or padded silently.
+/// Fails when an image of unsupported size is silently cropped or padded.
 #[test]
 fn other_sides_are_refused() {
     for (name, side, unit) in [("ssa-vgg-6", 12, "8"), ("ssa-sfm-2", 48, "32")] {

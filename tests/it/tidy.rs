@@ -1,4 +1,4 @@
-//! The house rules that a machine can check.
+//! The project's rules that can be checked automatically.
 
 mod graph;
 mod layers;
@@ -14,7 +14,7 @@ use graph::Enclosing;
 use layers::Layers;
 use modules::{Crate, Files};
 
-/// Longest file allowed, in lines.
+/// Maximum length of a file in lines.
 const MAX_LINES: usize = 500;
 
 /// The same table as in ARCHITECTURE.md.
@@ -80,7 +80,7 @@ const APP: Layers = Layers {
     is_base_shared: false,
 };
 
-/// Each of its folders is a view of the window.
+/// Each folder in it is a view of the window.
 const VIEWS: &str = "gui::views";
 
 fn root() -> PathBuf {
@@ -90,7 +90,7 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Every source file of ours with its text, paths relative to the workspace.
+/// Returns every source file of ours with its text, by path relative to the workspace.
 fn sources() -> &'static Files {
     static FILES: LazyLock<Files> = LazyLock::new(|| {
         let mut files = Files::new();
@@ -122,9 +122,9 @@ fn sources() -> &'static Files {
 static ENGINE_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), ENGINE.root));
 static APP_CODE: LazyLock<Crate> = LazyLock::new(|| Crate::read(sources(), APP.root));
 
-/// Fails when a file has grown into a room too many.
+/// Fails when a file exceeds the maximum length.
 #[test]
-fn no_file_is_longer_than_the_cap() {
+fn no_file_exceeds_the_maximum_length() {
     let long: Vec<_> = sources()
         .iter()
         .map(|(path, text)| (path, text.lines().count()))
@@ -133,9 +133,9 @@ fn no_file_is_longer_than_the_cap() {
     assert!(long.is_empty(), "over {MAX_LINES} lines: {long:?}");
 }
 
-/// Fails when a reader opens a file that does not say what it is for.
+/// Fails when a file does not start with a comment that states its purpose.
 #[test]
-fn every_file_begins_with_its_purpose() {
+fn every_file_starts_with_its_purpose() {
     let mute: Vec<_> = sources()
         .iter()
         .filter(|(_, text)| !text.starts_with("//"))
@@ -144,9 +144,9 @@ fn every_file_begins_with_its_purpose() {
     assert!(mute.is_empty(), "without a leading comment: {mute:?}");
 }
 
-/// Fails when the engine starts to draw windows.
+/// Fails when the engine depends on a window library.
 #[test]
-fn the_engine_knows_no_window() {
+fn the_engine_does_not_depend_on_a_window_library() {
     let manifest = std::fs::read_to_string(root().join("engine/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let tables = ["dependencies", "dev-dependencies"];
@@ -165,7 +165,7 @@ fn the_engine_knows_no_window() {
     }
 }
 
-/// Fails when a module imports from its own row of the layer table or from above.
+/// Fails when a module imports from its own row of the layer table or from a higher one.
 #[test]
 fn modules_import_only_downwards() {
     let mut violations = ENGINE.violations(&ENGINE_CODE);
@@ -173,9 +173,9 @@ fn modules_import_only_downwards() {
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
 }
 
-/// Fails when a view uses another one instead of what both stand on.
+/// Fails when a view imports from another one instead of from what both share.
 #[test]
-fn views_know_nothing_of_each_other() {
+fn views_do_not_depend_on_each_other() {
     let view = |module: &str| {
         let inside = module.strip_prefix(VIEWS)?.strip_prefix("::")?;
         inside.split("::").next().map(str::to_owned)
@@ -192,9 +192,9 @@ fn views_know_nothing_of_each_other() {
     assert!(sideways.is_empty(), "\n{}", sideways.join("\n"));
 }
 
-/// Fails when the layers that are written down are not those that are checked.
+/// Fails when the documented layers are not those that are checked.
 #[test]
-fn the_layers_are_written_down() {
+fn the_documented_layers_are_those_checked() {
     for (file, layers, letter) in [
         ("ARCHITECTURE.md", &ENGINE, 'L'),
         ("engine/src/lib.rs", &ENGINE, 'L'),
@@ -215,9 +215,9 @@ fn the_layers_are_written_down() {
     }
 }
 
-/// Fails when two files cannot be read one after the other, because each needs the other.
+/// Fails when two files depend on each other, directly or indirectly.
 #[test]
-fn no_files_use_each_other_in_a_circle() {
+fn files_have_no_dependency_cycles() {
     let shaders = Crate::read(sources(), "shaders/src/lib.rs");
     let all = |code| graph::files(code, Enclosing::IsFree);
     let mut window = graph::files(&APP_CODE, Enclosing::Counts);

@@ -1,5 +1,5 @@
-//! Training: gradients against PyTorch's, overfitting a few people, exact resuming, kills,
-//! folders that move or are full.
+//! Training: gradients against PyTorch, overfitting a few people, exact resumption, kills, moved
+//! folders and full disks.
 
 mod check;
 mod folder;
@@ -28,7 +28,7 @@ const HARDWARE: Hardware = Hardware {
     threads: 2,
 };
 
-/// The recipe for these people at 64 x 64.
+/// Returns the recipe for these people at 64 x 64.
 fn config(name: &str, labels: &Path) -> TrainConfig {
     let mut config = recipe("sfm", name).unwrap();
     config.input_size = Some([64, 64]);
@@ -37,7 +37,7 @@ fn config(name: &str, labels: &Path) -> TrainConfig {
     config
 }
 
-/// Runs to the end, or for some epochs.
+/// Trains to the end, or for some epochs.
 fn run(trainer: &mut Trainer, epochs: Option<u64>) -> poselens_engine::Result<Reason> {
     let (sender, _receiver) = bounded(1000);
     trainer.run(epochs, &sender, &StopFlag::new())
@@ -47,7 +47,7 @@ fn tensors(path: &Path) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(path, &Device::Cpu).unwrap()
 }
 
-/// Bit for bit, the saved progress (which holds times) aside.
+/// Compares two folders bit for bit, except for the saved progress, which contains times.
 fn assert_same(a: &Path, b: &Path) {
     for name in ["state.safetensors", "last.safetensors"] {
         let (a, b) = (tensors(&a.join(name)), tensors(&b.join(name)));
@@ -62,7 +62,7 @@ fn assert_same(a: &Path, b: &Path) {
     }
 }
 
-/// Sends "stop" after `n` saves, the first of which precedes the first step.
+/// Raises the stop flag after `n` saves, the first of which precedes the first step.
 fn stop_after(n: usize, news: &Receiver<Event>, stop: &StopFlag) {
     let saves = news.iter().filter(|e| matches!(e, Event::Saved { .. }));
     for (i, _) in saves.enumerate() {
@@ -72,15 +72,15 @@ fn stop_after(n: usize, news: &Receiver<Event>, stop: &StopFlag) {
     }
 }
 
-/// Fails when a training that was stopped within an epoch, or between two, and was resumed by
-/// another process' worth of objects ends with other weights, moments or averages.
+/// Fails when a training that was stopped within or between epochs and resumed from disk with new
+/// objects ends with other weights, moments or averages.
 #[test]
-fn a_resumed_training_is_the_uninterrupted_one() {
+fn a_resumed_training_equals_an_uninterrupted_one() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 8);
     let mut config = config("fine-tune", &labels);
     (config.epochs, config.batch_size) = (2, 2);
-    // Everything that has a state: statistics, averages, moments, narrowing targets.
+    // Covers everything that has state: statistics, averages, moments, target width schedule.
     config.freeze = Freeze::None;
     config.fixed_norms = false;
     config.narrow_share = 0.5;
@@ -96,7 +96,7 @@ fn a_resumed_training_is_the_uninterrupted_one() {
     let mut trainer = Trainer::begin(config.clone(), epochs, HARDWARE).unwrap();
     assert_eq!(run(&mut trainer, Some(1)).unwrap(), Reason::EpochLimit);
     drop(trainer);
-    // As if killed between the two files.
+    // As if killed between writing the two files.
     std::fs::remove_file(epochs.join("last.safetensors")).unwrap();
     let mut trainer = Trainer::resume(epochs, None, HARDWARE).unwrap();
     assert!(epochs.join("last.safetensors").exists());
@@ -129,15 +129,15 @@ fn config_of(folder: &Path) -> TrainConfig {
     toml::from_str(&std::fs::read_to_string(folder.join("config.toml")).unwrap()).unwrap()
 }
 
-/// Fails when a batch worked on in parts, to save memory, teaches something else.
+/// Fails when a batch split into parts, to save memory, gives other updates.
 #[test]
-fn a_batch_in_parts_teaches_the_same() {
+fn a_batch_split_into_parts_gives_the_same_update() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 6);
     let mut config = config("fine-tune", &labels);
     (config.epochs, config.batch_size) = (1, 6);
     config.average = 0.0;
-    // Weights follow the gradient itself: Adam's first step would be its sign.
+    // Weights follow the gradient itself: Adam's first step would only be its sign.
     config.schedule.warm_up_steps = 0;
     config.optimizer.lr = 0.1;
     config.optimizer.algorithm = poselens_engine::train::optim::Algorithm::Sgd;
@@ -178,8 +178,8 @@ fn a_batch_in_parts_teaches_the_same() {
     assert!(n_moved > 50, "{n_moved}");
 }
 
-/// Fails when a training that has diverged overwrites good weights, be it by the step before a
-/// save, whose own loss was still a number, or does not say so.
+/// Fails when a diverged training overwrites good weights, even if the loss of the step before a
+/// save was still finite, or does not report the divergence.
 #[test]
 fn a_diverged_training_keeps_the_last_good_state() {
     let desk = Desk::new();
@@ -221,8 +221,8 @@ fn a_diverged_training_keeps_the_last_good_state() {
 const BEGIN: &str = "train --annotations people.json --out out --epochs 4000 --batch-size 2 \
                      --input-size 64 --config options.toml --device cpu --threads 2 --json";
 
-/// Fails when a kill at any moment leaves a folder that cannot be resumed or whose weights cannot
-/// be used, or the command line breaks its contract.
+/// Fails when a kill at any moment leaves a folder that cannot be resumed or weights that cannot be
+/// used, or the output of the command line is not as documented.
 #[cfg(unix)]
 #[test]
 fn a_killed_training_goes_on() {
@@ -233,7 +233,7 @@ fn a_killed_training_goes_on() {
         "save_steps = 1\nworkers = 2\n[optimizer]\nlr = 1e-4\n",
     );
     let mut training = Running::start(desk.command(BEGIN));
-    // Into the first steps; where exactly is left to chance.
+    // Killed during the first steps, at a random point.
     training.until("state", || desk.path("out/log.csv").exists());
     std::thread::sleep(std::time::Duration::from_millis(300));
     training.signal("KILL");

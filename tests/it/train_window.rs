@@ -1,5 +1,5 @@
-//! Training in the window, used by the labels of its controls: from the first look to weights in
-//! use, on people made of dots.
+//! Training in the window, operated by the labels of its controls: from the empty view to weights
+//! in use, on people made of dots.
 
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ use crate::driving::{Drive, Views as _};
 use crate::train::draw_people;
 use crate::window_fakes::gui;
 
-/// Options for four people made of dots, `epochs` times six steps of four: what is learned by
-/// heart is better than before.
+/// Options for four people made of dots, `epochs` times six steps of four, so that overfitting
+/// improves the metrics.
 fn tiny(folder: &Path, epochs: u64) -> TrainConfig {
     let labels = draw_people(folder, 4);
     let mut config = recipe("sfm", "fine-tune").unwrap();
@@ -53,7 +53,7 @@ impl Drive for Window {
 }
 
 impl Window {
-    /// The view, with these options remembered from an earlier run.
+    /// Opens the view, with these options remembered from an earlier run.
     fn open(folder: tempfile::TempDir, config: Option<TrainConfig>) -> Self {
         let settings = folder.path().join("settings.toml");
         let (mut state, _) = AppState::load(&settings).unwrap();
@@ -86,7 +86,7 @@ impl Window {
         Self::open(tempfile::tempdir().unwrap(), None)
     }
 
-    /// Four people to learn from and to be measured on.
+    /// Opens the view with four people for both training and validation.
     fn with_people(epochs: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = tiny(folder.path(), epochs);
@@ -136,10 +136,10 @@ impl Window {
     }
 }
 
-/// Fails when somebody who has never trained a network is left alone with a dead button, or a
-/// control cannot be reached by a screen reader.
+/// Fails when a new user gets no explanation why a button is disabled, or a control cannot be
+/// reached by a screen reader.
 #[test]
-fn a_first_timer_is_told_what_to_do() {
+fn a_new_user_gets_instructions() {
     let window = Window::empty();
     for label in [
         "Train the network on your own data",
@@ -179,12 +179,12 @@ fn a_first_timer_is_told_what_to_do() {
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
 }
 
-/// Fails when a wrong path is not told beside its field, or a training starts from nothing.
+/// Fails when a wrong path is not reported below its field, or a training starts without data.
 #[test]
-fn a_wrong_path_is_told_beside_its_field() {
+fn a_wrong_path_is_reported_below_its_field() {
     let mut window = Window::empty();
     window.click("Training labels");
-    // As it is typed: the panel changes with the first letter, the keyboard stays.
+    // As if typed: the panel changes with the first letter, but the field keeps the focus.
     for text in ["/", "no/such/", "labels.json"] {
         let focused = window.harness.get_by_label("Training labels").is_focused();
         assert!(focused, "before {text}");
@@ -205,7 +205,7 @@ fn a_wrong_path_is_told_beside_its_field() {
     assert_eq!(data[0].annotations, Path::new("/no/such/labels.json"));
     assert!(!window.can("Start training"));
     assert!(window.has("Start is not possible: the training labels cannot be read"));
-    // The palette knows no way around it.
+    // The palette must not bypass the check.
     window.harness.key_press(Key::Escape);
     window.harness.run_steps(2);
     window
@@ -224,10 +224,10 @@ fn a_wrong_path_is_told_beside_its_field() {
     assert!(window.has("Train the network on your own data"));
 }
 
-/// Fails when a person cannot get from data to weights in use and back: preview, training,
-/// curves, figures, pictures, taking over, rolling back, offering them again after a restart.
+/// Fails when a user cannot get from data to weights in use and back: preview, training, curves,
+/// metrics, images, accepting, undoing, and the offer after a restart.
 #[test]
-fn people_become_weights_in_use() {
+fn data_are_trained_into_weights_in_use() {
     let mut window = Window::with_people(4);
     assert!(window.has("4 people in 4 images, label format 'coco'"));
     assert!(window.has("4 images are in both sets"));
@@ -303,7 +303,7 @@ fn people_become_weights_in_use() {
     window.click(&format!("Show {name}"));
     window.until(|app| app.train().progress.is_some());
     assert!(window.has("The training has ended"));
-    // Its people are asked again: the weights before and those kept.
+    // The held-out people are predicted again, with the previous and the kept weights.
     let epochs = window
         .train()
         .held_out
@@ -316,11 +316,11 @@ fn people_become_weights_in_use() {
     assert!(window.has(&title), "{title}");
 }
 
-/// Fails when a training cannot be paused, stopped and continued where it was, or the header does
-/// not show that one is at work.
+/// Fails when a training cannot be paused, stopped and resumed where it was, or the header does not
+/// show that one is running.
 #[test]
-fn a_training_pauses_stops_and_goes_on() {
-    // Far more than are waited for.
+fn a_training_pauses_stops_and_resumes() {
+    // Far more epochs than the test waits for.
     let mut window = Window::with_people(4000);
     let step = |app: &App| app.train().progress.as_ref().map_or(0, |s| s.step);
     window.click("Start training");
@@ -350,8 +350,8 @@ fn a_training_pauses_stops_and_goes_on() {
     );
 }
 
-/// Fails when a system without file dialogs keeps somebody from choosing where a training is
-/// written, from which weights it starts, or an earlier one that lies elsewhere.
+/// Fails when, on a system without file dialogs, the output folder, the initial weights or an
+/// earlier training elsewhere cannot be chosen.
 #[test]
 fn every_path_can_be_typed() {
     let mut window = Window::with_people(1);
@@ -373,8 +373,8 @@ fn every_path_can_be_typed() {
     assert!(said.text.contains("other"), "{said:?}");
 }
 
-/// Fails when a training that the program's end has cut off is not offered to go on, still is
-/// after it was refused, or one that has ended is offered.
+/// Fails when a training cut off by the end of the program is not offered for resumption, is still
+/// offered after it was declined, or a finished one is offered.
 #[test]
 fn an_interrupted_training_is_offered_at_the_top() {
     let mut window = Window::with_people(4000);
@@ -395,9 +395,9 @@ fn an_interrupted_training_is_offered_at_the_top() {
     assert_eq!(window.harness.state().state().train.at_work, None);
 }
 
-/// Fails when a training that has diverged is not told in words, or leaves no way on.
+/// Fails when a diverged training is not explained in plain words, or offers no next step.
 #[test]
-fn a_diverged_training_is_told_in_words() {
+fn a_diverged_training_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny(folder.path(), 2);
     config.init = Start::Scratch;

@@ -1,4 +1,4 @@
-//! TransPose against its golden numbers.
+//! TransPose against its golden outputs.
 
 mod golden;
 
@@ -23,7 +23,7 @@ const OPTIONS: BuildOptions = BuildOptions {
     input: Size::new(192, 256),
 };
 
-/// Name of a row, parameters, millions of multiply-accumulates at 256x192, attention layers.
+/// Model name, parameters, millions of multiply-accumulates at 256x192, attention layers.
 const ROWS: [(&str, u64, u64, usize); 6] = [
     ("tp-r-a3s", 5_001_809, 5_263, 3),
     ("tp-r-a3", 5_195_345, 5_414, 3),
@@ -38,7 +38,7 @@ fn stride(name: &str) -> usize {
     if name.starts_with("tp-r") { 8 } else { 4 }
 }
 
-/// The weights by the fill rule, with the sine table for an input.
+/// Returns the weights from the fill rule, with the sine table for an input size.
 pub fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
     let grid = Size::new(
         options.input.width / stride(spec.name),
@@ -85,8 +85,8 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
     worst(&values(a), &values(b), |_| 1.0)
 }
 
-/// Fails when a block, a layer of the encoder, the head or the attention of TransPose-R-A3 differs
-/// from the published network, with candle's operations or with our kernels.
+/// Fails when a block, an encoder layer, the head or the attention of TransPose-R-A3 differs from
+/// the published network, with candle's operations or with our kernels.
 #[test]
 fn r_a3_equals_its_golden() {
     let golden = Golden::of("r_a3");
@@ -102,7 +102,7 @@ fn r_a3_equals_its_golden() {
     golden.check("as written", net.as_ref(), Pass::eval());
 }
 
-/// Fails when the other variants with ResNet differ from theirs.
+/// Fails when the other ResNet variants differ from their golden outputs.
 #[test]
 fn the_other_resnet_variants_equal_their_goldens() {
     for (name, key) in [("tp-r-a3s", "r_a3s"), ("tp-r-a4", "r_a4")] {
@@ -128,8 +128,8 @@ fn h_s_equals_its_golden() {
     assert!(largest_difference(&got, &want) <= 2e-5);
 }
 
-/// Names and shapes of every row's tensors as published. A line is a name and a shape, or the
-/// name of a batch norm, `bn` and its channels.
+/// Returns the published tensor names and shapes of every model. A line is a name and a shape, or
+/// the name of a batch norm, `bn` and its channels.
 fn published_shapes() -> HashMap<String, BTreeMap<String, Vec<usize>>> {
     let text = std::fs::read_to_string(poselens_tests::golden("transpose/names.txt")).unwrap();
     let mut rows: HashMap<String, BTreeMap<String, Vec<usize>>> = HashMap::new();
@@ -155,8 +155,8 @@ fn published_shapes() -> HashMap<String, BTreeMap<String, Vec<usize>>> {
     rows
 }
 
-/// Fails when a published checkpoint would not load, the graph has other parameters or work than
-/// the specification's table, or a layer's attention is not announced.
+/// Fails when a published checkpoint would not load, the parameters or operations of the graph
+/// differ from the specification's table, or a layer's attention is missing from the model's list.
 #[test]
 fn names_shapes_and_work_are_the_published_ones() {
     let published = published_shapes();
@@ -173,8 +173,8 @@ fn names_shapes_and_work_are_the_published_ones() {
     }
 }
 
-/// Fails when the bare network's attention is missing from its file, called otherwise, or is no
-/// matrix of shares.
+/// Fails when the attention written by `forward` is missing, has another name, or its rows do not
+/// sum to 1.
 #[test]
 fn forward_writes_every_layers_attention() {
     let desk = Desk::new();
@@ -202,8 +202,8 @@ fn forward_writes_every_layers_attention() {
     }
 }
 
-/// Fails when weights for one input size cannot be used at another, get positions that are not
-/// that size's, or weights for another skeleton slip through.
+/// Fails when weights for one input size cannot be used at another, are combined with the wrong
+/// position table, or weights for another skeleton are accepted.
 #[test]
 fn weights_for_another_input_can_be_used() {
     let spec = model("tp-r-a3s").unwrap();
@@ -220,7 +220,7 @@ fn weights_for_another_input_can_be_used() {
         let out = net.forward(&x, &mut fast()).unwrap();
         out.get("heatmaps").unwrap().clone()
     };
-    // Made for the input, told what the input will be, and not told.
+    // Built for the input size, told the input size later, and not told.
     let native = built_for(spec, &small);
     let told = spec.load(&small, &weights, &Device::Cpu).unwrap();
     let untold = spec.load(&OPTIONS, &weights, &Device::Cpu).unwrap();
@@ -249,7 +249,7 @@ fn built_for(spec: &ModelSpec, options: &BuildOptions) -> Box<dyn PoseModel> {
     (spec.build)(options, &vb).unwrap()
 }
 
-/// Fails when a parameter does not learn, or the fixed table of positions does.
+/// Fails when a parameter gets no gradient, or the fixed position table gets one.
 #[test]
 fn every_parameter_receives_a_gradient() {
     let learned = TransPoseConfig {

@@ -1,4 +1,4 @@
-//! The window, used as a person or a screen reader uses it: by the labels of its controls.
+//! The window, operated like a screen reader does, by the labels of its controls.
 
 mod choices;
 mod keyboard;
@@ -37,7 +37,7 @@ impl Window {
         Self::made(builder.with_size(egui::vec2(1280.0, 900.0)), input, cameras)
     }
 
-    /// A window of the builder's size.
+    /// Returns a window with the builder's size.
     fn sized(builder: HarnessBuilder<App>, input: &str) -> Self {
         Self::made(builder, Some(input), &[])
     }
@@ -57,7 +57,7 @@ impl Window {
         Self { harness, folder }
     }
 
-    /// A window that shows `input` and its poses.
+    /// Returns a window that shows `input` and its poses.
     fn running(input: &str) -> Self {
         let mut window = Self::open(Some(input), &[]);
         window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
@@ -91,7 +91,7 @@ impl Window {
         self.harness.run_steps(3);
     }
 
-    /// Opens the list called `list` and takes `entry`.
+    /// Opens the list called `list` and selects `entry`.
     #[track_caller]
     fn choose(&mut self, list: &str, entry: &str) {
         self.click(list);
@@ -118,7 +118,7 @@ impl Window {
     }
 }
 
-/// Fails when a control cannot be reached by a screen reader or a test, or a panel is gone.
+/// Fails when a control cannot be reached by a screen reader or a test, or a panel is missing.
 #[test]
 fn every_control_is_there_by_its_label() {
     let mut window = Window::running("clip.mp4");
@@ -168,8 +168,8 @@ fn every_control_is_there_by_its_label() {
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
 }
 
-/// Fails when the program shows nothing although a camera is there, or starts a camera that
-/// nobody asked for.
+/// Fails when no frame is shown although a camera is connected, or a camera starts without being
+/// requested.
 #[test]
 fn the_first_camera_starts_unless_a_file_was_given() {
     let mut window = Window::open(None, &["Desk camera", "Door camera"]);
@@ -187,7 +187,7 @@ fn the_first_camera_starts_unless_a_file_was_given() {
     assert_eq!(window.ui_state().source.as_ref().unwrap().name, "clip.mp4");
 }
 
-/// Fails when somebody without a camera is left in front of a black window.
+/// Fails when the window stays black if there is no camera.
 #[test]
 fn without_a_camera_the_sample_clip_plays() {
     let mut window = Window::open(None, &[]);
@@ -227,7 +227,7 @@ fn only_cameras_are_mirrored() {
     assert!(!window.has("Mirror"));
 }
 
-/// Fails when an overlay ignores its switch or key, or its choices stay hidden.
+/// Fails when an overlay ignores its switch or key, or its settings stay hidden.
 #[test]
 fn overlays_follow_switches_keys_and_lists() {
     let mut window = Window::running("clip.mp4");
@@ -262,11 +262,11 @@ fn overlays_follow_switches_keys_and_lists() {
     assert_eq!(window.overlays(), ["skeleton"]);
 }
 
-/// Fails when the wheel or the hand over the picture does nothing, a double click does not bring
-/// the whole picture back, or another source is seen through the old zoom.
+/// Fails when the wheel or dragging has no effect on the image, a double click does not reset the
+/// zoom, or the zoom is kept for another source.
 #[test]
 fn the_picture_is_zoomed_dragged_and_reset() {
-    // Fast steps: two clicks a quarter of a second apart are no double click.
+    // Short time steps: two clicks a quarter of a second apart are not a double click.
     let quick = Harness::builder().with_step_dt(0.02);
     let mut window = Window::build(quick, Some("clip.mp4"), &[]);
     window.until(|s| s.presented.is_some());
@@ -307,8 +307,8 @@ fn the_picture_is_zoomed_dragged_and_reset() {
     window.until(|s| s.zoom == Zoom::WHOLE);
 }
 
-/// Fails when the model cannot be changed while running, when a broken one stops the working
-/// one, or when its error has no way back.
+/// Fails when the model cannot be changed while running, a broken one stops the working one, or its
+/// error cannot be retried.
 #[test]
 fn models_change_while_running_and_errors_can_be_retried() {
     let mut window = Window::running("clip.mp4");
@@ -331,7 +331,7 @@ fn models_change_while_running_and_errors_can_be_retried() {
     assert!(!state.is_smoothed && (state.keypoint_threshold - 0.75).abs() < 1e-6);
 }
 
-/// Fails when a crash in a network needs a restart of the program.
+/// Fails when recovering from a crash in a network requires a restart of the program.
 #[test]
 fn after_a_crash_retry_starts_new_workers() {
     let mut window = Window::running("clip.mp4");
@@ -349,9 +349,9 @@ fn after_a_crash_retry_starts_new_workers() {
     window.until(is_second);
 }
 
-/// Fails when playing, pausing, beginning again or the end of a file go wrong.
+/// Fails when playing, pausing, restarting or reaching the end of a file goes wrong.
 #[test]
-fn a_file_plays_pauses_ends_and_begins_again() {
+fn a_file_plays_pauses_ends_and_restarts() {
     let mut window = Window::running("short.mp4");
     window.until(|s| s.has_ended);
     window.click("Play");
@@ -368,7 +368,7 @@ fn a_file_plays_pauses_ends_and_begins_again() {
     window.until(|s| time(s) == 0.0);
 }
 
-/// Fails when a snapshot is not written, or the window does not say where.
+/// Fails when a snapshot is not written, or its path is not shown.
 #[test]
 fn a_snapshot_becomes_a_file() {
     let mut window = Window::running("clip.mp4");
@@ -391,8 +391,8 @@ fn a_snapshot_becomes_a_file() {
     }
 }
 
-/// Fails when a path cannot be typed, its letters act as shortcuts, or a wrong one leaves no way
-/// to try again.
+/// Fails when a path cannot be typed, its letters act as shortcuts, or a wrong one cannot be
+/// retried.
 #[test]
 fn a_typed_path_opens_and_a_wrong_one_can_be_retried() {
     let mut window = Window::running("clip.mp4");
@@ -425,7 +425,7 @@ fn a_typed_path_opens_and_a_wrong_one_can_be_retried() {
     window.until(|s| s.source.as_ref().unwrap().name == "other.mp4");
 }
 
-/// Whether wgpu finds anything to draw with, be it software.
+/// Returns whether wgpu finds an adapter, possibly a software one.
 fn has_adapter() -> bool {
     use eframe::egui_wgpu::wgpu;
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
@@ -433,9 +433,9 @@ fn has_adapter() -> bool {
     !adapters.is_empty()
 }
 
-/// Fails when the picture never reaches the screen, or stays there after its source is closed.
+/// Fails when frames never reach the screen, or stay there after the source is closed.
 #[test]
-fn the_picture_is_on_the_screen() {
+fn frames_reach_the_screen() {
     if !has_adapter() {
         assert!(!is_required("adapter"), "no graphics adapter to draw with");
         println!("skipped: no graphics adapter; install mesa-vulkan-drivers");

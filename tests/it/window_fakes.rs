@@ -1,4 +1,4 @@
-//! A made-up source, model, overlays and recording for the window's tests.
+//! A fake source, model, overlays and recording for the tests of the window.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -67,7 +67,8 @@ impl FrameSource for FakeSource {
     }
 }
 
-/// `sample` is the real clip, `camera:...` is live, `camera:silent` for five frames only, `...short.mp4` has 10 frames, `...missing...` does not exist.
+/// Opens a fake source: `sample` is the real clip, `camera:...` is live, `camera:silent` delivers
+/// five frames only, `...short.mp4` has 10 frames, `...missing...` does not exist.
 fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
     let spec = if spec == "camera:" { "camera:0" } else { spec };
     if spec == "sample" {
@@ -122,7 +123,7 @@ impl Infer for FakeInfer {
             y: 1.0,
             score: 0.9,
         };
-        // Each network has maps of its own.
+        // Each network has its own maps.
         let names = match &*self.0 {
             "second" => ["s0_att_l1", "s0_att_sum"],
             _ => ["x51.M", "x51.gate"],
@@ -166,7 +167,7 @@ fn make(name: &str) -> Result<Box<dyn Infer>> {
     Ok(Box::new(FakeInfer(Arc::from(name))))
 }
 
-/// Writes nothing but counts.
+/// Writes nothing but counts frames.
 struct FakeTap(TapProgress);
 
 impl Tap for FakeTap {
@@ -208,7 +209,7 @@ static OVERLAYS: [OverlaySpec; 3] = [
     fake_overlay("attention", false, true),
 ];
 
-/// A window over fakes; `input` as on the command line, `cameras` by name.
+/// Returns a window context of fakes; `input` as on the command line, `cameras` by name.
 pub(crate) fn gui(
     input: Option<&str>,
     cameras: &'static [&'static str],

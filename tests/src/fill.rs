@@ -1,7 +1,7 @@
-//! Weights from a rule instead of a file, so that a network can be checked number by number
+//! Deterministic weights computed from a rule, so that a network can be compared number by number
 //! without trained weights: element `i` of tensor `name` is a hash of both.
 
-/// FNV-1a, 64 bits, of a tensor's name.
+/// 64-bit FNV-1a hash of a tensor's name.
 pub fn fnv1a(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
@@ -47,12 +47,12 @@ pub fn sfm_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     })
 }
 
-/// The TransPose rule: matrices uniform with variance `1 / fan_in` times a gain that keeps depth
-/// and attention in range, norms near identity. The table of positions is not filled.
+/// The TransPose rule: matrices uniform with variance `1 / fan_in` times a gain that keeps
+/// activations and attention in range, norms near identity. The position table is not filled.
 pub fn transpose_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
     let hash = fnv1a(name);
     let fan_in = match shape {
-        // Of a transposed convolution with stride 2, each output sees a quarter of the window.
+        // In a transposed convolution with stride 2, each output uses a quarter of the kernel.
         [c_in, _, h, w] if name == "deconv_layers.0.weight" => c_in * h * w / 4,
         _ => shape.iter().skip(1).product(),
     };
@@ -71,7 +71,7 @@ pub fn transpose_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
         |(_, gain)| gain,
     );
     let (shift, factor) = match (shape.len(), name.rsplit_once('.')) {
-        // Of values in [0, 1), not [-1, 1).
+        // From values in [0, 1), not [-1, 1).
         (_, Some((_, "running_var"))) => (1.25, 0.25),
         (1, Some((_, "weight"))) => (1.0, 0.1),
         // Biases and running means.
@@ -93,7 +93,7 @@ pub fn ssa_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
         1 => 0.05,
         _ => (6.0 / fan_in as f64).sqrt(),
     };
-    // Tens of millions of numbers, unoptimised: hence a plain loop.
+    // A plain loop, because this runs unoptimised over tens of millions of elements.
     let n: usize = shape.iter().product();
     let mut values = Vec::with_capacity(n);
     for i in 0..n as u64 {
@@ -107,16 +107,16 @@ pub fn ssa_tensor(name: &str, shape: &[usize]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Fails when the generator differs from the one that made the goldens.
+    /// Fails when the generator differs from the one that produced the golden files.
     #[test]
-    fn the_published_check_values_come_out() {
+    fn generator_matches_the_reference_values() {
         assert_eq!(splitmix64(0), 0xe220_a839_7b1d_cdaf);
         assert_eq!(splitmix64(1), 0x910a_2dec_8902_5cc1);
         assert_eq!(fnv1a("input"), 0x1ebb_ae8f_5810_b65b);
         let conv = transpose_tensor("conv1.weight", &[64, 3, 7, 7]);
         let bits = [conv[0], conv[1], conv[2], conv[3]].map(f32::to_bits);
         assert_eq!(bits, [0x3c530092, 0xbdf8cb4b, 0x3e0696a0, 0x3dc91ae9]);
-        // Printed with eight digits.
+        // The reference values were printed with eight digits.
         let close = |a: &[f32], b: [f32; 4]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-8);
         let first = filled(4, |i| signed("input", i));
         let wanted = [-0.80436337, -0.70504284, 0.1481688, 0.70545554];

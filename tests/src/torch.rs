@@ -1,16 +1,16 @@
-//! Files as `torch.save` writes them, so that imports are tested on whole networks without
-//! keeping megabytes: a pickle of protocol 2 in a zip archive of stored entries.
+//! Writes files like `torch.save`, so that imports of whole networks are tested without storing
+//! megabytes: a protocol 2 pickle in a zip archive of uncompressed entries.
 
 use std::io::Write;
 
-/// The archive of `{name: tensor}` of f32 tensors, every name after `prefix`.
+/// Returns an archive of `{name: tensor}` with f32 tensors, every name after `prefix`.
 pub fn checkpoint(prefix: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
     let pickle = [b"\x80\x02", ordered(prefix, tensors).as_slice(), b"."].concat();
     archive(pickle, tensors)
 }
 
-/// The archive of what a training loop saves: a NumPy number and others beside the tensors, which
-/// stand under `section`.
+/// Returns an archive as saved by a training loop: the tensors under `section`, next to other
+/// values such as a NumPy scalar.
 pub fn training(
     section: &str,
     prefix: &str,
@@ -46,7 +46,7 @@ fn archive(pickle: Vec<u8>, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u
     zip(&entries)
 }
 
-/// The archive of a pickle that asks for `module.name(argument)`.
+/// Returns an archive whose pickle calls `module.name(argument)`.
 pub fn calling(module: &str, name: &str, argument: &str) -> Vec<u8> {
     let mut p = format!("\u{2}c{module}\n{name}\n").into_bytes();
     p.insert(0, 0x80);
@@ -55,7 +55,7 @@ pub fn calling(module: &str, name: &str, argument: &str) -> Vec<u8> {
     zip(&[("archive/data.pkl".to_owned(), p)])
 }
 
-/// An ordered dictionary of tensors.
+/// Pickles an ordered dictionary of tensors.
 fn ordered(prefix: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
     let mut p = b"ccollections\nOrderedDict\n)R(".to_vec();
     for (i, (name, shape, values)) in tensors.iter().enumerate() {
@@ -91,7 +91,7 @@ fn number(p: &mut Vec<u8>, value: usize) {
     p.extend((value as u32).to_le_bytes());
 }
 
-/// A zip archive of stored entries.
+/// Returns a zip archive of uncompressed entries.
 fn zip(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let stored =

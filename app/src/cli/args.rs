@@ -1,4 +1,4 @@
-//! Options that several commands share.
+//! Options shared by several commands.
 
 use std::path::PathBuf;
 
@@ -33,13 +33,13 @@ impl Default for NetworkArgs {
 }
 
 impl NetworkArgs {
-    /// Loads the network; `codec` instead of the card's where given.
+    /// Loads the network; `codec` replaces the card's codec if given.
     pub fn load(&self, common: &Common, codec: Option<&str>) -> Result<Network> {
         Network::load(&self.options(common, codec))
     }
 
-    /// Loads the network for measuring its speed, and says whether its weights mean nothing: they
-    /// are random where none are given and none bundled.
+    /// Loads the network for a speed measurement, and returns whether its weights are random
+    /// because none are given or bundled.
     pub fn load_or_make_up(&self, common: &Common) -> Result<(Network, bool)> {
         let spec = model(&self.model)?;
         if self.weights.is_some() || spec.bundled.is_some() {
@@ -62,17 +62,17 @@ impl NetworkArgs {
     }
 }
 
-/// Names of the models, for clap.
+/// Returns a parser of model names.
 pub fn model_names() -> PossibleValuesParser {
     PossibleValuesParser::new(MODELS.iter().map(|m| m.name))
 }
 
-/// Names of the codecs, for clap.
+/// Returns a parser of codec names.
 pub fn codec_names() -> PossibleValuesParser {
     PossibleValuesParser::new(CODECS.iter().map(|c| c.name))
 }
 
-/// Names of the overlays, for clap.
+/// Returns a parser of overlay names.
 pub fn overlay_names() -> PossibleValuesParser {
     PossibleValuesParser::new(OVERLAYS.iter().map(|o| o.name))
 }

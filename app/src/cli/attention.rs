@@ -1,4 +1,4 @@
-//! `poselens attention`: one attention map over a picture.
+//! `poselens attention`: draws one attention map over an image.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -73,12 +73,11 @@ fn threshold(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Regions a tracker looks at until it has been everywhere once: the whole picture and, in a wide
-/// one, parts of it.
+/// Maximum number of regions in which a tracker searches for a person: the whole image and, if it
+/// is wide, parts of it.
 const MAX_LOOKS: usize = 8;
 
-/// Maps that are drawn when none is named, the preferred one first: those that features are
-/// multiplied by.
+/// Maps drawn by default, in order of preference: those by which features are multiplied.
 const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
 
 pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
@@ -129,7 +128,7 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The file's name without its folders.
+/// Returns the file name without its folders.
 fn source_name(input: &OsStr) -> String {
     let name = Path::new(input).file_name().unwrap_or(input);
     name.to_string_lossy().into_owned()
@@ -146,7 +145,7 @@ fn first_frame(input: &OsStr) -> anyhow::Result<Frame> {
     }
 }
 
-/// Finds the person as `run` does, then looks at them once more, closely and with maps.
+/// Finds the person as `run` does, then runs the model on them again, cropped and with maps.
 fn look(estimator: &mut Estimator, frame: &Frame, input: &OsStr) -> anyhow::Result<PoseOutput> {
     for _ in 0..MAX_LOOKS {
         if !estimator.infer(frame, Want::default())?.poses.is_empty() {
@@ -169,7 +168,7 @@ fn is_inside(keypoint: Keypoint, frame: &Frame) -> bool {
     inside(p.x, size.width) && inside(p.y, size.height)
 }
 
-/// The direction asked for; `None` when the question is not about self-attention.
+/// Returns the requested direction; `None` if the mode is not self-attention.
 fn direction(args: &AttentionArgs, region: &RegionOutput) -> Option<Direction> {
     match args.mode {
         Some(Mode::Dependency) => Some(Direction::Dependency),
@@ -179,7 +178,7 @@ fn direction(args: &AttentionArgs, region: &RegionOutput) -> Option<Direction> {
     }
 }
 
-/// A row or column of a self-attention layer's matrix at a joint.
+/// Returns a row or column of a self-attention layer's matrix at a joint.
 fn self_attention(
     common: &Common,
     args: &AttentionArgs,
@@ -199,7 +198,7 @@ fn self_attention(
     let Some(found) = region.query_key.iter().find(|q| q.layer == layer) else {
         bail!("{model} has self-attention in layers 0 to {last}, not in {layer}");
     };
-    // A joint on the last row of the heatmap may lie a hair outside the region.
+    // A joint on the last row of the heatmap may lie slightly outside the region.
     let (joint, grid) = (keypoint.point(), found.grid);
     let middle = Point::new(
         (grid.width - 1) as f64 / 2.0,
@@ -218,7 +217,7 @@ fn self_attention(
     Ok(found.as_map(direction, token, args.head, &kernels.threads)?)
 }
 
-/// The map asked for, as one plane.
+/// Returns the requested map as one plane.
 fn chosen(
     args: &AttentionArgs,
     region: &RegionOutput,
@@ -231,7 +230,7 @@ fn chosen(
         "--head belongs to the modes dependency and affected"
     );
     ensure!(!maps.is_empty(), "{model} has no attention maps");
-    // Only HSA's maps lie on both sides of a neutral value.
+    // Only HSA's maps have a neutral value with values on both sides.
     let mode_of = |map: &AttentionMap| map.neutral().map_or(Mode::Crf, |_| Mode::Hsa);
     let mode = args.mode.unwrap_or_else(|| mode_of(&maps[0]));
     let of_mode: Vec<_> = maps.iter().filter(|m| mode_of(m) == mode).collect();
@@ -245,7 +244,7 @@ fn chosen(
     let wanted = |m: &AttentionMap| {
         m.place.layer == layer && args.iteration.is_none_or(|t| m.place.iteration == Some(t))
     };
-    // Iterations of one map follow each other: the last is the one that was applied.
+    // Iterations of a map are consecutive: the last is the one applied to the features.
     let called = |name: &str| {
         let fits = |m: &&&AttentionMap| wanted(m) && short_name(m) == name;
         of_mode.iter().rfind(fits).copied()
@@ -269,14 +268,14 @@ fn chosen(
     Ok(plane)
 }
 
-/// What there is to choose from with `--map`.
+/// Lists the valid values of `--map`.
 fn names<'a>(maps: impl Iterator<Item = &'a AttentionMap>) -> String {
     let names: BTreeSet<_> = maps.map(short_name).collect();
     Vec::from_iter(names).join(", ")
 }
 
-/// The name without block or stack and without iteration: `x13.gate` is `gate`, `s1_part.iter2`
-/// is `part`.
+/// Strips block or stack and iteration from a name: `x13.gate` gives `gate`, `s1_part.iter2` gives
+/// `part`.
 fn short_name(map: &AttentionMap) -> &str {
     let name = map.name.split_once(".iter").map_or(&*map.name, |(n, _)| n);
     name.split_once(['.', '_']).map_or(name, |(_, short)| short)

@@ -1,4 +1,4 @@
-//! `poselens bench`: what each stage costs on this machine, on the bundled sample clip.
+//! `poselens bench`: measures the time of each stage on the bundled sample clip.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -34,13 +34,13 @@ pub struct BenchArgs {
     json: bool,
 }
 
-/// Frames before measuring: caches, page tables and clock speeds settle.
+/// Warm-up frames before measuring, in which caches, page tables and clock speeds settle.
 const WARM_UP: u32 = 5;
 
 #[derive(Serialize)]
 struct Report {
     model: String,
-    /// Weights mean nothing: speed is all that was measured.
+    /// The weights are random: only speed is meaningful.
     random_weights: bool,
     device: String,
     threads: usize,
@@ -58,15 +58,15 @@ struct Report {
     layers: Vec<Layer>,
 }
 
-/// One layer of the network; times are medians.
+/// A layer of the network; times are medians.
 #[derive(Serialize)]
 struct Layer {
     name: String,
-    /// As written: our kernels get by with fewer in some layers.
+    /// Multiply-accumulates by definition; our kernels need fewer in some layers.
     macs: u64,
     p50_ms: f64,
     gmacs_per_s: f64,
-    /// Of the sum of all layers' times.
+    /// Share of the sum of all layers' times.
     share: f64,
 }
 
@@ -207,7 +207,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     })
 }
 
-/// Medians over `iters` forward calls. Every call runs the same layers in the same order.
+/// Returns medians over `iters` forward passes, which all run the same layers in the same order.
 fn layers(network: &Network, iters: u32) -> anyhow::Result<Vec<Layer>> {
     for _ in 0..WARM_UP {
         network.tally()?;
@@ -235,7 +235,7 @@ fn layers(network: &Network, iters: u32) -> anyhow::Result<Vec<Layer>> {
         .collect())
 }
 
-/// The bundled clip, decoded beforehand: reading a file is not what is measured.
+/// Decodes the bundled clip in advance, so that file reading is not measured.
 fn sample_frames() -> anyhow::Result<Vec<Frame>> {
     let mut source = SourceSpec::parse("sample")?.open(&OpenOptions::default())?;
     let mut frames = Vec::new();

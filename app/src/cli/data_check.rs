@@ -1,4 +1,4 @@
-//! `poselens train --check`: what is odd about labelled pictures, before they are learned from.
+//! `poselens train --check`: reports problems in labelled images before training.
 
 use anyhow::bail;
 use poselens_engine::concurrency::StopFlag;
@@ -13,14 +13,14 @@ use super::{print_json, print_line};
 struct Document<'a> {
     #[serde(flatten)]
     report: &'a Report,
-    /// Why nothing can be learned from them.
+    /// Reason why training is impossible.
     obstacle: Option<&'a str>,
 }
 
-/// Prints every finding, the worst of each set first.
+/// Prints every finding, most severe first within each data set.
 ///
 /// # Errors
-/// When nothing can be learned from these data; the report has been printed then.
+/// If training on these data is impossible; the report has been printed by then.
 pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
     let Some(subject) = Subject::of(config) else {
         bail!("--check needs --annotations or a --config that names data");
@@ -33,7 +33,7 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
             obstacle: obstacle.as_deref(),
         })?;
     } else {
-        // One set needs no name: it is the one that was given.
+        // A single data set needs no heading.
         let has_several = !report.more.is_empty();
         for set in report.learned() {
             let name = set.annotations.display();
@@ -64,7 +64,7 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
     }
 }
 
-/// What all sets come to.
+/// Prints the totals of all data sets.
 fn print_sum(report: &Report) -> anyhow::Result<()> {
     let sum = |of: &dyn Fn(&SetReport) -> usize| report.sets().map(of).sum::<usize>();
     let [notes, warnings, errors] = Severity::ALL.map(|severity| sum(&|set| set.count(severity)));

@@ -1,4 +1,4 @@
-//! `poselens doctor`: what this machine offers, and whether the program works on it.
+//! `poselens doctor`: reports the hardware and software found, and runs a self-test.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -38,14 +38,14 @@ struct Report {
     adapters: Vec<String>,
     display: bool,
     ffmpeg: Option<String>,
-    /// By name; in this order for people.
+    /// Folders by name, in display order.
     #[serde(serialize_with = "as_object")]
     folders: Vec<(&'static str, Option<PathBuf>)>,
     #[serde(serialize_with = "value_or_error")]
     self_test: Result<SelfTest, String>,
 }
 
-/// The value itself, or `{"error": "..."}`.
+/// Serialises the value itself, or `{"error": "..."}`.
 fn value_or_error<T: Serialize, S: Serializer>(
     result: &Result<T, String>,
     serializer: S,
@@ -70,7 +70,7 @@ struct DeviceReport {
     reason: String,
 }
 
-/// The whole frame path on the sample clip.
+/// Self-test of the whole frame path on the sample clip.
 #[derive(Serialize)]
 struct SelfTest {
     model: String,
@@ -126,7 +126,7 @@ fn examine(common: &Common) -> Report {
     }
 }
 
-/// Every camera with its formats, or why there are none.
+/// Returns every camera with its formats, or the reason why none are available.
 fn cameras() -> Result<Vec<String>, String> {
     let all = camera_formats().map_err(|e| e.to_string())?;
     let line = |(c, formats): &(CameraInfo, poselens_engine::Result<Vec<CameraFormat>>)| {
@@ -142,7 +142,7 @@ fn cameras() -> Result<Vec<String>, String> {
     Ok(all.iter().map(line).collect())
 }
 
-/// Formats, best first: `YUYV 640x480 at 30, 15 fps; MJPEG 1280x720 at 30 fps`.
+/// Formats on one line, best first: `YUYV 640x480 at 30, 15 fps; MJPEG 1280x720 at 30 fps`.
 fn formats_line(formats: &[CameraFormat]) -> String {
     let mut groups: Vec<(CameraFormat, Vec<String>)> = Vec::new();
     for format in formats {
@@ -172,7 +172,7 @@ fn examine_device(spec: DeviceSpec) -> DeviceReport {
     }
 }
 
-/// Instruction sets our kernels could use, the chosen one first.
+/// Returns the instruction sets available to our kernels, the selected one first.
 fn kernels() -> Vec<String> {
     let chosen = match Isa::from_env() {
         Ok(chosen) => chosen,
@@ -186,7 +186,7 @@ fn kernels() -> Vec<String> {
     rows
 }
 
-/// Graphics adapters the window could use.
+/// Returns the graphics adapters available to the window.
 fn adapters() -> Vec<String> {
     use eframe::egui_wgpu::wgpu;
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
@@ -200,7 +200,7 @@ fn adapters() -> Vec<String> {
         .collect()
 }
 
-/// First line of `ffmpeg -version`, where ffmpeg is installed.
+/// Returns the first line of `ffmpeg -version` if ffmpeg is installed.
 fn ffmpeg_version() -> Option<String> {
     let output = Command::new("ffmpeg").arg("-version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -242,7 +242,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
     })
 }
 
-/// The report in lines.
+/// Formats the report as text.
 fn lines(report: &Report) -> String {
     let lines = RefCell::new(Vec::new());
     let line = |name: &str, text: &str| lines.borrow_mut().push(format!("{name:12} {text}"));

@@ -1,4 +1,4 @@
-//! `poselens eval`: accuracy on labelled pictures.
+//! `poselens eval`: measures accuracy on labelled images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,11 +92,11 @@ struct Document {
     flip: bool,
     scales: Vec<f64>,
     boxes: String,
-    /// Joints and people of the labels that are not measured.
+    /// Labelled joints and people that are not evaluated.
     left_out: LeftOut,
-    /// Boxes of the detector that are not used.
+    /// Number of the detector's boxes that are not used.
     boxes_left_out: usize,
-    /// What is to be known about the labels, a line each.
+    /// Notes on the labels, one per line.
     notes: Vec<String>,
     #[serde(flatten)]
     report: EvalReport,
@@ -142,8 +142,8 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         )
     };
     let approach = network.spec().approach;
-    // The labels are renamed, or the answers of a network whose skeleton has joints that are made
-    // up from others.
+    // Either the labels are renamed to the model's joints, or, if the skeleton has joints computed
+    // from others, the predictions to the labels' joints.
     let (names, mut dataset) = match approach {
         Approach::TopDown => (
             Vec::new(),
@@ -257,7 +257,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     super::print_line(document.table(skeleton))
 }
 
-/// The picture of the sample at hand: several people of one picture read it once.
+/// Cache of the current sample's image: several people in one image read it once.
 #[derive(Default)]
 struct Pictures {
     current: Option<(u64, Frame)>,
@@ -279,7 +279,7 @@ impl Pictures {
 }
 
 impl Document {
-    /// What was measured, in a line.
+    /// Returns a one-line title of the evaluation.
     fn title(&self) -> String {
         let (n, boxes) = (self.report.n_people, &self.boxes);
         let asked = match boxes.as_str() {
@@ -298,7 +298,7 @@ impl Document {
         title
     }
 
-    /// The numbers in percent, in aligned columns; `-` where nothing was labelled.
+    /// Formats the metrics in percent, in aligned columns; `-` if nothing was labelled.
     fn table(&self, skeleton: &Skeleton) -> String {
         let EvalReport { pck, pckh, oks, .. } = &self.report;
         let mut rows = vec![self.title()];
@@ -351,7 +351,7 @@ impl Document {
     }
 }
 
-/// `60.13`, or `-` where nothing was measured.
+/// Formats a fraction in percent: `60.13`, or `-` if nothing was measured.
 fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |v| format!("{:.2}", 100.0 * v))
 }

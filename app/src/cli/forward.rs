@@ -1,4 +1,4 @@
-//! `poselens forward`: the bare network, tensor in, tensors out.
+//! `poselens forward`: runs only the network, from an input tensor to output tensors.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `poselens gui`: the window, or the headless demo where there is no display.
+//! `poselens gui`: opens the window, or records a headless demo if there is no display.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub struct GuiArgs {
     weights: Option<PathBuf>,
 }
 
-/// What the demo writes when there is no display.
+/// File written by the demo if there is no display.
 const DEMO_FILE: &str = "poselens-demo.mp4";
 
 pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> {
@@ -41,7 +41,7 @@ pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> 
         return gui::run(context, &display);
     }
     if let (Display::Dead(_), Some(input)) = (&display, &args.input) {
-        // A window was meant to open here, on something certain: no demo replaces it.
+        // An explicit request for the window must not be replaced by the demo.
         bail!(
             "{}, so no window can be opened; start the display, or use `poselens run --input {}`",
             display.reason(),

@@ -1,4 +1,4 @@
-//! `poselens import`: other people's checkpoints.
+//! `poselens import`: converts checkpoints of other programs.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub struct ImportArgs {
     json: bool,
 }
 
-/// A side of an input; networks halve it five times.
+/// Parses a side of the input; networks halve it five times.
 fn side(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(n) if (32..=1024).contains(&n) && n.is_multiple_of(32) => Ok(n),

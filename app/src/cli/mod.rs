@@ -1,7 +1,7 @@
-//! The command line: a contract that scripts depend on.
+//! The command line: a stable interface for scripts.
 //!
-//! `--json` prints one JSON document on standard output and nothing else; logs and progress go
-//! to standard error. Each command is one file.
+//! `--json` prints one JSON document on standard output and nothing else; logs and progress go to
+//! standard error. Each command has its own file.
 
 mod args;
 mod attention;
@@ -83,7 +83,7 @@ impl Cli {
     /// Runs the chosen command.
     ///
     /// # Errors
-    /// Whatever the command could not do, in one line.
+    /// If the command fails; the error fits on one line.
     pub fn run(self) -> anyhow::Result<()> {
         let log = start_logging(&self.common.log)?;
         if let Some(n) = self.common.threads {
@@ -109,7 +109,7 @@ impl Cli {
     }
 }
 
-/// What the window's log collects, whatever is printed.
+/// Filter of the lines collected for the log of the window, independent of what is printed.
 const COLLECTED: &str = "warn,poselens_app=debug,poselens_engine=debug";
 
 fn log_filter(text: &str) -> Result<String, String> {
@@ -119,7 +119,7 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// Starts to print reports as `filter` says, and to collect them for the window.
+/// Starts printing log lines that match `filter`, and collecting them for the window.
 fn start_logging(filter: &str) -> anyhow::Result<LogBook> {
     let filter = EnvFilter::try_new(filter)?;
     let print = tracing_subscriber::fmt::layer()
@@ -136,7 +136,7 @@ fn start_logging(filter: &str) -> anyhow::Result<LogBook> {
     Ok(book)
 }
 
-/// An error and its causes on one line; a cause that the text before it already tells is left out.
+/// Formats an error and its causes on one line, omitting causes whose text is already contained.
 pub fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
@@ -150,13 +150,13 @@ pub fn one_line(error: &anyhow::Error) -> String {
     line
 }
 
-/// Options that do not go together, or a file of options with such in it.
+/// Conflicting options, on the command line or in an options file.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct WrongUsage(#[from] pub poselens_engine::Error);
 
-/// Whether the program that read standard output or a pipe has ended (`poselens models | head`),
-/// which is no failure.
+/// Returns whether the reader of standard output or of a pipe has exited (`poselens models |
+/// head`), which is not a failure.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     let is_gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     error
@@ -169,7 +169,7 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print_line(serde_json::to_string_pretty(value)?)
 }
 
-/// Prints a line, or several, to standard output.
+/// Prints one or more lines to standard output.
 fn print_line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}")?;
     Ok(())
@@ -180,13 +180,13 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// Fails when two options collide or a default does not parse.
+    /// Fails when two options conflict in their definition or a default does not parse.
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
-    /// Fails when an error would spread over several lines of a script's log.
+    /// Fails when an error message spans several lines, which breaks line-based logs.
     #[test]
     fn errors_are_one_line() {
         let error = anyhow::anyhow!("inner\ntext").context("outer");

@@ -1,4 +1,4 @@
-//! `poselens models`: what there is to choose from.
+//! `poselens models`: lists the models.
 
 use poselens_engine::model::{Card, MODELS, ModelSpec};
 use poselens_engine::output::Approach;
@@ -18,7 +18,7 @@ pub struct ModelsArgs {
 struct Row {
     name: &'static str,
     summary: &'static str,
-    /// `top-down`: one person a look; `bottom-up`: everybody.
+    /// `top-down`: one person per forward pass; `bottom-up`: all people.
     approach: Approach,
     params: u64,
     macs: u64,
@@ -73,7 +73,7 @@ fn row(spec: &ModelSpec) -> anyhow::Result<Row> {
         attention_maps: survey.maps,
         weights_bundled: spec.bundled.is_some(),
         card: Card {
-            // A row without bundled weights shows nothing that belongs to another's.
+            // Without bundled weights the card's hash belongs to those of another row.
             sha256: card.sha256.clone().filter(|_| spec.bundled.is_some()),
             training: card.training.clone().filter(|_| spec.bundled.is_some()),
             data: card.data.clone().filter(|_| spec.bundled.is_some()),

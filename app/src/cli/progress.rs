@@ -1,4 +1,4 @@
-//! A progress bar on standard error, only where a person looks at it.
+//! A progress bar on standard error, shown only on terminals.
 
 use std::io::IsTerminal;
 
@@ -11,7 +11,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar on a terminal, nothing elsewhere. `limit` caps the number of frames to come.
+    /// Creates a bar on a terminal, a no-op elsewhere. `limit` caps the expected number of frames.
     pub fn new(limit: Option<u64>) -> Self {
         let bar = ProgressBar::new_spinner();
         if !std::io::stderr().is_terminal() {
@@ -22,7 +22,7 @@ impl Progress {
         this
     }
 
-    /// Says how many frames are to come, where known.
+    /// Sets the expected number of frames, if known.
     pub fn expect(&self, n_frames: Option<u64>) {
         let total = match (n_frames, self.limit) {
             (Some(n), Some(limit)) => Some(n.min(limit)),
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// Says how many frames are done.
+    /// Sets the number of processed frames.
     pub fn set(&self, n: u64) {
         self.bar.set_position(n);
     }

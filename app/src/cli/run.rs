@@ -1,4 +1,4 @@
-//! `poselens run`: the whole frame path without a window.
+//! `poselens run`: runs the whole frame path without a window.
 
 mod follow;
 
@@ -83,7 +83,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Everything that is to be written.
+    /// Returns all output paths.
     fn outputs(&self) -> impl Iterator<Item = &PathBuf> {
         [
             &self.record,
@@ -96,8 +96,8 @@ impl RunArgs {
         .flatten()
     }
 
-    /// Refuses an output that would overwrite the input or another output. Devices and pipes take
-    /// anything, but standard output takes one list or document.
+    /// Rejects outputs that would overwrite the input or another output. Devices and pipes are
+    /// exempt, but standard output takes only one list or document.
     fn check_outputs(&self, spec: &SourceSpec) -> anyhow::Result<()> {
         let mut taken = vec![(resolved(Path::new(spec.argument())), "the input")];
         if self.json {
@@ -116,7 +116,7 @@ impl RunArgs {
         Ok(())
     }
 
-    /// Annotates `input` into the video `record`, everything else as by default.
+    /// Annotates `input` into the video `record`; all other options have their defaults.
     pub fn demo(input: OsString, network: NetworkArgs, record: PathBuf) -> Self {
         Self {
             input,
@@ -140,7 +140,7 @@ impl RunArgs {
     }
 }
 
-/// The file behind a path that may have several names; it need not exist yet.
+/// Returns the canonical path of a file, which need not exist yet.
 fn resolved(path: &Path) -> PathBuf {
     if path == Path::new(STDOUT) {
         return path.to_owned();
@@ -163,7 +163,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Takes the name of an MP4 file.
+/// Returns a parser of MP4 file names.
 fn mp4_name() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
@@ -182,7 +182,7 @@ fn unit_interval(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Figures of a run; also the `--json` document.
+/// Summary of a run; also the `--json` document.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     input: String,
@@ -198,11 +198,11 @@ pub struct Summary {
     stages: BTreeMap<&'static str, Percentiles>,
     outputs: Vec<String>,
     warnings: Vec<String>,
-    /// Frames were lost, or are not to be trusted, because the input is damaged.
+    /// Whether frames were lost or may be corrupt because the input is damaged.
     damaged: bool,
-    /// For cameras: what was delivered and what was lost.
+    /// For cameras: delivered and lost frames.
     camera: Option<CameraReport>,
-    /// Why the run ended before its input did; what was done until then is in the figures.
+    /// Error that ended the run before its input; the other fields cover the frames until then.
     error: Option<String>,
 }
 
@@ -245,8 +245,8 @@ fn report(summary: &Summary) {
     }
 }
 
-/// Runs the pipeline to the end of the source and answers what came of it, also when the source
-/// failed after its first frame.
+/// Runs the pipeline to the end of the source and returns a summary, also if the source failed
+/// after its first frame.
 fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<anyhow::Error>)> {
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;
@@ -299,7 +299,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         .clone();
     let mut n_left_out = 0;
     if warnings.is_interrupted {
-        // The rest of a file is no loss; what a camera has delivered is gone.
+        // The rest of a file is not lost, but frames delivered by a camera are.
         if warnings.is_live {
             n_left_out = (stats.frames - stats.displaced).saturating_sub(figures.frames);
         }
@@ -360,7 +360,7 @@ fn plan(args: &RunArgs, spec: &SourceSpec, interrupted: &StopFlag) -> OutputPlan
     }
 }
 
-/// The part of the input that is read.
+/// Returns the part of the input to read.
 fn trim(args: &RunArgs) -> Trim {
     Trim {
         start_secs: args.start,
@@ -384,12 +384,13 @@ fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
     })
 }
 
-/// Ctrl+C sets `flag`; the second time it ends the program.
+/// Makes Ctrl+C set `flag`; a second Ctrl+C ends the program.
 pub(super) fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {
     let flag = flag.clone();
     ctrlc::set_handler(move || {
         if flag.is_stopped() {
-            // The second time the user means it; recordings play up to their last fragment.
+            // Exits at once at the second Ctrl+C; recordings remain playable up to their last
+            // fragment.
             std::process::exit(130);
         }
         flag.stop();

@@ -1,4 +1,4 @@
-//! `poselens train`: labelled pictures become better weights.
+//! `poselens train`: trains a model on labelled images.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -136,9 +136,9 @@ impl TrainArgs {
         Ok(self.with_file(file).map_err(WrongUsage)?)
     }
 
-    /// What is said here, in the file and in the recipe, in this order.
+    /// Merges the options given here, in the file and in the recipe, in this order of precedence.
     fn with_file(&self, file: Option<(&Path, &str)>) -> Result<TrainConfig, Error> {
-        // Model and first weights decide which recipe is underneath.
+        // Model and initial weights determine the recipe that supplies defaults.
         let said = |key: &str| {
             let table: toml::Table = toml::from_str(file?.1).ok()?;
             table.get(key)?.as_str().map(str::to_owned)
@@ -162,10 +162,10 @@ impl TrainArgs {
         Ok(config)
     }
 
-    /// The sets named by --annotations, with their --images and --weight.
+    /// Returns the data sets named by --annotations, with their --images and --weight.
     fn sets(&self) -> Vec<DataConfig> {
         let set = |(i, labels): (usize, &PathBuf)| {
-            // One folder may hold the images of all.
+            // A single --images folder applies to all data sets.
             let images = self.images.get(i).or(match &self.images[..] {
                 [all] => Some(all),
                 _ => None,
@@ -177,7 +177,7 @@ impl TrainArgs {
         self.annotations.iter().enumerate().map(set).collect()
     }
 
-    /// Refuses --images and --weight that cannot be told to belong to one of --annotations.
+    /// Rejects --images and --weight if their number does not match --annotations.
     fn check_sets(&self) -> Result<(), Error> {
         let n = self.annotations.len();
         for (option, given, may_be_one) in [
@@ -194,7 +194,7 @@ impl TrainArgs {
         Ok(())
     }
 
-    /// Options given here come before all others.
+    /// Applies the options given here, which override all others.
     fn apply(&self, config: &mut TrainConfig) {
         fn set<T: Clone>(to: &mut T, given: Option<&T>) {
             if let Some(given) = given {
@@ -262,18 +262,18 @@ struct Document<'a> {
     model: &'a str,
     device: String,
     out: String,
-    /// `finished`, `epoch limit`, `stopped`.
+    /// `finished`, `epoch limit` or `stopped`.
     ended: &'static str,
     epochs: u64,
     steps: u64,
     best_epoch: Option<u64>,
-    /// Joints and people of the labels that are not used, by file.
+    /// Labelled joints and people that are not used, by file.
     left_out: &'a BTreeMap<String, LeftOut>,
-    /// Pictures that this run could not use, and what is wrong with the first.
+    /// Number of images this run could not use, and the error of the first.
     broken_pictures: usize,
     first_broken: Option<&'a str>,
     peak_memory_mib: Option<f64>,
-    /// The network before training, then every epoch.
+    /// Metrics before training, then of every epoch.
     history: &'a [EpochRecord],
 }
 
@@ -372,7 +372,8 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows news on standard error until there are no more: a bar on a terminal, a line an epoch.
+/// Shows events on standard error until the channel closes: a bar on a terminal, and one line per
+/// epoch.
 fn show(news: &Receiver<Event>) {
     let bar = ProgressBar::new(0);
     if !std::io::stderr().is_terminal() {
@@ -420,7 +421,7 @@ fn show(news: &Receiver<Event>) {
             }
             Event::Epoch(record) => bar.suspend(|| eprintln!("{}", line(&record))),
             Event::Measuring { .. } => bar.set_message("measuring on the held-out people"),
-            // The epoch's line says how many; every picture has been named by a warning.
+            // The epoch's line has the count, and a warning has named every image.
             Event::Broken { .. } | Event::Seen { .. } | Event::Saved { .. } | Event::Stopped(_) => {
             }
         }

@@ -1,4 +1,4 @@
-//! What the command line hands to the window: real sources, networks and recordings.
+//! Implements the window's context: real sources, networks and recordings.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ use crate::folders;
 use crate::gui::trained;
 use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 
-/// The window's context for these options.
+/// Returns the window's context for these options.
 pub fn context(
     common: &Common,
     input: Option<OsString>,
@@ -33,10 +33,10 @@ pub fn context(
     weights: Option<PathBuf>,
 ) -> anyhow::Result<GuiContext> {
     let device = select(common.device)?;
-    // A path that is not UTF-8 goes by its readable form in the window.
+    // The window displays a path that is not valid UTF-8 in a lossy form.
     let given = input.map(|input| (input.to_string_lossy().into_owned(), input));
     let input = given.as_ref().map(|(shown, _)| shown.clone());
-    // A weights file belongs to the model it was given with.
+    // A weights file applies only to the model given with it.
     let has_weights = |spec: &ModelSpec| {
         spec.bundled.is_some() || weights.is_some() && model.as_deref() == Some(spec.name)
     };
@@ -59,9 +59,9 @@ pub fn context(
     });
     let devices: Vec<_> = devices.collect();
     let (common, named) = (common.clone(), model.clone());
-    // Known once a model is loaded: a recording must not wait for a digest.
+    // Filled when a model is loaded, because a recording must not wait for a digest.
     let digests = Arc::new(Mutex::new(BTreeMap::new()));
-    // How each source was asked for, by the name it has given itself.
+    // Source texts by the name each source reports.
     let specs = Arc::new(Mutex::new(BTreeMap::new()));
     let opened = Arc::clone(&specs);
     let (known, described) = (Arc::clone(&digests), Arc::clone(&digests));
@@ -85,7 +85,7 @@ pub fn context(
             threads,
             ..common.clone()
         };
-        // Joints are smoothed here; the window shows the raw ones where smoothing is off.
+        // Joints are smoothed here; the window shows the raw ones if smoothing is off.
         let infer: Box<dyn Infer> = Box::new(Titled {
             estimator: Estimator::new(args.load(&on, None)?, true),
             title: trained::title(name).into(),
@@ -122,8 +122,8 @@ pub fn context(
         describe_model: Arc::new(move |name| model_record(name, &described)),
         list_cameras: Arc::new(|| {
             let cameras = list_cameras()?;
-            // By place: numbers change when cameras are plugged in and out, and a name says nothing
-            // where two cameras have it.
+            // By place: numbers change when cameras are connected or removed, and names may be
+            // ambiguous.
             let choice = |camera: &CameraInfo| SourceChoice {
                 spec: format!("camera:{}", camera.id),
                 label: camera.label(&cameras),
@@ -135,7 +135,7 @@ pub fn context(
             let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
             let spec = specs.get(&first.source.name).cloned();
             drop(specs);
-            // None of a file's frames may be lost; the synthetic figure has no end.
+            // No frame of a file may be dropped; the synthetic source is endless.
             let is_endless = spec.as_ref().is_some_and(|s| s.starts_with(SYNTHETIC));
             let is_file = !first.source.is_live && !is_endless;
             let file = spec.as_deref().filter(|_| is_file).map(|text| parse(text));
@@ -163,10 +163,10 @@ pub fn context(
     })
 }
 
-/// The synthetic figure, which has no end.
+/// Source text of the synthetic source, which is endless.
 const SYNTHETIC: &str = "synthetic";
 
-/// Results carry the title of the weights: trained ones are not taken for the program's.
+/// Sets the title of the weights on results, which distinguishes trained from bundled weights.
 struct Titled {
     estimator: Estimator,
     title: Arc<str>,
@@ -193,11 +193,11 @@ impl Titled {
     }
 }
 
-/// A device, and on the processor the number of threads.
+/// A device and, on the CPU, the number of threads.
 type Place = (DeviceSpec, Option<u16>);
 
-/// Where networks can run: first as the command line says, then the other devices of this build,
-/// the processor also with fewer threads, which leaves cores to other programs.
+/// Returns the available devices: first the one from the command line, then the others of this
+/// build. The CPU is also offered with fewer threads, which leaves cores to other programs.
 fn places(spec: DeviceSpec, threads: Option<u16>) -> Vec<Place> {
     let cores = cores();
     let mut all = vec![(
@@ -228,7 +228,7 @@ fn device_name((spec, threads): Place) -> String {
     }
 }
 
-/// What the manifest of a recording says of the model of this name.
+/// Returns the entry of a recording's manifest for the model of this name.
 fn model_record(name: &str, known: &Mutex<BTreeMap<String, (String, String)>>) -> ModelRecord {
     let known = known.lock().unwrap_or_else(PoisonError::into_inner);
     let (weights, device) = known.get(name).cloned().unwrap_or_default();
@@ -243,9 +243,9 @@ fn model_record(name: &str, known: &Mutex<BTreeMap<String, (String, String)>>) -
 mod tests {
     use super::*;
 
-    /// Fails when the window begins on another device than was asked for, or lists one twice.
+    /// Fails when the window starts on another device than requested, or lists one twice.
     #[test]
-    fn the_device_asked_for_comes_first() {
+    fn the_requested_device_comes_first() {
         for threads in [None, Some(1), Some(3)] {
             let all = places(DeviceSpec::Cpu, threads);
             assert_eq!(all[0], (DeviceSpec::Cpu, threads.or(Some(cores()))));

@@ -1,4 +1,4 @@
-//! A command: something the user can ask for by name, from the keyboard, the palette or the menu.
+//! Commands: named actions available from the keyboard, the command palette and the menu.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use crate::gui::action::{Action, SourceAction};
 use crate::gui::state::AppState;
 use crate::gui::ui_state::UiState;
 
-/// Characters of a recent file's folder that are shown.
+/// Maximum number of characters shown of a recent file's folder.
 const MAX_FOLDER: usize = 40;
 
-/// What commands are listed under.
+/// A heading under which commands are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
-    /// What people read.
+    /// Heading text.
     pub name: &'static str,
-    /// Groups are listed in the order of this; views put theirs between those of all views.
+    /// Sort key of the groups; view-specific groups sort between the shared ones.
     pub rank: u8,
 }
 
@@ -28,7 +28,7 @@ impl Group {
     pub const PLAYBACK: Self = Self::new("Playback", 60);
     pub const RECORDING: Self = Self::new("Recording", 70);
     pub const WINDOW: Self = Self::new("Window", 90);
-    /// Those of all views.
+    /// Groups shared by all views.
     pub const SHARED: [Self; 7] = [
         Self::SOURCE,
         Self::RECENT,
@@ -44,28 +44,28 @@ impl Group {
     }
 }
 
-/// A command that is always there.
+/// A command that is always available.
 pub type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
 
-/// A key alone.
+/// Returns a shortcut without modifiers.
 pub const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
-/// Something the user can ask for by name.
+/// A named action.
 #[derive(Debug, Clone)]
 pub struct Command {
     pub group: Group,
     pub title: String,
-    /// The first is shown in menus.
+    /// Shortcuts; menus show the first.
     pub keys: &'static [KeyboardShortcut],
     pub action: Action,
-    /// Why it cannot be done now, if so.
+    /// Reason why the command is disabled; `None` if it is enabled.
     pub hindrance: Option<&'static str>,
 }
 
 impl Command {
-    /// One without keys that can be done now.
+    /// Creates an enabled command without shortcuts.
     pub fn new(group: Group, title: impl Into<String>, action: Action) -> Self {
         Self {
             group,
@@ -77,7 +77,8 @@ impl Command {
     }
 }
 
-/// A path with its name first, as that tells files apart; of a long folder the end.
+/// Formats a path with its file name first, because the name tells files apart; a long folder is
+/// cut at its start.
 fn shortened(path: &str) -> String {
     let place = Path::new(path);
     let (Some(name), Some(folder)) = (place.file_name(), place.parent()) else {
@@ -90,7 +91,7 @@ fn shortened(path: &str) -> String {
     format!("{}   in {cut}{end}", name.to_string_lossy())
 }
 
-/// Files and folders opened before, the newest first; those that are gone cannot be opened.
+/// Returns commands for recently opened files and folders, newest first; missing ones are disabled.
 pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
     let open = |path: &String| {
         let action = Action::Source(SourceAction::OpenRecent(path.clone()));
@@ -108,7 +109,7 @@ pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
     all
 }
 
-/// A shortcut as it is printed on the keyboard.
+/// Formats a shortcut with the key names printed on keyboards.
 pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
     let text = ctx.format_shortcut(&shortcut);
     let key = shortcut.logical_key;
@@ -123,7 +124,7 @@ pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
         Key::Minus => "-",
         _ => return text,
     };
-    // egui writes these keys' names on most systems.
+    // egui spells out the names of these keys on most systems.
     let without = |name| text.strip_suffix(name);
     match without(key.name()).or_else(|| without(key.symbol_or_name())) {
         Some(modifiers) => format!("{modifiers}{printed}"),
@@ -135,9 +136,9 @@ pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when a list of keys leaves out Ctrl, or spells a sign.
+    /// Fails when a shortcut is shown without Ctrl, or a symbol key is spelled out.
     #[test]
-    fn keys_are_written_as_printed_on_them() {
+    fn shortcuts_use_the_key_names_printed_on_keyboards() {
         let ctx = Context::default();
         ctx.set_os(eframe::egui::os::OperatingSystem::Nix);
         for (modifiers, key, text) in [

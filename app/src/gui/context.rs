@@ -1,5 +1,5 @@
-//! What the program hands to the window: how to open sources, build models and record, and what
-//! there is to choose from.
+//! Everything `main` hands to the window: functions that open sources, build models and record, and
+//! the available choices.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,73 +21,74 @@ use crate::logs::LogBook;
 /// A source offered in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceChoice {
-    /// What the user reads: the camera's name.
+    /// Display name, e.g. that of the camera.
     pub label: String,
-    /// What [`GuiContext::open_source`] understands: `camera:0`.
+    /// Source text for [`GuiContext::open_source`], e.g. `camera:0`.
     pub spec: String,
 }
 
 /// A model offered in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelChoice {
-    /// What [`GuiContext::make_infer`] understands.
+    /// Model name for [`GuiContext::make_infer`].
     pub name: String,
-    /// One line about it.
+    /// One-line description.
     pub help: String,
 }
 
 impl ModelChoice {
-    /// Whether it finds one person or everybody; `None` where its network is no row of `MODELS`.
+    /// Returns whether the model finds one person or several; `None` if its network is not a row of
+    /// `MODELS`.
     pub fn approach(&self) -> Option<Approach> {
         approach(&self.name)
     }
 }
 
-/// [`ModelChoice::approach`] of the model of this name.
+/// Returns [`ModelChoice::approach`] of the model with this name.
 pub(in crate::gui) fn approach(name: &str) -> Option<Approach> {
     let row = trained::split(name).0;
     model::model(row).ok().map(|spec| spec.approach)
 }
 
-/// Somewhere networks can run.
+/// A compute device for networks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceChoice {
-    /// `CPU, 2 threads`.
+    /// Display name, e.g. `CPU, 2 threads`.
     pub name: String,
-    /// Why it is there, for tooltips.
+    /// Reason why the device is offered, for tooltips.
     pub why: String,
 }
 
-/// Opens a source by its text; a camera in this format where it offers it.
+/// Opens a source by its text; a camera uses the given format if it supports it.
 pub type OpenByName =
     Arc<dyn Fn(&str, Option<CameraFormat>) -> Result<Box<dyn FrameSource>> + Send + Sync>;
 /// Builds a model by its name.
 pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
 /// Builds a model by its name on the n-th of [`GuiContext::devices`].
 pub type MakeOnDevice = Arc<dyn Fn(&str, usize) -> Result<Box<dyn Infer>> + Send + Sync>;
-/// What is written of a model, by its name, beside what it has found.
+/// Returns the model's description that is written with its predictions.
 pub type DescribeModel = Arc<dyn Fn(&str) -> ModelRecord + Send + Sync>;
-/// Names the cameras; may take seconds.
+/// Lists the cameras; may take seconds.
 pub type ListCameras = Arc<dyn Fn() -> Result<Vec<SourceChoice>> + Send + Sync>;
-/// Starts a recording in a new folder; the picture is the first one to be recorded, the names are
-/// exporters beside the poses and COCO results.
+/// Starts a recording in a new folder, given its first frame and the names of exporters to run in
+/// addition to the poses and COCO results.
 pub type StartRecording =
     Arc<dyn Fn(&Path, &Presented, &[String]) -> Result<Box<dyn Tap>> + Send + Sync>;
 
-/// What the window is given.
+/// Everything the window needs from the program.
 #[derive(Clone)]
 pub struct GuiContext {
-    /// The source named on the command line. Without one the remembered or first camera starts.
+    /// The source named on the command line. If `None`, the last used or first camera starts.
     pub input: Option<String>,
-    /// The model named on the command line. Without one the remembered or first model starts.
+    /// The model named on the command line. If `None`, the last used or first model starts.
     pub model: Option<String>,
-    /// Every model, in the order of the list.
+    /// All models, in list order.
     pub models: Vec<ModelChoice>,
-    /// Every overlay, the one on top first; the n-th is toggled by key n.
+    /// All overlays, topmost first; key n toggles the n-th.
     pub overlays: &'static [OverlaySpec],
-    /// What networks can run on; the first, of which there is one, is what they begin on.
+    /// Compute devices; never empty. The first is the default.
     pub devices: Vec<DeviceChoice>,
-    /// Source text of the sample clip, where there is one.
+    /// Source text of the sample clip, if available.
     pub sample_clip: Option<String>,
     /// Source text of the synthetic figure.
     pub synthetic: String,
@@ -103,13 +104,13 @@ pub struct GuiContext {
     pub start_recording: StartRecording,
     /// Where recordings and snapshots go.
     pub recordings_folder: PathBuf,
-    /// What trainings run on.
+    /// Hardware that trainings run on.
     pub hardware: Hardware,
-    /// Where trainings go, each into a folder of its own.
+    /// Parent folder of training runs; each gets a folder of its own.
     pub trainings_folder: PathBuf,
-    /// What the program reports, for the log; `None` where nothing collects it.
+    /// Collected log lines; `None` if logging is not collected.
     pub log: Option<LogBook>,
-    /// Where [`AppState`](crate::gui::state::AppState) is kept; `None` keeps nothing.
+    /// Settings file with the [`AppState`](crate::gui::state::AppState); `None` disables saving.
     pub settings_file: Option<PathBuf>,
 }
 
@@ -122,7 +123,7 @@ impl std::fmt::Debug for GuiContext {
     }
 }
 
-/// The sample clip, where there is one.
+/// Returns the sample clip, if available.
 pub(in crate::gui) fn sample_clip(gui: &GuiContext) -> Option<SourceChoice> {
     gui.sample_clip.as_ref().map(|spec| SourceChoice {
         label: "Sample clip".to_owned(),
@@ -130,7 +131,7 @@ pub(in crate::gui) fn sample_clip(gui: &GuiContext) -> Option<SourceChoice> {
     })
 }
 
-/// The camera to begin with: the only one, or else the first of all that delivers.
+/// Returns the initial camera: the only one, or else the first of them that delivers frames.
 pub(in crate::gui) fn any_camera(cameras: &[SourceChoice]) -> Option<SourceChoice> {
     match cameras {
         [] => None,

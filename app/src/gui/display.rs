@@ -1,25 +1,25 @@
-//! Whether there is a screen to open a window on: asked, not guessed from the environment.
+//! Detects whether a display is available by connecting to it instead of trusting the environment.
 
 /// Where a window can be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Display {
-    /// On the one the window library chooses.
+    /// The display that the window library chooses.
     Default,
-    /// On the X server: the Wayland compositor that the environment names does not answer.
+    /// The X server, because the Wayland compositor named by the environment does not respond.
     X11,
-    /// Nowhere: the environment names no display.
+    /// No display: the environment names none.
     Unset,
-    /// Nowhere: what the environment names does not answer; which, and why.
+    /// No display: the one named by the environment does not respond; which one, and why.
     Dead(String),
 }
 
 impl Display {
-    /// Whether a window can be opened.
+    /// Returns whether a window can be opened.
     pub fn is_available(&self) -> bool {
         matches!(self, Self::Default | Self::X11)
     }
 
-    /// Why no window can be opened, for messages.
+    /// Returns the reason why no window can be opened, for messages.
     pub fn reason(&self) -> String {
         match self {
             Self::Default | Self::X11 => "there is a display".to_owned(),
@@ -31,18 +31,18 @@ impl Display {
     }
 }
 
-/// Looks for a display.
+/// Detects the display.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 pub fn display() -> Display {
     Display::Default
 }
 
-/// Connects to the displays that the environment names, in the window library's order.
+/// Tries to connect to the displays named by the environment, in the window library's order.
 #[cfg(all(unix, not(target_os = "macos")))]
 pub fn display() -> Display {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if named("WAYLAND_SOCKET").is_some() {
-        // An open connection, which is good for one client: the window.
+        // A connection passed by file descriptor serves only one client: the window.
         return Display::Default;
     }
     let wayland = named("WAYLAND_DISPLAY").map(|name| {
@@ -76,7 +76,7 @@ mod connect {
     use crossbeam::channel::bounded;
     use poselens_engine::concurrency::{StopFlag, Worker};
 
-    /// A server that takes longer to answer, such as one behind a dead network, counts as none.
+    /// Timeout for a server to respond, for example one behind an unreachable network.
     const PATIENCE: Duration = Duration::from_secs(5);
 
     pub(super) fn wayland(name: &str) -> Result<(), String> {
@@ -91,7 +91,7 @@ mod connect {
         let failed = answer.clone();
         let connect = move |_: &StopFlag| {
             let connected = x11rb::connect(None).map(drop).map_err(|e| e.to_string());
-            // Nobody waits any more behind the limit.
+            // The receiver is gone after the timeout.
             let _ = answer.try_send(connected);
             Ok(())
         };

@@ -1,4 +1,4 @@
-//! Across the top: what is running, and that it stays on this computer.
+//! The header: what is shown, the views, and the note that images stay on this computer.
 
 use eframe::egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextStyle, Ui};
 
@@ -10,7 +10,7 @@ use crate::gui::view::{AppView, HeaderText, PanelContext};
 use crate::gui::views::VIEWS;
 use crate::gui::{theme, widgets};
 
-/// Lays the header out; `views` are in the order of [`VIEWS`].
+/// Lays out the header; `views` are in the order of [`VIEWS`].
 pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<'_>) {
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         ui.add(Label::new(RichText::new("PoseLens").size(18.0).strong()).selectable(false));
@@ -65,12 +65,12 @@ pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<
     });
 }
 
-/// Where the width of the right end is remembered from frame to frame.
+/// Id under which the width of the right-hand end is stored between frames.
 fn right_id() -> Id {
     Id::unique("width of the header's right end")
 }
 
-/// The name, cut where the header has no room for it, and in full at the pointer.
+/// Shows the name, truncated if the header is too narrow; the tooltip has the full name.
 fn shown_ui(ui: &mut Ui, shown: &HeaderText) {
     let right = ui.data(|d| d.get_temp::<f32>(right_id())).unwrap_or(320.0);
     let more = RichText::new(&shown.more).small().color(theme::WEAK);
@@ -96,14 +96,14 @@ fn shown_ui(ui: &mut Ui, shown: &HeaderText) {
     ui.add(Label::new(more).truncate().selectable(false));
 }
 
-/// Every command, by group.
+/// Lists every command by group.
 fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let menu = ui.menu_button("Menu", |ui| {
-        // Only while it is open: the list is made anew each time.
+        // Only while the menu is open: the list is rebuilt every frame.
         let all = commands(cx);
         for group in groups() {
             let group_menu = ui.menu_button(group.name, |ui| {
-                // The palette's joints and models are more than a screen holds.
+                // With the palette's joints and models the list is taller than a screen.
                 let height = ui.ctx().content_rect().height() - 80.0;
                 ScrollArea::vertical().max_height(height).show(ui, |ui| {
                     for command in all.iter().filter(|c| c.group == group) {

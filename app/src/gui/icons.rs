@@ -1,36 +1,36 @@
-//! Icons, painted: the fonts egui brings have no transport symbols.
+//! Icons painted as shapes, because egui's fonts have no transport symbols.
 
 use std::f32::consts::PI;
 
 use eframe::egui::{Atom, Color32, Painter, Pos2, Rect, Shape, Stroke, Vec2};
 
-/// A symbol on a button.
+/// An icon on a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Icon {
-    /// Triangle to the right.
+    /// Triangle pointing right.
     Play,
-    /// Two bars.
+    /// Two vertical bars.
     Pause,
-    /// Bar and triangle to the left.
+    /// Bar, and a triangle pointing left.
     Restart,
-    /// Triangle to the left and bar.
+    /// Triangle pointing left, and a bar.
     StepBack,
-    /// Bar and triangle to the right.
+    /// Bar, and a triangle pointing right.
     StepOn,
-    /// Disc.
+    /// Filled circle.
     Record,
     /// Square.
     Stop,
-    /// Four corners.
+    /// Four corner brackets.
     FullScreen,
-    /// Round arrow.
+    /// Circular arrow.
     Refresh,
-    /// Cross.
+    /// Diagonal cross.
     Dismiss,
 }
 
 impl Icon {
-    /// For a button of text size; `color` instead of the button's text colour.
+    /// Returns the icon at text size; `color` replaces the button's text colour.
     pub fn atom(self, color: Option<Color32>) -> Atom<'static> {
         Atom::paint(Vec2::splat(14.0), move |ui, args| {
             let color = color.unwrap_or(args.fallback_text_color);
@@ -41,7 +41,7 @@ impl Icon {
     }
 
     fn paint(self, painter: &Painter, rect: Rect, color: Color32) {
-        // Coordinates from -1 to 1 inside the square.
+        // Coordinates from -1 to 1 within the square.
         let at = |x: f32, y: f32| rect.center() + Vec2::new(x, y) * rect.width() / 2.0;
         let unit = rect.width() / 2.0;
         let stroke = Stroke::new(1.6, color);
@@ -92,7 +92,7 @@ impl Icon {
                 painter.add(Shape::line(arc.collect(), stroke));
                 let out = Vec2::angled(end);
                 let (base, along) = (rect.center() + out * radius * unit, out.rot90());
-                // rot90 turns against the arc's sense.
+                // rot90 turns opposite to the arc's direction.
                 fill(vec![
                     base - along * 0.62 * unit,
                     base + out * 0.42 * unit,
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use eframe::egui::{self, pos2};
 
-    /// Fails when an icon is invisible or runs over the text beside it.
+    /// Fails when an icon is invisible or extends beyond its square into the text next to it.
     #[test]
     fn every_icon_paints_inside_its_square() {
         let square = Rect::from_min_size(pos2(100.0, 100.0), Vec2::splat(14.0));

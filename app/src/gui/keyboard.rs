@@ -1,9 +1,9 @@
-//! What the keyboard means: shortcuts, or text for the control that has the focus.
+//! Keyboard routing: a key is either a shortcut or input to the focused control.
 //!
-//! A slow frame holds several events, and the focus moves once a frame at most. Keys that follow
-//! an event which may move it (a click, Tab, Enter, a shortcut that opens a sheet) therefore wait
-//! for the next frame, and keys never meet a control that has just got the focus: only after its
-//! first frame is it known whether it edits text.
+//! A slow frame collects several events, but the focus moves at most once per frame. Keys after an
+//! event that may move the focus (a click, Tab, Enter, a shortcut that opens a sheet) therefore
+//! wait for the next frame. Keys are also held back from a control that has just received the
+//! focus, because only after its first frame is it known whether it edits text.
 
 use eframe::egui::{Context, Event, FocusDirection, Id, Key, KeyboardShortcut};
 
@@ -12,34 +12,34 @@ use crate::gui::command::Command;
 use crate::gui::commands::keyed;
 use crate::gui::context::GuiContext;
 
-/// What the keys of a frame go to.
+/// Recipient of a frame's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// Nothing has the focus.
+    /// No control has the focus.
     Shortcuts,
-    /// A control that is operated by some keys.
+    /// A control operated by some keys, e.g. a slider.
     Control,
-    /// A field that edits text.
+    /// A text field.
     Field,
     /// A sheet, which has no shortcuts.
     Sheet,
-    /// Not known before the next frame.
+    /// Unknown until the next frame.
     Undecided,
 }
 
-/// The keyboard's state between frames.
+/// Keyboard state kept between frames.
 #[derive(Debug, Default)]
 pub struct Keyboard {
-    /// Events of keys for the next frame, in their order.
+    /// Key events held back for the next frame, in order.
     waiting: Vec<Event>,
-    /// What had the focus when the last frame began.
+    /// Focused widget at the start of the last frame.
     focused: Option<Id>,
-    /// The sheet that was open then.
+    /// Sheet that was open at the start of the last frame.
     sheet: Option<Sheet>,
 }
 
 impl Keyboard {
-    /// Takes the shortcuts out of this frame's events, in the order they were pressed, and holds
+    /// Removes the shortcuts from this frame's events and returns them in the order pressed; holds
     /// back the keys that belong to the next frame.
     pub fn shortcuts(
         &mut self,
@@ -74,7 +74,8 @@ impl Keyboard {
                     actions.push(command.action.clone());
                 } else {
                     waits = moves_focus(&event);
-                    // A field that is clicked in this very frame must not get what came before.
+                    // A field that is clicked in this frame must not receive keys pressed before
+                    // the click.
                     if target != Target::Shortcuts || matches!(event, Event::Key { .. }) {
                         input.events.push(event);
                     }
@@ -88,7 +89,7 @@ impl Keyboard {
         let is_next =
             |action: &Action| matches!(action, Action::Overlay(OverlayAction::NextMap(_)));
         if actions.iter().any(is_next) {
-            // egui has seen the Tab key too.
+            // egui has already processed the Tab key.
             ctx.memory_mut(|m| m.move_focus(FocusDirection::None));
         }
         actions
@@ -97,7 +98,7 @@ impl Keyboard {
     fn target(&mut self, ctx: &Context, sheet: Option<Sheet>) -> Target {
         let before = std::mem::replace(&mut self.sheet, sheet);
         if before.is_some() && sheet != before {
-            // What had the focus is gone with its sheet.
+            // The focused widget disappeared with its sheet.
             ctx.memory_mut(eframe::egui::Memory::stop_text_input);
         }
         let focused = ctx.memory(eframe::egui::Memory::focused);
@@ -106,7 +107,7 @@ impl Keyboard {
         let is_field = ctx.text_edit_focused();
         match sheet {
             _ if is_new => Target::Undecided,
-            // Its field takes the focus in its first frames.
+            // The palette's field takes the focus in its first frames.
             Some(Sheet::Palette) if !is_field => Target::Undecided,
             Some(_) => Target::Sheet,
             None if is_field => Target::Field,
@@ -135,7 +136,7 @@ fn is_keyboard(event: &Event) -> bool {
     )
 }
 
-/// Whether something else may have the focus after this event.
+/// Returns whether the focus may move after this event.
 fn moves_focus(event: &Event) -> bool {
     match event {
         Event::PointerButton { .. } | Event::AccessKitActionRequest(_) => true,
@@ -153,7 +154,7 @@ fn opens_something(action: &Action) -> bool {
     )
 }
 
-/// The command that this event asks for, where its keys are free.
+/// Returns the command for this event, unless the target uses its keys.
 fn shortcut<'a>(table: &'a [Command], event: &Event, target: Target) -> Option<&'a Command> {
     let Event::Key {
         key,
@@ -179,12 +180,12 @@ fn shortcut<'a>(table: &'a [Command], event: &Event, target: Target) -> Option<&
     })
 }
 
-/// Keys that type nothing.
+/// Returns whether a key produces no text.
 fn is_function_key(key: Key) -> bool {
     (Key::F1..=Key::F35).contains(&key)
 }
 
-/// Keys that operate a control which has the focus, or move the focus.
+/// Keys that operate the focused control or move the focus.
 const OPERATING: [Key; 9] = [
     Key::ArrowLeft,
     Key::ArrowRight,

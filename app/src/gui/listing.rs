@@ -1,4 +1,4 @@
-//! The files that are to be recorded, found where the user pointed.
+//! Collects the files to record from the paths the user chose.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use poselens_engine::source::video;
 
 use crate::gui::context::SourceChoice;
 
-/// What was found where the user pointed.
+/// Files found under the chosen paths.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// Files to be recorded.
+    /// Files to record.
     pub files: Vec<SourceChoice>,
-    /// What is left out, and why.
+    /// Skipped files, with the reason.
     pub skipped: Vec<String>,
 }
 
 impl Listing {
-    /// The files among `paths`, and the videos of the folders, in the order of their names.
+    /// Collects the files in `paths` and the videos in its folders, sorted by name.
     pub fn of(paths: &[PathBuf]) -> Self {
         let mut listing = Self::default();
         for path in paths {
@@ -72,9 +72,9 @@ fn choice(path: &Path) -> SourceChoice {
 mod tests {
     use super::*;
 
-    /// Fails when a folder's videos are not found in order, or what is left out is not told.
+    /// Fails when a folder's videos are not listed in order, or skipped files are not reported.
     #[test]
-    fn folders_give_their_videos_and_count_the_rest() {
+    fn folders_list_their_videos_and_report_skipped_files() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["b.MP4", "a.mkv", "notes.txt"] {
             std::fs::write(folder.path().join(name), "x").unwrap();

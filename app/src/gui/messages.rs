@@ -1,4 +1,4 @@
-//! The newest message, over the stage of every view.
+//! The latest message, shown over the stage of every view.
 
 use eframe::egui::{self, Align, Button, Label, Layout, Stroke, Ui};
 
@@ -8,7 +8,7 @@ use crate::gui::ui_state::Level;
 use crate::gui::view::{MessagePlace, PanelContext};
 use crate::gui::{theme, widgets};
 
-/// Lays the newest message out at the left of the stage.
+/// Shows the latest message at the left of the stage.
 pub fn messages_ui(ui: &mut Ui, place: MessagePlace, cx: &mut PanelContext<'_>) {
     let Some(status) = &cx.ui_state.status else {
         return;

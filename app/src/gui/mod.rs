@@ -1,13 +1,14 @@
-//! The window.
+//! The graphical user interface.
 //!
-//! [`GuiContext`] is what the program hands in: how to open sources, build models and record.
-//! [`App`] has the views and what they share: [`AppState`] is saved, [`UiState`] is true at the
-//! moment. `App::logic` reads what the threads report, `App::ui` lays out the view that is shown,
-//! a row of [`views::VIEWS`]; its panels read and send [`Action`]s, which `App` runs in one place.
+//! [`GuiContext`] is passed in by the program: functions that open sources, build models and
+//! record. [`App`] owns the views and the state they share: [`AppState`] is saved, [`UiState`] is
+//! transient. `App::logic` reads the reports of the threads, and `App::ui` lays out the active
+//! view, a row of [`views::VIEWS`]; panels read state and send [`Action`]s, which `App` runs in one
+//! place.
 //!
-//! The floors, lowest first: words that all parts use (`action`, `state`, `ui_state`, `command`,
-//! `tasks`, `widgets` and the like), `core`, `view`, the views, the table `views`, the catalogue
-//! `commands`, what stands around the views (`header`, `messages`, `sheets`, `keyboard`), `app`.
+//! Layers, lowest first: the shared vocabulary (`action`, `state`, `ui_state`, `command`, `tasks`,
+//! `widgets` and similar), `core`, `view`, the views, the table `views`, the list `commands`, what
+//! surrounds the views (`header`, `messages`, `sheets`, `keyboard`), `app`.
 
 mod action;
 mod app;

@@ -1,5 +1,5 @@
-//! The picture and what lies over it, drawn by the graphics device: the bare frame is written into
-//! one texture in place, the scene is drawn over it at the screen's resolution.
+//! The displayed image and its overlays, drawn by the GPU: the frame is uploaded into one texture
+//! in place, and the scene is drawn over it at screen resolution.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use poselens_shaders::gpu::Renderer;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
 
-/// The picture on the graphics device.
+/// The displayed image on the GPU.
 pub struct Picture {
     renderer: Arc<Mutex<Renderer>>,
 }
@@ -26,10 +26,10 @@ impl Picture {
         }
     }
 
-    /// Uploads `frame`; nothing is shown after an error.
+    /// Uploads `frame`; after an error nothing is shown.
     ///
     /// # Errors
-    /// When the picture is larger than the graphics device can hold.
+    /// If the frame exceeds the GPU's maximum texture size.
     pub fn upload(&self, frame: &Frame) -> Result<(), String> {
         let Size { width, height } = frame.size();
         lock(&self.renderer)
@@ -37,7 +37,7 @@ impl Picture {
             .map_err(|error| error.to_string())
     }
 
-    /// Draws the picture and `scene` into `area`, the screen of `view`.
+    /// Draws the image and `scene` into `area`, which is the screen area of `view`.
     pub fn show_ui(&self, ui: &Ui, area: Rect, scene: &Arc<Scene>, view: View) {
         let drawing = Drawing {
             renderer: Arc::clone(&self.renderer),
@@ -49,14 +49,14 @@ impl Picture {
     }
 }
 
-/// Lets the graphics device deliver its callbacks, above all that it is lost.
+/// Lets the GPU device deliver its callbacks, in particular device loss.
 pub fn poll_device(render: &RenderState) {
     if let Err(error) = render.device.poll(wgpu::PollType::Poll) {
         tracing::debug!(%error, "the graphics device does not respond");
     }
 }
 
-/// One drawing of the picture, in the middle of egui's own.
+/// A single draw of the image as an egui paint callback.
 struct Drawing {
     renderer: Arc<Mutex<Renderer>>,
     scene: Arc<Scene>,

@@ -1,11 +1,11 @@
-//! What must be known of a prediction that its drawing does not show.
+//! Warnings about a prediction that are not visible in its drawing.
 
 use poselens_engine::output::PoseOutput;
 
-/// People whose box is smaller than this many pixels are seen as a few pixels per limb.
+/// Box size in pixels below which each limb covers only a few pixels.
 const SMALL: f64 = 64.0;
 
-/// The note for a prediction whose joints are drawn from `threshold` on.
+/// Returns the note for a prediction whose joints are drawn from `threshold` upwards.
 pub fn prediction_note(output: &PoseOutput, threshold: f32) -> Option<String> {
     let Some(best) = output.poses.first() else {
         return Some("No person found".to_owned());

@@ -1,4 +1,4 @@
-//! Opening the window.
+//! Opens the window and runs the event loop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +11,11 @@ use crate::gui::display::Display;
 use anyhow::Context as _;
 use poselens_engine::concurrency::StopFlag;
 
-/// A device that is lost again this often is broken; starting over would not help.
+/// Number of device losses after which the GPU is considered broken and the window is not rebuilt.
 const MAX_REBUILDS: u32 = 3;
 
-/// The app while a window shows it. When the graphics device is lost (suspend, a change of
-/// GPU) the window is closed and the app moves on into a new one; the workers never notice.
+/// Holds the app while a window shows it. When the GPU device is lost (suspend, switch of GPU), the
+/// window closes and the app moves to a new one; the worker threads keep running.
 struct Shell {
     app: Option<App>,
     home: Arc<Mutex<Option<App>>>,
@@ -50,7 +50,7 @@ impl eframe::App for Shell {
 /// Shows the window on `display` until it is closed.
 ///
 /// # Errors
-/// When there is no screen, no way to draw on it, or the graphics device is lost for good.
+/// If there is no display, drawing is not possible, or the GPU device is lost repeatedly.
 pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
     anyhow::ensure!(
         display.is_available(),
@@ -78,14 +78,14 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
                 }),
             )
         };
-        // A device lost in the middle of drawing makes egui panic.
+        // egui panics if the device is lost while drawing.
         let shown = catch_unwind(AssertUnwindSafe(show));
         let Some(mut app) = take(&home) else {
             anyhow::bail!("the window cannot be opened: {}", reason(shown));
         };
         // winit cannot open a second window after a panic in the first.
         if !app.take_device_loss() || shown.is_err() {
-            // Closes a running recording, also after a panic.
+            // Finalises a running recording, also after a panic.
             app.finish();
             anyhow::ensure!(
                 matches!(shown, Ok(Ok(()))),
@@ -102,8 +102,8 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
     anyhow::bail!("the GPU was lost repeatedly; check its driver")
 }
 
-/// Ctrl+C, the end of a login or of a container closes the window as its button does; asked a
-/// second time, the program ends at once, and a recording plays up to its last fragment.
+/// Makes Ctrl+C, logout and container shutdown close the window like its close button. A second
+/// signal ends the program at once, and a recording remains playable up to its last fragment.
 fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let stop = StopFlag::new();
     ctrlc::set_handler(move || {
@@ -116,7 +116,7 @@ fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     .context("cannot watch for signals")
 }
 
-/// Why a window ended, in one line.
+/// Returns in one line why a window ended.
 fn reason(shown: std::thread::Result<eframe::Result>) -> String {
     match shown {
         Ok(Ok(())) => "it was closed before it opened".to_owned(),
@@ -135,7 +135,7 @@ fn options(display: &Display) -> eframe::NativeOptions {
             .with_min_inner_size([880.0, 560.0]),
         ..eframe::NativeOptions::default()
     };
-    // One frame in the queue instead of two: a refresh period less between camera and screen.
+    // One queued frame instead of two: one refresh period less latency between camera and screen.
     options.wgpu_options.surface = eframe::egui_wgpu::SurfaceConfig::LOW_LATENCY;
     #[cfg(all(unix, not(target_os = "macos")))]
     if *display == Display::X11 {

@@ -1,4 +1,4 @@
-//! Work that must not hold up the window: dialogs, lists of cameras, pictures to disk.
+//! Background tasks of the window: dialogs, camera lists, writing images.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -20,36 +20,36 @@ use crate::gui::context::SourceChoice;
 use crate::gui::listing::Listing;
 use crate::gui::waker::Waker;
 
-/// A dialog that is gone this quickly was never seen: there is no dialog service.
+/// A dialog that closes faster than this was never visible: there is no dialog service.
 pub const UNSEEN: Duration = Duration::from_millis(300);
 
-/// What a task of the window has found out.
+/// Result of a background task.
 pub enum TaskResult {
     Cameras(Result<Vec<SourceChoice>>),
-    /// A dialog was answered: the file or folder, and what is to be done with it.
+    /// A file dialog was answered: the path, and the action to run with it.
     Picked(Option<(PathBuf, Action)>),
     /// The system has no file dialog.
     NoDialog,
     Saved(Result<PathBuf>),
     Recordings(Result<Vec<SessionEntry>>),
-    /// A dialog about recordings was answered.
+    /// A recording dialog was answered.
     RecordPicked(RecordAsk, Vec<PathBuf>),
-    /// What is to be recorded one after the other.
+    /// Files to record one after the other.
     Queue(Listing),
     /// A recording's folder was renamed, moved to the bin or shown.
     Changed(std::result::Result<Option<String>, String>),
-    /// Files that were opened before and are gone.
+    /// Recently opened files that no longer exist.
     Missing(BTreeSet<String>),
     DeviceLost(String),
 }
 
-/// Endings of names that videos and pictures usually have.
+/// Common file extensions of videos and images.
 fn media_extensions() -> Vec<&'static str> {
     let all = video::EXTENSIONS.iter().chain(image::EXTENSIONS);
     all.copied().collect()
 }
 
-/// Starts tasks, and takes their results to the window.
+/// Starts tasks and sends their results to the window.
 #[derive(Clone)]
 pub struct Tasks {
     pub results: Sender<TaskResult>,
@@ -64,7 +64,7 @@ impl Tasks {
         self.waker.wake();
     }
 
-    /// Runs `work` on a thread of its own and tells what it found.
+    /// Runs `work` on its own thread and sends the result.
     pub fn task(
         &self,
         name: &str,
@@ -79,7 +79,8 @@ impl Tasks {
         Worker::spawn(name, StopFlag::new(), run, failed)
     }
 
-    /// Asks for a file. The dialog is created here, as macOS wants it, and awaited elsewhere.
+    /// Opens a file dialog. It is created on this thread, as macOS requires, and awaited on
+    /// another.
     pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
             .set_title("Open a video or image")
@@ -98,7 +99,7 @@ impl Tasks {
 }
 
 impl Tasks {
-    /// Asks for files to be recorded, their folder, or the place of recordings.
+    /// Asks for files to record, for their folder, or for the recordings folder.
     pub fn ask_recording(&self, ask: RecordAsk, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder);
         let (files, folder) = match ask {
@@ -137,7 +138,7 @@ impl Tasks {
     }
 }
 
-/// A path that was chosen, to be opened by the view that is shown.
+/// Returns a chosen path with the action that opens it in the active view.
 pub fn open_action(path: &Path) -> (PathBuf, Action) {
     let text = path.to_string_lossy().into_owned();
     (
@@ -146,7 +147,7 @@ pub fn open_action(path: &Path) -> (PathBuf, Action) {
     )
 }
 
-/// The dialog, beginning where a file was last chosen.
+/// Sets the dialog's initial folder to that of the last choice.
 pub fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&Path>) -> rfd::AsyncFileDialog {
     match folder {
         Some(folder) => dialog.set_directory(folder),
@@ -154,7 +155,7 @@ pub fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&Path>) -> rfd::As
     }
 }
 
-/// Waits for one future on this thread.
+/// Blocks this thread until the future is ready.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

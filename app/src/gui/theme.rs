@@ -1,43 +1,43 @@
-//! Colours, sizes and text styles: one dark theme, the picture the brightest thing in it.
+//! Colours, sizes and text styles: one dark theme in which the image is the brightest element.
 
 use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle};
 
-/// The person's left; also the accent of switches and sliders (colour-blind safe pair).
+/// Left joints of a person; also the accent of switches and sliders (colour-blind safe pair).
 pub const LEFT: Color32 = Color32::from_rgb(0x56, 0xB4, 0xE9);
-/// The person's right; also warnings.
+/// Right joints of a person; also warnings.
 pub const RIGHT: Color32 = Color32::from_rgb(0xE6, 0x9F, 0x00);
 /// Recording and errors.
 pub const RED: Color32 = Color32::from_rgb(0xF0, 0x5D, 0x5E);
-/// Everything is well.
+/// Success.
 pub const GREEN: Color32 = Color32::from_rgb(0x4C, 0xC3, 0x8A);
-/// Behind the picture.
+/// Background behind the image.
 pub const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0D, 0x10);
-/// Header, side and transport.
+/// Background of header, side panel and transport.
 pub const PANEL: Color32 = Color32::from_rgb(0x14, 0x17, 0x1C);
-/// Groups on a panel.
+/// Background of groups on a panel.
 pub const CARD: Color32 = Color32::from_rgb(0x1B, 0x20, 0x27);
-/// Fields and buttons on a card.
+/// Background of fields and buttons on a card.
 pub const FIELD: Color32 = Color32::from_rgb(0x26, 0x2C, 0x35);
-/// The same under the pointer.
+/// Background of fields and buttons while hovered.
 pub const FIELD_HOVERED: Color32 = Color32::from_rgb(0x31, 0x39, 0x45);
-/// Lines.
+/// Separator lines.
 pub const LINE: Color32 = Color32::from_rgb(0x2A, 0x31, 0x3B);
-/// Text.
+/// Primary text.
 pub const TEXT: Color32 = Color32::from_rgb(0xE4, 0xE8, 0xEE);
-/// Text of second rank: 5.9 to 1 against [`CARD`].
+/// Secondary text; contrast 5.9 to 1 against [`CARD`].
 pub const WEAK: Color32 = Color32::from_rgb(0x9A, 0xA5, 0xB4);
 
-/// Width of the side panel, points.
+/// Width of the side panel in points.
 pub const SIDE_WIDTH: f32 = 308.0;
-/// Corners of cards and buttons.
+/// Corner radius of cards and buttons.
 pub const RADIUS: CornerRadius = CornerRadius::same(6);
 
-/// Numbers that must not jump about while they change.
+/// Monospaced font for numbers, so that they keep their place while they change.
 pub fn number_font(size: f32) -> FontId {
     FontId::new(size, FontFamily::Monospace)
 }
 
-/// Sets the theme of a fresh context.
+/// Applies the theme to a new context.
 pub fn apply(ctx: &egui::Context) {
     ctx.set_theme(egui::Theme::Dark);
     ctx.style_mut_of(egui::Theme::Dark, |style| {

@@ -1,10 +1,10 @@
-//! Names and numbers as people read them: joints, recordings, times.
+//! Display names of joints, recordings and times.
 
 use std::path::Path;
 
 use poselens_engine::pipeline::TapProgress;
 
-/// `skeleton` -> `Skeleton`.
+/// Capitalises a name: `skeleton` -> `Skeleton`.
 pub fn sentence(name: &str) -> String {
     let mut chars = name.chars();
     chars
@@ -13,7 +13,7 @@ pub fn sentence(name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// `l_wrist` -> `Left wrist`.
+/// Returns the display name of a joint: `l_wrist` -> `Left wrist`.
 pub fn joint_title(joint: &str) -> String {
     let text = match joint.split_once('_') {
         Some(("l", rest)) => format!("left {rest}"),
@@ -23,7 +23,7 @@ pub fn joint_title(joint: &str) -> String {
     sentence(&text.replace('_', " "))
 }
 
-/// `2026-03-01_14-05-59.250` -> `03-01 14:05`.
+/// Shortens a time stamp: `2026-03-01_14-05-59.250` -> `03-01 14:05`.
 pub fn moment(started: &str) -> String {
     let text = || {
         let (date, time) = started.split_once('_')?;
@@ -34,7 +34,7 @@ pub fn moment(started: &str) -> String {
     text().unwrap_or_else(|| started.to_owned())
 }
 
-/// How many frames a recording holds, and what it lacks: `65 frames`, `65 frames, 14 of 65
+/// Returns the frame count of a recording and what is missing: `65 frames`, `65 frames, 14 of 65
 /// annotated, 3 of 68 lost`.
 pub fn frames_text(progress: &TapProgress) -> String {
     let (frames, annotated, drops) = (progress.frames, progress.annotated, progress.drops);
@@ -48,7 +48,7 @@ pub fn frames_text(progress: &TapProgress) -> String {
     parts.join(", ")
 }
 
-/// Name of a recording's folder.
+/// Returns the name of a recording's folder.
 pub fn folder_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     name.to_string_lossy().into_owned()
@@ -58,18 +58,18 @@ pub fn folder_name(folder: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when a joint is listed with its internal name, or its side is lost.
+    /// Fails when a joint is listed by its internal name or without its side.
     #[test]
-    fn joints_are_named_for_people() {
+    fn joints_have_display_names() {
         assert_eq!(joint_title("l_wrist"), "Left wrist");
         assert_eq!(joint_title("r_big_toe"), "Right big toe");
         assert_eq!(joint_title("nose"), "Nose");
         assert_eq!(joint_title("upper_neck"), "Upper neck");
     }
 
-    /// Fails when a recording's time cannot be read in the list, or an odd one breaks it.
+    /// Fails when a recording's time is not shortened, or an unexpected format causes a panic.
     #[test]
-    fn moments_are_short() {
+    fn recording_times_are_shortened() {
         assert_eq!(moment("2026-03-01_14-05-59.250"), "03-01 14:05");
         assert_eq!(moment("someday"), "someday");
     }

@@ -1,16 +1,16 @@
-//! Names of networks with weights of their own: `sfm@/folder/best.safetensors`. Rows of `MODELS`
-//! have no `@`, so a plain name stands for the weights of the program.
+//! Names of networks with custom weights: `sfm@/folder/best.safetensors`. Rows of `MODELS` contain
+//! no `@`, so a plain name means the bundled weights.
 
 use std::path::{Path, PathBuf};
 
 use crate::gui::titles::moment;
 
-/// The name that [`split`] takes apart again.
+/// Joins a model name and a weights path; the inverse of [`split`].
 pub fn join(model: &str, weights: &Path) -> String {
     format!("{model}@{}", weights.display())
 }
 
-/// The row of `MODELS`, and the weights where they are not the program's.
+/// Splits a name into the row of `MODELS` and the path of its weights, `None` if bundled.
 pub fn split(name: &str) -> (&str, Option<PathBuf>) {
     match name.split_once('@') {
         Some((model, weights)) => (model, Some(weights.into())),
@@ -18,7 +18,7 @@ pub fn split(name: &str) -> (&str, Option<PathBuf>) {
     }
 }
 
-/// What people read: `sfm · dance` for weights in the folder `dance` or `sfm_dance`.
+/// Returns the display name: `sfm · dance` for weights in the folder `dance` or `sfm_dance`.
 pub fn title(name: &str) -> String {
     let (model, weights) = split(name);
     let folder = weights.as_deref().and_then(Path::parent);
@@ -28,7 +28,7 @@ pub fn title(name: &str) -> String {
     }
 }
 
-/// [`title`] of whatever was trained in the folder called `folder`; times are told shortly.
+/// Returns the [`title`] of a network trained in the folder called `folder`; times are shortened.
 pub fn folder_title(model: &str, folder: &str) -> String {
     let rest = folder.strip_prefix(model).unwrap_or(folder);
     let rest = rest.trim_start_matches(['_', '-']);
@@ -42,9 +42,9 @@ pub fn folder_title(model: &str, folder: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when trained weights are loaded from elsewhere, or a list shows a whole path.
+    /// Fails when trained weights would be loaded from another path, or a list shows a whole path.
     #[test]
-    fn names_come_apart_as_they_were_joined() {
+    fn split_is_the_inverse_of_join() {
         let path = Path::new("/home/a@b/runs/dance/best.safetensors");
         let name = join("sfm", path);
         assert_eq!(split(&name), ("sfm", Some(path.to_owned())));

@@ -1,4 +1,4 @@
-//! What is true at the moment: read by panels, written where actions are run, never saved.
+//! Transient UI state: read by panels, written by the code that runs actions, never saved.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -16,17 +16,17 @@ use crate::gui::action::{Action, Sheet, ViewId};
 use crate::gui::context::SourceChoice;
 use crate::logs::LogLine;
 
-/// How fast files can be played.
+/// Playback speeds of files.
 pub const SPEEDS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0];
 
-/// How much a message matters.
+/// Severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Something worked.
+    /// Success.
     Info,
-    /// Something is not as it should be, the program goes on.
+    /// Warning; the program continues.
     Warning,
-    /// Something failed.
+    /// Failure.
     Error,
 }
 
@@ -35,16 +35,16 @@ pub enum Level {
 pub struct Status {
     /// How much it matters.
     pub level: Level,
-    /// One line: what happened, to what, and what to do.
+    /// One line: what happened, to what, and what to do about it.
     pub text: String,
-    /// What the retry button does, where trying again makes sense.
+    /// Action of the retry button, if retrying makes sense.
     pub retry: Option<Action>,
-    /// Since when it can be seen.
+    /// When the message was first shown.
     pub since: Instant,
 }
 
 impl Status {
-    /// How long it is still shown; `None` until it is put away.
+    /// Returns the remaining display time; `None` if it stays until dismissed.
     pub fn left(&self) -> Option<Duration> {
         let whole = match self.level {
             Level::Info => Duration::from_secs(8),
@@ -55,55 +55,55 @@ impl Status {
     }
 }
 
-/// A running recording of the source that is shown.
+/// A running recording of the current source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
-    /// The source it belongs to, as it was asked for.
+    /// The source as requested.
     pub source: SourceChoice,
-    /// It is a file, which is recorded whole beside what is shown.
+    /// The source is a file, which is recorded in full independently of playback.
     pub is_file: bool,
-    /// Frames of the file, as soon as that is known.
+    /// Number of frames of the file, once known.
     pub total: Option<u64>,
-    /// When it was asked for.
+    /// When the recording was requested.
     pub started: Instant,
-    /// Its folder.
+    /// Output folder.
     pub folder: PathBuf,
-    /// How far it is; `None` until the first picture was taken.
+    /// Progress; `None` until the first frame is recorded.
     pub progress: Option<TapProgress>,
 }
 
-/// Files that are recorded one after the other.
+/// State of the queue of files to record.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueueShown {
-    /// The file at work.
+    /// The file being recorded.
     pub running: Option<SourceChoice>,
-    /// Its folder.
+    /// Output folder of that file.
     pub folder: PathBuf,
-    /// How far it is.
+    /// Progress of that file.
     pub progress: FileProgress,
-    /// Names of those that wait.
+    /// Names of the waiting files.
     pub waiting: Vec<String>,
-    /// How many ended since the queue was empty.
+    /// Number of files finished since the queue was last empty.
     pub n_ended: usize,
-    /// The file at work is stopped after the frame at work.
+    /// The running file stops after the current frame.
     pub is_stopping: bool,
 }
 
-/// An attention map that can be chosen.
+/// An attention map the user can choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapTitle {
     /// Name in the model's specification.
     pub name: String,
-    /// The same in words.
+    /// Display name.
     pub title: String,
-    /// What its values say.
+    /// Meaning of its values.
     pub meaning: &'static str,
-    /// One for the whole picture, or one for each joint.
+    /// Number of planes: 1 for the whole image, or one per joint.
     pub n_planes: usize,
 }
 
 impl MapTitle {
-    /// Of a map that a model has made.
+    /// Describes a map that a model has produced.
     pub fn of(map: &AttentionMap) -> Self {
         Self {
             name: map.name.clone(),
@@ -114,17 +114,17 @@ impl MapTitle {
     }
 }
 
-/// What draws the window.
+/// The graphics adapter that draws the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adapter {
-    /// Its name.
+    /// Name reported by the driver.
     pub name: String,
-    /// It is the processor, no graphics device.
+    /// The adapter renders on the CPU.
     pub is_software: bool,
 }
 
 impl Adapter {
-    /// One line for people.
+    /// Returns a one-line description.
     pub fn text(&self) -> String {
         if self.is_software {
             format!("drawn by the CPU: {}", self.name)
@@ -134,97 +134,97 @@ impl Adapter {
     }
 }
 
-/// A recording that is being annotated anew.
+/// A recording that is being annotated again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Annotating {
-    /// Its folder.
+    /// Folder of the recording.
     pub folder: PathBuf,
-    /// The model that looks at it.
+    /// Name of the model that annotates it.
     pub model: String,
-    /// How far it is.
+    /// Progress in frames.
     pub progress: AnnotationProgress,
-    /// The user has ended it; it stops after the frame at work.
+    /// The user has cancelled; it stops after the current frame.
     pub is_cancelled: bool,
 }
 
-/// What is true at the moment.
+/// Transient UI state.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts, each shown by a control of its own"
 )]
 pub struct UiState {
-    /// The view that is shown.
+    /// The active view.
     pub view: ViewId,
-    /// Cameras found; `None` while looking.
+    /// Cameras found; `None` while searching.
     pub cameras: Option<Vec<SourceChoice>>,
-    /// The source frames come from.
+    /// The source that delivers frames.
     pub source: Option<Arc<SourceInfo>>,
-    /// The source last asked for.
+    /// The source requested last.
     pub wanted_source: Option<SourceChoice>,
-    /// The source frames come from, as it was asked for.
+    /// The source that delivers frames, as requested.
     pub running_source: Option<SourceChoice>,
-    /// How the source's device does.
+    /// Status of the source's device.
     pub source_status: SourceStatus,
-    /// How long the file is, as far as its index has told.
+    /// Length of the file, as far as it is indexed.
     pub extent: Option<Extent>,
-    /// What the camera can deliver.
+    /// Formats the camera supports.
     pub formats: CameraFormats,
-    /// Files opened before that are gone.
+    /// Recently opened files that no longer exist.
     pub missing: BTreeSet<String>,
-    /// The wanted source is being opened.
+    /// The requested source is being opened.
     pub is_opening: bool,
-    /// The model poses come from.
+    /// The model that delivers poses.
     pub model: Option<String>,
     /// The model being loaded.
     pub loading_model: Option<String>,
-    /// What models run on: a number of [`crate::gui::context::GuiContext::devices`].
+    /// Index into [`crate::gui::context::GuiContext::devices`] of the device that models run on.
     pub device: usize,
-    /// What the model being loaded will run on, if that is another one.
+    /// Device of the model being loaded, if it differs.
     pub loading_device: Option<usize>,
-    /// The model last asked for.
+    /// The model requested last.
     pub wanted_model: Option<String>,
-    /// A worker has crashed: the next choice starts new ones.
+    /// A worker thread has crashed; the next choice of a source or model starts new ones.
     pub has_crashed: bool,
-    /// Not paused.
+    /// The source is not paused.
     pub is_playing: bool,
-    /// The live picture goes on when its view is opened again.
+    /// Whether live playback resumes when its view is opened again.
     pub resumes_live: bool,
-    /// How fast files play, 1 is their own speed.
+    /// Playback speed of files; 1 is normal.
     pub speed: f64,
-    /// The file has reached its end.
+    /// Playback has reached the end of the file.
     pub has_ended: bool,
     /// A file dialog is open.
     pub is_choosing: bool,
-    /// The picture on the screen.
+    /// The frame on the screen.
     pub presented: Option<Presented>,
-    /// The part of the picture that is looked at.
+    /// Zoom and position of the image.
     pub zoom: Zoom,
-    /// Joint names of the running model.
+    /// Skeleton of the running model.
     pub skeleton: Option<&'static Skeleton>,
-    /// Attention maps of the running model, as far as it has shown them.
+    /// Attention maps the running model has produced so far.
     pub attention_maps: Vec<MapTitle>,
-    /// Speed.
+    /// Frame rates and latencies.
     pub stats: Stats,
-    /// The recording, if one runs.
+    /// The running recording, if any.
     pub recording: Option<Recording>,
-    /// Files that are recorded whole.
+    /// Queue of files to record.
     pub queue: QueueShown,
-    /// Finished and broken-off recordings, newest first; `None` while looking.
+    /// Finished and interrupted recordings, newest first; `None` while searching.
     pub recordings: Option<Vec<SessionEntry>>,
-    /// The recording that is annotated anew, if one is.
+    /// The recording being annotated again, if any.
     pub annotating: Option<Annotating>,
-    /// What lies over the window.
+    /// The open sheet, if any.
     pub sheet: Option<Sheet>,
-    /// What commands are searched for.
+    /// Search text of the command palette.
     pub search: String,
-    /// The newest message.
+    /// The latest message.
     pub status: Option<Status>,
-    /// What draws the window.
+    /// The adapter that draws the window, once known.
     pub adapter: Option<Adapter>,
-    /// What the program has reported, oldest first.
+    /// Log lines, oldest first.
     pub log: VecDeque<LogLine>,
-    /// Less severe lines of it are not listed.
+    /// Minimum severity of listed log lines.
     pub log_level: tracing::Level,
 }
 
@@ -272,12 +272,12 @@ impl Default for UiState {
 }
 
 impl UiState {
-    /// Whether the picture comes from a camera.
+    /// Returns whether the frames come from a camera.
     pub fn is_live(&self) -> bool {
         self.source.as_ref().is_some_and(|s| s.is_live)
     }
 
-    /// A line for the user; the newest replaces the one before.
+    /// Shows a message, replacing the previous one.
     pub fn say(&mut self, level: Level, text: impl Into<String>) {
         self.status = Some(Status {
             level,
@@ -287,7 +287,7 @@ impl UiState {
         });
     }
 
-    /// An error with a retry button.
+    /// Shows an error with a retry button.
     pub fn fail(&mut self, text: impl Into<String>, retry: Action) {
         self.status = Some(Status {
             level: Level::Error,
@@ -302,9 +302,9 @@ impl UiState {
 mod tests {
     use super::*;
 
-    /// Fails when what has worked is told for ever, or an error goes before it was read.
+    /// Fails when an info message never expires, or an error expires before it is dismissed.
     #[test]
-    fn news_end_and_errors_stay() {
+    fn info_messages_expire_and_errors_stay() {
         let mut ui_state = UiState::default();
         let mut left = |level| {
             ui_state.say(level, "x");

@@ -1,9 +1,8 @@
-//! What a view is: a way of working with the program, with panels, a stage and commands of its
-//! own.
+//! Definition of a view: a working mode of the program with its own panels, stage and commands.
 //!
 //! A view's state implements [`AppView`]; its row of [`VIEWS`](crate::gui::views::VIEWS) is a
-//! [`ViewSpec`]. Views know nothing of each other: what they share is [`Core`], and what one asks
-//! of another is an [`Action`].
+//! [`ViewSpec`]. Views do not depend on each other: shared state is in [`Core`], and requests to
+//! another view are [`Action`]s.
 
 use std::any::Any;
 use std::path::Path;
@@ -23,158 +22,158 @@ use crate::gui::theme;
 use crate::gui::ui_state::UiState;
 use crate::gui::waker::Waker;
 
-/// The state of a view, and what the window asks of it. What a view does not need it leaves as it
-/// is here.
+/// The state of a view and its callbacks. The default implementations suit views that do not need
+/// them.
 pub trait AppView: Any + Send {
-    /// Lays out the middle of the window.
+    /// Lays out the stage in the middle of the window.
     fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>);
 
-    /// Lays out its panels at `place`; see [`lay_out`].
+    /// Lays out the panels at `place`; see [`lay_out`].
     fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>);
 
-    /// Whether it has a panel at `place`.
+    /// Returns whether the view has a panel at `place`.
     fn has_panels(&self, place: Place) -> bool;
 
-    /// The name of its button where that says more than [`ViewSpec::name`].
+    /// Returns the label of its button, if different from [`ViewSpec::name`].
     fn title(&self) -> Option<String> {
         None
     }
 
-    /// What it shows, for the window's title; the source of the live picture for `None`.
+    /// Returns the name of the shown file for the window's title; `None` means the live source.
     fn shown_name(&self) -> Option<&str> {
         None
     }
 
-    /// What it shows, for the header.
+    /// Returns the header text.
     fn header(&self, cx: &PanelContext<'_>) -> Option<HeaderText> {
         HeaderText::of_source(cx.ui_state)
     }
 
-    /// What there is to ask for in this view now, besides [`ViewSpec::commands`].
+    /// Returns the commands currently available in addition to [`ViewSpec::commands`].
     fn commands(&self, _cx: &PanelContext<'_>) -> Vec<Command> {
         Vec::new()
     }
 
-    /// What a command means while this view is shown; `None` where it means nothing.
+    /// Translates a command for this view while it is shown; `None` disables the command.
     fn meaning(&self, action: Action, _state: &AppState) -> Option<Action> {
         Some(action)
     }
 
-    /// The program starts: settings are read, nothing runs yet.
+    /// Called at program start: settings are loaded, no threads run yet.
     fn started(&mut self, _core: &mut Core) {}
 
-    /// A window is there, with this graphics device.
+    /// Called when a window has been created with this GPU device.
     ///
     /// # Errors
-    /// What the user must know.
+    /// A message for the user.
     fn attached(&mut self, _render: Option<&RenderState>, _core: &Core) -> Result<()> {
         Ok(())
     }
 
-    /// The user has changed to this view.
+    /// Called when the user switches to this view.
     ///
     /// # Errors
-    /// What the user must know.
+    /// A message for the user.
     fn opened(&mut self, _core: &mut Core) -> Result<()> {
         Ok(())
     }
 
-    /// The user has changed to another view.
+    /// Called when the user switches to another view.
     fn closed(&mut self, _core: &mut Core) {}
 
-    /// Opens what the user typed, picked or dropped while this view is shown.
+    /// Opens a path that was typed, picked or dropped while this view is shown.
     ///
     /// # Errors
-    /// What the user must know.
+    /// A message for the user.
     fn open_path(&mut self, path: String, core: &mut Core) -> Result<()> {
         core.state.path.clone_from(&path);
         let choice = core.choose(path);
         core.open(choice)
     }
 
-    /// Runs an action of its own; gives back one that is not.
+    /// Runs an action of this view; returns any other action unchanged.
     ///
     /// # Errors
-    /// What the user must know.
+    /// A message for the user.
     fn run(&mut self, action: Action, _core: &mut Core) -> Result<Option<Action>> {
         Ok(Some(action))
     }
 
-    /// Takes what its threads have found, whether it is shown or not.
+    /// Receives results from the view's threads, also while it is hidden.
     fn poll(&mut self, _core: &mut Core, _ctx: &Context) {}
 
-    /// A new live picture has come.
+    /// Called for each new live frame.
     ///
     /// # Errors
-    /// What the user must know.
+    /// A message for the user.
     fn picture_changed(&mut self, _core: &mut Core) -> Result<()> {
         Ok(())
     }
 
-    /// The window has closed: ends its work.
+    /// Called after the window has closed; stops the view's threads.
     fn finish(&mut self) {}
 }
 
 /// A view: a row of [`VIEWS`](crate::gui::views::VIEWS).
 #[derive(Debug)]
 pub struct ViewSpec {
-    /// Names it in actions.
+    /// Identifier used in actions.
     pub id: ViewId,
-    /// What its button says.
+    /// Label of its button.
     pub name: &'static str,
-    /// What it is for, with its key.
+    /// Tooltip of its button, with the shortcut.
     pub help: &'static str,
-    /// Height of its panels across the bottom, points.
+    /// Height of its bottom panels in points.
     pub bottom_height: f32,
-    /// Where messages lie on its stage.
+    /// Position of messages on its stage.
     pub messages: MessagePlace,
-    /// What its own commands are listed under.
+    /// Group under which its commands are listed.
     pub group: Option<Group>,
-    /// Its commands that are always there, with their keys.
+    /// Commands that are always available, with their shortcuts.
     pub commands: &'static [FixedCommand],
-    /// Makes its state; no thread is started before there is something to do.
+    /// Creates its state; threads start only when there is work to do.
     pub make: fn(&Waker) -> Box<dyn AppView>,
 }
 
-/// Where a message lies: at the left of the stage.
+/// Position of a message at the left of the stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MessagePlace {
-    /// At the top, below what lies there, so many points high. Scales of maps lie at the bottom.
+    /// At the top, below an area of this height in points. Map scales are at the bottom.
     Below(f32),
-    /// At the bottom.
+    /// At the bottom of the stage.
     Bottom,
 }
 
-/// Where a panel stands.
+/// Position of a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Across the bottom.
+    /// Along the bottom edge.
     Bottom,
-    /// One below the other at the right.
+    /// Stacked in the right-hand column.
     Side,
-    /// At the right, always in sight below the others.
+    /// Bottom of the right-hand column, always visible.
     SideBottom,
-    /// Over the picture.
+    /// Over the image.
     Stage,
 }
 
-/// What a panel reads, and where its actions go. A panel of a view gets the view's own state, one
-/// that all views have any view's.
+/// What a panel can read, and the queue for its actions. Panels of a view get that view's state;
+/// shared panels get any view's.
 pub struct PanelContext<'a, V: ?Sized = dyn AppView> {
-    /// What the program can do.
+    /// Functions and choices provided by the program.
     pub gui: &'a GuiContext,
-    /// The user's choices.
+    /// The user's settings.
     pub state: &'a AppState,
-    /// What is true at the moment.
+    /// Transient UI state.
     pub ui_state: &'a UiState,
-    /// The view that is shown.
+    /// The active view.
     pub view: &'a V,
-    /// What the user asks for.
+    /// Actions requested by the user.
     pub actions: &'a mut Vec<Action>,
 }
 
 impl<V: ?Sized> PanelContext<'_, V> {
-    /// The same with the state of a view.
+    /// Returns the same context with another view's state.
     pub fn with<'b, W: ?Sized>(&'b mut self, view: &'b W) -> PanelContext<'b, W> {
         PanelContext {
             gui: self.gui,
@@ -185,12 +184,12 @@ impl<V: ?Sized> PanelContext<'_, V> {
         }
     }
 
-    /// What the running model runs on.
+    /// Returns the device that the running model uses.
     pub fn device(&self) -> &DeviceChoice {
         &self.gui.devices[self.ui_state.device]
     }
 
-    /// Where recordings and snapshots go.
+    /// Returns the folder of recordings and snapshots.
     pub fn recordings_folder(&self) -> &Path {
         let chosen = self.state.recordings_folder.as_deref();
         chosen.unwrap_or(&self.gui.recordings_folder)
@@ -200,13 +199,13 @@ impl<V: ?Sized> PanelContext<'_, V> {
 /// A panel of a view.
 #[derive(Debug)]
 pub struct PanelSpec<V> {
-    /// Where it stands.
+    /// Position of the panel.
     pub place: Place,
-    /// Lays it out.
+    /// Lays out the panel.
     pub show: fn(&mut Ui, &mut PanelContext<'_, V>),
 }
 
-/// Lays out the panels of `view` that stand at `place`, in the table's order.
+/// Lays out the panels of `view` at `place`, in table order.
 pub fn lay_out<V>(
     panels: &[PanelSpec<V>],
     view: &V,
@@ -226,21 +225,21 @@ pub fn lay_out<V>(
     }
 }
 
-/// What the header says about what is shown.
+/// Header text about the shown image or video.
 #[derive(Debug)]
 pub struct HeaderText {
-    /// What it is called.
+    /// Name of the source or file.
     pub name: String,
-    /// Size of the picture, and which frame of a file it is.
+    /// Image size, and the frame number of a file.
     pub more: String,
-    /// What the name means.
+    /// Tooltip of the name.
     pub help: &'static str,
-    /// How its source does.
+    /// Colour of the status dot.
     pub color: Color32,
 }
 
 impl HeaderText {
-    /// About the source of the live picture.
+    /// Describes the live source.
     pub fn of_source(ui_state: &UiState) -> Option<Self> {
         let source = ui_state.source.as_ref()?;
         let presented = ui_state.presented.as_ref();
@@ -259,7 +258,7 @@ impl HeaderText {
     }
 }
 
-/// `1280 × 720`.
+/// Formats the size: `1280 × 720`.
 pub fn size_text(frame: &Frame) -> String {
     let size = frame.size();
     format!("{} × {}", size.width, size.height)

@@ -1,19 +1,19 @@
-//! Wakes the window when a thread has something to show.
+//! Wakes the window when a thread has new results.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eframe::egui;
 
-/// How often a hidden window looks for news: nobody sees it, but recordings must be closed and
-/// failures taken note of.
+/// Poll interval of a hidden window: nothing needs drawing, but recordings must be closed and
+/// failures noticed.
 const HIDDEN: Duration = Duration::from_millis(500);
 
-/// No time at all would draw every picture twice: egui then adds a pass for controls to settle,
-/// which news from workers do not need.
+/// A delay of zero would draw every frame twice: egui then adds a pass for widgets to settle, which
+/// results from worker threads do not need.
 const AT_ONCE: Duration = Duration::from_nanos(1);
 
-/// Wakes the window. The context is exchanged when the window is built anew on another device.
+/// Wakes the window. The context is replaced when the window is rebuilt on another GPU device.
 #[derive(Debug, Clone, Default)]
 pub struct Waker(Arc<Mutex<Window>>);
 
@@ -29,18 +29,18 @@ impl Waker {
         self.lock().ctx = Some(ctx);
     }
 
-    /// Whether the window can be seen at all; it is woken rarely while it cannot.
+    /// Sets whether the window is hidden; a hidden window is woken rarely.
     pub fn set_hidden(&self, is_hidden: bool) {
         self.lock().is_hidden = is_hidden;
     }
 
-    /// Asks the window to close, in the way of its close button: recordings are finished.
+    /// Asks the window to close as if its close button were clicked: recordings are finalised.
     pub fn ask_to_close(&self) {
         self.lock().is_asked_to_close = true;
         self.wake();
     }
 
-    /// Whether somebody has asked so.
+    /// Returns whether closing was requested.
     pub fn is_asked_to_close(&self) -> bool {
         self.lock().is_asked_to_close
     }
@@ -67,9 +67,9 @@ mod tests {
     use super::*;
     use eframe::egui::{Context, RawInput, ViewportId};
 
-    /// Fails when every picture is drawn twice, or a window that nobody sees is woken at once.
+    /// Fails when every frame is drawn twice, or a hidden window is woken immediately.
     #[test]
-    fn news_wake_the_window_once_and_a_hidden_one_seldom() {
+    fn results_wake_the_window_once_and_a_hidden_one_rarely() {
         let ctx = Context::default();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
@@ -82,7 +82,7 @@ mod tests {
             output.drop_without_applying_deltas();
             delay
         };
-        // A new context settles.
+        // A new context needs a few passes to settle.
         while pass() == Duration::ZERO {}
         asked.lock().unwrap().clear();
         waker.wake();

@@ -1,4 +1,4 @@
-//! Small widgets the panels share.
+//! Small widgets shared by the panels.
 
 use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use eframe::egui::{
@@ -10,7 +10,7 @@ use poselens_engine::source::Extent;
 
 use crate::gui::theme;
 
-/// A titled group.
+/// Shows a titled card.
 pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     card_ui(ui, |ui| {
         title_ui(ui, title);
@@ -18,7 +18,7 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// A group.
+/// Shows a card.
 pub fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     egui::Frame::new()
         .fill(theme::CARD)
@@ -26,14 +26,14 @@ pub fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
         .inner_margin(egui::Margin::symmetric(14, 9))
         .show(ui, |ui| {
             ui.set_width(ui.available_width());
-            // Everything that is used all the time fits into a window 800 points high.
+            // Tight spacing: frequently used controls fit into a window 800 points high.
             ui.spacing_mut().item_spacing.y = 5.0;
             content(ui);
         });
     ui.add_space(1.0);
 }
 
-/// What a group is called.
+/// Shows the title of a card.
 pub fn title_ui(ui: &mut Ui, title: &str) {
     ui.label(
         RichText::new(title.to_uppercase())
@@ -44,7 +44,7 @@ pub fn title_ui(ui: &mut Ui, title: &str) {
     );
 }
 
-/// A switch at the right end of a row whose left end is its label; `key` is its shortcut.
+/// Shows a label on the left and a switch on the right; `key` is its shortcut.
 pub fn switch_row_ui(ui: &mut Ui, label: &str, key: Option<&str>, is_on: bool) -> Response {
     let size = egui::vec2(ui.available_width(), 26.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
@@ -105,7 +105,7 @@ fn key_cap(ui: &Ui, left_center: egui::Pos2, key: &str) {
     painter.galley(rect.min + egui::vec2(5.0, 2.0), galley, theme::WEAK);
 }
 
-/// A slider from 0 to 1 under its label; the new value when it was moved.
+/// Shows a slider from 0 to 1 under its label; returns the new value if it was moved.
 pub fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f32> {
     let mut moved = value;
     let response = labelled_row_ui(ui, label, |ui| {
@@ -119,8 +119,7 @@ pub fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f
         .then_some(moved)
 }
 
-/// A slider for a number whose orders of magnitude matter, under its label; the new value when it
-/// was moved.
+/// Shows a logarithmic slider under its label; returns the new value if it was moved.
 pub fn magnitude_ui(
     ui: &mut Ui,
     label: &str,
@@ -141,7 +140,7 @@ pub fn magnitude_ui(
         .then_some(moved)
 }
 
-/// How far the making of a file's index is.
+/// Shows the indexing progress of a file.
 pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
     let text = format!("{} frames counted", extent.frames);
     let help = "The file does not say how long it is: it is read once from end to end";
@@ -156,7 +155,7 @@ pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
         .accessible_name("Counting frames");
 }
 
-/// A list under its label; the index chosen, if another one was.
+/// Shows a drop-down list under its label; returns the new index if it changed.
 pub fn choice_ui(
     ui: &mut Ui,
     label: &str,
@@ -183,8 +182,8 @@ pub fn choice_ui(
     chosen
 }
 
-/// A label of fixed width, then something that fills the rest of the row. The label is painted,
-/// not a widget: the control carries its name, and a screen reader would read it twice.
+/// Shows a label of fixed width and a control that fills the rest of the row. The label is painted,
+/// not a widget: the control carries the name, and a screen reader would read it twice.
 pub fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {
         let size = egui::vec2(82.0, ui.spacing().interact_size.y);
@@ -197,7 +196,7 @@ pub fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui
     .inner
 }
 
-/// A small rounded note with a coloured dot, for rows laid out right to left.
+/// Shows a small rounded badge with a coloured dot, for rows laid out right to left.
 pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
     egui::Frame::new()
         .fill(theme::CARD)
@@ -207,9 +206,10 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             ui.spacing_mut().interact_size.y = 18.0;
-            // The header's badges stand right to left: the text first, the dot before it.
+            // Badges of the header are laid out right to left: text first, then the dot to its
+            // left.
             ui.horizontal(|ui| {
-                // The whole name is in the help.
+                // The tooltip has the full name.
                 ui.set_max_width(150.0);
                 let text = RichText::new(text).small().color(theme::TEXT);
                 ui.add(egui::Label::new(text).truncate().selectable(false));
@@ -220,7 +220,7 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
         .on_hover_text(help)
 }
 
-/// Help above a control at the bottom of the window, where it covers nothing that stands below.
+/// Shows the tooltip above a control at the bottom of the window, so that it covers no controls.
 pub fn help_above(response: Response, help: &str) -> Response {
     let mut tooltip = egui::Tooltip::for_enabled(&response);
     tooltip.popup = tooltip.popup.align(egui::RectAlign::TOP_START);
@@ -228,32 +228,32 @@ pub fn help_above(response: Response, help: &str) -> Response {
     response
 }
 
-/// A small button with a menu that stays open while its fields and boxes are used; entries close
-/// it themselves.
+/// Shows a small menu button whose menu stays open while its fields and checkboxes are used; menu
+/// entries close it themselves.
 pub fn menu_ui(ui: &mut Ui, text: &str, content: impl FnOnce(&mut Ui)) -> Response {
     let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let button = MenuButton::new(RichText::new(text).small()).config(config);
     button.ui(ui, content).0
 }
 
-/// A filled circle in the line of text.
+/// Shows a filled circle in a line of text.
 pub fn dot_ui(ui: &mut Ui, color: Color32) {
     let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(8.0), Sense::hover());
     ui.painter().circle_filled(rect.center(), 3.5, color);
 }
 
-/// An attention map in a list: its name as in files, then in words.
+/// Returns the label of an attention map in a list: its name in files, then its display name.
 pub fn map_text(name: &str, title: &str) -> String {
     format!("{name}   {title}")
 }
 
-/// `3:07.4`.
+/// Formats a time in seconds: `3:07.4`.
 pub fn clock(secs: f64) -> String {
     let tenths = (secs.max(0.0) * 10.0).floor() as u64;
     format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
-/// The seconds of `3:07.4`, `1:02:03` or `187.4`; `None` of anything else.
+/// Parses `3:07.4`, `1:02:03` or `187.4` into seconds; `None` for anything else.
 pub fn clock_secs(text: &str) -> Option<f64> {
     let mut secs = 0.0;
     for part in text.trim().split(':') {
@@ -263,7 +263,7 @@ pub fn clock_secs(text: &str) -> Option<f64> {
     (secs.is_finite() && secs >= 0.0).then_some(secs)
 }
 
-/// `12.3 MB`.
+/// Formats a size: `12.3 MB`.
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
@@ -272,9 +272,10 @@ pub fn megabytes(bytes: u64) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when the time on the transport is rounded up past a minute or loses its zero.
+    /// Fails when a time just below a full minute rounds to `:60`, or seconds lose their leading
+    /// zero.
     #[test]
-    fn clocks_read_like_clocks() {
+    fn clock_times_round_and_pad_correctly() {
         assert_eq!(clock(0.0), "0:00.0");
         assert_eq!(clock(59.99), "0:59.9");
         assert_eq!(clock(187.45), "3:07.4");

@@ -1,37 +1,37 @@
-//! A picture that is zoomed by the wheel and moved by dragging.
+//! An image view with wheel zoom and dragging.
 
 use eframe::egui::{self, CursorIcon, Role, Sense, Ui, WidgetInfo};
 use poselens_engine::geometry::Size;
 use poselens_shaders::view::{View, Zoom};
 
-/// One notch of a wheel is 50 points: it comes a fifth closer.
+/// One wheel notch is 50 points and magnifies by about a fifth.
 const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
 
-/// A picture that can be zoomed and moved.
+/// An image that can be zoomed and panned.
 #[derive(Debug)]
 pub struct Zoomed {
-    /// Where it lies.
+    /// Position of the image.
     pub view: View,
-    /// What the user does to it.
+    /// Response of its area.
     pub response: egui::Response,
-    /// Another part of it is looked at than before.
+    /// The visible part has changed.
     pub is_changed: bool,
 }
 
-/// Where a picture of `size` lies in `area`. The wheel zooms about the pointer, dragging moves, a
-/// double click shows the whole picture again.
+/// Places an image of `size` in `area`. The wheel zooms about the pointer, dragging pans, a double
+/// click resets the zoom.
 pub fn zoom_ui(ui: &mut Ui, area: egui::Rect, size: Size, zoom: Zoom, is_mirrored: bool) -> Zoomed {
     let image = [size.width, size.height];
     let scale = ui.pixels_per_point();
-    // egui rounds a callback's edges to pixels like this.
+    // egui rounds the edges of a paint callback to pixels in this way.
     let pixel = |v: f32| f64::from((v * scale).round());
     let first = [pixel(area.min.x), pixel(area.min.y)];
     let screen = [pixel(area.max.x) - first[0], pixel(area.max.y) - first[1]];
-    // Letters 14 points high can be read.
+    // At this size, text 14 points high is legible.
     let min_unit = (2.0 * scale).round() as usize;
     let view = View::letterbox(image, screen, zoom, is_mirrored, min_unit);
 
-    // Not reached by Tab: there is nothing to press.
+    // Not reachable with Tab, because it has nothing to activate.
     let response = ui.interact(
         area,
         ui.scope_id().with("image"),

@@ -1,10 +1,10 @@
-//! Which camera is opened, and why one is not.
+//! Choice of the camera, and messages when one does not open.
 
 use serde_json::{Value, json};
 
 use super::standin::{RUN, Scene, small, webcam, with};
 
-/// A camera that sees infrared only.
+/// A camera with infrared formats only.
 fn infrared(node: u32) -> Value {
     let mut camera = small(&json!({"code": "GREY"}));
     (camera["node"], camera["card"]) = (json!(node), json!("IR Camera"));
@@ -15,10 +15,10 @@ fn failing(errors: &Value) -> Value {
     json!([with(small(&json!({})), &json!({"errors": errors}))])
 }
 
-/// Fails when two reasons for which a camera does not open are told alike, in the system's words
-/// or in more than a line, or the user is not told what to do.
+/// Fails when two causes for a camera that does not open share a message, the message is a raw
+/// system error or longer than a line, or it does not say what to do.
 #[test]
-fn every_failure_is_told_in_its_own_words() {
+fn every_failure_has_its_own_message() {
     let cases = [
         (failing(&json!({"OPEN": 16})), "in use by another program"),
         (failing(&json!({"S_FMT": 16})), "in use by another program"),
@@ -54,10 +54,10 @@ fn every_failure_is_told_in_its_own_words() {
     }
 }
 
-/// Fails when a camera in grey, one in use, one that does not start or one that delivers nothing
-/// is taken although another works, or is not taken when it is the only one.
+/// Fails when a camera that is grey only, in use, does not start or delivers no frames is chosen
+/// although another one works, or is not chosen when it is the only one.
 #[test]
-fn the_first_camera_that_delivers_is_taken() {
+fn the_first_camera_that_delivers_frames_is_chosen() {
     let run = "run --input camera --max-frames 2 --json";
     let silent = json!({"first_millis": 1_000_000});
     for first in [
@@ -84,7 +84,7 @@ fn the_first_camera_that_delivers_is_taken() {
 }
 
 /// Fails when a metadata node counts as a camera, two equal webcams cannot be told apart, or the
-/// neighbour of one that was unplugged is opened in its place.
+/// other one is opened in place of one that was unplugged.
 #[test]
 fn equal_webcams_are_told_apart() {
     let metadata = with(webcam(1), &json!({"caps": 0x0080_0000}));
@@ -112,9 +112,9 @@ fn equal_webcams_are_told_apart() {
     assert!(opened.contains(&"open 5".to_owned()), "{opened:?}");
 }
 
-/// Fails when `doctor` does not list a camera's formats, or not why there are none.
+/// Fails when `doctor` lists neither a camera's formats nor the reason why there are none.
 #[test]
-fn the_doctor_tells_formats_or_why_not() {
+fn doctor_lists_formats_or_the_reason() {
     let scene = Scene::new(&json!([
         with(webcam(0), &json!({"errors": {"OPEN": 13}})),
         with(webcam(1), &json!({"caps": 0x0080_0000})),
@@ -142,8 +142,8 @@ fn the_doctor_tells_formats_or_why_not() {
     assert!(cameras[2].contains("not read here (BA81)"), "{cameras:?}");
 }
 
-/// Fails when a camera whose driver hangs keeps the others from being listed or opened, or it is not
-/// said which one does not answer.
+/// Fails when a camera whose driver hangs prevents others from being listed or opened, or is not
+/// named in the message.
 #[test]
 fn a_hanging_camera_delays_no_other() {
     let hung = with(small(&json!({})), &json!({"hangs_in": "OPEN"}));

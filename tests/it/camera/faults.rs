@@ -1,4 +1,4 @@
-//! Cameras that misbehave while they run.
+//! Cameras that fail while they are running.
 
 use serde_json::{Value, json};
 
@@ -9,8 +9,8 @@ fn troubled(fields: &Value) -> Scene {
     Scene::new(&json!([with(small(&json!({})), fields)]))
 }
 
-/// Fails when a frame that is marked as damaged, empty, cut or without its end reaches the
-/// network, goes uncounted, or the user is not told that it goes on.
+/// Fails when a frame that is marked as damaged, empty, truncated or without its end marker reaches
+/// the network, is not counted, or causes no warning that the run continues.
 #[test]
 fn damaged_frames_are_dropped_and_counted() {
     let jpeg = |scene: &Scene| {
@@ -49,16 +49,17 @@ fn damaged_frames_are_dropped_and_counted() {
             "{warnings}"
         );
     }
-    // Frames come faster than they are looked at: after some seconds of them it is said.
+    // Frames arrive faster than they are processed: the warning appears after some seconds.
     let scene = troubled(&json!({"millis": 2, "faults": [{"every": 2, "how": "Marked"}]}));
     let run = scene.json("run --input camera:0 --max-frames 60 --json");
     let warnings = run["warnings"].to_string();
     assert!(warnings.contains("frames came damaged"), "{warnings}");
 }
 
-/// Fails when a camera that falls silent, or is unplugged and comes back elsewhere, ends the run.
+/// Fails when a camera that stops delivering, or is unplugged and comes back at another node, ends
+/// the run.
 #[test]
-fn a_camera_that_comes_back_goes_on() {
+fn a_reconnected_camera_resumes() {
     for fate in [
         json!({"stalls_after": 8}),
         json!({"unplugged_after": 8, "back_after": 400}),
@@ -83,7 +84,7 @@ fn a_camera_that_comes_back_goes_on() {
     }
 }
 
-/// Fails when a camera that is unplugged for good takes the figures of the run along.
+/// Fails when the summary of a run is lost because its camera was unplugged for good.
 #[test]
 fn the_summary_of_an_unplugged_camera_is_written() {
     let scene = troubled(&json!({"unplugged_after": 30}));
@@ -102,7 +103,7 @@ fn the_summary_of_an_unplugged_camera_is_written() {
     );
 }
 
-/// Fails when an interrupted call counts as a failure, or a slow camera as a silent one.
+/// Fails when an interrupted call counts as a failure, or a slow camera as one that stopped.
 #[test]
 fn interrupts_and_slow_cameras_are_no_failures() {
     for fields in [
@@ -116,9 +117,9 @@ fn interrupts_and_slow_cameras_are_no_failures() {
     }
 }
 
-/// Fails when a driver's wrong time stamps make time stand still, turn back or jump.
+/// Fails when wrong timestamps of a driver make the time stop, go backwards or jump.
 #[test]
-fn wrong_clocks_are_not_believed() {
+fn wrong_timestamps_are_not_trusted() {
     for clock in ["monotonic", "none", "wall", "zero", "still"] {
         let scene = troubled(&json!({"clock": clock}));
         let run = scene.json("run --input camera:0 --max-frames 10 --json --write-json out.jsonl");
@@ -138,7 +139,7 @@ fn wrong_clocks_are_not_believed() {
     }
 }
 
-/// Fails when Ctrl+C does not end a run: while frames come, while the camera is silent or
+/// Fails when Ctrl+C does not end a run while frames arrive, while the camera delivers none or is
 /// unplugged, or while its driver hangs.
 #[test]
 fn every_run_can_be_interrupted() {
@@ -167,11 +168,11 @@ fn every_run_can_be_interrupted() {
     }
 }
 
-/// Fails when a run that is ended computes the frames that wait, leaves them out without a word, or
-/// its files do not hold the same frames.
+/// Fails when an interrupted run still processes the waiting frames, omits them without a warning,
+/// or writes files with different numbers of frames.
 #[test]
 fn an_interrupted_run_counts_what_it_leaves_out() {
-    // A network that takes longer than a camera's frames: they wait for it.
+    // A network slower than the camera, so that frames queue up.
     let arguments = "run --input camera:0 --model tp-r-a3 --record out.mp4 --write-json out.jsonl \
                      --write-coco out.json --json";
     let scene = Scene::new(&json!([webcam(0)]));
@@ -196,9 +197,9 @@ fn an_interrupted_run_counts_what_it_leaves_out() {
     assert!(scene.0.path("out.json").is_file());
 }
 
-/// Fails when an ordinary webcam loses frames, or is not let go.
+/// Fails when an ordinary webcam loses frames, or is not released.
 #[test]
-fn an_ordinary_webcam_is_run_and_let_go() {
+fn an_ordinary_webcam_runs_and_is_released() {
     let scene = Scene::new(&json!([webcam(0)]));
     let run = scene.json("run --input camera:0 --max-frames 5 --json");
     assert_eq!(

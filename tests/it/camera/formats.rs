@@ -1,4 +1,4 @@
-//! What cameras deliver, and how it is opened.
+//! Pixel formats of cameras, and format negotiation.
 
 use image::ExtendedColorType;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::standin::{RUN, Scene, small, webcam, with};
 const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
 
-/// Colours of the left and the right half of every frame.
+/// Colours of the left and right half of every frame.
 const LEFT: [u8; 3] = [200, 60, 40];
 const RIGHT: [u8; 3] = [30, 90, 210];
 
@@ -16,7 +16,7 @@ fn colour(x: usize) -> [u8; 3] {
     if x < WIDTH / 2 { LEFT } else { RIGHT }
 }
 
-/// BT.601 with limited range.
+/// Converts to limited-range BT.601.
 fn yuv([r, g, b]: [u8; 3]) -> [u8; 3] {
     let [r, g, b] = [r, g, b].map(f64::from);
     let y = 0.299 * r + 0.587 * g + 0.114 * b;
@@ -29,7 +29,7 @@ fn yuv([r, g, b]: [u8; 3]) -> [u8; 3] {
     scaled.map(|x| x.round() as u8)
 }
 
-/// Rows of `row(x)` for every x of `0..WIDTH` by `step`, `n` of them, each with padding.
+/// Returns `n` rows of `row(x)` for every x in `0..WIDTH` by `step`, each with padding.
 fn plane(
     n: usize,
     step: usize,
@@ -46,7 +46,7 @@ fn plane(
     bytes
 }
 
-/// A frame in the format of this code.
+/// Returns a frame in the format with this code.
 fn frame(code: &str, padding: usize) -> Vec<u8> {
     let (luma, half) = (HEIGHT, HEIGHT / 2);
     let y = || plane(luma, 1, padding, |_, [y, ..]| vec![y]);
@@ -74,7 +74,7 @@ fn frame(code: &str, padding: usize) -> Vec<u8> {
     }
 }
 
-/// The colours of both halves of what the program recorded.
+/// Returns the colours of both halves in the recorded video.
 fn recorded(scene: &Scene) -> [[u8; 3]; 2] {
     scene.json(&format!("{RUN} --record out.mp4"));
     let frames = scene.0.frames("out.mp4");
@@ -86,8 +86,8 @@ fn recorded(scene: &Scene) -> [[u8; 3]; 2] {
     })
 }
 
-/// Fails when a pixel format is not opened, or comes in wrong colours or sheared, with and without
-/// padding, in one buffer or in several.
+/// Fails when a pixel format is not opened, or has wrong colours or shear, with and without
+/// padding, single-planar and multi-planar.
 #[test]
 fn every_format_has_its_colours() {
     let cases = [
@@ -133,13 +133,13 @@ fn every_format_has_its_colours() {
     }
 }
 
-/// Fails when a camera that offers H.264 alone is refused, comes in wrong colours, or its frames are
-/// taken for damaged ones.
+/// Fails when a camera that offers only H.264 is refused, has wrong colours, or its frames count as
+/// damaged.
 #[test]
 fn a_camera_with_h264_alone_is_read() {
     let stream = std::fs::read(poselens_tests::golden("video/camera.h264")).unwrap();
     let scene = Scene::new(&Value::Null);
-    // Every picture begins with a delimiter.
+    // Every access unit starts with a delimiter.
     let begins: Vec<_> = (0..stream.len())
         .filter(|&i| stream[i..].starts_with(&[0, 0, 0, 1, 9]))
         .collect();
@@ -166,10 +166,10 @@ fn a_camera_with_h264_alone_is_read() {
     assert_eq!(run["camera"]["format"], "64x48 at 30 fps as H264");
 }
 
-/// Fails when a camera is opened by what another program left behind instead of by setting it, or
-/// a frame rate that is not a whole number keeps it from opening.
+/// Fails when a camera uses the format left by another program instead of setting one, or does not
+/// open because its frame rate is not an integer.
 #[test]
-fn a_camera_is_opened_by_setting() {
+fn a_camera_is_opened_by_setting_its_format() {
     for (interval, rate) in [
         ([1, 30], 30.0),
         ([2, 15], 7.5),
@@ -194,10 +194,10 @@ fn a_camera_is_opened_by_setting() {
     }
 }
 
-/// Fails when a camera that lists no sizes, no rates or neither, ranges of them, or that delivers
-/// something else than what was set does not open.
+/// Fails when a camera does not open that lists no sizes or rates, lists ranges of them, or
+/// delivers another format than was set.
 #[test]
-fn unusual_lists_are_understood() {
+fn unusual_format_lists_are_supported() {
     let ranges = json!({"sizes": {"Stepwise": [[16, 1920, 16], [16, 1080, 8]]}});
     let loopback = json!({
         "sizes": {"Stepwise": [[2, 8192, 1], [1, 8192, 1]]},
@@ -242,9 +242,9 @@ fn unusual_lists_are_understood() {
     );
 }
 
-/// Fails when a slow mode is preferred for its size, or an ordinary webcam is not run at 30 fps.
+/// Fails when a slow mode is preferred for its size, or an ordinary webcam does not run at 30 fps.
 #[test]
-fn the_rate_is_chosen_first() {
+fn the_frame_rate_has_priority() {
     let run = Scene::new(&json!([webcam(0)])).json(RUN);
     assert_eq!(run["camera"]["format"], "640x480 at 30 fps as YUYV");
     let slow = json!({

@@ -1,5 +1,5 @@
-//! The real program with cameras that are not there: every scenario is answered by the library
-//! `v4l2-standin` in the place of the system's calls.
+//! The real program with simulated cameras: the library `v4l2-standin` replaces the system calls
+//! and plays each scenario.
 
 mod choice;
 mod faults;

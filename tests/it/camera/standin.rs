@@ -1,4 +1,4 @@
-//! Scenarios, and the program in them.
+//! Scenarios, and commands that run the program with them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Desk, Outcome, Running};
 
-/// The library that stands in for the system. Cargo builds it beside this test.
+/// Returns the path of the stand-in library. Cargo builds it next to this test.
 fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.with_file_name("libposelens_v4l2_standin.so");
@@ -25,7 +25,7 @@ impl Scene {
         Self(desk)
     }
 
-    /// The program, whose calls are answered by the scenario.
+    /// Returns a command of the program that runs with the scenario.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = self.0.command(arguments);
         command
@@ -39,14 +39,14 @@ impl Scene {
         Running::start(self.command(arguments)).wait()
     }
 
-    /// The document of a run that succeeds.
+    /// Returns the JSON document of a successful run.
     pub fn json(&self, arguments: &str) -> Value {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, Some(0), "{arguments}: {outcome:?}");
         serde_json::from_str(&outcome.stdout).unwrap()
     }
 
-    /// The one line of a run that fails before its first frame.
+    /// Returns the one-line error of a run that fails before its first frame.
     pub fn complaint(&self, arguments: &str) -> String {
         let outcome = self.run(arguments);
         assert_eq!(
@@ -63,7 +63,7 @@ impl Scene {
         last[0].to_owned()
     }
 
-    /// What the program asked of the cameras.
+    /// Returns the log of the program's calls to the cameras.
     pub fn calls(&self) -> Vec<String> {
         self.0
             .read("calls.txt")
@@ -73,7 +73,7 @@ impl Scene {
     }
 }
 
-/// An ordinary webcam: JPEG and YUYV.
+/// An ordinary webcam with JPEG and YUYV.
 pub fn webcam(node: u32) -> Value {
     json!({
         "node": node,
@@ -94,14 +94,14 @@ pub fn webcam(node: u32) -> Value {
     })
 }
 
-/// `camera` with other fields.
+/// Returns `camera` with some fields replaced.
 pub fn with(mut camera: Value, fields: &Value) -> Value {
     let all = camera.as_object_mut().unwrap();
     all.extend(fields.as_object().unwrap().clone());
     camera
 }
 
-/// A camera of one format of 64 x 48 pixels.
+/// A camera with one format of 64 x 48 pixels.
 pub fn small(format: &Value) -> Value {
     let sizes =
         json!({"code": "YUYV", "sizes": {"Listed": [[64, 48]]}, "rates": {"Listed": [[1, 30]]}});
@@ -113,5 +113,5 @@ pub fn small(format: &Value) -> Value {
     })
 }
 
-/// Runs a few frames of the first camera.
+/// Command that runs a few frames of the first camera.
 pub const RUN: &str = "run --input camera:0 --max-frames 3 --json";

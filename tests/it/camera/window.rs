@@ -1,5 +1,5 @@
-//! The window over cameras that are not there. Its process is this test's own program, begun anew
-//! with the library that stands in for the system.
+//! The window with simulated cameras. It runs in a child process: this test's own executable,
+//! started again with the stand-in library.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::standin::{Scene, small, with};
 use crate::cli::Running;
 use crate::window_fakes::gui;
 
-/// What the window in the other process is expected to say, and whether it shows pictures.
+/// Expected message of the window in the child process, and whether it shows frames.
 const EXPECTED: &str = "CAMERA_WINDOW_SAYS";
 const SHOWS: &str = "CAMERA_WINDOW_SHOWS";
 
-/// A frame of this number comes after the camera was unplugged and plugged in again.
+/// A frame number reached only after the camera was unplugged and plugged in again.
 const ENOUGH: u64 = 20;
 
 fn window(cameras: &Value, shows: bool, says: &str) {
@@ -40,8 +40,8 @@ fn window(cameras: &Value, shows: bool, says: &str) {
     assert!(outcome.stdout.contains("1 passed"), "{outcome:?}");
 }
 
-/// Fails when the window shows no picture of a camera that works, or none after it was unplugged
-/// and came back.
+/// Fails when the window shows no frames of a working camera, or none after it was unplugged and
+/// came back.
 #[test]
 fn the_picture_is_shown() {
     window(&json!([small(&json!({}))]), true, "");
@@ -49,7 +49,7 @@ fn the_picture_is_shown() {
     window(&json!([with(small(&json!({})), &fate)]), true, "");
 }
 
-/// Fails when the window does not say in the user's words why a camera does not open.
+/// Fails when the window does not explain in plain words why a camera does not open.
 #[test]
 fn failures_are_told_in_words() {
     let failing = |number: i32| {

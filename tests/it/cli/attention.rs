@@ -1,4 +1,4 @@
-//! `poselens attention`: one map over one picture.
+//! `poselens attention`: one map over one image.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use poselens_engine::source::SourceSpec;
 use super::{Desk, read_all};
 use crate::{mca, transpose};
 
-/// A desk with one picture of the sample clip, 640x480.
+/// A desk with one frame of the sample clip, 640x480.
 fn desk() -> Desk {
     let desk = Desk::new();
     let frame = read_all(&SourceSpec::parse("sample").unwrap()).swap_remove(40);
@@ -25,22 +25,21 @@ fn picture(desk: &Desk, name: &str) -> RgbaImage {
     image::open(desk.path(name)).unwrap().into_rgba8()
 }
 
-/// Share of the pixels in which two pictures of one size differ.
+/// Returns the fraction of pixels that differ between two images of equal size.
 fn difference(a: &RgbaImage, b: &RgbaImage) -> f64 {
     assert_eq!(a.dimensions(), b.dimensions());
     let n = a.pixels().zip(b.pixels()).filter(|(a, b)| a != b).count();
     n as f64 / a.pixels().len() as f64
 }
 
-/// The picture without title and scale, which stand above and below it.
+/// Returns the image without the title above and the scale below it.
 fn inner(plate: &RgbaImage) -> RgbaImage {
-    // Three lines of title.
+    // Below three lines of title.
     let (left, above) = ((plate.width() - 640) / 2, 90);
     image::imageops::crop_imm(plate, left, above, 640, 480).to_image()
 }
 
-/// Writes weights that are sure of a person everywhere: the bias of the last layer is that of a
-/// peak.
+/// Writes weights with high scores everywhere: the bias of the last layer is that of a peak.
 fn write_sure(desk: &Desk, name: &str, mut tensors: HashMap<String, Tensor>, last: &str) {
     for (name, tensor) in &mut tensors {
         if name.ends_with(last) {
@@ -50,10 +49,10 @@ fn write_sure(desk: &Desk, name: &str, mut tensors: HashMap<String, Tensor>, las
     safetensors::save(&tensors, desk.path(name)).unwrap();
 }
 
-/// Fails when the picture lacks its map, its frame of title and scale, or shows the same whatever
-/// layer, map, joint or threshold was asked for.
+/// Fails when the figure lacks its map, title or scale, or does not depend on the selected layer,
+/// map, joint and threshold.
 #[test]
-fn a_picture_shows_the_map_that_was_asked_for() {
+fn the_figure_shows_the_requested_map() {
     let desk = desk();
     let draw = |options: &str, name: &str| {
         let arguments = format!("attention --input person.png {options} --out {name}");
@@ -78,7 +77,7 @@ fn a_picture_shows_the_map_that_was_asked_for() {
         let (other, said) = draw(options, "other.png");
         assert!(said.contains(name), "{options}: {said}");
         let share = difference(&inner(&whole), &inner(&other));
-        // Another joint moves the mark, everything else changes the map.
+        // Another joint moves only the marker; all other options change the map.
         let (least, most) = if options.ends_with("nose") {
             (1e-4, 0.02)
         } else {
@@ -90,9 +89,9 @@ fn a_picture_shows_the_map_that_was_asked_for() {
     assert_eq!(again, whole, "the same picture every time");
 }
 
-/// Fails when a question without an answer draws something, or does not say what there is.
+/// Fails when an invalid request draws something, or the error does not list the valid values.
 #[test]
-fn what_cannot_be_drawn_is_said_in_one_line() {
+fn invalid_requests_are_rejected_in_one_line() {
     let desk = desk();
     image::RgbImage::new(320, 240)
         .save(desk.path("empty.png"))
@@ -133,7 +132,7 @@ fn what_cannot_be_drawn_is_said_in_one_line() {
     }
 }
 
-/// Fails when self-attention is not drawn, or is the same for every direction, layer and head.
+/// Fails when self-attention is not drawn, or does not depend on direction, layer and head.
 #[test]
 fn self_attention_is_drawn_by_direction_layer_and_head() {
     let desk = desk();
@@ -174,7 +173,7 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
     }
 }
 
-/// Fails when a joint is shown another joint's map, or an iteration another's.
+/// Fails when a joint is shown with the map of another joint, or an iteration with that of another.
 #[test]
 fn each_part_has_its_own_map() {
     let desk = desk();

@@ -1,4 +1,4 @@
-//! `poselens import`: checkpoints from elsewhere become weights, or are refused in one line.
+//! `poselens import`: checkpoints are converted to weights, or rejected with one line.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use super::{Desk, Running, asset};
 use crate::sfm::filled_weights;
 use crate::transpose;
 
-/// Tensors as a checkpoint lists them, with a counter that PyTorch keeps and nobody needs.
+/// Returns the tensors as listed in a checkpoint, including the batch counter, which is not used.
 fn listed(
     tensors: impl IntoIterator<Item = (String, Tensor)>,
 ) -> Vec<(String, Vec<usize>, Vec<f32>)> {
@@ -33,7 +33,7 @@ fn keypoints(lines: &[Value]) -> Vec<&Value> {
     lines.iter().map(|l| &l["poses"][0]["keypoints"]).collect()
 }
 
-/// Fails when an imported network sees something else than the one it was made from.
+/// Fails when an imported network gives other predictions than the original.
 #[test]
 fn an_imported_network_finds_the_same_joints() {
     let desk = Desk::new();
@@ -75,11 +75,11 @@ fn an_imported_network_finds_the_same_joints() {
     );
     assert_eq!(keypoints(&bundled), keypoints(&imported));
 
-    // Safetensors come in as well, and the same numbers make the same file.
+    // Safetensors can be imported as well, and equal tensors give an identical file.
     let again = desk.json("import --in w.safetensors --out again.safetensors --model sfm --json");
     assert_eq!(again["sha256"], summary["sha256"]);
 
-    // A card whose weights were exchanged.
+    // A card whose weights file was replaced.
     desk.copy(&asset("models/sfm-coco17.safetensors"), "w.safetensors");
     let line = desk.complaint(&format!("{run} --weights w.safetensors"));
     assert!(
@@ -88,8 +88,8 @@ fn an_imported_network_finds_the_same_joints() {
     );
 }
 
-/// Fails when the checkpoint of a training loop is refused for the data beside its weights, or a
-/// wrapper around the network hides it; in every case the same weights must come out.
+/// Fails when the checkpoint of a training loop is rejected because of the data next to its weights
+/// or a wrapper around the network; all variants must give the same weights.
 #[test]
 fn checkpoints_of_training_loops_are_imported() {
     let desk = Desk::new();
@@ -119,7 +119,7 @@ fn checkpoints_of_training_loops_are_imported() {
     safetensors::save(&prefixed, desk.path("module.safetensors")).unwrap();
     let loaded = desk.json("import --in module.safetensors --out w.safetensors --json");
     assert_eq!(loaded["sha256"], plain["sha256"]);
-    // A Lightning module keeps its loss beside the network.
+    // A Lightning module contains its loss next to the network.
     prefixed = bundled
         .into_iter()
         .map(|(name, tensor)| (format!("model.{name}"), tensor))
@@ -133,7 +133,7 @@ fn checkpoints_of_training_loops_are_imported() {
     assert!(line.contains("no such section; it has ema"), "{line}");
 }
 
-/// Fails when joints are lost or renamed: a network for another skeleton must bring its own.
+/// Fails when joints are lost or renamed: a network with other joints must bring its own skeleton.
 #[test]
 fn a_network_for_other_joints_brings_its_skeleton() {
     let desk = Desk::new();
@@ -150,10 +150,10 @@ fn a_network_for_other_joints_brings_its_skeleton() {
     assert_eq!(desk.json_lines("a.jsonl")[0]["skeleton"], "mpii16");
 }
 
-/// Fails when a network with a table of positions is taken for one of another input size, and is
-/// fed squeezed people.
+/// Fails when a network with a position table is imported with another input size, and is fed
+/// distorted crops.
 #[test]
-fn a_table_of_positions_tells_the_input_size() {
+fn a_position_table_determines_the_input_size() {
     let desk = Desk::new();
     let options = BuildOptions {
         n_joints: 16,
@@ -180,10 +180,10 @@ fn a_table_of_positions_tells_the_input_size() {
     desk.succeed("run --input synthetic --max-frames 1 --model tp-r-a3 --weights tp.safetensors");
 }
 
-/// Fails when a file that is not the weights of a model is taken, crashes, leaves half a result,
-/// runs what it contains, or is refused without a reason.
+/// Fails when a file that does not contain the weights of a model is accepted, causes a panic,
+/// leaves partial output, executes its contents, or is rejected without a reason.
 #[test]
-fn what_is_not_a_model_is_refused_in_one_line() {
+fn files_without_model_weights_are_refused_in_one_line() {
     let desk = Desk::new();
     for name in [
         "tiny_zip",
@@ -262,11 +262,11 @@ fn what_is_not_a_model_is_refused_in_one_line() {
     );
 }
 
-/// Fails when a small file makes the program take more memory than a small file deserves. The
-/// system ends a program that asks for more than the limit, which is no line of ours.
+/// Fails when a small file makes the program allocate a lot of memory. The system kills a program
+/// that exceeds the limit, which leaves no error message.
 #[cfg(unix)]
 #[test]
-fn a_hostile_file_takes_little_memory() {
+fn a_hostile_file_uses_little_memory() {
     const LIMIT_KIB: u64 = 1 << 20;
     let desk = Desk::new();
     let claim = |opcode: u8, n: usize| {
@@ -305,10 +305,10 @@ fn a_hostile_file_takes_little_memory() {
     }
 }
 
-/// Fails when an import that cannot be finished leaves half of something, weights without their
-/// card, or weights that others may not read who may read the card.
+/// Fails when a failed import leaves partial files, weights without their card, or weights with
+/// stricter permissions than the card.
 #[test]
-fn an_import_is_whole_or_not_there() {
+fn an_import_is_complete_or_leaves_no_files() {
     let desk = Desk::new();
     desk.copy(&asset("models/sfm-coco17.safetensors"), "in.safetensors");
     let import = "import --in in.safetensors --out w.safetensors --model sfm";

@@ -1,14 +1,14 @@
-//! Runs that are ended from outside.
+//! Runs that are interrupted or killed.
 #![cfg(unix)]
 
 use serde_json::Value;
 
 use super::{Desk, Running};
 
-/// A camera as far as the program can tell: frames come on their own clock, without end.
+/// Behaves like a camera: frames arrive at a fixed rate, without end.
 const RECORD: &str = "run --input synthetic:live --record out.mp4 --write-json out.jsonl --json";
 
-/// Runs until `n` fragments of the video, each of a second, are in the file.
+/// Runs until the file contains `n` video fragments of one second each.
 fn running(desk: &Desk, n: usize) -> Running {
     let mut running = Running::start(desk.command(RECORD));
     let file = desk.path("out.mp4");
@@ -19,8 +19,8 @@ fn running(desk: &Desk, n: usize) -> Running {
     running
 }
 
-/// Fails when Ctrl+C leaves a recording without its end, loses a frame that was computed, or
-/// counts as a failure.
+/// Fails when Ctrl+C leaves a recording unfinished, loses a computed frame, or gives a failure exit
+/// code.
 #[test]
 fn an_interrupted_run_is_complete() {
     let desk = Desk::new();
@@ -35,7 +35,7 @@ fn an_interrupted_run_is_complete() {
     assert_eq!(desk.json_lines("out.jsonl").len(), n);
 }
 
-/// Fails when a crash, a full battery or a kill makes a recording unplayable.
+/// Fails when a crash, a power loss or a kill makes a recording unplayable.
 #[test]
 fn a_killed_run_leaves_its_fragments() {
     let desk = Desk::new();
@@ -45,6 +45,6 @@ fn a_killed_run_leaves_its_fragments() {
     let frames = desk.frames("out.mp4");
     assert!(frames.last().unwrap().time_secs >= 1.0);
     assert!(frames.windows(2).all(|w| w[0].time_secs < w[1].time_secs));
-    // Lines are written as frames come: only the last may be torn.
+    // Lines are written as frames arrive: only the last may be truncated.
     assert!(desk.read("out.jsonl").lines().count() >= frames.len());
 }

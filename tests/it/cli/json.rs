@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use super::{Desk, read_all};
 use crate::clip::golden_frames;
 
-/// Stages that every computed frame passes.
+/// Stages of every processed frame.
 const STAGES: [&str; 4] = ["warp", "forward", "decode", "track"];
 
 fn positive(value: &Value) -> bool {
     value.as_f64().is_some_and(|v| v > 0.0)
 }
 
-/// Fails when the time of a stage is missing, or its tail is below its median.
+/// Fails when the time of a stage is missing, or its 95th percentile is below its median.
 fn check_stages(stages: &Value, wanted: &[&str]) {
     for stage in wanted {
         let [p50, p95] = ["p50_ms", "p95_ms"].map(|key| &stages[stage][key]);
@@ -27,9 +27,9 @@ fn check_stages(stages: &Value, wanted: &[&str]) {
     }
 }
 
-/// Fails when a script can no longer read the figures of a run.
+/// Fails when the keys of a run's summary change.
 #[test]
-fn run_prints_its_figures() {
+fn run_prints_its_summary() {
     let desk = Desk::new();
     let run = desk.json("run --input sample --max-frames 4 --record out.mp4 --json");
     assert_eq!(run["frames"], 4);
@@ -48,15 +48,15 @@ fn run_prints_its_figures() {
     check_stages(&json!({ "latency": run["latency"] }), &["latency"]);
 }
 
-/// Fails when a reader who has seen enough (`| head`) is shown a panic or a failure.
+/// Fails when a reader that closes the pipe early (`| head`) causes a panic or an error message.
 #[test]
-fn a_reader_may_go() {
+fn a_closed_pipe_is_no_error() {
     let desk = Desk::new();
     for arguments in ["models", "models --json"] {
         let mut command = desk.command(arguments);
         let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
-        // It takes a second to look at the networks before it says anything.
+        // The command checks the networks for about a second before it prints anything.
         drop(child.stdout.take());
         let outcome = child.wait_with_output().unwrap();
         assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
@@ -68,7 +68,7 @@ fn a_reader_may_go() {
     }
 }
 
-/// Fails when a model is missing from the list, or a script cannot choose one by it.
+/// Fails when a model is missing from the list, or cannot be selected by its listed name.
 #[test]
 fn models_lists_every_row() {
     let list = Desk::new().json("models --json");
@@ -101,10 +101,10 @@ fn bench_prints_every_stage() {
     assert_eq!(bench["random_weights"], false);
 }
 
-/// Fails when a model without bundled weights cannot be timed, or is timed without a word on
-/// what its weights are worth.
+/// Fails when a model without bundled weights cannot be timed, or the output does not say that its
+/// weights are random.
 #[test]
-fn bench_makes_up_missing_weights() {
+fn bench_uses_random_weights_if_there_are_none() {
     let desk = Desk::new();
     let outcome = desk.succeed("bench --model sfm-no-hsa --iters 1 --json");
     let bench: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -112,7 +112,7 @@ fn bench_makes_up_missing_weights() {
     assert!(outcome.stderr.contains("random"), "{}", outcome.stderr);
 }
 
-/// Fails when the program does not work on this machine, or does not say so to a script.
+/// Fails when the self-test fails on this machine, or its result is missing from the document.
 #[test]
 fn doctor_prints_its_findings() {
     let doctor = Desk::new().json("doctor --json");
@@ -126,7 +126,7 @@ fn doctor_prints_its_findings() {
     assert_eq!(doctor["self_test"]["frames_with_a_person"], 10);
 }
 
-/// Labels for three pictures of the sample clip: the poses that are known to be found there.
+/// Writes labels for three frames of the sample clip: the poses known to be detected there.
 pub(super) fn label(desk: &Desk) {
     let frames = read_all(&SourceSpec::parse("sample").unwrap());
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
@@ -166,8 +166,7 @@ pub(super) fn label(desk: &Desk) {
     desk.write("labels.json", labels.to_string());
 }
 
-/// Fails when the evaluation of poses that are right does not say so, or a chosen metric comes
-/// with others.
+/// Fails when correct predictions do not score as such, or selecting a metric prints others.
 #[test]
 fn eval_prints_its_metrics() {
     let desk = Desk::new();
@@ -175,7 +174,7 @@ fn eval_prints_its_metrics() {
     let eval = "eval --annotations labels.json --images . --json";
     let all = desk.json(eval);
     assert_eq!(all["n_people"], 3);
-    // The region is the labelled box instead of the whole picture: nearly the same joints.
+    // The crop is the labelled box instead of the whole image, which gives nearly the same joints.
     assert!(all["pck"]["mean"].as_f64().unwrap() > 0.9, "{all}");
     assert!(all["oks"]["ap"].as_f64().unwrap() > 0.7, "{all}");
     let pck = desk.json(&format!("{eval} --metric pck --flip"));

@@ -1,4 +1,4 @@
-//! Labels as other tools write them, through the commands that read them.
+//! Labels in the styles of other tools, read by all commands that take labels.
 
 use serde_json::{Value, json};
 
@@ -17,10 +17,10 @@ fn each_person(value: &mut Value, change: impl FnMut(&mut Value)) {
     people.iter_mut().for_each(change);
 }
 
-/// Fails when a tool's way of writing labels changes a figure, what is left out is not said, or a
-/// training reads other people than an evaluation measures.
+/// Fails when a tool's style of labels changes a metric, omitted labels are not reported, or
+/// training reads other people than evaluation.
 #[test]
-fn figures_do_not_depend_on_the_tool() {
+fn metrics_do_not_depend_on_the_labelling_tool() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 2);
     std::fs::create_dir(desk.path("images")).unwrap();
@@ -28,7 +28,7 @@ fn figures_do_not_depend_on_the_tool() {
         let name = format!("{i}.png");
         std::fs::rename(desk.path(&name), desk.path(&format!("images/{name}"))).unwrap();
     }
-    // Areas are what stands in for them.
+    // The areas are those that the reader substitutes if they are missing.
     let mut sound = labels(&desk, "people.json");
     each_person(&mut sound, |a| a["area"] = json!(0.53 * 60.0 * 84.0));
     desk.write("people.json", sound.to_string());
@@ -45,7 +45,8 @@ fn figures_do_not_depend_on_the_tool() {
     assert_eq!((n.clone(), &report["notes"]), (json!(2), &json!([])));
 
     let mut other = sound.clone();
-    // Another order and spelling, two joints that no skeleton has, texts, gaps, folders.
+    // Other order and spelling of joints, two unknown joints, strings as numbers, gaps in ids,
+    // folders in names.
     let names = sound["categories"][0]["keypoints"].as_array().unwrap();
     let spell = |name: &Value| {
         let name = name
@@ -129,10 +130,10 @@ fn figures_do_not_depend_on_the_tool() {
     assert_eq!(trained["left_out"]["other.json"], report["left_out"]);
 }
 
-/// Fails when measuring nobody is a figure, or the reason is not counted; when a check keeps its
-/// findings to itself because a set is refused.
+/// Fails when evaluating no one gives a number or does not count the reasons, or when a check omits
+/// its findings because a data set is unusable.
 #[test]
-fn nobody_is_no_figure() {
+fn evaluating_no_one_gives_no_number() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 2);
     let mut value = labels(&desk, "people.json");
@@ -164,10 +165,10 @@ fn nobody_is_no_figure() {
     }
 }
 
-/// Fails when predictions or boxes are taken for labels, labels for boxes, or the message blames
-/// something else.
+/// Fails when predictions or boxes are accepted as labels, labels as boxes, or the error names
+/// another cause.
 #[test]
-fn files_that_are_something_else_are_named() {
+fn files_of_another_kind_are_named() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 1);
     let prediction =
@@ -201,7 +202,7 @@ fn files_that_are_something_else_are_named() {
     }
 }
 
-/// A JPEG whose EXIF data says that it stands on its head.
+/// Returns a JPEG whose EXIF data declare it upside down.
 fn upside_down(picture: &image::RgbaImage) -> Vec<u8> {
     let turned = image::DynamicImage::ImageRgba8(picture.clone())
         .rotate180()
@@ -216,10 +217,10 @@ fn upside_down(picture: &image::RgbaImage) -> Vec<u8> {
     bytes
 }
 
-/// Fails when pictures that EXIF data turn upside down are measured, or learned from, the wrong way
-/// up although the labels tell, or nobody is told how they are read.
+/// Fails when an image with EXIF rotation is evaluated or trained on in the wrong orientation
+/// although the labels determine it, or the output does not say which orientation is used.
 #[test]
-fn the_labels_decide_how_a_picture_lies() {
+fn the_labels_determine_the_image_orientation() {
     let desk = Desk::new();
     label(&desk);
     let mut value = labels(&desk, "labels.json");

@@ -1,4 +1,4 @@
-//! What the program says to wrong usage and to inputs that are not what they should be.
+//! Messages about wrong usage and unusable inputs.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use poselens_tests::fill;
 
 use super::{Desk, Running, asset};
 
-/// Fails when a script cannot tell its own mistake (2) from a failure (1), or a mistyped option
-/// is ignored.
+/// Fails when wrong usage (2) and failure (1) have the same exit code, or a mistyped option is
+/// ignored.
 #[test]
 fn wrong_usage_exits_with_2() {
     let desk = Desk::new();
@@ -39,9 +39,9 @@ fn wrong_usage_exits_with_2() {
     }
 }
 
-/// Fails when options that do not go together are told as a failure, or their file is not named.
+/// Fails when conflicting options exit with the code of a failure, or their file is not named.
 #[test]
-fn options_that_do_not_fit_exit_with_2() {
+fn conflicting_options_exit_with_2() {
     let desk = Desk::new();
     desk.write("misspelt.toml", "epocs = 3\n");
     desk.write(
@@ -70,8 +70,7 @@ fn options_that_do_not_fit_exit_with_2() {
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
 }
 
-/// Fails when an input that cannot be used crashes, hangs, prints several lines or does not say
-/// which file or device it was.
+/// Fails when an unusable input causes a panic or hang, prints several lines, or is not named.
 #[test]
 fn an_unusable_input_is_named_in_one_line() {
     let desk = Desk::new();
@@ -100,9 +99,9 @@ fn an_unusable_input_is_named_in_one_line() {
     }
 }
 
-/// Fails when a video that nothing on this machine reads is refused without the remedy.
+/// Fails when a video that needs ffmpeg is refused without saying so.
 #[test]
-fn a_video_that_needs_ffmpeg_says_so_where_there_is_none() {
+fn a_video_that_needs_ffmpeg_says_so_if_it_is_missing() {
     let desk = Desk::new();
     desk.write("film.avi", "RIFF, but not really");
     let mut command = desk.command("run --input film.avi");
@@ -114,7 +113,7 @@ fn a_video_that_needs_ffmpeg_says_so_where_there_is_none() {
     );
 }
 
-/// Fails when a run that can write nothing seems to work, or does not name the file.
+/// Fails when a run that cannot write its output seems to succeed, or does not name the file.
 #[test]
 fn an_output_that_cannot_be_written_is_named_in_one_line() {
     let desk = Desk::new();
@@ -128,8 +127,8 @@ fn an_output_that_cannot_be_written_is_named_in_one_line() {
     }
 }
 
-/// Fails when a slip of the pen destroys the film that is being read, or lets two outputs write
-/// into one file.
+/// Fails when a mistyped output overwrites the video being read, or two outputs are written to one
+/// file.
 #[test]
 fn an_output_never_overwrites_the_input_or_another_output() {
     let desk = Desk::new();
@@ -147,9 +146,9 @@ fn an_output_never_overwrites_the_input_or_another_output() {
     assert!(line.contains("out"), "{line}");
 }
 
-/// Fails when weights that do not fit are loaded, or refused without saying where they differ.
+/// Fails when weights that do not fit are loaded, or rejected without naming the difference.
 #[test]
-fn unfit_weights_are_named_with_tensor_and_shapes() {
+fn unsuitable_weights_are_named_with_tensor_and_shapes() {
     let desk = Desk::new();
     let bundled = asset("models/sfm-coco17.safetensors");
     let mut tensors = safetensors::load(&bundled, &Device::Cpu).unwrap();
@@ -173,7 +172,7 @@ fn unfit_weights_are_named_with_tensor_and_shapes() {
     }
 }
 
-/// Fails when broken labels crash an evaluation or are not named.
+/// Fails when invalid labels crash an evaluation or are not named.
 #[test]
 fn broken_labels_are_named_in_one_line() {
     let desk = Desk::new();
@@ -186,7 +185,7 @@ fn broken_labels_are_named_in_one_line() {
     }
 }
 
-/// Fails when a device that was asked for by name is silently replaced by another.
+/// Fails when a device requested by name is silently replaced by another.
 #[test]
 fn an_absent_device_is_an_error() {
     let desk = Desk::new();
@@ -194,7 +193,7 @@ fn an_absent_device_is_an_error() {
     assert!(line.contains("cuda:7"), "{line}");
 }
 
-/// Fails when `--help` and `--version` do not answer on standard output with success.
+/// Fails when `--help` and `--version` do not print to standard output and exit with 0.
 #[test]
 fn help_and_version_are_not_errors() {
     let desk = Desk::new();

@@ -1,4 +1,4 @@
-//! The command line as scripts see it: exit codes, the two output streams, files.
+//! The command line as scripts see it: exit codes, both output streams, files.
 //!
 //! A [`Desk`] is an empty folder in which the real program runs.
 
@@ -23,10 +23,10 @@ use poselens_tests::PATIENCE;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How often a running program is looked at.
+/// Poll interval for running programs.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A folder of its own for every test.
+/// A temporary folder, one per test.
 pub struct Desk(TempDir);
 
 impl Desk {
@@ -50,7 +50,7 @@ impl Desk {
         std::fs::copy(from, self.path(name)).unwrap();
     }
 
-    /// The program in this folder; `arguments` are separated by spaces.
+    /// Returns a command of the program in this folder; `arguments` are separated by spaces.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poselens-under-test"));
         command.args(arguments.split(' ')).current_dir(&self.0);
@@ -69,26 +69,26 @@ impl Desk {
         outcome
     }
 
-    /// Runs the program, which must succeed and print one JSON document and nothing else.
+    /// Runs the program, which must succeed and print a single JSON document.
     pub fn json(&self, arguments: &str) -> Value {
         let outcome = self.succeed(arguments);
         serde_json::from_str(&outcome.stdout)
             .unwrap_or_else(|e| panic!("{arguments}: {e}: {}", outcome.stdout))
     }
 
-    /// Runs the program, which must fail as the contract says; its complaint.
+    /// Runs the program, which must fail as documented; returns its error line.
     pub fn complaint(&self, arguments: &str) -> String {
         self.run(arguments).complaint(arguments)
     }
 
-    /// The lines of a file of JSON lines.
+    /// Parses a JSON Lines file.
     pub fn json_lines(&self, name: &str) -> Vec<Value> {
         let text = self.read(name);
         let line = |l| serde_json::from_str(l).unwrap();
         text.lines().map(line).collect()
     }
 
-    /// Every frame of a video, as our own reader finds them.
+    /// Returns every frame of a video, decoded by our own reader.
     pub fn frames(&self, name: &str) -> Vec<Frame> {
         let path = self.path(name);
         let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
@@ -96,23 +96,24 @@ impl Desk {
     }
 }
 
-/// Every frame of a source.
+/// Returns every frame of a source.
 pub fn read_all(spec: &SourceSpec) -> Vec<Frame> {
     let mut source = spec.open(&OpenOptions::default()).unwrap();
     std::iter::from_fn(|| source.next_frame().unwrap()).collect()
 }
 
-/// What a program left behind.
+/// Exit code and output of a program.
 #[derive(Debug)]
 pub struct Outcome {
-    /// `None` when a signal ended it.
+    /// `None` if it was ended by a signal.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Outcome {
-    /// The one line of a failed command: nothing on standard output, no panic.
+    /// Returns the single error line of a failed command; standard output must be empty, and there
+    /// must be no panic.
     pub fn complaint(self, arguments: &str) -> String {
         assert_eq!(self.code, Some(1), "{arguments}: {self:?}");
         assert_eq!(self.stdout, "", "{arguments}");
@@ -122,7 +123,7 @@ impl Outcome {
     }
 }
 
-/// A running program; ended when dropped.
+/// A running program; killed when dropped.
 pub struct Running {
     child: Child,
     stdout: File,
@@ -131,7 +132,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        // Files take any amount of text without a reader.
+        // Files instead of pipes, which would block when full.
         let [stdout, stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
         let child = command
             .stdin(Stdio::null())
@@ -146,7 +147,7 @@ impl Running {
         }
     }
 
-    /// Waits until `look` sees what it looks for while the program runs.
+    /// Waits until `look` returns true while the program is running.
     pub fn until(&mut self, what: &str, mut look: impl FnMut() -> bool) {
         let begin = Instant::now();
         while !look() {
@@ -188,7 +189,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -201,7 +202,7 @@ fn text(file: &mut File) -> String {
     text
 }
 
-/// A file of the repository.
+/// Returns the path of a file in the repository.
 pub fn asset(name: &str) -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap().join("assets").join(name)

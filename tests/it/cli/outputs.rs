@@ -1,4 +1,4 @@
-//! What runs leave behind.
+//! Files written by runs.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
     lines.iter().map(number).collect()
 }
 
-/// Fails when the annotated video of a file is silent, its sound is moved, or sound that MP4 cannot
-/// hold fails the run or goes unmentioned.
+/// Fails when the annotated video of a file has no sound or shifted sound, or sound that MP4 does
+/// not support fails the run or is not reported.
 #[test]
 fn the_sound_of_a_file_is_in_its_annotated_video() {
     let desk = Desk::new();
@@ -38,16 +38,16 @@ fn the_sound_of_a_file_is_in_its_annotated_video() {
     let source = packets("in.mp4");
     assert_eq!(packets("out.mp4"), source);
     let part = packets("part.mp4");
-    // 64 ms each: those that are heard between the two times.
+    // 64 ms each: the packets that overlap the time range.
     assert_eq!(part.len(), 7);
     assert_eq!(part[0].data, source[7].data);
     assert_eq!(part[0].tick, source[7].tick - 6400);
     assert_eq!(packets("two.mp4"), packets("two.mkv"));
 }
 
-/// Fails when an export is missing, lacks frames, or disagrees with the others about the person.
+/// Fails when an export is missing, lacks frames, or contradicts the others.
 #[test]
-fn a_run_writes_every_file_that_was_asked_for() {
+fn a_run_writes_every_requested_file() {
     let desk = Desk::new();
     desk.succeed(
         "run --input sample --max-frames 8 --overlay skeleton,heatmap,attention \
@@ -90,7 +90,7 @@ fn a_run_writes_every_file_that_was_asked_for() {
     assert!(table.lines().all(|l| l.split(',').count() == 10));
 }
 
-/// Fails when `--no-smooth` still smooths, or smoothing does nothing.
+/// Fails when `--no-smooth` still smooths, or smoothing has no effect.
 #[test]
 fn smoothing_can_be_switched_off() {
     let desk = Desk::new();
@@ -104,10 +104,10 @@ fn smoothing_can_be_switched_off() {
     assert!(same("raw.jsonl") && !same("calm.jsonl"));
 }
 
-/// Fails when a download that broke off is refused, or its frames before the break are lost, or
-/// nobody is told that there should be more.
+/// Fails when an incomplete download is refused, its frames before the break are lost, or there is
+/// no warning that frames are missing.
 #[test]
-fn a_cut_clip_gives_the_frames_before_the_cut_and_a_warning() {
+fn a_truncated_clip_gives_its_frames_and_a_warning() {
     let desk = Desk::new();
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
     desk.write("cut.mkv", &clip[..clip.len() / 8]);
@@ -125,12 +125,12 @@ fn a_cut_clip_gives_the_frames_before_the_cut_and_a_warning() {
     assert_eq!(numbers(&lines), (0..n).collect::<Vec<_>>());
 }
 
-/// Fails when a part of a clip begins or ends at another frame, or loses its numbers.
+/// Fails when a range of a clip starts or ends at the wrong frame, or frames are renumbered.
 #[test]
 fn start_and_end_select_by_time() {
     let desk = Desk::new();
     desk.succeed("run --input sample --start 1 --end 1.2 --write-json out.jsonl");
-    // 30 frames per second; the end is not part of it.
+    // 30 frames per second; the end is exclusive.
     assert_eq!(
         numbers(&desk.json_lines("out.jsonl")),
         [30, 31, 32, 33, 34, 35]
@@ -141,10 +141,10 @@ fn start_and_end_select_by_time() {
     assert!(line.contains("no frames"), "{line}");
 }
 
-/// Fails when pictures are refused, come in the wrong order, or a single one is lost (also when
-/// the newest frame wins). The folder is called as a kind of source is.
+/// Fails when images are refused, read in the wrong order, or a single one is dropped (also in live
+/// mode). The folder has the name of a source kind.
 #[test]
-fn a_picture_and_a_folder_of_pictures_are_inputs() {
+fn images_and_folders_of_images_are_inputs() {
     let desk = Desk::new();
     let frames = read_all(&SourceSpec::parse("sample").unwrap());
     std::fs::create_dir(desk.path("folder")).unwrap();
@@ -161,7 +161,7 @@ fn a_picture_and_a_folder_of_pictures_are_inputs() {
             .as_f64()
             .unwrap()
     };
-    // The left hand hangs at first and is raised later.
+    // The left hand hangs down at first and is raised later.
     assert!(wrist("folder.jsonl", 0) > wrist("folder.jsonl", 1) + 100.0);
     for live in ["", " --live"] {
         let run = format!("run --input folder/10.png --write-json one.jsonl{live}");
@@ -171,8 +171,8 @@ fn a_picture_and_a_folder_of_pictures_are_inputs() {
     assert!(wrist("one.jsonl", 0) < wrist("folder.jsonl", 0) - 100.0);
 }
 
-/// Fails when the bare network computes other numbers than the specified one, or an attention
-/// map is missing or called otherwise.
+/// Fails when `forward` gives other numbers than the specification, or an attention map is missing
+/// or has another name.
 #[test]
 fn forward_writes_heatmaps_and_maps_by_their_names() {
     let desk = Desk::new();
@@ -215,8 +215,8 @@ fn forward_writes_heatmaps_and_maps_by_their_names() {
     );
 }
 
-/// Fails when the program on a machine without a screen does nothing, or does not say why there
-/// is no window.
+/// Fails when the program does nothing on a machine without a display, or does not say why it opens
+/// no window.
 #[cfg(all(unix, not(target_os = "macos")))]
 #[test]
 fn without_a_display_the_demo_is_written() {
@@ -242,11 +242,11 @@ fn without_a_display_the_demo_is_written() {
     );
 }
 
-/// Fails when a display that does not answer is taken for one, or a window that was asked for on
-/// a certain input is silently replaced by the demo.
+/// Fails when a display that does not respond counts as available, or an explicit request for the
+/// window is silently replaced by the demo.
 #[cfg(all(unix, not(target_os = "macos")))]
 #[test]
-fn a_dead_display_is_none() {
+fn a_display_that_does_not_respond_counts_as_none() {
     let desk = Desk::new();
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
     desk.write("short.mkv", &clip[..clip.len() / 8]);
@@ -279,8 +279,8 @@ fn a_dead_display_is_none() {
     assert_eq!(desk.frames("poselens-demo.mp4").len(), 87);
 }
 
-/// Fails when a recording cannot be annotated again from its folder, or a folder of pictures is
-/// taken for a recording.
+/// Fails when a recording cannot be annotated again from its folder, or a folder of images is
+/// mistaken for a recording.
 #[test]
 fn the_folder_of_a_recording_is_an_input() {
     let desk = Desk::new();

@@ -1,4 +1,4 @@
-//! Pictures as people have them: folders, odd formats, odd names, and lists in pipes.
+//! Image inputs: folders, unusual formats and names, and lists in pipes.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Desk, Running, read_all};
 
-/// A frame of the sample clip as a picture.
+/// Returns a frame of the sample clip as an image.
 fn person() -> DynamicImage {
     let frames = read_all(&SourceSpec::parse("sample").unwrap());
     let rgb = frames[0]
@@ -19,10 +19,10 @@ fn person() -> DynamicImage {
     DynamicImage::ImageRgb8(RgbImage::from_raw(640, 480, rgb).unwrap())
 }
 
-/// Fails when a picture is left out for its extension, a broken one moves the numbers of the
-/// others, results lose the pictures' names, or what is left out is not said.
+/// Fails when an image is skipped because of its extension, a broken one shifts the numbers of the
+/// others, results lack the image names, or skipped images are not reported.
 #[test]
-fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
+fn a_folder_keeps_numbers_and_names_and_reports_skipped_images() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("day")).unwrap();
     let person = person();
@@ -79,9 +79,9 @@ fn a_folder_keeps_numbers_and_names_and_says_what_it_lacks() {
     assert_eq!(desk.json_lines("a.jsonl").len(), 4);
 }
 
-/// Fails when a cut picture passes in silence.
+/// Fails when a truncated image is read without a warning.
 #[test]
-fn a_cut_picture_is_said() {
+fn a_truncated_image_causes_a_warning() {
     let desk = Desk::new();
     person().save(desk.path("whole.jpg")).unwrap();
     let bytes = std::fs::read(desk.path("whole.jpg")).unwrap();
@@ -96,7 +96,7 @@ fn a_cut_picture_is_said() {
     assert_eq!(desk.run("run --input whole.jpg --strict").code, Some(0));
 }
 
-/// Fails when a list cannot be read from standard output, or is mixed with other lines there.
+/// Fails when a list cannot be written to standard output, or is mixed with other lines there.
 #[test]
 fn lists_go_to_standard_output() {
     let desk = Desk::new();
@@ -126,10 +126,10 @@ fn lists_go_to_standard_output() {
     }
 }
 
-/// Fails when a reader that has seen enough (`| head -1`) makes a failure of the run.
+/// Fails when a reader that closes the pipe early (`| head -1`) fails the run.
 #[cfg(unix)]
 #[test]
-fn a_reader_of_a_list_may_go() {
+fn a_closed_pipe_does_not_fail_the_run() {
     let desk = Desk::new();
     let mut command = desk.command("run --input synthetic --max-frames 30 --write-json -");
     let piped = std::process::Stdio::piped;
@@ -140,7 +140,7 @@ fn a_reader_of_a_list_may_go() {
     assert_eq!((output.status.code(), &*said), (Some(0), ""));
 }
 
-/// Fails when a path that is not UTF-8, which other systems' archives leave, cannot be given.
+/// Fails when a path that is not UTF-8, as in archives from other systems, cannot be given.
 #[cfg(target_os = "linux")]
 #[test]
 fn paths_need_not_be_utf8() {

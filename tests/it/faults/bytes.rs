@@ -1,4 +1,5 @@
-//! Damaged bytes: every fuzz target with mutations of sound inputs, and what fuzzing has found.
+//! Damaged bytes: every fuzz target with mutations of valid inputs, and regressions found by
+//! fuzzing.
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -8,10 +9,10 @@ use poselens_tests::fuzz::mutate::{Chance, mutated};
 use poselens_tests::fuzz::{TARGETS, Target};
 use poselens_tests::golden;
 
-/// Mutations of each target in a normal test; libFuzzer makes millions.
+/// Mutations per target in a normal test; libFuzzer generates millions.
 const N: usize = 300;
 
-/// Runs the target; what ends in a panic is kept for the one who mends it.
+/// Runs the target; an input that panics is saved for debugging.
 fn run(target: &Target, data: &[u8], what: &str) {
     if catch_unwind(|| (target.run)(data)).is_err() {
         let path = std::env::temp_dir().join(format!("poselens-fuzz-{}", target.name));
@@ -20,7 +21,7 @@ fn run(target: &Target, data: &[u8], what: &str) {
     }
 }
 
-/// Fails when some damage of a file, a buffer or a text ends in a panic instead of an error.
+/// Fails when a damaged file, buffer or text causes a panic instead of an error.
 #[test]
 fn no_damage_ends_in_a_panic() {
     for target in TARGETS {
@@ -45,8 +46,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Fails when a fault comes back that fuzzing has found before. `tests/golden/fuzz/TARGET/NAME`
-/// are the inputs, made as small as they can be.
+/// Fails when a bug found by fuzzing comes back. `tests/golden/fuzz/TARGET/NAME` are the minimised
+/// inputs.
 #[test]
 fn what_fuzzing_has_found_stays_mended() {
     for target in TARGETS {
@@ -57,9 +58,9 @@ fn what_fuzzing_has_found_stays_mended() {
     }
 }
 
-/// Fails when a target cannot be run by libFuzzer, or libFuzzer has one that is not tested here.
+/// Fails when a target is missing from libFuzzer, or libFuzzer has one that is not tested here.
 #[test]
-fn every_target_is_one_of_libfuzzer() {
+fn every_target_has_a_libfuzzer_target() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
     let files: BTreeSet<_> = entries(&folder).into_iter().map(stem).collect();

@@ -6,7 +6,8 @@ use std::process::Command;
 use super::has;
 use crate::cli::{Desk, Running};
 
-/// Every look at the wall clock finds another day, back and forth; other clocks are as they are.
+/// Makes every read of the wall clock return another day, back and forth; other clocks are
+/// unchanged.
 const JUMPING: &str = r"
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -21,8 +22,8 @@ int clock_gettime(clockid_t id, struct timespec *t) {
 }
 ";
 
-/// Fails when a wall clock that is set while a recording runs (summer time, a time server, a user)
-/// moves its frames, hangs it, or makes times run backwards.
+/// Fails when setting the wall clock while a recording runs (daylight saving, time server, user)
+/// shifts its frames, hangs it, or makes times run backwards.
 #[test]
 fn a_clock_that_jumps_moves_no_frame() {
     if !has("cc", Command::new("cc").arg("--version")) {
@@ -35,7 +36,7 @@ fn a_clock_that_jumps_moves_no_frame() {
         .current_dir(desk.path(""))
         .status();
     assert!(built.unwrap().success());
-    // The clock does jump for programs that ask it.
+    // Control: the clock does jump for programs that read it.
     let mut date = Command::new("date");
     let output = date
         .arg("+%s")

@@ -1,4 +1,4 @@
-//! Disks that are full or read-only: small file systems in memory, in a name space of their own.
+//! Full and read-only disks: small tmpfs mounts in their own namespace.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -7,7 +7,7 @@ use super::has;
 use crate::cli::{Desk, Outcome, Running};
 use crate::train::draw_people;
 
-/// Begins a name space in which mounting is allowed.
+/// Creates a namespace in which mounting is allowed.
 const UNSHARE: [&str; 5] = ["--user", "--map-root-user", "--mount", "sh", "-c"];
 
 fn can_mount() -> bool {
@@ -20,8 +20,8 @@ fn can_mount() -> bool {
     )
 }
 
-/// Runs the program with a file system of `kib` in the folder `disk`, which `options` may make
-/// read-only. What lies there at the end is copied to `left`.
+/// Runs the program with a file system of `kib` mounted at the folder `disk`, optionally read-only.
+/// Its files are copied to `left` at the end.
 fn run(desk: &Desk, kib: usize, is_read_only: bool, arguments: &str) -> Outcome {
     for folder in ["disk", "left"] {
         std::fs::create_dir_all(desk.path(folder)).unwrap();
@@ -44,7 +44,7 @@ fn run(desk: &Desk, kib: usize, is_read_only: bool, arguments: &str) -> Outcome 
     Running::start(command).wait()
 }
 
-/// The one line of a failure that names `file`.
+/// Checks for a single error line that names `file`.
 fn complaint(outcome: &Outcome, file: &str, reason: &str) {
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     let line = outcome.stderr.lines().last().unwrap_or_default();
@@ -57,8 +57,8 @@ const RUN: &str = "run --input synthetic --max-frames 400 --threads 2";
 const FULL: &str = "No space left";
 const READ_ONLY: &str = "Read-only file system";
 
-/// Fails when a full disk costs the part of a recording that was written before, hangs, goes
-/// unsaid, or counts as success.
+/// Fails when a full disk loses the part of a recording written before, hangs the run, is not
+/// reported, or gives a success exit code.
 #[test]
 fn a_recording_ends_readable_on_a_full_disk() {
     if !can_mount() {
@@ -72,7 +72,7 @@ fn a_recording_ends_readable_on_a_full_disk() {
     assert!(frames.windows(2).all(|w| w[0].time_secs < w[1].time_secs));
 }
 
-/// Fails when a full disk costs the lines that were written before, or goes unsaid.
+/// Fails when a full disk loses the lines written before, or is not reported.
 #[test]
 fn exports_end_readable_on_a_full_disk() {
     if !can_mount() {
@@ -95,12 +95,12 @@ fn exports_end_readable_on_a_full_disk() {
                 serde_json::from_str::<serde_json::Value>(line).unwrap();
             }
         }
-        // Nobody takes half a list for the whole.
+        // A partial list must not look like a complete one.
         assert!(!desk.path("left/out.json").exists());
     }
 }
 
-/// Fails when a disk that cannot be written is found out late, goes unsaid, or hangs a run.
+/// Fails when a read-only disk is detected late, is not reported, or hangs a run.
 #[test]
 fn nothing_begins_on_a_read_only_disk() {
     if !can_mount() {
@@ -122,8 +122,8 @@ fn nothing_begins_on_a_read_only_disk() {
 const TRAIN: &str = "train --annotations people.json --epochs 1 --batch-size 2 --input-size 64 \
                      --device cpu --threads 2";
 
-/// Fails when a training on a disk without room, or one that cannot be written, leaves half a file
-/// or does not name what it could not write.
+/// Fails when a training on a full or read-only disk leaves a partial file or does not name the
+/// file it could not write.
 #[test]
 fn a_training_without_room_leaves_no_half_files() {
     if !can_mount() {
@@ -144,7 +144,7 @@ fn a_training_without_room_leaves_no_half_files() {
     complaint(&outcome, "disk/out", READ_ONLY);
 }
 
-/// Fails when standard output that takes nothing counts as success, or is told in more than a line.
+/// Fails when unwritable standard output counts as success, or gives more than one error line.
 #[test]
 fn a_document_that_cannot_be_printed_is_a_failure() {
     let desk = Desk::new();

@@ -1,6 +1,6 @@
-//! What goes wrong around the program: full and read-only disks, signals, a clock that jumps, a
-//! second program at the same files, files of a newer version, pictures of any size, damaged
-//! bytes. `TESTING.md` lists which promise each test holds.
+//! Faults in the environment: full and read-only disks, signals, a jumping clock, a second program
+//! on the same files, files of a newer version, images of any size, damaged bytes. `TESTING.md`
+//! lists which guarantee each test checks.
 
 mod bytes;
 mod clock;
@@ -21,8 +21,8 @@ use std::process::{Command, Stdio};
 
 use poselens_tests::is_required;
 
-/// Whether `check` succeeds on this machine; where it does not and `what` is required, the test
-/// fails instead of skipping.
+/// Returns whether `check` succeeds on this machine; if it does not and `what` is required, the
+/// test fails instead of being skipped.
 fn has(what: &str, check: &mut Command) -> bool {
     let has = check
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! Which sockets the program opens: none that leads out of the machine.
+//! Sockets opened by the program: none may lead out of the machine.
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use super::has;
 use crate::cli::{Desk, Running};
 use crate::train::draw_people;
 
-/// Families of sockets that lead to a network.
+/// Address families that lead to a network.
 const FAMILIES: [&str; 3] = ["AF_INET", "AF_PACKET", "AF_VSOCK"];
 
-/// What `command` asked of the network, in the words of strace.
+/// Returns the network calls of `command` as printed by strace.
 pub(super) fn sockets(desk: &Desk, command: &Command) -> Vec<String> {
     let mut strace = Command::new("strace");
     strace
@@ -34,14 +34,14 @@ pub(super) fn can_trace() -> bool {
     )
 }
 
-/// Fails when a command reaches for the network although nobody has asked it to.
+/// Fails when a command accesses the network without being asked to.
 #[test]
 fn no_command_opens_a_socket() {
     if !can_trace() {
         return;
     }
     let desk = Desk::new();
-    // The test sees a socket where there is one.
+    // Control: a socket that is opened is detected.
     let mut control = Command::new("bash");
     control.args(["-c", "exec 3<>/dev/udp/127.0.0.1/9"]);
     assert!(!sockets(&desk, &control).is_empty());

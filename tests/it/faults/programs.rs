@@ -1,8 +1,8 @@
-//! Two programs at the same files.
+//! Two programs with the same output files.
 
 use crate::cli::{Desk, Running};
 
-/// Fails when two runs write over each other in one file, or the first is harmed by the second.
+/// Fails when two runs write to the same file, or the second damages the first one's output.
 #[test]
 fn a_second_run_is_refused_the_first_one_s_files() {
     let outputs = "--record out.mp4 --write-json out.jsonl --write-coco out.json";
@@ -29,6 +29,6 @@ fn a_second_run_is_refused_the_first_one_s_files() {
         desk.frames("out.mp4").len()
     );
     assert!(desk.read("out.json").starts_with('['));
-    // Its end makes room.
+    // The files are available again after the first run has ended.
     desk.succeed("run --input synthetic --max-frames 2 --record out.mp4");
 }

@@ -1,4 +1,4 @@
-//! The window on a display of its own, ended from outside.
+//! The window on its own virtual display, ended by signals.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use super::has;
 use super::network::{can_trace, sockets};
 use crate::cli::{Desk, Running};
 
-/// A display without a screen.
+/// A virtual display.
 struct Display {
     server: Child,
     number: String,
@@ -30,7 +30,7 @@ impl Display {
                 "1280x800x24",
                 "-nolisten",
                 "tcp",
-                // Otherwise it starts anew when its last window closes, and refuses the next.
+                // Otherwise the server resets when its last window closes, and refuses the next.
                 "-noreset",
             ])
             .stdout(Stdio::piped())
@@ -47,7 +47,7 @@ impl Display {
         })
     }
 
-    /// The program with a home of its own on this display.
+    /// Returns a command of the program with its own home folder on this display.
     fn window(&self, desk: &Desk, arguments: &str) -> Command {
         let mut command = desk.command(arguments);
         command
@@ -77,15 +77,15 @@ impl Drop for Display {
     }
 }
 
-/// The manifest of the only recording below the desk's home.
+/// Returns the manifest of the only recording in the desk's home folder.
 fn manifest(desk: &Desk) -> Option<String> {
     let videos = std::fs::read_dir(desk.path("PoseLens")).ok()?;
     let folder = videos.flatten().next()?.path();
     std::fs::read_to_string(folder.join("session.toml")).ok()
 }
 
-/// Fails when the end of a login leaves a recording of the window without its end, loses the
-/// settings, or the window does not close.
+/// Fails when a logout leaves the window's recording unfinished, loses the settings, or does not
+/// close the window.
 #[test]
 fn the_window_closes_its_recording_when_asked_to_end() {
     let Some(display) = Display::start() else {
@@ -100,7 +100,7 @@ fn the_window_closes_its_recording_when_asked_to_end() {
         running.until("recording", || {
             display.xdotool(&["search", "--name", "PoseLens", "windowfocus"]);
             display.xdotool(&["key", "r"]);
-            // Pressed again too early, it would end the recording.
+            // A second key press too early would end the recording.
             (0..150).any(|_| {
                 std::thread::sleep(std::time::Duration::from_millis(200));
                 manifest(&desk).is_some()
@@ -122,7 +122,7 @@ fn the_window_closes_its_recording_when_asked_to_end() {
     }
 }
 
-/// Fails when the window reaches for the network; a display and a session bus are no network.
+/// Fails when the window accesses the network; display and session bus sockets are allowed.
 #[test]
 fn the_window_opens_no_socket() {
     let Some(display) = Display::start() else {

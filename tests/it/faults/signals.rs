@@ -1,4 +1,4 @@
-//! Programs that are ended, stopped and continued from outside.
+//! Programs that are ended, stopped and continued by signals.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ fn fragments(desk: &Desk) -> usize {
     bytes.windows(4).filter(|w| w == b"moof").count()
 }
 
-/// Fails when the end of a login, of a container or of a terminal costs a recording its end.
+/// Fails when logout, container shutdown or closing the terminal leaves a recording unfinished.
 #[test]
 fn a_run_is_complete_whichever_way_it_is_asked_to_end() {
     for name in ["TERM", "HUP"] {
@@ -27,8 +27,8 @@ fn a_run_is_complete_whichever_way_it_is_asked_to_end() {
     }
 }
 
-/// Fails when a program that was stopped for a while (Ctrl+Z, a suspended machine) does not go on,
-/// brings what it missed as a burst, or loses the time that has passed from the recording.
+/// Fails when a program that was stopped for a while (Ctrl+Z, suspend) does not continue, processes
+/// the missed frames as a burst, or omits the elapsed time from the recording.
 #[test]
 fn a_run_goes_on_after_it_was_stopped() {
     let desk = Desk::new();
@@ -56,7 +56,8 @@ fn a_run_goes_on_after_it_was_stopped() {
 const TRAIN: &str = "train --annotations people.json --out out --epochs 100000 --batch-size 2 \
                      --input-size 64 --device cpu --threads 2 --json";
 
-/// Fails when a training that is asked to end loses what it has learned, or cannot go on.
+/// Fails when a training that receives a termination signal loses its progress, or cannot be
+/// resumed.
 #[test]
 fn a_training_is_saved_whichever_way_it_is_asked_to_end() {
     let desk = Desk::new();
@@ -87,7 +88,7 @@ fn a_training_is_saved_whichever_way_it_is_asked_to_end() {
 fn an_evaluation_ends_at_once() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 40);
-    // The same people so often that no machine is done with them before the signal comes.
+    // The same people repeated often enough that no machine finishes before the signal.
     let mut labels: serde_json::Value = serde_json::from_str(&desk.read("people.json")).unwrap();
     let people = labels["annotations"].as_array().unwrap().clone();
     let again = people.iter().cycle().take(1000 * people.len()).cloned();
@@ -101,7 +102,7 @@ fn an_evaluation_ends_at_once() {
         let running = Running::start(desk.command("eval --annotations people.json --json"));
         running.signal(name);
         let outcome = running.wait();
-        // A signal ends it: it has nothing to finish.
+        // Ended by the signal itself: there is nothing to finish.
         assert_eq!(outcome.code, None, "{name}: {outcome:?}");
         assert_eq!(outcome.stdout, "", "{name}");
     }

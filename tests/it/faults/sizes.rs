@@ -1,8 +1,8 @@
-//! Pictures of every size, from none at all to the largest.
+//! Images of every size, from empty to the largest.
 
 use crate::cli::Desk;
 
-/// A PNG of one grey level; its rows pack to almost nothing.
+/// Returns a PNG of a single grey level, which compresses to almost nothing.
 fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let picture = image::GrayImage::from_pixel(width, height, image::Luma([90]));
@@ -12,7 +12,7 @@ fn png(width: u32, height: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A sound PNG whose header declares this size instead.
+/// Returns a valid PNG whose header is changed to this size.
 fn declaring(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = png(4, 4);
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -30,8 +30,8 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// Fails when a picture without pixels, or one that only claims to be large, crashes, is taken for
-/// good, or reserves what it claims.
+/// Fails when an image without pixels, or one that only declares a large size, causes a panic, is
+/// accepted, or allocates the declared size.
 #[test]
 fn pictures_that_cannot_be_are_named_in_one_line() {
     let desk = Desk::new();
@@ -53,7 +53,8 @@ fn pictures_that_cannot_be_are_named_in_one_line() {
     }
 }
 
-/// Fails when the smallest or the longest pictures crash the network, the recording or the exports.
+/// Fails when the smallest or most elongated images crash the network, the recording or the
+/// exports.
 #[test]
 fn pictures_of_extreme_shapes_are_read() {
     let desk = Desk::new();
@@ -65,7 +66,7 @@ fn pictures_of_extreme_shapes_are_read() {
     }
 }
 
-/// Fails when the largest picture that is accepted cannot be read. It takes gigabytes: run it with
+/// Fails when the largest accepted image cannot be read. This needs gigabytes: run it with
 /// `--ignored`.
 #[test]
 #[ignore = "takes 3 GB of memory"]

@@ -1,4 +1,4 @@
-//! Files that a newer version has written.
+//! Files written by a newer version.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use poselens_engine::pipeline::session::Manifest;
 use crate::cli::Desk;
 use crate::train::draw_people;
 
-/// Fails when options of a newer version are ignored in silence instead of being named.
+/// Fails when unknown options of a newer version are silently ignored instead of being named.
 #[test]
 fn options_of_a_newer_version_are_named() {
     let desk = Desk::new();
@@ -20,7 +20,7 @@ fn options_of_a_newer_version_are_named() {
     assert!(!desk.path("out").exists());
 }
 
-/// Fails when the recording of a newer version cannot be opened any more.
+/// Fails when a recording of a newer version cannot be opened.
 #[test]
 fn the_recording_of_a_newer_version_is_read() {
     let desk = Desk::new();

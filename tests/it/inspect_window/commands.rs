@@ -1,4 +1,4 @@
-//! Keys and the palette in the view that looks inside.
+//! Keyboard and command palette in the Inspect view.
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
@@ -17,10 +17,10 @@ pub(super) fn palette(window: &mut Window, text: &str) {
     window.harness.run_steps(2);
 }
 
-/// Fails when Tab does not lead through the maps and round their end, stops leading from control
-/// to control, or a key of the live picture does not do here what it is named after.
+/// Fails when Tab does not cycle through the maps or no longer moves between controls, or a shared
+/// shortcut does something else here than its name says.
 #[test]
-fn keys_mean_what_is_shown_here() {
+fn shortcuts_act_on_the_inspect_view() {
     let mut window = Window::reader("maps");
     let first = window.drawn(0);
     window.press(Key::Tab);
@@ -59,10 +59,10 @@ fn keys_mean_what_is_shown_here() {
     });
 }
 
-/// Fails when a joint, a map or a second model cannot be asked for by name, or a command of the
-/// live picture that makes no sense here is offered.
+/// Fails when a joint, a map or a second model cannot be selected by name, or a live command
+/// without meaning in Inspect is offered.
 #[test]
-fn the_palette_asks_about_joints() {
+fn the_palette_selects_joints() {
     let mut window = Window::reader("maps");
     palette(&mut window, "ask left wrist");
     let wanted = Some(Pick::Joint {

@@ -1,4 +1,4 @@
-//! Which networks look at a frame, and where they compute.
+//! Choice of models in Inspect, and of their device.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::commands::palette;
 use super::{TRAINED, Window};
 use crate::driving::{Drive, Views as _};
 
-/// Fails when a second model is shown another frame or joint than the first.
+/// Fails when a second model is shown with another frame or joint than the first.
 #[test]
-fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
+fn two_models_show_the_same_joint_of_the_same_frame() {
     let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
     window.choose("Compare", "plain");
     window.until(|app| app.inspect().slots[1].found.is_some());
     assert_eq!(&*window.found(1).model, "plain");
     assert_eq!(window.found(1).frame.id, window.found(0).frame.id);
-    // It has heatmaps only.
+    // This model has heatmaps only.
     let nose = window.found(1).regions[0].heatmaps.plane(0).to_vec();
     assert_eq!(window.drawn(1), [nose]);
     window.press(Key::Period);
@@ -31,17 +31,17 @@ fn two_models_are_asked_about_the_same_joint_of_the_same_frame() {
     assert!(!window.inspect().is_compared());
 }
 
-/// Fails when weights trained here are waited for forever, alone or beside those of the program,
-/// or are shown by the path of their file.
+/// Fails when a model with trained weights never delivers predictions, alone or next to one with
+/// bundled weights, or is labelled with the path of its file.
 #[test]
-fn weights_trained_here_answer_too() {
+fn trained_weights_deliver_predictions() {
     let mut window = Window::reader("maps · dance");
     assert_eq!(window.inspect().slots[0].wanted.as_deref(), Some(TRAINED));
     window.choose("Joint", "Nose");
     window.choose("Compare", "maps");
     window.until(|app| app.inspect().slots.iter().all(|s| s.found.is_some()));
     assert_eq!(window.drawn(0), window.drawn(1));
-    // Above their pictures and beside their numbers.
+    // Above their images and next to their values.
     for title in ["maps · dance", "maps"] {
         assert_eq!(
             window.harness.query_all_by_label(title).count(),
@@ -52,17 +52,17 @@ fn weights_trained_here_answer_too() {
     let mut paths = window.harness.query_all_by_label_contains("/runs/");
     assert!(paths.next().is_none());
     drop(paths);
-    // The other way round; the list's entry is the only one of its name then.
+    // In reverse order; the list entry is then the only one of its name.
     window.choose("Compare", "no other model");
     window.choose("Model", "maps");
     window.choose("Compare", "maps · dance");
     window.until(|app| app.inspect().slots.iter().all(|s| s.found.is_some()));
 }
 
-/// Fails when another network than the one chosen last is looked into: the live picture's, or
-/// the one chosen here since.
+/// Fails when the view does not use the most recently chosen network: that of the live view, or one
+/// chosen here since.
 #[test]
-fn the_network_chosen_last_is_looked_into() {
+fn the_network_chosen_last_is_inspected() {
     let mut window = Window::live();
     let looked_into = |window: &mut Window, name: &str| {
         window.press(Key::I);
@@ -82,8 +82,8 @@ fn the_network_chosen_last_is_looked_into() {
     looked_into(&mut window, "maps");
 }
 
-/// Fails when models stay where they were when another device is chosen, here or while the live
-/// picture is shown.
+/// Fails when models stay on the old device after another one is chosen, in Inspect or in the live
+/// view.
 #[test]
 fn models_follow_the_device() {
     let mut window = Window::reader("maps");
@@ -110,10 +110,10 @@ fn models_follow_the_device() {
     all_answer_from(&mut window, 0);
 }
 
-/// Fails when an earlier frame cannot be laid beside the present one, follows it, or the joints'
-/// distances are those of one and the same frame.
+/// Fails when an earlier frame cannot be compared with the current one, changes with it, or the
+/// joint distances are those of a frame with itself.
 #[test]
-fn a_frame_that_is_kept_is_compared_with_later_ones() {
+fn a_kept_frame_is_compared_with_later_ones() {
     let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
     window.click("Keep this frame");
@@ -160,7 +160,7 @@ fn a_frame_that_is_kept_is_compared_with_later_ones() {
 
 /// Fails when a second model chosen for one recording is still there for the next one.
 #[test]
-fn another_recording_is_looked_into_alone() {
+fn another_recording_starts_with_a_single_model() {
     let mut window = Window::reader("maps");
     window.choose("Compare", "plain");
     window.until(|app| app.inspect().slots[1].found.is_some());

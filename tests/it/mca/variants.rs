@@ -1,4 +1,4 @@
-//! MCA's variants: sizes, work, names of tensors, the paper's ablations.
+//! MCA's variants: sizes, operations, tensor names, the paper's ablations.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use poselens_tests::golden;
 
 use super::{assert_close, filled, fixed, options, passes, tensors};
 
-/// The tensors that a network is made of.
+/// Returns the shapes of a network's tensors.
 fn shapes(config: &McaConfig) -> BTreeMap<String, Vec<usize>> {
     let shapes = Mutex::new(BTreeMap::new());
     let note = |name: &str, shape: &[usize]| {
@@ -26,8 +26,8 @@ fn shapes(config: &McaConfig) -> BTreeMap<String, Vec<usize>> {
     shapes.into_inner().unwrap()
 }
 
-/// Fails when a variant has another size or other work than the specification's table: its
-/// parameters, running statistics, tensors, and thousandths of GMACs for 256x256.
+/// Fails when a variant differs from the specification's table in its numbers of parameters,
+/// running statistics and tensors, or in GMACs (to three decimals) at 256x256.
 #[test]
 fn sizes_and_work_equal_the_specification() {
     for (config, sizes, gmacs) in [
@@ -68,7 +68,7 @@ fn sizes_and_work_equal_the_specification() {
                 .sum()
         };
         assert_eq!([size(false), size(true), shapes.len()], sizes, "{config:?}");
-        // All work is per pixel: 64x64 does a sixteenth of it.
+        // All work is per pixel: 64x64 needs a sixteenth of it.
         let net = Mca::new(&config, &VarBuilder::zeros(DType::F32, &Device::Cpu)).unwrap();
         let mut pass = Pass::counting();
         let input = Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap();
@@ -78,8 +78,8 @@ fn sizes_and_work_equal_the_specification() {
     }
 }
 
-/// Fails when a row of the table builds another variant than its name says, or its work is not
-/// that of its input.
+/// Fails when a row of the table builds another variant than its name says, or its operations are
+/// not those of its input size.
 #[test]
 fn rows_build_their_variants() {
     for (name, config) in [
@@ -101,7 +101,7 @@ fn rows_build_their_variants() {
     assert!(slim.survey(&options(slim), Size::square(96)).is_err());
 }
 
-/// Fails when a tensor is called otherwise than in checkpoints of the reference.
+/// Fails when a tensor has another name than in checkpoints of the reference.
 #[test]
 fn tensors_have_their_specified_names_and_shapes() {
     for (file, config) in [
@@ -121,8 +121,8 @@ fn tensors_have_their_specified_names_and_shapes() {
     }
 }
 
-/// Fails when the map of an iteration is not what that many iterations give, or the last one
-/// does not say that it is the last.
+/// Fails when the map of an iteration is not the result of inference with that many iterations, or
+/// the last one is not marked as the last.
 #[test]
 fn earlier_iterations_are_those_of_shorter_inference() {
     let maps = |iters: usize| {
@@ -150,10 +150,10 @@ fn earlier_iterations_are_those_of_shorter_inference() {
     assert_eq!(find("s0_att_sum").place.iteration, None);
 }
 
-/// Fails when a switch of the component analysis changes too little or too much, when the kernels
-/// compute another network, or when a softmax does not run over the whole map.
+/// Fails when a switch of the component analysis has too little or too much effect, when the
+/// kernels compute another network, or when a softmax does not cover the whole map.
 #[test]
-fn the_ablations_have_their_maps() {
+fn ablations_have_the_expected_maps() {
     const NAMES: [&str; 8] = [
         "s0_att",
         "s1_att",
@@ -229,8 +229,8 @@ fn the_ablations_have_their_maps() {
     }
 }
 
-/// Fails when a size that cannot be halved often enough reaches a pool, or a network that cannot
-/// be is built.
+/// Fails when a size that cannot be halved often enough reaches a pooling layer, or an impossible
+/// configuration is built.
 #[test]
 fn impossible_sizes_are_refused_with_a_reason() {
     let config = McaConfig::paper(2, 1, 4);

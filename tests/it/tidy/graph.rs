@@ -1,24 +1,25 @@
-//! Which file uses which, and the circles in that.
+//! Dependency graph of source files, and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::modules::Crate;
 
-/// The files that a file uses, with one place for each.
+/// The files that each file uses, with one location each.
 pub type Graph = BTreeMap<PathBuf, BTreeMap<PathBuf, String>>;
 
-/// How uses of a module by the modules inside it count.
+/// Whether uses of a module by the modules inside it count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enclosing {
-    /// Like every other use: a `mod.rs` either defines what its folder uses or uses its folder.
+    /// They count: a `mod.rs` either defines what its folder uses or uses its folder.
     Counts,
-    /// Not at all: a folder's root file may define what its files share and list them in a table.
+    /// They do not count: a folder's root file may define what its files share and list them in a
+    /// table.
     IsFree,
 }
 
-/// Which file uses which in a crate. Re-exports count where the name is used, not where it is
-/// handed on, so that a `mod.rs` may gather the names of its folder.
+/// Returns the dependency graph of a crate. Re-exports count where the name is used, not where it
+/// is re-exported, so that a `mod.rs` may gather the names of its folder.
 pub fn files(code: &Crate, enclosing: Enclosing) -> Graph {
     let mut graph = Graph::new();
     for used in code.uses() {
@@ -35,8 +36,8 @@ pub fn files(code: &Crate, enclosing: Enclosing) -> Graph {
     graph
 }
 
-/// The groups of files that cannot be put into an order in which each uses only earlier ones:
-/// the strongly connected components of more than one file.
+/// Returns the groups of files that cannot be ordered such that each uses only earlier ones: the
+/// strongly connected components of more than one file.
 pub fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
     let reached = |from: &PathBuf| {
         let mut seen = BTreeSet::new();
@@ -62,7 +63,7 @@ pub fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
     circles.into_iter().collect()
 }
 
-/// A circle's uses, one a line, for the message of a failing test.
+/// Lists the uses within a cycle, one per line, for the message of a failing test.
 pub fn describe(graph: &Graph, circle: &BTreeSet<PathBuf>) -> String {
     let edges = circle.iter().flat_map(|file| {
         let inside = graph[file].iter().filter(|(to, _)| circle.contains(*to));

@@ -1,4 +1,4 @@
-//! Rows of modules, lowest first, of which each imports from lower ones only.
+//! Layers of modules, lowest first; each may import only from lower ones.
 
 use super::modules::Crate;
 
@@ -6,15 +6,15 @@ use super::modules::Crate;
 pub struct Layers {
     /// The root file, relative to the workspace.
     pub root: &'static str,
-    /// Paths of modules without `crate::`. A module belongs to the longest entry that it is or
-    /// lies in, so `gui::panels` takes its folder out of `gui`.
+    /// Module paths without `crate::`. A module belongs to the longest entry that is its path or a
+    /// prefix of it, so `gui::panels` takes its folder out of `gui`.
     pub rows: &'static [&'static [&'static str]],
     /// Whether the modules of the lowest row may use each other.
     pub is_base_shared: bool,
 }
 
 impl Layers {
-    /// The entry that a module belongs to, with its row.
+    /// Returns the entry that a module belongs to, with its row.
     fn entry(&self, module: &str) -> Option<(usize, &'static str)> {
         let rows = self.rows.iter().enumerate();
         rows.flat_map(|(row, entries)| entries.iter().map(move |entry| (row, *entry)))
@@ -26,8 +26,8 @@ impl Layers {
             .max_by_key(|(_, entry)| entry.len())
     }
 
-    /// Every import from the same row or from above, and every module without a row, one a line.
-    /// The root file is free: it declares and re-exports.
+    /// Lists every import from the same row or a higher one, and every module without a row, one
+    /// per line. The root file is exempt: it declares and re-exports.
     pub fn violations(&self, code: &Crate) -> Vec<String> {
         let mut found = Vec::new();
         for (module, file) in code.modules() {
@@ -44,7 +44,7 @@ impl Layers {
             let Some((row, entry)) = self.entry(&used.from) else {
                 continue;
             };
-            // The way counts as well as where it leads: a facade of a higher row is higher.
+            // The path counts as well as its target: a facade in a higher row is higher.
             for target in [&used.through, &used.to] {
                 let Some((target_row, target_entry)) = self.entry(target) else {
                     continue;

@@ -1,14 +1,14 @@
-//! The modules of a crate, and which module's code a path means.
+//! The modules of a crate, and resolution of paths to modules.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::scan::{Import, Scope, Written, scan};
 
-/// Files by their path relative to the workspace.
+/// File contents by path relative to the workspace.
 pub type Files = BTreeMap<PathBuf, String>;
 
-/// A crate as its compiler sees it outside tests: reached from the root file by `mod` items.
+/// A crate as compiled without tests: its modules are found from the root file by `mod` items.
 pub struct Crate {
     /// By path without `crate::`; the root is "".
     modules: BTreeMap<String, Module>,
@@ -27,26 +27,26 @@ enum Name {
     Import(Vec<String>),
 }
 
-/// One path in the code of a crate that leads to code of the same crate.
+/// A path in a crate that refers to an item of the same crate.
 #[derive(Debug, Clone)]
 pub struct Use {
     pub file: PathBuf,
     pub line: usize,
-    /// The module that it stands in.
+    /// The module that contains it.
     pub from: String,
     /// The innermost module that the path names.
     pub through: String,
-    /// The module that defines what the path means, behind all re-exports.
+    /// The module that defines the item, after following all re-exports.
     pub to: String,
     pub to_file: PathBuf,
-    /// `pub use`: handed on, not used here.
+    /// Whether it is a `pub use`: re-exported, not used here.
     pub is_reexport: bool,
-    /// Whether the path means a module, not something in one.
+    /// Whether the path refers to a module rather than an item in one.
     pub is_module: bool,
     pub written: String,
 }
 
-/// What a path means: a module, or something in it.
+/// The target of a path: a module, or an item in it.
 struct Target {
     module: String,
     is_module: bool,
@@ -86,7 +86,7 @@ impl Crate {
             .map(|(name, module)| (name.as_str(), module.file.as_path()))
     }
 
-    /// Everything that modules of this crate use of each other.
+    /// Returns all uses between modules of this crate.
     pub fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (name, module) in &self.modules {
@@ -100,7 +100,7 @@ impl Crate {
         uses
     }
 
-    /// The paths of every file that begin with the name of another crate or of the language.
+    /// Returns the paths in each file that start with the name of another crate or of the language.
     pub fn outside(&self) -> impl Iterator<Item = (&Path, &Written)> {
         self.modules.iter().flat_map(|(name, module)| {
             let imports = module.scope.imports.iter().map(|i| &i.written);
@@ -146,7 +146,7 @@ impl Crate {
         }
     }
 
-    /// Where a path begins: the module that its first name is looked up in, and the rest.
+    /// Returns the module in which a path's first name is looked up, and the rest of the path.
     fn start<'p>(&self, from: &str, path: &'p [String]) -> Option<(String, &'p [String])> {
         let mut at = from.to_owned();
         let mut rest = path;
@@ -169,7 +169,7 @@ impl Crate {
         is_known.then_some((at, rest))
     }
 
-    /// The innermost module that `path` names as it is written, re-exports not followed.
+    /// Returns the innermost module that `path` names as written, without following re-exports.
     fn through(&self, from: &str, path: &[String]) -> String {
         let Some((mut at, rest)) = self.start(from, path) else {
             return from.to_owned();
@@ -184,9 +184,9 @@ impl Crate {
         at
     }
 
-    /// What `path` means in module `from`; none where it leads out of the crate.
+    /// Resolves `path` in module `from`; `None` if it leads out of the crate.
     fn resolve(&self, from: &str, path: &[String], depth: usize) -> Option<Target> {
-        // An import can name itself through another crate of the same name.
+        // An import may refer to itself through another crate of the same name.
         if depth > 20 {
             return None;
         }
@@ -231,14 +231,14 @@ impl Crate {
             .or_else(|| Some(here(false)))
     }
 
-    /// What `path` means among the names that `use ..::*` brings into module `at`.
+    /// Resolves `path` among the names that `use ..::*` brings into module `at`.
     fn by_globs(&self, at: &str, path: &[String], depth: usize) -> Option<Target> {
         if depth > 20 {
             return None;
         }
         let imports = self.modules[at].scope.imports.iter();
         imports.filter(|i| i.is_glob).find_map(|glob| {
-            // The glob's own path begins with a keyword or with a name declared here.
+            // The glob's own path starts with a keyword or with a name declared here.
             let first = glob.written.path.first()?;
             let is_ours = matches!(first.as_str(), "crate" | "self" | "super")
                 || self.modules[at].names.contains_key(first);
@@ -252,7 +252,7 @@ impl Crate {
     }
 }
 
-/// Adds the module of `file` and those below it. `folder` is where its children lie.
+/// Adds the module of `file` and its children, which are in `folder`.
 fn add(
     files: &Files,
     file: &Path,

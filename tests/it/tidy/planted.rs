@@ -1,4 +1,4 @@
-//! The checker itself: violations of every kind, planted in small crates, are reported.
+//! Tests of the checker: violations of every kind, planted in small crates, are reported.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,8 @@ use super::graph::{self, Enclosing};
 use super::layers::Layers;
 use super::modules::{Crate, Files};
 
-/// A crate of `low < middle < high`, where `low` has two files, with files added or replaced.
+/// A crate with the layers `low < middle < high`, where `low` has two files, with files added or
+/// replaced.
 fn planted(files: &[(&str, &str)]) -> Crate {
     let sound = [
         (
@@ -32,14 +33,14 @@ const ROWS: Layers = Layers {
     is_base_shared: false,
 };
 
-/// What is reported when `middle.rs` has this text.
+/// Returns the violations reported when `middle.rs` has this text.
 fn reported(middle: &str) -> Vec<String> {
     ROWS.violations(&planted(&[("middle.rs", middle)]))
 }
 
-/// Fails when an import from above goes unseen because of the way it is written.
+/// Fails when an import from a higher layer is missed because of its syntax.
 #[test]
-fn an_import_from_above_is_seen_however_it_is_written() {
+fn an_import_from_above_is_found_in_every_syntax() {
     for middle in [
         "use crate::high::High;",
         "use crate::{low::Low, high::High};",
@@ -72,9 +73,9 @@ fn an_import_from_above_is_seen_however_it_is_written() {
     }
 }
 
-/// Fails when code behind an item that only tests have is not looked at, or such an item is.
+/// Fails when code after a test-only item is skipped, or such an item is checked.
 #[test]
-fn only_what_is_marked_as_a_test_is_skipped() {
+fn only_test_items_are_skipped() {
     for test in [
         "#[cfg(test)] mod tests { use crate::high::High; }",
         "#[cfg(test)] mod tests;",
@@ -99,10 +100,10 @@ fn only_what_is_marked_as_a_test_is_skipped() {
     );
 }
 
-/// Fails when an import is taken for harmless because the name is handed on by a lower module or by
-/// the crate's root, or when a harmless one is reported because the root hands it on.
+/// Fails when an import is accepted because a lower module or the crate root re-exports the name,
+/// or an allowed one is reported because the root re-exports it.
 #[test]
-fn what_a_name_means_counts() {
+fn re_exports_are_resolved() {
     let files = [
         ("low/mod.rs", "pub use crate::high::High; pub mod inner;"),
         ("middle.rs", "use crate::low::High;"),
@@ -118,9 +119,9 @@ fn what_a_name_means_counts() {
     assert!(found[0].contains("middle uses high"), "{found:?}");
 }
 
-/// Fails when a neighbour of the same row may be imported, or a module's own files may not.
+/// Fails when importing from the same row is accepted, or importing a module's own files is not.
 #[test]
-fn neighbours_are_strangers_and_folders_are_not() {
+fn modules_of_the_same_row_may_not_import_each_other() {
     let rows = |is_base_shared| Layers {
         rows: &[&["low", "middle"], &["high"]],
         is_base_shared,
@@ -141,8 +142,8 @@ fn neighbours_are_strangers_and_folders_are_not() {
     assert!(rows(true).violations(&planted(&files)).is_empty());
 }
 
-/// Fails when a module can be added, or a row outlive its module, without a change of the table;
-/// or when a folder inside a module cannot have a row of its own.
+/// Fails when a module can be added or removed without a change of the table, or when a folder
+/// inside a module cannot have its own row.
 #[test]
 fn the_table_is_complete() {
     let rows = |rows| Layers { rows, ..ROWS };
@@ -162,7 +163,7 @@ fn the_table_is_complete() {
     );
 }
 
-/// The circles among the files of a crate, by the files' names.
+/// Returns the cycles among the files of a crate, by file names.
 fn circles(files: &[(&str, &str)], enclosing: Enclosing) -> Vec<Vec<String>> {
     let graph = graph::files(&planted(files), enclosing);
     let name = |path: &PathBuf| path.strip_prefix("src").unwrap().display().to_string();
@@ -177,10 +178,10 @@ fn circles(files: &[(&str, &str)], enclosing: Enclosing) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Fails when files that need each other are not found, at once or by a detour, or when files that
-/// do not are taken for a circle.
+/// Fails when files that depend on each other, directly or indirectly, are not found, or files that
+/// do not are reported as a cycle.
 #[test]
-fn circles_of_files_are_found() {
+fn cycles_of_files_are_found() {
     use Enclosing::{Counts, IsFree};
     assert!(circles(&[], Counts).is_empty());
 
@@ -209,10 +210,10 @@ fn circles_of_files_are_found() {
     );
 }
 
-/// Fails when a `mod.rs` that only hands names on is taken for part of a circle, when names handed
-/// on hide one, or when the two ways to count a folder's root file are mixed up.
+/// Fails when a `mod.rs` that only re-exports names counts as part of a cycle, when re-exports hide
+/// one, or when the two ways to count a folder's root file are confused.
 #[test]
-fn facades_make_no_circles_and_hide_none() {
+fn re_exports_neither_cause_nor_hide_cycles() {
     use Enclosing::{Counts, IsFree};
     let facade = "mod a; mod b; pub mod inner; pub use a::A; pub use b::B; pub struct Low;";
     let b = ("low/b.rs", "use super::A; pub struct B(A);");

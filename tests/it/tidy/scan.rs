@@ -1,4 +1,4 @@
-//! What one source file declares and names outside its tests, as read from its syntax tree.
+//! Declarations and paths of a source file outside its tests, as read from its syntax tree.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
@@ -23,10 +23,10 @@ pub struct Import {
     pub written: Written,
 }
 
-/// One module: a file's, or one written inside a file (`mod inner { .. }`).
+/// A module: that of a file, or an inline one (`mod inner { .. }`).
 #[derive(Debug, Default)]
 pub struct Scope {
-    /// Names of the inline modules that lead here from the file's own module.
+    /// Path of inline modules from the file's own module.
     pub inside: Vec<String>,
     pub items: Vec<String>,
     /// Modules with a file of their own (`mod name;`).
@@ -36,8 +36,8 @@ pub struct Scope {
     pub paths: Vec<Written>,
 }
 
-/// Reads a file. The first scope is that of the file's own module. Items that exist only in tests
-/// are skipped, each by itself.
+/// Scans a file. The first scope is that of the file's own module. Test-only items are skipped
+/// individually.
 pub fn scan(text: &str) -> syn::Result<Vec<Scope>> {
     let file = syn::parse_file(text)?;
     let mut scanner = Scanner {
@@ -53,7 +53,7 @@ pub fn scan(text: &str) -> syn::Result<Vec<Scope>> {
     Ok(scopes)
 }
 
-/// Whether `#[cfg(test)]` or `#[cfg(all(test, ..))]` is among the attributes.
+/// Returns whether `#[cfg(test)]` or `#[cfg(all(test, ..))]` is among the attributes.
 fn is_test_only(attrs: &[Attribute]) -> bool {
     fn needs_test(meta: &Meta) -> bool {
         match meta {
@@ -74,9 +74,9 @@ fn is_test_only(attrs: &[Attribute]) -> bool {
 
 struct Scanner {
     done: Vec<Scope>,
-    /// The file's module and the inline modules around the present position.
+    /// The file's module and the inline modules around the current position.
     open: Vec<Scope>,
-    /// Blocks around the present position: items in a block are no names of the module.
+    /// Depth of blocks at the current position: items in a block are not names of the module.
     blocks: usize,
 }
 
@@ -134,8 +134,8 @@ impl Scanner {
         });
     }
 
-    /// The paths in the tokens of a macro or attribute. Single names in lower case are left out:
-    /// they are variables, arguments and keywords.
+    /// Collects the paths in the tokens of a macro or attribute. Single lower-case names are
+    /// skipped: they are variables, arguments and keywords.
     fn tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let is = |at: usize, c: char| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == c);
@@ -184,7 +184,7 @@ impl Scanner {
     }
 }
 
-/// A visit that skips what exists in tests only.
+/// A visit that skips test-only items.
 macro_rules! unless_test {
     ($($visit:ident: $node:ident),*) => {$(
         fn $visit(&mut self, node: &'ast syn::$node) {
@@ -287,7 +287,7 @@ impl<'ast> Visit<'ast> for Scanner {
         self.blocks -= 1;
     }
 
-    /// `pub(super)` and `pub(in path)` use nothing.
+    /// `pub(super)` and `pub(in path)` are not uses.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

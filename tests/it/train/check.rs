@@ -1,14 +1,14 @@
-//! The data are looked at before they are learned from.
+//! The data check before training.
 
 use serde_json::Value;
 
 use super::draw_people;
 use crate::cli::Desk;
 
-/// Fails when pictures that are learned from may be held out under another name, a check learns or
-/// writes something, or tells less to a program than to a person.
+/// Fails when training images that are also held out under another name are accepted, a check
+/// trains or writes anything, or its JSON contains less than its text.
 #[test]
-fn data_can_be_checked_alone() {
+fn data_can_be_checked_without_training() {
     let desk = Desk::new();
     for folder in ["here", "there"] {
         std::fs::create_dir(desk.path(folder)).unwrap();
@@ -40,8 +40,9 @@ fn data_can_be_checked_alone() {
     assert!(report["obstacle"].as_str().unwrap().contains("images"));
 }
 
-/// Fails when only the first of several sets is looked at, a finding does not say whose it is, or a
-/// picture that is in two of the sets, or held out and learned from in a later one, goes unsaid.
+/// Fails when only the first of several data sets is checked, a finding does not name its data set,
+/// or an image that is in two data sets, or held out from one and trained on in a later one, is not
+/// reported.
 #[test]
 fn every_set_of_a_training_is_checked() {
     let desk = Desk::new();
@@ -51,7 +52,7 @@ fn every_set_of_a_training_is_checked() {
     draw_people(&desk.path("first"), 1);
     draw_people(&desk.path("second"), 3);
     draw_people(&desk.path("held"), 3);
-    // Of the three held-out pictures only the last stays, which the second set has alone.
+    // Of the three held-out images only the last is kept, which only the second data set contains.
     let mut held: Value = serde_json::from_str(&desk.read("held/people.json")).unwrap();
     for list in ["images", "annotations"] {
         let list = held[list].as_array_mut().unwrap();

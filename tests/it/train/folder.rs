@@ -1,4 +1,4 @@
-//! The folder of a training: moved, without room; and how much memory a step takes.
+//! The folder of a training: moving it, full disks; and the memory of a step.
 
 use std::process::Command;
 
@@ -7,10 +7,10 @@ use crate::cli::{Desk, Running};
 
 const OPTIONS: &str = "--batch-size 2 --input-size 64 --device cpu --threads 2 --json";
 
-/// Fails when a training cannot be moved with its data, resumed from anywhere or with its data
-/// elsewhere, or its folder tells where on the machine it lay.
+/// Fails when a training cannot be moved together with its data, resumed from any folder or with
+/// its data elsewhere, or its files contain absolute paths.
 #[test]
-fn a_moved_training_goes_on() {
+fn a_moved_training_can_be_resumed() {
     let desk = Desk::new();
     std::fs::create_dir_all(desk.path("here/data")).unwrap();
     draw_people(&desk.path("here/data"), 4);
@@ -55,15 +55,15 @@ fn a_moved_training_goes_on() {
     assert_eq!(again["epochs"], 1);
 }
 
-/// Fails when a disk without room leaves half a state, loses the last good one, or is not named.
+/// Fails when a full disk leaves a partial state, loses the last good one, or is not named.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_keeps_the_last_state() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 2);
     let begin = format!("train --annotations people.json --out out --epochs 1 {OPTIONS}");
-    // A file may hold the first state (6 MB) but not one with the optimizer's memory (15 MB),
-    // whichever of its two units this shell counts in: the write fails as on a full disk.
+    // The limit allows the first state (6 MB) but not one with the optimizer's moments (15 MB), in
+    // blocks of 512 or 1024 bytes, depending on the shell: the write fails as on a full disk.
     let script = "trap '' XFSZ; ulimit -f 14000; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_poselens-under-test")]);
@@ -84,7 +84,7 @@ fn a_full_disk_keeps_the_last_state() {
     );
 }
 
-/// Fails when a large batch worked on in parts needs the memory of the whole.
+/// Fails when a large batch split into parts needs as much memory as the whole.
 #[test]
 fn memory_depends_on_the_part_not_the_batch() {
     let desk = Desk::new();
@@ -102,9 +102,9 @@ fn memory_depends_on_the_part_not_the_batch() {
         assert_eq!(document["steps"], 1);
         document["peak_memory_mib"].as_f64()
     };
-    // Only where the system tells.
+    // Only if the system reports it.
     if let (Some(whole), Some(parts)) = (peak(0), peak(1)) {
-        // A person's maps take about 20 MiB.
+        // The feature maps of a person take about 20 MiB.
         assert!(
             parts + 100.0 < whole,
             "{parts} MiB in parts, {whole} MiB at once"

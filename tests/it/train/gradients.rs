@@ -1,4 +1,4 @@
-//! One step's loss and gradients against PyTorch's, computed in f64.
+//! Loss and gradients of one step, compared with PyTorch in f64.
 
 use candle_core::{Device, Tensor};
 use poselens_engine::dataset::loader::BatchTensors;
@@ -14,14 +14,14 @@ const JOINTS: usize = 17;
 const BATCH: usize = 4;
 const SIDE: usize = 64;
 
-/// PyTorch's answers for one choice of weights.
+/// PyTorch's results for one choice of weights.
 struct Golden {
-    /// Whether every norm's shift is 8 or, for each third channel, -8 instead of the fill rule's:
-    /// then no ReLU's input is near 0.
+    /// Whether every norm's shift is 8 or, for each third channel, -8 instead of the fill rule's,
+    /// so that no ReLU has an input near 0.
     far_from_kinks: bool,
-    /// Of heatmaps, times 1, and the penalty, times 100.
+    /// Heatmap loss (weight 1) plus penalty (weight 100).
     loss: f64,
-    /// Of all gradients as one vector.
+    /// Global gradient norm.
     length: f64,
     /// Name, index and value.
     gradients: &'static [(&'static str, usize, f64)],
@@ -96,8 +96,8 @@ const FAR: Golden = Golden {
     ],
 };
 
-/// Fails when the network, its batch statistics, the loss or the way back differ from PyTorch's,
-/// by candle's operations or by our kernels.
+/// Fails when the network, its batch statistics, the loss or the backward pass differ from PyTorch,
+/// with candle's operations or with our kernels.
 #[test]
 fn gradients_equal_pytorchs() {
     for kernels in [None, Some(Kernels::new(2).unwrap())] {
@@ -105,16 +105,17 @@ fn gradients_equal_pytorchs() {
     }
 }
 
-/// Fails as above with the weights of the other golden tests, where some of 10^6 ReLUs have inputs
-/// within rounding of 0.
+/// Fails for the same reasons with the weights of the other golden tests, where some of 10^6 ReLUs
+/// have inputs within rounding of 0.
 ///
-/// Such a ReLU opens or shuts by chance, and of the deepest map's 16 pixels each carries percents.
-/// In PyTorch, in f64, noise of 1e-6 of each convolution's largest value (Winograd sums differ by
-/// that) flipped 15 to 20 ReLUs and moved all gradients by 0.6 to 1.5 %; with the flipped ReLUs
-/// imposed on both sides the difference was 1.4e-4. candle's sums depend on the processor too: its
-/// matrix products are cut to the caches. On one AMD EPYC they agreed with PyTorch to 1e-3, on another
-/// one gradient was off by 0.29 %. So single gradients get what flipped ReLUs can do, and their
-/// length stays at 1e-4; [`gradients_equal_pytorchs`] holds the digits.
+/// Such a ReLU switches on or off arbitrarily, and each of the deepest map's 16 pixels contributes
+/// several per cent. In PyTorch, in f64, noise of 1e-6 of each convolution's largest value (the
+/// difference of Winograd sums) flipped 15 to 20 ReLUs and changed all gradients by 0.6 to 1.5 %;
+/// with the flipped ReLUs imposed on both sides the difference was 1.4e-4. candle's sums also
+/// depend on the CPU, because its matrix products are blocked by cache size: on one AMD EPYC they
+/// agreed with PyTorch to 1e-3, on another one gradient was off by 0.29 %. Single gradients
+/// therefore have a tolerance that covers flipped ReLUs, and their norm one of 1e-4;
+/// [`gradients_equal_pytorchs`] checks the digits.
 #[test]
 fn gradients_near_kinks_equal_pytorchs() {
     let by_candle = step(&NEAR, None);
@@ -128,7 +129,7 @@ fn gradients_near_kinks_equal_pytorchs() {
     assert!(off < 0.05 * NEAR.length, "{off} of {}", NEAR.length);
 }
 
-/// `tolerance` is relative to each gradient.
+/// Compares a step with its golden; `tolerance` is relative to each gradient.
 fn check(golden: &Golden, all: &ByName, tolerance: f64) {
     let length = global_norm(all).unwrap();
     assert!(
@@ -149,7 +150,7 @@ fn tensor(values: Vec<f32>, dims: &[usize]) -> Tensor {
     Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
 }
 
-/// Weights by the fill rule, a second head included.
+/// Returns weights from the fill rule, including a second head.
 fn weights(options: &BuildOptions, far_from_kinks: bool) -> ByName {
     let mut shapes = model("sfm").unwrap().shapes(options).unwrap().0;
     shapes.insert("aux.weight".to_owned(), vec![JOINTS, 32, 1, 1]);
@@ -186,7 +187,7 @@ fn batch() -> (BatchTensors, Totals) {
     (batch, totals)
 }
 
-/// The gradients of one step, whose loss is checked on the way.
+/// Returns the gradients of one step after checking its loss.
 fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
     let options = BuildOptions {
         n_joints: JOINTS,

@@ -1,7 +1,7 @@
 //! Every network overfits eight people.
 //!
-//! `POSELENS_PEOPLE=labels.json` and `POSELENS_PICTURES=folder` give other people than the drawn
-//! ones: the first eight of COCO labels that stand alone in their picture.
+//! `POSELENS_PEOPLE=labels.json` and `POSELENS_PICTURES=folder` replace the drawn people by others:
+//! the first eight people in COCO labels that are alone in their image.
 
 use std::path::{Path, PathBuf};
 
@@ -16,19 +16,19 @@ use super::people::{draw_groups, draw_people};
 use super::{HARDWARE, run};
 use crate::cli::Desk;
 
-/// How a network learns them from scratch.
+/// Hyperparameters with which a network overfits from random initialisation.
 struct OverfitCase {
-    /// The network.
+    /// Name of the network.
     model: &'static str,
-    /// The one whose targets and loss it learns by.
+    /// Network whose targets and loss are used.
     like: &'static str,
-    /// Sides of a square input.
+    /// Side of the square input.
     side: usize,
-    /// People at once.
+    /// Batch size.
     batch: usize,
     /// Learning rate.
     lr: f64,
-    /// Epochs of 80 people after which it has failed.
+    /// Maximum number of epochs of 80 people.
     epochs: u64,
 }
 
@@ -43,8 +43,8 @@ const fn case(model: &'static str, lr: f64, epochs: u64) -> OverfitCase {
     }
 }
 
-/// The paper's targets keep a fresh MCA at "nothing anywhere" for longer than a test may take, and
-/// heatmaps of 16 pixels are too coarse for 95 %.
+/// With the paper's targets, a randomly initialised MCA predicts empty heatmaps for longer than a
+/// test may take, and heatmaps of 16 pixels are too coarse for 95 %.
 const fn hourglass(model: &'static str) -> OverfitCase {
     OverfitCase {
         like: "mca-2-slim",
@@ -75,8 +75,8 @@ const CASES: &[OverfitCase] = &[
     case("ssa-vgg-6", 1e-4, 30),
 ];
 
-/// Fails when nothing is learned: a target, a loss, an optimizer or the way back is wrong, running
-/// statistics do not follow, or what is saved is not what was learned.
+/// Fails when a network does not learn because a target, a loss, an optimizer or the backward pass
+/// is wrong, running statistics are not updated, or the saved weights are not the trained ones.
 #[test]
 fn a_few_people_are_overfitted() {
     let desk = Desk::new();
@@ -87,7 +87,7 @@ fn a_few_people_are_overfitted() {
     let last = &history[history.len() - 1];
     assert!(last.loss < history[1].loss, "{history:?}");
     assert_eq!(last.gates.len(), 4, "{history:?}");
-    // The command line sees the same with the card beside the weights: input and all.
+    // `eval` gives the same result with the card next to the weights, including the input size.
     let eval = desk.json(
         "eval --annotations people.json --images . --weights out/best.safetensors --json \
          --threads 2 --device cpu",
@@ -98,39 +98,40 @@ fn a_few_people_are_overfitted() {
     assert_eq!(log.lines().count(), history.len() + 1, "{log}");
 }
 
-/// Fails when a TransPose does not learn: its way back, dropout or position table is wrong.
+/// Fails when a TransPose does not learn because its backward pass, dropout or position table is
+/// wrong.
 #[test]
 fn transpose_overfits_a_few_people() {
     learns("tp-r-a3");
 }
 
-/// Fails when a stacked hourglass does not learn: one of its outputs, its attention's recurrence
-/// or its way back is wrong.
+/// Fails when a stacked hourglass does not learn because one of its outputs, the recurrence of its
+/// attention or its backward pass is wrong.
 #[test]
 fn an_hourglass_overfits_a_few_people() {
     learns("mca-2-slim");
 }
 
-/// Fails when a network for several people does not learn: targets of two people in a picture or
-/// of a mosaic, the loss of its stages, its way back, or what is asked of it afterwards.
+/// Fails when a bottom-up network does not learn because targets of two people in an image or
+/// mosaic, the loss of its stages, its backward pass or its evaluation is wrong.
 #[test]
-fn people_side_by_side_are_overfitted() {
+fn bottom_up_networks_overfit_people_next_to_each_other() {
     learns("ssa-sfm-2");
 }
 
-/// Fails when a network is added that nobody has seen learn.
+/// Fails when a network is added without an overfitting test.
 #[test]
-fn every_network_has_a_lesson() {
+fn every_network_has_an_overfitting_test() {
     let cases: Vec<_> = CASES.iter().map(|case| case.model).collect();
     let models: Vec<_> = MODELS.iter().map(|model| model.name).collect();
     assert_eq!(cases, models);
 }
 
-/// Each of the other networks, which take minutes.
+/// A test for each of the other networks, which takes minutes.
 macro_rules! others {
     ($($name:ident: $model:literal,)*) => {
         mod others {$(
-            /// Fails when this network does not learn.
+            /// Fails when this network does not overfit.
             #[test]
             #[ignore = "takes minutes"]
             fn $name() {
@@ -156,7 +157,7 @@ others! {
     ssa_vgg_6: "ssa-vgg-6",
 }
 
-/// Has `model` learn eight people: the given ones, else drawn ones.
+/// Overfits `model` on eight people: the given ones, else drawn ones.
 fn learns(model: &str) {
     let desk = Desk::new();
     let spec = MODELS.iter().find(|spec| spec.name == model).unwrap();
@@ -170,7 +171,7 @@ fn learns(model: &str) {
     overfitted(&desk, model, data);
 }
 
-/// The first eight people of `labels` that are alone in their picture, written to `file`.
+/// Writes the first eight people of `labels` that are alone in their image to `file`.
 fn given_people(labels: &Path, file: &Path) -> DataConfig {
     let mut labels: Value = serde_json::from_slice(&std::fs::read(labels).unwrap()).unwrap();
     let people = labels["annotations"].as_array().unwrap();
@@ -194,8 +195,8 @@ fn given_people(labels: &Path, file: &Path) -> DataConfig {
     DataConfig::new(file.to_owned(), Some(PathBuf::from(pictures)))
 }
 
-/// Trains `model` from scratch until it finds 95 % of these people's joints, which it must before
-/// its case's end.
+/// Trains `model` from scratch until it predicts 95 % of these people's joints correctly; fails
+/// after the maximum number of epochs.
 fn overfitted(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
     let case = CASES.iter().find(|case| case.model == model).unwrap();
     let config = TrainConfig {
@@ -216,7 +217,7 @@ fn overfitted(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
     trainer
 }
 
-/// A training from scratch on these people alone.
+/// Returns the options of a training from scratch on these people only.
 fn overfit(case: &OverfitCase, data: DataConfig) -> TrainConfig {
     let mut config = recipe(case.like, "fine-tune").unwrap();
     config.init = Start::Scratch;
@@ -229,14 +230,14 @@ fn overfit(case: &OverfitCase, data: DataConfig) -> TrainConfig {
     config.epochs = case.epochs;
     config.optimizer.lr = case.lr;
     if case.model.starts_with("ssa-") && data.images.is_none() {
-        // Two drawn people side by side, as large as in the whole picture, which is what the
-        // network is shown afterwards.
+        // Two drawn people next to each other, as large as in the whole image on which the network
+        // is evaluated.
         config.input_size = Some([192, 96]);
         config.augment.scale = Draw::Fixed { value: 0.69 };
         config.augment.mosaic.probability = 0.2;
     }
     config.validation = Some(data.clone());
-    // An epoch is long enough to be worth a measurement.
+    // The data are repeated so that an epoch is long compared with a validation.
     config.data = vec![data];
     config.data[0].people.weight = 10.0;
     config

@@ -1,4 +1,4 @@
-//! People to learn from, drawn.
+//! Synthetic training data: drawn people.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use poselens_engine::skeleton::Skeleton;
 use poselens_tests::fill::unit;
 use serde_json::json;
 
-/// A standing person in units of a hundredth of the picture.
+/// A standing person; coordinates in per cent of the image.
 const STANCE: [[f64; 2]; 17] = [
     [50., 18.],
     [53., 15.],
@@ -28,12 +28,13 @@ const STANCE: [[f64; 2]; 17] = [
     [39., 90.],
 ];
 
-/// Pictures of people made of coloured dots, one colour a joint, and their labels.
+/// Draws images of people made of coloured dots, one colour per joint, and their labels.
 pub(crate) fn draw_people(folder: &Path, n: u64) -> PathBuf {
     draw_groups(folder, n, 1)
 }
 
-/// The same with `in_each` people side by side in every picture, `n` people in all.
+/// As [`draw_people`], with `in_each` people next to each other in every image, `n` people in
+/// total.
 pub(super) fn draw_groups(folder: &Path, n: u64, in_each: u64) -> PathBuf {
     let skeleton = Skeleton::by_name("coco17").unwrap();
     let side = 96u32;

@@ -1,4 +1,4 @@
-//! Going on: every kind of network, stopped anywhere, on the same labels, with pictures missing.
+//! Resuming: every kind of network, stopped anywhere, on the same labels, with missing images.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use poselens_engine::train::{
 use super::{HARDWARE, assert_same, draw_people, run, tensors};
 use crate::cli::Desk;
 
-/// Two epochs of two steps from scratch, everything learning.
+/// Two epochs of two steps from scratch, with nothing frozen.
 fn short(model: &str, labels: &Path) -> TrainConfig {
     let mut config = recipe(model, "fine-tune").unwrap();
     config.init = Start::Scratch;
@@ -25,9 +25,9 @@ fn short(model: &str, labels: &Path) -> TrainConfig {
     config
 }
 
-/// Runs until an event makes it stop, or to the end.
+/// Trains until an event matches, or to the end.
 fn stop_at(trainer: &mut Trainer, mut is_there: impl FnMut(&Event) -> bool + Send) -> Reason {
-    // Without room for news, those that matter are sent when they have been read.
+    // With a channel of capacity 0, important events block until they are received.
     let (sender, receiver) = bounded(0);
     let stop = StopFlag::new();
     std::thread::scope(|scope| {
@@ -45,7 +45,7 @@ fn stop_at(trainer: &mut Trainer, mut is_there: impl FnMut(&Event) -> bool + Sen
     })
 }
 
-/// What an epoch brought, times aside.
+/// Returns the metrics of all epochs, without times.
 fn figures(trainer: &Trainer) -> Vec<String> {
     let timeless = trainer.history().iter().cloned().map(|mut record| {
         (record.secs, record.images_per_sec) = (0.0, 0.0);
@@ -54,10 +54,10 @@ fn figures(trainer: &Trainer) -> Vec<String> {
     timeless.collect()
 }
 
-/// Fails when a network that drops values by chance, or one of stacked hourglasses, goes on
-/// otherwise after it was stopped within an epoch.
+/// Fails when a network with dropout or a stacked hourglass continues differently after it was
+/// stopped within an epoch.
 #[test]
-fn other_networks_go_on_exactly() {
+fn other_networks_resume_exactly() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 4);
     for model in ["tp-r-a3s", "mca-2-slim"] {
@@ -84,10 +84,10 @@ fn other_networks_go_on_exactly() {
     }
 }
 
-/// Fails when somebody who says "stop" waits for a measurement, or a measurement that was stopped
-/// counts, is never made up for, or changes what is learned.
+/// Fails when stopping has to wait for a validation, or a validation that was stopped counts, is
+/// never repeated, or changes the training.
 #[test]
-fn a_stopped_measurement_is_made_up_for() {
+fn a_stopped_validation_is_repeated() {
     let desk = Desk::new();
     let labels = draw_people(&desk.path(""), 4);
     let others = desk.path("others");
@@ -123,8 +123,8 @@ fn a_stopped_measurement_is_made_up_for() {
     }
 }
 
-/// Fails when a training goes on with other labels than it was begun with as if nothing had
-/// happened, or not with the same ones in another place.
+/// Fails when a training resumes with other labels without an error, or does not resume with the
+/// same labels at another path.
 #[test]
 fn changed_labels_are_refused() {
     let desk = Desk::new();
@@ -150,7 +150,7 @@ fn changed_labels_are_refused() {
         std::fs::write(file, text).unwrap();
         resume().unwrap();
     }
-    // The same in another place.
+    // The same labels at another path.
     let moved = desk.path("moved.json");
     std::fs::rename(&labels, &moved).unwrap();
     let changes = Changes {
@@ -162,7 +162,7 @@ fn changed_labels_are_refused() {
     };
     Trainer::resume_with(&out, &changes, HARDWARE).unwrap();
 
-    // A state that does not know its labels goes on with whatever there is.
+    // A state without a hash of its labels resumes with any.
     let state = out.join("state.safetensors");
     let mut all = tensors(&state);
     let text = String::from_utf8(all["progress"].to_vec1().unwrap()).unwrap();
@@ -181,9 +181,9 @@ fn changed_labels_are_refused() {
     Trainer::resume_with(&out, &changes, HARDWARE).unwrap();
 }
 
-/// Fails when pictures that cannot be read are told of by a warning alone, or counted twice.
+/// Fails when unreadable images are reported only by a warning, or counted twice.
 #[test]
-fn broken_pictures_are_counted() {
+fn broken_images_are_counted() {
     let desk = Desk::new();
     draw_people(&desk.path(""), 4);
     desk.write("2.png", "not an image");
@@ -214,9 +214,9 @@ fn broken_pictures_are_counted() {
     assert_eq!(counts, ["0", "1", "1", "1"]);
 }
 
-/// Fails when a mistyped folder is made by the attempt to go on in it.
+/// Fails when resuming in a mistyped folder creates it.
 #[test]
-fn a_mistyped_folder_is_not_made() {
+fn a_mistyped_folder_is_not_created() {
     let desk = Desk::new();
     let message = desk.complaint("train --resume --out typo");
     assert!(

@@ -1,4 +1,4 @@
-//! Comparing a forward call with the golden numbers of its row.
+//! Compares a forward pass with the golden outputs of its model.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use super::input;
 
-/// All values as f32.
+/// Returns all values as f32.
 pub fn values(tensor: &Tensor) -> Vec<f32> {
     let tensor = tensor.to_dtype(DType::F32).unwrap();
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Largest of the differences, each over `allowed(wanted)`.
+/// Returns the largest difference, each divided by `allowed(wanted)`.
 pub fn worst(got: &[f32], wanted: &[f32], allowed: impl Fn(f32) -> f32) -> f32 {
     assert_eq!(got.len(), wanted.len());
     let pairs = got.iter().zip(wanted);
@@ -32,7 +32,7 @@ pub fn worst(got: &[f32], wanted: &[f32], allowed: impl Fn(f32) -> f32) -> f32 {
     })
 }
 
-/// Goldens of one row.
+/// Golden outputs of one model.
 pub struct Golden {
     key: &'static str,
     tensors: HashMap<String, Tensor>,
@@ -54,7 +54,7 @@ impl Golden {
         rows.to_vec2().unwrap()
     }
 
-    /// Runs the network and compares everything.
+    /// Runs the network and compares all outputs.
     pub fn check(&self, way: &str, net: &dyn PoseModel, pass: Pass) {
         let mut probing = Pass {
             wants_maps: true,
@@ -67,7 +67,7 @@ impl Golden {
         self.check_attention(way, &out);
     }
 
-    /// In order of execution: the first that differs is the one at fault.
+    /// Compares in execution order, so that the first difference reported is the cause.
     fn check_intermediates(&self, way: &str, probes: &[(String, Tensor)]) {
         let text = std::fs::read(golden("transpose/models.json")).unwrap();
         let stats: Value = serde_json::from_slice(&text).unwrap();
@@ -79,7 +79,7 @@ impl Golden {
             let Some((_, got)) = probes.iter().find(|(probe, _)| probe == name) else {
                 panic!("{way}, {}: {name} was not probed", self.key);
             };
-            // Tokens are compared in their order, features innermost.
+            // Tokens are compared in order, with features innermost.
             let is_tokens = name.starts_with("encoder");
             let got = if is_tokens {
                 got.permute((0, 2, 3, 1)).unwrap()
@@ -124,7 +124,7 @@ impl Golden {
             assert_eq!(maps[joint][at], top, "{way}, {}, joint {joint}", self.key);
         }
         let wanted = self.get("heatmaps");
-        // Only the first and the last joint's are kept of some rows.
+        // Some golden files contain only the first and the last joint.
         let got = match wanted.dims()[1] {
             17 => maps.concat(),
             _ => [maps[0], maps[16]].concat(),
@@ -133,11 +133,11 @@ impl Golden {
         assert!(error <= 2e-5, "{way}, {}: heatmaps {error}", self.key);
     }
 
-    /// Rows and columns of the attention matrices, out of queries and keys.
+    /// Compares rows and columns of the attention matrices, computed from queries and keys.
     fn check_attention(&self, way: &str, out: &RawOutput) {
         let threads = Kernels::new(2).unwrap();
         let close = |got: &[f32], wanted: &[f32]| {
-            // 1e-6 or 1e-4 of the value.
+            // Tolerance: 1e-4 of the value, at least 1e-6.
             worst(got, wanted, |v| (1e-4 * v).max(1e-6)) <= 1.0
         };
         let layers: Vec<QueryKey> = out.query_key.iter().map(query_key).collect();

@@ -1,4 +1,4 @@
-//! Choices about the window, the camera and what was opened before; the log.
+//! Settings of the window and the camera, recent files, and the log.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn command(window: &mut Window, key: Key) {
     window.harness.run_steps(3);
 }
 
-/// A window whose choices are kept in `folder`, over the log `book`.
+/// Returns a window that saves its settings in `folder` and shows the log `book`.
 fn kept(folder: &Path, book: &LogBook, input: Option<&str>) -> Harness<'static, App> {
     let mut gui = gui(input, &[], folder);
     gui.settings_file = Some(folder.join("settings.toml"));
@@ -31,9 +31,9 @@ fn kept(folder: &Path, book: &LogBook, input: Option<&str>) -> Harness<'static, 
         })
 }
 
-/// Fails when everything cannot be made larger by keys and by hand, or the size is forgotten.
+/// Fails when the scale cannot be changed by keys and in the settings, or is not saved.
 #[test]
-fn the_size_follows_keys_and_settings_and_is_kept() {
+fn the_scale_follows_keys_and_settings_and_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let book = LogBook::default();
     let open = || Window {
@@ -64,9 +64,9 @@ fn the_size_follows_keys_and_settings_and_is_kept() {
     assert_eq!(window.overlays(), ["skeleton"], "0 alone is another key");
 }
 
-/// Fails when a file that was opened is not offered again, or one that is gone can be clicked.
+/// Fails when an opened file is not in the recent list, or a missing one can be clicked.
 #[test]
-fn files_opened_before_are_offered_and_those_gone_are_grey() {
+fn recent_files_are_listed_and_missing_ones_disabled() {
     let folder = tempfile::tempdir().unwrap();
     let book = LogBook::default();
     let there = folder.path().join("walk.mp4");
@@ -87,7 +87,7 @@ fn files_opened_before_are_offered_and_those_gone_are_grey() {
         window.press(Key::Enter);
         window.until(|s| s.source.as_ref().is_some_and(|s| s.name == path));
     }
-    // The clip of the command line is a name that only the fake knows.
+    // The clip given on the command line is a name that only the fake knows.
     window.until(|s| s.missing.len() == 2);
     let recent = &window.harness.state().state().recent;
     let expected = [&there, &gone].map(|p| p.to_str().unwrap().to_owned());
@@ -113,7 +113,7 @@ fn files_opened_before_are_offered_and_those_gone_are_grey() {
     assert!(window.harness.state().state().recent.is_empty());
 }
 
-/// Fails when the log does not open, shows what was not asked for, or cannot be copied.
+/// Fails when the log does not open, shows lines below the chosen severity, or cannot be copied.
 #[test]
 fn the_log_lists_by_severity_and_is_copied() {
     let folder = tempfile::tempdir().unwrap();
@@ -150,12 +150,12 @@ fn the_log_lists_by_severity_and_is_copied() {
     assert!(copied, "nothing was copied");
 }
 
-/// Fails when the filter's parameters cannot be set, do not reach the workers, or do not go back.
+/// Fails when the filter's parameters cannot be set, do not reach the workers, or cannot be reset.
 #[test]
 fn smoothing_is_set_and_reset() {
     let mut window = Window::running("clip.mp4");
     window.click("How smoothly");
-    // It opens slowly.
+    // It opens with an animation.
     window.harness.run_steps(20);
     let set = |window: &mut Window, label: &str, value| {
         window
@@ -175,7 +175,8 @@ fn smoothing_is_set_and_reset() {
     window.until(|s| look(s) == Some(poselens_engine::track::OneEuro::default()));
 }
 
-/// Fails when a camera's formats are not listed, a choice is not used, or not kept for the camera.
+/// Fails when a camera's formats are not listed, or a choice is not applied or not saved for the
+/// camera.
 #[test]
 fn a_camera_delivers_in_the_format_chosen() {
     let mut window = Window::open(None, &["Desk camera"]);
@@ -191,10 +192,10 @@ fn a_camera_delivers_in_the_format_chosen() {
     assert!(window.harness.state().state().camera_formats.is_empty());
 }
 
-/// Fails when the recordings are out of sight in a window of usual size, or any of the window is
-/// lost when it is very small.
+/// Fails when the recordings are not visible in a window of usual size, or any control cannot be
+/// reached in a very small one.
 #[test]
-fn what_matters_is_in_sight() {
+fn important_controls_are_visible() {
     let folder = tempfile::tempdir().unwrap();
     let book = LogBook::default();
     let mut window = Window {

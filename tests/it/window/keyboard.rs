@@ -1,4 +1,4 @@
-//! Who gets what is typed: shortcuts, or the field that has the keyboard, however slow frames are.
+//! Routing of keys to shortcuts or to the focused field, however slow frames are.
 
 use eframe::egui::{self, Event, Key, Modifiers, PointerButton};
 use egui_kittest::kittest::Queryable;
@@ -15,7 +15,7 @@ fn key(key: Key, modifiers: Modifiers) -> Event {
     }
 }
 
-/// What a keyboard sends for these small letters and digits: keys with their texts.
+/// Returns the keyboard events of these lower-case letters and digits: keys with their text.
 fn typed(text: &str) -> Vec<Event> {
     let letters = text.chars().flat_map(|c| {
         let name = c.to_uppercase().to_string();
@@ -36,17 +36,17 @@ fn click(at: egui::Pos2) -> Vec<Event> {
 }
 
 impl Window {
-    /// A single slow frame in which all of this happens.
+    /// Runs a single slow frame that contains all of these events.
     fn slow_frame(&mut self, events: impl IntoIterator<Item = Event>) {
         self.harness.input_mut().events.extend(events);
         self.harness.step();
     }
 }
 
-/// Fails when letters typed right behind Ctrl+K start a recording, switch overlays or get lost:
-/// all in one slow frame, or in the frames that follow.
+/// Fails when letters typed right after Ctrl+K start a recording, switch overlays or get lost, in
+/// one slow frame or in the frames that follow.
 #[test]
-fn what_follows_ctrl_k_goes_into_the_palette() {
+fn keys_after_ctrl_k_go_into_the_palette() {
     let open = || key(Key::K, Modifiers::COMMAND);
     for frames in 1..4 {
         let mut window = Window::running("clip.mp4");
@@ -61,7 +61,7 @@ fn what_follows_ctrl_k_goes_into_the_palette() {
         assert!(window.ui_state().recording.is_none());
         assert_eq!(window.overlays(), ["skeleton"]);
     }
-    // A whole command in one frame, and what is typed behind it is a shortcut again.
+    // A whole command in one frame; keys after it are shortcuts again.
     let mut window = Window::running("clip.mp4");
     let mut events = vec![open()];
     events.extend(typed("over heat"));
@@ -73,10 +73,10 @@ fn what_follows_ctrl_k_goes_into_the_palette() {
     assert!(window.ui_state().sheet.is_none());
 }
 
-/// Fails when digits, letters or blanks typed into a field act as keys, also those that come in
-/// the frame of the click that gives it the keyboard, or in the next one.
+/// Fails when digits, letters or spaces typed into a field act as shortcuts, including those in the
+/// frame of the click that focuses it, or in the next one.
 #[test]
-fn what_is_typed_into_a_field_is_no_shortcut() {
+fn text_typed_into_a_field_triggers_no_shortcuts() {
     for slow in [true, false] {
         let mut window = Window::running("clip.mp4");
         let path = window.harness.get_by_label("Path").rect().center();
@@ -93,7 +93,7 @@ fn what_is_typed_into_a_field_is_no_shortcut() {
         assert!(window.harness.state().state().path.ends_with("r2 1"));
         assert_eq!(window.overlays(), ["skeleton"]);
         assert!(window.ui_state().recording.is_none() && window.ui_state().is_playing);
-        // Keys that type nothing still work.
+        // Keys that produce no text still work.
         window.slow_frame([key(Key::K, Modifiers::COMMAND)]);
         window.harness.run_steps(3);
         assert!(window.ui_state().sheet.is_some());
@@ -114,10 +114,10 @@ fn what_is_typed_into_a_field_is_no_shortcut() {
     }
 }
 
-/// Fails when the key that presses a focused button also plays or pauses, or an arrow that moves a
-/// focused control steps through the frames.
+/// Fails when the key that presses a focused button also plays or pauses, or an arrow key that
+/// moves a focused control also steps through the frames.
 #[test]
-fn keys_that_operate_a_control_are_no_shortcuts() {
+fn keys_that_operate_a_control_trigger_no_shortcuts() {
     let mut window = Window::running("clip.mp4");
     window.harness.get_by_label("Smoothing").focus();
     window.harness.run_steps(3);
@@ -132,7 +132,7 @@ fn keys_that_operate_a_control_are_no_shortcuts() {
     assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
 }
 
-/// Fails when keys pressed in one frame run in another order than they were pressed.
+/// Fails when shortcuts pressed in one frame run in another order than pressed.
 #[test]
 fn shortcuts_of_one_frame_run_in_their_order() {
     let mut window = Window::running("clip.mp4");

@@ -1,4 +1,4 @@
-//! Time: looking back in a live picture, stepping, speed; and which joints are drawn.
+//! Playback: the live buffer, stepping, speed; and the choice of drawn joints.
 
 use eframe::egui::Key;
 use egui_kittest::kittest::Queryable;
@@ -11,10 +11,9 @@ fn frames_back(session: &UiState) -> Option<usize> {
     Some(session.presented.as_ref()?.review?.frames_back)
 }
 
-/// Fails when one cannot look back at what a camera has shown, or does not find back to the
-/// present.
+/// Fails when the buffered frames of a camera cannot be viewed, or live playback does not resume.
 #[test]
-fn a_live_picture_is_stepped_back_and_followed_again() {
+fn live_frames_can_be_stepped_back_and_followed_again() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.stats.held_frames > 12);
     window.press(Key::ArrowLeft);
@@ -40,7 +39,7 @@ fn a_live_picture_is_stepped_back_and_followed_again() {
     window.until(|s| s.is_playing && frames_back(s).is_none());
 }
 
-/// Fails when the speed keys or the list do nothing.
+/// Fails when the speed keys or the list have no effect.
 #[test]
 fn files_play_faster_and_slower() {
     let mut window = Window::running("clip.mp4");
@@ -53,12 +52,12 @@ fn files_play_faster_and_slower() {
     assert_eq!(window.ui_state().speed, 4.0);
 }
 
-/// Fails when a joint cannot be left out of the drawing, or does not come back.
+/// Fails when a joint cannot be hidden, or not shown again.
 #[test]
 fn joints_are_hidden_one_by_one() {
     let mut window = Window::running("clip.mp4");
     window.click("Joints shown");
-    // It opens slowly.
+    // It opens with an animation.
     window.harness.run_steps(20);
     window
         .harness
@@ -76,10 +75,10 @@ fn joints_are_hidden_one_by_one() {
     window.until(|s| !is_hidden(s));
 }
 
-/// Fails when the time line of the sample clip, a Matroska file that does not say how long it is,
-/// leads nowhere, or its length is not told.
+/// Fails when the timeline of the sample clip, a Matroska file without a stated duration, does not
+/// work, or its length is not shown.
 #[test]
-fn a_file_without_a_length_gets_a_time_line() {
+fn a_file_without_a_duration_gets_a_timeline() {
     let mut window = Window::running("sample");
     window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
     assert!(
@@ -98,8 +97,8 @@ fn a_file_without_a_length_gets_a_time_line() {
     assert!(window.has("/ 0:02.8"), "beginning again does not forget");
 }
 
-/// Fails when the header names the live source while a file is looked into, or does not say which
-/// frame that is.
+/// Fails when the header names the live source while a file is inspected, or does not give the
+/// frame number.
 #[test]
 fn the_header_names_what_is_shown() {
     let mut window = Window::open(None, &["Desk camera"]);
@@ -117,14 +116,15 @@ fn the_header_names_what_is_shown() {
     let is_open = |window: &Window| says(window, "640 × 480   frame 0 / 86");
     window.until_seen(is_open);
     assert!(says(&window, "sample") && !says(&window, "camera:0"));
-    // The text field has the keyboard.
+    // The text field has the focus.
     window.click("Live");
     assert!(says(&window, "camera:0") && !is_open(&window));
 }
 
-/// Fails when a camera that fell silent leaves a frozen picture without a word, or no way out.
+/// Fails when a camera that stopped delivering leaves a frozen image without a message, or cannot
+/// be closed.
 #[test]
-fn a_silent_camera_is_told_and_let_go() {
+fn a_silent_camera_is_reported_and_can_be_closed() {
     let mut window = Window::open(Some("camera:silent"), &[]);
     let is_silent = |s: &UiState| matches!(s.source_status, SourceStatus::Stalled { .. });
     window.until(is_silent);

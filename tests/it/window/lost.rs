@@ -1,4 +1,4 @@
-//! A graphics device that is lost.
+//! Loss of the GPU device.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,8 +10,8 @@ use poselens_tests::is_required;
 use super::{Window, has_adapter};
 use crate::window_fakes::gui;
 
-/// Fails when a lost graphics device (suspend, a change of driver) ends the program or a recording,
-/// or goes unsaid.
+/// Fails when the loss of the GPU device (suspend, driver update) ends the program or a recording,
+/// or is not reported.
 #[test]
 fn a_lost_graphics_device_costs_no_recording() {
     if !has_adapter() {

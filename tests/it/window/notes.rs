@@ -1,4 +1,4 @@
-//! What the window says by itself: notes over the picture, its title, whole names.
+//! Automatic texts of the window: notes over the image, its title, full names.
 
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,17 @@ use poselens_tests::PATIENCE;
 
 use super::Window;
 
-/// Fails when a picture without anybody is shown without a word, or the word stays when somebody
-/// is there.
+/// Fails when an image without a detected person has no note, or the note stays after a person is
+/// detected.
 #[test]
-fn nobody_found_is_said_over_the_picture() {
+fn a_note_appears_if_no_person_is_detected() {
     let mut window = Window::running("clip.mp4");
     assert!(!window.has("No person found"));
     window.choose("Network", "blind");
     window.until_seen(|window| window.has("No person found"));
     window.choose("Network", "first");
     window.until_seen(|window| !window.has("No person found"));
-    // Somebody whose joints are all below the threshold is not drawn either.
+    // A person whose joints are all below the threshold is not drawn either.
     window
         .harness
         .get_by_label("Threshold")
@@ -32,9 +32,10 @@ fn nobody_found_is_said_over_the_picture() {
     });
 }
 
-/// Fails when the map of one network is asked of another one: an error instead of its first map.
+/// Fails when the selected map of one network is requested from another, which gives an error
+/// instead of its first map.
 #[test]
-fn another_network_begins_with_its_own_first_map() {
+fn another_network_starts_with_its_own_first_map() {
     let mut window = Window::running("clip.mp4");
     window.click("Attention");
     window.until(|s| !s.attention_maps.is_empty());
@@ -61,7 +62,7 @@ fn the_title_names_what_is_shown() {
         window.harness.get_by_label("Path").focus();
         window.harness.get_by_label("Path").type_text(input);
         window.harness.run_steps(3);
-        // Without the steps of `click`: each step's commands must be seen.
+        // Without the steps of `click`, because the commands of each step must be observed.
         window.harness.get_by_label("Open path").click();
         let start = Instant::now();
         let n = titles.len();
@@ -86,8 +87,8 @@ fn the_title_names_what_is_shown() {
     assert_eq!(titles, ["short.mp4 - PoseLens", "other.mp4 - PoseLens"]);
 }
 
-/// Fails when, in the smallest window, what a recording says lies over the time, or a long name
-/// over the buttons.
+/// Fails when, in the smallest window, the recording status overlaps the time, or a long name the
+/// buttons.
 #[test]
 fn nothing_overlaps_in_the_smallest_window() {
     let folder = "a_name_that_is_much_longer_than_any_header_has_room_for_".repeat(3);

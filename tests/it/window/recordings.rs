@@ -1,4 +1,4 @@
-//! Recording and what is done with recordings.
+//! Recording and management of recordings.
 
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
@@ -7,8 +7,7 @@ use poselens_app::gui::UiState;
 use super::Window;
 use crate::driving::Views as _;
 
-/// Fails when a recording cannot be started, shows no progress, or ends without saying where it
-/// is.
+/// Fails when a recording cannot be started, shows no progress, or ends without showing its folder.
 #[test]
 fn a_recording_starts_counts_and_says_where_it_is() {
     let mut window = Window::running("clip.mp4");
@@ -30,7 +29,7 @@ fn a_recording_starts_counts_and_says_where_it_is() {
     window.until(|s| s.recording.is_none());
 }
 
-/// A folder as a recording leaves it behind.
+/// Creates a folder like that of a recording.
 fn leave_recording(window: &Window, is_finished: bool) {
     let folder = window
         .folder
@@ -55,8 +54,8 @@ is_smoothed = true
     std::fs::write(folder.join("session.toml"), manifest).unwrap();
 }
 
-/// Fails when a finished recording is not listed, one that was cut off looks like a good one, or
-/// a click does not open it.
+/// Fails when a finished recording is not listed, an interrupted one looks complete, or a click
+/// does not open it.
 #[test]
 fn recordings_are_listed_with_their_state_and_open() {
     let mut window = Window::running("clip.mp4");
@@ -92,8 +91,8 @@ fn recordings_are_listed_with_their_state_and_open() {
     });
 }
 
-/// Fails when a recording that cannot be annotated anew leaves the window busy for ever, or says
-/// nothing.
+/// Fails when a recording that cannot be annotated again leaves the window busy forever, or gives
+/// no message.
 #[test]
 fn an_annotation_that_fails_says_why() {
     let mut window = Window::running("clip.mp4");
@@ -108,8 +107,8 @@ fn an_annotation_that_fails_says_why() {
     assert!(window.ui_state().annotating.is_none());
 }
 
-/// Fails when a clip that loops, plays faster or is jumped about in is recorded otherwise than once,
-/// front to back.
+/// Fails when a clip that loops, plays faster or is seeked in is not recorded exactly once from
+/// start to end.
 #[test]
 fn a_file_is_recorded_once_however_it_is_played() {
     let mut window = Window::running("short.mp4");
@@ -122,9 +121,9 @@ fn a_file_is_recorded_once_however_it_is_played() {
     assert!(window.ui_state().recording.is_none());
 }
 
-/// Fails when one recording holds the pictures of two sources, or the second one is not recorded.
+/// Fails when one recording contains frames of two sources, or the second source is not recorded.
 #[test]
-fn another_source_begins_another_recording() {
+fn another_source_starts_another_recording() {
     let mut window = Window::open(None, &["Desk camera", "Door camera"]);
     window.until(|s| s.presented.is_some());
     window.press(Key::R);
@@ -139,7 +138,7 @@ fn another_source_begins_another_recording() {
     window.until_says(&first.to_string_lossy());
     let second = window.ui_state().recording.as_ref().unwrap().folder.clone();
     assert_ne!(first, second);
-    // A file is recorded beside what is shown.
+    // A file is recorded independently of playback.
     window.choose("Input", "Sample clip");
     window.until(|s| spec(s).as_deref() == Some("clip.mp4"));
     window.press(Key::R);
@@ -147,7 +146,7 @@ fn another_source_begins_another_recording() {
     window.until_says("stopped before the end of Sample clip");
 }
 
-/// Fails when several files are not recorded one after the other, or what failed is not told.
+/// Fails when several files are not recorded one after the other, or failures are not reported.
 #[test]
 fn several_files_are_recorded_with_one_summary() {
     let mut window = Window::running("clip.mp4");
@@ -169,7 +168,7 @@ fn several_files_are_recorded_with_one_summary() {
     window.until_says("no such file; check the path");
 }
 
-/// Fails when a recording cannot be renamed, or its name is lost.
+/// Fails when a recording cannot be renamed, or its new name is lost.
 #[test]
 fn a_recording_is_renamed() {
     let mut window = Window::running("clip.mp4");
@@ -189,9 +188,9 @@ fn a_recording_is_renamed() {
     assert!(window.folder.path().join("Anna/session.toml").is_file());
 }
 
-/// Fails when a number typed into the field goes nowhere, or to another frame.
+/// Fails when a number typed into the field does not seek, or seeks to another frame.
 #[test]
-fn a_typed_frame_or_time_is_gone_to() {
+fn a_typed_frame_or_time_is_seeked_to() {
     let mut window = Window::running("sample");
     window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
     window.press(Key::Space);

@@ -1,4 +1,4 @@
-//! What lies over the window: palette, keys, about, first steps.
+//! Sheets over the window: palette, keys, about, first steps.
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
@@ -18,9 +18,9 @@ fn palette(window: &mut Window, text: &str) {
     window.harness.run_steps(3);
 }
 
-/// Fails when the palette does not open, find, or do what was chosen, or keeps the keyboard.
+/// Fails when the palette does not open, find or run a command, or keeps the focus.
 #[test]
-fn the_palette_does_what_is_typed() {
+fn the_palette_runs_the_typed_command() {
     let mut window = Window::running("clip.mp4");
     palette(&mut window, "over heat");
     window.press(Key::Enter);
@@ -38,9 +38,9 @@ fn the_palette_does_what_is_typed() {
     assert_eq!(window.overlays(), ["skeleton"]);
 }
 
-/// Fails when a word that people type for something finds nothing, or something else first.
+/// Fails when a synonym of a command finds nothing, or ranks another command first.
 #[test]
-fn the_palette_knows_other_words() {
+fn the_palette_finds_synonyms() {
     let mut window = Window::running("clip.mp4");
     for (word, wanted) in [
         ("zoom", "Everything larger"),
@@ -66,7 +66,7 @@ fn the_palette_knows_other_words() {
     }
 }
 
-/// Fails when the palette jumps about while it is typed into.
+/// Fails when the palette moves while the user types.
 #[test]
 fn the_palette_stays_where_it_is() {
     let mut window = Window::running("clip.mp4");
@@ -80,7 +80,7 @@ fn the_palette_stays_where_it_is() {
     }
 }
 
-/// Fails when the keys' help, the version or the first steps cannot be found, or do not go away.
+/// Fails when the shortcut list, the version or the first steps cannot be found, or do not close.
 #[test]
 fn sheets_open_from_keys_and_palette() {
     let mut window = Window::running("clip.mp4");
@@ -104,7 +104,7 @@ fn sheets_open_from_keys_and_palette() {
     window.until(|s| s.source.as_ref().is_some_and(|s| s.name == "clip.mp4"));
 }
 
-/// Fails when the menu does not open, lacks a group, or leads nowhere.
+/// Fails when the menu does not open, lacks a group, or its entries have no effect.
 #[test]
 fn the_menu_holds_every_group() {
     let mut window = Window::running("clip.mp4");
@@ -128,7 +128,7 @@ fn the_menu_holds_every_group() {
     assert_eq!(window.ui_state().speed, 1.5);
 }
 
-/// Fails when a sheet has a control that a screen reader cannot name.
+/// Fails when a sheet has a control without an accessible name.
 #[test]
 fn every_sheet_names_its_controls() {
     let mut window = Window::running("clip.mp4");
@@ -152,8 +152,8 @@ fn every_sheet_names_its_controls() {
     }
 }
 
-/// Fails when another device is taken without its model being ready, or one that does not work
-/// costs the running model or stays chosen.
+/// Fails when the device changes before its model is ready, or one that does not work stops the
+/// running model or stays selected.
 #[test]
 fn networks_change_their_device() {
     let mut window = Window::running("clip.mp4");
@@ -173,12 +173,12 @@ fn networks_change_their_device() {
     assert_eq!(session.model, model);
 }
 
-/// Fails when choices that cannot be kept are lost in silence.
+/// Fails when settings that cannot be saved cause no message.
 #[test]
 fn settings_that_cannot_be_written_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("settings.toml");
-    // Nothing can be written where a folder stands in the way.
+    // A folder of the same name prevents the file from being written.
     std::fs::create_dir(folder.path().join("settings.toml.part")).unwrap();
     let mut gui = gui(Some("clip.mp4"), &[], folder.path());
     gui.settings_file = Some(settings.clone());

@@ -1,26 +1,26 @@
-//! Damage done to sound inputs by a seeded random number: what a bad copy, a cut, or a hostile
-//! hand does to a file.
+//! Seeded random mutations of valid inputs: the effects of a faulty copy, a truncation or an attack
+//! on a file.
 
 use crate::fill::splitmix64;
 
-/// A stream of random numbers.
+/// A random number generator.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// The stream of this number.
+    /// Creates a generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(splitmix64(seed))
     }
 
-    /// The next number below `n`; 0 where there is none.
+    /// Returns a random number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(1);
         (splitmix64(self.0) % (n.max(1) as u64)) as usize
     }
 }
 
-/// Values at which arithmetic goes wrong, as four bytes of either order.
+/// Edge cases of integer arithmetic, inserted as four bytes in either byte order.
 const EXTREMES: [u32; 8] = [
     0,
     1,
@@ -32,10 +32,10 @@ const EXTREMES: [u32; 8] = [
     0xFFFF_FFFF,
 ];
 
-/// Longest input that is made.
+/// Maximum length of a generated input.
 const MAX_BYTES: usize = 1 << 17;
 
-/// One of `seeds`, damaged in one to eight places.
+/// Returns one of `seeds` with one to eight mutations.
 pub fn mutated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut data = seeds
         .get(chance.below(seeds.len()))
@@ -72,14 +72,14 @@ fn damage(data: &mut Vec<u8>, seeds: &[Vec<u8>], chance: &mut Chance) {
             }
         }
         5 => {
-            // A part of another input, at any place.
+            // Inserts part of another input at a random position.
             let other = &seeds[chance.below(seeds.len())];
             let from = chance.below(other.len());
             let part = other[from..].iter().take(1 + chance.below(256)).copied();
             data.splice(at..at, part.collect::<Vec<_>>());
         }
         6 => {
-            // Digits become other digits: texts stay texts.
+            // Replaces a digit by another one, so that text stays valid text.
             let digit = data[at..].iter_mut().find(|byte| byte.is_ascii_digit());
             if let Some(digit) = digit {
                 *digit = b"0123456789-.e"[chance.below(13)];
@@ -97,9 +97,9 @@ fn damage(data: &mut Vec<u8>, seeds: &[Vec<u8>], chance: &mut Chance) {
 mod tests {
     use super::*;
 
-    /// Fails when a run cannot be repeated, nothing is damaged, or inputs of no length end it.
+    /// Fails when a run is not reproducible, inputs stay unchanged, or empty inputs cause a panic.
     #[test]
-    fn damage_is_a_function_of_the_seed() {
+    fn mutations_are_determined_by_the_seed() {
         let seeds = vec![b"abcdefgh12345678".to_vec(), Vec::new()];
         let all = |seed| {
             let mut chance = Chance::new(seed);

@@ -1,4 +1,4 @@
-//! Sound inputs of every target: what mutations begin with.
+//! Valid inputs of every target, from which mutations start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -25,7 +25,7 @@ fn files(names: &[&str]) -> Inputs {
         .collect()
 }
 
-/// The formats that a camera's buffer can have, in the order of the first byte.
+/// Pixel formats of camera buffers, in the order of the first byte.
 pub const CAMERA_FORMATS: &[PixelFormat] = &[
     PixelFormat::Yuyv,
     PixelFormat::Yvyu,
@@ -43,7 +43,7 @@ pub const CAMERA_FORMATS: &[PixelFormat] = &[
     PixelFormat::Mjpeg,
 ];
 
-/// Format, width, height, length of rows, picture.
+/// Format, width, height, row stride and image data.
 pub fn camera() -> Inputs {
     let jpeg = files(&["dataset/chroma.jpg"]).concat();
     let raw = vec![0x5A; 9 * 7 * 4];
@@ -54,7 +54,7 @@ pub fn camera() -> Inputs {
     CAMERA_FORMATS.iter().enumerate().map(buffer).collect()
 }
 
-/// The cards of all models.
+/// Cards of all models.
 pub fn card() -> Inputs {
     let cards = MODELS.iter().filter_map(|spec| spec.card_for(None).ok());
     cards
@@ -63,7 +63,7 @@ pub fn card() -> Inputs {
         .collect()
 }
 
-/// Both forms of PyTorch and safetensors.
+/// Both PyTorch formats, and safetensors.
 pub fn checkpoint() -> Inputs {
     let mut inputs = files(&[
         "checkpoint/tiny_legacy_nonzip.pth",
@@ -83,7 +83,7 @@ pub fn checkpoint() -> Inputs {
     inputs
 }
 
-/// COCO labels and results, MPII.
+/// COCO labels and results, and MPII labels.
 pub fn labels() -> Inputs {
     let keypoints = vec!["7,9,2"; 17].join(",");
     let names: Vec<_> = ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
@@ -115,12 +115,12 @@ pub fn labels() -> Inputs {
         .to_vec()
 }
 
-/// Joints as MATLAB writes them: packed and plain.
+/// Joints as written by MATLAB: compressed and uncompressed.
 pub fn mat() -> Inputs {
     files(&["dataset/lsp.mat", "dataset/lspet.mat", "dataset/plain.mat"])
 }
 
-/// A photograph and small pictures of every format.
+/// A photograph, and small images in every format.
 pub fn picture() -> Inputs {
     let mut inputs = files(&["dataset/chroma.jpg"]);
     let picture = RgbImage::from_fn(9, 7, |x, y| image::Rgb([x as u8 * 20, y as u8 * 30, 90]));
@@ -166,7 +166,7 @@ pub fn recording() -> Inputs {
         .collect()
 }
 
-/// The window's defaults.
+/// Default settings of the window.
 #[cfg(feature = "window")]
 pub fn settings() -> Inputs {
     let state = poselens_app::gui::AppState::default();
@@ -176,7 +176,7 @@ pub fn settings() -> Inputs {
         .collect()
 }
 
-/// What stands behind `--input`, one of each kind.
+/// `--input` arguments of each kind.
 pub fn spec() -> Inputs {
     let kinds = SOURCES.iter().map(|kind| format!("{}:x", kind.name));
     let others = [
@@ -192,7 +192,8 @@ pub fn spec() -> Inputs {
         .collect()
 }
 
-/// Length of a decoder configuration (two bytes), the configuration, a packet: those of videos.
+/// Inputs of `sps`, taken from videos: length of the decoder configuration (two bytes), the
+/// configuration, and a packet.
 pub fn sps() -> Inputs {
     let one = |video: &Vec<u8>| {
         let at = |name: &[u8; 4]| video.windows(4).position(|w| w == name);
@@ -211,13 +212,13 @@ pub fn sps() -> Inputs {
         .collect()
 }
 
-/// A Matroska file of one H.264 track and one block, from an input of [`sps`].
+/// Builds a Matroska file of one H.264 track and one block from an input of [`sps`].
 pub fn matroska(data: &[u8]) -> Vec<u8> {
     let (length, rest) = data.split_at(data.len().min(2));
     let length = length.iter().fold(0, |n, &byte| n << 8 | usize::from(byte));
     let (configuration, packet) = rest.split_at(length.min(rest.len()));
     let element = |id: &[u8], body: &[u8]| {
-        // A length of eight bytes.
+        // An EBML size of eight bytes.
         let mut size = (body.len() as u64).to_be_bytes();
         size[0] = 0x01;
         [id, &size, body].concat()
@@ -239,7 +240,7 @@ pub fn matroska(data: &[u8]) -> Vec<u8> {
     [element(&[0x1A, 0x45, 0xDF, 0xA3], &[]), segment].concat()
 }
 
-/// A training's state with one small tensor, and the options of every recipe.
+/// A training state with one small tensor, and the options of every recipe.
 pub fn training() -> Inputs {
     let configs = RECIPES
         .iter()
@@ -272,7 +273,7 @@ fn state() -> Option<Vec<u8>> {
     fs::read(folder.path().join("state.safetensors")).ok()
 }
 
-/// H.264 in its containers.
+/// H.264 in MP4 and Matroska.
 pub fn video() -> Inputs {
     files(&[
         "video/bframes.mp4",

@@ -1,7 +1,7 @@
-//! The functions of libc that a Video4Linux program calls, under their own names.
+//! The libc functions called by Video4Linux programs, exported under their own names.
 //!
-//! C's variable arguments arrive in the same registers as fixed ones on the processors that Linux
-//! has here, so plain functions stand in for `open`, `ioctl` and `syscall`.
+//! On the architectures supported by our Linux builds, variadic C arguments are passed in the same
+//! registers as fixed ones, so plain functions can replace `open`, `ioctl` and `syscall`.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,43 +10,43 @@ use libc::{nfds_t, pollfd};
 
 use crate::driver;
 
-/// Declares the system's own function of a name, which is looked up once.
+/// Declares a wrapper of the system's own function, which is looked up once.
 macro_rules! system {
     ($name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {{
         static FOUND: AtomicUsize = AtomicUsize::new(0);
         let mut found = FOUND.load(Ordering::Relaxed);
         if found == 0 {
             let name = concat!(stringify!($name), "\0");
-            // SAFETY: the name ends with a zero.
+            // SAFETY: the name ends with a NUL byte.
             found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr().cast()) } as usize;
             FOUND.store(found, Ordering::Relaxed);
         }
-        // SAFETY: this is the type of the function that libc has under this name.
+        // SAFETY: this is the type of the libc function with this name.
         let call: unsafe extern "C" fn($($type),*) -> $result = unsafe {
             std::mem::transmute(found)
         };
-        // SAFETY: the caller's arguments are passed on.
+        // SAFETY: the caller's arguments are passed on unchanged.
         unsafe { call($($argument),*) }
     }};
 }
 
-/// The number of a node's path.
+/// Returns the number of a node from its path.
 ///
 /// # Safety
-/// `path` is a string of C.
+/// `path` must be a valid C string.
 unsafe fn node(path: *const c_char) -> Option<u32> {
     if path.is_null() {
         return None;
     }
-    // SAFETY: the caller says so.
+    // SAFETY: guaranteed by the caller.
     let path = unsafe { CStr::from_ptr(path) }.to_str().ok()?;
     path.strip_prefix("/dev/video")?.parse().ok()
 }
 
-/// The result of a call as C has it.
+/// Converts the result of a call to C conventions.
 fn result(outcome: Result<c_int, c_int>) -> c_int {
     outcome.unwrap_or_else(|number| {
-        // SAFETY: the address is that of this thread's error number.
+        // SAFETY: the address is that of this thread's `errno`.
         unsafe { *libc::__errno_location() = number };
         -1
     })

@@ -1,4 +1,4 @@
-//! The kernel's part: what is plugged in, descriptors, waiting.
+//! The kernel's part: connected devices, descriptors, waiting.
 
 use std::ffi::{c_int, c_ulong, c_void};
 use std::io::Write;
@@ -12,10 +12,10 @@ use crate::open::Open;
 use crate::requests::{answer, name};
 use crate::scenario::Camera;
 
-/// Most descriptors at a time.
+/// Maximum number of open descriptors.
 const MAX_OPEN: usize = 64;
 
-/// Our descriptors, for a look without a lock; free places have -1.
+/// Our descriptors, readable without a lock; unused entries are -1.
 static OURS: [AtomicI32; MAX_OPEN] = [const { AtomicI32::new(-1) }; MAX_OPEN];
 
 #[derive(Default)]
@@ -28,16 +28,16 @@ pub(crate) struct State {
 
 pub(crate) struct Plugged {
     pub(crate) camera: Camera,
-    /// Frames that it has made.
+    /// Number of frames produced so far.
     pub(crate) n_ever: u64,
-    /// Whether it fell silent and was started again.
+    /// Whether it stopped delivering and was restarted.
     pub(crate) has_stalled: bool,
     gone_since: Option<Instant>,
 }
 
 static STATE: OnceLock<Option<Mutex<State>>> = OnceLock::new();
 
-/// The state; `None` in programs without a scenario.
+/// Returns the state; `None` in programs without a scenario.
 fn state() -> Option<MutexGuard<'static, State>> {
     let state = STATE.get_or_init(|| {
         let text = std::fs::read_to_string(std::env::var_os("V4L2_STANDIN")?).ok()?;
@@ -73,7 +73,7 @@ pub(crate) fn is_ours(fd: c_int) -> bool {
     fd >= 0 && OURS.iter().any(|ours| ours.load(Ordering::Relaxed) == fd)
 }
 
-/// Stops for good in the request that a scenario names.
+/// Blocks forever in the request named by a scenario.
 fn hang() -> ! {
     loop {
         std::thread::park();
@@ -83,12 +83,12 @@ fn hang() -> ! {
 impl State {
     pub(crate) fn log(&mut self, line: &str) {
         if let Some(log) = &mut self.log {
-            // A test that misses a line says so.
+            // A test that needs a missing line fails with a message.
             let _ = writeln!(log, "{line}");
         }
     }
 
-    /// The camera that has this node now.
+    /// Returns the camera currently at this node.
     fn at(&mut self, node: u32) -> Option<usize> {
         (0..self.cameras.len()).find(|&i| {
             let plugged = &mut self.cameras[i];
@@ -97,14 +97,14 @@ impl State {
         })
     }
 
-    /// Whether this call is to be interrupted.
+    /// Returns whether this call is to fail with `EINTR`.
     fn is_interrupted(&mut self, camera: usize) -> bool {
         self.n_calls += 1;
         let every = self.cameras[camera].camera.interrupts_every;
         every.is_some_and(|n| self.n_calls.is_multiple_of(n))
     }
 
-    /// Makes the frames that are due on a descriptor.
+    /// Produces the frames that are due on a descriptor.
     fn advance(&mut self, place: usize) -> Result<(), c_int> {
         let open = &mut self.open[place];
         let plugged = &mut self.cameras[open.camera];
@@ -120,7 +120,7 @@ impl State {
 }
 
 impl Plugged {
-    /// Lets it be unplugged and come back when it is time.
+    /// Unplugs cameras and plugs them in again when due.
     fn look(&mut self) {
         if self
             .camera
@@ -219,7 +219,7 @@ pub(crate) fn poll(waiting: &mut pollfd, millis: c_int) -> Result<c_int, c_int> 
 }
 
 /// # Safety
-/// `argument` is that of the request.
+/// `argument` must be that of the request.
 pub(crate) unsafe fn ioctl(
     fd: c_int,
     request: c_ulong,
@@ -250,6 +250,6 @@ pub(crate) unsafe fn ioctl(
     if let Some(&number) = state.cameras[camera].camera.errors.get(name) {
         return Err(number);
     }
-    // SAFETY: the caller says that the argument is that of the request, so it has its type.
+    // SAFETY: the caller guarantees that the argument belongs to the request, so it has its type.
     unsafe { answer(&mut state, place, name, argument) }.map(|()| 0)
 }

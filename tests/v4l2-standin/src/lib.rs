@@ -1,10 +1,10 @@
-//! Cameras that are not there: loaded with `LD_PRELOAD`, this library answers what a program asks
-//! of `/dev/videoN`, as the scenario in the file `V4L2_STANDIN` says. Everything else goes to the
-//! system. What was asked is written, a line each, to the file `V4L2_STANDIN_LOG`.
+//! Simulated cameras: loaded with `LD_PRELOAD`, this library handles a program's calls on
+//! `/dev/videoN` according to the scenario in the file `V4L2_STANDIN`. All other calls go to the
+//! system. The calls are logged, one per line, to the file `V4L2_STANDIN_LOG`.
 //!
-//! `calls` stands in for functions of libc, `driver` and `requests` for the kernel, `scenario` says what is
-//! plugged in and what goes wrong. The memory of a camera's buffers is a file in memory, and its
-//! descriptor the camera's: mapping and unmapping it is left to the system.
+//! `calls` replaces functions of libc, `driver` and `requests` play the kernel, and `scenario`
+//! defines the connected cameras and their faults. The buffers of a camera are in a memory file
+//! whose descriptor is also that of the camera, so mapping and unmapping is left to the system.
 #![cfg(target_os = "linux")]
 
 mod calls;

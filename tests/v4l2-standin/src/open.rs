@@ -1,4 +1,4 @@
-//! An open camera: its format, its buffers, and the frames that are due.
+//! An open camera: its format, its buffers and the frames that are due.
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
@@ -11,12 +11,12 @@ use libc::{EIO, ENOMEM};
 
 use crate::scenario::{Camera, Damage, Format};
 
-/// Memory of one plane of one buffer; a multiple of a page, so that each can be mapped.
+/// Size of one plane of one buffer; a multiple of the page size, so that each can be mapped.
 const PLANE_STEP: u32 = 1 << 22;
-/// Most planes of a buffer.
+/// Maximum number of planes per buffer.
 const MAX_PLANES: u32 = 3;
 
-/// The format that is set.
+/// The current format.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Set {
     pub(crate) format: usize,
@@ -24,10 +24,10 @@ pub(crate) struct Set {
     pub(crate) height: u32,
 }
 
-/// Bytes of a row and of a plane.
+/// Bytes per row and per plane.
 pub(crate) type Plane = (u32, u32);
 
-/// The planes of a buffer in this format.
+/// Returns the planes of a buffer in this format.
 pub(crate) fn planes(format: &Format, width: u32, height: u32) -> Vec<Plane> {
     let half = height.div_ceil(2);
     let pixel_bytes = match format.code.as_str() {
@@ -67,19 +67,19 @@ pub(crate) struct Open {
     pub(crate) n_buffers: u32,
     pub(crate) queued: VecDeque<u32>,
     pub(crate) done: VecDeque<Done>,
-    /// When the stream was started.
+    /// Time of `STREAMON`.
     pub(crate) since: Option<Instant>,
-    /// Frames since then, also those that found no buffer.
+    /// Number of frames since then, including those dropped for lack of a buffer.
     pub(crate) n_frames: u64,
 }
 
-/// The clock of time stamps.
+/// Reads the clock of the timestamps.
 pub(crate) fn monotonic() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the structure is written to, and nothing else.
+    // SAFETY: only the structure is written to.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     Duration::new(
         time.tv_sec.unsigned_abs(),
@@ -88,9 +88,9 @@ pub(crate) fn monotonic() -> Duration {
 }
 
 impl Open {
-    /// A descriptor with room for the buffers of a camera.
+    /// Creates a descriptor with memory for the buffers of a camera.
     pub(crate) fn new(camera: usize) -> Result<Self, c_int> {
-        // SAFETY: a name that ends with a zero.
+        // SAFETY: the name ends with a NUL byte.
         let fd = unsafe { libc::memfd_create(c"camera".as_ptr(), 0) };
         if fd < 0 {
             return Err(ENOMEM);
@@ -107,12 +107,12 @@ impl Open {
         })
     }
 
-    /// Where a plane of a buffer lies in the memory.
+    /// Returns the offset of a buffer's plane in the memory file.
     pub(crate) fn offset(index: u32, plane: usize) -> u32 {
         (index * MAX_PLANES + plane as u32) * PLANE_STEP
     }
 
-    /// Gives `n` buffers, or takes all back.
+    /// Allocates `n` buffers, or frees all of them.
     pub(crate) fn allot(&mut self, n: u32) -> Result<(), c_int> {
         self.n_buffers = n;
         self.queued.clear();
@@ -122,7 +122,8 @@ impl Open {
     }
 
     fn memory<T>(&self, work: impl FnOnce(&File) -> std::io::Result<T>) -> Result<T, c_int> {
-        // SAFETY: the descriptor is open, and stays so: it is taken out again.
+        // SAFETY: the descriptor is open and stays open, because it is taken out of the `File`
+        // again.
         let file = unsafe { File::from_raw_fd(self.fd) };
         let outcome = work(&file);
         let _ = file.into_raw_fd();
@@ -135,7 +136,7 @@ impl Open {
         self.done.clear();
     }
 
-    /// When the next frame is due; `None` when none will come.
+    /// Returns when the next frame is due; `None` if there will be none.
     pub(crate) fn next_due(
         &self,
         camera: &Camera,
@@ -149,7 +150,7 @@ impl Open {
         (!stalls && !is_gone).then(|| since + Duration::from_millis(wait))
     }
 
-    /// The frame that is due: into a buffer, or lost when there is none.
+    /// Delivers the frame that is due into a buffer, or drops it if there is none.
     pub(crate) fn deliver(&mut self, camera: &Camera, number: u64) -> Result<(), c_int> {
         self.n_frames += 1;
         let (Some(set), Some(index)) = (self.set, self.queued.pop_front()) else {

@@ -1,4 +1,4 @@
-//! The requests of Video4Linux.
+//! The Video4Linux requests.
 
 use std::ffi::{c_int, c_ulong, c_void};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::driver::State;
 use crate::open::{Open, Set, planes};
 use crate::scenario::{Camera, Format, Rates, Sizes};
 
-/// The name of a request without `VIDIOC_`.
+/// Returns the name of a request without `VIDIOC_`.
 pub(crate) fn name(request: c_ulong) -> &'static str {
     match request {
         vidioc::VIDIOC_QUERYCAP => "QUERYCAP",
@@ -51,15 +51,15 @@ fn write_text(field: &mut [u8], text: &str) {
 }
 
 /// # Safety
-/// `argument` points to what the request of this name takes.
+/// `argument` must point to the structure of the request of this name.
 pub(crate) unsafe fn answer(
     state: &mut State,
     place: usize,
     name: &str,
     argument: *mut c_void,
 ) -> Result<(), c_int> {
-    // SAFETY: the caller says so, for every type below; unions are of integers but for the
-    // planes of a buffer, an array that the program announces.
+    // SAFETY: guaranteed by the caller for every type below; unions contain only integers, except
+    // for the planes of a buffer, an array whose length the program states.
     unsafe {
         match name {
             "QUERYCAP" => {
@@ -170,7 +170,7 @@ fn list_interval(state: &State, place: usize, to: &mut v4l2_frmivalenum) -> Resu
     Ok(())
 }
 
-/// The size that a format has nearest to a wish.
+/// Returns the supported size closest to the requested one.
 fn nearest(format: &Format, width: u32, height: u32) -> (u32, u32) {
     let snapped = |[min, max, step]: [u32; 3], n: u32| {
         let n = n.clamp(min, max);
@@ -190,7 +190,7 @@ fn nearest(format: &Format, width: u32, height: u32) -> (u32, u32) {
     }
 }
 
-/// Whether another descriptor of the camera streams or has buffers.
+/// Returns whether another descriptor of the camera is streaming or has buffers.
 fn is_taken(state: &State, place: usize) -> bool {
     let me = &state.open[place];
     let others = state
@@ -201,7 +201,7 @@ fn is_taken(state: &State, place: usize) -> bool {
 }
 
 /// # Safety
-/// `to` is what the program passed for this request.
+/// `to` must be the structure passed by the program for this request.
 unsafe fn set_format(
     state: &mut State,
     place: usize,
@@ -212,7 +212,7 @@ unsafe fn set_format(
         return Err(EBUSY);
     }
     let camera = state.cameras[state.open[place].camera].camera.clone();
-    // SAFETY: both variants begin with the same three integers.
+    // SAFETY: both variants start with the same three integers.
     let wish = unsafe { to.fmt.pix };
     let asked = camera
         .formats
@@ -241,7 +241,7 @@ fn fill_format(
 ) {
     let planes = planes(format, width, height);
     if camera.is_multi_planar {
-        // SAFETY: integers.
+        // SAFETY: the union contains only integers.
         let pix = unsafe { &mut to.fmt.pix_mp };
         (pix.width, pix.height, pix.pixelformat) = (width, height, code(&format.code));
         (pix.field, pix.colorspace, pix.num_planes) = (1, format.colorspace, planes.len() as u8);
@@ -251,7 +251,7 @@ fn fill_format(
         }
         pix.plane_fmt = filled;
     } else {
-        // SAFETY: integers.
+        // SAFETY: the union contains only integers.
         let pix = unsafe { &mut to.fmt.pix };
         (pix.width, pix.height, pix.pixelformat) = (width, height, code(&format.code));
         (pix.field, pix.colorspace) = (1, format.colorspace);
@@ -261,7 +261,7 @@ fn fill_format(
 
 fn set_rate(state: &mut State, place: usize, to: &mut v4l2_streamparm) {
     let camera = &state.cameras[state.open[place].camera].camera;
-    // SAFETY: integers.
+    // SAFETY: the union contains only integers.
     let interval = unsafe { &mut to.parm.capture.timeperframe };
     let wished = (interval.numerator, interval.denominator);
     if wished == (0, 0) || camera.fixed.is_some() {
@@ -291,7 +291,7 @@ fn request_buffers(
 }
 
 /// # Safety
-/// The planes of `to` are an array of the length that it states.
+/// The planes of `to` must be an array of the stated length.
 unsafe fn handle_buffer(
     state: &mut State,
     place: usize,
@@ -304,7 +304,7 @@ unsafe fn handle_buffer(
     let format = &camera.formats[set.format];
     let planes = planes(format, set.width, set.height);
     let array: &mut [v4l2_plane] = if camera.is_multi_planar {
-        // SAFETY: the caller says so.
+        // SAFETY: guaranteed by the caller.
         unsafe { std::slice::from_raw_parts_mut(to.m.planes, to.length as usize) }
     } else {
         &mut []
@@ -359,7 +359,7 @@ fn start(state: &mut State, place: usize) -> Result<(), c_int> {
     }
     (open.since, open.n_frames) = (Some(Instant::now()), 0);
     let plugged = &mut state.cameras[open.camera];
-    // A camera that fell silent delivers again once it was started anew.
+    // A camera that stopped delivering resumes after a restart.
     let stalls = plugged.camera.stalls_after;
     plugged.has_stalled |= stalls.is_some_and(|n| plugged.n_ever >= n);
     Ok(())

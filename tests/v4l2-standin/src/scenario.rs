@@ -1,68 +1,68 @@
-//! What is plugged in, and what goes wrong: the file of a test.
+//! The scenario of a test: connected cameras and their faults.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// A camera, and its fate.
+/// A camera and its faults.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Camera {
-    /// Number of its `/dev/videoN`.
+    /// Number N of its `/dev/videoN`.
     pub(crate) node: u32,
     #[serde(default)]
     pub(crate) card: String,
     #[serde(default)]
     pub(crate) bus: String,
-    /// What the node can do; what the device can do has always capture besides.
+    /// Capabilities of the node; those of the device always include capture.
     #[serde(default = "capture")]
     pub(crate) caps: u32,
     #[serde(default)]
     pub(crate) formats: Vec<Format>,
-    /// Whether buffers have planes.
+    /// Whether the buffers are multi-planar.
     #[serde(default)]
     pub(crate) is_multi_planar: bool,
-    /// Error numbers of requests, by their names without `VIDIOC_`; `OPEN` for opening.
+    /// Error numbers by request name without `VIDIOC_`; `OPEN` for opening.
     #[serde(default)]
     pub(crate) errors: BTreeMap<String, i32>,
-    /// A request that never returns.
+    /// Name of a request that never returns.
     #[serde(default)]
     pub(crate) hangs_in: String,
-    /// The format that is set whatever is asked for: its number in the list.
+    /// Index of the format that is always set, whatever is requested.
     #[serde(default)]
     pub(crate) fixed: Option<usize>,
-    /// Most buffers that it gives.
+    /// Maximum number of buffers.
     #[serde(default = "many")]
     pub(crate) n_buffers: u32,
-    /// Milliseconds from frame to frame.
+    /// Frame interval in milliseconds.
     #[serde(default = "thirtieth")]
     pub(crate) millis: u64,
-    /// Milliseconds from the start to the first frame.
+    /// Delay of the first frame after the start in milliseconds.
     #[serde(default)]
     pub(crate) first_millis: u64,
-    /// Frames before it falls silent, once, until it is started again.
+    /// Number of frames until it stops delivering, once, until restarted.
     #[serde(default)]
     pub(crate) stalls_after: Option<u64>,
-    /// Frames before it is unplugged.
+    /// Number of frames until it is unplugged.
     #[serde(default)]
     pub(crate) unplugged_after: Option<u64>,
-    /// Milliseconds from there until it is plugged in again; never if not given.
+    /// Milliseconds until it is plugged in again; never if not given.
     #[serde(default)]
     pub(crate) back_after: Option<u64>,
-    /// Its node from then on.
+    /// Its node after that.
     #[serde(default)]
     pub(crate) back_at: Option<u32>,
-    /// Frames that are damaged.
+    /// Faults of single frames.
     #[serde(default)]
     pub(crate) faults: Vec<Fault>,
-    /// Which clock its time stamps are of: `monotonic`, `none`, `wall`, `zero`, `still`.
+    /// Clock of its timestamps: `monotonic`, `none`, `wall`, `zero` or `still`.
     #[serde(default)]
     pub(crate) clock: String,
     /// Every n-th call is interrupted.
     #[serde(default)]
     pub(crate) interrupts_every: Option<u64>,
-    /// Whether waiting reports an error where it should report a frame.
+    /// Whether `poll` reports an error instead of a frame.
     #[serde(default)]
     pub(crate) is_poll_odd: bool,
 }
@@ -71,37 +71,37 @@ pub(crate) struct Camera {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Format {
-    /// Four characters.
+    /// Four-character code.
     pub(crate) code: String,
     #[serde(default)]
     pub(crate) sizes: Sizes,
     #[serde(default)]
     pub(crate) rates: Rates,
-    /// Bytes at the end of a row.
+    /// Padding at the end of a row in bytes.
     #[serde(default)]
     pub(crate) padding: u32,
     #[serde(default)]
     pub(crate) colorspace: u32,
-    /// Files with the frames, in turn; empty: black ones.
+    /// Files with the frames, used in rotation; black frames if empty.
     #[serde(default)]
     pub(crate) frames: Vec<PathBuf>,
 }
 
-/// Sizes as drivers list them.
+/// Frame sizes as listed by drivers.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) enum Sizes {
-    /// The request is not known.
+    /// The request is not supported.
     #[default]
     Unlisted,
     Listed(Vec<(u32, u32)>),
-    /// Smallest, largest, step; for width, then height.
+    /// Minimum, maximum, step; for width, then height.
     Stepwise([u32; 3], [u32; 3]),
 }
 
-/// Seconds per frame as drivers list them.
+/// Frame intervals in seconds, as listed by drivers.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) enum Rates {
-    /// The request is not known.
+    /// The request is not supported.
     #[default]
     Unlisted,
     Listed(Vec<(u32, u32)>),
@@ -109,7 +109,7 @@ pub(crate) enum Rates {
     Continuous((u32, u32), (u32, u32)),
 }
 
-/// Frames number `offset`, `offset + every`, ... are damaged.
+/// Damages the frames `offset`, `offset + every`, ...
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
@@ -119,16 +119,16 @@ pub(crate) struct Fault {
     pub(crate) how: Damage,
 }
 
-/// What happens to a frame.
+/// Kind of damage to a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum Damage {
-    /// The driver marks it as damaged.
+    /// Marked as damaged by the driver.
     Marked,
-    /// It has no bytes.
+    /// Contains no bytes.
     Empty,
-    /// It has a third of its bytes.
+    /// Contains a third of its bytes.
     Short,
-    /// It lacks its last two bytes.
+    /// Lacks its last two bytes.
     Endless,
 }
 

@@ -1,4 +1,4 @@
-//! Follows a run from its first frame to the closed files, or cuts it short.
+//! Follows a run from its first frame until all files are closed, or ends it early.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::cli::progress::Progress;
 use crate::figures::{self, EverySecond};
 use crate::outputs::SharedFigures;
 
-/// How often a run looks for news: fast enough for a progress bar.
+/// Poll interval of events: fast enough for a progress bar.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Waits until poses can be computed.
+/// Waits until the model is loaded.
 pub(super) fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
     loop {
         match pipeline.try_event() {
@@ -27,19 +27,19 @@ pub(super) fn wait_for_model(pipeline: &Pipeline) -> anyhow::Result<()> {
     }
 }
 
-/// What there is to say of a run that came to its end.
+/// Warnings at the end of a run.
 #[derive(Default)]
 pub(super) struct Warnings {
     pub(super) texts: Vec<String>,
     pub(super) is_damaged: bool,
-    /// What is not taken from the source is gone.
+    /// The source is live: frames that are not read in time are lost.
     pub(super) is_live: bool,
-    /// The run was told to end before its source did.
+    /// The run was interrupted before its source ended.
     pub(super) is_interrupted: bool,
 }
 
 impl Warnings {
-    /// Says that a run was interrupted, and what that has cost.
+    /// Adds a warning that the run was interrupted, and which frames are missing as a result.
     pub(super) fn interrupted(&mut self, n_left_out: u64, n_not_encoded: u64) {
         let left_out = match n_left_out {
             0 => String::new(),
@@ -56,11 +56,11 @@ impl Warnings {
     }
 }
 
-/// How long an interrupted run waits for the frame at work.
+/// Time limit for the current frame after an interruption.
 const LAST_FRAME: Duration = Duration::from_millis(400);
 
-/// Follows the run to its end; returns the warnings, and the failure that ended the source after
-/// its first frame. Whatever fails, the recording is closed before the failure is reported.
+/// Follows the run to its end; returns the warnings, and the error that ended the source after its
+/// first frame. The recording is always closed before an error is reported.
 pub(super) fn follow(
     pipeline: &Pipeline,
     figures: &SharedFigures,
@@ -105,7 +105,7 @@ pub(super) fn follow(
                 | Event::WorkerFailed(error),
             ) => return Err(failure.unwrap_or_else(|| error.into())),
             Some(Event::Recorded(_)) => break,
-            // A failed output is the run's failure when the others are closed.
+            // Failed outputs are reported when the recording is closed.
             Some(Event::ModelReady(_) | Event::SourceStatus { .. } | Event::OutputFailed(_)) => {}
             None => {
                 let n = figures
@@ -113,11 +113,11 @@ pub(super) fn follow(
                     .unwrap_or_else(PoisonError::into_inner)
                     .frames;
                 progress.set(n);
-                // Nothing was recorded when the source gave no frame at all.
+                // No recording was started because the source delivered no frame.
                 if is_ending && pipeline.recording().is_none() && n == 0 {
                     break;
                 }
-                // The source ends by itself; what was computed is still written.
+                // The source ends by itself; frames computed until then are still written.
                 if interrupted.is_stopped() {
                     let at = *interrupted_at.get_or_insert_with(|| {
                         pipeline.cut_short();

@@ -1,26 +1,26 @@
-//! What the user asks of the Inspect view.
+//! Actions of the Inspect view.
 
 use poselens_shaders::view::Zoom;
 
 use crate::gui::context::SourceChoice;
 use crate::gui::state::inspect::{Choices, Pick};
 
-/// What is written.
+/// Export formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// The picture with what lies over it; models side by side.
+    /// The image with its overlays; compared models side by side.
     Png,
-    /// Every tensor of the answer, one file a model.
+    /// All output tensors, one file per model.
     Safetensors,
-    /// The same as a folder of NumPy files.
+    /// All output tensors as a folder of NumPy files.
     Npy,
 }
 
 impl Form {
-    /// All.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Png, Self::Safetensors, Self::Npy];
 
-    /// What its button says.
+    /// Returns the button label.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Png => "PNG",
@@ -30,33 +30,33 @@ impl Form {
     }
 }
 
-/// What the user does in this view.
+/// An action of the Inspect view.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InspectAction {
-    /// Change to this view, or back to the live picture.
+    /// Switch to this view, or back to the live view.
     InOrOut,
-    /// Look at this file's frames.
+    /// Open this file.
     Open(SourceChoice),
-    /// Ask for a folder of pictures or of a recording.
+    /// Show a dialog for a folder of images or of a recording.
     OpenFolder,
     /// Go to this frame of the file.
     Seek(usize),
-    /// Go so many frames on.
+    /// Move by this many frames; negative values go back.
     Step(i64),
-    /// Let this model look at place 0 or 1; `None` leaves the place empty.
+    /// Set the model of slot 0 or 1; `None` empties the slot.
     Model(usize, Option<String>),
-    /// Keep this frame and its answer at place 1, to compare later frames with it.
+    /// Keep this frame and its prediction in slot 1 for comparison with later frames.
     Keep,
-    /// Ask about this.
+    /// Select the joint or pixel whose maps are shown.
     Pick(Option<Pick>),
-    /// Ask again about what was asked about before the last pick.
+    /// Restore the previous pick.
     Unpick,
-    /// Look at this part of the picture.
+    /// Set zoom and position of the image.
     Zoom(Zoom),
-    /// See this of the network.
+    /// Set what is shown of the network.
     Choose(Box<Choices>),
-    /// See the map or layer so many further.
+    /// Move by this many maps or layers in the list.
     Next(isize),
-    /// Write files.
+    /// Write files in this format.
     Export(Form),
 }

@@ -1,4 +1,4 @@
-//! What a click or key asks for. One sub-enum for each panel or view; `App` runs them all in one
+//! Actions requested by clicks and keys: one sub-enum per panel or view. `App` runs them all in one
 //! place.
 
 pub mod inspect;
@@ -15,221 +15,221 @@ use crate::gui::action::inspect::InspectAction;
 use crate::gui::action::train::TrainAction;
 use crate::gui::context::SourceChoice;
 
-/// Names a view: a row of [`VIEWS`](crate::gui::views::VIEWS).
+/// Identifies a view: a row of [`VIEWS`](crate::gui::views::VIEWS).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ViewId(pub &'static str);
 
 impl ViewId {
-    /// The running picture, where the program begins.
+    /// The live view, which is shown at program start.
     pub const LIVE: Self = Self("live");
 }
 
-/// Everything the user can do.
+/// Every user action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// From the source panel.
+    /// Action of the source panel.
     Source(SourceAction),
-    /// From the model panel.
+    /// Action of the model panel.
     Model(ModelAction),
-    /// From the overlay panel.
+    /// Action of the overlay panel.
     Overlay(OverlayAction),
-    /// From the stage.
+    /// Action of the stage.
     Stage(StageAction),
-    /// From the transport: play, restart.
+    /// Playback action of the transport, e.g. play or restart.
     Playback(PlaybackAction),
-    /// From the transport: recording and snapshots.
+    /// Recording action of the transport, including snapshots.
     Record(RecordAction),
-    /// From the view that looks inside.
+    /// Action of the Inspect view.
     Inspect(InspectAction),
-    /// From the view that teaches.
+    /// Action of the Train view.
     Train(TrainAction),
-    /// From the header and the messages.
+    /// Action of the header, messages and sheets.
     Window(WindowAction),
 }
 
-/// Where pictures come from.
+/// Actions that concern the source of frames.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceAction {
-    /// Change to this source.
+    /// Switch to this source.
     Open(SourceChoice),
-    /// Ask for a file.
+    /// Show a dialog for a file.
     OpenDialog,
-    /// The path field was typed into.
+    /// Set the text of the path field.
     EditPath(String),
-    /// Open what the path field says.
+    /// Open the path in the path field.
     OpenPath,
-    /// Open a file or folder that was opened before.
+    /// Open a recent file or folder.
     OpenRecent(String),
-    /// Forget which files were opened.
+    /// Clear the list of recent files.
     ForgetRecent,
-    /// Let the running camera deliver in this format; `None` is what fits best.
+    /// Set the format of the running camera; `None` chooses the best one automatically.
     Format(Option<CameraFormat>),
     /// Release the camera or file.
     Close,
-    /// Look for cameras again.
+    /// Search for cameras again.
     ListCameras,
-    /// Show cameras as in a mirror.
+    /// Mirror camera images.
     Mirror(bool),
-    /// Begin files again at their end.
+    /// Restart files at their end.
     Loop(bool),
 }
 
-/// Which network, and what counts as a joint.
+/// Actions that concern the model and its joints.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelAction {
-    /// Change to this model.
+    /// Switch to this model.
     Choose(String),
     /// Run models on the n-th device.
     Device(usize),
-    /// Smooth joints over time.
+    /// Turn temporal smoothing on or off.
     Smooth(bool),
-    /// Smooth them like this.
+    /// Set the smoothing parameters.
     Smoothing(OneEuro),
-    /// Draw joints from this score on.
+    /// Draw only joints with at least this score.
     Threshold(f32),
 }
 
-/// What is drawn over the picture.
+/// Actions that concern the overlays.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OverlayAction {
-    /// Switch an overlay on or off.
+    /// Toggle an overlay.
     Toggle(String),
-    /// The bare picture.
+    /// Turn all overlays off.
     AllOff,
-    /// Strength of maps.
+    /// Set the opacity of maps.
     Opacity(f32),
-    /// Joint of the heatmap; `None` is all.
+    /// Set the joint whose heatmap is shown; `None` means all.
     Joint(Option<String>),
-    /// Attention map; `None` is the model's first.
+    /// Set the attention map; `None` means the model's first.
     Attention(Option<String>),
-    /// The attention map so many further in the model's list.
+    /// Move by this many attention maps in the model's list.
     NextMap(isize),
-    /// Maps are smooth between their pixels, or show them as squares.
+    /// Interpolate maps smoothly, or show their pixels as squares.
     SmoothMaps(bool),
-    /// Strength below which a map is hidden.
+    /// Set the value below which a map is transparent.
     MapThreshold(f32),
-    /// Colours of attention maps stand for all possible values, or for those of each frame.
+    /// Scale the colours of attention maps to all possible values, or to those of each frame.
     FixedRange(bool),
-    /// Show a joint of this name and its limbs, or leave it out.
+    /// Show or hide a joint by name, together with its limbs.
     ShowJoint(String, bool),
     /// Show every joint.
     ShowAllJoints,
 }
 
-/// The picture.
+/// Actions on the image.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StageAction {
-    /// Look at this part of it.
+    /// Set zoom and position of the image.
     Zoom(Zoom),
 }
 
-/// Time.
+/// Playback actions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaybackAction {
-    /// Play or pause.
+    /// Toggle between playing and paused.
     PlayPause,
-    /// The begin: of a file, or of what is held of a live picture.
+    /// Go to the start of a file, or of the buffered live frames.
     First,
-    /// The end: of a file; a live picture is followed again.
+    /// Go to the end of a file, or follow the live source again.
     Last,
-    /// Pause and go so many frames on, or back.
+    /// Pause and move by this many frames; negative values go back.
     Step(i64),
-    /// Go to a place.
+    /// Seek to a position.
     Seek(SeekTo),
-    /// Play files the next step faster (`true`) or slower.
+    /// Change the playback speed of files to the next faster (`true`) or slower step.
     Faster(bool),
-    /// Play files at this speed, 1 is their own.
+    /// Set the playback speed of files; 1 is normal.
     Speed(f64),
 }
 
-/// Files that are written.
+/// Actions that write or manage files.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecordAction {
     /// Start or stop recording.
     StartStop,
-    /// The picture as PNG.
+    /// Save the displayed frame as PNG.
     Snapshot,
-    /// Look for finished recordings again.
+    /// Search for finished recordings again.
     List,
-    /// Look into the recording in this folder.
+    /// Open the recording in this folder in Inspect.
     Open(PathBuf),
-    /// Play it as the live picture.
+    /// Play the recording in this folder in the live view.
     Play(PathBuf),
     /// Annotate the recording in this folder again with this model: video and poses.
     Annotate(PathBuf, String),
-    /// End that.
+    /// Cancel the annotation.
     CancelAnnotation,
     /// Show a folder in the system's file manager.
     ShowFolder(PathBuf),
-    /// Give a recording's folder another name.
+    /// Rename a recording's folder.
     Rename(PathBuf, String),
     /// Move a recording to the bin.
     Delete(PathBuf),
-    /// Write recordings here from now on; `None` is the place given by the program.
+    /// Set the folder of new recordings; `None` means the program's default.
     Destination(Option<PathBuf>),
-    /// Write these files as well, by the exporter's name, or no more.
+    /// Turn an exporter on or off by name.
     Export(String, bool),
-    /// Ask for files or a folder.
+    /// Show a dialog.
     Ask(RecordAsk),
-    /// Record these files whole, and the videos of these folders, one after the other.
+    /// Record these files, and the videos in these folders, in full and one after the other.
     Queue(Vec<PathBuf>),
-    /// Record none of the waiting files, and end the one at work.
+    /// Clear the queue and stop the file being recorded.
     StopQueue,
 }
 
-/// What a dialog about recordings asks for.
+/// Dialogs about recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordAsk {
-    /// Files to be recorded.
+    /// Files to record.
     Files,
-    /// A folder whose videos are to be recorded.
+    /// A folder of videos to record.
     Folder,
-    /// Where recordings go.
+    /// The folder of new recordings.
     Destination,
 }
 
-/// The window itself.
+/// Actions of the window itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WindowAction {
-    /// Change to another view.
+    /// Switch to another view.
     Show(ViewId),
-    /// Open what the user typed, picked or dropped, as the view that is shown understands it.
+    /// Open a path that was typed, picked or dropped; the active view decides how.
     OpenPath(String),
-    /// Full screen and back.
+    /// Toggle full screen.
     FullScreen,
-    /// The first control has the keyboard.
+    /// Move the keyboard focus to the first control.
     FocusPanels,
     /// Open a sheet over the window.
     OpenSheet(Sheet),
-    /// Put it away.
+    /// Close the open sheet.
     CloseSheet,
-    /// Everything larger (`true`) or smaller.
+    /// Increase (`true`) or decrease the scale of the user interface.
     Larger(bool),
-    /// Everything this large; 1 is the system's own size.
+    /// Set the scale of the user interface; 1 is the system's.
     Scale(f32),
-    /// Lines of the log less severe than this are not listed.
+    /// Set the minimum severity of listed log lines.
     LogLevel(tracing::Level),
-    /// Search commands for this text.
+    /// Set the search text of the command palette.
     Search(String),
-    /// Put the message away.
+    /// Dismiss the message.
     DismissStatus,
-    /// New worker threads after a crash.
+    /// Start new worker threads after a crash.
     RestartWorkers,
 }
 
-/// Something that lies over the whole window until it is put away.
+/// A modal sheet over the whole window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sheet {
-    /// Commands by name.
+    /// Command palette.
     Palette,
-    /// Every key.
+    /// Keyboard shortcuts.
     Keys,
     /// Version and licences.
     About,
-    /// The first steps.
+    /// First steps.
     Welcome,
-    /// What the program has reported.
+    /// Log lines.
     Log,
-    /// Choices about the window itself.
+    /// Settings of the window.
     Settings,
 }

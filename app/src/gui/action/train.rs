@@ -1,4 +1,4 @@
-//! What the user asks of the Train view.
+//! Actions of the Train view.
 
 use std::path::PathBuf;
 
@@ -6,73 +6,73 @@ use poselens_engine::train::TrainConfig;
 
 use crate::gui::state::train::Role;
 
-/// What a dialog asks for.
+/// Dialogs of the Train view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// A file of labels.
+    /// A label file.
     Labels(Role),
-    /// A folder with labels and pictures.
+    /// A folder with labels and images.
     Clip(Role),
-    /// The folder of the pictures.
+    /// The folder of the images.
     Pictures(Role),
-    /// A file of weights to start from.
+    /// A weights file to start from.
     Weights,
-    /// The folder of the next training.
+    /// The output folder of the next training.
     Out,
-    /// A training on disk.
+    /// The folder of an earlier training.
     Run,
 }
 
-/// What is on the stage.
+/// A page of the stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
-    /// What is wrong with the data.
+    /// Findings of the data check.
     Data,
-    /// A batch as the network will get it.
+    /// A batch of samples exactly as the network sees them.
     Preview,
-    /// How the training goes.
+    /// Progress of the training.
     Progress,
 }
 
-/// What the user does in this view.
+/// An action of the Train view.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrainAction {
-    /// Choose these options.
+    /// Set the options.
     Configure(Box<TrainConfig>),
-    /// Take this model with the options of this recipe.
+    /// Set the model and take the options of a recipe, by their names.
     Recipe(String, String),
-    /// Write into this folder; `None` makes a new one.
+    /// Set the output folder; `None` creates a new one.
     Out(Option<PathBuf>),
-    /// Train with so many threads.
+    /// Set the number of training threads.
     Threads(usize),
-    /// Draw the loss on a logarithmic scale.
+    /// Turn the logarithmic scale of the loss on or off.
     LogScale(bool),
-    /// Ask for a file or folder.
+    /// Show a dialog.
     Ask(Ask),
-    /// It was answered, or dropped on the window.
+    /// A dialog was answered, or a path was dropped on the window.
     Answer(Ask, PathBuf),
-    /// Look at this page.
+    /// Switch to this page.
     Show(Page),
-    /// Check the data.
+    /// Check the data sets.
     Check,
-    /// Show a batch; the next one where one is shown.
+    /// Preview a batch; if one is already shown, the next.
     Preview,
-    /// Begin.
+    /// Start the training.
     Start,
-    /// Wait, or go on.
+    /// Pause or resume the training.
     Pause,
-    /// End; it can go on later.
+    /// Stop the training; it can be resumed later.
     Stop,
-    /// Look for trainings on disk.
+    /// Search for earlier trainings on disk.
     List,
-    /// Show what a training on disk has learned.
+    /// Show the results of an earlier training.
     Open(PathBuf),
-    /// Go on with the training in this folder; with a number, to so many epochs.
+    /// Resume the training in this folder, optionally up to a different number of epochs.
     Continue(PathBuf, Option<u64>),
-    /// Do not offer the training that was interrupted any more.
+    /// Stop offering to resume the interrupted training.
     Forget,
-    /// Use the weights learned.
+    /// Use the trained weights in the live view.
     Use,
-    /// Use the weights from before.
+    /// Keep the previous weights.
     KeepOld,
 }

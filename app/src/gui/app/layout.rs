@@ -1,4 +1,4 @@
-//! Where the parts of the window stand.
+//! Layout of the window.
 
 use eframe::egui::{self, Context, Ui};
 
@@ -11,7 +11,7 @@ use crate::gui::theme;
 use crate::gui::view::{PanelContext, Place, ViewSpec};
 
 impl App {
-    /// Lays the window out.
+    /// Lays out the window.
     pub(super) fn window_ui(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let spec = self.spec();
         let cx = &mut self.context(actions);
@@ -38,7 +38,7 @@ impl App {
     }
 }
 
-/// Lays out the bottom bar and the side panel of the view that is shown.
+/// Lays out the bottom bar and the side panel of the active view.
 fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelContext<'_>) {
     let view = cx.view;
     egui::Panel::bottom("bottom")
@@ -71,7 +71,7 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
                     .show(ui, |ui| view.panels_ui(ui, Place::SideBottom, cx));
             }
             egui::ScrollArea::vertical()
-                // Each view keeps its own place.
+                // Each view keeps its own scroll position.
                 .id_salt(spec.id)
                 .auto_shrink(false)
                 .show(ui, |ui| {
@@ -85,7 +85,7 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
         });
 }
 
-/// Whether the window fills the screen.
+/// Returns whether the window is in full-screen mode.
 pub fn is_full_screen(ctx: &Context) -> bool {
     ctx.input(|i| i.viewport().fullscreen.unwrap_or(false))
 }

@@ -1,5 +1,4 @@
-//! The window's own thread: what all views share, the views, and the one place where actions are
-//! run.
+//! The UI thread: shared state, the views, and the single place where actions are run.
 
 mod layout;
 mod run_action;
@@ -22,15 +21,15 @@ use crate::gui::view::{AppView, PanelContext, ViewSpec};
 use crate::gui::views::VIEWS;
 use crate::gui::{picture, theme};
 
-/// The window: [`Core`] and the views.
+/// The application: [`Core`] and the views.
 pub struct App {
     core: Core,
-    /// In the order of [`VIEWS`].
+    /// Views in the order of [`VIEWS`].
     views: Vec<Box<dyn AppView>>,
     keyboard: Keyboard,
     ctx: egui::Context,
     render: Option<RenderState>,
-    /// What the window is called.
+    /// Current window title.
     title: String,
 }
 
@@ -38,7 +37,7 @@ impl App {
     /// Starts the workers, the model and the source; call [`App::attach`] with the window.
     ///
     /// # Errors
-    /// When the operating system gives no threads.
+    /// If the operating system cannot create threads.
     pub fn new(gui: GuiContext) -> anyhow::Result<Self> {
         let core = Core::new(gui)?;
         let waker = &core.tasks.waker;
@@ -64,13 +63,13 @@ impl App {
         Ok(app)
     }
 
-    /// Ties the app to a window: theme, texture, wake-ups, messages of the graphics device.
+    /// Binds the app to a window: theme, texture, wake-ups, error callbacks of the GPU device.
     pub fn attach(&mut self, cc: &eframe::CreationContext<'_>) {
         theme::apply(&cc.egui_ctx);
         self.ctx = cc.egui_ctx.clone();
         // A new window has no title yet.
         self.title.clear();
-        // Keys for it are commands like any other, and the choice is kept.
+        // Zoom shortcuts are regular commands, so that the scale is saved.
         cc.egui_ctx.options_mut(|o| o.zoom_with_keyboard = false);
         cc.egui_ctx.set_zoom_factor(self.core.state.scale);
         self.core.tasks.waker.attach(cc.egui_ctx.clone());
@@ -94,7 +93,7 @@ impl App {
                 .set_device_lost_callback(move |reason, message| {
                     tasks.tell(TaskResult::DeviceLost(format!("{reason:?}: {message}")));
                 });
-            // wgpu's default handler panics, which would cut a recording short.
+            // wgpu's default handler panics, which would truncate a recording.
             render
                 .device
                 .on_uncaptured_error(Arc::new(|error| tracing::error!(%error, "drawing failed")));
@@ -106,29 +105,29 @@ impl App {
         }
     }
 
-    /// Closes the window from another thread, as the system asks for it.
+    /// Returns a function that closes the window from another thread, for signals.
     pub fn closer(&self) -> impl Fn() + Send + 'static {
         let waker = self.core.tasks.waker.clone();
         move || waker.ask_to_close()
     }
 
-    /// What is saved.
+    /// Returns the settings.
     pub fn state(&self) -> &AppState {
         &self.core.state
     }
 
-    /// What is true at the moment.
+    /// Returns the transient UI state.
     pub fn ui_state(&self) -> &UiState {
         &self.core.ui_state
     }
 
-    /// The state of a view, by its type.
+    /// Returns the state of a view by its type.
     pub fn view<V: AppView>(&self) -> Option<&V> {
         let mut views = self.views.iter();
         views.find_map(|view| (view.as_ref() as &dyn Any).downcast_ref())
     }
 
-    /// Place of the view that is shown among [`VIEWS`].
+    /// Returns the index of the active view in [`VIEWS`].
     fn shown(&self) -> usize {
         let mut views = VIEWS.iter();
         let shown = self.core.ui_state.view;
@@ -143,7 +142,8 @@ impl App {
         self.views[self.shown()].as_ref()
     }
 
-    /// Whether the graphics device is gone, also when drawing broke off before that was read.
+    /// Returns whether the GPU device is lost, including a loss whose report was not handled
+    /// because drawing panicked.
     pub(super) fn take_device_loss(&mut self) -> bool {
         if let Some(render) = self.render.take() {
             picture::poll_device(&render);
@@ -151,7 +151,7 @@ impl App {
         self.core.take_device_loss()
     }
 
-    /// Saves the choices and ends the workers; a running recording is closed first.
+    /// Saves the settings and stops the workers; a running recording is finalised first.
     pub(super) fn finish(mut self) {
         self.core.save();
         for view in &mut self.views {
@@ -160,7 +160,7 @@ impl App {
         self.core.finish();
     }
 
-    /// Takes what all threads have found.
+    /// Handles the results of all threads.
     fn poll(&mut self, ctx: &egui::Context) {
         self.core.poll();
         self.run_asked();
@@ -174,7 +174,7 @@ impl App {
         }
     }
 
-    /// Takes the newest picture to the screen.
+    /// Uploads the latest frame for display.
     fn take_picture(&mut self) {
         if !self.core.take_picture() {
             return;
@@ -186,7 +186,7 @@ impl App {
         }
     }
 
-    /// Names the window after what it shows.
+    /// Sets the window title to what is shown.
     fn send_title(&mut self, ctx: &egui::Context) {
         let shown = self.shown_view().shown_name();
         let source = self.core.ui_state.running_source.as_ref();
@@ -212,7 +212,7 @@ impl App {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         if let Some(render) = &self.render {
-            // A loss must be known before egui draws: it panics on a lost device.
+            // A loss must be detected before egui draws: it panics on a lost device.
             picture::poll_device(render);
         }
         self.poll(ctx);
@@ -226,7 +226,7 @@ impl eframe::App for App {
             if let Some(status) = &mut self.core.ui_state.status {
                 status.since = Instant::now();
             }
-            // The input is that of the last frame that was seen.
+            // The input is still that of the last visible frame.
             return self.core.send_look();
         }
         match self.core.ui_state.status.as_ref().and_then(Status::left) {
@@ -255,7 +255,7 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         if self.core.device_lost.is_some() {
-            // egui panics when it has something to draw on a lost device.
+            // egui panics if it has anything to draw on a lost device.
             return;
         }
         self.take_picture();
@@ -267,7 +267,8 @@ impl eframe::App for App {
             ctx.request_repaint();
         }
         if self.core.is_unsaved() && !ctx.input(|i| i.pointer.any_down()) {
-            // Not while a slider is dragged. A crash later on does not cost the choices made.
+            // Saved at once, but not during a drag, so that a later crash does not lose the
+            // settings.
             self.core.save();
         }
         self.core.send_look();

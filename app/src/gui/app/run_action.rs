@@ -1,4 +1,4 @@
-//! What every [`Action`] does: the window runs its own, a view its own, [`Core`] all others.
+//! Dispatch of every [`Action`]: to the window, to a view, or to [`Core`].
 //!
 //! [`Core`]: crate::gui::core::Core
 
@@ -12,20 +12,20 @@ use crate::gui::ui_state::Level;
 use crate::gui::views::VIEWS;
 
 impl App {
-    /// Runs an action and those that follow from it; what cannot be done is said to the user.
+    /// Runs an action and those that follow from it; failures are reported to the user.
     pub(super) fn run_action(&mut self, action: Action) {
         self.run_one(action);
         self.run_asked();
     }
 
-    /// Runs the actions that others have left to the views and the window.
+    /// Runs the actions that were queued for the views and the window.
     pub(super) fn run_asked(&mut self) {
         while let Some(action) = self.core.asked.pop_front() {
             self.run_one(action);
         }
     }
 
-    /// Runs a command of the keyboard or the palette as it is meant in the view that is shown.
+    /// Runs a command from the keyboard or palette as interpreted by the active view.
     pub(super) fn run_command(&mut self, action: Action) {
         let meant = self.shown_view().meaning(action, &self.core.state);
         if let Some(action) = meant {
@@ -33,7 +33,7 @@ impl App {
         }
     }
 
-    /// Opens what the user typed, picked or dropped, as the view that is shown understands it.
+    /// Lets the active view open a path that was typed, picked or dropped.
     pub(super) fn open_path(&mut self, path: String) {
         self.run_action(Action::Window(WindowAction::OpenPath(path)));
     }
@@ -74,7 +74,7 @@ impl App {
         Ok(())
     }
 
-    /// Changes to another view.
+    /// Switches to another view.
     fn show_view(&mut self, id: ViewId) -> Result<()> {
         let Some(view) = VIEWS.iter().position(|spec| spec.id == id) else {
             return Ok(());
@@ -84,7 +84,7 @@ impl App {
             return Ok(());
         }
         self.core.ui_state.view = id;
-        // What is done is no news in another view.
+        // Progress and success messages of the previous view are not relevant here.
         let status = &mut self.core.ui_state.status;
         status.take_if(|s| s.level != Level::Error);
         self.views[shown].closed(&mut self.core);

@@ -1,7 +1,7 @@
-//! Finding a command by a few of its letters.
+//! Fuzzy matching of commands.
 
-/// How well `query` fits `title`, higher is better; `None` when its letters are not all in there
-/// in this order. Letters at the begin of words and runs count more.
+/// Scores how well `query` matches `title`, higher is better; `None` if its letters do not all
+/// occur in this order. Letters at word starts and consecutive letters score higher.
 pub fn fit(title: &str, query: &str) -> Option<i32> {
     let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
     let (title, query) = (lower(title), lower(query));
@@ -9,14 +9,14 @@ pub fn fit(title: &str, query: &str) -> Option<i32> {
     let Some(&first) = query.first() else {
         return Some(0);
     };
-    // The first letter may stand at several places: the best one counts.
+    // The first letter may occur at several positions: the best one counts.
     let starts = (0..title.len()).filter(|&i| title[i] == first);
     starts
         .filter_map(|start| fit_from(&title, &query, start))
         .max()
 }
 
-/// [`fit`] with the first letter at `start`, each further one at its next place.
+/// [`fit`] with the first letter at `start` and each further letter at its next occurrence.
 fn fit_from(title: &[char], query: &[char], start: usize) -> Option<i32> {
     let (mut score, mut at, mut last) = (0, start, None);
     for &letter in query {
@@ -24,15 +24,15 @@ fn fit_from(title: &[char], query: &[char], start: usize) -> Option<i32> {
         let is_begin = found == 0 || !title[found - 1].is_alphanumeric();
         let is_run = last.is_some_and(|last| last + 1 == found);
         score += 1 + 8 * i32::from(is_begin) + 4 * i32::from(is_run) - (found - at).min(8) as i32;
-        // The command's own beginning is what people type.
+        // The start of the title scores highest, because users type titles from the start.
         score += 8 * i32::from(found == 0);
         (last, at) = (Some(found), found + 1);
     }
     Some(score)
 }
 
-/// [`fit`] for another word for a command, of which the beginning must be typed: scattered letters
-/// of words that are not shown would find commands that nobody understands.
+/// [`fit`] for a synonym of a command, which must match from its start: scattered letters of words
+/// that are not displayed would give inexplicable matches.
 pub fn fit_word(word: &str, query: &str) -> Option<i32> {
     let query = query.trim().to_lowercase();
     let is_begin = !query.is_empty() && word.starts_with(&query);
@@ -44,9 +44,9 @@ mod tests {
     use super::super::fixed::fixed;
     use super::*;
 
-    /// Fails when typing a few letters of a command does not find it, or finds another one first.
+    /// Fails when a few letters of a command do not find it, or rank another one first.
     #[test]
-    fn the_beginnings_of_words_find_a_command() {
+    fn letters_at_word_starts_find_a_command() {
         assert_eq!(fit("Save a snapshot", "xyz"), None);
         assert_eq!(fit("Keys", "syek"), None);
         assert!(fit("Save a snapshot", "snap") > fit("Show all joints", "sa"));

@@ -1,4 +1,4 @@
-//! Commands that are there whatever is shown, and their keys.
+//! Commands that are always available, and their shortcuts.
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
@@ -16,8 +16,8 @@ const fn command(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
-/// Commands of all views. Keys with Shift stand before the same without: egui lets the
-/// latter match both.
+/// Commands of all views. Shortcuts with Shift precede those without, because egui lets the latter
+/// match both.
 const FIXED: &[FixedCommand] = &[
     (
         Group::SOURCE,
@@ -201,7 +201,7 @@ const FIXED: &[FixedCommand] = &[
     ),
 ];
 
-/// The n-th overlay is toggled by the n-th of these.
+/// Shortcuts of the overlays: the n-th toggles the n-th overlay.
 pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
     &[key(Key::Num1)],
     &[key(Key::Num2)],
@@ -210,7 +210,7 @@ pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
     &[key(Key::Num5)],
 ];
 
-/// Commands of all views and of each, in the order of their groups.
+/// Returns the commands of all views and of each view, in group order.
 pub fn fixed() -> Vec<&'static FixedCommand> {
     let of_views = VIEWS.iter().flat_map(|view| view.commands);
     let mut all: Vec<_> = FIXED.iter().chain(of_views).collect();

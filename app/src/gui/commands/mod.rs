@@ -1,5 +1,5 @@
-//! Every command by its name and keys: one table feeds the keyboard, the palette, the help and
-//! the menu.
+//! The list of all commands: one table feeds the keyboard, the palette, the shortcut sheet and the
+//! menu.
 
 mod fit;
 mod fixed;
@@ -18,7 +18,7 @@ use fixed::{OVERLAY_KEYS, fixed};
 use switches::SWITCHES;
 pub use synonyms::fit_command;
 
-/// What commands are listed under, in their order.
+/// Returns the groups in order.
 pub fn groups() -> Vec<Group> {
     let of_views = VIEWS.iter().filter_map(|view| view.group);
     let mut all: Vec<_> = Group::SHARED.into_iter().chain(of_views).collect();
@@ -26,7 +26,7 @@ pub fn groups() -> Vec<Group> {
     all
 }
 
-/// Commands with keys; those with Shift stand before the same without.
+/// Returns commands with shortcuts; those with Shift precede the same ones without.
 pub fn keyed(gui: &GuiContext) -> Vec<Command> {
     let fixed = fixed()
         .into_iter()
@@ -45,7 +45,7 @@ pub fn keyed(gui: &GuiContext) -> Vec<Command> {
     fixed.chain(overlays).collect()
 }
 
-/// Every command there is now in this view.
+/// Returns all commands currently available in the active view.
 pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     let mut all = keyed(cx.gui);
     let synthetic = SourceChoice {
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails when two commands fight for a key, or one with Shift is never reached.
+    /// Fails when two commands share a shortcut, or one with Shift is shadowed by that without.
     #[test]
     fn every_key_has_one_command() {
         let all = fixed().into_iter().flat_map(|(_, _, keys, _)| keys.iter());

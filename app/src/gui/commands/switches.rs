@@ -1,18 +1,18 @@
-//! Choices that are on or off and have no key.
+//! On/off settings without shortcuts.
 
 use crate::gui::action::{Action, ModelAction, OverlayAction, SourceAction};
 use crate::gui::command::Group;
 use crate::gui::state::AppState;
 
-/// One of them.
+/// An on/off setting.
 pub struct Switch {
     pub group: Group,
     pub title: &'static str,
-    /// Changes it.
+    /// Returns the action that toggles it.
     pub turn: fn(&AppState) -> Action,
 }
 
-/// All of them.
+/// All switches.
 pub const SWITCHES: [Switch; 5] = [
     Switch {
         group: Group::SOURCE,

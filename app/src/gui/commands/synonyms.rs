@@ -1,4 +1,4 @@
-//! Words that people type for commands which are called otherwise here.
+//! Synonyms by which users may search for commands.
 
 use poselens_engine::output::Approach;
 
@@ -7,7 +7,7 @@ use crate::gui::command::Command;
 use crate::gui::commands::fit::{fit, fit_word};
 use crate::gui::context::GuiContext;
 
-/// A word, and the beginnings of the titles it also finds, the nearest first.
+/// A word, and the starts of the titles it also finds, best match first.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("angle", &["Overlay skeleton", "Show all joints"]),
     (
@@ -66,7 +66,8 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Words for networks that find everybody in a picture; the others come behind them.
+/// Search words for networks that detect several people; the other networks follow them in the
+/// results.
 const SEVERAL: [&str; 6] = [
     "people",
     "persons",
@@ -76,8 +77,8 @@ const SEVERAL: [&str; 6] = [
     "everybody",
 ];
 
-/// How well a command answers to `query`, by its title or by another word for it; higher is
-/// better, `None` when it does not.
+/// Scores how well a command matches `query`, by its title or a synonym; higher is better, `None`
+/// if it does not match.
 pub fn fit_command(command: &Command, query: &str, gui: &GuiContext) -> Option<i32> {
     let places = SYNONYMS.iter().filter_map(|(word, titles)| {
         let mut titles = titles.iter();
@@ -93,7 +94,7 @@ pub fn fit_command(command: &Command, query: &str, gui: &GuiContext) -> Option<i
     fit(&command.title, query).max(other)
 }
 
-/// The place of a network in the answer to [`SEVERAL`]; `None` for other commands.
+/// Returns the rank of a network among the matches of [`SEVERAL`]; `None` for other commands.
 fn several(command: &Command, gui: &GuiContext) -> Option<usize> {
     let Action::Model(ModelAction::Choose(name)) = &command.action else {
         return None;
@@ -107,9 +108,9 @@ mod tests {
     use super::super::fixed::fixed;
     use super::*;
 
-    /// Fails when a command was renamed and its other words lead nowhere.
+    /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
-    fn every_word_leads_to_a_command() {
+    fn every_synonym_finds_a_command() {
         let made = [
             "Open recording ",
             "Show ",

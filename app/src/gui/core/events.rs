@@ -1,4 +1,4 @@
-//! What the workers report, and what becomes of it.
+//! Handles reports of the worker threads.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::gui::trained;
 use crate::gui::ui_state::Level;
 use crate::logs::{LogBook, N_LINES};
 
-/// Between two looks at how far an index is.
+/// Poll interval of the indexing progress.
 const COUNTING: Duration = Duration::from_millis(200);
-/// Between two looks at new lines while the log is open.
+/// Poll interval of log lines while the log is open.
 const LOGGING: Duration = Duration::from_millis(500);
 
 impl Core {
-    /// Takes what the pipeline and the tasks have to tell.
+    /// Handles reports of the pipeline and results of the tasks.
     pub(in crate::gui) fn poll(&mut self) {
         while let Some(event) = self.pipeline.try_event() {
             self.on_event(event);
@@ -30,7 +30,7 @@ impl Core {
         }
     }
 
-    /// Brings what has changed since the last frame to the panels.
+    /// Copies what has changed since the last frame into the UI state.
     pub(in crate::gui) fn refresh(&mut self, ctx: &egui::Context) {
         self.workers.retain(|task| !task.is_finished());
         self.follow_annotation();
@@ -49,7 +49,7 @@ impl Core {
         self.ui_state.formats = self.pipeline.formats();
         let extent = self.ui_state.extent.as_ref();
         if extent.is_some_and(|e| !e.is_complete && e.failure.is_none()) {
-            // The index is made without a word.
+            // Indexing sends no events.
             ctx.request_repaint_after(COUNTING);
         }
         self.read_log(ctx);
@@ -65,7 +65,7 @@ impl Core {
         let ui_state = &mut self.ui_state;
         match event {
             Event::SourceReady(info) => {
-                // The first camera that works has a name of its own.
+                // Opening the first camera that works yields a source with a different name.
                 let cameras = ui_state.cameras.iter().flatten();
                 if let Some(wanted) = &mut ui_state.wanted_source
                     && wanted.spec == "camera:"
@@ -78,7 +78,7 @@ impl Core {
                 ui_state.source_status = SourceStatus::Ok;
                 ui_state.is_opening = false;
                 ui_state.has_ended = false;
-                // Complaints about the source before are settled; news still stand.
+                // Warnings and errors about the previous source are obsolete; info messages stay.
                 ui_state.status.take_if(|s| s.level != Level::Info);
                 self.remember_opened();
                 self.record_new_source();
@@ -102,7 +102,7 @@ impl Core {
                 ui_state.say(Level::Warning, format!("{name}: {warning}"));
             }
             Event::SourceStatus { name, status } => {
-                // What goes on is told over the picture; see `stage::connection_ui`.
+                // An unfinished reconnection is shown over the image; see `stage::connection_ui`.
                 ui_state.source_status = status;
                 if status == SourceStatus::Ok {
                     ui_state.say(Level::Info, format!("{name}: back again"));
@@ -212,7 +212,7 @@ impl Core {
         }
     }
 
-    /// Brings new lines to the log.
+    /// Copies new log lines into the UI state.
     fn read_log(&mut self, ctx: &egui::Context) {
         let log = &mut self.ui_state.log;
         while let Some(line) = self.gui.log.as_ref().and_then(LogBook::take) {
@@ -238,7 +238,8 @@ impl Core {
         self.device_lost = Some(message);
     }
 
-    /// Whether the graphics device is gone, also when drawing broke off before that was read.
+    /// Returns whether the GPU device is lost, including a loss whose report was not handled
+    /// because drawing panicked.
     pub(in crate::gui) fn take_device_loss(&mut self) -> bool {
         while let Ok(result) = self.results.try_recv() {
             if let TaskResult::DeviceLost(message) = result {

@@ -1,8 +1,7 @@
-//! What the whole program does, whichever view is shown: sources, models, playback, recordings.
+//! State and actions shared by all views: sources, models, playback, recordings.
 //!
-//! [`Core`] holds the choices, the threads and what is true at the moment. It runs the actions
-//! that concern all of this; those of views and of the window itself it leaves in
-//! [`Core::asked`].
+//! [`Core`] owns the settings, the threads and the transient UI state. It runs the shared actions;
+//! actions of views and of the window are queued in [`Core::asked`].
 
 mod events;
 mod model;
@@ -29,45 +28,45 @@ use crate::gui::tasks::{TaskResult, Tasks};
 use crate::gui::ui_state::{Level, MapTitle, UiState};
 use crate::gui::waker::Waker;
 
-/// Results that may wait: there are never more tasks than a person starts by hand.
+/// Capacity for pending task results; tasks are started by hand, so there are never more.
 const N_RESULTS: usize = 64;
 
-/// The part of the program that all views share.
+/// State and threads shared by all views.
 pub struct Core {
-    /// What the program can do.
+    /// Functions and choices provided by the program.
     pub gui: GuiContext,
-    /// The user's choices.
+    /// The user's settings.
     pub state: AppState,
-    /// The choices as the file has them.
+    /// Settings as last saved to the file.
     saved: AppState,
-    /// What is true at the moment.
+    /// Transient UI state.
     pub ui_state: UiState,
-    /// The threads of the live picture.
+    /// Threads of the live view.
     pub pipeline: Pipeline,
-    /// Starts tasks.
+    /// Starts background tasks.
     pub tasks: Tasks,
-    /// The threads of tasks.
+    /// Threads of running tasks.
     pub workers: Vec<Worker>,
-    /// Actions of views and of the window that are to be run next.
+    /// Actions of views and of the window that are run next.
     pub asked: VecDeque<Action>,
-    /// Why the graphics device is gone; the window is then built anew.
+    /// Reason for the loss of the GPU device; the window is then rebuilt.
     pub device_lost: Option<String>,
     results: Receiver<TaskResult>,
     annotation: Option<Annotation>,
     queue: queue::Queue,
     is_look_sent: bool,
-    /// A path that is being opened; remembered once it is open.
+    /// Path being opened; added to the recent list once it is open.
     opening_path: Option<String>,
-    /// Nothing was asked for yet: the first camera found may start.
+    /// No source was requested yet, so the first camera found may start.
     may_start_camera: bool,
     every_second: EverySecond,
 }
 
 impl Core {
-    /// Reads the settings and starts the threads.
+    /// Loads the settings and starts the threads.
     ///
     /// # Errors
-    /// When the operating system gives no threads.
+    /// If the operating system cannot create threads.
     pub(in crate::gui) fn new(gui: GuiContext) -> Result<Self> {
         let (sender, results) = bounded(N_RESULTS);
         let tasks = Tasks {
@@ -108,7 +107,7 @@ impl Core {
         ui_state.sheet = is_first_run.then_some(Sheet::Welcome);
         Ok(Self {
             pipeline: start_pipeline(&tasks.waker)?,
-            // The first time the user is told before a camera starts.
+            // On the first run the user is informed before any camera starts.
             may_start_camera: gui.input.is_none() && !is_first_run,
             saved: state.clone(),
             gui,
@@ -127,14 +126,14 @@ impl Core {
         })
     }
 
-    /// Runs an action; what cannot be done is said to the user. An action of a view or of the
-    /// window is left in [`Core::asked`].
+    /// Runs an action and reports failure to the user. Actions of views and of the window are
+    /// queued in [`Core::asked`].
     pub(in crate::gui) fn run_action(&mut self, action: Action) {
         let left = self.run_shared(action);
         self.asked.extend(left);
     }
 
-    /// Runs an action; gives back one of a view or of the window.
+    /// Runs a shared action; returns an action of a view or of the window unchanged.
     pub(in crate::gui) fn run_shared(&mut self, action: Action) -> Option<Action> {
         let done = match action {
             Action::Source(action) => self.run_source(action),
@@ -186,12 +185,12 @@ impl Core {
     }
 
     fn set_scale(&mut self, scale: f32) {
-        // Tenths, without what adding them up loses.
+        // Rounded to tenths, so that repeated steps do not accumulate rounding errors.
         let scale = (scale * 10.0).round() / 10.0;
         self.state.scale = scale.clamp(*SCALES.start(), *SCALES.end());
     }
 
-    /// Takes the newest picture; whether there is one.
+    /// Takes the latest frame from the pipeline; returns whether there was one.
     pub(in crate::gui) fn take_picture(&mut self) -> bool {
         let Some(presented) = self.pipeline.take() else {
             return false;
@@ -206,7 +205,7 @@ impl Core {
             let names = maps.iter().map(|map| &map.name);
             if !maps.is_empty() && !names.eq(known.iter().map(|map| &map.name)) {
                 self.ui_state.attention_maps = maps.iter().map(MapTitle::of).collect();
-                // A map of another model.
+                // The selected map may belong to another model.
                 let is_there = |name: &mut String| maps.iter().any(|map| map.name == *name);
                 self.state.attention.take_if(|name| !is_there(name));
                 self.is_look_sent = false;
@@ -233,7 +232,7 @@ impl Core {
         Ok(())
     }
 
-    /// Writes the choices where they differ from the file.
+    /// Saves the settings if they differ from the file.
     pub(in crate::gui) fn save(&mut self) {
         let Some(path) = &self.gui.settings_file else {
             return;
@@ -244,20 +243,21 @@ impl Core {
                 let text = format!("{error:#}; your choices hold until the window is closed");
                 self.ui_state.say(Level::Warning, text);
             }
-            // A disk that is full is not tried again with every click.
+            // After a failure, e.g. on a full disk, the same settings are not written again at
+            // every click.
             self.saved = self.state.clone();
         }
     }
 
-    /// Whether the choices differ from the file.
+    /// Returns whether the settings differ from the file.
     pub(in crate::gui) fn is_unsaved(&self) -> bool {
         self.state != self.saved
     }
 
-    /// Leaves the tasks to themselves when the window has closed.
+    /// Detaches the tasks after the window has closed.
     pub(in crate::gui) fn finish(self) {
         for worker in self.workers {
-            // An open dialog would keep the program alive without a window.
+            // Joining an open dialog would keep the program alive without a window.
             worker.detach();
         }
     }

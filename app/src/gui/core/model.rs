@@ -1,4 +1,4 @@
-//! Which model runs, on what, and what of its results is drawn.
+//! Selection of the model and its device, and drawing of its outputs.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Core {
         }
     }
 
-    /// Loads a model beside the running one.
+    /// Loads a model while the current one keeps running.
     pub(super) fn load_model(&mut self, name: String) {
         self.ui_state.wanted_model = Some(name.clone());
         if self.ui_state.has_crashed {
@@ -39,13 +39,13 @@ impl Core {
         }
     }
 
-    /// Builds models on a device.
+    /// Returns a function that builds models on a device.
     pub(in crate::gui) fn maker(&self, device: usize) -> MakeByName {
         let make = Arc::clone(&self.gui.make_infer);
         Arc::new(move |name| make(name, device))
     }
 
-    /// Loads the model anew on another device; it runs on the old one until then.
+    /// Loads the model on another device; the current one keeps running until then.
     fn change_device(&mut self, device: usize) {
         self.ui_state.status = None;
         match self.ui_state.wanted_model.clone() {
@@ -107,13 +107,13 @@ impl Core {
         self.look_changed();
     }
 
-    /// Tells the infer thread what to draw from now on.
+    /// Schedules new drawing settings for the infer thread.
     pub(in crate::gui) fn look_changed(&mut self) {
         self.is_look_sent = false;
     }
 
-    /// The choices as the infer thread needs them for a model: it is asked for a map of its own, or
-    /// else for its first, never for a map of another model.
+    /// Returns the drawing settings for a model, with its selected map or else its first: a map of
+    /// another model must not be requested.
     pub(super) fn look(&self, model: Option<&str>) -> Look {
         let mut look = self.state.look(self.gui.overlays, self.ui_state.skeleton);
         let is_running = self.ui_state.model.as_deref() == model;
@@ -125,7 +125,7 @@ impl Core {
         look
     }
 
-    /// Sends the choices to the pipeline where they have changed.
+    /// Sends the drawing settings to the pipeline if they have changed.
     pub(in crate::gui) fn send_look(&mut self) {
         if !self.is_look_sent {
             self.pipeline

@@ -1,4 +1,4 @@
-//! Playing, stepping and seeking.
+//! Playback, stepping and seeking.
 
 use poselens_engine::Result;
 use poselens_engine::source::SeekTo;
@@ -8,7 +8,7 @@ use crate::gui::core::Core;
 use crate::gui::ui_state::SPEEDS;
 
 impl Core {
-    /// The live picture stands while something else is looked at, unless it is being recorded.
+    /// Pauses the live view while another view is shown, unless it is being recorded.
     pub(in crate::gui) fn hold_live(&mut self) {
         if self.ui_state.is_playing && self.ui_state.recording.is_none() {
             self.ui_state.is_playing = false;
@@ -16,7 +16,7 @@ impl Core {
         }
     }
 
-    /// The live picture goes on where it was held.
+    /// Resumes the live view if it was paused by [`Core::hold_live`].
     pub(in crate::gui) fn resume_live(&mut self) {
         if std::mem::take(&mut self.ui_state.resumes_live) {
             self.ui_state.is_playing = true;
@@ -68,7 +68,7 @@ impl Core {
     }
 
     fn seek(&mut self, to: SeekTo) {
-        // The past of a live picture stands still; a file plays on from the new place.
+        // Seeking in the live buffer pauses; a file continues from the new position.
         self.ui_state.is_playing &= !self.ui_state.is_live();
         self.ui_state.has_ended = false;
         self.pipeline.seek(to);
@@ -88,7 +88,7 @@ fn next_speed(speed: f64, is_up: bool) -> f64 {
 mod tests {
     use super::*;
 
-    /// Fails when the speed keys skip a speed, or run over the last one.
+    /// Fails when the speed keys skip a speed or go beyond the ends.
     #[test]
     fn speeds_go_up_and_down_by_one_and_stop_at_the_ends() {
         assert_eq!(next_speed(1.0, true), 1.5);

@@ -1,4 +1,4 @@
-//! Files that are recorded whole, one after the other, and what became of them.
+//! The queue of files to record, and the outcome of each.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::gui::titles::frames_text;
 use crate::gui::ui_state::Level;
 use crate::gui::widgets;
 
-/// Files that wait, the one at work, and what became of the others.
+/// Waiting files, the running one, and the outcomes of the others.
 #[derive(Default)]
 pub struct Queue {
     pub waiting: VecDeque<SourceChoice>,
@@ -18,14 +18,14 @@ pub struct Queue {
     pub ended: Vec<Ended>,
 }
 
-/// The file at work.
+/// The file being recorded.
 pub struct Running {
     pub work: FileRecording,
     pub file: SourceChoice,
     pub is_stopping: bool,
 }
 
-/// What became of a file: one line for the user.
+/// Outcome of a file: one line for the user.
 pub enum Ended {
     Done(String),
     /// It was stopped before its end, or lacks something.
@@ -34,7 +34,7 @@ pub enum Ended {
     Skipped(String),
 }
 
-/// What became of a file that was recorded.
+/// Returns the outcome of a file.
 pub fn ended(file: &SourceChoice, outcome: std::result::Result<FileOutcome, Error>) -> Ended {
     let outcome = match outcome {
         Ok(outcome) => outcome,
@@ -54,7 +54,7 @@ pub fn ended(file: &SourceChoice, outcome: std::result::Result<FileOutcome, Erro
     }
 }
 
-/// What became of all files: the line of the only one, or how many of each kind and why.
+/// Summarises the outcomes: the line of a single file, or counts of each kind with reasons.
 pub fn summary(ended: &[Ended]) -> (Level, String) {
     if let [only] = ended {
         return match only {
@@ -97,7 +97,7 @@ pub fn summary(ended: &[Ended]) -> (Level, String) {
 mod tests {
     use super::*;
 
-    /// Fails when the end of a queue hides what failed, or counts wrongly.
+    /// Fails when the summary of a queue hides a failure or miscounts.
     #[test]
     fn the_summary_counts_and_says_why() {
         let end = |name: &str| Ended::Done(name.to_owned());

@@ -1,4 +1,4 @@
-//! Records files whole, one after the other, beside what is shown.
+//! Records whole files one after the other, independently of what is shown.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -17,19 +17,19 @@ use crate::gui::listing::Listing;
 use crate::gui::ui_state::QueueShown;
 
 impl Core {
-    /// Records a file whole, after those that wait.
+    /// Adds a file to the queue.
     pub(super) fn record_file(&mut self, file: SourceChoice) {
         self.queue.waiting.push_back(file);
     }
 
-    /// Records what was found.
+    /// Adds the listed files to the queue.
     pub(super) fn queue_files(&mut self, listing: Listing) {
         let skipped = listing.skipped.into_iter().map(Ended::Skipped);
         self.queue.ended.extend(skipped);
         self.queue.waiting.extend(listing.files);
     }
 
-    /// Ends the recording of a file; what was written of it stays.
+    /// Stops the recording of a file; what has been written is kept.
     pub(super) fn stop_file(&mut self, file: &SourceChoice) {
         match &mut self.queue.running {
             Some(running) if running.file == *file => {
@@ -40,7 +40,7 @@ impl Core {
         }
     }
 
-    /// Ends the recording at work and takes the others out.
+    /// Stops the running file and clears the queue.
     pub(super) fn stop_queue(&mut self) {
         let Queue {
             waiting,
@@ -57,7 +57,7 @@ impl Core {
         self.ui_state.recording.take_if(|r| r.is_file);
     }
 
-    /// Brings the progress to the panels, begins the next file, tells the end.
+    /// Updates the progress, starts the next file, and reports the end of the queue.
     pub(super) fn follow_queue(&mut self) {
         if let Some(running) = &self.queue.running {
             let progress = running.work.progress();

@@ -1,4 +1,4 @@
-//! Recording, snapshots, and what is done with recordings afterwards.
+//! Recording, snapshots, and management of finished recordings.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Core {
         }
     }
 
-    /// Does something to a recording's folder on a thread of its own.
+    /// Changes a recording's folder on its own thread.
     fn change(
         &mut self,
         name: &str,
@@ -119,7 +119,7 @@ impl Core {
         Ok(())
     }
 
-    /// A dialog about recordings was answered.
+    /// Handles the answer to a dialog about recordings.
     pub(super) fn on_picked(&mut self, ask: RecordAsk, mut paths: Vec<PathBuf>) {
         let action = match ask {
             RecordAsk::Files | RecordAsk::Folder => {
@@ -133,7 +133,7 @@ impl Core {
         self.run_action(Action::Record(action));
     }
 
-    /// Where recordings and snapshots go.
+    /// Returns the folder of recordings and snapshots.
     pub(in crate::gui) fn recordings_folder(&self) -> PathBuf {
         let chosen = self.state.recordings_folder.as_ref();
         chosen.unwrap_or(&self.gui.recordings_folder).clone()
@@ -157,7 +157,7 @@ impl Core {
         let Some(source) = self.ui_state.running_source.clone() else {
             return Ok(());
         };
-        // The synthetic figure has no end: it is recorded as it is seen, as a camera is.
+        // The synthetic source is endless: it is recorded live, like a camera.
         let is_file = !self.ui_state.is_live() && !source.spec.starts_with(&self.gui.synthetic);
         let mut folder = PathBuf::new();
         if is_file {
@@ -181,8 +181,8 @@ impl Core {
         Ok(())
     }
 
-    /// Another source has come while one was recorded: a recording belongs to one source, so a
-    /// new one begins. The pipeline has ended that of a camera; a file is recorded to its end.
+    /// Starts a new recording after the source changed while recording, because a recording has a
+    /// single source. The pipeline has ended a camera's recording; a file is recorded to its end.
     pub(super) fn record_new_source(&mut self) {
         let running = self.ui_state.running_source.as_ref();
         let is_other = |r: &mut Recording| Some(&r.source.spec) != running.map(|s| &s.spec);
@@ -191,7 +191,7 @@ impl Core {
         }
     }
 
-    /// Exporters of new recordings beside the poses and COCO results.
+    /// Returns the exporters of new recordings, in addition to the poses and COCO results.
     pub(super) fn exports(&self) -> Vec<String> {
         self.state.exports.iter().cloned().collect()
     }
@@ -202,7 +202,7 @@ impl Core {
             return Ok(());
         }
         self.pipeline.stop_recording()?;
-        // Nothing was recorded yet: no news will come of it.
+        // Nothing was recorded yet, so no event will clear it.
         self.ui_state.recording.take_if(|r| r.progress.is_none());
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Core {
         Ok(())
     }
 
-    /// Brings the progress of an annotation to the panels, and its end to the user.
+    /// Updates the progress of an annotation and reports its end.
     pub(super) fn follow_annotation(&mut self) {
         let (Some(work), Some(shown)) = (&self.annotation, &mut self.ui_state.annotating) else {
             return;
@@ -277,7 +277,7 @@ impl Core {
     }
 }
 
-/// Renames a recording's folder; what the user is told.
+/// Renames a recording's folder; returns the message for the user.
 fn rename(folder: &Path, name: &str) -> std::result::Result<Option<String>, String> {
     let name = name.trim();
     let is_name = Path::new(name).file_name() == Some(name.as_ref()) && !name.starts_with('.');
@@ -290,7 +290,7 @@ fn rename(folder: &Path, name: &str) -> std::result::Result<Option<String>, Stri
     if target == folder {
         return Ok(None);
     }
-    // Renaming onto an empty folder would replace it without a word.
+    // Renaming onto an empty folder would silently replace it.
     if target.exists() {
         return Err(format!("{} exists already", target.display()));
     }
@@ -299,7 +299,7 @@ fn rename(folder: &Path, name: &str) -> std::result::Result<Option<String>, Stri
     Ok(Some(format!("Renamed to {name}")))
 }
 
-/// The source that is a recording's raw video.
+/// Returns the raw video of a recording as a source.
 fn raw_video(folder: &Path) -> SourceChoice {
     SourceChoice {
         label: folder_name(folder),

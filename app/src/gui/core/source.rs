@@ -1,4 +1,4 @@
-//! Opening sources: cameras, files, what was opened before.
+//! Opening of sources: cameras, files and recent paths.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::gui::state::AppState;
 use crate::gui::tasks::TaskResult;
 use crate::gui::ui_state::Level;
 
-/// How long a camera may take to be let go, before it is opened anew; and between two tries.
+/// Time limit for a camera to be released before it is reopened, and the retry interval.
 const RELEASE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -36,7 +36,7 @@ impl Core {
             SourceAction::ForgetRecent => self.state.recent.clear(),
             SourceAction::Format(format) => return self.choose_format(format),
             SourceAction::Close => {
-                // A file that is recorded goes on to its end.
+                // The recording of a file continues to its end.
                 if self.ui_state.recording.take().is_some_and(|r| !r.is_file) {
                     self.pipeline.stop_recording()?;
                 }
@@ -66,15 +66,15 @@ impl Core {
         Ok(())
     }
 
-    /// Lets the view that is shown open what the user typed, picked or dropped.
+    /// Asks the active view to open a path that was typed, picked or dropped.
     pub(in crate::gui) fn ask_to_open(&mut self, path: String) {
         self.asked
             .push_back(Action::Window(WindowAction::OpenPath(path)));
     }
 
-    /// The source that a path or the like means; it is remembered once it is open.
+    /// Returns the source for a path or source text; a path joins the recent list once it is open.
     pub(in crate::gui) fn choose(&mut self, path: String) -> SourceChoice {
-        // `camera:0` and the like are no files.
+        // Source texts such as `camera:0` are not paths.
         let is_path = SourceSpec::parse(&path).is_ok_and(|s| *s.argument() == *path);
         self.opening_path = is_path.then(|| absolute(&path));
         let name = Path::new(&path).file_name();
@@ -82,15 +82,15 @@ impl Core {
         SourceChoice { label, spec: path }
     }
 
-    /// Opens a source as the live picture.
+    /// Opens a source in the live view.
     ///
     /// # Errors
-    /// When the workers are gone and no new ones can be started.
+    /// If the workers have ended and cannot be restarted.
     pub(in crate::gui) fn open(&mut self, choice: SourceChoice) -> Result<()> {
         self.open_within(choice, Duration::ZERO)
     }
 
-    /// Opens a source; what fails is tried again for so long.
+    /// Opens a source, retrying for up to `patience`.
     fn open_within(&mut self, choice: SourceChoice, patience: Duration) -> Result<()> {
         if self.ui_state.cameras.iter().flatten().any(|c| *c == choice) {
             self.state.camera = Some(choice.label.clone());
@@ -128,25 +128,25 @@ impl Core {
             .switch_source(&name.unwrap_or_default(), opener)
     }
 
-    /// Lets the running camera deliver otherwise, now and whenever it is opened again.
+    /// Sets the format of the running camera, now and for later runs.
     fn choose_format(&mut self, format: Option<CameraFormat>) -> Result<()> {
         let Some(camera) = self.ui_state.running_source.clone() else {
             return Ok(());
         };
         let formats = &mut self.state.camera_formats;
-        // Older files name formats by the camera's label.
+        // Older settings files key formats by the camera's label.
         formats.remove(&camera.label);
         formats.remove(&camera.spec);
         if let Some(format) = format {
             formats.insert(camera.spec.clone(), format);
         }
-        // A camera can be held by one reader only.
+        // A camera allows only one reader at a time.
         self.pipeline.close_source();
         self.open_within(camera, RELEASE)
     }
 
-    /// The remembered camera, or else the first, or else the sample clip: only when nothing else
-    /// was asked for.
+    /// Starts the last used camera, or else the first, or else the sample clip, unless a source was
+    /// already requested.
     pub(super) fn start_camera(&mut self) {
         if !std::mem::take(&mut self.may_start_camera) || self.ui_state.wanted_source.is_some() {
             return;
@@ -164,7 +164,7 @@ impl Core {
         }
     }
 
-    /// A path that the user gave is open: it is offered again the next time.
+    /// Adds the opened path to the recent list.
     pub(in crate::gui) fn remember_opened(&mut self) {
         if let Some(path) = self.opening_path.take() {
             self.state.remember(&path);
@@ -172,8 +172,7 @@ impl Core {
         }
     }
 
-    /// Looks which of the files opened before are still there; on a thread of its own, as they may
-    /// lie on a disk that sleeps.
+    /// Checks which recent files still exist; on its own thread, because a sleeping disk may block.
     pub(in crate::gui) fn look_for_recent(&mut self) {
         let recent = self.state.recent.clone();
         if recent.is_empty() {
@@ -190,7 +189,7 @@ impl Core {
     }
 }
 
-/// The path as it is understood from any folder.
+/// Returns the path as an absolute path.
 fn absolute(path: &str) -> String {
     std::path::absolute(Path::new(path)).map_or_else(
         |_| path.to_owned(),
@@ -198,10 +197,10 @@ fn absolute(path: &str) -> String {
     )
 }
 
-/// The camera last used, if it is there: of two of one name the one in its place.
+/// Returns the last used camera if present: among cameras of the same name, the one at its place.
 fn remembered<'a>(cameras: &'a [SourceChoice], state: &AppState) -> Option<&'a SourceChoice> {
     let saved = state.camera.as_deref()?;
-    // Two cameras of one name carry their place behind it, as long as both are there.
+    // Two cameras of the same name have their place appended while both are connected.
     let is_longer = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with(" ("));
     let is_named =
         |label: &str| label == saved || is_longer(label, saved) || is_longer(saved, label);
@@ -223,8 +222,8 @@ mod tests {
         }
     }
 
-    /// Fails when of two equal webcams the other one is opened at the next start because the chosen
-    /// one was alone when it was chosen, or another camera in its place is taken for it.
+    /// Fails when, of two identical webcams, the wrong one opens at the next start because only one
+    /// was connected when it was chosen, or a different camera at its place is taken for it.
     #[test]
     fn a_camera_is_remembered_by_its_place() {
         let state = |label: &str, place: Option<&str>| AppState {

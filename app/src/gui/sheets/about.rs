@@ -1,4 +1,4 @@
-//! Version, devices, licences.
+//! The About sheet: version, devices and licences.
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 
@@ -6,8 +6,8 @@ use crate::gui::context::DeviceChoice;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 
-/// Every library that building, running or testing the program uses on any system, with its
-/// licence, one a line; a test holds it against `Cargo.lock`.
+/// All libraries used to build, run or test the program on any system, with their licences, one per
+/// line; a test compares the list with `Cargo.lock`.
 const LIBRARIES: &str = include_str!("libraries.txt");
 
 pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -35,7 +35,7 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         "It stands on {} libraries, counting those of every system and of its tests:",
         LIBRARIES.lines().count()
     ));
-    // Its full height at once: a sheet that grows moves its button away from the pointer.
+    // Full height from the start: a growing sheet would move its button away from the pointer.
     let height = (ui.ctx().content_rect().height() - 480.0).clamp(90.0, 320.0);
     ScrollArea::vertical()
         .max_height(height)

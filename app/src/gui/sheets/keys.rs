@@ -1,4 +1,4 @@
-//! Every key there is.
+//! The sheet of keyboard shortcuts.
 
 use eframe::egui::{Grid, RichText, ScrollArea, Ui};
 
@@ -12,7 +12,7 @@ pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let height = (ui.ctx().content_rect().height() - 200.0).max(160.0);
     ScrollArea::vertical()
         .max_height(height)
-        // Its full height at once: a sheet that grows moves its button away from the pointer.
+        // Full height from the start: a growing sheet would move its button away from the pointer.
         .min_scrolled_height(height)
         .show(ui, |ui| {
             Grid::new("keys")

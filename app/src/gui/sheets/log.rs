@@ -1,4 +1,4 @@
-//! What the program has reported: for who wants to know why, or to tell others.
+//! The log sheet, for troubleshooting and bug reports.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
 use crate::gui::{theme, widgets};
 
-/// What can be listed, the fewest lines first.
+/// Selectable levels, least verbose first.
 const LEVELS: [(Level, &str); 4] = [
     (Level::ERROR, "Errors"),
     (Level::WARN, "Warnings and errors"),
@@ -23,7 +23,7 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let lines: Vec<_> = ui_state
         .log
         .iter()
-        // Levels are ordered by how much they let through.
+        // `Level` is ordered by verbosity.
         .filter(|line| line.level <= ui_state.log_level)
         .collect();
     let current = LEVELS

@@ -1,4 +1,4 @@
-//! Sheets: what lies over the whole window until it is put away.
+//! Sheets: modal dialogs over the whole window.
 
 mod about;
 mod keys;
@@ -14,7 +14,7 @@ use crate::gui::action::{Sheet, WindowAction};
 use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
 
-/// Lays out the open sheet, if one is; Escape or a click beside it puts it away.
+/// Shows the open sheet, if any; Escape or a click outside closes it.
 pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
     let Some(sheet) = cx.ui_state.sheet else {
         return;
@@ -45,7 +45,7 @@ pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
             if sheet != Sheet::Palette {
                 ui.add_space(8.0);
                 let close = Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0));
-                // In a row, where a button's text stands in its middle.
+                // In a horizontal layout, which centres the button's text vertically.
                 let closed = ui.horizontal(|ui| {
                     ui.add(close)
                         .on_hover_text("Puts this away (Escape)")

@@ -1,4 +1,4 @@
-//! The command palette: type a few letters, press Enter.
+//! The command palette: type a few letters and press Enter.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,7 @@ use crate::gui::sheets::send::send;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 
-/// Height of the list, points, where the window has so much.
+/// Height of the list in points, if the window is tall enough.
 const LIST: f32 = 360.0;
 
 pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
@@ -22,7 +22,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let up = pressed(ui, Key::ArrowUp);
     let is_entered = pressed(ui, Key::Enter) > 0;
 
-    // First the field: Enter means what was typed before it in this frame, too.
+    // The field comes first, so that Enter also applies to text typed in this frame.
     let mut search = cx.ui_state.search.clone();
     let field = ui
         .add(
@@ -37,7 +37,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         .into_iter()
         .filter_map(|c| Some((fit_command(&c, &search, cx.gui)?, c)))
         .collect();
-    // Stable: commands that fit equally well keep the table's order.
+    // Stable sort: commands with equal scores keep the table's order.
     found.sort_by_key(|(score, _)| Reverse(*score));
     let row_id = Id::unique("palette row");
     let mut row = ui.data(|d| d.get_temp::<usize>(row_id)).unwrap_or(0);
@@ -54,7 +54,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.spacing_mut().scroll = ScrollStyle::solid();
     ScrollArea::vertical()
         .max_height(height)
-        // However many commands are found, the sheet stays where and as large as it is.
+        // Constant size: the sheet does not move or resize with the number of matches.
         .min_scrolled_height(height)
         .auto_shrink(false)
         .scroll_bar_visibility(ScrollBarVisibility::AlwaysVisible)
@@ -84,7 +84,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         });
     if let Some(action) = chosen {
         row = 0;
-        // First away with this sheet: the command may open another one.
+        // Close this sheet first, because the command may open another one.
         send(cx, WindowAction::CloseSheet);
         cx.actions.push(action);
     }

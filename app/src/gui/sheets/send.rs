@@ -1,4 +1,4 @@
-//! What sheets ask of the window.
+//! Sends actions of sheets to the window.
 
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::view::PanelContext;

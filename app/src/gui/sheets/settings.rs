@@ -1,4 +1,4 @@
-//! Choices about the window itself; everything else is chosen where it shows.
+//! Settings of the window itself; all other settings are next to what they affect.
 
 use eframe::egui::{Button, Label, RichText, Slider, Ui, vec2};
 
@@ -8,7 +8,7 @@ use crate::gui::state::SCALES;
 use crate::gui::view::PanelContext;
 use crate::gui::{theme, widgets};
 
-/// What the networks run on.
+/// Shows the list of compute devices.
 fn device_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let at = cx.ui_state.loading_device.unwrap_or(cx.ui_state.device);
     let devices = cx.gui.devices.iter().enumerate();
@@ -44,7 +44,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             .add(slider)
             .on_hover_text("Size of text and controls; the image is not scaled")
             .accessible_name("Size");
-        // Not while it is dragged: the slider would run away from the pointer.
+        // Applied after the drag: rescaling meanwhile would move the slider away from the pointer.
         if response.changed() && !response.dragged() || response.drag_stopped() {
             send(cx, WindowAction::Scale(scale));
         }

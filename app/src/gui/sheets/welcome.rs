@@ -1,4 +1,4 @@
-//! The first steps, and what happens to the camera's pictures.
+//! The welcome sheet: first steps, and the note on camera privacy.
 
 use eframe::egui::{Button, RichText, Ui, vec2};
 
@@ -39,7 +39,7 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let mut chosen = None;
     ui.horizontal_wrapped(|ui| {
         let size = vec2(160.0, 36.0);
-        // The first that can be done is what most people want.
+        // The first available step is highlighted as the default.
         let mut is_first = true;
         let mut offer = |ui: &mut Ui, text: &str, help: &str, action: Option<SourceAction>| {
             let can = action.is_some();

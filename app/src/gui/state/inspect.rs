@@ -1,4 +1,4 @@
-//! What the user chose to see of a network: saved with the window's other choices.
+//! The user's choices in the Inspect view, saved with the other settings.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use poselens_engine::geometry::Point;
 use poselens_engine::output::{Direction, RegionOutput};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What of a network's inside lies over the picture. Which of them a model has follows from its
-/// answer, never from its name.
+/// What is drawn over the image in Inspect. Availability follows from the model's output, never
+/// from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
-    /// Nothing: the bare picture.
+    /// Nothing: the plain image.
     Picture,
     /// Heatmaps of the joints.
     Heatmap,
@@ -22,10 +22,10 @@ pub enum What {
 }
 
 impl What {
-    /// All, in the order of the switch.
+    /// All variants, in the order of the switch.
     pub const ALL: [Self; 4] = [Self::Picture, Self::Heatmap, Self::Maps, Self::QueryKey];
 
-    /// What the switch says.
+    /// Returns the label of the switch.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Picture => "None",
@@ -35,7 +35,7 @@ impl What {
         }
     }
 
-    /// What it tells.
+    /// Returns the tooltip.
     pub const fn help(self) -> &'static str {
         match self {
             Self::Picture => "The image alone",
@@ -45,7 +45,7 @@ impl What {
         }
     }
 
-    /// Whether a region has it.
+    /// Returns whether a region's output contains it.
     pub fn is_in(self, region: &RegionOutput) -> bool {
         match self {
             Self::Picture => true,
@@ -55,7 +55,7 @@ impl What {
         }
     }
 
-    /// What was asked for where the region has it, else the most telling it has.
+    /// Returns the requested variant if the region has it, else the most informative one it has.
     pub fn of(region: &RegionOutput, wanted: Option<Self>) -> Self {
         let by_worth = [Self::QueryKey, Self::Maps, Self::Heatmap, Self::Picture];
         wanted
@@ -66,57 +66,57 @@ impl What {
     }
 }
 
-/// What is asked about: a joint or a place in the picture.
+/// The selected joint or pixel whose maps are shown.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pick {
-    /// A joint by its name, of the n-th person; another model shows its joint of that name.
+    /// A joint of the n-th person, stored by name so that it carries over to other models.
     Joint {
         /// Name in the skeleton.
         name: String,
-        /// Place among the poses of the answer.
+        /// Index in the list of predicted poses.
         person: usize,
     },
-    /// Image pixels.
+    /// Position in image pixels.
     Pixel(Point),
 }
 
-/// The user's choices for looking inside.
+/// The user's choices in Inspect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Choices {
-    /// What is shown; `None` shows the most telling that a model has.
+    /// What is shown; `None` means the most informative variant available.
     pub what: Option<What>,
-    /// Mean-field iteration; `None` is the last.
+    /// Mean-field iteration; `None` means the last.
     pub iteration: Option<usize>,
-    /// How self-attention is read.
+    /// Direction in which self-attention is read.
     pub direction: Direction,
-    /// Row in the grid of layers and heads; beyond the last it is the last.
+    /// Row in the grid of layers and heads; larger values mean the last row.
     #[serde(deserialize_with = "layer")]
     pub layer: usize,
-    /// Head; `None` is the mean of all.
+    /// Attention head; `None` averages all heads.
     pub head: Option<usize>,
-    /// Strength of maps over the picture, [0, 1].
+    /// Opacity of maps over the image, [0, 1].
     pub opacity: f32,
-    /// Strength below which the picture is left alone, [0, 1].
+    /// Value below which a map is transparent, [0, 1].
     pub threshold: f32,
-    /// Smooth between a map's pixels; otherwise they are squares.
+    /// Whether maps are interpolated smoothly; otherwise their pixels are squares.
     pub is_smooth: bool,
-    /// Colours stand for all possible values; otherwise for those of this frame.
+    /// Whether colours cover all possible values; otherwise those of this frame.
     pub is_range_fixed: bool,
-    /// Limbs and joints are drawn over the map.
+    /// Whether limbs and joints are drawn over the map.
     pub has_skeleton: bool,
-    /// Two models that are compared are drawn over one picture; otherwise side by side.
+    /// Whether two compared models are drawn over one image; otherwise side by side.
     pub is_overlaid: bool,
-    /// Exports ask for their place; otherwise they go to the folder of recordings.
+    /// Whether exports ask for a destination; otherwise they go to the recordings folder.
     pub asks_where: bool,
-    /// Group of maps last chosen, by model.
+    /// Last chosen group of maps, by model.
     pub maps: BTreeMap<String, String>,
 }
 
-/// Beyond every layer, and the largest number that TOML has.
+/// Larger than any layer index; the largest integer that TOML supports.
 const LAST_LAYER: usize = (i64::MAX as u64 & usize::MAX as u64) as usize;
 
-/// Version 0.1.0 wrote a larger one.
+/// Clamps the layer, because version 0.1.0 wrote a larger value.
 fn layer<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     Ok(usize::deserialize(from)?.min(LAST_LAYER))
 }

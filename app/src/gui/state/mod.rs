@@ -1,4 +1,4 @@
-//! What the window remembers between runs.
+//! Settings of the window that are saved between runs.
 
 pub mod inspect;
 pub mod train;
@@ -19,65 +19,66 @@ use poselens_engine::track::OneEuro;
 use poselens_shaders::heat::Sampling;
 use serde::{Deserialize, Serialize};
 
-/// Files and folders that are remembered.
+/// Maximum number of recent files and folders.
 pub const N_RECENT: usize = 10;
-/// Smallest and largest size of everything in the window.
+/// Range of the user interface scale.
 pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
-/// The user's choices. Everything here is saved, nothing else is.
+/// The user's settings. Everything in here is saved, nothing else is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AppState {
-    /// Model last chosen.
+    /// Last chosen model.
     pub model: Option<String>,
-    /// Label of the camera last used.
+    /// Label of the last used camera.
     pub camera: Option<String>,
-    /// Its place, as [`super::SourceChoice::spec`] says it: what tells it from one of the same name.
+    /// Its [`super::SourceChoice::spec`], which distinguishes cameras of the same name.
     pub camera_place: Option<String>,
-    /// Formats chosen for cameras, by their places (in older files by their labels); the others
-    /// deliver what fits best.
+    /// Formats chosen for cameras, keyed by spec (in older files by label); other cameras use the
+    /// best format.
     pub camera_formats: BTreeMap<String, CameraFormat>,
     /// Text of the path field.
     pub path: String,
-    /// Files and folders opened before, the newest first.
+    /// Recent files and folders, newest first.
     pub recent: Vec<String>,
-    /// Where a file was last chosen.
+    /// Folder of the last chosen file.
     pub last_folder: Option<PathBuf>,
-    /// Size of everything in the window, 1 is the system's own.
+    /// Scale of the user interface; 1 is the system's.
     pub scale: f32,
-    /// Names of the overlays switched on.
+    /// Names of the enabled overlays.
     pub overlays: BTreeSet<String>,
-    /// Joints below this score are not drawn, [0, 1].
+    /// Minimum score for drawing a joint, [0, 1].
     pub keypoint_threshold: f32,
-    /// Strength of maps over the picture, [0, 1].
+    /// Opacity of maps over the image, [0, 1].
     pub opacity: f32,
     /// Name of the joint whose heatmap is shown; `None` shows all.
     pub joint: Option<String>,
-    /// Name of the attention map shown; `None` shows the model's first.
+    /// Name of the shown attention map; `None` shows the model's first.
     pub attention: Option<String>,
-    /// Maps are smooth between their pixels; otherwise their pixels are shown as squares.
+    /// Whether maps are interpolated smoothly; otherwise their pixels are squares.
     pub is_map_smooth: bool,
-    /// Strength of a map below which the picture is left alone, [0, 1].
+    /// Value below which a map is transparent, [0, 1].
     pub map_threshold: f32,
-    /// Colours of attention maps stand for all possible values; otherwise for those of each frame.
+    /// Whether the colours of attention maps cover all possible values; otherwise those of each
+    /// frame.
     pub is_range_fixed: bool,
-    /// Names of joints that are not drawn.
+    /// Names of hidden joints.
     pub hidden_joints: BTreeSet<String>,
-    /// Joints smoothed over time.
+    /// Whether joints are smoothed over time.
     pub is_smoothed: bool,
-    /// How they are smoothed.
+    /// Smoothing parameters.
     pub smoothing: OneEuro,
-    /// Cameras are shown as in a mirror. Display only: left stays left in every result.
+    /// Whether camera images are mirrored. Display only: left stays left in every result.
     pub is_mirrored: bool,
-    /// Files begin again at their end.
+    /// Whether files restart at their end.
     pub is_looping: bool,
-    /// Where recordings and snapshots go; `None` is the place given by the program.
+    /// Folder of recordings and snapshots; `None` means the program's default.
     pub recordings_folder: Option<PathBuf>,
-    /// Exporters of recordings beside the poses and COCO results, by name.
+    /// Names of the exporters that recordings use in addition to the poses and COCO results.
     pub exports: BTreeSet<String>,
-    /// What is shown of the inside of a network.
+    /// Choices in Inspect.
     pub inspect: Choices,
-    /// What is chosen for trainings.
+    /// Choices for the next training.
     pub train: TrainPlan,
 }
 
@@ -115,23 +116,23 @@ impl Default for AppState {
 }
 
 impl AppState {
-    /// The format chosen for a camera, if one was.
+    /// Returns the format chosen for a camera, if any.
     pub fn camera_format(&self, spec: &str, label: &str) -> Option<&CameraFormat> {
         let formats = &self.camera_formats;
         formats.get(spec).or_else(|| formats.get(label))
     }
 
-    /// Reads the choices of an earlier run; a missing file gives the defaults. Also the names of
-    /// values that are not understood, such as those of a newer version: the defaults stand for
-    /// them, and the file keeps them.
+    /// Loads the settings of an earlier run; a missing file gives the defaults. Also returns the
+    /// keys of values that could not be parsed, such as those of a newer version: they take their
+    /// defaults, and the file keeps them.
     ///
     /// # Errors
-    /// When the file exists and cannot be read or is no TOML.
+    /// If the file exists but cannot be read or is not valid TOML.
     pub fn load(path: &Path) -> anyhow::Result<(Self, Vec<String>)> {
         Ok(document::understood(&read(path)?.unwrap_or_default()))
     }
 
-    /// Renames a file that cannot be read, so that its choices are not overwritten; its new path.
+    /// Renames an unreadable file so that its settings are not overwritten; returns the new path.
     pub fn set_aside(path: &Path) -> Option<PathBuf> {
         let aside = path.with_extension("toml.damaged");
         match std::fs::rename(path, &aside) {
@@ -143,12 +144,12 @@ impl AppState {
         }
     }
 
-    /// Writes what is different from `saved`, the choices that the file held before; all of them
-    /// where there is no file. The rest of the file stays: another window, or a newer version, may
-    /// have written it. The file is replaced as a whole or not at all.
+    /// Writes the settings that differ from `saved`, the previous contents of the file; all of them
+    /// if there is no file. Other values in the file are kept, because another window or a newer
+    /// version may have written them. The file is replaced atomically.
     ///
     /// # Errors
-    /// When the file or its folder cannot be written.
+    /// If the file or its folder cannot be written.
     pub fn save(&self, path: &Path, saved: &Self) -> anyhow::Result<()> {
         let cannot = || format!("cannot write {}", path.display());
         if let Some(folder) = path.parent() {
@@ -164,14 +165,14 @@ impl AppState {
         Ok(replace(path, text.as_bytes())?)
     }
 
-    /// Remembers that this file or folder was opened, as the newest.
+    /// Adds a file or folder to the recent list as the newest.
     pub fn remember(&mut self, path: &str) {
         self.recent.retain(|known| known != path);
         self.recent.insert(0, path.to_owned());
         self.recent.truncate(N_RECENT);
     }
 
-    /// The choices as the infer thread needs them.
+    /// Converts the settings for the infer thread.
     pub fn look(&self, overlays: &'static [OverlaySpec], skeleton: Option<&Skeleton>) -> Look {
         Look {
             overlays: overlays
@@ -206,7 +207,7 @@ impl AppState {
         }
     }
 
-    /// The choices as the capture thread needs them.
+    /// Converts the settings for the capture thread.
     pub fn playback(&self, is_playing: bool, speed: f64) -> Playback {
         Playback {
             is_playing,
@@ -216,12 +217,12 @@ impl AppState {
     }
 }
 
-/// The file as it is; `None` where there is none.
+/// Reads the file as TOML; `None` if it does not exist.
 fn read(path: &Path) -> anyhow::Result<Option<toml::Table>> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let table = text.parse().or_else(|error: toml::de::Error| {
-                // Version 0.1.0 wrote a number that only its own field can take.
+                // Version 0.1.0 wrote a number that only the field's own deserialiser accepts.
                 let state: AppState = toml::from_str(&text).map_err(|_| error.clone())?;
                 toml::Table::try_from(state).map_err(|_| error)
             });
@@ -236,7 +237,8 @@ fn read(path: &Path) -> anyhow::Result<Option<toml::Table>> {
 mod tests {
     use super::*;
 
-    /// Fails when the list of recent files grows without end, names one twice, or loses the order.
+    /// Fails when the list of recent files grows beyond its limit, has duplicates, or loses its
+    /// order.
     #[test]
     fn recent_files_are_the_last_ten_without_repetition() {
         let mut state = AppState::default();
@@ -249,7 +251,7 @@ mod tests {
         assert_eq!(state.recent[N_RECENT - 1], "/clips/5.mp4");
     }
 
-    /// Fails when a choice is forgotten between runs, or an older file no longer loads.
+    /// Fails when a setting is lost between runs, or an older file no longer loads.
     #[test]
     fn choices_survive_a_restart_and_older_files_load() {
         let folder = std::env::temp_dir().join(format!("poselens-state-{}", std::process::id()));
@@ -281,7 +283,7 @@ mod tests {
             is_looping: true,
             ..AppState::default()
         };
-        // The default of version 0.1.0.
+        // Defaults written by version 0.1.0.
         let first = "is_looping = true\n[inspect]\nlayer = 18446744073709551615\n";
         std::fs::write(&path, first).unwrap();
         assert_eq!(AppState::load(&path).unwrap().0, old);
@@ -296,8 +298,8 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
-    /// Fails when a choice costs what a newer version has written into the file, or what another
-    /// window has chosen meanwhile, or when a value that is not understood goes unsaid.
+    /// Fails when saving a setting discards values written by a newer version or by another window
+    /// meanwhile, or a value that cannot be parsed is not reported.
     #[test]
     fn a_newer_version_and_another_window_keep_their_choices() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What the user has chosen for the next training: saved with the window's other choices.
+//! The user's choices for the next training, saved with the other settings.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,24 +10,24 @@ use poselens_engine::train::recipe::{RECIPES, recipe};
 use poselens_engine::train::{DataConfig, Start, TrainConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Trainings remembered that lie elsewhere than usual.
+/// Maximum number of remembered trainings outside the usual folder.
 const N_REMEMBERED: usize = 12;
 
-/// What people are for.
+/// Role of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Learned from.
+    /// Training data.
     Learn,
-    /// Measured on, never learned from.
+    /// Validation data, never trained on.
     HeldOut,
 }
 
-/// Weights that were trained here and are offered as a network.
+/// Weights trained in this program, offered as a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trained {
-    /// As [`crate::gui::trained::join`] makes it.
+    /// Name as made by [`crate::gui::trained::join`].
     pub name: String,
-    /// One line about them.
+    /// One-line description.
     pub help: String,
 }
 
@@ -35,27 +35,27 @@ pub struct Trained {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainPlan {
-    /// Row of `RECIPES` that the options come from.
+    /// Name of the row of `RECIPES` that the options come from.
     pub recipe: String,
-    /// Folder of the next training; `None` makes a new one in the usual place.
+    /// Output folder of the next training; `None` creates a new one in the usual place.
     pub out: Option<PathBuf>,
-    /// Threads of the training; 0 leaves one core to the rest of the program.
+    /// Number of training threads; 0 leaves one core to the rest of the program.
     pub threads: usize,
-    /// The loss is drawn on a logarithmic scale.
+    /// Whether the loss is drawn on a logarithmic scale.
     pub is_log_scale: bool,
-    /// Folder of the training that has begun and not ended: after the program was closed
-    /// meanwhile, or broke off, it is offered to go on.
+    /// Folder of the training that has started but not ended: if the program was closed or crashed
+    /// meanwhile, the view offers to resume it.
     pub at_work: Option<PathBuf>,
-    /// Folders of trainings that lie elsewhere than usual, newest first.
+    /// Folders of trainings outside the usual folder, newest first.
     pub elsewhere: Vec<PathBuf>,
-    /// Weights taken over.
+    /// Trained weights added to the list of models.
     pub trained: Vec<Trained>,
-    /// The engine's own options; `None` until the view is opened for the first time.
+    /// Options of the engine; `None` until the view is first opened.
     #[serde(deserialize_with = "lenient")]
     pub config: Option<TrainConfig>,
 }
 
-/// Options of another version are forgotten; the window's other choices are not lost with them.
+/// Discards options of another version without losing the other settings.
 fn lenient<'de, D: Deserializer<'de>>(
     from: D,
 ) -> std::result::Result<Option<TrainConfig>, D::Error> {
@@ -71,10 +71,10 @@ fn lenient<'de, D: Deserializer<'de>>(
 }
 
 impl TrainPlan {
-    /// Fills in what was never chosen.
+    /// Fills in options that were never set.
     ///
     /// # Errors
-    /// When a recipe is broken (a fault of this build).
+    /// If a built-in recipe is invalid, which is a bug in this build.
     pub fn prepare(&mut self) -> Result<()> {
         if self.config.is_none() {
             self.take_recipe(MODELS[0].name, RECIPES[0].name)?;
@@ -82,10 +82,10 @@ impl TrainPlan {
         Ok(())
     }
 
-    /// Takes the options of a recipe; data, seed and threads stay.
+    /// Takes the options of a recipe; data, seed and threads are kept.
     ///
     /// # Errors
-    /// When there is no such model or recipe.
+    /// If there is no such model or recipe.
     pub fn take_recipe(&mut self, model: &str, name: &str) -> Result<()> {
         let mut config = recipe(model, name)?;
         if let Some(old) = self.config.take() {
@@ -104,14 +104,14 @@ impl TrainPlan {
         Ok(())
     }
 
-    /// The recipes that suit `model`: our own and the published one.
+    /// Returns the recipes for `model`: our own and the published one.
     pub fn recipes(model: &str) -> Vec<&'static str> {
         let published = model::model(model).map(|spec| spec.recipe).ok();
         let own = RECIPES.first().map(|r| r.name);
         own.into_iter().chain(published).collect()
     }
 
-    /// The data of a role.
+    /// Returns the data set of a role.
     pub fn data(&self, role: Role) -> Option<&DataConfig> {
         let config = self.config.as_ref()?;
         match role {
@@ -120,14 +120,14 @@ impl TrainPlan {
         }
     }
 
-    /// The plan's own folder, or a new one in `usual`.
+    /// Returns the chosen output folder, or a new one in `usual`.
     pub fn folder(&self, usual: &Path) -> PathBuf {
         let model = self.config.as_ref().map_or("network", |c| &c.model);
         let name = || format!("{model}_{}", stamp(SystemTime::now()));
         self.out.clone().unwrap_or_else(|| usual.join(name()))
     }
 
-    /// Threads to train with on this machine.
+    /// Returns the number of training threads on this machine.
     pub fn n_threads(&self) -> usize {
         let cores = n_cores();
         match self.threads {
@@ -136,7 +136,7 @@ impl TrainPlan {
         }
     }
 
-    /// Remembers a training that does not lie in `usual`.
+    /// Remembers a training outside `usual`.
     pub fn remember(&mut self, folder: &Path, usual: &Path) {
         if folder.parent() != Some(usual) {
             self.elsewhere.retain(|f| f != folder);
@@ -146,7 +146,7 @@ impl TrainPlan {
     }
 }
 
-/// Puts `data` in its place; empty labels empty it.
+/// Sets the data of a role; an empty label path removes it.
 pub fn set_data(config: &mut TrainConfig, role: Role, data: Option<DataConfig>) {
     let data = data.filter(|d| !d.annotations.as_os_str().is_empty());
     match role {
@@ -155,7 +155,7 @@ pub fn set_data(config: &mut TrainConfig, role: Role, data: Option<DataConfig>) 
     }
 }
 
-/// Cores of this machine.
+/// Returns the number of cores of this machine.
 pub fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -164,10 +164,10 @@ pub fn n_cores() -> usize {
 mod tests {
     use super::*;
 
-    /// Fails when options of another version take the window's other choices along, or those of
-    /// this one are forgotten.
+    /// Fails when options of another version discard the other settings, or options of this version
+    /// are lost.
     #[test]
-    fn options_of_another_version_are_forgotten_alone() {
+    fn only_options_of_another_version_are_discarded() {
         let mut plan = TrainPlan {
             threads: 3,
             ..TrainPlan::default()
@@ -180,7 +180,8 @@ mod tests {
         assert_eq!((read.threads, read.config), (3, None));
     }
 
-    /// Fails when another recipe loses the data chosen, or keeps the old numbers.
+    /// Fails when choosing another recipe discards the chosen data, or keeps the old
+    /// hyperparameters.
     #[test]
     fn another_recipe_keeps_the_data() {
         let mut plan = TrainPlan::default();

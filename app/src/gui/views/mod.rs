@@ -1,4 +1,4 @@
-//! Every view. Adding one: a folder here, its `mod` line and its row of [`VIEWS`].
+//! All views. To add one: create a folder here, its `mod` line and its row in [`VIEWS`].
 
 pub mod inspect;
 mod live;
@@ -6,5 +6,5 @@ pub mod train;
 
 use crate::gui::view::ViewSpec;
 
-/// The views, in the order of their buttons; the program begins with the first.
+/// The views in the order of their buttons; the first is shown at program start.
 pub const VIEWS: &[ViewSpec] = &[live::SPEC, inspect::SPEC, train::SPEC];

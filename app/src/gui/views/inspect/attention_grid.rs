@@ -1,5 +1,5 @@
-//! Small pictures of self-attention, one for each layer and head: made on a thread of their own,
-//! since a column of an attention matrix costs as much as the matrix.
+//! Thumbnails of self-attention, one per layer and head: computed on their own thread, because one
+//! column of an attention matrix costs as much as the whole matrix.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,17 +16,17 @@ use poselens_shaders::colormap::{ColorMap, sample};
 use crate::gui::views::inspect::shown;
 use crate::gui::waker::Waker;
 
-/// How often the thread looks whether it shall end.
+/// How often the thread checks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Which pictures: of this answer, read this way from this place in the image.
+/// Identifies a grid: a prediction, a direction, and a position in the image.
 #[derive(Debug, Clone)]
 pub struct GridKey {
-    /// The answer.
+    /// The prediction.
     pub output: Arc<PoseOutput>,
-    /// Where.
+    /// Position in image pixels.
     pub point: Point,
-    /// How.
+    /// Direction in which attention is read.
     pub direction: Direction,
 }
 
@@ -38,40 +38,40 @@ impl PartialEq for GridKey {
     }
 }
 
-/// One picture.
+/// One thumbnail.
 #[derive(Debug)]
 pub struct Cell {
-    /// Head; `None` is the mean of all.
+    /// Attention head; `None` averages all heads.
     pub head: Option<usize>,
-    /// Its values.
+    /// Attention values.
     pub map: AttentionMap,
-    /// The same in colours, a pixel each.
+    /// The values as colours, one pixel each.
     pub image: ColorImage,
 }
 
-/// The pictures of one layer.
+/// Thumbnails of one layer.
 #[derive(Debug)]
 pub struct GridLayer {
-    /// Its name in the model.
+    /// Name of the layer in the model.
     pub name: String,
-    /// Its number, from 0.
+    /// Layer index, from 0.
     pub layer: usize,
     /// Heads in order, then their mean.
     pub cells: Vec<Cell>,
 }
 
-/// All pictures of one answer and place.
+/// All thumbnails of one prediction and position.
 #[derive(Debug)]
 pub struct Grid {
     /// What they show.
     pub key: GridKey,
-    /// In the order of execution; empty where the place lies beside the region looked at.
+    /// In execution order; empty if the position is outside the region the network saw.
     pub layers: Vec<GridLayer>,
 }
 
 type Answers = Mutex<[Option<Result<Arc<Grid>>>; N_INSPECTED]>;
 
-/// The thread.
+/// Handle of the thread.
 #[derive(Debug)]
 pub struct AttentionGrid {
     wanted: Slot<[Option<GridKey>; N_INSPECTED]>,
@@ -80,10 +80,10 @@ pub struct AttentionGrid {
 }
 
 impl AttentionGrid {
-    /// Starts it.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// If the operating system cannot create a thread.
     pub fn start(waker: Waker) -> Result<Self> {
         let wanted: Slot<[Option<GridKey>; N_INSPECTED]> = Slot::new();
         let made = Arc::new(Answers::default());
@@ -115,12 +115,12 @@ impl AttentionGrid {
         })
     }
 
-    /// Asks for pictures; the newest request wins.
+    /// Requests grids; a newer request replaces an older one.
     pub fn request(&self, keys: [Option<GridKey>; N_INSPECTED]) {
         self.wanted.put(keys);
     }
 
-    /// What was made for a place since it was last asked.
+    /// Takes the grid of a slot if one was finished since the last call.
     pub fn take(&self, slot: usize) -> Option<Result<Arc<Grid>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)[slot].take()
     }
@@ -143,12 +143,12 @@ fn grid(key: GridKey, threads: &Threads) -> Result<Grid> {
     Ok(Grid { key, layers })
 }
 
-/// `None` when the place lies beside what the layer sees.
+/// Returns the thumbnails of a layer; `None` if the position is outside its region.
 fn layer_pictures(layer: &QueryKey, key: &GridKey, threads: &Threads) -> Result<Option<GridLayer>> {
     let Some(token) = layer.token_at(key.point) else {
         return Ok(None);
     };
-    // The mean of a single head is that head.
+    // With a single head, the mean is that head.
     let heads = (0..layer.heads).map(Some).filter(|_| layer.heads > 1);
     let cells = heads
         .chain([None])

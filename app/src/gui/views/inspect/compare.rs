@@ -1,5 +1,5 @@
-//! Two answers: of two models to one frame, or of one model to two frames. Side by side or over one
-//! picture, and how far their joints lie apart.
+//! Comparison of two predictions: two models on one frame, or one model on two frames. They are
+//! shown side by side or over one image, with the distances between their joints.
 
 use std::sync::Arc;
 
@@ -21,14 +21,15 @@ use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::{Inspect, InspectContext, InspectedFrame, ModelSlot};
 use crate::gui::{theme, widgets};
 
-/// Colour of the second answer over the picture of the first: neither left's nor right's.
+/// Colour of the second prediction over the image of the first; distinct from those of left and
+/// right.
 pub const SECOND: Rgb = [0xE8, 0x8F, 0xC2];
 
 impl Inspect {
-    /// Keeps the present frame and answer at place 1, beside those of the frames to come.
+    /// Keeps the current frame and prediction in slot 1, for comparison with later frames.
     ///
     /// # Errors
-    /// When the picture is too large for the graphics device.
+    /// If the image exceeds the GPU's maximum texture size.
     pub(super) fn keep(&mut self) -> Result<()> {
         let (Some(subject), Some(found)) = (&self.subject, &self.slots[0].found) else {
             return Ok(());
@@ -48,10 +49,10 @@ impl Inspect {
         self.upload()
     }
 
-    /// Ends the comparison: another recording is looked into alone at first.
+    /// Ends the comparison, because another recording starts with a single model.
     ///
     /// # Errors
-    /// When the thread of the models cannot be started.
+    /// If the thread of the models cannot be started.
     pub(super) fn look_alone(&mut self) -> Result<()> {
         if !self.is_compared() {
             return Ok(());
@@ -62,12 +63,12 @@ impl Inspect {
         self.inspector()?.unload(1)
     }
 
-    /// Whether two answers lie over one picture.
+    /// Returns whether two predictions are drawn over one image.
     pub fn is_overlaid(&self) -> bool {
         self.overlaid.is_some()
     }
 
-    /// The model at a place as people read it, and its frame where that differs.
+    /// Returns the display name of a slot's model, with its frame if that differs.
     pub fn title(&self, slot: usize) -> String {
         let model_slot = self.slots[slot].title();
         let subject = match slot {
@@ -92,7 +93,7 @@ impl Inspect {
     }
 }
 
-/// Another frame of the same model, and where the second answer is drawn.
+/// Shows the controls that keep a frame and place the second prediction.
 pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.horizontal(|ui| {
         let has_answer = cx.view.slots[0].found.is_some();
@@ -131,27 +132,26 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     }
 }
 
-/// How far a joint lies from the same joint of the other answer.
+/// Distance between a joint in two predictions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Apart<'a> {
-    /// Name of the joint, which both skeletons have.
+    /// Name of the joint in both skeletons.
     pub joint: &'a str,
-    /// Image pixels; `None` where one of the models is not sure of it.
+    /// Distance in image pixels; `None` if either score is below the threshold.
     pub pixels: Option<f64>,
 }
 
-/// How far a person's joints lie apart in two answers.
+/// Joint distances of a person between two predictions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference<'a> {
-    /// The joints that both skeletons have, in the order of the first.
+    /// Joints common to both skeletons, in the order of the first.
     pub joints: Vec<Apart<'a>>,
-    /// The first answer's torso in pixels, from the left shoulder to the right hip as PCK measures
-    /// it; `None` where one of them is not to be seen.
+    /// Torso length of the first prediction in pixels, from the left shoulder to the right hip as
+    /// in PCK; `None` if either joint is not visible.
     pub torso: Option<f64>,
 }
 
-/// Compares the `person`-th pose of `a` with the nearest one of `b`; `None` where one of them has
-/// found nobody.
+/// Compares the `person`-th pose of `a` with the nearest pose of `b`; `None` if either has no pose.
 pub fn between<'a>(a: &'a PoseOutput, b: &PoseOutput, person: usize) -> Option<Difference<'a>> {
     let pose = a.poses.get(person).or(a.poses.first())?;
     let pairs: Vec<(usize, usize)> = a
@@ -169,7 +169,7 @@ pub fn between<'a>(a: &'a PoseOutput, b: &PoseOutput, person: usize) -> Option<D
         let all: Vec<f64> = pairs.iter().filter_map(|p| apart(other, *p)).collect();
         all.iter().sum::<f64>() / all.len() as f64
     };
-    // The mean over no joint is not a number and comes last.
+    // The mean over zero joints is NaN and sorts last.
     let nearest = b.poses.iter().min_by(|p, q| far(p).total_cmp(&far(q)))?;
     let labels: Vec<_> = (0..a.skeleton.n_joints()).map(|j| sure(pose, j)).collect();
     Some(Difference {
@@ -184,14 +184,14 @@ pub fn between<'a>(a: &'a PoseOutput, b: &PoseOutput, person: usize) -> Option<D
     })
 }
 
-/// Where a joint was decoded to, if the model is sure enough to have it drawn.
+/// Returns the decoded joint if its score is high enough to be drawn.
 fn sure(pose: &Pose, joint: usize) -> Option<Point> {
     let least = OverlayStyle::default().keypoint_threshold;
     let keypoint = pose.keypoints_raw.get(joint)?;
     (keypoint.score >= least).then(|| keypoint.point())
 }
 
-/// How far the two answers' joints lie apart.
+/// Shows the joint distances between the two predictions.
 pub fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     if !cx.view.is_compared() {
         return;
@@ -264,7 +264,8 @@ mod tests {
 
     use super::*;
 
-    /// Somebody whose joints stand in a row from `x` on, 10 pixels apart; `unsure` is guessed.
+    /// Returns a pose with joints in a row from `x` on, 10 pixels apart; the joint `unsure` has a
+    /// low score.
     fn pose(skeleton: &Skeleton, x: f32, unsure: &str) -> Pose {
         let joints = skeleton.joints.iter().enumerate();
         let keypoints = joints.map(|(j, name)| Keypoint {
@@ -287,8 +288,8 @@ mod tests {
         }
     }
 
-    /// Fails when joints are compared by their place in the list instead of their name, with
-    /// another person's, or guesses are counted.
+    /// Fails when joints are compared by index instead of name, with the wrong person's, or
+    /// including joints of low score.
     #[test]
     fn joints_are_compared_by_name_with_the_nearest_person() {
         let [coco, mpii] = ["coco17", "mpii16"].map(|name| Skeleton::by_name(name).unwrap());
@@ -304,7 +305,7 @@ mod tests {
         let ends = ["l_shoulder", "r_hip"].map(|name| coco.joint(name).unwrap());
         let torso = 10.0 * (ends[1] - ends[0]) as f64;
         assert_eq!(difference.torso, Some(torso));
-        // Another order of joints, and other ones.
+        // A skeleton with a different order and set of joints.
         let c = output("mpii16", vec![pose(mpii, 0.0, "")]);
         let difference = between(&a, &c, 0).unwrap();
         let names: Vec<_> = difference.joints.iter().map(|j| j.joint).collect();

@@ -1,4 +1,4 @@
-//! Questions for files and folders.
+//! File and folder dialogs.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::gui::tasks::{TaskResult, Tasks, UNSEEN, block_on, in_folder, open_act
 use crate::gui::views::inspect::export::ExportPlan;
 
 impl Tasks {
-    /// Asks for a folder of pictures or of a recording.
+    /// Opens a dialog for a folder of images or of a recording.
     pub(super) fn choose_folder(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
             .set_title("Open a recording or a folder of images")
@@ -25,7 +25,8 @@ impl Tasks {
         })
     }
 
-    /// Asks for a place and writes there; where the system has no dialog, to the plan's own.
+    /// Asks for a destination and writes there; if the system has no dialog, writes to the plan's
+    /// default path.
     pub(super) fn save_as(&self, mut plan: ExportPlan) -> Result<Worker> {
         let name = plan.path.file_name().unwrap_or_default();
         let mut dialog = rfd::AsyncFileDialog::new()

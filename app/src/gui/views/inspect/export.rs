@@ -1,4 +1,4 @@
-//! The present view as files.
+//! Export of the current view to files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,37 +20,37 @@ use crate::gui::action::inspect::Form;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::Inspect;
 
-/// Everything needed to write, also when the view has moved on.
+/// A snapshot of everything to write, independent of later changes to the view.
 #[derive(Debug)]
 pub struct ExportPlan {
     form: Form,
-    /// A file, or for NumPy a folder.
+    /// Path of a file; for NumPy, of a folder.
     pub(super) path: PathBuf,
     zoom: Zoom,
     panes: Vec<Pane>,
-    /// The panes are drawn over each other.
+    /// Whether the panes are drawn over each other.
     is_overlaid: bool,
 }
 
-/// What one model has found, and how it is shown.
+/// A model's prediction and how it is shown.
 #[derive(Debug)]
 struct Pane {
     output: Arc<PoseOutput>,
     scene: Arc<Scene>,
-    /// The map that lies over the picture.
+    /// The map drawn over the image.
     map: Option<AttentionMap>,
-    /// Model, map and joint in words.
+    /// Caption: model, map and joint.
     title: String,
-    /// The joint asked about.
+    /// The selected joint.
     joint: Option<String>,
-    /// Where the frame comes from.
+    /// Source of the frame.
     source: String,
     frame: Frame,
     is_mirrored: bool,
 }
 
 impl Inspect {
-    /// What to write of the present view; `None` while nothing was found.
+    /// Prepares an export of the current view; `None` if there is no prediction.
     pub(super) fn export_plan(&self, form: Form, folder: &Path) -> Option<ExportPlan> {
         let panes: Vec<_> = (0..self.slots.len()).filter_map(|i| self.pane(i)).collect();
         let name = format!("inspect_{}", stamp(SystemTime::now()));
@@ -91,7 +91,7 @@ impl Inspect {
             output: Arc::clone(output),
             scene: Arc::clone(overlaid.unwrap_or(&model_slot.shown.scene)),
             map: model_slot.shown.map.clone(),
-            // The letters of pictures are ASCII.
+            // The bitmap font covers ASCII only.
             title: title.replace(" · ", " - "),
             joint: joint_name,
             source: subject.name.clone(),
@@ -111,7 +111,7 @@ impl Pane {
         }
     }
 
-    /// The part of the picture that is looked at, at the picture's own size.
+    /// Draws the visible part at the image's own resolution.
     fn drawn(&self, zoom: Zoom) -> Frame {
         let Size { width, height } = self.frame.size();
         let image = [width, height];
@@ -135,7 +135,7 @@ impl Pane {
         )
     }
 
-    /// Where the picture comes from.
+    /// Returns the source of the frame.
     fn place(&self) -> String {
         let Frame { id, time_secs, .. } = self.frame;
         format!("{} - frame {id} - {time_secs:.3} s", self.source)
@@ -143,10 +143,10 @@ impl Pane {
 }
 
 impl ExportPlan {
-    /// Writes; the file, or the first of several.
+    /// Writes the files; returns the path of the first.
     ///
     /// # Errors
-    /// When a file or its folder cannot be written.
+    /// If a file or its folder cannot be written.
     pub fn write(self) -> Result<PathBuf> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)
@@ -168,20 +168,21 @@ impl ExportPlan {
         Ok(self.path)
     }
 
-    /// The path of model `i`: the first has the name asked for, the second its own beside it.
+    /// Returns the path of model `i`: the first has the chosen name, the second has its model's
+    /// name appended.
     fn beside(&self, i: usize) -> PathBuf {
         if i == 0 {
             return self.path.clone();
         }
         let name = self.path.file_name().unwrap_or_default();
         let name = name.to_string_lossy();
-        // No `with_extension`: names end in fractions of a second.
+        // Not `with_extension`, because names may end in fractions of a second.
         let (base, end) = match name.strip_suffix(".safetensors") {
             Some(base) => (base, ".safetensors"),
             None => (&*name, ""),
         };
         let model = &self.panes[i].output.model;
-        // The same model with the frame that was kept.
+        // The same model on the kept frame.
         let is_kept = self.panes[0].output.model == *model;
         let frame = self.panes[i].frame.id;
         let model = if is_kept {
@@ -192,7 +193,7 @@ impl ExportPlan {
         self.path.with_file_name(format!("{base}_{model}{end}"))
     }
 
-    /// The panes side by side, or over each other, below what they show in words.
+    /// Draws the panes side by side or over each other, under their captions.
     fn drawn(&self) -> Frame {
         let n = if self.is_overlaid {
             1

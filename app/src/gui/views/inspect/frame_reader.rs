@@ -1,4 +1,4 @@
-//! The frames of a file, in any order, read on a thread of their own.
+//! Random access to the frames of a file, on its own thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,28 +12,28 @@ use poselens_engine::source::{Extent, Indexing, OpenOptions, SourceSpec};
 
 use crate::gui::waker::Waker;
 
-/// How often the thread looks whether it shall end.
+/// How often the thread checks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
-/// Pictures in the strip: at 1280 points each is as wide as high.
+/// Number of thumbnails in the strip: at a width of 1280 points they are about square.
 pub const N_THUMBNAILS: usize = 16;
-/// Their longer side, pixels.
+/// Longer side of a thumbnail in pixels.
 const THUMBNAIL_SIDE: usize = 128;
 
-/// Which frame is looked at first.
+/// The frame shown after opening.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Start {
-    /// The first.
+    /// The first frame.
     First,
-    /// The one at this time, which is on the screen already.
+    /// The frame at this time, which is already on the screen.
     At(f64),
 }
 
-/// What is known of an open file.
+/// Properties of an open file.
 #[derive(Debug, Clone)]
 struct Opened {
-    /// Seconds of each frame.
+    /// Timestamp of each frame in seconds.
     times: Arc<[f64]>,
-    /// The frame to begin with.
+    /// Index of the first frame to show.
     start: usize,
 }
 
@@ -44,24 +44,24 @@ struct Update {
     fault: Option<String>,
 }
 
-/// A picture of the strip.
+/// A thumbnail in the strip.
 #[derive(Clone)]
 pub struct StripPicture {
-    /// The number of its frame.
+    /// Index of its frame.
     pub index: usize,
-    /// The small picture.
+    /// The thumbnail.
     pub texture: TextureHandle,
 }
 
-/// A file that is looked at frame by frame.
+/// A file whose frames are inspected one by one.
 pub struct FrameReader {
-    /// What the user calls it.
+    /// Display name.
     pub name: String,
-    /// When each frame is shown; empty while the file is being opened.
+    /// Timestamp of each frame in seconds; empty while the file is being opened.
     pub times: Arc<[f64]>,
-    /// The frame last asked for.
+    /// Index of the frame requested last.
     pub index: usize,
-    /// Pictures that are ready, by their place.
+    /// Finished thumbnails by position.
     pub strip: [Option<StripPicture>; N_THUMBNAILS],
     wanted: Slot<usize>,
     update: Arc<Mutex<Update>>,
@@ -72,20 +72,20 @@ pub struct FrameReader {
     worker: Option<Worker>,
 }
 
-/// What a reader has to tell.
+/// Updates from the reader.
 #[derive(Debug, Default)]
 pub struct FrameUpdate {
-    /// A frame came that is the one last asked for.
+    /// The frame requested last, once read.
     pub frame: Option<Frame>,
-    /// What went wrong, and the remedy.
+    /// Error message with a suggested remedy.
     pub fault: Option<String>,
 }
 
 impl FrameReader {
-    /// Opens a source by its text; live ones are refused in the reader's update.
+    /// Opens a source by its text; live sources are rejected in the reader's update.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// If the operating system cannot create a thread.
     pub fn open(name: &str, spec: &str, start: Start, waker: &Waker) -> Result<Self> {
         let wanted = Slot::new();
         let indexing = Indexing::default();
@@ -122,17 +122,17 @@ impl FrameReader {
         })
     }
 
-    /// Whether the file is still being opened.
+    /// Returns whether the file is still being opened.
     pub fn is_opening(&self) -> bool {
         self.times.is_empty() && self.worker.as_ref().is_some_and(|w| !w.is_finished())
     }
 
-    /// How far the opening is: some files are read from end to end for it.
+    /// Returns the progress of opening: some files have to be read completely.
     pub fn extent(&self) -> Option<Extent> {
         self.indexing.extent()
     }
 
-    /// Asks for a frame; beyond the last it is the last. The newest request wins.
+    /// Requests a frame, clamped to the last. A newer request replaces an older one.
     pub fn seek(&mut self, index: usize) {
         let Some(last) = self.times.len().checked_sub(1) else {
             return;
@@ -144,14 +144,14 @@ impl FrameReader {
         }
     }
 
-    /// The frame on the screen at this time.
+    /// Returns the index of the frame displayed at this time.
     pub fn index_at(&self, secs: f64) -> usize {
         self.times
             .partition_point(|&time| time <= secs)
             .saturating_sub(1)
     }
 
-    /// What has come since the last call.
+    /// Returns what has arrived since the last call.
     pub fn poll(&mut self, ctx: &egui::Context) -> FrameUpdate {
         let Update {
             opened,
@@ -196,14 +196,14 @@ impl FrameReader {
 
 impl Drop for FrameReader {
     fn drop(&mut self) {
-        // A file may just be indexed, which takes a while; nobody waits for it.
+        // Detached, because indexing a file may take a while.
         if let Some(worker) = self.worker.take() {
             worker.detach();
         }
     }
 }
 
-/// The inside of the thread.
+/// State of the thread.
 struct ReaderThread {
     wanted: Slot<usize>,
     update: Arc<Mutex<Update>>,
@@ -236,7 +236,7 @@ impl ReaderThread {
         Ok(())
     }
 
-    /// A frame that cannot be read does not end the reader: its neighbours may be sound.
+    /// Reads a frame. An unreadable one does not stop the reader: its neighbours may be intact.
     fn read(&self, scrub: &mut Scrub, i: usize) {
         let frame = scrub.frame(i);
         self.tell(|update| match frame {

@@ -1,4 +1,4 @@
-//! What the commands of the live picture mean in this view, and the view's own commands.
+//! Interpretation of shared commands in this view, and the view's own commands.
 
 use eframe::egui::Key;
 use poselens_engine::output::RegionOutput;
@@ -13,10 +13,10 @@ use crate::gui::view::PanelContext;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::Inspect;
 
-/// What this view's commands are listed under.
+/// Group under which this view's commands are listed.
 pub const GROUP: Group = Group::new("Inspect", 50);
 
-/// Those that are always there.
+/// Commands that are always available.
 pub const COMMANDS: &[FixedCommand] = &[(
     GROUP,
     "Inspect this frame, or back to the live view",
@@ -24,7 +24,7 @@ pub const COMMANDS: &[FixedCommand] = &[(
     Action::Inspect(InspectAction::InOrOut),
 )];
 
-/// What `action` means while single frames are looked at; `None` where it means nothing.
+/// Translates `action` for single frames; `None` disables it.
 pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
     let action = match action {
         Action::Playback(PlaybackAction::Step(n)) => InspectAction::Step(n),
@@ -45,14 +45,14 @@ pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
     Some(Action::Inspect(action))
 }
 
-/// The overlay of this name on or off, for those that this view has.
+/// Toggles the overlay of this name if this view supports it.
 fn toggled(name: &str, choices: &Choices) -> Option<InspectAction> {
     let map = match name {
         "skeleton" => {
             return Some(chosen(choices, |c| c.has_skeleton = !c.has_skeleton));
         }
         "heatmap" => Some(What::Heatmap),
-        // The most telling that the model has.
+        // The most informative one of the model.
         "attention" => None,
         _ => return None,
     };
@@ -71,7 +71,7 @@ fn chosen(choices: &Choices, change: impl FnOnce(&mut Choices)) -> InspectAction
     InspectAction::Choose(Box::new(choices))
 }
 
-/// What there is to ask for in this view now.
+/// Returns the commands currently available in this view.
 pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
     let command = |title: String, action| Command::new(GROUP, title, Action::Inspect(action));
     let mut all = Vec::new();
@@ -128,8 +128,8 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
     all
 }
 
-/// The map or the layer of self-attention that comes `n` further, around the end, in the answer of
-/// `model`; `None` where neither is shown.
+/// Selects the map or self-attention layer `n` positions further, wrapping around; `None` if
+/// neither is shown.
 pub fn next(choices: &Choices, model: &str, region: &RegionOutput, n: isize) -> Option<Choices> {
     let around = |at: usize, len: usize| (at as isize + n).rem_euclid(len.max(1) as isize) as usize;
     let mut next = choices.clone();

@@ -1,12 +1,11 @@
-//! The view that looks inside: why did the network put each joint where it did?
+//! The Inspect view: shows why the network put each joint where it did.
 //!
-//! The [`InspectedFrame`](state::InspectedFrame) is one frame: handed over from the live picture,
-//! or one of a [`FrameReader`](frame_reader::FrameReader), whose frames are read on a thread of
-//! their own. One or two models look at it side by side; each has a
-//! [`ModelSlot`](state::ModelSlot) with its answer (the second may keep that to an earlier frame),
-//! the pictures of its self-attention ([`attention_grid`]) and what lies over the picture because
-//! of it ([`shown`]). What the user wants to see are
-//! [`Choices`](crate::gui::state::inspect::Choices), what they ask about is a
+//! The [`InspectedFrame`](state::InspectedFrame) is a single frame, taken from the live view or
+//! from a [`FrameReader`](frame_reader::FrameReader), which reads files on its own thread. One or
+//! two models run on it side by side. Each has a [`ModelSlot`](state::ModelSlot) with its
+//! prediction (the second may keep that of an earlier frame), thumbnails of its self-attention
+//! ([`attention_grid`]) and the resulting overlays ([`shown`]). The user's selection is stored in
+//! [`Choices`](crate::gui::state::inspect::Choices), and the selected joint or pixel in a
 //! [`Pick`](crate::gui::state::inspect::Pick). Panels read [`Inspect`], which runs the view's
 //! actions.
 

@@ -1,4 +1,4 @@
-//! The models' answers: asked for, waited for, made into something to see.
+//! Model slots: requests predictions, receives them, and prepares them for display.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::{Complaint, GridPictures, Inspect, ModelSlot};
 
 impl Inspect {
-    /// The thread that runs the models; started at the first use and after a crash.
+    /// Returns the thread that runs the models, starting it at first use and after a crash.
     pub(super) fn inspector(&mut self) -> Result<&mut Inspector> {
         let inspector = if let Some(inspector) = self.inspector.take() {
             inspector
@@ -25,10 +25,10 @@ impl Inspect {
         Ok(self.inspector.insert(inspector))
     }
 
-    /// Lets a model look from a place, or empties the place.
+    /// Loads a model into a slot, or empties the slot.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// If the operating system cannot create a thread.
     pub(super) fn load_model(
         &mut self,
         slot: usize,
@@ -54,7 +54,7 @@ impl Inspect {
         }
         self.upload()?;
         self.is_stale = true;
-        // A new thread knows of no frame yet; a running one answers its last request.
+        // A new thread has no frame yet; a running one repeats its last request.
         if is_new { self.ask() } else { Ok(()) }
     }
 
@@ -92,8 +92,8 @@ impl Inspect {
             self.is_stale = true;
         }
         for slot in 0..N_INSPECTED {
-            // An answer to an older request belongs to another picture, one of another model to the
-            // choice before.
+            // Results of an older request belong to another frame, those of another model to an
+            // earlier selection.
             if let Some(answer) = inspector.take(slot).filter(|a| a.id == self.id)
                 && self.slots[slot].wanted.as_ref() == Some(&answer.name)
             {
@@ -120,7 +120,7 @@ impl Inspect {
         }
     }
 
-    /// Makes anew what lies over the pictures.
+    /// Rebuilds the overlays of all slots.
     pub(super) fn refresh(&mut self, choices: &Choices) {
         let mut keys: [Option<GridKey>; N_INSPECTED] = Default::default();
         for (model_slot, wanted) in self.slots.iter_mut().zip(&mut keys) {
@@ -154,7 +154,7 @@ impl Inspect {
                 None => AttentionGrid::start(self.waker.clone()),
             };
             match attention_grid {
-                // A request that is still waiting is displaced by this one: it must not be lost.
+                // This request would replace one that is still waiting, which must not be lost.
                 Ok(attention_grid) => {
                     attention_grid.request(self.slots.each_ref().map(ModelSlot::missing));
                     self.attention_grid = Some(attention_grid);
@@ -166,7 +166,7 @@ impl Inspect {
 }
 
 impl ModelSlot {
-    /// The picture of self-attention that the choices mean, where it is made already.
+    /// Returns the selected self-attention thumbnail, if it is finished.
     pub fn cell(&self, choices: &Choices) -> Option<&Cell> {
         let grid = &self.grid.as_ref().filter(|g| self.is_current(g))?.grid;
         let layer = grid.layers.get(choices.layer).or(grid.layers.last())?;
@@ -177,24 +177,24 @@ impl ModelSlot {
             .or(cells.last())
     }
 
-    /// Whether these pictures are those asked for.
+    /// Returns whether these thumbnails match the current selection.
     pub fn is_current(&self, pictures: &GridPictures) -> bool {
         self.asked.as_ref() == Some(&pictures.grid.key)
     }
 
-    /// Pictures asked for that have not come.
+    /// Returns the requested grid if it has not arrived.
     fn missing(&self) -> Option<GridKey> {
         let is_here = self.grid.as_ref().is_some_and(|g| self.is_current(g));
         self.asked.clone().filter(|_| !is_here)
     }
 
-    /// The model as people read it.
+    /// Returns the display name of the model.
     pub fn title(&self) -> String {
         let wanted = self.wanted.as_deref();
         wanted.map_or_else(|| "no model".to_owned(), trained::title)
     }
 
-    /// What the user waits for, or why there is nothing to see; said of the model.
+    /// Returns what the slot is waiting for, or why it shows nothing.
     pub fn state(&self) -> Option<String> {
         self.wanted.as_ref()?;
         match &self.fault {

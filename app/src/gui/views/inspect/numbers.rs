@@ -1,4 +1,4 @@
-//! Numbers in words: of the joint that is picked and of the pixel under the pointer.
+//! Numeric values of the selected joint and of the pixel under the pointer.
 
 use poselens_engine::geometry::Point;
 use poselens_engine::output::PoseOutput;
@@ -7,7 +7,7 @@ use crate::gui::state::inspect::Pick;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::ModelSlot;
 
-/// What a model says of the pick, line by line: caption and number.
+/// Returns a model's values for the pick as lines of caption and number.
 pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> {
     let Some(picked) = shown::picked(output, pick) else {
         let text = match pick {
@@ -36,7 +36,7 @@ pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> 
     lines
 }
 
-/// Pixel, map value and heatmap value under a point of the image.
+/// Returns the pixel, map value and heatmap value at a point of the image.
 pub fn under(model_slot: &ModelSlot, pick: Option<&Pick>, point: Point) -> String {
     let mut parts = vec![format!("{:.0}, {:.0}", point.x, point.y)];
     if let Some(map) = &model_slot.shown.map
@@ -50,7 +50,7 @@ pub fn under(model_slot: &ModelSlot, pick: Option<&Pick>, point: Point) -> Strin
     {
         let picked = pick.and_then(|pick| shown::picked(output, pick));
         let at = |j| shown::value_at(&region.heatmaps, j, &region.image_from_heatmap, point);
-        // Without a joint: the largest of all, as the picture shows it.
+        // Without a joint: the maximum over all joints, as displayed.
         let value = match picked.and_then(|p| p.joint) {
             Some((j, _)) => at(j),
             None => (0..region.heatmaps.n).filter_map(at).reduce(f32::max),
@@ -60,7 +60,7 @@ pub fn under(model_slot: &ModelSlot, pick: Option<&Pick>, point: Point) -> Strin
     parts.join("   ")
 }
 
-/// Three digits also of small numbers: attention to one of a thousand tokens is 0.001.
+/// Formats three significant digits: attention to one of a thousand tokens is about 0.001.
 fn short(value: f32) -> String {
     if value != 0.0 && value.abs() < 0.01 {
         format!("{value:.2e}")

@@ -1,4 +1,4 @@
-//! What the view's threads have found.
+//! Handles results of the view's threads.
 
 use eframe::egui;
 
@@ -6,7 +6,7 @@ use crate::gui::state::inspect::Choices;
 use crate::gui::views::inspect::state::{Complaint, Inspect, InspectedFrame};
 
 impl Inspect {
-    /// Reads what the threads have found since the last call, and what of it the user must know.
+    /// Receives results since the last call; returns messages for the user.
     pub(super) fn read_threads(
         &mut self,
         ctx: &egui::Context,
@@ -15,7 +15,7 @@ impl Inspect {
         let mut complaints = Vec::new();
         if let Some(reader) = &mut self.reader {
             let news = reader.poll(ctx);
-            // The live picture stays where its source has no frames to go back to.
+            // The live frame stays if its source has no frames to seek in.
             let is_useless = reader.times.is_empty() && self.subject.is_some();
             let is_closed = news.fault.is_some() && is_useless;
             complaints.extend(news.fault.map(Complaint::Say));
@@ -38,7 +38,7 @@ impl Inspect {
         self.poll_models(&mut complaints);
         self.poll_grids(ctx, &mut complaints);
         if std::mem::take(&mut self.is_stale) {
-            // The device may have been lost since.
+            // The GPU device may have been lost meanwhile.
             if self.pictures[0].is_none()
                 && let Err(error) = self.upload()
             {

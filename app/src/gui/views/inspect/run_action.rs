@@ -1,4 +1,4 @@
-//! What every [`InspectAction`] does.
+//! Runs every [`InspectAction`].
 
 use eframe::egui;
 use poselens_engine::Result;
@@ -17,7 +17,7 @@ use crate::gui::views::inspect::meaning;
 use crate::gui::views::inspect::state::{Complaint, ID, Inspect, InspectedFrame};
 
 impl Inspect {
-    /// Shows what the live picture shows.
+    /// Starts with the frame shown in the live view.
     pub(super) fn start_inspecting(&mut self, core: &Core) -> Result<()> {
         self.follow_live_model(core)?;
         let source = core.ui_state.running_source.as_ref();
@@ -43,7 +43,7 @@ impl Inspect {
         self.inspect_live(core)
     }
 
-    /// Moves the models to where the live picture's computes.
+    /// Moves the models to the device of the live view.
     fn follow_device(&mut self, core: &Core) -> Result<()> {
         let device = core.ui_state.device;
         if std::mem::replace(&mut self.device, device) == device {
@@ -59,7 +59,7 @@ impl Inspect {
         Ok(())
     }
 
-    /// Looks with the live picture's model, unless another one was chosen here since that one was
+    /// Uses the model of the live view, unless another one was chosen here after that one was
     /// chosen there.
     fn follow_live_model(&mut self, core: &Core) -> Result<()> {
         let first = || core.gui.models.first().map(|m| m.name.clone());
@@ -73,7 +73,7 @@ impl Inspect {
         Ok(())
     }
 
-    /// Looks at the live picture as it stands.
+    /// Inspects the current live frame.
     fn inspect_live(&mut self, core: &Core) -> Result<()> {
         let Some(presented) = &core.ui_state.presented else {
             return Ok(());
@@ -88,8 +88,7 @@ impl Inspect {
         })
     }
 
-    /// A new live picture has come: it is looked at where the user steps through the past of a
-    /// live picture.
+    /// Handles a new live frame: inspects it while the user steps through the live buffer.
     pub(super) fn follow_live_picture(&mut self, core: &Core) -> Result<()> {
         let is_followed = core.ui_state.view == ID
             && !core.ui_state.is_playing
@@ -120,7 +119,7 @@ impl Inspect {
         Ok(())
     }
 
-    /// Tells the user what the view's threads have found.
+    /// Reports results of the view's threads to the user.
     pub(super) fn follow_threads(&mut self, core: &mut Core, ctx: &egui::Context) {
         let is_open =
             |reader: &Option<FrameReader>| reader.as_ref().is_some_and(|r| !r.times.is_empty());
@@ -151,7 +150,7 @@ impl Inspect {
     /// Runs an action of this view.
     ///
     /// # Errors
-    /// What the user must know.
+    /// A message for the user.
     pub(super) fn run_inspect(&mut self, action: InspectAction, core: &mut Core) -> Result<()> {
         let is_shown = core.ui_state.view == ID;
         match action {
@@ -223,7 +222,7 @@ impl Inspect {
         Ok(())
     }
 
-    /// In a file any frame, in a live picture the last seconds.
+    /// Steps by `n` frames: anywhere in a file, within the buffered seconds of a live source.
     fn step(&mut self, n: i64, core: &mut Core) {
         match &mut self.reader {
             Some(reader) if !reader.times.is_empty() => {

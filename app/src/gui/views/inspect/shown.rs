@@ -1,6 +1,6 @@
-//! From an answer to what lies over the picture: which map, which joint, which numbers.
+//! Conversion of a prediction into overlays: which map, which joint, which numbers.
 //!
-//! Nothing here computes a map: a [`Shown`] draws the values of the answer as they are.
+//! No map is computed here: a [`Shown`] draws the values of the prediction unchanged.
 
 use std::sync::Arc;
 
@@ -15,24 +15,24 @@ use poselens_shaders::{CENTER, INK, Rgb};
 
 use crate::gui::state::inspect::{Choices, Pick, What};
 
-/// The highest pixel and the decoded joint.
+/// Colour of the heatmap's peak pixel and the decoded joint.
 const PEAK: Rgb = [0xFF, 0xD1, 0x3B];
 
-/// The maps of one name: a single one, or one for each mean-field iteration.
+/// Maps of one name: a single one, or one per mean-field iteration.
 #[derive(Debug, Clone)]
 pub struct MapGroup<'a> {
-    /// The name without the iteration.
+    /// Name without the iteration.
     pub name: &'a str,
-    /// The same in words.
+    /// Display name.
     pub title: &'a str,
-    /// Stack, layer or block, from 0.
+    /// Index of the stack, layer or block, from 0.
     pub layer: usize,
     /// In the order of iterations.
     pub maps: Vec<&'a AttentionMap>,
 }
 
 impl<'a> MapGroup<'a> {
-    /// The map of an iteration (counted from 1, clamped); the last for `None`.
+    /// Returns the map of an iteration (counted from 1, clamped); the last for `None`.
     pub fn at(&self, iteration: Option<usize>) -> Option<&'a AttentionMap> {
         let last = self.maps.len().checked_sub(1)?;
         let i = iteration.map_or(last, |n| n.saturating_sub(1).min(last));
@@ -40,7 +40,7 @@ impl<'a> MapGroup<'a> {
     }
 }
 
-/// The maps of a region in groups, in the order of execution.
+/// Groups the maps of a region, in execution order.
 pub fn groups(region: &RegionOutput) -> Vec<MapGroup<'_>> {
     let mut groups: Vec<MapGroup<'_>> = Vec::new();
     for map in &region.attention {
@@ -64,7 +64,7 @@ pub fn groups(region: &RegionOutput) -> Vec<MapGroup<'_>> {
         }
     }
     for group in &mut groups {
-        // The last one bears no number.
+        // The name of the last iteration has no number.
         group
             .maps
             .sort_by_key(|m| m.place.iteration.unwrap_or(usize::MAX));
@@ -74,7 +74,7 @@ pub fn groups(region: &RegionOutput) -> Vec<MapGroup<'_>> {
     groups
 }
 
-/// The group the user chose for this model, or else its first.
+/// Returns the group selected for this model, or else its first.
 pub fn chosen_group<'a>(
     model: &str,
     region: &'a RegionOutput,
@@ -88,16 +88,16 @@ pub fn chosen_group<'a>(
     (!groups.is_empty()).then(|| groups.swap_remove(i.unwrap_or(0)))
 }
 
-/// What a pick means in one answer.
+/// A pick resolved in one prediction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Picked {
-    /// Place in the image.
+    /// Position in the image.
     pub point: Point,
-    /// Joint and what was decoded, where a joint was picked.
+    /// Joint index and decoded keypoint, if a joint was picked.
     pub joint: Option<(usize, Keypoint)>,
 }
 
-/// Finds a pick in an answer; `None` when the model has no such joint or saw nobody.
+/// Resolves a pick in a prediction; `None` if the model has no such joint or found no one.
 pub fn picked(output: &PoseOutput, pick: &Pick) -> Option<Picked> {
     match pick {
         Pick::Pixel(point) => Some(Picked {
@@ -116,8 +116,8 @@ pub fn picked(output: &PoseOutput, pick: &Pick) -> Option<Picked> {
     }
 }
 
-/// The joint nearest to a point, `reach` image pixels away at most, of those that are drawn: who
-/// clicks where a joint was guessed without any confidence means the pixel.
+/// Returns the nearest drawn joint within `reach` image pixels. Joints below the score threshold
+/// are not drawn, so a click on them selects the pixel.
 pub fn joint_near(output: &PoseOutput, point: Point, reach: f64) -> Option<Pick> {
     let joints = output.poses.iter().enumerate().flat_map(|(person, pose)| {
         let names = output.skeleton.joints.iter();
@@ -133,7 +133,7 @@ pub fn joint_near(output: &PoseOutput, point: Point, reach: f64) -> Option<Pick>
     })
 }
 
-/// The region that holds a point, else the first.
+/// Returns the region that contains a point, else the first.
 pub fn region(output: &PoseOutput, point: Option<Point>) -> Option<&RegionOutput> {
     let holds = |r: &&RegionOutput| {
         let size = r.heatmaps.size;
@@ -145,13 +145,13 @@ pub fn region(output: &PoseOutput, point: Option<Point>) -> Option<&RegionOutput
     output.regions.iter().find(holds).or(output.regions.first())
 }
 
-/// The map pixel under a point of the image.
+/// Returns the map pixel under a point of the image.
 fn pixel_at(image_from_map: &Affine2, point: Point) -> Option<[i64; 2]> {
     let p = image_from_map.inverse()?.apply(point);
     Some([p.x.round() as i64, p.y.round() as i64])
 }
 
-/// The value of plane `i` under a point of the image; `None` beside the map.
+/// Returns the value of plane `i` under a point of the image; `None` outside the map.
 pub fn value_at(planes: &Planes, i: usize, image_from_map: &Affine2, point: Point) -> Option<f32> {
     let [x, y] = pixel_at(image_from_map, point)?;
     let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
@@ -159,18 +159,18 @@ pub fn value_at(planes: &Planes, i: usize, image_from_map: &Affine2, point: Poin
         .then(|| planes.plane(i)[y * planes.size.width + x])
 }
 
-/// A joint's heatmap in numbers.
+/// Peak of a joint's heatmap.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peak {
-    /// The highest pixel of the heatmap, and its value.
+    /// Coordinates of the highest pixel.
     pub pixel: [usize; 2],
-    /// Its value.
+    /// Value of the highest pixel.
     pub value: f32,
-    /// The decoded joint in heatmap pixels.
+    /// Decoded joint in heatmap pixels.
     pub decoded: Point,
 }
 
-/// Where the heatmap of a joint is highest, and where it was decoded to.
+/// Returns the heatmap peak of a joint and its decoded position.
 pub fn peak(region: &RegionOutput, joint: usize, keypoint: Keypoint) -> Option<Peak> {
     let maps = &region.heatmaps;
     if joint >= maps.n || maps.size.width == 0 {
@@ -185,24 +185,24 @@ pub fn peak(region: &RegionOutput, joint: usize, keypoint: Keypoint) -> Option<P
     })
 }
 
-/// One plane of a map: the only one, or that of a joint.
+/// Returns one plane of a map: the only one, or that of a joint.
 fn plane(map: &AttentionMap, joint: Option<usize>) -> Option<AttentionMap> {
     map.plane(if map.map.n == 1 { 0 } else { joint? })
 }
 
-/// What lies over the picture of one model.
+/// Overlays on the image of one model.
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
-    /// For the graphics device.
+    /// Scene for the GPU.
     pub scene: Arc<Scene>,
-    /// The map in it: one plane, values as the network had them.
+    /// The displayed map: one plane with the network's unmodified values.
     pub map: Option<AttentionMap>,
-    /// Why there is no map, and what to do.
+    /// Reason why there is no map, and what to do.
     pub hint: Option<String>,
 }
 
-/// What the user wants to see of `output`. `cell` is the picture of self-attention chosen, where
-/// it is made already.
+/// Builds the overlays selected for `output`. `cell` is the selected self-attention thumbnail, if
+/// it is finished.
 pub fn show(
     output: &PoseOutput,
     pick: Option<&Pick>,
@@ -251,7 +251,7 @@ pub fn show(
         attention_range: range,
         ..OverlayStyle::default()
     };
-    // The overlays draw what they find: they are given the one map and nothing else.
+    // Overlays draw everything in their input: they get a copy with only the selected map.
     let drawn = PoseOutput {
         regions: vec![RegionOutput {
             heatmaps: region.heatmaps.clone(),
@@ -300,7 +300,7 @@ pub fn show(
     }
 }
 
-/// The skeleton of a second answer in a colour of its own, to be drawn over the first.
+/// Returns the skeleton of a second prediction in a single colour, to be drawn over the first.
 pub fn second(output: &PoseOutput, skeleton: Rgb) -> Vec<Mark> {
     let style = OverlayStyle {
         tint: Some(skeleton),
@@ -313,8 +313,8 @@ pub fn second(output: &PoseOutput, skeleton: Rgb) -> Vec<Mark> {
     scene(output, &overlays, &style).marks
 }
 
-/// A map under a name that is short enough for a legend: those of attention layers are long, and
-/// stand above the picture in full.
+/// Shortens a map's name for the legend: names of attention layers are long, and the caption above
+/// the image has the full name.
 fn captioned(map: &AttentionMap) -> AttentionMap {
     let name = match map.kind {
         AttentionKind::QueryKey => match map.name.rsplit_once(".head") {
@@ -329,7 +329,7 @@ fn captioned(map: &AttentionMap) -> AttentionMap {
     }
 }
 
-/// The outline of the highest heatmap pixel.
+/// Returns the outline of the highest heatmap pixel.
 fn pixel_mark(image_from_heatmap: &Affine2, peak: Peak) -> Mark {
     let corner = |by: f64| {
         let [x, y] = peak.pixel.map(|v| v as f64 + by);

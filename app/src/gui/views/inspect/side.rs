@@ -1,4 +1,4 @@
-//! The panels at the right: what is looked at, by which model, which joint, what of it is shown.
+//! The right-hand panels: file, models, joint, maps, export.
 
 use eframe::egui::{self, Align, Button, Image, Label, Layout, RichText, Slider, Ui};
 use poselens_engine::output::{Direction, RegionOutput};
@@ -13,7 +13,7 @@ use crate::gui::views::inspect::state::{GridPictures, InspectContext, ModelSlot}
 use crate::gui::views::inspect::{numbers, shown};
 use crate::gui::{theme, trained, widgets};
 
-/// What is looked at; its name stands in the header.
+/// Shows the buttons that open a frame source; the header has its name.
 pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::card_ui(ui, |ui| {
         ui.horizontal(|ui| {
@@ -38,7 +38,7 @@ pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     });
 }
 
-/// From right to left.
+/// Laid out from right to left.
 fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.spacing_mut().button_padding.x = 8.0;
     if let Some(clip) = sample_clip(cx.gui)
@@ -72,10 +72,10 @@ fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     }
 }
 
-/// Choice of a second model: none.
+/// List entry for no second model.
 const ALONE: &str = "no other model";
 
-/// Which models look at it.
+/// Shows the model slots.
 pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Models", |ui| {
         let help = [
@@ -106,7 +106,7 @@ pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     });
 }
 
-/// Which joint, and its numbers.
+/// Shows the joint list and the values of the selected joint.
 pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Joint", |ui| {
         let Some(output) = cx.view.slots.iter().find_map(|s| s.found.as_ref()) else {
@@ -161,7 +161,7 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     });
 }
 
-/// What of the network lies over the picture.
+/// Shows what is drawn over the image.
 pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     let mut choices = cx.state.inspect.clone();
     widgets::section_ui(ui, "Show", |ui| {
@@ -177,7 +177,7 @@ pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         let now = regions.first().map(|r| What::of(r.2, choices.what));
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
-            // Four in one row of the panel.
+            // Narrow padding: four buttons fit into one row of the panel.
             ui.spacing_mut().button_padding.x = 6.0;
             for what in What::ALL {
                 let is_there = regions.iter().any(|r| what.is_in(r.2));
@@ -193,7 +193,8 @@ pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         });
         for (slot, model_slot, region) in regions {
             let what = What::of(region, choices.what);
-            // Both may be of one model, which is asked once; its self-attention has two pictures.
+            // If both slots have the same model, its maps are listed once, but each slot has its
+            // own self-attention grid.
             let is_kept = slot == 1 && cx.view.kept.is_some();
             ui.push_id(slot, |ui| match what {
                 What::Maps if !is_kept => maps_ui(ui, model_slot, region, &mut choices),
@@ -209,7 +210,7 @@ pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     }
 }
 
-/// Which map of a model, and of which iteration.
+/// Shows the list of a model's maps and their iterations.
 fn maps_ui(ui: &mut Ui, model_slot: &ModelSlot, region: &RegionOutput, choices: &mut Choices) {
     let Some(model) = model_slot.found.as_ref().map(|output| &*output.model) else {
         return;
@@ -258,7 +259,7 @@ fn maps_ui(ui: &mut Ui, model_slot: &ModelSlot, region: &RegionOutput, choices: 
     }
 }
 
-/// How self-attention is read, and a small picture for each layer and head.
+/// Shows the direction of self-attention and a thumbnail per layer and head.
 fn query_key_ui(ui: &mut Ui, model_slot: &ModelSlot, choices: &mut Choices) {
     ui.horizontal(|ui| {
         for (direction, text, help) in [
@@ -339,7 +340,7 @@ fn grid_ui(ui: &mut Ui, pictures: &GridPictures, choices: &mut Choices) {
     );
 }
 
-/// How maps are drawn.
+/// Shows the drawing settings of maps.
 fn look_ui(ui: &mut Ui, choices: &mut Choices) {
     ui.add_space(2.0);
     let opacity = widgets::fraction_ui(ui, "Opacity", "Opacity over the image", choices.opacity);
@@ -373,7 +374,7 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
     }
 }
 
-/// Files.
+/// Shows the export buttons.
 pub fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Export", |ui| {
         let has_answer = cx.view.slots.iter().any(|s| s.found.is_some());

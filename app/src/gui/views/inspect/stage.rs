@@ -1,4 +1,4 @@
-//! The picture, once for each model, with what the network saw in it.
+//! The stage: one image per model, with its overlays.
 
 use eframe::egui::{self, Align, Color32, Label, Layout, Rect, RichText, Ui};
 use poselens_engine::geometry::Point;
@@ -14,12 +14,12 @@ use crate::gui::views::inspect::state::InspectContext;
 use crate::gui::views::inspect::{numbers, shown};
 use crate::gui::zoom::zoom_ui;
 
-/// Height of the line above a picture.
+/// Height of the line above an image.
 const CAPTION: f32 = 28.0;
-/// A joint is picked from this far away, points.
+/// Maximum distance in points at which a click picks a joint.
 const REACH: f32 = 14.0;
 
-/// Lays the pictures out in `area`.
+/// Lays out the images in `area`.
 pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut InspectContext<'_>) {
     let inspect = cx.view;
     if inspect.subject.is_none() {
@@ -70,10 +70,9 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
             && (-0.5..size.height as f64 - 0.5).contains(&y);
         is_inside.then(|| Point::new(x, y))
     };
-    // egui counts a double click as the end of a triple one when something else was clicked
-    // shortly before.
+    // egui reports a double click as a triple click if something else was clicked shortly before.
     if zoomed.response.double_clicked() || zoomed.response.triple_clicked() {
-        // Its first click has picked something by the way.
+        // The first click of the double click has already changed the pick.
         send(cx, InspectAction::Unpick);
     } else if zoomed.response.clicked()
         && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
@@ -101,7 +100,7 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
     } else {
         theme::RIGHT
     };
-    // First and never longer than half a pane, so that there is room for what it does.
+    // First, and limited to half of the pane, so that there is room for the status.
     name_ui(&mut ui, slot, theme::TEXT, cx);
     if inspect.is_overlaid() {
         let [r, g, b] = SECOND;
@@ -126,7 +125,7 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
     }
 }
 
-/// Which model has looked, and at which frame where that differs.
+/// Shows the name of the model, with its frame if that differs.
 fn name_ui(ui: &mut Ui, slot: usize, color: Color32, cx: &InspectContext<'_>) {
     let model_slot = &cx.view.slots[slot];
     ui.scope(|ui| {
@@ -138,7 +137,7 @@ fn name_ui(ui: &mut Ui, slot: usize, color: Color32, cx: &InspectContext<'_>) {
     });
 }
 
-/// What to do while there is nothing to look at.
+/// Shows first steps while no frame is inspected.
 fn empty_ui(ui: &mut Ui, area: Rect, cx: &InspectContext<'_>) {
     let (title, text) = match &cx.view.reader {
         Some(reader) if cx.ui_state.status.is_none() => (

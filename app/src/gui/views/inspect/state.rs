@@ -1,4 +1,4 @@
-//! What the Inspect view knows, and the handles of its threads.
+//! State of the Inspect view, and the handles of its threads.
 
 use std::sync::Arc;
 
@@ -23,92 +23,92 @@ use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::shown::Shown;
 use crate::gui::waker::Waker;
 
-/// Everything a network can tell of a frame.
+/// Requests all outputs that a network can provide for a frame.
 const ALL: Want = Want {
     heatmaps: true,
     attention: true,
 };
 
-/// The frame that is looked at.
+/// The inspected frame.
 #[derive(Debug, Clone)]
 pub struct InspectedFrame {
-    /// The picture.
+    /// The image.
     pub frame: Frame,
-    /// Where people are known to be.
+    /// Poses in the frame that are already known; they locate the people.
     pub near: Vec<Pose>,
-    /// Where it comes from.
+    /// Display name of its source.
     pub name: String,
-    /// Shown as in a mirror, as the live picture was.
+    /// Whether the live view was mirrored.
     pub is_mirrored: bool,
-    /// It is the live picture's: what that shows next is looked at next.
+    /// Whether it comes from the live view, so that it is updated with new live frames.
     pub is_live: bool,
 }
 
-/// Pictures of self-attention on the graphics device.
+/// Self-attention thumbnails on the GPU.
 pub struct GridPictures {
-    /// Their values.
+    /// Attention values.
     pub grid: Arc<Grid>,
-    /// By layer, by cell.
+    /// Textures by layer and cell.
     pub textures: Vec<Vec<TextureHandle>>,
 }
 
-/// A model's place.
+/// A slot for one model.
 #[derive(Default)]
 pub struct ModelSlot {
-    /// The model asked for; `None` when the place is empty.
+    /// The requested model; `None` if the slot is empty.
     pub wanted: Option<String>,
-    /// It is being loaded.
+    /// The model is being loaded.
     pub is_loading: bool,
-    /// Why it does not answer.
+    /// Error that prevents predictions.
     pub fault: Option<String>,
-    /// Its answer for the subject.
+    /// Prediction for the inspected frame.
     pub found: Option<Arc<PoseOutput>>,
-    /// Pictures of its self-attention.
+    /// Self-attention thumbnails.
     pub grid: Option<GridPictures>,
-    /// What lies over the picture.
+    /// Overlays on the image.
     pub shown: Shown,
-    /// The pictures asked for.
+    /// The thumbnails requested last.
     pub(super) asked: Option<GridKey>,
 }
 
-/// Names this view in actions.
+/// Identifier of this view in actions.
 pub const ID: ViewId = ViewId("inspect");
 
-/// What the panels of this view get.
+/// Context passed to the panels of this view.
 pub type InspectContext<'a> = PanelContext<'a, Inspect>;
 
-/// The state of the view and the handles of its threads.
+/// State of the view and the handles of its threads.
 pub struct Inspect {
-    /// The frame that is looked at.
+    /// The inspected frame.
     pub subject: Option<InspectedFrame>,
-    /// The file it is from.
+    /// Reader of the file it comes from.
     pub reader: Option<FrameReader>,
-    /// The models.
+    /// The model slots.
     pub slots: [ModelSlot; N_INSPECTED],
-    /// What is asked about.
+    /// The selected joint or pixel.
     pub pick: Option<Pick>,
-    /// What was asked about before the last pick.
+    /// The previous selection.
     pub(super) picked_before: Option<Pick>,
-    /// The frame kept at place 1; `None` while that looks at the same frame as place 0.
+    /// The frame kept in slot 1; `None` while both slots use the same frame.
     pub kept: Option<InspectedFrame>,
-    /// Both skeletons, where two answers are drawn over one picture.
+    /// Both skeletons, if two predictions are drawn over one image.
     pub(super) overlaid: Option<Arc<Scene>>,
-    /// The source of the live picture when this view was last opened.
+    /// Source of the live view when this view was last opened.
     pub(super) live_source: Option<String>,
-    /// The part of the picture that is looked at.
+    /// Zoom and position of the image.
     pub zoom: Zoom,
-    /// The live picture's model when this view was last opened.
+    /// Model of the live view when this view was last opened.
     pub(super) followed: Option<String>,
-    /// The device that the models here were loaded for.
+    /// Device that the models here were loaded for.
     pub(super) device: usize,
     pub(super) waker: Waker,
     pub(super) inspector: Option<Inspector>,
     pub(super) attention_grid: Option<AttentionGrid>,
     pub(super) render: Option<RenderState>,
     pub(super) pictures: [Option<Picture>; N_INSPECTED],
-    /// Number of the last request.
+    /// Id of the last request.
     pub(super) id: u64,
-    /// What lies over the picture must be made anew.
+    /// The overlays have to be rebuilt.
     pub(super) is_stale: bool,
 }
 
@@ -125,17 +125,17 @@ impl std::fmt::Debug for Inspect {
     }
 }
 
-/// What the user must know.
+/// A message for the user.
 #[derive(Debug)]
 pub enum Complaint {
-    /// Said once.
+    /// A message shown once.
     Say(String),
-    /// A model that can be tried again.
+    /// A model that failed to load or run, with a retry button.
     Model(usize, String, String),
 }
 
 impl Inspect {
-    /// An empty view; no thread is started before there is something to look at.
+    /// Creates an empty view; threads start only when there is work to do.
     pub fn new(waker: Waker) -> Self {
         Self {
             subject: None,
@@ -159,7 +159,7 @@ impl Inspect {
         }
     }
 
-    /// Draws on this graphics device from now on.
+    /// Sets the GPU device to draw on.
     pub fn attach(&mut self, render: Option<RenderState>) {
         self.render = render;
         self.pictures = Default::default();
@@ -173,18 +173,18 @@ impl Inspect {
         self.is_stale = true;
     }
 
-    /// What is looked at, as its user calls it.
+    /// Returns the display name of the inspected source.
     pub fn name(&self) -> Option<&str> {
         let reader = self.reader.as_ref().map(|reader| reader.name.as_str());
         reader.or(self.subject.as_ref().map(|subject| subject.name.as_str()))
     }
 
-    /// Whether two models look side by side.
+    /// Returns whether two models are shown side by side.
     pub fn is_compared(&self) -> bool {
         self.slots[1].wanted.is_some()
     }
 
-    /// The first answer there is, and the region of it that is asked about.
+    /// Returns the first available prediction and its region with the pick.
     pub fn answer(&self) -> Option<(&PoseOutput, &RegionOutput)> {
         let output = self.slots.iter().find_map(|s| s.found.as_deref())?;
         let pick = self.pick.as_ref();
@@ -192,17 +192,17 @@ impl Inspect {
         Some((output, shown::region(output, point)?))
     }
 
-    /// Looks at another frame.
+    /// Inspects another frame.
     ///
     /// # Errors
-    /// When the picture is too large for the graphics device, or there is no thread.
+    /// If the image exceeds the GPU's maximum texture size, or a thread cannot be started.
     pub(super) fn look_at(&mut self, subject: InspectedFrame) -> Result<()> {
         self.subject = Some(subject);
         self.upload()?;
         self.ask()
     }
 
-    /// Asks the models for the subject.
+    /// Requests predictions for the inspected frame.
     pub(super) fn ask(&mut self) -> Result<()> {
         let Some(subject) = &self.subject else {
             return Ok(());
@@ -223,7 +223,7 @@ impl Inspect {
         Ok(())
     }
 
-    /// Takes the subject to the screen, once for each model in use.
+    /// Uploads the inspected frame, once per model in use.
     pub(super) fn upload(&mut self) -> Result<()> {
         let (Some(render), Some(subject)) = (&self.render, &self.subject) else {
             return Ok(());

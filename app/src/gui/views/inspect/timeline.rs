@@ -1,4 +1,4 @@
-//! Across the bottom: which frame, in pictures, in seconds and step by step.
+//! The timeline along the bottom: thumbnails, time and frame number.
 
 use eframe::egui::{
     self, Align, Button, DragValue, Image, Label, Layout, RichText, Role, Sense, Slider, Ui,
@@ -11,10 +11,10 @@ use crate::gui::views::inspect::frame_reader::FrameReader;
 use crate::gui::views::inspect::state::InspectContext;
 use crate::gui::{theme, widgets};
 
-/// Height of the strip of thumbnails, points.
+/// Height of the thumbnail strip in points.
 const STRIP: f32 = 46.0;
 
-/// Lays the timeline out.
+/// Shows the timeline.
 pub fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.add_space(6.0);
     match &cx.view.reader {
@@ -55,7 +55,7 @@ fn weak_ui(ui: &mut Ui, text: &str) {
     ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
 }
 
-/// Small frames, evenly spread; a click goes there.
+/// Shows evenly spaced thumbnails; a click seeks to the position.
 fn strip_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
     let (row, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), STRIP), Sense::hover());
     let n = reader.strip.len().min(reader.times.len());
@@ -92,7 +92,7 @@ fn strip_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
     }
 }
 
-/// The middle of a picture that fills a place of another shape.
+/// Returns the central part of an image that fills a place of another aspect ratio.
 fn cropped(picture: egui::Vec2, place: egui::Vec2) -> egui::Rect {
     let (a, b) = (picture.x / picture.y, place.x / place.y);
     let size = egui::vec2((b / a).min(1.0), (a / b).min(1.0));
@@ -118,7 +118,7 @@ fn steps_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
     }
 }
 
-/// The time and the frame, as fields to type into; from right to left.
+/// Shows editable fields of the time and the frame number, laid out from right to left.
 fn place_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
     let last = reader.times.len().saturating_sub(1);
     let end = reader.times.last().copied().unwrap_or_default();

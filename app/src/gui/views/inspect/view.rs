@@ -1,4 +1,4 @@
-//! The Inspect view's row and panels.
+//! Registration and panels of the Inspect view.
 
 use eframe::egui::{Context, Rect, Ui};
 use eframe::egui_wgpu::RenderState;
@@ -19,26 +19,26 @@ use crate::gui::views::inspect::stage::stage_ui;
 use crate::gui::views::inspect::state::{ID, Inspect};
 use crate::gui::views::inspect::timeline::timeline_ui;
 
-/// The row.
+/// Row of the Inspect view in `VIEWS`.
 pub const SPEC: ViewSpec = ViewSpec {
     id: ID,
     name: "Inspect",
     help: "Inspect the network at this frame (I)",
     bottom_height: 96.0,
-    // Below the names of the models.
+    // Below the model names.
     messages: MessagePlace::Below(28.0),
     group: Some(GROUP),
     commands: COMMANDS,
     make: |waker| Box::new(Inspect::new(waker.clone())),
 };
 
-/// Every panel, in the order it is laid out.
+/// Panels in layout order.
 const PANELS: &[PanelSpec<Inspect>] = &[
     PanelSpec {
         place: Place::Bottom,
         show: timeline_ui,
     },
-    // First, with the models: what an answer brings makes the panels below them grow and shrink.
+    // Models first, because the panels below change their height with each prediction.
     PanelSpec {
         place: Place::Side,
         show: open_ui,

@@ -1,4 +1,4 @@
-//! Over the picture: a camera that has gone silent, and the way back to it.
+//! Overlay shown while a camera delivers no frames, with the reconnection progress.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What to do while there is no picture.
+//! First steps, shown while there is no frame.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::gui::context::sample_clip;
 use crate::gui::theme;
 use crate::gui::views::live::state::LiveContext;
 
-/// Recent files offered where there is no picture; the menu has the others.
+/// Number of recent files offered here; the menu has the others.
 const N_RECENT_SHOWN: usize = 5;
 
-/// Explains the first step while there is no picture.
+/// Shows the first steps while there is no frame.
 pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let ui_state = cx.ui_state;
     if ui_state.presented.is_some() {
@@ -83,7 +83,7 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     recent_ui(&mut ui, recent, cx);
 }
 
-/// The files opened last; those that are gone are grey.
+/// Shows the most recently opened files; missing ones are disabled.
 fn recent_ui(ui: &mut Ui, recent: Vec<Command>, cx: &mut LiveContext<'_>) {
     if recent.is_empty() {
         return;

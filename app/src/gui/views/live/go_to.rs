@@ -1,11 +1,11 @@
-//! The field that shows which frame it is and goes to another one.
+//! The field that shows the frame number and seeks.
 
 use eframe::egui::{Id, Key, TextEdit, Ui};
 use poselens_engine::source::SeekTo;
 
 use crate::gui::{theme, widgets};
 
-/// Shows the frame's number, counted from 0; where to go when something was entered.
+/// Shows the frame's number, counted from 0; returns the seek target if one was entered.
 pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
     let id = Id::unique("place");
     let typed = ui.data(|d| d.get_temp::<String>(id));
@@ -25,7 +25,7 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
         text.clear();
     }
     let is_entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
-    // Asked before the data are locked: one lock guards both, and is not to be taken twice.
+    // Queried before `data_mut`: both take the same non-reentrant lock.
     if response.has_focus() {
         ui.data_mut(|d| d.insert_temp(id, text.clone()));
     } else {
@@ -34,7 +34,7 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
     is_entered.then(|| parsed(&text)).flatten()
 }
 
-/// `12` and `frame 12` are a frame, `0:01.5`, `1.5` and `1 s` a time.
+/// Parses a frame (`12`, `frame 12`) or a time (`0:01.5`, `1.5`, `1 s`).
 fn parsed(text: &str) -> Option<SeekTo> {
     let text = text.trim().to_lowercase();
     if let Ok(frame) = text.trim_start_matches("frame").trim().parse() {
@@ -48,7 +48,7 @@ fn parsed(text: &str) -> Option<SeekTo> {
 mod tests {
     use super::*;
 
-    /// Fails when a time is taken for a frame or the other way round, or nonsense goes anywhere.
+    /// Fails when a time is parsed as a frame or vice versa, or invalid input seeks anywhere.
     #[test]
     fn frames_and_times_are_told_apart() {
         assert_eq!(parsed("12"), Some(SeekTo::Frame(12)));

@@ -1,4 +1,4 @@
-//! Speed and latency over the picture.
+//! Frame rate and latency over the image.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use poselens_engine::output::Stage;
 use crate::gui::theme;
 use crate::gui::views::live::state::LiveContext;
 
-/// Above this a person notices that the picture lags behind.
+/// Latency above which users notice that the image lags.
 const NOTICEABLE: Duration = Duration::from_millis(150);
 
 pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
@@ -45,7 +45,7 @@ pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
 }
 
-/// Frames a second, latency, drops.
+/// Shows frames per second, latency and dropped frames.
 fn figures_ui(ui: &mut Ui, cx: &LiveContext<'_>, stages: &str, latency_color: Color32) {
     let (stats, ui_state) = (&cx.ui_state.stats, cx.ui_state);
     let what = if ui_state.is_live() {
@@ -90,7 +90,7 @@ fn figures_ui(ui: &mut Ui, cx: &LiveContext<'_>, stages: &str, latency_color: Co
     );
 }
 
-/// What computes and what draws.
+/// Shows the compute device and the graphics adapter.
 fn devices_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
     let Some(adapter) = &cx.ui_state.adapter else {
         return;

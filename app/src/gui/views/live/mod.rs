@@ -1,4 +1,4 @@
-//! The Live view: the running picture with what was found in it, its source, model and recordings.
+//! The Live view: live frames with predictions, and the panels for source, model and recordings.
 
 mod connection;
 mod empty;

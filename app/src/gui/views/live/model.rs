@@ -1,4 +1,4 @@
-//! Which network runs, and what counts as a joint.
+//! The model panel: network, device, joint threshold and smoothing.
 
 use eframe::egui::{Button, CollapsingHeader, Label, RichText, Spinner, Ui};
 use poselens_engine::track::OneEuro;
@@ -47,7 +47,7 @@ pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
 }
 
-/// How trembling joints are calmed.
+/// Shows the smoothing settings.
 fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let is_smoothed = cx.state.is_smoothed;
     if widgets::switch_row_ui(ui, "Smoothing", None, is_smoothed)

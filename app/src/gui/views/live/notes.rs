@@ -1,5 +1,5 @@
-//! A few words over the picture where what is drawn does not explain itself: nobody was found, one
-//! of several people is followed, somebody is too small for the network.
+//! Short notes over the image about what the overlays do not show: no person detected, only one of
+//! several people tracked, a person too small for the network.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,11 @@ use crate::gui::prediction_note::prediction_note;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained};
 
-/// A running picture is without anybody for this long before it is said: people are lost for a
-/// frame or two and found again.
+/// Delay before a missing person is reported, because detections often drop out for a frame or two.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// What is true of a network from the beginning is said for this long.
+/// Display time of notes on permanent properties of a network.
 const ONCE: Duration = Duration::from_secs(12);
-/// Lays the note out.
+/// Shows the note.
 pub fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let Some(text) = note(ui, cx) else {
         return;
@@ -69,7 +68,7 @@ fn note(ui: &Ui, cx: &LiveContext<'_>) -> Option<String> {
     Some(text)
 }
 
-/// How long `what` has been asked about with nothing else in between.
+/// Returns how long `what` has been current in this slot without interruption.
 fn since(ui: &Ui, slot: &str, what: &str) -> Duration {
     let id = Id::unique(("note", slot));
     let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What is drawn over the picture.
+//! The overlay panel.
 
 use eframe::egui::{self, Button, Label, RichText, Ui};
 
@@ -41,7 +41,7 @@ pub fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
 }
 
-/// How maps are drawn.
+/// Shows the settings of maps.
 fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let help = "Opacity of the maps over the image";
     if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
@@ -59,7 +59,7 @@ fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// Which joints are drawn.
+/// Shows the list of joints to draw.
 fn shown_joints_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let Some(skeleton) = cx.ui_state.skeleton else {
         return;
@@ -114,8 +114,8 @@ fn joint_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// Whether the network's attention belongs to places that are asked about: there is no single map
-/// of it that could lie over the running picture.
+/// Returns whether the model's only attention is self-attention, which depends on a selected query:
+/// no single map could be drawn over live frames.
 fn has_self_attention_alone(cx: &LiveContext<'_>) -> bool {
     let presented = cx.ui_state.presented.as_ref();
     let output = presented.and_then(|p| p.output.as_ref());

@@ -1,4 +1,4 @@
-//! Where the pictures come from.
+//! The source panel.
 
 use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
 
@@ -61,7 +61,7 @@ fn list_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// What the camera delivers; nothing where it does not say.
+/// Shows the camera formats; nothing if the camera does not list them.
 fn format_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let formats = &cx.ui_state.formats;
     let Some(current) = formats.current else {
@@ -85,7 +85,7 @@ fn format_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// `1280 × 720, 30 fps, MJPEG`.
+/// Formats as `1280 × 720, 30 fps, MJPEG`.
 fn format_text(format: &CameraFormat) -> String {
     let CameraFormat { size, pixels, .. } = format;
     let rate = format.rate_text();

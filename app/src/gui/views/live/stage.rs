@@ -1,4 +1,4 @@
-//! The running picture.
+//! The stage with the live frame.
 
 use eframe::egui::{Rect, Ui};
 
@@ -6,7 +6,7 @@ use crate::gui::action::{Action, StageAction};
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::zoom::zoom_ui;
 
-/// Lays the picture out in `area`.
+/// Shows the frame in `area`.
 pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
     let Some(presented) = &cx.ui_state.presented else {
         return;
@@ -15,7 +15,7 @@ pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
     let is_mirrored = cx.state.is_mirrored && cx.ui_state.is_live();
     let zoomed = zoom_ui(ui, area, size, cx.ui_state.zoom, is_mirrored);
     if zoomed.is_changed {
-        // The view's own zoom, not the one asked for: the picture stops at its edges.
+        // The view's zoom instead of the requested one, because panning stops at the image's edges.
         let zoom = zoomed.view.zoom();
         cx.actions.push(Action::Stage(StageAction::Zoom(zoom)));
     }

@@ -3,12 +3,12 @@
 use crate::gui::picture::Picture;
 use crate::gui::view::PanelContext;
 
-/// The running picture on the graphics device; everything else is shared.
+/// The displayed frame on the GPU; all other state is shared.
 #[derive(Default)]
 pub struct Live {
-    /// `None` without a window.
+    /// `None` if there is no window.
     pub picture: Option<Picture>,
 }
 
-/// What the panels of this view get.
+/// Context passed to the panels of this view.
 pub type LiveContext<'a> = PanelContext<'a, Live>;

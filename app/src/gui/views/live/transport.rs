@@ -1,4 +1,4 @@
-//! Across the bottom: the time line, playing and stepping, snapshots, recording.
+//! The transport along the bottom: timeline, playback, stepping, snapshots, recording.
 
 use eframe::egui::{self, Align, Button, ComboBox, Label, Layout, RichText, Slider, Ui};
 use poselens_engine::source::{Extent, SeekTo};
@@ -34,14 +34,14 @@ pub fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
 }
 
-/// How many frames the file has, as it says itself or its index.
+/// Returns the number of frames in the file, from its header or its index.
 fn n_frames(cx: &LiveContext<'_>) -> Option<u64> {
     let declared = cx.ui_state.presented.as_ref()?.source.n_frames;
     let counted = || cx.ui_state.extent.as_ref().filter(|e| e.is_complete);
     declared.or_else(|| counted().map(|e| e.frames))
 }
 
-/// The frame shown and the last one there is to go to.
+/// Returns the current frame and the last one that can be reached.
 fn extent(cx: &LiveContext<'_>) -> Option<(u64, u64)> {
     let presented = cx.ui_state.presented.as_ref()?;
     let (at, last) = if presented.source.is_live {
@@ -259,7 +259,7 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
     let label = Label::new(text.color(theme::TEXT))
         .truncate()
         .selectable(false);
-    // Never as far as the time: the dot stands between.
+    // Leaves room for the dot to the left of the time.
     let room = egui::vec2((ui.available_width() - 28.0).max(0.0), 34.0);
     let whole = if recording.is_file {
         "The whole file, every frame once, in its own time: speed, jumps and loops change \

@@ -1,4 +1,4 @@
-//! The Live view's row and panels.
+//! Registration and panels of the Live view.
 
 use eframe::egui::{Rect, Ui};
 use eframe::egui_wgpu::RenderState;
@@ -20,20 +20,20 @@ use crate::gui::views::live::stage::stage_ui;
 use crate::gui::views::live::state::Live;
 use crate::gui::views::live::transport::transport_ui;
 
-/// The row.
+/// Row of the Live view in `VIEWS`.
 pub const SPEC: ViewSpec = ViewSpec {
     id: ViewId::LIVE,
     name: "Live",
     help: "The live view (I)",
     bottom_height: 84.0,
-    // Below the speed.
+    // Below the frame rate.
     messages: MessagePlace::Below(84.0),
     group: None,
     commands: &[],
     make: |_| Box::new(Live::default()),
 };
 
-/// Every panel, in the order it is laid out.
+/// Panels in layout order.
 const PANELS: &[PanelSpec<Live>] = &[
     PanelSpec {
         place: Place::Bottom,
@@ -88,7 +88,7 @@ impl AppView for Live {
 
     fn attached(&mut self, render: Option<&RenderState>, core: &Core) -> Result<()> {
         self.picture = render.map(Picture::new);
-        // A new device has an empty texture.
+        // The texture on a new device is empty.
         self.upload(core)
     }
 

@@ -1,4 +1,4 @@
-//! Questions for files and folders.
+//! File and folder dialogs.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,8 +11,8 @@ use crate::gui::action::train::{Ask, TrainAction};
 use crate::gui::tasks::{TaskResult, Tasks, UNSEEN, block_on, in_folder};
 
 impl Tasks {
-    /// Asks for a file or folder. The dialog is created here, as macOS wants it, and awaited
-    /// elsewhere.
+    /// Opens a file or folder dialog. It is created on this thread, as macOS requires, and awaited
+    /// on another.
     pub(super) fn ask_for(&self, ask: Ask, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder);
         let dialog = match ask {

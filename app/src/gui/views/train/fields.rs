@@ -1,4 +1,4 @@
-//! Rows of the set-up: a label, then a control that fills the rest.
+//! Form rows: a label, then a control that fills the rest.
 
 use eframe::egui::{
     self, Align2, Button, DragValue, Id, Label, RichText, Sense, TextEdit, TextStyle, Ui,
@@ -6,10 +6,10 @@ use eframe::egui::{
 
 use crate::gui::theme;
 
-/// Width of labels, points.
+/// Width of labels in points.
 const LABEL: f32 = 98.0;
 
-/// A painted label of fixed width, then `content`; the control carries the name itself.
+/// Shows a painted label of fixed width, then `content`; the control carries its own name.
 pub fn row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {
         let size = egui::vec2(LABEL, ui.spacing().interact_size.y);
@@ -22,7 +22,7 @@ pub fn row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -
     .inner
 }
 
-/// A list; the index chosen, if another one was.
+/// Shows a drop-down list; returns the new index if it changed.
 pub fn list_ui(ui: &mut Ui, label: &str, help: &str, now: &str, all: &[String]) -> Option<usize> {
     let mut chosen = None;
     row_ui(ui, label, |ui| {
@@ -44,7 +44,7 @@ pub fn list_ui(ui: &mut Ui, label: &str, help: &str, now: &str, all: &[String]) 
     chosen
 }
 
-/// A number; whether it was changed.
+/// Shows a number field; returns whether the value changed.
 pub fn number_ui(ui: &mut Ui, label: &str, help: &str, value: DragValue<'_>) -> bool {
     row_ui(ui, label, |ui| {
         let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
@@ -55,7 +55,7 @@ pub fn number_ui(ui: &mut Ui, label: &str, help: &str, value: DragValue<'_>) -> 
     })
 }
 
-/// A small number such as a learning rate, written as `3e-4`.
+/// Returns a field for a small number such as a learning rate, formatted as `3e-4`.
 pub fn rate(value: &mut f64) -> DragValue<'_> {
     let speed = (*value * 0.02).max(1e-9);
     DragValue::new(value)
@@ -64,7 +64,7 @@ pub fn rate(value: &mut f64) -> DragValue<'_> {
         .custom_formatter(|v, _| short(v))
 }
 
-/// `3e-4`, `0.05`.
+/// Formats as `3e-4` or `0.05`.
 pub fn short(v: f64) -> String {
     if v == 0.0 || v.abs() >= 0.01 {
         let text = format!("{v:.4}");
@@ -81,20 +81,20 @@ pub fn short(v: f64) -> String {
     }
 }
 
-/// A complaint under the field it is about.
+/// Shows an error below its field.
 pub fn fault_ui(ui: &mut Ui, text: &str) {
     ui.add(Label::new(RichText::new(text).small().color(theme::RED)).wrap());
 }
 
-/// A remark under a field.
+/// Shows a remark below a field.
 pub fn note_ui(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(RichText::new(text.into()).small().color(theme::WEAK)).wrap());
 }
 
-/// A path that can be typed; the new text if it was.
+/// Shows a path field; returns the new text if it was edited.
 pub fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option<String> {
     let mut text = now.to_owned();
-    // The rows above it come and go while it is typed into.
+    // Explicit id, because rows above may appear and disappear during typing.
     let field = TextEdit::singleline(&mut text)
         .id(Id::unique(name))
         .hint_text(hint)
@@ -109,16 +109,16 @@ pub fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Op
     response.accessible_name(name).changed().then_some(text)
 }
 
-/// What was done with a path and the button beside it.
+/// Result of a path field and the button next to it.
 pub enum Entered {
-    /// It was typed into.
+    /// The text was edited.
     Path(String),
-    /// A dialog is asked for.
+    /// The button was clicked.
     Choose,
 }
 
-/// A path that can be typed or chosen; `choose` is the name of the button, `None` while a dialog
-/// is open.
+/// Shows a path field with a button named `choose`; `None` disables the button while a dialog is
+/// open.
 pub fn path_row_ui(
     ui: &mut Ui,
     name: &str,
@@ -145,7 +145,7 @@ pub fn path_row_ui(
     .inner
 }
 
-/// The button of the step to take next.
+/// Returns the highlighted button for the next step.
 pub fn main_button(text: &str) -> Button<'_> {
     Button::new(RichText::new(text).color(theme::STAGE).strong())
         .fill(theme::LEFT)
@@ -156,9 +156,9 @@ pub fn main_button(text: &str) -> Button<'_> {
 mod tests {
     use super::*;
 
-    /// Fails when a learning rate cannot be read.
+    /// Fails when a learning rate is not formatted in short scientific notation.
     #[test]
-    fn rates_are_short() {
+    fn learning_rates_are_formatted_in_short_form() {
         let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0].map(short);
         assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1"]);
     }

@@ -1,11 +1,12 @@
-//! The view that teaches: labelled people become better weights, while the window goes on.
+//! The Train view: trains a model on labelled people while the rest of the window stays usable.
 //!
-//! A [`TrainPlan`](crate::gui::state::train::TrainPlan) is what the user has chosen; it holds the
-//! engine's own options. In [`setup`] the data are chosen and looked at before anything is
-//! learned; a preview shows a batch as the network will get it. [`running`] has the training at
-//! work ([`Run`](running::run::Run)) and how it goes
-//! ([`TrainProgress`](running::progress::TrainProgress)). [`results`] shows it; at its end weights
-//! are taken over, or not ([`Decision`]). Panels read [`Train`], which runs the view's actions.
+//! A [`TrainPlan`](crate::gui::state::train::TrainPlan) holds the user's choices, including the
+//! engine's training options. [`setup`] selects and checks the data before training, and previews a
+//! batch exactly as the network sees it. [`running`] contains the running training
+//! ([`Run`](running::run::Run)) and its progress
+//! ([`TrainProgress`](running::progress::TrainProgress)). [`results`] shows the metrics and asks
+//! whether to use the trained weights ([`Decision`]). Panels read [`Train`], which runs the view's
+//! actions.
 
 mod dialogs;
 mod fields;

@@ -1,4 +1,4 @@
-//! What the view's threads have found, and what the window makes of it.
+//! Handles results of the view's threads.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::gui::views::train::state::{BatchPreview, HeldOutTextures, ID, Train, 
 use crate::gui::views::train::task::take;
 
 impl Train {
-    /// Reads what the view's threads have found.
+    /// Receives results of the view's threads.
     pub(super) fn poll_train(&mut self, core: &mut Core, ctx: &egui::Context) {
         self.poll_data(core, ctx);
         if let Some(outcome) = take(&mut self.listing) {
@@ -94,7 +94,7 @@ impl Train {
             self.seen = version;
             self.progress = Some(progress);
             if is_over && !was_over {
-                // In this view the page itself says it.
+                // In this view the page itself reports the end.
                 core.state.train.at_work = None;
                 let told = self.progress.as_ref().map(outcome::in_a_line);
                 if let Some((level, text)) = told.filter(|_| core.ui_state.view != ID) {
@@ -107,7 +107,7 @@ impl Train {
             return;
         };
         if progress.phase.is_over() && self.is_active() {
-            // Its thread is about to end, and wakes nobody by that.
+            // The training thread is about to end, which does not wake the window.
             ctx.request_repaint_after(Duration::from_millis(50));
         }
         let all = [&progress.before, &progress.now, &progress.after];

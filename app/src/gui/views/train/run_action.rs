@@ -1,4 +1,4 @@
-//! What every [`TrainAction`] does.
+//! Runs every [`TrainAction`].
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,9 +23,9 @@ use crate::gui::views::train::setup::check::Check;
 use crate::gui::views::train::state::{Decision, ID, Train, UNDECIDED};
 use crate::gui::views::train::task::Task;
 
-/// Typing has stopped for so long: the data are checked.
+/// Delay after the last keystroke before the data are checked.
 const PAUSE_IN_TYPING: Duration = Duration::from_millis(700);
-/// People in a preview, and how many of them in a row.
+/// Number of people in a preview, and per row.
 const IN_A_PREVIEW: (usize, usize) = (12, 3);
 
 impl Train {
@@ -39,7 +39,7 @@ impl Train {
                 | TrainAction::Continue(..)
         );
         if is_to_be_seen && core.ui_state.view != ID {
-            // The palette knows these from everywhere.
+            // These commands are available in the palette of every view.
             core.run_action(Action::Window(WindowAction::Show(ID)));
             core.run_action(Action::Train(action));
             return Ok(());
@@ -111,7 +111,7 @@ impl Train {
         Ok(())
     }
 
-    /// The view is opened.
+    /// Called when the view is opened.
     pub(super) fn start_teaching(&mut self, core: &mut Core) -> Result<()> {
         core.state.train.prepare()?;
         let config = core.state.train.config.as_ref();
@@ -133,7 +133,7 @@ impl Train {
         }
     }
 
-    /// The data or the model are others: they are checked once typing stops.
+    /// Schedules a data check, because the data or the model have changed.
     fn options_changed(&mut self) {
         self.check = None;
         self.check_due = Some(Instant::now() + PAUSE_IN_TYPING);
@@ -165,7 +165,7 @@ impl Train {
         self.configure(config, core);
     }
 
-    /// Takes what was dropped on this view for what it is.
+    /// Handles a path dropped on this view according to its type.
     pub(super) fn open_dropped(&mut self, path: PathBuf, core: &mut Core) {
         let plan = &core.state.train;
         let has_learn = plan.data(Role::Learn).is_some();
@@ -234,7 +234,7 @@ impl Train {
             return Ok(());
         };
         let folder = plan.folder(&core.gui.trainings_folder);
-        // The next one is not to write over it.
+        // The next training must not overwrite this one.
         core.state.train.out = None;
         self.begin(Job::Begin(Box::new(config)), folder, core)
     }
@@ -272,7 +272,7 @@ impl Train {
         let elsewhere = core.state.train.elsewhere.clone();
         let list = move |_: &_| {
             let mut runs = runs_in(&folder)?;
-            // One that was deleted or is on a disk that is not here is left out.
+            // Trainings that were deleted or are on a disconnected disk are skipped.
             let others = elsewhere.iter().filter_map(|f| RunEntry::read(f).ok());
             runs.splice(0..0, others.collect::<Vec<_>>());
             Ok(runs)
@@ -314,7 +314,7 @@ impl Train {
         core.run_action(Action::Model(ModelAction::Choose(name)));
     }
 
-    /// Ends the training when the window has closed.
+    /// Stops the training after the window has closed.
     pub(super) fn close_training(&mut self) {
         if let Some(run) = self.run.take() {
             run.close();
@@ -322,7 +322,7 @@ impl Train {
     }
 }
 
-/// Weights that were taken over before are offered as long as their files are there.
+/// Offers weights that were accepted earlier if their files still exist.
 pub(super) fn offer_trained(core: &mut Core) {
     let there = |t: &Trained| trained::split(&t.name).1.is_some_and(|file| file.is_file());
     core.state.train.trained.retain(there);
@@ -331,7 +331,7 @@ pub(super) fn offer_trained(core: &mut Core) {
     }
 }
 
-/// One line about trained weights, for the list of networks.
+/// Returns a one-line description of trained weights for the model list.
 fn help(progress: &TrainProgress) -> String {
     let figures = progress.first().and_then(|first| first.pck);
     let figures = figures.zip(progress.judged().and_then(|judged| judged.pck));

@@ -1,4 +1,4 @@
-//! The middle of the view: what is wrong with the data, a batch to look at, how it goes.
+//! The stage of the Train view: data findings, batch preview, progress.
 
 use eframe::egui::{
     self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Stroke, Ui, UiBuilder,
@@ -16,7 +16,7 @@ use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::views::train::words::grouped;
 use crate::gui::{theme, trained};
 
-/// The pages of the view.
+/// Shows the pages of the view.
 pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
     let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
     let ui = &mut ui;
@@ -81,7 +81,7 @@ fn data_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     }
 }
 
-/// A training that was at work when the program ended: it can go on.
+/// Offers to resume a training that was running when the program ended.
 fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(folder) = &cx.state.train.at_work else {
         return;
@@ -90,7 +90,7 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(run) = known.find(|run| run.folder == *folder) else {
         return;
     };
-    // One may have ended while the window was closing.
+    // The training may have finished while the window was closing.
     if cx.view.progress.is_some() || cx.view.is_active() || run.epochs() >= run.config.epochs {
         return;
     }
@@ -140,7 +140,7 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     ui.add_space(12.0);
 }
 
-/// For somebody who has never trained a network.
+/// Shows the first steps for new users.
 fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let width = 560.0_f32.min(ui.available_width());
     let margin = ((ui.available_width() - width) / 2.0).max(0.0);

@@ -1,4 +1,4 @@
-//! What the Train view knows, and the handles of its threads.
+//! State of the Train view, and the handles of its threads.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,77 +20,77 @@ use crate::gui::views::train::setup::findings::Listed;
 use crate::gui::views::train::task::Task;
 use crate::gui::waker::Waker;
 
-/// Names this view in actions.
+/// Identifier of this view in actions.
 pub const ID: ViewId = ViewId("train");
 
-/// What the panels of this view get.
+/// Context passed to the panels of this view.
 pub type TrainContext<'a> = PanelContext<'a, Train>;
 
-/// Asks for something of this view.
+/// Sends an action of this view.
 pub fn send(cx: &mut TrainContext<'_>, action: TrainAction) {
     cx.actions.push(Action::Train(action));
 }
 
-/// Why nothing begins beside an open question.
+/// Reason why nothing can start while a decision is pending.
 pub const UNDECIDED: &str =
     "decide first: use the new weights, or keep the old ones (page Progress)";
 
-/// What became of trained weights.
+/// Decision on trained weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// They are used; before, it was this network.
+    /// They are used; the previous network, if any, is kept for undo.
     Used(Option<String>),
-    /// The old ones were kept.
+    /// The previous weights were kept.
     Kept,
 }
 
-/// A batch on the graphics device.
+/// A batch preview on the GPU.
 pub struct BatchPreview {
-    /// What it shows.
+    /// The previewed batch.
     pub preview: Preview,
     /// The options it was made with.
     pub config: TrainConfig,
-    /// The picture.
+    /// The image as a texture.
     pub texture: TextureHandle,
 }
 
-/// Held-out people on the graphics device.
+/// Images of held-out people on the GPU.
 pub struct HeldOutTextures {
-    /// Whom they show.
+    /// Source images.
     pub held_out_images: Arc<HeldOutImages>,
-    /// Labels and what was found, by person.
+    /// Labels and predictions, by person.
     pub textures: Vec<[TextureHandle; 2]>,
 }
 
-/// The state of the view and the handles of its threads.
+/// State of the view and the handles of its threads.
 pub struct Train {
-    /// What is on the stage.
+    /// The page on the stage.
     pub page: Page,
-    /// What was found out about the data.
+    /// Latest report of the data check.
     pub report: Option<Report>,
-    /// Its lines.
+    /// Lines of the report.
     pub listed: Listed,
-    /// The check at work.
+    /// The running check.
     pub check: Option<Check>,
-    /// When the data will be checked by themselves.
+    /// When the next automatic check is due.
     pub(super) check_due: Option<Instant>,
-    /// The batch shown.
+    /// The previewed batch.
     pub batch: Option<BatchPreview>,
-    /// A batch is being made, with these options.
+    /// The running preview task and its options.
     pub(super) previewing: Option<(Task<Preview>, TrainConfig)>,
-    /// Why there is none.
+    /// Error of the last preview.
     pub preview_fault: Option<String>,
-    /// The training at work, or the last one.
+    /// The running training, or the last one.
     pub run: Option<Run>,
-    /// How it goes, or how one on disk went.
+    /// Progress of that training, or of one loaded from disk.
     pub progress: Option<TrainProgress>,
-    /// Version of the progress shown.
+    /// Version of the displayed progress.
     pub(super) seen: u64,
-    /// The first and the last held_out, and those of the weights that are judged.
+    /// Held-out images: initial, latest, and those of the judged weights.
     pub held_out: [Option<HeldOutTextures>; 3],
-    /// What became of its weights.
+    /// Decision on the trained weights.
     pub decision: Option<Decision>,
-    /// Trainings on disk; `None` while looking.
+    /// Earlier trainings on disk; `None` while searching.
     pub earlier: Option<Vec<RunEntry>>,
     pub(super) listing: Option<Task<Vec<RunEntry>>>,
     pub(super) opening: Option<Task<TrainProgress>>,
@@ -111,7 +111,7 @@ impl std::fmt::Debug for Train {
 }
 
 impl Train {
-    /// An empty view; no thread is started before there is something to do.
+    /// Creates an empty view; threads start only when there is work to do.
     pub fn new(waker: Waker) -> Self {
         Self {
             page: Page::Data,
@@ -134,28 +134,28 @@ impl Train {
         }
     }
 
-    /// Whether a training is at work or waits.
+    /// Returns whether a training is running or paused.
     pub fn is_active(&self) -> bool {
         self.run.as_ref().is_some_and(|run| !run.is_over())
     }
 
-    /// Whether a training on disk is being read.
+    /// Returns whether a training is being loaded from disk.
     pub fn is_opening(&self) -> bool {
         self.opening.is_some()
     }
 
-    /// Whether a batch is being made.
+    /// Returns whether a batch preview is being made.
     pub fn is_previewing(&self) -> bool {
         self.previewing.is_some()
     }
 
-    /// The report, if it is about these options.
+    /// Returns the report if it applies to these options.
     pub fn report_of(&self, config: &TrainConfig) -> Option<&Report> {
         let report = self.report.as_ref()?;
         (Subject::of(config).as_ref() == Some(&report.subject)).then_some(report)
     }
 
-    /// Why no training can start; what to do about it.
+    /// Returns why no training can start, and what to do about it.
     pub fn obstacle(&self, plan: &TrainPlan) -> Option<String> {
         let Some(config) = &plan.config else {
             return Some("the options are not there yet".to_owned());
@@ -184,20 +184,20 @@ impl Train {
         }
     }
 
-    /// How far the training at work is.
+    /// Returns the progress of the running training.
     pub fn percent(&self) -> Option<f32> {
         let progress = self.progress.as_ref().filter(|_| self.is_active())?;
         Some((100.0 * progress.share()).floor())
     }
 
-    /// The pictures are to be brought to another graphics device.
+    /// Marks the images for upload to another GPU device.
     pub(super) fn attach(&mut self) {
         self.batch = None;
         self.held_out = [None, None, None];
         self.seen = 0;
     }
 
-    /// Where the next preview is: after the one shown, or at the start.
+    /// Returns the position of the next preview: after the current one, or at the start.
     pub(super) fn next_batch(&self, config: &TrainConfig) -> Position {
         match &self.batch {
             Some(batch) if batch.config == *config => batch.preview.next,
@@ -214,8 +214,8 @@ impl Train {
         self.decision = None;
     }
 
-    /// Whether a training of this session has brought weights of which nobody has said whether
-    /// they shall be used.
+    /// Returns whether a training of this session has produced weights that the user has neither
+    /// accepted nor rejected.
     pub fn is_undecided(&self) -> bool {
         let is_offered =
             |progress: &TrainProgress| progress.phase.is_over() && progress.offered().is_some();
@@ -226,7 +226,7 @@ impl Train {
     }
 }
 
-/// The frame as a texture.
+/// Uploads the frame as a texture.
 pub fn texture(
     ctx: &egui::Context,
     name: &str,

@@ -1,4 +1,4 @@
-//! Work of which one answer is awaited, such as a check or a picture.
+//! Background tasks with a single result, such as a check or an image.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use poselens_engine::concurrency::{StopFlag, Worker};
 
 use crate::gui::waker::Waker;
 
-/// A thread and its answer. Dropping it says "stop" and waits for nothing.
+/// A thread and its result. Dropping it raises the stop flag without waiting.
 #[derive(Debug)]
 pub struct Task<T> {
     worker: Option<Worker>,
@@ -18,7 +18,7 @@ impl<T: Send + 'static> Task<T> {
     /// Runs `work` on a thread called `name`; a panic becomes an error.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// If the operating system cannot create a thread.
     pub fn start(
         name: &str,
         waker: &Waker,
@@ -50,7 +50,7 @@ impl<T: Send + 'static> Task<T> {
         })
     }
 
-    /// The answer, once.
+    /// Returns the result once it is ready; only once.
     pub fn poll(&self) -> Option<Result<T>> {
         self.answer
             .lock()
@@ -67,7 +67,7 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Takes the answer of a task that is there and done.
+/// Takes the result of a finished task and clears the task.
 pub fn take<T: Send + 'static>(task: &mut Option<Task<T>>) -> Option<Result<T>> {
     let answer = task.as_ref()?.poll()?;
     *task = None;

@@ -1,4 +1,4 @@
-//! The Train view's row, commands and panels.
+//! Registration, commands and panels of the Train view.
 
 use eframe::egui::{Context, Key, Rect, Ui};
 use eframe::egui_wgpu::RenderState;
@@ -19,7 +19,7 @@ use crate::gui::views::train::setup::options::{network_ui, options_ui};
 use crate::gui::views::train::stage::stage_ui;
 use crate::gui::views::train::state::{ID, Train};
 
-/// The row.
+/// Row of the Train view in `VIEWS`.
 pub const SPEC: ViewSpec = ViewSpec {
     id: ID,
     name: "Train",
@@ -31,10 +31,10 @@ pub const SPEC: ViewSpec = ViewSpec {
     make: |waker| Box::new(Train::new(waker.clone())),
 };
 
-/// What this view's commands are listed under.
+/// Group under which this view's commands are listed.
 const GROUP: Group = Group::new("Training", 80);
 
-/// Those that are always there.
+/// Commands that are always available.
 const COMMANDS: &[FixedCommand] = &[
     (
         GROUP,
@@ -98,7 +98,7 @@ const COMMANDS: &[FixedCommand] = &[
     ),
 ];
 
-/// Every panel, in the order it is laid out.
+/// Panels in layout order.
 const PANELS: &[PanelSpec<Train>] = &[
     PanelSpec {
         place: Place::Bottom,

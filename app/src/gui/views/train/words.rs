@@ -1,6 +1,6 @@
-//! Numbers as people read them.
+//! Formatting of numbers.
 
-/// Four digits that count: `0.0004371`, `0.5`, `9477`.
+/// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
 pub fn figure(value: f64) -> String {
     let before = value.abs().max(1e-12).log10().floor() as i32;
     let text = format!("{value:.*}", usize::try_from(3 - before).unwrap_or(0));
@@ -11,19 +11,19 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-/// `1 error`, `3 errors`.
+/// Formats a count: `1 error`, `3 errors`.
 pub fn counted(n: usize, what: &str) -> String {
     let end = if n == 1 { "" } else { "s" };
     format!("{n} {what}{end}")
 }
 
-/// `1 person`, `1 234 people`.
+/// Formats a count of people: `1 person`, `1 234 people`.
 pub fn people_text(n: usize) -> String {
     let what = if n == 1 { "person" } else { "people" };
     format!("{} {what}", grouped(n as u64))
 }
 
-/// `1 234 567`.
+/// Groups digits: `1 234 567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -40,9 +40,9 @@ pub fn grouped(n: u64) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when a large loss is told with digits that mean nothing, or a small one as 0.
+    /// Fails when a large loss is shown with meaningless digits, or a small one as 0.
     #[test]
-    fn four_digits_of_a_loss_count() {
+    fn losses_have_four_significant_digits() {
         let all = [9_476.577_15, 0.5, 0.000_437_12, 12.0, 0.0].map(figure);
         assert_eq!(all, ["9477", "0.5", "0.0004371", "12", "0"]);
     }

@@ -1,4 +1,4 @@
-//! Files that are recorded whole, where recordings go, and what is written.
+//! Settings of recordings: files to record, destination, and output formats.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
-/// Exporters that every recording has.
+/// Exporters that every recording uses.
 const ALWAYS: [&str; 2] = ["json", "coco"];
 
-/// The menus above the list.
+/// Shows the menus above the list.
 pub fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
         widgets::menu_ui(ui, "Record files…", |ui| files_ui(ui, cx))
@@ -51,7 +51,7 @@ fn files_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// A field for a path with a button; the path when it was pressed.
+/// Shows a path field with a button; returns the path when the button is clicked.
 fn path_ui(ui: &mut Ui, id: &str, name: &str, verb: &str) -> Option<PathBuf> {
     let id = Id::unique(id);
     let mut text = ui.data(|d| d.get_temp::<String>(id)).unwrap_or_default();
@@ -131,7 +131,7 @@ fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// The file at work and those that wait.
+/// Shows the running file and the waiting ones.
 pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let queue = &cx.ui_state.queue;
     let Some(file) = &queue.running else {

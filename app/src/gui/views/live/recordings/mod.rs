@@ -1,4 +1,4 @@
-//! The list of recordings: open one, or annotate it again with another model.
+//! The recordings panel: open recordings, or annotate them again with another model.
 
 mod files;
 mod more;
@@ -13,7 +13,7 @@ use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
-/// Height of the list, points: two recordings in a low window, more in a high one.
+/// Returns the height of the list in points: two recordings in a low window, more in a taller one.
 fn list_height(ui: &Ui) -> f32 {
     (0.28 * ui.ctx().content_rect().height() - 110.0).clamp(92.0, 320.0)
 }
@@ -52,9 +52,9 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
 }
 
-/// The recording that is being written: since when, how large, what was lost.
+/// Shows the running recording: duration, size, lost frames.
 fn running_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
-    // What a file's is doing stands in the queue.
+    // Files are shown in the queue instead.
     let Some(recording) = cx.ui_state.recording.as_ref().filter(|r| !r.is_file) else {
         return;
     };
@@ -125,7 +125,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
         let open = Button::new(title)
             .truncate()
             .frame(false)
-            // Something at the right end, be it nothing, keeps the title at the left.
+            // Right-hand text, even if empty, keeps the title left-aligned.
             .shortcut_text("")
             .min_size(egui::vec2(width, 0.0));
         ui.scope(|ui| {
@@ -186,7 +186,7 @@ fn annotating_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
 }
 
-/// What a recording lacks: `14 of 65 annotated, 3 of 68 lost`; nothing when it is whole.
+/// Returns what a recording lacks: `14 of 65 annotated, 3 of 68 lost`; empty if complete.
 fn lacking(manifest: &Manifest) -> String {
     let sum = |of: fn(&PartRecord) -> u64| manifest.parts.iter().map(of).sum::<u64>();
     let (frames, drops) = (sum(|p| p.frames), sum(|p| p.drops));

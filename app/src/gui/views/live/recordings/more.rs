@@ -1,4 +1,4 @@
-//! What else can be done with a recording.
+//! The menu of further actions on a recording.
 
 use eframe::egui::{Button, Id, RichText, TextEdit, Ui};
 use poselens_engine::pipeline::session::SessionEntry;
@@ -8,7 +8,7 @@ use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 
-/// The menu behind a recording.
+/// Shows the menu of a recording.
 pub fn more_ui(
     ui: &mut Ui,
     entry: &SessionEntry,
@@ -33,7 +33,7 @@ pub fn more_ui(
         .accessible_name(format!("More about {name}"));
 }
 
-/// Shows, renames and deletes the folder.
+/// Shows the entries that open, rename and delete the folder.
 fn folder_ui(
     ui: &mut Ui,
     entry: &SessionEntry,
@@ -84,7 +84,7 @@ fn folder_ui(
     });
 }
 
-/// Annotates it again, with any network.
+/// Shows the entries that annotate the recording again, with any network.
 fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveContext<'_>) {
     let overlays = cx.gui.overlays.iter().map(|o| o.name);
     let overlays: Vec<_> = overlays

@@ -1,4 +1,4 @@
-//! What the panel of recordings asks for.
+//! Sends actions of the recordings panel.
 
 use crate::gui::action::{Action, RecordAction};
 use crate::gui::views::live::state::LiveContext;

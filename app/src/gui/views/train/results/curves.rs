@@ -1,4 +1,4 @@
-//! Curves of a training over its steps.
+//! Plots of loss, metrics and learning rate over training steps.
 
 use std::ops::RangeInclusive;
 
@@ -11,23 +11,23 @@ use crate::gui::views::train::running::progress::TrainProgress;
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::{theme, widgets};
 
-/// One curve.
+/// A curve in a plot.
 struct Curve {
     name: &'static str,
     color: Color32,
     points: Vec<[f64; 2]>,
-    /// Single measurements, one an epoch.
+    /// Whether the points are measurements, one per epoch.
     is_measured: bool,
 }
 
-/// What a plot's numbers are.
+/// Scale of a plot's values.
 #[derive(Clone, Copy, PartialEq)]
 enum Unit {
-    /// As they are.
+    /// Linear scale.
     Plain,
     /// Powers of ten.
     Log,
-    /// Shares of 1.
+    /// Fractions shown in per cent.
     Percent,
 }
 
@@ -47,7 +47,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgres
         .history
         .iter()
         .any(|r| r.pck.or(r.oks_ap).is_some());
-    // Titles and gaps aside; without figures the loss has their room.
+    // Excludes titles and gaps; without metrics the loss uses their space as well.
     let room = (height - 96.0).max(240.0);
     let share = if figures {
         [0.42, 0.36, 0.22]
@@ -138,7 +138,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgres
     );
 }
 
-/// What is drawn below, and in which colours.
+/// Shows the title of a plot and its legend.
 fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
     ui.spacing_mut().interact_size.y = 20.0;
     ui.label(RichText::new(title).strong().color(theme::TEXT))
@@ -154,8 +154,7 @@ fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
     ui.add_space(4.0);
 }
 
-/// What the axis shows at least: curves that are level or not there yet have an axis people can
-/// read, too.
+/// Returns the minimum range of the axis, so that flat or empty curves also get readable ticks.
 fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
     let values = || curves.iter().flat_map(|c| &c.points).map(|p| p[1]);
     let (Some(low), Some(high)) = (values().reduce(f64::min), values().reduce(f64::max)) else {
@@ -171,13 +170,13 @@ fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
     };
     let more = ((least - (high - low)) / 2.0).max(0.0);
     let (low, high) = (low - more, high + more);
-    // Shares, losses and rates are never below 0.
+    // Fractions, losses and rates are never negative.
     let below = if unit == Unit::Log {
         0.0
     } else {
         (-low).max(0.0)
     };
-    // Nor are shares above 1.
+    // Fractions never exceed 1.
     let above = match unit {
         Unit::Percent => (high + below - 1.0).max(0.0),
         Unit::Plain | Unit::Log => 0.0,
@@ -229,7 +228,7 @@ fn plot_ui(
         .label_formatter(hovered)
         .show_background(false);
     if id == "Rate" {
-        // The lowest of the plots, which share their steps.
+        // The bottom plot; all plots share the step axis.
         plot = plot.include_y(0.0).x_axis_label("step");
     }
     let (low, high) = span(&curves, unit);
@@ -261,10 +260,10 @@ fn plot_ui(
 mod tests {
     use super::*;
 
-    /// Fails when an axis shows a thousand per cent because a network finds nobody, or a curve
-    /// lies beside it.
+    /// Fails when an axis reaches a thousand per cent because a network detects no one, or a curve
+    /// lies outside its axis.
     #[test]
-    fn level_curves_have_axes_people_can_read() {
+    fn flat_curves_have_readable_axes() {
         let of = |values: &[f64], unit| {
             let curve = Curve {
                 name: "x",

@@ -1,4 +1,4 @@
-//! At the side: trainings on disk, to look at or to go on with.
+//! The panel of earlier trainings, to view or resume.
 
 use eframe::egui::{self, Atom, Button, Id, Key, RichText, ScrollArea, Ui};
 use poselens_engine::train::runs::RunEntry;
@@ -8,10 +8,10 @@ use crate::gui::views::train::fields::{Entered, note_ui, path_row_ui};
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::{theme, trained, widgets};
 
-/// Four trainings and a half: one sees that there are more.
+/// Four and a half rows: the cut row shows that the list scrolls.
 const LIST_HEIGHT: f32 = 300.0;
 
-/// Trainings on disk.
+/// Shows the earlier trainings.
 pub fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     widgets::section_ui(ui, "Earlier trainings", |ui| {
         match &cx.view.earlier {
@@ -27,7 +27,7 @@ pub fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
                 ScrollArea::vertical()
                     .id_salt("trainings")
                     .max_height(LIST_HEIGHT)
-                    // However little room the panel has left: it scrolls itself.
+                    // Minimum height even in a low window, because the panel itself scrolls.
                     .min_scrolled_height(LIST_HEIGHT)
                     .show(ui, |ui| {
                         for run in list {
@@ -40,7 +40,7 @@ pub fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     });
 }
 
-/// A training that lies elsewhere: its folder is typed or chosen.
+/// Shows the field for a training in another folder.
 fn other_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let name = "Folder of another training";
     let typed = Id::unique("typed folder of a training");

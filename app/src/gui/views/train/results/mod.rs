@@ -1,4 +1,4 @@
-//! What a training has brought: curves, held-out people, the decision, earlier trainings.
+//! Results of a training: curves, held-out people, the decision, earlier trainings.
 
 pub mod curves;
 pub mod earlier;

@@ -1,4 +1,4 @@
-//! The end of a training: what it brought, and whether its weights are used.
+//! The outcome of a training: its metrics, and whether its weights are used.
 
 use eframe::egui::{self, Button, Grid, RichText, Stroke, Ui};
 
@@ -9,12 +9,12 @@ use crate::gui::views::train::fields::{main_button, note_ui};
 use crate::gui::views::train::running::progress::{Phase, TrainProgress};
 use crate::gui::views::train::state::{Decision, TrainContext, send};
 
-/// Figures closer than this are as good as equal: half a point.
+/// Differences in PCK below half a point count as equal.
 const SAME: f64 = 0.005;
-/// A fall of the average precision that counts, points.
+/// Drop in average precision that counts as significant, in points.
 const MUCH: f64 = 2.0;
 
-/// What became of it, in a line.
+/// Summarises the outcome in one line.
 pub fn in_a_line(progress: &TrainProgress) -> (Level, String) {
     match &progress.phase {
         Phase::Failed(text) => (Level::Error, text.clone()),
@@ -29,7 +29,7 @@ pub fn in_a_line(progress: &TrainProgress) -> (Level, String) {
     }
 }
 
-/// Whether the new weights are better, and a sentence about it.
+/// Returns whether the new weights are better, and a sentence about it.
 fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
     let Some(judged) = progress.judged() else {
         return (None, "No epoch is done yet.".to_owned());
@@ -70,7 +70,7 @@ fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
     let than = progress.in_use.as_ref().map_or_else(String::new, |in_use| {
         format!(" than {}, the network in use,", in_use.name)
     });
-    // Less than is shown is no fall.
+    // Drops that round to 0.0 are not reported.
     let fallen = precision.filter(|p| *p <= -0.05);
     let fallen = fallen.map_or_else(String::new, |precision| {
         format!(", though whole people a little less exactly (OKS AP {precision:.1})")
@@ -81,7 +81,7 @@ fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
     (Some(true), text)
 }
 
-/// The sentence where the network in use is better.
+/// Returns the sentence for a training whose weights are worse than the network in use.
 fn worse(progress: &TrainProgress, name: &str, before: f64, after: f64) -> (Option<bool>, String) {
     let advice = if progress.is_falling() {
         "The loss was still falling: train longer."
@@ -97,7 +97,7 @@ fn worse(progress: &TrainProgress, name: &str, before: f64, after: f64) -> (Opti
     (Some(false), text)
 }
 
-/// The sentence where nothing was better than the network before.
+/// Returns the sentence for a training that did not improve on its initial weights.
 fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
     let is_falling = progress.is_falling();
     if progress.is_fresh {
@@ -124,7 +124,7 @@ fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
     (Some(false), text)
 }
 
-/// The card at the top of the page, once it has ended.
+/// Shows the card at the top of the page after the training has ended.
 pub fn outcome_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress) {
     let (is_better, sentence) = verdict(progress);
     let (color, title) = match (&progress.phase, is_better) {
@@ -331,8 +331,8 @@ mod tests {
         assert_eq!(verdict(&after(&[])).0, None);
     }
 
-    /// Fails when new weights are called better because they beat the untrained network they began
-    /// with, although the network in use is far better on the same people.
+    /// Fails when new weights are called better because they beat the untrained network they
+    /// started from, although the network in use is far better on the same people.
     #[test]
     fn new_weights_are_compared_with_the_network_in_use() {
         let mut progress = after(&[Some(0.02), Some(0.1), Some(0.15)]);
@@ -357,10 +357,10 @@ mod tests {
         assert!(text.contains("than sfm, the network in use"), "{text}");
     }
 
-    /// Fails when somebody is told to keep weights that never were, or to learn more slowly while
-    /// the loss still falls.
+    /// Fails when the advice is to keep initial weights that were never trained, or to lower the
+    /// learning rate while the loss still falls.
     #[test]
-    fn a_network_without_weights_of_its_own_is_told_to_train_longer() {
+    fn without_initial_weights_the_advice_is_to_train_longer() {
         let mut progress = after(&[Some(0.0), Some(0.0), Some(0.0)]);
         progress.history[2].loss = Some(0.4);
         assert!(verdict(&progress).1.contains("keep the old"));

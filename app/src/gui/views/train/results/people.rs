@@ -1,4 +1,4 @@
-//! A few held-out people, always the same ones: as labelled, before, and now.
+//! A fixed sample of held-out people: labels, initial and current predictions.
 
 use eframe::egui::{self, Image, RichText, Ui};
 
@@ -10,7 +10,7 @@ pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
         .on_hover_text("The same people after every epoch; never trained on");
     let [before, now, after] = cx.view.held_out.each_ref().map(Option::as_ref);
-    // While it learns the last ones, at the end those of the weights in question.
+    // The latest predictions during training; at the end those of the judged weights.
     let now = after.filter(|_| !cx.view.is_active()).or(now);
     let (Some(before), Some(now)) = (before, now) else {
         let text = if cx.view.is_active() {

@@ -1,4 +1,4 @@
-//! Across the bottom: start, pause, stop, and how far it is.
+//! The bar along the bottom: start, pause, stop and progress.
 
 use eframe::egui::{self, Align, Button, Layout, ProgressBar, RichText, Ui};
 use poselens_engine::train::TrainConfig;
@@ -15,8 +15,8 @@ use crate::gui::{theme, trained};
 
 const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
 
-/// Start at the left, or pause and stop at the right with how far it is: no button turns into
-/// another one under the pointer when a training begins or ends.
+/// Shows Start at the left, or Pause and Stop at the right next to the progress, so that no button
+/// is replaced by another one under the pointer when a training starts or ends.
 pub fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     ui.add_space(10.0);
     let size = egui::vec2(ui.available_width(), BUTTON.y);
@@ -38,7 +38,7 @@ pub fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     });
 }
 
-/// What is to be known before a training begins.
+/// Returns what the user should know before a training starts.
 fn ready(cx: &TrainContext<'_>) -> String {
     let plan = &cx.state.train;
     let report = plan.config.as_ref().and_then(|c| cx.view.report_of(c));
@@ -69,11 +69,11 @@ fn ready(cx: &TrainContext<'_>) -> String {
     parts.join(" ")
 }
 
-/// The most steps that such a training can have, where all of them are warm-up.
+/// Returns the total number of steps if all of them are warm-up.
 fn steps_of_warm_up(config: &TrainConfig, people: usize) -> Option<u64> {
     let weight = config.data.first().map_or(1.0, |data| data.people.weight);
     let inputs = (people as f64 * weight).round() as u64;
-    // Who is left over waits for the next epoch; fewer than a batch are one.
+    // An incomplete batch is carried over to the next epoch; fewer people than a batch form one.
     let steps = config.epochs * (inputs / config.batch_size.max(1) as u64).max(1);
     (steps <= config.schedule.warm_up_steps).then_some(steps)
 }
@@ -113,7 +113,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     }
     if let Some(progress) = &cx.view.progress {
         let is_open = matches!(progress.phase, Phase::Stopped | Phase::Failed(_));
-        // It is saved for the first time with its first figures.
+        // The state is first saved together with the first metrics.
         let has_state = !progress.history.is_empty();
         if is_open
             && has_state
@@ -146,7 +146,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             send(cx, TrainAction::Continue(progress.folder.clone(), epochs));
         }
         if has_state && (is_open || progress.phase == Phase::Finished) {
-            // The panel at the right may name another network or other people by now.
+            // The panel on the right may show another network or other data by now.
             let folder = progress.folder.file_name().unwrap_or_default();
             let title = trained::folder_title(&progress.model, &folder.to_string_lossy());
             let text = RichText::new(format!("of {title}")).small();
@@ -203,7 +203,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     }
 }
 
-/// What it is doing.
+/// Returns the current activity.
 fn state(progress: &TrainProgress, requested: Requested) -> String {
     let percent = format!("{:.0} %", (100.0 * progress.share()).floor());
     match (&progress.phase, requested) {
@@ -219,7 +219,7 @@ fn state(progress: &TrainProgress, requested: Requested) -> String {
     }
 }
 
-/// Where it is, how fast, and how long it takes.
+/// Returns step, speed and remaining time.
 fn numbers(progress: &TrainProgress) -> String {
     if progress.steps_per_epoch == 0 {
         return progress.folder.display().to_string();
@@ -240,7 +240,7 @@ fn numbers(progress: &TrainProgress) -> String {
     parts.join("  ·  ")
 }
 
-/// `2 h 5 min`, `4 min`, `20 s`.
+/// Formats a duration: `2 h 5 min`, `4 min`, `20 s`.
 fn time_left(secs: f64) -> String {
     let secs = secs.max(0.0).ceil() as u64;
     match secs {
@@ -254,17 +254,17 @@ fn time_left(secs: f64) -> String {
 mod tests {
     use super::*;
 
-    /// Fails when the time left is told in a way nobody reads.
+    /// Fails when the remaining time is not shown in its natural unit.
     #[test]
-    fn times_are_told_in_their_unit() {
+    fn remaining_time_is_shown_in_its_natural_unit() {
         let all = [0.2, 75.0, 100.0, 7500.0].map(time_left);
         assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
     }
 
-    /// Fails when a training that never reaches its learning rate begins without a word, or one
-    /// that does is warned of.
+    /// Fails when a training whose warm-up never ends starts without a warning, or one whose
+    /// warm-up ends causes it.
     #[test]
-    fn a_warm_up_without_an_end_is_told() {
+    fn warns_if_the_warm_up_never_ends() {
         let mut config = poselens_engine::train::recipe::recipe("sfm", "fine-tune").unwrap();
         (config.epochs, config.batch_size) = (3, 16);
         config.schedule.warm_up_steps = 20;

@@ -1,21 +1,21 @@
-//! What the user asks of a training at work.
+//! Control of a running training: resume, pause, stop.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use poselens_engine::concurrency::StopFlag;
 
-/// What the user wants of a training.
+/// State of the training as requested by the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requested {
-    /// Go on.
+    /// Run.
     Go,
-    /// Wait, ready to go on.
+    /// Pause; it can be resumed.
     Pause,
-    /// End; it can be resumed from its folder.
+    /// Stop; it can be resumed from its folder.
     Stop,
 }
 
-/// What was requested, and the stop flag of the stretch that runs.
+/// The requested state, and the stop flag of the current training segment.
 #[derive(Debug)]
 pub struct TrainControl {
     state: Mutex<(Requested, StopFlag)>,
@@ -32,7 +32,7 @@ impl Default for TrainControl {
 }
 
 impl TrainControl {
-    /// Raised when the stretch that runs is to end.
+    /// Returns the flag that is raised to end the current segment.
     pub fn flag(&self) -> StopFlag {
         self.lock().1.clone()
     }
@@ -41,7 +41,7 @@ impl TrainControl {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what is wanted. "Stop" is for good.
+    /// Sets the requested state. `Stop` cannot be undone.
     pub fn ask(&self, requested: Requested) {
         let mut state = self.lock();
         if state.0 != Requested::Stop {
@@ -54,12 +54,12 @@ impl TrainControl {
         self.changed.notify_all();
     }
 
-    /// What is wanted.
+    /// Returns the requested state.
     pub fn requested(&self) -> Requested {
         self.lock().0
     }
 
-    /// Waits while there is a pause; the flag of the next stretch, `None` at the end.
+    /// Blocks while paused; returns the flag of the next segment, `None` after `Stop`.
     pub fn next_stretch(&self, on_pause: impl FnOnce()) -> Option<StopFlag> {
         let mut state = self.lock();
         if state.0 == Requested::Pause {

@@ -1,4 +1,4 @@
-//! What the network in use finds in the held-out people of a training.
+//! Evaluates the network in use on the held-out people of a training.
 
 use std::path::Path;
 
@@ -8,18 +8,18 @@ use crate::gui::trained;
 use crate::gui::views::train::running::control::TrainControl;
 use crate::gui::views::train::running::shared::SharedProgress;
 
-/// What a training is told besides its job.
+/// Environment of a training.
 pub struct AtWork<'a> {
     /// Folder of the training.
     pub folder: &'a Path,
-    /// What it runs on.
+    /// Hardware it runs on.
     pub hardware: Hardware,
-    /// The network that the window uses, by its name in the list.
+    /// Name of the network that the window uses, as in the list.
     pub in_use: Option<String>,
 }
 
-/// Measures the network in use on the same held-out people, once in each training: what is learned
-/// is compared with it. It may fail, the training goes on.
+/// Evaluates the network in use on the same held-out people, once per training, as the baseline of
+/// the comparison. A failure does not stop the training.
 pub fn measure_in_use(
     at_work: &AtWork<'_>,
     config: &TrainConfig,

@@ -1,4 +1,4 @@
-//! A training at work: its threads, how it goes, and the bar that starts and stops it.
+//! A running training: its threads, its progress and the bar that controls it.
 
 pub mod bar;
 pub mod control;

@@ -1,4 +1,4 @@
-//! How a training goes: its news folded into what is shown, of bounded size however long it runs.
+//! Progress of a training: folds its events into a state of bounded size.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -11,94 +11,94 @@ use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, TrainConf
 use crate::gui::views::train::running::series::Series;
 use crate::gui::views::train::words::{counted, figure, grouped, people_text};
 
-/// Lines of the log.
+/// Maximum number of log lines.
 const N_LINES: usize = 200;
 
-/// Where a training stands.
+/// Phase of a training.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Data and weights are being read.
+    /// Loading data and weights.
     Preparing,
-    /// It learns, or measures what was learned.
+    /// Training or validating.
     Running,
-    /// It waits.
+    /// Paused by the user.
     Paused,
-    /// All epochs are done.
+    /// All epochs are finished.
     Finished,
-    /// Somebody ended it early.
+    /// Stopped early by the user.
     Stopped,
-    /// It could not go on; why, and what to do.
+    /// Failed; the reason, and what to do about it.
     Failed(String),
 }
 
 impl Phase {
-    /// Whether it has ended.
+    /// Returns whether the training has ended.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Finished | Self::Stopped | Self::Failed(_))
     }
 }
 
-/// Held-out people after some epoch, as pictures: as labelled, and as found.
+/// Images of held-out people after some epoch: labels and predictions.
 #[derive(Debug, Clone)]
 pub struct HeldOutImages {
-    /// Finished epochs.
+    /// Number of finished epochs.
     pub epoch: u64,
-    /// Name of the picture's file, labels, what was found.
+    /// For each person the image file name, and the images with labels and with predictions.
     pub people: Vec<(String, [Frame; 2])>,
 }
 
-/// How a training goes.
+/// Progress of a training.
 #[derive(Debug, Clone)]
 pub struct TrainProgress {
-    /// Its folder.
+    /// Output folder.
     pub folder: PathBuf,
-    /// Row of `MODELS`.
+    /// Name of the row of `MODELS`.
     pub model: String,
-    /// Where it stands.
+    /// Current phase.
     pub phase: Phase,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: u64,
-    /// Steps in an epoch; 0 while unknown.
+    /// Steps per epoch; 0 if unknown.
     pub steps_per_epoch: u64,
-    /// Finished steps.
+    /// Number of finished steps.
     pub step: u64,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
-    /// People learned from.
+    /// Number of people in the training data.
     pub people: usize,
-    /// People per second.
+    /// Training throughput in people per second.
     pub images_per_sec: f64,
-    /// Seconds left, without measuring.
+    /// Remaining time in seconds, excluding validation.
     pub eta_secs: f64,
     /// Loss of the last step.
     pub loss: Option<f64>,
-    /// An epoch is done and is being measured.
+    /// Whether a finished epoch is being validated.
     pub is_measuring: bool,
-    /// Loss over steps.
+    /// Loss by step.
     pub losses: Series,
-    /// What is wrong with the first picture that could not be used.
+    /// Error of the first image that could not be used.
     pub first_broken: Option<String>,
-    /// Learning rate over steps.
+    /// Learning rate by step.
     pub rates: Series,
-    /// The network before training, then every finished epoch.
+    /// Metrics before training, then of every finished epoch.
     pub history: Vec<EpochRecord>,
-    /// The network before training; of a continued training without its first weights, the first
-    /// ones of this session.
+    /// Predictions before training; in a resumed training whose initial weights are gone, the first
+    /// of this session.
     pub before: Option<Arc<HeldOutImages>>,
-    /// The last ones.
+    /// Latest predictions.
     pub now: Option<Arc<HeldOutImages>>,
-    /// Those of the weights that are [`TrainProgress::judged`].
+    /// Predictions of the weights that are [`TrainProgress::judged`].
     pub after: Option<Arc<HeldOutImages>>,
-    /// There were no trained weights of this network to begin with: none to go back to.
+    /// Whether training started from random initialisation: there are no previous weights to keep.
     pub is_fresh: bool,
-    /// The network that was in use when it began, on the same held-out people.
+    /// Metrics, on the same held-out people, of the network in use at the start.
     pub in_use: Option<InUse>,
-    /// What happened, in words.
+    /// Log lines.
     pub log: VecDeque<String>,
 }
 
 impl TrainProgress {
-    /// Nothing has happened yet.
+    /// Creates the progress of a training that has not started.
     pub fn new(folder: PathBuf, model: String, epochs: u64) -> Self {
         Self {
             folder,
@@ -126,7 +126,7 @@ impl TrainProgress {
         }
     }
 
-    /// What a training on disk tells of itself; it rests.
+    /// Restores the progress from an earlier training on disk.
     pub fn of_run(run: &RunEntry) -> Self {
         let (model, epochs) = (run.config.model.clone(), run.config.epochs);
         let mut progress = Self::new(run.folder.clone(), model, epochs);
@@ -147,7 +147,7 @@ impl TrainProgress {
         progress
     }
 
-    /// Takes an event in.
+    /// Updates the progress from an event.
     pub fn take(&mut self, event: Event) {
         match event {
             Event::Started {
@@ -204,7 +204,7 @@ impl TrainProgress {
             }
             Event::Saved { is_best: true } => self.say("Saved; the best so far".to_owned()),
             Event::Stopped(reason) => {
-                // A measurement that was stopped is made up for later.
+                // A validation that was stopped is repeated later.
                 self.is_measuring = false;
                 if reason == Reason::Asked {
                     self.say("Saved; it can be resumed from here".to_owned());
@@ -232,7 +232,7 @@ impl TrainProgress {
         self.hang();
     }
 
-    /// Shows what the weights of an epoch find.
+    /// Stores the predictions of an epoch's weights.
     pub fn show_held_out(&mut self, held_out_images: Arc<HeldOutImages>) {
         self.before
             .get_or_insert_with(|| Arc::clone(&held_out_images));
@@ -243,7 +243,7 @@ impl TrainProgress {
         self.hang();
     }
 
-    /// Keeps the pictures of the weights that are judged: they come before their figures.
+    /// Keeps the images of the judged weights: they arrive before the epoch's metrics.
     fn hang(&mut self) {
         let judged = self.judged().map(|record| record.epoch);
         if let Some(now) = self.now.as_ref().filter(|now| Some(now.epoch) == judged) {
@@ -251,20 +251,20 @@ impl TrainProgress {
         }
     }
 
-    /// The pictures that `earlier` shows of this training, which goes on.
+    /// Keeps the images that `earlier` has of this training, which is being resumed.
     pub fn keep_pictures(&mut self, earlier: &Self) {
         self.before.clone_from(&earlier.before);
         self.now.clone_from(&earlier.now);
         self.after.clone_from(&earlier.after);
     }
 
-    /// It ends like this.
+    /// Ends the training in this phase.
     pub fn end(&mut self, phase: Phase) {
         self.is_measuring = false;
         self.phase = phase;
     }
 
-    /// A line of the log.
+    /// Adds a log line.
     pub fn say(&mut self, line: String) {
         if self.log.len() >= N_LINES {
             self.log.pop_front();
@@ -272,7 +272,7 @@ impl TrainProgress {
         self.log.push_back(line);
     }
 
-    /// The network in use was measured.
+    /// Stores the metrics of the network in use.
     pub fn compare_with(&mut self, in_use: InUse) {
         let mut parts = vec![format!("{}, the network in use", in_use.name)];
         for (name, value) in [("PCK@0.2", in_use.pck), ("OKS AP", in_use.oks_ap)] {
@@ -282,9 +282,8 @@ impl TrainProgress {
         self.in_use = Some(in_use);
     }
 
-    /// What new weights are compared with: the network in use, else the weights that the training
-    /// began with. PCK and average precision; nothing where neither was measured, or where it
-    /// began with none.
+    /// Returns PCK and average precision of the baseline: the network in use, else the initial
+    /// weights. `None` if neither was measured, or training started from random initialisation.
     pub fn baseline(&self) -> Option<(Option<f64>, Option<f64>)> {
         let first = || self.first().filter(|_| !self.is_fresh);
         let in_use = self
@@ -294,36 +293,36 @@ impl TrainProgress {
         in_use.or_else(|| first().map(|first| (first.pck, first.oks_ap)))
     }
 
-    /// The network before training, where it was measured.
+    /// Returns the metrics before training, if measured.
     pub fn first(&self) -> Option<&EpochRecord> {
         self.history.first().filter(|r| r.epoch == 0)
     }
 
-    /// The best epoch; epoch 0 is the network before training, and its weights are kept as the
-    /// best where nothing became better.
+    /// Returns the best epoch. Epoch 0 is the network before training; its weights are kept as the
+    /// best if nothing improved.
     pub fn best(&self) -> Option<&EpochRecord> {
         let scored = self.history.iter().filter_map(|r| Some((r.score()?, r)));
-        // The first of those with the highest score, as the trainer keeps it.
+        // The first of equal scores, like the trainer.
         let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, record)| record)
     }
 
-    /// The epoch whose weights are judged at the end: the best one, or the last where nothing was
-    /// better than the network before. Theirs is the file called [`TrainProgress::file`].
+    /// Returns the epoch whose weights are judged at the end: the best, or the last if nothing beat
+    /// the initial weights. Their file is [`TrainProgress::file`].
     pub fn judged(&self) -> Option<&EpochRecord> {
         let best = self.best().filter(|best| best.epoch > 0);
         best.or(self.history.last().filter(|last| last.epoch > 0))
     }
 
-    /// The epoch whose weights may be used: not one that is worse than the network before, where
-    /// that can be used, too.
+    /// Returns the epoch whose weights are offered: never one that is worse than initial weights
+    /// that are themselves usable.
     pub fn offered(&self) -> Option<&EpochRecord> {
         let is_beaten = self.best().is_none_or(|best| best.epoch > 0);
         self.judged().filter(|_| is_beaten || self.is_fresh)
     }
 
-    /// File of the weights that are judged; the folder keeps the best, those before training among
-    /// them, and the last.
+    /// Returns the file of the judged weights; the folder keeps the best weights, which may be the
+    /// initial ones, and the last.
     pub fn file(&self) -> Option<PathBuf> {
         let has_best = self.best().is_some_and(|best| best.epoch > 0);
         let best = has_best.then_some("best.safetensors");
@@ -332,8 +331,8 @@ impl TrainProgress {
         files.find(|file| file.is_file())
     }
 
-    /// Whether the loss of the last third of the epochs lies clearly below that of the third
-    /// before; single epochs go up and down.
+    /// Returns whether the mean loss of the last third of the epochs is clearly below that of the
+    /// third before. Means are compared because single epochs fluctuate.
     pub fn is_falling(&self) -> bool {
         let losses: Vec<f64> = self.history.iter().filter_map(|r| r.loss).collect();
         let third = (losses.len() / 3).max(1);
@@ -344,7 +343,7 @@ impl TrainProgress {
         }
     }
 
-    /// What to know about pictures that the last epoch could not use.
+    /// Returns a note about images that the last epoch could not use.
     pub fn about_broken(&self) -> Option<String> {
         let n = self.history.last().map_or(0, |record| record.broken);
         let n = (n > 0).then(|| counted(n as usize, "picture"))?;
@@ -354,7 +353,7 @@ impl TrainProgress {
         })
     }
 
-    /// Share of all steps done, 0 to 1.
+    /// Returns the fraction of finished steps, 0 to 1.
     pub fn share(&self) -> f32 {
         if self.phase == Phase::Finished {
             return 1.0;
@@ -363,7 +362,7 @@ impl TrainProgress {
     }
 }
 
-/// Whether a training begins without trained weights of its network.
+/// Returns whether a training starts without trained weights of its network.
 pub fn is_fresh(config: &TrainConfig) -> bool {
     matches!(config.init, Start::Backbone | Start::Scratch)
 }
@@ -387,9 +386,9 @@ mod tests {
         }
     }
 
-    /// Fails when news of a training are not told, or measuring is taken for standing still.
+    /// Fails when events of a training are not shown, or validation looks like a stall.
     #[test]
-    fn news_become_progress() {
+    fn events_update_the_progress() {
         let mut progress = TrainProgress::new("run".into(), "sfm".into(), 2);
         progress.take(Event::Started {
             epoch: 0,
@@ -443,10 +442,10 @@ mod tests {
         assert_eq!(progress.log.len(), N_LINES);
     }
 
-    /// Fails when the pictures beside the figures are of other weights than those offered, when
-    /// nothing is offered where there is nothing to go back to, or worse weights are.
+    /// Fails when the images next to the metrics belong to other weights than those offered,
+    /// nothing is offered although there are no previous weights, or worse weights are.
     #[test]
-    fn pictures_and_figures_are_of_the_weights_offered() {
+    fn images_and_metrics_are_of_the_offered_weights() {
         let of = |pck: &[f64]| {
             let mut progress = TrainProgress::new("run".into(), "sfm".into(), 3);
             for (epoch, pck) in (0..).zip(pck) {
@@ -475,7 +474,7 @@ mod tests {
             epoch: 0,
             people: Vec::new(),
         };
-        // Continued: the first weights are looked at again.
+        // Resumed: the initial weights are shown again.
         progress.show_held_out(Arc::new(before));
         assert_eq!(shown(&progress), (Some(1), Some(1), Some(3)));
         let mut progress = of(&[0.0, 0.0, 0.0]);

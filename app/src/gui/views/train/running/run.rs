@@ -1,5 +1,5 @@
-//! A training at work: one thread trains, one folds its news into the [`TrainProgress`]; neither ever
-//! waits for the window, nor the window for them.
+//! A running training: one thread trains, another folds its events into the [`TrainProgress`];
+//! neither waits for the window, nor the window for them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,43 +19,44 @@ use crate::gui::views::train::running::progress::{HeldOutImages, Phase, TrainPro
 use crate::gui::views::train::running::shared::SharedProgress;
 use crate::gui::waker::Waker;
 
-/// News that may wait while pictures are drawn; steps beyond are dropped by the trainer.
+/// Capacity for events while images are drawn; the trainer drops step events beyond it.
 const N_NEWS: usize = 64;
-/// Height of a held-out image, pixels.
+/// Height of a held-out image in pixels.
 const IMAGE_HEIGHT: usize = 224;
-/// A step and saving take seconds; measuring ends when it is told to.
+/// Time limit for stopping: a step and saving take seconds; validation stops at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is to be done.
+/// What a training thread does.
 #[derive(Debug, Clone)]
 pub enum Job {
-    /// A new training.
+    /// Start a new training.
     Begin(Box<TrainConfig>),
-    /// The one in the folder goes on.
+    /// Resume the training in the folder.
     Resume {
-        /// Epochs in all, where others than before.
+        /// New total number of epochs, if changed.
         epochs: Option<u64>,
-        /// Where its people, to learn from and held out, may be now if they are gone.
+        /// Fallback locations of the training and validation data if they have moved.
         maybe_at: Box<[Option<DataConfig>; 2]>,
     },
 }
 
-/// A training at work. Dropping it stops it and waits until its state is saved.
+/// A running training. Dropping it stops it and waits until its state is saved.
 #[derive(Debug)]
 pub struct Run {
-    /// What is wanted of it.
+    /// The state requested by the user.
     pub control: Arc<TrainControl>,
-    /// How it goes.
+    /// Progress shared with the window.
     pub shared: Arc<SharedProgress>,
     worker: Option<Worker>,
     _news: Worker,
 }
 
 impl Run {
-    /// Starts a training in `folder`; `shown` is what the window shows, maybe of this one.
+    /// Starts a training in `folder`; `shown` is the progress on display, possibly of the same
+    /// training.
     ///
     /// # Errors
-    /// When the operating system gives no threads.
+    /// If the operating system cannot create threads.
     pub fn start(
         job: Job,
         folder: PathBuf,
@@ -142,12 +143,12 @@ impl Run {
         })
     }
 
-    /// Whether its thread has ended.
+    /// Returns whether the training thread has ended.
     pub fn is_over(&self) -> bool {
         self.worker.as_ref().is_none_or(Worker::is_finished)
     }
 
-    /// Ends it at the end of the program: waits a while for its state to be saved.
+    /// Stops the training at program exit; waits up to a time limit for its state to be saved.
     pub fn close(mut self) {
         self.control.ask(Requested::Stop);
         let start = Instant::now();
@@ -167,7 +168,7 @@ impl Drop for Run {
     }
 }
 
-/// The training thread: stretches of training with pauses between them.
+/// Runs the training thread: segments of training with pauses in between.
 fn train(
     job: Job,
     at_work: &AtWork<'_>,
@@ -209,7 +210,7 @@ fn train(
     Ok(Phase::Stopped)
 }
 
-/// The news thread.
+/// Runs the event thread.
 fn tell(events: &Receiver<Event>, shared: &SharedProgress) {
     for event in events {
         match event {
@@ -242,7 +243,7 @@ fn held_out_images(epoch: u64, people: &[SeenPose]) -> HeldOutImages {
     }
 }
 
-/// The place at the side where data that are gone may be now.
+/// Returns the data chosen in the panel as the new location of missing data.
 fn moved(was: Option<&DataConfig>, maybe_at: Option<DataConfig>) -> Option<Moved> {
     was.filter(|was| !was.annotations.exists())?;
     maybe_at.map(|data| Moved {
@@ -251,7 +252,7 @@ fn moved(was: Option<&DataConfig>, maybe_at: Option<DataConfig>) -> Option<Moved
     })
 }
 
-/// What weights find in the held-out people; `None` where they cannot be asked any more.
+/// Returns predictions of saved weights on the held-out people; `None` if unavailable.
 fn looked(
     config: &TrainConfig,
     weights: Option<&Path>,
@@ -268,10 +269,10 @@ fn looked(
     }
 }
 
-/// What a training on disk tells of itself, with its people before and after. Takes seconds.
+/// Loads the progress of an earlier training, with its predictions before and after. Takes seconds.
 ///
 /// # Errors
-/// When the folder holds no training.
+/// If the folder contains no training.
 pub fn progress_of(folder: &Path, hardware: Hardware) -> Result<TrainProgress> {
     let run = RunEntry::read(folder)?;
     let mut progress = TrainProgress::of_run(&run);
@@ -287,7 +288,7 @@ pub fn progress_of(folder: &Path, hardware: Hardware) -> Result<TrainProgress> {
     Ok(progress)
 }
 
-/// The error in words for somebody who sees it for the first time.
+/// Explains an error in plain words.
 fn explain(error: &Error) -> String {
     let text = error.to_string();
     let text = text.replace(
@@ -334,7 +335,7 @@ mod tests {
         TrainProgress::new("run".into(), "sfm".into(), 3)
     }
 
-    /// Fails when a crash in the training takes the window along or is not told.
+    /// Fails when a panic in the training thread crashes the window or is not reported.
     #[test]
     fn a_panic_becomes_a_message() {
         let run = Run::spawn(progress(), &Waker::default(), |_, _, _| {
@@ -348,9 +349,9 @@ mod tests {
         assert!(text.contains("internal error") && text.contains("index 7 of 3"));
     }
 
-    /// Fails when a full disk is told as a number of the system.
+    /// Fails when a full disk is reported as an operating system error code.
     #[test]
-    fn a_full_disk_is_told_in_words() {
+    fn a_full_disk_is_explained_in_plain_words() {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let error = Error::io("write", Path::new("state.safetensors"))(full);
         assert!(explain(&error).starts_with("The disk is full: cannot write state"));
@@ -358,9 +359,9 @@ mod tests {
         assert_eq!(explain(&error), "The loss became NaN");
     }
 
-    /// Fails when a pause does not hold, cannot be ended, or "stop" is overruled.
+    /// Fails when a pause does not hold, cannot be ended, or overrides `Stop`.
     #[test]
-    fn pauses_hold_until_they_are_ended() {
+    fn pauses_hold_until_resumed_or_stopped() {
         let work = |_: &Sender<Event>, control: &TrainControl, shared: &SharedProgress| {
             let on_pause = || shared.update(true, |s| s.phase = Phase::Paused);
             let mut n = 0;

@@ -1,12 +1,12 @@
-//! Curves over steps, of bounded size however long they grow.
+//! Curves over steps, of bounded size.
 
-/// Points of a curve; more are thinned out.
+/// Maximum number of points; longer curves are thinned out.
 const N_POINTS: usize = 2000;
 
-/// A curve over steps: every point is the mean of `stride` steps.
+/// A curve over steps: each point is the mean of `stride` steps.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// Step and value.
+    /// Pairs of step and value.
     pub points: Vec<[f64; 2]>,
     stride: usize,
     sum: f64,
@@ -50,16 +50,16 @@ impl Series {
 mod tests {
     use super::*;
 
-    /// Fails when a long training fills the memory, or thinning bends its curve.
+    /// Fails when a long training uses unbounded memory, or thinning distorts its curve.
     #[test]
-    fn curves_stay_small_and_keep_their_course() {
+    fn thinned_curves_stay_bounded_and_undistorted() {
         let mut series = Series::default();
         for step in 1..=100_000 {
             series.push(f64::from(step), 3.0 * f64::from(step));
         }
         assert!(series.points.len() < N_POINTS && series.points.len() > N_POINTS / 3);
         for [step, value] in &series.points {
-            // The mean of a rising line over a stride lies half of it before its last step.
+            // The mean of a linear ramp over a stride lags half a stride behind its last step.
             let behind = (3.0 * step - value) / 3.0;
             assert!((0.0..=64.0).contains(&behind), "{step} {value}");
         }

@@ -1,4 +1,4 @@
-//! How a training goes, where its threads and the window find it.
+//! Training progress shared between its threads and the window.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use crate::gui::views::train::running::progress::TrainProgress;
 use crate::gui::waker::Waker;
 
-/// The window is not woken by every step.
+/// Minimum interval between wake-ups of the window.
 const WAKE_EVERY: Duration = Duration::from_millis(150);
-/// The progress of a training behind a lock that is never held for long.
+/// The progress of a training behind a briefly held lock.
 #[derive(Debug)]
 pub struct SharedProgress {
-    /// The progress and how often it has changed.
+    /// The progress and its version, which counts changes.
     progress: Mutex<(TrainProgress, u64)>,
     woken: Mutex<Instant>,
     waker: Waker,
 }
 
 impl SharedProgress {
-    /// Begins with version 1.
+    /// Starts with version 1.
     pub fn new(progress: TrainProgress, waker: Waker) -> Self {
         Self {
             progress: Mutex::new((progress, 1)),
@@ -27,7 +27,7 @@ impl SharedProgress {
         }
     }
 
-    /// Changes the progress and wakes the window, at once where it is urgent.
+    /// Changes the progress and wakes the window, immediately if urgent.
     pub fn update(&self, is_urgent: bool, change: impl FnOnce(&mut TrainProgress)) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut progress.0);
@@ -40,7 +40,7 @@ impl SharedProgress {
         }
     }
 
-    /// The progress if it has changed since version `seen`, with its version.
+    /// Returns the progress and its version if it has changed since version `seen`.
     pub fn newer(&self, seen: u64) -> Option<(TrainProgress, u64)> {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         (progress.1 != seen).then(|| progress.clone())

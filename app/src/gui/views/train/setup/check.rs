@@ -1,4 +1,4 @@
-//! The data are looked at before anything is learned from them, on a thread of their own.
+//! The data check before a training, on its own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,21 +10,21 @@ use crate::gui::views::train::setup::findings::Listed;
 use crate::gui::views::train::task::Task;
 use crate::gui::waker::Waker;
 
-/// A check at work.
+/// A running check.
 #[derive(Debug)]
 pub struct Check {
-    /// What is checked.
+    /// Data being checked.
     pub subject: Subject,
-    /// Its answer, and the lines of it.
+    /// Its report, and the report's lines.
     pub task: Option<Task<(Report, Listed)>>,
     looked: Arc<Looked>,
 }
 
 impl Check {
-    /// Begins to look.
+    /// Starts a check.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// If the operating system cannot create a thread.
     pub fn start(subject: Subject, waker: &Waker) -> Result<Self> {
         let looked = Arc::<Looked>::default();
         let (progress, work) = (Arc::clone(&looked), subject.clone());
@@ -40,7 +40,7 @@ impl Check {
         })
     }
 
-    /// Pictures looked at, of so many known of so far.
+    /// Returns the number of images checked, and the number known so far.
     pub fn looked(&self) -> (usize, usize) {
         let Looked { pictures, of } = &*self.looked;
         (pictures.load(Ordering::Relaxed), of.load(Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! At the side: whom to learn from, and whom to measure on.
+//! The panel of training and validation data.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::views::train::words::{counted, grouped};
 use crate::gui::{theme, widgets};
 
-/// Words for a role.
+/// Texts for a role.
 struct Words {
     title: &'static str,
     about: &'static str,
     labels: &'static str,
     pictures: &'static str,
-    /// Ends the names of buttons that are there twice.
+    /// Suffix that distinguishes buttons present for both roles.
     of: &'static str,
 }
 
@@ -42,7 +42,7 @@ const HELD_OUT: Words = Words {
     of: "held out",
 };
 
-/// Whom to learn from, and whom to measure on.
+/// Shows the training and validation data.
 pub fn data_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
@@ -59,7 +59,7 @@ fn set_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig, role: Ro
         Role::Learn => report.map(|r| &r.learn),
         Role::HeldOut => report.and_then(|r| r.held_out.as_ref()),
     };
-    // Also when it is no news any more: the fields stay where they are.
+    // Always shown, so that the fields keep their place.
     note_ui(ui, words.about);
     let Some(data) = data else {
         labels_ui(ui, cx, config, role, words, None);

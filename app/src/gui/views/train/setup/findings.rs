@@ -1,4 +1,4 @@
-//! What a check has found, in words, the worst first.
+//! Findings of a data check, most severe first.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::gui::views::train::fields::{fault_ui, note_ui};
 use crate::gui::views::train::words::{counted, grouped};
 use crate::gui::{theme, widgets};
 
-/// Findings listed of each set.
+/// Maximum number of findings listed per data set.
 const N_LISTED: usize = 200;
 
-/// The lines of a report, put together once: a set may have thousands of findings, and a window is
-/// drawn anew many times a second.
+/// Prepared lines of a report: a data set may have thousands of findings, and the window is redrawn
+/// many times per second.
 #[derive(Debug, Default)]
 pub struct Listed {
     /// In the order of [`Report::learned`].
@@ -25,7 +25,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Those of `report`.
+    /// Prepares the lines of `report`.
     pub fn of(report: &Report) -> Self {
         let held_out = report.held_out.as_ref();
         Self {
@@ -38,11 +38,11 @@ impl Listed {
     }
 }
 
-/// The lines of one set.
+/// Lines of one data set.
 #[derive(Debug, Default)]
 struct Lines {
     shown: Vec<Line>,
-    /// How many are not shown.
+    /// Number of findings not listed.
     more: usize,
 }
 
@@ -50,7 +50,7 @@ struct Lines {
 struct Line {
     severity: Severity,
     text: String,
-    /// Where the first of its findings is.
+    /// Location of the first finding.
     file: String,
 }
 
@@ -69,7 +69,7 @@ impl Lines {
     }
 }
 
-/// Both sets, and what they have in common.
+/// Shows the findings of both data sets, and what they have in common.
 pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     for (set, lines) in report.learned().zip(&listed.learn) {
         let title = match report.more.len() {
@@ -92,8 +92,8 @@ pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     }
 }
 
-/// How many findings keep a training from beginning. Pictures to learn from that cannot be used
-/// are left out; of the held-out people nobody may be missing, as figures would not compare.
+/// Returns the number of findings that prevent a training. Unusable training images are skipped;
+/// every held-out person must be usable, otherwise metrics could not be compared.
 pub fn n_stopping(report: &SetReport, role: Role) -> usize {
     match role {
         Role::Learn => report.broken_labels,
@@ -101,11 +101,11 @@ pub fn n_stopping(report: &SetReport, role: Role) -> usize {
     }
 }
 
-/// Findings that say the same.
+/// Findings of the same kind.
 struct Group<'a> {
     first: &'a Finding,
     n: usize,
-    /// It keeps a training from beginning.
+    /// Whether they prevent a training.
     is_stopping: bool,
 }
 
@@ -131,11 +131,11 @@ impl Group<'_> {
     }
 }
 
-/// The findings, the worst first, those that say the same in one.
+/// Groups the findings by kind, most severe first.
 fn groups(report: &SetReport, role: Role) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places = HashMap::new();
-    // Those of reading the labels come before those of looking at the pictures.
+    // Findings from reading the labels precede those from checking the images.
     let n_stopping = n_stopping(report, role);
     for (i, first) in report.worst_first().into_iter().enumerate() {
         let is_stopping = i < n_stopping;
@@ -235,10 +235,10 @@ fn line_ui(ui: &mut Ui, line: &Line) {
 mod tests {
     use super::*;
 
-    /// Fails when twenty missing pictures are twenty lines, or nobody can tell what stops a
-    /// training from what is left out of it.
+    /// Fails when twenty missing images give twenty lines, or findings that prevent a training look
+    /// like those that only skip images.
     #[test]
-    fn findings_that_say_the_same_are_one_and_say_what_they_cost() {
+    fn equal_findings_are_grouped_with_their_consequence() {
         let missing = |i: u64| {
             let file = format!("/data/{i}.jpg");
             Finding::of_file(Severity::Error, Path::new(&file), "is missing")

@@ -1,4 +1,4 @@
-//! Before a training: the data, the network, the options.
+//! Setup of a training: data, network, hyperparameters.
 
 pub mod check;
 pub mod data;

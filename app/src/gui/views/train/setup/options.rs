@@ -1,4 +1,4 @@
-//! At the side: which network learns, and how. Every row is an option of the engine.
+//! Panels of the network and its hyperparameters. Each row is an option of the engine.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::gui::views::train::fields::{
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::widgets;
 
-/// Which network learns, from which weights.
+/// Shows the network and its initial weights.
 pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
@@ -28,7 +28,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         let help = "The network to train";
         if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
             let recipes = TrainPlan::recipes(&all[i]);
-            // Nothing can be refined where the program brings no weights.
+            // Fine-tuning requires bundled weights, of this model or of the one it starts from.
             let has_weights = MODELS[i].bundled.is_some() || MODELS[i].begins_with.is_some();
             let recipe = if has_weights {
                 recipes.first()
@@ -53,7 +53,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
                 } else {
                     Freeze::Backbone
                 };
-                // What is frozen keeps its statistics.
+                // Frozen layers keep their batch-norm statistics.
                 c.fixed_norms |= !is_frozen;
             });
         }
@@ -92,7 +92,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
                 c.fixed_norms = false;
             }),
             "a file…" => {
-                // Its field is there also where the system has no dialog.
+                // The field is also shown if the system has no file dialog.
                 change(cx, config, |c| c.init = Start::File(PathBuf::new()));
                 send(cx, TrainAction::Ask(Ask::Weights));
             }
@@ -123,7 +123,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     }
 }
 
-/// How it learns.
+/// Shows the hyperparameters.
 pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
@@ -208,7 +208,7 @@ fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
     size_ui(ui, new);
 }
 
-/// Shares of the network's usual input size that are offered.
+/// Input sizes on offer, as fractions of the network's default.
 const SIZES: [f64; 5] = [0.5, 0.75, 1.0, 1.25, 1.5];
 
 fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
