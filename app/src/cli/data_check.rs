@@ -77,7 +77,8 @@ fn print_sum(report: &Report) -> anyhow::Result<()> {
 
 fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {
     if let Some(fault) = &report.fault {
-        print_line(format_args!("{role}: {fault}"))?;
+        let labels = report.annotations.display();
+        print_line(format_args!("{role}: {labels}: {fault}"))?;
     }
     if report.fault.is_some() && report.findings.is_empty() {
         return Ok(());

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::builder::{PathBufValueParser, TypedValueParser};
+use poselens_engine::Error;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
@@ -19,9 +20,9 @@ use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec
 use serde::Serialize;
 
 use self::follow::{follow, wait_for_model};
-use super::Common;
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
+use super::{Common, WrongUsage};
 use crate::outputs::{OutputPlan, RunTap, SharedFigures, SoundPlan};
 use crate::stats::{Percentiles, round3};
 
@@ -63,7 +64,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub end: Option<f64>,
     /// Stop after N frames
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_frames: Option<u64>,
     /// Hide joints whose score is below this threshold (0 to 1)
     #[arg(long, value_name = "T", default_value_t = OverlayStyle::default().keypoint_threshold, value_parser = unit_interval)]
@@ -248,6 +249,12 @@ fn report(summary: &Summary) {
 /// Runs the pipeline to the end of the source and returns a summary, also if the source failed
 /// after its first frame.
 fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<anyhow::Error>)> {
+    if let (Some(start), Some(end)) = (args.start, args.end)
+        && start >= end
+    {
+        let what = format!("--end {end} is not after --start {start}");
+        return Err(WrongUsage(Error::Invalid(what)).into());
+    }
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;
     let interrupted = StopFlag::new();

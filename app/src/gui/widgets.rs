@@ -228,6 +228,11 @@ pub fn help_above(response: Response, help: &str) -> Response {
     response
 }
 
+/// Returns whether Enter was pressed in a text field.
+pub fn is_entered(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter))
+}
+
 /// Shows a small menu button whose menu stays open while its fields and checkboxes are used; menu
 /// entries close it themselves.
 pub fn menu_ui(ui: &mut Ui, text: &str, content: impl FnOnce(&mut Ui)) -> Response {
@@ -249,7 +254,8 @@ pub fn map_text(name: &str, title: &str) -> String {
 
 /// Formats a time in seconds: `3:07.4`.
 pub fn clock(secs: f64) -> String {
-    let tenths = (secs.max(0.0) * 10.0).floor() as u64;
+    // A time computed from ticks may be a rounding error below its tenth.
+    let tenths = (secs.max(0.0) * 10.0 + 1e-6).floor() as u64;
     format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 

@@ -28,6 +28,9 @@ pub trait Tap: Send {
     /// of the source belongs to the recording. Otherwise it was stopped early.
     fn source_ended(&mut self) {}
 
+    /// Notes that the recording ends before its source, and why.
+    fn ended_early(&mut self, _reason: &str) {}
+
     /// Reports that `n` frames of a live source were lost before the next one.
     fn skipped(&mut self, _n: u64) {}
 

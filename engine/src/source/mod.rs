@@ -105,6 +105,10 @@ pub struct SourceInfo {
     pub is_live: bool,
 }
 
+/// Times closer than this many seconds are the same: those of frames are multiples of a tick, which
+/// rounding moves by far less.
+pub const SAME_SECS: f64 = 1e-4;
+
 /// A position in a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SeekTo {

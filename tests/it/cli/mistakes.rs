@@ -18,6 +18,7 @@ fn wrong_usage_exits_with_2() {
         "run --input sample --model nosuch",
         "run --input sample --nosuch",
         "run --input sample --max-frames many",
+        "run --input sample --max-frames 0",
         "run --input sample --kpt-thr 1.5",
         "run --input sample --start -1",
         "run --input sample --record out.gif",
@@ -48,6 +49,9 @@ fn conflicting_options_exit_with_2() {
         "frozen.toml",
         "freeze = \"backbone\"\nfixed_norms = false\n",
     );
+    let backwards = desk.run("run --input sample --start 2 --end 1");
+    assert_eq!(backwards.code, Some(2), "{backwards:?}");
+    assert!(backwards.stderr.contains("--end 1"), "{backwards:?}");
     let train = "train --annotations people.json --out out";
     for (options, named) in [
         ("--init scratch --freeze backbone", "fresh weights"),

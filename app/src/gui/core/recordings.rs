@@ -58,8 +58,9 @@ impl Core {
             }
             RecordAction::ShowFolder(folder) => self.change("file manager", move || {
                 open::that_detached(&folder).map_err(|error| {
+                    tracing::warn!(%error, "no file manager");
                     let folder = folder.display();
-                    format!("no file manager could be started ({error}); the folder is {folder}")
+                    format!("no file manager could be started; the folder is {folder}")
                 })?;
                 Ok(None)
             }),

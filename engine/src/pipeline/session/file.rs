@@ -157,8 +157,12 @@ fn record(
         }
     };
     // However it ended, written files are closed.
-    if let (Some(tap), Ok(true)) = (&mut tap, &ended) {
-        tap.source_ended();
+    if let Some(tap) = &mut tap {
+        match &ended {
+            Ok(true) => tap.source_ended(),
+            Ok(false) => tap.ended_early("it was stopped before the end of the file"),
+            Err(error) => tap.ended_early(&error.to_string()),
+        }
     }
     let written = tap.map(|tap| tap.finish(None)).transpose();
     let is_whole = ended?;

@@ -81,7 +81,8 @@ fn what_was_recorded_of_a_file_stays() {
     assert!(!outcome.is_whole);
     assert_eq!(outcome.tap.frames, 4);
     assert_eq!(video(&folder.join("raw.mp4")).len(), 4);
-    assert!(Manifest::read(&folder).unwrap().is_finished);
+    let manifest = Manifest::read(&folder).unwrap();
+    assert!(manifest.is_finished && manifest.failure.is_some_and(|f| f.contains("stopped")));
 
     let folder = parent.path().join("failed");
     let work = start(&folder, file(5, true), model("m", 0, None));

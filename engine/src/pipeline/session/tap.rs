@@ -298,6 +298,10 @@ impl Tap for SessionTap {
         self.sound_end = SoundEnd::At(f64::INFINITY);
     }
 
+    fn ended_early(&mut self, reason: &str) {
+        self.failures.push(reason.to_owned());
+    }
+
     fn finish(mut self: Box<Self>, by: Option<Instant>) -> Result<TapProgress> {
         if let Some(part) = self.part.take() {
             self.close(part, by)?;

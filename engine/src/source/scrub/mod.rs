@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::{OpenOptions, SourceInfo, SourceSpec};
+use super::{OpenOptions, SAME_SECS, SourceInfo, SourceSpec};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
@@ -148,7 +148,7 @@ impl Scrub {
     /// Returns the index of the frame shown at this time.
     pub fn index_at(&self, secs: f64) -> usize {
         self.times()
-            .partition_point(|&time| time <= secs)
+            .partition_point(|&time| time <= secs + SAME_SECS)
             .saturating_sub(1)
     }
 

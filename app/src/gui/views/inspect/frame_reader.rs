@@ -8,7 +8,7 @@ use poselens_engine::concurrency::{Slot, StopFlag, Worker};
 use poselens_engine::error::Result;
 use poselens_engine::frame::Frame;
 use poselens_engine::source::scrub::{Scrub, Thumbnail, Thumbnails};
-use poselens_engine::source::{Extent, Indexing, OpenOptions, SourceSpec};
+use poselens_engine::source::{Extent, Indexing, OpenOptions, SAME_SECS, SourceSpec};
 
 use crate::gui::waker::Waker;
 
@@ -147,7 +147,7 @@ impl FrameReader {
     /// Returns the index of the frame displayed at this time.
     pub fn index_at(&self, secs: f64) -> usize {
         self.times
-            .partition_point(|&time| time <= secs)
+            .partition_point(|&time| time <= secs + SAME_SECS)
             .saturating_sub(1)
     }
 

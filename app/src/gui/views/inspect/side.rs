@@ -153,7 +153,7 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                         let caption = RichText::new(caption).color(theme::WEAK);
                         ui.add(Label::new(caption).extend().selectable(false));
                         let text = RichText::new(text).font(theme::number_font(13.0));
-                        ui.add(Label::new(text).extend());
+                        ui.add(Label::new(text).wrap());
                         ui.end_row();
                     }
                 });

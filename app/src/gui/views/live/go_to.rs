@@ -1,6 +1,6 @@
 //! The field that shows the frame number and seeks.
 
-use eframe::egui::{Id, Key, TextEdit, Ui};
+use eframe::egui::{Id, TextEdit, Ui};
 use poselens_engine::source::SeekTo;
 
 use crate::gui::{theme, widgets};
@@ -10,10 +10,11 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
     let id = Id::unique("place");
     let typed = ui.data(|d| d.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| format!("frame {frame}"));
+    let width = field_width(&text);
     let field = TextEdit::singleline(&mut text)
         .id(id.with("field"))
         .font(theme::number_font(13.0))
-        .desired_width(86.0);
+        .desired_width(width);
     let response = ui
         .add(field)
         .on_hover_text(
@@ -24,7 +25,7 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
     if response.gained_focus() {
         text.clear();
     }
-    let is_entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    let is_entered = widgets::is_entered(ui, &response);
     // Queried before `data_mut`: both take the same non-reentrant lock.
     if response.has_focus() {
         ui.data_mut(|d| d.insert_temp(id, text.clone()));
@@ -32,6 +33,12 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
         ui.data_mut(|d| d.remove_temp::<String>(id));
     }
     is_entered.then(|| parsed(&text)).flatten()
+}
+
+/// Width of the field in points: every digit is visible, and small numbers do not move what follows.
+fn field_width(text: &str) -> f32 {
+    const DIGIT: f32 = 8.0;
+    DIGIT * text.chars().count().max(10) as f32 + 8.0
 }
 
 /// Parses a frame (`12`, `frame 12`) or a time (`0:01.5`, `1.5`, `1 s`).

@@ -60,9 +60,10 @@ fn path_ui(ui: &mut Ui, id: &str, name: &str, verb: &str) -> Option<PathBuf> {
         let field = TextEdit::singleline(&mut text)
             .hint_text(name)
             .desired_width(220.0);
-        ui.add(field).on_hover_text(name).accessible_name(name);
+        let field = ui.add(field).on_hover_text(name).accessible_name(name);
         let can = !text.trim().is_empty();
-        is_sent = ui
+        is_sent = can && widgets::is_entered(ui, &field);
+        is_sent |= ui
             .add_enabled(can, Button::new(verb))
             .on_hover_text(format!("{verb}: {}", text.trim()))
             .accessible_name(format!("{verb}: {name}"))

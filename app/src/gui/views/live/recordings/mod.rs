@@ -121,7 +121,14 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
     ui.add_space(2.0);
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 68.0).max(60.0);
-        let title = format!("{}  {}", moment(&manifest.started), manifest.source.name);
+        // A folder that was renamed goes by its new name.
+        let is_renamed = !name.starts_with(&manifest.started);
+        let called = if is_renamed {
+            &name
+        } else {
+            &manifest.source.name
+        };
+        let title = format!("{}  {called}", moment(&manifest.started));
         let open = Button::new(title)
             .truncate()
             .frame(false)

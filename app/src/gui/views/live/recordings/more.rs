@@ -28,12 +28,31 @@ pub fn more_ui(
         folder_ui(ui, entry, name, is_running, cx);
         ui.separator();
         annotate_ui(ui, entry, is_running, cx);
+        ui.separator();
+        delete_ui(ui, entry, is_running, cx);
     });
     menu.on_hover_text("Play, show, rename or delete it, or annotate it with another network")
         .accessible_name(format!("More about {name}"));
 }
 
-/// Shows the entries that open, rename and delete the folder.
+/// Shows the entry that moves the folder to the bin: the last one, away from the others.
+fn delete_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveContext<'_>) {
+    let annotating = cx.ui_state.annotating.as_ref();
+    let is_free = !is_running && annotating.is_none_or(|a| a.folder != entry.folder);
+    let delete = Button::new("Delete");
+    if ui
+        .add_enabled(is_free, delete)
+        .on_hover_text("Moves the folder to the bin, from where it can be brought back")
+        .on_disabled_hover_text("Not now: it is being written")
+        .accessible_name("Delete the recording")
+        .clicked()
+    {
+        send(cx, RecordAction::Delete(entry.folder.clone()));
+        ui.close();
+    }
+}
+
+/// Shows the entries that open and rename the folder.
 fn folder_ui(
     ui: &mut Ui,
     entry: &SessionEntry,
@@ -52,23 +71,13 @@ fn folder_ui(
     }
     let annotating = cx.ui_state.annotating.as_ref();
     let is_free = !is_running && annotating.is_none_or(|a| a.folder != entry.folder);
-    let delete = Button::new("Delete");
-    if ui
-        .add_enabled(is_free, delete)
-        .on_hover_text("Moves the folder to the bin, from where it can be brought back")
-        .on_disabled_hover_text("Not now: it is being written")
-        .accessible_name("Delete the recording")
-        .clicked()
-    {
-        send(cx, RecordAction::Delete(entry.folder.clone()));
-        ui.close();
-    }
     ui.horizontal(|ui| {
         let id = Id::unique(("new name", &entry.folder));
         let stored = ui.data(|d| d.get_temp::<String>(id));
         let mut text = stored.unwrap_or_else(|| name.to_owned());
         let field = TextEdit::singleline(&mut text).desired_width(190.0);
-        ui.add_enabled(is_free, field)
+        let field = ui
+            .add_enabled(is_free, field)
             .on_hover_text("The folder's name")
             .accessible_name("New name");
         let can = is_free && !text.trim().is_empty() && text != name;
@@ -77,7 +86,7 @@ fn folder_ui(
             .on_hover_text("Gives the folder this name")
             .accessible_name("Rename the recording");
         ui.data_mut(|d| d.insert_temp(id, text.clone()));
-        if button.clicked() {
+        if button.clicked() || (can && widgets::is_entered(ui, &field)) {
             send(cx, RecordAction::Rename(entry.folder.clone(), text));
             ui.close();
         }
