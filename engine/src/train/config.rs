@@ -37,7 +37,7 @@ pub enum Start {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Freeze {
-    /// Everything before the head (see [`super::recipe::Family::head`]).
+    /// Everything before the head (see [`crate::model::ModelSpec::head`]).
     Backbone,
     /// All parameters are trainable.
     None,
