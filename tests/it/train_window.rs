@@ -148,7 +148,7 @@ fn a_new_user_gets_instructions() {
         "Training labels",
         "Held-out labels",
         "Folder… held out",
-        "Learner",
+        "Model",
         "Start from",
         "Freeze the backbone",
         "Recipe",

@@ -5,15 +5,17 @@ use poselens_engine::source::SeekTo;
 
 use crate::gui::{theme, widgets};
 
+const FONT_SIZE: f32 = 13.0;
+
 /// Shows the frame's number, counted from 0; returns the seek target if one was entered.
 pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
     let id = Id::unique("place");
     let typed = ui.data(|d| d.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| format!("frame {frame}"));
-    let width = field_width(&text);
+    let width = field_width(ui, &text);
     let field = TextEdit::singleline(&mut text)
         .id(id.with("field"))
-        .font(theme::number_font(13.0))
+        .font(theme::number_font(FONT_SIZE))
         .desired_width(width);
     let response = ui
         .add(field)
@@ -35,10 +37,16 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
     is_entered.then(|| parsed(&text)).flatten()
 }
 
-/// Width of the field in points: every digit is visible, and small numbers do not move what follows.
-fn field_width(text: &str) -> f32 {
-    const DIGIT: f32 = 8.0;
-    DIGIT * text.chars().count().max(10) as f32 + 8.0
+/// Returns the width of the field in points: all of the text is visible, and small numbers do not
+/// move what follows.
+fn field_width(ui: &Ui, text: &str) -> f32 {
+    const MIN_WIDTH: f32 = 86.0;
+    const MARGINS: f32 = 18.0;
+    let font = theme::number_font(FONT_SIZE);
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), font, theme::TEXT);
+    (galley.size().x + MARGINS).max(MIN_WIDTH)
 }
 
 /// Parses a frame (`12`, `frame 12`) or a time (`0:01.5`, `1.5`, `1 s`).

@@ -26,7 +26,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     widgets::section_ui(ui, "Network", |ui| {
         let all: Vec<String> = MODELS.iter().map(|m| m.name.to_owned()).collect();
         let help = "The network to train";
-        if let Some(i) = list_ui(ui, "Learner", help, &config.model, &all) {
+        if let Some(i) = list_ui(ui, "Model", help, &config.model, &all) {
             let recipes = TrainPlan::recipes(&all[i]);
             // Fine-tuning requires bundled weights, of this model or of the one it starts from.
             let has_weights = MODELS[i].bundled.is_some() || MODELS[i].begins_with.is_some();
