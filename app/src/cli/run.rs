@@ -231,8 +231,11 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
 
 fn report(summary: &Summary) {
     eprintln!(
-        "{} frames in {:.1} s ({:.1} frames/s), a person in {}{}",
-        summary.frames,
+        "{} in {:.1} s ({:.1} frames/s), a person in {}{}",
+        match summary.frames {
+            1 => "1 frame".to_owned(),
+            n => format!("{n} frames"),
+        },
         summary.seconds,
         summary.fps,
         summary.frames_with_a_person,

@@ -41,7 +41,7 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
 /// move what follows.
 fn field_width(ui: &Ui, text: &str) -> f32 {
     const MIN_WIDTH: f32 = 86.0;
-    const MARGINS: f32 = 18.0;
+    const MARGINS: f32 = 32.0;
     let font = theme::number_font(FONT_SIZE);
     let galley = ui
         .painter()
