@@ -276,7 +276,7 @@ impl TrainConfig {
         }
         if self.freeze == Freeze::Backbone && self.init == Start::Scratch {
             return fault(
-                "a frozen backbone of fresh weights would find nothing: freeze = \"none\"",
+                "a frozen backbone with random weights would learn nothing: freeze = \"none\"",
             );
         }
         if self.target.approach()? != approach {

@@ -327,7 +327,7 @@ mod tests {
             ("multiples of 32", |c| c.input_size = Some([65, 64])),
             ("covers 4", |c| c.model = "tp-r-a3".to_owned()),
             ("fields", |c| c.target = TargetSpec::fields()),
-            ("fresh weights", |c| c.init = Start::Scratch),
+            ("random weights", |c| c.init = Start::Scratch),
             ("fixed_norms", |c| c.fixed_norms = false),
         ];
         for (named, change) in cases {

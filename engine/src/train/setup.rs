@@ -218,7 +218,7 @@ mod tests {
             let published = spec.card().unwrap();
             let card = card_of(spec, &config).unwrap();
             assert_eq!(card.input, published.input);
-            assert!(card.evidence.is_none(), "fresh weights of {}", spec.name);
+            assert!(card.evidence.is_none(), "random weights of {}", spec.name);
         }
     }
 

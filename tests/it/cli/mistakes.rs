@@ -54,7 +54,7 @@ fn conflicting_options_exit_with_2() {
     assert!(backwards.stderr.contains("--end 1"), "{backwards:?}");
     let train = "train --annotations people.json --out out";
     for (options, named) in [
-        ("--init scratch --freeze backbone", "fresh weights"),
+        ("--init scratch --freeze backbone", "random weights"),
         ("--model mca-2-slim --input-size 96", "multiples of 64"),
         ("--model ssa-sfm-2 --init bundled", "no bundled weights"),
         (

@@ -1,15 +1,16 @@
 //! Annotated video and poses computed again from the raw video of a recording.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::{Look, MakeInfer, Notify, draw};
 use super::clock::Place;
+use super::job::Job;
 use super::manifest::{AnnotationRecord, LookRecord, Manifest, ModelRecord};
 use super::part::{Part, PartPlan, keypoint_files};
 use super::{file_name, part_path};
-use crate::concurrency::{StopFlag, Worker};
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, Want};
 use crate::frame::FramePool;
@@ -44,16 +45,7 @@ pub struct AnnotationProgress {
 }
 
 /// A running annotation. Dropping it cancels and removes its files.
-pub struct Annotation {
-    shared: Arc<Mutex<Shared>>,
-    worker: Worker,
-}
-
-#[derive(Default)]
-struct Shared {
-    progress: AnnotationProgress,
-    outcome: Option<Result<PathBuf>>,
-}
+pub struct Annotation(Job<AnnotationProgress, PathBuf>);
 
 impl Annotation {
     /// Starts the work on a separate thread; `notify` is called after each frame and at the end.
@@ -61,54 +53,33 @@ impl Annotation {
     /// # Errors
     /// When the operating system cannot create a thread.
     pub fn start(plan: AnnotationPlan, notify: Notify) -> Result<Self> {
-        let shared = Arc::new(Mutex::new(Shared::default()));
-        let (ours, failed) = (Arc::clone(&shared), Arc::clone(&shared));
-        let notify_failed = Arc::clone(&notify);
-        let worker = Worker::spawn(
-            "annotation",
-            StopFlag::new(),
-            move |stop| {
-                let video = annotate(plan, stop, |progress| {
-                    lock(&ours).progress = progress;
-                    notify();
-                })?;
-                lock(&ours).outcome = Some(Ok(video));
-                notify();
-                Ok(())
-            },
-            move |error| {
-                lock(&failed).outcome = Some(Err(error));
-                notify_failed();
-            },
-        )?;
-        Ok(Self { shared, worker })
+        Job::start("annotation", notify, |stop, report| {
+            annotate(plan, stop, report)
+        })
+        .map(Self)
     }
 
     /// Returns the progress.
     pub fn progress(&self) -> AnnotationProgress {
-        lock(&self.shared).progress.clone()
+        self.0.progress()
     }
 
     /// Cancels soon and removes the partial files.
     pub fn cancel(&self) {
-        self.worker.stop();
+        self.0.stop();
     }
 
     /// Returns the annotated video of the first part, or the reason for its absence (including a
     /// cancel); `None` while it is running and after it was taken.
     pub fn try_outcome(&self) -> Option<Result<PathBuf>> {
-        lock(&self.shared).outcome.take()
+        self.0.try_outcome()
     }
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn annotate(
     plan: AnnotationPlan,
     stop: &StopFlag,
-    mut report: impl FnMut(AnnotationProgress),
+    report: &mut dyn FnMut(AnnotationProgress),
 ) -> Result<PathBuf> {
     let AnnotationPlan {
         folder,

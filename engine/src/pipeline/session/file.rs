@@ -1,14 +1,15 @@
 //! Recording of a whole file: every frame once, front to back, regardless of the model's speed and
 //! the window's playback.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use poselens_shaders::scene::Scene;
 
 use super::super::{
     Look, MakeInfer, MakeTap, Notify, OpenSource, Presented, Tap, TapProgress, draw,
 };
-use crate::concurrency::{StopFlag, Worker};
+use super::job::Job;
+use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, Want};
 use crate::frame::Frame;
@@ -49,16 +50,7 @@ pub struct FileOutcome {
 }
 
 /// A running recording of a file. Dropping it stops; files written so far are closed and kept.
-pub struct FileRecording {
-    shared: Arc<Mutex<Shared>>,
-    worker: Worker,
-}
-
-#[derive(Default)]
-struct Shared {
-    progress: FileProgress,
-    outcome: Option<Result<FileOutcome>>,
-}
+pub struct FileRecording(Job<FileProgress, FileOutcome>);
 
 impl FileRecording {
     /// Starts the work on a separate thread; `notify` is called after each frame and at the end.
@@ -66,53 +58,32 @@ impl FileRecording {
     /// # Errors
     /// When the operating system cannot create a thread.
     pub fn start(plan: FilePlan, notify: Notify) -> Result<Self> {
-        let shared = Arc::new(Mutex::new(Shared::default()));
-        let (ours, failed) = (Arc::clone(&shared), Arc::clone(&shared));
-        let notify_failed = Arc::clone(&notify);
-        let worker = Worker::spawn(
-            "file recording",
-            StopFlag::new(),
-            move |stop| {
-                let outcome = record(plan, stop, |progress| {
-                    lock(&ours).progress = progress;
-                    notify();
-                })?;
-                lock(&ours).outcome = Some(Ok(outcome));
-                notify();
-                Ok(())
-            },
-            move |error| {
-                lock(&failed).outcome = Some(Err(error));
-                notify_failed();
-            },
-        )?;
-        Ok(Self { shared, worker })
+        Job::start("file recording", notify, |stop, report| {
+            record(plan, stop, report)
+        })
+        .map(Self)
     }
 
     /// Returns the progress.
     pub fn progress(&self) -> FileProgress {
-        lock(&self.shared).progress.clone()
+        self.0.progress()
     }
 
     /// Stops after the current frame; files written so far are kept.
     pub fn stop(&self) {
-        self.worker.stop();
+        self.0.stop();
     }
 
     /// Returns the result; `None` while running and after it was taken.
     pub fn try_outcome(&self) -> Option<Result<FileOutcome>> {
-        lock(&self.shared).outcome.take()
+        self.0.try_outcome()
     }
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn record(
     plan: FilePlan,
     stop: &StopFlag,
-    mut report: impl FnMut(FileProgress),
+    report: &mut dyn FnMut(FileProgress),
 ) -> Result<FileOutcome> {
     let mut source = (plan.open)()?;
     let info = Arc::new(source.info().clone());

@@ -22,6 +22,7 @@
 mod annotate;
 mod clock;
 mod file;
+mod job;
 mod list;
 mod manifest;
 mod part;

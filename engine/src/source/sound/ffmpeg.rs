@@ -97,13 +97,8 @@ impl<T: Read> Seek for ForwardOnly<T> {
     }
 }
 
-/// An input, and a value that must outlive it.
-struct Owning<T, O>(
-    T,
-    /// Kept alive for its drop.
-    #[allow(dead_code, reason = "nobody reads it")]
-    O,
-);
+/// An input, and a value that is dropped only after it.
+struct Owning<T, O>(T, O);
 
 impl<T: Read, O> Read for Owning<T, O> {
     fn read(&mut self, bytes: &mut [u8]) -> IoResult<usize> {

@@ -432,7 +432,7 @@ mod tests {
         assert!(progress.about_broken().unwrap().contains("7.png: damaged"));
         progress.take(Event::Measuring { epoch: 1 });
         progress.take(Event::Stopped(Reason::Asked));
-        assert!(!progress.is_measuring, "somebody did not want to wait");
+        assert!(!progress.is_measuring, "the measurement was cancelled");
         assert_eq!(progress.best().unwrap().epoch, 0);
         assert_eq!(progress.judged().unwrap().epoch, 1);
         assert_eq!(progress.first().unwrap().pck, Some(0.5));

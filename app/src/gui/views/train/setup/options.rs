@@ -66,13 +66,13 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     let backbone = backbone.map(|other| format!("backbone of {other}"));
     let bundled = spec.and_then(|m| m.bundled);
     let bundled = bundled.map(|_| "bundled weights".to_owned());
-    let fresh = ["fresh weights", "a file…"].map(str::to_owned);
-    let all = bundled.into_iter().chain(backbone.clone()).chain(fresh);
+    let untrained = ["random weights", "a file…"].map(str::to_owned);
+    let all = bundled.into_iter().chain(backbone.clone()).chain(untrained);
     let all: Vec<String> = all.collect();
     let now = match &config.init {
         Start::Bundled => "bundled weights".to_owned(),
         Start::Backbone => backbone.clone().unwrap_or_default(),
-        Start::Scratch => "fresh weights".to_owned(),
+        Start::Scratch => "random weights".to_owned(),
         Start::File(path) => match path.file_name() {
             Some(name) => name.display().to_string(),
             None => "a file…".to_owned(),
@@ -80,13 +80,13 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     };
     let help = match &config.init {
         Start::File(path) => path.display().to_string(),
-        _ => "Fresh weights know nothing and need tens of thousands of people and hours; the \
-              bundled weights already find people and are refined"
+        _ => "Random weights need tens of thousands of labelled people and many hours; the \
+              bundled weights already find people and are fine-tuned"
             .to_owned(),
     };
     if let Some(i) = list_ui(ui, "Start from", &help, &now, &all) {
         match all[i].as_str() {
-            "fresh weights" => change(cx, config, |c| {
+            "random weights" => change(cx, config, |c| {
                 c.init = Start::Scratch;
                 c.freeze = Freeze::None;
                 c.fixed_norms = false;
@@ -309,7 +309,7 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
     number_ui(
         ui,
         "Seed",
-        "Of order, variation, dropout and fresh weights: the same seed gives the same training",
+        "Seed for shuffling, augmentation, dropout and random initialisation: the same seed gives the same training",
         DragValue::new(&mut new.seed),
     );
     if new.freeze == Freeze::Backbone {
