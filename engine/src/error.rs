@@ -49,9 +49,18 @@ pub enum Error {
         /// The reason and its remedy.
         reason: String,
     },
-    /// An argument is invalid.
+    /// An argument or option is invalid, by itself or together with others.
     #[error("{0}")]
     Invalid(String),
+    /// An operation failed for a reason that is not an argument; the message is complete.
+    #[error("{0}")]
+    Failed(String),
+    /// An operation was stopped on request before it was finished; not a fault.
+    #[error("{0}")]
+    Cancelled(String),
+    /// A state that the program's own logic excludes: a bug.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
     /// A tensor operation failed: a bug in a network definition or an exhausted device.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -84,6 +93,11 @@ impl Error {
         }
     }
 
+    /// Returns whether the operation was stopped on request, which is not a failure.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_))
+    }
+
     /// Creates a source error.
     pub fn source(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Source {
@@ -98,5 +112,24 @@ impl Error {
             path: path.to_owned(),
             reason: reason.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a bug is presented as the user's mistake, a cancellation as a failure, or a
+    /// message has more than one line.
+    #[test]
+    fn faults_are_told_apart() {
+        let internal = Error::Internal("the loader's threads have ended".to_owned());
+        assert_eq!(
+            internal.to_string(),
+            "internal error: the loader's threads have ended; please report it"
+        );
+        let cancelled = Error::Cancelled("the annotation was cancelled".to_owned());
+        assert!(cancelled.is_cancelled() && !internal.is_cancelled());
+        assert_eq!(cancelled.to_string(), "the annotation was cancelled");
     }
 }

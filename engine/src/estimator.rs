@@ -297,7 +297,7 @@ impl Network {
         for output in self.codec_spec.outputs {
             let tensor = out
                 .get(output)
-                .ok_or_else(|| Error::Invalid(format!("{} gave no {output}", self.name)))?;
+                .ok_or_else(|| Error::Internal(format!("{} returned no {output}", self.name)))?;
             let part = planes(tensor)?;
             match &mut maps {
                 None => maps = Some(part),
@@ -307,7 +307,7 @@ impl Network {
                 }
             }
         }
-        let maps = maps.ok_or_else(|| Error::Invalid("a codec without outputs".to_owned()))?;
+        let maps = maps.ok_or_else(|| Error::Internal("a codec without outputs".to_owned()))?;
         Ok((maps, out))
     }
 

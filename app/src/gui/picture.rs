@@ -9,6 +9,7 @@ use eframe::egui_wgpu::{
 };
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Size;
+use poselens_engine::{Error, Result};
 use poselens_shaders::gpu::Renderer;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
@@ -30,11 +31,11 @@ impl Picture {
     ///
     /// # Errors
     /// If the frame exceeds the GPU's maximum texture size.
-    pub fn upload(&self, frame: &Frame) -> Result<(), String> {
+    pub fn upload(&self, frame: &Frame) -> Result<()> {
         let Size { width, height } = frame.size();
         lock(&self.renderer)
             .set_picture(frame.rgba(), [width, height])
-            .map_err(|error| error.to_string())
+            .map_err(|error| Error::Failed(error.to_string()))
     }
 
     /// Draws the image and `scene` into `area`, which is the screen area of `view`.

@@ -67,7 +67,7 @@ impl Worker {
                     }),
                 }
             })
-            .map_err(|e| Error::Invalid(format!("cannot start the {name} thread: {e}")))?;
+            .map_err(|e| Error::Failed(format!("cannot start the {name} thread: {e}")))?;
         Ok(Self {
             name: name.to_owned(),
             stop,

@@ -47,7 +47,7 @@ fn joints_file(path: &Path) -> PathBuf {
 fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
     let (annotations, images) = (request.annotations, request.images);
     let skeleton = Skeleton::by_name("lsp14")
-        .ok_or_else(|| Error::Invalid("no skeleton is called 'lsp14'".to_owned()))?;
+        .ok_or_else(|| Error::Internal("no skeleton is called 'lsp14'".to_owned()))?;
     let path = joints_file(annotations);
     if path.as_os_str().is_empty() {
         return Err(Error::data(annotations, "not a joints.mat"));

@@ -69,7 +69,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
         ..
     } = *request;
     let skeleton = Skeleton::by_name("mpii16")
-        .ok_or_else(|| Error::Invalid("no skeleton is called 'mpii16'".to_owned()))?;
+        .ok_or_else(|| Error::Internal("no skeleton is called 'mpii16'".to_owned()))?;
     let entries: Vec<Entry> = read_json(
         annotations,
         "MPII list (image, center, scale, joints of each person)",

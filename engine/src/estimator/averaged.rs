@@ -101,11 +101,11 @@ impl Network {
             let image_from_part = self.image_from_heatmap(&part, heatmaps.size);
             let part_from_image = image_from_part
                 .inverse()
-                .ok_or_else(|| Error::Invalid("a region without extent".to_owned()))?;
+                .ok_or_else(|| Error::Internal("a region without extent".to_owned()))?;
             let part_from_mean = part_from_image.after(&self.image_from_heatmap(roi, mean.size));
             add(mean, &heatmaps, &part_from_mean, share);
         }
-        mean.ok_or_else(|| Error::Invalid("no scale is given".to_owned()))
+        mean.ok_or_else(|| Error::Internal("no scale is given".to_owned()))
     }
 
     /// Returns the heatmaps of one region, averaged with those of its mirror image if `mirrored` is

@@ -199,9 +199,7 @@ impl Inspector {
 
     fn place(&self, slot: usize) -> Result<&Handover<Option<Model>>> {
         self.shared.models.get(slot).ok_or_else(|| {
-            Error::Invalid(format!(
-                "there are {N_INSPECTED} places for models, no {slot}"
-            ))
+            Error::Internal(format!("model slot {slot} of {N_INSPECTED} does not exist"))
         })
     }
 }

@@ -471,5 +471,5 @@ fn failure_of_source(
 }
 
 fn busy(worker: &str) -> Error {
-    Error::Invalid(format!("the {worker} thread is busy; try again"))
+    Error::Failed(format!("the {worker} thread is busy; try again"))
 }

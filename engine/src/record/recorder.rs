@@ -245,9 +245,9 @@ impl Recorder {
             video,
             encode_millis,
             n_left_out,
-        } = finished.ok_or_else(|| Error::Record {
-            path,
-            reason: "the recording thread ended without a result".to_owned(),
+        } = finished.ok_or_else(|| {
+            let path = path.display();
+            Error::Internal(format!("the recording of {path} ended without a result"))
         })?;
         Ok(RecordSummary {
             frames: video.frames,

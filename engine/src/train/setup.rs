@@ -172,12 +172,12 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
     card.figures = toml::Table::new();
     if let Some(record) = progress.history.last() {
         let table = toml::Table::try_from(record);
-        let table = table.map_err(|e| Error::Invalid(format!("card: {e}")))?;
+        let table = table.map_err(|e| Error::Internal(format!("cannot write the card: {e}")))?;
         card.figures.insert("last".to_owned(), table.into());
     }
     if let Some(best) = progress.best {
         let table = toml::Table::try_from(best);
-        let table = table.map_err(|e| Error::Invalid(format!("card: {e}")))?;
+        let table = table.map_err(|e| Error::Internal(format!("cannot write the card: {e}")))?;
         card.figures.insert("best".to_owned(), table.into());
     }
     Ok(card)

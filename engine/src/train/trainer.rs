@@ -279,7 +279,7 @@ impl Trainer {
         let reason = self.train(epochs, events, stop)?;
         tell(events, Event::Stopped(reason));
         if reason == Reason::Diverged {
-            return Err(Error::Invalid(format!(
+            return Err(Error::Failed(format!(
                 "the loss became NaN or infinite after step {}; try a lower learning rate. \
                  Earlier checkpoints are in {}",
                 self.progress.step,

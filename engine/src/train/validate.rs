@@ -43,7 +43,7 @@ impl Asked<'_> {
         match self {
             Self::LookedAt => Ok(is_looked_at),
             Self::Everybody(stop) if stop.is_stopped() => {
-                Err(Error::Invalid("the measurement was stopped".to_owned()))
+                Err(Error::Cancelled("the validation was stopped".to_owned()))
             }
             Self::Everybody(_) => Ok(true),
         }

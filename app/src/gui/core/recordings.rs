@@ -224,7 +224,7 @@ impl Core {
 
     fn annotate(&mut self, folder: PathBuf, name: String) -> Result<()> {
         if self.annotation.is_some() {
-            return Err(Error::Invalid(
+            return Err(Error::Failed(
                 "one recording is being annotated already; wait for it or cancel it".to_owned(),
             ));
         }
@@ -259,7 +259,6 @@ impl Core {
         let Some(outcome) = work.try_outcome() else {
             return;
         };
-        let was_cancelled = shown.is_cancelled;
         let frames = shown.progress.frames;
         self.annotation = None;
         self.ui_state.annotating = None;
@@ -269,7 +268,7 @@ impl Core {
                 self.ui_state.say(Level::Info, text);
                 self.run_action(Action::Record(RecordAction::List));
             }
-            Err(_) if was_cancelled => {
+            Err(error) if error.is_cancelled() => {
                 let text = "The annotation was cancelled; its files are removed";
                 self.ui_state.say(Level::Info, text);
             }

@@ -221,8 +221,8 @@ impl Loader {
     pub fn next_batch(&mut self) -> Result<Batch> {
         loop {
             if self.failed {
-                return Err(Error::Invalid(
-                    "the loader has failed before; start a new one".to_owned(),
+                return Err(Error::Internal(
+                    "a batch was requested from a loader that has failed".to_owned(),
                 ));
             }
             self.give_out()?;
@@ -237,7 +237,7 @@ impl Loader {
             if self.empty_in_a_row >= self.n_batches {
                 self.failed = true;
                 let first = self.first_broken.as_deref().unwrap_or_default();
-                return Err(Error::Invalid(format!(
+                return Err(Error::Failed(format!(
                     "none of the images of an epoch can be used; the first: {first}"
                 )));
             }
@@ -417,5 +417,5 @@ fn n_empty(people: &People, options: &LoaderOptions) -> Result<usize> {
 }
 
 fn ended() -> Error {
-    Error::Invalid("the loader's threads have ended; start a new loader".to_owned())
+    Error::Internal("the loader's threads have ended".to_owned())
 }

@@ -86,7 +86,7 @@ pub(super) fn prepare(
             _ => Pick::Person(people.draw(&mut rng)),
         };
         let mut show = || {
-            let missing = || Error::Invalid(format!("no such sample: {pick:?}"));
+            let missing = || Error::Internal(format!("no such sample: {pick:?}"));
             let (sample, one) = match pick {
                 Pick::Person(number) => {
                     let person = people.get(number).ok_or_else(missing)?;

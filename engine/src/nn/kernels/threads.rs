@@ -71,7 +71,7 @@ impl Threads {
                 .num_threads(count)
                 .thread_name(|i| format!("kernel-{i}"))
                 .build()
-                .map_err(|e| Error::Invalid(format!("cannot start {count} threads: {e}")))?;
+                .map_err(|e| Error::Failed(format!("cannot start {count} threads: {e}")))?;
             Some(pool)
         } else {
             None

@@ -150,7 +150,7 @@ fn annotate_part(
     let mut part = None;
     while let Some(frame) = source.next_frame()? {
         if stop.is_stopped() {
-            return Err(Error::Invalid("the annotation was cancelled".to_owned()));
+            return Err(Error::Cancelled("the annotation was cancelled".to_owned()));
         }
         let mut output = Arc::new(infer.infer(&frame, want)?);
         draw::apply_smoothing(look, &mut output);

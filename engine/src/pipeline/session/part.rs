@@ -88,7 +88,7 @@ impl Part {
             .then(|| video(part_path(folder, "raw", number, "mp4")));
         for (exporter, stem, extension) in keypoint_files(plan.exports) {
             let spec = ExporterSpec::by_name(exporter)
-                .ok_or_else(|| Error::Invalid(format!("no exporter is called '{exporter}'")))?;
+                .ok_or_else(|| Error::Internal(format!("no exporter is called '{exporter}'")))?;
             let path = path(stem, extension);
             outputs.export(spec, &path, &context);
             paths.push(path);

@@ -320,7 +320,7 @@ impl Tap for SessionTap {
         if self.news.is_empty() {
             Ok(self.progress())
         } else {
-            Err(Error::Invalid(self.news.join("; ")))
+            Err(Error::Failed(self.news.join("; ")))
         }
     }
 }

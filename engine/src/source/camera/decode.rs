@@ -63,7 +63,7 @@ impl Decoder {
             Some(n) if *n >= N_ENDLESS => Ok(()),
             n => {
                 *n = n.map(|n| n + 1);
-                Err(Error::Invalid("a JPEG without its end".to_owned()))
+                Err(Error::Failed("a JPEG without its end".to_owned()))
             }
         }
     }
@@ -76,13 +76,13 @@ impl Decoder {
         let decoder = match &mut self.h264 {
             Some(decoder) => decoder,
             none => none.insert(
-                H264::new().map_err(|e| Error::Invalid(format!("no decoder for H.264: {e}")))?,
+                H264::new().map_err(|e| Error::Failed(format!("no decoder for H.264: {e}")))?,
             ),
         };
         let decoded = match decoder.decode(picture.data()) {
             Ok(decoded) => decoded,
             Err(_) if !self.has_begun => None,
-            Err(e) => return Err(Error::Invalid(format!("damaged H.264: {e}"))),
+            Err(e) => return Err(Error::Failed(format!("damaged H.264: {e}"))),
         };
         let Some(yuv) = decoded else {
             return Ok(None);

@@ -95,7 +95,7 @@ impl CameraSource {
         });
         let label = target.label();
         let (connection, opened) = connect(&context, target, timing.open, &timing, &options.stop)?
-            .ok_or_else(|| Error::source(label, "opening was stopped"))?;
+            .ok_or_else(|| Error::Cancelled(format!("{label}: opening was stopped")))?;
         Ok(Self {
             context,
             timing,

@@ -25,7 +25,7 @@ pub(super) fn decode(raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
         .set_max_width(MAX_SIDE)
         .set_max_height(MAX_SIDE)
         .jpeg_set_out_colorspace(ColorSpace::RGBA);
-    let damaged = |e| Error::Invalid(format!("damaged JPEG: {e}"));
+    let damaged = |e| Error::Failed(format!("damaged JPEG: {e}"));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
     decoder.decode_headers().map_err(damaged)?;
     let (width, height) = decoder.dimensions().unwrap_or_default();
@@ -35,7 +35,7 @@ pub(super) fn decode(raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
     let is_rounded_up = (size.width..size.width + MAX_BLOCK).contains(&width)
         && (size.height..size.height + MAX_BLOCK).contains(&height);
     if !is_rounded_up {
-        return Err(Error::Invalid(format!(
+        return Err(Error::Failed(format!(
             "a JPEG of {size} was announced, one of {width}x{height} came"
         )));
     }

@@ -187,12 +187,12 @@ impl<'a> Picture<'a> {
     pub(super) fn check(&self) -> Result<()> {
         let (format, size) = (self.format, self.size);
         if !is_possible(size) {
-            return Err(Error::Invalid(format!("no frame can have the size {size}")));
+            return Err(Error::Failed(format!("no frame can have the size {size}")));
         }
         for (plane, (row, rows)) in self.planes.iter().zip(format.planes(size)) {
             let needed = rows.saturating_sub(1) * plane.stride + row;
             if plane.bytes.len() < needed || plane.stride < row {
-                return Err(Error::Invalid(format!(
+                return Err(Error::Failed(format!(
                     "a plane of a {size} {format} frame has {} of {needed} bytes",
                     plane.bytes.len()
                 )));
@@ -223,7 +223,7 @@ pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
     let Picture { format, size, .. } = *picture;
     picture.check()?;
     if rgba.len() != size.area() * BYTES_PER_PIXEL {
-        return Err(Error::Invalid(format!(
+        return Err(Error::Failed(format!(
             "{} bytes cannot hold a {size} RGBA frame",
             rgba.len()
         )));
@@ -244,7 +244,7 @@ pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
         PixelFormat::Gray16 => packed::<2>(picture, rgba, |[_, y]| [y, y, y, 255]),
         PixelFormat::Mjpeg => jpeg::decode(picture.data(), size, rgba)?,
         PixelFormat::H264 => {
-            return Err(Error::Invalid(
+            return Err(Error::Failed(
                 "an H.264 frame depends on those before it".to_owned(),
             ));
         }

@@ -102,7 +102,7 @@ impl Player {
                 Err(_) => {
                     ahead.worker.stop();
                     let name = &self.info().name;
-                    return Err(Error::source(name, "making its index was stopped"));
+                    return Err(Error::Cancelled(format!("{name}: indexing was stopped")));
                 }
             }
         }

@@ -46,7 +46,8 @@ impl FfmpegRandom {
         let first = FfmpegVideo::open_at(ffmpeg, path, reason, Job::ReadFrom(0.0))?;
         let listing = FfmpegVideo::index(ffmpeg, path, reason, options)?;
         if options.stop.is_stopped() {
-            return Err(Error::source(name_of(path), STOPPED));
+            let name = name_of(path);
+            return Err(Error::Cancelled(format!("{name}: {STOPPED}")));
         }
         let Listing {
             pts: stamps,

@@ -111,7 +111,9 @@ pub(super) fn scrub_as(
 ) -> Result<Box<dyn RandomAccess>> {
     match NativeRandom::open(Box::new(open_file(path)?), name, options) {
         Ok(video) => Ok(Box::new(video)),
-        Err(reason) if options.stop.is_stopped() => Err(Error::source(name, reason)),
+        Err(reason) if options.stop.is_stopped() => {
+            Err(Error::Cancelled(format!("{name}: {reason}")))
+        }
         Err(reason) => {
             let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, options)?;
             Ok(Box::new(video))

@@ -232,8 +232,7 @@ impl Inspect {
         let second = self.kept.as_ref().unwrap_or(subject);
         for (picture, subject) in self.pictures[..n].iter_mut().zip([subject, second]) {
             let picture = picture.get_or_insert_with(|| Picture::new(render));
-            let uploaded = picture.upload(&subject.frame);
-            uploaded.map_err(poselens_engine::Error::Invalid)?;
+            picture.upload(&subject.frame)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Rect, Ui};
 use eframe::egui_wgpu::RenderState;
-use poselens_engine::{Error, Result};
+use poselens_engine::Result;
 
 use crate::gui::action::ViewId;
 use crate::gui::core::Core;
@@ -105,9 +105,7 @@ impl AppView for Live {
 impl Live {
     fn upload(&self, core: &Core) -> Result<()> {
         match (&self.picture, &core.ui_state.presented) {
-            (Some(picture), Some(presented)) => {
-                picture.upload(&presented.frame).map_err(Error::Invalid)
-            }
+            (Some(picture), Some(presented)) => picture.upload(&presented.frame),
             _ => Ok(()),
         }
     }

@@ -228,7 +228,7 @@ impl Train {
     fn start_training(&mut self, core: &mut Core) -> Result<()> {
         let plan = &core.state.train;
         if let Some(obstacle) = self.obstacle(plan) {
-            return Err(Error::Invalid(format!("no training can start: {obstacle}")));
+            return Err(Error::Failed(format!("no training can start: {obstacle}")));
         }
         let Some(config) = plan.config.clone() else {
             return Ok(());
@@ -242,11 +242,11 @@ impl Train {
     fn begin(&mut self, job: Job, folder: PathBuf, core: &mut Core) -> Result<()> {
         if self.is_active() {
             let reason = "one training is running already; stop it first";
-            return Err(Error::Invalid(reason.to_owned()));
+            return Err(Error::Failed(reason.to_owned()));
         }
         let shown = self.progress.as_ref();
         if self.is_undecided() && shown.is_some_and(|progress| progress.folder != folder) {
-            return Err(Error::Invalid(UNDECIDED.to_owned()));
+            return Err(Error::Failed(UNDECIDED.to_owned()));
         }
         let mut hardware = core.gui.hardware;
         hardware.threads = core.state.train.n_threads();

@@ -304,7 +304,7 @@ fn explain(error: &Error) -> String {
              press Continue."
         );
     }
-    if let Error::Panicked { message, .. } = error {
+    if let Error::Panicked { message, .. } | Error::Internal(message) = error {
         return format!(
             "An internal error ended the training: {message}. Everything saved before is intact; \
              press Continue to resume."
@@ -355,7 +355,7 @@ mod tests {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let error = Error::io("write", Path::new("state.safetensors"))(full);
         assert!(explain(&error).starts_with("The disk is full: cannot write state"));
-        let error = Error::Invalid("the loss became NaN".to_owned());
+        let error = Error::Failed("the loss became NaN".to_owned());
         assert_eq!(explain(&error), "The loss became NaN");
     }
 
