@@ -176,11 +176,7 @@ impl Network {
                 names.join(", ")
             )));
         }
-        let kernels = selected
-            .device
-            .is_cpu()
-            .then(|| Kernels::new(options.threads))
-            .transpose()?;
+        let kernels = Kernels::for_device(&selected.device, options.threads)?;
         tracing::info!(
             model = spec.name,
             device = %selected.spec,

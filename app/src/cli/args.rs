@@ -57,7 +57,7 @@ impl NetworkArgs {
             weights: self.weights.clone(),
             device: common.device,
             codec: codec.map(str::to_owned),
-            threads: common.threads.map_or(0, usize::from),
+            threads: common.n_threads(),
         }
     }
 }

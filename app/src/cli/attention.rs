@@ -213,7 +213,7 @@ fn self_attention(
             args.keypoint
         );
     };
-    let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
+    let kernels = Kernels::new(common.n_threads())?;
     Ok(found.as_map(direction, token, args.head, &kernels.threads)?)
 }
 

@@ -211,7 +211,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
     let model = MODELS[0].name;
     let network = Network::load(&NetworkOptions {
         device: common.device,
-        threads: common.threads.map_or(0, usize::from),
+        threads: common.n_threads(),
         ..NetworkOptions::bundled(model)
     })?;
     let mut estimator = Estimator::new(network, true);

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use candle_core::{DType, Tensor, safetensors};
@@ -65,10 +64,10 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let weights = Weights::read(&args.weights)?;
     let net = spec.load(&options, &weights, &device)?;
     let input = read_input(args)?.to_device(&device)?;
-    let kernels = Kernels::new(common.threads.map_or(0, usize::from))?;
+    let kernels = Kernels::for_device(&device, common.n_threads())?;
     let mut pass = Pass {
         wants_maps: args.attention,
-        kernels: device.is_cpu().then(|| Arc::clone(&kernels)),
+        kernels: kernels.clone(),
         ..Pass::eval()
     };
     let out = net
@@ -76,6 +75,8 @@ pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{} on {}", args.model, args.input.display()))?;
     let mut tensors: HashMap<String, Tensor> = out.tensors.into_iter().collect();
     tensors.extend(out.maps.into_iter().map(|m| (m.name, m.tensor)));
+    // Attention matrices are computed on the CPU, whatever the device.
+    let kernels = kernels.map_or_else(|| Kernels::new(common.n_threads()), Ok)?;
     for layer in out.query_key {
         let weights = layer.weights(&kernels.threads)?;
         tensors.insert(layer.name, weights);

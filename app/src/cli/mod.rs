@@ -55,6 +55,13 @@ pub struct Common {
     pub log: String,
 }
 
+impl Common {
+    /// Returns the number of compute threads as the engine expects it; 0 for all cores.
+    fn n_threads(&self) -> usize {
+        self.threads.map_or(0, usize::from)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open the window (the default without a command)

@@ -280,7 +280,7 @@ struct Document<'a> {
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let hardware = Hardware {
         device: common.device,
-        threads: common.threads.map_or(0, usize::from),
+        threads: common.n_threads(),
     };
     if args.check {
         return super::data_check::run(&args.config()?, args.json);

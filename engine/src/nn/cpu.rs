@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use candle_core::Device;
+
 use super::kernels::{Buffers, Threads};
 
 /// Threads and buffers of our CPU kernels.
@@ -22,6 +24,14 @@ impl Kernels {
             threads: Threads::new(count)?,
             buffers: Buffers::new(),
         }))
+    }
+
+    /// Starts kernels as [`Kernels::new`] if `device` is the CPU; GPUs use candle's kernels.
+    ///
+    /// # Errors
+    /// Like [`Kernels::new`].
+    pub fn for_device(device: &Device, count: usize) -> crate::Result<Option<Arc<Self>>> {
+        device.is_cpu().then(|| Self::new(count)).transpose()
     }
 }
 

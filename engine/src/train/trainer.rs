@@ -135,11 +135,7 @@ impl Trainer {
             None => card_of(spec, config)?,
         };
         let selected = select(hardware.device)?;
-        let kernels = selected
-            .device
-            .is_cpu()
-            .then(|| Kernels::new(hardware.threads))
-            .transpose()?;
+        let kernels = Kernels::for_device(&selected.device, hardware.threads)?;
         let skeleton = card.skeleton()?;
         let mut people = People::new(skeleton);
         let mut left_out = BTreeMap::new();
