@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         weights: Tensor::ones(weight, DType::F32, &device)?,
     };
     let totals = Totals::of(&weights.values.repeat(batch), batch);
-    let outputs = target.outputs()?;
+    let outputs = encoder.outputs();
     let judge = loss(&config.loss.name)?;
     let kernels = Kernels::new(threads)?;
     let mut random = Some(Random { seed: 1, drawn: 0 });

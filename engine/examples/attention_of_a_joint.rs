@@ -2,6 +2,7 @@
 //! `cargo run --workspace --example attention_of_a_joint -- photo.jpg attention.png`
 
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::model::model;
 use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::{nn::Kernels, output::Direction, pipeline::save_png};
@@ -12,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut source = SourceSpec::parse(&input?)?.open(&OpenOptions::default())?;
     let frame = source.next_frame()?.ok_or("there is no picture in it")?;
 
-    let network = Network::load(&NetworkOptions::bundled("tp-r-a3"))?;
+    let network = Network::load(&NetworkOptions::bundled(model("tp-r-a3")?))?;
     let l_wrist = network.skeleton().joint("l_wrist").ok_or("no such joint")?;
     let want = Want {
         attention: true,

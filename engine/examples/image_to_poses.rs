@@ -3,6 +3,7 @@
 //! `cargo run --workspace --example image_to_poses -- photo.jpg` (or `sample`: the bundled clip)
 
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::model::model;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut source = SourceSpec::parse(&input)?.open(&OpenOptions::default())?;
     let frame = source.next_frame()?.ok_or("there is no picture in it")?;
 
-    let network = Network::load(&NetworkOptions::bundled("sfm"))?;
+    let network = Network::load(&NetworkOptions::bundled(model("sfm")?))?;
     let joints = &network.skeleton().joints;
     let mut estimator = Estimator::new(network, false);
     // By itself: `infer` would follow people from frame to frame.

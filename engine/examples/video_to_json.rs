@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::model::model;
 use poselens_engine::record::{EXPORTERS, ExportContext};
 use poselens_engine::source::{OpenOptions, SourceSpec};
 
@@ -14,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("give a video and the file to write".into());
     };
     let mut source = SourceSpec::parse(&input)?.open(&OpenOptions::default())?;
-    let network = Network::load(&NetworkOptions::bundled("sfm"))?;
+    let network = Network::load(&NetworkOptions::bundled(model("sfm")?))?;
     // Several frames belong together: joints are smoothed and people keep their numbers.
     let mut estimator = Estimator::new(network, true);
 

@@ -19,7 +19,7 @@ use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
-use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights, model};
+use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights};
 use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, Stage, Timings};
 use crate::pose::{Keypoint, Pose};
@@ -66,10 +66,10 @@ pub trait Infer: Send {
 }
 
 /// Options for loading a network.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct NetworkOptions {
-    /// Name of a row of `MODELS`.
-    pub model: String,
+    /// A row of `MODELS`.
+    pub model: &'static ModelSpec,
     /// Weights file, read with the model card next to it if there is one; `None` uses the bundled
     /// weights.
     pub weights: Option<PathBuf>,
@@ -83,9 +83,9 @@ pub struct NetworkOptions {
 
 impl NetworkOptions {
     /// Returns options for `model` with its bundled weights and codec on the best device.
-    pub fn bundled(model: &str) -> Self {
+    pub fn bundled(model: &'static ModelSpec) -> Self {
         Self {
-            model: model.to_owned(),
+            model,
             weights: None,
             device: DeviceSpec::Auto,
             codec: None,
@@ -136,11 +136,11 @@ impl Network {
     /// Loads a network onto its device.
     ///
     /// # Errors
-    /// When the model, codec or device is unknown or unavailable, or the weights do not fit.
+    /// When the codec or device is unknown or unavailable, or the weights do not fit.
     pub fn load(options: &NetworkOptions) -> Result<Self> {
         let weights = match &options.weights {
             Some(path) => Weights::read(path)?,
-            None => Weights::bundled(model(&options.model)?)?,
+            None => Weights::bundled(options.model)?,
         };
         Self::with_weights(options, &weights)
     }
@@ -149,18 +149,18 @@ impl Network {
     /// options.
     ///
     /// # Errors
-    /// When the model, codec or device is unknown or unavailable, or the weights do not fit.
+    /// When the codec or device is unknown or unavailable, or the weights do not fit.
     pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
-        let card = model(&options.model)?.card_for(options.weights.as_deref())?;
+        let card = options.model.card_for(options.weights.as_deref())?;
         Self::with_card(options, card, weights)
     }
 
     /// Loads a network like [`Network::with_weights`], with a given model card.
     ///
     /// # Errors
-    /// When the model, codec or device is unknown or unavailable, or the weights do not fit.
+    /// When the codec or device is unknown or unavailable, or the weights do not fit.
     pub fn with_card(options: &NetworkOptions, card: Card, weights: &Weights) -> Result<Self> {
-        let spec = model(&options.model)?;
+        let spec = options.model;
         let skeleton = card.skeleton()?;
         let selected = select(options.device)?;
         let net = spec.load(&card.build_options()?, weights, &selected.device)?;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::model::model;
 use poselens_engine::output::PoseOutput;
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::source::SourceSpec;
@@ -57,7 +58,7 @@ fn sample() -> &'static [PoseOutput] {
     OUTPUTS.get_or_init(|| {
         let options = NetworkOptions {
             device: DeviceSpec::Cpu,
-            ..NetworkOptions::bundled("sfm")
+            ..NetworkOptions::bundled(model("sfm").unwrap())
         };
         let mut estimator = Estimator::new(Network::load(&options).unwrap(), true);
         let frames = read_all(&SourceSpec::parse("sample").unwrap());

@@ -8,6 +8,7 @@ use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Roi, Size};
+use poselens_engine::model::model;
 use poselens_engine::output::{PoseOutput, Timings};
 use poselens_engine::pipeline::{InspectEvent, InspectRequest, Inspector};
 use poselens_engine::record::{Answer, tensors, write_safetensors};
@@ -23,7 +24,7 @@ const ALL: Want = Want {
 fn network() -> Network {
     let options = NetworkOptions {
         device: DeviceSpec::Cpu,
-        ..NetworkOptions::bundled("sfm")
+        ..NetworkOptions::bundled(model("sfm").unwrap())
     };
     Network::load(&options).unwrap()
 }

@@ -35,30 +35,30 @@ impl Default for NetworkArgs {
 impl NetworkArgs {
     /// Loads the network; `codec` replaces the card's codec if given.
     pub fn load(&self, common: &Common, codec: Option<&str>) -> Result<Network> {
-        Network::load(&self.options(common, codec))
+        Network::load(&self.options(common, codec)?)
     }
 
     /// Loads the network for a speed measurement, and returns whether its weights are random
     /// because none are given or bundled.
     pub fn load_or_make_up(&self, common: &Common) -> Result<(Network, bool)> {
-        let spec = model(&self.model)?;
-        if self.weights.is_some() || spec.bundled.is_some() {
-            return Ok((self.load(common, None)?, false));
+        let options = self.options(common, None)?;
+        let spec = options.model;
+        if options.weights.is_some() || spec.bundled.is_some() {
+            return Ok((Network::load(&options)?, false));
         }
         let shapes = spec.shapes(&spec.card()?.build_options()?)?;
         let weights = Weights::random(&shapes, 1)?;
-        let network = Network::with_weights(&self.options(common, None), &weights)?;
-        Ok((network, true))
+        Ok((Network::with_weights(&options, &weights)?, true))
     }
 
-    fn options(&self, common: &Common, codec: Option<&str>) -> NetworkOptions {
-        NetworkOptions {
-            model: self.model.clone(),
+    fn options(&self, common: &Common, codec: Option<&str>) -> Result<NetworkOptions> {
+        Ok(NetworkOptions {
+            model: model(&self.model)?,
             weights: self.weights.clone(),
             device: common.device,
             codec: codec.map(str::to_owned),
             threads: common.n_threads(),
-        }
+        })
     }
 }
 

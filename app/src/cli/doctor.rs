@@ -208,7 +208,7 @@ fn ffmpeg_version() -> Option<String> {
 }
 
 fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
-    let model = MODELS[0].name;
+    let model = &MODELS[0];
     let network = Network::load(&NetworkOptions {
         device: common.device,
         threads: common.n_threads(),
@@ -234,7 +234,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
         "a person was found in only {frames_with_a_person} of {frames} frames of the sample clip"
     );
     Ok(SelfTest {
-        model: model.to_owned(),
+        model: model.name.to_owned(),
         frames,
         frames_with_a_person,
         mean_score: round3(scores.iter().sum::<f64>() / frames as f64),

@@ -5,6 +5,8 @@
 //! draw the maps, and gives weight 0 to joints that are not labelled and to regions with unlabelled
 //! people.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Codec, CodecOptions, CodecSpec, Places, codec};
@@ -107,14 +109,6 @@ impl TargetSpec {
         Ok(self.codec()?.approach)
     }
 
-    /// Returns the names of the network outputs that are compared with targets.
-    ///
-    /// # Errors
-    /// When the codec is unknown.
-    pub fn outputs(&self) -> Result<&'static [&'static str]> {
-        Ok(self.codec()?.outputs)
-    }
-
     fn codec(&self) -> Result<&'static CodecSpec> {
         codec(&self.codec)
             .ok_or_else(|| Error::Invalid(format!("targets: no codec is '{}'", self.codec)))
@@ -172,6 +166,7 @@ impl TargetSpec {
             .inverse()
             .ok_or_else(|| Error::Invalid(format!("targets: a heatmap of {size} is too small")))?;
         Ok(Encoder {
+            spec,
             codec: (spec.build)(&CodecOptions { skeleton, sigma }),
             size,
             heatmap_from_input,
@@ -184,12 +179,22 @@ impl TargetSpec {
 
 /// Encodes the targets of network inputs of one size.
 pub struct Encoder {
+    spec: &'static CodecSpec,
     codec: Box<dyn Codec>,
     size: Size,
     heatmap_from_input: Affine2,
     input_from_heatmap: Affine2,
     outside: Outside,
     margin: f64,
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("codec", &self.spec.name)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a network should output for one input.
@@ -203,6 +208,17 @@ pub struct Target {
 }
 
 impl Encoder {
+    /// Returns the approach, top-down or bottom-up, that the targets are for.
+    pub fn approach(&self) -> Approach {
+        self.spec.approach
+    }
+
+    /// Returns the names of the network outputs that are compared with the targets, in the order
+    /// of their channels.
+    pub fn outputs(&self) -> &'static [&'static str] {
+        self.spec.outputs
+    }
+
     /// Returns the size of the maps in heatmap pixels.
     pub fn size(&self) -> Size {
         self.size

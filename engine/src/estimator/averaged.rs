@@ -181,6 +181,7 @@ mod tests {
     use crate::estimator::NetworkOptions;
     use crate::frame::Pixels;
     use crate::geometry::BBox;
+    use crate::model::model;
     use crate::skeleton::Skeleton;
 
     /// One map with a Gaussian peak.
@@ -283,7 +284,7 @@ mod tests {
         let options = NetworkOptions {
             device: DeviceSpec::Cpu,
             threads: 1,
-            ..NetworkOptions::bundled("sfm")
+            ..NetworkOptions::bundled(model("sfm").unwrap())
         };
         let mut network = Network::load(&options).unwrap();
         let size = Size::new(64, 48);

@@ -86,6 +86,9 @@ pub struct RawMap {
     pub tensor: Tensor,
     /// Smallest and largest possible value.
     pub range: (f32, f32),
+    /// The attention block whose activity is the mean absolute value of this map, reported in
+    /// training; `None` if the map does not show any.
+    pub activity_of: Option<String>,
 }
 
 /// Queries and keys of one self-attention layer of a forward pass.

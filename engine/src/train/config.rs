@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::loss::{LossConfig, loss};
+use super::loss::{LossConfig, LossSpec, loss};
 use super::optim::OptimConfig;
 use super::orientation::settle_open;
 use super::paths;
@@ -222,16 +222,39 @@ fn one() -> f64 {
     1.0
 }
 
+fn fault(what: &str) -> Result<()> {
+    Err(Error::Invalid(format!("training: {what}")))
+}
+
+/// Rows of the tables that the names in a [`TrainConfig`] refer to.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    /// The row of `MODELS`.
+    pub model: &'static ModelSpec,
+    /// The row of `LOSSES`.
+    pub loss: &'static LossSpec,
+}
+
 impl TrainConfig {
-    /// Validates all options that do not depend on data.
+    /// Validates all options that do not depend on data, and returns what their names refer to.
     ///
     /// # Errors
     /// For the first invalid option, with its name.
-    pub fn check(&self) -> Result<()> {
-        let fault = |what: &str| Err(Error::Invalid(format!("training: {what}")));
-        loss(&self.loss.name)?;
-        let spec = model(&self.model)?;
-        let ModelSpec { approach, unit, .. } = *spec;
+    pub fn check(&self) -> Result<Named> {
+        let named = Named {
+            loss: loss(&self.loss.name)?,
+            model: model(&self.model)?,
+        };
+        self.check_numbers()?;
+        self.check_start(named.model)?;
+        self.check_target(named.model)?;
+        if self.data.is_empty() {
+            fault("no data: give --annotations, or [[data]] in the file")?;
+        }
+        Ok(named)
+    }
+
+    fn check_numbers(&self) -> Result<()> {
         self.optimizer.check()?;
         self.schedule.check()?;
         self.augment.check()?;
@@ -258,6 +281,12 @@ impl TrainConfig {
         if !(0.0..1.0).contains(&self.average) || !(0.0..=1.0).contains(&self.narrow_share) {
             return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
         }
+        Ok(())
+    }
+
+    /// Checks input size, initial weights and frozen part.
+    fn check_start(&self, spec: &ModelSpec) -> Result<()> {
+        let unit = spec.unit;
         if let Some([width, height]) = self.input_size
             && (width == 0 || height == 0 || width % unit != 0 || height % unit != 0)
         {
@@ -279,7 +308,11 @@ impl TrainConfig {
                 "a frozen backbone with random weights would learn nothing: freeze = \"none\"",
             );
         }
-        if self.target.approach()? != approach {
+        Ok(())
+    }
+
+    fn check_target(&self, spec: &ModelSpec) -> Result<()> {
+        if self.target.approach()? != spec.approach {
             let Self { model, target, .. } = self;
             return fault(&format!(
                 "target.codec '{}' does not match the outputs of {model}; start from one of its \
@@ -294,9 +327,6 @@ impl TrainConfig {
                 "target.stride is {}, but a heatmap pixel of {model} covers {stride}",
                 target.stride
             ));
-        }
-        if self.data.is_empty() {
-            return fault("no data: give --annotations, or [[data]] in the file");
         }
         Ok(())
     }

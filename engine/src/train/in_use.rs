@@ -54,7 +54,7 @@ impl InUse {
         let options = NetworkOptions {
             device: hardware.device,
             threads: hardware.threads,
-            ..NetworkOptions::bundled(spec.name)
+            ..NetworkOptions::bundled(spec)
         };
         let people = held_out.load(Split::HeldOut)?;
         let measured = Validation::new(people, spec, card.skeleton()?)?

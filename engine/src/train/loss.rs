@@ -373,6 +373,7 @@ mod tests {
             },
             tensor: tensor.clone(),
             range: (-1.0, 1.0),
+            activity_of: None,
         };
         let m = m.unwrap();
         let out = |from: usize, len: usize| {

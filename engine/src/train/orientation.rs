@@ -66,7 +66,7 @@ pub(super) fn settle_open(dataset: &mut Dataset) -> Result<Option<String>> {
     if n == 0 {
         return Ok(None);
     }
-    let mut network = Network::load(&NetworkOptions::bundled(MODELS[0].name))?;
+    let mut network = Network::load(&NetworkOptions::bundled(&MODELS[0]))?;
     let settled = settle_by_fit(dataset, &mut network)?;
     let note = settled.map_or_else(|| open_note(n), |orientation| settled_note(n, orientation));
     Ok(Some(note))

@@ -1,14 +1,13 @@
 //! Preview of training batches, and predictions for the held-out people of a run.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::config::{Start, TrainConfig};
 use super::seen::SeenPose;
-use super::setup::{card_of, loader};
+use super::setup::{self, card_of};
 use super::trainer::Hardware;
 use super::validate::Validation;
-use crate::dataset::loader::{People, Position};
+use crate::dataset::loader::Position;
 use crate::dataset::{Split, contact_sheet};
 use crate::error::Result;
 use crate::estimator::{NetworkOptions, input_spec};
@@ -44,17 +43,12 @@ pub fn preview(
     columns: usize,
 ) -> Result<Preview> {
     let mut config = config.clone();
-    config.check()?;
+    let spec = config.check()?.model;
     config.prefetch = 0;
-    let card = card_of(model(&config.model)?, &config)?;
+    let card = card_of(spec, &config)?;
     let skeleton = card.skeleton()?;
-    let mut people = People::new(skeleton);
-    for data in &config.data {
-        let name = data.annotations.display().to_string();
-        people.add(&name, data.load(Split::Learn)?, &data.people)?;
-    }
-    let people = Arc::new(people);
-    let mut loader = loader(&people, &config, &card, position)?;
+    let people = setup::people(&config, skeleton, |_, _, _| ())?;
+    let mut loader = setup::loader(&people, &config, &card, position)?;
     let batch = loader.next_batch()?;
     let shown = batch.len().min(most.max(1));
     Ok(Preview {
@@ -92,7 +86,7 @@ pub fn look(
     let options = NetworkOptions {
         device: hardware.device,
         threads: hardware.threads,
-        ..NetworkOptions::bundled(spec.name)
+        ..NetworkOptions::bundled(spec)
     };
     let held_out = held_out.load(Split::HeldOut)?;
     Validation::new(held_out, spec, card.skeleton()?)?.look(&options, &card, &weights)

@@ -7,7 +7,7 @@ use super::schedule::{Curve, Schedule};
 use crate::augment::preset;
 use crate::codec::TargetSpec;
 use crate::error::{Error, Result};
-use crate::model::model;
+use crate::model::{ModelSpec, model};
 use crate::output::Approach;
 
 /// A training recipe: an entry of [`RECIPES`].
@@ -16,7 +16,7 @@ pub struct RecipeSpec {
     pub name: &'static str,
     /// Description for `--help`, one line.
     pub help: &'static str,
-    build: fn(TrainConfig) -> Result<TrainConfig>,
+    build: fn(&ModelSpec, TrainConfig) -> Result<TrainConfig>,
 }
 
 /// Every recipe; the first continues from trained weights.
@@ -29,22 +29,22 @@ pub const RECIPES: &[RecipeSpec] = &[
     RecipeSpec {
         name: "sfm",
         help: "as the SFM paper: Adam 1e-3, falling at 180 and 260 of 300 epochs, batches of 32",
-        build: |base| Ok(sfm(base)),
+        build: |_, base| Ok(sfm(base)),
     },
     RecipeSpec {
         name: "transpose",
         help: "as TransPose's release: Adam, cosine from 1e-4 to 1e-5 over 230 epochs",
-        build: |base| Ok(transpose(base)),
+        build: |_, base| Ok(transpose(base)),
     },
     RecipeSpec {
         name: "mca",
         help: "as MCA's release: RMSprop 2.5e-4, falling at 100 and 125 of 130 epochs",
-        build: |base| Ok(mca(base)),
+        build: |_, base| Ok(mca(base)),
     },
     RecipeSpec {
         name: "ssa",
         help: "as OpenPose and SSA: SGD 2e-5, a third at 28, 57 and 85 % of 40 epochs, batches of 10",
-        build: |base| Ok(ssa(base)),
+        build: |_, base| Ok(ssa(base)),
     },
 ];
 
@@ -60,8 +60,9 @@ pub fn recipe(model_name: &str, name: &str) -> Result<TrainConfig> {
             names.join(", ")
         ))
     })?;
-    let heatmap = model(model_name)?.card()?.heatmap;
-    let mut config = (spec.build)(base(model_name))?;
+    let model = model(model_name)?;
+    let heatmap = model.card()?.heatmap;
+    let mut config = (spec.build)(model, base(model.name))?;
     config.target.stride = heatmap.stride;
     config.target.sigma = heatmap.sigma;
     config.target.wide_sigma = 2.0 * heatmap.sigma;
@@ -191,11 +192,10 @@ fn ssa(mut config: TrainConfig) -> TrainConfig {
 /// at 60.21, 1e-4 at 60.51, 5e-5 at 60.41. On three further draws of people 1e-4 ended at 60.33,
 /// 60.26 and 60.13. Training all parameters (1e-4, augmentation of the long training) ended at
 /// 60.23.
-fn fine_tune(base: TrainConfig) -> Result<TrainConfig> {
-    let spec = model(&base.model)?;
+fn fine_tune(spec: &ModelSpec, base: TrainConfig) -> Result<TrainConfig> {
     let published = RECIPES.iter().find(|r| r.name == spec.recipe);
     let mut config = match published {
-        Some(published) => (published.build)(base)?,
+        Some(published) => (published.build)(spec, base)?,
         None => base,
     };
     if spec.bundled.is_some() {

@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use candle_core::Device;
+
 use super::checkpoint::{EpochRecord, LAST, Progress, Running};
 use super::config::{DataConfig, Freeze, Start, TrainConfig};
 use super::optim::ByName;
-use super::validate::Measured;
+use super::validate::{Measured, Validation};
 use crate::dataset::loader::{Loader, LoaderOptions, People, Position};
+use crate::dataset::{LeftOut, Split};
 use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
+use crate::skeleton::Skeleton;
 
 /// Returns the tensors of `weights` that belong to the network of `card`, or to its training.
 pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<ByName> {
@@ -57,6 +61,22 @@ pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     Ok(card)
 }
 
+/// Reads all training data sets; `added` is called for each with the number of its people and the
+/// counts of its entries that are left out.
+pub(super) fn people(
+    config: &TrainConfig,
+    skeleton: &'static Skeleton,
+    mut added: impl FnMut(&DataConfig, usize, LeftOut),
+) -> Result<Arc<People>> {
+    let mut people = People::new(skeleton);
+    for data in &config.data {
+        let name = data.annotations.display().to_string();
+        let (n, left_out) = people.add(&name, data.load(Split::Learn)?, &data.people)?;
+        added(data, n, left_out);
+    }
+    Ok(Arc::new(people))
+}
+
 pub(super) fn loader(
     people: &Arc<People>,
     config: &TrainConfig,
@@ -80,6 +100,38 @@ pub(super) fn loader(
     let batches = config.epochs * loader.batches_per_epoch();
     options.target.narrow_batches = (config.narrow_share * batches as f64) as u64;
     Loader::new(Arc::clone(people), options, position)
+}
+
+/// Reads the validation people, if any.
+pub(super) fn validation(
+    config: &TrainConfig,
+    spec: &ModelSpec,
+    skeleton: &'static Skeleton,
+) -> Result<Option<Validation>> {
+    let Some(data) = &config.validation else {
+        return Ok(None);
+    };
+    let validation = Validation::new(data.load(Split::HeldOut)?, spec, skeleton)?;
+    let unused = validation.left_out();
+    if !unused.people.is_empty() {
+        tracing::warn!("validation: not measured on: {}", unused.reasons());
+    }
+    Ok(Some(validation))
+}
+
+/// Describes the training data for the card; `digests` begins with those of the training labels.
+pub(super) fn described(people: &People, config: &TrainConfig, digests: &[String]) -> String {
+    let names = config.data.iter().map(DataConfig::name).zip(digests);
+    let names = names.map(|(name, digest)| format!("{name} (SHA-256 {digest})"));
+    let names: Vec<_> = names.collect();
+    format!("{} people of {}", people.len(), names.join(", "))
+}
+
+/// Moves tensors to a device.
+pub(super) fn on_device(tensors: ByName, device: &Device) -> Result<ByName> {
+    let tensors = tensors.into_iter();
+    let moved = tensors.map(|(name, t)| Ok((name, t.to_device(device)?)));
+    moved.collect()
 }
 
 /// Returns the SHA-256 of the label files, first of training, then of validation.
@@ -136,15 +188,21 @@ pub(super) fn epoch_record(
     }
 }
 
-/// Returns the card updated with the progress of the run, which trains on `data`.
-pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result<Card> {
+/// Returns the card of a network like `spec`, updated with the progress of the run, which trains on
+/// `data`.
+pub(super) fn card_after(
+    spec: &ModelSpec,
+    card: &Card,
+    progress: &Progress,
+    data: &str,
+) -> Result<Card> {
     let config = &progress.config;
     let mut card = card.clone();
     let start = match &config.init {
         Start::Scratch => "random weights".to_owned(),
         Start::Bundled => "the bundled weights".to_owned(),
         Start::Backbone => {
-            let other = model(&config.model)?.begins_with.unwrap_or_default();
+            let other = spec.begins_with.unwrap_or_default();
             format!("the backbone of {other}")
         }
         Start::File(path) => {

@@ -144,9 +144,9 @@ impl Step<'_> {
 /// Adds the mean of |M| of every attention block, times `inputs`.
 fn gates(out: &RawOutput, inputs: usize, sums: &mut BTreeMap<String, f64>) -> Result<()> {
     for map in &out.maps {
-        if let Some(block) = map.name.strip_suffix(".M") {
+        if let Some(block) = &map.activity_of {
             let mean = map.tensor.detach().abs()?.mean_all()?.to_scalar::<f32>()?;
-            *sums.entry(block.to_owned()).or_default() += f64::from(mean) * inputs as f64;
+            *sums.entry(block.clone()).or_default() += f64::from(mean) * inputs as f64;
         }
     }
     Ok(())

@@ -10,20 +10,23 @@ use std::time::Instant;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
-use super::config::{Changes, DataConfig, Freeze, Start, TrainConfig};
+use super::config::{Changes, Freeze, Named, Start, TrainConfig};
 use super::event::{Event, Reason, tell};
-use super::loss::{LossSpec, loss};
+use super::loss::LossSpec;
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
-use super::setup::{backbone, card_after, card_of, check_labels, given, labels, loader};
+use super::setup::{
+    backbone, card_after, card_of, check_labels, described, given, labels, loader, on_device,
+    people, validation,
+};
 use super::step::{DeviceBatch, Step};
 use super::validate::Validation;
 use crate::concurrency::StopFlag;
+use crate::dataset::LeftOut;
 use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
-use crate::dataset::{LeftOut, Split};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
-use crate::model::{Card, ModelSpec, PoseModel, Weights, model};
+use crate::model::{Card, ModelSpec, PoseModel, Weights};
 use crate::nn::{Kernels, Random};
 
 /// Device options.
@@ -72,10 +75,10 @@ impl Trainer {
     /// # Errors
     /// When the folder holds files of a run, or options, data, weights or device are unusable.
     pub fn begin(mut config: TrainConfig, out: &Path, hardware: Hardware) -> Result<Self> {
-        config.check()?;
+        let named = config.check()?;
         config.make_absolute()?;
         Folder::refuse_taken(out)?;
-        let spec = model(&config.model)?;
+        let spec = named.model;
         let card = card_of(spec, &config)?;
         let weights = match &config.init {
             Start::Scratch => ByName::new(),
@@ -90,7 +93,7 @@ impl Trainer {
             memory: ByName::new(),
         };
         // The folder is created last: a run that cannot start leaves none behind.
-        Self::from_state(|| Folder::create(out), state, hardware)
+        Self::from_state(|| Folder::create(out), state, named, hardware)
     }
 
     /// Resumes the run in the folder `out`; `epochs` changes the total number of epochs.
@@ -114,10 +117,17 @@ impl Trainer {
         let folder = Folder::open(out)?;
         let mut state = folder.load()?;
         changes.apply(&mut state.progress.config)?;
-        state.progress.config.check()?;
+        let named = state.progress.config.check()?;
         check_labels(out, &state.progress)?;
-        let trainer = Self::from_state(|| Ok(folder), state, hardware)?;
-        let card = card_after(&trainer.card, &trainer.progress, &trainer.data)?;
+        let trainer = Self::from_state(|| Ok(folder), state, named, hardware)?;
+        let Self {
+            spec,
+            card,
+            progress,
+            data,
+            ..
+        } = &trainer;
+        let card = card_after(spec, card, progress, data)?;
         trainer.folder.derive(&trainer.state(), &card)?;
         Ok(trainer)
     }
@@ -125,11 +135,12 @@ impl Trainer {
     fn from_state(
         folder: impl FnOnce() -> Result<Folder>,
         state: State,
+        named: Named,
         hardware: Hardware,
     ) -> Result<Self> {
+        let Named { model: spec, loss } = named;
         let mut progress = state.progress;
         let config = &progress.config;
-        let spec = model(&config.model)?;
         let card = match &progress.card {
             Some(card) => card.clone(),
             None => card_of(spec, config)?,
@@ -137,34 +148,19 @@ impl Trainer {
         let selected = select(hardware.device)?;
         let kernels = Kernels::for_device(&selected.device, hardware.threads)?;
         let skeleton = card.skeleton()?;
-        let mut people = People::new(skeleton);
         let mut left_out = BTreeMap::new();
-        for data in &config.data {
-            let name = data.annotations.display().to_string();
-            let (n, unused) = people.add(&name, data.load(Split::Learn)?, &data.people)?;
+        let people = people(config, skeleton, |data, n, unused| {
             if !unused.people.is_empty() {
-                let reasons = unused.reasons();
+                let (name, reasons) = (data.annotations.display(), unused.reasons());
                 tracing::warn!("{name}: training on {n} people; skipped: {reasons}");
             }
             left_out.insert(data.name(), unused);
-        }
-        let people = Arc::new(people);
+        })?;
         let digests = labels(config)?;
-        let names = config.data.iter().map(DataConfig::name).zip(&digests);
-        let names = names.map(|(name, digest)| format!("{name} (SHA-256 {digest})"));
-        let names = names.collect::<Vec<_>>().join(", ");
-        let data = format!("{} people of {names}", people.len());
-        let validation = config
-            .validation
-            .as_ref()
-            .map(|data| Validation::new(data.load(Split::HeldOut)?, spec, skeleton))
-            .transpose()?;
+        let data = described(&people, config, &digests);
+        let validation = validation(config, spec, skeleton)?;
         if let Some(validation) = &validation {
-            let unused = validation.left_out();
-            if !unused.people.is_empty() {
-                tracing::warn!("validation: not measured on: {}", unused.reasons());
-            }
-            left_out.insert("validation".to_owned(), unused.clone());
+            left_out.insert("validation".to_owned(), validation.left_out().clone());
         }
         let options = card.build_options()?;
         let head = (spec.head)(&spec.shapes(&options)?);
@@ -175,23 +171,16 @@ impl Trainer {
         let seed = u64::from(config.seed);
         let device = &selected.device;
         let (params, net) = Parameters::build(spec, &options, state.weights, learns, seed, device)?;
-        let on_device = |tensors: ByName| -> Result<ByName> {
-            let moved = tensors
-                .into_iter()
-                .map(|(name, t)| Ok((name, t.to_device(device)?)));
-            moved.collect()
-        };
         let average = (config.average > 0.0)
-            .then(|| on_device(state.average))
+            .then(|| on_device(state.average, device))
             .transpose()?
             .map(|tensors| Average::new(config.average, tensors));
         let loader = loader(&people, config, &card, progress.position)?;
         let optimizer = Optimizer::restored(
             config.optimizer.clone(),
             progress.optimizer_steps,
-            on_device(state.memory)?,
+            on_device(state.memory, device)?,
         );
-        let loss = loss(&config.loss.name)?;
         progress.labels = digests;
         Ok(Self {
             folder: folder()?,

@@ -28,7 +28,7 @@ pub use people::{People, PersonRef, SetOptions};
 use prepare::{Failure, Job, Pick, Prepared, prepare};
 
 use crate::augment::Augment;
-use crate::codec::{Target, TargetSpec};
+use crate::codec::{Encoder, Target, TargetSpec};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -80,6 +80,8 @@ pub struct Loader {
     results: Receiver<Message>,
     _workers: Vec<Worker>,
     epoch_len: usize,
+    /// Encoder of the batch that was queued last, with its sigma.
+    encoder: (f64, Arc<Encoder>),
     /// Number of inputs of a batch that show people; the others show images without people.
     per_batch: usize,
     n_batches: u64,
@@ -105,6 +107,7 @@ pub struct Loader {
 struct Planned {
     position: Position,
     sigma: f64,
+    encoder: Arc<Encoder>,
     tickets: Range<u64>,
 }
 
@@ -126,15 +129,17 @@ impl Loader {
     pub fn new(people: Arc<People>, options: LoaderOptions, position: Position) -> Result<Self> {
         options.augment.check()?;
         let (input, target) = (&options.input, &options.target);
-        if !options.augment.suits(target.approach()?) {
+        let encoder_at =
+            |sigma| target.encoder(people.skeleton(), input.size, input.alignment, sigma);
+        encoder_at(target.sigma)?;
+        let first_sigma = target.sigma_at(0);
+        let encoder = encoder_at(first_sigma)?;
+        if !options.augment.suits(encoder.approach()) {
             return Err(Error::Invalid(
                 "augmentation: mosaics are for networks that find several people; set \
                  mosaic.probability = 0"
                     .to_owned(),
             ));
-        }
-        for sigma in [target.sigma_at(0), target.sigma] {
-            target.encoder(people.skeleton(), input.size, input.alignment, sigma)?;
         }
         if options.batch == 0 || options.workers == 0 {
             return Err(Error::Invalid(
@@ -195,6 +200,7 @@ impl Loader {
             results,
             _workers: workers,
             epoch_len,
+            encoder: (first_sigma, Arc::new(encoder)),
             per_batch,
             n_batches,
             planned_epoch: None,
@@ -282,6 +288,7 @@ impl Loader {
                 .options
                 .target
                 .sigma_at(epoch.saturating_mul(self.n_batches).saturating_add(batch));
+            let encoder = self.encoder_at(sigma)?;
             let picks = self.picks_at(epoch, batch);
             let tickets = self.n_jobs..self.n_jobs + picks.len() as u64;
             self.n_jobs = tickets.end;
@@ -291,18 +298,30 @@ impl Loader {
                     ticket,
                     pick,
                     place: [self.options.seed, epoch, slot],
-                    sigma,
+                    encoder: Arc::clone(&encoder),
                 };
                 self.jobs.send(job).map_err(|_| ended())?;
             }
             self.planned.push_back(Planned {
                 position: self.plan_at,
                 sigma,
+                encoder,
                 tickets,
             });
             self.plan_at = self.after(self.plan_at);
         }
         Ok(())
+    }
+
+    /// Returns the encoder for targets of this sigma, which changes with every batch or not at all.
+    fn encoder_at(&mut self, sigma: f64) -> Result<Arc<Encoder>> {
+        if sigma != self.encoder.0 {
+            let (input, target) = (&self.options.input, &self.options.target);
+            let skeleton = self.people.skeleton();
+            let encoder = target.encoder(skeleton, input.size, input.alignment, sigma)?;
+            self.encoder = (sigma, Arc::new(encoder));
+        }
+        Ok(Arc::clone(&self.encoder.1))
     }
 
     /// Selects the content of a batch: people first, then images without people.
@@ -331,17 +350,17 @@ impl Loader {
 
     /// Waits for the samples of a batch and assembles them in order.
     fn collect(&mut self, planned: &Planned) -> Result<Batch> {
-        let (input, target) = (&self.options.input, &self.options.target);
+        let input = &self.options.input;
         let mut batch = Batch {
             position: planned.position,
             sigma: planned.sigma,
             input_size: input.size,
             input: Vec::with_capacity(self.options.batch * input.n_values()),
-            heatmap_size: target.heatmap(input.size)?,
+            heatmap_size: planned.encoder.size(),
             targets: Vec::new(),
             weight_size: Size::square(1),
             weights: Vec::new(),
-            outputs: target.outputs()?,
+            outputs: planned.encoder.outputs(),
             inputs: Vec::new(),
         };
         for ticket in planned.tickets.clone() {

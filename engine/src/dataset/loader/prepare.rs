@@ -4,18 +4,21 @@
 //! a mosaic, those of four people in four [`Tile`]s. Each tile is one image under a single affine
 //! map, so that its pixels are resampled once.
 
+use std::sync::Arc;
+
 use super::super::{Annotation, picture};
 use super::coverage::Coverage;
 use super::people::PersonRef;
 use super::{LoaderOptions, People, SeenInput, SeenTile};
 use crate::augment::{Rng, Subject, Tile, View};
-use crate::codec::{Places, Target};
+use crate::codec::{Encoder, Places, Target};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{BBox, Point, Size};
 use crate::output::Approach;
 use crate::preprocess::{InputSpec, warp};
 use crate::sample::{Joint, Sample, Visibility};
+use crate::skeleton::Skeleton;
 
 /// Subject of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +37,8 @@ pub(super) struct Job {
     pub pick: Pick,
     /// Key of the sample's random numbers: seed, epoch, index in the epoch.
     pub place: [u64; 3],
-    /// Standard deviation of the target Gaussians.
-    pub sigma: f64,
+    /// Encoder of the targets.
+    pub encoder: Arc<Encoder>,
 }
 
 /// A prepared input.
@@ -62,10 +65,14 @@ pub(super) fn prepare(
     job: &Job,
 ) -> std::result::Result<Prepared, Failure> {
     let at = |pick| move |error| Failure { pick, error };
-    let approach = options.target.approach().map_err(at(job.pick))?;
+    let source = Source {
+        people,
+        options,
+        approach: job.encoder.approach(),
+    };
     let mut rng = Rng::new(&job.place);
     let input = &options.input;
-    let tiles = match approach {
+    let tiles = match source.approach {
         Approach::TopDown => vec![Tile::whole(input.size)],
         Approach::BottomUp => options.augment.mosaic.tiles(input.size, &mut rng),
     };
@@ -90,12 +97,12 @@ pub(super) fn prepare(
             let (sample, one) = match pick {
                 Pick::Person(number) => {
                     let person = people.get(number).ok_or_else(missing)?;
-                    let one = Shown::person(people, &person, options, tile, &mut rng)?;
+                    let one = Shown::person(source, &person, tile, &mut rng)?;
                     (person.sample, one)
                 }
                 Pick::Empty(number) => {
                     let empty = people.empty(number).ok_or_else(missing)?;
-                    let one = Shown::empty(people, empty, options, tile, &mut rng)?;
+                    let one = Shown::empty(source, empty, tile, &mut rng)?;
                     (empty.1, one)
                 }
             };
@@ -113,7 +120,7 @@ pub(super) fn prepare(
             }
         }
     }
-    let target = target(people, options, approach, &shown, job.sigma).map_err(at(job.pick))?;
+    let target = target(people.skeleton(), &job.encoder, &shown);
     let tiles = shown.into_iter().map(|one| one.seen).collect();
     Ok(Prepared {
         input: values,
@@ -122,24 +129,13 @@ pub(super) fn prepare(
     })
 }
 
-fn target(
-    people: &People,
-    options: &LoaderOptions,
-    approach: Approach,
-    shown: &[Shown],
-    sigma: f64,
-) -> Result<Target> {
-    let input = &options.input;
-    let skeleton = people.skeleton();
-    let encoder = options
-        .target
-        .encoder(skeleton, input.size, input.alignment, sigma)?;
+fn target(skeleton: &Skeleton, encoder: &Encoder, shown: &[Shown]) -> Target {
     let all_people = shown.iter().flat_map(|one| &one.seen.people);
     let places = all_people.map(|joints| joints.iter().map(Joint::labelled).collect());
     let places: Vec<Places> = places.collect();
-    match (approach, &places[..]) {
-        (Approach::TopDown, []) => Ok(encoder.empty(skeleton.n_joints())),
-        (Approach::TopDown, [person, ..]) => Ok(encoder.person(person)),
+    match (encoder.approach(), &places[..]) {
+        (Approach::TopDown, []) => encoder.empty(skeleton.n_joints()),
+        (Approach::TopDown, [person, ..]) => encoder.person(person),
         (Approach::BottomUp, people) => {
             let knows = |p: Point, known: &mut [bool]| {
                 known.fill(true);
@@ -147,9 +143,17 @@ fn target(
                     one.clear_unknown(p, known);
                 }
             };
-            Ok(encoder.scene(people, skeleton.n_joints(), knows))
+            encoder.scene(people, skeleton.n_joints(), knows)
         }
     }
+}
+
+/// What inputs are made of, and how.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    people: &'a People,
+    options: &'a LoaderOptions,
+    approach: Approach,
 }
 
 /// An image as shown in a tile.
@@ -164,12 +168,14 @@ struct Shown {
 impl Shown {
     /// Creates a view of a random part of an image without people.
     fn empty(
-        people: &People,
+        source: Source<'_>,
         (set, sample): (usize, &Sample),
-        options: &LoaderOptions,
         tile: Tile,
         rng: &mut Rng,
     ) -> Result<Self> {
+        let Source {
+            people, options, ..
+        } = source;
         let spec = of_tile(&options.input, tile);
         let n_joints = people.skeleton().n_joints();
         let view = options.augment.view(
@@ -200,12 +206,14 @@ impl Shown {
     }
 
     fn person(
-        people: &People,
+        source: Source<'_>,
         person: &PersonRef<'_>,
-        options: &LoaderOptions,
         tile: Tile,
         rng: &mut Rng,
     ) -> Result<Self> {
+        let Source {
+            people, options, ..
+        } = source;
         let sample = person.sample;
         let spec = of_tile(&options.input, tile);
         let joints = people.joints(person);
@@ -242,7 +250,7 @@ impl Shown {
                 .collect(),
             coverage: Coverage::default(),
         };
-        match options.target.approach()? {
+        match source.approach {
             Approach::TopDown => {
                 let joints = shown.view.joints(&joints, people.skeleton());
                 shown.seen.people.push(joints);

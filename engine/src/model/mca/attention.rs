@@ -104,6 +104,7 @@ impl Attend {
                 },
                 tensor: q.to_tensor()?,
                 range: (0.0, 1.0),
+                activity_of: None,
             })
         };
         let (q, last) = match &self.rule {

@@ -165,6 +165,7 @@ impl Stack {
                 },
                 tensor: sum.to_tensor()?,
                 range: (0.0, attends.len() as f32),
+                activity_of: None,
             });
         }
         Ok(sum)

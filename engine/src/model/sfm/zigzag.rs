@@ -161,9 +161,13 @@ impl Node {
             },
             tensor,
             range,
+            activity_of: None,
         };
         maps.extend([
-            map("M", "attention", AttentionKind::Signed, m, (-1.0, 1.0)),
+            RawMap {
+                activity_of: Some(self.name.to_owned()),
+                ..map("M", "attention", AttentionKind::Signed, m, (-1.0, 1.0))
+            },
             map(
                 "M_deeper",
                 "deeper attention",

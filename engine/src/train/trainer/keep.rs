@@ -40,7 +40,7 @@ impl Trainer {
                 let options = NetworkOptions {
                     device: self.selected.spec,
                     threads: self.hardware.threads,
-                    ..NetworkOptions::bundled(self.spec.name)
+                    ..NetworkOptions::bundled(self.spec)
                 };
                 let weights = Weights::from_tensors("these weights", self.state().deployed());
                 validation.measure(&options, &self.card, &weights, stop)?
@@ -87,7 +87,7 @@ impl Trainer {
         }
         self.is_unsaved = true;
         let state = self.state();
-        let card = card_after(&self.card, &self.progress, &self.data)?;
+        let card = card_after(self.spec, &self.card, &self.progress, &self.data)?;
         self.folder.save(&state, &card)?;
         self.is_unsaved = false;
         let is_best = state.is_best();
