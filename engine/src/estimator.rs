@@ -21,7 +21,9 @@ use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
 use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights};
 use crate::nn::{Kernels, Pass, Tally};
-use crate::output::{AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, Stage, Timings};
+use crate::output::{
+    AttentionMap, Planes, PoseOutput, QueryKey, RegionOutput, SharedPlanes, Stage, Timings,
+};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::{InputSpec, ModelInput};
 use crate::skeleton::Skeleton;
@@ -333,7 +335,7 @@ impl Network {
             .maps
             .into_iter()
             .map(|raw| {
-                let map = planes(&raw.tensor)?;
+                let map: SharedPlanes = planes(&raw.tensor)?.into();
                 Ok(AttentionMap {
                     image_from_map: image_from_map(map.size),
                     name: raw.name,
@@ -367,12 +369,10 @@ impl Network {
             0
         };
         maps.values.truncate(maps.n * maps.size.area());
-        // Outputs may be kept for long, so the memory of maps that were not requested is released.
-        maps.values.shrink_to_fit();
         Ok(Look {
             people,
             region: RegionOutput {
-                heatmaps: maps,
+                heatmaps: maps.into(),
                 image_from_heatmap,
                 attention,
                 query_key,

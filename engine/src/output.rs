@@ -20,22 +20,36 @@ pub enum Approach {
     BottomUp,
 }
 
-/// A stack of float maps of equal size, such as one heatmap per joint.
+/// A stack of float maps of equal size, such as one heatmap per joint. `V` is the memory of the
+/// values: a vector while they are computed, shared once they are a result ([`SharedPlanes`]).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Planes {
+pub struct Planes<V = Vec<f32>> {
     /// Number of maps.
     pub n: usize,
     /// Size of each map in pixels.
     pub size: Size,
     /// `n * size.area()` values, map by map, row by row.
-    pub values: Vec<f32>,
+    pub values: V,
 }
 
-impl Planes {
+/// Maps that are passed on without being copied, up to the GPU.
+pub type SharedPlanes = Planes<Arc<[f32]>>;
+
+impl From<Planes> for SharedPlanes {
+    fn from(Planes { n, size, values }: Planes) -> Self {
+        Self {
+            n,
+            size,
+            values: values.into(),
+        }
+    }
+}
+
+impl<V: AsRef<[f32]>> Planes<V> {
     /// Returns map `i`, row by row.
     pub fn plane(&self, i: usize) -> &[f32] {
         let area = self.size.area();
-        &self.values[i * area..(i + 1) * area]
+        &self.values.as_ref()[i * area..(i + 1) * area]
     }
 }
 
@@ -89,7 +103,7 @@ pub struct AttentionMap {
     /// Position in the network.
     pub place: MapPlace,
     /// Values used by the network: one plane, or one per joint (`map.n` is the number of joints).
-    pub map: Planes,
+    pub map: SharedPlanes,
     /// Smallest and largest possible value.
     pub range: (f32, f32),
     /// Maps the map's pixels to image pixels.
@@ -103,7 +117,10 @@ impl AttentionMap {
             map: Planes {
                 n: 1,
                 size: self.map.size,
-                values: self.map.plane(i).to_vec(),
+                values: match self.map.n {
+                    1 => Arc::clone(&self.map.values),
+                    _ => self.map.plane(i).into(),
+                },
             },
             name: self.name.clone(),
             title: self.title.clone(),
@@ -199,7 +216,7 @@ impl Direction {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionOutput {
     /// One map per joint; empty (`n == 0`) if not requested.
-    pub heatmaps: Planes,
+    pub heatmaps: SharedPlanes,
     /// Maps heatmap pixels to image pixels.
     pub image_from_heatmap: Affine2,
     /// Attention maps; empty if not requested.

@@ -102,7 +102,7 @@ fn maps_and_poses_are_of_the_same_forward_pass() {
     let map = &region.attention[0];
     let tensor = &read[&format!("region0.{}", map.name)];
     let values: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
-    assert_eq!(values, map.map.values);
+    assert_eq!(values[..], *map.map.values);
 }
 
 /// Fails when the maps are computed from another crop than that of the network.

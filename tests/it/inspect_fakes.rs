@@ -7,7 +7,8 @@ use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
-    AttentionKind, AttentionMap, MapPlace, Planes, PoseOutput, QueryKey, RegionOutput, Timings,
+    AttentionKind, AttentionMap, MapPlace, PoseOutput, QueryKey, RegionOutput, SharedPlanes,
+    Timings,
 };
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
@@ -23,8 +24,8 @@ fn image_from_map() -> Affine2 {
 }
 
 /// Returns values that differ by frame, map and plane.
-pub(crate) fn planes(n: usize, seed: f32) -> Planes {
-    Planes {
+pub(crate) fn planes(n: usize, seed: f32) -> SharedPlanes {
+    SharedPlanes {
         n,
         size: MAP,
         values: (0..n * MAP.area())
@@ -33,7 +34,7 @@ pub(crate) fn planes(n: usize, seed: f32) -> Planes {
     }
 }
 
-fn map(name: &str, layer: usize, iteration: Option<usize>, map: Planes) -> AttentionMap {
+fn map(name: &str, layer: usize, iteration: Option<usize>, map: SharedPlanes) -> AttentionMap {
     AttentionMap {
         name: name.to_owned(),
         title: format!("{name} in words"),

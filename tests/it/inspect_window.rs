@@ -275,7 +275,7 @@ fn the_drawn_map_is_that_of_the_forward_pass() {
     let found = window.found(0);
     let maps = &found.regions[0].attention;
     // The map of the first layer, one plane for all joints.
-    assert_eq!(window.drawn(0), [maps[2].map.values.clone()]);
+    assert_eq!(window.drawn(0), [maps[2].map.values.to_vec()]);
     assert_eq!(maps[2].map, planes(1, 12.3));
 
     window.choose("Map", "b.field   b.field in words");

@@ -11,7 +11,7 @@ use poselens_engine::estimator::{Infer, Want};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
-    AttentionKind, AttentionMap, MapPlace, Planes, PoseOutput, RegionOutput, Timings,
+    AttentionKind, AttentionMap, MapPlace, PoseOutput, RegionOutput, SharedPlanes, Timings,
 };
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::session::ModelRecord;
@@ -113,10 +113,10 @@ struct FakeInfer(Arc<str>);
 impl Infer for FakeInfer {
     fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
         assert_ne!(&*self.0, "crashing", "fake fault");
-        let plane = |n| Planes {
+        let plane = |n| SharedPlanes {
             n,
             size: Size::square(1),
-            values: vec![0.5; n],
+            values: vec![0.5; n].into(),
         };
         let joint = Keypoint {
             x: 1.0,

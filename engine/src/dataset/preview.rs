@@ -143,7 +143,7 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
             heatmaps: Planes {
                 n: skeleton.n_joints(),
                 size: batch.heatmap_size,
-                values: batch.targets[i * n_targets..][..n_maps].to_vec(),
+                values: Arc::from(&batch.targets[i * n_targets..][..n_maps]),
             },
             image_from_heatmap: input
                 .alignment

@@ -125,7 +125,7 @@ impl QueryKey {
                 iteration: None,
             },
             range: (0.0, map.values.iter().copied().fold(0.0, f32::max)),
-            map,
+            map: map.into(),
             image_from_map: self.image_from_map,
         })
     }
@@ -259,7 +259,7 @@ mod tests {
             }
             prop_assert!((row.values.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             let map = qk.as_map(Direction::Affected, token, head, &threads).unwrap();
-            prop_assert_eq!(&map.map, &column);
+            prop_assert_eq!(map.map.plane(0), column.plane(0));
             prop_assert_eq!(map.map.size, qk.grid);
             let name = "encoder_layer1.attention.affected".to_owned();
             let name = head.map_or(name.clone(), |head| format!("{name}.head{head}"));

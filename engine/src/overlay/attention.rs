@@ -2,6 +2,7 @@
 //! weight.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use poselens_shaders::colormap::ColorMap;
 use poselens_shaders::heat::{Fade, HeatLayer};
@@ -64,7 +65,7 @@ pub(super) fn heat(
 ) -> Option<HeatLayer> {
     let map_from_image = map.image_from_map.inverse()?;
     Some(HeatLayer {
-        values: map.map.values.as_slice().into(),
+        values: Arc::clone(&map.map.values),
         width: map.map.size.width,
         height: map.map.size.height,
         cut: cut(map),

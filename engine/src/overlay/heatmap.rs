@@ -1,11 +1,13 @@
 //! Heatmaps on the image: where the network detects joints.
 
+use std::sync::Arc;
+
 use poselens_shaders::heat::{Fade, HeatLayer};
 use poselens_shaders::legend::{Corner, Legend};
 use poselens_shaders::scene::{Mark, Scene};
 
 use super::{OverlayStyle, RangeMode};
-use crate::output::{Planes, PoseOutput};
+use crate::output::{PoseOutput, SharedPlanes};
 
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     let maps: Vec<_> = output
@@ -36,11 +38,11 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     }
     let range = match style.heatmap_range {
         RangeMode::Fixed => (0.0, 1.0),
-        RangeMode::PerFrame => extent(maps.iter().flat_map(|(values, ..)| values)),
+        RangeMode::PerFrame => extent(maps.iter().flat_map(|(values, ..)| values.iter())),
     };
     for (values, size, map_from_pixel) in maps {
         scene.marks.push(Mark::Heat(HeatLayer {
-            values: values.into(),
+            values,
             width: size.width,
             height: size.height,
             cut: 0,
@@ -60,14 +62,14 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
 }
 
 /// Returns the map of `joint`, or the maximum over all joints; `None` when the map does not exist.
-fn shown(maps: &Planes, joint: Option<usize>) -> Option<Vec<f32>> {
+fn shown(maps: &SharedPlanes, joint: Option<usize>) -> Option<Arc<[f32]>> {
     let area = maps.size.area();
     if area == 0 || maps.values.len() != maps.n * area {
         return None;
     }
     let mut planes = maps.values.chunks_exact(area);
     if let Some(j) = joint {
-        return planes.nth(j).map(<[f32]>::to_vec);
+        return planes.nth(j).map(Arc::from);
     }
     let mut largest = planes.next()?.to_vec();
     for plane in planes {
@@ -75,7 +77,7 @@ fn shown(maps: &Planes, joint: Option<usize>) -> Option<Vec<f32>> {
             *l = l.max(*v);
         }
     }
-    Some(largest)
+    Some(largest.into())
 }
 
 /// Returns the smallest and largest finite value, or [0, 1] when there is none.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::{Affine2, Size};
-use crate::output::{AttentionKind, AttentionMap, MapPlace, Planes, RegionOutput, Timings};
+use crate::output::{AttentionKind, AttentionMap, MapPlace, RegionOutput, SharedPlanes, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
@@ -78,14 +78,14 @@ fn square_region(
     value: impl Fn(usize, usize) -> f32,
 ) -> RegionOutput {
     let size = Size::square(side);
-    let values: Vec<f32> = (0..size.area())
+    let values = (0..size.area())
         .map(|i| value(i % side, i / side))
         .collect();
     let step = 80.0 / side as f64;
     let image_from_map = Affine2 {
         m: [[step, 0.0, x], [0.0, step, y]],
     };
-    let map = Planes { n: 1, size, values };
+    let map = SharedPlanes { n: 1, size, values };
     RegionOutput {
         heatmaps: map.clone(),
         image_from_heatmap: image_from_map,
@@ -300,7 +300,7 @@ proptest! {
                               side in 0..6_usize, n in 0..3_usize, m in any::<[f64; 6]>(),
                               scale in any::<f32>()) {
         let image_from_map = Affine2 { m: [[m[0], m[1], m[2]], [m[3], m[4], m[5]]] };
-        let map = Planes { n, size: Size::square(side), values };
+        let map = SharedPlanes { n, size: Size::square(side), values: values.into() };
         let mut region = region(0.0, 0.0, AttentionKind::Signed, |x, _| x as f32 * scale);
         region.heatmaps = map.clone();
         region.image_from_heatmap = image_from_map;
@@ -436,8 +436,9 @@ fn maps_with_a_plane_for_each_joint_are_shown() {
     let one = region(20.0, 20.0, AttentionKind::Gate, |x, _| x as f32 / 20.0);
     let mut parts = one.attention[0].clone();
     parts.name = "s1_part".to_owned();
-    let other: Vec<f32> = parts.map.values.iter().map(|v| 1.0 - v).collect();
-    parts.map.values.extend(&other);
+    let first = one.attention[0].map.values.to_vec();
+    let other: Vec<f32> = first.iter().map(|v| 1.0 - v).collect();
+    parts.map.values = first.iter().chain(&other).copied().collect();
     parts.map.n = 2;
     let mut region = one.clone();
     region.attention.push(parts.clone());
@@ -455,7 +456,6 @@ fn maps_with_a_plane_for_each_joint_are_shown() {
         });
         values.unwrap()
     };
-    let first = one.attention[0].map.values.clone();
     assert_eq!(shown(None, None), first);
     assert_eq!(shown(Some("s1_part"), Some(1)), other);
     let largest = first.iter().zip(&other).map(|(a, b)| a.max(*b));

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::disk::{TensorEntry, replace, tensor_header};
 use crate::error::{Error, Result};
 use crate::geometry::{Affine2, Point};
-use crate::output::{AttentionMap, Planes, PoseOutput};
+use crate::output::{AttentionMap, Planes, PoseOutput, SharedPlanes};
 
 /// A tensor with its name.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl Answer<'_> {
             all.push(NamedTensor {
                 name: format!("shown.{}", map.name),
                 shape: vec![*n, size.height, size.width],
-                values: values.clone(),
+                values: values.to_vec(),
             });
         }
         all
@@ -108,10 +108,10 @@ pub fn tensors(output: &PoseOutput) -> Vec<NamedTensor> {
     let shape = vec![output.poses.len(), n_joints, 3];
     add("poses".to_owned(), shape, values);
     for (i, region) in output.regions.iter().enumerate() {
-        let mut planes = |name: String, planes: &Planes, map: &Affine2| {
+        let mut planes = |name: String, planes: &SharedPlanes, map: &Affine2| {
             let shape = vec![planes.n, planes.size.height, planes.size.width];
             add(format!("{name}.image_from_map"), vec![2, 3], rows(map));
-            add(name, shape, planes.values.clone());
+            add(name, shape, planes.values.to_vec());
         };
         if region.heatmaps.n > 0 {
             let name = format!("region{i}.heatmaps");
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!((joints.len(), &*joints[0]), (17, "nose"));
         assert!(about["maps"].contains("self-attention, layer 0"));
         let shown = tensor("shown.layer0.dependency.head0");
-        assert_eq!(shown, (vec![1, 1, 2], map.map.values.clone()));
+        assert_eq!(shown, (vec![1, 1, 2], map.map.values.to_vec()));
         let eighths = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625];
         let heatmaps = (vec![1, 2, 3], eighths.to_vec());
         assert_eq!(tensor("region0.heatmaps"), heatmaps);

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use poselens_engine::geometry::{Affine2, Point};
-use poselens_engine::output::{AttentionKind, AttentionMap, Planes, PoseOutput, RegionOutput};
+use poselens_engine::output::{
+    AttentionKind, AttentionMap, PoseOutput, RegionOutput, SharedPlanes,
+};
 use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, pen, scene};
 use poselens_engine::pose::Keypoint;
 use poselens_shaders::canvas::Paint;
@@ -152,7 +154,12 @@ fn pixel_at(image_from_map: &Affine2, point: Point) -> Option<[i64; 2]> {
 }
 
 /// Returns the value of plane `i` under a point of the image; `None` outside the map.
-pub fn value_at(planes: &Planes, i: usize, image_from_map: &Affine2, point: Point) -> Option<f32> {
+pub fn value_at(
+    planes: &SharedPlanes,
+    i: usize,
+    image_from_map: &Affine2,
+    point: Point,
+) -> Option<f32> {
     let [x, y] = pixel_at(image_from_map, point)?;
     let (x, y) = (usize::try_from(x).ok()?, usize::try_from(y).ok()?);
     (i < planes.n && x < planes.size.width && y < planes.size.height)
