@@ -24,15 +24,9 @@ use crate::gui::waker::Waker;
 
 /// The state of a view and its callbacks. The default implementations suit views that do not need
 /// them.
-pub trait AppView: Any + Send {
+pub trait AppView: Any + Send + ShowPanels {
     /// Lays out the stage in the middle of the window.
     fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>);
-
-    /// Lays out the panels at `place`; see [`lay_out`].
-    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>);
-
-    /// Returns whether the view has a panel at `place`.
-    fn has_panels(&self, place: Place) -> bool;
 
     /// Returns the label of its button, if different from [`ViewSpec::name`].
     fn title(&self) -> Option<String> {
@@ -205,23 +199,37 @@ pub struct PanelSpec<V> {
     pub show: fn(&mut Ui, &mut PanelContext<'_, V>),
 }
 
-/// Lays out the panels of `view` at `place`, in table order.
-pub fn lay_out<V>(
-    panels: &[PanelSpec<V>],
-    view: &V,
-    ui: &mut Ui,
-    place: Place,
-    cx: &mut PanelContext<'_>,
-) {
-    for panel in panels.iter().filter(|panel| panel.place == place) {
-        let cx = &mut cx.with(view);
-        if place == Place::Stage {
-            let area = ui.max_rect();
-            let builder = eframe::egui::UiBuilder::new().max_rect(area);
-            (panel.show)(&mut ui.new_child(builder), cx);
-        } else {
-            (panel.show)(ui, cx);
+/// The table of a view's panels.
+pub trait Panels: Sized + 'static {
+    /// Panels in layout order.
+    const PANELS: &'static [PanelSpec<Self>];
+}
+
+/// Layout of the panels of any view.
+pub trait ShowPanels {
+    /// Lays out the panels at `place`, in table order.
+    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>);
+
+    /// Returns whether the view has a panel at `place`.
+    fn has_panels(&self, place: Place) -> bool;
+}
+
+impl<V: Panels> ShowPanels for V {
+    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
+        for panel in V::PANELS.iter().filter(|panel| panel.place == place) {
+            let cx = &mut cx.with(self);
+            if place == Place::Stage {
+                let area = ui.max_rect();
+                let builder = eframe::egui::UiBuilder::new().max_rect(area);
+                (panel.show)(&mut ui.new_child(builder), cx);
+            } else {
+                (panel.show)(ui, cx);
+            }
         }
+    }
+
+    fn has_panels(&self, place: Place) -> bool {
+        V::PANELS.iter().any(|panel| panel.place == place)
     }
 }
 

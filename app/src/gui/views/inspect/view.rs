@@ -10,7 +10,7 @@ use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::theme;
 use crate::gui::view::{
-    AppView, HeaderText, MessagePlace, PanelContext, PanelSpec, Place, ViewSpec, lay_out, size_text,
+    AppView, HeaderText, MessagePlace, PanelContext, PanelSpec, Panels, Place, ViewSpec, size_text,
 };
 use crate::gui::views::inspect::compare::difference_ui;
 use crate::gui::views::inspect::meaning::{COMMANDS, GROUP, commands, meaning};
@@ -32,50 +32,43 @@ pub const SPEC: ViewSpec = ViewSpec {
     make: |waker| Box::new(Inspect::new(waker.clone())),
 };
 
-/// Panels in layout order.
-const PANELS: &[PanelSpec<Inspect>] = &[
-    PanelSpec {
-        place: Place::Bottom,
-        show: timeline_ui,
-    },
-    // Models first, because the panels below change their height with each prediction.
-    PanelSpec {
-        place: Place::Side,
-        show: open_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: models_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: joint_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: difference_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: show_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: export_ui,
-    },
-];
+impl Panels for Inspect {
+    const PANELS: &'static [PanelSpec<Self>] = &[
+        PanelSpec {
+            place: Place::Bottom,
+            show: timeline_ui,
+        },
+        // Models first, because the panels below change their height with each prediction.
+        PanelSpec {
+            place: Place::Side,
+            show: open_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: models_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: joint_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: difference_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: show_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: export_ui,
+        },
+    ];
+}
 
 impl AppView for Inspect {
     fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
         stage_ui(ui, area, &mut cx.with(self));
-    }
-
-    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
-        lay_out(PANELS, self, ui, place, cx);
-    }
-
-    fn has_panels(&self, place: Place) -> bool {
-        PANELS.iter().any(|panel| panel.place == place)
     }
 
     fn shown_name(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use poselens_engine::Result;
 use crate::gui::action::ViewId;
 use crate::gui::core::Core;
 use crate::gui::picture::Picture;
-use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Place, ViewSpec, lay_out};
+use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Panels, Place, ViewSpec};
 use crate::gui::views::live::connection::connection_ui;
 use crate::gui::views::live::empty::empty_ui;
 use crate::gui::views::live::hud::hud_ui;
@@ -33,57 +33,50 @@ pub const SPEC: ViewSpec = ViewSpec {
     make: |_| Box::new(Live::default()),
 };
 
-/// Panels in layout order.
-const PANELS: &[PanelSpec<Live>] = &[
-    PanelSpec {
-        place: Place::Bottom,
-        show: transport_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: source_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: model_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: overlay_ui,
-    },
-    PanelSpec {
-        place: Place::SideBottom,
-        show: recordings_ui,
-    },
-    PanelSpec {
-        place: Place::Stage,
-        show: empty_ui,
-    },
-    PanelSpec {
-        place: Place::Stage,
-        show: hud_ui,
-    },
-    PanelSpec {
-        place: Place::Stage,
-        show: notes_ui,
-    },
-    PanelSpec {
-        place: Place::Stage,
-        show: connection_ui,
-    },
-];
+impl Panels for Live {
+    const PANELS: &'static [PanelSpec<Self>] = &[
+        PanelSpec {
+            place: Place::Bottom,
+            show: transport_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: source_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: model_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: overlay_ui,
+        },
+        PanelSpec {
+            place: Place::SideBottom,
+            show: recordings_ui,
+        },
+        PanelSpec {
+            place: Place::Stage,
+            show: empty_ui,
+        },
+        PanelSpec {
+            place: Place::Stage,
+            show: hud_ui,
+        },
+        PanelSpec {
+            place: Place::Stage,
+            show: notes_ui,
+        },
+        PanelSpec {
+            place: Place::Stage,
+            show: connection_ui,
+        },
+    ];
+}
 
 impl AppView for Live {
     fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
         stage_ui(ui, area, &mut cx.with(self));
-    }
-
-    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
-        lay_out(PANELS, self, ui, place, cx);
-    }
-
-    fn has_panels(&self, place: Place) -> bool {
-        PANELS.iter().any(|panel| panel.place == place)
     }
 
     fn attached(&mut self, render: Option<&RenderState>, core: &Core) -> Result<()> {

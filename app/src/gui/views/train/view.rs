@@ -10,7 +10,7 @@ use crate::gui::command::{FixedCommand, Group, key};
 use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::state::train::Role;
-use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Place, ViewSpec, lay_out};
+use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Panels, Place, ViewSpec};
 use crate::gui::views::train::results::earlier::earlier_ui;
 use crate::gui::views::train::run_action::offer_trained;
 use crate::gui::views::train::running::bar::bar_ui;
@@ -98,41 +98,34 @@ const COMMANDS: &[FixedCommand] = &[
     ),
 ];
 
-/// Panels in layout order.
-const PANELS: &[PanelSpec<Train>] = &[
-    PanelSpec {
-        place: Place::Bottom,
-        show: bar_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: data_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: network_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: options_ui,
-    },
-    PanelSpec {
-        place: Place::Side,
-        show: earlier_ui,
-    },
-];
+impl Panels for Train {
+    const PANELS: &'static [PanelSpec<Self>] = &[
+        PanelSpec {
+            place: Place::Bottom,
+            show: bar_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: data_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: network_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: options_ui,
+        },
+        PanelSpec {
+            place: Place::Side,
+            show: earlier_ui,
+        },
+    ];
+}
 
 impl AppView for Train {
     fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
         stage_ui(ui, area, &mut cx.with(self));
-    }
-
-    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
-        lay_out(PANELS, self, ui, place, cx);
-    }
-
-    fn has_panels(&self, place: Place) -> bool {
-        PANELS.iter().any(|panel| panel.place == place)
     }
 
     fn title(&self) -> Option<String> {
