@@ -5,6 +5,7 @@ mod figures;
 pub mod folders;
 pub mod gui;
 pub mod logs;
+mod option_texts;
 pub mod outputs;
 mod stats;
 

@@ -46,7 +46,7 @@ const ENGINE: Layers = Layers {
 const APP: Layers = Layers {
     root: "app/src/lib.rs",
     rows: &[
-        &["figures", "folders", "logs", "stats"],
+        &["figures", "folders", "logs", "option_texts", "stats"],
         &[
             "outputs",
             "gui::display",

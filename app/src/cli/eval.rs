@@ -23,15 +23,14 @@ use serde::Serialize;
 use super::Common;
 use super::args::{LabelArgs, NetworkArgs, codec_names};
 use super::progress::Progress;
+use crate::option_texts::{IMAGES, LABELS};
 
 /// Options of `eval`.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// Labels: COCO keypoints, MPII, LSP or a clip folder
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, help = LABELS, value_name = "FILE|DIR")]
     annotations: PathBuf,
-    /// Image folder; default: found next to the labels
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help = IMAGES, value_name = "DIR")]
     images: Option<PathBuf>,
     #[command(flatten)]
     labels: LabelArgs,

@@ -23,6 +23,7 @@ use self::follow::{follow, wait_for_model};
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
 use super::{Common, WrongUsage};
+use crate::option_texts::THRESHOLD;
 use crate::outputs::{OutputPlan, RunTap, SharedFigures, SoundPlan};
 use crate::stats::{Percentiles, round3};
 
@@ -66,8 +67,7 @@ pub struct RunArgs {
     /// Stop after N frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_frames: Option<u64>,
-    /// Hide joints whose score is below this threshold (0 to 1)
-    #[arg(long, value_name = "T", default_value_t = OverlayStyle::default().keypoint_threshold, value_parser = unit_interval)]
+    #[arg(long, help = THRESHOLD.help, value_name = "T", default_value_t = OverlayStyle::default().keypoint_threshold, value_parser = unit_interval)]
     pub kpt_thr: f32,
     /// Turn off temporal smoothing
     #[arg(long)]

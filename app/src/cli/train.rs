@@ -25,13 +25,23 @@ use serde::Serialize;
 use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
 use super::{Common, WrongUsage};
+use crate::option_texts::{IMAGES, LABELS, train as text};
 use crate::stats::peak_memory_mib;
+
+/// Form of `--input-size`.
+const INPUT_SIZES: &str = "; N for a square or WxH, multiples of 32 (64 for MCA, 8 for ssa-vgg-6)";
+
+/// Values of `--init`.
+const STARTS: &str = "; backbone takes another model's backbone with a random head, scratch is \
+                      random, and any other value is a safetensors file";
+
+/// Default of `--recipe`.
+const RECIPE_DEFAULT: &str = " (default: fine-tune, unless training from random weights)";
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
-    /// Output folder: weights, checkpoint, options, log.csv, card
-    #[arg(long, value_name = "DIR", required_unless_present = "check")]
+    #[arg(long, help = text::OUT.help, value_name = "DIR", required_unless_present = "check")]
     out: Option<PathBuf>,
     /// Check all labels and images, list problems, and do not train
     #[arg(long, conflicts_with = "resume")]
@@ -42,14 +52,11 @@ pub struct TrainArgs {
         "config", "recipe", "category", "orientation",
     ])]
     resume: bool,
-    /// Model
-    #[arg(long, value_parser = model_names())]
+    #[arg(long, help = text::MODEL.help, value_parser = model_names())]
     model: Option<String>,
-    /// Training labels: COCO keypoints, MPII, LSP or a clip folder; may be repeated
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, help = format!("Training labels: {LABELS}; may be repeated"), value_name = "FILE|DIR")]
     annotations: Vec<PathBuf>,
-    /// Image folder, given once or once per --annotations; default: found next to the labels
-    #[arg(long, value_name = "DIR", requires = "annotations")]
+    #[arg(long, help = format!("{IMAGES}; given once, or once per --annotations"), value_name = "DIR", requires = "annotations")]
     images: Vec<PathBuf>,
     /// Times each person of a data set is seen per epoch, once per --annotations (default 1)
     #[arg(long, value_name = "N", requires = "annotations")]
@@ -60,39 +67,27 @@ pub struct TrainArgs {
     /// Validation labels, evaluated after every epoch
     #[arg(long, value_name = "FILE|DIR")]
     val_annotations: Option<PathBuf>,
-    /// Image folder of --val-annotations; default: found next to the labels
-    #[arg(long, value_name = "DIR", requires = "val_annotations")]
+    #[arg(long, help = IMAGES, value_name = "DIR", requires = "val_annotations")]
     val_images: Option<PathBuf>,
     #[command(flatten)]
     labels: LabelArgs,
-    /// Number of epochs
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, help = text::EPOCHS.help, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     epochs: Option<u64>,
-    /// People per step
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=65_536))]
+    #[arg(long, help = text::BATCH_SIZE.help, value_name = "N", value_parser = value_parser!(u32).range(1..=65_536))]
     batch_size: Option<u32>,
-    /// Learning rate
-    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(long, help = text::LR.help, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     lr: Option<f64>,
-    /// Optimizer
-    #[arg(long, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)))]
+    #[arg(long, help = text::OPTIMIZER.help, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)))]
     optim: Option<String>,
-    /// Learning rate schedule
-    #[arg(long, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
+    #[arg(long, help = text::SCHEDULE.help, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
     schedule: Option<String>,
-    /// Network input size in pixels: N for a square or WxH; multiples of 32 (64 for MCA, 8 for
-    /// ssa-vgg-6)
-    #[arg(long, value_name = "N|WxH", value_parser = input_size)]
+    #[arg(long, help = text::INPUT_SIZE.help_and(INPUT_SIZES), value_name = "N|WxH", value_parser = input_size)]
     input_size: Option<[usize; 2]>,
-    /// Initial weights: bundled; backbone (another model's backbone, random head); scratch; or a
-    /// safetensors file
-    #[arg(long, value_name = "bundled|backbone|scratch|FILE")]
+    #[arg(long, help = text::INIT.help_and(STARTS), value_name = "bundled|backbone|scratch|FILE")]
     init: Option<String>,
-    /// Frozen part of the network
-    #[arg(long, value_parser = ["backbone", "none"])]
+    #[arg(long, help = text::FREEZE.help, value_parser = ["backbone", "none"])]
     freeze: Option<String>,
-    /// Seed for shuffling, augmentation, dropout and random initial weights
-    #[arg(long, value_name = "N")]
+    #[arg(long, help = text::SEED.help, value_name = "N")]
     seed: Option<u32>,
     /// Stop after N epochs of this run; --resume continues
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
@@ -100,8 +95,7 @@ pub struct TrainArgs {
     /// Options as TOML, such as the config.toml of an earlier training
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Preset: as published, or for fine-tuning (default unless training from random weights)
-    #[arg(long, value_parser = PossibleValuesParser::new(RECIPES.iter().map(|r| r.name)))]
+    #[arg(long, help = text::RECIPE.help_and(RECIPE_DEFAULT), value_parser = PossibleValuesParser::new(RECIPES.iter().map(|r| r.name)))]
     recipe: Option<String>,
     /// Print a JSON summary at the end
     #[arg(long)]

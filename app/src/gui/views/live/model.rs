@@ -6,6 +6,7 @@ use poselens_engine::track::OneEuro;
 use crate::gui::action::{Action, ModelAction};
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
+use crate::option_texts::THRESHOLD;
 
 pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Model", |ui| {
@@ -38,9 +39,8 @@ pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             let help = RichText::new(&model.help).small().color(theme::WEAK);
             ui.add(Label::new(help).truncate());
         }
-        let help = "Joints the network is less sure of than this are not drawn";
-        let threshold = cx.state.keypoint_threshold;
-        if let Some(value) = widgets::fraction_ui(ui, "Threshold", help, threshold) {
+        let (text, threshold) = (&THRESHOLD, cx.state.keypoint_threshold);
+        if let Some(value) = widgets::fraction_ui(ui, text.label, text.help, threshold) {
             send(cx, ModelAction::Threshold(value));
         }
         smoothing_ui(ui, cx);

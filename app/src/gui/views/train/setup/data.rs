@@ -15,6 +15,7 @@ use crate::gui::views::train::setup::findings::n_stopping;
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::views::train::words::{counted, grouped};
 use crate::gui::{theme, widgets};
+use crate::option_texts::{IMAGES, LABELS};
 
 /// Texts for a role.
 struct Words {
@@ -87,8 +88,8 @@ fn labels_ui(
     data: Option<&DataConfig>,
 ) {
     let now = data.map_or_else(String::new, |d| d.annotations.display().to_string());
-    let help = "A file of labels, or a folder that holds them; drop it here or paste its path";
-    if let Some(text) = path_ui(ui, words.labels, help, "Path of the labels", &now) {
+    let help = format!("{LABELS}; drop the file or folder here or paste its path");
+    if let Some(text) = path_ui(ui, words.labels, &help, "Path of the labels", &now) {
         let mut config = config.clone();
         let mut data = data.cloned();
         let data = data.get_or_insert_with(|| DataConfig::new(PathBuf::new(), None));
@@ -143,11 +144,17 @@ fn pictures_ui(
 ) {
     let now = data.images.as_ref();
     let now = now.map_or_else(String::new, |p| p.display().to_string());
-    let help = "Image folder; if empty, 'images' next to the labels, or the labels' folder";
     let hint = "Images: next to the labels";
     let choose = format!("Choose images {}", words.of);
     let can = !cx.ui_state.is_choosing;
-    match path_row_ui(ui, words.pictures, help, hint, &now, can.then_some(&choose)) {
+    match path_row_ui(
+        ui,
+        words.pictures,
+        IMAGES,
+        hint,
+        &now,
+        can.then_some(&choose),
+    ) {
         Some(Entered::Path(text)) => {
             let mut data = data.clone();
             let text = text.trim();

@@ -18,6 +18,7 @@ use crate::gui::views::train::fields::{
 };
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::widgets;
+use crate::option_texts::{OptionText, train as text};
 
 /// Shows the network and its initial weights.
 pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
@@ -25,8 +26,7 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &plan.config else { return };
     widgets::section_ui(ui, "Network", |ui| {
         let all: Vec<String> = MODELS.iter().map(|m| m.name.to_owned()).collect();
-        let help = "The network to train";
-        if let Some(i) = list_ui(ui, "Model", help, &config.model, &all) {
+        if let Some(i) = list_ui(ui, text::MODEL.label, text::MODEL.help, &config.model, &all) {
             let recipes = TrainPlan::recipes(&all[i]);
             // Fine-tuning requires bundled weights, of this model or of the one it starts from.
             let has_weights = MODELS[i].bundled.is_some() || MODELS[i].begins_with.is_some();
@@ -40,11 +40,8 @@ pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         }
         start_ui(ui, cx, config);
         let is_frozen = config.freeze == Freeze::Backbone;
-        if widgets::switch_row_ui(ui, "Freeze the backbone", None, is_frozen)
-            .on_hover_text(
-                "Only the last part of the network is trained: fast, and little is forgotten. \
-                 Suits a few hundred images",
-            )
+        if widgets::switch_row_ui(ui, text::FREEZE.label, None, is_frozen)
+            .on_hover_text(text::FREEZE.help)
             .clicked()
         {
             change(cx, config, |c| {
@@ -80,11 +77,9 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     };
     let help = match &config.init {
         Start::File(path) => path.display().to_string(),
-        _ => "Random weights need tens of thousands of labelled people and many hours; the \
-              bundled weights already find people and are fine-tuned"
-            .to_owned(),
+        _ => text::INIT.help.to_owned(),
     };
-    if let Some(i) = list_ui(ui, "Start from", &help, &now, &all) {
+    if let Some(i) = list_ui(ui, text::INIT.label, &help, &now, &all) {
         match all[i].as_str() {
             "random weights" => change(cx, config, |c| {
                 c.init = Start::Scratch;
@@ -134,8 +129,8 @@ pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             .collect();
         let about = RECIPES.iter().find(|r| r.name == plan.recipe);
         let help = about.map_or("", |r| r.help);
-        let help = format!("Sets all numbers below. {}: {help}", plan.recipe);
-        if let Some(i) = list_ui(ui, "Recipe", &help, &plan.recipe, &all) {
+        let help = text::RECIPE.help_and(format_args!(". {}: {help}", plan.recipe));
+        if let Some(i) = list_ui(ui, text::RECIPE.label, &help, &plan.recipe, &all) {
             let action = TrainAction::Recipe(config.model.clone(), all[i].clone());
             send(cx, action);
         }
@@ -161,36 +156,25 @@ pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
 }
 
 fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
-    number_ui(
-        ui,
-        "Epochs",
-        "Runs through the data",
-        DragValue::new(&mut new.epochs).range(1..=100_000),
-    );
-    number_ui(
-        ui,
-        "Batch size",
-        "People in a step; more are steadier and need more memory",
-        DragValue::new(&mut new.batch_size).range(1..=4096),
-    );
-    number_ui(
-        ui,
-        "Learning rate",
-        "Step size before the schedule; if too high, the loss diverges; if too low, nothing \
-         changes",
-        rate(&mut new.optimizer.lr),
-    );
+    let OptionText { label, help } = text::EPOCHS;
+    let value = DragValue::new(&mut new.epochs).range(1..=100_000);
+    number_ui(ui, label, help, value);
+    let OptionText { label, help } = text::BATCH_SIZE;
+    let value = DragValue::new(&mut new.batch_size).range(1..=4096);
+    number_ui(ui, label, help, value);
+    let OptionText { label, help } = text::LR;
+    number_ui(ui, label, help, rate(&mut new.optimizer.lr));
     let all = Algorithm::ALL.map(|a| a.name().to_owned());
     let now = new.optimizer.algorithm.name();
-    let help = "How weights follow gradients";
-    if let Some(i) = list_ui(ui, "Optimizer", help, now, &all) {
+    let OptionText { label, help } = text::OPTIMIZER;
+    if let Some(i) = list_ui(ui, label, help, now, &all) {
         let algorithm = Algorithm::ALL[i];
         new.optimizer.algorithm = algorithm;
         new.optimizer.smoothing = algorithm.usual_smoothing();
     }
     let all = Curve::ALL.map(|c| c.name().to_owned());
-    let help = "How the learning rate falls: not at all, in steps, or along a cosine";
-    if let Some(i) = list_ui(ui, "Schedule", help, new.schedule.curve.name(), &all) {
+    let OptionText { label, help } = text::SCHEDULE;
+    if let Some(i) = list_ui(ui, label, help, new.schedule.curve.name(), &all) {
         new.schedule.curve = Curve::ALL[i];
     }
     let known = PRESETS.iter().find(|p| (p.build)() == new.augment);
@@ -227,13 +211,13 @@ fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
     }
     sizes.sort_unstable();
     sizes.dedup();
-    let text = |[w, h]: [usize; 2]| {
+    let named = |[w, h]: [usize; 2]| {
         let is_usual = [w, h] == [usual.width, usual.height];
         format!("{w} × {h}{}", if is_usual { " (usual)" } else { "" })
     };
-    let all: Vec<String> = sizes.iter().map(|s| text(*s)).collect();
-    let help = "Size at which the network sees people: smaller is faster, larger is finer";
-    if let Some(i) = list_ui(ui, "Input size", help, &text(now), &all) {
+    let all: Vec<String> = sizes.iter().map(|s| named(*s)).collect();
+    let OptionText { label, help } = text::INPUT_SIZE;
+    if let Some(i) = list_ui(ui, label, help, &named(now), &all) {
         let is_usual = sizes[i] == [usual.width, usual.height];
         new.input_size = (!is_usual).then(|| sizes[i]);
     }
@@ -306,12 +290,8 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
         "Threads that prepare batches",
         DragValue::new(&mut new.workers).range(1..=64),
     );
-    number_ui(
-        ui,
-        "Seed",
-        "Seed for shuffling, augmentation, dropout and random initialisation: the same seed gives the same training",
-        DragValue::new(&mut new.seed),
-    );
+    let OptionText { label, help } = text::SEED;
+    number_ui(ui, label, help, DragValue::new(&mut new.seed));
     if new.freeze == Freeze::Backbone {
         return;
     }
@@ -328,14 +308,15 @@ fn folder_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let usual = &cx.gui.trainings_folder;
     let now = cx.state.train.out.as_ref();
     let now = now.map_or_else(String::new, |folder| folder.display().to_string());
-    let help = format!(
-        "Output folder for weights, metrics and checkpoints; leave empty for a new one in {}",
+    let OptionText { label, .. } = text::OUT;
+    let help = text::OUT.help_and(format_args!(
+        "; leave empty for a new one in {}",
         usual.display()
-    );
+    ));
     let choose = "Choose the folder to write into".to_owned();
     let choose = (!cx.ui_state.is_choosing).then_some(&choose);
-    let entered = row_ui(ui, "Written to", |ui| {
-        path_row_ui(ui, "Written to", &help, "a new folder", &now, choose)
+    let entered = row_ui(ui, label, |ui| {
+        path_row_ui(ui, label, &help, "a new folder", &now, choose)
     });
     match entered {
         Some(Entered::Path(text)) => {
