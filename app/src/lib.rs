@@ -8,6 +8,7 @@ pub mod logs;
 mod option_texts;
 pub mod outputs;
 mod stats;
+mod words;
 
 use std::process::ExitCode;
 

@@ -147,7 +147,7 @@ fn held_out_people_are_used_for_validation_only() {
     let (mut learned, mut measured) = (0, 0);
     for event in events {
         match event {
-            Event::Started { people, .. } => learned = people,
+            Event::Started(started) => learned = started.people,
             Event::Seen { people, .. } => measured = people.len(),
             _ => {}
         }

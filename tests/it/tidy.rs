@@ -46,7 +46,14 @@ const ENGINE: Layers = Layers {
 const APP: Layers = Layers {
     root: "app/src/lib.rs",
     rows: &[
-        &["figures", "folders", "logs", "option_texts", "stats"],
+        &[
+            "figures",
+            "folders",
+            "logs",
+            "option_texts",
+            "stats",
+            "words",
+        ],
         &[
             "outputs",
             "gui::display",

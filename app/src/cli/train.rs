@@ -27,6 +27,7 @@ use super::run::stop_on_ctrl_c;
 use super::{Common, WrongUsage};
 use crate::option_texts::{IMAGES, LABELS, train as text};
 use crate::stats::peak_memory_mib;
+use crate::words::{counted, started_text};
 
 /// Form of `--input-size`.
 const INPUT_SIZES: &str = "; N for a square or WxH, multiples of 32 (64 for MCA, 8 for ssa-vgg-6)";
@@ -350,7 +351,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         }
     ))?;
     if let Some(first) = document.first_broken {
-        let n = counted(document.broken_pictures as u64);
+        let n = counted(document.broken_pictures, "image");
         super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
     }
     if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
@@ -378,25 +379,9 @@ fn show(news: &Receiver<Event>) {
     }
     for event in news {
         match event {
-            Event::Started {
-                epoch,
-                epochs,
-                steps_per_epoch,
-                people,
-                n_learning,
-            } => {
-                bar.set_length(epochs * steps_per_epoch);
-                let from = if epoch > 0 {
-                    format!(", {epoch} done")
-                } else {
-                    String::new()
-                };
-                bar.suspend(|| {
-                    eprintln!(
-                        "{people} people, {epochs} epochs of {steps_per_epoch} steps{from}; \
-                         {n_learning} trainable parameters"
-                    );
-                });
+            Event::Started(started) => {
+                bar.set_length(started.steps());
+                bar.suspend(|| eprintln!("{}", started_text(&started)));
             }
             Event::Step {
                 step,
@@ -423,11 +408,6 @@ fn show(news: &Receiver<Event>) {
     bar.finish_and_clear();
 }
 
-fn counted(pictures: u64) -> String {
-    let end = if pictures == 1 { "" } else { "s" };
-    format!("{pictures} image{end}")
-}
-
 fn line(record: &EpochRecord) -> String {
     let mut parts = vec![format!("epoch {}: step {}", record.epoch, record.step)];
     if let Some(loss) = record.loss {
@@ -438,7 +418,10 @@ fn line(record: &EpochRecord) -> String {
         parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
     }
     if record.broken > 0 {
-        parts.push(format!("{} could not be used", counted(record.broken)));
+        parts.push(format!(
+            "{} could not be used",
+            counted(record.broken as usize, "image")
+        ));
     }
     if !record.gates.is_empty() {
         let gates = record.gates.iter();

@@ -20,22 +20,33 @@ pub enum Reason {
     Diverged,
 }
 
+/// Extent of a training run that starts or resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Number of epochs finished before.
+    pub epoch: u64,
+    /// Total number of epochs.
+    pub epochs: u64,
+    /// Steps per epoch.
+    pub steps_per_epoch: u64,
+    /// Number of training people.
+    pub people: usize,
+    /// Number of trainable parameters.
+    pub n_learning: u64,
+}
+
+impl Started {
+    /// Returns the total number of steps.
+    pub fn steps(&self) -> u64 {
+        self.epochs * self.steps_per_epoch
+    }
+}
+
 /// Progress event of a training run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Training starts or resumes.
-    Started {
-        /// Number of epochs finished before.
-        epoch: u64,
-        /// Total number of epochs.
-        epochs: u64,
-        /// Steps per epoch.
-        steps_per_epoch: u64,
-        /// Number of training people.
-        people: usize,
-        /// Number of trainable parameters.
-        n_learning: u64,
-    },
+    Started(Started),
     /// A step is finished. Dropped if the channel is full.
     Step {
         /// Number of finished steps.

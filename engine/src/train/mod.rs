@@ -28,7 +28,7 @@ mod validate;
 
 pub use checkpoint::EpochRecord;
 pub use config::{Changes, DataConfig, Freeze, Moved, Start, TrainConfig};
-pub use event::{Event, Reason};
+pub use event::{Event, Reason, Started};
 pub use in_use::InUse;
 pub use preview::{Preview, look, preview};
 pub use seen::SeenPose;

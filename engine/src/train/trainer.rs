@@ -11,7 +11,7 @@ use crossbeam::channel::{Sender, TrySendError};
 
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
 use super::config::{Changes, Freeze, Named, Start, TrainConfig};
-use super::event::{Event, Reason, tell};
+use super::event::{Event, Reason, Started, tell};
 use super::loss::LossSpec;
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
@@ -287,13 +287,13 @@ impl Trainer {
         let learning = self.params.learning().values();
         tell(
             events,
-            Event::Started {
+            Event::Started(Started {
                 epoch: first,
                 epochs: all,
                 steps_per_epoch: per_epoch,
                 people: self.people.len(),
                 n_learning: learning.map(|v| v.elem_count() as u64).sum(),
-            },
+            }),
         );
         if self.is_unsaved
             && let Some(end) = self.save(events)?

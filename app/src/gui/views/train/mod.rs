@@ -19,7 +19,6 @@ mod stage;
 mod state;
 mod task;
 mod view;
-mod words;
 
 pub use state::{Decision, Train};
 pub use view::SPEC;

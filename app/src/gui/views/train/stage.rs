@@ -13,8 +13,8 @@ use crate::gui::views::train::results::people::people_ui;
 use crate::gui::views::train::running::progress::TrainProgress;
 use crate::gui::views::train::setup::findings::report_ui;
 use crate::gui::views::train::state::{TrainContext, send};
-use crate::gui::views::train::words::grouped;
 use crate::gui::{theme, trained};
+use crate::words::grouped;
 
 /// Shows the pages of the view.
 pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {

@@ -10,8 +10,8 @@ use crate::gui::views::train::fields::main_button;
 use crate::gui::views::train::running::control::Requested;
 use crate::gui::views::train::running::progress::{Phase, TrainProgress};
 use crate::gui::views::train::state::{TrainContext, send};
-use crate::gui::views::train::words::{counted, figure};
 use crate::gui::{theme, trained};
+use crate::words::{counted, figure};
 
 const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
 

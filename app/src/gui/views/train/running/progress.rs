@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use poselens_engine::frame::Frame;
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, TrainConfig};
+use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, Started, TrainConfig};
 
 use crate::gui::views::train::running::series::Series;
-use crate::gui::views::train::words::{counted, figure, grouped, people_text};
+use crate::words::{counted, figure, started_text};
 
 /// Maximum number of log lines.
 const N_LINES: usize = 200;
@@ -147,35 +147,24 @@ impl TrainProgress {
         progress
     }
 
+    fn started(&mut self, started: &Started) {
+        let is_first = self.steps == 0;
+        self.epochs = started.epochs;
+        self.steps_per_epoch = started.steps_per_epoch;
+        self.steps = started.steps();
+        self.people = started.people;
+        self.phase = Phase::Running;
+        self.say(match (is_first, started.epoch) {
+            (false, _) => "Resumed".to_owned(),
+            (true, 0) => format!("Started: {}", started_text(started)),
+            (true, _) => format!("Resumed: {}", started_text(started)),
+        });
+    }
+
     /// Updates the progress from an event.
     pub fn take(&mut self, event: Event) {
         match event {
-            Event::Started {
-                epoch,
-                epochs,
-                steps_per_epoch,
-                people,
-                n_learning,
-            } => {
-                let is_first = self.steps == 0;
-                self.epochs = epochs;
-                self.steps_per_epoch = steps_per_epoch;
-                self.steps = epochs * steps_per_epoch;
-                self.people = people;
-                self.phase = Phase::Running;
-                if is_first {
-                    let begun = if epoch > 0 { "Resumed" } else { "Started" };
-                    self.say(format!(
-                        "{begun}: {}, {epoch} of {epochs} epochs of {} done, {} trainable \
-                         parameters",
-                        people_text(people),
-                        counted(steps_per_epoch as usize, "step"),
-                        grouped(n_learning)
-                    ));
-                } else {
-                    self.say("Resumed".to_owned());
-                }
-            }
+            Event::Started(started) => self.started(&started),
             Event::Step {
                 step,
                 steps,
@@ -346,7 +335,7 @@ impl TrainProgress {
     /// Returns a note about images that the last epoch could not use.
     pub fn about_broken(&self) -> Option<String> {
         let n = self.history.last().map_or(0, |record| record.broken);
-        let n = (n > 0).then(|| counted(n as usize, "picture"))?;
+        let n = (n > 0).then(|| counted(n as usize, "image"))?;
         Some(match &self.first_broken {
             None => format!("{n} could not be used in the last epoch; Check data names them."),
             Some(first) => format!("{n} could not be used in the last epoch; the first: {first}"),
@@ -390,13 +379,13 @@ mod tests {
     #[test]
     fn events_update_the_progress() {
         let mut progress = TrainProgress::new("run".into(), "sfm".into(), 2);
-        progress.take(Event::Started {
+        progress.take(Event::Started(Started {
             epoch: 0,
             epochs: 2,
             steps_per_epoch: 2,
             people: 1234,
             n_learning: 1_234_567,
-        });
+        }));
         assert_eq!(progress.phase, Phase::Running);
         progress.take(Event::Measuring { epoch: 0 });
         assert!(progress.is_measuring);

@@ -13,9 +13,9 @@ use crate::gui::views::train::fields::{Entered, fault_ui, note_ui, path_row_ui, 
 use crate::gui::views::train::setup::check::Check;
 use crate::gui::views::train::setup::findings::n_stopping;
 use crate::gui::views::train::state::{TrainContext, send};
-use crate::gui::views::train::words::{counted, grouped};
 use crate::gui::{theme, widgets};
 use crate::option_texts::{IMAGES, LABELS};
+use crate::words::{counted, grouped};
 
 /// Texts for a role.
 struct Words {

@@ -9,8 +9,8 @@ use poselens_engine::train::data_check::{Report, SetReport};
 
 use crate::gui::state::train::Role;
 use crate::gui::views::train::fields::{fault_ui, note_ui};
-use crate::gui::views::train::words::{counted, grouped};
 use crate::gui::{theme, widgets};
+use crate::words::{counted, grouped};
 
 /// Maximum number of findings listed per data set.
 const N_LISTED: usize = 200;

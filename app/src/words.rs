@@ -1,4 +1,6 @@
-//! Formatting of numbers.
+//! Formatting of numbers and of what a training consists of.
+
+use poselens_engine::train::Started;
 
 /// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
 pub fn figure(value: f64) -> String {
@@ -23,6 +25,21 @@ pub fn people_text(n: usize) -> String {
     format!("{} {what}", grouped(n as u64))
 }
 
+/// Describes a training: `1 person, 2 epochs of 2 steps, 1 done; 1 234 567 trainable parameters`.
+pub fn started_text(started: &Started) -> String {
+    let done = match started.epoch {
+        0 => String::new(),
+        n => format!(", {n} done"),
+    };
+    format!(
+        "{}, {} of {}{done}; {} trainable parameters",
+        people_text(started.people),
+        counted(started.epochs as usize, "epoch"),
+        counted(started.steps_per_epoch as usize, "step"),
+        grouped(started.n_learning)
+    )
+}
+
 /// Groups digits: `1 234 567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
@@ -39,6 +56,23 @@ pub fn grouped(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fails when the size of a training is misstated, or a resumed one looks new.
+    #[test]
+    fn a_training_states_its_size() {
+        let mut started = Started {
+            epoch: 0,
+            epochs: 1,
+            steps_per_epoch: 39,
+            people: 1234,
+            n_learning: 1_234_567,
+        };
+        let text = "1 234 people, 1 epoch of 39 steps; 1 234 567 trainable parameters";
+        assert_eq!(started_text(&started), text);
+        (started.epoch, started.epochs, started.people) = (1, 2, 1);
+        let text = "1 person, 2 epochs of 39 steps, 1 done; 1 234 567 trainable parameters";
+        assert_eq!(started_text(&started), text);
+    }
 
     /// Fails when a large loss is shown with meaningless digits, or a small one as 0.
     #[test]
