@@ -8,7 +8,7 @@ use super::shape::ConvShape;
 use super::simd::{Simd, job};
 use super::strip::Columns;
 use super::threads::{Scratch, Threads};
-use super::tile::{PANEL, Post, Seg, Tile, cover, panels_for, pixels_for};
+use super::tile::{PANEL, Post, Seg, Tile, cover, run_all};
 use super::unpack::unpack;
 use super::winograd_grad;
 
@@ -152,7 +152,7 @@ impl Sums<'_> {
         let channels = (cin - self.block * CELL).min(CELL);
         let view = self.input.view();
         let zeros = [0.0; 2 * PANEL];
-        let (first_panel, end) = (2 * self.pair, (2 * self.pair + 2).min(wide / PANEL));
+        let panels = 2 * self.pair..(2 * self.pair + 2).min(wide / PANEL);
         for (image, y0) in (0..n).flat_map(|i| (0..oh).step_by(band).map(move |y| (i, y))) {
             let rows = band.min(oh - y0);
             segs.clear();
@@ -170,48 +170,39 @@ impl Sums<'_> {
                     dest.fill(0.0);
                 }
             }
+            let segs = &segs[..];
             for kx in 0..kernel {
                 let cell = (kx % stride) * self.columns.phase + kx / stride;
-                let mut panel = first_panel;
-                while panel < end {
-                    let panels = panels_for::<S>(end - panel);
-                    let mut c = 0;
-                    while c < channels {
-                        let size = pixels_for::<S>(channels - c);
+                // SAFETY: a tile's channels stay in their cell, its columns in the phase; the
+                // gradient's rows follow each other and hold whole panels; `to` has `tap * cin + c`
+                // pixels of `wide` channels, and this part's taps, channels and panels are no
+                // other's.
+                unsafe {
+                    run_all::<S, 1, CELL>(s, channels, panels.clone(), |c, panel, _| {
                         let tap = self.ky * kernel + kx;
                         let at = tap * cin + self.block * CELL + c;
-                        // SAFETY: a tile's channels stay in their cell, its columns in the
-                        // phase; the gradient's rows follow each other and hold whole panels;
-                        // `to` has `tap * cin + c` pixels of `wide` channels, and this part's
-                        // taps, channels and panels are no other's.
-                        unsafe {
-                            let out = self.to.pixel(at).add(panel * PANEL);
-                            let mut post = Post::NONE;
-                            if (image, y0) != (0, 0) {
-                                post.res = out;
-                                post.res_step = wide;
-                            }
-                            let grad_row = (image * oh + y0) * ow * wide;
-                            Tile {
-                                a: strip.as_ptr().add(cell * CELL + c),
-                                a_step: 1,
-                                segs,
-                                w: self.grad.data().as_ptr().add(grad_row + panel * PANEL),
-                                w_panel: PANEL,
-                                w_next: wide,
-                                bias: zeros.as_ptr(),
-                                out,
-                                out_step: wide,
-                                out_panel: PANEL,
-                                pixels: channels - c,
-                                channels: wide - panel * PANEL,
-                                post,
-                            }
-                            .run::<S, 1, CELL>(s, size, panels);
+                        let out = self.to.pixel(at).add(panel * PANEL);
+                        let grad_row = (image * oh + y0) * ow * wide;
+                        Tile {
+                            a: strip.as_ptr().add(cell * CELL + c),
+                            a_step: 1,
+                            segs,
+                            w: self.grad.data().as_ptr().add(grad_row + panel * PANEL),
+                            w_panel: PANEL,
+                            w_next: wide,
+                            bias: zeros.as_ptr(),
+                            out,
+                            out_step: wide,
+                            out_panel: PANEL,
+                            pixels: channels - c,
+                            channels: wide - panel * PANEL,
+                            post: if (image, y0) == (0, 0) {
+                                Post::NONE
+                            } else {
+                                Post::adding_to(out, wide)
+                            },
                         }
-                        c += size;
-                    }
-                    panel += panels;
+                    });
                 }
             }
         }

@@ -53,6 +53,7 @@ mod tile;
 mod unpack;
 mod winograd;
 mod winograd_grad;
+mod winograd_patch;
 
 pub use affine::affine;
 pub use attention::{Heads, attention};

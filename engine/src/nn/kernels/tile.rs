@@ -5,6 +5,8 @@
 //! values: up to 16 channels under one kernel tap). Sums start from the bias and stay in registers;
 //! residual, ReLU and store are done once at the end.
 
+use std::ops::Range;
+
 use super::simd::{Job, Simd};
 
 /// Output channels per weight panel.
@@ -33,6 +35,15 @@ pub(super) struct Post {
 }
 
 impl Post {
+    /// Adds to what `out` holds, with `step` floats between its pixels.
+    pub(super) fn adding_to(out: *const f32, step: usize) -> Self {
+        Self {
+            res: out,
+            res_step: step,
+            ..Self::NONE
+        }
+    }
+
     /// No residual, no ReLU.
     pub(super) const NONE: Self = Self {
         res: std::ptr::null(),
@@ -104,6 +115,32 @@ pub(super) fn cover(width: usize) -> usize {
 /// Returns the number of weight panels per tile: two on AVX-512 if two are left, otherwise one.
 pub(super) fn panels_for<S: Simd>(left: usize) -> usize {
     if S::LANES == PANEL { left.min(2) } else { 1 }
+}
+
+/// Computes all tiles of a row of `pixels` by a range of `panels`. `tile` returns the tile at a
+/// pixel, a panel and with the size from [`pixels_for`].
+///
+/// # Safety
+/// As for [`Tile::run`], for every tile returned.
+#[inline(always)]
+pub(super) unsafe fn run_all<'a, S: Simd, const STEP: usize, const NEXT: usize>(
+    s: S,
+    pixels: usize,
+    panels: Range<usize>,
+    tile: impl Fn(usize, usize, usize) -> Tile<'a>,
+) {
+    let mut panel = panels.start;
+    while panel < panels.end {
+        let n_panels = panels_for::<S>(panels.end - panel);
+        let mut pixel = 0;
+        while pixel < pixels {
+            let size = pixels_for::<S>(pixels - pixel);
+            // SAFETY: the caller's.
+            unsafe { tile(pixel, panel, size).run::<S, STEP, NEXT>(s, size, n_panels) };
+            pixel += size;
+        }
+        panel += n_panels;
+    }
 }
 
 impl Tile<'_> {

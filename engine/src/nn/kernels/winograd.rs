@@ -10,14 +10,9 @@ use super::panels::Panels;
 use super::shape::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
-use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
+use super::tile::{PANEL, Post, Seg, Tile, run_all};
+use super::winograd_patch::{IN, OUT, POSITIONS, PatchGrid, Transformed};
 
-/// Side of an output patch in pixels.
-pub(super) const OUT: usize = 4;
-/// Side of an input patch in pixels.
-pub(super) const IN: usize = 6;
-/// Number of positions.
-pub(super) const POSITIONS: usize = IN * IN;
 /// Maximum number of patches per task: a multiple of every register tile's pixels. 24 measured the
 /// same, 96 made the whole SFM network 5 % slower.
 const PATCHES: usize = 48;
@@ -126,16 +121,19 @@ impl Job for Patches<'_, '_> {
         } = self;
         let [_, h, w, cin] = conv.input.dims;
         let blocks = cin.div_ceil(PANEL);
-        // Tiles may read up to the next multiple of 12 patches.
+        // Tiles may read up to the next multiple of 12 patches. An additional line per position
+        // keeps all positions of a patch from sharing one cache set.
         let room = count.next_multiple_of(12);
-        // An additional line per position keeps all positions of a patch from sharing one cache
-        // set.
-        let v_pitch = blocks * room * PANEL + PANEL;
-        let m_pitch = conv.panels.count * room * PANEL + PANEL;
+        let layout = Layout {
+            room,
+            v_pitch: blocks * room * PANEL + PANEL,
+            m_pitch: conv.panels.count * room * PANEL + PANEL,
+        };
         // V is followed by one input patch, used for patches that overlap the border.
-        let v_size = POSITIONS * v_pitch;
+        let v_size = POSITIONS * layout.v_pitch;
         let edge_size = POSITIONS * cin.next_multiple_of(PANEL);
-        let (v, m, segs) = self.scratch.take(v_size + edge_size, POSITIONS * m_pitch);
+        let m_size = POSITIONS * layout.m_pitch;
+        let (v, m, segs) = self.scratch.take(v_size + edge_size, m_size);
         let (v, edge) = v.split_at_mut(v_size);
         segs.clear();
         for block in 0..blocks {
@@ -144,268 +142,124 @@ impl Job for Patches<'_, '_> {
                 len: (cin - block * PANEL).min(PANEL) as u32,
             });
         }
-
         let patches = PatchGrid { h, w };
-        let place = |t: usize| patches.place(first + t);
         let mut to = Transformed {
             floats: &mut *v,
             room,
-            pitch: v_pitch,
+            pitch: layout.v_pitch,
         };
         for t in 0..count {
             patches.transform::<S, IN>(s, &conv.input, first + t, &mut to, t, edge);
         }
-
-        let weights = conv.panels.floats();
-        let pitch = conv.panels.pitch();
-        assert!(weights.len() >= POSITIONS * conv.panels.count * pitch);
-        let zeros = [0.0; 2 * PANEL];
-        for position in 0..POSITIONS {
-            let mut panel = 0;
-            while panel < conv.panels.count {
-                let panels = panels_for::<S>(conv.panels.count - panel);
-                let mut t = 0;
-                while t < count {
-                    let size = pixels_for::<S>(count - t);
-                    // SAFETY: `room` patches of V and M exist, weights were checked above.
-                    unsafe {
-                        Tile {
-                            a: v.as_ptr().add(position * v_pitch + t * PANEL),
-                            a_step: PANEL,
-                            segs,
-                            w: weights
-                                .as_ptr()
-                                .add((position * conv.panels.count + panel) * pitch),
-                            w_panel: pitch,
-                            bias: zeros.as_ptr(),
-                            out: m
-                                .as_mut_ptr()
-                                .add(position * m_pitch + (panel * room + t) * PANEL),
-                            w_next: PANEL,
-                            out_step: PANEL,
-                            out_panel: room * PANEL,
-                            pixels: size,
-                            channels: 2 * PANEL,
-                            post: Post::NONE,
-                        }
-                        .run::<S, PANEL, 1>(s, size, panels);
-                    }
-                    t += size;
-                }
-                panel += panels;
-            }
-        }
-
-        assert!(conv.bias.len() >= conv.panels.count * PANEL);
+        conv.multiply(s, layout, v, m, segs, count);
         for t in 0..count {
-            let (image, y, x) = place(t);
-            let pixel = (image * h + y) * w + x;
-            let mut c = 0;
-            while c < conv.cout {
-                let at = ((c / PANEL) * room + t) * PANEL + c % PANEL;
-                // SAFETY: output and residual have the checked sizes, (y, x) and c are inside;
-                // `rows` and `columns` keep the patch inside.
-                unsafe {
-                    let mut post = Post::NONE;
-                    let mut res_row = 0;
-                    post.relu = conv.relu;
-                    if let Some((map, shift)) = &conv.residual {
-                        let pixel =
-                            (image * map.dims[1] + (y >> shift)) * map.dims[2] + (x >> shift);
-                        post.res = map.data.as_ptr().add(pixel * map.stride + c);
-                        post.res_step = map.stride;
-                        post.shift = *shift;
-                        res_row = map.dims[2] * map.stride;
-                    }
-                    s.enter(Backward {
-                        m: m.as_ptr().add(at),
-                        pitch: m_pitch,
-                        bias: conv.bias.as_ptr().add(c),
-                        out: conv.out.pixel(pixel).add(c),
-                        row: w * conv.out.stride,
-                        column: conv.out.stride,
-                        live: conv.cout - c,
-                        rows: OUT.min(h - y),
-                        columns: OUT.min(w - x),
-                        res_row,
-                        post,
-                    });
-                }
-                c += S::LANES;
-            }
+            conv.transform_back(s, layout, m, t, patches.place(first + t));
         }
     }
 }
 
-/// Grid of patches on a map of `h` x `w` pixels, numbered over all images.
+/// Layout of a task's transformed patches V and products M.
 #[derive(Clone, Copy)]
-pub(super) struct PatchGrid {
-    pub(super) h: usize,
-    pub(super) w: usize,
+struct Layout {
+    /// Patches per block of channels.
+    room: usize,
+    /// Floats of V from one position to the next.
+    v_pitch: usize,
+    /// Floats of M from one position to the next.
+    m_pitch: usize,
 }
 
-/// Memory for transformed patches: `[position][16-channel block][patch][16]`.
-pub(super) struct Transformed<'a> {
-    pub(super) floats: &'a mut [f32],
-    /// Patches per block.
-    pub(super) room: usize,
-    /// Floats from one position to the next.
-    pub(super) pitch: usize,
-}
-
-impl PatchGrid {
-    /// Returns image, row and column of the first output pixel of patch `t`.
-    pub(super) fn place(self, t: usize) -> (usize, usize, usize) {
-        let (down, across) = (self.h.div_ceil(OUT), self.w.div_ceil(OUT));
-        (
-            t / (down * across),
-            t / across % down * OUT,
-            t % across * OUT,
-        )
+impl Winograd<'_> {
+    /// Multiplies the transformed patches `v` by the transformed weights, position by position.
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        s: S,
+        layout: Layout,
+        v: &[f32],
+        m: &mut [f32],
+        segs: &[Seg],
+        count: usize,
+    ) {
+        let Layout {
+            room,
+            v_pitch,
+            m_pitch,
+        } = layout;
+        let weights = self.panels.floats();
+        let pitch = self.panels.pitch();
+        assert!(weights.len() >= POSITIONS * self.panels.count * pitch);
+        let zeros = [0.0; 2 * PANEL];
+        let m = m.as_mut_ptr();
+        for position in 0..POSITIONS {
+            // SAFETY: `room` patches of V and M exist, weights were checked above.
+            unsafe {
+                run_all::<S, PANEL, 1>(s, count, 0..self.panels.count, |t, panel, size| Tile {
+                    a: v.as_ptr().add(position * v_pitch + t * PANEL),
+                    a_step: PANEL,
+                    segs,
+                    w: weights
+                        .as_ptr()
+                        .add((position * self.panels.count + panel) * pitch),
+                    w_panel: pitch,
+                    bias: zeros.as_ptr(),
+                    out: m.add(position * m_pitch + (panel * room + t) * PANEL),
+                    w_next: PANEL,
+                    out_step: PANEL,
+                    out_panel: room * PANEL,
+                    pixels: size,
+                    channels: 2 * PANEL,
+                    post: Post::NONE,
+                });
+            }
+        }
     }
 
-    /// Transforms patch `t` of `map`, `SIDE` x `SIDE` pixels starting `(SIDE - 4) / 2` before its
-    /// first output pixel, into place `at` of `to`; `edge` is scratch memory for a patch that
-    /// overlaps the border.
+    /// Transforms the products of patch `t`, whose first output pixel is at `place`, back into
+    /// output pixels.
     #[inline(always)]
-    pub(super) fn transform<S: Simd, const SIDE: usize>(
-        self,
+    fn transform_back<S: Simd>(
+        &self,
         s: S,
-        map: &View,
+        layout: Layout,
+        m: &[f32],
         t: usize,
-        to: &mut Transformed,
-        at: usize,
-        edge: &mut [f32],
+        (image, y, x): (usize, usize, usize),
     ) {
-        let Self { h, w } = self;
-        let before = (SIDE - OUT) / 2;
-        let channels = map.dims[3];
-        let (image, y, x) = self.place(t);
-        let pixel = |y: usize, x: usize| ((image * h + y) * w + x) * map.stride;
-        let fits = |at: usize, len: usize| at >= before && at + SIDE <= len + before;
-        let (from, row, column) = if fits(y, h) && fits(x, w) {
-            let from = &map.data[pixel(y - before, x - before)..];
-            (from, w * map.stride, map.stride)
-        } else {
-            let step = channels.next_multiple_of(PANEL);
-            edge.fill(0.0);
-            for i in 0..SIDE {
-                for j in 0..SIDE {
-                    let (y, x) = (y + i, x + j);
-                    if (before..h + before).contains(&y) && (before..w + before).contains(&x) {
-                        edge[(i * SIDE + j) * step..][..channels].copy_from_slice(
-                            &map.data[pixel(y - before, x - before)..][..channels],
-                        );
-                    }
-                }
-            }
-            (&*edge, SIDE * step, step)
-        };
-        assert!(from.len() >= (SIDE - 1) * (row + column) + channels);
-        let blocks = channels.div_ceil(PANEL);
-        assert!(at < to.room && blocks * to.room * PANEL <= to.pitch);
-        assert!(to.floats.len() >= POSITIONS * to.pitch);
+        assert!(self.bias.len() >= self.panels.count * PANEL);
+        let [_, h, w, _] = self.input.dims;
+        let pixel = (image * h + y) * w + x;
         let mut c = 0;
-        while c < channels {
-            let at = ((c / PANEL) * to.room + at) * PANEL + c % PANEL;
-            // SAFETY: patch and place were just checked.
+        while c < self.cout {
+            let at = ((c / PANEL) * layout.room + t) * PANEL + c % PANEL;
+            // SAFETY: output and residual have the checked sizes, (y, x) and c are inside;
+            // `rows` and `columns` keep the patch inside.
             unsafe {
-                s.enter(Forward::<SIDE> {
-                    from: from.as_ptr().add(c),
-                    row,
-                    column,
-                    live: channels - c,
-                    v: to.floats.as_mut_ptr().add(at),
-                    pitch: to.pitch,
+                let mut post = Post::NONE;
+                let mut res_row = 0;
+                post.relu = self.relu;
+                if let Some((map, shift)) = &self.residual {
+                    let pixel = (image * map.dims[1] + (y >> shift)) * map.dims[2] + (x >> shift);
+                    post.res = map.data.as_ptr().add(pixel * map.stride + c);
+                    post.res_step = map.stride;
+                    post.shift = *shift;
+                    res_row = map.dims[2] * map.stride;
+                }
+                s.enter(Backward {
+                    m: m.as_ptr().add(at),
+                    pitch: layout.m_pitch,
+                    bias: self.bias.as_ptr().add(c),
+                    out: self.out.pixel(pixel).add(c),
+                    row: w * self.out.stride,
+                    column: self.out.stride,
+                    live: self.cout - c,
+                    rows: OUT.min(h - y),
+                    columns: OUT.min(w - x),
+                    res_row,
+                    post,
                 });
             }
             c += S::LANES;
-        }
-    }
-}
-
-/// Transforms `LANES` channels of one patch of `SIDE` x `SIDE` pixels: 6 x 6 of an input, or 4 x 4
-/// of an output gradient.
-struct Forward<const SIDE: usize> {
-    from: *const f32,
-    row: usize,
-    column: usize,
-    live: usize,
-    v: *mut f32,
-    pitch: usize,
-}
-
-/// Computes `B^T` times a column.
-#[inline(always)]
-fn forward<S: Simd>(s: S, d: [S::V; IN]) -> [S::V; IN] {
-    let [two, four, five] = [s.splat(2.0), s.splat(4.0), s.splat(5.0)];
-    let even = s.fnma(four, d[2], d[4]);
-    let odd = s.fnma(four, d[1], d[3]);
-    let (even2, odd2) = (s.sub(d[4], d[2]), s.sub(d[3], d[1]));
-    [
-        s.fma(four, d[0], s.fnma(five, d[2], d[4])),
-        s.add(even, odd),
-        s.sub(even, odd),
-        s.fma(two, odd2, even2),
-        s.fnma(two, odd2, even2),
-        s.fma(four, d[1], s.fnma(five, d[3], d[5])),
-    ]
-}
-
-/// Computes `A` times a column: the transpose of [`backward`].
-#[inline(always)]
-fn spread<S: Simd>(s: S, y: [S::V; OUT]) -> [S::V; IN] {
-    let [two, four] = [s.splat(2.0), s.splat(4.0)];
-    let (even, odd) = (s.add(y[0], y[2]), s.add(y[1], y[3]));
-    let even2 = s.fma(four, y[2], y[0]);
-    let odd2 = s.mul(two, s.fma(four, y[3], y[1]));
-    [
-        y[0],
-        s.add(even, odd),
-        s.sub(even, odd),
-        s.add(even2, odd2),
-        s.sub(even2, odd2),
-        y[3],
-    ]
-}
-
-/// Transforms a column of `SIDE` values.
-#[inline(always)]
-fn column<S: Simd, const SIDE: usize>(s: S, d: [S::V; SIDE]) -> [S::V; IN] {
-    if SIDE == IN {
-        forward(s, std::array::from_fn(|i| d[i % SIDE]))
-    } else {
-        spread(s, std::array::from_fn(|i| d[i % SIDE]))
-    }
-}
-
-impl<const SIDE: usize> Job for Forward<SIDE> {
-    type Out = ();
-
-    #[inline(always)]
-    #[allow(clippy::needless_range_loop, reason = "i and j are a matrix's")]
-    fn run<S: Simd>(self, s: S) {
-        let zero = s.splat(0.0);
-        let mut half = [[zero; SIDE]; IN];
-        // SAFETY: the maker checked that the patch is readable and V writable.
-        unsafe {
-            for j in 0..SIDE {
-                let mut d = [zero; SIDE];
-                for (i, d) in d.iter_mut().enumerate() {
-                    let at = self.from.add(i * self.row + j * self.column);
-                    *d = s.load_upto(at, self.live);
-                }
-                let d = column(s, d);
-                for i in 0..IN {
-                    half[i][j] = d[i];
-                }
-            }
-            for (i, row) in half.into_iter().enumerate() {
-                let d = column(s, row);
-                for (j, &d) in d.iter().enumerate() {
-                    s.store(self.v.add((i * IN + j) * self.pitch), d);
-                }
-            }
         }
     }
 }

@@ -10,9 +10,10 @@ use super::buffer::{Nhwc, Shared};
 use super::shape::ConvShape;
 use super::simd::{Job, Simd};
 use super::threads::{Scratch, Threads};
-use super::tile::{PANEL, Post, Seg, Tile, panels_for, pixels_for};
+use super::tile::{PANEL, Post, Seg, Tile, run_all};
 use super::unpack::unpack;
-use super::winograd::{G, IN, OUT, POSITIONS, PatchGrid, Transformed, applies};
+use super::winograd::{G, applies};
+use super::winograd_patch::{IN, OUT, POSITIONS, PatchGrid, Transformed};
 
 /// Number of tasks, each with its own sums. It is independent of the number of threads, so that the
 /// result is too.
@@ -148,47 +149,36 @@ impl Job for Part<'_> {
                 off: 0,
                 len: count as u32,
             });
+            let segs = &segs[..];
             for position in 0..POSITIONS {
                 for c in (0..cin).step_by(PANEL) {
                     let channels = (cin - c).min(PANEL);
-                    let mut panel = 0;
-                    while panel < panels {
-                        let panels = panels_for::<S>(panels - panel);
-                        let mut at = 0;
-                        while at < channels {
-                            let size = pixels_for::<S>(channels - at);
-                            let pixel = position * cin + c + at;
-                            // SAFETY: a tile reads whole blocks of PATCHES patches of V and N
-                            // (beyond a block's 16 channels lies the next patch); its sums lie in
-                            // this task's.
-                            unsafe {
-                                let out = to.pixel(pixel).add(panel * PANEL);
-                                let mut post = Post::NONE;
-                                if first != begin {
-                                    post.res = out;
-                                    post.res_step = wide;
-                                }
-                                let block = position * v_pitch + c * PATCHES;
-                                Tile {
-                                    a: v.as_ptr().add(block + at),
-                                    a_step: 1,
-                                    segs,
-                                    w: n.as_ptr().add(position * n_pitch + panel * PATCHES * PANEL),
-                                    w_panel: PATCHES * PANEL,
-                                    w_next: PANEL,
-                                    bias: zeros.as_ptr(),
-                                    out,
-                                    out_step: wide,
-                                    out_panel: PANEL,
-                                    pixels: channels - at,
-                                    channels: wide - panel * PANEL,
-                                    post,
-                                }
-                                .run::<S, 1, PANEL>(s, size, panels);
+                    // SAFETY: a tile reads whole blocks of PATCHES patches of V and N (beyond a
+                    // block's 16 channels lies the next patch); its sums lie in this task's.
+                    unsafe {
+                        run_all::<S, 1, PANEL>(s, channels, 0..panels, |at, panel, _| {
+                            let out = to.pixel(position * cin + c + at).add(panel * PANEL);
+                            let block = position * v_pitch + c * PATCHES;
+                            Tile {
+                                a: v.as_ptr().add(block + at),
+                                a_step: 1,
+                                segs,
+                                w: n.as_ptr().add(position * n_pitch + panel * PATCHES * PANEL),
+                                w_panel: PATCHES * PANEL,
+                                w_next: PANEL,
+                                bias: zeros.as_ptr(),
+                                out,
+                                out_step: wide,
+                                out_panel: PANEL,
+                                pixels: channels - at,
+                                channels: wide - panel * PANEL,
+                                post: if first == begin {
+                                    Post::NONE
+                                } else {
+                                    Post::adding_to(out, wide)
+                                },
                             }
-                            at += size;
-                        }
-                        panel += panels;
+                        });
                     }
                 }
             }
