@@ -123,21 +123,23 @@ pub(super) fn tensor_pickle(offset: &[u8], shape: &[u8], strides: &[u8], len: &[
     p
 }
 
-/// Fails when a pickle can run a program, build a foreign class, or take memory or time out of
-/// proportion to its length.
-#[test]
-fn hostile_pickles_are_refused_by_name() {
-    let huge = b"\x8a\x08\0\0\0\0\x01\0\0\0".as_slice();
-    let negative = b"J\xff\xff\xff\xff".as_slice();
-    let tensor = tensor_pickle;
-    // Each list contains the previous one twice: 2^20 lists if copied.
-    let mut doubling = b"\x80\x02]q\0".to_vec();
-    for i in 0..20 {
-        doubling.extend([b']', b'(', b'h', i, b'h', i, b'e', b'q', i + 1]);
+/// Checks that every pickle is refused with its reason, in a short line.
+fn assert_refused(cases: impl IntoIterator<Item = (&'static str, Vec<u8>, &'static str)>) {
+    for (what, pickle, reason) in cases {
+        let refusal = Pickle::run(&pickle).and_then(|p| sections(&p).map(|s| format!("{s:?}")));
+        let refusal = refusal.expect_err(what);
+        assert!(refusal.contains(reason), "{what}: {refusal}");
+        assert!(
+            refusal.len() < 400 && !refusal.contains(['\n', '\x1b']),
+            "{what}: {refusal}"
+        );
     }
-    doubling.push(b'.');
-    let flat = |opcode: u8, n: usize| [b"\x80\x02".as_slice(), &vec![opcode; n], b"."].concat();
-    for (what, pickle, reason) in [
+}
+
+/// Fails when a pickle can run a program or build a foreign class.
+#[test]
+fn pickled_programs_are_refused_by_name() {
+    assert_refused([
         (
             "a call",
             b"\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R.".to_vec(),
@@ -204,20 +206,25 @@ fn hostile_pickles_are_refused_by_name() {
             b"\x80\x02K\x01)R.".to_vec(),
             "not a function",
         ),
+    ]);
+}
+
+/// Fails when a pickle takes memory or time out of proportion to its length, or its damage is not
+/// named.
+#[test]
+fn huge_and_damaged_pickles_are_refused() {
+    // Each list contains the previous one twice: 2^20 lists if copied.
+    let mut doubling = b"\x80\x02]q\0".to_vec();
+    for i in 0..20 {
+        doubling.extend([b']', b'(', b'h', i, b'h', i, b'e', b'q', i + 1]);
+    }
+    doubling.push(b'.');
+    let flat = |opcode: u8, n: usize| [b"\x80\x02".as_slice(), &vec![opcode; n], b"."].concat();
+    assert_refused([
         (
             "a long text",
             b"\x80\x02X\xff\xff\xff\xffabc.".to_vec(),
             "ends in the middle",
-        ),
-        (
-            "a long number as a size",
-            tensor(
-                b"K\0",
-                &[b"\x8a\x09".as_slice(), &[1; 9], b"\x85"].concat(),
-                b"K\x01\x85",
-                b"K\x04",
-            ),
-            "makes no sense",
         ),
         (
             "nothing but a number",
@@ -248,6 +255,26 @@ fn hostile_pickles_are_refused_by_name() {
         (
             "a lone item",
             b"\x80\x02}(K\x01u.".to_vec(),
+            "makes no sense",
+        ),
+    ]);
+}
+
+/// Fails when a tensor can reach outside its storage.
+#[test]
+fn tensors_outside_their_storage_are_refused() {
+    let huge = b"\x8a\x08\0\0\0\0\x01\0\0\0".as_slice();
+    let negative = b"J\xff\xff\xff\xff".as_slice();
+    let tensor = tensor_pickle;
+    assert_refused([
+        (
+            "a long number as a size",
+            tensor(
+                b"K\0",
+                &[b"\x8a\x09".as_slice(), &[1; 9], b"\x85"].concat(),
+                b"K\x01\x85",
+                b"K\x04",
+            ),
             "makes no sense",
         ),
         (
@@ -300,15 +327,7 @@ fn hostile_pickles_are_refused_by_name() {
             tensor(b"K\0", b"K\x01\x85", b")", b"K\x04"),
             "strides",
         ),
-    ] {
-        let refusal = Pickle::run(&pickle).and_then(|p| sections(&p).map(|s| format!("{s:?}")));
-        let refusal = refusal.expect_err(what);
-        assert!(refusal.contains(reason), "{what}: {refusal}");
-        assert!(
-            refusal.len() < 400 && !refusal.contains(['\n', '\x1b']),
-            "{what}: {refusal}"
-        );
-    }
+    ]);
     let sound = tensor(b"K\x01", b"K\x03\x85", b"K\x01\x85", b"K\x04");
     assert!(
         Pickle::run(&sound)

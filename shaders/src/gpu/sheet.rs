@@ -5,8 +5,9 @@ use std::ops::Range;
 use crate::canvas::{Paint, Upright, finite, opacity, visible_part};
 use crate::heat::{HeatLayer, Sampling};
 use crate::instance::{self, Instance};
-use crate::scene::{Scene, Shape};
+use crate::scene::{Disc, Line, Rect, Scene, Shape, Text};
 use crate::text::{Extent, strokes};
+use crate::trail::Trail;
 use crate::view::View;
 use crate::wgsl::Kind;
 use crate::{INK, Rgb};
@@ -98,95 +99,100 @@ impl Sheet {
     fn shape(&mut self, shape: Shape, screen: [f64; 2]) {
         match shape {
             Shape::Heat(heat) => self.heat(heat),
-            Shape::Line(line) => {
-                let reach = f64::from(line.width.max(1.0)) / 2.0 + 0.5;
-                let numbers = [line.a[0], line.a[1], line.b[0], line.b[1], line.width];
-                if !finite(&numbers) || line.width <= 0.0 {
-                    return;
-                }
-                if let Some((a, b)) = visible_part(line.a, line.b, reach, screen) {
-                    let instance = instance::Line {
-                        color: color(line.paint),
-                        a: a.map(|v| v as f32),
-                        b: b.map(|v| v as f32),
-                        width: line.width,
-                    };
-                    self.push(Kind::Line, &instance);
-                }
-            }
-            Shape::Disc(disc) => {
-                let numbers = [disc.center[0], disc.center[1], disc.radius, disc.stroke];
-                if are_near(&numbers) && disc.radius > 0.0 {
-                    let instance = instance::Disc {
-                        color: color(disc.paint),
-                        center: disc.center,
-                        radius: disc.radius,
-                        stroke: disc.stroke,
-                    };
-                    self.push(Kind::Disc, &instance);
-                }
-            }
-            Shape::Rect(rect) => {
-                let numbers = [
-                    rect.min[0],
-                    rect.min[1],
-                    rect.max[0],
-                    rect.max[1],
-                    rect.stroke,
-                ];
-                if are_near(&numbers)
-                    && let Some(upright) = Upright::between(rect.min, rect.max, rect.corner)
-                {
-                    let instance = instance::Rect {
-                        color: color(rect.paint),
-                        center: upright.center.map(|v| v as f32),
-                        half: upright.half.map(|v| v as f32),
-                        corner: upright.corner as f32,
-                        stroke: rect.stroke,
-                    };
-                    self.push(Kind::Rect, &instance);
-                }
-            }
-            Shape::Trail(trail) => {
-                if !trail.width.is_finite() || trail.width <= 0.0 {
-                    return;
-                }
-                for piece in trail.pieces() {
-                    let instance = instance::Trail {
-                        color: color(trail.paint),
-                        a: piece.a,
-                        b: piece.b,
-                        cut_a: piece.cut_a,
-                        cut_b: piece.cut_b,
-                        alpha: piece.alpha,
-                        width: trail.width,
-                    };
-                    self.push(Kind::Trail, &instance);
-                }
-            }
-            Shape::Text(text) => {
-                let unit = text.style.unit;
-                let Some(extent) = Extent::of(text.at, &text.text, unit) else {
-                    return;
-                };
-                let first = self.strokes.len();
-                strokes(text.at, &text.text, unit, |a, b| {
-                    self.strokes
-                        .push([a[0], a[1], b[0], b[1]].map(|v| v as f32));
-                });
-                let paint = text.style.paint;
-                let outline = opacity(text.style.outline) * opacity(paint.alpha);
-                let instance = instance::Text {
-                    color: color(paint),
-                    ink: color(Paint::new(INK, outline)),
-                    min: extent.lo.map(|v| v as f32),
-                    max: extent.hi.map(|v| v as f32),
-                    strokes: [first as u32, (self.strokes.len() - first) as u32],
-                    pen: [extent.radius as f32, extent.rim as f32],
-                };
-                self.push(Kind::Text, &instance);
-            }
+            Shape::Line(line) => self.line(&line, screen),
+            Shape::Disc(disc) => self.disc(&disc),
+            Shape::Rect(rect) => self.rect(&rect),
+            Shape::Trail(trail) => self.trail(&trail),
+            Shape::Text(text) => self.text(&text),
         }
+    }
+
+    fn line(&mut self, line: &Line, screen: [f64; 2]) {
+        let reach = f64::from(line.width.max(1.0)) / 2.0 + 0.5;
+        let numbers = [line.a[0], line.a[1], line.b[0], line.b[1], line.width];
+        if !finite(&numbers) || line.width <= 0.0 {
+            return;
+        }
+        if let Some((a, b)) = visible_part(line.a, line.b, reach, screen) {
+            let instance = instance::Line {
+                color: color(line.paint),
+                a: a.map(|v| v as f32),
+                b: b.map(|v| v as f32),
+                width: line.width,
+            };
+            self.push(Kind::Line, &instance);
+        }
+    }
+
+    fn disc(&mut self, disc: &Disc) {
+        let numbers = [disc.center[0], disc.center[1], disc.radius, disc.stroke];
+        if are_near(&numbers) && disc.radius > 0.0 {
+            let instance = instance::Disc {
+                color: color(disc.paint),
+                center: disc.center,
+                radius: disc.radius,
+                stroke: disc.stroke,
+            };
+            self.push(Kind::Disc, &instance);
+        }
+    }
+
+    fn rect(&mut self, rect: &Rect) {
+        let [left, top] = rect.min;
+        let [right, bottom] = rect.max;
+        if are_near(&[left, top, right, bottom, rect.stroke])
+            && let Some(upright) = Upright::between(rect.min, rect.max, rect.corner)
+        {
+            let instance = instance::Rect {
+                color: color(rect.paint),
+                center: upright.center.map(|v| v as f32),
+                half: upright.half.map(|v| v as f32),
+                corner: upright.corner as f32,
+                stroke: rect.stroke,
+            };
+            self.push(Kind::Rect, &instance);
+        }
+    }
+
+    fn trail(&mut self, trail: &Trail) {
+        if !trail.width.is_finite() || trail.width <= 0.0 {
+            return;
+        }
+        for piece in trail.pieces() {
+            let instance = instance::Trail {
+                color: color(trail.paint),
+                a: piece.a,
+                b: piece.b,
+                cut_a: piece.cut_a,
+                cut_b: piece.cut_b,
+                alpha: piece.alpha,
+                width: trail.width,
+            };
+            self.push(Kind::Trail, &instance);
+        }
+    }
+
+    fn text(&mut self, text: &Text) {
+        let unit = text.style.unit;
+        let Some(extent) = Extent::of(text.at, &text.text, unit) else {
+            return;
+        };
+        let first = self.strokes.len();
+        strokes(text.at, &text.text, unit, |a, b| {
+            self.strokes
+                .push([a[0], a[1], b[0], b[1]].map(|v| v as f32));
+        });
+        let paint = text.style.paint;
+        let outline = opacity(text.style.outline) * opacity(paint.alpha);
+        let instance = instance::Text {
+            color: color(paint),
+            ink: color(Paint::new(INK, outline)),
+            min: extent.lo.map(|v| v as f32),
+            max: extent.hi.map(|v| v as f32),
+            strokes: [first as u32, (self.strokes.len() - first) as u32],
+            pen: [extent.radius as f32, extent.rim as f32],
+        };
+        self.push(Kind::Text, &instance);
     }
 
     fn heat(&mut self, heat: HeatLayer) {

@@ -49,111 +49,138 @@ impl<'a> Machine<'a> {
     fn run(&mut self) -> Result<Value<'a>, Refusal> {
         loop {
             let opcode = self.input.byte()?;
-            match opcode {
-                b'.' => return self.pop(),
-                0x80 => match self.input.byte()? {
-                    0..=5 => {}
-                    n => {
-                        return Err(format!(
-                            "is pickled with protocol {n}, which is not known; torch.save writes \
-                             protocol 2 unless told otherwise: save it again"
-                        ));
-                    }
-                },
-                b'(' if self.marks.len() >= MAX_MARKS => return Err(too_large()),
-                b'(' => self.marks.push(self.stack.len()),
-                b'N' => self.push(Value::None)?,
-                0x88 => self.push(Value::Bool(true))?,
-                0x89 => self.push(Value::Bool(false))?,
-                b'K' => self.integer(1)?,
-                b'M' => self.integer(2)?,
-                b'J' => {
-                    let bits = self.input.unsigned(4)? as u32;
-                    self.push(Value::Int(i64::from(bits.cast_signed())))?;
-                }
-                0x8a | 0x8b => {
-                    let n_length = if opcode == 0x8a { 1 } else { 4 };
-                    let value = self.input.long(n_length)?;
-                    self.push(value)?;
-                }
-                b'G' => {
-                    self.input.take(8)?;
-                    self.push(Value::Float)?;
-                }
-                b'U' | 0x8c => self.text(1)?,
-                b'X' | b'T' => self.text(4)?,
-                0x8d => self.text(8)?,
-                b'C' => self.bytes(1)?,
-                b'B' => self.bytes(4)?,
-                0x8e | 0x96 => self.bytes(8)?,
-                // The length of the next frame is not needed: all bytes are in memory.
-                0x95 => drop(self.input.take(8)?),
-                b'0' => drop(self.pop()?),
-                b'1' => drop(self.pop_to_mark()?),
-                b'2' => {
-                    let value = self.pop()?;
-                    self.push(value)?;
-                    self.push(value)?;
-                }
-                b'}' => self.make(Node::Dict(Vec::new()))?,
-                b']' | 0x8f => self.make(Node::List(Vec::new()))?,
-                b')' => self.make(Node::Tuple(Vec::new()))?,
-                0x85..=0x87 => {
-                    let items = self.pop_many(usize::from(opcode - 0x84))?;
-                    self.make(Node::Tuple(items))?;
-                }
-                b't' | 0x91 => {
-                    let items = self.pop_to_mark()?;
-                    self.make(Node::Tuple(items))?;
-                }
-                b'a' => {
-                    let item = self.pop()?;
-                    self.list()?.push(item);
-                }
-                b'e' | 0x90 => {
-                    let items = self.pop_to_mark()?;
-                    self.list()?.extend(items);
-                }
-                b's' => {
-                    let pair = self.pop_many(2)?;
-                    self.set_items(&pair)?;
-                }
-                b'u' => {
-                    let pairs = self.pop_to_mark()?;
-                    self.set_items(&pairs)?;
-                }
-                b'q' => self.remember(1)?,
-                b'r' => self.remember(4)?,
-                b'h' => self.recall(1)?,
-                b'j' => self.recall(4)?,
-                0x94 => {
-                    let index = self.memo.len() as u64;
-                    self.remember_as(index)?;
-                }
-                b'c' => {
-                    let (module, name) = (self.input.line()?, self.input.line()?);
-                    self.global(module, name)?;
-                }
-                0x93 => {
-                    let (name, module) = (self.pop()?, self.pop()?);
-                    let (Value::Text(module), Value::Text(name)) = (module, name) else {
-                        return Err(damaged());
-                    };
-                    self.global(module, name)?;
-                }
-                b'R' => self.reduce()?,
-                0x81 => self.new_object(false)?,
-                0x92 => self.new_object(true)?,
-                b'b' => self.build()?,
-                b'Q' => self.persistent()?,
-                other => {
-                    return Err(format!(
-                        "has opcode 0x{other:02x} in its pickle, which a list of tensors never \
-                         needs: refused, or the file is damaged"
-                    ));
-                }
+            if opcode == b'.' {
+                return self.pop();
+            }
+            let is_known =
+                self.scalar(opcode)? || self.container(opcode)? || self.control(opcode)?;
+            if !is_known {
+                return Err(format!(
+                    "has opcode 0x{opcode:02x} in its pickle, which a list of tensors never \
+                     needs: refused, or the file is damaged"
+                ));
             }
         }
+    }
+
+    /// Runs an opcode that pushes a single value; returns false for any other opcode.
+    fn scalar(&mut self, opcode: u8) -> Result<bool, Refusal> {
+        match opcode {
+            b'N' => self.push(Value::None)?,
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
+            b'K' => self.integer(1)?,
+            b'M' => self.integer(2)?,
+            b'J' => {
+                let bits = self.input.unsigned(4)? as u32;
+                self.push(Value::Int(i64::from(bits.cast_signed())))?;
+            }
+            0x8a | 0x8b => {
+                let n_length = if opcode == 0x8a { 1 } else { 4 };
+                let value = self.input.long(n_length)?;
+                self.push(value)?;
+            }
+            b'G' => {
+                self.input.take(8)?;
+                self.push(Value::Float)?;
+            }
+            b'U' | 0x8c => self.text(1)?,
+            b'X' | b'T' => self.text(4)?,
+            0x8d => self.text(8)?,
+            b'C' => self.bytes(1)?,
+            b'B' => self.bytes(4)?,
+            0x8e | 0x96 => self.bytes(8)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Runs an opcode that makes or fills a dictionary, list or tuple; returns false for any other
+    /// opcode.
+    fn container(&mut self, opcode: u8) -> Result<bool, Refusal> {
+        match opcode {
+            b'}' => self.make(Node::Dict(Vec::new()))?,
+            b']' | 0x8f => self.make(Node::List(Vec::new()))?,
+            b')' => self.make(Node::Tuple(Vec::new()))?,
+            0x85..=0x87 => {
+                let items = self.pop_many(usize::from(opcode - 0x84))?;
+                self.make(Node::Tuple(items))?;
+            }
+            b't' | 0x91 => {
+                let items = self.pop_to_mark()?;
+                self.make(Node::Tuple(items))?;
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.list()?.push(item);
+            }
+            b'e' | 0x90 => {
+                let items = self.pop_to_mark()?;
+                self.list()?.extend(items);
+            }
+            b's' => {
+                let pair = self.pop_many(2)?;
+                self.set_items(&pair)?;
+            }
+            b'u' => {
+                let pairs = self.pop_to_mark()?;
+                self.set_items(&pairs)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Runs an opcode of the stack, the memo, or classes; returns false for any other opcode.
+    fn control(&mut self, opcode: u8) -> Result<bool, Refusal> {
+        match opcode {
+            0x80 => match self.input.byte()? {
+                0..=5 => {}
+                n => {
+                    return Err(format!(
+                        "is pickled with protocol {n}, which is not known; torch.save writes \
+                         protocol 2 unless told otherwise: save it again"
+                    ));
+                }
+            },
+            // The length of the next frame is not needed: all bytes are in memory.
+            0x95 => drop(self.input.take(8)?),
+            b'(' if self.marks.len() >= MAX_MARKS => return Err(too_large()),
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.pop_to_mark()?),
+            b'2' => {
+                let value = self.pop()?;
+                self.push(value)?;
+                self.push(value)?;
+            }
+            b'q' => self.remember(1)?,
+            b'r' => self.remember(4)?,
+            b'h' => self.recall(1)?,
+            b'j' => self.recall(4)?,
+            0x94 => {
+                let index = self.memo.len() as u64;
+                self.remember_as(index)?;
+            }
+            b'c' => {
+                let (module, name) = (self.input.line()?, self.input.line()?);
+                self.global(module, name)?;
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let (Value::Text(module), Value::Text(name)) = (module, name) else {
+                    return Err(damaged());
+                };
+                self.global(module, name)?;
+            }
+            b'R' => self.reduce()?,
+            0x81 => self.new_object(false)?,
+            0x92 => self.new_object(true)?,
+            b'b' => self.build()?,
+            b'Q' => self.persistent()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     pub(super) fn push(&mut self, value: Value<'a>) -> Result<(), Refusal> {

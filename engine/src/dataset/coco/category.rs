@@ -38,6 +38,12 @@ impl Category {
         names.map(|name| name.text().unwrap_or_default()).collect()
     }
 
+    fn has_names(&self) -> bool {
+        self.keypoints
+            .as_ref()
+            .is_some_and(|names| !names.is_empty())
+    }
+
     /// Formats `person (1)`.
     fn show(&self) -> String {
         match self.name.text() {
@@ -72,25 +78,12 @@ pub(super) fn choose(
     annotations: &[CocoAnnotation],
     wanted: Option<&str>,
 ) -> Result<Chosen, String> {
-    let mut counts: BTreeMap<Option<u64>, usize> = BTreeMap::new();
-    for annotation in annotations {
-        *counts.entry(annotation.category_id.id()).or_default() += 1;
-    }
-    let count = |category: &Category| counts.get(&category.id.id()).copied().unwrap_or_default();
-    let all = || {
-        categories
-            .iter()
-            .map(Category::show)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     if let Some(wanted) = wanted
         && !categories.iter().any(|c| c.is_called(wanted))
     {
-        return Err(format!(
-            "no category is called {wanted}; there are {}",
-            all()
-        ));
+        let all: Vec<_> = categories.iter().map(Category::show).collect();
+        let all = all.join(", ");
+        return Err(format!("no category is called {wanted}; there are {all}"));
     }
     if categories.is_empty() {
         let naming = unnamed(annotations, None)?;
@@ -101,72 +94,21 @@ pub(super) fn choose(
             others: 0,
         });
     }
-
+    let counts = Counts::of(annotations);
     let asked = |c: &&Category| wanted.is_none_or(|wanted| c.is_called(wanted));
-    let mut candidates = Vec::new();
-    let mut refusals = Vec::new();
-    for category in categories.iter().filter(asked) {
-        let names = category.names();
-        let naming = if names.is_empty() {
-            unnamed(annotations, category.id.id())
-        } else {
-            naming(&names)
-        };
-        match naming {
-            Ok(naming) => candidates.push(Candidate {
-                category,
-                naming,
-                n_annotations: count(category),
-            }),
-            Err(reason) => refusals.push((names.is_empty(), category.show(), reason)),
-        }
-    }
-    if candidates.is_empty() {
-        refusals.sort();
-        return Err(match &refusals[..] {
-            [(_, _, reason)] => reason.clone(),
-            [(_, name, reason), ..] => format!("category {name}: {reason}"),
-            [] => NO_KEYPOINTS.to_owned(),
-        });
-    }
-    let n_before = candidates.len();
-    // Prefer categories that have annotations, if any has.
-    if candidates.iter().any(|c| c.n_annotations > 0) {
-        candidates.retain(|c| c.n_annotations > 0);
-    }
-    let most = candidates.iter().map(|c| c.naming.n_known()).max();
-    let mut best = candidates
-        .iter()
-        .filter(|c| Some(c.naming.n_known()) == most);
-    let chosen = match (best.next(), best.next()) {
-        (Some(one), None) => one,
-        (first, second) => {
-            let both = [first, second]
-                .into_iter()
-                .flatten()
-                .map(|c| c.category.show());
-            return Err(format!(
-                "categories {} are people alike; choose one by --category NAME or ID",
-                both.collect::<Vec<_>>().join(" and ")
-            ));
-        }
-    };
+    let candidates = candidates(categories.iter().filter(asked), annotations, &counts)?;
+    let chosen = best(&candidates)?;
     let mut notes = notes(
         &chosen.naming,
         &format!("category {}", chosen.category.show()),
     );
-    let others =
-        annotations.len() - chosen.n_annotations - counts.get(&None).copied().unwrap_or_default();
-    let is_choice = n_before > 1
-        || categories
-            .iter()
-            .any(|c| !c.names().is_empty() && !std::ptr::eq(c, chosen.category));
-    if is_choice || others > 0 {
-        let rest = categories
-            .iter()
-            .filter(|c| !std::ptr::eq(*c, chosen.category));
-        let rest = rest.filter(|c| count(c) > 0 || !c.names().is_empty());
-        let rest = rest.map(|c| format!("{} with {} annotations", c.show(), count(c)));
+    let others = annotations.len() - chosen.n_annotations - counts.without_category();
+    let is_other = |c: &&Category| !std::ptr::eq(*c, chosen.category);
+    let has_others = categories.iter().filter(is_other).any(Category::has_names);
+    if candidates.len() > 1 || has_others || others > 0 {
+        let rest = categories.iter().filter(is_other);
+        let rest = rest.filter(|c| counts.get(c) > 0 || c.has_names());
+        let rest = rest.map(|c| format!("{} with {} annotations", c.show(), counts.get(c)));
         let text = format!(
             "category {} is read; left out: {}{}",
             chosen.category.show(),
@@ -185,6 +127,91 @@ pub(super) fn choose(
         notes,
         others,
     })
+}
+
+/// Numbers of annotations by category.
+struct Counts(BTreeMap<Option<u64>, usize>);
+
+impl Counts {
+    fn of(annotations: &[CocoAnnotation]) -> Self {
+        let mut counts = BTreeMap::new();
+        for annotation in annotations {
+            *counts.entry(annotation.category_id.id()).or_default() += 1;
+        }
+        Self(counts)
+    }
+
+    fn get(&self, category: &Category) -> usize {
+        let count = self.0.get(&category.id.id());
+        count.copied().unwrap_or_default()
+    }
+
+    fn without_category(&self) -> usize {
+        self.0.get(&None).copied().unwrap_or_default()
+    }
+}
+
+/// Returns the categories that have the joints of a person.
+///
+/// # Errors
+/// When there is none.
+fn candidates<'a>(
+    categories: impl Iterator<Item = &'a Category>,
+    annotations: &[CocoAnnotation],
+    counts: &Counts,
+) -> Result<Vec<Candidate<'a>>, String> {
+    let mut candidates = Vec::new();
+    let mut refusals = Vec::new();
+    for category in categories {
+        let naming = if category.has_names() {
+            naming(&category.names())
+        } else {
+            unnamed(annotations, category.id.id())
+        };
+        match naming {
+            Ok(naming) => candidates.push(Candidate {
+                category,
+                naming,
+                n_annotations: counts.get(category),
+            }),
+            Err(reason) => refusals.push((!category.has_names(), category.show(), reason)),
+        }
+    }
+    if !candidates.is_empty() {
+        return Ok(candidates);
+    }
+    refusals.sort();
+    Err(match &refusals[..] {
+        [(_, _, reason)] => reason.clone(),
+        [(_, name, reason), ..] => format!("category {name}: {reason}"),
+        [] => NO_KEYPOINTS.to_owned(),
+    })
+}
+
+/// Returns the candidate with most known joints; categories without annotations only count if none
+/// has any.
+///
+/// # Errors
+/// When two are equally good.
+fn best<'a, 'b>(candidates: &'b [Candidate<'a>]) -> Result<&'b Candidate<'a>, String> {
+    let has_annotations = candidates.iter().any(|c| c.n_annotations > 0);
+    let eligible = |c: &&Candidate<'_>| c.n_annotations > 0 || !has_annotations;
+    let eligible: Vec<_> = candidates.iter().filter(eligible).collect();
+    let most = eligible.iter().map(|c| c.naming.n_known()).max();
+    let mut best = eligible
+        .into_iter()
+        .filter(|c| Some(c.naming.n_known()) == most);
+    match (best.next(), best.next()) {
+        (Some(one), None) => Ok(one),
+        (first, second) => {
+            let both = [first, second].into_iter().flatten();
+            let both: Vec<_> = both.map(|c| c.category.show()).collect();
+            Err(format!(
+                "categories {} are people alike; choose one by --category NAME or ID",
+                both.join(" and ")
+            ))
+        }
+    }
 }
 
 /// Assumes the order of joints from their number where the file gives no names.

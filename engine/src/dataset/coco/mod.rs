@@ -23,6 +23,7 @@ pub use boxes::{BoxList, read_boxes};
 use super::find::PictureFolder;
 use super::json::{fields, is_json, read_json};
 use super::loose::{Loose, Numbers};
+use super::names::Naming;
 use super::picture::{self, MAX_SIDE};
 use super::{Dataset, DatasetSpec, Finding, LeftOut, Request, Sample, Severity};
 use crate::error::{Error, Result};
@@ -83,23 +84,8 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
 /// When the file cannot be read, has no images, annotations or joints of a person, or has several
 /// categories of people and none was requested.
 pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
-    const WHAT: &str = "COCO keypoints file (an object of images, annotations and categories)";
     let path = request.annotations;
-    let file: CocoFile = read_json(path, WHAT)?;
-    let (images, annotations) = match (file.images, file.annotations) {
-        (Some(images), Some(annotations)) => (images, annotations),
-        (images, _) => {
-            let missing = if images.is_none() {
-                "images"
-            } else {
-                "annotations"
-            };
-            let found = fields(path).join(", ");
-            let reason = format!("not a {WHAT}: `{missing}` is missing; it has {found}");
-            return Err(Error::data(path, reason));
-        }
-    };
-    let categories = file.categories.unwrap_or_default();
+    let (images, annotations, categories) = tables(path)?;
     let chosen = choose(&categories, &annotations, request.category);
     let Chosen {
         category_id,
@@ -126,38 +112,7 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
         ..LeftOut::default()
     };
     left_out.count("of another category", others);
-    let after_all = 1 + annotations
-        .iter()
-        .filter_map(|a| a.id.id())
-        .max()
-        .unwrap_or_default();
-    for (i, annotation) in annotations.into_iter().enumerate() {
-        if category_id.is_some()
-            && annotation
-                .category_id
-                .id()
-                .is_some_and(|id| Some(id) != category_id)
-        {
-            continue;
-        }
-        // Annotation ids only have to be unique.
-        let id = match annotation.id.word() {
-            Some(_) => None,
-            None => annotation.id.id(),
-        };
-        let id = id.unwrap_or(after_all.saturating_add(i as u64));
-        let image_id = annotation.image_id.clone();
-        let sample = image_id.id().and_then(|id| reader.samples.get_mut(&id));
-        let added = match sample {
-            None => Err(format!("`image_id` {image_id} is not among the images")),
-            Some(sample) => person(&annotation, id, &naming, &mut mended)
-                .map(|person| sample.annotations.push(person)),
-        };
-        if let Err(text) = added {
-            let finding = Finding::of_annotation(Severity::Error, path, id, text);
-            reader.findings.push(finding);
-        }
-    }
+    reader.people(annotations, category_id, &naming, &mut mended);
     reader.sizes();
     let Reader {
         samples, findings, ..
@@ -180,6 +135,22 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
     })
 }
 
+/// Reads images, annotations and categories of a file.
+fn tables(path: &Path) -> Result<(Vec<CocoImage>, Vec<CocoAnnotation>, Vec<Category>)> {
+    const WHAT: &str = "COCO keypoints file (an object of images, annotations and categories)";
+    let file: CocoFile = read_json(path, WHAT)?;
+    let missing = match (file.images, file.annotations) {
+        (Some(images), Some(annotations)) => {
+            return Ok((images, annotations, file.categories.unwrap_or_default()));
+        }
+        (None, _) => "images",
+        (Some(_), None) => "annotations",
+    };
+    let found = fields(path).join(", ");
+    let reason = format!("not a {WHAT}: `{missing}` is missing; it has {found}");
+    Err(Error::data(path, reason))
+}
+
 /// Builds the samples of a file.
 struct Reader<'a> {
     path: &'a Path,
@@ -190,6 +161,41 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Adds the people of a category to their images; without a category, everybody.
+    fn people(
+        &mut self,
+        annotations: Vec<CocoAnnotation>,
+        category_id: Option<u64>,
+        naming: &Naming,
+        mended: &mut Mended,
+    ) {
+        let ids = annotations.iter().filter_map(|a| a.id.id());
+        let after_all = 1 + ids.max().unwrap_or_default();
+        for (i, annotation) in annotations.into_iter().enumerate() {
+            let category = annotation.category_id.id();
+            if category_id.is_some() && category.is_some_and(|id| Some(id) != category_id) {
+                continue;
+            }
+            // Annotation ids only have to be unique.
+            let id = match annotation.id.word() {
+                Some(_) => None,
+                None => annotation.id.id(),
+            };
+            let id = id.unwrap_or(after_all.saturating_add(i as u64));
+            let image_id = annotation.image_id.clone();
+            let sample = image_id.id().and_then(|id| self.samples.get_mut(&id));
+            let added = match sample {
+                None => Err(format!("`image_id` {image_id} is not among the images")),
+                Some(sample) => person(&annotation, id, naming, mended)
+                    .map(|person| sample.annotations.push(person)),
+            };
+            if let Err(text) = added {
+                let finding = Finding::of_annotation(Severity::Error, self.path, id, text);
+                self.findings.push(finding);
+            }
+        }
+    }
+
     fn images(&mut self, images: Vec<CocoImage>, folder: &Path) {
         let pictures = PictureFolder::new(folder);
         // Images found by part of their name, with the name in the file.

@@ -2,114 +2,121 @@
 
 use super::*;
 
+type Spell = fn(&mut Value);
+
+fn each(value: &mut Value, change: fn(&mut Value)) {
+    value["annotations"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(change);
+}
+
+fn joints(value: &mut Value, change: fn(&[Value]) -> Value) {
+    for person in value["annotations"].as_array_mut().unwrap() {
+        let triples = person["keypoints"]
+            .as_array()
+            .unwrap()
+            .chunks(3)
+            .map(change);
+        let joints: Vec<Value> = triples.collect();
+        person["keypoints"] = json!(joints);
+    }
+}
+
+fn flat(value: &mut Value) {
+    for person in value["annotations"].as_array_mut().unwrap() {
+        let lists = person["keypoints"].as_array().unwrap();
+        let all: Vec<Value> = lists
+            .iter()
+            .flat_map(|l| l.as_array().unwrap().clone())
+            .collect();
+        person["keypoints"] = json!(all);
+    }
+}
+
+fn without(value: &mut Value, key: &'static str) {
+    for person in value["annotations"].as_array_mut().unwrap() {
+        person.as_object_mut().unwrap().remove(key);
+    }
+}
+
+/// Ways to write the sound file, and what of them is reported.
+const SPELLINGS: [(Spell, &str); 24] = [
+    (|v| each(v, |a| a["area"] = json!(0)), "no `area`"),
+    (|v| each(v, |a| a["area"] = Value::Null), "no `area`"),
+    (|v| each(v, |a| a["area"] = json!("NaN")), "no `area`"),
+    (|v| without(v, "area"), "no `area`"),
+    (|v| each(v, |a| a["bbox"] = Value::Null), "no usable `bbox`"),
+    (
+        |v| each(v, |a| a["bbox"] = json!([0, 0, 0, 0])),
+        "no usable `bbox`",
+    ),
+    (
+        |v| each(v, |a| a["bbox"] = json!([1, 2, -3, 4])),
+        "no usable `bbox`",
+    ),
+    (|v| each(v, |a| a["bbox"] = json!([])), "no usable `bbox`"),
+    (|v| without(v, "bbox"), "no usable `bbox`"),
+    (
+        |v| each(v, |a| a["bbox"] = json!(["10", "20.0", 16, "6"])),
+        "",
+    ),
+    (
+        |v| each(v, |a| a["num_keypoints"] = json!(0)),
+        "`num_keypoints`",
+    ),
+    (|v| each(v, |a| a["num_keypoints"] = json!(99)), ""),
+    (|v| without(v, "num_keypoints"), ""),
+    (|v| without(v, "iscrowd"), ""),
+    (|v| each(v, |a| a["iscrowd"] = json!("0")), ""),
+    (|v| joints(v, |j| json!([j[0], j[1]])), "without visibility"),
+    (
+        |v| {
+            joints(v, |j| json!([j[0], j[1]]));
+            flat(v);
+        },
+        "without visibility",
+    ),
+    (|v| joints(v, |j| json!([j[0], j[1], true])), ""),
+    (
+        |v| {
+            joints(v, |j| json!([j[0], j[1], 3]));
+            flat(v);
+        },
+        "other than 0, 1 and 2",
+    ),
+    (
+        |v| {
+            joints(v, |j| json!([j[0].to_string(), j[1], "2"]));
+            flat(v);
+        },
+        "",
+    ),
+    (
+        |v| {
+            v["images"][0]["id"] = json!("7");
+            each(v, |a| a["image_id"] = json!("07"));
+        },
+        "",
+    ),
+    (|v| each(v, |a| a["image_id"] = json!(7.0)), ""),
+    (
+        |v| {
+            v["images"][0]["width"] = json!(64.0);
+            v["images"][0]["height"] = json!("48");
+        },
+        "",
+    ),
+    (|v| each(v, |a| a["category_id"] = json!("1")), ""),
+];
+
 /// Fails when a way in which tools write or omit numbers is read differently from the usual one, or
 /// filled-in fields are not reported.
 #[test]
 fn tools_write_in_many_ways() {
-    type Spell = fn(&mut Value);
-    fn each(value: &mut Value, change: fn(&mut Value)) {
-        value["annotations"]
-            .as_array_mut()
-            .unwrap()
-            .iter_mut()
-            .for_each(change);
-    }
-    fn joints(value: &mut Value, change: fn(&[Value]) -> Value) {
-        for person in value["annotations"].as_array_mut().unwrap() {
-            let triples = person["keypoints"]
-                .as_array()
-                .unwrap()
-                .chunks(3)
-                .map(change);
-            let joints: Vec<Value> = triples.collect();
-            person["keypoints"] = json!(joints);
-        }
-    }
-    fn flat(value: &mut Value) {
-        for person in value["annotations"].as_array_mut().unwrap() {
-            let lists = person["keypoints"].as_array().unwrap();
-            let all: Vec<Value> = lists
-                .iter()
-                .flat_map(|l| l.as_array().unwrap().clone())
-                .collect();
-            person["keypoints"] = json!(all);
-        }
-    }
-    fn without(value: &mut Value, key: &'static str) {
-        for person in value["annotations"].as_array_mut().unwrap() {
-            person.as_object_mut().unwrap().remove(key);
-        }
-    }
     let (expected, _) = read_value(&sound());
-    let cases: [(Spell, &str); 24] = [
-        (|v| each(v, |a| a["area"] = json!(0)), "no `area`"),
-        (|v| each(v, |a| a["area"] = Value::Null), "no `area`"),
-        (|v| each(v, |a| a["area"] = json!("NaN")), "no `area`"),
-        (|v| without(v, "area"), "no `area`"),
-        (|v| each(v, |a| a["bbox"] = Value::Null), "no usable `bbox`"),
-        (
-            |v| each(v, |a| a["bbox"] = json!([0, 0, 0, 0])),
-            "no usable `bbox`",
-        ),
-        (
-            |v| each(v, |a| a["bbox"] = json!([1, 2, -3, 4])),
-            "no usable `bbox`",
-        ),
-        (|v| each(v, |a| a["bbox"] = json!([])), "no usable `bbox`"),
-        (|v| without(v, "bbox"), "no usable `bbox`"),
-        (
-            |v| each(v, |a| a["bbox"] = json!(["10", "20.0", 16, "6"])),
-            "",
-        ),
-        (
-            |v| each(v, |a| a["num_keypoints"] = json!(0)),
-            "`num_keypoints`",
-        ),
-        (|v| each(v, |a| a["num_keypoints"] = json!(99)), ""),
-        (|v| without(v, "num_keypoints"), ""),
-        (|v| without(v, "iscrowd"), ""),
-        (|v| each(v, |a| a["iscrowd"] = json!("0")), ""),
-        (|v| joints(v, |j| json!([j[0], j[1]])), "without visibility"),
-        (
-            |v| {
-                joints(v, |j| json!([j[0], j[1]]));
-                flat(v);
-            },
-            "without visibility",
-        ),
-        (|v| joints(v, |j| json!([j[0], j[1], true])), ""),
-        (
-            |v| {
-                joints(v, |j| json!([j[0], j[1], 3]));
-                flat(v);
-            },
-            "other than 0, 1 and 2",
-        ),
-        (
-            |v| {
-                joints(v, |j| json!([j[0].to_string(), j[1], "2"]));
-                flat(v);
-            },
-            "",
-        ),
-        (
-            |v| {
-                v["images"][0]["id"] = json!("7");
-                each(v, |a| a["image_id"] = json!("07"));
-            },
-            "",
-        ),
-        (|v| each(v, |a| a["image_id"] = json!(7.0)), ""),
-        (
-            |v| {
-                v["images"][0]["width"] = json!(64.0);
-                v["images"][0]["height"] = json!("48");
-            },
-            "",
-        ),
-        (|v| each(v, |a| a["category_id"] = json!("1")), ""),
-    ];
-    for (i, (spell, said)) in cases.into_iter().enumerate() {
+    for (i, (spell, said)) in SPELLINGS.into_iter().enumerate() {
         let mut value = sound();
         spell(&mut value);
         let (data, findings) = read_value(&value);
