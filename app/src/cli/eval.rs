@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use poselens_engine::dataset::orientation::open_note;
-use poselens_engine::dataset::{Request, Split, coco, guess_format, picture, usual_images};
-use poselens_engine::estimator::Averaging;
+use poselens_engine::dataset::{
+    Dataset, Request, Split, coco, guess_format, picture, usual_images,
+};
+use poselens_engine::estimator::{Averaging, Network};
 use poselens_engine::eval::{
     EvalOptions, EvalReport, METRICS, chart, check_people, evaluate, evaluate_scenes,
 };
@@ -16,7 +18,7 @@ use poselens_engine::geometry::Roi;
 use poselens_engine::output::{Approach, Timings};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::sample::{LeftOut, Sample};
-use poselens_engine::skeleton::Skeleton;
+use poselens_engine::skeleton::{JointMap, Skeleton};
 use poselens_engine::train::orientation::{settle_by_fit, settled_note};
 use serde::Serialize;
 
@@ -108,127 +110,11 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     };
     averaging.check()?;
     let mut network = args.network.load(common, args.decode.as_deref())?;
-    let images = args.images.clone();
-    let images = images.unwrap_or_else(|| usual_images(&args.annotations));
-    let format = guess_format(&args.annotations)?;
-    let mut dataset = format.load(&Request {
-        category: args.labels.category.as_deref(),
-        orientation: args.labels.orientation.unwrap_or_default(),
-        ..Request::new(&args.annotations, &images, Split::HeldOut)
-    })?;
-    if dataset.samples.iter().all(|s| s.annotations.is_empty())
-        && dataset.left_out.people.is_empty()
-    {
-        bail!("{}: no labelled people", args.annotations.display());
-    }
-    dataset.require_pictures(&images)?;
-    let n_open = dataset.open.len();
-    if n_open > 0 {
-        let settled = settle_by_fit(&mut dataset, &mut network)?;
-        let note = settled.map_or_else(|| open_note(n_open), |o| settled_note(n_open, o));
-        tracing::warn!("{}: {note}", args.annotations.display());
-        dataset.notes.push(note);
-    }
-    let n_unknown = dataset.left_out.joints.len();
-    let answers = network.skeleton();
-    let strangers = || {
-        anyhow!(
-            "{}: the labels are {}, model {} finds {}",
-            args.annotations.display(),
-            dataset.skeleton.name,
-            args.network.model,
-            answers.name
-        )
-    };
-    let approach = network.spec().approach;
-    // Either the labels are renamed to the model's joints, or, if the skeleton has joints computed
-    // from others, the predictions to the labels' joints.
-    let (names, mut dataset) = match approach {
-        Approach::TopDown => (
-            Vec::new(),
-            dataset.renamed_to(answers).ok_or_else(strangers)?,
-        ),
-        Approach::BottomUp => {
-            let names = answers.map_to(&dataset.skeleton.name);
-            (names.ok_or_else(strangers)?, dataset)
-        }
-    };
-    let skeleton = dataset.skeleton;
-    let lost = &dataset.left_out.joints[n_unknown..];
-    if !lost.is_empty() {
-        let note = format!(
-            "{} does not find {}: not measured",
-            args.network.model,
-            lost.join(", ")
-        );
-        tracing::warn!("{note}");
-        dataset.notes.push(note);
-    }
-    let n_told = dataset.left_out.people.len();
-    check_people(&dataset.samples, &mut dataset.left_out)
-        .with_context(|| args.annotations.display().to_string())?;
-    if dataset.left_out.people.len() > n_told {
-        let note = format!(
-            "people left out of the measurement: {}",
-            dataset.left_out.reasons()
-        );
-        tracing::warn!("{note}");
-        dataset.notes.push(note);
-    }
-    let mut options = EvalOptions::new(*network.input());
-    options.pck_threshold = args.pck_thr;
-    options.pckh_threshold = args.pckh_thr;
-    let mut boxes_left_out = 0;
-    if args.boxes != "gt" {
-        let found = coco::read_boxes(Path::new(&args.boxes), &dataset)?;
-        boxes_left_out = found.of_other_categories + found.of_other_pictures;
-        if boxes_left_out > 0 {
-            tracing::warn!(
-                "{}: {} boxes are used, {} are of other categories and {} of other images",
-                args.boxes,
-                found.boxes.len(),
-                found.of_other_categories,
-                found.of_other_pictures
-            );
-        }
-        options.boxes = Some(found.boxes);
-    }
-    let progress = Progress::new(None);
-    progress.expect(Some(dataset.samples.len() as u64));
-    let mut pictures = Pictures::default();
-    let mut timings = Timings::default();
-    let mut look = |sample: &Sample, roi: Option<&Roi>| {
-        let frame = pictures.frame(sample)?;
-        progress.set(pictures.n_read);
-        let whole = Roi::whole(frame.size(), options.input.size.aspect());
-        let roi = roi.unwrap_or(&whole);
-        network.look_averaged(&frame, roi, &averaging, &mut timings)
-    };
-    let samples = &dataset.samples;
-    let mut report = match approach {
-        Approach::TopDown => evaluate(skeleton, samples, &options, &mut |sample, roi| {
-            let found = look(sample, Some(roi))?.into_iter().next();
-            Ok(found.map_or_else(Vec::new, |found| found.joints))
-        }),
-        Approach::BottomUp => evaluate_scenes(skeleton, samples, &options, &mut |sample| {
-            let found = look(sample, None)?;
-            Ok(found.iter().map(|person| person.renamed(&names)).collect())
-        }),
-    }?;
-    progress.finish();
-    if args.metric != "all" {
-        report.keep_only(&args.metric);
-        let needed = match args.metric.as_str() {
-            "pck" if report.pck.is_none() => "labelled torsos and --boxes gt",
-            "pckh" if report.pckh.is_none() => "labelled heads (or head boxes) and --boxes gt",
-            "oks" if report.oks.is_none() => "a skeleton with OKS sigmas",
-            _ => "",
-        };
-        if !needed.is_empty() {
-            let (metric, joints) = (&args.metric, &skeleton.name);
-            bail!("{metric} cannot be measured here: it needs {needed}; the joints are {joints}");
-        }
-    }
+    let labels = args.labels(&mut network)?;
+    let (options, boxes_left_out) = args.options(&network, &labels.dataset)?;
+    let report = measure(&mut network, &labels, &options, &averaging)?;
+    let skeleton = labels.dataset.skeleton;
+    let report = args.chosen(report, skeleton)?;
     let document = Document {
         model: args.network.model.clone(),
         device: network.device().spec.to_string(),
@@ -238,13 +124,13 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
             .unwrap_or_else(|| network.card().heatmap.decode.clone()),
         flip: args.flip,
         scales: args.scales.clone(),
-        boxes: match approach {
+        boxes: match network.spec().approach {
             Approach::TopDown => args.boxes.clone(),
             Approach::BottomUp => "no".to_owned(),
         },
-        left_out: dataset.left_out.clone(),
+        left_out: labels.dataset.left_out,
         boxes_left_out,
-        notes: dataset.notes.clone(),
+        notes: labels.dataset.notes,
         report,
     };
     if let Some(path) = &args.plot {
@@ -254,6 +140,170 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         return super::print_json(&document);
     }
     super::print_line(document.table(skeleton))
+}
+
+/// Labels to evaluate on.
+struct Labels {
+    dataset: Dataset,
+    /// The labels' joints among the network's, for networks whose predictions are renamed.
+    names: JointMap,
+}
+
+impl EvalArgs {
+    /// Reads the labels, and notes what of them is not measured.
+    fn labels(&self, network: &mut Network) -> anyhow::Result<Labels> {
+        let dataset = self.read(network)?;
+        let n_unknown = dataset.left_out.joints.len();
+        let answers = network.skeleton();
+        let strangers = || {
+            anyhow!(
+                "{}: the labels are {}, model {} finds {}",
+                self.annotations.display(),
+                dataset.skeleton.name,
+                self.network.model,
+                answers.name
+            )
+        };
+        // Either the labels are renamed to the model's joints, or, if the skeleton has joints
+        // computed from others, the predictions to the labels' joints.
+        let (names, mut dataset) = match network.spec().approach {
+            Approach::TopDown => (
+                Vec::new(),
+                dataset.renamed_to(answers).ok_or_else(strangers)?,
+            ),
+            Approach::BottomUp => {
+                let names = answers.map_to(&dataset.skeleton.name);
+                (names.ok_or_else(strangers)?, dataset)
+            }
+        };
+        let lost = &dataset.left_out.joints[n_unknown..];
+        if !lost.is_empty() {
+            let note = format!(
+                "{} does not find {}: not measured",
+                self.network.model,
+                lost.join(", ")
+            );
+            tracing::warn!("{note}");
+            dataset.notes.push(note);
+        }
+        let n_told = dataset.left_out.people.len();
+        check_people(&dataset.samples, &mut dataset.left_out)
+            .with_context(|| self.annotations.display().to_string())?;
+        if dataset.left_out.people.len() > n_told {
+            let note = format!(
+                "people left out of the measurement: {}",
+                dataset.left_out.reasons()
+            );
+            tracing::warn!("{note}");
+            dataset.notes.push(note);
+        }
+        Ok(Labels { dataset, names })
+    }
+
+    /// Reads the labels as they are; `network` decides how images are to be rotated if the labels
+    /// do not say.
+    fn read(&self, network: &mut Network) -> anyhow::Result<Dataset> {
+        let images = self.images.clone();
+        let images = images.unwrap_or_else(|| usual_images(&self.annotations));
+        let format = guess_format(&self.annotations)?;
+        let mut dataset = format.load(&Request {
+            category: self.labels.category.as_deref(),
+            orientation: self.labels.orientation.unwrap_or_default(),
+            ..Request::new(&self.annotations, &images, Split::HeldOut)
+        })?;
+        if dataset.samples.iter().all(|s| s.annotations.is_empty())
+            && dataset.left_out.people.is_empty()
+        {
+            bail!("{}: no labelled people", self.annotations.display());
+        }
+        dataset.require_pictures(&images)?;
+        let n_open = dataset.open.len();
+        if n_open > 0 {
+            let settled = settle_by_fit(&mut dataset, network)?;
+            let note = settled.map_or_else(|| open_note(n_open), |o| settled_note(n_open, o));
+            tracing::warn!("{}: {note}", self.annotations.display());
+            dataset.notes.push(note);
+        }
+        Ok(dataset)
+    }
+
+    /// Returns the options of the evaluation, and how many of a detector's boxes are not used.
+    fn options(
+        &self,
+        network: &Network,
+        dataset: &Dataset,
+    ) -> anyhow::Result<(EvalOptions, usize)> {
+        let mut options = EvalOptions::new(*network.input());
+        options.pck_threshold = self.pck_thr;
+        options.pckh_threshold = self.pckh_thr;
+        if self.boxes == "gt" {
+            return Ok((options, 0));
+        }
+        let found = coco::read_boxes(Path::new(&self.boxes), dataset)?;
+        let n_left_out = found.of_other_categories + found.of_other_pictures;
+        if n_left_out > 0 {
+            tracing::warn!(
+                "{}: {} boxes are used, {} are of other categories and {} of other images",
+                self.boxes,
+                found.boxes.len(),
+                found.of_other_categories,
+                found.of_other_pictures
+            );
+        }
+        options.boxes = Some(found.boxes);
+        Ok((options, n_left_out))
+    }
+
+    /// Returns the report of the chosen metric alone.
+    fn chosen(&self, mut report: EvalReport, skeleton: &Skeleton) -> anyhow::Result<EvalReport> {
+        if self.metric == "all" {
+            return Ok(report);
+        }
+        report.keep_only(&self.metric);
+        let needed = match self.metric.as_str() {
+            "pck" if report.pck.is_none() => "labelled torsos and --boxes gt",
+            "pckh" if report.pckh.is_none() => "labelled heads (or head boxes) and --boxes gt",
+            "oks" if report.oks.is_none() => "a skeleton with OKS sigmas",
+            _ => return Ok(report),
+        };
+        let (metric, joints) = (&self.metric, &skeleton.name);
+        bail!("{metric} cannot be measured here: it needs {needed}; the joints are {joints}");
+    }
+}
+
+/// Runs the network on all labelled people or images, and compares.
+fn measure(
+    network: &mut Network,
+    labels: &Labels,
+    options: &EvalOptions,
+    averaging: &Averaging,
+) -> anyhow::Result<EvalReport> {
+    let approach = network.spec().approach;
+    let Labels { dataset, names } = labels;
+    let (skeleton, samples) = (dataset.skeleton, &dataset.samples);
+    let progress = Progress::new(None);
+    progress.expect(Some(samples.len() as u64));
+    let mut pictures = Pictures::default();
+    let mut timings = Timings::default();
+    let mut look = |sample: &Sample, roi: Option<&Roi>| {
+        let frame = pictures.frame(sample)?;
+        progress.set(pictures.n_read);
+        let whole = Roi::whole(frame.size(), options.input.size.aspect());
+        let roi = roi.unwrap_or(&whole);
+        network.look_averaged(&frame, roi, averaging, &mut timings)
+    };
+    let report = match approach {
+        Approach::TopDown => evaluate(skeleton, samples, options, &mut |sample, roi| {
+            let found = look(sample, Some(roi))?.into_iter().next();
+            Ok(found.map_or_else(Vec::new, |found| found.joints))
+        }),
+        Approach::BottomUp => evaluate_scenes(skeleton, samples, options, &mut |sample| {
+            let found = look(sample, None)?;
+            Ok(found.iter().map(|person| person.renamed(names)).collect())
+        }),
+    }?;
+    progress.finish();
+    Ok(report)
 }
 
 /// Cache of the current sample's image: several people in one image read it once.

@@ -172,6 +172,21 @@ impl TrainArgs {
         self.annotations.iter().enumerate().map(set).collect()
     }
 
+    /// Returns what may differ when a training is resumed.
+    fn changes(&self) -> Changes {
+        let moved = |annotations: PathBuf, images| Moved {
+            annotations,
+            images,
+        };
+        let held_out = self.val_annotations.clone();
+        let sets = self.sets().into_iter();
+        Changes {
+            epochs: self.epochs,
+            data: sets.map(|set| moved(set.annotations, set.images)).collect(),
+            validation: held_out.map(|labels| moved(labels, self.val_images.clone())),
+        }
+    }
+
     /// Rejects --images and --weight if their number does not match --annotations.
     fn check_sets(&self) -> Result<(), Error> {
         let n = self.annotations.len();
@@ -283,21 +298,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let out = args.out.as_ref().context("--out is missing")?;
     let mut trainer = if args.resume {
         args.check_sets().map_err(WrongUsage)?;
-        let moved = |annotations: PathBuf, images| Moved {
-            annotations,
-            images,
-        };
-        let held_out = args.val_annotations.clone();
-        let changes = Changes {
-            epochs: args.epochs,
-            data: args
-                .sets()
-                .into_iter()
-                .map(|set| moved(set.annotations, set.images))
-                .collect(),
-            validation: held_out.map(|labels| moved(labels, args.val_images.clone())),
-        };
-        Trainer::resume_with(out, &changes, hardware)?
+        Trainer::resume_with(out, &args.changes(), hardware)?
     } else {
         Trainer::begin(args.config()?, out, hardware)?
     };
@@ -316,55 +317,70 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let outcome = trainer.run(args.stop_after_epochs, &news, &stop);
     drop(news);
     display.join();
-    let ended = match outcome? {
-        Reason::Finished => "finished",
-        Reason::EpochLimit => "epoch limit",
-        Reason::Asked | Reason::Diverged => "stopped",
-    };
-    let document = Document {
-        model: &trainer.config().model,
-        device: trainer.device().spec.to_string(),
-        out: out.display().to_string(),
-        ended,
-        epochs: trainer.epochs(),
-        steps: trainer.steps(),
-        best_epoch: trainer.best().map(|best| best.epoch),
-        left_out: trainer.left_out(),
-        broken_pictures: trainer.broken().len(),
-        first_broken: trainer.broken().first().map(|b| b.reason.as_str()),
-        peak_memory_mib: peak_memory_mib(),
-        history: trainer.history(),
-    };
+    let document = Document::of(&trainer, out, outcome?);
     if args.json {
-        return super::print_json(&document);
+        super::print_json(&document)
+    } else {
+        document.print()
     }
-    super::print_line(format_args!(
-        "{}: {ended} after {} epochs, {} steps; weights in {}{}",
-        document.model,
-        document.epochs,
-        document.steps,
-        document.out,
-        if ended == "finished" {
-            ""
-        } else {
-            "; --resume continues from there"
+}
+
+impl<'a> Document<'a> {
+    fn of(trainer: &'a Trainer, out: &Path, reason: Reason) -> Self {
+        Self {
+            model: &trainer.config().model,
+            device: trainer.device().spec.to_string(),
+            out: out.display().to_string(),
+            ended: match reason {
+                Reason::Finished => "finished",
+                Reason::EpochLimit => "epoch limit",
+                Reason::Asked | Reason::Diverged => "stopped",
+            },
+            epochs: trainer.epochs(),
+            steps: trainer.steps(),
+            best_epoch: trainer.best().map(|best| best.epoch),
+            left_out: trainer.left_out(),
+            broken_pictures: trainer.broken().len(),
+            first_broken: trainer.broken().first().map(|b| b.reason.as_str()),
+            peak_memory_mib: peak_memory_mib(),
+            history: trainer.history(),
         }
-    ))?;
-    if let Some(first) = document.first_broken {
-        let n = counted(document.broken_pictures, "image");
-        super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
     }
-    if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
-        let best = document.history.iter().find(|r| r.epoch == best.epoch);
-        if let (Some(before), Some(after)) = (first.pck, best.and_then(|r| r.pck)) {
+
+    /// Prints the summary as text.
+    fn print(&self) -> anyhow::Result<()> {
+        super::print_line(format_args!(
+            "{}: {} after {} epochs, {} steps; weights in {}{}",
+            self.model,
+            self.ended,
+            self.epochs,
+            self.steps,
+            self.out,
+            if self.ended == "finished" {
+                ""
+            } else {
+                "; --resume continues from there"
+            }
+        ))?;
+        if let Some(first) = self.first_broken {
+            let n = counted(self.broken_pictures, "image");
+            super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
+        }
+        let best = self
+            .history
+            .iter()
+            .find(|r| Some(r.epoch) == self.best_epoch);
+        if let Some(before) = self.history.first().and_then(|first| first.pck)
+            && let Some(after) = best.and_then(|best| best.pck)
+        {
             super::print_line(format_args!(
                 "PCK@0.2 {:.2} % at first, {:.2} % at best",
                 100.0 * before,
                 100.0 * after
             ))?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Shows events on standard error until the channel closes: a bar on a terminal, and one line per

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poselens_engine::Result;
 use poselens_engine::device::{DeviceSpec, compiled, select};
@@ -15,8 +15,8 @@ use poselens_engine::overlay::OVERLAYS;
 use poselens_engine::pipeline::session::{ModelRecord, SessionPlan, SessionTap, weights_digest};
 use poselens_engine::pose::Pose;
 use poselens_engine::record::Backpressure;
-use poselens_engine::source::camera::{CameraInfo, list_cameras};
-use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::source::camera::{CameraFormat, CameraInfo, list_cameras};
+use poselens_engine::source::{FrameSource, OpenOptions, SourceInfo, SourceSpec};
 use poselens_engine::train::Hardware;
 
 use super::Common;
@@ -33,22 +33,6 @@ pub fn context(
     weights: Option<PathBuf>,
 ) -> anyhow::Result<GuiContext> {
     let device = select(common.device)?;
-    // The window displays a path that is not valid UTF-8 in a lossy form.
-    let given = input.map(|input| (input.to_string_lossy().into_owned(), input));
-    let input = given.as_ref().map(|(shown, _)| shown.clone());
-    // A weights file applies only to the model given with it.
-    let has_weights = |spec: &ModelSpec| {
-        spec.bundled.is_some() || weights.is_some() && model.as_deref() == Some(spec.name)
-    };
-    let models = MODELS
-        .iter()
-        .filter(|m| has_weights(m))
-        .map(|m| ModelChoice {
-            name: m.name.to_owned(),
-            help: m.summary.to_owned(),
-        })
-        .collect();
-    let hardware_device = common.device;
     let places = places(device.spec, common.threads);
     let devices = places.iter().enumerate().map(|(i, &place)| DeviceChoice {
         name: device_name(place),
@@ -58,45 +42,30 @@ pub fn context(
         },
     });
     let devices: Vec<_> = devices.collect();
-    let (common, named) = (common.clone(), model.clone());
-    // Filled when a model is loaded, because a recording must not wait for a digest.
-    let digests = Arc::new(Mutex::new(BTreeMap::new()));
-    // Source texts by the name each source reports.
-    let specs = Arc::new(Mutex::new(BTreeMap::new()));
-    let opened = Arc::clone(&specs);
-    let (known, described) = (Arc::clone(&digests), Arc::clone(&digests));
-    let names: Vec<_> = devices.iter().map(|d| d.name.clone()).collect();
-    let make_infer = move |name: &str, place: usize| {
-        let (model, trained_here) = trained::split(name);
-        let args = NetworkArgs {
-            model: model.to_owned(),
-            weights: trained_here
-                .or_else(|| weights.clone().filter(|_| named.as_deref() == Some(name))),
-        };
-        let digest = weights_digest(args.weights.as_deref())?;
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        let device = names[place].clone();
-        known.insert(name.to_owned(), (digest.clone(), device.clone()));
-        known.insert(trained::title(name), (digest, device));
-        drop(known);
-        let (device, threads) = places[place];
-        let on = Common {
-            device,
-            threads,
-            ..common.clone()
-        };
-        // Joints are smoothed here; the window shows the raw ones if smoothing is off.
-        let infer: Box<dyn Infer> = Box::new(Titled {
-            estimator: Estimator::new(args.load(&on, None)?, true),
-            title: trained::title(name).into(),
-        });
-        Ok(infer)
+    // A weights file applies only to the model given with it.
+    let has_weights = |spec: &&ModelSpec| {
+        spec.bundled.is_some() || weights.is_some() && model.as_deref() == Some(spec.name)
     };
-    let parse = Arc::new(move |text: &str| match &given {
-        Some((shown, exact)) if shown == text => SourceSpec::parse(exact),
-        _ => SourceSpec::parse(text),
+    let models = MODELS.iter().filter(has_weights).map(|m| ModelChoice {
+        name: m.name.to_owned(),
+        help: m.summary.to_owned(),
     });
-    let parse_to_open = Arc::clone(&parse);
+    let models = models.collect();
+    let networks = Arc::new(Networks {
+        common: common.clone(),
+        named: model.clone().zip(weights),
+        places,
+        loaded: Mutex::default(),
+    });
+    // The window displays a path that is not valid UTF-8 in a lossy form.
+    let given = input.map(|input| (input.to_string_lossy().into_owned(), input));
+    let input = given.as_ref().map(|(shown, _)| shown.clone());
+    let sources = Arc::new(Sources {
+        given,
+        opened: Mutex::default(),
+    });
+    let (described, recorded) = (Arc::clone(&networks), Arc::clone(&networks));
+    let to_record = Arc::clone(&sources);
     Ok(GuiContext {
         input,
         model,
@@ -106,20 +75,9 @@ pub fn context(
         sample_clip: Some("sample".to_owned()),
         synthetic: SYNTHETIC.to_owned(),
         log: None,
-        open_source: Arc::new(move |text, format| {
-            let options = OpenOptions {
-                format,
-                is_indexed_ahead: true,
-                ..OpenOptions::default()
-            };
-            let source = parse_to_open(text)?.open(&options)?;
-            let mut specs = opened.lock().unwrap_or_else(PoisonError::into_inner);
-            specs.insert(source.info().name.clone(), text.to_owned());
-            drop(specs);
-            Ok(source)
-        }),
-        make_infer: Arc::new(make_infer),
-        describe_model: Arc::new(move |name| model_record(name, &described)),
+        open_source: Arc::new(move |text, format| sources.open(text, format)),
+        make_infer: Arc::new(move |name, place| networks.load(name, place)),
+        describe_model: Arc::new(move |name| described.record(name)),
         list_cameras: Arc::new(|| {
             let cameras = list_cameras()?;
             // By place: numbers change when cameras are connected or removed, and names may be
@@ -131,36 +89,130 @@ pub fn context(
             Ok(cameras.iter().map(choice).collect())
         }),
         start_recording: Arc::new(move |folder, first, exports| {
-            let model = |output: &Arc<PoseOutput>| model_record(&output.model, &digests);
-            let specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
-            let spec = specs.get(&first.source.name).cloned();
-            drop(specs);
-            // No frame of a file may be dropped; the synthetic source is endless.
-            let is_endless = spec.as_ref().is_some_and(|s| s.starts_with(SYNTHETIC));
-            let is_file = !first.source.is_live && !is_endless;
-            let file = spec.as_deref().filter(|_| is_file).map(|text| parse(text));
-            let plan = SessionPlan {
-                folder: folder.to_owned(),
-                source_spec: spec.unwrap_or_default(),
-                model: first.output.as_ref().map(model),
-                backpressure: if is_file {
-                    Backpressure::Block
-                } else {
-                    Backpressure::DropNewest
-                },
-                exports: exports.to_vec(),
-                file: file.transpose()?,
-            };
+            let model = |output: &Arc<PoseOutput>| recorded.record(&output.model);
+            let model = first.output.as_ref().map(model);
+            let plan = to_record.plan(&first.source, folder, model, exports)?;
             Ok(Box::new(SessionTap::create(plan, first)?))
         }),
         hardware: Hardware {
-            device: hardware_device,
+            device: common.device,
             threads: 0,
         },
         trainings_folder: folders::trainings().unwrap_or_else(|| "trainings".into()),
         recordings_folder: folders::recordings().unwrap_or_else(|| ".".into()),
         settings_file: folders::project().map(|p| p.config_dir().join("settings.toml")),
     })
+}
+
+/// Networks as the window names them.
+struct Networks {
+    common: Common,
+    /// The model and the weights file of the command line.
+    named: Option<(String, PathBuf)>,
+    places: Vec<Place>,
+    /// Digest of the weights and name of the device, by name and by title. Filled when a network is
+    /// loaded, because a recording must not wait for a digest.
+    loaded: Mutex<BTreeMap<String, (String, String)>>,
+}
+
+impl Networks {
+    /// Loads the network called `name` on the device with the index `place`.
+    fn load(&self, name: &str, place: usize) -> Result<Box<dyn Infer>> {
+        let (model, trained_here) = trained::split(name);
+        let named = self.named.as_ref().filter(|(model, _)| model == name);
+        let args = NetworkArgs {
+            model: model.to_owned(),
+            weights: trained_here.or_else(|| named.map(|(_, weights)| weights.clone())),
+        };
+        let place = self.places[place];
+        let loaded = (weights_digest(args.weights.as_deref())?, device_name(place));
+        let title = trained::title(name);
+        let mut all = lock(&self.loaded);
+        all.insert(name.to_owned(), loaded.clone());
+        all.insert(title.clone(), loaded);
+        drop(all);
+        let (device, threads) = place;
+        let on = Common {
+            device,
+            threads,
+            ..self.common.clone()
+        };
+        // Joints are smoothed here; the window shows the raw ones if smoothing is off.
+        Ok(Box::new(Titled {
+            estimator: Estimator::new(args.load(&on, None)?, true),
+            title: title.into(),
+        }))
+    }
+
+    /// Returns the entry of a recording's manifest for the network of this name or title.
+    fn record(&self, name: &str) -> ModelRecord {
+        let (weights, device) = lock(&self.loaded).get(name).cloned().unwrap_or_default();
+        ModelRecord {
+            name: trained::title(name),
+            weights,
+            device,
+        }
+    }
+}
+
+/// Sources as the window names them.
+struct Sources {
+    /// The input of the command line, as shown and exactly.
+    given: Option<(String, OsString)>,
+    /// Texts of opened sources, by the name that each source reports.
+    opened: Mutex<BTreeMap<String, String>>,
+}
+
+impl Sources {
+    fn parse(&self, text: &str) -> Result<SourceSpec> {
+        match &self.given {
+            Some((shown, exact)) if shown == text => SourceSpec::parse(exact),
+            _ => SourceSpec::parse(text),
+        }
+    }
+
+    fn open(&self, text: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>> {
+        let options = OpenOptions {
+            format,
+            is_indexed_ahead: true,
+            ..OpenOptions::default()
+        };
+        let source = self.parse(text)?.open(&options)?;
+        lock(&self.opened).insert(source.info().name.clone(), text.to_owned());
+        Ok(source)
+    }
+
+    /// Returns the plan of a recording of `source`.
+    fn plan(
+        &self,
+        source: &SourceInfo,
+        folder: &Path,
+        model: Option<ModelRecord>,
+        exports: &[String],
+    ) -> Result<SessionPlan> {
+        let text = lock(&self.opened).get(&source.name).cloned();
+        // No frame of a file may be dropped; the synthetic source is endless.
+        let is_endless = text.as_ref().is_some_and(|s| s.starts_with(SYNTHETIC));
+        let is_file = !source.is_live && !is_endless;
+        let file = text.as_deref().filter(|_| is_file);
+        let file = file.map(|text| self.parse(text)).transpose()?;
+        Ok(SessionPlan {
+            folder: folder.to_owned(),
+            model,
+            exports: exports.to_vec(),
+            source_spec: text.unwrap_or_default(),
+            backpressure: if is_file {
+                Backpressure::Block
+            } else {
+                Backpressure::DropNewest
+            },
+            file,
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Source text of the synthetic source, which is endless.
@@ -225,17 +277,6 @@ fn device_name((spec, threads): Place) -> String {
         (DeviceSpec::Cpu, Some(1)) => "CPU, 1 thread".to_owned(),
         (DeviceSpec::Cpu, Some(n)) => format!("CPU, {n} threads"),
         (other, _) => other.to_string(),
-    }
-}
-
-/// Returns the entry of a recording's manifest for the model of this name.
-fn model_record(name: &str, known: &Mutex<BTreeMap<String, (String, String)>>) -> ModelRecord {
-    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    let (weights, device) = known.get(name).cloned().unwrap_or_default();
-    ModelRecord {
-        name: trained::title(name),
-        weights,
-        device,
     }
 }
 

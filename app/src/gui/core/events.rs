@@ -1,10 +1,12 @@
 //! Handles reports of the worker threads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use eframe::egui;
+use poselens_engine::Error;
 use poselens_engine::pipeline::Event;
-use poselens_engine::source::SourceStatus;
+use poselens_engine::source::{SourceInfo, SourceStatus};
 
 use crate::figures;
 use crate::gui::action::{Action, ModelAction, RecordAction, Sheet, SourceAction, WindowAction};
@@ -64,39 +66,10 @@ impl Core {
     fn on_event(&mut self, event: Event) {
         let ui_state = &mut self.ui_state;
         match event {
-            Event::SourceReady(info) => {
-                // Opening the first camera that works yields a source with a different name.
-                let cameras = ui_state.cameras.iter().flatten();
-                if let Some(wanted) = &mut ui_state.wanted_source
-                    && wanted.spec == "camera:"
-                    && let Some(camera) = cameras.into_iter().find(|c| c.label == info.name)
-                {
-                    wanted.clone_from(camera);
-                }
-                ui_state.source = Some(info);
-                ui_state.running_source = ui_state.wanted_source.clone();
-                ui_state.source_status = SourceStatus::Ok;
-                ui_state.is_opening = false;
-                ui_state.has_ended = false;
-                // Warnings and errors about the previous source are obsolete; info messages stay.
-                ui_state.status.take_if(|s| s.level != Level::Info);
-                self.remember_opened();
-                self.record_new_source();
-            }
+            Event::SourceReady(info) => self.on_source_ready(info),
             Event::SourceFailed { name, error } => {
                 tracing::warn!(source = name, %error, "source failed");
-                self.opening_path = None;
-                let failed = ui_state.wanted_source.clone();
-                if std::mem::take(&mut ui_state.is_opening) {
-                    ui_state.wanted_source = ui_state.running_source.clone();
-                }
-                match failed {
-                    Some(wanted) => ui_state.fail(
-                        error.to_string(),
-                        Action::Source(SourceAction::Open(wanted)),
-                    ),
-                    None => ui_state.say(Level::Error, error.to_string()),
-                }
+                self.on_source_failed(&error);
             }
             Event::SourceWarning { name, warning, .. } => {
                 ui_state.say(Level::Warning, format!("{name}: {warning}"));
@@ -156,6 +129,43 @@ impl Core {
                     Action::Window(WindowAction::RestartWorkers),
                 );
             }
+        }
+    }
+
+    fn on_source_ready(&mut self, info: Arc<SourceInfo>) {
+        let ui_state = &mut self.ui_state;
+        // Opening the first camera that works yields a source with a different name.
+        let cameras = ui_state.cameras.iter().flatten();
+        if let Some(wanted) = &mut ui_state.wanted_source
+            && wanted.spec == "camera:"
+            && let Some(camera) = cameras.into_iter().find(|c| c.label == info.name)
+        {
+            wanted.clone_from(camera);
+        }
+        ui_state.source = Some(info);
+        ui_state.running_source = ui_state.wanted_source.clone();
+        ui_state.source_status = SourceStatus::Ok;
+        ui_state.is_opening = false;
+        ui_state.has_ended = false;
+        // Warnings and errors about the previous source are obsolete; info messages stay.
+        ui_state.status.take_if(|s| s.level != Level::Info);
+        self.remember_opened();
+        self.record_new_source();
+    }
+
+    fn on_source_failed(&mut self, error: &Error) {
+        self.opening_path = None;
+        let ui_state = &mut self.ui_state;
+        let failed = ui_state.wanted_source.clone();
+        if std::mem::take(&mut ui_state.is_opening) {
+            ui_state.wanted_source = ui_state.running_source.clone();
+        }
+        match failed {
+            Some(wanted) => ui_state.fail(
+                error.to_string(),
+                Action::Source(SourceAction::Open(wanted)),
+            ),
+            None => ui_state.say(Level::Error, error.to_string()),
         }
     }
 

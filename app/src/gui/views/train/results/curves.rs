@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::{Color32, Id, Rangef, RichText, Ui};
 use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoints, Points};
+use poselens_engine::train::EpochRecord;
 
 use crate::gui::action::train::TrainAction;
 use crate::gui::views::train::fields::short;
@@ -42,19 +43,24 @@ impl Unit {
 }
 
 pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress, height: f32) {
-    let is_log = cx.state.train.is_log_scale;
-    let figures = progress
+    let has_metrics = progress
         .history
         .iter()
         .any(|r| r.pck.or(r.oks_ap).is_some());
     // Excludes titles and gaps; without metrics the loss uses their space as well.
     let room = (height - 96.0).max(240.0);
-    let share = if figures {
-        [0.42, 0.36, 0.22]
+    if has_metrics {
+        loss_ui(ui, cx, progress, room * 0.42);
+        metrics_ui(ui, progress, room * 0.36);
+        rate_ui(ui, progress, room * 0.22);
     } else {
-        [0.72, 0.0, 0.28]
-    };
-    let unit = if is_log { Unit::Log } else { Unit::Plain };
+        loss_ui(ui, cx, progress, room * 0.72);
+        rate_ui(ui, progress, room * 0.28);
+    }
+}
+
+fn loss_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress, height: f32) {
+    let is_log = cx.state.train.is_log_scale;
     let scaled = |[x, y]: [f64; 2]| [x, if is_log { y.max(1e-12).log10() } else { y }];
     let steps = progress.losses.points.iter().map(|p| scaled(*p)).collect();
     let epochs = progress.history.iter().filter_map(|r| {
@@ -88,39 +94,37 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgres
             send(cx, TrainAction::LogScale(wanted));
         }
     });
-    plot_ui(ui, "Loss", curves.into(), unit, room * share[0], progress);
-    if figures {
-        let of = |value: fn(&poselens_engine::train::EpochRecord) -> Option<f64>| {
-            let points = progress.history.iter();
-            let points = points.filter_map(|r| Some([r.step as f64, value(r)?]));
-            points.collect()
-        };
-        let curves = [
-            Curve {
-                name: "PCK@0.2",
-                color: theme::GREEN,
-                points: of(|r| r.pck),
-                is_measured: true,
-            },
-            Curve {
-                name: "OKS AP",
-                color: theme::RIGHT,
-                points: of(|r| r.oks_ap),
-                is_measured: true,
-            },
-        ];
-        let help = "Accuracy on people that were not trained on; this should go up";
-        ui.horizontal(|ui| title_ui(ui, "Held-out people", help, &curves));
-        let height = room * share[1];
-        plot_ui(
-            ui,
-            "Figures",
-            curves.into(),
-            Unit::Percent,
-            height,
-            progress,
-        );
-    }
+    let unit = if is_log { Unit::Log } else { Unit::Plain };
+    plot_ui(ui, "Loss", curves.into(), unit, height, progress);
+}
+
+fn metrics_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
+    let of = |value: fn(&EpochRecord) -> Option<f64>| {
+        let points = progress.history.iter();
+        let points = points.filter_map(|r| Some([r.step as f64, value(r)?]));
+        points.collect()
+    };
+    let curves = [
+        Curve {
+            name: "PCK@0.2",
+            color: theme::GREEN,
+            points: of(|r| r.pck),
+            is_measured: true,
+        },
+        Curve {
+            name: "OKS AP",
+            color: theme::RIGHT,
+            points: of(|r| r.oks_ap),
+            is_measured: true,
+        },
+    ];
+    let help = "Accuracy on people that were not trained on; this should go up";
+    ui.horizontal(|ui| title_ui(ui, "Held-out people", help, &curves));
+    let unit = Unit::Percent;
+    plot_ui(ui, "Figures", curves.into(), unit, height, progress);
+}
+
+fn rate_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
     ui.horizontal(|ui| title_ui(ui, "Learning rate", "How far a step goes", &[]));
     let curve = Curve {
         name: "learning rate",
@@ -128,14 +132,7 @@ pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgres
         points: progress.rates.points.clone(),
         is_measured: false,
     };
-    plot_ui(
-        ui,
-        "Rate",
-        vec![curve],
-        Unit::Plain,
-        room * share[2],
-        progress,
-    );
+    plot_ui(ui, "Rate", vec![curve], Unit::Plain, height, progress);
 }
 
 /// Shows the title of a plot and its legend.
