@@ -3,12 +3,21 @@
 use std::time::{Duration, Instant};
 
 use eframe::egui::Key;
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use poselens_app::gui::App;
+use egui_kittest::{Harness, HarnessBuilder};
 use poselens_app::gui::views::inspect::Inspect;
 use poselens_app::gui::views::train::Train;
+use poselens_app::gui::{App, GuiContext};
 use poselens_tests::PATIENCE;
+
+/// Opens the window of a context.
+pub(crate) fn open_app(builder: HarnessBuilder<App>, gui: GuiContext) -> Harness<'static, App> {
+    builder.build_eframe(|cc| {
+        let mut app = App::new(gui).unwrap();
+        app.attach(cc);
+        app
+    })
+}
 
 /// Access to the states of the views.
 pub(crate) trait Views {

@@ -20,7 +20,7 @@ use poselens_engine::output::PoseOutput;
 use poselens_engine::pipeline::save_png;
 use poselens_shaders::scene::Mark;
 
-use crate::driving::{Drive, Views as _};
+use crate::driving::{Drive, Views as _, open_app};
 use crate::inspect_fakes::{Fake, MAP, SIZE, planes};
 use crate::window_fakes::gui;
 
@@ -71,13 +71,7 @@ impl Window {
                 _ => Ok(Box::new(Fake(Arc::from(trained::split(name).0))) as Box<dyn Infer>),
             }
         });
-        let harness = builder
-            .with_size(egui::vec2(1280.0, 1500.0))
-            .build_eframe(|cc| {
-                let mut app = App::new(gui).unwrap();
-                app.attach(cc);
-                app
-            });
+        let harness = open_app(builder.with_size(egui::vec2(1280.0, 1500.0)), gui);
         let mut window = Self {
             harness,
             folder,

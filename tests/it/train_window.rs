@@ -14,7 +14,7 @@ use poselens_engine::augment::Augment;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig};
 
-use crate::driving::{Drive, Views as _};
+use crate::driving::{Drive, Views as _, open_app};
 use crate::train::draw_people;
 use crate::window_fakes::gui;
 
@@ -69,13 +69,8 @@ impl Window {
         state.save(&settings, &saved).unwrap();
         let mut gui = gui(Some("clip.mp4"), &[], folder.path());
         gui.settings_file = Some(settings);
-        let harness = Harness::builder()
-            .with_size(egui::vec2(1280.0, 1500.0))
-            .build_eframe(|cc| {
-                let mut app = App::new(gui).unwrap();
-                app.attach(cc);
-                app
-            });
+        let builder = Harness::builder().with_size(egui::vec2(1280.0, 1500.0));
+        let harness = open_app(builder, gui);
         let mut window = Self { harness, folder };
         window.until(|app| app.ui_state().model.is_some());
         window.press(Key::T);

@@ -17,6 +17,7 @@ use poselens_app::gui::{App, UiState};
 use poselens_shaders::view::Zoom;
 use poselens_tests::{PATIENCE, is_required};
 
+use crate::driving::open_app;
 use crate::window_fakes::gui;
 
 struct Window {
@@ -49,11 +50,7 @@ impl Window {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gui = gui(input, cameras, folder.path());
-        let harness = builder.build_eframe(|cc| {
-            let mut app = App::new(gui).unwrap();
-            app.attach(cc);
-            app
-        });
+        let harness = open_app(builder, gui);
         Self { harness, folder }
     }
 

@@ -39,6 +39,19 @@ impl InputSpec {
     /// Per-channel standard deviation of ImageNet's pixels.
     pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
+    /// Returns crops like those of mmpose and TransPose, with a black border.
+    #[cfg(test)]
+    fn for_tests(size: Size) -> Self {
+        Self {
+            size,
+            mean: Self::IMAGENET_MEAN,
+            std: Self::IMAGENET_STD,
+            alignment: Alignment::MinusOne,
+            padding: 1.25,
+            border: [0; 3],
+        }
+    }
+
     /// Returns the number of values in an input: 3 x height x width.
     pub const fn n_values(&self) -> usize {
         3 * self.size.area()

@@ -66,17 +66,6 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    fn spec(size: Size) -> InputSpec {
-        InputSpec {
-            size,
-            mean: InputSpec::IMAGENET_MEAN,
-            std: InputSpec::IMAGENET_STD,
-            alignment: Alignment::MinusOne,
-            padding: 1.25,
-            border: [0; 3],
-        }
-    }
-
     fn numbers(value: &Value) -> Vec<f64> {
         let values = value.as_array().unwrap().iter();
         values.map(|v| v.as_f64().unwrap()).collect()
@@ -98,7 +87,7 @@ mod tests {
     #[test]
     fn regions_equal_the_official_ones() {
         let post: Value = json("transpose/post.json");
-        let input = spec(Size::new(192, 256));
+        let input = InputSpec::for_tests(Size::new(192, 256));
         let heatmap = Size::new(48, 64);
         let mut worst = 0.0f64;
         let mut worst_inverse = 0.0f64;
@@ -118,7 +107,7 @@ mod tests {
             let image_from_heatmap = image_from_input
                 .after(&Alignment::MinusOne.input_from_heatmap(input.size, heatmap));
             let turned = Affine2::turn(roi.center, 30.0).after(&image_from_input);
-            let square = spec(Size::square(256));
+            let square = InputSpec::for_tests(Size::square(256));
             let square = square.image_from_input(&square.roi(bbox));
             let corner = Point::new(191.0, 255.0);
             let heatmap_corner = Point::new(47.0, 63.0);
@@ -160,7 +149,7 @@ mod tests {
     /// Fails when a half-pixel region is not centred on its box.
     #[test]
     fn half_pixel_regions_are_centred_on_their_box() {
-        let mut input = spec(Size::square(256));
+        let mut input = InputSpec::for_tests(Size::square(256));
         input.alignment = Alignment::HalfPixel;
         let roi = input.roi(BBox::new(10.0, 20.0, 30.0, 80.0));
         assert_eq!(roi.center, Point::new(25.0, 60.0));

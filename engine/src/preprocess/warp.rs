@@ -215,19 +215,15 @@ fn lerp(a: [f32; 4], b: [f32; 4], t: f32) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Alignment, BBox};
+    use crate::geometry::BBox;
     use crate::test_golden::{Golden, json};
     use proptest::prelude::*;
     use serde_json::Value;
 
     fn spec(size: Size, border: [u8; 3]) -> InputSpec {
         InputSpec {
-            size,
-            mean: InputSpec::IMAGENET_MEAN,
-            std: InputSpec::IMAGENET_STD,
-            alignment: Alignment::MinusOne,
-            padding: 1.25,
             border,
+            ..InputSpec::for_tests(size)
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use egui_kittest::Harness;
-use poselens_app::gui::{App, GuiContext};
+use poselens_app::gui::GuiContext;
 use poselens_engine::geometry::Size;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_tests::PATIENCE;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::standin::{Scene, small, with};
 use crate::cli::Running;
+use crate::driving::open_app;
 use crate::window_fakes::gui;
 
 /// Expected message of the window in the child process, and whether it shows frames.
@@ -84,11 +85,7 @@ fn the_other_process() {
         }),
         ..gui(Some("camera:0"), &[], folder.path())
     };
-    let mut harness = Harness::builder().build_eframe(|cc| {
-        let mut app = App::new(gui).unwrap();
-        app.attach(cc);
-        app
-    });
+    let mut harness = open_app(Harness::builder(), gui);
     let start = Instant::now();
     let mut has_shown = false;
     loop {

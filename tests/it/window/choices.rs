@@ -10,6 +10,7 @@ use poselens_app::logs::{Level, LogBook};
 use poselens_engine::source::camera::CameraFormat;
 
 use super::Window;
+use crate::driving::open_app;
 use crate::window_fakes::gui;
 
 fn command(window: &mut Window, key: Key) {
@@ -22,13 +23,8 @@ fn kept(folder: &Path, book: &LogBook, input: Option<&str>) -> Harness<'static, 
     let mut gui = gui(input, &[], folder);
     gui.settings_file = Some(folder.join("settings.toml"));
     gui.log = Some(book.clone());
-    Harness::builder()
-        .with_size(egui::vec2(1280.0, 800.0))
-        .build_eframe(|cc| {
-            let mut app = App::new(gui).unwrap();
-            app.attach(cc);
-            app
-        })
+    let builder = Harness::builder().with_size(egui::vec2(1280.0, 800.0));
+    open_app(builder, gui)
 }
 
 /// Fails when the scale cannot be changed by keys and in the settings, or is not saved.

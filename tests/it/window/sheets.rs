@@ -4,9 +4,8 @@ use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 
-use poselens_app::gui::App;
-
 use super::Window;
+use crate::driving::open_app;
 use crate::window_fakes::gui;
 
 fn palette(window: &mut Window, text: &str) {
@@ -182,13 +181,8 @@ fn settings_that_cannot_be_written_are_said() {
     std::fs::create_dir(folder.path().join("settings.toml.part")).unwrap();
     let mut gui = gui(Some("clip.mp4"), &[], folder.path());
     gui.settings_file = Some(settings.clone());
-    let harness = Harness::builder()
-        .with_size(egui::vec2(1280.0, 900.0))
-        .build_eframe(|cc| {
-            let mut app = App::new(gui).unwrap();
-            app.attach(cc);
-            app
-        });
+    let builder = Harness::builder().with_size(egui::vec2(1280.0, 900.0));
+    let harness = open_app(builder, gui);
     let mut window = Window { harness, folder };
     window.until(|s| s.presented.is_some());
     window.press(Key::Num2);
