@@ -17,7 +17,9 @@ mod stack;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, WeightShapes};
+use super::{
+    Approach, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, WeightShapes, probe,
+};
 use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
@@ -307,12 +309,4 @@ impl PoseModel for Mca {
     fn tile(&self) -> Option<Size> {
         Some(Size::square(self.config.granularity()))
     }
-}
-
-/// Records an intermediate tensor if the pass has probes.
-fn probe(name: &str, x: &Features, pass: &mut Pass) -> Result<()> {
-    if let Some(probes) = &mut pass.probes {
-        probes.push((name.to_owned(), x.to_tensor()?));
-    }
-    Ok(())
 }

@@ -3,10 +3,10 @@
 use candle_core::Result;
 use candle_nn::VarBuilder;
 
+use super::McaConfig;
 use super::attention::{Attend, plain_conv};
 use super::hourglass::Hourglass;
-use super::{McaConfig, probe};
-use crate::model::RawMap;
+use crate::model::{RawMap, probe};
 use crate::nn::{Conv2d, ConvBn, Features, Pass, add, add_bias, multiply, upsample_nearest_add};
 use crate::output::{AttentionKind, MapPlace};
 
