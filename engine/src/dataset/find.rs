@@ -3,8 +3,10 @@
 //! `http://host/a%20b.jpg`.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use crate::source::image::has_picture_extension;
 
 /// Maximum depth of the search below the image folder, and maximum number of files indexed.
 const DEPTH: usize = 4;
@@ -14,7 +16,7 @@ const MOST_FILES: usize = 1_000_000;
 pub(super) struct PictureFolder<'a> {
     images: &'a Path,
     /// Files below the folder by lower-case name; indexed when the first image is not at its path.
-    below: OnceCell<HashMap<String, Vec<PathBuf>>>,
+    below: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
 }
 
 /// Path of an image and how it was found.
@@ -68,10 +70,31 @@ impl<'a> PictureFolder<'a> {
                 return found(path);
             }
         }
+        // The images were converted to another format after they were labelled.
+        for parts in spellings(name) {
+            if let Some(path) = self.converted(&parts) {
+                return found(path);
+            }
+        }
         Place {
             path: plain,
             by_part: false,
         }
+    }
+
+    /// Returns the only image that differs from the name in its extension alone.
+    fn converted(&self, parts: &[String]) -> Option<PathBuf> {
+        let stem = |name: &str| Some(Path::new(name).file_stem()?.to_str()?.to_owned());
+        let own = stem(&parts.last()?.to_lowercase())?;
+        let below = self.below.get_or_init(|| list(self.images));
+        let mut same = below
+            .range(own.clone()..)
+            .take_while(|(name, _)| name.starts_with(&own))
+            .filter(|(name, _)| {
+                stem(name).as_ref() == Some(&own) && has_picture_extension(Path::new(name))
+            })
+            .flat_map(|(_, paths)| paths);
+        same.next().filter(|_| same.next().is_none()).cloned()
     }
 
     /// Returns the file whose path shares the longest suffix with `parts`; `None` on a tie.
@@ -152,8 +175,8 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
-fn list(folder: &Path) -> HashMap<String, Vec<PathBuf>> {
-    let mut files: HashMap<String, Vec<PathBuf>> = HashMap::new();
+fn list(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let mut to_do = vec![(folder.to_owned(), 0)];
     let mut n_files = 0;
     while let Some((folder, depth)) = to_do.pop() {
@@ -197,6 +220,10 @@ mod tests {
             "images/other/z.jpg",
             "images/up.jpg",
             "images/100%25.jpg",
+            "images/c.webp",
+            "images/c.txt",
+            "images/d.png",
+            "images/d.tif",
         ] {
             std::fs::write(root.join(file), b"").unwrap();
         }
@@ -223,6 +250,8 @@ mod tests {
             ("y.jpg", "images/train/y.JPG"),
             ("train/z.jpg", "images/train/z.jpg"),
             ("somewhere/other/z.jpg", "images/other/z.jpg"),
+            ("images/c.jpg", "images/c.webp"),
+            ("d.jpg", "images/d.jpg"),
             // Two files have this name: neither is taken.
             ("z.jpg", "images/z.jpg"),
             ("beef-x.jpg", "images/beef-x.jpg"),

@@ -25,7 +25,7 @@ use super::json::{fields, is_json, read_json};
 use super::loose::{Loose, Numbers};
 use super::names::Naming;
 use super::picture::{self, MAX_SIDE};
-use super::{Dataset, DatasetSpec, Finding, LeftOut, Request, Sample, Severity};
+use super::{Annotation, Dataset, DatasetSpec, Finding, LeftOut, Request, Sample, Severity};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::sample::Orientation;
@@ -104,6 +104,8 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
         findings,
         samples: BTreeMap::new(),
         without_size: Vec::new(),
+        n_repeated: 0,
+        n_repeated_people: 0,
     };
     reader.images(images, request.images);
     let mut mended = Mended::default();
@@ -114,6 +116,7 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
     left_out.count("of another category", others);
     reader.people(annotations, category_id, &naming, &mut mended);
     reader.sizes();
+    reader.repeated();
     let Reader {
         samples, findings, ..
     } = reader;
@@ -146,7 +149,10 @@ fn tables(path: &Path) -> Result<(Vec<CocoImage>, Vec<CocoAnnotation>, Vec<Categ
         (None, _) => "images",
         (Some(_), None) => "annotations",
     };
-    let found = fields(path).join(", ");
+    let found = match fields(path) {
+        fields if fields.is_empty() => "nothing".to_owned(),
+        fields => fields.join(", "),
+    };
     let reason = format!("not a {WHAT}: `{missing}` is missing; it has {found}");
     Err(Error::data(path, reason))
 }
@@ -158,6 +164,9 @@ struct Reader<'a> {
     samples: BTreeMap<u64, Sample>,
     /// Ids of images without a size in the file.
     without_size: Vec<u64>,
+    /// Number of images that are listed again, and of people.
+    n_repeated: usize,
+    n_repeated_people: usize,
 }
 
 impl Reader<'_> {
@@ -186,8 +195,15 @@ impl Reader<'_> {
             let sample = image_id.id().and_then(|id| self.samples.get_mut(&id));
             let added = match sample {
                 None => Err(format!("`image_id` {image_id} is not among the images")),
-                Some(sample) => person(&annotation, id, naming, mended)
-                    .map(|person| sample.annotations.push(person)),
+                Some(sample) => person(&annotation, id, naming, mended).map(|person| {
+                    let is_repeated =
+                        |other: &Annotation| other.id == person.id && other.joints == person.joints;
+                    if sample.annotations.iter().any(is_repeated) {
+                        self.n_repeated_people += 1;
+                    } else {
+                        sample.annotations.push(person);
+                    }
+                }),
             };
             if let Err(text) = added {
                 let finding = Finding::of_annotation(Severity::Error, self.path, id, text);
@@ -248,6 +264,11 @@ impl Reader<'_> {
                 annotations: Vec::new(),
             };
             match self.samples.entry(id) {
+                Entry::Occupied(other)
+                    if (&other.get().path, other.get().size) == (&sample.path, size) =>
+                {
+                    self.n_repeated += 1;
+                }
                 Entry::Occupied(_) => {
                     self.fault(format!(
                         "two images have the `id` {shown}; the second is left out"
@@ -259,6 +280,18 @@ impl Reader<'_> {
                         self.without_size.push(id);
                     }
                 }
+            }
+        }
+    }
+
+    /// Reports what is listed twice, as in label files that were joined.
+    fn repeated(&mut self) {
+        let (images, people) = (self.n_repeated, self.n_repeated_people);
+        for (n, kind) in [(images, "image"), (people, "person")] {
+            if n > 0 {
+                let text = format!("{n} {kind} entries are listed again; each counts once");
+                self.findings
+                    .push(Finding::of_file(Severity::Note, self.path, text));
             }
         }
     }

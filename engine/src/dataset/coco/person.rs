@@ -22,6 +22,7 @@ pub(super) struct Mended {
     boxes: usize,
     areas: usize,
     corners: bool,
+    fractions: bool,
 }
 
 impl Mended {
@@ -29,6 +30,8 @@ impl Mended {
     pub(super) fn notes(&self) -> Vec<String> {
         let all = self.people;
         let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} of {all} people {text}"));
+        let fractions = "the joints are read as fractions of the image's width and height: none \
+         lies beyond 1";
         let corners = "the boxes are read as left, top, right, bottom: as left, top, width, \
          height some would exceed the images";
         [
@@ -53,6 +56,7 @@ impl Mended {
                 "have no `area`; 0.53 of their box stands in for it",
             ),
             self.corners.then(|| corners.to_owned()),
+            self.fractions.then(|| fractions.to_owned()),
         ]
         .into_iter()
         .flatten()
@@ -166,6 +170,10 @@ fn joint(x: f64, y: f64, flag: f64) -> Result<Joint, String> {
 /// Fills in missing boxes and areas and removes people for whom that is impossible. Returns the
 /// number of removed people.
 pub(super) fn complete(samples: &mut [Sample], mended: &mut Mended) -> usize {
+    if are_fractions(samples) {
+        mended.fractions = true;
+        samples.iter_mut().for_each(to_pixels);
+    }
     if are_corners(samples) {
         mended.corners = true;
         for b in samples
@@ -204,6 +212,48 @@ fn mend(person: &mut Annotation, image: Size, mended: &mut Mended) -> bool {
         mended.areas += 1;
     }
     true
+}
+
+/// Returns whether the joints are fractions of their image instead of pixels: all lie within 0..1,
+/// and some person has two of them apart, which no person of one pixel has.
+fn are_fractions(samples: &[Sample]) -> bool {
+    let labelled = |person: &Annotation| {
+        let points: Vec<Point> = person.joints.iter().filter_map(Joint::labelled).collect();
+        points
+    };
+    let is_fraction = |v: f64| (0.0..=1.0).contains(&v);
+    let people = samples.iter().flat_map(|sample| &sample.annotations);
+    let mut n_spread = 0;
+    for points in people.map(labelled) {
+        if points
+            .iter()
+            .any(|p| !is_fraction(p.x) || !is_fraction(p.y))
+        {
+            return false;
+        }
+        n_spread += usize::from(points.iter().any(|p| *p != points[0]));
+    }
+    let is_size_known = samples.iter().all(|sample| sample.size.area() > 1);
+    n_spread > 0 && is_size_known
+}
+
+/// Converts fractions of the image to pixels: joints, and those boxes and areas that are fractions,
+/// too.
+fn to_pixels(sample: &mut Sample) {
+    let [width, height] = [sample.size.width as f64, sample.size.height as f64];
+    for person in &mut sample.annotations {
+        for joint in &mut person.joints {
+            joint.point.x *= width;
+            joint.point.y *= height;
+        }
+        let b = person.bbox;
+        if [b.x, b.y, b.w, b.h].iter().all(|v| v.abs() <= 1.0) {
+            person.bbox = BBox::new(b.x * width, b.y * height, b.w * width, b.h * height);
+        }
+        if person.area <= 1.0 {
+            person.area *= width * height;
+        }
+    }
 }
 
 /// Returns whether the boxes are left, top, right, bottom: all of them are valid as such and

@@ -32,7 +32,9 @@ impl Ffmpeg {
             .args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"])
             .args(["-copyts", "-y", "-protocol_whitelist", "file,concat", "-i"])
             .arg(input(path))
-            .args(["-map", &map, "-c", "copy", "-map_metadata:g", "-1"])
+            // An optional map that matches nothing is no map: other kinds would be selected.
+            .args(["-map", &map, "-vn", "-sn", "-dn"])
+            .args(["-c", "copy", "-map_metadata:g", "-1"])
             .args(["-output_ts_offset", &offset_secs.to_string()])
             .args(["-avoid_negative_ts", "disabled", "-f", "matroska"])
             .arg(into.map_or("pipe:1".into(), |into| {

@@ -4,7 +4,7 @@
 //! packets. Times are therefore kept in a heap: each frame takes the earliest.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use openh264::OpenH264API;
@@ -50,11 +50,16 @@ pub(super) struct H264 {
         reason = "not told yet differs from told without an aspect"
     )]
     first_told: Option<Option<PixelAspect>>,
+    /// Parameter sets by NAL unit type and id, each as it was last received.
+    parameters: BTreeMap<(u8, u64), Vec<u8>>,
     /// The most recent sequence parameter set.
     sequence: Vec<u8>,
     /// Whether it differs from those that the decoder has: the decoder confuses them if the frame
     /// size stays the same.
     is_other_sequence: bool,
+    /// Whether delayed frames were taken from the decoder, which then fails to decode the frames of
+    /// the next group that refer to several others: it has to be replaced.
+    is_spent: bool,
     waiting: BinaryHeap<Reverse<Stamp>>,
     /// A frame that could not be decoded; the decoder may return a part of it.
     broken: Option<Stamp>,
@@ -73,8 +78,10 @@ impl H264 {
             colour: ColourHint::default().resolve()?,
             aspect: PixelAspect::SQUARE,
             first_told: None,
+            parameters: BTreeMap::new(),
             sequence: Vec::new(),
             is_other_sequence: false,
+            is_spent: false,
             waiting: BinaryHeap::new(),
             broken: None,
             annex_b: Vec::new(),
@@ -140,8 +147,14 @@ impl H264 {
             aspect,
         };
         let picture = annex_b.and_then(|()| {
-            if std::mem::take(&mut self.is_other_sequence) && self.waiting.is_empty() {
+            let is_other = std::mem::take(&mut self.is_other_sequence) && self.waiting.is_empty();
+            let is_spent = std::mem::take(&mut self.is_spent);
+            if is_other || is_spent {
                 self.decoder = new_decoder()?;
+                // Sequence parameters first. Those that are in the packet, too, do no harm.
+                let sets = self.parameters.values();
+                let known: Vec<u8> = sets.flat_map(|nal| with_start_code(nal)).collect();
+                self.annex_b.splice(0..0, known);
             }
             let decoded = self.decoder.decode(&self.annex_b);
             decoded.map_err(|_| "a frame cannot be decoded".to_owned())
@@ -188,6 +201,7 @@ impl H264 {
     /// Returns the delayed frames through `show`, and the packets that were lost.
     pub(super) fn finish(&mut self, mut show: impl FnMut(Stamp, &Planes)) -> Vec<Packet> {
         let pictures = self.decoder.flush_remaining().unwrap_or_default();
+        self.is_spent |= !pictures.is_empty();
         let mut lost = Vec::new();
         let broken = self.broken.take();
         if let Some(broken) = broken {
@@ -236,8 +250,11 @@ impl H264 {
             SLICE | SLICE_OF_KEY_PICTURE | PICTURE_PARAMETERS => {}
             _ => return Ok(false),
         }
-        self.annex_b.extend([0, 0, 0, 1]);
-        self.annex_b.extend_from_slice(nal);
+        if let SEQUENCE_PARAMETERS | PICTURE_PARAMETERS = kind {
+            let id = sps::parameter_set_id(nal).unwrap_or_default();
+            self.parameters.insert((kind, id), nal.to_vec());
+        }
+        self.annex_b.extend(with_start_code(nal));
         Ok(matches!(kind, SLICE | SLICE_OF_KEY_PICTURE))
     }
 }
@@ -246,6 +263,11 @@ fn new_decoder() -> Result<Decoder, String> {
     let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
     Decoder::with_api_config(OpenH264API::from_source(), config)
         .map_err(|e| format!("H.264 video, but the decoder does not start ({e})"))
+}
+
+/// Returns a NAL unit as in a byte stream (H.264 annex B).
+fn with_start_code(nal: &[u8]) -> impl Iterator<Item = u8> {
+    [0, 0, 0, 1].into_iter().chain(nal.iter().copied())
 }
 
 const DAMAGED_PARAMETERS: &str = "H.264 video with damaged parameters";

@@ -25,6 +25,17 @@ pub(super) fn check(nal: &[u8]) -> Result<Usability, String> {
         .ok_or_else(|| "H.264 video with a damaged parameter set".to_owned())?
 }
 
+/// Returns the id of a sequence or picture parameter set (a NAL unit with its header byte).
+pub(super) fn parameter_set_id(nal: &[u8]) -> Option<u64> {
+    let (&header, payload) = nal.split_first()?;
+    // A sequence's id follows its profile, constraint flags and level.
+    let skipped = if header & 31 == 7 { 24 } else { 0 };
+    let payload = without_emulation_bytes(&payload[..payload.len().min(16)]);
+    let mut bits = Bits::new(&payload);
+    bits.take(skipped)?;
+    bits.exp_golomb()
+}
+
 /// Returns `None` if the data end early.
 fn parse(bits: &mut Bits) -> Option<Result<Usability, String>> {
     let profile = bits.take(8)?;

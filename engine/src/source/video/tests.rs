@@ -14,6 +14,8 @@ const CLIP: &str = "../../../assets/clips/sister.mkv";
 /// H.264 that must be read without ffmpeg, and the times of its frames.
 const NATIVE: &[(&str, &[f64])] = &[
     ("bframes.mp4", &TENTHS),
+    // Groups of frames that refer to several others.
+    ("bframes_groups.mp4", &tenths::<51>()),
     ("fragmented.mp4", &TENTHS),
     ("full.mkv", &TENTHS),
     ("full_range_709.mp4", &TENTHS),
@@ -37,7 +39,17 @@ const FOREIGN: &[(&str, &str)] = &[
     ("vp9.webm", "VP9 video"),
 ];
 
-const TENTHS: [f64; 10] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+const TENTHS: [f64; 10] = tenths();
+
+const fn tenths<const N: usize>() -> [f64; N] {
+    let mut times = [0.0; N];
+    let mut i = 0;
+    while i < N {
+        times[i] = i as f64 / 10.0;
+        i += 1;
+    }
+    times
+}
 
 pub(super) fn golden(name: &str) -> PathBuf {
     Path::new(concat!(

@@ -139,6 +139,87 @@ fn tools_write_in_many_ways() {
     }
 }
 
+/// Fails when joints given as fractions of the image are taken for pixels, or joints of a person
+/// whose pixels happen to be small for fractions.
+#[test]
+fn fractions_of_the_image_become_pixels() {
+    let (expected, _) = read_value(&sound());
+    let mut value = sound();
+    for person in value["annotations"].as_array_mut().unwrap() {
+        person.as_object_mut().unwrap().remove("area");
+        for (i, number) in person["keypoints"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .enumerate()
+        {
+            let side = [64.0, 48.0, 1.0][i % 3];
+            *number = json!(number.as_f64().unwrap() / side);
+        }
+        for (i, number) in person["bbox"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .enumerate()
+        {
+            *number = json!(number.as_f64().unwrap() / [64.0, 48.0][i % 2]);
+        }
+    }
+    let (data, findings) = read_value(&value);
+    assert!(
+        findings.iter().any(|f| f.text.contains("fractions")),
+        "{findings:?}"
+    );
+    let people = |data: &Dataset| data.samples[0].annotations.clone();
+    for (read, expected) in people(&data).iter().zip(&people(&expected)) {
+        assert!(
+            (read.bbox.x - expected.bbox.x).abs() < 1e-9,
+            "{:?}",
+            read.bbox
+        );
+        for (a, b) in read.joints.iter().zip(&expected.joints) {
+            assert_eq!(a.visibility, b.visibility);
+            assert!((a.point.x - b.point.x).abs() + (a.point.y - b.point.y).abs() < 1e-9);
+        }
+    }
+    let mut value = sound();
+    for person in value["annotations"].as_array_mut().unwrap() {
+        person["keypoints"][0] = json!(0.5);
+    }
+    let (_, findings) = read_value(&value);
+    assert!(
+        !findings.iter().any(|f| f.text.contains("fractions")),
+        "{findings:?}"
+    );
+}
+
+/// Fails when entries that a label file holds twice, as joined files do, count twice or make the
+/// file unusable, or when a second image with the same id passes unnoticed.
+#[test]
+fn repeated_entries_count_once() {
+    let (expected, _) = read_value(&sound());
+    let mut value = sound();
+    for kind in ["images", "annotations"] {
+        let list = value[kind].as_array_mut().unwrap();
+        let again = list.clone();
+        list.extend(again);
+    }
+    let (data, findings) = read_value(&value);
+    assert_eq!(data.samples[0].annotations, expected.samples[0].annotations);
+    let texts: Vec<_> = findings.iter().map(|f| f.text.as_str()).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(
+        findings.iter().all(|f| f.severity == Severity::Note),
+        "{texts:?}"
+    );
+    value["images"][1]["file_name"] = json!("another.jpg");
+    let (_, findings) = read_value(&value);
+    assert!(
+        findings.iter().any(|f| f.severity == Severity::Error),
+        "{findings:?}"
+    );
+}
+
 /// Fails when an unlabelled joint, as some tool writes it, counts as labelled, or a labelled joint
 /// next to it is lost.
 #[test]
