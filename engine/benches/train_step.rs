@@ -1,11 +1,13 @@
 //! One training step as the trainer runs it: forward, loss, backward, optimizer, by the recipe
 //! that was published for the model, at its own input size.
 //!
-//! `cargo bench --workspace --bench train_step -- [MODEL] [THREADS] [BATCH] [STEPS]`
+//! `cargo bench --workspace --bench train_step -- [MODEL] [THREADS] [BATCH] [STEPS] [system]`, where
+//! `system` switches the cache of large blocks off.
 
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
+use poselens_engine::block_cache::{BlockCache, set_enabled};
 use poselens_engine::dataset::loader::BatchTensors;
 use poselens_engine::model::model;
 use poselens_engine::nn::{Kernels, Mode, Pass, Random};
@@ -14,6 +16,9 @@ use poselens_engine::train::optim::{ByName, Optimizer, clip, global_norm};
 use poselens_engine::train::params::Parameters;
 use poselens_engine::train::recipe::recipe;
 
+#[global_allocator]
+static BLOCKS: BlockCache = BlockCache;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cargo passes `--bench` before our own arguments.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .iter()
         .filter(|a| !a.starts_with('-'))
         .partition(|a| a.parse::<usize>().is_ok());
+    let (switches, names): (Vec<_>, Vec<_>) = names.into_iter().partition(|a| *a == "system");
+    set_enabled(switches.is_empty());
     let argument = |i: usize, default: usize| -> usize {
         numbers
             .get(i)

@@ -13,9 +13,10 @@
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
-//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `error` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `block_cache`, `error` |
 
 pub mod augment;
+pub mod block_cache;
 pub mod checkpoint;
 pub mod codec;
 pub mod concurrency;

@@ -22,8 +22,17 @@ const ENGINE: Layers = Layers {
     root: "engine/src/lib.rs",
     rows: &[
         &[
-            "disk", "document", "error", "frame", "geometry", "output", "pose", "sample",
-            "skeleton", "sound",
+            "block_cache",
+            "disk",
+            "document",
+            "error",
+            "frame",
+            "geometry",
+            "output",
+            "pose",
+            "sample",
+            "skeleton",
+            "sound",
         ],
         &["concurrency", "device", "nn"],
         &[

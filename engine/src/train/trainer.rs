@@ -21,6 +21,7 @@ use super::setup::{
 };
 use super::step::{DeviceBatch, Step};
 use super::validate::Validation;
+use crate::block_cache::ReleaseOnDrop;
 use crate::concurrency::StopFlag;
 use crate::dataset::LeftOut;
 use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
@@ -67,6 +68,8 @@ pub struct Trainer {
     broken: Vec<BrokenPicture>,
     /// Counts of unused entries for each label file.
     left_out: BTreeMap<String, LeftOut>,
+    /// Last, so that the memory of the other fields is released as well.
+    _memory: ReleaseOnDrop,
 }
 
 impl Trainer {
@@ -204,6 +207,7 @@ impl Trainer {
             is_unsaved: false,
             broken: Vec::new(),
             left_out,
+            _memory: ReleaseOnDrop::default(),
         })
     }
 
