@@ -27,12 +27,11 @@ pub const THRESHOLD: OptionText = OptionText::new(
     "Hide joints whose score is below this threshold (0 to 1)",
 );
 
-/// Label files.
-pub const LABELS: &str = "COCO keypoints, MPII or LSP labels, or a clip folder";
+/// Formats of labels.
+pub const LABELS: &str = "COCO keypoints, MPII, LSP or a clip folder";
 
-/// Folder of the labelled images.
-pub const IMAGES: &str =
-    "Image folder; default: 'images' next to the labels, else the folder of the labels";
+/// Default of the folder of labelled images.
+pub const IMAGES: &str = "default: 'images' next to the labels, else the folder of the labels";
 
 /// Options of a training.
 pub mod train {
@@ -68,10 +67,8 @@ pub mod train {
         "Learning rate before the schedule; if too high, the loss diverges; if too low, nothing \
          changes",
     );
-    pub const OPTIMIZER: OptionText = OptionText::new(
-        "Optimizer",
-        "Optimizer, which updates the weights from their gradients",
-    );
+    pub const OPTIMIZER: OptionText =
+        OptionText::new("Optimizer", "Algorithm that updates the weights");
     pub const SCHEDULE: OptionText = OptionText::new(
         "Schedule",
         "Learning rate schedule: constant, falling in steps, or along a cosine",

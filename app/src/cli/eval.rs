@@ -30,9 +30,9 @@ use crate::option_texts::{IMAGES, LABELS};
 /// Options of `eval`.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    #[arg(long, help = LABELS, value_name = "FILE|DIR")]
+    #[arg(long, help = format!("Labels: {LABELS}"), value_name = "FILE|DIR")]
     annotations: PathBuf,
-    #[arg(long, help = IMAGES, value_name = "DIR")]
+    #[arg(long, help = format!("Image folder; {IMAGES}"), value_name = "DIR")]
     images: Option<PathBuf>,
     #[command(flatten)]
     labels: LabelArgs,

@@ -1,33 +1,28 @@
 //! `poselens train`: trains a model on labelled images.
 
-use std::collections::BTreeMap;
-use std::io::IsTerminal;
+mod report;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::value_parser;
-use crossbeam::channel::{Receiver, bounded};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crossbeam::channel::bounded;
 use poselens_engine::Error;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::model::{self, MODELS};
-use poselens_engine::sample::LeftOut;
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, recipe};
 use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{
-    Changes, DataConfig, EpochRecord, Event, Freeze, Hardware, Moved, Reason, Start, TrainConfig,
-    Trainer,
+    Changes, DataConfig, Freeze, Hardware, Moved, Start, TrainConfig, Trainer,
 };
-use serde::Serialize;
 
+use self::report::{Document, show};
 use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
 use super::{Common, WrongUsage};
 use crate::option_texts::{IMAGES, LABELS, train as text};
-use crate::stats::peak_memory_mib;
-use crate::words::{counted, started_text};
 
 /// Form of `--input-size`.
 const INPUT_SIZES: &str = "; N for a square or WxH, multiples of 32 (64 for MCA, 8 for ssa-vgg-6)";
@@ -55,9 +50,18 @@ pub struct TrainArgs {
     resume: bool,
     #[arg(long, help = text::MODEL.help, value_parser = model_names())]
     model: Option<String>,
-    #[arg(long, help = format!("Training labels: {LABELS}; may be repeated"), value_name = "FILE|DIR")]
+    #[arg(
+        long,
+        help = format!("Training labels: {LABELS}; may be repeated"),
+        value_name = "FILE|DIR"
+    )]
     annotations: Vec<PathBuf>,
-    #[arg(long, help = format!("{IMAGES}; given once, or once per --annotations"), value_name = "DIR", requires = "annotations")]
+    #[arg(
+        long,
+        help = format!("Image folder, given once or once per --annotations; {IMAGES}"),
+        value_name = "DIR",
+        requires = "annotations"
+    )]
     images: Vec<PathBuf>,
     /// Times each person of a data set is seen per epoch, once per --annotations (default 1)
     #[arg(long, value_name = "N", requires = "annotations")]
@@ -68,21 +72,55 @@ pub struct TrainArgs {
     /// Validation labels, evaluated after every epoch
     #[arg(long, value_name = "FILE|DIR")]
     val_annotations: Option<PathBuf>,
-    #[arg(long, help = IMAGES, value_name = "DIR", requires = "val_annotations")]
+    #[arg(
+        long,
+        help = format!("Image folder of --val-annotations; {IMAGES}"),
+        value_name = "DIR",
+        requires = "val_annotations"
+    )]
     val_images: Option<PathBuf>,
     #[command(flatten)]
     labels: LabelArgs,
-    #[arg(long, help = text::EPOCHS.help, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
+    #[arg(
+        long,
+        help = text::EPOCHS.help,
+        value_name = "N",
+        value_parser = value_parser!(u64).range(1..=1_000_000)
+    )]
     epochs: Option<u64>,
-    #[arg(long, help = text::BATCH_SIZE.help, value_name = "N", value_parser = value_parser!(u32).range(1..=65_536))]
+    #[arg(
+        long,
+        help = text::BATCH_SIZE.help,
+        value_name = "N",
+        value_parser = value_parser!(u32).range(1..=65_536)
+    )]
     batch_size: Option<u32>,
-    #[arg(long, help = text::LR.help, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        help = text::LR.help,
+        value_name = "R",
+        value_parser = rate,
+        allow_negative_numbers = true
+    )]
     lr: Option<f64>,
-    #[arg(long, help = text::OPTIMIZER.help, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)))]
+    #[arg(
+        long,
+        help = text::OPTIMIZER.help,
+        value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+    )]
     optim: Option<String>,
-    #[arg(long, help = text::SCHEDULE.help, value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name)))]
+    #[arg(
+        long,
+        help = text::SCHEDULE.help,
+        value_parser = PossibleValuesParser::new(Curve::ALL.map(Curve::name))
+    )]
     schedule: Option<String>,
-    #[arg(long, help = text::INPUT_SIZE.help_and(INPUT_SIZES), value_name = "N|WxH", value_parser = input_size)]
+    #[arg(
+        long,
+        help = text::INPUT_SIZE.help_and(INPUT_SIZES),
+        value_name = "N|WxH",
+        value_parser = input_size
+    )]
     input_size: Option<[usize; 2]>,
     #[arg(long, help = text::INIT.help_and(STARTS), value_name = "bundled|backbone|scratch|FILE")]
     init: Option<String>,
@@ -96,7 +134,11 @@ pub struct TrainArgs {
     /// Options as TOML, such as the config.toml of an earlier training
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    #[arg(long, help = text::RECIPE.help_and(RECIPE_DEFAULT), value_parser = PossibleValuesParser::new(RECIPES.iter().map(|r| r.name)))]
+    #[arg(
+        long,
+        help = text::RECIPE.help_and(RECIPE_DEFAULT),
+        value_parser = PossibleValuesParser::new(RECIPES.iter().map(|r| r.name))
+    )]
     recipe: Option<String>,
     /// Print a JSON summary at the end
     #[arg(long)]
@@ -267,26 +309,6 @@ impl TrainArgs {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    model: &'a str,
-    device: String,
-    out: String,
-    /// `finished`, `epoch limit` or `stopped`.
-    ended: &'static str,
-    epochs: u64,
-    steps: u64,
-    best_epoch: Option<u64>,
-    /// Labelled joints and people that are not used, by file.
-    left_out: &'a BTreeMap<String, LeftOut>,
-    /// Number of images this run could not use, and the error of the first.
-    broken_pictures: usize,
-    first_broken: Option<&'a str>,
-    peak_memory_mib: Option<f64>,
-    /// Metrics before training, then of every epoch.
-    history: &'a [EpochRecord],
-}
-
 pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let hardware = Hardware {
         device: common.device,
@@ -323,126 +345,4 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     } else {
         document.print()
     }
-}
-
-impl<'a> Document<'a> {
-    fn of(trainer: &'a Trainer, out: &Path, reason: Reason) -> Self {
-        Self {
-            model: &trainer.config().model,
-            device: trainer.device().spec.to_string(),
-            out: out.display().to_string(),
-            ended: match reason {
-                Reason::Finished => "finished",
-                Reason::EpochLimit => "epoch limit",
-                Reason::Asked | Reason::Diverged => "stopped",
-            },
-            epochs: trainer.epochs(),
-            steps: trainer.steps(),
-            best_epoch: trainer.best().map(|best| best.epoch),
-            left_out: trainer.left_out(),
-            broken_pictures: trainer.broken().len(),
-            first_broken: trainer.broken().first().map(|b| b.reason.as_str()),
-            peak_memory_mib: peak_memory_mib(),
-            history: trainer.history(),
-        }
-    }
-
-    /// Prints the summary as text.
-    fn print(&self) -> anyhow::Result<()> {
-        super::print_line(format_args!(
-            "{}: {} after {} epochs, {} steps; weights in {}{}",
-            self.model,
-            self.ended,
-            self.epochs,
-            self.steps,
-            self.out,
-            if self.ended == "finished" {
-                ""
-            } else {
-                "; --resume continues from there"
-            }
-        ))?;
-        if let Some(first) = self.first_broken {
-            let n = counted(self.broken_pictures, "image");
-            super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
-        }
-        let best = self
-            .history
-            .iter()
-            .find(|r| Some(r.epoch) == self.best_epoch);
-        if let Some(before) = self.history.first().and_then(|first| first.pck)
-            && let Some(after) = best.and_then(|best| best.pck)
-        {
-            super::print_line(format_args!(
-                "PCK@0.2 {:.2} % at first, {:.2} % at best",
-                100.0 * before,
-                100.0 * after
-            ))?;
-        }
-        Ok(())
-    }
-}
-
-/// Shows events on standard error until the channel closes: a bar on a terminal, and one line per
-/// epoch.
-fn show(news: &Receiver<Event>) {
-    let bar = ProgressBar::new(0);
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}") {
-        bar.set_style(style);
-    }
-    for event in news {
-        match event {
-            Event::Started(started) => {
-                bar.set_length(started.steps());
-                bar.suspend(|| eprintln!("{}", started_text(&started)));
-            }
-            Event::Step {
-                step,
-                steps,
-                loss,
-                images_per_sec,
-                eta_secs,
-                ..
-            } => {
-                bar.set_length(steps);
-                bar.set_position(step);
-                let minutes = (eta_secs / 60.0).ceil();
-                bar.set_message(format!(
-                    "loss {loss:.4}, {images_per_sec:.1} people/s, {minutes:.0} min left"
-                ));
-            }
-            Event::Epoch(record) => bar.suspend(|| eprintln!("{}", line(&record))),
-            Event::Measuring { .. } => bar.set_message("measuring on the held-out people"),
-            // The epoch's line has the count, and a warning has named every image.
-            Event::Broken { .. } | Event::Seen { .. } | Event::Saved { .. } | Event::Stopped(_) => {
-            }
-        }
-    }
-    bar.finish_and_clear();
-}
-
-fn line(record: &EpochRecord) -> String {
-    let mut parts = vec![format!("epoch {}: step {}", record.epoch, record.step)];
-    if let Some(loss) = record.loss {
-        parts.push(format!("loss {loss:.4}"));
-        parts.push(format!("{:.1} people/s", record.images_per_sec));
-    }
-    for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
-        parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
-    }
-    if record.broken > 0 {
-        parts.push(format!(
-            "{} could not be used",
-            counted(record.broken as usize, "image")
-        ));
-    }
-    if !record.gates.is_empty() {
-        let gates = record.gates.iter();
-        let gates: Vec<_> = gates.map(|(block, m)| format!("{block} {m:.2}")).collect();
-        parts.push(format!("mean |M| {}", gates.join(" ")));
-    }
-    parts.join(", ")
 }

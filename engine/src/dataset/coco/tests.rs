@@ -174,7 +174,9 @@ fn every_fault_is_found() {
         broken[key] = bad;
         people.push(broken);
     }
-    let twin = value["images"][0].clone();
+    // The same image again would only be noted.
+    let mut twin = value["images"][0].clone();
+    twin["file_name"] = json!("other.jpg");
     value["images"].as_array_mut().unwrap().push(twin);
     let (data, findings) = read_value(&value);
     assert_eq!(data.samples[0].annotations.len(), 1);

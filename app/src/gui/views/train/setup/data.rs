@@ -88,7 +88,7 @@ fn labels_ui(
     data: Option<&DataConfig>,
 ) {
     let now = data.map_or_else(String::new, |d| d.annotations.display().to_string());
-    let help = format!("{LABELS}; drop the file or folder here or paste its path");
+    let help = format!("Labels: {LABELS}; drop the file or folder here or paste its path");
     if let Some(text) = path_ui(ui, words.labels, &help, "Path of the labels", &now) {
         let mut config = config.clone();
         let mut data = data.cloned();
@@ -144,17 +144,10 @@ fn pictures_ui(
 ) {
     let now = data.images.as_ref();
     let now = now.map_or_else(String::new, |p| p.display().to_string());
+    let help = format!("Image folder; {IMAGES}");
     let hint = "Images: next to the labels";
-    let choose = format!("Choose images {}", words.of);
-    let can = !cx.ui_state.is_choosing;
-    match path_row_ui(
-        ui,
-        words.pictures,
-        IMAGES,
-        hint,
-        &now,
-        can.then_some(&choose),
-    ) {
+    let choose = (!cx.ui_state.is_choosing).then(|| format!("Choose images {}", words.of));
+    match path_row_ui(ui, words.pictures, &help, hint, &now, choose.as_ref()) {
         Some(Entered::Path(text)) => {
             let mut data = data.clone();
             let text = text.trim();
