@@ -13,7 +13,7 @@
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
-//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `error` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `error`, `words` |
 
 pub mod augment;
 pub mod checkpoint;
@@ -46,5 +46,6 @@ pub(crate) mod test_golden;
 pub(crate) mod test_wait;
 pub mod track;
 pub mod train;
+pub mod words;
 
 pub use error::{Error, Result};

@@ -23,7 +23,7 @@ const ENGINE: Layers = Layers {
     rows: &[
         &[
             "disk", "document", "error", "frame", "geometry", "output", "pose", "sample",
-            "skeleton", "sound",
+            "skeleton", "sound", "words",
         ],
         &["concurrency", "device", "nn"],
         &[
