@@ -20,6 +20,7 @@ use poselens_engine::train::{
     Changes, DataConfig, EpochRecord, Event, Freeze, Hardware, Moved, Reason, Start, TrainConfig,
     Trainer,
 };
+use poselens_engine::words::counted;
 use serde::Serialize;
 
 use super::args::{LabelArgs, model_names};
@@ -186,8 +187,10 @@ impl TrainArgs {
         ] {
             if given != 0 && given != n && !(may_be_one && given == 1) {
                 return Err(Error::Invalid(format!(
-                    "{option} is given {given} times, --annotations {n} times: give it once per \
-                     set, in the same order"
+                    "{option} is given {}, --annotations {}: give it once per set, in the same \
+                     order",
+                    counted(given, "time"),
+                    counted(n, "time")
                 )));
             }
         }
@@ -344,10 +347,10 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         return super::print_json(&document);
     }
     super::print_line(format_args!(
-        "{}: {ended} after {} epochs, {} steps; weights in {}{}",
+        "{}: {ended} after {}, {}; weights in {}{}",
         document.model,
-        document.epochs,
-        document.steps,
+        counted(document.epochs, "epoch"),
+        counted(document.steps, "step"),
         document.out,
         if ended == "finished" {
             ""
@@ -356,7 +359,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         }
     ))?;
     if let Some(first) = document.first_broken {
-        let n = counted(document.broken_pictures as u64);
+        let n = counted(document.broken_pictures, "image");
         super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
     }
     if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
@@ -399,8 +402,11 @@ fn show(news: &Receiver<Event>) {
                 };
                 bar.suspend(|| {
                     eprintln!(
-                        "{people} people, {epochs} epochs of {steps_per_epoch} steps{from}; \
-                         {n_learning} trainable parameters"
+                        "{}, {} of {}{from}; {}",
+                        counted(people, "person"),
+                        counted(epochs, "epoch"),
+                        counted(steps_per_epoch, "step"),
+                        counted(n_learning, "trainable parameter")
                     );
                 });
             }
@@ -429,11 +435,6 @@ fn show(news: &Receiver<Event>) {
     bar.finish_and_clear();
 }
 
-fn counted(pictures: u64) -> String {
-    let end = if pictures == 1 { "" } else { "s" };
-    format!("{pictures} image{end}")
-}
-
 fn line(record: &EpochRecord) -> String {
     let mut parts = vec![format!("epoch {}: step {}", record.epoch, record.step)];
     if let Some(loss) = record.loss {
@@ -444,7 +445,10 @@ fn line(record: &EpochRecord) -> String {
         parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
     }
     if record.broken > 0 {
-        parts.push(format!("{} could not be used", counted(record.broken)));
+        parts.push(format!(
+            "{} could not be used",
+            counted(record.broken, "image")
+        ));
     }
     if !record.gates.is_empty() {
         let gates = record.gates.iter();

@@ -11,6 +11,7 @@ use crate::dataset::loader::{Loader, LoaderOptions, People, Position};
 use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
+use crate::words::counted;
 
 /// Returns the tensors of `weights` that belong to the network of `card`, or to its training.
 pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<ByName> {
@@ -153,12 +154,12 @@ pub(super) fn card_after(card: &Card, progress: &Progress, data: &str) -> Result
         }
     };
     card.training = Some(format!(
-        "poselens train from {start}: {} of {} epochs, {} steps of {} people, {} at {}, {}, \
+        "poselens train from {start}: {} of {}, {} of {}, {} at {}, {}, \
          loss {}, seed {}",
         progress.position.epoch,
-        config.epochs,
-        progress.step,
-        config.batch_size,
+        counted(config.epochs, "epoch"),
+        counted(progress.step, "step"),
+        counted(config.batch_size, "person"),
         config.optimizer.algorithm.name(),
         config.optimizer.lr,
         match config.freeze {

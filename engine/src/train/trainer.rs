@@ -25,6 +25,7 @@ use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::model::{Card, ModelSpec, PoseModel, Weights, model};
 use crate::nn::{Kernels, Random};
+use crate::words::counted;
 
 /// Device options.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,7 +149,8 @@ impl Trainer {
             let (n, unused) = people.add(&name, data.load(Split::Learn)?, &data.people)?;
             if !unused.people.is_empty() {
                 let reasons = unused.reasons();
-                tracing::warn!("{name}: training on {n} people; skipped: {reasons}");
+                let people = counted(n, "person");
+                tracing::warn!("{name}: training on {people}; skipped: {reasons}");
             }
             left_out.insert(data.name(), unused);
         }
@@ -157,7 +159,7 @@ impl Trainer {
         let names = config.data.iter().map(DataConfig::name).zip(&digests);
         let names = names.map(|(name, digest)| format!("{name} (SHA-256 {digest})"));
         let names = names.collect::<Vec<_>>().join(", ");
-        let data = format!("{} people of {names}", people.len());
+        let data = format!("{} of {names}", counted(people.len(), "person"));
         let validation = config
             .validation
             .as_ref()

@@ -8,6 +8,7 @@ use super::CocoAnnotation;
 use crate::dataset::Severity;
 use crate::dataset::loose::Loose;
 use crate::dataset::names::{Naming, by_order, listed, naming};
+use crate::words::counted;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -62,6 +63,16 @@ struct Candidate<'a> {
     n_annotations: usize,
 }
 
+/// Checks that a category has the name or id `wanted`.
+pub(super) fn check_wanted(categories: &[Category], wanted: &str) -> Result<(), String> {
+    if categories.iter().any(|c| c.is_called(wanted)) {
+        return Ok(());
+    }
+    let all: Vec<_> = categories.iter().map(Category::show).collect();
+    let all = all.join(", ");
+    Err(format!("no category is called {wanted}; there are {all}"))
+}
+
 /// Returns the category with the name or id `wanted`; otherwise the one with the joints of a
 /// person, of several the one with the most annotations.
 ///
@@ -77,21 +88,6 @@ pub(super) fn choose(
         *counts.entry(annotation.category_id.id()).or_default() += 1;
     }
     let count = |category: &Category| counts.get(&category.id.id()).copied().unwrap_or_default();
-    let all = || {
-        categories
-            .iter()
-            .map(Category::show)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    if let Some(wanted) = wanted
-        && !categories.iter().any(|c| c.is_called(wanted))
-    {
-        return Err(format!(
-            "no category is called {wanted}; there are {}",
-            all()
-        ));
-    }
     if categories.is_empty() {
         let naming = unnamed(annotations, None)?;
         return Ok(Chosen {
@@ -166,7 +162,10 @@ pub(super) fn choose(
             .iter()
             .filter(|c| !std::ptr::eq(*c, chosen.category));
         let rest = rest.filter(|c| count(c) > 0 || !c.names().is_empty());
-        let rest = rest.map(|c| format!("{} with {} annotations", c.show(), count(c)));
+        let rest = rest.map(|c| {
+            let annotations = counted(count(c), "annotation");
+            format!("{} with {annotations}", c.show())
+        });
         let text = format!(
             "category {} is read; left out: {}{}",
             chosen.category.show(),
@@ -223,9 +222,14 @@ fn notes(naming: &Naming, whose: &str) -> Vec<(Severity, String)> {
     }
     if !naming.left_out.is_empty() {
         let text = format!(
-            "{whose}: {} of {} joints are left out (not in {skeleton}, or named twice): {}",
+            "{whose}: {} of {} {} left out (not in {skeleton}, or named twice): {}",
             naming.left_out.len(),
-            naming.joints.len(),
+            counted(naming.joints.len(), "joint"),
+            if naming.left_out.len() == 1 {
+                "is"
+            } else {
+                "are"
+            },
             listed(&naming.left_out)
         );
         notes.push((Severity::Warning, text));
