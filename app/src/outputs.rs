@@ -10,7 +10,7 @@ use poselens_engine::frame::FramePool;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
-    Backpressure, Closing, ExportContext, ExporterSpec, Offered, Outputs,
+    Backpressure, Closing, ExportContext, ExporterSpec, Offered, Outputs, Recorder,
 };
 use poselens_engine::sound::SoundEnd;
 use poselens_engine::source::{SourceSpec, Trim};
@@ -111,11 +111,16 @@ impl RunTap {
             n_frames: first.source.n_frames,
             overwrite: plan.overwrite,
         };
+        let size = first.frame.size();
+        if let Some(path) = &plan.record {
+            // Before any other file is touched.
+            Recorder::check_size(path, size)?;
+        }
         let mut outputs = Outputs::default();
         for (spec, path) in &plan.exports {
             outputs.export(spec, path, &context);
         }
-        let (size, rate) = (first.frame.size(), first.source.rate);
+        let rate = first.source.rate;
         let video = plan.record.as_ref().map(|path| {
             let sound = plan.sound.source.sound();
             let mut noted = figures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +130,10 @@ impl RunTap {
             let rate = rate.unwrap_or(UNKNOWN_RATE);
             outputs.video(path, size, rate, plan.backpressure, sound)
         });
-        outputs.whole()?;
+        if let Err(error) = outputs.whole() {
+            outputs.discard();
+            return Err(error);
+        }
         Ok(Self {
             outputs,
             video,

@@ -2,6 +2,9 @@
 
 use poselens_engine::train::Started;
 
+pub use poselens_engine::words::counted;
+use poselens_engine::words::of_count;
+
 /// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
 pub fn figure(value: f64) -> String {
     let before = value.abs().max(1e-12).log10().floor() as i32;
@@ -13,16 +16,9 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-/// Formats a count: `1 error`, `3 errors`.
-pub fn counted(n: usize, what: &str) -> String {
-    let end = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{end}")
-}
-
 /// Formats a count of people: `1 person`, `1 234 people`.
 pub fn people_text(n: usize) -> String {
-    let what = if n == 1 { "person" } else { "people" };
-    format!("{} {what}", grouped(n as u64))
+    format!("{} {}", grouped(n as u64), of_count(&n, "person"))
 }
 
 /// Describes a training: `1 person, 2 epochs of 2 steps, 1 done; 1 234 567 trainable parameters`.

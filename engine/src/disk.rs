@@ -4,19 +4,44 @@
 //! renames it to its final name. A draft that is dropped, or cannot be written, is removed; after a
 //! kill its `.part` remains, and the next writer of the file overwrites it.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufWriter, IntoInnerError, Result as IoResult, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 
-/// Returns the temporary path of `path`: `path.part`.
+/// Maximum length of a file name in bytes on the usual file systems of Linux, macOS and Windows.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// Returns the temporary path of `path`: `path.part`, shortened if the name would be too long.
 pub fn part_path(path: &Path) -> PathBuf {
+    const SUFFIX: &str = ".part";
+    let name = path.file_name().unwrap_or_default();
+    if name.len() + SUFFIX.len() > MAX_NAME_BYTES {
+        let name = name.to_string_lossy();
+        let stem = shortened(&name, MAX_NAME_BYTES - SUFFIX.len());
+        return path.with_file_name(format!("{stem}{SUFFIX}"));
+    }
     let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    part.push(SUFFIX);
     part.into()
+}
+
+/// Returns `name` if it has at most `max_bytes` bytes, otherwise its beginning and eight digits
+/// that differ for different names: `beginning~1a2b3c4d`.
+pub fn shortened(name: &str, max_bytes: usize) -> Cow<'_, str> {
+    if name.len() <= max_bytes {
+        return name.into();
+    }
+    let digest = Sha256::digest(name);
+    let [a, b, c, d] = [digest[0], digest[1], digest[2], digest[3]];
+    let end = format!("~{a:02x}{b:02x}{c:02x}{d:02x}");
+    let beginning = &name[..name.floor_char_boundary(max_bytes.saturating_sub(end.len()))];
+    format!("{beginning}{end}").into()
 }
 
 /// A file that is written but not yet renamed to its final name.
@@ -227,6 +252,7 @@ pub fn tensor_header<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -312,5 +338,30 @@ mod tests {
         std::fs::create_dir(folder.path().join("log.part")).unwrap();
         sweep(folder.path(), &["state", "log", "absent"]).unwrap();
         assert_eq!(names(folder.path()), ["log.part", "notes.part", "state"]);
+    }
+
+    proptest! {
+        /// Fails when a long name is not shortened enough, a character is cut, different names
+        /// become the same, or a short name changes.
+        #[test]
+        fn long_names_are_shortened_and_stay_different(name in "[a-z東京é]{0,120}", max in 40_usize..200) {
+            let short = shortened(&name, max);
+            prop_assert!(short.len() <= max);
+            prop_assert!(name.len() > max || short == name);
+            let other = format!("{name}x");
+            prop_assert_ne!(shortened(&other, max), short);
+        }
+    }
+
+    /// Fails when a file whose name has the maximum length cannot be written.
+    #[test]
+    fn a_name_of_maximum_length_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for n_bytes in [250, 251, MAX_NAME_BYTES] {
+            let path = folder.path().join("n".repeat(n_bytes));
+            replace(&path, b"new").unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        }
+        assert_eq!(names(folder.path()).len(), 3);
     }
 }

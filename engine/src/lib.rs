@@ -13,7 +13,7 @@
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
-//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `block_cache`, `error` |
+//! | L0 | `frame`, `geometry`, `skeleton`, `pose`, `sample`, `output`, `sound`, `disk`, `document`, `block_cache`, `error`, `words` |
 
 pub mod augment;
 pub mod block_cache;
@@ -47,5 +47,6 @@ pub(crate) mod test_golden;
 pub(crate) mod test_wait;
 pub mod track;
 pub mod train;
+pub mod words;
 
 pub use error::{Error, Result};

@@ -3,6 +3,8 @@
 //! The data are in `assets/skeletons.json`; adding a skeleton there is sufficient. `l_` and `r_`
 //! mean the person's own left and right.
 
+pub(crate) mod spelling;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

@@ -21,7 +21,7 @@ pub enum Corner {
 pub struct Legend {
     /// Corner of the image.
     pub corner: Corner,
-    /// Name of the map, or what is missing.
+    /// Name of the map, or what is missing; long lines are wrapped.
     pub caption: String,
     /// Colour map, and the values at both ends.
     pub scale: Option<(ColorMap, (f32, f32))>,
@@ -38,23 +38,37 @@ pub const CAPITALS: f32 = 7.0;
 /// Minimum gap between two numbers.
 const BETWEEN: f32 = 5.0;
 const MIN_WIDTH: f32 = 66.0;
+/// Distance of two lines of a caption in label units; lower-case letters have descenders.
+const LINE: f32 = CAPITALS + GAP + 2.0;
+/// Part of the image's width that a caption may take before it is wrapped.
+const MAX_SHARE: f32 = 0.45;
 
 impl Legend {
     /// Emits the legend's shapes in its corner of `area` (edges), with labels of size `unit`.
     pub(crate) fn lay_out(&self, area: [[f64; 2]; 2], unit: usize, put: &mut impl FnMut(Shape)) {
         let u = unit as f32;
-        let [caption_width, caption_height] = text_size(&self.caption, unit);
-        let Some((colors, (lo, hi))) = self.scale else {
-            let at = self.panel(area, caption_width, caption_height, u, put);
-            write(at, &self.caption, unit, put);
-            return;
+        let most = (area[1][0] - area[0][0]) as f32 * MAX_SHARE;
+        let lines = wrapped(&self.caption, most.max(MIN_WIDTH * u), unit);
+        let widths = lines.iter().map(|line| text_size(line, unit)[0]);
+        let caption_width = widths.fold(0.0, f32::max);
+        let caption_height = (CAPITALS + LINE * lines.len().saturating_sub(1) as f32) * u;
+        let bar = self
+            .scale
+            .map(|(colors, range)| ScaleBar::new(colors, range, unit));
+        let (width, height) = match &bar {
+            None => (caption_width, caption_height),
+            Some(bar) => (
+                caption_width.max(bar.min_width),
+                caption_height + GAP * u + bar.height,
+            ),
         };
-        let bar = ScaleBar::new(colors, (lo, hi), unit);
-        let width = caption_width.max(bar.min_width);
-        let height = (CAPITALS + GAP) * u + bar.height;
         let [x, y] = self.panel(area, width, height, u, put);
-        write([x, y], &self.caption, unit, put);
-        bar.lay_out([x, y + (CAPITALS + GAP) * u], width, put);
+        for (i, line) in lines.iter().enumerate() {
+            write([x, y + LINE * i as f32 * u], line, unit, put);
+        }
+        if let Some(bar) = bar {
+            bar.lay_out([x, y + caption_height + GAP * u], width, put);
+        }
     }
 
     /// Emits a dark panel for contents of this size; returns the contents' top left corner.
@@ -82,6 +96,28 @@ impl Legend {
         }));
         [x, y]
     }
+}
+
+/// Breaks lines between words where they would be wider than `most` pixels.
+fn wrapped(text: &str, most: f32, unit: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let longer = if line.is_empty() {
+                word.to_owned()
+            } else {
+                format!("{line} {word}")
+            };
+            if text_size(&longer, unit)[0] <= most || line.is_empty() {
+                line = longer;
+            } else {
+                lines.push(std::mem::replace(&mut line, word.to_owned()));
+            }
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 /// A colour bar above the values at its ends and in its centre.
@@ -206,5 +242,33 @@ mod tests {
             shown(0.0, 2e-7),
             ["0", "1.0e-7", "2.0e-7"].map(String::from)
         );
+    }
+
+    /// Fails when a long caption runs out of the image, or words are lost or cut.
+    #[test]
+    fn long_captions_are_wrapped() {
+        let caption = "x51.M\ncoarse attention, first pyramid";
+        for (width, unit, n_lines) in [(640.0, 2, 3), (320.0, 1, 3), (900.0, 2, 2)] {
+            let legend = Legend {
+                corner: Corner::Right,
+                caption: caption.to_owned(),
+                scale: Some((ColorMap::Viridis, (0.0, 1.0))),
+            };
+            let mut lines = Vec::new();
+            legend.lay_out(
+                [[0.0, 0.0], [width, 480.0]],
+                unit,
+                &mut |shape| match shape {
+                    Shape::Text(text) => lines.push(text),
+                    Shape::Rect(rect) => assert!(rect.min[0] >= 0.0 && rect.max[1] <= 480.0),
+                    _ => {}
+                },
+            );
+            // The last three are the numbers.
+            lines.truncate(lines.len() - 3);
+            let words: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+            assert_eq!(words.join(" "), caption.replace('\n', " "));
+            assert_eq!(words.len(), n_lines, "{words:?}");
+        }
     }
 }

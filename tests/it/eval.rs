@@ -237,7 +237,7 @@ fn eval_names_the_head_size_and_refuses_other_image_sizes() {
     desk.write("people.json", labels.to_string());
     let table = desk.succeed(eval).stdout;
     assert!(
-        table.contains("PCKh by the head box of 1 people"),
+        table.contains("PCKh by the head box of 1 person"),
         "{table}"
     );
 

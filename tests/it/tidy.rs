@@ -33,6 +33,7 @@ const ENGINE: Layers = Layers {
             "sample",
             "skeleton",
             "sound",
+            "words",
         ],
         &["concurrency", "device", "nn"],
         &[

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use poselens_engine::estimator::{Estimator, Infer, Want};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
@@ -14,9 +14,10 @@ use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::pipeline::save_png;
 use poselens_engine::pose::Keypoint;
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::words::counted;
 
-use super::Common;
 use super::args::NetworkArgs;
+use super::{Common, wrong_usage};
 
 /// Options of `attention`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub struct AttentionArgs {
     input: OsString,
     #[command(flatten)]
     network: NetworkArgs,
-    /// Joint whose attention is drawn: nose, l_wrist, ...
+    /// Joint whose attention is drawn: nose, l_wrist, "left wrist", ...
     #[arg(long, value_name = "NAME")]
     keypoint: String,
     /// Layer, block or stack, counted from 0; default: the last
@@ -83,14 +84,15 @@ const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
 pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     let network = args.network.load(common, None)?;
     let skeleton = network.skeleton();
-    let Some(joint) = skeleton.joint(&args.keypoint) else {
-        bail!(
+    let Some(joint) = skeleton.joint_spelled(&args.keypoint) else {
+        return wrong_usage(format!(
             "no joint is called '{}'; {} has {}",
             args.keypoint,
             skeleton.name,
             skeleton.joints.join(", ")
-        );
+        ));
     };
+    let joint_name = &skeleton.joints[joint];
     let frame = first_frame(&args.input)?;
     let output = look(&mut Estimator::new(network, false), &frame, &args.input)?;
     let (Some(pose), Some(region)) = (output.poses.first(), output.regions.first()) else {
@@ -105,7 +107,7 @@ pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         "{} {} - {} {:.2}\n{}\n{} - frame {} - {:.3} s",
         args.network.model,
         map.name,
-        args.keypoint,
+        joint_name,
         keypoint.score.max(0.0),
         map.title,
         source_name(&args.input),
@@ -188,15 +190,18 @@ fn self_attention(
 ) -> anyhow::Result<AttentionMap> {
     let model = &args.network.model;
     let Some(last) = region.query_key.iter().map(|q| q.layer).max() else {
-        bail!("{model} has no self-attention: choose another --mode");
+        return wrong_usage(format!(
+            "{model} has no self-attention: choose another --mode"
+        ));
     };
-    ensure!(
-        args.map.is_none() && args.iteration.is_none(),
-        "self-attention has no --map and no --iteration"
-    );
+    if args.map.is_some() || args.iteration.is_some() {
+        return wrong_usage("self-attention has no --map and no --iteration");
+    }
     let layer = args.layer.unwrap_or(last);
     let Some(found) = region.query_key.iter().find(|q| q.layer == layer) else {
-        bail!("{model} has self-attention in layers 0 to {last}, not in {layer}");
+        return wrong_usage(format!(
+            "{model} has self-attention in layers 0 to {last}, not in {layer}"
+        ));
     };
     // A joint on the last row of the heatmap may lie slightly outside the region.
     let (joint, grid) = (keypoint.point(), found.grid);
@@ -213,6 +218,14 @@ fn self_attention(
             args.keypoint
         );
     };
+    if let Some(head) = args.head
+        && head >= found.heads
+    {
+        return wrong_usage(format!(
+            "{model} has {} in layer {layer}, numbered from 0: not {head}",
+            counted(found.heads, "head")
+        ));
+    }
     let kernels = Kernels::new(common.n_threads())?;
     Ok(found.as_map(direction, token, args.head, &kernels.threads)?)
 }
@@ -225,20 +238,21 @@ fn chosen(
 ) -> anyhow::Result<AttentionMap> {
     let maps = &region.attention;
     let model = &args.network.model;
-    ensure!(
-        args.head.is_none(),
-        "--head belongs to the modes dependency and affected"
-    );
-    ensure!(!maps.is_empty(), "{model} has no attention maps");
+    if args.head.is_some() {
+        return wrong_usage("--head belongs to the modes dependency and affected");
+    }
+    if maps.is_empty() {
+        return wrong_usage(format!("{model} has no attention maps"));
+    }
     // Only HSA's maps have a neutral value with values on both sides.
     let mode_of = |map: &AttentionMap| map.neutral().map_or(Mode::Crf, |_| Mode::Hsa);
     let mode = args.mode.unwrap_or_else(|| mode_of(&maps[0]));
     let of_mode: Vec<_> = maps.iter().filter(|m| mode_of(m) == mode).collect();
     let Some(last) = of_mode.iter().map(|m| m.place.layer).max() else {
-        bail!(
+        return wrong_usage(format!(
             "{model} has no attention of this mode; its maps are {}",
             names(maps.iter())
-        );
+        ));
     };
     let layer = args.layer.unwrap_or(last);
     let wanted = |m: &AttentionMap| {
@@ -255,11 +269,11 @@ fn chosen(
     };
     let Some(map) = map else {
         let iterations = of_mode.iter().filter_map(|m| m.place.iteration).max();
-        bail!(
+        return wrong_usage(format!(
             "{model} has no such map; it has {} in layers 0 to {last}{}",
             names(of_mode.iter().copied()),
             iterations.map_or_else(String::new, |n| format!(", iterations 1 to {n}")),
-        );
+        ));
     };
     let plane = if map.map.n == 1 { 0 } else { joint };
     let Some(plane) = map.plane(plane) else {

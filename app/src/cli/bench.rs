@@ -11,6 +11,7 @@ use poselens_engine::output::Stage;
 use poselens_engine::overlay::{OverlayStyle, draw_all, overlay};
 use poselens_engine::record::VideoWriter;
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::words::counted;
 use poselens_shaders::canvas::Canvas;
 use serde::Serialize;
 
@@ -83,8 +84,13 @@ fn print(report: &Report) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} on {}, {} threads, {}x{} frames, {} measured",
-        report.model, report.device, report.threads, report.frame[0], report.frame[1], report.iters
+        "{} on {}, {}, {}x{} frames, {} measured",
+        report.model,
+        report.device,
+        counted(report.threads, "thread"),
+        report.frame[0],
+        report.frame[1],
+        report.iters
     )?;
     writeln!(out, "{:8} {:>9} {:>9}", "stage", "p50 ms", "p95 ms")?;
     for stage in Stage::ALL {

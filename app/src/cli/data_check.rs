@@ -5,9 +5,10 @@ use poselens_engine::concurrency::StopFlag;
 use poselens_engine::dataset::Severity;
 use poselens_engine::train::TrainConfig;
 use poselens_engine::train::data_check::{Looked, Report, SetReport, Subject, check_data};
+use poselens_engine::words::counted;
 use serde::Serialize;
 
-use super::{print_json, print_line};
+use super::{print_json, print_line, wrong_usage};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -23,7 +24,7 @@ struct Document<'a> {
 /// If training on these data is impossible; the report has been printed by then.
 pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
     let Some(subject) = Subject::of(config) else {
-        bail!("--check needs --annotations or a --config that names data");
+        return wrong_usage("--check needs --annotations or a --config that names data");
     };
     let report = check_data(subject, &Looked::default(), &StopFlag::new())?;
     let obstacle = report.obstacle();
@@ -48,9 +49,10 @@ pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
             print_set("validation", held_out)?;
         }
         if report.shared > 0 {
+            let verb = if report.shared == 1 { "is" } else { "are" };
             print_line(format_args!(
-                "{} of the validation images are also trained on, so the measured accuracy will \
-                 be too optimistic",
+                "{} of the validation images {verb} also trained on, so the measured accuracy \
+                 will be too optimistic",
                 report.shared
             ))?;
         }
@@ -69,9 +71,9 @@ fn print_sum(report: &Report) -> anyhow::Result<()> {
     let sum = |of: &dyn Fn(&SetReport) -> usize| report.sets().map(of).sum::<usize>();
     let [notes, warnings, errors] = Severity::ALL.map(|severity| sum(&|set| set.count(severity)));
     print_line(format_args!(
-        "total: {} people for training in {} sets; errors {errors}, warnings {warnings}, notes {notes}",
-        report.people(),
-        report.learned().count(),
+        "total: {} for training in {}; errors {errors}, warnings {warnings}, notes {notes}",
+        counted(report.people(), "person"),
+        counted(report.learned().count(), "set"),
     ))
 }
 
@@ -85,8 +87,10 @@ fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {
     }
     let [notes, warnings, errors] = Severity::ALL.map(|severity| report.count(severity));
     print_line(format_args!(
-        "{role}: {} people in {} images ({}); errors {errors}, warnings {warnings}, notes {notes}",
-        report.people, report.pictures, report.format
+        "{role}: {} in {} ({}); errors {errors}, warnings {warnings}, notes {notes}",
+        counted(report.people, "person"),
+        counted(report.pictures, "image"),
+        report.format
     ))?;
     if !report.left_out.people.is_empty() {
         let reasons = report.left_out.reasons();

@@ -11,6 +11,7 @@ use poselens_engine::model::MODELS;
 use poselens_engine::nn::kernels::Isa;
 use poselens_engine::source::camera::{CameraFormat, CameraInfo, camera_formats};
 use poselens_engine::source::{OpenOptions, SourceSpec};
+use poselens_engine::words::counted;
 use serde::{Serialize, Serializer};
 
 use super::Common;
@@ -231,7 +232,8 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
     let frames_with_a_person = scores.iter().filter(|&&s| s > 0.0).count();
     anyhow::ensure!(
         frames_with_a_person * 2 > frames,
-        "a person was found in only {frames_with_a_person} of {frames} frames of the sample clip"
+        "a person was found in only {frames_with_a_person} of {} of the sample clip",
+        counted(frames, "frame")
     );
     Ok(SelfTest {
         model: model.name.to_owned(),
@@ -257,7 +259,7 @@ fn lines(report: &Report) -> String {
     line("poselens", report.version);
     line(
         "system",
-        &format!("{}, {} cores", report.system, report.cores),
+        &format!("{}, {}", report.system, counted(report.cores, "core")),
     );
     match &report.cameras {
         Ok(cameras) => list(
@@ -305,8 +307,12 @@ fn lines(report: &Report) -> String {
         Ok(t) => line(
             "self-test",
             &format!(
-                "ok: {} found a person in {} of {} frames, mean score {:.2}, {:.1} ms a frame",
-                t.model, t.frames_with_a_person, t.frames, t.mean_score, t.millis_per_frame
+                "ok: {} found a person in {} of {}, mean score {:.2}, {:.1} ms a frame",
+                t.model,
+                t.frames_with_a_person,
+                counted(t.frames, "frame"),
+                t.mean_score,
+                t.millis_per_frame
             ),
         ),
         Err(error) => line("self-test", &format!("FAILED: {error}")),

@@ -20,11 +20,12 @@ use poselens_engine::pipeline::save_png;
 use poselens_engine::sample::{LeftOut, Sample};
 use poselens_engine::skeleton::{JointMap, Skeleton};
 use poselens_engine::train::orientation::{settle_by_fit, settled_note};
+use poselens_engine::words::{are, counted};
 use serde::Serialize;
 
-use super::Common;
 use super::args::{LabelArgs, NetworkArgs, codec_names};
 use super::progress::Progress;
+use super::{Common, checked, wrong_usage};
 use crate::option_texts::{IMAGES, LABELS};
 
 /// Options of `eval`.
@@ -108,8 +109,11 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         flip: args.flip,
         scales: args.scales.clone(),
     };
-    averaging.check()?;
-    let mut network = args.network.load(common, args.decode.as_deref())?;
+    checked(averaging.check())?;
+    if args.boxes != "gt" && ["pck", "pckh"].contains(&args.metric.as_str()) {
+        return wrong_usage(format!("--metric {} needs --boxes gt", args.metric));
+    }
+    let mut network = checked(args.network.load(common, args.decode.as_deref()))?;
     let labels = args.labels(&mut network)?;
     let (options, boxes_left_out) = args.options(&network, &labels.dataset)?;
     let report = measure(&mut network, &labels, &options, &averaging)?;
@@ -206,11 +210,11 @@ impl EvalArgs {
         let images = self.images.clone();
         let images = images.unwrap_or_else(|| usual_images(&self.annotations));
         let format = guess_format(&self.annotations)?;
-        let mut dataset = format.load(&Request {
+        let mut dataset = checked(format.load(&Request {
             category: self.labels.category.as_deref(),
             orientation: self.labels.orientation.unwrap_or_default(),
             ..Request::new(&self.annotations, &images, Split::HeldOut)
-        })?;
+        }))?;
         if dataset.samples.iter().all(|s| s.annotations.is_empty())
             && dataset.left_out.people.is_empty()
         {
@@ -243,9 +247,9 @@ impl EvalArgs {
         let n_left_out = found.of_other_categories + found.of_other_pictures;
         if n_left_out > 0 {
             tracing::warn!(
-                "{}: {} boxes are used, {} are of other categories and {} of other images",
+                "{}: {} used, {} of other categories and {} of other images are not",
                 self.boxes,
-                found.boxes.len(),
+                are(found.boxes.len(), "box"),
                 found.of_other_categories,
                 found.of_other_pictures
             );
@@ -332,8 +336,8 @@ impl Document {
     fn title(&self) -> String {
         let (n, boxes) = (self.report.n_people, &self.boxes);
         let asked = match boxes.as_str() {
-            "gt" | "no" => format!("{n} people, {boxes} boxes"),
-            file => format!("{n} boxes of {file}"),
+            "gt" | "no" => format!("{}, {boxes} boxes", counted(n, "person")),
+            file => format!("{} of {file}", counted(n, "box")),
         };
         let mut title = format!("{} on {asked}, decode {}", self.model, self.decode);
         if self.flip {
@@ -389,7 +393,8 @@ impl Document {
         }
         let EvalReport { pck, n_people, .. } = &self.report;
         let measured = pck.as_ref().filter(|p| p.n_people < *n_people);
-        rows.extend(measured.map(|p| format!("PCK of {} people with a torso", p.n_people)));
+        let people = |n| counted(n, "person");
+        rows.extend(measured.map(|p| format!("PCK of {} with a torso", people(p.n_people))));
         rows.extend(
             self.report
                 .pckh

@@ -3,12 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::bail;
-
 use super::Common;
 use super::args::{NetworkArgs, model_names};
 use super::run::RunArgs;
-use crate::gui::{self, Display, GuiContext};
+use crate::gui::{self, GuiContext};
 use crate::logs::LogBook;
 
 /// Options of `gui`.
@@ -40,19 +38,13 @@ pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> 
         };
         return gui::run(context, &display);
     }
-    if let (Display::Dead(_), Some(input)) = (&display, &args.input) {
-        // An explicit request for the window must not be replaced by the demo.
-        bail!(
-            "{}, so no window can be opened; start the display, or use `poselens run --input {}`",
-            display.reason(),
-            input.display()
-        );
-    }
     let input = args.input.clone().unwrap_or_else(|| "sample".into());
     eprintln!(
-        "poselens: {}, so no window can be opened; running the demo instead: {} -> {DEMO_FILE}",
+        "poselens: {}, so no window can be opened: {}, or use `poselens run --input {input}`; \
+         running the demo instead: {input} -> {DEMO_FILE}",
         display.reason(),
-        input.display()
+        display.remedy(),
+        input = input.display()
     );
     let default = NetworkArgs::default();
     let network = NetworkArgs {

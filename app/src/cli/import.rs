@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use poselens_engine::checkpoint::{ImportOptions, import};
 use poselens_engine::geometry::Size;
+use poselens_engine::words::counted;
 use serde::Serialize;
 
 use super::args::model_names;
@@ -98,22 +99,23 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         .as_ref()
         .map_or_else(String::new, |s| format!(", its {s}"));
     eprintln!(
-        "{} ({}{section}) is {} for {} joints ({}), input {}x{}: {} tensors",
+        "{} ({}{section}) is {} for {} ({}), input {}x{}: {}",
         summary.input,
         summary.format,
         summary.model,
-        summary.joints,
+        counted(summary.joints, "joint"),
         summary.skeleton,
         summary.width,
         summary.height,
-        summary.tensors,
+        counted(summary.tensors, "tensor"),
     );
     if !summary.prefixes.is_empty() {
         eprintln!("taken off the names: {}", summary.prefixes.join(", "));
     }
     if let Some(first) = summary.left_out.first() {
         let n = summary.left_out.len();
-        eprintln!("skipped: {n} tensors with another prefix ({first}, ...)");
+        let n = counted(n, "tensor");
+        eprintln!("skipped: {n} with another prefix ({first}, ...)");
     }
     if !summary.also_fit.is_empty() {
         let others = summary.also_fit.join(", ");

@@ -22,6 +22,7 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use poselens_engine::Error;
 use poselens_engine::device::DeviceSpec;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -160,7 +161,20 @@ pub fn one_line(error: &anyhow::Error) -> String {
 /// Conflicting options, on the command line or in an options file.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct WrongUsage(#[from] pub poselens_engine::Error);
+pub struct WrongUsage(#[from] pub Error);
+
+/// Returns an error in the use of options.
+fn wrong_usage<T>(what: impl Into<String>) -> anyhow::Result<T> {
+    Err(WrongUsage(Error::Invalid(what.into())).into())
+}
+
+/// Makes an invalid argument an error in the use of options; other errors are failures.
+fn checked<T>(outcome: Result<T, Error>) -> anyhow::Result<T> {
+    outcome.map_err(|error| match error {
+        invalid @ Error::Invalid(_) => WrongUsage(invalid).into(),
+        other => other.into(),
+    })
+}
 
 /// Returns whether the reader of standard output or of a pipe has exited (`poselens models |
 /// head`), which is not a failure.

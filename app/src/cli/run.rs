@@ -10,19 +10,19 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use poselens_engine::Error;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Look, OpenSource, Pacing, Pipeline};
 use poselens_engine::record::{Backpressure, EXPORTERS, STDOUT};
 use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
+use poselens_engine::words::counted;
 use serde::Serialize;
 
 use self::follow::{follow, wait_for_model};
 use super::args::{NetworkArgs, overlay_names};
 use super::progress::Progress;
-use super::{Common, WrongUsage};
+use super::{Common, wrong_usage};
 use crate::option_texts::THRESHOLD;
 use crate::outputs::{OutputPlan, RunTap, SharedFigures, SoundPlan};
 use crate::stats::{Percentiles, round3};
@@ -100,17 +100,24 @@ impl RunArgs {
     /// Rejects outputs that would overwrite the input or another output. Devices and pipes are
     /// exempt, but standard output takes only one list or document.
     fn check_outputs(&self, spec: &SourceSpec) -> anyhow::Result<()> {
+        let is_stdout = |path: &PathBuf| resolved(path) == Path::new(STDOUT);
+        if self.write_openpose.as_ref().is_some_and(is_stdout) {
+            return wrong_usage(
+                "--write-openpose writes one file per frame: give a folder, not standard output",
+            );
+        }
         let mut taken = vec![(resolved(Path::new(spec.argument())), "the input")];
         if self.json {
             taken.push((STDOUT.into(), "where --json prints"));
         }
         for path in self.outputs() {
-            if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            let is_special = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
+            if is_special && !is_stdout(path) {
                 continue;
             }
             let file = resolved(path);
             if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == file) {
-                bail!("cannot write to {}: it is {what}", path.display());
+                return wrong_usage(format!("cannot write to {}: it is {what}", path.display()));
             }
             taken.push((file, "another output"));
         }
@@ -141,10 +148,18 @@ impl RunArgs {
     }
 }
 
+/// Names of standard output in the file system.
+const STDOUT_FILES: [&str; 4] = [
+    "/dev/stdout",
+    "/dev/fd/1",
+    "/proc/self/fd/1",
+    "/proc/thread-self/fd/1",
+];
+
 /// Returns the canonical path of a file, which need not exist yet.
 fn resolved(path: &Path) -> PathBuf {
-    if path == Path::new(STDOUT) {
-        return path.to_owned();
+    if path == Path::new(STDOUT) || STDOUT_FILES.iter().any(|file| path == Path::new(file)) {
+        return STDOUT.into();
     }
     let in_folder = || {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
@@ -232,10 +247,7 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
 fn report(summary: &Summary) {
     eprintln!(
         "{} in {:.1} s ({:.1} frames/s), a person in {}{}",
-        match summary.frames {
-            1 => "1 frame".to_owned(),
-            n => format!("{n} frames"),
-        },
+        counted(summary.frames, "frame"),
         summary.seconds,
         summary.fps,
         summary.frames_with_a_person,
@@ -256,7 +268,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         && start >= end
     {
         let what = format!("--end {end} is not after --start {start}");
-        return Err(WrongUsage(Error::Invalid(what)).into());
+        return wrong_usage(what);
     }
     let spec = SourceSpec::parse(&args.input)?;
     args.check_outputs(&spec)?;

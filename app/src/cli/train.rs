@@ -23,6 +23,7 @@ use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
 use super::{Common, WrongUsage};
 use crate::option_texts::{IMAGES, LABELS, train as text};
+use crate::words::counted;
 
 /// Form of `--input-size`.
 const INPUT_SIZES: &str = "; N for a square or WxH, multiples of 32 (64 for MCA, 8 for ssa-vgg-6)";
@@ -238,8 +239,10 @@ impl TrainArgs {
         ] {
             if given != 0 && given != n && !(may_be_one && given == 1) {
                 return Err(Error::Invalid(format!(
-                    "{option} is given {given} times, --annotations {n} times: give it once per \
-                     set, in the same order"
+                    "{option} is given {}, --annotations {}: give it once per set, in the same \
+                     order",
+                    counted(given, "time"),
+                    counted(n, "time")
                 )));
             }
         }

@@ -18,6 +18,7 @@ use poselens_engine::record::Backpressure;
 use poselens_engine::source::camera::{CameraFormat, CameraInfo, list_cameras};
 use poselens_engine::source::{FrameSource, OpenOptions, SourceInfo, SourceSpec};
 use poselens_engine::train::Hardware;
+use poselens_engine::words::counted;
 
 use super::Common;
 use super::args::NetworkArgs;
@@ -274,8 +275,7 @@ fn cores() -> u16 {
 
 fn device_name((spec, threads): Place) -> String {
     match (spec, threads) {
-        (DeviceSpec::Cpu, Some(1)) => "CPU, 1 thread".to_owned(),
-        (DeviceSpec::Cpu, Some(n)) => format!("CPU, {n} threads"),
+        (DeviceSpec::Cpu, Some(n)) => format!("CPU, {}", counted(n, "thread")),
         (other, _) => other.to_string(),
     }
 }

@@ -29,6 +29,15 @@ impl Display {
             Self::Dead(what) => format!("no display is available ({what})"),
         }
     }
+
+    /// Returns what to do about the reason.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Default | Self::X11 => "open it there",
+            Self::Unset => "set DISPLAY or WAYLAND_DISPLAY",
+            Self::Dead(_) => "start that display",
+        }
+    }
 }
 
 /// Detects the display.

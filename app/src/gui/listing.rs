@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use poselens_engine::source::video;
+use poselens_engine::source::is_video;
 
 use crate::gui::context::SourceChoice;
 
@@ -43,16 +43,30 @@ impl Listing {
         let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
-            let is_video = path.extension().is_some_and(|extension| {
-                let mut known = video::EXTENSIONS.iter();
-                known.any(|known| extension.eq_ignore_ascii_case(known))
-            });
-            if is_video && path.is_file() {
-                self.files.push(choice(&path));
-            } else {
-                self.skipped.push(format!("{}: not a video", label(&path)));
+            match skip_reason(&path) {
+                None => self.files.push(choice(&path)),
+                Some(reason) => self.skipped.push(format!("{}: {reason}", label(&path))),
             }
         }
+    }
+}
+
+/// Returns the reason why a folder's entry is not recorded; `None` for a video.
+fn skip_reason(path: &Path) -> Option<String> {
+    if path.is_dir() {
+        return Some("a folder, not entered".to_owned());
+    }
+    if !path.is_file() {
+        return Some("not a file".to_owned());
+    }
+    // Programs keep their own data in hidden files, under the names of the videos.
+    if label(path).starts_with('.') {
+        return Some("a hidden file".to_owned());
+    }
+    match is_video(path) {
+        Ok(true) => None,
+        Ok(false) => Some("not a video".to_owned()),
+        Err(error) => Some(format!("it cannot be read: {error}")),
     }
 }
 
@@ -72,18 +86,42 @@ fn choice(path: &Path) -> SourceChoice {
 mod tests {
     use super::*;
 
-    /// Fails when a folder's videos are not listed in order, or skipped files are not reported.
+    /// Fails when the name of a file in a folder decides whether it is a video, files are not in
+    /// order, or skipped files are not reported.
     #[test]
-    fn folders_list_their_videos_and_report_skipped_files() {
+    fn folders_list_their_videos_by_content_and_report_skipped_files() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.MP4", "a.mkv", "notes.txt"] {
-            std::fs::write(folder.path().join(name), "x").unwrap();
+        let jpeg = b"\xFF\xD8\xFF\xE0 a picture".as_slice();
+        let mp4 = b"\0\0\0\x18ftypisom\0\0\x02\0isomavc1".as_slice();
+        for (name, bytes) in [
+            ("b.MP4", b"unknown".as_slice()),
+            ("a.mkv", b"\x1A\x45\xDF\xA3 a video"),
+            ("c.dat", mp4),
+            ("d", b"RIFF\0\0\0\0AVI LIST"),
+            ("e.txt", mp4),
+            (".hidden.mp4", mp4),
+            ("empty.mp4", b""),
+            ("notes.txt", b"notes"),
+            ("photo.mp4", jpeg),
+        ] {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
         }
+        std::fs::create_dir(folder.path().join("more.mp4")).unwrap();
         let gone = folder.path().join("gone.mp4");
         let listing = Listing::of(&[folder.path().to_owned(), gone]);
         let files: Vec<_> = listing.files.iter().map(|f| f.label.as_str()).collect();
-        assert_eq!(files, ["a.mkv", "b.MP4"]);
-        assert_eq!(listing.skipped.len(), 2);
-        assert_eq!(listing.skipped[0], "notes.txt: not a video");
+        assert_eq!(files, ["a.mkv", "b.MP4", "c.dat", "d", "e.txt"]);
+        let (last, skipped) = listing.skipped.split_last().unwrap();
+        assert_eq!(
+            skipped,
+            [
+                ".hidden.mp4: a hidden file",
+                "empty.mp4: not a video",
+                "more.mp4: a folder, not entered",
+                "notes.txt: not a video",
+                "photo.mp4: not a video",
+            ]
+        );
+        assert!(last.ends_with("gone.mp4: no such file or folder"), "{last}");
     }
 }

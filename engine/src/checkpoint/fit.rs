@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::geometry::Size;
 use crate::model::{BuildOptions, Card, MODELS, ModelSpec, WeightShapes};
 use crate::skeleton::Skeleton;
+use crate::words::counted;
 
 /// Shapes of a file's tensors by name.
 pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
@@ -158,7 +159,8 @@ fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<
     let n_joints = n_joints(spec, found, shapes, published)?;
     let Some(skeleton) = skeleton.or_with_joints(n_joints) else {
         return Ok(Err(misfit(format!(
-            "no skeleton is known for its {n_joints} joints"
+            "no skeleton is known for its {}",
+            counted(n_joints, "joint")
         ))));
     };
     let input = match input {

@@ -34,6 +34,7 @@ pub use rename::renamed;
 use crate::error::{Error, Result};
 pub use crate::sample::{Annotation, DetectedBox, Joint, LeftOut, Orientation, Sample, Visibility};
 use crate::skeleton::Skeleton;
+use crate::words::none_of;
 
 /// A data set in memory; the images stay on disk.
 #[derive(Debug, Clone)]
@@ -80,8 +81,8 @@ impl Dataset {
         }
         let (n, name) = (self.samples.len(), first.file_name().unwrap_or_default());
         let name = name.to_string_lossy();
-        let reason =
-            format!("none of the {n} labelled images was found ({name}); give their folder");
+        let none = none_of(n, "labelled image");
+        let reason = format!("{none} was found ({name}); give their folder");
         Err(Error::data(images, reason))
     }
 }
@@ -153,10 +154,11 @@ impl DatasetSpec {
             && !self.has_categories
         {
             let reason = format!(
-                "{} labels have no categories to choose {category} from",
+                "{}: {} labels have no categories to choose {category} from",
+                request.annotations.display(),
                 self.name
             );
-            return Err(Error::data(request.annotations, reason));
+            return Err(Error::Invalid(reason));
         }
         let mut dataset = (self.read)(request, findings)?;
         let note = orientation::settle(&mut dataset, request.orientation);

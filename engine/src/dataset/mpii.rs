@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
 use crate::sample::Square;
 use crate::skeleton::Skeleton;
+use crate::words::counted;
 
 /// Entry of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
@@ -129,15 +130,19 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
 
 /// Describes the part that is not read, given `n_validation` of `all` people for validation.
 fn set_aside(split: Split, n_validation: usize, all: usize) -> String {
+    let people = counted(all, "person");
+    let verb = |n| if n == 1 { "is" } else { "are" };
     match split {
         Split::Learn => format!(
-            "{n_validation} of {all} people are skipped: they are marked as held out \
-             (`isValidation`) and not trained on"
+            "{n_validation} of {people} {} skipped: they are marked as held out \
+             (`isValidation`) and not trained on",
+            verb(n_validation)
         ),
         Split::HeldOut => format!(
-            "{} of {all} people are set aside: they are not marked as held out (`isValidation`), \
+            "{} of {people} {} set aside: they are not marked as held out (`isValidation`), \
              nothing is measured on them",
-            all - n_validation
+            all - n_validation,
+            verb(all - n_validation)
         ),
     }
 }
@@ -149,8 +154,8 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
     }
     if !entry.joints.is_empty() && entry.joints.len() != n_joints {
         return Err(format!(
-            "`joints` has {} entries, MPII has {n_joints}",
-            entry.joints.len()
+            "`joints` has {}, MPII has {n_joints}",
+            counted(entry.joints.len(), "entry")
         ));
     }
     let visible = entry.joints_vis.as_deref();

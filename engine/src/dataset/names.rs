@@ -1,14 +1,12 @@
 //! Maps joint names of a file to joints: [`Naming`] assigns each name a joint of a skeleton.
 //!
-//! Tools spell the same joint in many ways (`left_ankle`, `Left Ankle`, `leftAnkle`, `LAnkle`,
-//! `ankle-left`, `l_ank`). Names are compared without case, blanks and punctuation, and their order
-//! does not matter. Joints that the skeleton lacks are ignored. Where names are only numbers, the
-//! order decides.
-
-use std::collections::HashMap;
-use std::sync::LazyLock;
+//! Names are compared in any usual spelling ([`crate::skeleton::spelling`]), and their order does
+//! not matter. Joints that the skeleton lacks are ignored. Where names are only numbers, the order
+//! decides.
 
 use crate::skeleton::Skeleton;
+use crate::skeleton::spelling::{Meaning, SPELLINGS, Spellings, meaning};
+use crate::words::counted;
 
 /// Joint names of a file resolved to a skeleton.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,124 +19,6 @@ pub(super) struct Naming {
     pub left_out: Vec<String>,
     /// Whether joints were assigned by order rather than by name.
     pub by_order: bool,
-}
-
-const LEFT: &[&str] = &["l", "left", "lft", "lt"];
-const RIGHT: &[&str] = &["r", "right", "rgt", "rt"];
-/// Body parts with a left and a right joint, and their aliases.
-const PARTS: &[(&str, &[&str])] = &[
-    ("eye", &["eyes"]),
-    ("ear", &["ears"]),
-    ("shoulder", &["sho", "shldr", "shoulders"]),
-    ("elbow", &["elb", "elbows"]),
-    ("wrist", &["wri", "wrists"]),
-    ("hip", &["hips"]),
-    ("knee", &["kne", "knees"]),
-    ("ankle", &["ank", "ankles"]),
-];
-/// Joints on the midline, and their aliases. The neck of LSP, MPII and `CrowdPose` is where neck
-/// and head meet; that of OpenPose lies between the shoulders and is a separate joint.
-const MIDDLES: &[(&str, &[&str])] = &[
-    ("nose", &["nosetip", "tipofnose"]),
-    ("neck", &[]),
-    (
-        "upper_neck",
-        &["neck", "headbottom", "bottomhead", "neckupper"],
-    ),
-    ("head_top", &["head", "tophead", "topofhead", "headcrown"]),
-    (
-        "pelvis",
-        &[
-            "hip",
-            "midhip",
-            "hipmid",
-            "middlehip",
-            "hipcenter",
-            "centerhip",
-            "root",
-        ],
-    ),
-    ("thorax", &[]),
-];
-
-/// The joint that a spelling denotes in one skeleton.
-#[derive(Debug, Clone, Copy)]
-struct Meaning {
-    joint: usize,
-    /// Whether the spelling is the skeleton's own name, which overrides aliases.
-    is_own: bool,
-}
-
-type Spellings = HashMap<String, Meaning>;
-
-/// The joint for each spelling, per skeleton.
-static SPELLINGS: LazyLock<Vec<(&'static Skeleton, Spellings)>> =
-    LazyLock::new(|| Skeleton::all().iter().map(|s| (s, spellings(s))).collect());
-
-fn spellings(skeleton: &Skeleton) -> Spellings {
-    let mut known = Spellings::new();
-    for (joint, name) in skeleton.joints.iter().enumerate() {
-        let sided = [("l_", LEFT), ("r_", RIGHT)]
-            .into_iter()
-            .find_map(|(prefix, sides)| {
-                let part = name.strip_prefix(prefix)?;
-                let (_, others) = PARTS.iter().find(|(own, _)| *own == part)?;
-                Some((sides, std::iter::once(part).chain(others.iter().copied())))
-            });
-        if let Some((sides, parts)) = sided {
-            for part in parts {
-                for side in sides {
-                    for spelling in [format!("{side}{part}"), format!("{part}{side}")] {
-                        known.insert(
-                            spelling,
-                            Meaning {
-                                joint,
-                                is_own: true,
-                            },
-                        );
-                    }
-                }
-            }
-            continue;
-        }
-        known.insert(
-            key(name),
-            Meaning {
-                joint,
-                is_own: true,
-            },
-        );
-        let others = MIDDLES.iter().find(|(own, _)| own == name);
-        for other in others.into_iter().flat_map(|(_, others)| *others) {
-            let meaning = Meaning {
-                joint,
-                is_own: false,
-            };
-            known.entry((*other).to_owned()).or_insert(meaning);
-        }
-    }
-    known
-}
-
-/// Returns the letters and digits of a name in lower case, without a leading number (`05: Left
-/// Knee`).
-fn key(name: &str) -> String {
-    let letters = name.chars().filter(|c| c.is_alphanumeric());
-    let all: String = letters.flat_map(char::to_lowercase).collect();
-    all.trim_start_matches(|c: char| c.is_ascii_digit())
-        .to_owned()
-}
-
-fn meaning(known: &Spellings, name: &str) -> Option<Meaning> {
-    // Strips a group name in front (`person/left_ankle`) or a word without meaning.
-    let last = name.rsplit(['/', ':', '.', '|']).next().unwrap_or(name);
-    let plain = key(name);
-    let candidates = [
-        plain.as_str(),
-        plain.strip_suffix("joint").unwrap_or(&plain),
-        &key(last),
-    ];
-    candidates.iter().find_map(|k| known.get(*k)).copied()
 }
 
 /// Returns whether the names are only numbers: `0`, `1`, ... or `kp_1`, `kp_2`, ...
@@ -163,8 +43,9 @@ pub(super) fn by_order(n: usize) -> Result<Naming, String> {
         let known = Skeleton::all().iter();
         let known = known.map(|s| format!("{} ({})", s.n_joints(), s.name));
         return Err(format!(
-            "the {n} joints have no names, and no known skeleton has {n} joints (known: {}); \
-             name them in the category's `keypoints`",
+            "the joints have no names, and no known skeleton has {} (known: {}); name them in the \
+             category's `keypoints`",
+            counted(n, "joint"),
             known.collect::<Vec<_>>().join(", ")
         ));
     };
@@ -216,11 +97,12 @@ pub(super) fn naming(names: &[String]) -> Result<Naming, String> {
             .filter(|n| !is_word(n))
             .map(String::as_str)
             .collect();
+        let verb = if others.len() == 1 { "is" } else { "are" };
         return Err(format!(
-            "{} of the {} names in the category's `keypoints` are not joints of a person: {}; \
+            "{} of the {} in the category's `keypoints` {verb} not joints of a person: {}; \
              name them nose, left_eye, ... right_ankle, or only number them",
             others.len(),
-            names.len(),
+            counted(names.len(), "name"),
             listed(&others)
         ));
     }

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::{Dataset, picture};
 use crate::error::Result;
 use crate::sample::{Annotation, Orientation, Sample};
+use crate::words::{are, counted};
 
 /// Applies `wanted`, or the orientation that the image sizes of the set imply. Undecided images are
 /// recorded in the data set; the returned text is an additional remark.
@@ -41,17 +42,15 @@ pub(super) fn settle(dataset: &mut Dataset, wanted: Orientation) -> Option<Strin
     }
     let n = dataset.open.len();
     let (orientation, how, why) = if n_turned > 0 {
-        (
-            Orientation::Exif,
-            "turned as their EXIF data says",
-            n_turned,
-        )
+        (Orientation::Exif, turned_text(n), n_turned)
     } else {
-        (Orientation::Stored, "read as they are stored", n_stored)
+        (Orientation::Stored, "read as stored", n_stored)
     };
     set(dataset, orientation);
     Some(format!(
-        "{n} images are {how}: the labels of {why} others show that all were labelled that way"
+        "{} {how}: the labels of {} show that all were labelled that way",
+        are(n, "image"),
+        counted(why, "other image")
     ))
 }
 
@@ -69,12 +68,21 @@ pub fn set(dataset: &mut Dataset, orientation: Orientation) {
     }
 }
 
+/// Describes how `n` images were rotated.
+pub fn turned_text(n: usize) -> &'static str {
+    if n == 1 {
+        "turned as its EXIF data says"
+    } else {
+        "turned as their EXIF data says"
+    }
+}
+
 /// Returns the remark about `n` undecided images.
 pub fn open_note(n: usize) -> String {
     format!(
-        "the EXIF data of {n} images rotate them, and their labels fit both ways; they are read \
-         as stored. If they were labelled upright, use --orientation exif, else \
-         --orientation stored"
+        "{} rotated by EXIF data, and the labels fit both ways: read as stored. If labelled \
+         upright, use --orientation exif, else --orientation stored",
+        are(n, "image")
     )
 }
 

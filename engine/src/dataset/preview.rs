@@ -16,6 +16,7 @@ use crate::overlay::{OverlayStyle, draw_all, overlay};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::InputSpec;
 use crate::skeleton::Skeleton;
+use crate::words::counted;
 
 /// Gap between tiles in pixels.
 const GAP: usize = 4;
@@ -86,11 +87,12 @@ fn style() -> OverlayStyle {
 }
 
 /// Formats `person 17 of set 2, mirrored, 12 joints, 3 absent`, or for inputs of several people `4
-/// pictures, 7 people, 61 joints`.
+/// images, 7 people, 61 joints`.
 fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
     let joints = seen.people().flatten();
     let is_inside = |j: &&Joint| j.inside(input).is_some();
     let inside = joints.filter(is_inside).count();
+    let joints = counted(inside, "joint");
     if let [tile] = &seen.tiles[..]
         && let Some(id) = tile.annotation_id
         && tile.people.len() == 1
@@ -107,14 +109,14 @@ fn caption(seen: &SeenInput, weights: &[f32], input: Size) -> String {
             0 => String::new(),
             set => format!(" of set {}", set + 1),
         };
-        return format!("person {id}{of_set}{mirrored}, {inside} joints{absent}");
+        return format!("person {id}{of_set}{mirrored}, {joints}{absent}");
     }
     let people = seen.people().count();
     let pictures = match seen.tiles.len() {
         1 => String::new(),
-        n => format!("{n} images, "),
+        n => format!("{}, ", counted(n, "image")),
     };
-    format!("{pictures}{people} people, {inside} joints")
+    format!("{pictures}{}, {joints}", counted(people, "person"))
 }
 
 /// Returns input `i` of the batch with its targets as if a network had predicted them.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::rates::JointRates;
 use crate::geometry::{BBox, Point};
 use crate::skeleton::Skeleton;
+use crate::words::counted;
 
 /// MPII's factor from the head box's diagonal to the head size.
 const HEAD_OF_DIAGONAL: f64 = 0.6;
@@ -37,9 +38,10 @@ pub struct PckhReport {
 impl PckhReport {
     /// Describes how head sizes were measured: results by boxes and by segments are not comparable.
     pub fn reference(&self) -> String {
-        let boxes = format!("head box of {} people", self.n_head_boxes);
+        let boxes = format!("head box of {}", counted(self.n_head_boxes, "person"));
         let n_segments = self.n_people.saturating_sub(self.n_head_boxes);
-        let segments = format!("segment from upper neck to head top of {n_segments} people");
+        let people = counted(n_segments, "person");
+        let segments = format!("segment from upper neck to head top of {people}");
         match (self.n_head_boxes, n_segments) {
             (_, 0) => boxes,
             (0, _) => segments,

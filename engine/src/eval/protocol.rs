@@ -18,6 +18,7 @@ use crate::pose::{Keypoint, Pose};
 use crate::preprocess::InputSpec;
 use crate::sample::{Annotation, DetectedBox, Sample};
 use crate::skeleton::Skeleton;
+use crate::words::{counted, none_of};
 
 /// Calls `predict` for the joints in every person's region, in image pixels and `skeleton`'s order,
 /// and compares them with the labels.
@@ -111,9 +112,9 @@ fn boxes_by_image(
     }
     if !samples.iter().any(|s| by_image.contains_key(&s.image_id)) {
         return Err(Error::Invalid(format!(
-            "none of the {} boxes belongs to one of the {} images; compare the `image_id`s",
-            boxes.len(),
-            samples.len()
+            "{} belongs to one of {}; compare the `image_id`s",
+            none_of(boxes.len(), "box"),
+            counted(samples.len(), "image")
         )));
     }
     Ok(Some(by_image))

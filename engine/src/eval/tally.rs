@@ -10,6 +10,7 @@ use crate::geometry::{Point, Roi};
 use crate::preprocess::{InputSpec, has_region};
 use crate::sample::{Annotation, LeftOut, Sample, Visibility};
 use crate::skeleton::Skeleton;
+use crate::words::{counted, none_of};
 
 /// Returns all people to evaluate, with their regions for networks with input format `input`:
 /// people with a labelled joint and a positive area, except crowds.
@@ -58,7 +59,8 @@ pub fn check_people(samples: &[Sample], left_out: &mut LeftOut) -> Result<()> {
     Err(Error::Invalid(match n {
         0 => "there are no people to evaluate on: none are labelled".to_owned(),
         _ => format!(
-            "none of the {n} labelled people can be measured: {}",
+            "{} can be measured: {}",
+            none_of(n, "labelled person"),
             left_out.reasons()
         ),
     }))
@@ -70,7 +72,8 @@ pub(super) fn check_joints(skeleton: &Skeleton, n: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::Invalid(format!(
-        "the model predicts {n} joints, the labels are {} with {}; choose weights for {}",
+        "the model predicts {}, the labels are {} with {}; choose weights for {}",
+        counted(n, "joint"),
         skeleton.name,
         skeleton.n_joints(),
         skeleton.name

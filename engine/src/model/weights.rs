@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{ModelSpec, PoseModel};
 use crate::disk::{Draft, TensorEntry, tensor_header};
 use crate::error::{Error, Result};
+use crate::words::counted;
 
 /// Tensors of a model that are neither required nor of a fixed shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +250,7 @@ impl Weights {
         };
         let more = match faults.len() - 1 {
             0 => String::new(),
-            n => format!(" (and {n} more differences)"),
+            n => format!(" (and {})", counted(n, "more difference")),
         };
         Err(Error::data(
             &self.origin,

@@ -49,7 +49,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     if style.legends {
         scene.marks.push(Mark::Legend(Legend {
             corner: Corner::Right,
-            caption: first.name.clone(),
+            caption: format!("{}\n{}", first.name, first.title),
             scale: Some((colors, range)),
         }));
     }

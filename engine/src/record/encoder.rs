@@ -63,15 +63,8 @@ impl H264Encoder {
     /// Creates an encoder for frames of size `source` at about `rate` frames per second. The error
     /// is a reason without a file name.
     pub fn new(source: Size, rate: f64) -> Result<Self, String> {
+        Self::check_size(source)?;
         let size = Self::even(source);
-        let (long, short) = (size.width.max(size.height), size.width.min(size.height));
-        if short < MIN_SIDE || long > MAX_SIDES.0 || short > MAX_SIDES.1 {
-            return Err(format!(
-                "H.264 frames need sides from {MIN_SIDE} to {}x{}, these are {source}; choose \
-                 another frame size",
-                MAX_SIDES.0, MAX_SIDES.1
-            ));
-        }
         let vui = VuiConfig::bt601()
             .color_primaries(ColorPrimaries::Bt709)
             .transfer_characteristics(TransferCharacteristics::Srgb);
@@ -105,6 +98,20 @@ impl H264Encoder {
         };
         this.read_parameter_sets()?;
         Ok(this)
+    }
+
+    /// Checks that frames of `source` can be encoded.
+    pub fn check_size(source: Size) -> Result<(), String> {
+        let size = Self::even(source);
+        let (long, short) = (size.width.max(size.height), size.width.min(size.height));
+        if short < MIN_SIDE || long > MAX_SIDES.0 || short > MAX_SIDES.1 {
+            return Err(format!(
+                "H.264 frames need sides from {MIN_SIDE} to {}x{}, these are {source}; choose \
+                 another frame size",
+                MAX_SIDES.0, MAX_SIDES.1
+            ));
+        }
+        Ok(())
     }
 
     /// Returns the size of the encoded frames: odd sides grow by one, since 4:2:0 halves both

@@ -304,7 +304,7 @@ fn openpose_folders_are_not_mixed() {
     assert_eq!(open(&video("b", false)), Ok(()));
     assert_eq!(open(&of_pictures(1, false)), Ok(()));
     let reason = open(&video("a", false)).unwrap_err();
-    for part in ["1 OpenPose files", "a_000000000004", "--overwrite"] {
+    for part in ["1 OpenPose file of", "a_000000000004", "--overwrite"] {
         assert!(reason.contains(part), "{reason}");
     }
     assert!(
@@ -316,6 +316,37 @@ fn openpose_folders_are_not_mixed() {
     assert_eq!(names(path), ["ab_000000000004_keypoints.json", "notes.txt"]);
     assert_eq!(open(&of_pictures(7, true)), Ok(()));
     assert_eq!(names(path), ["notes.txt"]);
+}
+
+/// Fails when a source or an image whose name has the maximum length gets no OpenPose file, two
+/// images share one, or files of an older run are not recognised.
+#[test]
+fn openpose_files_of_long_names_are_shortened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let long = |last: &str| format!("{}{last}", "東".repeat(83));
+    let spec = ExporterSpec::by_name("openpose").unwrap();
+    let mut exporter = (spec.open)(path, &of_pictures(2, false)).unwrap();
+    for (id, last) in ["a.png", "b.png"].into_iter().enumerate() {
+        let mut output = output(id as u64, Vec::new());
+        output.frame.file = Some(long(last).into());
+        exporter.push(&output).unwrap();
+    }
+    assert_eq!(names(path).len(), 2);
+    let of_video = ExportContext {
+        name: long("abcdef"),
+        ..ExportContext::default()
+    };
+    let mut exporter = (spec.open)(path, &of_video).unwrap();
+    exporter.push(&output(7, Vec::new())).unwrap();
+    let names = names(path);
+    assert_eq!(names.len(), 3);
+    assert!(
+        names
+            .iter()
+            .all(|name| name.len() <= 255 && name.ends_with("_keypoints.json"))
+    );
+    assert!((spec.open)(path, &of_video).is_err());
 }
 
 /// Fails when a score that overshoots, or is NaN, leaves 0 to 1 or makes a file unreadable.

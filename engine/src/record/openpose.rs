@@ -2,7 +2,7 @@
 //!
 //! Files are called `NAME_%012d_keypoints.json` (version 1.3), or after the image if each frame is
 //! an image file: `STEM_keypoints.json`, with the extension included if two images have the same
-//! stem. A folder with older files that would be mixed with these is refused, or on request cleared
+//! stem. Names that would be too long are shortened. A folder with older files that would be mixed with these is refused, or on request cleared
 //! of them. Keypoints are those of OpenPose's COCO model (18 joints, the neck halfway between the
 //! shoulders); a joint that the model's own skeleton lacks is three zeros, as OpenPose writes
 //! undetected joints.
@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::export::{ExportContext, Exporter, ExporterSpec, STDOUT, json, triple};
+use crate::disk::{MAX_NAME_BYTES, shortened};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::pose::Pose;
 use crate::skeleton::JointMap;
+use crate::words::counted;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "openpose",
@@ -31,6 +33,8 @@ const SKELETON: &str = "openpose18";
 const SUFFIX: &str = "_keypoints.json";
 /// Number of digits of a frame's number.
 const N_DIGITS: usize = 12;
+/// Maximum length of the text before the suffix, in bytes.
+const MAX_STEM_BYTES: usize = MAX_NAME_BYTES - SUFFIX.len();
 
 struct OpenPoseFolder {
     folder: PathBuf,
@@ -85,10 +89,12 @@ impl OpenPoseFolder {
         let name = context
             .name
             .replace(|c: char| !(c.is_alphanumeric() || "-_. ".contains(c)), "_");
+        // An underscore and the number follow.
+        let name = shortened(&name, MAX_STEM_BYTES - N_DIGITS - 1);
         clear(folder, &older(folder, &name, context)?, context)?;
         Ok(Self {
             folder: folder.to_owned(),
-            name,
+            name: name.into_owned(),
             written: HashSet::new(),
         })
     }
@@ -98,11 +104,12 @@ impl OpenPoseFolder {
             return format!("{}_{:0N_DIGITS$}{SUFFIX}", self.name, frame.id);
         };
         let stem = Path::new(&**file).file_stem().unwrap_or_default();
-        let name = format!("{}{SUFFIX}", stem.to_string_lossy());
+        let named = |stem: &str| format!("{}{SUFFIX}", shortened(stem, MAX_STEM_BYTES));
+        let name = named(&stem.to_string_lossy());
         if self.written.insert(name.to_lowercase()) {
             return name;
         }
-        let name = format!("{file}{SUFFIX}");
+        let name = named(file);
         self.written.insert(name.to_lowercase());
         name
     }
@@ -142,9 +149,9 @@ fn clear(folder: &Path, older: &[PathBuf], context: &ExportContext) -> Result<()
     if !context.overwrite {
         let first = first.file_name().unwrap_or_default().to_string_lossy();
         let reason = format!(
-            "holds {} OpenPose files of an older run ({first}, ...), which would be mixed with \
-             the new ones: give another folder, or --overwrite to remove them",
-            older.len()
+            "holds {} of an older run ({first}, ...), which would be mixed with the new ones: give \
+             another folder, or --overwrite to remove them",
+            counted(older.len(), "OpenPose file")
         );
         return Err(Error::data(folder, reason));
     }

@@ -1,9 +1,10 @@
 //! The outputs of one recording: videos and keypoint files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::export::{ExportContext, Exporter, ExporterSpec};
+use super::export::{ExportContext, Exporter, ExporterSpec, STDOUT};
 use super::recorder::{Backpressure, Closing, Offered, RecordSummary, Recorder};
+use crate::disk::part_path;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
@@ -23,6 +24,8 @@ pub struct Outputs {
     /// Failures in order of occurrence.
     failures: Vec<Error>,
     n_told: usize,
+    /// Paths at which nothing existed before.
+    made: Vec<PathBuf>,
 }
 
 /// Result of all outputs.
@@ -46,6 +49,7 @@ impl Outputs {
         backpressure: Backpressure,
         sound: (Sound, f64),
     ) -> usize {
+        self.note_path(path);
         let started = Recorder::start_with_sound(path, size, rate, backpressure, sound);
         let recorder = self.noted(started);
         self.videos.push(recorder);
@@ -54,18 +58,29 @@ impl Outputs {
 
     /// Starts a keypoint file.
     pub fn export(&mut self, spec: &ExporterSpec, path: &Path, context: &ExportContext) {
+        self.note_path(path);
         let exporter = self.noted((spec.open)(path, context));
         self.exporters.extend(exporter);
     }
 
-    fn noted<T>(&mut self, outcome: Result<T>) -> Option<T> {
-        match outcome {
-            Ok(opened) => Some(opened),
-            Err(error) => {
-                self.failures.push(error);
-                None
-            }
+    /// Notes the files of an output that do not exist yet.
+    fn note_path(&mut self, path: &Path) {
+        if path == Path::new(STDOUT) {
+            return;
         }
+        let is_new = |path: &PathBuf| path.symlink_metadata().is_err();
+        let paths = [path.to_owned(), part_path(path)];
+        self.made.extend(paths.into_iter().filter(is_new));
+    }
+
+    fn noted<T>(&mut self, outcome: Result<T>) -> Option<T> {
+        outcome.map_err(|error| self.fail(error)).ok()
+    }
+
+    /// Records a failure. The caller reports it to the user; here it is only logged.
+    pub fn fail(&mut self, error: Error) {
+        tracing::info!("an output failed: {error}");
+        self.failures.push(error);
     }
 
     /// Returns whether video `video` is being written.
@@ -83,25 +98,21 @@ impl Outputs {
         };
         let offered = recorder.offer(frame);
         if offered == Offered::Failed {
-            self.failures.push(recorder.failure());
+            let failure = recorder.failure();
             *slot = None;
+            self.fail(failure);
         }
         offered
     }
 
     /// Passes the poses of one frame to every working keypoint file.
     pub fn push(&mut self, output: &PoseOutput) {
-        let failures = &mut self.failures;
+        let mut failed = Vec::new();
         self.exporters.retain_mut(|exporter| {
-            let Err(error) = exporter.push(output) else {
-                return true;
-            };
-            if is_failure(&error) {
-                tracing::error!("{error}");
-            }
-            failures.push(error);
-            false
+            let outcome = exporter.push(output);
+            outcome.map_err(|error| failed.push(error)).is_ok()
         });
+        failed.into_iter().for_each(|error| self.fail(error));
     }
 
     /// Returns the failures since the previous call, one line each, with the file.
@@ -114,62 +125,66 @@ impl Outputs {
     /// Checks that all outputs work.
     ///
     /// # Errors
-    /// When an output has failed: the first relevant failure, which is not reported again.
+    /// When outputs have failed: all failures that were not returned before, in one line.
     pub fn whole(&mut self) -> Result<()> {
-        let first = self.failures.iter().position(is_failure);
-        self.taken(first)
+        let untold = self.failures.split_off(self.n_told);
+        merged(untold).map_or(Ok(()), Err)
     }
 
     /// Checks that at least one output is left.
     ///
     /// # Errors
-    /// When every output has failed: the last failure, which is not reported again.
+    /// When every output has failed: all failures that were not returned before, in one line, or
+    /// else the last one.
     pub fn some_left(&mut self) -> Result<()> {
         if !self.exporters.is_empty() || self.videos.iter().any(Option::is_some) {
             return Ok(());
         }
-        let last = self.failures.iter().rposition(is_failure);
-        self.taken(last)
+        self.whole()?;
+        let last = self.failures.pop();
+        self.n_told = self.failures.len();
+        last.map_or(Ok(()), Err)
     }
 
-    fn taken(&mut self, failure: Option<usize>) -> Result<()> {
-        // A closed reader only counts if nothing else has failed.
-        let failure = failure.or((!self.failures.is_empty()).then_some(0));
-        match failure {
-            Some(i) => {
-                self.n_told -= usize::from(i < self.n_told);
-                Err(self.failures.remove(i))
-            }
-            None => Ok(()),
+    /// Closes all outputs and removes the files and folders that did not exist before, for a run
+    /// that ends before its first frame.
+    pub fn discard(self) {
+        let Self {
+            videos,
+            exporters,
+            made,
+            ..
+        } = self;
+        drop((videos, exporters));
+        for path in made {
+            // An output has only some of the files; a folder is removed if it is empty.
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
         }
     }
 
     /// Completes every working output.
-    pub fn finish(self, closing: Closing) -> Finished {
-        let Self {
-            videos,
-            exporters,
-            mut failures,
-            n_told,
-        } = self;
-        let outcomes = exporters.into_iter().map(Exporter::finish);
-        failures.extend(outcomes.filter_map(Result::err));
-        let mut finish =
-            |recorder: Recorder| recorder.finish(closing).map_err(|e| failures.push(e)).ok();
-        let videos = videos.into_iter().map(|video| finish(video?)).collect();
+    pub fn finish(mut self, closing: Closing) -> Finished {
+        for exporter in std::mem::take(&mut self.exporters) {
+            let finished = exporter.finish();
+            self.noted(finished);
+        }
+        let mut summaries = Vec::new();
+        for recorder in std::mem::take(&mut self.videos) {
+            let finished = recorder.map(|recorder| recorder.finish(closing));
+            summaries.push(finished.and_then(|finished| self.noted(finished)));
+        }
         Finished {
-            videos,
-            failures,
-            n_told,
+            videos: summaries,
+            failures: self.failures,
+            n_told: self.n_told,
         }
     }
 }
 
 impl Finished {
-    /// Returns the first relevant failure.
-    pub fn failure(mut self) -> Option<Error> {
-        let first = self.failures.iter().position(is_failure).unwrap_or(0);
-        (first < self.failures.len()).then(|| self.failures.swap_remove(first))
+    /// Returns all failures in one line.
+    pub fn failure(self) -> Option<Error> {
+        merged(self.failures)
     }
 
     /// Returns the failures not yet reported, one line each.
@@ -182,6 +197,16 @@ impl Finished {
 /// failure.
 fn is_failure(error: &Error) -> bool {
     !error.is_reader_gone()
+}
+
+/// Combines failures into one error. A closed reader only counts if nothing else has failed.
+fn merged(failures: Vec<Error>) -> Option<Error> {
+    let (mut lost, gone): (Vec<_>, Vec<_>) = failures.into_iter().partition(is_failure);
+    match lost.len() {
+        0 => gone.into_iter().next(),
+        1 => lost.pop(),
+        _ => Some(Error::Invalid(texts(&lost).join("; "))),
+    }
 }
 
 fn texts(failures: &[Error]) -> Vec<String> {
@@ -261,6 +286,41 @@ mod tests {
             outputs.finish(Closing::default()).news().is_empty(),
             "told already"
         );
+    }
+
+    /// Fails when only one of several failures is reported, a failure is reported twice, or a run
+    /// that cannot start leaves files behind or removes older ones.
+    #[test]
+    fn every_failure_is_reported_once_and_nothing_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("old.csv"), "old").unwrap();
+        let context = ExportContext::default();
+        let open = |outputs: &mut Outputs, exporter: &str, name: &str| {
+            let spec = ExporterSpec::by_name(exporter).unwrap();
+            outputs.export(spec, &at(name), &context);
+        };
+        let mut outputs = Outputs::default();
+        for (exporter, name) in [
+            ("json", "new.jsonl"),
+            ("coco", "new.json"),
+            ("csv", "old.csv"),
+            ("openpose", "new"),
+            ("json", "gone/a.jsonl"),
+            ("csv", "gone/b.csv"),
+        ] {
+            open(&mut outputs, exporter, name);
+        }
+        let (sound, block) = ((Sound::default(), 0.0), Backpressure::Block);
+        outputs.video(&at("new.mp4"), SIZE, 30.0, block, sound);
+        let failure = outputs.whole().unwrap_err().to_string();
+        for name in ["a.jsonl", "b.csv"] {
+            assert_eq!(failure.matches(name).count(), 1, "{failure}");
+        }
+        assert!(outputs.whole().is_ok() && outputs.news().is_empty());
+        outputs.discard();
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 
     /// Fails when frames that wait for a slow encoder are written after the recording's deadline,

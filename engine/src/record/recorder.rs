@@ -99,6 +99,14 @@ struct Written {
 }
 
 impl Recorder {
+    /// Checks that frames of `size` can be recorded.
+    ///
+    /// # Errors
+    /// [`Error::Record`] when a side is too small or too large for the encoder.
+    pub fn check_size(path: &Path, size: Size) -> Result<()> {
+        VideoWriter::check_size(path, size)
+    }
+
     /// Creates the file and starts the thread. `rate` is the nominal frame rate.
     ///
     /// # Errors
@@ -151,7 +159,6 @@ impl Recorder {
                 Ok(())
             },
             move |error| {
-                tracing::error!("{error}");
                 lock(&failed).error = Some(error);
                 drop(until_reported);
             },

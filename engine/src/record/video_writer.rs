@@ -75,6 +75,14 @@ impl VideoWriter {
         })
     }
 
+    /// Checks that frames of `size` can be encoded.
+    pub(super) fn check_size(path: &Path, size: Size) -> Result<()> {
+        H264Encoder::check_size(size).map_err(|reason| Error::Record {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
     pub(super) fn with_sink(
         path: &Path,
         size: Size,
@@ -200,7 +208,8 @@ impl Drop for VideoWriter {
         if !self.is_finished
             && let Err(error) = self.close(SoundEnd::WithVideo)
         {
-            tracing::error!("{error}");
+            // The owner reports why the recording has ended.
+            tracing::info!("closing a video that is not complete: {error}");
         }
     }
 }

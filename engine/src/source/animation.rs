@@ -44,7 +44,7 @@ const MIN_SECS: f64 = 0.011;
 const USUAL_SECS: f64 = 0.1;
 
 /// Returns whether a file has an image format with more than one frame.
-fn is_animated(path: &Path) -> bool {
+pub(super) fn is_animated(path: &Path) -> bool {
     let frames = |path| frames(path).map(|f| f.take(2).filter_map(ImageResult::ok).count());
     match content(path) {
         Ok(Content::Picture(ImageFormat::Gif)) => frames(path).is_ok_and(|n| n > 1),

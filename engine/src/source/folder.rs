@@ -8,6 +8,7 @@ use super::scrub::Stills;
 use super::{FrameSource, OpenOptions, SourceInfo, SourceKind};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
+use crate::words::counted;
 
 /// Entry of [`super::SOURCES`].
 pub(super) const KIND: SourceKind = SourceKind {
@@ -102,21 +103,22 @@ impl Folder {
         let n = self.listing.pictures.len();
         let failed = (!failed.is_empty()).then(|| {
             let (k, names) = (failed.len(), first_names(failed));
-            format!("{k} of {n} images failed, the others keep their numbers ({names}: {reason})")
+            let images = counted(n, "image");
+            format!("{k} of {images} failed, the others keep their numbers ({names}: {reason})")
         });
-        let counted = |names: &[String], one: &str, many: &str| {
+        let listed = |names: &[String], one: &str, many: &str| {
             let what = if names.len() == 1 { one } else { many };
             let line = || format!("{} {what} ({})", names.len(), first_names(names));
             (!names.is_empty()).then(line)
         };
         let parts: Vec<_> = [
             failed,
-            counted(
+            listed(
                 damaged,
                 "image is truncated or damaged and may be grey in parts",
                 "images are truncated or damaged and may be grey in parts",
             ),
-            counted(
+            listed(
                 several,
                 "file has several frames or pages, of which the first is used",
                 "files have several frames or pages, of which the first is used",

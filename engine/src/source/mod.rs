@@ -12,6 +12,7 @@ pub mod image;
 mod indexing;
 mod listing;
 mod monitor;
+mod moving;
 pub mod pixels;
 pub mod recording;
 mod sample;
@@ -23,6 +24,7 @@ pub mod video;
 
 pub use indexing::{Extent, Indexing};
 pub use monitor::{CameraFormats, CameraReport, SourceMonitor, SourceStatus};
+pub use moving::is_video;
 pub use trim::{Trim, Trimmed};
 
 use std::ffi::{OsStr, OsString};

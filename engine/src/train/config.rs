@@ -18,6 +18,7 @@ use crate::dataset::{
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{ModelSpec, model, sha256_of_file};
+use crate::words::counted;
 
 /// Source of the initial weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -412,7 +413,8 @@ impl Changes {
             let (given, has) = (self.data.len(), config.data.len());
             if given != has {
                 return fault(&format!(
-                    "has {has} data sets, not {given}: give all of them in their order"
+                    "has {}, not {given}: give all of them in their order",
+                    counted(has, "data set")
                 ));
             }
             for (moved, data) in self.data.iter().zip(&mut config.data) {

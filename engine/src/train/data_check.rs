@@ -264,6 +264,7 @@ fn nobody(left_out: &LeftOut) -> String {
     let n: usize = left_out.people.values().sum();
     match n {
         0 => "no people are labelled in it".to_owned(),
+        1 => format!("its only person cannot be used: {}", left_out.reasons()),
         _ => format!("none of its {n} people can be used: {}", left_out.reasons()),
     }
 }

@@ -1,6 +1,6 @@
 //! Decision by a network about the EXIF orientation of images where labels alone are ambiguous.
 
-use crate::dataset::orientation::{better_fit, open_note, set};
+use crate::dataset::orientation::{better_fit, open_note, set, turned_text};
 use crate::dataset::{Annotation, Dataset, Orientation, Sample, picture, renamed};
 use crate::error::Result;
 use crate::estimator::{Network, NetworkOptions, Want};
@@ -8,6 +8,7 @@ use crate::eval::oks::oks;
 use crate::geometry::{Point, Roi};
 use crate::model::MODELS;
 use crate::output::{Approach, Timings};
+use crate::words::counted;
 
 /// Tries both orientations on a few people of the undecided images ([`Dataset::open`]) and keeps
 /// the one in which the network's predictions are clearly closer to the labels. `None` if neither
@@ -75,11 +76,12 @@ pub(super) fn settle_open(dataset: &mut Dataset) -> Result<Option<String>> {
 /// Returns the remark on a decision of [`settle_by_fit`] about `n` images.
 pub fn settled_note(n: usize, orientation: Orientation) -> String {
     let how = match orientation {
-        Orientation::Exif => "turned as their EXIF data says",
-        Orientation::Auto | Orientation::Stored => "read as they are stored",
+        Orientation::Exif => turned_text(n),
+        Orientation::Auto | Orientation::Stored => "read as stored",
     };
     format!(
-        "{n} images with EXIF rotation are {how}: this way the labels fit the network's \
-     predictions"
+        "{} with EXIF rotation {} {how}: this way the labels fit the network's predictions",
+        counted(n, "image"),
+        if n == 1 { "is" } else { "are" }
     )
 }

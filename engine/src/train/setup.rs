@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
 use crate::skeleton::Skeleton;
+use crate::words::counted;
 
 /// Returns the tensors of `weights` that belong to the network of `card`, or to its training.
 pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<ByName> {
@@ -124,7 +125,11 @@ pub(super) fn described(people: &People, config: &TrainConfig, digests: &[String
     let names = config.data.iter().map(DataConfig::name).zip(digests);
     let names = names.map(|(name, digest)| format!("{name} (SHA-256 {digest})"));
     let names: Vec<_> = names.collect();
-    format!("{} people of {}", people.len(), names.join(", "))
+    format!(
+        "{} of {}",
+        counted(people.len(), "person"),
+        names.join(", ")
+    )
 }
 
 /// Moves tensors to a device.
@@ -211,12 +216,12 @@ pub(super) fn card_after(
         }
     };
     card.training = Some(format!(
-        "poselens train from {start}: {} of {} epochs, {} steps of {} people, {} at {}, {}, \
+        "poselens train from {start}: {} of {}, {} of {}, {} at {}, {}, \
          loss {}, seed {}",
         progress.position.epoch,
-        config.epochs,
-        progress.step,
-        config.batch_size,
+        counted(config.epochs, "epoch"),
+        counted(progress.step, "step"),
+        counted(config.batch_size, "person"),
         config.optimizer.algorithm.name(),
         config.optimizer.lr,
         match config.freeze {

@@ -29,6 +29,7 @@ use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::model::{Card, ModelSpec, PoseModel, Weights};
 use crate::nn::{Kernels, Random};
+use crate::words::counted;
 
 /// Device options.
 #[derive(Debug, Clone, Copy, Default)]
@@ -155,7 +156,8 @@ impl Trainer {
         let people = people(config, skeleton, |data, n, unused| {
             if !unused.people.is_empty() {
                 let (name, reasons) = (data.annotations.display(), unused.reasons());
-                tracing::warn!("{name}: training on {n} people; skipped: {reasons}");
+                let people = counted(n, "person");
+                tracing::warn!("{name}: training on {people}; skipped: {reasons}");
             }
             left_out.insert(data.name(), unused);
         })?;

@@ -85,8 +85,12 @@ fn the_figure_shows_the_requested_map() {
         };
         assert!((least..most).contains(&share), "{options}: {share}");
     }
-    let (again, _) = draw("--keypoint l_wrist", "again.png");
-    assert_eq!(again, whole, "the same picture every time");
+    // The same figure every time, however the joint is spelled.
+    for spelled in ["l_wrist", "left_wrist", "leftWrist", "Left-Wrist", "LWRIST"] {
+        let (again, said) = draw(&format!("--keypoint {spelled}"), "again.png");
+        assert!(said.contains("x13.gate - l_wrist 0."), "{said}");
+        assert_eq!(again, whole, "{spelled}");
+    }
 }
 
 /// Fails when an invalid request draws something, or the error does not list the valid values.
@@ -98,8 +102,8 @@ fn invalid_requests_are_rejected_in_one_line() {
         .unwrap();
     for (arguments, parts) in [
         (
-            "--input person.png --keypoint tail",
-            &["tail", "coco17", "l_wrist"][..],
+            "--input person.png --keypoint leftwirst",
+            &["leftwirst", "coco17", "l_wrist"][..],
         ),
         (
             "--input person.png --keypoint nose --layer 9",
@@ -114,7 +118,16 @@ fn invalid_requests_are_rejected_in_one_line() {
             &["no such map"],
         ),
         ("--input person.png --keypoint nose --mode crf", &["mode"]),
-        ("--input missing.png --keypoint nose", &["missing.png"]),
+        ("--input person.png --keypoint nose --head 0", &["--head"]),
+    ] {
+        let line = desk.misuse(&format!("attention {arguments} --out out.png"));
+        for part in parts {
+            assert!(line.contains(part), "{arguments}: {line}");
+        }
+        assert!(!desk.path("out.png").exists(), "{arguments}");
+    }
+    for (arguments, parts) in [
+        ("--input missing.png --keypoint nose", &["missing.png"][..]),
         (
             "--input empty.png --keypoint nose",
             &["empty.png", "no person"],
@@ -168,7 +181,7 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
         ("--map gate", "--map"),
         ("--mode hsa", "no attention maps"),
     ] {
-        let line = desk.complaint(&format!("attention {network} {options} --out no.png"));
+        let line = desk.misuse(&format!("attention {network} {options} --out no.png"));
         assert!(line.contains(part), "{options}: {line}");
     }
 }
@@ -206,7 +219,7 @@ fn each_part_has_its_own_map() {
         }
         seen.push(drawn);
     }
-    let line = desk.complaint(&format!(
+    let line = desk.misuse(&format!(
         "attention {network} --keypoint nose --head 0 --out no.png"
     ));
     assert!(line.contains("--head"), "{line}");

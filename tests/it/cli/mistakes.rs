@@ -139,15 +139,104 @@ fn an_output_never_overwrites_the_input_or_another_output() {
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
     desk.write("clip.mp4", &clip);
     for option in ["record", "write-json", "write-coco", "write-csv"] {
-        let line = desk.complaint(&format!("run --input clip.mp4 --{option} ./clip.mp4"));
+        let line = desk.misuse(&format!("run --input clip.mp4 --{option} ./clip.mp4"));
         assert!(
             line.contains("clip.mp4") && line.contains("input"),
             "{line}"
         );
     }
     assert_eq!(std::fs::read(desk.path("clip.mp4")).unwrap(), clip);
-    let line = desk.complaint("run --input clip.mp4 --record out.mp4 --write-csv ./out.mp4");
+    let line = desk.misuse("run --input clip.mp4 --record out.mp4 --write-csv ./out.mp4");
     assert!(line.contains("out"), "{line}");
+}
+
+/// Fails when options that contradict each other, or a value that the chosen model does not know,
+/// exit with the code of a failure, or something is written nevertheless.
+#[test]
+fn options_that_cannot_be_meant_exit_with_2() {
+    let desk = Desk::new();
+    let run = "run --input synthetic --max-frames 2";
+    let mut cases = vec![
+        (format!("{run} --json --write-json -"), "--json"),
+        (
+            format!("{run} --write-csv - --write-coco -"),
+            "another output",
+        ),
+        (format!("{run} --write-openpose -"), "--write-openpose"),
+        (
+            "attention --input synthetic --keypoint tail --out out.png".to_owned(),
+            "l_wrist",
+        ),
+        (
+            "eval --annotations a.json --metric pck --boxes b.json".to_owned(),
+            "--boxes gt",
+        ),
+        ("eval --annotations a.json --scales 99".to_owned(), "scales"),
+        (
+            "eval --annotations a.json --decode fields".to_owned(),
+            "fields",
+        ),
+        ("train --check".to_owned(), "--annotations"),
+    ];
+    if cfg!(target_os = "linux") {
+        cases.push((format!("{run} --json --write-json /dev/stdout"), "--json"));
+    }
+    for (arguments, named) in cases {
+        let line = desk.misuse(&arguments);
+        assert!(line.contains(named), "{arguments}: {line}");
+        assert_eq!(std::fs::read_dir(desk.path("")).unwrap().count(), 0);
+    }
+}
+
+/// Fails when the failure of an output is printed twice, or one of several is not printed.
+#[test]
+fn the_failure_of_an_output_is_printed_once() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let desk = Desk::new();
+    let run = "run --input synthetic --max-frames 3 --write-json /dev/full";
+    let line = desk.complaint(run);
+    assert_eq!(line.matches("/dev/full").count(), 1, "{line}");
+    // The others continue and are complete.
+    let line = desk.complaint(&format!("{run} --write-csv ok.csv"));
+    assert_eq!(line.matches("/dev/full").count(), 1, "{line}");
+    assert!(desk.read("ok.csv").lines().count() > 1);
+    let line = desk.complaint(&format!(
+        "{run} --write-csv gone/a.csv --write-coco gone/b.json"
+    ));
+    for name in ["a.csv", "b.json"] {
+        assert_eq!(line.matches(name).count(), 1, "{line}");
+    }
+    let log = desk.run(&format!("{run} --log info")).stderr;
+    let is_logged = |l: &str| l.contains("INFO") && l.contains("/dev/full");
+    assert!(log.lines().any(is_logged), "{log}");
+}
+
+/// Fails when images that are too small for a video leave files behind, are reported twice, or cost
+/// a file of an earlier run.
+#[test]
+fn images_too_small_for_a_video_leave_nothing_behind() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("dots")).unwrap();
+    for name in ["dots/a.png", "dots/b.png"] {
+        image::RgbImage::new(1, 1).save(desk.path(name)).unwrap();
+    }
+    desk.write("old.csv", "old");
+    let line = desk.complaint(
+        "run --input dots --record out.mp4 --write-openpose poses --write-coco out.json \
+         --write-csv old.csv",
+    );
+    assert_eq!(line.matches("1x1").count(), 1, "{line}");
+    assert!(line.contains("out.mp4"), "{line}");
+    assert_eq!(desk.read("old.csv"), "old");
+    let mut left: Vec<_> = std::fs::read_dir(desk.path("")).unwrap().collect();
+    left.retain(|entry| {
+        !["dots", "old.csv"]
+            .map(Into::into)
+            .contains(&entry.as_ref().unwrap().file_name())
+    });
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Fails when weights that do not fit are loaded, or rejected without naming the difference.

@@ -81,6 +81,11 @@ impl Desk {
         self.run(arguments).complaint(arguments)
     }
 
+    /// Runs the program, which must refuse its options; returns its error line.
+    pub fn misuse(&self, arguments: &str) -> String {
+        self.run(arguments).error_line(2, arguments)
+    }
+
     /// Parses a JSON Lines file.
     pub fn json_lines(&self, name: &str) -> Vec<Value> {
         let text = self.read(name);
@@ -115,7 +120,11 @@ impl Outcome {
     /// Returns the single error line of a failed command; standard output must be empty, and there
     /// must be no panic.
     pub fn complaint(self, arguments: &str) -> String {
-        assert_eq!(self.code, Some(1), "{arguments}: {self:?}");
+        self.error_line(1, arguments)
+    }
+
+    fn error_line(self, code: i32, arguments: &str) -> String {
+        assert_eq!(self.code, Some(code), "{arguments}: {self:?}");
         assert_eq!(self.stdout, "", "{arguments}");
         assert_eq!(self.stderr.lines().count(), 1, "{arguments}: {self:?}");
         assert!(self.stderr.starts_with("poselens: "), "{self:?}");

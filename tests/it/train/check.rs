@@ -72,7 +72,7 @@ fn every_set_of_a_training_is_checked() {
     std::fs::write(desk.path("second/people.json"), "[]").unwrap();
     let outcome = desk.run(&format!("train {options}"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    for words in ["training, first/people.json: 1 people", "total: "] {
+    for words in ["training, first/people.json: 1 person", "total: "] {
         assert!(outcome.stdout.contains(words), "{outcome:?}");
     }
     assert!(outcome.stderr.contains("second/people.json"), "{outcome:?}");

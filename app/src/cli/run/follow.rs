@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::pipeline::{Event, Pipeline};
+use poselens_engine::words::were;
 
 use crate::cli::progress::Progress;
 use crate::figures::{self, EverySecond};
@@ -43,8 +44,7 @@ impl Warnings {
     pub(super) fn interrupted(&mut self, n_left_out: u64, n_not_encoded: u64) {
         let left_out = match n_left_out {
             0 => String::new(),
-            1 => ", 1 captured frame was left out".to_owned(),
-            n => format!(", {n} captured frames were left out"),
+            n => format!(", {} left out", were(n, "captured frame")),
         };
         let not_encoded = match n_not_encoded {
             0 => String::new(),

@@ -60,11 +60,11 @@ impl<'a> Document<'a> {
     /// Prints the summary as text.
     pub(super) fn print(&self) -> anyhow::Result<()> {
         print_line(format_args!(
-            "{}: {} after {} epochs, {} steps; weights in {}{}",
+            "{}: {} after {}, {}; weights in {}{}",
             self.model,
             self.ended,
-            self.epochs,
-            self.steps,
+            counted(self.epochs, "epoch"),
+            counted(self.steps, "step"),
             self.out,
             if self.ended == "finished" {
                 ""

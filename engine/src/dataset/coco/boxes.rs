@@ -10,6 +10,7 @@ use crate::dataset::loose::{Loose, Numbers};
 use crate::dataset::{Dataset, DetectedBox};
 use crate::error::{Error, Result};
 use crate::geometry::BBox;
+use crate::words::{counted, none_of};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -106,20 +107,24 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
         let n = list.len();
         let reason = if let Some(other) = other_picture {
             format!(
-                "none of the {} person boxes belongs to one of the {} images: the list has \
-                 `image_id` {other}, the labels {}; compare the `image_id`s",
-                found.of_other_pictures,
-                dataset.samples.len(),
+                "{} belongs to one of {}: the list has `image_id` {other}, the labels \
+                 {}; compare the `image_id`s",
+                none_of(found.of_other_pictures, "person box"),
+                counted(dataset.samples.len(), "image"),
                 dataset
                     .samples
                     .first()
                     .map_or_else(String::new, |s| s.image_id.to_string()),
             )
         } else {
-            let theirs = categories.iter().map(|(id, n)| format!("{id} ({n} boxes)"));
+            let boxes = |n: usize| counted(n, "box");
+            let theirs = categories
+                .iter()
+                .map(|(id, n)| format!("{id} ({})", boxes(*n)));
             format!(
-                "none of the {n} boxes is of category {}, which people have in the labels: their \
-                     `category_id` is {}; write {0} there",
+                "{} is of category {}, which people have in the labels: their \
+                     `category_id` is {}; write {1} there",
+                none_of(n, "box"),
                 dataset.category_id,
                 theirs.collect::<Vec<_>>().join(", ")
             )

@@ -8,6 +8,7 @@ use super::CocoAnnotation;
 use crate::dataset::Severity;
 use crate::dataset::loose::Loose;
 use crate::dataset::names::{Naming, by_order, listed, naming};
+use crate::words::counted;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -68,6 +69,16 @@ struct Candidate<'a> {
     n_annotations: usize,
 }
 
+/// Checks that a category has the name or id `wanted`.
+pub(super) fn check_wanted(categories: &[Category], wanted: &str) -> Result<(), String> {
+    if categories.iter().any(|c| c.is_called(wanted)) {
+        return Ok(());
+    }
+    let all: Vec<_> = categories.iter().map(Category::show).collect();
+    let all = all.join(", ");
+    Err(format!("no category is called {wanted}; there are {all}"))
+}
+
 /// Returns the category with the name or id `wanted`; otherwise the one with the joints of a
 /// person, of several the one with the most annotations.
 ///
@@ -78,13 +89,6 @@ pub(super) fn choose(
     annotations: &[CocoAnnotation],
     wanted: Option<&str>,
 ) -> Result<Chosen, String> {
-    if let Some(wanted) = wanted
-        && !categories.iter().any(|c| c.is_called(wanted))
-    {
-        let all: Vec<_> = categories.iter().map(Category::show).collect();
-        let all = all.join(", ");
-        return Err(format!("no category is called {wanted}; there are {all}"));
-    }
     if categories.is_empty() {
         let naming = unnamed(annotations, None)?;
         return Ok(Chosen {
@@ -108,7 +112,10 @@ pub(super) fn choose(
     if candidates.len() > 1 || has_others || others > 0 {
         let rest = categories.iter().filter(is_other);
         let rest = rest.filter(|c| counts.get(c) > 0 || c.has_names());
-        let rest = rest.map(|c| format!("{} with {} annotations", c.show(), counts.get(c)));
+        let rest = rest.map(|c| {
+            let annotations = counted(counts.get(c), "annotation");
+            format!("{} with {annotations}", c.show())
+        });
         let text = format!(
             "category {} is read; left out: {}{}",
             chosen.category.show(),
@@ -250,9 +257,14 @@ fn notes(naming: &Naming, whose: &str) -> Vec<(Severity, String)> {
     }
     if !naming.left_out.is_empty() {
         let text = format!(
-            "{whose}: {} of {} joints are left out (not in {skeleton}, or named twice): {}",
+            "{whose}: {} of {} {} left out (not in {skeleton}, or named twice): {}",
             naming.left_out.len(),
-            naming.joints.len(),
+            counted(naming.joints.len(), "joint"),
+            if naming.left_out.len() == 1 {
+                "is"
+            } else {
+                "are"
+            },
             listed(&naming.left_out)
         );
         notes.push((Severity::Warning, text));

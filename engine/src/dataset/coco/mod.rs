@@ -29,8 +29,9 @@ use super::{Annotation, Dataset, DatasetSpec, Finding, LeftOut, Request, Sample,
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::sample::Orientation;
+use crate::words::{are, counted};
 
-use category::{Category, Chosen, choose};
+use category::{Category, Chosen, check_wanted, choose};
 use person::{Mended, NO_BOX, complete, person};
 
 #[derive(Deserialize)]
@@ -86,6 +87,10 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
 pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
     let path = request.annotations;
     let (images, annotations, categories) = tables(path)?;
+    if let Some(wanted) = request.category {
+        let known = check_wanted(&categories, wanted);
+        known.map_err(|reason| Error::Invalid(format!("{}: {reason}", path.display())))?;
+    }
     let chosen = choose(&categories, &annotations, request.category);
     let Chosen {
         category_id,
@@ -125,7 +130,7 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
     left_out.count(NO_BOX, n_unseen);
     let mut notes = mended.notes();
     if n_unseen > 0 {
-        notes.push(format!("{n_unseen} people are left out: {NO_BOX}"));
+        notes.push(format!("{} left out: {NO_BOX}", are(n_unseen, "person")));
     }
     let notes = notes.into_iter();
     findings.extend(notes.map(|text| Finding::of_file(Severity::Note, path, text)));
@@ -307,10 +312,11 @@ impl Reader<'_> {
                 picture::size_from_header(sample);
             }
         });
+        let n = self.without_size.len();
         let text = format!(
-            "{} of {} images have no `width` and `height`; they are read from the image files",
-            self.without_size.len(),
-            self.samples.len()
+            "{n} of {} {} no `width` and `height`; they are read from the image files",
+            counted(self.samples.len(), "image"),
+            if n == 1 { "has" } else { "have" }
         );
         self.findings
             .push(Finding::of_file(Severity::Note, self.path, text));

@@ -5,6 +5,7 @@ use crate::dataset::loose::Numbers;
 use crate::dataset::names::Naming;
 use crate::dataset::{Annotation, Joint, Sample, Visibility};
 use crate::geometry::{BBox, Point, Size};
+use crate::words::counted;
 
 /// Reason why a person cannot be used.
 pub(super) const NO_BOX: &str = "without a box and without labelled joints to draw one around";
@@ -28,8 +29,11 @@ pub(super) struct Mended {
 impl Mended {
     /// Returns one remark for each kind.
     pub(super) fn notes(&self) -> Vec<String> {
-        let all = self.people;
-        let of = |n: usize, text: &str| (n > 0).then(|| format!("{n} of {all} people {text}"));
+        let all = counted(self.people, "person");
+        let of = |n: usize, text: &str| {
+            let verb = if n == 1 { "has" } else { "have" };
+            (n > 0).then(|| format!("{n} of {all} {verb} {text}"))
+        };
         let fractions = "the joints are read as fractions of the image's width and height: none \
          lies beyond 1";
         let corners = "the boxes are read as left, top, right, bottom: as left, top, width, \
@@ -37,24 +41,21 @@ impl Mended {
         [
             of(
                 self.pairs,
-                "have joints without visibility; those not at 0, 0 count as seen",
+                "joints without visibility; those not at 0, 0 count as seen",
             ),
             of(
                 self.flags,
-                "have a visibility other than 0, 1 and 2; above 2 counts as seen",
+                "a visibility other than 0, 1 and 2; above 2 counts as seen",
             ),
             of(
                 self.counts,
-                "have a `num_keypoints` that their joints contradict; they are counted",
+                "a `num_keypoints` that their joints contradict; they are counted",
             ),
             of(
                 self.boxes,
-                "have no usable `bbox`; it is drawn around their joints",
+                "no usable `bbox`; it is drawn around their joints",
             ),
-            of(
-                self.areas,
-                "have no `area`; 0.53 of their box stands in for it",
-            ),
+            of(self.areas, "no `area`; 0.53 of their box stands in for it"),
             self.corners.then(|| corners.to_owned()),
             self.fractions.then(|| fractions.to_owned()),
         ]
@@ -84,7 +85,9 @@ pub(super) fn person(
         length if length == 2 * n && !a.keypoints.is_nested => 2,
         length => {
             return Err(format!(
-                "`keypoints` has {length} numbers, {n} joints need {} (x, y, visibility) or {} (x, y)",
+                "`keypoints` has {}, {} need {} (x, y, visibility) or {} (x, y)",
+                counted(length, "number"),
+                counted(n, "joint"),
                 3 * n,
                 2 * n
             ));

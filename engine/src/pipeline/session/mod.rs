@@ -44,6 +44,7 @@ pub use tap::{SessionPlan, SessionTap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::disk::shortened;
 use crate::record::stamp;
 use crate::source::video;
 
@@ -57,17 +58,13 @@ pub fn session_folder(parent: &Path, now: SystemTime, source: &str) -> PathBuf {
 /// Returns the name of a file without the extension of a video; other names unchanged.
 fn without_extension(name: &str) -> &str {
     match name.rsplit_once('.') {
-        Some((stem, extension))
-            if !stem.is_empty()
-                && video::EXTENSIONS
-                    .iter()
-                    .any(|known| extension.eq_ignore_ascii_case(known)) =>
-        {
-            stem
-        }
+        Some((stem, _)) if video::has_extension(Path::new(name)) => stem,
         _ => name,
     }
 }
+
+/// Maximum length of a source's or a model's name within file names, in bytes.
+const MAX_NAMED_BYTES: usize = 180;
 
 /// Removes the characters of `text` that some file system forbids; at most 60 characters.
 fn file_name(text: &str) -> String {
@@ -78,8 +75,8 @@ fn file_name(text: &str) -> String {
         .take(60)
         .collect();
     // A trailing dot is forbidden on Windows, a leading one hides the file elsewhere.
-    name.trim_matches(|c: char| c == '.' || c.is_whitespace())
-        .to_owned()
+    let name = name.trim_matches(|c: char| c == '.' || c.is_whitespace());
+    shortened(name, MAX_NAMED_BYTES).into_owned()
 }
 
 /// Returns `stem.ext` for the first part, `stem-2.ext` for the second; a folder has no extension.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::record::{
-    Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs,
+    Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs, Recorder,
 };
 use crate::sound::Sound;
 
@@ -18,7 +18,7 @@ pub(super) struct Part {
     outputs: Outputs,
     /// Indices of the videos among the outputs.
     raw: Option<usize>,
-    annotated: usize,
+    annotated: Option<usize>,
     paths: Vec<PathBuf>,
     /// Missing parts of the sound.
     notes: Vec<String>,
@@ -82,10 +82,18 @@ impl Part {
             paths.push(path);
             number
         };
-        let annotated = video(path("annotated", "mp4"));
-        let raw = plan
-            .has_raw
-            .then(|| video(part_path(folder, "raw", number, "mp4")));
+        let annotated = path("annotated", "mp4");
+        // Reported once, not for each video.
+        let can_record = Recorder::check_size(&annotated, first.size());
+        let (mut raw, mut drawn) = (None, None);
+        if can_record.is_ok() {
+            drawn = Some(video(annotated));
+            let path = part_path(folder, "raw", number, "mp4");
+            raw = plan.has_raw.then(|| video(path));
+        }
+        if let Err(error) = can_record {
+            outputs.fail(error);
+        }
         for (exporter, stem, extension) in keypoint_files(plan.exports) {
             let spec = ExporterSpec::by_name(exporter)
                 .ok_or_else(|| Error::Internal(format!("no exporter is called '{exporter}'")))?;
@@ -97,7 +105,7 @@ impl Part {
         Ok(Self {
             outputs,
             raw,
-            annotated,
+            annotated: drawn,
             notes,
             paths,
             record: PartRecord::new(first.size()),
@@ -129,7 +137,20 @@ impl Part {
 
     /// Returns whether the annotated video is being written.
     pub(super) fn is_annotated(&self) -> bool {
-        self.outputs.has_video(self.annotated)
+        let annotated = self.annotated;
+        annotated.is_some_and(|video| self.outputs.has_video(video))
+    }
+
+    /// Checks that a video is being written.
+    ///
+    /// # Errors
+    /// When there is none: the failures.
+    pub(super) fn has_video(&mut self) -> Result<()> {
+        let mut videos = [self.raw, self.annotated].into_iter().flatten();
+        if videos.any(|video| self.outputs.has_video(video)) {
+            return Ok(());
+        }
+        self.outputs.whole()
     }
 
     /// Writes the poses of a frame and queues the frame with overlays for the annotated video, if
@@ -152,9 +173,9 @@ impl Part {
             };
             self.outputs.push(&output);
         }
-        if let Some(picture) = picture {
+        if let (Some(picture), Some(video)) = (picture, self.annotated) {
             let picture = stamped(picture, place.id, place.secs);
-            if self.outputs.offer(self.annotated, picture) == Offered::Queued {
+            if self.outputs.offer(video, picture) == Offered::Queued {
                 self.record.annotated_frames += 1;
                 self.reach(place.secs);
             }
@@ -210,7 +231,7 @@ impl Part {
             record.drops += record.frames.saturating_sub(raw.frames);
             record.frames = raw.frames;
         }
-        if let Some(annotated) = summary(Some(self.annotated)) {
+        if let Some(annotated) = summary(self.annotated) {
             record.annotated_frames = annotated.frames;
         }
         let n_without_raw = match summary(self.raw) {

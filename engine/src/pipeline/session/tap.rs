@@ -68,7 +68,8 @@ impl SessionTap {
     /// Creates the folder with its manifest and starts with the frame `first`.
     ///
     /// # Errors
-    /// When the folder exists already or is not writable, or the frames cannot be encoded.
+    /// When the folder exists already or is not writable, or no video of such frames can be
+    /// written. Nothing is left behind then.
     pub fn create(plan: SessionPlan, first: &Presented) -> Result<Self> {
         if let Some(parent) = plan.folder.parent() {
             std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -90,7 +91,6 @@ impl SessionTap {
             parts: Vec::new(),
             annotations: Vec::new(),
         };
-        manifest.write(&plan.folder)?;
         let mut this = Self {
             clock: RunClock::new(plan.file.is_some()),
             plan,
@@ -108,9 +108,28 @@ impl SessionTap {
             is_manifest_lost: false,
             updated: Instant::now(),
         };
+        match this.begin(first) {
+            Ok(()) => Ok(this),
+            Err(error) => {
+                let folder = this.plan.folder.clone();
+                // Files are closed before they are removed.
+                drop(this);
+                if let Err(error) = std::fs::remove_dir_all(&folder) {
+                    tracing::warn!("{} is left behind: {error}", folder.display());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the manifest and the first frame.
+    fn begin(&mut self, first: &Presented) -> Result<()> {
+        self.manifest.write(&self.plan.folder)?;
+        // A recording without a video cannot be played or annotated.
+        self.part_for(&first.frame, first.source.rate)?
+            .has_video()?;
         // Only later frames come from the capture thread.
-        this.offer_raw(&first.frame, &first.source)?;
-        Ok(this)
+        self.offer_raw(&first.frame, &first.source)
     }
 
     /// Returns the part for frames like `frame`: the current one, or a new one if the size changed.

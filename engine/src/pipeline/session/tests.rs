@@ -57,17 +57,20 @@ pub(super) fn model_record() -> ModelRecord {
     }
 }
 
-fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionTap> {
-    let plan = SessionPlan {
+fn plan(folder: &Path) -> SessionPlan {
+    SessionPlan {
         folder: folder.to_owned(),
         source_spec: "camera:1".to_owned(),
         model: Some(model_record()),
         backpressure: Backpressure::Block,
         exports: vec!["csv".to_owned(), "openpose".to_owned()],
         file: None,
-    };
+    }
+}
+
+fn start(folder: &Path, source: &Arc<SourceInfo>, first: &Frame) -> Box<SessionTap> {
     let first = presented(source, first);
-    let mut tap = SessionTap::create(plan, &first).unwrap();
+    let mut tap = SessionTap::create(plan(folder), &first).unwrap();
     tap.offer(&first).unwrap();
     Box::new(tap)
 }
@@ -252,6 +255,32 @@ fn an_output_that_fails_leaves_the_others_going() {
     assert_eq!(video(&folder.join("raw.mp4")).len(), 1);
 }
 
+/// Fails when frames that are too small for a video leave an empty recording behind, are reported
+/// for each video, or cost their poses later in a recording.
+#[test]
+fn frames_too_small_for_a_video_are_reported_once() {
+    let parent = tempfile::tempdir().unwrap();
+    let (source, tiny) = (info(true), Size::new(1, 1));
+    let first = presented(&source, &frame(0, tiny));
+    let refused = SessionTap::create(plan(&parent.path().join("s")), &first);
+    let reason = refused.map(drop).unwrap_err().to_string();
+    assert_eq!(reason.matches("1x1").count(), 1, "{reason}");
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+
+    let folder = parent.path().join("later");
+    let mut tap = start(&folder, &source, &frame(0, SIZE));
+    for id in 1..=2 {
+        let frame = frame(id, tiny);
+        tap.offer_raw(&frame, &source).unwrap();
+        tap.offer(&presented(&source, &frame)).unwrap();
+    }
+    let news = tap.news();
+    assert!(news.len() == 1 && news[0].contains("1x1"), "{news:?}");
+    tap.finish(None).unwrap();
+    assert_eq!(video(&folder.join("raw.mp4")).len(), 1);
+    assert_eq!(lines(&folder.join("poses-2.jsonl")).len(), 2);
+}
+
 /// Fails when a killed program leaves a folder that cannot be opened: written files stay, and the
 /// manifest says that it is not finished.
 #[test]
@@ -299,16 +328,8 @@ fn an_unfinished_folder_is_of_use() {
 #[test]
 fn an_existing_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = SessionPlan {
-        folder: folder.path().to_owned(),
-        source_spec: String::new(),
-        model: None,
-        backpressure: Backpressure::Block,
-        exports: vec!["csv".to_owned(), "openpose".to_owned()],
-        file: None,
-    };
     let first = presented(&info(true), &frame(0, SIZE));
-    assert!(SessionTap::create(plan, &first).is_err());
+    assert!(SessionTap::create(plan(folder.path()), &first).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

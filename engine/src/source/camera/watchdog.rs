@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::source::monitor::{SourceMonitor, SourceStatus};
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
+use crate::words::{counted, were};
 
 /// Time limits of a camera.
 #[derive(Debug, Clone, Copy)]
@@ -132,12 +133,12 @@ impl CameraSource {
         let away = (outages.n > 0).then(|| {
             let secs = outages.time.as_secs_f64();
             format!(
-                "the camera was away {} times, {secs:.1} s in all",
-                outages.n
+                "the camera was away {}, {secs:.1} s in all",
+                counted(outages.n, "time")
             )
         });
         let n = monitor.n_damaged();
-        let damaged = (n > 0).then(|| format!("{n} damaged camera frames were skipped"));
+        let damaged = (n > 0).then(|| format!("{} skipped", were(n, "damaged camera frame")));
         let parts: Vec<_> = away.into_iter().chain(damaged).collect();
         self.warning = (!parts.is_empty()).then(|| parts.join("; "));
     }

@@ -23,9 +23,9 @@ pub enum Content {
     Other,
 }
 
-/// Number of bytes read: covers the brands of an ISO file and a TIFF header with the marks of raw
-/// formats.
-const N_HEAD: usize = 132;
+/// Number of bytes read: covers the brands of an ISO file, a TIFF header with the marks of raw
+/// formats, and the second packet of a transport stream.
+const N_HEAD: usize = 200;
 
 const HEIC_REMEDY: &str = "convert it to JPEG, for example with `heif-convert IN.heic OUT.jpg`; \
      an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible";
@@ -65,6 +65,14 @@ const MAGIC: &[(&[u8], Content)] = &[
     (b"\0\0\x01\xBA", Content::Video),
     (b"\0\0\x01\xB3", Content::Video),
     (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", Content::Video),
+    (b"YUV4MPEG2 ", Content::Video),
+    (b"DKIF", Content::Video),
+    (b".RMF", Content::Video),
+    (b"nut/multimedia container\0", Content::Video),
+    (
+        b"\x06\x0E\x2B\x34\x02\x05\x01\x01\x0D\x01\x02",
+        Content::Video,
+    ),
 ];
 
 impl Content {
@@ -98,6 +106,7 @@ impl Content {
             (_, Some(b"ftyp"), Some(_)) => Self::of_brands(head),
             (Some(b"RIFF"), _, Some(b"AVI "))
             | (_, Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip"), _) => Self::Video,
+            _ if is_transport_stream(head) => Self::Video,
             _ if is_bmp(head) => Self::Picture(ImageFormat::Bmp),
             _ if is_pnm(head) => Self::Picture(ImageFormat::Pnm),
             _ if head.get(128..132) == Some(b"DICM") => Self::Unread("DICOM", SAVE_REMEDY),
@@ -145,6 +154,13 @@ fn is_bmp(head: &[u8]) -> bool {
     let sizes = [12, 16, 40, 52, 56, 64, 108, 124];
     let is_known = |bytes: &[u8]| matches!(bytes, [n, 0, 0, 0] if sizes.contains(n));
     head.starts_with(b"BM") && head.get(14..18).is_some_and(is_known)
+}
+
+/// Returns whether packets of 188 bytes, or of 192 with a time stamp in front, begin with the
+/// synchronisation byte of MPEG transport streams.
+fn is_transport_stream(head: &[u8]) -> bool {
+    let begin_at = |places: [usize; 2]| places.iter().all(|&i| head.get(i) == Some(&0x47));
+    begin_at([0, 188]) || begin_at([4, 196])
 }
 
 /// Returns whether the file starts with `P1` to `P7` followed by white space.
@@ -199,6 +215,16 @@ mod tests {
                 Content::Picture(ImageFormat::WebP),
             ),
             (b"RIFF\0\0\0\0WAVEfmt ".to_vec(), Content::Other),
+            (
+                [&[0x47], [0; 187].as_slice(), &[0x47]].concat(),
+                Content::Video,
+            ),
+            (
+                [&[0; 4], [0x47].as_slice(), &[0; 191], &[0x47]].concat(),
+                Content::Video,
+            ),
+            (b"Go on".to_vec(), Content::Other),
+            (b"YUV4MPEG2 W4 H4".to_vec(), Content::Video),
             (Vec::new(), Content::Empty),
             (b"sorry".to_vec(), Content::Other),
         ] {

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::mkv;
 use crate::sound::Sound;
 use crate::source::video::ebml::Elements;
-use crate::source::video::ffmpeg::{Ffmpeg, FfmpegVideo, Job};
+use crate::source::video::ffmpeg::FfmpegVideo;
+use crate::source::video::ffmpeg_program::{Ffmpeg, Job};
 use crate::source::video::mkv_blocks::Head;
 
 /// Added to all times in the pipe, because Matroska has no negative times.

@@ -22,7 +22,7 @@ pub(super) fn open(open: Open<'_>, name: &str) -> Result<Sound, String> {
         Some(entry) if head.entries(AUDIO).next().is_some() => {
             let mut elements = elements()?;
             let head = Head::read(&mut elements)?;
-            first_ticks(Blocks::new(elements, track_number(entry))) * head.tick_nanos as f64
+            first_ticks(Blocks::new(elements, &head, track_number(entry))) * head.tick_nanos as f64
         }
         _ => 0.0,
     };
@@ -89,7 +89,7 @@ fn track(
         [only] => *only,
         _ => track_number(entry),
     };
-    let mut blocks = Blocks::new(elements, number_there);
+    let mut blocks = Blocks::new(elements, head, number_there);
     let mut frames = VecDeque::new();
     let first = read_block(&mut blocks, &mut frames)?.ok_or("it is empty")?;
     let Coding {

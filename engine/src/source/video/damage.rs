@@ -1,5 +1,7 @@
 //! Reports on damage in a video.
 
+use crate::words::{are, counted};
+
 /// Number of gaps described individually; more are counted.
 const MAX_TOLD: usize = 4;
 
@@ -71,8 +73,9 @@ impl Losses {
         let n_lost: u64 = self.gaps.iter().filter_map(|g| g.lost).map(|l| l.2).sum();
         let mut told: Vec<String> = self.gaps.iter().take(MAX_TOLD).map(Gap::text).collect();
         if self.gaps.len() > MAX_TOLD {
-            let n = self.gaps.len() - MAX_TOLD;
-            told.push(format!("and {n} more places, {n_lost} lost frames in all"));
+            let places = counted(self.gaps.len() - MAX_TOLD, "more place");
+            let frames = counted(n_lost, "lost frame");
+            told.push(format!("and {places}, {frames} in all"));
         }
         (!told.is_empty()).then(|| told.join("; "))
     }
@@ -84,7 +87,7 @@ impl Gap {
         if let Some((first, last, n)) = self.lost {
             let frames = match n {
                 1 => format!("frame {first} is lost"),
-                n => format!("{n} frames are lost ({first} to {last})"),
+                n => format!("{} lost ({first} to {last})", are(n, "frame")),
             };
             format!("damaged at {:.2} s, {frames}: {reason}", self.first_secs)
         } else {
@@ -94,7 +97,8 @@ impl Gap {
             } else {
                 "damaged"
             };
-            format!("{what} after {n} frames, at {secs:.2} s: {reason}")
+            let frames = counted(n, "frame");
+            format!("{what} after {frames}, at {secs:.2} s: {reason}")
         }
     }
 }

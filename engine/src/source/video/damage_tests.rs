@@ -109,24 +109,192 @@ fn damage_costs_the_rest_of_a_group_and_nothing_else() {
     }
 }
 
-/// Fails when damage in the structure of a Matroska file makes later frames unreadable.
+/// Fails when damage in the structure of a Matroska file makes later frames unreadable, or changes
+/// their numbers or times, in either way of reading.
 #[test]
 fn a_broken_matroska_element_is_passed() {
     let whole = bytes("groups.mkv");
     let places = packet_places(&whole, "groups.mkv");
     let all = all_frames(&mut open_native(whole.clone()));
-    for i in [3, 7, 10] {
-        // The header of the block: its id, length, track and time.
+    // Bytes before the data of a block: its whole header, its track number, its flags.
+    let headers = [(6, 0), (4, 3), (1, 0)];
+    let damages: &[&[usize]] = &[
+        &[0],
+        &[3],
+        &[4],
+        &[5],
+        &[7],
+        &[10],
+        &[14],
+        &[15],
+        &[18],
+        &[3, 12],
+    ];
+    for (damaged, header) in damages
+        .iter()
+        .flat_map(|d| headers.iter().map(move |h| (d, h)))
+    {
         let mut file = whole.clone();
-        file[places[i].start - 6..places[i].start].fill(0xEE);
-        let mut video = open_native(file);
-        let frames = all_frames(&mut video);
-        assert!(video.is_damaged() && video.warning().is_some());
-        assert!(frames.len() >= 10, "block {i}: {} frames", frames.len());
-        let last = frames.last().unwrap();
-        assert!(last.rgba() == all[N_FRAMES - 1].rgba(), "block {i}");
-        assert!((last.time_secs - 1.9).abs() < 1e-9, "block {i}");
+        for &i in *damaged {
+            let start = places[i].start;
+            file[start - header.0..start - header.1].fill(0xEE);
+        }
+        let what = format!("bytes {header:?} before {damaged:?}");
+        let (frames, warning) = read_both_ways(file, &what);
+        let warning = warning.unwrap_or_else(|| panic!("{what}: not a word"));
+        assert!(warning.contains("lost"), "{what}: {warning}");
+        assert!(frames.len() >= 10, "{what}: {} frames", frames.len());
+        for frame in &frames {
+            let true_one = &all[frame.id as usize];
+            let shift = (frame.time_secs - true_one.time_secs).abs();
+            assert!(shift < 1e-9, "{what}: frame {} by {shift}", frame.id);
+            assert!(
+                frame.rgba() == true_one.rgba(),
+                "{what}: frame {}",
+                frame.id
+            );
+        }
+        if damaged.iter().all(|&i| i < 15) {
+            assert_eq!(frames.last().unwrap().id, N_FRAMES as u64 - 1, "{what}");
+        }
     }
+}
+
+/// Fails when a fragment of an MP4 file that cannot be read is not reported, makes later ones
+/// unreadable or changes their numbers or times, in either way of reading.
+#[test]
+fn a_broken_fragment_is_passed() {
+    let whole = bytes("groups_fragmented.mp4");
+    let all = all_frames(&mut open_native(whole.clone()));
+    assert_eq!(all.len(), N_FRAMES);
+    let kinds = whole
+        .windows(4)
+        .enumerate()
+        .filter(|(_, kind)| kind == b"moof");
+    let fragments: Vec<_> = kinds.map(|(i, _)| i).collect();
+    assert_eq!(fragments.len(), 4);
+    // The kind of the box, its length, both with the kind of the box inside.
+    for (from, to) in [(0, 4), (-4, 0), (-4, 12)] {
+        for broken in 1..3 {
+            let mut file = whole.clone();
+            let at = |shift: i64| (fragments[broken] as i64 + shift) as usize;
+            file[at(from)..at(to)].fill(0xEE);
+            let what = format!("{from} to {to} of fragment {broken}");
+            let (frames, warning) = read_both_ways(file, &what);
+            let warning = warning.unwrap_or_else(|| panic!("{what}: not a word"));
+            assert!(warning.contains("5 frames are lost"), "{what}: {warning}");
+            assert_eq!(frames.len(), 15, "{what}");
+            for frame in &frames {
+                let true_one = &all[frame.id as usize];
+                let shift = (frame.time_secs - true_one.time_secs).abs();
+                assert!(shift < 1e-9, "{what}: frame {} by {shift}", frame.id);
+                assert!(
+                    frame.rgba() == true_one.rgba(),
+                    "{what}: frame {}",
+                    frame.id
+                );
+            }
+        }
+    }
+}
+
+/// Returns the frames as (number, tenths of a second) from a stand-in for ffmpeg that reports
+/// frames of 10 per second at these ticks, with an error before the one at `broken`: sequentially
+/// and by random access.
+#[cfg(unix)]
+fn through_ffmpeg(ticks: &[i64], broken: Option<i64>) -> [Vec<(u64, i64)>; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = "#!/bin/sh
+head='[Parsed_showinfo_0 @ 0x1] [info]'
+echo \"$head config in time_base: 1/10, frame_rate: 10/1\" >&2
+"
+    .to_owned();
+    for tick in ticks {
+        if Some(*tick) == broken {
+            script += "echo '[error] a packet is broken' >&2\n";
+        }
+        script += &format!("echo \"$head n:0 pts:{tick} s:1x1 i:P\" >&2\nprintf abcd\n");
+    }
+    let program = super::tests::scripted_ffmpeg(folder.path(), &script);
+    let (ffmpeg, path) = (Ffmpeg::at(&program), Path::new("a.avi"));
+    let shown = |frame: &Frame| (frame.id, (frame.time_secs * 10.0).round() as i64);
+
+    let mut video = FfmpegVideo::open(&ffmpeg, path, "test").unwrap();
+    let frames: Vec<_> = all_frames(&mut video).iter().map(shown).collect();
+    assert_eq!(video.is_damaged(), broken.is_some());
+    let n_lost = frames.last().unwrap().0 as usize + 1 - frames.len();
+    let says_lost = video.warning().is_some_and(|w| w.contains("lost"));
+    assert_eq!(says_lost, n_lost > 0, "{:?}", video.warning());
+
+    let options = OpenOptions::default();
+    let mut video = FfmpegRandom::open(&ffmpeg, path, "test", &options).unwrap();
+    let n = video.times().len();
+    let mut sought = Vec::new();
+    for i in (0..n).rev() {
+        let mut keep = |_: usize, frame: Frame| sought.push(shown(&frame));
+        video.decode(i, i, &mut keep).unwrap();
+    }
+    sought.reverse();
+    [frames, sought]
+}
+
+/// Fails when frames after damage that ffmpeg reports get the numbers of lost frames, or frames are
+/// taken for lost where the rate varies or nothing is damaged.
+#[cfg(unix)]
+#[test]
+fn frames_after_damage_in_ffmpeg_keep_their_numbers() {
+    for (ticks, broken, numbers) in [
+        (&[5, 6, 7, 10, 11][..], Some(10), &[0, 1, 2, 5, 6][..]),
+        (&[5, 6, 7, 10, 11], None, &[0, 1, 2, 3, 4]),
+        (&[5, 7, 8, 12, 13], Some(12), &[0, 1, 2, 3, 4]),
+        (&[5, 6, 7, 8], Some(7), &[0, 1, 2, 3]),
+    ] {
+        let wanted: Vec<_> = numbers
+            .iter()
+            .zip(ticks)
+            .map(|(n, t)| (*n, t - 5))
+            .collect();
+        let [read, sought] = through_ffmpeg(ticks, broken);
+        assert_eq!(read, wanted, "{ticks:?}");
+        assert_eq!(sought, wanted, "{ticks:?}");
+    }
+}
+
+/// Fails when frames that ffmpeg cannot decode shift the numbers or times of later ones.
+#[test]
+fn frames_after_one_that_ffmpeg_cannot_decode_keep_their_numbers() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let mut file = bytes("mjpeg.avi");
+    let begins = |window: &[u8]| window == b"\xFF\xD8\xFF";
+    let pictures = file.windows(3).enumerate().filter(|(_, w)| begins(w));
+    let pictures: Vec<_> = pictures.map(|(i, _)| i).collect();
+    assert_eq!(pictures.len(), 5);
+    // Up to the header of the next chunk.
+    for i in [1, 2] {
+        file[pictures[i]..pictures[i + 1] - 8].fill(0);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.avi");
+    std::fs::write(&path, file).unwrap();
+    let mut video = open(&path).unwrap();
+    let frames = all_frames(video.as_mut());
+    let warning = video.warning().unwrap();
+    assert!(video.is_damaged() && warning.contains("lost"), "{warning}");
+    let ids: Vec<_> = frames.iter().map(|frame| frame.id).collect();
+    assert_eq!(ids, [0, 3, 4], "{warning}");
+    for frame in &frames {
+        let shift = frame.time_secs - frame.id as f64 / 10.0;
+        assert!(shift.abs() < 1e-6, "frame {} by {shift}", frame.id);
+    }
+    let mut scrub = scrub_as(&path, "test", &OpenOptions::default()).unwrap();
+    let mut sought = Vec::new();
+    for i in 0..scrub.times().len() {
+        let mut keep = |_: usize, frame: Frame| sought.push(frame.id);
+        scrub.decode(i, i, &mut keep).unwrap();
+    }
+    assert_eq!(sought, ids);
 }
 
 /// Fails when a change of the frame size loses frames, shifts numbers or times, or fails in either

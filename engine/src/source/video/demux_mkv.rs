@@ -12,13 +12,16 @@ pub(super) fn open(input: Box<dyn Input>) -> Result<Stream, String> {
     let mut elements = Elements::new(input)?;
     let head = Head::read(&mut elements)?;
     let track = Track::new(&head)?;
+    let blocks = Blocks::new(elements, &head, track.number);
+    let step_ticks = |nanos: u64| nanos as f64 / head.tick_nanos as f64;
     Ok(Stream {
         descriptions: vec![track.description],
         orientation: Orientation::UPRIGHT,
         tick_secs: head.tick_nanos as f64 * 1e-9,
+        step_ticks: track.frame_nanos.map(step_ticks),
         rate: track.frame_nanos.map(|nanos| 1e9 / nanos as f64),
         n_frames: None,
-        packets: Box::new(MkvPackets(Blocks::new(elements, track.number))),
+        packets: Box::new(MkvPackets(blocks)),
     })
 }
 

@@ -1,5 +1,6 @@
 //! H.264 in MP4 and QuickTime files, plain and fragmented.
 
+use std::collections::VecDeque;
 use std::io::BufReader;
 
 use mp4_atom::{Colr, Mdhd, Mvhd, Pasp, Tkhd};
@@ -74,6 +75,10 @@ impl Track {
     fn into_stream(self, input: BufReader<Box<dyn Input>>, damage: Option<String>) -> Stream {
         let damage = damage.or(self.samples.damage());
         let window = self.window.0..self.window.1;
+        // Tables list every sample, fragments only their own.
+        let has_gaps = !self.samples.gaps.is_empty();
+        let usual = self.samples.usual_duration().filter(|_| has_gaps);
+        let gaps = self.samples.gaps.into();
         let samples = self.samples.list;
         let shown = || samples.iter().map(|s| s.pts).filter(|t| window.contains(t));
         let n_frames = shown().count() as u64;
@@ -83,12 +88,14 @@ impl Track {
             descriptions: self.descriptions,
             orientation: self.orientation,
             tick_secs: 1.0 / f64::from(self.timescale),
+            step_ticks: usual.map(f64::from),
             rate: (span_secs > 0.0).then(|| (n_frames - 1) as f64 / span_secs),
             n_frames: Some(n_frames),
             packets: Box::new(Mp4Packets {
                 input,
                 window: self.window,
                 samples,
+                gaps,
                 next: 0,
                 damage,
             }),
@@ -162,6 +169,8 @@ fn read_description(kind: [u8; 4], entry: &[u8]) -> Result<Description, String> 
 struct Mp4Packets {
     input: BufReader<Box<dyn Input>>,
     samples: Vec<Sample>,
+    /// Indices of the samples before which fragments are missing, unless reported already.
+    gaps: VecDeque<usize>,
     /// Range of displayed composition times: from, up to.
     window: (i64, i64),
     next: usize,
@@ -170,6 +179,10 @@ struct Mp4Packets {
 
 impl Packets for Mp4Packets {
     fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
+        if self.gaps.front() == Some(&self.next) {
+            self.gaps.pop_front();
+            return Err("a fragment is missing".into());
+        }
         let Some(sample) = self.samples.get(self.next) else {
             return self.damage.take().map_or(Ok(None), Err);
         };

@@ -4,151 +4,24 @@
 //! `showinfo` filter); frames and times are paired in order. The pipes and the queue are bounded,
 //! so that ffmpeg waits for the reader.
 
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{ChildStderr, ChildStdout};
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::aspect::PixelAspect;
 use super::ffmpeg_notes::{Note, parse};
+use super::ffmpeg_program::{Dialect, Ffmpeg, Job, Process};
+use super::pace::Pace;
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool, resample};
 use crate::geometry::Size;
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
-
-/// The ffmpeg program to run.
-#[derive(Debug, Clone)]
-pub(in crate::source) struct Ffmpeg {
-    pub(super) program: OsString,
-}
-
-impl Ffmpeg {
-    /// Uses the program on the search path.
-    pub(in crate::source) fn on_path() -> Self {
-        Self::at("ffmpeg")
-    }
-
-    /// Uses the program at a path.
-    pub(super) fn at(program: impl Into<OsString>) -> Self {
-        Self {
-            program: program.into(),
-        }
-    }
-
-    fn spawn(&self, path: &Path, dialect: Dialect, job: Job) -> std::io::Result<Child> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(["-hide_banner", "-nostdin", "-nostats"])
-            .args(["-loglevel", "level+info"]);
-        if job != Job::Read {
-            // Time stamps of the file, regardless of the start position.
-            command.arg("-copyts");
-        }
-        if let Job::ReadFrom(secs) = job {
-            command.args(["-ss", &format!("{secs:.6}")]);
-        }
-        command
-            // A playlist must not access the network.
-            .args(["-protocol_whitelist", "file,concat", "-i"])
-            .arg(input(path))
-            .args(["-an", "-sn", "-dn", "-vf", job.filter()])
-            .args(dialect.options());
-        match job {
-            Job::Index => command.args(["-f", "null", "-"]),
-            _ => command.args(["-f", "rawvideo", "-pix_fmt", "rgba", "pipe:1"]),
-        };
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-    }
-}
-
-/// Returns the file's name for ffmpeg. `file:` prevents a name with a colon or a leading dash from
-/// being taken for a protocol or an option. A name with a percent sign and an image extension would
-/// be taken for a pattern: as the only part of a concatenation it is not.
-pub(super) fn input(path: &Path) -> OsString {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    let mut input = OsString::from("file:");
-    input.push(path);
-    if bytes.contains(&b'%') && !bytes.contains(&b'|') {
-        let mut chain = OsString::from("concat:");
-        chain.push(input);
-        chain.push("|");
-        return chain;
-    }
-    input
-}
-
-/// Task of an ffmpeg process.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::source) enum Job {
-    /// Reads all frames.
-    Read,
-    /// Reads frames from this time on, in seconds from the start of the file, which may precede the
-    /// first frame.
-    ReadFrom(f64),
-    /// Only lists the frames' times.
-    Index,
-}
-
-impl Job {
-    fn filter(self) -> &'static str {
-        match self {
-            // Checksums of frames that are not used take as long as decoding them.
-            Self::Index => "showinfo=checksum=0",
-            _ => "showinfo",
-        }
-    }
-}
-
-/// Returns the first line of `ffmpeg -version`; `None` if there is no ffmpeg.
-pub fn ffmpeg_version() -> Option<String> {
-    let output = Command::new("ffmpeg").arg("-version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().next().map(str::to_owned)
-}
-
-/// Option names supported by a version of ffmpeg.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Dialect {
-    /// Version 5.1 or later.
-    Present,
-    /// Version 4.4 or later.
-    BeforeFpsMode,
-    /// Earlier: frames of another size than the first are scaled to it.
-    BeforeAutoscale,
-}
-
-impl Dialect {
-    fn options(self) -> &'static [&'static str] {
-        // Prevents duplicating and dropping frames for a constant rate, and scaling to the size of
-        // the first frame.
-        match self {
-            Self::Present => &["-fps_mode", "passthrough", "-autoscale", "0"],
-            Self::BeforeFpsMode => &["-vsync", "passthrough", "-autoscale", "0"],
-            Self::BeforeAutoscale => &["-vsync", "passthrough"],
-        }
-    }
-
-    /// Returns the next older version if ffmpeg does not know an option.
-    fn older(self, complaint: Option<&String>) -> Option<Self> {
-        let complaint = complaint?;
-        match self {
-            Self::Present if complaint.contains("fps_mode") => Some(Self::BeforeFpsMode),
-            Self::Present | Self::BeforeFpsMode if complaint.contains("autoscale") => {
-                Some(Self::BeforeAutoscale)
-            }
-            _ => None,
-        }
-    }
-}
+use crate::words::{are, counted, were};
 
 /// Interval between checks of a stop flag.
 const POLL: Duration = Duration::from_millis(100);
@@ -159,19 +32,10 @@ pub(super) struct Listing {
     pub(super) pts: Vec<Option<i64>>,
     /// Seconds per tick.
     pub(super) tick_secs: f64,
-    /// Error reported by ffmpeg.
+    /// First error reported by ffmpeg.
     pub(super) complaint: Option<String>,
-}
-
-/// A process that is killed on drop.
-pub(super) struct Process(pub(super) Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both only fail if the process has already ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    /// Indices of the frames that are missing because of damage.
+    pub(super) missing: Vec<usize>,
 }
 
 /// A video decoded by ffmpeg. The order of the fields determines the drop order: the process ends,
@@ -193,9 +57,13 @@ pub(in crate::source) struct FfmpegVideo {
     /// Time stamp of the last frame read, in ticks.
     last_pts: Option<i64>,
     last_secs: f64,
-    n_frames: u64,
+    /// Number of the next frame.
+    next_id: u64,
+    pace: Pace,
+    /// Number of frames that are missing because of damage.
+    n_missing: u64,
     complaint: Option<String>,
-    /// Frames and seconds before the first error.
+    /// Number of frames and seconds before the first error.
     complaint_at: (u64, f64),
     warning: Option<String>,
     is_ended: bool,
@@ -258,13 +126,18 @@ impl FfmpegVideo {
 
     fn listing(mut self, options: &OpenOptions) -> Listing {
         let mut pts: Vec<Option<i64>> = Vec::new();
+        let mut missing = Vec::new();
         let mut whole_secs = None;
         while !options.stop.is_stopped() {
             match self.notes.recv_timeout(POLL) {
-                Ok(Note::Clock { tick_secs, .. }) => self.tick_secs = tick_secs,
-                Ok(Note::Complaint(text)) => self.complaint = Some(text),
+                Ok(Note::Clock { tick_secs, rate }) => self.set_clock(tick_secs, rate),
+                Ok(Note::Complaint(text)) => self.complain(text),
                 Ok(Note::Duration(secs)) => whole_secs = Some(secs),
                 Ok(Note::Frame { pts: stamp, .. }) => {
+                    for lost in self.missing_before(stamp) {
+                        missing.push(pts.len());
+                        pts.push(Some(lost));
+                    }
                     pts.push(stamp);
                     let first = pts.iter().flatten().next();
                     let ticks = stamp
@@ -282,7 +155,35 @@ impl FfmpegVideo {
             pts,
             tick_secs: self.tick_secs,
             complaint: self.complaint,
+            missing,
         }
+    }
+
+    fn set_clock(&mut self, tick_secs: f64, rate: Option<f64>) {
+        self.tick_secs = tick_secs;
+        self.info.rate = rate.or(self.info.rate);
+        let step = self.info.rate.map(|rate| 1.0 / (rate * tick_secs));
+        self.pace.set_step(step);
+    }
+
+    /// Returns the times of the frames that are missing before the next one, if ffmpeg has reported
+    /// damage and the frame rate is constant.
+    fn missing_before(&mut self, pts: Option<i64>) -> Vec<i64> {
+        let Some(pts) = pts else {
+            return Vec::new();
+        };
+        // The error precedes the frames after the damage: it is reported when a packet is decoded,
+        // frames when they leave the filter.
+        let missing = match self.complaint {
+            Some(_) => self.pace.missing([pts]),
+            None => Vec::new(),
+        };
+        self.n_missing += missing.len() as u64;
+        missing
+            .iter()
+            .chain([&pts])
+            .for_each(|pts| self.pace.pass(*pts));
+        missing
     }
 
     /// Returns the time stamp of the first frame in seconds.
@@ -349,7 +250,9 @@ impl FfmpegVideo {
             first_size: None,
             last_pts: None,
             last_secs: 0.0,
-            n_frames: 0,
+            next_id: 0,
+            pace: Pace::new(None),
+            n_missing: 0,
             complaint: None,
             complaint_at: (0, 0.0),
             warning: None,
@@ -362,10 +265,7 @@ impl FfmpegVideo {
     fn read_frame(&mut self) -> Option<Frame> {
         loop {
             match self.notes.recv() {
-                Ok(Note::Clock { tick_secs, rate }) => {
-                    self.tick_secs = tick_secs;
-                    self.info.rate = rate.or(self.info.rate);
-                }
+                Ok(Note::Clock { tick_secs, rate }) => self.set_clock(tick_secs, rate),
                 Ok(Note::Complaint(text)) => self.complain(text),
                 Ok(Note::Duration(_)) => {}
                 Ok(Note::Frame { pts, size, aspect }) => {
@@ -387,7 +287,7 @@ impl FfmpegVideo {
     fn complain(&mut self, text: String) {
         if self.complaint.is_none() {
             self.complaint = Some(text);
-            self.complaint_at = (self.n_frames, self.last_secs);
+            self.complaint_at = (self.next_id, self.last_secs);
         }
     }
 
@@ -408,13 +308,14 @@ impl FfmpegVideo {
             return None;
         }
         self.last_pts = pts;
+        self.next_id += self.missing_before(pts).len() as u64;
         let since_first = match pts {
             Some(pts) => {
                 let first = *self.first_pts.get_or_insert(pts);
                 pts.saturating_sub(first) as f64 * self.tick_secs
             }
             // A stream without times: use the nominal rate, or the one of film and television.
-            None if self.n_frames > 0 => self.last_secs + 1.0 / self.info.rate.unwrap_or(25.0),
+            None if self.next_id > 0 => self.last_secs + 1.0 / self.info.rate.unwrap_or(25.0),
             None => 0.0,
         };
         self.last_secs = self.last_secs.max(since_first);
@@ -424,8 +325,8 @@ impl FfmpegVideo {
             resample(pixels.bytes(), size, stretched.bytes_mut(), square);
             pixels = stretched;
         }
-        let frame = Frame::new(self.n_frames, self.last_secs, square, pixels);
-        self.n_frames += 1;
+        let frame = Frame::new(self.next_id, self.last_secs, square, pixels);
+        self.next_id += 1;
         Some(frame)
     }
 }
@@ -448,10 +349,17 @@ impl FrameSource for FfmpegVideo {
         }
         if let Some(complaint) = &self.complaint {
             let (n, secs) = self.complaint_at;
+            let lost = match self.n_missing {
+                0 => String::new(),
+                n => format!(", {} lost", are(n, "frame")),
+            };
             self.warning = Some(format!(
-                "{}: damaged after about {n} frames, at {secs:.2} s (ffmpeg says: {complaint}); \
-                 {} frames were read, to {:.2} s",
-                self.info.name, self.n_frames, self.last_secs
+                "{}: damaged after about {}, at {secs:.2} s (ffmpeg says: {complaint}){lost}; \
+                 {} read, to {:.2} s",
+                self.info.name,
+                counted(n, "frame"),
+                were(self.next_id - self.n_missing, "frame"),
+                self.last_secs
             ));
         }
         Ok(frame)

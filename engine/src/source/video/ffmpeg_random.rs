@@ -8,13 +8,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ffmpeg::{Ffmpeg, FfmpegVideo, Job, Listing};
+use super::ffmpeg::{FfmpegVideo, Listing};
+use super::ffmpeg_program::{Ffmpeg, Job};
 use super::name_of;
 use super::random::STOPPED;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::source::scrub::{Keep, RandomAccess};
 use crate::source::{FrameSource, OpenOptions, SourceInfo};
+use crate::words::are;
 
 /// Maximum number of frames decoded on the way instead of starting a process, which takes about as
 /// long.
@@ -29,9 +31,19 @@ pub(super) struct FfmpegRandom {
     /// Time stamps of the frames in ticks; empty if they are not unique.
     pts: Vec<i64>,
     times: Vec<f64>,
-    /// The reading process and the index of its next frame.
-    run: Option<(FfmpegVideo, usize)>,
+    /// Indices of the frames that are missing because of damage.
+    missing: Vec<usize>,
+    run: Option<Run>,
     warning: Option<String>,
+}
+
+/// A process that reads the file.
+struct Run {
+    video: FfmpegVideo,
+    /// Whether it has started at the beginning, where frames have the same numbers as here.
+    is_whole: bool,
+    /// Index of its next frame, unless frames are missing.
+    next: usize,
 }
 
 impl FfmpegRandom {
@@ -53,6 +65,7 @@ impl FfmpegRandom {
             pts: stamps,
             tick_secs,
             complaint,
+            missing,
         } = listing;
         let n = stamps.len();
         let rate = first.info().rate;
@@ -61,7 +74,11 @@ impl FfmpegRandom {
         let pts = pts.filter(|pts| pts.is_sorted_by(|a, b| a < b));
         let warning = complaint.map(|what| {
             let secs = times.last().copied().unwrap_or(0.0);
-            format!("read to frame {n} at {secs:.2} s; ffmpeg says: {what}")
+            let lost = match missing.len() {
+                0 => String::new(),
+                n => format!("; {} lost", are(n, "frame")),
+            };
+            format!("read to frame {n} at {secs:.2} s; ffmpeg says: {what}{lost}")
         });
         Ok(Self {
             ffmpeg: ffmpeg.clone(),
@@ -76,30 +93,58 @@ impl FfmpegRandom {
             },
             pts: pts.unwrap_or_default(),
             times,
+            missing,
             run: None,
             warning,
         })
     }
 
-    /// Starts a process near frame `from`: the index of its next frame is at most that.
-    fn run_to(&self, from: usize) -> Result<(FfmpegVideo, usize, Frame)> {
+    /// Starts a process near frame `from`, and returns a frame that is not after it, with its
+    /// index.
+    fn run_to(&self, from: usize) -> Result<(Run, usize, Frame)> {
         let open = |job| FfmpegVideo::open_at(&self.ffmpeg, &self.path, &self.reason, job);
         if from > 0 && !self.pts.is_empty() {
             // Half a frame early: the frame itself must not be cut off.
             let secs = f64::midpoint(self.times[from - 1], self.times[from]);
             let mut video = open(Job::ReadFrom(secs))?;
             if let Some(frame) = video.next_frame()?
-                && let Some(i) = video
-                    .last_pts()
-                    .and_then(|p| self.pts.binary_search(&p).ok())
+                && let Some(i) = self.index_by_time(&video)
                 && i <= from
             {
-                return Ok((video, i, frame));
+                let run = Run {
+                    video,
+                    is_whole: false,
+                    next: i + 1,
+                };
+                return Ok((run, i, frame));
             }
         }
         let mut video = open(Job::Read)?;
         let frame = video.next_frame()?.ok_or_else(|| self.too_short())?;
-        Ok((video, 0, frame))
+        let run = Run {
+            video,
+            is_whole: true,
+            next: 1,
+        };
+        Ok((run, 0, frame))
+    }
+
+    /// Returns the index of the frame that a process has returned last; `None` if times are not
+    /// unique.
+    fn index_by_time(&self, video: &FfmpegVideo) -> Option<usize> {
+        self.pts.binary_search(&video.last_pts()?).ok()
+    }
+
+    /// Returns the next frame of a process, with its index.
+    fn next(&self, run: &mut Run) -> Result<(usize, Frame)> {
+        let frame = run.video.next_frame()?.ok_or_else(|| self.too_short())?;
+        let i = if run.is_whole {
+            frame.id as usize
+        } else {
+            self.index_by_time(&run.video).unwrap_or(run.next)
+        };
+        run.next = i + 1;
+        Ok((i, frame))
     }
 
     fn too_short(&self) -> Error {
@@ -134,21 +179,29 @@ impl RandomAccess for FfmpegRandom {
                 keep(i, frame);
             }
         };
-        let is_near = |next: usize| next <= to && (next >= from || from - next <= MAX_SKIP);
-        let (mut video, mut next) = match run {
-            Some((video, next)) if is_near(next) => (video, next),
+        // Missing frames cannot be sought.
+        let is_there = |i: &usize| self.missing.binary_search(i).is_err();
+        let first = (from..=to).find(is_there);
+        let Some(first) = first else {
+            self.run = run;
+            return Ok(());
+        };
+        let is_near = |next: usize| next <= first && first - next <= MAX_SKIP;
+        let is_within = |next: usize| (first..=to).contains(&next);
+        let mut run = match run {
+            Some(run) if is_near(run.next) || is_within(run.next) => run,
             _ => {
-                let (video, i, frame) = self.run_to(from)?;
+                let (run, i, frame) = self.run_to(first)?;
                 pass(i, frame);
-                (video, i + 1)
+                run
             }
         };
-        while next <= to {
-            let frame = video.next_frame()?.ok_or_else(|| self.too_short())?;
-            pass(next, frame);
-            next += 1;
+        let last = (first..=to).rev().find(is_there).unwrap_or(first);
+        while run.next <= last {
+            let (i, frame) = self.next(&mut run)?;
+            pass(i, frame);
         }
-        self.run = Some((video, next));
+        self.run = Some(run);
         Ok(())
     }
 

@@ -5,14 +5,14 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 
-use super::ffmpeg::{Ffmpeg, Process, input};
+use super::ffmpeg_program::{Ffmpeg, Process, input};
 
 /// The process, which is killed on drop.
 pub(in crate::source) struct SoundCopy(Process);
 
 impl Ffmpeg {
     /// Starts copying one audio track, counted from 0, or all, to a pipe or a file. `offset_secs`
-    /// is added to all times, which are those of [`super::ffmpeg::Job::ReadFrom`].
+    /// is added to all times, which are those of [`super::ffmpeg_program::Job::ReadFrom`].
     pub(in crate::source) fn copy_sound(
         &self,
         path: &Path,

@@ -1,6 +1,7 @@
 //! Index from frames to packets: built from the packets' headers in one pass, without decoding.
 
-use super::stream::{Description, Packet, Packets, Place, first_slice};
+use super::pace::Pace;
+use super::stream::{CUT_OFF, Description, Packet, Packets, Place, first_slice};
 use crate::source::OpenOptions;
 
 /// Number of bytes of a packet that are read: encoders put up to a kilobyte of metadata before the
@@ -13,8 +14,9 @@ const REPORT_EVERY: usize = 256;
 /// The packets of a stream and the frames they contain.
 pub(super) struct Index {
     entries: Vec<Entry>,
-    /// For each frame in presentation order, the index of its packet.
-    order: Vec<u32>,
+    /// Time stamps of the frames in presentation order, in ticks, including frames whose packets are
+    /// missing.
+    pts: Vec<i64>,
     groups: Vec<Group>,
     /// Seconds of each frame since the first.
     pub(super) times: Vec<f64>,
@@ -24,9 +26,8 @@ pub(super) struct Index {
 
 struct Entry {
     place: Place,
-    packet: Packet,
-    /// Whether packets may be missing before it.
-    is_after_gap: bool,
+    /// Whether packets that it depends on may be missing before it.
+    is_torn_off: bool,
 }
 
 /// A group of pictures: a key frame with the frames up to the next one, decodable independently.
@@ -43,73 +44,91 @@ impl Index {
         packets: &mut dyn Packets,
         descriptions: &[Description],
         tick_secs: f64,
+        mut pace: Pace,
         options: &OpenOptions,
     ) -> Self {
         let mut this = Self {
             entries: Vec::new(),
-            order: Vec::new(),
+            pts: Vec::new(),
             groups: Vec::new(),
             times: Vec::new(),
             damage: Vec::new(),
         };
         let mut head = Vec::new();
         let mut is_after_gap = false;
+        // Whether packets may be missing in the current group.
+        let mut has_gap = false;
         while !options.stop.is_stopped() {
             let place = packets.place();
             match read_head(packets, place, descriptions, &mut head) {
                 Ok(Some((packet, is_key))) => {
                     if is_key || this.groups.is_empty() {
-                        this.close_group();
+                        this.close_group(&mut pace, has_gap, Some(packet.pts));
+                        // The first group may have lost its beginning.
+                        has_gap = is_after_gap && this.groups.is_empty();
                         this.groups.push(Group {
                             first_packet: this.entries.len(),
-                            first_frame: this.order.len(),
+                            first_frame: this.pts.len(),
                         });
                     }
                     if packet.is_shown {
-                        this.order.push(this.entries.len() as u32);
+                        this.pts.push(packet.pts);
                     }
                     this.entries.push(Entry {
                         place,
-                        packet,
-                        is_after_gap: std::mem::take(&mut is_after_gap),
+                        is_torn_off: std::mem::take(&mut is_after_gap) && !is_key,
                     });
-                    if this.order.len() % REPORT_EVERY == 1 {
+                    if this.pts.len() % REPORT_EVERY == 1 {
                         let secs = packet.pts as f64 * tick_secs;
-                        options.indexing.report(this.order.len() as u64, secs, None);
+                        options.indexing.report(this.pts.len() as u64, secs, None);
                     }
                 }
                 Ok(None) => break,
                 Err(reason) => {
-                    this.damage.push((this.order.len(), reason));
+                    if this.groups.is_empty() {
+                        pace.begin(packets.place().base_time);
+                    }
+                    // As in sequential reading.
+                    has_gap |= reason != CUT_OFF;
                     is_after_gap = true;
+                    this.damage.push((this.pts.len(), reason));
                 }
             }
         }
-        this.close_group();
-        let first = this.order.first().map_or(0, |_| this.pts(0));
+        this.close_group(&mut pace, has_gap, None);
+        let first = this.pts.first().copied().unwrap_or(0);
         let mut last = 0.0;
-        this.times = (0..this.order.len())
-            .map(|i| {
+        this.times = (this.pts.iter())
+            .map(|pts| {
                 // Contradictory times do not run backwards, as in sequential reading.
-                last = f64::max(last, this.pts(i).saturating_sub(first) as f64 * tick_secs);
+                last = f64::max(last, pts.saturating_sub(first) as f64 * tick_secs);
                 last
             })
             .collect();
         this
     }
 
-    /// Sorts the frames of the last group into presentation order.
-    fn close_group(&mut self) {
-        if let Some(group) = self.groups.last() {
-            let entries = &self.entries;
-            let frames = &mut self.order[group.first_frame..];
-            frames.sort_by_key(|&packet| entries[packet as usize].packet.pts);
+    /// Sorts the frames of the last group into presentation order and, if packets may be missing,
+    /// inserts the missing frames; `next` is the time of the frame after the group.
+    fn close_group(&mut self, pace: &mut Pace, has_gap: bool, next: Option<i64>) {
+        let Some(group) = self.groups.last() else {
+            return;
+        };
+        self.pts[group.first_frame..].sort_unstable();
+        if has_gap {
+            let frames = self.pts[group.first_frame..].iter().copied();
+            let missing = pace.missing(frames.chain(next));
+            self.pts.extend(missing);
+            self.pts[group.first_frame..].sort_unstable();
+        }
+        for &pts in &self.pts[group.first_frame..] {
+            pace.pass(pts);
         }
     }
 
     /// Returns the time stamp of a frame in ticks.
     pub(super) fn pts(&self, frame: usize) -> i64 {
-        self.entries[self.order[frame] as usize].packet.pts
+        self.pts[frame]
     }
 
     /// Returns the group that contains a frame.
@@ -118,10 +137,10 @@ impl Index {
         self.groups[after - 1]
     }
 
-    /// Returns the position of a packet, and whether packets may be missing before it; `None` after
-    /// the last.
+    /// Returns the position of a packet, and whether packets that it depends on may be missing
+    /// before it; `None` after the last.
     pub(super) fn place(&self, packet: usize) -> Option<(Place, bool)> {
-        self.entries.get(packet).map(|e| (e.place, e.is_after_gap))
+        self.entries.get(packet).map(|e| (e.place, e.is_torn_off))
     }
 
     /// Returns the group that begins at a packet.

@@ -121,6 +121,14 @@ impl Head {
             .map(|(_, body)| body)
             .filter(move |entry| number(entry, id::TRACK_TYPE) == Some(kind))
     }
+
+    /// Returns the numbers of all tracks.
+    fn track_numbers(&self) -> Vec<u64> {
+        children(&self.tracks)
+            .filter(|(id, _)| *id == id::TRACK_ENTRY)
+            .filter_map(|(_, entry)| number(entry, id::TRACK_NUMBER))
+            .collect()
+    }
 }
 
 /// Kind of video tracks for [`Head::entries`].
@@ -132,6 +140,8 @@ pub(in crate::source) const AUDIO: u64 = 2;
 pub(in crate::source) struct Blocks {
     elements: Elements,
     track: u64,
+    /// Numbers of all tracks.
+    tracks: Vec<u64>,
     cluster_time: i64,
     is_at_end: bool,
 }
@@ -164,11 +174,12 @@ const SEARCH_BYTES: u64 = 1 << 20;
 const HEAD_BYTES: u64 = 11;
 
 impl Blocks {
-    /// Reads a track from the first cluster on, which `elements` has entered.
-    pub(in crate::source) fn new(elements: Elements, track: u64) -> Self {
+    /// Reads a track from the first cluster on, which `elements` has entered after `head`.
+    pub(in crate::source) fn new(elements: Elements, head: &Head, track: u64) -> Self {
         Self {
             elements,
             track,
+            tracks: head.track_numbers(),
             cluster_time: 0,
             is_at_end: false,
         }
@@ -235,6 +246,9 @@ impl Blocks {
                     return Err(DAMAGED.into());
                 };
                 if track != self.track {
+                    if !self.tracks.contains(&track) {
+                        return Err(DAMAGED.into());
+                    }
                     self.elements.pass(behind)?;
                     return Ok(Found::Other);
                 }

@@ -15,6 +15,7 @@ mod demux_mp4;
 pub(in crate::source) mod ebml;
 pub(in crate::source) mod ffmpeg;
 mod ffmpeg_notes;
+pub(in crate::source) mod ffmpeg_program;
 mod ffmpeg_random;
 pub(in crate::source) mod ffmpeg_sound;
 mod h264;
@@ -24,6 +25,7 @@ pub(in crate::source) mod mp4_boxes;
 pub(in crate::source) mod mp4_samples;
 mod native;
 mod orientation;
+mod pace;
 mod random;
 mod sps;
 pub(in crate::source) mod stream;
@@ -34,7 +36,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::ffmpeg::{Ffmpeg, FfmpegVideo};
+use self::ffmpeg::FfmpegVideo;
+use self::ffmpeg_program::Ffmpeg;
 use self::ffmpeg_random::FfmpegRandom;
 use self::native::NativeVideo;
 use self::random::NativeRandom;
@@ -47,13 +50,22 @@ use crate::frame::Frame;
 use crate::geometry::Size;
 use crate::sound::Sound;
 
-pub use self::ffmpeg::ffmpeg_version;
+pub use self::ffmpeg_program::ffmpeg_version;
 
-/// Common file name extensions for file dialogs. Any name is accepted.
+/// Common file name extensions for file dialogs and for files of unknown content. Any name is
+/// accepted.
 pub const EXTENSIONS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "wmv", "flv", "3gp",
     "ogv", "gif",
 ];
+
+/// Returns whether the file name has the extension of a video.
+pub(crate) fn has_extension(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        let mut known = EXTENSIONS.iter();
+        known.any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
 
 /// Entry of [`super::SOURCES`]. It accepts every argument that no other entry accepts.
 pub(super) const KIND: SourceKind = SourceKind {

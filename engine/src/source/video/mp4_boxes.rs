@@ -28,8 +28,17 @@ pub(in crate::source) fn walk(
     let mut body = Vec::new();
     let mut has_index = false;
     while position < file_length {
-        let Some(found) = read_header(input, position, file_length)? else {
-            return Ok(Some(CUT_OFF.to_owned()));
+        let header = read_header(input, position, file_length)?;
+        let Some(found) = header.filter(|found| !found.is_cut) else {
+            // The length is damaged, or the file is cut off.
+            let next = next_fragment(input, position + 1, file_length)?;
+            match next.filter(|_| has_index) {
+                Some(next) => position = next,
+                // Media data are read up to the cut.
+                None if header.is_some_and(|found| found.kind == *b"mdat") => return Ok(None),
+                None => return Ok(Some(CUT_OFF.to_owned())),
+            }
+            continue;
         };
         let length = found.end - found.body;
         match &found.kind {
@@ -46,15 +55,40 @@ pub(in crate::source) fn walk(
             }
             _ => {}
         }
-        if found.is_cut && found.kind != *b"mdat" {
-            return Ok(Some(CUT_OFF.to_owned()));
-        }
         position = found.end;
     }
     Ok(None)
 }
 
+/// Number of bytes searched first for a fragment, and most at once: many false ones close together
+/// must not cost much.
+const SEARCH_BYTES: (u64, u64) = (1 << 12, 1 << 20);
+
+/// Returns the position of the first `moof` from `position` on; it begins with an `mfhd`.
+fn next_fragment(
+    input: &mut dyn Input,
+    position: u64,
+    file_length: u64,
+) -> Result<Option<u64>, String> {
+    const LENGTH: usize = 16;
+    let is_fragment = |bytes: &[u8]| &bytes[4..8] == b"moof" && &bytes[12..] == b"mfhd";
+    let mut position = position;
+    let (mut most, max) = SEARCH_BYTES;
+    let mut bytes = Vec::new();
+    while file_length.saturating_sub(position) >= LENGTH as u64 {
+        let n = most.min(file_length - position);
+        most = (2 * most).min(max);
+        read_at(input, position, n, &mut bytes)?;
+        if let Some(i) = bytes.windows(LENGTH).position(is_fragment) {
+            return Ok(Some(position + i as u64));
+        }
+        position += n - LENGTH as u64 + 1;
+    }
+    Ok(None)
+}
+
 /// A top-level box; `end` lies within the file.
+#[derive(Clone, Copy)]
 struct Found {
     kind: [u8; 4],
     body: u64,

@@ -1,7 +1,7 @@
 //! Positions and presentation times of the samples of an MP4 track: from the tables of a plain file
 //! or the fragments of a fragmented one.
 
-use mp4_atom::{Co64, Ctts, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt, Tfhd, Trex, Trun};
+use mp4_atom::{Co64, Ctts, Mfhd, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt, Tfhd, Trex, Trun};
 
 use super::mp4_boxes::{all, find, find_leaf, leaf};
 use super::stream::{CUT_OFF, MAX_PACKET_BYTES};
@@ -26,6 +26,10 @@ pub(in crate::source) struct Sample {
 pub(in crate::source) struct Samples {
     /// Samples in decoding order.
     pub(in crate::source) list: Vec<Sample>,
+    /// Indices of the samples before which fragments are missing, in order.
+    pub(in crate::source) gaps: Vec<usize>,
+    /// Number of the last fragment.
+    sequence: Option<u32>,
     track_id: u32,
     defaults: Option<Trex>,
     /// Index of the description for samples that are added.
@@ -48,6 +52,8 @@ impl Samples {
         });
         Self {
             list: Vec::new(),
+            gaps: Vec::new(),
+            sequence: None,
             track_id,
             defaults,
             description: 0,
@@ -111,6 +117,10 @@ impl Samples {
 
     /// Adds the samples that the body of a `moof` at `start` lists for this track.
     pub(in crate::source) fn add_fragment(&mut self, moof: &[u8], start: u64) {
+        let sequence = find_leaf::<Mfhd>(moof, &[b"mfhd"]).map(|header| header.sequence_number);
+        let before = std::mem::replace(&mut self.sequence, sequence);
+        let is_next = |(before, sequence): (u32, u32)| sequence == before.wrapping_add(1);
+        let mut is_after_gap = !before.zip(sequence).is_none_or(is_next);
         let mut previous_end = start;
         for traf in all(moof, b"traf") {
             let Some(header) = find_leaf::<Tfhd>(traf, &[b"tfhd"]) else {
@@ -125,7 +135,12 @@ impl Samples {
             if let Some(time) = find_leaf::<Tfdt>(traf, &[b"tfdt"])
                 && is_ours
             {
-                self.next_decode_time = i64::try_from(time.base_media_decode_time).unwrap_or(0);
+                let time = i64::try_from(time.base_media_decode_time).unwrap_or(0);
+                // Some programs number fragments freely: times must be missing as well.
+                if std::mem::take(&mut is_after_gap) && time > self.next_decode_time {
+                    self.gaps.push(self.list.len());
+                }
+                self.next_decode_time = time;
             }
             let defaults = self.defaults.as_ref();
             let index = header.sample_description_index;
@@ -158,6 +173,14 @@ impl Samples {
             }
             previous_end = offset;
         }
+    }
+
+    /// Returns the median duration of the samples in ticks.
+    pub(in crate::source) fn usual_duration(&self) -> Option<u32> {
+        let mut durations: Vec<_> = self.list.iter().map(|sample| sample.duration).collect();
+        durations.sort_unstable();
+        let median = durations.get(durations.len() / 2).copied();
+        median.filter(|&duration| duration > 0)
     }
 
     fn add(&mut self, offset: u64, size: u32, duration: u32, shift: i64) {

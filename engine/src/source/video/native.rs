@@ -11,7 +11,10 @@ use super::colour::{Planes, rgba_from_yuv420};
 use super::damage::Losses;
 use super::h264::{H264, Stamp};
 use super::orientation::Orientation;
-use super::stream::{Description, Input, Packet, Packets, Stream, first_slice, read_error};
+use super::pace::Pace;
+use super::stream::{
+    CUT_OFF, Description, Input, Packet, Packets, Stream, first_slice, read_error,
+};
 use super::{demux_mkv, demux_mp4, mkv_blocks};
 use crate::error::Result;
 use crate::frame::{BYTES_PER_PIXEL, Frame, FramePool, resample};
@@ -26,6 +29,8 @@ pub(super) struct NativeVideo {
     developer: Developer,
     /// Bytes of a packet; kept to reuse the memory.
     data: Vec<u8>,
+    /// Whether a packet has been read.
+    is_begun: bool,
     is_ended: bool,
     warning: Option<String>,
 }
@@ -35,6 +40,7 @@ struct Developer {
     darkroom: Darkroom,
     tick_secs: f64,
     first_pts: Option<i64>,
+    pace: Pace,
     n_frames: u64,
     last_secs: f64,
     ready: VecDeque<Frame>,
@@ -46,9 +52,22 @@ struct Developer {
 /// The rest of a group whose frame ids are known once its last packet has been read.
 struct DamagedGroup {
     reason: String,
+    /// Whether packets may be missing from it.
+    has_gap: bool,
     /// Frames decoded before the damage, but not yet returned.
     held: Vec<(i64, Frame)>,
     lost: Vec<Packet>,
+}
+
+impl DamagedGroup {
+    fn new(reason: String) -> Self {
+        Self {
+            reason,
+            has_gap: false,
+            held: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
 }
 
 /// Converts decoded frames to RGBA with square pixels and upright orientation.
@@ -121,6 +140,7 @@ impl NativeVideo {
                 darkroom: Darkroom::new(stream.orientation),
                 tick_secs: stream.tick_secs,
                 first_pts: None,
+                pace: Pace::new(stream.step_ticks),
                 n_frames: 0,
                 last_secs: 0.0,
                 ready: VecDeque::new(),
@@ -128,6 +148,7 @@ impl NativeVideo {
                 losses: Losses::default(),
             },
             data: Vec::new(),
+            is_begun: false,
             is_ended: false,
             warning: None,
         };
@@ -147,20 +168,29 @@ impl NativeVideo {
             match self.packets.next_packet(&mut self.data) {
                 Ok(Some(packet)) => self.take(packet),
                 Ok(None) => {
-                    self.end_group();
+                    self.end_group(None);
                     self.is_ended = true;
                 }
-                Err(reason) => self.damage(reason),
+                Err(reason) => {
+                    if !self.is_begun {
+                        let start = self.packets.place().base_time;
+                        self.developer.pace.begin(start);
+                    }
+                    // Nothing follows a cut, and the last group may lack frames anywhere.
+                    let is_gap = reason != CUT_OFF;
+                    self.damage(reason).has_gap |= is_gap;
+                }
             }
         }
     }
 
     /// Decodes one packet, or counts it as lost.
     fn take(&mut self, packet: Packet) {
+        self.is_begun = true;
         let description = self.descriptions.get(usize::from(packet.description));
         let length_bytes = description.map_or(4, Description::length_bytes);
         if first_slice(&self.data, length_bytes) == Some(true) {
-            self.end_group();
+            self.end_group(Some(packet.pts));
         }
         if let Some(damaged) = &mut self.developer.damaged {
             damaged.lost.push(packet);
@@ -176,15 +206,14 @@ impl NativeVideo {
     }
 
     /// Abandons the rest of the group.
-    fn damage(&mut self, reason: String) {
+    fn damage(&mut self, reason: String) -> &mut DamagedGroup {
         if self.developer.damaged.is_none() {
-            self.developer.damaged = Some(DamagedGroup {
-                reason,
-                held: Vec::new(),
-                lost: Vec::new(),
-            });
+            // Set first: the decoder's delayed frames are held back.
+            self.developer.damaged = Some(DamagedGroup::new(reason.clone()));
             self.finish_decoder();
         }
+        let damaged = &mut self.developer.damaged;
+        damaged.get_or_insert_with(|| DamagedGroup::new(reason))
     }
 
     /// Takes the delayed frames from the decoder.
@@ -194,19 +223,18 @@ impl NativeVideo {
         if lost.is_empty() {
             return;
         }
-        let damaged = developer.damaged.get_or_insert_with(|| DamagedGroup {
-            reason: "frames could not be decoded".to_owned(),
-            held: Vec::new(),
-            lost: Vec::new(),
-        });
+        let reason = "frames could not be decoded".to_owned();
+        let damaged = &mut developer.damaged;
+        let damaged = damaged.get_or_insert_with(|| DamagedGroup::new(reason));
         damaged.lost.extend(lost);
     }
 
-    fn end_group(&mut self) {
+    /// Completes a group; `next` is the time of the frame after it.
+    fn end_group(&mut self, next: Option<i64>) {
         if self.developer.damaged.is_none() {
             self.finish_decoder();
         }
-        if self.developer.settle() {
+        if self.developer.settle(next) {
             match H264::new(Arc::clone(&self.descriptions)) {
                 Ok(decoder) => self.decoder = decoder,
                 Err(reason) => {
@@ -260,13 +288,14 @@ impl Developer {
         // A stream with contradictory times must not run backwards.
         let secs = pts.saturating_sub(first) as f64 * self.tick_secs;
         self.last_secs = secs.max(self.last_secs);
+        self.pace.pass(pts);
         self.n_frames += 1;
         (self.n_frames - 1, self.last_secs)
     }
 
     /// Assigns ids to the frames of a damaged group, including lost ones; returns whether there was
-    /// one.
-    fn settle(&mut self) -> bool {
+    /// one. `next` is the time of the frame after it.
+    fn settle(&mut self, next: Option<i64>) -> bool {
         let Some(damaged) = self.damaged.take() else {
             return false;
         };
@@ -276,6 +305,12 @@ impl Developer {
         let held = held.map(|(pts, frame)| (pts, Some(frame)));
         let mut all: Vec<_> = lost.chain(held).collect();
         all.sort_by_key(|(pts, _)| *pts);
+        if damaged.has_gap {
+            let times = all.iter().map(|(pts, _)| *pts);
+            let missing = self.pace.missing(times.chain(next));
+            all.extend(missing.into_iter().map(|pts| (pts, None)));
+            all.sort_by_key(|(pts, _)| *pts);
+        }
         let n_whole = all.iter().take_while(|(_, frame)| frame.is_some()).count();
         let behind = all.split_off(n_whole);
         self.settle_frames(all);

@@ -8,6 +8,7 @@ use super::damage::Losses;
 use super::h264::{H264, Stamp};
 use super::index::{Group, Index};
 use super::native::{Darkroom, open_stream};
+use super::pace::Pace;
 use super::stream::{Description, Input, Packets};
 use crate::error::{Error, Result};
 use crate::source::scrub::{Keep, RandomAccess};
@@ -51,8 +52,9 @@ impl NativeRandom {
     ) -> Result<Self, String> {
         let stream = open_stream(input)?;
         let mut packets = stream.packets;
-        let tick_secs = stream.tick_secs;
-        let index = Index::new(packets.as_mut(), &stream.descriptions, tick_secs, options);
+        let (tick_secs, pace) = (stream.tick_secs, Pace::new(stream.step_ticks));
+        let descriptions = &stream.descriptions;
+        let index = Index::new(packets.as_mut(), descriptions, tick_secs, pace, options);
         if options.stop.is_stopped() {
             return Err(STOPPED.into());
         }
@@ -125,7 +127,7 @@ impl NativeRandom {
                     keep(i, darkroom.frame(i as u64, secs, planes, &stamp));
                 }
             };
-            let Some((place, is_after_gap)) = index.place(run.next_packet) else {
+            let Some((place, is_torn_off)) = index.place(run.next_packet) else {
                 // Frames that the decoder still delays.
                 run.decoder.finish(&mut show);
                 return Ok(());
@@ -137,7 +139,7 @@ impl NativeRandom {
             if self.packets.place() != place {
                 self.packets.go_to(place)?;
             }
-            let read = if is_after_gap && begun.is_none() {
+            let read = if is_torn_off {
                 Err("packets are missing".to_owned())
             } else {
                 self.packets.next_packet(data)

@@ -19,6 +19,8 @@ pub(super) struct Stream {
     pub(super) orientation: Orientation,
     /// Seconds per unit of [`Packet::pts`].
     pub(super) tick_secs: f64,
+    /// Ticks from one frame to the next by the container, if packets may be missing unnoticed.
+    pub(super) step_ticks: Option<f64>,
     /// Nominal frames per second.
     pub(super) rate: Option<f64>,
     /// Number of displayed frames, if the container counts them.

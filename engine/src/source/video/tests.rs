@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::frame::Frame;
 use crate::test_wait::{quickly, timed};
+use crate::words::counted;
 
 const CLIP: &str = "../../../assets/clips/sister.mkv";
 
@@ -223,7 +224,7 @@ fn a_cut_file_gives_every_frame_before_the_cut() {
                 // A missing fragment cannot be detected between two others.
                 let is_whole_fragment = name == "fragmented.mp4" && is_box_border(&whole, end);
                 let warning = video.warning().map(str::to_owned);
-                let says_where = format!("ends after {n} frames");
+                let says_where = format!("ends after {}", counted(n, "frame"));
                 assert!(
                     is_whole_fragment || warning.is_some_and(|w| w.contains(&says_where)),
                     "{name} at {end}"
@@ -332,7 +333,7 @@ fn hostile_tables_cost_nothing() {
 
 /// A fake ffmpeg that runs this shell script.
 #[cfg(unix)]
-fn scripted_ffmpeg(folder: &Path, script: &str) -> PathBuf {
+pub(super) fn scripted_ffmpeg(folder: &Path, script: &str) -> PathBuf {
     let program = folder.join("ffmpeg");
     // Written by another process: a program that another test starts meanwhile would inherit this
     // one's open file, and a file open for writing cannot be executed.

@@ -276,7 +276,7 @@ fn boxes_are_drawn_around_joints_in_the_picture() {
     assert!(
         findings
             .iter()
-            .any(|f| f.text.contains("1 people are left out")),
+            .any(|f| f.text.contains("1 person is left out")),
         "{findings:?}"
     );
 }
@@ -435,7 +435,7 @@ fn boxes_of_people_are_read() {
     for (list, expected) in [
         (
             json!([one(json!(7), json!(0))]),
-            "`category_id` is 0 (1 boxes)",
+            "`category_id` is 0 (1 box)",
         ),
         (
             json!([one(json!(8), json!(1))]),
