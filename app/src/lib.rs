@@ -1,6 +1,7 @@
 //! PoseLens: the desktop window and the command line around `poselens-engine`.
 
 pub mod cli;
+mod counts;
 mod figures;
 pub mod folders;
 pub mod gui;

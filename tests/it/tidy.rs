@@ -46,7 +46,7 @@ const ENGINE: Layers = Layers {
 const APP: Layers = Layers {
     root: "app/src/lib.rs",
     rows: &[
-        &["figures", "folders", "logs", "stats"],
+        &["counts", "figures", "folders", "logs", "stats"],
         &[
             "outputs",
             "gui::display",
@@ -62,7 +62,7 @@ const APP: Layers = Layers {
         &["gui::context", "gui::state"],
         &["gui::action", "gui::listing"],
         &["gui::tasks", "gui::ui_state"],
-        &["gui::command", "gui::core"],
+        &["gui::command", "gui::core", "gui::path_field"],
         &["gui::view"],
         &["gui::views"],
         &["gui::commands"],

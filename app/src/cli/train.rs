@@ -25,6 +25,7 @@ use serde::Serialize;
 use super::args::{LabelArgs, model_names};
 use super::run::stop_on_ctrl_c;
 use super::{Common, WrongUsage};
+use crate::counts::counted;
 use crate::stats::peak_memory_mib;
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
@@ -344,10 +345,10 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         return super::print_json(&document);
     }
     super::print_line(format_args!(
-        "{}: {ended} after {} epochs, {} steps; weights in {}{}",
+        "{}: {ended} after {}, {}; weights in {}{}",
         document.model,
-        document.epochs,
-        document.steps,
+        counted(document.epochs, "epoch"),
+        counted(document.steps, "step"),
         document.out,
         if ended == "finished" {
             ""
@@ -356,7 +357,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         }
     ))?;
     if let Some(first) = document.first_broken {
-        let n = counted(document.broken_pictures as u64);
+        let n = counted(document.broken_pictures as u64, "image");
         super::print_line(format_args!("{n} could not be used; the first: {first}"))?;
     }
     if let (Some(first), Some(best)) = (document.history.first(), trainer.best()) {
@@ -388,10 +389,12 @@ fn show(news: &Receiver<Event>) {
                 epoch,
                 epochs,
                 steps_per_epoch,
+                warm_up_steps,
                 people,
                 n_learning,
             } => {
-                bar.set_length(epochs * steps_per_epoch);
+                let all = epochs * steps_per_epoch;
+                bar.set_length(all);
                 let from = if epoch > 0 {
                     format!(", {epoch} done")
                 } else {
@@ -399,8 +402,11 @@ fn show(news: &Receiver<Event>) {
                 };
                 bar.suspend(|| {
                     eprintln!(
-                        "{people} people, {epochs} epochs of {steps_per_epoch} steps{from}; \
-                         {n_learning} trainable parameters"
+                        "{}, {} of {}{from}{}; {n_learning} trainable parameters",
+                        counted(people as u64, "person"),
+                        counted(epochs, "epoch"),
+                        counted(steps_per_epoch, "step"),
+                        warm_up_text(warm_up_steps, all),
                     );
                 });
             }
@@ -429,9 +435,16 @@ fn show(news: &Receiver<Event>) {
     bar.finish_and_clear();
 }
 
-fn counted(pictures: u64) -> String {
-    let end = if pictures == 1 { "" } else { "s" };
-    format!("{pictures} image{end}")
+/// Returns how many of all steps are warm-up.
+fn warm_up_text(warm_up: u64, all: u64) -> String {
+    match warm_up {
+        0 => String::new(),
+        n if n >= all => format!(
+            ", all of them warm-up ({}): the learning rate is never reached",
+            counted(n, "step")
+        ),
+        n => format!(", {n} of {all} steps of warm-up"),
+    }
 }
 
 fn line(record: &EpochRecord) -> String {
@@ -444,7 +457,10 @@ fn line(record: &EpochRecord) -> String {
         parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
     }
     if record.broken > 0 {
-        parts.push(format!("{} could not be used", counted(record.broken)));
+        parts.push(format!(
+            "{} could not be used",
+            counted(record.broken, "image")
+        ));
     }
     if !record.gates.is_empty() {
         let gates = record.gates.iter();

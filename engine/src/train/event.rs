@@ -31,6 +31,8 @@ pub enum Event {
         epochs: u64,
         /// Steps per epoch.
         steps_per_epoch: u64,
+        /// Number of steps over which the learning rate rises from 0.
+        warm_up_steps: u64,
         /// Number of training people.
         people: usize,
         /// Number of trainable parameters.

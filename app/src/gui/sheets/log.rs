@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use eframe::egui::{Button, Color32, RichText, ScrollArea, Ui};
 use tracing::Level;
 
+use crate::counts::counted;
 use crate::gui::action::WindowAction;
 use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
@@ -54,7 +55,8 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
             ui.ctx().copy_text(text);
         }
-        let text = format!("{} of {} lines", lines.len(), ui_state.log.len());
+        let all = counted(ui_state.log.len() as u64, "line");
+        let text = format!("{} of {all}", lines.len());
         ui.label(RichText::new(text).small().color(theme::WEAK));
     });
     if lines.is_empty() {

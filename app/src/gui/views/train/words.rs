@@ -1,5 +1,7 @@
 //! Formatting of numbers.
 
+use crate::counts::counted;
+
 /// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
 pub fn figure(value: f64) -> String {
     let before = value.abs().max(1e-12).log10().floor() as i32;
@@ -11,29 +13,13 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-/// Formats a count: `1 error`, `3 errors`.
-pub fn counted(n: usize, what: &str) -> String {
-    let end = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{end}")
-}
-
-/// Formats a count of people: `1 person`, `1 234 people`.
-pub fn people_text(n: usize) -> String {
-    let what = if n == 1 { "person" } else { "people" };
-    format!("{} {what}", grouped(n as u64))
-}
-
-/// Groups digits: `1 234 567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+/// Returns the warning about images that are in both the training and the validation data.
+pub fn shared_text(n: usize) -> String {
+    format!(
+        "{} {} in both sets, so the measured accuracy will be too optimistic.",
+        counted(n as u64, "image"),
+        if n == 1 { "is" } else { "are" }
+    )
 }
 
 #[cfg(test)]

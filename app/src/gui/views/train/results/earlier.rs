@@ -3,6 +3,7 @@
 use eframe::egui::{self, Atom, Button, Id, Key, RichText, ScrollArea, Ui};
 use poselens_engine::train::runs::RunEntry;
 
+use crate::counts::counted;
 use crate::gui::action::train::{Ask, TrainAction};
 use crate::gui::views::train::fields::{Entered, note_ui, path_row_ui};
 use crate::gui::views::train::state::{TrainContext, send};
@@ -74,8 +75,8 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut TrainContext<'_>) {
     let is_running = running.is_some_and(|s| s.folder == run.folder);
     let (color, state) = match (is_running, done >= all) {
         (true, _) => (theme::RED, "running".to_owned()),
-        (_, true) => (theme::GREEN, format!("{all} epochs")),
-        (_, false) => (theme::RIGHT, format!("{done} of {all} epochs")),
+        (_, true) => (theme::GREEN, counted(all, "epoch")),
+        (_, false) => (theme::RIGHT, format!("{done} of {}", counted(all, "epoch"))),
     };
     ui.add_space(2.0);
     ui.horizontal(|ui| {

@@ -8,8 +8,9 @@ use poselens_engine::frame::Frame;
 use poselens_engine::train::runs::RunEntry;
 use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, TrainConfig};
 
+use crate::counts::{counted, grouped, grouped_count};
 use crate::gui::views::train::running::series::Series;
-use crate::gui::views::train::words::{counted, figure, grouped, people_text};
+use crate::gui::views::train::words::figure;
 
 /// Maximum number of log lines.
 const N_LINES: usize = 200;
@@ -154,6 +155,7 @@ impl TrainProgress {
                 epoch,
                 epochs,
                 steps_per_epoch,
+                warm_up_steps,
                 people,
                 n_learning,
             } => {
@@ -166,10 +168,12 @@ impl TrainProgress {
                 if is_first {
                     let begun = if epoch > 0 { "Resumed" } else { "Started" };
                     self.say(format!(
-                        "{begun}: {}, {epoch} of {epochs} epochs of {} done, {} trainable \
+                        "{begun}: {}, {epoch} of {} of {} done, {} of warm-up, {} trainable \
                          parameters",
-                        people_text(people),
-                        counted(steps_per_epoch as usize, "step"),
+                        grouped_count(people as u64, "person"),
+                        counted(epochs, "epoch"),
+                        counted(steps_per_epoch, "step"),
+                        counted(warm_up_steps, "step"),
                         grouped(n_learning)
                     ));
                 } else {
@@ -194,7 +198,7 @@ impl TrainProgress {
             }
             Event::Measuring { .. } => self.is_measuring = true,
             Event::Broken { pictures, first } => {
-                let n = counted(pictures as usize, "image");
+                let n = counted(pictures, "image");
                 self.say(format!("{n} could not be used; the first: {first}"));
                 self.first_broken.get_or_insert(first);
             }
@@ -346,7 +350,7 @@ impl TrainProgress {
     /// Returns a note about images that the last epoch could not use.
     pub fn about_broken(&self) -> Option<String> {
         let n = self.history.last().map_or(0, |record| record.broken);
-        let n = (n > 0).then(|| counted(n as usize, "picture"))?;
+        let n = (n > 0).then(|| counted(n, "image"))?;
         Some(match &self.first_broken {
             None => format!("{n} could not be used in the last epoch; Check data names them."),
             Some(first) => format!("{n} could not be used in the last epoch; the first: {first}"),
@@ -394,17 +398,15 @@ mod tests {
             epoch: 0,
             epochs: 2,
             steps_per_epoch: 2,
+            warm_up_steps: 0,
             people: 1234,
             n_learning: 1_234_567,
         });
         assert_eq!(progress.phase, Phase::Running);
         progress.take(Event::Measuring { epoch: 0 });
         assert!(progress.is_measuring);
-        assert!(
-            progress.log[0].contains("1 234 567 trainable parameters"),
-            "{:?}",
-            progress.log
-        );
+        let begun = &progress.log[0];
+        assert!(begun.contains("1 234 567 trainable"), "{begun}");
         progress.take(Event::Epoch(record(0, 0.5, 0.5)));
         assert!(!progress.is_measuring);
         for step in 1..=2 {
