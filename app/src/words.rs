@@ -3,7 +3,7 @@
 use poselens_engine::train::Started;
 
 pub use poselens_engine::words::counted;
-use poselens_engine::words::of_count;
+use poselens_engine::words::{are, of_count};
 
 /// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
 pub fn figure(value: f64) -> String {
@@ -16,20 +16,37 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-/// Formats a count of people: `1 person`, `1 234 people`.
-pub fn people_text(n: usize) -> String {
-    format!("{} {}", grouped(n as u64), of_count(&n, "person"))
+/// Formats a count like [`counted`], with grouped digits: `1 234 people`.
+pub fn grouped_count(n: u64, noun: &str) -> String {
+    format!("{} {}", grouped(n), of_count(&n, noun))
 }
 
-/// Describes a training: `1 person, 2 epochs of 2 steps, 1 done; 1 234 567 trainable parameters`.
+/// Returns the warning about images that are in both the training and the validation data.
+pub fn shared_text(n: usize) -> String {
+    format!(
+        "{} in both sets, so the measured accuracy will be too optimistic.",
+        are(n, "image")
+    )
+}
+
+/// Describes a training: `1 person, 2 epochs of 2 steps, 1 done, 1 of 4 steps of warm-up; 1 234 567
+/// trainable parameters`.
 pub fn started_text(started: &Started) -> String {
     let done = match started.epoch {
         0 => String::new(),
         n => format!(", {n} done"),
     };
+    let all = started.steps();
+    let warm_up = match started.warm_up_steps {
+        0 => String::new(),
+        n if n >= all => {
+            ", all of them warm-up: the full learning rate is never reached".to_owned()
+        }
+        n => format!(", {n} of {all} steps of warm-up"),
+    };
     format!(
-        "{}, {} of {}{done}; {} trainable parameters",
-        people_text(started.people),
+        "{}, {} of {}{done}{warm_up}; {} trainable parameters",
+        grouped_count(started.people as u64, "person"),
         counted(started.epochs as usize, "epoch"),
         counted(started.steps_per_epoch as usize, "step"),
         grouped(started.n_learning)
@@ -60,6 +77,7 @@ mod tests {
             epoch: 0,
             epochs: 1,
             steps_per_epoch: 39,
+            warm_up_steps: 0,
             people: 1234,
             n_learning: 1_234_567,
         };
@@ -68,6 +86,10 @@ mod tests {
         (started.epoch, started.epochs, started.people) = (1, 2, 1);
         let text = "1 person, 2 epochs of 39 steps, 1 done; 1 234 567 trainable parameters";
         assert_eq!(started_text(&started), text);
+        started.warm_up_steps = 20;
+        assert!(started_text(&started).contains(", 20 of 78 steps of warm-up;"));
+        started.warm_up_steps = 78;
+        assert!(started_text(&started).contains("never reached"));
     }
 
     /// Fails when a large loss is shown with meaningless digits, or a small one as 0.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::Key;
-use egui_kittest::kittest::Queryable;
-use egui_kittest::{Harness, HarnessBuilder};
+use eframe::egui::{Key, Rect, Role, Vec2};
+use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{Harness, HarnessBuilder, Node};
 use poselens_app::gui::views::inspect::Inspect;
 use poselens_app::gui::views::train::Train;
 use poselens_app::gui::{App, GuiContext};
@@ -63,4 +63,106 @@ pub(crate) trait Drive {
         self.harness().key_press(key);
         self.harness().run_steps(3);
     }
+}
+
+/// Sizes in points of the smallest window: 880 by 560 at scales 1 and 1.5.
+pub(crate) const SMALLEST: [Vec2; 2] = [Vec2::new(880.0, 560.0), Vec2::new(587.0, 373.0)];
+
+/// Height of the header.
+const HEADER: f32 = 52.0;
+
+/// A text or control of the window.
+struct Part {
+    text: String,
+    rect: Rect,
+}
+
+/// The texts and controls of a panel or scroll area, without those of others inside it.
+struct Group {
+    /// The edges of the images that they lie on, else of the window.
+    rect: Rect,
+    has_image: bool,
+    scrolls: bool,
+    parts: Vec<Part>,
+}
+
+/// Collects the groups below a node, which belongs to group `at`. The parts of a control do not
+/// count.
+fn collect(node: &Node<'_>, at: usize, groups: &mut Vec<Group>) {
+    let inner = node.accesskit_node();
+    let is_part = matches!(
+        inner.role(),
+        Role::Label
+            | Role::Button
+            | Role::CheckBox
+            | Role::ComboBox
+            | Role::ProgressIndicator
+            | Role::Slider
+            | Role::SpinButton
+            | Role::TextInput
+    );
+    let has_place = inner.bounding_box().is_some();
+    if is_part && has_place {
+        let text = inner.label().or(inner.value());
+        groups[at].parts.push(Part {
+            text: text.unwrap_or_default(),
+            rect: node.rect(),
+        });
+        return;
+    }
+    if inner.label().as_deref() == Some("Image") && has_place {
+        // Images have captions above them.
+        let mut rect = node.rect();
+        rect.min.y = HEADER;
+        let group = &mut groups[at];
+        let others = if group.has_image { group.rect } else { rect };
+        (group.rect, group.has_image) = (rect | others, true);
+    }
+    let mut at = at;
+    let scrolls = inner
+        .children()
+        .any(|child| child.role() == Role::ScrollBar);
+    if scrolls || inner.role() == Role::Pane {
+        groups.push(Group {
+            rect: groups[0].rect,
+            has_image: false,
+            scrolls,
+            parts: Vec::new(),
+        });
+        at = groups.len() - 1;
+    }
+    node.children()
+        .for_each(|child| collect(&child, at, groups));
+}
+
+/// Returns what overlaps in a panel of the window, or is cut off by its edges.
+pub(crate) fn disorder(harness: &Harness<'static, App>) -> Vec<String> {
+    let mut groups = vec![Group {
+        rect: harness.ctx.content_rect(),
+        has_image: false,
+        scrolls: true,
+        parts: Vec::new(),
+    }];
+    collect(&harness.root(), 0, &mut groups);
+    assert!(groups.len() > 4, "header, bar, side and stage");
+    let mut found = Vec::new();
+    for Group {
+        rect,
+        scrolls,
+        parts,
+        ..
+    } in groups
+    {
+        for (i, a) in parts.iter().enumerate() {
+            if !scrolls && !rect.expand(1.0).contains_rect(a.rect) {
+                found.push(format!("'{}' is cut off: {:?} {rect:?}", a.text, a.rect));
+            }
+            let covered = parts[..i].iter().filter(|b| {
+                let both = a.rect.intersect(b.rect);
+                both.width() > 1.0 && both.height() > 1.0
+            });
+            found.extend(covered.map(|b| format!("'{}' covers '{}'", a.text, b.text)));
+        }
+    }
+    found
 }

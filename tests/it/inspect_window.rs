@@ -55,7 +55,7 @@ impl Window {
     fn live_in(builder: HarnessBuilder<App>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut gui = gui(Some("clip.mp4"), &[], folder.path());
-        gui.models = ["maps", "tokens", "plain", "broken", TRAINED]
+        gui.models = ["maps", "tokens", "plain", "broken", "blind", TRAINED]
             .map(|name| ModelChoice {
                 name: name.to_owned(),
                 help: String::new(),
@@ -132,6 +132,16 @@ impl Window {
         self.harness.run_steps(3);
         // Only a pointer click closes the list.
         self.press(Key::Escape);
+    }
+
+    fn tells(&self, part: &str) -> bool {
+        let mut found = self.harness.query_all_by_label_contains(part);
+        found.next().is_some()
+    }
+
+    fn says(&self, text: &str) -> bool {
+        let status = self.harness.state().ui_state().status.as_ref();
+        status.is_some_and(|status| status.text.contains(text))
     }
 
     fn has(&self, label: &str) -> bool {
@@ -271,6 +281,7 @@ fn the_drawn_map_is_that_of_the_forward_pass() {
     // The map of the first layer, one plane for all joints.
     assert_eq!(window.drawn(0), [maps[2].map.values.to_vec()]);
     assert_eq!(maps[2].map, planes(1, 12.3));
+    assert!(window.tells("A.sum in words. From -1 to 1: "));
 
     window.choose("Map", "b.field   b.field in words");
     // One plane per joint: nothing is drawn without a joint, and a hint is shown.
@@ -309,6 +320,7 @@ fn self_attention_is_read_both_ways_head_by_head() {
     // Initially the mean of the last layer.
     let mean = layers[1].dependency(token, None).unwrap();
     assert_eq!(window.drawn(0), [mean.values]);
+    assert!(window.tells("Shares of attention: "));
     window.click("Layer 0, head 1");
     let head = layers[0].dependency(token, Some(1)).unwrap();
     assert_eq!(window.drawn(0), [head.values]);
@@ -431,6 +443,10 @@ fn the_view_and_its_tensors_are_exported() {
             let status = app.ui_state().status.as_ref();
             status.is_some_and(|s| s.text.starts_with("Saved"))
         });
+        if label != "Export PNG" {
+            // A file or folder of each model, by name.
+            assert!(window.says(" and ") && window.says("_plain"), "{label}");
+        }
         window.click("Dismiss");
     }
     let names: Vec<_> = std::fs::read_dir(window.folder.path())

@@ -79,7 +79,7 @@ const APP: Layers = Layers {
         &["gui::context", "gui::state"],
         &["gui::action", "gui::listing"],
         &["gui::tasks", "gui::ui_state"],
-        &["gui::command", "gui::core"],
+        &["gui::command", "gui::core", "gui::path_field"],
         &["gui::view"],
         &["gui::views"],
         &["gui::commands"],

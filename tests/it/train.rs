@@ -16,6 +16,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::train::recipe::recipe;
+use poselens_engine::train::schedule::WarmUp;
 use poselens_engine::train::{
     DataConfig, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
 };
@@ -138,7 +139,7 @@ fn a_batch_split_into_parts_gives_the_same_update() {
     (config.epochs, config.batch_size) = (1, 6);
     config.average = 0.0;
     // Weights follow the gradient itself: Adam's first step would only be its sign.
-    config.schedule.warm_up_steps = 0;
+    config.schedule.warm_up_steps = WarmUp::Steps(0);
     config.optimizer.lr = 0.1;
     config.optimizer.algorithm = poselens_engine::train::optim::Algorithm::Sgd;
     let last = [0, 4].map(|micro_batch| {
@@ -190,7 +191,7 @@ fn a_diverged_training_keeps_the_last_good_state() {
         config.init = Start::Scratch;
         config.freeze = Freeze::None;
         config.optimizer.lr = 1e30;
-        config.schedule.warm_up_steps = 0;
+        config.schedule.warm_up_steps = WarmUp::Steps(0);
         let out = desk.path(&format!("out{i}"));
         let mut trainer = Trainer::begin(config, &out, HARDWARE).unwrap();
         let message = run(&mut trainer, None).unwrap_err().to_string();

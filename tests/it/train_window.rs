@@ -12,9 +12,10 @@ use poselens_app::gui::views::train::{Decision, Train};
 use poselens_app::gui::{App, AppState, trained};
 use poselens_engine::augment::Augment;
 use poselens_engine::train::recipe::recipe;
+use poselens_engine::train::schedule::WarmUp;
 use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig};
 
-use crate::driving::{Drive, Views as _, open_app};
+use crate::driving::{Drive, SMALLEST, Views as _, disorder, open_app};
 use crate::train::draw_people;
 use crate::window_fakes::gui;
 
@@ -28,7 +29,7 @@ fn tiny(folder: &Path, epochs: u64) -> TrainConfig {
     config.freeze = Freeze::None;
     config.average = 0.0;
     config.optimizer.lr = 5e-4;
-    config.schedule.warm_up_steps = 2;
+    config.schedule.warm_up_steps = WarmUp::Steps(2);
     config.augment = Augment::default();
     config.data = vec![DataConfig::new(labels.clone(), None)];
     config.data[0].people.weight = 6.0;
@@ -262,7 +263,7 @@ fn data_are_trained_into_weights_in_use() {
         held_out.map(|f| (f.held_out_images.epoch, f.textures.len())),
         [(0, 4), (4, 4), (judged, 4)]
     );
-    let after = format!("0.png, epoch {judged}");
+    let after = format!("0.png, after epoch {judged}");
     for text in [
         "The training has ended",
         "Loss",
@@ -309,6 +310,33 @@ fn data_are_trained_into_weights_in_use() {
     window.click("Network");
     let title = trained::title(&trained::join("sfm", &run.join("best.safetensors")));
     assert!(window.has(&title), "{title}");
+}
+
+/// Fails when, in the smallest window, pages, buttons or names of the Train view overlap or are cut
+/// off, or a warm-up that the user did not choose is blamed on them.
+#[test]
+fn nothing_overlaps_in_the_smallest_train_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny(folder.path(), 1);
+    config.schedule.warm_up_steps = WarmUp::Auto;
+    let mut window = Window::open(folder, Some(config));
+    window.until(|app| app.train().report.is_some());
+    assert!(!window.has("learning rate is never reached"));
+    let sizes = SMALLEST.into_iter().chain([egui::vec2(1280.0, 1500.0)]);
+    let check = |window: &mut Window, what: &str| {
+        for size in sizes.clone() {
+            window.harness.set_size(size);
+            window.harness.run_steps(4);
+            let found = disorder(&window.harness);
+            assert!(found.is_empty(), "{what} at {size}: {found:#?}");
+        }
+    };
+    check(&mut window, "data");
+    window.click("Start training");
+    window.until_phase(&Phase::Finished);
+    window.until(|app| !app.train().is_active());
+    assert!(window.has("of warm-up"));
+    check(&mut window, "progress");
 }
 
 /// Fails when a training cannot be paused, stopped and resumed where it was, or the header does not
@@ -397,7 +425,7 @@ fn a_diverged_training_is_explained() {
     let mut config = tiny(folder.path(), 2);
     config.init = Start::Scratch;
     config.optimizer.lr = 1e30;
-    config.schedule.warm_up_steps = 0;
+    config.schedule.warm_up_steps = WarmUp::Steps(0);
     let mut window = Window::open(folder, Some(config));
     window.until(|app| app.train().report.is_some());
     window.click("Start training");

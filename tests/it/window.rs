@@ -2,6 +2,7 @@
 
 mod choices;
 mod keyboard;
+mod layout;
 mod live;
 mod lost;
 mod notes;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
-use poselens_app::gui::{App, UiState};
+use poselens_app::gui::{App, GuiContext, UiState};
 use poselens_shaders::view::Zoom;
 use poselens_tests::{PATIENCE, is_required};
 
@@ -35,21 +36,13 @@ impl Window {
         input: Option<&str>,
         cameras: &'static [&'static str],
     ) -> Self {
-        Self::made(builder.with_size(egui::vec2(1280.0, 900.0)), input, cameras)
-    }
-
-    /// Returns a window with the builder's size.
-    fn sized(builder: HarnessBuilder<App>, input: &str) -> Self {
-        Self::made(builder, Some(input), &[])
-    }
-
-    fn made(
-        builder: HarnessBuilder<App>,
-        input: Option<&str>,
-        cameras: &'static [&'static str],
-    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gui = gui(input, cameras, folder.path());
+        Self::of(builder.with_size(egui::vec2(1280.0, 900.0)), gui, folder)
+    }
+
+    /// Returns a window of the builder's size for a context whose folder is `folder`.
+    fn of(builder: HarnessBuilder<App>, gui: GuiContext, folder: tempfile::TempDir) -> Self {
         let harness = open_app(builder, gui);
         Self { harness, folder }
     }
@@ -334,8 +327,11 @@ fn after_a_crash_retry_starts_new_workers() {
     let mut window = Window::running("clip.mp4");
     window.choose("Network", "crashing");
     window.until_says("the infer thread failed: ");
+    let failed_at = |s: &UiState| s.status.as_ref().map(|m| m.since);
+    let first = failed_at(window.ui_state());
     window.click("Retry");
-    window.until(|s| !s.has_crashed);
+    // The new workers crash in the same way.
+    window.until(|s| s.has_crashed && failed_at(s).is_some() && failed_at(s) != first);
     window.until_says("the infer thread failed: ");
     window.choose("Network", "second");
     window.until(|s| s.model.as_deref() == Some("second"));

@@ -186,6 +186,14 @@ impl Tap for FakeTap {
     }
 }
 
+/// Returns a tap of the recording in `folder` that counts frames.
+pub(crate) fn fake_tap(folder: &Path) -> Box<dyn Tap> {
+    Box::new(FakeTap(TapProgress {
+        path: folder.to_owned(),
+        ..TapProgress::default()
+    }))
+}
+
 fn mark_nothing(_: &mut Scene, _: &PoseOutput, _: &OverlayStyle) {}
 
 const fn fake_overlay(
@@ -255,10 +263,7 @@ pub(crate) fn gui(
                 .collect())
         }),
         start_recording: Arc::new(|folder: &Path, _: &Presented, _: &[String]| {
-            Ok(Box::new(FakeTap(TapProgress {
-                path: folder.to_owned(),
-                ..TapProgress::default()
-            })))
+            Ok(fake_tap(folder))
         }),
         recordings_folder: folder.to_owned(),
         hardware: Hardware {

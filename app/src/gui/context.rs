@@ -11,6 +11,7 @@ use poselens_engine::output::Approach;
 use poselens_engine::overlay::OverlaySpec;
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap};
+use poselens_engine::record::{EXPORTERS, ExporterSpec};
 use poselens_engine::source::FrameSource;
 use poselens_engine::source::camera::CameraFormat;
 use poselens_engine::train::Hardware;
@@ -48,6 +49,24 @@ impl ModelChoice {
 pub(in crate::gui) fn approach(name: &str) -> Option<Approach> {
     let row = trained::split(name).0;
     model::model(row).ok().map(|spec| spec.approach)
+}
+
+/// Returns what the user should know about a model that follows a single person: which one finds
+/// several. `None` for models that do.
+pub(in crate::gui) fn approach_note(model: &str, models: &[ModelChoice]) -> Option<String> {
+    if approach(model) != Some(Approach::TopDown) {
+        return None;
+    }
+    let title = trained::title(model);
+    let mut others = models.iter();
+    let other = others.find(|m| m.approach() == Some(Approach::BottomUp));
+    Some(match other {
+        Some(other) => {
+            let other = trained::title(&other.name);
+            format!("{title} follows one person; {other} finds several people")
+        }
+        None => format!("{title} follows one person at a time"),
+    })
 }
 
 /// A compute device for networks.
@@ -123,6 +142,14 @@ impl std::fmt::Debug for GuiContext {
     }
 }
 
+/// Exporters that every recording uses.
+const ALWAYS: [&str; 2] = ["json", "coco"];
+
+/// Returns the exporters that recordings use on request.
+pub(in crate::gui) fn extra_exporters() -> impl Iterator<Item = &'static ExporterSpec> {
+    EXPORTERS.iter().filter(|spec| !ALWAYS.contains(&spec.name))
+}
+
 /// Returns the sample clip, if available.
 pub(in crate::gui) fn sample_clip(gui: &GuiContext) -> Option<SourceChoice> {
     gui.sample_clip.as_ref().map(|spec| SourceChoice {
@@ -140,5 +167,35 @@ pub(in crate::gui) fn any_camera(cameras: &[SourceChoice]) -> Option<SourceChoic
             label: "First camera that works".to_owned(),
             spec: "camera:".to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poselens_engine::model::MODELS;
+
+    /// Fails when a network that follows one person of several does not say so, or does not name
+    /// one that finds several.
+    #[test]
+    fn networks_of_one_person_name_one_of_several() {
+        let choice = |name: &str| ModelChoice {
+            name: name.to_owned(),
+            help: String::new(),
+        };
+        let of = |approach| MODELS.iter().find(|m| m.approach == approach).unwrap().name;
+        let (one, several) = (of(Approach::TopDown), of(Approach::BottomUp));
+        let models = [one, several].map(choice);
+        let note = approach_note(one, &models).unwrap();
+        assert_eq!(
+            note,
+            format!("{one} follows one person; {several} finds several people")
+        );
+        assert!(
+            approach_note(one, &models[..1])
+                .unwrap()
+                .ends_with("at a time")
+        );
+        assert_eq!(approach_note(several, &models), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The header: what is shown, the views, and the note that images stay on this computer.
 
-use eframe::egui::{Align, Button, Id, Label, Layout, RichText, ScrollArea, TextStyle, Ui};
+use eframe::egui::{Button, Label, RichText, ScrollArea, TextStyle, Ui};
 
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::command::key_text;
@@ -10,9 +10,13 @@ use crate::gui::view::{AppView, HeaderText, PanelContext};
 use crate::gui::views::VIEWS;
 use crate::gui::{theme, widgets};
 
+/// Width of the header in points from which it has room for the badges.
+const WITH_BADGES: f32 = 780.0;
+
 /// Lays out the header; `views` are in the order of [`VIEWS`].
 pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<'_>) {
-    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+    let has_badges = ui.available_width() >= WITH_BADGES;
+    let start = |ui: &mut Ui, cx: &mut PanelContext<'_>| {
         ui.add(Label::new(RichText::new("PoseLens").size(18.0).strong()).selectable(false));
         ui.add_space(10.0);
         for (spec, view) in VIEWS.iter().zip(views) {
@@ -25,65 +29,67 @@ pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<
         }
         ui.add_space(10.0);
         if let Some(shown) = cx.view.header(cx) {
-            widgets::dot_ui(ui, shown.color);
             shown_ui(ui, &shown);
         }
-        let right = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            menu_ui(ui, cx);
-            if ui
-                .add(Button::new(Icon::FullScreen.atom(None)).frame(false))
-                .on_hover_text("Full screen (F11)")
-                .accessible_name("Full screen")
-                .clicked()
-            {
-                cx.actions.push(Action::Window(WindowAction::FullScreen));
-            }
-            widgets::badge_ui(
-                ui,
-                "local only",
-                theme::GREEN,
-                "Images, poses and recordings stay on this computer: no account, no upload, no \
-                 telemetry.",
-            );
-            let drawn_by = match &cx.ui_state.adapter {
-                Some(adapter) => format!("\nThe window is {}.", adapter.text()),
-                None => String::new(),
-            };
-            widgets::badge_ui(
-                ui,
-                &cx.device().name,
-                theme::LEFT,
-                &format!(
-                    "The networks run on {}: {}. Settings (Ctrl+,) has the others.{drawn_by}",
-                    cx.device().name,
-                    cx.device().why
-                ),
-            );
-            ui.min_rect().width()
-        });
-        ui.data_mut(|d| d.insert_temp(right_id(), right.inner));
-    });
+    };
+    let end = |ui: &mut Ui, cx: &mut PanelContext<'_>| {
+        menu_ui(ui, cx);
+        if ui
+            .add(Button::new(Icon::FullScreen.atom(None)).frame(false))
+            .on_hover_text("Full screen (F11)")
+            .accessible_name("Full screen")
+            .clicked()
+        {
+            cx.actions.push(Action::Window(WindowAction::FullScreen));
+        }
+        if has_badges {
+            badges_ui(ui, cx);
+        }
+    };
+    widgets::split_row_ui(ui, "header", cx, start, end);
 }
 
-/// Id under which the width of the right-hand end is stored between frames.
-fn right_id() -> Id {
-    Id::unique("width of the header's right end")
+/// Shows where images stay and what the networks run on; the About sheet says so as well.
+fn badges_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
+    widgets::badge_ui(
+        ui,
+        "local only",
+        theme::GREEN,
+        "Images, poses and recordings stay on this computer: no account, no upload, no telemetry.",
+    );
+    let drawn_by = match &cx.ui_state.adapter {
+        Some(adapter) => format!("\nThe window is {}.", adapter.text()),
+        None => String::new(),
+    };
+    widgets::badge_ui(
+        ui,
+        &cx.device().name,
+        theme::LEFT,
+        &format!(
+            "The networks run on {}: {}. Settings (Ctrl+,) has the others.{drawn_by}",
+            cx.device().name,
+            cx.device().why
+        ),
+    );
 }
 
-/// Shows the name, truncated if the header is too narrow; the tooltip has the full name.
+/// Shows the name, truncated if the header is too narrow, and what else fits; the tooltip has all.
 fn shown_ui(ui: &mut Ui, shown: &HeaderText) {
-    let right = ui.data(|d| d.get_temp::<f32>(right_id())).unwrap_or(320.0);
-    let more = RichText::new(&shown.more).small().color(theme::WEAK);
+    const MIN_NAME: f32 = 40.0;
+    if ui.available_width() < MIN_NAME {
+        return;
+    }
+    widgets::dot_ui(ui, shown.color);
     let font = TextStyle::Small.resolve(ui.style());
-    let more_width = ui
-        .painter()
-        .layout_no_wrap(shown.more.clone(), font, theme::WEAK)
-        .size()
-        .x;
-    let spacing = 3.0 * ui.spacing().item_spacing.x;
-    let room = ui.available_width() - right - more_width - spacing;
+    let spacing = ui.spacing().item_spacing.x;
+    let more = widgets::text_width(ui, &shown.more, font.clone()) + spacing;
+    let room = ui.available_width();
     ui.scope(|ui| {
-        ui.set_max_width(room.max(40.0));
+        ui.set_max_width(if room - more < MIN_NAME {
+            room
+        } else {
+            room - more
+        });
         let name = RichText::new(&shown.name).color(theme::TEXT);
         ui.add(
             Label::new(name)
@@ -91,9 +97,9 @@ fn shown_ui(ui: &mut Ui, shown: &HeaderText) {
                 .show_tooltip_when_elided(false)
                 .selectable(false),
         )
-        .on_hover_text(format!("{}\n{}", shown.name, shown.help));
+        .on_hover_text(format!("{}\n{}\n{}", shown.name, shown.more, shown.help));
     });
-    ui.add(Label::new(more).truncate().selectable(false));
+    widgets::fitting_label_ui(ui, &shown.more, font, theme::WEAK, 0.0);
 }
 
 /// Lists every command by group.

@@ -1,15 +1,19 @@
 //! The latest message, shown over the stage of every view.
 
-use eframe::egui::{self, Align, Button, Label, Layout, Stroke, Ui};
+use eframe::egui::text::LayoutJob;
+use eframe::egui::{self, Button, Label, Stroke, TextStyle, Ui};
 
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::icons::Icon;
 use crate::gui::ui_state::Level;
-use crate::gui::view::{MessagePlace, PanelContext};
+use crate::gui::view::PanelContext;
 use crate::gui::{theme, widgets};
 
-/// Shows the latest message at the left of the stage.
-pub fn messages_ui(ui: &mut Ui, place: MessagePlace, cx: &mut PanelContext<'_>) {
+/// Distance of the text from the upper and lower edge of its frame in points.
+const PADDING: i8 = 8;
+
+/// Shows the latest message at the top left of `ui`.
+pub fn messages_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(status) = &cx.ui_state.status else {
         return;
     };
@@ -18,25 +22,25 @@ pub fn messages_ui(ui: &mut Ui, place: MessagePlace, cx: &mut PanelContext<'_>) 
         Level::Warning => theme::RIGHT,
         Level::Error => theme::RED,
     };
-    let mut area = ui.max_rect().shrink(12.0);
-    let (top, layout) = match place {
-        MessagePlace::Below(top) => (top, Layout::top_down(Align::Min)),
-        MessagePlace::Bottom => (0.0, Layout::bottom_up(Align::Min)),
-    };
-    area.min.y += top;
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(area).layout(layout));
+    let buttons = if status.retry.is_some() { 150.0 } else { 70.0 };
+    let width = (ui.available_width() - buttons).max(100.0);
+    let font = TextStyle::Body.resolve(ui.style());
+    // A long message ends in an ellipsis at the edge of the stage; the tooltip has all of it.
+    let room = ui.available_height() - 2.0 * f32::from(PADDING);
+    let n_rows = (room / ui.fonts_mut(|fonts| fonts.row_height(&font))).max(1.0) as usize;
+    let mut text = LayoutJob::simple(status.text.clone(), font, theme::TEXT, width);
+    text.wrap.max_rows = n_rows;
     egui::Frame::new()
         .fill(theme::CARD)
         .stroke(Stroke::new(1.0, color))
         .corner_radius(8)
-        .inner_margin(egui::Margin::symmetric(12, 8))
-        .show(&mut ui, |ui| {
+        .inner_margin(egui::Margin::symmetric(12, PADDING))
+        .show(ui, |ui| {
             ui.horizontal(|ui| {
                 widgets::dot_ui(ui, color);
-                let room = (area.width() - 180.0).max(120.0);
                 ui.scope(|ui| {
-                    ui.set_max_width(room);
-                    ui.add(Label::new(&status.text).wrap());
+                    ui.set_max_width(width);
+                    ui.add(Label::new(text).wrap());
                 });
                 if let Some(retry) = &status.retry
                     && ui

@@ -22,6 +22,7 @@ mod icons;
 mod keyboard;
 mod listing;
 mod messages;
+mod path_field;
 mod picture;
 mod prediction_note;
 mod run;

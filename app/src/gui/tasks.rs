@@ -30,8 +30,10 @@ pub enum TaskResult {
     Picked(Option<(PathBuf, Action)>),
     /// The system has no file dialog.
     NoDialog,
-    Saved(Result<PathBuf>),
-    Recordings(Result<Vec<SessionEntry>>),
+    /// Files or folders that were written.
+    Saved(Result<Vec<PathBuf>>),
+    /// The recordings, with the serial number of the request.
+    Recordings(u64, Result<Vec<SessionEntry>>),
     /// A recording dialog was answered.
     RecordPicked(RecordAsk, Vec<PathBuf>),
     /// Files to record one after the other.

@@ -1,8 +1,11 @@
 //! Display names of joints, recordings and times.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use poselens_engine::pipeline::TapProgress;
+use poselens_engine::source::camera::CameraFormat;
+
+use crate::words::counted;
 
 /// Capitalises a name: `skeleton` -> `Skeleton`.
 pub fn sentence(name: &str) -> String {
@@ -38,7 +41,7 @@ pub fn moment(started: &str) -> String {
 /// annotated, 3 of 68 lost`.
 pub fn frames_text(progress: &TapProgress) -> String {
     let (frames, annotated, drops) = (progress.frames, progress.annotated, progress.drops);
-    let mut parts = vec![format!("{frames} frames")];
+    let mut parts = vec![counted(frames, "frame")];
     if annotated < frames {
         parts.push(format!("{annotated} of {frames} annotated"));
     }
@@ -48,7 +51,28 @@ pub fn frames_text(progress: &TapProgress) -> String {
     parts.join(", ")
 }
 
-/// Returns the name of a recording's folder.
+/// Formats a camera mode: `1280 × 720, 30 fps, MJPEG`.
+pub fn format_text(format: &CameraFormat) -> String {
+    let CameraFormat { size, pixels, .. } = format;
+    let rate = format.rate_text();
+    format!("{} × {}, {rate}, {pixels}", size.width, size.height)
+}
+
+/// Returns the message about written files or folders: the path of a single one, or all names and
+/// the folder that they are in.
+pub fn saved_text(paths: &[PathBuf]) -> String {
+    match paths {
+        [only] => format!("Saved {}", only.display()),
+        several => {
+            let names: Vec<_> = several.iter().map(|path| folder_name(path)).collect();
+            let folder = several.first().and_then(|path| path.parent());
+            let folder = folder.unwrap_or(Path::new(""));
+            format!("Saved {} in {}", names.join(" and "), folder.display())
+        }
+    }
+}
+
+/// Returns the last part of a path, such as the name of a recording's folder.
 pub fn folder_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     name.to_string_lossy().into_owned()
@@ -65,6 +89,14 @@ mod tests {
         assert_eq!(joint_title("r_big_toe"), "Right big toe");
         assert_eq!(joint_title("nose"), "Nose");
         assert_eq!(joint_title("upper_neck"), "Upper neck");
+    }
+
+    /// Fails when the message about several written files names only one of them.
+    #[test]
+    fn every_written_file_is_named() {
+        let all = ["/out/a.npy", "/out/a_second.npy"].map(PathBuf::from);
+        assert_eq!(saved_text(&all[..1]), "Saved /out/a.npy");
+        assert_eq!(saved_text(&all), "Saved a.npy and a_second.npy in /out");
     }
 
     /// Fails when a recording's time is not shortened, or an unexpected format causes a panic.

@@ -174,6 +174,8 @@ pub struct UiState {
     pub missing: BTreeSet<String>,
     /// The requested source is being opened.
     pub is_opening: bool,
+    /// The user is editing the path field.
+    pub is_path_edited: bool,
     /// The model that delivers poses.
     pub model: Option<String>,
     /// The model being loaded.
@@ -241,6 +243,7 @@ impl Default for UiState {
             formats: CameraFormats::default(),
             missing: BTreeSet::new(),
             is_opening: false,
+            is_path_edited: false,
             model: None,
             loading_model: None,
             device: 0,

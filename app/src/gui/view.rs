@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::path::Path;
 
-use eframe::egui::{Color32, Context, Rect, Ui};
+use eframe::egui::{self, Color32, Context, Rect, Ui, Vec2};
 use eframe::egui_wgpu::RenderState;
 use poselens_engine::Result;
 use poselens_engine::frame::Frame;
@@ -80,7 +80,6 @@ pub trait AppView: Any + Send + ShowPanels {
     /// # Errors
     /// A message for the user.
     fn open_path(&mut self, path: String, core: &mut Core) -> Result<()> {
-        core.state.path.clone_from(&path);
         let choice = core.choose(path);
         core.open(choice)
     }
@@ -132,9 +131,10 @@ pub struct ViewSpec {
 /// Position of a message at the left of the stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MessagePlace {
-    /// At the top, below an area of this height in points. Map scales are at the bottom.
+    /// Over the image, below an area of this height in points and the view's panels at the top of
+    /// the stage. Map scales are at the bottom.
     Below(f32),
-    /// At the bottom of the stage.
+    /// In a strip of its own below the stage.
     Bottom,
 }
 
@@ -199,6 +199,18 @@ pub struct PanelSpec<V> {
     pub show: fn(&mut Ui, &mut PanelContext<'_, V>),
 }
 
+/// Height of a message of one line with its margins, in points.
+pub const MESSAGE: f32 = 70.0;
+
+/// Returns the place of a card in the middle of the stage `area`, with room for a message above.
+pub fn card_rect(area: Rect, size: Vec2) -> Rect {
+    let mut rect = Rect::from_center_size(area.center(), size);
+    let down = (area.top() + MESSAGE - rect.top()).max(0.0);
+    rect = rect.translate(egui::vec2(0.0, down));
+    let up = (rect.bottom() - area.bottom() + 8.0).max(0.0);
+    rect.translate(egui::vec2(0.0, -up))
+}
+
 /// The table of a view's panels.
 pub trait Panels: Sized + 'static {
     /// Panels in layout order.
@@ -207,7 +219,8 @@ pub trait Panels: Sized + 'static {
 
 /// Layout of the panels of any view.
 pub trait ShowPanels {
-    /// Lays out the panels at `place`, in table order.
+    /// Lays out the panels at `place`, in table order. Those over the image share its area; what
+    /// they occupy at its top is included in the size of `ui`.
     fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>);
 
     /// Returns whether the view has a panel at `place`.
@@ -220,8 +233,10 @@ impl<V: Panels> ShowPanels for V {
             let cx = &mut cx.with(self);
             if place == Place::Stage {
                 let area = ui.max_rect();
-                let builder = eframe::egui::UiBuilder::new().max_rect(area);
-                (panel.show)(&mut ui.new_child(builder), cx);
+                let builder = egui::UiBuilder::new().max_rect(area);
+                let mut over = ui.new_child(builder);
+                (panel.show)(&mut over, cx);
+                ui.expand_to_include_rect(over.min_rect());
             } else {
                 (panel.show)(ui, cx);
             }

@@ -2,13 +2,14 @@
 
 use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use eframe::egui::{
-    self, Color32, PopupCloseBehavior, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
-    WidgetInfo,
+    self, Align, Color32, FontId, Layout, PopupCloseBehavior, Response, RichText, Role, Sense,
+    Stroke, StrokeKind, Ui, WidgetInfo,
 };
 
 use poselens_engine::source::Extent;
 
 use crate::gui::theme;
+use crate::words::counted;
 
 /// Shows a titled card.
 pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
@@ -142,7 +143,7 @@ pub fn magnitude_ui(
 
 /// Shows the indexing progress of a file.
 pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
-    let text = format!("{} frames counted", extent.frames);
+    let text = format!("{} counted", counted(extent.frames, "frame"));
     let help = "The file does not say how long it is: it is read once from end to end";
     let bar = match extent.share {
         Some(share) => {
@@ -218,6 +219,77 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
         })
         .response
         .on_hover_text(help)
+}
+
+/// Returns the height of [`button_pair_ui`] within `width` points.
+pub fn button_pair_height(ui: &Ui, size: egui::Vec2, width: f32) -> f32 {
+    let spacing = ui.spacing().item_spacing;
+    if 2.0 * size.x + spacing.x <= width {
+        size.y
+    } else {
+        2.0 * size.y + spacing.y
+    }
+}
+
+/// Shows two buttons of `size` side by side, or below each other if there is no room.
+pub fn button_pair_ui(ui: &mut Ui, size: egui::Vec2, content: impl FnOnce(&mut Ui)) {
+    let width = 2.0 * size.x + ui.spacing().item_spacing.x;
+    if width <= ui.available_width() {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(egui::vec2(width, size.y), layout, content);
+    } else {
+        content(ui);
+    }
+}
+
+/// Returns the width of a text in one line, in points.
+pub fn text_width(ui: &Ui, text: &str, font: FontId) -> f32 {
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), font, theme::TEXT);
+    galley.size().x
+}
+
+/// Shows a label if the rest of the row has room for all of it and for `reserved` points more.
+pub fn fitting_label_ui(
+    ui: &mut Ui,
+    text: &str,
+    font: FontId,
+    color: Color32,
+    reserved: f32,
+) -> Option<Response> {
+    let wanted = text_width(ui, text, font.clone()) + reserved;
+    let text = RichText::new(text).font(font).color(color);
+    let label = egui::Label::new(text).selectable(false);
+    (wanted <= ui.available_width()).then(|| ui.add(label))
+}
+
+/// Lays out a row: `start` from the left edge, in the room that `end`, from the right edge, leaves.
+pub fn split_row_ui<C>(
+    ui: &mut Ui,
+    salt: &str,
+    cx: &mut C,
+    start: impl FnOnce(&mut Ui, &mut C),
+    end: impl FnOnce(&mut Ui, &mut C),
+) {
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        let id = ui.scope_id().with(salt);
+        let known = ui.data(|d| d.get_temp::<f32>(id)).unwrap_or_default();
+        let room = ui.available_width() - known - ui.spacing().item_spacing.x;
+        ui.scope(|ui| {
+            ui.set_max_width(room.max(0.0));
+            start(ui, cx);
+        });
+        let width = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            end(ui, cx);
+            ui.min_rect().width()
+        });
+        if (width.inner - known).abs() > 0.5 {
+            ui.data_mut(|d| d.insert_temp(id, width.inner));
+            ui.ctx()
+                .request_discard("the end of a row has another width");
+        }
+    });
 }
 
 /// Shows the tooltip above a control at the bottom of the window, so that it covers no controls.

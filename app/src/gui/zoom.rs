@@ -7,6 +7,16 @@ use poselens_shaders::view::{View, Zoom};
 /// One wheel notch is 50 points and magnifies by about a fifth.
 const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
 
+/// Returns the zoom after magnifying the image by `factor` about the centre of its area.
+pub fn magnified(zoom: Zoom, factor: f64) -> Zoom {
+    let factor = (zoom.factor * factor).clamp(1.0, Zoom::MAX_FACTOR);
+    if factor == 1.0 {
+        Zoom::WHOLE
+    } else {
+        Zoom { factor, ..zoom }
+    }
+}
+
 /// An image that can be zoomed and panned.
 #[derive(Debug)]
 pub struct Zoomed {

@@ -29,6 +29,8 @@ pub struct Started {
     pub epochs: u64,
     /// Steps per epoch.
     pub steps_per_epoch: u64,
+    /// Number of steps over which the learning rate rises from 0.
+    pub warm_up_steps: u64,
     /// Number of training people.
     pub people: usize,
     /// Number of trainable parameters.

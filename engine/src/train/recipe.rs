@@ -3,7 +3,7 @@
 use super::config::{Freeze, Start, TrainConfig};
 use super::loss::LossConfig;
 use super::optim::{Algorithm, OptimConfig};
-use super::schedule::{Curve, Schedule};
+use super::schedule::{Curve, Schedule, WarmUp};
 use crate::augment::preset;
 use crate::codec::TargetSpec;
 use crate::error::{Error, Result};
@@ -223,7 +223,7 @@ fn fine_tune(spec: &ModelSpec, base: TrainConfig) -> Result<TrainConfig> {
         ..OptimConfig::default()
     };
     config.schedule = Schedule {
-        warm_up_steps: 20,
+        warm_up_steps: WarmUp::Auto,
         ..Schedule::default()
     };
     let variation = match spec.approach {

@@ -32,14 +32,73 @@ impl Curve {
     }
 }
 
+/// Number of steps over which the rate rises linearly from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WarmUpText", into = "WarmUpText")]
+pub enum WarmUp {
+    /// [`Self::USUAL`] steps, but at most a tenth of the training, so that a short one reaches its
+    /// rate as well.
+    Auto,
+    /// This number, whatever the length of the training.
+    Steps(u64),
+}
+
+impl WarmUp {
+    /// Number of steps in a training that is long enough.
+    pub const USUAL: u64 = 20;
+    /// Name of [`Self::Auto`] in files.
+    pub const AUTO: &str = "auto";
+
+    /// Returns the number of steps in a training of `all` steps.
+    pub fn steps(self, all: u64) -> u64 {
+        match self {
+            Self::Auto => Self::USUAL.min(all / 10),
+            Self::Steps(n) => n,
+        }
+    }
+}
+
+/// [`WarmUp`] in a file: a number or `auto`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "a number of steps or \"auto\"")]
+enum WarmUpText {
+    Steps(u64),
+    Name(String),
+}
+
+impl TryFrom<WarmUpText> for WarmUp {
+    type Error = String;
+
+    fn try_from(text: WarmUpText) -> std::result::Result<Self, String> {
+        match text {
+            WarmUpText::Steps(n) => Ok(Self::Steps(n)),
+            WarmUpText::Name(name) if name == Self::AUTO => Ok(Self::Auto),
+            WarmUpText::Name(name) => Err(format!(
+                "warm_up_steps is '{name}': give a number of steps or \"{}\"",
+                Self::AUTO
+            )),
+        }
+    }
+}
+
+impl From<WarmUp> for WarmUpText {
+    fn from(warm_up: WarmUp) -> Self {
+        match warm_up {
+            WarmUp::Auto => Self::Name(WarmUp::AUTO.to_owned()),
+            WarmUp::Steps(n) => Self::Steps(n),
+        }
+    }
+}
+
 /// Options of the schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
     /// Shape after warm-up.
     pub curve: Curve,
-    /// Number of steps over which the rate rises linearly from 0.
-    pub warm_up_steps: u64,
+    /// Number of steps over which the rate rises linearly from 0: a number, or `auto` for 20, but at
+    /// most a tenth of the training.
+    pub warm_up_steps: WarmUp,
     /// [`Curve::Step`]: fractions of the total epochs at which the rate drops, each 0 to 1, rounded
     /// to whole epochs. Fractions apply to any number of epochs.
     pub milestones: Vec<f64>,
@@ -53,7 +112,7 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             curve: Curve::Cosine,
-            warm_up_steps: 0,
+            warm_up_steps: WarmUp::Steps(0),
             milestones: vec![0.6, 0.87],
             factor: 0.1,
             end: 0.01,
@@ -80,8 +139,9 @@ impl Schedule {
 
     /// Returns the factor for step `step` (from 0) of `epochs` epochs of `per_epoch` steps.
     pub fn factor_at(&self, step: u64, epochs: u64, per_epoch: u64) -> f64 {
-        let warm = if step < self.warm_up_steps {
-            (step + 1) as f64 / (self.warm_up_steps + 1) as f64
+        let warm_up = self.warm_up_steps.steps(epochs * per_epoch);
+        let warm = if step < warm_up {
+            (step + 1) as f64 / (warm_up + 1) as f64
         } else {
             1.0
         };
@@ -134,11 +194,39 @@ mod tests {
     #[test]
     fn mistakes_are_refused() {
         assert!(toml::from_str::<Schedule>("curve = 'cosin'").is_err());
+        let error = toml::from_str::<Schedule>("warm_up_steps = 'all'").unwrap_err();
+        assert!(error.to_string().contains("\"auto\""), "{error}");
         for text in ["milestones = [1.5]", "factor = -1.0", "end = nan"] {
             let schedule: Schedule = toml::from_str(text).unwrap();
             assert!(schedule.check().is_err(), "{text}");
         }
         Schedule::default().check().unwrap();
+    }
+
+    /// Fails when the default warm-up takes up a short training, a number is not taken as given, or
+    /// either is lost in a file.
+    #[test]
+    fn the_warm_up_adapts_to_the_length_of_the_training() {
+        let steps = [0, 9, 18, 200, 5000].map(|all| WarmUp::Auto.steps(all));
+        assert_eq!(steps, [0, 0, 1, 20, 20]);
+        assert_eq!(WarmUp::Steps(50).steps(18), 50);
+        for (warm_up, text) in [
+            (WarmUp::Auto, "warm_up_steps = \"auto\""),
+            (WarmUp::Steps(7), "warm_up_steps = 7"),
+        ] {
+            let schedule = Schedule {
+                warm_up_steps: warm_up,
+                ..Schedule::default()
+            };
+            assert!(toml::to_string(&schedule).unwrap().contains(text));
+            assert_eq!(toml::from_str::<Schedule>(text).unwrap(), schedule);
+        }
+        let schedule = Schedule {
+            curve: Curve::Constant,
+            warm_up_steps: WarmUp::Auto,
+            ..Schedule::default()
+        };
+        assert_eq!(schedule.factor_at(1, 3, 6), 1.0);
     }
 
     proptest! {
@@ -149,7 +237,7 @@ mod tests {
         ) {
             let schedule = Schedule {
                 curve: Curve::ALL[curve],
-                warm_up_steps: warm,
+                warm_up_steps: WarmUp::Steps(warm),
                 ..Schedule::default()
             };
             let mut last = 0.0;

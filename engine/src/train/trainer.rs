@@ -297,6 +297,7 @@ impl Trainer {
                 epoch: first,
                 epochs: all,
                 steps_per_epoch: per_epoch,
+                warm_up_steps: self.config().schedule.warm_up_steps.steps(all * per_epoch),
                 people: self.people.len(),
                 n_learning: learning.map(|v| v.elem_count() as u64).sum(),
             }),

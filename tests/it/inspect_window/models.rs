@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use eframe::egui::Key;
+use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable;
+use poselens_app::gui::trained;
 
 use super::commands::palette;
 use super::{TRAINED, Window};
-use crate::driving::{Drive, Views as _};
+use crate::driving::{Drive, SMALLEST, Views as _, disorder};
 
 /// Fails when a second model is shown with another frame or joint than the first.
 #[test]
@@ -179,4 +180,40 @@ fn another_recording_starts_with_a_single_model() {
         found.is_some_and(|f| f.frame.rgba()[0] == 3)
     });
     assert!(!window.inspect().is_compared());
+}
+
+/// Fails when a network that finds no person shows its frame without saying so.
+#[test]
+fn a_missing_person_is_reported() {
+    let mut window = Window::reader("maps");
+    assert!(!window.has("No person found"));
+    window.choose("Model", "blind");
+    window.until(|app| {
+        let found = app.inspect().slots[0].found.as_ref();
+        found.is_some_and(|found| found.poses.is_empty())
+    });
+    assert!(window.has("No person found"));
+}
+
+/// Fails when, in the smallest window, captions of two models, times or buttons overlap or are cut
+/// off.
+#[test]
+fn nothing_overlaps_in_the_smallest_inspect_view() {
+    let mut window = Window::reader("maps");
+    window.choose("Joint", "Left wrist");
+    window.choose("Compare", &trained::title(TRAINED));
+    window.until(|app| app.inspect().slots[1].found.is_some());
+    for size in SMALLEST {
+        window.harness.set_size(size);
+        window.harness.run_steps(4);
+        let found = disorder(&window.harness);
+        assert!(found.is_empty(), "at {size}: {found:#?}");
+        let image = window.harness.query_all_by_label("Image").next().unwrap();
+        let at = image.rect().center();
+        window.harness.hover_at(at);
+        window.harness.run_steps(2);
+        let found = disorder(&window.harness);
+        assert!(found.is_empty(), "pointer, at {size}: {found:#?}");
+        window.harness.hover_at(egui::pos2(1.0, 1.0));
+    }
 }

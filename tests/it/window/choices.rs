@@ -1,6 +1,7 @@
 //! Settings of the window and the camera, recent files, and the log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
@@ -107,6 +108,53 @@ fn recent_files_are_listed_and_missing_ones_disabled() {
     forget.click();
     window.harness.run_steps(3);
     assert!(window.harness.state().state().recent.is_empty());
+}
+
+/// A file dropped on the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window reads the path".to_owned())
+    }
+}
+
+/// Fails when the path field shows another file than the open one, or typed text is replaced while
+/// the user is editing it.
+#[test]
+fn the_path_field_follows_what_is_open() {
+    let mut window = Window::open(Some("/videos/short.mp4"), &["Desk camera"]);
+    window.until(|s| s.presented.is_some() && s.cameras.is_some());
+    let path = |window: &Window| window.harness.state().state().path.clone();
+    assert_eq!(path(&window), "/videos/short.mp4");
+    window.choose("Input", "Desk camera");
+    assert_eq!(path(&window), "", "a camera has no path");
+    window.click("Path");
+    window
+        .harness
+        .get_by_label("Path")
+        .type_text("/videos/b.mp4");
+    window.press(Key::Enter);
+    window.until(|s| s.source.as_ref().unwrap().name == "/videos/b.mp4");
+    // Typed text replaces the path that was there.
+    window.click("Path");
+    window
+        .harness
+        .get_by_label("Path")
+        .type_text("/videos/c.mp4");
+    window.harness.run_steps(2);
+    assert_eq!(path(&window), "/videos/c.mp4");
+    let dropped = Dropped("/videos/d.mp4".into());
+    window.harness.input_mut().dropped_files = vec![Arc::new(dropped)];
+    window.until(|s| s.source.as_ref().unwrap().name == "/videos/d.mp4");
+    assert_eq!(path(&window), "/videos/c.mp4", "it is being edited");
+    window.choose("Input", "Synthetic figure");
+    assert_eq!(path(&window), "");
 }
 
 /// Fails when the log does not open, shows lines below the chosen severity, or cannot be copied.

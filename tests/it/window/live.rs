@@ -1,6 +1,6 @@
 //! Playback: the live buffer, stepping, speed; and the choice of drawn joints.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::UiState;
 use poselens_engine::source::SourceStatus;
@@ -50,6 +50,30 @@ fn files_play_faster_and_slower() {
     assert_eq!(window.ui_state().speed, 0.5);
     window.choose("Speed", "4×");
     assert_eq!(window.ui_state().speed, 4.0);
+}
+
+/// Fails when a file that has ended stays there although looping is turned on.
+#[test]
+fn looping_restarts_a_file_that_has_ended() {
+    let mut window = Window::running("short.mp4");
+    window.until(|s| s.has_ended);
+    window.click("Loop");
+    assert!(!window.ui_state().has_ended && window.has("Pause"));
+    let shown = |s: &UiState| s.presented.as_ref().map_or(0, |p| p.frame.id);
+    window.until(|s| shown(s) < 9);
+    window.click("Loop");
+    window.until(|s| s.has_ended);
+    // Turned on while another view is shown: it restarts in Live.
+    window.press(Key::I);
+    window
+        .harness
+        .key_press_modifiers(Modifiers::COMMAND, Key::Comma);
+    window.harness.run_steps(3);
+    window.click("Play files in a loop");
+    window.press(Key::Escape);
+    assert!(window.ui_state().has_ended);
+    window.press(Key::I);
+    window.until(|s| !s.has_ended);
 }
 
 /// Fails when a joint cannot be hidden, or not shown again.

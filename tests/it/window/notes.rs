@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{self, Key, ViewportCommand};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_tests::PATIENCE;
 
 use super::Window;
+use crate::window_fakes::gui;
 
 /// Fails when an image without a detected person has no note, or the note stays after a person is
 /// detected.
@@ -30,6 +31,21 @@ fn a_note_appears_if_no_person_is_detected() {
             .query_all_by_label_contains("below the threshold");
         notes.next().is_some()
     });
+}
+
+/// Fails when a network that follows one person of several does not say so, in Live or Inspect.
+#[test]
+fn a_network_that_follows_one_person_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+    gui.model = Some("sfm".to_owned());
+    gui.models[0].name = "sfm".to_owned();
+    let builder = Harness::builder().with_size(egui::vec2(1280.0, 900.0));
+    let mut window = Window::of(builder, gui, folder);
+    let text = "sfm follows one person at a time";
+    window.until_seen(|window| window.has(text));
+    window.press(Key::I);
+    window.until_seen(|window| window.has(text));
 }
 
 /// Fails when the selected map of one network is requested from another, which gives an error
@@ -85,36 +101,4 @@ fn the_title_names_what_is_shown() {
         window.harness.run_steps(3);
     }
     assert_eq!(titles, ["short.mp4 - PoseLens", "other.mp4 - PoseLens"]);
-}
-
-/// Fails when, in the smallest window, the recording status overlaps the time, or a long name the
-/// buttons.
-#[test]
-fn nothing_overlaps_in_the_smallest_window() {
-    let folder = "a_name_that_is_much_longer_than_any_header_has_room_for_".repeat(3);
-    let name: &'static str = Box::leak(format!("{folder}.mp4").into_boxed_str());
-    let small = Harness::builder().with_size(egui::vec2(880.0, 560.0));
-    let mut window = Window::sized(small, name);
-    window.until(|s| s.presented.is_some());
-    window.click("Record");
-    window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
-    let rect = |window: &Window, part: &str| {
-        let mut found = window.harness.query_all_by_label_contains(part);
-
-        found.next().unwrap_or_else(|| panic!("{part}")).rect()
-    };
-    let status = rect(&window, "annotated   ");
-    let record = rect(&window, "Stop recording");
-    let clock = rect(&window, "0:0");
-    for other in [clock, record] {
-        assert!(
-            !status.shrink(1.0).intersects(other),
-            "{status:?} {other:?}"
-        );
-    }
-    let shown = rect(&window, name);
-    for label in ["Train", "Full screen", "Menu"] {
-        let other = window.harness.get_by_label(label).rect();
-        assert!(!shown.intersects(other), "{label}: {shown:?} {other:?}");
-    }
 }

@@ -1,11 +1,16 @@
 //! Recording and management of recordings.
 
-use eframe::egui::{Key, Modifiers};
+use std::path::Path;
+use std::sync::Arc;
+
+use eframe::egui::{self, Key, Modifiers};
+use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::UiState;
 
 use super::Window;
 use crate::driving::Views as _;
+use crate::window_fakes::{fake_tap, gui};
 
 /// Fails when a recording cannot be started, shows no progress, or ends without showing its folder.
 #[test]
@@ -35,13 +40,18 @@ fn leave_recording(window: &Window, is_finished: bool) {
         .folder
         .path()
         .join("2026-03-01_14-05-59.250 front door");
-    std::fs::create_dir_all(&folder).unwrap();
+    write_manifest(&folder, "front door", is_finished);
+}
+
+/// Writes the manifest of a recording of the source `name`.
+fn write_manifest(folder: &Path, name: &str, is_finished: bool) {
+    std::fs::create_dir_all(folder).unwrap();
     let manifest = format!(
         r#"program = "PoseLens"
 is_finished = {is_finished}
 started = "2026-03-01_14-05-59.250"
 [source]
-name = "front door"
+name = "{name}"
 spec = "camera:0"
 is_live = true
 [overlay]
@@ -64,6 +74,7 @@ fn recordings_are_listed_with_their_state_and_open() {
         window.press(Key::R);
         window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
         window.press(Key::R);
+        window.until(|s| s.recording.is_none() && s.queue.running.is_none());
         window.until_says("Recorded ");
         let is_read = |s: &UiState| {
             let mut list = s.recordings.iter().flatten();
@@ -166,6 +177,50 @@ fn several_files_are_recorded_with_one_summary() {
     window.until_says("4 files: 2 recorded, 1 failed, 1 skipped");
     window.until_says("notes.txt: not a video");
     window.until_says("no such file; check the path");
+}
+
+/// Fails when a file's recording is listed only after the whole queue, or the running one is not
+/// listed as such.
+#[test]
+fn every_recording_of_a_queue_is_listed_when_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+    gui.start_recording = Arc::new(|folder, first, _| {
+        write_manifest(folder, &first.source.name, false);
+        Ok(fake_tap(folder))
+    });
+    let builder = Harness::builder().with_size(egui::vec2(1280.0, 900.0));
+    let mut window = Window::of(builder, gui, folder);
+    let videos = tempfile::tempdir().unwrap();
+    // The second one has no end.
+    let [first, second] = ["a short.mp4", "b.mp4"].map(|name| videos.path().join(name));
+    for path in [&first, &second] {
+        std::fs::write(path, "x").unwrap();
+    }
+    window.click("Record files");
+    window.click("File or folder to record");
+    let path = videos.path().to_string_lossy().into_owned();
+    window
+        .harness
+        .get_by_label("File or folder to record")
+        .type_text(&path);
+    window.harness.run_steps(2);
+    window.click("Add: File or folder to record");
+    let names = |s: &UiState| -> Vec<String> {
+        let list = s.recordings.iter().flatten();
+        list.map(|entry| entry.manifest.source.name.clone())
+            .collect()
+    };
+    let [first, second] = [first, second].map(|path| path.to_string_lossy().into_owned());
+    window.until(|s| names(s).contains(&first) && names(s).contains(&second));
+    assert!(window.ui_state().queue.running.is_some());
+    let mut running = window
+        .harness
+        .query_all_by_label_contains("recording · 0:0");
+    assert!(running.next().is_some());
+    drop(running);
+    window.click("Stop recording files");
+    window.until(|s| s.queue.running.is_none());
 }
 
 /// Fails when a recording cannot be renamed, or its new name is lost.

@@ -54,8 +54,10 @@ pub enum SourceAction {
     Open(SourceChoice),
     /// Show a dialog for a file.
     OpenDialog,
-    /// Set the text of the path field.
+    /// Set the text of the path field, which is being edited.
     EditPath(String),
+    /// The path field is no longer being edited.
+    LeavePath,
     /// Open the path in the path field.
     OpenPath,
     /// Open a recent file or folder.
@@ -121,6 +123,8 @@ pub enum OverlayAction {
 pub enum StageAction {
     /// Set zoom and position of the image.
     Zoom(Zoom),
+    /// Magnify the image by this factor about the centre of the stage.
+    ZoomBy(f64),
 }
 
 /// Playback actions.

@@ -8,13 +8,22 @@ use crate::gui::header::header_ui;
 use crate::gui::messages::messages_ui;
 use crate::gui::sheets::sheet_ui;
 use crate::gui::theme;
-use crate::gui::view::{PanelContext, Place, ViewSpec};
+use crate::gui::view::{MessagePlace, PanelContext, Place, ViewSpec};
+
+/// Distance of a message from the edges of the stage in points.
+const MARGIN: f32 = 12.0;
+/// Minimum height of the side panel in points for a fixed part at its bottom; in a lower one,
+/// everything scrolls.
+const MIN_FIXED: f32 = 360.0;
 
 impl App {
     /// Lays out the window.
     pub(super) fn window_ui(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let spec = self.spec();
         let cx = &mut self.context(actions);
+        // Nothing under a sheet reacts to the pointer; egui alone would keep an open tooltip.
+        let is_covered = cx.ui_state.sheet.is_some();
+        let pointer = is_covered.then(|| ui.input_mut(|i| std::mem::take(&mut i.pointer)));
         if !is_full_screen(ui.ctx()) {
             let bar = egui::Frame::new()
                 .fill(theme::PANEL)
@@ -27,13 +36,29 @@ impl App {
         }
         let stage = egui::Frame::new().fill(theme::STAGE);
         egui::CentralPanel::default().frame(stage).show(ui, |ui| {
-            let area = ui.max_rect();
+            if spec.messages == MessagePlace::Bottom && cx.ui_state.status.is_some() {
+                let strip = egui::Panel::bottom("messages").resizable(false);
+                let frame = egui::Frame::new().inner_margin(MARGIN);
+                strip.frame(frame).show(ui, |ui| messages_ui(ui, cx));
+            }
+            let area = ui.available_rect_before_wrap();
             let view = cx.view;
             view.stage_ui(ui, area, cx);
-            view.panels_ui(ui, Place::Stage, cx);
             let mut over = ui.new_child(egui::UiBuilder::new().max_rect(area));
-            messages_ui(&mut over, spec.messages, cx);
+            view.panels_ui(&mut over, Place::Stage, cx);
+            if let MessagePlace::Below(height) = spec.messages {
+                let mut place = area.shrink(MARGIN);
+                let used = over.min_rect().bottom() + MARGIN;
+                place.min.y = used.max(area.top() + height + MARGIN);
+                messages_ui(
+                    &mut ui.new_child(egui::UiBuilder::new().max_rect(place)),
+                    cx,
+                );
+            }
         });
+        if let Some(pointer) = pointer {
+            ui.input_mut(|i| i.pointer = pointer);
+        }
         sheet_ui(ui.ctx(), cx);
     }
 }
@@ -58,7 +83,8 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
         .resizable(false)
         .frame(side)
         .show(ui, |ui| {
-            if view.has_panels(Place::SideBottom) {
+            let is_fixed = ui.available_height() >= MIN_FIXED;
+            if is_fixed && view.has_panels(Place::SideBottom) {
                 let frame = egui::Frame::new().inner_margin(egui::Margin {
                     top: 8,
                     right: 8,
@@ -80,7 +106,12 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
                             right: 8,
                             ..egui::Margin::ZERO
                         })
-                        .show(ui, |ui| view.panels_ui(ui, Place::Side, cx));
+                        .show(ui, |ui| {
+                            view.panels_ui(ui, Place::Side, cx);
+                            if !is_fixed {
+                                view.panels_ui(ui, Place::SideBottom, cx);
+                            }
+                        });
                 });
         });
 }

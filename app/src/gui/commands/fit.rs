@@ -1,65 +1,123 @@
-//! Fuzzy matching of commands.
+//! Matching of commands with the words of a query.
 
-/// Scores how well `query` matches `title`, higher is better; `None` if its letters do not all
-/// occur in this order. Letters at word starts and consecutive letters score higher.
-pub fn fit(title: &str, query: &str) -> Option<i32> {
-    let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
-    let (title, query) = (lower(title), lower(query));
-    let query: Vec<char> = query.into_iter().filter(|c| !c.is_whitespace()).collect();
-    let Some(&first) = query.first() else {
-        return Some(0);
-    };
-    // The first letter may occur at several positions: the best one counts.
-    let starts = (0..title.len()).filter(|&i| title[i] == first);
-    starts
-        .filter_map(|start| fit_from(&title, &query, start))
-        .max()
+/// Scores of a word: it is a word of the title, a synonym, their beginning, or a part of a word.
+pub const WHOLE: i32 = 300;
+pub const SYNONYM: i32 = 250;
+pub const BEGINNING: i32 = 200;
+pub const SYNONYM_BEGINNING: i32 = 150;
+const ABBREVIATION: i32 = 120;
+const INSIDE: i32 = 100;
+/// Deduction for words of names that the user gave, such as those of files: commands come first.
+const OF_NAME: i32 = 60;
+/// Minimum number of letters that match inside a word.
+const N_INSIDE: usize = 3;
+
+/// Splits a text into lower-case words.
+pub fn words(text: &str) -> Vec<String> {
+    let parts = text.split(|c: char| !c.is_alphanumeric());
+    let parts = parts.filter(|part| !part.is_empty());
+    parts.map(str::to_lowercase).collect()
 }
 
-/// [`fit`] with the first letter at `start` and each further letter at its next occurrence.
-fn fit_from(title: &[char], query: &[char], start: usize) -> Option<i32> {
-    let (mut score, mut at, mut last) = (0, start, None);
-    for &letter in query {
-        let found = at + title[at..].iter().position(|&c| c == letter)?;
-        let is_begin = found == 0 || !title[found - 1].is_alphanumeric();
-        let is_run = last.is_some_and(|last| last + 1 == found);
-        score += 1 + 8 * i32::from(is_begin) + 4 * i32::from(is_run) - (found - at).min(8) as i32;
-        // The start of the title scores highest, because users type titles from the start.
-        score += 8 * i32::from(found == 0);
-        (last, at) = (Some(found), found + 1);
+/// Scores how well a word of the query matches the words of a title, higher is better; `None` if it
+/// does not. Earlier words of the title score slightly higher.
+pub fn fit_title(title: &[String], word: &str) -> Option<i32> {
+    let fits = title.iter().enumerate().filter_map(|(i, part)| {
+        let score = if part == word {
+            WHOLE
+        } else if part.starts_with(word) {
+            BEGINNING
+        } else if word.chars().count() >= N_INSIDE && part.contains(word) {
+            INSIDE
+        } else {
+            return None;
+        };
+        Some(score + 8_i32.saturating_sub(i as i32).max(0))
+    });
+    fits.max()
+}
+
+/// [`fit_title`] for names that the user gave. Parts of words do not count: in a long path, almost
+/// any letters would match.
+pub fn fit_name(name: &[String], word: &str) -> Option<i32> {
+    let score = fit_title(name, word).filter(|score| *score >= BEGINNING)?;
+    Some(score - OF_NAME)
+}
+
+/// Scores how well a word of the query matches a synonym, also in the plural.
+pub fn fit_synonym(synonym: &str, word: &str) -> Option<i32> {
+    let singular = word.strip_suffix('s').filter(|rest| rest.len() >= N_INSIDE);
+    if synonym == word || singular == Some(synonym) {
+        Some(SYNONYM)
+    } else {
+        synonym.starts_with(word).then_some(SYNONYM_BEGINNING)
     }
-    Some(score)
 }
 
-/// [`fit`] for a synonym of a command, which must match from its start: scattered letters of words
-/// that are not displayed would give inexplicable matches.
-pub fn fit_word(word: &str, query: &str) -> Option<i32> {
-    let query = query.trim().to_lowercase();
-    let is_begin = !query.is_empty() && word.starts_with(&query);
-    is_begin.then(|| fit(word, &query)).flatten()
+/// Scores an abbreviation such as `opfi` for `Open a file`: each letter begins a word of the title
+/// or follows the letter before it.
+pub fn fit_abbreviation(title: &[String], letters: &str) -> Option<i32> {
+    let text: Vec<(bool, char)> = title
+        .iter()
+        .flat_map(|word| word.chars().enumerate().map(|(i, c)| (i == 0, c)))
+        .collect();
+    // Positions at which the letters so far can end.
+    let mut ends: Option<Vec<usize>> = None;
+    for letter in letters.chars() {
+        let follows = |at: usize, is_begin: bool| match &ends {
+            None => is_begin,
+            Some(ends) => ends
+                .iter()
+                .any(|end| end + 1 == at || (is_begin && *end < at)),
+        };
+        let places = text.iter().enumerate();
+        let next: Vec<_> = places
+            .filter(|(at, (is_begin, c))| *c == letter && follows(*at, *is_begin))
+            .map(|(at, _)| at)
+            .collect();
+        if next.is_empty() {
+            return None;
+        }
+        ends = Some(next);
+    }
+    ends.map(|_| ABBREVIATION)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixed::fixed;
     use super::*;
 
-    /// Fails when a few letters of a command do not find it, or rank another one first.
+    /// Fails when scattered letters match, or a part of a word ranks before its beginning, or that
+    /// before the whole word.
     #[test]
-    fn letters_at_word_starts_find_a_command() {
-        assert_eq!(fit("Save a snapshot", "xyz"), None);
+    fn whole_words_come_before_beginnings_and_parts() {
+        let fit = |title: &str, word: &str| fit_title(&words(title), word);
+        let whole = fit("Mirror the camera", "mirror");
+        let beginning = fit("Mirrored images", "mirror");
+        let inside = fit("Overlay heatmap", "map");
+        assert!(whole > beginning && beginning > inside && inside.is_some());
+        assert_eq!(fit("Change the training label", "angle"), None);
         assert_eq!(fit("Keys", "syek"), None);
-        assert!(fit("Save a snapshot", "snap") > fit("Show all joints", "sa"));
-        for (query, wanted) in [
-            ("snap", "Save a snapshot"),
-            ("full", "Full screen"),
-            ("opfi", "Open a file…"),
-        ] {
-            let best = fixed()
-                .into_iter()
-                .max_by_key(|(_, title, ..)| fit(title, query))
-                .unwrap();
-            assert_eq!(best.1, wanted, "{query}");
-        }
+        let fit = |name: &str, word: &str| fit_name(&words(name), word);
+        assert_eq!(fit("clip.mp4   in /home/anna/rectangles", "angle"), None);
+        assert_eq!(fit("clip.mp4   in /home/anna/g/label", "angle"), None);
+        assert!(fit("angle_7.mp4", "angle").is_some_and(|score| score < SYNONYM));
+    }
+
+    /// Fails when the first letters of a title's words do not find it, or letters in between do.
+    #[test]
+    fn abbreviations_use_the_beginnings_of_words() {
+        let fit = |letters: &str| fit_abbreviation(&words("Open a file…"), letters);
+        assert!(fit("opfi").is_some() && fit("oaf").is_some());
+        assert_eq!(fit("opil"), None);
+        assert_eq!(fit("pen"), None);
+    }
+
+    /// Fails when the plural of a synonym finds nothing.
+    #[test]
+    fn synonyms_match_their_plural_and_beginning() {
+        assert_eq!(fit_synonym("angle", "angles"), Some(SYNONYM));
+        assert_eq!(fit_synonym("angle", "ang"), Some(SYNONYM_BEGINNING));
+        assert_eq!(fit_synonym("angle", "gle"), None);
     }
 }

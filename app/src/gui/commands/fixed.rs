@@ -1,9 +1,11 @@
 //! Commands that are always available, and their shortcuts.
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+use poselens_shaders::view::Zoom;
 
 use crate::gui::action::{
-    Action, OverlayAction, PlaybackAction, RecordAction, Sheet, SourceAction, WindowAction,
+    Action, OverlayAction, PlaybackAction, RecordAction, Sheet, SourceAction, StageAction,
+    WindowAction,
 };
 use crate::gui::command::{FixedCommand, Group, key};
 use crate::gui::views::VIEWS;
@@ -15,6 +17,9 @@ const fn shift(key: Key) -> KeyboardShortcut {
 const fn command(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
+
+/// Magnification of one step of a zoom command.
+const ZOOM_STEP: f64 = 1.5;
 
 /// Commands of all views. Shortcuts with Shift precede those without, because egui lets the latter
 /// match both.
@@ -114,6 +119,24 @@ const FIXED: &[FixedCommand] = &[
         "Faster",
         &[key(Key::CloseBracket)],
         Action::Playback(PlaybackAction::Faster(true)),
+    ),
+    (
+        Group::PLAYBACK,
+        "Zoom in",
+        &[],
+        Action::Stage(StageAction::ZoomBy(ZOOM_STEP)),
+    ),
+    (
+        Group::PLAYBACK,
+        "Zoom out",
+        &[],
+        Action::Stage(StageAction::ZoomBy(1.0 / ZOOM_STEP)),
+    ),
+    (
+        Group::PLAYBACK,
+        "Whole image",
+        &[],
+        Action::Stage(StageAction::Zoom(Zoom::WHOLE)),
     ),
     (
         Group::RECORDING,

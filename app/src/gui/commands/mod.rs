@@ -8,8 +8,8 @@ mod synonyms;
 
 use crate::gui::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
 use crate::gui::command::{Command, Group, recent};
-use crate::gui::context::{GuiContext, SourceChoice, sample_clip};
-use crate::gui::titles::folder_name;
+use crate::gui::context::{GuiContext, SourceChoice, extra_exporters, sample_clip};
+use crate::gui::titles::{folder_name, format_text};
 use crate::gui::trained;
 use crate::gui::view::PanelContext;
 use crate::gui::views::VIEWS;
@@ -59,6 +59,12 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let action = Action::Source(SourceAction::Open(choice));
         Command::new(Group::SOURCE, title, action)
     }));
+    let formats = cx.ui_state.formats.offered.iter();
+    all.extend(formats.filter(|_| cx.ui_state.is_live()).map(|format| {
+        let title = format!("Camera format {}", format_text(format));
+        let action = Action::Source(SourceAction::Format(Some(*format)));
+        Command::new(Group::SOURCE, title, action)
+    }));
     all.extend(SWITCHES.iter().map(|switch| {
         let action = (switch.turn)(cx.state);
         Command::new(switch.group, switch.title, action)
@@ -79,12 +85,35 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let action = Action::Record(RecordAction::Open(entry.folder.clone()));
         Command::new(Group::RECORDING, title, action)
     }));
+    all.extend(annotate_newest(cx));
+    all.extend(extra_exporters().map(|spec| {
+        let is_on = cx.state.exports.contains(spec.name);
+        let turn = if is_on { "off" } else { "on" };
+        let title = format!("Export {} with recordings: turn {turn}", spec.name);
+        let action = RecordAction::Export(spec.name.to_owned(), !is_on);
+        Command::new(Group::RECORDING, title, Action::Record(action))
+    }));
     all.extend(cx.view.commands(cx));
     let meant = |command: Command| {
         let action = cx.view.meaning(command.action.clone(), cx.state)?;
         Some(Command { action, ..command })
     };
     all.into_iter().filter_map(meant).collect()
+}
+
+/// Returns the command that annotates the newest finished recording again with the running model.
+fn annotate_newest(cx: &PanelContext<'_>) -> Option<Command> {
+    let model = cx.ui_state.model.clone()?;
+    let mut recordings = cx.ui_state.recordings.iter().flatten();
+    let newest = recordings.find(|entry| entry.manifest.is_finished)?;
+    let title = trained::title(&model);
+    let title = format!("Annotate the newest recording again with {title}");
+    let action = RecordAction::Annotate(newest.folder.clone(), model);
+    let is_busy = cx.ui_state.annotating.is_some();
+    Some(Command {
+        hindrance: is_busy.then_some("Not now: an annotation is running"),
+        ..Command::new(Group::RECORDING, title, Action::Record(action))
+    })
 }
 
 #[cfg(test)]

@@ -2,32 +2,26 @@
 
 use poselens_engine::output::Approach;
 
-use crate::gui::action::{Action, ModelAction};
+use crate::gui::action::inspect::InspectAction;
+use crate::gui::action::{Action, ModelAction, RecordAction, SourceAction};
 use crate::gui::command::Command;
-use crate::gui::commands::fit::{fit, fit_word};
-use crate::gui::context::GuiContext;
+use crate::gui::commands::fit::{fit_abbreviation, fit_name, fit_synonym, fit_title, words};
+use crate::gui::context::approach;
 
 /// A word, and the starts of the titles it also finds, best match first.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("angle", &["Overlay skeleton", "Show all joints"]),
-    (
-        "annotate",
-        &[
-            "Open recording",
-            "Look for recordings",
-            "Start or stop recording",
-        ],
-    ),
+    ("annotate", &["Start or stop recording"]),
     ("attention", &["Inspect this frame", "Next attention"]),
     ("camera", &["Look for cameras", "Show "]),
     ("capture", &["Start or stop recording"]),
     ("compare", &["Inspect this frame"]),
     ("coco", &["Start or stop recording"]),
-    ("csv", &["Export npy", "Start or stop recording"]),
     ("cuda", &["Compute on"]),
     ("errors", &["Log"]),
     ("export", &["Start or stop recording", "Save a snapshot"]),
     ("flip", &["Mirror"]),
+    ("font", &["Everything larger", "Everything smaller"]),
     ("fps", &["Faster", "Slower"]),
     ("frame", &["One frame", "Ten frames"]),
     ("gpu", &["Compute on"]),
@@ -41,6 +35,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
         &["Choose training labels", "Choose held-out labels"],
     ),
     ("licence", &["About"]),
+    ("magnify", &["Zoom in", "Everything larger"]),
     ("manual", &["First steps", "Keys"]),
     ("mirror", &["Mirror"]),
     ("model", &["Network"]),
@@ -49,20 +44,33 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("pause", &["Play or pause"]),
     ("preferences", &["Settings"]),
     ("repeat", &["Loop"]),
+    ("reset", &["Whole image", "Show all joints", "Usual size"]),
     ("rewind", &["To the beginning"]),
     ("screenshot", &["Save a snapshot"]),
     ("shortcuts", &["Keys"]),
     ("speed", &["Faster", "Slower"]),
     (
         "undo",
-        &["Keep the old weights", "Show all joints", "Usual size"],
+        &[
+            "Keep the old weights",
+            "Show all joints",
+            "Whole image",
+            "Usual size",
+        ],
     ),
     ("video", &["Open a file", "Start or stop recording"]),
     ("webcam", &["Look for cameras", "Show "]),
     ("weights", &["Network", "Use the trained"]),
     (
         "zoom",
-        &["Everything larger", "Everything smaller", "Usual size"],
+        &[
+            "Zoom in",
+            "Zoom out",
+            "Whole image",
+            "Everything larger",
+            "Everything smaller",
+            "Usual size",
+        ],
     ),
 ];
 
@@ -77,47 +85,74 @@ const SEVERAL: [&str; 6] = [
     "everybody",
 ];
 
-/// Scores how well a command matches `query`, by its title or a synonym; higher is better, `None`
-/// if it does not match.
-pub fn fit_command(command: &Command, query: &str, gui: &GuiContext) -> Option<i32> {
-    let places = SYNONYMS.iter().filter_map(|(word, titles)| {
+/// Scores how well a command matches `query`, higher is better; `None` if it does not. Every word
+/// of the query must match the title or a synonym, or all of it abbreviates the title.
+pub fn fit_command(command: &Command, query: &str) -> Option<i32> {
+    let title = words(&command.title);
+    let is_named = is_named(&command.action);
+    let typed = words(query);
+    let by_word = |word: &String| {
+        let by_title = if is_named {
+            fit_name(&title, word)
+        } else {
+            fit_title(&title, word)
+        };
+        by_title.max(fit_synonyms(command, word))
+    };
+    let fits: Option<Vec<i32>> = typed.iter().map(by_word).collect();
+    match (fits, typed.as_slice()) {
+        (Some(fits), []) => Some(fits.iter().sum()),
+        (Some(fits), typed) => Some(fits.iter().sum::<i32>() / typed.len() as i32),
+        (None, [letters]) if !is_named => fit_abbreviation(&title, letters),
+        (None, _) => None,
+    }
+}
+
+/// Returns the best score of a word among the synonyms of a command.
+fn fit_synonyms(command: &Command, word: &str) -> Option<i32> {
+    let places = SYNONYMS.iter().filter_map(|(synonym, titles)| {
         let mut titles = titles.iter();
         let place = titles.position(|begin| command.title.starts_with(begin))?;
-        Some((*word, place))
+        Some((*synonym, place))
     });
-    let place = several(command, gui);
-    let several = SEVERAL.iter().filter_map(|word| Some((*word, place?)));
-    let other = places
-        .chain(several)
-        .filter_map(|(word, place)| Some(fit_word(word, query)? - place as i32))
-        .max();
-    fit(&command.title, query).max(other)
+    let place = several(&command.action);
+    let several = SEVERAL
+        .iter()
+        .filter_map(|synonym| Some((*synonym, place?)));
+    let all = places.chain(several);
+    all.filter_map(|(synonym, place)| Some(fit_synonym(synonym, word)? - place as i32))
+        .max()
+}
+
+/// Returns whether the title of a command contains a name that the user gave.
+fn is_named(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Source(SourceAction::OpenRecent(_)) | Action::Record(RecordAction::Open(_))
+    )
 }
 
 /// Returns the rank of a network among the matches of [`SEVERAL`]; `None` for other commands.
-fn several(command: &Command, gui: &GuiContext) -> Option<usize> {
-    let Action::Model(ModelAction::Choose(name)) = &command.action else {
+fn several(action: &Action) -> Option<usize> {
+    let (Action::Model(ModelAction::Choose(name))
+    | Action::Inspect(InspectAction::Model(0, Some(name)))) = action
+    else {
         return None;
     };
-    let model = gui.models.iter().find(|m| m.name == *name)?;
-    Some(usize::from(model.approach() != Some(Approach::BottomUp)))
+    Some(usize::from(approach(name) != Some(Approach::BottomUp)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixed::fixed;
     use super::*;
+    use crate::gui::action::StageAction;
+    use crate::gui::command::Group;
 
     /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
     fn every_synonym_finds_a_command() {
-        let made = [
-            "Open recording ",
-            "Show ",
-            "Compute on ",
-            "Network ",
-            "Export npy",
-        ];
+        let made = ["Open recording ", "Show ", "Compute on ", "Network "];
         let titles = fixed().into_iter().map(|(_, title, ..)| *title);
         let switches = super::super::switches::SWITCHES.iter().map(|s| s.title);
         let titles: Vec<_> = titles.chain(switches).chain(made).collect();
@@ -128,5 +163,46 @@ mod tests {
                 assert!(overlay || is_there, "{word}: {begin}");
             }
         }
+    }
+    /// Fails when a few letters do not find a command, or rank another one first.
+    #[test]
+    fn words_and_abbreviations_find_commands() {
+        let all: Vec<Command> = fixed()
+            .into_iter()
+            .map(|(group, title, _, action)| Command::new(*group, *title, action.clone()))
+            .collect();
+        for (query, wanted) in [
+            ("snap", "Save a snapshot"),
+            ("full", "Full screen"),
+            ("opfi", "Open a file…"),
+            ("zoom", "Zoom in"),
+            ("screenshots", "Save a snapshot"),
+            ("start the tr", "Start the training"),
+            ("frame back", "One frame back"),
+        ] {
+            // The first of equal scores, as in the palette.
+            let best = all.iter().rev();
+            let best = best.max_by_key(|command| fit_command(command, query));
+            assert_eq!(best.unwrap().title, wanted, "{query}");
+        }
+        let none = |query: &str| all.iter().all(|c| fit_command(c, query).is_none());
+        assert!(none("xyz") && none("syek") && none("open nothing"));
+    }
+
+    /// Fails when letters scattered over the path of a recent file match, or a file of that name
+    /// ranks before the command.
+    #[test]
+    fn files_match_by_their_words_and_after_commands() {
+        let recent = |title: &str| {
+            let action = Action::Source(SourceAction::OpenRecent(title.to_owned()));
+            Command::new(Group::RECENT, title, action)
+        };
+        let scattered = recent("walk.mp4   in /home/anna/gym/labels of the evening");
+        assert_eq!(fit_command(&scattered, "angle"), None);
+        assert!(fit_command(&scattered, "walk").is_some());
+        let named = recent("zoom.mp4   in /home/anna");
+        let action = Action::Stage(StageAction::ZoomBy(2.0));
+        let command = Command::new(Group::PLAYBACK, "Zoom in", action);
+        assert!(fit_command(&command, "zoom") > fit_command(&named, "zoom"));
     }
 }

@@ -12,6 +12,7 @@ use crate::figures;
 use crate::gui::action::{Action, ModelAction, RecordAction, Sheet, SourceAction, WindowAction};
 use crate::gui::core::Core;
 use crate::gui::tasks::TaskResult;
+use crate::gui::titles::saved_text;
 use crate::gui::trained;
 use crate::gui::ui_state::Level;
 use crate::logs::{LogBook, N_LINES};
@@ -58,8 +59,10 @@ impl Core {
         if let Some(recording) = &mut self.ui_state.recording
             && !recording.is_file
             && let Some(progress) = self.pipeline.recording()
+            && recording.progress.replace(progress).is_none()
         {
-            recording.progress = Some(progress);
+            // The recording's folder exists from its first frame on.
+            self.run_action(Action::Record(RecordAction::List));
         }
     }
 
@@ -193,12 +196,12 @@ impl Core {
                     "no file dialog came up on this system; type the path into its field",
                 );
             }
-            TaskResult::Saved(Ok(path)) => {
-                ui_state.say(Level::Info, format!("Saved {}", path.display()));
-            }
+            TaskResult::Saved(Ok(paths)) => ui_state.say(Level::Info, saved_text(&paths)),
             TaskResult::Saved(Err(error)) => ui_state.say(Level::Error, error.to_string()),
-            TaskResult::Recordings(Ok(list)) => ui_state.recordings = Some(list),
-            TaskResult::Recordings(Err(error)) => {
+            // An earlier request that took longer.
+            TaskResult::Recordings(serial, _) if serial != self.n_listings => {}
+            TaskResult::Recordings(_, Ok(list)) => ui_state.recordings = Some(list),
+            TaskResult::Recordings(_, Err(error)) => {
                 ui_state.recordings = Some(Vec::new());
                 ui_state.fail(error.to_string(), Action::Record(RecordAction::List));
             }

@@ -27,6 +27,7 @@ use crate::gui::state::{AppState, SCALES};
 use crate::gui::tasks::{TaskResult, Tasks};
 use crate::gui::ui_state::{Level, MapTitle, UiState};
 use crate::gui::waker::Waker;
+use crate::gui::zoom::magnified;
 
 /// Capacity for pending task results; tasks are started by hand, so there are never more.
 const N_RESULTS: usize = 64;
@@ -54,6 +55,8 @@ pub struct Core {
     results: Receiver<TaskResult>,
     annotation: Option<Annotation>,
     queue: queue::Queue,
+    /// Number of times the recordings were listed; only the latest result counts.
+    n_listings: u64,
     is_look_sent: bool,
     /// Path being opened; added to the recent list once it is open.
     opening_path: Option<String>,
@@ -120,6 +123,7 @@ impl Core {
             results,
             annotation: None,
             queue: queue::Queue::default(),
+            n_listings: 0,
             is_look_sent: false,
             opening_path: None,
             every_second: EverySecond::default(),
@@ -147,6 +151,10 @@ impl Core {
             }
             Action::Stage(StageAction::Zoom(zoom)) => {
                 self.ui_state.zoom = zoom;
+                Ok(())
+            }
+            Action::Stage(StageAction::ZoomBy(factor)) => {
+                self.ui_state.zoom = magnified(self.ui_state.zoom, factor);
                 Ok(())
             }
             Action::Playback(action) => self.run_playback(&action),

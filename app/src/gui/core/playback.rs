@@ -3,7 +3,7 @@
 use poselens_engine::Result;
 use poselens_engine::source::SeekTo;
 
-use crate::gui::action::PlaybackAction;
+use crate::gui::action::{PlaybackAction, ViewId};
 use crate::gui::core::Core;
 use crate::gui::ui_state::SPEEDS;
 
@@ -17,11 +17,24 @@ impl Core {
     }
 
     /// Resumes the live view if it was paused by [`Core::hold_live`].
-    pub(in crate::gui) fn resume_live(&mut self) {
+    ///
+    /// # Errors
+    /// If the capture thread has not processed its earlier commands.
+    pub(in crate::gui) fn resume_live(&mut self) -> Result<()> {
         if std::mem::take(&mut self.ui_state.resumes_live) {
             self.ui_state.is_playing = true;
             self.pipeline.follow_live();
         }
+        self.loop_ended()
+    }
+
+    /// Plays a file from the start that has ended before looping was turned on.
+    pub(super) fn loop_ended(&mut self) -> Result<()> {
+        let is_shown = self.ui_state.view == ViewId::LIVE;
+        if self.state.is_looping && self.ui_state.has_ended && is_shown {
+            return self.run_playback(&PlaybackAction::PlayPause);
+        }
+        Ok(())
     }
 
     pub(super) fn run_playback(&mut self, action: &PlaybackAction) -> Result<()> {

@@ -82,7 +82,6 @@ impl Core {
             self.ui_state.queue = QueueShown::default();
             let (level, text) = summary(&std::mem::take(&mut self.queue.ended));
             self.ui_state.say(level, text);
-            self.run_action(Action::Record(RecordAction::List));
         }
     }
 
@@ -133,7 +132,11 @@ impl Core {
             recording.total = progress.total;
         }
         self.ui_state.queue.is_stopping = running.is_stopping;
-        self.ui_state.queue.progress = progress;
+        let shown = std::mem::replace(&mut self.ui_state.queue.progress, progress);
+        if shown.tap.is_none() && self.ui_state.queue.progress.tap.is_some() {
+            // The recording's folder exists from its first frame on.
+            self.run_action(Action::Record(RecordAction::List));
+        }
     }
 
     fn file_ended(&mut self, outcome: Result<FileOutcome>) {
@@ -144,5 +147,6 @@ impl Core {
             .recording
             .take_if(|r| r.is_file && r.source == file);
         self.queue.ended.push(ended(&file, outcome));
+        self.run_action(Action::Record(RecordAction::List));
     }
 }

@@ -21,6 +21,7 @@ use crate::gui::tasks::TaskResult;
 use crate::gui::titles::{folder_name, frames_text};
 use crate::gui::ui_state::{Annotating, Level, Recording};
 use crate::gui::{trained, widgets};
+use crate::words::counted;
 
 impl Core {
     pub(super) fn run_record(&mut self, action: RecordAction) -> Result<()> {
@@ -31,7 +32,9 @@ impl Core {
             RecordAction::StartStop => self.start_recording(),
             RecordAction::List => {
                 let folder = self.recordings_folder();
-                let list = move || TaskResult::Recordings(sessions_in(&folder));
+                self.n_listings += 1;
+                let serial = self.n_listings;
+                let list = move || TaskResult::Recordings(serial, sessions_in(&folder));
                 self.workers.push(self.tasks.task("recordings list", list)?);
                 Ok(())
             }
@@ -148,7 +151,7 @@ impl Core {
         let path = self.recordings_folder().join(name);
         let save = move || {
             let picture = presented.drawn(&FramePool::new());
-            TaskResult::Saved(save_png(&picture, &path).map(|()| path))
+            TaskResult::Saved(save_png(&picture, &path).map(|()| vec![path]))
         };
         self.workers.push(self.tasks.task("snapshot", save)?);
         Ok(())
@@ -260,11 +263,17 @@ impl Core {
             return;
         };
         let frames = shown.progress.frames;
+        let model = shown.model.clone();
         self.annotation = None;
         self.ui_state.annotating = None;
         match outcome {
             Ok(video) => {
-                let text = format!("Annotated {frames} frames: {}", video.display());
+                let text = format!(
+                    "Annotated {} with {model}: {} and its poses, in {}",
+                    counted(frames, "frame"),
+                    folder_name(&video),
+                    video.parent().unwrap_or(Path::new("")).display()
+                );
                 self.ui_state.say(Level::Info, text);
                 self.run_action(Action::Record(RecordAction::List));
             }

@@ -30,7 +30,11 @@ impl Core {
                 self.workers.push(self.tasks.choose_file(folder)?);
                 self.ui_state.is_choosing = true;
             }
-            SourceAction::EditPath(path) => self.state.path = path,
+            SourceAction::EditPath(path) => {
+                self.state.path = path;
+                self.ui_state.is_path_edited = true;
+            }
+            SourceAction::LeavePath => self.ui_state.is_path_edited = false,
             SourceAction::OpenPath => self.ask_to_open(self.state.path.trim().to_owned()),
             SourceAction::OpenRecent(path) => self.ask_to_open(path),
             SourceAction::ForgetRecent => self.state.recent.clear(),
@@ -41,6 +45,7 @@ impl Core {
                     self.pipeline.stop_recording()?;
                 }
                 self.pipeline.close_source();
+                self.show_path("");
                 self.ui_state.source = None;
                 self.ui_state.wanted_source = None;
                 self.ui_state.running_source = None;
@@ -61,6 +66,7 @@ impl Core {
             SourceAction::Loop(is_on) => {
                 self.state.is_looping = is_on;
                 self.look_changed();
+                return self.loop_ended();
             }
         }
         Ok(())
@@ -74,12 +80,28 @@ impl Core {
 
     /// Returns the source for a path or source text; a path joins the recent list once it is open.
     pub(in crate::gui) fn choose(&mut self, path: String) -> SourceChoice {
-        // Source texts such as `camera:0` are not paths.
-        let is_path = SourceSpec::parse(&path).is_ok_and(|s| *s.argument() == *path);
-        self.opening_path = is_path.then(|| absolute(&path));
+        self.opening_path = is_path(&path).then(|| absolute(&path));
         let name = Path::new(&path).file_name();
         let label = name.map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned());
         SourceChoice { label, spec: path }
+    }
+
+    /// Shows in the path field what is being opened, unless the user is editing the field.
+    pub(in crate::gui) fn show_path(&mut self, spec: &str) {
+        if self.ui_state.is_path_edited {
+            return;
+        }
+        // A recording's folder can be opened by its path as well.
+        let path = spec.strip_prefix("recording:").unwrap_or(spec);
+        let is_shown = is_path(path) && self.gui.sample_clip.as_deref() != Some(path);
+        self.state.path = if is_shown { path } else { "" }.to_owned();
+    }
+
+    /// Shows the path of the live view's source in the path field.
+    pub(in crate::gui) fn show_live_path(&mut self) {
+        let source = self.ui_state.wanted_source.as_ref();
+        let spec = source.map_or_else(String::new, |source| source.spec.clone());
+        self.show_path(&spec);
     }
 
     /// Opens a source in the live view.
@@ -101,6 +123,7 @@ impl Core {
             .state
             .camera_format(&choice.spec, &choice.label)
             .copied();
+        self.show_path(&choice.spec);
         self.ui_state.wanted_source = Some(choice);
         self.ui_state.is_opening = true;
         self.ui_state.is_playing = true;
@@ -187,6 +210,11 @@ impl Core {
             Err(error) => tracing::warn!(%error, "recent files are not looked for"),
         }
     }
+}
+
+/// Returns whether a source text is a path; texts such as `camera:0` are not.
+fn is_path(text: &str) -> bool {
+    SourceSpec::parse(text).is_ok_and(|spec| *spec.argument() == *text)
 }
 
 /// Returns the path as an absolute path.

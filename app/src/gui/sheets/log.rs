@@ -9,6 +9,7 @@ use crate::gui::action::WindowAction;
 use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
 use crate::gui::{theme, widgets};
+use crate::words::counted;
 
 /// Selectable levels, least verbose first.
 const LEVELS: [(Level, &str); 4] = [
@@ -54,7 +55,8 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
             }
             ui.ctx().copy_text(text);
         }
-        let text = format!("{} of {} lines", lines.len(), ui_state.log.len());
+        let all = counted(ui_state.log.len() as u64, "line");
+        let text = format!("{} of {all}", lines.len());
         ui.label(RichText::new(text).small().color(theme::WEAK));
     });
     if lines.is_empty() {

@@ -8,11 +8,14 @@ mod send;
 mod settings;
 mod welcome;
 
-use eframe::egui::{Button, Context, Frame, Id, Label, Modal, RichText, Ui};
+use eframe::egui::{Button, Context, Frame, Id, Label, Modal, RichText, ScrollArea, Ui};
 
 use crate::gui::action::{Sheet, WindowAction};
 use crate::gui::sheets::send::send;
 use crate::gui::view::PanelContext;
+
+/// Height of a sheet's title, button and margins in points.
+const CHROME: f32 = 150.0;
 
 /// Shows the open sheet, if any; Escape or a click outside closes it.
 pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
@@ -41,7 +44,16 @@ pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
                 ui.add(Label::new(RichText::new(title).heading().strong()).selectable(false));
             });
             ui.add_space(4.0);
-            show(ui, cx);
+            if matches!(sheet, Sheet::About | Sheet::Welcome | Sheet::Settings) {
+                // The other sheets have a list that scrolls.
+                let height = (ctx.content_rect().height() - CHROME).max(80.0);
+                ScrollArea::vertical()
+                    .max_height(height)
+                    .auto_shrink([false, true])
+                    .show(ui, |ui| show(ui, cx));
+            } else {
+                show(ui, cx);
+            }
             if sheet != Sheet::Palette {
                 ui.add_space(8.0);
                 let close = Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0));

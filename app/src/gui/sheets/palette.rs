@@ -12,6 +12,7 @@ use crate::gui::commands::{commands, fit_command};
 use crate::gui::sheets::send::send;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
+use crate::gui::views::VIEWS;
 
 /// Height of the list in points, if the window is tall enough.
 const LIST: f32 = 360.0;
@@ -35,10 +36,13 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
 
     let mut found: Vec<_> = commands(cx)
         .into_iter()
-        .filter_map(|c| Some((fit_command(&c, &search, cx.gui)?, c)))
+        .filter_map(|c| Some((fit_command(&c, &search)?, c)))
         .collect();
-    // Stable sort: commands with equal scores keep the table's order.
-    found.sort_by_key(|(score, _)| Reverse(*score));
+    let own = VIEWS.iter().find(|spec| spec.id == cx.ui_state.view);
+    let own = own.and_then(|spec| spec.group);
+    // Commands with equal scores: those of the active view, then in the table's order.
+    let is_searched = !search.trim().is_empty();
+    found.sort_by_key(|(score, c)| (Reverse(*score), is_searched && Some(c.group) != own));
     let row_id = Id::unique("palette row");
     let mut row = ui.data(|d| d.get_temp::<usize>(row_id)).unwrap_or(0);
     if field.changed() {

@@ -155,6 +155,14 @@ pub fn set_data(config: &mut TrainConfig, role: Role, data: Option<DataConfig>) 
     }
 }
 
+/// Returns the number of steps of a training on this many people.
+pub fn n_steps(config: &TrainConfig, people: usize) -> u64 {
+    let weight = config.data.first().map_or(1.0, |data| data.people.weight);
+    let inputs = (people as f64 * weight).round() as u64;
+    // An incomplete batch is carried over to the next epoch; fewer people than a batch form one.
+    config.epochs * (inputs / config.batch_size.max(1) as u64).max(1)
+}
+
 /// Returns the number of cores of this machine.
 pub fn n_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

@@ -143,29 +143,32 @@ impl Pane {
 }
 
 impl ExportPlan {
-    /// Writes the files; returns the path of the first.
+    /// Writes the files; returns their paths, for NumPy those of the folders.
     ///
     /// # Errors
     /// If a file or its folder cannot be written.
-    pub fn write(self) -> Result<PathBuf> {
+    pub fn write(self) -> Result<Vec<PathBuf>> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(poselens_engine::Error::io("create", folder))?;
         }
-        match self.form {
-            Form::Png => save_png(&self.drawn(), &self.path)?,
-            Form::Safetensors => {
-                for (i, pane) in self.panes.iter().enumerate() {
-                    write_safetensors(&pane.answer(), &self.beside(i))?;
-                }
-            }
-            Form::Npy => {
-                for (i, pane) in self.panes.iter().enumerate() {
-                    write_npy(&pane.answer(), &self.beside(i))?;
-                }
-            }
-        }
-        Ok(self.path)
+        let write = |pane: &Pane, path: &Path| match self.form {
+            Form::Png => save_png(&self.drawn(), path),
+            Form::Safetensors => write_safetensors(&pane.answer(), path),
+            Form::Npy => write_npy(&pane.answer(), path).map(drop),
+        };
+        // An image shows all panes.
+        let n = match self.form {
+            Form::Png => 1,
+            Form::Safetensors | Form::Npy => self.panes.len(),
+        };
+        let panes = self.panes.iter().take(n).enumerate();
+        panes
+            .map(|(i, pane)| {
+                let path = self.beside(i);
+                write(pane, &path).map(|()| path)
+            })
+            .collect()
     }
 
     /// Returns the path of model `i`: the first has the chosen name, the second has its model's

@@ -2,9 +2,12 @@
 
 use eframe::egui::Key;
 use poselens_engine::output::RegionOutput;
+use poselens_shaders::view::Zoom;
 
 use crate::gui::action::inspect::{Form, InspectAction};
-use crate::gui::action::{Action, ModelAction, OverlayAction, PlaybackAction, RecordAction};
+use crate::gui::action::{
+    Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, StageAction,
+};
 use crate::gui::command::{Command, FixedCommand, Group, key};
 use crate::gui::state::inspect::{Choices, Pick, What};
 use crate::gui::titles::joint_title;
@@ -12,6 +15,7 @@ use crate::gui::trained;
 use crate::gui::view::PanelContext;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::Inspect;
+use crate::gui::zoom::magnified;
 
 /// Group under which this view's commands are listed.
 pub const GROUP: Group = Group::new("Inspect", 50);
@@ -25,7 +29,7 @@ pub const COMMANDS: &[FixedCommand] = &[(
 )];
 
 /// Translates `action` for single frames; `None` disables it.
-pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
+pub fn meaning(action: Action, choices: &Choices, zoom: Zoom) -> Option<Action> {
     let action = match action {
         Action::Playback(PlaybackAction::Step(n)) => InspectAction::Step(n),
         Action::Playback(PlaybackAction::First) => InspectAction::Step(i64::MIN),
@@ -36,6 +40,8 @@ pub fn meaning(action: Action, choices: &Choices) -> Option<Action> {
         Action::Overlay(OverlayAction::Toggle(name)) => toggled(&name, choices)?,
         Action::Overlay(OverlayAction::NextMap(n)) => InspectAction::Next(n),
         Action::Model(ModelAction::Choose(name)) => InspectAction::Model(0, Some(name)),
+        Action::Stage(StageAction::Zoom(zoom)) => InspectAction::Zoom(zoom),
+        Action::Stage(StageAction::ZoomBy(factor)) => InspectAction::Zoom(magnified(zoom, factor)),
         Action::Record(RecordAction::Snapshot) => InspectAction::Export(Form::Png),
         Action::Playback(_) | Action::Overlay(_) | Action::Record(RecordAction::StartStop) => {
             return None;

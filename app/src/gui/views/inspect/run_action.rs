@@ -115,6 +115,7 @@ impl Inspect {
         self.pick = None;
         self.is_stale = true;
         self.zoom = Zoom::WHOLE;
+        core.show_path(&file.spec);
         core.ui_state.status = None;
         Ok(())
     }

@@ -5,7 +5,8 @@ use poselens_engine::output::{Direction, RegionOutput};
 
 use crate::gui::action::inspect::{Form, InspectAction};
 use crate::gui::action::{Action, SourceAction};
-use crate::gui::context::sample_clip;
+use crate::gui::context::{approach_note, sample_clip};
+use crate::gui::path_field::path_field_ui;
 use crate::gui::state::inspect::{Choices, Pick, What};
 use crate::gui::titles::{joint_title, sentence};
 use crate::gui::views::inspect::compare::compare_ui;
@@ -22,17 +23,8 @@ pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 open_row_ui(ui, cx);
             });
         });
-        let mut path = cx.state.path.clone();
-        let field = egui::TextEdit::singleline(&mut path)
-            .hint_text("…or a path")
-            .desired_width(f32::INFINITY);
-        let response = ui.add(field).accessible_name("Path");
-        let is_entered = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-        if response.changed() {
-            cx.actions
-                .push(Action::Source(SourceAction::EditPath(path)));
-        }
-        if is_entered {
+        let (path, width) = (&cx.state.path, ui.available_width());
+        if path_field_ui(ui, path, width, cx.ui_state, cx.actions) && !path.trim().is_empty() {
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }
     });
@@ -101,6 +93,15 @@ pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 cx.actions
                     .push(Action::Inspect(InspectAction::Model(slot, name)));
             }
+        }
+        let notes =
+            cx.view.slots.iter().filter_map(|model_slot| {
+                approach_note(model_slot.wanted.as_deref()?, &cx.gui.models)
+            });
+        let mut notes: Vec<_> = notes.collect();
+        notes.dedup();
+        for note in notes {
+            weak_ui(ui, &note);
         }
         compare_ui(ui, cx);
     });
@@ -292,6 +293,10 @@ fn query_key_ui(ui: &mut Ui, model_slot: &ModelSlot, choices: &mut Choices) {
         }
         None if model_slot.shown.hint.is_some() => weak_ui(ui, "Pick a joint or a pixel."),
         None => weak_ui(ui, "Computing…"),
+    }
+    if let Some(map) = &model_slot.shown.map {
+        let title = sentence(&map.title);
+        weak_ui(ui, &format!("{title}. {}.", map.kind.meaning()));
     }
 }
 

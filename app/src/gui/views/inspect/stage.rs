@@ -117,8 +117,12 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
     if let Some(point) = under {
         let text = numbers::under(model_slot, inspect.pick.as_ref(), point);
         let text = RichText::new(text).font(theme::number_font(12.5));
-        ui.add(Label::new(text.color(theme::TEXT)).selectable(false))
-            .on_hover_text("Under the pointer: pixel, map value, heatmap value");
+        ui.add(
+            Label::new(text.color(theme::TEXT))
+                .truncate()
+                .selectable(false),
+        )
+        .on_hover_text("Under the pointer: pixel, map value, heatmap value");
     } else if let Some(map) = &model_slot.shown.map {
         let text = RichText::new(format!("{}: {}", map.name, map.title)).color(theme::WEAK);
         ui.add(Label::new(text).truncate().selectable(false));

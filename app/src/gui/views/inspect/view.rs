@@ -104,7 +104,7 @@ impl AppView for Inspect {
     }
 
     fn meaning(&self, action: Action, state: &AppState) -> Option<Action> {
-        meaning(action, &state.inspect)
+        meaning(action, &state.inspect, self.zoom)
     }
 
     fn attached(&mut self, render: Option<&RenderState>, _core: &Core) -> Result<()> {
@@ -114,11 +114,13 @@ impl AppView for Inspect {
 
     fn opened(&mut self, core: &mut Core) -> Result<()> {
         core.hold_live();
+        if core.ui_state.presented.is_some() {
+            core.show_live_path();
+        }
         self.start_inspecting(core)
     }
 
     fn open_path(&mut self, path: String, core: &mut Core) -> Result<()> {
-        core.state.path.clone_from(&path);
         let file = core.choose(path);
         self.open_file(&file, core)
     }

@@ -6,8 +6,14 @@ use eframe::egui::{self, Align, Button, Label, Layout, RichText, Spinner, Ui};
 use poselens_engine::source::SourceStatus;
 
 use crate::gui::action::{Action, SourceAction};
-use crate::gui::theme;
+use crate::gui::view::card_rect;
 use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, widgets};
+
+/// Size of the buttons in points.
+const BUTTON: egui::Vec2 = egui::vec2(150.0, 34.0);
+/// Width in points below which a card is narrow.
+const NARROW: f32 = 320.0;
 
 pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let name = cx.ui_state.source.as_ref().map_or("camera", |s| &s.name);
@@ -32,25 +38,27 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let area = ui.max_rect();
     ui.painter()
         .rect_filled(area, 0.0, theme::STAGE.gamma_multiply(0.75));
-    let size = egui::vec2(480.0_f32.min(area.width() - 32.0), 150.0);
-    let card = egui::Rect::from_center_size(area.center(), size);
+    let width = 480.0_f32.min(area.width() - 32.0);
+    // The text takes more lines in a narrow card, which leaves no room for the spinner.
+    let is_narrow = width < NARROW;
+    let text_height = if is_narrow { 140.0 } else { 120.0 };
+    let height = text_height + widgets::button_pair_height(ui, BUTTON, width);
+    let size = egui::vec2(width, height);
     let mut ui = ui.new_child(
         egui::UiBuilder::new()
-            .max_rect(card)
+            .max_rect(card_rect(area, size))
             .layout(Layout::top_down(Align::Center)),
     );
     let title = RichText::new(format!("No frames from {name}"));
     ui.add(Label::new(title.heading().strong()).selectable(false));
     ui.add(Label::new(RichText::new(text).color(theme::TEXT)).selectable(false));
     ui.add_space(8.0);
-    if is_trying {
+    if is_trying && !is_narrow {
         ui.add(Spinner::new().size(18.0));
         ui.add_space(4.0);
     }
-    let size = egui::vec2(150.0, 34.0);
-    let row = egui::vec2(2.0 * size.x + 8.0, size.y);
-    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
-        let again = Button::new("Connect again").min_size(size);
+    widgets::button_pair_ui(&mut ui, BUTTON, |ui| {
+        let again = Button::new("Connect again").min_size(BUTTON);
         if let Some(wanted) = &cx.ui_state.wanted_source
             && ui
                 .add(again)
@@ -61,7 +69,7 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             cx.actions.push(Action::Source(open));
         }
         if ui
-            .add(Button::new("Release it").min_size(size))
+            .add(Button::new("Release it").min_size(BUTTON))
             .on_hover_text("Closes this camera; choose another source at the right")
             .clicked()
         {

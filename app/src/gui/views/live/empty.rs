@@ -7,11 +7,18 @@ use eframe::egui::{self, Align, Button, Label, Layout, RichText, Ui};
 use crate::gui::action::{Action, SourceAction};
 use crate::gui::command::{Command, recent};
 use crate::gui::context::sample_clip;
-use crate::gui::theme;
+use crate::gui::view::{MESSAGE, card_rect};
 use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, widgets};
 
 /// Number of recent files offered here; the menu has the others.
 const N_RECENT_SHOWN: usize = 5;
+/// Size of the buttons in points.
+const BUTTON: egui::Vec2 = egui::vec2(190.0, 36.0);
+/// Heights in points: of the text, of the heading of the recent files, and of each file.
+const CARD: f32 = 134.0;
+const HEADING: f32 = 34.0;
+const ROW: f32 = 30.0;
 
 /// Shows the first steps while there is no frame.
 pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
@@ -42,55 +49,51 @@ pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
     let area = ui.max_rect();
     let recent = recent(cx.state, cx.ui_state);
-    let rows = cx.state.recent.len().min(N_RECENT_SHOWN) as f32;
-    let height = 170.0 + if rows > 0.0 { 34.0 + 30.0 * rows } else { 0.0 };
-    let size = egui::vec2(440.0_f32.min(area.width() - 32.0), height);
-    let card = egui::Rect::from_center_size(area.center(), size);
+    let width = 440.0_f32.min(area.width() - 32.0);
+    let card = CARD + widgets::button_pair_height(ui, BUTTON, width);
+    let room = area.height() - card - HEADING - MESSAGE;
+    let n_fitting = (room / ROW).max(0.0) as usize;
+    let n = cx.state.recent.len().min(N_RECENT_SHOWN).min(n_fitting);
+    let height = card + if n > 0 { HEADING + ROW * n as f32 } else { 0.0 };
+    let size = egui::vec2(width, height);
     let mut ui = ui.new_child(
         egui::UiBuilder::new()
-            .max_rect(card)
+            .max_rect(card_rect(area, size))
             .layout(Layout::top_down(Align::Center)),
     );
     ui.add(Label::new(RichText::new(title).heading().strong()).selectable(false));
     ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
     ui.add_space(14.0);
-    let size = egui::vec2(190.0, 36.0);
-    let row = 2.0 * size.x + 8.0;
-    ui.allocate_ui_with_layout(
-        egui::vec2(row, size.y),
-        Layout::left_to_right(Align::Center),
-        |ui| {
-            let primary = Button::new(RichText::new("Open a video…").color(theme::STAGE).strong())
-                .fill(theme::LEFT)
-                .min_size(size);
-            if ui
-                .add_enabled(!ui_state.is_choosing, primary)
-                .on_hover_text("Your own video or image (Ctrl+O)")
+    widgets::button_pair_ui(&mut ui, BUTTON, |ui| {
+        let primary = Button::new(RichText::new("Open a video…").color(theme::STAGE).strong())
+            .fill(theme::LEFT)
+            .min_size(BUTTON);
+        if ui
+            .add_enabled(!ui_state.is_choosing, primary)
+            .on_hover_text("Your own video or image (Ctrl+O)")
+            .clicked()
+        {
+            send(cx, SourceAction::OpenDialog);
+        }
+        if let Some(clip) = sample_clip(cx.gui)
+            && ui
+                .add(Button::new("Play the sample clip").min_size(BUTTON))
+                .on_hover_text("A short bundled clip")
                 .clicked()
-            {
-                send(cx, SourceAction::OpenDialog);
-            }
-            if let Some(clip) = sample_clip(cx.gui)
-                && ui
-                    .add(Button::new("Play the sample clip").min_size(size))
-                    .on_hover_text("A short bundled clip")
-                    .clicked()
-            {
-                send(cx, SourceAction::Open(clip));
-            }
-        },
-    );
-    recent_ui(&mut ui, recent, cx);
+        {
+            send(cx, SourceAction::Open(clip));
+        }
+    });
+    recent_ui(&mut ui, recent, n, cx);
 }
 
-/// Shows the most recently opened files; missing ones are disabled.
-fn recent_ui(ui: &mut Ui, recent: Vec<Command>, cx: &mut LiveContext<'_>) {
-    if recent.is_empty() {
+/// Shows the `n` most recently opened files; missing ones are disabled.
+fn recent_ui(ui: &mut Ui, recent: Vec<Command>, n: usize, cx: &mut LiveContext<'_>) {
+    if n == 0 {
         return;
     }
     ui.add_space(14.0);
     ui.add(Label::new(RichText::new("Opened before").small().color(theme::WEAK)).selectable(false));
-    let n = cx.state.recent.len().min(N_RECENT_SHOWN);
     for (command, path) in recent.into_iter().zip(&cx.state.recent).take(n) {
         let name = Path::new(path).file_name();
         let name = name.map_or(path.clone(), |n| n.to_string_lossy().into_owned());

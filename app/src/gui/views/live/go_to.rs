@@ -7,12 +7,16 @@ use crate::gui::{theme, widgets};
 
 const FONT_SIZE: f32 = 13.0;
 
-/// Shows the frame's number, counted from 0; returns the seek target if one was entered.
-pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
+/// Shows the frame's number, counted from 0, if the row has room for it and for `reserved` points
+/// more; returns the seek target if one was entered.
+pub fn go_to_ui(ui: &mut Ui, frame: u64, reserved: f32) -> Option<SeekTo> {
     let id = Id::unique("place");
     let typed = ui.data(|d| d.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| format!("frame {frame}"));
     let width = field_width(ui, &text);
+    if width + reserved > ui.available_width() {
+        return None;
+    }
     let field = TextEdit::singleline(&mut text)
         .id(id.with("field"))
         .font(theme::number_font(FONT_SIZE))
@@ -42,11 +46,8 @@ pub fn go_to_ui(ui: &mut Ui, frame: u64) -> Option<SeekTo> {
 fn field_width(ui: &Ui, text: &str) -> f32 {
     const MIN_WIDTH: f32 = 86.0;
     const MARGINS: f32 = 32.0;
-    let font = theme::number_font(FONT_SIZE);
-    let galley = ui
-        .painter()
-        .layout_no_wrap(text.to_owned(), font, theme::TEXT);
-    (galley.size().x + MARGINS).max(MIN_WIDTH)
+    let width = widgets::text_width(ui, text, theme::number_font(FONT_SIZE));
+    (width + MARGINS).max(MIN_WIDTH)
 }
 
 /// Parses a frame (`12`, `frame 12`) or a time (`0:01.5`, `1.5`, `1 s`).

@@ -1,20 +1,29 @@
-//! Frame rate and latency over the image.
+//! Frame rate and latency over the image, and next to or below them the note about the prediction.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use eframe::egui::{self, Color32, RichText, Ui};
+use eframe::egui::{self, Color32, RichText, TextStyle, Ui};
 use poselens_engine::output::Stage;
+use poselens_engine::source::SourceStatus;
 
-use crate::gui::theme;
+use crate::gui::views::live::notes::notes_ui;
 use crate::gui::views::live::state::LiveContext;
+use crate::gui::{theme, widgets};
 
 /// Latency above which users notice that the image lags.
 const NOTICEABLE: Duration = Duration::from_millis(150);
 
+/// Distance from the edges of the stage in points.
+const MARGIN: f32 = 12.0;
+/// Distance between two figures in points.
+const SPACING: f32 = 18.0;
+
 pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let stats = &cx.ui_state.stats;
-    let Some(presented) = &cx.ui_state.presented else {
+    // Without frames there are no figures, and the connection's card needs the room.
+    let is_delivering = cx.ui_state.source_status == SourceStatus::Ok;
+    let Some(presented) = cx.ui_state.presented.as_ref().filter(|_| is_delivering) else {
         return;
     };
     let mut stages = String::new();
@@ -28,21 +37,21 @@ pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         Some(p50) if p50 > NOTICEABLE => theme::RIGHT,
         _ => theme::TEXT,
     };
-    ui.add_space(12.0);
-    ui.horizontal(|ui| {
-        ui.add_space(12.0);
-        egui::Frame::new()
+    let area = ui.max_rect().shrink(MARGIN);
+    let figures = ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
+        let frame = egui::Frame::new()
             .fill(Color32::from_black_alpha(170))
             .corner_radius(8)
-            .inner_margin(egui::Margin::symmetric(12, 7))
-            .show(ui, |ui| {
-                ui.spacing_mut().item_spacing = egui::vec2(18.0, 4.0);
-                ui.vertical(|ui| {
-                    ui.horizontal(|ui| figures_ui(ui, cx, &stages, latency_color));
-                    devices_ui(ui, cx);
-                });
+            .inner_margin(egui::Margin::symmetric(12, 7));
+        frame.show(ui, |ui| {
+            ui.spacing_mut().item_spacing = egui::vec2(SPACING, 4.0);
+            ui.vertical(|ui| {
+                ui.horizontal_wrapped(|ui| figures_ui(ui, cx, &stages, latency_color));
+                devices_ui(ui, cx);
             });
+        });
     });
+    notes_ui(ui, cx, area, figures.response.rect);
 }
 
 /// Shows frames per second, latency and dropped frames.
@@ -112,9 +121,21 @@ fn devices_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
         .on_hover_text(help);
 }
 
+/// Shows a figure, on the next line if this one has no room for it.
 fn figure_ui(ui: &mut Ui, name: &str, value: String, unit: &str, color: Color32) -> egui::Response {
+    const GAP: f32 = 5.0;
+    let small = TextStyle::Small.resolve(ui.style());
+    let parts = [
+        (name, small.clone()),
+        (&*value, theme::number_font(13.0)),
+        (unit, small),
+    ];
+    let widths = parts.map(|(text, font)| widgets::text_width(ui, text, font));
+    if widths.iter().sum::<f32>() + 2.0 * GAP > ui.available_size_before_wrap().x {
+        ui.end_row();
+    }
     ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 5.0;
+        ui.spacing_mut().item_spacing.x = GAP;
         let small = |text: &str| RichText::new(text).small().color(theme::WEAK);
         let show = |ui: &mut Ui, text| ui.add(egui::Label::new(text).selectable(false));
         show(ui, small(name));

@@ -3,35 +3,54 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Align, Color32, Id, Label, Layout, RichText, Ui};
-use poselens_engine::output::Approach;
+use eframe::egui::{
+    self, Align, Color32, Id, Label, Layout, Rect, RichText, TextStyle, Ui, UiBuilder,
+};
 
-use crate::gui::context::approach;
+use crate::gui::context::approach_note;
 use crate::gui::prediction_note::prediction_note;
 use crate::gui::views::live::state::LiveContext;
-use crate::gui::{theme, trained};
+use crate::gui::{theme, widgets};
 
 /// Delay before a missing person is reported, because detections often drop out for a frame or two.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// Display time of notes on permanent properties of a network.
 const ONCE: Duration = Duration::from_secs(12);
-/// Shows the note.
-pub fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+/// Margin of the note's frame in points.
+const MARGIN: egui::Vec2 = egui::vec2(10.0, 5.0);
+/// Width from which a note is wrapped rather than moved below the figures.
+const WRAPPED: f32 = 220.0;
+/// Distance from the figures in points.
+const GAP: f32 = 8.0;
+
+/// Shows the note at the right edge of `area`, or below the `figures` at its left edge if there is
+/// no room beside them.
+pub fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, area: Rect, figures: Rect) {
     let Some(text) = note(ui, cx) else {
         return;
     };
-    let area = ui.max_rect().shrink(12.0);
-    let layout = Layout::top_down(Align::Max);
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(area).layout(layout));
-    egui::Frame::new()
-        .fill(Color32::from_black_alpha(170))
-        .corner_radius(8)
-        .inner_margin(egui::Margin::symmetric(10, 5))
-        .show(&mut ui, |ui| {
-            ui.set_max_width(0.4 * area.width());
+    let font = TextStyle::Small.resolve(ui.style());
+    let width = widgets::text_width(ui, &text, font) + 2.0 * MARGIN.x;
+    let mut place = area;
+    place.min.x = figures.right() + GAP;
+    let mut align = Align::Max;
+    if place.width() < width.min(WRAPPED) {
+        place = area;
+        place.min.y = figures.bottom() + GAP;
+        align = Align::Min;
+    }
+    let layout = Layout::top_down(align);
+    ui.scope_builder(UiBuilder::new().max_rect(place).layout(layout), |ui| {
+        let frame = egui::Frame::new()
+            .fill(Color32::from_black_alpha(170))
+            .corner_radius(8)
+            .inner_margin(MARGIN);
+        frame.show(ui, |ui| {
+            ui.set_max_width(place.width() - 2.0 * MARGIN.x);
             let text = RichText::new(text).small().color(theme::TEXT);
             ui.add(Label::new(text).selectable(false));
         });
+    });
 }
 
 fn note(ui: &Ui, cx: &LiveContext<'_>) -> Option<String> {
@@ -49,19 +68,7 @@ fn note(ui: &Ui, cx: &LiveContext<'_>) -> Option<String> {
     }
     since(ui, "said", "");
     let model = cx.ui_state.model.as_ref()?;
-    if approach(model) != Some(Approach::TopDown) {
-        return None;
-    }
-    let all = cx
-        .gui
-        .models
-        .iter()
-        .filter(|m| m.approach() == Some(Approach::BottomUp));
-    let title = trained::title(model);
-    let text = match all.map(|m| trained::title(&m.name)).next() {
-        Some(other) => format!("{title} follows one person; {other} finds several people"),
-        None => format!("{title} follows one person at a time"),
-    };
+    let text = approach_note(model, &cx.gui.models)?;
     let since = since(ui, "once", &format!("{model} {}", presented.source.name));
     let left = ONCE.checked_sub(since)?;
     ui.ctx().request_repaint_after(left);

@@ -1,12 +1,12 @@
 //! The source panel.
 
-use eframe::egui::{self, Button, RichText, Spinner, TextEdit, Ui};
-
-use poselens_engine::source::camera::CameraFormat;
+use eframe::egui::{self, Button, RichText, Spinner, Ui};
 
 use crate::gui::action::{Action, SourceAction};
 use crate::gui::context::{SourceChoice, sample_clip};
 use crate::gui::icons::Icon;
+use crate::gui::path_field::path_field_ui;
+use crate::gui::titles::format_text;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
@@ -85,13 +85,6 @@ fn format_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
 }
 
-/// Formats as `1280 × 720, 30 fps, MJPEG`.
-fn format_text(format: &CameraFormat) -> String {
-    let CameraFormat { size, pixels, .. } = format;
-    let rate = format.rate_text();
-    format!("{} × {}, {rate}, {pixels}", size.width, size.height)
-}
-
 fn buttons_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
         let dialog = Button::new("Open file…").min_size(egui::vec2(112.0, 28.0));
@@ -131,21 +124,9 @@ fn buttons_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 
 fn path_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
-        let mut path = cx.state.path.clone();
         let width = (ui.available_width() - 64.0).max(60.0);
-        let field = ui
-            .add(
-                TextEdit::singleline(&mut path)
-                    .hint_text("Path of a file or folder")
-                    .margin(egui::Margin::symmetric(8, 6))
-                    .desired_width(width - 16.0),
-            )
-            .on_hover_text("Path of a video, an image or a folder of images; Enter opens it")
-            .accessible_name("Path");
-        if field.changed() {
-            send(cx, SourceAction::EditPath(path));
-        }
-        let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        let path = &cx.state.path;
+        let is_entered = path_field_ui(ui, path, width, cx.ui_state, cx.actions);
         let rest = egui::vec2(ui.available_width(), 30.0);
         let button = ui
             .add_enabled(

@@ -1,7 +1,7 @@
 //! The transport along the bottom: timeline, playback, stepping, snapshots, recording.
 
-use eframe::egui::{self, Align, Button, ComboBox, Label, Layout, RichText, Slider, Ui};
-use poselens_engine::source::{Extent, SeekTo};
+use eframe::egui::{self, Align, Button, ComboBox, Label, Layout, RichText, Slider, TextStyle, Ui};
+use poselens_engine::source::{Extent, SeekTo, SourceInfo};
 
 use crate::gui::action::{Action, PlaybackAction, RecordAction};
 use crate::gui::icons::Icon;
@@ -9,29 +9,41 @@ use crate::gui::ui_state::{Recording, SPEEDS};
 use crate::gui::views::live::go_to;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
+use crate::words::counted;
+
+/// Minimum width of the progress of a recording in points; in less room, only the tooltip of the
+/// recording button shows it.
+const MIN_PROGRESS: f32 = 80.0;
+/// Width kept free for the progress of a recording.
+const PROGRESS: f32 = 170.0;
 
 pub fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let has_source = cx.ui_state.source.is_some();
     ui.add_space(4.0);
     timeline_ui(ui, cx);
-    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+    let start = |ui: &mut Ui, cx: &mut LiveContext<'_>| {
         playback_ui(ui, cx, has_source);
         time_ui(ui, cx);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            record_ui(ui, cx, has_source);
-            let snapshot = Button::new("Snapshot").min_size(egui::vec2(0.0, 34.0));
-            if ui
-                .add_enabled(cx.ui_state.presented.is_some(), snapshot)
-                .on_hover_text("Saves the frame as PNG (Shift+Enter)")
-                .clicked()
-            {
-                cx.actions.push(Action::Record(RecordAction::Snapshot));
-            }
-            if let Some(recording) = &cx.ui_state.recording {
+        if let Some(recording) = &cx.ui_state.recording
+            && ui.available_width() > MIN_PROGRESS
+        {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 progress_ui(ui, recording);
-            }
-        });
-    });
+            });
+        }
+    };
+    let end = |ui: &mut Ui, cx: &mut LiveContext<'_>| {
+        record_ui(ui, cx, has_source);
+        let snapshot = Button::new("Snapshot").min_size(egui::vec2(0.0, 34.0));
+        if ui
+            .add_enabled(cx.ui_state.presented.is_some(), snapshot)
+            .on_hover_text("Saves the frame as PNG (Shift+Enter)")
+            .clicked()
+        {
+            cx.actions.push(Action::Record(RecordAction::Snapshot));
+        }
+    };
+    widgets::split_row_ui(ui, "transport", cx, start, end);
 }
 
 /// Returns the number of frames in the file, from its header or its index.
@@ -167,50 +179,60 @@ fn time_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         return;
     };
     let source = &presented.source;
-    let counted = cx.ui_state.extent.as_ref().filter(|e| e.is_complete);
-    let total = match (counted, source.n_frames, source.rate) {
-        _ if source.is_live => None,
-        (Some(extent), ..) => Some(extent.secs),
-        (None, Some(n), Some(rate)) if rate > 0.0 => Some(n as f64 / rate),
-        _ => None,
-    };
+    let font = theme::number_font(15.0);
+    let [body, small] = [TextStyle::Body, TextStyle::Small].map(|style| style.resolve(ui.style()));
+    let is_recording = cx.ui_state.recording.is_some();
+    let reserved = if is_recording { PROGRESS } else { 0.0 };
     ui.add_space(6.0);
     let number = |text: String, color| {
-        RichText::new(text)
-            .font(theme::number_font(15.0))
-            .color(color)
+        let text = RichText::new(text).font(font.clone()).color(color);
+        Label::new(text).selectable(false)
     };
     if let Some(review) = presented.review {
         let (back, held) = (review.secs_back, cx.ui_state.stats.held_secs);
-        let text = number(format!("-{back:.1} s"), theme::RIGHT);
-        ui.add(Label::new(text).selectable(false))
+        ui.add(number(format!("-{back:.1} s"), theme::RIGHT))
             .on_hover_text("Age of this frame");
         let text = format!("of {held:.0} s held");
-        ui.add(Label::new(RichText::new(text).color(theme::WEAK)).selectable(false));
+        widgets::fitting_label_ui(ui, &text, body, theme::WEAK, reserved);
         return;
     }
     let now = widgets::clock(presented.frame.time_secs);
-    ui.add(Label::new(number(now, theme::TEXT)).selectable(false))
+    ui.add(number(now, theme::TEXT))
         .on_hover_text("Time within the source");
-    if let Some(total) = total {
-        let text = number(format!("/ {}", widgets::clock(total)), theme::WEAK);
-        ui.add(Label::new(text).selectable(false));
+    let counted = cx.ui_state.extent.as_ref();
+    if let Some(secs) = last_secs(source, counted).filter(|_| !source.is_live) {
+        let text = format!("/ {}", widgets::clock(secs));
+        if let Some(label) = widgets::fitting_label_ui(ui, &text, font, theme::WEAK, reserved) {
+            label.on_hover_text("Time of the last frame");
+        }
     }
     if !source.is_live
-        && let Some(to) = go_to::go_to_ui(ui, presented.frame.id)
+        && let Some(to) = go_to::go_to_ui(ui, presented.frame.id, reserved)
     {
         send(cx, PlaybackAction::Seek(to));
     }
-    if cx.ui_state.recording.is_some() && !source.is_live && cx.ui_state.speed != 1.0 {
-        let text = RichText::new("recorded in real time").small();
-        ui.add(Label::new(text.color(theme::WEAK)).selectable(false));
-    }
     let state = match (cx.ui_state.has_ended, cx.ui_state.is_playing) {
-        (true, _) => "ended",
-        (false, false) => "paused",
-        (false, true) => return,
+        (true, _) => Some("ended"),
+        (false, false) => Some("paused"),
+        (false, true) => None,
     };
-    ui.add(Label::new(RichText::new(state).color(theme::RIGHT)).selectable(false));
+    if let Some(state) = state {
+        widgets::fitting_label_ui(ui, state, body, theme::RIGHT, reserved);
+    }
+    if is_recording && !source.is_live && cx.ui_state.speed != 1.0 {
+        let text = "recorded in real time";
+        widgets::fitting_label_ui(ui, text, small, theme::WEAK, reserved);
+    }
+}
+
+/// Returns the time of a file's last frame, so that the clock reaches it at the end: from the index
+/// or else from the header.
+fn last_secs(source: &SourceInfo, counted: Option<&Extent>) -> Option<f64> {
+    if let Some(extent) = counted.filter(|extent| extent.is_complete) {
+        return Some(extent.secs);
+    }
+    let rate = source.rate.filter(|rate| *rate > 0.0)?;
+    Some(source.n_frames?.checked_sub(1)? as f64 / rate)
 }
 
 fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
@@ -228,9 +250,15 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
     let button = Button::new((icon, RichText::new(text).color(color).strong()))
         .fill(fill)
         .min_size(egui::vec2(0.0, 34.0));
+    let help = match &cx.ui_state.recording {
+        Some(recording) => format!("{} (R)", progress_text(recording)),
+        None => {
+            "Writes the raw video, the annotated video and the poses to a folder (R)".to_owned()
+        }
+    };
     if ui
         .add_enabled(has_source || is_on, button)
-        .on_hover_text("Writes the raw video, the annotated video and the poses to a folder (R)")
+        .on_hover_text(help)
         .accessible_name(text)
         .clicked()
     {
@@ -238,12 +266,12 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
     }
 }
 
-fn progress_ui(ui: &mut Ui, recording: &Recording) {
+fn progress_text(recording: &Recording) -> String {
     let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
-    let text = match &recording.progress {
+    match &recording.progress {
         Some(p) => {
             let frames = match recording.total {
-                Some(total) => format!("{} of {total} frames", p.frames),
+                Some(total) => format!("{} of {}", p.frames, counted(total, "frame")),
                 None => format!(
                     "{} of {} annotated   {} dropped",
                     p.annotated, p.frames, p.drops
@@ -253,9 +281,11 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
         }
         None if recording.is_file => format!("{elapsed}   waiting for its turn"),
         None => format!("{elapsed}   waiting for a frame"),
-    };
-    ui.add_space(6.0);
-    let text = RichText::new(text).font(theme::number_font(12.5));
+    }
+}
+
+fn progress_ui(ui: &mut Ui, recording: &Recording) {
+    let text = RichText::new(progress_text(recording)).font(theme::number_font(12.5));
     let label = Label::new(text.color(theme::TEXT))
         .truncate()
         .selectable(false);
@@ -278,4 +308,37 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
 
 fn send(cx: &mut LiveContext<'_>, action: PlaybackAction) {
     cx.actions.push(Action::Playback(action));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the length of a file changes once its frames are counted, or the clock does not
+    /// reach it.
+    #[test]
+    fn the_length_is_the_time_of_the_last_frame() {
+        let source = SourceInfo {
+            name: "clip.mp4".to_owned(),
+            size: None,
+            rate: Some(25.0),
+            n_frames: Some(703),
+            is_live: false,
+        };
+        let counted = |is_complete| Extent {
+            frames: 703,
+            secs: 28.08,
+            share: None,
+            is_complete,
+            failure: None,
+        };
+        let texts = [None, Some(counted(false)), Some(counted(true))]
+            .map(|extent| last_secs(&source, extent.as_ref()).map(widgets::clock));
+        assert!(texts.iter().all(|text| text.as_deref() == Some("0:28.0")));
+        let unknown = SourceInfo {
+            n_frames: None,
+            ..source
+        };
+        assert_eq!(last_secs(&unknown, None), None);
+    }
 }

@@ -12,7 +12,6 @@ use crate::gui::views::live::connection::connection_ui;
 use crate::gui::views::live::empty::empty_ui;
 use crate::gui::views::live::hud::hud_ui;
 use crate::gui::views::live::model::model_ui;
-use crate::gui::views::live::notes::notes_ui;
 use crate::gui::views::live::overlay::overlay_ui;
 use crate::gui::views::live::recordings::recordings_ui;
 use crate::gui::views::live::source::source_ui;
@@ -26,8 +25,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     name: "Live",
     help: "The live view (I)",
     bottom_height: 84.0,
-    // Below the frame rate.
-    messages: MessagePlace::Below(84.0),
+    messages: MessagePlace::Below(0.0),
     group: None,
     commands: &[],
     make: |_| Box::new(Live::default()),
@@ -65,10 +63,6 @@ impl Panels for Live {
         },
         PanelSpec {
             place: Place::Stage,
-            show: notes_ui,
-        },
-        PanelSpec {
-            place: Place::Stage,
             show: connection_ui,
         },
     ];
@@ -86,7 +80,8 @@ impl AppView for Live {
     }
 
     fn opened(&mut self, core: &mut Core) -> Result<()> {
-        core.resume_live();
+        core.show_live_path();
+        core.resume_live()?;
         Ok(())
     }
 

@@ -101,6 +101,10 @@ impl Train {
                 return self.begin(Job::Resume { epochs, maybe_at }, folder, core);
             }
             TrainAction::Forget => core.state.train.at_work = None,
+            TrainAction::Use | TrainAction::KeepOld if self.progress.is_none() => {
+                let text = "there are no trained weights to decide on; open an earlier training";
+                core.ui_state.say(Level::Info, text);
+            }
             TrainAction::Use => self.use_weights(core),
             TrainAction::KeepOld => {
                 if let Some(Decision::Used(Some(before))) = self.decision.replace(Decision::Kept) {

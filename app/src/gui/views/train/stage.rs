@@ -14,7 +14,7 @@ use crate::gui::views::train::running::progress::TrainProgress;
 use crate::gui::views::train::setup::findings::report_ui;
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::{theme, trained};
-use crate::words::grouped;
+use crate::words::{counted, grouped_count};
 
 /// Shows the pages of the view.
 pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
@@ -107,9 +107,12 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             ui.label(RichText::new(format!("{title} was interrupted")).strong());
             note_ui(
                 ui,
-                format!("{done} of {all} epochs are done; it resumes exactly where it was saved."),
+                format!(
+                    "{done} of {} done; it resumes exactly where it was saved.",
+                    counted(all, "epoch")
+                ),
             );
-            ui.horizontal(|ui| {
+            ui.horizontal_wrapped(|ui| {
                 if ui
                     .add(main_button("Continue this training"))
                     .on_hover_text("With its original data and options")
@@ -187,7 +190,7 @@ fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
                 ui.add_space(6.0);
             }
             ui.add_space(8.0);
-            ui.horizontal(|ui| {
+            ui.horizontal_wrapped(|ui| {
                 let can = !cx.ui_state.is_choosing;
                 if ui
                     .add_enabled(can, main_button("Choose labels…"))
@@ -221,7 +224,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         note_ui(ui, "Choose training labels first.");
         return;
     }
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let is_busy = cx.view.is_previewing();
         let text = match &cx.view.batch {
             Some(batch) if batch.config == *config => "Next batch",
@@ -241,12 +244,12 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         if let Some(batch) = &cx.view.batch {
             let preview = &batch.preview;
             let text = format!(
-                "Batch {} of epoch {}: {} of its {} inputs; {} people in all",
+                "Batch {} of epoch {}: {} of its {}; {} in all",
                 preview.position.batch + 1,
                 preview.position.epoch + 1,
                 preview.shown,
-                preview.batch,
-                grouped(preview.people as u64)
+                counted(preview.batch as u64, "input"),
+                grouped_count(preview.people as u64, "person")
             );
             ui.label(text);
         }
@@ -267,6 +270,9 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         ui.add(Image::new((batch.texture.id(), size)).alt_text("Batch"));
     }
 }
+
+/// Width in points from which curves and people have room next to each other.
+const SIDE_BY_SIDE: f32 = 500.0;
 
 fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     if cx.view.is_opening() {
@@ -292,6 +298,12 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         outcome_ui(ui, cx, progress);
     }
     let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
+    if ui.available_width() < SIDE_BY_SIDE {
+        curves_ui(ui, cx, progress, height);
+        people_ui(ui, cx);
+        log_ui(ui, progress);
+        return;
+    }
     let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
     let gap = 20.0;
     let curves = ui.available_width() - people - gap;

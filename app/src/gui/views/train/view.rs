@@ -137,6 +137,7 @@ impl AppView for Train {
         match action {
             Action::Playback(_)
             | Action::Overlay(_)
+            | Action::Stage(_)
             | Action::Record(RecordAction::StartStop | RecordAction::Snapshot) => None,
             other => Some(other),
         }

@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 
 use eframe::egui::{Button, Id, Label, ProgressBar, RichText, TextEdit, Ui};
-use poselens_engine::record::EXPORTERS;
 
 use crate::gui::action::{RecordAction, RecordAsk};
+use crate::gui::context::extra_exporters;
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
-
-/// Exporters that every recording uses.
-const ALWAYS: [&str; 2] = ["json", "coco"];
+use crate::words::counted;
 
 /// Shows the menus above the list.
 pub fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
@@ -117,10 +115,7 @@ fn place_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let text = "Always: raw and annotated video, poses as JSON Lines, COCO results";
     ui.label(RichText::new(text).small().color(theme::WEAK));
-    for spec in EXPORTERS {
-        if ALWAYS.contains(&spec.name) {
-            continue;
-        }
+    for spec in extra_exporters() {
         let mut is_on = cx.state.exports.contains(spec.name);
         if ui
             .checkbox(&mut is_on, spec.name)
@@ -156,8 +151,8 @@ pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 64.0).max(60.0);
         let text = match queue.progress.total {
-            Some(total) => format!("{frames} of {total} frames"),
-            None => format!("{frames} frames"),
+            Some(total) => format!("{frames} of {}", counted(total, "frame")),
+            None => counted(frames, "frame"),
         };
         let share = queue
             .progress

@@ -12,6 +12,7 @@ use crate::gui::titles::{folder_name, moment};
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
+use crate::words::counted;
 
 /// Returns the height of the list in points: two recordings in a low window, more in a taller one.
 fn list_height(ui: &Ui) -> f32 {
@@ -91,8 +92,14 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
     let (manifest, name) = (&entry.manifest, folder_name(&entry.folder));
     let recording = cx.ui_state.recording.as_ref();
     let queue = &cx.ui_state.queue;
-    let is_running = recording.is_some_and(|r| r.folder == entry.folder)
-        || (queue.running.is_some() && queue.folder == entry.folder);
+    let is_queued = queue.running.is_some() && queue.folder == entry.folder;
+    let recording = recording.filter(|r| r.folder == entry.folder);
+    let is_running = is_queued || recording.is_some();
+    let progress = if is_queued {
+        queue.progress.tap.as_ref()
+    } else {
+        recording.and_then(|r| r.progress.as_ref())
+    };
     let (state, color, help) = match (is_running, manifest.is_finished, &manifest.failure) {
         (true, ..) => (
             "recording",
@@ -116,7 +123,8 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
                 .to_owned(),
         ),
     };
-    let secs: f64 = manifest.parts.iter().map(|p| p.seconds).sum();
+    let written = || manifest.parts.iter().map(|p| p.seconds).sum::<f64>();
+    let secs = progress.map_or_else(written, |progress| progress.secs);
     let model = manifest.model.as_ref().map_or("no model", |m| &m.name);
     ui.add_space(2.0);
     ui.horizontal(|ui| {
@@ -180,7 +188,7 @@ fn annotating_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         let share = frames as f32 / total.max(1) as f32;
         let bar = ProgressBar::new(share)
             .desired_width(width)
-            .text(format!("{frames} of {total} frames"));
+            .text(format!("{frames} of {}", counted(total, "frame")));
         ui.add(bar).on_hover_text("Frames annotated so far");
         if ui
             .add_enabled(!work.is_cancelled, Button::new("Cancel"))

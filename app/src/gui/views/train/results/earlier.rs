@@ -7,6 +7,7 @@ use crate::gui::action::train::{Ask, TrainAction};
 use crate::gui::views::train::fields::{Entered, note_ui, path_row_ui};
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::{theme, trained, widgets};
+use crate::words::counted;
 
 /// Four and a half rows: the cut row shows that the list scrolls.
 const LIST_HEIGHT: f32 = 300.0;
@@ -74,8 +75,8 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut TrainContext<'_>) {
     let is_running = running.is_some_and(|s| s.folder == run.folder);
     let (color, state) = match (is_running, done >= all) {
         (true, _) => (theme::RED, "running".to_owned()),
-        (_, true) => (theme::GREEN, format!("{all} epochs")),
-        (_, false) => (theme::RIGHT, format!("{done} of {all} epochs")),
+        (_, true) => (theme::GREEN, counted(all, "epoch")),
+        (_, false) => (theme::RIGHT, format!("{done} of {}", counted(all, "epoch"))),
     };
     ui.add_space(2.0);
     ui.horizontal(|ui| {

@@ -233,7 +233,7 @@ fn decision_ui(
         }
         None => {}
     }
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let is_used = matches!(cx.view.decision, Some(Decision::Used(_)));
         let size = egui::vec2(150.0, 34.0);
         let is_offered = progress.offered().is_some();

@@ -22,17 +22,10 @@ pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
         note_ui(ui, text);
         return;
     };
-    let name = |epoch: u64| match epoch {
-        0 => "before".to_owned(),
-        epoch => format!("epoch {epoch}"),
-    };
-    let heads = [
-        "as labelled".to_owned(),
-        name(before.held_out_images.epoch),
-        name(now.held_out_images.epoch),
-    ];
+    let heads = heads(before.held_out_images.epoch, now.held_out_images.epoch);
     let gap = 6.0;
-    let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor();
+    let n = heads.len() as f32;
+    let width = ((ui.available_width() - (n - 1.0) * gap) / n).floor();
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = gap;
         for head in &heads {
@@ -58,5 +51,38 @@ pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
                     .on_hover_text(format!("{file}: {what}"));
             }
         });
+    }
+}
+
+/// Returns the headings: labels, predictions before training (or of the first epoch known), and the
+/// latest predictions if they are of other weights.
+fn heads(before: u64, now: u64) -> Vec<String> {
+    let name = |epoch: u64| match epoch {
+        0 => "before training".to_owned(),
+        epoch => format!("after epoch {epoch}"),
+    };
+    let mut heads = vec!["as labelled".to_owned(), name(before)];
+    if now != before {
+        heads.push(name(now));
+    }
+    heads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when two columns have the same heading, or the same predictions are shown twice.
+    #[test]
+    fn headings_are_distinct() {
+        let labels = "as labelled".to_owned();
+        let before = "before training".to_owned();
+        assert_eq!(heads(0, 0), [labels.clone(), before.clone()]);
+        assert_eq!(
+            heads(0, 4),
+            [labels.clone(), before, "after epoch 4".to_owned()]
+        );
+        // Resumed without the initial weights.
+        assert_eq!(heads(3, 3), [labels, "after epoch 3".to_owned()]);
     }
 }

@@ -1,17 +1,18 @@
 //! The bar along the bottom: start, pause, stop and progress.
 
-use eframe::egui::{self, Align, Button, Layout, ProgressBar, RichText, Ui};
+use eframe::egui::{self, Align, Button, Label, Layout, ProgressBar, RichText, TextStyle, Ui};
 use poselens_engine::train::TrainConfig;
+use poselens_engine::train::schedule::WarmUp;
 
 use crate::gui::action::train::{Page, TrainAction};
 use crate::gui::icons::Icon;
-use crate::gui::state::train::Role;
+use crate::gui::state::train::{Role, n_steps};
 use crate::gui::views::train::fields::main_button;
 use crate::gui::views::train::running::control::Requested;
 use crate::gui::views::train::running::progress::{Phase, TrainProgress};
 use crate::gui::views::train::state::{TrainContext, send};
-use crate::gui::{theme, trained};
-use crate::words::{counted, figure};
+use crate::gui::{theme, trained, widgets};
+use crate::words::{counted, figure, shared_text};
 
 const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
 
@@ -34,7 +35,8 @@ pub fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             (_, Some(obstacle)) => format!("Start is not possible: {obstacle}."),
             (_, None) => ready(cx),
         };
-        ui.label(RichText::new(text).small().color(theme::WEAK));
+        let text = RichText::new(text).small().color(theme::WEAK);
+        ui.add(Label::new(text).truncate());
     });
 }
 
@@ -43,24 +45,12 @@ fn ready(cx: &TrainContext<'_>) -> String {
     let plan = &cx.state.train;
     let report = plan.config.as_ref().and_then(|c| cx.view.report_of(c));
     let mut parts = vec!["Ready.".to_owned()];
-    if let (Some(config), Some(report)) = (&plan.config, report)
-        && let Some(steps) = steps_of_warm_up(config, report.people())
-    {
-        let warm_up = config.schedule.warm_up_steps;
-        parts.push(format!(
-            "The learning rate is never reached: {} in all, {warm_up} of warm-up (More options).",
-            counted(steps as usize, "step")
-        ));
+    if let (Some(config), Some(report)) = (&plan.config, report) {
+        parts.extend(endless_warm_up(config, report.people()));
     }
     let shared = report.map_or(0, |report| report.shared);
     parts.push(if shared > 0 {
-        format!(
-            "{} in both sets, so the measured accuracy will be too optimistic.",
-            match shared {
-                1 => "1 image is".to_owned(),
-                n => format!("{n} images are"),
-            }
-        )
+        shared_text(shared)
     } else if plan.data(Role::HeldOut).is_none() {
         "Without held-out people, improvement cannot be measured.".to_owned()
     } else {
@@ -69,16 +59,30 @@ fn ready(cx: &TrainContext<'_>) -> String {
     parts.join(" ")
 }
 
-/// Returns the total number of steps if all of them are warm-up.
-fn steps_of_warm_up(config: &TrainConfig, people: usize) -> Option<u64> {
-    let weight = config.data.first().map_or(1.0, |data| data.people.weight);
-    let inputs = (people as f64 * weight).round() as u64;
-    // An incomplete batch is carried over to the next epoch; fewer people than a batch form one.
-    let steps = config.epochs * (inputs / config.batch_size.max(1) as u64).max(1);
-    (steps <= config.schedule.warm_up_steps).then_some(steps)
+/// Returns the warning that all steps are warm-up, if the user chose so.
+fn endless_warm_up(config: &TrainConfig, people: usize) -> Option<String> {
+    let WarmUp::Steps(warm_up) = config.schedule.warm_up_steps else {
+        return None;
+    };
+    let steps = n_steps(config, people);
+    (steps <= warm_up).then(|| {
+        format!(
+            "The learning rate is never reached: {} in all, {warm_up} of warm-up (More options).",
+            counted(steps, "step")
+        )
+    })
+}
+
+/// Returns the minimum size of the buttons next to the main one.
+fn button_size(ui: &Ui) -> egui::Vec2 {
+    /// Width of the row from which all buttons have the same size.
+    const WIDE: f32 = 640.0;
+    let is_wide = ui.available_width() >= WIDE;
+    egui::vec2(if is_wide { BUTTON.x } else { 0.0 }, BUTTON.y)
 }
 
 fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+    let size = button_size(ui);
     let obstacle = cx.view.obstacle(&cx.state.train);
     let start = ui.add_enabled(obstacle.is_none(), main_button("Start training"));
     let start = start.on_hover_text("Trains on this machine; the window stays usable");
@@ -102,7 +106,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             TrainAction::Show(Page::Preview),
         ),
     ] {
-        let button = Button::new(text).min_size(BUTTON);
+        let button = Button::new(text).min_size(size);
         let button = ui.add_enabled(has_data, button).on_hover_text(help);
         if button
             .on_disabled_hover_text("Choose training labels first")
@@ -118,7 +122,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         if is_open
             && has_state
             && ui
-                .add(Button::new("Continue").min_size(BUTTON))
+                .add(Button::new("Continue").min_size(size))
                 .on_hover_text(format!(
                     "Resumes {} exactly where it was saved",
                     progress.folder.display()
@@ -131,10 +135,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         if progress.phase == Phase::Finished
             && has_state
             && ui
-                .add(
-                    Button::new(format!("{} more", counted(more as usize, "epoch")))
-                        .min_size(BUTTON),
-                )
+                .add(Button::new(format!("{} more", counted(more, "epoch"))).min_size(size))
                 .on_hover_text(format!(
                     "Resumes {} with its own data and options; the number of epochs is the one \
                      on the right",
@@ -149,9 +150,11 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             // The panel on the right may show another network or other data by now.
             let folder = progress.folder.file_name().unwrap_or_default();
             let title = trained::folder_title(&progress.model, &folder.to_string_lossy());
-            let text = RichText::new(format!("of {title}")).small();
-            ui.label(text.color(theme::WEAK))
-                .on_hover_text("With its original data and options");
+            let font = TextStyle::Small.resolve(ui.style());
+            let text = format!("of {title}");
+            if let Some(label) = widgets::fitting_label_ui(ui, &text, font, theme::WEAK, 0.0) {
+                label.on_hover_text("With its original data and options");
+            }
         }
     }
 }
@@ -261,16 +264,18 @@ mod tests {
         assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
     }
 
-    /// Fails when a training whose warm-up never ends starts without a warning, or one whose
-    /// warm-up ends causes it.
+    /// Fails when a training whose chosen warm-up never ends starts without a warning, one whose
+    /// warm-up ends causes it, or a default is blamed on the user.
     #[test]
     fn warns_if_the_warm_up_never_ends() {
         let mut config = poselens_engine::train::recipe::recipe("sfm", "fine-tune").unwrap();
         (config.epochs, config.batch_size) = (3, 16);
-        config.schedule.warm_up_steps = 20;
-        assert_eq!(steps_of_warm_up(&config, 96), Some(18));
-        assert_eq!(steps_of_warm_up(&config, 20), Some(3));
+        assert_eq!(endless_warm_up(&config, 96), None, "the default adapts");
+        config.schedule.warm_up_steps = WarmUp::Steps(20);
+        let text = endless_warm_up(&config, 96).unwrap();
+        assert!(text.contains("18 steps in all, 20 of warm-up"), "{text}");
+        assert!(endless_warm_up(&config, 20).unwrap().contains("3 steps"));
         config.epochs = 4;
-        assert_eq!(steps_of_warm_up(&config, 96), None);
+        assert_eq!(endless_warm_up(&config, 96), None);
     }
 }

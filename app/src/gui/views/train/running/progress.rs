@@ -183,7 +183,7 @@ impl TrainProgress {
             }
             Event::Measuring { .. } => self.is_measuring = true,
             Event::Broken { pictures, first } => {
-                let n = counted(pictures as usize, "image");
+                let n = counted(pictures, "image");
                 self.say(format!("{n} could not be used; the first: {first}"));
                 self.first_broken.get_or_insert(first);
             }
@@ -335,7 +335,7 @@ impl TrainProgress {
     /// Returns a note about images that the last epoch could not use.
     pub fn about_broken(&self) -> Option<String> {
         let n = self.history.last().map_or(0, |record| record.broken);
-        let n = (n > 0).then(|| counted(n as usize, "image"))?;
+        let n = (n > 0).then(|| counted(n, "image"))?;
         Some(match &self.first_broken {
             None => format!("{n} could not be used in the last epoch; Check data names them."),
             Some(first) => format!("{n} could not be used in the last epoch; the first: {first}"),
@@ -383,17 +383,15 @@ mod tests {
             epoch: 0,
             epochs: 2,
             steps_per_epoch: 2,
+            warm_up_steps: 0,
             people: 1234,
             n_learning: 1_234_567,
         }));
         assert_eq!(progress.phase, Phase::Running);
         progress.take(Event::Measuring { epoch: 0 });
         assert!(progress.is_measuring);
-        assert!(
-            progress.log[0].contains("1 234 567 trainable parameters"),
-            "{:?}",
-            progress.log
-        );
+        let begun = &progress.log[0];
+        assert!(begun.contains("1 234 567 trainable"), "{begun}");
         progress.take(Event::Epoch(record(0, 0.5, 0.5)));
         assert!(!progress.is_measuring);
         for step in 1..=2 {

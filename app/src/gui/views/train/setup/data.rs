@@ -15,7 +15,7 @@ use crate::gui::views::train::setup::findings::n_stopping;
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::{theme, widgets};
 use crate::option_texts::{IMAGES, LABELS};
-use crate::words::{counted, grouped};
+use crate::words::{counted, grouped_count};
 
 /// Texts for a role.
 struct Words {
@@ -72,7 +72,10 @@ fn set_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig, role: Ro
         let (looked, all) = cx.view.check.as_ref().map_or((0, 0), Check::looked);
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(14.0));
-            note_ui(ui, format!("Checking: {looked} of {all} images"));
+            note_ui(
+                ui,
+                format!("Checking: {looked} of {}", counted(all as u64, "image")),
+            );
         });
     } else if let Some(report) = report {
         report_ui(ui, report, role);
@@ -170,17 +173,17 @@ fn report_ui(ui: &mut Ui, report: &SetReport, role: Role) {
     let stopping = n_stopping(report, role);
     let (color, odd) = match (stopping, errors - stopping, warnings + notes) {
         (0, 0, 0) => (theme::GREEN, String::new()),
-        (0, 0, n) => (theme::GREEN, format!(", {}", counted(n, "remark"))),
+        (0, 0, n) => (theme::GREEN, format!(", {}", counted(n as u64, "remark"))),
         (0, n, _) => (theme::RIGHT, format!(", {n} left out")),
-        (n, ..) => (theme::RED, format!(", {}", counted(n, "error"))),
+        (n, ..) => (theme::RED, format!(", {}", counted(n as u64, "error"))),
     };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         widgets::dot_ui(ui, color);
         let text = format!(
-            "{} people in {} images{odd}",
-            grouped(report.people as u64),
-            grouped(report.pictures as u64)
+            "{} in {}{odd}",
+            grouped_count(report.people as u64, "person"),
+            grouped_count(report.pictures as u64, "image")
         );
         ui.label(RichText::new(text).small().color(theme::WEAK))
             .on_hover_text(format!("Labels in the form '{}'", report.format));

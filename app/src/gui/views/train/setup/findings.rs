@@ -10,7 +10,7 @@ use poselens_engine::train::data_check::{Report, SetReport};
 use crate::gui::state::train::Role;
 use crate::gui::views::train::fields::{fault_ui, note_ui};
 use crate::gui::{theme, widgets};
-use crate::words::{counted, grouped};
+use crate::words::{counted, grouped_count, shared_text};
 
 /// Maximum number of findings listed per data set.
 const N_LISTED: usize = 200;
@@ -84,9 +84,8 @@ pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     }
     if report.shared > 0 {
         let text = format!(
-            "{} images are in both sets, so the measured accuracy will be too optimistic. Hold \
-             out other images, preferably of other clips.",
-            report.shared
+            "{} Hold out other images, preferably of other clips.",
+            shared_text(report.shared)
         );
         ui.label(RichText::new(text).color(theme::RIGHT));
     }
@@ -170,9 +169,9 @@ fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role:
             return;
         }
         ui.label(format!(
-            "{} people in {} images, label format '{}'.",
-            grouped(report.people as u64),
-            grouped(report.pictures as u64),
+            "{} in {}, label format '{}'.",
+            grouped_count(report.people as u64, "person"),
+            grouped_count(report.pictures as u64, "image"),
             report.format
         ));
         let [notes, warnings, errors] = Severity::ALL.map(|s| report.count(s));
@@ -182,14 +181,14 @@ fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role:
         }
         let stopping = n_stopping(report, role);
         let verb = if stopping == 1 { "stops" } else { "stop" };
-        let stopping_text = format!("{} {verb} the training", counted(stopping, "error"));
+        let stopping_text = format!("{} {verb} the training", counted(stopping as u64, "error"));
         let left_out = errors - stopping;
         ui.horizontal(|ui| {
             for (n, text, severity) in [
                 (stopping, stopping_text, Severity::Error),
                 (left_out, format!("{left_out} left out"), Severity::Error),
                 (warnings, format!("{warnings} doubtful"), Severity::Warning),
-                (notes, counted(notes, "note"), Severity::Note),
+                (notes, counted(notes as u64, "note"), Severity::Note),
             ] {
                 if n > 0 {
                     ui.label(RichText::new(text).color(color(severity)).strong());

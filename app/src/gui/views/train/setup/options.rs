@@ -8,11 +8,11 @@ use poselens_engine::model::{MODELS, ModelSpec, model};
 use poselens_engine::train::loss::LOSSES;
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::RECIPES;
-use poselens_engine::train::schedule::Curve;
+use poselens_engine::train::schedule::{Curve, WarmUp};
 use poselens_engine::train::{Freeze, Start, TrainConfig};
 
 use crate::gui::action::train::{Ask, TrainAction};
-use crate::gui::state::train::{TrainPlan, n_cores};
+use crate::gui::state::train::{TrainPlan, n_cores, n_steps};
 use crate::gui::views::train::fields::{
     Entered, list_ui, note_ui, number_ui, path_row_ui, rate, row_ui,
 };
@@ -134,11 +134,13 @@ pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             let action = TrainAction::Recipe(config.model.clone(), all[i].clone());
             send(cx, action);
         }
+        let report = cx.view.report_of(config);
+        let steps = report.map(|report| n_steps(config, report.people()));
         let mut new = config.clone();
         main_ui(ui, &mut new);
         CollapsingHeader::new("More options")
             .id_salt("train more")
-            .show_unindented(ui, |ui| more_ui(ui, &mut new));
+            .show_unindented(ui, |ui| more_ui(ui, &mut new, steps));
         if new != *config {
             send(cx, TrainAction::Configure(Box::new(new)));
         }
@@ -223,19 +225,46 @@ fn size_ui(ui: &mut Ui, new: &mut TrainConfig) {
     }
 }
 
-fn more_ui(ui: &mut Ui, new: &mut TrainConfig) {
+/// Shows the field of the warm-up steps; -1 stands for the automatic number, which is also shown
+/// once the number of `steps` of the training is known.
+fn warm_up_ui(ui: &mut Ui, warm_up: &mut WarmUp, steps: Option<u64>) {
+    const AUTO: i64 = -1;
+    let mut n = match *warm_up {
+        WarmUp::Auto => AUTO,
+        WarmUp::Steps(n) => i64::try_from(n).unwrap_or(i64::MAX),
+    };
+    let auto = steps.map_or_else(
+        || WarmUp::AUTO.to_owned(),
+        |all| format!("{}: {}", WarmUp::AUTO, WarmUp::Auto.steps(all)),
+    );
+    let help = format!(
+        "Steps over which the rate rises from 0. {}: {}, but at most a tenth of all steps",
+        WarmUp::AUTO,
+        WarmUp::USUAL
+    );
+    let value = DragValue::new(&mut n)
+        .range(AUTO..=100_000)
+        .custom_formatter(move |n, _| match n {
+            n if n < 0.0 => auto.clone(),
+            n => n.to_string(),
+        })
+        .custom_parser(|text| match text.trim() {
+            text if text.starts_with(WarmUp::AUTO) => Some(AUTO as f64),
+            number => number.parse().ok(),
+        });
+    if number_ui(ui, "Warm-up steps", &help, value) {
+        *warm_up = u64::try_from(n).map_or(WarmUp::Auto, WarmUp::Steps);
+    }
+}
+
+fn more_ui(ui: &mut Ui, new: &mut TrainConfig, steps: Option<u64>) {
     let all: Vec<String> = LOSSES.iter().map(|l| l.name.to_owned()).collect();
     let about = LOSSES.iter().find(|l| l.name == new.loss.name);
     let help = format!("Minimised quantity: {}", about.map_or("", |l| l.help));
     if let Some(i) = list_ui(ui, "Loss", &help, &new.loss.name, &all) {
         new.loss.name.clone_from(&all[i]);
     }
-    number_ui(
-        ui,
-        "Warm-up steps",
-        "Steps over which the rate rises from 0",
-        DragValue::new(&mut new.schedule.warm_up_steps).range(0..=100_000),
-    );
+    warm_up_ui(ui, &mut new.schedule.warm_up_steps, steps);
     number_ui(
         ui,
         "Weight decay",

@@ -1,0 +1,41 @@
+//! The field for the path of a source; it shows the path that is open unless it is being edited.
+
+use eframe::egui::text::CCursorRange;
+use eframe::egui::{Margin, TextEdit, Ui};
+
+use crate::gui::action::{Action, SourceAction};
+use crate::gui::ui_state::UiState;
+use crate::gui::widgets;
+
+/// Shows the field with the path `now`; returns whether Enter was pressed in it.
+pub fn path_field_ui(
+    ui: &mut Ui,
+    now: &str,
+    width: f32,
+    ui_state: &UiState,
+    actions: &mut Vec<Action>,
+) -> bool {
+    let mut path = now.to_owned();
+    let margin = Margin::symmetric(8, 6);
+    let field = TextEdit::singleline(&mut path)
+        .hint_text("Path of a file or folder")
+        .margin(margin)
+        .desired_width(width - margin.sum().x);
+    let field = ui
+        .add(field)
+        .on_hover_text("Path of a video, an image or a folder of images; Enter opens it")
+        .accessible_name("Path");
+    if field.gained_focus() {
+        // Typed or pasted text replaces the open path.
+        let mut edit = TextEdit::load_state(ui.ctx(), field.id).unwrap_or_default();
+        let all = CCursorRange::select_all_str(&path);
+        edit.cursor.set_char_range(Some(all));
+        edit.store(ui.ctx(), field.id);
+    }
+    if field.changed() {
+        actions.push(Action::Source(SourceAction::EditPath(path)));
+    } else if ui_state.is_path_edited && !field.has_focus() {
+        actions.push(Action::Source(SourceAction::LeavePath));
+    }
+    widgets::is_entered(ui, &field)
+}
