@@ -5,7 +5,7 @@ use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want
 use poselens_engine::model::model;
 use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::source::{OpenOptions, SourceSpec};
-use poselens_engine::{nn::Kernels, output::Direction, pipeline::save_png};
+use poselens_engine::{nn::Kernels, output::Direction, record::save_png};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args_os().skip(1);

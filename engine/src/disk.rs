@@ -119,6 +119,20 @@ impl Drop for Draft {
 /// When the system refuses, or the file is being written by another program or another part of this
 /// one.
 pub fn create_alone(path: &Path) -> Result<File> {
+    let reason = "is being written by another program; wait for it, or choose another name";
+    let file = open_alone(path)?.ok_or_else(|| Error::data(path, reason))?;
+    if file.metadata().is_ok_and(|about| about.is_file()) {
+        file.set_len(0).map_err(Error::io("create", path))?;
+    }
+    Ok(file)
+}
+
+/// Opens the file for writing with exclusive access and keeps its contents; creates it if it does
+/// not exist. Returns `None` if another program, or another part of this one, is writing it.
+///
+/// # Errors
+/// When the system refuses.
+pub fn open_alone(path: &Path) -> Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(windows)]
@@ -130,25 +144,24 @@ pub fn create_alone(path: &Path) -> Result<File> {
     }
     loop {
         let file = options.open(path).map_err(Error::io("create", path))?;
-        let io = Error::io("create", path);
         if !file.metadata().is_ok_and(|about| about.is_file()) {
-            return Ok(file);
+            return Ok(Some(file));
         }
         if cfg!(unix)
             && let Err(TryLockError::WouldBlock) = file.try_lock()
         {
-            let reason = "is being written by another program; wait for it, or choose another name";
-            return Err(Error::data(path, reason));
+            return Ok(None);
         }
         // Its previous writer may have moved it to its final path meanwhile.
         if is_at(&file, path) {
-            return file.set_len(0).map(|()| file).map_err(io);
+            return Ok(Some(file));
         }
     }
 }
 
-/// Returns whether `path` still refers to this file.
-fn is_at(file: &File, path: &Path) -> bool {
+/// Returns whether `path` still refers to this file, which may have been moved or deleted while it
+/// is open; always true on systems that prevent that.
+pub fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
@@ -169,8 +182,17 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// When the system refuses.
 pub fn settle(part: &Path, path: &Path) -> Result<()> {
     std::fs::rename(part, path).map_err(Error::io("write", path))?;
-    // The new name must survive a power failure as well; Windows and some file systems do not
-    // support this, and a writable folder is not always readable.
+    sync_name(path)
+}
+
+/// Waits until the name of the file `path` is on disk, so that it survives a power failure like the
+/// contents.
+///
+/// # Errors
+/// When the system refuses.
+pub fn sync_name(path: &Path) -> Result<()> {
+    // Windows and some file systems do not support this, and a writable folder is not always
+    // readable.
     #[cfg(unix)]
     {
         use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
@@ -182,6 +204,8 @@ pub fn settle(part: &Path, path: &Path) -> Result<()> {
             Err((_, error)) => return Err(Error::io("write", path)(error)),
         }
     }
+    #[cfg(not(unix))]
+    let _ = path;
     Ok(())
 }
 
@@ -191,6 +215,18 @@ pub fn settle(part: &Path, path: &Path) -> Result<()> {
 /// When the disk is full or not writable; the existing file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     Draft::write(path, |file| file.write_all(bytes))?.put()
+}
+
+/// Copies a file atomically; missing folders are created.
+///
+/// # Errors
+/// When one cannot be read or the other not written; an existing file is unchanged then.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    }
+    let mut source = File::open(from).map_err(Error::io("open", from))?;
+    Draft::write(to, |file| std::io::copy(&mut source, file).map(|_| ()))?.put()
 }
 
 /// Removes temporary files called `names` that a killed process left in `folder`.
@@ -301,8 +337,21 @@ mod tests {
         first.write_all(b"first").unwrap();
         let message = create_alone(&path).unwrap_err().to_string();
         assert!(message.contains("another program"), "{message}");
+        assert!(open_alone(&path).unwrap().is_none());
         assert_eq!(std::fs::read(&path).unwrap(), b"first");
         drop(first);
+        // Opened without truncation, the contents stay.
+        let kept = open_alone(&path).unwrap().unwrap();
+        assert!(create_alone(&path).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert!(is_at(&kept, &path));
+        #[cfg(unix)]
+        {
+            std::fs::rename(&path, folder.path().join("moved")).unwrap();
+            assert!(!is_at(&kept, &path));
+            std::fs::rename(folder.path().join("moved"), &path).unwrap();
+        }
+        drop(kept);
         let second = create_alone(&path).unwrap();
         assert_eq!(second.metadata().unwrap().len(), 0);
         // A draft in progress must not be finished or removed by another writer.

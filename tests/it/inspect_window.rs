@@ -17,7 +17,7 @@ use poselens_engine::Error;
 use poselens_engine::estimator::Infer;
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::output::PoseOutput;
-use poselens_engine::pipeline::save_png;
+use poselens_engine::record::save_png;
 use poselens_shaders::scene::Mark;
 
 use crate::driving::{Drive, Views as _, open_app};

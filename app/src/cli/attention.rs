@@ -11,8 +11,8 @@ use poselens_engine::geometry::Point;
 use poselens_engine::nn::Kernels;
 use poselens_engine::output::{AttentionMap, Direction, PoseOutput, RegionOutput};
 use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
-use poselens_engine::pipeline::save_png;
 use poselens_engine::pose::Keypoint;
+use poselens_engine::record::save_png;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::words::counted;
 

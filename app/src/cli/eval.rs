@@ -16,7 +16,7 @@ use poselens_engine::eval::{
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Roi;
 use poselens_engine::output::{Approach, Timings};
-use poselens_engine::pipeline::save_png;
+use poselens_engine::record::save_png;
 use poselens_engine::sample::{LeftOut, Sample};
 use poselens_engine::skeleton::{JointMap, Skeleton};
 use poselens_engine::train::orientation::{settle_by_fit, settled_note};

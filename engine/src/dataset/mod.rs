@@ -9,6 +9,7 @@
 mod check;
 mod clip;
 pub mod coco;
+pub mod dlc;
 mod find;
 mod finding;
 mod json;

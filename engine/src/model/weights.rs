@@ -129,7 +129,7 @@ impl Weights {
             )));
         };
         let wanted = spec.card_for(None)?.sha256;
-        let found = hex(&Sha256::digest(bundled.weights));
+        let found = sha256_of(bundled.weights);
         if wanted.as_deref() != Some(found.as_str()) {
             return Err(Error::data(
                 &origin,
@@ -357,6 +357,11 @@ pub fn sha256_of_file(path: &Path) -> Result<String> {
         }
         hash.update(&buffer[..n]);
     }
+}
+
+/// Computes the SHA-256 of bytes, lower-case hex.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -34,7 +34,6 @@ mod progress;
 #[cfg(test)]
 mod recording_tests;
 pub mod session;
-mod snapshot;
 #[cfg(test)]
 mod source_tests;
 mod stats;
@@ -67,7 +66,6 @@ pub use inspect::{InspectEvent, InspectRequest, Inspection, Inspector, N_INSPECT
 pub use look::Look;
 pub use presented::{Pacing, Playback, Presented, Review};
 pub use progress::TapProgress;
-pub use snapshot::save_png;
 pub use stats::Stats;
 pub use tap::{MakeTap, Tap};
 

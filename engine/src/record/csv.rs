@@ -27,12 +27,12 @@ struct CsvTable {
     has_files: bool,
 }
 
-/// Formats a name as a field: in quotes if it contains a comma, quote or line break (RFC 4180).
-fn field(name: &str) -> String {
-    if name.contains([',', '"', '\n', '\r']) {
-        format!(",\"{}\"", name.replace('"', "\"\""))
+/// Formats a text as a field: in quotes if it contains a comma, quote or line break (RFC 4180).
+pub fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
     } else {
-        format!(",{name}")
+        text.to_owned()
     }
 }
 
@@ -40,7 +40,8 @@ impl Exporter for CsvTable {
     fn push(&mut self, output: &PoseOutput) -> Result<()> {
         let (frame, time) = (output.frame.id, seconds(output.frame.time_secs));
         let file = if self.has_files {
-            field(output.frame.file.as_deref().unwrap_or_default())
+            let file = output.frame.file.as_deref();
+            format!(",{}", csv_field(file.unwrap_or_default()))
         } else {
             String::new()
         };

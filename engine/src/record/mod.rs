@@ -13,6 +13,7 @@ mod fmp4;
 mod jsonl;
 mod openpose;
 mod outputs;
+mod png;
 mod recorder;
 mod stamp;
 mod tensors;
@@ -25,8 +26,10 @@ mod test_disk;
 #[cfg(test)]
 mod video_tests;
 
+pub use csv::csv_field;
 pub use export::{ExportContext, Exporter, ExporterSpec, STDOUT};
 pub use outputs::{Finished, Outputs};
+pub use png::save_png;
 pub use recorder::{Backpressure, Closing, Offered, RecordSummary, Recorder};
 pub use stamp::stamp;
 pub use tensors::{Answer, NamedTensor, tensors, write_npy, write_safetensors};

@@ -8,8 +8,8 @@ use poselens_engine::frame::FramePool;
 use poselens_engine::pipeline::session::{
     Annotation, AnnotationPlan, AnnotationProgress, session_folder, sessions_in,
 };
-use poselens_engine::pipeline::{Notify, TapProgress, save_png};
-use poselens_engine::record::stamp;
+use poselens_engine::pipeline::{Notify, TapProgress};
+use poselens_engine::record::{save_png, stamp};
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::inspect::InspectAction;

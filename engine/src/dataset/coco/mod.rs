@@ -8,6 +8,7 @@
 mod boxes;
 mod category;
 mod person;
+mod results;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 pub use boxes::{BoxList, read_boxes};
+pub use results::{ResultList, ResultPose, is_result_list, read_results};
 
 use super::find::PictureFolder;
 use super::json::{fields, is_json, read_json};

@@ -58,6 +58,11 @@ pub trait RandomAccess: Send {
     /// Returns a frame at or before `i` from which decoding can start directly.
     fn key_before(&self, i: usize) -> usize;
 
+    /// Returns the image file that contains just frame `i`; `None` for videos.
+    fn file(&self, _i: usize) -> Option<&Path> {
+        None
+    }
+
     /// Decodes up to frame `to`; frames of `from..=to` that are decoded on the way go to `keep`.
     ///
     /// # Errors
@@ -127,6 +132,11 @@ impl Scrub {
     /// Returns name, size if all frames have the same, nominal rate, number of frames.
     pub fn info(&self) -> &SourceInfo {
         self.file.info()
+    }
+
+    /// Returns the image file that contains just frame `i`; `None` for videos.
+    pub fn file(&self, i: usize) -> Option<&Path> {
+        self.file.file(i)
     }
 
     /// Returns the size of the first frame, if known without decoding; images of a folder have

@@ -1,6 +1,6 @@
 //! Images as frames: a single one, or those of a folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Keep, RandomAccess};
 use crate::error::Result;
@@ -54,6 +54,10 @@ impl RandomAccess for Stills {
 
     fn key_before(&self, i: usize) -> usize {
         i
+    }
+
+    fn file(&self, i: usize) -> Option<&Path> {
+        self.paths.get(i).map(PathBuf::as_path)
     }
 
     fn decode(&mut self, _from: usize, to: usize, keep: Keep<'_>) -> Result<()> {
