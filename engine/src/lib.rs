@@ -9,7 +9,7 @@
 //!
 //! | row | modules |
 //! |---|---|
-//! | L4 | `pipeline`, `train` |
+//! | L4 | `pipeline`, `project`, `train` |
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
 //! | L1 | `device`, `nn`, `concurrency` |
@@ -36,6 +36,7 @@ pub mod overlay;
 pub mod pipeline;
 pub mod pose;
 pub mod preprocess;
+pub mod project;
 pub mod record;
 pub mod sample;
 pub mod skeleton;

@@ -14,6 +14,7 @@ mod inspect_window;
 mod licences;
 mod mca;
 mod mpii;
+mod project;
 mod sfm;
 mod shaders;
 mod ssa;

@@ -47,7 +47,7 @@ const ENGINE: Layers = Layers {
             "record",
         ],
         &["estimator", "dataset", "eval", "checkpoint"],
-        &["pipeline", "train"],
+        &["pipeline", "project", "train"],
     ],
     is_base_shared: true,
 };

@@ -9,17 +9,23 @@ use std::fs;
 use std::path::Path;
 
 use poselens_engine::checkpoint::{ImportOptions, import};
-use poselens_engine::dataset::{DATASETS, Orientation, Request, Split, coco, picture};
+use poselens_engine::dataset::{DATASETS, Orientation, Request, Split, coco, dlc, picture};
 use poselens_engine::frame::{BYTES_PER_PIXEL, FramePool};
 use poselens_engine::geometry::Size;
 use poselens_engine::model::Card;
 use poselens_engine::pipeline::session::Manifest;
+use poselens_engine::project::journal::JOURNAL;
+use poselens_engine::project::snapshot::SNAPSHOT;
+use poselens_engine::project::{Contents, HOLDOUT, Project};
+use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::image::read_picture;
 use poselens_engine::source::pixels::{Picture, PixelFormat, to_rgba};
 use poselens_engine::source::recording::MANIFEST;
 use poselens_engine::source::{OpenOptions, SourceSpec, video};
 use poselens_engine::train::checkpoint::Folder;
 use poselens_engine::train::recipe::recipe;
+
+use crate::labelling;
 
 /// A fuzz target: one row per function of this module.
 pub struct Target {
@@ -49,6 +55,11 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::checkpoint,
     },
     Target {
+        name: "journal",
+        run: journal,
+        seeds: seeds::journal,
+    },
+    Target {
         name: "labels",
         run: labels,
         seeds: seeds::labels,
@@ -62,6 +73,11 @@ pub const TARGETS: &[Target] = &[
         name: "picture",
         run: picture,
         seeds: seeds::picture,
+    },
+    Target {
+        name: "project",
+        run: project,
+        seeds: seeds::project,
     },
     Target {
         name: "recording",
@@ -142,7 +158,36 @@ pub fn training(data: &[u8]) {
     }
 }
 
-/// Reads JSON labels (COCO, MPII, a clip folder) and lists of boxes.
+/// Reads the journal of a label project, continues it and reads it again.
+pub fn journal(data: &[u8]) {
+    with_file(JOURNAL, data, |path| {
+        let folder = path.parent().unwrap_or(path);
+        if let Ok(mut project) = labelling::create(folder) {
+            project.undo().ok();
+            labelling::step(&mut project).ok();
+            drop(project);
+            Project::open(folder).ok();
+        }
+    });
+}
+
+/// Reads the bytes as each of the other files of a label project.
+pub fn project(data: &[u8]) {
+    for name in ["project.toml", HOLDOUT, SNAPSHOT] {
+        with_file(name, data, |path| {
+            let folder = path.parent().unwrap_or(path);
+            if name == "project.toml" {
+                Contents::read(folder).ok();
+            } else if let Ok(mut project) = labelling::create(folder) {
+                labelling::step(&mut project).ok();
+                project.save().ok();
+            }
+        });
+    }
+}
+
+/// Reads JSON labels (COCO, MPII, a clip folder), lists of boxes and results, and tables of
+/// DeepLabCut.
 pub fn labels(data: &[u8]) {
     with_file("coco.json", data, |path| {
         let folder = path.parent().unwrap_or(path);
@@ -156,6 +201,10 @@ pub fn labels(data: &[u8]) {
                 }
             }
         }
+        if let Some(skeleton) = Skeleton::by_name("coco17") {
+            coco::read_results(path, skeleton).ok();
+        }
+        dlc::read_dlc(path).ok();
     });
 }
 

@@ -1,7 +1,9 @@
-//! Support for the integration tests: golden files, the weight fill rule, checkpoints.
+//! Support for the integration tests: golden files, the weight fill rule, checkpoints, label
+//! projects.
 
 pub mod fill;
 pub mod fuzz;
+pub mod labelling;
 pub mod torch;
 
 use std::path::PathBuf;

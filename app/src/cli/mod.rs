@@ -12,8 +12,10 @@ mod eval;
 mod forward;
 mod gui;
 mod import;
+mod label;
 mod models;
 mod progress;
+mod project;
 mod run;
 mod train;
 mod window;
@@ -81,6 +83,10 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Train a model, starting from its current weights by default
     Train(Box<train::TrainArgs>),
+    /// Create, inspect and exchange label projects
+    Project(project::ProjectArgs),
+    /// Suggest frames of a label project and propose their labels
+    Label(label::LabelArgs),
     /// Measure speed
     Bench(bench::BenchArgs),
     /// Report cameras, compute devices and folders, and run a self-test
@@ -111,6 +117,8 @@ impl Cli {
             Some(Command::Import(args)) => import::run(&args),
             Some(Command::Eval(args)) => eval::run(common, &args),
             Some(Command::Train(args)) => train::run(common, &args),
+            Some(Command::Project(args)) => project::run(&args),
+            Some(Command::Label(args)) => label::run(common, &args),
             Some(Command::Bench(args)) => bench::run(common, &args),
             Some(Command::Doctor(args)) => doctor::run(common, &args),
         }

@@ -10,6 +10,7 @@ mod labels;
 mod mistakes;
 mod outputs;
 mod pictures;
+mod project;
 
 use std::fs::File;
 use std::io::{Read, Seek};

@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use poselens_engine::project::Project;
+use poselens_tests::labelling;
+
 use super::has;
 use crate::cli::{Desk, Outcome, Running};
 use crate::train::draw_people;
@@ -142,6 +145,75 @@ fn a_training_without_room_leaves_no_half_files() {
     }
     let outcome = run(&desk, 64, true, &format!("{TRAIN} --out disk/out"));
     complaint(&outcome, "disk/out", READ_ONLY);
+}
+
+/// Runs `script` with a file system of `kib` mounted at the folder `disk`; "$0" is the program and
+/// "$1" the one that labels until it is killed.
+fn run_script(desk: &Desk, kib: usize, script: &str) -> Outcome {
+    std::fs::create_dir_all(desk.path("disk")).unwrap();
+    let mount = format!("mount -t tmpfs -o size={kib}k none disk || exit 99\n{script}");
+    let mut command = Command::new("unshare");
+    command.args(UNSHARE).arg(mount);
+    command.arg(env!("CARGO_BIN_EXE_poselens-under-test"));
+    command.arg(env!("CARGO_BIN_EXE_label-until-killed"));
+    command.current_dir(desk.path(""));
+    Running::start(command).wait()
+}
+
+/// Fails when a full disk loses an edit that was acknowledged before, adds another one, is not
+/// reported, or leaves a project that cannot be opened.
+#[test]
+fn a_project_on_a_full_disk_keeps_its_edits() {
+    if !can_mount() {
+        return;
+    }
+    for kib in [48, 200, 201, 202] {
+        let desk = Desk::new();
+        std::fs::create_dir(desk.path("p")).unwrap();
+        drop(labelling::create(&desk.path("p")).unwrap());
+        let script = "cp -r p disk/p; \"$1\" disk/p; code=$?; rm -r p; cp -r disk/p .; exit $code";
+        let outcome = run_script(&desk, kib, script);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        assert!(outcome.stderr.contains("disk/p/"), "{outcome:?}");
+        assert!(outcome.stderr.contains(FULL), "{outcome:?}");
+        let acknowledged: u64 = outcome.stdout.lines().last().unwrap().parse().unwrap();
+        let project = Project::open(&desk.path("p")).unwrap();
+        let made = project.sequence();
+        assert!(
+            (acknowledged..=acknowledged + 1).contains(&made),
+            "{made}: {outcome:?}"
+        );
+        std::fs::create_dir(desk.path("twin")).unwrap();
+        let mut twin = labelling::create(&desk.path("twin")).unwrap();
+        while twin.sequence() < made {
+            labelling::step(&mut twin).unwrap();
+        }
+        assert!(twin.labels() == project.labels());
+    }
+}
+
+/// Fails when a project on a read-only disk cannot be read, or a refused change is not reported.
+#[test]
+fn a_project_on_a_read_only_disk_is_read() {
+    if !can_mount() {
+        return;
+    }
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("p")).unwrap();
+    labelling::step(&mut labelling::create(&desk.path("p")).unwrap()).unwrap();
+    desk.write("results.json", "[]");
+    let remount = "cp -r p disk/p; mount -o remount,ro disk || exit 99\n";
+    let read = run_script(
+        &desk,
+        100,
+        &format!("{remount}\"$0\" project status disk/p"),
+    );
+    assert_eq!(read.code, Some(0), "{read:?}");
+    assert!(read.stdout.contains("1 proposed"), "{read:?}");
+    let import = "\"$0\" project import disk/p --coco results.json";
+    let written = run_script(&desk, 100, &format!("{remount}{import}"));
+    complaint(&written, "disk/p", READ_ONLY);
 }
 
 /// Fails when unwritable standard output counts as success, or gives more than one error line.

@@ -14,7 +14,7 @@ use poselens_engine::source::pixels::PixelFormat;
 use poselens_engine::train::checkpoint::{Folder, Progress, State};
 use poselens_engine::train::recipe::{RECIPES, recipe};
 
-use crate::{golden, torch};
+use crate::{golden, labelling, torch};
 
 type Inputs = Vec<Vec<u8>>;
 
@@ -83,7 +83,34 @@ pub fn checkpoint() -> Inputs {
     inputs
 }
 
-/// COCO labels and results, and MPII labels.
+/// A journal of edits, undo and redo.
+pub fn journal() -> Inputs {
+    labelled(&["labels.journal"]).unwrap_or_default()
+}
+
+/// The other files of a label project.
+pub fn project() -> Inputs {
+    let mut inputs = labelled(&["project.toml", "labels.coco.json"]).unwrap_or_default();
+    let holdout = "version = 1\n[[round]]\nseed = 5\nnewest_clip = 1\nclips = [1]\n\
+                   [[round.segment]]\nclip = 1\nfirst = 8\nlast = 12\nguard_first = \
+                   0\nguard_last = 40\n";
+    inputs.push(holdout.as_bytes().to_vec());
+    inputs
+}
+
+/// Returns files of a project after a few edits.
+fn labelled(names: &[&str]) -> Option<Inputs> {
+    let folder = tempfile::tempdir().ok()?;
+    let mut project = labelling::create(folder.path()).ok()?;
+    for _ in 0..12 {
+        labelling::step(&mut project).ok()?;
+    }
+    project.save().ok()?;
+    let read = |name: &&str| fs::read(folder.path().join(name)).ok();
+    names.iter().map(read).collect()
+}
+
+/// COCO labels and results, MPII labels, and a table of DeepLabCut.
 pub fn labels() -> Inputs {
     let keypoints = vec!["7,9,2"; 17].join(",");
     let names: Vec<_> = ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
@@ -110,7 +137,9 @@ pub fn labels() -> Inputs {
     let mpii = format!(
         r#"[{{"image":"a.jpg","center":[30,20],"scale":1.2,"joints":[{joints}],"joints_vis":[{visible}],"isValidation":0}}]"#
     );
-    [coco.as_str(), results, &mpii]
+    let table = "scorer,,me,me,me\nindividuals,,a,a,a\nbodyparts,,nose,nose,nose\n\
+                 coords,,x,y,likelihood\nclip,img7.png,1.5,,0.5\n";
+    [coco.as_str(), results, &mpii, table]
         .map(|text| text.as_bytes().to_vec())
         .to_vec()
 }

@@ -1,0 +1,133 @@
+//! Tests of clips and of new projects.
+
+use std::fs;
+use std::path::Path;
+
+use super::file::NewProject;
+use super::holdout::Role;
+use super::open::{Contents, Project};
+use super::person::FrameKey;
+use super::test_project::message;
+
+/// Returns a folder with `n` images, which differ by `seed`.
+fn pictures(folder: &Path, n: u8, seed: u8) {
+    fs::create_dir_all(folder).unwrap();
+    for i in 0..n {
+        let picture = image::RgbImage::from_pixel(8, 6, image::Rgb([i, seed, 0]));
+        picture.save(folder.join(format!("shot{i}.png"))).unwrap();
+    }
+}
+
+/// Fails when a clip is not recognised after it has moved, one that has changed is used, or what is
+/// wrong is not named.
+#[test]
+fn a_clip_is_recognised_by_its_content() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |name: &str| root.path().join(name);
+    pictures(&place("a"), 3, 1);
+    pictures(&place("b"), 3, 2);
+    let new = NewProject {
+        model: "sfm".to_owned(),
+        clips: vec![place("a")],
+        is_copied: false,
+    };
+    let folder = place("project");
+    let mut project = Project::create(&folder, &new).unwrap();
+    let clip = project.contents().file().clips[0].clone();
+    assert_eq!(
+        (clip.name.as_str(), clip.n_frames, clip.has_pictures()),
+        ("a", 3, true)
+    );
+    assert_eq!(clip.path, Path::new("../a"));
+    assert!(message(project.add_clip(&place("a"), false)).contains("already, as the clip a"));
+    project.add_clip(&place("b"), true).unwrap();
+    assert!(folder.join("clips/b/shot2.png").is_file());
+    fs::rename(place("a"), place("moved")).unwrap();
+    let line = message(clip.open(&folder).map(|_| ()));
+    assert!(line.contains("the clip a is not there"), "{line}");
+    pictures(&place("other"), 3, 9);
+    let line = message(project.relocate(&place("other")));
+    assert!(line.contains("none of the project's clips"), "{line}");
+    assert_eq!(project.relocate(&place("moved")).unwrap().id, 1);
+    drop(project);
+    let contents = Contents::read(&folder).unwrap();
+    let [a, b] = [1, 2].map(|id| contents.file().clip(id).unwrap());
+    assert_eq!(
+        (a.path.as_path(), b.path.as_path()),
+        (Path::new("../moved"), Path::new("clips/b"))
+    );
+    for clip in [a, b] {
+        assert_eq!(clip.open(&folder).unwrap().n_frames(), 3);
+    }
+    fs::remove_file(place("moved").join("shot1.png")).unwrap();
+    let line = message(a.open(&folder).map(|_| ()));
+    assert!(line.contains("has changed"), "{line}");
+}
+
+/// Fails when a project is created over other files, or one that could not be created stays behind.
+#[test]
+fn a_project_begins_in_an_empty_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |name: &str| root.path().join(name);
+    pictures(&place("a"), 1, 1);
+    let new = |clip: &str, model: &str| NewProject {
+        model: model.to_owned(),
+        clips: vec![place(clip)],
+        is_copied: true,
+    };
+    let line = message(Project::create(&place("a"), &new("a", "sfm")));
+    assert!(line.contains("is not empty"), "{line}");
+    assert!(message(Project::create(&place("p"), &new("missing", "sfm"))).contains("missing"));
+    assert!(message(Project::create(&place("p"), &new("a", "nosuch"))).contains("nosuch"));
+    assert!(!place("p").exists());
+    drop(Project::create(&place("p"), &new("a", "sfm")).unwrap());
+    let line = message(Project::create(&place("p"), &new("a", "sfm")));
+    assert!(line.contains("already"), "{line}");
+}
+
+/// Fails when the hold-out is chosen again, from clips that are too short without saying so, or a
+/// further round changes the first or takes old clips.
+#[test]
+fn the_hold_out_is_chosen_once() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |name: &str| root.path().join(name);
+    pictures(&place("short"), 9, 0);
+    pictures(&place("a"), 150, 1);
+    pictures(&place("b"), 150, 2);
+    let new = NewProject {
+        model: "sfm".to_owned(),
+        clips: vec![place("short")],
+        is_copied: false,
+    };
+    let folder = place("project");
+    let mut project = Project::create(&folder, &new).unwrap();
+    let reason = project.ensure_holdout().unwrap().unwrap();
+    assert!(reason.contains("add another clip"), "{reason}");
+    assert_eq!(project.contents().n_held_out(), 0);
+    project.add_clip(&place("a"), false).unwrap();
+    assert_eq!(project.ensure_holdout().unwrap(), None);
+    // A fifth of the 149 frames' times, of the long clip only.
+    let n_held_out = project.contents().n_held_out();
+    assert!((29..=31).contains(&n_held_out), "{n_held_out}");
+    let roles = |project: &Project, clip: u32| -> Vec<Role> {
+        let role = |frame| {
+            project
+                .contents()
+                .holdout()
+                .role(FrameKey::new(clip, frame))
+        };
+        (0..150).map(role).collect()
+    };
+    let before = roles(&project, 2);
+    assert!(message(project.add_holdout()).contains("no clips"));
+    project.add_clip(&place("b"), false).unwrap();
+    assert_eq!(project.ensure_holdout().unwrap(), None);
+    assert!(roles(&project, 3).iter().all(|role| *role == Role::Train));
+    project.add_holdout().unwrap();
+    assert_eq!(project.contents().holdout().n_rounds(), 2);
+    assert_eq!(roles(&project, 2), before);
+    assert!(roles(&project, 3).contains(&Role::HoldOut(1)));
+    drop(project);
+    let read = Project::open(&folder).unwrap();
+    assert_eq!(roles(&read, 2), before);
+}

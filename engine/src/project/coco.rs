@@ -1,0 +1,201 @@
+//! Confirmed labels as a COCO keypoints document, which other programs and our own reader read.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::clip::Clip;
+use super::file::ProjectFile;
+use super::holdout::{Holdout, Role};
+use super::labels::Labels;
+use super::person::{FrameKey, Joint, Person, flag};
+use crate::geometry::{BBox, Size};
+use crate::skeleton::Skeleton;
+use crate::source::scrub::Scrub;
+
+/// COCO's id of the category `person`.
+const PERSON: u32 = 1;
+
+/// Mean share of its box that a person covers, as COCO's tools assume where no mask was drawn.
+const COVERED: f64 = 0.53;
+
+/// The document; `more` is an additional top-level field that COCO does not know.
+#[derive(Serialize)]
+pub(super) struct Document<T> {
+    info: Info,
+    images: Vec<Image>,
+    annotations: Vec<Annotation>,
+    categories: [Category; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poselens: Option<T>,
+}
+
+#[derive(Serialize)]
+struct Info {
+    description: String,
+}
+
+#[derive(Serialize)]
+struct Image {
+    id: usize,
+    file_name: String,
+    #[serde(flatten)]
+    size: Option<Size>,
+    clip: String,
+    frame: u32,
+    split: &'static str,
+}
+
+#[derive(Serialize)]
+struct Annotation {
+    id: u64,
+    image_id: usize,
+    category_id: u32,
+    /// x, y and visibility of each joint.
+    keypoints: Vec<Number>,
+    num_keypoints: usize,
+    bbox: [f64; 4],
+    area: f64,
+    iscrowd: u8,
+}
+
+/// A coordinate or a flag, which readers expect as an integer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Number {
+    Pixels(f32),
+    Flag(u8),
+}
+
+#[derive(Serialize)]
+struct Category {
+    id: u32,
+    name: &'static str,
+    supercategory: &'static str,
+    keypoints: Vec<String>,
+    /// Pairs of connected joints, counted from 1.
+    skeleton: Vec<[usize; 2]>,
+}
+
+/// Names of the image files of frames: those of image clips, numbers for videos.
+#[derive(Default)]
+pub(super) struct FrameNames {
+    /// The opened image clips; `None` for one that is not there.
+    open: HashMap<u32, Option<Scrub>>,
+}
+
+impl FrameNames {
+    /// Returns the name of the image file of a frame, without folders. An image of a clip that is
+    /// not there is called like that of a video.
+    pub(super) fn of(&mut self, project: &Path, clip: &Clip, frame: u32) -> String {
+        let number = || format!("{frame:06}.png");
+        if !clip.has_pictures() {
+            return number();
+        }
+        let open = || clip.open(project).ok();
+        let scrub = self.open.entry(clip.id).or_insert_with(open);
+        let file = scrub.as_ref().and_then(|scrub| scrub.file(frame as usize));
+        let name = file.and_then(Path::file_name);
+        name.map_or_else(number, |name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// What a document is made of.
+pub(super) struct Parts<'a> {
+    /// Folder of the project.
+    pub folder: &'a Path,
+    pub file: &'a ProjectFile,
+    pub labels: &'a Labels,
+    pub holdout: &'a Holdout,
+    /// Sizes of frames that differ from their clip's, or whose clip has none.
+    pub sizes: &'a HashMap<FrameKey, Size>,
+}
+
+/// Returns whether anything of the person can be written: at least one joint is labelled.
+pub(super) fn is_labelled(person: &Person) -> bool {
+    person.joints.iter().any(|joint| joint.labelled().is_some())
+}
+
+/// Returns the confirmed people of a project. Frames that were accepted without people are images
+/// without annotations. People without labelled joints have no box and are left out.
+pub(super) fn document<T>(parts: &Parts<'_>, poselens: Option<T>) -> Document<T> {
+    let mut names = FrameNames::default();
+    let (mut images, mut annotations) = (Vec::new(), Vec::new());
+    let confirmed = parts.labels.frames().filter(|(_, f)| f.is_confirmed());
+    for (at, labels) in confirmed {
+        let Some(clip) = parts.file.clip(at.clip) else {
+            continue;
+        };
+        let image_id = images.len() + 1;
+        let name = names.of(parts.folder, clip, at.frame);
+        images.push(Image {
+            id: image_id,
+            file_name: format!("{}/{name}", clip.name),
+            size: parts.sizes.get(&at).copied().or(clip.size),
+            clip: clip.name.clone(),
+            frame: at.frame,
+            split: match parts.holdout.role(at) {
+                Role::Train => "train",
+                Role::HoldOut(_) => "holdout",
+                Role::Guard => "guard",
+            },
+        });
+        let people = labels.people.iter().filter(|p| p.is_confirmed);
+        annotations.extend(people.filter_map(|person| annotation(person, image_id)));
+    }
+    Document {
+        info: Info {
+            description: "labels of a PoseLens project".to_owned(),
+        },
+        images,
+        annotations,
+        categories: [category(parts.labels.skeleton())],
+        poselens,
+    }
+}
+
+fn annotation(person: &Person, image_id: usize) -> Option<Annotation> {
+    let labelled = person.joints.iter().filter_map(Joint::labelled);
+    let num_keypoints = labelled.clone().count();
+    let b = BBox::around(labelled)?;
+    // At least one pixel, for a single joint.
+    let (w, h) = (b.w.max(1.0), b.h.max(1.0));
+    let hundredths = |v: f64| (v * 100.0).round() / 100.0;
+    let keypoints = person.joints.iter().flat_map(|joint| {
+        let [x, y] = joint.labelled().map_or([0.0; 2], |_| joint.xy());
+        let visible = Number::Flag(flag(joint.visibility));
+        [Number::Pixels(x), Number::Pixels(y), visible]
+    });
+    Some(Annotation {
+        id: person.id,
+        image_id,
+        category_id: PERSON,
+        keypoints: keypoints.collect(),
+        num_keypoints,
+        bbox: [b.x, b.y, w, h].map(hundredths),
+        area: hundredths(COVERED * w * h),
+        iscrowd: 0,
+    })
+}
+
+/// Returns COCO's spelling of a joint: `left_wrist` for `l_wrist`.
+pub(super) fn spelled(joint: &str) -> String {
+    for (short, long) in [("l_", "left_"), ("r_", "right_")] {
+        if let Some(part) = joint.strip_prefix(short) {
+            return format!("{long}{part}");
+        }
+    }
+    joint.to_owned()
+}
+
+fn category(skeleton: &Skeleton) -> Category {
+    let joints = skeleton.joints.iter();
+    Category {
+        id: PERSON,
+        name: "person",
+        supercategory: "person",
+        keypoints: joints.map(|joint| spelled(joint)).collect(),
+        skeleton: skeleton.limbs.iter().map(|l| l.map(|j| j + 1)).collect(),
+    }
+}

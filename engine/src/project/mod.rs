@@ -1,0 +1,52 @@
+//! Label projects: a folder of clips with labelled people, corrected by hand and never lost.
+//!
+//! A [`Project`] is the folder, open for writing by one program at a time; [`Contents`] is the same
+//! folder read only. `project.toml` ([`ProjectFile`]) lists the [`Clip`]s, `labels.journal` has one
+//! line for every [`Edit`] ever made, undone or redone ([`journal`]), `labels.coco.json` is a
+//! snapshot of the [`Labels`] in COCO's format ([`snapshot`]), `holdout.toml` names the frames that
+//! are never trained on ([`Holdout`]). The state is the snapshot with the journal's later lines
+//! applied.
+//!
+//! [`propose()`] chooses frames worth labelling and fills them with a model's poses, [`import`] and
+//! [`export`](mod@export) exchange labels with other programs.
+
+mod clip;
+mod coco;
+mod dlc;
+mod edit;
+pub mod export;
+mod file;
+mod find;
+mod holdout;
+pub mod import;
+pub mod journal;
+mod labels;
+mod open;
+mod person;
+mod propose;
+mod reason;
+pub mod snapshot;
+mod suggest;
+
+#[cfg(test)]
+mod clip_tests;
+#[cfg(test)]
+mod edit_tests;
+#[cfg(test)]
+mod holdout_tests;
+#[cfg(test)]
+mod open_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod test_project;
+
+pub use clip::Clip;
+pub use edit::{Edit, FrameProposal};
+pub use file::{NewProject, ProjectFile};
+pub use holdout::{HOLDOUT, Holdout, Role};
+pub use labels::{Change, FrameLabels, Labels, Tally};
+pub use open::{Applied, Contents, Project};
+pub use person::{FrameKey, Joint, JointState, Person};
+pub use propose::{Proposed, ProposedFrame, propose};
+pub use reason::{Reason, Suggestion};

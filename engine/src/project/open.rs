@@ -1,0 +1,412 @@
+//! A project's folder: [`Contents`] to read, [`Project`] to write.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+
+use super::clip::Clip;
+use super::coco::Parts;
+use super::edit::Edit;
+use super::file::{NewProject, PROJECT, ProjectFile, VERSION};
+use super::holdout::{ClipTimes, Holdout};
+use super::journal::{JOURNAL, Journal, Replayed, replay};
+use super::labels::{Change, Labels};
+use super::person::FrameKey;
+use super::snapshot;
+use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::model::model;
+use crate::words::counted;
+
+/// A project as it was read. Any number of programs may read one.
+#[derive(Debug)]
+pub struct Contents {
+    folder: PathBuf,
+    file: ProjectFile,
+    labels: Labels,
+    holdout: Holdout,
+    remarks: Vec<String>,
+}
+
+impl Contents {
+    /// Reads the project in `folder` without changing anything.
+    ///
+    /// # Errors
+    /// When there is none, or a file of it is damaged or of a newer version.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Self::replay(folder)?.0)
+    }
+
+    /// Also returns what the journal needs to be continued, and the number of the snapshot.
+    fn replay(folder: &Path) -> Result<(Self, Replayed, u64)> {
+        let file = ProjectFile::read(folder)?;
+        let skeleton = file.skeleton(&folder.join(PROJECT))?;
+        let holdout = Holdout::read(folder)?;
+        let snapshot = snapshot::read(folder, skeleton)?;
+        let saved = snapshot.sequence;
+        let mut replayed = replay(&folder.join(JOURNAL), snapshot.labels, saved)?;
+        let mut remarks = snapshot.remarks;
+        remarks.append(&mut replayed.remarks);
+        let labels = std::mem::replace(&mut replayed.labels, Labels::new(skeleton));
+        let contents = Self {
+            folder: folder.to_owned(),
+            file,
+            labels,
+            holdout,
+            remarks,
+        };
+        Ok((contents, replayed, saved))
+    }
+
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the description: model, skeleton, clips.
+    pub fn file(&self) -> &ProjectFile {
+        &self.file
+    }
+
+    /// Returns the labels.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// Returns the hold-out.
+    pub fn holdout(&self) -> &Holdout {
+        &self.holdout
+    }
+
+    /// Returns remarks on what was found when the project was read, one line each.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// Returns the number of held-out frames.
+    pub fn n_held_out(&self) -> u64 {
+        let n_frames = |id| self.file.clip(id).map_or(0, |clip| clip.n_frames);
+        self.holdout.n_frames(n_frames)
+    }
+}
+
+/// The outcome of an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Number of the edit in the journal; `None` if it changed nothing and was not recorded.
+    pub sequence: Option<u64>,
+    /// Number of frames that it changed.
+    pub n_frames: usize,
+}
+
+/// A project open for writing by this program alone. Every change is on disk before the method that
+/// makes it returns; [`Project::save`] additionally writes a snapshot.
+#[derive(Debug)]
+pub struct Project {
+    contents: Contents,
+    journal: Journal,
+    /// Number of the last edit in the snapshot.
+    saved: u64,
+}
+
+impl Project {
+    /// Creates a project in a new or empty folder.
+    ///
+    /// # Errors
+    /// When there is a project already or the folder has files, the model is unknown, or a clip
+    /// cannot be read.
+    pub fn create(folder: &Path, new: &NewProject) -> Result<Self> {
+        let card = model(&new.model)?.card()?;
+        let skeleton = card.skeleton()?;
+        if folder.join(PROJECT).exists() {
+            let reason = "is a label project already; `poselens project add` adds clips to it";
+            return Err(Error::data(folder, reason));
+        }
+        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            let reason = "is not empty; give a new folder for the project";
+            return Err(Error::data(folder, reason));
+        }
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        if let Err(error) = Self::fill(folder, new, &skeleton.name) {
+            // Only a folder that is still empty is removed.
+            fs::remove_dir(folder).ok();
+            return Err(error);
+        }
+        Self::open(folder)
+    }
+
+    /// Writes the first files of a project.
+    fn fill(folder: &Path, new: &NewProject, skeleton: &str) -> Result<()> {
+        let mut file = ProjectFile {
+            version: VERSION,
+            skeleton: skeleton.to_owned(),
+            model: new.model.clone(),
+            clips: Vec::new(),
+        };
+        for path in &new.clips {
+            add_clip(&mut file, folder, path, new.is_copied)?;
+        }
+        // Held until the description exists, so that no other program opens half a project.
+        let _lock = Journal::lock(&folder.join(JOURNAL))?;
+        file.write(folder)
+    }
+
+    /// Opens a project for writing.
+    ///
+    /// # Errors
+    /// When there is none, it is open in another program, cannot be written, or a file of it is
+    /// damaged or of a newer version; nothing is changed then.
+    pub fn open(folder: &Path) -> Result<Self> {
+        // Before the lock, which creates the journal.
+        ProjectFile::read(folder)?;
+        let path = folder.join(JOURNAL);
+        let lock = Journal::lock(&path)?;
+        let (contents, replayed, saved) = Contents::replay(folder)?;
+        let journal = Journal::resume(&path, lock, &replayed)?;
+        let mut project = Self {
+            contents,
+            journal,
+            saved,
+        };
+        if replayed.is_incomplete() {
+            project.save()?;
+            project.journal.set_aside(&folder.join(snapshot::HISTORY))?;
+        }
+        Ok(project)
+    }
+
+    /// Returns the present contents.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Returns the labels.
+    pub fn labels(&self) -> &Labels {
+        &self.contents.labels
+    }
+
+    /// Returns the number of edits so far, counting those undone and redone.
+    pub fn sequence(&self) -> u64 {
+        self.journal.sequence()
+    }
+
+    /// Returns how many edits can be undone and redone.
+    pub fn depth(&self) -> (usize, usize) {
+        self.journal.depth()
+    }
+
+    /// Makes an edit. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// When it does not fit the labels or the clips, or cannot be written; nothing has changed then.
+    pub fn apply(&mut self, edit: &Edit) -> Result<Applied> {
+        let changes = edit.changes(&self.contents.labels)?;
+        if changes.is_empty() {
+            return Ok(Applied {
+                sequence: None,
+                n_frames: 0,
+            });
+        }
+        for at in changes.iter().map(Change::at) {
+            self.check(at)?;
+        }
+        self.contents.labels.apply(&changes).map_err(mismatch)?;
+        let written = self.journal.edit(edit.name(), &changes);
+        if written.is_err() {
+            self.contents.labels.revert(&changes).map_err(mismatch)?;
+        }
+        let mut frames: Vec<_> = changes.iter().map(Change::at).collect();
+        frames.sort_unstable();
+        frames.dedup();
+        Ok(Applied {
+            sequence: Some(written?),
+            n_frames: frames.len(),
+        })
+    }
+
+    /// Undoes the last edit that is not undone; returns a frame that it changed, `None` if there is
+    /// no such edit.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written; nothing has changed then.
+    pub fn undo(&mut self) -> Result<Option<FrameKey>> {
+        let Some((seq, changes)) = self.journal.last_done()? else {
+            return Ok(None);
+        };
+        self.contents.labels.revert(&changes).map_err(mismatch)?;
+        if let Err(error) = self.journal.undo(seq) {
+            self.contents.labels.apply(&changes).map_err(mismatch)?;
+            return Err(error);
+        }
+        Ok(changes.first().map(Change::at))
+    }
+
+    /// Makes the edit again that was undone last; returns a frame that it changed, `None` if there
+    /// is no such edit.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written; nothing has changed then.
+    pub fn redo(&mut self) -> Result<Option<FrameKey>> {
+        let Some((seq, changes)) = self.journal.last_undone()? else {
+            return Ok(None);
+        };
+        self.contents.labels.apply(&changes).map_err(mismatch)?;
+        if let Err(error) = self.journal.redo(seq) {
+            self.contents.labels.revert(&changes).map_err(mismatch)?;
+            return Err(error);
+        }
+        Ok(changes.first().map(Change::at))
+    }
+
+    /// Writes a snapshot, unless the last one is of the same edit.
+    ///
+    /// # Errors
+    /// When it cannot be written; the previous one stays then, and no edit is lost.
+    pub fn save(&mut self) -> Result<()> {
+        let sequence = self.journal.sequence();
+        if sequence == self.saved {
+            return Ok(());
+        }
+        snapshot::write(&self.contents.parts(&HashMap::new()), sequence)?;
+        self.saved = sequence;
+        Ok(())
+    }
+
+    /// Adds a clip; the hold-out stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, is in the project already, or `project.toml` cannot be written.
+    pub fn add_clip(&mut self, path: &Path, is_copied: bool) -> Result<&Clip> {
+        let contents = &mut self.contents;
+        let mut file = contents.file.clone();
+        add_clip(&mut file, &contents.folder, path, is_copied)?;
+        file.write(&contents.folder)?;
+        contents.file = file;
+        let added = contents.file.clips.last();
+        added.ok_or_else(|| Error::Internal("no clip was added".to_owned()))
+    }
+
+    /// Finds the clip that the file or folder at `path` is, by size and content, and records that it
+    /// is there now.
+    ///
+    /// # Errors
+    /// When it is none of the clips, or `project.toml` cannot be written.
+    pub fn relocate(&mut self, path: &Path) -> Result<&Clip> {
+        let contents = &mut self.contents;
+        let mut file = contents.file.clone();
+        let mut found = None;
+        for (i, clip) in file.clips.iter().enumerate() {
+            if clip.is_at(path)? {
+                found = Some(i);
+                break;
+            }
+        }
+        let other = || {
+            Error::data(
+                path,
+                "is none of the project's clips: its content is another",
+            )
+        };
+        let found = found.ok_or_else(other)?;
+        file.clips[found].is_copied = false;
+        file.clips[found].move_to(path, &contents.folder)?;
+        file.write(&contents.folder)?;
+        contents.file = file;
+        Ok(&contents.file.clips[found])
+    }
+
+    /// Chooses the hold-out at random unless there is one. If the clips are too short for one,
+    /// returns the reason; there is no hold-out then, and it is chosen when clips have been added.
+    ///
+    /// # Errors
+    /// When a clip cannot be read, or `holdout.toml` cannot be written.
+    pub fn ensure_holdout(&mut self) -> Result<Option<String>> {
+        if self.contents.holdout.n_rounds() > 0 {
+            return Ok(None);
+        }
+        Ok(self.choose_holdout()?.err())
+    }
+
+    /// Chooses a further round of the hold-out from the clips that were added since the last one.
+    ///
+    /// # Errors
+    /// When there are no such clips or they are too short, one of them cannot be read, or
+    /// `holdout.toml` cannot be written.
+    pub fn add_holdout(&mut self) -> Result<()> {
+        self.choose_holdout()?.map_err(Error::Failed)
+    }
+
+    /// The inner error is the reason why the clips cannot be divided.
+    fn choose_holdout(&mut self) -> Result<Result<(), String>> {
+        let contents = &mut self.contents;
+        let ids = contents.file.clips.iter().map(|clip| clip.id);
+        let mut clips = Vec::new();
+        for id in contents.holdout.undecided(ids) {
+            if let Some(clip) = contents.file.clip(id) {
+                let times = clip.open(&contents.folder)?.times().to_vec();
+                clips.push(ClipTimes { id, times });
+            }
+        }
+        let mut holdout = contents.holdout.clone();
+        let added = holdout.add_round(RandomState::new().hash_one(0), &clips);
+        if added.is_ok() {
+            holdout.write(&contents.folder)?;
+            contents.holdout = holdout;
+        }
+        Ok(added)
+    }
+
+    fn check(&self, at: FrameKey) -> Result<()> {
+        let FrameKey { clip, frame } = at;
+        let known = self.contents.file.clip(clip);
+        let known = known.ok_or_else(|| Error::Invalid(format!("there is no clip {clip}")))?;
+        if frame >= known.n_frames {
+            let reason = format!(
+                "the clip {} has {}, there is no frame {frame}",
+                known.name,
+                counted(known.n_frames, "frame")
+            );
+            return Err(Error::Invalid(reason));
+        }
+        Ok(())
+    }
+}
+
+impl Contents {
+    /// Returns what a COCO document is made of.
+    pub(super) fn parts<'a>(&'a self, sizes: &'a HashMap<FrameKey, Size>) -> Parts<'a> {
+        Parts {
+            folder: &self.folder,
+            file: &self.file,
+            labels: &self.labels,
+            holdout: &self.holdout,
+            sizes,
+        }
+    }
+}
+
+/// An edit is made from the labels that it is applied to, so this cannot happen.
+fn mismatch(reason: impl std::fmt::Display) -> Error {
+    Error::Internal(format!("an edit does not fit the labels: {reason}"))
+}
+
+fn add_clip(file: &mut ProjectFile, folder: &Path, path: &Path, is_copied: bool) -> Result<()> {
+    let newest = file.clips.iter().map(|clip| clip.id).max();
+    let id = newest.unwrap_or_default().checked_add(1);
+    let id = id.ok_or_else(|| Error::data(folder, "every clip number is taken"))?;
+    let mut clip = Clip::examine(id, path, &file.clips)?;
+    let same = |other: &&Clip| other.sha256 == clip.sha256 && other.bytes == clip.bytes;
+    if let Some(same) = file.clips.iter().find(same) {
+        let reason = format!("is in the project already, as the clip {}", same.name);
+        return Err(Error::data(path, reason));
+    }
+    if is_copied {
+        clip.copy_into(folder)?;
+    } else {
+        let place = clip.path.clone();
+        clip.move_to(&place, folder)?;
+    }
+    file.clips.push(clip);
+    Ok(())
+}
