@@ -16,7 +16,7 @@ pub fn figure(value: f64) -> String {
 
 /// Formats a count of people: `1 person`, `1 234 people`.
 pub fn people_text(n: usize) -> String {
-    format!("{} {}", grouped(n as u64), of_count(&n, "person"))
+    format!("{} {}", grouped(n as u64), of_count(n, "person"))
 }
 
 /// Groups digits: `1 234 567`.
