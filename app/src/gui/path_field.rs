@@ -19,11 +19,10 @@ pub fn path_field_ui(
     let help = "Path of a video, an image or a folder of images; Enter opens it";
     let help = format!("{now}\n{help}");
     let help = help.trim_start();
-    let margin = Margin::symmetric(8, 6);
     let field = TextEdit::singleline(&mut path)
         .hint_text("Path of a file or folder")
-        .margin(margin)
-        .desired_width(width - margin.sum().x);
+        .margin(Margin::symmetric(8, 6))
+        .desired_width(width);
     let field = ui.add(field).on_hover_text(help).accessible_name("Path");
     if field.gained_focus() {
         // Typed or pasted text replaces the open path.
