@@ -37,6 +37,16 @@ pub fn moment(started: &str) -> String {
     text().unwrap_or_else(|| started.to_owned())
 }
 
+/// Returns what a recording is called: its source, or its folder if that was renamed and no longer
+/// begins with a time.
+pub fn recording_name<'a>(folder: &'a str, source: &'a str) -> &'a str {
+    if moment(folder) == folder {
+        folder
+    } else {
+        source
+    }
+}
+
 /// Returns the frame count of a recording and what is missing: `65 frames`, `65 frames, 14 of 65
 /// annotated, 3 of 68 lost`.
 pub fn frames_text(progress: &TapProgress) -> String {
@@ -99,10 +109,13 @@ mod tests {
         assert_eq!(saved_text(&all), "Saved a.npy and a_second.npy in /out");
     }
 
-    /// Fails when a recording's time is not shortened, or an unexpected format causes a panic.
+    /// Fails when a recording's time is not shortened, its list entry repeats the time, or an unexpected format causes a panic.
     #[test]
     fn recording_times_are_shortened() {
         assert_eq!(moment("2026-03-01_14-05-59.250"), "03-01 14:05");
         assert_eq!(moment("someday"), "someday");
+        let folder = "2026-11-30_13-27-15.734 walk.mp4";
+        assert_eq!(recording_name(folder, "walk.mp4"), "walk.mp4");
+        assert_eq!(recording_name("Anna", "walk.mp4"), "Anna");
     }
 }

@@ -61,9 +61,8 @@ fn the_palette_finds_what_users_mean() {
         ("fps", "Faster"),
         ("csv", "Export csv with recordings: turn on"),
         ("export", "Export openpose with recordings: turn on"),
-        ("people", "Network first"),
-        ("multi", "Network first"),
-        ("multi person", "Network first"),
+        ("people", "Network that finds several people: none"),
+        ("multi", "Network that finds several people: none"),
         ("annotate", "Start or stop recording"),
         ("mirror", "Mirror the camera image on or off"),
         ("help", "Keys"),
@@ -100,7 +99,7 @@ fn the_palette_knows_the_view() {
     window.press(Key::I);
     for (word, wanted) in [
         ("export", "Export PNG"),
-        ("multi", "Network first"),
+        ("multi", "Network that finds several people: none"),
         ("zoom", "Zoom in"),
         ("csv", "Export csv"),
     ] {

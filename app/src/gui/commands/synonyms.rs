@@ -74,8 +74,11 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Search words for networks that detect several people; the other networks follow them in the
-/// results.
+/// Title of the disabled command that stands for networks that find several people where there are
+/// none.
+pub const NO_SEVERAL: &str = "Network that finds several people: none is available";
+
+/// Search words for networks that find several people.
 const SEVERAL: [&str; 6] = [
     "people",
     "persons",
@@ -115,11 +118,8 @@ fn fit_synonyms(command: &Command, word: &str) -> Option<i32> {
         let place = titles.position(|begin| command.title.starts_with(begin))?;
         Some((*synonym, place))
     });
-    let place = several(&command.action);
-    let several = SEVERAL
-        .iter()
-        .filter_map(|synonym| Some((*synonym, place?)));
-    let all = places.chain(several);
+    let several = SEVERAL.iter().filter(|_| finds_several(command));
+    let all = places.chain(several.map(|synonym| (*synonym, 0)));
     all.filter_map(|(synonym, place)| Some(fit_synonym(synonym, word)? - place as i32))
         .max()
 }
@@ -132,14 +132,16 @@ fn is_named(action: &Action) -> bool {
     )
 }
 
-/// Returns the rank of a network among the matches of [`SEVERAL`]; `None` for other commands.
-fn several(action: &Action) -> Option<usize> {
-    let (Action::Model(ModelAction::Choose(name))
-    | Action::Inspect(InspectAction::Model(0, Some(name)))) = action
-    else {
-        return None;
-    };
-    Some(usize::from(approach(name) != Some(Approach::BottomUp)))
+/// Returns whether a command chooses a network that finds several people, or says that there is
+/// none.
+fn finds_several(command: &Command) -> bool {
+    match &command.action {
+        Action::Model(ModelAction::Choose(name))
+        | Action::Inspect(InspectAction::Model(0, Some(name))) => {
+            approach(name) == Some(Approach::BottomUp)
+        }
+        _ => command.title == NO_SEVERAL,
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +150,7 @@ mod tests {
     use super::*;
     use crate::gui::action::StageAction;
     use crate::gui::command::Group;
+    use poselens_engine::model::MODELS;
 
     /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
@@ -187,6 +190,29 @@ mod tests {
         }
         let none = |query: &str| all.iter().all(|c| fit_command(c, query).is_none());
         assert!(none("xyz") && none("syek") && none("open nothing"));
+    }
+
+    /// Fails when a word for several people finds a network that follows one, or not one that finds
+    /// several.
+    #[test]
+    fn only_networks_of_several_people_match_their_words() {
+        let of = |wanted| MODELS.iter().find(|m| m.approach == wanted).unwrap().name;
+        let (one, several) = (of(Approach::TopDown), of(Approach::BottomUp));
+        for word in ["multi", "people", "multi-person", "crowd"] {
+            let fits = |name: &str| {
+                let choose = Action::Model(ModelAction::Choose(name.to_owned()));
+                let inspect = Action::Inspect(InspectAction::Model(0, Some(name.to_owned())));
+                [choose, inspect].map(|action| {
+                    let command = Command::new(Group::MODEL, format!("Network {name}"), action);
+                    fit_command(&command, word).is_some()
+                })
+            };
+            assert_eq!(
+                (fits(one), fits(several)),
+                ([false; 2], [true; 2]),
+                "{word}"
+            );
+        }
     }
 
     /// Fails when letters scattered over the path of a recent file match, or a file of that name

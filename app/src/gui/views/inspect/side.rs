@@ -23,7 +23,7 @@ pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 open_row_ui(ui, cx);
             });
         });
-        let (path, width) = (&cx.state.path, ui.available_width());
+        let (path, width) = (&cx.state.path, ui.available_width() - 2.0);
         if path_field_ui(ui, path, width, cx.ui_state, cx.actions) && !path.trim().is_empty() {
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }

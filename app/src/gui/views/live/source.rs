@@ -124,7 +124,7 @@ fn buttons_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 
 fn path_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
-        let width = (ui.available_width() - 64.0).max(60.0);
+        let width = (ui.available_width() - 80.0).max(44.0);
         let path = &cx.state.path;
         let is_entered = path_field_ui(ui, path, width, cx.ui_state, cx.actions);
         let rest = egui::vec2(ui.available_width(), 30.0);

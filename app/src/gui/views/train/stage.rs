@@ -145,7 +145,8 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
 
 /// Shows the first steps for new users.
 fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
-    let width = 560.0_f32.min(ui.available_width());
+    // The scroll bar is drawn over the right edge.
+    let width = 560.0_f32.min(ui.available_width() - 16.0);
     let margin = ((ui.available_width() - width) / 2.0).max(0.0);
     ui.add_space((ui.available_height() * 0.12).min(80.0));
     ui.horizontal(|ui| {

@@ -8,7 +8,7 @@ use eframe::egui::{self, Button, Label, ProgressBar, RichText, ScrollArea, Ui};
 use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
 
 use crate::gui::action::RecordAction;
-use crate::gui::titles::{folder_name, moment};
+use crate::gui::titles::{folder_name, moment, recording_name};
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
@@ -129,13 +129,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
     ui.add_space(2.0);
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 68.0).max(60.0);
-        // A folder that was renamed goes by its new name.
-        let is_renamed = !name.starts_with(&manifest.started);
-        let called = if is_renamed {
-            &name
-        } else {
-            &manifest.source.name
-        };
+        let called = recording_name(&name, &manifest.source.name);
         let title = format!("{}  {called}", moment(&manifest.started));
         let open = Button::new(title)
             .truncate()
