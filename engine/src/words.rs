@@ -6,25 +6,25 @@ use std::fmt::Display;
 const IRREGULAR: &[(&str, &str)] = &[("person", "people")];
 
 /// Formats a count of `noun`, which is given in the singular; only its last word is inflected.
-pub fn counted<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn counted<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     format!("{n} {}", of_count(&n, noun))
 }
 
 /// Formats a count with its verb: `1 frame is`, `3 frames are`.
-pub fn are<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn are<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let verb = if n == N::from(1) { "is" } else { "are" };
     format!("{} {verb}", counted(n, noun))
 }
 
 /// Formats a count with its verb: `1 frame was`, `3 frames were`.
-pub fn were<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn were<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let verb = if n == N::from(1) { "was" } else { "were" };
     format!("{} {verb}", counted(n, noun))
 }
 
 /// Begins a sentence about a count of which nothing is left: `none of the 3 boxes`, `not even the 1
 /// box`.
-pub fn none_of<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn none_of<N: Display + Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let none = if n == N::from(1) {
         "not even"
     } else {

@@ -112,7 +112,9 @@ impl Outputs {
             let outcome = exporter.push(output);
             outcome.map_err(|error| failed.push(error)).is_ok()
         });
-        failed.into_iter().for_each(|error| self.fail(error));
+        for error in failed {
+            self.fail(error);
+        }
     }
 
     /// Returns the failures since the previous call, one line each, with the file.

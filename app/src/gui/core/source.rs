@@ -94,7 +94,8 @@ impl Core {
         // A recording's folder can be opened by its path as well.
         let path = spec.strip_prefix("recording:").unwrap_or(spec);
         let is_shown = is_path(path) && self.gui.sample_clip.as_deref() != Some(path);
-        self.state.path = if is_shown { path } else { "" }.to_owned();
+        let shown = if is_shown { path } else { "" };
+        shown.clone_into(&mut self.state.path);
     }
 
     /// Shows the path of the live view's source in the path field.

@@ -175,9 +175,9 @@ fn a_broken_fragment_is_passed() {
     assert_eq!(fragments.len(), 4);
     // The kind of the box, its length, both with the kind of the box inside.
     for (from, to) in [(0, 4), (-4, 0), (-4, 12)] {
-        for broken in 1..3 {
+        for (broken, &fragment) in fragments.iter().enumerate().take(3).skip(1) {
             let mut file = whole.clone();
-            let at = |shift: i64| (fragments[broken] as i64 + shift) as usize;
+            let at = |shift: i64| (fragment as i64 + shift) as usize;
             file[at(from)..at(to)].fill(0xEE);
             let what = format!("{from} to {to} of fragment {broken}");
             let (frames, warning) = read_both_ways(file, &what);
@@ -213,7 +213,8 @@ echo \"$head config in time_base: 1/10, frame_rate: 10/1\" >&2
         if Some(*tick) == broken {
             script += "echo '[error] a packet is broken' >&2\n";
         }
-        script += &format!("echo \"$head n:0 pts:{tick} s:1x1 i:P\" >&2\nprintf abcd\n");
+        let frame = format!("echo \"$head n:0 pts:{tick} s:1x1 i:P\" >&2\nprintf abcd\n");
+        script.push_str(&frame);
     }
     let program = super::tests::scripted_ffmpeg(folder.path(), &script);
     let (ffmpeg, path) = (Ffmpeg::at(&program), Path::new("a.avi"));
