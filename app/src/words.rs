@@ -18,7 +18,7 @@ pub fn figure(value: f64) -> String {
 
 /// Formats a count like [`counted`], with grouped digits: `1 234 people`.
 pub fn grouped_count(n: u64, noun: &str) -> String {
-    format!("{} {}", grouped(n), of_count(&n, noun))
+    format!("{} {}", grouped(n), of_count(n, noun))
 }
 
 /// Returns the warning about images that are in both the training and the validation data.
