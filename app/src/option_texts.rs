@@ -53,7 +53,7 @@ pub mod train {
         "Preset of all hyperparameters, as published or for fine-tuning",
     );
     pub const OUT: OptionText = OptionText::new(
-        "Written to",
+        "Output folder",
         "Output folder for weights, card, checkpoint, options and metrics (log.csv)",
     );
     pub const EPOCHS: OptionText =

@@ -77,7 +77,7 @@ impl AttentionKind {
                 "Factor that the network multiplies features by: 1 keeps them, 0 removes them, \
                  more amplifies them"
             }
-            Self::QueryKey => "Shares of attention: those that one place reads sum to 1",
+            Self::QueryKey => "Attention weights: those of one position sum to 1",
         }
     }
 }
@@ -206,8 +206,8 @@ impl Direction {
     /// Returns the title for display.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Dependency => "what the place reads",
-            Self::Affected => "places that read it",
+            Self::Dependency => "positions that it attends to",
+            Self::Affected => "positions that attend to it",
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 /// Time limit of every wait in tests.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const WAIT_LIMIT: Duration = Duration::from_mins(2);
 
 /// Waits until `look` returns a value.
 #[track_caller]
@@ -17,7 +17,7 @@ pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "nothing came");
+        assert!(start.elapsed() < WAIT_LIMIT, "nothing came");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::model;
 use poselens_engine::output::PoseOutput;
 use poselens_engine::pose::{Keypoint, Pose};
@@ -62,7 +62,7 @@ fn sample() -> &'static [PoseOutput] {
         };
         let mut estimator = Estimator::new(Network::load(&options).unwrap(), true);
         let frames = read_all(&SourceSpec::parse("sample").unwrap());
-        let infer = |frame| estimator.infer(frame, Want::default()).unwrap();
+        let infer = |frame| estimator.infer(frame, RequestedMaps::default()).unwrap();
         let outputs: Vec<_> = frames.iter().map(infer).collect();
         if std::env::var_os("POSELENS_BLESS").is_some() {
             bless(&outputs);

@@ -223,7 +223,7 @@ fn every_control_is_there_by_its_label() {
         "Time",
         "Time line",
         "Frame",
-        "Keep this frame",
+        "Store this frame",
         "Image",
         "score",
         "highest",

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use poselens_engine::device::{DeviceSpec, compiled, select};
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::MODELS;
 use poselens_engine::nn::kernels::Isa;
 use poselens_engine::source::camera::{CameraFormat, CameraInfo, camera_formats};
@@ -224,7 +224,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
         if scores.len() == 10 {
             break;
         }
-        let output = estimator.infer(&frame, Want::default())?;
+        let output = estimator.infer(&frame, RequestedMaps::default())?;
         scores.push(output.poses.first().map_or(0.0, |p| f64::from(p.score)));
         seconds = begin.elapsed().as_secs_f64();
     }

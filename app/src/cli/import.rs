@@ -110,7 +110,10 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         counted(summary.tensors, "tensor"),
     );
     if !summary.prefixes.is_empty() {
-        eprintln!("taken off the names: {}", summary.prefixes.join(", "));
+        eprintln!(
+            "prefix removed from the names: {}",
+            summary.prefixes.join(", ")
+        );
     }
     if let Some(first) = summary.left_out.first() {
         let n = summary.left_out.len();
@@ -119,7 +122,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     }
     if !summary.also_fit.is_empty() {
         let others = summary.also_fit.join(", ");
-        eprintln!("fitting as well: {others}; choose with --section");
+        eprintln!("also matching: {others}; choose with --section");
     }
     for path in [&summary.output, &summary.card] {
         eprintln!("wrote {path}");

@@ -239,7 +239,7 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
         bail!("the input is damaged; all that could be read of it was written");
     }
     if args.strict && !summary.warnings.is_empty() {
-        bail!("not everything of the input was read, which --strict does not accept");
+        bail!("the input was not read completely, which --strict does not accept");
     }
     Ok(())
 }

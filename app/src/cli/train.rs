@@ -15,7 +15,8 @@ use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, recipe};
 use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{
-    Changes, DataConfig, Freeze, Hardware, Moved, Start, TrainConfig, Trainer,
+    DataConfig, Freeze, Hardware, InitialWeights, RelocatedData, ResumeOptions, TrainConfig,
+    Trainer,
 };
 
 use self::report::{Document, show};
@@ -216,14 +217,14 @@ impl TrainArgs {
     }
 
     /// Returns what may differ when a training is resumed.
-    fn changes(&self) -> Changes {
-        let moved = |annotations: PathBuf, images| Moved {
+    fn changes(&self) -> ResumeOptions {
+        let moved = |annotations: PathBuf, images| RelocatedData {
             annotations,
             images,
         };
         let held_out = self.val_annotations.clone();
         let sets = self.sets().into_iter();
-        Changes {
+        ResumeOptions {
             epochs: self.epochs,
             data: sets.map(|set| moved(set.annotations, set.images)).collect(),
             validation: held_out.map(|labels| moved(labels, self.val_images.clone())),
@@ -282,10 +283,10 @@ impl TrainArgs {
         }
         match self.init.as_deref() {
             None => {}
-            Some("bundled") => config.init = Start::Bundled,
-            Some("backbone") => config.init = Start::Backbone,
-            Some("scratch") => config.init = Start::Scratch,
-            Some(path) => config.init = Start::File(path.into()),
+            Some("bundled") => config.init = InitialWeights::Bundled,
+            Some("backbone") => config.init = InitialWeights::Backbone,
+            Some("scratch") => config.init = InitialWeights::Scratch,
+            Some(path) => config.init = InitialWeights::File(path.into()),
         }
         match self.freeze.as_deref() {
             None => {}

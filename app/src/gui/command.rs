@@ -97,14 +97,14 @@ pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
         let action = Action::Source(SourceAction::OpenRecent(path.clone()));
         let is_missing = ui_state.missing.contains(path);
         Command {
-            hindrance: is_missing.then_some("It is not there any more"),
+            hindrance: is_missing.then_some("The file no longer exists"),
             ..Command::new(Group::RECENT, shortened(path), action)
         }
     };
     let mut all: Vec<_> = state.recent.iter().map(open).collect();
     if !all.is_empty() {
         let action = Action::Source(SourceAction::ForgetRecent);
-        all.push(Command::new(Group::RECENT, "Forget these files", action));
+        all.push(Command::new(Group::RECENT, "Clear recent files", action));
     }
     all
 }

@@ -66,7 +66,7 @@ fn badges_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
         &cx.device().name,
         theme::LEFT,
         &format!(
-            "The networks run on {}: {}. Settings (Ctrl+,) has the others.{drawn_by}",
+            "Models run on {}: {}. Others can be chosen in Settings (Ctrl+,).{drawn_by}",
             cx.device().name,
             cx.device().why
         ),
@@ -136,5 +136,5 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
     });
     menu.response
-        .on_hover_text("Everything the program can do, by group (Ctrl+K searches it)");
+        .on_hover_text("All commands by group (Ctrl+K searches them)");
 }

@@ -15,11 +15,11 @@ use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
 
 /// The displayed image on the GPU.
-pub struct Picture {
+pub struct FrameCanvas {
     renderer: Arc<Mutex<Renderer>>,
 }
 
-impl Picture {
+impl FrameCanvas {
     pub fn new(render: &RenderState) -> Self {
         let renderer = Renderer::new(&render.device, &render.queue, render.target_format);
         Self {

@@ -61,7 +61,7 @@ pub struct Tasks {
 impl Tasks {
     pub fn tell(&self, result: TaskResult) {
         if self.results.try_send(result).is_err() {
-            tracing::debug!("a message of a task has no reader");
+            tracing::debug!("a task's message has no receiver");
         }
         self.waker.wake();
     }
@@ -117,7 +117,7 @@ impl Tasks {
                 (None, Some(dialog.pick_folder()))
             }
             RecordAsk::Destination => {
-                let dialog = dialog.set_title("Where recordings go");
+                let dialog = dialog.set_title("Folder for recordings");
                 (None, Some(dialog.pick_folder()))
             }
         };

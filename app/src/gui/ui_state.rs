@@ -151,7 +151,7 @@ pub struct Annotating {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent facts, each shown by a control of its own"
+    reason = "independent flags, each shown by its own control"
 )]
 pub struct UiState {
     /// The active view.

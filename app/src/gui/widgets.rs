@@ -144,7 +144,7 @@ pub fn magnitude_ui(
 /// Shows the indexing progress of a file.
 pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
     let text = format!("{} counted", counted(extent.frames, "frame"));
-    let help = "The file does not say how long it is: it is read once from end to end";
+    let help = "The file does not state its length: it is read once completely";
     let bar = match extent.share {
         Some(share) => {
             egui::ProgressBar::new(share).text(format!("{text}, {:.0} %", 100.0 * share))

@@ -119,7 +119,7 @@ pub(super) fn open_old(
         };
         start += 8;
         if start.checked_add(n).is_none_or(|end| end > file_size) {
-            return Err("was cut off: fetch the file again".into());
+            return Err("is truncated: download the file again".into());
         }
         places.insert(key.to_owned(), (start, n));
         start += n;
@@ -128,7 +128,7 @@ pub(super) fn open_old(
 }
 
 fn big_endian() -> String {
-    "was written on a big-endian machine: load and save it again on a common one".into()
+    "was written on a big-endian machine: load and save it again on a little-endian one".into()
 }
 
 impl Store {

@@ -148,8 +148,8 @@ fn array(data: &[u8], big: bool, name: &str) -> Result<Option<Array>, String> {
         return Ok(None);
     }
     let values = next(&mut rest, big).map_err(|e| format!("`{name}`: {e}"))?;
-    let values = numbers(&values, big)
-        .ok_or_else(|| format!("`{name}` is of a kind that has no numbers"))?;
+    let values =
+        numbers(&values, big).ok_or_else(|| format!("`{name}` has a type without numbers"))?;
     let dims: Vec<usize> = dims
         .unwrap_or_default()
         .iter()

@@ -292,7 +292,7 @@ pub(super) mod tests {
 
     /// The golden annotations.
     pub fn golden_samples() -> Vec<Sample> {
-        super::super::protocol::tests::samples(&json("transpose/coco_gt.json"))
+        super::super::top_down::tests::samples(&json("transpose/coco_gt.json"))
     }
 
     /// Fails when any of the ten metrics or any similarity differs from pycocotools. The golden

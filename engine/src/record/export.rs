@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::disk::create_alone;
+use crate::disk::create_exclusive;
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
@@ -72,7 +72,7 @@ impl Output {
         let file = if path == Path::new(STDOUT) {
             stdout().map_err(Error::io("create", path))?
         } else {
-            create_alone(path)?
+            create_exclusive(path)?
         };
         Ok(Self {
             path: path.to_owned(),

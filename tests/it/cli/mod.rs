@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use poselens_engine::frame::Frame;
 use poselens_engine::source::{OpenOptions, SourceSpec};
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -162,7 +162,7 @@ impl Running {
         while !look() {
             let ended = self.child.try_wait().unwrap();
             assert_eq!(ended, None, "ended before {what}: {}", self.stderr());
-            assert!(begin.elapsed() < PATIENCE, "no {what}");
+            assert!(begin.elapsed() < WAIT_LIMIT, "no {what}");
             std::thread::sleep(POLL);
         }
     }
@@ -181,7 +181,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begin.elapsed() < PATIENCE, "hangs: {}", self.stderr());
+            assert!(begin.elapsed() < WAIT_LIMIT, "hangs: {}", self.stderr());
             std::thread::sleep(POLL);
         };
         Outcome {

@@ -29,7 +29,7 @@ fn the_palette_runs_the_typed_command() {
     window.press(Key::Enter);
     window.until(|s| s.model.as_deref() == Some("second"));
     palette(&mut window, "qqq");
-    assert!(window.has("No command is called like this"));
+    assert!(window.has("No matching command"));
     window.press(Key::Enter);
     window.press(Key::Escape);
     assert!(window.ui_state().sheet.is_none());

@@ -56,7 +56,7 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::OVERLAYS,
-        "The attention map or layer before",
+        "Previous attention map or layer",
         &[shift(Key::Tab)],
         Action::Overlay(OverlayAction::NextMap(-1)),
     ),
@@ -86,13 +86,13 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::PLAYBACK,
-        "One frame back",
+        "Previous frame",
         &[key(Key::ArrowLeft), key(Key::Comma)],
         Action::Playback(PlaybackAction::Step(-1)),
     ),
     (
         Group::PLAYBACK,
-        "One frame on",
+        "Next frame",
         &[key(Key::ArrowRight), key(Key::Period)],
         Action::Playback(PlaybackAction::Step(1)),
     ),
@@ -158,7 +158,7 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::WINDOW,
-        "Move the keyboard into the panels",
+        "Move keyboard focus to the panels",
         &[key(Key::F6)],
         Action::Window(WindowAction::FocusPanels),
     ),
@@ -170,19 +170,19 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::WINDOW,
-        "Everything larger",
+        "Larger interface",
         &[command(Key::Plus), command(Key::Equals)],
         Action::Window(WindowAction::Larger(true)),
     ),
     (
         Group::WINDOW,
-        "Everything smaller",
+        "Smaller interface",
         &[command(Key::Minus)],
         Action::Window(WindowAction::Larger(false)),
     ),
     (
         Group::WINDOW,
-        "Usual size",
+        "Default interface size",
         &[command(Key::Num0)],
         Action::Window(WindowAction::Scale(1.0)),
     ),
@@ -218,7 +218,7 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::WINDOW,
-        "First steps",
+        "Getting started",
         &[],
         Action::Window(WindowAction::OpenSheet(Sheet::Welcome)),
     ),

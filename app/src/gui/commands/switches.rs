@@ -21,22 +21,22 @@ pub const SWITCHES: [Switch; 5] = [
     },
     Switch {
         group: Group::PLAYBACK,
-        title: "Loop files, or stop at their end",
+        title: "Loop files on or off",
         turn: |state| Action::Source(SourceAction::Loop(!state.is_looping)),
     },
     Switch {
         group: Group::MODEL,
-        title: "Smooth joints over time, or not",
+        title: "Temporal smoothing on or off",
         turn: |state| Action::Model(ModelAction::Smooth(!state.is_smoothed)),
     },
     Switch {
         group: Group::OVERLAYS,
-        title: "Smooth maps, or squares",
+        title: "Smooth maps on or off",
         turn: |state| Action::Overlay(OverlayAction::SmoothMaps(!state.is_map_smooth)),
     },
     Switch {
         group: Group::OVERLAYS,
-        title: "Fixed range of maps, or that of each frame",
+        title: "Fixed map range on or off",
         turn: |state| Action::Overlay(OverlayAction::FixedRange(!state.is_range_fixed)),
     },
 ];

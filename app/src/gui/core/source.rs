@@ -183,7 +183,7 @@ impl Core {
             self.run_action(Action::Source(SourceAction::Open(choice)));
         }
         if !has_camera && self.ui_state.wanted_source.is_some() {
-            let text = "No camera found: this is the sample clip. Open a file at the right.";
+            let text = "No camera found: showing the sample clip. Open a file on the right.";
             self.ui_state.say(Level::Info, text.to_owned());
         }
     }
@@ -208,7 +208,7 @@ impl Core {
         };
         match self.tasks.task("recent files", look) {
             Ok(task) => self.workers.push(task),
-            Err(error) => tracing::warn!(%error, "recent files are not looked for"),
+            Err(error) => tracing::warn!(%error, "recent files are not checked"),
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
                 // In a horizontal layout, which centres the button's text vertically.
                 let closed = ui.horizontal(|ui| {
                     ui.add(close)
-                        .on_hover_text("Puts this away (Escape)")
+                        .on_hover_text("Closes this sheet (Escape)")
                         .accessible_name("Close sheet")
                         .clicked()
                 });

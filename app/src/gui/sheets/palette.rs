@@ -83,7 +83,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 }
             }
             if found.is_empty() {
-                ui.label(RichText::new("No command is called like this").color(theme::WEAK));
+                ui.label(RichText::new("No matching command").color(theme::WEAK));
             }
         });
     if let Some(action) = chosen {

@@ -314,7 +314,7 @@ impl<'a> Machine<'a> {
 }
 
 pub(super) fn damaged() -> Refusal {
-    "has a pickle that makes no sense: the file is damaged".into()
+    "contains an invalid pickle: the file is damaged".into()
 }
 
 pub(super) fn too_large() -> Refusal {

@@ -121,7 +121,7 @@ fn check_joints(
         {
             find(
                 Severity::Warning,
-                format!("{} and {} stand on the same point", name(j), name(partner)),
+                format!("{} and {} are at the same position", name(j), name(partner)),
             );
         }
     }

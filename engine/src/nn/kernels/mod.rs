@@ -64,7 +64,7 @@ pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
 pub use conv_grad::conv2d_weight_gradient;
 pub use depthwise::{PackedDepthwise, depthwise};
 pub use depthwise_grad::depthwise_weight_gradient;
-pub use dropout::{Dropout, drop_out};
+pub use dropout::{Dropout, apply_dropout};
 pub use elementwise::{
     add, add_bias, add_to_each, copy_channels, gate, gated, project, scale_pixels, upsample_add,
 };

@@ -97,10 +97,13 @@ impl Inspect {
 pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.horizontal(|ui| {
         let has_answer = cx.view.slots[0].found.is_some();
-        let keep = Button::new("Keep this frame");
+        let keep = Button::new("Store this frame");
         if ui
             .add_enabled(has_answer, keep)
-            .on_hover_text("Keeps this frame next to the frames you step to, with the same model")
+            .on_hover_text(
+                "Stores this frame for comparison with the frames you step to, using \
+             the same model",
+            )
             .on_disabled_hover_text("There is no prediction yet")
             .clicked()
         {
@@ -109,7 +112,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         if cx.view.kept.is_some()
             && ui
                 .button("Let it go")
-                .on_hover_text("Ends the comparison with the kept frame")
+                .on_hover_text("Ends the comparison with the stored frame")
                 .clicked()
         {
             let alone = InspectAction::Model(1, None);
@@ -245,7 +248,10 @@ fn table_ui(ui: &mut Ui, difference: &Difference<'_>, picked: Option<&str>) {
         }
     });
     if n < difference.joints.len() {
-        weak_ui(ui, "–: one of them is not sure of the joint.");
+        weak_ui(
+            ui,
+            "–: one of them has no confident prediction of the joint.",
+        );
     }
 }
 

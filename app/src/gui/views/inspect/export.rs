@@ -12,7 +12,7 @@ use poselens_engine::overlay::with_caption;
 use poselens_engine::pipeline::save_png;
 use poselens_engine::record::{Answer, stamp, write_npy, write_safetensors};
 use poselens_shaders::canvas::Canvas;
-use poselens_shaders::frame::Picture;
+use poselens_shaders::frame::Image;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::{View, Zoom};
 
@@ -119,7 +119,7 @@ impl Pane {
         let view = View::letterbox(image, screen, zoom, self.is_mirrored, 1);
         let mut rgba = [0, 0, 0, 255].repeat(width * height);
         let mut canvas = Canvas::new(&mut rgba, width, height);
-        let picture = Picture {
+        let picture = Image {
             rgba: self.frame.rgba(),
             size: image,
             sampling: view.picture_sampling(),

@@ -23,7 +23,7 @@ pub const GROUP: Group = Group::new("Inspect", 50);
 /// Commands that are always available.
 pub const COMMANDS: &[FixedCommand] = &[(
     GROUP,
-    "Inspect this frame, or back to the live view",
+    "Inspect this frame, or return to the live view",
     &[key(Key::I)],
     Action::Inspect(InspectAction::InOrOut),
 )];
@@ -96,7 +96,7 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
         )
     }));
     all.push(command(
-        "Ask about all joints".to_owned(),
+        "Show all joints' attention".to_owned(),
         InspectAction::Pick(None),
     ));
     if let Some(output) = inspect.slots.iter().find_map(|s| s.found.as_ref()) {
@@ -105,7 +105,10 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
                 name: joint.clone(),
                 person: 0,
             };
-            let title = format!("Ask about the {}", joint_title(joint).to_lowercase());
+            let title = format!(
+                "Show attention of the {}",
+                joint_title(joint).to_lowercase()
+            );
             command(title, InspectAction::Pick(Some(pick)))
         }));
     }
@@ -117,17 +120,17 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
         )
     }));
     all.push(command(
-        "Compare with later frames: keep this one".to_owned(),
+        "Compare with later frames: store this one".to_owned(),
         InspectAction::Keep,
     ));
     if inspect.is_compared() {
         let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
         all.push(command(
-            "Compare in one image, or side by side".to_owned(),
+            "Comparison in one image on or off".to_owned(),
             overlaid,
         ));
         all.push(command(
-            "Compare with no other model".to_owned(),
+            "End comparison".to_owned(),
             InspectAction::Model(1, None),
         ));
     }

@@ -146,11 +146,11 @@ fn empty_ui(ui: &mut Ui, area: Rect, cx: &InspectContext<'_>) {
     let (title, text) = match &cx.view.reader {
         Some(reader) if cx.ui_state.status.is_none() => (
             format!("Opening {}…", reader.name),
-            "Some videos are read once from end to end: this can take a while.",
+            "Some videos have to be read once completely; this can take a while.",
         ),
         Some(reader) => (
             format!("{} cannot be shown", reader.name),
-            "The message below says why. Open another file at the right.",
+            "The message below states the reason. Open another file on the right.",
         ),
         None => (
             "Nothing to inspect yet".to_owned(),

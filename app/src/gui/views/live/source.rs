@@ -25,7 +25,7 @@ pub fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             format_ui(ui, cx);
             let is_on = cx.state.is_mirrored;
             if widgets::switch_row_ui(ui, "Mirror", None, is_on)
-                .on_hover_text("Shows you as in a mirror. Display only: left stays left")
+                .on_hover_text("Mirrors the image. Display only: left stays left in all results")
                 .clicked()
             {
                 send(cx, SourceAction::Mirror(!is_on));

@@ -33,7 +33,7 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             }
             Some(list) if list.is_empty() && ui_state.recording.is_some() => {}
             Some(list) if list.is_empty() => {
-                ui.label(weak("None yet: Record (R) makes one."))
+                ui.label(weak("None yet. Record (R) creates one."))
                     .on_hover_text(format!(
                         "Each is a folder with the raw video, the annotated video and the poses, in\n{}",
                         cx.recordings_folder().display()
@@ -112,14 +112,14 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
             "Everything was written".to_owned(),
         ),
         (_, _, Some(failure)) => (
-            "broken off",
+            "incomplete",
             theme::RIGHT,
             format!("It ended early: {failure}"),
         ),
         (_, false, None) => (
             "unfinished",
             theme::RIGHT,
-            "The program ended during this recording; everything written until then is there"
+            "The program ended during this recording; everything written until then is kept"
                 .to_owned(),
         ),
     };

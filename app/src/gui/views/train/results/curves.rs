@@ -125,7 +125,7 @@ fn metrics_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
 }
 
 fn rate_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
-    ui.horizontal(|ui| title_ui(ui, "Learning rate", "How far a step goes", &[]));
+    ui.horizontal(|ui| title_ui(ui, "Learning rate", "Step size of the optimizer", &[]));
     let curve = Curve {
         name: "learning rate",
         color: theme::WEAK,

@@ -67,7 +67,8 @@ fn endless_warm_up(config: &TrainConfig, people: usize) -> Option<String> {
     let steps = n_steps(config, people);
     (steps <= warm_up).then(|| {
         format!(
-            "The learning rate is never reached: {} in all, {warm_up} of warm-up (More options).",
+            "Warm-up ({warm_up}) is longer than the whole training ({}): the full learning rate \
+             is never reached. Shorten it under More options.",
             counted(steps, "step")
         )
     })
@@ -171,7 +172,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         (
             Icon::Pause,
             "Pause",
-            "Saves and waits after this step: the machine is free for something else",
+            "Saves and waits after this step, so that the computer is free for other work",
         )
     };
     let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
@@ -201,7 +202,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             .fill(theme::LEFT.gamma_multiply(0.6))
             .text(RichText::new(state).color(theme::TEXT));
         ui.add(bar)
-            .on_hover_text("Steps done of all")
+            .on_hover_text("Finished steps of all")
             .accessible_name(name);
     }
 }

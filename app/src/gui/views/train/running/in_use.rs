@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use poselens_engine::train::{Hardware, InUse, TrainConfig};
+use poselens_engine::train::{BaselineResults, Hardware, TrainConfig};
 
 use crate::gui::trained;
 use crate::gui::views::train::running::control::TrainControl;
@@ -38,7 +38,8 @@ pub fn measure_in_use(
     });
     let stop = control.flag();
     let network = (title.as_str(), row);
-    let measured = InUse::measure(config, network, weights.as_deref(), at_work.hardware, &stop);
+    let measured =
+        BaselineResults::measure(config, network, weights.as_deref(), at_work.hardware, &stop);
     let measured = measured.and_then(|measured| {
         if let Some(in_use) = &measured {
             in_use.write(at_work.folder)?;

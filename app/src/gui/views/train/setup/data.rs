@@ -126,7 +126,7 @@ fn labels_ui(
         if data.is_some()
             && ui
                 .button("Clear")
-                .on_hover_text("Takes these people out of the training; no file is touched")
+                .on_hover_text("Removes this data set from the training; no file is changed")
                 .accessible_name(format!("Clear {}", words.of))
                 .clicked()
         {

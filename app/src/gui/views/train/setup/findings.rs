@@ -123,7 +123,7 @@ impl Group<'_> {
             (n, Some(id)) => format!("{n} people, such as person {id} in {file}: {text}"),
         };
         match (self.first.severity, self.is_stopping) {
-            (Severity::Error, true) => format!("Stops the training: {what}"),
+            (Severity::Error, true) => format!("Prevents training: {what}"),
             (Severity::Error, false) => format!("Left out: {what}"),
             _ => what,
         }
@@ -181,13 +181,17 @@ fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role:
         }
         let stopping = n_stopping(report, role);
         let verb = if stopping == 1 { "stops" } else { "stop" };
-        let stopping_text = format!("{} {verb} the training", counted(stopping as u64, "error"));
+        let stopping_text = format!("{} {verb} training", counted(stopping as u64, "error"));
         let left_out = errors - stopping;
         ui.horizontal(|ui| {
             for (n, text, severity) in [
                 (stopping, stopping_text, Severity::Error),
                 (left_out, format!("{left_out} left out"), Severity::Error),
-                (warnings, format!("{warnings} doubtful"), Severity::Warning),
+                (
+                    warnings,
+                    format!("{warnings} suspicious"),
+                    Severity::Warning,
+                ),
                 (notes, counted(notes as u64, "note"), Severity::Note),
             ] {
                 if n > 0 {
