@@ -25,13 +25,13 @@ const SEEN: f64 = 0.3;
 const TOLERANCE: f64 = 1.0;
 
 /// A frame of the golden file: `[x, y, score]` of every joint, smoothed, in source pixels.
-pub struct GoldenFrame {
+pub(crate) struct GoldenFrame {
     pub frame: usize,
     pub joints: Vec<[f64; 3]>,
 }
 
 /// The golden poses of the sample clip.
-pub fn golden_frames() -> Vec<GoldenFrame> {
+pub(crate) fn golden_frames() -> Vec<GoldenFrame> {
     let text = std::fs::read_to_string(golden("clip/sister.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
     let triple = |joint: &Value| [0, 1, 2].map(|i| joint[i].as_f64().unwrap());

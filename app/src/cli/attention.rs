@@ -21,7 +21,7 @@ use super::{Common, wrong_usage};
 
 /// Options of `attention`.
 #[derive(Debug, clap::Args)]
-pub struct AttentionArgs {
+pub(super) struct AttentionArgs {
     /// An image, or any other input of `run` (its first frame)
     #[arg(long, value_name = "IMAGE")]
     input: OsString,
@@ -81,7 +81,7 @@ const MAX_LOOKS: usize = 8;
 /// Maps drawn by default, in order of preference: those by which features are multiplied.
 const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
 
-pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     let network = args.network.load(common, None)?;
     let skeleton = network.skeleton();
     let Some(joint) = skeleton.joint_spelled(&args.keypoint) else {

@@ -21,7 +21,7 @@ use crate::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
-pub struct BenchArgs {
+pub(super) struct BenchArgs {
     #[command(flatten)]
     network: NetworkArgs,
     /// Number of timed frames, after a short warm-up
@@ -71,7 +71,7 @@ struct Layer {
     share: f64,
 }
 
-pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     let report = measure(common, args)?;
     if args.json {
         return super::print_json(&report);

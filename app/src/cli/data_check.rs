@@ -22,7 +22,7 @@ struct Document<'a> {
 ///
 /// # Errors
 /// If training on these data is impossible; the report has been printed by then.
-pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
+pub(super) fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
     let Some(inputs) = CheckInputs::of(config) else {
         return wrong_usage("--check needs --annotations or a --config that names data");
     };

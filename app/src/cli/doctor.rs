@@ -19,7 +19,7 @@ use crate::stats::round3;
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -81,7 +81,7 @@ struct SelfTest {
     millis_per_frame: f64,
 }
 
-pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<()> {
     let report = examine(common);
     let failed = report.self_test.as_ref().err().cloned();
     if args.json {

@@ -30,7 +30,7 @@ use crate::option_texts::{IMAGES, LABELS};
 
 /// Options of `eval`.
 #[derive(Debug, clap::Args)]
-pub struct EvalArgs {
+pub(super) struct EvalArgs {
     #[arg(long, help = format!("Labels: {LABELS}"), value_name = "FILE|DIR")]
     annotations: PathBuf,
     #[arg(long, help = format!("Image folder; {IMAGES}"), value_name = "DIR")]
@@ -104,7 +104,7 @@ struct Document {
     report: EvalReport,
 }
 
-pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let averaging = Averaging {
         flip: args.flip,
         scales: args.scales.clone(),

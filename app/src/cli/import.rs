@@ -11,7 +11,7 @@ use super::args::model_names;
 
 /// Options of `import`.
 #[derive(Debug, clap::Args)]
-pub struct ImportArgs {
+pub(super) struct ImportArgs {
     /// PyTorch checkpoint (.pth, zip or older form) or safetensors
     #[arg(long = "in", value_name = "official.pth")]
     input: PathBuf,
@@ -64,7 +64,7 @@ struct Summary {
     sha256: Option<String>,
 }
 
-pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let imported = import(&ImportOptions {
         input: args.input.clone(),
         output: args.output.clone(),

@@ -38,7 +38,7 @@ const RECIPE_DEFAULT: &str = " (default: fine-tune, unless training from random 
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
-pub struct TrainArgs {
+pub(super) struct TrainArgs {
     #[arg(long, help = text::OUT.help, value_name = "DIR", required_unless_present = "check")]
     out: Option<PathBuf>,
     /// Check all labels and images, list problems, and do not train
@@ -313,7 +313,7 @@ impl TrainArgs {
     }
 }
 
-pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let hardware = Hardware {
         device: common.device,
         threads: common.n_threads(),

@@ -27,7 +27,7 @@ use crate::gui::trained;
 use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 
 /// Returns the window's context for these options.
-pub fn context(
+pub(super) fn context(
     common: &Common,
     input: Option<OsString>,
     model: Option<String>,

@@ -45,10 +45,10 @@ impl Group {
 }
 
 /// A command that is always available.
-pub type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
+pub(super) type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
 
 /// Returns a shortcut without modifiers.
-pub const fn key(key: Key) -> KeyboardShortcut {
+pub(super) const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
@@ -92,7 +92,7 @@ fn shortened(path: &str) -> String {
 }
 
 /// Returns commands for recently opened files and folders, newest first; missing ones are disabled.
-pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
+pub(super) fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
     let open = |path: &String| {
         let action = Action::Source(SourceAction::OpenRecent(path.clone()));
         let is_missing = ui_state.missing.contains(path);
@@ -110,7 +110,7 @@ pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
 }
 
 /// Formats a shortcut with the key names printed on keyboards.
-pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
+pub(super) fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
     let text = ctx.format_shortcut(&shortcut);
     let key = shortcut.logical_key;
     let printed = match key {

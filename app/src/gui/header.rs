@@ -14,7 +14,7 @@ use crate::gui::{theme, widgets};
 const WITH_BADGES: f32 = 780.0;
 
 /// Lays out the header; `views` are in the order of [`VIEWS`].
-pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<'_>) {
+pub(super) fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<'_>) {
     let has_badges = ui.available_width() >= WITH_BADGES;
     let start = |ui: &mut Ui, cx: &mut PanelContext<'_>| {
         ui.add(Label::new(RichText::new("PoseLens").size(18.0).strong()).selectable(false));

@@ -13,7 +13,7 @@ use crate::gui::{theme, widgets};
 const PADDING: i8 = 8;
 
 /// Shows the latest message at the top left of `ui`.
-pub fn messages_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn messages_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(status) = &cx.ui_state.status else {
         return;
     };

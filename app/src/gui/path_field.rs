@@ -8,7 +8,7 @@ use crate::gui::ui_state::UiState;
 use crate::gui::widgets;
 
 /// Shows the field with the path `now`; returns whether Enter was pressed in it.
-pub fn path_field_ui(
+pub(super) fn path_field_ui(
     ui: &mut Ui,
     now: &str,
     width: f32,

@@ -200,10 +200,10 @@ pub struct PanelSpec<V> {
 }
 
 /// Height of a message of one line with its margins, in points.
-pub const MESSAGE: f32 = 70.0;
+pub(super) const MESSAGE: f32 = 70.0;
 
 /// Returns the place of a card in the middle of the stage `area`, with room for a message above.
-pub fn card_rect(area: Rect, size: Vec2) -> Rect {
+pub(super) fn card_rect(area: Rect, size: Vec2) -> Rect {
     let mut rect = Rect::from_center_size(area.center(), size);
     let down = (area.top() + MESSAGE - rect.top()).max(0.0);
     rect = rect.translate(egui::vec2(0.0, down));
@@ -282,7 +282,7 @@ impl HeaderText {
 }
 
 /// Formats the size: `1280 × 720`.
-pub fn size_text(frame: &Frame) -> String {
+pub(super) fn size_text(frame: &Frame) -> String {
     let size = frame.size();
     format!("{} × {}", size.width, size.height)
 }

@@ -39,7 +39,7 @@ impl Candidate {
     ///
     /// # Errors
     /// When a model cannot be built.
-    pub fn all(spec: Option<&'static ModelSpec>) -> Result<Vec<Self>> {
+    pub(super) fn all(spec: Option<&'static ModelSpec>) -> Result<Vec<Self>> {
         let rows = spec.map_or(MODELS, std::slice::from_ref);
         rows.iter()
             .map(|spec| {

@@ -133,7 +133,7 @@ fn big_endian() -> String {
 
 impl Store {
     /// Returns whether a storage lies completely in the file.
-    pub fn holds(&self, storage: &Storage<'_>) -> bool {
+    pub(super) fn holds(&self, storage: &Storage<'_>) -> bool {
         let n = match self {
             Self::Zip { prefix, entries } => entries
                 .get(&format!("{prefix}data/{}", storage.key))
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Reads the bytes of a storage.
-    pub fn read(
+    pub(super) fn read(
         &self,
         file: &mut (impl Read + Seek),
         storage: &Storage<'_>,

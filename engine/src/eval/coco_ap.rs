@@ -276,7 +276,7 @@ pub(super) mod tests {
     }
 
     /// The golden detections, in file order.
-    pub fn golden_detections() -> Vec<Detection> {
+    pub(crate) fn golden_detections() -> Vec<Detection> {
         let list: Vec<Value> = json("transpose/coco_dets.json");
         let detection = |d: &Value| {
             let numbers: Vec<f64> = serde_json::from_value(d["keypoints"].clone()).unwrap();
@@ -291,7 +291,7 @@ pub(super) mod tests {
     }
 
     /// The golden annotations.
-    pub fn golden_samples() -> Vec<Sample> {
+    pub(crate) fn golden_samples() -> Vec<Sample> {
         super::super::top_down::tests::samples(&json("transpose/coco_gt.json"))
     }
 

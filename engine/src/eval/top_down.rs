@@ -130,7 +130,7 @@ pub(super) mod tests {
     use serde_json::Value;
 
     /// Samples of a COCO file that is known to be valid.
-    pub fn samples(file: &Value) -> Vec<Sample> {
+    pub(crate) fn samples(file: &Value) -> Vec<Sample> {
         let list = |key: &str| file[key].as_array().unwrap().clone();
         let number = |v: &Value, key: &str| v[key].as_u64().unwrap();
         let annotation = |a: &Value| {
@@ -178,7 +178,7 @@ pub(super) mod tests {
     }
 
     /// The default options for a square input.
-    pub fn options() -> EvalOptions {
+    pub(crate) fn options() -> EvalOptions {
         EvalOptions::new(InputSpec {
             size: Size::square(256),
             mean: InputSpec::IMAGENET_MEAN,

@@ -68,7 +68,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path) -> Result<Self> {
         let file = if path == Path::new(STDOUT) {
             stdout().map_err(Error::io("create", path))?
         } else {
@@ -80,14 +80,14 @@ impl Output {
         })
     }
 
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file
             .write_all(bytes)
             .map_err(Error::io("write", &self.path))
     }
 
     /// Waits until the bytes are on disk, if the target is on one.
-    pub fn sync(&mut self) -> Result<()> {
+    pub(super) fn sync(&mut self) -> Result<()> {
         if is_stream(&self.path) {
             return Ok(());
         }

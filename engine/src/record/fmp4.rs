@@ -112,7 +112,7 @@ pub(super) struct FragmentWriter {
 impl FragmentWriter {
     /// Writes the header. `nominal_ticks` is the duration of a recording's only frame, `begin_secs`
     /// the source time of the recording's first frame.
-    pub fn new(
+    pub(super) fn new(
         mut out: Box<dyn Sink>,
         track: Track,
         nominal_ticks: u32,
@@ -155,7 +155,7 @@ impl FragmentWriter {
     }
 
     /// Adds a sample; the previous one gets its duration and is added to the fragment.
-    pub fn push(&mut self, sample: Sample) -> Result<()> {
+    pub(super) fn push(&mut self, sample: Sample) -> Result<()> {
         if self.has_failed {
             return Err("an earlier write failed".to_owned());
         }
@@ -173,7 +173,7 @@ impl FragmentWriter {
 
     /// Writes the remaining samples, the key frame table and the duration. After a failed write it
     /// only cleans up, so that the file is valid up to there.
-    pub fn finish(&mut self, end: SoundEnd) -> Result<Totals> {
+    pub(super) fn finish(&mut self, end: SoundEnd) -> Result<Totals> {
         let rest = if self.has_failed {
             Ok(())
         } else {
@@ -189,7 +189,7 @@ impl FragmentWriter {
     }
 
     /// Returns the problems of the sound, one line per track.
-    pub fn sound_notes(&mut self) -> Vec<String> {
+    pub(super) fn sound_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.audio.notes)
     }
 

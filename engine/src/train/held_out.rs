@@ -17,7 +17,7 @@ use crate::sample::{Joint, Orientation};
 use crate::skeleton::Skeleton;
 
 /// Number of people displayed.
-pub const N_SEEN: usize = 6;
+pub(super) const N_SEEN: usize = 6;
 
 /// A held-out person with labels and predictions.
 #[derive(Debug, Clone, PartialEq)]

@@ -33,7 +33,7 @@ pub(super) struct DeviceBatch {
 
 impl DeviceBatch {
     /// Moves `batch` to `device`; on the CPU nothing is copied.
-    pub fn new(batch: Batch, device: &Device) -> Result<Self> {
+    pub(super) fn new(batch: Batch, device: &Device) -> Result<Self> {
         let (inputs, outputs) = (batch.len(), batch.outputs);
         Ok(Self {
             counts: BatchCounts::of(&batch.weights, inputs),
@@ -75,7 +75,7 @@ pub(super) struct StepResult {
 
 impl Step<'_> {
     /// Computes loss and gradients of a batch, processed in parts of `micro_batch` inputs.
-    pub fn learn(&self, batch: &DeviceBatch, random: Random) -> Result<StepResult> {
+    pub(super) fn learn(&self, batch: &DeviceBatch, random: Random) -> Result<StepResult> {
         let mut learned = StepResult {
             loss: 0.0,
             grads: ByName::new(),
@@ -114,7 +114,7 @@ impl Step<'_> {
 
     /// Computes the loss of a batch in inference mode: with running statistics, which are not
     /// updated, and without dropout. Training-only heads are included.
-    pub fn evaluate_loss(&self, batch: &DeviceBatch) -> Result<f64> {
+    pub(super) fn evaluate_loss(&self, batch: &DeviceBatch) -> Result<f64> {
         let mut sum = 0.0;
         for part in batch.parts(self.config.micro_batch) {
             let (part, _) = part?;

@@ -16,7 +16,7 @@ use crate::skeleton::{JointMap, Skeleton};
 
 /// Metrics of an evaluation; `None` where the labels do not suffice.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Measured {
+pub(super) struct Measured {
     /// PCK@0.2, 0 to 1.
     pub pck: Option<f64>,
     /// COCO average precision, 0 to 1.
@@ -52,7 +52,7 @@ impl Subset<'_> {
 
 /// The validation people.
 #[derive(Debug)]
-pub struct Validation {
+pub(super) struct Validation {
     /// Top-down networks: joints are converted to the network's skeleton.
     dataset: Dataset,
     /// Bottom-up networks: map from the network's joints to those of the labels, because OKS
@@ -65,7 +65,11 @@ impl Validation {
     ///
     /// # Errors
     /// When there are no usable people, or the skeletons have no joints in common.
-    pub fn new(dataset: Dataset, spec: &ModelSpec, skeleton: &'static Skeleton) -> Result<Self> {
+    pub(super) fn new(
+        dataset: Dataset,
+        spec: &ModelSpec,
+        skeleton: &'static Skeleton,
+    ) -> Result<Self> {
         let strangers = || {
             Error::Invalid(format!(
                 "the joints of the validation set ({}) cannot be renamed to {}",
@@ -86,7 +90,7 @@ impl Validation {
     }
 
     /// Returns the counts of unused labels.
-    pub fn left_out(&self) -> &LeftOut {
+    pub(super) fn left_out(&self) -> &LeftOut {
         &self.dataset.left_out
     }
 
@@ -95,7 +99,7 @@ impl Validation {
     ///
     /// # Errors
     /// When the network, its device or an image fails.
-    pub fn measure(
+    pub(super) fn measure(
         &self,
         options: &NetworkOptions,
         card: &Card,
@@ -113,7 +117,7 @@ impl Validation {
     ///
     /// # Errors
     /// When the network, its device or an image fails.
-    pub fn predict(
+    pub(super) fn predict(
         &self,
         options: &NetworkOptions,
         card: &Card,

@@ -117,6 +117,6 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
 }
 
 /// Returns whether the window is in full-screen mode.
-pub fn is_full_screen(ctx: &Context) -> bool {
+pub(super) fn is_full_screen(ctx: &Context) -> bool {
     ctx.input(|i| i.viewport().fullscreen.unwrap_or(false))
 }

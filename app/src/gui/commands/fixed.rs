@@ -225,7 +225,7 @@ const FIXED: &[FixedCommand] = &[
 ];
 
 /// Shortcuts of the overlays: the n-th toggles the n-th overlay.
-pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
+pub(super) const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
     &[key(Key::Num1)],
     &[key(Key::Num2)],
     &[key(Key::Num3)],
@@ -234,7 +234,7 @@ pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
 ];
 
 /// Returns the commands of all views and of each view, in group order.
-pub fn fixed() -> Vec<&'static FixedCommand> {
+pub(super) fn fixed() -> Vec<&'static FixedCommand> {
     let of_views = VIEWS.iter().flat_map(|view| view.commands);
     let mut all: Vec<_> = FIXED.iter().chain(of_views).collect();
     all.sort_by_key(|(group, ..)| group.rank);

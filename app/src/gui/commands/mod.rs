@@ -21,10 +21,10 @@ use crate::gui::views::VIEWS;
 use fixed::{OVERLAY_KEYS, fixed};
 use switches::SWITCHES;
 use synonyms::NO_SEVERAL;
-pub use synonyms::fit_command;
+pub(super) use synonyms::fit_command;
 
 /// Returns the groups in order.
-pub fn groups() -> Vec<Group> {
+pub(super) fn groups() -> Vec<Group> {
     let of_views = VIEWS.iter().filter_map(|view| view.group);
     let mut all: Vec<_> = Group::SHARED.into_iter().chain(of_views).collect();
     all.sort_by_key(|group| group.rank);
@@ -32,7 +32,7 @@ pub fn groups() -> Vec<Group> {
 }
 
 /// Returns commands with shortcuts; those with Shift precede the same ones without.
-pub fn keyed(gui: &GuiContext) -> Vec<Command> {
+pub(super) fn keyed(gui: &GuiContext) -> Vec<Command> {
     let fixed = fixed()
         .into_iter()
         .map(|(group, title, keys, action)| Command {
@@ -51,7 +51,7 @@ pub fn keyed(gui: &GuiContext) -> Vec<Command> {
 }
 
 /// Returns all commands currently available in the active view.
-pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
+pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     let mut all = keyed(cx.gui);
     let synthetic = SourceChoice {
         label: "Synthetic figure".to_owned(),

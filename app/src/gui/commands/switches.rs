@@ -5,7 +5,7 @@ use crate::gui::command::Group;
 use crate::gui::state::AppState;
 
 /// An on/off setting.
-pub struct Switch {
+pub(super) struct Switch {
     pub group: Group,
     pub title: &'static str,
     /// Returns the action that toggles it.
@@ -13,7 +13,7 @@ pub struct Switch {
 }
 
 /// All switches.
-pub const SWITCHES: [Switch; 5] = [
+pub(super) const SWITCHES: [Switch; 5] = [
     Switch {
         group: Group::SOURCE,
         title: "Mirror the camera image on or off",

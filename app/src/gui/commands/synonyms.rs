@@ -79,7 +79,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 
 /// Title of the disabled command that stands for networks that find several people where there are
 /// none.
-pub const NO_SEVERAL: &str = "Network that finds several people: none is available";
+pub(super) const NO_SEVERAL: &str = "Network that finds several people: none is available";
 
 /// Search words for networks that find several people.
 const SEVERAL: [&str; 6] = [
@@ -93,7 +93,7 @@ const SEVERAL: [&str; 6] = [
 
 /// Scores how well a command matches `query`, higher is better; `None` if it does not. Every word
 /// of the query must match the title or a synonym, or all of it abbreviates the title.
-pub fn fit_command(command: &Command, query: &str) -> Option<i32> {
+pub(crate) fn fit_command(command: &Command, query: &str) -> Option<i32> {
     let title = words(&command.title);
     let is_named = is_named(&command.action);
     let typed = words(query);

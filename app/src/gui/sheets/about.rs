@@ -10,7 +10,7 @@ use crate::gui::view::PanelContext;
 /// line; a test compares the list with `Cargo.lock`.
 const LIBRARIES: &str = include_str!("libraries.txt");
 
-pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
     ui.label("Finds human poses in live video and shows why the network put each joint there.");
     let weak = |text: String| RichText::new(text).color(theme::WEAK);

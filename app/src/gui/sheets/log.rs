@@ -19,7 +19,7 @@ const LEVELS: [(Level, &str); 4] = [
     (Level::DEBUG, "Everything"),
 ];
 
-pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let ui_state = cx.ui_state;
     let lines: Vec<_> = ui_state
         .log

@@ -20,7 +20,7 @@ fn device_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     }
 }
 
-pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::labelled_row_ui(ui, "Size", |ui| {
         let mut scale = cx.state.scale;
         let button = |text: &str| Button::new(text.to_owned()).min_size(vec2(34.0, 28.0));

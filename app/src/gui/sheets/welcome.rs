@@ -8,7 +8,7 @@ use crate::gui::sheets::send::send;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 
-pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.label(
         "PoseLens finds people's joints in live video and shows where the network looked to find \
          them.",

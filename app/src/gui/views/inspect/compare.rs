@@ -23,7 +23,7 @@ use crate::gui::{theme, widgets};
 
 /// Colour of the second prediction over the image of the first; distinct from those of left and
 /// right.
-pub const SECOND: Rgb = [0xE8, 0x8F, 0xC2];
+pub(super) const SECOND: Rgb = [0xE8, 0x8F, 0xC2];
 
 impl Inspect {
     /// Keeps the current frame and prediction in slot 1, for comparison with later frames.
@@ -94,7 +94,7 @@ impl Inspect {
 }
 
 /// Shows the controls that keep a frame and place the second prediction.
-pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.horizontal(|ui| {
         let has_answer = cx.view.slots[0].found.is_some();
         let keep = Button::new("Store this frame");
@@ -137,7 +137,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 
 /// Distance between a joint in two predictions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Apart<'a> {
+pub(super) struct Apart<'a> {
     /// Name of the joint in both skeletons.
     pub joint: &'a str,
     /// Distance in image pixels; `None` if either score is below the threshold.
@@ -146,7 +146,7 @@ pub struct Apart<'a> {
 
 /// Joint distances of a person between two predictions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference<'a> {
+pub(super) struct Difference<'a> {
     /// Joints common to both skeletons, in the order of the first.
     pub joints: Vec<Apart<'a>>,
     /// Torso length of the first prediction in pixels, from the left shoulder to the right hip as
@@ -155,7 +155,11 @@ pub struct Difference<'a> {
 }
 
 /// Compares the `person`-th pose of `a` with the nearest pose of `b`; `None` if either has no pose.
-pub fn between<'a>(a: &'a PoseOutput, b: &PoseOutput, person: usize) -> Option<Difference<'a>> {
+pub(super) fn between<'a>(
+    a: &'a PoseOutput,
+    b: &PoseOutput,
+    person: usize,
+) -> Option<Difference<'a>> {
     let pose = a.poses.get(person).or(a.poses.first())?;
     let pairs: Vec<(usize, usize)> = a
         .skeleton
@@ -195,7 +199,7 @@ fn sure(pose: &Pose, joint: usize) -> Option<Point> {
 }
 
 /// Shows the joint distances between the two predictions.
-pub fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     if !cx.view.is_compared() {
         return;
     }

@@ -22,7 +22,7 @@ use crate::gui::views::inspect::state::Inspect;
 
 /// A snapshot of everything to write, independent of later changes to the view.
 #[derive(Debug)]
-pub struct ExportPlan {
+pub(super) struct ExportPlan {
     form: Form,
     /// Path of a file; for NumPy, of a folder.
     pub(super) path: PathBuf,
@@ -147,7 +147,7 @@ impl ExportPlan {
     ///
     /// # Errors
     /// If a file or its folder cannot be written.
-    pub fn write(self) -> Result<Vec<PathBuf>> {
+    pub(super) fn write(self) -> Result<Vec<PathBuf>> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(poselens_engine::Error::io("create", folder))?;

@@ -15,7 +15,7 @@ use crate::gui::waker::Waker;
 /// How often the thread checks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
 /// Number of thumbnails in the strip: at a width of 1280 points they are about square.
-pub const N_THUMBNAILS: usize = 16;
+pub(super) const N_THUMBNAILS: usize = 16;
 /// Longer side of a thumbnail in pixels.
 const THUMBNAIL_SIDE: usize = 128;
 

@@ -18,10 +18,10 @@ use crate::gui::views::inspect::state::Inspect;
 use crate::gui::zoom::magnified;
 
 /// Group under which this view's commands are listed.
-pub const GROUP: Group = Group::new("Inspect", 50);
+pub(super) const GROUP: Group = Group::new("Inspect", 50);
 
 /// Commands that are always available.
-pub const COMMANDS: &[FixedCommand] = &[(
+pub(super) const COMMANDS: &[FixedCommand] = &[(
     GROUP,
     "Inspect this frame, or return to the live view",
     &[key(Key::I)],
@@ -29,7 +29,7 @@ pub const COMMANDS: &[FixedCommand] = &[(
 )];
 
 /// Translates `action` for single frames; `None` disables it.
-pub fn meaning(action: Action, choices: &Choices, zoom: Zoom) -> Option<Action> {
+pub(super) fn meaning(action: Action, choices: &Choices, zoom: Zoom) -> Option<Action> {
     let action = match action {
         Action::Playback(PlaybackAction::Step(n)) => InspectAction::Step(n),
         Action::Playback(PlaybackAction::First) => InspectAction::Step(i64::MIN),
@@ -78,7 +78,7 @@ fn chosen(choices: &Choices, change: impl FnOnce(&mut Choices)) -> InspectAction
 }
 
 /// Returns the commands currently available in this view.
-pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
+pub(super) fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
     let command = |title: String, action| Command::new(GROUP, title, Action::Inspect(action));
     let mut all = Vec::new();
     for what in What::ALL {
@@ -139,7 +139,12 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
 
 /// Selects the map or self-attention layer `n` positions further, wrapping around; `None` if
 /// neither is shown.
-pub fn next(choices: &Choices, model: &str, region: &RegionOutput, n: isize) -> Option<Choices> {
+pub(super) fn next(
+    choices: &Choices,
+    model: &str,
+    region: &RegionOutput,
+    n: isize,
+) -> Option<Choices> {
     let around = |at: usize, len: usize| (at as isize + n).rem_euclid(len.max(1) as isize) as usize;
     let mut next = choices.clone();
     match What::of(region, choices.what) {

@@ -15,7 +15,7 @@ use crate::gui::views::inspect::{numbers, shown};
 use crate::gui::{theme, trained, widgets};
 
 /// Shows the buttons that open a frame source; the header has its name.
-pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::card_ui(ui, |ui| {
         ui.horizontal(|ui| {
             widgets::title_ui(ui, "Frame");
@@ -68,7 +68,7 @@ fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 const ALONE: &str = "no other model";
 
 /// Shows the model slots.
-pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Models", |ui| {
         let help = [
             "The network to inspect",
@@ -108,7 +108,7 @@ pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 }
 
 /// Shows the joint list and the values of the selected joint.
-pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Joint", |ui| {
         let Some(output) = cx.view.slots.iter().find_map(|s| s.found.as_ref()) else {
             weak_ui(ui, "No model has a prediction yet.");
@@ -164,7 +164,7 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 }
 
 /// Shows what is drawn over the image.
-pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     let mut choices = cx.state.inspect.clone();
     widgets::section_ui(ui, "Show", |ui| {
         let slots = cx.view.slots.iter().enumerate();
@@ -381,7 +381,7 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
 }
 
 /// Shows the export buttons.
-pub fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Export", |ui| {
         let has_answer = cx.view.slots.iter().any(|s| s.found.is_some());
         ui.horizontal_wrapped(|ui| {

@@ -20,7 +20,7 @@ const CAPTION: f32 = 28.0;
 const REACH: f32 = 14.0;
 
 /// Lays out the images in `area`.
-pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut InspectContext<'_>) {
+pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut InspectContext<'_>) {
     let inspect = cx.view;
     if inspect.subject.is_none() {
         empty_ui(ui, area, cx);

@@ -72,10 +72,10 @@ pub struct ModelSlot {
 }
 
 /// Identifier of this view in actions.
-pub const ID: ViewId = ViewId("inspect");
+pub(super) const ID: ViewId = ViewId("inspect");
 
 /// Context passed to the panels of this view.
-pub type InspectContext<'a> = PanelContext<'a, Inspect>;
+pub(super) type InspectContext<'a> = PanelContext<'a, Inspect>;
 
 /// State of the view and the handles of its threads.
 pub struct Inspect {
@@ -127,7 +127,7 @@ impl std::fmt::Debug for Inspect {
 
 /// A message for the user.
 #[derive(Debug)]
-pub enum Complaint {
+pub(super) enum Complaint {
     /// A message shown once.
     Say(String),
     /// A model that failed to load or run, with a retry button.

@@ -15,7 +15,7 @@ use crate::gui::{theme, widgets};
 const STRIP: f32 = 46.0;
 
 /// Shows the timeline.
-pub fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.add_space(6.0);
     match &cx.view.reader {
         Some(reader) if reader.times.len() > 1 => {

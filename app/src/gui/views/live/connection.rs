@@ -15,7 +15,7 @@ const BUTTON: egui::Vec2 = egui::vec2(150.0, 34.0);
 /// Width in points below which a card is narrow.
 const NARROW: f32 = 320.0;
 
-pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let name = cx.ui_state.source.as_ref().map_or("camera", |s| &s.name);
     let text = match cx.ui_state.source_status {
         SourceStatus::Ok => return,

@@ -21,7 +21,7 @@ const HEADING: f32 = 34.0;
 const ROW: f32 = 30.0;
 
 /// Shows the first steps while there is no frame.
-pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let ui_state = cx.ui_state;
     if ui_state.presented.is_some() {
         return;

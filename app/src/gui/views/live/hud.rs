@@ -19,7 +19,7 @@ const MARGIN: f32 = 12.0;
 /// Distance between two figures in points.
 const SPACING: f32 = 18.0;
 
-pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let stats = &cx.ui_state.stats;
     // Without frames there are no figures, and the connection's card needs the room.
     let is_delivering = cx.ui_state.source_status == SourceStatus::Ok;

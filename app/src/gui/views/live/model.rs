@@ -8,7 +8,7 @@ use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 use crate::option_texts::THRESHOLD;
 
-pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Model", |ui| {
         let wanted = cx
             .ui_state

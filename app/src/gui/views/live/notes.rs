@@ -25,7 +25,7 @@ const GAP: f32 = 8.0;
 
 /// Shows the note at the right edge of `area`, or below the `figures` at its left edge if there is
 /// no room beside them.
-pub fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, area: Rect, figures: Rect) {
+pub(super) fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, area: Rect, figures: Rect) {
     let Some(text) = note(ui, cx) else {
         return;
     };

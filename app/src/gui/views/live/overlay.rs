@@ -8,7 +8,7 @@ use crate::gui::titles::{joint_title, sentence};
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
-pub fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Overlays", |ui| {
         let (mut has_maps, mut has_joints) = (false, false);
         for (i, overlay) in cx.gui.overlays.iter().enumerate() {

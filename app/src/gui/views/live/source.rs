@@ -10,7 +10,7 @@ use crate::gui::titles::format_text;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
-pub fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Source", |ui| {
         list_ui(ui, cx);
         buttons_ui(ui, cx);

@@ -5,10 +5,10 @@ use crate::gui::view::PanelContext;
 
 /// The displayed frame on the GPU; all other state is shared.
 #[derive(Default)]
-pub struct Live {
+pub(super) struct Live {
     /// `None` if there is no window.
     pub picture: Option<FrameCanvas>,
 }
 
 /// Context passed to the panels of this view.
-pub type LiveContext<'a> = PanelContext<'a, Live>;
+pub(super) type LiveContext<'a> = PanelContext<'a, Live>;

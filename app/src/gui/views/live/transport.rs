@@ -17,7 +17,7 @@ const MIN_PROGRESS: f32 = 80.0;
 /// Width kept free for the progress of a recording.
 const PROGRESS: f32 = 170.0;
 
-pub fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let has_source = cx.ui_state.source.is_some();
     ui.add_space(4.0);
     timeline_ui(ui, cx);

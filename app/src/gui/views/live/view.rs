@@ -22,7 +22,7 @@ use crate::gui::views::live::state::Live;
 use crate::gui::views::live::transport::transport_ui;
 
 /// Row of the Live view in `VIEWS`.
-pub const SPEC: ViewSpec = ViewSpec {
+pub(crate) const SPEC: ViewSpec = ViewSpec {
     id: ViewId::LIVE,
     name: "Live",
     help: "The live view (I)",

@@ -17,7 +17,7 @@ use crate::gui::{theme, trained};
 use crate::words::{counted, grouped_count};
 
 /// Shows the pages of the view.
-pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
+pub(super) fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
     let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
     let ui = &mut ui;
     ui.horizontal(|ui| {

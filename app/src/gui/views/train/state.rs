@@ -21,18 +21,18 @@ use crate::gui::views::train::task::Task;
 use crate::gui::waker::Waker;
 
 /// Identifier of this view in actions.
-pub const ID: ViewId = ViewId("train");
+pub(super) const ID: ViewId = ViewId("train");
 
 /// Context passed to the panels of this view.
-pub type TrainContext<'a> = PanelContext<'a, Train>;
+pub(super) type TrainContext<'a> = PanelContext<'a, Train>;
 
 /// Sends an action of this view.
-pub fn send(cx: &mut TrainContext<'_>, action: TrainAction) {
+pub(super) fn send(cx: &mut TrainContext<'_>, action: TrainAction) {
     cx.actions.push(Action::Train(action));
 }
 
 /// Reason why nothing can start while a decision is pending.
-pub const UNDECIDED: &str =
+pub(super) const UNDECIDED: &str =
     "first decide whether to use the new weights or keep the old ones (page Progress)";
 
 /// Decision on trained weights.
@@ -227,7 +227,7 @@ impl Train {
 }
 
 /// Uploads the frame as a texture.
-pub fn texture(
+pub(super) fn texture(
     ctx: &egui::Context,
     name: &str,
     frame: &poselens_engine::frame::Frame,

@@ -12,7 +12,7 @@ use crate::gui::{theme, widgets};
 use crate::words::counted;
 
 /// Shows the menus above the list.
-pub fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
         widgets::menu_ui(ui, "Record files…", |ui| files_ui(ui, cx))
             .on_hover_text("Records several files or a folder of videos, each completely")
@@ -128,7 +128,7 @@ fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 }
 
 /// Shows the running file and the waiting ones.
-pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let queue = &cx.ui_state.queue;
     let Some(file) = &queue.running else {
         return;

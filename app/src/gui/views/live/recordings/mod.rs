@@ -19,7 +19,7 @@ fn list_height(ui: &Ui) -> f32 {
     (0.28 * ui.ctx().content_rect().height() - 110.0).clamp(92.0, 320.0)
 }
 
-pub fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Recordings", |ui| {
         files::settings_ui(ui, cx);
         running_ui(ui, cx);

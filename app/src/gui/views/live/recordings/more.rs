@@ -9,7 +9,7 @@ use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 
 /// Shows the menu of a recording.
-pub fn more_ui(
+pub(super) fn more_ui(
     ui: &mut Ui,
     entry: &SessionEntry,
     name: &str,

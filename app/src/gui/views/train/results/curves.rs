@@ -42,7 +42,12 @@ impl Unit {
     }
 }
 
-pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress, height: f32) {
+pub(crate) fn curves_ui(
+    ui: &mut Ui,
+    cx: &mut TrainContext<'_>,
+    progress: &TrainProgress,
+    height: f32,
+) {
     let has_metrics = progress
         .history
         .iter()

@@ -13,7 +13,7 @@ use crate::words::counted;
 const LIST_HEIGHT: f32 = 300.0;
 
 /// Shows the earlier trainings.
-pub fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     widgets::section_ui(ui, "Earlier trainings", |ui| {
         match &cx.view.earlier {
             None => note_ui(ui, "Looking for trainings…"),

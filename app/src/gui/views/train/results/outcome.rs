@@ -15,7 +15,7 @@ const SAME: f64 = 0.005;
 const MUCH: f64 = 2.0;
 
 /// Summarises the outcome in one line.
-pub fn in_a_line(progress: &TrainProgress) -> (Level, String) {
+pub(crate) fn in_a_line(progress: &TrainProgress) -> (Level, String) {
     match &progress.phase {
         Phase::Failed(text) => (Level::Error, text.clone()),
         Phase::Finished => (
@@ -125,7 +125,7 @@ fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
 }
 
 /// Shows the card at the top of the page after the training has ended.
-pub fn outcome_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress) {
+pub(crate) fn outcome_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress) {
     let (is_better, sentence) = verdict(progress);
     let (color, title) = match (&progress.phase, is_better) {
         (Phase::Failed(_), _) => (theme::RED, "The training ended with an error"),

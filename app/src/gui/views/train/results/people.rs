@@ -6,7 +6,7 @@ use crate::gui::theme;
 use crate::gui::views::train::fields::note_ui;
 use crate::gui::views::train::state::TrainContext;
 
-pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
+pub(crate) fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
         .on_hover_text("The same people after every epoch; never trained on");
     let [before, now, after] = cx.view.held_out.each_ref().map(Option::as_ref);

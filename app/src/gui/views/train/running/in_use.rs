@@ -9,7 +9,7 @@ use crate::gui::views::train::running::control::TrainControl;
 use crate::gui::views::train::running::shared::SharedProgress;
 
 /// Environment of a training.
-pub struct AtWork<'a> {
+pub(super) struct AtWork<'a> {
     /// Folder of the training.
     pub folder: &'a Path,
     /// Hardware it runs on.
@@ -20,7 +20,7 @@ pub struct AtWork<'a> {
 
 /// Evaluates the network in use on the same held-out people, once per training, as the baseline of
 /// the comparison. A failure does not stop the training.
-pub fn measure_in_use(
+pub(super) fn measure_in_use(
     at_work: &AtWork<'_>,
     config: &TrainConfig,
     control: &TrainControl,

@@ -44,7 +44,7 @@ const HELD_OUT: Words = Words {
 };
 
 /// Shows the training and validation data.
-pub fn data_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn data_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
     };

@@ -70,7 +70,7 @@ impl Lines {
 }
 
 /// Shows the findings of both data sets, and what they have in common.
-pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
+pub(crate) fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     for (set, lines) in report.learned().zip(&listed.learn) {
         let title = match report.more.len() {
             0 => "Training data".to_owned(),
@@ -93,7 +93,7 @@ pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
 
 /// Returns the number of findings that prevent a training. Unusable training images are skipped;
 /// every held-out person must be usable, otherwise metrics could not be compared.
-pub fn n_stopping(report: &SetReport, role: Role) -> usize {
+pub(crate) fn n_stopping(report: &SetReport, role: Role) -> usize {
     match role {
         Role::Learn => report.broken_labels,
         Role::HeldOut => report.count(Severity::Error),

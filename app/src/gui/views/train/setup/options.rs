@@ -21,7 +21,7 @@ use crate::gui::widgets;
 use crate::option_texts::{OptionText, train as text};
 
 /// Shows the network and its initial weights.
-pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
     widgets::section_ui(ui, "Network", |ui| {
@@ -89,7 +89,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
             "a file…" => {
                 // The field is also shown if the system has no file dialog.
                 change(cx, config, |c| {
-                    c.init = InitialWeights::File(PathBuf::new())
+                    c.init = InitialWeights::File(PathBuf::new());
                 });
                 send(cx, TrainAction::Ask(Ask::Weights));
             }
@@ -107,7 +107,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
         match path_row_ui(ui, name, help, "Path of the weights", &now, choose) {
             Some(Entered::Path(text)) => {
                 change(cx, config, |c| {
-                    c.init = InitialWeights::File(text.trim().into())
+                    c.init = InitialWeights::File(text.trim().into());
                 });
             }
             Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Weights)),
@@ -123,7 +123,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
 }
 
 /// Shows the hyperparameters.
-pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
     widgets::section_ui(ui, "Hyperparameters", |ui| {
