@@ -13,7 +13,7 @@ use super::conv1x1::{self, Points};
 use super::dropout::{Dropout, drop_every, drop_row};
 use super::math;
 use super::panels::PanelView;
-use super::rows::Factor;
+use super::factor::Factor;
 use super::simd::{Simd, job};
 use super::threads::{Scratch, Threads};
 use super::tile::PANEL;
