@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// Nouns whose plural is not formed by rule.
-const IRREGULAR: &[(&str, &str)] = &[("person", "people")];
+const IRREGULAR: &[(&str, &str)] = &[("person", "people"), ("epoch", "epochs")];
 
 /// Formats a count of `noun`, which is given in the singular; only its last word is inflected.
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
@@ -72,6 +72,7 @@ mod tests {
             (1, "labelled person", "1 labelled person"),
             (3, "labelled person", "3 labelled people"),
             (2, "box", "2 boxes"),
+            (2, "epoch", "2 epochs"),
             (2, "category", "2 categories"),
             (2, "key", "2 keys"),
         ] {

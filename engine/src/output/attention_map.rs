@@ -1,5 +1,7 @@
 //! Attention maps of a network, and the queries and keys of self-attention.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Planes, SharedPlanes};

@@ -131,7 +131,7 @@ fn the_palette_stays_where_it_is() {
 fn sheets_open_from_keys_and_palette() {
     let mut window = Window::running("clip.mp4");
     window.press(Key::F1);
-    assert!(window.has("Start or stop recording") && window.has("Ten frames back"));
+    assert!(window.has("Start or stop recording") && window.has("Back ten frames"));
     window.press(Key::R);
     assert!(
         window.ui_state().recording.is_none(),

@@ -74,13 +74,13 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::PLAYBACK,
-        "Ten frames back",
+        "Back ten frames",
         &[shift(Key::ArrowLeft)],
         Action::Playback(PlaybackAction::Step(-10)),
     ),
     (
         Group::PLAYBACK,
-        "Ten frames on",
+        "Forward ten frames",
         &[shift(Key::ArrowRight)],
         Action::Playback(PlaybackAction::Step(10)),
     ),

@@ -23,7 +23,10 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("flip", &["Mirror"]),
     ("font", &["Larger interface", "Smaller interface"]),
     ("fps", &["Faster", "Slower"]),
-    ("frame", &["One frame", "Ten frames"]),
+    (
+        "frame",
+        &["Previous frame", "Next frame", "Back ten", "Forward ten"],
+    ),
     ("gpu", &["Compute on"]),
     ("help", &["Keys", "Getting started", "About"]),
     ("image", &["Save a snapshot", "Open a file"]),
@@ -184,7 +187,7 @@ mod tests {
             ("zoom", "Zoom in"),
             ("screenshots", "Save a snapshot"),
             ("start the tr", "Start the training"),
-            ("frame back", "Previous frame"),
+            ("previous", "Previous frame"),
         ] {
             // The first of equal scores, as in the palette.
             let best = all.iter().rev();

@@ -133,7 +133,7 @@ impl CameraSource {
         let away = (outages.n > 0).then(|| {
             let secs = outages.time.as_secs_f64();
             format!(
-                "the camera was away {}, {secs:.1} s in all",
+                "the camera was disconnected {}, {secs:.1} s in total",
                 counted(outages.n, "time")
             )
         });

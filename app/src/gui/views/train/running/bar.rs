@@ -67,8 +67,9 @@ fn endless_warm_up(config: &TrainConfig, people: usize) -> Option<String> {
     let steps = n_steps(config, people);
     (steps <= warm_up).then(|| {
         format!(
-            "Warm-up ({warm_up}) is longer than the whole training ({}): the full learning rate \
-             is never reached. Shorten it under More options.",
+            "Warm-up ({}) lasts the whole training ({}): the full learning rate is never \
+             reached. Shorten it under More options.",
+            counted(warm_up, "step"),
             counted(steps, "step")
         )
     })
@@ -274,7 +275,10 @@ mod tests {
         assert_eq!(endless_warm_up(&config, 96), None, "the default adapts");
         config.schedule.warm_up_steps = WarmUp::Steps(20);
         let text = endless_warm_up(&config, 96).unwrap();
-        assert!(text.contains("18 steps in all, 20 of warm-up"), "{text}");
+        assert!(
+            text.contains("Warm-up (20 steps) lasts the whole training (18 steps)"),
+            "{text}"
+        );
         assert!(endless_warm_up(&config, 20).unwrap().contains("3 steps"));
         config.epochs = 4;
         assert_eq!(endless_warm_up(&config, 96), None);

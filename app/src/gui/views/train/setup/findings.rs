@@ -259,12 +259,12 @@ mod tests {
             lines.map(|line| line.text).collect()
         };
         let missing = "20 files, such as 0.jpg in /data: is missing";
-        let broken = "Stops the training: people.json, person 7: has no box".to_owned();
+        let broken = "Prevents training: people.json, person 7: has no box".to_owned();
         assert_eq!(
             texts(Role::Learn),
             [broken.clone(), format!("Left out: {missing}")]
         );
-        let both = [broken, format!("Stops the training: {missing}")];
+        let both = [broken, format!("Prevents training: {missing}")];
         assert_eq!(texts(Role::HeldOut), both);
     }
 }
