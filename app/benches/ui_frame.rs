@@ -13,7 +13,7 @@ use eframe::App as _;
 use eframe::egui::{self, Pos2, RawInput, Rect, ViewportId, ViewportInfo};
 use poselens_app::gui::{App, DeviceChoice, GuiContext, ModelChoice};
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::estimator::{Infer, Want};
+use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Size;
 use poselens_engine::output::{PoseOutput, Timings};
@@ -33,7 +33,7 @@ const N_PICTURES: usize = 300;
 struct Instantly;
 
 impl Infer for Instantly {
-    fn infer(&mut self, frame: &Frame, _: Want) -> Result<PoseOutput> {
+    fn infer(&mut self, frame: &Frame, _: RequestedMaps) -> Result<PoseOutput> {
         let skeleton = Skeleton::by_name("coco17")
             .ok_or_else(|| Error::Invalid("no skeleton is called coco17".to_owned()))?;
         let joint = |i: usize| Keypoint {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Timer that is due once a second.
 #[derive(Debug)]
-pub struct EverySecond {
+pub(crate) struct EverySecond {
     last: Instant,
 }
 
@@ -19,7 +19,7 @@ impl Default for EverySecond {
 
 impl EverySecond {
     /// Returns whether a second has passed since the last line and the line would be printed.
-    pub fn is_due(&mut self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
         let is_due = tracing::enabled!(tracing::Level::TRACE)
             && self.last.elapsed() >= Duration::from_secs(1);
         if is_due {
@@ -31,7 +31,7 @@ impl EverySecond {
 
 /// Logs the line. `latency` is the median and the 95th percentile of the last seconds in
 /// milliseconds.
-pub fn trace(frames: u64, drops: u64, latency: Option<(f64, f64)>) {
+pub(crate) fn trace(frames: u64, drops: u64, latency: Option<(f64, f64)>) {
     let (p50_ms, p95_ms) = latency.unwrap_or((f64::NAN, f64::NAN));
     tracing::trace!(frames, drops, p50_ms, p95_ms);
 }

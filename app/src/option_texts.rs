@@ -3,7 +3,7 @@
 
 /// Texts of an option.
 #[derive(Debug)]
-pub struct OptionText {
+pub(crate) struct OptionText {
     /// Label of its control in the window.
     pub label: &'static str,
     /// Meaning, without a full stop. The command line may append the form of its values.
@@ -16,68 +16,69 @@ impl OptionText {
     }
 
     /// Returns the help text with an addition, such as the form of the values.
-    pub fn help_and(&self, more: impl std::fmt::Display) -> String {
+    pub(crate) fn help_and(&self, more: impl std::fmt::Display) -> String {
         format!("{}{more}", self.help)
     }
 }
 
 /// Joints that are not drawn.
-pub const THRESHOLD: OptionText = OptionText::new(
+pub(crate) const THRESHOLD: OptionText = OptionText::new(
     "Threshold",
     "Hide joints whose score is below this threshold (0 to 1)",
 );
 
 /// Formats of labels.
-pub const LABELS: &str = "COCO keypoints, MPII, LSP or a clip folder";
+pub(crate) const LABELS: &str = "COCO keypoints, MPII, LSP or a clip folder";
 
 /// Default of the folder of labelled images.
-pub const IMAGES: &str = "default: 'images' next to the labels, else the folder of the labels";
+pub(crate) const IMAGES: &str =
+    "default: 'images' next to the labels, else the folder of the labels";
 
 /// Options of a training.
-pub mod train {
+pub(crate) mod train {
     use super::OptionText;
 
-    pub const MODEL: OptionText = OptionText::new("Model", "Model to train");
-    pub const INIT: OptionText = OptionText::new(
+    pub(crate) const MODEL: OptionText = OptionText::new("Model", "Model to train");
+    pub(crate) const INIT: OptionText = OptionText::new(
         "Start from",
         "Initial weights: bundled weights already find people and are fine-tuned; random weights \
          need tens of thousands of labelled people and many hours",
     );
-    pub const FREEZE: OptionText = OptionText::new(
+    pub(crate) const FREEZE: OptionText = OptionText::new(
         "Freeze the backbone",
         "With a frozen backbone only the last part of the network is trained: fast, little is \
          forgotten, suits a few hundred images",
     );
-    pub const RECIPE: OptionText = OptionText::new(
+    pub(crate) const RECIPE: OptionText = OptionText::new(
         "Recipe",
         "Preset of all hyperparameters, as published or for fine-tuning",
     );
-    pub const OUT: OptionText = OptionText::new(
-        "Written to",
+    pub(crate) const OUT: OptionText = OptionText::new(
+        "Output folder",
         "Output folder for weights, card, checkpoint, options and metrics (log.csv)",
     );
-    pub const EPOCHS: OptionText =
+    pub(crate) const EPOCHS: OptionText =
         OptionText::new("Epochs", "Number of passes over the training data");
-    pub const BATCH_SIZE: OptionText = OptionText::new(
+    pub(crate) const BATCH_SIZE: OptionText = OptionText::new(
         "Batch size",
         "People per step; more give steadier gradients and need more memory",
     );
-    pub const LR: OptionText = OptionText::new(
+    pub(crate) const LR: OptionText = OptionText::new(
         "Learning rate",
         "Learning rate before the schedule; if too high, the loss diverges; if too low, nothing \
          changes",
     );
-    pub const OPTIMIZER: OptionText =
+    pub(crate) const OPTIMIZER: OptionText =
         OptionText::new("Optimizer", "Algorithm that updates the weights");
-    pub const SCHEDULE: OptionText = OptionText::new(
+    pub(crate) const SCHEDULE: OptionText = OptionText::new(
         "Schedule",
         "Learning rate schedule: constant, falling in steps, or along a cosine",
     );
-    pub const INPUT_SIZE: OptionText = OptionText::new(
+    pub(crate) const INPUT_SIZE: OptionText = OptionText::new(
         "Input size",
         "Input size of the network in pixels; smaller is faster, larger is more precise",
     );
-    pub const SEED: OptionText = OptionText::new(
+    pub(crate) const SEED: OptionText = OptionText::new(
         "Seed",
         "Seed for shuffling, augmentation, dropout and random initialisation: the same seed gives \
          the same training",

@@ -106,12 +106,12 @@ impl StageTimes {
 }
 
 /// Rounds to three decimals, i.e. microseconds for values in milliseconds.
-pub fn round3(value: f64) -> f64 {
+pub(crate) fn round3(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
 /// Returns the peak resident memory of this process in MiB, if the system reports it.
-pub fn peak_memory_mib() -> Option<f64> {
+pub(crate) fn peak_memory_mib() -> Option<f64> {
     #[cfg(target_os = "linux")]
     {
         let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -2,11 +2,11 @@
 
 use poselens_engine::train::Started;
 
-pub use poselens_engine::words::counted;
+pub(crate) use poselens_engine::words::counted;
 use poselens_engine::words::{are, of_count};
 
 /// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
-pub fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     let before = value.abs().max(1e-12).log10().floor() as i32;
     let text = format!("{value:.*}", usize::try_from(3 - before).unwrap_or(0));
     if text.contains('.') {
@@ -17,12 +17,12 @@ pub fn figure(value: f64) -> String {
 }
 
 /// Formats a count like [`counted`], with grouped digits: `1 234 people`.
-pub fn grouped_count(n: u64, noun: &str) -> String {
-    format!("{} {}", grouped(n), of_count(&n, noun))
+pub(crate) fn grouped_count(n: u64, noun: &str) -> String {
+    format!("{} {}", grouped(n), of_count(n, noun))
 }
 
 /// Returns the warning about images that are in both the training and the validation data.
-pub fn shared_text(n: usize) -> String {
+pub(crate) fn shared_text(n: usize) -> String {
     format!(
         "{} in both sets, so the measured accuracy will be too optimistic.",
         are(n, "image")
@@ -31,7 +31,7 @@ pub fn shared_text(n: usize) -> String {
 
 /// Describes a training: `1 person, 2 epochs of 2 steps, 1 done, 1 of 4 steps of warm-up; 1 234 567
 /// trainable parameters`.
-pub fn started_text(started: &Started) -> String {
+pub(crate) fn started_text(started: &Started) -> String {
     let done = match started.epoch {
         0 => String::new(),
         n => format!(", {n} done"),
@@ -54,7 +54,7 @@ pub fn started_text(started: &Started) -> String {
 }
 
 /// Groups digits: `1 234 567`.
-pub fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -11,7 +11,7 @@ use poselens_engine::block_cache::{BlockCache, set_enabled};
 use poselens_engine::dataset::loader::BatchTensors;
 use poselens_engine::model::model;
 use poselens_engine::nn::{Kernels, Mode, Pass, Random};
-use poselens_engine::train::loss::{Totals, loss, total};
+use poselens_engine::train::loss::{BatchCounts, loss, total};
 use poselens_engine::train::optim::{ByName, Optimizer, clip, global_norm};
 use poselens_engine::train::params::Parameters;
 use poselens_engine::train::recipe::recipe;
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         targets: Tensor::rand(0f32, 1.0, map, &device)?,
         weights: Tensor::ones(weight, DType::F32, &device)?,
     };
-    let totals = Totals::of(&weights.values.repeat(batch), batch);
+    let counts = BatchCounts::of(&weights.values.repeat(batch), batch);
     let outputs = encoder.outputs();
     let judge = loss(&config.loss.name)?;
     let kernels = Kernels::new(threads)?;
@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let out = net.forward(&data.input, &mut pass)?;
         random = pass.random;
-        let loss = total(&config.loss, judge, &out, (&data, outputs), totals)?;
+        let loss = total(&config.loss, judge, &out, (&data, outputs), counts)?;
         let forward = begin.elapsed();
         let all = loss.backward()?;
         let backward = begin.elapsed().saturating_sub(forward);

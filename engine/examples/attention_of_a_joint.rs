@@ -1,7 +1,7 @@
 //! Draws what a transformer read to place the left wrist:
 //! `cargo run --workspace --example attention_of_a_joint -- photo.jpg attention.png`
 
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::model;
 use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::source::{OpenOptions, SourceSpec};
@@ -15,11 +15,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let network = Network::load(&NetworkOptions::bundled(model("tp-r-a3")?))?;
     let l_wrist = network.skeleton().joint("l_wrist").ok_or("no such joint")?;
-    let want = Want {
+    let requested = RequestedMaps {
         attention: true,
-        ..Want::default()
+        ..RequestedMaps::default()
     };
-    let found = Estimator::new(network, false).inspect(&frame, &[], want)?;
+    let found = Estimator::new(network, false).inspect(&frame, &[], requested)?;
     let pose = found.poses.first().ok_or("no person found")?;
     let wrist = pose.keypoints[l_wrist].point();
     let region = found.regions.first().ok_or("no region")?;

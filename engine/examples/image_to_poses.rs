@@ -2,7 +2,7 @@
 //!
 //! `cargo run --workspace --example image_to_poses -- photo.jpg` (or `sample`: the bundled clip)
 
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::model;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let joints = &network.skeleton().joints;
     let mut estimator = Estimator::new(network, false);
     // By itself: `infer` would follow people from frame to frame.
-    let output = estimator.inspect(&frame, &[], Want::default())?;
+    let output = estimator.inspect(&frame, &[], RequestedMaps::default())?;
 
     for (i, pose) in output.poses.iter().enumerate() {
         println!("person {i}, score {:.2}", pose.score);

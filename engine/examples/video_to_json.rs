@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::model;
 use poselens_engine::record::{EXPORTERS, ExportContext};
 use poselens_engine::source::{OpenOptions, SourceSpec};
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut writer = (json.open)(Path::new(&output), &context)?;
     let mut n_frames = 0;
     while let Some(frame) = source.next_frame()? {
-        writer.push(&estimator.infer(&frame, Want::default())?)?;
+        writer.push(&estimator.infer(&frame, RequestedMaps::default())?)?;
         n_frames += 1;
     }
     writer.finish()?;

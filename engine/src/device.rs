@@ -150,7 +150,7 @@ fn self_test(device: &Device) -> TensorResult<()> {
     // A 3x3 sum over a linear ramp is nine times the centre value.
     let wanted = [6., 7., 8., 11., 12., 13., 16., 17., 18.].map(|v: f32| 9. * v);
     if y != wanted {
-        candle_core::bail!("a convolution came out wrong");
+        candle_core::bail!("a convolution gave a wrong result");
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ impl Draft {
         write: impl FnOnce(&mut BufWriter<File>) -> IoResult<()>,
     ) -> Result<Self> {
         let part = part_path(path);
-        let file = create_alone(&part).map_err(|error| match error {
+        let file = create_exclusive(&part).map_err(|error| match error {
             // The user knows the file, not its temporary name.
             Error::Io { source, .. } => Error::io("write", path)(source),
             other => other,
@@ -96,7 +96,7 @@ impl Draft {
     /// # Errors
     /// When the system refuses; the existing file is unchanged then.
     pub fn put(mut self) -> Result<()> {
-        settle(&self.part, &self.path)?;
+        commit(&self.part, &self.path)?;
         self.is_put = true;
         Ok(())
     }
@@ -118,9 +118,9 @@ impl Drop for Draft {
 /// # Errors
 /// When the system refuses, or the file is being written by another program or another part of this
 /// one.
-pub fn create_alone(path: &Path) -> Result<File> {
+pub fn create_exclusive(path: &Path) -> Result<File> {
     let reason = "is being written by another program; wait for it, or choose another name";
-    let file = open_alone(path)?.ok_or_else(|| Error::data(path, reason))?;
+    let file = open_exclusive(path)?.ok_or_else(|| Error::data(path, reason))?;
     if file.metadata().is_ok_and(|about| about.is_file()) {
         file.set_len(0).map_err(Error::io("create", path))?;
     }
@@ -132,7 +132,7 @@ pub fn create_alone(path: &Path) -> Result<File> {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn open_alone(path: &Path) -> Result<Option<File>> {
+pub fn open_exclusive(path: &Path) -> Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(windows)]
@@ -180,7 +180,7 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn settle(part: &Path, path: &Path) -> Result<()> {
+pub fn commit(part: &Path, path: &Path) -> Result<()> {
     std::fs::rename(part, path).map_err(Error::io("write", path))?;
     sync_name(path)
 }
@@ -233,7 +233,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn sweep(folder: &Path, names: &[&str]) -> Result<()> {
+pub fn remove_leftovers(folder: &Path, names: &[&str]) -> Result<()> {
     for part in names.iter().map(|name| part_path(&folder.join(name))) {
         if part.is_file() {
             tracing::info!("removing {}, left by a run that was killed", part.display());
@@ -333,16 +333,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
         std::fs::write(&path, b"left by a run that was killed").unwrap();
-        let mut first = create_alone(&path).unwrap();
+        let mut first = create_exclusive(&path).unwrap();
         first.write_all(b"first").unwrap();
-        let message = create_alone(&path).unwrap_err().to_string();
+        let message = create_exclusive(&path).unwrap_err().to_string();
         assert!(message.contains("another program"), "{message}");
-        assert!(open_alone(&path).unwrap().is_none());
+        assert!(open_exclusive(&path).unwrap().is_none());
         assert_eq!(std::fs::read(&path).unwrap(), b"first");
         drop(first);
         // Opened without truncation, the contents stay.
-        let kept = open_alone(&path).unwrap().unwrap();
-        assert!(create_alone(&path).is_err());
+        let kept = open_exclusive(&path).unwrap().unwrap();
+        assert!(create_exclusive(&path).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"first");
         assert!(is_at(&kept, &path));
         #[cfg(unix)]
@@ -352,7 +352,7 @@ mod tests {
             std::fs::rename(folder.path().join("moved"), &path).unwrap();
         }
         drop(kept);
-        let second = create_alone(&path).unwrap();
+        let second = create_exclusive(&path).unwrap();
         assert_eq!(second.metadata().unwrap().len(), 0);
         // A draft in progress must not be finished or removed by another writer.
         let taken = Draft::write(&folder.path().join("a"), |_| {
@@ -385,7 +385,7 @@ mod tests {
             std::fs::write(folder.path().join(name), b"half").unwrap();
         }
         std::fs::create_dir(folder.path().join("log.part")).unwrap();
-        sweep(folder.path(), &["state", "log", "absent"]).unwrap();
+        remove_leftovers(folder.path(), &["state", "log", "absent"]).unwrap();
         assert_eq!(names(folder.path()), ["log.part", "notes.part", "state"]);
     }
 

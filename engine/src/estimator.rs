@@ -14,7 +14,7 @@ use candle_core::Tensor;
 
 pub use averaged::Averaging;
 
-use crate::codec::{CODECS, Codec, CodecOptions, CodecSpec, Found, codec};
+use crate::codec::{CODECS, Codec, CodecOptions, CodecSpec, DecodedPerson, codec};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -34,7 +34,7 @@ pub use following::Estimator;
 /// Requested outputs in addition to poses. Heatmaps cost a copy, attention maps cost additional
 /// computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Want {
+pub struct RequestedMaps {
     /// Whether to return the heatmaps of each region.
     pub heatmaps: bool,
     /// Whether to return the attention maps of each region.
@@ -48,7 +48,7 @@ pub trait Infer: Send {
     ///
     /// # Errors
     /// When the network or its device fails.
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput>;
+    fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput>;
 
     /// Replaces the parameters of temporal smoothing from the next frame on. The default does
     /// nothing, for implementations without smoothing.
@@ -62,8 +62,13 @@ pub trait Infer: Send {
     ///
     /// # Errors
     /// When the network or its device fails.
-    fn inspect(&mut self, frame: &Frame, _near: &[Pose], want: Want) -> Result<PoseOutput> {
-        self.infer(frame, want)
+    fn inspect(
+        &mut self,
+        frame: &Frame,
+        _near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        self.infer(frame, requested)
     }
 }
 
@@ -127,9 +132,9 @@ pub fn input_spec(card: &Card) -> InputSpec {
 
 /// Output of a network for one region.
 #[derive(Debug)]
-pub struct Look {
+pub struct RegionResult {
     /// People, best first, with joints in image pixels; absent joints are all zero.
-    pub people: Vec<Found>,
+    pub people: Vec<DecodedPerson>,
     /// Heatmaps and attention maps, if requested.
     pub region: RegionOutput,
 }
@@ -168,7 +173,7 @@ impl Network {
         let net = spec.load(&card.build_options()?, weights, &selected.device)?;
         let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
         let codec_spec = codec(codec_name)
-            .ok_or_else(|| Error::Invalid(format!("no decoding is called '{codec_name}'")))?;
+            .ok_or_else(|| Error::Invalid(format!("unknown decoding '{codec_name}'")))?;
         if codec_spec.approach != spec.approach {
             let fits = |c: &&CodecSpec| c.approach == spec.approach;
             let names: Vec<_> = CODECS.iter().filter(fits).map(|c| c.name).collect();
@@ -237,22 +242,22 @@ impl Network {
     ///
     /// # Errors
     /// When the network or its device fails.
-    pub fn look(
+    pub fn infer_region(
         &mut self,
         frame: &Frame,
         roi: &Roi,
-        want: Want,
+        requested: RequestedMaps,
         timings: &mut Timings,
-    ) -> Result<Look> {
+    ) -> Result<RegionResult> {
         let input = self.crop(frame, roi, timings);
-        let mut pass = self.pass(want.attention);
+        let mut pass = self.pass(requested.attention);
         let (heatmaps, out) =
             timings.measure(Stage::Forward, || self.forward(&input.values, &mut pass))?;
-        let look = timings.measure(Stage::Decode, || {
-            self.decode(heatmaps, out, want, &input.image_from_input)
+        let result = timings.measure(Stage::Decode, || {
+            self.decode(heatmaps, out, requested, &input.image_from_input)
         });
         self.buffer = input.values;
-        look
+        result
     }
 
     /// Measures operations and time per layer of one forward pass, as run in live inference.
@@ -314,9 +319,9 @@ impl Network {
         &self,
         mut maps: Planes,
         out: RawOutput,
-        want: Want,
+        requested: RequestedMaps,
         image_from_input: &Affine2,
-    ) -> Result<Look> {
+    ) -> Result<RegionResult> {
         let image_from = |alignment: Alignment, size: Size| {
             image_from_input.after(&alignment.input_from_heatmap(self.input.size, size))
         };
@@ -363,13 +368,13 @@ impl Network {
                 })
             })
             .collect::<Result<_>>()?;
-        maps.n = if want.heatmaps {
+        maps.n = if requested.heatmaps {
             maps.n.min(self.skeleton.n_joints())
         } else {
             0
         };
         maps.values.truncate(maps.n * maps.size.area());
-        Ok(Look {
+        Ok(RegionResult {
             people,
             region: RegionOutput {
                 heatmaps: maps.into(),

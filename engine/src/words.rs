@@ -3,28 +3,28 @@
 use std::fmt::Display;
 
 /// Nouns whose plural is not formed by rule.
-const IRREGULAR: &[(&str, &str)] = &[("person", "people")];
+const IRREGULAR: &[(&str, &str)] = &[("person", "people"), ("epoch", "epochs")];
 
 /// Formats a count of `noun`, which is given in the singular; only its last word is inflected.
-pub fn counted<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
-    format!("{n} {}", of_count(&n, noun))
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    format!("{n} {}", of_count(n, noun))
 }
 
 /// Formats a count with its verb: `1 frame is`, `3 frames are`.
-pub fn are<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn are<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let verb = if n == N::from(1) { "is" } else { "are" };
     format!("{} {verb}", counted(n, noun))
 }
 
 /// Formats a count with its verb: `1 frame was`, `3 frames were`.
-pub fn were<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn were<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let verb = if n == N::from(1) { "was" } else { "were" };
     format!("{} {verb}", counted(n, noun))
 }
 
 /// Begins a sentence about a count of which nothing is left: `none of the 3 boxes`, `not even the 1
 /// box`.
-pub fn none_of<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+pub fn none_of<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     let none = if n == N::from(1) {
         "not even"
     } else {
@@ -34,8 +34,8 @@ pub fn none_of<N: Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
 }
 
 /// Returns the form of `noun` that follows the number `n`.
-pub fn of_count<N: PartialEq + From<u8>>(n: &N, noun: &str) -> String {
-    if *n == N::from(1) {
+pub fn of_count<N: Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    if n == N::from(1) {
         noun.to_owned()
     } else {
         plural(noun)
@@ -72,6 +72,7 @@ mod tests {
             (1, "labelled person", "1 labelled person"),
             (3, "labelled person", "3 labelled people"),
             (2, "box", "2 boxes"),
+            (2, "epoch", "2 epochs"),
             (2, "category", "2 categories"),
             (2, "key", "2 keys"),
         ] {

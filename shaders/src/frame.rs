@@ -8,7 +8,7 @@ use crate::view::View;
 
 /// An image to be displayed.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub struct Image<'a> {
     /// Red, green, blue, alpha; rows without padding.
     pub rgba: &'a [u8],
     /// Width and height in pixels.
@@ -20,7 +20,7 @@ pub struct Picture<'a> {
 impl Canvas<'_> {
     /// Draws `picture` at the position given by `view`; pixels outside of it are unchanged. Nothing
     /// is drawn if the size does not match the number of pixels.
-    pub fn frame(&mut self, picture: &Picture<'_>, view: &View) {
+    pub fn frame(&mut self, picture: &Image<'_>, view: &View) {
         let [w, h] = picture.size;
         let pixels: &[[u8; 4]] = bytemuck::cast_slice(picture.rgba);
         if w == 0 || h == 0 || picture.rgba.len() != w * h * 4 {
@@ -78,7 +78,7 @@ mod tests {
             for is_mirrored in [false, true] {
                 let view = View::letterbox([w, h], [9.0, 3.0], Zoom::WHOLE, is_mirrored, 1);
                 let mut screen = [7; 9 * 3 * 4];
-                let picture = Picture {
+                let picture = Image {
                     rgba: &rgba,
                     size: [w, h],
                     sampling,

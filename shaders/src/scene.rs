@@ -51,14 +51,14 @@ pub struct Label {
     /// Position in image pixels.
     pub at: [f32; 2],
     /// Placement relative to the position.
-    pub place: Place,
+    pub place: LabelPlacement,
     /// Colour of the letters.
     pub rgb: Rgb,
 }
 
 /// Placement of a label.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Place {
+pub enum LabelPlacement {
     /// Above the position, moved if necessary to stay inside the image.
     Above,
     /// Next to the position, in a given direction.
@@ -150,7 +150,7 @@ impl Label {
         let u = unit as f32;
         let [x, y] = view.to_screen(self.at.map(f64::from)).map(|v| v as f32);
         let at = match self.place {
-            Place::Beyond {
+            LabelPlacement::Beyond {
                 direction: [dx, dy],
                 gap,
                 person,
@@ -162,7 +162,7 @@ impl Label {
                 let far = gap * view.pen as f32 + 0.75 * w.max(h) + u;
                 [x + far * dx - w / 2.0, y + far * dy - h / 2.0]
             }
-            Place::Above => {
+            LabelPlacement::Above => {
                 let margin = 2.0 * u;
                 let [lo, hi] = view.picture().map(|p| p.map(|v| (v + 0.5) as f32));
                 let inside = |v: f32, i: usize, size: f32| {
@@ -190,7 +190,7 @@ impl Label {
         Self {
             text,
             at,
-            place: Place::Above,
+            place: LabelPlacement::Above,
             rgb: CENTER,
         }
     }
@@ -255,7 +255,7 @@ mod tests {
         let badge = Label {
             text: "L".to_owned(),
             at: [500.0, 240.0],
-            place: Place::Beyond {
+            place: LabelPlacement::Beyond {
                 direction: [1.0, 0.0],
                 gap: 4.0,
                 person: 300.0,
@@ -278,7 +278,7 @@ mod tests {
             assert!((20.0..1260.0).contains(&x) && (0.0..940.0).contains(&y));
         }
         let small = Label {
-            place: Place::Beyond {
+            place: LabelPlacement::Beyond {
                 direction: [1.0, 0.0],
                 gap: 4.0,
                 person: 20.0,

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::model;
 use poselens_engine::output::PoseOutput;
 use poselens_engine::pose::{Keypoint, Pose};
@@ -25,13 +25,13 @@ const SEEN: f64 = 0.3;
 const TOLERANCE: f64 = 1.0;
 
 /// A frame of the golden file: `[x, y, score]` of every joint, smoothed, in source pixels.
-pub struct GoldenFrame {
+pub(crate) struct GoldenFrame {
     pub frame: usize,
     pub joints: Vec<[f64; 3]>,
 }
 
 /// The golden poses of the sample clip.
-pub fn golden_frames() -> Vec<GoldenFrame> {
+pub(crate) fn golden_frames() -> Vec<GoldenFrame> {
     let text = std::fs::read_to_string(golden("clip/sister.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
     let triple = |joint: &Value| [0, 1, 2].map(|i| joint[i].as_f64().unwrap());
@@ -62,7 +62,7 @@ fn sample() -> &'static [PoseOutput] {
         };
         let mut estimator = Estimator::new(Network::load(&options).unwrap(), true);
         let frames = read_all(&SourceSpec::parse("sample").unwrap());
-        let infer = |frame| estimator.infer(frame, Want::default()).unwrap();
+        let infer = |frame| estimator.infer(frame, RequestedMaps::default()).unwrap();
         let outputs: Vec<_> = frames.iter().map(infer).collect();
         if std::env::var_os("POSELENS_BLESS").is_some() {
             bless(&outputs);

@@ -8,7 +8,7 @@ use egui_kittest::{Harness, HarnessBuilder, Node};
 use poselens_app::gui::views::inspect::Inspect;
 use poselens_app::gui::views::train::Train;
 use poselens_app::gui::{App, GuiContext};
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 
 /// Opens the window of a context.
 pub(crate) fn open_app(builder: HarnessBuilder<App>, gui: GuiContext) -> Harness<'static, App> {
@@ -46,7 +46,7 @@ pub(crate) trait Drive {
     fn until(&mut self, done: impl Fn(&App) -> bool) {
         let start = Instant::now();
         while !done(self.harness().state()) {
-            assert!(start.elapsed() < PATIENCE, "{}", self.describe());
+            assert!(start.elapsed() < WAIT_LIMIT, "{}", self.describe());
             std::thread::sleep(Duration::from_millis(5));
             self.harness().step();
         }

@@ -219,7 +219,7 @@ fn eval_prints_and_draws_every_number() {
     let scaled = desk.json(&format!("{eval} --json --flip --scales 0.8,1,1.25"));
     assert_eq!(scaled["scales"], serde_json::json!([0.8, 1.0, 1.25]));
     assert_eq!(scaled["n_people"], 2);
-    let wrong = desk.complaint(&format!("{eval} --scales 0"));
+    let wrong = desk.misuse(&format!("{eval} --scales 0"));
     assert!(wrong.contains("scales"), "{wrong}");
     assert_eq!(desk.run(&format!("{eval} --pck-thr -1")).code, Some(2));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use poselens_engine::Error;
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Roi, Size};
 use poselens_engine::model::model;
@@ -14,9 +14,9 @@ use poselens_engine::pipeline::{InspectEvent, InspectRequest, Inspector};
 use poselens_engine::record::{Answer, tensors, write_safetensors};
 use poselens_engine::source::scrub::Scrub;
 use poselens_engine::source::{OpenOptions, SourceSpec};
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 
-const ALL: Want = Want {
+const ALL: RequestedMaps = RequestedMaps {
     heatmaps: true,
     attention: true,
 };
@@ -47,7 +47,7 @@ fn maps_and_poses_are_of_the_same_forward_pass() {
     let mut scrub = sample();
     let [frame, other] = [40, 80].map(|i| scrub.frame(i).unwrap());
     let mut estimator = Estimator::new(network(), true);
-    let seen = estimator.infer(&frame, Want::default()).unwrap();
+    let seen = estimator.infer(&frame, RequestedMaps::default()).unwrap();
     let output = estimator.inspect(&frame, &seen.poses, ALL).unwrap();
     let [region] = &output.regions[..] else {
         panic!("{} regions", output.regions.len());
@@ -114,7 +114,10 @@ fn an_image_without_people_is_processed_as_a_whole() {
     let mut network = network();
     let roi = Roi::whole(size, network.input().size.aspect());
     let timings = &mut Timings::default();
-    let wanted = network.look(&frame, &roi, ALL, timings).unwrap().region;
+    let wanted = network
+        .infer_region(&frame, &roi, ALL, timings)
+        .unwrap()
+        .region;
     let mut estimator = Estimator::new(network, true);
     let output = estimator.inspect(&frame, &[], ALL).unwrap();
     assert!(output.poses.is_empty());
@@ -134,14 +137,14 @@ fn two_models_process_one_frame_side_by_side() {
     .unwrap();
     let begin = Instant::now();
     let wait = || {
-        assert!(begin.elapsed() < PATIENCE);
+        assert!(begin.elapsed() < WAIT_LIMIT);
         std::thread::sleep(Duration::from_millis(5));
     };
     let request = |id| InspectRequest {
         id,
         frame: frame.clone(),
         near: Vec::new(),
-        want: ALL,
+        requested: ALL,
     };
     inspector.request(request(1));
     let smooth = || -> poselens_engine::Result<Box<dyn Infer>> {

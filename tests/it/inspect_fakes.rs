@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poselens_engine::Result;
-use poselens_engine::estimator::{Infer, Want};
+use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
@@ -51,7 +51,7 @@ fn map(name: &str, layer: usize, iteration: Option<usize>, map: SharedPlanes) ->
 pub(crate) struct Fake(pub(crate) Arc<str>);
 
 impl Infer for Fake {
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+    fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
         // The grey level of a frame identifies it.
         let seed = f32::from(frame.rgba()[0]) + 1.0;
         let joints = (0..17).map(|j| Keypoint {
@@ -75,7 +75,7 @@ impl Infer for Fake {
             keys: values(0.5),
             image_from_map: image_from_map(),
         });
-        let has = |name: &str| want.attention && &*self.0 == name;
+        let has = |name: &str| requested.attention && &*self.0 == name;
         Ok(PoseOutput {
             frame: frame.clone(),
             model: Arc::clone(&self.0),

@@ -216,14 +216,14 @@ fn every_control_is_there_by_its_label() {
         "Export safetensors",
         "Export npy",
         "Ask where",
-        "Ten frames back",
+        "Back ten frames",
         "Previous frame",
         "Next frame",
-        "Ten frames on",
+        "Forward ten frames",
         "Time",
         "Time line",
         "Frame",
-        "Keep this frame",
+        "Store this frame",
         "Image",
         "score",
         "highest",
@@ -263,7 +263,7 @@ fn keys_step_through_the_frames() {
         .key_press_modifiers(Modifiers::SHIFT, Key::ArrowRight);
     window.harness.run_steps(2);
     window.until_frame(10);
-    window.click("Ten frames back");
+    window.click("Back ten frames");
     window.until_frame(0);
     window.click("Next frame");
     window.until_frame(1);

@@ -26,7 +26,7 @@ const TINY_RELEASED: McaConfig = McaConfig {
 };
 
 /// The fill rule: convolutions uniform with variance `gain^2 / fan_in`, norms near identity.
-pub fn filled(name: &str, shape: &[usize]) -> Tensor {
+pub(crate) fn filled(name: &str, shape: &[usize]) -> Tensor {
     const QUARTER: [&str; 5] = [
         ".conv3.weight",
         ".pool_conv2.weight",

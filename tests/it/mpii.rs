@@ -11,7 +11,7 @@ use poselens_engine::concurrency::StopFlag;
 use poselens_engine::dataset::loader::{Loader, LoaderOptions, People, Position, SetOptions};
 use poselens_engine::dataset::{Request, Split, guess_format};
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::eval::{EvalOptions, evaluate};
+use poselens_engine::eval::{EvalOptions, evaluate_top_down};
 use poselens_engine::geometry::{Alignment, Size};
 use poselens_engine::pose::Keypoint;
 use poselens_engine::preprocess::InputSpec;
@@ -69,7 +69,7 @@ fn crops_follow_the_mpii_protocol() {
             border: [0; 3],
         };
         let mut regions = Vec::new();
-        evaluate(
+        evaluate_top_down(
             mpii,
             &data.samples,
             &EvalOptions::new(input),
@@ -148,7 +148,7 @@ fn held_out_people_are_used_for_validation_only() {
     for event in events {
         match event {
             Event::Started(started) => learned = started.people,
-            Event::Seen { people, .. } => measured = people.len(),
+            Event::HeldOut { people, .. } => measured = people.len(),
             _ => {}
         }
     }

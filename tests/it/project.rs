@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use poselens_engine::project::{Contents, Project};
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 use poselens_tests::fuzz::mutate::Chance;
 use poselens_tests::labelling::{create, step};
 
@@ -30,7 +30,7 @@ fn label_and_kill(folder: &Path, chance: &mut Chance) -> Option<u64> {
     // From the first edit on, so that a slow machine does not kill it while it starts.
     while acknowledged().is_empty() {
         assert_eq!(child.try_wait().unwrap(), None, "ended by itself");
-        assert!(begin.elapsed() < PATIENCE, "no edit");
+        assert!(begin.elapsed() < WAIT_LIMIT, "no edit");
         std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(Duration::from_micros(chance.below(MAX_MICROS) as u64));

@@ -15,7 +15,7 @@ const OPTIONS: BuildOptions = BuildOptions {
 };
 
 /// Returns the weights from the fill rule.
-pub fn filled_weights(spec: &ModelSpec) -> HashMap<String, Tensor> {
+pub(crate) fn filled_weights(spec: &ModelSpec) -> HashMap<String, Tensor> {
     spec.shapes(&OPTIONS)
         .unwrap()
         .0

@@ -8,12 +8,12 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Binding, Module, Scalar, ShaderStage, Type, TypeInner, VectorSize};
 use poselens_shaders::canvas::{Canvas, Paint};
 use poselens_shaders::colormap::ColorMap;
-use poselens_shaders::frame::Picture;
+use poselens_shaders::frame::Image;
 use poselens_shaders::gpu::Renderer;
 use poselens_shaders::heat::{Fade, HeatLayer, Sampling};
 use poselens_shaders::instance::{Format, Screen};
 use poselens_shaders::legend::{Corner, Legend};
-use poselens_shaders::scene::{Disc, Label, Line, Mark, Place, Rect, Scene};
+use poselens_shaders::scene::{Disc, Label, LabelPlacement, Line, Mark, Rect, Scene};
 use poselens_shaders::trail::Trail;
 use poselens_shaders::view::{View, Zoom};
 use poselens_shaders::wgsl::{SHADERS, Shader};
@@ -179,7 +179,7 @@ fn scenes() -> Vec<(&'static str, Vec<Mark>)> {
         Mark::Label(Label {
             text: "L{8}".to_owned(),
             at,
-            place: Place::Beyond {
+            place: LabelPlacement::Beyond {
                 direction,
                 gap: 2.0,
                 person: 200.0,
@@ -353,7 +353,7 @@ fn drawn(
 fn twin(scene: &Scene, view: &View, rgba: &[u8]) -> Vec<u8> {
     let mut screen = [0, 0, 0, 255].repeat(SCREEN[0] * SCREEN[1]);
     let mut canvas = Canvas::new(&mut screen, SCREEN[0], SCREEN[1]);
-    let picture = Picture {
+    let picture = Image {
         rgba,
         size: IMAGE,
         sampling: view.picture_sampling(),

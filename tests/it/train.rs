@@ -18,7 +18,7 @@ use poselens_engine::device::DeviceSpec;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::schedule::WarmUp;
 use poselens_engine::train::{
-    DataConfig, Event, Freeze, Hardware, Reason, Start, TrainConfig, Trainer,
+    DataConfig, Event, Freeze, Hardware, InitialWeights, StopReason, TrainConfig, Trainer,
 };
 
 pub(crate) use self::people::draw_people;
@@ -39,7 +39,7 @@ fn config(name: &str, labels: &Path) -> TrainConfig {
 }
 
 /// Trains to the end, or for some epochs.
-fn run(trainer: &mut Trainer, epochs: Option<u64>) -> poselens_engine::Result<Reason> {
+fn run(trainer: &mut Trainer, epochs: Option<u64>) -> poselens_engine::Result<StopReason> {
     let (sender, _receiver) = bounded(1000);
     trainer.run(epochs, &sender, &StopFlag::new())
 }
@@ -95,14 +95,14 @@ fn a_resumed_training_equals_an_uninterrupted_one() {
     .unwrap();
 
     let mut trainer = Trainer::begin(config.clone(), epochs, HARDWARE).unwrap();
-    assert_eq!(run(&mut trainer, Some(1)).unwrap(), Reason::EpochLimit);
+    assert_eq!(run(&mut trainer, Some(1)).unwrap(), StopReason::EpochLimit);
     drop(trainer);
     // As if killed between writing the two files.
     std::fs::remove_file(epochs.join("last.safetensors")).unwrap();
     let mut trainer = Trainer::resume(epochs, None, HARDWARE).unwrap();
     assert!(epochs.join("last.safetensors").exists());
     assert_eq!((trainer.epochs(), trainer.steps()), (1, 4));
-    assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+    assert_eq!(run(&mut trainer, None).unwrap(), StopReason::Finished);
     assert_same(whole, epochs);
 
     config.workers = 1;
@@ -115,7 +115,7 @@ fn a_resumed_training_equals_an_uninterrupted_one() {
         drop(sender);
         reason.unwrap()
     });
-    assert_eq!(reason, Reason::Asked);
+    assert_eq!(reason, StopReason::Requested);
     assert!((1..4).contains(&trainer.steps()), "{}", trainer.steps());
     drop(trainer);
     run(&mut Trainer::resume(steps, None, HARDWARE).unwrap(), None).unwrap();
@@ -188,7 +188,7 @@ fn a_diverged_training_keeps_the_last_good_state() {
     for (i, (batch_size, save_steps)) in [(2, 0), (4, 0), (2, 1)].into_iter().enumerate() {
         let mut config = config("fine-tune", &labels);
         (config.epochs, config.batch_size, config.save_steps) = (1, batch_size, save_steps);
-        config.init = Start::Scratch;
+        config.init = InitialWeights::Scratch;
         config.freeze = Freeze::None;
         config.optimizer.lr = 1e30;
         config.schedule.warm_up_steps = WarmUp::Steps(0);

@@ -13,7 +13,7 @@ use poselens_app::gui::{App, AppState, trained};
 use poselens_engine::augment::Augment;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::schedule::WarmUp;
-use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig};
+use poselens_engine::train::{DataConfig, Freeze, InitialWeights, TrainConfig};
 
 use crate::driving::{Drive, SMALLEST, Views as _, disorder, open_app};
 use crate::train::draw_people;
@@ -157,7 +157,7 @@ fn a_new_user_gets_instructions() {
         "Input size",
         "More options",
         "Threads",
-        "Written to",
+        "Output folder",
         "Another folder…",
         "Folder of another training",
         "Choose the folder to write into",
@@ -285,7 +285,7 @@ fn data_are_trained_into_weights_in_use() {
     let name = trained::join("sfm", &run.join("best.safetensors"));
     window.until(|app| app.ui_state().model.as_deref() == Some(&*name));
     assert_eq!(window.wanted_model(), Some(&*name));
-    window.click("Keep the old ones");
+    window.click("Keep the old weights");
     window.until(|app| app.ui_state().model.as_deref() == Some("first"));
     assert_eq!(window.train().decision, Some(Decision::Kept));
     assert!(window.can("Start training"));
@@ -378,7 +378,7 @@ fn a_training_pauses_stops_and_resumes() {
 #[test]
 fn every_path_can_be_typed() {
     let mut window = Window::with_people(1);
-    window.click("Written to");
+    window.click("Output folder");
     window
         .harness
         .event(egui::Event::Text("/runs/mine".to_owned()));
@@ -423,7 +423,7 @@ fn an_interrupted_training_is_offered_at_the_top() {
 fn a_diverged_training_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny(folder.path(), 2);
-    config.init = Start::Scratch;
+    config.init = InitialWeights::Scratch;
     config.optimizer.lr = 1e30;
     config.schedule.warm_up_steps = WarmUp::Steps(0);
     let mut window = Window::open(folder, Some(config));
@@ -436,7 +436,7 @@ fn a_diverged_training_is_explained() {
             .is_some_and(|s| s.phase.is_over())
     });
     window.until(|app| !app.train().is_active());
-    assert!(window.has("The training ended with a fault"));
+    assert!(window.has("The training ended with an error"));
     assert!(window.has("The loss became NaN or infinite") && window.has("a lower learning rate"));
     assert!(window.can("Continue") && window.can("Start training"));
 }

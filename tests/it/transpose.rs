@@ -39,7 +39,7 @@ fn stride(name: &str) -> usize {
 }
 
 /// Returns the weights from the fill rule, with the sine table for an input size.
-pub fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
+pub(crate) fn filled_weights(spec: &ModelSpec, options: &BuildOptions) -> HashMap<String, Tensor> {
     let grid = Size::new(
         options.input.width / stride(spec.name),
         options.input.height / stride(spec.name),

@@ -16,7 +16,7 @@ use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 use poselens_app::gui::{App, GuiContext, UiState};
 use poselens_shaders::view::Zoom;
-use poselens_tests::{PATIENCE, is_required};
+use poselens_tests::{WAIT_LIMIT, is_required};
 
 use crate::driving::open_app;
 use crate::window_fakes::gui;
@@ -68,7 +68,7 @@ impl Window {
     fn until_seen(&mut self, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !done(self) {
-            assert!(start.elapsed() < PATIENCE, "{:#?}", self.ui_state());
+            assert!(start.elapsed() < WAIT_LIMIT, "{:#?}", self.ui_state());
             std::thread::sleep(Duration::from_millis(2));
             self.harness.step();
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use poselens_app::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::estimator::{Infer, Want};
+use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
@@ -111,7 +111,7 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
 struct FakeInfer(Arc<str>);
 
 impl Infer for FakeInfer {
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+    fn infer(&mut self, frame: &Frame, want: RequestedMaps) -> Result<PoseOutput> {
         assert_ne!(&*self.0, "crashing", "fake fault");
         let plane = |n| SharedPlanes {
             n,

@@ -19,7 +19,7 @@ use poselens_engine::project::snapshot::SNAPSHOT;
 use poselens_engine::project::{Contents, HOLDOUT, Project};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::image::read_picture;
-use poselens_engine::source::pixels::{Picture, PixelFormat, to_rgba};
+use poselens_engine::source::pixels::{PixelFormat, RawImage, to_rgba};
 use poselens_engine::source::recording::MANIFEST;
 use poselens_engine::source::{OpenOptions, SourceSpec, video};
 use poselens_engine::train::checkpoint::Folder;
@@ -276,7 +276,7 @@ pub fn camera(data: &[u8]) {
     let format: PixelFormat = formats[usize::from(format) % formats.len()];
     let size = Size::new(width.into(), height.into());
     let mut rgba = vec![0; size.area() * BYTES_PER_PIXEL];
-    let picture = Picture::in_one_buffer(format, size, stride.into(), raw);
+    let picture = RawImage::in_one_buffer(format, size, stride.into(), raw);
     to_rgba(&picture, &mut rgba).ok();
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Time limit after which a test fails. Far longer than any operation needs, because a loaded
 /// machine may delay a thread by seconds, which must not fail a test.
-pub const PATIENCE: Duration = Duration::from_mins(3);
+pub const WAIT_LIMIT: Duration = Duration::from_mins(3);
 
 /// Returns whether `what` (`adapter`, `ffmpeg`, `tmpfs`: see `TESTING.md`) is required: a test
 /// without it then fails instead of being skipped. Continuous integration sets

@@ -63,23 +63,23 @@ impl NetworkArgs {
 }
 
 /// Returns a parser of model names.
-pub fn model_names() -> PossibleValuesParser {
+pub(super) fn model_names() -> PossibleValuesParser {
     PossibleValuesParser::new(MODELS.iter().map(|m| m.name))
 }
 
 /// Returns a parser of codec names.
-pub fn codec_names() -> PossibleValuesParser {
+pub(super) fn codec_names() -> PossibleValuesParser {
     PossibleValuesParser::new(CODECS.iter().map(|c| c.name))
 }
 
 /// Returns a parser of overlay names.
-pub fn overlay_names() -> PossibleValuesParser {
+pub(super) fn overlay_names() -> PossibleValuesParser {
     PossibleValuesParser::new(OVERLAYS.iter().map(|o| o.name))
 }
 
 /// How labels are read.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct LabelArgs {
+pub(super) struct LabelArgs {
     /// Label category to read, by name or id; default: the one with a person's joints
     #[arg(long, value_name = "NAME|ID")]
     pub category: Option<String>,

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use poselens_engine::estimator::{Estimator, Infer, Want};
+use poselens_engine::estimator::{Estimator, Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
 use poselens_engine::nn::Kernels;
@@ -21,7 +21,7 @@ use super::{Common, wrong_usage};
 
 /// Options of `attention`.
 #[derive(Debug, clap::Args)]
-pub struct AttentionArgs {
+pub(super) struct AttentionArgs {
     /// An image, or any other input of `run` (its first frame)
     #[arg(long, value_name = "IMAGE")]
     input: OsString,
@@ -81,12 +81,12 @@ const MAX_LOOKS: usize = 8;
 /// Maps drawn by default, in order of preference: those by which features are multiplied.
 const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
 
-pub fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
     let network = args.network.load(common, None)?;
     let skeleton = network.skeleton();
     let Some(joint) = skeleton.joint_spelled(&args.keypoint) else {
         return wrong_usage(format!(
-            "no joint is called '{}'; {} has {}",
+            "unknown keypoint '{}'; {} has {}",
             args.keypoint,
             skeleton.name,
             skeleton.joints.join(", ")
@@ -150,12 +150,16 @@ fn first_frame(input: &OsStr) -> anyhow::Result<Frame> {
 /// Finds the person as `run` does, then runs the model on them again, cropped and with maps.
 fn look(estimator: &mut Estimator, frame: &Frame, input: &OsStr) -> anyhow::Result<PoseOutput> {
     for _ in 0..MAX_LOOKS {
-        if !estimator.infer(frame, Want::default())?.poses.is_empty() {
-            let want = Want {
+        if !estimator
+            .infer(frame, RequestedMaps::default())?
+            .poses
+            .is_empty()
+        {
+            let requested = RequestedMaps {
                 attention: true,
-                ..Want::default()
+                ..RequestedMaps::default()
             };
-            return Ok(estimator.infer(frame, want)?);
+            return Ok(estimator.infer(frame, requested)?);
         }
     }
     bail!(
@@ -239,7 +243,7 @@ fn chosen(
     let maps = &region.attention;
     let model = &args.network.model;
     if args.head.is_some() {
-        return wrong_usage("--head belongs to the modes dependency and affected");
+        return wrong_usage("--head is only available in the modes dependency and affected");
     }
     if maps.is_empty() {
         return wrong_usage(format!("{model} has no attention maps"));

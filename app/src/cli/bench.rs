@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::ensure;
-use poselens_engine::estimator::{Estimator, Infer, Network, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::output::Stage;
 use poselens_engine::overlay::{OverlayStyle, draw_all, overlay};
@@ -21,7 +21,7 @@ use crate::stats::{Percentiles, StageTimes, peak_memory_mib, round3};
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
-pub struct BenchArgs {
+pub(super) struct BenchArgs {
     #[command(flatten)]
     network: NetworkArgs,
     /// Number of timed frames, after a short warm-up
@@ -71,7 +71,7 @@ struct Layer {
     share: f64,
 }
 
-pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     let report = measure(common, args)?;
     if args.json {
         return super::print_json(&report);
@@ -170,7 +170,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
         let mut frame = frames[i as usize % frames.len()].clone();
         frame.time_secs = f64::from(i) / 30.0;
         let begin = Instant::now();
-        let output = estimator.infer(&frame, Want::default())?;
+        let output = estimator.infer(&frame, RequestedMaps::default())?;
         let mut timings = output.timings;
         timings.measure(Stage::Overlay, || {
             picture.clear();

@@ -4,7 +4,7 @@ use anyhow::bail;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::dataset::Severity;
 use poselens_engine::train::TrainConfig;
-use poselens_engine::train::data_check::{Looked, Report, SetReport, Subject, check_data};
+use poselens_engine::train::data_check::{CheckInputs, Looked, Report, SetReport, check_data};
 use poselens_engine::words::counted;
 use serde::Serialize;
 
@@ -22,11 +22,11 @@ struct Document<'a> {
 ///
 /// # Errors
 /// If training on these data is impossible; the report has been printed by then.
-pub fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
-    let Some(subject) = Subject::of(config) else {
+pub(super) fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
+    let Some(inputs) = CheckInputs::of(config) else {
         return wrong_usage("--check needs --annotations or a --config that names data");
     };
-    let report = check_data(subject, &Looked::default(), &StopFlag::new())?;
+    let report = check_data(inputs, &Looked::default(), &StopFlag::new())?;
     let obstacle = report.obstacle();
     if json {
         print_json(&Document {
@@ -94,11 +94,11 @@ fn print_set(role: &str, report: &SetReport) -> anyhow::Result<()> {
     ))?;
     if !report.left_out.people.is_empty() {
         let reasons = report.left_out.reasons();
-        print_line(format_args!("  left out of the people: {reasons}"))?;
+        print_line(format_args!("  people left out: {reasons}"))?;
     }
     if !report.left_out.joints.is_empty() {
         let joints = report.left_out.joints.join(", ");
-        print_line(format_args!("  left out of the joints: {joints}"))?;
+        print_line(format_args!("  joints left out: {joints}"))?;
     }
     for finding in report.worst_first() {
         print_line(format_args!("  {finding}"))?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use poselens_engine::device::{DeviceSpec, compiled, select};
-use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, Want};
+use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
 use poselens_engine::model::MODELS;
 use poselens_engine::nn::kernels::Isa;
 use poselens_engine::source::camera::{CameraFormat, CameraInfo, camera_formats};
@@ -19,7 +19,7 @@ use crate::stats::round3;
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -81,7 +81,7 @@ struct SelfTest {
     millis_per_frame: f64,
 }
 
-pub fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &DoctorArgs) -> anyhow::Result<()> {
     let report = examine(common);
     let failed = report.self_test.as_ref().err().cloned();
     if args.json {
@@ -224,7 +224,7 @@ fn self_test(common: &Common) -> anyhow::Result<SelfTest> {
         if scores.len() == 10 {
             break;
         }
-        let output = estimator.infer(&frame, Want::default())?;
+        let output = estimator.infer(&frame, RequestedMaps::default())?;
         scores.push(output.poses.first().map_or(0.0, |p| f64::from(p.score)));
         seconds = begin.elapsed().as_secs_f64();
     }

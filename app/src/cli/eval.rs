@@ -11,7 +11,7 @@ use poselens_engine::dataset::{
 };
 use poselens_engine::estimator::{Averaging, Network};
 use poselens_engine::eval::{
-    EvalOptions, EvalReport, METRICS, chart, check_people, evaluate, evaluate_scenes,
+    EvalOptions, EvalReport, METRICS, chart, check_people, evaluate_bottom_up, evaluate_top_down,
 };
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Roi;
@@ -19,7 +19,7 @@ use poselens_engine::output::{Approach, Timings};
 use poselens_engine::record::save_png;
 use poselens_engine::sample::{LeftOut, Sample};
 use poselens_engine::skeleton::{JointMap, Skeleton};
-use poselens_engine::train::orientation::{settle_by_fit, settled_note};
+use poselens_engine::train::orientation::{resolution_note, resolve_by_fit};
 use poselens_engine::words::{are, counted};
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ use crate::option_texts::{IMAGES, LABELS};
 
 /// Options of `eval`.
 #[derive(Debug, clap::Args)]
-pub struct EvalArgs {
+pub(super) struct EvalArgs {
     #[arg(long, help = format!("Labels: {LABELS}"), value_name = "FILE|DIR")]
     annotations: PathBuf,
     #[arg(long, help = format!("Image folder; {IMAGES}"), value_name = "DIR")]
@@ -104,7 +104,7 @@ struct Document {
     report: EvalReport,
 }
 
-pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let averaging = Averaging {
         flip: args.flip,
         scales: args.scales.clone(),
@@ -195,7 +195,7 @@ impl EvalArgs {
             .with_context(|| self.annotations.display().to_string())?;
         if dataset.left_out.people.len() > n_told {
             let note = format!(
-                "people left out of the measurement: {}",
+                "people left out of the evaluation: {}",
                 dataset.left_out.reasons()
             );
             tracing::warn!("{note}");
@@ -223,8 +223,8 @@ impl EvalArgs {
         dataset.require_pictures(&images)?;
         let n_open = dataset.open.len();
         if n_open > 0 {
-            let settled = settle_by_fit(&mut dataset, network)?;
-            let note = settled.map_or_else(|| open_note(n_open), |o| settled_note(n_open, o));
+            let resolved = resolve_by_fit(&mut dataset, network)?;
+            let note = resolved.map_or_else(|| open_note(n_open), |o| resolution_note(n_open, o));
             tracing::warn!("{}: {note}", self.annotations.display());
             dataset.notes.push(note);
         }
@@ -294,14 +294,14 @@ fn measure(
         progress.set(pictures.n_read);
         let whole = Roi::whole(frame.size(), options.input.size.aspect());
         let roi = roi.unwrap_or(&whole);
-        network.look_averaged(&frame, roi, averaging, &mut timings)
+        network.infer_region_averaged(&frame, roi, averaging, &mut timings)
     };
     let report = match approach {
-        Approach::TopDown => evaluate(skeleton, samples, options, &mut |sample, roi| {
+        Approach::TopDown => evaluate_top_down(skeleton, samples, options, &mut |sample, roi| {
             let found = look(sample, Some(roi))?.into_iter().next();
             Ok(found.map_or_else(Vec::new, |found| found.joints))
         }),
-        Approach::BottomUp => evaluate_scenes(skeleton, samples, options, &mut |sample| {
+        Approach::BottomUp => evaluate_bottom_up(skeleton, samples, options, &mut |sample| {
             let found = look(sample, None)?;
             Ok(found.iter().map(|person| person.renamed(names)).collect())
         }),

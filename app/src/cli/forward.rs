@@ -16,7 +16,7 @@ use super::args::model_names;
 
 /// Options of `forward`.
 #[derive(Debug, clap::Args)]
-pub struct ForwardArgs {
+pub(super) struct ForwardArgs {
     /// Model
     #[arg(long, value_parser = model_names())]
     model: String,
@@ -43,7 +43,7 @@ pub struct ForwardArgs {
     attention: bool,
 }
 
-pub fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
     let spec = model(&args.model)?;
     let card = spec.card_for(Some(&args.weights))?;
     let of_card = card.skeleton()?;

@@ -11,7 +11,7 @@ use crate::logs::LogBook;
 
 /// Options of `gui`.
 #[derive(Debug, Default, clap::Args)]
-pub struct GuiArgs {
+pub(super) struct GuiArgs {
     /// camera:0, camera:NAME, a video, an image, a folder, sample or synthetic; default: the first
     /// camera, or the sample clip without a camera
     #[arg(long, value_name = "SPEC")]
@@ -27,7 +27,7 @@ pub struct GuiArgs {
 /// File written by the demo if there is no display.
 const DEMO_FILE: &str = "poselens-demo.mp4";
 
-pub fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> {
     let display = gui::display();
     if display.is_available() {
         let (input, model) = (args.input.clone(), args.model.clone());

@@ -11,7 +11,7 @@ use super::args::model_names;
 
 /// Options of `import`.
 #[derive(Debug, clap::Args)]
-pub struct ImportArgs {
+pub(super) struct ImportArgs {
     /// PyTorch checkpoint (.pth, zip or older form) or safetensors
     #[arg(long = "in", value_name = "official.pth")]
     input: PathBuf,
@@ -64,7 +64,7 @@ struct Summary {
     sha256: Option<String>,
 }
 
-pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let imported = import(&ImportOptions {
         input: args.input.clone(),
         output: args.output.clone(),
@@ -110,7 +110,10 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         counted(summary.tensors, "tensor"),
     );
     if !summary.prefixes.is_empty() {
-        eprintln!("taken off the names: {}", summary.prefixes.join(", "));
+        eprintln!(
+            "prefix removed from the names: {}",
+            summary.prefixes.join(", ")
+        );
     }
     if let Some(first) = summary.left_out.first() {
         let n = summary.left_out.len();
@@ -119,7 +122,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     }
     if !summary.also_fit.is_empty() {
         let others = summary.also_fit.join(", ");
-        eprintln!("fitting as well: {others}; choose with --section");
+        eprintln!("also matching: {others}; choose with --section");
     }
     for path in [&summary.output, &summary.card] {
         eprintln!("wrote {path}");

@@ -14,7 +14,7 @@ use crate::words::counted;
 
 /// Options of `label`.
 #[derive(Debug, clap::Args)]
-pub struct LabelArgs {
+pub(super) struct LabelArgs {
     /// Project whose frames are suggested and filled with the model's poses
     #[arg(long, value_name = "PROJECT")]
     propose: PathBuf,
@@ -56,7 +56,7 @@ struct SuggestedFrame {
     people: usize,
 }
 
-pub fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
     let mut project = project::open(&args.propose)?;
     let model = args.model.clone();
     let model = model.unwrap_or_else(|| project.contents().file().model.clone());

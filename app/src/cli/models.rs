@@ -8,7 +8,7 @@ use super::print_line;
 
 /// Options of `models`.
 #[derive(Debug, clap::Args)]
-pub struct ModelsArgs {
+pub(super) struct ModelsArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -29,7 +29,7 @@ struct Row {
     card: Card,
 }
 
-pub fn run(args: &ModelsArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &ModelsArgs) -> anyhow::Result<()> {
     let rows = MODELS.iter().map(row).collect::<anyhow::Result<Vec<_>>>()?;
     if args.json {
         return super::print_json(&rows);

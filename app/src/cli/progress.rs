@@ -5,14 +5,14 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress of a run in frames.
-pub struct Progress {
+pub(super) struct Progress {
     bar: ProgressBar,
     limit: Option<u64>,
 }
 
 impl Progress {
     /// Creates a bar on a terminal, a no-op elsewhere. `limit` caps the expected number of frames.
-    pub fn new(limit: Option<u64>) -> Self {
+    pub(super) fn new(limit: Option<u64>) -> Self {
         let bar = ProgressBar::new_spinner();
         if !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -23,7 +23,7 @@ impl Progress {
     }
 
     /// Sets the expected number of frames, if known.
-    pub fn expect(&self, n_frames: Option<u64>) {
+    pub(super) fn expect(&self, n_frames: Option<u64>) {
         let total = match (n_frames, self.limit) {
             (Some(n), Some(limit)) => Some(n.min(limit)),
             (n, limit) => n.or(limit),
@@ -41,12 +41,12 @@ impl Progress {
     }
 
     /// Sets the number of processed frames.
-    pub fn set(&self, n: u64) {
+    pub(super) fn set(&self, n: u64) {
         self.bar.set_position(n);
     }
 
     /// Removes the bar.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -14,7 +14,7 @@ use crate::words::counted;
 
 /// Options of `project`.
 #[derive(Debug, clap::Args)]
-pub struct ProjectArgs {
+pub(super) struct ProjectArgs {
     #[command(subcommand)]
     command: ProjectCommand,
 }
@@ -116,7 +116,7 @@ struct ImportArgs {
     json: bool,
 }
 
-pub fn run(args: &ProjectArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &ProjectArgs) -> anyhow::Result<()> {
     match &args.command {
         ProjectCommand::New(args) => new(args),
         ProjectCommand::Add(args) => {
@@ -142,7 +142,7 @@ pub fn run(args: &ProjectArgs) -> anyhow::Result<()> {
 }
 
 /// Opens a project for writing and prints the remarks on its files.
-pub fn open(folder: &Path) -> anyhow::Result<Project> {
+pub(super) fn open(folder: &Path) -> anyhow::Result<Project> {
     let project = Project::open(folder)?;
     remark(project.contents());
     Ok(project)

@@ -29,7 +29,7 @@ use crate::stats::{Percentiles, round3};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// camera:0, camera:NAME, a video, an image, a folder of images, sample or synthetic
     #[arg(long, value_name = "SPEC")]
     pub input: OsString,
@@ -125,7 +125,7 @@ impl RunArgs {
     }
 
     /// Annotates `input` into the video `record`; all other options have their defaults.
-    pub fn demo(input: OsString, network: NetworkArgs, record: PathBuf) -> Self {
+    pub(super) fn demo(input: OsString, network: NetworkArgs, record: PathBuf) -> Self {
         Self {
             input,
             network,
@@ -200,7 +200,7 @@ fn unit_interval(text: &str) -> Result<f32, String> {
 
 /// Summary of a run; also the `--json` document.
 #[derive(Debug, Serialize)]
-pub struct Summary {
+pub(super) struct Summary {
     input: String,
     model: String,
     device: String,
@@ -222,7 +222,7 @@ pub struct Summary {
     error: Option<String>,
 }
 
-pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
     let (summary, failure) = annotate(common, args)?;
     for warning in &summary.warnings {
         eprintln!("poselens: {warning}");
@@ -239,7 +239,7 @@ pub fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
         bail!("the input is damaged; all that could be read of it was written");
     }
     if args.strict && !summary.warnings.is_empty() {
-        bail!("not everything of the input was read, which --strict does not accept");
+        bail!("the input was not read completely, which --strict does not accept");
     }
     Ok(())
 }

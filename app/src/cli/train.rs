@@ -15,7 +15,8 @@ use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, recipe};
 use poselens_engine::train::schedule::Curve;
 use poselens_engine::train::{
-    Changes, DataConfig, Freeze, Hardware, Moved, Start, TrainConfig, Trainer,
+    DataConfig, Freeze, Hardware, InitialWeights, RelocatedData, ResumeOptions, TrainConfig,
+    Trainer,
 };
 
 use self::report::{Document, show};
@@ -37,7 +38,7 @@ const RECIPE_DEFAULT: &str = " (default: fine-tune, unless training from random 
 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
-pub struct TrainArgs {
+pub(super) struct TrainArgs {
     #[arg(long, help = text::OUT.help, value_name = "DIR", required_unless_present = "check")]
     out: Option<PathBuf>,
     /// Check all labels and images, list problems, and do not train
@@ -216,14 +217,14 @@ impl TrainArgs {
     }
 
     /// Returns what may differ when a training is resumed.
-    fn changes(&self) -> Changes {
-        let moved = |annotations: PathBuf, images| Moved {
+    fn changes(&self) -> ResumeOptions {
+        let moved = |annotations: PathBuf, images| RelocatedData {
             annotations,
             images,
         };
         let held_out = self.val_annotations.clone();
         let sets = self.sets().into_iter();
-        Changes {
+        ResumeOptions {
             epochs: self.epochs,
             data: sets.map(|set| moved(set.annotations, set.images)).collect(),
             validation: held_out.map(|labels| moved(labels, self.val_images.clone())),
@@ -282,10 +283,10 @@ impl TrainArgs {
         }
         match self.init.as_deref() {
             None => {}
-            Some("bundled") => config.init = Start::Bundled,
-            Some("backbone") => config.init = Start::Backbone,
-            Some("scratch") => config.init = Start::Scratch,
-            Some(path) => config.init = Start::File(path.into()),
+            Some("bundled") => config.init = InitialWeights::Bundled,
+            Some("backbone") => config.init = InitialWeights::Backbone,
+            Some("scratch") => config.init = InitialWeights::Scratch,
+            Some(path) => config.init = InitialWeights::File(path.into()),
         }
         match self.freeze.as_deref() {
             None => {}
@@ -312,7 +313,7 @@ impl TrainArgs {
     }
 }
 
-pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     let hardware = Hardware {
         device: common.device,
         threads: common.n_threads(),

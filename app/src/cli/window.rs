@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poselens_engine::Result;
 use poselens_engine::device::{DeviceSpec, compiled, select};
-use poselens_engine::estimator::{Estimator, Infer, Want};
+use poselens_engine::estimator::{Estimator, Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::model::{MODELS, ModelSpec};
 use poselens_engine::output::PoseOutput;
@@ -27,7 +27,7 @@ use crate::gui::trained;
 use crate::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 
 /// Returns the window's context for these options.
-pub fn context(
+pub(super) fn context(
     common: &Common,
     input: Option<OsString>,
     model: Option<String>,
@@ -39,7 +39,7 @@ pub fn context(
         name: device_name(place),
         why: match i {
             0 => device.why.clone(),
-            _ => "another choice of this build".to_owned(),
+            _ => "another option of this build".to_owned(),
         },
     });
     let devices: Vec<_> = devices.collect();
@@ -226,13 +226,18 @@ struct Titled {
 }
 
 impl Infer for Titled {
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
-        let output = self.estimator.infer(frame, want)?;
+    fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
+        let output = self.estimator.infer(frame, requested)?;
         Ok(self.titled(output))
     }
 
-    fn inspect(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
-        let output = self.estimator.inspect(frame, near, want)?;
+    fn inspect(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let output = self.estimator.inspect(frame, near, requested)?;
         Ok(self.titled(output))
     }
 }

@@ -45,10 +45,10 @@ impl Group {
 }
 
 /// A command that is always available.
-pub type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
+pub(super) type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
 
 /// Returns a shortcut without modifiers.
-pub const fn key(key: Key) -> KeyboardShortcut {
+pub(super) const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
@@ -92,25 +92,25 @@ fn shortened(path: &str) -> String {
 }
 
 /// Returns commands for recently opened files and folders, newest first; missing ones are disabled.
-pub fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
+pub(super) fn recent(state: &AppState, ui_state: &UiState) -> Vec<Command> {
     let open = |path: &String| {
         let action = Action::Source(SourceAction::OpenRecent(path.clone()));
         let is_missing = ui_state.missing.contains(path);
         Command {
-            hindrance: is_missing.then_some("It is not there any more"),
+            hindrance: is_missing.then_some("The file no longer exists"),
             ..Command::new(Group::RECENT, shortened(path), action)
         }
     };
     let mut all: Vec<_> = state.recent.iter().map(open).collect();
     if !all.is_empty() {
         let action = Action::Source(SourceAction::ForgetRecent);
-        all.push(Command::new(Group::RECENT, "Forget these files", action));
+        all.push(Command::new(Group::RECENT, "Clear recent files", action));
     }
     all
 }
 
 /// Formats a shortcut with the key names printed on keyboards.
-pub fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
+pub(super) fn key_text(ctx: &Context, shortcut: KeyboardShortcut) -> String {
     let text = ctx.format_shortcut(&shortcut);
     let key = shortcut.logical_key;
     let printed = match key {

@@ -86,7 +86,7 @@ mod connect {
     use poselens_engine::concurrency::{StopFlag, Worker};
 
     /// Timeout for a server to respond, for example one behind an unreachable network.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
     pub(super) fn wayland(name: &str) -> Result<(), String> {
         let folder = std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_default();
@@ -108,9 +108,9 @@ mod connect {
             let _ = failed.try_send(Err(error.to_string()));
         });
         let worker = worker.map_err(|e| e.to_string())?;
-        answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        answered.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| {
             worker.detach();
-            Err(format!("no answer within {} s", PATIENCE.as_secs()))
+            Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::gui::{theme, widgets};
 const WITH_BADGES: f32 = 780.0;
 
 /// Lays out the header; `views` are in the order of [`VIEWS`].
-pub fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<'_>) {
+pub(super) fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelContext<'_>) {
     let has_badges = ui.available_width() >= WITH_BADGES;
     let start = |ui: &mut Ui, cx: &mut PanelContext<'_>| {
         ui.add(Label::new(RichText::new("PoseLens").size(18.0).strong()).selectable(false));
@@ -66,7 +66,7 @@ fn badges_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
         &cx.device().name,
         theme::LEFT,
         &format!(
-            "The networks run on {}: {}. Settings (Ctrl+,) has the others.{drawn_by}",
+            "Models run on {}: {}. Others can be chosen in Settings (Ctrl+,).{drawn_by}",
             cx.device().name,
             cx.device().why
         ),
@@ -136,5 +136,5 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
     });
     menu.response
-        .on_hover_text("Everything the program can do, by group (Ctrl+K searches it)");
+        .on_hover_text("All commands by group (Ctrl+K searches them)");
 }

@@ -6,7 +6,7 @@ use eframe::egui::{Atom, Color32, Painter, Pos2, Rect, Shape, Stroke, Vec2};
 
 /// An icon on a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Icon {
+pub(super) enum Icon {
     /// Triangle pointing right.
     Play,
     /// Two vertical bars.
@@ -31,7 +31,7 @@ pub enum Icon {
 
 impl Icon {
     /// Returns the icon at text size; `color` replaces the button's text colour.
-    pub fn atom(self, color: Option<Color32>) -> Atom<'static> {
+    pub(super) fn atom(self, color: Option<Color32>) -> Atom<'static> {
         Atom::paint(Vec2::splat(14.0), move |ui, args| {
             let color = color.unwrap_or(args.fallback_text_color);
             let square = Vec2::splat(args.rect.size().min_elem());

@@ -29,7 +29,7 @@ enum Target {
 
 /// Keyboard state kept between frames.
 #[derive(Debug, Default)]
-pub struct Keyboard {
+pub(super) struct Keyboard {
     /// Key events held back for the next frame, in order.
     waiting: Vec<Event>,
     /// Focused widget at the start of the last frame.
@@ -41,7 +41,7 @@ pub struct Keyboard {
 impl Keyboard {
     /// Removes the shortcuts from this frame's events and returns them in the order pressed; holds
     /// back the keys that belong to the next frame.
-    pub fn shortcuts(
+    pub(super) fn shortcuts(
         &mut self,
         ctx: &Context,
         gui: &GuiContext,

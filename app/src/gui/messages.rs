@@ -13,7 +13,7 @@ use crate::gui::{theme, widgets};
 const PADDING: i8 = 8;
 
 /// Shows the latest message at the top left of `ui`.
-pub fn messages_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn messages_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let Some(status) = &cx.ui_state.status else {
         return;
     };
@@ -43,16 +43,13 @@ pub fn messages_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                     ui.add(Label::new(text).wrap());
                 });
                 if let Some(retry) = &status.retry
-                    && ui
-                        .button("Retry")
-                        .on_hover_text("Tries the same again")
-                        .clicked()
+                    && ui.button("Retry").on_hover_text("Tries again").clicked()
                 {
                     cx.actions.push(retry.clone());
                 }
                 if ui
                     .add(Button::new(Icon::Dismiss.atom(None)).frame(false))
-                    .on_hover_text("Puts this message away")
+                    .on_hover_text("Dismisses this message")
                     .accessible_name("Dismiss")
                     .clicked()
                 {

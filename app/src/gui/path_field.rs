@@ -8,7 +8,7 @@ use crate::gui::ui_state::UiState;
 use crate::gui::widgets;
 
 /// Shows the field with the path `now`; returns whether Enter was pressed in it.
-pub fn path_field_ui(
+pub(super) fn path_field_ui(
     ui: &mut Ui,
     now: &str,
     width: f32,
@@ -16,15 +16,14 @@ pub fn path_field_ui(
     actions: &mut Vec<Action>,
 ) -> bool {
     let mut path = now.to_owned();
-    let margin = Margin::symmetric(8, 6);
+    let help = "Path of a video, an image or a folder of images; Enter opens it";
+    let help = format!("{now}\n{help}");
+    let help = help.trim_start();
     let field = TextEdit::singleline(&mut path)
         .hint_text("Path of a file or folder")
-        .margin(margin)
-        .desired_width(width - margin.sum().x);
-    let field = ui
-        .add(field)
-        .on_hover_text("Path of a video, an image or a folder of images; Enter opens it")
-        .accessible_name("Path");
+        .margin(Margin::symmetric(8, 6))
+        .desired_width(width);
+    let field = ui.add(field).on_hover_text(help).accessible_name("Path");
     if field.gained_focus() {
         // Typed or pasted text replaces the open path.
         let mut edit = TextEdit::load_state(ui.ctx(), field.id).unwrap_or_default();

@@ -15,12 +15,12 @@ use poselens_shaders::scene::Scene;
 use poselens_shaders::view::View;
 
 /// The displayed image on the GPU.
-pub struct Picture {
+pub(super) struct FrameCanvas {
     renderer: Arc<Mutex<Renderer>>,
 }
 
-impl Picture {
-    pub fn new(render: &RenderState) -> Self {
+impl FrameCanvas {
+    pub(super) fn new(render: &RenderState) -> Self {
         let renderer = Renderer::new(&render.device, &render.queue, render.target_format);
         Self {
             renderer: Arc::new(Mutex::new(renderer)),
@@ -31,7 +31,7 @@ impl Picture {
     ///
     /// # Errors
     /// If the frame exceeds the GPU's maximum texture size.
-    pub fn upload(&self, frame: &Frame) -> Result<()> {
+    pub(super) fn upload(&self, frame: &Frame) -> Result<()> {
         let Size { width, height } = frame.size();
         lock(&self.renderer)
             .set_picture(frame.rgba(), [width, height])
@@ -39,7 +39,7 @@ impl Picture {
     }
 
     /// Draws the image and `scene` into `area`, which is the screen area of `view`.
-    pub fn show_ui(&self, ui: &Ui, area: Rect, scene: &Arc<Scene>, view: View) {
+    pub(super) fn show_ui(&self, ui: &Ui, area: Rect, scene: &Arc<Scene>, view: View) {
         let drawing = Drawing {
             renderer: Arc::clone(&self.renderer),
             scene: Arc::clone(scene),
@@ -51,7 +51,7 @@ impl Picture {
 }
 
 /// Lets the GPU device deliver its callbacks, in particular device loss.
-pub fn poll_device(render: &RenderState) {
+pub(super) fn poll_device(render: &RenderState) {
     if let Err(error) = render.device.poll(wgpu::PollType::Poll) {
         tracing::debug!(%error, "the graphics device does not respond");
     }

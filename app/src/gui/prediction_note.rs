@@ -6,7 +6,7 @@ use poselens_engine::output::PoseOutput;
 const SMALL: f64 = 64.0;
 
 /// Returns the note for a prediction whose joints are drawn from `threshold` upwards.
-pub fn prediction_note(output: &PoseOutput, threshold: f32) -> Option<String> {
+pub(super) fn prediction_note(output: &PoseOutput, threshold: f32) -> Option<String> {
     let Some(best) = output.poses.first() else {
         return Some("No person found".to_owned());
     };

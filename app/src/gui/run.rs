@@ -69,7 +69,7 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
                 "PoseLens",
                 options(display),
                 Box::new(move |cc| {
-                    let mut app = take(&for_shell).ok_or("the window is open already")?;
+                    let mut app = take(&for_shell).ok_or("the window is already open")?;
                     app.attach(cc);
                     Ok(Box::new(Shell {
                         app: Some(app),
@@ -121,8 +121,9 @@ fn reason(shown: std::thread::Result<eframe::Result>) -> String {
     match shown {
         Ok(Ok(())) => "it was closed before it opened".to_owned(),
         Ok(Err(error)) => format!("{error}; see `poselens doctor` for graphics devices"),
-        Err(_) => "drawing broke off (see the log); recordings were closed, start PoseLens again"
-            .to_owned(),
+        Err(_) => {
+            "drawing failed (see the log); recordings were closed, restart PoseLens".to_owned()
+        }
     }
 }
 

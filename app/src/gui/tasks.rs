@@ -21,7 +21,7 @@ use crate::gui::listing::Listing;
 use crate::gui::waker::Waker;
 
 /// A dialog that closes faster than this was never visible: there is no dialog service.
-pub const UNSEEN: Duration = Duration::from_millis(300);
+pub(super) const UNSEEN: Duration = Duration::from_millis(300);
 
 /// Result of a background task.
 pub enum TaskResult {
@@ -61,7 +61,7 @@ pub struct Tasks {
 impl Tasks {
     pub fn tell(&self, result: TaskResult) {
         if self.results.try_send(result).is_err() {
-            tracing::debug!("a message of a task has no reader");
+            tracing::debug!("a task's message has no receiver");
         }
         self.waker.wake();
     }
@@ -117,7 +117,7 @@ impl Tasks {
                 (None, Some(dialog.pick_folder()))
             }
             RecordAsk::Destination => {
-                let dialog = dialog.set_title("Where recordings go");
+                let dialog = dialog.set_title("Folder for recordings");
                 (None, Some(dialog.pick_folder()))
             }
         };
@@ -141,7 +141,7 @@ impl Tasks {
 }
 
 /// Returns a chosen path with the action that opens it in the active view.
-pub fn open_action(path: &Path) -> (PathBuf, Action) {
+pub(super) fn open_action(path: &Path) -> (PathBuf, Action) {
     let text = path.to_string_lossy().into_owned();
     (
         path.to_owned(),
@@ -150,7 +150,10 @@ pub fn open_action(path: &Path) -> (PathBuf, Action) {
 }
 
 /// Sets the dialog's initial folder to that of the last choice.
-pub fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&Path>) -> rfd::AsyncFileDialog {
+pub(super) fn in_folder(
+    dialog: rfd::AsyncFileDialog,
+    folder: Option<&Path>,
+) -> rfd::AsyncFileDialog {
     match folder {
         Some(folder) => dialog.set_directory(folder),
         None => dialog,
@@ -158,7 +161,7 @@ pub fn in_folder(dialog: rfd::AsyncFileDialog, folder: Option<&Path>) -> rfd::As
 }
 
 /// Blocks this thread until the future is ready.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -3,42 +3,42 @@
 use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle};
 
 /// Left joints of a person; also the accent of switches and sliders (colour-blind safe pair).
-pub const LEFT: Color32 = Color32::from_rgb(0x56, 0xB4, 0xE9);
+pub(super) const LEFT: Color32 = Color32::from_rgb(0x56, 0xB4, 0xE9);
 /// Right joints of a person; also warnings.
-pub const RIGHT: Color32 = Color32::from_rgb(0xE6, 0x9F, 0x00);
+pub(super) const RIGHT: Color32 = Color32::from_rgb(0xE6, 0x9F, 0x00);
 /// Recording and errors.
-pub const RED: Color32 = Color32::from_rgb(0xF0, 0x5D, 0x5E);
+pub(super) const RED: Color32 = Color32::from_rgb(0xF0, 0x5D, 0x5E);
 /// Success.
-pub const GREEN: Color32 = Color32::from_rgb(0x4C, 0xC3, 0x8A);
+pub(super) const GREEN: Color32 = Color32::from_rgb(0x4C, 0xC3, 0x8A);
 /// Background behind the image.
-pub const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0D, 0x10);
+pub(super) const STAGE: Color32 = Color32::from_rgb(0x0B, 0x0D, 0x10);
 /// Background of header, side panel and transport.
-pub const PANEL: Color32 = Color32::from_rgb(0x14, 0x17, 0x1C);
+pub(super) const PANEL: Color32 = Color32::from_rgb(0x14, 0x17, 0x1C);
 /// Background of groups on a panel.
-pub const CARD: Color32 = Color32::from_rgb(0x1B, 0x20, 0x27);
+pub(super) const CARD: Color32 = Color32::from_rgb(0x1B, 0x20, 0x27);
 /// Background of fields and buttons on a card.
-pub const FIELD: Color32 = Color32::from_rgb(0x26, 0x2C, 0x35);
+pub(super) const FIELD: Color32 = Color32::from_rgb(0x26, 0x2C, 0x35);
 /// Background of fields and buttons while hovered.
-pub const FIELD_HOVERED: Color32 = Color32::from_rgb(0x31, 0x39, 0x45);
+pub(super) const FIELD_HOVERED: Color32 = Color32::from_rgb(0x31, 0x39, 0x45);
 /// Separator lines.
-pub const LINE: Color32 = Color32::from_rgb(0x2A, 0x31, 0x3B);
+pub(super) const LINE: Color32 = Color32::from_rgb(0x2A, 0x31, 0x3B);
 /// Primary text.
-pub const TEXT: Color32 = Color32::from_rgb(0xE4, 0xE8, 0xEE);
+pub(super) const TEXT: Color32 = Color32::from_rgb(0xE4, 0xE8, 0xEE);
 /// Secondary text; contrast 5.9 to 1 against [`CARD`].
-pub const WEAK: Color32 = Color32::from_rgb(0x9A, 0xA5, 0xB4);
+pub(super) const WEAK: Color32 = Color32::from_rgb(0x9A, 0xA5, 0xB4);
 
 /// Width of the side panel in points.
-pub const SIDE_WIDTH: f32 = 308.0;
+pub(super) const SIDE_WIDTH: f32 = 308.0;
 /// Corner radius of cards and buttons.
-pub const RADIUS: CornerRadius = CornerRadius::same(6);
+pub(super) const RADIUS: CornerRadius = CornerRadius::same(6);
 
 /// Monospaced font for numbers, so that they keep their place while they change.
-pub fn number_font(size: f32) -> FontId {
+pub(super) fn number_font(size: f32) -> FontId {
     FontId::new(size, FontFamily::Monospace)
 }
 
 /// Applies the theme to a new context.
-pub fn apply(ctx: &egui::Context) {
+pub(super) fn apply(ctx: &egui::Context) {
     ctx.set_theme(egui::Theme::Dark);
     ctx.style_mut_of(egui::Theme::Dark, |style| {
         style.text_styles = [

@@ -8,7 +8,7 @@ use poselens_engine::source::camera::CameraFormat;
 use crate::words::counted;
 
 /// Capitalises a name: `skeleton` -> `Skeleton`.
-pub fn sentence(name: &str) -> String {
+pub(super) fn sentence(name: &str) -> String {
     let mut chars = name.chars();
     chars
         .next()
@@ -17,7 +17,7 @@ pub fn sentence(name: &str) -> String {
 }
 
 /// Returns the display name of a joint: `l_wrist` -> `Left wrist`.
-pub fn joint_title(joint: &str) -> String {
+pub(super) fn joint_title(joint: &str) -> String {
     let text = match joint.split_once('_') {
         Some(("l", rest)) => format!("left {rest}"),
         Some(("r", rest)) => format!("right {rest}"),
@@ -27,7 +27,7 @@ pub fn joint_title(joint: &str) -> String {
 }
 
 /// Shortens a time stamp: `2026-03-01_14-05-59.250` -> `03-01 14:05`.
-pub fn moment(started: &str) -> String {
+pub(super) fn moment(started: &str) -> String {
     let text = || {
         let (date, time) = started.split_once('_')?;
         let (_, day) = date.split_once('-')?;
@@ -37,9 +37,19 @@ pub fn moment(started: &str) -> String {
     text().unwrap_or_else(|| started.to_owned())
 }
 
+/// Returns what a recording is called: its source, or its folder if that was renamed and no longer
+/// begins with a time.
+pub(super) fn recording_name<'a>(folder: &'a str, source: &'a str) -> &'a str {
+    if moment(folder) == folder {
+        folder
+    } else {
+        source
+    }
+}
+
 /// Returns the frame count of a recording and what is missing: `65 frames`, `65 frames, 14 of 65
 /// annotated, 3 of 68 lost`.
-pub fn frames_text(progress: &TapProgress) -> String {
+pub(super) fn frames_text(progress: &TapProgress) -> String {
     let (frames, annotated, drops) = (progress.frames, progress.annotated, progress.drops);
     let mut parts = vec![counted(frames, "frame")];
     if annotated < frames {
@@ -52,7 +62,7 @@ pub fn frames_text(progress: &TapProgress) -> String {
 }
 
 /// Formats a camera mode: `1280 × 720, 30 fps, MJPEG`.
-pub fn format_text(format: &CameraFormat) -> String {
+pub(super) fn format_text(format: &CameraFormat) -> String {
     let CameraFormat { size, pixels, .. } = format;
     let rate = format.rate_text();
     format!("{} × {}, {rate}, {pixels}", size.width, size.height)
@@ -60,7 +70,7 @@ pub fn format_text(format: &CameraFormat) -> String {
 
 /// Returns the message about written files or folders: the path of a single one, or all names and
 /// the folder that they are in.
-pub fn saved_text(paths: &[PathBuf]) -> String {
+pub(super) fn saved_text(paths: &[PathBuf]) -> String {
     match paths {
         [only] => format!("Saved {}", only.display()),
         several => {
@@ -73,7 +83,7 @@ pub fn saved_text(paths: &[PathBuf]) -> String {
 }
 
 /// Returns the last part of a path, such as the name of a recording's folder.
-pub fn folder_name(folder: &Path) -> String {
+pub(super) fn folder_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     name.to_string_lossy().into_owned()
 }
@@ -99,10 +109,13 @@ mod tests {
         assert_eq!(saved_text(&all), "Saved a.npy and a_second.npy in /out");
     }
 
-    /// Fails when a recording's time is not shortened, or an unexpected format causes a panic.
+    /// Fails when a recording's time is not shortened, its list entry repeats the time, or an unexpected format causes a panic.
     #[test]
     fn recording_times_are_shortened() {
         assert_eq!(moment("2026-03-01_14-05-59.250"), "03-01 14:05");
         assert_eq!(moment("someday"), "someday");
+        let folder = "2026-11-30_13-27-15.734 walk.mp4";
+        assert_eq!(recording_name(folder, "walk.mp4"), "walk.mp4");
+        assert_eq!(recording_name("Anna", "walk.mp4"), "Anna");
     }
 }

@@ -17,7 +17,7 @@ use crate::gui::context::SourceChoice;
 use crate::logs::LogLine;
 
 /// Playback speeds of files.
-pub const SPEEDS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0];
+pub(super) const SPEEDS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0];
 
 /// Severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ pub struct Annotating {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent facts, each shown by a control of its own"
+    reason = "independent flags, each shown by its own control"
 )]
 pub struct UiState {
     /// The active view.

@@ -140,7 +140,7 @@ pub enum MessagePlace {
 
 /// Position of a panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum PanelPosition {
     /// Along the bottom edge.
     Bottom,
     /// Stacked in the right-hand column.
@@ -194,16 +194,16 @@ impl<V: ?Sized> PanelContext<'_, V> {
 #[derive(Debug)]
 pub struct PanelSpec<V> {
     /// Position of the panel.
-    pub place: Place,
+    pub place: PanelPosition,
     /// Lays out the panel.
     pub show: fn(&mut Ui, &mut PanelContext<'_, V>),
 }
 
 /// Height of a message of one line with its margins, in points.
-pub const MESSAGE: f32 = 70.0;
+pub(super) const MESSAGE: f32 = 70.0;
 
 /// Returns the place of a card in the middle of the stage `area`, with room for a message above.
-pub fn card_rect(area: Rect, size: Vec2) -> Rect {
+pub(super) fn card_rect(area: Rect, size: Vec2) -> Rect {
     let mut rect = Rect::from_center_size(area.center(), size);
     let down = (area.top() + MESSAGE - rect.top()).max(0.0);
     rect = rect.translate(egui::vec2(0.0, down));
@@ -221,17 +221,17 @@ pub trait Panels: Sized + 'static {
 pub trait ShowPanels {
     /// Lays out the panels at `place`, in table order. Those over the image share its area; what
     /// they occupy at its top is included in the size of `ui`.
-    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>);
+    fn panels_ui(&self, ui: &mut Ui, place: PanelPosition, cx: &mut PanelContext<'_>);
 
     /// Returns whether the view has a panel at `place`.
-    fn has_panels(&self, place: Place) -> bool;
+    fn has_panels(&self, place: PanelPosition) -> bool;
 }
 
 impl<V: Panels> ShowPanels for V {
-    fn panels_ui(&self, ui: &mut Ui, place: Place, cx: &mut PanelContext<'_>) {
+    fn panels_ui(&self, ui: &mut Ui, place: PanelPosition, cx: &mut PanelContext<'_>) {
         for panel in V::PANELS.iter().filter(|panel| panel.place == place) {
             let cx = &mut cx.with(self);
-            if place == Place::Stage {
+            if place == PanelPosition::Stage {
                 let area = ui.max_rect();
                 let builder = egui::UiBuilder::new().max_rect(area);
                 let mut over = ui.new_child(builder);
@@ -243,7 +243,7 @@ impl<V: Panels> ShowPanels for V {
         }
     }
 
-    fn has_panels(&self, place: Place) -> bool {
+    fn has_panels(&self, place: PanelPosition) -> bool {
         V::PANELS.iter().any(|panel| panel.place == place)
     }
 }
@@ -282,7 +282,7 @@ impl HeaderText {
 }
 
 /// Formats the size: `1280 × 720`.
-pub fn size_text(frame: &Frame) -> String {
+pub(super) fn size_text(frame: &Frame) -> String {
     let size = frame.size();
     format!("{} × {}", size.width, size.height)
 }

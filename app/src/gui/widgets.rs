@@ -12,7 +12,7 @@ use crate::gui::theme;
 use crate::words::counted;
 
 /// Shows a titled card.
-pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
+pub(super) fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     card_ui(ui, |ui| {
         title_ui(ui, title);
         content(ui);
@@ -20,7 +20,7 @@ pub fn section_ui(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
 }
 
 /// Shows a card.
-pub fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+pub(super) fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     egui::Frame::new()
         .fill(theme::CARD)
         .corner_radius(8)
@@ -35,7 +35,7 @@ pub fn card_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
 }
 
 /// Shows the title of a card.
-pub fn title_ui(ui: &mut Ui, title: &str) {
+pub(super) fn title_ui(ui: &mut Ui, title: &str) {
     ui.label(
         RichText::new(title.to_uppercase())
             .size(11.0)
@@ -46,7 +46,7 @@ pub fn title_ui(ui: &mut Ui, title: &str) {
 }
 
 /// Shows a label on the left and a switch on the right; `key` is its shortcut.
-pub fn switch_row_ui(ui: &mut Ui, label: &str, key: Option<&str>, is_on: bool) -> Response {
+pub(super) fn switch_row_ui(ui: &mut Ui, label: &str, key: Option<&str>, is_on: bool) -> Response {
     let size = egui::vec2(ui.available_width(), 26.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, is_on, label));
@@ -107,7 +107,7 @@ fn key_cap(ui: &Ui, left_center: egui::Pos2, key: &str) {
 }
 
 /// Shows a slider from 0 to 1 under its label; returns the new value if it was moved.
-pub fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f32> {
+pub(super) fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f32> {
     let mut moved = value;
     let response = labelled_row_ui(ui, label, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
@@ -121,7 +121,7 @@ pub fn fraction_ui(ui: &mut Ui, label: &str, help: &str, value: f32) -> Option<f
 }
 
 /// Shows a logarithmic slider under its label; returns the new value if it was moved.
-pub fn magnitude_ui(
+pub(super) fn magnitude_ui(
     ui: &mut Ui,
     label: &str,
     help: &str,
@@ -142,9 +142,9 @@ pub fn magnitude_ui(
 }
 
 /// Shows the indexing progress of a file.
-pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
+pub(super) fn counting_ui(ui: &mut Ui, extent: &Extent) {
     let text = format!("{} counted", counted(extent.frames, "frame"));
-    let help = "The file does not say how long it is: it is read once from end to end";
+    let help = "The file does not state its length: it is read once completely";
     let bar = match extent.share {
         Some(share) => {
             egui::ProgressBar::new(share).text(format!("{text}, {:.0} %", 100.0 * share))
@@ -157,7 +157,7 @@ pub fn counting_ui(ui: &mut Ui, extent: &Extent) {
 }
 
 /// Shows a drop-down list under its label; returns the new index if it changed.
-pub fn choice_ui(
+pub(super) fn choice_ui(
     ui: &mut Ui,
     label: &str,
     help: &str,
@@ -185,7 +185,11 @@ pub fn choice_ui(
 
 /// Shows a label of fixed width and a control that fills the rest of the row. The label is painted,
 /// not a widget: the control carries the name, and a screen reader would read it twice.
-pub fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
+pub(super) fn labelled_row_ui<R>(
+    ui: &mut Ui,
+    label: &str,
+    content: impl FnOnce(&mut Ui) -> R,
+) -> R {
     ui.horizontal(|ui| {
         let size = egui::vec2(82.0, ui.spacing().interact_size.y);
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -198,7 +202,7 @@ pub fn labelled_row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui
 }
 
 /// Shows a small rounded badge with a coloured dot, for rows laid out right to left.
-pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
+pub(super) fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
     egui::Frame::new()
         .fill(theme::CARD)
         .stroke(Stroke::new(1.0, theme::LINE))
@@ -222,7 +226,7 @@ pub fn badge_ui(ui: &mut Ui, text: &str, dot: Color32, help: &str) -> Response {
 }
 
 /// Returns the height of [`button_pair_ui`] within `width` points.
-pub fn button_pair_height(ui: &Ui, size: egui::Vec2, width: f32) -> f32 {
+pub(super) fn button_pair_height(ui: &Ui, size: egui::Vec2, width: f32) -> f32 {
     let spacing = ui.spacing().item_spacing;
     if 2.0 * size.x + spacing.x <= width {
         size.y
@@ -232,7 +236,7 @@ pub fn button_pair_height(ui: &Ui, size: egui::Vec2, width: f32) -> f32 {
 }
 
 /// Shows two buttons of `size` side by side, or below each other if there is no room.
-pub fn button_pair_ui(ui: &mut Ui, size: egui::Vec2, content: impl FnOnce(&mut Ui)) {
+pub(super) fn button_pair_ui(ui: &mut Ui, size: egui::Vec2, content: impl FnOnce(&mut Ui)) {
     let width = 2.0 * size.x + ui.spacing().item_spacing.x;
     if width <= ui.available_width() {
         let layout = Layout::left_to_right(Align::Center);
@@ -243,7 +247,7 @@ pub fn button_pair_ui(ui: &mut Ui, size: egui::Vec2, content: impl FnOnce(&mut U
 }
 
 /// Returns the width of a text in one line, in points.
-pub fn text_width(ui: &Ui, text: &str, font: FontId) -> f32 {
+pub(super) fn text_width(ui: &Ui, text: &str, font: FontId) -> f32 {
     let galley = ui
         .painter()
         .layout_no_wrap(text.to_owned(), font, theme::TEXT);
@@ -251,7 +255,7 @@ pub fn text_width(ui: &Ui, text: &str, font: FontId) -> f32 {
 }
 
 /// Shows a label if the rest of the row has room for all of it and for `reserved` points more.
-pub fn fitting_label_ui(
+pub(super) fn fitting_label_ui(
     ui: &mut Ui,
     text: &str,
     font: FontId,
@@ -265,7 +269,7 @@ pub fn fitting_label_ui(
 }
 
 /// Lays out a row: `start` from the left edge, in the room that `end`, from the right edge, leaves.
-pub fn split_row_ui<C>(
+pub(super) fn split_row_ui<C>(
     ui: &mut Ui,
     salt: &str,
     cx: &mut C,
@@ -293,7 +297,7 @@ pub fn split_row_ui<C>(
 }
 
 /// Shows the tooltip above a control at the bottom of the window, so that it covers no controls.
-pub fn help_above(response: Response, help: &str) -> Response {
+pub(super) fn help_above(response: Response, help: &str) -> Response {
     let mut tooltip = egui::Tooltip::for_enabled(&response);
     tooltip.popup = tooltip.popup.align(egui::RectAlign::TOP_START);
     tooltip.show(|ui| ui.label(help));
@@ -301,38 +305,38 @@ pub fn help_above(response: Response, help: &str) -> Response {
 }
 
 /// Returns whether Enter was pressed in a text field.
-pub fn is_entered(ui: &Ui, field: &Response) -> bool {
+pub(super) fn is_entered(ui: &Ui, field: &Response) -> bool {
     field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter))
 }
 
 /// Shows a small menu button whose menu stays open while its fields and checkboxes are used; menu
 /// entries close it themselves.
-pub fn menu_ui(ui: &mut Ui, text: &str, content: impl FnOnce(&mut Ui)) -> Response {
+pub(super) fn menu_ui(ui: &mut Ui, text: &str, content: impl FnOnce(&mut Ui)) -> Response {
     let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let button = MenuButton::new(RichText::new(text).small()).config(config);
     button.ui(ui, content).0
 }
 
 /// Shows a filled circle in a line of text.
-pub fn dot_ui(ui: &mut Ui, color: Color32) {
+pub(super) fn dot_ui(ui: &mut Ui, color: Color32) {
     let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(8.0), Sense::hover());
     ui.painter().circle_filled(rect.center(), 3.5, color);
 }
 
 /// Returns the label of an attention map in a list: its name in files, then its display name.
-pub fn map_text(name: &str, title: &str) -> String {
+pub(super) fn map_text(name: &str, title: &str) -> String {
     format!("{name}   {title}")
 }
 
 /// Formats a time in seconds: `3:07.4`.
-pub fn clock(secs: f64) -> String {
+pub(super) fn clock(secs: f64) -> String {
     // A time computed from ticks may be a rounding error below its tenth.
     let tenths = (secs.max(0.0) * 10.0 + 1e-6).floor() as u64;
     format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
 /// Parses `3:07.4`, `1:02:03` or `187.4` into seconds; `None` for anything else.
-pub fn clock_secs(text: &str) -> Option<f64> {
+pub(super) fn clock_secs(text: &str) -> Option<f64> {
     let mut secs = 0.0;
     for part in text.trim().split(':') {
         let value: f64 = part.trim().parse().ok()?;
@@ -342,7 +346,7 @@ pub fn clock_secs(text: &str) -> Option<f64> {
 }
 
 /// Formats a size: `12.3 MB`.
-pub fn megabytes(bytes: u64) -> String {
+pub(super) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 

@@ -8,7 +8,7 @@ use poselens_shaders::view::{View, Zoom};
 const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
 
 /// Returns the zoom after magnifying the image by `factor` about the centre of its area.
-pub fn magnified(zoom: Zoom, factor: f64) -> Zoom {
+pub(super) fn magnified(zoom: Zoom, factor: f64) -> Zoom {
     let factor = (zoom.factor * factor).clamp(1.0, Zoom::MAX_FACTOR);
     if factor == 1.0 {
         Zoom::WHOLE
@@ -19,7 +19,7 @@ pub fn magnified(zoom: Zoom, factor: f64) -> Zoom {
 
 /// An image that can be zoomed and panned.
 #[derive(Debug)]
-pub struct Zoomed {
+pub(super) struct Zoomed {
     /// Position of the image.
     pub view: View,
     /// Response of its area.
@@ -30,7 +30,13 @@ pub struct Zoomed {
 
 /// Places an image of `size` in `area`. The wheel zooms about the pointer, dragging pans, a double
 /// click resets the zoom.
-pub fn zoom_ui(ui: &mut Ui, area: egui::Rect, size: Size, zoom: Zoom, is_mirrored: bool) -> Zoomed {
+pub(super) fn zoom_ui(
+    ui: &mut Ui,
+    area: egui::Rect,
+    size: Size,
+    zoom: Zoom,
+    is_mirrored: bool,
+) -> Zoomed {
     let image = [size.width, size.height];
     let scale = ui.pixels_per_point();
     // egui rounds the edges of a paint callback to pixels in this way.

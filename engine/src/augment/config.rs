@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draw, Mosaic};
+use super::{Distribution, Mosaic};
 use crate::error::{Error, Result};
 use crate::output::Approach;
 
@@ -13,7 +13,7 @@ pub struct Rotation {
     /// Probability per sample, [0, 1].
     pub probability: f64,
     /// Angle in degrees, -180 to 180.
-    pub degrees: Draw,
+    pub degrees: Distribution,
 }
 
 /// Crops of only the upper or lower half of the body, as in HRNet's and TransPose's training.
@@ -40,7 +40,7 @@ pub struct UpperBody {
     /// Probability that the crop includes the hips, [0, 1].
     pub hips: f64,
     /// Side of the region divided by the longer side of the visible joints' box.
-    pub scale: Draw,
+    pub scale: Distribution,
     /// Maximum shift of the region along each axis, as a fraction of its side.
     pub shift: f64,
     /// Factor applied to the rotation angle of full-body crops.
@@ -52,13 +52,13 @@ pub struct UpperBody {
 #[serde(default, deny_unknown_fields)]
 pub struct Color {
     /// Factor applied to the differences from the crop's mean.
-    pub contrast: Draw,
+    pub contrast: Distribution,
     /// Factor applied to the crop's mean.
-    pub brightness: Draw,
+    pub brightness: Distribution,
     /// Gain of each colour channel, drawn independently three times.
-    pub gain: Draw,
+    pub gain: Distribution,
     /// Factor applied to the differences from grey.
-    pub saturation: Draw,
+    pub saturation: Distribution,
     /// Probability of conversion to greyscale, [0, 1].
     pub grey: f64,
 }
@@ -70,7 +70,7 @@ pub struct Blur {
     /// Probability per sample, [0, 1].
     pub probability: f64,
     /// Standard deviation of the Gaussian in input pixels, 0 to 8.
-    pub sigma: Draw,
+    pub sigma: Distribution,
 }
 
 /// Gaussian noise, as from a camera sensor in low light.
@@ -80,7 +80,7 @@ pub struct Noise {
     /// Probability per sample, [0, 1].
     pub probability: f64,
     /// Standard deviation, for pixel values in [0, 1].
-    pub std: Draw,
+    pub std: Distribution,
 }
 
 /// Covers a rectangle with one random colour. The joints behind it stay in the targets, so that the
@@ -91,7 +91,7 @@ pub struct CutOut {
     /// Probability per sample, [0, 1].
     pub probability: f64,
     /// Side lengths as fractions of the input's, drawn for each axis, 0 to 1.
-    pub share: Draw,
+    pub share: Distribution,
 }
 
 /// All augmentations of a sample. The default, also for fields that a file omits, is no
@@ -105,7 +105,7 @@ pub struct Augment {
     /// Rotation in the image plane.
     pub rotation: Rotation,
     /// Factor applied to the region's side: above 1 the person becomes smaller. 1 keeps the scale.
-    pub scale: Draw,
+    pub scale: Distribution,
     /// Maximum shift of the region along each axis, as a fraction of its side.
     pub shift: f64,
     /// Half-body crops.
@@ -126,7 +126,7 @@ pub struct Augment {
 }
 
 /// The amount that changes nothing.
-const ZERO: Draw = Draw::Fixed { value: 0.0 };
+const ZERO: Distribution = Distribution::Fixed { value: 0.0 };
 
 impl Default for Rotation {
     fn default() -> Self {
@@ -155,7 +155,7 @@ impl Default for UpperBody {
         Self {
             probability: 0.0,
             hips: 0.5,
-            scale: Draw::Uniform {
+            scale: Distribution::Uniform {
                 low: 1.15,
                 high: 1.8,
             },

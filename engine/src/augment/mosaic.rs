@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draw, Rng};
+use super::{Distribution, Rng};
 use crate::geometry::{Point, Size};
 
 /// Four images in one input (YOLOv4, <https://arxiv.org/abs/2004.10934>, section 3.3).
@@ -14,14 +14,14 @@ pub struct Mosaic {
     pub probability: f64,
     /// Point where the images meet, as a fraction of the input's sides, drawn for each axis, 0.2 to
     /// 0.8.
-    pub middle: Draw,
+    pub middle: Distribution,
 }
 
 impl Default for Mosaic {
     fn default() -> Self {
         Self {
             probability: 0.0,
-            middle: Draw::Uniform {
+            middle: Distribution::Uniform {
                 low: 0.35,
                 high: 0.65,
             },
@@ -106,7 +106,7 @@ mod tests {
         ) {
             let mosaic = Mosaic {
                 probability: 1.0,
-                middle: Draw::Uniform { low, high: 0.8 },
+                middle: Distribution::Uniform { low, high: 0.8 },
             };
             let input = Size::new(width, height);
             let tiles = mosaic.tiles(input, &mut Rng::new(&[seed]));

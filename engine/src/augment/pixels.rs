@@ -4,7 +4,7 @@ use super::{Augment, Rng};
 use crate::geometry::Size;
 
 impl Augment {
-    /// Returns whether [`Self::pixels`] can change anything.
+    /// Returns whether [`Self::augment_pixels`] can change anything.
     pub fn touches_pixels(&self) -> bool {
         let color = &self.color;
         let factors = [
@@ -32,7 +32,7 @@ impl Augment {
     ///
     /// # Panics
     /// When `values` does not hold exactly three planes.
-    pub fn pixels(&self, values: &mut [f32], size: Size, rng: &mut Rng) {
+    pub fn augment_pixels(&self, values: &mut [f32], size: Size, rng: &mut Rng) {
         assert_eq!(values.len(), 3 * size.area(), "three planes of {size}");
         if !self.touches_pixels() || size.area() == 0 {
             return;
@@ -147,7 +147,7 @@ fn blur(values: &mut [f32], size: Size, sigma: f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Blur, Color, CutOut, Draw, Noise, Rng, preset};
+    use super::super::{Blur, Color, CutOut, Distribution, Noise, Rng, preset};
     use super::*;
     use proptest::prelude::*;
 
@@ -160,12 +160,12 @@ mod tests {
 
     fn changed(augment: &Augment, seed: u64) -> Vec<f32> {
         let mut values = picture();
-        augment.pixels(&mut values, SIZE, &mut Rng::new(&[seed]));
+        augment.augment_pixels(&mut values, SIZE, &mut Rng::new(&[seed]));
         values
     }
 
-    fn fixed(value: f64) -> Draw {
-        Draw::Fixed { value }
+    fn fixed(value: f64) -> Distribution {
+        Distribution::Fixed { value }
     }
 
     /// Fails when training without augmentation sees other pixels than evaluation.
@@ -265,7 +265,7 @@ mod tests {
             ..Augment::default()
         };
         let mut values = vec![0.5; 3 * SIZE.area()];
-        augment.pixels(&mut values, SIZE, &mut Rng::new(&[5]));
+        augment.augment_pixels(&mut values, SIZE, &mut Rng::new(&[5]));
         let n = values.len() as f32;
         let std = (values.iter().map(|v| (v - 0.5).powi(2)).sum::<f32>() / n).sqrt();
         assert!((std - 0.05).abs() < 0.005, "{std}");

@@ -1,6 +1,8 @@
 //! Augmentation presets: published recipes and our own.
 
-use super::{Augment, Blur, Color, CutOut, Draw, HalfBody, Mosaic, Noise, Rotation, UpperBody};
+use super::{
+    Augment, Blur, Color, CutOut, Distribution, HalfBody, Mosaic, Noise, Rotation, UpperBody,
+};
 
 /// A named augmentation recipe: a row of [`PRESETS`].
 #[derive(Debug)]
@@ -62,8 +64,8 @@ pub fn preset(name: &str) -> Option<&'static PresetSpec> {
     PRESETS.iter().find(|p| p.name == name)
 }
 
-const fn uniform(low: f64, high: f64) -> Draw {
-    Draw::Uniform { low, high }
+const fn uniform(low: f64, high: f64) -> Distribution {
+    Distribution::Uniform { low, high }
 }
 
 /// The recipe with which the bundled weights were trained.
@@ -74,7 +76,7 @@ fn ours() -> Augment {
             probability: 0.7,
             degrees: uniform(-40.0, 40.0),
         },
-        scale: Draw::LogUniform {
+        scale: Distribution::LogUniform {
             low: 0.72,
             high: 1.4,
         },
@@ -116,7 +118,7 @@ fn gentle() -> Augment {
             probability: 0.6,
             degrees: uniform(-30.0, 30.0),
         },
-        scale: Draw::LogUniform {
+        scale: Distribution::LogUniform {
             low: 0.8,
             high: 1.25,
         },
@@ -153,14 +155,14 @@ fn transpose() -> Augment {
         flip: 0.5,
         rotation: Rotation {
             probability: 0.6,
-            degrees: Draw::Normal {
+            degrees: Distribution::Normal {
                 mean: 0.0,
                 std: 45.0,
                 low: -90.0,
                 high: 90.0,
             },
         },
-        scale: Draw::Normal {
+        scale: Distribution::Normal {
             mean: 1.0,
             std: 0.35,
             low: 0.65,
@@ -179,14 +181,14 @@ fn mca() -> Augment {
         flip: 0.5,
         rotation: Rotation {
             probability: 0.4,
-            degrees: Draw::Normal {
+            degrees: Distribution::Normal {
                 mean: 0.0,
                 std: 30.0,
                 low: -60.0,
                 high: 60.0,
             },
         },
-        scale: Draw::Normal {
+        scale: Distribution::Normal {
             mean: 1.0,
             std: 0.25,
             low: 0.75,
@@ -209,7 +211,7 @@ fn ssa() -> Augment {
             probability: 1.0,
             degrees: uniform(-45.0, 45.0),
         },
-        scale: Draw::LogUniform {
+        scale: Distribution::LogUniform {
             low: 1.0 / 1.1,
             high: 2.0,
         },

@@ -8,7 +8,7 @@ use crate::skeleton::Skeleton;
 
 /// The person to be cropped, and the network input to crop for.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct CropTarget<'a> {
     /// Skeleton of the joints.
     pub skeleton: &'a Skeleton,
     /// Joints in image pixels, in the skeleton's order.
@@ -71,7 +71,7 @@ impl Augment {
     ///
     /// # Errors
     /// When the subject's region has no area.
-    pub fn view(&self, subject: &Subject<'_>, rng: &mut Rng) -> Result<View> {
+    pub fn view(&self, subject: &CropTarget<'_>, rng: &mut Rng) -> Result<View> {
         let flipped = rng.chance(self.flip);
         let mut degrees = if rng.chance(self.rotation.probability) {
             self.rotation.degrees.sample(rng)
@@ -102,7 +102,7 @@ impl Augment {
     }
 
     /// Draws a close-up of head, shoulders and arms; `None` unless both shoulders are labelled.
-    fn upper(&self, subject: &Subject<'_>, rng: &mut Rng) -> Option<Roi> {
+    fn upper(&self, subject: &CropTarget<'_>, rng: &mut Rng) -> Option<Roi> {
         let options = &self.upper_body;
         let with_hips = rng.chance(options.hips);
         let scale = options.scale.sample(rng);
@@ -120,7 +120,7 @@ impl Augment {
     }
 
     /// Draws the upper or lower half; `None` with too few labelled joints.
-    fn half(&self, subject: &Subject<'_>, rng: &mut Rng) -> Option<Roi> {
+    fn half(&self, subject: &CropTarget<'_>, rng: &mut Rng) -> Option<Roi> {
         let options = &self.half_body;
         let upper_first = rng.chance(options.upper_share);
         let names = || subject.skeleton.joints.iter().enumerate();
@@ -151,7 +151,7 @@ impl Augment {
     }
 }
 
-impl Subject<'_> {
+impl CropTarget<'_> {
     /// Returns joint `j` if it is labelled and inside the image.
     fn seen(&self, j: usize) -> Option<Point> {
         self.joints.get(j)?.inside(self.image)
@@ -277,9 +277,13 @@ mod tests {
         }
     }
 
-    fn subject<'a>(joints: &'a [Joint], skeleton: &'a Skeleton, spec: &InputSpec) -> Subject<'a> {
+    fn subject<'a>(
+        joints: &'a [Joint],
+        skeleton: &'a Skeleton,
+        spec: &InputSpec,
+    ) -> CropTarget<'a> {
         let bbox = BBox::around(joints.iter().map(|j| j.point)).unwrap();
-        Subject {
+        CropTarget {
             skeleton,
             joints,
             image: IMAGE,

@@ -27,19 +27,19 @@ const MAX_SIDE: usize = 4096;
 const SIDE_STEP: usize = 32;
 
 /// An entry of [`MODELS`] with the shapes of its published form.
-pub(super) struct Known {
+pub(super) struct Candidate {
     spec: &'static ModelSpec,
     card: Card,
     published: BuildOptions,
     shapes: WeightShapes,
 }
 
-impl Known {
+impl Candidate {
     /// Builds the requested entry, or every entry.
     ///
     /// # Errors
     /// When a model cannot be built.
-    pub fn all(spec: Option<&'static ModelSpec>) -> Result<Vec<Self>> {
+    pub(super) fn all(spec: Option<&'static ModelSpec>) -> Result<Vec<Self>> {
         let rows = spec.map_or(MODELS, std::slice::from_ref);
         rows.iter()
             .map(|spec| {
@@ -80,20 +80,20 @@ pub(super) struct Misfit {
 /// user. The inner error explains to the user what is wrong with the file.
 pub(super) fn fit(
     found: &Shapes,
-    known: &[Known],
+    candidates: &[Candidate],
     input: Option<Size>,
 ) -> Result<Result<Fit, Misfit>> {
     let mut fitting = Vec::new();
     let mut nearest: Option<(&str, Misfit)> = None;
-    for known in known {
-        match examine(known, found, input)? {
+    for candidate in candidates {
+        match examine(candidate, found, input)? {
             Ok(fit) => fitting.push(fit),
             Err(misfit) => {
                 if nearest
                     .as_ref()
                     .is_none_or(|(_, n)| misfit.distance < n.distance)
                 {
-                    nearest = Some((known.spec.name, misfit));
+                    nearest = Some((candidate.spec.name, misfit));
                 }
             }
         }
@@ -103,7 +103,7 @@ pub(super) fn fit(
     Ok(match (fitting.pop(), nearest) {
         (Some(fit), _) if fitting.is_empty() => Ok(fit),
         (None, Some((name, misfit))) => {
-            let reason = if known.len() == 1 {
+            let reason = if candidates.len() == 1 {
                 format!("does not fit {name}: {}", misfit.reason)
             } else {
                 format!("fits no model; the nearest is {name}: {}", misfit.reason)
@@ -118,13 +118,17 @@ pub(super) fn fit(
 }
 
 /// Compares the tensors with one model.
-fn examine(known: &Known, found: &Shapes, input: Option<Size>) -> Result<Result<Fit, Misfit>> {
-    let Known {
+fn examine(
+    candidate: &Candidate,
+    found: &Shapes,
+    input: Option<Size>,
+) -> Result<Result<Fit, Misfit>> {
+    let Candidate {
         spec,
         card,
         published,
         shapes,
-    } = known;
+    } = candidate;
     let skeleton = card.skeleton()?;
     let renamed = rename(
         found.keys(),

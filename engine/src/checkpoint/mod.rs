@@ -30,7 +30,7 @@ use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{Card, OriginCard, draft_tensors, model, sha256_of_file};
-use fit::{Fit, Known, Misfit, Shapes, fit};
+use fit::{Candidate, Fit, Misfit, Shapes, fit};
 use pickle::Pickle;
 
 /// Maximum file size in bytes: the largest published pose checkpoints are below 500 MB, with
@@ -232,13 +232,13 @@ fn choose(options: &ImportOptions, sections: &[(&str, Shapes)]) -> Result<Choice
         let reason = format!("has no such section; it has {}", paths.join(", "));
         return Err(refused(reason));
     }
-    let known = Known::all(options.model.as_deref().map(model).transpose()?)?;
+    let candidates = Candidate::all(options.model.as_deref().map(model).transpose()?)?;
     let mut nearest: Option<Misfit> = None;
     for (index, (path, shapes)) in sections.iter().enumerate() {
         if !asked(path) {
             continue;
         }
-        match fit(shapes, &known, options.size)? {
+        match fit(shapes, &candidates, options.size)? {
             Ok(fit) => {
                 let also_fit = sections[index + 1..]
                     .iter()
@@ -342,7 +342,7 @@ fn read_torch(
         if !store.holds(&tensor.storage) {
             let name = shown(name);
             return Err(refused(format!(
-                "lacks the numbers of tensor {name}: the file is damaged, fetch it again"
+                "lacks the values of tensor {name}: the file is damaged, download it again"
             )));
         }
     }

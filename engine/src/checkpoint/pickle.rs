@@ -78,7 +78,7 @@ pub(super) struct Pickle<'a> {
 
 impl<'a> Pickle<'a> {
     /// Runs the pickle at the beginning of `bytes`.
-    pub fn run(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub(super) fn run(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let pickle = Machine::new(bytes).finish()?;
         match pickle.root {
             Value::Foreign { module, name } => Err(refused(module, name)),
@@ -87,7 +87,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns the node of a value; `None` for a plain value.
-    pub fn node(&self, value: Value<'a>) -> Option<&Node<'a>> {
+    pub(super) fn node(&self, value: Value<'a>) -> Option<&Node<'a>> {
         match value {
             Value::Node(index) => self.nodes.get(index),
             _ => None,
@@ -95,7 +95,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns the pairs of a dictionary, or the attributes of an object.
-    pub fn pairs(&self, value: Value<'a>) -> Option<&[(Value<'a>, Value<'a>)]> {
+    pub(super) fn pairs(&self, value: Value<'a>) -> Option<&[(Value<'a>, Value<'a>)]> {
         match self.node(value)? {
             Node::Dict(pairs) => Some(pairs),
             Node::Object(Some(index)) => match self.nodes.get(*index) {
@@ -107,7 +107,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns the items of a list or tuple.
-    pub fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
+    pub(super) fn items(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
         match self.node(value) {
             Some(Node::List(items) | Node::Tuple(items)) => Some(items),
             _ => None,
@@ -115,7 +115,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns the tensor that a value refers to.
-    pub fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
+    pub(super) fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
         match self.node(value) {
             Some(Node::Tensor(tensor)) => Some(tensor),
             _ => None,
@@ -123,7 +123,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns every referenced storage by key.
-    pub fn storages(&self) -> HashMap<&'a str, Storage<'a>> {
+    pub(super) fn storages(&self) -> HashMap<&'a str, Storage<'a>> {
         let storage = |node: &Node<'a>| match node {
             Node::Storage(s) => Some((s.key, *s)),
             _ => None,
@@ -132,7 +132,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Names the type of a value for messages.
-    pub fn kind(&self, value: Value<'a>) -> &'static str {
+    pub(super) fn kind(&self, value: Value<'a>) -> &'static str {
         match value {
             Value::None => "nothing",
             Value::Bool(_) | Value::Int(_) | Value::Float => "a number",

@@ -26,7 +26,7 @@ pub(super) enum Element {
 
 impl Element {
     /// Returns the element type of a `torch` storage class.
-    pub fn of_storage(class: &str) -> Option<Self> {
+    pub(super) fn of_storage(class: &str) -> Option<Self> {
         Some(match class {
             "DoubleStorage" => Self::F64,
             "FloatStorage" => Self::F32,
@@ -44,7 +44,7 @@ impl Element {
     }
 
     /// Returns the size of an element in bytes.
-    pub const fn size(self) -> usize {
+    pub(super) const fn size(self) -> usize {
         match self {
             Self::F64 => 8,
             Self::F32 => 4,
@@ -76,7 +76,7 @@ pub(super) struct Storage<'a> {
 
 impl Storage<'_> {
     /// Returns the size in bytes; `None` on overflow.
-    pub fn n_bytes(&self) -> Option<usize> {
+    pub(super) fn n_bytes(&self) -> Option<usize> {
         self.len.checked_mul(self.element.size())
     }
 }
@@ -92,7 +92,7 @@ pub(super) struct TensorRef<'a> {
 }
 
 impl<'a> TensorRef<'a> {
-    pub fn new(
+    pub(super) fn new(
         storage: Storage<'a>,
         offset: usize,
         shape: Vec<usize>,
@@ -132,7 +132,7 @@ impl<'a> TensorRef<'a> {
     ///
     /// # Errors
     /// When the storage is shorter than the pickle states.
-    pub fn read(&self, storage: &[u8]) -> TensorResult<Option<Tensor>> {
+    pub(super) fn read(&self, storage: &[u8]) -> TensorResult<Option<Tensor>> {
         let Some(dtype) = self.storage.element.dtype() else {
             return Ok(None);
         };

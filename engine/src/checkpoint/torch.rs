@@ -119,7 +119,7 @@ pub(super) fn open_old(
         };
         start += 8;
         if start.checked_add(n).is_none_or(|end| end > file_size) {
-            return Err("was cut off: fetch the file again".into());
+            return Err("is truncated: download the file again".into());
         }
         places.insert(key.to_owned(), (start, n));
         start += n;
@@ -128,12 +128,12 @@ pub(super) fn open_old(
 }
 
 fn big_endian() -> String {
-    "was written on a big-endian machine: load and save it again on a common one".into()
+    "was written on a big-endian machine: load and save it again on a little-endian one".into()
 }
 
 impl Store {
     /// Returns whether a storage lies completely in the file.
-    pub fn holds(&self, storage: &Storage<'_>) -> bool {
+    pub(super) fn holds(&self, storage: &Storage<'_>) -> bool {
         let n = match self {
             Self::Zip { prefix, entries } => entries
                 .get(&format!("{prefix}data/{}", storage.key))
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Reads the bytes of a storage.
-    pub fn read(
+    pub(super) fn read(
         &self,
         file: &mut (impl Read + Seek),
         storage: &Storage<'_>,

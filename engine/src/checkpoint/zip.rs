@@ -89,7 +89,7 @@ fn table(file: &mut (impl Read + Seek), file_size: u64) -> Result<(u64, u64), St
     let end = tail
         .windows(22)
         .rposition(|w| w.starts_with(&END.to_le_bytes()))
-        .ok_or("is a zip archive without its end: the file was cut off, fetch it again")?;
+        .ok_or("is a truncated zip archive: download the file again")?;
     let mut fields = Fields(&tail[end..]);
     fields.skip(12)?;
     let (mut size, mut start) = (fields.number(4)?, fields.number(4)?);
@@ -173,8 +173,8 @@ pub(super) fn read(
 ) -> Result<Vec<u8>, String> {
     if entry.form == Form::Other {
         return Err(format!(
-            "has an encrypted or strangely compressed entry ({}), which torch.save never writes: \
-             load and save it again in PyTorch",
+            "has an entry ({}) that is encrypted or compressed in a way that torch.save never \
+             uses: load and save it again in PyTorch",
             shown(name)
         ));
     }
@@ -211,7 +211,7 @@ fn inflated(packed: &[u8], n: u64) -> Option<Vec<u8>> {
 
 fn damaged(name: &str) -> String {
     let name = shown(name);
-    format!("is damaged: the checksum of {name} is wrong; fetch the file again")
+    format!("is damaged: the checksum of {name} is wrong; download the file again")
 }
 
 /// Reads `n` bytes from `start`; memory is only reserved for bytes that exist.
@@ -227,12 +227,12 @@ pub(super) fn read_at(
     if n_read as u64 == n {
         Ok(bytes)
     } else {
-        Err("was cut off: fetch the file again".into())
+        Err("is truncated: download the file again".into())
     }
 }
 
 fn broken() -> String {
-    "is a zip archive with a broken table of contents: fetch the file again".into()
+    "is a zip archive with a damaged table of contents: download the file again".into()
 }
 
 /// Reader of consecutive little-endian fields.

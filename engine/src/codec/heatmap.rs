@@ -1,7 +1,7 @@
 //! Gaussian heatmaps: the target of a joint is a Gaussian of peak 1 around its sub-pixel position.
 //! The prediction is the map's highest pixel, refined by a [`Refine`] step.
 
-use super::{Codec, Found, Places};
+use super::{Codec, DecodedPerson, PersonJoints};
 use crate::geometry::{Point, Size};
 use crate::output::Planes;
 use crate::pose::{Keypoint, Pose};
@@ -60,7 +60,7 @@ impl HeatmapCodec {
 
 impl Codec for HeatmapCodec {
     /// The Gaussian is not truncated, so a joint slightly outside the map still shapes its edge.
-    fn encode(&self, people: &[Places], size: Size) -> Planes {
+    fn encode(&self, people: &[PersonJoints], size: Size) -> Planes {
         let n = people.first().map_or(0, Vec::len);
         let mut values = vec![0.0; n * size.area()];
         let finite = |p: &Point| p.x.is_finite() && p.y.is_finite();
@@ -87,7 +87,7 @@ impl Codec for HeatmapCodec {
 
     /// The score is the raw maximum. A map without a positive maximum yields a joint at (0, 0); a
     /// map whose maximum is NaN or infinite yields one with score 0.
-    fn decode(&self, heatmaps: &Planes) -> Vec<Found> {
+    fn decode(&self, heatmaps: &Planes) -> Vec<DecodedPerson> {
         let joint = |j| {
             let map = heatmaps.plane(j);
             let max = max_of(map);
@@ -111,7 +111,7 @@ impl Codec for HeatmapCodec {
         };
         let joints: Vec<_> = (0..heatmaps.n).map(joint).collect();
         let score = f64::from(Pose::mean_score(&joints));
-        vec![Found { joints, score }]
+        vec![DecodedPerson { joints, score }]
     }
 }
 

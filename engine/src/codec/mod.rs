@@ -20,13 +20,13 @@ use patch::PatchCodec;
 pub use target::{Encoder, Outside, Target, TargetSpec};
 
 /// One person's joints in the skeleton's order; `None` for joints that are not labelled.
-pub type Places = Vec<Option<Point>>;
+pub type PersonJoints = Vec<Option<Point>>;
 
 /// Encodes joints as target maps and decodes predicted maps to joints.
 pub trait Codec: Send + Sync {
     /// Encodes the targets of all `people` in an input; joints that are `None` draw nothing.
     /// Top-down codecs are given exactly one person.
-    fn encode(&self, people: &[Places], size: Size) -> Planes;
+    fn encode(&self, people: &[PersonJoints], size: Size) -> Planes;
 
     /// Returns the loss weights for `targets`: one value per map (`size` 1 x 1) or one per pixel.
     /// `known` has one flag per joint, or one per joint and heatmap pixel (joint by joint); it is
@@ -35,19 +35,19 @@ pub trait Codec: Send + Sync {
 
     /// Decodes the people in one image's maps, best first. Joints are in the skeleton's order and
     /// in heatmap pixels. Top-down codecs return exactly one person.
-    fn decode(&self, maps: &Planes) -> Vec<Found>;
+    fn decode(&self, maps: &Planes) -> Vec<DecodedPerson>;
 }
 
 /// A decoded person.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct DecodedPerson {
     /// Joints in the skeleton's order, in heatmap pixels.
     pub joints: Vec<Keypoint>,
     /// Confidence of the person; comparable only with scores of the same codec.
     pub score: f64,
 }
 
-impl Found {
+impl DecodedPerson {
     /// Maps the person to another skeleton ([`Skeleton::map_to`]). Joints without an origin, or
     /// whose origin was not found, are absent.
     #[must_use]

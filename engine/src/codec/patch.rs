@@ -4,7 +4,7 @@
 //! are decoded to the highest pixel.
 
 use super::heatmap::{HeatmapCodec, stay};
-use super::{Codec, Found, Places};
+use super::{Codec, DecodedPerson, PersonJoints};
 use crate::geometry::{Point, Size};
 use crate::output::Planes;
 
@@ -28,7 +28,7 @@ impl PatchCodec {
 impl Codec for PatchCodec {
     /// A joint on the border between two pixels belongs to the right or lower one. Patches are
     /// clipped at the map's border; the map of a joint outside it is empty.
-    fn encode(&self, people: &[Places], size: Size) -> Planes {
+    fn encode(&self, people: &[PersonJoints], size: Size) -> Planes {
         let inside = |v: f64, n: usize| v >= 0.0 && v < n as f64;
         let middle = |joint: &Option<Point>| {
             // The release truncates after adding 1e-4, so that sub-pixel noise does not change the
@@ -38,8 +38,8 @@ impl Codec for PatchCodec {
             let p = Point::new(whole(p.x), whole(p.y));
             (inside(p.x, size.width) && inside(p.y, size.height)).then_some(p)
         };
-        let middles = |joints: &Places| joints.iter().map(middle).collect();
-        let people: Vec<Places> = people.iter().map(middles).collect();
+        let middles = |joints: &PersonJoints| joints.iter().map(middle).collect();
+        let people: Vec<PersonJoints> = people.iter().map(middles).collect();
         let mut planes = self.gaussian.encode(&people, size);
         let maps = planes.values.chunks_exact_mut(size.area().max(1));
         for (j, map) in maps.enumerate() {
@@ -59,7 +59,7 @@ impl Codec for PatchCodec {
         self.gaussian.weights(targets, known)
     }
 
-    fn decode(&self, heatmaps: &Planes) -> Vec<Found> {
+    fn decode(&self, heatmaps: &Planes) -> Vec<DecodedPerson> {
         self.gaussian.decode(heatmaps)
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Codec, CodecOptions, CodecSpec, Places, codec};
+use super::{Codec, CodecOptions, CodecSpec, PersonJoints, codec};
 use crate::error::{Error, Result};
 use crate::geometry::{Affine2, Alignment, Point, Size};
 use crate::output::{Approach, Planes};
@@ -233,7 +233,7 @@ impl Encoder {
             let p = self.heatmap_from_input.apply((*joint)?);
             (within(p.x, self.size.width) && within(p.y, self.size.height)).then_some(p)
         };
-        let places: Places = joints.iter().map(place).collect();
+        let places: PersonJoints = joints.iter().map(place).collect();
         let known = |(joint, place): (&Option<Point>, &Option<Point>)| match self.outside {
             Outside::Empty => joint.is_some(),
             Outside::Ignored => place.is_some(),
@@ -257,12 +257,12 @@ impl Encoder {
     /// sets one flag per joint: whether the labels are complete there for that joint.
     pub fn scene(
         &self,
-        people: &[Places],
+        people: &[PersonJoints],
         n_joints: usize,
         knows: impl Fn(Point, &mut [bool]),
     ) -> Target {
         let place = |joint: &Option<Point>| joint.map(|p| self.heatmap_from_input.apply(p));
-        let people: Vec<Places> = people
+        let people: Vec<PersonJoints> = people
             .iter()
             .map(|joints| joints.iter().map(place).collect())
             .collect();

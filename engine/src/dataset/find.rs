@@ -21,7 +21,7 @@ pub(super) struct PictureFolder<'a> {
 
 /// Path of an image and how it was found.
 #[derive(Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct FoundImage {
     /// The path of the image, or the expected path if it is missing.
     pub path: PathBuf,
     /// Whether the image was matched only by part of its name.
@@ -38,14 +38,14 @@ impl<'a> PictureFolder<'a> {
 
     /// Finds the image called `name` in the labels. Leading folders are dropped from `name` until
     /// the file exists; then the folders below are searched for the only file with that name.
-    pub(super) fn find(&self, name: &str) -> Place {
+    pub(super) fn find(&self, name: &str) -> FoundImage {
         let plain = self.images.join(name);
-        let found = |path: PathBuf| Place {
+        let found = |path: PathBuf| FoundImage {
             path,
             by_part: true,
         };
         if !name.is_empty() && plain.is_file() {
-            return Place {
+            return FoundImage {
                 path: plain,
                 by_part: false,
             };
@@ -76,7 +76,7 @@ impl<'a> PictureFolder<'a> {
                 return found(path);
             }
         }
-        Place {
+        FoundImage {
             path: plain,
             by_part: false,
         }

@@ -26,18 +26,18 @@ const HEADER: usize = 128;
 
 /// Element types.
 mod kind {
-    pub const INT8: u32 = 1;
-    pub const UINT8: u32 = 2;
-    pub const INT16: u32 = 3;
-    pub const UINT16: u32 = 4;
-    pub const INT32: u32 = 5;
-    pub const UINT32: u32 = 6;
-    pub const SINGLE: u32 = 7;
-    pub const DOUBLE: u32 = 9;
-    pub const INT64: u32 = 12;
-    pub const UINT64: u32 = 13;
-    pub const MATRIX: u32 = 14;
-    pub const COMPRESSED: u32 = 15;
+    pub(super) const INT8: u32 = 1;
+    pub(super) const UINT8: u32 = 2;
+    pub(super) const INT16: u32 = 3;
+    pub(super) const UINT16: u32 = 4;
+    pub(super) const INT32: u32 = 5;
+    pub(super) const UINT32: u32 = 6;
+    pub(super) const SINGLE: u32 = 7;
+    pub(super) const DOUBLE: u32 = 9;
+    pub(super) const INT64: u32 = 12;
+    pub(super) const UINT64: u32 = 13;
+    pub(super) const MATRIX: u32 = 14;
+    pub(super) const COMPRESSED: u32 = 15;
 }
 
 /// Reads the array called `name`.
@@ -148,8 +148,8 @@ fn array(data: &[u8], big: bool, name: &str) -> Result<Option<Array>, String> {
         return Ok(None);
     }
     let values = next(&mut rest, big).map_err(|e| format!("`{name}`: {e}"))?;
-    let values = numbers(&values, big)
-        .ok_or_else(|| format!("`{name}` is of a kind that has no numbers"))?;
+    let values =
+        numbers(&values, big).ok_or_else(|| format!("`{name}` has a type without numbers"))?;
     let dims: Vec<usize> = dims
         .unwrap_or_default()
         .iter()

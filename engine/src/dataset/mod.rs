@@ -162,7 +162,7 @@ impl DatasetSpec {
             return Err(Error::Invalid(reason));
         }
         let mut dataset = (self.read)(request, findings)?;
-        let note = orientation::settle(&mut dataset, request.orientation);
+        let note = orientation::resolve(&mut dataset, request.orientation);
         findings
             .extend(note.map(|text| Finding::of_file(Severity::Note, request.annotations, text)));
         Ok(dataset)

@@ -15,7 +15,7 @@ use crate::words::{are, counted};
 
 /// Applies `wanted`, or the orientation that the image sizes of the set imply. Undecided images are
 /// recorded in the data set; the returned text is an additional remark.
-pub(super) fn settle(dataset: &mut Dataset, wanted: Orientation) -> Option<String> {
+pub(super) fn resolve(dataset: &mut Dataset, wanted: Orientation) -> Option<String> {
     if wanted != Orientation::Auto {
         set(dataset, wanted);
         return None;

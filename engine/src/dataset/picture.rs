@@ -46,7 +46,7 @@ fn read(path: &Path, id: u64) -> Result<Frame> {
     }
     // A hostile file among ten thousand must not end a training run.
     let picture = catch_unwind(|| decompress_to(&bytes, PixelFormat::Rgba))
-        .map_err(|_| damaged("the decoder stumbled over it".to_owned()))?
+        .map_err(|_| damaged("the decoder failed".to_owned()))?
         .map_err(|e| damaged(e.to_string()))?;
     let size = Size::new(picture.width, picture.height);
     Ok(Frame::new(id, 0.0, size, Pixels::unpooled(picture.data)))

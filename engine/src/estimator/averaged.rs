@@ -1,8 +1,8 @@
 //! Test-time augmentation: averages the outputs for mirrored and scaled crops of one region. Slower
 //! and slightly more accurate; for evaluation.
 
-use super::{Network, Want};
-use crate::codec::Found;
+use super::{Network, RequestedMaps};
+use crate::codec::DecodedPerson;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Point, Roi, Size};
@@ -54,17 +54,18 @@ impl Network {
     ///
     /// # Errors
     /// When a scale is out of range, or the network or its device fails.
-    pub fn look_averaged(
+    pub fn infer_region_averaged(
         &mut self,
         frame: &Frame,
         roi: &Roi,
         averaging: &Averaging,
         timings: &mut Timings,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Vec<DecodedPerson>> {
         averaging.check()?;
         if self.spec.approach == Approach::BottomUp && averaging.scales != [1.0] {
             return Err(Error::Invalid(format!(
-                "{} is not asked at several scales: its offsets belong to one; leave scales at 1",
+                "{} cannot be averaged over scales: its offsets are specific to one; leave \
+                 scales at 1",
                 self.spec.name
             )));
         }
@@ -76,8 +77,8 @@ impl Network {
         };
         let image_from_input = self.input.image_from_input(&shown);
         let none = RawOutput::default();
-        let look = self.decode(heatmaps, none, Want::default(), &image_from_input)?;
-        Ok(look.people)
+        let result = self.decode(heatmaps, none, RequestedMaps::default(), &image_from_input)?;
+        Ok(result.people)
     }
 
     /// Returns the mean of the heatmaps of all scales, in the plain crop's heatmap pixels.
@@ -298,15 +299,15 @@ mod tests {
                 flip: false,
                 scales: scales.to_vec(),
             };
-            network.look_averaged(&frame, roi, &averaging, &mut timings)
+            network.infer_region_averaged(&frame, roi, &averaging, &mut timings)
         };
-        let want = Want::default();
+        let requested = RequestedMaps::default();
         for scale in [1.0, 0.8] {
             let plain = network
-                .look(
+                .infer_region(
                     &frame,
                     &at_scale(&roi, scale),
-                    want,
+                    requested,
                     &mut Timings::default(),
                 )
                 .unwrap();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Infer, Network, Want};
+use super::{Infer, Network, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::output::{Approach, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
-    OneEuro, SeveralOptions, SeveralTracker, SingleOptions, SingleTracker, Tracker, assign,
+    MultiOptions, MultiTracker, OneEuro, SingleOptions, SingleTracker, Tracker, assign,
 };
 
 /// A network with a tracker, which finds and tracks people from frame to frame.
@@ -26,8 +26,8 @@ impl Estimator {
             Approach::TopDown => Box::new(single(&network, smooth)),
             Approach::BottomUp => {
                 let aspect = network.input.size.aspect();
-                let defaults = SeveralOptions::new(aspect, network.skeleton);
-                Box::new(SeveralTracker::new(SeveralOptions {
+                let defaults = MultiOptions::new(aspect, network.skeleton);
+                Box::new(MultiTracker::new(MultiOptions {
                     smoothing: defaults.smoothing.filter(|_| smooth),
                     ..defaults
                 }))
@@ -59,23 +59,28 @@ fn single(network: &Network, smooth: bool) -> SingleTracker {
 }
 
 impl Infer for Estimator {
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+    fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
         if frame.time_secs < self.last_secs {
             // A new run: track ids start again at 1.
             self.tracker.reset();
         }
         self.last_secs = frame.time_secs;
-        self.look(frame, want)
+        self.infer_regions(frame, requested)
     }
 
     fn set_smoothing(&mut self, params: OneEuro) {
         self.tracker.set_smoothing(params);
     }
 
-    fn inspect(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+    fn inspect(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
         let fresh = self.tracker.fresh();
         let live = std::mem::replace(&mut self.tracker, fresh);
-        let found = self.look_closely(frame, near, want);
+        let found = self.infer_unordered(frame, near, requested);
         self.tracker = live;
         let mut output = found?;
         let owners = assign(&closeness(&output.poses, near), f64::NEG_INFINITY);
@@ -99,31 +104,42 @@ impl Estimator {
     /// Processes one frame with a tracker that has no people yet. A top-down network first searches
     /// for a person, unless `near` tells where to look, then runs on the crop and returns its maps.
     /// A bottom-up network processes the whole frame and needs no second run.
-    fn look_closely(&mut self, frame: &Frame, near: &[Pose], want: Want) -> Result<PoseOutput> {
+    fn infer_unordered(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
         let known = self
             .tracker
             .update(frame.time_secs, frame.size(), near.to_vec());
         if known.is_empty() && self.network.spec.approach == Approach::TopDown {
             self.tracker.reset();
-            if self.look(frame, Want::default())?.poses.is_empty() {
+            if self
+                .infer_regions(frame, RequestedMaps::default())?
+                .poses
+                .is_empty()
+            {
                 // Nobody was found, so the whole frame is processed.
                 self.tracker.reset();
             }
         }
-        self.look(frame, want)
+        self.infer_regions(frame, requested)
     }
 
     /// Processes the regions chosen by the tracker.
-    fn look(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+    fn infer_regions(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
         let mut timings = Timings::default();
         let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
         let mut poses = Vec::new();
         let mut regions = Vec::with_capacity(rois.len());
         for roi in &rois {
-            let look = self.network.look(frame, roi, want, &mut timings)?;
-            let people = look.people.into_iter();
+            let result = self
+                .network
+                .infer_region(frame, roi, requested, &mut timings)?;
+            let people = result.people.into_iter();
             poses.extend(people.map(|found| Pose::from_keypoints(found.joints)));
-            regions.push(look.region);
+            regions.push(result.region);
         }
         let poses = timings.measure(Stage::Track, || {
             self.tracker.update(frame.time_secs, frame.size(), poses)

@@ -276,7 +276,7 @@ pub(super) mod tests {
     }
 
     /// The golden detections, in file order.
-    pub fn golden_detections() -> Vec<Detection> {
+    pub(crate) fn golden_detections() -> Vec<Detection> {
         let list: Vec<Value> = json("transpose/coco_dets.json");
         let detection = |d: &Value| {
             let numbers: Vec<f64> = serde_json::from_value(d["keypoints"].clone()).unwrap();
@@ -291,8 +291,8 @@ pub(super) mod tests {
     }
 
     /// The golden annotations.
-    pub fn golden_samples() -> Vec<Sample> {
-        super::super::protocol::tests::samples(&json("transpose/coco_gt.json"))
+    pub(crate) fn golden_samples() -> Vec<Sample> {
+        super::super::top_down::tests::samples(&json("transpose/coco_gt.json"))
     }
 
     /// Fails when any of the ten metrics or any similarity differs from pycocotools. The golden

@@ -1,27 +1,27 @@
 //! Accuracy metrics: predicted joints against labelled ones.
 //!
-//! [`protocol::evaluate`] iterates over labelled images and calls a predictor for each person's
-//! joints; [`evaluate_scenes`] calls it for all people in each image. Both fill an [`EvalReport`]
+//! [`top_down::evaluate_top_down`] iterates over labelled images and calls a predictor for each person's
+//! joints; [`evaluate_bottom_up`] calls it for all people in each image. Both fill an [`EvalReport`]
 //! with the [`METRICS`]: object keypoint similarity ([`oks`]) and the COCO averages built on it
 //! ([`coco_ap`]), and the fractions of joints within a distance relative to the torso ([`pck`]) or
 //! the head ([`pckh`]). [`chart()`] draws the report.
 
+mod bottom_up;
 mod chart;
 pub mod coco_ap;
 pub mod oks;
 pub mod pck;
 pub mod pckh;
-pub mod protocol;
 pub mod rates;
 mod report;
-mod scenes;
 mod tally;
+pub mod top_down;
 
+pub use bottom_up::evaluate_bottom_up;
 pub use chart::chart;
-pub use protocol::evaluate;
 pub use report::{EvalOptions, EvalReport};
-pub use scenes::evaluate_scenes;
 pub use tally::check_people;
+pub use top_down::evaluate_top_down;
 
 /// Whether higher or lower values are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

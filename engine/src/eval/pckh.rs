@@ -214,6 +214,6 @@ mod tests {
         assert_eq!(reference(3, 0), "head box of 3 people");
         let segment = "segment from upper neck to head top of 2 people";
         assert_eq!(reference(0, 2), segment);
-        assert_eq!(reference(1, 2), format!("head box of 1 people, {segment}"));
+        assert_eq!(reference(1, 2), format!("head box of 1 person, {segment}"));
     }
 }

@@ -141,7 +141,7 @@ fn in_the_picture(sample: &Sample) -> Sample {
 
 #[cfg(test)]
 mod tests {
-    use super::super::protocol::tests::options;
+    use super::super::top_down::tests::options;
     use super::*;
     use crate::geometry::{BBox, Size};
     use crate::sample::Joint;

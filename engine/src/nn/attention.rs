@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::autograd::{self, AttentionInputs, Traced};
 use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::dropout::{drawn, factors};
 use super::features::traced;
 use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};
-use super::learn::{self, Projected, Traced};
 use super::linear::{from_rows, learn_product, product, softmax, to_rows, xavier_uniform};
 use super::{Features, Kernels, Linear, Pass};
 
@@ -155,14 +155,14 @@ impl MultiHeadAttention {
             let bias = self.in_proj_bias.narrow(0, first, count)?;
             learn_product(x, &weight, &bias, false)
         };
-        let from = Projected {
+        let from = AttentionInputs {
             query_keys: project(placed, 0, 2 * d)?,
             values: project(x, 2 * d, d)?,
             heads: self.heads,
         };
         let query_key = pass.wants_maps.then(|| halves(from.query_keys.map()));
         Ok((
-            Features::Traced(learn::attend(&from, dropout)?),
+            Features::Traced(autograd::attend(&from, dropout)?),
             query_key.transpose()?,
         ))
     }
@@ -222,7 +222,7 @@ fn add_to_each(x: &Features, pos: &Features) -> Result<Features> {
         return Ok(Features::Nhwc(kernels::add_to_each(x, pos)));
     }
     if let Some([x, pos]) = traced([x, pos])? {
-        return Ok(Features::Traced(learn::add_to_each(&x, &pos)?));
+        return Ok(Features::Traced(autograd::add_to_each(&x, &pos)?));
     }
     let sum = x.to_tensor()?.broadcast_add(&pos.to_tensor()?)?;
     Ok(Features::Tensor(sum))

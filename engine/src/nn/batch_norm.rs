@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
+use super::autograd::{self, Norm, Traced};
 use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, Activation, Moments};
-use super::learn::{self, Norm, Traced};
 use super::{Features, Pass};
 
 /// Batch normalisation over channels with eps 1e-5 and momentum 0.1, the values of all networks
@@ -114,7 +114,7 @@ impl BatchNorm {
             of_batch,
         };
         let (weight, bias) = self.scale()?;
-        learn::normalise(x, [weight, bias], norm, other, relu)
+        autograd::normalise(x, [weight, bias], norm, other, relu)
     }
 
     fn check_batch(&self, pixels: usize) -> Result<()> {

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::common::kernels_of;
 use super::features::traced;
 use super::kernels::Nhwc;
-use super::{Features, Pass, kernels, learn};
+use super::{Features, Pass, autograd, kernels};
 
 /// Concatenates the channels of `maps`, which must have the same height and width.
 /// # Errors
@@ -17,10 +17,10 @@ pub fn concat<const N: usize>(maps: [&Features; N], pass: &Pass) -> Result<Featu
         sizes.push([n, h, w]);
     }
     if sizes.iter().any(|size| *size != sizes[0]) || sizes.is_empty() {
-        candle_core::bail!("no channels can be put together of maps {sizes:?} [N, H, W]");
+        candle_core::bail!("cannot concatenate maps of sizes {sizes:?} [N, H, W]");
     }
     if let Some(maps) = traced(maps)? {
-        return learn::concat(&maps.each_ref()).map(Features::Traced);
+        return autograd::concat(&maps.each_ref()).map(Features::Traced);
     }
     let fast: Vec<&Nhwc> = maps
         .iter()

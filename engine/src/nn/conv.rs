@@ -3,16 +3,16 @@
 //! Every layer has three implementations. On tensors it is written as in the papers. With our
 //! kernels and frozen weights, normalisation, bias, additions and activation are fused into one
 //! pass over the data; the weights are packed at the first call. With traced kernels
-//! ([`super::learn`]) it can be trained. All three agree to 1e-4.
+//! ([`super::autograd`]) it can be trained. All three agree to 1e-4.
 
 use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::autograd::{self, Fused};
 use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
-use super::learn::{self, Then};
 use super::{Features, Pass, elementwise};
 
 /// Square 2D cross-correlation with zero padding `kernel / 2`: `[N, C_in, H, W]` to `[N, C_out,
@@ -121,10 +121,10 @@ impl Conv2d {
             Features::Traced(x) => {
                 let dims = self.weight.dims4()?;
                 let y = if bias.is_none() && !relu && (dims.0, dims.3, self.stride) == (1, 1, 1) {
-                    learn::project(x, &self.weight)?
+                    autograd::project(x, &self.weight)?
                 } else {
-                    let then = Then { relu, low: None };
-                    learn::convolve(x, &self.weight, bias, self.stride, then)?
+                    let fused = Fused { relu, low: None };
+                    autograd::convolve(x, &self.weight, bias, self.stride, fused)?
                 };
                 Ok(Features::Traced(y))
             }

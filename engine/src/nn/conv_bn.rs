@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::autograd::{self, Fused, Traced};
 use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::conv::{convolve, convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Epilogue, Nhwc, PackedConv};
-use super::learn::{self, Then, Traced};
 use super::upsample::{repeat_tensor, repeat_to};
 use super::{BatchNorm, Features, Mode, Pass};
 
@@ -157,7 +157,7 @@ impl ConvBn {
     ) -> Result<Features> {
         if let Some([low, other]) = traced([low, other])? {
             let part = self.run_traced(&low, None, false, pass)?;
-            let sum = learn::upsample_add(&part, 2, &other, true)?;
+            let sum = autograd::upsample_add(&part, 2, &other, true)?;
             return Ok(Features::Traced(sum));
         }
         let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) else {
@@ -224,7 +224,7 @@ impl ConvBn {
         let macs = move |y: &Traced| (work * y.map().data().len()) as u64;
         pass.layer(&self.name, macs, |pass| {
             let (weight, bias) = (&self.weight, self.bias.as_ref());
-            let y = learn::convolve(x, weight, bias, self.stride, Then::default())?;
+            let y = autograd::convolve(x, weight, bias, self.stride, Fused::default())?;
             self.bn.normalise_traced(&y, other, relu, pass)
         })
     }
@@ -239,13 +239,13 @@ impl ConvBn {
             |pass| {
                 let half = |first: usize, count: usize| self.weight.narrow(1, first, count);
                 let first = half(0, c_low)?;
-                let part = learn::convolve(low, &first, None, 1, Then::default())?;
-                let then = Then {
+                let part = autograd::convolve(low, &first, None, 1, Fused::default())?;
+                let fused = Fused {
                     low: Some(&part),
                     relu: false,
                 };
                 let second = half(c_low, c_history)?;
-                let y = learn::convolve(history, &second, self.bias.as_ref(), 1, then)?;
+                let y = autograd::convolve(history, &second, self.bias.as_ref(), 1, fused)?;
                 let y = self.bn.normalise_traced(&y, None, true, pass)?;
                 Ok(Features::Traced(y))
             },

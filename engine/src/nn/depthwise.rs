@@ -8,7 +8,7 @@ use candle_nn::{Init, VarBuilder};
 use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
 use super::features::traced;
 use super::kernels::{self, Activation, PackedDepthwise};
-use super::{Features, Pass, learn};
+use super::{Features, Pass, autograd};
 
 /// Depthwise convolution with an odd square kernel, stride 1 and zero padding `kernel / 2`.
 pub struct DepthwiseConv {
@@ -63,7 +63,7 @@ impl DepthwiseConv {
             if let Some([x, sum]) = traced([x, other.unwrap_or(x)])? {
                 let other = other.is_some().then_some(&sum);
                 let (weight, bias) = (&self.weight, self.bias.as_ref());
-                let y = learn::depthwise(&x, other, weight, bias, activation)?;
+                let y = autograd::depthwise(&x, other, weight, bias, activation)?;
                 return Ok(Features::Traced(y));
             }
             let fast = match (x, other) {

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::kernels::Dropout;
-use super::{Features, Mode, Pass, learn};
+use super::{Features, Mode, Pass, autograd};
 
 /// Draws the next layer's dropout with probability `p`. Returns `None` outside training, without a
 /// generator, or if `p` is 0.
@@ -40,7 +40,7 @@ pub fn dropout(x: Features, p: f32, pass: &mut Pass) -> Result<Features> {
             let factors = factors(dropout, &[n, h, w, c], &x)?.permute((0, 3, 1, 2))?;
             Ok(Features::Tensor(x.mul(&factors)?))
         }
-        Features::Traced(x) => learn::drop_out(&x, dropout).map(Features::Traced),
+        Features::Traced(x) => autograd::apply_dropout(&x, dropout).map(Features::Traced),
         Features::Nhwc(_) => candle_core::bail!(
             "a map without autograd history in a training \
          pass"

@@ -4,12 +4,12 @@ use candle_core::{Result, Tensor};
 
 use super::common::{kernels_of, to_vec};
 use super::features::traced;
-use super::{Features, Pass, kernels, learn};
+use super::{Features, Pass, autograd, kernels};
 
 /// Computes `a + b` of equal shapes, followed by ReLU if `relu` is set.
 pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Features> {
     if let Some([a, b]) = traced([a, b])? {
-        return learn::add(&a, &b, relu).map(Features::Traced);
+        return autograd::add(&a, &b, relu).map(Features::Traced);
     }
     if let (Features::Nhwc(a), Features::Nhwc(b)) = (a, b) {
         let sum = kernels::add(a, b, relu, &kernels_of(pass)?.threads);
@@ -23,7 +23,7 @@ pub fn add(a: &Features, b: &Features, relu: bool, pass: &Pass) -> Result<Featur
 /// all channels of `x`, or as many channels as `x`.
 pub fn multiply(x: Features, map: &Features, pass: &Pass) -> Result<Features> {
     if let Some([x, map]) = traced([&x, map])? {
-        return learn::multiply(&x, &map).map(Features::Traced);
+        return autograd::multiply(&x, &map).map(Features::Traced);
     }
     match (x, map) {
         (Features::Nhwc(mut x), Features::Nhwc(map)) => {
@@ -56,7 +56,7 @@ pub fn add_bias(x: Features, bias: &Tensor) -> Result<Features> {
             kernels::add_bias(&mut x, &to_vec(bias)?);
             Ok(Features::Nhwc(x))
         }
-        Features::Traced(x) => learn::add_bias(&x, bias).map(Features::Traced),
+        Features::Traced(x) => autograd::add_bias(&x, bias).map(Features::Traced),
         Features::Tensor(x) => {
             let sum = x.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
             Ok(Features::Tensor(sum))

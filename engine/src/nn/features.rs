@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Result, Tensor};
 
+use super::autograd::{Traced, with_values};
 use super::kernels::{self, Nhwc};
-use super::learn::{Traced, with_values};
 use super::{Mode, Pass};
 
 /// A feature map in a network: `C` channels of `H` x `W` for each of `N` inputs.

@@ -12,7 +12,7 @@ use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::conv::{convolve_fast, pack};
 use super::features::traced;
 use super::kernels::{self, Activation, Epilogue, PackedConv};
-use super::{Conv2d, DepthwiseConv, Features, Pass, learn};
+use super::{Conv2d, DepthwiseConv, Features, Pass, autograd};
 
 /// The layers of the gate.
 pub struct SpatialGate {
@@ -84,7 +84,7 @@ impl SpatialGate {
             convolve_fast(packed, map, Epilogue::NONE, pass)
         })?;
         let Features::Nhwc(both) = both else {
-            candle_core::bail!("a convolution of a channels-last map that is none");
+            candle_core::bail!("expected a channels-last map");
         };
         let projected = kernels::copy_channels(both.channels(n_joints, 1), both.buffers());
         let maps = self.deepen(&Features::Nhwc(projected), pass)?;
@@ -93,7 +93,7 @@ impl SpatialGate {
             m_deeper: Features::Nhwc(m_deeper),
         } = &maps
         else {
-            candle_core::bail!("attention maps of a channels-last map that are none");
+            candle_core::bail!("expected channels-last attention maps");
         };
         let bias = head.bias().map(to_vec).transpose()?;
         let threads = &kernels_of(pass)?.threads;
@@ -129,7 +129,7 @@ impl GateMaps {
     /// Computes `f (1 + M + M * M_deeper) + bias`, with an optional bias per channel.
     pub fn apply(&self, f: Features, bias: Option<&Tensor>, pass: &Pass) -> Result<Features> {
         if let Some([f, m, m_deeper]) = traced([&f, &self.m, &self.m_deeper])? {
-            return learn::gate(&f, [&m, &m_deeper], bias).map(Features::Traced);
+            return autograd::gate(&f, [&m, &m_deeper], bias).map(Features::Traced);
         }
         match (&self.m, &self.m_deeper, f) {
             (Features::Nhwc(m), Features::Nhwc(m_deeper), Features::Nhwc(mut f)) => {

@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::autograd::{self, Fused};
 use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, Epilogue, PackedConv};
-use super::learn::{self, Then};
 use super::{Features, Pass};
 
 /// Computes `weight . token + bias` for every token.
@@ -106,7 +106,7 @@ impl LayerNorm {
                 Ok(Features::Tensor(from_rows(&y)?))
             }
             Features::Traced(x) => {
-                learn::layer_norm(&x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
+                autograd::layer_norm(&x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
             }
             Features::Nhwc(mut x) => {
                 let [weight, bias] = cached_if_frozen(&self.fixed, &self.weight, || {
@@ -157,14 +157,14 @@ pub(super) fn product(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<T
 
 /// Computes `weight . token + bias` as a traced 1x1 convolution, followed by ReLU if `relu` is set.
 pub(super) fn learn_product(
-    x: &learn::Traced,
+    x: &autograd::Traced,
     weight: &Tensor,
     bias: &Tensor,
     relu: bool,
-) -> Result<learn::Traced> {
+) -> Result<autograd::Traced> {
     let (c_out, c_in) = weight.dims2()?;
     let weight = weight.reshape((c_out, c_in, 1, 1))?;
-    learn::convolve(x, &weight, Some(bias), 1, Then { relu, low: None })
+    autograd::convolve(x, &weight, Some(bias), 1, Fused { relu, low: None })
 }
 
 #[cfg(test)]

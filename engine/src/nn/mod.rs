@@ -10,6 +10,7 @@
 //! `clippy.toml`, with the reasons).
 
 mod attention;
+mod autograd;
 mod batch_norm;
 mod common;
 mod concat;
@@ -24,7 +25,6 @@ mod gate;
 #[cfg(test)]
 mod gradcheck;
 pub mod kernels;
-mod learn;
 mod linear;
 mod pass;
 mod pool;
@@ -34,6 +34,7 @@ mod transposed;
 mod upsample;
 
 pub use attention::{Attended, MultiHeadAttention};
+pub use autograd::Traced;
 pub use batch_norm::BatchNorm;
 pub use concat::concat;
 pub use conv::Conv2d;
@@ -44,7 +45,6 @@ pub use dropout::dropout;
 pub use elementwise::{add, add_bias, multiply};
 pub use features::Features;
 pub use gate::{GateMaps, SpatialGate};
-pub use learn::Traced;
 pub use linear::{LayerNorm, Linear, softmax};
 pub use pass::{LayerWork, Mode, Pass, Tally};
 pub use pool::{Pool, max_pool};

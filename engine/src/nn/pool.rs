@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::common::kernels_of;
-use super::{Features, Pass, kernels, learn};
+use super::{Features, Pass, autograd, kernels};
 
 /// Size of a pooling window; padding counts as minus infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn max_pool(x: &Features, pool: Pool, pass: &Pass) -> Result<Features> {
         }
         Features::Traced(x) => {
             let window = (pool.kernel, pool.stride, pool.pad);
-            learn::max_pool(x, window).map(Features::Traced)
+            autograd::max_pool(x, window).map(Features::Traced)
         }
         Features::Nhwc(x) => {
             let Pool {

@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 
 use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
-use super::{BatchNorm, Features, Mode, Pass, learn};
+use super::{BatchNorm, Features, Mode, Pass, autograd};
 
 const KERNEL: usize = 4;
 const STRIDE: usize = 2;
@@ -54,7 +54,7 @@ impl TransposedConvBn {
                 Features::Tensor(x) => Ok(Features::Tensor(self.normalised(x, pass)?.relu()?)),
                 Features::Traced(x) => {
                     let size = (STRIDE * x.map().h(), STRIDE * x.map().w());
-                    let y = learn::convolve_transposed(x, &self.weight, self.shape()?, size)?;
+                    let y = autograd::convolve_transposed(x, &self.weight, self.shape()?, size)?;
                     let y = self.bn.normalise_traced(&y, None, true, pass)?;
                     Ok(Features::Traced(y))
                 }

@@ -8,14 +8,14 @@ use candle_core::{Result, Tensor};
 
 use super::common::kernels_of;
 use super::features::traced;
-use super::{Features, Pass, kernels, learn};
+use super::{Features, Pass, autograd, kernels};
 
 /// Repeats every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
 pub fn upsample_nearest(x: &Features, factor: usize) -> Result<Features> {
     match x {
         Features::Tensor(x) => Ok(Features::Tensor(repeat_tensor(x, factor)?)),
         Features::Nhwc(x) => Ok(Features::Nhwc(kernels::upsample_nearest(x, factor))),
-        Features::Traced(x) => learn::upsample_nearest(x, factor).map(Features::Traced),
+        Features::Traced(x) => autograd::upsample_nearest(x, factor).map(Features::Traced),
     }
 }
 
@@ -30,7 +30,7 @@ pub fn upsample_nearest_add(
     pass: &Pass,
 ) -> Result<Features> {
     if let Some([low, other]) = traced([low, other])? {
-        return learn::upsample_add(&low, factor, &other, relu).map(Features::Traced);
+        return autograd::upsample_add(&low, factor, &other, relu).map(Features::Traced);
     }
     if let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) {
         let threads = &kernels_of(pass)?.threads;
@@ -56,7 +56,7 @@ pub fn upsample_bilinear2(x: &Features, align_corners: bool, pass: &Pass) -> Res
             let y = kernels::upsample_bilinear2(x, align_corners, threads);
             Ok(Features::Nhwc(y))
         }
-        Features::Traced(x) => learn::upsample_bilinear2(x, align_corners).map(Features::Traced),
+        Features::Traced(x) => autograd::upsample_bilinear2(x, align_corners).map(Features::Traced),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
             let has_layers = output.regions.iter().any(|r| !r.query_key.is_empty());
             let caption = match &style.attention {
                 Some(name) => format!("no attention map {name}"),
-                None if has_layers => "self-attention: look inside".to_owned(),
+                None if has_layers => "self-attention: see Inspect".to_owned(),
                 None => "no attention maps".to_owned(),
             };
             scene.marks.push(Mark::Legend(Legend {

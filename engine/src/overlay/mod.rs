@@ -131,7 +131,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
     },
     OverlaySpec {
         name: "heatmap",
-        help: "where the network sees joints: the strongest of all joints, or one joint",
+        help: "where the network expects joints: the maximum over all joints, or one joint",
         needs_heatmaps: true,
         needs_attention: false,
         writes_ids: false,
@@ -147,7 +147,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
     },
     OverlaySpec {
         name: "trail",
-        help: "the way that hands, feet and the head came in the last second",
+        help: "the path of hands, feet and head over the last second",
         needs_heatmaps: false,
         needs_attention: false,
         writes_ids: false,
@@ -155,7 +155,7 @@ pub const OVERLAYS: &[OverlaySpec] = &[
     },
     OverlaySpec {
         name: "box",
-        help: "a box around each person with the identity and how sure the network is",
+        help: "a box around each person with its identity and score",
         needs_heatmaps: false,
         needs_attention: false,
         writes_ids: true,

@@ -1,7 +1,7 @@
 //! Limbs, joints, track ids and left/right badges.
 
 use poselens_shaders::canvas::Paint;
-use poselens_shaders::scene::{Disc, Label, Line, Mark, Place, Scene};
+use poselens_shaders::scene::{Disc, Label, LabelPlacement, Line, Mark, Scene};
 use poselens_shaders::{CENTER, INK, LEFT, RIGHT, Rgb};
 
 use super::{OverlayStyle, pen};
@@ -167,7 +167,7 @@ impl<'a> Person<'a> {
             scene.marks.push(Mark::Label(Label {
                 text: text.to_owned(),
                 at: [k.x, k.y],
-                place: Place::Beyond {
+                place: LabelPlacement::Beyond {
                     direction: self.outward(j, *k),
                     gap: 1.15 * self.width,
                     person: self.size,

@@ -26,7 +26,7 @@ const MAX_STEP: Duration = Duration::from_secs(10);
 
 /// Interval at which a paused camera is read: often enough to notice that it was unplugged, at
 /// little cost.
-const REST: Duration = Duration::from_millis(250);
+const IDLE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Command to change the source.
 pub(super) enum SourceChange {
@@ -193,7 +193,7 @@ impl Capture {
             Ok(Some(frame)) if current.info.is_live && !self.playback.is_playing => {
                 // Frames skipped by seeking are not drops.
                 current.last_id = Some(frame.id);
-                current.rests_until = Some(Instant::now() + REST);
+                current.rests_until = Some(Instant::now() + IDLE_INTERVAL);
             }
             Ok(Some(frame)) if current.fresh_from.is_some_and(|t| frame.captured < t) => {
                 current.last_id = Some(frame.id);

@@ -8,7 +8,7 @@ use poselens_shaders::scene::Scene;
 
 use crate::concurrency::{Slot, StopFlag};
 use crate::error::Result;
-use crate::estimator::{Infer, Want};
+use crate::estimator::{Infer, RequestedMaps};
 use crate::frame::Frame;
 use crate::output::{PoseOutput, Stage, Timings};
 use crate::overlay;
@@ -245,13 +245,13 @@ impl InferLoop {
         let Some(mut last) = self.last.clone() else {
             return;
         };
-        let want = self.want();
+        let requested = self.requested();
         let is_recalled = std::mem::take(&mut self.is_recalled);
         let lacks_maps = is_recalled
             || last.output.as_ref().is_none_or(|output| {
                 output.regions.iter().any(|region| {
-                    (want.heatmaps && region.heatmaps.n == 0)
-                        || (want.attention && region.attention.is_empty())
+                    (requested.heatmaps && region.heatmaps.n == 0)
+                        || (requested.attention && region.attention.is_empty())
                 })
             });
         if lacks_maps {
@@ -266,22 +266,22 @@ impl InferLoop {
         self.present(presented);
     }
 
-    fn want(&self) -> Want {
-        Want {
+    fn requested(&self) -> RequestedMaps {
+        RequestedMaps {
             heatmaps: self.look.overlays.iter().any(|o| o.needs_heatmaps),
             attention: self.look.overlays.iter().any(|o| o.needs_attention),
         }
     }
 
     fn infer(&mut self, frame: &Frame) -> Option<Arc<PoseOutput>> {
-        let want = self.want();
-        self.with_model(|infer| infer.infer(frame, want))
+        let requested = self.requested();
+        self.with_model(|infer| infer.infer(frame, requested))
     }
 
     /// Like [`Self::infer`], for a single frame without tracking state.
     fn inspect(&mut self, frame: &Frame, near: &[Pose]) -> Option<Arc<PoseOutput>> {
-        let want = self.want();
-        self.with_model(|infer| infer.inspect(frame, near, want))
+        let requested = self.requested();
+        self.with_model(|infer| infer.inspect(frame, near, requested))
     }
 
     /// Runs the model; one that fails is removed, and frames continue without poses.

@@ -14,7 +14,7 @@ use super::link::POLL;
 use super::{MakeInfer, Notify};
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
-use crate::estimator::{Infer, Want};
+use crate::estimator::{Infer, RequestedMaps};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::pose::Pose;
@@ -35,7 +35,7 @@ pub struct InspectRequest {
     /// Poses expected nearby, which define the regions to crop. If empty, people are searched for.
     pub near: Vec<Pose>,
     /// Outputs requested in addition to poses.
-    pub want: Want,
+    pub requested: RequestedMaps,
 }
 
 /// Result of one model.
@@ -271,7 +271,7 @@ impl Looker {
         };
         let found = model
             .infer
-            .inspect(&request.frame, &request.near, request.want);
+            .inspect(&request.frame, &request.near, request.requested);
         match found {
             Ok(output) => {
                 let answer = Inspection {

@@ -8,7 +8,7 @@ use super::tests::{
     wait_for_event,
 };
 use super::*;
-use crate::test_wait::{PATIENCE, ends, until};
+use crate::test_wait::{WAIT_LIMIT, ends, until};
 
 fn failing_source(n: u64) -> OpenSource {
     Arc::new(move || {
@@ -94,7 +94,7 @@ fn another_source_ends_the_recording_after_its_own_news() {
     pipeline.switch_source("fake", first).unwrap();
     let rx = record(&pipeline);
     step.send(()).unwrap();
-    assert_eq!(rx.recv_timeout(PATIENCE).unwrap(), 0);
+    assert_eq!(rx.recv_timeout(WAIT_LIMIT).unwrap(), 0);
     let other: OpenSource = Arc::new(|| {
         let mut source = FakeSource::new(true, 1000, 1);
         source.info.name = "other".to_owned();

@@ -9,7 +9,7 @@ use poselens_shaders::canvas::Paint;
 use poselens_shaders::scene::{Disc, Mark, Scene};
 
 use super::*;
-use crate::estimator::Want;
+use crate::estimator::RequestedMaps;
 use crate::frame::{Frame, FramePool, Pixels};
 use crate::geometry::Size;
 use crate::output::{PoseOutput, Timings};
@@ -17,7 +17,7 @@ use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 use crate::source::SourceInfo;
-use crate::test_wait::{PATIENCE, idle, quickly, until, wait_for};
+use crate::test_wait::{WAIT_LIMIT, idle, quickly, until, wait_for};
 
 const SIZE: Size = Size::new(4, 2);
 
@@ -88,7 +88,7 @@ struct FakeInfer {
 }
 
 impl Infer for FakeInfer {
-    fn infer(&mut self, frame: &Frame, _want: Want) -> Result<PoseOutput> {
+    fn infer(&mut self, frame: &Frame, _want: RequestedMaps) -> Result<PoseOutput> {
         assert_ne!(Some(frame.id), self.panics_at, "fake fault");
         std::thread::sleep(self.cost);
         let joint = |x| {
@@ -137,7 +137,7 @@ impl Gate {
     /// Waits until the model starts a frame, and returns its id.
     #[track_caller]
     pub(super) fn asked(&self) -> u64 {
-        self.asked.recv_timeout(PATIENCE).unwrap()
+        self.asked.recv_timeout(WAIT_LIMIT).unwrap()
     }
 
     pub(super) fn answer(&self) {
@@ -152,11 +152,11 @@ struct GatedInfer {
 }
 
 impl Infer for GatedInfer {
-    fn infer(&mut self, frame: &Frame, want: Want) -> Result<PoseOutput> {
+    fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
         // Without a gate it returns at once.
         let _ = self.asked.send(frame.id);
         let _ = self.go.recv();
-        self.inner.infer(frame, want)
+        self.inner.infer(frame, requested)
     }
 }
 

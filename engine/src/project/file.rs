@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::skeleton::Skeleton;
 
 /// File name of the description.
-pub const PROJECT: &str = "project.toml";
+pub(super) const PROJECT: &str = "project.toml";
 
 /// Version of the format of all files of a project. A project of a newer version is not opened, so
 /// that nothing of it is lost.
-pub const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Contents of `project.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

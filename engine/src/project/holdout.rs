@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub const HOLDOUT: &str = "holdout.toml";
 
 /// Frames this close to a held-out segment of their clip are guarded, in seconds.
-pub const GUARD_SECS: f64 = 1.0;
+pub(super) const GUARD_SECS: f64 = 1.0;
 
 /// Number of clips from which on whole clips are held out.
 const WHOLE_CLIPS: usize = 3;

@@ -10,7 +10,7 @@ use super::reason::Suggestion;
 use super::suggest::{APART_SECS, Measured, Meter, choose};
 use crate::augment::Rng;
 use crate::error::{Error, Result};
-use crate::estimator::{Infer, Want};
+use crate::estimator::{Infer, RequestedMaps};
 use crate::output::PoseOutput;
 use crate::skeleton::Skeleton;
 use crate::source::scrub::Scrub;
@@ -139,12 +139,12 @@ fn examine(
                 continue;
             }
         };
-        let want = Want {
+        let requested = RequestedMaps {
             heatmaps: true,
-            ..Want::default()
+            ..RequestedMaps::default()
         };
         // Without poses nearby, so that the result depends on this frame alone.
-        let output = infer.inspect(&frame, &[], want)?;
+        let output = infer.inspect(&frame, &[], requested)?;
         let meter = meter.get_or_insert_with(|| Meter::new(output.skeleton));
         meter.push(&output);
         seen.push((i, people(&output, skeleton)?));

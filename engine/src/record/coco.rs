@@ -17,13 +17,13 @@ use serde::Serialize;
 use super::export::{
     ExportContext, Exporter, ExporterSpec, Output, is_stream, json, pixels, score, triples,
 };
-use crate::disk::{part_path, settle};
+use crate::disk::{commit, part_path};
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "coco",
-    help: "COCO results: a JSON list of keypoints with scores, one entry a person and frame",
+    help: "COCO results: a JSON list of keypoints with scores, one entry per person and frame",
     open: |path, _: &ExportContext| Ok(Box::new(CocoResults::create(path)?)),
 };
 
@@ -120,6 +120,6 @@ impl Exporter for CocoResults {
             return self.part.write(END);
         }
         self.part.sync()?;
-        settle(&self.part.path, &self.path)
+        commit(&self.part.path, &self.path)
     }
 }

@@ -9,7 +9,7 @@ use crate::output::PoseOutput;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "csv",
-    help: "a table with one row a frame, person and joint, for spreadsheets and R",
+    help: "a table with one row per frame, person and joint, for spreadsheets and R",
     open: |path, context: &ExportContext| {
         let mut output = Output::create(path)?;
         let has_files = context.frames_are_files;

@@ -31,11 +31,11 @@ const MAX_SIDES: (usize, usize) = (3840, 2160);
 /// Colour description of the frames as ITU-T H.273 code points, for the SPS and `colr`.
 pub(super) mod colour {
     /// BT.709 = sRGB primaries, which cameras deliver to a computer.
-    pub const PRIMARIES: u16 = 1;
+    pub(crate) const PRIMARIES: u16 = 1;
     /// IEC 61966-2-1 (sRGB).
-    pub const TRANSFER: u16 = 13;
+    pub(crate) const TRANSFER: u16 = 13;
     /// SMPTE 170M = BT.601: the matrix of openh264's RGB conversion.
-    pub const MATRIX: u16 = 6;
+    pub(crate) const MATRIX: u16 = 6;
 }
 
 /// One encoded frame.
@@ -62,7 +62,7 @@ pub(super) struct H264Encoder {
 impl H264Encoder {
     /// Creates an encoder for frames of size `source` at about `rate` frames per second. The error
     /// is a reason without a file name.
-    pub fn new(source: Size, rate: f64) -> Result<Self, String> {
+    pub(super) fn new(source: Size, rate: f64) -> Result<Self, String> {
         Self::check_size(source)?;
         let size = Self::even(source);
         let vui = VuiConfig::bt601()
@@ -101,7 +101,7 @@ impl H264Encoder {
     }
 
     /// Checks that frames of `source` can be encoded.
-    pub fn check_size(source: Size) -> Result<(), String> {
+    pub(super) fn check_size(source: Size) -> Result<(), String> {
         let size = Self::even(source);
         let (long, short) = (size.width.max(size.height), size.width.min(size.height));
         if short < MIN_SIDE || long > MAX_SIDES.0 || short > MAX_SIDES.1 {
@@ -116,7 +116,7 @@ impl H264Encoder {
 
     /// Returns the size of the encoded frames: odd sides grow by one, since 4:2:0 halves both
     /// sides.
-    pub fn even(size: Size) -> Size {
+    pub(super) fn even(size: Size) -> Size {
         Size::new(
             size.width.next_multiple_of(2),
             size.height.next_multiple_of(2),
@@ -124,18 +124,18 @@ impl H264Encoder {
     }
 
     /// Returns the sequence parameter set, without start code.
-    pub fn sps(&self) -> &[u8] {
+    pub(super) fn sps(&self) -> &[u8] {
         &self.sps
     }
 
     /// Returns the picture parameter set, without start code.
-    pub fn pps(&self) -> &[u8] {
+    pub(super) fn pps(&self) -> &[u8] {
         &self.pps
     }
 
     /// Encodes one frame of the encoder's size. `key` requests a key frame; scene changes become
     /// key frames without a request.
-    pub fn encode(
+    pub(super) fn encode(
         &mut self,
         rgba: &[u8],
         key: bool,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::disk::create_alone;
+use crate::disk::create_exclusive;
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
@@ -68,11 +68,11 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path) -> Result<Self> {
         let file = if path == Path::new(STDOUT) {
             stdout().map_err(Error::io("create", path))?
         } else {
-            create_alone(path)?
+            create_exclusive(path)?
         };
         Ok(Self {
             path: path.to_owned(),
@@ -80,14 +80,14 @@ impl Output {
         })
     }
 
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file
             .write_all(bytes)
             .map_err(Error::io("write", &self.path))
     }
 
     /// Waits until the bytes are on disk, if the target is on one.
-    pub fn sync(&mut self) -> Result<()> {
+    pub(super) fn sync(&mut self) -> Result<()> {
         if is_stream(&self.path) {
             return Ok(());
         }

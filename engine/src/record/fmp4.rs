@@ -19,7 +19,7 @@ use std::io::{Seek, SeekFrom, Write};
 use mp4_atom::{FourCC, FragmentInfo, Ftyp, Mfhd, Mfra, Mfro, Moof, Tfra, TrunEntry};
 
 use self::header::{encoded, header};
-use self::sound::{Lanes, Run};
+use self::sound::{AudioTracks, Run};
 use crate::geometry::Size;
 use crate::sound::{Sound, SoundEnd};
 
@@ -105,20 +105,20 @@ pub(super) struct FragmentWriter {
     end_tick: u64,
     n_written: u64,
     keys: Vec<FragmentInfo>,
-    lanes: Lanes,
+    audio: AudioTracks,
     has_failed: bool,
 }
 
 impl FragmentWriter {
     /// Writes the header. `nominal_ticks` is the duration of a recording's only frame, `begin_secs`
     /// the source time of the recording's first frame.
-    pub fn new(
+    pub(super) fn new(
         mut out: Box<dyn Sink>,
         track: Track,
         nominal_ticks: u32,
         (sound, begin_secs): (Sound, f64),
     ) -> Result<Self> {
-        let lanes = Lanes::new(sound, begin_secs);
+        let audio = AudioTracks::new(sound, begin_secs);
         let ftyp = Ftyp {
             major_brand: FourCC::new(b"iso6"),
             minor_version: 0,
@@ -128,7 +128,7 @@ impl FragmentWriter {
         };
         let mut bytes = encoded(&ftyp)?;
         let moov_offset = bytes.len() as u64;
-        let mut header = header(&track, 0, &lanes)?;
+        let mut header = header(&track, 0, &audio)?;
         // A duration of 0 would be wrong if the process is killed: its box stays `free` until then.
         if let Some(at) = header.windows(4).position(|w| w == b"mehd") {
             header[at..at + 4].copy_from_slice(b"free");
@@ -149,13 +149,13 @@ impl FragmentWriter {
             end_tick: 0,
             n_written: 0,
             keys: Vec::new(),
-            lanes,
+            audio,
             has_failed: false,
         })
     }
 
     /// Adds a sample; the previous one gets its duration and is added to the fragment.
-    pub fn push(&mut self, sample: Sample) -> Result<()> {
+    pub(super) fn push(&mut self, sample: Sample) -> Result<()> {
         if self.has_failed {
             return Err("an earlier write failed".to_owned());
         }
@@ -173,7 +173,7 @@ impl FragmentWriter {
 
     /// Writes the remaining samples, the key frame table and the duration. After a failed write it
     /// only cleans up, so that the file is valid up to there.
-    pub fn finish(&mut self, end: SoundEnd) -> Result<Totals> {
+    pub(super) fn finish(&mut self, end: SoundEnd) -> Result<Totals> {
         let rest = if self.has_failed {
             Ok(())
         } else {
@@ -189,8 +189,8 @@ impl FragmentWriter {
     }
 
     /// Returns the problems of the sound, one line per track.
-    pub fn sound_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.lanes.notes)
+    pub(super) fn sound_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.audio.notes)
     }
 
     fn write_rest(&mut self, end: SoundEnd) -> Result<()> {
@@ -199,14 +199,14 @@ impl FragmentWriter {
         }
         self.write_fragment()?;
         // Sound that continues after the last frame.
-        let limit = self.lanes.limit(end, self.end_tick);
+        let limit = self.audio.limit(end, self.end_tick);
         let mut until = self.end_tick;
-        while let Some(next) = self.lanes.next_tick().filter(|_| until < limit) {
+        while let Some(next) = self.audio.next_tick().filter(|_| until < limit) {
             until = next.max(until).saturating_add(FRAGMENT_TICKS).min(limit);
-            let runs = self.lanes.take_until(until);
+            let runs = self.audio.take_until(until);
             self.append_fragment(&runs)?;
         }
-        self.lanes.cut(limit);
+        self.audio.cut(limit);
         self.write_key_table()
     }
 
@@ -215,7 +215,7 @@ impl FragmentWriter {
         if self.has_failed {
             self.out.truncate(self.len).map_err(|e| e.to_string())?;
         }
-        let header = header(&self.track, self.end_tick, &self.lanes)?;
+        let header = header(&self.track, self.end_tick, &self.audio)?;
         self.out
             .seek(SeekFrom::Start(self.moov_offset))
             .and_then(|_| self.out.write_all(&header))
@@ -260,7 +260,7 @@ impl FragmentWriter {
         };
         let end_tick = self.fragment_tick + ticks;
         let mut runs = vec![pictures];
-        runs.extend(self.lanes.take_until(end_tick));
+        runs.extend(self.audio.take_until(end_tick));
         let moof_offset = self.len;
         self.append_fragment(&runs)?;
         if is_key {

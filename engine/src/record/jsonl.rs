@@ -14,7 +14,7 @@ use crate::pose::Pose;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "json",
-    help: "one JSON line a frame: all poses, smoothed and raw, with track ids",
+    help: "one JSON line per frame: all poses, smoothed and raw, with track ids",
     open: |path, _: &ExportContext| Ok(Box::new(JsonLines(Output::create(path)?))),
 };
 

@@ -23,7 +23,7 @@ use crate::words::counted;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "openpose",
-    help: "a folder of OpenPose files (version 1.3, 18 joints), one a frame",
+    help: "a folder of OpenPose files (version 1.3, 18 joints), one per frame",
     open: |path, context| Ok(Box::new(OpenPoseFolder::create(path, context)?)),
 };
 
@@ -81,7 +81,7 @@ impl Person {
 impl OpenPoseFolder {
     fn create(folder: &Path, context: &ExportContext) -> Result<Self> {
         if folder == Path::new(STDOUT) {
-            let reason = "OpenPose writes one file a frame: give a folder, not standard output";
+            let reason = "OpenPose writes one file per frame: give a folder, not standard output";
             return Err(Error::Invalid(reason.to_owned()));
         }
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

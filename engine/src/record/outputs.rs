@@ -112,7 +112,9 @@ impl Outputs {
             let outcome = exporter.push(output);
             outcome.map_err(|error| failed.push(error)).is_ok()
         });
-        failed.into_iter().for_each(|error| self.fail(error));
+        for error in failed {
+            self.fail(error);
+        }
     }
 
     /// Returns the failures since the previous call, one line each, with the file.
@@ -219,6 +221,7 @@ mod tests {
     use super::super::test_disk::Disk;
     use super::*;
     use crate::frame::Pixels;
+    use crate::test_wait::until;
 
     const SIZE: Size = Size::new(64, 48);
 
@@ -339,17 +342,18 @@ mod tests {
         for i in 0..40 {
             assert_eq!(recorder.offer(frame_at(i, 2.0 * i as f64)), Offered::Queued);
         }
-        let by = std::time::Instant::now();
-        let closing = std::thread::spawn(move || {
-            recorder
-                .finish(Closing {
-                    by: Some(by),
-                    ..Closing::default()
-                })
-                .unwrap()
+        // The disk continues once the deadline is set.
+        let deadline = recorder.deadline();
+        let opening = std::thread::spawn(move || {
+            until(|| deadline.get().is_some());
+            drop(open);
         });
-        drop(open);
-        let summary = closing.join().unwrap();
+        let closing = Closing {
+            by: Some(std::time::Instant::now()),
+            ..Closing::default()
+        };
+        let summary = recorder.finish(closing).unwrap();
+        opening.join().unwrap();
         assert_eq!(summary.frames + summary.dropped, 40);
         assert!(summary.dropped > 0, "{summary:?}");
     }

@@ -221,6 +221,12 @@ impl Recorder {
         }
     }
 
+    /// Returns the deadline, which [`Self::finish`] sets.
+    #[cfg(test)]
+    pub(super) fn deadline(&self) -> Arc<OnceLock<Instant>> {
+        Arc::clone(&self.by)
+    }
+
     /// Writes the queued frames and completes the file.
     ///
     /// # Errors

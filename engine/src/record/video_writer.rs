@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::encoder::H264Encoder;
 use super::fmp4::{FragmentWriter, Sample, Sink, TICKS_PER_SEC, Track};
-use crate::disk::create_alone;
+use crate::disk::create_exclusive;
 use crate::error::{Error, Result};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
@@ -71,7 +71,7 @@ impl VideoWriter {
         begin_secs: f64,
     ) -> Result<Self> {
         Self::with_sink(path, size, nominal_rate, (sound, begin_secs), |path| {
-            Ok(Box::new(create_alone(path)?))
+            Ok(Box::new(create_exclusive(path)?))
         })
     }
 

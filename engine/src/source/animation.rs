@@ -206,7 +206,7 @@ impl FrameSource for Animation {
             Ok(step) => Ok(step.map(|(frame, _)| frame)),
             Err(reason) => {
                 let (file, n) = (&self.reader.file, self.reader.n_read);
-                self.warning = Some(format!("{file}: damaged behind frame {n}: {reason}"));
+                self.warning = Some(format!("{file}: damaged after frame {n}: {reason}"));
                 Ok(None)
             }
         }
@@ -242,7 +242,7 @@ impl AnimationRandom {
                 }
                 Ok(None) => break,
                 Err(reason) => {
-                    warning = Some(format!("damaged behind frame {}: {reason}", times.len()));
+                    warning = Some(format!("damaged after frame {}: {reason}", times.len()));
                     break;
                 }
             }

@@ -5,7 +5,7 @@ use crate::pose::{Keypoint, Pose};
 
 /// An edge that would move by less than this fraction of the box's longer side stays: the crop is
 /// stable while the person is (decoded joints jitter by about one per cent).
-const REST: f64 = 0.03;
+const MIN_MOVEMENT: f64 = 0.03;
 /// Fraction of the distance that an edge moves outwards per frame: a joint must not leave the crop.
 const OUTWARD: f64 = 0.7;
 /// Fraction of the distance that an edge moves inwards per frame: a missed joint may reappear.
@@ -48,7 +48,7 @@ impl FollowBox {
         };
         let side = self.size();
         let edge = |outward: f64| {
-            if outward.abs() < REST * side {
+            if outward.abs() < MIN_MOVEMENT * side {
                 0.0
             } else if outward > 0.0 {
                 (OUTWARD * outward).min(MAX_GROWTH * side)

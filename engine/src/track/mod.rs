@@ -2,20 +2,20 @@
 //!
 //! A [`Tracker`] returns the regions of the next frame that the network should process. It receives
 //! the poses found there, and returns them with a track id ([`crate::pose::Pose::track_id`]) and
-//! temporally smoothed joints. [`SingleTracker`] follows one person in a crop; [`SeveralTracker`]
+//! temporally smoothed joints. [`SingleTracker`] follows one person in a crop; [`MultiTracker`]
 //! tells apart the people that a bottom-up network finds in the whole frame.
 
 mod assign;
 mod follow;
 mod identity;
-mod moving;
+mod motion;
+mod multi;
 mod one_euro;
-mod several;
 mod single;
 
 pub use assign::assign;
+pub use multi::{MultiOptions, MultiTracker};
 pub use one_euro::{MAX_GAP_SECS, OneEuro, Smoother};
-pub use several::{SeveralOptions, SeveralTracker};
 pub use single::{SingleOptions, SingleTracker};
 
 use crate::geometry::{Roi, Size};

@@ -265,11 +265,11 @@ impl Folder {
             }
             // Some network drives do not support locks.
             Err(TryLockError::Error(error)) => {
-                tracing::warn!("{} is not guarded: {error}", path.display());
+                tracing::warn!("{} cannot be locked: {error}", path.display());
             }
         }
         // Remove temporary files of a killed process.
-        disk::sweep(path, &FILES)?;
+        disk::remove_leftovers(path, &FILES)?;
         Ok(Self {
             path: path.to_owned(),
             _lock: lock,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{LossConfig, LossSpec, loss};
 use super::optim::OptimConfig;
-use super::orientation::settle_open;
+use super::orientation::resolve_open;
 use super::paths;
 use super::schedule::Schedule;
 use crate::augment::Augment;
@@ -23,7 +23,7 @@ use crate::words::counted;
 /// Source of the initial weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Start {
+pub enum InitialWeights {
     /// The weights bundled with the program.
     Bundled,
     /// Backbone from the bundled weights of the related model, random initialisation of the rest.
@@ -101,7 +101,7 @@ impl DataConfig {
         let images = self.folder();
         let mut dataset = self.spec()?.load(&self.request(&images, split))?;
         dataset.require_pictures(&images)?;
-        if let Some(note) = settle_open(&mut dataset)? {
+        if let Some(note) = resolve_open(&mut dataset)? {
             tracing::warn!("{}: {note}", self.annotations.display());
             dataset.notes.push(note);
         }
@@ -137,14 +137,14 @@ impl DataConfig {
 
 /// New location of labels and images that were moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct RelocatedData {
     /// Labels: a file or a folder.
     pub annotations: PathBuf,
     /// Folder of the images; searched next to the labels if not given.
     pub images: Option<PathBuf>,
 }
 
-impl Moved {
+impl RelocatedData {
     /// Replaces the paths of `data`.
     fn apply(&self, data: &mut DataConfig) -> Result<()> {
         data.annotations.clone_from(&self.annotations);
@@ -169,7 +169,7 @@ pub struct TrainConfig {
     /// model's stride unit: 32, MCA 64, ssa-vgg-6 8.
     pub input_size: Option<[usize; 2]>,
     /// Source of the initial weights.
-    pub init: Start,
+    pub init: InitialWeights,
     /// Part of the network whose weights are frozen.
     pub freeze: Freeze,
     /// Whether batch norms keep their running statistics.
@@ -270,17 +270,19 @@ impl TrainConfig {
             ("prefetch", self.prefetch as u64, 1024),
         ] {
             if !(1..=most).contains(&value) {
-                return fault(&format!("{name} is {value}; it lies in 1 to {most}"));
+                return fault(&format!("{name} is {value}; it must lie in 1 to {most}"));
             }
         }
         if !(0.0..=1.0).contains(&self.backbone_rate) {
-            return fault("backbone_rate lies in 0 to 1");
+            return fault("backbone_rate must lie in 0 to 1");
         }
         if !(0.0..1.0).contains(&self.empty_share) {
-            return fault("empty_share lies in 0 to below 1");
+            return fault("empty_share must be at least 0 and below 1");
         }
         if !(0.0..1.0).contains(&self.average) || !(0.0..=1.0).contains(&self.narrow_share) {
-            return fault("average lies in 0 to below 1, narrow_share in 0 to 1");
+            return fault(
+                "average must be at least 0 and below 1, narrow_share must lie in 0 to 1",
+            );
         }
         Ok(())
     }
@@ -293,7 +295,7 @@ impl TrainConfig {
         {
             return fault(&format!("the sides of input_size are multiples of {unit}"));
         }
-        if self.init == Start::Bundled && spec.bundled.is_none() {
+        if self.init == InitialWeights::Bundled && spec.bundled.is_none() {
             let other = spec.begins_with.map_or("", |_| ", backbone");
             return fault(&format!(
                 "{} has no bundled weights: init is scratch{other} or a file",
@@ -304,7 +306,7 @@ impl TrainConfig {
             // Its statistics would be the batch's in training and the old ones in inference.
             return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
         }
-        if self.freeze == Freeze::Backbone && self.init == Start::Scratch {
+        if self.freeze == Freeze::Backbone && self.init == InitialWeights::Scratch {
             return fault(
                 "a frozen backbone with random weights would learn nothing: freeze = \"none\"",
             );
@@ -334,8 +336,8 @@ impl TrainConfig {
 
     fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let first = match &mut self.init {
-            Start::File(path) => Some(path),
-            Start::Bundled | Start::Backbone | Start::Scratch => None,
+            InitialWeights::File(path) => Some(path),
+            InitialWeights::Bundled | InitialWeights::Backbone | InitialWeights::Scratch => None,
         };
         let sets = self.data.iter_mut().chain(&mut self.validation);
         first
@@ -396,16 +398,16 @@ impl TrainConfig {
 
 /// Options that may change when a run is resumed.
 #[derive(Debug, Clone, Default)]
-pub struct Changes {
+pub struct ResumeOptions {
     /// Total number of epochs.
     pub epochs: Option<u64>,
     /// New locations of all training sets in order; empty if they were not moved.
-    pub data: Vec<Moved>,
+    pub data: Vec<RelocatedData>,
     /// New location of the validation set.
-    pub validation: Option<Moved>,
+    pub validation: Option<RelocatedData>,
 }
 
-impl Changes {
+impl ResumeOptions {
     pub(super) fn apply(&self, config: &mut TrainConfig) -> Result<()> {
         config.epochs = self.epochs.unwrap_or(config.epochs);
         let fault = |reason: &str| Err(Error::Invalid(format!("this training {reason}")));
@@ -424,7 +426,7 @@ impl Changes {
         match (&self.validation, &mut config.validation) {
             (None, _) => {}
             (Some(moved), Some(data)) => moved.apply(data)?,
-            (Some(_), None) => return fault("measures on nothing"),
+            (Some(_), None) => return fault("has no validation set"),
         }
         let sets = config.data.iter().chain(&config.validation);
         match sets.map(|d| &d.annotations).find(|path| !path.exists()) {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 
 use super::config::{DataConfig, TrainConfig};
-use super::orientation::settle_open;
+use super::orientation::resolve_open;
 use crate::concurrency::StopFlag;
 use crate::dataset::loader::People;
 use crate::dataset::{Dataset, Finding, Fingerprint, LeftOut, Severity, Split, check};
@@ -18,13 +18,13 @@ use crate::skeleton::Skeleton;
 
 /// Options that a report depends on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Subject {
+pub struct CheckInputs {
     model: String,
     learn: Vec<DataConfig>,
     held_out: Option<DataConfig>,
 }
 
-impl Subject {
+impl CheckInputs {
     /// Returns the part of `config` to check; `None` without data.
     pub fn of(config: &TrainConfig) -> Option<Self> {
         Some(Self {
@@ -32,7 +32,7 @@ impl Subject {
             learn: config.data.clone(),
             held_out: config.validation.clone(),
         })
-        .filter(|subject| !subject.learn.is_empty())
+        .filter(|inputs| !inputs.learn.is_empty())
     }
 }
 
@@ -87,7 +87,7 @@ impl SetReport {
 pub struct Report {
     /// Options that were checked.
     #[serde(skip)]
-    pub subject: Subject,
+    pub inputs: CheckInputs,
     /// The first training set.
     pub learn: SetReport,
     /// The other training sets.
@@ -162,11 +162,11 @@ pub struct Looked {
 ///
 /// # Errors
 /// When the model has no card. Problems of the data are part of the report.
-pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<Report> {
-    let skeleton = model(&subject.model)?.card()?.skeleton()?;
+pub fn check_data(inputs: CheckInputs, looked: &Looked, stop: &StopFlag) -> Result<Report> {
+    let skeleton = model(&inputs.model)?.card()?.skeleton()?;
     let mut pictures = Pictures::new();
     let mut learned = Vec::new();
-    for data in &subject.learn {
+    for data in &inputs.learn {
         let (mut set, theirs) = examine((data, Split::Learn), skeleton, looked, stop);
         for (path, other) in shared(&theirs, &pictures) {
             let text = format!(
@@ -185,11 +185,11 @@ pub fn check_data(subject: Subject, looked: &Looked, stop: &StopFlag) -> Result<
     let mut report = Report {
         learn: learned.next().unwrap_or_default(),
         more: learned.collect(),
-        subject,
+        inputs,
         held_out: None,
         shared: 0,
     };
-    if let Some(data) = &report.subject.held_out {
+    if let Some(data) = &report.inputs.held_out {
         let (mut held_out, theirs) = examine((data, Split::HeldOut), skeleton, looked, stop);
         let shared = shared(&theirs, &pictures);
         report.shared = shared.len();
@@ -282,7 +282,7 @@ fn read(data: &DataConfig, split: Split, report: &mut SetReport) -> Result<Datas
     }
     let findings = &mut report.findings;
     let mut dataset = spec.examine(&data.request(&images, split), findings)?;
-    let note = settle_open(&mut dataset)?;
+    let note = resolve_open(&mut dataset)?;
     findings.extend(note.map(|text| Finding::of_file(Severity::Warning, &data.annotations, text)));
     Ok(dataset)
 }
@@ -305,7 +305,7 @@ mod tests {
         let data = DataConfig::new("people.json".into(), None);
         let missing = |name: &str| Finding::of_file(Severity::Error, Path::new(name), "missing");
         let report = |findings| Report {
-            subject: Subject {
+            inputs: CheckInputs {
                 model: "sfm".to_owned(),
                 learn: vec![data.clone()],
                 held_out: None,

@@ -5,17 +5,17 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 
 use super::checkpoint::EpochRecord;
-use super::seen::SeenPose;
+use super::held_out::HeldOutPose;
 
 /// Reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum StopReason {
     /// All epochs are finished.
     Finished,
     /// The epoch limit of this call is reached.
     EpochLimit,
     /// A stop was requested.
-    Asked,
+    Requested,
     /// The loss or a gradient became NaN or infinite.
     Diverged,
 }
@@ -80,11 +80,11 @@ pub enum Event {
     Epoch(EpochRecord),
     /// Predictions of these weights for a few held-out people; sent before the epoch's
     /// [`Self::Epoch`].
-    Seen {
+    HeldOut {
         /// Number of finished epochs.
         epoch: u64,
         /// Labels and predictions, always of the same people.
-        people: Vec<SeenPose>,
+        people: Vec<HeldOutPose>,
     },
     /// The checkpoint folder is up to date.
     Saved {
@@ -92,15 +92,15 @@ pub enum Event {
         is_best: bool,
     },
     /// Training has ended.
-    Stopped(Reason),
+    Stopped(StopReason),
 }
 
 /// Time to wait for room in the channel for an event that must not be lost.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends an important event; a reader that is gone or blocked does not stop the training.
 pub(super) fn tell(events: &Sender<Event>, event: Event) {
-    if let Err(lost) = events.send_timeout(event, PATIENCE) {
+    if let Err(lost) = events.send_timeout(event, SEND_TIMEOUT) {
         tracing::debug!(event = ?lost.into_inner(), "a training event has no reader");
     }
 }

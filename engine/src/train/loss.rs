@@ -1,8 +1,8 @@
 //! Losses: the difference between a network's outputs and their targets.
 //!
 //! A [`LossSpec`] is an entry of [`LOSSES`] and computes the loss of one output against its
-//! [`Wanted`] values; [`total`] adds up all outputs of a forward pass and the zero-mean penalty on
-//! signed attention maps. Sums are divided by the counts of the *whole* batch ([`Totals`]), so that
+//! [`LossTarget`] values; [`total`] adds up all outputs of a forward pass and the zero-mean penalty on
+//! signed attention maps. Sums are divided by the counts of the *whole* batch ([`BatchCounts`]), so that
 //! a batch processed in parts has the same loss and gradient as in one piece.
 
 use candle_core::{DType, Result, Tensor};
@@ -15,7 +15,7 @@ use crate::output::AttentionKind;
 
 /// Counts over a whole batch, regardless of its split into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Totals {
+pub struct BatchCounts {
     /// Number of inputs.
     pub inputs: usize,
     /// Number of maps, or values, with a weight above 0.
@@ -24,14 +24,14 @@ pub struct Totals {
 
 /// Targets of one output.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct LossTarget {
     /// Target values, `[N, C, h, w]`.
     pub values: Tensor,
     /// Weights of the errors, `[N, C, 1, 1]` or `[N, C, h, w]`.
     pub weights: Tensor,
 }
 
-impl Totals {
+impl BatchCounts {
     /// Counts the `weights` of `inputs` inputs.
     pub fn of(weights: &[f32], inputs: usize) -> Self {
         Self {
@@ -49,7 +49,7 @@ pub struct LossSpec {
     /// Description for `--help`, one line.
     pub help: &'static str,
     /// Computes the loss of one output `[N, C, h, w]`, a scalar.
-    pub of: fn(&Tensor, &Wanted, Totals) -> Result<Tensor>,
+    pub of: fn(&Tensor, &LossTarget, BatchCounts) -> Result<Tensor>,
 }
 
 /// Every loss.
@@ -62,7 +62,7 @@ pub const LOSSES: &[LossSpec] = &[
     LossSpec {
         name: "joint-mse",
         help: "mean over joints of half the squared error, unlabelled ones without: TransPose",
-        of: |y, batch, totals| joint_mse(y, batch, totals)? * 0.5,
+        of: |y, batch, counts| joint_mse(y, batch, counts)? * 0.5,
     },
     LossSpec {
         name: "mse",
@@ -134,17 +134,17 @@ pub fn total(
     spec: &LossSpec,
     out: &RawOutput,
     (batch, outputs): (&BatchTensors, &[&str]),
-    totals: Totals,
+    counts: BatchCounts,
 ) -> Result<Tensor> {
     let mut judged = Vec::new();
     let mut sum = Tensor::zeros((), DType::F32, batch.targets.device())?;
     let mut first = 0;
     for output in outputs {
         let Some(deployed) = out.get(output) else {
-            candle_core::bail!("the network gave no {output}");
+            candle_core::bail!("the network did not produce the output {output}");
         };
         let n = deployed.dim(1)?;
-        let wanted = Wanted {
+        let target = LossTarget {
             values: batch.targets.narrow(1, first, n)?,
             weights: batch.weights.narrow(1, first, n)?,
         };
@@ -154,7 +154,7 @@ pub fn total(
             let is_it = name.split('.').next() == Some(output);
             if is_it && !judged.contains(&y.id()) {
                 judged.push(y.id());
-                sum = (sum + (spec.of)(y, &wanted, totals)?)?;
+                sum = (sum + (spec.of)(y, &target, counts)?)?;
             }
         }
     }
@@ -162,7 +162,7 @@ pub fn total(
     if config.zero_mean > 0.0 {
         for map in &out.maps {
             if map.kind == AttentionKind::Signed {
-                loss = (loss + (zero_mean(&map.tensor, totals)? * config.zero_mean)?)?;
+                loss = (loss + (zero_mean(&map.tensor, counts)? * config.zero_mean)?)?;
             }
         }
     }
@@ -170,43 +170,43 @@ pub fn total(
 }
 
 /// Returns the mean over inputs of the squared mean of a map.
-fn zero_mean(map: &Tensor, totals: Totals) -> Result<Tensor> {
+fn zero_mean(map: &Tensor, counts: BatchCounts) -> Result<Tensor> {
     let mean = map.flatten_from(1)?.mean(1)?;
-    mean.sqr()?.sum_all()? / totals.inputs.max(1) as f64
+    mean.sqr()?.sum_all()? / counts.inputs.max(1) as f64
 }
 
 /// Returns the weighted squared errors `[N, C, h, w]` and the number of pixels of a map. Errors of
 /// unknown labels are 0.
-fn squared_errors(y: &Tensor, wanted: &Wanted) -> Result<(Tensor, usize)> {
+fn squared_errors(y: &Tensor, target: &LossTarget) -> Result<(Tensor, usize)> {
     let (.., h, w) = y.dims4()?;
-    let errors = y.sub(&wanted.values)?.broadcast_mul(&wanted.weights)?;
+    let errors = y.sub(&target.values)?.broadcast_mul(&target.weights)?;
     Ok((errors.sqr()?, h * w))
 }
 
-fn weighted_mse(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
-    let (errors, pixels) = squared_errors(y, wanted)?;
-    let sum = errors.mul(&wanted.values.affine(5.0, 1.0)?)?.sum_all()?;
+fn weighted_mse(y: &Tensor, target: &LossTarget, counts: BatchCounts) -> Result<Tensor> {
+    let (errors, pixels) = squared_errors(y, target)?;
+    let sum = errors.mul(&target.values.affine(5.0, 1.0)?)?.sum_all()?;
     // A weight applies to a whole map or to one of its pixels.
-    let (.., h, w) = wanted.weights.dims4()?;
-    sum / (totals.labelled.max(1) * pixels / (h * w)) as f64
+    let (.., h, w) = target.weights.dims4()?;
+    sum / (counts.labelled.max(1) * pixels / (h * w)) as f64
 }
 
-fn joint_mse(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
-    let (errors, pixels) = squared_errors(y, wanted)?;
-    errors.sum_all()? / (totals.inputs.max(1) * y.dim(1)? * pixels) as f64
+fn joint_mse(y: &Tensor, target: &LossTarget, counts: BatchCounts) -> Result<Tensor> {
+    let (errors, pixels) = squared_errors(y, target)?;
+    errors.sum_all()? / (counts.inputs.max(1) * y.dim(1)? * pixels) as f64
 }
 
 /// SSA eq. 11 and 12: no mean over pixels.
-fn sum(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
-    let (errors, _) = squared_errors(y, wanted)?;
-    errors.sum_all()? / totals.inputs.max(1) as f64
+fn sum(y: &Tensor, target: &LossTarget, counts: BatchCounts) -> Result<Tensor> {
+    let (errors, _) = squared_errors(y, target)?;
+    errors.sum_all()? / counts.inputs.max(1) as f64
 }
 
 /// Number of joints that count per person (CPN, <https://arxiv.org/abs/1711.07319>).
 const HARD: usize = 8;
 
-fn hard_joints(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
-    let (errors, _) = squared_errors(y, wanted)?;
+fn hard_joints(y: &Tensor, target: &LossTarget, counts: BatchCounts) -> Result<Tensor> {
+    let (errors, _) = squared_errors(y, target)?;
     let of_joints = (errors.flatten_from(2)?.mean(2)? * 0.5)?;
     let (n, j) = of_joints.dims2()?;
     let values: Vec<Vec<f32>> = of_joints.detach().to_vec2()?;
@@ -219,7 +219,7 @@ fn hard_joints(y: &Tensor, wanted: &Wanted, totals: Totals) -> Result<Tensor> {
         }
     }
     let chosen = Tensor::from_vec(chosen, (n, j), y.device())?;
-    of_joints.mul(&chosen)?.sum_all()? / (totals.inputs.max(1) * HARD.min(j)) as f64
+    of_joints.mul(&chosen)?.sum_all()? / (counts.inputs.max(1) * HARD.min(j)) as f64
 }
 
 #[cfg(test)]
@@ -238,18 +238,18 @@ mod tests {
     }
 
     /// Returns a prediction and targets with every third joint unlabelled.
-    fn case(seed: u64) -> (Vec<f32>, Wanted, Totals) {
+    fn case(seed: u64) -> (Vec<f32>, LossTarget, BatchCounts) {
         let (n, j, h, w) = DIMS;
         let weights: Vec<f32> = (0..n * j)
             .map(|i| f32::from(u8::from(i % 3 != 1)))
             .collect();
-        let totals = Totals::of(&weights, n);
+        let counts = BatchCounts::of(&weights, n);
         let t = random(&[seed, 1], n * j * h * w, 0.0, 1.0);
-        let wanted = Wanted {
+        let target = LossTarget {
             values: Tensor::from_vec(t, DIMS, &Device::Cpu).unwrap(),
             weights: Tensor::from_vec(weights, (n, j, 1, 1), &Device::Cpu).unwrap(),
         };
-        (random(&[seed], n * j * h * w, -1.0, 1.0), wanted, totals)
+        (random(&[seed], n * j * h * w, -1.0, 1.0), target, counts)
     }
 
     fn tensor(y: &[f32]) -> Tensor {
@@ -260,14 +260,14 @@ mod tests {
     /// has an influence.
     #[test]
     fn gradients_equal_differences() {
-        let (y, wanted, totals) = case(1);
+        let (y, target, counts) = case(1);
         for spec in LOSSES {
             let value = |y: &[f32]| -> f64 {
-                let loss = (spec.of)(&tensor(y), &wanted, totals).unwrap();
+                let loss = (spec.of)(&tensor(y), &target, counts).unwrap();
                 f64::from(loss.to_scalar::<f32>().unwrap())
             };
             let var = Var::from_tensor(&tensor(&y)).unwrap();
-            let loss = (spec.of)(&var, &wanted, totals).unwrap();
+            let loss = (spec.of)(&var, &target, counts).unwrap();
             let grads = loss.backward().unwrap();
             let grad = grads.get(&var).unwrap().flatten_all().unwrap();
             let grad: Vec<f32> = grad.to_vec1().unwrap();
@@ -294,9 +294,9 @@ mod tests {
     /// Fails when a formula differs from the published one (computed again here, in f64).
     #[test]
     fn values_equal_their_definitions() {
-        let (y, wanted, totals) = case(2);
+        let (y, target, counts) = case(2);
         let (n, j, h, w) = DIMS;
-        let t: Vec<f32> = wanted.values.flatten_all().unwrap().to_vec1().unwrap();
+        let t: Vec<f32> = target.values.flatten_all().unwrap().to_vec1().unwrap();
         let (mut weighted, mut plain) = (0.0, 0.0);
         let mut of_joints = vec![0.0; n * j];
         for i in 0..y.len() {
@@ -319,13 +319,13 @@ mod tests {
         let all = (n * j * h * w) as f64;
         let values = [
             ("sum", plain / n as f64),
-            ("weighted-mse", weighted / (totals.labelled * h * w) as f64),
+            ("weighted-mse", weighted / (counts.labelled * h * w) as f64),
             ("joint-mse", 0.5 * plain / all),
             ("mse", plain / all),
             ("ohkm", hard / (n * HARD) as f64),
         ];
         for (name, value) in values {
-            let found = (loss(name).unwrap().of)(&tensor(&y), &wanted, totals).unwrap();
+            let found = (loss(name).unwrap().of)(&tensor(&y), &target, counts).unwrap();
             let found = f64::from(found.to_scalar::<f32>().unwrap());
             assert!(
                 (found - value).abs() < 1e-6 * value.max(1.0),
@@ -338,18 +338,18 @@ mod tests {
     /// Fails when per-pixel weights give another loss than one equal weight per map.
     #[test]
     fn pixel_weights_equal_map_weights() {
-        let (y, wanted, totals) = case(5);
-        let weights = wanted.weights.broadcast_as(DIMS).unwrap();
+        let (y, target, counts) = case(5);
+        let weights = target.weights.broadcast_as(DIMS).unwrap();
         let each: Vec<f32> = weights.flatten_all().unwrap().to_vec1().unwrap();
-        let of_pixels = Totals::of(&each, totals.inputs);
-        let values = wanted.values.clone();
-        let fine = Wanted { values, weights };
+        let of_pixels = BatchCounts::of(&each, counts.inputs);
+        let values = target.values.clone();
+        let fine = LossTarget { values, weights };
         for spec in LOSSES {
-            let value = |wanted, totals| {
-                let loss = (spec.of)(&tensor(&y), wanted, totals).unwrap();
+            let value = |target, counts| {
+                let loss = (spec.of)(&tensor(&y), target, counts).unwrap();
                 loss.to_scalar::<f32>().unwrap()
             };
-            let (a, b) = (value(&wanted, totals), value(&fine, of_pixels));
+            let (a, b) = (value(&target, counts), value(&fine, of_pixels));
             assert!((a - b).abs() <= 1e-6 * a.abs(), "{}: {a}, {b}", spec.name);
         }
     }
@@ -358,7 +358,7 @@ mod tests {
     /// counted twice, or the penalty is not the mean of squared means.
     #[test]
     fn the_total_adds_up_and_can_be_split() {
-        let (y, wanted, totals) = case(3);
+        let (y, target, counts) = case(3);
         let first = tensor(&y);
         let second = (&first * 0.5).unwrap();
         let n = DIMS.0;
@@ -394,8 +394,8 @@ mod tests {
         };
         let narrowed = |from, len| BatchTensors {
             input: Tensor::zeros((len, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
-            targets: wanted.values.narrow(0, from, len).unwrap(),
-            weights: wanted.weights.narrow(0, from, len).unwrap(),
+            targets: target.values.narrow(0, from, len).unwrap(),
+            weights: target.weights.narrow(0, from, len).unwrap(),
         };
         let config = LossConfig {
             scale: 3.0,
@@ -406,13 +406,13 @@ mod tests {
             let value = |from, len| {
                 let part = narrowed(from, len);
                 let part = (&part, &["heatmaps"][..]);
-                let loss = total(&config, spec, &out(from, len), part, totals).unwrap();
+                let loss = total(&config, spec, &out(from, len), part, counts).unwrap();
                 loss.to_scalar::<f32>().unwrap()
             };
             let whole = value(0, n);
             assert!((whole - value(0, 1) - value(1, n - 1)).abs() < 1e-5 * whole);
             let one = |y: &Tensor| {
-                let loss = (spec.of)(y, &wanted, totals).unwrap();
+                let loss = (spec.of)(y, &target, counts).unwrap();
                 loss.to_scalar::<f32>().unwrap()
             };
             let means: Vec<f32> = m
@@ -432,7 +432,7 @@ mod tests {
     /// supervised, or an output with targets may be missing.
     #[test]
     fn every_output_has_its_own_targets() {
-        let (y, wanted, totals) = case(4);
+        let (y, target, counts) = case(4);
         let all = tensor(&y);
         let part = |first, n| all.narrow(1, first, n).unwrap();
         let config = LossConfig {
@@ -443,8 +443,8 @@ mod tests {
         let spec = loss("sum").unwrap();
         let batch = BatchTensors {
             input: Tensor::zeros((DIMS.0, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
-            targets: wanted.values.clone(),
-            weights: wanted.weights.clone(),
+            targets: target.values.clone(),
+            weights: target.weights.clone(),
         };
         let outputs = ["heatmaps", "paf", "offsets"];
         let mut out = RawOutput {
@@ -456,11 +456,11 @@ mod tests {
             ..RawOutput::default()
         };
         let value = |out: &RawOutput| {
-            let loss = total(&config, spec, out, (&batch, &outputs), totals);
+            let loss = total(&config, spec, out, (&batch, &outputs), counts);
             loss.map(|loss| loss.to_scalar::<f32>().unwrap())
         };
         let once = value(&out).unwrap();
-        let direct = (spec.of)(&all, &wanted, totals).unwrap();
+        let direct = (spec.of)(&all, &target, counts).unwrap();
         let direct = direct.to_scalar::<f32>().unwrap();
         assert!((once - direct).abs() < 1e-5 * direct);
         for (name, first, n) in [("heatmaps", 0, 4), ("paf", 4, 3), ("offsets", 7, 3)] {

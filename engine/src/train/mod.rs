@@ -6,11 +6,12 @@
 //! every epoch the weights are evaluated on the live inference path and the [`checkpoint`] folder
 //! is updated. A run that is stopped or killed resumes from it, on the CPU bit for bit.
 
+mod baseline;
 pub mod checkpoint;
 pub mod config;
 pub mod data_check;
 mod event;
-mod in_use;
+mod held_out;
 pub mod loss;
 pub mod optim;
 pub mod orientation;
@@ -20,16 +21,15 @@ mod preview;
 pub mod recipe;
 pub mod runs;
 pub mod schedule;
-mod seen;
 mod setup;
 mod step;
 mod trainer;
 mod validate;
 
+pub use baseline::BaselineResults;
 pub use checkpoint::EpochRecord;
-pub use config::{Changes, DataConfig, Freeze, Moved, Start, TrainConfig};
-pub use event::{Event, Reason, Started};
-pub use in_use::InUse;
-pub use preview::{Preview, look, preview};
-pub use seen::SeenPose;
+pub use config::{DataConfig, Freeze, InitialWeights, RelocatedData, ResumeOptions, TrainConfig};
+pub use event::{Event, Started, StopReason};
+pub use held_out::HeldOutPose;
+pub use preview::{Preview, predict_held_out, preview};
 pub use trainer::{Hardware, Trainer};

@@ -112,7 +112,7 @@ impl OptimConfig {
         match faults.iter().find(|(.., fine)| !fine) {
             None => Ok(()),
             Some((name, value, _)) => Err(crate::Error::Invalid(format!(
-                "optimizer: {name} = {value} has no meaning"
+                "optimizer: {name} = {value} is invalid"
             ))),
         }
     }
@@ -149,7 +149,7 @@ impl Optimizer {
     }
 
     /// Returns the state by `slot.name`.
-    pub fn memory(&self) -> &ByName {
+    pub fn moments(&self) -> &ByName {
         &self.memory
     }
 
@@ -332,7 +332,7 @@ mod tests {
             let mut restored = Optimizer::restored(
                 config(algorithm),
                 optimizer.steps(),
-                optimizer.memory().clone(),
+                optimizer.moments().clone(),
             );
             step(&mut optimizer, &vars, &GRADS[1]);
             step(&mut restored, &copy, &GRADS[1]);

@@ -3,7 +3,7 @@
 use crate::dataset::orientation::{better_fit, open_note, set, turned_text};
 use crate::dataset::{Annotation, Dataset, Orientation, Sample, picture, renamed};
 use crate::error::Result;
-use crate::estimator::{Network, NetworkOptions, Want};
+use crate::estimator::{Network, NetworkOptions, RequestedMaps};
 use crate::eval::oks::oks;
 use crate::geometry::{Point, Roi};
 use crate::model::MODELS;
@@ -16,7 +16,7 @@ use crate::words::counted;
 ///
 /// # Errors
 /// When the network fails.
-pub fn settle_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Option<Orientation>> {
+pub fn resolve_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Option<Orientation>> {
     let skeleton = network.skeleton();
     let Some(map) = dataset.skeleton.map_to(&skeleton.name) else {
         return Ok(None);
@@ -45,8 +45,13 @@ pub fn settle_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Opt
         if label.joints.iter().all(|j| j.labelled().is_none()) {
             return Ok(None);
         }
-        let look = network.look(&frame, &roi, Want::default(), &mut Timings::default())?;
-        let similarity = look.people.iter().map(|found| {
+        let result = network.infer_region(
+            &frame,
+            &roi,
+            RequestedMaps::default(),
+            &mut Timings::default(),
+        )?;
+        let similarity = result.people.iter().map(|found| {
             let points: Vec<Point> = found.joints.iter().map(|k| k.point()).collect();
             oks(&points, &label, &sigmas)
         });
@@ -62,19 +67,22 @@ pub fn settle_by_fit(dataset: &mut Dataset, network: &mut Network) -> Result<Opt
 ///
 /// # Errors
 /// When the network cannot be loaded or fails.
-pub(super) fn settle_open(dataset: &mut Dataset) -> Result<Option<String>> {
+pub(super) fn resolve_open(dataset: &mut Dataset) -> Result<Option<String>> {
     let n = dataset.open.len();
     if n == 0 {
         return Ok(None);
     }
     let mut network = Network::load(&NetworkOptions::bundled(&MODELS[0]))?;
-    let settled = settle_by_fit(dataset, &mut network)?;
-    let note = settled.map_or_else(|| open_note(n), |orientation| settled_note(n, orientation));
+    let resolved = resolve_by_fit(dataset, &mut network)?;
+    let note = resolved.map_or_else(
+        || open_note(n),
+        |orientation| resolution_note(n, orientation),
+    );
     Ok(Some(note))
 }
 
-/// Returns the remark on a decision of [`settle_by_fit`] about `n` images.
-pub fn settled_note(n: usize, orientation: Orientation) -> String {
+/// Returns the remark on a decision of [`resolve_by_fit`] about `n` images.
+pub fn resolution_note(n: usize, orientation: Orientation) -> String {
     let how = match orientation {
         Orientation::Exif => turned_text(n),
         Orientation::Auto | Orientation::Stored => "read as stored",

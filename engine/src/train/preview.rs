@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::config::{Start, TrainConfig};
-use super::seen::SeenPose;
+use super::config::{InitialWeights, TrainConfig};
+use super::held_out::HeldOutPose;
 use super::setup::{self, card_of};
 use super::trainer::Hardware;
 use super::validate::Validation;
@@ -67,20 +67,20 @@ pub fn preview(
 ///
 /// # Errors
 /// When labels, images or weights cannot be read or do not match, or the device fails.
-pub fn look(
+pub fn predict_held_out(
     config: &TrainConfig,
     weights: Option<&Path>,
     hardware: Hardware,
-) -> Result<Vec<SeenPose>> {
+) -> Result<Vec<HeldOutPose>> {
     let Some(held_out) = &config.validation else {
         return Ok(Vec::new());
     };
     let spec = model(&config.model)?;
     let weights = match (weights, &config.init) {
         (Some(path), _) => Weights::read(path)?,
-        (None, Start::File(path)) => Weights::read(path)?,
-        (None, Start::Bundled) => Weights::bundled(spec)?,
-        (None, Start::Backbone | Start::Scratch) => return Ok(Vec::new()),
+        (None, InitialWeights::File(path)) => Weights::read(path)?,
+        (None, InitialWeights::Bundled) => Weights::bundled(spec)?,
+        (None, InitialWeights::Backbone | InitialWeights::Scratch) => return Ok(Vec::new()),
     };
     let card = card_of(spec, config)?;
     let options = NetworkOptions {
@@ -89,5 +89,5 @@ pub fn look(
         ..NetworkOptions::bundled(spec)
     };
     let held_out = held_out.load(Split::HeldOut)?;
-    Validation::new(held_out, spec, card.skeleton()?)?.look(&options, &card, &weights)
+    Validation::new(held_out, spec, card.skeleton()?)?.predict(&options, &card, &weights)
 }

@@ -1,6 +1,6 @@
 //! Recipes: complete training configurations, as published, and our own for fine-tuning.
 
-use super::config::{Freeze, Start, TrainConfig};
+use super::config::{Freeze, InitialWeights, TrainConfig};
 use super::loss::LossConfig;
 use super::optim::{Algorithm, OptimConfig};
 use super::schedule::{Curve, Schedule, WarmUp};
@@ -74,7 +74,7 @@ fn base(model: &str) -> TrainConfig {
     TrainConfig {
         model: model.to_owned(),
         input_size: None,
-        init: Start::Scratch,
+        init: InitialWeights::Scratch,
         freeze: Freeze::None,
         fixed_norms: false,
         backbone_rate: 1.0,
@@ -206,8 +206,8 @@ fn fine_tune(spec: &ModelSpec, base: TrainConfig) -> Result<TrainConfig> {
         };
     }
     config.init = match (spec.bundled, spec.begins_with) {
-        (None, Some(_)) => Start::Backbone,
-        _ => Start::Bundled,
+        (None, Some(_)) => InitialWeights::Backbone,
+        _ => InitialWeights::Bundled,
     };
     config.freeze = Freeze::Backbone;
     config.fixed_norms = true;
@@ -256,10 +256,10 @@ mod tests {
                 let mut config = recipe(spec.name, name).unwrap();
                 assert!(config.check().is_err(), "there are no data");
                 config.data.push(DataConfig::new("x.json".into(), None));
-                if spec.bundled.is_none() && config.init == Start::Bundled {
+                if spec.bundled.is_none() && config.init == InitialWeights::Bundled {
                     let error = config.check().unwrap_err().to_string();
                     assert!(error.contains("scratch"), "{error}");
-                    config.init = Start::File("x.safetensors".into());
+                    config.init = InitialWeights::File("x.safetensors".into());
                 }
                 config.check().unwrap();
                 assert!(codec(&config.target.codec).is_some());
@@ -293,7 +293,7 @@ mod tests {
                     [[data]]\nannotations = 'a.json'";
         let read = config.with_file(path, text).unwrap();
         assert_eq!((read.epochs, read.optimizer.lr), (3, 0.5));
-        assert_eq!(read.init, Start::File("w.safetensors".into()));
+        assert_eq!(read.init, InitialWeights::File("w.safetensors".into()));
         assert_eq!(read.data, [DataConfig::new("a.json".into(), None)]);
         assert_eq!(read.augment.flip, config.augment.flip);
         assert_eq!(read.optimizer.clip_norm, config.optimizer.clip_norm);
@@ -327,7 +327,7 @@ mod tests {
             ("multiples of 32", |c| c.input_size = Some([65, 64])),
             ("covers 4", |c| c.model = "tp-r-a3".to_owned()),
             ("fields", |c| c.target = TargetSpec::fields()),
-            ("random weights", |c| c.init = Start::Scratch),
+            ("random weights", |c| c.init = InitialWeights::Scratch),
             ("fixed_norms", |c| c.fixed_norms = false),
         ];
         for (named, change) in cases {

@@ -132,7 +132,7 @@ impl Schedule {
         }
         let is_factor = |f: f64| (0.0..=1.0).contains(&f);
         if !is_factor(self.factor) || !is_factor(self.end) {
-            return fault("factor and end lie in 0 to 1");
+            return fault("factor and end must lie in 0 to 1");
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use super::checkpoint::{EpochRecord, LAST, Progress, Running};
-use super::config::{DataConfig, Freeze, Start, TrainConfig};
+use super::config::{DataConfig, Freeze, InitialWeights, TrainConfig};
 use super::optim::ByName;
 use super::validate::{Measured, Validation};
 use crate::dataset::loader::{Loader, LoaderOptions, People, Position};
@@ -44,9 +44,9 @@ pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
 /// (`evidence`) of the initial weights are kept; they are unknown for random initialisation.
 pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     let mut card = match &config.init {
-        Start::Bundled => spec.card_for(None)?,
-        Start::File(path) => spec.card_for(Some(path))?,
-        Start::Backbone | Start::Scratch => spec.card()?,
+        InitialWeights::Bundled => spec.card_for(None)?,
+        InitialWeights::File(path) => spec.card_for(Some(path))?,
+        InitialWeights::Backbone | InitialWeights::Scratch => spec.card()?,
     };
     let input = config.input(card.input_size());
     (card.input.width, card.input.height) = (input.width, input.height);
@@ -54,7 +54,10 @@ pub(super) fn card_of(spec: &ModelSpec, config: &TrainConfig) -> Result<Card> {
     card.sha256 = None;
     card.weights = None;
     card.origin = None;
-    if matches!(config.init, Start::Backbone | Start::Scratch) {
+    if matches!(
+        config.init,
+        InitialWeights::Backbone | InitialWeights::Scratch
+    ) {
         // Measured on the scores of other weights. Fine-tuned weights score much like their initial
         // weights, whose thresholds are the best guess; those of a random head are unknown.
         card.evidence = None;
@@ -204,13 +207,13 @@ pub(super) fn card_after(
     let config = &progress.config;
     let mut card = card.clone();
     let start = match &config.init {
-        Start::Scratch => "random weights".to_owned(),
-        Start::Bundled => "the bundled weights".to_owned(),
-        Start::Backbone => {
+        InitialWeights::Scratch => "random weights".to_owned(),
+        InitialWeights::Bundled => "the bundled weights".to_owned(),
+        InitialWeights::Backbone => {
             let other = spec.begins_with.unwrap_or_default();
             format!("the backbone of {other}")
         }
-        Start::File(path) => {
+        InitialWeights::File(path) => {
             let name = path.file_name().unwrap_or_default();
             name.to_string_lossy().into_owned()
         }
@@ -226,7 +229,7 @@ pub(super) fn card_after(
         config.optimizer.lr,
         match config.freeze {
             Freeze::Backbone => "backbone frozen",
-            Freeze::None => "everything learning",
+            Freeze::None => "all layers trainable",
         },
         config.loss.name,
         config.seed
@@ -273,11 +276,11 @@ mod tests {
             other.sha256 = None;
             let text = toml::to_string(&other).unwrap();
             std::fs::write(Card::path_beside(&file), text).unwrap();
-            config.init = Start::File(file);
+            config.init = InitialWeights::File(file);
             let card = card_of(spec, &config).unwrap();
             assert_eq!((card.skeleton.as_str(), card.input.padding), ("lsp14", 1.5));
 
-            config.init = Start::Scratch;
+            config.init = InitialWeights::Scratch;
             let published = spec.card().unwrap();
             let card = card_of(spec, &config).unwrap();
             assert_eq!(card.input, published.input);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{Device, Var};
 
 use super::config::TrainConfig;
-use super::loss::{LossSpec, Totals, total};
+use super::loss::{BatchCounts, LossSpec, total};
 use super::optim::ByName;
 use crate::dataset::loader::{Batch, BatchTensors};
 use crate::error::Result;
@@ -28,15 +28,15 @@ pub(super) struct DeviceBatch {
     tensors: BatchTensors,
     outputs: &'static [&'static str],
     inputs: usize,
-    totals: Totals,
+    counts: BatchCounts,
 }
 
 impl DeviceBatch {
     /// Moves `batch` to `device`; on the CPU nothing is copied.
-    pub fn new(batch: Batch, device: &Device) -> Result<Self> {
+    pub(super) fn new(batch: Batch, device: &Device) -> Result<Self> {
         let (inputs, outputs) = (batch.len(), batch.outputs);
         Ok(Self {
-            totals: Totals::of(&batch.weights, inputs),
+            counts: BatchCounts::of(&batch.weights, inputs),
             tensors: batch.into_tensors(device)?,
             outputs,
             inputs,
@@ -75,7 +75,7 @@ pub(super) struct StepResult {
 
 impl Step<'_> {
     /// Computes loss and gradients of a batch, processed in parts of `micro_batch` inputs.
-    pub fn learn(&self, batch: &DeviceBatch, random: Random) -> Result<StepResult> {
+    pub(super) fn learn(&self, batch: &DeviceBatch, random: Random) -> Result<StepResult> {
         let mut learned = StepResult {
             loss: 0.0,
             grads: ByName::new(),
@@ -91,7 +91,7 @@ impl Step<'_> {
             });
             let out = self.net.forward(&part.input, &mut pass)?;
             let wanted = (&part, batch.outputs);
-            let loss = total(&self.config.loss, self.loss, &out, wanted, batch.totals)?;
+            let loss = total(&self.config.loss, self.loss, &out, wanted, batch.counts)?;
             learned.loss += f64::from(loss.to_scalar::<f32>()?);
             learned.drawn = pass.random.map_or(learned.drawn, |r| r.drawn);
             gates(&out, n, &mut learned.gates)?;
@@ -114,7 +114,7 @@ impl Step<'_> {
 
     /// Computes the loss of a batch in inference mode: with running statistics, which are not
     /// updated, and without dropout. Training-only heads are included.
-    pub fn judge(&self, batch: &DeviceBatch) -> Result<f64> {
+    pub(super) fn evaluate_loss(&self, batch: &DeviceBatch) -> Result<f64> {
         let mut sum = 0.0;
         for part in batch.parts(self.config.micro_batch) {
             let (part, _) = part?;
@@ -124,7 +124,7 @@ impl Step<'_> {
             };
             let out = self.net.forward(&part.input, &mut pass)?;
             let wanted = (&part, batch.outputs);
-            let loss = total(&self.config.loss, self.loss, &out, wanted, batch.totals)?;
+            let loss = total(&self.config.loss, self.loss, &out, wanted, batch.counts)?;
             sum += f64::from(loss.to_scalar::<f32>()?);
         }
         Ok(sum)

@@ -10,8 +10,8 @@ use std::time::Instant;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
-use super::config::{Changes, Freeze, Named, Start, TrainConfig};
-use super::event::{Event, Reason, Started, tell};
+use super::config::{Freeze, InitialWeights, Named, ResumeOptions, TrainConfig};
+use super::event::{Event, Started, StopReason, tell};
 use super::loss::LossSpec;
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
@@ -85,10 +85,10 @@ impl Trainer {
         let spec = named.model;
         let card = card_of(spec, &config)?;
         let weights = match &config.init {
-            Start::Scratch => ByName::new(),
-            Start::Bundled => given(spec, &card, &Weights::bundled(spec)?)?,
-            Start::Backbone => backbone(spec)?,
-            Start::File(path) => given(spec, &card, &Weights::read(path)?)?,
+            InitialWeights::Scratch => ByName::new(),
+            InitialWeights::Bundled => given(spec, &card, &Weights::bundled(spec)?)?,
+            InitialWeights::Backbone => backbone(spec)?,
+            InitialWeights::File(path) => given(spec, &card, &Weights::read(path)?)?,
         };
         let state = State {
             progress: Progress::new(config, card),
@@ -105,9 +105,9 @@ impl Trainer {
     /// # Errors
     /// When there is none, it is damaged, or its data or device are no longer usable.
     pub fn resume(out: &Path, epochs: Option<u64>, hardware: Hardware) -> Result<Self> {
-        let changes = Changes {
+        let changes = ResumeOptions {
             epochs,
-            ..Changes::default()
+            ..ResumeOptions::default()
         };
         Self::resume_with(out, &changes, hardware)
     }
@@ -117,7 +117,7 @@ impl Trainer {
     /// # Errors
     /// When there is none, it is damaged, its labels have changed, or its data or device are no
     /// longer usable.
-    pub fn resume_with(out: &Path, changes: &Changes, hardware: Hardware) -> Result<Self> {
+    pub fn resume_with(out: &Path, changes: &ResumeOptions, hardware: Hardware) -> Result<Self> {
         let folder = Folder::open(out)?;
         let mut state = folder.load()?;
         changes.apply(&mut state.progress.config)?;
@@ -266,10 +266,10 @@ impl Trainer {
         epochs: Option<u64>,
         events: &Sender<Event>,
         stop: &StopFlag,
-    ) -> Result<Reason> {
+    ) -> Result<StopReason> {
         let reason = self.train(epochs, events, stop)?;
         tell(events, Event::Stopped(reason));
-        if reason == Reason::Diverged {
+        if reason == StopReason::Diverged {
             return Err(Error::Failed(format!(
                 "the loss became NaN or infinite after step {}; try a lower learning rate. \
                  Earlier checkpoints are in {}",
@@ -285,7 +285,7 @@ impl Trainer {
         epochs: Option<u64>,
         events: &Sender<Event>,
         stop: &StopFlag,
-    ) -> Result<Reason> {
+    ) -> Result<StopReason> {
         let per_epoch = self.loader.batches_per_epoch();
         let all = self.config().epochs;
         let first = self.progress.position.epoch;
@@ -316,13 +316,13 @@ impl Trainer {
             }
             let epoch = self.progress.position.epoch;
             if epoch >= all {
-                return Ok(Reason::Finished);
+                return Ok(StopReason::Finished);
             }
             if epoch >= until {
-                return Ok(Reason::EpochLimit);
+                return Ok(StopReason::EpochLimit);
             }
             if stop.is_stopped() {
-                return Ok(self.save(events)?.unwrap_or(Reason::Asked));
+                return Ok(self.save(events)?.unwrap_or(StopReason::Requested));
             }
             let begin = Instant::now();
             let batch = self.loader.next_batch()?;
@@ -338,7 +338,7 @@ impl Trainer {
             let lr =
                 self.config().optimizer.lr * self.config().schedule.factor_at(done, all, per_epoch);
             let Some(loss) = self.step(batch, lr)? else {
-                return Ok(Reason::Diverged);
+                return Ok(StopReason::Diverged);
             };
             self.progress.position = self.loader.position();
             self.progress.running.secs += begin.elapsed().as_secs_f64();

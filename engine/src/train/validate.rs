@@ -1,12 +1,12 @@
 //! Evaluation of weights on the live path (crop, network, decoding) with labelled people.
 
-use super::seen::{SeenPose, is_looked_at};
-use crate::codec::Found;
+use super::held_out::{HeldOutPose, is_displayed};
+use crate::codec::DecodedPerson;
 use crate::concurrency::StopFlag;
 use crate::dataset::{Annotation, Dataset, LeftOut, picture};
 use crate::error::{Error, Result};
-use crate::estimator::{Network, NetworkOptions, Want};
-use crate::eval::{EvalOptions, EvalReport, check_people, evaluate, evaluate_scenes};
+use crate::estimator::{Network, NetworkOptions, RequestedMaps};
+use crate::eval::{EvalOptions, EvalReport, check_people, evaluate_bottom_up, evaluate_top_down};
 use crate::frame::Frame;
 use crate::geometry::{BBox, Roi};
 use crate::model::{Card, ModelSpec, Weights};
@@ -16,43 +16,43 @@ use crate::skeleton::{JointMap, Skeleton};
 
 /// Metrics of an evaluation; `None` where the labels do not suffice.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Measured {
+pub(super) struct Measured {
     /// PCK@0.2, 0 to 1.
     pub pck: Option<f64>,
     /// COCO average precision, 0 to 1.
     pub oks_ap: Option<f64>,
     /// Predictions for the people selected for display.
-    pub seen: Vec<SeenPose>,
+    pub seen: Vec<HeldOutPose>,
 }
 
 /// People for whom the network is run.
 #[derive(Clone, Copy)]
-enum Asked<'a> {
+enum Subset<'a> {
     /// All people, until a stop is requested.
-    Everybody(&'a StopFlag),
+    All(&'a StopFlag),
     /// Only the people selected for display; the metrics are meaningless then.
-    LookedAt,
+    Displayed,
 }
 
-impl Asked<'_> {
+impl Subset<'_> {
     /// Returns whether to run a person, given whether it is selected for display.
     ///
     /// # Errors
     /// When a stop was requested.
-    fn includes(self, is_looked_at: bool) -> Result<bool> {
+    fn includes(self, is_displayed: bool) -> Result<bool> {
         match self {
-            Self::LookedAt => Ok(is_looked_at),
-            Self::Everybody(stop) if stop.is_stopped() => {
+            Self::Displayed => Ok(is_displayed),
+            Self::All(stop) if stop.is_stopped() => {
                 Err(Error::Cancelled("the validation was stopped".to_owned()))
             }
-            Self::Everybody(_) => Ok(true),
+            Self::All(_) => Ok(true),
         }
     }
 }
 
 /// The validation people.
 #[derive(Debug)]
-pub struct Validation {
+pub(super) struct Validation {
     /// Top-down networks: joints are converted to the network's skeleton.
     dataset: Dataset,
     /// Bottom-up networks: map from the network's joints to those of the labels, because OKS
@@ -65,7 +65,11 @@ impl Validation {
     ///
     /// # Errors
     /// When there are no usable people, or the skeletons have no joints in common.
-    pub fn new(dataset: Dataset, spec: &ModelSpec, skeleton: &'static Skeleton) -> Result<Self> {
+    pub(super) fn new(
+        dataset: Dataset,
+        spec: &ModelSpec,
+        skeleton: &'static Skeleton,
+    ) -> Result<Self> {
         let strangers = || {
             Error::Invalid(format!(
                 "the joints of the validation set ({}) cannot be renamed to {}",
@@ -86,7 +90,7 @@ impl Validation {
     }
 
     /// Returns the counts of unused labels.
-    pub fn left_out(&self) -> &LeftOut {
+    pub(super) fn left_out(&self) -> &LeftOut {
         &self.dataset.left_out
     }
 
@@ -95,14 +99,14 @@ impl Validation {
     ///
     /// # Errors
     /// When the network, its device or an image fails.
-    pub fn measure(
+    pub(super) fn measure(
         &self,
         options: &NetworkOptions,
         card: &Card,
         weights: &Weights,
         stop: &StopFlag,
     ) -> Result<Option<Measured>> {
-        match self.ask(options, card, weights, Asked::Everybody(stop)) {
+        match self.run(options, card, weights, Subset::All(stop)) {
             // Any error will occur again when the validation is repeated on resuming.
             Err(_) if stop.is_stopped() => Ok(None),
             measured => measured.map(Some),
@@ -113,28 +117,28 @@ impl Validation {
     ///
     /// # Errors
     /// When the network, its device or an image fails.
-    pub fn look(
+    pub(super) fn predict(
         &self,
         options: &NetworkOptions,
         card: &Card,
         weights: &Weights,
-    ) -> Result<Vec<SeenPose>> {
-        let looked_at = Asked::LookedAt;
-        Ok(self.ask(options, card, weights, looked_at)?.seen)
+    ) -> Result<Vec<HeldOutPose>> {
+        let displayed = Subset::Displayed;
+        Ok(self.run(options, card, weights, displayed)?.seen)
     }
 
-    fn ask(
+    fn run(
         &self,
         options: &NetworkOptions,
         card: &Card,
         weights: &Weights,
-        whom: Asked<'_>,
+        subset: Subset<'_>,
     ) -> Result<Measured> {
         let mut network = Network::with_card(options, card.clone(), weights)?;
         let mut seen = Vec::new();
         let report = match &self.names {
-            None => self.ask_one_by_one(&mut network, whom, &mut seen),
-            Some(names) => self.ask_for_all(&mut network, names, whom, &mut seen),
+            None => self.run_top_down(&mut network, subset, &mut seen),
+            Some(names) => self.run_bottom_up(&mut network, names, subset, &mut seen),
         }?;
         Ok(Measured {
             pck: report.pck.and_then(|pck| pck.mean),
@@ -143,20 +147,20 @@ impl Validation {
         })
     }
 
-    fn ask_one_by_one(
+    fn run_top_down(
         &self,
         network: &mut Network,
-        whom: Asked<'_>,
-        seen: &mut Vec<SeenPose>,
+        subset: Subset<'_>,
+        seen: &mut Vec<HeldOutPose>,
     ) -> Result<EvalReport> {
         let eval = EvalOptions::new(*network.input());
         let mut current: Option<Frame> = None;
         let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
         let n_people = samples.iter().map(|s| s.annotations.len()).sum();
         let mut asked = 0;
-        evaluate(skeleton, samples, &eval, &mut |sample, roi| {
-            let is_looked_at = is_looked_at(asked, n_people);
-            if !whom.includes(is_looked_at)? {
+        evaluate_top_down(skeleton, samples, &eval, &mut |sample, roi| {
+            let is_displayed = is_displayed(asked, n_people);
+            if !subset.includes(is_displayed)? {
                 asked += 1;
                 return Ok(vec![Keypoint::from([0.0; 3]); skeleton.n_joints()]);
             }
@@ -164,14 +168,19 @@ impl Validation {
                 Some(frame) if frame.id == sample.image_id => frame,
                 _ => picture::of_sample(sample)?,
             };
-            let look = network.look(&frame, roi, Want::default(), &mut Timings::default())?;
+            let result = network.infer_region(
+                &frame,
+                roi,
+                RequestedMaps::default(),
+                &mut Timings::default(),
+            )?;
             current = Some(frame);
-            let found = look.people.into_iter().next();
+            let found = result.people.into_iter().next();
             let found = found.map_or_else(Vec::new, |found| found.joints);
             let mut people = sample.annotations.iter();
             let is_asked = |a: &&Annotation| eval.input.roi_of(a, sample.size) == Some(*roi);
-            if is_looked_at && let Some(person) = people.find(is_asked) {
-                seen.push(SeenPose {
+            if is_displayed && let Some(person) = people.find(is_asked) {
+                seen.push(HeldOutPose {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
                     size: sample.size,
@@ -187,36 +196,41 @@ impl Validation {
         })
     }
 
-    fn ask_for_all(
+    fn run_bottom_up(
         &self,
         network: &mut Network,
         names: &JointMap,
-        whom: Asked<'_>,
-        seen: &mut Vec<SeenPose>,
+        subset: Subset<'_>,
+        seen: &mut Vec<HeldOutPose>,
     ) -> Result<EvalReport> {
         let input = *network.input();
         let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
         let n_people = samples.iter().map(|s| s.annotations.len()).sum();
         let mut asked = 0;
-        evaluate_scenes(skeleton, samples, &EvalOptions::new(input), &mut |sample| {
+        evaluate_bottom_up(skeleton, samples, &EvalOptions::new(input), &mut |sample| {
             let first = asked;
             asked += sample.annotations.len();
             let people = sample.annotations.iter().enumerate();
-            let looked_at = people.filter(|(i, _)| is_looked_at(first + i, n_people));
-            let looked_at: Vec<&Annotation> = looked_at.map(|(_, person)| person).collect();
-            if !whom.includes(!looked_at.is_empty())? {
+            let displayed = people.filter(|(i, _)| is_displayed(first + i, n_people));
+            let displayed: Vec<&Annotation> = displayed.map(|(_, person)| person).collect();
+            if !subset.includes(!displayed.is_empty())? {
                 return Ok(Vec::new());
             }
             let frame = picture::of_sample(sample)?;
             let whole = Roi::whole(frame.size(), input.size.aspect());
-            let look = network.look(&frame, &whole, Want::default(), &mut Timings::default())?;
-            let found = look.people.iter().map(|person| person.renamed(names));
-            let found: Vec<Found> = found.collect();
-            for person in looked_at {
+            let result = network.infer_region(
+                &frame,
+                &whole,
+                RequestedMaps::default(),
+                &mut Timings::default(),
+            )?;
+            let found = result.people.iter().map(|person| person.renamed(names));
+            let found: Vec<DecodedPerson> = found.collect();
+            for person in displayed {
                 let Some(roi) = input.roi_of(person, sample.size) else {
                     continue;
                 };
-                seen.push(SeenPose {
+                seen.push(HeldOutPose {
                     path: sample.path.clone(),
                     image_id: sample.image_id,
                     size: sample.size,
@@ -233,8 +247,8 @@ impl Validation {
 }
 
 /// Returns the prediction with most joints in a box; undetected joints if there is none.
-fn answer_in(bbox: BBox, found: &[Found], skeleton: &Skeleton) -> Vec<Keypoint> {
-    let inside = |person: &&Found| {
+fn answer_in(bbox: BBox, found: &[DecodedPerson], skeleton: &Skeleton) -> Vec<Keypoint> {
+    let inside = |person: &&DecodedPerson| {
         let joints = person.joints.iter();
         let is_inside = |k: &&Keypoint| k.score > 0.0 && bbox.contains(k.point());
         joints.filter(is_inside).count()

@@ -5,8 +5,8 @@
 //! [`Renderer::paint`] draws both. Buffers and textures are recreated only when they grow or change
 //! their size, so in steady state none is created.
 
+mod instance_batches;
 mod pipelines;
-mod sheet;
 mod textures;
 
 use crate::instance::Screen;
@@ -14,9 +14,9 @@ use crate::scene::Scene;
 use crate::view::View;
 use crate::wgsl::Kind;
 
+use instance_batches::InstanceBatches;
 use pipelines::Pipelines;
-use sheet::Sheet;
-use textures::{Maps, Picture, Strokes};
+use textures::{FrameTexture, Maps, Strokes};
 
 /// An image that exceeds the device's texture size limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl std::fmt::Display for TooLarge {
         let [width, height] = self.size;
         write!(
             f,
-            "the picture ({width}x{height}) is larger than this graphics device shows ({} \
-             pixels); scale the file down",
+            "the image ({width}x{height}) exceeds the maximum texture size of this graphics \
+             device ({} pixels); scale it down",
             self.largest
         )
     }
@@ -50,10 +50,10 @@ pub struct Renderer {
     screen: wgpu::Buffer,
     screen_group: wgpu::BindGroup,
     instances: wgpu::Buffer,
-    picture: Option<Picture>,
+    picture: Option<FrameTexture>,
     maps: Maps,
     strokes: Strokes,
-    sheet: Sheet,
+    batches: InstanceBatches,
 }
 
 /// Initial size of the instance buffer in bytes: enough for a few people with labels.
@@ -83,7 +83,7 @@ impl Renderer {
             picture: None,
             maps: Maps::new(device, queue),
             strokes: Strokes::new(device, &pipelines),
-            sheet: Sheet::default(),
+            batches: InstanceBatches::default(),
             device: device.clone(),
             queue: queue.clone(),
             pipelines,
@@ -117,7 +117,7 @@ impl Renderer {
                 self.picture = None;
                 return Err(TooLarge { size, largest });
             }
-            self.picture = Some(Picture::new(&self.device, &self.pipelines, size));
+            self.picture = Some(FrameTexture::new(&self.device, &self.pipelines, size));
         }
         if let Some(picture) = &self.picture {
             picture.write(&self.queue, rgba);
@@ -139,8 +139,8 @@ impl Renderer {
         };
         self.queue
             .write_buffer(&self.screen, 0, bytemuck::bytes_of(&screen));
-        self.sheet.fill(scene, view, self.picture_size());
-        let bytes = self.sheet.bytes();
+        self.batches.fill(scene, view, self.picture_size());
+        let bytes = self.batches.bytes();
         let n_bytes = bytes.len() as u64;
         if n_bytes > self.instances.size() {
             self.instances = instance_buffer(&self.device, n_bytes.next_power_of_two());
@@ -150,20 +150,20 @@ impl Renderer {
             &self.device,
             &self.queue,
             &self.pipelines,
-            self.sheet.strokes(),
+            self.batches.strokes(),
         );
         self.maps.write(
             &self.device,
             &self.queue,
             &self.pipelines,
-            self.sheet.maps(),
+            self.batches.maps(),
         );
     }
 
     /// Draws the prepared scene. The viewport of `pass` must be the screen of the view.
     pub fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
         pass.set_bind_group(0, &self.screen_group, &[]);
-        for batch in self.sheet.batches() {
+        for batch in self.batches.batches() {
             let group = match batch.kind {
                 Kind::Frame => self.picture.as_ref().map(|p| &p.group),
                 Kind::Heat => self.maps.group(batch.map),

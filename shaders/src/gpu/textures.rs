@@ -60,13 +60,13 @@ fn bound(binding: u32, view: &wgpu::TextureView) -> wgpu::BindGroupEntry<'_> {
 
 /// The texture of a source's frame.
 #[derive(Debug)]
-pub(super) struct Picture {
+pub(super) struct FrameTexture {
     texture: wgpu::Texture,
     pub(super) group: wgpu::BindGroup,
     pub(super) size: [usize; 2],
 }
 
-impl Picture {
+impl FrameTexture {
     pub(super) fn new(device: &wgpu::Device, pipelines: &Pipelines, size: [usize; 2]) -> Self {
         // Blending uses stored values: an sRGB format would brighten the image.
         let texture = texture(device, "picture", size, wgpu::TextureFormat::Rgba8Unorm);

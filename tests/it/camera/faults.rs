@@ -53,7 +53,7 @@ fn damaged_frames_are_dropped_and_counted() {
     let scene = troubled(&json!({"millis": 2, "faults": [{"every": 2, "how": "Marked"}]}));
     let run = scene.json("run --input camera:0 --max-frames 60 --json");
     let warnings = run["warnings"].to_string();
-    assert!(warnings.contains("frames came damaged"), "{warnings}");
+    assert!(warnings.contains("frames were damaged"), "{warnings}");
 }
 
 /// Fails when a camera that stops delivering, or is unplugged and comes back at another node, ends
@@ -71,7 +71,9 @@ fn a_reconnected_camera_resumes() {
         assert_eq!(run["frames"], 40, "{fate}");
         assert_eq!(run["camera"]["outages"], 1, "{fate}: {run}");
         assert!(
-            run["warnings"].to_string().contains("was away 1 time"),
+            run["warnings"]
+                .to_string()
+                .contains("was disconnected 1 time"),
             "{run}"
         );
         let times: Vec<_> = scene

@@ -16,17 +16,17 @@ fn library() -> PathBuf {
 }
 
 /// A folder with a scenario.
-pub struct Scene(pub Desk);
+pub(super) struct Scene(pub Desk);
 
 impl Scene {
-    pub fn new(cameras: &Value) -> Self {
+    pub(super) fn new(cameras: &Value) -> Self {
         let desk = Desk::new();
         desk.write("scenario.json", cameras.to_string());
         Self(desk)
     }
 
     /// Returns a command of the program that runs with the scenario.
-    pub fn command(&self, arguments: &str) -> Command {
+    pub(super) fn command(&self, arguments: &str) -> Command {
         let mut command = self.0.command(arguments);
         command
             .env("LD_PRELOAD", library())
@@ -35,19 +35,19 @@ impl Scene {
         command
     }
 
-    pub fn run(&self, arguments: &str) -> Outcome {
+    pub(super) fn run(&self, arguments: &str) -> Outcome {
         Running::start(self.command(arguments)).wait()
     }
 
     /// Returns the JSON document of a successful run.
-    pub fn json(&self, arguments: &str) -> Value {
+    pub(super) fn json(&self, arguments: &str) -> Value {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, Some(0), "{arguments}: {outcome:?}");
         serde_json::from_str(&outcome.stdout).unwrap()
     }
 
     /// Returns the one-line error of a run that fails before its first frame.
-    pub fn complaint(&self, arguments: &str) -> String {
+    pub(super) fn complaint(&self, arguments: &str) -> String {
         let outcome = self.run(arguments);
         assert_eq!(
             (outcome.code, &*outcome.stdout),
@@ -64,7 +64,7 @@ impl Scene {
     }
 
     /// Returns the log of the program's calls to the cameras.
-    pub fn calls(&self) -> Vec<String> {
+    pub(super) fn calls(&self) -> Vec<String> {
         self.0
             .read("calls.txt")
             .lines()
@@ -74,7 +74,7 @@ impl Scene {
 }
 
 /// An ordinary webcam with JPEG and YUYV.
-pub fn webcam(node: u32) -> Value {
+pub(super) fn webcam(node: u32) -> Value {
     json!({
         "node": node,
         "card": "HD Webcam",
@@ -95,14 +95,14 @@ pub fn webcam(node: u32) -> Value {
 }
 
 /// Returns `camera` with some fields replaced.
-pub fn with(mut camera: Value, fields: &Value) -> Value {
+pub(super) fn with(mut camera: Value, fields: &Value) -> Value {
     let all = camera.as_object_mut().unwrap();
     all.extend(fields.as_object().unwrap().clone());
     camera
 }
 
 /// A camera with one format of 64 x 48 pixels.
-pub fn small(format: &Value) -> Value {
+pub(super) fn small(format: &Value) -> Value {
     let sizes =
         json!({"code": "YUYV", "sizes": {"Listed": [[64, 48]]}, "rates": {"Listed": [[1, 30]]}});
     json!({
@@ -114,4 +114,4 @@ pub fn small(format: &Value) -> Value {
 }
 
 /// Command that runs a few frames of the first camera.
-pub const RUN: &str = "run --input camera:0 --max-frames 3 --json";
+pub(super) const RUN: &str = "run --input camera:0 --max-frames 3 --json";

@@ -9,7 +9,7 @@ use egui_kittest::Harness;
 use poselens_app::gui::GuiContext;
 use poselens_engine::geometry::Size;
 use poselens_engine::source::{OpenOptions, SourceSpec};
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 use serde_json::{Value, json};
 
 use super::standin::{Scene, small, with};
@@ -101,7 +101,7 @@ fn the_other_process() {
         if text.contains(&expected) && has_shown == shows {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{session:#?}");
+        assert!(start.elapsed() < WAIT_LIMIT, "{session:#?}");
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use poselens_engine::frame::Frame;
 use poselens_engine::source::{OpenOptions, SourceSpec};
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,74 +28,74 @@ use tempfile::TempDir;
 const POLL: Duration = Duration::from_millis(5);
 
 /// A temporary folder, one per test.
-pub struct Desk(TempDir);
+pub(crate) struct Desk(TempDir);
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub fn copy(&self, from: &Path, name: &str) {
+    pub(crate) fn copy(&self, from: &Path, name: &str) {
         std::fs::copy(from, self.path(name)).unwrap();
     }
 
     /// Returns a command of the program in this folder; `arguments` are separated by spaces.
-    pub fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_poselens-under-test"));
         command.args(arguments.split(' ')).current_dir(&self.0);
         command
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, arguments: &str) -> Outcome {
+    pub(crate) fn run(&self, arguments: &str) -> Outcome {
         Running::start(self.command(arguments)).wait()
     }
 
     /// Runs the program, which must succeed.
-    pub fn succeed(&self, arguments: &str) -> Outcome {
+    pub(crate) fn succeed(&self, arguments: &str) -> Outcome {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, Some(0), "{arguments}: {}", outcome.stderr);
         outcome
     }
 
     /// Runs the program, which must succeed and print a single JSON document.
-    pub fn json(&self, arguments: &str) -> Value {
+    pub(crate) fn json(&self, arguments: &str) -> Value {
         let outcome = self.succeed(arguments);
         serde_json::from_str(&outcome.stdout)
             .unwrap_or_else(|e| panic!("{arguments}: {e}: {}", outcome.stdout))
     }
 
     /// Runs the program, which must fail as documented; returns its error line.
-    pub fn complaint(&self, arguments: &str) -> String {
+    pub(crate) fn complaint(&self, arguments: &str) -> String {
         self.run(arguments).complaint(arguments)
     }
 
     /// Runs the program, which must refuse its options; returns its error line.
-    pub fn misuse(&self, arguments: &str) -> String {
+    pub(crate) fn misuse(&self, arguments: &str) -> String {
         self.run(arguments).error_line(2, arguments)
     }
 
     /// Parses a JSON Lines file.
-    pub fn json_lines(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn json_lines(&self, name: &str) -> Vec<Value> {
         let text = self.read(name);
         let line = |l| serde_json::from_str(l).unwrap();
         text.lines().map(line).collect()
     }
 
     /// Returns every frame of a video, decoded by our own reader.
-    pub fn frames(&self, name: &str) -> Vec<Frame> {
+    pub(crate) fn frames(&self, name: &str) -> Vec<Frame> {
         let path = self.path(name);
         let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
         read_all(&spec)
@@ -103,14 +103,14 @@ impl Desk {
 }
 
 /// Returns every frame of a source.
-pub fn read_all(spec: &SourceSpec) -> Vec<Frame> {
+pub(crate) fn read_all(spec: &SourceSpec) -> Vec<Frame> {
     let mut source = spec.open(&OpenOptions::default()).unwrap();
     std::iter::from_fn(|| source.next_frame().unwrap()).collect()
 }
 
 /// Exit code and output of a program.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// `None` if it was ended by a signal.
     pub code: Option<i32>,
     pub stdout: String,
@@ -120,7 +120,7 @@ pub struct Outcome {
 impl Outcome {
     /// Returns the single error line of a failed command; standard output must be empty, and there
     /// must be no panic.
-    pub fn complaint(self, arguments: &str) -> String {
+    pub(crate) fn complaint(self, arguments: &str) -> String {
         self.error_line(1, arguments)
     }
 
@@ -134,14 +134,14 @@ impl Outcome {
 }
 
 /// A running program; killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: File,
     stderr: File,
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         // Files instead of pipes, which would block when full.
         let [stdout, stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
         let child = command
@@ -158,31 +158,31 @@ impl Running {
     }
 
     /// Waits until `look` returns true while the program is running.
-    pub fn until(&mut self, what: &str, mut look: impl FnMut() -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut look: impl FnMut() -> bool) {
         let begin = Instant::now();
         while !look() {
             let ended = self.child.try_wait().unwrap();
             assert_eq!(ended, None, "ended before {what}: {}", self.stderr());
-            assert!(begin.elapsed() < PATIENCE, "no {what}");
+            assert!(begin.elapsed() < WAIT_LIMIT, "no {what}");
             std::thread::sleep(POLL);
         }
     }
 
     /// Sends a signal by its name.
     #[cfg(unix)]
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.unwrap().success());
     }
 
-    pub fn wait(mut self) -> Outcome {
+    pub(crate) fn wait(mut self) -> Outcome {
         let begin = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(begin.elapsed() < PATIENCE, "hangs: {}", self.stderr());
+            assert!(begin.elapsed() < WAIT_LIMIT, "hangs: {}", self.stderr());
             std::thread::sleep(POLL);
         };
         Outcome {
@@ -213,7 +213,7 @@ fn text(file: &mut File) -> String {
 }
 
 /// Returns the path of a file in the repository.
-pub fn asset(name: &str) -> PathBuf {
+pub(crate) fn asset(name: &str) -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap().join("assets").join(name)
 }

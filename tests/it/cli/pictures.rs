@@ -111,7 +111,7 @@ fn lists_go_to_standard_output() {
     let names = std::fs::read_dir(desk.path("")).unwrap().count();
     assert_eq!(names, 2, "nothing but the two files");
     for both in ["--write-csv - --write-json -", "--json --write-json -"] {
-        let line = desk.complaint(&format!("{run} {both}"));
+        let line = desk.misuse(&format!("{run} {both}"));
         assert!(line.contains("cannot write to -"), "{line}");
     }
     #[cfg(unix)]

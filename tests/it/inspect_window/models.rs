@@ -117,7 +117,7 @@ fn models_follow_the_device() {
 fn a_kept_frame_is_compared_with_later_ones() {
     let mut window = Window::reader("maps");
     window.choose("Joint", "Nose");
-    window.click("Keep this frame");
+    window.click("Store this frame");
     assert!(window.inspect().is_compared());
     let first = window.drawn(0);
     window.press(Key::End);

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use super::modules::Crate;
 
 /// The files that each file uses, with one location each.
-pub type Graph = BTreeMap<PathBuf, BTreeMap<PathBuf, String>>;
+pub(super) type Graph = BTreeMap<PathBuf, BTreeMap<PathBuf, String>>;
 
 /// Whether uses of a module by the modules inside it count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Enclosing {
+pub(super) enum Enclosing {
     /// They count: a `mod.rs` either defines what its folder uses or uses its folder.
     Counts,
     /// They do not count: a folder's root file may define what its files share and list them in a
@@ -20,7 +20,7 @@ pub enum Enclosing {
 
 /// Returns the dependency graph of a crate. Re-exports count where the name is used, not where it
 /// is re-exported, so that a `mod.rs` may gather the names of its folder.
-pub fn files(code: &Crate, enclosing: Enclosing) -> Graph {
+pub(super) fn files(code: &Crate, enclosing: Enclosing) -> Graph {
     let mut graph = Graph::new();
     for used in code.uses() {
         let is_inside = used.to.is_empty() || used.from.starts_with(&format!("{}::", used.to));
@@ -38,7 +38,7 @@ pub fn files(code: &Crate, enclosing: Enclosing) -> Graph {
 
 /// Returns the groups of files that cannot be ordered such that each uses only earlier ones: the
 /// strongly connected components of more than one file.
-pub fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
+pub(super) fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
     let reached = |from: &PathBuf| {
         let mut seen = BTreeSet::new();
         let mut next = vec![from];
@@ -64,7 +64,7 @@ pub fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
 }
 
 /// Lists the uses within a cycle, one per line, for the message of a failing test.
-pub fn describe(graph: &Graph, circle: &BTreeSet<PathBuf>) -> String {
+pub(super) fn describe(graph: &Graph, circle: &BTreeSet<PathBuf>) -> String {
     let edges = circle.iter().flat_map(|file| {
         let inside = graph[file].iter().filter(|(to, _)| circle.contains(*to));
         inside.map(move |(to, place)| format!("{} -> {} ({place})", file.display(), to.display()))

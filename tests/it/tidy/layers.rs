@@ -3,7 +3,7 @@
 use super::modules::Crate;
 
 /// The layer table of a crate.
-pub struct Layers {
+pub(super) struct Layers {
     /// The root file, relative to the workspace.
     pub root: &'static str,
     /// Module paths without `crate::`. A module belongs to the longest entry that is its path or a
@@ -28,7 +28,7 @@ impl Layers {
 
     /// Lists every import from the same row or a higher one, and every module without a row, one
     /// per line. The root file is exempt: it declares and re-exports.
-    pub fn violations(&self, code: &Crate) -> Vec<String> {
+    pub(super) fn violations(&self, code: &Crate) -> Vec<String> {
         let mut found = Vec::new();
         for (module, file) in code.modules() {
             if !module.is_empty() && self.entry(module).is_none() {

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::scan::{Import, Scope, Written, scan};
 
 /// File contents by path relative to the workspace.
-pub type Files = BTreeMap<PathBuf, String>;
+pub(super) type Files = BTreeMap<PathBuf, String>;
 
 /// A crate as compiled without tests: its modules are found from the root file by `mod` items.
-pub struct Crate {
+pub(super) struct Crate {
     /// By path without `crate::`; the root is "".
     modules: BTreeMap<String, Module>,
 }
@@ -29,7 +29,7 @@ enum Name {
 
 /// A path in a crate that refers to an item of the same crate.
 #[derive(Debug, Clone)]
-pub struct Use {
+pub(super) struct Use {
     pub file: PathBuf,
     pub line: usize,
     /// The module that contains it.
@@ -70,7 +70,7 @@ fn parent(module: &str) -> Option<&str> {
 
 impl Crate {
     /// Reads the crate whose root file is `root`.
-    pub fn read(files: &Files, root: &str) -> Self {
+    pub(super) fn read(files: &Files, root: &str) -> Self {
         let root = Path::new(root);
         let mut modules = BTreeMap::new();
         let folder = root.parent().expect("a root file lies in a folder");
@@ -80,14 +80,14 @@ impl Crate {
         this
     }
 
-    pub fn modules(&self) -> impl Iterator<Item = (&str, &Path)> {
+    pub(super) fn modules(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.modules
             .iter()
             .map(|(name, module)| (name.as_str(), module.file.as_path()))
     }
 
     /// Returns all uses between modules of this crate.
-    pub fn uses(&self) -> Vec<Use> {
+    pub(super) fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (name, module) in &self.modules {
             for import in &module.scope.imports {
@@ -101,7 +101,7 @@ impl Crate {
     }
 
     /// Returns the paths in each file that start with the name of another crate or of the language.
-    pub fn outside(&self) -> impl Iterator<Item = (&Path, &Written)> {
+    pub(super) fn outside(&self) -> impl Iterator<Item = (&Path, &Written)> {
         self.modules.iter().flat_map(|(name, module)| {
             let imports = module.scope.imports.iter().map(|i| &i.written);
             imports

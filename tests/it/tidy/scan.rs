@@ -7,14 +7,14 @@ use syn::{Attribute, ImplItem, Item, Meta, Token, TraitItem, UseTree, Visibility
 
 /// A path as written, segment by segment, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub(super) struct Written {
     pub path: Vec<String>,
     pub line: usize,
 }
 
 /// One leaf of a `use` item.
 #[derive(Debug, Clone)]
-pub struct Import {
+pub(super) struct Import {
     /// The name it has in this module; none for `*` and `_`.
     pub name: Option<String>,
     pub is_glob: bool,
@@ -25,7 +25,7 @@ pub struct Import {
 
 /// A module: that of a file, or an inline one (`mod inner { .. }`).
 #[derive(Debug, Default)]
-pub struct Scope {
+pub(super) struct Scope {
     /// Path of inline modules from the file's own module.
     pub inside: Vec<String>,
     pub items: Vec<String>,
@@ -38,7 +38,7 @@ pub struct Scope {
 
 /// Scans a file. The first scope is that of the file's own module. Test-only items are skipped
 /// individually.
-pub fn scan(text: &str) -> syn::Result<Vec<Scope>> {
+pub(super) fn scan(text: &str) -> syn::Result<Vec<Scope>> {
     let file = syn::parse_file(text)?;
     let mut scanner = Scanner {
         done: Vec::new(),

@@ -5,7 +5,7 @@ use poselens_engine::dataset::loader::BatchTensors;
 use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, model};
 use poselens_engine::nn::{Kernels, Mode, Pass};
-use poselens_engine::train::loss::{LossConfig, Totals, loss, total};
+use poselens_engine::train::loss::{BatchCounts, LossConfig, loss, total};
 use poselens_engine::train::optim::{ByName, global_norm};
 use poselens_engine::train::params::Parameters;
 use poselens_tests::fill::{filled, sfm_tensor, signed, unit};
@@ -167,11 +167,11 @@ fn weights(options: &BuildOptions, far_from_kinks: bool) -> ByName {
     shapes.into_iter().map(filled).collect()
 }
 
-fn batch() -> (BatchTensors, Totals) {
+fn batch() -> (BatchTensors, BatchCounts) {
     let of_joints: Vec<f32> = (0..BATCH * JOINTS)
         .map(|i| f32::from(u8::from(i % 3 != 1)))
         .collect();
-    let totals = Totals::of(&of_joints, BATCH);
+    let counts = BatchCounts::of(&of_joints, BATCH);
     let map = SIDE / 2;
     let batch = BatchTensors {
         input: tensor(
@@ -184,7 +184,7 @@ fn batch() -> (BatchTensors, Totals) {
         ),
         weights: tensor(of_joints, &[BATCH, JOINTS, 1, 1]),
     };
-    (batch, totals)
+    (batch, counts)
 }
 
 /// Returns the gradients of one step after checking its loss.
@@ -194,7 +194,7 @@ fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
         n_limbs: 0,
         input: Size::square(SIDE),
     };
-    let (batch, totals) = batch();
+    let (batch, counts) = batch();
     let config = LossConfig {
         scale: 1.0,
         zero_mean: 100.0,
@@ -218,7 +218,7 @@ fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
     };
     let out = net.forward(&batch.input, &mut pass).unwrap();
     let spec = loss(&config.name).unwrap();
-    let value = total(&config, spec, &out, (&batch, &["heatmaps"]), totals).unwrap();
+    let value = total(&config, spec, &out, (&batch, &["heatmaps"]), counts).unwrap();
     let found = f64::from(value.to_scalar::<f32>().unwrap());
     assert!((found / golden.loss - 1.0).abs() < 1e-5, "loss {found}");
     if !golden.far_from_kinks {

@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use poselens_engine::augment::{Augment, Draw};
+use poselens_engine::augment::{Augment, Distribution};
 use poselens_engine::model::MODELS;
 use poselens_engine::output::Approach;
 use poselens_engine::train::recipe::recipe;
-use poselens_engine::train::{DataConfig, Freeze, Start, TrainConfig, Trainer};
+use poselens_engine::train::{DataConfig, Freeze, InitialWeights, TrainConfig, Trainer};
 use serde_json::{Value, json};
 
 use super::people::{draw_groups, draw_people};
@@ -220,7 +220,7 @@ fn overfitted(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
 /// Returns the options of a training from scratch on these people only.
 fn overfit(case: &OverfitCase, data: DataConfig) -> TrainConfig {
     let mut config = recipe(case.like, "fine-tune").unwrap();
-    config.init = Start::Scratch;
+    config.init = InitialWeights::Scratch;
     config.freeze = Freeze::None;
     config.fixed_norms = false;
     config.augment = Augment::default();
@@ -233,7 +233,7 @@ fn overfit(case: &OverfitCase, data: DataConfig) -> TrainConfig {
         // Two drawn people next to each other, as large as in the whole image on which the network
         // is evaluated.
         config.input_size = Some([192, 96]);
-        config.augment.scale = Draw::Fixed { value: 0.69 };
+        config.augment.scale = Distribution::Fixed { value: 0.69 };
         config.augment.mosaic.probability = 0.2;
     }
     config.validation = Some(data.clone());

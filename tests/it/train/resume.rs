@@ -7,7 +7,8 @@ use crossbeam::channel::bounded;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::{
-    Changes, DataConfig, Event, Freeze, Moved, Reason, Start, TrainConfig, Trainer,
+    DataConfig, Event, Freeze, InitialWeights, RelocatedData, ResumeOptions, StopReason,
+    TrainConfig, Trainer,
 };
 
 use super::{HARDWARE, assert_same, draw_people, run, tensors};
@@ -16,7 +17,7 @@ use crate::cli::Desk;
 /// Two epochs of two steps from scratch, with nothing frozen.
 fn short(model: &str, labels: &Path) -> TrainConfig {
     let mut config = recipe(model, "fine-tune").unwrap();
-    config.init = Start::Scratch;
+    config.init = InitialWeights::Scratch;
     config.freeze = Freeze::None;
     config.fixed_norms = false;
     config.input_size = Some([64, 64]);
@@ -26,7 +27,7 @@ fn short(model: &str, labels: &Path) -> TrainConfig {
 }
 
 /// Trains until an event matches, or to the end.
-fn stop_at(trainer: &mut Trainer, mut is_there: impl FnMut(&Event) -> bool + Send) -> Reason {
+fn stop_at(trainer: &mut Trainer, mut is_there: impl FnMut(&Event) -> bool + Send) -> StopReason {
     // With a channel of capacity 0, important events block until they are received.
     let (sender, receiver) = bounded(0);
     let stop = StopFlag::new();
@@ -64,7 +65,7 @@ fn other_networks_resume_exactly() {
         let mut config = short(model, &labels);
         let [whole, parts] = ["whole", "parts"].map(|name| desk.path(&format!("{model}-{name}")));
         let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
-        assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+        assert_eq!(run(&mut trainer, None).unwrap(), StopReason::Finished);
         let wanted = figures(&trainer);
 
         config.save_steps = 1;
@@ -74,11 +75,11 @@ fn other_networks_resume_exactly() {
             saves += usize::from(matches!(event, Event::Saved { .. }));
             saves == 2
         });
-        assert_eq!(reason, Reason::Asked);
+        assert_eq!(reason, StopReason::Requested);
         assert!((1..4).contains(&trainer.steps()), "{}", trainer.steps());
         drop(trainer);
         let mut trainer = Trainer::resume(&parts, None, HARDWARE).unwrap();
-        assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+        assert_eq!(run(&mut trainer, None).unwrap(), StopReason::Finished);
         assert_eq!(figures(&trainer), wanted, "{model}");
         assert_same(&whole, &parts);
     }
@@ -103,7 +104,7 @@ fn a_stopped_validation_is_repeated() {
     let mut trainer = Trainer::begin(config, &parts, HARDWARE).unwrap();
     for epoch in 0..3 {
         let is_measured = |event: &Event| *event == Event::Measuring { epoch };
-        assert_eq!(stop_at(&mut trainer, is_measured), Reason::Asked);
+        assert_eq!(stop_at(&mut trainer, is_measured), StopReason::Requested);
         assert_eq!(
             figures(&trainer),
             wanted[..epoch as usize],
@@ -113,7 +114,7 @@ fn a_stopped_validation_is_repeated() {
         drop(trainer);
         trainer = Trainer::resume(&parts, None, HARDWARE).unwrap();
     }
-    assert_eq!(run(&mut trainer, None).unwrap(), Reason::Finished);
+    assert_eq!(run(&mut trainer, None).unwrap(), StopReason::Finished);
     assert_eq!(figures(&trainer), wanted);
     assert_same(&whole, &parts);
     let [a, b] = [whole, parts].map(|out| tensors(&out.join("best.safetensors")));
@@ -153,12 +154,12 @@ fn changed_labels_are_refused() {
     // The same labels at another path.
     let moved = desk.path("moved.json");
     std::fs::rename(&labels, &moved).unwrap();
-    let changes = Changes {
-        data: vec![Moved {
+    let changes = ResumeOptions {
+        data: vec![RelocatedData {
             annotations: moved.clone(),
             images: Some(desk.path("")),
         }],
-        ..Changes::default()
+        ..ResumeOptions::default()
     };
     Trainer::resume_with(&out, &changes, HARDWARE).unwrap();
 

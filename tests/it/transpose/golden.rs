@@ -13,13 +13,13 @@ use serde_json::Value;
 use super::input;
 
 /// Returns all values as f32.
-pub fn values(tensor: &Tensor) -> Vec<f32> {
+pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
     let tensor = tensor.to_dtype(DType::F32).unwrap();
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// Returns the largest difference, each divided by `allowed(wanted)`.
-pub fn worst(got: &[f32], wanted: &[f32], allowed: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn worst(got: &[f32], wanted: &[f32], allowed: impl Fn(f32) -> f32) -> f32 {
     assert_eq!(got.len(), wanted.len());
     let pairs = got.iter().zip(wanted);
     pairs.fold(0.0, |worst, (got, wanted)| {
@@ -33,13 +33,13 @@ pub fn worst(got: &[f32], wanted: &[f32], allowed: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// Golden outputs of one model.
-pub struct Golden {
+pub(super) struct Golden {
     key: &'static str,
     tensors: HashMap<String, Tensor>,
 }
 
 impl Golden {
-    pub fn of(key: &'static str) -> Self {
+    pub(super) fn of(key: &'static str) -> Self {
         let path = golden("transpose/models.safetensors");
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
         Self { key, tensors }
@@ -49,13 +49,13 @@ impl Golden {
         &self.tensors[&format!("{}.{name}", self.key)]
     }
 
-    pub fn rows(&self, name: &str) -> Vec<Vec<f32>> {
+    pub(super) fn rows(&self, name: &str) -> Vec<Vec<f32>> {
         let rows = self.get(name).to_dtype(DType::F32).unwrap();
         rows.to_vec2().unwrap()
     }
 
     /// Runs the network and compares all outputs.
-    pub fn check(&self, way: &str, net: &dyn PoseModel, pass: Pass) {
+    pub(super) fn check(&self, way: &str, net: &dyn PoseModel, pass: Pass) {
         let mut probing = Pass {
             wants_maps: true,
             probes: Some(Vec::new()),

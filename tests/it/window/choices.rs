@@ -104,7 +104,7 @@ fn recent_files_are_listed_and_missing_ones_disabled() {
     window.harness.run_steps(4);
     let entry = window.harness.get_by_label_contains("gone.mp4   in ");
     assert!(entry.accesskit_node().is_disabled());
-    let forget = window.harness.get_by_label_contains("Forget these files");
+    let forget = window.harness.get_by_label_contains("Clear recent files");
     forget.click();
     window.harness.run_steps(3);
     assert!(window.harness.state().state().recent.is_empty());
@@ -198,7 +198,7 @@ fn the_log_lists_by_severity_and_is_copied() {
 #[test]
 fn smoothing_is_set_and_reset() {
     let mut window = Window::running("clip.mp4");
-    window.click("How smoothly");
+    window.click("Filter parameters");
     // It opens with an animation.
     window.harness.run_steps(20);
     let set = |window: &mut Window, label: &str, value| {

@@ -56,7 +56,7 @@ fn nothing_overlaps_around_the_cards() {
         window.until_seen(|window| window.has("No frames from camera:silent"));
         let found = disorder(&window.harness);
         assert!(found.is_empty(), "silent at {size}: {found:#?}");
-        window.click("Release it");
+        window.click("Release");
         window.until(|s| s.source.is_none());
         let found = disorder(&window.harness);
         assert!(found.is_empty(), "closed at {size}: {found:#?}");
@@ -94,7 +94,7 @@ fn the_tooltip_of_the_time_line_is_above_it() {
     let mut window = Window::running("short.mp4");
     let line = window.harness.get_by_label("Time line").rect();
     window.harness.hover_at(line.center());
-    let help = "Drag to go to another frame; , and . go one frame back and on";
+    let help = "Drag to seek; , and . step one frame";
     window.until_seen(|window| window.has(help));
     let tooltip = window.harness.get_by_label(help).rect();
     assert!(tooltip.bottom() <= line.top() + 1.0, "{tooltip:?} {line:?}");

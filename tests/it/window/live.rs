@@ -154,10 +154,10 @@ fn a_silent_camera_is_reported_and_can_be_closed() {
     window.until(is_silent);
     assert!(window.has("No frames from camera:silent"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
-    window.click("Connect again");
+    window.click("Reconnect");
     window.until(|s| s.source_status == SourceStatus::Ok && s.presented.is_some());
     window.until(is_silent);
-    window.click("Release it");
+    window.click("Release");
     window.until(|s| s.source.is_none());
     assert!(window.has("No camera found"));
 }

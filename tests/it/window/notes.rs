@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{self, Key, ViewportCommand};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use poselens_tests::PATIENCE;
+use poselens_tests::WAIT_LIMIT;
 
 use super::Window;
 use crate::window_fakes::gui;
@@ -83,7 +83,7 @@ fn the_title_names_what_is_shown() {
         let start = Instant::now();
         let n = titles.len();
         while titles.len() == n {
-            assert!(start.elapsed() < PATIENCE);
+            assert!(start.elapsed() < WAIT_LIMIT);
             std::thread::sleep(Duration::from_millis(2));
             window.harness.step();
             let output = window.harness.output();

@@ -29,7 +29,7 @@ fn the_palette_runs_the_typed_command() {
     window.press(Key::Enter);
     window.until(|s| s.model.as_deref() == Some("second"));
     palette(&mut window, "qqq");
-    assert!(window.has("No command is called like this"));
+    assert!(window.has("No matching command"));
     window.press(Key::Enter);
     window.press(Key::Escape);
     assert!(window.ui_state().sheet.is_none());
@@ -61,9 +61,8 @@ fn the_palette_finds_what_users_mean() {
         ("fps", "Faster"),
         ("csv", "Export csv with recordings: turn on"),
         ("export", "Export openpose with recordings: turn on"),
-        ("people", "Network first"),
-        ("multi", "Network first"),
-        ("multi person", "Network first"),
+        ("people", "Network that finds several people: none"),
+        ("multi", "Network that finds several people: none"),
         ("annotate", "Start or stop recording"),
         ("mirror", "Mirror the camera image on or off"),
         ("help", "Keys"),
@@ -100,7 +99,7 @@ fn the_palette_knows_the_view() {
     window.press(Key::I);
     for (word, wanted) in [
         ("export", "Export PNG"),
-        ("multi", "Network first"),
+        ("multi", "Network that finds several people: none"),
         ("zoom", "Zoom in"),
         ("csv", "Export csv"),
     ] {
@@ -132,7 +131,7 @@ fn the_palette_stays_where_it_is() {
 fn sheets_open_from_keys_and_palette() {
     let mut window = Window::running("clip.mp4");
     window.press(Key::F1);
-    assert!(window.has("Start or stop recording") && window.has("Ten frames back"));
+    assert!(window.has("Start or stop recording") && window.has("Back ten frames"));
     window.press(Key::R);
     assert!(
         window.ui_state().recording.is_none(),

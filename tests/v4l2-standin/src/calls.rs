@@ -55,7 +55,11 @@ fn result(outcome: Result<c_int, c_int>) -> c_int {
 /// # Safety
 /// As for `open` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: libc::mode_t) -> c_int {
+pub(crate) unsafe extern "C" fn open(
+    path: *const c_char,
+    flags: c_int,
+    mode: libc::mode_t,
+) -> c_int {
     // SAFETY: the caller passes a string.
     match unsafe { node(path) } {
         Some(node) if driver::is_active() => result(driver::open(node)),
@@ -66,7 +70,11 @@ pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: libc::mod
 /// # Safety
 /// As for `open64` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: libc::mode_t) -> c_int {
+pub(crate) unsafe extern "C" fn open64(
+    path: *const c_char,
+    flags: c_int,
+    mode: libc::mode_t,
+) -> c_int {
     // SAFETY: the caller passes a string.
     match unsafe { node(path) } {
         Some(node) if driver::is_active() => result(driver::open(node)),
@@ -77,7 +85,7 @@ pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: libc::m
 /// # Safety
 /// As for `statx` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn statx(
+pub(crate) unsafe extern "C" fn statx(
     folder: c_int,
     path: *const c_char,
     flags: c_int,
@@ -97,7 +105,7 @@ pub unsafe extern "C" fn statx(
 /// # Safety
 /// As for `close` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn close(fd: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn close(fd: c_int) -> c_int {
     driver::close(fd);
     system!(close(fd: c_int) -> c_int)
 }
@@ -105,7 +113,7 @@ pub unsafe extern "C" fn close(fd: c_int) -> c_int {
 /// # Safety
 /// As for `ioctl` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     if driver::is_ours(fd) {
         // SAFETY: the caller passes the argument of the request.
         return result(unsafe { driver::ioctl(fd, request, argument) });
@@ -116,7 +124,7 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
 /// # Safety
 /// As for `syscall` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn syscall(
+pub(crate) unsafe extern "C" fn syscall(
     number: c_long,
     a: c_long,
     b: c_long,
@@ -138,7 +146,7 @@ pub unsafe extern "C" fn syscall(
 /// # Safety
 /// As for `poll` of libc.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn poll(fds: *mut pollfd, n: nfds_t, millis: c_int) -> c_int {
+pub(crate) unsafe extern "C" fn poll(fds: *mut pollfd, n: nfds_t, millis: c_int) -> c_int {
     if n == 1 {
         // SAFETY: the caller passes one structure.
         let only = unsafe { &mut *fds };

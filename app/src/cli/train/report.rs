@@ -7,7 +7,7 @@ use std::path::Path;
 use crossbeam::channel::Receiver;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use poselens_engine::sample::LeftOut;
-use poselens_engine::train::{EpochRecord, Event, Reason, Trainer};
+use poselens_engine::train::{EpochRecord, Event, StopReason, Trainer};
 use serde::Serialize;
 
 use crate::cli::print_line;
@@ -36,15 +36,15 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn of(trainer: &'a Trainer, out: &Path, reason: Reason) -> Self {
+    pub(super) fn of(trainer: &'a Trainer, out: &Path, reason: StopReason) -> Self {
         Self {
             model: &trainer.config().model,
             device: trainer.device().spec.to_string(),
             out: out.display().to_string(),
             ended: match reason {
-                Reason::Finished => "finished",
-                Reason::EpochLimit => "epoch limit",
-                Reason::Asked | Reason::Diverged => "stopped",
+                StopReason::Finished => "finished",
+                StopReason::EpochLimit => "epoch limit",
+                StopReason::Requested | StopReason::Diverged => "stopped",
             },
             epochs: trainer.epochs(),
             steps: trainer.steps(),
@@ -84,7 +84,7 @@ impl<'a> Document<'a> {
             && let Some(after) = best.and_then(|best| best.pck)
         {
             print_line(format_args!(
-                "PCK@0.2 {:.2} % at first, {:.2} % at best",
+                "PCK@0.2 {:.2} % before, {:.2} % best",
                 100.0 * before,
                 100.0 * after
             ))?;
@@ -127,8 +127,10 @@ pub(super) fn show(news: &Receiver<Event>) {
             Event::Epoch(record) => bar.suspend(|| eprintln!("{}", line(&record))),
             Event::Measuring { .. } => bar.set_message("measuring on the held-out people"),
             // The epoch's line has the count, and a warning has named every image.
-            Event::Broken { .. } | Event::Seen { .. } | Event::Saved { .. } | Event::Stopped(_) => {
-            }
+            Event::Broken { .. }
+            | Event::HeldOut { .. }
+            | Event::Saved { .. }
+            | Event::Stopped(_) => {}
         }
     }
     bar.finish_and_clear();

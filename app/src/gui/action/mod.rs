@@ -1,8 +1,8 @@
 //! Actions requested by clicks and keys: one sub-enum per panel or view. `App` runs them all in one
 //! place.
 
-pub mod inspect;
-pub mod train;
+pub(super) mod inspect;
+pub(super) mod train;
 
 use std::path::PathBuf;
 

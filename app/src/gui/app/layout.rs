@@ -8,7 +8,7 @@ use crate::gui::header::header_ui;
 use crate::gui::messages::messages_ui;
 use crate::gui::sheets::sheet_ui;
 use crate::gui::theme;
-use crate::gui::view::{MessagePlace, PanelContext, Place, ViewSpec};
+use crate::gui::view::{MessagePlace, PanelContext, PanelPosition, ViewSpec};
 
 /// Distance of a message from the edges of the stage in points.
 const MARGIN: f32 = 12.0;
@@ -45,7 +45,7 @@ impl App {
             let view = cx.view;
             view.stage_ui(ui, area, cx);
             let mut over = ui.new_child(egui::UiBuilder::new().max_rect(area));
-            view.panels_ui(&mut over, Place::Stage, cx);
+            view.panels_ui(&mut over, PanelPosition::Stage, cx);
             if let MessagePlace::Below(height) = spec.messages {
                 let mut place = area.shrink(MARGIN);
                 let used = over.min_rect().bottom() + MARGIN;
@@ -69,7 +69,7 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
     egui::Panel::bottom("bottom")
         .exact_size(spec.bottom_height)
         .frame(bar)
-        .show(ui, |ui| view.panels_ui(ui, Place::Bottom, cx));
+        .show(ui, |ui| view.panels_ui(ui, PanelPosition::Bottom, cx));
     let side = egui::Frame::new()
         .fill(theme::PANEL)
         .inner_margin(egui::Margin {
@@ -84,7 +84,7 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
         .frame(side)
         .show(ui, |ui| {
             let is_fixed = ui.available_height() >= MIN_FIXED;
-            if is_fixed && view.has_panels(Place::SideBottom) {
+            if is_fixed && view.has_panels(PanelPosition::SideBottom) {
                 let frame = egui::Frame::new().inner_margin(egui::Margin {
                     top: 8,
                     right: 8,
@@ -94,7 +94,7 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
                 egui::Panel::bottom("side bottom")
                     .frame(frame)
                     .resizable(false)
-                    .show(ui, |ui| view.panels_ui(ui, Place::SideBottom, cx));
+                    .show(ui, |ui| view.panels_ui(ui, PanelPosition::SideBottom, cx));
             }
             egui::ScrollArea::vertical()
                 // Each view keeps its own scroll position.
@@ -107,9 +107,9 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
                             ..egui::Margin::ZERO
                         })
                         .show(ui, |ui| {
-                            view.panels_ui(ui, Place::Side, cx);
+                            view.panels_ui(ui, PanelPosition::Side, cx);
                             if !is_fixed {
-                                view.panels_ui(ui, Place::SideBottom, cx);
+                                view.panels_ui(ui, PanelPosition::SideBottom, cx);
                             }
                         });
                 });
@@ -117,6 +117,6 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
 }
 
 /// Returns whether the window is in full-screen mode.
-pub fn is_full_screen(ctx: &Context) -> bool {
+pub(super) fn is_full_screen(ctx: &Context) -> bool {
     ctx.input(|i| i.viewport().fullscreen.unwrap_or(false))
 }

@@ -1,10 +1,10 @@
 //! Matching of commands with the words of a query.
 
 /// Scores of a word: it is a word of the title, a synonym, their beginning, or a part of a word.
-pub const WHOLE: i32 = 300;
-pub const SYNONYM: i32 = 250;
-pub const BEGINNING: i32 = 200;
-pub const SYNONYM_BEGINNING: i32 = 150;
+pub(super) const WHOLE: i32 = 300;
+pub(super) const SYNONYM: i32 = 250;
+pub(super) const BEGINNING: i32 = 200;
+pub(super) const SYNONYM_BEGINNING: i32 = 150;
 const ABBREVIATION: i32 = 120;
 const INSIDE: i32 = 100;
 /// Deduction for words of names that the user gave, such as those of files: commands come first.
@@ -13,7 +13,7 @@ const OF_NAME: i32 = 60;
 const N_INSIDE: usize = 3;
 
 /// Splits a text into lower-case words.
-pub fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let parts = text.split(|c: char| !c.is_alphanumeric());
     let parts = parts.filter(|part| !part.is_empty());
     parts.map(str::to_lowercase).collect()
@@ -21,7 +21,7 @@ pub fn words(text: &str) -> Vec<String> {
 
 /// Scores how well a word of the query matches the words of a title, higher is better; `None` if it
 /// does not. Earlier words of the title score slightly higher.
-pub fn fit_title(title: &[String], word: &str) -> Option<i32> {
+pub(super) fn fit_title(title: &[String], word: &str) -> Option<i32> {
     let fits = title.iter().enumerate().filter_map(|(i, part)| {
         let score = if part == word {
             WHOLE
@@ -39,13 +39,13 @@ pub fn fit_title(title: &[String], word: &str) -> Option<i32> {
 
 /// [`fit_title`] for names that the user gave. Parts of words do not count: in a long path, almost
 /// any letters would match.
-pub fn fit_name(name: &[String], word: &str) -> Option<i32> {
+pub(super) fn fit_name(name: &[String], word: &str) -> Option<i32> {
     let score = fit_title(name, word).filter(|score| *score >= BEGINNING)?;
     Some(score - OF_NAME)
 }
 
 /// Scores how well a word of the query matches a synonym, also in the plural.
-pub fn fit_synonym(synonym: &str, word: &str) -> Option<i32> {
+pub(super) fn fit_synonym(synonym: &str, word: &str) -> Option<i32> {
     let singular = word.strip_suffix('s').filter(|rest| rest.len() >= N_INSIDE);
     if synonym == word || singular == Some(synonym) {
         Some(SYNONYM)
@@ -56,7 +56,7 @@ pub fn fit_synonym(synonym: &str, word: &str) -> Option<i32> {
 
 /// Scores an abbreviation such as `opfi` for `Open a file`: each letter begins a word of the title
 /// or follows the letter before it.
-pub fn fit_abbreviation(title: &[String], letters: &str) -> Option<i32> {
+pub(super) fn fit_abbreviation(title: &[String], letters: &str) -> Option<i32> {
     let text: Vec<(bool, char)> = title
         .iter()
         .flat_map(|word| word.chars().enumerate().map(|(i, c)| (i == 0, c)))

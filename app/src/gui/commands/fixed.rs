@@ -56,7 +56,7 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::OVERLAYS,
-        "The attention map or layer before",
+        "Previous attention map or layer",
         &[shift(Key::Tab)],
         Action::Overlay(OverlayAction::NextMap(-1)),
     ),
@@ -74,25 +74,25 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::PLAYBACK,
-        "Ten frames back",
+        "Back ten frames",
         &[shift(Key::ArrowLeft)],
         Action::Playback(PlaybackAction::Step(-10)),
     ),
     (
         Group::PLAYBACK,
-        "Ten frames on",
+        "Forward ten frames",
         &[shift(Key::ArrowRight)],
         Action::Playback(PlaybackAction::Step(10)),
     ),
     (
         Group::PLAYBACK,
-        "One frame back",
+        "Previous frame",
         &[key(Key::ArrowLeft), key(Key::Comma)],
         Action::Playback(PlaybackAction::Step(-1)),
     ),
     (
         Group::PLAYBACK,
-        "One frame on",
+        "Next frame",
         &[key(Key::ArrowRight), key(Key::Period)],
         Action::Playback(PlaybackAction::Step(1)),
     ),
@@ -158,7 +158,7 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::WINDOW,
-        "Move the keyboard into the panels",
+        "Move keyboard focus to the panels",
         &[key(Key::F6)],
         Action::Window(WindowAction::FocusPanels),
     ),
@@ -170,19 +170,19 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::WINDOW,
-        "Everything larger",
+        "Larger interface",
         &[command(Key::Plus), command(Key::Equals)],
         Action::Window(WindowAction::Larger(true)),
     ),
     (
         Group::WINDOW,
-        "Everything smaller",
+        "Smaller interface",
         &[command(Key::Minus)],
         Action::Window(WindowAction::Larger(false)),
     ),
     (
         Group::WINDOW,
-        "Usual size",
+        "Default interface size",
         &[command(Key::Num0)],
         Action::Window(WindowAction::Scale(1.0)),
     ),
@@ -218,14 +218,14 @@ const FIXED: &[FixedCommand] = &[
     ),
     (
         Group::WINDOW,
-        "First steps",
+        "Getting started",
         &[],
         Action::Window(WindowAction::OpenSheet(Sheet::Welcome)),
     ),
 ];
 
 /// Shortcuts of the overlays: the n-th toggles the n-th overlay.
-pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
+pub(super) const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
     &[key(Key::Num1)],
     &[key(Key::Num2)],
     &[key(Key::Num3)],
@@ -234,7 +234,7 @@ pub const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
 ];
 
 /// Returns the commands of all views and of each view, in group order.
-pub fn fixed() -> Vec<&'static FixedCommand> {
+pub(super) fn fixed() -> Vec<&'static FixedCommand> {
     let of_views = VIEWS.iter().flat_map(|view| view.commands);
     let mut all: Vec<_> = FIXED.iter().chain(of_views).collect();
     all.sort_by_key(|(group, ..)| group.rank);

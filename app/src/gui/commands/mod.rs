@@ -6,9 +6,13 @@ mod fixed;
 mod switches;
 mod synonyms;
 
-use crate::gui::action::{Action, ModelAction, OverlayAction, RecordAction, SourceAction};
+use poselens_engine::output::Approach;
+
+use crate::gui::action::{
+    Action, ModelAction, OverlayAction, RecordAction, Sheet, SourceAction, WindowAction,
+};
 use crate::gui::command::{Command, Group, recent};
-use crate::gui::context::{GuiContext, SourceChoice, extra_exporters, sample_clip};
+use crate::gui::context::{GuiContext, ModelChoice, SourceChoice, extra_exporters, sample_clip};
 use crate::gui::titles::{folder_name, format_text};
 use crate::gui::trained;
 use crate::gui::view::PanelContext;
@@ -16,10 +20,11 @@ use crate::gui::views::VIEWS;
 
 use fixed::{OVERLAY_KEYS, fixed};
 use switches::SWITCHES;
-pub use synonyms::fit_command;
+use synonyms::NO_SEVERAL;
+pub(super) use synonyms::fit_command;
 
 /// Returns the groups in order.
-pub fn groups() -> Vec<Group> {
+pub(super) fn groups() -> Vec<Group> {
     let of_views = VIEWS.iter().filter_map(|view| view.group);
     let mut all: Vec<_> = Group::SHARED.into_iter().chain(of_views).collect();
     all.sort_by_key(|group| group.rank);
@@ -27,7 +32,7 @@ pub fn groups() -> Vec<Group> {
 }
 
 /// Returns commands with shortcuts; those with Shift precede the same ones without.
-pub fn keyed(gui: &GuiContext) -> Vec<Command> {
+pub(super) fn keyed(gui: &GuiContext) -> Vec<Command> {
     let fixed = fixed()
         .into_iter()
         .map(|(group, title, keys, action)| Command {
@@ -46,7 +51,7 @@ pub fn keyed(gui: &GuiContext) -> Vec<Command> {
 }
 
 /// Returns all commands currently available in the active view.
-pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
+pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     let mut all = keyed(cx.gui);
     let synthetic = SourceChoice {
         label: "Synthetic figure".to_owned(),
@@ -75,6 +80,14 @@ pub fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let action = Action::Model(ModelAction::Choose(model.name.clone()));
         Command::new(Group::MODEL, title, action)
     }));
+    let mut approaches = cx.gui.models.iter().map(ModelChoice::approach);
+    if !approaches.any(|approach| approach == Some(Approach::BottomUp)) {
+        let action = Action::Window(WindowAction::OpenSheet(Sheet::Palette));
+        all.push(Command {
+            hindrance: Some("The weights of such a network have to be trained or imported first"),
+            ..Command::new(Group::MODEL, NO_SEVERAL, action)
+        });
+    }
     all.extend(cx.gui.devices.iter().enumerate().map(|(i, device)| {
         let title = format!("Compute on {}", device.name);
         Command::new(Group::MODEL, title, Action::Model(ModelAction::Device(i)))

@@ -5,7 +5,7 @@ use crate::gui::command::Group;
 use crate::gui::state::AppState;
 
 /// An on/off setting.
-pub struct Switch {
+pub(super) struct Switch {
     pub group: Group,
     pub title: &'static str,
     /// Returns the action that toggles it.
@@ -13,7 +13,7 @@ pub struct Switch {
 }
 
 /// All switches.
-pub const SWITCHES: [Switch; 5] = [
+pub(super) const SWITCHES: [Switch; 5] = [
     Switch {
         group: Group::SOURCE,
         title: "Mirror the camera image on or off",
@@ -21,22 +21,22 @@ pub const SWITCHES: [Switch; 5] = [
     },
     Switch {
         group: Group::PLAYBACK,
-        title: "Loop files, or stop at their end",
+        title: "Loop files on or off",
         turn: |state| Action::Source(SourceAction::Loop(!state.is_looping)),
     },
     Switch {
         group: Group::MODEL,
-        title: "Smooth joints over time, or not",
+        title: "Temporal smoothing on or off",
         turn: |state| Action::Model(ModelAction::Smooth(!state.is_smoothed)),
     },
     Switch {
         group: Group::OVERLAYS,
-        title: "Smooth maps, or squares",
+        title: "Smooth maps on or off",
         turn: |state| Action::Overlay(OverlayAction::SmoothMaps(!state.is_map_smooth)),
     },
     Switch {
         group: Group::OVERLAYS,
-        title: "Fixed range of maps, or that of each frame",
+        title: "Fixed map range on or off",
         turn: |state| Action::Overlay(OverlayAction::FixedRange(!state.is_range_fixed)),
     },
 ];

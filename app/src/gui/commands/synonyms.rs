@@ -21,11 +21,14 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("errors", &["Log"]),
     ("export", &["Start or stop recording", "Save a snapshot"]),
     ("flip", &["Mirror"]),
-    ("font", &["Everything larger", "Everything smaller"]),
+    ("font", &["Larger interface", "Smaller interface"]),
     ("fps", &["Faster", "Slower"]),
-    ("frame", &["One frame", "Ten frames"]),
+    (
+        "frame",
+        &["Previous frame", "Next frame", "Back ten", "Forward ten"],
+    ),
     ("gpu", &["Compute on"]),
-    ("help", &["Keys", "First steps", "About"]),
+    ("help", &["Keys", "Getting started", "About"]),
     ("image", &["Save a snapshot", "Open a file"]),
     ("inspect", &["Inspect this frame"]),
     ("json", &["Start or stop recording"]),
@@ -35,8 +38,8 @@ const SYNONYMS: &[(&str, &[&str])] = &[
         &["Choose training labels", "Choose held-out labels"],
     ),
     ("licence", &["About"]),
-    ("magnify", &["Zoom in", "Everything larger"]),
-    ("manual", &["First steps", "Keys"]),
+    ("magnify", &["Zoom in", "Larger interface"]),
+    ("manual", &["Getting started", "Keys"]),
     ("mirror", &["Mirror"]),
     ("model", &["Network"]),
     ("mp4", &["Start or stop recording", "Open a file"]),
@@ -44,7 +47,10 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("pause", &["Play or pause"]),
     ("preferences", &["Settings"]),
     ("repeat", &["Loop"]),
-    ("reset", &["Whole image", "Show all joints", "Usual size"]),
+    (
+        "reset",
+        &["Whole image", "Show all joints", "Default interface size"],
+    ),
     ("rewind", &["To the beginning"]),
     ("screenshot", &["Save a snapshot"]),
     ("shortcuts", &["Keys"]),
@@ -55,7 +61,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
             "Keep the old weights",
             "Show all joints",
             "Whole image",
-            "Usual size",
+            "Default interface size",
         ],
     ),
     ("video", &["Open a file", "Start or stop recording"]),
@@ -67,15 +73,18 @@ const SYNONYMS: &[(&str, &[&str])] = &[
             "Zoom in",
             "Zoom out",
             "Whole image",
-            "Everything larger",
-            "Everything smaller",
-            "Usual size",
+            "Larger interface",
+            "Smaller interface",
+            "Default interface size",
         ],
     ),
 ];
 
-/// Search words for networks that detect several people; the other networks follow them in the
-/// results.
+/// Title of the disabled command that stands for networks that find several people where there are
+/// none.
+pub(super) const NO_SEVERAL: &str = "Network that finds several people: none is available";
+
+/// Search words for networks that find several people.
 const SEVERAL: [&str; 6] = [
     "people",
     "persons",
@@ -87,7 +96,7 @@ const SEVERAL: [&str; 6] = [
 
 /// Scores how well a command matches `query`, higher is better; `None` if it does not. Every word
 /// of the query must match the title or a synonym, or all of it abbreviates the title.
-pub fn fit_command(command: &Command, query: &str) -> Option<i32> {
+pub(crate) fn fit_command(command: &Command, query: &str) -> Option<i32> {
     let title = words(&command.title);
     let is_named = is_named(&command.action);
     let typed = words(query);
@@ -115,11 +124,8 @@ fn fit_synonyms(command: &Command, word: &str) -> Option<i32> {
         let place = titles.position(|begin| command.title.starts_with(begin))?;
         Some((*synonym, place))
     });
-    let place = several(&command.action);
-    let several = SEVERAL
-        .iter()
-        .filter_map(|synonym| Some((*synonym, place?)));
-    let all = places.chain(several);
+    let several = SEVERAL.iter().filter(|_| finds_several(command));
+    let all = places.chain(several.map(|synonym| (*synonym, 0)));
     all.filter_map(|(synonym, place)| Some(fit_synonym(synonym, word)? - place as i32))
         .max()
 }
@@ -132,14 +138,16 @@ fn is_named(action: &Action) -> bool {
     )
 }
 
-/// Returns the rank of a network among the matches of [`SEVERAL`]; `None` for other commands.
-fn several(action: &Action) -> Option<usize> {
-    let (Action::Model(ModelAction::Choose(name))
-    | Action::Inspect(InspectAction::Model(0, Some(name)))) = action
-    else {
-        return None;
-    };
-    Some(usize::from(approach(name) != Some(Approach::BottomUp)))
+/// Returns whether a command chooses a network that finds several people, or says that there is
+/// none.
+fn finds_several(command: &Command) -> bool {
+    match &command.action {
+        Action::Model(ModelAction::Choose(name))
+        | Action::Inspect(InspectAction::Model(0, Some(name))) => {
+            approach(name) == Some(Approach::BottomUp)
+        }
+        _ => command.title == NO_SEVERAL,
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +156,7 @@ mod tests {
     use super::*;
     use crate::gui::action::StageAction;
     use crate::gui::command::Group;
+    use poselens_engine::model::MODELS;
 
     /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
@@ -178,7 +187,7 @@ mod tests {
             ("zoom", "Zoom in"),
             ("screenshots", "Save a snapshot"),
             ("start the tr", "Start the training"),
-            ("frame back", "One frame back"),
+            ("previous", "Previous frame"),
         ] {
             // The first of equal scores, as in the palette.
             let best = all.iter().rev();
@@ -187,6 +196,29 @@ mod tests {
         }
         let none = |query: &str| all.iter().all(|c| fit_command(c, query).is_none());
         assert!(none("xyz") && none("syek") && none("open nothing"));
+    }
+
+    /// Fails when a word for several people finds a network that follows one, or not one that finds
+    /// several.
+    #[test]
+    fn only_networks_of_several_people_match_their_words() {
+        let of = |wanted| MODELS.iter().find(|m| m.approach == wanted).unwrap().name;
+        let (one, several) = (of(Approach::TopDown), of(Approach::BottomUp));
+        for word in ["multi", "people", "multi-person", "crowd"] {
+            let fits = |name: &str| {
+                let choose = Action::Model(ModelAction::Choose(name.to_owned()));
+                let inspect = Action::Inspect(InspectAction::Model(0, Some(name.to_owned())));
+                [choose, inspect].map(|action| {
+                    let command = Command::new(Group::MODEL, format!("Network {name}"), action);
+                    fit_command(&command, word).is_some()
+                })
+            };
+            assert_eq!(
+                (fits(one), fits(several)),
+                ([false; 2], [true; 2]),
+                "{word}"
+            );
+        }
     }
 
     /// Fails when letters scattered over the path of a recent file match, or a file of that name

@@ -81,7 +81,7 @@ impl Core {
                 // An unfinished reconnection is shown over the image; see `stage::connection_ui`.
                 ui_state.source_status = status;
                 if status == SourceStatus::Ok {
-                    ui_state.say(Level::Info, format!("{name}: back again"));
+                    ui_state.say(Level::Info, format!("{name}: reconnected"));
                 }
             }
             Event::SourceEnded => {
@@ -193,7 +193,7 @@ impl Core {
                 ui_state.is_choosing = false;
                 ui_state.say(
                     Level::Warning,
-                    "no file dialog came up on this system; type the path into its field",
+                    "no file dialog is available on this system; type the path into its field",
                 );
             }
             TaskResult::Saved(Ok(paths)) => ui_state.say(Level::Info, saved_text(&paths)),

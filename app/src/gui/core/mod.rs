@@ -83,8 +83,8 @@ impl Core {
                     ui_state.say(
                         Level::Warning,
                         format!(
-                            "the settings file holds values of another version ({}): they stay \
-                             there, the defaults are used",
+                            "the settings file holds values of another version ({}): they are \
+                             kept in the file, defaults are used",
                             refused.join(", ")
                         ),
                     );
@@ -248,7 +248,7 @@ impl Core {
         if self.state != self.saved || !path.exists() {
             if let Err(error) = self.state.save(path, &self.saved) {
                 tracing::warn!("{error:#}");
-                let text = format!("{error:#}; your choices hold until the window is closed");
+                let text = format!("{error:#}; your settings apply until the window is closed");
                 self.ui_state.say(Level::Warning, text);
             }
             // After a failure, e.g. on a full disk, the same settings are not written again at

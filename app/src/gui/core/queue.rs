@@ -12,21 +12,21 @@ use crate::gui::widgets;
 
 /// Waiting files, the running one, and the outcomes of the others.
 #[derive(Default)]
-pub struct Queue {
+pub(super) struct Queue {
     pub waiting: VecDeque<SourceChoice>,
     pub running: Option<Running>,
     pub ended: Vec<Ended>,
 }
 
 /// The file being recorded.
-pub struct Running {
+pub(super) struct Running {
     pub work: FileRecording,
     pub file: SourceChoice,
     pub is_stopping: bool,
 }
 
 /// Outcome of a file: one line for the user.
-pub enum Ended {
+pub(super) enum Ended {
     Done(String),
     /// It was stopped before its end, or lacks something.
     Partly(String),
@@ -35,7 +35,10 @@ pub enum Ended {
 }
 
 /// Returns the outcome of a file.
-pub fn ended(file: &SourceChoice, outcome: std::result::Result<FileOutcome, Error>) -> Ended {
+pub(super) fn ended(
+    file: &SourceChoice,
+    outcome: std::result::Result<FileOutcome, Error>,
+) -> Ended {
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => return Ended::Failed(format!("{}: {error}", file.label)),
@@ -55,7 +58,7 @@ pub fn ended(file: &SourceChoice, outcome: std::result::Result<FileOutcome, Erro
 }
 
 /// Summarises the outcomes: the line of a single file, or counts of each kind with reasons.
-pub fn summary(ended: &[Ended]) -> (Level, String) {
+pub(super) fn summary(ended: &[Ended]) -> (Level, String) {
     if let [only] = ended {
         return match only {
             Ended::Done(text) => (Level::Info, text.clone()),

@@ -48,7 +48,7 @@ impl Core {
             ended,
         } = &mut self.queue;
         for file in waiting.drain(..) {
-            ended.push(Ended::Skipped(format!("{}: not begun", file.label)));
+            ended.push(Ended::Skipped(format!("{}: not started", file.label)));
         }
         if let Some(running) = running {
             running.work.stop();

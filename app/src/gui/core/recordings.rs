@@ -228,7 +228,7 @@ impl Core {
     fn annotate(&mut self, folder: PathBuf, name: String) -> Result<()> {
         if self.annotation.is_some() {
             return Err(Error::Failed(
-                "one recording is being annotated already; wait for it or cancel it".to_owned(),
+                "a recording is already being annotated; wait for it or cancel it".to_owned(),
             ));
         }
         let (title, look) = (trained::title(&name), self.look(Some(&name)));

@@ -94,7 +94,8 @@ impl Core {
         // A recording's folder can be opened by its path as well.
         let path = spec.strip_prefix("recording:").unwrap_or(spec);
         let is_shown = is_path(path) && self.gui.sample_clip.as_deref() != Some(path);
-        self.state.path = if is_shown { path } else { "" }.to_owned();
+        let shown = if is_shown { path } else { "" };
+        shown.clone_into(&mut self.state.path);
     }
 
     /// Shows the path of the live view's source in the path field.
@@ -182,7 +183,7 @@ impl Core {
             self.run_action(Action::Source(SourceAction::Open(choice)));
         }
         if !has_camera && self.ui_state.wanted_source.is_some() {
-            let text = "No camera found: this is the sample clip. Open a file at the right.";
+            let text = "No camera found: showing the sample clip. Open a file on the right.";
             self.ui_state.say(Level::Info, text.to_owned());
         }
     }
@@ -207,7 +208,7 @@ impl Core {
         };
         match self.tasks.task("recent files", look) {
             Ok(task) => self.workers.push(task),
-            Err(error) => tracing::warn!(%error, "recent files are not looked for"),
+            Err(error) => tracing::warn!(%error, "recent files are not checked"),
         }
     }
 }

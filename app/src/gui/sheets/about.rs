@@ -10,12 +10,12 @@ use crate::gui::view::PanelContext;
 /// line; a test compares the list with `Cargo.lock`.
 const LIBRARIES: &str = include_str!("libraries.txt");
 
-pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
     ui.label("Finds human poses in live video and shows why the network put each joint there.");
     let weak = |text: String| RichText::new(text).color(theme::WEAK);
     let DeviceChoice { name: device, why } = cx.device();
-    ui.label(weak(format!("The networks run on {device}: {why}.")));
+    ui.label(weak(format!("Models run on {device}: {why}.")));
     if let Some(adapter) = &cx.ui_state.adapter {
         ui.label(weak(format!("The window is {}.", adapter.text())));
     }
@@ -26,13 +26,13 @@ pub fn about_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.add_space(6.0);
     ui.label("PoseLens is free software under the MIT or the Apache 2.0 licence.");
     ui.label(weak(
-        "It contains OpenH264 (Cisco, BSD-2-Clause), the fonts Ubuntu (Ubuntu-font-1.0), Hack (MIT) \
-         and Noto Emoji (OFL-1.1), and as sample clip a recording from Intel's sample videos \
-         (CC BY 4.0)."
+        "It includes OpenH264 (Cisco, BSD-2-Clause), the fonts Ubuntu (Ubuntu-font-1.0), Hack \
+         (MIT) and Noto Emoji (OFL-1.1), and a sample clip from Intel's sample videos (CC \
+         BY 4.0)."
             .to_owned(),
     ));
     ui.label(format!(
-        "It stands on {} libraries, counting those of every system and of its tests:",
+        "It uses {} libraries, including those of all platforms and of its tests:",
         LIBRARIES.lines().count()
     ));
     // Full height from the start: a growing sheet would move its button away from the pointer.

@@ -7,7 +7,7 @@ use crate::gui::commands::{commands, groups};
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 
-pub fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let all = commands(cx);
     let height = (ui.ctx().content_rect().height() - 200.0).max(160.0);
     ScrollArea::vertical()

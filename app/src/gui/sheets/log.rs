@@ -15,11 +15,11 @@ use crate::words::counted;
 const LEVELS: [(Level, &str); 4] = [
     (Level::ERROR, "Errors"),
     (Level::WARN, "Warnings and errors"),
-    (Level::INFO, "What happens"),
+    (Level::INFO, "All messages"),
     (Level::DEBUG, "Everything"),
 ];
 
-pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let ui_state = cx.ui_state;
     let lines: Vec<_> = ui_state
         .log
@@ -44,7 +44,7 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         });
         if ui
             .add_enabled(!lines.is_empty(), Button::new("Copy"))
-            .on_hover_text("Puts the listed lines into the clipboard")
+            .on_hover_text("Copies the listed lines to the clipboard")
             .accessible_name("Copy log")
             .clicked()
         {
@@ -60,7 +60,7 @@ pub fn log_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         ui.label(RichText::new(text).small().color(theme::WEAK));
     });
     if lines.is_empty() {
-        let nothing = "Nothing of this kind was reported since the program started.";
+        let nothing = "Nothing of this level has been logged since the program started.";
         ui.label(RichText::new(nothing).color(theme::WEAK));
         return;
     }

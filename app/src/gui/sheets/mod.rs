@@ -18,7 +18,7 @@ use crate::gui::view::PanelContext;
 const CHROME: f32 = 150.0;
 
 /// Shows the open sheet, if any; Escape or a click outside closes it.
-pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
+pub(super) fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
     let Some(sheet) = cx.ui_state.sheet else {
         return;
     };
@@ -60,7 +60,7 @@ pub fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
                 // In a horizontal layout, which centres the button's text vertically.
                 let closed = ui.horizontal(|ui| {
                     ui.add(close)
-                        .on_hover_text("Puts this away (Escape)")
+                        .on_hover_text("Closes this sheet (Escape)")
                         .accessible_name("Close sheet")
                         .clicked()
                 });

@@ -17,7 +17,7 @@ use crate::gui::views::VIEWS;
 /// Height of the list in points, if the window is tall enough.
 const LIST: f32 = 360.0;
 
-pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let pressed = |ui: &Ui, key| ui.input_mut(|i| i.count_and_consume_key(Modifiers::NONE, key));
     let down = pressed(ui, Key::ArrowDown);
     let up = pressed(ui, Key::ArrowUp);
@@ -83,7 +83,7 @@ pub fn palette_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 }
             }
             if found.is_empty() {
-                ui.label(RichText::new("No command is called like this").color(theme::WEAK));
+                ui.label(RichText::new("No matching command").color(theme::WEAK));
             }
         });
     if let Some(action) = chosen {

@@ -3,6 +3,6 @@
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::view::PanelContext;
 
-pub fn send(cx: &mut PanelContext<'_>, action: WindowAction) {
+pub(super) fn send(cx: &mut PanelContext<'_>, action: WindowAction) {
     cx.actions.push(Action::Window(action));
 }

@@ -13,20 +13,20 @@ fn device_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let at = cx.ui_state.loading_device.unwrap_or(cx.ui_state.device);
     let devices = cx.gui.devices.iter().enumerate();
     let choices = devices.map(|(i, device)| (device.name.clone(), i == at));
-    let help = "What the networks run on; the old one is used until the new one is ready";
+    let help = "Device that models run on; the previous one is used until the new one is ready";
     let shown = &cx.gui.devices[at].name;
     if let Some(i) = widgets::choice_ui(ui, "Compute on", help, shown, choices) {
         cx.actions.push(Action::Model(ModelAction::Device(i)));
     }
 }
 
-pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     widgets::labelled_row_ui(ui, "Size", |ui| {
         let mut scale = cx.state.scale;
         let button = |text: &str| Button::new(text.to_owned()).min_size(vec2(34.0, 28.0));
         if ui
             .add_enabled(scale > *SCALES.start(), button("−"))
-            .on_hover_text("Everything smaller (Ctrl and -)")
+            .on_hover_text("Smaller (Ctrl and -)")
             .accessible_name("Smaller")
             .clicked()
         {
@@ -50,14 +50,14 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         }
         if ui
             .add_enabled(scale < *SCALES.end(), button("+"))
-            .on_hover_text("Everything larger (Ctrl and +)")
+            .on_hover_text("Larger (Ctrl and +)")
             .accessible_name("Larger")
             .clicked()
         {
             send(cx, WindowAction::Larger(true));
         }
         if ui
-            .add_enabled(cx.state.scale != 1.0, Button::new("Usual size"))
+            .add_enabled(cx.state.scale != 1.0, Button::new("Default interface size"))
             .on_hover_text("Back to 100 % (Ctrl and 0)")
             .clicked()
         {
@@ -67,7 +67,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     device_ui(ui, cx);
     for (label, help, is_on, action) in [
         (
-            "Show cameras as in a mirror",
+            "Mirror camera images",
             "Display only: left stays left in every result",
             cx.state.is_mirrored,
             Action::Source(SourceAction::Mirror(!cx.state.is_mirrored)),
@@ -96,7 +96,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     let settings = cx.gui.settings_file.as_deref();
     for (what, folder) in [
         ("Recordings and snapshots", Some(cx.recordings_folder())),
-        ("These choices", settings),
+        ("These settings", settings),
     ] {
         let place = folder.map_or("nowhere".to_owned(), |f| f.display().to_string());
         let text = RichText::new(format!("{what} are stored in {place}")).small();

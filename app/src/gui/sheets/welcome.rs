@@ -8,22 +8,21 @@ use crate::gui::sheets::send::send;
 use crate::gui::theme;
 use crate::gui::view::PanelContext;
 
-pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
+pub(super) fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     ui.label(
-        "PoseLens finds people's joints in live video and shows where the network looked when it \
-         found them.",
+        "PoseLens finds people's joints in live video and shows where the network looked to find \
+         them.",
     );
     let cameras = cx.ui_state.cameras.as_deref();
     let camera = cameras.and_then(any_camera);
     let text = match (cameras, &camera) {
         (None, _) => "Looking for cameras…".to_owned(),
-        (_, None) => "No camera was found. Plug one in any time and look again under Source; \
-                      until then the sample clip or a video of yours will do."
+        (_, None) => "No camera was found. Plug one in at any time and search again under \
+         Source; until then, use the sample clip or a video of your own."
             .to_owned(),
         (Some(cameras), Some(_)) => format!(
-            "The camera stays off until you choose it. Your system may then ask whether PoseLens \
-             may use it: allow it there, or later in the system's privacy settings. \
-             Found: {}.",
+            "The camera stays off until you choose it. Your system may then ask for permission: \
+             allow it there, or later in the system's privacy settings. Found: {}.",
             cameras
                 .iter()
                 .map(|c| c.label.as_str())
@@ -33,7 +32,7 @@ pub fn welcome_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
     };
     ui.label(text);
     let weak = "Nothing leaves this computer. Only Record and Snapshot write images, to the \
-     folder they name.";
+     folder they show.";
     ui.label(RichText::new(weak).color(theme::WEAK));
     ui.add_space(8.0);
     let mut chosen = None;

@@ -38,10 +38,10 @@ impl What {
     /// Returns the tooltip.
     pub const fn help(self) -> &'static str {
         match self {
-            Self::Picture => "The image alone",
+            Self::Picture => "Image only",
             Self::Heatmap => "Where the network expects the joint",
             Self::Maps => "Attention: where the network amplifies or suppresses features",
-            Self::QueryKey => "Self-attention: which places the network reads to judge a place",
+            Self::QueryKey => "Self-attention: which positions the network attends to",
         }
     }
 

@@ -7,7 +7,7 @@ use poselens_engine::Result;
 use poselens_engine::model::{self, MODELS};
 use poselens_engine::record::stamp;
 use poselens_engine::train::recipe::{RECIPES, recipe};
-use poselens_engine::train::{DataConfig, Start, TrainConfig};
+use poselens_engine::train::{DataConfig, InitialWeights, TrainConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Maximum number of remembered trainings outside the usual folder.
@@ -92,11 +92,11 @@ impl TrainPlan {
             config.data = old.data;
             config.validation = old.validation;
             config.seed = old.seed;
-            if let Start::File(path) = old.init
+            if let InitialWeights::File(path) = old.init
                 && old.model == model
-                && config.init == Start::Bundled
+                && config.init == InitialWeights::Bundled
             {
-                config.init = Start::File(path);
+                config.init = InitialWeights::File(path);
             }
         }
         name.clone_into(&mut self.recipe);

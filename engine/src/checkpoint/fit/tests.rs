@@ -13,7 +13,7 @@ fn fit(
     spec: Option<&'static ModelSpec>,
     input: Option<Size>,
 ) -> Result<Result<Fit, String>> {
-    let fit = super::fit(found, &Known::all(spec)?, input)?;
+    let fit = super::fit(found, &Candidate::all(spec)?, input)?;
     Ok(fit.map_err(|misfit| misfit.reason))
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// Creates an interpreter before the first opcode of `bytes`.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
             input: Input::new(bytes),
             nodes: Vec::new(),
@@ -38,7 +38,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs to the end of the pickle.
-    pub fn finish(mut self) -> Result<Pickle<'a>, Refusal> {
+    pub(super) fn finish(mut self) -> Result<Pickle<'a>, Refusal> {
         Ok(Pickle {
             root: self.run()?,
             n_bytes: self.input.at,
@@ -314,7 +314,7 @@ impl<'a> Machine<'a> {
 }
 
 pub(super) fn damaged() -> Refusal {
-    "has a pickle that makes no sense: the file is damaged".into()
+    "contains an invalid pickle: the file is damaged".into()
 }
 
 pub(super) fn too_large() -> Refusal {

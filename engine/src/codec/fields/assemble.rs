@@ -1,7 +1,7 @@
 //! Groups connections into people: limb type by limb type, each connection adds a joint to the
 //! person that holds its other end. Every candidate belongs to at most one person.
 
-use super::super::Found;
+use super::super::DecodedPerson;
 use super::limbs::Connection;
 use super::peaks::Candidate;
 use crate::pose::Keypoint;
@@ -26,7 +26,7 @@ pub(super) fn people(
     skeleton: &Skeleton,
     candidates: &[Vec<Candidate>],
     connections: &[Vec<Connection>],
-) -> Vec<Found> {
+) -> Vec<DecodedPerson> {
     let mut assembly = Assembly {
         candidates,
         drafts: Vec::new(),
@@ -44,7 +44,7 @@ pub(super) fn people(
             assembly.join(skeleton.limbs[l], *connection, begins);
         }
     }
-    let mut people: Vec<Found> = assembly
+    let mut people: Vec<DecodedPerson> = assembly
         .drafts
         .iter()
         .filter_map(|draft| finished(draft, candidates))
@@ -120,7 +120,7 @@ impl Assembly<'_> {
 }
 
 /// Converts a draft to a person, or returns `None` if it has too few joints or too low a score.
-fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<Found> {
+fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<DecodedPerson> {
     let n_parts = draft.joints.iter().flatten().count();
     let enough = n_parts >= MIN_PARTS && draft.score / n_parts as f64 >= MIN_MEAN_SCORE;
     let joint = |(c, candidates): (&Option<usize>, &Vec<Candidate>)| {
@@ -128,7 +128,7 @@ fn finished(draft: &Draft, candidates: &[Vec<Candidate>]) -> Option<Found> {
         let (x, y) = (candidate.point.x as f32, candidate.point.y as f32);
         Some(Keypoint::from([x, y, candidate.score]))
     };
-    enough.then(|| Found {
+    enough.then(|| DecodedPerson {
         joints: draft
             .joints
             .iter()

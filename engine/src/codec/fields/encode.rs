@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::geometry::{Point, Size};
 
 /// Cells whose heatmap value exceeds this have an offset target; the offset loss counts only these.
-pub const OFFSET_GATE: f64 = 0.4;
+pub(super) const OFFSET_GATE: f64 = 0.4;
 
 /// Gaussians are cut off where the exponent reaches this value, at 1 % of the peak (as in
 /// OpenPose).

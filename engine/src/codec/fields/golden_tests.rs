@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::*;
-use crate::codec::Found as Person;
+use crate::codec::DecodedPerson as Person;
 use crate::geometry::Point;
 use crate::pose::Keypoint;
 use crate::test_golden::json;

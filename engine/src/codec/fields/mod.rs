@@ -32,7 +32,7 @@ mod round_trip_tests;
 
 use std::ops::Range;
 
-use super::{Codec, CodecSpec, Found, Places};
+use super::{Codec, CodecSpec, DecodedPerson, PersonJoints};
 use crate::geometry::Size;
 use crate::output::{Approach, Planes};
 use crate::skeleton::Skeleton;
@@ -168,7 +168,7 @@ impl Codec for FieldCodec {
     /// Encodes all `people` into [`Layout::total`] maps. Joints are in the skeleton's order; those
     /// that are unlabelled (`None`), missing or not finite draw nothing. A joint outside the map
     /// still draws the part of its Gaussian that reaches into it.
-    fn encode(&self, people: &[Places], size: Size) -> Planes {
+    fn encode(&self, people: &[PersonJoints], size: Size) -> Planes {
         let layout = self.layout();
         let area = size.area();
         let mut values = vec![0.0; layout.total() * area];
@@ -224,7 +224,7 @@ impl Codec for FieldCodec {
 
     /// Decodes the people in `fields`, best first. Returns none if the number of maps does not fit
     /// [`Self::layout`].
-    fn decode(&self, fields: &Planes) -> Vec<Found> {
+    fn decode(&self, fields: &Planes) -> Vec<DecodedPerson> {
         let layout = self.layout();
         let n_values = layout.total() * fields.size.area();
         if fields.n != layout.total() || fields.values.len() != n_values {

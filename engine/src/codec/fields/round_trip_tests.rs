@@ -47,7 +47,7 @@ proptest! {
         prop_assert!(decoded.is_sorted_by(|p, q| p.score >= q.score));
         for person in &people {
             let neck = person[1].unwrap();
-            let distance = |p: &Found| p.joints[1].point().distance(neck);
+            let distance = |p: &DecodedPerson| p.joints[1].point().distance(neck);
             let found = decoded.iter().min_by(|p, q| distance(p).total_cmp(&distance(q))).unwrap();
             for (joint, k) in person.iter().zip(&found.joints) {
                 if let Some(p) = joint {

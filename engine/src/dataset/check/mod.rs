@@ -34,14 +34,14 @@ pub struct Checked {
 pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Checked {
     let stopped = std::sync::atomic::AtomicBool::new(false);
     let relaxed = std::sync::atomic::Ordering::Relaxed;
-    let looked: Vec<Look> = dataset
+    let looked: Vec<Inspected> = dataset
         .samples
         .par_iter()
         .map(|sample| {
             let mut look = if stopped.load(relaxed) {
-                Look::default()
+                Inspected::default()
             } else {
-                let look = look(sample);
+                let look = inspect(sample);
                 if !keep_going() {
                     stopped.store(true, relaxed);
                 }
@@ -92,7 +92,7 @@ pub fn check(dataset: &Dataset, keep_going: &(dyn Fn() -> bool + Sync)) -> Check
 
 /// Result of checking one image.
 #[derive(Default)]
-struct Look {
+struct Inspected {
     fingerprint: Option<Fingerprint>,
     findings: Vec<Finding>,
 }
@@ -103,8 +103,8 @@ const FLAT: u8 = 4;
 /// after it.
 const TAIL: usize = 4096;
 
-fn look(sample: &Sample) -> Look {
-    let mut look = Look::default();
+fn inspect(sample: &Sample) -> Inspected {
+    let mut look = Inspected::default();
     let mut find = |severity, text: String| {
         let finding = Finding::of_file(severity, &sample.path, text);
         look.findings.push(finding);

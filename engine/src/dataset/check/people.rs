@@ -121,7 +121,7 @@ fn check_joints(
         {
             find(
                 Severity::Warning,
-                format!("{} and {} stand on the same point", name(j), name(partner)),
+                format!("{} and {} are at the same position", name(j), name(partner)),
             );
         }
     }
@@ -214,7 +214,7 @@ mod tests {
             ),
             (
                 &|s| s.annotations[0].joints[9].point = s.annotations[0].joints[10].point,
-                "l_wrist and r_wrist stand on the same point",
+                "l_wrist and r_wrist are at the same position",
             ),
             (
                 &|s| {

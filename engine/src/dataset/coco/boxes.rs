@@ -1,6 +1,6 @@
 //! Detected boxes from a COCO results list.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -48,23 +48,7 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
     if list.is_empty() {
         return Err(Error::data(path, "the list of boxes is empty"));
     }
-    let mut names: HashMap<String, u64> = HashMap::new();
-    for sample in &dataset.samples {
-        let path = &sample.path;
-        for name in [path.file_name(), path.file_stem()].into_iter().flatten() {
-            names.insert(name.to_string_lossy().into_owned(), sample.image_id);
-        }
-    }
-    let ids: std::collections::HashSet<u64> = dataset.samples.iter().map(|s| s.image_id).collect();
-    let picture = |id: &Loose| {
-        let named = || {
-            let text = id.text()?;
-            let last = text.rsplit(['/', '\\']).next()?;
-            names.get(last).copied()
-        };
-        id.id().filter(|id| ids.contains(id)).or_else(named)
-    };
-
+    let images = Images::of(dataset);
     let mut found = BoxList::default();
     let mut categories: BTreeMap<String, usize> = BTreeMap::new();
     let mut other_picture = None;
@@ -83,7 +67,7 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
             found.of_other_categories += 1;
             continue;
         }
-        let Some(image_id) = picture(&detection.image_id) else {
+        let Some(image_id) = images.find(&detection.image_id) else {
             other_picture.get_or_insert_with(|| detection.image_id.to_string());
             found.of_other_pictures += 1;
             continue;
@@ -103,33 +87,66 @@ pub fn read_boxes(path: &Path, dataset: &Dataset) -> Result<BoxList> {
             score,
         });
     }
-    if found.boxes.is_empty() {
-        let n = list.len();
-        let reason = if let Some(other) = other_picture {
-            format!(
-                "{} belongs to one of {}: the list has `image_id` {other}, the labels \
-                 {}; compare the `image_id`s",
-                none_of(found.of_other_pictures, "person box"),
-                counted(dataset.samples.len(), "image"),
-                dataset
-                    .samples
-                    .first()
-                    .map_or_else(String::new, |s| s.image_id.to_string()),
-            )
-        } else {
-            let boxes = |n: usize| counted(n, "box");
-            let theirs = categories
-                .iter()
-                .map(|(id, n)| format!("{id} ({})", boxes(*n)));
-            format!(
-                "{} is of category {}, which people have in the labels: their \
-                     `category_id` is {}; write {1} there",
-                none_of(n, "box"),
-                dataset.category_id,
-                theirs.collect::<Vec<_>>().join(", ")
-            )
-        };
-        return Err(Error::data(path, reason));
+    if !found.boxes.is_empty() {
+        return Ok(found);
     }
-    Ok(found)
+    let reason = match other_picture {
+        Some(other) => format!(
+            "{} belongs to one of {}: the list has `image_id` {other}, the labels \
+             {}; compare the `image_id`s",
+            none_of(found.of_other_pictures, "person box"),
+            counted(dataset.samples.len(), "image"),
+            dataset
+                .samples
+                .first()
+                .map_or_else(String::new, |s| s.image_id.to_string()),
+        ),
+        None => of_no_person(list.len(), &categories, dataset),
+    };
+    Err(Error::data(path, reason))
+}
+
+/// Returns the message about a list whose boxes are all of other categories.
+fn of_no_person(n: usize, categories: &BTreeMap<String, usize>, dataset: &Dataset) -> String {
+    let theirs = categories.iter();
+    let theirs = theirs.map(|(id, n)| format!("{id} ({})", counted(*n, "box")));
+    format!(
+        "{} is of category {}, which people have in the labels: their `category_id` is {}; write \
+         {1} there",
+        none_of(n, "box"),
+        dataset.category_id,
+        theirs.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Images of a data set, by id and by file name with and without extension.
+struct Images {
+    ids: HashSet<u64>,
+    names: HashMap<String, u64>,
+}
+
+impl Images {
+    fn of(dataset: &Dataset) -> Self {
+        let mut names = HashMap::new();
+        for sample in &dataset.samples {
+            let path = &sample.path;
+            for name in [path.file_name(), path.file_stem()].into_iter().flatten() {
+                names.insert(name.to_string_lossy().into_owned(), sample.image_id);
+            }
+        }
+        let ids = dataset.samples.iter().map(|s| s.image_id);
+        Self {
+            ids: ids.collect(),
+            names,
+        }
+    }
+
+    fn find(&self, id: &Loose) -> Option<u64> {
+        let named = || {
+            let text = id.text()?;
+            let last = text.rsplit(['/', '\\']).next()?;
+            self.names.get(last).copied()
+        };
+        id.id().filter(|id| self.ids.contains(id)).or_else(named)
+    }
 }

@@ -43,7 +43,7 @@ impl Default for SetOptions {
 pub struct People {
     skeleton: &'static Skeleton,
     sets: Vec<Set>,
-    places: Vec<Place>,
+    places: Vec<PersonIndex>,
     /// Data set index and sample index of each image without people.
     empty: Vec<(usize, usize)>,
 }
@@ -63,7 +63,7 @@ struct Set {
 
 /// Location of a person in the data.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct PersonIndex {
     set: usize,
     sample: usize,
     annotation: usize,
@@ -142,7 +142,7 @@ impl People {
                     0 => "without a labelled joint in the image",
                     n if n < options.min_joints => "with fewer labelled joints than `min_joints`",
                     _ if sound => {
-                        self.places.push(Place {
+                        self.places.push(PersonIndex {
                             set,
                             sample: s,
                             annotation: a,

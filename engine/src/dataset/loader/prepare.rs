@@ -10,8 +10,8 @@ use super::super::{Annotation, picture};
 use super::coverage::Coverage;
 use super::people::PersonRef;
 use super::{LoaderOptions, People, SeenInput, SeenTile};
-use crate::augment::{Rng, Subject, Tile, View};
-use crate::codec::{Encoder, Places, Target};
+use crate::augment::{CropTarget, Rng, Tile, View};
+use crate::codec::{Encoder, PersonJoints, Target};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{BBox, Point, Size};
@@ -112,7 +112,9 @@ pub(super) fn prepare(
         shown.push(show().map_err(at(pick))?);
     }
     if changes {
-        options.augment.pixels(&mut values, input.size, &mut rng);
+        options
+            .augment
+            .augment_pixels(&mut values, input.size, &mut rng);
         let planes = values.chunks_exact_mut(input.size.area());
         for ((plane, mean), std) in planes.zip(input.mean).zip(input.std) {
             for v in plane {
@@ -132,7 +134,7 @@ pub(super) fn prepare(
 fn target(skeleton: &Skeleton, encoder: &Encoder, shown: &[Shown]) -> Target {
     let all_people = shown.iter().flat_map(|one| &one.seen.people);
     let places = all_people.map(|joints| joints.iter().map(Joint::labelled).collect());
-    let places: Vec<Places> = places.collect();
+    let places: Vec<PersonJoints> = places.collect();
     match (encoder.approach(), &places[..]) {
         (Approach::TopDown, []) => encoder.empty(skeleton.n_joints()),
         (Approach::TopDown, [person, ..]) => encoder.person(person),
@@ -179,7 +181,7 @@ impl Shown {
         let spec = of_tile(&options.input, tile);
         let n_joints = people.skeleton().n_joints();
         let view = options.augment.view(
-            &Subject {
+            &CropTarget {
                 skeleton: people.skeleton(),
                 joints: &vec![Joint::OUTSIDE; n_joints],
                 image: sample.size,
@@ -225,7 +227,7 @@ impl Shown {
             );
             Error::data(&sample.path, reason)
         })?;
-        let subject = Subject {
+        let subject = CropTarget {
             skeleton: people.skeleton(),
             joints: &joints,
             image: sample.size,

@@ -8,8 +8,9 @@ use std::ops::Range;
 use super::buffer::{Nhwc, Shared, View, ViewMut};
 use super::conv1x1::{self, Points};
 use super::dropout::{Dropout, drop_row};
+use super::factor::Factor;
 use super::panels::PanelView;
-use super::rows::{Factor, exp_row, scale_row};
+use super::softmax::{exp_row, scale_row};
 use super::threads::{Scratch, Threads};
 use super::tile::PANEL;
 

@@ -53,7 +53,7 @@ fn bits(key: u64, i: u64) -> u32 {
 const BLOCK: usize = 16 * 1024;
 
 /// Drops values of a map in place; they are numbered in memory order.
-pub fn drop_out(map: &mut Nhwc, dropout: Dropout, threads: &Threads) {
+pub fn apply_dropout(map: &mut Nhwc, dropout: Dropout, threads: &Threads) {
     threads.iterate(|| {
         let blocks = map.data_mut().par_chunks_mut(BLOCK).enumerate();
         blocks.for_each(|(i, values)| {

@@ -29,7 +29,9 @@ mod depthwise_grad;
 mod dropout;
 mod elementwise;
 mod elementwise_grad;
+mod factor;
 mod isa;
+mod layer_norm;
 mod math;
 mod norm;
 mod pack;
@@ -38,13 +40,13 @@ mod reduce;
 pub mod reference;
 mod resample;
 mod resample_grad;
-mod rows;
 mod shape;
 mod simd;
 #[cfg(target_arch = "aarch64")]
 mod simd_neon;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
+mod softmax;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -64,7 +66,7 @@ pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
 pub use conv_grad::conv2d_weight_gradient;
 pub use depthwise::{PackedDepthwise, depthwise};
 pub use depthwise_grad::depthwise_weight_gradient;
-pub use dropout::{Dropout, drop_out};
+pub use dropout::{Dropout, apply_dropout};
 pub use elementwise::{
     add, add_bias, add_to_each, copy_channels, gate, gated, project, scale_pixels, upsample_add,
 };
@@ -73,12 +75,12 @@ pub use elementwise_grad::{
     scaled, scaled_gradient,
 };
 pub use isa::{ISA_VARIABLE, Isa};
+pub use layer_norm::{layer_norm, layer_norm_gradient};
 pub use math::Activation;
 pub use norm::{Moments, moments, norm_gradient, norm_sums};
 pub use pack::{PackedConv, PackedTransposed, Plan};
 pub use reduce::bias_gradient;
 pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
 pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
-pub use rows::{layer_norm, layer_norm_gradient};
 pub use shape::ConvShape;
 pub use threads::Threads;

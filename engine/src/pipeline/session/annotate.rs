@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::{Look, MakeInfer, Notify, draw};
-use super::clock::Place;
+use super::clock::RecordingPosition;
 use super::job::Job;
 use super::manifest::{AnnotationRecord, LookRecord, Manifest, ModelRecord};
 use super::part::{Part, PartPlan, keypoint_files};
 use super::{file_name, part_path};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
-use crate::estimator::{Infer, Want};
+use crate::estimator::{Infer, RequestedMaps};
 use crate::frame::FramePool;
 use crate::overlay;
 use crate::record::{Backpressure, Closing, stamp};
@@ -142,7 +142,7 @@ fn annotate_part(
 ) -> Result<()> {
     let mut source = video::open(&part_path(plan.folder, "raw", plan.number, "mp4"))?;
     let rate = source.info().rate.unwrap_or(30.0);
-    let want = Want {
+    let requested = RequestedMaps {
         heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
         attention: look.overlays.iter().any(|o| o.needs_attention),
     };
@@ -152,14 +152,14 @@ fn annotate_part(
         if stop.is_stopped() {
             return Err(Error::Cancelled("the annotation was cancelled".to_owned()));
         }
-        let mut output = Arc::new(infer.infer(&frame, want)?);
+        let mut output = Arc::new(infer.infer(&frame, requested)?);
         draw::apply_smoothing(look, &mut output);
         let picture = draw::annotated(
             &overlay::scene(&output, &look.overlays, &look.style),
             &frame,
             &pool,
         );
-        let place = Place {
+        let place = RecordingPosition {
             part: plan.number,
             id: frame.id,
             secs: frame.time_secs,

@@ -25,19 +25,19 @@ pub(super) struct RunClock {
     last_secs: Option<f64>,
     /// Time between the previous frame and the newest in seconds.
     step_secs: Option<f64>,
-    known: VecDeque<Known>,
+    known: VecDeque<KnownFrame>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownFrame {
     run: Arc<SourceInfo>,
     source_id: u64,
-    place: Place,
+    place: RecordingPosition,
 }
 
 /// Position of a frame in the recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct RecordingPosition {
     /// Number of the part, from 1.
     pub(super) part: usize,
     /// Index in the part's raw video.
@@ -87,11 +87,16 @@ impl RunClock {
     }
 
     /// Stores the position of a frame.
-    pub(super) fn remember(&mut self, run: &Arc<SourceInfo>, frame: &Frame, place: Place) {
+    pub(super) fn remember(
+        &mut self,
+        run: &Arc<SourceInfo>,
+        frame: &Frame,
+        place: RecordingPosition,
+    ) {
         if self.known.len() == N_REMEMBERED {
             self.known.pop_front();
         }
-        self.known.push_back(Known {
+        self.known.push_back(KnownFrame {
             run: Arc::clone(run),
             source_id: frame.id,
             place,
@@ -99,8 +104,8 @@ impl RunClock {
     }
 
     /// Returns the position of a frame.
-    pub(super) fn place(&self, run: &Arc<SourceInfo>, frame: &Frame) -> Option<Place> {
-        let is_it = |k: &&Known| k.source_id == frame.id && Arc::ptr_eq(&k.run, run);
+    pub(super) fn place(&self, run: &Arc<SourceInfo>, frame: &Frame) -> Option<RecordingPosition> {
+        let is_it = |k: &&KnownFrame| k.source_id == frame.id && Arc::ptr_eq(&k.run, run);
         self.known.iter().rev().find(is_it).map(|k| k.place)
     }
 

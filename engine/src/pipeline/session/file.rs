@@ -11,7 +11,7 @@ use super::super::{
 use super::job::Job;
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
-use crate::estimator::{Infer, Want};
+use crate::estimator::{Infer, RequestedMaps};
 use crate::frame::Frame;
 use crate::output::{Stage, Timings};
 use crate::overlay;
@@ -168,7 +168,7 @@ fn n_frames(source: &dyn FrameSource) -> Option<u64> {
 struct Looking {
     infer: Option<Box<dyn Infer>>,
     look: Arc<Look>,
-    want: Want,
+    requested: RequestedMaps,
 }
 
 impl Looking {
@@ -176,14 +176,14 @@ impl Looking {
         if let Some(infer) = &mut infer {
             infer.set_smoothing(look.smoothing);
         }
-        let want = Want {
+        let requested = RequestedMaps {
             heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
             attention: look.overlays.iter().any(|o| o.needs_attention),
         };
         Self {
             infer,
             look: Arc::new(look),
-            want,
+            requested,
         }
     }
 
@@ -192,7 +192,7 @@ impl Looking {
         let mut timings = Timings::default();
         let mut output = None;
         if let Some(infer) = &mut self.infer {
-            let mut found = Arc::new(infer.infer(&frame, self.want)?);
+            let mut found = Arc::new(infer.infer(&frame, self.requested)?);
             draw::apply_smoothing(&self.look, &mut found);
             timings = found.timings;
             scene = timings.measure(Stage::Overlay, || {

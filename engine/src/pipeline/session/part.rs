@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::clock::Place;
+use super::clock::RecordingPosition;
 use super::manifest::PartRecord;
 use super::part_path;
 use crate::error::{Error, Result};
@@ -159,7 +159,7 @@ impl Part {
         &mut self,
         picture: Option<&Frame>,
         output: Option<&PoseOutput>,
-        place: Place,
+        place: RecordingPosition,
     ) {
         if let Some(output) = output {
             let output = PoseOutput {

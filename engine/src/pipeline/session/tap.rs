@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::clock::{Place, RunClock};
+use super::clock::{RecordingPosition, RunClock};
 use super::manifest::{self, LookRecord, Manifest, ModelRecord, SourceRecord};
 use super::part::{Closed, Part, PartPlan, note};
 use crate::concurrency::{StopFlag, Worker};
@@ -255,7 +255,8 @@ impl Tap for SessionTap {
         part.record.drops += n_skipped;
         if let Some(id) = part.raw(frame, secs) {
             let part = self.manifest.parts.len();
-            self.clock.remember(source, frame, Place { part, id, secs });
+            self.clock
+                .remember(source, frame, RecordingPosition { part, id, secs });
         }
         self.update();
         self.some_left()

@@ -36,7 +36,7 @@ fn frame(id: u64, size: Size) -> Frame {
 
 fn presented(source: &Arc<SourceInfo>, frame: &Frame) -> Presented {
     let mut infer = model("fake", 0, None)().unwrap();
-    let output = infer.infer(frame, crate::estimator::Want::default());
+    let output = infer.infer(frame, crate::estimator::RequestedMaps::default());
     Presented {
         source: Arc::clone(source),
         frame: frame.clone(),

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::replay::{Replayed, read_changes};
 use super::{Act, Line, MAX_LINE, Mark, Timeline};
-use crate::disk::{is_at, open_alone, sync_name};
+use crate::disk::{is_at, open_exclusive, sync_name};
 use crate::error::{Error, Result};
 use crate::project::labels::Change;
 use crate::record::stamp;
@@ -31,7 +31,7 @@ impl Journal {
     /// When it cannot be written, or another program has it open.
     pub(in crate::project) fn lock(path: &Path) -> Result<File> {
         let reason = "the project is open in another window or program; close it there first";
-        let file = open_alone(path)?.ok_or_else(|| Error::data(path, reason))?;
+        let file = open_exclusive(path)?.ok_or_else(|| Error::data(path, reason))?;
         sync_name(path)?;
         Ok(file)
     }

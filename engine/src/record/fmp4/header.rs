@@ -7,7 +7,7 @@ use mp4_atom::{
 };
 
 use super::super::encoder::colour;
-use super::sound::{Lane, Lanes};
+use super::sound::{AudioTrack, AudioTracks};
 use super::{DELTA_FLAGS, KEY_FLAGS, Result, TICKS_PER_SEC, TRACK_ID, Track};
 use crate::geometry::Size;
 
@@ -20,10 +20,10 @@ pub(super) fn encoded(atom: &impl Atom) -> Result<Vec<u8>> {
 
 /// Returns the whole header for `ticks` of video, 0 while unknown. Its length does not depend on
 /// durations.
-pub(super) fn header(track: &Track, ticks: u64, sound: &Lanes) -> Result<Vec<u8>> {
+pub(super) fn header(track: &Track, ticks: u64, sound: &AudioTracks) -> Result<Vec<u8>> {
     let mut bytes = encoded(&moov(track, ticks, sound)?)?;
-    for lane in &sound.all {
-        bytes.extend(audio_track(lane, sound.lead, ticks > 0)?);
+    for track in &sound.all {
+        bytes.extend(audio_track(track, sound.lead, ticks > 0)?);
     }
     let length = bytes.len() as u32;
     bytes[..4].copy_from_slice(&length.to_be_bytes());
@@ -70,8 +70,8 @@ fn boxed(kind: [u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
 
 /// Returns an audio track. It is assembled by hand, because the sample entry is copied from the
 /// source.
-fn audio_track(lane: &Lane, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
-    let format = &lane.format;
+fn audio_track(track: &AudioTrack, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
+    let format = &track.format;
     let stsd = [vec![0, 0, 0, 0, 0, 0, 0, 1], format.sample_entry.clone()];
     let table = [
         boxed(*b"stsd", &stsd),
@@ -97,25 +97,29 @@ fn audio_track(lane: &Lane, lead: u64, is_finished: bool) -> Result<Vec<u8>> {
         })?,
         boxed(*b"minf", &media),
     ];
-    let mut track = vec![encoded(&Tkhd {
-        track_id: lane.id,
-        duration: if is_finished { lane.end_ticks(lead) } else { 0 },
+    let mut boxes = vec![encoded(&Tkhd {
+        track_id: track.id,
+        duration: if is_finished {
+            track.end_ticks(lead)
+        } else {
+            0
+        },
         // Players play one track of the group, the first by default.
         alternate_group: 1,
-        enabled: lane.id == TRACK_ID + 1,
+        enabled: track.id == TRACK_ID + 1,
         in_movie: true,
         volume: 1.into(),
         ..Tkhd::default()
     })?];
-    let (empty, media_time) = lane.placed(lead);
-    if let Some(edits) = edits(empty, media_time, lane.heard_ticks()) {
-        track.push(encoded(&edits)?);
+    let (empty, media_time) = track.placed(lead);
+    if let Some(edits) = edits(empty, media_time, track.heard_ticks()) {
+        boxes.push(encoded(&edits)?);
     }
-    track.push(boxed(*b"mdia", &media));
-    if let Some(priming) = lane.priming_samples() {
-        track.push(gapless(priming));
+    boxes.push(boxed(*b"mdia", &media));
+    if let Some(priming) = track.priming_samples() {
+        boxes.push(gapless(priming));
     }
-    Ok(boxed(*b"trak", &track))
+    Ok(boxed(*b"trak", &boxes))
 }
 
 /// Returns `iTunSMPB`: the number of decoded samples to skip at the start. Used by players that do
@@ -135,12 +139,12 @@ fn gapless(samples: u64) -> Vec<u8> {
     boxed(*b"udta", &[boxed(*b"meta", &meta)])
 }
 
-fn moov(track: &Track, ticks: u64, sound: &Lanes) -> Result<Moov> {
-    let Lanes {
-        all: lanes, lead, ..
+fn moov(track: &Track, ticks: u64, sound: &AudioTracks) -> Result<Moov> {
+    let AudioTracks {
+        all: audio, lead, ..
     } = sound;
     let video_end = if ticks > 0 { lead + ticks } else { 0 };
-    let ends = lanes.iter().map(|lane| lane.end_ticks(*lead));
+    let ends = audio.iter().map(|track| track.end_ticks(*lead));
     let whole = ends.filter(|_| ticks > 0).fold(video_end, u64::max);
     let Size { width, height } = track.size;
     let (width, height) = (width as u16, height as u16);
@@ -170,7 +174,7 @@ fn moov(track: &Track, ticks: u64, sound: &Lanes) -> Result<Moov> {
             duration: whole,
             rate: 1.into(),
             volume: 1.into(),
-            next_track_id: TRACK_ID + 1 + lanes.len() as u32,
+            next_track_id: TRACK_ID + 1 + audio.len() as u32,
             ..Mvhd::default()
         },
         mvex: Some(Mvex {
@@ -178,7 +182,7 @@ fn moov(track: &Track, ticks: u64, sound: &Lanes) -> Result<Moov> {
                 fragment_duration: whole,
             }),
             trex: std::iter::once(trex(TRACK_ID, DELTA_FLAGS))
-                .chain(lanes.iter().map(|lane| trex(lane.id, KEY_FLAGS)))
+                .chain(audio.iter().map(|track| trex(track.id, KEY_FLAGS)))
                 .collect(),
         }),
         trak: vec![Trak {

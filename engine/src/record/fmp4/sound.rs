@@ -12,8 +12,8 @@ const MAX_SECS: u64 = 366 * 24 * 3600;
 
 /// All audio tracks. Times are relative to the recording's first frame.
 #[derive(Default)]
-pub(super) struct Lanes {
-    pub(super) all: Vec<Lane>,
+pub(super) struct AudioTracks {
+    pub(super) all: Vec<AudioTrack>,
     /// Movie ticks by which the sound starts before the first frame.
     pub(super) lead: u64,
     /// Problems of the tracks, one line each.
@@ -22,7 +22,7 @@ pub(super) struct Lanes {
     begin_secs: f64,
 }
 
-impl Lanes {
+impl AudioTracks {
     /// Creates the tracks; `begin_secs` is the source time of the recording's first frame. A
     /// recording that begins with the source's own first frame also includes the sound before it.
     pub(super) fn new(sound: Sound, begin_secs: f64) -> Self {
@@ -32,13 +32,15 @@ impl Lanes {
         };
         for track in sound.tracks {
             let id = TRACK_ID + 1 + this.all.len() as u32;
-            let mut lane = Lane::new(track, id, begin_secs);
-            lane.begin(begin_secs > 0.0);
-            if lane.held.is_some() {
-                this.lead = this.lead.max(lane.movie_ticks(lane.from.saturating_neg()));
-                this.all.push(lane);
+            let mut track = AudioTrack::new(track, id, begin_secs);
+            track.begin(begin_secs > 0.0);
+            if track.held.is_some() {
+                this.lead = this
+                    .lead
+                    .max(track.movie_ticks(track.from.saturating_neg()));
+                this.all.push(track);
             } else {
-                this.notes.extend(lane.note);
+                this.notes.extend(track.note);
             }
         }
         this
@@ -47,7 +49,7 @@ impl Lanes {
     /// Takes the packets before `tick` of the movie, relative to the first frame, as one run for
     /// each track that has some. Samples follow `data_offset` of the first in their order.
     pub(super) fn take_until(&mut self, tick: u64) -> Vec<Run> {
-        let runs = self.all.iter_mut().map(|lane| lane.take_until(tick));
+        let runs = self.all.iter_mut().map(|track| track.take_until(tick));
         runs.filter(|run| !run.entries.is_empty()).collect()
     }
 
@@ -62,19 +64,19 @@ impl Lanes {
 
     /// Returns the start of the next packet in movie ticks.
     pub(super) fn next_tick(&self) -> Option<u64> {
-        let held = |lane: &Lane| {
-            let packet = lane.held.as_ref()?;
-            Some(lane.movie_ticks(packet.tick))
+        let held = |track: &AudioTrack| {
+            let packet = track.held.as_ref()?;
+            Some(track.movie_ticks(packet.tick))
         };
         self.all.iter().filter_map(held).min()
     }
 
     /// Cuts the sound off at this movie tick.
     pub(super) fn cut(&mut self, tick: u64) {
-        for lane in &mut self.all {
-            lane.until = lane.until.min(lane.own_ticks(tick));
-            lane.held = None;
-            self.notes.extend(lane.note.take());
+        for track in &mut self.all {
+            track.until = track.until.min(track.own_ticks(tick));
+            track.held = None;
+            self.notes.extend(track.note.take());
         }
     }
 }
@@ -110,7 +112,7 @@ impl Run {
 }
 
 /// One audio track.
-pub(super) struct Lane {
+pub(super) struct AudioTrack {
     pub(super) id: u32,
     pub(super) format: SoundFormat,
     packets: Box<dyn SoundPackets>,
@@ -128,7 +130,7 @@ pub(super) struct Lane {
     note: Option<String>,
 }
 
-impl Lane {
+impl AudioTrack {
     fn new(track: SoundTrack, id: u32, begin_secs: f64) -> Self {
         let SoundTrack { format, packets } = track;
         let shift = (begin_secs * f64::from(format.timescale)).round() as i64;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::frame::{FramePool, Pixels};
 use crate::geometry::Size;
 use crate::source::colour::{Planes, rgba_from_yuv420};
-use crate::source::pixels::{Picture, PixelFormat, has_jpeg_end, to_rgba};
+use crate::source::pixels::{PixelFormat, RawImage, has_jpeg_end, to_rgba};
 
 /// Number of JPEGs without an end marker, from the first on, after which it is assumed that the
 /// camera never writes one.
@@ -38,7 +38,7 @@ impl Decoder {
     /// When it is damaged.
     pub(super) fn decode(
         &mut self,
-        picture: &Picture,
+        picture: &RawImage,
         pool: &FramePool,
     ) -> Result<Option<(Size, Pixels)>> {
         match picture.format {
@@ -63,14 +63,14 @@ impl Decoder {
             Some(n) if *n >= N_ENDLESS => Ok(()),
             n => {
                 *n = n.map(|n| n + 1);
-                Err(Error::Failed("a JPEG without its end".to_owned()))
+                Err(Error::Failed("a truncated JPEG".to_owned()))
             }
         }
     }
 
     fn decode_h264(
         &mut self,
-        picture: &Picture,
+        picture: &RawImage,
         pool: &FramePool,
     ) -> Result<Option<(Size, Pixels)>> {
         let decoder = match &mut self.h264 {
@@ -118,7 +118,7 @@ mod tests {
 
     fn is_taken(decoder: &mut Decoder, jpeg: &[u8]) -> bool {
         let size = Size::new(16, 8);
-        let picture = Picture::in_one_buffer(PixelFormat::Mjpeg, size, 0, jpeg);
+        let picture = RawImage::in_one_buffer(PixelFormat::Mjpeg, size, 0, jpeg);
         decoder.decode(&picture, &FramePool::new()).is_ok()
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let mut decoder = Decoder::new();
         let pool = FramePool::new();
         let mut decode = |packet: &[u8]| {
-            let picture = Picture::in_one_buffer(PixelFormat::H264, size, 0, packet);
+            let picture = RawImage::in_one_buffer(PixelFormat::H264, size, 0, packet);
             decoder
                 .decode(&picture, &pool)
                 .unwrap()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::source::pixels::{Picture, PixelFormat};
+use crate::source::pixels::{PixelFormat, RawImage};
 
 /// A camera known to the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub(super) struct Reading<'a> {
 /// A frame as the camera delivered it.
 #[derive(Debug)]
 pub(super) struct Shot<'a> {
-    pub(super) picture: Picture<'a>,
+    pub(super) picture: RawImage<'a>,
     /// Capture time, by the driver's clock if that is reliable.
     pub(super) captured: Instant,
 }

@@ -8,14 +8,14 @@ use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal, 
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::source::pixels::{Picture, PixelFormat};
+use crate::source::pixels::{PixelFormat, RawImage};
 
 /// Size of every fake frame.
 pub(super) const SIZE: Size = Size::new(16, 8);
 
 /// Behaviour of a camera after its good frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Then {
+pub(super) enum AfterFrames {
     /// Never returns from the read.
     Hang,
     /// Fails, as after unplugging.
@@ -34,7 +34,7 @@ pub(super) struct Plugged {
     /// Rates that are offered but refused.
     pub(super) refused_rates: Vec<f64>,
     pub(super) n_frames: usize,
-    pub(super) then: Then,
+    pub(super) then: AfterFrames,
     /// Every n-th frame is torn.
     pub(super) torn_every: usize,
 }
@@ -53,7 +53,7 @@ pub(super) fn camera(index: u32, id: &str) -> Plugged {
         hangs_in_open: false,
         refused_rates: Vec::new(),
         n_frames: usize::MAX,
-        then: Then::Hang,
+        then: AfterFrames::Hang,
         torn_every: usize::MAX,
     }
 }
@@ -151,9 +151,9 @@ impl Device for FakeDevice {
         if self.n_read == self.camera.n_frames {
             self.stage.fetch_add(1, Ordering::SeqCst);
             match self.camera.then {
-                Then::Hang => hang(),
-                Then::Fail => return Err(Error::source("fake", "No such device")),
-                Then::Panic => panic!("assertion in the driver"),
+                AfterFrames::Hang => hang(),
+                AfterFrames::Fail => return Err(Error::source("fake", "No such device")),
+                AfterFrames::Panic => panic!("assertion in the driver"),
             }
         }
         self.n_read += 1;
@@ -177,7 +177,7 @@ impl Device for FakeDevice {
         self.raw = raw;
         Ok(Reading {
             shot: Some(Shot {
-                picture: Picture::in_one_buffer(self.camera.pixels, SIZE, SIZE.width, &self.raw),
+                picture: RawImage::in_one_buffer(self.camera.pixels, SIZE, SIZE.width, &self.raw),
                 captured: Instant::now(),
             }),
             ..Reading::default()

@@ -17,7 +17,7 @@ use super::driver::{CameraFormat, CameraInfo, Device, Driver, Reading, Refusal, 
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::source::pixels::{Picture, PixelFormat};
+use crate::source::pixels::{PixelFormat, RawImage};
 
 /// Time limit for the user to answer the system's request for access.
 const ACCESS_ANSWER: Duration = Duration::from_mins(1);
@@ -141,7 +141,7 @@ impl Device for NativeDevice {
         let formats = self
             .camera()?
             .compatible_camera_formats()
-            .map_err(|e| problem(index, "does not tell its formats", &e))?;
+            .map_err(|e| problem(index, "does not report its formats", &e))?;
         Ok(formats
             .iter()
             .filter(|f| USABLE.contains(&f.format()))
@@ -196,7 +196,7 @@ impl Device for NativeDevice {
         let stride = pixels.row_bytes(size, 0);
         Ok(Reading {
             shot: Some(Shot {
-                picture: Picture::in_one_buffer(pixels, size, stride, &self.frame),
+                picture: RawImage::in_one_buffer(pixels, size, stride, &self.frame),
                 captured: Instant::now(),
             }),
             ..Reading::default()

@@ -32,7 +32,7 @@ const MAX_TRIED_FORMATS: usize = 12;
 const FIRST_FRAME: Duration = Duration::from_secs(3);
 
 /// Interval between frames while they are not displayed: well below the stall limit.
-const REST: Duration = Duration::from_millis(400);
+const HIDDEN_INTERVAL: Duration = Duration::from_millis(400);
 
 /// State shared by all connections of one source.
 pub(super) struct Context {
@@ -48,7 +48,7 @@ pub(super) struct Context {
 }
 
 /// Reports of a connection other than frames.
-pub(super) enum News {
+pub(super) enum ConnectionEvent {
     /// One of several cameras is being tried; the time limit for opening restarts.
     Trying,
     /// Frames will follow.
@@ -67,7 +67,7 @@ pub(super) struct Opened {
 /// A camera thread, seen from other threads.
 pub(super) struct Connection {
     worker: Worker,
-    pub(super) news: Receiver<News>,
+    pub(super) events: Receiver<ConnectionEvent>,
     /// The newest frame. Closed when the thread ends.
     pub(super) frames: Slot<Frame>,
 }
@@ -76,12 +76,12 @@ impl Connection {
     /// Starts a thread that looks for `target`.
     pub(super) fn start(context: &Arc<Context>, target: Target) -> Result<Self> {
         // Room for one report per tried camera, plus `Opened` and `Failed`.
-        let (tx, news) = bounded(2 + MAX_TRIED_CAMERAS);
+        let (tx, events) = bounded(2 + MAX_TRIED_CAMERAS);
         let frames = Slot::new();
         let reader = Reader {
             context: Arc::clone(context),
             frames: frames.clone(),
-            news: tx.clone(),
+            events: tx.clone(),
         };
         let orphaned = frames.clone();
         let worker = Worker::spawn(
@@ -89,24 +89,24 @@ impl Connection {
             StopFlag::new(),
             move |stop| reader.run(&target, stop),
             move |error| {
-                let _ = tx.try_send(News::Failed(error));
+                let _ = tx.try_send(ConnectionEvent::Failed(error));
                 orphaned.close();
             },
         )?;
         Ok(Self {
             worker,
-            news,
+            events,
             frames,
         })
     }
 
     /// Returns the reason why the thread ended, if it reported one.
     pub(super) fn failure(&self) -> Error {
-        self.news
+        self.events
             .try_iter()
-            .find_map(|news| match news {
-                News::Failed(error) => Some(error),
-                News::Trying | News::Opened(_) => None,
+            .find_map(|events| match events {
+                ConnectionEvent::Failed(error) => Some(error),
+                ConnectionEvent::Trying | ConnectionEvent::Opened(_) => None,
             })
             .unwrap_or_else(|| Error::source("camera", "its thread ended without a reason"))
     }
@@ -125,7 +125,7 @@ impl Connection {
 struct Reader {
     context: Arc<Context>,
     frames: Slot<Frame>,
-    news: Sender<News>,
+    events: Sender<ConnectionEvent>,
 }
 
 /// A camera that was started.
@@ -175,8 +175,8 @@ impl Health {
         } = std::mem::take(self);
         Some((n_damaged >= Self::MANY).then(|| {
             format!(
-                "{n_damaged} of the last {n_frames} frames came damaged and were skipped; \
-                 check the cable, or plug the camera into another port"
+                "{n_damaged} of the last {n_frames} frames were damaged and skipped; check the \
+                 cable, or plug the camera into another port"
             )
         }))
     }
@@ -198,7 +198,7 @@ impl Reader {
         let identity = Identity::new(info, &cameras);
         let format = stream.format;
         let opened = Opened { identity, format };
-        let _ = self.news.try_send(News::Opened(opened));
+        let _ = self.events.try_send(ConnectionEvent::Opened(opened));
         while !stop.is_stopped() {
             self.read_frame(device.as_mut(), &mut stream, stop)?;
         }
@@ -230,14 +230,14 @@ impl Reader {
             Some(gray) => self.start(gray, stop),
             None => Err(Error::source(
                 "camera",
-                format!("none of them delivers: {}", problems.join("; ")),
+                format!("none of them delivers frames: {}", problems.join("; ")),
             )),
         }
     }
 
     /// Starts a camera and waits for its first complete frame.
     fn try_out(&self, info: &CameraInfo, stop: &StopFlag) -> Result<Option<Started>> {
-        let _ = self.news.try_send(News::Trying);
+        let _ = self.events.try_send(ConnectionEvent::Trying);
         let Some(mut started) = self.start(info, stop)? else {
             return Ok(None);
         };
@@ -287,7 +287,7 @@ impl Reader {
         let offered = ranked(&device.formats()?, size, rate);
         let wanted = self.context.wanted.filter(|f| offered.contains(f));
         if let (Some(format), None) = (self.context.wanted, wanted) {
-            tracing::warn!(camera = name, %format, "the wanted format is not on offer");
+            tracing::warn!(camera = name, %format, "the requested format is not offered");
         }
         let rest = offered.iter().copied().filter(|f| Some(*f) != wanted);
         for format in wanted
@@ -335,13 +335,15 @@ impl Reader {
         self.context.next_id.fetch_add(n_lost, Ordering::Relaxed);
         monitor.add_dropped(reading.n_skipped);
         for _ in 0..reading.n_damaged {
-            self.count_damaged("it came empty or marked as damaged");
+            self.count_damaged("it is empty or marked as damaged");
         }
-        self.judge(stream, reading.n_skipped, reading.n_damaged);
+        self.count_damage(stream, reading.n_skipped, reading.n_damaged);
         let Some(Shot { picture, captured }) = reading.shot else {
             return Ok(false);
         };
-        let is_soon = stream.last.is_some_and(|last| captured - last < REST);
+        let is_soon = stream
+            .last
+            .is_some_and(|last| captured - last < HIDDEN_INTERVAL);
         // Later H.264 frames depend on this one.
         if monitor.is_resting() && is_soon && picture.format != PixelFormat::H264 {
             // Decoding is most of the work, and the frame is not displayed.
@@ -354,11 +356,11 @@ impl Reader {
             Ok(None) => return Ok(false),
             Err(error) => {
                 self.count_damaged(&error.to_string());
-                self.judge(stream, 0, 1);
+                self.count_damage(stream, 0, 1);
                 return Ok(false);
             }
         };
-        self.judge(stream, 1, 0);
+        self.count_damage(stream, 1, 0);
         // The time since the first frame is filled in when the frame is taken out.
         let mut frame = Frame::new(id, 0.0, size, pixels);
         frame.captured = captured;
@@ -370,7 +372,7 @@ impl Reader {
     }
 
     /// Reports persistent damage to other threads, and its end.
-    fn judge(&self, stream: &mut Stream, n_whole: u64, n_damaged: u64) {
+    fn count_damage(&self, stream: &mut Stream, n_whole: u64, n_damaged: u64) {
         if let Some(trouble) = stream.health.add(n_whole, n_damaged) {
             self.context.monitor.set_trouble(trouble);
         }

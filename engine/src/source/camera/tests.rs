@@ -1,21 +1,21 @@
 //! The watchdog, the camera thread and their time-outs, tested with failing cameras.
 
-use super::fake::{FakeDriver, Plugged, SIZE, Then, camera};
+use super::fake::{AfterFrames, FakeDriver, Plugged, SIZE, camera};
 use super::*;
 use crate::frame::Frame;
 use crate::source::SourceStatus;
 use crate::source::pixels::PixelFormat;
-use crate::test_wait::{PATIENCE, quickly, timed, until};
+use crate::test_wait::{WAIT_LIMIT, quickly, timed, until};
 use std::time::Instant;
 
 /// No camera is given up for being slow.
 const CALM: Timing = Timing {
-    open: PATIENCE,
-    frame: PATIENCE,
+    open: WAIT_LIMIT,
+    frame: WAIT_LIMIT,
     poll: Duration::from_millis(10),
     first_pause: Duration::from_millis(5),
     max_pause: Duration::from_millis(40),
-    outage: PATIENCE,
+    outage: WAIT_LIMIT,
     release: Duration::from_millis(50),
 };
 
@@ -116,7 +116,7 @@ fn a_hang_in_a_read_is_survived_and_visible() {
 #[test]
 fn an_unplugged_camera_is_found_again_under_another_index() {
     let mut mine = camera(0, "usb1");
-    (mine.n_frames, mine.then) = (3, Then::Fail);
+    (mine.n_frames, mine.then) = (3, AfterFrames::Fail);
     let twin = camera(1, "usb2");
     let driver_stages = vec![vec![mine, twin.clone()], vec![twin, camera(5, "usb3")]];
     let (mut source, driver) = opened(driver_stages, CALM);
@@ -137,7 +137,7 @@ fn an_unplugged_camera_is_found_again_under_another_index() {
 #[test]
 fn a_panic_in_the_driver_is_an_outage() {
     let mut crashing = camera(0, "usb1");
-    (crashing.n_frames, crashing.then) = (2, Then::Panic);
+    (crashing.n_frames, crashing.then) = (2, AfterFrames::Panic);
     let (mut source, driver) = opened(vec![vec![crashing], vec![camera(0, "usb1")]], CALM);
     while driver.opened.lock().unwrap().len() < 2 {
         frame(&mut source);
@@ -168,7 +168,7 @@ fn a_hang_in_open_is_an_error_in_time() {
 #[test]
 fn an_outage_beyond_its_budget_is_an_error_and_then_the_end() {
     let mut leaving = camera(0, "usb1");
-    (leaving.n_frames, leaving.then) = (2, Then::Fail);
+    (leaving.n_frames, leaving.then) = (2, AfterFrames::Fail);
     let mut mute = camera(0, "usb1");
     mute.n_frames = 0; // Opens again, but never delivers: not a recovery.
     for afterwards in [vec![], vec![mute]] {
@@ -199,7 +199,7 @@ fn an_outage_beyond_its_budget_is_an_error_and_then_the_end() {
 /// a thread stuck in the driver.
 #[test]
 fn stopping_ends_waiting_and_reconnecting_at_once() {
-    for then in [Then::Hang, Then::Fail] {
+    for then in [AfterFrames::Hang, AfterFrames::Fail] {
         quickly(Duration::from_secs(1), || {
             let mut leaving = camera(0, "usb1");
             (leaving.n_frames, leaving.then) = (1, then);
@@ -265,8 +265,8 @@ fn queries_have_a_time_out() {
         }
     });
     assert!(hung.unwrap_err().to_string().contains("did not respond"));
-    assert_eq!(within(PATIENCE, || Ok(7)).unwrap(), 7);
-    let refused: Result<()> = within(PATIENCE, || Err(Error::source("cameras", "refused")));
+    assert_eq!(within(WAIT_LIMIT, || Ok(7)).unwrap(), 7);
+    let refused: Result<()> = within(WAIT_LIMIT, || Err(Error::source("cameras", "refused")));
     assert_eq!(refused.unwrap_err().to_string(), "cameras: refused");
 }
 

@@ -12,7 +12,7 @@ use crossbeam::channel::RecvTimeoutError;
 
 use super::driver::Driver;
 use super::find::{Identity, Target};
-use super::reader::{Connection, Context, News, Opened};
+use super::reader::{Connection, ConnectionEvent, Context, Opened};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
@@ -133,7 +133,7 @@ impl CameraSource {
         let away = (outages.n > 0).then(|| {
             let secs = outages.time.as_secs_f64();
             format!(
-                "the camera was away {}, {secs:.1} s in all",
+                "the camera was disconnected {}, {secs:.1} s in total",
                 counted(outages.n, "time")
             )
         });
@@ -230,7 +230,7 @@ impl CameraSource {
         Err(Error::source(
             &self.info.name,
             format!(
-                "lost for {} s and given up ({problem}); check its cable, then open it again",
+                "lost for {} s ({problem}); check its cable, then open it again",
                 self.timing.outage.as_secs()
             ),
         ))
@@ -313,10 +313,10 @@ fn connect(
     let connection = Connection::start(context, target)?;
     let mut started = Instant::now();
     let outcome = loop {
-        match connection.news.recv_timeout(timing.poll) {
-            Ok(News::Opened(opened)) => return Ok(Some((connection, opened))),
-            Ok(News::Trying) => started = Instant::now(),
-            Ok(News::Failed(error)) => break Err(error),
+        match connection.events.recv_timeout(timing.poll) {
+            Ok(ConnectionEvent::Opened(opened)) => return Ok(Some((connection, opened))),
+            Ok(ConnectionEvent::Trying) => started = Instant::now(),
+            Ok(ConnectionEvent::Failed(error)) => break Err(error),
             Err(RecvTimeoutError::Disconnected) => break Err(connection.failure()),
             Err(RecvTimeoutError::Timeout) if stop.is_stopped() => break Ok(None),
             Err(RecvTimeoutError::Timeout) if started.elapsed() >= limit => {

@@ -36,7 +36,7 @@ pub(super) fn decode(raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
         && (size.height..size.height + MAX_BLOCK).contains(&height);
     if !is_rounded_up {
         return Err(Error::Failed(format!(
-            "a JPEG of {size} was announced, one of {width}x{height} came"
+            "the JPEG has {width}x{height} pixels instead of {size}"
         )));
     }
     let whole = decoder.decode().map_err(damaged)?;

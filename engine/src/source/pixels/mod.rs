@@ -1,6 +1,6 @@
 //! Conversion of camera formats to RGBA.
 //!
-//! A [`Picture`] is a camera buffer with its layout: [`PixelFormat`], size, and planes whose rows
+//! A [`RawImage`] is a camera buffer with its layout: [`PixelFormat`], size, and planes whose rows
 //! may be padded. MJPEG is decoded by `jpeg`. A buffer may be longer than its frame (drivers round
 //! up to pages); a shorter one is an error.
 
@@ -139,7 +139,7 @@ impl<'a> Plane<'a> {
 
 /// A frame as the camera delivered it.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub struct RawImage<'a> {
     pub(super) format: PixelFormat,
     pub(super) size: Size,
     /// Colour space of YUV formats; ignored for others.
@@ -148,7 +148,7 @@ pub struct Picture<'a> {
     pub(super) planes: [Plane<'a>; 3],
 }
 
-impl<'a> Picture<'a> {
+impl<'a> RawImage<'a> {
     /// Creates a frame whose planes are consecutive in `bytes`. `stride` is that of the first
     /// plane; the others' is derived from it, as V4L2 defines for single-planar buffers.
     pub fn in_one_buffer(format: PixelFormat, size: Size, stride: usize, bytes: &'a [u8]) -> Self {
@@ -219,8 +219,8 @@ fn is_possible(size: Size) -> bool {
 /// # Errors
 /// When a plane is too short, the frame is a damaged JPEG or one of another size, or its size is
 /// empty or does not match `rgba`. `rgba` may be partly written in these cases.
-pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
-    let Picture { format, size, .. } = *picture;
+pub fn to_rgba(picture: &RawImage, rgba: &mut [u8]) -> Result<()> {
+    let RawImage { format, size, .. } = *picture;
     picture.check()?;
     if rgba.len() != size.area() * BYTES_PER_PIXEL {
         return Err(Error::Failed(format!(
@@ -254,7 +254,7 @@ pub fn to_rgba(picture: &Picture, rgba: &mut [u8]) -> Result<()> {
 
 /// Converts pixels of `N` bytes each.
 fn packed<const N: usize>(
-    picture: &Picture,
+    picture: &RawImage,
     rgba: &mut [u8],
     pixel: impl Fn([u8; N]) -> [u8; BYTES_PER_PIXEL],
 ) {

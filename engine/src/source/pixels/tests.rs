@@ -65,7 +65,7 @@ fn reference(format: PixelFormat, raw: &[u8], size: Size, x: usize, y: usize) ->
 /// Converts a frame whose rows have no padding.
 fn convert(format: PixelFormat, raw: &[u8], size: Size, rgba: &mut [u8]) -> Result<()> {
     let stride = format.row_bytes(size, 0);
-    to_rgba(&Picture::in_one_buffer(format, size, stride, raw), rgba)
+    to_rgba(&RawImage::in_one_buffer(format, size, stride, raw), rgba)
 }
 
 fn picture() -> impl Strategy<Value = (PixelFormat, Size, Vec<u8>)> {
@@ -153,7 +153,7 @@ proptest! {
         let mut got = vec![0; size.area() * 4];
         // The padding after the very last row may be missing.
         for bytes in [&padded[..], &padded[..padded.len() - pad]] {
-            let picture = Picture::in_one_buffer(format, size, stride, bytes);
+            let picture = RawImage::in_one_buffer(format, size, stride, bytes);
             to_rgba(&picture, &mut got).unwrap();
             prop_assert!(got == want, "{format} {size} +{pad}");
         }

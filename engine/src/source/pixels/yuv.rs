@@ -2,12 +2,12 @@
 //!
 //! The const parameters are positions: of samples in a group of bytes, or of planes in a frame.
 
-use super::Picture;
+use super::RawImage;
 use crate::source::colour::{Samples, rgba_from_samples};
 
 /// Converts packed YUV with two pixels in four bytes.
 pub(super) fn packed<const Y0: usize, const U: usize, const Y1: usize, const V: usize>(
-    picture: &Picture,
+    picture: &RawImage,
     rgba: &mut [u8],
 ) {
     let plane = picture.planes[0];
@@ -25,7 +25,7 @@ pub(super) fn packed<const Y0: usize, const U: usize, const Y1: usize, const V: 
 }
 
 /// Converts semi-planar YUV: a plane of luma and one of chroma pairs.
-pub(super) fn paired<const U: usize, const V: usize>(picture: &Picture, rgba: &mut [u8]) {
+pub(super) fn paired<const U: usize, const V: usize>(picture: &RawImage, rgba: &mut [u8]) {
     let [luma, chroma, _] = picture.planes;
     let (width, colour) = (picture.size.width, picture.colour);
     rgba_from_samples(width, colour, rgba, |row, pixels, samples| {
@@ -39,7 +39,7 @@ pub(super) fn paired<const U: usize, const V: usize>(picture: &Picture, rgba: &m
 }
 
 /// Converts planar YUV with three planes.
-pub(super) fn planar<const U: usize, const V: usize>(picture: &Picture, rgba: &mut [u8]) {
+pub(super) fn planar<const U: usize, const V: usize>(picture: &RawImage, rgba: &mut [u8]) {
     let (luma, u, v) = (picture.planes[0], picture.planes[U], picture.planes[V]);
     let (width, colour) = (picture.size.width, picture.colour);
     rgba_from_samples(width, colour, rgba, |row, pixels, samples| {

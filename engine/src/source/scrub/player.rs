@@ -127,7 +127,7 @@ impl FrameSource for Player {
                     return Ok(frame);
                 }
                 Err(error) if scrub.frames_stand_alone() => {
-                    tracing::warn!("passed over: {error}");
+                    tracing::warn!("skipped: {error}");
                     *next += 1;
                 }
                 Err(error) => return Err(error),

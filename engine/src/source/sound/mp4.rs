@@ -84,7 +84,7 @@ impl Tables {
             let sample_entry = if is_only {
                 entry::from_mp4(kind, body)
             } else {
-                Err("it changes its coding on the way".to_owned())
+                Err("its coding changes in the middle".to_owned())
             };
             audio.push(Audio {
                 // The tables of uncompressed sound have an entry for every sample instant.

@@ -7,21 +7,21 @@ use crate::geometry::{Point, Size};
 
 /// Body proportions as fractions of its height, from the crown (0) to the soles (1).
 mod body {
-    pub const NOSE: f64 = 0.082;
-    pub const EYES: f64 = 0.064;
-    pub const EARS: f64 = 0.072;
-    pub const CHIN: f64 = 0.128;
-    pub const SHOULDERS: f64 = 0.195;
-    pub const HIPS: f64 = 0.515;
-    pub const THIGH: f64 = 0.235;
-    pub const SHIN: f64 = 0.215;
-    pub const UPPER_ARM: f64 = 0.165;
-    pub const FOREARM: f64 = 0.145;
+    pub(super) const NOSE: f64 = 0.082;
+    pub(super) const EYES: f64 = 0.064;
+    pub(super) const EARS: f64 = 0.072;
+    pub(super) const CHIN: f64 = 0.128;
+    pub(super) const SHOULDERS: f64 = 0.195;
+    pub(super) const HIPS: f64 = 0.515;
+    pub(super) const THIGH: f64 = 0.235;
+    pub(super) const SHIN: f64 = 0.215;
+    pub(super) const UPPER_ARM: f64 = 0.165;
+    pub(super) const FOREARM: f64 = 0.145;
     /// Half the distances between left and right.
-    pub const HALF_EYES: f64 = 0.021;
-    pub const HALF_EARS: f64 = 0.047;
-    pub const HALF_SHOULDERS: f64 = 0.108;
-    pub const HALF_HIPS: f64 = 0.058;
+    pub(super) const HALF_EYES: f64 = 0.021;
+    pub(super) const HALF_EARS: f64 = 0.047;
+    pub(super) const HALF_SHOULDERS: f64 = 0.108;
+    pub(super) const HALF_HIPS: f64 = 0.058;
 }
 
 /// Maps body heights to pixels at one moment.

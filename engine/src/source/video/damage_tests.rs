@@ -175,11 +175,11 @@ fn a_broken_fragment_is_passed() {
     assert_eq!(fragments.len(), 4);
     // The kind of the box, its length, both with the kind of the box inside.
     for (from, to) in [(0, 4), (-4, 0), (-4, 12)] {
-        for broken in 1..3 {
+        for (i, fragment) in fragments.iter().enumerate().skip(1).take(2) {
             let mut file = whole.clone();
-            let at = |shift: i64| (fragments[broken] as i64 + shift) as usize;
+            let at = |shift: i64| (*fragment as i64 + shift) as usize;
             file[at(from)..at(to)].fill(0xEE);
-            let what = format!("{from} to {to} of fragment {broken}");
+            let what = format!("{from} to {to} of fragment {i}");
             let (frames, warning) = read_both_ways(file, &what);
             let warning = warning.unwrap_or_else(|| panic!("{what}: not a word"));
             assert!(warning.contains("5 frames are lost"), "{what}: {warning}");
@@ -204,17 +204,22 @@ fn a_broken_fragment_is_passed() {
 #[cfg(unix)]
 fn through_ffmpeg(ticks: &[i64], broken: Option<i64>) -> [Vec<(u64, i64)>; 2] {
     let folder = tempfile::tempdir().unwrap();
-    let mut script = "#!/bin/sh
+    let head = "#!/bin/sh
 head='[Parsed_showinfo_0 @ 0x1] [info]'
 echo \"$head config in time_base: 1/10, frame_rate: 10/1\" >&2
-"
-    .to_owned();
-    for tick in ticks {
-        if Some(*tick) == broken {
-            script += "echo '[error] a packet is broken' >&2\n";
-        }
-        script += &format!("echo \"$head n:0 pts:{tick} s:1x1 i:P\" >&2\nprintf abcd\n");
-    }
+";
+    let lines = ticks.iter().map(|tick| {
+        let is_broken = Some(*tick) == broken;
+        let error = if is_broken {
+            "echo '[error] a packet is broken' >&2"
+        } else {
+            ""
+        };
+        format!("{error}\necho \"$head n:0 pts:{tick} s:1x1 i:P\" >&2\nprintf abcd\n")
+    });
+    let script = std::iter::once(head.to_owned())
+        .chain(lines)
+        .collect::<String>();
     let program = super::tests::scripted_ffmpeg(folder.path(), &script);
     let (ffmpeg, path) = (Ffmpeg::at(&program), Path::new("a.avi"));
     let shown = |frame: &Frame| (frame.id, (frame.time_secs * 10.0).round() as i64);

@@ -274,7 +274,7 @@ impl FfmpegVideo {
                 Err(_) => {
                     let status = self.process.0.wait();
                     if !status.is_ok_and(|s| s.success()) {
-                        let text = "it ended without a word".to_owned();
+                        let text = "it ended without a message".to_owned();
                         self.complaint.get_or_insert(text);
                     }
                     return None;

@@ -62,7 +62,7 @@ impl SoundCopy {
         let complaint = self.complaint();
         match self.0.0.wait() {
             Ok(status) if status.success() => Ok(()),
-            _ => Err(complaint.unwrap_or_else(|| "it ended without a word".to_owned())),
+            _ => Err(complaint.unwrap_or_else(|| "it ended without a message".to_owned())),
         }
     }
 

@@ -188,7 +188,7 @@ impl H264 {
         let mut has_picture = false;
         let mut rest = data;
         while !rest.is_empty() {
-            let nal = take_nal(&mut rest, length_bytes).ok_or("a length does not fit")?;
+            let nal = take_nal(&mut rest, length_bytes).ok_or("an invalid length")?;
             has_picture |= self.add_nal(nal)?;
         }
         if has_picture {

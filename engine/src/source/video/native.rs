@@ -26,7 +26,7 @@ pub(super) struct NativeVideo {
     descriptions: Arc<[Description]>,
     packets: Box<dyn Packets>,
     decoder: H264,
-    developer: Developer,
+    assembler: FrameAssembler,
     /// Bytes of a packet; kept to reuse the memory.
     data: Vec<u8>,
     /// Whether a packet has been read.
@@ -36,8 +36,8 @@ pub(super) struct NativeVideo {
 }
 
 /// Converts decoded frames to output frames, in order.
-struct Developer {
-    darkroom: Darkroom,
+struct FrameAssembler {
+    converter: FrameConverter,
     tick_secs: f64,
     first_pts: Option<i64>,
     pace: Pace,
@@ -71,7 +71,7 @@ impl DamagedGroup {
 }
 
 /// Converts decoded frames to RGBA with square pixels and upright orientation.
-pub(super) struct Darkroom {
+pub(super) struct FrameConverter {
     pool: FramePool,
     orientation: Orientation,
     /// A frame before scaling and rotation; kept to reuse the memory.
@@ -79,7 +79,7 @@ pub(super) struct Darkroom {
     stretched: Vec<u8>,
 }
 
-impl Darkroom {
+impl FrameConverter {
     pub(super) fn new(orientation: Orientation) -> Self {
         Self {
             pool: FramePool::new(),
@@ -136,8 +136,8 @@ impl NativeVideo {
             decoder: H264::new(Arc::clone(&descriptions))?,
             descriptions,
             packets: stream.packets,
-            developer: Developer {
-                darkroom: Darkroom::new(stream.orientation),
+            assembler: FrameAssembler {
+                converter: FrameConverter::new(stream.orientation),
                 tick_secs: stream.tick_secs,
                 first_pts: None,
                 pace: Pace::new(stream.step_ticks),
@@ -153,8 +153,8 @@ impl NativeVideo {
             warning: None,
         };
         this.fill();
-        let Some(first) = this.developer.ready.front() else {
-            let reason = this.developer.losses.text();
+        let Some(first) = this.assembler.ready.front() else {
+            let reason = this.assembler.losses.text();
             let reason = reason.unwrap_or_else(|| "it is empty".to_owned());
             return Err(format!("H.264 video without a first frame ({reason})"));
         };
@@ -164,7 +164,7 @@ impl NativeVideo {
 
     /// Decodes until a frame is ready or the end is reached.
     fn fill(&mut self) {
-        while self.developer.ready.is_empty() && !self.is_ended {
+        while self.assembler.ready.is_empty() && !self.is_ended {
             match self.packets.next_packet(&mut self.data) {
                 Ok(Some(packet)) => self.take(packet),
                 Ok(None) => {
@@ -174,7 +174,7 @@ impl NativeVideo {
                 Err(reason) => {
                     if !self.is_begun {
                         let start = self.packets.place().base_time;
-                        self.developer.pace.begin(start);
+                        self.assembler.pace.begin(start);
                     }
                     // Nothing follows a cut, and the last group may lack frames anywhere.
                     let is_gap = reason != CUT_OFF;
@@ -192,14 +192,14 @@ impl NativeVideo {
         if first_slice(&self.data, length_bytes) == Some(true) {
             self.end_group(Some(packet.pts));
         }
-        if let Some(damaged) = &mut self.developer.damaged {
+        if let Some(damaged) = &mut self.assembler.damaged {
             damaged.lost.push(packet);
             return;
         }
-        let developer = &mut self.developer;
+        let assembler = &mut self.assembler;
         let decoded = self
             .decoder
-            .decode(packet, &self.data, |s, p| developer.develop(&s, p));
+            .decode(packet, &self.data, |s, p| assembler.develop(&s, p));
         if let Err(reason) = decoded {
             self.damage(reason);
         }
@@ -207,38 +207,38 @@ impl NativeVideo {
 
     /// Abandons the rest of the group.
     fn damage(&mut self, reason: String) -> &mut DamagedGroup {
-        if self.developer.damaged.is_none() {
+        if self.assembler.damaged.is_none() {
             // Set first: the decoder's delayed frames are held back.
-            self.developer.damaged = Some(DamagedGroup::new(reason.clone()));
+            self.assembler.damaged = Some(DamagedGroup::new(reason.clone()));
             self.finish_decoder();
         }
-        let damaged = &mut self.developer.damaged;
+        let damaged = &mut self.assembler.damaged;
         damaged.get_or_insert_with(|| DamagedGroup::new(reason))
     }
 
     /// Takes the delayed frames from the decoder.
     fn finish_decoder(&mut self) {
-        let developer = &mut self.developer;
-        let lost = self.decoder.finish(|s, p| developer.develop(&s, p));
+        let assembler = &mut self.assembler;
+        let lost = self.decoder.finish(|s, p| assembler.develop(&s, p));
         if lost.is_empty() {
             return;
         }
         let reason = "frames could not be decoded".to_owned();
-        let damaged = &mut developer.damaged;
+        let damaged = &mut assembler.damaged;
         let damaged = damaged.get_or_insert_with(|| DamagedGroup::new(reason));
         damaged.lost.extend(lost);
     }
 
     /// Completes a group; `next` is the time of the frame after it.
     fn end_group(&mut self, next: Option<i64>) {
-        if self.developer.damaged.is_none() {
+        if self.assembler.damaged.is_none() {
             self.finish_decoder();
         }
-        if self.developer.settle(next) {
+        if self.assembler.finish_group(next) {
             match H264::new(Arc::clone(&self.descriptions)) {
                 Ok(decoder) => self.decoder = decoder,
                 Err(reason) => {
-                    self.developer.losses.note_end(reason);
+                    self.assembler.losses.note_end(reason);
                     self.is_ended = true;
                 }
             }
@@ -264,21 +264,21 @@ pub(super) fn open_stream(mut input: Box<dyn Input>) -> Result<Stream, String> {
     }
 }
 
-impl Developer {
+impl FrameAssembler {
     fn develop(&mut self, stamp: &Stamp, planes: &Planes) {
         if !stamp.packet.is_shown {
             return;
         }
         let pts = stamp.packet.pts;
         if self.damaged.is_some() {
-            let frame = self.darkroom.frame(0, 0.0, planes, stamp);
+            let frame = self.converter.frame(0, 0.0, planes, stamp);
             if let Some(damaged) = &mut self.damaged {
                 damaged.held.push((pts, frame));
             }
             return;
         }
         let (id, secs) = self.count(pts);
-        let frame = self.darkroom.frame(id, secs, planes, stamp);
+        let frame = self.converter.frame(id, secs, planes, stamp);
         self.ready.push_back(frame);
     }
 
@@ -295,7 +295,7 @@ impl Developer {
 
     /// Assigns ids to the frames of a damaged group, including lost ones; returns whether there was
     /// one. `next` is the time of the frame after it.
-    fn settle(&mut self, next: Option<i64>) -> bool {
+    fn finish_group(&mut self, next: Option<i64>) -> bool {
         let Some(damaged) = self.damaged.take() else {
             return false;
         };
@@ -313,15 +313,15 @@ impl Developer {
         }
         let n_whole = all.iter().take_while(|(_, frame)| frame.is_some()).count();
         let behind = all.split_off(n_whole);
-        self.settle_frames(all);
+        self.emit_frames(all);
         self.losses
             .begin(damaged.reason, self.n_frames, self.last_secs);
-        self.settle_frames(behind);
+        self.emit_frames(behind);
         true
     }
 
     /// Assigns ids to frames in presentation order; `None` are lost to the latest damage.
-    fn settle_frames(&mut self, frames: Vec<(i64, Option<Frame>)>) {
+    fn emit_frames(&mut self, frames: Vec<(i64, Option<Frame>)>) {
         for (pts, frame) in frames {
             let (id, secs) = self.count(pts);
             match frame {
@@ -342,9 +342,9 @@ impl FrameSource for NativeVideo {
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
         self.fill();
-        let losses = self.developer.losses.text();
+        let losses = self.assembler.losses.text();
         self.warning = losses.map(|text| format!("{}: {text}", self.info.name));
-        let Some(mut frame) = self.developer.ready.pop_front() else {
+        let Some(mut frame) = self.assembler.ready.pop_front() else {
             return Ok(None);
         };
         // It may have been decoded ahead of time: latency is measured from here.
@@ -357,6 +357,6 @@ impl FrameSource for NativeVideo {
     }
 
     fn is_damaged(&self) -> bool {
-        self.developer.losses.is_damage()
+        self.assembler.losses.is_damage()
     }
 }

@@ -7,7 +7,7 @@ use super::colour::Planes;
 use super::damage::Losses;
 use super::h264::{H264, Stamp};
 use super::index::{Group, Index};
-use super::native::{Darkroom, open_stream};
+use super::native::{FrameConverter, open_stream};
 use super::pace::Pace;
 use super::stream::{Description, Input, Packets};
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub(super) struct NativeRandom {
     index: Index,
     packets: Box<dyn Packets>,
     descriptions: Arc<[Description]>,
-    darkroom: Darkroom,
+    converter: FrameConverter,
     run: Option<Run>,
     /// Bytes of a packet; kept to reuse the memory.
     data: Vec<u8>,
@@ -76,7 +76,7 @@ impl NativeRandom {
             index,
             packets,
             descriptions: stream.descriptions.into(),
-            darkroom: Darkroom::new(stream.orientation),
+            converter: FrameConverter::new(stream.orientation),
             run: None,
             data: Vec::new(),
             warning,
@@ -111,7 +111,7 @@ impl NativeRandom {
             Some(run) => run,
             None => Run::at(&self.descriptions, group)?,
         };
-        let (index, darkroom, data) = (&self.index, &mut self.darkroom, &mut self.data);
+        let (index, converter, data) = (&self.index, &mut self.converter, &mut self.data);
         while run.next_frame <= to {
             let next_frame = Cell::new(run.next_frame);
             let mut show = |stamp: Stamp, planes: &Planes<'_>| {
@@ -124,7 +124,7 @@ impl NativeRandom {
                 next_frame.set(i + 1);
                 if stamp.packet.is_shown && (from..=to).contains(&i) {
                     let secs = index.times[i];
-                    keep(i, darkroom.frame(i as u64, secs, planes, &stamp));
+                    keep(i, converter.frame(i as u64, secs, planes, &stamp));
                 }
             };
             let Some((place, is_torn_off)) = index.place(run.next_packet) else {

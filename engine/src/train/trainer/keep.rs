@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::estimator::NetworkOptions;
 use crate::model::Weights;
 use crate::train::checkpoint::{Best, State};
-use crate::train::event::{Event, Reason, tell};
+use crate::train::event::{Event, StopReason, tell};
 use crate::train::optim::ByName;
 use crate::train::setup::{card_after, epoch_record};
 use crate::train::validate::Measured;
@@ -28,9 +28,9 @@ impl Trainer {
         &mut self,
         events: &Sender<Event>,
         stop: &StopFlag,
-    ) -> Result<Option<Reason>> {
+    ) -> Result<Option<StopReason>> {
         if !self.is_sound()? {
-            return Ok(Some(Reason::Diverged));
+            return Ok(Some(StopReason::Diverged));
         }
         let measured = match &self.validation {
             None => Some(Measured::default()),
@@ -47,10 +47,10 @@ impl Trainer {
             }
         };
         let Some(mut measured) = measured else {
-            return Ok(Some(self.save(events)?.unwrap_or(Reason::Asked)));
+            return Ok(Some(self.save(events)?.unwrap_or(StopReason::Requested)));
         };
         if !measured.seen.is_empty() {
-            let seen = Event::Seen {
+            let seen = Event::HeldOut {
                 epoch: self.progress.position.epoch,
                 people: std::mem::take(&mut measured.seen),
             };
@@ -81,9 +81,9 @@ impl Trainer {
 
     /// Writes everything to the folder, unless the weights are unusable. Returns the reason if the
     /// training ends here.
-    pub(super) fn save(&mut self, events: &Sender<Event>) -> Result<Option<Reason>> {
+    pub(super) fn save(&mut self, events: &Sender<Event>) -> Result<Option<StopReason>> {
         if !self.is_sound()? {
-            return Ok(Some(Reason::Diverged));
+            return Ok(Some(StopReason::Diverged));
         }
         self.is_unsaved = true;
         let state = self.state();
@@ -107,13 +107,13 @@ impl Trainer {
         let averages = self.average.iter().flat_map(|a| a.tensors().values());
         for tensor in moved
             .chain(averages)
-            .chain(self.optimizer.memory().values())
+            .chain(self.optimizer.moments().values())
         {
             if !is_finite(tensor)? {
                 return Ok(false);
             }
         }
-        if !self.work().judge(batch)?.is_finite() {
+        if !self.work().evaluate_loss(batch)?.is_finite() {
             return Ok(false);
         }
         self.last_batch = None;
@@ -130,7 +130,7 @@ impl Trainer {
                 Some(average) => average.tensors().clone(),
                 None => ByName::new(),
             },
-            memory: self.optimizer.memory().clone(),
+            memory: self.optimizer.moments().clone(),
         }
     }
 }

@@ -73,7 +73,7 @@ type Answers = Mutex<[Option<Result<Arc<Grid>>>; N_INSPECTED]>;
 
 /// Handle of the thread.
 #[derive(Debug)]
-pub struct AttentionGrid {
+pub(super) struct AttentionGrid {
     wanted: Slot<[Option<GridKey>; N_INSPECTED]>,
     made: Arc<Answers>,
     worker: Option<Worker>,
@@ -84,7 +84,7 @@ impl AttentionGrid {
     ///
     /// # Errors
     /// If the operating system cannot create a thread.
-    pub fn start(waker: Waker) -> Result<Self> {
+    pub(super) fn start(waker: Waker) -> Result<Self> {
         let wanted: Slot<[Option<GridKey>; N_INSPECTED]> = Slot::new();
         let made = Arc::new(Answers::default());
         let (requests, answers) = (wanted.clone(), Arc::clone(&made));
@@ -116,12 +116,12 @@ impl AttentionGrid {
     }
 
     /// Requests grids; a newer request replaces an older one.
-    pub fn request(&self, keys: [Option<GridKey>; N_INSPECTED]) {
+    pub(super) fn request(&self, keys: [Option<GridKey>; N_INSPECTED]) {
         self.wanted.put(keys);
     }
 
     /// Takes the grid of a slot if one was finished since the last call.
-    pub fn take(&self, slot: usize) -> Option<Result<Arc<Grid>>> {
+    pub(super) fn take(&self, slot: usize) -> Option<Result<Arc<Grid>>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)[slot].take()
     }
 }

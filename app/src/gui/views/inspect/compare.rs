@@ -23,7 +23,7 @@ use crate::gui::{theme, widgets};
 
 /// Colour of the second prediction over the image of the first; distinct from those of left and
 /// right.
-pub const SECOND: Rgb = [0xE8, 0x8F, 0xC2];
+pub(super) const SECOND: Rgb = [0xE8, 0x8F, 0xC2];
 
 impl Inspect {
     /// Keeps the current frame and prediction in slot 1, for comparison with later frames.
@@ -94,13 +94,16 @@ impl Inspect {
 }
 
 /// Shows the controls that keep a frame and place the second prediction.
-pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.horizontal(|ui| {
         let has_answer = cx.view.slots[0].found.is_some();
-        let keep = Button::new("Keep this frame");
+        let keep = Button::new("Store this frame");
         if ui
             .add_enabled(has_answer, keep)
-            .on_hover_text("Keeps this frame next to the frames you step to, with the same model")
+            .on_hover_text(
+                "Stores this frame for comparison with the frames you step to, using \
+             the same model",
+            )
             .on_disabled_hover_text("There is no prediction yet")
             .clicked()
         {
@@ -109,7 +112,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         if cx.view.kept.is_some()
             && ui
                 .button("Let it go")
-                .on_hover_text("Ends the comparison with the kept frame")
+                .on_hover_text("Ends the comparison with the stored frame")
                 .clicked()
         {
             let alone = InspectAction::Model(1, None);
@@ -134,7 +137,7 @@ pub fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 
 /// Distance between a joint in two predictions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Apart<'a> {
+pub(super) struct Apart<'a> {
     /// Name of the joint in both skeletons.
     pub joint: &'a str,
     /// Distance in image pixels; `None` if either score is below the threshold.
@@ -143,7 +146,7 @@ pub struct Apart<'a> {
 
 /// Joint distances of a person between two predictions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference<'a> {
+pub(super) struct Difference<'a> {
     /// Joints common to both skeletons, in the order of the first.
     pub joints: Vec<Apart<'a>>,
     /// Torso length of the first prediction in pixels, from the left shoulder to the right hip as
@@ -152,7 +155,11 @@ pub struct Difference<'a> {
 }
 
 /// Compares the `person`-th pose of `a` with the nearest pose of `b`; `None` if either has no pose.
-pub fn between<'a>(a: &'a PoseOutput, b: &PoseOutput, person: usize) -> Option<Difference<'a>> {
+pub(super) fn between<'a>(
+    a: &'a PoseOutput,
+    b: &PoseOutput,
+    person: usize,
+) -> Option<Difference<'a>> {
     let pose = a.poses.get(person).or(a.poses.first())?;
     let pairs: Vec<(usize, usize)> = a
         .skeleton
@@ -192,7 +199,7 @@ fn sure(pose: &Pose, joint: usize) -> Option<Point> {
 }
 
 /// Shows the joint distances between the two predictions.
-pub fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     if !cx.view.is_compared() {
         return;
     }
@@ -245,7 +252,10 @@ fn table_ui(ui: &mut Ui, difference: &Difference<'_>, picked: Option<&str>) {
         }
     });
     if n < difference.joints.len() {
-        weak_ui(ui, "–: one of them is not sure of the joint.");
+        weak_ui(
+            ui,
+            "–: one of them has no confident prediction of the joint.",
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use poselens_engine::output::{AttentionMap, PoseOutput};
 use poselens_engine::overlay::with_caption;
 use poselens_engine::record::{Answer, save_png, stamp, write_npy, write_safetensors};
 use poselens_shaders::canvas::Canvas;
-use poselens_shaders::frame::Picture;
+use poselens_shaders::frame::Image;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::{View, Zoom};
 
@@ -21,7 +21,7 @@ use crate::gui::views::inspect::state::Inspect;
 
 /// A snapshot of everything to write, independent of later changes to the view.
 #[derive(Debug)]
-pub struct ExportPlan {
+pub(super) struct ExportPlan {
     form: Form,
     /// Path of a file; for NumPy, of a folder.
     pub(super) path: PathBuf,
@@ -118,7 +118,7 @@ impl Pane {
         let view = View::letterbox(image, screen, zoom, self.is_mirrored, 1);
         let mut rgba = [0, 0, 0, 255].repeat(width * height);
         let mut canvas = Canvas::new(&mut rgba, width, height);
-        let picture = Picture {
+        let picture = Image {
             rgba: self.frame.rgba(),
             size: image,
             sampling: view.picture_sampling(),
@@ -146,7 +146,7 @@ impl ExportPlan {
     ///
     /// # Errors
     /// If a file or its folder cannot be written.
-    pub fn write(self) -> Result<Vec<PathBuf>> {
+    pub(super) fn write(self) -> Result<Vec<PathBuf>> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(poselens_engine::Error::io("create", folder))?;

@@ -15,13 +15,13 @@ use crate::gui::waker::Waker;
 /// How often the thread checks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
 /// Number of thumbnails in the strip: at a width of 1280 points they are about square.
-pub const N_THUMBNAILS: usize = 16;
+pub(super) const N_THUMBNAILS: usize = 16;
 /// Longer side of a thumbnail in pixels.
 const THUMBNAIL_SIDE: usize = 128;
 
 /// The frame shown after opening.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Start {
+pub enum InitialFrame {
     /// The first frame.
     First,
     /// The frame at this time, which is already on the screen.
@@ -86,7 +86,7 @@ impl FrameReader {
     ///
     /// # Errors
     /// If the operating system cannot create a thread.
-    pub fn open(name: &str, spec: &str, start: Start, waker: &Waker) -> Result<Self> {
+    pub fn open(name: &str, spec: &str, start: InitialFrame, waker: &Waker) -> Result<Self> {
         let wanted = Slot::new();
         let indexing = Indexing::default();
         let update = Arc::new(Mutex::new(Update::default()));
@@ -212,11 +212,11 @@ struct ReaderThread {
 }
 
 impl ReaderThread {
-    fn run(&self, spec: &str, start: Start, stop: &StopFlag) -> Result<()> {
+    fn run(&self, spec: &str, start: InitialFrame, stop: &StopFlag) -> Result<()> {
         let mut scrub = scrub(spec, self.indexing.clone())?;
         let first = match start {
-            Start::First => 0,
-            Start::At(secs) => scrub.index_at(secs),
+            InitialFrame::First => 0,
+            InitialFrame::At(secs) => scrub.index_at(secs),
         };
         self.tell(|update| {
             update.opened = Some(Opened {
@@ -225,7 +225,7 @@ impl ReaderThread {
             });
             update.fault = scrub.warning().map(str::to_owned);
         });
-        if start == Start::First {
+        if start == InitialFrame::First {
             self.read(&mut scrub, 0);
         }
         while !stop.is_stopped() {

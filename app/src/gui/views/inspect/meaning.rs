@@ -18,18 +18,18 @@ use crate::gui::views::inspect::state::Inspect;
 use crate::gui::zoom::magnified;
 
 /// Group under which this view's commands are listed.
-pub const GROUP: Group = Group::new("Inspect", 50);
+pub(super) const GROUP: Group = Group::new("Inspect", 50);
 
 /// Commands that are always available.
-pub const COMMANDS: &[FixedCommand] = &[(
+pub(super) const COMMANDS: &[FixedCommand] = &[(
     GROUP,
-    "Inspect this frame, or back to the live view",
+    "Inspect this frame, or return to the live view",
     &[key(Key::I)],
     Action::Inspect(InspectAction::InOrOut),
 )];
 
 /// Translates `action` for single frames; `None` disables it.
-pub fn meaning(action: Action, choices: &Choices, zoom: Zoom) -> Option<Action> {
+pub(super) fn meaning(action: Action, choices: &Choices, zoom: Zoom) -> Option<Action> {
     let action = match action {
         Action::Playback(PlaybackAction::Step(n)) => InspectAction::Step(n),
         Action::Playback(PlaybackAction::First) => InspectAction::Step(i64::MIN),
@@ -78,7 +78,7 @@ fn chosen(choices: &Choices, change: impl FnOnce(&mut Choices)) -> InspectAction
 }
 
 /// Returns the commands currently available in this view.
-pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
+pub(super) fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
     let command = |title: String, action| Command::new(GROUP, title, Action::Inspect(action));
     let mut all = Vec::new();
     for what in What::ALL {
@@ -96,7 +96,7 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
         )
     }));
     all.push(command(
-        "Ask about all joints".to_owned(),
+        "Show all joints' attention".to_owned(),
         InspectAction::Pick(None),
     ));
     if let Some(output) = inspect.slots.iter().find_map(|s| s.found.as_ref()) {
@@ -105,7 +105,10 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
                 name: joint.clone(),
                 person: 0,
             };
-            let title = format!("Ask about the {}", joint_title(joint).to_lowercase());
+            let title = format!(
+                "Show attention of the {}",
+                joint_title(joint).to_lowercase()
+            );
             command(title, InspectAction::Pick(Some(pick)))
         }));
     }
@@ -117,17 +120,17 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
         )
     }));
     all.push(command(
-        "Compare with later frames: keep this one".to_owned(),
+        "Compare with later frames: store this one".to_owned(),
         InspectAction::Keep,
     ));
     if inspect.is_compared() {
         let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
         all.push(command(
-            "Compare in one image, or side by side".to_owned(),
+            "Comparison in one image on or off".to_owned(),
             overlaid,
         ));
         all.push(command(
-            "Compare with no other model".to_owned(),
+            "End comparison".to_owned(),
             InspectAction::Model(1, None),
         ));
     }
@@ -136,7 +139,12 @@ pub fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command> {
 
 /// Selects the map or self-attention layer `n` positions further, wrapping around; `None` if
 /// neither is shown.
-pub fn next(choices: &Choices, model: &str, region: &RegionOutput, n: isize) -> Option<Choices> {
+pub(super) fn next(
+    choices: &Choices,
+    model: &str,
+    region: &RegionOutput,
+    n: isize,
+) -> Option<Choices> {
     let around = |at: usize, len: usize| (at as isize + n).rem_euclid(len.max(1) as isize) as usize;
     let mut next = choices.clone();
     match What::of(region, choices.what) {

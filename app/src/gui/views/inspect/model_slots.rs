@@ -199,8 +199,8 @@ impl ModelSlot {
         self.wanted.as_ref()?;
         match &self.fault {
             Some(fault) => Some(fault.clone()),
-            None if self.is_loading => Some("is being loaded…".to_owned()),
-            None if self.found.is_none() => Some("is looking…".to_owned()),
+            None if self.is_loading => Some("loading…".to_owned()),
+            None if self.found.is_none() => Some("running…".to_owned()),
             None => None,
         }
     }

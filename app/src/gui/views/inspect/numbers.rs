@@ -8,7 +8,7 @@ use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::ModelSlot;
 
 /// Returns a model's values for the pick as lines of caption and number.
-pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> {
+pub(super) fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> {
     let Some(picked) = shown::picked(output, pick) else {
         let text = match pick {
             Pick::Joint { name, .. } if output.skeleton.joint(name).is_none() => {
@@ -37,7 +37,7 @@ pub fn of_pick(output: &PoseOutput, pick: &Pick) -> Vec<(&'static str, String)> 
 }
 
 /// Returns the pixel, map value and heatmap value at a point of the image.
-pub fn under(model_slot: &ModelSlot, pick: Option<&Pick>, point: Point) -> String {
+pub(super) fn under(model_slot: &ModelSlot, pick: Option<&Pick>, point: Point) -> String {
     let mut parts = vec![format!("{:.0}, {:.0}", point.x, point.y)];
     if let Some(map) = &model_slot.shown.map
         && let Some(value) = shown::value_at(&map.map, 0, &map.image_from_map, point)

@@ -12,7 +12,7 @@ use crate::gui::core::Core;
 use crate::gui::tasks::TaskResult;
 use crate::gui::trained;
 use crate::gui::ui_state::Level;
-use crate::gui::views::inspect::frame_reader::{FrameReader, Start};
+use crate::gui::views::inspect::frame_reader::{FrameReader, InitialFrame};
 use crate::gui::views::inspect::meaning;
 use crate::gui::views::inspect::state::{Complaint, ID, Inspect, InspectedFrame};
 
@@ -35,7 +35,7 @@ impl Inspect {
             && !core.ui_state.is_live()
         {
             let (label, waker) = (&choice.label, &self.waker);
-            let reader = FrameReader::open(label, &choice.spec, Start::At(secs), waker)?;
+            let reader = FrameReader::open(label, &choice.spec, InitialFrame::At(secs), waker)?;
             self.reader = Some(reader);
         }
         self.zoom = core.ui_state.zoom;
@@ -106,7 +106,7 @@ impl Inspect {
     /// Opens a file, a folder or the sample clip in this view.
     pub(super) fn open_file(&mut self, file: &SourceChoice, core: &mut Core) -> Result<()> {
         self.look_alone()?;
-        let reader = FrameReader::open(&file.label, &file.spec, Start::First, &self.waker)?;
+        let reader = FrameReader::open(&file.label, &file.spec, InitialFrame::First, &self.waker)?;
         self.reader = Some(reader);
         self.subject = None;
         for model_slot in &mut self.slots {

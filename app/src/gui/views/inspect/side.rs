@@ -15,7 +15,7 @@ use crate::gui::views::inspect::{numbers, shown};
 use crate::gui::{theme, trained, widgets};
 
 /// Shows the buttons that open a frame source; the header has its name.
-pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::card_ui(ui, |ui| {
         ui.horizontal(|ui| {
             widgets::title_ui(ui, "Frame");
@@ -23,7 +23,7 @@ pub fn open_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 open_row_ui(ui, cx);
             });
         });
-        let (path, width) = (&cx.state.path, ui.available_width());
+        let (path, width) = (&cx.state.path, ui.available_width() - 2.0);
         if path_field_ui(ui, path, width, cx.ui_state, cx.actions) && !path.trim().is_empty() {
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }
@@ -68,7 +68,7 @@ fn open_row_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 const ALONE: &str = "no other model";
 
 /// Shows the model slots.
-pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Models", |ui| {
         let help = [
             "The network to inspect",
@@ -108,7 +108,7 @@ pub fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 }
 
 /// Shows the joint list and the values of the selected joint.
-pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Joint", |ui| {
         let Some(output) = cx.view.slots.iter().find_map(|s| s.found.as_ref()) else {
             weak_ui(ui, "No model has a prediction yet.");
@@ -127,7 +127,8 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
             (title, is_current)
         });
         let rows = std::iter::once(all).chain(names);
-        let help = "The joint asked about; also picked by a click near it, and any pixel by a click elsewhere";
+        let help = "Joint whose attention is shown: also chosen by clicking near it; clicking \
+         elsewhere chooses a pixel";
         if let Some(i) = widgets::choice_ui(ui, "Joint", help, &current, rows) {
             let pick = i.checked_sub(1).map(|j| Pick::Joint {
                 name: joints[j].clone(),
@@ -163,7 +164,7 @@ pub fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 }
 
 /// Shows what is drawn over the image.
-pub fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     let mut choices = cx.state.inspect.clone();
     widgets::section_ui(ui, "Show", |ui| {
         let slots = cx.view.slots.iter().enumerate();
@@ -225,7 +226,7 @@ fn maps_ui(ui: &mut Ui, model_slot: &ModelSlot, region: &RegionOutput, choices: 
         (text, g.name == chosen.name)
     });
     let help = format!(
-        "Attention maps of {}, by layer or stack\nNow: {}",
+        "Attention maps of {}, by layer or stack\nCurrent: {}",
         model_slot.title(),
         chosen.title
     );
@@ -240,7 +241,7 @@ fn maps_ui(ui: &mut Ui, model_slot: &ModelSlot, region: &RegionOutput, choices: 
             ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
             if ui
                 .add(Slider::new(&mut at, 1..=n))
-                .on_hover_text("Mean-field iteration: how the map was refined")
+                .on_hover_text("Mean-field iteration of the refined map")
                 .accessible_name("Iteration")
                 .changed()
             {
@@ -267,7 +268,7 @@ fn query_key_ui(ui: &mut Ui, model_slot: &ModelSlot, choices: &mut Choices) {
             (
                 Direction::Dependency,
                 "Dependency",
-                "What this place reads: a row of the attention matrix",
+                "Positions that this place attends to: a row of the attention matrix",
             ),
             (
                 Direction::Affected,
@@ -356,12 +357,12 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
     for (label, help, value) in [
         (
             "Fixed range",
-            "Colours stand for all possible values; off: for those of this frame",
+            "The colour scale covers all possible values; off: those of this frame",
             &mut choices.is_range_fixed,
         ),
         (
             "Smooth maps",
-            "Off: the network's own pixels as squares",
+            "Off: the map's pixels as squares",
             &mut choices.is_smooth,
         ),
         (
@@ -380,7 +381,7 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
 }
 
 /// Shows the export buttons.
-pub fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn export_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Export", |ui| {
         let has_answer = cx.view.slots.iter().any(|s| s.found.is_some());
         ui.horizontal_wrapped(|ui| {

@@ -20,7 +20,7 @@ const CAPTION: f32 = 28.0;
 const REACH: f32 = 14.0;
 
 /// Lays out the images in `area`.
-pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut InspectContext<'_>) {
+pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut InspectContext<'_>) {
     let inspect = cx.view;
     if inspect.subject.is_none() {
         empty_ui(ui, area, cx);
@@ -146,11 +146,11 @@ fn empty_ui(ui: &mut Ui, area: Rect, cx: &InspectContext<'_>) {
     let (title, text) = match &cx.view.reader {
         Some(reader) if cx.ui_state.status.is_none() => (
             format!("Opening {}…", reader.name),
-            "Some videos are read once from end to end: this can take a while.",
+            "Some videos have to be read once completely; this can take a while.",
         ),
         Some(reader) => (
             format!("{} cannot be shown", reader.name),
-            "The message below says why. Open another file at the right.",
+            "The message below states the reason. Open another file on the right.",
         ),
         None => (
             "Nothing to inspect yet".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::TextureHandle;
 use eframe::egui_wgpu::RenderState;
 use poselens_engine::error::Result;
-use poselens_engine::estimator::Want;
+use poselens_engine::estimator::RequestedMaps;
 use poselens_engine::frame::Frame;
 use poselens_engine::output::{PoseOutput, RegionOutput};
 use poselens_engine::pipeline::{InspectRequest, Inspector, N_INSPECTED};
@@ -14,7 +14,7 @@ use poselens_shaders::scene::Scene;
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::ViewId;
-use crate::gui::picture::Picture;
+use crate::gui::picture::FrameCanvas;
 use crate::gui::state::inspect::Pick;
 use crate::gui::view::PanelContext;
 use crate::gui::views::inspect::attention_grid::{AttentionGrid, Grid, GridKey};
@@ -24,7 +24,7 @@ use crate::gui::views::inspect::shown::Shown;
 use crate::gui::waker::Waker;
 
 /// Requests all outputs that a network can provide for a frame.
-const ALL: Want = Want {
+const ALL: RequestedMaps = RequestedMaps {
     heatmaps: true,
     attention: true,
 };
@@ -72,10 +72,10 @@ pub struct ModelSlot {
 }
 
 /// Identifier of this view in actions.
-pub const ID: ViewId = ViewId("inspect");
+pub(super) const ID: ViewId = ViewId("inspect");
 
 /// Context passed to the panels of this view.
-pub type InspectContext<'a> = PanelContext<'a, Inspect>;
+pub(super) type InspectContext<'a> = PanelContext<'a, Inspect>;
 
 /// State of the view and the handles of its threads.
 pub struct Inspect {
@@ -105,7 +105,7 @@ pub struct Inspect {
     pub(super) inspector: Option<Inspector>,
     pub(super) attention_grid: Option<AttentionGrid>,
     pub(super) render: Option<RenderState>,
-    pub(super) pictures: [Option<Picture>; N_INSPECTED],
+    pub(super) pictures: [Option<FrameCanvas>; N_INSPECTED],
     /// Id of the last request.
     pub(super) id: u64,
     /// The overlays have to be rebuilt.
@@ -127,7 +127,7 @@ impl std::fmt::Debug for Inspect {
 
 /// A message for the user.
 #[derive(Debug)]
-pub enum Complaint {
+pub(super) enum Complaint {
     /// A message shown once.
     Say(String),
     /// A model that failed to load or run, with a retry button.
@@ -212,7 +212,7 @@ impl Inspect {
             id: self.id,
             frame: subject.frame.clone(),
             near: subject.near.clone(),
-            want: ALL,
+            requested: ALL,
         };
         let n = if self.kept.is_some() { 1 } else { N_INSPECTED };
         for model_slot in &mut self.slots[..n] {
@@ -231,7 +231,7 @@ impl Inspect {
         let n = if self.slots[1].wanted.is_some() { 2 } else { 1 };
         let second = self.kept.as_ref().unwrap_or(subject);
         for (picture, subject) in self.pictures[..n].iter_mut().zip([subject, second]) {
-            let picture = picture.get_or_insert_with(|| Picture::new(render));
+            let picture = picture.get_or_insert_with(|| FrameCanvas::new(render));
             picture.upload(&subject.frame)?;
         }
         Ok(())

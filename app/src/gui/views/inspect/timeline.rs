@@ -15,7 +15,7 @@ use crate::gui::{theme, widgets};
 const STRIP: f32 = 46.0;
 
 /// Shows the timeline.
-pub fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
+pub(super) fn timeline_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     ui.add_space(6.0);
     match &cx.view.reader {
         Some(reader) if reader.times.len() > 1 => {
@@ -101,10 +101,10 @@ fn cropped(picture: egui::Vec2, place: egui::Vec2) -> egui::Rect {
 
 fn steps_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
     for (text, label, help, n) in [
-        ("−10", "Ten frames back", "Shift+Left", -10),
+        ("−10", "Back ten frames", "Shift+Left", -10),
         ("−1", "Previous frame", "Left or ,", -1),
         ("+1", "Next frame", "Right or .", 1),
-        ("+10", "Ten frames on", "Shift+Right", 10),
+        ("+10", "Forward ten frames", "Shift+Right", 10),
     ] {
         let button = Button::new(RichText::new(text).font(theme::number_font(13.0)));
         if ui

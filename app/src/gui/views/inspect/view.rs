@@ -10,7 +10,8 @@ use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::theme;
 use crate::gui::view::{
-    AppView, HeaderText, MessagePlace, PanelContext, PanelSpec, Panels, Place, ViewSpec, size_text,
+    AppView, HeaderText, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
+    size_text,
 };
 use crate::gui::views::inspect::compare::difference_ui;
 use crate::gui::views::inspect::meaning::{COMMANDS, GROUP, commands, meaning};
@@ -35,32 +36,32 @@ pub const SPEC: ViewSpec = ViewSpec {
 impl Panels for Inspect {
     const PANELS: &'static [PanelSpec<Self>] = &[
         PanelSpec {
-            place: Place::Bottom,
+            place: PanelPosition::Bottom,
             show: timeline_ui,
         },
         // Models first, because the panels below change their height with each prediction.
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: open_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: models_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: joint_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: difference_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: show_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: export_ui,
         },
     ];

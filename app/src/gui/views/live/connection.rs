@@ -15,24 +15,24 @@ const BUTTON: egui::Vec2 = egui::vec2(150.0, 34.0);
 /// Width in points below which a card is narrow.
 const NARROW: f32 = 320.0;
 
-pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let name = cx.ui_state.source.as_ref().map_or("camera", |s| &s.name);
     let text = match cx.ui_state.source_status {
         SourceStatus::Ok => return,
         SourceStatus::Stalled { since } => {
             ui.ctx().request_repaint_after(Duration::from_secs(1));
             format!(
-                "Silent for {} s; it may be unplugged, asleep, or used by another program.",
+                "No frames for {} s; it may be unplugged, suspended, or used by another program.",
                 since.elapsed().as_secs()
             )
         }
         SourceStatus::Reconnecting { attempt } => {
             format!(
-                "Reconnecting, attempt {attempt}. Check the cable; the picture returns by \
-             itself."
+                "Reconnecting, attempt {attempt}. Check the cable; the image returns \
+                 automatically."
             )
         }
-        SourceStatus::Lost => "The connection could not be brought back.".to_owned(),
+        SourceStatus::Lost => "The connection could not be restored.".to_owned(),
     };
     let is_trying = cx.ui_state.source_status != SourceStatus::Lost;
     let area = ui.max_rect();
@@ -58,7 +58,7 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         ui.add_space(4.0);
     }
     widgets::button_pair_ui(&mut ui, BUTTON, |ui| {
-        let again = Button::new("Connect again").min_size(BUTTON);
+        let again = Button::new("Reconnect").min_size(BUTTON);
         if let Some(wanted) = &cx.ui_state.wanted_source
             && ui
                 .add(again)
@@ -69,8 +69,8 @@ pub fn connection_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             cx.actions.push(Action::Source(open));
         }
         if ui
-            .add(Button::new("Release it").min_size(BUTTON))
-            .on_hover_text("Closes this camera; choose another source at the right")
+            .add(Button::new("Release").min_size(BUTTON))
+            .on_hover_text("Closes this camera; choose another source on the right")
             .clicked()
         {
             cx.actions.push(Action::Source(SourceAction::Close));

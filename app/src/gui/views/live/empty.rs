@@ -21,7 +21,7 @@ const HEADING: f32 = 34.0;
 const ROW: f32 = 30.0;
 
 /// Shows the first steps while there is no frame.
-pub fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn empty_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let ui_state = cx.ui_state;
     if ui_state.presented.is_some() {
         return;
@@ -93,7 +93,7 @@ fn recent_ui(ui: &mut Ui, recent: Vec<Command>, n: usize, cx: &mut LiveContext<'
         return;
     }
     ui.add_space(14.0);
-    ui.add(Label::new(RichText::new("Opened before").small().color(theme::WEAK)).selectable(false));
+    ui.add(Label::new(RichText::new("Recent").small().color(theme::WEAK)).selectable(false));
     for (command, path) in recent.into_iter().zip(&cx.state.recent).take(n) {
         let name = Path::new(path).file_name();
         let name = name.map_or(path.clone(), |n| n.to_string_lossy().into_owned());

@@ -19,7 +19,7 @@ const MARGIN: f32 = 12.0;
 /// Distance between two figures in points.
 const SPACING: f32 = 18.0;
 
-pub fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn hud_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let stats = &cx.ui_state.stats;
     // Without frames there are no figures, and the connection's card needs the room.
     let is_delivering = cx.ui_state.source_status == SourceStatus::Ok;
@@ -94,8 +94,7 @@ fn figures_ui(ui: &mut Ui, cx: &LiveContext<'_>, stages: &str, latency_color: Co
         theme::TEXT
     };
     figure_ui(ui, "drops", stats.drops.to_string(), "", color).on_hover_text(
-        "Frames that the model did not see because a newer one was there already: \
-                     the price of staying live",
+        "Frames skipped by the model because a newer one was available: this keeps the view live",
     );
 }
 
@@ -111,10 +110,10 @@ fn devices_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
         theme::WEAK
     };
     let help = if adapter.is_software {
-        "No graphics device was found: the CPU also draws the window, which leaves less of it \
-         for the network. Check the graphics driver; `poselens doctor` lists the adapters."
+        "No graphics device was found: the CPU also draws the window, which leaves less time for \
+         the model. Check the graphics driver; `poselens doctor` lists the adapters."
     } else {
-        "What the networks run on, and what draws the window"
+        "Device that models run on, and device that draws the window"
     };
     let label = egui::Label::new(RichText::new(text).small().color(color));
     ui.add(label.truncate().selectable(false))

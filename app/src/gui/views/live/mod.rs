@@ -14,4 +14,4 @@ mod state;
 mod transport;
 mod view;
 
-pub use view::SPEC;
+pub(super) use view::SPEC;

@@ -8,7 +8,7 @@ use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 use crate::option_texts::THRESHOLD;
 
-pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Model", |ui| {
         let wanted = cx
             .ui_state
@@ -21,7 +21,7 @@ pub fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             .iter()
             .map(|m| (trained::title(&m.name), Some(&m.name) == wanted));
         let shown = wanted.map_or_else(|| "Choose…".to_owned(), |name| trained::title(name));
-        let help = "The network that finds the joints; the old one runs until the new one is ready";
+        let help = "Model that finds the joints; the previous one runs until the new one is ready";
         if let Some(i) = widgets::choice_ui(ui, "Network", help, &shown, choices) {
             let name = cx.gui.models[i].name.clone();
             send(cx, ModelAction::Choose(name));
@@ -60,7 +60,7 @@ fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         return;
     }
     let params = cx.state.smoothing;
-    let header = CollapsingHeader::new(RichText::new("How smoothly").small());
+    let header = CollapsingHeader::new(RichText::new("Filter parameters").small());
     let open = header.id_salt("smoothing").show(ui, |ui| {
         let help = "Minimum cutoff frequency in hertz. Lower it until resting joints stop \
          jittering; if it is too low, slow movements lag.";
@@ -80,13 +80,13 @@ fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         }
         let usual = OneEuro::default();
         let text = format!(
-            "Back to {} Hz and {}, which suit 30 frames a second",
+            "Resets to {} Hz and {}, which suit 30 frames per second",
             usual.min_cutoff, usual.beta
         );
         if ui
             .add_enabled(params != usual, Button::new("Reset smoothing"))
             .on_hover_text(text)
-            .on_disabled_hover_text("These are the usual values")
+            .on_disabled_hover_text("These are the defaults")
             .clicked()
         {
             send(cx, ModelAction::Smoothing(usual));
@@ -94,7 +94,7 @@ fn smoothing_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
     open.header_response
         .on_hover_text("Min cutoff and beta of the One-Euro filter")
-        .accessible_name("How smoothly");
+        .accessible_name("Filter parameters");
 }
 
 fn send(cx: &mut LiveContext<'_>, action: ModelAction) {

@@ -13,7 +13,7 @@ use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
 /// Delay before a missing person is reported, because detections often drop out for a frame or two.
-const PATIENCE: Duration = Duration::from_millis(400);
+const NOTE_DELAY: Duration = Duration::from_millis(400);
 /// Display time of notes on permanent properties of a network.
 const ONCE: Duration = Duration::from_secs(12);
 /// Margin of the note's frame in points.
@@ -25,7 +25,7 @@ const GAP: f32 = 8.0;
 
 /// Shows the note at the right edge of `area`, or below the `figures` at its left edge if there is
 /// no room beside them.
-pub fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, area: Rect, figures: Rect) {
+pub(super) fn notes_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, area: Rect, figures: Rect) {
     let Some(text) = note(ui, cx) else {
         return;
     };
@@ -59,10 +59,10 @@ fn note(ui: &Ui, cx: &LiveContext<'_>) -> Option<String> {
     if let Some(text) = prediction_note(output, cx.state.keypoint_threshold) {
         let is_running = cx.ui_state.is_playing && !cx.ui_state.has_ended;
         let since = since(ui, "said", &text);
-        let waits = is_running && since < PATIENCE;
+        let waits = is_running && since < NOTE_DELAY;
         if waits {
             ui.ctx()
-                .request_repaint_after(PATIENCE.saturating_sub(since));
+                .request_repaint_after(NOTE_DELAY.saturating_sub(since));
         }
         return (!waits).then_some(text);
     }

@@ -8,7 +8,7 @@ use crate::gui::titles::{joint_title, sentence};
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
-pub fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Overlays", |ui| {
         let (mut has_maps, mut has_joints) = (false, false);
         for (i, overlay) in cx.gui.overlays.iter().enumerate() {
@@ -53,7 +53,7 @@ fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
     let is_on = cx.state.is_map_smooth;
     let response = widgets::switch_row_ui(ui, "Smooth maps", None, is_on);
-    let help = "Off: the network's own pixels as squares";
+    let help = "Off: the map's pixels as squares";
     if response.on_hover_text(help).clicked() {
         send(cx, OverlayAction::SmoothMaps(!is_on));
     }
@@ -87,7 +87,7 @@ fn shown_joints_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             let all = Button::new("Show all joints");
             if ui
                 .add_enabled(n_shown < skeleton.n_joints(), all)
-                .on_hover_text("Draws every joint again")
+                .on_hover_text("Shows all joints")
                 .clicked()
             {
                 cx.actions
@@ -95,7 +95,7 @@ fn shown_joints_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             }
         })
         .header_response
-        .on_hover_text("Leave joints out of the drawing, for instance the face")
+        .on_hover_text("Hides joints in the drawing, such as those of the face")
         .accessible_name("Joints shown");
 }
 
@@ -107,7 +107,7 @@ fn joint_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         .map(|joint| (joint_title(joint), Some(joint) == chosen));
     let choices = std::iter::once(("All joints".to_owned(), chosen.is_none())).chain(names);
     let shown = chosen.map_or("All joints".to_owned(), |j| joint_title(j));
-    let help = "Whose heatmap is shown; all joints shows the strongest at each place";
+    let help = "Joint whose heatmap is shown; 'all joints' shows the maximum at each position";
     if let Some(i) = widgets::choice_ui(ui, "Joint", help, &shown, choices) {
         let joint = i.checked_sub(1).map(|j| joints[j].clone());
         send(cx, OverlayAction::Joint(joint));
@@ -148,11 +148,8 @@ fn attention_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     });
     let shown = now.map_or("The first", |map| &map.name);
     let help = match now {
-        Some(map) => format!(
-            "Which of the network's own attention maps is shown (Tab: the next)\nNow: {}",
-            map.title
-        ),
-        None => "Which of the network's own attention maps is shown".to_owned(),
+        Some(map) => format!("Attention map to show (Tab: next)\nCurrent: {}", map.title),
+        None => "Attention map to show".to_owned(),
     };
     if let Some(i) = widgets::choice_ui(ui, "Map", &help, shown, rows) {
         let map = maps[i].name.clone();
@@ -161,15 +158,18 @@ fn attention_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     if let Some(map) = now {
         let planes = match map.n_planes {
             1 => "",
-            _ => " One for each joint: that of the joint chosen for the heatmap, or the strongest.",
+            _ => {
+                " There is one map per joint: shown is that of the joint chosen for the \
+             heatmap, or the maximum."
+            }
         };
         let text = format!("{}. {}.{planes}", sentence(&map.title), map.meaning);
         let text = RichText::new(text).small().color(theme::WEAK);
         ui.add(Label::new(text).wrap().selectable(false));
     }
     let is_on = cx.state.is_range_fixed;
-    let help = "Colours stand for all possible values, the same in every frame; off: for those of \
-                each frame, which shows weak maps, but jumps";
+    let help = "The colour scale covers all possible values and is the same in every frame. Off: \
+     the values of each frame, which shows weak maps but flickers";
     if widgets::switch_row_ui(ui, "Fixed range", None, is_on)
         .on_hover_text(help)
         .clicked()

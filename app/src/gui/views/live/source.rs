@@ -10,7 +10,7 @@ use crate::gui::titles::format_text;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
-pub fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Source", |ui| {
         list_ui(ui, cx);
         buttons_ui(ui, cx);
@@ -25,7 +25,7 @@ pub fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             format_ui(ui, cx);
             let is_on = cx.state.is_mirrored;
             if widgets::switch_row_ui(ui, "Mirror", None, is_on)
-                .on_hover_text("Shows you as in a mirror. Display only: left stays left")
+                .on_hover_text("Mirrors the image. Display only: left stays left in all results")
                 .clicked()
             {
                 send(cx, SourceAction::Mirror(!is_on));
@@ -124,7 +124,7 @@ fn buttons_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 
 fn path_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
-        let width = (ui.available_width() - 64.0).max(60.0);
+        let width = (ui.available_width() - 80.0).max(44.0);
         let path = &cx.state.path;
         let is_entered = path_field_ui(ui, path, width, cx.ui_state, cx.actions);
         let rest = egui::vec2(ui.available_width(), 30.0);

@@ -7,7 +7,7 @@ use crate::gui::views::live::state::LiveContext;
 use crate::gui::zoom::zoom_ui;
 
 /// Shows the frame in `area`.
-pub fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
+pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
     let Some(presented) = &cx.ui_state.presented else {
         return;
     };

@@ -17,7 +17,7 @@ const MIN_PROGRESS: f32 = 80.0;
 /// Width kept free for the progress of a recording.
 const PROGRESS: f32 = 170.0;
 
-pub fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn transport_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let has_source = cx.ui_state.source.is_some();
     ui.add_space(4.0);
     timeline_ui(ui, cx);
@@ -72,11 +72,11 @@ fn timeline_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let (mut at, last) = extent.unwrap_or((0, 1));
     let help = if cx.ui_state.is_live() {
         format!(
-            "The last {:.0} s of the live view: drag to go back; End follows it again",
+            "The last {:.0} s of the live view: drag to go back; End returns to live",
             cx.ui_state.stats.held_secs
         )
     } else {
-        "Drag to go to another frame; , and . go one frame back and on".to_owned()
+        "Drag to seek; , and . step one frame".to_owned()
     };
     ui.spacing_mut().interact_size.y = 18.0;
     let is_counting = |e: &&Extent| !e.is_complete && e.failure.is_none();
@@ -123,14 +123,14 @@ fn playback_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
     let (first, help) = if is_live {
         ("Oldest", "The oldest frame kept (Home)")
     } else {
-        ("Restart", "From the beginning (Home)")
+        ("Restart", "Go to the beginning (Home)")
     };
     ui.spacing_mut().item_spacing.x = 4.0;
     button(ui, Icon::Restart, 36.0, first, help, PlaybackAction::First);
-    let help = "One frame back (, or Left; with Shift ten)";
+    let help = "Previous frame (, or Left; with Shift ten)";
     let back = PlaybackAction::Step(-1);
     button(ui, Icon::StepBack, 36.0, "Frame back", help, back);
-    let help = "One frame on (. or Right; with Shift ten)";
+    let help = "Next frame (. or Right; with Shift ten)";
     let on = PlaybackAction::Step(1);
     button(ui, Icon::StepOn, 36.0, "Frame on", help, on);
     ui.spacing_mut().item_spacing.x = 8.0;
@@ -169,7 +169,7 @@ fn speed_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     combo
         .response
         .on_hover_text(
-            "How fast files play ([ slower, ] faster). Recordings keep real time at any speed",
+            "Playback speed of files ([ slower, ] faster). Recordings keep real time at any speed",
         )
         .accessible_name("Speed");
 }
@@ -192,7 +192,7 @@ fn time_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         let (back, held) = (review.secs_back, cx.ui_state.stats.held_secs);
         ui.add(number(format!("-{back:.1} s"), theme::RIGHT))
             .on_hover_text("Age of this frame");
-        let text = format!("of {held:.0} s held");
+        let text = format!("of {held:.0} s kept");
         widgets::fitting_label_ui(ui, &text, body, theme::WEAK, reserved);
         return;
     }
@@ -292,8 +292,8 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
     // Leaves room for the dot to the left of the time.
     let room = egui::vec2((ui.available_width() - 28.0).max(0.0), 34.0);
     let whole = if recording.is_file {
-        "The whole file, every frame once, in its own time: speed, jumps and loops change \
-             nothing.\n"
+        "The complete file, every frame once, at its own times: playback speed, seeking and \
+         looping have no effect.\n"
     } else {
         ""
     };

@@ -6,8 +6,10 @@ use poselens_engine::Result;
 
 use crate::gui::action::ViewId;
 use crate::gui::core::Core;
-use crate::gui::picture::Picture;
-use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Panels, Place, ViewSpec};
+use crate::gui::picture::FrameCanvas;
+use crate::gui::view::{
+    AppView, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
+};
 use crate::gui::views::live::connection::connection_ui;
 use crate::gui::views::live::empty::empty_ui;
 use crate::gui::views::live::hud::hud_ui;
@@ -20,7 +22,7 @@ use crate::gui::views::live::state::Live;
 use crate::gui::views::live::transport::transport_ui;
 
 /// Row of the Live view in `VIEWS`.
-pub const SPEC: ViewSpec = ViewSpec {
+pub(crate) const SPEC: ViewSpec = ViewSpec {
     id: ViewId::LIVE,
     name: "Live",
     help: "The live view (I)",
@@ -34,35 +36,35 @@ pub const SPEC: ViewSpec = ViewSpec {
 impl Panels for Live {
     const PANELS: &'static [PanelSpec<Self>] = &[
         PanelSpec {
-            place: Place::Bottom,
+            place: PanelPosition::Bottom,
             show: transport_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: source_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: model_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: overlay_ui,
         },
         PanelSpec {
-            place: Place::SideBottom,
+            place: PanelPosition::SideBottom,
             show: recordings_ui,
         },
         PanelSpec {
-            place: Place::Stage,
+            place: PanelPosition::Stage,
             show: empty_ui,
         },
         PanelSpec {
-            place: Place::Stage,
+            place: PanelPosition::Stage,
             show: hud_ui,
         },
         PanelSpec {
-            place: Place::Stage,
+            place: PanelPosition::Stage,
             show: connection_ui,
         },
     ];
@@ -74,7 +76,7 @@ impl AppView for Live {
     }
 
     fn attached(&mut self, render: Option<&RenderState>, core: &Core) -> Result<()> {
-        self.picture = render.map(Picture::new);
+        self.picture = render.map(FrameCanvas::new);
         // The texture on a new device is empty.
         self.upload(core)
     }

@@ -10,7 +10,7 @@ use crate::gui::theme;
 const LABEL: f32 = 98.0;
 
 /// Shows a painted label of fixed width, then `content`; the control carries its own name.
-pub fn row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
+pub(super) fn row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {
         let size = egui::vec2(LABEL, ui.spacing().interact_size.y);
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -23,7 +23,13 @@ pub fn row_ui<R>(ui: &mut Ui, label: &str, content: impl FnOnce(&mut Ui) -> R) -
 }
 
 /// Shows a drop-down list; returns the new index if it changed.
-pub fn list_ui(ui: &mut Ui, label: &str, help: &str, now: &str, all: &[String]) -> Option<usize> {
+pub(super) fn list_ui(
+    ui: &mut Ui,
+    label: &str,
+    help: &str,
+    now: &str,
+    all: &[String],
+) -> Option<usize> {
     let mut chosen = None;
     row_ui(ui, label, |ui| {
         let combo = egui::ComboBox::from_id_salt(("train", label))
@@ -45,7 +51,7 @@ pub fn list_ui(ui: &mut Ui, label: &str, help: &str, now: &str, all: &[String]) 
 }
 
 /// Shows a number field; returns whether the value changed.
-pub fn number_ui(ui: &mut Ui, label: &str, help: &str, value: DragValue<'_>) -> bool {
+pub(super) fn number_ui(ui: &mut Ui, label: &str, help: &str, value: DragValue<'_>) -> bool {
     row_ui(ui, label, |ui| {
         let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
         ui.add_sized(size, value)
@@ -56,7 +62,7 @@ pub fn number_ui(ui: &mut Ui, label: &str, help: &str, value: DragValue<'_>) -> 
 }
 
 /// Returns a field for a small number such as a learning rate, formatted as `3e-4`.
-pub fn rate(value: &mut f64) -> DragValue<'_> {
+pub(super) fn rate(value: &mut f64) -> DragValue<'_> {
     let speed = (*value * 0.02).max(1e-9);
     DragValue::new(value)
         .speed(speed)
@@ -65,7 +71,7 @@ pub fn rate(value: &mut f64) -> DragValue<'_> {
 }
 
 /// Formats as `3e-4` or `0.05`.
-pub fn short(v: f64) -> String {
+pub(super) fn short(v: f64) -> String {
     if v == 0.0 || v.abs() >= 0.01 {
         let text = format!("{v:.4}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -82,17 +88,23 @@ pub fn short(v: f64) -> String {
 }
 
 /// Shows an error below its field.
-pub fn fault_ui(ui: &mut Ui, text: &str) {
+pub(super) fn fault_ui(ui: &mut Ui, text: &str) {
     ui.add(Label::new(RichText::new(text).small().color(theme::RED)).wrap());
 }
 
 /// Shows a remark below a field.
-pub fn note_ui(ui: &mut Ui, text: impl Into<String>) {
+pub(super) fn note_ui(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(RichText::new(text.into()).small().color(theme::WEAK)).wrap());
 }
 
 /// Shows a path field; returns the new text if it was edited.
-pub fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Option<String> {
+pub(super) fn path_ui(
+    ui: &mut Ui,
+    name: &str,
+    help: &str,
+    hint: &str,
+    now: &str,
+) -> Option<String> {
     let mut text = now.to_owned();
     // Explicit id, because rows above may appear and disappear during typing.
     let field = TextEdit::singleline(&mut text)
@@ -110,7 +122,7 @@ pub fn path_ui(ui: &mut Ui, name: &str, help: &str, hint: &str, now: &str) -> Op
 }
 
 /// Result of a path field and the button next to it.
-pub enum Entered {
+pub(super) enum Entered {
     /// The text was edited.
     Path(String),
     /// The button was clicked.
@@ -119,7 +131,7 @@ pub enum Entered {
 
 /// Shows a path field with a button named `choose`; `None` disables the button while a dialog is
 /// open.
-pub fn path_row_ui(
+pub(super) fn path_row_ui(
     ui: &mut Ui,
     name: &str,
     help: &str,
@@ -146,7 +158,7 @@ pub fn path_row_ui(
 }
 
 /// Returns the highlighted button for the next step.
-pub fn main_button(text: &str) -> Button<'_> {
+pub(super) fn main_button(text: &str) -> Button<'_> {
     Button::new(RichText::new(text).color(theme::STAGE).strong())
         .fill(theme::LEFT)
         .min_size(egui::vec2(128.0, 34.0))

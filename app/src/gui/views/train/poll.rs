@@ -28,7 +28,7 @@ impl Train {
             None => {}
             Some(Err(error)) => core.ui_state.say(Level::Error, error.to_string()),
             Some(Ok(_)) if self.is_active() => {
-                let text = "a training is running; open others when it has ended";
+                let text = "a training is running; open another one when it has ended";
                 core.ui_state.say(Level::Warning, text);
             }
             Some(Ok(progress)) => {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use poselens_engine::dataset::guess_format;
-use poselens_engine::train::data_check::Subject;
+use poselens_engine::train::data_check::CheckInputs;
 use poselens_engine::train::runs::{RunEntry, runs_in};
-use poselens_engine::train::{DataConfig, Start, TrainConfig, preview};
+use poselens_engine::train::{DataConfig, InitialWeights, TrainConfig, preview};
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::train::{Ask, Page, TrainAction};
@@ -132,7 +132,7 @@ impl Train {
     fn configure(&mut self, config: TrainConfig, core: &mut Core) {
         let old = core.state.train.config.replace(config);
         let new = core.state.train.config.as_ref();
-        if old.as_ref().and_then(Subject::of) != new.and_then(Subject::of) {
+        if old.as_ref().and_then(CheckInputs::of) != new.and_then(CheckInputs::of) {
             self.options_changed();
         }
     }
@@ -159,7 +159,7 @@ impl Train {
                 }
                 set_data(&mut config, role, data);
             }
-            Ask::Weights => config.init = Start::File(path),
+            Ask::Weights => config.init = InitialWeights::File(path),
             Ask::Out => core.state.train.out = Some(path),
             Ask::Run => {
                 core.run_action(Action::Train(TrainAction::Open(path)));
@@ -205,9 +205,9 @@ impl Train {
     pub(super) fn check_data(&mut self, core: &mut Core) -> Result<()> {
         self.check_due = None;
         self.check = None;
-        let subject = core.state.train.config.as_ref().and_then(Subject::of);
-        if let Some(subject) = subject {
-            self.check = Some(Check::start(subject, &self.waker)?);
+        let inputs = core.state.train.config.as_ref().and_then(CheckInputs::of);
+        if let Some(inputs) = inputs {
+            self.check = Some(Check::start(inputs, &self.waker)?);
         }
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Train {
 
     fn begin(&mut self, job: Job, folder: PathBuf, core: &mut Core) -> Result<()> {
         if self.is_active() {
-            let reason = "one training is running already; stop it first";
+            let reason = "a training is already running; stop it first";
             return Err(Error::Failed(reason.to_owned()));
         }
         let shown = self.progress.as_ref();
@@ -296,7 +296,7 @@ impl Train {
             return;
         }
         let Some(weights) = progress.file() else {
-            let text = format!("{} holds no weights yet", progress.folder.display());
+            let text = format!("{} contains no weights yet", progress.folder.display());
             core.ui_state.say(Level::Warning, text);
             return;
         };

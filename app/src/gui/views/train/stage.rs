@@ -17,7 +17,7 @@ use crate::gui::{theme, trained};
 use crate::words::{counted, grouped_count};
 
 /// Shows the pages of the view.
-pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
+pub(super) fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
     let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
     let ui = &mut ui;
     ui.horizontal(|ui| {
@@ -30,7 +30,7 @@ pub fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
             (
                 Page::Preview,
                 "Preview",
-                "People as the network will get them",
+                "Training samples as the network will see them",
             ),
             (
                 Page::Progress,
@@ -124,12 +124,12 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
                 for (text, help, action) in [
                     (
                         "Show it",
-                        "What came of it so far",
+                        "Results so far",
                         TrainAction::Open(folder.clone()),
                     ),
                     (
                         "Not now",
-                        "It stays among the earlier trainings",
+                        "It remains in the list of earlier trainings",
                         TrainAction::Forget,
                     ),
                 ] {
@@ -145,7 +145,8 @@ fn interrupted_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
 
 /// Shows the first steps for new users.
 fn empty_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
-    let width = 560.0_f32.min(ui.available_width());
+    // The scroll bar is drawn over the right edge.
+    let width = 560.0_f32.min(ui.available_width() - 16.0);
     let margin = ((ui.available_width() - width) / 2.0).max(0.0);
     ui.add_space((ui.available_height() * 0.12).min(80.0));
     ui.horizontal(|ui| {
@@ -233,7 +234,7 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         };
         if ui
             .add_enabled(!is_busy, main_button(text))
-            .on_hover_text("Makes a batch exactly as the training will")
+            .on_hover_text("Creates a batch exactly as training will")
             .clicked()
         {
             send(cx, TrainAction::Preview);
@@ -327,7 +328,7 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
 
 fn log_ui(ui: &mut Ui, progress: &TrainProgress) {
     ui.add_space(6.0);
-    ui.label(RichText::new("What happened, the newest first").strong());
+    ui.label(RichText::new("Events, newest first").strong());
     ScrollArea::vertical()
         .id_salt("train log")
         .max_height(120.0)

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use eframe::egui::{self, TextureHandle};
 use poselens_engine::dataset::loader::Position;
-use poselens_engine::train::data_check::{Report, Subject};
+use poselens_engine::train::data_check::{CheckInputs, Report};
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{Preview, Start, TrainConfig};
+use poselens_engine::train::{InitialWeights, Preview, TrainConfig};
 
 use crate::gui::action::train::{Page, TrainAction};
 use crate::gui::action::{Action, ViewId};
@@ -21,19 +21,19 @@ use crate::gui::views::train::task::Task;
 use crate::gui::waker::Waker;
 
 /// Identifier of this view in actions.
-pub const ID: ViewId = ViewId("train");
+pub(super) const ID: ViewId = ViewId("train");
 
 /// Context passed to the panels of this view.
-pub type TrainContext<'a> = PanelContext<'a, Train>;
+pub(super) type TrainContext<'a> = PanelContext<'a, Train>;
 
 /// Sends an action of this view.
-pub fn send(cx: &mut TrainContext<'_>, action: TrainAction) {
+pub(super) fn send(cx: &mut TrainContext<'_>, action: TrainAction) {
     cx.actions.push(Action::Train(action));
 }
 
 /// Reason why nothing can start while a decision is pending.
-pub const UNDECIDED: &str =
-    "decide first: use the new weights, or keep the old ones (page Progress)";
+pub(super) const UNDECIDED: &str =
+    "first decide whether to use the new weights or keep the old ones (page Progress)";
 
 /// Decision on trained weights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,16 +152,16 @@ impl Train {
     /// Returns the report if it applies to these options.
     pub fn report_of(&self, config: &TrainConfig) -> Option<&Report> {
         let report = self.report.as_ref()?;
-        (Subject::of(config).as_ref() == Some(&report.subject)).then_some(report)
+        (CheckInputs::of(config).as_ref() == Some(&report.inputs)).then_some(report)
     }
 
     /// Returns why no training can start, and what to do about it.
     pub fn obstacle(&self, plan: &TrainPlan) -> Option<String> {
         let Some(config) = &plan.config else {
-            return Some("the options are not there yet".to_owned());
+            return Some("the options are not loaded yet".to_owned());
         };
         if self.is_active() {
-            return Some("one training is running already".to_owned());
+            return Some("a training is already running".to_owned());
         }
         if self.is_undecided() {
             return Some(UNDECIDED.to_owned());
@@ -169,7 +169,7 @@ impl Train {
         if config.data.is_empty() {
             return Some("choose training labels".to_owned());
         }
-        if matches!(&config.init, Start::File(path) if path.as_os_str().is_empty()) {
+        if matches!(&config.init, InitialWeights::File(path) if path.as_os_str().is_empty()) {
             return Some("choose the weights to start from".to_owned());
         }
         if let Err(error) = config.check() {
@@ -179,7 +179,7 @@ impl Train {
             return Some("the data are being checked".to_owned());
         }
         match self.report_of(config) {
-            None => Some("the data must be checked first".to_owned()),
+            None => Some("check the data first".to_owned()),
             Some(report) => report.obstacle(),
         }
     }
@@ -227,7 +227,7 @@ impl Train {
 }
 
 /// Uploads the frame as a texture.
-pub fn texture(
+pub(super) fn texture(
     ctx: &egui::Context,
     name: &str,
     frame: &poselens_engine::frame::Frame,

@@ -68,7 +68,7 @@ impl<T> Drop for Task<T> {
 }
 
 /// Takes the result of a finished task and clears the task.
-pub fn take<T: Send + 'static>(task: &mut Option<Task<T>>) -> Option<Result<T>> {
+pub(super) fn take<T: Send + 'static>(task: &mut Option<Task<T>>) -> Option<Result<T>> {
     let answer = task.as_ref()?.poll()?;
     *task = None;
     Some(answer)

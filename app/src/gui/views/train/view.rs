@@ -10,7 +10,9 @@ use crate::gui::command::{FixedCommand, Group, key};
 use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::state::train::Role;
-use crate::gui::view::{AppView, MessagePlace, PanelContext, PanelSpec, Panels, Place, ViewSpec};
+use crate::gui::view::{
+    AppView, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
+};
 use crate::gui::views::train::results::earlier::earlier_ui;
 use crate::gui::views::train::run_action::offer_trained;
 use crate::gui::views::train::running::bar::bar_ui;
@@ -101,23 +103,23 @@ const COMMANDS: &[FixedCommand] = &[
 impl Panels for Train {
     const PANELS: &'static [PanelSpec<Self>] = &[
         PanelSpec {
-            place: Place::Bottom,
+            place: PanelPosition::Bottom,
             show: bar_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: data_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: network_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: options_ui,
         },
         PanelSpec {
-            place: Place::Side,
+            place: PanelPosition::Side,
             show: earlier_ui,
         },
     ];

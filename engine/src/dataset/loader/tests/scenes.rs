@@ -1,7 +1,7 @@
 //! Inputs of several people: whole images and mosaics.
 
 use super::*;
-use crate::augment::{Draw, Mosaic, Tile};
+use crate::augment::{Distribution, Mosaic, Tile};
 
 const BORDER: [u8; 3] = [0; 3];
 
@@ -227,7 +227,7 @@ fn the_broken_picture_of_a_mosaic_is_named() {
     std::fs::write(&dataset.samples[2].path, b"not an image").unwrap();
     let people = everybody(dataset);
     let mut options = options_for_all(1.0, 2);
-    options.augment.mosaic.middle = Draw::Fixed { value: 0.5 };
+    options.augment.mosaic.middle = Distribution::Fixed { value: 0.5 };
     let mut loader = Loader::new(people, options, Position::default()).unwrap();
     for _ in 0..4 {
         loader.next_batch().unwrap();

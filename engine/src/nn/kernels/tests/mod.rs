@@ -4,7 +4,7 @@ mod affine;
 mod attention;
 mod candle;
 mod conv;
-mod learn;
+mod gradients;
 mod ops;
 
 use proptest::prelude::*;

@@ -364,7 +364,7 @@ mod tests {
         let found = look_at_all(BTreeSet::from([1, 3, 8]), Duration::from_secs(1), look).unwrap();
         assert_eq!(found[&3], None);
         // The limit applies to all of them: no thread waits for another.
-        let others = || look_at_all(BTreeSet::from([1, 8]), crate::test_wait::PATIENCE, look);
+        let others = || look_at_all(BTreeSet::from([1, 8]), crate::test_wait::WAIT_LIMIT, look);
         let others = others().unwrap();
         assert_eq!(others, BTreeMap::from([(1, Some(2)), (8, Some(16))]));
     }

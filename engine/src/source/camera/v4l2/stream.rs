@@ -16,7 +16,7 @@ use super::node::{
 use crate::geometry::Size;
 use crate::source::camera::driver::{CameraFormat, Reading, Shot};
 use crate::source::colour::Colour;
-use crate::source::pixels::{Picture, PixelFormat, Plane};
+use crate::source::pixels::{PixelFormat, Plane, RawImage};
 
 /// Number of buffers: one is read, one is filled, and two compensate for a busy machine.
 const N_BUFFERS: u32 = 4;
@@ -215,7 +215,7 @@ impl Stream {
         let Buffer { raw, planes, .. } = &buffer;
         let mappings = self.buffers.get(raw.index as usize).ok_or_else(|| {
             io::Error::other(format!(
-                "its driver gave a buffer {} that is none",
+                "its driver returned an invalid buffer {}",
                 raw.index
             ))
         })?;
@@ -248,11 +248,11 @@ impl Stream {
         }))
     }
 
-    fn picture(&self, taken: &Taken) -> Picture<'_> {
+    fn picture(&self, taken: &Taken) -> RawImage<'_> {
         let CameraFormat { size, pixels, .. } = self.format;
         let mappings = &self.buffers[taken.index as usize];
         let bytes = |i: usize| &mappings[i].bytes()[taken.used[i].clone()];
-        let mut picture = Picture::in_one_buffer(pixels, size, self.strides[0], bytes(0));
+        let mut picture = RawImage::in_one_buffer(pixels, size, self.strides[0], bytes(0));
         if mappings.len() > 1 {
             for (i, plane) in picture.planes.iter_mut().enumerate().take(mappings.len()) {
                 *plane = Plane {

@@ -12,10 +12,10 @@ use crate::gui::{theme, widgets};
 use crate::words::counted;
 
 /// Shows the menus above the list.
-pub fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     ui.horizontal(|ui| {
         widgets::menu_ui(ui, "Record files…", |ui| files_ui(ui, cx))
-            .on_hover_text("Records several files or a folder of videos, each whole")
+            .on_hover_text("Records several files or a folder of videos, each completely")
             .accessible_name("Record files");
         widgets::menu_ui(ui, "Folder", |ui| place_ui(ui, cx))
             .on_hover_text(format!(
@@ -24,7 +24,7 @@ pub fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             ))
             .accessible_name("Folder of recordings");
         widgets::menu_ui(ui, "Outputs", |ui| outputs_ui(ui, cx))
-            .on_hover_text("Which files new recordings and annotations have")
+            .on_hover_text("Files that new recordings and annotations contain")
             .accessible_name("Outputs of recordings");
     });
 }
@@ -37,7 +37,7 @@ fn files_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         let button = Button::new(text);
         if ui
             .add_enabled(!cx.ui_state.is_choosing, button)
-            .on_hover_text("Each is recorded whole, with the network and overlays of now")
+            .on_hover_text("Each is recorded completely, with the current model and overlays")
             .clicked()
         {
             send(cx, RecordAction::Ask(ask));
@@ -89,7 +89,7 @@ fn place_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         send(cx, RecordAction::ShowFolder(place));
         ui.close();
     }
-    let choose = Button::new("Choose another…");
+    let choose = Button::new("Change folder…");
     if ui
         .add_enabled(!cx.ui_state.is_choosing, choose)
         .on_hover_text("Existing recordings stay where they are")
@@ -100,7 +100,7 @@ fn place_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     }
     if cx.state.recordings_folder.is_some()
         && ui
-            .button("Back to the usual folder")
+            .button("Use the default folder")
             .on_hover_text(cx.gui.recordings_folder.display().to_string())
             .clicked()
     {
@@ -128,7 +128,7 @@ fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 }
 
 /// Shows the running file and the waiting ones.
-pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let queue = &cx.ui_state.queue;
     let Some(file) = &queue.running else {
         return;
@@ -138,10 +138,10 @@ pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         0 => String::new(),
         n => format!(", {n} more waiting"),
     };
-    let text = format!("Recording {} whole{waiting}", file.label);
+    let text = format!("Recording all of {}{waiting}", file.label);
     ui.add(Label::new(RichText::new(text).small()).truncate())
         .on_hover_text(format!(
-            "Every frame once, at the file's own times, whatever is being played.\nTo {}{}",
+            "Every frame once, at the file's own times, independent of playback.\nTo {}{}",
             queue.folder.display(),
             queue
                 .waiting
@@ -162,7 +162,7 @@ pub fn queue_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             .on_hover_text("Frames recorded and annotated so far");
         if ui
             .add_enabled(!queue.is_stopping, Button::new("Stop"))
-            .on_hover_text("Stops here; everything written stays. Waiting files are skipped")
+            .on_hover_text("Stops now; everything written is kept. Waiting files are skipped")
             .accessible_name("Stop recording files")
             .clicked()
         {

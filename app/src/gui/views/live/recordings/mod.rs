@@ -8,7 +8,7 @@ use eframe::egui::{self, Button, Label, ProgressBar, RichText, ScrollArea, Ui};
 use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
 
 use crate::gui::action::RecordAction;
-use crate::gui::titles::{folder_name, moment};
+use crate::gui::titles::{folder_name, moment, recording_name};
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
@@ -19,7 +19,7 @@ fn list_height(ui: &Ui) -> f32 {
     (0.28 * ui.ctx().content_rect().height() - 110.0).clamp(92.0, 320.0)
 }
 
-pub fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Recordings", |ui| {
         files::settings_ui(ui, cx);
         running_ui(ui, cx);
@@ -33,7 +33,7 @@ pub fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             }
             Some(list) if list.is_empty() && ui_state.recording.is_some() => {}
             Some(list) if list.is_empty() => {
-                ui.label(weak("None yet: Record (R) makes one."))
+                ui.label(weak("None yet. Record (R) creates one."))
                     .on_hover_text(format!(
                         "Each is a folder with the raw video, the annotated video and the poses, in\n{}",
                         cx.recordings_folder().display()
@@ -112,14 +112,14 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
             "Everything was written".to_owned(),
         ),
         (_, _, Some(failure)) => (
-            "broken off",
+            "incomplete",
             theme::RIGHT,
             format!("It ended early: {failure}"),
         ),
         (_, false, None) => (
             "unfinished",
             theme::RIGHT,
-            "The program ended during this recording; everything written until then is there"
+            "The program ended during this recording; everything written until then is kept"
                 .to_owned(),
         ),
     };
@@ -129,13 +129,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
     ui.add_space(2.0);
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 68.0).max(60.0);
-        // A folder that was renamed goes by its new name.
-        let is_renamed = !name.starts_with(&manifest.started);
-        let called = if is_renamed {
-            &name
-        } else {
-            &manifest.source.name
-        };
+        let called = recording_name(&name, &manifest.source.name);
         let title = format!("{}  {called}", moment(&manifest.started));
         let open = Button::new(title)
             .truncate()

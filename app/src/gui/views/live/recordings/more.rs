@@ -9,7 +9,7 @@ use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 
 /// Shows the menu of a recording.
-pub fn more_ui(
+pub(super) fn more_ui(
     ui: &mut Ui,
     entry: &SessionEntry,
     name: &str,
@@ -31,7 +31,7 @@ pub fn more_ui(
         ui.separator();
         delete_ui(ui, entry, is_running, cx);
     });
-    menu.on_hover_text("Play, show, rename or delete it, or annotate it with another network")
+    menu.on_hover_text("Play, show, rename or delete it, or annotate it with another model")
         .accessible_name(format!("More about {name}"));
 }
 
@@ -42,7 +42,7 @@ fn delete_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveC
     let delete = Button::new("Delete");
     if ui
         .add_enabled(is_free, delete)
-        .on_hover_text("Moves the folder to the bin, from where it can be brought back")
+        .on_hover_text("Moves the folder to the bin, from which it can be restored")
         .on_disabled_hover_text("Not now: it is being written")
         .accessible_name("Delete the recording")
         .clicked()
@@ -83,7 +83,7 @@ fn folder_ui(
         let can = is_free && !text.trim().is_empty() && text != name;
         let button = ui
             .add_enabled(can, Button::new("Rename"))
-            .on_hover_text("Gives the folder this name")
+            .on_hover_text("Renames the folder")
             .accessible_name("Rename the recording");
         ui.data_mut(|d| d.insert_temp(id, text.clone()));
         if button.clicked() || (can && widgets::is_entered(ui, &field)) {
@@ -122,5 +122,5 @@ fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut Liv
     }
     let text = format!("Drawn over it: {drawn}");
     ui.label(RichText::new(text).small().color(theme::WEAK))
-        .on_hover_text("The overlays that are on now, as they look now");
+        .on_hover_text("The overlays that are currently on, with their current style");
 }

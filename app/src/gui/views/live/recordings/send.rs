@@ -3,6 +3,6 @@
 use crate::gui::action::{Action, RecordAction};
 use crate::gui::views::live::state::LiveContext;
 
-pub fn send(cx: &mut LiveContext<'_>, action: RecordAction) {
+pub(super) fn send(cx: &mut LiveContext<'_>, action: RecordAction) {
     cx.actions.push(Action::Record(action));
 }

@@ -42,7 +42,12 @@ impl Unit {
     }
 }
 
-pub fn curves_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress, height: f32) {
+pub(crate) fn curves_ui(
+    ui: &mut Ui,
+    cx: &mut TrainContext<'_>,
+    progress: &TrainProgress,
+    height: f32,
+) {
     let has_metrics = progress
         .history
         .iter()
@@ -125,7 +130,7 @@ fn metrics_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
 }
 
 fn rate_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
-    ui.horizontal(|ui| title_ui(ui, "Learning rate", "How far a step goes", &[]));
+    ui.horizontal(|ui| title_ui(ui, "Learning rate", "Step size of the optimizer", &[]));
     let curve = Curve {
         name: "learning rate",
         color: theme::WEAK,

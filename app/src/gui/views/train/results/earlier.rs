@@ -13,7 +13,7 @@ use crate::words::counted;
 const LIST_HEIGHT: f32 = 300.0;
 
 /// Shows the earlier trainings.
-pub fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn earlier_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     widgets::section_ui(ui, "Earlier trainings", |ui| {
         match &cx.view.earlier {
             None => note_ui(ui, "Looking for trainings…"),
@@ -48,7 +48,7 @@ fn other_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let now: String = ui.data(|d| d.get_temp(typed)).unwrap_or_default();
     let choose = "Another folder…".to_owned();
     let choose = (!cx.ui_state.is_choosing).then_some(&choose);
-    let help = "Shows a training that lies elsewhere; press Enter";
+    let help = "Shows a training in another folder; press Enter";
     let entered = path_row_ui(ui, name, help, "Path of another one", &now, choose);
     match entered {
         Some(Entered::Path(text)) => ui.data_mut(|d| {
@@ -89,7 +89,7 @@ fn run_ui(ui: &mut Ui, run: &RunEntry, cx: &mut TrainContext<'_>) {
                 .min_size(egui::vec2(width, 0.0));
             if ui
                 .add(open)
-                .on_hover_text(format!("Shows what came of {}", run.folder.display()))
+                .on_hover_text(format!("Shows the results of {}", run.folder.display()))
                 .accessible_name(format!("Show {name}"))
                 .clicked()
             {

@@ -1,6 +1,6 @@
 //! Results of a training: curves, held-out people, the decision, earlier trainings.
 
-pub mod curves;
-pub mod earlier;
-pub mod outcome;
-pub mod people;
+pub(super) mod curves;
+pub(super) mod earlier;
+pub(super) mod outcome;
+pub(super) mod people;

@@ -15,7 +15,7 @@ const SAME: f64 = 0.005;
 const MUCH: f64 = 2.0;
 
 /// Summarises the outcome in one line.
-pub fn in_a_line(progress: &TrainProgress) -> (Level, String) {
+pub(crate) fn in_a_line(progress: &TrainProgress) -> (Level, String) {
     match &progress.phase {
         Phase::Failed(text) => (Level::Error, text.clone()),
         Phase::Finished => (
@@ -107,8 +107,8 @@ fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
             "The loss no longer falls: more varied images or another learning rate may help."
         };
         let text = format!(
-            "It does not yet do better on the held-out people than the untrained network; there \
-             are no older weights of it. {advice}"
+            "It is not yet better on the held-out people than the untrained network, and there \
+             are no earlier weights to keep. {advice}"
         );
         return (None, text);
     }
@@ -118,17 +118,17 @@ fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
         "More varied images or a lower learning rate may help."
     };
     let text = format!(
-        "No epoch was better on the held-out people than the network before: keep the old \
-         weights. {advice}"
+        "No epoch was better on the held-out people than the network before training: keep the \
+         old weights. {advice}"
     );
     (Some(false), text)
 }
 
 /// Shows the card at the top of the page after the training has ended.
-pub fn outcome_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress) {
+pub(crate) fn outcome_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress) {
     let (is_better, sentence) = verdict(progress);
     let (color, title) = match (&progress.phase, is_better) {
-        (Phase::Failed(_), _) => (theme::RED, "The training ended with a fault"),
+        (Phase::Failed(_), _) => (theme::RED, "The training ended with an error"),
         (Phase::Stopped, _) => (theme::RIGHT, "The training was stopped"),
         (_, Some(false)) => (theme::RIGHT, "The training has ended"),
         (_, None) => (theme::LINE, "The training has ended"),
@@ -245,8 +245,8 @@ fn decision_ui(
         let can = !is_used && is_offered && !cx.view.is_active();
         let epoch = progress.judged().map_or(0, |judged| judged.epoch);
         let take = ui.add_enabled(can, take).on_hover_text(format!(
-            "The weights of epoch {epoch} find the joints from now on; the old ones until these \
-             are ready"
+            "The weights of epoch {epoch} are used from now on, the old ones until these are \
+             loaded"
         ));
         let take = if is_offered {
             take
@@ -259,14 +259,14 @@ fn decision_ui(
             send(cx, TrainAction::Use);
         }
         let keep = if is_better == Some(false) {
-            main_button("Keep the old ones").min_size(size)
+            main_button("Keep the old weights").min_size(size)
         } else {
-            Button::new("Keep the old ones").min_size(size)
+            Button::new("Keep the old weights").min_size(size)
         };
         let is_kept = cx.view.decision == Some(Decision::Kept);
         if ui
             .add_enabled(!is_kept, keep)
-            .on_hover_text("Back to the network from before; nothing is deleted")
+            .on_hover_text("Returns to the previous network; nothing is deleted")
             .clicked()
         {
             send(cx, TrainAction::KeepOld);
@@ -277,7 +277,7 @@ fn decision_ui(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use poselens_engine::train::{EpochRecord, InUse};
+    use poselens_engine::train::{BaselineResults, EpochRecord};
     use std::collections::BTreeMap;
 
     fn after(pck: &[Option<f64>]) -> TrainProgress {
@@ -339,7 +339,7 @@ mod tests {
         progress.is_fresh = true;
         let (better, text) = verdict(&progress);
         assert!(better.is_none() && text.contains("not compared"), "{text}");
-        progress.compare_with(InUse {
+        progress.compare_with(BaselineResults {
             name: "sfm".to_owned(),
             pck: Some(0.8),
             oks_ap: None,

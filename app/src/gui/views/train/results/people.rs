@@ -6,7 +6,7 @@ use crate::gui::theme;
 use crate::gui::views::train::fields::note_ui;
 use crate::gui::views::train::state::TrainContext;
 
-pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
+pub(crate) fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())
         .on_hover_text("The same people after every epoch; never trained on");
     let [before, now, after] = cx.view.held_out.each_ref().map(Option::as_ref);
@@ -14,10 +14,9 @@ pub fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     let now = after.filter(|_| !cx.view.is_active()).or(now);
     let (Some(before), Some(now)) = (before, now) else {
         let text = if cx.view.is_active() {
-            "They appear here once they have been measured for the first time, where there are \
-             held-out people."
+            "They appear here after the first evaluation, if there are held-out people."
         } else {
-            "There are none, or their images have moved."
+            "There are none, or their images were moved."
         };
         note_ui(ui, text);
         return;

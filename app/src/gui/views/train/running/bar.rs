@@ -67,7 +67,9 @@ fn endless_warm_up(config: &TrainConfig, people: usize) -> Option<String> {
     let steps = n_steps(config, people);
     (steps <= warm_up).then(|| {
         format!(
-            "The learning rate is never reached: {} in all, {warm_up} of warm-up (More options).",
+            "Warm-up ({}) lasts the whole training ({}): the full learning rate is never \
+             reached. Shorten it under More options.",
+            counted(warm_up, "step"),
             counted(steps, "step")
         )
     })
@@ -171,7 +173,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         (
             Icon::Pause,
             "Pause",
-            "Saves and waits after this step: the machine is free for something else",
+            "Saves and waits after this step, so that the computer is free for other work",
         )
     };
     let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
@@ -201,7 +203,7 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             .fill(theme::LEFT.gamma_multiply(0.6))
             .text(RichText::new(state).color(theme::TEXT));
         ui.add(bar)
-            .on_hover_text("Steps done of all")
+            .on_hover_text("Finished steps of all")
             .accessible_name(name);
     }
 }
@@ -273,7 +275,10 @@ mod tests {
         assert_eq!(endless_warm_up(&config, 96), None, "the default adapts");
         config.schedule.warm_up_steps = WarmUp::Steps(20);
         let text = endless_warm_up(&config, 96).unwrap();
-        assert!(text.contains("18 steps in all, 20 of warm-up"), "{text}");
+        assert!(
+            text.contains("Warm-up (20 steps) lasts the whole training (18 steps)"),
+            "{text}"
+        );
         assert!(endless_warm_up(&config, 20).unwrap().contains("3 steps"));
         config.epochs = 4;
         assert_eq!(endless_warm_up(&config, 96), None);

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use poselens_engine::train::{Hardware, InUse, TrainConfig};
+use poselens_engine::train::{BaselineResults, Hardware, TrainConfig};
 
 use crate::gui::trained;
 use crate::gui::views::train::running::control::TrainControl;
 use crate::gui::views::train::running::shared::SharedProgress;
 
 /// Environment of a training.
-pub struct AtWork<'a> {
+pub(super) struct AtWork<'a> {
     /// Folder of the training.
     pub folder: &'a Path,
     /// Hardware it runs on.
@@ -20,7 +20,7 @@ pub struct AtWork<'a> {
 
 /// Evaluates the network in use on the same held-out people, once per training, as the baseline of
 /// the comparison. A failure does not stop the training.
-pub fn measure_in_use(
+pub(super) fn measure_in_use(
     at_work: &AtWork<'_>,
     config: &TrainConfig,
     control: &TrainControl,
@@ -38,7 +38,8 @@ pub fn measure_in_use(
     });
     let stop = control.flag();
     let network = (title.as_str(), row);
-    let measured = InUse::measure(config, network, weights.as_deref(), at_work.hardware, &stop);
+    let measured =
+        BaselineResults::measure(config, network, weights.as_deref(), at_work.hardware, &stop);
     let measured = measured.and_then(|measured| {
         if let Some(in_use) = &measured {
             in_use.write(at_work.folder)?;

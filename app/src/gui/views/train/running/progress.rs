@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use poselens_engine::frame::Frame;
 use poselens_engine::train::runs::RunEntry;
-use poselens_engine::train::{EpochRecord, Event, InUse, Reason, Start, Started, TrainConfig};
+use poselens_engine::train::{
+    BaselineResults, EpochRecord, Event, InitialWeights, Started, StopReason, TrainConfig,
+};
 
 use crate::gui::views::train::running::series::Series;
 use crate::words::{counted, figure, started_text};
@@ -92,7 +94,7 @@ pub struct TrainProgress {
     /// Whether training started from random initialisation: there are no previous weights to keep.
     pub is_fresh: bool,
     /// Metrics, on the same held-out people, of the network in use at the start.
-    pub in_use: Option<InUse>,
+    pub in_use: Option<BaselineResults>,
     /// Log lines.
     pub log: VecDeque<String>,
 }
@@ -131,7 +133,7 @@ impl TrainProgress {
         let (model, epochs) = (run.config.model.clone(), run.config.epochs);
         let mut progress = Self::new(run.folder.clone(), model, epochs);
         progress.is_fresh = is_fresh(&run.config);
-        progress.in_use = InUse::read(&run.folder);
+        progress.in_use = BaselineResults::read(&run.folder);
         for record in &run.history {
             progress.step = record.step;
             progress.epoch(record.clone());
@@ -195,11 +197,11 @@ impl TrainProgress {
             Event::Stopped(reason) => {
                 // A validation that was stopped is repeated later.
                 self.is_measuring = false;
-                if reason == Reason::Asked {
+                if reason == StopReason::Requested {
                     self.say("Saved; it can be resumed from here".to_owned());
                 }
             }
-            Event::Saved { .. } | Event::Seen { .. } => {}
+            Event::Saved { .. } | Event::HeldOut { .. } => {}
         }
     }
 
@@ -262,7 +264,7 @@ impl TrainProgress {
     }
 
     /// Stores the metrics of the network in use.
-    pub fn compare_with(&mut self, in_use: InUse) {
+    pub fn compare_with(&mut self, in_use: BaselineResults) {
         let mut parts = vec![format!("{}, the network in use", in_use.name)];
         for (name, value) in [("PCK@0.2", in_use.pck), ("OKS AP", in_use.oks_ap)] {
             parts.extend(value.map(|value| format!("{name} {:.1} %", 100.0 * value)));
@@ -353,7 +355,10 @@ impl TrainProgress {
 
 /// Returns whether a training starts without trained weights of its network.
 pub fn is_fresh(config: &TrainConfig) -> bool {
-    matches!(config.init, Start::Backbone | Start::Scratch)
+    matches!(
+        config.init,
+        InitialWeights::Backbone | InitialWeights::Scratch
+    )
 }
 
 #[cfg(test)]
@@ -418,7 +423,7 @@ mod tests {
         }));
         assert!(progress.about_broken().unwrap().contains("7.png: damaged"));
         progress.take(Event::Measuring { epoch: 1 });
-        progress.take(Event::Stopped(Reason::Asked));
+        progress.take(Event::Stopped(StopReason::Requested));
         assert!(!progress.is_measuring, "the measurement was cancelled");
         assert_eq!(progress.best().unwrap().epoch, 0);
         assert_eq!(progress.judged().unwrap().epoch, 1);

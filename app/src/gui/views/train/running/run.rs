@@ -9,7 +9,8 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::train::runs::RunEntry;
 use poselens_engine::train::{
-    Changes, DataConfig, Event, Hardware, Moved, Reason, SeenPose, TrainConfig, Trainer, look,
+    DataConfig, Event, Hardware, HeldOutPose, RelocatedData, ResumeOptions, StopReason,
+    TrainConfig, Trainer, predict_held_out,
 };
 use poselens_engine::{Error, Result};
 
@@ -24,7 +25,7 @@ const N_NEWS: usize = 64;
 /// Height of a held-out image in pixels.
 const IMAGE_HEIGHT: usize = 224;
 /// Time limit for stopping: a step and saving take seconds; validation stops at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a training thread does.
 #[derive(Debug, Clone)]
@@ -105,13 +106,13 @@ impl Run {
         let (events, reader) = bounded(N_NEWS);
         let told = Arc::clone(&shared);
         let news = Worker::spawn(
-            "training news",
+            "training events",
             StopFlag::new(),
             move |_| {
                 tell(&reader, &told);
                 Ok(())
             },
-            |error| tracing::error!(%error, "no news of the training"),
+            |error| tracing::error!(%error, "the training sends no events"),
         )?;
         let (held, shown, failed) = (
             Arc::clone(&control),
@@ -152,7 +153,7 @@ impl Run {
     pub fn close(mut self) {
         self.control.ask(Requested::Stop);
         let start = Instant::now();
-        while !self.is_over() && start.elapsed() < PATIENCE {
+        while !self.is_over() && start.elapsed() < STOP_TIMEOUT {
             std::thread::sleep(Duration::from_millis(20));
         }
         if let Some(worker) = self.worker.take_if(|w| !w.is_finished()) {
@@ -184,7 +185,7 @@ fn train(
         Job::Resume { epochs, maybe_at } => {
             let was = RunEntry::read(folder)?.config;
             let [learn, held_out] = *maybe_at;
-            let changes = Changes {
+            let changes = ResumeOptions {
                 epochs,
                 data: moved(was.data.first(), learn).into_iter().collect(),
                 validation: moved(was.validation.as_ref(), held_out),
@@ -203,7 +204,7 @@ fn train(
     let on_pause = || shared.update(true, |progress| progress.phase = Phase::Paused);
     while let Some(stretch) = control.next_stretch(on_pause) {
         shared.update(true, |progress| progress.phase = Phase::Running);
-        if trainer.run(None, events, &stretch)? == Reason::Finished {
+        if trainer.run(None, events, &stretch)? == StopReason::Finished {
             return Ok(Phase::Finished);
         }
     }
@@ -214,7 +215,7 @@ fn train(
 fn tell(events: &Receiver<Event>, shared: &SharedProgress) {
     for event in events {
         match event {
-            Event::Seen { epoch, people } => {
+            Event::HeldOut { epoch, people } => {
                 let held_out_images = Arc::new(held_out_images(epoch, &people));
                 shared.update(true, |progress| progress.show_held_out(held_out_images));
             }
@@ -226,8 +227,8 @@ fn tell(events: &Receiver<Event>, shared: &SharedProgress) {
     }
 }
 
-fn held_out_images(epoch: u64, people: &[SeenPose]) -> HeldOutImages {
-    let image = |person: &SeenPose| {
+fn held_out_images(epoch: u64, people: &[HeldOutPose]) -> HeldOutImages {
+    let image = |person: &HeldOutPose| {
         let name = person.path.file_name().unwrap_or_default();
         match person.draw(IMAGE_HEIGHT) {
             Ok([_, labels, found]) => Some((name.to_string_lossy().into_owned(), [labels, found])),
@@ -244,9 +245,9 @@ fn held_out_images(epoch: u64, people: &[SeenPose]) -> HeldOutImages {
 }
 
 /// Returns the data chosen in the panel as the new location of missing data.
-fn moved(was: Option<&DataConfig>, maybe_at: Option<DataConfig>) -> Option<Moved> {
+fn moved(was: Option<&DataConfig>, maybe_at: Option<DataConfig>) -> Option<RelocatedData> {
     was.filter(|was| !was.annotations.exists())?;
-    maybe_at.map(|data| Moved {
+    maybe_at.map(|data| RelocatedData {
         annotations: data.annotations,
         images: data.images,
     })
@@ -259,7 +260,7 @@ fn looked(
     epoch: u64,
     hardware: Hardware,
 ) -> Option<HeldOutImages> {
-    match look(config, weights, hardware) {
+    match predict_held_out(config, weights, hardware) {
         Ok(people) if people.is_empty() => None,
         Ok(people) => Some(held_out_images(epoch, &people)),
         Err(error) => {
@@ -293,7 +294,7 @@ fn explain(error: &Error) -> String {
     let text = error.to_string();
     let text = text.replace(
         "(--annotations, --val-annotations)",
-        "at the right, then press Continue",
+        "on the right, then press Continue",
     );
     let is_full = matches!(error, Error::Io { source, .. }
         if source.kind() == std::io::ErrorKind::StorageFull)

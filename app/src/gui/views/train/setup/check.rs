@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use poselens_engine::Result;
-use poselens_engine::train::data_check::{Looked, Report, Subject, check_data};
+use poselens_engine::train::data_check::{CheckInputs, Looked, Report, check_data};
 
 use crate::gui::views::train::setup::findings::Listed;
 use crate::gui::views::train::task::Task;
@@ -14,7 +14,7 @@ use crate::gui::waker::Waker;
 #[derive(Debug)]
 pub struct Check {
     /// Data being checked.
-    pub subject: Subject,
+    pub inputs: CheckInputs,
     /// Its report, and the report's lines.
     pub task: Option<Task<(Report, Listed)>>,
     looked: Arc<Looked>,
@@ -25,16 +25,16 @@ impl Check {
     ///
     /// # Errors
     /// If the operating system cannot create a thread.
-    pub fn start(subject: Subject, waker: &Waker) -> Result<Self> {
+    pub fn start(inputs: CheckInputs, waker: &Waker) -> Result<Self> {
         let looked = Arc::<Looked>::default();
-        let (progress, work) = (Arc::clone(&looked), subject.clone());
+        let (progress, work) = (Arc::clone(&looked), inputs.clone());
         let task = Task::start("data check", waker, move |stop| {
             let report = check_data(work, &progress, stop)?;
             let listed = Listed::of(&report);
             Ok((report, listed))
         })?;
         Ok(Self {
-            subject,
+            inputs,
             task: Some(task),
             looked,
         })

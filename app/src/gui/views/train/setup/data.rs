@@ -44,7 +44,7 @@ const HELD_OUT: Words = Words {
 };
 
 /// Shows the training and validation data.
-pub fn data_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn data_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let Some(config) = &cx.state.train.config else {
         return;
     };
@@ -126,7 +126,7 @@ fn labels_ui(
         if data.is_some()
             && ui
                 .button("Clear")
-                .on_hover_text("Takes these people out of the training; no file is touched")
+                .on_hover_text("Removes this data set from the training; no file is changed")
                 .accessible_name(format!("Clear {}", words.of))
                 .clicked()
         {

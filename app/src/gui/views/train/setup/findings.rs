@@ -70,7 +70,7 @@ impl Lines {
 }
 
 /// Shows the findings of both data sets, and what they have in common.
-pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
+pub(crate) fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
     for (set, lines) in report.learned().zip(&listed.learn) {
         let title = match report.more.len() {
             0 => "Training data".to_owned(),
@@ -93,7 +93,7 @@ pub fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
 
 /// Returns the number of findings that prevent a training. Unusable training images are skipped;
 /// every held-out person must be usable, otherwise metrics could not be compared.
-pub fn n_stopping(report: &SetReport, role: Role) -> usize {
+pub(crate) fn n_stopping(report: &SetReport, role: Role) -> usize {
     match role {
         Role::Learn => report.broken_labels,
         Role::HeldOut => report.count(Severity::Error),
@@ -123,7 +123,7 @@ impl Group<'_> {
             (n, Some(id)) => format!("{n} people, such as person {id} in {file}: {text}"),
         };
         match (self.first.severity, self.is_stopping) {
-            (Severity::Error, true) => format!("Stops the training: {what}"),
+            (Severity::Error, true) => format!("Prevents training: {what}"),
             (Severity::Error, false) => format!("Left out: {what}"),
             _ => what,
         }
@@ -181,13 +181,17 @@ fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role:
         }
         let stopping = n_stopping(report, role);
         let verb = if stopping == 1 { "stops" } else { "stop" };
-        let stopping_text = format!("{} {verb} the training", counted(stopping as u64, "error"));
+        let stopping_text = format!("{} {verb} training", counted(stopping as u64, "error"));
         let left_out = errors - stopping;
         ui.horizontal(|ui| {
             for (n, text, severity) in [
                 (stopping, stopping_text, Severity::Error),
                 (left_out, format!("{left_out} left out"), Severity::Error),
-                (warnings, format!("{warnings} doubtful"), Severity::Warning),
+                (
+                    warnings,
+                    format!("{warnings} suspicious"),
+                    Severity::Warning,
+                ),
                 (notes, counted(notes as u64, "note"), Severity::Note),
             ] {
                 if n > 0 {
@@ -255,12 +259,12 @@ mod tests {
             lines.map(|line| line.text).collect()
         };
         let missing = "20 files, such as 0.jpg in /data: is missing";
-        let broken = "Stops the training: people.json, person 7: has no box".to_owned();
+        let broken = "Prevents training: people.json, person 7: has no box".to_owned();
         assert_eq!(
             texts(Role::Learn),
             [broken.clone(), format!("Left out: {missing}")]
         );
-        let both = [broken, format!("Stops the training: {missing}")];
+        let both = [broken, format!("Prevents training: {missing}")];
         assert_eq!(texts(Role::HeldOut), both);
     }
 }

@@ -1,6 +1,6 @@
 //! Setup of a training: data, network, hyperparameters.
 
-pub mod check;
-pub mod data;
-pub mod findings;
-pub mod options;
+pub(super) mod check;
+pub(super) mod data;
+pub(super) mod findings;
+pub(super) mod options;

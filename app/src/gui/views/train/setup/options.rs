@@ -9,7 +9,7 @@ use poselens_engine::train::loss::LOSSES;
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::RECIPES;
 use poselens_engine::train::schedule::{Curve, WarmUp};
-use poselens_engine::train::{Freeze, Start, TrainConfig};
+use poselens_engine::train::{Freeze, InitialWeights, TrainConfig};
 
 use crate::gui::action::train::{Ask, TrainAction};
 use crate::gui::state::train::{TrainPlan, n_cores, n_steps};
@@ -21,7 +21,7 @@ use crate::gui::widgets;
 use crate::option_texts::{OptionText, train as text};
 
 /// Shows the network and its initial weights.
-pub fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
     widgets::section_ui(ui, "Network", |ui| {
@@ -67,50 +67,54 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     let all = bundled.into_iter().chain(backbone.clone()).chain(untrained);
     let all: Vec<String> = all.collect();
     let now = match &config.init {
-        Start::Bundled => "bundled weights".to_owned(),
-        Start::Backbone => backbone.clone().unwrap_or_default(),
-        Start::Scratch => "random weights".to_owned(),
-        Start::File(path) => match path.file_name() {
+        InitialWeights::Bundled => "bundled weights".to_owned(),
+        InitialWeights::Backbone => backbone.clone().unwrap_or_default(),
+        InitialWeights::Scratch => "random weights".to_owned(),
+        InitialWeights::File(path) => match path.file_name() {
             Some(name) => name.display().to_string(),
             None => "a file…".to_owned(),
         },
     };
     let help = match &config.init {
-        Start::File(path) => path.display().to_string(),
+        InitialWeights::File(path) => path.display().to_string(),
         _ => text::INIT.help.to_owned(),
     };
     if let Some(i) = list_ui(ui, text::INIT.label, &help, &now, &all) {
         match all[i].as_str() {
             "random weights" => change(cx, config, |c| {
-                c.init = Start::Scratch;
+                c.init = InitialWeights::Scratch;
                 c.freeze = Freeze::None;
                 c.fixed_norms = false;
             }),
             "a file…" => {
                 // The field is also shown if the system has no file dialog.
-                change(cx, config, |c| c.init = Start::File(PathBuf::new()));
+                change(cx, config, |c| {
+                    c.init = InitialWeights::File(PathBuf::new());
+                });
                 send(cx, TrainAction::Ask(Ask::Weights));
             }
             name if Some(name) == backbone.as_deref() => {
-                change(cx, config, |c| c.init = Start::Backbone);
+                change(cx, config, |c| c.init = InitialWeights::Backbone);
             }
-            _ => change(cx, config, |c| c.init = Start::Bundled),
+            _ => change(cx, config, |c| c.init = InitialWeights::Bundled),
         }
     }
-    if let Start::File(path) = &config.init {
+    if let InitialWeights::File(path) = &config.init {
         let choose = "Choose the weights to start from".to_owned();
         let choose = (!cx.ui_state.is_choosing).then_some(&choose);
         let (name, help) = ("Weights to start from", "A file of weights of this network");
         let now = path.display().to_string();
         match path_row_ui(ui, name, help, "Path of the weights", &now, choose) {
             Some(Entered::Path(text)) => {
-                change(cx, config, |c| c.init = Start::File(text.trim().into()));
+                change(cx, config, |c| {
+                    c.init = InitialWeights::File(text.trim().into());
+                });
             }
             Some(Entered::Choose) => send(cx, TrainAction::Ask(Ask::Weights)),
             None => {}
         }
     }
-    if config.init == Start::Scratch && config.freeze == Freeze::Backbone {
+    if config.init == InitialWeights::Scratch && config.freeze == Freeze::Backbone {
         note_ui(
             ui,
             "Randomly initialised weights with a frozen backbone hardly train.",
@@ -119,7 +123,7 @@ fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
 }
 
 /// Shows the hyperparameters.
-pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(crate) fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     let plan = &cx.state.train;
     let Some(config) = &plan.config else { return };
     widgets::section_ui(ui, "Hyperparameters", |ui| {
@@ -147,7 +151,8 @@ pub fn options_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         let mut threads = plan.n_threads();
         let cores = n_cores();
         let help = format!(
-            "Threads for training. This machine has {cores}; the rest remain for the live view"
+            "Threads for training. This computer has {cores}; the others are left for the live \
+             view"
         );
         let value = DragValue::new(&mut threads).range(1..=cores);
         if number_ui(ui, "Threads", &help, value) {
@@ -181,7 +186,7 @@ fn main_ui(ui: &mut Ui, new: &mut TrainConfig) {
     }
     let known = PRESETS.iter().find(|p| (p.build)() == new.augment);
     let now = known.map_or("own", |p| p.name);
-    let help = known.map_or("As a file of options says", |p| p.help);
+    let help = known.map_or("As in the options file", |p| p.help);
     let help = format!("Augmentation: {help}. Preview shows it");
     let approach = new.target.approach();
     let suits = |p: &&PresetSpec| approach.as_ref().is_ok_and(|a| (p.build)().suits(*a));
@@ -268,14 +273,14 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig, steps: Option<u64>) {
     number_ui(
         ui,
         "Weight decay",
-        "Pull of weights towards 0",
+        "Weight decay: pulls weights towards 0",
         rate(&mut new.optimizer.weight_decay),
     );
     if new.freeze == Freeze::None {
         number_ui(
             ui,
             "Backbone rate",
-            "Factor of the learning rate for everything before the network's last part",
+            "Learning rate factor of the backbone",
             DragValue::new(&mut new.backbone_rate)
                 .speed(0.01)
                 .range(0.0..=1.0),
@@ -284,7 +289,7 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig, steps: Option<u64>) {
     number_ui(
         ui,
         "Gradient limit",
-        "Largest length of all gradients taken as one vector; 0 for any",
+        "Maximum norm of all gradients (clipping); 0 for no limit",
         DragValue::new(&mut new.optimizer.clip_norm)
             .speed(0.1)
             .range(0.0..=1000.0),
@@ -292,16 +297,16 @@ fn more_ui(ui: &mut Ui, new: &mut TrainConfig, steps: Option<u64>) {
     number_ui(
         ui,
         "Averaging",
-        "Memory of the averaged weights, which are those handed out: 0.999 averages over about a \
-         thousand steps; 0 for none",
+        "Decay of the moving average of the weights, which is the result: 0.999 averages about \
+         1000 steps; 0 for no averaging",
         DragValue::new(&mut new.average)
             .speed(0.001)
             .range(0.0..=0.9999),
     );
     number_ui(
         ui,
-        "Part of batch",
-        "People of a batch that are worked on at the same time: fewer need less memory; 0 for all",
+        "Micro-batch",
+        "People processed at the same time: fewer need less memory; 0 for the whole batch",
         DragValue::new(&mut new.micro_batch)
             .range(0..=4096)
             .custom_formatter(|n, _| match n {

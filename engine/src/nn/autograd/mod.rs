@@ -23,10 +23,10 @@ use candle_core::{
 use super::Kernels;
 use super::kernels::{self, Nhwc, Threads};
 
-pub(super) use attention::{Projected, attend};
-pub(super) use conv::{Then, convolve, convolve_transposed, depthwise};
+pub(super) use attention::{AttentionInputs, attend};
+pub(super) use conv::{Fused, convolve, convolve_transposed, depthwise};
 pub(super) use elementwise::{
-    add, add_bias, add_to_each, concat, drop_out, gate, multiply, project,
+    add, add_bias, add_to_each, apply_dropout, concat, gate, multiply, project,
 };
 pub(super) use norm::{Norm, layer_norm, normalise};
 pub(super) use resample::{max_pool, upsample_add, upsample_bilinear2, upsample_nearest};
@@ -37,19 +37,19 @@ pub(super) use resample::{max_pool, upsample_add, upsample_bilinear2, upsample_n
 /// Only one backward pass at a time may use a map's history.
 #[derive(Clone)]
 pub struct Traced {
-    slot: Arc<Slot>,
+    slot: Arc<GradSlot>,
     history: Tensor,
 }
 
 /// Values and gradient of a map, shared between its producer and its consumers.
-struct Slot {
+struct GradSlot {
     values: Nhwc,
     /// Gradient accumulated by the consumers processed so far; taken by the producer.
     grad: Mutex<Option<Nhwc>>,
     kernels: Arc<Kernels>,
 }
 
-impl Slot {
+impl GradSlot {
     fn lock(&self) -> MutexGuard<'_, Option<Nhwc>> {
         self.grad.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +65,7 @@ impl Slot {
 
 /// An input as seen by the backward pass of its consumer.
 pub(super) struct Source {
-    slot: Arc<Slot>,
+    slot: Arc<GradSlot>,
     learns: bool,
 }
 
@@ -124,7 +124,7 @@ impl Traced {
                 .threads
                 .iterate(|| kernels::from_nchw(data, [n, c, h, w], &kernels.buffers)))
         })?;
-        let slot = Arc::new(Slot {
+        let slot = Arc::new(GradSlot {
             values,
             grad: Mutex::new(None),
             kernels: Arc::clone(kernels),
@@ -183,7 +183,7 @@ fn record(
     for other in others {
         history = (history + &other.history)?;
     }
-    let slot = Arc::new(Slot {
+    let slot = Arc::new(GradSlot {
         values,
         grad: Mutex::new(None),
         kernels: Arc::clone(first.kernels()),
@@ -205,7 +205,7 @@ type Back = dyn Fn(&Nhwc, Nhwc, [&Tensor; 2]) -> Result<Grads> + Send + Sync;
 
 /// An operation in a history.
 struct Step {
-    slot: Arc<Slot>,
+    slot: Arc<GradSlot>,
     back: Box<Back>,
 }
 
@@ -245,7 +245,7 @@ impl CustomOp3 for Step {
 }
 
 /// Conversion from a tensor to a map.
-struct Enter(Arc<Slot>);
+struct Enter(Arc<GradSlot>);
 
 impl CustomOp1 for Enter {
     fn name(&self) -> &'static str {
@@ -304,7 +304,7 @@ pub(super) fn with_values<T>(
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {
-        candle_core::bail!("the CPU kernels were asked to read from a GPU");
+        candle_core::bail!("the CPU kernels cannot read GPU memory");
     };
     match layout.contiguous_offsets() {
         Some((from, to)) => read(&storage.as_slice::<f32>()?[from..to], layout.dims()),

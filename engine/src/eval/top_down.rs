@@ -30,7 +30,7 @@ use crate::words::{counted, none_of};
 /// # Errors
 /// When the predictor fails or returns a wrong number of joints, or the boxes belong to other
 /// images.
-pub fn evaluate(
+pub fn evaluate_top_down(
     skeleton: &'static Skeleton,
     samples: &[Sample],
     options: &EvalOptions,
@@ -130,7 +130,7 @@ pub(super) mod tests {
     use serde_json::Value;
 
     /// Samples of a COCO file that is known to be valid.
-    pub fn samples(file: &Value) -> Vec<Sample> {
+    pub(crate) fn samples(file: &Value) -> Vec<Sample> {
         let list = |key: &str| file[key].as_array().unwrap().clone();
         let number = |v: &Value, key: &str| v[key].as_u64().unwrap();
         let annotation = |a: &Value| {
@@ -178,7 +178,7 @@ pub(super) mod tests {
     }
 
     /// The default options for a square input.
-    pub fn options() -> EvalOptions {
+    pub(crate) fn options() -> EvalOptions {
         EvalOptions::new(InputSpec {
             size: Size::square(256),
             mean: InputSpec::IMAGENET_MEAN,
@@ -204,7 +204,7 @@ pub(super) mod tests {
     fn perfect_predictions_score_one() {
         let samples = golden_samples();
         let mut predict = |s: &Sample, roi: &Roi| Ok(labels_of(s, roi));
-        let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
+        let report = evaluate_top_down(coco17(), &samples, &options(), &mut predict).unwrap();
         let all = samples.iter().flat_map(|s| &s.annotations);
         let asked = all.filter(|a| !a.is_crowd && a.n_keypoints > 0).count();
         assert_eq!(report.n_people, asked);
@@ -252,13 +252,13 @@ pub(super) mod tests {
             joints[9] = Keypoint::from([100.0, 100.0, 0.1]);
             Ok(joints)
         };
-        let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
+        let report = evaluate_top_down(coco17(), &samples, &options(), &mut predict).unwrap();
         let pck = report.pck.unwrap();
         assert_eq!((pck.mean, pck.per_joint["l_wrist"]), (Some(1.0), None));
         for a in samples.iter_mut().flat_map(|s| &mut s.annotations) {
             a.joints[12].point = Point::new(-1000.0, -1000.0);
         }
-        let report = evaluate(coco17(), &samples, &options(), &mut predict).unwrap();
+        let report = evaluate_top_down(coco17(), &samples, &options(), &mut predict).unwrap();
         assert_eq!(report.pck, None);
     }
 
@@ -287,7 +287,7 @@ pub(super) mod tests {
             Ok(labels_of(s, &options.input.roi_of(person, s.size).unwrap()))
         };
         let one = std::slice::from_ref(target);
-        let report = evaluate(coco17(), one, &options, &mut predict).unwrap();
+        let report = evaluate_top_down(coco17(), one, &options, &mut predict).unwrap();
         assert_eq!(asked, vec![(1035, options.input.roi(bbox)); 2]);
         assert_eq!((report.pck, report.pckh), (None, None));
         let oks = report.oks.unwrap();
@@ -299,7 +299,7 @@ pub(super) mod tests {
         assert!((oks.ar.unwrap() - 1.0 / n_people as f64).abs() < 1e-9);
 
         options.boxes = Some(vec![detected(99, bbox, 1.0)]);
-        let refused = evaluate(coco17(), one, &options, &mut |_, _| Ok(Vec::new()));
+        let refused = evaluate_top_down(coco17(), one, &options, &mut |_, _| Ok(Vec::new()));
         assert!(refused.unwrap_err().to_string().contains("image_id"));
     }
 
@@ -307,7 +307,7 @@ pub(super) mod tests {
     #[test]
     fn a_wrong_number_of_joints_is_refused() {
         let mut predict = |_: &Sample, _: &Roi| Ok(vec![Keypoint::default(); 14]);
-        let refused = evaluate(coco17(), &golden_samples(), &options(), &mut predict);
+        let refused = evaluate_top_down(coco17(), &golden_samples(), &options(), &mut predict);
         assert!(refused.unwrap_err().to_string().contains("14 joints"));
     }
 }

@@ -321,7 +321,7 @@ proptest! {
         let want: Vec<f32> = input.data().iter().zip(0..).map(|(v, i)| v * dropout.factor(i)).collect();
         for threads in all_threads() {
             let mut got = map(seed, dims);
-            drop_out(&mut got, dropout, threads);
+            apply_dropout(&mut got, dropout, threads);
             prop_assert_eq!(got.data(), &want[..]);
         }
     }

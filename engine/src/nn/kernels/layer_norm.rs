@@ -1,115 +1,12 @@
-//! Transformer kernels: a map's pixels are tokens, and its channels are their features.
+//! Layer normalisation over the channels of every pixel, and its backward pass.
 
 use rayon::prelude::*;
 
-use super::buffer::{Nhwc, View};
+use super::buffer::Nhwc;
 use super::elementwise::over_rows;
-use super::math;
 use super::reduce::{block_len, per_block, total};
 use super::simd::job;
 use super::threads::Threads;
-use super::tile::PANEL;
-
-/// The second factor of a matrix product, given as a view whose pixels are the matrix rows.
-#[derive(Clone, Copy)]
-pub(super) enum Factor<'a> {
-    /// K rows of N values.
-    Plain(View<'a>),
-    /// N rows of K values, multiplied as the transpose.
-    Transposed(View<'a>),
-}
-
-impl Factor<'_> {
-    /// Returns the numbers of rows and columns of the factor.
-    pub(super) fn size(&self) -> (usize, usize) {
-        let rows = |view: &View| view.dims[0] * view.dims[1] * view.dims[2];
-        match self {
-            Factor::Plain(b) => (rows(b), b.dims[3]),
-            Factor::Transposed(b) => (b.dims[3], rows(b)),
-        }
-    }
-
-    /// Packs the panel of columns `first..first + 16` into `dest`, with zeros beyond the last
-    /// column.
-    pub(super) fn pack(&self, first: usize, scale: f32, dest: &mut [f32]) {
-        let (_, count) = self.size();
-        let live = (count - first).min(PANEL);
-        for (i, dest) in dest.chunks_exact_mut(PANEL).enumerate() {
-            for (j, dest) in dest.iter_mut().enumerate() {
-                *dest = match self {
-                    _ if j >= live => 0.0,
-                    Factor::Plain(b) => scale * b.data[i * b.stride + first + j],
-                    Factor::Transposed(b) => scale * b.data[(first + j) * b.stride + i],
-                };
-            }
-        }
-    }
-}
-
-/// Computes `e^(x - max)` of `row` in place and returns the sum: a softmax without the division,
-/// which attention applies at the end to fewer values.
-pub(super) fn exp_row(row: &mut [f32], threads: &Threads) -> f32 {
-    let mut sum = 0.0;
-    let out = &mut sum;
-    threads.isa().run(ExpRow { row, out });
-    sum
-}
-
-/// Computes `row * factor` in place.
-pub(super) fn scale_row(row: &mut [f32], factor: f32, threads: &Threads) {
-    threads.isa().run(ScaleRow { row, factor });
-}
-
-job! {
-    /// See [`exp_row`].
-    ExpRow { row: &'a mut [f32], out: &'a mut f32 }, s => {
-        let n = row.len();
-        let full = n / S::LANES * S::LANES;
-        let mut top = s.splat(f32::NEG_INFINITY);
-        for chunk in row.chunks_exact(S::LANES) {
-            // SAFETY: the chunk is one vector.
-            top = s.max(top, unsafe { s.load(chunk.as_ptr()) });
-        }
-        let top = row[full..].iter().fold(s.max_lane(top), |m, &v| m.max(v));
-        let mut sum = s.splat(0.0);
-        for chunk in row.chunks_exact_mut(S::LANES) {
-            // SAFETY: the chunk is one vector.
-            unsafe {
-                let e = math::exp(s, s.sub(s.load(chunk.as_ptr()), s.splat(top)));
-                s.store(chunk.as_mut_ptr(), e);
-                sum = s.add(sum, e);
-            }
-        }
-        if full < n {
-            // SAFETY: n - full values of the row are left, fewer than a vector.
-            unsafe {
-                let (at, left) = (row.as_mut_ptr().add(full), n - full);
-                let e = math::exp(s, s.sub(s.load_n(at, left), s.splat(top)));
-                s.store_n(at, e, left);
-                // Only live lanes count: the others are read back as 0.
-                sum = s.add(sum, s.load_n(at, left));
-            }
-        }
-        *out = s.sum(sum);
-    }
-}
-
-job! {
-    /// See [`scale_row`].
-    ScaleRow { row: &'a mut [f32], factor: f32 }, s => {
-        let n = row.len();
-        let factor = s.splat(factor);
-        let mut i = 0;
-        while i < n {
-            // SAFETY: i < n.
-            unsafe {
-                let at = row.as_mut_ptr().add(i);
-                s.store_upto(at, s.mul(s.load_upto(at, n - i), factor), n - i);
-            }
-            i += S::LANES;
-        }
-    }
-}
 
 /// Applies layer normalisation over the channels of every pixel in place: zero mean and unit
 /// (population) variance plus `eps`, then `weight` and `bias`.

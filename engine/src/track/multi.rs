@@ -3,7 +3,7 @@
 use super::Tracker;
 use super::assign::assign;
 use super::identity::TrackIdentity;
-use super::moving::{Expected, MEMORY_SECS, Moving, is_seen};
+use super::motion::{MEMORY_SECS, Motion, Prediction, is_seen};
 use super::one_euro::OneEuro;
 use crate::geometry::{Roi, Size};
 use crate::pose::Pose;
@@ -21,9 +21,9 @@ const CLEAR_SHARE: f64 = 0.5;
 /// Frames further apart than this, in seconds, are not consecutive: the source jumped.
 const JUMP_SECS: f64 = 5.0;
 
-/// Options of [`SeveralTracker`].
+/// Options of [`MultiTracker`].
 #[derive(Debug, Clone, Copy)]
-pub struct SeveralOptions {
+pub struct MultiOptions {
     /// Aspect ratio (width / height) of the network's input.
     pub aspect: f64,
     /// Skeleton of the poses; its sigmas determine how far each joint may be from its prediction.
@@ -32,7 +32,7 @@ pub struct SeveralOptions {
     pub smoothing: Option<OneEuro>,
 }
 
-impl SeveralOptions {
+impl MultiOptions {
     /// Returns the defaults for a network input of this aspect ratio (width / height).
     pub fn new(aspect: f64, skeleton: &'static Skeleton) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl SeveralOptions {
 /// next frame then counts as the first. A second update at the time of the first frame belongs to
 /// that frame.
 #[derive(Debug)]
-pub struct SeveralTracker {
-    options: SeveralOptions,
+pub struct MultiTracker {
+    options: MultiOptions,
     people: Vec<Person>,
     last_id: u64,
     first_secs: f64,
@@ -69,14 +69,14 @@ pub struct SeveralTracker {
 
 #[derive(Debug)]
 struct Person {
-    moving: Moving,
+    moving: Motion,
     /// Track state; `None` until the track is confirmed.
     known: Option<TrackIdentity>,
 }
 
-impl SeveralTracker {
+impl MultiTracker {
     /// Creates a tracker without any people.
-    pub fn new(options: SeveralOptions) -> Self {
+    pub fn new(options: MultiOptions) -> Self {
         Self {
             options,
             people: Vec::new(),
@@ -106,7 +106,7 @@ impl SeveralTracker {
     /// Returns, for each pose, the index of the person assigned to it.
     fn owners(&self, time_secs: f64, poses: &[Pose]) -> Vec<Option<usize>> {
         let people = self.people.iter();
-        let expected: Vec<Expected> = people.map(|p| p.moving.expected(time_secs)).collect();
+        let expected: Vec<Prediction> = people.map(|p| p.moving.expected(time_secs)).collect();
         let similarity = |pose: &Pose| {
             expected
                 .iter()
@@ -118,7 +118,7 @@ impl SeveralTracker {
     }
 }
 
-impl Tracker for SeveralTracker {
+impl Tracker for MultiTracker {
     fn regions(&mut self, frame: Size) -> Vec<Roi> {
         vec![Roi::whole(frame, self.options.aspect)]
     }
@@ -135,7 +135,7 @@ impl Tracker for SeveralTracker {
             match self.people.get_mut(i) {
                 Some(person) => person.moving.step(time_secs, &pose),
                 None => self.people.push(Person {
-                    moving: Moving::start(time_secs, &pose),
+                    moving: Motion::start(time_secs, &pose),
                     known: None,
                 }),
             }

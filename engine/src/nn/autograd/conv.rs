@@ -10,7 +10,7 @@ use crate::nn::kernels::{
 
 /// Operations fused into a convolution.
 #[derive(Clone, Copy, Default)]
-pub(in crate::nn) struct Then<'a> {
+pub(in crate::nn) struct Fused<'a> {
     /// Map of half the output's size (rounded up) that is repeated 2 x 2 and added.
     pub(in crate::nn) low: Option<&'a Traced>,
     /// Whether ReLU is applied.
@@ -23,7 +23,7 @@ pub(in crate::nn) fn convolve(
     weight: &Tensor,
     bias: Option<&Tensor>,
     stride: usize,
-    then: Then<'_>,
+    fused: Fused<'_>,
 ) -> Result<Traced> {
     let (c_out, c_in, kernel, _) = weight.dims4()?;
     let shape = ConvShape::same(c_in, c_out, kernel, stride);
@@ -33,16 +33,16 @@ pub(in crate::nn) fn convolve(
         let plan = Plan::For(map.h(), map.w());
         Ok(PackedConv::new(shape, weight, offsets.as_deref(), plan))
     })?;
-    let epilogue = match then.low {
-        Some(low) => Epilogue::add_up2(low.map(), then.relu),
-        None if then.relu => Epilogue::RELU,
+    let epilogue = match fused.low {
+        Some(low) => Epilogue::add_up2(low.map(), fused.relu),
+        None if fused.relu => Epilogue::RELU,
         None => Epilogue::NONE,
     };
     let y = kernels::conv2d(&packed, map, epilogue, x.threads());
-    let (source, low) = (x.source(), then.low.map(Traced::source));
-    let (relu, has_bias) = (then.relu, bias.is_some());
+    let (source, low) = (x.source(), fused.low.map(Traced::source));
+    let (relu, has_bias) = (fused.relu, bias.is_some());
     let inputs = [x];
-    let both = then.low.map(|low| [x, low]);
+    let both = fused.low.map(|low| [x, low]);
     let inputs = both.as_ref().map_or(&inputs[..], |both| &both[..]);
     record(
         y,

@@ -20,24 +20,24 @@ const FAR: f32 = 1e6;
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) kind: Kind,
-    /// Byte range in [`Sheet::bytes`].
+    /// Byte range in [`InstanceBatches::bytes`].
     pub(super) bytes: Range<usize>,
     /// Number of instances.
     pub(super) n: u32,
-    /// Index in [`Sheet::maps`] of the map of a heat layer.
+    /// Index in [`InstanceBatches::maps`] of the map of a heat layer.
     pub(super) map: usize,
 }
 
 /// All instances of a frame; kept between frames to reuse its memory.
 #[derive(Debug, Default)]
-pub(super) struct Sheet {
+pub(super) struct InstanceBatches {
     bytes: Vec<u8>,
     batches: Vec<Batch>,
     strokes: Vec<[f32; 4]>,
     maps: Vec<HeatLayer>,
 }
 
-impl Sheet {
+impl InstanceBatches {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

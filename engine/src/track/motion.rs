@@ -37,7 +37,7 @@ pub(super) fn is_seen(k: &Keypoint) -> bool {
 
 /// Motion state of a person.
 #[derive(Debug, Clone)]
-pub(super) struct Moving {
+pub(super) struct Motion {
     /// Last seen position and time of each joint; `None` when that is too long ago.
     joints: Vec<Option<Seen>>,
     /// Velocity of the whole person in pixels per second; `None` until seen twice.
@@ -54,7 +54,7 @@ struct Seen {
 
 /// Predicted joints of a person at one time.
 #[derive(Debug)]
-pub(super) struct Expected {
+pub(super) struct Prediction {
     /// Predicted position in pixels of each joint, and its tolerance for motion in person sizes.
     joints: Vec<Option<(Point, f64)>>,
     /// Area of the box around the joints, in square pixels.
@@ -63,7 +63,7 @@ pub(super) struct Expected {
     pub(super) size: f64,
 }
 
-impl Moving {
+impl Motion {
     /// Starts a new person.
     pub(super) fn start(time_secs: f64, pose: &Pose) -> Self {
         let mut moving = Self {
@@ -112,7 +112,7 @@ impl Moving {
     }
 
     /// Predicts the joints at `time_secs`, assuming constant velocity.
-    pub(super) fn expected(&self, time_secs: f64) -> Expected {
+    pub(super) fn expected(&self, time_secs: f64) -> Prediction {
         let [u, v] = self.velocity.unwrap_or_default();
         // Capped: with slow networks, neither the predicted motion nor the tolerance keeps growing.
         let since = |secs: f64| (time_secs - secs).clamp(0.0, MEMORY_SECS);
@@ -125,7 +125,7 @@ impl Moving {
         let bbox = BBox::around(joints.iter().flatten().map(|(p, _)| *p)).unwrap_or_default();
         let longer = bbox.w.max(bbox.h).max(MIN_SIZE);
         let shorter = bbox.w.min(bbox.h).max(LEAST_ASPECT * longer);
-        Expected {
+        Prediction {
             joints,
             area: longer * shorter,
             size: longer,
@@ -133,7 +133,7 @@ impl Moving {
     }
 }
 
-impl Expected {
+impl Prediction {
     /// Returns how well `pose` fits the predicted person, from 0 to below 1: COCO's object keypoint
     /// similarity over the joints seen in both, with a tolerance widened for motion, and lowered
     /// when there are few such joints.
@@ -178,7 +178,7 @@ mod tests {
             };
             Pose::from_keypoints((0..17).map(joint).collect())
         };
-        let mut moving = Moving::start(0.0, &at(0.0, [0.0; 5]));
+        let mut moving = Motion::start(0.0, &at(0.0, [0.0; 5]));
         moving.step(0.1, &at(20.0, [0.0; 5]));
         for stray in [[-200.0; 5], [200.0; 5]] {
             let mut strayed = moving.clone();

@@ -6,7 +6,7 @@ use super::{NONE, Traced, record};
 use crate::nn::kernels::{self, Dropout, Heads, Nhwc};
 
 /// Projected inputs of attention.
-pub(in crate::nn) struct Projected {
+pub(in crate::nn) struct AttentionInputs {
     /// Queries and keys concatenated: twice the channels of `values`.
     pub(in crate::nn) query_keys: Traced,
     pub(in crate::nn) values: Traced,
@@ -25,8 +25,8 @@ fn heads<'a>(query_keys: &'a Nhwc, values: &'a Nhwc, count: usize) -> Heads<'a> 
 }
 
 /// Returns the attention output of each token, before the output projection.
-pub(in crate::nn) fn attend(from: &Projected, dropout: Option<Dropout>) -> Result<Traced> {
-    let Projected {
+pub(in crate::nn) fn attend(from: &AttentionInputs, dropout: Option<Dropout>) -> Result<Traced> {
+    let AttentionInputs {
         query_keys,
         values,
         heads: count,

@@ -12,8 +12,8 @@ fn coco17() -> &'static Skeleton {
     Skeleton::by_name("coco17").unwrap()
 }
 
-fn tracker() -> SeveralTracker {
-    SeveralTracker::new(SeveralOptions::new(1.0, coco17()))
+fn tracker() -> MultiTracker {
+    MultiTracker::new(MultiOptions::new(1.0, coco17()))
 }
 
 /// 17 joints spread over a person `h` pixels high around (`cx`, `cy`).
@@ -174,7 +174,7 @@ proptest! {
             }
         }
         let here = person(200.0, 200.0, 150.0);
-        let after = |tracker: &mut SeveralTracker, t| {
+        let after = |tracker: &mut MultiTracker, t| {
             let given = tracker.update(t, FRAME, vec![here.clone()]);
             given.iter().map(|p| p.track_id).collect::<Vec<_>>()
         };
@@ -302,7 +302,7 @@ fn a_slow_network_keeps_track_ids() {
 fn a_new_run_forgets_everybody() {
     let mut tracker = tracker();
     let (here, there) = (person(200.0, 240.0, 200.0), person(208.0, 240.0, 200.0));
-    let seen = |tracker: &mut SeveralTracker, t: f64, frame: Size, pose: &Pose| {
+    let seen = |tracker: &mut MultiTracker, t: f64, frame: Size, pose: &Pose| {
         tracker.update(t, frame, vec![pose.clone()]).remove(0)
     };
     seen(&mut tracker, 5.0, FRAME, &here);
@@ -330,16 +330,16 @@ fn smoothing_follows_its_parameters() {
         beta: 0.0,
         ..OneEuro::default()
     };
-    let lag = |tracker: &mut SeveralTracker, i: u32| {
+    let lag = |tracker: &mut MultiTracker, i: u32| {
         let x = 300.0 + 5.0 * f64::from(i);
         let poses = vec![person(x, 240.0, 200.0)];
         let pose = tracker.update(f64::from(i) * DT, FRAME, poses).remove(0);
         pose.keypoints_raw[0].x - pose.keypoints[0].x
     };
     for smoothing in [Some(OneEuro::default()), None] {
-        let mut tracker = SeveralTracker::new(SeveralOptions {
+        let mut tracker = MultiTracker::new(MultiOptions {
             smoothing,
-            ..SeveralOptions::new(1.0, coco17())
+            ..MultiOptions::new(1.0, coco17())
         });
         lag(&mut tracker, 0);
         let usual = lag(&mut tracker, 1);

@@ -20,7 +20,7 @@ const FILE: &str = "in_use.json";
 
 /// Metrics of the network that was in use when a run started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InUse {
+pub struct BaselineResults {
     /// Display name of the network.
     pub name: String,
     /// PCK@0.2 on the held-out people, 0 to 1.
@@ -29,7 +29,7 @@ pub struct InUse {
     pub oks_ap: Option<f64>,
 }
 
-impl InUse {
+impl BaselineResults {
     /// Evaluates the model called `row` of `MODELS`, with its own weights or those in a file, on
     /// the held-out people of the run `config`; `None` without such people, or if stopped.
     ///

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// A distribution of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Draw {
+pub enum Distribution {
     /// A constant.
     Fixed {
         /// The constant value.
@@ -42,7 +42,7 @@ pub enum Draw {
     },
 }
 
-impl Draw {
+impl Distribution {
     /// Draws one number.
     pub fn sample(&self, rng: &mut Rng) -> f64 {
         match *self {
@@ -86,7 +86,7 @@ impl Draw {
     }
 }
 
-impl Default for Draw {
+impl Default for Distribution {
     /// The factor that changes nothing.
     fn default() -> Self {
         Self::Fixed { value: 1.0 }

@@ -195,12 +195,12 @@ pub(in crate::nn) fn project(x: &Traced, weight: &Tensor) -> Result<Traced> {
 }
 
 /// Drops some values of `x` and scales up the others to preserve the expectation.
-pub(in crate::nn) fn drop_out(x: &Traced, dropout: Dropout) -> Result<Traced> {
+pub(in crate::nn) fn apply_dropout(x: &Traced, dropout: Dropout) -> Result<Traced> {
     let mut y = kernels::copy(x.map(), x.threads());
-    kernels::drop_out(&mut y, dropout, x.threads());
+    kernels::apply_dropout(&mut y, dropout, x.threads());
     let source = x.source();
     record(y, &[x], [None, None], move |_, mut grad, _| {
-        kernels::drop_out(&mut grad, dropout, source.threads());
+        kernels::apply_dropout(&mut grad, dropout, source.threads());
         source.give_all(grad);
         Ok(NONE)
     })

@@ -17,11 +17,11 @@ use crate::sample::{Joint, Orientation};
 use crate::skeleton::Skeleton;
 
 /// Number of people displayed.
-pub const N_SEEN: usize = 6;
+pub(super) const N_SEEN: usize = 6;
 
 /// A held-out person with labels and predictions.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SeenPose {
+pub struct HeldOutPose {
     /// Path of the image.
     pub path: PathBuf,
     /// Id of the image in the data set.
@@ -41,11 +41,11 @@ pub struct SeenPose {
 }
 
 /// Returns whether person `i` of `all` is displayed: they are evenly spaced.
-pub(super) fn is_looked_at(i: usize, all: usize) -> bool {
+pub(super) fn is_displayed(i: usize, all: usize) -> bool {
     all <= N_SEEN || i * N_SEEN / all != (i + 1) * N_SEEN / all
 }
 
-impl SeenPose {
+impl HeldOutPose {
     /// Draws the region `height` pixels high three times: bare, with the labelled and with the
     /// predicted skeleton.
     ///
@@ -132,7 +132,7 @@ mod tests {
         /// Fails when too many or too few people are selected, or only the first ones.
         #[test]
         fn selected_people_are_evenly_spread(all in 1usize..5000) {
-            let chosen: Vec<_> = (0..all).filter(|i| is_looked_at(*i, all)).collect();
+            let chosen: Vec<_> = (0..all).filter(|i| is_displayed(*i, all)).collect();
             prop_assert_eq!(chosen.len(), all.min(N_SEEN));
             prop_assert!((chosen[chosen.len() - 1] + 1) * 6 > (all - 1) * 5);
         }
@@ -158,7 +158,7 @@ mod tests {
             point: Point::new(40.0, 20.0),
             visibility: Visibility::Visible,
         };
-        let mut seen = SeenPose {
+        let mut seen = HeldOutPose {
             path,
             image_id: 1,
             size: Size::new(80, 60),

@@ -11,7 +11,7 @@ use super::coco_ap::Detection;
 use super::oks::oks;
 use super::report::{EvalOptions, EvalReport};
 use super::tally::{Tally, check_joints, labelled_people};
-use crate::codec::Found;
+use crate::codec::DecodedPerson;
 use crate::error::{Error, Result};
 use crate::geometry::Point;
 use crate::pose::Keypoint;
@@ -27,7 +27,7 @@ const NOWHERE: Point = Point::new(f64::INFINITY, f64::INFINITY);
 const LEAST_SIMILARITY: f64 = f64::MIN_POSITIVE;
 
 /// Returns the positions of a person's joints, with `absent` for those not found.
-fn points(person: &Found, absent: Point) -> Vec<Point> {
+fn points(person: &DecodedPerson, absent: Point) -> Vec<Point> {
     let is_found = |k: &&Keypoint| k.score > 0.0 && k.x.is_finite() && k.y.is_finite();
     let place = |k: &Keypoint| Some(k).filter(is_found).map_or(absent, |k| k.point());
     person.joints.iter().map(place).collect()
@@ -43,11 +43,11 @@ fn points(person: &Found, absent: Point) -> Vec<Point> {
 /// # Errors
 /// When the predictor fails or returns a wrong number of joints, or the options hold a detector's
 /// boxes.
-pub fn evaluate_scenes(
+pub fn evaluate_bottom_up(
     skeleton: &'static Skeleton,
     samples: &[Sample],
     options: &EvalOptions,
-    predict: &mut dyn FnMut(&Sample) -> Result<Vec<Found>>,
+    predict: &mut dyn FnMut(&Sample) -> Result<Vec<DecodedPerson>>,
 ) -> Result<EvalReport> {
     if options.boxes.is_some() {
         return Err(Error::Invalid(
@@ -88,7 +88,7 @@ pub fn evaluate_scenes(
 #[cfg(test)]
 mod tests {
     use super::super::coco_ap::tests::golden_samples;
-    use super::super::protocol::tests::options;
+    use super::super::top_down::tests::options;
     use super::*;
     use crate::geometry::{BBox, Size};
     use crate::sample::{Annotation, DetectedBox, Joint, Visibility};
@@ -100,18 +100,18 @@ mod tests {
     }
 
     /// Returns the labels as a prediction; unlabelled joints are not found.
-    fn answer(person: &Annotation, score: f64) -> Found {
+    fn answer(person: &Annotation, score: f64) -> DecodedPerson {
         let keypoint = |j: &Joint| match j.labelled() {
             Some(p) => Keypoint::from([p.x as f32, p.y as f32, 0.9]),
             None => Keypoint::default(),
         };
-        Found {
+        DecodedPerson {
             joints: person.joints.iter().map(keypoint).collect(),
             score,
         }
     }
 
-    fn answers(sample: &Sample) -> Vec<Found> {
+    fn answers(sample: &Sample) -> Vec<DecodedPerson> {
         let input = options().input;
         let labelled = labelled_people(sample, &input);
         labelled.map(|(_, a)| answer(a, 0.8)).collect()
@@ -152,11 +152,11 @@ mod tests {
 
     /// Computes the metrics of one prediction for one image; PCK within a twentieth of the torso, 4
     /// pixels.
-    fn measure(sample: &Sample, found: &[Found]) -> EvalReport {
+    fn measure(sample: &Sample, found: &[DecodedPerson]) -> EvalReport {
         let one = std::slice::from_ref(sample);
         let mut strict = options();
         strict.pck_threshold = 0.05;
-        evaluate_scenes(coco17(), one, &strict, &mut |_| Ok(found.to_vec())).unwrap()
+        evaluate_bottom_up(coco17(), one, &strict, &mut |_| Ok(found.to_vec())).unwrap()
     }
 
     /// Fails when a perfect predictor does not score 1, an image is evaluated twice or not at all,
@@ -165,7 +165,7 @@ mod tests {
     fn perfect_predictions_score_one() {
         let samples = golden_samples();
         let mut asked = Vec::new();
-        let report = evaluate_scenes(coco17(), &samples, &options(), &mut |s| {
+        let report = evaluate_bottom_up(coco17(), &samples, &options(), &mut |s| {
             asked.push(s.image_id);
             Ok(answers(s))
         });
@@ -287,7 +287,7 @@ mod tests {
             .map(|p| p.renamed(&to_openpose))
             .collect();
         let mut predict = |_: &Sample| Ok(found.clone());
-        let refused = evaluate_scenes(coco17(), one, &options(), &mut predict);
+        let refused = evaluate_bottom_up(coco17(), one, &options(), &mut predict);
         assert!(refused.unwrap_err().to_string().contains("18 joints"));
         let to_coco = openpose.map_to("coco17").unwrap();
         let back: Vec<_> = found.iter().map(|p| p.renamed(&to_coco)).collect();
@@ -309,7 +309,7 @@ mod tests {
         };
         let labels = scene(sample.annotations.iter().map(renamed).collect());
         let one = std::slice::from_ref(&labels);
-        let report = evaluate_scenes(openpose, one, &options(), &mut predict).unwrap();
+        let report = evaluate_bottom_up(openpose, one, &options(), &mut predict).unwrap();
         assert_eq!(report.oks, None);
         let pck = report.pck.unwrap();
         assert_eq!((pck.mean_all, pck.per_joint["neck"]), (Some(1.0), None));
@@ -335,7 +335,7 @@ mod tests {
             bbox: sample.annotations[0].bbox,
             score: 1.0,
         }]);
-        let refused = evaluate_scenes(coco17(), &[sample], &options, &mut |_| Ok(Vec::new()));
+        let refused = evaluate_bottom_up(coco17(), &[sample], &options, &mut |_| Ok(Vec::new()));
         assert!(refused.unwrap_err().to_string().contains("boxes"));
     }
 }
