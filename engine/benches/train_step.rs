@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use poselens_engine::block_cache::{BlockCache, set_enabled};
+use poselens_engine::block_cache::{BlockCache, KeepBlocks};
 use poselens_engine::dataset::loader::BatchTensors;
 use poselens_engine::model::model;
 use poselens_engine::nn::{Kernels, Mode, Pass, Random};
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .filter(|a| !a.starts_with('-'))
         .partition(|a| a.parse::<usize>().is_ok());
     let (switches, names): (Vec<_>, Vec<_>) = names.into_iter().partition(|a| *a == "system");
-    set_enabled(switches.is_empty());
+    let _keep = switches.is_empty().then(KeepBlocks::new);
     let argument = |i: usize, default: usize| -> usize {
         numbers
             .get(i)

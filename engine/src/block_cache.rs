@@ -2,16 +2,16 @@
 //!
 //! A training step allocates and frees the same large tensors every time. Allocators of the system
 //! return such blocks to the kernel and fetch them again page by page, which took a quarter of a
-//! step's processor time (BENCHMARKS.md). [`BlockCache`] keeps blocks of at least 64 KiB in lists
-//! by size class; smaller ones go to the system's allocator.
+//! step's processor time. While a [`KeepBlocks`] exists, [`BlockCache`] keeps blocks of at least
+//! 64 KiB in lists by size class; smaller ones go to the system's allocator.
 //!
 //! The cache does not raise the peak of the program's memory, except by rounding sizes up by at
 //! most an eighth: free blocks are released before blocks in use and free ones together exceed the
-//! largest amount that was ever in use.
+//! largest amount that was in use since then.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Binary logarithms of the smallest size that is cached, and of the sizes that no longer are.
@@ -47,29 +47,35 @@ static LISTS: [Mutex<List>; N_CLASSES] = [const { Mutex::new(List(None)) }; N_CL
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 static FREE: AtomicUsize = AtomicUsize::new(0);
-static IS_OFF: AtomicBool = AtomicBool::new(false);
+/// Number of [`KeepBlocks`] values.
+static N_KEEPERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Releases all free blocks, for example after a training.
-pub fn release() {
-    PEAK.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
-    release_down_to(0);
-}
+/// While a value exists, freed blocks are kept. The last one that is dropped releases all of them:
+/// hold it as the last field of what frees and allocates large blocks again and again.
+#[derive(Debug)]
+pub struct KeepBlocks(());
 
-/// Releases all free blocks when it is dropped: the last field of what uses large ones.
-#[derive(Debug, Default)]
-pub struct ReleaseOnDrop(());
-
-impl Drop for ReleaseOnDrop {
-    fn drop(&mut self) {
-        release();
+impl KeepBlocks {
+    /// Starts keeping freed blocks.
+    pub fn new() -> Self {
+        if N_KEEPERS.fetch_add(1, Ordering::Relaxed) == 0 {
+            PEAK.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        Self(())
     }
 }
 
-/// Sets whether freed blocks are kept; they are by default.
-pub fn set_enabled(is_enabled: bool) {
-    IS_OFF.store(!is_enabled, Ordering::Relaxed);
-    if !is_enabled {
-        release();
+impl Default for KeepBlocks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for KeepBlocks {
+    fn drop(&mut self) {
+        if N_KEEPERS.fetch_sub(1, Ordering::Relaxed) == 1 {
+            release_down_to(0);
+        }
     }
 }
 
@@ -176,11 +182,11 @@ unsafe impl GlobalAlloc for BlockCache {
             return unsafe { System.dealloc(block, layout) };
         };
         IN_USE.fetch_sub(layout_of(class).size(), Ordering::Relaxed);
-        if IS_OFF.load(Ordering::Relaxed) {
+        if N_KEEPERS.load(Ordering::Relaxed) > 0 {
+            push(class, free.cast());
+        } else {
             // SAFETY: blocks of a class are allocated with its layout.
             unsafe { System.dealloc(block, layout_of(class)) };
-        } else {
-            push(class, free.cast());
         }
     }
 
@@ -242,6 +248,7 @@ mod tests {
     fn blocks_are_reused_and_never_shared() {
         const SIZE: usize = 3 << 20;
         let _alone = ALONE.lock();
+        let keep = KeepBlocks::new();
         // SAFETY: every block is used within its size and freed once with its layout.
         unsafe {
             let first = BlockCache.alloc(layout(SIZE));
@@ -261,12 +268,20 @@ mod tests {
             BlockCache.dealloc(small, layout(100));
             BlockCache.dealloc(zeroed, layout(SIZE - 100));
         }
+        assert!(FREE.load(Ordering::Relaxed) > 0);
+        drop(keep);
+        assert_eq!(
+            FREE.load(Ordering::Relaxed),
+            0,
+            "blocks are kept for nothing"
+        );
     }
 
     /// Fails when blocks that several threads allocate and free at once are mixed up.
     #[test]
     fn threads_do_not_disturb_each_other() {
         let _alone = ALONE.lock();
+        let _keep = KeepBlocks::new();
         std::thread::scope(|scope| {
             for t in 1..=4_u8 {
                 scope.spawn(move || {

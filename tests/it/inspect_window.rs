@@ -320,7 +320,7 @@ fn self_attention_is_read_both_ways_head_by_head() {
     // Initially the mean of the last layer.
     let mean = layers[1].dependency(token, None).unwrap();
     assert_eq!(window.drawn(0), [mean.values]);
-    assert!(window.tells("Shares of attention: "));
+    assert!(window.tells("Attention weights: "));
     window.click("Layer 0, head 1");
     let head = layers[0].dependency(token, Some(1)).unwrap();
     assert_eq!(window.drawn(0), [head.values]);

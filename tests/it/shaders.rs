@@ -444,7 +444,7 @@ fn images_can_be_replaced_removed_and_resized() {
     assert!(
         refused
             .to_string()
-            .contains("larger than this graphics device")
+            .contains("exceeds the maximum texture size")
     );
     assert_eq!(lit(&mut renderer, size), 0);
     renderer.set_picture(&white([16, 2]), [16, 2]).unwrap();

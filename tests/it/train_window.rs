@@ -270,7 +270,7 @@ fn data_are_trained_into_weights_in_use() {
         "Learning rate",
         "0.png, before",
         &after,
-        "Start is not possible: decide first",
+        "Start is not possible: first decide",
     ] {
         assert!(window.has(text), "{text}");
     }
@@ -335,7 +335,7 @@ fn nothing_overlaps_in_the_smallest_train_view() {
     window.click("Start training");
     window.until_phase(&Phase::Finished);
     window.until(|app| !app.train().is_active());
-    assert!(window.has("of warm-up"));
+    assert!(window.has("trainable parameters"));
     check(&mut window, "progress");
 }
 

@@ -21,7 +21,7 @@ use super::setup::{
 };
 use super::step::{DeviceBatch, Step};
 use super::validate::Validation;
-use crate::block_cache::ReleaseOnDrop;
+use crate::block_cache::KeepBlocks;
 use crate::concurrency::StopFlag;
 use crate::dataset::LeftOut;
 use crate::dataset::loader::{Batch, BrokenPicture, Loader, People};
@@ -70,7 +70,7 @@ pub struct Trainer {
     /// Counts of unused entries for each label file.
     left_out: BTreeMap<String, LeftOut>,
     /// Last, so that the memory of the other fields is released as well.
-    _memory: ReleaseOnDrop,
+    _memory: KeepBlocks,
 }
 
 impl Trainer {
@@ -209,7 +209,7 @@ impl Trainer {
             is_unsaved: false,
             broken: Vec::new(),
             left_out,
-            _memory: ReleaseOnDrop::default(),
+            _memory: KeepBlocks::new(),
         })
     }
 

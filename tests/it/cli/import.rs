@@ -229,7 +229,7 @@ fn files_without_model_weights_are_refused_in_one_line() {
             "--in narrow.pth --model sfm",
             &["1 tensor missing (head.weight)"],
         ),
-        ("--in cut.pth", &["cut.pth", "cut off"]),
+        ("--in cut.pth", &["cut.pth", "truncated"]),
         ("--in empty.pth", &["empty.pth", "neither"]),
         ("--in text.pth", &["text.pth", "torch.save"]),
         ("--in missing.pth", &["missing.pth"]),

@@ -64,7 +64,7 @@ fn shortcuts_act_on_the_inspect_view() {
 #[test]
 fn the_palette_selects_joints() {
     let mut window = Window::reader("maps");
-    palette(&mut window, "ask left wrist");
+    palette(&mut window, "attention left wrist");
     let wanted = Some(Pick::Joint {
         name: "l_wrist".to_owned(),
         person: 0,

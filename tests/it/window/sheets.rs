@@ -143,7 +143,7 @@ fn sheets_open_from_keys_and_palette() {
     assert!(window.has(&format!("Version {}", env!("CARGO_PKG_VERSION"))));
     window.press(Key::Escape);
     assert!(window.ui_state().sheet.is_none());
-    palette(&mut window, "first steps");
+    palette(&mut window, "getting started");
     window.press(Key::Enter);
     window.click("Try the sample clip");
     assert!(window.ui_state().sheet.is_none());
@@ -183,7 +183,7 @@ fn every_sheet_names_its_controls() {
         ("settings", "Settings"),
         ("log", "Log"),
         ("about", "About PoseLens"),
-        ("first steps", "Welcome to PoseLens"),
+        ("getting started", "Welcome to PoseLens"),
     ] {
         palette(&mut window, command);
         assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
@@ -233,7 +233,7 @@ fn settings_that_cannot_be_written_are_said() {
     let mut window = Window { harness, folder };
     window.until(|s| s.presented.is_some());
     window.press(Key::Num2);
-    window.until_says("your choices hold until the window is closed");
+    window.until_says("your settings apply until the window is closed");
     assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
     assert!(!settings.exists());
 }

@@ -12,6 +12,7 @@ use crate::gui::context::approach;
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("angle", &["Overlay skeleton", "Show all joints"]),
     ("annotate", &["Start or stop recording"]),
+    ("ask", &["Show "]),
     ("attention", &["Inspect this frame", "Next attention"]),
     ("camera", &["Look for cameras", "Show "]),
     ("capture", &["Start or stop recording"]),
