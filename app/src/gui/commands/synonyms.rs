@@ -188,7 +188,7 @@ mod tests {
             ("zoom", "Zoom in"),
             ("screenshots", "Save a snapshot"),
             ("start the tr", "Start the training"),
-            ("previous", "Previous frame"),
+            ("previous frame", "Previous frame"),
         ] {
             // The first of equal scores, as in the palette.
             let best = all.iter().rev();
