@@ -75,7 +75,7 @@ fn the_palette_selects_joints() {
     palette(&mut window, "see: heatmap");
     let state = window.harness.state().state();
     assert_eq!(state.inspect.what, Some(What::Heatmap));
-    palette(&mut window, "one frame on");
+    palette(&mut window, "next frame");
     window.until_frame(1);
 
     let harness = &mut window.harness;
