@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -406,11 +406,16 @@ fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
     })
 }
 
+/// Time within which repeated signals count as one: `timeout` and other supervisors signal a program
+/// and its process group.
+const ONE_SIGNAL: Duration = Duration::from_millis(300);
+
 /// Makes Ctrl+C set `flag`; a second Ctrl+C ends the program.
 pub(super) fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {
     let flag = flag.clone();
+    let mut first: Option<Instant> = None;
     ctrlc::set_handler(move || {
-        if flag.is_stopped() {
+        if first.get_or_insert_with(Instant::now).elapsed() > ONE_SIGNAL {
             // Exits at once at the second Ctrl+C; recordings remain playable up to their last
             // fragment.
             std::process::exit(130);
