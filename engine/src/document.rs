@@ -4,9 +4,32 @@
 //! preserved: a change only writes the values that have changed ([`apply`]), which also keeps two
 //! programs from overwriting each other's changes to a file.
 
+use std::fs;
+use std::path::Path;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+use crate::disk::replace;
+use crate::error::{Error, Result};
+
+/// Writes `value` as the TOML file `path`, atomically. Entries of the existing file that were written
+/// by a newer version and are unknown to `T` stay.
+///
+/// # Errors
+/// When the value cannot be written as TOML, or the file cannot be written.
+pub fn write<T: Serialize + DeserializeOwned>(path: &Path, value: &T) -> Result<()> {
+    let there = || {
+        let mut file: Table = fs::read_to_string(path).ok()?.parse().ok()?;
+        let before: T = file.clone().try_into().ok()?;
+        apply(&mut file, &before, value).ok()?;
+        Some(file)
+    };
+    let text = there().map_or_else(|| toml::to_string(value), |file| toml::to_string(&file));
+    let text = text.map_err(|e| Error::data(path, format!("cannot be written: {e}")))?;
+    replace(path, text.as_bytes())
+}
 
 /// Parses `table` as far as possible, with the defaults of `T` for the rest. Also returns the names
 /// of the values that are not understood, such as `train.epochs`. Unknown fields are ignored.
@@ -20,7 +43,7 @@ pub fn understood<T: DeserializeOwned + Default>(table: &Table) -> (T, Vec<Strin
     (read(&taken).unwrap_or_default(), refused)
 }
 
-fn read<T: DeserializeOwned>(table: &Table) -> Result<T, toml::de::Error> {
+fn read<T: DeserializeOwned>(table: &Table) -> std::result::Result<T, toml::de::Error> {
     table.clone().try_into()
 }
 

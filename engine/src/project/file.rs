@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::clip::Clip;
-use crate::disk::replace;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::skeleton::Skeleton;
@@ -74,16 +73,7 @@ impl ProjectFile {
 
     /// Writes the description into `folder` atomically; unknown fields of the existing file stay.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(PROJECT);
-        let there = || {
-            let mut file: toml::Table = fs::read_to_string(&path).ok()?.parse().ok()?;
-            let before: Self = file.clone().try_into().ok()?;
-            document::apply(&mut file, &before, self).ok()?;
-            Some(file)
-        };
-        let text = there().map_or_else(|| toml::to_string(self), |file| toml::to_string(&file));
-        let text = text.map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
-        replace(&path, text.as_bytes())
+        document::write(&folder.join(PROJECT), self)
     }
 
     /// Returns the skeleton; `path` is the file for the message.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::Look;
-use crate::disk::replace;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -159,16 +158,7 @@ impl Manifest {
     /// Writes it into the folder atomically. Fields of the existing file that were written by a
     /// newer version and are unknown to this one are kept.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(MANIFEST);
-        let there = || {
-            let mut file: toml::Table = fs::read_to_string(&path).ok()?.parse().ok()?;
-            let before: Self = file.clone().try_into().ok()?;
-            document::apply(&mut file, &before, self).ok()?;
-            Some(file)
-        };
-        let text = there().map_or_else(|| toml::to_string(self), |file| toml::to_string(&file));
-        let text = text.map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
-        replace(&path, text.as_bytes())
+        document::write(&folder.join(MANIFEST), self)
     }
 }
 

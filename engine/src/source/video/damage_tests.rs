@@ -144,19 +144,24 @@ fn a_broken_matroska_element_is_passed() {
         let warning = warning.unwrap_or_else(|| panic!("{what}: not a word"));
         assert!(warning.contains("lost"), "{what}: {warning}");
         assert!(frames.len() >= 10, "{what}: {} frames", frames.len());
-        for frame in &frames {
-            let true_one = &all[frame.id as usize];
-            let shift = (frame.time_secs - true_one.time_secs).abs();
-            assert!(shift < 1e-9, "{what}: frame {} by {shift}", frame.id);
-            assert!(
-                frame.rgba() == true_one.rgba(),
-                "{what}: frame {}",
-                frame.id
-            );
-        }
+        assert_true(&frames, &all, &what);
         if damaged.iter().all(|&i| i < 15) {
             assert_eq!(frames.last().unwrap().id, N_FRAMES as u64 - 1, "{what}");
         }
+    }
+}
+
+/// Asserts that each of `frames` has the time and the pixels of the frame of `all` with its number.
+fn assert_true(frames: &[Frame], all: &[Frame], what: &str) {
+    for frame in frames {
+        let true_one = &all[frame.id as usize];
+        let shift = (frame.time_secs - true_one.time_secs).abs();
+        assert!(shift < 1e-9, "{what}: frame {} by {shift}", frame.id);
+        assert!(
+            frame.rgba() == true_one.rgba(),
+            "{what}: frame {}",
+            frame.id
+        );
     }
 }
 
@@ -184,16 +189,7 @@ fn a_broken_fragment_is_passed() {
             let warning = warning.unwrap_or_else(|| panic!("{what}: not a word"));
             assert!(warning.contains("5 frames are lost"), "{what}: {warning}");
             assert_eq!(frames.len(), 15, "{what}");
-            for frame in &frames {
-                let true_one = &all[frame.id as usize];
-                let shift = (frame.time_secs - true_one.time_secs).abs();
-                assert!(shift < 1e-9, "{what}: frame {} by {shift}", frame.id);
-                assert!(
-                    frame.rgba() == true_one.rgba(),
-                    "{what}: frame {}",
-                    frame.id
-                );
-            }
+            assert_true(&frames, &all, &what);
         }
     }
 }
