@@ -407,8 +407,8 @@ fn opener(args: &RunArgs, spec: SourceSpec, stop: &StopFlag) -> OpenSource {
 }
 
 /// Time within which repeated signals count as one: `timeout` and other supervisors signal a program
-/// and its process group.
-const ONE_SIGNAL: Duration = Duration::from_millis(300);
+/// and its process group. What a run still has to write takes no longer.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Makes Ctrl+C set `flag`; a second Ctrl+C ends the program.
 pub(super) fn stop_on_ctrl_c(flag: &StopFlag) -> anyhow::Result<()> {

@@ -447,7 +447,7 @@ impl Drop for Pipeline {
         }
         let waited = self.cut_at.get().map_or(Duration::ZERO, Instant::elapsed);
         if !self.infer.join_within(LAST_FRAME.saturating_sub(waited)) {
-            tracing::warn!("the model is still processing a frame that is left out");
+            tracing::warn!("the model did not stop in time; what it still processes is left out");
         }
         self.taps.finish();
         self.taps.wait();

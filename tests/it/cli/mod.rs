@@ -171,8 +171,15 @@ impl Running {
     /// Sends a signal by its name.
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        self.signals(&[name]);
+    }
+
+    /// Sends signals one directly after the other.
+    pub(crate) fn signals(&self, names: &[&str]) {
+        let id = self.child.id();
+        let kills = names.iter().map(|name| format!("kill -s {name} {id}"));
+        let script = kills.collect::<Vec<_>>().join(" && ");
+        let sent = Command::new("sh").args(["-c", &script]).status();
         assert!(sent.unwrap().success());
     }
 

@@ -15,12 +15,14 @@ fn fragments(desk: &Desk) -> usize {
 /// Fails when logout, container shutdown or closing the terminal leaves a recording unfinished.
 #[test]
 fn a_run_is_complete_whichever_way_it_is_asked_to_end() {
-    for name in ["TERM", "HUP"] {
+    // `timeout` signals a program and its process group: twice.
+    for names in [&["TERM"][..], &["HUP"], &["TERM", "TERM"], &["INT", "TERM"]] {
         let desk = Desk::new();
         let mut running = Running::start(desk.command(LIVE));
         running.until("fragment", || fragments(&desk) > 0);
-        running.signal(name);
+        running.signals(names);
         let outcome = running.wait();
+        let name = names.join(", ");
         assert_eq!(outcome.code, Some(0), "{name}: {}", outcome.stderr);
         let run: Value = serde_json::from_str(&outcome.stdout).unwrap();
         assert_eq!(run["frames"], desk.frames("out.mp4").len(), "{name}");
