@@ -80,6 +80,8 @@ pub struct Figures {
     pub recent_latencies: Times,
     /// Notes on parts of the sound missing in the annotated video, one line each.
     pub sound_notes: Vec<String>,
+    /// How the frames of the annotated video differ from those of the input, if they do.
+    pub size_note: Option<String>,
 }
 
 /// [`Figures`] shared between the run and its tap.
@@ -103,7 +105,8 @@ impl RunTap {
     /// Opens all outputs in `plan`, sized for `first`.
     ///
     /// # Errors
-    /// If one of the outputs cannot be written.
+    /// If one of the outputs cannot be written, except for the video if there are others: these are
+    /// written without it, and [`Tap::finish`] fails.
     pub fn open(plan: &OutputPlan, figures: SharedFigures, first: &Presented) -> Result<Self> {
         let context = ExportContext {
             name: plan.name.clone(),
@@ -112,25 +115,23 @@ impl RunTap {
             overwrite: plan.overwrite,
         };
         let size = first.frame.size();
-        if let Some(path) = &plan.record {
-            // Before any other file is touched.
-            Recorder::check_size(path, size)?;
-        }
         let mut outputs = Outputs::default();
         for (spec, path) in &plan.exports {
             outputs.export(spec, path, &context);
         }
+        let continues = outputs.is_whole() && !plan.exports.is_empty();
         let rate = first.source.rate;
         let video = plan.record.as_ref().map(|path| {
             let sound = plan.sound.source.sound();
             let mut noted = figures.lock().unwrap_or_else(PoisonError::into_inner);
             noted.sound_notes.extend(sound.left_out.iter().cloned());
+            noted.size_note = Recorder::size_note(size);
             drop(noted);
             let sound = (sound, first.frame.time_secs);
             let rate = rate.unwrap_or(UNKNOWN_RATE);
             outputs.video(path, size, rate, plan.backpressure, sound)
         });
-        if let Err(error) = outputs.whole() {
+        if !continues && let Err(error) = outputs.whole() {
             outputs.discard();
             return Err(error);
         }
@@ -174,6 +175,10 @@ impl Tap for RunTap {
         Ok(())
     }
 
+    fn news(&mut self) -> Vec<String> {
+        self.outputs.news()
+    }
+
     fn progress(&self) -> TapProgress {
         let figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         TapProgress {
@@ -184,6 +189,7 @@ impl Tap for RunTap {
             annotated: figures.frames,
             secs: figures.time_secs,
             notes: figures.sound_notes.clone(),
+            remarks: figures.size_note.iter().cloned().collect(),
         }
     }
 

@@ -21,7 +21,7 @@ pub enum Corner {
 pub struct Legend {
     /// Corner of the image.
     pub corner: Corner,
-    /// Name of the map, or what is missing; long lines are wrapped.
+    /// Name of the map, or what is missing; long lines are wrapped. May be empty.
     pub caption: String,
     /// Colour map, and the values at both ends.
     pub scale: Option<(ColorMap, (f32, f32))>,
@@ -51,7 +51,11 @@ impl Legend {
         let lines = wrapped(&self.caption, most.max(MIN_WIDTH * u), unit);
         let widths = lines.iter().map(|line| text_size(line, unit)[0]);
         let caption_width = widths.fold(0.0, f32::max);
-        let caption_height = (CAPITALS + LINE * lines.len().saturating_sub(1) as f32) * u;
+        let caption_height = match lines.len() {
+            0 => 0.0,
+            n => (CAPITALS + LINE * (n - 1) as f32) * u,
+        };
+        let gap = if lines.is_empty() { 0.0 } else { GAP * u };
         let bar = self
             .scale
             .map(|(colors, range)| ScaleBar::new(colors, range, unit));
@@ -59,7 +63,7 @@ impl Legend {
             None => (caption_width, caption_height),
             Some(bar) => (
                 caption_width.max(bar.min_width),
-                caption_height + GAP * u + bar.height,
+                caption_height + gap + bar.height,
             ),
         };
         let [x, y] = self.panel(area, width, height, u, put);
@@ -67,7 +71,7 @@ impl Legend {
             write([x, y + LINE * i as f32 * u], line, unit, put);
         }
         if let Some(bar) = bar {
-            bar.lay_out([x, y + caption_height + GAP * u], width, put);
+            bar.lay_out([x, y + caption_height + gap], width, put);
         }
     }
 

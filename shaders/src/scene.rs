@@ -82,11 +82,14 @@ impl Scene {
         self.marks.is_empty()
     }
 
-    /// Emits every shape visible in `view`, in drawing order.
+    /// Emits every shape visible in `view`, in drawing order. Legends are last: no line may cross
+    /// their numbers.
     pub fn lay_out(&self, view: &View, mut put: impl FnMut(Shape)) {
         let point = |p: [f32; 2]| view.to_screen(p.map(f64::from)).map(|v| v as f32);
         let pen = view.pen as f32;
-        for mark in &self.marks {
+        let is_legend = |mark: &&Mark| matches!(mark, Mark::Legend(_));
+        let others = self.marks.iter().filter(|mark| !is_legend(mark));
+        for mark in others.chain(self.marks.iter().filter(is_legend)) {
             match mark {
                 Mark::Heat(heat) => put(Shape::Heat(HeatLayer {
                     map_from_pixel: view.from_screen(heat.map_from_pixel),
@@ -298,5 +301,28 @@ mod tests {
             ..badge
         };
         assert!(shapes(Mark::Label(small), &view(1.0, false)).is_empty());
+    }
+
+    /// Fails when a limb is drawn through the numbers of a legend.
+    #[test]
+    fn legends_are_drawn_last() {
+        let legend = Mark::Legend(Legend {
+            corner: crate::legend::Corner::Left,
+            caption: String::new(),
+            scale: Some((crate::colormap::ColorMap::Viridis, (0.0, 1.0))),
+        });
+        let line = Mark::Line(Line {
+            a: [0.0, 479.0],
+            b: [300.0, 400.0],
+            width: 3.0,
+            paint: Paint::solid(CENTER),
+        });
+        let scene = Scene {
+            marks: vec![legend, line],
+        };
+        let mut shapes = Vec::new();
+        scene.lay_out(&view(1.0, false), |shape| shapes.push(shape));
+        assert!(matches!(shapes[0], Shape::Line(_)), "{:?}", shapes[0]);
+        assert!(matches!(shapes.last(), Some(Shape::Text(_))));
     }
 }

@@ -105,6 +105,22 @@ fn maps_and_poses_are_of_the_same_forward_pass() {
     assert_eq!(values[..], *map.map.values);
 }
 
+/// Fails when processing a paused frame again, for other maps, moves its joints, or the frames after
+/// it.
+#[test]
+fn a_frame_that_is_processed_again_keeps_its_pose() {
+    let mut scrub = sample();
+    let frames: Vec<_> = (30..35).map(|i| scrub.frame(i).unwrap()).collect();
+    let [mut once, mut often] = [(); 2].map(|()| Estimator::new(network(), true));
+    for frame in &frames {
+        let wanted = once.infer(frame, RequestedMaps::default()).unwrap().poses;
+        for requested in [RequestedMaps::default(), ALL, RequestedMaps::default()] {
+            let poses = often.infer(frame, requested).unwrap().poses;
+            assert_eq!(poses, wanted, "frame {}", frame.id);
+        }
+    }
+}
+
 /// Fails when the maps are computed from another crop than that of the network.
 #[test]
 fn an_image_without_people_is_processed_as_a_whole() {

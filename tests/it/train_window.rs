@@ -7,7 +7,7 @@ use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use poselens_app::gui::state::train::TrainPlan;
-use poselens_app::gui::views::train::running::progress::Phase;
+use poselens_app::gui::views::train::running::progress::{Phase, TrainProgress};
 use poselens_app::gui::views::train::{Decision, Train};
 use poselens_app::gui::{App, AppState, trained};
 use poselens_engine::augment::Augment;
@@ -118,6 +118,18 @@ impl Window {
             .get_by_label(label)
             .accesskit_node()
             .is_disabled()
+    }
+
+    /// Returns the images of held-out people that the panel on the right covers.
+    fn covered_people(&self) -> Vec<String> {
+        let side = self.harness.get_by_label("Training labels").rect().left();
+        let images = self.harness.query_all_by_label_contains("0.png, ");
+        let images: Vec<_> = images
+            .map(|image| (image.accesskit_node().label(), image.rect()))
+            .collect();
+        assert_eq!(images.len(), 3, "labels, before and after: {images:?}");
+        let covered = images.iter().filter(|(_, rect)| rect.right() >= side);
+        covered.map(|image| format!("{image:?}")).collect()
     }
 
     fn wanted_model(&self) -> Option<&str> {
@@ -312,8 +324,8 @@ fn data_are_trained_into_weights_in_use() {
     assert!(window.has(&title), "{title}");
 }
 
-/// Fails when, in the smallest window, pages, buttons or names of the Train view overlap or are cut
-/// off, or a warm-up that the user did not choose is blamed on them.
+/// Fails when, in the smallest window, pages, buttons, names or held-out people of the Train view
+/// overlap or are cut off, or a warm-up that the user did not choose is blamed on them.
 #[test]
 fn nothing_overlaps_in_the_smallest_train_view() {
     let folder = tempfile::tempdir().unwrap();
@@ -337,6 +349,12 @@ fn nothing_overlaps_in_the_smallest_train_view() {
     window.until(|app| !app.train().is_active());
     assert!(window.has("trainable parameters"));
     check(&mut window, "progress");
+    window.until(|app| app.train().held_out.iter().all(Option::is_some));
+    for size in SMALLEST.into_iter().chain([egui::vec2(980.0, 700.0)]) {
+        window.harness.set_size(size);
+        window.harness.run_steps(4);
+        assert_eq!(window.covered_people(), Vec::<String>::new(), "{size}");
+    }
 }
 
 /// Fails when a training cannot be paused, stopped and resumed where it was, or the header does not
@@ -396,13 +414,16 @@ fn every_path_can_be_typed() {
     assert!(said.text.contains("other"), "{said:?}");
 }
 
-/// Fails when a training cut off by the end of the program is not offered for resumption, is still
-/// offered after it was declined, or a finished one is offered.
+/// Fails when a training cut off by the end of the program is not offered for resumption, shows
+/// other people after it than those of the weights on offer, or is still offered when it has ended.
 #[test]
 fn an_interrupted_training_is_offered_at_the_top() {
     let mut window = Window::with_people(4000);
     window.click("Start training");
-    window.until(|app| app.train().progress.as_ref().is_some_and(|s| s.step > 0));
+    window.until(|app| {
+        let progress = app.train().progress.as_ref();
+        progress.is_some_and(TrainProgress::has_improved)
+    });
     let run = window.only_run();
     let Window { harness, folder } = window;
     drop(harness);
@@ -410,12 +431,22 @@ fn an_interrupted_training_is_offered_at_the_top() {
     window.until(|app| app.train().earlier.is_some());
     assert!(window.has("was interrupted"));
     window.click("Continue this training");
-    window.until(|app| app.train().progress.as_ref().is_some_and(|s| s.step > 0));
+    window.until(|app| {
+        let progress = app.train().progress.as_ref();
+        progress.is_some_and(|s| s.step > 0 && s.steps_per_epoch > 0)
+    });
     assert_eq!(window.only_run(), run);
     assert!(window.has("changes on the right apply to the next training"));
     window.click("Stop");
     window.until(|app| !app.train().is_active());
     assert_eq!(window.harness.state().state().train.at_work, None);
+    window.until(|app| {
+        let progress = app.train().progress.as_ref();
+        let judged = progress.and_then(TrainProgress::judged);
+        let after = app.train().held_out[2].as_ref();
+        let epochs = judged.zip(after.map(|after| after.held_out_images.epoch));
+        epochs.is_some_and(|(judged, after)| judged.epoch == after)
+    });
 }
 
 /// Fails when a diverged training is not explained in plain words, or offers no next step.

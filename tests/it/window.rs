@@ -204,17 +204,38 @@ fn without_a_camera_the_sample_clip_plays() {
     window.until(|s| s.presented.is_some());
 }
 
-/// Fails when mirroring is offered for a file or cannot be switched on for a camera.
+/// Fails when mirroring does not apply to what is shown: cameras as the settings say, files on demand.
 #[test]
-fn only_cameras_are_mirrored() {
+fn cameras_and_files_are_mirrored() {
     let mut window = Window::open(None, &["Desk camera"]);
     window.until(|s| s.presented.is_some());
     assert!(!window.has("Loop") && !window.has("Restart") && !window.has("Speed"));
     assert!(window.harness.state().state().is_mirrored);
     window.click("Mirror");
     assert!(!window.harness.state().state().is_mirrored);
-    let window = Window::running("clip.mp4");
-    assert!(!window.has("Mirror"));
+    let mut window = Window::running("clip.mp4");
+    for is_on in [true, false] {
+        window.click("Mirror");
+        let app = window.harness.state();
+        assert_eq!(app.ui_state().is_mirrored(app.state()), is_on);
+        assert!(app.state().is_mirrored, "the setting of cameras");
+    }
+}
+
+/// Fails when a list stays open after an entry was chosen with Enter.
+#[test]
+fn a_list_closes_when_an_entry_is_chosen_by_key() {
+    let mut window = Window::running("clip.mp4");
+    for entry in ["second", "first"] {
+        window.click("Network");
+        window.harness.get_by_label("blind");
+        window.harness.get_by_label(entry).focus();
+        window.harness.run_steps(2);
+        window.press(Key::Enter);
+        window.until(|s| s.wanted_model.as_deref() == Some(entry));
+        window.harness.run_steps(10);
+        assert!(!window.has("blind"), "{entry}");
+    }
 }
 
 /// Fails when an overlay ignores its switch or key, or its settings stay hidden.

@@ -45,6 +45,11 @@ impl Progress {
         self.bar.set_position(n);
     }
 
+    /// Shows a line above the bar.
+    pub(super) fn say(&self, line: &str) {
+        self.bar.println(format!("poselens: {line}"));
+    }
+
     /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();

@@ -36,7 +36,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub network: NetworkArgs,
     /// Write an annotated video (H.264 in MP4) with the sound of a file; frames whose size differs
-    /// from the first are letterboxed
+    /// from the first are letterboxed, frames above 3840x2160 scaled down
     #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
     pub record: Option<PathBuf>,
     /// Write one JSON line per frame; - means standard output (also for --write-coco and
@@ -214,6 +214,9 @@ pub(super) struct Summary {
     stages: BTreeMap<&'static str, Percentiles>,
     outputs: Vec<String>,
     warnings: Vec<String>,
+    /// Whether the whole input was read, and its sound.
+    #[serde(skip)]
+    is_complete: bool,
     /// Whether frames were lost or may be corrupt because the input is damaged.
     damaged: bool,
     /// For cameras: delivered and lost frames.
@@ -238,7 +241,7 @@ pub(super) fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
     if summary.damaged {
         bail!("the input is damaged; all that could be read of it was written");
     }
-    if args.strict && !summary.warnings.is_empty() {
+    if args.strict && !summary.is_complete {
         bail!("the input was not read completely, which --strict does not accept");
     }
     Ok(())
@@ -328,6 +331,8 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         warnings.interrupted(n_left_out, figures.record_drops);
     }
     warnings.texts.extend(figures.sound_notes);
+    let is_complete = warnings.texts.is_empty();
+    warnings.texts.extend(figures.size_note);
     let summary = Summary {
         input: args.input.to_string_lossy().into_owned(),
         model: args.network.model.clone(),
@@ -342,6 +347,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         stages: figures.stages.report(),
         outputs: args.outputs().map(|p| p.display().to_string()).collect(),
         warnings: warnings.texts,
+        is_complete,
         damaged: warnings.is_damaged,
         camera,
         error: failure.as_ref().map(super::one_line),

@@ -11,6 +11,19 @@ use crate::gui::ui_state::UiState;
 /// Maximum number of characters shown of a recent file's folder.
 const MAX_FOLDER: usize = 40;
 
+/// Shortcuts of the overlays: the n-th toggles the n-th overlay.
+pub(super) const OVERLAY_KEYS: [&[KeyboardShortcut]; 9] = [
+    &[key(Key::Num1)],
+    &[key(Key::Num2)],
+    &[key(Key::Num3)],
+    &[key(Key::Num4)],
+    &[key(Key::Num5)],
+    &[key(Key::Num6)],
+    &[key(Key::Num7)],
+    &[key(Key::Num8)],
+    &[key(Key::Num9)],
+];
+
 /// A heading under which commands are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {

@@ -23,7 +23,10 @@ pub(super) fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelC
             let title = view.title();
             let name = title.as_deref().unwrap_or(spec.name);
             let button = Button::selectable(cx.ui_state.view == spec.id, name);
-            if ui.add(button).on_hover_text(spec.help).clicked() {
+            let button = ui.add(button).on_hover_text(spec.help);
+            if button.clicked() {
+                // Its focus frame would mark a second view once another one is opened by key.
+                button.surrender_focus();
                 cx.actions.push(Action::Window(WindowAction::Show(spec.id)));
             }
         }

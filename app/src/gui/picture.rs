@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eframe::egui::{PaintCallbackInfo, Rect, Ui};
+use eframe::egui::{PaintCallbackInfo, Rect, Ui, vec2};
 use eframe::egui_wgpu::{
     Callback, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor, wgpu,
 };
@@ -38,14 +38,21 @@ impl FrameCanvas {
             .map_err(|error| Error::Failed(error.to_string()))
     }
 
-    /// Draws the image and `scene` into `area`, which is the screen area of `view`.
+    /// Draws the image and `scene` into `area`, which is the screen area of `view`. As in recordings,
+    /// nothing is drawn beside the image.
     pub(super) fn show_ui(&self, ui: &Ui, area: Rect, scene: &Arc<Scene>, view: View) {
+        let corner = |[x, y]: [f64; 2]| {
+            let pixels = vec2((x + 0.5) as f32, (y + 0.5) as f32);
+            area.min + pixels / ui.pixels_per_point()
+        };
+        let [lo, hi] = view.picture();
+        let picture = Rect::from_min_max(corner(lo), corner(hi));
         let drawing = Drawing {
             renderer: Arc::clone(&self.renderer),
             scene: Arc::clone(scene),
             view,
         };
-        ui.painter()
+        ui.painter_at(picture)
             .add(Callback::new_paint_callback(area, drawing));
     }
 }

@@ -61,6 +61,43 @@ pub(super) fn frames_text(progress: &TapProgress) -> String {
     parts.join(", ")
 }
 
+/// Formats a time in seconds: `3:07.4`.
+pub(super) fn clock(secs: f64) -> String {
+    // A time computed from ticks may be a rounding error below its tenth.
+    let tenths = (secs.max(0.0) * 10.0 + 1e-6).floor() as u64;
+    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+/// Formats a length in seconds, rounded to a tenth: `0:02.0`.
+pub(super) fn length(secs: f64) -> String {
+    clock((10.0 * secs).round() / 10.0)
+}
+
+/// Returns the message about a finished recording.
+pub(super) fn recorded_text(progress: &TapProgress) -> String {
+    let remarks = match progress.remarks.as_slice() {
+        [] => String::new(),
+        some => format!("; {}", some.join("; ")),
+    };
+    format!(
+        "Recorded {}, {} to {}{remarks}",
+        length(progress.length_secs()),
+        frames_text(progress),
+        progress.path.display()
+    )
+}
+
+/// Returns a message that begins with the name of what it is about, once: some already begin with
+/// the name or the path.
+pub(super) fn about(name: &str, text: &str) -> String {
+    let subject = text.split_once(": ").map_or("", |(subject, _)| subject);
+    if text.starts_with(name) || Path::new(subject).ends_with(name) {
+        text.to_owned()
+    } else {
+        format!("{name}: {text}")
+    }
+}
+
 /// Formats a camera mode: `1280 × 720, 30 fps, MJPEG`.
 pub(super) fn format_text(format: &CameraFormat) -> String {
     let CameraFormat { size, pixels, .. } = format;
@@ -101,6 +138,35 @@ mod tests {
         assert_eq!(joint_title("upper_neck"), "Upper neck");
     }
 
+    /// Fails when the message about a recording cuts its length off, gives the time of its last
+    /// frame instead, or hides that its frames were scaled.
+    #[test]
+    fn recordings_are_described_by_their_whole_length() {
+        let mut progress = TapProgress {
+            path: "/out/a".into(),
+            frames: 59,
+            annotated: 59,
+            secs: 58.0 / 30.0,
+            ..TapProgress::default()
+        };
+        assert_eq!(
+            recorded_text(&progress),
+            "Recorded 0:02.0, 59 frames to /out/a"
+        );
+        progress.remarks.push("scaled down".to_owned());
+        assert!(recorded_text(&progress).ends_with("/out/a; scaled down"));
+        assert_eq!(length(59.96), "1:00.0");
+    }
+
+    /// Fails when a warning that names its file is shown with the name twice.
+    #[test]
+    fn a_warning_names_its_file_once() {
+        for text in ["a.mkv: cut off", "cut off"] {
+            assert_eq!(about("a.mkv", text), "a.mkv: cut off");
+        }
+        assert_eq!(about("a.mkv", "/b/a.mkv: gone"), "/b/a.mkv: gone");
+    }
+
     /// Fails when the message about several written files names only one of them.
     #[test]
     fn every_written_file_is_named() {
@@ -117,5 +183,15 @@ mod tests {
         let folder = "2026-11-30_13-27-15.734 walk.mp4";
         assert_eq!(recording_name(folder, "walk.mp4"), "walk.mp4");
         assert_eq!(recording_name("Anna", "walk.mp4"), "Anna");
+    }
+
+    /// Fails when a time just below a full minute rounds to `:60`, or seconds lose their leading
+    /// zero.
+    #[test]
+    fn clock_times_round_and_pad_correctly() {
+        assert_eq!(clock(0.0), "0:00.0");
+        assert_eq!(clock(59.99), "0:59.9");
+        assert_eq!(clock(187.45), "3:07.4");
+        assert_eq!(clock(-1.0), "0:00.0");
     }
 }

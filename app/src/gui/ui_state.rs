@@ -14,6 +14,7 @@ use poselens_shaders::view::Zoom;
 
 use crate::gui::action::{Action, Sheet, ViewId};
 use crate::gui::context::SourceChoice;
+use crate::gui::state::AppState;
 use crate::logs::LogLine;
 
 /// Playback speeds of files.
@@ -196,6 +197,8 @@ pub struct UiState {
     pub speed: f64,
     /// Playback has reached the end of the file.
     pub has_ended: bool,
+    /// Whether files are mirrored; not saved.
+    pub is_file_mirrored: bool,
     /// A file dialog is open.
     pub is_choosing: bool,
     /// The frame on the screen.
@@ -254,6 +257,7 @@ impl Default for UiState {
             resumes_live: false,
             speed: 1.0,
             has_ended: false,
+            is_file_mirrored: false,
             is_choosing: false,
             presented: None,
             zoom: Zoom::WHOLE,
@@ -275,6 +279,15 @@ impl Default for UiState {
 }
 
 impl UiState {
+    /// Returns whether the live view is mirrored: cameras as the settings say, files on demand.
+    pub fn is_mirrored(&self, state: &AppState) -> bool {
+        if self.is_live() {
+            state.is_mirrored
+        } else {
+            self.is_file_mirrored
+        }
+    }
+
     /// Returns whether the frames come from a camera.
     pub fn is_live(&self) -> bool {
         self.source.as_ref().is_some_and(|s| s.is_live)

@@ -21,7 +21,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let bytes = std::fs::read(path).map_err(Error::io("open", path))?;
     let text = plain(&bytes);
-    serde_json::from_slice(&text).map_err(|e| Error::data(path, format!("not a {what}: {e}")))
+    serde_json::from_slice(&text).map_err(|e| {
+        let reason = if text.iter().all(u8::is_ascii_whitespace) {
+            "the file is empty; save or download it again".to_owned()
+        } else if e.is_eof() {
+            let line = e.line();
+            format!("the file ends early, in line {line}: it is cut off; save or download it again")
+        } else {
+            format!("not a {what}: {e}")
+        };
+        Error::data(path, reason)
+    })
 }
 
 /// Returns the field names of the top-level object for error messages; empty if it is not an
@@ -161,6 +171,23 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             assert!(is_json(&path, b'['));
             assert_eq!(read_json::<Vec<u8>>(&path, "list").unwrap(), [1, 2]);
+        }
+    }
+
+    /// Fails when a file that was cut off is reported in the words of the parser.
+    #[test]
+    fn a_file_that_was_cut_off_is_named_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        for (text, words) in [
+            ("[1,\n 2", "ends early, in line 2: it is cut off"),
+            ("[\"a", "ends early, in line 1: it is cut off"),
+            (" \n", "is empty; save or download it again"),
+            ("[1, x]", "not a list of numbers: "),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = read_json::<Vec<u8>>(&path, "list of numbers").unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
         }
     }
 

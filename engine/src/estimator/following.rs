@@ -15,7 +15,10 @@ use crate::track::{
 pub struct Estimator {
     network: Network,
     tracker: Box<dyn Tracker>,
-    last_secs: f64,
+    /// The tracker before the last frame, with which the same frame gives the same poses again.
+    before: Option<Box<dyn Tracker>>,
+    /// Id and time of the last frame.
+    last: (u64, f64),
 }
 
 impl Estimator {
@@ -36,7 +39,8 @@ impl Estimator {
         Self {
             network,
             tracker,
-            last_secs: f64::NEG_INFINITY,
+            before: None,
+            last: (0, f64::NEG_INFINITY),
         }
     }
 
@@ -60,16 +64,27 @@ fn single(network: &Network, smooth: bool) -> SingleTracker {
 
 impl Infer for Estimator {
     fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
-        if frame.time_secs < self.last_secs {
-            // A new run: track ids start again at 1.
-            self.tracker.reset();
+        let this = (frame.id, frame.time_secs);
+        match &self.before {
+            // A paused frame is processed again when other maps are requested.
+            Some(before) if this == self.last => self.tracker = before.copied(),
+            _ => {
+                if frame.time_secs < self.last.1 {
+                    // A new run: track ids start again at 1.
+                    self.tracker.reset();
+                }
+                self.before = Some(self.tracker.copied());
+                self.last = this;
+            }
         }
-        self.last_secs = frame.time_secs;
         self.infer_regions(frame, requested)
     }
 
     fn set_smoothing(&mut self, params: OneEuro) {
         self.tracker.set_smoothing(params);
+        if let Some(before) = &mut self.before {
+            before.set_smoothing(params);
+        }
     }
 
     fn inspect(

@@ -138,6 +138,7 @@ mod tests {
                 per_joint: shares.map(|(j, s)| (j.to_owned(), Some(s))).into(),
                 groups: std::collections::BTreeMap::new(),
                 n_people: 1,
+                n_joints: 8,
             }),
             pckh: None,
             oks: Some(CocoAp::default()),

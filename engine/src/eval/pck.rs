@@ -31,6 +31,8 @@ pub struct PckReport {
     pub groups: BTreeMap<String, Option<f64>>,
     /// Number of people with a labelled torso.
     pub n_people: usize,
+    /// Number of labelled limb joints of these people, of which `mean` is the fraction.
+    pub n_joints: usize,
 }
 
 /// Accumulates PCK person by person.
@@ -68,15 +70,15 @@ impl Pck {
 
     /// Returns the results; `None` if no person with a labelled torso was added.
     pub fn report(&self) -> Option<PckReport> {
+        let is_limb = |name: &str| LIMB_JOINTS.contains(&common_name(name));
         (self.n_people > 0).then(|| PckReport {
-            mean: self
-                .rates
-                .pooled(|name| LIMB_JOINTS.contains(&common_name(name))),
+            mean: self.rates.pooled(is_limb),
             mean_all: self.rates.pooled(|_| true),
             threshold: self.threshold,
             per_joint: self.rates.per_joint(),
             groups: self.rates.groups(),
             n_people: self.n_people,
+            n_joints: self.rates.n_pooled(is_limb),
         })
     }
 }

@@ -52,11 +52,19 @@ impl JointRates {
     /// Returns the fraction of correct predictions over all joints whose name `counts` accepts;
     /// joints are weighted by how often they are labelled.
     pub fn pooled(&self, counts: impl Fn(&str) -> bool) -> Option<f64> {
+        share(self.sum(counts))
+    }
+
+    /// Returns the number of predictions of all joints whose name `counts` accepts.
+    pub fn n_pooled(&self, counts: impl Fn(&str) -> bool) -> usize {
+        self.sum(counts).1
+    }
+
+    fn sum(&self, counts: impl Fn(&str) -> bool) -> (usize, usize) {
         let joints = self.skeleton.joints.iter().zip(&self.counts);
-        let sum = joints
+        joints
             .filter(|(name, _)| counts(name))
-            .fold((0, 0), |(h, t), (_, &(hits, tries))| (h + hits, t + tries));
-        share(sum)
+            .fold((0, 0), |(h, t), (_, &(hits, tries))| (h + hits, t + tries))
     }
 }
 

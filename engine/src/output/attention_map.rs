@@ -160,8 +160,8 @@ impl Direction {
     /// Returns the title for display.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Dependency => "positions that it attends to",
-            Self::Affected => "positions that attend to it",
+            Self::Dependency => "what the selected position attends to",
+            Self::Affected => "what attends to the selected position",
         }
     }
 }

@@ -27,6 +27,7 @@ pub use caption::with_caption;
 
 use crate::geometry::Size;
 use crate::output::PoseOutput;
+use crate::pose::Keypoint;
 
 /// How the value range of a colour map is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +72,17 @@ pub struct OverlayStyle {
     pub side_badges: bool,
     /// Draws a legend for each map.
     pub legends: bool,
+}
+
+impl OverlayStyle {
+    /// Returns whether a joint is drawn: not hidden, with a finite position and a score above the
+    /// threshold.
+    pub fn draws(&self, joint: usize, keypoint: &Keypoint) -> bool {
+        keypoint.score >= self.keypoint_threshold
+            && keypoint.x.is_finite()
+            && keypoint.y.is_finite()
+            && !self.hidden_joints.contains(&joint)
+    }
 }
 
 impl Default for OverlayStyle {

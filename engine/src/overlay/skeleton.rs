@@ -69,11 +69,9 @@ impl<'a> Person<'a> {
             .take(skeleton.n_joints())
             .enumerate()
             .map(|(j, k)| {
-                let drawn = k.score >= style.keypoint_threshold
-                    && k.x.is_finite()
-                    && k.y.is_finite()
-                    && !style.hidden_joints.contains(&j);
-                drawn.then(|| (*k, 0.4 + 0.6 * k.score.clamp(0.0, 1.0)))
+                style
+                    .draws(j, k)
+                    .then(|| (*k, 0.4 + 0.6 * k.score.clamp(0.0, 1.0)))
             })
             .collect();
         let bbox = BBox::around(joints.iter().flatten().map(|(k, _)| k.point()))?;

@@ -19,9 +19,7 @@ const OPACITY: f32 = 0.85;
 pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle) {
     let joints = output.skeleton.joints.iter().enumerate();
     let ends: Vec<usize> = joints
-        .filter(|(j, name)| {
-            !style.hidden_joints.contains(j) && ENDS.iter().any(|end| name.ends_with(end))
-        })
+        .filter(|(_, name)| ENDS.iter().any(|end| name.ends_with(end)))
         .map(|(j, _)| j)
         .collect();
     for pose in output.poses.iter().rev() {
@@ -29,7 +27,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         let width = 0.8 * limb_width(size, pen(output.frame.size()));
         for &j in &ends {
             let place = |k: Option<&Keypoint>| match k {
-                Some(k) if k.score >= style.keypoint_threshold => [k.x, k.y],
+                Some(k) if style.draws(j, k) => [k.x, k.y],
                 // The trail is interrupted where the joint was not seen.
                 _ => [f32::NAN; 2],
             };

@@ -269,13 +269,14 @@ impl Capture {
                 is_damage: source.is_damaged(),
             });
         }
-        // A source without a single frame would otherwise loop at full speed.
-        let has_delivered = current.last_id.is_some();
+        // A source without frames would loop at full speed, and an image would be processed again
+        // and again.
+        let has_several = current.last_id.is_some_and(|id| id > 0);
         (current.is_over, current.is_visiting) = (true, false);
         if current.info.is_live {
             current.source = None;
         }
-        if self.playback.is_looping && has_delivered && !current.info.is_live {
+        if self.playback.is_looping && has_several && !current.info.is_live {
             self.restart();
         } else {
             self.parts.frames.end(Event::SourceEnded, stop);

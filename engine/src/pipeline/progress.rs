@@ -19,4 +19,22 @@ pub struct TapProgress {
     pub bytes: u64,
     /// Parts of the source's sound that are missing from the recording, one line each.
     pub notes: Vec<String>,
+    /// Differences between the source's frames and the videos that are no loss, one line each.
+    pub remarks: Vec<String>,
+}
+
+impl TapProgress {
+    /// Returns the length including the last frame, which ends after [`Self::secs`].
+    pub fn length_secs(&self) -> f64 {
+        with_last_frame(self.secs, self.frames)
+    }
+}
+
+/// Adds the duration of the last frame to the time from the first of `n` frames to the last: the
+/// mean of the others.
+pub(super) fn with_last_frame(secs: f64, n: u64) -> f64 {
+    match n {
+        0 | 1 => secs,
+        n => secs + secs / (n - 1) as f64,
+    }
 }

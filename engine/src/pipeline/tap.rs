@@ -28,6 +28,9 @@ pub trait Tap: Send {
     /// of the source belongs to the recording. Otherwise it was stopped early.
     fn source_ended(&mut self) {}
 
+    /// Notes what the recording lacks because its source is damaged or incomplete.
+    fn source_lacks(&mut self, _what: &str) {}
+
     /// Notes that the recording ends before its source, and why.
     fn ended_early(&mut self, _reason: &str) {}
 

@@ -23,6 +23,7 @@ use crate::output::PoseOutput;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "coco",
+    title: "COCO",
     help: "COCO results: a JSON list of keypoints with scores, one entry per person and frame",
     open: |path, _: &ExportContext| Ok(Box::new(CocoResults::create(path)?)),
 };

@@ -9,6 +9,7 @@ use crate::output::PoseOutput;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "csv",
+    title: "CSV",
     help: "a table with one row per frame, person and joint, for spreadsheets and R",
     open: |path, context: &ExportContext| {
         let mut output = Output::create(path)?;

@@ -106,12 +106,44 @@ impl H264Encoder {
         let (long, short) = (size.width.max(size.height), size.width.min(size.height));
         if short < MIN_SIDE || long > MAX_SIDES.0 || short > MAX_SIDES.1 {
             return Err(format!(
-                "H.264 frames need sides from {MIN_SIDE} to {}x{}, these are {source}; choose \
-                 another frame size",
+                "H.264 frames need sides from {MIN_SIDE} to {}x{}, these are {source}",
                 MAX_SIDES.0, MAX_SIDES.1
             ));
         }
         Ok(())
+    }
+
+    /// Returns the size of a video for frames of `source`: their own if it can be encoded, otherwise
+    /// the nearest one of their shape with even sides; frames are scaled to fit into it.
+    pub(super) fn fitted(source: Size) -> Size {
+        if Self::check_size(source).is_ok() {
+            return source;
+        }
+        let (long, short) = (
+            source.width.max(source.height),
+            source.width.min(source.height),
+        );
+        let scale = (MAX_SIDES.0 as f64 / long.max(1) as f64)
+            .min(MAX_SIDES.1 as f64 / short.max(1) as f64)
+            .min(1.0);
+        let side = |n: usize| ((n as f64 * scale / 2.0).round() as usize * 2).max(MIN_SIDE);
+        Size::new(side(source.width), side(source.height))
+    }
+
+    /// Describes how frames of `source` differ from the video of their [`Self::fitted`] size.
+    pub(super) fn fitted_text(source: Size) -> Option<String> {
+        let size = Self::fitted(source);
+        let (how, limit) = match (size == source, size.area() < source.area()) {
+            (true, _) => return None,
+            (_, true) => {
+                let (width, height) = MAX_SIDES;
+                ("scaled down to", format!("holds at most {width}x{height}"))
+            }
+            (_, false) => ("fitted into", format!("needs sides of {MIN_SIDE} pixels")),
+        };
+        Some(format!(
+            "frames of {source} are {how} {size} in the video, because H.264 {limit}"
+        ))
     }
 
     /// Returns the size of the encoded frames: odd sides grow by one, since 4:2:0 halves both
@@ -258,5 +290,28 @@ mod tests {
             assert!(reason.contains(&size.to_string()), "{reason}");
         }
         assert!(H264Encoder::new(Size::new(15, 16), 30.0).is_ok());
+    }
+
+    /// Fails when frames of some size have no video, theirs has another shape, or a size that can be
+    /// encoded is changed.
+    #[test]
+    fn every_size_has_a_video_of_its_shape() {
+        for (source, fitted) in [
+            ((6000, 4000), (3240, 2160)),
+            ((4000, 6000), (2160, 3240)),
+            ((7680, 4320), (3840, 2160)),
+            ((4000, 2000), (3840, 1920)),
+            ((5001, 3333), (3240, 2160)),
+            ((16_384, 1), (3840, 16)),
+            ((1, 1), (16, 16)),
+            ((14, 64), (16, 64)),
+            ((641, 479), (641, 479)),
+        ] {
+            let [source, fitted] = [source, fitted].map(|(w, h)| Size::new(w, h));
+            assert_eq!(H264Encoder::fitted(source), fitted, "{source}");
+            assert!(H264Encoder::check_size(fitted).is_ok(), "{source}");
+            let text = H264Encoder::fitted_text(source);
+            assert_eq!(text.is_some(), source != fitted, "{text:?}");
+        }
     }
 }

@@ -52,6 +52,8 @@ pub(super) fn is_stream(path: &Path) -> bool {
 pub struct ExporterSpec {
     /// Name, e.g. `json` for the flag `--write-json`.
     pub name: &'static str,
+    /// Name for display, e.g. `OpenPose`.
+    pub title: &'static str,
     /// Description for `--help`, one line.
     pub help: &'static str,
     /// Creates the file or folder.
@@ -125,7 +127,7 @@ pub(super) fn score(value: f32) -> f64 {
 }
 
 /// Rounds a time in seconds to a microsecond.
-pub(super) fn seconds(value: f64) -> f64 {
+pub(crate) fn seconds(value: f64) -> f64 {
     rounded(value, 1e6)
 }
 

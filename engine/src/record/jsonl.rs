@@ -14,6 +14,7 @@ use crate::pose::Pose;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "json",
+    title: "JSON Lines",
     help: "one JSON line per frame: all poses, smoothed and raw, with track ids",
     open: |path, _: &ExportContext| Ok(Box::new(JsonLines(Output::create(path)?))),
 };

@@ -27,6 +27,7 @@ mod test_disk;
 mod video_tests;
 
 pub use csv::csv_field;
+pub(crate) use export::seconds;
 pub use export::{ExportContext, Exporter, ExporterSpec, STDOUT};
 pub use outputs::{Finished, Outputs};
 pub use png::save_png;

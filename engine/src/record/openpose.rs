@@ -23,6 +23,7 @@ use crate::words::counted;
 
 pub(super) const SPEC: ExporterSpec = ExporterSpec {
     name: "openpose",
+    title: "OpenPose",
     help: "a folder of OpenPose files (version 1.3, 18 joints), one per frame",
     open: |path, context| Ok(Box::new(OpenPoseFolder::create(path, context)?)),
 };

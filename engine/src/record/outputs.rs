@@ -83,6 +83,11 @@ impl Outputs {
         self.failures.push(error);
     }
 
+    /// Returns whether no output has failed.
+    pub fn is_whole(&self) -> bool {
+        self.failures.is_empty()
+    }
+
     /// Returns whether video `video` is being written.
     pub fn has_video(&self, video: usize) -> bool {
         self.videos.get(video).is_some_and(Option::is_some)

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::encoder::H264Encoder;
 use super::video_writer::{VideoSummary, VideoWriter};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
@@ -99,19 +100,18 @@ struct Written {
 }
 
 impl Recorder {
-    /// Checks that frames of `size` can be recorded.
-    ///
-    /// # Errors
-    /// [`Error::Record`] when a side is too small or too large for the encoder.
-    pub fn check_size(path: &Path, size: Size) -> Result<()> {
-        VideoWriter::check_size(path, size)
+    /// Describes how the video of frames of `size` differs from them; `None` if it does not. Frames
+    /// that are too large or too small for the encoder are scaled to the nearest size that it takes.
+    pub fn size_note(size: Size) -> Option<String> {
+        H264Encoder::fitted_text(size)
     }
 
-    /// Creates the file and starts the thread. `rate` is the nominal frame rate.
+    /// Creates the file for frames of `size` and starts the thread. `rate` is the nominal frame rate.
     ///
     /// # Errors
     /// Those of [`VideoWriter::create`]; also when the system cannot create a thread.
     pub fn start(path: &Path, size: Size, rate: f64, backpressure: Backpressure) -> Result<Self> {
+        let size = H264Encoder::fitted(size);
         let writer = VideoWriter::create(path, size, rate)?;
         Self::with_writer(path, writer, size, backpressure)
     }
@@ -128,6 +128,7 @@ impl Recorder {
         backpressure: Backpressure,
         (sound, begin_secs): (Sound, f64),
     ) -> Result<Self> {
+        let size = H264Encoder::fitted(size);
         let writer = VideoWriter::with_sound(path, size, rate, sound, begin_secs)?;
         Self::with_writer(path, writer, size, backpressure)
     }
@@ -278,7 +279,7 @@ fn lock(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
     outcome.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Work of the thread: frames of another size are fitted into the first one's. However it ends,
+/// Work of the thread: frames of another size than the video's are fitted into it. However it ends,
 /// dropping the writer closes the file.
 fn write_all(
     mut writer: VideoWriter,

@@ -75,14 +75,6 @@ impl VideoWriter {
         })
     }
 
-    /// Checks that frames of `size` can be encoded.
-    pub(super) fn check_size(path: &Path, size: Size) -> Result<()> {
-        H264Encoder::check_size(size).map_err(|reason| Error::Record {
-            path: path.to_owned(),
-            reason,
-        })
-    }
-
     pub(super) fn with_sink(
         path: &Path,
         size: Size,

@@ -21,6 +21,9 @@ pub(super) const KIND: SourceKind = SourceKind {
     scrub: Some(|argument, options| Ok(Box::new(stills(Path::new(argument), options)?))),
 };
 
+/// Advice at the end of the error about a folder of videos.
+pub const ONE_OF_ITS_VIDEOS: &str = "open one of its videos";
+
 /// Opens the images of a folder for random access, with the same frame numbers as in sequential
 /// reading. An unreadable image is an error when it is requested.
 fn stills(path: &Path, options: &OpenOptions) -> Result<Stills> {
@@ -69,7 +72,12 @@ impl Folder {
         let left_out = listing.left_out();
         if listing.pictures.is_empty() {
             let but = left_out.unwrap_or_else(|| "it is empty".to_owned());
-            let reason = format!("no images in this folder: {but}");
+            let advice = if listing.has_videos() {
+                format!("; {ONE_OF_ITS_VIDEOS}")
+            } else {
+                String::new()
+            };
+            let reason = format!("no images in this folder: {but}{advice}");
             return Err(Error::source(shown, reason));
         }
         Ok(Self {

@@ -98,6 +98,11 @@ impl Listing {
         }
     }
 
+    /// Returns whether it contains videos.
+    pub(super) fn has_videos(&self) -> bool {
+        !self.videos.is_empty()
+    }
+
     /// Summarises skipped files by count and first names; `None` if there are none.
     pub(super) fn left_out(&self) -> Option<String> {
         let kinds = [

@@ -22,6 +22,7 @@ pub mod synthetic;
 mod trim;
 pub mod video;
 
+pub use folder::ONE_OF_ITS_VIDEOS;
 pub use indexing::{Extent, Indexing};
 pub use monitor::{CameraFormats, CameraReport, SourceMonitor, SourceStatus};
 pub use moving::is_video;

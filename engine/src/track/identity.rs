@@ -10,7 +10,7 @@ use crate::pose::{PastStep, Pose};
 const PAST_SECS: f64 = 1.0;
 
 /// Track id, smoothing filters and past of one person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TrackIdentity {
     id: u64,
     smoother: Option<Smoother>,

@@ -35,6 +35,9 @@ pub trait Tracker: Send {
     /// Replaces the filter parameters from the next frame on, if smoothing is enabled.
     fn set_smoothing(&mut self, params: OneEuro);
 
+    /// Returns a copy, for processing a frame a second time.
+    fn copied(&self) -> Box<dyn Tracker>;
+
     /// Returns a tracker of the same kind and options without any people.
     fn fresh(&self) -> Box<dyn Tracker>;
 

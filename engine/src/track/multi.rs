@@ -57,7 +57,7 @@ impl MultiOptions {
 /// All people are forgotten when time goes backwards or jumps, or when the frame size changes; the
 /// next frame then counts as the first. A second update at the time of the first frame belongs to
 /// that frame.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MultiTracker {
     options: MultiOptions,
     people: Vec<Person>,
@@ -67,7 +67,7 @@ pub struct MultiTracker {
     frame: Size,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Person {
     moving: Motion,
     /// Track state; `None` until the track is confirmed.
@@ -161,6 +161,10 @@ impl Tracker for MultiTracker {
                 known.set_smoothing(params);
             }
         }
+    }
+
+    fn copied(&self) -> Box<dyn Tracker> {
+        Box::new(self.clone())
     }
 
     fn fresh(&self) -> Box<dyn Tracker> {

@@ -54,7 +54,7 @@ impl SingleOptions {
 /// turn. A pose with enough counting joints starts a new person with a new track id; from then on
 /// the region is the padded box around the joints. The person is dropped after several frames
 /// without such a pose, when time goes backwards, or when the frame size changes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SingleTracker {
     options: SingleOptions,
     state: State,
@@ -208,6 +208,10 @@ impl Tracker for SingleTracker {
                 known.set_smoothing(params);
             }
         }
+    }
+
+    fn copied(&self) -> Box<dyn Tracker> {
+        Box::new(self.clone())
     }
 
     fn fresh(&self) -> Box<dyn Tracker> {

@@ -16,7 +16,9 @@ use crate::estimator::NetworkOptions;
 use crate::model::{Weights, model};
 
 /// Name of the file in a checkpoint folder.
-const FILE: &str = "in_use.json";
+const FILE: &str = "in_use.toml";
+/// Its name in earlier versions. JSON is read with an error in the last digit of a number.
+const JSON: &str = "in_use.json";
 
 /// Metrics of the network that was in use when a run started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct BaselineResults {
     pub pck: Option<f64>,
     /// COCO average precision on the held-out people, 0 to 1.
     pub oks_ap: Option<f64>,
+    /// Number of joints of which PCK is the fraction; 0 if unknown, in files of earlier versions.
+    #[serde(default)]
+    pub n_joints: usize,
 }
 
 impl BaselineResults {
@@ -63,15 +68,23 @@ impl BaselineResults {
             name: name.to_owned(),
             pck: measured.pck,
             oks_ap: measured.oks_ap,
+            n_joints: measured.n_joints,
         }))
     }
 
     /// Reads the results from a checkpoint folder; `None` if they are missing.
     pub fn read(folder: &Path) -> Option<Self> {
-        let text = fs::read_to_string(folder.join(FILE)).ok()?;
-        let read = serde_json::from_str(&text);
-        read.inspect_err(|error| tracing::warn!("{}: {error}", folder.join(FILE).display()))
-            .ok()
+        let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
+        let read = match (text(FILE), text(JSON)) {
+            (Some(text), _) => toml::from_str(&text).map_err(|e| e.message().to_owned()),
+            (None, Some(text)) => serde_json::from_str(&text).map_err(|e| e.to_string()),
+            (None, None) => return None,
+        };
+        let note = |error: &String| {
+            let folder = folder.display();
+            tracing::warn!("{folder}: the results of the network in use cannot be read: {error}");
+        };
+        read.inspect_err(note).ok()
     }
 
     /// Writes the results into a checkpoint folder.
@@ -80,8 +93,41 @@ impl BaselineResults {
     /// When the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        let text = serde_json::to_string(self)
+        let text = toml::to_string(self)
             .map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
         replace(&path, text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when the results of the network in use differ after resuming, if only in the last
+    /// digit, so that weights equal to it are called worse; or those of earlier versions are lost.
+    #[test]
+    fn results_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(BaselineResults::read(folder.path()), None);
+        for n in 50..70_usize {
+            for hits in [n / 3, n - 2] {
+                let written = BaselineResults {
+                    name: "sfm · 11-30 16:50".to_owned(),
+                    pck: Some(hits as f64 / n as f64),
+                    oks_ap: (n % 2 == 0).then_some(1.0 / n as f64),
+                    n_joints: n,
+                };
+                written.write(folder.path()).unwrap();
+                assert_eq!(BaselineResults::read(folder.path()), Some(written));
+            }
+        }
+        fs::remove_file(folder.path().join(FILE)).unwrap();
+        let earlier = r#"{"name":"sfm","pck":0.5,"oks_ap":null}"#;
+        fs::write(folder.path().join(JSON), earlier).unwrap();
+        let read = BaselineResults::read(folder.path()).unwrap();
+        assert_eq!(
+            (read.name.as_str(), read.pck, read.n_joints),
+            ("sfm", Some(0.5), 0)
+        );
     }
 }

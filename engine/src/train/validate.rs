@@ -21,6 +21,8 @@ pub(super) struct Measured {
     pub pck: Option<f64>,
     /// COCO average precision, 0 to 1.
     pub oks_ap: Option<f64>,
+    /// Number of joints of which PCK is the fraction.
+    pub n_joints: usize,
     /// Predictions for the people selected for display.
     pub seen: Vec<HeldOutPose>,
 }
@@ -141,6 +143,7 @@ impl Validation {
             Some(names) => self.run_bottom_up(&mut network, names, subset, &mut seen),
         }?;
         Ok(Measured {
+            n_joints: report.pck.as_ref().map_or(0, |pck| pck.n_joints),
             pck: report.pck.and_then(|pck| pck.mean),
             oks_ap: report.oks.and_then(|oks| oks.ap),
             seen,

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use poselens_tests::fill;
+use poselens_engine::frame::Frame;
+use poselens_engine::geometry::Size;
+use poselens_tests::{fill, golden};
 
 use super::{Desk, Running, asset};
 
@@ -213,30 +215,58 @@ fn the_failure_of_an_output_is_printed_once() {
     assert!(log.lines().any(is_logged), "{log}");
 }
 
-/// Fails when images that are too small for a video leave files behind, are reported twice, or cost
-/// a file of an earlier run.
+/// Fails when a folder of videos is refused without saying what to open.
 #[test]
-fn images_too_small_for_a_video_leave_nothing_behind() {
+fn a_folder_of_videos_is_refused_with_advice() {
     let desk = Desk::new();
-    std::fs::create_dir(desk.path("dots")).unwrap();
-    for name in ["dots/a.png", "dots/b.png"] {
-        image::RgbImage::new(1, 1).save(desk.path(name)).unwrap();
+    std::fs::create_dir(desk.path("clips")).unwrap();
+    desk.copy(&golden("video/bframes.mp4"), "clips/a.mp4");
+    let line = desk.complaint("run --input clips --write-json out.jsonl");
+    assert!(line.contains("open one of its videos"), "{line}");
+}
+
+/// Fails when images that H.264 cannot hold are not recorded, or that they are scaled is not said,
+/// said for each image, or taken for input that was not read.
+#[test]
+fn images_of_any_size_are_recorded() {
+    let desk = Desk::new();
+    for (folder, size, video) in [
+        ("dots", (1, 1), Size::new(16, 16)),
+        ("wide", (4000, 20), Size::new(3840, 20)),
+    ] {
+        std::fs::create_dir(desk.path(folder)).unwrap();
+        for name in ["a.png", "b.png"] {
+            let path = desk.path(&format!("{folder}/{name}"));
+            image::RgbImage::new(size.0, size.1).save(path).unwrap();
+        }
+        let run = desk.json(&format!(
+            "run --input {folder} --record {folder}.mp4 --write-json out.jsonl --json --strict"
+        ));
+        let text = format!("{}x{}", size.0, size.1);
+        let [warning] = run["warnings"].as_array().unwrap().as_slice() else {
+            panic!("{run}");
+        };
+        assert!(warning.as_str().unwrap().contains(&text), "{warning}");
+        let frames = desk.frames(&format!("{folder}.mp4"));
+        let sizes: Vec<_> = frames.iter().map(Frame::size).collect();
+        assert_eq!(sizes, [video; 2]);
+        assert_eq!(desk.json_lines("out.jsonl")[1]["width"], size.0);
     }
-    desk.write("old.csv", "old");
-    let line = desk.complaint(
-        "run --input dots --record out.mp4 --write-openpose poses --write-coco out.json \
-         --write-csv old.csv",
-    );
-    assert_eq!(line.matches("1x1").count(), 1, "{line}");
-    assert!(line.contains("out.mp4"), "{line}");
-    assert_eq!(desk.read("old.csv"), "old");
-    let mut left: Vec<_> = std::fs::read_dir(desk.path("")).unwrap().collect();
-    left.retain(|entry| {
-        !["dots", "old.csv"]
-            .map(Into::into)
-            .contains(&entry.as_ref().unwrap().file_name())
-    });
-    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Fails when poses are lost because the video beside them cannot be begun, or the run seems to
+/// succeed without it.
+#[test]
+fn a_video_that_cannot_begin_leaves_the_others_going() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("out.mp4")).unwrap();
+    let line = desk
+        .complaint("run --input synthetic --max-frames 3 --record out.mp4 --write-json out.jsonl");
+    assert_eq!(line.matches("out.mp4").count(), 1, "{line}");
+    assert_eq!(desk.json_lines("out.jsonl").len(), 3);
+    // Without other outputs, nothing is computed in vain.
+    let alone = desk.complaint("run --input synthetic:live --record out.mp4");
+    assert!(alone.contains("out.mp4"), "{alone}");
 }
 
 /// Fails when weights that do not fit are loaded, or rejected without naming the difference.

@@ -155,7 +155,18 @@ fn a_kept_frame_is_compared_with_later_ones() {
             .iter()
             .all(|text| text.contains("\"source\": \"pictures\""))
     );
-    window.click("Let it go");
+    // The stored frame stays in the list while another model is compared.
+    window.choose("Compare", "plain");
+    window.until(|app| {
+        app.inspect().slots[1]
+            .found
+            .as_ref()
+            .is_some_and(|o| o.frame.id == 11)
+    });
+    window.choose("Compare", "frame 0 of pictures");
+    assert_eq!(window.found(1).frame.id, 0);
+    assert_eq!(window.drawn(1), first);
+    window.click("Forget it");
     assert!(!window.inspect().is_compared() && !window.inspect().is_overlaid());
 }
 

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use eframe::egui::{self, Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers, Role};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{By, Queryable};
 use poselens_app::gui::UiState;
+use poselens_engine::source::{OpenOptions, SourceSpec};
 
 use super::Window;
 use crate::driving::Views as _;
@@ -147,6 +148,7 @@ fn another_source_starts_another_recording() {
     window.choose("Input", "Door camera");
     window.until(|s| spec(s).as_deref() == Some("camera:1"));
     window.until_says(&first.to_string_lossy());
+    window.until_says("recording goes on with Door camera");
     let second = window.ui_state().recording.as_ref().unwrap().folder.clone();
     assert_ne!(first, second);
     // A file is recorded independently of playback.
@@ -256,4 +258,91 @@ fn a_typed_frame_or_time_is_seeked_to() {
         window.until(|s| s.presented.as_ref().is_some_and(|p| p.frame.id == frame));
     }
     assert_eq!(window.overlays(), ["skeleton"], "digits are no keys there");
+}
+
+/// Fails when going to a frame after the end plays on, or the field is blank while a menu is open.
+#[test]
+fn after_the_end_a_typed_frame_stays() {
+    let mut window = Window::running("sample");
+    window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
+    window.choose("Speed", "8×");
+    window.until(|s| s.has_ended);
+    window.click("Go to");
+    window.harness.get_by_label("Go to").type_text("40");
+    window.press(Key::Enter);
+    window.until(|s| s.presented.as_ref().is_some_and(|p| p.frame.id == 40));
+    assert!(!window.ui_state().is_playing && window.has("Play"));
+    window.click("Folder of recordings");
+    let field = window.harness.get_by_label("Go to");
+    assert_eq!(field.value().as_deref(), Some("frame 40"));
+}
+
+/// Fails when a file that is opened during a recording is recorded without a word.
+#[test]
+fn a_recording_says_that_it_goes_on_with_another_source() {
+    let mut window = Window::running("clip.mp4");
+    window.press(Key::R);
+    window.until(|s| s.recording.as_ref().is_some_and(|r| r.progress.is_some()));
+    window.choose("Input", "Synthetic figure");
+    window.until_says("Recording goes on with Synthetic figure; ");
+    window.until_says(" is recorded to its end");
+    assert!(window.ui_state().queue.running.is_some());
+}
+
+/// Fails when the recording of a file that was cut off looks complete, the scroll bar covers the
+/// buttons of the list, or the texts in the fields of its menus are not in their middle.
+#[test]
+fn the_list_shows_parts_and_is_legible() {
+    let mut window = Window::running("clip.mp4");
+    for i in 0..8 {
+        let folder = window.folder.path().join(format!("take {i}"));
+        write_manifest(&folder, "front door", true);
+        let path = folder.join("session.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let cut = "shortfall = \"a.mkv: ends after 2 frames, at 0.1 s: the file is cut off\"\n";
+        std::fs::write(
+            path,
+            text.replacen("[source]", &format!("{cut}[source]"), 1),
+        )
+        .unwrap();
+    }
+    window.press(Key::R);
+    window.press(Key::R);
+    window.until(|s| s.recordings.as_ref().is_some_and(|list| list.len() == 8));
+    let state = "in part: the file is cut off · 0:00.0 · no model";
+    assert!(window.harness.query_all_by_label(state).count() > 0);
+    let edge = window.harness.get_by_label("Input").rect().right();
+    // The others are out of sight.
+    let first = window.ui_state().recordings.as_ref().unwrap()[0].clone();
+    let name = first.folder.file_name().unwrap().to_string_lossy();
+    let more = format!("More about {name}");
+    let button = window.harness.get_by_label(&more).rect();
+    assert!(edge - button.right() > 12.0, "{edge} {button}");
+    window.click(&more);
+    let field = window.harness.get_by_label("New name").rect();
+    let runs = window.harness.query_all(By::new().role(Role::TextRun));
+    let mut texts = runs
+        .map(|run| run.rect())
+        .filter(|rect| field.contains(rect.center()));
+    let text = texts.next().unwrap();
+    assert!(
+        (text.center().y - field.center().y).abs() < 3.0,
+        "{text} {field}"
+    );
+}
+
+/// Fails when the error about a folder of videos does not lead to recording them.
+#[test]
+fn a_folder_of_videos_leads_to_recording_files() {
+    let videos = tempfile::tempdir().unwrap();
+    std::fs::write(
+        videos.path().join("a.mp4"),
+        b"\0\0\0\x18ftypisom\0\0\x02\0isomavc1",
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut gui = gui(videos.path().to_str(), &[], folder.path());
+    gui.open_source = Arc::new(|spec, _| SourceSpec::parse(spec)?.open(&OpenOptions::default()));
+    let mut window = Window::of(Harness::builder(), gui, folder);
+    window.until_says("open one of its videos, or record all of them: Record files…");
 }

@@ -59,12 +59,12 @@ fn the_palette_finds_what_users_mean() {
     for (word, wanted) in [
         ("zoom", "Zoom in"),
         ("fps", "Faster"),
-        ("csv", "Export csv with recordings: turn on"),
-        ("export", "Export openpose with recordings: turn on"),
+        ("csv", "Export CSV with recordings: turn on"),
+        ("export", "Export OpenPose with recordings: turn on"),
         ("people", "Network that finds several people: none"),
         ("multi", "Network that finds several people: none"),
         ("annotate", "Start or stop recording"),
-        ("mirror", "Mirror the camera image on or off"),
+        ("mirror", "Mirror the image on or off"),
         ("help", "Keys"),
         ("angle", "Overlay skeleton"),
         ("angles", "Overlay skeleton"),
@@ -101,7 +101,7 @@ fn the_palette_knows_the_view() {
         ("export", "Export PNG"),
         ("multi", "Network that finds several people: none"),
         ("zoom", "Zoom in"),
-        ("csv", "Export csv"),
+        ("csv", "Export CSV"),
     ] {
         let first = first_found(&mut window, word);
         assert!(first.starts_with(wanted), "{word}: {first}");

@@ -174,6 +174,8 @@ pub fn recording() -> Inputs {
         is_finished: true,
         started: "2026-03-01_14-05-59.250".to_owned(),
         failure: None,
+        shortfall: None,
+        remarks: Vec::new(),
         source: SourceRecord {
             name: "front door".to_owned(),
             spec: "camera:0".to_owned(),

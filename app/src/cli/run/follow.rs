@@ -105,8 +105,11 @@ pub(super) fn follow(
                 | Event::WorkerFailed(error),
             ) => return Err(failure.unwrap_or_else(|| error.into())),
             Some(Event::Recorded(_)) => break,
-            // Failed outputs are reported when the recording is closed.
-            Some(Event::ModelReady(_) | Event::SourceStatus { .. } | Event::OutputFailed(_)) => {}
+            // Reported again as the error of the run when the recording is closed.
+            Some(Event::OutputFailed(failure)) => {
+                progress.say(&format!("{failure}; the other outputs continue"));
+            }
+            Some(Event::ModelReady(_) | Event::SourceStatus { .. }) => {}
             None => {
                 let n = figures
                     .lock()

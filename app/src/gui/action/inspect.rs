@@ -47,6 +47,8 @@ pub enum InspectAction {
     Model(usize, Option<String>),
     /// Keep this frame and its prediction in slot 1 for comparison with later frames.
     Keep,
+    /// Compare with the stored frame (`true`), or forget it.
+    Stored(bool),
     /// Select the joint or pixel whose maps are shown.
     Pick(Option<Pick>),
     /// Restore the previous pick.

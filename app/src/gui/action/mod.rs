@@ -72,6 +72,8 @@ pub enum SourceAction {
     ListCameras,
     /// Mirror camera images.
     Mirror(bool),
+    /// Mirror the shown image, or stop mirroring it: that of cameras, or of files.
+    MirrorShown,
     /// Restart files at their end.
     Loop(bool),
 }

@@ -224,15 +224,6 @@ const FIXED: &[FixedCommand] = &[
     ),
 ];
 
-/// Shortcuts of the overlays: the n-th toggles the n-th overlay.
-pub(super) const OVERLAY_KEYS: [&[KeyboardShortcut]; 5] = [
-    &[key(Key::Num1)],
-    &[key(Key::Num2)],
-    &[key(Key::Num3)],
-    &[key(Key::Num4)],
-    &[key(Key::Num5)],
-];
-
 /// Returns the commands of all views and of each view, in group order.
 pub(super) fn fixed() -> Vec<&'static FixedCommand> {
     let of_views = VIEWS.iter().flat_map(|view| view.commands);

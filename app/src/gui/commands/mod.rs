@@ -11,14 +11,14 @@ use poselens_engine::output::Approach;
 use crate::gui::action::{
     Action, ModelAction, OverlayAction, RecordAction, Sheet, SourceAction, WindowAction,
 };
-use crate::gui::command::{Command, Group, recent};
+use crate::gui::command::{Command, Group, OVERLAY_KEYS, recent};
 use crate::gui::context::{GuiContext, ModelChoice, SourceChoice, extra_exporters, sample_clip};
 use crate::gui::titles::{folder_name, format_text};
 use crate::gui::trained;
 use crate::gui::view::PanelContext;
 use crate::gui::views::VIEWS;
 
-use fixed::{OVERLAY_KEYS, fixed};
+use fixed::fixed;
 use switches::SWITCHES;
 use synonyms::NO_SEVERAL;
 pub(super) use synonyms::fit_command;
@@ -102,7 +102,7 @@ pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     all.extend(extra_exporters().map(|spec| {
         let is_on = cx.state.exports.contains(spec.name);
         let turn = if is_on { "off" } else { "on" };
-        let title = format!("Export {} with recordings: turn {turn}", spec.name);
+        let title = format!("Export {} with recordings: turn {turn}", spec.title);
         let action = RecordAction::Export(spec.name.to_owned(), !is_on);
         Command::new(Group::RECORDING, title, Action::Record(action))
     }));

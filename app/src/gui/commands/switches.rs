@@ -16,8 +16,8 @@ pub(super) struct Switch {
 pub(super) const SWITCHES: [Switch; 5] = [
     Switch {
         group: Group::SOURCE,
-        title: "Mirror the camera image on or off",
-        turn: |state| Action::Source(SourceAction::Mirror(!state.is_mirrored)),
+        title: "Mirror the image on or off",
+        turn: |_| Action::Source(SourceAction::MirrorShown),
     },
     Switch {
         group: Group::PLAYBACK,

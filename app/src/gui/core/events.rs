@@ -6,13 +6,13 @@ use std::time::Duration;
 use eframe::egui;
 use poselens_engine::Error;
 use poselens_engine::pipeline::Event;
-use poselens_engine::source::{SourceInfo, SourceStatus};
+use poselens_engine::source::{ONE_OF_ITS_VIDEOS, SourceInfo, SourceStatus};
 
 use crate::figures;
 use crate::gui::action::{Action, ModelAction, RecordAction, Sheet, SourceAction, WindowAction};
 use crate::gui::core::Core;
 use crate::gui::tasks::TaskResult;
-use crate::gui::titles::saved_text;
+use crate::gui::titles::{about, saved_text};
 use crate::gui::trained;
 use crate::gui::ui_state::Level;
 use crate::logs::{LogBook, N_LINES};
@@ -75,7 +75,7 @@ impl Core {
                 self.on_source_failed(&error);
             }
             Event::SourceWarning { name, warning, .. } => {
-                ui_state.say(Level::Warning, format!("{name}: {warning}"));
+                ui_state.say(Level::Warning, about(&name, &warning));
             }
             Event::SourceStatus { name, status } => {
                 // An unfinished reconnection is shown over the image; see `stage::connection_ui`.
@@ -163,12 +163,13 @@ impl Core {
         if std::mem::take(&mut ui_state.is_opening) {
             ui_state.wanted_source = ui_state.running_source.clone();
         }
+        let mut text = error.to_string();
+        if text.ends_with(ONE_OF_ITS_VIDEOS) {
+            text.push_str(", or record all of them: Record files… on the right");
+        }
         match failed {
-            Some(wanted) => ui_state.fail(
-                error.to_string(),
-                Action::Source(SourceAction::Open(wanted)),
-            ),
-            None => ui_state.say(Level::Error, error.to_string()),
+            Some(wanted) => ui_state.fail(text, Action::Source(SourceAction::Open(wanted))),
+            None => ui_state.say(Level::Error, text),
         }
     }
 

@@ -81,8 +81,9 @@ impl Core {
     }
 
     fn seek(&mut self, to: SeekTo) {
-        // Seeking in the live buffer pauses; a file continues from the new position.
-        self.ui_state.is_playing &= !self.ui_state.is_live();
+        // Seeking in the live buffer pauses, and so does it after the end of a file; otherwise a file
+        // continues from the new position.
+        self.ui_state.is_playing &= !self.ui_state.is_live() && !self.ui_state.has_ended;
         self.ui_state.has_ended = false;
         self.pipeline.seek(to);
     }

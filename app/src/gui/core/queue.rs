@@ -6,9 +6,8 @@ use poselens_engine::Error;
 use poselens_engine::pipeline::session::{FileOutcome, FileRecording};
 
 use crate::gui::context::SourceChoice;
-use crate::gui::titles::frames_text;
+use crate::gui::titles::{about, recorded_text};
 use crate::gui::ui_state::Level;
-use crate::gui::widgets;
 
 /// Waiting files, the running one, and the outcomes of the others.
 #[derive(Default)]
@@ -41,15 +40,9 @@ pub(super) fn ended(
 ) -> Ended {
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(error) => return Ended::Failed(format!("{}: {error}", file.label)),
+        Err(error) => return Ended::Failed(about(&file.label, &error.to_string())),
     };
-    let tap = &outcome.tap;
-    let text = format!(
-        "Recorded {}, {} to {}",
-        widgets::clock(tap.secs),
-        frames_text(tap),
-        tap.path.display()
-    );
+    let text = recorded_text(&outcome.tap);
     match (outcome.is_whole, outcome.warning) {
         (true, None) => Ended::Done(text),
         (true, Some(warning)) => Ended::Partly(format!("{text} ({warning})")),

@@ -14,6 +14,7 @@ use crate::gui::context::SourceChoice;
 use crate::gui::core::Core;
 use crate::gui::core::queue::{Ended, Queue, Running, ended, summary};
 use crate::gui::listing::Listing;
+use crate::gui::titles::about;
 use crate::gui::ui_state::QueueShown;
 
 impl Core {
@@ -72,7 +73,7 @@ impl Core {
                 break;
             };
             if let Err(error) = self.begin_file(file.clone()) {
-                let text = format!("{}: {error}", file.label);
+                let text = about(&file.label, &error.to_string());
                 self.queue.ended.push(Ended::Failed(text));
             }
         }

@@ -1,5 +1,6 @@
 //! Recording, snapshots, and management of finished recordings.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -18,9 +19,9 @@ use crate::gui::context::SourceChoice;
 use crate::gui::core::Core;
 use crate::gui::listing::Listing;
 use crate::gui::tasks::TaskResult;
-use crate::gui::titles::{folder_name, frames_text};
+use crate::gui::titles::{folder_name, recorded_text};
+use crate::gui::trained;
 use crate::gui::ui_state::{Annotating, Level, Recording};
-use crate::gui::{trained, widgets};
 use crate::words::counted;
 
 impl Core {
@@ -190,8 +191,21 @@ impl Core {
     pub(super) fn record_new_source(&mut self) {
         let running = self.ui_state.running_source.as_ref();
         let is_other = |r: &mut Recording| Some(&r.source.spec) != running.map(|s| &s.spec);
-        if self.ui_state.recording.take_if(is_other).is_some() {
-            self.run_action(Action::Record(RecordAction::StartStop));
+        let Some(old) = self.ui_state.recording.take_if(is_other) else {
+            return;
+        };
+        self.run_action(Action::Record(RecordAction::StartStop));
+        if let Some(new) = &self.ui_state.recording {
+            let end = if old.is_file {
+                "recorded to its end"
+            } else {
+                "not recorded any more"
+            };
+            let text = format!(
+                "Recording goes on with {}; {} is {end}",
+                new.source.label, old.source.label
+            );
+            self.ui_state.say(Level::Info, text);
         }
     }
 
@@ -215,12 +229,11 @@ impl Core {
         self.ui_state
             .recording
             .take_if(|r| !r.is_file && r.folder == progress.path);
-        let text = format!(
-            "Recorded {}, {} to {}",
-            widgets::clock(progress.secs),
-            frames_text(progress),
-            progress.path.display()
-        );
+        let mut text = recorded_text(progress);
+        if let Some(next) = &self.ui_state.recording {
+            // The message that said so may have been replaced by this one.
+            let _ = write!(text, "; recording goes on with {}", next.source.label);
+        }
         self.ui_state.say(Level::Info, text);
         self.run_action(Action::Record(RecordAction::List));
     }

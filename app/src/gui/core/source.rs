@@ -63,6 +63,12 @@ impl Core {
                 self.ui_state.cameras = None;
             }
             SourceAction::Mirror(is_on) => self.state.is_mirrored = is_on,
+            SourceAction::MirrorShown if self.ui_state.is_live() => {
+                self.state.is_mirrored = !self.state.is_mirrored;
+            }
+            SourceAction::MirrorShown => {
+                self.ui_state.is_file_mirrored = !self.ui_state.is_file_mirrored;
+            }
             SourceAction::Loop(is_on) => {
                 self.state.is_looping = is_on;
                 self.look_changed();

@@ -129,6 +129,9 @@ fn record(
     };
     // However it ended, written files are closed.
     if let Some(tap) = &mut tap {
+        if let Some(warning) = source.warning() {
+            tap.source_lacks(warning);
+        }
         match &ended {
             Ok(true) => tap.source_ended(),
             Ok(false) => tap.ended_early("it was stopped before the end of the file"),

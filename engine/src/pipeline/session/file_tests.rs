@@ -8,6 +8,7 @@ use crate::geometry::Size;
 use crate::pipeline::tests::{FakeSource, gated_model, model};
 use crate::pipeline::{Look, MakeInfer, OpenSource};
 use crate::record::Backpressure;
+use crate::source::{OpenOptions, SourceSpec};
 use crate::test_wait::{until, wait_for};
 
 /// Creates a file of `n` frames; with `fails`, it fails after the last.
@@ -102,4 +103,33 @@ fn folders_are_named_without_the_ending_of_a_video() {
     assert_eq!(name("walk.MP4").as_deref(), Some("walk"));
     assert_eq!(name("gait.v2.mkv").as_deref(), Some("gait.v2"));
     assert_eq!(name("Camera 2.0").as_deref(), Some("Camera 2.0"));
+}
+
+/// Fails when the recording of a file that was cut off looks like that of a whole one.
+#[test]
+fn a_file_that_was_cut_off_is_recorded_in_part() {
+    let parent = tempfile::tempdir().unwrap();
+    let whole = parent.path().join("whole");
+    let work = start(&whole, file(20, false), model("m", 0, None));
+    wait_for(|| work.try_outcome()).unwrap();
+    assert_eq!(Manifest::read(&whole).unwrap().shortfall, None);
+    let mut bytes = std::fs::read(whole.join("raw.mp4")).unwrap();
+    // The table of key frames and the end of the last frames.
+    bytes.truncate(bytes.len() - 100);
+    let broken = parent.path().join("broken.mp4");
+    std::fs::write(&broken, bytes).unwrap();
+    let open: OpenSource = Arc::new(move || {
+        let spec = SourceSpec::parse(&broken)?;
+        spec.open(&OpenOptions::default())
+    });
+    let folder = parent.path().join("part");
+    let work = start(&folder, open, model("m", 0, None));
+    let outcome = wait_for(|| work.try_outcome()).unwrap();
+    assert!(outcome.is_whole && outcome.warning.is_some());
+    let manifest = Manifest::read(&folder).unwrap();
+    assert!(manifest.is_finished && manifest.failure.is_none());
+    let n_frames = manifest.parts[0].frames;
+    assert!(n_frames > 0 && n_frames < 20, "{n_frames}");
+    let shortfall = manifest.shortfall.unwrap();
+    assert!(shortfall.ends_with(": the file is cut off"), "{shortfall}");
 }

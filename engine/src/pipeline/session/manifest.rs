@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::Look;
+use super::super::progress::with_last_frame;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -28,6 +29,12 @@ pub struct Manifest {
     /// Reason why it ended early, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What it lacks because its source is damaged or incomplete, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<String>,
+    /// Other differences from the source, one line each: missing sound, scaled frames.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Source of the frames at the start.
     pub source: SourceRecord,
     /// Model at the start; absent if none was loaded.
@@ -155,6 +162,12 @@ impl Manifest {
         })
     }
 
+    /// Returns the length of all parts in seconds, including their last frames.
+    pub fn length_secs(&self) -> f64 {
+        let length = |p: &PartRecord| with_last_frame(p.seconds, p.frames.max(p.annotated_frames));
+        self.parts.iter().map(length).sum()
+    }
+
     /// Writes it into the folder atomically. Fields of the existing file that were written by a
     /// newer version and are unknown to this one are kept.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
@@ -206,6 +219,8 @@ mod tests {
             is_finished: false,
             started: String::new(),
             failure: None,
+            shortfall: None,
+            remarks: Vec::new(),
             source: SourceRecord {
                 name: "desk".to_owned(),
                 spec: "camera:0".to_owned(),

@@ -10,7 +10,9 @@
 //! ```
 //!
 //! Everything is on disk within about a second and intact after a kill: the videos play, the lines
-//! can be read, `coco.json.part` holds the list, and [`Manifest::is_finished`] is false. Times
+//! can be read, `coco.json.part` holds the list, and [`Manifest::is_finished`] is false. What a
+//! damaged source lacks is in [`Manifest::shortfall`]. Frames that H.264 cannot hold are scaled in
+//! the videos; poses are always in pixels of the source's frames. Times
 //! start at 0 with the first frame. A recording belongs to one source. For a file it contains every
 //! frame once, front to back, in the file's own time ([`FileRecording`]), regardless of playback in
 //! the window; for a live source it contains the frames that the encoder and the model had time

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
 use crate::record::{
-    Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs, Recorder,
+    Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs, seconds,
 };
 use crate::sound::Sound;
 
@@ -82,18 +82,9 @@ impl Part {
             paths.push(path);
             number
         };
-        let annotated = path("annotated", "mp4");
-        // Reported once, not for each video.
-        let can_record = Recorder::check_size(&annotated, first.size());
-        let (mut raw, mut drawn) = (None, None);
-        if can_record.is_ok() {
-            drawn = Some(video(annotated));
-            let path = part_path(folder, "raw", number, "mp4");
-            raw = plan.has_raw.then(|| video(path));
-        }
-        if let Err(error) = can_record {
-            outputs.fail(error);
-        }
+        let annotated = Some(video(path("annotated", "mp4")));
+        let raw = part_path(folder, "raw", number, "mp4");
+        let raw = plan.has_raw.then(|| video(raw));
         for (exporter, stem, extension) in keypoint_files(plan.exports) {
             let spec = ExporterSpec::by_name(exporter)
                 .ok_or_else(|| Error::Internal(format!("no exporter is called '{exporter}'")))?;
@@ -105,7 +96,7 @@ impl Part {
         Ok(Self {
             outputs,
             raw,
-            annotated: drawn,
+            annotated,
             notes,
             paths,
             record: PartRecord::new(first.size()),
@@ -211,7 +202,7 @@ impl Part {
 
     fn reach(&mut self, secs: f64) {
         let first = *self.first_secs.get_or_insert(secs);
-        self.record.seconds = self.record.seconds.max(secs - first);
+        self.record.seconds = self.record.seconds.max(seconds(secs - first));
     }
 
     /// Returns the number of bytes on disk.

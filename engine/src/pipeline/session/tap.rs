@@ -11,7 +11,7 @@ use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
 use crate::pipeline::{Presented, Tap, TapProgress};
-use crate::record::{Backpressure, Closing, stamp};
+use crate::record::{Backpressure, Closing, Recorder, seconds, stamp};
 use crate::sound::{Sound, SoundEnd};
 use crate::source::{SourceInfo, SourceSpec};
 
@@ -80,11 +80,13 @@ impl SessionTap {
             is_finished: false,
             started: stamp(SystemTime::now()),
             failure: None,
+            shortfall: None,
+            remarks: Vec::new(),
             source: SourceRecord {
                 name: first.source.name.clone(),
                 spec: plan.source_spec.clone(),
                 is_live: first.source.is_live,
-                rate: first.source.rate,
+                rate: first.source.rate.map(seconds),
             },
             model: plan.model.clone(),
             overlay: LookRecord::from(&*first.look),
@@ -158,6 +160,8 @@ impl SessionTap {
                 },
             };
             let part = Part::create(&plan, frame)?;
+            let remark = Recorder::size_note(frame.size());
+            note(&mut self.manifest.remarks, remark.as_slice());
             self.manifest.parts.push(part.record.clone());
             self.write_manifest();
             part
@@ -311,11 +315,16 @@ impl Tap for SessionTap {
             secs: parts.iter().map(|p| p.seconds).sum(),
             bytes,
             notes,
+            remarks: self.manifest.remarks.clone(),
         }
     }
 
     fn source_ended(&mut self) {
         self.sound_end = SoundEnd::At(f64::INFINITY);
+    }
+
+    fn source_lacks(&mut self, what: &str) {
+        self.manifest.shortfall = Some(what.to_owned());
     }
 
     fn ended_early(&mut self, reason: &str) {
@@ -330,6 +339,8 @@ impl Tap for SessionTap {
             worker.join();
         }
         self.collect();
+        let progress = self.progress();
+        note(&mut self.manifest.remarks, &progress.notes);
         self.manifest.is_finished = true;
         self.manifest.failure = (!self.failures.is_empty()).then(|| self.failures.join("; "));
         if let Err(error) = self.manifest.write(&self.plan.folder)
@@ -338,7 +349,7 @@ impl Tap for SessionTap {
             return Err(error);
         }
         if self.news.is_empty() {
-            Ok(self.progress())
+            Ok(progress)
         } else {
             Err(Error::Failed(self.news.join("; ")))
         }

@@ -97,7 +97,8 @@ fn assert_times(got: &[(f64, u8)], wanted: &[f64]) {
 }
 
 /// Fails when the raw video lacks frames that the model had no time for, when times or indices of
-/// poses differ from those of the raw video, or when a file of the folder is missing or wrong.
+/// poses differ from those of the raw video, when a file of the folder is missing or wrong, or when
+/// its length is written with a rounding error.
 #[test]
 fn a_folder_holds_everything_that_was_seen_and_found() {
     let parent = tempfile::tempdir().unwrap();
@@ -113,6 +114,10 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
         // The model processes every third frame.
         if id % 3 == 0 {
             tap.offer(&presented(&source, &frame)).unwrap();
+        }
+        if id == 9 {
+            // 0.9 - 0.3 is 0.6000000000000001.
+            assert_eq!(tap.progress().secs, 0.6);
         }
     }
     // The camera lost two frames before the last.
@@ -255,34 +260,53 @@ fn an_output_that_fails_leaves_the_others_going() {
     assert_eq!(video(&folder.join("raw.mp4")).len(), 1);
 }
 
-/// Fails when frames that are too small for a video leave an empty recording behind, are reported
-/// for each video, or cost their poses later in a recording.
+/// Fails when frames that H.264 cannot hold are refused, squeezed or cost their poses, or the
+/// manifest does not say that they were scaled.
 #[test]
-fn frames_too_small_for_a_video_are_reported_once() {
+fn frames_of_any_size_are_recorded() {
     let parent = tempfile::tempdir().unwrap();
-    let (source, tiny) = (info(true), Size::new(1, 1));
-    let first = presented(&source, &frame(0, tiny));
-    let refused = SessionTap::create(plan(&parent.path().join("s")), &first);
-    let reason = refused.map(drop).unwrap_err().to_string();
-    assert_eq!(reason.matches("1x1").count(), 1, "{reason}");
-    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
-
-    let folder = parent.path().join("later");
-    let mut tap = start(&folder, &source, &frame(0, SIZE));
-    for id in 1..=2 {
-        let frame = frame(id, tiny);
+    let source = info(true);
+    let size_of = |path: &Path| {
+        let spec = SourceSpec::parse(path.to_str().unwrap()).unwrap();
+        let source = spec.open(&OpenOptions::default()).unwrap();
+        source.info().size.unwrap()
+    };
+    let folder = parent.path().join("s");
+    let (tiny, wide) = (Size::new(1, 1), Size::new(4000, 20));
+    let mut tap = start(&folder, &source, &frame(0, tiny));
+    for (id, size) in [(1, tiny), (2, wide), (3, SIZE)] {
+        let frame = frame(id, size);
         tap.offer_raw(&frame, &source).unwrap();
         tap.offer(&presented(&source, &frame)).unwrap();
     }
-    let news = tap.news();
-    assert!(news.len() == 1 && news[0].contains("1x1"), "{news:?}");
-    tap.finish(None).unwrap();
-    assert_eq!(video(&folder.join("raw.mp4")).len(), 1);
-    assert_eq!(lines(&folder.join("poses-2.jsonl")).len(), 2);
+    assert!(tap.news().is_empty());
+    let progress = tap.finish(None).unwrap();
+    assert_eq!((progress.frames, progress.annotated), (4, 4));
+    let sizes = [Size::new(16, 16), Size::new(3840, 20), SIZE];
+    for (stem, reds) in [("raw", [0, 40, 60]), ("annotated", [0, 40, 60])] {
+        for (i, (size, red)) in sizes.iter().zip(reds).enumerate() {
+            let path = part_path(&folder, stem, i + 1, "mp4");
+            assert_eq!(size_of(&path), *size);
+            let first = video(&path)[0].1;
+            assert!(first.abs_diff(red) < 8, "{stem} {i}: {first}");
+        }
+    }
+    assert_eq!(lines(&folder.join("poses.jsonl")).len(), 2);
+    let manifest = Manifest::read(&folder).unwrap();
+    assert_eq!((manifest.parts[1].width, manifest.failure), (4000, None));
+    assert_eq!(manifest.remarks, progress.remarks);
+    let [small, large] = &manifest.remarks[..] else {
+        panic!("{:?}", manifest.remarks);
+    };
+    assert!(small.contains("1x1") && small.contains("16x16"), "{small}");
+    assert!(
+        large.contains("4000x20") && large.contains("3840x20"),
+        "{large}"
+    );
 }
 
-/// Fails when a killed program leaves a folder that cannot be opened: written files stay, and the
-/// manifest says that it is not finished.
+/// Fails when a killed program leaves a folder that cannot be opened: written files stay, the
+/// manifest says that it is not finished, and the list counts what the files hold.
 #[test]
 fn an_unfinished_folder_is_of_use() {
     let parent = tempfile::tempdir().unwrap();
@@ -321,7 +345,47 @@ fn an_unfinished_folder_is_of_use() {
     };
     assert_eq!(sessions.len(), 2);
     assert!(finished("s") && !finished("killed"));
+    let killed = sessions.iter().find(|s| s.folder == killed).unwrap();
+    let counts = |stem| video(&killed.folder.join(stem)).len() as u64;
+    let part = &killed.manifest.parts[0];
+    assert_eq!(part.frames, counts("raw.mp4"));
+    assert_eq!(part.annotated_frames, counts("annotated.mp4"));
+    // The two were copied one after the other.
+    let secs = (part.frames.max(part.annotated_frames) - 1) as f64 / 10.0;
+    assert!((part.seconds - secs).abs() < 1e-3, "{}", part.seconds);
+    assert_eq!(killed.leftovers, ["coco.json.part"]);
     assert!(sessions_in(&parent.path().join("none")).unwrap().is_empty());
+}
+
+/// Fails when a recording that was killed before its first second is counted by what was on its way
+/// to the disk, or playing it reports the words of some decoder.
+#[test]
+fn a_recording_without_frames_is_named_as_such() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, killed) = (parent.path().join("s"), parent.path().join("killed"));
+    let source = info(true);
+    let tap = start(&folder, &source, &frame(0, SIZE));
+    std::fs::create_dir(&killed).unwrap();
+    for name in ["raw.mp4", "annotated.mp4"] {
+        std::fs::copy(folder.join(name), killed.join(name)).unwrap();
+    }
+    drop(tap);
+    let mut manifest = Manifest::read(&folder).unwrap();
+    manifest.parts[0].frames = 15;
+    manifest.parts[0].annotated_frames = 14;
+    manifest.write(&killed).unwrap();
+    let sessions = sessions_in(parent.path()).unwrap();
+    let entry = sessions.iter().find(|s| s.folder == killed).unwrap();
+    let part = &entry.manifest.parts[0];
+    assert_eq!((part.frames, part.annotated_frames), (0, 0));
+    let spec = SourceSpec::parse(&killed).unwrap();
+    let refused = spec
+        .open(&OpenOptions::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(refused.starts_with("killed: holds no frames"), "{refused}");
+    assert!(!refused.contains("ffmpeg"), "{refused}");
 }
 
 /// Fails when a recording overwrites another.

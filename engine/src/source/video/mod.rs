@@ -126,6 +126,7 @@ pub(super) fn scrub_as(
         Err(reason) if options.stop.is_stopped() => {
             Err(Error::Cancelled(format!("{name}: {reason}")))
         }
+        Err(_) if is_empty(path) => Err(without_frames(name)),
         Err(reason) => {
             let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, options)?;
             Ok(Box::new(video))
@@ -139,11 +140,31 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
             tracing::info!(path = %path.display(), "H.264, decoded here");
             Ok(Box::new(video))
         }
+        Err(_) if is_empty(path) => Err(without_frames(name)),
         Err(reason) => {
             tracing::info!(path = %path.display(), reason, "decoded by ffmpeg");
             Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
         }
     }
+}
+
+/// Returns the number of frames in an MP4 file and the seconds from the first to the last, by its
+/// tables alone; `None` if they cannot be read. Also correct for a file that is not closed yet.
+pub(crate) fn extent(path: &Path) -> Option<(u64, f64)> {
+    let stream = demux_mp4::open(Box::new(open_file(path).ok()?)).ok()?;
+    let n_frames = stream.n_frames?;
+    let secs = |rate| n_frames.saturating_sub(1) as f64 / rate;
+    Some((n_frames, stream.rate.map_or(0.0, secs)))
+}
+
+/// Returns whether a file is an MP4 video without frames.
+fn is_empty(path: &Path) -> bool {
+    extent(path).is_some_and(|(n_frames, _)| n_frames == 0)
+}
+
+fn without_frames(name: &str) -> Error {
+    let reason = "holds no frames: the program ended before the first ones were written";
+    Error::source(name, reason)
 }
 
 /// Decodes the image in a file that only ffmpeg reads; `what` is its format, for the message.

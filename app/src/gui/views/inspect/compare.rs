@@ -18,7 +18,9 @@ use crate::gui::action::inspect::InspectAction;
 use crate::gui::state::inspect::{Choices, Pick};
 use crate::gui::titles::joint_title;
 use crate::gui::views::inspect::shown;
-use crate::gui::views::inspect::state::{Inspect, InspectContext, InspectedFrame, ModelSlot};
+use crate::gui::views::inspect::state::{
+    Inspect, InspectContext, InspectedFrame, ModelSlot, StoredFrame,
+};
 use crate::gui::{theme, widgets};
 
 /// Colour of the second prediction over the image of the first; distinct from those of left and
@@ -34,16 +36,31 @@ impl Inspect {
         let (Some(subject), Some(found)) = (&self.subject, &self.slots[0].found) else {
             return Ok(());
         };
-        let kept = InspectedFrame {
-            is_live: false,
-            ..subject.clone()
+        self.stored = Some(StoredFrame {
+            frame: InspectedFrame {
+                is_live: false,
+                ..subject.clone()
+            },
+            model: self.slots[0].wanted.clone(),
+            found: Arc::clone(found),
+        });
+        self.show_stored()
+    }
+
+    /// Compares with the stored frame.
+    ///
+    /// # Errors
+    /// If the image exceeds the GPU's maximum texture size.
+    pub(super) fn show_stored(&mut self) -> Result<()> {
+        let Some(stored) = &self.stored else {
+            return Ok(());
         };
         self.slots[1] = ModelSlot {
-            wanted: self.slots[0].wanted.clone(),
-            found: Some(Arc::clone(found)),
+            wanted: stored.model.clone(),
+            found: Some(Arc::clone(&stored.found)),
             ..ModelSlot::default()
         };
-        self.kept = Some(kept);
+        self.kept = Some(stored.frame.clone());
         self.inspector()?.unload(1)?;
         self.is_stale = true;
         self.upload()
@@ -54,6 +71,7 @@ impl Inspect {
     /// # Errors
     /// If the thread of the models cannot be started.
     pub(super) fn look_alone(&mut self) -> Result<()> {
+        self.stored = None;
         if !self.is_compared() {
             return Ok(());
         }
@@ -109,14 +127,14 @@ pub(super) fn compare_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         {
             cx.actions.push(Action::Inspect(InspectAction::Keep));
         }
-        if cx.view.kept.is_some()
+        if cx.view.stored.is_some()
             && ui
-                .button("Let it go")
-                .on_hover_text("Ends the comparison with the stored frame")
+                .button("Forget it")
+                .on_hover_text("Removes the stored frame and ends the comparison with it")
                 .clicked()
         {
-            let alone = InspectAction::Model(1, None);
-            cx.actions.push(Action::Inspect(alone));
+            let forget = InspectAction::Stored(false);
+            cx.actions.push(Action::Inspect(forget));
         }
     });
     if !cx.view.is_compared() {

@@ -192,6 +192,9 @@ impl Inspect {
                 self.load_model(slot, name, &make)?;
             }
             InspectAction::Keep => self.keep()?,
+            InspectAction::Stored(true) => self.show_stored()?,
+            InspectAction::Stored(false) if self.kept.is_some() => self.look_alone()?,
+            InspectAction::Stored(false) => self.stored = None,
             InspectAction::Pick(pick) => {
                 let before = std::mem::replace(&mut self.pick, pick);
                 self.picked_before = before;

@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use poselens_engine::geometry::{Affine2, Point};
-use poselens_engine::output::{
-    AttentionKind, AttentionMap, PoseOutput, RegionOutput, SharedPlanes,
-};
+use poselens_engine::output::{AttentionMap, PoseOutput, RegionOutput, SharedPlanes};
 use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, pen, scene};
 use poselens_engine::pose::Keypoint;
 use poselens_shaders::canvas::Paint;
@@ -263,7 +261,7 @@ pub fn show(
         regions: vec![RegionOutput {
             heatmaps: region.heatmaps.clone(),
             image_from_heatmap: region.image_from_heatmap,
-            attention: map.iter().map(captioned).collect(),
+            attention: map.iter().cloned().collect(),
             query_key: Vec::new(),
         }],
         ..output.clone()
@@ -279,6 +277,14 @@ pub fn show(
         .filter_map(overlay)
         .collect();
     let mut scene = scene(&drawn, &overlays, &style);
+    for mark in &mut scene.marks {
+        if let Mark::Legend(legend) = mark
+            && legend.scale.is_some()
+        {
+            // The line above the image names the map.
+            legend.caption.clear();
+        }
+    }
     if let Some(picked) = picked {
         if let (What::Heatmap, Some((j, keypoint))) = (what, joint)
             && let Some(peak) = peak(region, j, keypoint)
@@ -318,22 +324,6 @@ pub fn second(output: &PoseOutput, skeleton: Rgb) -> Vec<Mark> {
     };
     let overlays: Vec<_> = overlay("skeleton").into_iter().collect();
     scene(output, &overlays, &style).marks
-}
-
-/// Shortens a map's name for the legend: names of attention layers are long, and the caption above
-/// the image has the full name.
-fn captioned(map: &AttentionMap) -> AttentionMap {
-    let name = match map.kind {
-        AttentionKind::QueryKey => match map.name.rsplit_once(".head") {
-            Some((_, head)) => format!("layer {}, head {head}", map.place.layer),
-            None => format!("layer {}", map.place.layer),
-        },
-        AttentionKind::Signed | AttentionKind::Gate => map.name.clone(),
-    };
-    AttentionMap {
-        name,
-        ..map.clone()
-    }
 }
 
 /// Returns the outline of the highest heatmap pixel.

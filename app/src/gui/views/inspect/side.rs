@@ -75,23 +75,16 @@ pub(super) fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
             "A second network on the same frame, next to the first",
         ];
         for (slot, (label, help)) in ["Model", "Compare"].into_iter().zip(help).enumerate() {
-            let wanted = cx.view.slots[slot].wanted.as_deref();
-            let names = cx.gui.models.iter().map(|m| m.name.as_str());
-            let names: Vec<&str> = (slot == 1)
-                .then_some(ALONE)
-                .into_iter()
-                .chain(names)
-                .collect();
-            let current = wanted.unwrap_or(if slot == 1 { ALONE } else { "none" });
-            let rows = names.iter().map(|n| (trained::title(n), *n == current));
-            let shown = match &cx.view.kept {
-                Some(kept) if slot == 1 => format!("frame {} of {}", kept.frame.id, kept.name),
-                _ => trained::title(current),
-            };
-            if let Some(i) = widgets::choice_ui(ui, label, help, &shown, rows) {
-                let name = (names[i] != ALONE).then(|| names[i].to_owned());
-                cx.actions
-                    .push(Action::Inspect(InspectAction::Model(slot, name)));
+            let mut choices = slot_choices(slot, cx);
+            let current = choices.iter().find(|(_, is_current, _)| *is_current);
+            let current = current.map_or_else(|| "none".to_owned(), |(title, ..)| title.clone());
+            let rows = choices
+                .iter()
+                .map(|(title, is_on, _)| (title.clone(), *is_on));
+            let rows: Vec<_> = rows.collect();
+            if let Some(i) = widgets::choice_ui(ui, label, help, &current, rows) {
+                let (.., action) = choices.swap_remove(i);
+                cx.actions.push(Action::Inspect(action));
             }
         }
         let notes =
@@ -105,6 +98,29 @@ pub(super) fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         }
         compare_ui(ui, cx);
     });
+}
+
+/// Returns what a slot can show: title, whether it is shown, action. The second slot may be empty,
+/// or show the stored frame.
+fn slot_choices(slot: usize, cx: &InspectContext<'_>) -> Vec<(String, bool, InspectAction)> {
+    let view = cx.view;
+    let is_kept = slot == 1 && view.kept.is_some();
+    let wanted = view.slots[slot].wanted.as_deref();
+    let mut choices = Vec::new();
+    if slot == 1 {
+        let is_alone = wanted.is_none();
+        choices.push((ALONE.to_owned(), is_alone, InspectAction::Model(1, None)));
+        if let Some(stored) = &view.stored {
+            choices.push((stored.title(), is_kept, InspectAction::Stored(true)));
+        }
+    }
+    choices.extend(cx.gui.models.iter().map(|model| {
+        let name = &model.name;
+        let is_current = !is_kept && wanted == Some(name.as_str());
+        let action = InspectAction::Model(slot, Some(name.clone()));
+        (trained::title(name), is_current, action)
+    }));
+    choices
 }
 
 /// Shows the joint list and the values of the selected joint.

@@ -44,6 +44,24 @@ pub struct InspectedFrame {
     pub is_live: bool,
 }
 
+/// A frame stored for comparison, with its prediction.
+#[derive(Debug, Clone)]
+pub struct StoredFrame {
+    /// The frame.
+    pub frame: InspectedFrame,
+    /// The model.
+    pub model: Option<String>,
+    /// Its prediction.
+    pub found: Arc<PoseOutput>,
+}
+
+impl StoredFrame {
+    /// Returns `frame 30 of walk.mp4`.
+    pub fn title(&self) -> String {
+        format!("frame {} of {}", self.frame.frame.id, self.frame.name)
+    }
+}
+
 /// Self-attention thumbnails on the GPU.
 pub struct GridPictures {
     /// Attention values.
@@ -91,6 +109,8 @@ pub struct Inspect {
     pub(super) picked_before: Option<Pick>,
     /// The frame kept in slot 1; `None` while both slots use the same frame.
     pub kept: Option<InspectedFrame>,
+    /// The frame stored for comparison, shown in slot 1 or not.
+    pub stored: Option<StoredFrame>,
     /// Both skeletons, if two predictions are drawn over one image.
     pub(super) overlaid: Option<Arc<Scene>>,
     /// Source of the live view when this view was last opened.
@@ -144,6 +164,7 @@ impl Inspect {
             pick: None,
             picked_before: None,
             kept: None,
+            stored: None,
             overlaid: None,
             live_source: None,
             zoom: Zoom::WHOLE,

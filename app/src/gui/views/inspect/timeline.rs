@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use crate::gui::action::Action;
 use crate::gui::action::inspect::InspectAction;
+use crate::gui::titles::clock;
 use crate::gui::views::inspect::frame_reader::FrameReader;
 use crate::gui::views::inspect::state::InspectContext;
 use crate::gui::{theme, widgets};
@@ -68,7 +69,7 @@ fn strip_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
         let id = ui.scope_id().with(("thumbnail", i));
         let response = ui.interact(rect, id, Sense::CLICK);
         let secs = reader.times.get(picture.index).copied().unwrap_or_default();
-        let label = format!("Frame {} at {}", picture.index, widgets::clock(secs));
+        let label = format!("Frame {} at {}", picture.index, clock(secs));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         Image::new(&picture.texture)
             .corner_radius(3)
@@ -140,12 +141,12 @@ fn place_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
     }
     ui.add(weak("frame".to_owned()));
     ui.add_space(8.0);
-    ui.add(weak(format!("/ {}", widgets::clock(end))));
+    ui.add(weak(format!("/ {}", clock(end))));
     let mut secs = reader.times.get(reader.index).copied().unwrap_or_default();
     let field = DragValue::new(&mut secs)
         .range(0.0..=end)
         .speed(0.02)
-        .custom_formatter(|secs, _| widgets::clock(secs))
+        .custom_formatter(|secs, _| clock(secs))
         .custom_parser(widgets::clock_secs);
     if ui
         .add(field)

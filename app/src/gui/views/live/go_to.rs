@@ -10,7 +10,7 @@ const FONT_SIZE: f32 = 13.0;
 /// Shows the frame's number, counted from 0, if the row has room for it and for `reserved` points
 /// more; returns the seek target if one was entered.
 pub(super) fn go_to_ui(ui: &mut Ui, frame: u64, reserved: f32) -> Option<SeekTo> {
-    let id = Id::unique("place");
+    let id = Id::unique("go to");
     let typed = ui.data(|d| d.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| format!("frame {frame}"));
     let width = field_width(ui, &text);

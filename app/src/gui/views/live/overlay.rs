@@ -4,6 +4,7 @@ use eframe::egui::{self, Button, Label, RichText, Ui};
 
 use crate::gui::action::inspect::InspectAction;
 use crate::gui::action::{Action, OverlayAction};
+use crate::gui::command::OVERLAY_KEYS;
 use crate::gui::titles::{joint_title, sentence};
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
@@ -13,9 +14,13 @@ pub(super) fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         let (mut has_maps, mut has_joints) = (false, false);
         for (i, overlay) in cx.gui.overlays.iter().enumerate() {
             let is_on = cx.state.overlays.contains(overlay.name);
-            let key = (i + 1).to_string();
-            let response = widgets::switch_row_ui(ui, &sentence(overlay.name), Some(&key), is_on);
-            let help = format!("{}\nKey {key}; key 0 switches all off", overlay.help);
+            let key = OVERLAY_KEYS.get(i).map(|_| (i + 1).to_string());
+            let title = sentence(overlay.name);
+            let response = widgets::switch_row_ui(ui, &title, key.as_deref(), is_on);
+            let help = match key {
+                Some(key) => format!("{}\nKey {key}; key 0 switches all off", overlay.help),
+                None => format!("{}\nKey 0 switches all off", overlay.help),
+            };
             if response.on_hover_text(help).clicked() {
                 send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
             }

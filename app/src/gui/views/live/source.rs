@@ -23,14 +23,15 @@ pub(super) fn source_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         }
         if cx.ui_state.is_live() {
             format_ui(ui, cx);
-            let is_on = cx.state.is_mirrored;
-            if widgets::switch_row_ui(ui, "Mirror", None, is_on)
-                .on_hover_text("Mirrors the image. Display only: left stays left in all results")
-                .clicked()
-            {
-                send(cx, SourceAction::Mirror(!is_on));
-            }
-        } else {
+        }
+        let is_on = cx.ui_state.is_mirrored(cx.state);
+        if widgets::switch_row_ui(ui, "Mirror", None, is_on)
+            .on_hover_text("Mirrors the image. Display only: left stays left in all results")
+            .clicked()
+        {
+            send(cx, SourceAction::MirrorShown);
+        }
+        if !cx.ui_state.is_live() {
             let is_on = cx.state.is_looping;
             if widgets::switch_row_ui(ui, "Loop", None, is_on)
                 .on_hover_text("Restart files when they end")

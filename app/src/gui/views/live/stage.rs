@@ -12,7 +12,7 @@ pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
         return;
     };
     let size = presented.frame.size();
-    let is_mirrored = cx.state.is_mirrored && cx.ui_state.is_live();
+    let is_mirrored = cx.ui_state.is_mirrored(cx.state);
     let zoomed = zoom_ui(ui, area, size, cx.ui_state.zoom, is_mirrored);
     if zoomed.is_changed {
         // The view's zoom instead of the requested one, because panning stops at the image's edges.

@@ -5,6 +5,7 @@ use poselens_engine::source::{Extent, SeekTo, SourceInfo};
 
 use crate::gui::action::{Action, PlaybackAction, RecordAction};
 use crate::gui::icons::Icon;
+use crate::gui::titles::clock;
 use crate::gui::ui_state::{Recording, SPEEDS};
 use crate::gui::views::live::go_to;
 use crate::gui::views::live::state::LiveContext;
@@ -196,12 +197,12 @@ fn time_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         widgets::fitting_label_ui(ui, &text, body, theme::WEAK, reserved);
         return;
     }
-    let now = widgets::clock(presented.frame.time_secs);
+    let now = clock(presented.frame.time_secs);
     ui.add(number(now, theme::TEXT))
         .on_hover_text("Time within the source");
     let counted = cx.ui_state.extent.as_ref();
     if let Some(secs) = last_secs(source, counted).filter(|_| !source.is_live) {
-        let text = format!("/ {}", widgets::clock(secs));
+        let text = format!("/ {}", clock(secs));
         if let Some(label) = widgets::fitting_label_ui(ui, &text, font, theme::WEAK, reserved) {
             label.on_hover_text("Time of the last frame");
         }
@@ -267,7 +268,7 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
 }
 
 fn progress_text(recording: &Recording) -> String {
-    let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
+    let elapsed = clock(recording.started.elapsed().as_secs_f64());
     match &recording.progress {
         Some(p) => {
             let frames = match recording.total {
@@ -333,7 +334,7 @@ mod tests {
             failure: None,
         };
         let texts = [None, Some(counted(false)), Some(counted(true))]
-            .map(|extent| last_secs(&source, extent.as_ref()).map(widgets::clock));
+            .map(|extent| last_secs(&source, extent.as_ref()).map(clock));
         assert!(texts.iter().all(|text| text.as_deref() == Some("0:28.0")));
         let unknown = SourceInfo {
             n_frames: None,

@@ -70,9 +70,9 @@ pub(super) fn rate(value: &mut f64) -> DragValue<'_> {
         .custom_formatter(|v, _| short(v))
 }
 
-/// Formats as `3e-4` or `0.05`.
+/// Formats as `3e-4`, `0.05` or `4e10`.
 pub(super) fn short(v: f64) -> String {
-    if v == 0.0 || v.abs() >= 0.01 {
+    if v == 0.0 || (0.01..1e5).contains(&v.abs()) {
         let text = format!("{v:.4}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
         return text.to_owned();
@@ -171,7 +171,7 @@ mod tests {
     /// Fails when a learning rate is not formatted in short scientific notation.
     #[test]
     fn learning_rates_are_formatted_in_short_form() {
-        let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0].map(short);
-        assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1"]);
+        let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0, 4.718e10].map(short);
+        assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1", "4.72e10"]);
     }
 }

@@ -272,8 +272,9 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     }
 }
 
-/// Width in points from which curves and people have room next to each other.
-const SIDE_BY_SIDE: f32 = 500.0;
+/// Width in points from which curves and people have room next to each other: the legend of the
+/// loss takes 320, three columns of people 240.
+const SIDE_BY_SIDE: f32 = 600.0;
 
 fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     if cx.view.is_opening() {
@@ -299,15 +300,10 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         outcome_ui(ui, cx, progress);
     }
     let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
-    if ui.available_width() < SIDE_BY_SIDE {
-        curves_ui(ui, cx, progress, height);
-        people_ui(ui, cx);
-        log_ui(ui, progress);
-        return;
-    }
-    let people = (ui.available_width() * 0.36).clamp(240.0, 430.0);
+    let room = ui.available_width();
+    let people = (room * 0.36).clamp(240.0, 430.0);
     let gap = 20.0;
-    let curves = ui.available_width() - people - gap;
+    let curves = room - people - gap;
     let column = |ui: &mut Ui, width: f32, content: &mut dyn FnMut(&mut Ui)| {
         let layout = Layout::top_down(egui::Align::Min);
         ui.allocate_ui_with_layout(egui::vec2(width, 0.0), layout, |ui| {
@@ -315,6 +311,13 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             content(ui);
         });
     };
+    if room < SIDE_BY_SIDE {
+        curves_ui(ui, cx, progress, height);
+        // Curves that are wider than the room do not widen what is below them.
+        column(ui, room, &mut |ui| people_ui(ui, cx));
+        log_ui(ui, progress);
+        return;
+    }
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = gap;
         column(ui, curves, &mut |ui| {
@@ -322,6 +325,8 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
             curves_ui(ui, cx, progress, height);
             log_ui(ui, progress);
         });
+        // Whatever the curves take, no column of people is cut off.
+        let people = people.min(ui.available_width());
         column(ui, people, &mut |ui| people_ui(ui, cx));
     });
 }

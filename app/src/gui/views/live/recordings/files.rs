@@ -57,7 +57,8 @@ fn path_ui(ui: &mut Ui, id: &str, name: &str, verb: &str) -> Option<PathBuf> {
     ui.horizontal(|ui| {
         let field = TextEdit::singleline(&mut text)
             .hint_text(name)
-            .desired_width(220.0);
+            .margin(widgets::FIELD_MARGIN)
+            .desired_width(236.0);
         let field = ui.add(field).on_hover_text(name).accessible_name(name);
         let can = !text.trim().is_empty();
         is_sent = can && widgets::is_entered(ui, &field);
@@ -118,7 +119,7 @@ fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     for spec in extra_exporters() {
         let mut is_on = cx.state.exports.contains(spec.name);
         if ui
-            .checkbox(&mut is_on, spec.name)
+            .checkbox(&mut is_on, spec.title)
             .on_hover_text(spec.help)
             .changed()
         {

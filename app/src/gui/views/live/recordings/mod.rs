@@ -4,11 +4,12 @@ mod files;
 mod more;
 mod send;
 
-use eframe::egui::{self, Button, Label, ProgressBar, RichText, ScrollArea, Ui};
+use eframe::egui::{self, Button, Color32, Label, ProgressBar, RichText, ScrollArea, Ui};
+use poselens_engine::pipeline::TapProgress;
 use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
 
 use crate::gui::action::RecordAction;
-use crate::gui::titles::{folder_name, moment, recording_name};
+use crate::gui::titles::{clock, folder_name, length, moment, recording_name, sentence};
 use crate::gui::ui_state::Recording;
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
@@ -47,7 +48,11 @@ pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
                 ScrollArea::vertical()
                     .id_salt("recordings")
                     .max_height(list_height(ui))
+                    .auto_shrink([false, true])
                     .show(ui, |ui| {
+                        // The floating bar would cover the buttons.
+                        let bar = ui.spacing().scroll.bar_width + 4.0;
+                        ui.set_max_width(ui.available_width() - bar);
                         for entry in list {
                             entry_ui(ui, entry, cx);
                         }
@@ -71,7 +76,7 @@ fn running_ui(ui: &mut Ui, recording: &Recording) {
     };
     ui.horizontal(|ui| {
         widgets::dot_ui(ui, theme::RED);
-        let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
+        let elapsed = clock(recording.started.elapsed().as_secs_f64());
         let color = if drops > 0 { theme::RIGHT } else { theme::TEXT };
         let text = format!("{elapsed}  {}", widgets::megabytes(bytes));
         ui.add(number(text, theme::TEXT))
@@ -101,31 +106,9 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
     } else {
         recording.and_then(|r| r.progress.as_ref())
     };
-    let (state, color, help) = match (is_running, manifest.is_finished, &manifest.failure) {
-        (true, ..) => (
-            "recording",
-            theme::RED,
-            "It is being written now".to_owned(),
-        ),
-        (_, true, None) => (
-            "finished",
-            theme::GREEN,
-            "Everything was written".to_owned(),
-        ),
-        (_, _, Some(failure)) => (
-            "incomplete",
-            theme::RIGHT,
-            format!("It ended early: {failure}"),
-        ),
-        (_, false, None) => (
-            "unfinished",
-            theme::RIGHT,
-            "The program ended during this recording; everything written until then is kept"
-                .to_owned(),
-        ),
-    };
-    let written = || manifest.parts.iter().map(|p| p.seconds).sum::<f64>();
-    let secs = progress.map_or_else(written, |progress| progress.secs);
+    let (state, color, help) = state_of(entry, is_running);
+    let written = || manifest.length_secs();
+    let secs = progress.map_or_else(written, TapProgress::length_secs);
     let model = manifest.model.as_ref().map_or("no model", |m| &m.name);
     ui.add_space(2.0);
     ui.horizontal(|ui| {
@@ -165,10 +148,42 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
             text if text.is_empty() || is_running => String::new(),
             text => format!(" · {text}"),
         };
-        let text = format!("{state} · {} · {model}{counts}{more}", widgets::clock(secs));
+        let text = format!("{state} · {} · {model}{counts}{more}", length(secs));
         let label = Label::new(RichText::new(text).small().color(theme::WEAK)).truncate();
         ui.add(label.selectable(false)).on_hover_text(help);
     });
+}
+
+/// Returns the state of a recording, its colour, and an explanation.
+fn state_of(entry: &SessionEntry, is_running: bool) -> (String, Color32, String) {
+    let manifest = &entry.manifest;
+    let (state, color, help) = if is_running {
+        let help = "It is being written now".to_owned();
+        ("recording".to_owned(), theme::RED, help)
+    } else if let Some(failure) = &manifest.failure {
+        let help = format!("It ended early: {failure}");
+        ("incomplete".to_owned(), theme::RIGHT, help)
+    } else if !manifest.is_finished {
+        let help = "The program ended during this recording; everything written until then is kept";
+        ("unfinished".to_owned(), theme::RIGHT, help.to_owned())
+    } else if let Some(shortfall) = &manifest.shortfall {
+        // Warnings end with their reason.
+        let reason = shortfall.rsplit(": ").next().unwrap_or_default();
+        let help = format!("All that could be read was written: {shortfall}");
+        (format!("in part: {reason}"), theme::RIGHT, help)
+    } else {
+        let help = "Everything was written".to_owned();
+        ("finished".to_owned(), theme::GREEN, help)
+    };
+    let mut lines = vec![help];
+    if !is_running {
+        if !entry.leftovers.is_empty() {
+            let names = entry.leftovers.join(", ");
+            lines.push(format!("Under temporary names, as far as written: {names}"));
+        }
+        lines.extend(manifest.remarks.iter().map(|remark| sentence(remark)));
+    }
+    (state, color, lines.join("\n"))
 }
 
 fn annotating_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
@@ -202,6 +217,9 @@ fn lacking(manifest: &Manifest) -> String {
     let (frames, drops) = (sum(|p| p.frames), sum(|p| p.drops));
     let annotated = sum(|p| p.annotated_frames);
     let mut texts = Vec::new();
+    if frames == 0 && annotated == 0 && !manifest.parts.is_empty() {
+        texts.push("no frames".to_owned());
+    }
     if annotated < frames {
         texts.push(format!("{annotated} of {frames} annotated"));
     }
@@ -216,7 +234,6 @@ mod tests {
     use std::time::Instant;
 
     use eframe::egui::vec2;
-    use poselens_engine::pipeline::TapProgress;
 
     use super::*;
     use crate::gui::context::SourceChoice;

@@ -75,10 +75,13 @@ fn folder_ui(
         let id = Id::unique(("new name", &entry.folder));
         let stored = ui.data(|d| d.get_temp::<String>(id));
         let mut text = stored.unwrap_or_else(|| name.to_owned());
-        let field = TextEdit::singleline(&mut text).desired_width(190.0);
+        // Wide enough for the time and a source's name of usual length.
+        let field = TextEdit::singleline(&mut text)
+            .margin(widgets::FIELD_MARGIN)
+            .desired_width(270.0);
         let field = ui
             .add_enabled(is_free, field)
-            .on_hover_text("The folder's name")
+            .on_hover_text(format!("The folder's name: {name}"))
             .accessible_name("New name");
         let can = is_free && !text.trim().is_empty() && text != name;
         let button = ui

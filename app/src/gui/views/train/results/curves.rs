@@ -2,12 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use eframe::egui::{Color32, Id, Rangef, RichText, Ui};
-use egui_plot::{GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoints, Points};
+use eframe::egui::{Color32, FontId, Id, Label, Rangef, RichText, Ui};
+use egui_plot::{
+    AxisHints, GridMark, HoverPosition, Line, LineStyle, Plot, PlotPoints, PlotUi, Points,
+};
 use poselens_engine::train::EpochRecord;
 
 use crate::gui::action::train::TrainAction;
-use crate::gui::views::train::fields::short;
+use crate::gui::views::train::results::ticks::{self, LINE_DISTANCE, Unit};
 use crate::gui::views::train::running::progress::TrainProgress;
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::{theme, widgets};
@@ -19,27 +21,6 @@ struct Curve {
     points: Vec<[f64; 2]>,
     /// Whether the points are measurements, one per epoch.
     is_measured: bool,
-}
-
-/// Scale of a plot's values.
-#[derive(Clone, Copy, PartialEq)]
-enum Unit {
-    /// Linear scale.
-    Plain,
-    /// Powers of ten.
-    Log,
-    /// Fractions shown in per cent.
-    Percent,
-}
-
-impl Unit {
-    fn text(self, v: f64) -> String {
-        match self {
-            Self::Plain => short(v),
-            Self::Log => short(10_f64.powf(v)),
-            Self::Percent => format!("{:.1} %", 100.0 * v),
-        }
-    }
 }
 
 pub(crate) fn curves_ui(
@@ -86,7 +67,7 @@ fn loss_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, progress: &TrainProgress, hei
             is_measured: true,
         },
     ];
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let help = "How far predictions are from the labels; this should go down";
         title_ui(ui, "Loss", help, &curves);
         let mut wanted = is_log;
@@ -124,7 +105,7 @@ fn metrics_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
         },
     ];
     let help = "Accuracy on people that were not trained on; this should go up";
-    ui.horizontal(|ui| title_ui(ui, "Held-out people", help, &curves));
+    ui.horizontal_wrapped(|ui| title_ui(ui, "Held-out people", help, &curves));
     let unit = Unit::Percent;
     plot_ui(ui, "Figures", curves.into(), unit, height, progress);
 }
@@ -143,15 +124,15 @@ fn rate_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
 /// Shows the title of a plot and its legend.
 fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
     ui.spacing_mut().interact_size.y = 20.0;
+    ui.spacing_mut().item_spacing.x = 5.0;
     ui.label(RichText::new(title).strong().color(theme::TEXT))
         .on_hover_text(help);
     for curve in curves.iter().filter(|c| !c.points.is_empty()) {
         ui.add_space(4.0);
-        ui.scope(|ui| {
-            ui.spacing_mut().item_spacing.x = 5.0;
-            widgets::dot_ui(ui, curve.color);
-            ui.label(RichText::new(curve.name).small().color(theme::WEAK));
-        });
+        widgets::dot_ui(ui, curve.color);
+        // In a narrow column a whole name moves to the next row.
+        let name = RichText::new(curve.name).small().color(theme::WEAK);
+        ui.add(Label::new(name).extend());
     }
     ui.add_space(4.0);
 }
@@ -186,6 +167,18 @@ fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
     (low + below - above, high + below - above)
 }
 
+/// Height of the labels of a step axis in points.
+const AXIS_HEIGHT: f32 = 16.0;
+/// Height of the name of a step axis in points.
+const LABEL_HEIGHT: f32 = 24.0;
+
+/// Returns an axis with small labels; the ticks are chosen so that all of them fit.
+fn axis(hints: AxisHints<'_>) -> AxisHints<'_> {
+    hints
+        .tick_label_font(FontId::proportional(11.5))
+        .label_spacing(Rangef::new(1.0, 2.0))
+}
+
 fn plot_ui(
     ui: &mut Ui,
     id: &str,
@@ -215,8 +208,17 @@ fn plot_ui(
         )),
         HoverPosition::Elsewhere { .. } => None,
     };
+    // All plots share the step axis; the bottom one names it.
+    let is_last = id == "Rate";
+    let height = height.max(if is_last { 84.0 } else { 64.0 });
+    let below = AXIS_HEIGHT + if is_last { LABEL_HEIGHT } else { 0.0 };
+    let (low, high) = span(&curves, unit);
+    let low = if is_last { 0.0 } else { low };
+    let values = ticks::values((low, high), unit, height - below);
+    // The axis begins and ends with a label.
+    let ends = [values.first(), values.last()].into_iter().flatten();
     let mut plot = Plot::new(("training", id))
-        .height(height.max(60.0))
+        .height(height)
         .link_axis(group, [true, false])
         .link_cursor(group, [true, false])
         .allow_scroll(false)
@@ -224,38 +226,45 @@ fn plot_ui(
         .allow_drag([true, false])
         .include_x(0.0)
         .include_x(progress.steps.max(progress.step).max(1) as f64)
-        .grid_spacing(Rangef::new(14.0, 240.0))
-        .y_axis_min_width(58.0)
-        .y_axis_formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.text(mark.value))
+        .grid_spacing(Rangef::new(LINE_DISTANCE, 200.0))
         .label_formatter(hovered)
         .show_background(false);
-    if id == "Rate" {
-        // The bottom plot; all plots share the step axis.
-        plot = plot.include_y(0.0).x_axis_label("step");
+    for end in ends {
+        plot = plot.include_y(*end);
     }
-    let (low, high) = span(&curves, unit);
-    plot = plot.include_y(low).include_y(high);
-    plot.show(ui, |plot| {
-        for curve in curves {
-            if curve.points.is_empty() {
-                continue;
-            }
-            if curve.is_measured {
-                let dots = PlotPoints::from(curve.points.clone());
-                plot.points(
-                    Points::new(curve.name, dots)
-                        .color(curve.color)
-                        .radius(3.5)
-                        .allow_hover(false),
-                );
-            }
-            let line = Line::new(curve.name, PlotPoints::from(curve.points))
+    let x_axis = axis(AxisHints::new_x())
+        .label(if is_last { "step" } else { "" })
+        .formatter(|mark: GridMark, _: &RangeInclusive<f64>| ticks::step_text(mark.value));
+    let y_axis = axis(AxisHints::new_y())
+        .min_thickness(52.0)
+        .formatter(move |mark: GridMark, _: &RangeInclusive<f64>| unit.tick_text(mark.value));
+    plot.custom_x_axes(vec![x_axis])
+        .custom_y_axes(vec![y_axis])
+        .x_grid_spacer(|input| ticks::step_marks(&input))
+        .y_grid_spacer(move |input| ticks::value_marks(&values, input.bounds))
+        .show(ui, |plot| {
+            curves.into_iter().for_each(|curve| draw(plot, curve))
+        });
+}
+
+fn draw(plot: &mut PlotUi<'_>, curve: Curve) {
+    if curve.points.is_empty() {
+        return;
+    }
+    if curve.is_measured {
+        let dots = PlotPoints::from(curve.points.clone());
+        plot.points(
+            Points::new(curve.name, dots)
                 .color(curve.color)
-                .width(if curve.is_measured { 2.0 } else { 1.3 })
-                .style(LineStyle::Solid);
-            plot.line(line);
-        }
-    });
+                .radius(3.5)
+                .allow_hover(false),
+        );
+    }
+    let line = Line::new(curve.name, PlotPoints::from(curve.points))
+        .color(curve.color)
+        .width(if curve.is_measured { 2.0 } else { 1.3 })
+        .style(LineStyle::Solid);
+    plot.line(line);
 }
 
 #[cfg(test)]

@@ -4,3 +4,5 @@ pub(super) mod curves;
 pub(super) mod earlier;
 pub(super) mod outcome;
 pub(super) mod people;
+mod ticks;
+mod verdict;

@@ -6,13 +6,9 @@ use crate::gui::action::train::TrainAction;
 use crate::gui::theme;
 use crate::gui::ui_state::Level;
 use crate::gui::views::train::fields::{main_button, note_ui};
+use crate::gui::views::train::results::verdict::{points, verdict};
 use crate::gui::views::train::running::progress::{Phase, TrainProgress};
 use crate::gui::views::train::state::{Decision, TrainContext, send};
-
-/// Differences in PCK below half a point count as equal.
-const SAME: f64 = 0.005;
-/// Drop in average precision that counts as significant, in points.
-const MUCH: f64 = 2.0;
 
 /// Summarises the outcome in one line.
 pub(crate) fn in_a_line(progress: &TrainProgress) -> (Level, String) {
@@ -27,101 +23,6 @@ pub(crate) fn in_a_line(progress: &TrainProgress) -> (Level, String) {
             "The training was stopped; Continue resumes it.".to_owned(),
         ),
     }
-}
-
-/// Returns whether the new weights are better, and a sentence about it.
-fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
-    let Some(judged) = progress.judged() else {
-        return (None, "No epoch is done yet.".to_owned());
-    };
-    let Some(after) = judged.pck else {
-        let text = "Without held-out people, improvement cannot be measured.";
-        return (None, text.to_owned());
-    };
-    let (pck, oks_ap) = progress.baseline().unwrap_or_default();
-    let Some(before) = pck else {
-        if progress.first().and_then(|first| first.pck) >= Some(after) {
-            return unbeaten(progress);
-        }
-        let text = "It was not compared with the network in use; check the people below before \
-         you decide.";
-        return (None, text.to_owned());
-    };
-    let points = 100.0 * (after - before);
-    if points <= 0.0 {
-        return match &progress.in_use {
-            Some(in_use) if points < 0.0 => worse(progress, &in_use.name, before, after),
-            _ => unbeaten(progress),
-        };
-    }
-    let precision = oks_ap.and_then(|before| Some(100.0 * (judged.oks_ap? - before)));
-    if let Some(precision) = precision.filter(|p| *p < -MUCH) {
-        let text = format!(
-            "Mixed: {points:.1} points more joints are found, but poses are less precise (OKS AP \
-             {precision:.1}). Check the people below before you decide."
-        );
-        return (None, text);
-    }
-    let how = if after - before < SAME {
-        "Hardly better"
-    } else {
-        "Better"
-    };
-    let than = progress.in_use.as_ref().map_or_else(String::new, |in_use| {
-        format!(" than {}, the network in use,", in_use.name)
-    });
-    // Drops that round to 0.0 are not reported.
-    let fallen = precision.filter(|p| *p <= -0.05);
-    let fallen = fallen.map_or_else(String::new, |precision| {
-        format!(", though whole people a little less exactly (OKS AP {precision:.1})")
-    });
-    let text = format!(
-        "{how}{than} on the held-out people: {points:.1} points more joints found{fallen}."
-    );
-    (Some(true), text)
-}
-
-/// Returns the sentence for a training whose weights are worse than the network in use.
-fn worse(progress: &TrainProgress, name: &str, before: f64, after: f64) -> (Option<bool>, String) {
-    let advice = if progress.is_falling() {
-        "The loss was still falling: train longer."
-    } else {
-        "More varied images may help."
-    };
-    let text = format!(
-        "{name}, the network in use, is better on the held-out people: PCK@0.2 {:.1} % against \
-         {:.1} % of the new weights. Keep it. {advice}",
-        100.0 * before,
-        100.0 * after
-    );
-    (Some(false), text)
-}
-
-/// Returns the sentence for a training that did not improve on its initial weights.
-fn unbeaten(progress: &TrainProgress) -> (Option<bool>, String) {
-    let is_falling = progress.is_falling();
-    if progress.is_fresh {
-        let advice = if is_falling {
-            "The loss was still falling: train longer."
-        } else {
-            "The loss no longer falls: more varied images or another learning rate may help."
-        };
-        let text = format!(
-            "It is not yet better on the held-out people than the untrained network, and there \
-             are no earlier weights to keep. {advice}"
-        );
-        return (None, text);
-    }
-    let advice = if is_falling {
-        "The loss was still falling: more epochs or more varied images may help."
-    } else {
-        "More varied images or a lower learning rate may help."
-    };
-    let text = format!(
-        "No epoch was better on the held-out people than the network before training: keep the \
-         old weights. {advice}"
-    );
-    (Some(false), text)
 }
 
 /// Shows the card at the top of the page after the training has ended.
@@ -198,7 +99,7 @@ fn figures_ui(ui: &mut Ui, progress: &TrainProgress) {
                 let text = format!("{:.1} %", 100.0 * value);
                 ui.label(RichText::new(text).font(theme::number_font(16.0)));
             }
-            let points = 100.0 * (after - before);
+            let points = points(before, after);
             let color = if points > 0.0 {
                 theme::GREEN
             } else {
@@ -272,106 +173,4 @@ fn decision_ui(
             send(cx, TrainAction::KeepOld);
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use poselens_engine::train::{BaselineResults, EpochRecord};
-    use std::collections::BTreeMap;
-
-    fn after(pck: &[Option<f64>]) -> TrainProgress {
-        let mut progress = TrainProgress::new("run".into(), "sfm".into(), 3);
-        progress.history = (0..)
-            .zip(pck)
-            .map(|(epoch, pck)| EpochRecord {
-                epoch,
-                step: epoch,
-                lr: 0.1,
-                loss: (epoch > 0).then_some(0.5),
-                pck: *pck,
-                oks_ap: None,
-                secs: 1.0,
-                images_per_sec: 1.0,
-                broken: 0,
-                gates: BTreeMap::new(),
-            })
-            .collect();
-        progress
-    }
-
-    /// Fails when worse weights are recommended, or better ones are not.
-    #[test]
-    fn the_verdict_follows_the_held_out_people() {
-        let of = |pck: &[f64]| verdict(&after(&pck.iter().map(|v| Some(*v)).collect::<Vec<_>>()));
-        assert_eq!(of(&[0.8, 0.7, 0.75]).0, Some(false));
-        assert_eq!(of(&[0.8, 0.8]).0, Some(false));
-        let (better, text) = of(&[0.8, 0.85, 0.84]);
-        assert!(
-            better == Some(true) && text.contains("5.0 points"),
-            "{text}"
-        );
-        assert!(of(&[0.8, 0.801]).1.starts_with("Hardly"));
-        assert_eq!(verdict(&after(&[None, None])).0, None);
-        let mut mixed = after(&[Some(0.8), Some(0.9)]);
-        (mixed.history[0].oks_ap, mixed.history[1].oks_ap) = (Some(0.5), Some(0.4));
-        let (better, text) = verdict(&mixed);
-        assert!(
-            better.is_none() && text.starts_with("Mixed: 10.0"),
-            "{text}"
-        );
-        mixed.history[1].oks_ap = Some(0.492);
-        let (better, text) = verdict(&mixed);
-        assert!(
-            better == Some(true)
-                && text.contains("10.0 points more")
-                && text.contains("OKS AP -0.8"),
-            "{text}"
-        );
-        assert_eq!(verdict(&after(&[])).0, None);
-    }
-
-    /// Fails when new weights are called better because they beat the untrained network they
-    /// started from, although the network in use is far better on the same people.
-    #[test]
-    fn new_weights_are_compared_with_the_network_in_use() {
-        let mut progress = after(&[Some(0.02), Some(0.1), Some(0.15)]);
-        progress.is_fresh = true;
-        let (better, text) = verdict(&progress);
-        assert!(better.is_none() && text.contains("not compared"), "{text}");
-        progress.compare_with(BaselineResults {
-            name: "sfm".to_owned(),
-            pck: Some(0.8),
-            oks_ap: None,
-        });
-        let (better, text) = verdict(&progress);
-        assert_eq!(better, Some(false));
-        assert!(
-            text.starts_with("sfm, the network in use, is better")
-                && text.contains("80.0 % against 15.0 %"),
-            "{text}"
-        );
-        progress.history[2].pck = Some(0.85);
-        let (better, text) = verdict(&progress);
-        assert_eq!(better, Some(true));
-        assert!(text.contains("than sfm, the network in use"), "{text}");
-    }
-
-    /// Fails when the advice is to keep initial weights that were never trained, or to lower the
-    /// learning rate while the loss still falls.
-    #[test]
-    fn without_initial_weights_the_advice_is_to_train_longer() {
-        let mut progress = after(&[Some(0.0), Some(0.0), Some(0.0)]);
-        progress.history[2].loss = Some(0.4);
-        assert!(verdict(&progress).1.contains("keep the old"));
-        progress.is_fresh = true;
-        let (better, text) = verdict(&progress);
-        assert_eq!(better, None);
-        assert!(
-            text.contains("train longer") && !text.contains("keep the old"),
-            "{text}"
-        );
-        progress.history[2].loss = Some(0.6);
-        assert!(!verdict(&progress).1.contains("train longer"));
-    }
 }

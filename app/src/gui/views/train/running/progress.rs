@@ -298,6 +298,11 @@ impl TrainProgress {
         best.map(|(_, record)| record)
     }
 
+    /// Returns whether an epoch is better than the initial weights; its weights are the best.
+    pub fn has_improved(&self) -> bool {
+        self.best().is_some_and(|best| best.epoch > 0)
+    }
+
     /// Returns the epoch whose weights are judged at the end: the best, or the last if nothing beat
     /// the initial weights. Their file is [`TrainProgress::file`].
     pub fn judged(&self) -> Option<&EpochRecord> {
@@ -315,8 +320,7 @@ impl TrainProgress {
     /// Returns the file of the judged weights; the folder keeps the best weights, which may be the
     /// initial ones, and the last.
     pub fn file(&self) -> Option<PathBuf> {
-        let has_best = self.best().is_some_and(|best| best.epoch > 0);
-        let best = has_best.then_some("best.safetensors");
+        let best = self.has_improved().then_some("best.safetensors");
         let files = best.into_iter().chain(["last.safetensors"]);
         let mut files = files.map(|name| self.folder.join(name));
         files.find(|file| file.is_file())

@@ -191,12 +191,13 @@ fn train(
                 validation: moved(was.validation.as_ref(), held_out),
             };
             let trainer = Trainer::resume_with(folder, &changes, hardware)?;
-            let has_pictures = shared
-                .newer(0)
-                .is_some_and(|(progress, _)| progress.before.is_some());
-            if !has_pictures && let Some(before) = looked(trainer.config(), None, 0, hardware) {
-                shared.update(true, |progress| progress.show_held_out(Arc::new(before)));
-            }
+            // The log is written last: after a kill it may lack an epoch.
+            shared.update(false, |progress| {
+                progress.history = trainer.history().to_vec();
+            });
+            recall(shared, |weights, epoch| {
+                looked(trainer.config(), weights, epoch, hardware)
+            });
             trainer
         }
     };
@@ -209,6 +210,24 @@ fn train(
         }
     }
     Ok(Phase::Stopped)
+}
+
+/// Shows the held-out people that are not shown yet, as `look` predicts them with the initial
+/// weights (`None`) or a file of an epoch: before training, and with the weights on offer.
+fn recall(shared: &SharedProgress, look: impl Fn(Option<&Path>, u64) -> Option<HeldOutImages>) {
+    let Some((progress, _)) = shared.newer(0) else {
+        return;
+    };
+    let before = progress.before.is_none().then(|| look(None, 0)).flatten();
+    let judged = progress.judged().map(|record| record.epoch);
+    let shown = progress.after.as_ref().map(|after| after.epoch);
+    let offered = judged.filter(|_| judged != shown).zip(progress.file());
+    let after = offered.and_then(|(epoch, file)| look(Some(&file), epoch));
+    for held_out_images in [before, after].into_iter().flatten() {
+        shared.update(true, |progress| {
+            progress.show_held_out(Arc::new(held_out_images))
+        });
+    }
 }
 
 /// Runs the event thread.
@@ -276,17 +295,11 @@ fn looked(
 /// If the folder contains no training.
 pub fn progress_of(folder: &Path, hardware: Hardware) -> Result<TrainProgress> {
     let run = RunEntry::read(folder)?;
-    let mut progress = TrainProgress::of_run(&run);
-    let before = looked(&run.config, None, 0, hardware);
-    let judged = progress
-        .judged()
-        .map(|record| record.epoch)
-        .zip(progress.file());
-    let after = judged.and_then(|(epoch, w)| looked(&run.config, Some(&w), epoch, hardware));
-    for held_out_images in [before, after].into_iter().flatten() {
-        progress.show_held_out(Arc::new(held_out_images));
-    }
-    Ok(progress)
+    let shared = SharedProgress::new(TrainProgress::of_run(&run), Waker::default());
+    recall(&shared, |weights, epoch| {
+        looked(&run.config, weights, epoch, hardware)
+    });
+    Ok(shared.into_progress())
 }
 
 /// Explains an error in plain words.
@@ -319,6 +332,7 @@ fn explain(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use poselens_engine::train::EpochRecord;
 
     fn until(run: &Run, done: impl Fn(&TrainProgress) -> bool) -> TrainProgress {
         let start = Instant::now();
@@ -358,6 +372,51 @@ mod tests {
         assert!(explain(&error).starts_with("The disk is full: cannot write state"));
         let error = Error::Failed("the loss became NaN".to_owned());
         assert_eq!(explain(&error), "The loss became NaN");
+    }
+
+    /// Fails when a training resumed in a new window shows the people as predicted by other weights
+    /// than those on offer, or images that are shown already are predicted again.
+    #[test]
+    fn a_resumed_training_shows_the_weights_on_offer() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("best.safetensors"), "").unwrap();
+        let mut progress = progress();
+        progress.folder = folder.path().to_owned();
+        let record = |epoch, pck| EpochRecord {
+            epoch,
+            step: epoch,
+            lr: 0.1,
+            loss: None,
+            pck: Some(pck),
+            oks_ap: None,
+            secs: 1.0,
+            images_per_sec: 1.0,
+            broken: 0,
+            gates: std::collections::BTreeMap::new(),
+        };
+        progress.history = vec![record(0, 0.8), record(1, 0.9), record(2, 0.85)];
+        let shared = SharedProgress::new(progress, Waker::default());
+        let asked = std::sync::Mutex::new(Vec::new());
+        let of = |epoch| HeldOutImages {
+            epoch,
+            people: Vec::new(),
+        };
+        let look = |weights: Option<&Path>, epoch| {
+            let name = weights.and_then(Path::file_name).map(ToOwned::to_owned);
+            asked.lock().unwrap().push((name, epoch));
+            Some(of(epoch))
+        };
+        recall(&shared, look);
+        recall(&shared, look);
+        let best = Some("best.safetensors".into());
+        assert_eq!(*asked.lock().unwrap(), [(None, 0), (best, 1)]);
+        // The next epoch is no better.
+        shared.update(true, |progress| progress.show_held_out(Arc::new(of(3))));
+        shared.update(true, |progress| progress.take(Event::Epoch(record(3, 0.9))));
+        let progress = shared.into_progress();
+        let epoch = |images: Option<Arc<HeldOutImages>>| images.map(|images| images.epoch);
+        let shown = [progress.before, progress.now, progress.after].map(epoch);
+        assert_eq!(shown, [Some(0), Some(3), Some(1)]);
     }
 
     /// Fails when a pause does not hold, cannot be ended, or overrides `Stop`.

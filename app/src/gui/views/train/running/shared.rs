@@ -40,6 +40,12 @@ impl SharedProgress {
         }
     }
 
+    /// Returns the progress.
+    pub fn into_progress(self) -> TrainProgress {
+        let progress = self.progress.into_inner();
+        progress.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     /// Returns the progress and its version if it has changed since version `seen`.
     pub fn newer(&self, seen: u64) -> Option<(TrainProgress, u64)> {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);

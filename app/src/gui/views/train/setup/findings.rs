@@ -71,16 +71,16 @@ impl Lines {
 
 /// Shows the findings of both data sets, and what they have in common.
 pub(crate) fn report_ui(ui: &mut Ui, report: &Report, listed: &Listed) {
-    for (set, lines) in report.learned().zip(&listed.learn) {
+    for (i, (set, lines)) in report.learned().zip(&listed.learn).enumerate() {
         let title = match report.more.len() {
             0 => "Training data".to_owned(),
             _ => format!("Training data, {}", set.annotations.display()),
         };
-        set_ui(ui, &title, (set, lines), Role::Learn);
+        set_ui(ui, &title, (set, lines), Role::Learn, i == 0);
     }
     if let Some(held_out) = &report.held_out {
         let title = "Held-out people";
-        set_ui(ui, title, (held_out, &listed.held_out), Role::HeldOut);
+        set_ui(ui, title, (held_out, &listed.held_out), Role::HeldOut, true);
     }
     if report.shared > 0 {
         let text = format!(
@@ -162,10 +162,19 @@ fn groups(report: &SetReport, role: Role) -> Vec<Group<'_>> {
     groups
 }
 
-fn set_ui(ui: &mut Ui, title: &str, (report, lines): (&SetReport, &Lines), role: Role) {
+/// Shows the findings of a set; `has_path` says whether the panel on the right has its path, and
+/// the fault below it.
+fn set_ui(
+    ui: &mut Ui,
+    title: &str,
+    (report, lines): (&SetReport, &Lines),
+    role: Role,
+    has_path: bool,
+) {
     widgets::section_ui(ui, title, |ui| {
         if let Some(fault) = &report.fault {
-            fault_ui(ui, fault);
+            let elsewhere = "It cannot be used; the reason is below its path on the right.";
+            fault_ui(ui, if has_path { elsewhere } else { fault.as_str() });
             return;
         }
         ui.label(format!(
