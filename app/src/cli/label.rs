@@ -73,6 +73,7 @@ pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
         &mut |done, total| {
             progress.expect(Some(total as u64));
             progress.set(done as u64);
+            Ok(())
         },
     );
     progress.finish();
