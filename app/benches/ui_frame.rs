@@ -57,6 +57,7 @@ impl Infer for Instantly {
 fn context() -> GuiContext {
     GuiContext {
         input: Some("synthetic:live".to_owned()),
+        project: None,
         model: None,
         models: vec![ModelChoice {
             name: "instantly".to_owned(),
@@ -91,6 +92,7 @@ fn context() -> GuiContext {
             device: DeviceSpec::Cpu,
             threads: 1,
         },
+        projects_folder: std::env::temp_dir().join("poselens-no-projects"),
         trainings_folder: std::env::temp_dir().join("poselens-no-trainings"),
         log: None,
         settings_file: None,

@@ -14,6 +14,11 @@ pub fn trainings() -> Option<PathBuf> {
     project().map(|p| p.data_dir().join("trainings"))
 }
 
+/// Returns the parent folder of label projects that the window creates.
+pub fn label_projects() -> Option<PathBuf> {
+    project().map(|p| p.data_dir().join("labels"))
+}
+
 /// Returns the folder of recordings: `PoseLens` in the user's videos folder, else in the home
 /// folder.
 pub fn recordings() -> Option<PathBuf> {

@@ -225,6 +225,24 @@ impl Affine2 {
         }
     }
 
+    /// Returns the translation by (`x`, `y`).
+    pub fn shift(x: f64, y: f64) -> Self {
+        Self {
+            m: [[1.0, 0.0, x], [0.0, 1.0, y]],
+        }
+    }
+
+    /// Returns the enlargement by `factor` about `center`.
+    pub fn scale(center: Point, factor: f64) -> Self {
+        let rest = 1.0 - factor;
+        Self {
+            m: [
+                [factor, 0.0, rest * center.x],
+                [0.0, factor, rest * center.y],
+            ],
+        }
+    }
+
     /// Maps a point.
     pub fn apply(&self, p: Point) -> Point {
         let [a, b] = &self.m;
@@ -282,6 +300,19 @@ mod tests {
             let back = map.inverse().unwrap();
             prop_assert!(close(p, back.apply(map.apply(p))));
             prop_assert!(close(p, back.after(&map).apply(p)));
+        }
+
+        /// Fails when turning or enlarging moves its centre, or a shift is not a translation.
+        #[test]
+        fn turns_and_enlargements_keep_their_centre(x in -500.0..500.0, y in -500.0..500.0,
+                                                    by in 0.2..3.0) {
+            let center = Point::new(x, y);
+            for map in [Affine2::turn(center, 90.0 * by), Affine2::scale(center, by)] {
+                prop_assert!(close(center, map.apply(center)));
+            }
+            let far = Affine2::scale(center, by).apply(Point::new(x + 10.0, y));
+            prop_assert!(close(far, Point::new(x + 10.0 * by, y)));
+            prop_assert!(close(Affine2::shift(by, -by).apply(center), Point::new(x + by, y - by)));
         }
 
         /// Fails when a region's centre is not mapped to the centre of the input.

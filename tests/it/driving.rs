@@ -6,6 +6,7 @@ use eframe::egui::{Key, Rect, Role, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder, Node};
 use poselens_app::gui::views::inspect::Inspect;
+use poselens_app::gui::views::label::Label;
 use poselens_app::gui::views::train::Train;
 use poselens_app::gui::{App, GuiContext};
 use poselens_tests::WAIT_LIMIT;
@@ -22,11 +23,16 @@ pub(crate) fn open_app(builder: HarnessBuilder<App>, gui: GuiContext) -> Harness
 /// Access to the states of the views.
 pub(crate) trait Views {
     fn inspect(&self) -> &Inspect;
+    fn label(&self) -> &Label;
     fn train(&self) -> &Train;
 }
 
 impl Views for App {
     fn inspect(&self) -> &Inspect {
+        self.view().unwrap()
+    }
+
+    fn label(&self) -> &Label {
         self.view().unwrap()
     }
 

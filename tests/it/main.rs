@@ -11,6 +11,7 @@ mod faults;
 mod inspect;
 mod inspect_fakes;
 mod inspect_window;
+mod label_window;
 mod licences;
 mod mca;
 mod mpii;

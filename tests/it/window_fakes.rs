@@ -229,6 +229,7 @@ pub(crate) fn gui(
     };
     GuiContext {
         input: input.map(str::to_owned),
+        project: None,
         model: None,
         models: ["first", "second", "blind", "broken", "crashing"]
             .map(choice)
@@ -270,6 +271,7 @@ pub(crate) fn gui(
             device: DeviceSpec::Cpu,
             threads: 2,
         },
+        projects_folder: folder.join("labels"),
         trainings_folder: folder.join("trainings"),
         settings_file: None,
     }

@@ -1,7 +1,9 @@
 //! `poselens gui`: opens the window, or records a headless demo if there is no display.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use poselens_engine::project::ProjectFile;
 
 use super::Common;
 use super::args::{NetworkArgs, model_names};
@@ -26,6 +28,27 @@ pub(super) struct GuiArgs {
 
 /// File written by the demo if there is no display.
 const DEMO_FILE: &str = "poselens-demo.mp4";
+
+/// Opens the window with a label project.
+pub(super) fn label(folder: &Path, common: &Common, log: LogBook) -> anyhow::Result<()> {
+    // Before the window, so that a wrong folder is an error of the command.
+    ProjectFile::read(folder)?;
+    let display = gui::display();
+    anyhow::ensure!(
+        display.is_available(),
+        "{}, so no window can be opened: {}, or use `poselens label --propose {}`",
+        display.reason(),
+        display.remedy(),
+        folder.display()
+    );
+    let context = super::window::context(common, None, None, None)?;
+    let context = GuiContext {
+        project: Some(folder.to_owned()),
+        log: Some(log),
+        ..context
+    };
+    gui::run(context, &display)
+}
 
 pub(super) fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Result<()> {
     let display = gui::display();

@@ -1,6 +1,6 @@
-//! `poselens label --propose`: suggests frames and proposes labels without a window.
+//! `poselens label`: the Label view, or suggested frames and proposed labels without a window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use poselens_engine::estimator::Estimator;
@@ -10,25 +10,33 @@ use serde::Serialize;
 use super::args::{NetworkArgs, model_names};
 use super::progress::Progress;
 use super::{Common, print_json, print_line, project};
+use crate::logs::LogBook;
 use crate::words::counted;
 
 /// Options of `label`.
 #[derive(Debug, clap::Args)]
 pub(super) struct LabelArgs {
-    /// Project whose frames are suggested and filled with the model's poses
+    /// Project to label in the window
+    #[arg(
+        value_name = "PROJECT",
+        required_unless_present = "propose",
+        conflicts_with = "propose"
+    )]
+    project: Option<PathBuf>,
+    /// Project whose frames are suggested and filled with the model's poses, without a window
     #[arg(long, value_name = "PROJECT")]
-    propose: PathBuf,
+    propose: Option<PathBuf>,
     /// Number of frames to suggest
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", conflicts_with = "project", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     frames: u16,
     /// Model; default: the project's
-    #[arg(long, value_parser = model_names())]
+    #[arg(long, conflicts_with = "project", value_parser = model_names())]
     model: Option<String>,
     /// Weights file (safetensors) to use instead of the bundled weights
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "project")]
     weights: Option<PathBuf>,
     /// Print the suggested frames as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "project")]
     json: bool,
 }
 
@@ -56,8 +64,16 @@ struct SuggestedFrame {
     people: usize,
 }
 
-pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
-    let mut project = project::open(&args.propose)?;
+pub(super) fn run(common: &Common, args: &LabelArgs, log: LogBook) -> anyhow::Result<()> {
+    match (&args.propose, &args.project) {
+        (Some(folder), _) => propose_in(folder, common, args),
+        (_, Some(folder)) => super::gui::label(folder, common, log),
+        _ => Ok(()),
+    }
+}
+
+fn propose_in(folder: &Path, common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
+    let mut project = project::open(folder)?;
     let model = args.model.clone();
     let model = model.unwrap_or_else(|| project.contents().file().model.clone());
     let network = NetworkArgs {
@@ -73,6 +89,7 @@ pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
         &mut |done, total| {
             progress.expect(Some(total as u64));
             progress.set(done as u64);
+            Ok(())
         },
     );
     progress.finish();
@@ -85,7 +102,7 @@ pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
         } else {
             &reasons
         };
-        bail!("{}: no frame was suggested: {but}", args.propose.display());
+        bail!("{}: no frame was suggested: {but}", folder.display());
     }
     let contents = project.contents();
     let mut suggested = Vec::new();
@@ -102,7 +119,7 @@ pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
         });
     }
     let document = Document {
-        project: args.propose.display().to_string(),
+        project: folder.display().to_string(),
         model,
         examined: proposed.n_examined,
         suggested,

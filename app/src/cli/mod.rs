@@ -85,7 +85,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Create, inspect and exchange label projects
     Project(project::ProjectArgs),
-    /// Suggest frames of a label project and propose their labels
+    /// Label a project in the window, or suggest frames and propose their labels without one
     Label(label::LabelArgs),
     /// Measure speed
     Bench(bench::BenchArgs),
@@ -118,7 +118,7 @@ impl Cli {
             Some(Command::Eval(args)) => eval::run(common, &args),
             Some(Command::Train(args)) => train::run(common, &args),
             Some(Command::Project(args)) => project::run(&args),
-            Some(Command::Label(args)) => label::run(common, &args),
+            Some(Command::Label(args)) => label::run(common, &args, log),
             Some(Command::Bench(args)) => bench::run(common, &args),
             Some(Command::Doctor(args)) => doctor::run(common, &args),
         }

@@ -69,6 +69,7 @@ pub(super) fn context(
     let to_record = Arc::clone(&sources);
     Ok(GuiContext {
         input,
+        project: None,
         model,
         models,
         overlays: OVERLAYS,
@@ -99,6 +100,7 @@ pub(super) fn context(
             device: common.device,
             threads: 0,
         },
+        projects_folder: folders::label_projects().unwrap_or_else(|| "labels".into()),
         trainings_folder: folders::trainings().unwrap_or_else(|| "trainings".into()),
         recordings_folder: folders::recordings().unwrap_or_else(|| ".".into()),
         settings_file: folders::project().map(|p| p.config_dir().join("settings.toml")),

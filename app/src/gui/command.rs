@@ -57,12 +57,22 @@ impl Group {
     }
 }
 
-/// A command that is always available.
+/// A command of a table, with its shortcuts.
 pub(super) type FixedCommand = (Group, &'static str, &'static [KeyboardShortcut], Action);
 
 /// Returns a shortcut without modifiers.
 pub(super) const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+/// Returns a shortcut with Shift.
+pub(super) const fn shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
+/// Returns a shortcut with Ctrl, or with the command key on a Mac.
+pub(super) const fn command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
 /// A named action.
@@ -71,7 +81,7 @@ pub struct Command {
     pub group: Group,
     pub title: String,
     /// Shortcuts; menus show the first.
-    pub keys: &'static [KeyboardShortcut],
+    pub keys: Vec<KeyboardShortcut>,
     pub action: Action,
     /// Reason why the command is disabled; `None` if it is enabled.
     pub hindrance: Option<&'static str>,
@@ -83,7 +93,7 @@ impl Command {
         Self {
             group,
             title: title.into(),
-            keys: &[],
+            keys: Vec::new(),
             action,
             hindrance: None,
         }

@@ -99,6 +99,8 @@ pub type StartRecording =
 pub struct GuiContext {
     /// The source named on the command line. If `None`, the last used or first camera starts.
     pub input: Option<String>,
+    /// The label project named on the command line, which is opened in the Label view.
+    pub project: Option<PathBuf>,
     /// The model named on the command line. If `None`, the last used or first model starts.
     pub model: Option<String>,
     /// All models, in list order.
@@ -125,6 +127,8 @@ pub struct GuiContext {
     pub recordings_folder: PathBuf,
     /// Hardware that trainings run on.
     pub hardware: Hardware,
+    /// Parent folder of label projects that the window creates.
+    pub projects_folder: PathBuf,
     /// Parent folder of training runs; each gets a folder of its own.
     pub trainings_folder: PathBuf,
     /// Collected log lines; `None` if logging is not collected.

@@ -7,7 +7,8 @@
 
 use eframe::egui::{Context, Event, FocusDirection, Id, Key, KeyboardShortcut};
 
-use crate::gui::action::{Action, OverlayAction, Sheet, WindowAction};
+use crate::gui::action::label::LabelAction;
+use crate::gui::action::{Action, OverlayAction, Sheet, ViewId, WindowAction};
 use crate::gui::command::Command;
 use crate::gui::commands::keyed;
 use crate::gui::context::GuiContext;
@@ -45,6 +46,7 @@ impl Keyboard {
         &mut self,
         ctx: &Context,
         gui: &GuiContext,
+        view: ViewId,
         sheet: Option<Sheet>,
     ) -> Vec<Action> {
         let target = self.target(ctx, sheet);
@@ -52,7 +54,7 @@ impl Keyboard {
         if self.waiting.is_empty() && !ctx.input(|i| has_keys(&i.events)) {
             return Vec::new();
         }
-        let table = keyed(gui);
+        let table = keyed(gui, view);
         let mut actions = Vec::new();
         let mut waits = target == Target::Undecided;
         let mut waiting = Vec::new();
@@ -86,9 +88,14 @@ impl Keyboard {
             ctx.request_repaint();
         }
         self.waiting = waiting;
-        let is_next =
-            |action: &Action| matches!(action, Action::Overlay(OverlayAction::NextMap(_)));
-        if actions.iter().any(is_next) {
+        let uses_tab = |action: &Action| {
+            matches!(
+                action,
+                Action::Overlay(OverlayAction::NextMap(_))
+                    | Action::Label(LabelAction::NextJoint(_))
+            )
+        };
+        if actions.iter().any(uses_tab) {
             // egui has already processed the Tab key.
             ctx.memory_mut(|m| m.move_focus(FocusDirection::None));
         }

@@ -5,7 +5,7 @@
 //! another view are [`Action`]s.
 
 use std::any::Any;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Color32, Context, Rect, Ui, Vec2};
 use eframe::egui_wgpu::RenderState;
@@ -13,7 +13,7 @@ use poselens_engine::Result;
 use poselens_engine::frame::Frame;
 use poselens_engine::source::SourceStatus;
 
-use crate::gui::action::{Action, ViewId};
+use crate::gui::action::{Action, RecordAction, ViewId};
 use crate::gui::command::{Command, FixedCommand, Group};
 use crate::gui::context::{DeviceChoice, GuiContext};
 use crate::gui::core::Core;
@@ -84,6 +84,11 @@ pub trait AppView: Any + Send + ShowPanels {
         core.open(choice)
     }
 
+    /// Returns the action for several dropped files or folders: they are recorded.
+    fn dropped(&self, paths: Vec<PathBuf>) -> Action {
+        Action::Record(RecordAction::Queue(paths))
+    }
+
     /// Runs an action of this view; returns any other action unchanged.
     ///
     /// # Errors
@@ -124,6 +129,8 @@ pub struct ViewSpec {
     pub group: Option<Group>,
     /// Commands that are always available, with their shortcuts.
     pub commands: &'static [FixedCommand],
+    /// Commands that are available while the view is shown. Their shortcuts replace shared ones.
+    pub own_commands: &'static [FixedCommand],
     /// Creates its state; threads start only when there is work to do.
     pub make: fn(&Waker) -> Box<dyn AppView>,
 }

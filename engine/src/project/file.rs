@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::skeleton::Skeleton;
 
 /// File name of the description.
-pub(super) const PROJECT: &str = "project.toml";
+pub const PROJECT: &str = "project.toml";
 
 /// Version of the format of all files of a project. A project of a newer version is not opened, so
 /// that nothing of it is lost.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::RangeBounds;
 
 use serde::{Deserialize, Serialize};
 
@@ -263,15 +264,15 @@ impl Labels {
         &self,
         clip: u32,
     ) -> impl DoubleEndedIterator<Item = (FrameKey, &FrameLabels)> {
-        let range = FrameKey::new(clip, 0)..=FrameKey::new(clip, u32::MAX);
-        self.frames.range(range).map(|(at, labels)| (*at, labels))
+        self.range(FrameKey::new(clip, 0)..=FrameKey::new(clip, u32::MAX))
     }
 
-    /// Returns the last frame before `at` in the same clip that has people.
-    pub fn people_before(&self, at: FrameKey) -> Option<FrameKey> {
-        let earlier = self.frames.range(FrameKey::new(at.clip, 0)..at);
-        let mut labelled = earlier.filter(|(_, labels)| !labels.people.is_empty());
-        labelled.next_back().map(|(at, _)| *at)
+    /// Returns the frames with labels or a suggestion in a range, in order.
+    pub(super) fn range(
+        &self,
+        range: impl RangeBounds<FrameKey>,
+    ) -> impl DoubleEndedIterator<Item = (FrameKey, &FrameLabels)> {
+        self.frames.range(range).map(|(at, labels)| (*at, labels))
     }
 
     /// Returns the counts over all frames.

@@ -21,12 +21,14 @@ mod holdout;
 pub mod import;
 pub mod journal;
 mod labels;
+mod neighbours;
 mod open;
 mod person;
 mod propose;
 mod reason;
 pub mod snapshot;
 mod suggest;
+mod template;
 
 #[cfg(test)]
 mod clip_tests;
@@ -43,10 +45,11 @@ mod test_project;
 
 pub use clip::Clip;
 pub use edit::{Edit, FrameProposal};
-pub use file::{NewProject, ProjectFile};
+pub use file::{NewProject, PROJECT, ProjectFile};
 pub use holdout::{HOLDOUT, Holdout, Role};
 pub use labels::{Change, FrameLabels, Labels, Tally};
 pub use open::{Applied, Contents, Project};
 pub use person::{FrameKey, Joint, JointState, Person};
-pub use propose::{Proposed, ProposedFrame, propose};
+pub use propose::{Progress, Proposed, ProposedFrame, Survey, propose};
 pub use reason::{Reason, Suggestion};
+pub use template::template;

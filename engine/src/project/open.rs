@@ -92,12 +92,12 @@ impl Contents {
 }
 
 /// The outcome of an edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// Number of the edit in the journal; `None` if it changed nothing and was not recorded.
     pub sequence: Option<u64>,
-    /// Number of frames that it changed.
-    pub n_frames: usize,
+    /// Frames that it changed, by clip and index.
+    pub frames: Vec<FrameKey>,
 }
 
 /// A project open for writing by this program alone. Every change is on disk before the method that
@@ -205,7 +205,7 @@ impl Project {
         if changes.is_empty() {
             return Ok(Applied {
                 sequence: None,
-                n_frames: 0,
+                frames: Vec::new(),
             });
         }
         for at in changes.iter().map(Change::at) {
@@ -216,21 +216,18 @@ impl Project {
         if written.is_err() {
             self.contents.labels.revert(&changes).map_err(mismatch)?;
         }
-        let mut frames: Vec<_> = changes.iter().map(Change::at).collect();
-        frames.sort_unstable();
-        frames.dedup();
         Ok(Applied {
             sequence: Some(written?),
-            n_frames: frames.len(),
+            frames: changed(&changes),
         })
     }
 
-    /// Undoes the last edit that is not undone; returns a frame that it changed, `None` if there is
-    /// no such edit.
+    /// Undoes the last edit that is not undone; returns the frames that it changed, `None` if there
+    /// is no such edit.
     ///
     /// # Errors
     /// When the journal cannot be read or written; nothing has changed then.
-    pub fn undo(&mut self) -> Result<Option<FrameKey>> {
+    pub fn undo(&mut self) -> Result<Option<Vec<FrameKey>>> {
         let Some((seq, changes)) = self.journal.last_done()? else {
             return Ok(None);
         };
@@ -239,15 +236,15 @@ impl Project {
             self.contents.labels.apply(&changes).map_err(mismatch)?;
             return Err(error);
         }
-        Ok(changes.first().map(Change::at))
+        Ok(Some(changed(&changes)))
     }
 
-    /// Makes the edit again that was undone last; returns a frame that it changed, `None` if there
-    /// is no such edit.
+    /// Makes the edit again that was undone last; returns the frames that it changed, `None` if
+    /// there is no such edit.
     ///
     /// # Errors
     /// When the journal cannot be read or written; nothing has changed then.
-    pub fn redo(&mut self) -> Result<Option<FrameKey>> {
+    pub fn redo(&mut self) -> Result<Option<Vec<FrameKey>>> {
         let Some((seq, changes)) = self.journal.last_undone()? else {
             return Ok(None);
         };
@@ -256,7 +253,7 @@ impl Project {
             self.contents.labels.revert(&changes).map_err(mismatch)?;
             return Err(error);
         }
-        Ok(changes.first().map(Change::at))
+        Ok(Some(changed(&changes)))
     }
 
     /// Writes a snapshot, unless the last one is of the same edit.
@@ -384,6 +381,14 @@ impl Contents {
             sizes,
         }
     }
+}
+
+/// Returns the frames that change, by clip and index.
+fn changed(changes: &[Change]) -> Vec<FrameKey> {
+    let mut frames: Vec<_> = changes.iter().map(Change::at).collect();
+    frames.sort_unstable();
+    frames.dedup();
+    frames
 }
 
 /// An edit is made from the labels that it is applied to, so this cannot happen.

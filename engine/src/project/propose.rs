@@ -1,10 +1,13 @@
 //! Suggests frames of the clips and fills them with a model's poses.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
 
+use super::clip::Clip;
 use super::edit::{Edit, FrameProposal};
-use super::holdout::Role;
-use super::open::{Contents, Project};
+use super::holdout::{Holdout, Role};
+use super::open::Project;
 use super::person::{FrameKey, Joint};
 use super::reason::Suggestion;
 use super::suggest::{APART_SECS, Measured, Meter, choose};
@@ -54,7 +57,8 @@ struct Examined {
 
 /// Suggests up to `n` frames and proposes the poses that `infer` finds in them. Frames that are
 /// suggested or confirmed already, and guarded ones, are not suggested. Chooses the hold-out first
-/// if there is none. `progress` receives the number of examined frames and of those to examine.
+/// if there is none. `progress` receives the number of examined frames and of those to examine; an
+/// error that it returns ends the examination, and nothing is suggested.
 ///
 /// # Errors
 /// When the hold-out cannot be chosen, no clip can be opened, the model fails or finds other joints,
@@ -63,104 +67,197 @@ pub fn propose(
     project: &mut Project,
     infer: &mut dyn Infer,
     n: usize,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: Progress<'_>,
 ) -> Result<Proposed> {
-    let mut proposed = Proposed::default();
-    if let Some(reason) = project.ensure_holdout()? {
-        let remark = format!("there is no hold-out to measure training with: {reason}");
-        proposed.left_out.push(remark);
-    }
-    let contents = project.contents();
-    let mut clips = open_clips(contents, &mut proposed.left_out)?;
-    let n_candidates: usize = clips.iter().map(|clip| clip.candidates.len()).sum();
-    let n_limit = MAX_EXAMINED.max(EXAMINED_PER_FRAME * n);
-    let every = n_candidates.div_ceil(n_limit).max(1);
-    for clip in &mut clips {
-        let kept = std::mem::take(&mut clip.candidates);
-        clip.candidates = kept.into_iter().step_by(every).collect();
-    }
-    let n_total: usize = clips.iter().map(|clip| clip.candidates.len()).sum();
-
-    let mut measured = Vec::new();
-    let mut examined = Vec::new();
-    for clip in &mut clips {
-        let n_before = examined.len();
-        let mut progress = |n| progress(n_before + n, n_total);
-        let left_out = &mut proposed.left_out;
-        let seen = examine(clip, contents, infer, left_out, &mut progress)?;
-        for (measures, frame) in seen {
-            measured.push(measures);
-            examined.push(frame);
-        }
-    }
-    proposed.n_examined = examined.len();
-    let taken = clips.iter().map(|clip| (clip.id, clip.taken.clone()));
-    let mut rng = Rng::new(&[RandomState::new().hash_one(0)]);
-    let chosen = choose(&measured, &taken.collect(), n, &mut rng);
-    let mut frames = Vec::new();
-    for (i, suggestion) in chosen {
-        let (at, Examined { secs, people }) = (measured[i].at, &examined[i]);
-        proposed.frames.push(ProposedFrame {
-            at,
-            secs: *secs,
-            suggestion,
-            n_people: people.len(),
-        });
-        frames.push(FrameProposal {
-            at,
-            suggestion: Some(suggestion),
-            people: people.clone(),
-            is_confirmed: false,
-        });
-    }
-    proposed.frames.sort_by_key(|frame| frame.at);
-    project.apply(&Edit::Propose { frames })?;
+    let survey = Survey::plan(project, n)?;
+    let (proposed, edit) = survey.run(infer, progress)?;
+    project.apply(&edit)?;
     Ok(proposed)
 }
 
-/// Runs the model on the candidates of a clip. Frames that cannot be decoded are named in
-/// `left_out`.
-fn examine(
-    clip: &mut OpenClip,
-    contents: &Contents,
-    infer: &mut dyn Infer,
-    left_out: &mut Vec<String>,
-    progress: &mut dyn FnMut(usize),
-) -> Result<Vec<(Measured, Examined)>> {
-    let skeleton = contents.labels().skeleton();
-    let mut seen = Vec::new();
-    let mut meter: Option<Meter> = None;
-    for i in std::mem::take(&mut clip.candidates) {
-        progress(seen.len());
-        let frame = match clip.scrub.frame(i as usize) {
-            Ok(frame) => frame,
-            Err(error) => {
-                left_out.push(error.to_string());
-                continue;
+/// Receives the number of examined frames and of those to examine.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
+
+/// An examination of the clips as they are labelled at one moment. It needs no access to the
+/// project, which can be labelled meanwhile.
+#[derive(Debug)]
+pub struct Survey {
+    folder: PathBuf,
+    clips: Vec<LabelledClip>,
+    holdout: Holdout,
+    skeleton: &'static Skeleton,
+    n: usize,
+    left_out: Vec<String>,
+}
+
+/// A clip with the frames that are labelled or suggested already.
+#[derive(Debug)]
+struct LabelledClip {
+    clip: Clip,
+    suggested: Vec<u32>,
+    confirmed: HashSet<u32>,
+}
+
+impl Survey {
+    /// Plans to suggest up to `n` frames; chooses the hold-out first if there is none.
+    ///
+    /// # Errors
+    /// When the hold-out cannot be chosen.
+    pub fn plan(project: &mut Project, n: usize) -> Result<Self> {
+        let reason = project.ensure_holdout()?;
+        let remark = |reason| format!("there is no hold-out to measure training with: {reason}");
+        let contents = project.contents();
+        let labelled = |clip: &Clip| {
+            let mut labelled = LabelledClip {
+                clip: clip.clone(),
+                suggested: Vec::new(),
+                confirmed: HashSet::new(),
+            };
+            for (at, frame) in contents.labels().frames_of(clip.id) {
+                if frame.suggestion.is_some() {
+                    labelled.suggested.push(at.frame);
+                } else if frame.is_confirmed() {
+                    labelled.confirmed.insert(at.frame);
+                }
             }
+            labelled
         };
-        let requested = RequestedMaps {
-            heatmaps: true,
-            ..RequestedMaps::default()
-        };
-        // Without poses nearby, so that the result depends on this frame alone.
-        let output = infer.inspect(&frame, &[], requested)?;
-        let meter = meter.get_or_insert_with(|| Meter::new(output.skeleton));
-        meter.push(&output);
-        seen.push((i, people(&output, skeleton)?));
+        Ok(Self {
+            folder: contents.folder().to_owned(),
+            clips: contents.file().clips.iter().map(labelled).collect(),
+            holdout: contents.holdout().clone(),
+            skeleton: contents.labels().skeleton(),
+            n,
+            left_out: reason.map(remark).into_iter().collect(),
+        })
     }
-    let values = meter.map(Meter::finish).unwrap_or_default();
-    let seen = seen.into_iter().zip(values).map(|((i, people), values)| {
-        let (at, secs) = (FrameKey::new(clip.id, i), clip.secs(i));
-        let measured = Measured {
-            at,
-            secs: (!clip.has_pictures).then_some(secs),
-            is_held_out: matches!(contents.holdout().role(at), Role::HoldOut(_)),
-            values,
+
+    /// Examines the clips; returns the suggested frames and the edit that adds them to the project.
+    ///
+    /// # Errors
+    /// When no clip can be opened, the model fails or finds other joints, or `progress` returns an
+    /// error.
+    pub fn run(self, infer: &mut dyn Infer, progress: Progress<'_>) -> Result<(Proposed, Edit)> {
+        let n = self.n;
+        let mut proposed = Proposed {
+            left_out: self.left_out.clone(),
+            ..Proposed::default()
         };
-        (measured, Examined { secs, people })
-    });
-    Ok(seen.collect())
+        let mut clips = self.open_clips(&mut proposed.left_out)?;
+        let n_candidates: usize = clips.iter().map(|clip| clip.candidates.len()).sum();
+        let n_limit = MAX_EXAMINED.max(EXAMINED_PER_FRAME * n);
+        let every = n_candidates.div_ceil(n_limit).max(1);
+        for clip in &mut clips {
+            let kept = std::mem::take(&mut clip.candidates);
+            clip.candidates = kept.into_iter().step_by(every).collect();
+        }
+        let n_total: usize = clips.iter().map(|clip| clip.candidates.len()).sum();
+
+        let mut measured = Vec::new();
+        let mut examined = Vec::new();
+        for clip in &mut clips {
+            let n_before = examined.len();
+            let mut progress = |n| progress(n_before + n, n_total);
+            let seen = self.examine(clip, infer, &mut proposed.left_out, &mut progress)?;
+            for (measures, frame) in seen {
+                measured.push(measures);
+                examined.push(frame);
+            }
+        }
+        proposed.n_examined = examined.len();
+        let taken = clips.iter().map(|clip| (clip.id, clip.taken.clone()));
+        let mut rng = Rng::new(&[RandomState::new().hash_one(0)]);
+        let chosen = choose(&measured, &taken.collect(), n, &mut rng);
+        let mut frames = Vec::new();
+        for (i, suggestion) in chosen {
+            let (at, Examined { secs, people }) = (measured[i].at, &examined[i]);
+            proposed.frames.push(ProposedFrame {
+                at,
+                secs: *secs,
+                suggestion,
+                n_people: people.len(),
+            });
+            frames.push(FrameProposal {
+                at,
+                suggestion: Some(suggestion),
+                people: people.clone(),
+                is_confirmed: false,
+            });
+        }
+        proposed.frames.sort_by_key(|frame| frame.at);
+        Ok((proposed, Edit::Propose { frames }))
+    }
+
+    /// Runs the model on the candidates of a clip. Frames that cannot be decoded are named in
+    /// `left_out`.
+    fn examine(
+        &self,
+        clip: &mut OpenClip,
+        infer: &mut dyn Infer,
+        left_out: &mut Vec<String>,
+        progress: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Vec<(Measured, Examined)>> {
+        let mut seen = Vec::new();
+        let mut meter: Option<Meter> = None;
+        for i in std::mem::take(&mut clip.candidates) {
+            progress(seen.len())?;
+            let frame = match clip.scrub.frame(i as usize) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    left_out.push(error.to_string());
+                    continue;
+                }
+            };
+            let requested = RequestedMaps {
+                heatmaps: true,
+                ..RequestedMaps::default()
+            };
+            // Without poses nearby, so that the result depends on this frame alone.
+            let output = infer.inspect(&frame, &[], requested)?;
+            let meter = meter.get_or_insert_with(|| Meter::new(output.skeleton));
+            meter.push(&output);
+            seen.push((i, people(&output, self.skeleton)?));
+        }
+        let values = meter.map(Meter::finish).unwrap_or_default();
+        let seen = seen.into_iter().zip(values).map(|((i, people), values)| {
+            let (at, secs) = (FrameKey::new(clip.id, i), clip.secs(i));
+            let measured = Measured {
+                at,
+                secs: (!clip.has_pictures).then_some(secs),
+                is_held_out: matches!(self.holdout.role(at), Role::HoldOut(_)),
+                values,
+            };
+            (measured, Examined { secs, people })
+        });
+        Ok(seen.collect())
+    }
+
+    /// Opens every clip that is there; the others are named in `left_out`.
+    fn open_clips(&self, left_out: &mut Vec<String>) -> Result<Vec<OpenClip>> {
+        let mut clips = Vec::new();
+        for labelled in &self.clips {
+            let clip = &labelled.clip;
+            match clip.open(&self.folder) {
+                Ok(scrub) => {
+                    let mut open = OpenClip {
+                        id: clip.id,
+                        has_pictures: clip.has_pictures(),
+                        scrub,
+                        candidates: Vec::new(),
+                        taken: Vec::new(),
+                    };
+                    open.find_candidates(labelled, &self.holdout);
+                    clips.push(open);
+                }
+                Err(error) => left_out.push(error.to_string()),
+            }
+        }
+        if clips.is_empty() {
+            let reason = left_out.last().map_or("there are no clips", String::as_str);
+            return Err(Error::data(&self.folder, reason));
+        }
+        Ok(clips)
+    }
 }
 
 /// A clip with the frames that may be suggested.
@@ -181,13 +278,9 @@ impl OpenClip {
     }
 
     /// Lists frames a quarter of a second apart, or all images of a folder, which may be examined.
-    fn find_candidates(&mut self, contents: &Contents) {
-        let (labels, holdout) = (contents.labels(), contents.holdout());
-        for (at, frame) in labels.frames_of(self.id) {
-            if frame.suggestion.is_some() {
-                self.taken.push(self.secs(at.frame));
-            }
-        }
+    fn find_candidates(&mut self, labelled: &LabelledClip, holdout: &Holdout) {
+        let suggested = labelled.suggested.iter();
+        self.taken = suggested.map(|frame| self.secs(*frame)).collect();
         let mut next = f64::NEG_INFINITY;
         let n = self.scrub.n_frames() as u32;
         for i in 0..n {
@@ -195,8 +288,9 @@ impl OpenClip {
             if secs < next && !self.has_pictures {
                 continue;
             }
-            let known = labels.frame(at);
-            let is_done = known.is_some_and(|f| f.suggestion.is_some() || f.is_confirmed());
+            // In order, because the labels are.
+            let is_suggested = labelled.suggested.binary_search(&i).is_ok();
+            let is_done = is_suggested || labelled.confirmed.contains(&i);
             let is_near = |taken: &f64| (taken - secs).abs() < APART_SECS;
             let is_close = !self.has_pictures && self.taken.iter().any(is_near);
             if !is_done && !is_close && holdout.role(at) != Role::Guard {
@@ -205,32 +299,6 @@ impl OpenClip {
             }
         }
     }
-}
-
-/// Opens every clip that is there; the others are named in `left_out`.
-fn open_clips(contents: &Contents, left_out: &mut Vec<String>) -> Result<Vec<OpenClip>> {
-    let mut clips = Vec::new();
-    for clip in &contents.file().clips {
-        match clip.open(contents.folder()) {
-            Ok(scrub) => {
-                let mut open = OpenClip {
-                    id: clip.id,
-                    has_pictures: clip.has_pictures(),
-                    scrub,
-                    candidates: Vec::new(),
-                    taken: Vec::new(),
-                };
-                open.find_candidates(contents);
-                clips.push(open);
-            }
-            Err(error) => left_out.push(error.to_string()),
-        }
-    }
-    if clips.is_empty() {
-        let reason = left_out.last().map_or("there are no clips", String::as_str);
-        return Err(Error::data(contents.folder(), reason));
-    }
-    Ok(clips)
 }
 
 /// Returns the joints of everybody found, as proposals in the project's skeleton.

@@ -115,6 +115,23 @@ fn clips_become_labels() {
     assert_eq!(desk.read("p/holdout.toml"), holdout_file);
 }
 
+/// Fails when `label` opens a window for a folder that is no project, or takes options that only
+/// belong to proposals.
+#[test]
+fn label_needs_a_project() {
+    let desk = Desk::new();
+    let refused = desk.complaint("label nosuch");
+    assert!(refused.contains("not a label project"), "{refused}");
+    for arguments in [
+        "label",
+        "label p --json",
+        "label p --frames 3",
+        "label p --propose p",
+    ] {
+        assert_eq!(desk.run(arguments).code, Some(2), "{arguments}");
+    }
+}
+
 /// Fails when labels of another tool are not found in the clips, are confirmed without being asked
 /// for, replaced by a second import, or differ after an export; or what is left out is not said.
 #[test]

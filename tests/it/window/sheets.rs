@@ -69,7 +69,7 @@ fn the_palette_finds_what_users_mean() {
         ("angle", "Overlay skeleton"),
         ("angles", "Overlay skeleton"),
         ("undo", "Keep the old weights"),
-        ("label", "Choose training labels…"),
+        ("label", "Label frames of your own clips"),
         ("screenshot", "Save a snapshot"),
     ] {
         let first = first_found(&mut window, word);

@@ -2,6 +2,7 @@
 //! place.
 
 pub(super) mod inspect;
+pub(super) mod label;
 pub(super) mod train;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use poselens_engine::track::OneEuro;
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::inspect::InspectAction;
+use crate::gui::action::label::LabelAction;
 use crate::gui::action::train::TrainAction;
 use crate::gui::context::SourceChoice;
 
@@ -41,6 +43,8 @@ pub enum Action {
     Record(RecordAction),
     /// Action of the Inspect view.
     Inspect(InspectAction),
+    /// Action of the Label view.
+    Label(LabelAction),
     /// Action of the Train view.
     Train(TrainAction),
     /// Action of the header, messages and sheets.

@@ -238,7 +238,8 @@ impl eframe::App for App {
             ctx.set_zoom_factor(self.core.state.scale);
         }
         let sheet = self.core.ui_state.sheet;
-        for action in self.keyboard.shortcuts(ctx, &self.core.gui, sheet) {
+        let view = self.core.ui_state.view;
+        for action in self.keyboard.shortcuts(ctx, &self.core.gui, view, sheet) {
             self.run_command(action);
         }
         let dropped: Vec<_> = ctx.input(|i| {
@@ -248,7 +249,10 @@ impl eframe::App for App {
         match dropped.as_slice() {
             [] => {}
             [path] => self.open_path(path.to_string_lossy().into_owned()),
-            _ => self.run_action(Action::Record(RecordAction::Queue(dropped))),
+            _ => {
+                let action = self.shown_view().dropped(dropped);
+                self.run_action(action);
+            }
         }
         self.core.send_look();
     }

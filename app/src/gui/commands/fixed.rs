@@ -1,22 +1,14 @@
 //! Commands that are always available, and their shortcuts.
 
-use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+use eframe::egui::Key;
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::{
     Action, OverlayAction, PlaybackAction, RecordAction, Sheet, SourceAction, StageAction,
     WindowAction,
 };
-use crate::gui::command::{FixedCommand, Group, key};
+use crate::gui::command::{FixedCommand, Group, command, key, shift};
 use crate::gui::views::VIEWS;
-
-const fn shift(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::SHIFT, key)
-}
-
-const fn command(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::COMMAND, key)
-}
 
 /// Magnification of one step of a zoom command.
 const ZOOM_STEP: f64 = 1.5;
@@ -224,7 +216,7 @@ const FIXED: &[FixedCommand] = &[
     ),
 ];
 
-/// Returns the commands of all views and of each view, in group order.
+/// Returns the commands of all views and of each view that are always available, in group order.
 pub(super) fn fixed() -> Vec<&'static FixedCommand> {
     let of_views = VIEWS.iter().flat_map(|view| view.commands);
     let mut all: Vec<_> = FIXED.iter().chain(of_views).collect();

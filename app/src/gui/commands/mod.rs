@@ -6,12 +6,13 @@ mod fixed;
 mod switches;
 mod synonyms;
 
+use eframe::egui::KeyboardShortcut;
 use poselens_engine::output::Approach;
 
 use crate::gui::action::{
-    Action, ModelAction, OverlayAction, RecordAction, Sheet, SourceAction, WindowAction,
+    Action, ModelAction, OverlayAction, RecordAction, Sheet, SourceAction, ViewId, WindowAction,
 };
-use crate::gui::command::{Command, Group, OVERLAY_KEYS, recent};
+use crate::gui::command::{Command, FixedCommand, Group, OVERLAY_KEYS, recent};
 use crate::gui::context::{GuiContext, ModelChoice, SourceChoice, extra_exporters, sample_clip};
 use crate::gui::titles::{folder_name, format_text};
 use crate::gui::trained;
@@ -31,28 +32,51 @@ pub(super) fn groups() -> Vec<Group> {
     all
 }
 
-/// Returns commands with shortcuts; those with Shift precede the same ones without.
-pub(super) fn keyed(gui: &GuiContext) -> Vec<Command> {
-    let fixed = fixed()
-        .into_iter()
-        .map(|(group, title, keys, action)| Command {
-            keys,
-            ..Command::new(*group, *title, action.clone())
-        });
+/// Returns the commands with shortcuts while `view` is shown. Those of the view come first and
+/// replace shared shortcuts; those with Shift precede the same ones without.
+pub(super) fn keyed(gui: &GuiContext, view: ViewId) -> Vec<Command> {
+    let own = VIEWS.iter().find(|spec| spec.id == view);
+    let own = own.map_or(&[][..], |spec| spec.own_commands);
+    let mut all: Vec<Command> = own.iter().map(made).collect();
+    let replaced: Vec<_> = own.iter().flat_map(|(_, _, keys, _)| *keys).collect();
+    let is_free = |shortcut: &KeyboardShortcut| !replaced.iter().any(|o| hides(**o, *shortcut));
+    all.extend(shared(gui).map(|mut command| {
+        command.keys.retain(is_free);
+        command
+    }));
+    all
+}
+
+/// Returns whether keys pressed for `shortcut` run the command of an earlier one.
+fn hides(earlier: KeyboardShortcut, shortcut: KeyboardShortcut) -> bool {
+    earlier.logical_key == shortcut.logical_key
+        && shortcut.modifiers.matches_logically(earlier.modifiers)
+}
+
+fn made((group, title, keys, action): &FixedCommand) -> Command {
+    Command {
+        keys: keys.to_vec(),
+        ..Command::new(*group, *title, action.clone())
+    }
+}
+
+/// Returns the commands with shortcuts that every view shares.
+fn shared(gui: &GuiContext) -> impl Iterator<Item = Command> {
+    let fixed = fixed().into_iter().map(made);
     let overlays = gui.overlays.iter().enumerate().map(|(i, overlay)| {
         let title = format!("Overlay {}", overlay.name);
         let action = OverlayAction::Toggle(overlay.name.to_owned());
         Command {
-            keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default(),
+            keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default().to_vec(),
             ..Command::new(Group::OVERLAYS, title, Action::Overlay(action))
         }
     });
-    fixed.chain(overlays).collect()
+    fixed.chain(overlays)
 }
 
 /// Returns all commands currently available in the active view.
 pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
-    let mut all = keyed(cx.gui);
+    let mut all = keyed(cx.gui, cx.ui_state.view);
     let synthetic = SourceChoice {
         label: "Synthetic figure".to_owned(),
         spec: cx.gui.synthetic.clone(),
@@ -131,22 +155,23 @@ fn annotate_newest(cx: &PanelContext<'_>) -> Option<Command> {
 
 #[cfg(test)]
 mod tests {
-    use eframe::egui::KeyboardShortcut;
-
     use super::*;
 
     /// Fails when two commands share a shortcut, or one with Shift is shadowed by that without.
     #[test]
     fn every_key_has_one_command() {
+        let check = |all: &mut dyn Iterator<Item = &KeyboardShortcut>| {
+            let mut seen: Vec<&KeyboardShortcut> = Vec::new();
+            for shortcut in all {
+                let is_hidden = seen.iter().any(|earlier| hides(**earlier, *shortcut));
+                assert!(!is_hidden, "{shortcut:?} is taken by an earlier command");
+                seen.push(shortcut);
+            }
+        };
         let all = fixed().into_iter().flat_map(|(_, _, keys, _)| keys.iter());
-        let mut seen: Vec<KeyboardShortcut> = Vec::new();
-        for shortcut in all.chain(OVERLAY_KEYS.into_iter().flatten()) {
-            let hidden = seen.iter().any(|earlier| {
-                earlier.logical_key == shortcut.logical_key
-                    && shortcut.modifiers.matches_logically(earlier.modifiers)
-            });
-            assert!(!hidden, "{shortcut:?} is taken by an earlier command");
-            seen.push(*shortcut);
+        check(&mut all.chain(OVERLAY_KEYS.into_iter().flatten()));
+        for view in VIEWS {
+            check(&mut view.own_commands.iter().flat_map(|(_, _, keys, _)| *keys));
         }
     }
 }

@@ -11,17 +11,21 @@ use crate::gui::context::approach;
 /// A word, and the starts of the titles it also finds, best match first.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("angle", &["Overlay skeleton", "Show all joints"]),
-    ("annotate", &["Start or stop recording"]),
+    ("accept", &["Accept the frame"]),
+    ("annotate", &["Start or stop recording", "Label frames"]),
     ("ask", &["Show "]),
     ("attention", &["Inspect this frame", "Next attention"]),
+    ("bigger", &["Make the person larger"]),
     ("camera", &["Look for cameras", "Show "]),
     ("capture", &["Start or stop recording"]),
     ("compare", &["Inspect this frame"]),
     ("coco", &["Start or stop recording"]),
+    ("confirm", &["Accept the frame", "Accept the person"]),
+    ("correct", &["Label frames"]),
     ("cuda", &["Compute on"]),
     ("errors", &["Log"]),
     ("export", &["Start or stop recording", "Save a snapshot"]),
-    ("flip", &["Mirror"]),
+    ("flip", &["Mirror", "Swap left and right"]),
     ("font", &["Larger interface", "Smaller interface"]),
     ("fps", &["Faster", "Slower"]),
     (
@@ -32,11 +36,12 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("help", &["Keys", "Getting started", "About"]),
     ("image", &["Save a snapshot", "Open a file"]),
     ("inspect", &["Inspect this frame"]),
+    ("interpolate", &["Fill in between"]),
     ("json", &["Start or stop recording"]),
     ("keyboard", &["Keys"]),
     (
         "label",
-        &["Choose training labels", "Choose held-out labels"],
+        &["Label ", "Choose training labels", "Choose held-out labels"],
     ),
     ("licence", &["About"]),
     ("magnify", &["Zoom in", "Larger interface"]),
@@ -44,14 +49,21 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("mirror", &["Mirror"]),
     ("model", &["Network"]),
     ("mp4", &["Start or stop recording", "Open a file"]),
+    ("nudge", &["Joint "]),
+    ("occlude", &["Make the joint visible"]),
+    ("occluded", &["Make the joint visible"]),
     ("options", &["Settings"]),
+    ("paste", &["Copy the people"]),
     ("pause", &["Play or pause"]),
     ("preferences", &["Settings"]),
+    ("propose", &["Suggest frames"]),
+    ("remove", &["Delete the person"]),
     ("repeat", &["Loop"]),
     (
         "reset",
         &["Whole image", "Show all joints", "Default interface size"],
     ),
+    ("rotate", &["Turn the person"]),
     ("rewind", &["To the beginning"]),
     ("screenshot", &["Save a snapshot"]),
     ("shortcuts", &["Keys"]),
@@ -59,6 +71,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     (
         "undo",
         &[
+            "Undo",
             "Keep the old weights",
             "Show all joints",
             "Whole image",
@@ -157,13 +170,15 @@ mod tests {
     use super::*;
     use crate::gui::action::StageAction;
     use crate::gui::command::Group;
+    use crate::gui::views::VIEWS;
     use poselens_engine::model::MODELS;
 
     /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
     fn every_synonym_finds_a_command() {
         let made = ["Open recording ", "Show ", "Compute on ", "Network "];
-        let titles = fixed().into_iter().map(|(_, title, ..)| *title);
+        let own = VIEWS.iter().flat_map(|view| view.own_commands);
+        let titles = fixed().into_iter().chain(own).map(|(_, title, ..)| *title);
         let switches = super::super::switches::SWITCHES.iter().map(|s| s.title);
         let titles: Vec<_> = titles.chain(switches).chain(made).collect();
         for (word, begins) in SYNONYMS {

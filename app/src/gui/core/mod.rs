@@ -106,12 +106,13 @@ impl Core {
         };
         let is_first_run = gui.settings_file.as_deref().is_some_and(|f| !f.exists())
             && gui.input.is_none()
+            && gui.project.is_none()
             && ui_state.status.is_none();
         ui_state.sheet = is_first_run.then_some(Sheet::Welcome);
         Ok(Self {
             pipeline: start_pipeline(&tasks.waker)?,
             // On the first run the user is informed before any camera starts.
-            may_start_camera: gui.input.is_none() && !is_first_run,
+            may_start_camera: gui.input.is_none() && gui.project.is_none() && !is_first_run,
             saved: state.clone(),
             gui,
             state,

@@ -1,12 +1,14 @@
 //! Settings of the window that are saved between runs.
 
 pub mod inspect;
+pub mod label;
 pub mod train;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::gui::state::inspect::Choices;
+use crate::gui::state::label::LabelChoices;
 use crate::gui::state::train::TrainPlan;
 use anyhow::Context as _;
 use poselens_engine::disk::replace;
@@ -78,6 +80,8 @@ pub struct AppState {
     pub exports: BTreeSet<String>,
     /// Choices in Inspect.
     pub inspect: Choices,
+    /// Choices in the Label view.
+    pub label: LabelChoices,
     /// Choices for the next training.
     pub train: TrainPlan,
 }
@@ -110,6 +114,7 @@ impl Default for AppState {
             recordings_folder: None,
             exports: BTreeSet::new(),
             inspect: Choices::default(),
+            label: LabelChoices::default(),
             train: TrainPlan::default(),
         }
     }

@@ -66,7 +66,8 @@ pub struct FrameReader {
     wanted: Slot<usize>,
     update: Arc<Mutex<Update>>,
     thumbnails: Option<Thumbnails>,
-    spec: String,
+    /// Source text of the file.
+    pub(super) spec: String,
     indexing: Indexing,
     waker: Waker,
     worker: Option<Worker>,

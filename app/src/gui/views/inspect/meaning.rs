@@ -2,9 +2,9 @@
 
 use eframe::egui::Key;
 use poselens_engine::output::RegionOutput;
-use poselens_shaders::view::Zoom;
 
 use crate::gui::action::inspect::{Form, InspectAction};
+use crate::gui::action::label::LabelAction;
 use crate::gui::action::{
     Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, StageAction,
 };
@@ -29,8 +29,12 @@ pub(super) const COMMANDS: &[FixedCommand] = &[(
 )];
 
 /// Translates `action` for single frames; `None` disables it.
-pub(super) fn meaning(action: Action, choices: &Choices, zoom: Zoom) -> Option<Action> {
+pub(super) fn meaning(action: Action, inspect: &Inspect, choices: &Choices) -> Option<Action> {
+    let zoom = inspect.zoom;
     let action = match action {
+        Action::Label(LabelAction::AddFrame(None)) => {
+            return Some(Action::Label(LabelAction::AddFrame(inspect.place())));
+        }
         Action::Playback(PlaybackAction::Step(n)) => InspectAction::Step(n),
         Action::Playback(PlaybackAction::First) => InspectAction::Step(i64::MIN),
         Action::Playback(PlaybackAction::Last) => InspectAction::Step(i64::MAX),

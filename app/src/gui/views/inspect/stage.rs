@@ -1,7 +1,6 @@
 //! The stage: one image per model, with its overlays.
 
 use eframe::egui::{self, Align, Color32, Label, Layout, Rect, RichText, Ui};
-use poselens_engine::geometry::Point;
 use poselens_engine::overlay::OverlayStyle;
 
 use crate::gui::action::Action;
@@ -54,21 +53,18 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
     let size = subject.frame.size();
     let zoomed = zoom_ui(ui, area, size, inspect.zoom, subject.is_mirrored);
     if zoomed.is_changed {
-        send(cx, InspectAction::Zoom(zoomed.view.zoom()));
+        send(cx, InspectAction::Zoom(zoomed.placed.view.zoom()));
     }
     if let Some(picture) = &inspect.pictures[slot] {
         let scene = inspect.overlaid.as_ref().unwrap_or(&model_slot.shown.scene);
-        picture.show_ui(ui, area, scene, zoomed.view);
+        picture.show_ui(ui, area, scene, zoomed.placed.view);
     }
 
-    let scale = ui.pixels_per_point();
     let in_image = |at: egui::Pos2| {
-        let first = [(area.min.x * scale).round(), (area.min.y * scale).round()];
-        let screen = [at.x * scale - first[0] - 0.5, at.y * scale - first[1] - 0.5];
-        let [x, y] = zoomed.view.to_image(screen.map(f64::from));
-        let is_inside = (-0.5..size.width as f64 - 0.5).contains(&x)
-            && (-0.5..size.height as f64 - 0.5).contains(&y);
-        is_inside.then(|| Point::new(x, y))
+        let point = zoomed.placed.to_image(at);
+        let is_inside = (-0.5..size.width as f64 - 0.5).contains(&point.x)
+            && (-0.5..size.height as f64 - 0.5).contains(&point.y);
+        is_inside.then_some(point)
     };
     // egui reports a double click as a triple click if something else was clicked shortly before.
     if zoomed.response.double_clicked() || zoomed.response.triple_clicked() {
@@ -77,7 +73,7 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
     } else if zoomed.response.clicked()
         && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
     {
-        let reach = f64::from(REACH * scale) / zoomed.view.scale;
+        let reach = zoomed.placed.length(REACH);
         let joint = model_slot
             .found
             .as_ref()

@@ -14,6 +14,7 @@ use poselens_shaders::scene::Scene;
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::ViewId;
+use crate::gui::action::label::FramePlace;
 use crate::gui::picture::FrameCanvas;
 use crate::gui::state::inspect::Pick;
 use crate::gui::view::PanelContext;
@@ -198,6 +199,15 @@ impl Inspect {
     pub fn name(&self) -> Option<&str> {
         let reader = self.reader.as_ref().map(|reader| reader.name.as_str());
         reader.or(self.subject.as_ref().map(|subject| subject.name.as_str()))
+    }
+
+    /// Returns the inspected frame of a file.
+    pub(super) fn place(&self) -> Option<FramePlace> {
+        let reader = self.reader.as_ref()?;
+        Some(FramePlace {
+            spec: reader.spec.clone(),
+            secs: *reader.times.get(reader.index)?,
+        })
     }
 
     /// Returns whether two models are shown side by side.

@@ -30,6 +30,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     messages: MessagePlace::Below(28.0),
     group: Some(GROUP),
     commands: COMMANDS,
+    own_commands: &[],
     make: |waker| Box::new(Inspect::new(waker.clone())),
 };
 
@@ -105,7 +106,7 @@ impl AppView for Inspect {
     }
 
     fn meaning(&self, action: Action, state: &AppState) -> Option<Action> {
-        meaning(action, &state.inspect, self.zoom)
+        meaning(action, self, &state.inspect)
     }
 
     fn attached(&mut self, render: Option<&RenderState>, _core: &Core) -> Result<()> {

@@ -16,10 +16,10 @@ pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
     let zoomed = zoom_ui(ui, area, size, cx.ui_state.zoom, is_mirrored);
     if zoomed.is_changed {
         // The view's zoom instead of the requested one, because panning stops at the image's edges.
-        let zoom = zoomed.view.zoom();
+        let zoom = zoomed.placed.view.zoom();
         cx.actions.push(Action::Stage(StageAction::Zoom(zoom)));
     }
     if let Some(picture) = &cx.view.picture {
-        picture.show_ui(ui, area, &presented.scene, zoomed.view);
+        picture.show_ui(ui, area, &presented.scene, zoomed.placed.view);
     }
 }

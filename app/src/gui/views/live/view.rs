@@ -30,6 +30,7 @@ pub(crate) const SPEC: ViewSpec = ViewSpec {
     messages: MessagePlace::Below(0.0),
     group: None,
     commands: &[],
+    own_commands: &[],
     make: |_| Box::new(Live::default()),
 };
 

@@ -30,6 +30,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     messages: MessagePlace::Bottom,
     group: Some(GROUP),
     commands: COMMANDS,
+    own_commands: &[],
     make: |waker| Box::new(Train::new(waker.clone())),
 };
 

@@ -3,7 +3,8 @@
 use eframe::egui::{Button, Id, RichText, TextEdit, Ui};
 use poselens_engine::pipeline::session::SessionEntry;
 
-use crate::gui::action::RecordAction;
+use crate::gui::action::label::LabelAction;
+use crate::gui::action::{Action, RecordAction};
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
@@ -23,6 +24,17 @@ pub(super) fn more_ui(
             .clicked()
         {
             send(cx, RecordAction::Play(entry.folder.clone()));
+            ui.close();
+        }
+        let label = Button::new("Label this clip");
+        if ui
+            .add_enabled(!is_running, label)
+            .on_hover_text("Adds the raw video to the open label project, or creates one")
+            .on_disabled_hover_text("Not now: it is being written")
+            .clicked()
+        {
+            let action = LabelAction::OpenPaths(vec![entry.folder.clone()]);
+            cx.actions.push(Action::Label(action));
             ui.close();
         }
         folder_ui(ui, entry, name, is_running, cx);

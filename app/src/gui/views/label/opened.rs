@@ -1,0 +1,216 @@
+//! An open project with what the window shows of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use poselens_engine::project::{
+    Applied, Edit, FrameKey, FrameLabels, Project, Reason, Role, Suggestion,
+};
+use poselens_engine::source::SourceSpec;
+use poselens_engine::{Error, Result};
+
+use crate::gui::action::label::FramePlace;
+use crate::gui::state::label::Listed;
+use crate::gui::titles::folder_name;
+use crate::gui::views::label::gesture::Gesture;
+use crate::gui::views::label::list::FrameList;
+use crate::gui::views::label::published::{LabelledFrame, ListPart, ProjectInfo, Published, Row};
+use crate::gui::views::label::search::Search;
+
+/// An open project.
+pub(super) struct Open {
+    pub project: Project,
+    pub info: Arc<ProjectInfo>,
+    pub list: FrameList,
+    pub shown: Option<FrameKey>,
+    pub search: Option<Search>,
+    /// When the last edit was made that is not in a snapshot.
+    edited: Option<Instant>,
+}
+
+impl Open {
+    /// Shows the first frame that is to be labelled.
+    ///
+    /// # Errors
+    /// When the folder cannot be found.
+    pub(super) fn new(project: Project, listed: Listed) -> Result<Self> {
+        let mut open = Self {
+            info: info(&project)?,
+            list: FrameList::new(project.labels(), listed),
+            shown: None,
+            search: None,
+            edited: None,
+            project,
+        };
+        let first = open.info.file.clips.first();
+        let first = first.map(|clip| FrameKey::new(clip.id, 0));
+        if let Some(first) = first {
+            open.show_first(first);
+        }
+        Ok(open)
+    }
+
+    /// Lists frames of another kind.
+    pub(super) fn set_listed(&mut self, listed: Listed) {
+        self.list = FrameList::new(self.project.labels(), listed);
+    }
+
+    /// Adds a clip and shows its first frame; returns a message.
+    pub(super) fn add_clip(&mut self, path: &Path) -> Result<String> {
+        let clip = self.project.add_clip(path, false)?;
+        let (id, name) = (clip.id, clip.name.clone());
+        self.refresh_info()?;
+        self.shown = Some(FrameKey::new(id, 0));
+        Ok(format!("Added the clip {name}"))
+    }
+
+    pub(super) fn make(&mut self, at: FrameKey, gesture: Gesture) -> Result<()> {
+        let edit = gesture.edit(at, self.project.labels())?;
+        self.apply(&edit)
+    }
+
+    pub(super) fn apply(&mut self, edit: &Edit) -> Result<()> {
+        let Applied { frames, .. } = self.project.apply(edit)?;
+        self.update(&frames);
+        Ok(())
+    }
+
+    pub(super) fn update(&mut self, frames: &[FrameKey]) {
+        self.list.update(self.project.labels(), frames);
+        self.edited = Some(Instant::now());
+    }
+
+    /// Shows the next listed frame, or the previous one; returns false if there is none.
+    pub(super) fn show_next(&mut self, is_forward: bool) -> bool {
+        let next = self.shown.and_then(|at| self.list.next(at, is_forward));
+        self.shown = next.or(self.shown);
+        next.is_some()
+    }
+
+    /// Shows the listed frame after `at` that is not confirmed; returns false if all are.
+    pub(super) fn show_next_open(&mut self, at: FrameKey) -> bool {
+        let next = self.list.next_open(self.project.labels(), at);
+        self.shown = next.or(self.shown);
+        next.is_some()
+    }
+
+    /// Shows the first listed frame that is not confirmed, else `start`.
+    pub(super) fn show_first(&mut self, start: FrameKey) {
+        let mut open = self.list.frames().iter();
+        let labels = self.project.labels();
+        let is_open = |at: &&FrameKey| !labels.frame(**at).is_some_and(FrameLabels::is_confirmed);
+        self.shown = Some(open.find(is_open).copied().unwrap_or(start));
+    }
+
+    fn refresh_info(&mut self) -> Result<()> {
+        self.info = info(&self.project)?;
+        Ok(())
+    }
+
+    /// Suggests a frame of a file, which becomes a clip if it is not one; returns a message.
+    pub(super) fn add_frame(&mut self, place: &FramePlace) -> Result<String> {
+        let spec = SourceSpec::parse(&place.spec)?;
+        let path = PathBuf::from(spec.argument());
+        if !path.exists() {
+            let text = "only frames of files can be added: record first (R), then label the \
+                        recording";
+            return Err(Error::Failed(text.to_owned()));
+        }
+        let folder = &self.info.folder;
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let mut clips = self.info.file.clips.iter();
+        let known = clips.find(|clip| real(&clip.place(folder)) == real(&path));
+        let clip = match known.cloned() {
+            Some(clip) => clip,
+            None => self.project.add_clip(&path, false)?.clone(),
+        };
+        self.refresh_info()?;
+        let frame = clip.open(&self.info.folder)?.index_at(place.secs);
+        let at = FrameKey::new(clip.id, frame as u32);
+        let suggestion = Suggestion {
+            reason: Reason::ByHand,
+            value: 0.0,
+        };
+        let labels = self.project.labels().frame(at);
+        if labels.is_none_or(|labels| labels.suggestion.is_none()) {
+            let suggestion = Some(suggestion);
+            self.apply(&Edit::Suggest { at, suggestion })?;
+        }
+        self.shown = Some(at);
+        let project = folder_name(&self.info.folder);
+        Ok(format!(
+            "Frame {frame} of {} is in the project {project}",
+            clip.name
+        ))
+    }
+
+    /// Writes a snapshot if there are edits and the last one is `quiet` ago.
+    pub(super) fn save_after(&mut self, quiet: Duration) {
+        if self.edited.is_some_and(|at| at.elapsed() >= quiet) {
+            self.save();
+        }
+    }
+
+    /// Writes a snapshot. A failure costs nothing: the journal has every edit.
+    fn save(&mut self) {
+        self.edited = None;
+        if let Err(error) = self.project.save() {
+            tracing::warn!(%error, "no snapshot was written");
+        }
+    }
+
+    pub(super) fn publish(&self, (first, n): (usize, usize)) -> Published {
+        let contents = self.project.contents();
+        let (labels, holdout) = (contents.labels(), contents.holdout());
+        let is_held_out = |at| matches!(holdout.role(at), Role::HoldOut(_));
+        let frames = self.list.frames();
+        let first = first.min(frames.len());
+        let rows = frames.iter().skip(first).take(n).map(|&at| {
+            let frame = labels.frame(at);
+            Row {
+                at,
+                suggestion: frame.and_then(|frame| frame.suggestion),
+                is_confirmed: frame.is_some_and(FrameLabels::is_confirmed),
+                is_held_out: is_held_out(at),
+            }
+        });
+        let frame = self.shown.map(|at| LabelledFrame {
+            at,
+            labels: labels.frame(at).cloned().unwrap_or_default(),
+            role: holdout.role(at),
+        });
+        Published {
+            info: Arc::clone(&self.info),
+            list: ListPart {
+                listed: self.list.listed(),
+                n_all: frames.len(),
+                first,
+                rows: rows.collect(),
+                shown: self.shown.and_then(|at| self.list.position(at)),
+            },
+            frame,
+            tally: labels.tally(),
+            n_done: self.list.n_done(),
+            n_held_out: contents.n_held_out(),
+            depth: self.project.depth(),
+            search: self.search.as_ref().map(Search::progress),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.save();
+    }
+}
+
+fn info(project: &Project) -> Result<Arc<ProjectInfo>> {
+    let contents = project.contents();
+    let folder = contents.folder();
+    Ok(Arc::new(ProjectInfo {
+        folder: std::path::absolute(folder).map_err(Error::io("open", folder))?,
+        file: contents.file().clone(),
+        skeleton: contents.labels().skeleton(),
+    }))
+}

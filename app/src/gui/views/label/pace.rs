@@ -1,0 +1,58 @@
+//! How long a frame takes to label.
+
+use std::time::{Duration, Instant};
+
+/// A longer time at one frame is a break.
+const LONGEST: Duration = Duration::from_mins(2);
+
+/// Time at the frames accepted since the window was opened.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    since: Option<Instant>,
+    n_frames: u32,
+    total: Duration,
+}
+
+impl Pace {
+    /// A frame is shown from now on.
+    pub(super) fn shown(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// The shown frame was accepted.
+    pub(super) fn accepted(&mut self, now: Instant) {
+        let Some(since) = self.since.take() else {
+            return;
+        };
+        self.total += now.saturating_duration_since(since).min(LONGEST);
+        self.n_frames += 1;
+    }
+
+    /// Returns the mean time per accepted frame in seconds; `None` before the first.
+    pub fn secs_per_frame(&self) -> Option<f64> {
+        let n = self.n_frames;
+        (n > 0).then(|| self.total.as_secs_f64() / f64::from(n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a break counts as labelling, or accepting a frame twice counts it twice.
+    #[test]
+    fn breaks_do_not_count() {
+        let begin = Instant::now();
+        let mut pace = Pace::default();
+        let after = |secs| begin + Duration::from_secs(secs);
+        pace.accepted(after(0));
+        assert_eq!(pace.secs_per_frame(), None);
+        pace.shown(after(0));
+        pace.accepted(after(10));
+        pace.accepted(after(20));
+        assert_eq!(pace.secs_per_frame(), Some(10.0));
+        pace.shown(after(30));
+        pace.accepted(after(10_000));
+        assert_eq!(pace.secs_per_frame(), Some(65.0));
+    }
+}

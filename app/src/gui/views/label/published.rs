@@ -1,0 +1,141 @@
+//! What the thread that owns the project tells the window: the shown frame and list rows, never all
+//! labels.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use poselens_engine::project::{
+    Clip, FrameKey, FrameLabels, ProjectFile, Reason, Role, Suggestion, Tally,
+};
+use poselens_engine::skeleton::Skeleton;
+
+use crate::gui::state::label::Listed;
+use crate::gui::ui_state::Level;
+
+/// The description of the open project.
+#[derive(Debug)]
+pub struct ProjectInfo {
+    /// Folder of the project.
+    pub folder: PathBuf,
+    /// Contents of `project.toml`.
+    pub file: ProjectFile,
+    /// Skeleton of the labels.
+    pub skeleton: &'static Skeleton,
+}
+
+impl ProjectInfo {
+    /// Returns the clip of a frame.
+    pub fn clip(&self, at: FrameKey) -> Option<&Clip> {
+        self.file.clip(at.clip)
+    }
+}
+
+/// A frame with its labels as they are on disk.
+#[derive(Debug, Clone)]
+pub struct LabelledFrame {
+    /// The frame.
+    pub at: FrameKey,
+    /// Its labels.
+    pub labels: FrameLabels,
+    /// Whether it is held out.
+    pub role: Role,
+}
+
+/// A row of the list of frames.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The frame.
+    pub at: FrameKey,
+    /// Why it was suggested, if it was.
+    pub suggestion: Option<Suggestion>,
+    /// Whether it has confirmed people or was accepted without people.
+    pub is_confirmed: bool,
+    /// Whether it is held out.
+    pub is_held_out: bool,
+}
+
+impl Row {
+    /// Returns a short text for the reason.
+    pub fn reason(&self) -> &'static str {
+        match self.suggestion.map(|suggestion| suggestion.reason) {
+            None => "",
+            Some(Reason::ByHand) => "chosen by hand",
+            Some(Reason::HoldOut | Reason::Random) => "at random",
+            Some(Reason::Change) => "heatmaps change",
+            Some(Reason::Peaks) => "several peaks",
+            Some(Reason::Bones) => "unlikely bones",
+            Some(Reason::Flip) => "sides swapped",
+        }
+    }
+}
+
+/// The visible part of the list.
+#[derive(Debug, Clone, Default)]
+pub struct ListPart {
+    /// Kind of the listed frames.
+    pub listed: Listed,
+    /// Number of all listed frames.
+    pub n_all: usize,
+    /// Index of the first of `rows`.
+    pub first: usize,
+    /// Visible rows.
+    pub rows: Vec<Row>,
+    /// Index of the shown frame, if it is listed.
+    pub shown: Option<usize>,
+}
+
+/// State of the open project.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Its description.
+    pub info: Arc<ProjectInfo>,
+    /// The shown frame; `None` without clips.
+    pub frame: Option<LabelledFrame>,
+    /// Visible part of the list.
+    pub list: ListPart,
+    /// Counts over all frames.
+    pub tally: Tally,
+    /// Number of suggested frames that are confirmed.
+    pub n_done: usize,
+    /// Number of held-out frames.
+    pub n_held_out: u64,
+    /// How many edits can be undone and redone.
+    pub depth: (usize, usize),
+    /// Progress of the running search for frames.
+    pub search: Option<Arc<SearchProgress>>,
+}
+
+/// Progress of a search for frames to suggest.
+#[derive(Debug, Default)]
+pub struct SearchProgress {
+    examined: AtomicUsize,
+    total: AtomicUsize,
+}
+
+impl SearchProgress {
+    /// Sets the number of examined frames and of those to examine.
+    pub(super) fn set(&self, examined: usize, total: usize) {
+        self.examined.store(examined, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Returns the number of examined frames and of those to examine; 0 until it is known.
+    pub fn get(&self) -> (usize, usize) {
+        let examined = self.examined.load(Ordering::Relaxed);
+        (examined, self.total.load(Ordering::Relaxed))
+    }
+}
+
+/// News since the last call.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Whether `state` is news.
+    pub is_changed: bool,
+    /// The latest state; `None` if no project is open.
+    pub state: Option<Box<Published>>,
+    /// Messages for the user.
+    pub messages: Vec<(Level, String)>,
+    /// Number of the last request that was answered.
+    pub answered: u64,
+}

@@ -1,0 +1,252 @@
+//! The open project on its own thread: answers requests and publishes what the window shows.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+use poselens_engine::project::{FrameKey, NewProject, PROJECT, Project};
+use poselens_engine::{Error, Result};
+
+use crate::gui::state::label::Listed;
+use crate::gui::ui_state::Level;
+use crate::gui::views::label::gesture::Gesture;
+use crate::gui::views::label::opened::Open;
+use crate::gui::views::label::search::Search;
+use crate::gui::views::label::thread::{Found, Numbered, Outbox, Request};
+use crate::words::counted;
+
+/// Time without edits after which a snapshot is written. It only makes opening faster.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// State of the thread.
+pub(super) struct Session {
+    outbox: Outbox,
+    requests: Sender<Numbered>,
+    open: Option<Open>,
+    listed: Listed,
+    /// Visible rows of the list: the first one and their number.
+    window: (usize, usize),
+}
+
+impl Session {
+    pub(super) fn new(outbox: Outbox, requests: Sender<Numbered>, listed: Listed) -> Self {
+        Self {
+            outbox,
+            requests,
+            open: None,
+            listed,
+            window: (0, 0),
+        }
+    }
+
+    /// Answers a request, or uses the time without one.
+    pub(super) fn answer(&mut self, request: Option<Request>) {
+        let Some(request) = request else {
+            return self.save_if_quiet();
+        };
+        if let Err(error) = self.run(request) {
+            self.outbox.say(Level::Error, error.to_string());
+        }
+        self.publish();
+    }
+
+    fn run(&mut self, request: Request) -> Result<()> {
+        match request {
+            Request::Open(folder) => return self.open(&folder),
+            Request::OpenPath { path, .. } if path.join(PROJECT).is_file() => {
+                return self.open(&path);
+            }
+            Request::OpenPath {
+                path,
+                parent,
+                model,
+            } if self.open.is_none() => return self.create(&path, &parent, model),
+            Request::Close => {
+                self.open = None;
+                return Ok(());
+            }
+            Request::List(listed) => {
+                self.listed = listed;
+                if let Some(open) = &mut self.open {
+                    open.set_listed(listed);
+                }
+                return Ok(());
+            }
+            Request::Rows(first, n) => {
+                self.window = (first, n);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let none = || Error::Failed("no label project is open; open one in Label (L)".to_owned());
+        let open = self.open.as_mut().ok_or_else(none)?;
+        let said = match request {
+            Request::OpenPath { path, .. } => open.add_clip(&path)?,
+            Request::AddFrame(place) => open.add_frame(&place)?,
+            Request::Show(at) => {
+                open.shown = Some(at);
+                return Ok(());
+            }
+            Request::Next { is_forward } => {
+                if open.show_next(is_forward) {
+                    return Ok(());
+                }
+                let end = if is_forward { "last" } else { "first" };
+                format!("This is the {end} frame of the list")
+            }
+            Request::Make(at, gesture) => return open.make(at, gesture),
+            Request::Accept { at, goes_on } => {
+                open.make(at, Gesture::Accept)?;
+                if !goes_on || open.show_next_open(at) {
+                    return Ok(());
+                }
+                "Every frame of the list is confirmed".to_owned()
+            }
+            Request::Undo => return self.step_history(Project::undo, "undo"),
+            Request::Redo => return self.step_history(Project::redo, "redo"),
+            Request::Suggest { make, model, n } => {
+                if open.search.is_some() {
+                    return Err(Error::Failed(
+                        "frames are being searched already".to_owned(),
+                    ));
+                }
+                let (outbox, requests) = (self.outbox.clone(), self.requests.clone());
+                open.search = Some(Search::start(
+                    &mut open.project,
+                    (make, model),
+                    n,
+                    outbox.waker,
+                    requests,
+                )?);
+                return Ok(());
+            }
+            Request::CancelSuggest => {
+                if let Some(search) = &open.search {
+                    search.cancel();
+                }
+                return Ok(());
+            }
+            Request::Suggested { folder, found } => return self.take_found(&folder, found),
+            Request::Open(_) | Request::Close | Request::List(_) | Request::Rows(..) => {
+                return Ok(());
+            }
+        };
+        self.outbox.say(Level::Info, said);
+        Ok(())
+    }
+
+    fn open(&mut self, folder: &Path) -> Result<()> {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.info.folder == folder)
+        {
+            return Ok(());
+        }
+        // The other one stays open if this one cannot be opened.
+        let project = Project::open(&folder)?;
+        self.take_up(project)
+    }
+
+    /// Creates a project with a clip in a new folder that is named after the clip.
+    fn create(&mut self, clip: &Path, parent: &Path, model: String) -> Result<()> {
+        let stem = clip.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = if stem.is_empty() { "clip".into() } else { stem };
+        let numbered = (2..1000).map(|n| parent.join(format!("{stem}-{n}")));
+        let mut folders = std::iter::once(parent.join(&*stem)).chain(numbered);
+        let folder = folders.find(|folder| !folder.exists());
+        let folder = folder.ok_or_else(|| Error::data(parent, "has too many projects"))?;
+        let new = NewProject {
+            model,
+            clips: vec![clip.to_owned()],
+            is_copied: false,
+        };
+        let project = Project::create(&folder, &new)?;
+        let text = format!("Created the project {}", folder.display());
+        self.outbox.say(Level::Info, text);
+        self.take_up(project)
+    }
+
+    fn take_up(&mut self, project: Project) -> Result<()> {
+        let remarks = project.contents().remarks().join("; ");
+        if !remarks.is_empty() {
+            self.outbox.say(Level::Warning, remarks);
+        }
+        let open = Open::new(project, self.listed)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Undoes or redoes an edit and shows a frame that it changed.
+    fn step_history(
+        &mut self,
+        step: fn(&mut Project) -> Result<Option<Vec<FrameKey>>>,
+        name: &str,
+    ) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let Some(frames) = step(&mut open.project)? else {
+            let text = format!("There is nothing to {name}");
+            self.outbox.say(Level::Info, text);
+            return Ok(());
+        };
+        open.update(&frames);
+        if open.shown.is_none_or(|at| !frames.contains(&at)) {
+            open.shown = frames.first().copied().or(open.shown);
+        }
+        Ok(())
+    }
+
+    /// Adds the frames that a search has found.
+    fn take_found(&mut self, folder: &Path, found: Found) -> Result<()> {
+        let is_of_this = |open: &&mut Open| open.project.contents().folder() == folder;
+        let Some(open) = self.open.as_mut().filter(is_of_this) else {
+            return Ok(());
+        };
+        open.search = None;
+        let (proposed, edit) = match found {
+            Err(error) if error.is_cancelled() => {
+                self.outbox.say(Level::Info, error.to_string());
+                return Ok(());
+            }
+            found => found?,
+        };
+        open.apply(&edit)?;
+        let left_out = proposed.left_out.join("; ");
+        let Some(first) = proposed.frames.first() else {
+            let why = if left_out.is_empty() {
+                "every frame is suggested, confirmed or too close to one that is"
+            } else {
+                &left_out
+            };
+            return Err(Error::Failed(format!("no frame was suggested: {why}")));
+        };
+        open.show_first(first.at);
+        let text = format!("Suggested {}", counted(proposed.frames.len(), "frame"));
+        if left_out.is_empty() {
+            self.outbox.say(Level::Info, text);
+        } else {
+            self.outbox
+                .say(Level::Warning, format!("{text}; {left_out}"));
+        }
+        Ok(())
+    }
+
+    fn save_if_quiet(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        open.save_after(QUIET);
+    }
+
+    /// Publishes what the window shows now.
+    fn publish(&self) {
+        let window = self.window;
+        let state = self
+            .open
+            .as_ref()
+            .map(|open| Box::new(open.publish(window)));
+        self.outbox
+            .tell(|news| (news.is_changed, news.state) = (true, state));
+    }
+}

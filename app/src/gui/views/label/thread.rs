@@ -1,0 +1,225 @@
+//! The thread that owns the project, and its handle.
+//!
+//! Requests are answered in order. An edit is on disk before its effect is published, so the window
+//! never shows a label that could be lost.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::project::{Edit, FrameKey, Proposed};
+use poselens_engine::{Error, Result};
+
+use crate::gui::action::label::FramePlace;
+use crate::gui::context::MakeByName;
+use crate::gui::state::label::Listed;
+use crate::gui::ui_state::Level;
+use crate::gui::views::label::gesture::Gesture;
+use crate::gui::views::label::published::News;
+use crate::gui::waker::Waker;
+
+/// Capacity for pending requests. A held-down key sends 30 a second, and a slow disk writes more
+/// than 10.
+const N_REQUESTS: usize = 256;
+/// How often the thread checks whether it should stop.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What is asked of the thread.
+pub(super) enum Request {
+    /// Open the project in this folder.
+    Open(PathBuf),
+    /// Close the project.
+    Close,
+    /// Open a project, or add a clip; without a project, create one in a new folder of `parent`.
+    OpenPath {
+        path: PathBuf,
+        parent: PathBuf,
+        model: String,
+    },
+    /// Suggest the frame that another view shows.
+    AddFrame(FramePlace),
+    /// Show a frame.
+    Show(FrameKey),
+    /// Show the next listed frame, or the previous one.
+    Next {
+        is_forward: bool,
+    },
+    /// Make an edit.
+    Make(FrameKey, Gesture),
+    /// Accept a frame; go on to the next one that is not confirmed.
+    Accept {
+        at: FrameKey,
+        goes_on: bool,
+    },
+    Undo,
+    Redo,
+    /// List other frames.
+    List(Listed),
+    /// Publish these rows of the list: the first one and their number.
+    Rows(usize, usize),
+    /// Suggest frames with a model.
+    Suggest {
+        make: MakeByName,
+        model: String,
+        n: usize,
+    },
+    CancelSuggest,
+    /// The search for frames of the project in `folder` has ended.
+    Suggested {
+        folder: PathBuf,
+        found: Found,
+    },
+}
+
+impl Request {
+    /// Returns whether it edits labels.
+    pub(super) fn is_edit(&self) -> bool {
+        matches!(
+            self,
+            Self::Make(..) | Self::Accept { .. } | Self::Undo | Self::Redo
+        )
+    }
+}
+
+/// Suggested frames, and the edit that adds them to the project.
+pub(super) type Found = Result<(Proposed, Edit)>;
+
+/// A request with its number.
+pub(super) struct Numbered {
+    pub number: u64,
+    pub request: Request,
+}
+
+/// Where the thread leaves its news.
+#[derive(Clone)]
+pub(super) struct Outbox {
+    news: Arc<Mutex<News>>,
+    pub waker: Waker,
+}
+
+impl Outbox {
+    pub(super) fn tell(&self, change: impl FnOnce(&mut News)) {
+        change(&mut self.lock());
+        self.waker.wake();
+    }
+
+    pub(super) fn say(&self, level: Level, text: impl Into<String>) {
+        let text = text.into();
+        self.tell(|news| news.messages.push((level, text)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Handle of the thread. Dropping it waits until everything that was asked is on disk.
+pub(super) struct ProjectThread {
+    requests: Sender<Numbered>,
+    outbox: Outbox,
+    /// Number of the last request.
+    n_sent: u64,
+    worker: Worker,
+}
+
+impl ProjectThread {
+    /// Starts the thread, which runs `answer` on each request until it is stopped and none is left.
+    ///
+    /// # Errors
+    /// If the operating system cannot create a thread.
+    pub(super) fn start<S: Send + 'static>(
+        waker: &Waker,
+        make: impl FnOnce(Outbox, Sender<Numbered>) -> S,
+        answer: impl Fn(&mut S, Option<Request>) + Send + 'static,
+    ) -> Result<Self> {
+        let (requests, received) = bounded(N_REQUESTS);
+        let outbox = Outbox {
+            news: Arc::default(),
+            waker: waker.clone(),
+        };
+        let mut session = make(outbox.clone(), requests.clone());
+        let (ended, failed) = (outbox.clone(), outbox.clone());
+        let run = move |stop: &StopFlag| {
+            loop {
+                match next(&received, stop) {
+                    Next::Answer(Numbered { number, request }) => {
+                        answer(&mut session, Some(request));
+                        // Those of other threads are not counted.
+                        ended.tell(|news| news.answered = news.answered.max(number));
+                    }
+                    Next::Idle => answer(&mut session, None),
+                    Next::End => return Ok(()),
+                }
+            }
+        };
+        let worker = Worker::spawn("label project", StopFlag::new(), run, move |error| {
+            let text = format!("{error}; everything up to the last edit is saved");
+            failed.tell(|news| {
+                (news.is_changed, news.state) = (true, None);
+                news.messages.push((Level::Error, text));
+            });
+        })?;
+        Ok(Self {
+            requests,
+            outbox,
+            n_sent: 0,
+            worker,
+        })
+    }
+
+    /// Sends a request; returns its number. Does not wait.
+    ///
+    /// # Errors
+    /// When the disk does not keep up, or the thread has ended.
+    pub(super) fn send(&mut self, request: Request) -> Result<u64> {
+        let number = self.n_sent + 1;
+        let sent = self.requests.try_send(Numbered { number, request });
+        sent.map_err(|error| {
+            let text = match error {
+                TrySendError::Full(_) => "the disk does not keep up: this was not done",
+                TrySendError::Disconnected(_) => "the project was closed by a failure",
+            };
+            Error::Failed(text.to_owned())
+        })?;
+        self.n_sent = number;
+        Ok(number)
+    }
+
+    /// Returns whether the thread has ended by a failure: nothing can be sent to it any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.worker.is_finished()
+    }
+
+    /// Returns the news since the last call.
+    pub(super) fn take_news(&self) -> News {
+        let mut news = self.outbox.lock();
+        let answered = news.answered;
+        std::mem::replace(
+            &mut news,
+            News {
+                answered,
+                ..News::default()
+            },
+        )
+    }
+}
+
+/// What the thread does next.
+enum Next {
+    /// Answer a request.
+    Answer(Numbered),
+    /// Use the time: there was no request for a while.
+    Idle,
+    /// End: it was told to stop, and everything was answered.
+    End,
+}
+
+fn next(received: &Receiver<Numbered>, stop: &StopFlag) -> Next {
+    match received.recv_timeout(POLL) {
+        Ok(numbered) => Next::Answer(numbered),
+        Err(RecvTimeoutError::Timeout) if !stop.is_stopped() => Next::Idle,
+        Err(_) => Next::End,
+    }
+}

@@ -1,0 +1,129 @@
+//! Registration and panels of the Label view.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Context, Rect, Ui};
+use eframe::egui_wgpu::RenderState;
+use poselens_engine::Result;
+
+use crate::gui::action::Action;
+use crate::gui::action::label::LabelAction;
+use crate::gui::core::Core;
+use crate::gui::state::AppState;
+use crate::gui::theme;
+use crate::gui::titles::folder_name;
+use crate::gui::view::{
+    AppView, HeaderText, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
+};
+use crate::gui::views::label::bar::bar_ui;
+use crate::gui::views::label::commands::{COMMANDS, GROUP, OWN_COMMANDS, meaning};
+use crate::gui::views::label::side::edit::edit_ui;
+use crate::gui::views::label::side::frames::frames_ui;
+use crate::gui::views::label::side::project::project_ui;
+use crate::gui::views::label::stage::stage_ui;
+use crate::gui::views::label::state::{ID, Label};
+use crate::words::counted;
+
+/// Row of the Label view in `VIEWS`.
+pub const SPEC: ViewSpec = ViewSpec {
+    id: ID,
+    name: "Label",
+    help: "Label frames of your own clips (L)",
+    bottom_height: 84.0,
+    // Below the line about the frame.
+    messages: MessagePlace::Below(28.0),
+    group: Some(GROUP),
+    commands: COMMANDS,
+    own_commands: OWN_COMMANDS,
+    make: |waker| Box::new(Label::new(waker.clone())),
+};
+
+impl Panels for Label {
+    const PANELS: &'static [PanelSpec<Self>] = &[
+        PanelSpec {
+            place: PanelPosition::Bottom,
+            show: bar_ui,
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: project_ui,
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: frames_ui,
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: edit_ui,
+        },
+    ];
+}
+
+impl AppView for Label {
+    fn stage_ui(&self, ui: &mut Ui, area: Rect, cx: &mut PanelContext<'_>) {
+        stage_ui(ui, area, &mut cx.with(self));
+    }
+
+    fn header(&self, _cx: &PanelContext<'_>) -> Option<HeaderText> {
+        let project = self.project.as_ref()?;
+        let tally = project.tally;
+        Some(HeaderText {
+            name: folder_name(&project.info.folder),
+            more: format!("{} confirmed", counted(tally.confirmed, "frame")),
+            help: "The label project",
+            color: theme::LEFT,
+        })
+    }
+
+    fn shown_name(&self) -> Option<&str> {
+        let project = self.project.as_ref()?;
+        project.info.folder.file_name()?.to_str()
+    }
+
+    fn meaning(&self, action: Action, _state: &AppState) -> Option<Action> {
+        meaning(action, self.zoom)
+    }
+
+    fn started(&mut self, core: &mut Core) {
+        if let Some(folder) = core.gui.project.clone() {
+            core.run_action(Action::Label(LabelAction::Open(folder)));
+        }
+    }
+
+    fn attached(&mut self, render: Option<&RenderState>, _core: &Core) -> Result<()> {
+        self.render = render.cloned();
+        (self.canvas, self.loupe) = (None, None);
+        Ok(())
+    }
+
+    fn opened(&mut self, core: &mut Core) -> Result<()> {
+        core.hold_live();
+        Ok(())
+    }
+
+    fn open_path(&mut self, path: String, core: &mut Core) -> Result<()> {
+        let action = LabelAction::OpenPaths(vec![PathBuf::from(path)]);
+        self.run_label(action, core)
+    }
+
+    fn dropped(&self, paths: Vec<PathBuf>) -> Action {
+        Action::Label(LabelAction::OpenPaths(paths))
+    }
+
+    fn run(&mut self, action: Action, core: &mut Core) -> Result<Option<Action>> {
+        let Action::Label(action) = action else {
+            return Ok(Some(action));
+        };
+        self.run_label(action, core)?;
+        Ok(None)
+    }
+
+    fn poll(&mut self, core: &mut Core, _ctx: &Context) {
+        self.follow_threads(core);
+    }
+
+    fn finish(&mut self) {
+        // Waits until everything is on disk.
+        self.thread = None;
+    }
+}

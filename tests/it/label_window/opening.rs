@@ -1,0 +1,105 @@
+//! Opening and creating projects, and frames that come from other views.
+
+use std::fs;
+
+use eframe::egui::{self, Key};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use poselens_engine::project::{Contents, Project, Reason};
+
+use super::{Window, key, project};
+use crate::driving::{Drive, Views as _};
+
+fn builder() -> egui_kittest::HarnessBuilder<poselens_app::gui::App> {
+    Harness::builder().with_size(egui::vec2(1280.0, 1000.0))
+}
+
+fn type_path(window: &mut Window, path: &std::path::Path) {
+    window.harness.get_by_label("Path").focus();
+    let text = path.to_string_lossy().into_owned();
+    window.harness.get_by_label("Path").type_text(&text);
+    window.harness.run_steps(2);
+    window.press(Key::Enter);
+}
+
+/// Fails when a project that is open elsewhere, of a newer version or not there is opened, changed,
+/// or not refused in one line.
+#[test]
+fn projects_that_cannot_be_opened_are_refused_in_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = project(folder.path());
+    let other = Project::open(&place).unwrap();
+    let mut window = Window::with(builder(), folder, Some(place.clone()));
+    window.until_says("is open in another window or program");
+    assert!(window.harness.state().label().project.is_none());
+    drop(other);
+    let file = place.join("project.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("version = 1", "version = 9")).unwrap();
+    type_path(&mut window, &place);
+    window.until_says("newer version of PoseLens");
+    fs::write(&file, text).unwrap();
+    type_path(&mut window, &place);
+    window.until_frame(2);
+    let recent = &window.harness.state().state().label.recent;
+    assert_eq!(recent.len(), 1);
+}
+
+/// Fails when a path that is a clip does not become a project, the next one not a further clip, or
+/// the same one is added twice.
+#[test]
+fn paths_become_projects_and_clips() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(project(folder.path()));
+    let pictures = folder.path().join("pictures");
+    let more = folder.path().join("more");
+    fs::create_dir(&more).unwrap();
+    fs::copy(pictures.join("03.png"), more.join("a.png")).unwrap();
+    let mut window = Window::with(builder(), folder, None);
+    window.press(Key::L);
+    assert!(window.has("Label your own clips"));
+    type_path(&mut window, &pictures);
+    window.until_frame(0);
+    let made = window.folder.path().join("labels/pictures");
+    assert!(made.join("project.toml").is_file());
+    type_path(&mut window, &more);
+    window.until_says("Added the clip more");
+    assert!(window.has("Clip more"));
+    type_path(&mut window, &more);
+    window.until_says("is in the project already");
+    let contents = Contents::read(&made).unwrap();
+    assert_eq!(contents.file().clips.len(), 2);
+}
+
+/// Fails when the frame shown in Inspect does not join the project, or P without a project says
+/// nothing.
+#[test]
+fn a_frame_of_inspect_joins_the_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = project(folder.path());
+    let pictures = folder.path().join("pictures");
+    let mut window = Window::with(builder(), folder, None);
+    window.press(Key::P);
+    window.until_says("no label project is open");
+    window.press(Key::L);
+    type_path(&mut window, &place);
+    window.until_frame(2);
+    window.click("Inspect");
+    type_path(&mut window, &pictures);
+    window.until(|app| {
+        app.inspect()
+            .reader
+            .as_ref()
+            .is_some_and(|r| r.times.len() == 12)
+    });
+    for _ in 0..4 {
+        window.press(Key::Period);
+    }
+    window.press(Key::P);
+    window.until_says("Frame 4 of pictures is in the project");
+    let contents = Contents::read(&place).unwrap();
+    let suggestion = contents.labels().frame(key(4)).unwrap().suggestion.unwrap();
+    assert_eq!(suggestion.reason, Reason::ByHand);
+    window.click("Label");
+    window.until_frame(4);
+}
