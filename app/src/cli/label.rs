@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use poselens_engine::estimator::Estimator;
-use poselens_engine::project::propose;
+use poselens_engine::project::{Version, propose};
 use serde::Serialize;
 
 use super::args::{NetworkArgs, model_names};
@@ -24,7 +24,7 @@ pub(super) struct LabelArgs {
     /// Model; default: the project's
     #[arg(long, value_parser = model_names())]
     model: Option<String>,
-    /// Weights file (safetensors) to use instead of the bundled weights
+    /// Weights file (safetensors); default: the project's accepted version, else the bundled weights
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Print the suggested frames as JSON
@@ -60,9 +60,17 @@ pub(super) fn run(common: &Common, args: &LabelArgs) -> anyhow::Result<()> {
     let mut project = project::open(&args.propose)?;
     let model = args.model.clone();
     let model = model.unwrap_or_else(|| project.contents().file().model.clone());
+    // The accepted version of the project, unless another model is asked for.
+    let is_own = model == project.contents().file().model;
+    let version = if args.weights.is_none() && is_own {
+        Version::current(&args.propose)?
+    } else {
+        None
+    };
+    let accepted = version.map(|version| version.weights);
     let network = NetworkArgs {
         model: model.clone(),
-        weights: args.weights.clone(),
+        weights: args.weights.clone().or(accepted),
     };
     let mut estimator = Estimator::new(network.load(common, None)?, false);
     let progress = Progress::new(None);

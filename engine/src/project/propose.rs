@@ -2,12 +2,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use super::descriptions::Descriptions;
 use super::edit::{Edit, FrameProposal};
 use super::holdout::Role;
 use super::open::{Contents, Project};
 use super::person::{FrameKey, Joint};
 use super::reason::Suggestion;
-use super::suggest::{APART_SECS, Measured, Meter, choose};
+use super::suggest::{APART_SECS, Measured, Meter, Taken, choose};
 use crate::augment::Rng;
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, RequestedMaps};
@@ -81,22 +82,38 @@ pub fn propose(
     }
     let n_total: usize = clips.iter().map(|clip| clip.candidates.len()).sum();
 
+    let mut descriptions = Descriptions::read(contents.folder(), infer)?;
+    let known = contents
+        .labels()
+        .frames()
+        .filter(|(_, frame)| frame.suggestion.is_some());
+    let known = known.filter_map(|(at, _)| Some(descriptions.known(at)?.to_vec()));
+    let known: Vec<Vec<f32>> = known.collect();
     let mut measured = Vec::new();
     let mut examined = Vec::new();
     for clip in &mut clips {
         let n_before = examined.len();
         let mut progress = |n| progress(n_before + n, n_total);
         let left_out = &mut proposed.left_out;
-        let seen = examine(clip, contents, infer, left_out, &mut progress)?;
+        let mut model = Model {
+            infer: &mut *infer,
+            descriptions: &mut descriptions,
+        };
+        let seen = examine(clip, contents, &mut model, left_out, &mut progress)?;
         for (measures, frame) in seen {
             measured.push(measures);
             examined.push(frame);
         }
     }
+    descriptions.save();
     proposed.n_examined = examined.len();
     let taken = clips.iter().map(|clip| (clip.id, clip.taken.clone()));
     let mut rng = Rng::new(&[RandomState::new().hash_one(0)]);
-    let chosen = choose(&measured, &taken.collect(), n, &mut rng);
+    let taken = Taken {
+        times: taken.collect(),
+        descriptions: known,
+    };
+    let chosen = choose(&measured, taken, n, &mut rng);
     let mut frames = Vec::new();
     for (i, suggestion) in chosen {
         let (at, Examined { secs, people }) = (measured[i].at, &examined[i]);
@@ -118,12 +135,21 @@ pub fn propose(
     Ok(proposed)
 }
 
+/// What examines frames.
+struct Model<'a> {
+    infer: &'a mut dyn Infer,
+    descriptions: &'a mut Descriptions,
+}
+
 /// Runs the model on the candidates of a clip. Frames that cannot be decoded are named in
 /// `left_out`.
 fn examine(
     clip: &mut OpenClip,
     contents: &Contents,
-    infer: &mut dyn Infer,
+    Model {
+        infer,
+        descriptions,
+    }: &mut Model<'_>,
     left_out: &mut Vec<String>,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<(Measured, Examined)>> {
@@ -147,16 +173,20 @@ fn examine(
         let output = infer.inspect(&frame, &[], requested)?;
         let meter = meter.get_or_insert_with(|| Meter::new(output.skeleton));
         meter.push(&output);
-        seen.push((i, people(&output, skeleton)?));
+        let at = FrameKey::new(clip.id, i);
+        let description = descriptions.of(at, &frame, output.poses.first(), *infer)?;
+        seen.push((at, description, people(&output, skeleton)?));
     }
     let values = meter.map(Meter::finish).unwrap_or_default();
-    let seen = seen.into_iter().zip(values).map(|((i, people), values)| {
-        let (at, secs) = (FrameKey::new(clip.id, i), clip.secs(i));
+    let seen = seen.into_iter().zip(values);
+    let seen = seen.map(|((at, description, people), values)| {
+        let secs = clip.secs(at.frame);
         let measured = Measured {
             at,
             secs: (!clip.has_pictures).then_some(secs),
             is_held_out: matches!(contents.holdout().role(at), Role::HoldOut(_)),
             values,
+            description,
         };
         (measured, Examined { secs, people })
     });
