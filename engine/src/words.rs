@@ -22,15 +22,14 @@ pub fn were<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> Strin
     format!("{} {verb}", counted(n, noun))
 }
 
-/// Begins a sentence about a count of which nothing is left: `none of the 3 boxes`, `not even the 1
-/// box`.
+/// Begins a sentence about a count of which nothing is left: `none of the 3 boxes`, `no box (1 in
+/// all)`.
 pub fn none_of<N: Copy + Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
-    let none = if n == N::from(1) {
-        "not even"
+    if n == N::from(1) {
+        format!("no {noun} (1 in all)")
     } else {
-        "none of"
-    };
-    format!("{none} the {}", counted(n, noun))
+        format!("none of the {}", counted(n, noun))
+    }
 }
 
 /// Returns the form of `noun` that follows the number `n`.
@@ -79,7 +78,7 @@ mod tests {
             assert_eq!(counted(n, noun), text);
         }
         assert_eq!(are(1_usize, "image"), "1 image is");
-        assert_eq!(none_of(1_u32, "box"), "not even the 1 box");
+        assert_eq!(none_of(1_u32, "box"), "no box (1 in all)");
         assert_eq!(none_of(2_u32, "box"), "none of the 2 boxes");
         assert_eq!(were(2_u32, "image"), "2 images were");
     }

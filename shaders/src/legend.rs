@@ -27,7 +27,7 @@ pub struct Legend {
     pub scale: Option<(ColorMap, (f32, f32))>,
 }
 
-/// Padding around a legend in label units; the legend takes about 150 x 70 pixels at 640x480.
+/// Padding around a legend in label units; the legend takes about 170 x 45 pixels at 640x480.
 pub const PADDING: f32 = 4.0;
 /// Gap between its parts in label units.
 pub const GAP: f32 = 3.0;

@@ -130,7 +130,7 @@ impl Scene {
                         lo.map(|v| v.max(-0.5)),
                         [0, 1].map(|i| hi[i].min(view.screen[i] - 0.5)),
                     ];
-                    legend.lay_out(area, label_unit(view), &mut put);
+                    legend.lay_out(area, legend_unit(view), &mut put);
                 }
             }
         }
@@ -201,7 +201,19 @@ impl Label {
 /// displayed there.
 pub fn label_unit(view: &View) -> usize {
     let shorter = view.image[0].min(view.image[1]);
-    let unit = (shorter / 400.0).ceil().max(1.0) * view.pen;
+    unit(shorter / 400.0, view)
+}
+
+/// Returns the pixels per grid step of legends, which are smaller than labels because they cover
+/// more of the image: capitals are 7 pixels high in recordings of 640x480 and 14 from 1280x720 to
+/// 1920x1080.
+fn legend_unit(view: &View) -> usize {
+    let shorter = view.image[0].min(view.image[1]);
+    unit(shorter / 600.0, view)
+}
+
+fn unit(steps: f64, view: &View) -> usize {
+    let unit = steps.ceil().max(1.0) * view.pen;
     (unit.round() as usize).max(view.min_unit)
 }
 

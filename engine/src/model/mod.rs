@@ -193,7 +193,7 @@ pub struct ModelSpec {
     /// Sides of inputs are multiples of this many pixels.
     pub unit: usize,
     /// The model whose bundled weights contain this one's backbone, tensor by tensor.
-    pub begins_with: Option<&'static str>,
+    pub backbone_from: Option<&'static str>,
     /// Name of the training recipe published for it.
     pub recipe: &'static str,
     /// Returns the name prefixes of the tensors that are trained with a frozen backbone.

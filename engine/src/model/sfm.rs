@@ -30,7 +30,7 @@ pub(super) const SFM: ModelSpec = ModelSpec {
     summary: "Slender Fusion Model with spatial attention: small, real-time, 256x256",
     approach: Approach::TopDown,
     unit: 32,
-    begins_with: None,
+    backbone_from: None,
     recipe: "sfm",
     head: |_| {
         // The second pyramid; the maps of the first one are its features.

@@ -303,7 +303,7 @@ impl TrainConfig {
             return fault(&format!("the sides of input_size are multiples of {unit}"));
         }
         if self.init == InitialWeights::Bundled && spec.bundled.is_none() {
-            let other = spec.begins_with.map_or("", |_| ", backbone");
+            let other = spec.backbone_from.map_or("", |_| ", backbone");
             return fault(&format!(
                 "{} has no bundled weights: init is scratch{other} or a file",
                 self.model

@@ -266,7 +266,7 @@ fn examine(
     ) {
         Ok((people, left_out)) => {
             if people == 0 {
-                report.fault = Some(nobody(&left_out));
+                report.fault = Some(no_usable_people(&left_out));
             }
             report.people = people;
             report.left_out = left_out;
@@ -277,7 +277,7 @@ fn examine(
 }
 
 /// Explains by counts why there are no usable people.
-fn nobody(left_out: &LeftOut) -> String {
+fn no_usable_people(left_out: &LeftOut) -> String {
     let n: usize = left_out.people.values().sum();
     match n {
         0 => "no people are labelled in it".to_owned(),

@@ -206,7 +206,7 @@ fn fine_tune(spec: &ModelSpec, base: TrainConfig) -> Result<TrainConfig> {
             ..TargetSpec::default()
         };
     }
-    config.init = match (spec.bundled, spec.begins_with) {
+    config.init = match (spec.bundled, spec.backbone_from) {
         (None, Some(_)) => InitialWeights::Backbone,
         _ => InitialWeights::Bundled,
     };

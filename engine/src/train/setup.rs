@@ -26,7 +26,7 @@ pub(super) fn given(spec: &ModelSpec, card: &Card, weights: &Weights) -> Result<
 
 /// Returns the backbone tensors from another model's bundled weights.
 pub(super) fn backbone(spec: &ModelSpec) -> Result<ByName> {
-    let other = spec.begins_with.ok_or_else(|| {
+    let other = spec.backbone_from.ok_or_else(|| {
         Error::Invalid(format!(
             "no other model has the backbone of {}; use scratch or a file",
             spec.name
@@ -211,7 +211,7 @@ pub(super) fn card_after(
         InitialWeights::Scratch => "random weights".to_owned(),
         InitialWeights::Bundled => "the bundled weights".to_owned(),
         InitialWeights::Backbone => {
-            let other = spec.begins_with.unwrap_or_default();
+            let other = spec.backbone_from.unwrap_or_default();
             format!("the backbone of {other}")
         }
         InitialWeights::File(path) => {
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_backbone_is_another_model_s() {
         for spec in MODELS {
-            let Some(other) = spec.begins_with else {
+            let Some(other) = spec.backbone_from else {
                 assert!(backbone(spec).is_err(), "{}", spec.name);
                 continue;
             };

@@ -139,7 +139,7 @@ fn the_input_size_follows_from_a_position_table() {
         summary: "",
         approach: Approach::TopDown,
         unit: 32,
-        begins_with: None,
+        backbone_from: None,
         recipe: "sfm",
         head: |_| Vec::new(),
         last_blocks: |_| Vec::new(),

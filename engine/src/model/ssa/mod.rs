@@ -30,7 +30,7 @@ pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
     summary: "Several people: OpenPose's VGG-19 and 6 stages with offsets: large, 368x368",
     approach: Approach::BottomUp,
     unit: 8,
-    begins_with: None,
+    backbone_from: None,
     recipe: "ssa",
     // The stages.
     head: |_| ["paf.", "heat."].map(str::to_owned).to_vec(),
@@ -45,7 +45,7 @@ pub(super) const SSA_SFM_2: ModelSpec = ModelSpec {
     name: "ssa-sfm-2",
     summary: "Several people: SFM's pyramids with spatial attention, 2 stages: real-time, 384x384",
     unit: 32,
-    begins_with: Some("sfm"),
+    backbone_from: Some("sfm"),
     // The nodes of the second pyramid.
     last_blocks: |_| {
         let nodes = ["x23", "x33", "x43", "x52", "x44", "x34"];

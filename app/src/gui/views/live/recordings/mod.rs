@@ -9,6 +9,7 @@ use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
 
 use crate::gui::action::RecordAction;
 use crate::gui::titles::{folder_name, moment, recording_name};
+use crate::gui::ui_state::Recording;
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
@@ -22,7 +23,10 @@ fn list_height(ui: &Ui) -> f32 {
 pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Recordings", |ui| {
         files::settings_ui(ui, cx);
-        running_ui(ui, cx);
+        // Files are shown in the queue instead.
+        if let Some(recording) = cx.ui_state.recording.as_ref().filter(|r| !r.is_file) {
+            running_ui(ui, recording);
+        }
         files::queue_ui(ui, cx);
         annotating_ui(ui, cx);
         let ui_state = cx.ui_state;
@@ -54,38 +58,35 @@ pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 }
 
 /// Shows the running recording: duration, size, lost frames.
-fn running_ui(ui: &mut Ui, cx: &LiveContext<'_>) {
-    // Files are shown in the queue instead.
-    let Some(recording) = cx.ui_state.recording.as_ref().filter(|r| !r.is_file) else {
-        return;
-    };
+fn running_ui(ui: &mut Ui, recording: &Recording) {
     let (bytes, drops) = recording
         .progress
         .as_ref()
         .map_or((0, 0), |p| (p.bytes, p.drops));
+    let number = |text: String, color| {
+        let text = RichText::new(text)
+            .font(theme::number_font(12.5))
+            .color(color);
+        Label::new(text).selectable(false).truncate()
+    };
     ui.horizontal(|ui| {
         widgets::dot_ui(ui, theme::RED);
         let elapsed = widgets::clock(recording.started.elapsed().as_secs_f64());
         let color = if drops > 0 { theme::RIGHT } else { theme::TEXT };
         let text = format!("{elapsed}  {}", widgets::megabytes(bytes));
-        let number = |text: String, color| {
-            let text = RichText::new(text)
-                .font(theme::number_font(12.5))
-                .color(color);
-            Label::new(text).selectable(false)
-        };
         ui.add(number(text, theme::TEXT))
             .on_hover_text(format!("Recording to {}", recording.folder.display()));
         ui.add(number(format!("{drops} dropped"), color))
             .on_hover_text("Frames that the raw video lacks: the camera or the encoder lost them");
-        if let Some(progress) = &recording.progress {
-            let text = format!("{} of {} annotated", progress.annotated, progress.frames);
-            ui.add(number(text, theme::TEXT)).on_hover_text(
-                "The model only processed the newest frames; the others are in the raw video and \
-                 can be annotated with More, Annotate again",
-            );
-        }
     });
+    // On a line of its own: after hours the counts have six digits.
+    if let Some(progress) = &recording.progress {
+        let text = format!("{} of {} annotated", progress.annotated, progress.frames);
+        ui.add(number(text, theme::TEXT)).on_hover_text(
+            "The model only processed the newest frames; the others are in the raw video and can \
+             be annotated with More, Annotate again",
+        );
+    }
 }
 
 fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
@@ -208,4 +209,47 @@ fn lacking(manifest: &Manifest) -> String {
         texts.push(format!("{drops} of {} lost", frames + drops));
     }
     texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use eframe::egui::vec2;
+    use poselens_engine::pipeline::TapProgress;
+
+    use super::*;
+    use crate::gui::context::SourceChoice;
+
+    /// Fails when the counts of a recording of many hours make the panel wider.
+    #[test]
+    fn long_recordings_fit_into_the_panel() {
+        let recording = Recording {
+            source: SourceChoice {
+                label: "camera".to_owned(),
+                spec: "camera:0".to_owned(),
+            },
+            is_file: false,
+            total: None,
+            started: Instant::now(),
+            folder: "folder".into(),
+            progress: Some(TapProgress {
+                frames: 2_592_000,
+                drops: 123_456,
+                annotated: 2_345_678,
+                bytes: 123_456_000_000,
+                ..TapProgress::default()
+            }),
+        };
+        let ctx = egui::Context::default();
+        let mut width = 0.0;
+        let mut output = ctx.run_ui(egui::RawInput::default(), |ui| {
+            ui.allocate_ui(vec2(240.0, 300.0), |ui| {
+                running_ui(ui, &recording);
+                width = ui.min_rect().width();
+            });
+        });
+        output.textures_delta.clear();
+        assert!(width > 100.0 && width <= 240.0, "{width}");
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         if let Some(i) = list_ui(ui, text::MODEL.label, text::MODEL.help, &config.model, &all) {
             let recipes = TrainPlan::recipes(&all[i]);
             // Fine-tuning requires bundled weights, of this model or of the one it starts from.
-            let has_weights = MODELS[i].bundled.is_some() || MODELS[i].begins_with.is_some();
+            let has_weights = MODELS[i].bundled.is_some() || MODELS[i].backbone_from.is_some();
             let recipe = if has_weights {
                 recipes.first()
             } else {
@@ -59,7 +59,7 @@ pub(crate) fn network_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
 
 fn start_ui(ui: &mut Ui, cx: &mut TrainContext<'_>, config: &TrainConfig) {
     let spec = model(&config.model).ok();
-    let backbone = spec.and_then(|m| m.begins_with);
+    let backbone = spec.and_then(|m| m.backbone_from);
     let backbone = backbone.map(|other| format!("backbone of {other}"));
     let bundled = spec.and_then(|m| m.bundled);
     let bundled = bundled.map(|_| "bundled weights".to_owned());
