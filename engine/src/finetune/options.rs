@@ -125,6 +125,12 @@ const MAX_REPLAY: f64 = 0.9;
 /// People per step: with a few dozen frames, larger batches would leave few steps.
 const BATCH: usize = 8;
 
+/// Learning rate of the head, three times that of fine-tuning on many people. With 120 steps on 19
+/// frames of two clips, whose wrists were labelled 30 % of the forearm further out, the error on a
+/// third clip fell from 0.0308 to 0.0290 torso lengths (interval of the difference -0.0032 to
+/// -0.0004).
+const HEAD_RATE: f64 = 3e-4;
+
 /// Fewest steps of an epoch.
 const STEPS_PER_EPOCH: usize = 20;
 
@@ -175,7 +181,11 @@ impl FinetuneOptions {
         config.freeze = self.part.freeze();
         config.seed = self.seed;
         config.batch_size = self.batch_size.unwrap_or(BATCH);
-        config.optimizer.lr = self.lr.unwrap_or(config.optimizer.lr);
+        let lr = match self.part {
+            Part::Head => HEAD_RATE,
+            Part::LastBlocks | Part::All => config.optimizer.lr,
+        };
+        config.optimizer.lr = self.lr.unwrap_or(lr);
         // Every epoch ends with a validation, so it has some length also in a small project.
         let n_shown = self.n_replayed(sets.train.1);
         let n_once = sets.train.1 + sets.replay.map_or(0, |_| n_shown);

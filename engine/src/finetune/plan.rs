@@ -15,7 +15,7 @@ const APART_SECS: f64 = 0.5;
 /// Smallest and largest number of replayed frames. Fewer are shown in an epoch of a small project,
 /// other ones in each.
 const REPLAYED: (usize, usize) = (16, 300);
-/// One in this many replayed frames comes from the bundled sample.
+/// At least one in this many replayed frames comes from the bundled sample.
 const SAMPLE_ONE_IN: usize = 4;
 /// Largest number of frames of the clips and of the sample in the retention set.
 const RETAINED: [usize; 2] = [24, 16];
@@ -95,9 +95,11 @@ impl Plan {
             let n = n_shown.clamp(REPLAYED.0, REPLAYED.1);
             let frames = plan.unlabelled(contents, Role::Train);
             let n_sample = if is_free { n / SAMPLE_ONE_IN } else { 0 };
-            plan.add(&evenly(&frames, n - n_sample), Use::Replay);
+            let frames = evenly(&frames, n - n_sample);
+            plan.add(&frames, Use::Replay);
             if is_free {
-                plan.add_sample(n_sample, Use::Replay);
+                // Also in place of frames that the clips do not have.
+                plan.add_sample(n - frames.len(), Use::Replay);
             }
             if plan.count(Use::Replay) == 0 {
                 let remark = "there are no unlabelled frames to replay: what the network knew before \

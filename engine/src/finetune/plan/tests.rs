@@ -122,6 +122,20 @@ fn the_sample_is_left_alone_where_it_is_a_clip() {
     assert_eq!(plan.count(Use::Replay), REPLAYED.0);
 }
 
+/// Fails when the sample does not stand in for unlabelled frames that the clips do not have.
+#[test]
+fn the_sample_stands_in_for_the_clips() {
+    let folder = tempfile::tempdir().unwrap();
+    let all: Vec<(u32, u32)> = (1..3)
+        .flat_map(|clip| (0..300).step_by(10).map(move |f| (clip, f)))
+        .collect();
+    let contents = labelled(folder.path(), &[&all[..], &[(3, 20)]].concat());
+    let plan = Plan::of(&contents, &FinetuneOptions::default()).unwrap();
+    assert_eq!(plan.frames_of(Use::Replay).count(), 0);
+    // 48 people are trained on.
+    assert_eq!(plan.count(Use::Replay), 21);
+}
+
 /// Fails when a run without anything to train on or to measure with begins, or does not say why.
 #[test]
 fn missing_labels_are_named() {
