@@ -49,6 +49,20 @@ pub(crate) mod train {
         "With a frozen backbone only the last part of the network is trained: fast, little is \
          forgotten, suits a few hundred images",
     );
+    pub(crate) const PART: OptionText = OptionText::new(
+        "Trained part",
+        "Trained part of the network: the head alone, on features that are computed once (default), \
+         the last blocks as well, or all of it",
+    );
+    pub(crate) const EFFORT: OptionText = OptionText::new(
+        "Effort",
+        "Length of the training: quick for a first look, normal (default), thorough for many frames",
+    );
+    pub(crate) const REPLAY: OptionText = OptionText::new(
+        "Replay",
+        "Share of the inputs that show unlabelled frames with the old network's predictions, so \
+         that it keeps what it knew (0 to 0.9, default 0.3)",
+    );
     pub(crate) const RECIPE: OptionText = OptionText::new(
         "Recipe",
         "Preset of all hyperparameters, as published or for fine-tuning",

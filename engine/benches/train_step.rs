@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use poselens_engine::block_cache::{BlockCache, KeepBlocks};
-use poselens_engine::dataset::loader::BatchTensors;
+use poselens_engine::dataset::loader::BatchTargets;
 use poselens_engine::model::model;
 use poselens_engine::nn::{Kernels, Mode, Pass, Random};
 use poselens_engine::train::loss::{BatchCounts, loss, total};
@@ -53,8 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (maps, weights) = (shape.maps, shape.weights);
     let map = (batch, maps.n, maps.size.height, maps.size.width);
     let weight = (batch, weights.n, weights.size.height, weights.size.width);
-    let data = BatchTensors {
-        input: Tensor::randn(0f32, 1.0, (batch, 3, input.height, input.width), &device)?,
+    let planes = Tensor::randn(0f32, 1.0, (batch, 3, input.height, input.width), &device)?;
+    let data = BatchTargets {
         targets: Tensor::rand(0f32, 1.0, map, &device)?,
         weights: Tensor::ones(weight, DType::F32, &device)?,
     };
@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             random,
             ..Pass::default()
         };
-        let out = net.forward(&data.input, &mut pass)?;
+        let out = net.forward(&planes, &mut pass)?;
         random = pass.random;
         let loss = total(&config.loss, judge, &out, (&data, outputs), counts)?;
         let forward = begin.elapsed();

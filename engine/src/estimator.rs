@@ -5,6 +5,7 @@
 //! track ids.
 
 mod averaged;
+mod described;
 mod following;
 
 use std::path::PathBuf;
@@ -69,6 +70,15 @@ pub trait Infer: Send {
         requested: RequestedMaps,
     ) -> Result<PoseOutput> {
         self.infer(frame, requested)
+    }
+
+    /// Describes the surroundings of `pose`, or the frame, by numbers whose distance says how
+    /// different two frames are to the network. The default has no description.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    fn describe(&mut self, _frame: &Frame, _pose: Option<&Pose>) -> Result<Vec<f32>> {
+        Ok(Vec::new())
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! | row | modules |
 //! |---|---|
+//! | L5 | `finetune` |
 //! | L4 | `pipeline`, `project`, `train` |
 //! | L3 | `estimator`, `dataset`, `eval`, `checkpoint` |
 //! | L2 | `source`, `preprocess`, `augment`, `model`, `codec`, `track`, `overlay`, `record` (`model` may use `nn`) |
@@ -27,6 +28,7 @@ pub mod document;
 pub mod error;
 pub mod estimator;
 pub mod eval;
+pub mod finetune;
 pub mod frame;
 pub mod geometry;
 pub mod model;

@@ -165,9 +165,33 @@ impl LeftOut {
     }
 }
 
+/// Returns the last number in the name of an image, its position in a clip: 12 in
+/// `dance_2_frame_000012`.
+pub fn last_number(stem: &str) -> Option<u64> {
+    let end = stem.rfind(|c: char| c.is_ascii_digit())? + 1;
+    let digits = stem[..end].rsplit(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fails when a frame number is not found in the name that a tool gave to an image.
+    #[test]
+    fn numbers_are_found_in_names() {
+        for (name, number) in [
+            ("frame_000012", Some(12)),
+            ("img0012", Some(12)),
+            ("dance_2_frame_7_x", Some(7)),
+            ("12", Some(12)),
+            ("é12é", Some(12)),
+            ("nose", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(last_number(name), number, "{name}");
+        }
+    }
 
     /// Fails when a joint marked as outside the image counts as a visible position.
     #[test]

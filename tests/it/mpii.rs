@@ -100,6 +100,7 @@ fn crops_follow_the_mpii_protocol() {
             seed: 1,
             batch: cases.len(),
             empty_share: 0.0,
+            variants: 0,
             workers: 1,
             prefetch: 0,
         };

@@ -48,6 +48,7 @@ const ENGINE: Layers = Layers {
         ],
         &["estimator", "dataset", "eval", "checkpoint"],
         &["pipeline", "project", "train"],
+        &["finetune"],
     ],
     is_base_shared: true,
 };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use poselens_engine::estimator::Estimator;
-use poselens_engine::project::propose;
+use poselens_engine::project::{Version, propose};
 use serde::Serialize;
 
 use super::args::{NetworkArgs, model_names};
@@ -32,7 +32,7 @@ pub(super) struct LabelArgs {
     /// Model; default: the project's
     #[arg(long, conflicts_with = "project", value_parser = model_names())]
     model: Option<String>,
-    /// Weights file (safetensors) to use instead of the bundled weights
+    /// Weights file (safetensors); default: the project's accepted version, else the bundled weights
     #[arg(long, value_name = "FILE", conflicts_with = "project")]
     weights: Option<PathBuf>,
     /// Print the suggested frames as JSON
@@ -76,9 +76,17 @@ fn propose_in(folder: &Path, common: &Common, args: &LabelArgs) -> anyhow::Resul
     let mut project = project::open(folder)?;
     let model = args.model.clone();
     let model = model.unwrap_or_else(|| project.contents().file().model.clone());
+    // The accepted version of the project, unless another model is asked for.
+    let is_own = model == project.contents().file().model;
+    let version = if args.weights.is_none() && is_own {
+        Version::current(folder)?
+    } else {
+        None
+    };
+    let accepted = version.map(|version| version.weights);
     let network = NetworkArgs {
         model: model.clone(),
-        weights: args.weights.clone(),
+        weights: args.weights.clone().or(accepted),
     };
     let mut estimator = Estimator::new(network.load(common, None)?, false);
     let progress = Progress::new(None);

@@ -117,7 +117,7 @@ impl Cli {
             Some(Command::Import(args)) => import::run(&args),
             Some(Command::Eval(args)) => eval::run(common, &args),
             Some(Command::Train(args)) => train::run(common, &args),
-            Some(Command::Project(args)) => project::run(&args),
+            Some(Command::Project(args)) => project::run(common, &args),
             Some(Command::Label(args)) => label::run(common, &args, log),
             Some(Command::Bench(args)) => bench::run(common, &args),
             Some(Command::Doctor(args)) => doctor::run(common, &args),

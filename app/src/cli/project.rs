@@ -1,15 +1,19 @@
 //! `poselens project`: label projects without a window.
 
+mod check;
+
 use std::path::{Path, PathBuf};
 
+use poselens_engine::finetune::accept;
 use poselens_engine::model::MODELS;
 use poselens_engine::project::export::{self, Exported};
 use poselens_engine::project::import::{self, ImportOptions, Imported};
-use poselens_engine::project::{Clip, Contents, FrameLabels, NewProject, Project};
+use poselens_engine::project::{Clip, Contents, FrameLabels, NewProject, Project, Version};
 use serde::Serialize;
 
+pub(super) use self::check::summary;
 use super::args::model_names;
-use super::{print_json, print_line};
+use super::{Common, print_json, print_line};
 use crate::words::counted;
 
 /// Options of `project`.
@@ -33,6 +37,26 @@ enum ProjectCommand {
     Export(ExportArgs),
     /// Read labels of other programs, or results of `run --write-coco`
     Import(ImportArgs),
+    /// List possible mistakes in the confirmed labels
+    Check(check::CheckArgs),
+    /// Use the weights of a measured run of `train --project` from now on
+    Accept(AcceptArgs),
+    /// Use the weights again that were in use before the last accepted ones
+    Rollback(RollbackArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct AcceptArgs {
+    /// Folder of the project
+    folder: PathBuf,
+    /// Name of the run
+    run: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct RollbackArgs {
+    /// Folder of the project
+    folder: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -116,7 +140,7 @@ struct ImportArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &ProjectArgs) -> anyhow::Result<()> {
+pub(super) fn run(common: &Common, args: &ProjectArgs) -> anyhow::Result<()> {
     match &args.command {
         ProjectCommand::New(args) => new(args),
         ProjectCommand::Add(args) => {
@@ -138,6 +162,23 @@ pub(super) fn run(args: &ProjectArgs) -> anyhow::Result<()> {
         ProjectCommand::Status(args) => status(args),
         ProjectCommand::Export(args) => write(args),
         ProjectCommand::Import(args) => read(args),
+        ProjectCommand::Check(args) => check::run(common, args),
+        ProjectCommand::Accept(args) => {
+            let version = accept(&mut open(&args.folder)?, &args.run)?;
+            let (file, weights) = (&version.file, version.weights.display());
+            print_line(format_args!(
+                "version {} is in use: {weights} ({}, measured on {}: {})",
+                file.number, file.data, file.holdout, file.verdict
+            ))
+        }
+        ProjectCommand::Rollback(args) => {
+            let number = open(&args.folder)?.rollback()?;
+            let name = match number {
+                0 => "the weights that the program brings along are".to_owned(),
+                number => format!("version {number} is"),
+            };
+            print_line(format_args!("{name} in use"))
+        }
     }
 }
 
@@ -194,6 +235,8 @@ struct Status<'a> {
     holdout: u64,
     confirmed_people: usize,
     proposed_people: usize,
+    /// Version of the weights in use; 0 for those that the program brings along.
+    version: u32,
     clips: Vec<ClipStatus<'a>>,
     /// Remarks on the files, one line each.
     notes: Vec<String>,
@@ -244,6 +287,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
         holdout: contents.n_held_out(),
         confirmed_people: tally.confirmed_people,
         proposed_people: tally.proposed_people,
+        version: Version::current(&args.folder)?.map_or(0, |version| version.file.number),
         clips: clips.collect(),
         notes,
     };

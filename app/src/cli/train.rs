@@ -1,5 +1,6 @@
 //! `poselens train`: trains a model on labelled images.
 
+mod on_project;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use clap::value_parser;
 use crossbeam::channel::bounded;
 use poselens_engine::Error;
 use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::finetune::{Effort, Part};
 use poselens_engine::model::{self, MODELS};
 use poselens_engine::train::optim::Algorithm;
 use poselens_engine::train::recipe::{RECIPES, recipe};
@@ -39,12 +41,45 @@ const RECIPE_DEFAULT: &str = " (default: fine-tune, unless training from random 
 /// Options of `train`. What is not given comes from the file, then from the recipe.
 #[derive(Debug, clap::Args)]
 pub(super) struct TrainArgs {
-    #[arg(long, help = text::OUT.help, value_name = "DIR", required_unless_present = "check")]
+    #[arg(long, help = text::OUT.help, value_name = "DIR", required_unless_present_any = ["check", "project"])]
     out: Option<PathBuf>,
+    /// Train on the confirmed people of a label project, and measure the result on its hold-out
+    #[arg(long, value_name = "PROJECT", conflicts_with_all = [
+        "out", "check", "model", "annotations", "weight", "empty_share", "val_annotations",
+        "category", "orientation", "optim", "schedule", "input_size", "freeze", "config", "recipe",
+    ])]
+    project: Option<PathBuf>,
+    /// With --project: name of the run; default: the next number, with --resume the newest one
+    #[arg(long, value_name = "NAME", requires = "project")]
+    run: Option<String>,
+    #[arg(
+        long,
+        help = text::PART.help,
+        requires = "project",
+        conflicts_with = "resume",
+        value_parser = PossibleValuesParser::new(Part::ALL.map(Part::name))
+    )]
+    part: Option<String>,
+    #[arg(
+        long,
+        help = text::EFFORT.help,
+        requires = "project",
+        conflicts_with = "resume",
+        value_parser = PossibleValuesParser::new(Effort::ALL.map(Effort::name))
+    )]
+    effort: Option<String>,
+    #[arg(
+        long,
+        help = text::REPLAY.help,
+        value_name = "S",
+        requires = "project",
+        conflicts_with = "resume"
+    )]
+    replay: Option<f64>,
     /// Check all labels and images, list problems, and do not train
     #[arg(long, conflicts_with = "resume")]
     check: bool,
-    /// Resume the training in --out; --epochs may differ and labels may have moved
+    /// Resume the training in --out or --project; --epochs may differ and labels may have moved
     #[arg(long, conflicts_with_all = [
         "model", "batch_size", "lr", "optim", "schedule", "input_size", "init", "freeze", "seed",
         "config", "recipe", "category", "orientation",
@@ -126,7 +161,7 @@ pub(super) struct TrainArgs {
     input_size: Option<[usize; 2]>,
     #[arg(long, help = text::INIT.help_and(STARTS), value_name = "bundled|backbone|scratch|FILE")]
     init: Option<String>,
-    #[arg(long, help = text::FREEZE.help, value_parser = ["backbone", "none"])]
+    #[arg(long, help = text::FREEZE.help, value_parser = ["backbone", "early-blocks", "none"])]
     freeze: Option<String>,
     #[arg(long, help = text::SEED.help, value_name = "N")]
     seed: Option<u32>,
@@ -294,6 +329,10 @@ impl TrainArgs {
                 config.freeze = Freeze::Backbone;
                 config.fixed_norms = true;
             }
+            Some("early-blocks") => {
+                config.freeze = Freeze::EarlyBlocks;
+                config.fixed_norms = true;
+            }
             Some(_) => config.freeze = Freeze::None,
         }
         set(&mut config.empty_share, self.empty_share.as_ref());
@@ -321,6 +360,9 @@ pub(super) fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
     if args.check {
         return super::data_check::run(&args.config()?, args.json);
     }
+    if let Some(project) = &args.project {
+        return on_project::run(hardware, project, args);
+    }
     let out = args.out.as_ref().context("--out is missing")?;
     let mut trainer = if args.resume {
         args.check_sets().map_err(WrongUsage)?;
@@ -335,7 +377,7 @@ pub(super) fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
         "progress",
         StopFlag::new(),
         move |_| {
-            show(&reader);
+            show(&reader, &mut |_| ());
             Ok(())
         },
         |error| tracing::error!("{error}"),

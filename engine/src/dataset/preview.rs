@@ -214,6 +214,8 @@ mod tests {
             };
         }
         let seen = SeenInput {
+            key: [0; 3],
+            has_pixels: true,
             tiles: vec![SeenTile {
                 set: 0,
                 image_id: 1,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Infer, Network, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
+use crate::geometry::Roi;
 use crate::output::{Approach, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
@@ -105,6 +106,15 @@ impl Infer for Estimator {
             pose.track_id = owner.and_then(|i| near[i].track_id);
         }
         Ok(output)
+    }
+
+    fn describe(&mut self, frame: &Frame, pose: Option<&Pose>) -> Result<Vec<f32>> {
+        let input = *self.network.input();
+        let roi = match (self.network.spec.approach, pose) {
+            (Approach::TopDown, Some(pose)) if pose.bbox.area() > 0.0 => input.roi(pose.bbox),
+            _ => Roi::whole(frame.size(), input.size.aspect()),
+        };
+        self.network.describe_region(frame, &roi)
     }
 }
 

@@ -36,14 +36,30 @@ use crate::nn::kernels::Threads;
 use crate::nn::{Features, Kernels, Pass, Tally, attention_weights};
 use crate::output::{Approach, AttentionKind, MapPlace};
 
-/// A network.
+/// A network: a backbone that computes features from the input, and a head that computes outputs
+/// from them. The tensors of the head are those of [`ModelSpec::head`].
 pub trait PoseModel: Send + Sync {
-    /// Runs the network on `[N, 3, H, W]`, normalised RGB, sides multiples of 32 (some networks
+    /// Runs the backbone on `[N, 3, H, W]`, normalised RGB, sides multiples of 32 (some networks
     /// accept others).
     ///
     /// # Errors
     /// When shapes do not match or the device fails.
-    fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput>;
+    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<BackboneOutput>;
+
+    /// Runs the head on the result of [`Self::backbone`].
+    ///
+    /// # Errors
+    /// When these are not the features of this network, or the device fails.
+    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> TensorResult<RawOutput>;
+
+    /// Runs the network on an input of [`Self::backbone`].
+    ///
+    /// # Errors
+    /// When shapes do not match or the device fails.
+    fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput> {
+        let backbone = self.backbone(input, pass)?;
+        self.head(backbone, pass)
+    }
 
     /// Returns the smallest input of a network all of whose work is proportional to the input area:
     /// a [`Survey`] then runs that and scales the result.
@@ -68,6 +84,28 @@ impl RawOutput {
     /// Returns the output called `name`.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.iter().find(|(n, _)| n == name).map(|(_, t)| t)
+    }
+}
+
+/// Result of a network's backbone.
+pub struct BackboneOutput {
+    /// Feature maps that the head reads.
+    pub features: Vec<Features>,
+    /// Outputs and attention maps of the backbone, which the head completes.
+    pub out: RawOutput,
+}
+
+impl BackboneOutput {
+    /// Returns the features of a network that has `N` of them.
+    ///
+    /// # Errors
+    /// When there is another number of features.
+    fn into_features<const N: usize>(self) -> TensorResult<[Features; N]> {
+        let n = self.features.len();
+        match self.features.try_into() {
+            Ok(features) => Ok(features),
+            Err(_) => candle_core::bail!("the head reads {N} feature maps, not {n}"),
+        }
     }
 }
 
@@ -160,6 +198,8 @@ pub struct ModelSpec {
     pub recipe: &'static str,
     /// Returns the name prefixes of the tensors that are trained with a frozen backbone.
     pub head: fn(&WeightShapes) -> Vec<String>,
+    /// Returns the name prefixes of the last blocks before the head.
+    pub last_blocks: fn(&WeightShapes) -> Vec<String>,
     /// Tensors that are neither required nor of a fixed shape.
     pub special: SpecialTensors,
     /// Text of the card (TOML) for the network as published.
@@ -285,6 +325,16 @@ impl ModelSpec {
                 .collect(),
         })
     }
+}
+
+/// Returns the prefix with the highest number among tensors called like `layer2.0.weight`.
+fn last_numbered(shapes: &WeightShapes, stem: &str) -> Option<String> {
+    let number = |name: &String| {
+        let (number, _) = name.strip_prefix(stem)?.split_once('.')?;
+        number.parse::<usize>().ok()
+    };
+    let last = shapes.0.keys().filter_map(number).max()?;
+    Some(format!("{stem}{last}."))
 }
 
 /// Records an intermediate tensor if the pass has probes.

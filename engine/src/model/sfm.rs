@@ -14,9 +14,12 @@ mod zigzag;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::{Approach, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, probe};
+use super::{
+    Approach, BackboneOutput, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, probe,
+};
 use crate::nn::{Conv2d, Mode, Pass};
 use zigzag::Node;
+use zigzag::Walked;
 pub(super) use zigzag::{CHANNELS, Zigzag};
 
 /// No weights were published: the card of our weights also describes the network.
@@ -35,6 +38,11 @@ pub(super) const SFM: ModelSpec = ModelSpec {
             "x23", "x33", "x43", "x52", "x44", "x34", "x24", "x13", "head",
         ];
         nodes.map(|node| format!("{node}.")).to_vec()
+    },
+    last_blocks: |_| {
+        ["x42.", "x32.", "x22.", "x12.", "aux."]
+            .map(str::to_owned)
+            .to_vec()
     },
     special: SpecialTensors {
         training_only: Some("aux."),
@@ -146,9 +154,20 @@ impl Sfm {
 }
 
 impl PoseModel for Sfm {
-    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
-        let mut maps = Vec::new();
-        let walked = self.zigzag.walk(input, &mut maps, pass)?;
+    /// Runs the first pyramid; its features are the latest map of every level.
+    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
+        let mut out = RawOutput::default();
+        let walked = self.zigzag.first_pyramid(input, &mut out.maps, pass)?;
+        Ok(BackboneOutput {
+            features: walked.into_levels(),
+            out,
+        })
+    }
+
+    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+        let mut maps = backbone.out.maps;
+        let walked = Walked::from_levels(backbone.features)?;
+        let walked = self.zigzag.second_pyramid(walked, &mut maps, pass)?;
         // The second pyramid reaches the first level only at x13: its latest map is still x12 here.
         let aux = match &self.aux {
             Some(aux) if pass.mode == Mode::Train => {

@@ -21,8 +21,8 @@ pub use self::positions::{PositionKind, sine_positions};
 use super::hrnet::{HrNet, HrNetConfig};
 use super::resnet::{ResNet, ResNetConfig};
 use super::{
-    Approach, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey, SpecialTensors,
-    WeightShapes, probe,
+    Approach, BackboneOutput, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput, RawQueryKey,
+    SpecialTensors, WeightShapes, last_numbered, probe,
 };
 use crate::geometry::Size;
 use crate::nn::{
@@ -43,6 +43,12 @@ fn head(_: &WeightShapes) -> Vec<String> {
     parts.map(|part| format!("{part}.")).to_vec()
 }
 
+/// Prefix of the last stage of the backbone.
+fn last_blocks(shapes: &WeightShapes) -> Vec<String> {
+    let stage = last_numbered(shapes, "stage").or_else(|| last_numbered(shapes, "layer"));
+    stage.into_iter().collect()
+}
+
 pub(super) const R_A3S: ModelSpec = ModelSpec {
     name: "tp-r-a3s",
     summary: "TransPose-R-A3*: shallow ResNet, 3 attention layers, 256x192 (reconstruction)",
@@ -51,6 +57,7 @@ pub(super) const R_A3S: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head,
+    last_blocks,
     special: SPECIAL,
     card: include_str!("../../../assets/models/tp-r-a3s.toml"),
     bundled: None,
@@ -65,6 +72,7 @@ pub(super) const R_A3: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head,
+    last_blocks,
     special: SPECIAL,
     card: include_str!("../../../assets/models/tp-r-a3.toml"),
     bundled: Some(Bundled {
@@ -82,6 +90,7 @@ pub(super) const R_A4: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head,
+    last_blocks,
     special: SPECIAL,
     card: include_str!("../../../assets/models/tp-r-a4.toml"),
     bundled: None,
@@ -96,6 +105,7 @@ pub(super) const H_S: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head,
+    last_blocks,
     special: SPECIAL,
     card: include_str!("../../../assets/models/tp-h-s.toml"),
     bundled: None,
@@ -110,6 +120,7 @@ pub(super) const H_A4: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head,
+    last_blocks,
     special: SPECIAL,
     card: include_str!("../../../assets/models/tp-h-a4.toml"),
     bundled: None,
@@ -124,6 +135,7 @@ pub(super) const H_A6: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head,
+    last_blocks,
     special: SPECIAL,
     card: include_str!("../../../assets/models/tp-h-a6.toml"),
     bundled: None,
@@ -377,15 +389,27 @@ impl TransPose {
 }
 
 impl PoseModel for TransPose {
-    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
+    /// Runs the convolutional backbone.
+    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
         let (_, _, h, w) = input.dims4()?;
-        let grid = self.config.backbone.grid(Size::new(w, h))?;
+        // Checks the sides.
+        self.config.backbone.grid(Size::new(w, h))?;
         let x = Features::enter(input, pass)?;
         let x = match &self.body {
             Body::ResNet(body) => body.forward(&x, pass)?,
             Body::HrNet(body) => body.forward(&x, pass)?,
         };
         probe("backbone_out", &x, pass)?;
+        Ok(BackboneOutput {
+            features: vec![x],
+            out: RawOutput::default(),
+        })
+    }
+
+    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+        let [x] = backbone.into_features()?;
+        let [_, _, h, w] = x.dims4()?;
+        let grid = Size::new(w, h);
         let mut x = self.reduce.forward(&x, pass)?;
         probe("reduce_out", &x, pass)?;
         let positions = self.pos_embedding.as_ref();

@@ -37,7 +37,7 @@ struct Info {
 }
 
 #[derive(Serialize)]
-struct Image {
+pub(super) struct Image {
     id: usize,
     file_name: String,
     #[serde(flatten)]
@@ -48,7 +48,7 @@ struct Image {
 }
 
 #[derive(Serialize)]
-struct Annotation {
+pub(super) struct Annotation {
     id: u64,
     image_id: usize,
     category_id: u32,
@@ -76,6 +76,59 @@ struct Category {
     keypoints: Vec<String>,
     /// Pairs of connected joints, counted from 1.
     skeleton: Vec<[usize; 2]>,
+}
+
+/// A frame as an image of a document.
+pub(super) struct ImageEntry<'a> {
+    pub file_name: String,
+    pub size: Option<Size>,
+    pub clip: &'a str,
+    pub frame: u32,
+    pub split: &'static str,
+}
+
+impl ImageEntry<'_> {
+    /// Returns the entry with its number.
+    pub(super) fn numbered(self, id: usize) -> Image {
+        Image {
+            id,
+            file_name: self.file_name,
+            size: self.size,
+            clip: self.clip.to_owned(),
+            frame: self.frame,
+            split: self.split,
+        }
+    }
+}
+
+impl Document<()> {
+    /// Creates a document of these entries alone.
+    pub(super) fn of(
+        images: Vec<Image>,
+        annotations: Vec<Annotation>,
+        skeleton: &Skeleton,
+    ) -> Document<()> {
+        Document::new(images, annotations, skeleton, None)
+    }
+}
+
+impl<T> Document<T> {
+    fn new(
+        images: Vec<Image>,
+        annotations: Vec<Annotation>,
+        skeleton: &Skeleton,
+        poselens: Option<T>,
+    ) -> Self {
+        Self {
+            info: Info {
+                description: "labels of a PoseLens project".to_owned(),
+            },
+            images,
+            annotations,
+            categories: [category(skeleton)],
+            poselens,
+        }
+    }
 }
 
 /// Names of the image files of frames: those of image clips, numbers for videos.
@@ -129,33 +182,26 @@ pub(super) fn document<T>(parts: &Parts<'_>, poselens: Option<T>) -> Document<T>
         };
         let image_id = images.len() + 1;
         let name = names.of(parts.folder, clip, at.frame);
-        images.push(Image {
-            id: image_id,
+        let entry = ImageEntry {
             file_name: format!("{}/{name}", clip.name),
             size: parts.sizes.get(&at).copied().or(clip.size),
-            clip: clip.name.clone(),
+            clip: &clip.name,
             frame: at.frame,
             split: match parts.holdout.role(at) {
                 Role::Train => "train",
                 Role::HoldOut(_) => "holdout",
                 Role::Guard => "guard",
             },
-        });
+        };
+        images.push(entry.numbered(image_id));
         let people = labels.people.iter().filter(|p| p.is_confirmed);
         annotations.extend(people.filter_map(|person| annotation(person, image_id)));
     }
-    Document {
-        info: Info {
-            description: "labels of a PoseLens project".to_owned(),
-        },
-        images,
-        annotations,
-        categories: [category(parts.labels.skeleton())],
-        poselens,
-    }
+    Document::new(images, annotations, parts.labels.skeleton(), poselens)
 }
 
-fn annotation(person: &Person, image_id: usize) -> Option<Annotation> {
+/// Returns a person, `None` without labelled joints.
+pub(super) fn annotation(person: &Person, image_id: usize) -> Option<Annotation> {
     let labelled = person.joints.iter().filter_map(Joint::labelled);
     let num_keypoints = labelled.clone().count();
     let b = BBox::around(labelled)?;
@@ -177,6 +223,23 @@ fn annotation(person: &Person, image_id: usize) -> Option<Annotation> {
         area: hundredths(COVERED * w * h),
         iscrowd: 0,
     })
+}
+
+impl Annotation {
+    /// Returns the annotation with another id.
+    pub(super) fn with_id(self, id: u64) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Returns the annotation as a region whose people are not labelled.
+    pub(super) fn ignored(self) -> Self {
+        Self {
+            keypoints: self.keypoints.iter().map(|_| Number::Flag(0)).collect(),
+            num_keypoints: 0,
+            iscrowd: 1,
+            ..self
+        }
+    }
 }
 
 /// Returns COCO's spelling of a joint: `left_wrist` for `l_wrist`.

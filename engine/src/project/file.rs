@@ -94,7 +94,7 @@ impl ProjectFile {
 ///
 /// # Errors
 /// When its `version` is greater than [`VERSION`].
-pub(super) fn check_version(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn check_version(path: &Path, text: &str) -> Result<()> {
     let table: Option<toml::Table> = text.parse().ok();
     let version = table.and_then(|table| table.get("version")?.as_integer());
     match version {

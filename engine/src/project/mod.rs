@@ -10,8 +10,11 @@
 //! [`propose()`] chooses frames worth labelling and fills them with a model's poses, [`import`] and
 //! [`export`](mod@export) exchange labels with other programs.
 
+pub mod check;
 mod clip;
 mod coco;
+mod descriptions;
+mod difference;
 mod dlc;
 mod edit;
 pub mod export;
@@ -26,9 +29,11 @@ mod open;
 mod person;
 mod propose;
 mod reason;
+mod set;
 pub mod snapshot;
 mod suggest;
 mod template;
+mod versions;
 
 #[cfg(test)]
 mod clip_tests;
@@ -41,10 +46,11 @@ mod open_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
-mod test_project;
+pub(crate) mod test_project;
 
 pub use clip::Clip;
 pub use edit::{Edit, FrameProposal};
+pub(crate) use file::check_version;
 pub use file::{NewProject, PROJECT, ProjectFile};
 pub use holdout::{HOLDOUT, Holdout, Role};
 pub use labels::{Change, FrameLabels, Labels, Tally};
@@ -52,4 +58,6 @@ pub use open::{Applied, Contents, Project};
 pub use person::{FrameKey, Joint, JointState, Person};
 pub use propose::{Progress, Proposed, ProposedFrame, Survey, propose};
 pub use reason::{Reason, Suggestion};
+pub use set::{ImageSet, SetImage};
 pub use template::template;
+pub use versions::{NewVersion, Version, VersionFile};

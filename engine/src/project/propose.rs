@@ -5,12 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 
 use super::clip::Clip;
+use super::descriptions::Descriptions;
 use super::edit::{Edit, FrameProposal};
 use super::holdout::{Holdout, Role};
 use super::open::Project;
 use super::person::{FrameKey, Joint};
 use super::reason::Suggestion;
-use super::suggest::{APART_SECS, Measured, Meter, choose};
+use super::suggest::{APART_SECS, Measured, Meter, Taken, choose};
 use crate::augment::Rng;
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, RequestedMaps};
@@ -153,21 +154,33 @@ impl Survey {
         }
         let n_total: usize = clips.iter().map(|clip| clip.candidates.len()).sum();
 
+        let mut descriptions = Descriptions::read(&self.folder, infer)?;
+        let known = self.suggested().filter_map(|at| descriptions.known(at));
+        let known: Vec<Vec<f32>> = known.map(<[f32]>::to_vec).collect();
         let mut measured = Vec::new();
         let mut examined = Vec::new();
         for clip in &mut clips {
             let n_before = examined.len();
             let mut progress = |n| progress(n_before + n, n_total);
-            let seen = self.examine(clip, infer, &mut proposed.left_out, &mut progress)?;
+            let mut model = Model {
+                infer: &mut *infer,
+                descriptions: &mut descriptions,
+            };
+            let seen = self.examine(clip, &mut model, &mut proposed.left_out, &mut progress)?;
             for (measures, frame) in seen {
                 measured.push(measures);
                 examined.push(frame);
             }
         }
+        descriptions.save();
         proposed.n_examined = examined.len();
         let taken = clips.iter().map(|clip| (clip.id, clip.taken.clone()));
         let mut rng = Rng::new(&[RandomState::new().hash_one(0)]);
-        let chosen = choose(&measured, &taken.collect(), n, &mut rng);
+        let taken = Taken {
+            times: taken.collect(),
+            descriptions: known,
+        };
+        let chosen = choose(&measured, taken, n, &mut rng);
         let mut frames = Vec::new();
         for (i, suggestion) in chosen {
             let (at, Examined { secs, people }) = (measured[i].at, &examined[i]);
@@ -188,12 +201,24 @@ impl Survey {
         Ok((proposed, Edit::Propose { frames }))
     }
 
+    /// Returns the frames that are suggested already.
+    fn suggested(&self) -> impl Iterator<Item = FrameKey> {
+        self.clips.iter().flat_map(
+            |LabelledClip {
+                 clip, suggested, ..
+             }| { suggested.iter().map(|frame| FrameKey::new(clip.id, *frame)) },
+        )
+    }
+
     /// Runs the model on the candidates of a clip. Frames that cannot be decoded are named in
     /// `left_out`.
     fn examine(
         &self,
         clip: &mut OpenClip,
-        infer: &mut dyn Infer,
+        Model {
+            infer,
+            descriptions,
+        }: &mut Model<'_>,
         left_out: &mut Vec<String>,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Vec<(Measured, Examined)>> {
@@ -216,16 +241,20 @@ impl Survey {
             let output = infer.inspect(&frame, &[], requested)?;
             let meter = meter.get_or_insert_with(|| Meter::new(output.skeleton));
             meter.push(&output);
-            seen.push((i, people(&output, self.skeleton)?));
+            let at = FrameKey::new(clip.id, i);
+            let description = descriptions.of(at, &frame, output.poses.first(), *infer)?;
+            seen.push((at, description, people(&output, self.skeleton)?));
         }
         let values = meter.map(Meter::finish).unwrap_or_default();
-        let seen = seen.into_iter().zip(values).map(|((i, people), values)| {
-            let (at, secs) = (FrameKey::new(clip.id, i), clip.secs(i));
+        let seen = seen.into_iter().zip(values);
+        let seen = seen.map(|((at, description, people), values)| {
+            let secs = clip.secs(at.frame);
             let measured = Measured {
                 at,
                 secs: (!clip.has_pictures).then_some(secs),
                 is_held_out: matches!(self.holdout.role(at), Role::HoldOut(_)),
                 values,
+                description,
             };
             (measured, Examined { secs, people })
         });
@@ -258,6 +287,12 @@ impl Survey {
         }
         Ok(clips)
     }
+}
+
+/// What examines frames.
+struct Model<'a> {
+    infer: &'a mut dyn Infer,
+    descriptions: &'a mut Descriptions,
 }
 
 /// A clip with the frames that may be suggested.

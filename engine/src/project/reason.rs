@@ -20,6 +20,8 @@ pub enum Reason {
     Bones,
     /// Left and right are swapped compared with the frames before and after.
     Flip,
+    /// Looks different from the other frames to the network.
+    Different,
 }
 
 impl Reason {
@@ -38,6 +40,10 @@ impl Reason {
             Self::Flip => {
                 "left and right swapped: share of the distance to the neighbours saved \
                            by swapping"
+            }
+            Self::Different => {
+                "looks different to the network: distance from the nearest other suggestion \
+                 relative to the usual one between frames"
             }
         }
     }

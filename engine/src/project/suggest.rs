@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::difference::Differences;
 use super::person::FrameKey;
 use super::reason::{Reason, Suggestion};
 use crate::augment::Rng;
@@ -22,7 +23,7 @@ const PEAK_RADIUS: f64 = 0.12;
 /// Number of joints with the most ambiguous heatmaps that are averaged.
 const WORST_JOINTS: usize = 3;
 /// Smallest usual deviation of a logarithmic bone length: 5 %.
-const MIN_DEVIATION: f64 = 0.05;
+pub(super) const MIN_DEVIATION: f64 = 0.05;
 /// One suggestion in this many is drawn at random, and one is drawn from the hold-out.
 const ONE_IN: usize = 5;
 /// Minimum time between suggested frames of a clip in seconds. Images of a folder have no times.
@@ -34,6 +35,7 @@ fn threshold(reason: Reason) -> f64 {
         Reason::Change | Reason::Peaks => 0.3,
         Reason::Bones => 3.0,
         Reason::Flip => 0.2,
+        Reason::Different => 0.5,
         Reason::ByHand | Reason::HoldOut | Reason::Random => 0.0,
     }
 }
@@ -47,6 +49,17 @@ pub(super) struct Measured {
     pub is_held_out: bool,
     /// Values of the measures that exist for this frame.
     pub values: Vec<(Reason, f64)>,
+    /// Description by the network's features; may be empty.
+    pub description: Vec<f32>,
+}
+
+/// Frames that were suggested before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Taken {
+    /// Their times by clip.
+    pub times: BTreeMap<u32, Vec<f64>>,
+    /// The descriptions that are known.
+    pub descriptions: Vec<Vec<f32>>,
 }
 
 /// Measures the frames of one clip.
@@ -152,7 +165,7 @@ impl Meter {
     }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }
@@ -213,7 +226,8 @@ fn seen(joints: &[Keypoint], joint: usize) -> Option<Keypoint> {
     joints.get(joint).copied().filter(|k| k.score >= SEEN)
 }
 
-fn bones(skeleton: &Skeleton, joints: &[Keypoint]) -> Vec<Option<f64>> {
+/// Returns the logarithm of the length of each limb relative to the median limb.
+pub(super) fn bones(skeleton: &Skeleton, joints: &[Keypoint]) -> Vec<Option<f64>> {
     let length = |[a, b]: [usize; 2]| {
         let (a, b) = (seen(joints, a)?, seen(joints, b)?);
         Some(a.point().distance(b.point())).filter(|length| *length > 0.0)
@@ -226,7 +240,7 @@ fn bones(skeleton: &Skeleton, joints: &[Keypoint]) -> Vec<Option<f64>> {
 
 /// Returns the share of the way between two poses that exchanging left and right would save; 0 if
 /// it would save nothing.
-fn flip(skeleton: &Skeleton, a: &[Keypoint], b: &[Keypoint]) -> Option<f64> {
+pub(super) fn flip(skeleton: &Skeleton, a: &[Keypoint], b: &[Keypoint]) -> Option<f64> {
     let (mut same, mut crossed, mut n) = (0.0, 0.0, 0);
     for (j, &m) in skeleton.mirror.iter().enumerate().filter(|(j, m)| j < *m) {
         let pairs = [seen(a, j), seen(a, m), seen(b, j), seen(b, m)];
@@ -246,18 +260,20 @@ fn flip(skeleton: &Skeleton, a: &[Keypoint], b: &[Keypoint]) -> Option<f64> {
 }
 
 /// Chooses up to `n` of `frames`, at least [`APART_SECS`] apart in their clip, also from those at
-/// the times `taken`. Returns their indices with the reason for each.
+/// the times of those `taken`. Returns their indices with the reason for each.
 pub(super) fn choose(
     frames: &[Measured],
-    taken: &BTreeMap<u32, Vec<f64>>,
+    taken: Taken,
     n: usize,
     rng: &mut Rng,
 ) -> Vec<(usize, Suggestion)> {
     let mut chosen = Chosen {
         frames,
-        taken: taken.clone(),
+        taken: taken.times,
         list: Vec::new(),
     };
+    let descriptions = frames.iter().map(|frame| &frame.description[..]);
+    let mut differences = Differences::new(descriptions.collect(), &taken.descriptions);
     let shuffled = |is_held_out: bool, rng: &mut Rng| {
         let of_role = (0..frames.len()).filter(|i| frames[*i].is_held_out == is_held_out);
         let mut indices: Vec<usize> = of_role.collect();
@@ -285,7 +301,8 @@ pub(super) fn choose(
     });
     let mut ranked = Vec::from(ranked);
     let n_before_random = chosen.list.len() + n_measured;
-    while chosen.list.len() < n_before_random && ranked.iter().any(|(_, list)| !list.is_empty()) {
+    while chosen.list.len() < n_before_random {
+        let n_before = chosen.list.len();
         for (reason, list) in &mut ranked {
             if chosen.list.len() == n_before_random {
                 break;
@@ -295,6 +312,12 @@ pub(super) fn choose(
                     break;
                 }
             }
+        }
+        if chosen.list.len() < n_before_random {
+            chosen.take_different(&mut differences, &train);
+        }
+        if chosen.list.len() == n_before {
+            break;
         }
     }
     chosen.draw(&train, Reason::Random, n - chosen.list.len());
@@ -326,6 +349,24 @@ impl Chosen<'_> {
         }
         self.list.push((i, Suggestion { reason, value }));
         true
+    }
+
+    /// Takes the frame that differs most from everything taken so far, if any differs clearly.
+    fn take_different(&mut self, differences: &mut Differences<'_>, indices: &[usize]) {
+        for (i, _) in &self.list {
+            differences.take(*i);
+        }
+        let by_value = indices
+            .iter()
+            .filter_map(|i| Some((differences.of(*i)?, *i)));
+        let clear = by_value.filter(|(value, _)| *value >= threshold(Reason::Different));
+        let mut clear: Vec<(f64, usize)> = clear.collect();
+        clear.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (value, i) in clear {
+            if self.take(i, Reason::Different, value as f32) {
+                break;
+            }
+        }
     }
 
     fn draw(&mut self, indices: &[usize], reason: Reason, n: usize) {

@@ -12,7 +12,7 @@ use crate::geometry::{Point, Size};
 use crate::sample::Visibility;
 
 /// Creates a project with clips 1 to `n_clips` of `n_frames` frames at 30 a second.
-pub(super) fn project(folder: &Path, n_clips: u32, n_frames: u32) -> Project {
+pub(crate) fn project(folder: &Path, n_clips: u32, n_frames: u32) -> Project {
     let clip = |id| Clip {
         id,
         name: format!("clip{id}"),
@@ -37,22 +37,22 @@ pub(super) fn project(folder: &Path, n_clips: u32, n_frames: u32) -> Project {
 }
 
 /// Returns a person whose joints are at `x` and multiples of ten.
-pub(super) fn joints(x: f64) -> Vec<Joint> {
+pub(crate) fn joints(x: f64) -> Vec<Joint> {
     let joint = |j| Joint::new(Point::new(x, 10.0 * f64::from(j)), 0.5, Visibility::Visible);
     (0..17).map(joint).collect()
 }
 
 /// The frame most tests use.
-pub(super) const FRAME: FrameKey = FrameKey::new(1, 3);
+pub(crate) const FRAME: FrameKey = FrameKey::new(1, 3);
 
 /// Adds a person to [`FRAME`].
-pub(super) fn add(project: &mut Project, x: f64) {
+pub(crate) fn add(project: &mut Project, x: f64) {
     let (at, joints) = (FRAME, joints(x));
     project.apply(&Edit::AddPerson { at, joints }).unwrap();
 }
 
 /// Moves a joint of the first person in [`FRAME`].
-pub(super) fn move_to(project: &mut Project, x: f64) {
+pub(crate) fn move_to(project: &mut Project, x: f64) {
     let person = project.labels().people(FRAME)[0].id;
     let edit = Edit::MoveJoint {
         at: FRAME,
@@ -64,6 +64,6 @@ pub(super) fn move_to(project: &mut Project, x: f64) {
 }
 
 /// Returns the message of an error.
-pub(super) fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
+pub(crate) fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
     result.unwrap_err().to_string()
 }

@@ -26,6 +26,7 @@ pub use folder::ONE_OF_ITS_VIDEOS;
 pub use indexing::{Extent, Indexing};
 pub use monitor::{CameraFormats, CameraReport, SourceMonitor, SourceStatus};
 pub use moving::is_video;
+pub(crate) use sample::CLIP as SAMPLE_CLIP;
 pub use trim::{Trim, Trimmed};
 
 use std::ffi::{OsStr, OsString};

@@ -17,7 +17,8 @@ pub(super) const KIND: SourceKind = SourceKind {
 
 const NAME: &str = "sample clip";
 
-static CLIP: &[u8] = include_bytes!(concat!(
+/// Content of the file.
+pub(crate) static CLIP: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../assets/clips/sister.mkv"
 ));

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::model::{Card, write_tensors};
 
 /// The complete state.
-const STATE: &str = "state.safetensors";
+pub const STATE: &str = "state.safetensors";
 /// Weights after the last finished epoch or stop.
 pub const LAST: &str = "last.safetensors";
 /// Weights of the best epoch.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::features::FeatureCacheConfig;
 use super::loss::{LossConfig, LossSpec, loss};
 use super::optim::OptimConfig;
 use super::orientation::resolve_open;
@@ -40,6 +41,9 @@ pub enum InitialWeights {
 pub enum Freeze {
     /// Everything before the head (see [`crate::model::ModelSpec::head`]).
     Backbone,
+    /// Everything before the last blocks (see [`crate::model::ModelSpec::last_blocks`]).
+    #[serde(rename = "early-blocks")]
+    EarlyBlocks,
     /// All parameters are trainable.
     None,
 }
@@ -213,6 +217,9 @@ pub struct TrainConfig {
     pub target: TargetSpec,
     /// Augmentation of samples.
     pub augment: Augment,
+    /// Keeps the features of a frozen backbone on disk, so that they are computed once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_cache: Option<FeatureCacheConfig>,
     /// Training data sets.
     pub data: Vec<DataConfig>,
     /// Validation data set, evaluated after every epoch.
@@ -302,11 +309,19 @@ impl TrainConfig {
                 self.model
             ));
         }
-        if self.freeze == Freeze::Backbone && !self.fixed_norms {
+        if self.freeze != Freeze::None && !self.fixed_norms {
             // Its statistics would be the batch's in training and the old ones in inference.
             return fault("a frozen backbone keeps its statistics: set fixed_norms = true");
         }
-        if self.freeze == Freeze::Backbone && self.init == InitialWeights::Scratch {
+        if let Some(cache) = self.feature_cache {
+            if self.freeze != Freeze::Backbone {
+                return fault("feature_cache needs freeze = \"backbone\"");
+            }
+            if !(1..=1000).contains(&cache.variants) {
+                return fault("feature_cache.variants must lie in 1 to 1000");
+            }
+        }
+        if self.freeze != Freeze::None && self.init == InitialWeights::Scratch {
             return fault(
                 "a frozen backbone with random weights would learn nothing: freeze = \"none\"",
             );

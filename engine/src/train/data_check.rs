@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 
 use super::config::{DataConfig, TrainConfig};
+use super::neighbours::ClipFrames;
 use super::orientation::resolve_open;
 use crate::concurrency::StopFlag;
 use crate::dataset::loader::People;
@@ -15,6 +16,7 @@ use crate::dataset::{Dataset, Finding, Fingerprint, LeftOut, Severity, Split, ch
 use crate::error::{Error, Result};
 use crate::model::model;
 use crate::skeleton::Skeleton;
+use crate::words::counted;
 
 /// Options that a report depends on.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,9 +167,10 @@ pub struct Looked {
 pub fn check_data(inputs: CheckInputs, looked: &Looked, stop: &StopFlag) -> Result<Report> {
     let skeleton = model(&inputs.model)?.card()?.skeleton()?;
     let mut pictures = Pictures::new();
+    let mut frames = ClipFrames::default();
     let mut learned = Vec::new();
     for data in &inputs.learn {
-        let (mut set, theirs) = examine((data, Split::Learn), skeleton, looked, stop);
+        let (mut set, theirs) = examine((data, Split::Learn), skeleton, &mut frames, looked, stop);
         for (path, other) in shared(&theirs, &pictures) {
             let text = format!(
                 "the same image as {} of another set; people in it count twice",
@@ -190,13 +193,25 @@ pub fn check_data(inputs: CheckInputs, looked: &Looked, stop: &StopFlag) -> Resu
         shared: 0,
     };
     if let Some(data) = &report.inputs.held_out {
-        let (mut held_out, theirs) = examine((data, Split::HeldOut), skeleton, looked, stop);
+        let split = (data, Split::HeldOut);
+        let mut held_out_frames = ClipFrames::default();
+        let (mut held_out, theirs) = examine(split, skeleton, &mut held_out_frames, looked, stop);
         let shared = shared(&theirs, &pictures);
         report.shared = shared.len();
         held_out
             .findings
             .extend(shared.iter().map(|(path, learned)| {
                 let text = format!("is also trained on, as {}", learned.display());
+                Finding::of_file(Severity::Warning, path, text)
+            }));
+        let near = frames.near(&held_out_frames);
+        held_out
+            .findings
+            .extend(near.iter().map(|(path, learned, n)| {
+                let frames = counted(*n, "frame");
+                let learned = learned.display();
+                let text =
+                    format!("{frames} away from {learned} of the same clip, which is trained on");
                 Finding::of_file(Severity::Warning, path, text)
             }));
         report.held_out = Some(held_out);
@@ -218,6 +233,7 @@ type Pictures = HashMap<Fingerprint, PathBuf>;
 fn examine(
     (data, split): (&DataConfig, Split),
     skeleton: &'static Skeleton,
+    frames: &mut ClipFrames,
     looked: &Looked,
     stop: &StopFlag,
 ) -> (SetReport, Pictures) {
@@ -232,6 +248,7 @@ fn examine(
             return (report, Pictures::new());
         }
     };
+    frames.add(&dataset.samples);
     report.broken_labels = report.count(Severity::Error);
     report.pictures = dataset.samples.len();
     looked.of.fetch_add(report.pictures, Ordering::Relaxed);

@@ -8,7 +8,7 @@
 use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::loader::BatchTensors;
+use crate::dataset::loader::BatchTargets;
 use crate::error::{Error, Result as EngineResult};
 use crate::model::RawOutput;
 use crate::output::AttentionKind;
@@ -133,7 +133,7 @@ pub fn total(
     config: &LossConfig,
     spec: &LossSpec,
     out: &RawOutput,
-    (batch, outputs): (&BatchTensors, &[&str]),
+    (batch, outputs): (&BatchTargets, &[&str]),
     counts: BatchCounts,
 ) -> Result<Tensor> {
     let mut judged = Vec::new();
@@ -392,8 +392,7 @@ mod tests {
                 query_key: Vec::new(),
             }
         };
-        let narrowed = |from, len| BatchTensors {
-            input: Tensor::zeros((len, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
+        let narrowed = |from, len| BatchTargets {
             targets: target.values.narrow(0, from, len).unwrap(),
             weights: target.weights.narrow(0, from, len).unwrap(),
         };
@@ -441,8 +440,7 @@ mod tests {
             zero_mean: 0.0,
         };
         let spec = loss("sum").unwrap();
-        let batch = BatchTensors {
-            input: Tensor::zeros((DIMS.0, 3, 1, 1), DType::F32, &Device::Cpu).unwrap(),
+        let batch = BatchTargets {
             targets: target.values.clone(),
             weights: target.weights.clone(),
         };

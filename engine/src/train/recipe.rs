@@ -93,6 +93,7 @@ fn base(model: &str) -> TrainConfig {
         schedule: Schedule::default(),
         target: TargetSpec::default(),
         augment: preset("none").map(|p| (p.build)()).unwrap_or_default(),
+        feature_cache: None,
         data: Vec::new(),
         validation: None,
     }

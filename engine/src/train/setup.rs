@@ -94,6 +94,7 @@ pub(super) fn loader(
         seed: u64::from(config.seed),
         batch: config.batch_size,
         empty_share: config.empty_share,
+        variants: config.feature_cache.map_or(0, |cache| cache.variants),
         workers: config.workers,
         prefetch: config.prefetch,
     };
@@ -229,6 +230,7 @@ pub(super) fn card_after(
         config.optimizer.lr,
         match config.freeze {
             Freeze::Backbone => "backbone frozen",
+            Freeze::EarlyBlocks => "last blocks and head trainable",
             Freeze::None => "all layers trainable",
         },
         config.loss.name,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candle_core::{Device, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::config::TrainConfig;
+use super::features::BackboneTensors;
 use super::loss::{BatchCounts, LossSpec, total};
 use super::optim::ByName;
-use crate::dataset::loader::{Batch, BatchTensors};
+use crate::dataset::loader::{Batch, BatchTargets};
 use crate::error::Result;
 use crate::model::{PoseModel, RawOutput};
 use crate::nn::{Kernels, Mode, Pass, Random};
@@ -22,43 +23,91 @@ pub(super) struct Step<'a> {
     pub kernels: Option<&'a Arc<Kernels>>,
 }
 
+/// Input of a network.
+#[derive(Debug)]
+enum StepInput {
+    /// Planes of the inputs.
+    Planes(Tensor),
+    /// Result of the backbone for the inputs.
+    Backbone(BackboneTensors),
+}
+
 /// A batch on the device.
 #[derive(Debug)]
 pub(super) struct DeviceBatch {
-    tensors: BatchTensors,
+    input: StepInput,
+    targets: BatchTargets,
     outputs: &'static [&'static str],
     inputs: usize,
     counts: BatchCounts,
 }
 
+/// Some inputs of a batch.
+struct Part {
+    input: StepInput,
+    targets: BatchTargets,
+    inputs: usize,
+}
+
 impl DeviceBatch {
     /// Moves `batch` to `device`; on the CPU nothing is copied.
-    pub(super) fn new(batch: Batch, device: &Device) -> Result<Self> {
+    pub(super) fn new(mut batch: Batch, device: &Device) -> Result<Self> {
+        let planes = batch.take_input(device)?;
+        Self::of(StepInput::Planes(planes), batch, device)
+    }
+
+    /// Creates a batch whose inputs the backbone has processed.
+    pub(super) fn of_backbone(
+        backbone: BackboneTensors,
+        batch: Batch,
+        device: &Device,
+    ) -> Result<Self> {
+        Self::of(StepInput::Backbone(backbone), batch, device)
+    }
+
+    fn of(input: StepInput, batch: Batch, device: &Device) -> Result<Self> {
         let (inputs, outputs) = (batch.len(), batch.outputs);
         Ok(Self {
+            input,
             counts: BatchCounts::of(&batch.weights, inputs),
-            tensors: batch.into_tensors(device)?,
+            targets: batch.into_targets(device)?,
             outputs,
             inputs,
         })
     }
 
-    /// Splits the batch into parts of `at_once` inputs, 0 for all, each with its size.
-    fn parts(&self, at_once: usize) -> impl Iterator<Item = Result<(BatchTensors, usize)>> {
-        let at_once = match at_once {
-            0 => self.inputs.max(1),
-            n => n,
-        };
-        (0..self.inputs).step_by(at_once).map(move |first| {
-            let n = at_once.min(self.inputs - first);
-            let part = BatchTensors {
-                input: self.tensors.input.narrow(0, first, n)?,
-                targets: self.tensors.targets.narrow(0, first, n)?,
-                weights: self.tensors.weights.narrow(0, first, n)?,
-            };
-            Ok((part, n))
+    /// Splits the batch into parts of `at_once` inputs, 0 for all.
+    fn parts(&self, at_once: usize) -> impl Iterator<Item = Result<Part>> {
+        chunks(self.inputs, at_once).map(move |(first, inputs)| {
+            Ok(Part {
+                input: match &self.input {
+                    StepInput::Planes(planes) => {
+                        StepInput::Planes(planes.narrow(0, first, inputs)?)
+                    }
+                    StepInput::Backbone(backbone) => {
+                        StepInput::Backbone(backbone.narrow(first, inputs)?)
+                    }
+                },
+                targets: BatchTargets {
+                    targets: self.targets.targets.narrow(0, first, inputs)?,
+                    weights: self.targets.weights.narrow(0, first, inputs)?,
+                },
+                inputs,
+            })
         })
     }
+}
+
+/// Splits `n` inputs into chunks of at most `at_once`, 0 for all; returns the first and the length
+/// of each.
+fn chunks(n: usize, at_once: usize) -> impl Iterator<Item = (usize, usize)> {
+    let at_once = match at_once {
+        0 => n.max(1),
+        at_once => at_once,
+    };
+    (0..n)
+        .step_by(at_once)
+        .map(move |first| (first, at_once.min(n - first)))
 }
 
 /// Result of a step.
@@ -83,18 +132,18 @@ impl Step<'_> {
             gates: BTreeMap::new(),
         };
         for part in batch.parts(self.config.micro_batch) {
-            let (part, n) = part?;
+            let part = part?;
             let mut pass = self.pass();
             pass.random = Some(Random {
                 drawn: learned.drawn,
                 ..random
             });
-            let out = self.net.forward(&part.input, &mut pass)?;
-            let wanted = (&part, batch.outputs);
+            let out = self.forward(&part.input, &mut pass)?;
+            let wanted = (&part.targets, batch.outputs);
             let loss = total(&self.config.loss, self.loss, &out, wanted, batch.counts)?;
             learned.loss += f64::from(loss.to_scalar::<f32>()?);
             learned.drawn = pass.random.map_or(learned.drawn, |r| r.drawn);
-            gates(&out, n, &mut learned.gates)?;
+            gates(&out, part.inputs, &mut learned.gates)?;
             if !learned.loss.is_finite() {
                 break;
             }
@@ -117,17 +166,40 @@ impl Step<'_> {
     pub(super) fn evaluate_loss(&self, batch: &DeviceBatch) -> Result<f64> {
         let mut sum = 0.0;
         for part in batch.parts(self.config.micro_batch) {
-            let (part, _) = part?;
+            let part = part?;
             let mut pass = Pass {
                 fixed_norms: true,
                 ..self.pass()
             };
-            let out = self.net.forward(&part.input, &mut pass)?;
-            let wanted = (&part, batch.outputs);
+            let out = self.forward(&part.input, &mut pass)?;
+            let wanted = (&part.targets, batch.outputs);
             let loss = total(&self.config.loss, self.loss, &out, wanted, batch.counts)?;
             sum += f64::from(loss.to_scalar::<f32>()?);
         }
         Ok(sum)
+    }
+
+    /// Runs the backbone on the planes of inputs, as a training step does, in parts of `micro_batch`
+    /// inputs.
+    pub(super) fn backbone(&self, planes: &Tensor) -> Result<BackboneTensors> {
+        let n = planes.dim(0)?;
+        let mut parts = Vec::new();
+        for (first, inputs) in chunks(n, self.config.micro_batch) {
+            let part = planes.narrow(0, first, inputs)?;
+            let output = self.net.backbone(&part, &mut self.pass())?;
+            parts.push(BackboneTensors::of(output)?);
+        }
+        BackboneTensors::join(&parts)
+    }
+
+    fn forward(&self, input: &StepInput, pass: &mut Pass) -> Result<RawOutput> {
+        Ok(match input {
+            StepInput::Planes(planes) => self.net.forward(planes, pass)?,
+            StepInput::Backbone(backbone) => {
+                let backbone = backbone.enter(pass)?;
+                self.net.head(backbone, pass)?
+            }
+        })
     }
 
     fn pass(&self) -> Pass {

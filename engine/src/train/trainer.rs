@@ -12,6 +12,7 @@ use crossbeam::channel::{Sender, TrySendError};
 use super::checkpoint::{Best, EpochRecord, Folder, Progress, State};
 use super::config::{Freeze, InitialWeights, Named, ResumeOptions, TrainConfig};
 use super::event::{Event, Started, StopReason, tell};
+use super::features::{FeatureCache, FeatureCacheConfig};
 use super::loss::LossSpec;
 use super::optim::{ByName, Optimizer, clip, global_norm};
 use super::params::{Average, Parameters, is_among};
@@ -60,6 +61,8 @@ pub struct Trainer {
     data: String,
     validation: Option<Validation>,
     loader: Loader,
+    /// Features of the frozen backbone, if they are kept.
+    features: Option<FeatureCache>,
     progress: Progress,
     /// Batch of the last step, until its loss under the updated weights is computed.
     last_batch: Option<DeviceBatch>,
@@ -168,14 +171,19 @@ impl Trainer {
             left_out.insert("validation".to_owned(), validation.left_out().clone());
         }
         let options = card.build_options()?;
-        let head = (spec.head)(&spec.shapes(&options)?);
-        let learns = match config.freeze {
-            Freeze::None => &[][..],
-            Freeze::Backbone => &head[..],
+        let shapes = spec.shapes(&options)?;
+        let head = (spec.head)(&shapes);
+        let mut learns = match config.freeze {
+            Freeze::None => Vec::new(),
+            Freeze::Backbone | Freeze::EarlyBlocks => head.clone(),
         };
+        if config.freeze == Freeze::EarlyBlocks {
+            learns.extend((spec.last_blocks)(&shapes));
+        }
         let seed = u64::from(config.seed);
         let device = &selected.device;
-        let (params, net) = Parameters::build(spec, &options, state.weights, learns, seed, device)?;
+        let (params, net) =
+            Parameters::build(spec, &options, state.weights, &learns, seed, device)?;
         let average = (config.average > 0.0)
             .then(|| on_device(state.average, device))
             .transpose()?
@@ -186,9 +194,13 @@ impl Trainer {
             progress.optimizer_steps,
             on_device(state.memory, device)?,
         );
+        let folder = folder()?;
+        let create =
+            |cache: FeatureCacheConfig| FeatureCache::create(folder.path(), cache.max_bytes);
+        let features = config.feature_cache.map(create).transpose()?;
         progress.labels = digests;
         Ok(Self {
-            folder: folder()?,
+            folder,
             spec,
             loss,
             hardware,
@@ -204,6 +216,7 @@ impl Trainer {
             data,
             validation,
             loader,
+            features,
             progress,
             last_batch: None,
             is_unsaved: false,
@@ -392,6 +405,23 @@ impl Trainer {
         }
     }
 
+    /// Moves a batch to the device, with the features of the backbone if they are kept.
+    fn on_device(&mut self, mut batch: Batch) -> Result<DeviceBatch> {
+        let device = &self.selected.device;
+        let Some(mut cache) = self.features.take() else {
+            return DeviceBatch::new(batch, device);
+        };
+        let planes = batch.take_input(device)?;
+        let backbone = cache.backbone(&batch.inputs, &planes, |input| self.work().backbone(input));
+        for input in &batch.inputs {
+            if cache.holds(&input.key) {
+                self.loader.set_known(input.key);
+            }
+        }
+        self.features = Some(cache);
+        DeviceBatch::of_backbone(backbone?, batch, device)
+    }
+
     /// Makes one step and returns its loss; `None` if it is NaN or infinite and no update was made.
     fn step(&mut self, batch: Batch, lr: f64) -> Result<Option<f64>> {
         let people = batch.len() as u64;
@@ -399,7 +429,7 @@ impl Trainer {
             seed: u64::from(self.config().seed),
             drawn: self.progress.drawn,
         };
-        let batch = DeviceBatch::new(batch, &self.selected.device)?;
+        let batch = self.on_device(batch)?;
         let mut step = self.work().learn(&batch, random)?;
         let norm = global_norm(&step.grads)?;
         if !(step.loss.is_finite() && norm.is_finite()) {

@@ -3,6 +3,7 @@
 //! A [`Desk`] is an empty folder in which the real program runs.
 
 mod attention;
+mod finetune;
 mod import;
 mod interrupted;
 mod json;

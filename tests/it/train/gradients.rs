@@ -1,7 +1,7 @@
 //! Loss and gradients of one step, compared with PyTorch in f64.
 
 use candle_core::{Device, Tensor};
-use poselens_engine::dataset::loader::BatchTensors;
+use poselens_engine::dataset::loader::BatchTargets;
 use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, model};
 use poselens_engine::nn::{Kernels, Mode, Pass};
@@ -167,24 +167,24 @@ fn weights(options: &BuildOptions, far_from_kinks: bool) -> ByName {
     shapes.into_iter().map(filled).collect()
 }
 
-fn batch() -> (BatchTensors, BatchCounts) {
+fn batch() -> (Tensor, BatchTargets, BatchCounts) {
     let of_joints: Vec<f32> = (0..BATCH * JOINTS)
         .map(|i| f32::from(u8::from(i % 3 != 1)))
         .collect();
     let counts = BatchCounts::of(&of_joints, BATCH);
     let map = SIDE / 2;
-    let batch = BatchTensors {
-        input: tensor(
-            filled(BATCH * 3 * SIDE * SIDE, |i| signed("input", i)),
-            &[BATCH, 3, SIDE, SIDE],
-        ),
+    let input = tensor(
+        filled(BATCH * 3 * SIDE * SIDE, |i| signed("input", i)),
+        &[BATCH, 3, SIDE, SIDE],
+    );
+    let batch = BatchTargets {
         targets: tensor(
             filled(BATCH * JOINTS * map * map, |i| unit("target", i)),
             &[BATCH, JOINTS, map, map],
         ),
         weights: tensor(of_joints, &[BATCH, JOINTS, 1, 1]),
     };
-    (batch, counts)
+    (input, batch, counts)
 }
 
 /// Returns the gradients of one step after checking its loss.
@@ -194,7 +194,7 @@ fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
         n_limbs: 0,
         input: Size::square(SIDE),
     };
-    let (batch, counts) = batch();
+    let (input, batch, counts) = batch();
     let config = LossConfig {
         scale: 1.0,
         zero_mean: 100.0,
@@ -216,7 +216,7 @@ fn step(golden: &Golden, kernels: Option<std::sync::Arc<Kernels>>) -> ByName {
         kernels,
         ..Pass::default()
     };
-    let out = net.forward(&batch.input, &mut pass).unwrap();
+    let out = net.forward(&input, &mut pass).unwrap();
     let spec = loss(&config.name).unwrap();
     let value = total(&config, spec, &out, (&batch, &["heatmaps"]), counts).unwrap();
     let found = f64::from(value.to_scalar::<f32>().unwrap());

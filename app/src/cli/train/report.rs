@@ -94,8 +94,8 @@ impl<'a> Document<'a> {
 }
 
 /// Shows events on standard error until the channel closes: a bar on a terminal, and one line per
-/// epoch.
-pub(super) fn show(news: &Receiver<Event>) {
+/// epoch. Each event is given to `see` as well.
+pub(super) fn show(news: &Receiver<Event>, see: &mut dyn FnMut(&Event)) {
     let bar = ProgressBar::new(0);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -104,6 +104,7 @@ pub(super) fn show(news: &Receiver<Event>) {
         bar.set_style(style);
     }
     for event in news {
+        see(&event);
         match event {
             Event::Started(started) => {
                 bar.set_length(started.steps());

@@ -3,7 +3,7 @@
 use candle_core::{Result as TensorResult, Tensor};
 
 use super::*;
-use crate::model::{PoseModel, RawOutput, SpecialTensors, model};
+use crate::model::{BackboneOutput, PoseModel, RawOutput, SpecialTensors, model};
 use crate::nn::Pass;
 use crate::output::Approach;
 
@@ -120,7 +120,11 @@ fn differences_are_listed() {
 struct Tabled;
 
 impl PoseModel for Tabled {
-    fn forward(&self, _: &Tensor, _: &mut Pass) -> TensorResult<RawOutput> {
+    fn backbone(&self, _: &Tensor, _: &mut Pass) -> TensorResult<BackboneOutput> {
+        candle_core::bail!("only its shapes are asked for")
+    }
+
+    fn head(&self, _: BackboneOutput, _: &mut Pass) -> TensorResult<RawOutput> {
         candle_core::bail!("only its shapes are asked for")
     }
 }
@@ -138,6 +142,7 @@ fn the_input_size_follows_from_a_position_table() {
         backbone_from: None,
         recipe: "sfm",
         head: |_| Vec::new(),
+        last_blocks: |_| Vec::new(),
         special: SpecialTensors::NONE,
         card: Box::leak(card.into_boxed_str()),
         bundled: None,

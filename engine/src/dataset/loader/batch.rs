@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::Position;
+use super::{InputKey, Position};
 use crate::augment::Tile;
 use crate::error::Result;
 use crate::geometry::{Affine2, Size};
@@ -17,7 +17,7 @@ pub struct Batch {
     pub sigma: f64,
     /// Width and height of the inputs in pixels.
     pub input_size: Size,
-    /// `N x 3 x H x W`: normalised red, green and blue planes.
+    /// `N x 3 x H x W`: normalised red, green and blue planes; of those inputs that have pixels.
     pub input: Vec<f32>,
     /// Width and height of the target maps in heatmap pixels.
     pub heatmap_size: Size,
@@ -36,6 +36,11 @@ pub struct Batch {
 /// Content of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenInput {
+    /// Identifies the input.
+    pub key: InputKey,
+    /// Whether the image was read; otherwise the batch has no planes of this input
+    /// ([`super::Loader::set_known`]).
+    pub has_pixels: bool,
     /// Tiles of one image each: a single one, or four of a mosaic.
     pub tiles: Vec<SeenTile>,
 }
@@ -68,11 +73,9 @@ pub struct SeenTile {
     pub people: Vec<Vec<Joint>>,
 }
 
-/// The tensors of a [`Batch`] on a device.
+/// Targets of a [`Batch`] on a device.
 #[derive(Debug, Clone)]
-pub struct BatchTensors {
-    /// Normalised input planes, `N x 3 x H x W`.
-    pub input: Tensor,
+pub struct BatchTargets {
     /// Target maps, `N x C x h x w`.
     pub targets: Tensor,
     /// Loss weights, `N x C x 1 x 1` or `N x C x h x w`.
@@ -90,16 +93,27 @@ impl Batch {
         self.inputs.is_empty()
     }
 
-    /// Moves the tensors to `device`; on the CPU nothing is copied.
+    /// Moves the input planes to `device`, `M x 3 x H x W` for the `M` inputs that have pixels; on
+    /// the CPU nothing is copied. The batch has no planes afterwards.
     ///
     /// # Errors
     /// When the device is out of memory.
-    pub fn into_tensors(self, device: &Device) -> Result<BatchTensors> {
+    pub fn take_input(&mut self, device: &Device) -> Result<Tensor> {
+        let n = self.inputs.iter().filter(|input| input.has_pixels).count();
+        let (values, i) = (std::mem::take(&mut self.input), self.input_size);
+        let shape = (n, 3, i.height, i.width);
+        Ok(Tensor::from_vec(values, shape, device)?)
+    }
+
+    /// Moves the targets to `device`; on the CPU nothing is copied.
+    ///
+    /// # Errors
+    /// When the device is out of memory.
+    pub fn into_targets(self, device: &Device) -> Result<BatchTargets> {
         let n = self.inputs.len();
-        let (i, h, w) = (self.input_size, self.heatmap_size, self.weight_size);
+        let (h, w) = (self.heatmap_size, self.weight_size);
         let channels = self.targets.len() / (n * h.area()).max(1);
-        Ok(BatchTensors {
-            input: Tensor::from_vec(self.input, (n, 3, i.height, i.width), device)?,
+        Ok(BatchTargets {
             targets: Tensor::from_vec(self.targets, (n, channels, h.height, h.width), device)?,
             weights: Tensor::from_vec(self.weights, (n, channels, w.height, w.width), device)?,
         })

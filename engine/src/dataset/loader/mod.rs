@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-pub use batch::{Batch, BatchTensors, SeenInput, SeenTile};
-pub use order::Position;
+pub use batch::{Batch, BatchTargets, SeenInput, SeenTile};
+pub use order::{InputKey, Position};
 use order::{empty_at, epoch_len, n_batches, shuffled};
 pub use people::{People, PersonRef, SetOptions};
 use prepare::{Failure, Job, Pick, Prepared, prepare};
@@ -50,6 +50,9 @@ pub struct LoaderOptions {
     /// Fraction of a batch's inputs that show images without people, 0 to below 1; their number is
     /// rounded. An epoch still shows every person as often, in more batches.
     pub empty_share: f64,
+    /// Number of differently augmented inputs of every person, which take turns; 0 for a new one
+    /// each time.
+    pub variants: u64,
     /// Number of threads, at least 1.
     pub workers: usize,
     /// Number of batches prepared ahead. A batch of 32 for SFM takes 60 MB.
@@ -95,6 +98,8 @@ pub struct Loader {
     /// Samples that are finished ahead of their turn.
     early: HashMap<u64, Outcome>,
     next: Position,
+    /// Inputs whose pixels are not needed.
+    known: HashSet<InputKey>,
     /// Skipped images not yet reported.
     skipped: Vec<BrokenPicture>,
     known_broken: HashSet<(usize, u64)>,
@@ -209,6 +214,7 @@ impl Loader {
             planned: VecDeque::new(),
             early: HashMap::new(),
             next: position,
+            known: HashSet::new(),
             skipped: Vec::new(),
             known_broken: HashSet::new(),
             first_broken: None,
@@ -261,6 +267,11 @@ impl Loader {
         self.n_batches
     }
 
+    /// Returns an input in later batches without pixels, so that its image is not read again.
+    pub fn set_known(&mut self, key: InputKey) {
+        self.known.insert(key);
+    }
+
     /// Returns the samples skipped since the previous call, in their order, once per time that an
     /// image was skipped.
     pub fn take_skipped(&mut self) -> Vec<BrokenPicture> {
@@ -294,10 +305,12 @@ impl Loader {
             self.n_jobs = tickets.end;
             let slots = (batch * self.options.batch as u64)..;
             for ((pick, slot), ticket) in picks.into_iter().zip(slots).zip(tickets.clone()) {
+                let key = self.key(pick, epoch, slot);
                 let job = Job {
                     ticket,
                     pick,
-                    place: [self.options.seed, epoch, slot],
+                    key,
+                    has_pixels: !self.known.contains(&key),
                     encoder: Arc::clone(&encoder),
                 };
                 self.jobs.send(job).map_err(|_| ended())?;
@@ -336,6 +349,29 @@ impl Loader {
             Pick::Empty(empty_at(n_empty, seed, epoch, slot))
         });
         people.into_iter().map(Pick::Person).chain(empty).collect()
+    }
+
+    /// Returns the key of the input that shows `pick` in slot `slot` of an epoch. With variants, a
+    /// person's inputs take turns each time that the person is shown.
+    fn key(&self, pick: Pick, epoch: u64, slot: u64) -> InputKey {
+        let LoaderOptions { seed, variants, .. } = *self.options;
+        if variants == 0 {
+            return [seed, epoch, slot];
+        }
+        // Slots of images without people follow those of the people of their batch.
+        let size = self.options.batch as u64;
+        let n_shown = (slot / size) as usize * self.per_batch + (slot % size) as usize;
+        let shown = match (pick, &self.planned_epoch) {
+            (Pick::Person(i), Some((_, order))) => {
+                let before = order.get(..n_shown).unwrap_or(order);
+                before.iter().filter(|other| **other == i).count() as u64
+            }
+            _ => 0,
+        };
+        let turn = epoch
+            .wrapping_mul(self.people.most_repeats())
+            .wrapping_add(shown);
+        pick.variant_key(seed, turn, variants)
     }
 
     fn people_at(&mut self, epoch: u64, slots: Range<usize>) -> Vec<usize> {

@@ -15,12 +15,15 @@ pub struct Position {
 }
 
 /// Replaces the slot index when seeding the random generator for an image without people.
-const EMPTY: u64 = 1 << 63;
+pub(super) const EMPTY: u64 = 1 << 63;
 
 /// Returns the index, below `n`, of the image without people shown in slot `slot` of an epoch.
 pub(super) fn empty_at(n: usize, seed: u64, epoch: u64, slot: u64) -> usize {
     Rng::new(&[seed, epoch, EMPTY | slot]).below(n)
 }
+
+/// Key of an input's random numbers; inputs with equal keys are equal.
+pub type InputKey = [u64; 3];
 
 /// Replaces the sample index when seeding the random generator for an epoch's order.
 const ORDER: u64 = u64::MAX;

@@ -251,6 +251,13 @@ impl People {
         rng.below(self.len())
     }
 
+    /// Returns how often the people of the data set with the highest weight are shown in an epoch,
+    /// rounded up; at least 1.
+    pub(super) fn most_repeats(&self) -> u64 {
+        let weights = self.sets.iter().map(|set| set.weight);
+        weights.fold(1.0, f64::max).ceil() as u64
+    }
+
     /// Returns the people of each data set with its weight.
     pub(super) fn weighted(&self) -> impl Iterator<Item = (Range<usize>, f64)> + '_ {
         self.sets.iter().map(|s| (s.range.clone(), s.weight))

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::super::{Annotation, picture};
 use super::coverage::Coverage;
+use super::order::EMPTY;
 use super::people::PersonRef;
-use super::{LoaderOptions, People, SeenInput, SeenTile};
+use super::{InputKey, LoaderOptions, People, SeenInput, SeenTile};
 use crate::augment::{CropTarget, Rng, Tile, View};
 use crate::codec::{Encoder, PersonJoints, Target};
 use crate::error::{Error, Result};
@@ -29,14 +30,32 @@ pub(super) enum Pick {
     Empty(usize),
 }
 
+/// Marks an index as that of a variant when seeding the random generator for an augmented input.
+const VARIANT: u64 = 1 << 62;
+
+impl Pick {
+    /// Returns the key of one of the inputs that show the subject: those with equal remainders of
+    /// `turn` are the same.
+    pub(super) fn variant_key(self, seed: u64, turn: u64, variants: u64) -> InputKey {
+        let variant = turn % variants.max(1);
+        let subject = match self {
+            Self::Person(i) => i as u64,
+            Self::Empty(i) => EMPTY | i as u64,
+        };
+        [seed, VARIANT | variant, subject]
+    }
+}
+
 /// A job for a worker.
 pub(super) struct Job {
     /// Sequence number of the job, counted from the loader's start.
     pub ticket: u64,
     /// Subject of the input; of the first tile in a mosaic.
     pub pick: Pick,
-    /// Key of the sample's random numbers: seed, epoch, index in the epoch.
-    pub place: [u64; 3],
+    /// Key of the input's random numbers.
+    pub key: InputKey,
+    /// Whether to read the image and compute the input's planes.
+    pub has_pixels: bool,
     /// Encoder of the targets.
     pub encoder: Arc<Encoder>,
 }
@@ -70,7 +89,7 @@ pub(super) fn prepare(
         options,
         approach: job.encoder.approach(),
     };
-    let mut rng = Rng::new(&job.place);
+    let mut rng = Rng::new(&job.key);
     let input = &options.input;
     let tiles = match source.approach {
         Approach::TopDown => vec![Tile::whole(input.size)],
@@ -85,7 +104,7 @@ pub(super) fn prepare(
     // Unaugmented pixels are bit-identical to those of evaluation.
     let spec = if changes { &plain } else { input };
 
-    let mut values = vec![0.0; input.n_values()];
+    let mut values = vec![0.0; if job.has_pixels { input.n_values() } else { 0 }];
     let mut shown = Vec::with_capacity(tiles.len());
     for (i, tile) in tiles.into_iter().enumerate() {
         let pick = match i {
@@ -106,12 +125,14 @@ pub(super) fn prepare(
                     (empty.1, one)
                 }
             };
-            one.draw(&picture::of_sample(sample)?, spec, &mut values);
+            if job.has_pixels {
+                one.draw(&picture::of_sample(sample)?, spec, &mut values);
+            }
             Ok(one)
         };
         shown.push(show().map_err(at(pick))?);
     }
-    if changes {
+    if changes && job.has_pixels {
         options
             .augment
             .augment_pixels(&mut values, input.size, &mut rng);
@@ -127,7 +148,11 @@ pub(super) fn prepare(
     Ok(Prepared {
         input: values,
         target,
-        seen: SeenInput { tiles },
+        seen: SeenInput {
+            key: job.key,
+            has_pixels: job.has_pixels,
+            tiles,
+        },
     })
 }
 

@@ -87,6 +87,7 @@ fn options(workers: usize) -> LoaderOptions {
         seed: 5,
         batch: 4,
         empty_share: 0.0,
+        variants: 0,
         workers,
         prefetch: 1,
     }
@@ -128,11 +129,75 @@ fn threads_and_interruptions_change_nothing() {
     assert_ne!(take(&people, other, start, 1)[0], all[0]);
 
     assert_eq!(all[0].len(), 4);
-    let tensors = all[0].clone();
-    let tensors = tensors.into_tensors(&candle_core::Device::Cpu).unwrap();
-    assert_eq!(tensors.input.dims(), [4, 3, 32, 32]);
+    let (mut batch, device) = (all[0].clone(), candle_core::Device::Cpu);
+    let input = batch.take_input(&device).unwrap();
+    assert_eq!(input.dims(), [4, 3, 32, 32]);
+    let tensors = batch.into_targets(&device).unwrap();
     assert_eq!(tensors.targets.dims(), [4, 17, 16, 16]);
     assert_eq!(tensors.weights.dims(), [4, 17, 1, 1]);
+}
+
+/// Pixels and targets of an input.
+type Seen = (Vec<f32>, Vec<f32>, SeenInput);
+
+/// Fails when an input of a variant differs between the epochs that show it, equals that of another
+/// variant, or has other targets once its pixels are not needed.
+#[test]
+fn variants_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(2);
+    options.variants = 2;
+    options.target.narrow_batches = 0;
+    let twice = people(vec![(pictures(folder.path(), "coco17", 4), 2.0)]);
+    let epoch = take(&twice, options.clone(), Position::default(), 4);
+    let keys: HashSet<InputKey> = epoch
+        .iter()
+        .flat_map(|b| &b.inputs)
+        .map(|i| i.key)
+        .collect();
+    assert_eq!(
+        keys.len(),
+        16,
+        "a person shown twice in an epoch has two inputs"
+    );
+    let people = people(vec![(pictures(folder.path(), "coco17", 4), 1.0)]);
+    let mut loader = Loader::new(people, options, Position::default()).unwrap();
+    let mut epochs: Vec<HashMap<InputKey, Seen>> = vec![HashMap::new(); 4];
+    // 8 people make 2 batches per epoch.
+    for _ in 0..8 {
+        let batch = loader.next_batch().unwrap();
+        let n = batch.len();
+        let targets = batch.targets.chunks(batch.targets.len() / n);
+        let n_pixels = batch.inputs.iter().filter(|input| input.has_pixels).count();
+        let mut pixels = batch
+            .input
+            .chunks((batch.input.len() / n_pixels.max(1)).max(1));
+        for (input, target) in batch.inputs.iter().zip(targets) {
+            let pixels = if input.has_pixels {
+                pixels.next().unwrap().to_vec()
+            } else {
+                Vec::new()
+            };
+            let seen = (pixels, target.to_vec(), input.clone());
+            epochs[batch.position.epoch as usize].insert(input.key, seen);
+            if batch.position.epoch >= 1 {
+                loader.set_known(input.key);
+            }
+        }
+    }
+    assert!(epochs.iter().all(|epoch| epoch.len() == 8));
+    assert!(epochs[0].keys().all(|key| !epochs[1].contains_key(key)));
+    for (key, (pixels, target, seen)) in &epochs[0] {
+        let (again, same, other) = &epochs[2][key];
+        assert!(again == pixels && same == target && other == seen);
+    }
+    let mut n_without = 0;
+    for (key, (_, target, seen)) in &epochs[1] {
+        let (_, same, other) = &epochs[3][key];
+        assert!(same == target && other.tiles == seen.tiles);
+        n_without += usize::from(!other.has_pixels);
+    }
+    assert!(n_without > 0);
 }
 
 /// Fails when training without augmentation sees other pixels or joint positions than evaluation,

@@ -18,7 +18,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::{
-    Approach, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, WeightShapes, probe,
+    Approach, BackboneOutput, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors,
+    WeightShapes, probe,
 };
 use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
@@ -30,14 +31,25 @@ const SLIM_CARD: &str = include_str!("../../../../assets/models/mca-2-slim-coco1
 
 const RECIPE: &str = "mca";
 
-/// Prefix of the last stack.
-fn last_stack(shapes: &WeightShapes) -> Vec<String> {
+/// Returns the prefix of the `n`-th stack from the end, from 0.
+fn stack_from_end(shapes: &WeightShapes, n: usize) -> Vec<String> {
     let stack = |name: &String| {
         let (number, _) = name.strip_prefix("stacks.")?.split_once('.')?;
         number.parse().ok()
     };
     let last: Option<usize> = shapes.0.keys().filter_map(stack).max();
-    vec![format!("stacks.{}.", last.unwrap_or(0))]
+    let number = last.and_then(|last| last.checked_sub(n));
+    number.map(|n| format!("stacks.{n}.")).into_iter().collect()
+}
+
+/// Prefix of the last stack.
+fn last_stack(shapes: &WeightShapes) -> Vec<String> {
+    stack_from_end(shapes, 0)
+}
+
+/// Prefix of the stack before the last one.
+fn last_but_one(shapes: &WeightShapes) -> Vec<String> {
+    stack_from_end(shapes, 1)
 }
 
 pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
@@ -48,6 +60,7 @@ pub(super) const MCA_2_SLIM: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head: last_stack,
+    last_blocks: last_but_one,
     special: SpecialTensors::NONE,
     card: SLIM_CARD,
     bundled: Some(Bundled {
@@ -65,6 +78,7 @@ pub(super) const MCA_2: ModelSpec = ModelSpec {
     backbone_from: None,
     recipe: RECIPE,
     head: last_stack,
+    last_blocks: last_but_one,
     special: SpecialTensors::NONE,
     card: include_str!("../../../../assets/models/mca-mpii16.toml"),
     bundled: None,
@@ -281,18 +295,23 @@ impl Mca {
     }
 }
 
-impl PoseModel for Mca {
-    /// Returns `heatmaps` of the last stack and `heatmaps.stack{i}` of every stack from 0.
-    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
-        let (_, _, h, w) = input.dims4()?;
-        let unit = self.config.granularity();
-        if h == 0 || w == 0 || !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
-            candle_core::bail!("MCA needs sides that are multiples of {unit}, not {w}x{h}");
-        }
-        let mut out = RawOutput::default();
-        let mut x = self.stem.forward(&Features::enter(input, pass)?, pass)?;
-        probe("stem", &x, pass)?;
-        for (i, stack) in self.stacks.iter().enumerate() {
+impl Mca {
+    /// Runs some of the stacks and appends their outputs to `out`. Returns the input of the next
+    /// stack; after the last one, its own input.
+    fn run(
+        &self,
+        stacks: std::ops::Range<usize>,
+        mut x: Features,
+        out: &mut RawOutput,
+        pass: &mut Pass,
+    ) -> Result<Features> {
+        let stacks = self
+            .stacks
+            .iter()
+            .enumerate()
+            .take(stacks.end)
+            .skip(stacks.start);
+        for (i, stack) in stacks {
             let (heatmaps, next) = stack.forward(&x, &mut out.maps, pass)?;
             let heatmaps = heatmaps.to_tensor()?;
             out.tensors.push((format!("heatmaps.stack{i}"), heatmaps));
@@ -300,6 +319,35 @@ impl PoseModel for Mca {
                 x = next;
             }
         }
+        Ok(x)
+    }
+}
+
+impl PoseModel for Mca {
+    /// Runs the stem and all stacks but the last. Its features are the input of the last stack.
+    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
+        let (_, _, h, w) = input.dims4()?;
+        let unit = self.config.granularity();
+        if h == 0 || w == 0 || !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
+            candle_core::bail!("MCA needs sides that are multiples of {unit}, not {w}x{h}");
+        }
+        let mut out = RawOutput::default();
+        let x = self.stem.forward(&Features::enter(input, pass)?, pass)?;
+        probe("stem", &x, pass)?;
+        let n_earlier = self.stacks.len().saturating_sub(1);
+        let x = self.run(0..n_earlier, x, &mut out, pass)?;
+        Ok(BackboneOutput {
+            features: vec![x],
+            out,
+        })
+    }
+
+    /// Returns `heatmaps` of the last stack and `heatmaps.stack{i}` of every stack from 0.
+    fn head(&self, mut backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+        let mut out = std::mem::take(&mut backbone.out);
+        let [x] = backbone.into_features()?;
+        let n = self.stacks.len();
+        self.run(n.saturating_sub(1)..n, x, &mut out, pass)?;
         if let Some((_, last)) = out.tensors.last() {
             out.tensors.insert(0, ("heatmaps".to_owned(), last.clone()));
         }

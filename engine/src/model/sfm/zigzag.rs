@@ -56,6 +56,9 @@ const HSA_NODES: [(&str, &str, &str); 4] = [
     ("x13", "fine", "second pyramid"),
 ];
 
+/// The output of the first pyramid.
+const FIRST_OUTPUT: &str = "x12";
+
 /// Returns the index of the node called `name` in the zigzag.
 fn position(name: &str) -> Result<usize> {
     match ZIGZAG.iter().position(|(other, ..)| *other == name) {
@@ -232,6 +235,17 @@ impl Zigzag {
         maps: &mut Vec<RawMap>,
         pass: &mut Pass,
     ) -> Result<Walked> {
+        let walked = self.first_pyramid(input, maps, pass)?;
+        self.second_pyramid(walked, maps, pass)
+    }
+
+    /// Runs the stem and the nodes of the first pyramid.
+    pub(in crate::model) fn first_pyramid(
+        &self,
+        input: &Tensor,
+        maps: &mut Vec<RawMap>,
+        pass: &mut Pass,
+    ) -> Result<Walked> {
         let (_, _, h, w) = input.dims4()?;
         let unit = Self::GRANULARITY;
         if !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
@@ -244,7 +258,34 @@ impl Zigzag {
             level: 0,
         };
         walked.latest[0] = Some(x);
-        for node in &self.nodes {
+        let first = &self.nodes[..self.n_first()?];
+        self.run(first, walked, maps, pass)
+    }
+
+    /// Runs the nodes after the first pyramid.
+    pub(in crate::model) fn second_pyramid(
+        &self,
+        walked: Walked,
+        maps: &mut Vec<RawMap>,
+        pass: &mut Pass,
+    ) -> Result<Walked> {
+        let second = &self.nodes[self.n_first()?..];
+        self.run(second, walked, maps, pass)
+    }
+
+    /// Returns the number of nodes of the first pyramid.
+    fn n_first(&self) -> Result<usize> {
+        Ok((position(FIRST_OUTPUT)? + 1).min(self.nodes.len()))
+    }
+
+    fn run(
+        &self,
+        nodes: &[Node],
+        mut walked: Walked,
+        maps: &mut Vec<RawMap>,
+        pass: &mut Pass,
+    ) -> Result<Walked> {
+        for node in nodes {
             let joins = node.fusion != Fusion::Bridge || self.bridges;
             let x = node.forward(&walked, joins, pass)?;
             let x = node.attend(x, maps, pass)?;
@@ -263,6 +304,24 @@ impl Walked {
             Some(Some(x)) => Ok(x),
             _ => candle_core::bail!("the zigzag has not reached level {level}"),
         }
+    }
+
+    /// Returns the latest map of every level after the first pyramid, from level 1.
+    pub(in crate::model) fn into_levels(self) -> Vec<Features> {
+        self.latest.into_iter().flatten().collect()
+    }
+
+    /// Returns the state after the first pyramid from the maps of [`Self::into_levels`].
+    pub(in crate::model) fn from_levels(levels: Vec<Features>) -> Result<Self> {
+        let n = levels.len();
+        let mut latest: [Option<Features>; CHANNELS.len()] = Default::default();
+        if n != latest.len() {
+            candle_core::bail!("the first pyramid has {} levels, not {n}", latest.len());
+        }
+        for (place, level) in latest.iter_mut().zip(levels) {
+            *place = Some(level);
+        }
+        Ok(Self { latest, level: 0 })
     }
 
     /// Returns the last node's map.

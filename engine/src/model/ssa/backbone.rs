@@ -60,6 +60,8 @@ pub(super) struct Vgg {
 impl Vgg {
     /// Channels of F0.
     pub(super) const CHANNELS: usize = 128;
+    /// Number of convolutions after the last pool.
+    pub(super) const LAST_BLOCK: usize = BLOCKS[BLOCKS.len() - 1].len();
     /// Stride of F0 in pixels.
     pub(super) const STRIDE: usize = 1 << (BLOCKS.len() - 1);
 

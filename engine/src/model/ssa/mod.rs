@@ -16,7 +16,10 @@ mod stage;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::{Approach, BuildOptions, ModelSpec, PoseModel, RawOutput, SpecialTensors, probe, sfm};
+use super::{
+    Approach, BackboneOutput, BuildOptions, ModelSpec, PoseModel, RawOutput, SpecialTensors,
+    WeightShapes, probe, sfm,
+};
 use crate::geometry::Size;
 use crate::nn::{Mode, Pass, concat};
 use backbone::{Backbone, Vgg};
@@ -31,6 +34,7 @@ pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
     recipe: "ssa",
     // The stages.
     head: |_| ["paf.", "heat."].map(str::to_owned).to_vec(),
+    last_blocks: last_convolutions,
     special: SpecialTensors::NONE,
     card: include_str!("../../../../assets/models/ssa-vgg-6.toml"),
     bundled: None,
@@ -42,10 +46,29 @@ pub(super) const SSA_SFM_2: ModelSpec = ModelSpec {
     summary: "Several people: SFM's pyramids with spatial attention, 2 stages: real-time, 384x384",
     unit: 32,
     backbone_from: Some("sfm"),
+    // The nodes of the second pyramid.
+    last_blocks: |_| {
+        let nodes = ["x23", "x33", "x43", "x52", "x44", "x34"];
+        nodes.map(|node| format!("{node}.")).to_vec()
+    },
     card: include_str!("../../../../assets/models/ssa-sfm-2.toml"),
     build: |options, vb| build(SsaConfig::sfm_2, options, vb),
     ..SSA_VGG_6
 };
+
+/// Prefixes of the last block of VGG's convolutions.
+fn last_convolutions(shapes: &WeightShapes) -> Vec<String> {
+    let index = |name: &String| {
+        let (index, _) = name.strip_prefix("backbone.")?.split_once('.')?;
+        index.parse().ok()
+    };
+    let mut indices: Vec<usize> = shapes.0.keys().filter_map(index).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let n = Vgg::LAST_BLOCK.min(indices.len());
+    let last = indices.split_off(indices.len() - n);
+    last.into_iter().map(|i| format!("backbone.{i}.")).collect()
+}
 
 fn build(
     config: fn(usize, usize) -> SsaConfig,
@@ -228,15 +251,25 @@ impl Ssa {
 }
 
 impl PoseModel for Ssa {
+    /// Computes F0.
+    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
+        let mut out = RawOutput::default();
+        let f0 = self.backbone.forward(input, &mut out.maps, pass)?;
+        probe("f0", &f0, pass)?;
+        Ok(BackboneOutput {
+            features: vec![f0],
+            out,
+        })
+    }
+
     /// Returns, of the last stage, `heatmaps [N, J + 1, H / 8, W / 8]` with the background last,
     /// `paf [N, 2 L, ..]` with x and y of each limb in turn, and `offsets [N, 2 J, ..]` with x and
     /// y of each joint in turn. A training or probing pass also returns those of every earlier
     /// stage: `heatmaps.stage{t}` and so on, `t` from 1. Input sides are multiples of 8 with
     /// VGG-19, of 32 with SFM.
-    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<RawOutput> {
-        let mut maps = Vec::new();
-        let f0 = self.backbone.forward(input, &mut maps, pass)?;
-        probe("f0", &f0, pass)?;
+    fn head(&self, mut backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+        let maps = std::mem::take(&mut backbone.out.maps);
+        let [f0] = backbone.into_features()?;
         let wants_all = pass.mode == Mode::Train || pass.probes.is_some();
         let mut earlier = Vec::new();
         let mut fields: Option<Fields> = None;

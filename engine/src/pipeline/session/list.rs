@@ -79,7 +79,9 @@ fn count(folder: &Path, manifest: &mut Manifest) {
 fn temporary_files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<_> = names.filter(|name| name.ends_with(".part")).collect();
+    let mut names: Vec<_> = names
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "part"))
+        .collect();
     names.sort();
     names
 }

@@ -138,6 +138,31 @@ fn frames_without_people_have_no_measures() {
     assert!(meter.finish().iter().all(Vec::is_empty));
 }
 
+/// Fails when a frame that looks like no other is not suggested first for that, or one that looks
+/// like an earlier suggestion is.
+#[test]
+fn a_frame_unlike_the_others_is_suggested() {
+    let frame = |i: u32| Measured {
+        at: FrameKey::new(1, i),
+        secs: None,
+        is_held_out: i == 0,
+        values: Vec::new(),
+        description: vec![if i == 7 { 9.0 } else { 0.01 * i as f32 }, 1.0],
+    };
+    let frames: Vec<Measured> = (0..20).map(frame).collect();
+    let chosen = |descriptions| {
+        let taken = Taken {
+            times: BTreeMap::new(),
+            descriptions,
+        };
+        let chosen = choose(&frames, taken, 6, &mut Rng::new(&[1]));
+        let different = chosen.iter().filter(|(_, s)| s.reason == Reason::Different);
+        different.map(|(i, _)| *i).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(Vec::new()).first(), Some(&7));
+    assert_ne!(chosen(vec![vec![9.0, 1.0]]).first(), Some(&7));
+}
+
 proptest! {
     /// Fails when suggested frames of a video are closer than half a second, a frame is suggested
     /// twice, too many are, or those drawn at random and from the hold-out are missing.
@@ -154,10 +179,14 @@ proptest! {
                 secs: (at.clip + 1 < n_clips).then(|| step * f64::from(at.frame)),
                 is_held_out: at.clip == 0,
                 values: Reason::MEASURED.map(|reason| (reason, rng.range(0.0, 5.0))).to_vec(),
+                description: vec![rng.unit() as f32, rng.unit() as f32],
             })
             .collect();
-        let taken = BTreeMap::from([(1, vec![3.0, 7.0])]);
-        let chosen = choose(&frames, &taken, n, &mut rng);
+        let taken = Taken {
+            times: BTreeMap::from([(1, vec![3.0, 7.0])]),
+            descriptions: vec![vec![0.5, 0.5]],
+        };
+        let chosen = choose(&frames, taken, n, &mut rng);
         prop_assert!(chosen.len() <= n);
         for (k, (i, suggestion)) in chosen.iter().enumerate() {
             let frame = &frames[*i];

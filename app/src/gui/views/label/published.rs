@@ -66,6 +66,7 @@ impl Row {
             Some(Reason::Peaks) => "several peaks",
             Some(Reason::Bones) => "unlikely bones",
             Some(Reason::Flip) => "sides swapped",
+            Some(Reason::Different) => "unlike the others",
         }
     }
 }

@@ -7,6 +7,7 @@ use poselens_engine::project::Role;
 
 use crate::gui::action::Action;
 use crate::gui::action::label::{Held, LabelAction};
+use crate::gui::theme;
 use crate::gui::titles::clock;
 use crate::gui::views::label::draw::Drawing;
 use crate::gui::views::label::loupe::loupe_ui;
@@ -14,7 +15,6 @@ use crate::gui::views::label::pointer::Gestures;
 use crate::gui::views::label::start::start_ui;
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::zoom::{Placed, image_ui};
-use crate::gui::{theme, widgets};
 use crate::words::counted;
 
 /// Height of the line above the image.

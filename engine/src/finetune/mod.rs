@@ -1,0 +1,24 @@
+//! Fine-tuning on a label project: from confirmed frames to weights that were measured.
+//!
+//! [`prepare`] writes the images and labels of a run into `runs/NAME` of the project: a [`plan`]
+//! says which frames are trained on, measured with, or *replayed*, so that the network keeps what it
+//! knew; the old network predicts the labels of the latter. A [`Trainer`](crate::train::Trainer)
+//! trains in the same folder. [`measure`] then compares the old and the new weights ([`Gate`]) on
+//! the hold-out and on the *retention set*, and [`accept`] makes the new ones a version.
+
+mod accept;
+mod bootstrap;
+mod errors;
+mod gate;
+mod options;
+pub mod plan;
+mod predict;
+mod run;
+mod sets;
+
+pub use accept::accept;
+pub use bootstrap::{Comparison, Figures, Interval, Intervals};
+pub use gate::{FrameResult, Gate, Verdict, measure};
+pub use options::{Effort, FinetuneOptions, Part};
+pub use run::{Prepared, RunFile, prepare, run_folder, unfinished_run};
+pub use sets::SetCount;

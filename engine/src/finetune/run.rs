@@ -1,0 +1,289 @@
+//! A run: its folder in the project, from the plan to the configuration of its training.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::gate::Gate;
+use super::options::{Effort, FinetuneOptions, Part, SetPaths};
+use super::plan::{Plan, Use};
+use super::predict::Predictor;
+use super::sets::{self, SetCount, Writer};
+use crate::concurrency::StopFlag;
+use crate::disk::replace;
+use crate::error::{Error, Result};
+use crate::estimator::NetworkOptions;
+use crate::model::model;
+use crate::project::{Contents, Version, check_version};
+use crate::train::checkpoint::STATE;
+use crate::train::{Hardware, InitialWeights, TrainConfig};
+use crate::words::counted;
+
+/// Folder of the runs in a project.
+const RUNS: &str = "runs";
+/// Description of a run in its folder.
+const FILE: &str = "run.toml";
+/// Version of the format of [`FILE`].
+const VERSION: u32 = 1;
+
+/// Contents of `run.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFile {
+    version: u32,
+    /// Name of the model.
+    pub model: String,
+    /// The part that is trained.
+    pub part: Part,
+    /// How long is trained.
+    pub effort: Effort,
+    /// Share of the inputs that are replayed.
+    pub replay: f64,
+    /// Version that the training begins with; 0 for the weights that the program brings along,
+    /// absent for a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// What it is trained on, for display.
+    pub data: String,
+    /// What it is measured with, for display.
+    pub holdout: String,
+    /// Remarks on what is left out, one line each.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+    /// Sizes of the sets by their names.
+    pub sets: BTreeMap<String, SetCount>,
+}
+
+impl RunFile {
+    /// Reads the description of the run in `folder`.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged or of a newer version.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let reason = "there is no such run of a project: it has no run.toml";
+                return Err(Error::data(folder, reason));
+            }
+            other => other.map_err(Error::io("read", &path))?,
+        };
+        check_version(&path, &text)?;
+        toml::from_str(&text).map_err(|e| {
+            let what = e.message().to_owned();
+            Error::data(&path, format!("not the description of a run: {what}"))
+        })
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        let text = toml::to_string(self);
+        let text = text.map_err(|e| Error::data(&path, format!("cannot be written: {e}")))?;
+        replace(&path, text.as_bytes())
+    }
+}
+
+/// A run that is ready to be trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// Its name.
+    pub name: String,
+    /// Its folder, in which a [`crate::train::Trainer`] trains.
+    pub folder: PathBuf,
+    /// Options of the training.
+    pub config: TrainConfig,
+    /// Its description.
+    pub file: RunFile,
+}
+
+/// Chooses the frames of a run, writes their images and labels, and lets the old network label the
+/// replayed ones. `progress` receives the number of written frames and of all.
+///
+/// # Errors
+/// When there is nothing to train on or to measure with, a clip with labelled frames is not there,
+/// the initial weights cannot be used, the run exists already, the disk is full, or a stop is
+/// requested. A folder that was created is removed then.
+pub fn prepare(
+    contents: &Contents,
+    options: &FinetuneOptions,
+    hardware: Hardware,
+    progress: &mut dyn FnMut(usize, usize),
+    stop: &StopFlag,
+) -> Result<Prepared> {
+    options.check()?;
+    let plan = Plan::of(contents, options)?;
+    let (init, parent) = initial(contents, options)?;
+    let spec = model(&contents.file().model)?;
+    if init == InitialWeights::Bundled && spec.bundled.is_none() {
+        return Err(Error::Invalid(format!(
+            "{} has no bundled weights to begin with: give a file with --init",
+            spec.name
+        )));
+    }
+    let network = NetworkOptions {
+        model: spec,
+        weights: match &init {
+            InitialWeights::File(path) => Some(path.clone()),
+            _ => None,
+        },
+        device: hardware.device,
+        codec: None,
+        threads: hardware.threads,
+    };
+    let mut predictor = Predictor::load(&network, contents.labels().skeleton())?;
+    let (name, folder) = create(contents.folder(), options.name.as_deref())?;
+    let mut fill = || {
+        let mut writer = Writer::new(&folder, contents, &mut predictor);
+        writer.write(&plan, progress, stop)?;
+        let mut remarks = plan.remarks.clone();
+        remarks.append(&mut writer.remarks);
+        let counts = writer.finish(&folder)?;
+        let people = |what: Use| counts.get(what.name()).map_or(0, |count| count.people);
+        let files = Use::ALL.map(|what| sets::labels(&folder, what));
+        let [train, holdout, replay, _] = &files;
+        let n_replay = people(Use::Replay);
+        let paths = SetPaths {
+            images: &sets::images(&folder),
+            train: (train, people(Use::Train)),
+            replay: (n_replay > 0).then_some((replay, n_replay)),
+            holdout,
+        };
+        let config = options.config(spec.name, init.clone(), &paths)?;
+        let described = |what: Use| {
+            let count = counts.get(what.name())?;
+            let (people, frames) = (
+                counted(count.people, "person"),
+                counted(count.frames, "frame"),
+            );
+            Some(format!("{people} in {frames}"))
+        };
+        let file = RunFile {
+            version: VERSION,
+            model: spec.name.to_owned(),
+            part: options.part,
+            effort: options.effort,
+            replay: options.replay,
+            parent,
+            data: format!(
+                "{} of the project, {} replayed",
+                described(Use::Train).unwrap_or_default(),
+                counted(n_replay, "prediction")
+            ),
+            holdout: described(Use::HoldOut).unwrap_or_default(),
+            remarks,
+            sets: counts,
+        };
+        file.write(&folder)?;
+        Ok((config, file))
+    };
+    match fill() {
+        Ok((config, file)) => Ok(Prepared {
+            name,
+            folder,
+            config,
+            file,
+        }),
+        Err(error) => {
+            fs::remove_dir_all(&folder).ok();
+            Err(error)
+        }
+    }
+}
+
+/// Returns the initial weights with their version.
+fn initial(
+    contents: &Contents,
+    options: &FinetuneOptions,
+) -> Result<(InitialWeights, Option<u32>)> {
+    Ok(match &options.init {
+        Some(InitialWeights::Bundled) => (InitialWeights::Bundled, Some(0)),
+        Some(file) => (file.clone(), None),
+        None => match Version::current(contents.folder())? {
+            Some(version) => {
+                let number = version.file.number;
+                (InitialWeights::File(version.weights), Some(number))
+            }
+            None => (InitialWeights::Bundled, Some(0)),
+        },
+    })
+}
+
+/// Creates the folder of a new run.
+fn create(project: &Path, name: Option<&str>) -> Result<(String, PathBuf)> {
+    let runs = project.join(RUNS);
+    fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
+    let name = if let Some(name) = name {
+        name.to_owned()
+    } else {
+        let entries = fs::read_dir(&runs).map_err(Error::io("read", &runs))?;
+        let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+        let numbers = entries
+            .filter_map(std::result::Result::ok)
+            .filter_map(number);
+        numbers.max().unwrap_or(0).saturating_add(1).to_string()
+    };
+    let folder = runs.join(&name);
+    match fs::create_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let reason = "is there already; resume it, or give the run another name";
+            Err(Error::data(&folder, reason))
+        }
+        other => other
+            .map_err(Error::io("create", &folder))
+            .map(|()| (name, folder)),
+    }
+}
+
+/// Returns the folder of a run of the project in `project`, by its name.
+///
+/// # Errors
+/// When there is no such run; the message lists the runs.
+pub fn run_folder(project: &Path, name: &str) -> Result<PathBuf> {
+    let folder = project.join(RUNS).join(name);
+    // A path to the folder is accepted as well.
+    let given = Path::new(name);
+    let is_here = given.is_dir() && given.parent().is_some_and(|p| p.ends_with(RUNS));
+    for folder in [folder.as_path(), given]
+        .into_iter()
+        .take(1 + usize::from(is_here))
+    {
+        if folder.join(FILE).is_file() {
+            return Ok(folder.to_owned());
+        }
+    }
+    let known = known_runs(project);
+    let names: Vec<_> = known.iter().filter_map(|path| path.file_name()).collect();
+    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+    let reason = match &names[..] {
+        [] => format!("no run is called {name}: nothing has been trained yet"),
+        names => format!("no run is called {name}; there are {}", names.join(", ")),
+    };
+    Err(Error::data(project, reason))
+}
+
+fn known_runs(project: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(project.join(RUNS)) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut runs: Vec<PathBuf> = paths.filter(|path| path.join(FILE).is_file()).collect();
+    runs.sort();
+    runs
+}
+
+/// Returns the folder of the newest run that has begun and is not measured.
+///
+/// # Errors
+/// When there is none.
+pub fn unfinished_run(project: &Path) -> Result<PathBuf> {
+    let open = known_runs(project)
+        .into_iter()
+        .filter(|run| run.join(STATE).is_file() && !Gate::path(run).exists());
+    let newest = open.max_by_key(|run| {
+        fs::metadata(run.join(STATE))
+            .and_then(|m| m.modified())
+            .ok()
+    });
+    newest.ok_or_else(|| Error::data(project, "there is no unfinished run to resume"))
+}
