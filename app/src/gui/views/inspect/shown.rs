@@ -277,14 +277,7 @@ pub fn show(
         .filter_map(overlay)
         .collect();
     let mut scene = scene(&drawn, &overlays, &style);
-    for mark in &mut scene.marks {
-        if let Mark::Legend(legend) = mark
-            && legend.scale.is_some()
-        {
-            // The line above the image names the map.
-            legend.caption.clear();
-        }
-    }
+    shorten_legends(&mut scene);
     if let Some(picked) = picked {
         if let (What::Heatmap, Some((j, keypoint))) = (what, joint)
             && let Some(peak) = peak(region, j, keypoint)
@@ -324,6 +317,17 @@ pub fn second(output: &PoseOutput, skeleton: Rgb) -> Vec<Mark> {
     };
     let overlays: Vec<_> = overlay("skeleton").into_iter().collect();
     scene(output, &overlays, &style).marks
+}
+
+/// Removes the captions of colour scales: the line above the image names the map.
+fn shorten_legends(scene: &mut Scene) {
+    for mark in &mut scene.marks {
+        if let Mark::Legend(legend) = mark
+            && legend.scale.is_some()
+        {
+            legend.caption.clear();
+        }
+    }
 }
 
 /// Returns the outline of the highest heatmap pixel.

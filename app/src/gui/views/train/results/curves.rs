@@ -243,7 +243,9 @@ fn plot_ui(
         .x_grid_spacer(|input| ticks::step_marks(&input))
         .y_grid_spacer(move |input| ticks::value_marks(&values, input.bounds))
         .show(ui, |plot| {
-            curves.into_iter().for_each(|curve| draw(plot, curve))
+            for curve in curves {
+                draw(plot, curve);
+            }
         });
 }
 

@@ -225,7 +225,7 @@ fn recall(shared: &SharedProgress, look: impl Fn(Option<&Path>, u64) -> Option<H
     let after = offered.and_then(|(epoch, file)| look(Some(&file), epoch));
     for held_out_images in [before, after].into_iter().flatten() {
         shared.update(true, |progress| {
-            progress.show_held_out(Arc::new(held_out_images))
+            progress.show_held_out(Arc::new(held_out_images));
         });
     }
 }
