@@ -296,11 +296,11 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         });
         return;
     };
+    let room = ui.available_width();
     if progress.phase.is_over() {
         outcome_ui(ui, cx, progress);
     }
     let height = (ui.available_height() - 150.0).clamp(420.0, 900.0);
-    let room = ui.available_width();
     let people = (room * 0.36).clamp(240.0, 430.0);
     let gap = 20.0;
     let curves = room - people - gap;
@@ -313,7 +313,7 @@ fn progress_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     };
     if room < SIDE_BY_SIDE {
         curves_ui(ui, cx, progress, height);
-        // Curves that are wider than the room do not widen what is below them.
+        // What is wider than the room does not widen what is below it.
         column(ui, room, &mut |ui| people_ui(ui, cx));
         log_ui(ui, progress);
         return;
