@@ -4,7 +4,7 @@
 //! says which frames are trained on, measured with, or *replayed*, so that the network keeps what it
 //! knew; the old network predicts the labels of the latter. A [`Trainer`](crate::train::Trainer)
 //! trains in the same folder. [`measure`] then compares the old and the new weights ([`Gate`]) on
-//! the hold-out and on the *retention set*, and [`accept`] makes the new ones a version.
+//! the hold-out and on the *retention set*, and [`accept()`] makes the new ones a version.
 
 mod accept;
 mod bootstrap;
