@@ -28,7 +28,7 @@ const N_FRAMES: u8 = 12;
 /// The left wrist in `coco17`.
 const WRIST: usize = 9;
 
-/// Creates a project with a folder of images, in whose frames 2, 5 and 8 somebody is proposed.
+/// Creates a project with a folder of images, in whose frames 2, 5 and 8 a person is proposed.
 fn project(folder: &Path) -> PathBuf {
     let pictures = folder.join("pictures");
     for i in 0..N_FRAMES {

@@ -81,22 +81,41 @@ impl Tasks {
         Worker::spawn(name, StopFlag::new(), run, failed)
     }
 
-    /// Opens a file dialog. It is created on this thread, as macOS requires, and awaited on
-    /// another.
-    pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
-        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
-            .set_title("Open a video or image")
-            .add_filter("Videos and images", &media_extensions())
-            .add_filter("All files", &["*"])
-            .pick_file();
+    /// Opens a dialog for a file or a folder; `action` becomes the action to run with the picked
+    /// path. The dialog is created on this thread, as macOS requires, and awaited on another.
+    pub fn pick(
+        &self,
+        dialog: rfd::AsyncFileDialog,
+        is_file: bool,
+        action: impl FnOnce(&Path) -> (PathBuf, Action) + Send + 'static,
+    ) -> Result<Worker> {
+        let (file, folder) = if is_file {
+            (Some(dialog.pick_file()), None)
+        } else {
+            (None, Some(dialog.pick_folder()))
+        };
         self.task("file dialog", move || {
             let start = Instant::now();
-            match block_on(dialog) {
-                Some(file) => TaskResult::Picked(Some(open_action(file.path()))),
+            let picked = match (file, folder) {
+                (Some(file), _) => block_on(file),
+                (_, Some(folder)) => block_on(folder),
+                _ => None,
+            };
+            match picked {
+                Some(picked) => TaskResult::Picked(Some(action(picked.path()))),
                 None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
                 None => TaskResult::Picked(None),
             }
         })
+    }
+
+    /// Opens a dialog for a video or an image.
+    pub fn choose_file(&self, folder: Option<&Path>) -> Result<Worker> {
+        let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
+            .set_title("Open a video or image")
+            .add_filter("Videos and images", &media_extensions())
+            .add_filter("All files", &["*"]);
+        self.pick(dialog, true, open_action)
     }
 }
 

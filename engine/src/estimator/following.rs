@@ -49,6 +49,11 @@ impl Estimator {
     pub fn network(&self) -> &Network {
         &self.network
     }
+
+    /// Returns the network, to run it without tracking.
+    pub fn network_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
 }
 
 fn single(network: &Network, smooth: bool) -> SingleTracker {

@@ -16,10 +16,7 @@ const MIN_JOINTS: usize = 4;
 
 /// Predicts labels with the network that the training begins from.
 pub(super) struct Predictor {
-    /// Finds people.
     estimator: Estimator,
-    /// The same network, for a given region.
-    network: Network,
     /// From the network's joints to the project's.
     map: JointMap,
 }
@@ -39,8 +36,7 @@ impl Predictor {
             ))
         })?;
         Ok(Self {
-            estimator: Estimator::new(Network::load(options)?, false),
-            network,
+            estimator: Estimator::new(network, false),
             map,
         })
     }
@@ -56,8 +52,8 @@ impl Predictor {
     /// Returns the people in a frame, averaged over the mirrored input: a plain run of the same
     /// network differs from them by as much as its predictions vary.
     pub(super) fn averaged_people(&mut self, frame: &Frame) -> Result<Vec<Person>> {
-        let input = *self.network.input();
-        let roi = match self.network.spec().approach {
+        let input = *self.estimator.network().input();
+        let roi = match self.estimator.network().spec().approach {
             Approach::BottomUp => Roi::whole(frame.size(), input.size.aspect()),
             Approach::TopDown => {
                 let people = self.people(frame)?;
@@ -72,9 +68,8 @@ impl Predictor {
             ..Averaging::default()
         };
         let mut timings = Timings::default();
-        let found = self
-            .network
-            .infer_region_averaged(frame, &roi, &averaging, &mut timings)?;
+        let network = self.estimator.network_mut();
+        let found = network.infer_region_averaged(frame, &roi, &averaging, &mut timings)?;
         Ok(found
             .iter()
             .map(|found| self.person(&found.joints))

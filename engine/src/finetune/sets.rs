@@ -152,7 +152,7 @@ impl<'a> Writer<'a> {
         let Some(set) = self.sets.get_mut(what.name()) else {
             return Ok(());
         };
-        // A frame in which the old network finds nobody teaches nothing.
+        // A frame in which the old network finds no person teaches nothing.
         if people.iter().any(|person| person.is_confirmed) {
             set.add(image, frame, &people)?;
         }

@@ -76,7 +76,7 @@ pub enum Edit {
         /// Maps old to new positions.
         by: Affine2,
     },
-    /// Copies everybody in one frame to another frame, in place of the proposals there.
+    /// Copies all people of one frame to another frame, in place of the proposals there.
     CopyPoses {
         /// The frame to copy.
         from: FrameKey,
@@ -100,7 +100,7 @@ pub enum Edit {
         /// Whether the person is confirmed from now on.
         is_confirmed: bool,
     },
-    /// Accepts a frame: everybody in it is confirmed.
+    /// Accepts a frame: all people in it are confirmed.
     Accept {
         /// The frame.
         at: FrameKey,

@@ -367,7 +367,7 @@ impl Trainer {
                 eta_secs: left as f64 * people as f64 / rate.max(1e-9),
             };
             if let Err(TrySendError::Full(lost)) = events.try_send(step) {
-                tracing::trace!(?lost, "nobody reads");
+                tracing::trace!(?lost, "the event has no receiver");
             }
             let every = self.config().save_steps;
             if every > 0

@@ -131,7 +131,7 @@ pub enum LabelAction {
     Copy,
     /// Fill in the frames between two confirmed ones.
     Fill,
-    /// Accept everybody in the frame; `true` goes on to the next suggested frame.
+    /// Accept all people in the frame; `true` goes on to the next suggested frame.
     Accept(bool),
     /// Undo the last edit.
     Undo,

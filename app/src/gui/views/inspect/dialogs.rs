@@ -13,16 +13,8 @@ impl Tasks {
     /// Opens a dialog for a folder of images or of a recording.
     pub(super) fn choose_folder(&self, folder: Option<&Path>) -> Result<Worker> {
         let dialog = in_folder(rfd::AsyncFileDialog::new(), folder)
-            .set_title("Open a recording or a folder of images")
-            .pick_folder();
-        self.task("folder dialog", move || {
-            let start = Instant::now();
-            match block_on(dialog) {
-                Some(file) => TaskResult::Picked(Some(open_action(file.path()))),
-                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
-                None => TaskResult::Picked(None),
-            }
-        })
+            .set_title("Open a recording or a folder of images");
+        self.pick(dialog, false, open_action)
     }
 
     /// Asks for a destination and writes there; if the system has no dialog, writes to the plan's

@@ -90,10 +90,10 @@ fn decide_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     for (label, help, goes_on) in [
         (
             "Accept, next",
-            "Everybody in this frame is right; goes on to the next one (Shift+Enter)",
+            "All people in this frame are right; goes on to the next one (Shift+Enter)",
             true,
         ),
-        ("Accept", "Everybody in this frame is right (A)", false),
+        ("Accept", "All people in this frame are right (A)", false),
     ] {
         let button = Button::new(label).min_size(SIZE);
         if widgets::help_above(ui.add(button), help).clicked() {

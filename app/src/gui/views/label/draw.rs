@@ -40,7 +40,7 @@ pub(super) struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    /// Draws everybody, the picked person last.
+    /// Draws all people, the picked person last.
     pub(super) fn show_ui(&self, ui: &Ui, area: Rect) {
         let painter = ui.painter().with_clip_rect(area);
         let is_picked = |person: &Person| self.pick.is_some_and(|pick| pick.person == person.id);

@@ -13,7 +13,7 @@ use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::state::{Label, Preview, failed, no_project};
 use crate::gui::views::label::thread::Request;
 
-/// Height of a new person as a share of the image, if there is nobody else to compare with.
+/// Height of a new person as a share of the image, if no other person gives a size.
 const HEIGHT: f64 = 0.6;
 
 impl Label {
@@ -47,7 +47,7 @@ impl Label {
             }
             LabelAction::Person(change) => {
                 let person = self.picked().map(|person| person.id);
-                let none = "there is nobody in this frame; N adds a person";
+                let none = "no person in this frame; N adds one";
                 let person = person.ok_or_else(|| failed(none))?;
                 self.make(Gesture::Change(person, change), listed)?;
             }

@@ -29,7 +29,7 @@ pub(super) enum Gesture {
     Copy,
     /// Fill in the frames between the nearest confirmed ones.
     Fill,
-    /// Accept everybody.
+    /// Accept all people.
     Accept,
 }
 

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(pick(&[one], Some(1)), Some((1, Some(9))));
     }
 
-    /// Fails when a click inside a person but away from its bones finds nobody, or the larger of two
+    /// Fails when a click inside a person but away from its bones finds no person, or the larger of two
     /// people around it.
     #[test]
     fn a_person_is_found_by_bone_or_box() {

@@ -97,7 +97,7 @@ impl Label {
     }
 
     /// Picks a person again after the labels or the frame changed: the one added last if that was
-    /// asked for, the same one, or the one at the same place in the list. Somebody is always picked,
+    /// asked for, the same one, or the one at the same place in the list. A person is always picked,
     /// so that every key has an object.
     fn repick(&mut self) {
         if self.frame().is_none() {

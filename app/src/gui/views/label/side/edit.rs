@@ -55,7 +55,7 @@ const POINTER: [(&str, &str); 5] = [
     ("Drag a joint", "moves it"),
     ("Right-click a joint", "visible, occluded, absent"),
     ("Alt and drag", "moves a person"),
-    ("Alt and wheel", "turns a person; with Shift scales"),
+    ("Alt and wheel", "turns it, with Shift scales it"),
     ("Double click", "accepts a person"),
 ];
 

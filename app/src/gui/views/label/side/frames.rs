@@ -99,7 +99,7 @@ fn list_ui(ui: &mut Ui, list: &ListPart, cx: &mut LabelContext<'_>) {
     if list.n_all == 0 {
         let text = match list.listed {
             Listed::Suggested => "None yet. Suggest frames, or add one with P in Inspect.",
-            Listed::Proposed => "None: everybody is confirmed.",
+            Listed::Proposed => "None: all people are confirmed.",
             Listed::Confirmed => "None yet. A accepts a frame.",
         };
         ui.label(RichText::new(text).small().color(theme::WEAK));
