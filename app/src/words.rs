@@ -66,6 +66,23 @@ pub(crate) fn grouped(n: u64) -> String {
     text
 }
 
+/// Formats as `3e-4`, `0.05` or `4e10`.
+pub(crate) fn short(v: f64) -> String {
+    if v == 0.0 || (0.01..1e5).contains(&v.abs()) {
+        let text = format!("{v:.4}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        return text.to_owned();
+    }
+    let text = format!("{v:.2e}");
+    match text.split_once('e') {
+        Some((digits, power)) if digits.contains('.') => {
+            let digits = digits.trim_end_matches('0').trim_end_matches('.');
+            format!("{digits}e{power}")
+        }
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +114,12 @@ mod tests {
     fn losses_have_four_significant_digits() {
         let all = [9_476.577_15, 0.5, 0.000_437_12, 12.0, 0.0].map(figure);
         assert_eq!(all, ["9477", "0.5", "0.0004371", "12", "0"]);
+    }
+
+    /// Fails when a learning rate is not formatted in short scientific notation.
+    #[test]
+    fn learning_rates_are_formatted_in_short_form() {
+        let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0, 4.718e10].map(short);
+        assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1", "4.72e10"]);
     }
 }

@@ -7,7 +7,7 @@ use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use poselens_app::gui::state::train::TrainPlan;
-use poselens_app::gui::views::train::running::progress::{Phase, TrainProgress};
+use poselens_app::gui::training::progress::{Phase, TrainProgress};
 use poselens_app::gui::views::train::{Decision, Train};
 use poselens_app::gui::{App, AppState, trained};
 use poselens_engine::augment::Augment;

@@ -12,6 +12,7 @@
 
 mod action;
 mod app;
+mod background;
 mod command;
 mod commands;
 mod context;
@@ -32,6 +33,7 @@ mod tasks;
 mod theme;
 mod titles;
 pub mod trained;
+pub mod training;
 mod ui_state;
 mod view;
 pub mod views;

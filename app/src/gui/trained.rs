@@ -22,10 +22,21 @@ pub fn split(name: &str) -> (&str, Option<PathBuf>) {
 pub fn title(name: &str) -> String {
     let (model, weights) = split(name);
     let folder = weights.as_deref().and_then(Path::parent);
+    if let Some(version) = folder.and_then(version_title) {
+        return format!("{model} · {version}");
+    }
     match folder.and_then(Path::file_name) {
         Some(folder) => folder_title(model, &folder.to_string_lossy()),
         None => name.to_owned(),
     }
+}
+
+/// Returns `dance 2` for `dance/versions/2`, the second version of a label project.
+fn version_title(folder: &Path) -> Option<String> {
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    let versions = folder.parent()?;
+    (name(versions)? == "versions").then_some(())?;
+    Some(format!("{} {}", name(versions.parent()?)?, name(folder)?))
 }
 
 /// Returns the [`title`] of a network trained in the folder called `folder`; times are shortened.
@@ -52,6 +63,8 @@ mod tests {
         let name = "sfm@/runs/sfm_2026-11-21_04-12-59.250/best.safetensors";
         assert_eq!(title(name), "sfm · 11-21 04:12");
         assert_eq!(title("sfm@/runs/sfm/best.safetensors"), "sfm · sfm");
+        let name = "sfm@/labels/dance/versions/2/weights.safetensors";
+        assert_eq!(title(name), "sfm · dance 2");
         assert_eq!((split("sfm"), title("sfm")), (("sfm", None), "sfm".into()));
     }
 }

@@ -2,8 +2,8 @@
 
 use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use eframe::egui::{
-    self, Align, Color32, FontId, Layout, PopupCloseBehavior, Response, RichText, Role, Sense,
-    Stroke, StrokeKind, Ui, WidgetInfo,
+    self, Align, Button, Color32, FontId, Label, Layout, PopupCloseBehavior, Response, RichText,
+    Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
 };
 
 use poselens_engine::source::Extent;
@@ -346,6 +346,23 @@ pub(super) fn clock_secs(text: &str) -> Option<f64> {
 /// Formats a size: `12.3 MB`.
 pub(super) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// Shows an error below its field.
+pub(crate) fn fault_ui(ui: &mut Ui, text: &str) {
+    ui.add(Label::new(RichText::new(text).small().color(theme::RED)).wrap());
+}
+
+/// Shows a remark below a field.
+pub(crate) fn note_ui(ui: &mut Ui, text: impl Into<String>) {
+    ui.add(Label::new(RichText::new(text.into()).small().color(theme::WEAK)).wrap());
+}
+
+/// Returns the highlighted button for the next step.
+pub(crate) fn main_button(text: &str) -> Button<'_> {
+    Button::new(RichText::new(text).color(theme::STAGE).strong())
+        .fill(theme::LEFT)
+        .min_size(egui::vec2(128.0, 34.0))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use poselens_engine::pipeline::Look;
 
-use crate::gui::action::{ModelAction, OverlayAction};
-use crate::gui::context::MakeByName;
+use crate::gui::action::{Action, ModelAction, OverlayAction};
+use crate::gui::context::{MakeByName, ModelChoice};
 use crate::gui::core::Core;
+use crate::gui::state::train::Trained;
 use crate::gui::ui_state::Level;
 
 impl Core {
@@ -37,6 +38,21 @@ impl Core {
             Ok(()) => self.ui_state.loading_model = Some(name),
             Err(error) => self.ui_state.say(Level::Error, error.to_string()),
         }
+    }
+
+    /// Adds trained weights to the list of networks, now and in later sessions, and loads them.
+    pub(in crate::gui) fn use_trained(&mut self, name: String, help: String) {
+        let trained = &mut self.state.train.trained;
+        trained.retain(|t| t.name != name);
+        trained.push(Trained {
+            name: name.clone(),
+            help: help.clone(),
+        });
+        if !self.gui.models.iter().any(|m| m.name == name) {
+            let name = name.clone();
+            self.gui.models.push(ModelChoice { name, help });
+        }
+        self.run_action(Action::Model(ModelAction::Choose(name)));
     }
 
     /// Returns a function that builds models on a device.

@@ -1,10 +1,9 @@
 //! Form rows: a label, then a control that fills the rest.
 
-use eframe::egui::{
-    self, Align2, Button, DragValue, Id, Label, RichText, Sense, TextEdit, TextStyle, Ui,
-};
+use eframe::egui::{self, Align2, Button, DragValue, Id, Sense, TextEdit, TextStyle, Ui};
 
 use crate::gui::theme;
+use crate::words::short;
 
 /// Width of labels in points.
 const LABEL: f32 = 98.0;
@@ -70,33 +69,6 @@ pub(super) fn rate(value: &mut f64) -> DragValue<'_> {
         .custom_formatter(|v, _| short(v))
 }
 
-/// Formats as `3e-4`, `0.05` or `4e10`.
-pub(super) fn short(v: f64) -> String {
-    if v == 0.0 || (0.01..1e5).contains(&v.abs()) {
-        let text = format!("{v:.4}");
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        return text.to_owned();
-    }
-    let text = format!("{v:.2e}");
-    match text.split_once('e') {
-        Some((digits, power)) if digits.contains('.') => {
-            let digits = digits.trim_end_matches('0').trim_end_matches('.');
-            format!("{digits}e{power}")
-        }
-        _ => text,
-    }
-}
-
-/// Shows an error below its field.
-pub(super) fn fault_ui(ui: &mut Ui, text: &str) {
-    ui.add(Label::new(RichText::new(text).small().color(theme::RED)).wrap());
-}
-
-/// Shows a remark below a field.
-pub(super) fn note_ui(ui: &mut Ui, text: impl Into<String>) {
-    ui.add(Label::new(RichText::new(text.into()).small().color(theme::WEAK)).wrap());
-}
-
 /// Shows a path field; returns the new text if it was edited.
 pub(super) fn path_ui(
     ui: &mut Ui,
@@ -155,23 +127,4 @@ pub(super) fn path_row_ui(
             .or(is_asked.then_some(Entered::Choose))
     })
     .inner
-}
-
-/// Returns the highlighted button for the next step.
-pub(super) fn main_button(text: &str) -> Button<'_> {
-    Button::new(RichText::new(text).color(theme::STAGE).strong())
-        .fill(theme::LEFT)
-        .min_size(egui::vec2(128.0, 34.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Fails when a learning rate is not formatted in short scientific notation.
-    #[test]
-    fn learning_rates_are_formatted_in_short_form() {
-        let all = [3e-4, 1e-3, 2.5e-4, 0.05, 0.0, 1.0, 4.718e10].map(short);
-        assert_eq!(all, ["3e-4", "1e-3", "2.5e-4", "0.05", "0", "1", "4.72e10"]);
-    }
 }

@@ -2,9 +2,9 @@
 //!
 //! A [`TrainPlan`](crate::gui::state::train::TrainPlan) holds the user's choices, including the
 //! engine's training options. [`setup`] selects and checks the data before training, and previews a
-//! batch exactly as the network sees it. [`running`] contains the running training
-//! ([`Run`](running::run::Run)) and its progress
-//! ([`TrainProgress`](running::progress::TrainProgress)). [`results`] shows the metrics and asks
+//! batch exactly as the network sees it. [`running`] trains on a
+//! [`Run`](crate::gui::training::run::Run), whose progress is a
+//! [`TrainProgress`](crate::gui::training::progress::TrainProgress). [`results`] shows the metrics and asks
 //! whether to use the trained weights ([`Decision`]). Panels read [`Train`], which runs the view's
 //! actions.
 
@@ -13,11 +13,10 @@ mod fields;
 mod poll;
 mod results;
 mod run_action;
-pub mod running;
+mod running;
 mod setup;
 mod stage;
 mod state;
-mod task;
 mod view;
 
 pub use state::{Decision, Train};

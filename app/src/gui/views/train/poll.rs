@@ -8,11 +8,11 @@ use poselens_engine::frame::Frame;
 
 use crate::gui::action::Action;
 use crate::gui::action::train::{Page, TrainAction};
+use crate::gui::background::take;
 use crate::gui::core::Core;
 use crate::gui::ui_state::Level;
 use crate::gui::views::train::results::outcome;
 use crate::gui::views::train::state::{BatchPreview, HeldOutTextures, ID, Train, texture};
-use crate::gui::views::train::task::take;
 
 impl Train {
     /// Receives results of the view's threads.

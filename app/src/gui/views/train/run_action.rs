@@ -11,17 +11,17 @@ use poselens_engine::{Error, Result};
 
 use crate::gui::action::train::{Ask, Page, TrainAction};
 use crate::gui::action::{Action, ModelAction, WindowAction};
+use crate::gui::background::Task;
 use crate::gui::context::ModelChoice;
 use crate::gui::core::Core;
 use crate::gui::state::train::{Role, Trained, set_data};
 use crate::gui::trained;
+use crate::gui::training::control::Requested;
+use crate::gui::training::progress::TrainProgress;
 use crate::gui::ui_state::Level;
-use crate::gui::views::train::running::control::Requested;
-use crate::gui::views::train::running::progress::TrainProgress;
-use crate::gui::views::train::running::run::{Job, Run, progress_of};
+use crate::gui::views::train::running::job::{Job, progress_of, start};
 use crate::gui::views::train::setup::check::Check;
 use crate::gui::views::train::state::{Decision, ID, Train, UNDECIDED};
-use crate::gui::views::train::task::Task;
 
 /// Delay after the last keystroke before the data are checked.
 const PAUSE_IN_TYPING: Duration = Duration::from_millis(700);
@@ -256,7 +256,7 @@ impl Train {
         hardware.threads = core.state.train.n_threads();
         let usual = core.gui.trainings_folder.clone();
         core.state.train.remember(&folder, &usual);
-        let run = Run::start(
+        let run = start(
             job,
             folder.clone(),
             shown,
@@ -301,21 +301,11 @@ impl Train {
             return;
         };
         let name = trained::join(&progress.model, &weights);
-        let help = help(progress);
         let before = core.ui_state.wanted_model.clone();
-        let plan = &mut core.state.train;
-        plan.trained.retain(|t| t.name != name);
-        plan.trained.push(Trained {
-            name: name.clone(),
-            help: help.clone(),
-        });
-        if !core.gui.models.iter().any(|m| m.name == name) {
-            let name = name.clone();
-            core.gui.models.push(ModelChoice { name, help });
-        }
         let before = before.filter(|before| *before != name);
+        let help = help(progress);
         self.decision = Some(Decision::Used(before));
-        core.run_action(Action::Model(ModelAction::Choose(name)));
+        core.use_trained(name, help);
     }
 
     /// Stops the training after the window has closed.

@@ -6,13 +6,13 @@ use eframe::egui::{
 
 use crate::gui::action::train::{Ask, Page, TrainAction};
 use crate::gui::state::train::Role;
-use crate::gui::views::train::fields::{fault_ui, main_button, note_ui};
+use crate::gui::training::progress::TrainProgress;
 use crate::gui::views::train::results::curves::curves_ui;
 use crate::gui::views::train::results::outcome::outcome_ui;
 use crate::gui::views::train::results::people::people_ui;
-use crate::gui::views::train::running::progress::TrainProgress;
 use crate::gui::views::train::setup::findings::report_ui;
 use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::widgets::{fault_ui, main_button, note_ui};
 use crate::gui::{theme, trained};
 use crate::words::{counted, grouped_count};
 

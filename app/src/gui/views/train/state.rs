@@ -11,13 +11,13 @@ use poselens_engine::train::{InitialWeights, Preview, TrainConfig};
 
 use crate::gui::action::train::{Page, TrainAction};
 use crate::gui::action::{Action, ViewId};
+use crate::gui::background::Task;
 use crate::gui::state::train::TrainPlan;
+use crate::gui::training::progress::{HeldOutImages, TrainProgress};
+use crate::gui::training::run::Run;
 use crate::gui::view::PanelContext;
-use crate::gui::views::train::running::progress::{HeldOutImages, TrainProgress};
-use crate::gui::views::train::running::run::Run;
 use crate::gui::views::train::setup::check::Check;
 use crate::gui::views::train::setup::findings::Listed;
-use crate::gui::views::train::task::Task;
 use crate::gui::waker::Waker;
 
 /// Identifier of this view in actions.

@@ -4,8 +4,9 @@ use eframe::egui::{self, Atom, Button, Id, Key, RichText, ScrollArea, Ui};
 use poselens_engine::train::runs::RunEntry;
 
 use crate::gui::action::train::{Ask, TrainAction};
-use crate::gui::views::train::fields::{Entered, note_ui, path_row_ui};
+use crate::gui::views::train::fields::{Entered, path_row_ui};
 use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::widgets::note_ui;
 use crate::gui::{theme, trained, widgets};
 use crate::words::counted;
 

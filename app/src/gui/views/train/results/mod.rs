@@ -4,5 +4,4 @@ pub(super) mod curves;
 pub(super) mod earlier;
 pub(super) mod outcome;
 pub(super) mod people;
-mod ticks;
 mod verdict;

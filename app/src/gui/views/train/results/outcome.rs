@@ -4,11 +4,11 @@ use eframe::egui::{self, Button, Grid, RichText, Stroke, Ui};
 
 use crate::gui::action::train::TrainAction;
 use crate::gui::theme;
+use crate::gui::training::progress::{Phase, TrainProgress};
 use crate::gui::ui_state::Level;
-use crate::gui::views::train::fields::{main_button, note_ui};
 use crate::gui::views::train::results::verdict::{points, verdict};
-use crate::gui::views::train::running::progress::{Phase, TrainProgress};
 use crate::gui::views::train::state::{Decision, TrainContext, send};
+use crate::gui::widgets::{main_button, note_ui};
 
 /// Summarises the outcome in one line.
 pub(crate) fn in_a_line(progress: &TrainProgress) -> (Level, String) {

@@ -3,8 +3,8 @@
 use eframe::egui::{self, Image, RichText, Ui};
 
 use crate::gui::theme;
-use crate::gui::views::train::fields::note_ui;
 use crate::gui::views::train::state::TrainContext;
+use crate::gui::widgets::note_ui;
 
 pub(crate) fn people_ui(ui: &mut Ui, cx: &TrainContext<'_>) {
     ui.label(RichText::new("A few held-out people").strong())

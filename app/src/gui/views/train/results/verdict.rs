@@ -1,8 +1,8 @@
 //! Judgement of trained weights in words: whether they are better than the network in use, and what
 //! to do otherwise.
 
-use crate::gui::views::train::fields::short;
-use crate::gui::views::train::running::progress::TrainProgress;
+use crate::gui::training::progress::TrainProgress;
+use crate::words::short;
 
 /// Differences in PCK below half a point are hardly noticeable.
 const HARDLY: f64 = 0.5;

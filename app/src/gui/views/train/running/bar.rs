@@ -1,24 +1,22 @@
 //! The bar along the bottom: start, pause, stop and progress.
 
-use eframe::egui::{self, Align, Button, Label, Layout, ProgressBar, RichText, TextStyle, Ui};
+use eframe::egui::{self, Align, Button, Label, Layout, RichText, TextStyle, Ui};
 use poselens_engine::train::TrainConfig;
 use poselens_engine::train::schedule::WarmUp;
 
 use crate::gui::action::train::{Page, TrainAction};
-use crate::gui::icons::Icon;
 use crate::gui::state::train::{Role, n_steps};
-use crate::gui::views::train::fields::main_button;
-use crate::gui::views::train::running::control::Requested;
-use crate::gui::views::train::running::progress::{Phase, TrainProgress};
+use crate::gui::training::bar::{BUTTON, numbers};
+use crate::gui::training::control::Requested;
+use crate::gui::training::progress::Phase;
 use crate::gui::views::train::state::{TrainContext, send};
-use crate::gui::{theme, trained, widgets};
-use crate::words::{counted, figure, shared_text};
-
-const BUTTON: egui::Vec2 = egui::vec2(104.0, 34.0);
+use crate::gui::widgets::main_button;
+use crate::gui::{theme, trained, training, widgets};
+use crate::words::{counted, shared_text};
 
 /// Shows Start at the left, or Pause and Stop at the right next to the progress, so that no button
 /// is replaced by another one under the pointer when a training starts or ends.
-pub fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
+pub(in crate::gui::views::train) fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     ui.add_space(10.0);
     let size = egui::vec2(ui.available_width(), BUTTON.y);
     if cx.view.is_active() {
@@ -31,7 +29,10 @@ pub fn bar_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
     ui.add_space(4.0);
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         let text = match (&cx.view.progress, cx.view.obstacle(&cx.state.train)) {
-            (Some(progress), _) if cx.view.is_active() => numbers(progress),
+            (Some(progress), _) if cx.view.is_active() => format!(
+                "{}  ·  changes on the right apply to the next training",
+                numbers(progress)
+            ),
             (_, Some(obstacle)) => format!("Start is not possible: {obstacle}."),
             (_, None) => ready(cx),
         };
@@ -167,104 +168,16 @@ fn control_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
         .run
         .as_ref()
         .map_or(Requested::Go, |r| r.control.requested());
-    let (icon, text, help) = if requested == Requested::Pause {
-        (Icon::Play, "Resume", "Continues from where it paused")
-    } else {
-        (
-            Icon::Pause,
-            "Pause",
-            "Saves and waits after this step, so that the computer is free for other work",
-        )
-    };
-    let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
-    if ui
-        .add_enabled(requested != Requested::Stop, stop)
-        .on_hover_text("Saves and stops after this step; 'Continue' resumes later")
-        .accessible_name("Stop")
-        .clicked()
-    {
-        send(cx, TrainAction::Stop);
-    }
-    let pause = Button::new((icon.atom(None), text)).min_size(BUTTON);
-    if ui
-        .add_enabled(requested != Requested::Stop, pause)
-        .on_hover_text(help)
-        .accessible_name(text)
-        .clicked()
-    {
-        send(cx, TrainAction::Pause);
-    }
-    if let Some(progress) = &cx.view.progress {
-        let state = state(progress, requested);
-        let name = format!("Progress: {state}");
-        let bar = ProgressBar::new(progress.share())
-            .desired_width(ui.available_width())
-            .desired_height(22.0)
-            .fill(theme::LEFT.gamma_multiply(0.6))
-            .text(RichText::new(state).color(theme::TEXT));
-        ui.add(bar)
-            .on_hover_text("Finished steps of all")
-            .accessible_name(name);
-    }
-}
-
-/// Returns the current activity.
-fn state(progress: &TrainProgress, requested: Requested) -> String {
-    let percent = format!("{:.0} %", (100.0 * progress.share()).floor());
-    match (&progress.phase, requested) {
-        (Phase::Preparing, _) => "Reading data and weights…".to_owned(),
-        (Phase::Paused, _) => format!("Paused at {percent}; saved"),
-        (_, Requested::Pause) => "Pausing after this step…".to_owned(),
-        (_, Requested::Stop) => "Stopping after this step…".to_owned(),
-        _ if progress.is_measuring && progress.step == 0 => {
-            "Measuring the network before training…".to_owned()
-        }
-        _ if progress.is_measuring => format!("{percent} · measuring on the held-out people…"),
-        _ => percent,
-    }
-}
-
-/// Returns step, speed and remaining time.
-fn numbers(progress: &TrainProgress) -> String {
-    if progress.steps_per_epoch == 0 {
-        return progress.folder.display().to_string();
-    }
-    let per_epoch = progress.steps_per_epoch;
-    let epoch = (progress.step / per_epoch + 1).min(progress.epochs);
-    let batch = progress.step % per_epoch;
-    let mut parts = vec![
-        format!("Epoch {epoch} of {}", progress.epochs),
-        format!("batch {batch} of {per_epoch}"),
-    ];
-    if let Some(loss) = progress.loss {
-        parts.push(format!("{:.1} people/s", progress.images_per_sec));
-        parts.push(format!("{} left", time_left(progress.eta_secs)));
-        parts.push(format!("loss {}", figure(loss)));
-    }
-    parts.push("changes on the right apply to the next training".to_owned());
-    parts.join("  ·  ")
-}
-
-/// Formats a duration: `2 h 5 min`, `4 min`, `20 s`.
-fn time_left(secs: f64) -> String {
-    let secs = secs.max(0.0).ceil() as u64;
-    match secs {
-        0..=90 => format!("{secs} s"),
-        91..=5400 => format!("{} min", secs.div_ceil(60)),
-        _ => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+    match training::bar::control_ui(ui, requested, cx.view.progress.as_ref()) {
+        None => {}
+        Some(Requested::Stop) => send(cx, TrainAction::Stop),
+        Some(Requested::Go | Requested::Pause) => send(cx, TrainAction::Pause),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Fails when the remaining time is not shown in its natural unit.
-    #[test]
-    fn remaining_time_is_shown_in_its_natural_unit() {
-        let all = [0.2, 75.0, 100.0, 7500.0].map(time_left);
-        assert_eq!(all, ["1 s", "75 s", "2 min", "2 h 5 min"]);
-    }
 
     /// Fails when a training whose chosen warm-up never ends starts without a warning, one whose
     /// warm-up ends causes it, or a default is blamed on the user.

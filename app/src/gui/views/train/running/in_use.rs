@@ -5,8 +5,8 @@ use std::path::Path;
 use poselens_engine::train::{BaselineResults, Hardware, TrainConfig};
 
 use crate::gui::trained;
-use crate::gui::views::train::running::control::TrainControl;
-use crate::gui::views::train::running::shared::SharedProgress;
+use crate::gui::training::control::TrainControl;
+use crate::gui::training::shared::SharedProgress;
 
 /// Environment of a training.
 pub(super) struct AtWork<'a> {

@@ -1,9 +1,5 @@
-//! A running training: its threads, its progress and the bar that controls it.
+//! The thread of a training, and the bar that controls it.
 
-pub mod bar;
-pub mod control;
+pub(super) mod bar;
 mod in_use;
-pub mod progress;
-pub mod run;
-pub mod series;
-pub mod shared;
+pub(super) mod job;

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use poselens_engine::Result;
 use poselens_engine::train::data_check::{CheckInputs, Looked, Report, check_data};
 
+use crate::gui::background::Task;
 use crate::gui::views::train::setup::findings::Listed;
-use crate::gui::views::train::task::Task;
 use crate::gui::waker::Waker;
 
 /// A running check.

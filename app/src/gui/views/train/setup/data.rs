@@ -9,10 +9,11 @@ use poselens_engine::train::{DataConfig, TrainConfig};
 
 use crate::gui::action::train::{Ask, TrainAction};
 use crate::gui::state::train::{Role, set_data};
-use crate::gui::views::train::fields::{Entered, fault_ui, note_ui, path_row_ui, path_ui};
+use crate::gui::views::train::fields::{Entered, path_row_ui, path_ui};
 use crate::gui::views::train::setup::check::Check;
 use crate::gui::views::train::setup::findings::n_stopping;
 use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::widgets::{fault_ui, note_ui};
 use crate::gui::{theme, widgets};
 use crate::option_texts::{IMAGES, LABELS};
 use crate::words::{counted, grouped_count};

@@ -8,7 +8,7 @@ use poselens_engine::dataset::{Finding, Severity};
 use poselens_engine::train::data_check::{Report, SetReport};
 
 use crate::gui::state::train::Role;
-use crate::gui::views::train::fields::{fault_ui, note_ui};
+use crate::gui::widgets::{fault_ui, note_ui};
 use crate::gui::{theme, widgets};
 use crate::words::{counted, grouped_count, shared_text};
 

@@ -13,11 +13,10 @@ use poselens_engine::train::{Freeze, InitialWeights, TrainConfig};
 
 use crate::gui::action::train::{Ask, TrainAction};
 use crate::gui::state::train::{TrainPlan, n_cores, n_steps};
-use crate::gui::views::train::fields::{
-    Entered, list_ui, note_ui, number_ui, path_row_ui, rate, row_ui,
-};
+use crate::gui::views::train::fields::{Entered, list_ui, number_ui, path_row_ui, rate, row_ui};
 use crate::gui::views::train::state::{TrainContext, send};
 use crate::gui::widgets;
+use crate::gui::widgets::note_ui;
 use crate::option_texts::{OptionText, train as text};
 
 /// Shows the network and its initial weights.

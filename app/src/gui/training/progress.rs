@@ -10,7 +10,7 @@ use poselens_engine::train::{
     BaselineResults, EpochRecord, Event, InitialWeights, Started, StopReason, TrainConfig,
 };
 
-use crate::gui::views::train::running::series::Series;
+use crate::gui::training::series::Series;
 use crate::words::{counted, figure, started_text};
 
 /// Maximum number of log lines.
@@ -76,6 +76,9 @@ pub struct TrainProgress {
     pub loss: Option<f64>,
     /// Whether a finished epoch is being validated.
     pub is_measuring: bool,
+    /// Work other than training in progress: what it is, and the number of finished items and of
+    /// all, 0 until it is known.
+    pub aside: Option<(&'static str, usize, usize)>,
     /// Loss by step.
     pub losses: Series,
     /// Error of the first image that could not be used.
@@ -115,6 +118,7 @@ impl TrainProgress {
             eta_secs: 0.0,
             loss: None,
             is_measuring: false,
+            aside: None,
             losses: Series::default(),
             first_broken: None,
             rates: Series::default(),
@@ -252,6 +256,7 @@ impl TrainProgress {
     /// Ends the training in this phase.
     pub fn end(&mut self, phase: Phase) {
         self.is_measuring = false;
+        self.aside = None;
         self.phase = phase;
     }
 

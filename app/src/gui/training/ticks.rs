@@ -2,7 +2,7 @@
 
 use egui_plot::{GridInput, GridMark};
 
-use crate::gui::views::train::fields::short;
+use crate::words::short;
 
 /// Round steps within a decade.
 const ROUND: [f64; 3] = [1.0, 2.0, 5.0];
@@ -17,7 +17,7 @@ pub(super) const LINE_DISTANCE: f32 = 4.0;
 
 /// Scale of a plot's values.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Unit {
+pub enum Unit {
     /// Linear scale.
     Plain,
     /// Powers of ten.
@@ -28,7 +28,7 @@ pub(super) enum Unit {
 
 impl Unit {
     /// Formats a value under the pointer.
-    pub(super) fn text(self, v: f64) -> String {
+    pub fn text(self, v: f64) -> String {
         match self {
             Self::Plain => short(v),
             Self::Log => short(10_f64.powf(v)),
@@ -37,7 +37,7 @@ impl Unit {
     }
 
     /// Formats the value of a tick, without digits that are zero.
-    pub(super) fn tick_text(self, v: f64) -> String {
+    pub fn tick_text(self, v: f64) -> String {
         match self {
             Self::Percent => format!("{} %", short(100.0 * v)),
             Self::Plain | Self::Log => self.text(v),

@@ -60,7 +60,7 @@ impl TrainControl {
     }
 
     /// Blocks while paused; returns the flag of the next segment, `None` after `Stop`.
-    pub fn next_stretch(&self, on_pause: impl FnOnce()) -> Option<StopFlag> {
+    pub fn next_segment(&self, on_pause: impl FnOnce()) -> Option<StopFlag> {
         let mut state = self.lock();
         if state.0 == Requested::Pause {
             on_pause();

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::gui::views::train::running::progress::TrainProgress;
+use crate::gui::training::progress::TrainProgress;
 use crate::gui::waker::Waker;
 
 /// Minimum interval between wake-ups of the window.
